@@ -1,0 +1,71 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let package = Package(
+  name: "pabal",
+  products: [
+    .executable(name: "pabal", targets: ["pabal"]),
+    .library(name: "PabalCore", targets: ["PabalCore"]),
+    .library(name: "PabalMessages", targets: ["PabalMessages"]),
+    .library(name: "PabalPlugin", targets: ["PabalPlugin"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .target(name: "CPabalTransport"),
+    .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
+    .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
+
+    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalIDN"]),
+    .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
+    .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
+    .executableTarget(
+      name: "pabal",
+      dependencies: [
+        "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore"]),
+    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages"]),
+  ]
+)
+
+// A transport in C is one target; its product is libpabal-<name>.so.
+for name in ["Console"] {
+  package.targets.append(
+    .target(
+      name: "\(name)Entry", dependencies: ["CPabalTransport"], path: "Plugins/\(name)",
+      publicHeadersPath: "."))
+  package.products.append(
+    .library(name: "pabal-\(name.lowercased())", type: .dynamic, targets: ["\(name)Entry"]))
+}
+
+// A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
+// exported symbol: two entries in one test program would clash.
+for (name, uses) in [("File", [Target.Dependency]())] {
+  package.targets += [
+    .target(
+      name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",
+      exclude: ["Entry"]),
+    .target(
+      name: "\(name)Entry", dependencies: [.byName(name: "\(name)Transport"), "PabalPlugin"],
+      path: "Plugins/\(name)/Entry"),
+  ]
+  package.products.append(
+    .library(name: "pabal-\(name.lowercased())", type: .dynamic, targets: ["\(name)Entry"]))
+}
+
+let inC: Set = ["CPabalTransport", "ConsoleEntry"]
+for target in package.targets where target.type != .system {
+  if inC.contains(target.name) {
+    target.cSettings = [.treatAllWarnings(as: .error)]
+  } else {
+    target.swiftSettings = [
+      .enableUpcomingFeature("ExistentialAny"),
+      .enableUpcomingFeature("InternalImportsByDefault"),
+      .enableUpcomingFeature("MemberImportVisibility"),
+      .treatAllWarnings(as: .error),
+    ]
+  }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Pabal: ParsableCommand {
+  func run() { print("pabal") }
+}
