@@ -14,10 +14,11 @@ let package = Package(
   ],
   targets: [
     .target(name: "CPabalTransport"),
+    .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
-    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalIDN"]),
+    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalGNU", "CPabalIDN"]),
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .executableTarget(
@@ -43,7 +44,7 @@ for name in ["Console"] {
 
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
-for (name, uses) in [("File", [Target.Dependency]())] {
+for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency])] {
   package.targets += [
     .target(
       name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",
