@@ -12,7 +12,8 @@ enum Base64 {
   /// Appends the encoded octets in lines of 76, each ended by CRLF.
   static func append(lines source: Span<UInt8>, to octets: inout [UInt8]) {
     let lines = (source.count + 56) / 57
-    octets.append(addingCapacity: (source.count + 2) / 3 * 4 + 2 * lines) { (output: inout OutputSpan<UInt8>) in
+    octets.append(addingCapacity: (source.count + 2) / 3 * 4 + 2 * lines) {
+      (output: inout OutputSpan<UInt8>) in
       var start = 0
       while start < source.count {
         let end = min(start + 57, source.count)

@@ -60,7 +60,8 @@ struct BodyPart {
     guard line.count > 0 else { return true }
     let last = line[line.count - 1]
     let isDelimiter = line.count > 1 && line[0] == UInt8(ascii: "-") && line[1] == UInt8(ascii: "-")
-    return last != 0x20 && last != 0x09 && line[0] != UInt8(ascii: ".") && !isDelimiter && !isFromLine(line, 0)
+    return last != 0x20 && last != 0x09 && line[0] != UInt8(ascii: ".") && !isDelimiter
+      && !isFromLine(line, 0)
   }
 
   private static func isFromLine(_ octets: Span<UInt8>, _ i: Int) -> Bool {
