@@ -4,7 +4,10 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
   public let description: String
 
   /// Why a text is no address.
-  public struct Problem: Error, Sendable, Hashable { public let what: String }
+  public struct Problem: Error, Sendable, Hashable {
+    /// What is wrong.
+    public let what: String
+  }
 
   /// Reads one address, without display name or comment.
   public init(_ text: String) throws(Problem) {
