@@ -26,6 +26,9 @@ let package = Package(
         "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .executableTarget(
+      name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
+
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages"]),
   ]
