@@ -1,5 +1,6 @@
 import ArgumentParser
 import PabalCore
+import PabalMessages
 
 /// `pabal check`: the doctor.
 struct Check: ParsableCommand {
