@@ -1,0 +1,54 @@
+/// A transport written in Swift: one opened instance, as `pabal_transport.h` describes its life.
+///
+/// The `.so` is this type, linked into a dynamic library whose one exported function returns its table:
+///
+/// ```swift
+/// private let table = TransportTable(MyTransport.self) { openTransport(MyTransport.self, $0, $1, $2, $3) }
+///
+/// @c(pabal_transport_entry)
+/// public func entry(_ hostABI: UInt32) -> UnsafeRawPointer? { table.pointer(forHost: hostABI) }
+/// ```
+public protocol PluginTransport: Sendable {
+  /// The transport's name, `[a-z][a-z0-9-]*`, as in `libpabal-NAME.so`.
+  static var name: String { get }
+  /// The version, for people.
+  static var version: String { get }
+  /// What the transport does, in one sentence for people.
+  static var summary: String { get }
+  /// What `config.json` may say of it; the host checks every value before `init`.
+  static var settings: [Setting] { get }
+  /// Whether `check` can reach anything.
+  static var canCheck: Bool { get }
+
+  /// Opens the transport; runs once. Secrets among the settings are kept no longer than needed.
+  init(_ settings: Settings, host: Host) throws(OpenFailure)
+
+  /// How many threads may call `send` at once, 1 to 256; asked once, after `init`.
+  var parallel: Int { get }
+
+  /// Makes one attempt and blocks until it has ended.
+  func send(_ mail: PluginMail, _ attempt: Attempt) -> Verdict
+
+  /// Reaches the far side and logs in, sends nothing: `.ready`, or what a mail would get now.
+  func check(_ attempt: Attempt) -> Verdict
+
+  /// Gives everything back; no call is under way any more.
+  func close()
+}
+
+extension PluginTransport {
+  /// There is nothing to reach.
+  public static var canCheck: Bool { false }
+  /// There is nothing to reach.
+  public func check(_ attempt: Attempt) -> Verdict { .ready }
+  /// There is nothing to give back.
+  public func close() {}
+}
+
+/// Why a transport could not be opened: what, why, what to do, in one sentence for a person.
+public struct OpenFailure: Error, Sendable {
+  let reason: String
+
+  /// Why a transport could not be opened.
+  public init(_ reason: String) { self.reason = reason }
+}

@@ -1,0 +1,114 @@
+internal import CPabalTransport
+
+/// One setting a transport understands, as it declares it to the host.
+public struct Setting: Sendable {
+  /// The kind of value a setting takes in `config.json`.
+  public enum Kind: Sendable {
+    /// A string.
+    case text
+    /// A whole number.
+    case number
+    /// `true` or `false`.
+    case boolean
+    /// One of a few words.
+    case choice([String])
+    /// A time such as `"30s"`; a range bounds it in milliseconds.
+    case duration
+    /// A path; arrives absolute.
+    case path
+    /// The name of an entry in `accounts`.
+    case account
+  }
+
+  let kind: Kind
+  let key: String
+  let help: String
+  let defaultText: String?
+  let required: Bool
+  let secret: Bool
+  let range: ClosedRange<Int64>?
+
+  /// A setting; `help` is one sentence for a person, `default` is as text (`"465"`, `"true"`, `"30s"`).
+  public init(
+    _ kind: Kind, _ key: String, help: String, default: String? = nil, required: Bool = false,
+    secret: Bool = false, range: ClosedRange<Int64>? = nil
+  ) {
+    self.kind = kind
+    self.key = key
+    self.help = help
+    self.defaultText = `default`
+    self.required = required
+    self.secret = secret
+    self.range = range
+  }
+
+  /// The declaration as the host reads it; lives as long as the process.
+  var declaration: pabal_setting {
+    var declaration = pabal_setting()
+    declaration.size = UInt32(MemoryLayout<pabal_setting>.size)
+    declaration.key = UnsafePointer(immortal(key))
+    declaration.help = UnsafePointer(immortal(help))
+    if let defaultText { declaration.default_value = UnsafePointer(immortal(defaultText)) }
+    declaration.required = required ? 1 : 0
+    declaration.secret = secret ? 1 : 0
+    if let range {
+      declaration.minimum = range.lowerBound
+      declaration.maximum = range.upperBound
+    }
+    switch kind {
+    case .text: declaration.kind = Int32(PABAL_TEXT)
+    case .number: declaration.kind = Int32(PABAL_NUMBER)
+    case .boolean: declaration.kind = Int32(PABAL_BOOLEAN)
+    case .duration: declaration.kind = Int32(PABAL_DURATION)
+    case .path: declaration.kind = Int32(PABAL_PATH)
+    case .account: declaration.kind = Int32(PABAL_ACCOUNT)
+    case .choice(let words):
+      declaration.kind = Int32(PABAL_CHOICE)
+      let choices = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: words.count + 1)
+      for (index, word) in words.enumerated() {
+        (choices + index).initialize(to: UnsafePointer(immortal(word)))
+      }
+      (choices + words.count).initialize(to: nil)
+      declaration.choices = UnsafePointer(choices)
+    }
+    return declaration
+  }
+}
+
+/// A C string that lives as long as the process, as a plugin's table must.
+func immortal(_ text: String) -> UnsafeMutablePointer<CChar> {
+  let octets = text.utf8CString
+  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: octets.count)
+  for (index, octet) in octets.enumerated() { (copy + index).initialize(to: octet) }
+  return copy
+}
+
+/// The checked values of the declared settings; valid only inside `init(_:host:)`.
+public struct Settings {
+  let host: UnsafePointer<pabal_host>
+  let opening: OpaquePointer
+
+  /// The value of a text, choice or path setting, or an account's name; `nil` when not given.
+  public func text(_ key: String) -> String? {
+    value(key).map { String(cString: $0.pointee.text) }
+  }
+
+  /// The value of a number setting; `nil` when not given.
+  public func number(_ key: String) -> Int64? { value(key)?.pointee.number }
+
+  /// The value of a boolean setting; `nil` when not given.
+  public func boolean(_ key: String) -> Bool? { number(key).map { $0 != 0 } }
+
+  /// The value of a duration setting; `nil` when not given.
+  public func duration(_ key: String) -> Duration? { number(key).map { .milliseconds($0) } }
+
+  /// The mailbox that the tokens of an account setting are for; `nil` when not given.
+  public func user(_ key: String) -> String? {
+    value(key).map { String(cString: $0.pointee.user) }
+  }
+
+  private func value(_ key: String) -> UnsafePointer<pabal_value>? {
+    guard let value = host.pointee.setting(opening, key), value.pointee.given != 0 else { return nil }
+    return value
+  }
+}

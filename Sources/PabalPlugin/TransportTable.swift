@@ -1,0 +1,92 @@
+public import CPabalTransport
+
+/// The table of a transport written in Swift, as `pabal_transport.h` wants it.
+public struct TransportTable: Sendable {
+  /// Opens the transport; a C function, since a plugin's `.so` has no other way to name its type.
+  public typealias Open =
+    @convention(c) (
+      UnsafePointer<pabal_host>?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+      UnsafeMutablePointer<UInt32>?
+    ) -> Int32
+
+  // Written once here and only read from then on, for the life of the process.
+  private nonisolated(unsafe) let table: UnsafePointer<pabal_transport>
+
+  /// The table of `transport`; make one for each `.so`, in a global.
+  public init<Transport: PluginTransport>(_ transport: Transport.Type, open: @escaping Open) {
+    let settings = UnsafeMutablePointer<pabal_setting>.allocate(capacity: max(1, Transport.settings.count))
+    for (index, setting) in Transport.settings.enumerated() {
+      (settings + index).initialize(to: setting.declaration)
+    }
+    let table = UnsafeMutablePointer<pabal_transport>.allocate(capacity: 1)
+    table.initialize(
+      to: pabal_transport(
+        abi: PABAL_TRANSPORT_ABI, size: UInt32(MemoryLayout<pabal_transport>.size),
+        name: UnsafePointer(immortal(Transport.name)), version: UnsafePointer(immortal(Transport.version)),
+        summary: UnsafePointer(immortal(Transport.summary)), settings: UnsafePointer(settings),
+        setting_count: Transport.settings.count, open: open, send: sendMail, close: closeTransport,
+        check: Transport.canCheck ? checkTransport : nil))
+    self.table = UnsafePointer(table)
+  }
+
+  /// What `pabal_transport_entry` returns: the table, or `nil` for a host older than this plugin.
+  public func pointer(forHost abi: UInt32) -> UnsafeRawPointer? {
+    abi >= PABAL_TRANSPORT_ABI ? UnsafeRawPointer(table) : nil
+  }
+}
+
+private final class Opened {
+  let transport: any PluginTransport
+  let host: UnsafePointer<pabal_host>
+
+  init(_ transport: any PluginTransport, host: UnsafePointer<pabal_host>) {
+    self.transport = transport
+    self.host = host
+  }
+}
+
+/// The body of a table's `open` for one type.
+public func openTransport<Transport: PluginTransport>(
+  _ type: Transport.Type, _ host: UnsafePointer<pabal_host>?, _ opening: OpaquePointer?,
+  _ transport: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ parallel: UnsafeMutablePointer<UInt32>?
+) -> Int32 {
+  guard let host, let opening, let transport, let parallel else { return 1 }
+  do throws(OpenFailure) {
+    let opened = try Transport(Settings(host: host, opening: opening), host: Host(host: host))
+    parallel.pointee = UInt32(clamping: opened.parallel)
+    transport.pointee = Unmanaged.passRetained(Opened(opened, host: host)).toOpaque()
+    return 0
+  } catch {
+    var reason = error.reason
+    reason.withUTF8 {
+      host.pointee.fail(
+        opening, UnsafeRawPointer($0.baseAddress)?.assumingMemoryBound(to: CChar.self), $0.count)
+    }
+    return 1
+  }
+}
+
+private func sendMail(
+  _ transport: UnsafeMutableRawPointer?, _ mail: UnsafePointer<pabal_mail>?, _ attempt: OpaquePointer?,
+  _ verdict: UnsafeMutablePointer<pabal_verdict>?
+) {
+  guard let transport, let mail, let attempt, let verdict else { return }
+  let opened = Unmanaged<Opened>.fromOpaque(transport).takeUnretainedValue()
+  let given = opened.transport.send(PluginMail(mail: mail), Attempt(host: opened.host, attempt: attempt))
+  if given != .alreadySet { verdict.pointee = given.filled }
+}
+
+private func checkTransport(
+  _ transport: UnsafeMutableRawPointer?, _ attempt: OpaquePointer?,
+  _ verdict: UnsafeMutablePointer<pabal_verdict>?
+) {
+  guard let transport, let attempt, let verdict else { return }
+  let opened = Unmanaged<Opened>.fromOpaque(transport).takeUnretainedValue()
+  let given = opened.transport.check(Attempt(host: opened.host, attempt: attempt))
+  if given != .alreadySet { verdict.pointee = given.filled }
+}
+
+private func closeTransport(_ transport: UnsafeMutableRawPointer?) {
+  guard let transport else { return }
+  Unmanaged<Opened>.fromOpaque(transport).takeRetainedValue().transport.close()
+}
