@@ -80,7 +80,6 @@ for target in package.targets where target.type != .system {
     target.swiftSettings = [
       .enableUpcomingFeature("ExistentialAny"),
       .enableUpcomingFeature("InternalImportsByDefault"),
-      .enableUpcomingFeature("MemberImportVisibility"),
       .treatAllWarnings(as: .error),
     ]
   }
