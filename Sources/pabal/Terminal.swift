@@ -49,6 +49,9 @@ enum Terminal {
     }
   }
 
+  /// Whether `progress` shows anything.
+  static var showsProgress: Bool { isTerminal(STDERR_FILENO) }
+
   /// Shows how far a long run is, on a terminal only; each line takes the place of the last.
   static func progress(_ text: String) {
     guard isTerminal(STDERR_FILENO) else { return }

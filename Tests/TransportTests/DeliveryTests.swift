@@ -5,7 +5,7 @@ import Testing
 @Suite struct DeliveryTests {
   private func delivery(
     _ route: [String] = ["a", "b", "c"], to recipients: [String] = ["x@example.org"],
-    unknown: Delivery.UnknownPolicy = .resend
+    unknown: UnknownPolicy = .resend
   ) throws -> Delivery {
     Delivery(try Mail.sample(to: recipients), route: route, unknown: unknown)
   }

@@ -2,14 +2,6 @@
 ///
 /// Pure: whoever drives it makes the attempts and reports their receipts.
 public struct Delivery: Sendable {
-  /// What an attempt that ended `unknown` means for the mail.
-  public enum UnknownPolicy: String, Sendable, Hashable, Codable {
-    /// Twice is better than not at all: the next transport gets it.
-    case resend
-    /// Not at all is better than twice: nothing more is tried.
-    case keep
-  }
-
   /// One attempt, as it is told to the sender.
   public struct Attempt: Sendable {
     /// The transport's name.

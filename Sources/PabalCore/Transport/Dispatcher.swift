@@ -33,7 +33,7 @@ public final class Dispatcher: Sendable {
   /// Hands `mail` over on the calling thread, and blocks until nothing more is to be tried.
   ///
   /// A transport that can't be opened counts as `held`, and the next one is tried.
-  public func deliver(_ mail: Mail, unknown: Delivery.UnknownPolicy) -> Delivery {
+  public func deliver(_ mail: Mail, unknown: UnknownPolicy) -> Delivery {
     var delivery = Delivery(mail, route: route, unknown: unknown)
     while let (index, rest) = delivery.next() {
       let began = now()
