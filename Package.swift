@@ -27,8 +27,13 @@ let package = Package(
         "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore"]),
-    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages"]),
+    .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
+
+    .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
+    .executableTarget(name: "pabal-contract", dependencies: ["PabalTesting"], path: "Tests/Contract"),
+    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
+    .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
   ]
 )
 
@@ -57,7 +62,17 @@ for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency])] {
     .library(name: "pabal-\(name.lowercased())", type: .dynamic, targets: ["\(name)Entry"]))
 }
 
-let inC: Set = ["CPabalTransport", "ConsoleEntry"]
+// Plugins that only the tests load: one frozen at ABI 1, one with every fault.
+for name in ["ABI1", "Faulty"] {
+  package.targets.append(
+    .target(
+      name: "\(name)Fixture", dependencies: name == "ABI1" ? [] : ["CPabalTransport"],
+      path: "Tests/Fixtures/\(name)", publicHeadersPath: "."))
+  package.products.append(
+    .library(name: "fixture-\(name.lowercased())", type: .dynamic, targets: ["\(name)Fixture"]))
+}
+
+let inC: Set = ["CPabalTransport", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {
     target.cSettings = [.treatAllWarnings(as: .error)]
@@ -65,7 +80,6 @@ for target in package.targets where target.type != .system {
     target.swiftSettings = [
       .enableUpcomingFeature("ExistentialAny"),
       .enableUpcomingFeature("InternalImportsByDefault"),
-      .enableUpcomingFeature("MemberImportVisibility"),
       .treatAllWarnings(as: .error),
     ]
   }

@@ -114,7 +114,8 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
           throw Problem("the part before the @, \(quoted(text)), begins with a dot or has two together")
         }
       } else if !isAtomText(octet) {
-        throw Problem("the part before the @, \(quoted(text)), holds a character that only stands between quotes")
+        throw Problem(
+          "the part before the @, \(quoted(text)), holds a character that only stands between quotes")
       }
       previous = octet
     }

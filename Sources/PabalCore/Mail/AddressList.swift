@@ -201,7 +201,9 @@ private struct AddressListParser {
   }
 
   private func text(_ octets: [UInt8]) throws(MailProblem) -> String {
-    guard let text = String(validating: octets, as: UTF8.self) else { throw problem("an address isn't UTF-8") }
+    guard let text = String(validating: octets, as: UTF8.self) else {
+      throw problem("an address isn't UTF-8")
+    }
     return text
   }
 

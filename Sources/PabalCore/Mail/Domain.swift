@@ -57,7 +57,8 @@ struct Domain {
       case UInt8(ascii: "-") where label > 0: label += 1
       case UInt8(ascii: ".") where label > 0 && previous != UInt8(ascii: "-"): label = 0
       case UInt8(ascii: "."), UInt8(ascii: "-"):
-        throw Address.Problem("the domain \(quoted(name)) has an empty label or one that begins or ends with -")
+        throw Address.Problem(
+          "the domain \(quoted(name)) has an empty label or one that begins or ends with -")
       default:
         throw Address.Problem("the domain \(quoted(name)) holds more than letters, digits, hyphens and dots")
       }

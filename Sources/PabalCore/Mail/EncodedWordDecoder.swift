@@ -47,7 +47,8 @@ struct EncodedWordDecoder {
     guard word.count >= 8, word.starts(with: "=?".utf8), word.suffix(2).elementsEqual("?=".utf8) else {
       return nil
     }
-    let parts = word[2..<(word.count - 2)].split(separator: UInt8(ascii: "?"), omittingEmptySubsequences: false)
+    let parts = word[2..<(word.count - 2)].split(
+      separator: UInt8(ascii: "?"), omittingEmptySubsequences: false)
     guard parts.count == 3, parts[1].count == 1, let encoding = parts[1].first else { return nil }
     let name = String(decoding: parts[0].prefix { $0 != UInt8(ascii: "*") }, as: UTF8.self).lowercased()
     let charset: Charset
@@ -70,7 +71,8 @@ struct EncodedWordDecoder {
       switch source[i] {
       case UInt8(ascii: "_"): octets.append(UInt8(ascii: " "))
       case UInt8(ascii: "="):
-        guard i + 2 < source.endIndex, let high = nibble(source[i + 1]), let low = nibble(source[i + 2]) else {
+        guard i + 2 < source.endIndex, let high = nibble(source[i + 1]), let low = nibble(source[i + 2])
+        else {
           return nil
         }
         octets.append(high << 4 | low)

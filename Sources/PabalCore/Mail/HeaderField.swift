@@ -24,7 +24,8 @@ struct HeaderText: Sendable, Hashable {
         || (beforePrevious == 0xE2 && previous == 0x80 && (octet == 0xA8 || octet == 0xA9))
       guard !isControl else {
         throw MailProblem(
-          field, "\(quoted(text)) holds a control character or line break", cure: "write it on one line, without tabs")
+          field, "\(quoted(text)) holds a control character or line break",
+          cure: "write it on one line, without tabs")
       }
       beforePrevious = previous
       previous = octet
@@ -69,7 +70,8 @@ public struct HeaderField: Sendable, Hashable {
     let words = value.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
     guard words.allSatisfy({ (1..<900).contains($0.count) }) else {
       throw MailProblem(
-        name, "the value is empty, has a space at an end or two together, or 900 octets without one to fold at")
+        name,
+        "the value is empty, has a space at an end or two together, or 900 octets without one to fold at")
     }
   }
 

@@ -129,7 +129,8 @@ public struct MailDraft: Sendable, Hashable {
         }
     }
     guard isTag, language.utf8.count <= 64 else {
-      throw MailProblem("language", "\(quoted(language)) is no language tag", cure: "write it like ko or en-GB")
+      throw MailProblem(
+        "language", "\(quoted(language)) is no language tag", cure: "write it like ko or en-GB")
     }
     return language
   }

@@ -33,7 +33,8 @@ public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
     let text = try HeaderText(text, field: "mailbox", limit: 4_096)
     let mailboxes = try AddressList(Array(text.text.utf8), field: "mailbox").mailboxes
     guard let mailbox = mailboxes.first, mailboxes.count == 1 else {
-      throw MailProblem("mailbox", "\(quoted(text.text)) is not one address", cure: "write it as Name <address>")
+      throw MailProblem(
+        "mailbox", "\(quoted(text.text)) is not one address", cure: "write it as Name <address>")
     }
     self = mailbox
   }

@@ -50,5 +50,6 @@ import Testing
 
 extension MailStamp {
   /// 2026-10-24 21:03:04 in Seoul.
-  static let fixed = MailStamp(milliseconds: 1_792_843_384_005, zone: 540, random: (1...40).lazy.map { UInt8($0) })
+  static let fixed = MailStamp(
+    milliseconds: 1_792_843_384_005, zone: 540, random: (1...40).lazy.map { UInt8($0) })
 }

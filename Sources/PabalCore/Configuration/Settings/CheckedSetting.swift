@@ -56,7 +56,7 @@ extension Configuration {
 }
 
 /// What an object of `settings` gives for the `declared` ones, as `Configuration.settings` has it.
-func checkedSettings(
+package func checkedSettings(
   _ settings: JSONNode, declared: [SettingDeclaration], path: String, accounts: [String], file: String?,
   directory: String, secrets: SecretAccess, diagnostics: inout [Diagnostic]
 ) -> [CheckedSetting]? {

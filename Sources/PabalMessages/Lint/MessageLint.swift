@@ -1,0 +1,182 @@
+internal import PabalCore
+
+/// Looks through one language of a message for what an author should mend.
+struct MessageLint {
+  /// The most characters a subject should have.
+  static let subjectLength = 60
+  /// Gmail cuts a mail off after this many octets of HTML.
+  static let htmlOctets = 102 * 1024
+
+  let declaration: Declaration
+  let language: String
+  private(set) var findings: [Diagnostic] = []
+
+  init(declaration: Declaration, language: String) {
+    self.declaration = declaration
+    self.language = language
+  }
+
+  private mutating func find(
+    _ what: String, _ cure: String, in text: TaggedText, at position: SourcePosition,
+    severity: Diagnostic.Severity = .error
+  ) {
+    findings.append(
+      Diagnostic(what, cure: cure, file: text.source.file, position: position, severity: severity))
+  }
+
+  // MARK: Markdown
+
+  /// Looks through the Markdown.
+  mutating func check(_ document: MarkdownNode, of text: MessageText) {
+    let kinds = declaration.variables.map(\.kind)
+    let scope = StepBuilder.Scope(tagged: text.tagged, variables: declaration.index)
+    func visit(_ node: MarkdownNode, in block: MarkdownNode) {
+      // Some inlines have no place of their own.
+      let place = node.line > 0 && node.column > 0 ? node : block
+      let position = text.position(ofBodyLine: place.line, column: place.column)
+      switch node.kind {
+      case .rawHTML:
+        find(
+          "HTML in Markdown is dropped",
+          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position)
+      case .text(let literal) where literal.unicodeScalars.count > 1 && literal.allSatisfy { $0 == "*" }:
+        find(
+          "** that makes nothing bold",
+          "put quotes and brackets outside of **…**, with no blank just inside", in: text.tagged, at: position)
+      case .link(let url, _), .image(let url, _):
+        var isImage = false
+        if case .image = node.kind { isImage = true }
+        if LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil {
+          find(
+            "\(isImage ? "an image" : "a link") without a whole address",
+            "begin it with https:// or http://\(isImage ? "" : " or mailto:")"
+              + ", or with a variable of kind \"url\"", in: text.tagged, at: position)
+        }
+        if isImage, node.words.allSatisfy(\.isWhitespace) {
+          find(
+            "an image without words", "say what it shows: ![words](…)", in: text.tagged, at: position,
+            severity: .warning)
+        }
+      default: break
+      }
+      let isBlock = node.line > 0 && node.column > 0
+      for child in node.children { visit(child, in: isBlock ? node : block) }
+    }
+    visit(document, in: document)
+    for range in [text.subject, text.preview ?? 0..<0] {
+      for index in range.dropLast()
+      where text.tagged.scalars[index] == "*" && text.tagged.scalars[index + 1] == "*" {
+        find(
+          "** in a header line, which is plain text", "take it out", in: text.tagged,
+          at: text.tagged.position(at: index))
+        break
+      }
+    }
+  }
+
+  // MARK: Words
+
+  /// Looks through the words of any file.
+  mutating func check(_ text: TaggedText) {
+    let scalars = text.scalars
+    var index = 0
+    // The variable just before, marks passed over.
+    var variable: String?
+    while index < scalars.count {
+      if let placeholder = text.placeholder(scalars[index]) {
+        variable = if case .tag(let name) = placeholder { name } else { nil }
+      } else if let name = variable {
+        if let (fixed, both) = fixedParticle(at: index, in: scalars) {
+          find(
+            "\(fixed) after {{\(name)}} is right for some values only", "write \(both)", in: text,
+            at: text.position(at: index), severity: .warning)
+        }
+        if !TaggedText.isPassedOver(scalars[index]) { variable = nil }
+      } else if index > 0, scalars[index - 1].properties.isAlphabetic,
+        let particle = Particle.written(at: scalars[index...]), particle.written.contains("("),
+        text.placeholder(scalars[index - 1]) == nil
+      {
+        let word = wordBefore(index, in: scalars)
+        let form = LastSound.of(word).map { particle.form(after: $0) }
+        find(
+          "\(particle.written) after a word that is always the same",
+          form.map { $0.isEmpty ? "take it out" : "write \($0)" } ?? "choose one", in: text,
+          at: text.position(at: index), severity: .warning)
+        index += particle.written.unicodeScalars.count
+        continue
+      }
+      if scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) {
+        find(
+          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning)
+        index = end
+        continue
+      }
+      index += 1
+    }
+  }
+
+  private func wordBefore(_ index: Int, in scalars: [Unicode.Scalar]) -> String {
+    var word = String.UnicodeScalarView()
+    word.append(contentsOf: scalars[max(0, index - 20)..<index])
+    return String(word)
+  }
+
+  private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {
+    guard let end = scalars[start...].prefix(66).firstIndex(of: "}"),
+      let name = TaggedText.name(scalars[(start + 1)..<end]), declaration.index[name] != nil
+    else { return nil }
+    return (name, end + 1)
+  }
+
+  /// A particle in one form only, with nothing after it that would make it another word.
+  private func fixedParticle(at index: Int, in scalars: [Unicode.Scalar]) -> (String, String)? {
+    for (fixed, both) in MessageLint.fixed where scalars[index...].starts(with: fixed.unicodeScalars) {
+      let end = index + fixed.unicodeScalars.count
+      guard end >= scalars.count || !scalars[end].properties.isAlphabetic else { continue }
+      return (fixed, both)
+    }
+    return nil
+  }
+
+  private static let fixed = [
+    ("은", "은(는)"), ("는", "은(는)"), ("이", "이(가)"), ("가", "이(가)"), ("을", "을(를)"), ("를", "을(를)"),
+    ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"),
+  ]
+
+  // MARK: Parts
+
+  /// Looks whether both parts show the code, and those by hand what the Markdown shows.
+  static func checkParts(
+    _ language: CompiledLanguage, of text: MessageText, declaration: Declaration, files: MessageFiles,
+    byHand: [String: TaggedText]
+  ) -> [Diagnostic] {
+    var findings: [Diagnostic] = []
+    func variables(_ list: StepList) -> Set<Int> {
+      Set(
+        list.steps.compactMap { step in
+          if case .value(let variable, _) = language.fields[step.field] { variable } else { nil }
+        })
+    }
+    let parts = [("txt", "text", variables(language.text)), ("html", "HTML", variables(language.html))]
+    let inMarkdown = Set(
+      text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name })
+    for (ending, words, used) in parts {
+      let isByHand = byHand[ending] != nil
+      let file = "\(files.folder)/\(language.tag).\(isByHand ? ending : "md")"
+      for (number, variable) in declaration.variables.enumerated() where !used.contains(number) {
+        if variable.kind == .code {
+          findings.append(
+            Diagnostic(
+              "the \(words) does not show {{\(variable.name)}}", cure: "put `{{\(variable.name)}}` in it",
+              file: file))
+        } else if isByHand, inMarkdown.contains(variable.name) {
+          findings.append(
+            Diagnostic(
+              "{{\(variable.name)}} is missing here and stands in \(language.tag).md",
+              cure: "put it in, so that both tell the same", file: file, severity: .warning))
+        }
+      }
+    }
+    return findings
+  }
+}
