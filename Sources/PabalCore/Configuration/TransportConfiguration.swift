@@ -47,7 +47,7 @@ public struct TransportConfiguration: Sendable, Unshown {
   static func route(in root: ConfigurationObject) -> [String]? {
     let defined = definedNames(in: root.value)
     let value = root.required(
-      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(defined?.first ?? "console")\""
+      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(defined?.first(where: isPlainKey) ?? "console")\""
     )
     guard let value else { return nil }
     let names: [ConfigurationValue]

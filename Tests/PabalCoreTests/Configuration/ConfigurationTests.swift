@@ -128,6 +128,11 @@ import Testing
       ])
   }
 
+  @Test func `a name that isn't one never stands in an error as it is`() {
+    let errors = Self.errors(#"{"transports": {"\u001b[2J": ""}, "\u0000": 1}"#).joined()
+    #expect(!errors.isEmpty && !errors.holdsControlCharacter)
+  }
+
   @Test(arguments: [
     (#""b""#, "1:15: error: transport: there is no transport 'b'; did you mean 'a'?"),
     (#""zebra""#, "1:15: error: transport: there is no transport 'zebra'; known are 'a'"),

@@ -55,6 +55,8 @@ import Testing
     ("{\"a\"}", "1:5: error: expected : after the key"),
     ("{\"a\" = 1}", "1:6: error: expected : after the key; write : in place of ="),
     ("{a: 1}", "1:2: error: a key without quotes; write \"a\""),
+    ("{전송: 1}", "1:2: error: a key without quotes; write \"전송\""),
+    ("{a\u{85}b: 1}", "1:2: error: a key without quotes; write it in double quotes"),
     ("{1: 1}", "1:2: error: a key that is no string; write it in double quotes"),
     ("{'a': 1}", "1:2: error: a single quotation mark; JSON takes double quotes: \"…\""),
     ("{\"a\": 'b'}", "1:7: error: a single quotation mark; JSON takes double quotes: \"…\""),
