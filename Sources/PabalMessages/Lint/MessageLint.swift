@@ -143,40 +143,18 @@ struct MessageLint {
     ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"),
   ]
 
-  // MARK: Parts
-
-  /// Looks whether both parts show the code, and those by hand what the Markdown shows.
-  static func checkParts(
-    _ language: CompiledLanguage, of text: MessageText, declaration: Declaration, files: MessageFiles,
-    byHand: [String: TaggedText]
-  ) -> [Diagnostic] {
-    var findings: [Diagnostic] = []
-    func variables(_ list: StepList) -> Set<Int> {
-      Set(
-        list.steps.compactMap { step in
-          if case .value(let variable, _) = language.fields[step.field] { variable } else { nil }
-        })
+  /// Looks whether a part written by hand shows all that the Markdown shows.
+  mutating func check(_ byHand: TaggedText, shows text: MessageText) {
+    let there = Set(byHand.placeholders.map(\.name))
+    // With {{content}} the Markdown itself stands in it.
+    guard !there.contains("content") else { return }
+    let wanted = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name }
+    for variable in declaration.variables
+    where variable.kind != .code && wanted.contains(variable.name) && !there.contains(variable.name) {
+      findings.append(
+        Diagnostic(
+          "{{\(variable.name)}} is missing here and stands in \(language).md",
+          cure: "put it in, so that both tell the same", file: byHand.source.file, severity: .warning))
     }
-    let parts = [("txt", "text", variables(language.text)), ("html", "HTML", variables(language.html))]
-    let inMarkdown = Set(
-      text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name })
-    for (ending, words, used) in parts {
-      let isByHand = byHand[ending] != nil
-      let file = "\(files.folder)/\(language.tag).\(isByHand ? ending : "md")"
-      for (number, variable) in declaration.variables.enumerated() where !used.contains(number) {
-        if variable.kind == .code {
-          findings.append(
-            Diagnostic(
-              "the \(words) does not show {{\(variable.name)}}", cure: "put `{{\(variable.name)}}` in it",
-              file: file))
-        } else if isByHand, inMarkdown.contains(variable.name) {
-          findings.append(
-            Diagnostic(
-              "{{\(variable.name)}} is missing here and stands in \(language.tag).md",
-              cure: "put it in, so that both tell the same", file: file, severity: .warning))
-        }
-      }
-    }
-    return findings
   }
 }
