@@ -166,7 +166,7 @@ struct MessageCompiler {
       diagnostics.append(
         Diagnostic(
           "nested deeper than \(MarkdownNode.levels) levels", cure: "take some out", file: source.file,
-          position: text.position(ofBodyLine: 1, column: 1)))
+          position: text.position(ofBodyLine: 2, column: 1)))
       return nil
     }
     var lint = MessageLint(declaration: declaration, language: part.language)

@@ -32,6 +32,8 @@ struct MarkdownNode: Sendable {
   /// Where it begins: the line, from 1, and the column in octets, from 1.
   var line: Int
   var column: Int
+  /// The column of its last octet, for what stands in one line.
+  var endColumn: Int
 }
 
 extension MarkdownNode {
@@ -58,6 +60,7 @@ extension MarkdownNode {
     kind = Kind(node)
     line = Int(cmark_node_get_start_line(node))
     column = Int(cmark_node_get_start_column(node))
+    endColumn = Int(cmark_node_get_end_column(node))
     var child = cmark_node_first_child(node)
     while let next = child {
       guard var part = MarkdownNode(next, level: level + 1) else { return nil }
