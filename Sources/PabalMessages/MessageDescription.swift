@@ -1,3 +1,5 @@
+public import PabalCore
+
 /// What a message is for and what it needs.
 public struct MessageDescription: Sendable, Hashable {
   /// One variable of a message.

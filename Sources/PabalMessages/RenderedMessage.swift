@@ -1,3 +1,5 @@
+public import PabalCore
+
 /// A message with its values in place, ready to be made into a mail.
 public struct RenderedMessage: Sendable, Hashable {
   /// The message's name, which is its folder's.

@@ -44,7 +44,7 @@ public struct FileProblem: Error, Sendable, Hashable {
   public var diagnostic: Diagnostic { Diagnostic(what, cure: cure) }
 }
 
-/// Reads the whole of a file (or a pipe, to its end) of at most `limit` octets; blocks.
+/// Reads the whole of a file of at most `limit` octets, or of a pipe that somebody writes to; blocks.
 public func readFile(_ path: String, atMost limit: Int) throws(FileProblem) -> [UInt8] {
   try readFile(path, atMost: limit) { _ throws(FileProblem) in }
 }
@@ -63,7 +63,8 @@ func readFile(
 ) throws(FileProblem) -> [UInt8] {
   // A NUL would cut the name short and open another file.
   guard !path.utf8.contains(0) else { throw FileProblem(kind: .notFound, path: path) }
-  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+  // Without O_NONBLOCK a named pipe that nobody writes to would hold us here for good.
+  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
   guard file >= 0 else { throw FileProblem(errno: errno, path: path) }
   defer { close(file) }
 
@@ -76,6 +77,8 @@ func readFile(
   guard kind != S_IFREG || status.st_size <= limit else {
     throw FileProblem(kind: .tooLarge(limit: limit), path: path)
   }
+
+  if kind != S_IFREG { _ = fcntl(file, F_SETFL, 0) }
 
   // One octet more than announced, so that the usual file ends in one further call that says 0.
   let announced = kind == S_IFREG ? Int(status.st_size) + 1 : 0

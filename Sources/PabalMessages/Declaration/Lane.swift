@@ -7,11 +7,3 @@ public enum Lane: String, Sendable, Hashable, Codable, CaseIterable {
   /// What goes to many at once.
   case bulk
 }
-
-/// What becomes of a mail when nobody knows whether it was taken.
-public enum UnknownPolicy: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Sent again: twice is better than never.
-  case resend
-  /// Left alone: never is better than twice.
-  case keep
-}

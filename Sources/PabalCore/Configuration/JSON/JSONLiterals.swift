@@ -96,7 +96,6 @@ extension JSONScanner {
 
   /// What keeps `octets` from being a number of RFC 8259 section 6.
   private static func fault(ofNumber octets: ArraySlice<UInt8>) -> (what: String, cure: String?)? {
-    let text = String(decoding: octets, as: UTF8.self)
     var rest = octets[...]
     func digits() -> Int {
       let run = rest.prefix { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }.count
@@ -106,7 +105,7 @@ extension JSONScanner {
     if rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
     let leadingZero = rest.first == UInt8(ascii: "0")
     let whole = digits()
-    if whole == 0 { return ("\(text) is no number", nil) }
+    if whole == 0 { return ("a minus sign without a digit after it", nil) }
     if leadingZero, whole > 1 { return ("a number with a leading zero", "take the zero out") }
     if rest.first == UInt8(ascii: ".") {
       rest = rest.dropFirst()
@@ -117,6 +116,6 @@ extension JSONScanner {
       if rest.first == UInt8(ascii: "+") || rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
       if digits() == 0 { return ("a number with no digit in its exponent", nil) }
     }
-    return rest.isEmpty ? nil : ("\(text) is no number", "write a text in double quotes")
+    return rest.isEmpty ? nil : ("a number with something else in it", "write a text in double quotes")
   }
 }

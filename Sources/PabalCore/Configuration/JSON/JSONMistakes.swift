@@ -13,20 +13,22 @@ extension JSONScanner {
     case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "}"), UInt8(ascii: "]"):
       return JSONMistake("\(Unicode.Scalar(next)) where a value should stand", nil, at: place)
     default:
-      let word = text(index..<wordEnd)
-      return JSONMistake("\(word) is no JSON value", cure(forWord: word), at: place)
+      let (what, cure) = faultOfWord(text(index..<wordEnd))
+      return JSONMistake(what, cure, at: place)
     }
   }
 
-  private func cure(forWord word: String) -> String {
+  // An unknown word is not repeated: it may be a password that lost its quotes.
+  private func faultOfWord(_ word: String) -> (String, String?) {
     switch word.lowercased() {
-    case "true", "yes", "on": "write true"
-    case "false", "no", "off": "write false"
-    case "null", "none", "nil", "undefined": "write null"
-    case "nan", "infinity": "write a number"
-    case let word where word.first == "+" || word.first == ".":
-      "write the number without +, with a digit first"
-    default: "write a text in double quotes: \"\(word)\""
+    case "true", "yes", "on": ("\(word) is no JSON value", "write true")
+    case "false", "no", "off": ("\(word) is no JSON value", "write false")
+    case "null", "none", "nil", "undefined": ("\(word) is no JSON value", "write null")
+    case "nan", "inf", "infinity", "+infinity": ("\(word) is no JSON value", "write a number")
+    case let word where word.first == "+": ("a number with a plus sign", "take the sign out")
+    case let word where word.first == ".": ("a number with no digit before its point", "write 0 before it")
+    case "": ("a character that begins no JSON value", nil)
+    default: ("a word without quotes", "write it in double quotes")
     }
   }
 

@@ -1,0 +1,158 @@
+/// A text body in canonical form, with the transfer encoding that makes it shortest (RFC 2045).
+struct BodyPart {
+  private let octets: [UInt8]
+  private let encoding: Encoding
+
+  private enum Encoding: String {
+    case plain = "7bit"
+    case quotedPrintable = "quoted-printable"
+    case base64 = "base64"
+  }
+
+  /// The text with CRLF at each line's end, the last one's too.
+  init(_ text: String, field: String) throws(MailProblem) {
+    let source = text.utf8Span.span
+    var octets = [UInt8]()
+    octets.reserveCapacity(source.count + source.count / 16 + 2)
+    guard source.withUnsafeBufferPointer({ LineScanner.find(0, in: $0, from: 0) == $0.count }) else {
+      throw MailProblem(field, "it holds a NUL character, which no mail may", cure: "remove it")
+    }
+    let count = source.withUnsafeBufferPointer { Count($0) }
+    var isPlain = count.isPlain
+    source.withUnsafeBufferPointer { source in
+      var lines = LineScanner(source)
+      while let line = lines.next() {
+        let content = UnsafeBufferPointer(rebasing: source[line.content])
+        octets.append(contentsOf: content)
+        octets.append(0x0D)
+        octets.append(0x0A)
+        isPlain = isPlain && BodyPart.isPlainLine(content.span)
+      }
+    }
+    if octets.isEmpty { octets = [0x0D, 0x0A] }
+    self.octets = octets
+    // A soft line break for each 75 octets; two for each 76.
+    let literal = octets.count + 2 * count.escapes
+    let quotedLength = literal + literal / 75 * 3
+    let base64Length = (octets.count + 2) / 3 * 4 + (octets.count + 56) / 57 * 2
+    encoding = isPlain ? .plain : quotedLength <= base64Length ? .quotedPrintable : .base64
+  }
+
+  /// How many octets of each kind a text has.
+  private struct Count {
+    private var ends = 0
+    private var tabs = 0
+    private var equalSigns = 0
+    // Below space or above ~.
+    private var others = 0
+
+    init(_ octets: UnsafeBufferPointer<UInt8>) {
+      Count.weights.withUnsafeBufferPointer { weights in
+        var start = 0
+        while start < octets.count {
+          let end = min(start + Int(UInt16.max), octets.count)
+          // Four counters in one sum: comparing each octet four times takes five times as long.
+          var sum: UInt64 = 0
+          for i in start..<end { sum &+= weights[Int(octets[i])] }
+          others += Int(sum & 0xFFFF)
+          ends += Int(sum >> 16 & 0xFFFF)
+          tabs += Int(sum >> 32 & 0xFFFF)
+          equalSigns += Int(sum >> 48)
+          start = end
+        }
+      }
+    }
+
+    private static let weights: [UInt64] = (UInt8.min...UInt8.max).map { octet in
+      switch octet {
+      case 0x0A, 0x0D: 1 << 16 | 1
+      case 0x09: 1 << 32 | 1
+      case UInt8(ascii: "="): 1 << 48
+      case 0x20...0x7E: 0
+      default: 1
+      }
+    }
+
+    /// How many octets quoted-printable has to escape, spaces at a line's end aside.
+    var escapes: Int { others - ends - tabs + equalSigns }
+
+    /// Whether there is nothing but printable ASCII and line ends.
+    var isPlain: Bool { others == ends }
+  }
+
+  /// Whether relays leave a line of plain characters alone: no more than 78 octets, no space at its end, and
+  /// nothing at its start that means something to a mailbox (`From `), to SMTP (`.`) or to MIME (`--`).
+  private static func isPlainLine(_ line: Span<UInt8>) -> Bool {
+    guard line.count <= 78 else { return false }
+    guard line.count > 0 else { return true }
+    let last = line[line.count - 1]
+    let isDelimiter = line.count > 1 && line[0] == UInt8(ascii: "-") && line[1] == UInt8(ascii: "-")
+    return last != 0x20 && last != 0x09 && line[0] != UInt8(ascii: ".") && !isDelimiter
+      && !isFromLine(line, 0)
+  }
+
+  private static func isFromLine(_ octets: Span<UInt8>, _ i: Int) -> Bool {
+    i + 4 < octets.count && octets[i] == UInt8(ascii: "F") && octets[i + 1] == UInt8(ascii: "r")
+      && octets[i + 2] == UInt8(ascii: "o") && octets[i + 3] == UInt8(ascii: "m") && octets[i + 4] == 0x20
+  }
+
+  /// The room the part takes at most, for reserving it.
+  var capacity: Int { octets.count * 3 / 2 + 160 }
+
+  /// Appends the part's header fields, the empty line and the encoded text.
+  func append(subtype: String, to target: inout [UInt8]) {
+    target.append(contentsOf: "Content-Type: text/".utf8)
+    target.append(contentsOf: subtype.utf8)
+    target.append(contentsOf: "; charset=utf-8\r\nContent-Transfer-Encoding: ".utf8)
+    target.append(contentsOf: encoding.rawValue.utf8)
+    target.append(contentsOf: "\r\n\r\n".utf8)
+    switch encoding {
+    case .plain: target.append(contentsOf: octets)
+    case .base64: Base64.append(lines: octets.span, to: &target)
+    case .quotedPrintable: appendQuotedPrintable(to: &target)
+    }
+  }
+
+  /// RFC 2045, 6.7: lines of at most 76 octets, no code point on two of them.
+  private func appendQuotedPrintable(to target: inout [UInt8]) {
+    let source = octets.span
+    var column = 0
+    var isLineStart = true
+    var i = 0
+    while i < source.count {
+      let octet = source[i]
+      if octet == 0x0D {
+        target.append(0x0D)
+        target.append(0x0A)
+        i += 2
+        column = 0
+        isLineStart = true
+        continue
+      }
+      let isLast = source[i + 1] == 0x0D
+      let isSpace = octet == 0x20 || octet == 0x09
+      let isLiteral =
+        octet < 0x7F && (octet > 0x20 || isSpace && !isLast) && octet != UInt8(ascii: "=")
+        && !(isLineStart && (octet == UInt8(ascii: ".") || BodyPart.isFromLine(source, i)))
+      let length = isLiteral ? 1 : 3
+      // A lead octet takes its followers along.
+      let needed = octet >= 0xF0 ? 12 : octet >= 0xE0 ? 9 : octet >= 0xC0 ? 6 : length
+      if column + needed + (isLast ? 0 : 1) > 76 {
+        target.append(UInt8(ascii: "="))
+        target.append(0x0D)
+        target.append(0x0A)
+        column = 0
+      }
+      if isLiteral {
+        target.append(octet)
+      } else {
+        target.append(UInt8(ascii: "="))
+        target.append(hexadecimal(octet >> 4))
+        target.append(hexadecimal(octet & 15))
+      }
+      column += length
+      isLineStart = false
+      i += 1
+    }
+  }
+}
