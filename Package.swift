@@ -14,12 +14,15 @@ let package = Package(
   ],
   targets: [
     .target(name: "CPabalTransport"),
+    .systemLibrary(
+      name: "CPabalCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
     .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalIDN"]),
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
+    .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
     .executableTarget(
       name: "pabal",
       dependencies: [
@@ -43,7 +46,7 @@ for name in ["Console"] {
 
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
-for (name, uses) in [("File", [Target.Dependency]())] {
+for (name, uses) in [("File", [Target.Dependency]()), ("SMTP", ["PabalCurl"])] {
   package.targets += [
     .target(
       name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",
