@@ -16,10 +16,11 @@ let package = Package(
     .target(name: "CPabalTransport"),
     .systemLibrary(
       name: "CPabalCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
-    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalIDN"]),
+    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalGNU", "CPabalIDN"]),
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
@@ -29,8 +30,15 @@ let package = Package(
         "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore"]),
-    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages"]),
+    .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
+    .executableTarget(name: "pabal-contract", dependencies: ["PabalTesting"], path: "Tests/Contract"),
+    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
+    .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
+    .testTarget(
+      name: "SMTPTransportTests",
+      dependencies: ["SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting"]),
   ]
 )
 
@@ -46,7 +54,7 @@ for name in ["Console"] {
 
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
-for (name, uses) in [("File", [Target.Dependency]()), ("SMTP", ["PabalCurl"])] {
+for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"])] {
   package.targets += [
     .target(
       name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",
@@ -59,7 +67,17 @@ for (name, uses) in [("File", [Target.Dependency]()), ("SMTP", ["PabalCurl"])] {
     .library(name: "pabal-\(name.lowercased())", type: .dynamic, targets: ["\(name)Entry"]))
 }
 
-let inC: Set = ["CPabalTransport", "ConsoleEntry"]
+// Plugins that only the tests load: one frozen at ABI 1, one with every fault.
+for name in ["ABI1", "Faulty"] {
+  package.targets.append(
+    .target(
+      name: "\(name)Fixture", dependencies: name == "ABI1" ? [] : ["CPabalTransport"],
+      path: "Tests/Fixtures/\(name)", publicHeadersPath: "."))
+  package.products.append(
+    .library(name: "fixture-\(name.lowercased())", type: .dynamic, targets: ["\(name)Fixture"]))
+}
+
+let inC: Set = ["CPabalTransport", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {
     target.cSettings = [.treatAllWarnings(as: .error)]

@@ -1,9 +1,10 @@
+internal import CPabalGNU
 internal import Glibc
 public import PabalPlugin
 
 /// Writes each mail as one `.eml` file: the embedded default, without account or network.
 ///
-/// A file appears under its name only when it is whole and on the disk: temporary name, `fsync`, a link
+/// A file appears under its name only when it is whole and on the disk: temporary name, `fsync`, a rename
 /// that never overwrites, `fsync` of the directory. A killed process leaves at most a dot file.
 public final class FileTransport: PluginTransport {
   /// `file`, as in `libpabal-file.so`.
@@ -116,12 +117,10 @@ private struct TemporaryFile: ~Copyable {
 
   /// Gives the file its final `name` unless that is taken: 0, or an errno.
   func take(_ name: String) -> CInt {
-    // A link, unlike a rename, never overwrites, whatever another process does meanwhile.
-    if linkat(directory, self.name, directory, name, 0) == 0 { return 0 }
-    guard errno == EPERM || errno == EOPNOTSUPP else { return errno }
-    // FAT and some network file systems have no links.
-    if faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 { return EEXIST }
-    return renameat(directory, self.name, directory, name) == 0 ? 0 : errno
+    if renameat2(directory, self.name, directory, name, pabal_rename_noreplace) == 0 { return 0 }
+    guard errno == EINVAL || errno == ENOSYS else { return errno }
+    // Some network file systems have no such rename; a link never overwrites either.
+    return linkat(directory, self.name, directory, name, 0) == 0 ? 0 : errno
   }
 
   func remove() { _ = unlinkat(directory, name, 0) }

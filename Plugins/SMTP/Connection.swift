@@ -106,16 +106,17 @@ final class Connection: @unchecked Sendable {
   }
 
   /// Carries `delivery` to some of its recipients.
-  func carry(_ delivery: Delivery, to recipients: [Int], _ habits: Habits, now: Int) -> Carried {
+  func carry(
+    _ delivery: Delivery, to recipients: [Int], _ habits: Habits, now: Int
+  ) -> (conclusion: Conclusion, manner: Manner) {
     let isStale = now - lastUsed >= Self.careful
     let manner = Manner(capabilities, habits: habits, isStale: isStale)
-    var transaction = Transaction(delivery, recipients: recipients, manner: manner)
-    transaction.run(dialogue, capabilities, buffer, resetFirst: needsReset)
-    needsReset = transaction.needsReset
+    var transaction = Transaction(
+      delivery, recipients: recipients, manner: manner, capabilities: capabilities)
+    let conclusion = transaction.run(dialogue, buffer, resetFirst: needsReset)
+    needsReset = conclusion.needsReset
     lastUsed = now
-    return Carried(
-      fates: transaction.fates, next: transaction.next, isSound: transaction.isConnectionSound,
-      manner: manner)
+    return (conclusion, manner)
   }
 
   /// Marks that it waits in the pool, where its peer may part from it.
@@ -150,12 +151,4 @@ final class Connection: @unchecked Sendable {
       }
     }
   }
-}
-
-/// What a connection has done with a mail.
-struct Carried {
-  let fates: [(index: Int, fate: Fate)]
-  let next: Transaction.Next
-  let isSound: Bool
-  let manner: Manner
 }

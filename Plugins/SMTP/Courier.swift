@@ -62,15 +62,15 @@ final class Courier: Sendable {
         return .fates(fates)
       }
       let isKept = connection.isKept
-      let carried = connection.carry(delivery, to: remaining, habits.withLock { $0 }, now: now())
-      for (index, fate) in carried.fates {
+      let (conclusion, manner) = connection.carry(delivery, to: remaining, habits.withLock { $0 }, now: now())
+      for (index, fate) in conclusion.fates {
         fates[index] = Fate(fate.outcome, connection.redaction.hide(fate.words))
       }
-      if carried.isSound { held = connection }
-      switch carried.next {
+      if conclusion.isSound { held = connection }
+      switch conclusion.next {
       case .done: return .fates(fates)
       case .remaining(let indices):
-        guard indices.count < remaining.count, carried.isSound else { return .fates(fates) }
+        guard indices.count < remaining.count, conclusion.isSound else { return .fates(fates) }
         remaining = indices
         continue
       case .nothingTaken, .goodbye:
@@ -78,7 +78,7 @@ final class Courier: Sendable {
         guard isKept else { return .fates(fates) }
         wantsFresh = true
       case .slower:
-        learn(carried.manner.grouping == .oneFlight ? .outOfSequence : .outOfStep)
+        learn(manner.grouping == .oneFlight ? .outOfSequence : .outOfStep)
       case .withoutBDAT:
         learn(.withoutBDAT)
       }

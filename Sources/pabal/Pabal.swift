@@ -1,6 +1,58 @@
 import ArgumentParser
+import Glibc
+import PabalCore
 
+/// The command; what it is called with is read here, what it does stands in its subcommands.
 @main
 struct Pabal: ParsableCommand {
-  func run() { print("pabal") }
+  static let configuration = CommandConfiguration(
+    commandName: "pabal",
+    abstract: "Mail that must arrive.",
+    discussion: """
+      Hands mail to the transport that config.json names: a file, the terminal, or a plugin of your own.
+
+      Example:
+        pabal send you@example.com
+        pabal send you@example.com --transport console --language en
+        pabal check
+
+      Exit status of send: 0 sent, 64 wrong words, 65 wrong input or message, 69 rejected, 74 unknown, \
+      75 deferred, 77 held, 78 wrong configuration.
+      """,
+    version: "0.1.0",
+    subcommands: [Send.self, Transports.self, Messages.self, Check.self])
+
+  static func main() {
+    // A reader that has gone away is an error of one write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      do {
+        try command.run()
+      } catch let failure as Failure {
+        Terminal.tell(failure.diagnostics)
+        exit(withError: failure.status.code)
+      }
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// What every subcommand takes.
+struct CommonOptions: ParsableArguments {
+  @Option(
+    name: .customLong("config"),
+    help: ArgumentHelp(
+      "The configuration.",
+      discussion: "Default: $PABAL_CONFIG, then ./config.json, then /etc/pabal/config.json.",
+      valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var file: String?
+
+  @Flag(help: "Answer in JSON, for a program to read.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Tell more of what the transports do, on standard error.")
+  var verbose = false
 }

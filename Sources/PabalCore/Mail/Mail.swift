@@ -13,7 +13,7 @@ public struct Mail: Sendable {
   /// Whether an octet is above 127 (RFC 6152).
   public let needs8BitMIME: Bool
 
-  /// A finished mail; whoever makes one has finished its octets (`MailComposer`, `ForeignMail`).
+  /// A finished mail; whoever makes one has finished its octets (`MailDraft`, `ForeignMail`).
   package init(
     id: String, envelope: Envelope, messageID: String, octets: [UInt8], needsSMTPUTF8: Bool,
     needs8BitMIME: Bool

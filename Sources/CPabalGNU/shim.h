@@ -1,0 +1,10 @@
+// glibc shows these under _GNU_SOURCE only, and Swift's Glibc module is built without it.
+#include <stdlib.h>
+
+extern char *secure_getenv(const char *name);
+extern int renameat2(int from_directory, const char *from, int to_directory, const char *to,
+                     unsigned int flags);
+static const unsigned int pabal_rename_noreplace = 1; // RENAME_NOREPLACE, <linux/fs.h>
+extern int pipe2(int ends[2], int flags);
+// `actions` is a posix_spawn_file_actions_t; since glibc 2.34.
+extern int posix_spawn_file_actions_addclosefrom_np(void *actions, int from);

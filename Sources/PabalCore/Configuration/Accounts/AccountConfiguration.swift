@@ -1,0 +1,69 @@
+/// One entry of `accounts`, its shape checked by its provider.
+public struct AccountConfiguration: Sendable, Unshown {
+  /// Its key in `accounts`.
+  public let name: String
+  /// The provider's name, such as `token`.
+  public let provider: String
+  /// The mailbox the tokens are for; not yet parsed.
+  public let user: ConfiguredText
+  /// Where the entry stands.
+  public let place: SettingPlace
+  /// Makes the source of its tokens, which may fetch secrets and block.
+  let opening: AccountOpening
+
+  /// The name and the provider.
+  public var description: String { "account \(quoted(name)) by provider \(quoted(provider))" }
+
+  /// The entries of `accounts`, or `nil` after an error in any of them.
+  static func all(
+    in root: ConfigurationObject, providers: [any AccountProvider]
+  ) -> [AccountConfiguration]? {
+    guard let value = root.optional("accounts") else { return [] }
+    guard let members = value.namedMembers() else { return nil }
+    let all = members.map { name, value in
+      value.object { object in AccountConfiguration(name, object, providers: providers) }
+    }
+    let read = all.compactMap(\.self)
+    return read.count == all.count ? read : nil
+  }
+
+  private init?(_ name: String, _ object: ConfigurationObject, providers: [any AccountProvider]) {
+    let names = providers.map(\.name)
+    let provider = object.required(
+      "provider", cure: "say which, as in \"provider\": \"\(names.first ?? "")\"")
+    let user = object.required("user", cure: "name the mailbox, as in \"user\": \"you@example.com\"")?
+      .configuredText()
+    let known = provider?.text().flatMap { text in
+      let known = providers.first { $0.name == text }
+      if known == nil {
+        provider?.complain(
+          "there is no provider \(quoted(text))", cure: cure(forUnknown: text, among: names))
+      }
+      return known
+    }
+    guard let known else {
+      // What another provider would make of its keys nobody can say.
+      _ = object.others(than: [])
+      return nil
+    }
+    guard let opening = known.read(object), let user else { return nil }
+    self.name = name
+    self.provider = known.name
+    self.user = user
+    place = object.value.place
+    self.opening = opening
+  }
+}
+
+/// What makes the source of an account's tokens for `user`; may fetch secrets and block.
+public typealias AccountOpening =
+  @Sendable (_ user: String) throws(Diagnostic) -> any AccessTokenSource
+
+/// A kind of account: what it wants in `accounts`, and how its tokens are had.
+public protocol AccountProvider: Sendable {
+  /// The name that `provider` gives.
+  var name: String { get }
+
+  /// Reads the keys of its own (all but `provider` and `user`), adding what is wrong to the findings.
+  func read(_ object: ConfigurationObject) -> AccountOpening?
+}

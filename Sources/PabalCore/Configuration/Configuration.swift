@@ -1,0 +1,113 @@
+internal import Glibc
+
+/// What `config.json` says, its shape checked; no secret is fetched and no plugin loaded for it.
+public struct Configuration: Sendable {
+  /// The most octets a configuration file may have.
+  public static let sizeLimit = 1_048_576
+
+  /// The file, as the user named it.
+  public let file: String
+  /// The folder that relative paths start from, absolute.
+  public let directory: String
+  /// `transport`: the names tried in order; at least one, none twice, all defined.
+  public let route: [String]
+  /// `transports`, in the order written.
+  public let transports: [TransportConfiguration]
+  /// `accounts`, in the order written.
+  public let accounts: [AccountConfiguration]
+  /// `from`, as configured; `sender` is what it means.
+  public let from: ConfiguredText
+  /// `messages`, where there are any.
+  public let messages: MessagesConfiguration?
+  /// `plugins`.
+  public let plugins: PluginsConfiguration
+  let secrets: SecretAccess
+
+  /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
+  public static func read(
+    _ path: String, providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
+  ) throws(Diagnostics) -> Configuration {
+    let octets: [UInt8]
+    do throws(FileProblem) {
+      octets = try readFile(path, atMost: sizeLimit)
+    } catch {
+      throw Diagnostics([error.diagnostic])
+    }
+    return try read(
+      octets, file: path, directory: folder(of: path), providers: providers, secrets: secrets)
+  }
+
+  /// Reads the octets of a file called `file` whose relative paths start from the absolute `directory`.
+  public static func read(
+    _ octets: [UInt8], file: String, directory: String,
+    providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
+  ) throws(Diagnostics) -> Configuration {
+    let node: JSONNode
+    do throws(Diagnostic) {
+      node = try JSONReader.read(octets, file: file)
+    } catch {
+      throw Diagnostics([error])
+    }
+    let findings = ConfigurationFindings(file: file, directory: directory, secrets: secrets)
+    let root = ConfigurationValue(node, path: "", findings: findings)
+    let configuration = root.object { Configuration($0, file: file, providers: providers) }
+    guard let configuration, findings.all.isEmpty else { throw Diagnostics(findings.inReadingOrder) }
+    return configuration
+  }
+
+  private init?(_ root: ConfigurationObject, file: String, providers: [any AccountProvider]) {
+    _ = root.optional("$schema")?.text()
+    let transports = TransportConfiguration.all(in: root)
+    let route = TransportConfiguration.route(in: root, among: transports)
+    let accounts = AccountConfiguration.all(in: root, providers: providers)
+    let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
+    let messages = root.optional("messages").map(MessagesConfiguration.read)
+    let plugins = root.optional("plugins").map(PluginsConfiguration.read)
+
+    guard let transports, let route, let accounts, let from else { return nil }
+    self.file = file
+    directory = root.value.findings.directory
+    secrets = root.value.findings.secrets
+    self.transports = transports
+    self.route = route
+    self.accounts = accounts
+    self.from = from
+    self.messages = messages ?? nil
+    self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
+  }
+
+  /// Whom the mail that Pabal itself writes is from; fetches a secret, which may block.
+  public func sender() throws(Diagnostic) -> Mailbox {
+    let text = try from.fetch()
+    do throws(MailProblem) {
+      return try Mailbox(text)
+    } catch {
+      throw from.place.diagnostic(error.what, cure: error.cure)
+    }
+  }
+
+  private static func folder(of path: String) -> String {
+    let here = getcwd(nil, 0).map { name in
+      defer { free(name) }
+      return String(cString: name)
+    }
+    let whole =
+      path.hasPrefix("/") ? path : "\(here ?? "")/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
+    let folder = whole[..<(whole.lastIndex(of: "/") ?? whole.startIndex)]
+    return folder.isEmpty ? "/" : String(folder)
+  }
+}
+
+extension ConfigurationValue {
+  /// A mailbox, which is looked at now if it stands here and not in a secret.
+  fileprivate func mailbox() -> ConfiguredText? {
+    guard let text = configuredText() else { return nil }
+    do throws(MailProblem) {
+      if let literal = text.literal { _ = try Mailbox(literal) }
+      return text
+    } catch {
+      complain(error.what, cure: error.cure)
+      return nil
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/// Where a setting stands.
+public struct SettingPlace: Sendable, Hashable {
+  /// The file, as the user named it.
+  public var file: String?
+  /// The place in the file, where it came from one.
+  public var position: SourcePosition?
+  /// The key's path, such as `transports.smtp.password`.
+  public var path: String
+
+  /// Where a setting stands.
+  public init(file: String? = nil, position: SourcePosition? = nil, path: String) {
+    self.file = file
+    self.position = position
+    self.path = path
+  }
+
+  /// An error that stands here.
+  public func diagnostic(_ what: String, cure: String? = nil) -> Diagnostic {
+    Diagnostic(what, cure: cure, file: file, position: position, path: path)
+  }
+}
+
+/// Text that the configuration gives, in clear or by a secret that is fetched when it is needed.
+///
+/// It may be a password even in clear, so no description, debugger or `dump` shows it.
+public struct ConfiguredText: Sendable, Unshown {
+  /// Where the text comes from.
+  public enum Source: Sendable, Unshown {
+    /// It stands in the file.
+    case literal(String)
+    /// It is fetched.
+    case secret(SecretSource)
+
+    /// Where it comes from, without the text itself.
+    public var description: String {
+      switch self {
+      case .literal: "a text written in place"
+      case .secret(let source): source.description
+      }
+    }
+  }
+
+  /// Where the text comes from.
+  public let source: Source
+  /// Where it stands.
+  public let place: SettingPlace
+  private let access: SecretAccess
+  /// What makes of a fetched secret the form wanted; a literal has it already.
+  private let finish: (@Sendable (String) throws(SettingProblem) -> String)?
+
+  /// Text from `source`, at `place`.
+  public init(_ source: Source, at place: SettingPlace, access: SecretAccess = .process) {
+    self.init(source, at: place, access: access, finish: nil)
+  }
+
+  private init(
+    _ source: Source, at place: SettingPlace, access: SecretAccess,
+    finish: (@Sendable (String) throws(SettingProblem) -> String)?
+  ) {
+    self.source = source
+    self.place = place
+    self.access = access
+    self.finish = finish
+  }
+
+  /// The same text, brought by `finish` into the form wanted whenever it is fetched.
+  func finished(
+    _ finish: @escaping @Sendable (String) throws(SettingProblem) -> String
+  ) -> ConfiguredText {
+    ConfiguredText(source, at: place, access: access, finish: finish)
+  }
+
+  /// The text if it stands in the file.
+  public var literal: String? {
+    guard case .literal(let text) = source else { return nil }
+    return text
+  }
+
+  /// The text, without control characters; a secret is fetched anew each time, which may block for
+  /// as long as a command runs.
+  public func fetch() throws(Diagnostic) -> String {
+    do throws(SecretProblem) {
+      return try fetched()
+    } catch {
+      throw error.diagnostic(at: place)
+    }
+  }
+
+  func fetched() throws(SecretProblem) -> String {
+    guard case .secret(let secret) = source else { return literal ?? "" }
+    let text = try secret.fetch(access)
+    do throws(SettingProblem) {
+      return try finish?(text) ?? text
+    } catch {
+      throw SecretProblem(what: "what \(secret) gives: \(error.what)", cure: error.cure)
+    }
+  }
+
+  /// Where the text comes from, without the text itself.
+  public var description: String { source.description }
+}
+
+/// A value whose `dump`, debugger view and interpolation show its description alone.
+package protocol Unshown: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
+
+extension Unshown {
+  public var debugDescription: String { description }
+  public var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
+}

@@ -1,0 +1,99 @@
+/// One entry of `transports`: the plugin is known, its settings are not judged before it is loaded.
+public struct TransportConfiguration: Sendable, Unshown {
+  /// Its key in `transports`.
+  public let name: String
+  /// The plugin's name, or its absolute path if it has a slash.
+  public let plugin: String
+  /// All members but `plugin`, as written; they may hold passwords.
+  public let settings: [JSONNode.Member]
+  /// Where the entry stands.
+  public let place: SettingPlace
+  /// Where its `plugin` stands.
+  public let pluginPlace: SettingPlace
+
+  /// The name and the plugin, without the settings.
+  public var description: String { "transport \(quoted(name)) by plugin \(quoted(plugin))" }
+
+  /// The entries of `transports`, or `nil` after an error in any of them.
+  static func all(in root: ConfigurationObject) -> [TransportConfiguration]? {
+    let value = root.required(
+      "transports", cure: "add \"transports\": {\"console\": {\"plugin\": \"console\"}}")
+    guard let members = value?.namedMembers() else { return nil }
+    if members.isEmpty { value?.complain("there is no transport in it") }
+    let all = members.map { name, value in
+      value.object { object in TransportConfiguration(name, object) }
+    }
+    let read = all.compactMap(\.self)
+    return read.count == all.count ? read : nil
+  }
+
+  private init?(_ name: String, _ object: ConfigurationObject) {
+    let settings = object.others(than: ["plugin"])
+    for member in settings { object.value(of: member).refuseRepeatedKeys() }
+    let near = nearest(to: "plugin", among: settings.map(\.key))
+    let plugin = object.required(
+      "plugin",
+      cure: near.map { "did you mean it by \(quoted($0))?" } ?? "say which, as in \"plugin\": \"smtp\"")
+    guard let plugin, let text = plugin.nonEmptyText() else { return nil }
+    guard let text = text.contains("/") ? plugin.filePath() : text else { return nil }
+    self.name = name
+    self.plugin = text
+    self.settings = settings
+    place = object.value.place
+    pluginPlace = plugin.place
+  }
+
+  /// The names that `transport` gives, a name or a list of them, or `nil` after an error.
+  static func route(in root: ConfigurationObject, among transports: [TransportConfiguration]?) -> [String]? {
+    let defined = definedNames(in: root)
+    let value = root.required(
+      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(defined?.first ?? "console")\""
+    )
+    guard let value else { return nil }
+    let names: [ConfigurationValue]
+    switch value.node.value {
+    case .string: names = [value]
+    case .array: names = value.elements() ?? []
+    default:
+      value.complain(expected: "a name or a list of names")
+      return nil
+    }
+    if names.isEmpty { value.complain("the list is empty", cure: "name at least one transport") }
+    var route: [String] = []
+    for name in names {
+      guard let text = name.text() else { continue }
+      if let defined, !defined.contains(text) {
+        name.complain("there is no transport \(quoted(text))", cure: cure(forUnknown: text, among: defined))
+      } else if route.contains(text) {
+        name.complain("\(quoted(text)) stands twice", cure: "a route tries each transport once")
+      }
+      route.append(text)
+    }
+    return route
+  }
+
+  // From the file, not from what could be read of it: a faulty entry is still the one that was meant.
+  private static func definedNames(in root: ConfigurationObject) -> [String]? {
+    guard case .object(let members) = root.optional("transports")?.node.value else { return nil }
+    return members.map(\.key)
+  }
+}
+
+extension Configuration {
+  /// The transports to try, in order: those of `transport`, or of `names` (from `--transport` or
+  /// `PABAL_TRANSPORT`), each at most once.
+  public func transports(overriding names: [String]? = nil) throws(Diagnostics) -> [TransportConfiguration] {
+    var unknown: [Diagnostic] = []
+    var chosen: [TransportConfiguration] = []
+    for name in names ?? route where !chosen.contains(where: { $0.name == name }) {
+      if let transport = transports.first(where: { $0.name == name }) {
+        chosen.append(transport)
+      } else {
+        let cure = cure(forUnknown: name, among: transports.map(\.name))
+        unknown.append(Diagnostic("there is no transport \(quoted(name))", cure: cure, file: file))
+      }
+    }
+    guard unknown.isEmpty else { throw Diagnostics(unknown) }
+    return chosen
+  }
+}

@@ -1,0 +1,262 @@
+/// The mailboxes of a To, Cc, Bcc, From or Reply-To header field, foreign mail's included.
+///
+/// Reads RFC 5322 with RFC 6532: folding, nested comments, quoted strings, groups, encoded words, source routes
+/// and spaces around dots as old mailers write them. What can be read in two ways is refused, never guessed.
+public struct AddressList: Sendable, Hashable {
+  /// The mailboxes in the order written, those of groups among them; empty for an empty group or field.
+  public let mailboxes: [Mailbox]
+
+  /// Reads what stands after a header field's colon, folded or not; `field` names it in errors.
+  public init(_ octets: [UInt8], field: String) throws(MailProblem) {
+    var parser = AddressListParser(octets: octets, field: field)
+    mailboxes = try parser.list()
+  }
+}
+
+/// One pass over a header field's value.
+private struct AddressListParser {
+  let octets: [UInt8]
+  let field: String
+  private var position = 0
+  private var mailboxes = [Mailbox]()
+
+  /// A piece of a display name or local part.
+  private struct Word {
+    var octets: [UInt8]
+    var isQuoted: Bool
+    /// Whether white space or a comment stands before it.
+    var followsSpace: Bool
+  }
+
+  init(octets: [UInt8], field: String) {
+    self.octets = octets
+    self.field = field
+  }
+
+  mutating func list() throws(MailProblem) -> [Mailbox] {
+    while true {
+      try skipSpace()
+      guard let octet = peek else { return mailboxes }
+      if octet == UInt8(ascii: ",") {
+        position += 1
+        continue
+      }
+      try element(isInGroup: false)
+      try skipSpace()
+      guard peek == nil || peek == UInt8(ascii: ",") else { throw unexpected() }
+    }
+  }
+
+  private var peek: UInt8? { position < octets.count ? octets[position] : nil }
+
+  private func problem(_ what: String) -> MailProblem {
+    MailProblem(
+      field, "\(what) in \(quoted(String(decoding: octets, as: UTF8.self)))",
+      cure: "write addresses as Name <address>, with commas between them and special characters in quotes")
+  }
+
+  private func unexpected() -> MailProblem {
+    guard let peek else { return problem("something is missing at the end") }
+    return problem("\(quoted(String(decoding: [peek], as: UTF8.self))) is in the wrong place")
+  }
+
+  private mutating func element(isInGroup: Bool) throws(MailProblem) {
+    let words = try words()
+    switch peek {
+    case UInt8(ascii: "<"):
+      try mailboxes.append(Mailbox(name: name(of: words), address: angleAddress()))
+    case UInt8(ascii: "@"):
+      let address = try address(localPart: words)
+      try skipSpace()
+      if peek == UInt8(ascii: "<") {
+        // `a@b <a@b>` is common and plain enough; with two different addresses it is anybody's guess.
+        guard try angleAddress() == address else { throw problem("an address stands as another's name") }
+      }
+      mailboxes.append(Mailbox(address))
+    case UInt8(ascii: ":") where !isInGroup && !words.isEmpty:
+      position += 1
+      try group()
+    default: throw words.isEmpty ? unexpected() : problem("a name without an address stands")
+    }
+  }
+
+  private mutating func group() throws(MailProblem) {
+    while true {
+      try skipSpace()
+      switch peek {
+      case nil: throw problem("a group has no ; at its end")
+      case UInt8(ascii: ";"):
+        position += 1
+        return
+      case UInt8(ascii: ","): position += 1
+      default:
+        try element(isInGroup: true)
+        try skipSpace()
+        guard peek == UInt8(ascii: ",") || peek == UInt8(ascii: ";") else { throw unexpected() }
+      }
+    }
+  }
+
+  /// Atoms, dots and quoted strings up to the next special character. Brackets pass for letters in names.
+  private mutating func words() throws(MailProblem) -> [Word] {
+    var words = [Word]()
+    while true {
+      let before = position
+      try skipSpace()
+      let followsSpace = position > before
+      guard let octet = peek else { return words }
+      if octet == UInt8(ascii: "\"") {
+        let text = try quotedString()
+        words.append(Word(octets: text, isQuoted: true, followsSpace: followsSpace))
+        continue
+      }
+      let start = position
+      while let octet = peek, isNameText(octet) { position += 1 }
+      guard position > start else { return words }
+      words.append(
+        Word(octets: Array(octets[start..<position]), isQuoted: false, followsSpace: followsSpace))
+    }
+  }
+
+  private func isNameText(_ octet: UInt8) -> Bool {
+    isAtomText(octet) || octet == UInt8(ascii: ".") || octet == UInt8(ascii: "[")
+      || octet == UInt8(ascii: "]")
+  }
+
+  private mutating func angleAddress() throws(MailProblem) -> Address {
+    position += 1
+    try skipSpace()
+    // RFC 5322, 4.4: a source route, which nobody follows any more.
+    if peek == UInt8(ascii: "@") || peek == UInt8(ascii: ",") {
+      while peek == UInt8(ascii: "@") || peek == UInt8(ascii: ",") {
+        if peek == UInt8(ascii: "@") { _ = try domain() } else { position += 1 }
+        try skipSpace()
+      }
+      guard peek == UInt8(ascii: ":") else { throw unexpected() }
+      position += 1
+    }
+    let localPart = try words()
+    guard peek == UInt8(ascii: "@") else { throw unexpected() }
+    let address = try address(localPart: localPart)
+    try skipSpace()
+    guard peek == UInt8(ascii: ">") else { throw unexpected() }
+    position += 1
+    return address
+  }
+
+  private mutating func address(localPart words: [Word]) throws(MailProblem) -> Address {
+    var localPart = [UInt8]()
+    if words.count == 1, words[0].isQuoted {
+      localPart.append(UInt8(ascii: "\""))
+      for octet in words[0].octets {
+        if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\") { localPart.append(UInt8(ascii: "\\")) }
+        localPart.append(octet)
+      }
+      localPart.append(UInt8(ascii: "\""))
+    } else {
+      for word in words {
+        // Spaces may stand around a dot (RFC 5322, 4.4), but two words are not one.
+        let isJoined =
+          localPart.isEmpty || localPart.last == UInt8(ascii: ".") || word.octets.first == UInt8(ascii: ".")
+        guard !word.isQuoted, isJoined else { throw problem("the part before an @ is no one word") }
+        localPart += word.octets
+      }
+    }
+    let domain = try text(domain())
+    let local = try text(localPart)
+    do throws(Address.Problem) {
+      return try Address(localPart: local, domain: domain)
+    } catch {
+      throw problem(error.what)
+    }
+  }
+
+  /// What follows the `@` at the current position, without spaces and comments.
+  private mutating func domain() throws(MailProblem) -> [UInt8] {
+    position += 1
+    try skipSpace()
+    var domain = [UInt8]()
+    if peek == UInt8(ascii: "[") {
+      while let octet = peek, octet != UInt8(ascii: "]") {
+        position += 1
+        if !isSpace(octet) { domain.append(octet) }
+      }
+      guard peek == UInt8(ascii: "]") else { throw problem("an address literal has no closing bracket") }
+      position += 1
+      return domain + [UInt8(ascii: "]")]
+    }
+    while true {
+      while let octet = peek, isAtomText(octet) || octet == UInt8(ascii: ".") {
+        domain.append(octet)
+        position += 1
+      }
+      let end = position
+      try skipSpace()
+      guard let octet = peek, isAtomText(octet) || octet == UInt8(ascii: ".") else { return domain }
+      guard octet == UInt8(ascii: ".") || domain.last == UInt8(ascii: ".") else {
+        position = end
+        throw problem("a word follows an address")
+      }
+    }
+  }
+
+  private func text(_ octets: [UInt8]) throws(MailProblem) -> String {
+    guard let text = String(validating: octets, as: UTF8.self) else {
+      throw problem("an address isn't UTF-8")
+    }
+    return text
+  }
+
+  /// The display name: encoded words decoded, the space between two of them dropped (RFC 2047, 6.2).
+  private func name(of words: [Word]) throws(MailProblem) -> String? {
+    var decoder = EncodedWordDecoder()
+    for word in words {
+      decoder.append(word.octets, followsSpace: word.followsSpace, mayBeEncoded: !word.isQuoted)
+    }
+    let name = decoder.finished()
+    return name.isEmpty ? nil : name
+  }
+
+  private func isSpace(_ octet: UInt8) -> Bool {
+    octet == UInt8(ascii: " ") || octet == UInt8(ascii: "\t") || octet == UInt8(ascii: "\r")
+      || octet == UInt8(ascii: "\n")
+  }
+
+  /// Passes over white space, line ends and comments.
+  private mutating func skipSpace() throws(MailProblem) {
+    var depth = 0
+    while let octet = peek {
+      if octet == UInt8(ascii: "(") {
+        depth += 1
+      } else if depth > 0 {
+        if octet == UInt8(ascii: ")") { depth -= 1 }
+        if octet == UInt8(ascii: "\\") { position += 1 }
+      } else if !isSpace(octet) {
+        return
+      }
+      position += 1
+    }
+    guard depth == 0, position <= octets.count else { throw problem("a comment has no closing parenthesis") }
+  }
+
+  /// The content of the quoted string at the current position, its line ends dropped.
+  private mutating func quotedString() throws(MailProblem) -> [UInt8] {
+    var text = [UInt8]()
+    position += 1
+    while let octet = peek {
+      position += 1
+      switch octet {
+      case UInt8(ascii: "\""): return text
+      case UInt8(ascii: "\\"):
+        guard let next = peek else { throw problem("a quotation has no end") }
+        text.append(next)
+        position += 1
+      case UInt8(ascii: "\r"), UInt8(ascii: "\n"): break
+      // A fold may stand at a tab, which no name holds.
+      case UInt8(ascii: "\t"): text.append(UInt8(ascii: " "))
+      default: text.append(octet)
+      }
+    }
+    throw problem("a quotation has no end")
+  }
+}

@@ -1,0 +1,145 @@
+/// A text as a sequence of RFC 2047 encoded words, each of at most 75 octets on a line of at most 78.
+///
+/// The spaces are inside the words, because many readers drop those between them. No word ends within a code
+/// point, nor within a grapheme that fits one word.
+struct EncodedWords {
+  /// One word: a part of the text, in octets of UTF-8.
+  struct Word {
+    var octets: Range<Int>
+    /// Whether the line is full and the word begins a new one.
+    var beginsLine: Bool
+  }
+
+  private let text: String
+  private let usesBase64: Bool
+  private var index: String.Index
+  private var offset = 0
+  // The octets of encoded text that the current line has room for.
+  private var room: Int
+  private var beginsLine = false
+  private static let frame = "=?utf-8?B?".utf8.count + "?=".utf8.count
+  private static let fullRoom = 75 - frame
+
+  /// The words of `text` on a line of which `column` octets are written.
+  init(_ text: String, column: Int) {
+    self.text = text
+    index = text.startIndex
+    // The space before the word counts too.
+    room = min(75, 78 - column - 1) - EncodedWords.frame
+    var length = 0
+    var largest = 0
+    var start = text.startIndex
+    while start < text.endIndex {
+      let end = text.index(after: start)
+      let cost = EncodedWords.cost(of: text.utf8[start..<end])
+      length += cost
+      largest = max(largest, cost)
+      start = end
+    }
+    usesBase64 = length > EncodedWords.base64Length(text.utf8.count) || largest > EncodedWords.fullRoom
+  }
+
+  mutating func next() -> Word? {
+    guard index < text.endIndex else { return nil }
+    let start = offset
+    var cost = 0
+    while index < text.endIndex {
+      let end = text.index(after: index)
+      let grapheme = text.utf8[index..<end]
+      let graphemeCost = usesBase64 ? grapheme.count : EncodedWords.cost(of: grapheme)
+      if !fits(cost + graphemeCost) {
+        if offset > start { break }
+        if room < EncodedWords.fullRoom {
+          // What is left of the first line is too short.
+          startLine()
+          continue
+        }
+        // Longer than any word: between code points, then.
+        let nextScalar = text.unicodeScalars.index(after: index)
+        return take(scalarsFrom: index, first: nextScalar, start: start)
+      }
+      cost += graphemeCost
+      offset += grapheme.count
+      index = end
+    }
+    return word(from: start)
+  }
+
+  private mutating func take(scalarsFrom first: String.Index, first next: String.Index, start: Int) -> Word {
+    var cost = 0
+    var current = first
+    var next = next
+    while true {
+      let scalar = text.utf8[current..<next]
+      let scalarCost = usesBase64 ? scalar.count : EncodedWords.cost(of: scalar)
+      guard fits(cost + scalarCost) else { break }
+      cost += scalarCost
+      offset += scalar.count
+      current = next
+      guard current < text.endIndex else { break }
+      next = text.unicodeScalars.index(after: current)
+    }
+    index = current
+    return word(from: start)
+  }
+
+  private mutating func word(from start: Int) -> Word {
+    defer { startLine() }
+    return Word(octets: start..<offset, beginsLine: beginsLine)
+  }
+
+  private mutating func startLine() {
+    beginsLine = true
+    room = EncodedWords.fullRoom
+  }
+
+  private func fits(_ cost: Int) -> Bool {
+    (usesBase64 ? EncodedWords.base64Length(cost) : cost) <= room
+  }
+
+  /// Appends the word as it stands in the header.
+  func append(_ word: Word, to octets: inout [UInt8]) {
+    let part = text.utf8Span.span.extracting(word.octets)
+    if usesBase64 {
+      octets.append(contentsOf: "=?utf-8?B?".utf8)
+      Base64.append(part, to: &octets)
+    } else {
+      octets.append(contentsOf: "=?utf-8?Q?".utf8)
+      for i in part.indices {
+        let octet = part[i]
+        if octet == UInt8(ascii: " ") {
+          octets.append(UInt8(ascii: "_"))
+        } else if EncodedWords.isPlain(octet) {
+          octets.append(octet)
+        } else {
+          octets.append(UInt8(ascii: "="))
+          octets.append(hexadecimal(octet >> 4))
+          octets.append(hexadecimal(octet & 15))
+        }
+      }
+    }
+    octets.append(contentsOf: "?=".utf8)
+  }
+
+  private static func base64Length(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+
+  private static func cost(of octets: Substring.UTF8View) -> Int {
+    var cost = 0
+    for octet in octets { cost += octet == UInt8(ascii: " ") || isPlain(octet) ? 1 : 3 }
+    return cost
+  }
+
+  /// RFC 2047, 5 (3): what may stand for itself even in a display name.
+  private static func isPlain(_ octet: UInt8) -> Bool {
+    switch octet {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "!"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+      UInt8(ascii: "-"), UInt8(ascii: "/"):
+      true
+    default: false
+    }
+  }
+}
+
+/// The upper-case hexadecimal digit of a number below 16.
+func hexadecimal(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x37 + nibble }

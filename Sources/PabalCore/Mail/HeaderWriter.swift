@@ -1,0 +1,156 @@
+/// Appends header fields to a mail's octets, folded so that lines have at most 78 octets (RFC 5322, 2.1.1).
+struct HeaderWriter: ~Copyable {
+  private var octets: [UInt8]
+  private var lineStart = 0
+
+  init(capacity: Int) {
+    octets = []
+    octets.reserveCapacity(capacity)
+  }
+
+  /// The octets, for more to follow.
+  consuming func finished() -> [UInt8] { octets }
+
+  private var column: Int { octets.count - lineStart }
+
+  private mutating func fold() {
+    octets.append(contentsOf: "\r\n".utf8)
+    lineStart = octets.count
+  }
+
+  private mutating func begin(_ name: String) {
+    lineStart = octets.count
+    octets.append(contentsOf: name.utf8)
+    octets.append(UInt8(ascii: ":"))
+  }
+
+  /// A field that Pabal itself wrote: printable ASCII that fits one line, or has no place to fold.
+  mutating func append(_ name: String, token: String) {
+    begin(name)
+    append(word: token.utf8Span.span)
+    fold()
+  }
+
+  /// An unstructured field.
+  mutating func append(_ name: String, _ content: HeaderText) {
+    begin(name)
+    let text = content.text.utf8Span.span
+    if isPlain(text) { append(plain: text) } else { append(encoded: content) }
+    fold()
+  }
+
+  mutating func append(_ field: HeaderField) {
+    guard field.isVerbatim else { return append(field.name, field.content) }
+    begin(field.name)
+    append(plain: field.value.utf8Span.span)
+    fold()
+  }
+
+  /// An address field; nothing where there are no mailboxes.
+  mutating func append(_ name: String, _ mailboxes: [Mailbox]) {
+    guard !mailboxes.isEmpty else { return }
+    begin(name)
+    for (i, mailbox) in mailboxes.enumerated() {
+      append(mailbox, isLast: i == mailboxes.count - 1)
+    }
+    fold()
+  }
+
+  private mutating func append(_ mailbox: Mailbox, isLast: Bool) {
+    let address = mailbox.address.description.utf8Span.span
+    guard let name = mailbox.content else {
+      append(word: address, reserving: 1)
+      if !isLast { octets.append(UInt8(ascii: ",")) }
+      return
+    }
+    append(phrase: name)
+    if column + address.count + 4 > 78 { fold() }
+    octets.append(contentsOf: " <".utf8)
+    append(address)
+    octets.append(UInt8(ascii: ">"))
+    if !isLast { octets.append(UInt8(ascii: ",")) }
+  }
+
+  /// A display name: atoms as they are, else between quotes if that fits one line, else encoded words.
+  private mutating func append(phrase name: HeaderText) {
+    let text = name.text.utf8Span.span
+    guard isPlain(text), text.count <= 70 else { return append(encoded: name) }
+    var areAtoms = true
+    var quotedLength = text.count + 2
+    var previous = UInt8(ascii: " ")
+    for i in text.indices {
+      let octet = text[i]
+      // Two spaces together are one in a phrase.
+      areAtoms = areAtoms && (isAtomText(octet) || octet == UInt8(ascii: " ") && previous != octet)
+      if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\") { quotedLength += 1 }
+      previous = octet
+    }
+    if areAtoms { return append(plain: text) }
+    guard quotedLength <= 74 else { return append(encoded: name) }
+    if column + 1 + quotedLength > 78 { fold() }
+    octets.append(contentsOf: " \"".utf8)
+    for i in text.indices {
+      if text[i] == UInt8(ascii: "\"") || text[i] == UInt8(ascii: "\\") { octets.append(UInt8(ascii: "\\")) }
+      octets.append(text[i])
+    }
+    octets.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether the text can stand as it is: ASCII that no decoder takes for an encoded word, that keeps its
+  /// spaces when a reader trims the ends, and that folds into lines of 78.
+  private func isPlain(_ text: Span<UInt8>) -> Bool {
+    guard text.count > 0 else { return true }
+    guard text[0] != UInt8(ascii: " "), text[text.count - 1] != UInt8(ascii: " ") else { return false }
+    var run = 1
+    var wordStart = true
+    for i in text.indices {
+      let octet = text[i]
+      guard octet < 0x80 else { return false }
+      if octet == UInt8(ascii: "?"), i > 0, text[i - 1] == UInt8(ascii: "=") { return false }
+      // A run is some spaces and the word after them: a line of its own at worst.
+      if octet == UInt8(ascii: " ") {
+        if !wordStart { run = 0 }
+        wordStart = true
+      } else {
+        wordStart = false
+      }
+      run += 1
+      guard run <= 78 else { return false }
+    }
+    return true
+  }
+
+  private mutating func append(plain text: Span<UInt8>) {
+    octets.reserveCapacity(octets.count + text.count + 8)
+    var start = 0
+    while start < text.count {
+      var end = start
+      while end < text.count, text[end] == UInt8(ascii: " ") { end += 1 }
+      while end < text.count, text[end] != UInt8(ascii: " ") { end += 1 }
+      let isFirst = start == 0
+      if column + (isFirst ? 1 : 0) + end - start > 78 { fold() }
+      if isFirst { octets.append(UInt8(ascii: " ")) }
+      append(text.extracting(start..<end))
+      start = end
+    }
+  }
+
+  private mutating func append(word: Span<UInt8>, reserving reserved: Int = 0) {
+    if column + 1 + word.count + reserved > 78 { fold() }
+    octets.append(UInt8(ascii: " "))
+    append(word)
+  }
+
+  private mutating func append(_ span: Span<UInt8>) {
+    span.withUnsafeBufferPointer { octets.append(contentsOf: $0) }
+  }
+
+  private mutating func append(encoded content: HeaderText) {
+    var words = EncodedWords(content.text, column: column)
+    while let word = words.next() {
+      if word.beginsLine { fold() }
+      octets.append(UInt8(ascii: " "))
+      words.append(word, to: &octets)
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/// Why no mail could be made: which part of it, what is wrong, and what to do next.
+public struct MailProblem: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The part at fault, such as `subject`, `to` or `header line 3`.
+  public let field: String
+  /// What is wrong, and why; one sentence without its full stop, printable whatever the input was.
+  public let what: String
+  /// What to do next; one sentence without its full stop.
+  public let cure: String?
+
+  /// Why no mail could be made.
+  public init(_ field: String, _ what: String, cure: String? = nil) {
+    self.field = field
+    self.what = what
+    self.cure = cure
+  }
+
+  /// `field: what; cure`.
+  public var description: String { "\(field): \(what)" + (cure.map { "; \($0)" } ?? "") }
+}
+
+/// Foreign text between quotes, as an error may show it: escaped, and shortened with an ellipsis.
+func quoted(_ text: some StringProtocol) -> String {
+  var shown = "'"
+  for (count, scalar) in text.unicodeScalars.enumerated() {
+    guard count < 60 else { return shown + "…'" }
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+      shown += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+    default: shown.unicodeScalars.append(scalar)
+    }
+  }
+  return shown + "'"
+}

@@ -1,0 +1,114 @@
+internal import Glibc
+
+/// Why a file could not be read.
+public struct FileProblem: Error, Sendable, Hashable {
+  /// What kind of problem it is.
+  public enum Kind: Sendable, Hashable {
+    /// There is no such file, or a folder on the way is no folder.
+    case notFound
+    /// This user may not read it.
+    case notPermitted
+    /// It is a folder.
+    case directory
+    /// It holds more octets than the caller wants.
+    case tooLarge(limit: Int)
+    /// Anything else, by its errno.
+    case other(Int32)
+  }
+
+  /// What kind of problem it is.
+  public var kind: Kind
+  /// The file, as the caller named it.
+  public var path: String
+
+  /// What is wrong; one sentence without its full stop.
+  public var what: String {
+    switch kind {
+    case .notFound: "there is no file \(path)"
+    case .notPermitted: "\(path) may not be read by this user"
+    case .directory: "\(path) is a folder, not a file"
+    case .tooLarge(let limit): "\(path) is larger than \(limit) octets"
+    case .other(let number): "\(path) can't be read: \(String(cString: strerror(number)))"
+    }
+  }
+
+  /// What to do next, where there is something to say.
+  public var cure: String? {
+    switch kind {
+    case .notPermitted: "chmod u+r it, or run as its owner"
+    case .notFound, .directory, .tooLarge, .other: nil
+    }
+  }
+
+  /// The same as a diagnostic of the file itself.
+  public var diagnostic: Diagnostic { Diagnostic(what, cure: cure) }
+}
+
+/// Reads the whole of a file of at most `limit` octets, or of a pipe that somebody writes to; blocks.
+public func readFile(_ path: String, atMost limit: Int) throws(FileProblem) -> [UInt8] {
+  try readFile(path, atMost: limit) { _ throws(FileProblem) in }
+}
+
+/// What the system says of an opened file.
+struct FileFacts {
+  /// The permission bits, `0o7777` of st_mode.
+  var mode: UInt32
+  var owner: UInt32
+  var isRegular: Bool
+}
+
+/// Reads a file that `vetted` has let through, looking at the opened file and not at its name again.
+func readFile(
+  _ path: String, atMost limit: Int, vetted: (FileFacts) throws(FileProblem) -> Void
+) throws(FileProblem) -> [UInt8] {
+  // A NUL would cut the name short and open another file.
+  guard !path.utf8.contains(0) else { throw FileProblem(kind: .notFound, path: path) }
+  // Without O_NONBLOCK a named pipe that nobody writes to would hold us here for good.
+  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+  guard file >= 0 else { throw FileProblem(errno: errno, path: path) }
+  defer { close(file) }
+
+  var status = stat()
+  guard fstat(file, &status) == 0 else { throw FileProblem(errno: errno, path: path) }
+  let kind = status.st_mode & S_IFMT
+  guard kind != S_IFDIR else { throw FileProblem(kind: .directory, path: path) }
+  try vetted(
+    FileFacts(mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG))
+  guard kind != S_IFREG || status.st_size <= limit else {
+    throw FileProblem(kind: .tooLarge(limit: limit), path: path)
+  }
+
+  if kind != S_IFREG { _ = fcntl(file, F_SETFL, 0) }
+
+  // One octet more than announced, so that the usual file ends in one further call that says 0.
+  let announced = kind == S_IFREG ? Int(status.st_size) + 1 : 0
+  var octets: [UInt8] = []
+  while octets.count <= limit {
+    let wanted = max(announced - octets.count, 4096)
+    var failure: Int32 = 0
+    let before = octets.count
+    octets.append(
+      contentsOf: [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
+        var got = read(file, buffer.baseAddress, wanted)
+        while got < 0, errno == EINTR { got = read(file, buffer.baseAddress, wanted) }
+        if got < 0 { failure = errno }
+        count = max(got, 0)
+      })
+    if failure != 0 { throw FileProblem(errno: failure, path: path) }
+    if octets.count == before { return octets }
+  }
+  throw FileProblem(kind: .tooLarge(limit: limit), path: path)
+}
+
+extension FileProblem {
+  init(errno number: Int32, path: String) {
+    let kind: Kind =
+      switch number {
+      case ENOENT, ENOTDIR: .notFound
+      case EACCES, EPERM: .notPermitted
+      case EISDIR: .directory
+      default: .other(number)
+      }
+    self.init(kind: kind, path: path)
+  }
+}

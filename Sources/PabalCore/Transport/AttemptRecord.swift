@@ -1,0 +1,83 @@
+internal import CPabalTransport
+
+/// What a plugin reports during one call of `send` or `check`: the far end of its `pabal_attempt`.
+///
+/// Used by the one thread that makes the call, from before it until after it.
+final class AttemptRecord {
+  /// The accounts behind settings of kind account, by key.
+  let accounts: [String: any AccessTokenSource]
+  let recipientCount: Int
+  var reply: String?
+  var remoteID: String?
+  var recipients: [(outcome: Outcome, reply: String?)?] = []
+  /// What the host itself decided, when a token could not be had.
+  var tokenProblem: Outcome?
+  /// What the plugin did against the contract.
+  var fault: String?
+  private var lentTokens: [UnsafeMutableBufferPointer<CChar>] = []
+
+  init(accounts: [String: any AccessTokenSource], recipientCount: Int) {
+    self.accounts = accounts
+    self.recipientCount = recipientCount
+  }
+
+  deinit {
+    for token in lentTokens {
+      token.update(repeating: 0)
+      token.deallocate()
+    }
+  }
+
+  func lend(_ token: AccessToken) -> UnsafePointer<CChar>? {
+    let octets = token.text.utf8CString
+    let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: octets.count)
+    _ = copy.initialize(from: octets)
+    lentTokens.append(copy)
+    return UnsafePointer(copy.baseAddress)
+  }
+
+  /// The receipt's entries, where a recipient without an outcome of its own shares the mail's.
+  func receipt(_ verdict: pabal_verdict, for envelope: Envelope, transport: String) -> Receipt {
+    let whole = tokenProblem ?? Outcome(verdict)
+    if whole == nil {
+      let said = verdict.outcome == 0 ? "no outcome" : "outcome \(verdict.outcome), which does not exist"
+      fault = "the plugin gave \(said); whether the mail left is not known"
+    }
+    if let fault { reply = reply.map { "\($0)\n\(fault)" } ?? fault }
+    var entries: [Receipt.Recipient] = []
+    entries.reserveCapacity(envelope.recipients.count)
+    for (index, address) in envelope.recipients.enumerated() {
+      let own = index < recipients.count ? recipients[index] : nil
+      entries.append(
+        Receipt.Recipient(
+          address: address, outcome: own?.outcome ?? whole ?? .unknown, reply: own?.reply ?? reply))
+    }
+    return Receipt(recipients: entries, reply: reply, remoteID: remoteID)
+  }
+}
+
+extension Outcome {
+  /// A plugin's verdict on a mail; `nil` when there is no such outcome.
+  init?(_ verdict: pabal_verdict) {
+    let wait: Duration? = verdict.retry_after > 0 ? .seconds(verdict.retry_after) : nil
+    switch Int(verdict.outcome) {
+    case PABAL_SENT: self = .sent
+    case PABAL_DEFERRED: self = .deferred(retryAfter: wait)
+    case PABAL_UNSUITED: self = .unsuited
+    case PABAL_REJECTED: self = .rejected
+    case PABAL_HELD where verdict.scope == PABAL_SCOPE_MAIL: self = .held(.mail, retryAfter: wait)
+    case PABAL_HELD where verdict.scope == PABAL_SCOPE_TRANSPORT:
+      self = .held(.transport, retryAfter: wait)
+    case PABAL_UNKNOWN: self = .unknown
+    default: return nil
+    }
+  }
+}
+
+/// A plugin's text: repaired where it is not UTF-8, escaped where it is not printable.
+func reported(_ text: UnsafePointer<CChar>?, _ length: Int) -> String? {
+  guard let text, length > 0, length < 1 << 30 else { return nil }
+  let octets = UnsafeRawBufferPointer(start: text, count: length)
+  let shown = printable(String(decoding: octets, as: UTF8.self), lines: true)
+  return shown.isEmpty ? nil : shown
+}

@@ -1,0 +1,70 @@
+internal import Synchronization
+
+/// Hands mails to the transports of a route, the next one where an outcome allows it.
+public final class Dispatcher: Sendable {
+  /// A transport of the route, opened when it is first needed.
+  public struct Stop: Sendable {
+    let name: String
+    let open: @Sendable () throws(Diagnostic) -> LoadedTransport
+
+    /// The transport `name`; `open` runs at most once, unless it fails.
+    public init(_ name: String, open: @escaping @Sendable () throws(Diagnostic) -> LoadedTransport) {
+      self.name = name
+      self.open = open
+    }
+  }
+
+  /// The names of the route's transports, in order.
+  public let route: [String]
+  private let stops: [Stop]
+  private let opened: Mutex<[LoadedTransport?]>
+  private let now: @Sendable () -> ContinuousClock.Instant
+
+  /// A dispatcher for `route`, tried in order; `now` times the attempts.
+  public init(
+    _ route: [Stop], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+  ) {
+    self.stops = route
+    self.route = route.map(\.name)
+    self.opened = Mutex(Array(repeating: nil, count: route.count))
+    self.now = now
+  }
+
+  /// Hands `mail` over on the calling thread, and blocks until nothing more is to be tried.
+  ///
+  /// A transport that can't be opened counts as `held`, and the next one is tried.
+  public func deliver(_ mail: Mail, unknown: UnknownPolicy) -> Delivery {
+    var delivery = Delivery(mail, route: route, unknown: unknown)
+    while let (index, rest) = delivery.next() {
+      let began = now()
+      let receipt: Receipt
+      do throws(Diagnostic) {
+        receipt = try transport(index).attempt(rest)
+      } catch {
+        receipt = Receipt(.held(.transport), for: rest.envelope, reply: error.description)
+      }
+      delivery.record(receipt, took: now() - began)
+    }
+    return delivery
+  }
+
+  /// Opens the transport at `index` of the route, once.
+  @discardableResult
+  public func transport(_ index: Int) throws(Diagnostic) -> LoadedTransport {
+    try opened.withLock { opened throws(Diagnostic) in
+      if let transport = opened[index] { return transport }
+      let transport = try stops[index].open()
+      opened[index] = transport
+      return transport
+    }
+  }
+
+  /// Closes every transport that was opened.
+  public func close() {
+    let transports = opened.withLock { opened in
+      defer { opened = Array(repeating: nil, count: opened.count) }
+      return opened.compactMap { $0 }
+    }
+    for transport in transports { transport.close() }
+  }
+}

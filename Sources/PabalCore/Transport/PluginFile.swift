@@ -1,0 +1,82 @@
+internal import Glibc
+
+/// A plugin's file, resolved and found safe to run code from.
+struct PluginFile {
+  /// The file's real path.
+  let path: String
+  /// What an operator should look at, though it stops nothing.
+  let warnings: [Diagnostic]
+
+  /// Resolves `path` and refuses a file or a directory that somebody else could have written.
+  ///
+  /// Trusted owners are root, the running user and the owner of the program itself. A directory higher up
+  /// may be world-writable only where its sticky bit keeps others from renaming what is in it.
+  init(_ path: String) throws(Diagnostic) {
+    guard let resolved = realpath(path, nil) else {
+      let reason = String(cString: strerror(errno))
+      throw Diagnostic("the plugin can't be opened: \(reason)", file: path)
+    }
+    defer { free(resolved) }
+    let real = String(cString: resolved)
+    var warnings: [Diagnostic] = []
+    let file = try Self.status(real)
+    guard file.st_mode & S_IFMT == S_IFREG else {
+      throw Diagnostic("the plugin is not a file", cure: "name the .so file itself", file: real)
+    }
+    try Self.examine(real, file, "plugin", &warnings)
+    let directory = Self.parent(of: real)
+    try Self.examine(directory, try Self.status(directory), "plugin's directory", &warnings)
+    var above = directory
+    while above != "/" {
+      above = Self.parent(of: above)
+      let status = try Self.status(above)
+      if status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 {
+        throw Diagnostic(
+          "the plugin is refused, since anybody can replace it: \(above) is world-writable",
+          cure: "chmod o-w \(above)", file: real)
+      }
+    }
+    self.path = real
+    self.warnings = warnings
+  }
+
+  private static func examine(
+    _ path: String, _ status: stat, _ noun: String, _ warnings: inout [Diagnostic]
+  ) throws(Diagnostic) {
+    guard status.st_mode & S_IWOTH == 0 else {
+      throw Diagnostic(
+        "the \(noun) is refused, since anybody can change it: it is world-writable",
+        cure: "chmod o-w \(path)",
+        file: path)
+    }
+    guard status.st_uid == 0 || status.st_uid == geteuid() || status.st_uid == programOwner else {
+      throw Diagnostic(
+        "the \(noun) is refused, since user \(status.st_uid) owns it, and not root, you or the owner of pabal",
+        cure: "chown root \(path)", file: path)
+    }
+    if status.st_mode & S_IWGRP != 0 {
+      warnings.append(
+        Diagnostic(
+          "the \(noun) is group-writable, so group \(status.st_gid) can change what pabal runs",
+          cure: "chmod g-w \(path)", file: path, severity: .warning))
+    }
+  }
+
+  private static func status(_ path: String) throws(Diagnostic) -> stat {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw Diagnostic("the plugin can't be examined: \(String(cString: strerror(errno)))", file: path)
+    }
+    return status
+  }
+
+  private static let programOwner: uid_t? = {
+    var status = stat()
+    return stat("/proc/self/exe", &status) == 0 ? status.st_uid : nil
+  }()
+
+  private static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+    return String(path[..<slash])
+  }
+}

@@ -1,0 +1,109 @@
+internal import Glibc
+
+/// Threads for calls that block, so that they take none of Swift's own.
+///
+/// They start as they are needed, up to a number, and end with `stop`.
+final class WorkerThreads: Sendable {
+  private let queue: WorkQueue
+  private let count: Int
+
+  init(count: Int) {
+    self.queue = WorkQueue()
+    self.count = count
+  }
+
+  /// Runs `work` on one of the threads.
+  func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
+    await withCheckedContinuation { continuation in
+      queue.add(threads: count) { continuation.resume(returning: work()) }
+    }
+  }
+
+  /// Lets the threads end once the queue is empty.
+  func stop() { queue.stop() }
+
+  deinit { stop() }
+}
+
+/// Unchecked, since a condition variable can't guard a `Synchronization.Mutex`: every access to the
+/// mutable properties is between `lock` and `unlock`.
+private final class WorkQueue: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var waiting: [@Sendable () -> Void] = []
+  private var next = 0
+  private var threads = 0
+  private var idle = 0
+  private var stopped = false
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  func add(threads limit: Int, _ work: @escaping @Sendable () -> Void) {
+    pthread_mutex_lock(mutex)
+    waiting.append(work)
+    let needed = idle < waiting.count - next && threads < limit
+    if needed { threads += 1 }
+    pthread_cond_signal(condition)
+    pthread_mutex_unlock(mutex)
+    if needed { start() }
+  }
+
+  func stop() {
+    pthread_mutex_lock(mutex)
+    stopped = true
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private func start() {
+    var thread = pthread_t()
+    let this = Unmanaged.passRetained(self).toOpaque()
+    let failure = pthread_create(
+      &thread, nil,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<WorkQueue>.fromOpaque(argument).takeRetainedValue().work()
+        return nil
+      }, this)
+    if failure == 0 {
+      pthread_detach(thread)
+    } else {
+      Unmanaged<WorkQueue>.fromOpaque(this).release()
+      pthread_mutex_lock(mutex)
+      threads -= 1
+      let alone = threads == 0
+      pthread_mutex_unlock(mutex)
+      // Without a single thread the work would wait for ever; a slow caller is better than that.
+      if alone { while let work = take(wait: false) { work() } }
+    }
+  }
+
+  private func work() {
+    while let work = take(wait: true) { work() }
+  }
+
+  private func take(wait: Bool) -> (@Sendable () -> Void)? {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while next == waiting.count {
+      waiting.removeAll(keepingCapacity: true)
+      next = 0
+      if stopped || !wait { return nil }
+      idle += 1
+      pthread_cond_wait(condition, mutex)
+      idle -= 1
+    }
+    defer { next += 1 }
+    return waiting[next]
+  }
+}

@@ -1,0 +1,128 @@
+import Glibc
+import PabalCore
+import PabalMessages
+
+/// Puts the parts together as `config.json` says; the only place that knows all of them.
+struct Assembly {
+  /// What `config.json` says.
+  let configuration: Configuration
+  /// Where plugins are found.
+  let loader: PluginLoader
+  private let accounts: Accounts
+  private let verbose: Bool
+
+  /// Reads the configuration that the options or the environment name.
+  init(_ options: CommonOptions) throws(Failure) {
+    let file: String
+    do throws(Diagnostic) {
+      file = try Configuration.locate(options.file, environment: environmentVariable)
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+    do throws(Diagnostics) {
+      configuration = try Configuration.read(file)
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+    loader = PluginLoader(configured: configuration.plugins.directories)
+    accounts = Accounts(configuration)
+    verbose = options.verbose
+  }
+
+  /// A transport of the route with its plugin loaded and its settings checked, but no secret fetched.
+  struct CheckedTransport {
+    let name: String
+    let plugin: Plugin
+    let settings: [CheckedSetting]
+    let configuration: TransportConfiguration
+  }
+
+  /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
+  func checked(_ transports: [TransportConfiguration]) throws(Failure) -> [CheckedTransport] {
+    var problems: [Diagnostic] = []
+    var checked: [CheckedTransport] = []
+    for transport in transports {
+      do throws(Diagnostic) {
+        let plugin = try loader.load(transport.plugin)
+        let settings = configuration.settings(
+          of: transport, declared: plugin.settings, diagnostics: &problems)
+        guard let settings else { continue }
+        checked.append(
+          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport))
+      } catch {
+        var problem = error
+        if problem.file == nil {
+          problem.file = transport.pluginPlace.file
+          problem.position = transport.pluginPlace.position
+          problem.path = transport.pluginPlace.path
+        }
+        problems.append(problem)
+      }
+    }
+    guard problems.isEmpty else { throw Failure(.configuration, problems) }
+    return checked
+  }
+
+  /// Fetches the secrets of a transport and of its accounts, and opens it.
+  func open(_ transport: CheckedTransport) throws(Diagnostic) -> LoadedTransport {
+    var sources: [String: any AccessTokenSource] = [:]
+    for setting in transport.settings {
+      guard let account = setting.account, sources[account] == nil else { continue }
+      sources[account] = try accounts.account(account)
+    }
+    let name = transport.name
+    let least: LogLevel = verbose ? .debug : .warning
+    return try LoadedTransport(
+      transport.plugin, name: name, settings: transport.settings, accounts: sources
+    ) { level, line in
+      if level >= least { Terminal.tell("\(name): \(level.rawValue): \(line)") }
+    }
+  }
+
+  /// A dispatcher for the route of this run; `names` go before `PABAL_TRANSPORT`, that before the file.
+  func dispatcher(_ transports: [CheckedTransport]) -> Dispatcher {
+    Dispatcher(
+      transports.map { transport in
+        Dispatcher.Stop(transport.name) { () throws(Diagnostic) in try open(transport) }
+      })
+  }
+
+  /// The transports of this run: `names`, or those of `PABAL_TRANSPORT`, or the file's route.
+  func route(_ names: [String]) throws(Failure) -> [TransportConfiguration] {
+    var names = names
+    if names.isEmpty, let environment = environmentVariable("PABAL_TRANSPORT") { names = [environment] }
+    names = names.flatMap { $0.split(separator: ",").map { String($0).trimmed } }
+    do throws(Diagnostics) {
+      return try configuration.transports(overriding: names.isEmpty ? nil : names)
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+  }
+
+  /// The sender of what Pabal itself writes.
+  func sender(_ given: String?) throws(Failure) -> Mailbox {
+    if let given {
+      do throws(MailProblem) {
+        return try Mailbox(given)
+      } catch {
+        throw Failure(.input, "--from: \(error.what)", cure: error.cure)
+      }
+    }
+    do throws(Diagnostic) {
+      let text = try configuration.from.fetch()
+      do throws(MailProblem) {
+        return try Mailbox(text)
+      } catch {
+        throw configuration.from.place.diagnostic(error.what, cure: error.cure)
+      }
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+  }
+}
+
+/// A variable of the environment; an empty one counts as unset.
+func environmentVariable(_ name: String) -> String? {
+  guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
+  return value
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import PabalCore
+
+/// What the command ends with, as `sysexits.h` names it.
+enum ExitStatus: Int32 {
+  case sent = 0
+  /// `EX_USAGE`: the command's words are wrong.
+  case usage = 64
+  /// `EX_DATAERR`: an address, a message or a mail is wrong.
+  case input = 65
+  /// `EX_UNAVAILABLE`: the mail was rejected.
+  case rejected = 69
+  /// `EX_IOERR`: the mail may have been sent.
+  case unknown = 74
+  /// `EX_TEMPFAIL`: not sent, try later.
+  case deferred = 75
+  /// `EX_NOPERM`: the account or the set-up is at fault.
+  case held = 77
+  /// `EX_CONFIG`: config.json, a plugin or a secret is wrong.
+  case configuration = 78
+
+  init(_ outcome: Outcome) {
+    switch outcome {
+    case .sent: self = .sent
+    case .deferred: self = .deferred
+    case .unsuited, .rejected: self = .rejected
+    case .held: self = .held
+    case .unknown: self = .unknown
+    }
+  }
+
+  var code: ExitCode { ExitCode(rawValue) }
+}
+
+/// Why the command can't go on, and what it ends with.
+struct Failure: Error {
+  let status: ExitStatus
+  let diagnostics: [Diagnostic]
+
+  init(_ status: ExitStatus, _ diagnostics: [Diagnostic]) {
+    self.status = status
+    self.diagnostics = diagnostics
+  }
+
+  init(_ status: ExitStatus, _ what: String, cure: String? = nil) {
+    self.init(status, [Diagnostic(what, cure: cure)])
+  }
+}

@@ -1,0 +1,136 @@
+import Glibc
+import PabalCore
+import Synchronization
+
+/// Sends many mails over a few threads and sums up what became of them.
+struct LoadRun {
+  let dispatcher: Dispatcher
+  let unknown: UnknownPolicy
+  let count: Int
+  let parallel: Int
+  /// Makes the next mail; called on every thread.
+  let mail: @Sendable () throws(Failure) -> Mail
+
+  /// What became of all the mails; what `send --count --json` prints.
+  struct Summary: Encodable {
+    let count: Int
+    let outcomes: [String: Int]
+    let seconds: Double
+    let perSecond: Double
+    let p50: Double?
+    let p99: Double?
+    /// The first reply of each outcome but `sent`, so that a person knows where to look.
+    let replies: [String: String]
+
+    enum CodingKeys: String, CodingKey {
+      case count, outcomes, seconds, replies
+      case perSecond = "per_second"
+      case p50 = "p50_ms"
+      case p99 = "p99_ms"
+    }
+  }
+
+  private struct Tally: Sendable {
+    var outcomes: [String: Int] = [:]
+    var replies: [String: String] = [:]
+    var took = LatencyHistogram()
+    var worst: Outcome?
+
+    mutating func add(_ delivery: Delivery, _ duration: Duration) {
+      let receipt = delivery.receipt
+      outcomes[receipt.outcome.name, default: 0] += 1
+      if receipt.outcome != .sent, replies[receipt.outcome.name] == nil {
+        replies[receipt.outcome.name] = receipt.reply
+      }
+      worst = Outcome.over([worst, receipt.outcome].compactMap { $0 })
+      took.record(duration)
+    }
+
+    mutating func add(_ other: Tally) {
+      outcomes.merge(other.outcomes, uniquingKeysWith: +)
+      replies.merge(other.replies) { first, _ in first }
+      took.add(other.took)
+      worst = Outcome.over([worst, other.worst].compactMap { $0 })
+    }
+  }
+
+  /// Sends them all; blocks. Answers the summary and the worst outcome there was.
+  func run() throws(Failure) -> (Summary, Outcome) {
+    let next = Atomic(0)
+    let tally = Mutex(Tally())
+    let failure = Mutex<Failure?>(nil)
+    let began = ContinuousClock.now
+    let work: @Sendable () -> Void = {
+      var own = Tally()
+      while next.add(1, ordering: .relaxed).oldValue < count {
+        let mail: Mail
+        do throws(Failure) {
+          mail = try self.mail()
+        } catch {
+          failure.withLock { $0 = $0 ?? error }
+          next.store(count, ordering: .relaxed)
+          break
+        }
+        let start = ContinuousClock.now
+        let delivery = dispatcher.deliver(mail, unknown: unknown)
+        own.add(delivery, ContinuousClock.now - start)
+      }
+      tally.withLock { $0.add(own) }
+    }
+    let threads = (1..<max(parallel, 1)).compactMap { _ in Thread(work) }
+    let reporter = Thread { self.report(next, since: began) }
+    work()
+    for thread in threads { thread.join() }
+    next.store(.max / 2, ordering: .relaxed)
+    reporter?.join()
+    if let failure = failure.withLock({ $0 }) { throw failure }
+
+    let seconds = (ContinuousClock.now - began).seconds
+    return tally.withLock { tally in
+      let summary = Summary(
+        count: tally.took.total, outcomes: tally.outcomes, seconds: seconds,
+        perSecond: seconds > 0 ? Double(tally.took.total) / seconds : 0,
+        p50: tally.took.milliseconds(at: 0.5), p99: tally.took.milliseconds(at: 0.99), replies: tally.replies)
+      return (summary, tally.worst ?? .sent)
+    }
+  }
+
+  private func report(_ next: borrowing Atomic<Int>, since began: ContinuousClock.Instant) {
+    guard Terminal.showsProgress else { return }
+    var done = 0
+    while done < count {
+      usleep(200_000)
+      done = min(next.load(ordering: .relaxed), count)
+      let seconds = (ContinuousClock.now - began).seconds
+      Terminal.progress("\(done) of \(count), \(Int(Double(done) / seconds)) a second")
+    }
+    Terminal.progress("")
+  }
+}
+
+/// A thread of the command's own that blocks as long as it likes.
+private struct Thread: ~Copyable {
+  private let thread: pthread_t
+
+  init?(_ work: @escaping @Sendable () -> Void) {
+    final class Body {
+      let work: @Sendable () -> Void
+      init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+    }
+    var thread = pthread_t()
+    let body = Unmanaged.passRetained(Body(work)).toOpaque()
+    let failed = pthread_create(
+      &thread, nil,
+      { argument in
+        if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().work() }
+        return nil
+      }, body)
+    guard failed == 0 else {
+      Unmanaged<Body>.fromOpaque(body).release()
+      return nil
+    }
+    self.thread = thread
+  }
+
+  func join() { pthread_join(thread, nil) }
+}

@@ -1,0 +1,175 @@
+import ArgumentParser
+import PabalCore
+import PabalMessages
+
+/// `pabal send`: one mail, at once.
+struct Send: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Send one mail now, and say what became of it.",
+    discussion: """
+      Sends a verification mail with a fresh code, which is stored nowhere, to try a transport out. Several \
+      addresses are one mail to all of them.
+
+      Examples:
+        pabal send you@example.com
+        pabal send you@example.com --language en --set service="My shop"
+        pabal send you@example.com --subject 안녕 --text '반갑습니다.'
+        pabal send --eml mail.eml
+        pabal send test@localhost --count 10000 --parallel 8 --json
+      """)
+
+  @Argument(help: "Who is to get it.", completion: .default)
+  var addresses: [String] = []
+
+  @OptionGroup(title: "What is sent") var content: MailContent
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Use this transport instead of config.json's; several in order, by commas or by repeating it.",
+      valueName: "name"))
+  var transport: [String] = []
+
+  @Flag(help: "Print the finished mail and send nothing.")
+  var dryRun = false
+
+  @Option(help: ArgumentHelp("Send it so many times.", valueName: "n"))
+  var count: Int?
+
+  @Option(help: ArgumentHelp("With --count: so many at once.", valueName: "p"))
+  var parallel: Int = 1
+
+  @Flag(help: "With --count: also towards other machines than this one.")
+  var yes = false
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    try content.validate(addresses: addresses)
+    if let count, !(1...100_000_000).contains(count) {
+      throw ValidationError("--count takes a number from 1 to 100000000.")
+    }
+    guard (1...256).contains(parallel) else { throw ValidationError("--parallel takes a number from 1 to 256.") }
+    if count == nil, parallel != 1 { throw ValidationError("--parallel goes with --count.") }
+  }
+
+  func run() throws {
+    let assembly = try Assembly(common)
+    let maker = try MailMaker(content, addresses: addresses, assembly: assembly)
+    guard !dryRun else {
+      try show(try maker.mail())
+      return
+    }
+    if common.json { Terminal.keepOutputClean() }
+    let transports = try assembly.checked(try assembly.route(transport))
+    let dispatcher = assembly.dispatcher(transports)
+    defer { dispatcher.close() }
+    if let count {
+      try sendMany(count, maker, transports, dispatcher)
+    } else {
+      try sendOne(maker, transports, dispatcher)
+    }
+  }
+
+  private func sendOne(
+    _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ dispatcher: Dispatcher
+  ) throws {
+    let mail = try maker.mail()
+    // Where there is no other transport to take the mail, one that can't be opened is a wrong set-up.
+    if transports.count == 1 { try open(dispatcher) }
+    let delivery = dispatcher.deliver(mail, unknown: maker.unknown)
+    let outcome = delivery.receipt.outcome
+    if common.json {
+      try Terminal.answer(json: SendReport(delivery))
+    } else if outcome == .sent {
+      Terminal.answer(SendReport.text(delivery))
+    } else {
+      Terminal.tell(SendReport.text(delivery))
+    }
+    dispatcher.close()
+    if outcome != .sent { throw ExitStatus(outcome).code }
+  }
+
+  private func sendMany(
+    _ count: Int, _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ dispatcher: Dispatcher
+  ) throws {
+    if !yes, let far = transports.first(where: { !$0.staysHere }) {
+      throw Failure(
+        .usage, "--count would send \(count) mails to another machine, by “\(far.name)”",
+        cure: "say --yes if that machine is yours and expects them")
+    }
+    try open(dispatcher)
+    let (summary, worst) = try LoadRun(
+      dispatcher: dispatcher, unknown: maker.unknown, count: count, parallel: parallel,
+      mail: { () throws(Failure) in try maker.mail() }
+    ).run()
+    if common.json {
+      try Terminal.answer(json: summary)
+    } else {
+      Terminal.answer(summary.text)
+    }
+    dispatcher.close()
+    if worst != .sent { throw ExitStatus(worst).code }
+  }
+
+  private func open(_ dispatcher: Dispatcher) throws(Failure) {
+    do throws(Diagnostic) {
+      try dispatcher.transport(0)
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+  }
+
+  private struct DryRun: Encodable {
+    let messageID: String
+    let sender: String?
+    let recipients: [String]
+    let octets: String
+
+    enum CodingKeys: String, CodingKey {
+      case sender, recipients, octets
+      case messageID = "message_id"
+    }
+  }
+
+  private func show(_ mail: Mail) throws {
+    guard common.json else {
+      Terminal.write(mail.octets)
+      return
+    }
+    try Terminal.answer(
+      json: DryRun(
+        messageID: mail.messageID, sender: mail.envelope.sender?.description,
+        recipients: mail.envelope.recipients.map(\.description),
+        octets: String(decoding: mail.octets, as: UTF8.self)))
+  }
+}
+
+extension Assembly.CheckedTransport {
+  /// Whether mail by this transport stays on this machine: its far side, where it has one, is loopback.
+  ///
+  /// A transport with a far side names it by a setting `host` or `endpoint`, as `pabal_transport.h` asks.
+  fileprivate var staysHere: Bool {
+    settings.filter { ["host", "endpoint"].contains($0.declaration.key) && $0.given }.allSatisfy {
+      guard let text = $0.text.literal else { return false }
+      return isLoopback(text)
+    }
+  }
+}
+
+/// Whether a host name, an address or a URL's host is this machine's loopback.
+func isLoopback(_ text: String) -> Bool {
+  var host = Substring(text)
+  if let scheme = host.firstRange(of: "://") {
+    host = host[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    if let user = host.lastIndex(of: "@") { host = host[host.index(after: user)...] }
+  }
+  if host.hasPrefix("[") {
+    host = host.dropFirst().prefix { $0 != "]" }
+  } else if host.count(where: { $0 == ":" }) == 1 {
+    host = host.prefix { $0 != ":" }
+  }
+  if host.lowercased() == "localhost" || host == "::1" { return true }
+  let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+  return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+}

@@ -1,0 +1,75 @@
+import Glibc
+import PabalCore
+import Synchronization
+
+/// Where the command's own words go: answers to standard output, everything else to standard error.
+enum Terminal {
+  /// The descriptor answers are written to; `keepOutputClean` moves it.
+  private static let output = Mutex<CInt>(STDOUT_FILENO)
+
+  /// From now on only the command's answers reach standard output; what a plugin prints goes to standard
+  /// error. A program that reads JSON must find nothing else there.
+  static func keepOutputClean() {
+    output.withLock { output in
+      let kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+      guard output == STDOUT_FILENO, kept >= 0 else { return }
+      dup2(STDERR_FILENO, STDOUT_FILENO)
+      output = kept
+    }
+  }
+
+  /// Writes an answer, or throws away what nobody reads any more.
+  static func write(_ octets: [UInt8]) {
+    let descriptor = output.withLock { $0 }
+    writeAll(octets, to: descriptor)
+  }
+
+  /// Writes an answer line.
+  static func answer(_ text: String) { write(Array((text + "\n").utf8)) }
+
+  /// Writes a line for the person at the terminal.
+  static func tell(_ text: String) { writeAll(Array((text + "\n").utf8), to: STDERR_FILENO) }
+
+  /// Tells what is wrong, a line each.
+  static func tell(_ diagnostics: [Diagnostic]) {
+    for diagnostic in diagnostics {
+      let text = diagnostic.description
+      guard isTerminal(STDERR_FILENO) else {
+        tell("pabal: \(text)")
+        continue
+      }
+      let colour = diagnostic.severity == .error ? "31" : "33"
+      let word = "\(diagnostic.severity.rawValue): "
+      let parts = text.split(separator: word, maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        tell("pabal: \(text)")
+        continue
+      }
+      tell("pabal: \(parts[0])\u{1B}[1;\(colour)m\(word)\u{1B}[0m\(parts[1])")
+    }
+  }
+
+  /// Whether `progress` shows anything.
+  static var showsProgress: Bool { isTerminal(STDERR_FILENO) }
+
+  /// Shows how far a long run is, on a terminal only; each line takes the place of the last.
+  static func progress(_ text: String) {
+    guard isTerminal(STDERR_FILENO) else { return }
+    writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
+  }
+
+  private static func isTerminal(_ descriptor: CInt) -> Bool {
+    isatty(descriptor) == 1 && getenv("NO_COLOR") == nil
+      && getenv("TERM").map { String(cString: $0) } != "dumb"
+  }
+
+  private static func writeAll(_ octets: [UInt8], to descriptor: CInt) {
+    var rest = octets[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+}

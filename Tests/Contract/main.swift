@@ -1,0 +1,42 @@
+// The transport contract test for a plugin of your own: pabal-contract ./libpabal-x.so key=value …
+import Foundation
+import PabalTesting
+
+let words = Array(CommandLine.arguments.dropFirst())
+guard let path = words.first, !path.hasPrefix("-") else {
+  print(
+    """
+    usage: ./dev contract SO [SETTING=VALUE …] [--from ADDRESS] [--to ADDRESS …]
+
+    Loads the plugin as pabal does and checks every rule of pabal_transport.h that shows from outside. Mail
+    really leaves: give settings, a sender and three recipients of a far side made for tests.
+
+    Example: ./dev contract .build/debug/libpabal-file.so directory=/tmp/mail
+    """)
+  exit(words.isEmpty ? 64 : 0)
+}
+
+var settings: [String: String] = [:]
+var recipients: [String] = []
+var sender = "alice@example.test"
+var rest = words.dropFirst()
+while let word = rest.popFirst() {
+  switch word {
+  case "--from": sender = rest.popFirst() ?? sender
+  case "--to": recipients += rest.popFirst().map { [$0] } ?? []
+  default:
+    guard let mark = word.firstIndex(of: "=") else {
+      FileHandle.standardError.write(Data("pabal-contract: “\(word)” is no SETTING=VALUE\n".utf8))
+      exit(64)
+    }
+    settings[String(word[..<mark])] = String(word[word.index(after: mark)...])
+  }
+}
+signal(SIGPIPE, SIG_IGN)
+if recipients.isEmpty { recipients = ["a@example.org", "b@example.org", "c@example.org"] }
+let contract = TransportContract(path, settings: settings, recipients: recipients, sender: sender)
+let findings = contract.findings()
+for finding in findings { print(finding) }
+let broken = findings.filter { $0.problem != nil }.count
+print(broken == 0 ? "The contract is kept." : "\(broken) of \(findings.count) rules are broken.")
+exit(broken == 0 ? 0 : 1)

@@ -1,0 +1,110 @@
+import Foundation
+
+/// A mail as a program that isn't ours reads it.
+struct ReadMail: Decodable {
+  var subject: String?
+  var from: [[String]]
+  var to: [[String]]
+  var cc: [[String]]
+  var replyTo: [[String]]
+  var text: String?
+  var html: String?
+  var names: [String]
+  var defects: [String]
+}
+
+/// A mail parser that isn't ours, run once for many mails.
+enum MailReader: CaseIterable {
+  case python
+  case perl
+
+  func read(_ mails: [[UInt8]]) async throws -> [ReadMail] {
+    var input = Data()
+    for mail in mails {
+      withUnsafeBytes(of: UInt32(mail.count).bigEndian) { input.append(contentsOf: $0) }
+      input.append(contentsOf: mail)
+    }
+    let output =
+      switch self {
+      case .python: try await run("python3", ["-c", MailReader.pythonScript], input: input)
+      case .perl: try await run("perl", ["-e", MailReader.perlScript], input: input)
+      }
+    return try JSONDecoder().decode([ReadMail].self, from: output)
+  }
+
+  private static let pythonScript = """
+    import sys, json, email, email.policy
+    cases = []
+    data = sys.stdin.buffer.read()
+    at = 0
+    def people(header):
+        return [[a.display_name, a.addr_spec] for a in header.addresses] if header is not None else []
+    while at < len(data):
+        n = int.from_bytes(data[at:at + 4], "big")
+        mail = email.message_from_bytes(data[at + 4:at + 4 + n], policy=email.policy.default.clone(utf8=True))
+        at += 4 + n
+        defects = [str(d) for part in mail.walk() for d in part.defects]
+        defects += [f"{k}: {d}" for k, v in mail.items() for d in getattr(v, "defects", ())]
+        def body(kind):
+            part = mail.get_body(preferencelist=(kind,))
+            return None if part is None else part.get_content().replace("\\r\\n", "\\n")
+        subject = mail["subject"]
+        cases.append(dict(
+            subject=None if subject is None else str(subject), names=list(mail.keys()),
+            to=people(mail["to"]), cc=people(mail["cc"]), replyTo=people(mail["reply-to"]),
+            text=body("plain"), html=body("html"), defects=defects, **{"from": people(mail["from"])}))
+    json.dump(cases, sys.stdout)
+    """
+
+  private static let perlScript = """
+    use strict; use warnings; use Email::MIME; use Email::Address::XS; use JSON::PP; use Encode ();
+    binmode STDIN; local $/; my $data = <STDIN>; my $at = 0; my @cases;
+    while ($at < length $data) {
+      my $n = unpack 'N', substr $data, $at, 4;
+      my $mail = Email::MIME->new(substr $data, $at + 4, $n); $at += 4 + $n;
+      my %case = (subject => $mail->header_str('Subject'), names => [$mail->header_names], defects => []);
+      for (['from', 'From'], ['to', 'To'], ['cc', 'Cc'], ['replyTo', 'Reply-To']) {
+        my $object = $mail->header_as_obj($_->[1]);
+        $case{$_->[0]} = $object ? [map { [$_->phrase // '', $_->address // ''] } $object->addresses] : [];
+      }
+      $mail->walk_parts(sub {
+        my $part = shift; return if $part->subparts;
+        my $body = $part->body_str; $body =~ s/\\r\\n/\\n/g;
+        $case{$part->content_type =~ m{text/html} ? 'html' : 'text'} = $body;
+      });
+      push @cases, \\%case;
+    }
+    print JSON::PP->new->utf8->encode(\\@cases);
+    """
+}
+
+/// What a child process wrote, given its input; throws unless it ends with 0.
+func run(_ program: String, _ arguments: [String], input: Data) async throws -> Data {
+  let folder = FileManager.default.temporaryDirectory.appending(path: "pabal-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  // Files rather than pipes: a full pipe would stop both sides.
+  let (source, target) = (folder.appending(path: "in"), folder.appending(path: "out"))
+  try input.write(to: source)
+  try Data().write(to: target)
+  let process = Process()
+  process.executableURL = URL(filePath: "/usr/bin/env")
+  process.arguments = [program] + arguments
+  process.standardInput = try FileHandle(forReadingFrom: source)
+  process.standardOutput = try FileHandle(forWritingTo: target)
+  let status = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int32, any Error>) in
+    process.terminationHandler = { done.resume(returning: $0.terminationStatus) }
+    do {
+      try process.run()
+    } catch {
+      done.resume(throwing: error)
+    }
+  }
+  guard status == 0 else { throw ChildFailure(program: program, status: status) }
+  return try Data(contentsOf: target)
+}
+
+struct ChildFailure: Error {
+  var program: String
+  var status: Int32
+}

@@ -1,0 +1,200 @@
+import Foundation
+public import PabalCore
+import Synchronization
+
+/// What every transport must do, whoever wrote it; run on a plugin's file through its real boundary.
+public struct TransportContract: Sendable {
+  /// One rule of the contract and whether the plugin keeps it.
+  public struct Finding: Sendable, CustomStringConvertible {
+    /// The rule, as a sentence.
+    public let rule: String
+    /// What went wrong; `nil` when the rule is kept.
+    public let problem: String?
+
+    /// The rule and what went wrong.
+    public var description: String { problem.map { "✗ \(rule): \($0)" } ?? "✓ \(rule)" }
+  }
+
+  /// The plugin's file.
+  public let path: String
+  /// Its settings, as `config.json` would give them, values as text.
+  public let settings: [String: String]
+  /// Accounts that settings of kind account may name.
+  public let accounts: [String: any AccessTokenSource]
+  /// Addresses the far side takes mail for; three at least, and whom it is from.
+  public let recipients: [String]
+  /// The sender the far side lets this transport use.
+  public let sender: String
+  /// How many mails each thread sends at once.
+  public let mailsAThread: Int
+
+  /// The contract for the plugin at `path`.
+  public init(
+    _ path: String, settings: [String: String] = [:], accounts: [String: any AccessTokenSource] = [:],
+    recipients: [String] = ["a@example.org", "b@example.org", "c@example.org"],
+    sender: String = "alice@example.test", mailsAThread: Int = 3
+  ) {
+    self.path = path
+    self.settings = settings
+    self.accounts = accounts
+    self.recipients = recipients
+    self.sender = sender
+    self.mailsAThread = mailsAThread
+  }
+
+  /// Checks every rule, in order; blocks, on one thread for each the transport allows.
+  public func findings() -> [Finding] {
+    var findings: [Finding] = []
+    let plugin: Plugin
+    do throws(Diagnostic) {
+      plugin = try Plugin(at: path)
+      findings.append(Finding(rule: "it is loaded, and its table is sound", problem: nil))
+    } catch {
+      return [Finding(rule: "it is loaded, and its table is sound", problem: error.description)]
+    }
+    func check(_ rule: String, _ body: () throws -> String?) {
+      do {
+        findings.append(Finding(rule: rule, problem: try body()))
+      } catch {
+        findings.append(Finding(rule: rule, problem: "\(error)"))
+      }
+    }
+    check("each setting has a sentence of help") {
+      let without = plugin.settings.filter { !$0.help.hasSuffix(".") }.map(\.key)
+      return without.isEmpty ? nil : "these have none: \(without.joined(separator: ", "))"
+    }
+    check("its name, version and summary are for people") {
+      plugin.version.isEmpty || plugin.summary.isEmpty ? "version or summary is empty" : nil
+    }
+    check("its entry gives the same table each time") {
+      let again = try Plugin(at: path)
+      return again.name == plugin.name && again.settings == plugin.settings ? nil : "the second one differs"
+    }
+    let before = Surroundings()
+    check("it opens, says how many threads it takes, and closes again") {
+      try open(plugin).close()
+      return nil
+    }
+    check("it opens a second time, also while the first is open") {
+      let first = try open(plugin)
+      let second = try open(plugin)
+      first.close()
+      let receipt = second.attempt(try mail())
+      second.close()
+      return receipt.outcome == .sent ? nil : "the second does not send: \(told(receipt))"
+    }
+    check("a mail leaves, and every recipient has an outcome") {
+      try sending(plugin, try mail()) { $0.recipients.count == 1 ? nil : "\($0.recipients.count) recipients" }
+    }
+    check("a mail to several leaves once for all of them") {
+      try sending(plugin, try mail(to: recipients)) {
+        $0.recipients.allSatisfy { $0.outcome == .sent } ? nil : told($0)
+      }
+    }
+    check("a mail without a body leaves") {
+      try sending(plugin, try mail(octets: Array("Subject: empty\r\n\r\n".utf8)))
+    }
+    check("dots, long lines and a megabyte leave unaltered") {
+      let line = String(repeating: "x", count: 996)
+      let body = "Subject: long\r\n\r\n.\r\n..\r\n.x\r\n" + String(repeating: "\(line)\r\n", count: 1_060)
+      return try sending(plugin, try mail(octets: Array(body.utf8)))
+    }
+    check("the null sender is taken, or refused with an outcome") {
+      let transport = try open(plugin)
+      defer { transport.close() }
+      _ = transport.attempt(try mail(from: .some(nil)))
+      return nil
+    }
+    check("8-bit and SMTPUTF8 mail leaves, or is unsuited") {
+      let octets = Array("Subject: 안녕\r\n\r\n반갑습니다\r\n".utf8)
+      let transport = try open(plugin)
+      defer { transport.close() }
+      let receipt = transport.attempt(try mail(octets: octets, eightBit: true))
+      return [.sent, .unsuited].contains(receipt.outcome) ? nil : told(receipt)
+    }
+    check("as many threads as it allows send at once") {
+      try sendingAtOnce(plugin)
+    }
+    check("check answers, where there is one") {
+      let transport = try open(plugin)
+      defer { transport.close() }
+      return transport.check().problem.map { "\($0.name)" }
+    }
+    check("it leaves folder, locale, environment and signals as they were") {
+      before.difference(to: Surroundings())
+    }
+    return findings
+  }
+
+  private func open(_ plugin: Plugin) throws -> LoadedTransport {
+    let values = settings.map { key, text -> (String, JSONNode.Value) in
+      switch plugin.settings.first(where: { $0.key == key })?.kind {
+      case .number: (key, .number(text))
+      case .boolean: (key, .boolean(text == "true"))
+      default: (key, .string(text))
+      }
+    }
+    return try OpenedPlugin.open(path, Dictionary(uniqueKeysWithValues: values), accounts: accounts)
+  }
+
+  private func mail(
+    to recipients: [String]? = nil, from sender: String?? = nil,
+    octets: [UInt8] = Array("Subject: contract\r\n\r\nhello\r\n".utf8), eightBit: Bool = false
+  ) throws -> Mail {
+    let sender: String? = if let sender { sender } else { self.sender }
+    return try Mail.sample(
+      to: recipients ?? [self.recipients[0]], from: sender, octets: octets,
+      id: MailStamp.now().id, needsSMTPUTF8: eightBit, needs8BitMIME: eightBit)
+  }
+
+  private func sending(
+    _ plugin: Plugin, _ mail: Mail, _ more: (Receipt) -> String? = { _ in nil }
+  ) throws -> String? {
+    let octets = mail.octets.map { $0 }
+    let transport = try open(plugin)
+    defer { transport.close() }
+    let receipt = transport.attempt(mail)
+    guard receipt.outcome == .sent else { return told(receipt) }
+    guard mail.octets == octets else { return "the plugin altered the octets it was lent" }
+    return more(receipt)
+  }
+
+  private func sendingAtOnce(_ plugin: Plugin) throws -> String? {
+    let transport = try open(plugin)
+    defer { transport.close() }
+    let failed = Mutex<String?>(nil)
+    let mails = try (0..<transport.parallel).map { _ in try (0..<mailsAThread).map { _ in try mail() } }
+    DispatchQueue.concurrentPerform(iterations: mails.count) { index in
+      for mail in mails[index] {
+        let receipt = transport.attempt(mail)
+        if receipt.outcome != .sent { failed.withLock { $0 = told(receipt) } }
+      }
+    }
+    return failed.withLock { $0 }
+  }
+
+  private func told(_ receipt: Receipt) -> String {
+    "\(receipt.outcome.name)\(receipt.reply.map { ": \($0)" } ?? "")"
+  }
+}
+
+/// What a plugin shares with everybody else in the process.
+private struct Surroundings {
+  let folder = FileManager.default.currentDirectoryPath
+  let locale = setlocale(LC_ALL, nil).map { String(cString: $0) } ?? ""
+  let environment = ProcessInfo.processInfo.environment
+  let signals = [SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2].map(Surroundings.handler)
+
+  func difference(to other: Surroundings) -> String? {
+    if folder != other.folder { return "the current folder is now \(other.folder)" }
+    if locale != other.locale { return "the locale is now \(other.locale)" }
+    if environment != other.environment { return "the environment changed" }
+    return signals == other.signals ? nil : "a signal's handler changed"
+  }
+
+  private static func handler(_ signal: CInt) -> UInt {
+    var action = sigaction()
+    sigaction(signal, nil, &action)
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: UInt.self)
+  }
+}

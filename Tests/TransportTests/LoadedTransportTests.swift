@@ -1,0 +1,195 @@
+import PabalCore
+import PabalTesting
+import Synchronization
+import Testing
+
+@Suite struct LoadedTransportTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func faulty(_ act: String, in folder: String = "sound") throws -> LoadedTransport {
+    let path = "\(directory.path)/\(folder)/libpabal-faulty.so"
+    if !path.exists {
+      try directory.copy(BuiltProducts.fixture("faulty"), to: "\(folder)/libpabal-faulty.so")
+    }
+    return try OpenedPlugin.open(path, ["act": .string(act)])
+  }
+
+  private func receipt(_ act: String, to recipients: [String] = ["x@example.org"]) throws -> Receipt {
+    let transport = try faulty(act)
+    defer { transport.close() }
+    return transport.attempt(try Mail.sample(to: recipients))
+  }
+
+  @Test(arguments: [
+    ("sent", Outcome.sent), ("deferred", .deferred()), ("deferred:30", .deferred(retryAfter: .seconds(30))),
+    ("unsuited", .unsuited), ("rejected", .rejected), ("held:mail", .held(.mail)),
+    ("held:transport", .held(.transport)), ("unknown", .unknown),
+  ])
+  func `every outcome comes through with its scope and its wait`(act: String, outcome: Outcome) throws {
+    let receipt = try receipt(act)
+    #expect(receipt.outcome == outcome)
+    #expect(receipt.reply == act)
+    #expect(receipt.recipients.map(\.outcome) == [outcome])
+  }
+
+  @Test(arguments: ["none", "ready", "99", "-1", "held"])
+  func `no outcome, or one out of range, is unknown with the plugin's fault named`(act: String) throws {
+    let receipt = try receipt(act)
+    #expect(receipt.outcome == .unknown)
+    #expect(receipt.reply?.contains("the plugin gave") == true)
+  }
+
+  @Test func `a recipient's outcome out of range is unknown`() throws {
+    let receipt = try receipt("each sent 77", to: ["a@example.org", "b@example.org"])
+    #expect(receipt.recipients.map(\.outcome) == [.sent, .unknown])
+    #expect(receipt.reply?.contains("gave recipient 2 outcome 77") == true)
+  }
+
+  @Test func `recipients keep their own outcomes and replies`() throws {
+    let receipt = try receipt(
+      "each sent rejected deferred", to: ["a@x.org", "b@x.org", "c@x.org", "d@x.org"])
+    #expect(receipt.recipients.map(\.outcome) == [.sent, .rejected, .deferred(), .sent])
+    #expect(receipt.recipients.map(\.reply) == ["sent", "rejected", "deferred", nil])
+    #expect(receipt.outcome == .deferred())
+  }
+
+  @Test func `replies and ids may be of any length`() throws {
+    let receipt = try receipt("long")
+    #expect(receipt.reply?.utf8.count == 3 << 20)
+    #expect(receipt.remoteID?.utf8.count == 3 << 20)
+  }
+
+  @Test func `a binary reply is repaired and can't take a terminal over`() throws {
+    let receipt = try receipt("binary")
+    #expect(receipt.reply == "550 \\u{1b}]0;own\\u{7}\u{FFFD}\u{FFFD}\nX: y\\u{0}z")
+  }
+
+  @Test func `a report on a recipient that isn't there is a named fault, never a crash`() throws {
+    let receipt = try receipt("beyond")
+    #expect(receipt.outcome == .sent)
+    #expect(receipt.reply?.contains("the plugin reported recipient") == true)
+  }
+
+  @Test func `a token asked for by a setting that is no account holds the transport`() throws {
+    let receipt = try receipt("token")
+    #expect(receipt.outcome == .held(.transport))
+    #expect(receipt.reply?.contains("which is no account setting") == true)
+  }
+
+  @Test(arguments: [
+    ("silent-open", "it gives no reason, which is a fault of the plugin"),
+    ("escaping-open", "bad \\u{1b}[31m\u{FFFD}\\u{0}thing\nnext"),
+    ("no-threads", "the plugin wants 0 threads"), ("many-threads", "the plugin wants 100000 threads"),
+  ])
+  func `a transport that can't be opened says why`(folder: String, says: String) throws {
+    do {
+      _ = try faulty("sent", in: folder)
+      Issue.record("it was opened")
+    } catch let problem as Diagnostic {
+      #expect(problem.what.hasPrefix("the transport “faulty” can't be opened: "))
+      #expect(problem.what.contains(says))
+    }
+  }
+
+  @Test func `sending from tasks never runs more attempts at once than the plugin allows`() async throws {
+    let transport = try faulty("sent")
+    let outcomes = try await withThrowingTaskGroup(of: Outcome.self) { group in
+      for _ in 0..<200 { group.addTask { await transport.send(try Mail.sample()).outcome } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    transport.close()
+    #expect(outcomes == Array(repeating: .sent, count: 200))
+  }
+
+  @Test func `a closed transport defers`() throws {
+    let transport = try faulty("sent")
+    transport.close()
+    transport.close()
+    #expect(transport.attempt(try Mail.sample()).outcome == .deferred())
+  }
+
+  @Test(arguments: [("ready", nil), ("held:transport", Outcome.held(.transport)), ("none", Outcome.unknown)])
+  func `check tells what a mail would get`(act: String, problem: Outcome?) throws {
+    let transport = try faulty(act)
+    defer { transport.close() }
+    #expect(transport.check().problem == problem)
+  }
+}
+
+@Suite struct ABI1Tests {
+  private final class Source: AccessTokenSource {
+    let user = "me@example.test"
+    let tokens: Mutex<[String]>
+    init(_ tokens: [String]) { self.tokens = Mutex(tokens) }
+    func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
+      let next = tokens.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+      guard let next else { throw .deferred("no token now", retryAfter: .seconds(5)) }
+      return AccessToken(text: next, expiresIn: .seconds(60))
+    }
+  }
+
+  private func open(
+    _ settings: [String: JSONNode.Value] = [:], accounts: [String: any AccessTokenSource] = [:],
+    log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
+  ) throws -> LoadedTransport {
+    try OpenedPlugin.open(
+      BuiltProducts.fixture("abi1"), ["folder": .string("/tmp/x")].merging(settings) { $1 },
+      accounts: accounts,
+      log: log)
+  }
+
+  @Test func `a plugin built against the frozen header of ABI 1 gets its settings in every kind`() throws {
+    let transport = try open([
+      "word": .string("안녕"), "answer": .number("7"), "loud": .boolean(false), "wait": .string("1500ms"),
+    ])
+    defer { transport.close() }
+    let receipt = transport.attempt(try Mail.sample(from: nil, needs8BitMIME: true))
+    #expect(receipt.outcome == .sent)
+    let id = "<01JD0000000000000000000000@example.test>"
+    #expect(receipt.reply == "안녕 7 1500 0 /tmp/x|\(id)||2|21")
+  }
+
+  @Test func `defaults arrive where nothing is configured`() throws {
+    let transport = try open()
+    defer { transport.close() }
+    let reply = transport.attempt(try Mail.sample()).reply
+    #expect(reply?.hasPrefix("hello 42 2000 1 /tmp/x|") == true)
+  }
+
+  @Test func `recipients keep their own outcomes, a wait among them`() throws {
+    let transport = try open()
+    defer { transport.close() }
+    let receipt = transport.attempt(try Mail.sample(to: ["a@x.org", "bad@x.org", "late@x.org"]))
+    #expect(receipt.recipients.map(\.outcome) == [.sent, .rejected, .deferred(retryAfter: .seconds(30))])
+    #expect(receipt.outcome == .deferred(retryAfter: .seconds(30)))
+  }
+
+  @Test func `a refused token is renewed by the host`() throws {
+    let transport = try open(["account": .string("me")], accounts: ["me": Source(["stale", "fresh"])])
+    defer { transport.close() }
+    #expect(transport.attempt(try Mail.sample()).remoteID == "fresh")
+  }
+
+  @Test func `a token that can't be had decides the attempt`() throws {
+    let transport = try open(["account": .string("me")], accounts: ["me": Source(["stale"])])
+    defer { transport.close() }
+    let receipt = transport.attempt(try Mail.sample())
+    #expect(receipt.outcome == .deferred(retryAfter: .seconds(5)))
+    #expect(receipt.reply == "no token now")
+  }
+
+  @Test func `open fails with the plugin's own reason`() throws {
+    let failure = #expect(throws: Diagnostic.self) { try open(["password": .string("wrong")]) }
+    #expect(failure?.what == "the transport “example” can't be opened: the password is wrong")
+  }
+
+  @Test func `log lines reach the host`() throws {
+    let lines = Mutex<[String]>([])
+    let transport = try open { level, line in lines.withLock { $0.append("\(level) \(line)") } }
+    _ = transport.attempt(try Mail.sample())
+    transport.close()
+    #expect(lines.withLock { $0 } == ["info sent one"])
+  }
+}

@@ -1,0 +1,53 @@
+import PabalCore
+import PabalTesting
+import Testing
+
+@Suite struct PluginLoaderTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func refusal(_ loader: PluginLoader, _ name: String) -> Diagnostic? {
+    do throws(Diagnostic) {
+      _ = try loader.load(name)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test func `the first directory that has the plugin wins`() throws {
+    let first = try directory.copy(BuiltProducts.fixture("faulty"), to: "a/libpabal-faulty.so")
+    try directory.copy(BuiltProducts.fixture("faulty"), to: "b/libpabal-faulty.so")
+    let loader = PluginLoader(only: ["\(directory.path)/none", "\(directory.path)/a", "\(directory.path)/b"])
+    #expect(try loader.load("faulty").path == first)
+  }
+
+  @Test func `the plugins beside the program are found without being told where`() throws {
+    #expect(try PluginLoader().load("console").name == "console")
+    #expect(try PluginLoader().load("file").name == "file")
+    #expect(PluginLoader().names().contains("console"))
+  }
+
+  @Test func `a path is taken as it is`() throws {
+    #expect(try PluginLoader(only: []).load(BuiltProducts.fixture("abi1")).name == "example")
+  }
+
+  @Test func `a misspelt name suggests the plugin that was meant`() {
+    let refusal = self.refusal(PluginLoader(), "consol")
+    #expect(refusal?.what.contains("no plugin “consol”") == true)
+    #expect(refusal?.cure == "did you mean “console”?")
+  }
+
+  @Test(arguments: ["", "../file", "File", "a b", "x\u{0}y", String(repeating: "a", count: 65), "libpabal-é"])
+  func `what is no name never becomes a path`(name: String) {
+    let refusal = self.refusal(PluginLoader(only: [directory.path]), name)
+    #expect(refusal != nil)
+  }
+
+  @Test func `a plugin under another's name is refused`() throws {
+    try directory.copy(BuiltProducts.plugin("console"), to: "libpabal-mail.so")
+    let refusal = self.refusal(PluginLoader(only: [directory.path]), "mail")
+    #expect(refusal?.what == "the plugin calls itself “console”, but its file name says “mail”")
+  }
+}

@@ -1,0 +1,50 @@
+import PabalCore
+import PabalTesting
+import Testing
+
+/// A transport with what it needs to send; a new transport adds its row here.
+private struct Row: Sendable, CustomTestStringConvertible {
+  let plugin: String
+  var settings: [String: String] = [:]
+  var testDescription: String { plugin }
+}
+
+@Suite struct TransportContractTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test(arguments: [
+    Row(plugin: BuiltProducts.plugin("file"), settings: ["directory": "mail"]),
+    Row(plugin: BuiltProducts.fixture("abi1"), settings: ["folder": "."]),
+  ])
+  fileprivate func `every transport keeps the contract`(row: Row) {
+    var settings = row.settings
+    if settings["directory"] != nil { settings["directory"] = "\(directory.path)/mail" }
+    let findings = TransportContract(row.plugin, settings: settings).findings()
+    #expect(findings.count > 10)
+    for finding in findings { #expect(finding.problem == nil, "\(finding)") }
+  }
+
+  @Test func `a stranger runs the contract on a file of their own`() throws {
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal-contract",
+      [BuiltProducts.plugin("console"), "stream=stderr", "envelope=false"])
+    #expect(run.status == 0)
+    #expect(run.output.hasSuffix("The contract is kept.\n"))
+    #expect(run.errors.contains("Subject: contract"))
+    let refused = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal-contract", [BuiltProducts.plugin("console"), "steam=stderr"])
+    #expect(refused.status == 1)
+    #expect(refused.output.contains("did you mean"))
+  }
+
+  @Test(arguments: [
+    ("none", "a mail leaves"), ("rejected", "a mail leaves"), ("ready", "a mail leaves"),
+  ])
+  func `a transport that breaks the contract is found out`(act: String, rule: String) throws {
+    let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "sound/libpabal-faulty.so")
+    let findings = TransportContract(path, settings: ["act": act]).findings()
+    #expect(findings.contains { $0.rule.hasPrefix(rule) && $0.problem != nil })
+  }
+}
