@@ -46,7 +46,7 @@ final class RealServer: Sendable {
     ]
     process.standardInput = input
     process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
+    process.standardError = output
     try process.run()
     var text = ""
     while !text.contains("READY") {

@@ -12,10 +12,16 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 user=alice@example.test password=app-password-1 issuer=https://issuer.test
 chmod 755 "$run"
 read -r tls starttls sink < <(python3 - <<'P'
-import socket
-open_sockets = [socket.socket() for _ in range(3)]
-for s in open_sockets: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in open_sockets])
+# Below the range from which the system gives ports away, or another test has it before the server does.
+import random, socket
+ports = []
+while len(ports) < 3:
+    port = random.randrange(12_000, 30_000)
+    try:
+        with socket.socket() as one: one.bind(("127.0.0.1", port))
+        ports.append(port)
+    except OSError: pass
+print(*ports)
 P
 )
 pids=()
