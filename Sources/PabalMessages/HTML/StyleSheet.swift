@@ -39,7 +39,9 @@ struct StyleSheet: Sendable {
             kept.append(selector)
           }
         }
-        if !kept.isEmpty { rest += kept.joined(separator: ",") + "{" + StyleSheet.written(declarations) + "}\n" }
+        if !kept.isEmpty {
+          rest += kept.joined(separator: ",") + "{" + StyleSheet.written(declarations) + "}\n"
+        }
       case .kept(let text):
         rest += text + "\n"
       }
@@ -72,7 +74,8 @@ struct StyleSheet: Sendable {
     func isName(_ text: Substring) -> Bool {
       !text.isEmpty
         && text.unicodeScalars.allSatisfy {
-          $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "-" || $0 == "_")
+          $0.isASCII
+            && ($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "-" || $0 == "_")
         }
     }
     let parts = selector.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)

@@ -39,7 +39,8 @@ struct MessageLint {
       case .rawHTML(let html) where !html.hasPrefix("</"):
         find(
           "HTML in Markdown is dropped",
-          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position)
+          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position
+        )
       case .text(let literal) where literal.utf8.count > 1:
         guard let place = strayStars(in: node, literal, of: text) else { break }
         find(
@@ -132,7 +133,8 @@ struct MessageLint {
       }
       if scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) {
         find(
-          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning)
+          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index),
+          severity: .warning)
         index = end
         continue
       }

@@ -142,7 +142,7 @@ struct TaggedText: Sendable {
       var written = String.UnicodeScalarView()
       written.append(contentsOf: name.prefix(40))
       mistake(
-        "{{\(String(written))}} is no tag of a message",
+        "{{\(String(written).shown)}} is no tag of a message",
         "{{name}} is the only one, a name being small letters, digits and _", at: start)
       return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }
