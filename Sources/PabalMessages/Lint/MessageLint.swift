@@ -118,8 +118,8 @@ struct MessageLint {
             at: text.position(at: index), severity: .warning)
         }
         if !TaggedText.isPassedOver(scalars[index]) { variable = nil }
-      } else if index > 0, scalars[index - 1].properties.isAlphabetic,
-        let particle = Particle.written(at: scalars[index...]), particle.written.contains("("),
+      } else if index > 0, let particle = Particle.written(at: scalars[index...]),
+        particle.written.contains("("), scalars[index - 1].properties.isAlphabetic,
         text.placeholder(scalars[index - 1]) == nil
       {
         let word = wordBefore(index, in: scalars)
@@ -143,9 +143,7 @@ struct MessageLint {
   }
 
   private func wordBefore(_ index: Int, in scalars: [Unicode.Scalar]) -> String {
-    var word = String.UnicodeScalarView()
-    word.append(contentsOf: scalars[max(0, index - 20)..<index])
-    return String(word)
+    String(scalars: scalars[max(0, index - 20)..<index])
   }
 
   private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {
