@@ -129,15 +129,15 @@ struct BodyPart {
         isLineStart = true
         continue
       }
-      let isLast = source[i + 1] == 0x0D
+      // A lead octet takes its followers along.
+      let followers = octet >= 0xF0 ? 3 : octet >= 0xE0 ? 2 : octet >= 0xC0 ? 1 : 0
+      let isLast = source[i + followers + 1] == 0x0D
       let isSpace = octet == 0x20 || octet == 0x09
       let isLiteral =
         octet < 0x7F && (octet > 0x20 || isSpace && !isLast) && octet != UInt8(ascii: "=")
         && !(isLineStart && (octet == UInt8(ascii: ".") || BodyPart.isFromLine(source, i)))
       let length = isLiteral ? 1 : 3
-      // A lead octet takes its followers along.
-      let needed = octet >= 0xF0 ? 12 : octet >= 0xE0 ? 9 : octet >= 0xC0 ? 6 : length
-      if column + needed + (isLast ? 0 : 1) > 76 {
+      if column + length + 3 * followers + (isLast ? 0 : 1) > 76 {
         target.append(UInt8(ascii: "="))
         target.append(0x0D)
         target.append(0x0A)

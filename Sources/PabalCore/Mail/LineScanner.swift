@@ -41,7 +41,7 @@ struct LineScanner {
       nextLF = LineScanner.find(0x0A, in: octets, from: position)
       return Line(content: start..<end, next: position, end: .lf)
     }
-    let isPair = nextLF == end + 1
+    let isPair = nextLF == end + 1 && nextLF < octets.count
     position = end + (isPair ? 2 : 1)
     nextCR = LineScanner.find(0x0D, in: octets, from: position)
     if isPair { nextLF = LineScanner.find(0x0A, in: octets, from: position) }

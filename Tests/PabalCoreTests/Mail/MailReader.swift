@@ -43,7 +43,7 @@ enum MailReader: CaseIterable {
   }
 
   private static let pythonCases = #"""
-    import sys, json, email, email.policy, email.header, re
+    import sys, json, email, email.policy, email.header, email.utils, re
     data = sys.stdin.buffer.read()
     def mails():
         at = 0
@@ -56,8 +56,12 @@ enum MailReader: CaseIterable {
 
   private static let pythonMails = #"""
     cases = []
-    def people(header):
-        return [[a.display_name, a.addr_spec] for a in header.addresses] if header is not None else []
+    def people(mail, name):
+        # Not header.addresses: Python 3.11 keeps the space between two encoded words of a name.
+        lines = [v for k, v in mail.raw_items() if k.lower() == name]
+        raw = [re.sub("\r?\n", "", v).encode("ascii", "surrogateescape").decode() for v in lines]
+        decode = lambda v: str(email.header.make_header(email.header.decode_header(v)))
+        return [[decode(n), a] for n, a in email.utils.getaddresses(raw)]
     for octets in mails():
         mail = email.message_from_bytes(octets, policy=email.policy.default.clone(utf8=True))
         defects = [str(d) for part in mail.walk() for d in part.defects]
@@ -68,8 +72,8 @@ enum MailReader: CaseIterable {
         subject = mail["subject"]
         cases.append(dict(
             subject=None if subject is None else str(subject), names=list(mail.keys()),
-            to=people(mail["to"]), cc=people(mail["cc"]), replyTo=people(mail["reply-to"]),
-            text=body("plain"), html=body("html"), defects=defects, **{"from": people(mail["from"])}))
+            to=people(mail, "to"), cc=people(mail, "cc"), replyTo=people(mail, "reply-to"),
+            text=body("plain"), html=body("html"), defects=defects, **{"from": people(mail, "from")}))
     json.dump(cases, sys.stdout)
     """#
 
