@@ -30,11 +30,15 @@ let package = Package(
         "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
+
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
     .executableTarget(name: "pabal-contract", dependencies: ["PabalTesting"], path: "Tests/Contract"),
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",
@@ -85,7 +89,6 @@ for target in package.targets where target.type != .system {
     target.swiftSettings = [
       .enableUpcomingFeature("ExistentialAny"),
       .enableUpcomingFeature("InternalImportsByDefault"),
-      .enableUpcomingFeature("MemberImportVisibility"),
       .treatAllWarnings(as: .error),
     ]
   }

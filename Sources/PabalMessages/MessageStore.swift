@@ -1,1 +1,218 @@
-internal import PabalCore
+public import PabalCore
+internal import Synchronization
+
+/// The messages of a directory, read when first asked for and again after an edit.
+///
+/// A message is one unit: with an error in any of its files it does not load, and the version before, if there
+/// was one, goes on being rendered. Files are looked at once a second at most, and only when a message is asked
+/// for.
+public final class MessageStore: Sendable {
+  private let directory: MessagesDirectory
+  private let language: String
+  private let variables: [String: String]
+  private let now: @Sendable () -> ContinuousClock.Instant
+  private let onChange: @Sendable (String, [Diagnostic]) -> Void
+  private let state = Mutex(State())
+
+  /// How long a look at the files holds good.
+  public static let interval = Duration.seconds(1)
+
+  /// Nothing is read yet.
+  ///
+  /// - Parameters:
+  ///   - directory: Where `layout.html` and the messages' folders lie.
+  ///   - language: The language for those who ask for none that there is, a BCP 47 tag.
+  ///   - variables: Values of the whole site by variable, a text's Korean reading as `name.reading`.
+  ///   - now: The clock.
+  ///   - onChange: Told a message's name and all that is wrong with it, each time its files were read again.
+  public init(
+    directory: String, language: String, variables: [String: String] = [:],
+    now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now },
+    onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
+  ) {
+    self.directory = MessagesDirectory(path: directory)
+    self.language = language
+    self.variables = variables
+    self.now = now
+    self.onChange = onChange
+  }
+
+  /// The mail's words in the first of `languages` (RFC 4647 look-up) the message is in, else in the default one.
+  public func render(
+    _ name: String, languages: [String], values: [String: MessageValue]
+  ) throws(MessageError) -> RenderedMessage {
+    let message = try load(name)
+    guard let compiled = choose(languages, of: message) else {
+      throw .noLanguage(message: name, has: message.languages.values.map(\.tag))
+    }
+    let declaration = message.declaration
+    let (subject, text, html) = try message.render(compiled, values)
+    return RenderedMessage(
+      name: message.name, language: compiled.tag, subject: subject, text: text, html: html,
+      lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)
+  }
+
+  /// What a message is for and what it needs.
+  public func describe(_ name: String) throws(MessageError) -> MessageDescription {
+    MessageDescription(try load(name))
+  }
+
+  /// The names of all messages, whether they load or not, sorted.
+  public func names() throws(Diagnostics) -> [String] { try directory.names() }
+
+  /// Everything wrong with the messages that were loaded, by their last reading.
+  public var problems: [Diagnostic] {
+    state.withLock { state in
+      MessageStore.sorted(state.entries.values.flatMap(\.diagnostics))
+    }
+  }
+
+  /// Everything wrong with all messages, or with those named, as their files are now.
+  public func lint(_ names: [String]? = nil) -> [Diagnostic] {
+    var findings: [Diagnostic] = []
+    var languages: [String: [String]] = [:]
+    let all: [String]
+    if let names {
+      all = names
+    } else {
+      do throws(Diagnostics) {
+        all = try directory.names()
+      } catch {
+        return error.all
+      }
+    }
+    for name in all {
+      guard directory.holds(name) else {
+        findings.append(Diagnostic(unknown(name).description))
+        continue
+      }
+      let reading = read(name)
+      findings += reading.diagnostics
+      if let message = reading.message { languages[name] = message.languages.values.map(\.tag) }
+    }
+    if names == nil { findings += checkSite() + missingLanguages(languages) }
+    return MessageStore.sorted(findings)
+  }
+
+  // MARK: Loading
+
+  private struct State {
+    var entries: [String: Entry] = [:]
+    var layout: (stamp: MessagesDirectory.Stamp, template: HTMLTemplate)?
+  }
+
+  private struct Entry {
+    var message: CompiledMessage?
+    var diagnostics: [Diagnostic]
+    var stamps: [MessagesDirectory.Stamp]
+    var looked: ContinuousClock.Instant
+  }
+
+  /// One reading of a message's files.
+  private struct Reading {
+    var message: CompiledMessage?
+    var diagnostics: [Diagnostic]
+    var stamps: [MessagesDirectory.Stamp]
+  }
+
+  private func load(_ name: String) throws(MessageError) -> CompiledMessage {
+    let now = self.now()
+    // Whoever comes first after the interval looks; all others go on with what there is.
+    let (entry, isDue) = state.withLock { state -> (Entry?, Bool) in
+      guard let entry = state.entries[name] else { return (nil, true) }
+      let isDue = now - entry.looked >= MessageStore.interval
+      if isDue { state.entries[name]?.looked = now }
+      return (entry, isDue)
+    }
+    guard isDue else { return try message(of: entry, name) }
+    guard entry != nil || directory.holds(name) else { throw unknown(name) }
+    if let entry, directory.stamps(of: name) == entry.stamps { return try message(of: entry, name) }
+
+    let reading = read(name)
+    let kept = state.withLock { state in
+      let kept = Entry(
+        message: reading.message ?? state.entries[name]?.message, diagnostics: reading.diagnostics,
+        stamps: reading.stamps, looked: now)
+      state.entries[name] = kept
+      return kept
+    }
+    onChange(name, reading.diagnostics)
+    return try message(of: kept, name)
+  }
+
+  private func message(of entry: Entry?, _ name: String) throws(MessageError) -> CompiledMessage {
+    guard let message = entry?.message else { throw .broken(name, entry?.diagnostics ?? []) }
+    return message
+  }
+
+  private func unknown(_ name: String) -> MessageError {
+    .unknownMessage(name, nearest: nearest(to: name, among: (try? directory.names()) ?? []))
+  }
+
+  private func read(_ name: String) -> Reading {
+    // Taken before the files are read: an edit in between is seen the next time.
+    let stamps = directory.stamps(of: name)
+    do throws(Diagnostics) {
+      var compiler = MessageCompiler(
+        directory.files(of: name), layout: try layout(), site: variables, defaultLanguage: language)
+      let message = compiler.compile()
+      return Reading(
+        message: message, diagnostics: MessageStore.sorted(compiler.diagnostics), stamps: stamps)
+    } catch {
+      return Reading(message: nil, diagnostics: error.all, stamps: stamps)
+    }
+  }
+
+  private func layout() throws(Diagnostics) -> HTMLTemplate {
+    let stamp = directory.layoutStamp()
+    if let known = state.withLock({ $0.layout }), known.stamp == stamp { return known.template }
+    let template = try directory.layout()
+    state.withLock { $0.layout = (stamp, template) }
+    return template
+  }
+
+  private func choose(_ languages: [String], of message: CompiledMessage) -> CompiledLanguage? {
+    if let first = languages.first, let language = message.languages[first] { return language }
+    let found = LanguageTag.lookUp(languages + [language]) { message.languages[$0] != nil }
+    return found.flatMap { message.languages[$0] }
+  }
+
+  // MARK: Lint
+
+  private func checkSite() -> [Diagnostic] {
+    var declared: Set<String> = []
+    for name in (try? directory.names()) ?? [] {
+      declared.formUnion(DeclarationReader.variableNames(directory.files(of: name)))
+    }
+    if let layout = try? layout() { declared.formUnion(layout.names.map(\.name)) }
+    return variables.keys.sorted().compactMap { key in
+      let isReading = key.hasSuffix(MessageValue.readingSuffix)
+      let name = isReading ? String(key.dropLast(MessageValue.readingSuffix.count)) : key
+      guard !declared.contains(name) else { return nil }
+      return Diagnostic(
+        "no message declares {{\(name.shown)}}",
+        cure: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" } ?? "take it out",
+        path: "messages.variables.\(key.shown)", severity: .warning)
+    }
+  }
+
+  private func missingLanguages(_ languages: [String: [String]]) -> [Diagnostic] {
+    let all = Set(languages.values.joined())
+    return languages.sorted { $0.key < $1.key }.flatMap { name, has in
+      all.subtracting(has).sorted().map { missing in
+        Diagnostic(
+          "there is no \(missing).md, and other messages have one",
+          cure: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",
+          severity: .warning)
+      }
+    }
+  }
+
+  private static func sorted(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
+    let start = SourcePosition(line: 0, column: 0)
+    return Set(diagnostics).sorted { a, b in
+      let (left, right) = (a.position ?? start, b.position ?? start)
+      return (a.file ?? "", left, a.description) < (b.file ?? "", right, b.description)
+    }
+  }
+}

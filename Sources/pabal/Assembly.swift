@@ -48,7 +48,8 @@ struct Assembly {
           of: transport, declared: plugin.settings, diagnostics: &problems)
         guard let settings else { continue }
         checked.append(
-          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport))
+          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport)
+        )
       } catch {
         var problem = error
         if problem.file == nil {
@@ -109,12 +110,7 @@ struct Assembly {
       }
     }
     do throws(Diagnostic) {
-      let text = try configuration.from.fetch()
-      do throws(MailProblem) {
-        return try Mailbox(text)
-      } catch {
-        throw configuration.from.place.diagnostic(error.what, cure: error.cure)
-      }
+      return try configuration.sender()
     } catch {
       throw Failure(.configuration, [error])
     }

@@ -77,8 +77,8 @@ struct LoadRun {
       }
       tally.withLock { $0.add(own) }
     }
-    let threads = (1..<max(parallel, 1)).compactMap { _ in Thread(work) }
-    let reporter = Thread { self.report(next, since: began) }
+    let threads = (1..<max(parallel, 1)).compactMap { _ in BlockingThread(work) }
+    let reporter = BlockingThread { self.report(next, since: began) }
     work()
     for thread in threads { thread.join() }
     next.store(.max / 2, ordering: .relaxed)
@@ -109,7 +109,7 @@ struct LoadRun {
 }
 
 /// A thread of the command's own that blocks as long as it likes.
-private struct Thread: ~Copyable {
+private final class BlockingThread: Sendable {
   private let thread: pthread_t
 
   init?(_ work: @escaping @Sendable () -> Void) {

@@ -1,0 +1,38 @@
+internal import PabalCore
+
+/// What `message.json` says of a message.
+struct Declaration: Sendable {
+  /// One variable.
+  struct Variable: Sendable {
+    var name: String
+    var purpose: String
+    var kind: VariableKind
+    var example: FitValue
+    var exampleWritten: MessageValue
+    var fallback: FitValue?
+    /// Whether the fallback is a value of the whole site.
+    var isOfSite = false
+    /// Whether a time is shown with its date.
+    var withDate: Bool
+    /// Where its name stands in message.json; `nil` for what the site alone gives.
+    var position: SourcePosition?
+  }
+
+  var purpose = ""
+  var lane = Lane.normal
+  var lifetime: Duration?
+  var unknownPolicy = UnknownPolicy.resend
+  /// In the order written, what the site alone gives last.
+  var variables: [Variable] = []
+  private(set) var index: [String: Int] = [:]
+
+  mutating func append(_ variable: Variable) {
+    index[variable.name] = variables.count
+    variables.append(variable)
+  }
+
+  mutating func setSiteValue(_ value: FitValue, ofVariable number: Int) {
+    variables[number].fallback = value
+    variables[number].isOfSite = true
+  }
+}

@@ -1,0 +1,194 @@
+internal import PabalCore
+
+/// Reads `message.json` and gathers everything that is wrong with it.
+struct DeclarationReader {
+  private let file: String
+  private(set) var declaration = Declaration()
+  private(set) var mistakes: [Diagnostic] = []
+
+  /// Names a layout knows already.
+  static let slots = ["content", "subject", "preview", "language"]
+
+  init(_ octets: [UInt8], file: String) {
+    self.file = file
+    do throws(Diagnostic) {
+      read(try JSONReader.read(octets, file: file))
+    } catch {
+      mistakes = [error]
+    }
+  }
+
+  private mutating func mistake(
+    _ what: String, _ cure: String?, at position: SourcePosition, path: String? = nil
+  ) {
+    mistakes.append(Diagnostic(what, cure: cure, file: file, position: position, path: path))
+  }
+
+  private mutating func read(_ root: JSONNode) {
+    guard let members = object(root, path: nil) else { return }
+    let keys = ["for", "lane", "lifetime", "unknown", "variables", "$schema"]
+    for member in known(members, among: keys, path: nil) {
+      let (node, path) = (member.node, member.key)
+      switch member.key {
+      case "for": declaration.purpose = string(node, path: path) ?? ""
+      case "lane": declaration.lane = choice(node, path: path) ?? .normal
+      case "unknown": declaration.unknownPolicy = choice(node, path: path) ?? .resend
+      case "lifetime": declaration.lifetime = lifetime(node, path: path)
+      case "variables":
+        guard let variables = object(node, path: path) else { break }
+        for variable in unique(variables, path: path) {
+          read(variable, path: "variables.\(variable.key.shown)")
+        }
+      default: _ = string(node, path: path)
+      }
+    }
+  }
+
+  private mutating func read(_ member: JSONNode.Member, path: String) {
+    let name = member.key
+    if TaggedText.name(Array(name.unicodeScalars)) == nil {
+      mistake(
+        "not the name of a variable", "use small letters, digits and _, a letter first, 64 at most",
+        at: member.keyPosition, path: path)
+    } else if DeclarationReader.slots.contains(name) {
+      mistake(
+        "{{\(name)}} is a place in layout.html", "give the variable another name", at: member.keyPosition,
+        path: path)
+    }
+    guard let members = object(member.node, path: path) else { return }
+    var purpose: String?
+    var kind: VariableKind?
+    var written: [String: (text: String, position: SourcePosition)] = [:]
+    var withDate: (isOn: Bool, position: SourcePosition)?
+    let keys = ["for", "kind", "example", "default", "reading", "date"]
+    var isWhole = true
+    for key in known(members, among: keys, path: path) {
+      let keyPath = "\(path).\(key.key)"
+      switch key.key {
+      case "for": purpose = string(key.node, path: keyPath)
+      case "kind":
+        kind = choice(key.node, path: keyPath)
+        isWhole = isWhole && kind != nil
+      case "date":
+        if case .boolean(let isOn) = key.node.value {
+          withDate = (isOn, key.keyPosition)
+        } else {
+          mistake("\(key.node.kind) where true or false belongs", nil, at: key.node.position, path: keyPath)
+        }
+      default:
+        guard let text = string(key.node, path: keyPath) else {
+          isWhole = false
+          break
+        }
+        written[key.key] = (text, key.node.position)
+      }
+    }
+    let missing = [("for", purpose == nil), ("kind", kind == nil), ("example", written["example"] == nil)]
+    for (key, isMissing) in missing where isMissing && !members.contains(where: { $0.key == key }) {
+      mistake("\"\(key)\" is missing", DeclarationReader.cures[key], at: member.keyPosition, path: path)
+      isWhole = false
+    }
+    guard isWhole, let kind, let example = written["example"] else { return }
+    if let withDate, kind != .time {
+      mistake("\"date\" is for a time", "take it out", at: withDate.position, path: "\(path).date")
+    }
+    if let reading = written["reading"], kind != .text {
+      mistake("\"reading\" is for a text", "take it out", at: reading.position, path: "\(path).reading")
+      return
+    }
+    let reading = written["reading"]?.text
+    guard let fitExample = fit(example, reading: reading, kind: kind, path: "\(path).example") else { return }
+    var variable = Declaration.Variable(
+      name: name, purpose: purpose ?? "", kind: kind, example: fitExample,
+      exampleWritten: .text(example.text, reading: reading), withDate: withDate?.isOn ?? false,
+      position: member.keyPosition)
+    if let fallback = written["default"] {
+      variable.fallback = fit(fallback, reading: reading, kind: kind, path: "\(path).default")
+    }
+    declaration.append(variable)
+  }
+
+  private static let cures = [
+    "for": "say what the variable is for",
+    "kind": "give one of " + VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "),
+    "example": "give a value to show in previews",
+  ]
+
+  private mutating func fit(
+    _ written: (text: String, position: SourcePosition), reading: String?, kind: VariableKind, path: String
+  ) -> FitValue? {
+    do throws(UnfitValue) {
+      return try kind.fit(.text(written.text, reading: reading))
+    } catch {
+      mistake(error.what, error.cure, at: written.position, path: path)
+      return nil
+    }
+  }
+
+  private mutating func lifetime(_ node: JSONNode, path: String) -> Duration? {
+    guard let text = string(node, path: path) else { return nil }
+    guard let seconds = VariableKind.seconds(text), (1...31_536_000).contains(seconds) else {
+      mistake("not a lifetime", "write 90s, 10m, 2h or 3d, a year at most", at: node.position, path: path)
+      return nil
+    }
+    return .seconds(seconds)
+  }
+
+  private mutating func object(_ node: JSONNode, path: String?) -> [JSONNode.Member]? {
+    if case .object(let members) = node.value { return members }
+    mistake("\(node.kind) where an object belongs", "write { … }", at: node.position, path: path)
+    return nil
+  }
+
+  private mutating func string(_ node: JSONNode, path: String) -> String? {
+    if case .string(let text) = node.value { return text }
+    mistake("\(node.kind) where a string belongs", "write \"…\"", at: node.position, path: path)
+    return nil
+  }
+
+  private mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ node: JSONNode, path: String
+  ) -> Choice? {
+    guard let text = string(node, path: path) else { return nil }
+    if let choice = Choice(rawValue: text) { return choice }
+    let words = Choice.allCases.map(\.rawValue)
+    let all = words.map { "\"\($0)\"" }.joined(separator: ", ")
+    mistake(
+      "\"\(text.shown)\" is none of \(all)",
+      nearest(to: text, among: words).map { "did you mean \"\($0)\"?" } ?? "choose one of them",
+      at: node.position, path: path)
+    return nil
+  }
+
+  /// The members whose keys are known, each once.
+  private mutating func known(
+    _ members: [JSONNode.Member], among keys: [String], path: String?
+  ) -> [JSONNode.Member] {
+    unique(members, path: path).filter { member in
+      if keys.contains(member.key) { return true }
+      mistake(
+        "there is no \"\(member.key.shown)\"",
+        nearest(to: member.key, among: keys).map { "did you mean \"\($0)\"?" }
+          ?? "the keys are " + keys.filter { $0 != "$schema" }.joined(separator: ", "),
+        at: member.keyPosition, path: path)
+      return false
+    }
+  }
+
+  private mutating func unique(_ members: [JSONNode.Member], path: String?) -> [JSONNode.Member] {
+    var seen: Set<String> = []
+    return members.filter { member in
+      if seen.insert(member.key).inserted { return true }
+      mistake("\"\(member.key.shown)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
+      return false
+    }
+  }
+}
+
+extension DeclarationReader {
+  /// The names a message declares, as far as its message.json can be read.
+  static func variableNames(_ files: MessageFiles) -> [String] {
+    guard let octets = files.declaration else { return [] }
+    return DeclarationReader(octets, file: "").declaration.variables.map(\.name)
+  }
+}

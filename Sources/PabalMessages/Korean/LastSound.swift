@@ -1,0 +1,205 @@
+/// The sound a word ends in, as far as Korean particles care.
+enum LastSound: Sendable, Hashable {
+  case vowel
+  /// The final consonant ㄹ, which (으)로 treats as a vowel.
+  case rieul
+  case consonant
+}
+
+extension LastSound {
+  /// The sound `text` ends in when a Korean reads it aloud, or `nil` when nobody can tell.
+  ///
+  /// Digits are read as a number (10 is 십), with `digitByDigit` one at a time (공); Latin letters by
+  /// name (L is 엘). Closing marks, blanks and emoji are passed over. A remark in round brackets is not
+  /// read, except when it alone gives a Hangul reading: `삼성(Samsung)` is 삼성, `Slack(슬랙)` is 슬랙.
+  static func of(_ text: String, digitByDigit: Bool = false) -> LastSound? {
+    if let last = text.unicodeScalars.last, let sound = LastSound(hangul: last) { return sound }
+    let scalars = Array(text.unicodeScalars)
+    return Reading(scalars: scalars, digitByDigit: digitByDigit).ending(in: scalars[...])?.sound
+  }
+
+  /// The sound a Hangul syllable, jamo or letter ends in.
+  init?(hangul scalar: Unicode.Scalar) {
+    switch scalar.value {
+    case 0xAC00...0xD7A3:
+      switch (scalar.value - 0xAC00) % 28 {
+      case 0: self = .vowel
+      case 8: self = .rieul
+      default: self = .consonant
+      }
+    case 0x1161...0x1175, 0x314F...0x3163: self = .vowel
+    case 0x11AF: self = .rieul
+    case 0x11A8...0x11C2: self = .consonant
+    // A letter alone is read by its name, and the names of consonants end in themselves: 리을, 기역.
+    case 0x3139: self = .rieul
+    case 0x3131...0x314E: self = .consonant
+    default: return nil
+    }
+  }
+
+  /// The sound a digit ends in: 영, 일, 이, 삼, 사, 오, 육, 칠, 팔, 구.
+  init(digit: Int) {
+    switch digit {
+    case 1, 7, 8: self = .rieul
+    case 2, 4, 5, 9: self = .vowel
+    default: self = .consonant
+    }
+  }
+
+  /// The sound a letter's Korean name ends in: 엘 and 알, 엠 and 엔; all others end in a vowel.
+  init?(latin letter: Unicode.Scalar) {
+    switch letter {
+    case "l", "L", "r", "R": self = .rieul
+    case "m", "M", "n", "N": self = .consonant
+    case "a"..."z", "A"..."Z": self = .vowel
+    default: return nil
+    }
+  }
+}
+
+/// One reading aloud of a text, from its end.
+private struct Reading {
+  typealias Scalars = ArraySlice<Unicode.Scalar>
+  /// A sound, and whether Hangul gave it.
+  typealias Ending = (sound: LastSound, isHangul: Bool)
+
+  let scalars: [Unicode.Scalar]
+  let digitByDigit: Bool
+
+  func ending(in text: Scalars) -> Ending? {
+    var end = text.endIndex
+    while end > text.startIndex {
+      let last = text[end - 1]
+      if let sound = LastSound(hangul: last) { return (sound, true) }
+      if let sound = LastSound(latin: last) { return (sound, false) }
+      if let sound = number(endingAt: end, in: text) { return (sound, false) }
+      if last == ")" || last == "）", let open = opening(before: end - 1, in: text) {
+        let outside = ending(in: text[text.startIndex..<open])
+        if let outside, outside.isHangul { return outside }
+        let inside = ending(in: text[(open + 1)..<(end - 1)])
+        if let inside, inside.isHangul { return inside }
+        return outside ?? inside
+      }
+      if let sound = symbol(at: end - 1, in: text) { return (sound, false) }
+      guard isPassedOver(last) else { return letter(last).map { ($0, false) } }
+      end -= 1
+    }
+    return nil
+  }
+
+  /// Where the bracket that closes at `close` opens, if something stands before it.
+  private func opening(before close: Int, in text: Scalars) -> Int? {
+    var depth = 1
+    var index = close
+    while index > text.startIndex {
+      index -= 1
+      switch text[index] {
+      case ")", "）": depth += 1
+      case "(", "（":
+        depth -= 1
+        if depth == 0 { return index > text.startIndex ? index : nil }
+      default: break
+      }
+    }
+    return nil
+  }
+
+  private func isPassedOver(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
+      .decimalNumber, .letterNumber, .otherNumber, .privateUse, .unassigned:
+      false
+    default: true
+    }
+  }
+
+  /// Signs that are read aloud.
+  private func symbol(at index: Int, in text: Scalars) -> LastSound? {
+    switch text[index] {
+    // 퍼센트, 플러스, 도, 도, 도, 달러, 유로
+    case "%", "％", "+", "＋", "°", "℃", "℉", "$", "€": .vowel
+    // 원, 엔
+    case "₩", "￦", "¥", "￥": .consonant
+    // 샵, but only as in C#
+    case "#" where index > text.startIndex && LastSound(latin: text[index - 1]) != nil: .consonant
+    default: nil
+    }
+  }
+
+  /// Letters beyond A to Z: with marks on them, in full width, and kana.
+  private func letter(_ scalar: Unicode.Scalar) -> LastSound? {
+    switch scalar.value {
+    case 0xFF21...0xFF3A, 0xFF41...0xFF5A:
+      return Unicode.Scalar(scalar.value - 0xFEE0).flatMap(LastSound.init(latin:))
+    case 0x3093, 0x30F3: return .consonant
+    case 0x3041...0x3096, 0x30A1...0x30FA, 0x30FC: return .vowel
+    default: break
+    }
+    // LATIN SMALL LETTER E WITH ACUTE: the letter stands in the name.
+    guard let name = scalar.properties.name else { return nil }
+    for start in ["LATIN SMALL LETTER ", "LATIN CAPITAL LETTER "] where name.hasPrefix(start) {
+      let letter = name.dropFirst(start.count)
+      guard let first = letter.unicodeScalars.first, letter.dropFirst().hasPrefix(" WITH ") else {
+        return nil
+      }
+      return LastSound(latin: first)
+    }
+    return nil
+  }
+
+  /// The sound of the number that ends before `end`, with the unit of a currency sign before it.
+  private func number(endingAt end: Int, in text: Scalars) -> LastSound? {
+    guard let last = digit(text[end - 1]) else { return roman(text[end - 1]) }
+    if digitByDigit { return LastSound(digit: last) }
+
+    var digits = [last]
+    var start = end - 1
+    while start > text.startIndex {
+      if let next = digit(text[start - 1]) {
+        digits.append(next)
+        start -= 1
+      } else if text[start - 1] == ",", start - 1 > text.startIndex, digit(text[start - 2]) != nil {
+        start -= 1
+      } else {
+        break
+      }
+    }
+    if start > text.startIndex {
+      switch text[start - 1] {
+      case "$", "€": return .vowel
+      case "₩", "￦", "¥", "￥": return .consonant
+      // What follows the point is read digit by digit.
+      case "." where start - 1 > text.startIndex && digit(text[start - 2]) != nil:
+        return LastSound(digit: last)
+      default: break
+      }
+    }
+    let zeros = digits.prefix { $0 == 0 }.count
+    // 010 is read 공일공.
+    guard zeros > 0, zeros < digits.count, digits[digits.count - 1] != 0 else {
+      return LastSound(digit: last)
+    }
+    switch zeros {
+    // 조 and 해; all other units (십 백 천 만 억 경) end in a consonant other than ㄹ.
+    case 12...15, 20...23: return .vowel
+    case 24...: return nil
+    default: return .consonant
+    }
+  }
+
+  private func digit(_ scalar: Unicode.Scalar) -> Int? {
+    if scalar.value < 0x80 {
+      return scalar.value >= 0x30 && scalar.value <= 0x39 ? Int(scalar.value) - 0x30 : nil
+    }
+    guard scalar.properties.numericType == .decimal else { return nil }
+    return scalar.properties.numericValue.map { Int($0) }
+  }
+
+  /// Numerals that are one character: Ⅱ, ⑩, 三.
+  private func roman(_ scalar: Unicode.Scalar) -> LastSound? {
+    guard scalar.value >= 0x80, let value = scalar.properties.numericValue, value >= 0, value <= 10_000,
+      value == value.rounded()
+    else { return nil }
+    return LastSound(digit: Int(value) % 10)
+  }
+}

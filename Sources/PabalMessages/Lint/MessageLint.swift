@@ -1,0 +1,185 @@
+internal import PabalCore
+
+/// Looks through one language of a message for what an author should mend.
+struct MessageLint {
+  /// The most characters a subject should have.
+  static let subjectLength = 60
+  /// Gmail cuts a mail off after this many octets of HTML.
+  static let htmlOctets = 102 * 1024
+
+  let declaration: Declaration
+  let language: String
+  private(set) var findings: [Diagnostic] = []
+
+  init(declaration: Declaration, language: String) {
+    self.declaration = declaration
+    self.language = language
+  }
+
+  private mutating func find(
+    _ what: String, _ cure: String, in text: TaggedText, at position: SourcePosition,
+    severity: Diagnostic.Severity = .error
+  ) {
+    findings.append(
+      Diagnostic(what, cure: cure, file: text.source.file, position: position, severity: severity))
+  }
+
+  // MARK: Markdown
+
+  /// Looks through the Markdown.
+  mutating func check(_ document: MarkdownNode, of text: MessageText) {
+    let kinds = declaration.variables.map(\.kind)
+    let scope = StepBuilder.Scope(tagged: text.tagged, variables: declaration.index)
+    func visit(_ node: MarkdownNode, in block: MarkdownNode) {
+      // Some inlines have no place of their own.
+      let place = node.line > 0 && node.column > 0 ? node : block
+      let position = text.position(ofBodyLine: place.line, column: place.column)
+      switch node.kind {
+      // A closing tag is the same mistake as its opening one.
+      case .rawHTML(let html) where !html.hasPrefix("</"):
+        find(
+          "HTML in Markdown is dropped",
+          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position
+        )
+      case .text(let literal) where literal.utf8.count > 1:
+        guard let place = strayStars(in: node, literal, of: text) else { break }
+        find(
+          "** that makes nothing bold",
+          "put quotes and brackets outside of **…**, with no blank just inside", in: text.tagged,
+          at: text.tagged.position(at: place))
+      case .link(let url, _), .image(let url, _):
+        var isImage = false
+        if case .image = node.kind { isImage = true }
+        if LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil {
+          find(
+            "\(isImage ? "an image" : "a link") without a whole address",
+            "begin it with https:// or http://\(isImage ? "" : " or mailto:")"
+              + ", or with a variable of kind \"url\"", in: text.tagged, at: position)
+        }
+        if isImage, node.words.allSatisfy(\.isWhitespace) {
+          find(
+            "an image without words", "say what it shows: ![words](…)", in: text.tagged, at: position,
+            severity: .warning)
+        }
+      default: break
+      }
+      let isBlock = node.line > 0 && node.column > 0
+      for child in node.children { visit(child, in: isBlock ? node : block) }
+    }
+    visit(document, in: document)
+    for range in [text.subject, text.preview ?? 0..<0] {
+      for index in range.dropLast()
+      where text.tagged.scalars[index] == "*" && text.tagged.scalars[index + 1] == "*" {
+        find(
+          "** in a header line, which is plain text", "take it out", in: text.tagged,
+          at: text.tagged.position(at: index))
+        break
+      }
+    }
+  }
+
+  /// Where a text node holds ** that an author did not mean to be read as stars, as `\*\*` is.
+  private func strayStars(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
+    let stars = Array(literal.utf8)
+    guard zip(stars, stars.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 }) else {
+      return nil
+    }
+    let scalars = text.tagged.scalars
+    let start = text.index(ofBodyLine: node.line, column: node.column)
+    let end = text.index(ofBodyLine: node.line, column: node.endColumn)
+    var index = start
+    while index < end, index + 1 < scalars.count {
+      if scalars[index] == "\\" {
+        index += 2
+      } else if scalars[index] == "*", scalars[index + 1] == "*" {
+        return index
+      } else {
+        index += 1
+      }
+    }
+    return nil
+  }
+
+  // MARK: Words
+
+  /// Looks through the words of any file.
+  mutating func check(_ text: TaggedText) {
+    let scalars = text.scalars
+    var index = 0
+    // The variable just before, marks passed over.
+    var variable: String?
+    while index < scalars.count {
+      if let placeholder = text.placeholder(scalars[index]) {
+        variable = if case .tag(let name) = placeholder { name } else { nil }
+      } else if let name = variable {
+        if let (fixed, both) = fixedParticle(at: index, in: scalars) {
+          find(
+            "\(fixed) after {{\(name)}} is right for some values only", "write \(both)", in: text,
+            at: text.position(at: index), severity: .warning)
+        }
+        if !TaggedText.isPassedOver(scalars[index]) { variable = nil }
+      } else if index > 0, let particle = Particle.written(at: scalars[index...]),
+        particle.written.contains("("), scalars[index - 1].properties.isAlphabetic,
+        text.placeholder(scalars[index - 1]) == nil
+      {
+        let word = wordBefore(index, in: scalars)
+        let form = LastSound.of(word).map { particle.form(after: $0) }
+        find(
+          "\(particle.written) after a word that is always the same",
+          form.map { $0.isEmpty ? "take it out" : "write \($0)" } ?? "choose one", in: text,
+          at: text.position(at: index), severity: .warning)
+        index += particle.written.unicodeScalars.count
+        continue
+      }
+      if scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) {
+        find(
+          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index),
+          severity: .warning)
+        index = end
+        continue
+      }
+      index += 1
+    }
+  }
+
+  private func wordBefore(_ index: Int, in scalars: [Unicode.Scalar]) -> String {
+    String(scalars: scalars[max(0, index - 20)..<index])
+  }
+
+  private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {
+    guard let end = scalars[start...].prefix(66).firstIndex(of: "}"),
+      let name = TaggedText.name(scalars[(start + 1)..<end]), declaration.index[name] != nil
+    else { return nil }
+    return (name, end + 1)
+  }
+
+  /// A particle in one form only, with nothing after it that would make it another word.
+  private func fixedParticle(at index: Int, in scalars: [Unicode.Scalar]) -> (String, String)? {
+    for (fixed, both) in MessageLint.fixed where scalars[index...].starts(with: fixed.unicodeScalars) {
+      let end = index + fixed.unicodeScalars.count
+      guard end >= scalars.count || !scalars[end].properties.isAlphabetic else { continue }
+      return (fixed, both)
+    }
+    return nil
+  }
+
+  private static let fixed = [
+    ("은", "은(는)"), ("는", "은(는)"), ("이", "이(가)"), ("가", "이(가)"), ("을", "을(를)"), ("를", "을(를)"),
+    ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"),
+  ]
+
+  /// Looks whether a part written by hand shows all that the Markdown shows.
+  mutating func check(_ byHand: TaggedText, shows text: MessageText) {
+    let there = Set(byHand.placeholders.map(\.name))
+    // With {{content}} the Markdown itself stands in it.
+    guard !there.contains("content") else { return }
+    let wanted = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name }
+    for variable in declaration.variables
+    where variable.kind != .code && wanted.contains(variable.name) && !there.contains(variable.name) {
+      findings.append(
+        Diagnostic(
+          "{{\(variable.name)}} is missing here and stands in \(language).md",
+          cure: "put it in, so that both tell the same", file: byHand.source.file, severity: .warning))
+    }
+  }
+}

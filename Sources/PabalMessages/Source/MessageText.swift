@@ -1,0 +1,136 @@
+internal import PabalCore
+
+/// One language's Markdown file: header lines, a blank line, the body.
+struct MessageText: Sendable {
+  let tagged: TaggedText
+  /// The ranges in `tagged.scalars`; `subject` is empty where it is missing.
+  private(set) var subject: Range<Int> = 0..<0
+  private(set) var preview: Range<Int>?
+  private(set) var body: Range<Int> = 0..<0
+  private(set) var mistakes: [Diagnostic]
+
+  private static let headers = ["Subject", "Preview"]
+
+  init(_ source: SourceText) {
+    tagged = TaggedText(source, format: .markdown)
+    mistakes = tagged.mistakes
+    readHeaders()
+    findPrivateReferences()
+  }
+
+  /// Where a part of the body stands in the file, by its line and its column in octets, both from 1.
+  func position(ofBodyLine line: Int, column: Int) -> SourcePosition {
+    tagged.position(at: index(ofBodyLine: line, column: column))
+  }
+
+  /// The index in `tagged.scalars` of a part of the body.
+  func index(ofBodyLine line: Int, column: Int) -> Int {
+    let text = tagged.scalars
+    var index = body.lowerBound
+    for _ in 1..<max(1, line) {
+      guard let end = text[index...].firstIndex(of: "\n") else { break }
+      index = end + 1
+    }
+    var octets = 1
+    while index < text.count, octets < column, text[index] != "\n" {
+      octets += UTF8.width(text[index])
+      index += 1
+    }
+    return index
+  }
+
+  private mutating func mistake(_ what: String, _ cure: String, at index: Int) {
+    mistakes.append(
+      Diagnostic(what, cure: cure, file: tagged.source.file, position: tagged.position(at: index)))
+  }
+
+  private mutating func readHeaders() {
+    let text = tagged.scalars
+    var seen: Set<String> = []
+    var start = 0
+    while start < text.count {
+      let end = text[start...].firstIndex(of: "\n") ?? text.count
+      let line = text[start..<end]
+      if line.allSatisfy({ $0 == " " || $0 == "\t" }) { break }
+      guard let colon = line.firstIndex(of: ":"), let name = MessageText.headerName(line[..<colon]) else {
+        mistake(
+          "not a header line, and no blank line before it",
+          seen.isEmpty
+            ? "begin the file with Subject: and end the header lines with a blank line"
+            : "put a blank line between the header lines and the text", at: start)
+        // What follows is the text; saying it again of each of its lines helps nobody.
+        break
+      }
+      let value = MessageText.trimmed((colon + 1)..<end, in: text)
+      if let known = MessageText.headers.first(where: { $0.lowercased() == name.lowercased() }) {
+        if !seen.insert(known).inserted {
+          mistake("\(known): stands twice", "keep one of them", at: start)
+        } else if value.isEmpty {
+          mistake("\(known): is empty", "write it, or take the line out", at: start)
+        } else if known == "Subject" {
+          subject = value
+        } else {
+          preview = value
+        }
+      } else {
+        let near = nearest(to: name, among: MessageText.headers)
+        mistake(
+          "\(name): is no header line of a message",
+          near.map { "did you mean \($0):?" } ?? "Subject: and Preview: are", at: start)
+        if near == "Subject" { seen.insert("Subject") }
+      }
+      start = end + 1
+    }
+    if !seen.contains("Subject") {
+      mistake("there is no Subject:", "begin the file with Subject: and what the mail is about", at: 0)
+    }
+    body = min(start, text.count)..<text.count
+    // A tag that is wrong may be all there is, and was reported.
+    if tagged.mistakes.isEmpty, text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
+      mistake("there is no text", "write the text after a blank line", at: text.count)
+    }
+  }
+
+  private static func headerName(_ scalars: ArraySlice<Unicode.Scalar>) -> String? {
+    guard !scalars.isEmpty, scalars.count <= 40 else { return nil }
+    var name = String.UnicodeScalarView()
+    for scalar in scalars {
+      guard ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) || scalar == "-" else { return nil }
+      name.append(scalar)
+    }
+    return String(name)
+  }
+
+  private static func trimmed(_ range: Range<Int>, in text: [Unicode.Scalar]) -> Range<Int> {
+    var range = range
+    func isBlank(_ index: Int) -> Bool { text[index] == " " || text[index] == "\t" }
+    while let first = range.first, isBlank(first) { range = (range.lowerBound + 1)..<range.upperBound }
+    while let last = range.last, isBlank(last) { range = range.lowerBound..<(range.upperBound - 1) }
+    return range
+  }
+
+  /// `&#xE000;` would become a placeholder behind our back.
+  private mutating func findPrivateReferences() {
+    let text = tagged.scalars
+    var index = body.lowerBound
+    while let start = text[index...].firstIndex(of: "&") {
+      index = start + 1
+      guard index < text.count, text[index] == "#" else { continue }
+      var digits = text[(index + 1)...].prefix(12)
+      var radix = 10
+      if let first = digits.first, first == "x" || first == "X" {
+        radix = 16
+        digits = digits.dropFirst()
+      }
+      let number = digits.prefix { $0.isASCII && $0.properties.isHexDigit }
+      var word = String.UnicodeScalarView()
+      word.append(contentsOf: number)
+      guard let value = UInt32(String(word), radix: radix), SourceText.placeholders.contains(value) else {
+        continue
+      }
+      mistake(
+        "a private-use character, which no mail program can be relied on to show",
+        "use another character", at: start)
+    }
+  }
+}

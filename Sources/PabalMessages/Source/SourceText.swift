@@ -1,0 +1,104 @@
+internal import PabalCore
+
+/// A file's text, checked and with its line ends mended, that knows where everything stands.
+struct SourceText: Sendable {
+  /// The name to show in errors.
+  let file: String
+  /// The text; its lines end with a line feed alone.
+  let scalars: [Unicode.Scalar]
+  private let lineStarts: [Int]
+
+  /// Lends out the placeholders' range, so that no file can hold one.
+  static let placeholders: ClosedRange<UInt32> = 0xE000...0xF8FF
+
+  /// Reads UTF-8 with or without a byte order mark and with any line ends.
+  init(_ octets: [UInt8], file: String) throws(Diagnostics) {
+    self.file = file
+    var scalars: [Unicode.Scalar] = []
+    var lineStarts = [0]
+    scalars.reserveCapacity(octets.count)
+    var mistakes: [Diagnostic] = []
+    var position = SourcePosition(line: 1, column: 1)
+    func mistake(_ what: String, _ cure: String) {
+      mistakes.append(Diagnostic(what, cure: cure, file: file, position: position))
+    }
+
+    var parser = Unicode.UTF8.ForwardParser()
+    var input = octets.makeIterator()
+    var afterReturn = false
+    reading: while true {
+      let scalar: Unicode.Scalar
+      switch parser.parseScalar(from: &input) {
+      case .valid(let encoded): scalar = Unicode.UTF8.decode(encoded)
+      case .emptyInput: break reading
+      case .error:
+        mistake("not UTF-8", "save the file as UTF-8")
+        break reading
+      }
+      defer { afterReturn = scalar == "\r" }
+      if scalar == "\n" && afterReturn { continue }
+      if scalar == "\u{FEFF}" && scalars.isEmpty { continue }
+      if scalar == "\n" || scalar == "\r" {
+        scalars.append("\n")
+        lineStarts.append(scalars.count)
+        position = SourcePosition(line: position.line + 1, column: 1)
+        continue
+      }
+      if SourceText.isRefused(scalar) {
+        mistake("the invisible character \(scalar.codePoint)", "take it out")
+      } else if SourceText.placeholders.contains(scalar.value) {
+        mistake(
+          "the private-use character \(scalar.codePoint), which no mail program can be relied on to show",
+          "use another character")
+      }
+      scalars.append(scalar)
+      position.column += 1
+    }
+    if !mistakes.isEmpty { throw Diagnostics(mistakes) }
+    self.scalars = scalars
+    self.lineStarts = lineStarts
+  }
+
+  private static func isRefused(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x09: false
+    case 0x00...0x1F, 0x7F...0x9F, 0x2028, 0x2029: true
+    default: false
+    }
+  }
+
+  /// Where the scalar at `index` stands.
+  func position(at index: Int) -> SourcePosition {
+    var low = 0
+    var high = lineStarts.count
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if lineStarts[middle] <= index { low = middle } else { high = middle }
+    }
+    return SourcePosition(line: low + 1, column: index - lineStarts[low] + 1)
+  }
+}
+
+extension Unicode.Scalar {
+  /// The scalar as people cite it: `U+00A0`.
+  var codePoint: String {
+    let digits = String(value, radix: 16, uppercase: true)
+    return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+  }
+}
+
+extension String {
+  /// The text of these scalars.
+  init(scalars: some Collection<Unicode.Scalar>) {
+    var octets: [UInt8] = []
+    octets.reserveCapacity(scalars.underestimatedCount * 2)
+    for scalar in scalars {
+      if scalar.value < 0x80 {
+        octets.append(UInt8(truncatingIfNeeded: scalar.value))
+      } else {
+        octets.append(contentsOf: scalar.utf8)
+      }
+    }
+    self = String(decoding: octets, as: UTF8.self)
+  }
+}

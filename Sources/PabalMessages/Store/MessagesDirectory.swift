@@ -1,0 +1,180 @@
+internal import Glibc
+internal import PabalCore
+
+/// The directory the messages lie in; nothing outside of it is ever read.
+struct MessagesDirectory: Sendable {
+  /// The directory as the user named it.
+  let path: String
+
+  /// The most octets one file may hold.
+  static let octets = 256 * 1024
+
+  /// What tells an edited file from the one read before.
+  struct Stamp: Sendable, Hashable {
+    var path: String
+    var inode: UInt64
+    var size: Int64
+    var seconds: Int
+    var nanoseconds: Int
+  }
+
+  /// Whether `name` may be the name of a message: small letters, digits and `-`, 64 at most.
+  static func isName(_ name: String) -> Bool {
+    (1...64).contains(name.utf8.count)
+      && name.utf8.allSatisfy {
+        (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-")
+      }
+  }
+
+  /// The names of all folders that may be messages, sorted.
+  func names() throws(Diagnostics) -> [String] {
+    guard let entries = MessagesDirectory.entries(path) else {
+      throw Diagnostics([
+        Diagnostic(
+          "the messages directory can't be read: \(String(cString: strerror(errno)))",
+          cure: "check messages.directory in config.json", file: path)
+      ])
+    }
+    return entries.filter { MessagesDirectory.isName($0) && isFolder("\(path)/\($0)") }.sorted()
+  }
+
+  /// Whether there is a folder of that name.
+  func holds(_ name: String) -> Bool {
+    MessagesDirectory.isName(name) && isFolder("\(path)/\(name)")
+  }
+
+  /// The state of every file a message is made of.
+  func stamps(of name: String) -> [Stamp] {
+    let folder = "\(path)/\(name)"
+    var stamps = [stamp("\(path)/layout.html"), stamp(folder)]
+    for entry in (MessagesDirectory.entries(folder) ?? []).sorted() where MessagesDirectory.isPart(entry) {
+      stamps.append(stamp("\(folder)/\(entry)"))
+    }
+    return stamps
+  }
+
+  /// The state of the layout alone.
+  func layoutStamp() -> Stamp { stamp("\(path)/layout.html") }
+
+  /// Reads layout.html.
+  func layout() throws(Diagnostics) -> HTMLTemplate {
+    HTMLTemplate(try SourceText(try read("layout.html"), file: "\(path)/layout.html"))
+  }
+
+  /// Reads everything in a message's folder.
+  func files(of name: String) -> MessageFiles {
+    let folder = "\(path)/\(name)"
+    var files = MessageFiles(name: name, folder: folder, parts: [])
+    func octets(_ entry: String) -> [UInt8]? {
+      do throws(Diagnostics) {
+        return try read("\(name)/\(entry)")
+      } catch {
+        files.mistakes += error.all
+        return nil
+      }
+    }
+    for entry in (MessagesDirectory.entries(folder) ?? []).sorted() {
+      if entry == "message.json" {
+        files.declaration = octets(entry)
+        // What could not be read was reported; it is not missing.
+        if files.declaration == nil { files.declaration = Array("{}".utf8) }
+      } else if let (language, ending) = MessagesDirectory.part(entry) {
+        if let octets = octets(entry) {
+          files.parts.append(MessageFiles.Part(language: language, ending: ending, octets: octets))
+        }
+      } else if !MessagesDirectory.isNote(entry) {
+        files.mistakes.append(
+          Diagnostic(
+            "neither message.json nor a language's .md, .html or .txt",
+            cure: "name it by its language, such as ko.md, or take it out", file: "\(folder)/\(entry.shown)",
+            severity: .warning))
+      }
+    }
+    var seen: [String: String] = [:]
+    for part in files.parts {
+      let key = "\(part.language.lowercased()).\(part.ending)"
+      if let other = seen[key] {
+        files.mistakes.append(
+          Diagnostic(
+            "the same language as \(other)", cure: "keep one of them",
+            file: "\(folder)/\(part.language).\(part.ending)"))
+      }
+      seen[key] = "\(part.language).\(part.ending)"
+    }
+    return files
+  }
+
+  private static func isPart(_ entry: String) -> Bool { entry == "message.json" || part(entry) != nil }
+
+  /// What lies in a folder and is nobody's business: hidden files, editors' copies, a README.
+  private static func isNote(_ entry: String) -> Bool {
+    entry.hasPrefix(".") || entry.hasSuffix("~") || entry.hasPrefix("#") || entry == "README.md"
+  }
+
+  private static func part(_ entry: String) -> (language: String, ending: String)? {
+    guard let dot = entry.lastIndex(of: ".") else { return nil }
+    let language = String(entry[..<dot])
+    let ending = String(entry[entry.index(after: dot)...])
+    guard ["md", "html", "txt"].contains(ending), LanguageTag.isWellFormed(language) else { return nil }
+    return (language, ending)
+  }
+
+  private func read(_ name: String) throws(Diagnostics) -> [UInt8] {
+    let shown = "\(path)/\(name)"
+    func refuse(_ what: String, _ cure: String) -> Diagnostics {
+      Diagnostics([Diagnostic(what, cure: cure, file: shown)])
+    }
+    guard let root = resolved(path), let file = resolved(shown) else {
+      throw refuse("can't be read: \(String(cString: strerror(errno)))", "check its name and its mode")
+    }
+    // A link may lead about inside of the directory, as mounted volumes do, and never out of it.
+    guard file.hasPrefix(root == "/" ? root : root + "/") else {
+      throw refuse("leads out of the messages directory", "put the file itself there")
+    }
+    var status = stat()
+    guard lstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw refuse("is no regular file", "put a file there")
+    }
+    do throws(FileProblem) {
+      return try readFile(file, atMost: MessagesDirectory.octets)
+    } catch {
+      var diagnostic = error.diagnostic
+      diagnostic.file = shown
+      throw Diagnostics([diagnostic])
+    }
+  }
+
+  private func resolved(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  private func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  private func stamp(_ path: String) -> Stamp {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      return Stamp(path: path, inode: 0, size: -1, seconds: 0, nanoseconds: 0)
+    }
+    return Stamp(
+      path: path, inode: UInt64(status.st_ino), size: Int64(status.st_size), seconds: status.st_mtim.tv_sec,
+      nanoseconds: status.st_mtim.tv_nsec)
+  }
+
+  private static func entries(_ path: String) -> [String]? {
+    guard let directory = opendir(path) else { return nil }
+    defer { closedir(directory) }
+    var entries: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { entries.append(name) }
+    }
+    return entries
+  }
+}

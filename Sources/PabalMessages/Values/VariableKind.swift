@@ -1,0 +1,158 @@
+/// What a variable holds.
+public enum VariableKind: String, Sendable, Hashable, Codable, CaseIterable {
+  /// Words, on one line.
+  case text
+  /// A code of 4 to 12 digits.
+  case code
+  /// An https, http or mailto address.
+  case url
+  /// A length of time.
+  case duration
+  /// A moment of the day.
+  case time
+}
+
+/// A value read and found fit for its kind, not yet in any language.
+enum FitValue: Sendable, Hashable {
+  case text(String, reading: String?)
+  case duration(seconds: Int64)
+  case time(secondsSince1970: Int64, offset: Int)
+}
+
+/// Why a value does not fit; one sentence without its full stop.
+struct UnfitValue: Error, Hashable {
+  let what: String
+  let cure: String
+}
+
+extension VariableKind {
+  /// The most octets a value may hold.
+  static let octets = 8192
+
+  /// The value, read and checked.
+  func fit(_ value: MessageValue) throws(UnfitValue) -> FitValue {
+    switch value {
+    case .text(let text, let reading):
+      try VariableKind.check(text)
+      if let reading { try VariableKind.check(reading) }
+      return try fit(text, reading: reading)
+    case .duration(let duration):
+      guard self == .duration else { throw misfit("a duration") }
+      return try VariableKind.fit(seconds: duration.components.seconds)
+    case .time(let seconds, let offset):
+      guard self == .time else { throw misfit("a time") }
+      return try VariableKind.fit(secondsSince1970: seconds, offset: offset)
+    }
+  }
+
+  private func misfit(_ given: String) -> UnfitValue {
+    UnfitValue(what: "\(given) where a \(rawValue) belongs", cure: "give a \(rawValue)")
+  }
+
+  private func fit(_ text: String, reading: String?) throws(UnfitValue) -> FitValue {
+    switch self {
+    case .text:
+      guard text.utf8.contains(where: { $0 != 0x20 }) else {
+        throw UnfitValue(what: "empty", cure: "give it a text")
+      }
+      return .text(text, reading: reading)
+    case .code:
+      guard (4...12).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        throw UnfitValue(what: "not a code", cure: "give 4 to 12 digits with nothing between them")
+      }
+      return .text(text, reading: reading)
+    case .url:
+      guard URLScheme.isAddress(text) else {
+        throw UnfitValue(
+          what: "not an address", cure: "give one that begins with https://, http:// or mailto:")
+      }
+      return .text(text, reading: reading)
+    case .duration:
+      guard let seconds = VariableKind.seconds(text) else {
+        throw UnfitValue(what: "not a duration", cure: "write it as 90s, 10m, 2h or 3d")
+      }
+      return try VariableKind.fit(seconds: seconds)
+    case .time:
+      guard let (seconds, offset) = Moment.reading(text) else {
+        throw UnfitValue(what: "not a time", cure: "write it as 2026-01-02T15:24:00+09:00")
+      }
+      return try VariableKind.fit(secondsSince1970: seconds, offset: offset)
+    }
+  }
+
+  private static func fit(seconds: Int64) throws(UnfitValue) -> FitValue {
+    // A hundred years: more is a slip of units.
+    guard (0...3_155_760_000).contains(seconds) else {
+      throw UnfitValue(what: "not a duration", cure: "give 0 seconds to 100 years")
+    }
+    return .duration(seconds: seconds)
+  }
+
+  private static func fit(secondsSince1970 seconds: Int64, offset: Int) throws(UnfitValue) -> FitValue {
+    // The years 0001 to 9999, and the widest offset RFC 3339 can write.
+    guard (-62_135_596_800...253_402_300_799).contains(seconds), (-86_340...86_340).contains(offset) else {
+      throw UnfitValue(what: "not a time", cure: "give a moment of the years 1 to 9999")
+    }
+    return .time(secondsSince1970: seconds, offset: offset)
+  }
+
+  /// The seconds in `90s`, `10m`, `2h`, `3d`, or bare seconds.
+  static func seconds(_ text: String) -> Int64? {
+    var digits = Substring(text)
+    var unit: Int64 = 1
+    switch text.last {
+    case "s": digits.removeLast()
+    case "m": (digits, unit) = (digits.dropLast(), 60)
+    case "h": (digits, unit) = (digits.dropLast(), 3600)
+    case "d": (digits, unit) = (digits.dropLast(), 86_400)
+    default: break
+    }
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let count = Int64(digits)
+    else { return nil }
+    let (seconds, overflow) = count.multipliedReportingOverflow(by: unit)
+    return overflow ? nil : seconds
+  }
+
+  /// Refuses what could break a line, hide text or pass for a placeholder.
+  private static func check(_ text: String) throws(UnfitValue) {
+    var text = text
+    let found = text.withUTF8 { octets -> UnfitValue? in
+      guard octets.count <= VariableKind.octets else {
+        return UnfitValue(
+          what: "longer than \(VariableKind.octets) octets", cure: "give a shorter one")
+      }
+      var index = 0
+      while index < octets.count {
+        let octet = octets[index]
+        if octet < 0x20 || octet == 0x7F { return refusal(UInt32(octet)) }
+        if octet < 0xC2 || octet > 0xEF {
+          index += 1
+          continue
+        }
+        if octet == 0xC2, octets[index + 1] < 0xA0 { return refusal(UInt32(octets[index + 1])) }
+        if octet == 0xE2 || octet >= 0xEE {
+          let scalar =
+            UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
+            | UInt32(octets[index + 2] & 0x3F)
+          if isRefused(scalar) { return refusal(scalar) }
+        }
+        index += octet < 0xE0 ? 2 : 3
+      }
+      return nil
+    }
+    if let found { throw found }
+  }
+
+  /// Line and paragraph separators, overrides of the reading direction, private use.
+  private static func isRefused(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x2028...0x202E, 0x2066...0x2069, SourceText.placeholders: true
+    default: false
+    }
+  }
+
+  private static func refusal(_ scalar: UInt32) -> UnfitValue {
+    let name = Unicode.Scalar(scalar)?.codePoint ?? ""
+    return UnfitValue(what: "holds the character \(name)", cure: "take it out")
+  }
+}
