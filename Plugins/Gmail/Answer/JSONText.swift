@@ -78,8 +78,8 @@ private struct JSONTextReader {
       defer { depth -= 1 }
       return peek == UInt8(ascii: "{") ? object() : array()
     case UInt8(ascii: "\""): return string().map { .string($0) }
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return number()
     default:
+      if let octet = peek, octet == UInt8(ascii: "-") || (0x30...0x39).contains(octet) { return number() }
       for word in ["true", "false", "null"] where octets[position...].starts(with: word.utf8) {
         position += word.utf8.count
         return .word(word)
@@ -94,7 +94,8 @@ private struct JSONTextReader {
     if take(UInt8(ascii: "}")) { return .object(members) }
     repeat {
       skipSpace()
-      guard peek == UInt8(ascii: "\""), let key = string(), take(UInt8(ascii: ":")), let value = value() else {
+      guard peek == UInt8(ascii: "\""), let key = string(), take(UInt8(ascii: ":")), let value = value()
+      else {
         return nil
       }
       members.append((key, value))
@@ -150,7 +151,9 @@ private struct JSONTextReader {
       guard let first = fourDigits() else { return nil }
       if let scalar = Unicode.Scalar(first) { return scalar }
       // Half of a pair (RFC 8259, 7); the other half alone is none.
-      guard (0xD800...0xDBFF).contains(first), octets[position...].starts(with: "\\u".utf8) else { return nil }
+      guard (0xD800...0xDBFF).contains(first), octets[position...].starts(with: "\\u".utf8) else {
+        return nil
+      }
       position += 2
       guard let second = fourDigits(), (0xDC00...0xDFFF).contains(second) else { return nil }
       return Unicode.Scalar(0x10000 + (UInt32(first - 0xD800) << 10) + UInt32(second - 0xDC00))

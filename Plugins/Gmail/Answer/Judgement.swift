@@ -42,7 +42,8 @@ enum Judgement {
   static let byReason: [Row] = [
     // status   reason                                              words            kind
     Row(
-      any, reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"],
+      any,
+      reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"],
       words: "(Mail sending)", .held,
       "the mailbox has reached its sending limit for a day, which counts for the web and SMTP too"),
     Row(any, reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"], .deferred),
@@ -66,7 +67,9 @@ enum Judgement {
       400...400, reasons: ["failedPrecondition", "FAILED_PRECONDITION"], .held,
       "Gmail can't send for this account: it has no mailbox, is suspended, or is a service account without a user"
     ),
-    Row(400...400, reasons: ["badRequest", "invalidArgument", "invalid", "required", "INVALID_ARGUMENT"], .rejected),
+    Row(
+      400...400, reasons: ["badRequest", "invalidArgument", "invalid", "required", "INVALID_ARGUMENT"],
+      .rejected),
     Row(500...599, reasons: ["backendError"], .unknown),
   ]
 
@@ -98,7 +101,8 @@ enum Judgement {
   }
 
   /// How an attempt to send ended.
-  static func ending(of exchange: Exchange, _ submission: Submission, _ service: Service, now: Int) -> Ending {
+  static func ending(of exchange: Exchange, _ submission: Submission, _ service: Service, now: Int) -> Ending
+  {
     guard let status = exchange.status else { return NetworkFailure.ending(of: exchange, service) }
     if (200...299).contains(status) { return success(exchange, submission, service) }
     let refusal = Refusal(status: status, body: exchange.body)

@@ -14,7 +14,8 @@ enum NetworkFailure {
     switch failure.code {
     case .unresolved:
       return Ending(
-        .deferred(), "\(name) has no address; does this machine resolve names, and is \"endpoint\" spelt right?")
+        .deferred(),
+        "\(name) has no address; does this machine resolve names, and is \"endpoint\" spelt right?")
     case .unreachable:
       return Ending(
         .deferred(),

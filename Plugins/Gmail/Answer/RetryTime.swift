@@ -16,7 +16,8 @@ enum RetryTime {
       text[13] == 0x3A, text[16] == 0x3A
     else { return nil }
     guard let year = number(text[0..<4]), let month = number(text[5..<7]), let day = number(text[8..<10]),
-      let hour = number(text[11..<13]), let minute = number(text[14..<16]), let second = number(text[17..<19]),
+      let hour = number(text[11..<13]), let minute = number(text[14..<16]),
+      let second = number(text[17..<19]),
       (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
     else { return nil }
     var rest = text[19...]

@@ -1,5 +1,5 @@
-internal import PabalPlugin
 internal import GmailTransport
+internal import PabalPlugin
 
 private let table = TransportTable(GmailTransport.self) { openTransport(GmailTransport.self, $0, $1, $2, $3) }
 

@@ -32,7 +32,8 @@ struct Service: Sendable {
     Setting(
       .duration, "timeout", help: "The longest silence of the API, and the longest time to connect.",
       default: "60s", range: 1_000...3_600_000),
-    Setting(.number, "parallel", help: "How many requests are under way at once.", default: "4", range: 1...64),
+    Setting(
+      .number, "parallel", help: "How many requests are under way at once.", default: "4", range: 1...64),
   ]
 
   /// Reads the settings; says in words what does not fit.

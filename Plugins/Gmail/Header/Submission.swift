@@ -68,7 +68,8 @@ struct Submission {
         guard envelope.contains(address) else {
           let shown = String(decoding: address.octets, as: UTF8.self)
           throw Obstacle(
-            "\(kind.rawValue) names \(shown), who is not to get this mail now, and Gmail's API would send it there")
+            "\(kind.rawValue) names \(shown), who is not to get this mail now, and Gmail's API would send it there"
+          )
         }
         missing[address] = nil
       }
