@@ -44,6 +44,8 @@ let package = Package(
     .testTarget(
       name: "GmailTransportTests",
       dependencies: ["GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
+    .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
   ]
 )
 
@@ -93,7 +95,6 @@ for target in package.targets where target.type != .system {
     target.swiftSettings = [
       .enableUpcomingFeature("ExistentialAny"),
       .enableUpcomingFeature("InternalImportsByDefault"),
-      .enableUpcomingFeature("MemberImportVisibility"),
       .treatAllWarnings(as: .error),
     ]
   }

@@ -48,7 +48,8 @@ struct Assembly {
           of: transport, declared: plugin.settings, diagnostics: &problems)
         guard let settings else { continue }
         checked.append(
-          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport))
+          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport)
+        )
       } catch {
         var problem = error
         if problem.file == nil {

@@ -5,6 +5,7 @@ import PabalMessages
 /// `pabal check`: the doctor.
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Check configuration, plugins, secrets, transports and messages, and say what to do.",
     discussion: """
       Opens every transport of config.json, reaches its far side and logs in where it has one, and sends \

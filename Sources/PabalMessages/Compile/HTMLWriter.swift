@@ -29,9 +29,9 @@ struct HTMLWriter {
   private mutating func write(blocks: [MarkdownNode], isTight: Bool, class name: String? = nil) {
     for block in blocks {
       switch block.kind {
-      case .paragraph where block.isCodeAlone:
+      case .loneCode(let code):
         open("p", class: "code")
-        append(block.children[0].words)
+        append(code)
         close("p")
       case .paragraph where isTight:
         write(parts: block.children)

@@ -37,10 +37,8 @@ struct TextWriter {
         write(code: code, first: lead, rest: rest)
       case .thematicBreak:
         builder.append(literal: lead + String(repeating: "-", count: 24) + "\n")
-      case .paragraph where block.isCodeAlone:
-        builder.append(literal: lead + TextWriter.codeIndent)
-        write(block.children, rest: rest)
-        builder.append(literal: "\n")
+      case .loneCode(let code):
+        write(code: code, first: lead, rest: rest)
       case .paragraph where block.children.count == 1:
         builder.append(literal: lead)
         if case .link(let url, _) = block.children[0].kind {
@@ -142,7 +140,7 @@ extension MarkdownNode {
   /// The words in it and below, without marks.
   var words: String {
     switch kind {
-    case .text(let text), .code(let text): text
+    case .text(let text), .code(let text), .loneCode(let text): text
     case .softBreak, .lineBreak: " "
     default: children.map(\.words).joined()
     }
