@@ -23,9 +23,6 @@ static inline CURLcode pabal_curl_set_list(CURL *handle, CURLoption option, stru
 static inline CURLcode pabal_curl_set_data(CURL *handle, CURLoption option, pabal_curl_data value) {
   return (curl_easy_setopt)(handle, option, value);
 }
-static inline CURLcode pabal_curl_set_request(CURL *handle, curl_prereq_callback value) {
-  return (curl_easy_setopt)(handle, CURLOPT_PREREQFUNCTION, value);
-}
 static inline CURLcode pabal_curl_get_long(CURL *handle, CURLINFO info, long *value) {
   return (curl_easy_getinfo)(handle, info, value);
 }

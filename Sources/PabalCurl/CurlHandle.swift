@@ -17,8 +17,6 @@ public final class CurlHandle {
   private var trust = Trust.system
   private var isTrustSet = false
   private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
-  private var next = UnsafeRawBufferPointer(start: nil, count: 0)
-  private var hasBegun = false
   var socket: CInt = -1
 
   private static let isReady = pabal_curl_global_init() == CURLE_OK
@@ -45,8 +43,6 @@ public final class CurlHandle {
       pabal_curl_set_pointer(handle, CURLOPT_WRITEDATA, itself),
       pabal_curl_set_data(handle, CURLOPT_READFUNCTION, giveBody),
       pabal_curl_set_pointer(handle, CURLOPT_READDATA, itself),
-      pabal_curl_set_request(handle, allowRequest),
-      pabal_curl_set_pointer(handle, CURLOPT_PREREQDATA, itself),
     ] where code != CURLE_OK { throw CurlFailure(code) }
   }
 
@@ -124,23 +120,15 @@ public final class CurlHandle {
     isTrustSet = true
   }
 
-  /// Does what the options say and blocks until it is done; `body` and then `tail` go out where they ask for a
-  /// body, once: libcurl would send a request again whose kept connection has died.
+  /// Does what the options say and blocks until it is done; `body` goes out where they ask for one.
   public func perform(
-    sending body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
-    _ tail: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    sending body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
   ) throws(CurlFailure) {
     if !isTrustSet { try setTrust(trust) }
     rest = body
-    next = tail
-    hasBegun = false
-    defer {
-      rest = UnsafeRawBufferPointer(start: nil, count: 0)
-      next = rest
-    }
-    let count = curl_off_t(body.count + tail.count)
-    try check(pabal_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, count))
-    try check(pabal_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, count))
+    defer { rest = UnsafeRawBufferPointer(start: nil, count: 0) }
+    try check(pabal_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.count)))
+    try check(pabal_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
     do throws(CurlFailure) {
       try attempt()
     } catch {
@@ -172,14 +160,7 @@ public final class CurlHandle {
     return CurlFailure(code, detail: detail, certificate: certificate)
   }
 
-  fileprivate var allowsRequest: Bool { !hasBegun }
-
   fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    hasBegun = true
-    if rest.isEmpty {
-      rest = next
-      next = UnsafeRawBufferPointer(start: nil, count: 0)
-    }
     let count = min(buffer.count, rest.count)
     buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
     rest = UnsafeRawBufferPointer(rebasing: rest[count...])
@@ -203,15 +184,6 @@ private func takeBody(
   let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
   guard let onBody = handle.onBody else { return size * count }
   return onBody(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
-}
-
-private func allowRequest(
-  _ itself: UnsafeMutableRawPointer?, _: UnsafeMutablePointer<CChar>?, _: UnsafeMutablePointer<CChar>?,
-  _: CInt, _: CInt
-) -> CInt {
-  guard let itself else { return CInt(CURL_PREREQFUNC_ABORT) }
-  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
-  return CInt(handle.allowsRequest ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT)
 }
 
 private func giveBody(

@@ -52,12 +52,6 @@ extension CurlOption<Duration> {
 extension CurlOption<Int> {
   /// The longest time for one reply of a mail server, in whole seconds.
   public static var replySeconds: Self { Self(CURLOPT_SERVER_RESPONSE_TIMEOUT) }
-  /// After so many seconds without use a kept connection is not used again; libcurl's default is 118.
-  public static var keptSeconds: Self { Self(CURLOPT_MAXAGE_CONN) }
-  /// Slower than so many octets a second, for `slowSeconds`, is too slow.
-  public static var slowOctets: Self { Self(CURLOPT_LOW_SPEED_LIMIT) }
-  /// How long a transfer may be too slow, in whole seconds.
-  public static var slowSeconds: Self { Self(CURLOPT_LOW_SPEED_TIME) }
   /// How many connections the handle keeps.
   public static var keptConnections: Self { Self(CURLOPT_MAXCONNECTS) }
 }

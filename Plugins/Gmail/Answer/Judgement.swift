@@ -101,10 +101,11 @@ enum Judgement {
   }
 
   /// How an attempt to send ended.
-  static func ending(of exchange: Exchange, _ submission: Submission, _ service: Service, now: Int) -> Ending
-  {
+  static func ending(
+    of exchange: Exchange, _ submission: Submission, _ upload: Upload, _ service: Service, now: Int
+  ) -> Ending {
     guard let status = exchange.status else { return NetworkFailure.ending(of: exchange, service) }
-    if (200...299).contains(status) { return success(exchange, submission, service) }
+    if (200...299).contains(status) { return success(exchange, upload, service) }
     let refusal = Refusal(status: status, body: exchange.body)
     let wait = [RetryTime.seconds(in: refusal.message, now: now) ?? 0, exchange.retryAfter].max() ?? 0
     let row = row(for: refusal)
@@ -125,16 +126,17 @@ enum Judgement {
     }
   }
 
-  private static func success(_ exchange: Exchange, _ submission: Submission, _ service: Service) -> Ending {
+  private static func success(_ exchange: Exchange, _ upload: Upload, _ service: Service) -> Ending {
     if let id = JSONText(exchange.body)?["id"]?.string, !id.isEmpty {
-      let note = submission.hasOtherSender ? "; bounces go to the account, the API takes no other sender" : ""
+      let note = upload.hasOtherSender ? "; bounces go to the account, the API takes no other sender" : ""
       return Ending(.sent, "200 accepted as \(id)\(note)", id: id)
     }
-    if let failure = exchange.failure, exchange.status == 200 {
-      return Ending(.sent, "200 accepted; the rest of the answer is lost (\(failure))")
+    if let failure = exchange.failure, exchange.status == 200, exchange.isHandedOver {
+      return Ending(
+        .sent, "200 accepted; the rest of the answer is lost: \(NetworkFailure.words(failure, service))")
     }
     return Ending(
-      .unknown,
+      exchange.isHandedOver ? .unknown : .deferred(),
       "\(service.endpoint.name) answers \(exchange.status ?? 0) without an id of the mail; is \"endpoint\" Gmail's?"
     )
   }

@@ -5,11 +5,15 @@ internal import PabalPlugin
 enum NetworkFailure {
   static func ending(of exchange: Exchange, _ service: Service) -> Ending {
     let name = service.endpoint.name
-    guard let failure = exchange.failure else {
-      return Ending(exchange.isHandedOver ? .unknown : .deferred(), "\(name) gave no answer")
-    }
-    if exchange.isHandedOver {
-      return Ending(.unknown, "the mail was handed over, and \(name) gave no answer (\(failure))")
+    let failure: CurlFailure
+    switch exchange.failure {
+    case .unconnected(let reason): failure = reason
+    case .some(let reason):
+      let what = words(reason, service)
+      return exchange.isHandedOver
+        ? Ending(.unknown, "the mail was handed over, and then \(what)")
+        : Ending(.deferred(), "before the mail was through, \(what)")
+    case nil: return Ending(exchange.isHandedOver ? .unknown : .deferred(), "\(name) gave no answer")
     }
     switch failure.code {
     case .unresolved:
@@ -35,7 +39,18 @@ enum NetworkFailure {
     case .malformed:
       return Ending(.held(.transport), "\"endpoint\" makes no URL (\(failure))")
     default:
-      return Ending(.deferred(), "the connection to \(name) broke off before the mail was out (\(failure))")
+      return Ending(.deferred(), "there is no connection to \(name) (\(failure))")
+    }
+  }
+
+  /// What happened to a connection.
+  static func words(_ failure: ExchangeFailure, _ service: Service) -> String {
+    let name = service.endpoint.name
+    return switch failure {
+    case .unconnected(let reason): "there was no connection to \(name) (\(reason))"
+    case .broken(let detail): "the connection to \(name) broke (\(detail))"
+    case .silent: "\(name) was silent for \(service.timeout) ms"
+    case .garbled: "\(name) answered with something that is no HTTP"
     }
   }
 

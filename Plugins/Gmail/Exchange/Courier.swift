@@ -10,7 +10,7 @@ final class Courier: Sendable {
 
   let service: Service
   /// The one used last goes out first, so that few stay warm.
-  private let waiting = Mutex<[Session]>([])
+  private let waiting = Mutex<[Connection]>([])
   private let now: @Sendable () -> Int
 
   /// `now` in seconds since 1970.
@@ -28,38 +28,52 @@ final class Courier: Sendable {
       return Ending(.unsuited, error.words)
     }
     return authorized(tokens) { token in
-      let session: Session
-      do throws(CurlFailure) {
-        if let kept = waiting.withLock({ $0.popLast() }) {
-          session = kept
-        } else {
-          session = try Session(service, .send)
-        }
-      } catch {
-        return (Ending(.held(.transport), "the connection can't be set up: \(error)"), false)
-      }
-      let exchange = session.perform(upload, token: token)
-      waiting.withLock { $0.append(session) }
-      return (
-        Judgement.ending(of: exchange, submission, service, now: now()), exchange.status == 401
-      )
+      let head = service.sendHead(token: token, count: upload.count) + upload.head
+      let exchange = exchange(head, upload.tail)
+      return (Judgement.ending(of: exchange, submission, upload, service, now: now()), exchange.status == 401)
     }
   }
 
   /// Asks for the profile; `nil`: no token was to be had.
   func check(tokens: Tokens) -> Ending? {
     authorized(tokens) { token in
-      do throws(CurlFailure) {
-        let exchange = try Session(service, .profile).perform(nil, token: token)
-        return (Profile.ending(of: exchange, service, now: now()), exchange.status == 401)
-      } catch {
-        return (Ending(.held(.transport), "the connection can't be set up: \(error)"), false)
-      }
+      let exchange = exchange(service.profileHead(token: token), UnsafeRawBufferPointer(start: nil, count: 0))
+      return (Profile.ending(of: exchange, service, now: now()), exchange.status == 401)
     }
   }
 
   /// Parts from the API.
   func close() { waiting.withLock { $0 = [] } }
+
+  /// Makes a request over a kept connection or a new one.
+  private func exchange(_ head: [UInt8], _ tail: UnsafeRawBufferPointer) -> Exchange {
+    if let connection = kept() {
+      let exchange = connection.perform(head, tail, now: milliseconds())
+      if exchange.isReusable { waiting.withLock { $0.append(connection) } }
+      // It had died, and none of the request left: nobody can have read it.
+      guard exchange.failure != nil, exchange.status == nil, exchange.octetsTaken == 0 else {
+        return exchange
+      }
+    }
+    do throws(CurlFailure) {
+      let connection = try Connection(service)
+      let exchange = connection.perform(head, tail, now: milliseconds())
+      if exchange.isReusable { waiting.withLock { $0.append(connection) } }
+      return exchange
+    } catch {
+      var exchange = Exchange()
+      exchange.failure = .unconnected(error)
+      return exchange
+    }
+  }
+
+  private func kept() -> Connection? {
+    let now = milliseconds()
+    while let connection = waiting.withLock({ $0.popLast() }) {
+      if connection.isUsable(now: now) { return connection }
+    }
+    return nil
+  }
 
   /// Runs `request` with a token, and once more with a new one where that was refused.
   private func authorized(
@@ -88,7 +102,7 @@ final class Courier: Sendable {
 extension Ending {
   /// The same without the token, should the far side repeat it.
   fileprivate func hiding(_ token: String) -> Ending {
-    guard words.contains(token) else { return self }
+    guard verdict != .sent, words.contains(token) else { return self }
     var hidden = self
     hidden.words = words.split(separator: token, omittingEmptySubsequences: false).joined(separator: "…")
     return hidden

@@ -3,9 +3,11 @@ struct Endpoint: Sendable, Equatable {
   /// Why a text is no endpoint.
   struct Problem: Error, Equatable { let what: String }
 
-  /// Without a slash at its end.
+  /// Scheme, host and port.
   let url: String
-  /// `host:port` as written, for people.
+  /// What comes before the API's own paths; empty, or beginning with a slash.
+  let path: String
+  /// `host:port` as written.
   let name: String
   let isSecure: Bool
 
@@ -30,7 +32,8 @@ struct Endpoint: Sendable, Equatable {
     }
     var path = rest.dropFirst(authority.count)
     while path.last == "/" { path.removeLast() }
-    url = "\(scheme)://\(authority)\(path)"
+    url = "\(scheme)://\(authority)/"
+    self.path = String(path)
     name = String(authority)
   }
 

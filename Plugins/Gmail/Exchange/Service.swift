@@ -10,10 +10,22 @@ struct Service: Sendable {
 
   init(_ endpoint: Endpoint) { self.endpoint = endpoint }
 
-  /// Media upload: the mail's octets are the body, whatever their size (Gmail discovery document, v1).
-  var sendURL: String { "\(endpoint.url)/upload/gmail/v1/users/me/messages/send?uploadType=media" }
-  /// The mailbox's profile.
-  var profileURL: String { "\(endpoint.url)/gmail/v1/users/me/profile" }
+  /// The head of a media upload: the mail's octets are its body, whatever their size (Gmail discovery document).
+  func sendHead(token: String, count: Int) -> [UInt8] {
+    head(
+      "POST \(endpoint.path)/upload/gmail/v1/users/me/messages/send?uploadType=media", token: token,
+      "Content-Type: message/rfc822\r\nContent-Length: \(count)\r\n")
+  }
+
+  /// The head of a request for the mailbox's profile.
+  func profileHead(token: String) -> [UInt8] {
+    head("GET \(endpoint.path)/gmail/v1/users/me/profile", token: token, "")
+  }
+
+  private func head(_ request: String, token: String, _ fields: String) -> [UInt8] {
+    Array(
+      "\(request) HTTP/1.1\r\nHost: \(endpoint.name)\r\nAuthorization: Bearer \(token)\r\n\(fields)\r\n".utf8)
+  }
 
   /// The most octets an upload may have (Gmail discovery document, `mediaUpload.maxSize`).
   static let largest = 36_700_160

@@ -29,18 +29,6 @@ struct Submission {
     return upload
   }
 
-  /// Whether the address in From is another than the envelope's sender, which the API has no place for.
-  var hasOtherSender: Bool {
-    guard !sender.isEmpty, let sender = HeaderAddress(sender) else { return true }
-    var scanner = HeaderScanner(octets)
-    while let field = try? scanner.next() {
-      guard scanner.kind(of: field) == .from else { continue }
-      var addresses = AddressScanner(UnsafeRawBufferPointer(rebasing: octets[field.value]))
-      return (try? addresses.readList()) == nil || !addresses.found.contains(sender)
-    }
-    return false
-  }
-
   /// Reads the header; takes out of `missing` whom it names.
   private func read(_ missing: inout [HeaderAddress: Int]) throws(Obstacle) -> Upload.Header {
     let envelope = Set(missing.keys)
@@ -51,7 +39,11 @@ struct Submission {
       if scanner.isResent(field) {
         throw Obstacle("the mail has Resent- fields, and whom Gmail's API would send it to isn't certain")
       }
-      guard let kind = scanner.kind(of: field), kind != .from else { continue }
+      guard let kind = scanner.kind(of: field) else { continue }
+      guard kind != .from else {
+        header.hasOtherSender = header.hasOtherSender || !isSender(octets[field.value])
+        continue
+      }
       // RFC 5322, 3.6: at most one of each. Which of two Gmail would read, nobody knows.
       guard seen.insert(kind).inserted else {
         throw Obstacle("the mail has two \(kind.rawValue) fields, and Gmail may read only one of them")
@@ -76,5 +68,17 @@ struct Submission {
     }
     header.end = scanner.position
     return header
+  }
+
+  /// Whether the envelope's sender is among the authors; the API has no place for another one.
+  private func isSender(_ value: Slice<UnsafeRawBufferPointer>) -> Bool {
+    guard let sender = HeaderAddress(sender) else { return false }
+    var addresses = AddressScanner(UnsafeRawBufferPointer(rebasing: value))
+    do throws(AddressScanner.Unreadable) {
+      try addresses.readList()
+    } catch {
+      return false
+    }
+    return addresses.found.contains(sender)
   }
 }

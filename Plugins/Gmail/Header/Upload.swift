@@ -6,16 +6,22 @@ struct Upload {
     var end = 0
     /// Its Bcc field.
     var bcc: HeaderScanner.Field?
+    /// Whether From names another than the envelope's sender.
+    var hasOtherSender = false
   }
 
-  private let head: [UInt8]
-  private let tail: UnsafeRawBufferPointer
+  /// Whether bounces go to another than the envelope's sender.
+  let hasOtherSender: Bool
+
+  let head: [UInt8]
+  let tail: UnsafeRawBufferPointer
 
   /// How many octets there are.
   var count: Int { head.count + tail.count }
 
   /// The mail with `recipients` added as Bcc. A Bcc field it has already becomes part of that one.
   init(_ octets: UnsafeRawBufferPointer, header: Header, adding recipients: [String]) {
+    hasOtherSender = header.hasOtherSender
     guard !recipients.isEmpty else {
       head = []
       tail = octets
@@ -49,20 +55,6 @@ struct Upload {
       tail = octets
     }
     self.head = head
-  }
-
-  /// Lends the octets in their two parts.
-  func withParts<Failure: Error>(
-    _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) {
-    let result = head.withUnsafeBytes { head -> Result<Void, Failure> in
-      do throws(Failure) {
-        return .success(try body(head, tail))
-      } catch {
-        return .failure(error)
-      }
-    }
-    try result.get()
   }
 
   private static func isSpace(_ octet: UInt8) -> Bool {
