@@ -77,7 +77,7 @@ import Testing
       return true
     }
     let sent = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
-    try sent.withUnsafeBytes { (octets) throws(CurlFailure) in try handle.perform(sending: octets) }
+    try sent.withUnsafeBytes { octets in try handle.perform(sending: octets) }
     let request = String(decoding: body, as: UTF8.self)
     #expect(lines.first?.hasPrefix("HTTP/1.1 200") == true)
     #expect(request.contains("X-Own: yes"))
@@ -99,7 +99,8 @@ import Testing
 /// Answers every HTTP request with the request itself.
 final class EchoServer {
   private static let program = """
-    import http.server
+    import http.server, os, sys, threading
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     class Echo(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         def do_GET(self):
@@ -118,16 +119,20 @@ final class EchoServer {
 
   let port: Int
   private let process = Process()
+  private let input = Pipe()
 
   init() throws {
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["python3", "-c", Self.program]
     let pipe = Pipe()
+    // It ends when this end of its input closes, whatever becomes of this process.
+    process.standardInput = input
     process.standardOutput = pipe
+    process.standardError = FileHandle.nullDevice
     try process.run()
     let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
     port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
   }
 
-  deinit { process.terminate() }
+  deinit { try? input.fileHandleForWriting.close() }
 }

@@ -12,6 +12,8 @@ struct Act: Encodable, Sendable {
   var close: Bool?
   var reset: Bool?
   var stall: Bool?
+  var freeze: Bool?
+  var taken: Bool?
   var after: Int?
   var flood: String?
   var extra: String?

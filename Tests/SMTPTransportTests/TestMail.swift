@@ -1,4 +1,6 @@
 import Foundation
+import PabalTesting
+import Synchronization
 
 @testable import SMTPTransport
 
@@ -62,4 +64,27 @@ func onThreads<Element: Sendable, Result: Sendable>(
     for await result in group { results.append(result) }
     return results.sorted { $0.0 < $1.0 }.map(\.1)
   }
+}
+
+extension TestMail {
+  /// The digest that the hostile server reports, by the tool that every test machine has.
+  static func sha256(_ octets: [UInt8]) -> String {
+    let child = try? ChildProcess.run("sha256sum", input: octets)
+    return String(child?.output.prefix(64) ?? "")
+  }
+}
+
+extension TestMail {
+  func with(_ change: (inout TestMail) -> Void) -> TestMail {
+    var mail = self
+    change(&mail)
+    return mail
+  }
+}
+
+/// A clock that stands still until the test moves it.
+final class TestClock: Sendable {
+  private let time = Atomic(1_000_000)
+  var now: @Sendable () -> Int { { self.time.load(ordering: .relaxed) } }
+  func pass(_ milliseconds: Int) { time.add(milliseconds, ordering: .relaxed) }
 }
