@@ -198,9 +198,8 @@ def related(kind, parameters, body):
         raise bad("Expecting two parts", "badContent")
     parts = []
     for piece in pieces[1:3]:
-        head, _, content = piece.lstrip(b" \t").removeprefix(b"\r").removeprefix(b"\n").partition(b"\n\n")
-        if b"\r\n\r\n" in piece:
-            head, _, content = piece.partition(b"\r\n\r\n")
+        piece = re.sub(rb"^[ \t]*\r?\n", b"", piece)
+        head, content = re.split(rb"\r?\n\r?\n", piece, maxsplit=1) if b"\n" in piece else (piece, b"")
         head = {line.split(b":")[0].strip().lower(): line.split(b":", 1)[1].strip()
                 for line in head.splitlines() if b":" in line}
         parts.append((media_type(head.get(b"content-type", b"").decode())[0], content))
@@ -336,8 +335,14 @@ class Connection:
             return self.octets(refused.status, refused.body, act)
 
     def one(self):
-        while not self.buffer:
+        if not self.buffer:
+            # One octet alone, so that a limit can hold from the first on.
+            self.limit, self.read = 1, 0
             self.more()
+        if self.buffer[:1] == b"\x16":
+            # Somebody begins with TLS where none is spoken.
+            self.socket.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            raise Gone()
         act = self.mailbox.act()
         self.read = len(self.buffer)
         self.limit = act.get("request")
