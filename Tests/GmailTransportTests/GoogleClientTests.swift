@@ -6,7 +6,7 @@ import Testing
 
 @testable import GmailTransport
 
-/// One step for Google's own Python client; see `Tests/Servers/google_client.py`.
+/// One step for Google's own Python client; see `Tests/Servers/google_steps.py`.
 private struct Step: Encodable {
   let `do`: String
   var endpoint: String?
@@ -45,7 +45,8 @@ private struct Result: Decodable {
 @Suite struct GoogleClientTests {
   private func google(_ steps: [Step]) throws -> [Result] {
     let child = try ChildProcess.run(
-      "\(BuiltProducts.root)/Tests/Servers/google", input: Array(try JSONEncoder().encode(steps)))
+      "\(BuiltProducts.root)/Tests/Servers/google",
+      ["\(BuiltProducts.root)/Tests/Servers/google_steps.py"], input: Array(try JSONEncoder().encode(steps)))
     guard child.status == 0 else { throw TestFailure(child.errors) }
     return try JSONDecoder().decode([Result].self, from: Data(child.output.utf8))
   }
