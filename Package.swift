@@ -37,6 +37,8 @@ let package = Package(
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",

@@ -44,10 +44,12 @@ extension MessageDescription {
     let declaration = message.declaration
     let required = message.required
     self.init(
-      name: message.name, purpose: declaration.purpose, languages: message.languages.values.map(\.tag).sorted(),
+      name: message.name, purpose: declaration.purpose,
+      languages: message.languages.values.map(\.tag).sorted(),
       variables: declaration.variables.enumerated().map { number, variable in
         Variable(
-          name: variable.name, purpose: variable.purpose, kind: variable.kind, example: variable.exampleWritten,
+          name: variable.name, purpose: variable.purpose, kind: variable.kind,
+          example: variable.exampleWritten,
           isRequired: required.contains(number))
       },
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)

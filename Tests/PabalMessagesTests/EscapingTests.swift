@@ -6,14 +6,18 @@ import Testing
   private static let nasty = "<b>&\"'</b> [x](http://evil) **y** `z` {{code}} <!-- "
 
   @Test func `a value is text and nothing else, wherever it stands`() throws {
-    let mail = try Workshop("안녕 {{service}}!", subject: "{{service}}").render(["service": .text(EscapingTests.nasty)])
+    let mail = try Workshop("안녕 {{service}}!", subject: "{{service}}").render([
+      "service": .text(EscapingTests.nasty)
+    ])
     #expect(mail.subject == EscapingTests.nasty)
     #expect(mail.text == "안녕 \(EscapingTests.nasty)!\n")
     let escaped = "&lt;b&gt;&amp;&quot;&#39;&lt;/b&gt; [x](http://evil) **y** `z` {{code}} &lt;!-- "
     #expect(mail.html.contains("<p>안녕 \(escaped)!</p>"))
   }
 
-  @Test(arguments: ["12*34", "a_b_c", "1 < 2 & 3 > 2", "`", "\\", "&amp;", "http://evil.example", "# x", "- x", "1. x"])
+  @Test(arguments: [
+    "12*34", "a_b_c", "1 < 2 & 3 > 2", "`", "\\", "&amp;", "http://evil.example", "# x", "- x", "1. x",
+  ])
   func `marks in a value stay themselves, in code as elsewhere`(value: String) throws {
     let workshop = Workshop("{{service}}\n\n`{{service}}`\n\n- `x {{service}}`\n\n```\n{{service}}\n```\n")
     let mail = try workshop.render(["service": .text(value)])
@@ -49,7 +53,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "//evil.example", "/path", "", "https://",
+    "javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "//evil.example", "/path", "",
+    "https://",
     "https://a b", "ftp://x", "vbscript:x", " https://x",
   ])
   func `an address of another scheme is refused`(value: String) throws {
@@ -92,14 +97,18 @@ import Testing
         #expect(throws: MessageError.self) { try workshop.render(["x": .text(value)]) }
       }
       if kind == "text" {
-        #expect(throws: MessageError.self) { try workshop.render(["x": .text("x", reading: "y" + character)]) }
+        #expect(throws: MessageError.self) {
+          try workshop.render(["x": .text("x", reading: "y" + character)])
+        }
       }
     }
   }
 
   @Test func `a value of more than 8192 octets is refused`() throws {
     let workshop = Workshop("{{service}}")
-    #expect(throws: Never.self) { try workshop.render(["service": .text(String(repeating: "a", count: 8192))]) }
+    #expect(throws: Never.self) {
+      try workshop.render(["service": .text(String(repeating: "a", count: 8192))])
+    }
     #expect(throws: MessageError.self) {
       try workshop.render(["service": .text(String(repeating: "a", count: 8193))])
     }

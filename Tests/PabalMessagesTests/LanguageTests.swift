@@ -6,7 +6,8 @@ import Testing
   @Test(arguments: [
     (["ko"], "ko"), (["ko-KR"], "ko"), (["KO-kr"], "ko"), (["en-US", "ko"], "en"), (["fr", "en"], "en"),
     (["zh-Hant-TW"], "zh-hant"), (["zh-Hant-TW-x-private"], "zh-hant"), (["zh-Hans"], "ko"), (["zh"], "ko"),
-    (["fr"], "ko"), ([], "ko"), (["*"], "ko"), (["*", "en"], "en"), (["-"], "ko"), ([""], "ko"), (["en-a-bbb"], "en"),
+    (["fr"], "ko"), ([], "ko"), (["*"], "ko"), (["*", "en"], "en"), (["-"], "ko"), ([""], "ko"),
+    (["en-a-bbb"], "en"),
     (["../../etc/passwd"], "ko"), (["en\0"], "ko"), (["pt-BR"], "pt-br"), (["pt"], "ko"),
   ])
   func `the first language asked for that there is, else the default`(ranges: [String], found: String) {
@@ -18,17 +19,21 @@ import Testing
   func `language tags`(tag: String) { #expect(LanguageTag.isWellFormed(tag)) }
 
   @Test(arguments: [
-    "", "k", "README", "ko_KR", "ko-", "-ko", "ko--KR", "../ko", "ko/..", "ko.md", "ko\0", "한국", "ko-abcdefghi", "12",
+    "", "k", "README", "ko_KR", "ko-", "-ko", "ko--KR", "../ko", "ko/..", "ko.md", "ko\0", "한국",
+    "ko-abcdefghi", "12",
   ])
   func `no language tags`(tag: String) { #expect(!LanguageTag.isWellFormed(tag)) }
 
   @Test(arguments: [
-    (0, "0초", "0 seconds", "0秒", "0 s"), (1, "1초", "1 second", "1秒", "1 s"), (59, "59초", "59 seconds", "59秒", "59 s"),
+    (0, "0초", "0 seconds", "0秒", "0 s"), (1, "1초", "1 second", "1秒", "1 s"),
+    (59, "59초", "59 seconds", "59秒", "59 s"),
     (60, "1분", "1 minute", "1分", "1 min"), (90, "1분", "1 minute", "1分", "1 min"),
     (599, "9분", "9 minutes", "9分", "9 min"), (600, "10분", "10 minutes", "10分", "10 min"),
     (3600, "1시간", "1 hour", "1時間", "1 h"), (5400, "1시간 30분", "1 hour 30 minutes", "1時間30分", "1 h 30 min"),
-    (3660, "1시간 1분", "1 hour 1 minute", "1時間1分", "1 h 1 min"), (7199, "1시간 59분", "1 hour 59 minutes", "1時間59分", "1 h 59 min"),
-    (86_400, "24시간", "24 hours", "24時間", "24 h"), (172_799, "47시간 59분", "47 hours 59 minutes", "47時間59分", "47 h 59 min"),
+    (3660, "1시간 1분", "1 hour 1 minute", "1時間1分", "1 h 1 min"),
+    (7199, "1시간 59분", "1 hour 59 minutes", "1時間59分", "1 h 59 min"),
+    (86_400, "24시간", "24 hours", "24時間", "24 h"),
+    (172_799, "47시간 59분", "47 hours 59 minutes", "47時間59分", "47 h 59 min"),
     (172_800, "2일", "2 days", "2日", "2 d"), (180_000, "2일 2시간", "2 days 2 hours", "2日2時間", "2 d 2 h"),
     (604_800, "7일", "7 days", "7日", "7 d"),
   ])
@@ -76,7 +81,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "2026-01-02", "2026-13-02T00:00:00Z", "2026-00-02T00:00:00Z", "2026-02-29T00:00:00Z", "2026-01-32T00:00:00Z",
+    "", "2026-01-02", "2026-13-02T00:00:00Z", "2026-00-02T00:00:00Z", "2026-02-29T00:00:00Z",
+    "2026-01-32T00:00:00Z",
     "2026-01-02T24:00:00Z", "2026-01-02T00:60:00Z", "2026-01-02T00:00:00", "2026-01-02T00:00:00+9:00",
     "2026-01-02T00:00:00Zx", "0000-01-01T00:00:00Z", "2026-01-02T00:00:00.Z", "26-01-02T00:00:00Z",
   ])
@@ -89,7 +95,9 @@ import Testing
     ("9999-12-31T23:59:59Z", 253_402_300_799), ("2100-03-01T00:00:00Z", 4_107_542_400),
     ("1900-02-28T23:59:59.999Z", -2_203_891_201),
   ])
-  func `moments are counted right`(written: String, seconds: Int64) { #expect(Moment.reading(written)?.0 == seconds) }
+  func `moments are counted right`(written: String, seconds: Int64) {
+    #expect(Moment.reading(written)?.0 == seconds)
+  }
 
   @Test func `every day of four centuries comes back`() {
     var month = 3
@@ -109,7 +117,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [("10", 10), ("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259_200), ("0", 0), ("0010m", 600)])
+  @Test(arguments: [
+    ("10", 10), ("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259_200), ("0", 0), ("0010m", 600),
+  ])
   func `durations as people write them`(written: String, seconds: Int64) throws {
     #expect(try VariableKind.duration.fit(.text(written)) == .duration(seconds: seconds))
   }
@@ -121,8 +131,12 @@ import Testing
 
   @Test func `a kind takes no value of another`() {
     #expect(throws: UnfitValue.self) { try VariableKind.text.fit(.duration(.seconds(1))) }
-    #expect(throws: UnfitValue.self) { try VariableKind.duration.fit(.time(secondsSince1970: 0, offsetFromUTC: 0)) }
-    #expect(throws: UnfitValue.self) { try VariableKind.time.fit(.time(secondsSince1970: 0, offsetFromUTC: 90_000)) }
+    #expect(throws: UnfitValue.self) {
+      try VariableKind.duration.fit(.time(secondsSince1970: 0, offsetFromUTC: 0))
+    }
+    #expect(throws: UnfitValue.self) {
+      try VariableKind.time.fit(.time(secondsSince1970: 0, offsetFromUTC: 90_000))
+    }
     #expect(throws: UnfitValue.self) { try VariableKind.duration.fit(.duration(.seconds(-1))) }
   }
 }

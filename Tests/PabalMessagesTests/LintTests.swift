@@ -177,9 +177,11 @@ import Testing
   }
 
   @Test(arguments: [
-    "Subject: x\n\n\\*\\* 별표 **굵게**", "Subject: x\n\n**굵게** \\*\\*", "Subject: x\n\n2 * 3 * 4", "Subject: x\n\n`**`", "Subject: x\n\n{ {x} }",
+    "Subject: x\n\n\\*\\* 별표 **굵게**", "Subject: x\n\n**굵게** \\*\\*", "Subject: x\n\n2 * 3 * 4",
+    "Subject: x\n\n`**`", "Subject: x\n\n{ {x} }",
     "Subject: x\n\n{{service}}은하수", "Subject: x\n\n{{service}}이 메일", "Subject: x\n\n이(가) 뭐죠? (이)라",
-    "Subject: x\n\n[말](https://example.com/{{service}})", "Subject: x\n\n[말]({{link}}/x)", "Subject: x\n\n<https://a.example>",
+    "Subject: x\n\n[말](https://example.com/{{service}})", "Subject: x\n\n[말]({{link}}/x)",
+    "Subject: x\n\n<https://a.example>",
     "Subject: x\n\n- a\n  - b", "Subject: \(String(repeating: "가", count: 60))\n\n가", "Subject: x\n\n<주의> 말",
   ])
   func `what is right is left alone`(file: String) {
@@ -194,7 +196,8 @@ import Testing
     workshop.files["en.md"] = "Subject: x\n\n{{c}} **\"y\"**z"
     workshop.json = #"{"lane": "cod", "variables": {"service": {"kind": "txt"}}, "x": 1}"#
     let findings = workshop.findings
-    for part in ["Subjet", "{{a}}", "{{b}}", "HTML in", "{{c}}", "** that", "\"cod\"", "\"txt\"", "no \"x\""] {
+    for part in ["Subjet", "{{a}}", "{{b}}", "HTML in", "{{c}}", "** that", "\"cod\"", "\"txt\"", "no \"x\""]
+    {
       #expect(findings.contains { $0.contains(part) }, "\(part) in \(findings)")
     }
   }
@@ -215,10 +218,12 @@ import Testing
       ])
     workshop = Workshop("`{{code}}`", variables: [("code", "code", "123456")])
     workshop.files["ko.txt"] = "가"
-    #expect(workshop.findings == ["test/ko.txt: error: the text does not show {{code}}; put `{{code}}` in it"])
+    #expect(
+      workshop.findings == ["test/ko.txt: error: the text does not show {{code}}; put `{{code}}` in it"])
     workshop.files["ko.txt"] = nil
     workshop.files["ko.html"] = "<p>가</p>"
-    #expect(workshop.findings == ["test/ko.html: error: the HTML does not show {{code}}; put `{{code}}` in it"])
+    #expect(
+      workshop.findings == ["test/ko.html: error: the HTML does not show {{code}}; put `{{code}}` in it"])
   }
 
   @Test func `a part by hand shows what the Markdown shows`() {
@@ -232,7 +237,8 @@ import Testing
 
   @Test func `an unused variable is told`() {
     var workshop = Workshop("가")
-    workshop.json = "{\n \"variables\": {\n  \"a\": {\"for\": \"x\", \"kind\": \"text\", \"example\": \"y\"}}}"
+    workshop.json =
+      "{\n \"variables\": {\n  \"a\": {\"for\": \"x\", \"kind\": \"text\", \"example\": \"y\"}}}"
     #expect(
       workshop.findings == [
         "test/message.json:3:3: warning: variables.a: no language uses {{a}}; use it, or take it out of message.json"
@@ -263,27 +269,75 @@ import Testing
   }
 
   @Test(arguments: [
-    ("<p>{{content}}</p><p>{{servic}}</p>", "layout.html:1:22: error: {{servic}} is no place of a layout, no value of the site, and not declared in test/message.json; did you mean {{service}}?"),
+    (
+      "<p>{{content}}</p><p>{{servic}}</p>",
+      "layout.html:1:22: error: {{servic}} is no place of a layout, no value of the site, and not declared in test/message.json; did you mean {{service}}?"
+    ),
     ("<p>{{subject}}</p>", "layout.html: error: there is no {{content}}; put it where the text belongs"),
-    ("{{content}}<style>p{color:{{service}}}</style>", "layout.html:1:27: error: a variable in a <style>; move it into the text or a quoted attribute"),
-    ("{{content}}<p class={{service}}>", "layout.html:1:21: error: a variable in an attribute without quotes; move it into the text or a quoted attribute"),
-    ("{{content}}<p {{service}}=\"x\">", "layout.html:1:15: error: a variable in the name of an attribute; move it into the text or a quoted attribute"),
-    ("{{content}}<p style=\"color:{{service}}\">", "layout.html:1:28: error: a variable in a style; move it into the text or a quoted attribute"),
-    ("{{content}}<p onclick=\"{{service}}\">", "layout.html:1:24: error: a variable in a script; move it into the text or a quoted attribute"),
-    ("{{content}}<p{{service}}>", "layout.html:1:14: error: a variable in the name of an element; move it into the text or a quoted attribute"),
-    ("{{content}}</p{{service}}>", "layout.html:1:15: error: a variable in the name of an element; move it into the text or a quoted attribute"),
-    ("{{content}}<!--[if mso]>{{service}}<![endif]-->", "layout.html:1:25: error: a variable in a comment; move it into the text or a quoted attribute"),
-    ("{{content}}<a href=\"{{service}}\">x</a>", "layout.html:1:21: error: {{service}} is a text where a whole address belongs; declare it with kind \"url\", or write https:// before it"),
-    ("{{content}}<a href=\"{{subject}}\">x</a>", "layout.html:1:21: error: {{subject}} in an address; put a variable there, or take it out"),
+    (
+      "{{content}}<style>p{color:{{service}}}</style>",
+      "layout.html:1:27: error: a variable in a <style>; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<p class={{service}}>",
+      "layout.html:1:21: error: a variable in an attribute without quotes; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<p {{service}}=\"x\">",
+      "layout.html:1:15: error: a variable in the name of an attribute; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<p style=\"color:{{service}}\">",
+      "layout.html:1:28: error: a variable in a style; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<p onclick=\"{{service}}\">",
+      "layout.html:1:24: error: a variable in a script; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<p{{service}}>",
+      "layout.html:1:14: error: a variable in the name of an element; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}</p{{service}}>",
+      "layout.html:1:15: error: a variable in the name of an element; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<!--[if mso]>{{service}}<![endif]-->",
+      "layout.html:1:25: error: a variable in a comment; move it into the text or a quoted attribute"
+    ),
+    (
+      "{{content}}<a href=\"{{service}}\">x</a>",
+      "layout.html:1:21: error: {{service}} is a text where a whole address belongs; declare it with kind \"url\", or write https:// before it"
+    ),
+    (
+      "{{content}}<a href=\"{{subject}}\">x</a>",
+      "layout.html:1:21: error: {{subject}} in an address; put a variable there, or take it out"
+    ),
     ("{{content}}<script>x</script>", "layout.html:1:12: error: mail programs run no <script>; take it out"),
-    ("{{content}}<a href=\"javascript:x\">x</a>", "layout.html:1:15: error: mail programs run no script; take it out"),
-    ("{{content}}<img src=\"https://a/x.png\">", "layout.html:1:12: warning: an image without alt; say what it shows in alt=\"…\", for whom images are off"),
-    ("<html>{{content}}</html>", "layout.html:1:1: warning: <html> without lang; write <html lang=\"{{language}}\">"),
-    ("{{content}}<style>p{color:red</style>", "layout.html:1:19: error: the <style> holds a { that is never closed; mend its braces"),
+    (
+      "{{content}}<a href=\"javascript:x\">x</a>",
+      "layout.html:1:15: error: mail programs run no script; take it out"
+    ),
+    (
+      "{{content}}<img src=\"https://a/x.png\">",
+      "layout.html:1:12: warning: an image without alt; say what it shows in alt=\"…\", for whom images are off"
+    ),
+    (
+      "<html>{{content}}</html>",
+      "layout.html:1:1: warning: <html> without lang; write <html lang=\"{{language}}\">"
+    ),
+    (
+      "{{content}}<style>p{color:red</style>",
+      "layout.html:1:19: error: the <style> holds a { that is never closed; mend its braces"
+    ),
     ("{{content}}<style>p{color:red}", "layout.html:1:19: error: <style> is never closed; write </style>"),
     ("{{content}}<p class=\"x", "layout.html:1:21: error: a quote that is never closed; close it"),
     ("{{content}}<!-- x", "layout.html:1:12: error: a comment that is never closed; write -->"),
-    ("{{content}}{{#x}}", "layout.html:1:12: error: {{#x}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"),
+    (
+      "{{content}}{{#x}}",
+      "layout.html:1:12: error: {{#x}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"
+    ),
   ])
   func `each mistake in a layout is told with its place and its cure`(layout: String, finding: String) {
     var workshop = Workshop("{{service}}")

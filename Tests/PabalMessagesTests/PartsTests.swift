@@ -90,9 +90,11 @@ import Testing
     let page = mail.html
     for part in [
       "<h1>어서 오세요</h1>", "<p><strong>파발</strong>에 <em>가입</em>해 주셔서\n감사합니다.<br>\n다음 줄.</p>",
-      "<li>둘\n이어서\n</li>", "<ol start=\"3\"><li>셋째\n</li>", "<blockquote><p>따온 말</p>\n<p>한 번 더</p>\n</blockquote>",
+      "<li>둘\n이어서\n</li>", "<ol start=\"3\"><li>셋째\n</li>",
+      "<blockquote><p>따온 말</p>\n<p>한 번 더</p>\n</blockquote>",
       "<pre>let x = 1\n\n  y\n</pre>", "<p><code>코드</code> 는 글 안에.</p>",
-      "<a href=\"https://example.com/help\">도움말</a>", "<a href=\"mailto:help@example.com\">help@example.com</a>",
+      "<a href=\"https://example.com/help\">도움말</a>",
+      "<a href=\"mailto:help@example.com\">help@example.com</a>",
       "<img src=\"https://example.com/x.png\" alt=\"그림\" title=\"이름\">",
       "<hr class=\"note\">\n<p class=\"note\">끝.</p>",
     ] {
@@ -138,7 +140,8 @@ import Testing
     var workshop = Workshop("본문 {{service}}")
     workshop.files["ko.html"] = "<h1>{{service}}</h1>"
     #expect(try workshop.html(["service": "x"]) == "<h1>x</h1>")
-    workshop.files["ko.html"] = "<!doctype html><html lang=\"ko\"><title>{{subject}}</title>{{service}}</html>"
+    workshop.files["ko.html"] =
+      "<!doctype html><html lang=\"ko\"><title>{{subject}}</title>{{service}}</html>"
     #expect(
       try workshop.render(["service": "x"]).html
         == "<!doctype html><html lang=\"ko\"><title>제목</title>x</html>")

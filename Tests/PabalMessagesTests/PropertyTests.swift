@@ -17,9 +17,12 @@ import Testing
   }
 
   private static let bricks = [
-    "{{service}}", "{{link}}", "{{wait}}", "은(는)", "(으)로", "을/를", "(이)라", "**", "*", "_", "`", "``", "[", "](", ")",
-    "![", "<", ">", "<b>", "&", "&#57344;", "&#xE001;", "&amp;", "\\", "\n", "\n\n", "- ", "1. ", "> ", "# ", "---\n",
-    "```\n", "    ", "https://a.example/", "<https://a.example/", "[x]: ", "\"", "'", "(", "가", "파발", "x", " ", "{{", "}}",
+    "{{service}}", "{{link}}", "{{wait}}", "은(는)", "(으)로", "을/를", "(이)라", "**", "*", "_", "`", "``", "[",
+    "](", ")",
+    "![", "<", ">", "<b>", "&", "&#57344;", "&#xE001;", "&amp;", "\\", "\n", "\n\n", "- ", "1. ", "> ", "# ",
+    "---\n",
+    "```\n", "    ", "https://a.example/", "<https://a.example/", "[x]: ", "\"", "'", "(", "가", "파발", "x",
+    " ", "{{", "}}",
     "{", "}", "{%", "\t", "🚀", "<!-- ", "-->",
   ]
 
@@ -30,23 +33,28 @@ import Testing
   @Test func `no message that compiles ever shows a placeholder, or a value as markup`() throws {
     var dice = Dice(state: 20260801)
     var compiled = 0
-    for _ in 0..<4000 {
+    for _ in 0..<1500 {
       let count = Int.random(in: 1...14, using: &dice)
       let body = (0..<count).compactMap { _ in PropertyTests.bricks.randomElement(using: &dice) }.joined()
       let workshop = Workshop(
-        body, variables: [("service", "text", "x"), ("link", "url", "https://a.example"), ("wait", "duration", "10m")])
+        body,
+        variables: [
+          ("service", "text", "x"), ("link", "url", "https://a.example"), ("wait", "duration", "10m"),
+        ])
       let (message, _) = workshop.compile()
       guard let message, let korean = message.languages["ko"] else { continue }
       compiled += 1
       let value = "<script>\"'&[x](y)**`"
       let link = "https://b.example/\"><script>"
       let mail = try message.render(korean, ["service": .text(value), "link": .text(link), "wait": "10m"])
-      for part in [mail.subject, mail.text, mail.html] { #expect(!PropertyTests.holdsPlaceholder(part), "\(body)") }
+      for part in [mail.subject, mail.text, mail.html] {
+        #expect(!PropertyTests.holdsPlaceholder(part), "\(body)")
+      }
       #expect(!mail.html.contains("<script"), "\(body)")
       #expect(!mail.text.contains("{{") || body.contains("{ {"), "\(body)")
       #expect(mail.text.hasSuffix("\n"))
     }
-    #expect(compiled > 500)
+    #expect(compiled > 200)
   }
 
   @Test func `any text that is no control character comes through as it is`() throws {
@@ -55,11 +63,13 @@ import Testing
     let (compiled, _) = workshop.compile()
     let message = try #require(compiled)
     let korean = try #require(message.languages["ko"])
-    for _ in 0..<5000 {
+    for _ in 0..<2000 {
       var value = "x"
       for _ in 0..<Int.random(in: 0...12, using: &dice) {
         let limit: UInt32 = Bool.random(using: &dice) ? 0x2FF : 0x10FFFF
-        if let scalar = Unicode.Scalar(UInt32.random(in: 0...limit, using: &dice)) { value.unicodeScalars.append(scalar) }
+        if let scalar = Unicode.Scalar(UInt32.random(in: 0...limit, using: &dice)) {
+          value.unicodeScalars.append(scalar)
+        }
       }
       let isFit = !value.unicodeScalars.contains { scalar in
         switch scalar.value {

@@ -51,7 +51,9 @@ import Testing
     }
   }
 
-  private static func text(_ store: MessageStore, _ name: String = "hello", _ languages: [String] = []) throws -> String {
+  private static func text(_ store: MessageStore, _ name: String = "hello", _ languages: [String] = []) throws
+    -> String
+  {
     try store.render(name, languages: languages, values: ["service": "파발"]).text
   }
 
@@ -59,7 +61,8 @@ import Testing
     let desk = try Desk()
     try desk.write(
       "hello/message.json",
-      #"{"lane":"code","lifetime":"10m","unknown":"keep","variables":{"service":{"for":"x","kind":"text","example":"x"}}}"#)
+      #"{"lane":"code","lifetime":"10m","unknown":"keep","variables":{"service":{"for":"x","kind":"text","example":"x"}}}"#
+    )
     let message = try desk.store().render("hello", languages: ["en-US"], values: ["service": "Pabal"])
     #expect(message.name == "hello")
     #expect(message.language == "en")
@@ -144,7 +147,8 @@ import Testing
     #expect(!store.problems.isEmpty)
   }
 
-  @Test func `a message broken from the start tells all that is wrong, and is read again when mended`() throws {
+  @Test func `a message broken from the start tells all that is wrong, and is read again when mended`() throws
+  {
     let desk = try Desk()
     try desk.write("hello/ko.md", "Subject: 안녕\n\n{{a}} {{b}}\n")
     let store = desk.store()
@@ -166,7 +170,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "..", "../hello", "hello/", "/hello", "./hello", "hello/../hello", "Hello", "hello\0", "hel lo", "", "héllo",
+    "..", "../hello", "hello/", "/hello", "./hello", "hello/../hello", "Hello", "hello\0", "hel lo", "",
+    "héllo",
     "hello\nBcc: x", String(repeating: "a", count: 65),
   ])
   func `no name leads anywhere but to a folder of the directory`(name: String) throws {
@@ -283,7 +288,10 @@ import Testing
     #expect(description.languages == ["en", "ko"])
     #expect(description.variables.map(\.name) == ["service", "wait", "unused"])
     #expect(description.variables.map(\.isRequired) == [true, false, false])
-    #expect(try desk.store(variables: ["service": "x"]).describe("hello").variables.map(\.isRequired) == [false, false, false])
+    #expect(
+      try desk.store(variables: ["service": "x"]).describe("hello").variables.map(\.isRequired) == [
+        false, false, false,
+      ])
     let message = try desk.store().render("hello", languages: [], values: description.examples)
     #expect(message.text == "파발 5분\n")
   }

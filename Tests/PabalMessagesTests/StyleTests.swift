@@ -70,7 +70,8 @@ import Testing
   }
 
   @Test func `elements are read whatever their writing`() throws {
-    let html = try StyleTests.page("<BR/><INPUT disabled VALUE=x><A\n HREF = 'https://x/?\"'>y</A >{{content}}", style: "")
+    let html = try StyleTests.page(
+      "<BR/><INPUT disabled VALUE=x><A\n HREF = 'https://x/?\"'>y</A >{{content}}", style: "")
     #expect(html.contains("<br /><input disabled value=\"x\"><a href=\"https://x/?&quot;\">y</a>"))
   }
 }

@@ -38,7 +38,8 @@ struct Workshop {
   func compile() -> (message: CompiledMessage?, diagnostics: [Diagnostic]) {
     let parts = files.sorted { $0.key < $1.key }.map { name, text in
       let pieces = name.split(separator: ".")
-      return MessageFiles.Part(language: String(pieces[0]), ending: String(pieces[1]), octets: Array(text.utf8))
+      return MessageFiles.Part(
+        language: String(pieces[0]), ending: String(pieces[1]), octets: Array(text.utf8))
     }
     do throws(Diagnostics) {
       let layout = HTMLTemplate(try SourceText(Array(self.layout.utf8), file: "layout.html"))
@@ -67,7 +68,9 @@ struct Workshop {
   /// What `{{content}}` became.
   func html(_ values: [String: MessageValue] = [:], in language: String = "ko") throws -> String {
     let page = try render(values, in: language).html
-    guard let start = page.firstRange(of: "<body>"), let end = page.firstRange(of: "</body>") else { return page }
+    guard let start = page.firstRange(of: "<body>"), let end = page.firstRange(of: "</body>") else {
+      return page
+    }
     return String(page[start.upperBound..<end.lowerBound])
   }
 }

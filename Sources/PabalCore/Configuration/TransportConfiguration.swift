@@ -46,9 +46,9 @@ public struct TransportConfiguration: Sendable, Unshown {
   /// The names that `transport` gives, a name or a list of them, or `nil` after an error.
   static func route(in root: ConfigurationObject) -> [String]? {
     let defined = definedNames(in: root.value)
+    let example = defined?.first(where: isPlainKey) ?? "console"
     let value = root.required(
-      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(defined?.first(where: isPlainKey) ?? "console")\""
-    )
+      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(example)\"")
     guard let value else { return nil }
     let names: [ConfigurationValue]
     switch value.node.value {

@@ -33,7 +33,9 @@ final class CompiledMessage: Sendable {
     self.declaration = declaration
     self.languages = languages
     let used = Set(languages.values.flatMap(\.whole.variables)).sorted()
-    let inputs = used.map { (Input(declaration.variables[$0], number: $0), declaration.variables[$0].isOfSite) }
+    let inputs = used.map {
+      (Input(declaration.variables[$0], number: $0), declaration.variables[$0].isOfSite)
+    }
     asked = inputs.compactMap { $1 ? nil : $0 }
     given = inputs.compactMap { $1 ? $0 : nil }
   }

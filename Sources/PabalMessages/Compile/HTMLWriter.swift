@@ -1,6 +1,6 @@
 /// Writes a document as HTML, with the style sheet's rules beside every element.
 struct HTMLWriter {
-  private(set) var builder: StepBuilder
+  private var builder: StepBuilder
   private var table: FieldTable
   private let kinds: [VariableKind]
   private let styles: StyleSheet
@@ -17,13 +17,6 @@ struct HTMLWriter {
     writer.write(blocks: Array(document.children[end...]), isTight: false, class: "note")
     table = writer.table
     return writer.builder.list
-  }
-
-  private init(builder: StepBuilder, table: FieldTable, kinds: [VariableKind], styles: StyleSheet) {
-    self.builder = builder
-    self.table = table
-    self.kinds = kinds
-    self.styles = styles
   }
 
   private mutating func write(blocks: [MarkdownNode], isTight: Bool, class name: String? = nil) {

@@ -111,7 +111,8 @@ struct LanguageWriter {
         func mistake(_ what: String, _ cure: String) {
           mistakes.append(
             Diagnostic(
-              what, cure: cure, file: template.file, position: template.tagged.position(ofPlaceholder: number)))
+              what, cure: cure, file: template.file, position: template.tagged.position(ofPlaceholder: number)
+            ))
         }
         let name = placeholder.name
         if variables[name] == nil, DeclarationReader.slots.contains(name) {
@@ -146,7 +147,8 @@ extension HTMLTemplate {
 extension StepList {
   /// Whether a placeholder was left among the literals.
   fileprivate var holdsPlaceholder: Bool {
-    for (index, octet) in octets.enumerated() where octet >= 0xEE && octet <= 0xEF && index + 2 < octets.count {
+    for (index, octet) in octets.enumerated() where octet >= 0xEE && octet <= 0xEF && index + 2 < octets.count
+    {
       let scalar = UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
       if SourceText.placeholders.contains(scalar | UInt32(octets[index + 2] & 0x3F)) { return true }
     }

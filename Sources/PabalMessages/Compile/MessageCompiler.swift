@@ -85,7 +85,8 @@ struct MessageCompiler {
       guard let written = site[name], !DeclarationReader.slots.contains(name) else { continue }
       declaration.append(
         Declaration.Variable(
-          name: name, purpose: "a value of the whole site", kind: .text, example: .text(written, reading: nil),
+          name: name, purpose: "a value of the whole site", kind: .text,
+          example: .text(written, reading: nil),
           exampleWritten: .text(written), fallback: nil, withDate: false, position: nil))
       setSiteValue(written, ofVariable: declaration.variables.count - 1)
     }
@@ -136,7 +137,8 @@ struct MessageCompiler {
     }
   }
 
-  private mutating func compile(_ part: MessageFiles.Part, namesUsed: inout Set<String>) -> CompiledLanguage? {
+  private mutating func compile(_ part: MessageFiles.Part, namesUsed: inout Set<String>) -> CompiledLanguage?
+  {
     guard let source = source(part) else { return nil }
     let text = MessageText(source)
     diagnostics += text.mistakes

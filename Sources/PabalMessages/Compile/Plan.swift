@@ -48,7 +48,9 @@ struct Plan: Sendable {
       guard let value = values[group.variable] else { return true }
       var fields = [String](repeating: "", count: count)
       Plan.write(value, of: group, words: words, to: &fields)
-      for field in group.values.map(\.field) + group.particles.map(\.field) { constants[field] = fields[field] }
+      for field in group.values.map(\.field) + group.particles.map(\.field) {
+        constants[field] = fields[field]
+      }
       return false
     }
     plan.subject = subject.folding(constants)

@@ -1,6 +1,6 @@
 /// Writes a document as the plain text of a mail.
 struct TextWriter {
-  private(set) var builder: StepBuilder
+  private var builder: StepBuilder
   private var table: FieldTable
   private let kinds: [VariableKind]
 
@@ -12,12 +12,6 @@ struct TextWriter {
     writer.write(document.children, first: "", rest: "", isTight: false)
     table = writer.table
     return writer.builder.list
-  }
-
-  private init(builder: StepBuilder, table: FieldTable, kinds: [VariableKind]) {
-    self.builder = builder
-    self.table = table
-    self.kinds = kinds
   }
 
   private static let codeIndent = "    "

@@ -39,7 +39,8 @@ struct MessageLint {
       case .rawHTML(let html) where !html.hasPrefix("</"):
         find(
           "HTML in Markdown is dropped",
-          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position)
+          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position
+        )
       case .text(let literal) where literal.utf8.count > 1:
         guard let place = strayStars(in: node, literal, of: text) else { break }
         find(
@@ -117,8 +118,8 @@ struct MessageLint {
             at: text.position(at: index), severity: .warning)
         }
         if !TaggedText.isPassedOver(scalars[index]) { variable = nil }
-      } else if index > 0, scalars[index - 1].properties.isAlphabetic,
-        let particle = Particle.written(at: scalars[index...]), particle.written.contains("("),
+      } else if index > 0, let particle = Particle.written(at: scalars[index...]),
+        particle.written.contains("("), scalars[index - 1].properties.isAlphabetic,
         text.placeholder(scalars[index - 1]) == nil
       {
         let word = wordBefore(index, in: scalars)
@@ -132,7 +133,8 @@ struct MessageLint {
       }
       if scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) {
         find(
-          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning)
+          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index),
+          severity: .warning)
         index = end
         continue
       }
@@ -141,9 +143,7 @@ struct MessageLint {
   }
 
   private func wordBefore(_ index: Int, in scalars: [Unicode.Scalar]) -> String {
-    var word = String.UnicodeScalarView()
-    word.append(contentsOf: scalars[max(0, index - 20)..<index])
-    return String(word)
+    String(scalars: scalars[max(0, index - 20)..<index])
   }
 
   private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {

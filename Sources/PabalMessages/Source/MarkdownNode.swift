@@ -42,9 +42,7 @@ extension MarkdownNode {
 
   /// The document, or `nil` when it is nested deeper than `levels`.
   static func parsing(_ scalars: ArraySlice<Unicode.Scalar>) -> MarkdownNode? {
-    var text = String.UnicodeScalarView()
-    text.append(contentsOf: scalars)
-    var octets = String(text)
+    var octets = String(scalars: scalars)
     return octets.withUTF8 { buffer in
       buffer.withMemoryRebound(to: CChar.self) { characters in
         guard let root = cmark_parse_document(characters.baseAddress, characters.count, CMARK_OPT_DEFAULT)

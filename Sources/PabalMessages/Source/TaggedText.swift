@@ -139,10 +139,8 @@ struct TaggedText: Sendable {
     let inside = line[..<close].drop { $0 == " " }
     let name = inside.prefix(inside.count - inside.reversed().prefix { $0 == " " }.count)
     guard let word = TaggedText.name(name) else {
-      var written = String.UnicodeScalarView()
-      written.append(contentsOf: name.prefix(40))
       mistake(
-        "{{\(String(written))}} is no tag of a message",
+        "{{\(String(scalars: name.prefix(40)).shown)}} is no tag of a message",
         "{{name}} is the only one, a name being small letters, digits and _", at: start)
       return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }

@@ -14,7 +14,9 @@ import Testing
     let writings = ParticleTests.writings.split(separator: " ")
     for (value, forms) in ParticleTable.rows {
       let sound = LastSound.of(value)
-      let said = writings.map { Particle.written(at: Array($0.unicodeScalars)[...])?.form(after: sound) ?? "?" }
+      let said = writings.map {
+        Particle.written(at: Array($0.unicodeScalars)[...])?.form(after: sound) ?? "?"
+      }
       // The last writing of (이)라 takes its 라 from the text.
       let whole = said.enumerated().map { $0 == 5 ? $1 + "라" : $1 }.joined(separator: " ")
       #expect(whole == forms, "\(value)")
