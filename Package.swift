@@ -46,8 +46,6 @@ let package = Package(
     .testTarget(
       name: "GmailTransportTests",
       dependencies: ["GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
-    .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
-    .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
   ]
 )
 
