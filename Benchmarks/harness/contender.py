@@ -11,9 +11,11 @@ import tempfile
 class Contender:
     """What it is called, how it is started, how much it does in one run."""
 
-    def __init__(self, name, command, units=1, own_figures=False, core=None, around=(), input=None):
+    def __init__(self, name, command, units=1, own_figures=False, core=None, around=(), input=None,
+                 environment=None):
         self.name, self.command, self.units = name, [str(word) for word in command], units
         self.own_figures, self.core, self.around, self.input = own_figures, core, list(around), input
+        self.environment = {**os.environ, **(environment or {})}
         self.runs = []
 
     def run(self, measure, sink=None):
@@ -22,7 +24,7 @@ class Contender:
         with tempfile.NamedTemporaryFile("r") as figures, tempfile.TemporaryFile() as errors, \
                 tempfile.TemporaryFile() as output, open(self.input or os.devnull, "rb") as given:
             subprocess.run([*pinned, *self.around, measure, figures.name, *self.command], stdin=given,
-                           stdout=output, stderr=errors, check=True)
+                           stdout=output, stderr=errors, env=self.environment, check=True)
             run = json.load(figures)
             if run["status"] != 0:
                 errors.seek(0)

@@ -33,6 +33,10 @@ def race(places, name, connections, counts, round_trip=0, messages="Benchmarks/m
         Contender("pabal send --count", [
             places.pabal, "send", RECIPIENT, "--config", config, "--count", counts[0], "--parallel", connections,
             "--json"], units=counts[0], core=core, own_figures=True),
+        Contender("the plug-in alone", [
+            places.own / "drive", places.release / "libpabal-smtp.so", mail, counts[0], connections, "account=bench",
+            "host=localhost", f"port={sink.smtps}", f"ca_file={authorities}", f"parallel={connections}"],
+            units=counts[0], core=core, environment={"PABAL_BENCH_TOKEN": TOKEN, "PABAL_BENCH_USER": SENDER}),
         Contender(YARDSTICK, [places.own / "curl_upload", *arguments(counts[1])], units=counts[1], core=core),
     ]
     if len(counts) > 2:
