@@ -26,6 +26,8 @@ struct Pabal: ParsableCommand {
     // A reader that has gone away is an error of one write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    // libcurl would write every session's TLS keys to the file this names.
+    unsetenv("SSLKEYLOGFILE")
     refuseBrokenArguments()
     do {
       var command = try parseAsRoot()
