@@ -43,6 +43,9 @@ let package = Package(
     .testTarget(
       name: "SMTPTransportTests",
       dependencies: ["SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting"]),
+    .testTarget(
+      name: "GmailTransportTests",
+      dependencies: ["GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
   ]
 )
 
@@ -58,7 +61,10 @@ for name in ["Console"] {
 
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
-for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"])] {
+for (name, uses) in [
+  ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"]),
+  ("Gmail", ["PabalCurl", "CPabalIDN"]),
+] {
   package.targets += [
     .target(
       name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",
