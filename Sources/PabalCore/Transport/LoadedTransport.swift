@@ -136,16 +136,20 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
 
 /// Calls `body` with the mail as `pabal_transport.h` has it; nothing of it outlives the call.
 private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) -> Void) {
+  let recipients = mail.envelope.recipients
   var texts: [UInt8] = []
-  texts.reserveCapacity(256)
+  texts.reserveCapacity(192 + 64 * recipients.count)
   var offsets: [Int] = []
-  for text in [mail.id, mail.messageID, mail.envelope.sender?.description ?? ""]
-    + mail.envelope.recipients.map(\.description)
-  {
+  offsets.reserveCapacity(3 + recipients.count)
+  func lend(_ text: String) {
     offsets.append(texts.count)
     texts.append(contentsOf: text.utf8)
     texts.append(0)
   }
+  lend(mail.id)
+  lend(mail.messageID)
+  lend(mail.envelope.sender?.description ?? "")
+  for recipient in recipients { lend(recipient.description) }
   texts.withUnsafeBytes { texts in
     guard let base = texts.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
     withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: offsets.count - 2) { recipients in
