@@ -33,7 +33,7 @@ let package = Package(
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
 
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
-    .executableTarget(name: "pabal-contract", dependencies: ["PabalTesting"], path: "Tests/Contract"),
+    .executableTarget(name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),

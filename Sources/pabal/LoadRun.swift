@@ -17,8 +17,8 @@ struct LoadRun {
     let outcomes: [String: Int]
     let seconds: Double
     let perSecond: Double
-    let p50: Double?
-    let p99: Double?
+    let p50: OrNull<Double>
+    let p99: OrNull<Double>
     /// The first reply of each outcome but `sent`, so that a person knows where to look.
     let replies: [String: String]
 
@@ -90,16 +90,17 @@ struct LoadRun {
     let reporter = BlockingThread { self.report(next, since: began) }
     work()
     for thread in threads { thread.join() }
+    let seconds = (ContinuousClock.now - began).seconds
     next.store(.max / 2, ordering: .relaxed)
     reporter?.join()
     if let failure = failure.withLock({ $0 }) { throw failure }
 
-    let seconds = (ContinuousClock.now - began).seconds
     return tally.withLock { tally in
       let summary = Summary(
         count: tally.took.total, outcomes: tally.outcomes, seconds: seconds,
         perSecond: seconds > 0 ? Double(tally.took.total) / seconds : 0,
-        p50: tally.took.milliseconds(at: 0.5), p99: tally.took.milliseconds(at: 0.99), replies: tally.replies)
+        p50: OrNull(tally.took.milliseconds(at: 0.5)), p99: OrNull(tally.took.milliseconds(at: 0.99)),
+        replies: tally.replies)
       return (summary, tally.worst ?? .sent)
     }
   }

@@ -72,14 +72,16 @@ private struct Result: Decodable {
     let service = Service(try Endpoint("https://gmail.googleapis.com"))
     #expect(document.root == service.endpoint.url)
     let upload = try #require(document.upload).replacing("{userId}", with: "me")
-    let send = String(decoding: service.sendHead(token: "t", count: 7), as: UTF8.self)
+    var head: [UInt8] = []
+    service.appendSendHead(token: "t", count: 7, to: &head)
+    let send = String(decoding: head, as: UTF8.self)
     #expect(send.hasPrefix("POST \(upload)?uploadType=media HTTP/1.1\r\nHost: gmail.googleapis.com\r\n"))
     #expect(document.accept == ["message/*"])
     #expect(document.largest == "\(Service.largest)")
     let profile = try #require(document.profile).replacing("{userId}", with: "me")
-    #expect(
-      String(decoding: service.profileHead(token: "t"), as: UTF8.self).hasPrefix(
-        "GET /\(profile) HTTP/1.1\r\n"))
+    head = []
+    service.appendProfileHead(token: "t", to: &head)
+    #expect(String(decoding: head, as: UTF8.self).hasPrefix("GET /\(profile) HTTP/1.1\r\n"))
     let scope = "https://www.googleapis.com/auth/gmail.send"
     #expect(document.sendScopes?.contains(scope) == true)
     #expect(document.profileScopes?.contains(scope) == false)

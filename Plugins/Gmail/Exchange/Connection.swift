@@ -88,6 +88,8 @@ final class Connection: @unchecked Sendable {
     lastUsed = now
     do throws(ExchangeFailure) {
       try send(head, tail, &reader, taken: &exchange.octetsTaken)
+      // Straight after a request nothing can have come: waiting first saves a call.
+      if reader.status == nil { try wait(for: .readable) }
       while !reader.isComplete {
         if try !read(&reader) { try wait(for: .readable) }
       }

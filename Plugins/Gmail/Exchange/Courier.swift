@@ -28,7 +28,9 @@ final class Courier: Sendable {
       return Ending(.unsuited, error.words)
     }
     return authorized(tokens) { token in
-      let head = service.sendHead(token: token, count: upload.count) + upload.head
+      var head: [UInt8] = []
+      service.appendSendHead(token: token, count: upload.count, to: &head)
+      head.append(contentsOf: upload.head)
       let exchange = exchange(head, upload.tail)
       return (Judgement.ending(of: exchange, submission, upload, service, now: now()), exchange.status == 401)
     }
@@ -37,7 +39,9 @@ final class Courier: Sendable {
   /// Asks for the profile; `nil`: no token was to be had.
   func check(tokens: Tokens) -> Ending? {
     authorized(tokens) { token in
-      let exchange = exchange(service.profileHead(token: token), UnsafeRawBufferPointer(start: nil, count: 0))
+      var head: [UInt8] = []
+      service.appendProfileHead(token: token, to: &head)
+      let exchange = exchange(head, UnsafeRawBufferPointer(start: nil, count: 0))
       return (Profile.ending(of: exchange, service, now: now()), exchange.status == 401)
     }
   }

@@ -10,21 +10,31 @@ struct Service: Sendable {
 
   init(_ endpoint: Endpoint) { self.endpoint = endpoint }
 
-  /// The head of a media upload: the mail's octets are its body, whatever their size (Gmail discovery document).
-  func sendHead(token: String, count: Int) -> [UInt8] {
-    head(
-      "POST \(endpoint.path)/upload/gmail/v1/users/me/messages/send?uploadType=media", token: token,
-      "Content-Type: message/rfc822\r\nContent-Length: \(count)\r\n")
+  /// Appends the head of a media upload: the mail's octets are its body, whatever their size (Gmail discovery
+  /// document).
+  func appendSendHead(token: String, count: Int, to head: inout [UInt8]) {
+    append("POST ", "/upload/gmail/v1/users/me/messages/send?uploadType=media", token: token, to: &head)
+    head.append(contentsOf: "\r\nContent-Type: message/rfc822\r\nContent-Length: ".utf8)
+    head.append(contentsOf: String(count).utf8)
+    head.append(contentsOf: "\r\n\r\n".utf8)
   }
 
-  /// The head of a request for the mailbox's profile.
-  func profileHead(token: String) -> [UInt8] {
-    head("GET \(endpoint.path)/gmail/v1/users/me/profile", token: token, "")
+  /// Appends the head of a request for the mailbox's profile.
+  func appendProfileHead(token: String, to head: inout [UInt8]) {
+    append("GET ", "/gmail/v1/users/me/profile", token: token, to: &head)
+    head.append(contentsOf: "\r\n\r\n".utf8)
   }
 
-  private func head(_ request: String, token: String, _ fields: String) -> [UInt8] {
-    Array(
-      "\(request) HTTP/1.1\r\nHost: \(endpoint.name)\r\nAuthorization: Bearer \(token)\r\n\(fields)\r\n".utf8)
+  // Once a mail: an interpolated string would cost as much as the system call that sends it.
+  private func append(_ method: StaticString, _ path: StaticString, token: String, to head: inout [UInt8]) {
+    head.reserveCapacity(head.count + 512 + token.utf8.count)
+    head.append(contentsOf: UnsafeBufferPointer(start: method.utf8Start, count: method.utf8CodeUnitCount))
+    head.append(contentsOf: endpoint.path.utf8)
+    head.append(contentsOf: UnsafeBufferPointer(start: path.utf8Start, count: path.utf8CodeUnitCount))
+    head.append(contentsOf: " HTTP/1.1\r\nHost: ".utf8)
+    head.append(contentsOf: endpoint.name.utf8)
+    head.append(contentsOf: "\r\nAuthorization: Bearer ".utf8)
+    head.append(contentsOf: token.utf8)
   }
 
   /// The most octets an upload may have (Gmail discovery document, `mediaUpload.maxSize`).

@@ -12,11 +12,10 @@ struct AddressScanner {
   private let octets: UnsafeRawBufferPointer
   private var position = 0
 
-  /// A dot-atom, or the content of a quoted string.
-  private struct Word {
-    var content: [UInt8]
-    var isQuoted: Bool
-    var start: Int
+  /// A dot-atom where it stands, or the content of a quoted string.
+  private enum Word {
+    case atom(Range<Int>)
+    case quoted([UInt8])
   }
 
   init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
@@ -92,30 +91,30 @@ struct AddressScanner {
 
   /// What follows a local part, from its `@` on.
   private mutating func readAddress(local: Word) throws(Unreadable) -> HeaderAddress {
-    if !local.isQuoted {
-      guard Self.isDotAtom(local.content) else { throw Unreadable() }
-    } else if local.content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) {
-      throw Unreadable()
-    }
     position += 1
     try skipSpace()
-    var domain: [UInt8] = []
+    let start = position
     if peek == UInt8(ascii: "[") {
       while let octet = peek, octet != UInt8(ascii: "]") {
         guard octet > 0x20, octet < 0x7F, octet != UInt8(ascii: "\\") else { throw Unreadable() }
-        domain.append(octet)
         position += 1
       }
       guard peek != nil else { throw Unreadable() }
-      domain.append(UInt8(ascii: "]"))
       position += 1
     } else {
-      while let octet = peek, Self.isAtomText(octet) || octet == UInt8(ascii: ".") {
-        domain.append(octet)
-        position += 1
-      }
+      while let octet = peek, Self.isAtomText(octet) || octet == UInt8(ascii: ".") { position += 1 }
     }
-    guard let address = HeaderAddress(local: local.content, domain: domain) else { throw Unreadable() }
+    let domain = octets[start..<position]
+    let address: HeaderAddress?
+    switch local {
+    case .atom(let range):
+      guard Self.isDotAtom(octets[range]) else { throw Unreadable() }
+      address = HeaderAddress(local: octets[range], domain: domain)
+    case .quoted(let content):
+      guard !content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { throw Unreadable() }
+      address = HeaderAddress(local: content, domain: domain)
+    }
+    guard let address else { throw Unreadable() }
     return address
   }
 
@@ -128,11 +127,11 @@ struct AddressScanner {
       guard let octet = peek else { break }
       let start = position
       if octet == UInt8(ascii: "\"") {
-        last = Word(content: try readQuoted(), isQuoted: true, start: start)
+        last = .quoted(try readQuoted())
       } else {
         while let octet = peek, Self.isAtomText(octet) || Self.isTolerated(octet) { position += 1 }
         guard position > start else { break }
-        last = Word(content: Array(octets[start..<position]), isQuoted: false, start: start)
+        last = .atom(start..<position)
       }
       count += 1
       if count > 1 { isDecorated = true }
@@ -179,7 +178,7 @@ struct AddressScanner {
     guard depth == 0, position <= octets.count else { throw Unreadable() }
   }
 
-  private static func isDotAtom(_ octets: [UInt8]) -> Bool {
+  private static func isDotAtom(_ octets: Slice<UnsafeRawBufferPointer>) -> Bool {
     var previous = UInt8(ascii: ".")
     for octet in octets {
       guard isAtomText(octet) || (octet == UInt8(ascii: ".") && previous != octet) else { return false }

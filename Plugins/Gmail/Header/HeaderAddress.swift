@@ -5,9 +5,26 @@ struct HeaderAddress: Hashable {
   let octets: [UInt8]
 
   /// An address of its parts, the local one unquoted; `nil` when the domain is none.
-  init?(local: [UInt8], domain: [UInt8]) {
-    guard !local.isEmpty, let domain = Self.domain(domain) else { return nil }
-    octets = local.map(Self.lowered) + [UInt8(ascii: "@")] + domain
+  init?(local: some Collection<UInt8>, domain: some Collection<UInt8>) {
+    var octets: [UInt8] = []
+    octets.reserveCapacity(local.count + domain.count + 1)
+    for octet in local { octets.append(Self.lowered(octet)) }
+    octets.append(UInt8(ascii: "@"))
+    let start = octets.count
+    guard start > 1 else { return nil }
+    if domain.first == UInt8(ascii: "[") {
+      for octet in domain { octets.append(Self.lowered(octet)) }
+      self.octets = octets
+      return
+    }
+    if domain.contains(where: { $0 >= 0x80 }) {
+      guard let labels = Self.aLabels(Array(domain)) else { return nil }
+      for octet in labels { octets.append(Self.lowered(octet)) }
+    } else {
+      for octet in domain { octets.append(Self.lowered(octet)) }
+    }
+    guard Self.isHostName(octets[start...]) else { return nil }
+    self.octets = octets
   }
 
   /// Reads an envelope's address; `nil` when it could not stand in a header.
@@ -32,26 +49,19 @@ struct HeaderAddress: Hashable {
     (0x41...0x5A).contains(octet) ? octet | 0x20 : octet
   }
 
-  private static func domain(_ octets: [UInt8]) -> [UInt8]? {
-    guard !octets.isEmpty else { return nil }
-    if octets[0] == UInt8(ascii: "[") { return octets.map(lowered) }
-    var name = octets.map(lowered)
-    if octets.contains(where: { $0 >= 0x80 }) {
-      guard let labels = aLabels(octets) else { return nil }
-      name = labels.map(lowered)
-    }
-    // RFC 5321, 4.1.2: labels of letters, digits and hyphens, with a dot between.
+  /// RFC 5321, 4.1.2: labels of letters, digits and hyphens, with a dot between.
+  private static func isHostName(_ name: ArraySlice<UInt8>) -> Bool {
     var previous = UInt8(ascii: ".")
     for octet in name {
       switch octet {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
         break
       case UInt8(ascii: ".") where previous != UInt8(ascii: "."): break
-      default: return nil
+      default: return false
       }
       previous = octet
     }
-    return previous == UInt8(ascii: ".") ? nil : name
+    return previous != UInt8(ascii: ".")
   }
 
   /// IDNA2008, non-transitional, after NFC (RFC 5891, UTS 46), as the envelope's domains were made.

@@ -13,15 +13,9 @@ struct Submission {
     guard recipients.count <= Service.mostRecipients else {
       throw Obstacle("the mail has \(recipients.count) recipients, Gmail takes \(Service.mostRecipients)")
     }
-    var missing: [HeaderAddress: Int] = [:]
-    for (index, recipient) in recipients.enumerated() {
-      guard let address = HeaderAddress(recipient) else {
-        throw Obstacle("the recipient \(recipient) can't be written in a header, as Gmail wants it")
-      }
-      if missing[address] == nil { missing[address] = index }
-    }
-    let header = try read(&missing)
-    let added = missing.values.sorted().map { recipients[$0] }
+    var named = try Recipients(recipients)
+    let header = try read(&named)
+    let added = named.unnamed.map { recipients[$0] }
     let upload = Upload(octets, header: header, adding: added)
     guard upload.count <= Service.largest else {
       throw Obstacle("the mail has \(upload.count) octets, Gmail's API takes \(Service.largest)")
@@ -29,10 +23,9 @@ struct Submission {
     return upload
   }
 
-  /// Reads the header; takes out of `missing` whom it names.
-  private func read(_ missing: inout [HeaderAddress: Int]) throws(Obstacle) -> Upload.Header {
-    let envelope = Set(missing.keys)
-    var seen: Set<AddressField> = []
+  /// Reads the header; notes whom it names.
+  private func read(_ named: inout Recipients) throws(Obstacle) -> Upload.Header {
+    var seen: [AddressField] = []
     var header = Upload.Header()
     var scanner = HeaderScanner(octets)
     while let field = try scanner.next() {
@@ -45,9 +38,10 @@ struct Submission {
         continue
       }
       // RFC 5322, 3.6: at most one of each. Which of two Gmail would read, nobody knows.
-      guard seen.insert(kind).inserted else {
+      guard !seen.contains(kind) else {
         throw Obstacle("the mail has two \(kind.rawValue) fields, and Gmail may read only one of them")
       }
+      seen.append(kind)
       if kind == .bcc { header.bcc = field }
       var addresses = AddressScanner(UnsafeRawBufferPointer(rebasing: octets[field.value]))
       do throws(AddressScanner.Unreadable) {
@@ -57,13 +51,12 @@ struct Submission {
           "\(kind.rawValue) can't be read in one way only, and Gmail's API would mail whom it reads there")
       }
       for address in addresses.found {
-        guard envelope.contains(address) else {
+        guard named.name(address) else {
           let shown = String(decoding: address.octets, as: UTF8.self)
           throw Obstacle(
             "\(kind.rawValue) names \(shown), who is not to get this mail now, and Gmail's API would send it there"
           )
         }
-        missing[address] = nil
       }
     }
     header.end = scanner.position

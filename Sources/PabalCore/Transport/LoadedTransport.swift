@@ -32,7 +32,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   ) throws(Diagnostic) {
     self.plugin = plugin
     self.name = name
-    self.settings = try OpenedSettings(settings, users: accounts.mapValues(\.user))
+    self.settings = try OpenedSettings(settings, declared: plugin.settings, users: accounts.mapValues(\.user))
     var bySetting: [String: any AccessTokenSource] = [:]
     for setting in settings { bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] } }
     self.accounts = bySetting
@@ -94,11 +94,14 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     guard let check = plugin.table.check else { return CheckReport(problem: nil, reply: nil) }
     let record = AttemptRecord(accounts: accounts, recipientCount: 0)
     let verdict = inTurn(record) { handle, attempt, verdict in check(handle, attempt, &verdict) }
-    if let problem = record.tokenProblem { return CheckReport(problem: problem, reply: record.reply) }
+    if let problem = record.tokenProblem {
+      return CheckReport(problem: problem, reply: record.fault ?? record.reply)
+    }
     if verdict.outcome == PABAL_READY { return CheckReport(problem: nil, reply: record.reply) }
-    let fault = "the plugin's check gave outcome \(verdict.outcome), which does not exist"
-    let outcome = Outcome(verdict)
-    return CheckReport(problem: outcome ?? .unknown, reply: outcome == nil ? fault : record.reply)
+    guard let outcome = Outcome(verdict), outcome != .sent else {
+      return CheckReport(problem: .unknown, reply: "the plugin's check gave \(told(verdict))")
+    }
+    return CheckReport(problem: outcome, reply: record.reply)
   }
 
   /// Waits for the attempts under way and gives everything back; later attempts are `deferred`.
