@@ -11,11 +11,11 @@ YARDSTICK = "bare libcurl upload"
 
 
 def races(places):
-    yield race(places, "smtp 1", connections=1, counts=(20_000, 8_000, 3_000, 30))
-    yield race(places, "smtp 8", connections=8, counts=(40_000, 16_000, 4_000, 60))
+    yield race(places, "smtp 1", connections=1, counts=(10_000, 4_000, 1_500, 30))
+    yield race(places, "smtp 8", connections=8, counts=(20_000, 8_000, 3_000, 60))
     # Long runs: what it takes to connect must not count.
     yield race(places, "smtp 8, 25 ms", connections=8, counts=(1_600, 1_600, 400, 80), round_trip=25)
-    yield race(places, "smtp 8, shipped mail", connections=8, counts=(20_000, 16_000), messages="Sources/Messages")
+    yield race(places, "smtp 8, shipped mail", connections=8, counts=(20_000, 8_000), messages="Sources/Messages")
 
 
 def race(places, name, connections, counts, round_trip=0, messages="Benchmarks/messages"):
