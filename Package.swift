@@ -14,6 +14,8 @@ let package = Package(
   ],
   targets: [
     .target(name: "CPabalTransport"),
+    .systemLibrary(
+      name: "CPabalCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
@@ -21,6 +23,7 @@ let package = Package(
     .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalGNU", "CPabalIDN"]),
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
+    .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
     .executableTarget(
       name: "pabal",
       dependencies: [
@@ -34,6 +37,10 @@ let package = Package(
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
+    .testTarget(
+      name: "SMTPTransportTests",
+      dependencies: ["SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting"]),
   ]
 )
 
@@ -49,7 +56,7 @@ for name in ["Console"] {
 
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
-for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency])] {
+for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"])] {
   package.targets += [
     .target(
       name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",

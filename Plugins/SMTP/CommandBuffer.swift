@@ -1,0 +1,67 @@
+internal import Glibc
+
+/// Where a flight is put together: memory that never moves while it is on its way.
+///
+/// One TLS record holds 16,384 octets (RFC 8446, 5.1); a flight that fits leaves as one.
+final class CommandBuffer {
+  static let slice = 16_384
+
+  private var memory: UnsafeMutableRawBufferPointer
+  private(set) var count = 0
+
+  init() { memory = .allocate(byteCount: Self.slice, alignment: 16) }
+  deinit { memory.deallocate() }
+
+  /// What has been put in.
+  var octets: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
+  /// How much still fits into the last slice.
+  var roomInSlice: Int { Self.slice - count % Self.slice }
+
+  func removeAll() { count = 0 }
+
+  func append(_ octets: UnsafeRawBufferPointer) {
+    makeRoom(for: octets.count)
+    UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: octets)
+    count += octets.count
+  }
+
+  func append(_ text: StaticString) {
+    append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
+  func append(_ text: String) {
+    var text = text
+    text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+  }
+
+  func append(_ octet: UInt8) {
+    makeRoom(for: 1)
+    memory[count] = octet
+    count += 1
+  }
+
+  func append(_ number: Int) {
+    makeRoom(for: 20)
+    var digits = 1
+    var power = 10
+    while digits < 19, number >= power {
+      digits += 1
+      power *= 10
+    }
+    var rest = number
+    for place in stride(from: count + digits - 1, through: count, by: -1) {
+      memory[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
+    count += digits
+  }
+
+  private func makeRoom(for more: Int) {
+    guard memory.count - count < more else { return }
+    let larger = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: (memory.count + more) * 2, alignment: 16)
+    larger.copyMemory(from: octets)
+    memory.deallocate()
+    memory = larger
+  }
+}

@@ -1,0 +1,108 @@
+/// A mail as the engine needs it: plain values, the octets lent for one attempt.
+struct Delivery {
+  let sender: String
+  let recipients: [String]
+  let octets: UnsafeRawBufferPointer
+  let needsSMTPUTF8: Bool
+  let needs8BitMIME: Bool
+
+  /// The envelope's own share is counted in: an address beyond ASCII needs SMTPUTF8 whatever the flag says.
+  init(
+    sender: String, recipients: [String], octets: UnsafeRawBufferPointer, needsSMTPUTF8: Bool = false,
+    needs8BitMIME: Bool = false
+  ) {
+    self.sender = sender
+    self.recipients = recipients
+    self.octets = octets
+    self.needsSMTPUTF8 =
+      needsSMTPUTF8 || !WireText.isASCII(sender) || !recipients.allSatisfy(WireText.isASCII)
+    self.needs8BitMIME = needs8BitMIME
+  }
+
+  /// Why this mail can't leave over a connection with `capabilities`; `nil`: it can.
+  func obstacle(_ capabilities: Capabilities) -> String? {
+    if let largest = capabilities.largest, octets.count > largest {
+      return "the mail has \(octets.count) octets, the server takes \(largest)"
+    }
+    if needsSMTPUTF8, !capabilities.smtpUTF8 {
+      return "an address or a header is not ASCII and the server offers no SMTPUTF8"
+    }
+    if needs8BitMIME, !capabilities.eightBitMIME {
+      return "the body has octets above 127 and the server offers no 8BITMIME"
+    }
+    return nil
+  }
+}
+
+/// What became of one recipient, and the words that decided it.
+struct Fate: Equatable, Sendable {
+  let outcome: Outcome
+  let words: String
+
+  init(_ outcome: Outcome, _ words: String) {
+    self.outcome = outcome
+    self.words = words
+  }
+}
+
+/// What may stand on the wire: a last gate, whatever the host has already checked.
+enum WireText {
+  static func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }
+
+  /// Whether `address` can stand between < and >: no control, and outside quotes no blank, < or >
+  /// (a parameter would follow); 256 octets at most (RFC 5321, 4.5.3.1.3).
+  static func isAddress(_ address: String) -> Bool {
+    var isQuoted = false
+    var isEscaped = false
+    var count = 0
+    for octet in address.utf8 {
+      count += 1
+      if octet < 0x20 || octet == 0x7F { return false }
+      if isEscaped {
+        isEscaped = false
+      } else if isQuoted, octet == UInt8(ascii: "\\") {
+        isEscaped = true
+      } else if octet == UInt8(ascii: "\"") {
+        isQuoted.toggle()
+      } else if !isQuoted, octet == 0x20 || octet == UInt8(ascii: "<") || octet == UInt8(ascii: ">") {
+        return false
+      }
+    }
+    return !isQuoted && !isEscaped && count > 0 && count <= 256
+  }
+
+  /// Whether `name` may follow EHLO: a domain, or an address literal in brackets.
+  static func isEHLOName(_ name: String) -> Bool {
+    var inner = Substring(name)
+    if inner.first == "[", inner.last == "]" { inner = inner.dropFirst().dropLast() }
+    return !inner.isEmpty && inner.utf8.count <= 255
+      && inner.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x3A }
+  }
+
+  /// Whether `host` can stand in a URL as a name or an address, without brackets.
+  static func isHost(_ host: String) -> Bool {
+    !host.isEmpty && host.utf8.count <= 255
+      && host.utf8.allSatisfy {
+        isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x3A || $0 == 0x5F
+      }
+  }
+
+  /// Whether `text` is printable ASCII without a blank: a user's name, a token.
+  static func isPrintable(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+  }
+
+  /// Whether `text` holds no control octet.
+  static func isFreeOfControls(_ text: String) -> Bool {
+    text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+  }
+
+  private static func isLetterOrDigit(_ octet: UInt8) -> Bool {
+    switch octet {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "a")...UInt8(ascii: "z"):
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/// How an attempt ended, for one recipient.
+enum Outcome: Equatable, Sendable {
+  case sent
+  case deferred
+  case unsuited
+  case rejected
+  case held(Scope)
+  case unknown
+
+  /// How far `held` reaches.
+  enum Scope: Sendable { case transport, mail }
+
+  /// The order in which the outcome of several recipients is told: the first present.
+  var rank: Int {
+    switch self {
+    case .unknown: 0
+    case .held(.transport): 1
+    case .held(.mail): 2
+    case .deferred: 3
+    case .unsuited: 4
+    case .rejected: 5
+    case .sent: 6
+    }
+  }
+}
+
+/// What a reply answers.
+enum Stage: Sendable {
+  case greeting
+  case tls
+  case login
+  case mail
+  case recipient
+  case octets
+}
+
+/// From reply to outcome: the one table. The first row that fits decides.
+enum Judgement {
+  /// One row: at these stages a refusal with one of these codes, enhanced codes or both means `outcome`.
+  struct Row: Sendable {
+    let stages: Set<Stage>
+    let codes: ClosedRange<Int>
+    let subject: Int?
+    let detail: Int?
+    let outcome: Outcome
+
+    init(
+      _ stages: Set<Stage>, _ codes: ClosedRange<Int>, _ subject: Int? = nil, _ detail: Int? = nil,
+      _ outcome: Outcome
+    ) {
+      self.stages = stages
+      self.codes = codes
+      self.subject = subject
+      self.detail = detail
+      self.outcome = outcome
+    }
+
+    func fits(_ stage: Stage, _ reply: Reply) -> Bool {
+      guard stages.contains(stage), codes.contains(reply.code) else { return false }
+      if let subject, reply.enhanced?.subject != subject { return false }
+      if let detail, reply.enhanced?.detail != detail { return false }
+      return true
+    }
+  }
+
+  private static let anywhere: Set<Stage> = [.greeting, .tls, .login, .mail, .recipient, .octets]
+  private static let dialogue: Set<Stage> = [.mail, .recipient, .octets]
+
+  static let table: [Row] = [
+    // stages                  codes      X.subject.detail   outcome
+    Row(anywhere, 400...499, nil, nil, .deferred),  // 454 to a login among them
+    Row([.greeting, .tls], 500...599, nil, nil, .held(.transport)),
+    Row([.login], 300...599, nil, nil, .held(.transport)),
+    Row(dialogue, 530...530, nil, nil, .held(.transport)),  // authentication required
+    Row(dialogue, 534...535, nil, nil, .held(.transport)),  // credentials
+    Row(dialogue, 538...538, nil, nil, .held(.transport)),  // encryption required
+    Row(dialogue, 550...550, 4, 5, .held(.transport)),  // the account's daily limit
+    Row([.mail, .recipient], 500...599, 7, nil, .held(.mail)),  // not this sender's to send
+    Row(dialogue, 503...503, nil, nil, .deferred),  // a quarrel over sequence, nobody's address
+    Row(dialogue, 552...552, 3, 4, .unsuited),  // larger than this server takes
+    Row(dialogue, 500...599, nil, nil, .rejected),
+  ]
+
+  /// What a refusal means; a reply that is none has decided nothing.
+  static func outcome(of reply: Reply, at stage: Stage) -> Outcome {
+    table.first { $0.fits(stage, reply) }?.outcome ?? .unknown
+  }
+
+  /// Whether a recipient was refused only because the transaction has enough of them: 452 4.5.3, 452 without an
+  /// enhanced code, and 552 5.5.3 of servers that follow RFC 821 (RFC 5321, 4.5.3.1.10).
+  static func isOneTooMany(_ reply: Reply) -> Bool {
+    switch (reply.code, reply.enhanced?.subject, reply.enhanced?.detail) {
+    case (452, nil, nil), (452, 5, 3), (552, 5, 3): true
+    default: false
+    }
+  }
+
+  /// Whether BDAT itself was not understood: send DATA.
+  static func isNoBDAT(_ reply: Reply) -> Bool { reply.code == 500 || reply.code == 502 }
+
+  /// Whether a refusal of the octets is about the order of commands: 503, or 5.5.0 and 5.5.1 (RFC 3463, 3.6).
+  static func isAboutSequence(_ reply: Reply) -> Bool {
+    guard reply.code >= 500 else { return false }
+    if reply.code == 503 { return true }
+    return reply.enhanced?.subject == 5 && (reply.enhanced?.detail ?? 9) <= 1
+  }
+}

@@ -1,0 +1,174 @@
+/// What a server sent that is no reply.
+enum ReplyFault: Error, Equatable {
+  /// A line that doesn't begin with a reply code.
+  case notAReply
+  /// A line of a reply with another code than its first.
+  case mixedCodes
+  /// A line, or a reply, longer than anybody needs.
+  case tooLong
+  /// More replies than were asked for, without an end.
+  case tooMany
+
+  /// The fault in words.
+  var words: String {
+    switch self {
+    case .notAReply: "the server sent something that is no SMTP reply"
+    case .mixedCodes: "the server changed the code within one reply"
+    case .tooLong: "the server's reply has no end"
+    case .tooMany: "the server sent far more replies than it was asked for"
+    }
+  }
+}
+
+/// Takes a server's octets however they are split and finds the replies in them, within bounds.
+///
+/// RFC 5321 allows 512 octets a line; real servers send more. One buffer serves a connection for its life.
+struct ReplyReader: ~Copyable {
+  static let longestLine = 4_096
+  static let mostLines = 256
+  /// How many more replies than awaited are read before it is called a flood.
+  static let slack = 16
+
+  /// The whole replies since `reset`.
+  private(set) var replies: [Reply] = []
+  /// How many replies the dialogue is waiting for; bounds how many are read.
+  var awaited = 0
+
+  private var buffer: UnsafeMutableRawBufferPointer
+  private var filled = 0
+  private var lineStart = 0
+  private var scanned = 0
+  private var replyStart = 0
+  private var openCode = 0
+  private var openLines = 0
+
+  init(capacity: Int = 16_384) {
+    buffer = .allocate(byteCount: capacity, alignment: 1)
+    replies.reserveCapacity(16)
+  }
+
+  deinit { buffer.deallocate() }
+
+  /// Whether octets lie behind the last whole reply.
+  var hasRest: Bool { filled > replyStart }
+
+  /// Forgets the replies read so far, and what lies behind them.
+  mutating func reset() {
+    replies.removeAll(keepingCapacity: true)
+    (filled, lineStart, scanned, replyStart, openCode, openLines) = (0, 0, 0, 0, 0, 0)
+  }
+
+  /// Lends free space, takes what `fill` says it put there, and looks for replies in it.
+  ///
+  /// Returns what `fill` returned: the count, 0 at the end, `nil` when nothing has come.
+  mutating func read<Failure: Error>(
+    _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int?
+  ) throws(Failure) -> Result<Int?, ReplyFault> {
+    makeRoom(for: Self.longestLine)
+    let count = try fill(UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+    filled += count ?? 0
+    do throws(ReplyFault) {
+      try scan()
+      return .success(count)
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// Takes octets that somebody else has read.
+  mutating func take(_ octets: UnsafeRawBufferPointer) throws(ReplyFault) {
+    makeRoom(for: octets.count)
+    UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: octets)
+    filled += octets.count
+    try scan()
+  }
+
+  /// A reply's lines as one: the codes and line ends between them become single blanks.
+  func text(_ reply: Reply) -> String {
+    var line: [UInt8] = []
+    line.reserveCapacity(reply.range.count)
+    var start = reply.range.lowerBound
+    while start < reply.range.upperBound {
+      var end = start
+      while end < reply.range.upperBound, buffer[end] != UInt8(ascii: "\n") { end += 1 }
+      let next = end + 1
+      if end > start, buffer[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+      if start == reply.range.lowerBound {
+        line += buffer[start..<end]
+        if line.count > 3 { line[3] = UInt8(ascii: " ") }
+      } else if end - start > 4 {
+        line.append(UInt8(ascii: " "))
+        line += withoutEnhancedCode(buffer[(start + 4)..<end])
+      }
+      start = next
+    }
+    return String(decoding: line, as: UTF8.self)
+  }
+
+  /// A reply's lines, without codes and line ends.
+  func lines(_ reply: Reply) -> [String] {
+    buffer[reply.range].split(separator: UInt8(ascii: "\n")).map { line in
+      let end = line.last == UInt8(ascii: "\r") ? line.endIndex - 1 : line.endIndex
+      return String(decoding: line[min(line.startIndex + 4, end)..<end], as: UTF8.self)
+    }
+  }
+
+  private func withoutEnhancedCode(
+    _ line: Slice<UnsafeMutableRawBufferPointer>
+  ) -> Slice<UnsafeMutableRawBufferPointer> {
+    guard EnhancedCode(line) != nil, let blank = line.firstIndex(of: UInt8(ascii: " ")) else { return line }
+    return line[(blank + 1)...]
+  }
+
+  private mutating func makeRoom(for count: Int) {
+    guard buffer.count - filled < count else { return }
+    let larger = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: (buffer.count + count) * 2, alignment: 1)
+    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[..<filled]))
+    buffer.deallocate()
+    buffer = larger
+  }
+
+  private mutating func scan() throws(ReplyFault) {
+    while scanned < filled {
+      defer { scanned += 1 }
+      guard buffer[scanned] == UInt8(ascii: "\n") else {
+        if scanned - lineStart >= Self.longestLine { throw .tooLong }
+        continue
+      }
+      try takeLine(until: scanned)
+      lineStart = scanned + 1
+    }
+  }
+
+  private mutating func takeLine(until lineFeed: Int) throws(ReplyFault) {
+    var end = lineFeed
+    if end > lineStart, buffer[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+    guard end - lineStart >= 3, let code = code(at: lineStart) else { throw .notAReply }
+    let mark = end - lineStart == 3 ? UInt8(ascii: " ") : buffer[lineStart + 3]
+    guard mark == UInt8(ascii: " ") || mark == UInt8(ascii: "-") else { throw .notAReply }
+    if openLines == 0 { openCode = code }
+    guard code == openCode else { throw .mixedCodes }
+    openLines += 1
+    if mark == UInt8(ascii: "-") {
+      if openLines >= Self.mostLines { throw .tooLong }
+      return
+    }
+    guard replies.count < awaited + Self.slack else { throw .tooMany }
+    let text = min(lineStart + 4, end)
+    replies.append(
+      Reply(code: code, enhanced: EnhancedCode(buffer[text..<end]), range: replyStart..<(lineFeed + 1)))
+    replyStart = lineFeed + 1
+    openLines = 0
+  }
+
+  /// The code at `start`: three digits of RFC 5321's ranges; 1yz is none of SMTP's.
+  private func code(at start: Int) -> Int? {
+    let (first, second, third) = (buffer[start], buffer[start + 1], buffer[start + 2])
+    guard (UInt8(ascii: "2")...UInt8(ascii: "5")).contains(first),
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(second),
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(third)
+    else { return nil }
+    return Int(first - 48) * 100 + Int(second - 48) * 10 + Int(third - 48)
+  }
+}

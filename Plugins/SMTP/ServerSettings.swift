@@ -1,0 +1,106 @@
+internal import PabalPlugin
+
+extension Server {
+  /// What `config.json` may say of an SMTP transport.
+  static let settings: [Setting] = [
+    Setting(.text, "host", help: "The server's name, as in its certificate.", required: true),
+    Setting(
+      .number, "port", help: "The server's port; 465 for tls, 587 for starttls, 25 for none.",
+      range: 1...65_535),
+    Setting(
+      .choice(Security.allCases.map(\.rawValue)), "security",
+      help: "tls from the start, starttls, or none (only towards this machine).", default: "tls"),
+    Setting(.account, "account", help: "The account whose mailbox logs in by access token."),
+    Setting(.text, "user", help: "Who logs in by password."),
+    Setting(.text, "password", help: "The password of \"user\".", secret: true),
+    Setting(
+      .choice(Login.Mechanism.allCases.map(\.rawValue)), "mechanism",
+      help: "How the login is proved; without it xoauth2 for an account, plain or login for a password."),
+    Setting(
+      .text, "ehlo", help: "The name this machine gives itself: a domain or [address].",
+      default: "[127.0.0.1]"),
+    Setting(.path, "ca_file", help: "A PEM file of authorities to trust instead of the system's."),
+    Setting(
+      .path, "ca_directory", help: "A directory of hashed authorities to trust instead of the system's."),
+    Setting(
+      .duration, "timeout", help: "The longest silence of the server, for each reply.", default: "60s",
+      range: 100...3_600_000),
+    Setting(
+      .number, "parallel",
+      help: "How many connections carry mails at once; Microsoft 365 allows three.", default: "3",
+      range: 1...64),
+  ]
+
+  /// Reads the settings; says in words what does not fit.
+  init(_ settings: Settings) throws(OpenFailure) {
+    let host = settings.text("host") ?? ""
+    guard WireText.isHost(host) else {
+      throw OpenFailure("\"host\" is no name of a server; write it as in smtp.gmail.com, without a port")
+    }
+    let security = Security(rawValue: settings.text("security") ?? "") ?? .tls
+    let ehlo = settings.text("ehlo") ?? "[127.0.0.1]"
+    guard WireText.isEHLOName(ehlo) else {
+      throw OpenFailure("\"ehlo\" is neither a domain nor an [address]")
+    }
+    let usual =
+      switch security {
+      case .tls: 465
+      case .starttls: 587
+      case .none: 25
+      }
+    self.init(
+      host: host, port: settings.number("port").map { Int($0) } ?? usual, security: security, ehlo: ehlo,
+      login: try Login(settings))
+    certificateFile = settings.text("ca_file")
+    certificateDirectory = settings.text("ca_directory")
+    timeout = Int(settings.number("timeout") ?? 60_000)
+    guard security != .none || isLoopback else {
+      throw OpenFailure(
+        "\"security\" none sends mail in the clear and is only for this machine; use tls or starttls for \(host)"
+      )
+    }
+  }
+}
+
+extension Login {
+  init(_ settings: Settings) throws(OpenFailure) {
+    let mechanism = settings.text("mechanism").flatMap(Mechanism.init)
+    let user = settings.text("user")
+    let password = settings.text("password")
+    if let account = settings.text("account") {
+      guard user == nil, password == nil else {
+        throw OpenFailure("\"account\" logs in by token; leave \"user\" and \"password\" out")
+      }
+      guard mechanism == nil || mechanism == .xoauth2 || mechanism == .oauthbearer else {
+        throw OpenFailure("\"mechanism\" is for passwords; an account takes xoauth2 or oauthbearer")
+      }
+      let mailbox = settings.user("account") ?? ""
+      guard WireText.isPrintable(mailbox) else {
+        throw OpenFailure(
+          "the account \(account) has no \"user\" that can log in; give it its mailbox address")
+      }
+      self = .account(user: mailbox, mechanism: mechanism ?? .xoauth2)
+      return
+    }
+    guard user != nil || password != nil else {
+      guard mechanism == nil else {
+        throw OpenFailure("\"mechanism\" needs \"account\", or \"user\" and \"password\"")
+      }
+      self = .none
+      return
+    }
+    guard let user, let password else {
+      throw OpenFailure("\"user\" and \"password\" come together")
+    }
+    guard mechanism == nil || mechanism == .plain || mechanism == .login else {
+      throw OpenFailure("\"mechanism\" is for accounts; a password takes plain or login")
+    }
+    guard WireText.isPrintable(user) else {
+      throw OpenFailure("\"user\" must be printable ASCII without blanks")
+    }
+    guard !password.isEmpty, WireText.isFreeOfControls(password) else {
+      throw OpenFailure("\"password\" is empty or holds control characters")
+    }
+    self = .password(user: user, password: password, mechanism: mechanism)
+  }
+}

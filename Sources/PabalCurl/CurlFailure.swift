@@ -1,0 +1,71 @@
+internal import CPabalCurl
+
+/// What libcurl could not do, in words.
+public struct CurlFailure: Error, Sendable, Hashable, CustomStringConvertible {
+  /// libcurl's number for a kind of failure (`man libcurl-errors`).
+  public struct Code: RawRepresentable, Sendable, Hashable {
+    /// The number.
+    public let rawValue: UInt32
+    /// A code by its number.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+  }
+
+  /// The kind of failure.
+  public let code: Code
+  /// libcurl's own words; never a password or a token.
+  public let detail: String
+  /// OpenSSL's verdict on the certificate (`X509_V_ERR_…`), 0 when there is none.
+  public let certificate: Int
+
+  init(_ code: CURLcode, detail: String = "", certificate: Int = 0) {
+    self.code = Code(rawValue: code.rawValue)
+    self.detail = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
+    self.certificate = certificate
+  }
+
+  /// libcurl's words and number.
+  public var description: String { "\(detail) (curl \(code.rawValue))" }
+}
+
+extension CurlFailure.Code {
+  init(_ code: CURLcode) { self.init(rawValue: code.rawValue) }
+
+  /// The URL can't be read.
+  public static var malformed: Self { Self(CURLE_URL_MALFORMAT) }
+  /// The name has no address.
+  public static var unresolved: Self { Self(CURLE_COULDNT_RESOLVE_HOST) }
+  /// Nobody listens there, or no way leads there.
+  public static var unreachable: Self { Self(CURLE_COULDNT_CONNECT) }
+  /// The server said something that doesn't fit.
+  public static var strangeReply: Self { Self(CURLE_WEIRD_SERVER_REPLY) }
+  /// Time ran out.
+  public static var timedOut: Self { Self(CURLE_OPERATION_TIMEDOUT) }
+  /// TLS could not be agreed on.
+  public static var handshake: Self { Self(CURLE_SSL_CONNECT_ERROR) }
+  /// The server's certificate isn't to be trusted.
+  public static var untrusted: Self { Self(CURLE_PEER_FAILED_VERIFICATION) }
+  /// The trust store can't be read.
+  public static var noTrustStore: Self { Self(CURLE_SSL_CACERT_BADFILE) }
+  /// STARTTLS was asked for and isn't to be had.
+  public static var noTLS: Self { Self(CURLE_USE_SSL_FAILED) }
+  /// The login was refused.
+  public static var loginDenied: Self { Self(CURLE_LOGIN_DENIED) }
+  /// Sending failed.
+  public static var send: Self { Self(CURLE_SEND_ERROR) }
+  /// Receiving failed.
+  public static var receive: Self { Self(CURLE_RECV_ERROR) }
+  /// The peer closed without a word.
+  public static var nothingReceived: Self { Self(CURLE_GOT_NOTHING) }
+  /// A callback of the caller's stopped the transfer.
+  public static var stopped: Self { Self(CURLE_WRITE_ERROR) }
+  /// The transfer ended early.
+  public static var partial: Self { Self(CURLE_PARTIAL_FILE) }
+  /// A body that had gone out would have been needed again.
+  public static var rewind: Self { Self(CURLE_SEND_FAIL_REWIND) }
+  /// The HTTP/2 connection broke.
+  public static var http2: Self { Self(CURLE_HTTP2) }
+  /// The HTTP/2 stream broke.
+  public static var http2Stream: Self { Self(CURLE_HTTP2_STREAM) }
+  /// Memory ran out.
+  public static var outOfMemory: Self { Self(CURLE_OUT_OF_MEMORY) }
+}

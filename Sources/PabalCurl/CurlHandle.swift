@@ -1,0 +1,203 @@
+internal import CPabalCurl
+internal import Glibc
+
+/// One of libcurl's easy handles: used by one thread at a time, kept for its caches.
+///
+/// Nothing of the environment reaches it: no proxy, no netrc. TLS is 1.2 or newer, names and certificates are
+/// always verified, redirects are not followed.
+public final class CurlHandle {
+  /// Gets each header line of a response, or line of a mail server's reply; `false` stops the transfer.
+  public var onHeader: ((UnsafeRawBufferPointer) -> Bool)?
+  /// Gets the body of a response, piece by piece; `false` stops the transfer.
+  public var onBody: ((UnsafeRawBufferPointer) -> Bool)?
+
+  let handle: UnsafeMutableRawPointer
+  private let errorText: UnsafeMutablePointer<CChar>
+  private var headers: UnsafeMutablePointer<curl_slist>?
+  private var trust = Trust.system
+  private var isTrustSet = false
+  private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
+  var socket: CInt = -1
+
+  private static let isReady = pabal_curl_global_init() == CURLE_OK
+
+  /// A handle that speaks only `protocols`, libcurl's names with commas between: `"smtp,smtps"`.
+  public init(protocols: String) throws(CurlFailure) {
+    guard Self.isReady, let handle = curl_easy_init() else { throw CurlFailure(CURLE_FAILED_INIT) }
+    self.handle = handle
+    errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+    errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    let itself = Unmanaged.passUnretained(self).toOpaque()
+    for code in [
+      pabal_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, protocols),
+      pabal_curl_set_text(handle, CURLOPT_PROXY, ""),
+      pabal_curl_set_long(handle, CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue)),
+      pabal_curl_set_long(handle, CURLOPT_NOSIGNAL, 1),
+      pabal_curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
+      pabal_curl_set_long(handle, CURLOPT_TCP_NODELAY, 1),
+      pabal_curl_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1),
+      pabal_curl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText),
+      pabal_curl_set_data(handle, CURLOPT_HEADERFUNCTION, takeHeader),
+      pabal_curl_set_pointer(handle, CURLOPT_HEADERDATA, itself),
+      pabal_curl_set_data(handle, CURLOPT_WRITEFUNCTION, takeBody),
+      pabal_curl_set_pointer(handle, CURLOPT_WRITEDATA, itself),
+      pabal_curl_set_data(handle, CURLOPT_READFUNCTION, giveBody),
+      pabal_curl_set_pointer(handle, CURLOPT_READDATA, itself),
+    ] where code != CURLE_OK { throw CurlFailure(code) }
+  }
+
+  deinit {
+    curl_easy_cleanup(handle)
+    curl_slist_free_all(headers)
+    errorText.deallocate()
+  }
+
+  /// Sets an option; `nil` takes it back. Text with a NUL in it is refused.
+  public func set(_ option: CurlOption<String>, _ value: String?) throws(CurlFailure) {
+    if let value, value.utf8.contains(0) { throw CurlFailure(CURLE_BAD_FUNCTION_ARGUMENT) }
+    try check(pabal_curl_set_text(handle, option.option, value))
+  }
+
+  /// Sets an option.
+  public func set(_ option: CurlOption<Bool>, _ value: Bool) throws(CurlFailure) {
+    try check(pabal_curl_set_long(handle, option.option, value ? 1 : 0))
+  }
+
+  /// Sets an option.
+  public func set(_ option: CurlOption<Int>, _ value: Int) throws(CurlFailure) {
+    try check(pabal_curl_set_long(handle, option.option, value))
+  }
+
+  /// Sets an option; at least a millisecond, since 0 means libcurl's default.
+  public func set(_ option: CurlOption<Duration>, _ value: Duration) throws(CurlFailure) {
+    try check(pabal_curl_set_long(handle, option.option, max(1, value.wholeMilliseconds)))
+  }
+
+  /// Sets how far connections are secured beyond their scheme.
+  public func set(_ security: CurlSecurity) throws(CurlFailure) {
+    let level = security == .startTLS ? CURLUSESSL_ALL : CURLUSESSL_NONE
+    try check(pabal_curl_set_long(handle, CURLOPT_USE_SSL, Int(level.rawValue)))
+  }
+
+  /// Sets which HTTP is spoken.
+  public func set(_ version: CurlHTTPVersion) throws(CurlFailure) {
+    let number = version == .one ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS
+    try check(pabal_curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(number)))
+  }
+
+  /// Sets the request's header lines, `Name: value`; a line with CR, LF or NUL is refused.
+  public func setHeaders(_ lines: [String]) throws(CurlFailure) {
+    var list: UnsafeMutablePointer<curl_slist>?
+    for line in lines {
+      let isSound = !line.utf8.contains { $0 == 0 || $0 == 10 || $0 == 13 }
+      guard isSound, let longer = curl_slist_append(list, line) else {
+        curl_slist_free_all(list)
+        throw CurlFailure(isSound ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT)
+      }
+      list = longer
+    }
+    let code = pabal_curl_set_list(handle, CURLOPT_HTTPHEADER, list)
+    curl_slist_free_all(headers)
+    headers = list
+    try check(code)
+  }
+
+  /// Sets whom to believe. Without a call it is the system.
+  public func setTrust(_ trust: Trust) throws(CurlFailure) {
+    self.trust = trust
+    switch trust {
+    case .only(let file, let directory):
+      try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, file))
+      try check(pabal_curl_set_text(handle, CURLOPT_CAPATH, directory))
+    case .system:
+      if let directory = SystemTrust.hashedDirectory {
+        try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, nil))
+        try check(pabal_curl_set_text(handle, CURLOPT_CAPATH, directory))
+      } else {
+        try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, SystemTrust.bundle))
+      }
+    }
+    isTrustSet = true
+  }
+
+  /// Does what the options say and blocks until it is done; `body` goes out where they ask for one.
+  public func perform(
+    sending body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+  ) throws(CurlFailure) {
+    if !isTrustSet { try setTrust(trust) }
+    rest = body
+    defer { rest = UnsafeRawBufferPointer(start: nil, count: 0) }
+    try check(pabal_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.count)))
+    try check(pabal_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
+    do throws(CurlFailure) {
+      try attempt()
+    } catch {
+      // A hashed directory may lack what only the bundle holds; nothing has been sent yet.
+      guard error.code == .untrusted, trust == .system, SystemTrust.hashedDirectory != nil,
+        let bundle = SystemTrust.bundle, access(bundle, R_OK) == 0
+      else { throw error }
+      try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, bundle))
+      try attempt()
+    }
+  }
+
+  private func attempt() throws(CurlFailure) {
+    errorText.pointee = 0
+    socket = -1
+    try check(curl_easy_perform(handle))
+    _ = pabal_curl_get_socket(handle, &socket)
+  }
+
+  func check(_ code: CURLcode) throws(CurlFailure) {
+    if code != CURLE_OK { throw failure(code) }
+  }
+
+  func failure(_ code: CURLcode) -> CurlFailure {
+    var certificate = 0
+    _ = pabal_curl_get_long(handle, CURLINFO_SSL_VERIFYRESULT, &certificate)
+    let detail = String(cString: errorText)
+    errorText.pointee = 0
+    return CurlFailure(code, detail: detail, certificate: certificate)
+  }
+
+  fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    let count = min(buffer.count, rest.count)
+    buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    return count
+  }
+}
+
+private func takeHeader(
+  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ itself: UnsafeMutableRawPointer?
+) -> Int {
+  guard let itself else { return 0 }
+  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
+  guard let onHeader = handle.onHeader else { return size * count }
+  return onHeader(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
+}
+
+private func takeBody(
+  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ itself: UnsafeMutableRawPointer?
+) -> Int {
+  guard let itself else { return 0 }
+  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
+  guard let onBody = handle.onBody else { return size * count }
+  return onBody(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
+}
+
+private func giveBody(
+  _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ itself: UnsafeMutableRawPointer?
+) -> Int {
+  guard let itself else { return Int(CURL_READFUNC_ABORT) }
+  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
+  return handle.fill(UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
+}
+
+extension Duration {
+  /// The whole milliseconds in it, as libcurl and poll want them; what they can't hold is as long as they can.
+  var wholeMilliseconds: Int {
+    let (seconds, attoseconds) = components
+    return Int(min(seconds, 2_000_000)) * 1_000 + Int(attoseconds / 1_000_000_000_000_000)
+  }
+}

@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+"""A mail server that does as it is told, and as badly as it is told.
+
+hostile.py CERTIFICATE KEY
+
+One line of JSON in, one out. {"listen": SCRIPT} opens a port of its own: {"port": N}.
+{"report": PORT} tells what came over it, {"close": PORT} ends it.
+
+SCRIPT: "security" tls|starttls|none, "offers" [EHLO words], "offersBefore" [EHLO words before STARTTLS],
+"logins" {"XOAUTH2": [user, token], "PLAIN": [user, password]} or absent (every login is accepted),
+"receiveBuffer" octets, "connections" [FAULTS], the last of which repeats.
+
+FAULTS maps a place to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, octets,
+final, rset, quit. An act is {"reply": TEXT, "raw": BASE64, "split": true, "close": true, "reset": true,
+"stall": true, "after": OCTETS (octets only), "flood": TEXT, "extra": TEXT, "skip": N}: split sends single octets,
+flood repeats TEXT until the peer has gone, extra follows the ordinary reply, skip acts only from the Nth time on.
+"""
+import base64
+import hashlib
+import json
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+
+
+class Gone(Exception):
+    pass
+
+
+class Session:
+    def __init__(self, listener, connection, faults):
+        self.listener = listener
+        self.socket = connection
+        self.raw = connection
+        self.faults = faults
+        self.buffer = b""
+        self.answered = False
+        self.secure = False
+        self.flights = 0
+        self.seen = {}
+
+    # --- the wire
+
+    def more(self):
+        try:
+            data = self.socket.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            raise Gone()
+        if self.answered:
+            self.answered = False
+            self.flights += 1
+        self.buffer += data
+
+    def line(self):
+        while b"\n" not in self.buffer:
+            if len(self.buffer) > 100_000:
+                raise Gone()
+            self.more()
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line.rstrip(b"\r")
+
+    def write(self, data, split=False):
+        self.answered = True
+        try:
+            if split:
+                for octet in data:
+                    self.socket.sendall(bytes([octet]))
+            else:
+                self.socket.sendall(data)
+        except OSError:
+            raise Gone()
+
+    def reset(self):
+        self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if isinstance(self.socket, ssl.SSLSocket):
+            handle = self.socket.detach()
+            self.raw = socket.socket(fileno=handle)
+        self.raw.close()
+        raise Gone()
+
+    def stall(self):
+        self.listener.report["stalled"] += 1
+        while True:
+            self.more()
+
+    def act(self, place, reply):
+        """Does the act for `place`, or replies; False when the ordinary course is broken."""
+        count = self.seen.get(place, 0)
+        self.seen[place] = count + 1
+        act = self.faults.get(place)
+        if act is None or count < act.get("skip", 0):
+            if reply:
+                self.write(reply.encode() + b"\r\n")
+            return True
+        return self.perform(act, reply)
+
+    def perform(self, act, reply):
+        if "flood" in act:
+            while True:
+                self.write(act["flood"].encode())
+        if act.get("stall"):
+            self.stall()
+        answer = None
+        if "raw" in act:
+            answer = base64.b64decode(act["raw"])
+        elif "reply" in act:
+            answer = act["reply"].encode() + b"\r\n"
+        elif reply and not (act.get("close") or act.get("reset")):
+            answer = reply.encode() + b"\r\n"
+        if "extra" in act:
+            answer = (answer or b"") + act["extra"].encode() + b"\r\n"
+        if answer:
+            self.write(answer, act.get("split", False))
+        if act.get("reset"):
+            self.reset()
+        if act.get("close"):
+            raise Gone()
+        return "reply" not in act and "raw" not in act
+
+    # --- the dialogue
+
+    def secured(self):
+        self.socket = self.listener.context.wrap_socket(self.socket, server_side=True)
+        self.secure = True
+        self.listener.report["handshakes"] += 1
+
+    def run(self):
+        script = self.listener.script
+        if script.get("security", "tls") == "tls":
+            self.secured()
+        self.act("greeting", "220 hostile.test ESMTP")
+        sender, recipients, params = None, [], ""
+        while True:
+            line = self.line()
+            text = line.decode("utf-8", "surrogateescape")
+            verb = text.split(" ")[0].upper()
+            self.listener.report["commands"].append(text[:2000].encode("utf-8", "replace").decode())
+            if verb in ("EHLO", "HELO"):
+                offers = script.get("offers", [])
+                if not self.secure and script.get("security") == "starttls":
+                    offers = script.get("offersBefore", ["STARTTLS"])
+                lines = ["hostile.test"] + (offers if verb == "EHLO" else [])
+                reply = "\r\n".join(f"250{'-' if i + 1 < len(lines) else ' '}{l}" for i, l in enumerate(lines))
+                self.act("ehlo" if verb == "EHLO" else "helo", reply)
+            elif verb == "STARTTLS":
+                if self.act("starttls", "220 go ahead"):
+                    self.buffer = b""
+                    self.secured()
+            elif verb == "AUTH":
+                self.auth(text)
+            elif verb == "MAIL":
+                if self.act("mail", "250 2.1.0 sender ok"):
+                    sender, recipients, params = text[10:].split(">")[0][1:], [], text.split(">", 1)[-1].strip()
+            elif verb == "RCPT":
+                place = f"rcpt{self.seen.get('rcpts', 0)}"
+                self.seen["rcpts"] = self.seen.get("rcpts", 0) + 1
+                if place not in self.faults:
+                    place = "rcpt"
+                if sender is None:
+                    self.write(b"503 5.5.1 MAIL first\r\n")
+                elif self.act(place, "250 2.1.5 recipient ok"):
+                    recipients.append(text[8:].split(">")[0][1:])
+            elif verb == "RSET":
+                sender, recipients = None, []
+                self.seen["rcpts"] = 0
+                self.act("rset", "250 2.0.0 reset")
+            elif verb == "DATA":
+                if not recipients:
+                    self.write(b"503 5.5.1 RCPT first\r\n")
+                elif self.act("data", "354 go ahead"):
+                    octets = self.dotted()
+                    self.final(sender, recipients, params, octets)
+                    sender, recipients = None, []
+                    self.seen["rcpts"] = 0
+            elif verb == "BDAT":
+                size = int(text.split(" ")[1])
+                act = self.faults.get("bdat")
+                if act is not None and "reply" in act and not act.get("consume"):
+                    self.perform(act, None)
+                    continue
+                octets = self.chunk(size)
+                if act is not None:
+                    self.perform(act, None)
+                elif not recipients:
+                    self.write(b"503 5.5.1 no recipients\r\n")
+                else:
+                    self.final(sender, recipients, params, octets)
+                sender, recipients = None, []
+                self.seen["rcpts"] = 0
+            elif verb == "QUIT":
+                self.listener.report["quits"] += 1
+                self.act("quit", "221 2.0.0 bye")
+                raise Gone()
+            elif verb == "NOOP":
+                self.write(b"250 2.0.0 ok\r\n")
+            else:
+                self.listener.report["strange"].append(text[:200].encode("utf-8", "replace").decode())
+                self.write(b"500 5.5.2 what?\r\n")
+
+    def auth(self, text):
+        words = text.split(" ")
+        mechanism = words[1].upper()
+        if "auth" in self.faults and self.seen.get("auth", 0) >= self.faults["auth"].get("skip", 0):
+            act = self.faults["auth"]
+            if not act.get("late"):
+                self.act("auth", None)
+                return
+        self.seen["auth"] = self.seen.get("auth", 0) + 1
+        if mechanism == "LOGIN":
+            if len(words) > 2:
+                user = words[2]
+            else:
+                self.write(b"334 VXNlcm5hbWU6\r\n")
+                user = self.line().decode()
+            self.write(b"334 UGFzc3dvcmQ6\r\n")
+            given = [base64.b64decode(user).decode(), base64.b64decode(self.line()).decode()]
+            self.listener.report["initial"].append(False)
+        else:
+            self.listener.report["initial"].append(len(words) > 2)
+            if len(words) > 2:
+                response = words[2]
+            else:
+                self.write(b"334 \r\n")
+                response = self.line().decode()
+            plain = base64.b64decode(response).decode()
+            if mechanism == "PLAIN":
+                given = plain.split("\0")[1:]
+            elif mechanism == "XOAUTH2":
+                parts = plain.split("\1")
+                given = [parts[0][5:], parts[1][12:]]
+                assert parts[2:] == ["", ""], parts
+            else:
+                parts = plain.split("\1")
+                given = [parts[0][4:-1].replace("=2C", ",").replace("=3D", "="), parts[-3][12:]]
+        self.listener.report["attempts"].append([mechanism, given[0], hashlib.sha256(given[1].encode()).hexdigest()])
+        wanted = self.listener.script.get("logins")
+        if wanted is None or given == wanted.get(mechanism):
+            self.listener.report["logins"] += 1
+            self.write(b"235 2.7.0 welcome\r\n")
+        elif mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            self.write(b"334 " + base64.b64encode(b'{"status":"401","schemes":"bearer","scope":"mail"}') + b"\r\n")
+            self.line()
+            self.write(b"535 5.7.8 refused\r\n")
+        else:
+            self.write(b"535 5.7.8 refused\r\n")
+
+    def fault_at(self, received):
+        act = self.faults.get("octets")
+        if act is not None and received >= act["after"] and self.seen.get("octets", 0) >= act.get("skip", 0):
+            return act
+        return None
+
+    def chunk(self, size):
+        octets = b""
+        parts = []
+        received = 0
+        while True:
+            act = self.fault_at(received + min(len(self.buffer), size - received))
+            take = size - received
+            if act is not None:
+                take = min(take, act["after"] - received)
+            part, self.buffer = self.buffer[:take], self.buffer[take:]
+            parts.append(part)
+            received += len(part)
+            if act is not None:
+                self.perform(act, None)
+                raise Gone()
+            if received == size:
+                return octets.join(parts)
+            self.more()
+
+    def dotted(self):
+        received = bytearray()
+        while True:
+            received += self.buffer
+            self.buffer = b""
+            act = self.fault_at(len(received))
+            if act is not None:
+                self.perform(act, None)
+                raise Gone()
+            if received.startswith(b".\r\n"):
+                end, skip = 0, 3
+            else:
+                end = received.find(b"\r\n.\r\n")
+                skip = 5
+                if end >= 0:
+                    end, skip = end + 2, 3
+            if end >= 0:
+                self.buffer = bytes(received[end + skip:])
+                content = bytes(received[:end])
+                if content.startswith(b"."):
+                    content = content[1:]
+                return content.replace(b"\r\n..", b"\r\n.")
+            self.more()
+
+    def final(self, sender, recipients, params, octets):
+        report = self.listener.report
+        mail = {
+            "sender": sender, "recipients": recipients, "params": params, "size": len(octets),
+            "sha256": hashlib.sha256(octets).hexdigest(), "flights": self.flights,
+        }
+        if len(octets) < 20_000:
+            mail["octets"] = base64.b64encode(octets).decode()
+        report["whole"].append(mail)
+        if self.act("final", f"250 2.0.0 Ok: queued as H{len(report['taken'])}"):
+            report["taken"].append(mail)
+
+
+class Listener:
+    def __init__(self, script, certificate, key):
+        self.script = script
+        self.report = {
+            "connections": 0, "handshakes": 0, "logins": 0, "quits": 0, "stalled": 0, "commands": [], "strange": [],
+            "attempts": [], "initial": [], "whole": [], "taken": [],
+        }
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(script.get("certificate", certificate), key)
+        self.socket = socket.socket(socket.AF_INET6 if script.get("six") else socket.AF_INET)
+        if "receiveBuffer" in script:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, script["receiveBuffer"])
+        self.socket.bind(("::1" if script.get("six") else "127.0.0.1", 0))
+        self.socket.listen(64)
+        self.port = self.socket.getsockname()[1]
+        self.open = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            number = self.report["connections"]
+            self.report["connections"] += 1
+            connections = self.script.get("connections") or [{}]
+            faults = connections[min(number, len(connections) - 1)]
+            threading.Thread(target=self.serve, args=(connection, faults), daemon=True).start()
+
+    def serve(self, connection, faults):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        session = Session(self, connection, faults)
+        self.open.append(session)
+        try:
+            session.run()
+        except (Gone, OSError):
+            pass
+        except Exception as error:  # a fault of ours must not look like one of the client's
+            self.report["strange"].append(f"server: {error!r}")
+        for end in (session.socket, session.raw):
+            try:
+                end.close()
+            except OSError:
+                pass
+
+
+def main():
+    certificate, key = sys.argv[1:3]
+    listeners = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "listen" in request:
+            listener = Listener(request["listen"], certificate, key)
+            listeners[listener.port] = listener
+            answer = {"port": listener.port}
+        elif "report" in request:
+            answer = listeners[request["report"]].report
+        elif "hangUp" in request:
+            for session in listeners[request["hangUp"]].open:
+                try:
+                    session.raw.shutdown(socket.SHUT_RDWR) if session.socket is session.raw else session.socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            answer = {}
+        elif "say" in request:
+            for session in listeners[request["say"]].open:
+                try:
+                    session.write(request["text"].encode())
+                except Gone:
+                    pass
+            answer = {}
+        else:
+            listener = listeners.pop(request["close"])
+            listener.socket.close()
+            answer = listener.report
+        print(json.dumps(answer), flush=True)
+
+
+main()
