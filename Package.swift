@@ -10,7 +10,8 @@ let package = Package(
     .library(name: "PabalPlugin", targets: ["PabalPlugin"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .target(name: "CPabalTransport"),
@@ -24,10 +25,17 @@ let package = Package(
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
+    .target(
+      name: "PabalAccounts",
+      dependencies: [
+        "PabalCore", "PabalCurl", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+      ]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "PabalCore", "PabalMessages", "PabalAccounts",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
@@ -37,6 +45,7 @@ let package = Package(
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",
