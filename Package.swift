@@ -45,7 +45,10 @@ let package = Package(
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
-    .testTarget(name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting"]),
+    .executableTarget(
+      name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
+    .testTarget(
+      name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",

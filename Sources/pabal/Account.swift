@@ -13,7 +13,7 @@ struct Account: ParsableCommand {
         pabal account status --json
         pabal account logout google
       """,
-    subcommands: [Status.self], defaultSubcommand: Status.self)
+    subcommands: [Login.self, Status.self, Logout.self], defaultSubcommand: Status.self)
 }
 
 extension Assembly {

@@ -88,8 +88,7 @@ struct StoredToken: Sendable, Unshown {
     add("account", user ?? "")
     add("expiry", expiry?.description)
     add("refresh_token_expiry", refreshTokenExpiry?.description)
-    let own = members.map { JSONNode.Member(key: $0.0, keyPosition: $0.1.position, node: $0.1) }
-    return JSONNode(.object(own + others)).jsonText
+    return JSONNode.object(members + others.map { ($0.key, $0.node) }).jsonText
   }
 
   /// This token after a server's answer; what the answer doesn't say stays.

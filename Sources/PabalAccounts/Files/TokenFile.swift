@@ -86,11 +86,6 @@ struct RecordedFailure: Sendable {
       ("cure", failure.cure.map(JSONNode.text)), ("guide", (failure.step?.rawValue).map(JSONNode.text)),
       ("at", JSONNode(.number("\(at.milliseconds)"))),
     ]
-    return JSONNode(
-      .object(
-        members.compactMap { key, node in
-          node.map { JSONNode.Member(key: key, keyPosition: $0.position, node: $0) }
-        })
-    ).jsonText
+    return JSONNode.object(members.compactMap { key, node in node.map { (key, $0) } }).jsonText
   }
 }

@@ -19,6 +19,8 @@ struct TokenFailure: Error, Sendable, Hashable {
   /// What the server said, if it was the server.
   var refusal: Refusal?
   var retryAfter: Duration?
+  /// The scopes whose boxes weren't ticked.
+  var missingScopes: [String] = []
 
   init(
     _ kind: Kind, _ what: String, cure: String? = nil, step: GuideStep? = nil, refusal: Refusal? = nil,

@@ -9,6 +9,8 @@ struct TokenRequest {
   let secrets: [String]
   let refusals: Refusals
   let surroundings: Surroundings
+  /// Whether status 200 comes with JSON; a revocation's needs none (RFC 7009 section 2.2).
+  var readsAnswer = true
 
   /// As Google's library has it: `_exponential_backoff.py`, 3 attempts, 1 s doubled, give or take 10 %.
   static let attempts = 3
@@ -39,6 +41,7 @@ struct TokenRequest {
       throw TokenFailure(error, host: endpoint.host)
     }
     let root = try? JSONReader.read(answer.body, file: "")
+    if answer.status == 200, !readsAnswer { return JSONNode(.null) }
     if answer.status == 200 {
       guard let root, case .object = root.value else {
         throw TokenFailure(
