@@ -165,7 +165,7 @@ public final class OAuthAccount: AccessTokenSource {
       }
       let fingerprint = try renewal.fingerprint(of: stored)
       if least != nil, let last = file.lastFailure, last.fingerprint == fingerprint,
-        last.failure.kind == .dead || last.at >= began
+        last.failure.kind == .dead || last.at > began
       {
         adopt(stored, besides: rejected)
         throw last.failure

@@ -27,23 +27,26 @@ final class AuthorizationServer: Sendable {
     if !options.isEmpty { try control(options) }
   }
 
-  deinit {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
-  }
+  deinit { stop() }
 
   func stop() {
-    try? input.fileHandleForWriting.close()
+    // Not by its input alone: a server that was started at the same time may hold that open too. And a child
+    // of a dispatch thread has all other signals blocked.
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     process.waitUntilExit()
+    try? input.fileHandleForWriting.close()
   }
 
   func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
 
   func control(_ options: [String: Any]) throws {
-    let body = try JSONSerialization.data(withJSONObject: options)
+    try control(json: String(decoding: JSONSerialization.data(withJSONObject: options), as: UTF8.self))
+  }
+
+  func control(json: String) throws {
     let result = try ChildProcess.run(
       "curl", ["-sf", "-H", "Content-Type: application/json", "--data-binary", "@-", url("/control")],
-      input: Array(body))
+      input: Array(json.utf8))
     guard result.status == 0 else { throw POSIXError(.EIO) }
   }
 

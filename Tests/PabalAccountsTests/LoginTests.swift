@@ -143,7 +143,7 @@ import Testing
     let login = LoginRun(try account(server), manner: manner) { url, port in
       let back = try LoginRun.redirect(url)
       for line in [
-        "hello", "http://127.0.0.1:\(port)/", back.replacing("state=", with: "state=x"), "  \(back) ",
+        "hello", "http://127.0.0.1:\(port)/?state=1", back.replacing("state=", with: "state=x"), "  \(back) ",
       ] {
         try writer.write(contentsOf: Data("\(line)\n".utf8))
       }

@@ -152,7 +152,8 @@ def assertion(form, own_url):
     if times[0] > now + 60 or times[1] < now or times[1] - times[0] > 3600:
         raise Refused("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
                       "reasonable timeframe. Check your iat and exp values in the JWT claim.")
-    if claims_read.get("aud") != own_url:
+    # Google's library names Google's endpoint whatever the key file says.
+    if claims_read.get("aud") not in (own_url, "https://oauth2.googleapis.com/token"):
         raise Refused("invalid_grant", "Invalid JWT: Failed audience check.")
     delegated = state.options["delegated"].get(claims_read["iss"], {"subjects": [], "scopes": []})
     subject, scopes = claims_read.get("sub"), claims_read.get("scope", "").split()
