@@ -49,6 +49,8 @@ let package = Package(
       name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
     .testTarget(
       name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
+    .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",
@@ -99,7 +101,6 @@ for target in package.targets where target.type != .system {
     target.swiftSettings = [
       .enableUpcomingFeature("ExistentialAny"),
       .enableUpcomingFeature("InternalImportsByDefault"),
-      .enableUpcomingFeature("MemberImportVisibility"),
       .treatAllWarnings(as: .error),
     ]
   }

@@ -1,14 +1,15 @@
 internal import Glibc
 internal import PabalMessages
 
-/// `bench-render [messages directory]`: how many mails of words a CPU second makes.
+/// `bench-render [renders [messages directory]]`: how many mails of words a CPU second makes.
 @main struct RenderBenchmark {
   static func main() {
-    let directory = CommandLine.arguments.count > 1 ? CommandLine.arguments[1] : "Sources/Messages"
+    let arguments = CommandLine.arguments.dropFirst()
+    let renders = max(1, arguments.first.flatMap { Int($0) } ?? 1_000_000)
+    let directory = arguments.dropFirst().first ?? "Sources/Messages"
     let store = MessageStore(directory: directory, language: "ko", variables: ["service": "파발"])
     do throws(MessageError) {
       _ = try render(20_000, from: store)
-      let renders = 1_000_000
       let start = cpuSeconds()
       let octets = try render(renders, from: store)
       let seconds = cpuSeconds() - start

@@ -76,9 +76,10 @@ struct ConnectFailure: Error, Equatable {
   }
 
   private static func distrust(_ failure: CurlFailure, _ server: Server) -> String {
-    // OpenSSL's X509_V_ERR_…: 10 expired, 9 not yet valid, 18 to 21 no way to a known authority.
+    // OpenSSL's X509_V_ERR_…: 9 not yet valid, 10 expired, 62 and 64 another name or address; the rest is no way
+    // to a known authority.
     switch failure.certificate {
-    case 0 where failure.detail.contains("name"), 62:
+    case _ where failure.detail.contains("target host name"), 62, 64:
       return
         "\(server.name) shows a certificate for another name (\(failure.detail)); \"host\" must be the name in it"
     case 9, 10:

@@ -1,5 +1,7 @@
 /// Who logs in, and with what.
-enum Login: Sendable {
+///
+/// It prints as the names of its mechanisms; so does what holds it.
+enum Login: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   /// The mechanism by which a login is proved (RFC 4954).
   enum Mechanism: String, Sendable, CaseIterable {
     case xoauth2, oauthbearer, plain, login
@@ -14,6 +16,13 @@ enum Login: Sendable {
   case password(user: String, password: String, mechanism: Mechanism?)
   /// A mailbox with an access token, one for each connection.
   case account(user: String, mechanism: Mechanism)
+
+  /// Never the password.
+  var description: String { "Login(\(mechanisms))" }
+  /// Never the password.
+  var debugDescription: String { description }
+  /// Never the password.
+  var customMirror: Mirror { Mirror(self, children: []) }
 
   /// What libcurl may choose from.
   var options: String? {
@@ -43,13 +52,15 @@ enum Login: Sendable {
 }
 
 /// An access token for one login.
-struct Grant: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
+struct Grant: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   let token: String
   /// The seconds it still lives, where known.
   let expiresIn: Int64?
 
   /// Never the token itself.
   var description: String { "Grant" }
+  /// Never the token itself.
+  var debugDescription: String { description }
   /// Never the token itself.
   var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -42,13 +42,15 @@ public struct MessageDescription: Sendable, Hashable {
 extension MessageDescription {
   init(_ message: CompiledMessage) {
     let declaration = message.declaration
-    let used = Set(message.used)
+    let required = message.required
     self.init(
-      name: message.name, purpose: declaration.purpose, languages: message.languages.values.map(\.tag).sorted(),
+      name: message.name, purpose: declaration.purpose,
+      languages: message.languages.values.map(\.tag).sorted(),
       variables: declaration.variables.enumerated().map { number, variable in
         Variable(
-          name: variable.name, purpose: variable.purpose, kind: variable.kind, example: variable.exampleWritten,
-          isRequired: used.contains(number) && variable.fallback == nil)
+          name: variable.name, purpose: variable.purpose, kind: variable.kind,
+          example: variable.exampleWritten,
+          isRequired: required.contains(number))
       },
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)
   }

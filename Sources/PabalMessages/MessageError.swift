@@ -46,7 +46,8 @@ extension String {
       String.UnicodeScalarView(
         unicodeScalars.prefix(64).map { scalar in
           switch scalar.properties.generalCategory {
-          case .control, .format, .privateUse, .surrogate, .unassigned, .lineSeparator, .paragraphSeparator: "?"
+          case .control, .format, .privateUse, .surrogate, .unassigned, .lineSeparator, .paragraphSeparator:
+            "?"
           default: scalar
           }
         }))

@@ -46,7 +46,7 @@ public final class MessageStore: Sendable {
       throw .noLanguage(message: name, has: message.languages.values.map(\.tag))
     }
     let declaration = message.declaration
-    let (subject, text, html) = compiled.render(try message.fill(values), of: declaration.variables)
+    let (subject, text, html) = try message.render(compiled, values)
     return RenderedMessage(
       name: message.name, language: compiled.tag, subject: subject, text: text, html: html,
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)

@@ -112,12 +112,7 @@ struct Assembly {
       }
     }
     do throws(Diagnostic) {
-      let text = try configuration.from.fetch()
-      do throws(MailProblem) {
-        return try Mailbox(text)
-      } catch {
-        throw configuration.from.place.diagnostic(error.what, cure: error.cure)
-      }
+      return try configuration.sender()
     } catch {
       throw Failure(.configuration, [error])
     }

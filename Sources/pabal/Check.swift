@@ -5,6 +5,7 @@ import PabalMessages
 /// `pabal check`: the doctor.
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "check",
     abstract: "Check configuration, plugins, secrets, transports and messages, and say what to do.",
     discussion: """
       Opens every transport of config.json, reaches its far side and logs in where it has one, and sends \
@@ -20,7 +21,8 @@ struct Check: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  private struct Step: Encodable {
+  /// One thing looked at.
+  struct Step: Encodable {
     let part: String
     let name: String
     let ok: Bool
@@ -46,6 +48,11 @@ struct Check: ParsableCommand {
     let chosen =
       transport.isEmpty
       ? assembly.configuration.transports : try assembly.route(transport)
+    // Before the transports, which then log in with what is found or renewed here.
+    for account in assembly.oauthAccounts(of: transport.isEmpty ? nil : chosen) {
+      let (step, status) = examine(account)
+      add(step, status)
+    }
     for transport in chosen {
       let (step, status) = examine(transport, assembly)
       add(step, status)

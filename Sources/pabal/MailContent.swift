@@ -2,7 +2,9 @@ import ArgumentParser
 
 /// Which mail `send` makes: a message, words from the command line, or a finished file.
 struct MailContent: ParsableArguments {
-  @Option(help: ArgumentHelp("The message, a folder below the messages directory (default: verification).", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "The message, a folder below the messages directory (default: verification).", valueName: "name"))
   var message: String?
 
   @Option(
@@ -36,9 +38,13 @@ struct MailContent: ParsableArguments {
     let own = subject != nil || text != nil || html != nil
     let named = message != nil || !variables.isEmpty
     if eml != nil, own || named || !language.isEmpty {
-      throw ValidationError("--eml is a finished mail; it goes with none of --message, --language, --set, --subject, --text, --html.")
+      throw ValidationError(
+        "--eml is a finished mail; it goes with none of --message, --language, --set, --subject, --text, --html."
+      )
     }
-    if own, named { throw ValidationError("--subject, --text and --html go with neither --message nor --set.") }
+    if own, named {
+      throw ValidationError("--subject, --text and --html go with neither --message nor --set.")
+    }
     if own, text == nil, html == nil { throw ValidationError("--subject needs --text or --html.") }
     if own, subject == nil { throw ValidationError("--text and --html need --subject.") }
     if addresses.isEmpty, eml == nil {

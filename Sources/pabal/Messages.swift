@@ -5,7 +5,7 @@ import PabalMessages
 /// `pabal messages`: the words of every mail.
 struct Messages: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List, render and check the messages.",
+    commandName: "messages", abstract: "List, render and check the messages.",
     discussion: """
       Examples:
         pabal messages list
@@ -19,7 +19,7 @@ extension Messages {
   /// `pabal messages list`.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "List the messages, their languages and their variables.")
+      commandName: "list", abstract: "List the messages, their languages and their variables.")
 
     @OptionGroup var common: CommonOptions
 
@@ -84,7 +84,7 @@ extension Messages {
   /// `pabal messages render`.
   struct Render: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Render a message with its examples, or with values of your own.")
+      commandName: "render", abstract: "Render a message with its examples, or with values of your own.")
 
     /// A part of a rendered message.
     enum Part: String, ExpressibleByArgument, CaseIterable {
@@ -142,7 +142,7 @@ extension Messages {
   /// `pabal messages lint`.
   struct Lint: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Find mistakes in the messages: file:line:column, what, why, the cure.")
+      commandName: "lint", abstract: "Find mistakes in the messages: file:line:column, what, why, the cure.")
 
     @Argument(help: "Only these messages.")
     var names: [String] = []

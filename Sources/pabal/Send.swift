@@ -5,7 +5,7 @@ import PabalMessages
 /// `pabal send`: one mail, at once.
 struct Send: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Send one mail now, and say what became of it.",
+    commandName: "send", abstract: "Send one mail now, and say what became of it.",
     discussion: """
       Sends a verification mail with a fresh code, which is stored nowhere, to try a transport out. Several \
       addresses are one mail to all of them.
@@ -49,7 +49,9 @@ struct Send: ParsableCommand {
     if let count, !(1...100_000_000).contains(count) {
       throw ValidationError("--count takes a number from 1 to 100000000.")
     }
-    guard (1...256).contains(parallel) else { throw ValidationError("--parallel takes a number from 1 to 256.") }
+    guard (1...256).contains(parallel) else {
+      throw ValidationError("--parallel takes a number from 1 to 256.")
+    }
     if count == nil, parallel != 1 { throw ValidationError("--parallel goes with --count.") }
   }
 

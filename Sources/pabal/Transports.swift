@@ -4,7 +4,7 @@ import PabalCore
 /// `pabal transports`: what there is to send with.
 struct Transports: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the transports and plugins, or show what one can be told.",
+    commandName: "transports", abstract: "List the transports and plugins, or show what one can be told.",
     discussion: """
       Examples:
         pabal transports
@@ -17,6 +17,7 @@ extension Transports {
   /// `pabal transports list`.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "list",
       abstract: "List the transports of config.json, those in use first, and the plugins there are.")
 
     @OptionGroup var common: CommonOptions
@@ -43,7 +44,8 @@ extension Transports {
       let assembly = try Assembly(common)
       let route = try assembly.route([]).map(\.name)
       let transports = assembly.configuration.transports.map {
-        Listing.Transport(name: $0.name, plugin: $0.plugin, place: route.firstIndex(of: $0.name).map { $0 + 1 })
+        Listing.Transport(
+          name: $0.name, plugin: $0.plugin, place: route.firstIndex(of: $0.name).map { $0 + 1 })
       }.sorted { ($0.place ?? .max, $0.name) < ($1.place ?? .max, $1.name) }
       let plugins = assembly.loader.names().map { name in
         do throws(Diagnostic) {
@@ -75,7 +77,7 @@ extension Transports {
   /// `pabal transports show`.
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show the settings a transport or plugin declares.")
+      commandName: "show", abstract: "Show the settings a transport or plugin declares.")
 
     @Argument(help: "A transport of config.json, a plugin's name, or a path to a .so file.")
     var name: String

@@ -12,12 +12,13 @@ SCRIPT: "security" tls|starttls|none, "offers" [EHLO words], "offersBefore" [EHL
 
 FAULTS maps a place to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, octets,
 final, rset, quit. An act is {"reply": TEXT, "raw": BASE64, "split": true, "close": true, "reset": true,
-"stall": true, "after": OCTETS (octets only), "flood": TEXT, "extra": TEXT, "skip": N}: split sends single octets,
+"stall": true, "freeze": true, "after": OCTETS (octets only), "flood": TEXT, "extra": TEXT, "skip": N}: split sends single octets,
 flood repeats TEXT until the peer has gone, extra follows the ordinary reply, skip acts only from the Nth time on.
 """
 import base64
 import hashlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -87,6 +88,14 @@ class Session:
         self.listener.report["stalled"] += 1
         while True:
             self.more()
+            self.buffer = b""
+
+    def freeze(self):
+        """Neither reads nor writes until the peer has gone."""
+        watch = select.poll()
+        watch.register(self.raw.fileno(), select.POLLHUP | select.POLLRDHUP | select.POLLERR)
+        watch.poll(60_000)
+        raise Gone()
 
     def act(self, place, reply):
         """Does the act for `place`, or replies; False when the ordinary course is broken."""
@@ -105,6 +114,8 @@ class Session:
                 self.write(act["flood"].encode())
         if act.get("stall"):
             self.stall()
+        if act.get("freeze"):
+            self.freeze()
         answer = None
         if "raw" in act:
             answer = base64.b64decode(act["raw"])
@@ -154,6 +165,7 @@ class Session:
             elif verb == "AUTH":
                 self.auth(text)
             elif verb == "MAIL":
+                sender = None
                 if self.act("mail", "250 2.1.0 sender ok"):
                     sender, recipients, params = text[10:].split(">")[0][1:], [], text.split(">", 1)[-1].strip()
             elif verb == "RCPT":
@@ -277,6 +289,7 @@ class Session:
     def dotted(self):
         received = bytearray()
         while True:
+            known = max(0, len(received) - 4)
             received += self.buffer
             self.buffer = b""
             act = self.fault_at(len(received))
@@ -286,7 +299,7 @@ class Session:
             if received.startswith(b".\r\n"):
                 end, skip = 0, 3
             else:
-                end = received.find(b"\r\n.\r\n")
+                end = received.find(b"\r\n.\r\n", known)
                 skip = 5
                 if end >= 0:
                     end, skip = end + 2, 3
@@ -307,8 +320,14 @@ class Session:
         if len(octets) < 20_000:
             mail["octets"] = base64.b64encode(octets).decode()
         report["whole"].append(mail)
-        if self.act("final", f"250 2.0.0 Ok: queued as H{len(report['taken'])}"):
-            report["taken"].append(mail)
+        # The report must hold it before the peer can ask.
+        report["taken"].append(mail)
+        ordinary = False
+        try:
+            ordinary = self.act("final", f"250 2.0.0 Ok: queued as H{len(report['taken'])}")
+        finally:
+            if not ordinary and not self.faults.get("final", {}).get("taken"):
+                report["taken"].remove(mail)
 
 
 class Listener:

@@ -57,8 +57,8 @@ public struct Configuration: Sendable {
 
   private init?(_ root: ConfigurationObject, file: String, providers: [any AccountProvider]) {
     _ = root.optional("$schema")?.text()
+    let route = TransportConfiguration.route(in: root)
     let transports = TransportConfiguration.all(in: root)
-    let route = TransportConfiguration.route(in: root, among: transports)
     let accounts = AccountConfiguration.all(in: root, providers: providers)
     let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)

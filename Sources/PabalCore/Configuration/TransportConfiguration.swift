@@ -44,11 +44,11 @@ public struct TransportConfiguration: Sendable, Unshown {
   }
 
   /// The names that `transport` gives, a name or a list of them, or `nil` after an error.
-  static func route(in root: ConfigurationObject, among transports: [TransportConfiguration]?) -> [String]? {
-    let defined = definedNames(in: root)
+  static func route(in root: ConfigurationObject) -> [String]? {
+    let defined = definedNames(in: root.value)
+    let example = defined?.first(where: isPlainKey) ?? "console"
     let value = root.required(
-      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(defined?.first ?? "console")\""
-    )
+      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(example)\"")
     guard let value else { return nil }
     let names: [ConfigurationValue]
     switch value.node.value {
@@ -73,9 +73,11 @@ public struct TransportConfiguration: Sendable, Unshown {
   }
 
   // From the file, not from what could be read of it: a faulty entry is still the one that was meant.
-  private static func definedNames(in root: ConfigurationObject) -> [String]? {
-    guard case .object(let members) = root.optional("transports")?.node.value else { return nil }
-    return members.map(\.key)
+  private static func definedNames(in root: ConfigurationValue) -> [String]? {
+    guard case .object(let members) = root.node.value,
+      case .object(let transports) = members.first(where: { $0.key == "transports" })?.node.value
+    else { return nil }
+    return transports.map(\.key)
   }
 }
 

@@ -1,48 +1,70 @@
 /// Base64 (RFC 4648) over octets.
 enum Base64 {
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+  // A static string lies in the program itself: nothing to initialise, and no bounds to check for an index
+  // that six bits hold.
+  private static var alphabet: UnsafePointer<UInt8> {
+    ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" as StaticString).utf8Start
+  }
 
   /// Appends the encoded octets, padded, on one line.
   static func append(_ source: Span<UInt8>, to octets: inout [UInt8]) {
-    octets.append(addingCapacity: (source.count + 2) / 3 * 4) { (output: inout OutputSpan<UInt8>) in
-      append(source, 0..<source.count, to: &output)
-    }
+    append(source, lineLength: max(source.count, 1), end: 0, to: &octets)
   }
 
   /// Appends the encoded octets in lines of 76, each ended by CRLF.
   static func append(lines source: Span<UInt8>, to octets: inout [UInt8]) {
-    let lines = (source.count + 56) / 57
-    octets.append(addingCapacity: (source.count + 2) / 3 * 4 + 2 * lines) {
-      (output: inout OutputSpan<UInt8>) in
-      var start = 0
-      while start < source.count {
-        let end = min(start + 57, source.count)
-        append(source, start..<end, to: &output)
-        output.append(UInt8(ascii: "\r"))
-        output.append(UInt8(ascii: "\n"))
-        start = end
+    append(source, lineLength: 57, end: 2, to: &octets)
+  }
+
+  private static func append(_ source: Span<UInt8>, lineLength: Int, end: Int, to octets: inout [UInt8]) {
+    let lines = (source.count + lineLength - 1) / lineLength
+    let length = (source.count + 2) / 3 * 4 + end * lines
+    octets.append(addingCapacity: length) { (output: inout OutputSpan<UInt8>) in
+      output.withUnsafeMutableBufferPointer { buffer, count in
+        source.withUnsafeBufferPointer { source in
+          // One pointer for many short steps: an append each took three times as long.
+          guard var target = buffer.baseAddress, let base = source.baseAddress else { return }
+          var start = 0
+          while start < source.count {
+            let next = min(start + lineLength, source.count)
+            target = encode(base + start, next - start, to: target)
+            if end > 0 {
+              target[0] = 0x0D
+              target[1] = 0x0A
+              target += 2
+            }
+            start = next
+          }
+          count = length
+        }
       }
     }
   }
 
-  private static func append(_ source: Span<UInt8>, _ range: Range<Int>, to output: inout OutputSpan<UInt8>) {
-    let alphabet = alphabet.span
-    var i = range.lowerBound
-    while i + 2 < range.upperBound {
+  /// Writes four octets for each three begun, and gives the place behind them.
+  private static func encode(
+    _ source: UnsafePointer<UInt8>, _ count: Int, to start: UnsafeMutablePointer<UInt8>
+  ) -> UnsafeMutablePointer<UInt8> {
+    let alphabet = alphabet
+    var target = start
+    var i = 0
+    while i + 2 < count {
       let group = Int(source[i]) << 16 | Int(source[i + 1]) << 8 | Int(source[i + 2])
-      output.append(alphabet[group >> 18])
-      output.append(alphabet[group >> 12 & 63])
-      output.append(alphabet[group >> 6 & 63])
-      output.append(alphabet[group & 63])
+      target[0] = alphabet[group >> 18]
+      target[1] = alphabet[group >> 12 & 63]
+      target[2] = alphabet[group >> 6 & 63]
+      target[3] = alphabet[group & 63]
+      target += 4
       i += 3
     }
-    guard i < range.upperBound else { return }
-    let isPair = i + 1 < range.upperBound
+    guard i < count else { return target }
+    let isPair = i + 1 < count
     let group = Int(source[i]) << 16 | (isPair ? Int(source[i + 1]) << 8 : 0)
-    output.append(alphabet[group >> 18])
-    output.append(alphabet[group >> 12 & 63])
-    output.append(isPair ? alphabet[group >> 6 & 63] : UInt8(ascii: "="))
-    output.append(UInt8(ascii: "="))
+    target[0] = alphabet[group >> 18]
+    target[1] = alphabet[group >> 12 & 63]
+    target[2] = isPair ? alphabet[group >> 6 & 63] : UInt8(ascii: "=")
+    target[3] = UInt8(ascii: "=")
+    return target + 4
   }
 
   /// The octets, white space passed over; `nil` where it is no base64. Missing padding is forgiven.

@@ -26,61 +26,65 @@ struct EncodedWords {
     index = text.startIndex
     // The space before the word counts too.
     room = min(75, 78 - column - 1) - EncodedWords.frame
+    let octets = text.utf8Span.span
     var length = 0
     var largest = 0
     var start = text.startIndex
-    while start < text.endIndex {
+    var offset = 0
+    while offset < octets.count {
       let end = text.index(after: start)
-      let cost = EncodedWords.cost(of: text.utf8[start..<end])
+      let next = offset + text.utf8.distance(from: start, to: end)
+      let cost = EncodedWords.quotedLength(octets, offset..<next)
       length += cost
       largest = max(largest, cost)
       start = end
+      offset = next
     }
-    usesBase64 = length > EncodedWords.base64Length(text.utf8.count) || largest > EncodedWords.fullRoom
+    usesBase64 = length > EncodedWords.base64Length(octets.count) || largest > EncodedWords.fullRoom
   }
 
   mutating func next() -> Word? {
-    guard index < text.endIndex else { return nil }
+    let text = text
+    let octets = text.utf8Span.span
+    guard offset < octets.count else { return nil }
     let start = offset
     var cost = 0
-    while index < text.endIndex {
+    while offset < octets.count {
       let end = text.index(after: index)
-      let grapheme = text.utf8[index..<end]
-      let graphemeCost = usesBase64 ? grapheme.count : EncodedWords.cost(of: grapheme)
+      let next = offset + text.utf8.distance(from: index, to: end)
+      let graphemeCost = self.cost(octets, offset..<next)
       if !fits(cost + graphemeCost) {
         if offset > start { break }
+        // What is left of the first line may be too short for what fits the next.
         if room < EncodedWords.fullRoom {
-          // What is left of the first line is too short.
           startLine()
           continue
         }
-        // Longer than any word: between code points, then.
-        let nextScalar = text.unicodeScalars.index(after: index)
-        return take(scalarsFrom: index, first: nextScalar, start: start)
+        takeScalars(octets)
+        break
       }
       cost += graphemeCost
-      offset += grapheme.count
+      offset = next
       index = end
     }
     return word(from: start)
   }
 
-  private mutating func take(scalarsFrom first: String.Index, first next: String.Index, start: Int) -> Word {
+  /// Takes as many code points as fit one word, of a grapheme that doesn't fit any.
+  private mutating func takeScalars(_ octets: Span<UInt8>) {
     var cost = 0
-    var current = first
-    var next = next
-    while true {
-      let scalar = text.utf8[current..<next]
-      let scalarCost = usesBase64 ? scalar.count : EncodedWords.cost(of: scalar)
-      guard fits(cost + scalarCost) else { break }
-      cost += scalarCost
-      offset += scalar.count
-      current = next
-      guard current < text.endIndex else { break }
-      next = text.unicodeScalars.index(after: current)
+    while offset < octets.count {
+      let end = text.unicodeScalars.index(after: index)
+      let next = offset + text.utf8.distance(from: index, to: end)
+      cost += self.cost(octets, offset..<next)
+      guard fits(cost) else { return }
+      offset = next
+      index = end
     }
-    index = current
-    return word(from: start)
+  }
+
+  private func cost(_ octets: Span<UInt8>, _ range: Range<Int>) -> Int {
+    usesBase64 ? range.count : EncodedWords.quotedLength(octets, range)
   }
 
   private mutating func word(from start: Int) -> Word {
@@ -123,10 +127,10 @@ struct EncodedWords {
 
   private static func base64Length(_ count: Int) -> Int { (count + 2) / 3 * 4 }
 
-  private static func cost(of octets: Substring.UTF8View) -> Int {
-    var cost = 0
-    for octet in octets { cost += octet == UInt8(ascii: " ") || isPlain(octet) ? 1 : 3 }
-    return cost
+  private static func quotedLength(_ octets: Span<UInt8>, _ range: Range<Int>) -> Int {
+    var length = 0
+    for i in range { length += octets[i] == UInt8(ascii: " ") || isPlain(octets[i]) ? 1 : 3 }
+    return length
   }
 
   /// RFC 2047, 5 (3): what may stand for itself even in a display name.

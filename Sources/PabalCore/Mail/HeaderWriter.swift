@@ -35,7 +35,14 @@ struct HeaderWriter: ~Copyable {
   mutating func append(_ name: String, _ content: HeaderText) {
     begin(name)
     let text = content.text.utf8Span.span
-    if isPlain(text) { append(plain: text) } else { append(encoded: content) }
+    var firstWord = 0
+    while firstWord < text.count, text[firstWord] != UInt8(ascii: " ") { firstWord += 1 }
+    // Many readers take the fold for a part of the text when it stands before the first word.
+    if isPlain(text), column + 1 + firstWord <= 78 {
+      append(plain: text)
+    } else {
+      append(encoded: content)
+    }
     fold()
   }
 

@@ -41,14 +41,17 @@ struct LineScanner {
       nextLF = LineScanner.find(0x0A, in: octets, from: position)
       return Line(content: start..<end, next: position, end: .lf)
     }
-    let isPair = nextLF == end + 1
+    let isPair = nextLF == end + 1 && nextLF < octets.count
     position = end + (isPair ? 2 : 1)
     nextCR = LineScanner.find(0x0D, in: octets, from: position)
     if isPair { nextLF = LineScanner.find(0x0A, in: octets, from: position) }
     return Line(content: start..<end, next: position, end: isPair ? .crlf : .cr)
   }
 
-  private static func find(_ octet: UInt8, in octets: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+  /// Where an octet is first found at or after `start`; the buffer's count where it isn't.
+  static func find(_ octet: UInt8, in octets: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+    // Runs of line ends are common, and a call for each is not cheap.
+    if start < octets.count, octets[start] == octet { return start }
     guard start < octets.count, let base = octets.baseAddress,
       let found = memchr(base + start, Int32(octet), octets.count - start)
     else { return octets.count }

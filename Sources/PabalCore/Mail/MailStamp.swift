@@ -35,15 +35,11 @@ public struct MailStamp: Sendable, Hashable {
     var seconds = time.tv_sec
     var parts = tm()
     localtime_r(&seconds, &parts)
-    var random = [UInt8]()
-    var generator = SystemRandomNumberGenerator()
-    for _ in 0..<5 {
-      var word = generator.next()
-      for _ in 0..<8 {
-        random.append(UInt8(truncatingIfNeeded: word))
-        word >>= 8
-      }
-    }
+    // One call for all of it, where SystemRandomNumberGenerator makes one for each eight octets; up to 256
+    // octets it gives all or nothing.
+    var random = [UInt8](repeating: 0, count: 40)
+    let status = getentropy(&random, random.count)
+    precondition(status == 0, "the kernel gives no random numbers")
     return MailStamp(
       milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000,
       zone: parts.tm_gmtoff / 60, random: random)

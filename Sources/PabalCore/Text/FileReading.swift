@@ -23,7 +23,9 @@ public struct FileProblem: Error, Sendable, Hashable {
 
   /// What is wrong; one sentence without its full stop.
   public var what: String {
-    switch kind {
+    // A name with a line break in it must not make two lines of one error.
+    let path = path.holdsControlCharacter ? quoted(path) : path
+    return switch kind {
     case .notFound: "there is no file \(path)"
     case .notPermitted: "\(path) may not be read by this user"
     case .directory: "\(path) is a folder, not a file"

@@ -1,33 +1,47 @@
 internal import PabalCore
 
 /// A message made ready to be filled in, in all its languages.
-struct CompiledMessage: Sendable {
+final class CompiledMessage: Sendable {
   let name: String
   let declaration: Declaration
   /// By language tag in small letters.
   let languages: [String: CompiledLanguage]
-  /// The numbers of the variables that some language uses.
-  let used: [Int]
-}
+  /// The variables that some language uses and that the site gives no value for.
+  private let asked: [Input]
+  /// The variables that some language uses and that the site gives a value for.
+  private let given: [Input]
 
-/// One language of a message.
-struct CompiledLanguage: Sendable {
-  /// The tag as its file is named.
-  let tag: String
-  let words: LanguageWords
-  let fields: [Field]
-  let subject: StepList
-  let text: StepList
-  let html: StepList
-}
+  /// What a render asks of a variable.
+  private final class Input: Sendable {
+    let number: Int
+    let name: String
+    let kind: VariableKind
+    let purpose: String
+    let fallback: FitValue?
 
-extension CompiledMessage {
-  /// The values as a mail shows them: filled up, checked, in a language's words.
-  struct Shown {
-    var text: String
-    var reading: String?
-    var isCode: Bool
+    init(_ variable: Declaration.Variable, number: Int) {
+      self.number = number
+      name = variable.name
+      kind = variable.kind
+      purpose = variable.purpose
+      fallback = variable.fallback
+    }
   }
+
+  init(name: String, declaration: Declaration, languages: [String: CompiledLanguage]) {
+    self.name = name
+    self.declaration = declaration
+    self.languages = languages
+    let used = Set(languages.values.flatMap(\.whole.variables)).sorted()
+    let inputs = used.map {
+      (Input(declaration.variables[$0], number: $0), declaration.variables[$0].isOfSite)
+    }
+    asked = inputs.compactMap { $1 ? nil : $0 }
+    given = inputs.compactMap { $1 ? $0 : nil }
+  }
+
+  /// The numbers of the variables that rendering needs a value for.
+  var required: Set<Int> { Set((asked + given).filter { $0.fallback == nil }.map(\.number)) }
 
   /// The example of every variable.
   var examples: [String: MessageValue] {
@@ -36,117 +50,77 @@ extension CompiledMessage {
     return examples
   }
 
-  /// The values given, or what stands in their place, for every variable that is used.
-  func fill(_ given: [String: MessageValue]) throws(MessageError) -> [FitValue?] {
-    var values = [FitValue?](repeating: nil, count: declaration.variables.count)
-    var taken = 0
-    for number in used {
-      let variable = declaration.variables[number]
-      if let value = given[variable.name] {
-        taken += 1
-        do throws(UnfitValue) {
-          values[number] = try variable.kind.fit(value)
-        } catch {
-          throw .unfitValue(variable: variable.name, message: name, what: error.what, cure: error.cure)
-        }
-      } else if let fallback = variable.fallback {
-        values[number] = fallback
-      } else {
-        throw .missingVariable(variable.name, message: name, purpose: variable.purpose)
-      }
-    }
-    if taken != given.count { try refuseUnknown(given) }
-    return values
+  /// Subject, text and HTML in one of its languages.
+  func render(
+    _ language: CompiledLanguage, _ values: [String: MessageValue]
+  ) throws(MessageError) -> CompiledLanguage.Mail {
+    var filled = FilledValues(count: declaration.variables.count)
+    let taken = try take(asked, from: values, into: &filled)
+    // What the site gives stands in the steps already, unless this mail has its own.
+    if taken == values.count { return language.lean.render(filled, words: language.words) }
+    if taken + (try take(given, from: values, into: &filled)) != values.count { try refuseUnknown(values) }
+    return language.whole.render(filled, words: language.words)
   }
 
-  private func refuseUnknown(_ given: [String: MessageValue]) throws(MessageError) {
-    for name in given.keys.sorted() where declaration.index[name] == nil {
+  private func take(
+    _ inputs: [Input], from values: [String: MessageValue], into filled: inout FilledValues
+  ) throws(MessageError) -> Int {
+    var taken = 0
+    for input in inputs {
+      if let value = values[input.name] {
+        taken += 1
+        do throws(UnfitValue) {
+          filled[input.number] = try input.kind.fit(value)
+        } catch {
+          throw .unfitValue(variable: input.name, message: name, what: error.what, cure: error.cure)
+        }
+      } else if let fallback = input.fallback {
+        filled[input.number] = fallback
+      } else {
+        throw .missingVariable(input.name, message: name, purpose: input.purpose)
+      }
+    }
+    return taken
+  }
+
+  private func refuseUnknown(_ values: [String: MessageValue]) throws(MessageError) {
+    for name in values.keys.sorted() where declaration.index[name] == nil {
       let near = nearest(to: name, among: declaration.variables.map(\.name))
       throw .unknownVariable(name, message: self.name, nearest: near)
     }
+    // A declared variable that no language uses is nobody's mistake here; lint tells of it.
   }
 }
 
-extension CompiledLanguage {
-  /// Subject, text and HTML with the values in their places.
-  func render(
-    _ values: [FitValue?], of variables: [Declaration.Variable]
-  ) -> (subject: String, text: String, html: String) {
-    var shown = [CompiledMessage.Shown?](repeating: nil, count: values.count)
-    for index in values.indices {
-      guard let value = values[index] else { continue }
-      shown[index] = show(value, of: variables[index])
-    }
-    // Every field is written once, however often it stands in the mail.
-    var octets: [UInt8] = []
-    octets.reserveCapacity(512)
-    var ends: [Int] = []
-    ends.reserveCapacity(fields.count)
-    for field in fields {
-      switch field {
-      case .value(let variable, let encoding):
-        if var text = shown[variable]?.text { text.withUTF8 { encoding.append($0, to: &octets) } }
-      case .particle(let particle, let variable):
-        let sound = shown[variable].flatMap { value in
-          value.reading.flatMap { LastSound.of($0) } ?? LastSound.of(value.text, digitByDigit: value.isCode)
-        }
-        octets.append(contentsOf: particle.form(after: sound).utf8)
-      }
-      ends.append(octets.count)
-    }
-    return octets.withUnsafeBufferPointer { octets in
-      ends.withUnsafeBufferPointer { ends in
-        let filled = FilledFields(octets: octets, ends: ends)
-        return (subject.string(filled), text.string(filled), html.string(filled))
-      }
-    }
-  }
+/// The values of a mail by the numbers of their variables.
+struct FilledValues {
+  private var values: [FitValue]
 
-  private func show(_ value: FitValue, of variable: Declaration.Variable) -> CompiledMessage.Shown {
-    switch value {
-    case .text(let text, let reading):
-      CompiledMessage.Shown(text: text, reading: reading, isCode: variable.kind == .code)
-    case .duration(let seconds):
-      CompiledMessage.Shown(text: words.duration(seconds: seconds), reading: nil, isCode: false)
-    case .time(let seconds, let offset):
-      CompiledMessage.Shown(
-        text: words.time(secondsSince1970: seconds, offset: offset, withDate: variable.withDate),
-        reading: nil, isCode: false)
-    }
+  init(count: Int) { values = [FitValue](repeating: .text("", reading: nil), count: count) }
+
+  subscript(number: Int) -> FitValue {
+    get { values[number] }
+    set { values[number] = newValue }
   }
 }
 
-/// All fields' octets in a row, and where each ends.
-struct FilledFields {
-  let octets: UnsafeBufferPointer<UInt8>
-  let ends: UnsafeBufferPointer<Int>
+/// One language of a message.
+final class CompiledLanguage: Sendable {
+  /// What a render gives.
+  typealias Mail = (subject: String, text: String, html: String)
 
-  func range(_ field: Int) -> Range<Int> { (field == 0 ? 0 : ends[field - 1])..<ends[field] }
-}
+  /// The tag as its file is named.
+  let tag: String
+  let words: LanguageWords
+  /// Asks for every value.
+  let whole: Plan
+  /// Has the site's values among its literals.
+  let lean: Plan
 
-extension StepList {
-  /// The literals with the fields between them.
-  func string(_ fields: FilledFields) -> String {
-    var size = octets.count
-    for step in steps { size += fields.range(step.field).count }
-    return String(unsafeUninitializedCapacity: size) { output in
-      octets.withUnsafeBytes { octets in
-        let output = UnsafeMutableRawBufferPointer(output)
-        var written = 0
-        var read = 0
-        func append(_ part: UnsafeRawBufferPointer.SubSequence) {
-          guard !part.isEmpty else { return }
-          output[written..<(written + part.count)].copyBytes(from: part)
-          written += part.count
-        }
-        for step in steps {
-          append(octets[read..<step.end])
-          read = step.end
-          append(UnsafeRawBufferPointer(fields.octets)[fields.range(step.field)])
-        }
-        append(octets[read..<octets.count])
-        return written
-      }
-    }
+  init(tag: String, whole: Plan, siteValues: [Int: FitValue]) {
+    self.tag = tag
+    words = LanguageWords(tag)
+    self.whole = whole
+    lean = whole.folding(siteValues, words: words)
   }
 }

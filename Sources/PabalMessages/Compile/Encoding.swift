@@ -8,14 +8,33 @@ extension Encoding {
     }
   }
 
-  /// Appends a value's octets, written for this place.
-  func append(_ value: UnsafeBufferPointer<UInt8>, to octets: inout [UInt8]) {
+  /// A value, written for this place.
+  func written(_ value: String) -> String {
+    var value = value
+    return value.withUTF8 { octets -> String? in
+      if octets.allSatisfy(isSafe) { return nil }
+      var written: [UInt8] = []
+      switch self {
+      case .plain: return nil
+      case .html: Encoding.appendHTML(octets, to: &written)
+      case .address: Encoding.appendAddress(octets, isHTML: false, to: &written)
+      case .addressHTML: Encoding.appendAddress(octets, isHTML: true, to: &written)
+      case .addressPart: Encoding.appendAddressPart(octets, to: &written)
+      }
+      return String(decoding: written, as: UTF8.self)
+    } ?? value
+  }
+
+  /// Whether an octet stays as it is; most values hold no other.
+  private func isSafe(_ octet: UInt8) -> Bool {
     switch self {
-    case .plain: octets.append(contentsOf: value)
-    case .html: Encoding.appendHTML(value, to: &octets)
-    case .address: Encoding.appendAddress(value, isHTML: false, to: &octets)
-    case .addressHTML: Encoding.appendAddress(value, isHTML: true, to: &octets)
-    case .addressPart: Encoding.appendAddressPart(value, to: &octets)
+    case .plain: true
+    case .html:
+      octet != UInt8(ascii: "&") && octet != UInt8(ascii: "<") && octet != UInt8(ascii: ">")
+        && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "'")
+    // Letters and digits; the rest is not worth a second list.
+    case .address, .addressHTML, .addressPart:
+      (0x61...0x7A).contains(octet) || (0x41...0x5A).contains(octet) || (0x30...0x39).contains(octet)
     }
   }
 

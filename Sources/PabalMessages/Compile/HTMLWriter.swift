@@ -1,6 +1,6 @@
 /// Writes a document as HTML, with the style sheet's rules beside every element.
 struct HTMLWriter {
-  private(set) var builder: StepBuilder
+  private var builder: StepBuilder
   private var table: FieldTable
   private let kinds: [VariableKind]
   private let styles: StyleSheet
@@ -19,19 +19,12 @@ struct HTMLWriter {
     return writer.builder.list
   }
 
-  private init(builder: StepBuilder, table: FieldTable, kinds: [VariableKind], styles: StyleSheet) {
-    self.builder = builder
-    self.table = table
-    self.kinds = kinds
-    self.styles = styles
-  }
-
   private mutating func write(blocks: [MarkdownNode], isTight: Bool, class name: String? = nil) {
     for block in blocks {
       switch block.kind {
-      case .paragraph where block.isCodeAlone:
+      case .loneCode(let code):
         open("p", class: "code")
-        append(block.children[0].words)
+        append(code)
         close("p")
       case .paragraph where isTight:
         write(parts: block.children)

@@ -65,9 +65,36 @@ struct LanguageWriter {
         Diagnostic(
           "a variable where none can stand", cure: "move it into the text", file: text.tagged.source.file))
     }
-    let compiled = CompiledLanguage(
-      tag: tag, words: LanguageWords(tag), fields: table.fields, subject: subject, text: plainSteps, html: html)
+    mistakes += missingCodes(plainSteps, html, fields: table.fields, plain: plain, html: byHand)
+    let plan = Plan(
+      subject: subject, text: plainSteps, html: html, fields: table.fields, variables: declaration.variables)
+    var siteValues: [Int: FitValue] = [:]
+    for (number, variable) in declaration.variables.enumerated() where variable.isOfSite {
+      siteValues[number] = variable.fallback
+    }
+    let compiled = CompiledLanguage(tag: tag, whole: plan, siteValues: siteValues)
     return (compiled, mistakes)
+  }
+
+  /// The code must stand in both parts.
+  private func missingCodes(
+    _ plainSteps: StepList, _ htmlSteps: StepList, fields: [Field], plain: TaggedText?, html: HTMLTemplate?
+  ) -> [Diagnostic] {
+    let parts = [
+      ("text", plainSteps, plain?.source.file), ("HTML", htmlSteps, html?.file),
+    ]
+    return parts.flatMap { words, list, byHand -> [Diagnostic] in
+      let shown = Set(
+        list.steps.compactMap { step -> Int? in
+          if case .value(let variable, _) = fields[step.field] { variable } else { nil }
+        })
+      return declaration.variables.enumerated().compactMap { number, variable -> Diagnostic? in
+        guard variable.kind == .code, !shown.contains(number) else { return nil }
+        return Diagnostic(
+          "the \(words) does not show {{\(variable.name)}}", cure: "put `{{\(variable.name)}}` in it",
+          file: byHand ?? text.tagged.source.file)
+      }
+    }
   }
 
   private static func fill(
@@ -84,7 +111,8 @@ struct LanguageWriter {
         func mistake(_ what: String, _ cure: String) {
           mistakes.append(
             Diagnostic(
-              what, cure: cure, file: template.file, position: template.tagged.position(ofPlaceholder: number)))
+              what, cure: cure, file: template.file, position: template.tagged.position(ofPlaceholder: number)
+            ))
         }
         let name = placeholder.name
         if variables[name] == nil, DeclarationReader.slots.contains(name) {
@@ -119,7 +147,8 @@ extension HTMLTemplate {
 extension StepList {
   /// Whether a placeholder was left among the literals.
   fileprivate var holdsPlaceholder: Bool {
-    for (index, octet) in octets.enumerated() where octet >= 0xEE && octet <= 0xEF && index + 2 < octets.count {
+    for (index, octet) in octets.enumerated() where octet >= 0xEE && octet <= 0xEF && index + 2 < octets.count
+    {
       let scalar = UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
       if SourceText.placeholders.contains(scalar | UInt32(octets[index + 2] & 0x3F)) { return true }
     }

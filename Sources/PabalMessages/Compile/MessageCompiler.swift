@@ -61,16 +61,7 @@ struct MessageCompiler {
           severity: .warning))
     }
     guard !hasErrors else { return nil }
-    var used: Set<Int> = []
-    for language in languages.values {
-      for field in language.fields {
-        switch field {
-        case .value(let variable, _), .particle(_, let variable): used.insert(variable)
-        }
-      }
-    }
-    let message = CompiledMessage(
-      name: files.name, declaration: declaration, languages: languages, used: used.sorted())
+    let message = CompiledMessage(name: files.name, declaration: declaration, languages: languages)
     checkExamples(message)
     return message
   }
@@ -87,24 +78,25 @@ struct MessageCompiler {
     declaration = reader.declaration
     for (index, variable) in declaration.variables.enumerated() {
       guard let written = site[variable.name] else { continue }
-      setFallback(written, ofVariable: index)
+      setSiteValue(written, ofVariable: index)
     }
     // A layout may use what the whole site has, whatever this message declares.
     for (name, _) in layout.names where declaration.index[name] == nil {
       guard let written = site[name], !DeclarationReader.slots.contains(name) else { continue }
       declaration.append(
         Declaration.Variable(
-          name: name, purpose: "a value of the whole site", kind: .text, example: .text(written, reading: nil),
+          name: name, purpose: "a value of the whole site", kind: .text,
+          example: .text(written, reading: nil),
           exampleWritten: .text(written), fallback: nil, withDate: false, position: nil))
-      setFallback(written, ofVariable: declaration.variables.count - 1)
+      setSiteValue(written, ofVariable: declaration.variables.count - 1)
     }
   }
 
-  private mutating func setFallback(_ written: String, ofVariable index: Int) {
+  private mutating func setSiteValue(_ written: String, ofVariable index: Int) {
     let variable = declaration.variables[index]
     let reading = site[variable.name + MessageValue.readingSuffix]
     do throws(UnfitValue) {
-      declaration.setFallback(try variable.kind.fit(.text(written, reading: reading)), ofVariable: index)
+      declaration.setSiteValue(try variable.kind.fit(.text(written, reading: reading)), ofVariable: index)
     } catch {
       diagnostics.append(
         Diagnostic(error.what, cure: error.cure, path: "messages.variables.\(variable.name)"))
@@ -145,7 +137,8 @@ struct MessageCompiler {
     }
   }
 
-  private mutating func compile(_ part: MessageFiles.Part, namesUsed: inout Set<String>) -> CompiledLanguage? {
+  private mutating func compile(_ part: MessageFiles.Part, namesUsed: inout Set<String>) -> CompiledLanguage?
+  {
     guard let source = source(part) else { return nil }
     let text = MessageText(source)
     diagnostics += text.mistakes
@@ -175,13 +168,16 @@ struct MessageCompiler {
       diagnostics.append(
         Diagnostic(
           "nested deeper than \(MarkdownNode.levels) levels", cure: "take some out", file: source.file,
-          position: text.position(ofBodyLine: 1, column: 1)))
+          position: text.position(ofBodyLine: 2, column: 1)))
       return nil
     }
     var lint = MessageLint(declaration: declaration, language: part.language)
     lint.check(document, of: text)
     lint.check(text.tagged)
-    for tagged in byHand.values { lint.check(tagged) }
+    for tagged in byHand.values {
+      lint.check(tagged)
+      lint.check(tagged, shows: text)
+    }
     diagnostics += lint.findings
     guard !hasErrors else { return nil }
 
@@ -189,8 +185,6 @@ struct MessageCompiler {
       tag: part.language, declaration: declaration, text: text, document: document, layout: layout)
     let (language, mistakes) = writer.write(html: page, plain: byHand["txt"])
     diagnostics += mistakes
-    diagnostics += MessageLint.checkParts(
-      language, of: text, declaration: declaration, files: files, byHand: byHand)
     return language
   }
 
@@ -222,9 +216,9 @@ struct MessageCompiler {
   }
 
   private mutating func checkExamples(_ message: CompiledMessage) {
-    guard let values = try? message.fill(message.examples) else { return }
     for language in message.languages.values.sorted(by: { $0.tag < $1.tag }) {
-      let (subject, _, html) = language.render(values, of: declaration.variables)
+      // The examples fit: they were checked as they were read.
+      guard let (subject, _, html) = try? message.render(language, message.examples) else { continue }
       let file = "\(files.folder)/\(language.tag).md"
       if subject.count > MessageLint.subjectLength {
         diagnostics.append(

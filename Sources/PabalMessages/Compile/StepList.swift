@@ -69,7 +69,9 @@ struct StepBuilder {
   }
 
   /// Text that may hold placeholders, written for its place.
-  mutating func append(_ text: some Sequence<Unicode.Scalar>, as encoding: Encoding, in table: inout FieldTable) {
+  mutating func append(
+    _ text: some Sequence<Unicode.Scalar>, as encoding: Encoding, in table: inout FieldTable
+  ) {
     for scalar in text {
       if let placeholder = scope.tagged.placeholder(scalar) {
         append(placeholder, as: encoding, in: &table)

@@ -1,6 +1,6 @@
 /// Writes a document as the plain text of a mail.
 struct TextWriter {
-  private(set) var builder: StepBuilder
+  private var builder: StepBuilder
   private var table: FieldTable
   private let kinds: [VariableKind]
 
@@ -12,12 +12,6 @@ struct TextWriter {
     writer.write(document.children, first: "", rest: "", isTight: false)
     table = writer.table
     return writer.builder.list
-  }
-
-  private init(builder: StepBuilder, table: FieldTable, kinds: [VariableKind]) {
-    self.builder = builder
-    self.table = table
-    self.kinds = kinds
   }
 
   private static let codeIndent = "    "
@@ -37,10 +31,8 @@ struct TextWriter {
         write(code: code, first: lead, rest: rest)
       case .thematicBreak:
         builder.append(literal: lead + String(repeating: "-", count: 24) + "\n")
-      case .paragraph where block.isCodeAlone:
-        builder.append(literal: lead + TextWriter.codeIndent)
-        write(block.children, rest: rest)
-        builder.append(literal: "\n")
+      case .loneCode(let code):
+        write(code: code, first: lead, rest: rest)
       case .paragraph where block.children.count == 1:
         builder.append(literal: lead)
         if case .link(let url, _) = block.children[0].kind {
@@ -142,7 +134,7 @@ extension MarkdownNode {
   /// The words in it and below, without marks.
   var words: String {
     switch kind {
-    case .text(let text), .code(let text): text
+    case .text(let text), .code(let text), .loneCode(let text): text
     case .softBreak, .lineBreak: " "
     default: children.map(\.words).joined()
     }

@@ -10,6 +10,8 @@ struct Declaration: Sendable {
     var example: FitValue
     var exampleWritten: MessageValue
     var fallback: FitValue?
+    /// Whether the fallback is a value of the whole site.
+    var isOfSite = false
     /// Whether a time is shown with its date.
     var withDate: Bool
     /// Where its name stands in message.json; `nil` for what the site alone gives.
@@ -29,5 +31,8 @@ struct Declaration: Sendable {
     variables.append(variable)
   }
 
-  mutating func setFallback(_ value: FitValue, ofVariable at: Int) { variables[at].fallback = value }
+  mutating func setSiteValue(_ value: FitValue, ofVariable number: Int) {
+    variables[number].fallback = value
+    variables[number].isOfSite = true
+  }
 }

@@ -36,7 +36,9 @@ struct DeclarationReader {
       case "lifetime": declaration.lifetime = lifetime(node, path: path)
       case "variables":
         guard let variables = object(node, path: path) else { break }
-        for variable in unique(variables, path: path) { read(variable, path: "variables.\(variable.key)") }
+        for variable in unique(variables, path: path) {
+          read(variable, path: "variables.\(variable.key.shown)")
+        }
       default: _ = string(node, path: path)
       }
     }
@@ -152,7 +154,7 @@ struct DeclarationReader {
     let words = Choice.allCases.map(\.rawValue)
     let all = words.map { "\"\($0)\"" }.joined(separator: ", ")
     mistake(
-      "\"\(text)\" is none of \(all)",
+      "\"\(text.shown)\" is none of \(all)",
       nearest(to: text, among: words).map { "did you mean \"\($0)\"?" } ?? "choose one of them",
       at: node.position, path: path)
     return nil
@@ -165,7 +167,7 @@ struct DeclarationReader {
     unique(members, path: path).filter { member in
       if keys.contains(member.key) { return true }
       mistake(
-        "there is no \"\(member.key)\"",
+        "there is no \"\(member.key.shown)\"",
         nearest(to: member.key, among: keys).map { "did you mean \"\($0)\"?" }
           ?? "the keys are " + keys.filter { $0 != "$schema" }.joined(separator: ", "),
         at: member.keyPosition, path: path)
@@ -177,7 +179,7 @@ struct DeclarationReader {
     var seen: Set<String> = []
     return members.filter { member in
       if seen.insert(member.key).inserted { return true }
-      mistake("\"\(member.key)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
+      mistake("\"\(member.key.shown)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
       return false
     }
   }

@@ -46,9 +46,7 @@ struct HTMLTemplate: Sendable {
   }
 
   private func string(_ range: Range<Int>) -> String {
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: tagged.scalars[range])
-    return String(view)
+    String(scalars: tagged.scalars[range])
   }
 
   private mutating func readStyles(_ tokens: [HTMLToken]) {

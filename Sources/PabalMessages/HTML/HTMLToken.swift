@@ -173,8 +173,6 @@ struct HTMLReader {
   }
 
   private static func lowercased(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: scalars)
-    return String(view).lowercased()
+    String(scalars: scalars).lowercased()
   }
 }

@@ -1,58 +1,54 @@
-/// Takes a style sheet apart into rules and what is no rule.
+/// Takes a style sheet apart into rules and what is no rule; all that it looks for is ASCII.
 struct StyleReader {
+  /// A stretch of UTF-8.
+  typealias Octets = ArraySlice<UInt8>
+
   /// One part of a style sheet.
   enum Part {
-    case rule(selectors: [String], body: String)
+    case rule(selectors: [Octets], body: Octets)
     /// An at-rule, as it stands.
     case kept(String)
   }
 
-  private let text: [Unicode.Scalar]
+  private let text: [UInt8]
   private var index = 0
   private(set) var mistake: String?
 
-  init(_ css: String) { text = StyleReader.withoutComments(Array(css.unicodeScalars)) }
+  init(_ css: String) { text = StyleReader.withoutComments(Array(css.utf8)) }
 
   mutating func next() -> Part? {
-    while index < text.count, text[index].properties.isWhitespace { index += 1 }
+    while index < text.count, StyleReader.isBlank(text[index]) { index += 1 }
     guard index < text.count, mistake == nil else { return nil }
     let start = index
-    let isAtRule = text[index] == "@"
-    guard let end = skip(until: isAtRule ? ["{", ";"] : ["{"]) else {
+    let isAtRule = text[index] == UInt8(ascii: "@")
+    guard let end = skip(until: UInt8(ascii: "{"), or: isAtRule ? UInt8(ascii: ";") : UInt8(ascii: "{"))
+    else {
       mistake = "a rule without { … }"
       return nil
     }
-    let head = string(start..<end)
-    if text[end] == ";" {
-      index = end + 1
-      return .kept(StyleReader.trimmed(Substring(head)) + ";")
-    }
     index = end + 1
+    if text[end] == UInt8(ascii: ";") {
+      return .kept(String(decoding: StyleReader.squeezed(text[start...end]), as: UTF8.self))
+    }
     guard let close = skipBlock() else {
       mistake = "a { that is never closed"
       return nil
     }
-    if isAtRule { return .kept(StyleReader.squeezed(string(start..<index))) }
-    let selectors = StyleReader.split(head, at: ",").map { StyleReader.trimmed($0) }
-    return .rule(selectors: selectors, body: string((end + 1)..<close))
+    if isAtRule { return .kept(String(decoding: StyleReader.squeezed(text[start..<index]), as: UTF8.self)) }
+    return .rule(
+      selectors: StyleReader.split(text[start..<end], at: UInt8(ascii: ",")), body: text[(end + 1)..<close])
   }
 
-  private func string(_ range: Range<Int>) -> String {
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: text[range])
-    return String(view)
-  }
-
-  /// The place of the next of `stops`, quotes passed over.
-  private func skip(until stops: Set<Unicode.Scalar>) -> Int? {
-    var quote: Unicode.Scalar?
+  /// The place of the next of two octets, quotes passed over.
+  private func skip(until one: UInt8, or other: UInt8) -> Int? {
+    var quote: UInt8?
     for place in index..<text.count {
-      let scalar = text[place]
+      let octet = text[place]
       if let open = quote {
-        if scalar == open { quote = nil }
-      } else if scalar == "\"" || scalar == "'" {
-        quote = scalar
-      } else if stops.contains(scalar) {
+        if octet == open { quote = nil }
+      } else if StyleReader.isQuote(octet) {
+        quote = octet
+      } else if octet == one || octet == other {
         return place
       }
     }
@@ -62,69 +58,88 @@ struct StyleReader {
   /// Goes past the `}` that closes the block just opened, and says where it is.
   private mutating func skipBlock() -> Int? {
     var depth = 1
-    while let place = skip(until: ["{", "}"]) {
+    while let place = skip(until: UInt8(ascii: "{"), or: UInt8(ascii: "}")) {
       index = place + 1
-      depth += text[place] == "{" ? 1 : -1
+      depth += text[place] == UInt8(ascii: "{") ? 1 : -1
       if depth == 0 { return place }
     }
     return nil
   }
 
-  private static func withoutComments(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
-    var kept: [Unicode.Scalar] = []
+  private static func withoutComments(_ text: [UInt8]) -> [UInt8] {
+    let (slash, star) = (UInt8(ascii: "/"), UInt8(ascii: "*"))
+    var kept: [UInt8] = []
+    kept.reserveCapacity(text.count)
     var index = 0
     while index < text.count {
-      if text[index] == "/", index + 1 < text.count, text[index + 1] == "*" {
+      if text[index] == slash, index + 1 < text.count, text[index + 1] == star {
         index += 3
-        while index < text.count, !(text[index] == "/" && text[index - 1] == "*") { index += 1 }
-        index += 1
+        while index < text.count, !(text[index] == slash && text[index - 1] == star) { index += 1 }
       } else {
         kept.append(text[index])
-        index += 1
       }
+      index += 1
     }
     return kept
   }
 
-  /// The parts between separators, those in quotes and brackets passed over.
-  static func split(_ text: String, at separator: Character) -> [Substring] {
-    var parts: [Substring] = []
+  /// The parts between separators, those in quotes and brackets passed over, each without blanks around it.
+  static func split(_ text: Octets, at separator: UInt8) -> [Octets] {
+    var parts: [Octets] = []
     var start = text.startIndex
-    var quote: Character?
+    var quote: UInt8?
     var depth = 0
     for index in text.indices {
-      let character = text[index]
+      let octet = text[index]
       if let open = quote {
-        if character == open { quote = nil }
-      } else if character == "\"" || character == "'" {
-        quote = character
-      } else if character == "(" {
+        if octet == open { quote = nil }
+      } else if isQuote(octet) {
+        quote = octet
+      } else if octet == UInt8(ascii: "(") {
         depth += 1
-      } else if character == ")" {
+      } else if octet == UInt8(ascii: ")") {
         depth -= 1
-      } else if character == separator, depth <= 0 {
-        parts.append(text[start..<index])
-        start = text.index(after: index)
+      } else if octet == separator, depth <= 0 {
+        parts.append(trimmed(text[start..<index]))
+        start = index + 1
       }
     }
-    parts.append(text[start...])
+    parts.append(trimmed(text[start...]))
     return parts
   }
 
-  /// Without blanks around it, and with one blank for each run of them.
-  static func trimmed(_ text: Substring) -> String {
-    text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  /// Without the blanks around it.
+  static func trimmed(_ text: Octets) -> Octets {
+    var text = text
+    while let first = text.first, isBlank(first) { text = text.dropFirst() }
+    while let last = text.last, isBlank(last) { text = text.dropLast() }
+    return text
   }
 
-  /// Without the blanks that mean nothing, which are not around braces and after semicolons.
-  private static func squeezed(_ text: String) -> String {
-    var squeezed = ""
-    for character in trimmed(Substring(text)) {
-      if character == "{" || character == "}", squeezed.last == " " { squeezed.removeLast() }
-      if character == " ", let last = squeezed.last, last == "{" || last == "}" || last == ";" { continue }
-      if character == "}", squeezed.last == ";" { squeezed.removeLast() }
-      squeezed.append(character)
+  /// Trimmed, with one blank for each run of them, and none around braces and after semicolons.
+  static func squeezed(_ text: Octets) -> [UInt8] {
+    var squeezed: [UInt8] = []
+    squeezed.reserveCapacity(text.count)
+    let (space, open, close) = (UInt8(ascii: " "), UInt8(ascii: "{"), UInt8(ascii: "}"))
+    for octet in trimmed(text) {
+      if isBlank(octet) {
+        if let last = squeezed.last, last != space, last != open, last != close, last != UInt8(ascii: ";") {
+          squeezed.append(space)
+        }
+        continue
+      }
+      if octet == open || octet == close {
+        if squeezed.last == space { squeezed.removeLast() }
+        if octet == close, squeezed.last == UInt8(ascii: ";") { squeezed.removeLast() }
+      }
+      squeezed.append(octet)
     }
     return squeezed
+  }
+
+  static func isBlank(_ octet: UInt8) -> Bool { octet == 0x20 || (0x09...0x0D).contains(octet) }
+
+  private static func isQuote(_ octet: UInt8) -> Bool {
+    octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "'")
   }
 }

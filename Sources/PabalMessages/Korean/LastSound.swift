@@ -139,7 +139,9 @@ private struct Reading {
     guard let name = scalar.properties.name else { return nil }
     for start in ["LATIN SMALL LETTER ", "LATIN CAPITAL LETTER "] where name.hasPrefix(start) {
       let letter = name.dropFirst(start.count)
-      guard let first = letter.unicodeScalars.first, letter.dropFirst().hasPrefix(" WITH ") else { return nil }
+      guard let first = letter.unicodeScalars.first, letter.dropFirst().hasPrefix(" WITH ") else {
+        return nil
+      }
       return LastSound(latin: first)
     }
     return nil

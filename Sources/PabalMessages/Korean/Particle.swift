@@ -20,7 +20,11 @@ struct Particle: Sendable, Hashable {
 extension Particle {
   /// The particle written at the start of `text`, if one is.
   static func written(at text: ArraySlice<Unicode.Scalar>) -> Particle? {
-    for (scalars, particle) in all where text.starts(with: scalars) { return particle }
+    // Looked for at every character of every file, and almost never there.
+    guard let first = text.first, isStart(first) else { return nil }
+    for entry in all where entry.scalars[0] == first && text.starts(with: entry.scalars) {
+      return entry.particle
+    }
     // (이)라, (이)나, (이)랑, (이)며 … all drop the 이 alone.
     if text.starts(with: optionalI), let next = text.dropFirst(optionalI.count).first,
       next.value >= 0xAC00 && next.value <= 0xD7A3
@@ -28,6 +32,13 @@ extension Particle {
       return Particle(afterVowel: "", afterRieul: "이", afterConsonant: "이", written: "(이)")
     }
     return nil
+  }
+
+  private static func isStart(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case "(", "은", "는", "이", "가", "을", "를", "와", "과", "으", "로", "아", "야", "예": true
+    default: false
+    }
   }
 
   private static let optionalI = Array("(이)".unicodeScalars)

@@ -35,14 +35,18 @@ struct MessageLint {
       let place = node.line > 0 && node.column > 0 ? node : block
       let position = text.position(ofBodyLine: place.line, column: place.column)
       switch node.kind {
-      case .rawHTML:
+      // A closing tag is the same mistake as its opening one.
+      case .rawHTML(let html) where !html.hasPrefix("</"):
         find(
           "HTML in Markdown is dropped",
-          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position)
-      case .text(let literal) where literal.unicodeScalars.count > 1 && literal.allSatisfy { $0 == "*" }:
+          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position
+        )
+      case .text(let literal) where literal.utf8.count > 1:
+        guard let place = strayStars(in: node, literal, of: text) else { break }
         find(
           "** that makes nothing bold",
-          "put quotes and brackets outside of **…**, with no blank just inside", in: text.tagged, at: position)
+          "put quotes and brackets outside of **…**, with no blank just inside", in: text.tagged,
+          at: text.tagged.position(at: place))
       case .link(let url, _), .image(let url, _):
         var isImage = false
         if case .image = node.kind { isImage = true }
@@ -74,6 +78,28 @@ struct MessageLint {
     }
   }
 
+  /// Where a text node holds ** that an author did not mean to be read as stars, as `\*\*` is.
+  private func strayStars(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
+    let stars = Array(literal.utf8)
+    guard zip(stars, stars.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 }) else {
+      return nil
+    }
+    let scalars = text.tagged.scalars
+    let start = text.index(ofBodyLine: node.line, column: node.column)
+    let end = text.index(ofBodyLine: node.line, column: node.endColumn)
+    var index = start
+    while index < end, index + 1 < scalars.count {
+      if scalars[index] == "\\" {
+        index += 2
+      } else if scalars[index] == "*", scalars[index + 1] == "*" {
+        return index
+      } else {
+        index += 1
+      }
+    }
+    return nil
+  }
+
   // MARK: Words
 
   /// Looks through the words of any file.
@@ -92,8 +118,8 @@ struct MessageLint {
             at: text.position(at: index), severity: .warning)
         }
         if !TaggedText.isPassedOver(scalars[index]) { variable = nil }
-      } else if index > 0, scalars[index - 1].properties.isAlphabetic,
-        let particle = Particle.written(at: scalars[index...]), particle.written.contains("("),
+      } else if index > 0, let particle = Particle.written(at: scalars[index...]),
+        particle.written.contains("("), scalars[index - 1].properties.isAlphabetic,
         text.placeholder(scalars[index - 1]) == nil
       {
         let word = wordBefore(index, in: scalars)
@@ -107,7 +133,8 @@ struct MessageLint {
       }
       if scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) {
         find(
-          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning)
+          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index),
+          severity: .warning)
         index = end
         continue
       }
@@ -116,9 +143,7 @@ struct MessageLint {
   }
 
   private func wordBefore(_ index: Int, in scalars: [Unicode.Scalar]) -> String {
-    var word = String.UnicodeScalarView()
-    word.append(contentsOf: scalars[max(0, index - 20)..<index])
-    return String(word)
+    String(scalars: scalars[max(0, index - 20)..<index])
   }
 
   private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {
@@ -143,40 +168,18 @@ struct MessageLint {
     ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"),
   ]
 
-  // MARK: Parts
-
-  /// Looks whether both parts show the code, and those by hand what the Markdown shows.
-  static func checkParts(
-    _ language: CompiledLanguage, of text: MessageText, declaration: Declaration, files: MessageFiles,
-    byHand: [String: TaggedText]
-  ) -> [Diagnostic] {
-    var findings: [Diagnostic] = []
-    func variables(_ list: StepList) -> Set<Int> {
-      Set(
-        list.steps.compactMap { step in
-          if case .value(let variable, _) = language.fields[step.field] { variable } else { nil }
-        })
+  /// Looks whether a part written by hand shows all that the Markdown shows.
+  mutating func check(_ byHand: TaggedText, shows text: MessageText) {
+    let there = Set(byHand.placeholders.map(\.name))
+    // With {{content}} the Markdown itself stands in it.
+    guard !there.contains("content") else { return }
+    let wanted = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name }
+    for variable in declaration.variables
+    where variable.kind != .code && wanted.contains(variable.name) && !there.contains(variable.name) {
+      findings.append(
+        Diagnostic(
+          "{{\(variable.name)}} is missing here and stands in \(language).md",
+          cure: "put it in, so that both tell the same", file: byHand.source.file, severity: .warning))
     }
-    let parts = [("txt", "text", variables(language.text)), ("html", "HTML", variables(language.html))]
-    let inMarkdown = Set(
-      text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name })
-    for (ending, words, used) in parts {
-      let isByHand = byHand[ending] != nil
-      let file = "\(files.folder)/\(language.tag).\(isByHand ? ending : "md")"
-      for (number, variable) in declaration.variables.enumerated() where !used.contains(number) {
-        if variable.kind == .code {
-          findings.append(
-            Diagnostic(
-              "the \(words) does not show {{\(variable.name)}}", cure: "put `{{\(variable.name)}}` in it",
-              file: file))
-        } else if isByHand, inMarkdown.contains(variable.name) {
-          findings.append(
-            Diagnostic(
-              "{{\(variable.name)}} is missing here and stands in \(language.tag).md",
-              cure: "put it in, so that both tell the same", file: file, severity: .warning))
-        }
-      }
-    }
-    return findings
   }
 }

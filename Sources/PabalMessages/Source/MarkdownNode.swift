@@ -7,6 +7,8 @@ struct MarkdownNode: Sendable {
   enum Kind: Sendable, Equatable {
     case document
     case paragraph
+    /// A paragraph that is nothing but inline code and stands in no list or quote: the big code block.
+    case loneCode(String)
     case heading(Int)
     case quote
     /// `start` is its first number, `nil` where it is not numbered.
@@ -30,6 +32,8 @@ struct MarkdownNode: Sendable {
   /// Where it begins: the line, from 1, and the column in octets, from 1.
   var line: Int
   var column: Int
+  /// The column of its last octet, for what stands in one line.
+  var endColumn: Int
 }
 
 extension MarkdownNode {
@@ -38,9 +42,7 @@ extension MarkdownNode {
 
   /// The document, or `nil` when it is nested deeper than `levels`.
   static func parsing(_ scalars: ArraySlice<Unicode.Scalar>) -> MarkdownNode? {
-    var text = String.UnicodeScalarView()
-    text.append(contentsOf: scalars)
-    var octets = String(text)
+    var octets = String(scalars: scalars)
     return octets.withUTF8 { buffer in
       buffer.withMemoryRebound(to: CChar.self) { characters in
         guard let root = cmark_parse_document(characters.baseAddress, characters.count, CMARK_OPT_DEFAULT)
@@ -56,9 +58,16 @@ extension MarkdownNode {
     kind = Kind(node)
     line = Int(cmark_node_get_start_line(node))
     column = Int(cmark_node_get_start_column(node))
+    endColumn = Int(cmark_node_get_end_column(node))
     var child = cmark_node_first_child(node)
     while let next = child {
-      guard let part = MarkdownNode(next, level: level + 1) else { return nil }
+      guard var part = MarkdownNode(next, level: level + 1) else { return nil }
+      if kind == .document, part.kind == .paragraph, part.children.count == 1,
+        case .code(let code) = part.children[0].kind
+      {
+        part.kind = .loneCode(code)
+        part.children = []
+      }
       children.append(part)
       child = cmark_node_next(next)
     }
@@ -94,13 +103,5 @@ extension MarkdownNode.Kind {
     // HTML blocks and inlines; without extensions there is nothing else.
     default: self = .rawHTML(string(cmark_node_get_literal(node)))
     }
-  }
-}
-
-extension MarkdownNode {
-  /// A paragraph that is nothing but inline code, which stands as the big code block.
-  var isCodeAlone: Bool {
-    guard kind == .paragraph, children.count == 1, case .code = children[0].kind else { return false }
-    return true
   }
 }

@@ -20,6 +20,11 @@ struct MessageText: Sendable {
 
   /// Where a part of the body stands in the file, by its line and its column in octets, both from 1.
   func position(ofBodyLine line: Int, column: Int) -> SourcePosition {
+    tagged.position(at: index(ofBodyLine: line, column: column))
+  }
+
+  /// The index in `tagged.scalars` of a part of the body.
+  func index(ofBodyLine line: Int, column: Int) -> Int {
     let text = tagged.scalars
     var index = body.lowerBound
     for _ in 1..<max(1, line) {
@@ -31,7 +36,7 @@ struct MessageText: Sendable {
       octets += UTF8.width(text[index])
       index += 1
     }
-    return tagged.position(at: index)
+    return index
   }
 
   private mutating func mistake(_ what: String, _ cure: String, at index: Int) {
@@ -80,7 +85,8 @@ struct MessageText: Sendable {
       mistake("there is no Subject:", "begin the file with Subject: and what the mail is about", at: 0)
     }
     body = min(start, text.count)..<text.count
-    if text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
+    // A tag that is wrong may be all there is, and was reported.
+    if tagged.mistakes.isEmpty, text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
       mistake("there is no text", "write the text after a blank line", at: text.count)
     }
   }

@@ -86,3 +86,19 @@ extension Unicode.Scalar {
     return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
   }
 }
+
+extension String {
+  /// The text of these scalars.
+  init(scalars: some Collection<Unicode.Scalar>) {
+    var octets: [UInt8] = []
+    octets.reserveCapacity(scalars.underestimatedCount * 2)
+    for scalar in scalars {
+      if scalar.value < 0x80 {
+        octets.append(UInt8(truncatingIfNeeded: scalar.value))
+      } else {
+        octets.append(contentsOf: scalar.utf8)
+      }
+    }
+    self = String(decoding: octets, as: UTF8.self)
+  }
+}

@@ -129,25 +129,22 @@ struct TaggedText: Sendable {
   /// The name in the tag that opens at `start`, unless it is wrong, and where the text goes on.
   private mutating func tag(at start: Int) -> (name: String?, end: Int) {
     let text = source.scalars
-    var end = start + 2
-    while end < text.count, text[end] != "\n", text[end] != "{", text[end] != "}" { end += 1 }
-    guard end + 1 < text.count, text[end] == "}", text[end + 1] == "}" else {
+    let line = text[(start + 2)...].prefix { $0 != "\n" }
+    let close = line.indices.first { text[$0] == "}" && $0 + 1 < line.endIndex && text[$0 + 1] == "}" }
+    // Another tag before the end is that one's end, not this one's.
+    guard let close, !line[..<close].dropFirst().contains("{") else {
       mistake("{{ is never closed", "write {{name}}, on one line", at: start)
-      while end < text.count, text[end] == "{" || text[end] == "}" { end += 1 }
-      return (nil, end)
+      return (nil, start + 2)
     }
-    let inside = text[(start + 2)..<end].drop { $0 == " " }
+    let inside = line[..<close].drop { $0 == " " }
     let name = inside.prefix(inside.count - inside.reversed().prefix { $0 == " " }.count)
-    end += 2
     guard let word = TaggedText.name(name) else {
-      var written = String.UnicodeScalarView()
-      written.append(contentsOf: name.prefix(40))
       mistake(
-        "{{\(String(written))}} is no tag of a message",
+        "{{\(String(scalars: name.prefix(40)).shown)}} is no tag of a message",
         "{{name}} is the only one, a name being small letters, digits and _", at: start)
-      return (nil, end)
+      return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }
-    return (word, end)
+    return (word, close + 2)
   }
 
   /// The name, if it is one: small letters, digits and `_`, a letter first, 64 at most.

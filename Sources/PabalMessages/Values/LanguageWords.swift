@@ -56,7 +56,8 @@ enum LanguageWords: Sendable, Hashable {
   private func count(_ number: Int64, _ unit: Unit) -> String {
     switch self {
     case .korean: "\(number)" + ["초", "분", "시간", "일"][unit.rawValue]
-    case .english: "\(number) " + ["second", "minute", "hour", "day"][unit.rawValue] + (number == 1 ? "" : "s")
+    case .english:
+      "\(number) " + ["second", "minute", "hour", "day"][unit.rawValue] + (number == 1 ? "" : "s")
     case .japanese: "\(number)" + ["秒", "分", "時間", "日"][unit.rawValue]
     case .chinese(isTraditional: true): "\(number)" + ["秒", "分鐘", "小時", "天"][unit.rawValue]
     case .chinese(isTraditional: false): "\(number)" + ["秒", "分钟", "小时", "天"][unit.rawValue]

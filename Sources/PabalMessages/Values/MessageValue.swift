@@ -18,7 +18,9 @@ extension MessageValue {
     var values: [String: MessageValue] = [:]
     for (name, text) in written {
       // A reading without its text stays a value of its own, which rendering refuses by name.
-      if name.hasSuffix(readingSuffix), written[String(name.dropLast(readingSuffix.count))] != nil { continue }
+      if name.hasSuffix(readingSuffix), written[String(name.dropLast(readingSuffix.count))] != nil {
+        continue
+      }
       values[name] = .text(text, reading: written[name + readingSuffix])
     }
     return values

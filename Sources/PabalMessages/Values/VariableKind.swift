@@ -132,7 +132,8 @@ extension VariableKind {
         if octet == 0xC2, octets[index + 1] < 0xA0 { return refusal(UInt32(octets[index + 1])) }
         if octet == 0xE2 || octet >= 0xEE {
           let scalar =
-            UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6 | UInt32(octets[index + 2] & 0x3F)
+            UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
+            | UInt32(octets[index + 2] & 0x3F)
           if isRefused(scalar) { return refusal(scalar) }
         }
         index += octet < 0xE0 ? 2 : 3

@@ -15,14 +15,14 @@
  *      own, and says how many threads may call send at once.
  *   3. send runs once a mail, on a thread of the host's, and BLOCKS until the
  *      attempt has ended. At most `parallel` calls run at a time. It gives a
- *      verdict. It never throws, exits, or calls another thread's attempt.
+ *      verdict. It never throws (C++), exits, or uses another call's attempt.
  *   4. check (optional) reaches the far side and logs in, but sends nothing.
  *   5. close runs once, when no call is under way any more.
  *
  * Rules that hold everywhere:
  *
  *   - Text is UTF-8. What the host lends (`const char *`) ends with a NUL and
- *     holds no other; it holds no CR and no LF unless it is a text setting.
+ *     holds no other; it holds no control character either.
  *   - What the host lends lives until the call it was lent to returns, except
  *     the host table itself and the values from host->setting, which live
  *     until close has returned.
@@ -32,8 +32,8 @@
  *   - Every struct begins with its size. Structs only grow at their end: look
  *     at `size` before reading a field that a later ABI added. There is
  *     nothing to look at in ABI 1.
- *   - Ignore SIGPIPE is the host's work; do not change signal handlers, the
- *     locale, the environment or the current folder.
+ *   - The process is the host's: SIGPIPE is ignored already; leave signal
+ *     handlers, the locale, the environment and the current folder alone.
  *
  * The copy-me example is Plugins/Console/console.c. Before you ship, run the
  * contract test on your own file:  ./dev contract ./libpabal-NAME.so key=value…
@@ -67,7 +67,11 @@ enum {
 };
 
 /* One setting the transport understands. Any other key is an error that the
- * host reports with its place in config.json, before open. */
+ * host reports with its place in config.json, before open.
+ *
+ * A transport with a far side names it by a setting `host` (a name or an
+ * address) or `endpoint` (a URL): tools that send mail by the thousand look
+ * there whether it is this machine. */
 typedef struct pabal_setting {
   uint32_t size;             /* sizeof(pabal_setting) */
   int32_t kind;              /* PABAL_TEXT … PABAL_ACCOUNT */

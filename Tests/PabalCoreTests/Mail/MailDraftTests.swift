@@ -46,6 +46,66 @@ import Testing
     #expect(mail.to == [["Kim, 'C' \"x\"", "a@b.example"]])
     #expect(mail.defects == [])
   }
+
+  @Test func `Bcc is in the envelope and never in the octets`() throws {
+    let mail = try MailDraft(
+      from: Mailbox("a@b"), to: [Mailbox("to@x")], cc: [Mailbox("Cc <cc@x>")],
+      bcc: [Mailbox("Hidden <bcc@x>"), Mailbox("to@x")],
+      replyTo: Mailbox("답장 <reply@x>"), subject: "x", text: "x", sender: .address(Address("bounce@y"))
+    ).finish(stamp: .fixed)
+    #expect(mail.envelope.recipients.map(\.description) == ["to@x", "cc@x", "bcc@x"])
+    #expect(mail.envelope.sender?.description == "bounce@y")
+    let text = String(decoding: mail.octets, as: UTF8.self)
+    #expect(!text.lowercased().contains("bcc"))
+    #expect(!text.contains("Hidden"))
+    #expect(text.contains("\r\nReply-To: =?utf-8?B?64u17J6l?= <reply@x>\r\nTo: to@x\r\nCc: Cc <cc@x>\r\n"))
+    let hidden = try MailDraft(
+      from: Mailbox("a@b"), bcc: [Mailbox("bcc@x")], subject: "x", text: "x", sender: .null
+    ).finish(stamp: .fixed)
+    #expect(hidden.envelope.sender == nil)
+    #expect(String(decoding: hidden.octets, as: UTF8.self).contains("\r\nTo: undisclosed-recipients:;\r\n"))
+    #expect(!String(decoding: hidden.octets, as: UTF8.self).contains("bcc@x"))
+  }
+
+  @Test(arguments: MailReader.allCases)
+  func `many recipients fold, and others count them all`(reader: MailReader) async throws {
+    let to = try (0..<500).map {
+      try Mailbox(
+        "\($0 % 3 == 0 ? "이름 \($0)" : $0 % 3 == 1 ? "\"Kim, \($0)\"" : "") <somebody.\($0)@example.com>")
+    }
+    let mail = try MailDraft(from: Mailbox("a@b"), to: to, subject: "x", text: "x").finish(stamp: .fixed)
+    for line in String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n") {
+      #expect(line.utf8.count <= 78)
+    }
+    let read = try #require(try await reader.read([mail.octets]).first)
+    #expect(read.to == to.map { [$0.name ?? "", $0.address.description] })
+  }
+
+  @Test(arguments: MailReader.allCases)
+  func `international addresses leave as A-labels, and as UTF-8 only where they must`(reader: MailReader)
+    async throws
+  {
+    let plain = try MailDraft(
+      from: Mailbox("파발 <a@한국.kr>"), to: [Mailbox("c@bücher.example")], subject: "안녕", text: "안녕"
+    ).finish(stamp: .fixed)
+    #expect(plain.octets.allSatisfy { $0 < 0x80 })
+    #expect(!plain.needsSMTPUTF8 && !plain.needs8BitMIME)
+    let raw = try MailDraft(from: Mailbox("파발 <파발@한국.kr>"), to: [Mailbox("c@d")], subject: "안녕", text: "안녕")
+      .finish(stamp: .fixed)
+    #expect(raw.needsSMTPUTF8 && raw.needs8BitMIME)
+    #expect(raw.messageID.hasSuffix("@xn--3e0b707e.kr>"))
+    let hidden = try MailDraft(
+      from: Mailbox("a@b"), to: [Mailbox("c@d")], bcc: [Mailbox("파발@한국.kr")], subject: "x", text: "x"
+    ).finish(stamp: .fixed)
+    #expect(hidden.needsSMTPUTF8 && !hidden.needs8BitMIME)
+    #expect(hidden.octets.allSatisfy { $0 < 0x80 })
+    let read = try await reader.read([plain.octets, raw.octets])
+    #expect(read[0].from == [["파발", "a@xn--3e0b707e.kr"]])
+    #expect(read[0].to == [["", "c@xn--bcher-kva.example"]])
+    #expect(read[1].subject == "안녕")
+    // Email::MIME knows no RFC 6532.
+    if reader == .python { #expect(read[1].from == [["파발", "파발@xn--3e0b707e.kr"]]) }
+  }
 }
 
 extension MailStamp {

@@ -86,7 +86,7 @@ extension JSONScanner {
   /// A number as written, from its sign or first digit.
   mutating func number() throws(JSONMistake) -> String {
     let start = index
-    let end = wordEnd
+    let end = numberEnd
     if let fault = Self.fault(ofNumber: octets[start..<end]) {
       throw JSONMistake(fault.what, fault.cure, at: position)
     }

@@ -42,7 +42,8 @@ extension JSONScanner {
     }
     if end > index {
       let word = text(index..<end)
-      return JSONMistake("a key without quotes", "write \"\(word)\"", at: place)
+      let shown = isPlainKey(word) ? "\"\(word)\"" : "it in double quotes"
+      return JSONMistake("a key without quotes", "write \(shown)", at: place)
     }
     return JSONMistake("\(Unicode.Scalar(next)) where a key should stand", nil, at: place)
   }

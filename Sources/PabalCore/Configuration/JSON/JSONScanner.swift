@@ -99,23 +99,29 @@ struct JSONScanner {
     return true
   }
 
-  /// The index after the run of letters, digits, `_`, `$`, `-`, `.`, `+` and non-ASCII at hand.
+  /// The index after the run at hand of letters, digits, `_`, `$`, `-`, `.`, `+` and non-ASCII.
   var wordEnd: Int {
-    var end = index
-    while end < octets.count {
-      switch octets[end] {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "$"), UInt8(ascii: "-"),
-        UInt8(ascii: "."), UInt8(ascii: "+"), 0x80...0xFF:
-        end += 1
-      default: return end
-      }
-    }
-    return end
+    octets[index...].firstIndex { !($0.isInNumberOrWord || $0 == UInt8(ascii: "$") || $0 > 0x7F) }
+      ?? octets.count
   }
+
+  /// The index after the run at hand of ASCII letters, digits, `_`, `-`, `.` and `+`.
+  var numberEnd: Int { octets[index...].firstIndex { !$0.isInNumberOrWord } ?? octets.count }
 
   /// The text of `range`, which begins and ends between scalars.
   func text(_ range: Range<Int>) -> String {
     String(decoding: octets[range], as: UTF8.self)
+  }
+}
+
+extension UInt8 {
+  fileprivate var isInNumberOrWord: Bool {
+    switch self {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."),
+      UInt8(ascii: "+"):
+      true
+    default: false
+    }
   }
 }

@@ -37,7 +37,7 @@ public final class ConfigurationObject {
     return nil
   }
 
-  /// All members that are not asked for by name, whose keys somebody else judges.
+  /// All members but those of `keys`; their keys somebody else judges.
   public func others(than keys: [String]) -> [JSONNode.Member] {
     let others = members.filter { !keys.contains($0.key) }
     known += others.map(\.key)

@@ -104,6 +104,8 @@ public struct ConfiguredText: Sendable, Unshown {
 package protocol Unshown: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
 
 extension Unshown {
+  /// The description.
   public var debugDescription: String { description }
+  /// A mirror without children.
   public var customMirror: Mirror { Mirror(self, children: EmptyCollection<Mirror.Child>()) }
 }

@@ -172,6 +172,7 @@ private struct SettingCheck {
   }
 
   private var cureForMissing: String {
-    declaration.help.isEmpty ? "give \(expected)" : "give \(expected): \(declaration.help)"
+    let help = declaration.help.hasSuffix(".") ? declaration.help.dropLast() : declaration.help[...]
+    return help.isEmpty ? "give \(expected)" : "give \(expected): \(help)"
   }
 }

@@ -1,0 +1,113 @@
+// curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2: sends one mail COUNT times to Gmail's
+// REST API by media upload.
+//
+// What libcurl can do at best, three ways: HTTP/1.1 with one kept easy handle a thread, HTTP/1.1 with all
+// handles on one thread, HTTP/2 with all handles as streams of one connection. The mail is ready-made.
+#define _GNU_SOURCE
+#include "yardstick.h"
+
+static const char *port, *authorities;
+static mail octets;
+static long version = CURL_HTTP_VERSION_1_1;
+static struct curl_slist *headers;
+
+typedef struct {
+  CURL *handle;
+  char answer[512];
+  size_t count;
+} request;
+
+static size_t take(char *octets, size_t size, size_t count, void *context) {
+  request *one = context;
+  size_t length = size * count;
+  if (one->count + length < sizeof one->answer) memcpy(one->answer + one->count, octets, length), one->count += length;
+  return length;
+}
+
+static void prepare(request *one) {
+  char url[128];
+  snprintf(url, sizeof url, "https://localhost:%s/upload/gmail/v1/users/me/messages/send?uploadType=media", port);
+  CURL *handle = one->handle = curl_easy_init();
+  curl_easy_setopt(handle, CURLOPT_PRIVATE, one);
+  curl_easy_setopt(handle, CURLOPT_URL, url);
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_CAINFO, authorities);
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, version);
+  if (version != CURL_HTTP_VERSION_1_1) curl_easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
+  curl_easy_setopt(handle, CURLOPT_POST, 1L);
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, octets.octets);
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, (long)octets.count);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, one);
+}
+
+static void finish(request *one, CURLcode code) {
+  long status = 0;
+  curl_easy_getinfo(one->handle, CURLINFO_RESPONSE_CODE, &status);
+  sent(code == CURLE_OK && status == 200 && memmem(one->answer, one->count, "\"id\"", 4), curl_easy_strerror(code),
+       status);
+}
+
+static void *work(void *unused) {
+  request one;
+  prepare(&one);
+  while (one_more()) {
+    one.count = 0;
+    finish(&one, curl_easy_perform(one.handle));
+  }
+  curl_easy_cleanup(one.handle);
+  return unused;
+}
+
+static int run_multi(int count, int in_flight) {
+  request *all = calloc((size_t)in_flight, sizeof *all);
+  if (all == NULL) return 71;
+  CURLM *multi = curl_multi_init();
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)in_flight + 4);
+  if (version != CURL_HTTP_VERSION_1_1) curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
+  atomic_store(&left, count);
+  int busy = 0, running;
+  for (int i = 0; i < in_flight && one_more(); i++, busy++) {
+    prepare(&all[i]);
+    curl_multi_add_handle(multi, all[i].handle);
+  }
+  while (busy > 0) {
+    curl_multi_perform(multi, &running);
+    CURLMsg *message;
+    int waiting, ended = 0;
+    while ((message = curl_multi_info_read(multi, &waiting))) {
+      if (message->msg != CURLMSG_DONE) continue;
+      request *one;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &one);
+      finish(one, message->data.result);
+      curl_multi_remove_handle(multi, one->handle);
+      one->count = 0;
+      busy--;
+      ended++;
+      if (!one_more()) continue;
+      curl_multi_add_handle(multi, one->handle);
+      busy++;
+    }
+    if (busy > 0 && ended == 0) curl_multi_poll(multi, NULL, 0, 1000, NULL);
+  }
+  for (int i = 0; i < in_flight; i++) curl_easy_cleanup(all[i].handle);
+  curl_multi_cleanup(multi);
+  free(all);
+  return atomic_load(&failed) > 0;
+}
+
+int main(int count, char **words) {
+  if (count != 7)
+    return fprintf(stderr, "usage: curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2\n"), 64;
+  port = words[1];
+  authorities = words[4];
+  octets = read_mail(words[5]);
+  curl_global_init(CURL_GLOBAL_ALL);
+  headers = curl_slist_append(NULL, "Content-Type: message/rfc822");
+  headers = curl_slist_append(headers, "Authorization: Bearer " TOKEN);
+  headers = curl_slist_append(headers, "Expect:");
+  if (!strcmp(words[6], "threads")) return run(atoi(words[2]), atoi(words[3]), work);
+  if (!strcmp(words[6], "http2")) version = CURL_HTTP_VERSION_2TLS;
+  return run_multi(atoi(words[2]), atoi(words[3]));
+}

@@ -1,0 +1,117 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Testing
+
+@Suite struct FileTransportTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func open(_ path: String) throws -> LoadedTransport {
+    try OpenedPlugin.open(BuiltProducts.plugin("file"), ["directory": .string(path)])
+  }
+
+  private func files(in path: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+  }
+
+  @Test func `the directory is made with its parents, for the owner alone`() throws {
+    let path = "\(directory.path)/a/b/c"
+    try open(path).close()
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    #expect(attributes[.posixPermissions] as? Int == 0o700)
+  }
+
+  @Test func `a mail is written octet for octet, readable by its owner alone`() throws {
+    let transport = try open(directory.path)
+    defer { transport.close() }
+    let mail = try Mail.sample(octets: Array("Subject: 안녕\r\n\r\n.\r\n".utf8) + [0xFF, 0x0D, 0x0A])
+    let receipt = transport.attempt(mail)
+    #expect(receipt.outcome == .sent)
+    #expect(receipt.remoteID == "\(mail.id).eml")
+    let path = "\(directory.path)/\(mail.id).eml"
+    #expect(Array(try Data(contentsOf: URL(filePath: path))) == mail.octets)
+    #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
+    #expect(try files(in: directory.path) == ["\(mail.id).eml"])
+  }
+
+  @Test func `nothing is ever overwritten`() throws {
+    let transport = try open(directory.path)
+    defer { transport.close() }
+    let names = try (0..<5).map { number in
+      let receipt = transport.attempt(try Mail.sample(octets: Array("X: \(number)\r\n\r\n".utf8), id: "SAME"))
+      return try #require(receipt.remoteID)
+    }
+    #expect(names == ["SAME.eml", "SAME-2.eml", "SAME-3.eml", "SAME-4.eml", "SAME-5.eml"])
+    for (number, name) in names.enumerated() {
+      let text = try String(contentsOfFile: "\(directory.path)/\(name)", encoding: .utf8)
+      #expect(text == "X: \(number)\r\n\r\n")
+    }
+  }
+
+  @Test func `a directory that can't be used is told at opening, with what to do`() throws {
+    for path in ["/proc/none/mail", try directory.write("file", to: "file") + "/below", "/dev/null"] {
+      let failure = #expect(throws: Diagnostic.self) { try open(path) }
+      #expect(failure?.what.contains("can't be used") == true)
+    }
+  }
+
+  @Test func `a directory that has gone holds the mail back`() throws {
+    let path = "\(directory.path)/gone"
+    let transport = try open(path)
+    defer { transport.close() }
+    try FileManager.default.removeItem(atPath: path)
+    let receipt = transport.attempt(try Mail.sample())
+    #expect(receipt.outcome == .held(.transport))
+    #expect(receipt.reply?.contains("No such file") == true)
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "a file system of its own needs root"))
+  func `a full disk defers, and leaves nothing half-written`() throws {
+    let path = "\(directory.path)/small"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let mounted = try ChildProcess.run("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", path])
+    // A container may not mount; the other tests hold all the same.
+    guard mounted.status == 0 else { return }
+    defer { _ = try? ChildProcess.run("umount", [path]) }
+    let transport = try open(path)
+    defer { transport.close() }
+    let big = try Mail.sample(octets: Array("X: y\r\n\r\n".utf8) + Array(repeating: 0x61, count: 200_000))
+    let receipt = transport.attempt(big)
+    #expect(receipt.outcome == .deferred())
+    #expect(try files(in: path) == [])
+  }
+
+  @Test func `a killed process never leaves half an eml`() throws {
+    try directory.copy("\(BuiltProducts.root)/Sources/Messages", to: "messages")
+    let config = try directory.write(
+      """
+      {"transport": "file", "transports": {"file": {"plugin": "file", "directory": "mail"}},
+       "from": "a@example.org", "messages": {"directory": "messages", "language": "ko", "variables": {"service": "x"}}}
+      """, to: "config.json")
+    var whole = 0
+    for round in 0..<12 {
+      let process = Process()
+      process.executableURL = URL(filePath: "\(BuiltProducts.directory)/pabal")
+      process.arguments = [
+        "send", "you@example.org", "--count", "100000", "--parallel", "4", "--config", config,
+      ]
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      // Killed in mid-work, wherever that is: once there are more mails than before.
+      let mail = "\(directory.path)/mail"
+      while ((try? files(in: mail).count) ?? 0) < whole + 20 + round { sched_yield() }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      let names = try files(in: mail).filter { $0.hasSuffix(".eml") }
+      for name in names {
+        let octets = try Data(contentsOf: URL(filePath: "\(mail)/\(name)"))
+        #expect(octets.starts(with: Array("Date: ".utf8)) && octets.suffix(4) == Data("--\r\n".utf8))
+      }
+      whole = names.count
+    }
+    #expect(whole > 12)
+  }
+}

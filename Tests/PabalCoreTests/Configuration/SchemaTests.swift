@@ -1,0 +1,83 @@
+import Foundation
+import Testing
+
+@testable import PabalCore
+
+/// `config.schema.json` knows the keys that the reader knows, no more and no fewer.
+@Suite struct SchemaTests {
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path()
+
+  private static func schema() throws -> JSONNode {
+    try JSONReader.read(readFile(root + "config.schema.json", atMost: 1_000_000), file: "config.schema.json")
+  }
+
+  /// The keys under `properties` of the object at `path` of the schema.
+  private static func keysInSchema(_ path: String...) throws -> Set<String> {
+    var node = try schema()
+    for key in path + ["properties"] { node = try #require(node[key]) }
+    guard case .object(let members) = node.value else { return [] }
+    return Set(members.map(\.key))
+  }
+
+  /// The keys that the reader names as right when an object at `path` has one that is nowhere near.
+  private static func keysOfReader(_ path: String, in text: String) throws -> Set<String> {
+    let stranger = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+    let octets = Array(text.replacing("STRANGER", with: "\"\(stranger)\": 1").utf8)
+    let problem = try #require(throws: Diagnostics.self) {
+      try Configuration.read(octets, file: "a", directory: "/")
+    }
+    let unknown = try #require(
+      problem.all.first { $0.what == "unknown key" && $0.path == keyPath(path, stranger) })
+    let known = try #require(unknown.cure).split(separator: "'", omittingEmptySubsequences: false)
+    return Set(known.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) })
+  }
+
+  @Test func `the schema has the reader's keys`() throws {
+    #expect(try Self.keysInSchema() == Self.keysOfReader("", in: "{STRANGER}"))
+    #expect(
+      try Self.keysInSchema("$defs", "messages")
+        == Self.keysOfReader("messages", in: #"{"messages": {STRANGER}}"#))
+    #expect(
+      try Self.keysInSchema("$defs", "plugins")
+        == Self.keysOfReader("plugins", in: #"{"plugins": {STRANGER}}"#))
+    #expect(
+      try Self.keysInSchema("$defs", "tokenAccount")
+        == Self.keysOfReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))
+    #expect(
+      try Self.keysInSchema("$defs", "secret") == Self.keysOfReader("from", in: #"{"from": {STRANGER}}"#))
+    #expect(try Self.keysInSchema("$defs", "transport") == ["plugin"])
+  }
+
+  @Test func `the schema requires what the reader misses`() throws {
+    func required(_ path: String...) throws -> [String] {
+      var node = try Self.schema()
+      for key in path + ["required"] { node = try #require(node[key]) }
+      guard case .array(let elements) = node.value else { return [] }
+      return elements.compactMap { if case .string(let text) = $0.value { text } else { nil } }
+    }
+    func missed(_ text: String) throws -> [String] {
+      let problem = try #require(throws: Diagnostics.self) {
+        try Configuration.read(Array(text.utf8), file: "a", directory: "/")
+      }
+      return problem.all.filter { $0.what.hasSuffix(" is missing") }
+        .compactMap { $0.what.split(separator: "'").dropFirst().first.map(String.init) }
+    }
+    let rest = #""transport": "a", "transports": {"a": {"plugin": "a"}}, "from": "a@b.c""#
+    #expect(try required() == missed("{}"))
+    #expect(try required("$defs", "messages") == missed("{\(rest), \"messages\": {}}"))
+    #expect(
+      try required("$defs", "tokenAccount").filter { $0 != "provider" }.sorted()
+        == missed("{\(rest), \"accounts\": {\"a\": {\"provider\": \"token\"}}}").sorted())
+    #expect(
+      try required("$defs", "transport")
+        == missed(#"{"transport": "a", "transports": {"a": {}}, "from": "a@b.c"}"#))
+  }
+}
+
+extension JSONNode {
+  fileprivate subscript(key: String) -> JSONNode? {
+    guard case .object(let members) = value else { return nil }
+    return members.first { $0.key == key }?.node
+  }
+}

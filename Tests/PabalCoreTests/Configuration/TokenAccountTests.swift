@@ -1,0 +1,180 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import PabalCore
+
+@Suite struct TokenAccountTests {
+  private func account(
+    _ source: SecretSource, _ environment: @escaping @Sendable (String) -> String? = { _ in nil }
+  )
+    -> TokenAccount
+  {
+    TokenAccount(
+      user: "a@example.com",
+      token: ConfiguredText(
+        .secret(source), at: SettingPlace(path: "accounts.g.token"),
+        access: SecretAccess(environment: environment, commandTimeout: .milliseconds(100))))
+  }
+
+  private func problem(_ account: TokenAccount, rejected: String? = nil) -> AccessTokenProblem? {
+    #expect(throws: AccessTokenProblem.self) { try account.accessToken(rejected: rejected) }
+  }
+
+  @Test func `a token is fetched once and then kept`() throws {
+    let fetches = Atomic(0)
+    let account = account(.environment("T")) { _ in "t\(fetches.add(1, ordering: .relaxed).newValue)" }
+    #expect(fetches.load(ordering: .relaxed) == 0)
+    for _ in 0..<3 { #expect(try account.accessToken(rejected: nil).text == "t1") }
+    #expect(try account.accessToken(rejected: nil).expiresIn == nil)
+    #expect(fetches.load(ordering: .relaxed) == 1)
+  }
+
+  @Test func `a rejected token is fetched again, an older one is not`() throws {
+    let fetches = Atomic(0)
+    let account = account(.environment("T")) { _ in "t\(fetches.add(1, ordering: .relaxed).newValue)" }
+    #expect(try account.accessToken(rejected: nil).text == "t1")
+    #expect(try account.accessToken(rejected: "t1").text == "t2")
+    #expect(try account.accessToken(rejected: "t1").text == "t2")
+    #expect(try account.accessToken(rejected: "t0").text == "t2")
+    #expect(fetches.load(ordering: .relaxed) == 2)
+  }
+
+  @Test func `the same token again is held, until a new attempt asks`() throws {
+    let fetches = Atomic(0)
+    let token = Mutex("old")
+    let account = account(.environment("T")) { _ in
+      fetches.add(1, ordering: .relaxed)
+      return token.withLock(\.self)
+    }
+    let held = AccessTokenProblem.held(
+      "accounts.g.token: the far side refused the token, and fetched again it is the same; renew it")
+    #expect(try account.accessToken(rejected: nil).text == "old")
+    #expect(problem(account, rejected: "old") == held)
+    // Another mail comes back with the token of before: what became of it is known.
+    #expect(problem(account, rejected: "old") == held)
+    #expect(fetches.load(ordering: .relaxed) == 2)
+    token.withLock { $0 = "new" }
+    #expect(try account.accessToken(rejected: nil).text == "new")
+    #expect(fetches.load(ordering: .relaxed) == 3)
+  }
+
+  @Test func `a refusal that was a mistake is survived`() throws {
+    let account = account(.environment("T")) { _ in "t" }
+    #expect(try account.accessToken(rejected: nil).text == "t")
+    _ = problem(account, rejected: "t")
+    #expect(try account.accessToken(rejected: nil).text == "t")
+  }
+
+  @Test(arguments: ["x9 y9", " x9", "Bearer x9", "토큰", "a\u{7F}", "a\nb", "{\n\"x\": 1}"])
+  func `what no token is made of is held`(token: String) {
+    guard case .held(let reason, nil) = problem(account(.environment("T")) { _ in token }) else {
+      return #expect(Bool(false), "not held")
+    }
+    #expect(!reason.contains(token))
+  }
+
+  @Test(arguments: ["ya29.a0Af_H~-+/=", "EwB4A8l6*!$", "!~"])
+  func `what a token is made of is taken`(token: String) throws {
+    #expect(try account(.environment("T")) { _ in token }.accessToken(rejected: nil).text == token)
+  }
+
+  @Test func `what a person must mend is held, what may pass is deferred`() throws {
+    #expect(
+      problem(account(.environment("T")))
+        == .held("accounts.g.token: the environment variable T isn't set; set it: export T=…"))
+    #expect(
+      problem(account(.command(["false"])))
+        == .held("accounts.g.token: the command 'false' ended with status 1; run it by hand and see"))
+    try TemporaryFolder.with { folder in
+      let pipe = folder.path("pipe")
+      #expect(mkfifo(pipe, 0o600) == 0)
+      #expect(
+        problem(account(.command(["cat", pipe])))
+          == .deferred(
+            "accounts.g.token: the command 'cat' hasn't ended within 100ms; run it by hand and see whether it asks for something"
+          ))
+    }
+  }
+
+  @Test func `a failure isn't kept for the next attempt`() throws {
+    let token = Mutex<String?>(nil)
+    let account = account(.environment("T")) { _ in token.withLock(\.self) }
+    _ = problem(account)
+    token.withLock { $0 = "t" }
+    #expect(try account.accessToken(rejected: nil).text == "t")
+  }
+
+  @Test func `the command runs once for 64 threads that hold the same refused token`() throws {
+    try TemporaryFolder.with { folder in
+      let runs = try folder.write("runs", "")
+      // Each run appends a line, and the token is how many there are.
+      let script = "echo run >> '\(runs)'; wc -l < '\(runs)' | tr -d ' '"
+      let account = TokenAccount(
+        user: "a@example.com",
+        token: ConfiguredText(
+          .secret(.command(["sh", "-c", script])), at: SettingPlace(path: "accounts.g.token")))
+      #expect(try account.accessToken(rejected: nil).text == "1")
+      #expect(
+        Self.onThreads(64) { try? account.accessToken(rejected: "1").text }
+          == Array(repeating: "2", count: 64))
+      #expect(try String(contentsOfFile: runs, encoding: .utf8) == "run\nrun\n")
+    }
+  }
+
+  @Test func `a command that gives the refused token again runs once for 64 threads, and all are held`()
+    throws
+  {
+    try TemporaryFolder.with { folder in
+      let runs = try folder.write("runs", "")
+      let account = TokenAccount(
+        user: "a@example.com",
+        token: ConfiguredText(
+          .secret(.command(["sh", "-c", "echo run >> '\(runs)'; echo same"])),
+          at: SettingPlace(path: "accounts.g.token")))
+      #expect(try account.accessToken(rejected: nil).text == "same")
+      let results = Self.onThreads(64) { try? account.accessToken(rejected: "same").text }
+      #expect(results == Array(repeating: nil, count: 64))
+      #expect(try String(contentsOfFile: runs, encoding: .utf8) == "run\nrun\n")
+    }
+  }
+
+  /// What `body` gives on `count` threads that begin together.
+  private static func onThreads(_ count: Int, _ body: @escaping @Sendable () -> String?) -> [String?] {
+    let results = Results()
+    let (ready, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    for _ in 0..<count {
+      Thread {
+        ready.wait()
+        let result = body()
+        results.all.withLock { $0.append(result) }
+        done.signal()
+      }.start()
+    }
+    for _ in 0..<count { ready.signal() }
+    for _ in 0..<count { done.wait() }
+    return results.all.withLock(\.self)
+  }
+
+  private final class Results: Sendable {
+    let all = Mutex<[String?]>([])
+  }
+
+  @Test func `an account is opened once for all transports`() throws {
+    let fetches = Atomic(0)
+    let configuration = try Configuration.read(
+      Array(
+        """
+        {"transport": "a", "transports": {"a": {"plugin": "a"}}, "from": "a@b.c",
+         "accounts": {"google": {"provider": "token", "user": {"env": "U"}, "token": {"env": "T"}}}}
+        """.utf8), file: "config.json", directory: "/",
+      secrets: SecretAccess(environment: { "\($0)\(fetches.add(1, ordering: .relaxed).newValue)" }))
+    let accounts = Accounts(configuration)
+    #expect(fetches.load(ordering: .relaxed) == 0)
+    #expect(try accounts.account("google").user == "U1")
+    #expect(try accounts.account("google").accessToken(rejected: nil).text == "T2")
+    #expect(try accounts.account("google").accessToken(rejected: nil).text == "T2")
+    let problem = #expect(throws: Diagnostic.self) { try accounts.account("gogle") }
+    #expect(problem?.description == "error: there is no account 'gogle'; did you mean 'google'?")
+  }
+}

@@ -1,0 +1,181 @@
+import PabalCore
+import Testing
+
+@Suite struct ForeignMailTests {
+  private let header = "From: a@b.example\r\nTo: c@d.example\r\nDate: x\r\nMessage-ID: <m@b.example>\r\n"
+
+  private func finish(
+    _ text: String, sender: EnvelopeSender = .author, recipients: [String]? = nil, from: String? = nil
+  ) throws -> Mail {
+    try ForeignMail(Array(text.utf8)).finish(
+      sender: sender, recipients: recipients?.map { text throws in try Address(text) },
+      from: from.map { text throws in try Mailbox(text) }, stamp: .fixed)
+  }
+
+  private func octets(_ text: String) throws -> String {
+    String(decoding: try finish(text).octets, as: UTF8.self)
+  }
+
+  @Test func `a mail that is whole is kept octet for octet`() throws {
+    let text =
+      header
+      + "Subject: =?euc-kr?B?x9Gx5w==?=\r\nX-Odd:\r\n  folded\r\n\tthrice \r\n\r\nbody \r\n.\r\n\r\n\t\r\n\r\n"
+    #expect(try octets(text) == text)
+    #expect(try finish(text).messageID == "<m@b.example>")
+  }
+
+  @Test(arguments: [
+    ("a\nb\n", "a\r\nb\r\n"), ("a\rb\r", "a\r\nb\r\n"), ("a\r\nb\nc\rd", "a\r\nb\r\nc\r\nd\r\n"),
+    ("\n\r\r\n", "\r\n\r\n\r\n"),
+    ("\r\r\n\n", "\r\n\r\n\r\n"), ("no end", "no end\r\n"), ("", ""), ("\r", "\r\n"), ("\n", "\r\n"),
+    ("\r\n", "\r\n"), ("x\r\n\r", "x\r\n\r\n"),
+    (String(repeating: "long", count: 1_000), String(repeating: "long", count: 1_000) + "\r\n"),
+    ("NUL\0\r\n", "NUL\0\r\n"),
+    ("\n.\n\nFrom x\n", "\r\n.\r\n\r\nFrom x\r\n"),
+  ])
+  func `line ends of a body are mended and nothing else`(body: String, mended: String) throws {
+    #expect(try octets(header + "\r\n" + body) == header + "\r\n" + mended)
+    #expect(try octets(header.replacing("\r\n", with: "\n") + "\n" + body) == header + "\r\n" + mended)
+  }
+
+  @Test func `line ends of a header are mended where they are all alike`() throws {
+    #expect(try octets(header.replacing("\r\n", with: "\r") + "\rbody\r\n") == header + "\r\nbody\r\n")
+    #expect(try octets(header.replacing("\r\n", with: "\n")) == header + "\r\n")
+    #expect(try octets(String(header.dropLast())) == header + "\r\n")
+    for broken in ["Subject: a\rBcc: x@y\r\n", "Subject: a\r\r\n", "Subject: a\rb\n"] {
+      let problem = #expect(throws: MailProblem.self) { try finish(header + broken + "\r\nbody") }
+      #expect(problem?.description.contains("CR stands alone") == true)
+    }
+  }
+
+  @Test func `Bcc leaves the octets and joins the envelope`() throws {
+    let mail = try finish(
+      "From: a@b\r\nBcc: one@x,\r\n two@x\r\nTo: Name <to@x>\r\nbCC : three@x\r\nCc: g: cc@x;\r\nBCC:\r\nX-Bcc: kept@x\r\nResent-Bcc: not@x\r\nDate: x\r\nMessage-ID: <m@b>\r\n\r\nBcc: body@x\r\n",
+      recipients: ["to@x"])
+    #expect(
+      String(decoding: mail.octets, as: UTF8.self)
+        == "From: a@b\r\nTo: Name <to@x>\r\nCc: g: cc@x;\r\nX-Bcc: kept@x\r\nDate: x\r\nMessage-ID: <m@b>\r\n\r\nBcc: body@x\r\n"
+    )
+    #expect(mail.envelope.recipients.map(\.description) == ["to@x"])
+    let all = try finish(
+      "From: a@b\nBcc: one@x,\n two@x\nTo: Name <to@x>\nbCC : three@x\nCc: g: cc@x, TO@x, to@X;\n\nx")
+    #expect(
+      all.envelope.recipients.map(\.description) == ["to@x", "cc@x", "TO@x", "one@x", "two@x", "three@x"])
+    #expect(!String(decoding: all.octets, as: UTF8.self).lowercased().contains("bcc"))
+  }
+
+  @Test func `Date, Message-ID and From are added where they are missing`() throws {
+    #expect(
+      String(
+        decoding: try finish("Subject: x\n\nbody\n", recipients: ["to@x"], from: "파발 <me@한국.kr>").octets,
+        as: UTF8.self)
+        == "Subject: x\r\nDate: Sat, 24 Oct 2026 21:03:04 +0900\r\nMessage-ID: <1C60T3GF208H44RM2MB1E60S@xn--3e0b707e.kr>\r\n"
+        + "From: =?utf-8?B?7YyM67Cc?= <me@xn--3e0b707e.kr>\r\n\r\nbody\r\n")
+    let empty = try finish("\r\nonly a body", recipients: ["to@x"], from: "a@b")
+    #expect(String(decoding: empty.octets, as: UTF8.self).hasSuffix("From: a@b\r\n\r\nonly a body\r\n"))
+    #expect(empty.messageID == "<1C60T3GF208H44RM2MB1E60S@b>")
+    // A sender alone says whose Message-ID it is.
+    #expect(
+      try finish("From: a@b\n\n", sender: .address(Address("s@t")), recipients: ["to@x"]).messageID.hasSuffix(
+        "@t>"))
+    #expect(throws: MailProblem.self) { try finish("Subject: x\n\nbody", recipients: ["to@x"]) }
+    #expect(throws: MailProblem.self) {
+      try finish("Subject: x\n\nbody", sender: .null, recipients: ["to@x"])
+    }
+  }
+
+  @Test func `the envelope's sender is the author unless the door gives one`() throws {
+    func sender(_ header: String, _ sender: EnvelopeSender = .author) throws -> String? {
+      try finish(header + "\nTo: c@d\n\n", sender: sender).envelope.sender?.description
+    }
+    #expect(try sender("From: Name <a@b>") == "a@b")
+    #expect(try sender("From: a@b, c@d\nSender: e@f") == "e@f")
+    #expect(try sender("From: a@b\nSender: e@f") == "a@b")
+    #expect(try sender("From: a@b", .address(Address("x@y"))) == "x@y")
+    #expect(try sender("From: a@b", .null) == nil)
+    #expect(try sender("From: not readable\nMessage-ID: <x@y>", .address(Address("x@y"))) == "x@y")
+    #expect(throws: MailProblem.self) { try sender("From: a@b, c@d") }
+    #expect(throws: MailProblem.self) { try sender("From: a@b, c@d\nSender: e@f, g@h") }
+    #expect(throws: MailProblem.self) { try sender("From: not readable") }
+    #expect(throws: MailProblem.self) { try sender("From: undisclosed:;") }
+    #expect(throws: MailProblem.self) { try sender("From: a@b\nFrom: c@d") }
+  }
+
+  @Test func `recipients come from the header only where they can be read without doubt`() throws {
+    #expect(throws: MailProblem.self) { try finish("From: a@b\n\n") }
+    #expect(throws: MailProblem.self) { try finish("From: a@b\nTo: undisclosed:;\n\n") }
+    #expect(throws: MailProblem.self) { try finish("From: a@b\nTo: a b c\n\n") }
+    #expect(throws: MailProblem.self) { try finish("From: a@b\nTo: c@d\n\n", recipients: []) }
+    #expect(try finish("From: a@b\nTo: a b c\n\n", recipients: ["x@y"]).envelope.recipients.count == 1)
+    // Who got it the first time must not get it twice.
+    let resent = "Resent-From: x@y\nResent-To: z@y\nFrom: a@b\nTo: c@d\n\n"
+    #expect(throws: MailProblem.self) { try finish(resent) }
+    let given = String(decoding: try finish(resent, recipients: ["z@y"]).octets, as: UTF8.self)
+    #expect(given.hasPrefix("Resent-From: x@y\r\nResent-To: z@y\r\nFrom: a@b\r\nTo: c@d\r\n"))
+  }
+
+  @Test(arguments: [
+    "", " folded: first\n\nx", "From a@b Sat Oct 24 21:03:04 2026\nFrom: a@b\n\n", "no colon\n\n",
+    "From: a@b\nno colon\n\n", ": x\n\n", "a b: c\n\n",
+    "Sübject: x\n\n", "Sub\0ject: x\n\n", "Subject: \0\n\n", "From: a@b\n \0\n\n",
+    "From: a@b\n\u{FEFF}To: x\n\n", "\u{FEFF}From: a@b\n\n",
+    "From: a@b\nSubject: " + String(repeating: "x", count: 990) + "\n\n",
+    "From: a@b\n " + String(repeating: "x", count: 998) + "\n\n",
+  ])
+  func `a header that is none is refused with its line`(text: String) {
+    let problem = #expect(throws: MailProblem.self) { try ForeignMail(Array(text.utf8)) }
+    #expect(problem?.field.hasPrefix("header line ") == true || text.isEmpty)
+    #expect(
+      problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
+  }
+
+  @Test func `a header in another character set than UTF-8 is refused`() {
+    let octets = Array("From: a@b\nTo: c@d\nSubject: ".utf8) + [0xC7, 0xD1, 0xB1, 0xE7] + Array("\n\n".utf8)
+    let problem = #expect(throws: MailProblem.self) { try ForeignMail(octets) }
+    #expect(problem?.field == "header line 3")
+  }
+
+  @Test func `a header line has at most 998 octets`() throws {
+    let subject = "Subject: " + String(repeating: "x", count: 989)
+    #expect(try octets(header + subject + "\r\n\r\n") == header + subject + "\r\n\r\n")
+  }
+
+  @Test func `a mail needs what it holds`() throws {
+    func needs(_ text: String, sender: EnvelopeSender = .author, recipients: [String]? = nil) throws -> [Bool]
+    {
+      let mail = try finish(text, sender: sender, recipients: recipients)
+      return [mail.needsSMTPUTF8, mail.needs8BitMIME]
+    }
+    #expect(try needs(header + "\r\nASCII") == [false, false])
+    #expect(try needs(header + "\r\nASCII and then 8 bit: é") == [false, true])
+    #expect(try needs(header + "\r\né") == [false, true])
+    #expect(try needs(header + "Subject: é\r\n\r\nASCII") == [true, true])
+    #expect(try needs(header + "Bcc: é@b\r\n\r\nASCII") == [true, false])
+    #expect(try needs(header + "Bcc: é <e@b>\r\n\r\nASCII") == [false, false])
+    #expect(try needs(header + "\r\nASCII", recipients: ["é@b"]) == [true, false])
+    #expect(try needs(header + "\r\nASCII", recipients: ["a@é.example"]) == [false, false])
+    #expect(try needs(header + "\r\nASCII", sender: .address(Address("é@b"))) == [true, false])
+  }
+
+  @Test(arguments: [
+    ("<m@b>", "<m@b>"), ("\r\n <m@b>", "<m@b>"), ("<m@b> (comment)", "<m@b>"), ("m@b", ""), ("", ""),
+    ("<m b>", ""), ("<m\r\n b>", ""), (">x<", ""),
+  ])
+  func `the Message-ID is read, or kept as it is`(value: String, id: String) throws {
+    let text = "From: a@b\r\nTo: c@d\r\nDate: x\r\nMessage-ID: \(value)\r\n\r\nx\r\n"
+    #expect(try finish(text).messageID == id)
+    #expect(try octets(text) == text)
+  }
+
+  @Test func `what a draft becomes is taken as it is`() throws {
+    let draft = MailDraft(
+      from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("a@b")], subject: "가장 높은 산", text: "x\n",
+      html: "<p>é</p>")
+    let mail = try draft.finish(stamp: .fixed)
+    let again = try ForeignMail(mail.octets).finish(stamp: .fixed)
+    #expect(again.octets == mail.octets)
+    #expect(again.envelope == mail.envelope)
+    #expect(again.messageID == mail.messageID)
+    #expect(!again.needs8BitMIME)
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import PabalTesting
+import Testing
+
+@testable import PabalCurl
+
+/// libcurl as the project uses it: nothing of the environment, nothing but the protocols it was made for.
+@Suite struct CurlHandleTests {
+  @Test func `a protocol the handle was not made for is refused`() throws {
+    let handle = try CurlHandle(protocols: "smtps")
+    try handle.set(.url, "http://127.0.0.1:1/")
+    #expect(throws: CurlFailure.self) { try handle.perform() }
+    let failure = #expect(throws: CurlFailure.self) { try handle.perform() }
+    #expect(failure?.code.rawValue == 1)
+  }
+
+  @Test func `nobody at home is told in words`() throws {
+    let handle = try CurlHandle(protocols: "https")
+    try handle.set(.url, "https://127.0.0.1:1/")
+    let failure = #expect(throws: CurlFailure.self) { try handle.perform() }
+    #expect(failure?.code == .unreachable)
+    #expect(failure?.description.contains("127.0.0.1") == true)
+  }
+
+  @Test func `text with a NUL and headers with a line end are refused`() throws {
+    let handle = try CurlHandle(protocols: "https")
+    #expect(throws: CurlFailure.self) { try handle.set(.user, "a\0b") }
+    for line in ["X: a\r\nY: b", "X: a\nY: b", "X: a\0b"] {
+      #expect(throws: CurlFailure.self) { try handle.setHeaders(["Ok: yes", line]) }
+    }
+  }
+
+  @Test func `a proxy and a netrc of the environment are not used`() throws {
+    let home = try TemporaryDirectory()
+    try home.write("machine 127.0.0.1 login leaked password leaked\n", to: ".netrc")
+    setenv("http_proxy", "http://127.0.0.1:1", 1)
+    setenv("all_proxy", "http://127.0.0.1:1", 1)
+    setenv("ALL_PROXY", "http://127.0.0.1:1", 1)
+    let before = String(cString: getenv("HOME"))
+    setenv("HOME", home.path, 1)
+    defer {
+      unsetenv("http_proxy")
+      unsetenv("all_proxy")
+      unsetenv("ALL_PROXY")
+      setenv("HOME", before, 1)
+    }
+    let server = try EchoServer()
+    let handle = try CurlHandle(protocols: "http")
+    try handle.set(.url, "http://127.0.0.1:\(server.port)/here")
+    var body: [UInt8] = []
+    handle.onBody = { octets in
+      body += octets
+      return true
+    }
+    try handle.perform()
+    #expect(handle.responseCode == 200)
+    let request = String(decoding: body, as: UTF8.self)
+    #expect(request.hasPrefix("GET /here HTTP/1.1"))
+    #expect(!request.contains("Authorization"))
+  }
+
+  @Test func `a body goes out whole and headers come in line by line`() throws {
+    let server = try EchoServer()
+    let handle = try CurlHandle(protocols: "http")
+    try handle.set(.url, "http://127.0.0.1:\(server.port)/")
+    try handle.set(.post, true)
+    try handle.set(.one)
+    try handle.setHeaders(["Content-Type: text/plain", "Expect:", "X-Own: yes"])
+    var lines: [String] = []
+    var body: [UInt8] = []
+    handle.onHeader = { line in
+      lines.append(String(decoding: line, as: UTF8.self))
+      return true
+    }
+    handle.onBody = { octets in
+      body += octets
+      return true
+    }
+    let sent = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
+    try sent.withUnsafeBytes { octets in try handle.perform(sending: octets) }
+    let request = String(decoding: body, as: UTF8.self)
+    #expect(lines.first?.hasPrefix("HTTP/1.1 200") == true)
+    #expect(request.contains("X-Own: yes"))
+    #expect(request.contains("Content-Length: 100000"))
+    #expect(body.suffix(100_000).allSatisfy { $0 == UInt8(ascii: "x") })
+    #expect(handle.octetsSent == 100_000)
+  }
+
+  @Test func `a callback that says no stops the transfer`() throws {
+    let server = try EchoServer()
+    let handle = try CurlHandle(protocols: "http")
+    try handle.set(.url, "http://127.0.0.1:\(server.port)/")
+    handle.onHeader = { _ in false }
+    let failure = #expect(throws: CurlFailure.self) { try handle.perform() }
+    #expect(failure?.code == .stopped)
+  }
+}
+
+/// Answers every HTTP request with the request itself.
+final class EchoServer {
+  private static let program = """
+    import http.server, os, sys, threading
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    class Echo(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        def do_GET(self):
+            count = int(self.headers.get("Content-Length") or 0)
+            text = f"{self.requestline}\\r\\n{self.headers}".encode() + self.rfile.read(count)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+        do_POST = do_GET
+        def log_message(self, *words): pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+    """
+
+  let port: Int
+  private let process = Process()
+  private let input = Pipe()
+
+  init() throws {
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["python3", "-c", Self.program]
+    let pipe = Pipe()
+    // It ends when this end of its input closes, whatever becomes of this process.
+    process.standardInput = input
+    process.standardOutput = pipe
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+    port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+  }
+
+  deinit { try? input.fileHandleForWriting.close() }
+}

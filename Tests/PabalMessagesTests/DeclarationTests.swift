@@ -1,0 +1,168 @@
+import PabalCore
+import Testing
+
+@testable import PabalMessages
+
+@Suite struct DeclarationTests {
+  private static func findings(_ json: String) -> [String] {
+    DeclarationReader(Array(json.utf8), file: "message.json").mistakes.map(\.description)
+  }
+
+  private static func variable(_ members: String) -> String { "{\"variables\": {\"a\": {\(members)}}}" }
+
+  @Test func `everything a message says is read`() throws {
+    let reader = DeclarationReader(
+      Array(
+        """
+        {
+          "$schema": "x", "for": "greets", "lane": "code", "lifetime": "10m", "unknown": "keep",
+          "variables": {
+            "b": { "for": "one", "kind": "text", "example": "Google", "reading": "구글", "default": "Google" },
+            "a": { "for": "two", "kind": "time", "example": "2026-01-02T15:24:00Z", "date": true }
+          }
+        }
+        """.utf8), file: "message.json")
+    #expect(reader.mistakes.isEmpty)
+    let declaration = reader.declaration
+    #expect(declaration.purpose == "greets")
+    #expect(declaration.lane == .code)
+    #expect(declaration.lifetime == .seconds(600))
+    #expect(declaration.unknownPolicy == .keep)
+    #expect(declaration.variables.map(\.name) == ["b", "a"])
+    #expect(declaration.variables[0].fallback == .text("Google", reading: "구글"))
+    #expect(declaration.variables[1].withDate)
+  }
+
+  @Test func `what is left out has a default`() {
+    let declaration = DeclarationReader(Array("{}".utf8), file: "message.json").declaration
+    #expect(declaration.lane == .normal)
+    #expect(declaration.lifetime == nil)
+    #expect(declaration.unknownPolicy == .resend)
+  }
+
+  @Test(arguments: [
+    ("[]", "message.json:1:1: error: a list where an object belongs; write { … }"),
+    (
+      #"{"lane": "cod"}"#,
+      #"message.json:1:10: error: lane: "cod" is none of "code", "normal", "bulk"; did you mean "code"?"#
+    ),
+    (#"{"lane": 1}"#, #"message.json:1:10: error: lane: a number where a string belongs; write "…""#),
+    (
+      #"{"unknown": "drop"}"#,
+      #"message.json:1:13: error: unknown: "drop" is none of "resend", "keep"; choose one of them"#
+    ),
+    (
+      #"{"lifetime": "soon"}"#,
+      "message.json:1:14: error: lifetime: not a lifetime; write 90s, 10m, 2h or 3d, a year at most"
+    ),
+    (
+      #"{"lifetime": "0s"}"#,
+      "message.json:1:14: error: lifetime: not a lifetime; write 90s, 10m, 2h or 3d, a year at most"
+    ),
+    (#"{"lifetme": "10m"}"#, #"message.json:1:2: error: there is no "lifetme"; did you mean "lifetime"?"#),
+    (#"{"for": "x", "for": "y"}"#, #"message.json:1:14: error: "for" stands twice; keep one of them"#),
+    (
+      #"{"variables": []}"#,
+      "message.json:1:15: error: variables: a list where an object belongs; write { … }"
+    ),
+    (
+      #"{"variables": {"A": {"for":"x","kind":"text","example":"y"}}}"#,
+      "message.json:1:16: error: variables.A: not the name of a variable; use small letters, digits and _, a letter first, 64 at most"
+    ),
+    (
+      #"{"variables": {"content": {"for":"x","kind":"text","example":"y"}}}"#,
+      "message.json:1:16: error: variables.content: {{content}} is a place in layout.html; give the variable another name"
+    ),
+    (
+      #"{"variables": {"a": {"for":"x","kind":"text","example":"y"}, "a": {}}}"#,
+      #"message.json:1:62: error: variables: "a" stands twice; keep one of them"#
+    ),
+  ])
+  func `each mistake is told with its place, its path and its cure`(json: String, finding: String) {
+    #expect(DeclarationTests.findings(json) == [finding])
+  }
+
+  @Test(arguments: [
+    (
+      #""kind":"text","example":"y""#,
+      #"message.json:1:16: error: variables.a: "for" is missing; say what the variable is for"#
+    ),
+    (
+      #""for":"x","example":"y""#,
+      #"message.json:1:16: error: variables.a: "kind" is missing; give one of "text", "code", "url", "duration", "time""#
+    ),
+    (
+      #""for":"x","kind":"text""#,
+      #"message.json:1:16: error: variables.a: "example" is missing; give a value to show in previews"#
+    ),
+    (
+      #""for":"x","kind":"texts","example":"y""#,
+      #"message.json:1:39: error: variables.a.kind: "texts" is none of "text", "code", "url", "duration", "time"; did you mean "text"?"#
+    ),
+    (
+      #""for":"x","kind":"code","example":"abc""#,
+      "message.json:1:56: error: variables.a.example: not a code; give 4 to 12 digits with nothing between them"
+    ),
+    (
+      #""for":"x","kind":"url","example":"abc""#,
+      "message.json:1:55: error: variables.a.example: not an address; give one that begins with https://, http:// or mailto:"
+    ),
+    (
+      #""for":"x","kind":"duration","example":"abc""#,
+      "message.json:1:60: error: variables.a.example: not a duration; write it as 90s, 10m, 2h or 3d"
+    ),
+    (
+      #""for":"x","kind":"time","example":"abc""#,
+      "message.json:1:56: error: variables.a.example: not a time; write it as 2026-01-02T15:24:00+09:00"
+    ),
+    (
+      #""for":"x","kind":"text","example":"a\nb""#,
+      "message.json:1:56: error: variables.a.example: holds the character U+000A; take it out"
+    ),
+    (
+      #""for":"x","kind":"text","example":"y","default":"""#,
+      "message.json:1:70: error: variables.a.default: empty; give it a text"
+    ),
+    (
+      #""for":"x","kind":"code","example":"1234","reading":"y""#,
+      "message.json:1:73: error: variables.a.reading: \"reading\" is for a text; take it out"
+    ),
+    (
+      #""for":"x","kind":"text","example":"y","date":true"#,
+      "message.json:1:60: error: variables.a.date: \"date\" is for a time; take it out"
+    ),
+    (
+      #""for":"x","kind":"time","example":"2026-01-02T15:24:00Z","date":"yes""#,
+      "message.json:1:86: error: variables.a.date: a string where true or false belongs"
+    ),
+    (
+      #""for":"x","kind":"text","example":"y","exmple":"z""#,
+      #"message.json:1:60: error: variables.a: there is no "exmple"; did you mean "example"?"#
+    ),
+  ])
+  func `each mistake in a variable is told`(members: String, finding: String) {
+    #expect(DeclarationTests.findings(DeclarationTests.variable(members)) == [finding])
+  }
+
+  @Test func `a syntax error stands alone`() {
+    #expect(DeclarationTests.findings("{\"for\": \"x\",}").count == 1)
+    #expect(DeclarationTests.findings("").count == 1)
+  }
+
+  @Test func `a site's value that does not fit is told by its path`() {
+    var workshop = Workshop("{{link}}", variables: [("link", "url", "https://example.com")])
+    workshop.site = ["link": "example.com"]
+    #expect(
+      workshop.findings == [
+        "error: messages.variables.link: not an address; give one that begins with https://, http:// or mailto:"
+      ])
+  }
+
+  @Test func `a layout may use what only the site gives`() throws {
+    var workshop = Workshop("본문 {{service}}")
+    workshop.layout = "<html lang=\"ko\">{{content}}{{company}}은(는)</html>"
+    workshop.site = ["company": "Google", "company.reading": "구글"]
+    #expect(workshop.findings.isEmpty)
+    #expect(try workshop.render(["service": "x"]).html.contains("Google은"))
+  }
+}

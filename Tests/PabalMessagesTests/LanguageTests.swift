@@ -1,0 +1,142 @@
+import Testing
+
+@testable import PabalMessages
+
+@Suite struct LanguageTests {
+  @Test(arguments: [
+    (["ko"], "ko"), (["ko-KR"], "ko"), (["KO-kr"], "ko"), (["en-US", "ko"], "en"), (["fr", "en"], "en"),
+    (["zh-Hant-TW"], "zh-hant"), (["zh-Hant-TW-x-private"], "zh-hant"), (["zh-Hans"], "ko"), (["zh"], "ko"),
+    (["fr"], "ko"), ([], "ko"), (["*"], "ko"), (["*", "en"], "en"), (["-"], "ko"), ([""], "ko"),
+    (["en-a-bbb"], "en"),
+    (["../../etc/passwd"], "ko"), (["en\0"], "ko"), (["pt-BR"], "pt-br"), (["pt"], "ko"),
+  ])
+  func `the first language asked for that there is, else the default`(ranges: [String], found: String) {
+    let have: Set = ["ko", "en", "zh-hant", "pt-br"]
+    #expect(LanguageTag.lookUp(ranges + ["ko"]) { have.contains($0) } == found)
+  }
+
+  @Test(arguments: ["ko", "en", "KO", "ko-KR", "zh-Hant-TW", "gsw", "de-1996", "sl-rozaj-biske"])
+  func `language tags`(tag: String) { #expect(LanguageTag.isWellFormed(tag)) }
+
+  @Test(arguments: [
+    "", "k", "README", "ko_KR", "ko-", "-ko", "ko--KR", "../ko", "ko/..", "ko.md", "ko\0", "한국",
+    "ko-abcdefghi", "12",
+  ])
+  func `no language tags`(tag: String) { #expect(!LanguageTag.isWellFormed(tag)) }
+
+  @Test(arguments: [
+    (0, "0초", "0 seconds", "0秒", "0 s"), (1, "1초", "1 second", "1秒", "1 s"),
+    (59, "59초", "59 seconds", "59秒", "59 s"),
+    (60, "1분", "1 minute", "1分", "1 min"), (90, "1분", "1 minute", "1分", "1 min"),
+    (599, "9분", "9 minutes", "9分", "9 min"), (600, "10분", "10 minutes", "10分", "10 min"),
+    (3600, "1시간", "1 hour", "1時間", "1 h"), (5400, "1시간 30분", "1 hour 30 minutes", "1時間30分", "1 h 30 min"),
+    (3660, "1시간 1분", "1 hour 1 minute", "1時間1分", "1 h 1 min"),
+    (7199, "1시간 59분", "1 hour 59 minutes", "1時間59分", "1 h 59 min"),
+    (86_400, "24시간", "24 hours", "24時間", "24 h"),
+    (172_799, "47시간 59분", "47 hours 59 minutes", "47時間59分", "47 h 59 min"),
+    (172_800, "2일", "2 days", "2日", "2 d"), (180_000, "2일 2시간", "2 days 2 hours", "2日2時間", "2 d 2 h"),
+    (604_800, "7일", "7 days", "7日", "7 d"),
+  ])
+  func `durations in the words of a language, floored`(
+    seconds: Int64, ko: String, en: String, ja: String, other: String
+  ) {
+    #expect(LanguageWords("ko").duration(seconds: seconds) == ko)
+    #expect(LanguageWords("en-GB").duration(seconds: seconds) == en)
+    #expect(LanguageWords("ja").duration(seconds: seconds) == ja)
+    #expect(LanguageWords("fr").duration(seconds: seconds) == other)
+  }
+
+  @Test func `Chinese in both scripts`() {
+    #expect(LanguageWords("zh").duration(seconds: 5400) == "1小时30分钟")
+    #expect(LanguageWords("zh-TW").duration(seconds: 5400) == "1小時30分鐘")
+    #expect(LanguageWords("zh-Hant").duration(seconds: 172_800) == "2天")
+  }
+
+  @Test(arguments: [
+    ("2026-01-02T15:24:00+09:00", "오후 3:24 KST", "3:24 PM KST", "15:24 KST"),
+    ("2026-01-02T00:05:59+09:00", "오전 12:05 KST", "12:05 AM KST", "00:05 KST"),
+    ("2026-01-02T12:00:00Z", "오후 12:00 UTC", "12:00 PM UTC", "12:00 UTC"),
+    ("2026-01-02T11:59:00-05:00", "오전 11:59 UTC-5", "11:59 AM UTC-5", "11:59 UTC-5"),
+    ("2026-01-02T09:00:00+05:30", "오전 9:00 UTC+5:30", "9:00 AM UTC+5:30", "09:00 UTC+5:30"),
+  ])
+  func `times of the day with their zone`(written: String, ko: String, en: String, other: String) throws {
+    let (seconds, offset) = try #require(Moment.reading(written))
+    func time(_ tag: String) -> String {
+      LanguageWords(tag).time(secondsSince1970: seconds, offset: offset, withDate: false)
+    }
+    #expect(time("ko") == ko)
+    #expect(time("en") == en)
+    #expect(time("de") == other)
+  }
+
+  @Test func `times with their date`() throws {
+    let (seconds, offset) = try #require(Moment.reading("2024-02-29T23:59:59+09:00"))
+    func time(_ tag: String) -> String {
+      LanguageWords(tag).time(secondsSince1970: seconds, offset: offset, withDate: true)
+    }
+    #expect(time("ko") == "2024년 2월 29일 오후 11:59 KST")
+    #expect(time("en") == "February 29, 2024, 11:59 PM KST")
+    #expect(time("ja") == "2024年2月29日 23:59 JST")
+    #expect(time("fr") == "2024-02-29 23:59 KST")
+  }
+
+  @Test(arguments: [
+    "", "2026-01-02", "2026-13-02T00:00:00Z", "2026-00-02T00:00:00Z", "2026-02-29T00:00:00Z",
+    "2026-01-32T00:00:00Z",
+    "2026-01-02T24:00:00Z", "2026-01-02T00:60:00Z", "2026-01-02T00:00:00", "2026-01-02T00:00:00+9:00",
+    "2026-01-02T00:00:00Zx", "0000-01-01T00:00:00Z", "2026-01-02T00:00:00.Z", "26-01-02T00:00:00Z",
+  ])
+  func `no times`(written: String) { #expect(Moment.reading(written) == nil) }
+
+  // Checked with Python's datetime.
+  @Test(arguments: [
+    ("1970-01-01T00:00:00Z", 0), ("2000-02-29T12:30:00Z", 951_827_400), ("1969-12-31T23:59:59Z", -1),
+    ("2026-08-01T00:00:00+09:00", 1_785_510_000), ("0001-01-01T00:00:00Z", -62_135_596_800),
+    ("9999-12-31T23:59:59Z", 253_402_300_799), ("2100-03-01T00:00:00Z", 4_107_542_400),
+    ("1900-02-28T23:59:59.999Z", -2_203_891_201),
+  ])
+  func `moments are counted right`(written: String, seconds: Int64) {
+    #expect(Moment.reading(written)?.0 == seconds)
+  }
+
+  @Test func `every day of four centuries comes back`() {
+    var month = 3
+    var day = 1
+    var year = 1600
+    let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    for number in 0..<146_097 {
+      let moment = Moment(secondsSince1970: Int64(number) * 86_400 - 11_670_912_000, offset: 0)
+      guard moment.year == year, moment.month == month, moment.day == day else {
+        Issue.record("\(moment) where \(year)-\(month)-\(day) belongs")
+        return
+      }
+      let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+      day += 1
+      if day > lengths[month - 1] + (isLeap && month == 2 ? 1 : 0) { (day, month) = (1, month + 1) }
+      if month > 12 { (month, year) = (1, year + 1) }
+    }
+  }
+
+  @Test(arguments: [
+    ("10", 10), ("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259_200), ("0", 0), ("0010m", 600),
+  ])
+  func `durations as people write them`(written: String, seconds: Int64) throws {
+    #expect(try VariableKind.duration.fit(.text(written)) == .duration(seconds: seconds))
+  }
+
+  @Test(arguments: ["x", "10 m", "-1s", "1.5h", "", "m", "99999999999999999999s", "40000d", "１０m"])
+  func `no durations`(written: String) {
+    #expect(throws: UnfitValue.self) { try VariableKind.duration.fit(.text(written)) }
+  }
+
+  @Test func `a kind takes no value of another`() {
+    #expect(throws: UnfitValue.self) { try VariableKind.text.fit(.duration(.seconds(1))) }
+    #expect(throws: UnfitValue.self) {
+      try VariableKind.duration.fit(.time(secondsSince1970: 0, offsetFromUTC: 0))
+    }
+    #expect(throws: UnfitValue.self) {
+      try VariableKind.time.fit(.time(secondsSince1970: 0, offsetFromUTC: 90_000))
+    }
+    #expect(throws: UnfitValue.self) { try VariableKind.duration.fit(.duration(.seconds(-1))) }
+  }
+}

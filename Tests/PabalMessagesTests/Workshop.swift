@@ -1,0 +1,76 @@
+import PabalCore
+
+@testable import PabalMessages
+
+/// Compiles messages from strings.
+struct Workshop {
+  var layout = "<!doctype html><html lang=\"{{language}}\"><body>{{content}}</body></html>"
+  var json = """
+    {
+      "for": "tests",
+      "variables": {
+        "service": { "for": "the service", "kind": "text", "example": "파발" }
+      }
+    }
+    """
+  /// By file name, such as `ko.md`.
+  var files: [String: String] = [:]
+  var site: [String: String] = [:]
+  var language = "ko"
+
+  init(_ body: String = "본문", subject: String = "제목") {
+    files["ko.md"] = "Subject: \(subject)\n\n\(body)\n"
+  }
+
+  /// A workshop whose message has these variables by kind.
+  init(_ body: String, subject: String = "제목", variables: [(name: String, kind: String, example: String)]) {
+    self.init(body, subject: subject)
+    json = Workshop.json(variables)
+  }
+
+  static func json(_ variables: [(name: String, kind: String, example: String)]) -> String {
+    let members = variables.map { name, kind, example in
+      "\"\(name)\": { \"for\": \"tests\", \"kind\": \"\(kind)\", \"example\": \"\(example)\" }"
+    }
+    return "{ \"variables\": { \(members.joined(separator: ", ")) } }"
+  }
+
+  func compile() -> (message: CompiledMessage?, diagnostics: [Diagnostic]) {
+    let parts = files.sorted { $0.key < $1.key }.map { name, text in
+      let pieces = name.split(separator: ".")
+      return MessageFiles.Part(
+        language: String(pieces[0]), ending: String(pieces[1]), octets: Array(text.utf8))
+    }
+    do throws(Diagnostics) {
+      let layout = HTMLTemplate(try SourceText(Array(self.layout.utf8), file: "layout.html"))
+      var compiler = MessageCompiler(
+        MessageFiles(name: "test", folder: "test", declaration: Array(json.utf8), parts: parts),
+        layout: layout, site: site, defaultLanguage: language)
+      let message = compiler.compile()
+      return (message, compiler.diagnostics)
+    } catch {
+      return (nil, error.all)
+    }
+  }
+
+  /// The diagnostics as a person sees them.
+  var findings: [String] { compile().diagnostics.map(\.description) }
+
+  /// Subject, text and HTML.
+  func render(
+    _ values: [String: MessageValue] = [:], in language: String = "ko"
+  ) throws -> CompiledLanguage.Mail {
+    let (message, diagnostics) = compile()
+    guard let message, let compiled = message.languages[language] else { throw Diagnostics(diagnostics) }
+    return try message.render(compiled, values)
+  }
+
+  /// What `{{content}}` became.
+  func html(_ values: [String: MessageValue] = [:], in language: String = "ko") throws -> String {
+    let page = try render(values, in: language).html
+    guard let start = page.firstRange(of: "<body>"), let end = page.firstRange(of: "</body>") else {
+      return page
+    }
+    return String(page[start.upperBound..<end.lowerBound])
+  }
+}

@@ -1,0 +1,107 @@
+import CPabalTransport
+import Testing
+
+@testable import SMTPTransport
+
+/// What `check` finds, and whether its words say what to do.
+@Suite struct CheckTests {
+  private func check(
+    _ port: HostilePort, _ extra: [String: String] = ["account": "a"],
+    tokens: [String] = [TestMail.grant.token]
+  ) -> (outcome: Int32, words: String) {
+    let values = [
+      "host": "localhost", "port": "\(port.port)", "ca_file": port.server.authority.authority,
+      "security": port.script.security, "timeout": "20000",
+    ].merging(extra) { $1 }
+    let host = PluginHost(values, tokens: tokens)
+    var outcome: Int32 = 0
+    host.with { host in
+      guard host.open() else { return }
+      outcome = host.check()
+      host.close()
+    }
+    return (outcome, host.failure + host.reply)
+  }
+
+  @Test func `a server that is ready is told with its manner`() throws {
+    var found = check(try hostile())
+    #expect(found.outcome == PABAL_READY)
+    #expect(
+      found.words.contains("logged in as alice@example.test; one round trip a mail, mails up to 35882577"))
+    found = check(try hostile([:], without: ["CHUNKING"]))
+    #expect(found.words.contains("two round trips a mail"))
+    let port = try hostile([:], without: ["PIPELINING"])
+    found = check(port, [:])
+    #expect(found.words.contains("without a login; one round trip a command"))
+    #expect(try port.report().quits == 1)
+    #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
+  }
+
+  @Test func `what is wrong is told in words that say what to do`() throws {
+    let good = try hostile()
+    let authority = good.server.authority
+    var script = Script()
+    script.certificate = authority.expired
+    let expired = try hostile(script)
+    script.certificate = authority.foreign
+    let foreign = try hostile(script)
+    script = Script()
+    script.security = "starttls"
+    let startTLS = try hostile(script)
+    script.offersBefore = []
+    let noTLS = try hostile(script)
+    script = Script()
+    script.logins = [
+      "XOAUTH2": ["alice@example.test", "another"], "PLAIN": ["alice@example.test", "another"],
+    ]
+    let strict = try hostile(script)
+    let password = ["user": "alice@example.test", "password": "wrong"]
+    let off = try hostile([
+      "auth": .reply(
+        "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.")
+    ])
+    let app = try hostile(["auth": .reply("534 5.7.9 Application-specific password required")])
+    let rows: [(HostilePort, [String: String], Int, [String])] = [
+      (good, ["account": "a", "host": "no-such-host.invalid"], PABAL_DEFERRED, ["no address", "\"host\""]),
+      (good, ["account": "a", "port": "1"], PABAL_DEFERRED, ["nothing answers", "\"port\""]),
+      (
+        good, ["account": "a", "ca_file": authority.expired], PABAL_HELD,
+        ["not to be trusted", "\"ca_file\""]
+      ),
+      (good, ["account": "a", "ca_file": "/nowhere"], PABAL_HELD, ["can't be read", "\"ca_file\""]),
+      (expired, ["account": "a"], PABAL_HELD, ["out of date"]),
+      (foreign, ["account": "a"], PABAL_HELD, ["another name", "\"host\""]),
+      (startTLS, ["account": "a", "security": "tls"], PABAL_DEFERRED, ["\"starttls\""]),
+      (
+        good, ["account": "a", "security": "starttls", "timeout": "1000"], PABAL_DEFERRED,
+        ["does not answer", "\"security\""]
+      ),
+      (noTLS, ["account": "a"], PABAL_HELD, ["no STARTTLS", "\"tls\""]),
+      (try hostile([:], without: ["AUTH"]), ["account": "a"], PABAL_HELD, ["offers no login"]),
+      (strict, ["account": "a"], PABAL_HELD, ["access token of alice@example.test", "status 401", "again"]),
+      (strict, password, PABAL_HELD, ["password of alice@example.test", "535 5.7.8"]),
+      (app, password, PABAL_HELD, ["app password"]),
+      (off, ["account": "a"], PABAL_HELD, ["switched off", "administrator"]),
+      (off, password, PABAL_HELD, ["switched off", "administrator"]),
+    ]
+    for (port, values, outcome, words) in rows {
+      let found = check(port, values, tokens: [TestMail.grant.token, TestMail.grant.token])
+      #expect(Int(found.outcome) == outcome, "\(values): \(found.words)")
+      for word in words { #expect(found.words.contains(word), "\(found.words)") }
+    }
+  }
+
+  @Test func `without a token the host's word stands`() throws {
+    let found = check(try hostile(), tokens: [])
+    #expect(found.outcome == 0)
+    #expect(found.words == "")
+  }
+
+  @Test func `the id under which a server queues is found`() {
+    for (reply, id) in [
+      ("250 2.0.0 Ok: queued as 4VxYzw0", "4VxYzw0"), ("250 OK id=1abcDE-0001-2f", "1abcDE-0001-2f"),
+      ("250 2.0.0 OK  1700000000 abc-xyz.12 - gsmtp", "abc-xyz.12"),
+      ("250 2.6.0 <abc@host> [InternalId=1] Queued mail for delivery", "<abc@host>"), ("250 ok", nil),
+    ] { #expect(RemoteID.find(in: reply) == id) }
+  }
+}

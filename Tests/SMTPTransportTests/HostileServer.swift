@@ -1,0 +1,187 @@
+import Foundation
+import PabalTesting
+import Synchronization
+
+@testable import SMTPTransport
+
+/// What the hostile server does at one place; see `Tests/Servers/hostile.py`.
+struct Act: Encodable, Sendable {
+  var reply: String?
+  var raw: String?
+  var split: Bool?
+  var close: Bool?
+  var reset: Bool?
+  var stall: Bool?
+  var freeze: Bool?
+  var taken: Bool?
+  var after: Int?
+  var flood: String?
+  var extra: String?
+  var skip: Int?
+  var consume: Bool?
+
+  static func reply(_ text: String, close: Bool? = nil) -> Act { Act(reply: text, close: close) }
+  static func octets(_ octets: [UInt8], split: Bool? = nil, close: Bool? = nil) -> Act {
+    Act(raw: Data(octets).base64EncodedString(), split: split, close: close)
+  }
+  static let close = Act(close: true)
+  static let reset = Act(reset: true)
+  static let stall = Act(stall: true)
+
+  func after(_ octets: Int) -> Act {
+    var act = self
+    act.after = octets
+    return act
+  }
+  func from(_ time: Int) -> Act {
+    var act = self
+    act.skip = time
+    return act
+  }
+}
+
+/// What the hostile server plays.
+struct Script: Encodable, Sendable {
+  static let all = [
+    "SIZE 35882577", "8BITMIME", "AUTH LOGIN PLAIN XOAUTH2 OAUTHBEARER", "ENHANCEDSTATUSCODES", "PIPELINING",
+    "CHUNKING", "SMTPUTF8",
+  ]
+
+  var security = "tls"
+  var offers = Script.all
+  var offersBefore: [String]?
+  var logins: [String: [String]]?
+  var receiveBuffer: Int?
+  var certificate: String?
+  var six: Bool?
+  var connections: [[String: Act]] = [[:]]
+
+  init(_ faults: [String: Act] = [:], without missing: [String] = []) {
+    connections = [faults]
+    offers.removeAll { offer in missing.contains { offer.hasPrefix($0) } }
+  }
+}
+
+/// What came over the hostile server's port.
+struct Report: Decodable, Sendable {
+  struct Mail: Decodable, Sendable {
+    let sender: String
+    let recipients: [String]
+    let params: String
+    let size: Int
+    let sha256: String
+    let flights: Int
+    let octets: String?
+  }
+
+  let connections: Int
+  let handshakes: Int
+  let logins: Int
+  let quits: Int
+  let stalled: Int
+  let commands: [String]
+  let strange: [String]
+  let attempts: [[String]]
+  let initial: [Bool]
+  let whole: [Mail]
+  let taken: [Mail]
+}
+
+/// One Python process that plays every script, each on a port of its own.
+final class HostileServer: Sendable {
+  static let shared = Result { try HostileServer() }
+
+  private struct Pipes {
+    let requests: FileHandle
+    let answers: FileHandle
+  }
+
+  private let pipes: Mutex<Pipes>
+  let authority: TestAuthority
+
+  private init() throws {
+    authority = try TestAuthority.shared.get()
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "\(BuiltProducts.root)/Tests/Servers/hostile.py", authority.good, authority.key,
+    ]
+    let (requests, answers) = (Pipe(), Pipe())
+    process.standardInput = requests
+    process.standardOutput = answers
+    try process.run()
+    pipes = Mutex(Pipes(requests: requests.fileHandleForWriting, answers: answers.fileHandleForReading))
+  }
+
+  func listen(_ script: Script) throws -> HostilePort {
+    struct Answer: Decodable { let port: Int }
+    return HostilePort(
+      server: self, port: try ask(["listen": script], as: Answer.self).port, script: script)
+  }
+
+  func ask<Request: Encodable, Answer: Decodable>(_ request: Request, as: Answer.Type) throws -> Answer {
+    let line = try JSONEncoder().encode(request) + Data("\n".utf8)
+    let answer = try pipes.withLock { pipes in
+      try pipes.requests.write(contentsOf: line)
+      var answer = Data()
+      while answer.last != 10 {
+        let more = pipes.answers.availableData
+        if more.isEmpty { throw TestFailure("the hostile server has gone") }
+        answer += more
+      }
+      return answer
+    }
+    return try JSONDecoder().decode(Answer.self, from: answer)
+  }
+}
+
+/// One script's port.
+struct HostilePort: Sendable {
+  let server: HostileServer
+  let port: Int
+  let script: Script
+
+  func report() throws -> Report { try server.ask(["report": port], as: Report.self) }
+
+  func hangUp() throws {
+    struct Nothing: Decodable {}
+    _ = try server.ask(["hangUp": port], as: Nothing.self)
+  }
+
+  func say(_ text: String) throws {
+    struct Nothing: Decodable {}
+    struct Request: Encodable {
+      let say: Int
+      let text: String
+    }
+    _ = try server.ask(Request(say: port, text: text), as: Nothing.self)
+  }
+
+  /// How a transport reaches it.
+  func server(
+    _ login: Login = .account(user: "alice@example.test", mechanism: .xoauth2), host: String = "localhost",
+    timeout: Int = 20_000
+  ) -> Server {
+    var server = Server(
+      host: host, port: port, security: Server.Security(rawValue: script.security) ?? .tls,
+      ehlo: "client.test", login: login)
+    server.certificateFile = self.server.authority.authority
+    server.timeout = timeout
+    return server
+  }
+
+  func courier(
+    _ login: Login = .account(user: "alice@example.test", mechanism: .xoauth2), timeout: Int = 20_000,
+    now: @escaping @Sendable () -> Int = { 0 }
+  ) -> Courier {
+    Courier(server(login, timeout: timeout), now: now)
+  }
+}
+
+/// A port that plays `faults`, with every capability but those `missing`.
+func hostile(_ faults: [String: Act] = [:], without missing: [String] = []) throws -> HostilePort {
+  try HostileServer.shared.get().listen(Script(faults, without: missing))
+}
+
+/// A port that plays `script`.
+func hostile(_ script: Script) throws -> HostilePort { try HostileServer.shared.get().listen(script) }

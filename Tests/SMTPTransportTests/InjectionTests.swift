@@ -1,0 +1,80 @@
+import Testing
+
+@testable import SMTPTransport
+
+/// Line ends, NUL, controls and stray octets in every field that reaches the wire: nothing gets through.
+@Suite struct InjectionTests {
+  static let evil = [
+    "a@b.example>\r\nRCPT TO:<victim@example.net", "a@b.example\rX", "a@b.example\nRSET", "a\0@b.example",
+    "a@b.example> SIZE=1", "a b@example.net", "<a@b.example", "a@b.example>", "\"a@b.example",
+    "a@b.example\u{7F}",
+    "a@b.example\u{1}", "", String(repeating: "a", count: 300) + "@example.net", "\"a\r\nb\"@example.net",
+  ]
+
+  @Test(arguments: evil) func `an address that would be more than an address is refused`(_ evil: String)
+    throws
+  {
+    let port = try hostile()
+    let courier = port.courier()
+    #expect(TestMail.small.to("good@example.net", evil).outcomes(courier) == [.rejected, .rejected])
+    if !evil.isEmpty {
+      #expect(TestMail.small.with { $0.sender = evil }.outcomes(courier) == [.rejected])
+    }
+    #expect(try port.report().connections == 0)
+  }
+
+  @Test func `what an address may hold goes out as it is`() throws {
+    let port = try hostile()
+    let fine = ["\"a b>c\\\"d\"@example.net", "o'brien+tag@example.net", "a@[192.0.2.1]", "postmaster"]
+    for address in fine {
+      #expect(TestMail.small.to(address).outcomes(port.courier()) == [.sent], "\(address)")
+    }
+    #expect(TestMail.small.with { $0.sender = "" }.outcomes(port.courier()) == [.sent])
+    #expect(try port.report().taken.last?.sender == "")
+    #expect(try port.report().strange.isEmpty)
+  }
+
+  @Test func `a token with more in it than a token holds the transport and never leaves`() throws {
+    let port = try hostile()
+    for token in ["ya29.a\r\nMAIL", "ya29.a\u{1}b", "ya29 b", "ya29.한", "", "a\0b"] {
+      let fates = TestMail.small.fates(port.courier()) { _ in Grant(token: token, expiresIn: nil) }
+      #expect(fates?.map(\.outcome) == [.held(.transport)])
+    }
+    #expect(try port.report().connections == 0)
+  }
+
+  @Test(arguments: [
+    "a b", "a\r\nb", "a/b", "a?b", "a#b", "a%0d%0ab", "", "[]", "a\0b", "한국",
+    String(repeating: "a", count: 256),
+  ]) func `an EHLO name that is none is refused when the transport opens`(_ name: String) {
+    #expect(!WireText.isEHLOName(name))
+    // A C string ends at its NUL.
+    if !name.utf8.contains(0) {
+      #expect(PluginHost.open(["host": "localhost", "ehlo": name]).hasPrefix("\"ehlo\""))
+    }
+  }
+
+  @Test func `settings that don't fit together are refused in words`() {
+    #expect(PluginHost.open(["host": "localhost"]) == "")
+    #expect(PluginHost.open(["host": "a b"]).contains("\"host\""))
+    #expect(PluginHost.open(["host": "evil/x@y"]).contains("\"host\""))
+    #expect(PluginHost.open(["host": "mail.example", "security": "none"]).contains("in the clear"))
+    for host in ["localhost", "127.0.0.1", "127.1.2.3", "::1"] {
+      #expect(PluginHost.open(["host": host, "security": "none"]) == "")
+    }
+    for host in ["127.0.0.1.example.com", "localhost.example", "127.0.0", "0.0.0.0"] {
+      #expect(PluginHost.open(["host": host, "security": "none"]).contains("in the clear"), "\(host)")
+    }
+    #expect(PluginHost.open(["host": "h", "user": "u"]).contains("come together"))
+    #expect(PluginHost.open(["host": "h", "user": "u\u{1}x", "password": "p"]).contains("\"user\""))
+    #expect(PluginHost.open(["host": "h", "user": "u", "password": "p\r\nQUIT"]).contains("\"password\""))
+    #expect(PluginHost.open(["host": "h", "user": "u", "password": ""]).contains("\"password\""))
+    #expect(PluginHost.open(["host": "h", "account": "a", "password": "p"]).contains("leave"))
+    #expect(PluginHost.open(["host": "h", "account": "a", "mechanism": "plain"]).contains("oauthbearer"))
+    #expect(
+      PluginHost.open(["host": "h", "user": "u", "password": "p", "mechanism": "xoauth2"]).contains("plain"))
+    #expect(PluginHost.open(["host": "h", "mechanism": "plain"]).contains("needs"))
+    #expect(PluginHost.open(["host": "h", "account": "a"], user: "a\r\nb").contains("mailbox"))
+    #expect(PluginHost.open(["host": "h", "account": "a"], user: "").contains("mailbox"))
+  }
+}

@@ -1,0 +1,151 @@
+import CPabalTransport
+import Foundation
+import PabalPlugin
+
+@testable import SMTPTransport
+
+/// A host on this side of the C table: settings from a dictionary, everything that is said kept.
+final class PluginHost {
+  fileprivate let values: [String: String]
+  fileprivate let user: String
+  fileprivate let tokens: [String]
+  fileprivate var given = 0
+  fileprivate(set) var failure = ""
+  /// Every reply, reason and log line that left the plugin.
+  fileprivate(set) var said: [String] = []
+  fileprivate(set) var reply = ""
+  fileprivate(set) var remoteID = ""
+  fileprivate(set) var recipients: [Int: (outcome: Int32, reply: String)] = [:]
+  private let table: UnsafeMutablePointer<pabal_host>
+  private var transport: UnsafeMutableRawPointer?
+  private let plugin = TransportTable(SMTPTransport.self) {
+    openTransport(SMTPTransport.self, $0, $1, $2, $3)
+  }
+
+  init(
+    _ values: [String: String], user: String = "alice@example.test", tokens: [String] = [TestMail.grant.token]
+  ) {
+    self.values = values
+    self.user = user
+    self.tokens = tokens
+    table = .allocate(capacity: 1)
+    table.initialize(
+      to: pabal_host(
+        abi: PABAL_TRANSPORT_ABI, size: UInt32(MemoryLayout<pabal_host>.size),
+        log: { _, _, text, count in current?.said.append(string(text, count)) },
+        setting: { _, key in current?.setting(key) },
+        fail: { _, text, count in
+          current?.failure = string(text, count)
+          current?.said.append(string(text, count))
+        },
+        access_token: { _, _, rejected, token in current?.accessToken(rejected, token) ?? 1 },
+        reply: { _, text, count in
+          current?.reply = string(text, count)
+          current?.said.append(string(text, count))
+        },
+        remote_id: { _, text, count in
+          current?.remoteID = string(text, count)
+          current?.said.append(string(text, count))
+        },
+        recipient: { _, index, verdict, text, count in
+          current?.recipients[index] = (verdict?.pointee.outcome ?? 0, string(text, count))
+          current?.said.append(string(text, count))
+        }))
+  }
+
+  deinit { table.deallocate() }
+
+  /// Opens the transport and closes it again: the reason why it could not be opened, or nothing.
+  static func open(_ values: [String: String], user: String = "alice@example.test") -> String {
+    let host = PluginHost(values, user: user)
+    host.with { host in if host.open() { host.close() } }
+    return host.failure
+  }
+
+  /// The C functions carry no context through `log`: one host at a time on a thread.
+  func with(_ work: (PluginHost) -> Void) {
+    Thread.current.threadDictionary["host"] = self
+    work(self)
+    Thread.current.threadDictionary["host"] = nil
+  }
+
+  func open() -> Bool {
+    var parallel: UInt32 = 0
+    return functions.open(table, OpaquePointer(table), &transport, &parallel) == 0
+  }
+
+  func send(_ mail: TestMail) -> Int32 {
+    let addresses = mail.recipients.map { strdup($0) }
+    let sender = strdup(mail.sender)
+    defer {
+      addresses.forEach { free($0) }
+      free(sender)
+    }
+    var verdict = pabal_verdict()
+    var list = addresses.map { UnsafePointer($0) } + [nil]
+    mail.octets.withUnsafeBufferPointer { octets in
+      list.withUnsafeMutableBufferPointer { list in
+        var given = pabal_mail()
+        given.size = UInt32(MemoryLayout<pabal_mail>.size)
+        given.sender = UnsafePointer(sender)
+        given.recipients = UnsafePointer(list.baseAddress)
+        given.recipient_count = addresses.count
+        given.octets = octets.baseAddress
+        given.octet_count = octets.count
+        functions.send(transport, &given, OpaquePointer(table), &verdict)
+      }
+    }
+    return verdict.outcome
+  }
+
+  func check() -> Int32 {
+    var verdict = pabal_verdict()
+    functions.check?(transport, OpaquePointer(table), &verdict)
+    return verdict.outcome
+  }
+
+  func close() { functions.close(transport) }
+
+  private var functions: pabal_transport {
+    plugin.pointer(forHost: PABAL_TRANSPORT_ABI)?.load(as: pabal_transport.self) ?? pabal_transport()
+  }
+
+  fileprivate func setting(_ key: UnsafePointer<CChar>?) -> UnsafePointer<pabal_value>? {
+    guard let key, let declared = Server.settings.map(\.text).first(where: { $0.key == String(cString: key) })
+    else { return nil }
+    // Lives as long as the process, like a real host's table for a transport that is never closed.
+    let value = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
+    value.initialize(to: pabal_value())
+    let text = values[declared.key] ?? declared.usual
+    value.pointee.given = text == nil ? 0 : 1
+    value.pointee.text = UnsafePointer(strdup(text ?? ""))
+    value.pointee.number = Int64(text ?? "") ?? (text == "60s" ? 60_000 : 0)
+    value.pointee.user = UnsafePointer(strdup(user))
+    return UnsafePointer(value)
+  }
+
+  fileprivate func accessToken(
+    _ rejected: UnsafePointer<CChar>?, _ token: UnsafeMutablePointer<pabal_token>?
+  ) -> Int32 {
+    guard given < tokens.count else { return 1 }
+    token?.pointee.text = UnsafePointer(strdup(tokens[given]))
+    given += 1
+    return 0
+  }
+}
+
+private var current: PluginHost? { Thread.current.threadDictionary["host"] as? PluginHost }
+
+private func string(_ text: UnsafePointer<CChar>?, _ count: Int) -> String {
+  String(decoding: UnsafeRawBufferPointer(start: text, count: count), as: UTF8.self)
+}
+
+extension Setting {
+  /// Key and default, as the plugin's table shows them.
+  fileprivate var text: (key: String, usual: String?) {
+    let children = Mirror(reflecting: self).children
+    let key = children.first { $0.label == "key" }?.value as? String
+    let usual = children.first { $0.label == "defaultText" }?.value as? String
+    return (key ?? "", usual)
+  }
+}

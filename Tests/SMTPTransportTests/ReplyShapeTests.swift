@@ -1,0 +1,138 @@
+import Testing
+
+@testable import SMTPTransport
+
+/// Replies in every shape a server may give them, and in many that it may not.
+@Suite struct ReplyShapeTests {
+  static let mail = TestMail.small
+
+  @Test func `replies in single octets and over many lines are the same replies`() throws {
+    func many(_ code: Int, _ text: String) -> Act {
+      Act(reply: "\(code)-\(text)\r\n\(code)-\r\n\(code)-more\r\n\(code) \(text)", split: true)
+    }
+    let port = try hostile([
+      "greeting": many(220, "hello"), "auth": many(235, "welcome"),
+      "mail": Act(split: true), "rcpt": Act(split: true), "final": Act(split: true),
+    ])
+    #expect(Self.mail.outcomes(port.courier()) == [.sent])
+    #expect(try port.report().taken.count == 1)
+    for (place, text, outcome) in [
+      ("mail", "550-5.7.1 not\r\n550 5.7.1 yours", Outcome.held(.mail)),
+      ("rcpt", "550-5.1.1 no\r\n550-5.1.1 such\r\n550 5.1.1 user", .rejected),
+      ("final", "250-2.0.0 Ok\r\n250 2.0.0 queued as MANY", .sent),
+    ] {
+      for split in [true, false] {
+        let port = try hostile([place: Act(reply: text, split: split)])
+        #expect(Self.mail.outcomes(port.courier()) == [outcome], "\(place): \(text)")
+      }
+    }
+  }
+
+  @Test func `a line may end with a bare LF and a code may stand alone`() throws {
+    let port = try hostile([
+      "final": .octets(Array("250\n".utf8)), "rset": .octets(Array("250\n".utf8)),
+    ])
+    #expect(Self.mail.outcomes(port.courier()) == [.sent])
+  }
+
+  @Test func `several lines are told as one`() throws {
+    let port = try hostile([
+      "rcpt": .reply(
+        "550-5.1.1 nobody of that name\r\n550-5.1.1 lives here;\r\n550 5.1.1 see https://help.example")
+    ])
+    #expect(
+      Self.mail.fates(port.courier()) == [
+        Fate(.rejected, "550 5.1.1 nobody of that name lives here; see https://help.example")
+      ])
+  }
+
+  /// What is no reply, in place of the one that decides.
+  static let nonsense: [[UInt8]] = [
+    Array("hello there\r\n".utf8), Array("25\r\n".utf8), Array("2500 ok\r\n".utf8), Array("150 ok\r\n".utf8),
+    Array("650 ok\r\n".utf8), Array("25x ok\r\n".utf8), Array("250_ok\r\n".utf8), Array(" 250 ok\r\n".utf8),
+    Array("\r\n".utf8), Array("250-ok\r\n251 ok\r\n".utf8), [0, 1, 2, 3, 255, 254, 13, 10],
+    Array(repeating: UInt8(ascii: "2"), count: 6_000),
+    Array("250 ".utf8) + Array(repeating: UInt8(ascii: "a"), count: 6_000) + [13, 10],
+    Array(String(repeating: "250-more\r\n", count: 300).utf8),
+  ]
+
+  @Test func `what is no reply decides nothing`() async throws {
+    let cases = Self.nonsense.flatMap { octets in
+      ["mail", "rcpt", "final"].flatMap { place in
+        [[], ["CHUNKING"]].map { missing in (place, missing, octets) }
+      }
+    }
+    let results = await onThreads(cases) { place, missing, octets in
+      Result {
+        let port = try hostile([place: .octets(octets, close: true)], without: missing)
+        return (Self.mail.outcomes(port.courier()), try port.report())
+      }
+    }
+    for ((place, missing, octets), result) in zip(cases, results) {
+      let (outcomes, report) = try result.get()
+      let isHandedOver = place == "final" || missing.isEmpty
+      #expect(
+        outcomes == [isHandedOver ? .unknown : .deferred],
+        "\(place) \(missing) \(String(decoding: octets.prefix(40), as: UTF8.self))")
+      #expect(report.taken.isEmpty)
+    }
+  }
+
+  @Test func `a reply's text may be any octets`() throws {
+    let text: [UInt8] = Array("250 2.0.0 ".utf8) + [0, 1, 0x80, 0xFF, 0xED, 0x9A] + [13, 10]
+    let port = try hostile(["final": .octets(text)])
+    #expect(Self.mail.outcomes(port.courier()) == [.sent])
+  }
+
+  @Test func `endless replies end`() async throws {
+    let cases = ["greeting", "ehlo", "auth", "mail", "rcpt", "final"].flatMap { place in
+      ["250 ok\r\n", "250-ok\r\n", "250", "a"].map { (place, $0) }
+    }
+    let results = await onThreads(cases) { place, flood in
+      Result { Self.mail.outcomes(try hostile([place: Act(flood: flood)]).courier(timeout: 10_000)) }
+    }
+    for ((place, flood), result) in zip(cases, results) {
+      let outcomes = try result.get()
+      let isConnecting = ["greeting", "ehlo", "auth"].contains(place)
+      // A flood of good replies contains the good reply that was awaited.
+      let isTaken = flood == "250 ok\r\n" && !isConnecting
+      if isTaken {
+        #expect(outcomes == [.sent], "\(place) \(flood)")
+      } else if isConnecting {
+        #expect(outcomes == [.deferred] || outcomes == [.held(.transport)], "\(place) \(flood)")
+      } else {
+        #expect(outcomes == [.unknown], "\(place) \(flood)")
+      }
+    }
+  }
+
+  @Test func `more replies than asked for cost the connection and never a false word`() throws {
+    // The last reply decides; what follows only ends the connection.
+    var port = try hostile(["final": Act(extra: "250 2.0.0 and again")])
+    let courier = port.courier()
+    #expect(Self.mail.outcomes(courier) == [.sent])
+    #expect(Self.mail.outcomes(courier) == [.sent])
+    #expect(try port.report().connections == 2)
+    // One reply too many at MAIL pushes the refusal of the recipient to where the octets' reply belongs.
+    port = try hostile(["mail": Act(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody")])
+    let outcomes = Self.mail.outcomes(port.courier())
+    #expect(outcomes == [.rejected] || outcomes == [.deferred])
+    #expect(try port.report().taken.isEmpty)
+    // Its goodbye behind the last reply changes nothing.
+    port = try hostile(["final": Act(close: true, extra: "421 4.4.2 bye")])
+    #expect(Self.mail.outcomes(port.courier()).map { $0.count } == 1)
+  }
+
+  @Test func `a server that says what nobody asked loses the connection, not the mail`() throws {
+    let port = try hostile()
+    let courier = port.courier()
+    #expect(Self.mail.outcomes(courier) == [.sent])
+    try port.say("421 4.4.2 idle too long\r\n")
+    #expect(Self.mail.outcomes(courier) == [.sent])
+    try port.hangUp()
+    #expect(Self.mail.outcomes(courier) == [.sent])
+    let report = try port.report()
+    #expect(report.taken.count == 3)
+    #expect(report.connections == 3)
+  }
+}

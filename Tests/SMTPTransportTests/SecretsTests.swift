@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+@testable import SMTPTransport
+
+/// A password, a token and a SASL string in no reply, reason or log line, whatever the server echoes.
+@Suite struct SecretsTests {
+  static let token = "ya29.secret-token-abcdefghijklmnop"
+  static let password = "correct horse battery"
+
+  static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
+
+  @Test(arguments: ["greeting", "ehlo", "auth", "mail", "rcpt", "final"])
+  func `what a server echoes of a secret stays here`(_ place: String) throws {
+    let strings = [
+      Self.token, Self.base64(Self.token),
+      Self.base64("user=alice@example.test\u{1}auth=Bearer \(Self.token)\u{1}\u{1}"), Self.password,
+      Self.base64(Self.password), Self.base64("\0alice@example.test\0\(Self.password)"),
+    ]
+    let echo = strings.joined(separator: " ")
+    for code in [place == "final" ? 250 : 451, 550] {
+      let port = try hostile([place: .reply("\(code) 5.5.2 what is \(echo)?")])
+      let common = [
+        "host": "localhost", "port": "\(port.port)", "ca_file": port.server.authority.authority,
+        "ehlo": "client.test",
+      ]
+      for values in [
+        common.merging(["account": "a"]) { $1 },
+        common.merging(["user": "alice@example.test", "password": Self.password]) { $1 },
+      ] {
+        let host = PluginHost(values, tokens: [Self.token, Self.token])
+        host.with { host in
+          #expect(host.open())
+          _ = host.send(.small)
+          _ = host.check()
+          host.close()
+        }
+        let said = host.said.joined(separator: "\n")
+        #expect(!said.isEmpty)
+        for secret in values["account"] != nil ? strings.prefix(3) : strings.suffix(3) {
+          for length in stride(from: 0, to: secret.count - 8, by: 4) {
+            let part = secret.dropFirst(length).prefix(8)
+            #expect(!said.contains(part), "\(place) \(code): \(said)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `a short password is hidden as well, and what is no secret is not`() {
+    let login = Login.password(user: "bob", password: "tiger", mechanism: nil)
+    let redaction = Redaction(login, nil, host: "h", port: 1)
+    #expect(redaction.hide("535 no tiger here, bob") == "535 no *** here, bob")
+    #expect(redaction.hide("250 2.0.0 Ok: queued as 4Vx1") == "250 2.0.0 Ok: queued as 4Vx1")
+    #expect(Redaction().hide("anything") == "anything")
+  }
+
+  @Test func `neither a grant nor a server prints its secret`() {
+    let grant = Grant(token: Self.token, expiresIn: 1)
+    #expect(!"\(grant)".contains("secret") && !String(reflecting: grant).contains("secret"))
+    var text = ""
+    dump(grant, to: &text)
+    let login = Login.password(user: "bob", password: Self.password, mechanism: nil)
+    dump(login, to: &text)
+    text += "\(login) \(String(reflecting: login))"
+    #expect(!text.contains("secret") && !text.contains("horse"), "\(text)")
+  }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import PabalTesting
+import Synchronization
+
+@testable import SMTPTransport
+
+/// A mail that a test sends, and what became of it.
+struct TestMail {
+  static let small = TestMail("Subject: a code\r\n\r\n.a line with a dot\r\n..two dots\r\n482913\r\n")
+
+  var sender = "alice@example.test"
+  var recipients = ["bob@example.net"]
+  var octets: [UInt8]
+  var needsSMTPUTF8 = false
+  var needs8BitMIME = false
+
+  init(_ text: String) { octets = Array(text.utf8) }
+
+  init(count: Int) {
+    octets = Array("Subject: large\r\n\r\n".utf8)
+    let line = Array(".the quick brown fox jumps over the lazy dog, and does it again and again.\r\n".utf8)
+    octets.reserveCapacity(count + line.count)
+    while octets.count < count { octets += line }
+  }
+
+  func to(_ recipients: String...) -> TestMail {
+    var mail = self
+    mail.recipients = recipients
+    return mail
+  }
+
+  /// Sends it; blocks. `nil`: no token was to be had.
+  func fates(_ courier: Courier, tokens: Courier.Tokens = { _ in Self.grant }) -> [Fate]? {
+    octets.withUnsafeBytes { octets in
+      let delivery = Delivery(
+        sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
+        needs8BitMIME: needs8BitMIME)
+      guard case .fates(let fates) = courier.send(delivery, tokens: tokens) else { return nil }
+      return fates
+    }
+  }
+
+  /// The outcomes alone.
+  func outcomes(_ courier: Courier, tokens: Courier.Tokens = { _ in Self.grant }) -> [Outcome]? {
+    fates(courier, tokens: tokens)?.map(\.outcome)
+  }
+
+  static let grant = Grant(token: "ya29.a-token-of-the-tests-0123456789", expiresIn: nil)
+}
+
+/// Runs `work` for each element on a thread of its own; blocking calls must not hold the pool's few threads.
+func onThreads<Element: Sendable, Result: Sendable>(
+  _ elements: [Element], _ work: @escaping @Sendable (Element) -> Result
+) async -> [Result] {
+  await withTaskGroup(of: (Int, Result).self) { group in
+    for (index, element) in elements.enumerated() {
+      group.addTask {
+        await withCheckedContinuation { continuation in
+          Thread.detachNewThread { continuation.resume(returning: (index, work(element))) }
+        }
+      }
+    }
+    var results: [(Int, Result)] = []
+    for await result in group { results.append(result) }
+    return results.sorted { $0.0 < $1.0 }.map(\.1)
+  }
+}
+
+extension TestMail {
+  /// The digest that the hostile server reports, by the tool that every test machine has.
+  static func sha256(_ octets: [UInt8]) -> String {
+    let child = try? ChildProcess.run("sha256sum", input: octets)
+    return String(child?.output.prefix(64) ?? "")
+  }
+}
+
+extension TestMail {
+  func with(_ change: (inout TestMail) -> Void) -> TestMail {
+    var mail = self
+    change(&mail)
+    return mail
+  }
+}
+
+/// A clock that stands still until the test moves it.
+final class TestClock: Sendable {
+  private let time = Atomic(1_000_000)
+  var now: @Sendable () -> Int { { self.time.load(ordering: .relaxed) } }
+  func pass(_ milliseconds: Int) { time.add(milliseconds, ordering: .relaxed) }
+}

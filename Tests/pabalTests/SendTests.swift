@@ -1,0 +1,225 @@
+import Foundation
+import PabalTesting
+import Testing
+
+@Suite struct SendTests {
+  @Test func `a Korean code mail leaves by the transport that config.json names`() throws {
+    let site = try Site()
+    let run = try site.pabal("send", "you@example.org")
+    #expect(run.status == 0)
+    #expect(run.errors == "")
+    let mail = try site.read(Array(try site.onlyMail().utf8))
+    let subject = try #require(mail["subject"] as? String)
+    let code = try #require(subject.firstMatch(of: /\[Pabal\] 인증번호 ([0-9]{6})$/)?.1)
+    #expect((mail["text"] as? String)?.contains(String(code)) == true)
+    #expect((mail["html"] as? String)?.contains(String(code)) == true)
+    #expect(mail["from"] as? String == "파발 <pabal@example.com>")
+    #expect(mail["to"] as? String == "you@example.org")
+    #expect(mail["defects"] as? [String] == [])
+  }
+
+  @Test func `changing one word in config.json changes the transport`() throws {
+    let site = try Site()
+    try site.directory.write(Site.configuration(transport: #""console""#), to: "config.json")
+    let run = try site.pabal("send", "you@example.org", "--language", "en")
+    #expect(run.status == 0)
+    #expect(run.output.hasPrefix("MAIL FROM:<pabal@example.com>\nRCPT TO:<you@example.org>\n\n"))
+    #expect(run.output.contains("Content-Language: en"))
+    #expect(site.mails == [])
+  }
+
+  @Test func `an edited message is in the next mail`() throws {
+    let site = try Site()
+    try site.directory.write(
+      "Subject: 새 말 {{code}}\n\n{{service}}: `{{code}}` ({{valid_for}})\n", to: "messages/verification/ko.md")
+    #expect(try site.pabal("send", "you@example.org").status == 0)
+    let mail = try site.read(Array(try site.onlyMail().utf8))
+    #expect((mail["subject"] as? String)?.hasPrefix("새 말 ") == true)
+    #expect((mail["text"] as? String)?.contains("(10분)") == true)
+  }
+
+  @Test func `the first case of all is byte-right`() throws {
+    let site = try Site()
+    let run = try site.pabal(
+      "send", "you@example.org", "--subject", "회원가입 인증번호", "--text", "인증번호는 123456입니다.")
+    #expect(run.status == 0)
+    let mail = try site.read(Array(try site.onlyMail().utf8))
+    #expect(mail["subject"] as? String == "회원가입 인증번호")
+    #expect((mail["text"] as? String)?.trimmingCharacters(in: .newlines) == "인증번호는 123456입니다.")
+  }
+
+  @Test func `--json prints one object with every key, and nothing else reaches standard output`() throws {
+    let site = try Site()
+    for transport in ["file", "console"] {
+      let run = try site.pabal("send", "a@example.org", "b@example.org", "--transport", transport, "--json")
+      let report = try run.json
+      #expect(
+        Set(report.keys) == [
+          "outcome", "scope", "transport", "message_id", "remote_id", "reply", "retry_after", "recipients",
+          "attempts",
+        ])
+      #expect(report["outcome"] as? String == "sent")
+      #expect(report["transport"] as? String == transport)
+      let recipients = try #require(report["recipients"] as? [[String: Any]])
+      #expect(recipients.map { $0["address"] as? String } == ["a@example.org", "b@example.org"])
+      #expect(recipients.allSatisfy { Set($0.keys) == ["address", "outcome", "reply"] })
+      let attempts = try #require(report["attempts"] as? [[String: Any]])
+      #expect(attempts.map { Set($0.keys) } == [["transport", "outcome", "reply", "seconds"]])
+    }
+    #expect(site.mails.count == 1)
+  }
+
+  @Test(arguments: [
+    ("sent", 0), ("rejected", 69), ("unsuited", 69), ("unknown", 74), ("deferred:30", 75), ("held:mail", 77),
+    ("held:transport", 77), ("none", 74),
+  ])
+  func `the exit status says the outcome`(act: String, status: Int32) throws {
+    let site = try Site(Site.acting(act))
+    try site.addFaultyPlugin()
+    let run = try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y", "--json")
+    #expect(run.status == status, "\(run.errors)")
+    if act == "deferred:30" { #expect(try run.json["retry_after"] as? Int == 30) }
+    if act == "held:mail" { #expect(try run.json["scope"] as? String == "mail") }
+    let told = try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y")
+    #expect(told.status == status)
+    #expect(status == 0 ? told.errors.isEmpty : told.errors.count > 40)
+  }
+
+  @Test func `a list fails over in order and tells of every attempt`() throws {
+    let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second", "file"]"#))
+    try site.addFaultyPlugin()
+    let run = try site.pabal("send", "you@example.org", "--json")
+    #expect(run.status == 0)
+    let report = try run.json
+    #expect(report["transport"] as? String == "second")
+    let attempts = try #require(report["attempts"] as? [[String: Any]])
+    #expect(attempts.map { $0["outcome"] as? String } == ["deferred", "sent"])
+    #expect(site.mails == [])
+  }
+
+  @Test func `after unknown a code goes on, anything else stops`() throws {
+    let site = try Site(Site.acting("unknown", "sent", transport: #"["first", "second"]"#))
+    try site.addFaultyPlugin()
+    #expect(try site.pabal("send", "you@example.org").status == 0)
+    #expect(try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y").status == 74)
+  }
+
+  @Test func `fail-over leaves out whoever has it already`() throws {
+    let site = try Site(Site.acting("each sent deferred rejected", "sent", transport: #"["first", "file"]"#))
+    try site.addFaultyPlugin()
+    let run = try site.pabal("send", "a@x.org", "b@x.org", "c@x.org", "--json", "--transport", "first,file")
+    #expect(run.status == 69)
+    let recipients = try #require(try run.json["recipients"] as? [[String: Any]])
+    #expect(recipients.map { $0["outcome"] as? String } == ["sent", "sent", "rejected"])
+    #expect(site.mails.count == 1)
+  }
+
+  @Test func `a transport of the route that can't be opened is passed over, alone it is an error`() throws {
+    let broken = #"{ "plugin": "file", "directory": "/proc/none" }"#
+    let route = Site.configuration(transport: #"["broken", "file"]"#, more: "\n\"broken\": \(broken),")
+    let site = try Site(route)
+    #expect(try site.pabal("send", "you@example.org").status == 0)
+    let alone = try site.pabal("send", "you@example.org", "--transport", "broken")
+    #expect(alone.status == 78)
+    #expect(alone.errors.contains("/proc/none can't be used"))
+  }
+
+  @Test func `PABAL_TRANSPORT goes before the file, --transport before both`() throws {
+    let site = try Site()
+    let environment = ["PABAL_TRANSPORT": "console"]
+    #expect(
+      try site.pabal("send", "a@x.org", "--json", environment: environment).json["transport"] as? String
+        == "console")
+    #expect(
+      try site.pabal("send", "a@x.org", "--json", "--transport", "file", environment: environment).json[
+        "transport"] as? String == "file")
+  }
+
+  @Test func `--dry-run prints the octets and sends nothing`() throws {
+    let site = try Site()
+    let run = try site.pabal("send", "you@example.org", "--dry-run")
+    #expect(run.status == 0)
+    #expect(run.output.hasPrefix("Date: "))
+    #expect(run.output.hasSuffix("--\r\n"))
+    #expect(site.mails == [])
+    let json = try site.pabal("send", "you@example.org", "--dry-run", "--json").json
+    #expect(json["recipients"] as? [String] == ["you@example.org"])
+  }
+
+  @Test func `a finished mail keeps its body, loses its Bcc and reaches everybody`() throws {
+    let site = try Site()
+    let eml = "From: a@example.org\nTo: b@example.org\nBcc: c@example.org\nSubject: hi\n\n.dot\nlast"
+    let run = try site.pabal("send", "--eml", "-", "--json", input: Array(eml.utf8))
+    #expect(run.status == 0, "\(run.errors)")
+    let recipients = try #require(try run.json["recipients"] as? [[String: Any]])
+    #expect(recipients.map { $0["address"] as? String } == ["b@example.org", "c@example.org"])
+    let mail = try site.onlyMail()
+    #expect(mail.hasSuffix("\r\n\r\n.dot\r\nlast\r\n"))
+    #expect(!mail.lowercased().contains("bcc"))
+  }
+
+  @Test func `--count sends so many, each with its own id, and sums up`() throws {
+    let site = try Site()
+    let run = try site.pabal("send", "you@example.org", "--count", "50", "--parallel", "4", "--json")
+    #expect(run.status == 0)
+    let summary = try run.json
+    #expect(
+      Set(summary.keys) == [
+        "count", "outcomes", "seconds", "per_second", "p50_ms", "p99_ms", "replies",
+      ])
+    #expect(summary["count"] as? Int == 50)
+    #expect(summary["outcomes"] as? [String: Int] == ["sent": 50])
+    #expect(site.mails.count == 50)
+  }
+
+  @Test func `--count towards another machine needs --yes`() throws {
+    let site = try Site(
+      Site.configuration(
+        transport: #""far""#,
+        more: #""far": { "plugin": "./faulty/libpabal-faulty.so", "host": "mail.example.org" },"#))
+    try site.addFaultyPlugin()
+    // The faulty plugin has no setting `host`: what is refused here is the unknown key, before anything.
+    #expect(try site.pabal("send", "you@example.org", "--count", "2").status == 78)
+  }
+
+  @Test(arguments: [
+    ["send"], ["send", "a@x.org", "--parallel", "2"], ["send", "a@x.org", "--count", "0"],
+    ["send", "a@x.org", "--subject", "x"], ["send", "a@x.org", "--text", "x"],
+    ["send", "a@x.org", "--eml", "x", "--subject", "y", "--text", "z"],
+    ["send", "a@x.org", "--set", "novalue"],
+    ["sned"], ["send", "a@x.org", "--colour"],
+  ])
+  func `wrong words end with 64 and say how it goes`(arguments: [String]) throws {
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", arguments, directory: site.directory.path)
+    #expect(run.status == 64)
+    #expect(!run.errors.isEmpty)
+    #expect(site.mails == [])
+  }
+
+  @Test(arguments: ["not-an-address", "a@b@c", "a b@example.org", "@example.org", "a@", "a@ex ample.org", ""])
+  func `a wrong address ends with 65 before anything is sent`(address: String) throws {
+    let site = try Site()
+    let run = try site.pabal("send", "good@example.org", address)
+    #expect(run.status == 65)
+    #expect(run.errors.contains("is no address"))
+    #expect(site.mails == [])
+  }
+
+  @Test func `help has an example, and completions for three shells are there`() throws {
+    let site = try Site()
+    for command in [
+      ["--help"], ["send", "--help"], ["check", "--help"], ["messages", "--help"], ["transports", "--help"],
+    ] {
+      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", command)
+      #expect(run.status == 0)
+      #expect(run.output.contains("Example"))
+    }
+    for shell in ["bash", "zsh", "fish"] {
+      let run = try site.pabal("--generate-completion-script", shell)
+      #expect(run.status == 0)
+      #expect(run.output.contains("dry-run"))
+    }
+  }
+}
