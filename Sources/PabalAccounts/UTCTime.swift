@@ -44,6 +44,12 @@ public struct UTCTime: Sendable, Hashable, Comparable, CustomStringConvertible {
     return "\(digits)-\(two(month))-\(two(day))T\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60))Z"
   }
 
+  /// `2026-11-23 04:05 UTC`, for a person.
+  var forPerson: String {
+    let text = description
+    return "\(text.prefix(10))\u{A0}\(text.dropFirst(11).prefix(5))\u{A0}UTC"
+  }
+
   /// Reads RFC 3339, or what google-auth writes: the zone may be missing and is then UTC, a fraction
   /// may have any number of digits.
   public init?(_ text: String) {

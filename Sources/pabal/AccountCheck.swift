@@ -50,7 +50,8 @@ extension Check {
       findings.append(
         Diagnostic("the guide says how to mend it: \(AccountShown.place(guide))", severity: .warning))
     }
-    let detail = problem?.reason ?? "\(status.state.rawValue), \(found.user), \(status.scopes.joined(separator: " "))"
+    let detail =
+      problem?.reason ?? "\(status.state.rawValue), \(found.user), \(status.scopes.joined(separator: " "))"
     let step = Step(
       part: "account", name: found.name, ok: problem == nil, outcome: problem?.outcome.name, detail: detail,
       findings: findings.map(Finding.init))

@@ -85,8 +85,8 @@ struct LoginPage {
       guard let until else { return [first, close] }
       let warning =
         isKorean
-        ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until)(UTC)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
-        : "Mind: the app is still in Testing, so this login ends at \(until). Publish the app in the Google Cloud "
+        ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until.forPerson)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
+        : "Mind: the app is still in Testing, so this login ends at \(until.forPerson). Publish the app in the Google Cloud "
           + "console, then log in again."
       return [first, warning, close]
     case .refused:
