@@ -21,9 +21,10 @@ public struct OAuth2Provider: AccountProvider {
       optional.first { $0.0 == value?.path }?.1
     }
     let settings = ClientSettings(object)
-    guard let token, let settings, optional.allSatisfy({ $0.1 != nil }) else { return nil }
-    guard let scopes = settings.scopes else {
+    if !object.members.contains(where: { $0.key == "scopes" }) {
       object.value.complain("the key “scopes” is missing", cure: "name those that let mail be sent")
+    }
+    guard let token, let settings, let scopes = settings.scopes, optional.allSatisfy({ $0.1 != nil }) else {
       return nil
     }
     let missing: String? =
