@@ -10,7 +10,8 @@ let package = Package(
     .library(name: "PabalPlugin", targets: ["PabalPlugin"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .target(name: "CPabalTransport"),
@@ -24,10 +25,17 @@ let package = Package(
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
+    .target(
+      name: "PabalAccounts",
+      dependencies: [
+        "PabalCore", "PabalCurl", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+      ]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "PabalCore", "PabalMessages", "PabalAccounts",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
@@ -37,6 +45,10 @@ let package = Package(
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .executableTarget(
+      name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
+    .testTarget(
+      name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
