@@ -68,11 +68,16 @@ struct LanguageWriter {
     mistakes += missingCodes(plainSteps, html, fields: table.fields, plain: plain, html: byHand)
     let plan = Plan(
       subject: subject, text: plainSteps, html: html, fields: table.fields, variables: declaration.variables)
+    // After the mail's own plan, which must not pay for a field that only the preview line has.
+    let previewLine = text.preview.map { line($0, as: .plain) } ?? StepList()
+    let inbox = Plan(
+      subject: previewLine, text: StepList(), html: StepList(), fields: table.fields,
+      variables: declaration.variables)
     var siteValues: [Int: FitValue] = [:]
     for (number, variable) in declaration.variables.enumerated() where variable.isOfSite {
       siteValues[number] = variable.fallback
     }
-    let compiled = CompiledLanguage(tag: tag, whole: plan, siteValues: siteValues)
+    let compiled = CompiledLanguage(tag: tag, whole: plan, inbox: inbox, siteValues: siteValues)
     return (compiled, mistakes)
   }
 
