@@ -90,7 +90,7 @@ public final class MessageStore: Sendable {
       findings += reading.diagnostics
       if let message = reading.message { languages[name] = message.languages.values.map(\.tag) }
     }
-    if names == nil { findings += checkSite() + missingLanguages(languages) }
+    if names == nil { findings += directory.strays() + checkSite() + missingLanguages(languages) }
     return MessageStore.sorted(findings)
   }
 
@@ -202,7 +202,7 @@ public final class MessageStore: Sendable {
   private func missingLanguages(_ languages: [String: [String]]) -> [Diagnostic] {
     let all = Set(languages.values.joined())
     return languages.sorted { $0.key < $1.key }.flatMap { name, has in
-      all.subtracting(has).sorted().map { missing in
+      all.subtracting(has).sorted().filter { LanguageTag.commonSlip($0) == nil }.map { missing in
         Diagnostic(
           "there is no \(missing).md, and other messages have one",
           cure: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",

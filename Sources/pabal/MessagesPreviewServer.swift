@@ -189,6 +189,7 @@ final class MessagesPreviewServer {
       }
       connection.outgoing = connection.outgoing.dropFirst(count)
     }
-    if connection.isAnswered, !connection.follows { connection.isOver = true }
+    // Closing with octets unread would reset the connection, and the answer with it; the browser closes.
+    if connection.isAnswered, !connection.follows { shutdown(connection.descriptor, CInt(SHUT_WR)) }
   }
 }

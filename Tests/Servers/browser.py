@@ -134,10 +134,11 @@ def follow(pabal, file):
 
         answers["first"] = browser.evaluate(shown)
         edit(good.replace("{{service}}", "{{servcie}}"))
-        browser.until("document.querySelector('.problems') !== null")
+        browser.until("document.readyState === 'complete' && document.querySelector('.problems') !== null")
         answers["broken"] = browser.evaluate(shown)
         edit(good.replace("Subject: ", "Subject: EDITED "))
-        browser.until("document.querySelector('.problems') === null && " + shown + ".includes('EDITED')")
+        browser.until("document.readyState === 'complete' && document.querySelector('.problems') === null && "
+                      + shown + ".includes('EDITED')")
         answers["mended"] = browser.evaluate(shown)
         browser.close()
     finally:
