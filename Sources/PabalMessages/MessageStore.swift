@@ -7,7 +7,7 @@ internal import Synchronization
 /// was one, goes on being rendered. Files are looked at once a second at most, and only when a message is asked
 /// for.
 public final class MessageStore: Sendable {
-  private let directory: MessagesDirectory
+  let directory: MessagesDirectory
   private let language: String
   private let variables: [String: String]
   private let now: @Sendable () -> ContinuousClock.Instant
@@ -90,7 +90,7 @@ public final class MessageStore: Sendable {
       findings += reading.diagnostics
       if let message = reading.message { languages[name] = message.languages.values.map(\.tag) }
     }
-    if names == nil { findings += checkSite() + missingLanguages(languages) }
+    if names == nil { findings += directory.strays() + checkSite() + missingLanguages(languages) }
     return MessageStore.sorted(findings)
   }
 
@@ -115,12 +115,15 @@ public final class MessageStore: Sendable {
     var stamps: [MessagesDirectory.Stamp]
   }
 
-  private func load(_ name: String) throws(MessageError) -> CompiledMessage {
+  /// The message as its files are now or, while they hold errors, as they were when they last did not.
+  ///
+  /// `atOnce` looks at the files even if somebody did within the last interval.
+  func load(_ name: String, atOnce: Bool = false) throws(MessageError) -> CompiledMessage {
     let now = self.now()
     // Whoever comes first after the interval looks; all others go on with what there is.
     let (entry, isDue) = state.withLock { state -> (Entry?, Bool) in
       guard let entry = state.entries[name] else { return (nil, true) }
-      let isDue = now - entry.looked >= MessageStore.interval
+      let isDue = atOnce || now - entry.looked >= MessageStore.interval
       if isDue { state.entries[name]?.looked = now }
       return (entry, isDue)
     }
@@ -199,7 +202,7 @@ public final class MessageStore: Sendable {
   private func missingLanguages(_ languages: [String: [String]]) -> [Diagnostic] {
     let all = Set(languages.values.joined())
     return languages.sorted { $0.key < $1.key }.flatMap { name, has in
-      all.subtracting(has).sorted().map { missing in
+      all.subtracting(has).sorted().filter { LanguageTag.commonSlip($0) == nil }.map { missing in
         Diagnostic(
           "there is no \(missing).md, and other messages have one",
           cure: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",

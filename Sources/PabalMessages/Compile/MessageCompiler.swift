@@ -28,6 +28,10 @@ struct MessageCompiler {
   private let site: [String: String]
   private let defaultLanguage: String
   private var declaration = Declaration()
+  /// What message.json names but fails to declare, or `nil` where nobody can tell; that was reported.
+  private var undeclared: Set<String>? = []
+  /// Variables that a misspelt name was most likely meant for.
+  private var meant: Set<String> = []
   private(set) var diagnostics: [Diagnostic]
 
   init(_ files: MessageFiles, layout: HTMLTemplate, site: [String: String], defaultLanguage: String) {
@@ -52,7 +56,8 @@ struct MessageCompiler {
       }
     }
     checkLanguages()
-    for variable in declaration.variables where !namesUsed.contains(variable.name) {
+    for variable in declaration.variables
+    where !namesUsed.contains(variable.name) && !meant.contains(variable.name) {
       guard let position = variable.position else { continue }
       diagnostics.append(
         Diagnostic(
@@ -70,12 +75,15 @@ struct MessageCompiler {
     guard let octets = files.declaration else {
       diagnostics.append(
         Diagnostic(
-          "there is no message.json", cure: "declare the message's variables in it", file: files.folder))
+          "there is no message.json", cure: "copy another message's, and change the copy",
+          file: files.folder))
+      undeclared = nil
       return
     }
     let reader = DeclarationReader(octets, file: "\(files.folder)/message.json")
     diagnostics += reader.mistakes
     declaration = reader.declaration
+    undeclared = reader.isReadable ? reader.named.subtracting(declaration.index.keys) : nil
     for (index, variable) in declaration.variables.enumerated() {
       guard let written = site[variable.name] else { continue }
       setSiteValue(written, ofVariable: index)
@@ -108,7 +116,9 @@ struct MessageCompiler {
     let places = DeclarationReader.slots
     if !layout.names.contains(where: { $0.name == "content" }) {
       diagnostics.append(
-        Diagnostic("there is no {{content}}", cure: "put it where the text belongs", file: layout.file))
+        Diagnostic(
+          "there is no {{content}}", cure: "put it where the text belongs", file: layout.file,
+          position: SourcePosition(line: 1, column: 1)))
     }
     let known = places + declaration.variables.map(\.name) + site.keys
     for (name, position) in layout.names where !places.contains(name) && declaration.index[name] == nil {
@@ -123,6 +133,14 @@ struct MessageCompiler {
 
   private mutating func checkLanguages() {
     let languages = files.parts.filter { $0.ending == "md" }.map(\.language)
+    for part in files.parts {
+      guard let known = LanguageTag.commonSlip(part.language) else { continue }
+      diagnostics.append(
+        Diagnostic(
+          "\(part.language) is not how \(known.name) is written here",
+          cure: "name it \(known.tag).\(part.ending)",
+          file: "\(files.folder)/\(part.language).\(part.ending)", severity: .warning))
+    }
     if !languages.contains(where: { $0.lowercased() == defaultLanguage.lowercased() }) {
       diagnostics.append(
         Diagnostic(
@@ -179,6 +197,7 @@ struct MessageCompiler {
       lint.check(tagged, shows: text)
     }
     diagnostics += lint.findings
+    checkCodes(text, html: page, plain: byHand["txt"])
     guard !hasErrors else { return nil }
 
     let writer = LanguageWriter(
@@ -202,17 +221,52 @@ struct MessageCompiler {
       guard case .tag(let name) = placeholder, !slots.contains(name), declaration.index[name] == nil else {
         continue
       }
-      // A declaration that could not be read declares nothing; one error is enough.
-      guard files.declaration != nil, !diagnostics.contains(where: { $0.path == "variables.\(name)" }) else {
-        continue
-      }
+      // A declaration that could not be read is one error, not one wherever its variable stands.
+      guard let undeclared, !undeclared.contains(name) else { continue }
       let near = nearest(to: name, among: declaration.variables.map(\.name) + slots)
+      if let near { meant.insert(near) }
+      let all = declaration.variables.prefix(8).map { "{{\($0.name)}}" }.joined(separator: ", ")
       diagnostics.append(
         Diagnostic(
           "{{\(name)}} is not declared in message.json",
-          cure: near.map { "did you mean {{\($0)}}?" } ?? "declare it there", file: tagged.source.file,
-          position: tagged.position(ofPlaceholder: index)))
+          cure: near.map { "did you mean {{\($0)}}?" }
+            ?? (all.isEmpty ? "declare it there" : "declare it there, or use one of \(all)"),
+          file: tagged.source.file, position: tagged.position(ofPlaceholder: index)))
     }
+  }
+
+  /// The code must stand in both parts; looked for in the files themselves, so that no other error hides it.
+  private mutating func checkCodes(_ text: MessageText, html: HTMLTemplate?, plain: TaggedText?) {
+    let body = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.tag }
+    var page = html.map { $0.names.map(\.name) } ?? body
+    if page.contains("content") { page += body }
+    if html?.isPage != true { page += layout.names.map(\.name) }
+    let shown = plain?.placeholders.compactMap(\.tag) ?? body
+    for variable in declaration.variables where variable.kind == .code && !meant.contains(variable.name) {
+      let isInText = shown.contains(variable.name)
+      let isInPage = page.contains(variable.name)
+      if !isInText, !isInPage, plain == nil, html == nil {
+        missing(variable, in: "mail", text.tagged, at: text.body.lowerBound + 1)
+        continue
+      }
+      if !isInText {
+        missing(variable, in: "text", plain ?? text.tagged, at: plain == nil ? text.body.lowerBound + 1 : 0)
+      }
+      if !isInPage {
+        missing(
+          variable, in: "HTML", html?.tagged ?? text.tagged, at: html == nil ? text.body.lowerBound + 1 : 0)
+      }
+    }
+  }
+
+  private mutating func missing(
+    _ variable: Declaration.Variable, in part: String, _ file: TaggedText, at index: Int
+  ) {
+    diagnostics.append(
+      Diagnostic(
+        "the \(part) does not show {{\(variable.name)}}, so its reader has no code to enter",
+        cure: "put `{{\(variable.name)}}` on a line of its own, with a blank line before and after",
+        file: file.source.file, position: file.position(at: index)))
   }
 
   private mutating func checkExamples(_ message: CompiledMessage) {

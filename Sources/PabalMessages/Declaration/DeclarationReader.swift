@@ -5,6 +5,10 @@ struct DeclarationReader {
   private let file: String
   private(set) var declaration = Declaration()
   private(set) var mistakes: [Diagnostic] = []
+  /// Whether it is JSON at all; if not, nobody can say what it declares.
+  private(set) var isReadable = true
+  /// The variables it names, those whose declarations are wrong among them.
+  private(set) var named: Set<String> = []
 
   /// Names a layout knows already.
   static let slots = ["content", "subject", "preview", "language"]
@@ -15,6 +19,7 @@ struct DeclarationReader {
       read(try JSONReader.read(octets, file: file))
     } catch {
       mistakes = [error]
+      isReadable = false
     }
   }
 
@@ -46,6 +51,7 @@ struct DeclarationReader {
 
   private mutating func read(_ member: JSONNode.Member, path: String) {
     let name = member.key
+    named.insert(name)
     if TaggedText.name(Array(name.unicodeScalars)) == nil {
       mistake(
         "not the name of a variable", "use small letters, digits and _, a letter first, 64 at most",
@@ -109,9 +115,10 @@ struct DeclarationReader {
   }
 
   private static let cures = [
-    "for": "say what the variable is for",
-    "kind": "give one of " + VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "),
-    "example": "give a value to show in previews",
+    "for": "add \"for\": \"…\" and say what the variable is for",
+    "kind": "add \"kind\": with one of "
+      + VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "),
+    "example": "add \"example\": \"…\", a value to show in previews",
   ]
 
   private mutating func fit(

@@ -38,19 +38,25 @@ struct MessageLint {
       // A closing tag is the same mistake as its opening one.
       case .rawHTML(let html) where !html.hasPrefix("</"):
         find(
-          "HTML in Markdown is dropped",
-          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position
-        )
+          "\(String(html.prefix(40).prefix { $0 != ">" }).shown)> is HTML, which is left out of a .md file",
+          "write **bold**, [words](https://…) or plain words; a page by hand goes into \(language).html",
+          in: text.tagged, at: position)
       case .text(let literal) where literal.utf8.count > 1:
         guard let place = strayStars(in: node, literal, of: text) else { break }
         find(
-          "** that makes nothing bold",
-          "put quotes and brackets outside of **…**, with no blank just inside", in: text.tagged,
+          "** would be shown as two stars and makes nothing bold",
+          "put quotes and brackets outside of the stars, \"**words**\", and no blank just inside",
+          in: text.tagged,
           at: text.tagged.position(at: place))
       case .link(let url, _), .image(let url, _):
         var isImage = false
         if case .image = node.kind { isImage = true }
-        if LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil {
+        // A variable that is not declared was reported.
+        let isReported =
+          url.unicodeScalars.first.flatMap { text.tagged.placeholder($0) }.map {
+            declaration.index[$0.name] == nil
+          } ?? false
+        if !isReported, LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil {
           find(
             "\(isImage ? "an image" : "a link") without a whole address",
             "begin it with https:// or http://\(isImage ? "" : " or mailto:")"
@@ -179,7 +185,8 @@ struct MessageLint {
       findings.append(
         Diagnostic(
           "{{\(variable.name)}} is missing here and stands in \(language).md",
-          cure: "put it in, so that both tell the same", file: byHand.source.file, severity: .warning))
+          cure: "put it in, so that both tell the same", file: byHand.source.file,
+          position: SourcePosition(line: 1, column: 1), severity: .warning))
     }
   }
 }

@@ -85,7 +85,7 @@ struct MessagesDirectory: Sendable {
       } else if !MessagesDirectory.isNote(entry) {
         files.mistakes.append(
           Diagnostic(
-            "neither message.json nor a language's .md, .html or .txt",
+            "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
             cure: "name it by its language, such as ko.md, or take it out", file: "\(folder)/\(entry.shown)",
             severity: .warning))
       }
@@ -102,6 +102,24 @@ struct MessagesDirectory: Sendable {
       seen[key] = "\(part.language).\(part.ending)"
     }
     return files
+  }
+
+  /// What lies beside the messages as if it were one, and is not.
+  func strays() -> [Diagnostic] {
+    (MessagesDirectory.entries(path) ?? []).sorted().compactMap { entry in
+      guard !MessagesDirectory.isNote(entry), entry != "layout.html" else { return nil }
+      let shown = "\(path)/\(entry.shown)"
+      if isFolder("\(path)/\(entry)") {
+        guard !MessagesDirectory.isName(entry) else { return nil }
+        return Diagnostic(
+          "not the name of a message, so nobody finds it",
+          cure: "use small letters a to z, digits and -, such as welcome", file: shown)
+      }
+      guard MessagesDirectory.isPart(entry) else { return nil }
+      return Diagnostic(
+        "stands in no message's folder, so nobody reads it", cure: "move it into the folder of its message",
+        file: shown, severity: .warning)
+    }
   }
 
   private static func isPart(_ entry: String) -> Bool { entry == "message.json" || part(entry) != nil }
