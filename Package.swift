@@ -15,8 +15,7 @@ let package = Package(
   ],
   targets: [
     .target(name: "CPabalTransport"),
-    .systemLibrary(
-      name: "CPabalCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .target(name: "CPabalCurl"),
     .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
@@ -41,7 +40,8 @@ let package = Package(
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
 
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
-    .executableTarget(name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
+    .executableTarget(
+      name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
@@ -99,7 +99,7 @@ for name in ["ABI1", "Faulty"] {
     .library(name: "fixture-\(name.lowercased())", type: .dynamic, targets: ["\(name)Fixture"]))
 }
 
-let inC: Set = ["CPabalTransport", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
+let inC: Set = ["CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {
     target.cSettings = [.treatAllWarnings(as: .error)]
