@@ -99,8 +99,16 @@ struct Transaction {
 
   /// Whether nothing has come since the last reply: it would pass for the answer to what goes out next.
   private mutating func isQuiet(_ dialogue: Dialogue) throws(Breach) -> Bool {
-    if try dialogue.readAvailable() { transcript.isOutOfStep = true }
-    return !transcript.isOutOfStep
+    let before = dialogue.reader.replies.last?.code
+    guard try dialogue.readAvailable() else { return true }
+    // Whoever takes 354 back has refused the octets.
+    if before == 354, dialogue.reader.replies.count == dialogue.reader.awaited, !dialogue.reader.hasRest,
+      dialogue.reader.replies.last?.isRefusal == true
+    {
+      throw .refused
+    }
+    transcript.isOutOfStep = true
+    return false
   }
 
   /// The second flight: BDAT with the octets; or, once 354 has come, the octets with their dots doubled.
