@@ -40,10 +40,12 @@ import Testing
 
     var changes: [String] { told.withLock { $0 } }
 
-    func store(variables: [String: String] = [:]) -> MessageStore {
+    func store(
+      variables: [String: String] = [:], variablePlaces: [String: SettingPlace] = [:]
+    ) -> MessageStore {
       let start = ContinuousClock.now
       return MessageStore(
-        directory: root, language: "ko", variables: variables,
+        directory: root, language: "ko", variables: variables, variablePlaces: variablePlaces,
         now: { start + .seconds(self.seconds.withLock { $0 }) },
         onChange: { name, diagnostics in
           self.told.withLock { $0.append("\(name): \(diagnostics.count)") }
