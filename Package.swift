@@ -33,7 +33,7 @@ let package = Package(
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
 
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
-    .executableTarget(name: "pabal-contract", dependencies: ["PabalTesting"], path: "Tests/Contract"),
+    .executableTarget(name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
@@ -43,6 +43,9 @@ let package = Package(
     .testTarget(
       name: "SMTPTransportTests",
       dependencies: ["SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting"]),
+    .testTarget(
+      name: "GmailTransportTests",
+      dependencies: ["GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
   ]
 )
 
@@ -58,7 +61,10 @@ for name in ["Console"] {
 
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
-for (name, uses) in [("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"])] {
+for (name, uses) in [
+  ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"]),
+  ("Gmail", ["PabalCurl", "CPabalIDN"]),
+] {
   package.targets += [
     .target(
       name: "\(name)Transport", dependencies: ["PabalPlugin"] + uses, path: "Plugins/\(name)",

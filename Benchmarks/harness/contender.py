@@ -11,20 +11,20 @@ import tempfile
 class Contender:
     """What it is called, how it is started, how much it does in one run."""
 
-    def __init__(self, name, command, units=1, environment=None, prepare=None, own_figures=False, core=None):
+    def __init__(self, name, command, units=1, own_figures=False, core=None, around=(), input=None,
+                 environment=None):
         self.name, self.command, self.units = name, [str(word) for word in command], units
-        self.environment, self.prepare, self.own_figures, self.core = environment, prepare, own_figures, core
+        self.own_figures, self.core, self.around, self.input = own_figures, core, list(around), input
+        self.environment = {**os.environ, **(environment or {})}
         self.runs = []
 
     def run(self, measure, sink=None):
         """Runs it once; what `sink` took meanwhile must be what it was to send."""
-        if self.prepare:
-            self.prepare()
         pinned = ["taskset", "-c", str(self.core)] if self.core is not None else []
         with tempfile.NamedTemporaryFile("r") as figures, tempfile.TemporaryFile() as errors, \
-                tempfile.TemporaryFile() as output:
-            subprocess.run([*pinned, measure, figures.name, *self.command], stdout=output, stderr=errors,
-                           stdin=subprocess.DEVNULL, env={**os.environ, **(self.environment or {})}, check=True)
+                tempfile.TemporaryFile() as output, open(self.input or os.devnull, "rb") as given:
+            subprocess.run([*pinned, *self.around, measure, figures.name, *self.command], stdin=given,
+                           stdout=output, stderr=errors, env=self.environment, check=True)
             run = json.load(figures)
             if run["status"] != 0:
                 errors.seek(0)

@@ -40,14 +40,14 @@ class Places:
         self.after.append(sink.stop)
         return sink
 
-    def config(self, transport, **settings):
+    def config(self, transport, messages="Sources/Messages", **settings):
         """A config.json whose one transport has these settings and, where it takes one, an account."""
         path = self.folder / f"{transport}-{len(list(self.folder.iterdir()))}.json"
         config = {
             "transport": transport,
             "transports": {transport: {"plugin": transport, **settings}},
             "from": f"Pabal <{SENDER}>",
-            "messages": {"directory": str(pathlib.Path("Sources/Messages").absolute()), "language": "ko",
+            "messages": {"directory": str(pathlib.Path(messages).absolute()), "language": "ko",
                          "variables": {"service": "Pabal"}},
         }
         if "account" in settings:
@@ -59,6 +59,6 @@ class Places:
         """The verification mail that Pabal sends in these races, ready-made for those who don't make it."""
         octets = subprocess.run([self.pabal, "send", RECIPIENT, "--config", config, "--dry-run"],
                                 stdout=subprocess.PIPE, check=True).stdout
-        path = self.folder / "mail.eml"
+        path = self.folder / f"{config.stem}.eml"
         path.write_bytes(octets)
         return path

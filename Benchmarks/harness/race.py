@@ -5,13 +5,12 @@ import sys
 
 
 class Race:
-    """The first contender is Pabal; ratios are to the one named `yardstick`."""
+    """The first contender is Pabal; ratios are to the fastest of those whose names begin with `yardstick`."""
 
     def __init__(self, name, contenders, rounds, yardstick=None, sink=None, warm_up=True, notes=()):
         self.name, self.contenders, self.rounds, self.sink = name, contenders, rounds, sink
         self.warm_up, self.notes = warm_up, list(notes)
-        names = [contender.name for contender in contenders]
-        self.yardstick = contenders[names.index(yardstick)] if yardstick else contenders[-1]
+        self.yardsticks = [one for one in contenders if one.name.startswith(yardstick or "")]
 
     def run(self, measure):
         if self.warm_up:
@@ -25,6 +24,10 @@ class Race:
                 progress(f"{self.name}: round {number + 1} of {self.rounds}, {contender.name}")
                 contender.run(measure, self.sink)
         progress("")
+
+    @property
+    def yardstick(self):
+        return min(self.yardsticks, key=lambda one: statistics.median(one.each("wall")))
 
     def rows(self):
         for contender in self.contenders:

@@ -1,4 +1,4 @@
-"""smtplib_upload.py PORT COUNT THREADS CA.pem MAIL.eml: sends one ready-made mail by Python's own smtplib.
+"""smtplib_upload.py PORT COUNT THREADS CA.pem|system MAIL.eml: sends a ready-made mail by Python's own smtplib.
 
 Kept connections, one a thread, TLS from the first octet, XOAUTH2.
 """
@@ -14,7 +14,7 @@ TOKEN = "bench-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 def main():
     port, count, threads, authorities, path = sys.argv[1:]
-    context = ssl.create_default_context(cafile=authorities)
+    context = ssl.create_default_context(cafile=None if authorities == "system" else authorities)
     with open(path, "rb") as file:
         octets = file.read()
     numbers = iter(range(int(count)))

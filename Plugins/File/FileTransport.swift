@@ -43,6 +43,13 @@ public final class FileTransport: PluginTransport {
     do throws(SystemError) {
       let name = try write(mail)
       attempt.remoteID(name)
+      do throws(SystemError) {
+        try succeed("fsync of the directory", fsync(directory))
+      } catch {
+        // The mail stands there under its name; a power cut may yet take the name away.
+        attempt.reply("written to \(path)/\(name), but \(error)")
+        return .unknown
+      }
       attempt.reply("written to \(path)/\(name)")
       return .sent
     } catch {
@@ -56,9 +63,11 @@ public final class FileTransport: PluginTransport {
   /// Makes and removes a file in the directory.
   public func check(_ attempt: Attempt) -> Verdict {
     do throws(SystemError) {
-      let name = ".check-\(getpid()).tmp"
+      // One that an earlier check was killed over must not count as a fault.
+      let name = ".check-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp"
       let file = try TemporaryFile(name, in: directory)
-      file.remove()
+      defer { file.remove() }
+      try file.reserve(4_096)
       attempt.reply("\(path) is writable")
       return .ready
     } catch {
@@ -74,7 +83,7 @@ public final class FileTransport: PluginTransport {
   private func write(_ mail: PluginMail) throws(SystemError) -> String {
     let id = mail.id
     // Many processes may hand the same mail over; each has a temporary name of its own.
-    let file = try TemporaryFile(".\(id)-\(getpid())-\(pthread_self()).tmp", in: directory)
+    let file = try TemporaryFile(".\(id)-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp", in: directory)
     defer { file.remove() }
     try file.write(mail.octets)
     var name = "\(id).eml"
@@ -86,7 +95,6 @@ public final class FileTransport: PluginTransport {
       number += 1
       name = "\(id)-\(number).eml"
     }
-    try succeed("fsync of the directory", fsync(directory))
     return name
   }
 }
@@ -113,6 +121,12 @@ private struct TemporaryFile: ~Copyable {
       rest = rest.dropFirst(count)
     }
     try succeed("fsync", fsync(file))
+  }
+
+  /// Takes room on the disk, so that a full one shows.
+  func reserve(_ count: Int) throws(SystemError) {
+    let code = posix_fallocate(file, 0, count)
+    guard code == 0 else { throw SystemError("write", code) }
   }
 
   /// Gives the file its final `name` unless that is taken: 0, or an errno.

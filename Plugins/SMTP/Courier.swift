@@ -15,7 +15,7 @@ final class Courier: Sendable {
 
   let server: Server
   private let pool = Pool()
-  private let habits = Mutex(Habits())
+  private let habits = Atomic<UInt8>(0)
   private let now: @Sendable () -> Int
   private let note: @Sendable (String) -> Void
 
@@ -62,7 +62,8 @@ final class Courier: Sendable {
         return .fates(fates)
       }
       let isKept = connection.isKept
-      let (conclusion, manner) = connection.carry(delivery, to: remaining, habits.withLock { $0 }, now: now())
+      let (conclusion, manner) = connection.carry(
+        delivery, to: remaining, Habits(rawValue: habits.load(ordering: .relaxed)), now: now())
       for (index, fate) in conclusion.fates {
         fates[index] = Fate(fate.outcome, connection.redaction.hide(fate.words))
       }
@@ -120,8 +121,8 @@ final class Courier: Sendable {
   }
 
   private func learn(_ habit: Habit) {
-    let isNew = habits.withLock { $0.learn(habit) }
-    if isNew { note("\(server.name) \(habit.rawValue)") }
+    let known = habits.bitwiseOr(Habits(habit).rawValue, ordering: .relaxed).oldValue
+    if !Habits(rawValue: known).contains(habit) { note("\(server.name) \(habit.rawValue)") }
   }
 
   /// Why an envelope never reaches the wire, whatever the host has checked.

@@ -29,20 +29,25 @@ struct Manner: Equatable, Sendable {
 }
 
 /// What a server has been seen to do against its own word, as the operator is told of it.
-enum Habit: String, Sendable {
+enum Habit: String, Sendable, CaseIterable {
   case withoutBDAT = "offers CHUNKING and doesn't know BDAT: it gets DATA"
   case outOfSequence = "answers a group out of sequence: it gets two flights a mail"
   case outOfStep = "can't keep step with groups: it gets one command at a time"
 }
 
-/// A server's habits.
-struct Habits: Equatable, Sendable {
-  private var known: Set<Habit> = []
+/// A server's habits: one bit each, so that every mail reads them without a lock.
+struct Habits: OptionSet, Sendable {
+  let rawValue: UInt8
 
-  init() {}
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+  init(_ habit: Habit) {
+    rawValue =
+      switch habit {
+      case .withoutBDAT: 1
+      case .outOfSequence: 2
+      case .outOfStep: 4
+      }
+  }
 
-  /// Remembers a habit; `false` when it was known.
-  mutating func learn(_ habit: Habit) -> Bool { known.insert(habit).inserted }
-
-  func contains(_ habit: Habit) -> Bool { known.contains(habit) }
+  func contains(_ habit: Habit) -> Bool { contains(Habits(habit)) }
 }

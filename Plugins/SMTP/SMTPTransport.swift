@@ -94,20 +94,3 @@ extension Outcome {
     }
   }
 }
-
-/// The id under which a server says it has queued a mail.
-enum RemoteID {
-  /// Postfix and Dovecot: `queued as ID`; Exim: `id=ID`; Gmail: `ID - gsmtp`; Exchange: `<ID>`.
-  static func find(in reply: String) -> String? {
-    let words = reply.split(separator: " ")
-    for (index, word) in words.enumerated() {
-      if word.hasPrefix("id=") { return String(word.dropFirst(3)) }
-      if word == "as", index > 0, words[index - 1] == "queued", index + 1 < words.count {
-        return String(words[index + 1])
-      }
-      if word == "gsmtp", index > 1, words[index - 1] == "-" { return String(words[index - 2]) }
-      if word.first == "<", word.last == ">" { return String(word) }
-    }
-    return nil
-  }
-}

@@ -47,6 +47,9 @@ struct Transaction {
     try dialogue.send(buffer.octets, stop: Self.endsAll)
     try dialogue.awaitReplies(expected)
     transcript.isOutOfStep = dialogue.reader.replies.count > expected || dialogue.reader.hasRest
+    if !transcript.manner.chunking, let go = dialogue.reader.replies.last, go.code != 354, !go.isRefusal {
+      transcript.isOutOfStep = true
+    }
     guard !transcript.isOutOfStep, transcript.hasAccepted(dialogue.reader) else { return }
     try sendOctets(dialogue, buffer)
   }

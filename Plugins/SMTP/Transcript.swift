@@ -62,6 +62,7 @@ struct Transcript {
       return decideAll(&conclusion, Fate(.deferred, reader.text(reset)))
     }
     if isOutOfStep {
+      conclusion.isSound = false
       if manner.grouping == .twoFlights { conclusion.next = .slower }
       let refusal = replies.first(where: \.isRefusal) ?? replies.last
       let words = refusal.map { reader.text($0) } ?? ""
@@ -149,7 +150,12 @@ struct Transcript {
     _ conclusion: inout Conclusion
   ) -> Fate {
     if let final {
-      if final.isSuccess, isHandedOver { return Fate(.sent, reader.text(final)) }
+      if final.isSuccess, isHandedOver {
+        // 2.1.z speaks of addresses: the reply to an earlier command, pushed here by one too many.
+        if final.enhanced?.subject != 1 { return Fate(.sent, reader.text(final)) }
+        conclusion.isSound = false
+        return Fate(.unknown, "the server's replies don't fit the commands: \(reader.text(final))")
+      }
       if final.isRefusal { return Fate(Judgement.outcome(of: final, at: .octets), reader.text(final)) }
       conclusion.isSound = false
       return Fate(undecided, reader.text(final))

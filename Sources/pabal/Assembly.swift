@@ -52,10 +52,10 @@ struct Assembly {
         )
       } catch {
         var problem = error
+        problem.path = problem.path ?? transport.pluginPlace.path
         if problem.file == nil {
           problem.file = transport.pluginPlace.file
           problem.position = transport.pluginPlace.position
-          problem.path = transport.pluginPlace.path
         }
         problems.append(problem)
       }
@@ -80,6 +80,9 @@ struct Assembly {
     }
   }
 
+  /// The source of an account's tokens; may fetch secrets and block.
+  func account(_ name: String) throws(Diagnostic) -> any AccessTokenSource { try accounts.account(name) }
+
   /// A dispatcher for the route of this run; `names` go before `PABAL_TRANSPORT`, that before the file.
   func dispatcher(_ transports: [CheckedTransport]) -> Dispatcher {
     Dispatcher(
@@ -91,12 +94,27 @@ struct Assembly {
   /// The transports of this run: `names`, or those of `PABAL_TRANSPORT`, or the file's route.
   func route(_ names: [String]) throws(Failure) -> [TransportConfiguration] {
     var names = names
-    if names.isEmpty, let environment = environmentVariable("PABAL_TRANSPORT") { names = [environment] }
-    names = names.flatMap { $0.split(separator: ",").map { String($0).trimmed } }
+    var door = "--transport"
+    if names.isEmpty, let environment = environmentVariable("PABAL_TRANSPORT") {
+      names = [environment]
+      door = "PABAL_TRANSPORT"
+    }
+    let isGiven = !names.isEmpty
+    names = names.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
+    guard !isGiven || !names.isEmpty else {
+      throw Failure(.usage, "\(door) names no transport", cure: "`pabal transports` lists them")
+    }
     do throws(Diagnostics) {
-      return try configuration.transports(overriding: names.isEmpty ? nil : names)
+      return try configuration.transports(overriding: isGiven ? names : nil)
     } catch {
-      throw Failure(.configuration, error.all)
+      throw Failure(
+        .configuration,
+        error.all.map { problem in
+          var problem = problem
+          // The file is right; what was said for this run is not.
+          if isGiven { (problem.file, problem.path) = (nil, door) }
+          return problem
+        })
     }
   }
 

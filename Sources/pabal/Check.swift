@@ -25,9 +25,21 @@ struct Check: ParsableCommand {
     let part: String
     let name: String
     let ok: Bool
-    let outcome: String?
-    let detail: String?
+    let outcome: OrNull<String>
+    let detail: OrNull<String>
     let findings: [Finding]
+
+    init(
+      _ part: String, _ name: String, ok: Bool, outcome: Outcome? = nil, detail: String? = nil,
+      findings: [Diagnostic] = []
+    ) {
+      self.part = part
+      self.name = name
+      self.ok = ok
+      self.outcome = OrNull(outcome?.name)
+      self.detail = OrNull(detail)
+      self.findings = findings.map(Finding.init)
+    }
   }
 
   func run() throws {
@@ -40,32 +52,32 @@ struct Check: ParsableCommand {
       if !step.ok, status.rawValue > worst.rawValue { worst = status }
       if !common.json { show(step) }
     }
-    add(
-      Step(
-        part: "configuration", name: assembly.configuration.file, ok: true, outcome: nil,
-        detail: "in order", findings: []), .configuration)
+    add(Step("configuration", assembly.configuration.file, ok: true, detail: "in order"), .configuration)
     let chosen =
-      transport.isEmpty
-      ? assembly.configuration.transports : try assembly.route(transport)
+      transport.isEmpty ? assembly.configuration.transports : try assembly.route(transport)
     for transport in chosen {
       let (step, status) = examine(transport, assembly)
       add(step, status)
     }
+    if transport.isEmpty {
+      for account in assembly.configuration.accounts {
+        let (step, status) = examine(account, assembly)
+        add(step, status)
+      }
+    }
     add(sender(assembly), .configuration)
-    if assembly.configuration.messages != nil { add(messages(assembly), .input) }
+    if assembly.configuration.messages != nil {
+      let (step, status) = messages(assembly)
+      add(step, status)
+    }
     if common.json { try Terminal.answer(json: steps) }
     if worst != .sent { throw worst.code }
   }
 
   private func examine(_ transport: TransportConfiguration, _ assembly: Assembly) -> (Step, ExitStatus) {
-    func step(_ ok: Bool, _ outcome: Outcome?, _ detail: String?, _ findings: [Diagnostic]) -> Step {
-      Step(
-        part: "transport", name: transport.name, ok: ok, outcome: outcome?.name, detail: detail,
-        findings: findings.map(Finding.init))
-    }
     do throws(Failure) {
       guard let checked = try assembly.checked([transport]).first else {
-        return (step(false, nil, nil, []), .configuration)
+        return (Step("transport", transport.name, ok: false), .configuration)
       }
       var warnings = checked.plugin.warnings
       for setting in checked.settings where setting.isSecretInClear {
@@ -84,51 +96,63 @@ struct Check: ParsableCommand {
       defer { opened.close() }
       let report = opened.check()
       if let problem = report.problem {
-        return (step(false, problem, report.reply, warnings), ExitStatus(problem))
+        let step = Step(
+          "transport", transport.name, ok: false, outcome: problem, detail: report.reply, findings: warnings)
+        return (step, ExitStatus(problem))
       }
-      return (step(true, nil, report.reply ?? "opens", warnings), .sent)
+      let detail = report.reply ?? "opens"
+      return (Step("transport", transport.name, ok: true, detail: detail, findings: warnings), .sent)
     } catch {
-      return (step(false, nil, nil, error.diagnostics), .configuration)
+      return (Step("transport", transport.name, ok: false, findings: error.diagnostics), .configuration)
+    }
+  }
+
+  private func examine(_ account: AccountConfiguration, _ assembly: Assembly) -> (Step, ExitStatus) {
+    do throws(Diagnostic) {
+      let source = try assembly.account(account.name)
+      do throws(AccessTokenProblem) {
+        _ = try source.accessToken(rejected: nil)
+        return (Step("account", account.name, ok: true, detail: "has a token for \(source.user)"), .sent)
+      } catch {
+        let outcome = error.outcome
+        let step = Step("account", account.name, ok: false, outcome: outcome, detail: error.reason)
+        return (step, ExitStatus(outcome))
+      }
+    } catch {
+      return (Step("account", account.name, ok: false, findings: [error]), .configuration)
     }
   }
 
   private func sender(_ assembly: Assembly) -> Step {
     do throws(Failure) {
-      let sender = try assembly.sender(nil)
-      return Step(
-        part: "sender", name: sender.description, ok: true, outcome: nil, detail: "in order", findings: [])
+      return Step("sender", try assembly.sender(nil).description, ok: true, detail: "in order")
     } catch {
-      return Step(
-        part: "sender", name: "from", ok: false, outcome: nil, detail: nil,
-        findings: error.diagnostics.map(Finding.init))
+      return Step("sender", "from", ok: false, findings: error.diagnostics)
     }
   }
 
-  private func messages(_ assembly: Assembly) -> Step {
+  private func messages(_ assembly: Assembly) -> (Step, ExitStatus) {
     let directory = assembly.configuration.messages?.directory ?? ""
     do throws(Failure) {
       let findings = try assembly.messages().store.lint()
       let errors = findings.filter { $0.severity == .error }.count
-      return Step(
-        part: "messages", name: directory, ok: errors == 0, outcome: nil,
-        detail: errors == 0 ? "in order" : "\(errors) errors", findings: findings.map(Finding.init))
+      let detail = errors == 0 ? "in order" : errors == 1 ? "1 error" : "\(errors) errors"
+      return (Step("messages", directory, ok: errors == 0, detail: detail, findings: findings), .input)
     } catch {
-      return Step(
-        part: "messages", name: directory, ok: false, outcome: nil, detail: nil,
-        findings: error.diagnostics.map(Finding.init))
+      return (Step("messages", directory, ok: false, findings: error.diagnostics), error.status)
     }
   }
 
   private func show(_ step: Step) {
-    let mark = step.ok ? "ok" : step.outcome ?? "wrong"
-    let detail = step.detail.map { ": \($0.replacing("\n", with: "\n    "))" } ?? ""
+    let mark = step.ok ? "ok" : step.outcome.value ?? "wrong"
+    let detail = step.detail.value.map { ": \($0.replacing("\n", with: "\n    "))" } ?? ""
     Terminal.answer("\(mark)  \(step.part) \(step.name)\(detail)")
     for finding in step.findings {
-      let place = finding.file.map { file in
-        finding.line.map { "\(file):\($0):\(finding.column ?? 1): " } ?? "\(file): "
+      let place = finding.file.value.map { file in
+        finding.line.value.map { "\(file):\($0):\(finding.column.value ?? 1): " } ?? "\(file): "
       }
-      let path = finding.path.map { "\($0): " } ?? ""
-      let cure = finding.cure.map { "; \($0)" } ?? ""
+      let path = finding.path.value.map { "\($0): " } ?? ""
+      let cure = finding.cure.value.map { "; \($0)" } ?? ""
       Terminal.answer("    \(place ?? "")\(finding.severity): \(path)\(finding.what)\(cure)")
     }
   }

@@ -10,6 +10,8 @@ enum ExitStatus: Int32 {
   case input = 65
   /// `EX_UNAVAILABLE`: the mail was rejected.
   case rejected = 69
+  /// `EX_CANTCREAT`: what the command has to say could not be written.
+  case unwritten = 73
   /// `EX_IOERR`: the mail may have been sent.
   case unknown = 74
   /// `EX_TEMPFAIL`: not sent, try later.

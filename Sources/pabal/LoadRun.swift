@@ -17,8 +17,8 @@ struct LoadRun {
     let outcomes: [String: Int]
     let seconds: Double
     let perSecond: Double
-    let p50: Double?
-    let p99: Double?
+    let p50: OrNull<Double>
+    let p99: OrNull<Double>
     /// The first reply of each outcome but `sent`, so that a person knows where to look.
     let replies: [String: String]
 
@@ -31,23 +31,32 @@ struct LoadRun {
   }
 
   private struct Tally: Sendable {
-    var outcomes: [String: Int] = [:]
-    var replies: [String: String] = [:]
-    var took = LatencyHistogram()
-    var worst: Outcome?
+    // Counted by itself, since nearly all are: what is counted here, the far side has to wait for.
+    private var sent = 0
+    private var others: [String: Int] = [:]
+    private(set) var replies: [String: String] = [:]
+    private(set) var took = LatencyHistogram()
+    private(set) var worst: Outcome?
+
+    var outcomes: [String: Int] {
+      sent == 0 ? others : others.merging([Outcome.sent.name: sent], uniquingKeysWith: +)
+    }
 
     mutating func add(_ delivery: Delivery, _ duration: Duration) {
-      let receipt = delivery.receipt
-      outcomes[receipt.outcome.name, default: 0] += 1
-      if receipt.outcome != .sent, replies[receipt.outcome.name] == nil {
-        replies[receipt.outcome.name] = receipt.reply
-      }
-      worst = Outcome.over([worst, receipt.outcome].compactMap { $0 })
       took.record(duration)
+      let receipt = delivery.receipt
+      guard receipt.outcome != .sent else {
+        sent += 1
+        return
+      }
+      others[receipt.outcome.name, default: 0] += 1
+      if replies[receipt.outcome.name] == nil { replies[receipt.outcome.name] = receipt.reply }
+      worst = Outcome.over([worst, receipt.outcome].compactMap { $0 })
     }
 
     mutating func add(_ other: Tally) {
-      outcomes.merge(other.outcomes, uniquingKeysWith: +)
+      sent += other.sent
+      others.merge(other.others, uniquingKeysWith: +)
       replies.merge(other.replies) { first, _ in first }
       took.add(other.took)
       worst = Outcome.over([worst, other.worst].compactMap { $0 })
@@ -81,16 +90,17 @@ struct LoadRun {
     let reporter = BlockingThread { self.report(next, since: began) }
     work()
     for thread in threads { thread.join() }
+    let seconds = (ContinuousClock.now - began).seconds
     next.store(.max / 2, ordering: .relaxed)
     reporter?.join()
     if let failure = failure.withLock({ $0 }) { throw failure }
 
-    let seconds = (ContinuousClock.now - began).seconds
     return tally.withLock { tally in
       let summary = Summary(
         count: tally.took.total, outcomes: tally.outcomes, seconds: seconds,
         perSecond: seconds > 0 ? Double(tally.took.total) / seconds : 0,
-        p50: tally.took.milliseconds(at: 0.5), p99: tally.took.milliseconds(at: 0.99), replies: tally.replies)
+        p50: OrNull(tally.took.milliseconds(at: 0.5)), p99: OrNull(tally.took.milliseconds(at: 0.99)),
+        replies: tally.replies)
       return (summary, tally.worst ?? .sent)
     }
   }

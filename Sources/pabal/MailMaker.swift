@@ -57,7 +57,9 @@ struct MailMaker: Sendable {
   ) throws(Failure) -> (UnknownPolicy, @Sendable () throws(Failure) -> Mail) {
     let octets: [UInt8]
     do throws(FileProblem) {
-      octets = try file == "-" ? readFile("/dev/stdin", atMost: sizeLimit) : readFile(file, atMost: sizeLimit)
+      octets =
+        try file == "-"
+        ? readStandardInput(atMost: sizeLimit) : readFile(file, atMost: sizeLimit, waits: true)
     } catch {
       throw Failure(.input, "--eml: \(error.what)", cure: error.cure)
     }

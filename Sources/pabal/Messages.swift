@@ -170,20 +170,20 @@ extension Messages {
 /// A diagnostic as a program reads it.
 struct Finding: Encodable {
   let severity: String
-  let file: String?
-  let line: Int?
-  let column: Int?
-  let path: String?
+  let file: OrNull<String>
+  let line: OrNull<Int>
+  let column: OrNull<Int>
+  let path: OrNull<String>
   let what: String
-  let cure: String?
+  let cure: OrNull<String>
 
   init(_ diagnostic: Diagnostic) {
     severity = diagnostic.severity.rawValue
-    file = diagnostic.file
-    line = diagnostic.position?.line
-    column = diagnostic.position?.column
-    path = diagnostic.path
+    file = OrNull(diagnostic.file)
+    line = OrNull(diagnostic.position?.line)
+    column = OrNull(diagnostic.position?.column)
+    path = OrNull(diagnostic.path)
     what = diagnostic.what
-    cure = diagnostic.cure
+    cure = OrNull(diagnostic.cure)
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import PabalCore
 import PabalMessages
 
@@ -29,6 +30,16 @@ extension Assembly {
           Diagnostic(
             "there are no messages", cure: "add \"messages\" with \"directory\" and \"language\"",
             file: configuration.file)
+        ])
+    }
+    guard access(part.directory, R_OK | X_OK) == 0 else {
+      throw Failure(
+        .configuration,
+        [
+          Diagnostic(
+            "the messages directory \(part.directory) can't be read: \(String(cString: strerror(errno)))",
+            cure: "name another one, or make it readable", file: configuration.file,
+            path: "messages.directory")
         ])
     }
     var variables: [String: String] = [:]

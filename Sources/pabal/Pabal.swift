@@ -25,16 +25,37 @@ struct Pabal: ParsableCommand {
   static func main() {
     // A reader that has gone away is an error of one write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    // libcurl would write every session's TLS keys to the file this names.
+    unsetenv("SSLKEYLOGFILE")
+    refuseBrokenArguments()
     do {
       var command = try parseAsRoot()
-      do {
-        try command.run()
-      } catch let failure as Failure {
-        Terminal.tell(failure.diagnostics)
-        exit(withError: failure.status.code)
+      try command.run()
+    } catch let failure as Failure {
+      Terminal.tell(failure.diagnostics)
+      // Whoever asked for JSON reads standard output, and should find the reason there.
+      if CommandLine.arguments.contains("--json") {
+        try? Terminal.answer(json: ["errors": failure.diagnostics.map(Finding.init)])
       }
+      exit(withError: failure.status.code)
     } catch {
       exit(withError: error)
+    }
+    if let problem = Terminal.answerProblem {
+      Terminal.tell("pabal: the answer could not be written: \(problem)")
+      exit(withError: ExitStatus.unwritten.code)
+    }
+  }
+
+  /// Swift repairs what is not UTF-8, and a repaired address is another address.
+  private static func refuseBrokenArguments() {
+    for index in 1..<max(1, Int(CommandLine.argc)) {
+      guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else {
+        continue
+      }
+      Terminal.tell("pabal: error: argument \(index) is not UTF-8; set the terminal to UTF-8")
+      exit(withError: ExitStatus.input.code)
     }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FoundationEssentials
 import PabalCore
 import PabalMessages
 
@@ -100,7 +101,7 @@ struct Send: ParsableCommand {
         .usage, "--count would send \(count) mails to another machine, by “\(far.name)”",
         cure: "say --yes if that machine is yours and expects them")
     }
-    try open(dispatcher)
+    if transports.count == 1 { try open(dispatcher) }
     let (summary, worst) = try LoadRun(
       dispatcher: dispatcher, unknown: maker.unknown, count: count, parallel: parallel,
       mail: { () throws(Failure) in try maker.mail() }
@@ -124,12 +125,15 @@ struct Send: ParsableCommand {
 
   private struct DryRun: Encodable {
     let messageID: String
-    let sender: String?
+    let sender: OrNull<String>
     let recipients: [String]
-    let octets: String
+    /// Null where they are not UTF-8.
+    let octets: OrNull<String>
+    let base64: Data
 
     enum CodingKeys: String, CodingKey {
       case sender, recipients, octets
+      case base64 = "octets_base64"
       case messageID = "message_id"
     }
   }
@@ -141,9 +145,9 @@ struct Send: ParsableCommand {
     }
     try Terminal.answer(
       json: DryRun(
-        messageID: mail.messageID, sender: mail.envelope.sender?.description,
+        messageID: mail.messageID, sender: OrNull(mail.envelope.sender?.description),
         recipients: mail.envelope.recipients.map(\.description),
-        octets: String(decoding: mail.octets, as: UTF8.self)))
+        octets: OrNull(String(validating: mail.octets, as: UTF8.self)), base64: Data(mail.octets)))
   }
 }
 
@@ -152,10 +156,12 @@ extension Assembly.CheckedTransport {
   ///
   /// A transport with a far side names it by a setting `host` or `endpoint`, as `pabal_transport.h` asks.
   fileprivate var staysHere: Bool {
-    settings.filter { ["host", "endpoint"].contains($0.declaration.key) && $0.given }.allSatisfy {
-      guard let text = $0.text.literal else { return false }
-      return isLoopback(text)
+    let farSides = settings.filter { ["host", "endpoint"].contains($0.key) && $0.given }
+    // Whoever logs in somewhere and doesn't say where is not staying here.
+    guard !farSides.isEmpty || !settings.contains(where: { $0.kind == .account && $0.given }) else {
+      return false
     }
+    return farSides.allSatisfy { $0.text.literal.map(isLoopback) ?? false }
   }
 }
 

@@ -5,61 +5,25 @@ struct SendReport: Encodable {
   struct Recipient: Encodable {
     let address: String
     let outcome: String
-    let reply: String?
-
-    enum CodingKeys: String, CodingKey { case address, outcome, reply }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(address, forKey: .address)
-      try container.encode(outcome, forKey: .outcome)
-      try container.encode(reply, forKey: .reply)
-    }
+    let reply: OrNull<String>
   }
 
   struct Attempt: Encodable {
     let transport: String
     let outcome: String
-    let reply: String?
+    let reply: OrNull<String>
     let seconds: Double
-
-    enum CodingKeys: String, CodingKey { case transport, outcome, reply, seconds }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(transport, forKey: .transport)
-      try container.encode(outcome, forKey: .outcome)
-      try container.encode(reply, forKey: .reply)
-      try container.encode(seconds, forKey: .seconds)
-    }
   }
 
   let outcome: String
-  let scope: String?
-  let transport: String?
+  let scope: OrNull<String>
+  let transport: OrNull<String>
   let messageID: String
-  let remoteID: String?
-  let reply: String?
-  let retryAfter: Int64?
+  let remoteID: OrNull<String>
+  let reply: OrNull<String>
+  let retryAfter: OrNull<Int64>
   let recipients: [Recipient]
   let attempts: [Attempt]
-
-  init(_ delivery: Delivery) {
-    let receipt = delivery.receipt
-    outcome = receipt.outcome.name
-    if case .held(let scope, _) = receipt.outcome { self.scope = scope.rawValue } else { scope = nil }
-    transport = delivery.transport
-    messageID = delivery.mail.messageID
-    remoteID = receipt.remoteID
-    reply = receipt.reply
-    retryAfter = receipt.outcome.retryAfter?.components.seconds
-    recipients = receipt.recipients.map {
-      Recipient(address: $0.address.description, outcome: $0.outcome.name, reply: $0.reply)
-    }
-    attempts = delivery.attempts.map {
-      Attempt(transport: $0.transport, outcome: $0.outcome.name, reply: $0.reply, seconds: $0.took.seconds)
-    }
-  }
 
   enum CodingKeys: String, CodingKey {
     case outcome, scope, transport, reply, recipients, attempts
@@ -68,18 +32,26 @@ struct SendReport: Encodable {
     case retryAfter = "retry_after"
   }
 
-  // A key that is there with null tells a program more than one that is missing.
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(outcome, forKey: .outcome)
-    try container.encode(scope, forKey: .scope)
-    try container.encode(transport, forKey: .transport)
-    try container.encode(messageID, forKey: .messageID)
-    try container.encode(remoteID, forKey: .remoteID)
-    try container.encode(reply, forKey: .reply)
-    try container.encode(retryAfter, forKey: .retryAfter)
-    try container.encode(recipients, forKey: .recipients)
-    try container.encode(attempts, forKey: .attempts)
+  init(_ delivery: Delivery) {
+    let receipt = delivery.receipt
+    outcome = receipt.outcome.name
+    if case .held(let held, _) = receipt.outcome {
+      scope = OrNull(held.rawValue)
+    } else {
+      scope = OrNull(nil)
+    }
+    transport = OrNull(delivery.transport)
+    messageID = delivery.mail.messageID
+    remoteID = OrNull(receipt.remoteID)
+    reply = OrNull(receipt.reply)
+    retryAfter = OrNull(receipt.outcome.retryAfter?.components.seconds)
+    recipients = receipt.recipients.map {
+      Recipient(address: $0.address.description, outcome: $0.outcome.name, reply: OrNull($0.reply))
+    }
+    attempts = delivery.attempts.map {
+      Attempt(
+        transport: $0.transport, outcome: $0.outcome.name, reply: OrNull($0.reply), seconds: $0.took.seconds)
+    }
   }
 }
 
@@ -101,8 +73,15 @@ extension SendReport {
     }
     if !delivery.mail.messageID.isEmpty { lines.append("Message-ID \(delivery.mail.messageID)") }
     if let remoteID = receipt.remoteID { lines.append("there known as \(remoteID)") }
-    if let advice = advice(receipt.outcome) { lines.append(advice) }
+    if let advice = advice(receipt) { lines.append(advice) }
     return lines.joined(separator: "\n")
+  }
+
+  private static func advice(_ receipt: Receipt) -> String? {
+    let left = receipt.recipients.filter { $0.outcome != .sent }.map(\.address.description)
+    guard left.count < receipt.recipients.count, !left.isEmpty else { return advice(receipt.outcome) }
+    let whom = left.count > 5 ? "\(left.count) of \(receipt.recipients.count)" : left.joined(separator: ", ")
+    return "Sent to the others; not to \(whom). Don't send it to those again who have it."
   }
 
   private static func advice(_ outcome: Outcome) -> String? {

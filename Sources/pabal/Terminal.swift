@@ -18,11 +18,18 @@ enum Terminal {
     }
   }
 
-  /// Writes an answer, or throws away what nobody reads any more.
+  /// Writes an answer; when it can't be written whole, the command ends with another status than 0.
   static func write(_ octets: [UInt8]) {
     let descriptor = output.withLock { $0 }
-    writeAll(octets, to: descriptor)
+    if let failure = writeAll(octets, to: descriptor) { lostAnswer.withLock { $0 = failure } }
   }
+
+  /// Why an answer did not reach standard output whole; `nil` when all did.
+  static var answerProblem: String? {
+    lostAnswer.withLock { $0.map { String(cString: strerror($0)) } }
+  }
+
+  private static let lostAnswer = Mutex<CInt?>(nil)
 
   /// Writes an answer line.
   static func answer(_ text: String) { write(Array((text + "\n").utf8)) }
@@ -63,13 +70,22 @@ enum Terminal {
       && getenv("TERM").map { String(cString: $0) } != "dumb"
   }
 
-  private static func writeAll(_ octets: [UInt8], to descriptor: CInt) {
+  /// The errno of what could not be written; `nil` when all was.
+  @discardableResult
+  private static func writeAll(_ octets: [UInt8], to descriptor: CInt) -> CInt? {
     var rest = octets[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return }
+      if count < 0, errno == EAGAIN {
+        // Somebody else made the pipe non-blocking; its reader comes when it comes.
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        poll(&waiting, 1, -1)
+        continue
+      }
+      guard count > 0 else { return count < 0 ? errno : EIO }
       rest = rest.dropFirst(count)
     }
+    return nil
   }
 }

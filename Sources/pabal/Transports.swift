@@ -27,14 +27,14 @@ extension Transports {
         let name: String
         let plugin: String
         /// From 1, the place in the route; nil when the route has it not.
-        let place: Int?
+        let place: OrNull<Int>
       }
       struct Plugin: Encodable {
         let name: String
-        let version: String?
-        let summary: String?
-        let path: String?
-        let problem: String?
+        let version: OrNull<String>
+        let summary: OrNull<String>
+        let path: OrNull<String>
+        let problem: OrNull<String>
       }
       let transports: [Transport]
       let plugins: [Plugin]
@@ -43,18 +43,21 @@ extension Transports {
     func run() throws {
       let assembly = try Assembly(common)
       let route = try assembly.route([]).map(\.name)
-      let transports = assembly.configuration.transports.map {
-        Listing.Transport(
-          name: $0.name, plugin: $0.plugin, place: route.firstIndex(of: $0.name).map { $0 + 1 })
-      }.sorted { ($0.place ?? .max, $0.name) < ($1.place ?? .max, $1.name) }
+      var transports: [Listing.Transport] = assembly.configuration.transports.map { transport in
+        let place = route.firstIndex(of: transport.name).map { $0 + 1 }
+        return Listing.Transport(name: transport.name, plugin: transport.plugin, place: OrNull(place))
+      }
+      transports.sort { a, b in (a.place.value ?? .max, a.name) < (b.place.value ?? .max, b.name) }
       let plugins = assembly.loader.names().map { name in
         do throws(Diagnostic) {
           let plugin = try assembly.loader.load(name)
           return Listing.Plugin(
-            name: name, version: plugin.version, summary: plugin.summary, path: plugin.path, problem: nil)
+            name: name, version: OrNull(plugin.version), summary: OrNull(plugin.summary),
+            path: OrNull(plugin.path), problem: OrNull(nil))
         } catch {
           return Listing.Plugin(
-            name: name, version: nil, summary: nil, path: error.file, problem: error.what)
+            name: name, version: OrNull(nil), summary: OrNull(nil), path: OrNull(error.file),
+            problem: OrNull(error.what))
         }
       }
       if common.json {
@@ -63,13 +66,13 @@ extension Transports {
       }
       Terminal.answer("Transports in \(assembly.configuration.file):")
       for transport in transports {
-        let mark = transport.place.map { route.count > 1 ? "\($0)." : "→" } ?? " "
+        let mark = transport.place.value.map { route.count > 1 ? "\($0)." : "→" } ?? " "
         Terminal.answer("  \(mark) \(transport.name), by the plugin \(transport.plugin)")
       }
       Terminal.answer("Plugins:")
       for plugin in plugins {
-        let text = plugin.summary ?? "can't be used: \(plugin.problem ?? "")"
-        Terminal.answer("  \(plugin.name) \(plugin.version.map { "(\($0))" } ?? ""): \(text)")
+        let text = plugin.summary.value ?? "can't be used: \(plugin.problem.value ?? "")"
+        Terminal.answer("  \(plugin.name) \(plugin.version.value.map { "(\($0))" } ?? ""): \(text)")
       }
     }
   }
@@ -89,10 +92,10 @@ extension Transports {
         let key: String
         let kind: String
         let help: String
-        let `default`: String?
-        let choices: [String]?
-        let minimum: Int64?
-        let maximum: Int64?
+        let `default`: OrNull<String>
+        let choices: OrNull<[String]>
+        let minimum: OrNull<Int64>
+        let maximum: OrNull<Int64>
         let required: Bool
         let secret: Bool
       }
@@ -121,9 +124,9 @@ extension Transports {
             check: plugin.canCheck,
             settings: plugin.settings.map {
               Shown.Setting(
-                key: $0.key, kind: $0.kind.rawValue, help: $0.help, default: $0.defaultText,
-                choices: $0.choices.isEmpty ? nil : $0.choices, minimum: $0.range?.lowerBound,
-                maximum: $0.range?.upperBound, required: $0.required, secret: $0.secret)
+                key: $0.key, kind: $0.kind.rawValue, help: $0.help, default: OrNull($0.defaultText),
+                choices: OrNull($0.choices.isEmpty ? nil : $0.choices), minimum: OrNull($0.range?.lowerBound),
+                maximum: OrNull($0.range?.upperBound), required: $0.required, secret: $0.secret)
             }))
         return
       }

@@ -1,5 +1,6 @@
 // The transport contract test for a plugin of your own: pabal-contract ./libpabal-x.so key=value …
 import Foundation
+import PabalCore
 import PabalTesting
 
 let words = Array(CommandLine.arguments.dropFirst())
@@ -10,6 +11,8 @@ guard let path = words.first, !path.hasPrefix("-") else {
 
     Loads the plugin as pabal does and checks every rule of pabal_transport.h that shows from outside. Mail
     really leaves: give settings, a sender and three recipients of a far side made for tests.
+
+    A setting of kind account takes the mailbox, and PABAL_CONTRACT_TOKEN holds its access token.
 
     Example: ./dev contract .build/debug/libpabal-file.so directory=/tmp/mail
     """)
@@ -34,7 +37,29 @@ while let word = rest.popFirst() {
 }
 signal(SIGPIPE, SIG_IGN)
 if recipients.isEmpty { recipients = ["a@example.org", "b@example.org", "c@example.org"] }
-let contract = TransportContract(path, settings: settings, recipients: recipients, sender: sender)
+for address in recipients + [sender] where (try? Address(address)) == nil {
+  FileHandle.standardError.write(Data("pabal-contract: “\(address)” is no address\n".utf8))
+  exit(65)
+}
+
+/// One token for one mailbox, from the environment, where no process list shows it.
+struct ContractAccount: AccessTokenSource {
+  let user: String
+  func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
+    guard let token = ProcessInfo.processInfo.environment["PABAL_CONTRACT_TOKEN"] else {
+      throw .held("PABAL_CONTRACT_TOKEN is not set", retryAfter: nil)
+    }
+    guard token != rejected else { throw .held("the far side refused the token", retryAfter: nil) }
+    return AccessToken(text: token)
+  }
+}
+
+var accounts: [String: any AccessTokenSource] = [:]
+for setting in (try? Plugin(at: path))?.settings ?? [] where setting.kind == .account {
+  if let user = settings[setting.key] { accounts[user] = ContractAccount(user: user) }
+}
+let contract = TransportContract(
+  path, settings: settings, accounts: accounts, recipients: recipients, sender: sender)
 let findings = contract.findings()
 for finding in findings { print(finding) }
 let broken = findings.filter { $0.problem != nil }.count

@@ -94,7 +94,7 @@ public struct TransportContract: Sendable {
     check("a mail without a body leaves") {
       try sending(plugin, try mail(octets: Array("Subject: empty\r\n\r\n".utf8)))
     }
-    check("dots, long lines and a megabyte leave unaltered") {
+    check("dots, long lines and a megabyte are taken, and the lent octets stay as they are") {
       let line = String(repeating: "x", count: 996)
       let body = "Subject: long\r\n\r\n.\r\n..\r\n.x\r\n" + String(repeating: "\(line)\r\n", count: 1_060)
       return try sending(plugin, try mail(octets: Array(body.utf8)))

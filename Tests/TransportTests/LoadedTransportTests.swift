@@ -75,7 +75,7 @@ import Testing
   @Test func `a token asked for by a setting that is no account holds the transport`() throws {
     let receipt = try receipt("token")
     #expect(receipt.outcome == .held(.transport))
-    #expect(receipt.reply?.contains("which is no account setting") == true)
+    #expect(receipt.reply?.contains("for which no account is configured") == true)
   }
 
   @Test(arguments: [
@@ -103,6 +103,25 @@ import Testing
     #expect(outcomes == Array(repeating: .sent, count: 200))
   }
 
+  @Test func `sending after close is answered, however long ago its threads have gone`() async throws {
+    let transport = try faulty("sent")
+    _ = await transport.send(try Mail.sample())
+    transport.close()
+    let outcomes = try await withThrowingTaskGroup(of: Outcome.self) { group in
+      for _ in 0..<20 { group.addTask { await transport.send(try Mail.sample()).outcome } }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(outcomes == Array(repeating: .deferred(), count: 20))
+  }
+
+  @Test func `a plugin opened without settings finds its defaults`() throws {
+    let transport = try LoadedTransport(try Plugin(at: BuiltProducts.plugin("console")), name: "console")
+    transport.close()
+    #expect(throws: Diagnostic.self) {
+      try LoadedTransport(try Plugin(at: BuiltProducts.plugin("file")), name: "file")
+    }
+  }
+
   @Test func `a closed transport defers`() throws {
     let transport = try faulty("sent")
     transport.close()
@@ -110,7 +129,7 @@ import Testing
     #expect(transport.attempt(try Mail.sample()).outcome == .deferred())
   }
 
-  @Test(arguments: [("ready", nil), ("held:transport", Outcome.held(.transport)), ("none", Outcome.unknown)])
+  @Test(arguments: [("ready", nil), ("sent", Outcome.unknown), ("held:transport", Outcome.held(.transport)), ("none", Outcome.unknown)])
   func `check tells what a mail would get`(act: String, problem: Outcome?) throws {
     let transport = try faulty(act)
     defer { transport.close() }

@@ -82,6 +82,10 @@ public struct Configuration: Sendable {
     do throws(MailProblem) {
       return try Mailbox(text)
     } catch {
+      // What was fetched may be a secret that stands in the wrong place.
+      guard from.literal != nil else {
+        throw from.place.diagnostic("what \(from) gives is no mailbox", cure: "write it as Name <address>")
+      }
       throw from.place.diagnostic(error.what, cure: error.cure)
     }
   }

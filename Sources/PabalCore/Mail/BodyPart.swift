@@ -115,44 +115,91 @@ struct BodyPart {
 
   /// RFC 2045, 6.7: lines of at most 76 octets, no code point on two of them.
   private func appendQuotedPrintable(to target: inout [UInt8]) {
-    let source = octets.span
-    var column = 0
-    var isLineStart = true
-    var i = 0
-    while i < source.count {
-      let octet = source[i]
-      if octet == 0x0D {
-        target.append(0x0D)
-        target.append(0x0A)
-        i += 2
-        column = 0
-        isLineStart = true
-        continue
+    // A line is put together here and appended once, and most of it in runs: octet by octet into an array
+    // takes ten times as long.
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 80) { line in
+      octets.withUnsafeBufferPointer { source in
+        var quoted = QuotedLine(line)
+        var isLineStart = true
+        var i = 0
+        while i < source.count {
+          if !isLineStart {
+            i += quoted.takeRun(of: source, from: i)
+          }
+          let octet = source[i]
+          if octet == 0x0D {
+            quoted.end(in: &target)
+            i += 2
+            isLineStart = true
+            continue
+          }
+          // A lead octet takes its followers along.
+          let followers = octet >= 0xF0 ? 3 : octet >= 0xE0 ? 2 : octet >= 0xC0 ? 1 : 0
+          let isLast = source[i + followers + 1] == 0x0D
+          let staysItself =
+            (QuotedLine.isLiteral(octet) || octet == 0x09) && !(isLast && (octet == 0x20 || octet == 0x09))
+            && !(isLineStart && (octet == UInt8(ascii: ".") || BodyPart.isFromLine(source.span, i)))
+          let length = (staysItself ? 1 : 3) + 3 * followers + (isLast ? 0 : 1)
+          if length > quoted.room { quoted.endSoftly(in: &target) }
+          if staysItself { quoted.append(octet) } else { quoted.append(escaped: octet) }
+          isLineStart = false
+          i += 1
+        }
       }
-      // A lead octet takes its followers along.
-      let followers = octet >= 0xF0 ? 3 : octet >= 0xE0 ? 2 : octet >= 0xC0 ? 1 : 0
-      let isLast = source[i + followers + 1] == 0x0D
-      let isSpace = octet == 0x20 || octet == 0x09
-      let isLiteral =
-        octet < 0x7F && (octet > 0x20 || isSpace && !isLast) && octet != UInt8(ascii: "=")
-        && !(isLineStart && (octet == UInt8(ascii: ".") || BodyPart.isFromLine(source, i)))
-      let length = isLiteral ? 1 : 3
-      if column + length + 3 * followers + (isLast ? 0 : 1) > 76 {
-        target.append(UInt8(ascii: "="))
-        target.append(0x0D)
-        target.append(0x0A)
-        column = 0
-      }
-      if isLiteral {
-        target.append(octet)
-      } else {
-        target.append(UInt8(ascii: "="))
-        target.append(hexadecimal(octet >> 4))
-        target.append(hexadecimal(octet & 15))
-      }
-      column += length
-      isLineStart = false
-      i += 1
     }
+  }
+}
+
+/// One line of quoted-printable in the making.
+private struct QuotedLine {
+  private let line: UnsafeMutableBufferPointer<UInt8>
+  private var count = 0
+
+  /// A line in memory for 80 octets: 76, its end, and some to spare.
+  init(_ memory: UnsafeMutableBufferPointer<UInt8>) { line = memory }
+
+  /// How many octets the line still takes.
+  var room: Int { 76 - count }
+
+  mutating func append(_ octet: UInt8) {
+    line[count] = octet
+    count += 1
+  }
+
+  mutating func append(escaped octet: UInt8) {
+    append(UInt8(ascii: "="))
+    append(hexadecimal(octet >> 4))
+    append(hexadecimal(octet & 15))
+  }
+
+  /// Takes the octets from `start` on that stand for themselves, as many as leave room for a soft break.
+  mutating func takeRun(of source: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+    let limit = min(source.count, start + room - 1)
+    var end = start
+    while end < limit, QuotedLine.isLiteral(source[end]) {
+      line[count + end - start] = source[end]
+      end += 1
+    }
+    // No space may stand at a line's end.
+    if end > start, source[end - 1] == 0x20, end < source.count, source[end] == 0x0D { end -= 1 }
+    count += max(0, end - start)
+    return max(0, end - start)
+  }
+
+  /// Whether an octet may stand for itself within a line.
+  static func isLiteral(_ octet: UInt8) -> Bool { octet &- 0x20 < 0x5F && octet != UInt8(ascii: "=") }
+
+  /// Ends the line where the text's own line ends.
+  mutating func end(in target: inout [UInt8]) {
+    append(0x0D)
+    append(0x0A)
+    target.append(contentsOf: UnsafeMutableBufferPointer(rebasing: line[..<count]))
+    count = 0
+  }
+
+  /// Ends the line where it is full.
+  mutating func endSoftly(in target: inout [UInt8]) {
+    append(UInt8(ascii: "="))
+    end(in: &target)
   }
 }

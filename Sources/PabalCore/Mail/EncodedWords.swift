@@ -12,7 +12,6 @@ struct EncodedWords {
 
   private let text: String
   private let usesBase64: Bool
-  private var index: String.Index
   private var offset = 0
   // The octets of encoded text that the current line has room for.
   private var room: Int
@@ -23,21 +22,17 @@ struct EncodedWords {
   /// The words of `text` on a line of which `column` octets are written.
   init(_ text: String, column: Int) {
     self.text = text
-    index = text.startIndex
     // The space before the word counts too.
     room = min(75, 78 - column - 1) - EncodedWords.frame
     let octets = text.utf8Span.span
     var length = 0
     var largest = 0
-    var start = text.startIndex
     var offset = 0
     while offset < octets.count {
-      let end = text.index(after: start)
-      let next = offset + text.utf8.distance(from: start, to: end)
+      let next = EncodedWords.graphemeEnd(in: text, octets, from: offset)
       let cost = EncodedWords.quotedLength(octets, offset..<next)
       length += cost
       largest = max(largest, cost)
-      start = end
       offset = next
     }
     usesBase64 = length > EncodedWords.base64Length(octets.count) || largest > EncodedWords.fullRoom
@@ -50,8 +45,7 @@ struct EncodedWords {
     let start = offset
     var cost = 0
     while offset < octets.count {
-      let end = text.index(after: index)
-      let next = offset + text.utf8.distance(from: index, to: end)
+      let next = EncodedWords.graphemeEnd(in: text, octets, from: offset)
       let graphemeCost = self.cost(octets, offset..<next)
       if !fits(cost + graphemeCost) {
         if offset > start { break }
@@ -65,7 +59,6 @@ struct EncodedWords {
       }
       cost += graphemeCost
       offset = next
-      index = end
     }
     return word(from: start)
   }
@@ -74,12 +67,33 @@ struct EncodedWords {
   private mutating func takeScalars(_ octets: Span<UInt8>) {
     var cost = 0
     while offset < octets.count {
-      let end = text.unicodeScalars.index(after: index)
-      let next = offset + text.utf8.distance(from: index, to: end)
+      var next = offset + 1
+      while next < octets.count, octets[next] & 0xC0 == 0x80 { next += 1 }
       cost += self.cost(octets, offset..<next)
       guard fits(cost) else { return }
       offset = next
-      index = end
+    }
+  }
+
+  /// Where the grapheme at `start` ends.
+  private static func graphemeEnd(in text: String, _ octets: Span<UInt8>, from start: Int) -> Int {
+    // Between ASCII and whole Hangul syllables there is always a boundary (UAX #29, 3.1.1), and asking the
+    // tables of Unicode for each would be a tenth of what composing a mail takes.
+    let end = start + (octets[start] < 0x80 ? 1 : 3)
+    if isSimple(octets, at: start), end == octets.count || isSimple(octets, at: end) { return end }
+    let index = text.utf8.index(text.startIndex, offsetBy: start)
+    return text.utf8.distance(from: text.startIndex, to: text.index(after: index))
+  }
+
+  /// Whether an ASCII character or a whole Hangul syllable, U+AC00 to U+D7A3, begins at `start`.
+  private static func isSimple(_ octets: Span<UInt8>, at start: Int) -> Bool {
+    switch octets[start] {
+    case 0..<0x80: true
+    // EA B0 80 to ED 9E A3, from what is UTF-8 already.
+    case 0xEA: octets[start + 1] >= 0xB0
+    case 0xEB, 0xEC: true
+    case 0xED: octets[start + 1] < 0x9E || octets[start + 1] == 0x9E && octets[start + 2] <= 0xA3
+    default: false
     }
   }
 

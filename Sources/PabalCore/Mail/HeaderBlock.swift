@@ -20,19 +20,21 @@ package struct HeaderBlock: Sendable {
   init(of mail: UnsafeBufferPointer<UInt8>, body: inout Int) throws(MailProblem) {
     var block = [UInt8]()
     var fields = [Field]()
-    var hasLF = false
-    var hasBareCR = false
+    var ending: LineScanner.End?
     var number = 0
     var scanner = LineScanner(mail)
     body = mail.count
     while let line = scanner.next() {
       number += 1
-      hasLF = hasLF || line.end == .lf || line.end == .crlf
-      hasBareCR = hasBareCR || line.end == .cr
-      // Mending it would turn a character inside a field, which an application let through, into a field.
-      guard !hasLF || !hasBareCR else {
-        throw HeaderBlock.problem(
-          number, "a CR stands alone between lines that end with LF", cure: "end all header lines alike")
+      // Mending a mixture would turn a character inside a field, which an application let through, into a
+      // field of its own.
+      if line.end != .none {
+        guard line.end == ending ?? line.end else {
+          throw HeaderBlock.problem(
+            number, "it ends with another line break than the lines before",
+            cure: "end all header lines alike")
+        }
+        ending = line.end
       }
       guard !line.content.isEmpty else {
         body = line.next

@@ -14,17 +14,31 @@ public struct MailStamp: Sendable, Hashable {
   /// A stamp of a time, in milliseconds since 1970 and with the zone's minutes east of UTC (-1439 to 1439),
   /// and of 40 random octets, which must be unpredictable where others see the mail.
   public init(milliseconds: Int64, zone minutes: Int, random: some Sequence<UInt8>) {
-    var random = random.makeIterator()
-    var time = [UInt8]()
+    var octets = [UInt8]()
+    octets.reserveCapacity(46)
     for shift in stride(from: 40, through: 0, by: -8) {
-      time.append(UInt8(truncatingIfNeeded: milliseconds >> Int64(shift)))
+      octets.append(UInt8(truncatingIfNeeded: milliseconds >> Int64(shift)))
     }
-    func take(_ count: Int) -> [UInt8] { (0..<count).map { _ in random.next() ?? 0 } }
+    octets.append(contentsOf: random.prefix(40))
+    while octets.count < 46 { octets.append(0) }
+    let source = octets.span
     // 48 bits of time are ten characters, 80 random ones sixteen: a ULID.
-    id = MailStamp.base32(time, characters: 10) + MailStamp.base32(take(10), characters: 16)
-    token = MailStamp.base32(take(15), characters: 24)
+    id = String(unsafeUninitializedCapacity: 26) { text in
+      MailStamp.base32(source.extracting(0..<6), to: text[..<10])
+      MailStamp.base32(source.extracting(6..<16), to: text[10..<26])
+      return 26
+    }
+    token = String(unsafeUninitializedCapacity: 24) { text in
+      MailStamp.base32(source.extracting(16..<31), to: text[..<24])
+      return 24
+    }
     // Neither quoted-printable nor base64 can hold =_ (RFC 2045, 6.7).
-    boundary = "=_" + MailStamp.base32(take(15), characters: 24)
+    boundary = String(unsafeUninitializedCapacity: 26) { text in
+      text[0] = UInt8(ascii: "=")
+      text[1] = UInt8(ascii: "_")
+      MailStamp.base32(source.extracting(31..<46), to: text[2..<26])
+      return 26
+    }
     date = MailStamp.date(milliseconds: milliseconds, zone: minutes)
   }
 
@@ -45,16 +59,23 @@ public struct MailStamp: Sendable, Hashable {
       zone: parts.tm_gmtoff / 60, random: random)
   }
 
-  private static let digits = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+  // A static string lies in the program itself: nothing to initialise, and no bounds to check for an index
+  // that five bits hold.
+  private static var digits: UnsafePointer<UInt8> {
+    ("0123456789ABCDEFGHJKMNPQRSTVWXYZ" as StaticString).utf8Start
+  }
 
-  /// The octets as one big number, with leading zeros.
-  private static func base32(_ octets: [UInt8], characters: Int) -> String {
-    var text = [UInt8](repeating: 0, count: characters)
+  /// Writes the octets as one big number, with leading zeros, over all of `text`.
+  private static func base32(_ octets: Span<UInt8>, to text: Slice<UnsafeMutableBufferPointer<UInt8>>) {
+    let digits = digits
+    let text = UnsafeMutableBufferPointer(rebasing: text)
     var bits = 0
     var pending = 0
-    var source = octets.endIndex
-    for i in text.indices.reversed() {
-      if bits < 5, source > octets.startIndex {
+    var source = octets.count
+    var i = text.count
+    while i > 0 {
+      i -= 1
+      if bits < 5, source > 0 {
         source -= 1
         pending |= Int(octets[source]) << bits
         bits += 8
@@ -63,7 +84,6 @@ public struct MailStamp: Sendable, Hashable {
       pending >>= 5
       bits -= 5
     }
-    return String(decoding: text, as: UTF8.self)
   }
 
   /// RFC 5322, 3.3, in the given zone.

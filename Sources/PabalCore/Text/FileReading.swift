@@ -47,8 +47,19 @@ public struct FileProblem: Error, Sendable, Hashable {
 }
 
 /// Reads the whole of a file of at most `limit` octets, or of a pipe that somebody writes to; blocks.
-public func readFile(_ path: String, atMost limit: Int) throws(FileProblem) -> [UInt8] {
-  try readFile(path, atMost: limit) { _ throws(FileProblem) in }
+///
+/// A named pipe that nobody writes to yet is empty, unless `waits` says to wait for its writer.
+public func readFile(
+  _ path: String, atMost limit: Int, waits: Bool = false
+) throws(FileProblem) -> [UInt8] {
+  try readFile(path, atMost: limit, waits: waits) { _ throws(FileProblem) in }
+}
+
+/// Reads standard input from where it stands, at most `limit` octets; blocks.
+///
+/// The descriptor itself, not `/dev/stdin`: that can't open a socket, and begins a file anew.
+public func readStandardInput(atMost limit: Int) throws(FileProblem) -> [UInt8] {
+  try readAll(STDIN_FILENO, "standard input", atMost: limit, announced: 0)
 }
 
 /// What the system says of an opened file.
@@ -61,12 +72,12 @@ struct FileFacts {
 
 /// Reads a file that `vetted` has let through, looking at the opened file and not at its name again.
 func readFile(
-  _ path: String, atMost limit: Int, vetted: (FileFacts) throws(FileProblem) -> Void
+  _ path: String, atMost limit: Int, waits: Bool = false, vetted: (FileFacts) throws(FileProblem) -> Void
 ) throws(FileProblem) -> [UInt8] {
   // A NUL would cut the name short and open another file.
   guard !path.utf8.contains(0) else { throw FileProblem(kind: .notFound, path: path) }
   // Without O_NONBLOCK a named pipe that nobody writes to would hold us here for good.
-  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waits ? 0 : O_NONBLOCK))
   guard file >= 0 else { throw FileProblem(errno: errno, path: path) }
   defer { close(file) }
 
@@ -83,7 +94,13 @@ func readFile(
   if kind != S_IFREG { _ = fcntl(file, F_SETFL, 0) }
 
   // One octet more than announced, so that the usual file ends in one further call that says 0.
-  let announced = kind == S_IFREG ? Int(status.st_size) + 1 : 0
+  return try readAll(
+    file, path, atMost: limit, announced: kind == S_IFREG ? Int(status.st_size) + 1 : 0)
+}
+
+private func readAll(
+  _ file: CInt, _ path: String, atMost limit: Int, announced: Int
+) throws(FileProblem) -> [UInt8] {
   var octets: [UInt8] = []
   while octets.count <= limit {
     let wanted = max(announced - octets.count, 4096)

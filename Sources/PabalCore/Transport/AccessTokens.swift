@@ -34,3 +34,20 @@ public protocol AccessTokenSource: Sendable {
   /// Blocks, and is called on many threads at once.
   func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken
 }
+
+extension AccessTokenProblem {
+  /// Why there is no token, for a person.
+  public var reason: String {
+    switch self {
+    case .held(let reason, _), .deferred(let reason, _): reason
+    }
+  }
+
+  /// What the lack of a token means for the mail that needed it.
+  public var outcome: Outcome {
+    switch self {
+    case .held(_, let retryAfter): .held(.transport, retryAfter: retryAfter)
+    case .deferred(_, let retryAfter): .deferred(retryAfter: retryAfter)
+    }
+  }
+}

@@ -40,8 +40,7 @@ final class AttemptRecord {
   func receipt(_ verdict: pabal_verdict, for envelope: Envelope, transport: String) -> Receipt {
     let whole = tokenProblem ?? Outcome(verdict)
     if whole == nil {
-      let said = verdict.outcome == 0 ? "no outcome" : "outcome \(verdict.outcome), which does not exist"
-      fault = "the plugin gave \(said); whether the mail left is not known"
+      fault = "the plugin gave \(told(verdict)); whether the mail left is not known"
     }
     if let fault { reply = reply.map { "\($0)\n\(fault)" } ?? fault }
     var entries: [Receipt.Recipient] = []
@@ -71,6 +70,17 @@ extension Outcome {
     case PABAL_UNKNOWN: self = .unknown
     default: return nil
     }
+  }
+}
+
+/// A verdict that is none, in words.
+func told(_ verdict: pabal_verdict) -> String {
+  switch Int(verdict.outcome) {
+  case 0: "no outcome"
+  case PABAL_HELD: "held without a scope"
+  case PABAL_READY: "ready, which is for check alone"
+  case PABAL_SENT: "sent, which is for send alone"
+  default: "outcome \(verdict.outcome), which does not exist"
   }
 }
 

@@ -87,7 +87,7 @@ private func accessToken(
   guard let record = record(attempt) else { return 1 }
   guard let key, let token, let source = record.accounts[String(cString: key)] else {
     let name = key.map { printable(String(cString: $0)) } ?? ""
-    record.fault = "the plugin asked for a token by “\(name)”, which is no account setting of its own"
+    record.fault = "the plugin asked for a token by “\(name)”, for which no account is configured"
     record.tokenProblem = .held(.transport)
     return 1
   }
@@ -97,14 +97,8 @@ private func accessToken(
     token.pointee.expires_in = given.expiresIn.map { max(1, $0.components.seconds) } ?? 0
     return 0
   } catch {
-    switch error {
-    case .held(let reason, let retryAfter):
-      record.reply = reason
-      record.tokenProblem = .held(.transport, retryAfter: retryAfter)
-    case .deferred(let reason, let retryAfter):
-      record.reply = reason
-      record.tokenProblem = .deferred(retryAfter: retryAfter)
-    }
+    record.reply = error.reason
+    record.tokenProblem = error.outcome
     return 1
   }
 }

@@ -32,7 +32,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   ) throws(Diagnostic) {
     self.plugin = plugin
     self.name = name
-    self.settings = try OpenedSettings(settings, users: accounts.mapValues(\.user))
+    self.settings = try OpenedSettings(settings, declared: plugin.settings, users: accounts.mapValues(\.user))
     var bySetting: [String: any AccessTokenSource] = [:]
     for setting in settings { bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] } }
     self.accounts = bySetting
@@ -94,11 +94,14 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     guard let check = plugin.table.check else { return CheckReport(problem: nil, reply: nil) }
     let record = AttemptRecord(accounts: accounts, recipientCount: 0)
     let verdict = inTurn(record) { handle, attempt, verdict in check(handle, attempt, &verdict) }
-    if let problem = record.tokenProblem { return CheckReport(problem: problem, reply: record.reply) }
+    if let problem = record.tokenProblem {
+      return CheckReport(problem: problem, reply: record.fault ?? record.reply)
+    }
     if verdict.outcome == PABAL_READY { return CheckReport(problem: nil, reply: record.reply) }
-    let fault = "the plugin's check gave outcome \(verdict.outcome), which does not exist"
-    let outcome = Outcome(verdict)
-    return CheckReport(problem: outcome ?? .unknown, reply: outcome == nil ? fault : record.reply)
+    guard let outcome = Outcome(verdict), outcome != .sent else {
+      return CheckReport(problem: .unknown, reply: "the plugin's check gave \(told(verdict))")
+    }
+    return CheckReport(problem: outcome, reply: record.reply)
   }
 
   /// Waits for the attempts under way and gives everything back; later attempts are `deferred`.
@@ -133,16 +136,20 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
 
 /// Calls `body` with the mail as `pabal_transport.h` has it; nothing of it outlives the call.
 private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) -> Void) {
+  let recipients = mail.envelope.recipients
   var texts: [UInt8] = []
-  texts.reserveCapacity(256)
+  texts.reserveCapacity(192 + 64 * recipients.count)
   var offsets: [Int] = []
-  for text in [mail.id, mail.messageID, mail.envelope.sender?.description ?? ""]
-    + mail.envelope.recipients.map(\.description)
-  {
+  offsets.reserveCapacity(3 + recipients.count)
+  func lend(_ text: String) {
     offsets.append(texts.count)
     texts.append(contentsOf: text.utf8)
     texts.append(0)
   }
+  lend(mail.id)
+  lend(mail.messageID)
+  lend(mail.envelope.sender?.description ?? "")
+  for recipient in recipients { lend(recipient.description) }
   texts.withUnsafeBytes { texts in
     guard let base = texts.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
     withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: offsets.count - 2) { recipients in

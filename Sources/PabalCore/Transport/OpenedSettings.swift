@@ -6,17 +6,36 @@ final class OpenedSettings {
   private var texts: [UnsafeMutableBufferPointer<CChar>] = []
 
   /// Fetches the secrets among `settings`; `users` are the mailboxes of the accounts, by account name.
-  init(_ settings: [CheckedSetting], users: [String: String]) throws(Diagnostic) {
-    for setting in settings {
-      let value = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
-      let fetched = try setting.given ? setting.fetch() : SettingValue(text: "")
-      value.initialize(
-        to: pabal_value(
-          size: UInt32(MemoryLayout<pabal_value>.size), given: setting.given ? 1 : 0,
-          text: keep(fetched.text),
-          number: fetched.number, user: keep(setting.account.flatMap { users[$0] } ?? "")))
-      values[setting.declaration.key] = value
+  ///
+  /// What is declared and not among them has its default, so that a plugin finds every key of its own.
+  init(
+    _ settings: [CheckedSetting], declared: [SettingDeclaration], users: [String: String]
+  ) throws(Diagnostic) {
+    for declaration in declared where !settings.contains(where: { $0.key == declaration.key }) {
+      guard !declaration.required else { throw Diagnostic("the setting “\(declaration.key)” is missing") }
+      var value = SettingValue(text: "")
+      if let text = declaration.defaultText {
+        do throws(SettingProblem) {
+          value = try declaration.value(of: text, directory: "/")
+        } catch {
+          throw Diagnostic("the default of “\(declaration.key)”: \(error.what)")
+        }
+      }
+      add(declaration.key, value, given: declaration.defaultText != nil, user: "")
     }
+    for setting in settings {
+      let value = try setting.given ? setting.fetch() : SettingValue(text: "")
+      add(setting.key, value, given: setting.given, user: setting.account.flatMap { users[$0] } ?? "")
+    }
+  }
+
+  private func add(_ key: String, _ value: SettingValue, given: Bool, user: String) {
+    let lent = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
+    lent.initialize(
+      to: pabal_value(
+        size: UInt32(MemoryLayout<pabal_value>.size), given: given ? 1 : 0, text: keep(value.text),
+        number: value.number, user: keep(user)))
+    values[key] = lent
   }
 
   deinit {

@@ -64,7 +64,8 @@ public struct PluginLoader: Sendable {
         }
         guard file.hasPrefix("libpabal-"), file.hasSuffix(".so") else { continue }
         let name = String(file.dropFirst("libpabal-".count).dropLast(".so".count))
-        if Plugin.isName(name) { names.insert(name) }
+        // A link that leads nowhere is nothing to offer.
+        if Plugin.isName(name), access("\(directory)/\(file)", F_OK) == 0 { names.insert(name) }
       }
     }
     return names.sorted()

@@ -50,6 +50,12 @@ private final class WorkQueue: @unchecked Sendable {
 
   func add(threads limit: Int, _ work: @escaping @Sendable () -> Void) {
     pthread_mutex_lock(mutex)
+    guard !stopped else {
+      pthread_mutex_unlock(mutex)
+      // Nobody will come to take it any more; whoever waits for its result must not wait for ever.
+      work()
+      return
+    }
     waiting.append(work)
     let needed = idle < waiting.count - next && threads < limit
     if needed { threads += 1 }

@@ -43,7 +43,7 @@ extension SecretSource {
     }
     guard facts.isRegular else {
       throw SecretProblem(
-        what: "\(path) is no regular file", cure: "read it by {\"command\": [\"cat\", \(quoted(path))]}")
+        what: "\(path) is no regular file", cure: "read it by {\"command\": [\"cat\", \"…\"]}")
     }
     try refuseIfOpenToOthers(path, facts, user: geteuid())
     return octets

@@ -1,0 +1,68 @@
+"""google_client.py PORT COUNT THREADS CA.pem MAIL.eml each|once: sends a mail by Google's own Python client.
+
+As the first version of this project used it: credentials from a pickle, the service built from the discovery
+document, for each mail anew or once a thread; the mail as base64url in JSON. Only the address is another.
+"""
+
+import base64
+import datetime
+import os
+import pickle
+import sys
+import tempfile
+import threading
+
+port, count, threads, authorities, path, way = sys.argv[1:]
+os.environ["HTTPLIB2_CA_CERTS"] = authorities
+
+from google.oauth2.credentials import Credentials  # noqa: E402
+from google_auth_oauthlib.flow import InstalledAppFlow  # noqa: E402, F401 (its import is a part of the cost)
+from googleapiclient.discovery import build  # noqa: E402
+
+SCOPES = ["https://www.googleapis.com/auth/gmail.send"]
+TOKEN = "bench-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+
+def authenticate(pickled):
+    with open(pickled, "rb") as token:
+        credentials = pickle.load(token)
+    if not credentials or not credentials.valid:
+        sys.exit("the token is not valid")
+    endpoint = {"api_endpoint": f"https://localhost:{port}"}
+    return build("gmail", "v1", credentials=credentials, client_options=endpoint)
+
+
+def main():
+    with open(path, "rb") as file:
+        octets = file.read()
+    numbers = iter(range(int(count)))
+    lock, failures = threading.Lock(), []
+    with tempfile.NamedTemporaryFile() as pickled:
+        pickle.dump(Credentials(TOKEN, scopes=SCOPES, expiry=datetime.datetime(2099, 1, 1)), pickled)
+        pickled.flush()
+
+        def work():
+            service = None
+            try:
+                while True:
+                    with lock:
+                        if next(numbers, None) is None:
+                            return
+                    if service is None or way == "each":
+                        service = authenticate(pickled.name)
+                    body = {"raw": base64.urlsafe_b64encode(octets).decode()}
+                    service.users().messages().send(userId="me", body=body).execute()
+            except Exception as error:
+                failures.append(error)
+
+        team = [threading.Thread(target=work) for _ in range(int(threads) - 1)]
+        for thread in team:
+            thread.start()
+        work()
+        for thread in team:
+            thread.join()
+    if failures:
+        sys.exit(f"{failures[0]!r}")
+
+
+main()

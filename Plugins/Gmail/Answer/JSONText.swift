@@ -1,0 +1,172 @@
+/// A JSON text (RFC 8259), as far as answers of an API need one: numbers are kept as they are written.
+indirect enum JSONText: Equatable {
+  case string(String)
+  case number(Substring)
+  case word(String)
+  case array([JSONText])
+  case object([(key: String, value: JSONText)])
+
+  /// Reads `octets`; `nil` when they are no JSON, or deeper than 32.
+  init?(_ octets: [UInt8]) {
+    var reader = JSONTextReader(octets)
+    guard let text = reader.read() else { return nil }
+    self = text
+  }
+
+  /// A member of an object.
+  subscript(_ key: String) -> JSONText? {
+    guard case .object(let members) = self else { return nil }
+    return members.first { $0.key == key }?.value
+  }
+
+  /// A string's content.
+  var string: String? {
+    guard case .string(let text) = self else { return nil }
+    return text
+  }
+
+  /// An array's elements; none of anything else.
+  var elements: [JSONText] {
+    guard case .array(let elements) = self else { return [] }
+    return elements
+  }
+
+  static func == (a: JSONText, b: JSONText) -> Bool {
+    switch (a, b) {
+    case (.string(let a), .string(let b)): a == b
+    case (.number(let a), .number(let b)): a == b
+    case (.word(let a), .word(let b)): a == b
+    case (.array(let a), .array(let b)): a == b
+    case (.object(let a), .object(let b)): a.elementsEqual(b) { $0.key == $1.key && $0.value == $1.value }
+    default: false
+    }
+  }
+}
+
+private struct JSONTextReader {
+  private let octets: [UInt8]
+  private var position = 0
+  private var depth = 0
+
+  init(_ octets: [UInt8]) { self.octets = octets }
+
+  mutating func read() -> JSONText? {
+    guard let value = value() else { return nil }
+    skipSpace()
+    return position == octets.count ? value : nil
+  }
+
+  private var peek: UInt8? { position < octets.count ? octets[position] : nil }
+
+  private mutating func skipSpace() {
+    while let octet = peek, octet == 0x20 || octet == 0x0A || octet == 0x0D || octet == 0x09 { position += 1 }
+  }
+
+  private mutating func take(_ octet: UInt8) -> Bool {
+    skipSpace()
+    guard peek == octet else { return false }
+    position += 1
+    return true
+  }
+
+  private mutating func value() -> JSONText? {
+    skipSpace()
+    switch peek {
+    case UInt8(ascii: "{"), UInt8(ascii: "["):
+      guard depth < 32 else { return nil }
+      depth += 1
+      defer { depth -= 1 }
+      return peek == UInt8(ascii: "{") ? object() : array()
+    case UInt8(ascii: "\""): return string().map { .string($0) }
+    default:
+      if let octet = peek, octet == UInt8(ascii: "-") || (0x30...0x39).contains(octet) { return number() }
+      for word in ["true", "false", "null"] where octets[position...].starts(with: word.utf8) {
+        position += word.utf8.count
+        return .word(word)
+      }
+      return nil
+    }
+  }
+
+  private mutating func object() -> JSONText? {
+    position += 1
+    var members: [(key: String, value: JSONText)] = []
+    if take(UInt8(ascii: "}")) { return .object(members) }
+    repeat {
+      skipSpace()
+      guard peek == UInt8(ascii: "\""), let key = string(), take(UInt8(ascii: ":")), let value = value()
+      else {
+        return nil
+      }
+      members.append((key, value))
+    } while take(UInt8(ascii: ","))
+    return take(UInt8(ascii: "}")) ? .object(members) : nil
+  }
+
+  private mutating func array() -> JSONText? {
+    position += 1
+    var elements: [JSONText] = []
+    if take(UInt8(ascii: "]")) { return .array(elements) }
+    repeat {
+      guard let value = value() else { return nil }
+      elements.append(value)
+    } while take(UInt8(ascii: ","))
+    return take(UInt8(ascii: "]")) ? .array(elements) : nil
+  }
+
+  private mutating func number() -> JSONText? {
+    let start = position
+    while let octet = peek, (0x30...0x39).contains(octet) || ".+-eE".utf8.contains(octet) { position += 1 }
+    return .number(Substring(decoding: octets[start..<position], as: UTF8.self))
+  }
+
+  private mutating func string() -> String? {
+    position += 1
+    var text: [UInt8] = []
+    while let octet = peek {
+      position += 1
+      switch octet {
+      case UInt8(ascii: "\""): return String(validating: text, as: UTF8.self)
+      case UInt8(ascii: "\\"):
+        guard let scalar = escaped() else { return nil }
+        text.append(contentsOf: String(scalar).utf8)
+      case 0x00..<0x20: return nil
+      default: text.append(octet)
+      }
+    }
+    return nil
+  }
+
+  private mutating func escaped() -> Unicode.Scalar? {
+    guard let octet = peek else { return nil }
+    position += 1
+    switch octet {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(octet)
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{C}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"):
+      guard let first = fourDigits() else { return nil }
+      if let scalar = Unicode.Scalar(first) { return scalar }
+      // Half of a pair (RFC 8259, 7); the other half alone is none.
+      guard (0xD800...0xDBFF).contains(first), octets[position...].starts(with: "\\u".utf8) else {
+        return nil
+      }
+      position += 2
+      guard let second = fourDigits(), (0xDC00...0xDFFF).contains(second) else { return nil }
+      return Unicode.Scalar(0x10000 + (UInt32(first - 0xD800) << 10) + UInt32(second - 0xDC00))
+    default: return nil
+    }
+  }
+
+  private mutating func fourDigits() -> UInt16? {
+    guard position + 4 <= octets.count else { return nil }
+    let digits = octets[position..<(position + 4)]
+    // UInt16 would also read a sign.
+    guard digits.allSatisfy({ Unicode.Scalar($0).properties.isASCIIHexDigit }) else { return nil }
+    position += 4
+    return UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
+  }
+}

@@ -1,0 +1,23 @@
+/// What an answer that isn't 200 says, in Google's envelope for errors or in none.
+struct Refusal: Equatable {
+  let status: Int
+  /// What may tell why, the most exact first: `errors[].reason`, then `details[].reason`, then `status`.
+  var reasons: [String] = []
+  /// Google's words, or of a body that is no JSON nothing.
+  var message = ""
+
+  init(status: Int, body: [UInt8]) {
+    self.status = status
+    guard let error = JSONText(body)?["error"] else { return }
+    // The front end that refuses a token may answer as an OAuth server does (RFC 6749, 5.2).
+    if let code = error.string {
+      reasons = [code]
+      message = JSONText(body)?["error_description"]?.string ?? ""
+      return
+    }
+    message = error["message"]?.string ?? ""
+    reasons = (error["errors"]?.elements ?? []).compactMap { $0["reason"]?.string }
+    reasons += (error["details"]?.elements ?? []).compactMap { $0["reason"]?.string }
+    if let status = error["status"]?.string { reasons.append(status) }
+  }
+}

@@ -1,0 +1,207 @@
+/// Reads one HTTP/1.1 answer as it comes in (RFC 9112), in pieces of any size.
+struct AnswerReader {
+  /// What came is no HTTP.
+  struct Garbled: Error {}
+
+  /// The status of the final answer, once its whole status line has come.
+  private(set) var status: Int?
+  /// The body, or its beginning.
+  private(set) var body: [UInt8] = []
+  /// The seconds a Retry-After field asks to wait; 0: none, or a date.
+  private(set) var retryAfter = 0
+  private(set) var isComplete = false
+  /// Whether another request may follow on the same connection.
+  private(set) var isReusable = false
+
+  /// More of a body than that is nothing Gmail says; it is read, not kept.
+  private static let mostKept = 65_536
+  /// An answer longer than that has no end in sight.
+  private static let mostOctets = 1 << 20
+  private static let longestLine = 16_384
+
+  private enum Stage {
+    case statusLine
+    case fields
+    case body(left: Int)
+    case chunkSize
+    case chunk(left: Int)
+    case chunkEnd
+    case trailer
+    case untilEnd
+  }
+
+  private var stage = Stage.statusLine
+  private var line: [UInt8] = []
+  private var count = 0
+  private var length: Int?
+  private var isChunked = false
+  private var closes = false
+
+  /// Takes what has come.
+  mutating func take(_ octets: UnsafeRawBufferPointer) throws(Garbled) {
+    count += octets.count
+    guard count <= Self.mostOctets else { throw Garbled() }
+    var rest = octets[...]
+    while !rest.isEmpty {
+      // Nothing was asked that this could answer.
+      guard !isComplete else {
+        isReusable = false
+        return
+      }
+      switch stage {
+      case .body(let left):
+        let piece = keep(&rest, left)
+        stage = .body(left: left - piece)
+        if left == piece { finish() }
+      case .chunk(let left):
+        let piece = keep(&rest, left)
+        stage = left == piece ? .chunkEnd : .chunk(left: left - piece)
+      case .untilEnd: _ = keep(&rest, rest.count)
+      case .statusLine, .fields, .chunkSize, .chunkEnd, .trailer:
+        if try readLine(&rest) {
+          try takeLine()
+          line.removeAll(keepingCapacity: true)
+        }
+      }
+    }
+  }
+
+  /// The far side has closed: that ends a body without a length.
+  mutating func end() {
+    if case .untilEnd = stage { isComplete = true }
+  }
+
+  private mutating func keep(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int) -> Int {
+    let piece = rest.prefix(most)
+    body.append(contentsOf: piece.prefix(max(0, Self.mostKept - body.count)))
+    rest = rest[piece.endIndex...]
+    return piece.count
+  }
+
+  /// Gathers a line without its CR LF; answers whether it is whole.
+  private mutating func readLine(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Garbled) -> Bool {
+    let end = rest.firstIndex(of: 0x0A)
+    line.append(contentsOf: rest[..<(end ?? rest.endIndex)])
+    guard line.count <= Self.longestLine else { throw Garbled() }
+    guard let end else {
+      rest = rest[rest.endIndex...]
+      return false
+    }
+    rest = rest[(end + 1)...]
+    if line.last == 0x0D { line.removeLast() }
+    return true
+  }
+
+  private mutating func takeLine() throws(Garbled) {
+    switch stage {
+    case .statusLine: try takeStatus()
+    case .fields where line.isEmpty: try begin()
+    case .fields: try takeField()
+    case .chunkSize:
+      guard let size = Self.number(line.prefix { $0 != 0x3B && $0 != 0x20 && $0 != 0x09 }[...], radix: 16)
+      else { throw Garbled() }
+      stage = size == 0 ? .trailer : .chunk(left: size)
+    case .chunkEnd:
+      guard line.isEmpty else { throw Garbled() }
+      stage = .chunkSize
+    case .trailer: if line.isEmpty { finish() }
+    case .body, .chunk, .untilEnd: break
+    }
+  }
+
+  /// `HTTP/1.1 200 OK`, its phrase often missing.
+  private mutating func takeStatus() throws(Garbled) {
+    guard line.count >= 12, line.starts(with: "HTTP/1.".utf8), line[8] == 0x20,
+      line.count == 12 || line[12] == 0x20, let code = Self.number(line[9..<12], radix: 10), code >= 100
+    else { throw Garbled() }
+    closes = line[7] != UInt8(ascii: "1")
+    length = nil
+    isChunked = false
+    if code >= 200 { status = code }
+    stage = .fields
+  }
+
+  private mutating func takeField() throws(Garbled) {
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw Garbled() }
+    let value = Self.trimmed(line[(colon + 1)...])
+    switch colon {
+    case 10 where Self.isWord(line[..<colon], "connection"):
+      if Self.contains(value, "close") { closes = true }
+    case 11 where Self.isWord(line[..<colon], "retry-after"):
+      retryAfter = Self.number(value, radix: 10) ?? 0
+    case 14 where Self.isWord(line[..<colon], "content-length"):
+      guard let number = Self.number(value, radix: 10), length == nil || length == number else {
+        throw Garbled()
+      }
+      length = number
+    case 17 where Self.isWord(line[..<colon], "transfer-encoding"):
+      guard Self.isWord(value, "chunked") else { throw Garbled() }
+      isChunked = true
+    default: break
+    }
+  }
+
+  /// The empty line has come: what follows (RFC 9112, 6.3)?
+  private mutating func begin() throws(Garbled) {
+    guard let status else {
+      // 100 Continue and its like; the answer itself is still to come.
+      stage = .statusLine
+      return
+    }
+    if status == 204 || status == 304 {
+      finish()
+    } else if isChunked {
+      // Both at once is how requests are smuggled.
+      guard length == nil else { throw Garbled() }
+      stage = .chunkSize
+    } else if let length {
+      stage = .body(left: length)
+      if length == 0 { finish() }
+    } else {
+      closes = true
+      stage = .untilEnd
+    }
+  }
+
+  private mutating func finish() {
+    isComplete = true
+    isReusable = !closes
+  }
+
+  private static func number(_ digits: ArraySlice<UInt8>, radix: Int) -> Int? {
+    guard !digits.isEmpty, digits.count <= 15 else { return nil }
+    var value = 0
+    for digit in digits {
+      let figure: Int
+      switch digit {
+      case 0x30...0x39: figure = Int(digit) - 0x30
+      case 0x41...0x46, 0x61...0x66: figure = Int(digit | 0x20) - 0x61 + 10
+      default: return nil
+      }
+      guard figure < radix else { return nil }
+      value = value * radix + figure
+    }
+    return value
+  }
+
+  private static func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    var text = text
+    while let first = text.first, first == 0x20 || first == 0x09 { text.removeFirst() }
+    while let last = text.last, last == 0x20 || last == 0x09 { text.removeLast() }
+    return text
+  }
+
+  private static func isWord(_ text: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
+    guard text.count == word.utf8CodeUnitCount else { return false }
+    var next = word.utf8Start
+    for octet in text {
+      guard octet | 0x20 == next.pointee | 0x20 else { return false }
+      next += 1
+    }
+    return true
+  }
+
+  private static func contains(_ list: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
+    list.split(separator: UInt8(ascii: ",")).contains { isWord(trimmed($0), word) }
+  }
+}

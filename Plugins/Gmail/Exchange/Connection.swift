@@ -1,0 +1,195 @@
+internal import Glibc
+internal import PabalCurl
+
+/// One request and what came back.
+struct Exchange {
+  /// The status of the final answer; `nil`: none came.
+  var status: Int?
+  /// The answer's body, or its beginning.
+  var body: [UInt8] = []
+  /// Why the exchange did not come to its end.
+  var failure: ExchangeFailure?
+  /// How many octets of the request were handed over.
+  var octetsTaken = 0
+  /// Whether the last one was among them.
+  var isHandedOver = false
+  /// Whether another request may follow on the same connection.
+  var isReusable = false
+  /// The seconds a Retry-After field asks to wait; 0: none.
+  var retryAfter = 0
+}
+
+/// Why an exchange did not come to its end.
+enum ExchangeFailure: Error, Equatable {
+  /// There was no connection.
+  case unconnected(CurlFailure)
+  /// The far side closed, or the connection broke.
+  case broken(String)
+  /// Nothing moved for so long.
+  case silent
+  /// What came is no HTTP.
+  case garbled
+}
+
+/// One connection to the API, for one request at a time.
+///
+/// libcurl connects and secures; the dialogue over it is our own. It then costs a third of libcurl's own, nothing is
+/// ever sent a second time behind our back, and it is known to the octet what was handed over.
+///
+/// Sendable although it is no value: the courier gives it to one caller, who alone uses it until it comes back.
+final class Connection: @unchecked Sendable {
+  /// After so long without use (ms) the API, or a box on the way, may close it in the very moment of the next
+  /// request, which would leave a mail `unknown`.
+  static let longestIdle = 60_000
+  /// A record of TLS holds so much (RFC 8446, 5.1); libcurl wants a slice again as it was.
+  private static let slice = 16_384
+
+  private let handle: CurlHandle
+  private let timeout: Int
+  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: slice, alignment: 16)
+  private let incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: slice, alignment: 16)
+  private var lastUsed = 0
+
+  /// Connects.
+  init(_ service: Service) throws(CurlFailure) {
+    timeout = service.timeout
+    handle = try CurlHandle(protocols: service.endpoint.isSecure ? "https" : "http")
+    try handle.set(.url, service.endpoint.url)
+    try handle.set(.connectOnly, true)
+    // By ALPN too: the dialogue is HTTP/1.1.
+    try handle.set(.one)
+    try handle.set(.connectTimeout, .milliseconds(service.timeout))
+    if service.certificateFile != nil || service.certificateDirectory != nil {
+      try handle.setTrust(.only(file: service.certificateFile, directory: service.certificateDirectory))
+    }
+    try handle.perform()
+  }
+
+  deinit {
+    buffer.deallocate()
+    incoming.deallocate()
+  }
+
+  /// Whether a request may go over it now: used a short while ago, and nothing has come unasked, the end least
+  /// of all; `now` in milliseconds.
+  func isUsable(now: Int) -> Bool {
+    guard now - lastUsed < Self.longestIdle else { return false }
+    do throws(CurlFailure) {
+      return try handle.receive(into: incoming) == nil
+    } catch {
+      return false
+    }
+  }
+
+  /// Sends `head` and then `tail`, and reads the answer; `now` in milliseconds.
+  func perform(_ head: [UInt8], _ tail: UnsafeRawBufferPointer, now: Int) -> Exchange {
+    var exchange = Exchange()
+    var reader = AnswerReader()
+    lastUsed = now
+    do throws(ExchangeFailure) {
+      try send(head, tail, &reader, taken: &exchange.octetsTaken)
+      // Straight after a request nothing can have come: waiting first saves a call.
+      if reader.status == nil { try wait(for: .readable) }
+      while !reader.isComplete {
+        if try !read(&reader) { try wait(for: .readable) }
+      }
+    } catch {
+      exchange.failure = error
+    }
+    exchange.isHandedOver = exchange.octetsTaken == head.count + tail.count
+    exchange.isReusable = exchange.failure == nil && exchange.isHandedOver && reader.isReusable
+    exchange.status = reader.status
+    exchange.body = reader.body
+    exchange.retryAfter = reader.retryAfter
+    return exchange
+  }
+
+  /// Hands the request over; stops at an answer that comes before its end.
+  private func send(
+    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, _ reader: inout AnswerReader, taken: inout Int
+  ) throws(ExchangeFailure) {
+    guard head.count < Self.slice else {
+      let result = head.withUnsafeBytes { head in
+        Result { () throws(ExchangeFailure) in try send(head, &reader, &taken) }
+      }
+      try result.get()
+      return try send(tail, &reader, &taken)
+    }
+    // All of a small mail goes out with its head: one record, one packet or two.
+    let joined = min(tail.count, Self.slice - head.count)
+    buffer.copyBytes(from: head)
+    UnsafeMutableRawBufferPointer(rebasing: buffer[head.count...])
+      .copyMemory(from: UnsafeRawBufferPointer(rebasing: tail[..<joined]))
+    try send(UnsafeRawBufferPointer(rebasing: buffer[..<(head.count + joined)]), &reader, &taken)
+    try send(UnsafeRawBufferPointer(rebasing: tail[joined...]), &reader, &taken)
+  }
+
+  private func send(
+    _ octets: UnsafeRawBufferPointer, _ reader: inout AnswerReader, _ taken: inout Int
+  ) throws(ExchangeFailure) {
+    var start = 0
+    while start < octets.count, reader.status == nil {
+      let end = min(octets.count, start + Self.slice)
+      let count: Int?
+      do throws(CurlFailure) {
+        count = try handle.send(UnsafeRawBufferPointer(rebasing: octets[start..<end]))
+      } catch {
+        // The reason may have come before the connection went.
+        try readAvailable(&reader)
+        throw .broken(error.detail)
+      }
+      if let count {
+        start += count
+        taken += count
+      } else {
+        // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
+        try wait(for: .either)
+        try readAvailable(&reader)
+      }
+    }
+  }
+
+  private func readAvailable(_ reader: inout AnswerReader) throws(ExchangeFailure) {
+    while !reader.isComplete {
+      guard try read(&reader) else { return }
+    }
+  }
+
+  /// Reads once; `false` when nothing has come.
+  private func read(_ reader: inout AnswerReader) throws(ExchangeFailure) -> Bool {
+    let count: Int?
+    do throws(CurlFailure) {
+      count = try handle.receive(into: incoming)
+    } catch {
+      throw .broken(error.detail)
+    }
+    guard let count else { return false }
+    guard count > 0 else {
+      reader.end()
+      if reader.isComplete { return true }
+      throw .broken("the far side closed it")
+    }
+    do throws(AnswerReader.Garbled) {
+      try reader.take(UnsafeRawBufferPointer(rebasing: incoming[..<count]))
+    } catch {
+      throw .garbled
+    }
+    return true
+  }
+
+  private func wait(for readiness: CurlHandle.Readiness) throws(ExchangeFailure) {
+    let deadline = milliseconds() + timeout
+    while true {
+      let left = deadline - milliseconds()
+      guard left > 0 else { throw .silent }
+      if handle.wait(for: readiness, milliseconds: left) { return }
+    }
+  }
+}
+
+/// Milliseconds of a clock that nobody sets.
+func milliseconds() -> Int {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+}

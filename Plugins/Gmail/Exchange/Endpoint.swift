@@ -1,0 +1,65 @@
+/// The beginning of every URL: scheme, host, port and perhaps a path.
+struct Endpoint: Sendable, Equatable {
+  /// Why a text is no endpoint.
+  struct Problem: Error, Equatable { let what: String }
+
+  /// Scheme, host and port.
+  let url: String
+  /// What comes before the API's own paths; empty, or beginning with a slash.
+  let path: String
+  /// `host:port` as written.
+  let name: String
+  let isSecure: Bool
+
+  init(_ text: String) throws(Problem) {
+    guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }) else {
+      throw Problem(what: "holds a blank or a character that no URL has")
+    }
+    let scheme = text.prefix { $0 != ":" }.lowercased()
+    guard scheme == "https" || scheme == "http", text.dropFirst(scheme.count).hasPrefix("://") else {
+      throw Problem(what: "begins with neither https:// nor http://")
+    }
+    let rest = text.dropFirst(scheme.count + 3)
+    guard !rest.contains(where: { "?#@".contains($0) }) else {
+      throw Problem(what: "holds a user, a query or a fragment; give scheme, host and port only")
+    }
+    let authority = rest.prefix { $0 != "/" }
+    let host = try Self.host(of: authority)
+    isSecure = scheme == "https"
+    // A token would cross the network readable for anybody.
+    guard isSecure || Self.isLoopback(host) else {
+      throw Problem(what: "is http, which is only for this machine; use https")
+    }
+    var path = rest.dropFirst(authority.count)
+    while path.last == "/" { path.removeLast() }
+    url = "\(scheme)://\(authority)/"
+    self.path = String(path)
+    name = String(authority)
+  }
+
+  private static func host(of authority: Substring) throws(Problem) -> String {
+    var host = authority
+    var port: Substring?
+    if host.first == "[", let end = host.firstIndex(of: "]") {
+      let after = host[host.index(after: end)...]
+      guard after.isEmpty || after.first == ":" else { throw Problem(what: "has no host") }
+      if !after.isEmpty { port = after.dropFirst() }
+      host = host[host.index(after: host.startIndex)..<end]
+    } else if let colon = host.firstIndex(of: ":") {
+      port = host[host.index(after: colon)...]
+      host = host[..<colon]
+    }
+    guard !host.isEmpty else { throw Problem(what: "has no host") }
+    if let port {
+      guard let number = UInt16(port), number > 0 else { throw Problem(what: "has no port after the colon") }
+    }
+    return String(host)
+  }
+
+  /// Whether the host is this machine by its very name: libcurl gives `localhost` no other address.
+  private static func isLoopback(_ host: String) -> Bool {
+    let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
+    let isFour = numbers.count == 4 && numbers.allSatisfy { UInt8($0) != nil } && numbers[0] == "127"
+    return isFour || host == "::1" || host.lowercased() == "localhost"
+  }
+}

@@ -1,0 +1,72 @@
+internal import PabalPlugin
+
+/// Where the API is, and how it is spoken to.
+struct Service: Sendable {
+  let endpoint: Endpoint
+  var certificateFile: String?
+  var certificateDirectory: String?
+  /// The longest silence, in milliseconds.
+  var timeout = 60_000
+
+  init(_ endpoint: Endpoint) { self.endpoint = endpoint }
+
+  /// Appends the head of a media upload: the mail's octets are its body, whatever their size (Gmail discovery
+  /// document).
+  func appendSendHead(token: String, count: Int, to head: inout [UInt8]) {
+    append("POST ", "/upload/gmail/v1/users/me/messages/send?uploadType=media", token: token, to: &head)
+    head.append(contentsOf: "\r\nContent-Type: message/rfc822\r\nContent-Length: ".utf8)
+    head.append(contentsOf: String(count).utf8)
+    head.append(contentsOf: "\r\n\r\n".utf8)
+  }
+
+  /// Appends the head of a request for the mailbox's profile.
+  func appendProfileHead(token: String, to head: inout [UInt8]) {
+    append("GET ", "/gmail/v1/users/me/profile", token: token, to: &head)
+    head.append(contentsOf: "\r\n\r\n".utf8)
+  }
+
+  // Once a mail: an interpolated string would cost as much as the system call that sends it.
+  private func append(_ method: StaticString, _ path: StaticString, token: String, to head: inout [UInt8]) {
+    head.reserveCapacity(head.count + 512 + token.utf8.count)
+    head.append(contentsOf: UnsafeBufferPointer(start: method.utf8Start, count: method.utf8CodeUnitCount))
+    head.append(contentsOf: endpoint.path.utf8)
+    head.append(contentsOf: UnsafeBufferPointer(start: path.utf8Start, count: path.utf8CodeUnitCount))
+    head.append(contentsOf: " HTTP/1.1\r\nHost: ".utf8)
+    head.append(contentsOf: endpoint.name.utf8)
+    head.append(contentsOf: "\r\nAuthorization: Bearer ".utf8)
+    head.append(contentsOf: token.utf8)
+  }
+
+  /// The most octets an upload may have (Gmail discovery document, `mediaUpload.maxSize`).
+  static let largest = 36_700_160
+  /// The most recipients of one mail (Gmail's quota page; another page of Google's says 100).
+  static let mostRecipients = 500
+
+  /// What `config.json` may say of a Gmail transport.
+  static let settings: [Setting] = [
+    Setting(.account, "account", help: "The account whose mailbox sends.", required: true),
+    Setting(
+      .text, "endpoint", help: "Where the API is; https, or http towards this machine.",
+      default: "https://gmail.googleapis.com"),
+    Setting(.path, "ca_file", help: "A PEM file of authorities to trust instead of the system's."),
+    Setting(
+      .path, "ca_directory", help: "A directory of hashed authorities to trust instead of the system's."),
+    Setting(
+      .duration, "timeout", help: "The longest silence of the API, and the longest time to connect.",
+      default: "60s", range: 1_000...3_600_000),
+    Setting(
+      .number, "parallel", help: "How many requests are under way at once.", default: "4", range: 1...64),
+  ]
+
+  /// Reads the settings; says in words what does not fit.
+  init(_ settings: Settings) throws(OpenFailure) {
+    do throws(Endpoint.Problem) {
+      endpoint = try Endpoint(settings.text("endpoint") ?? "https://gmail.googleapis.com")
+    } catch {
+      throw OpenFailure("\"endpoint\" \(error.what)")
+    }
+    certificateFile = settings.text("ca_file")
+    certificateDirectory = settings.text("ca_directory")
+    timeout = Int(settings.number("timeout") ?? 60_000)
+  }
+}

@@ -1,0 +1,208 @@
+/// Reads the addresses of a To, Cc, Bcc or From field: RFC 5322, 3.4, with RFC 6532.
+///
+/// Strict: what can be read in two ways, obsolete forms among them, is unreadable. Tolerated because everybody
+/// reads them alike: empty elements, dots and brackets in names, and an address as its own name.
+struct AddressScanner {
+  /// The field can't be read, or not in one way only.
+  struct Unreadable: Error {}
+
+  private(set) var found: [HeaderAddress] = []
+  /// Whether there was more than addresses and commas: a name, a comment, a group.
+  private(set) var isDecorated = false
+  private let octets: UnsafeRawBufferPointer
+  private var position = 0
+
+  /// A dot-atom where it stands, or the content of a quoted string.
+  private enum Word {
+    case atom(Range<Int>)
+    case quoted([UInt8])
+  }
+
+  init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
+
+  /// Reads to the end; `found` then holds all of them, those of groups too.
+  mutating func readList() throws(Unreadable) {
+    while true {
+      try skipSpace()
+      guard let octet = peek else { return }
+      if octet == UInt8(ascii: ",") {
+        position += 1
+        continue
+      }
+      try readElement(isInGroup: false)
+      try skipSpace()
+      guard peek == nil || peek == UInt8(ascii: ",") else { throw Unreadable() }
+    }
+  }
+
+  private var peek: UInt8? { position < octets.count ? octets[position] : nil }
+
+  private mutating func readElement(isInGroup: Bool) throws(Unreadable) {
+    let (last, count) = try readWords()
+    switch peek {
+    case UInt8(ascii: "<"):
+      isDecorated = true
+      found.append(try readAngle())
+    case UInt8(ascii: "@"):
+      guard count == 1, let last else { throw Unreadable() }
+      let address = try readAddress(local: last)
+      try skipSpace()
+      if peek == UInt8(ascii: "<") {
+        isDecorated = true
+        guard try readAngle() == address else { throw Unreadable() }
+      }
+      found.append(address)
+    case UInt8(ascii: ":") where !isInGroup && count > 0:
+      isDecorated = true
+      position += 1
+      try readGroup()
+    default: throw Unreadable()
+    }
+  }
+
+  private mutating func readGroup() throws(Unreadable) {
+    while true {
+      try skipSpace()
+      guard let octet = peek else { throw Unreadable() }
+      switch octet {
+      case UInt8(ascii: ";"):
+        position += 1
+        return
+      case UInt8(ascii: ","): position += 1
+      default:
+        try readElement(isInGroup: true)
+        try skipSpace()
+        guard peek == UInt8(ascii: ",") || peek == UInt8(ascii: ";") else { throw Unreadable() }
+      }
+    }
+  }
+
+  private mutating func readAngle() throws(Unreadable) -> HeaderAddress {
+    position += 1
+    try skipSpace()
+    let (local, count) = try readWords()
+    guard count == 1, let local, peek == UInt8(ascii: "@") else { throw Unreadable() }
+    let address = try readAddress(local: local)
+    try skipSpace()
+    guard peek == UInt8(ascii: ">") else { throw Unreadable() }
+    position += 1
+    return address
+  }
+
+  /// What follows a local part, from its `@` on.
+  private mutating func readAddress(local: Word) throws(Unreadable) -> HeaderAddress {
+    position += 1
+    try skipSpace()
+    let start = position
+    if peek == UInt8(ascii: "[") {
+      while let octet = peek, octet != UInt8(ascii: "]") {
+        guard octet > 0x20, octet < 0x7F, octet != UInt8(ascii: "\\") else { throw Unreadable() }
+        position += 1
+      }
+      guard peek != nil else { throw Unreadable() }
+      position += 1
+    } else {
+      while let octet = peek, Self.isAtomText(octet) || octet == UInt8(ascii: ".") { position += 1 }
+    }
+    let domain = octets[start..<position]
+    let address: HeaderAddress?
+    switch local {
+    case .atom(let range):
+      guard Self.isDotAtom(octets[range]) else { throw Unreadable() }
+      address = HeaderAddress(local: octets[range], domain: domain)
+    case .quoted(let content):
+      guard !content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { throw Unreadable() }
+      address = HeaderAddress(local: content, domain: domain)
+    }
+    guard let address else { throw Unreadable() }
+    return address
+  }
+
+  /// Reads atoms, dots and quoted strings up to the next special character; answers the last one.
+  private mutating func readWords() throws(Unreadable) -> (last: Word?, count: Int) {
+    var last: Word?
+    var count = 0
+    while true {
+      try skipSpace()
+      guard let octet = peek else { break }
+      let start = position
+      if octet == UInt8(ascii: "\"") {
+        last = .quoted(try readQuoted())
+      } else {
+        while let octet = peek, Self.isAtomText(octet) || Self.isTolerated(octet) { position += 1 }
+        guard position > start else { break }
+        last = .atom(start..<position)
+      }
+      count += 1
+      if count > 1 { isDecorated = true }
+    }
+    return (last, count)
+  }
+
+  /// The content of the quoted string that begins here.
+  private mutating func readQuoted() throws(Unreadable) -> [UInt8] {
+    var content: [UInt8] = []
+    position += 1
+    while let octet = peek {
+      position += 1
+      switch octet {
+      case UInt8(ascii: "\""): return content
+      case UInt8(ascii: "\\"):
+        guard let escaped = peek, escaped >= 0x20, escaped != 0x7F else { throw Unreadable() }
+        content.append(escaped)
+        position += 1
+      case 0x0D, 0x0A: break
+      case 0x00..<0x20 where octet != 0x09, 0x7F: throw Unreadable()
+      default: content.append(octet)
+      }
+    }
+    throw Unreadable()
+  }
+
+  /// Passes over white space, folds and comments.
+  private mutating func skipSpace() throws(Unreadable) {
+    var depth = 0
+    while let octet = peek {
+      switch octet {
+      case 0x20, 0x09, 0x0D, 0x0A: break
+      case UInt8(ascii: "("):
+        depth += 1
+        isDecorated = true
+      case UInt8(ascii: ")") where depth > 0: depth -= 1
+      case UInt8(ascii: "\\") where depth > 0: position += 1
+      case 0x00..<0x20, 0x7F: throw Unreadable()
+      default: if depth == 0 { return }
+      }
+      position += 1
+    }
+    guard depth == 0, position <= octets.count else { throw Unreadable() }
+  }
+
+  private static func isDotAtom(_ octets: Slice<UnsafeRawBufferPointer>) -> Bool {
+    var previous = UInt8(ascii: ".")
+    for octet in octets {
+      guard isAtomText(octet) || (octet == UInt8(ascii: ".") && previous != octet) else { return false }
+      previous = octet
+    }
+    return previous != UInt8(ascii: ".")
+  }
+
+  private static func isTolerated(_ octet: UInt8) -> Bool {
+    octet == UInt8(ascii: ".") || octet == UInt8(ascii: "[") || octet == UInt8(ascii: "]")
+  }
+
+  /// RFC 5322, 3.2.3, with RFC 6532.
+  private static func isAtomText(_ octet: UInt8) -> Bool {
+    switch octet {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...0xFF:
+      true
+    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
+      UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "/"),
+      UInt8(ascii: "="), UInt8(ascii: "?"), UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"),
+      UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"), UInt8(ascii: "~"):
+      true
+    default: false
+    }
+  }
+}

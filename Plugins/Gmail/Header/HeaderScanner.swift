@@ -1,0 +1,90 @@
+/// Why a mail can't go by an API that knows no envelope; for a person.
+struct Obstacle: Error, Equatable {
+  let words: String
+  init(_ words: String) { self.words = words }
+}
+
+/// A header field whose addresses matter here.
+enum AddressField: String, CaseIterable {
+  case to = "To"
+  case cc = "Cc"
+  case bcc = "Bcc"
+  case from = "From"
+}
+
+/// Walks over the fields of a mail's header, without copying.
+struct HeaderScanner {
+  /// A field: all of its lines, and what stands after its colon.
+  struct Field {
+    let name: Range<Int>
+    let value: Range<Int>
+    let lines: Range<Int>
+  }
+
+  private let octets: UnsafeRawBufferPointer
+  /// Where the next field begins; at the end, where the empty line before the body stands.
+  private(set) var position = 0
+
+  init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
+
+  /// The next field; `nil`: the header is over.
+  mutating func next() throws(Obstacle) -> Field? {
+    let start = position
+    guard start < octets.count, !isEmptyLine(start) else { return nil }
+    var colon = start
+    // RFC 5322, 2.2: a name is printable ASCII without a colon.
+    while colon < octets.count, (0x21...0x7E).contains(octets[colon]), octets[colon] != UInt8(ascii: ":") {
+      colon += 1
+    }
+    var end = colon
+    // RFC 5322, 4.5: old mailers put white space before the colon.
+    while end < octets.count, Self.isBlank(octets[end]) { end += 1 }
+    guard colon > start, end < octets.count, octets[end] == UInt8(ascii: ":") else {
+      throw Obstacle("a line of the mail's header is no field; who would get the mail isn't certain")
+    }
+    var line = end
+    repeat { line = try endOfLine(line) } while line < octets.count && Self.isBlank(octets[line])
+    position = line
+    return Field(name: start..<colon, value: (end + 1)..<line, lines: start..<line)
+  }
+
+  /// Which address field it is.
+  func kind(of field: Field) -> AddressField? {
+    // The lengths alone tell most fields apart.
+    switch field.name.count {
+    case 2: isName(field.name, "to") ? .to : isName(field.name, "cc") ? .cc : nil
+    case 3: isName(field.name, "bcc") ? .bcc : nil
+    case 4: isName(field.name, "from") ? .from : nil
+    default: nil
+    }
+  }
+
+  /// Whether it belongs to a block that sends a mail on to others (RFC 5322, 3.6.6).
+  func isResent(_ field: Field) -> Bool {
+    field.name.count > 7 && isName(field.name.prefix(7), "resent-")
+  }
+
+  private func isName(_ range: Range<Int>, _ name: StaticString) -> Bool {
+    guard range.count == name.utf8CodeUnitCount else { return false }
+    for i in 0..<range.count where octets[range.lowerBound + i] | 0x20 != name.utf8Start[i] | 0x20 {
+      return false
+    }
+    return true
+  }
+
+  private func isEmptyLine(_ start: Int) -> Bool {
+    octets[start] == 0x0D && start + 1 < octets.count && octets[start + 1] == 0x0A
+  }
+
+  private func endOfLine(_ start: Int) throws(Obstacle) -> Int {
+    var i = start
+    while i < octets.count, octets[i] != 0x0A, octets[i] != 0x0D { i += 1 }
+    // Gmail may see a line end, and so a field, where another reader sees none.
+    guard i + 1 < octets.count, octets[i] == 0x0D, octets[i + 1] == 0x0A else {
+      throw Obstacle("a line of the mail's header does not end with CR LF")
+    }
+    return i + 2
+  }
+
+  private static func isBlank(_ octet: UInt8) -> Bool { octet == 0x20 || octet == 0x09 }
+}

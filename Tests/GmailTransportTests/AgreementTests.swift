@@ -1,0 +1,160 @@
+import Foundation
+import PabalPlugin
+import PabalTesting
+import Testing
+
+@testable import GmailTransport
+
+/// Header and envelope: nobody outside the envelope is mailed, nobody in it is left out.
+@Suite struct AgreementTests {
+  /// What goes to the API; throws the obstacle.
+  private func octets(_ header: String, to recipients: [String]) throws -> String {
+    let mail = Array("\(header)\r\n\r\nbody\r\n".utf8)
+    return try mail.withUnsafeBytes { octets in
+      let upload = try Submission(sender: "a@b.test", recipients: recipients, octets: octets).upload()
+      #expect(upload.count == upload.head.count + upload.tail.count)
+      return String(decoding: upload.head + Array(upload.tail), as: UTF8.self)
+    }
+  }
+
+  private func obstacle(_ header: String, to recipients: [String]) -> String? {
+    do {
+      _ = try octets(header, to: recipients)
+      return nil
+    } catch {
+      return (error as? Obstacle)?.words
+    }
+  }
+
+  @Test(arguments: [
+    "To: bob@example.net", "to: Bob <BOB@Example.NET>", "To: \"Bob, B.\" <bob@example.net>",
+    "TO:\r\n bob@example.net", "To: =?utf-8?q?B=2C_x=40y.z?= <bob@example.net>",
+    "To: friends: bob@example.net;", "To: friends: Bob <bob@example.net>, ;", "Cc: bob@example.net",
+    "Bcc: bob@example.net", "To: bob@example.net (his (only) address)", "To: (\\) <x@y.z>) bob@example.net",
+    "To: undisclosed-recipients:;\r\nBcc: bob@example.net", "To: bob@example.net, bob@example.net",
+    "To: bob@example.net <bob@example.net>", "To: Bob Q. Public [x] <bob@example.net>",
+    "To: ,bob@example.net,,", "To : bob@example.net", "To: \"bob\"@example.net", "To: 밥 <bob@example.net>",
+    "To: bob@example.net\r\nSubject: Cc: eve@example.org\r\n Bcc: eve@example.org",
+    "X-To: eve@example.org\r\nTo: bob@example.net", "To: bob@example.net\r\nReply-To: eve@example.org",
+    "To: \"a\\\"b <x@y.z>\" <bob@example.net>", "To:\t\"folded\r\n name\"\r\n\t<bob@example.net>",
+  ])
+  func `a header that names the recipient stays as it is`(header: String) throws {
+    #expect(try octets(header, to: ["bob@example.net"]) == "\(header)\r\n\r\nbody\r\n")
+  }
+
+  @Test(arguments: [
+    ("To: bob@xn--bcher-kva.example", "bob@xn--bcher-kva.example"),
+    ("To: bob@bücher.example", "bob@xn--bcher-kva.example"),
+    ("To: bob@BÜCHER.Example", "bob@xn--bcher-kva.example"),
+    ("To: 밥@example.net", "밥@example.net"), ("To: bob@[192.0.2.1]", "bob@[192.0.2.1]"),
+    ("To: \"b ob\\\"\"@example.net", "x@example.net"),
+  ])
+  func `domains are compared as A-labels`(header: String, recipient: String) throws {
+    if recipient == "x@example.net" {
+      #expect(obstacle(header, to: [recipient])?.contains("can't be read") == true)
+    } else {
+      #expect(try octets(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
+    }
+  }
+
+  @Test(arguments: [
+    "To: bob@example.net, eve@example.org", "Cc: eve@example.org", "Bcc: eve@example.org",
+    "To: friends: bob@example.net, eve@example.org;", "To: bob@example.net (x), Eve <EVE@example.org>",
+    "to: bob@example.net,\r\n\teve@example.org", "CC : eve@example.org",
+    "To: \"bob@example.net\" <eve@example.org>", "To: bob@example.net.evil.example",
+    "To: bob@example.net\r\nCc: \"<bob@example.net>\" <eve@example.org>",
+  ])
+  func `a header that names somebody else is an obstacle`(header: String) {
+    let words = obstacle(header, to: ["bob@example.net"])
+    #expect(words?.contains("who is not to get this mail now") == true, "\(words ?? "none")")
+  }
+
+  @Test(arguments: [
+    "To: bob", "To: bob@", "To: @example.net", "To: bob@example.net eve@example.org",
+    "To: bob@example.net; eve@example.org", "To: <bob@example.net", "To: Bob <bob@example.net> x",
+    "To: (bob@example.net", "To: \"bob@example.net", "To: friends: bob@example.net", "To: bob..x@example.net",
+    "To: .bob@example.net", "To: bob@example..net", "To: bob@example.net.", "To: a@b.c <bob@example.net>",
+    "To: bo b@example.net", "To: <@relay.test:bob@example.net>", "To: bob@exa mple.net", "To: a: b: c@d.e;;",
+    "To: bob@exam\u{1}ple.net", "To: bob\\@x@example.net", "To: bob@-\u{FF}_.net", "To: bob@xn--\u{80}.net",
+    "To: <bob@example.net>, <>", "To: bob@example.net\0",
+  ])
+  func `a header that can't be read in one way only is an obstacle`(header: String) {
+    let words = obstacle(header, to: ["bob@example.net"])
+    #expect(words?.contains("can't be read in one way only") == true, "\(words ?? "none")")
+  }
+
+  @Test(arguments: [
+    ("Resent-To: bob@example.net\r\nTo: bob@example.net", "Resent-"), ("resent-bcc: x@y.z", "Resent-"),
+    ("To: bob@example.net\r\nTo: bob@example.net", "two To"),
+    ("Bcc: bob@example.net\r\nbcc: bob@example.net", "two Bcc"),
+    ("To: bob@example.net\r\nno field", "is no field"), (" To: bob@example.net", "is no field"),
+    ("To: bob@example.net\r\n: x", "is no field"), ("To bob@example.net", "is no field"),
+    ("To: bob@example.net\rBcc: eve@example.org", "does not end with CR LF"),
+    ("Subject: x\nBcc: eve@example.org", "does not end with CR LF"),
+  ])
+  func `what nobody knows Gmail's reading of is an obstacle`(header: String, word: String) {
+    let words = obstacle(header, to: ["bob@example.net"])
+    #expect(words?.contains(word) == true, "\(words ?? "none")")
+  }
+
+  @Test func `recipients no header names are added as one folded Bcc`() throws {
+    #expect(
+      try octets("To: bob@example.net", to: ["bob@example.net", "c@x.org", "d@x.org"])
+        == "Bcc: c@x.org, d@x.org\r\nTo: bob@example.net\r\n\r\nbody\r\n")
+    #expect(try octets("Subject: x", to: ["c@x.org"]) == "Bcc: c@x.org\r\nSubject: x\r\n\r\nbody\r\n")
+    let many = (0..<99).map { "somebody-\($0)@example.org" }
+    let text = try octets("To: undisclosed-recipients:;", to: many)
+    let lines = text.components(separatedBy: "\r\n")
+    #expect(lines.allSatisfy { $0.utf8.count <= 78 })
+    var scanner = HeaderScanner(UnsafeRawBufferPointer(start: nil, count: 0))
+    #expect(try scanner.next() == nil)
+    let read = try ChildProcess.run(
+      "python3",
+      [
+        "-c",
+        "import sys,email,email.policy; m=email.message_from_bytes(sys.stdin.buffer.read(),policy=email.policy.default); print(*[a.addr_spec for a in m['bcc'].addresses])",
+      ], input: Array(text.utf8))
+    #expect(read.output == many.joined(separator: " ") + "\n")
+  }
+
+  @Test func `a Bcc that is there already becomes part of the one that is sent`() throws {
+    #expect(
+      try octets(
+        "To: b@x.org\r\nBcc: c@x.org,\r\n d@x.org\r\nSubject: s",
+        to: ["b@x.org", "c@x.org", "d@x.org", "e@x.org"])
+        == "Bcc: e@x.org,\r\n c@x.org,\r\n d@x.org\r\nTo: b@x.org\r\nSubject: s\r\n\r\nbody\r\n")
+    #expect(
+      try octets("Bcc: \r\nTo: b@x.org", to: ["b@x.org", "e@x.org"])
+        == "Bcc: e@x.org\r\nTo: b@x.org\r\n\r\nbody\r\n")
+  }
+
+  @Test(arguments: [
+    "a@b.c\r\nBcc: eve@x.org", "a@b.c, eve@x.org", "A <a@b.c>", "g: a@b.c;", "a", "a @b.c", "",
+  ])
+  func `an envelope's address that can't stand in a header is an obstacle`(recipient: String) {
+    #expect(obstacle("Subject: x", to: [recipient])?.contains("can't be written in a header") == true)
+  }
+
+  @Test func `what is larger than the API takes is an obstacle before anything leaves`() throws {
+    var mail = TestMail.small
+    mail.octets += Array(repeating: UInt8(ascii: "x"), count: Service.largest)
+    let port = try gmail()
+    #expect(mail.ending(try port.courier())?.verdict == .unsuited)
+    #expect(obstacle("Subject: x", to: (0...500).map { "a\($0)@x.org" })?.contains("recipients") == true)
+    #expect(try port.report().connections == 0)
+  }
+
+  @Test func `an obstacle reaches nobody, and a Bcc is invisible to the others`() throws {
+    let port = try gmail()
+    let courier = try port.courier()
+    let ending = TestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").ending(courier)
+    #expect(ending?.verdict == .unsuited)
+    #expect(try port.report().connections == 0)
+    let hidden = TestMail("To: bob@example.net\r\nSubject: x", to: "bob@example.net", "carol@example.org")
+    #expect(hidden.ending(courier)?.verdict == .sent)
+    let taken = try #require(try port.report().taken.first)
+    #expect(taken.recipients == ["bob@example.net", "carol@example.org"])
+    #expect(taken.bcc == ["carol@example.org"])
+    #expect(Array(try #require(taken.delivered)) == hidden.octets)
+  }
+}

@@ -1,0 +1,122 @@
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import GmailTransport
+
+/// `["gmail", "smtp"]`, the second one played by a transport that takes everything.
+@Suite struct FailOverTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func deliver(
+    _ port: GmailPort, second: String = "sent", unknown: UnknownPolicy = .resend,
+    to recipients: [String] = ["bob@example.org"], header: String = "To: bob@example.org",
+    tokens: TestTokens = TestTokens()
+  ) throws -> Delivery {
+    let faulty = try directory.copy(
+      BuiltProducts.fixture("faulty"), to: "\(port.port)-\(second)/libpabal-faulty.so")
+    let settings = port.settings.mapValues { JSONNode.Value.string($0) }
+    func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Dispatcher.Stop {
+      Dispatcher.Stop(name) { () throws(Diagnostic) in
+        do { return try open() } catch { throw Diagnostic("\(error)") }
+      }
+    }
+    let dispatcher = Dispatcher([
+      stop("gmail") {
+        try OpenedPlugin.open(BuiltProducts.plugin("gmail"), settings, accounts: ["google": tokens])
+      },
+      stop("smtp") { try OpenedPlugin.open(faulty, ["act": .string(second)]) },
+    ])
+    defer { dispatcher.close() }
+    return dispatcher.deliver(
+      try Mail.sample(to: recipients, octets: Array("\(header)\r\n\r\nx\r\n".utf8)), unknown: unknown)
+  }
+
+  @Test(arguments: [
+    Act.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"), .error(403, "domainPolicy"),
+    .error(429, "rateLimitExceeded", "User-rate limit exceeded (Mail sending)"),
+    .error(400, "failedPrecondition"), .status(413), .error(401, "authError"), .status(408),
+  ])
+  fileprivate func `quota, a dead account and an outage go on to the next transport`(act: Act) throws {
+    let port = try gmail(Script(acts: [act, act]))
+    let delivery = try deliver(port)
+    #expect(delivery.receipt.outcome == .sent)
+    #expect(delivery.transport == "smtp")
+    #expect(delivery.attempts.count == 2)
+    #expect(try port.report().taken.isEmpty)
+  }
+
+  @Test func `an API that nobody reaches goes on to the next transport`() throws {
+    let port = try gmail()
+    let nowhere = GmailPort(fake: port.fake, port: 1, isPlain: false)
+    let delivery = try deliver(nowhere)
+    #expect(delivery.attempts.map(\.outcome.name) == ["deferred", "sent"])
+    #expect(delivery.attempts[0].reply?.contains("nothing answers") == true)
+  }
+
+  @Test func `a token that can't be renewed goes on to the next transport`() throws {
+    let delivery = try deliver(try gmail(Script(tokens: [:])), tokens: TestTokens(canRenew: false))
+    #expect(delivery.attempts.map(\.outcome.name) == ["held", "sent"])
+    #expect(delivery.attempts[0].reply?.contains("revoked") == true)
+  }
+
+  @Test func `a bad address ends it`() throws {
+    let delivery = try deliver(try gmail(.error(400, "invalidArgument", "Invalid To header")))
+    #expect(delivery.receipt.outcome == .rejected)
+    #expect(delivery.attempts.count == 1)
+  }
+
+  @Test func `unknown follows its policy`() throws {
+    let lost = Act(answer: 0, close: true)
+    let again = try deliver(try gmail(lost), unknown: .resend)
+    #expect(again.attempts.map(\.outcome.name) == ["unknown", "sent"])
+    #expect(again.receipt.outcome == .sent)
+    let kept = try deliver(try gmail(lost), unknown: .keep)
+    #expect(kept.attempts.count == 1)
+    #expect(kept.receipt.outcome == .unknown)
+    let both = try deliver(try gmail(lost), second: "rejected", unknown: .resend)
+    #expect(both.receipt.outcome == .unknown)
+  }
+
+  @Test func `a header that names others goes by the transport that knows an envelope`() throws {
+    let port = try gmail()
+    let delivery = try deliver(port, header: "To: bob@example.org, eve@example.org")
+    #expect(delivery.attempts.map(\.outcome.name) == ["unsuited", "sent"])
+    #expect(try port.report().connections == 0)
+    let alone = try deliver(port, second: "unsuited", header: "Resent-To: bob@example.org")
+    #expect(alone.receipt.outcome == .rejected)
+  }
+
+  @Test func `recipients already served are not served twice`() throws {
+    let port = try gmail()
+    let faulty = try directory.copy(BuiltProducts.fixture("faulty"), to: "first/libpabal-faulty.so")
+    let settings = port.settings.mapValues { JSONNode.Value.string($0) }
+    let dispatcher = Dispatcher([
+      Dispatcher.Stop("smtp") { () throws(Diagnostic) in
+        do {
+          return try OpenedPlugin.open(faulty, ["act": .string("each sent deferred")])
+        } catch { throw Diagnostic("\(error)") }
+      },
+      Dispatcher.Stop("gmail") { () throws(Diagnostic) in
+        do {
+          return try OpenedPlugin.open(
+            BuiltProducts.plugin("gmail"), settings, accounts: ["google": TestTokens()])
+        } catch { throw Diagnostic("\(error)") }
+      },
+    ])
+    defer { dispatcher.close() }
+    let recipients = ["bob@example.org", "carol@example.org"]
+    let named = try Mail.sample(
+      to: recipients, octets: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
+    // Gmail would mail bob again.
+    let first = dispatcher.deliver(named, unknown: .resend)
+    #expect(first.attempts.map(\.outcome.name) == ["deferred", "unsuited"])
+    #expect(try port.report().taken.isEmpty)
+    let blind = dispatcher.deliver(
+      try Mail.sample(to: recipients, octets: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknown: .resend)
+    #expect(blind.receipt.outcome == .sent)
+    #expect(try port.report().taken.map(\.recipients) == [["carol@example.org"]])
+  }
+}

@@ -1,0 +1,210 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Synchronization
+
+@testable import GmailTransport
+
+/// What the fake Gmail does with one request; see `Tests/Servers/gmail.py`.
+struct Act: Encodable, Sendable {
+  var status: Int?
+  var body: String?
+  var headers: [String: String]?
+  var request: Int?
+  var answer: Int?
+  var close: Bool?
+  var reset: Bool?
+  var early: Bool?
+  var chunked: Bool?
+  var `continue`: Bool?
+  var drip: Bool?
+  var stall: Bool?
+  var parting: Bool?
+  var raw: String?
+
+  static func status(_ status: Int, _ body: String = "", headers: [String: String]? = nil) -> Act {
+    Act(status: status, body: body, headers: headers)
+  }
+  /// Google's envelope for errors, as facts and the client library know it.
+  static func error(
+    _ status: Int, _ reason: String?, _ message: String = "No.", name: String? = nil, details: String? = nil
+  ) -> Act {
+    var error: [String: Any] = ["code": status, "message": message]
+    if let reason { error["errors"] = [["domain": "global", "reason": reason, "message": message]] }
+    if let name { error["status"] = name }
+    if let details {
+      error["details"] = [["@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": details]]
+    }
+    let body = (try? JSONSerialization.data(withJSONObject: ["error": error])) ?? Data()
+    return .status(status, String(decoding: body, as: UTF8.self))
+  }
+  static func raw(_ text: String, close: Bool? = nil) -> Act {
+    Act(close: close, raw: Data(text.utf8).base64EncodedString())
+  }
+  static let plain = Act()
+}
+
+/// What the fake Gmail plays on one port.
+struct Script: Encodable, Sendable {
+  var tokens: [String: [String]]?
+  var plain: Bool?
+  var user: String?
+  var receiveBuffer: Int?
+  var acts: [Act] = []
+  var always: Act?
+}
+
+/// What came over a port of the fake Gmail.
+struct Report: Decodable, Sendable {
+  struct Mail: Decodable, Sendable {
+    let octets: Data?
+    let delivered: Data?
+    let size: Int
+    let recipients: [String]
+    let to: [String]
+    let cc: [String]
+    let bcc: [String]
+  }
+
+  let connections: Int
+  /// Requests of which at least one octet came.
+  let begun: Int
+  /// POSTs that came to their last octet.
+  let whole: Int
+  let taken: [Mail]
+  let tokens: [String?]
+  let strange: [String]
+  let mostUnderway: Int
+}
+
+/// One Python process that plays every script, each on a port of its own.
+final class FakeGmail: Sendable {
+  static let shared = Result { try FakeGmail() }
+
+  private struct Pipes {
+    let requests: FileHandle
+    let answers: FileHandle
+  }
+
+  private let pipes: Mutex<Pipes>
+  let authority: TestAuthority
+
+  private init() throws {
+    authority = try TestAuthority.shared.get()
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "\(BuiltProducts.root)/Tests/Servers/gmail.py", authority.good, authority.key,
+    ]
+    let (requests, answers) = (Pipe(), Pipe())
+    process.standardInput = requests
+    process.standardOutput = answers
+    try process.run()
+    pipes = Mutex(Pipes(requests: requests.fileHandleForWriting, answers: answers.fileHandleForReading))
+  }
+
+  func ask<Request: Encodable, Answer: Decodable>(_ request: Request, as: Answer.Type) throws -> Answer {
+    let line = try JSONEncoder().encode(request) + Data("\n".utf8)
+    let answer = try pipes.withLock { pipes in
+      try pipes.requests.write(contentsOf: line)
+      var answer = Data()
+      while answer.last != 10 {
+        let more = pipes.answers.availableData
+        if more.isEmpty { throw TestFailure("the fake Gmail has gone") }
+        answer += more
+      }
+      return answer
+    }
+    return try JSONDecoder().decode(Answer.self, from: answer)
+  }
+}
+
+/// One script's port.
+struct GmailPort: Sendable {
+  let fake: FakeGmail
+  let port: Int
+  let isPlain: Bool
+
+  var endpoint: String { "\(isPlain ? "http" : "https")://localhost:\(port)" }
+
+  func report() throws -> Report { try fake.ask(["report": port], as: Report.self) }
+
+  func hangUp() throws {
+    struct Nothing: Decodable {}
+    _ = try fake.ask(["hangUp": port], as: Nothing.self)
+  }
+
+  func courier(timeout: Int = 20_000, now: Int = 0) throws -> Courier {
+    var service = Service(try Endpoint(endpoint))
+    service.certificateFile = fake.authority.authority
+    service.timeout = timeout
+    return Courier(service, now: { now })
+  }
+
+  /// Settings of the plugin, as `config.json` would have them.
+  var settings: [String: String] {
+    ["account": "google", "endpoint": endpoint, "ca_file": fake.authority.authority]
+  }
+}
+
+/// A port that plays `script`.
+func gmail(_ script: Script = Script()) throws -> GmailPort {
+  struct Answer: Decodable { let port: Int }
+  let fake = try FakeGmail.shared.get()
+  let port = try fake.ask(["listen": script], as: Answer.self).port
+  return GmailPort(fake: fake, port: port, isPlain: script.plain == true)
+}
+
+/// A port whose first requests are bent by `acts`.
+func gmail(_ acts: Act...) throws -> GmailPort { try gmail(Script(acts: acts)) }
+
+/// Tokens for tests, and how often they were renewed.
+final class TestTokens: AccessTokenSource {
+  let user = "sender@example.com"
+  static let first = "ya29.a-token-of-the-tests-0123456789"
+  static let second = "ya29.the-renewed-token-9876543210"
+  private let rejected = Mutex<[String]>([])
+  private let canRenew: Bool
+
+  init(canRenew: Bool = true) { self.canRenew = canRenew }
+
+  var renewals: [String] { rejected.withLock { $0 } }
+
+  func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
+    guard let rejected else { return AccessToken(text: Self.first) }
+    self.rejected.withLock { $0.append(rejected) }
+    guard canRenew else { throw .held("the refresh token has been revoked; log the account in again") }
+    return AccessToken(text: Self.second)
+  }
+}
+
+/// A mail that a test sends.
+struct TestMail {
+  var sender = "sender@example.com"
+  var recipients = ["bob@example.net"]
+  var octets: [UInt8]
+  var needsSMTPUTF8 = false
+
+  init(_ header: String, body: String = "482913\r\n", to recipients: String...) {
+    octets = Array("\(header)\r\n\r\n\(body)".utf8)
+    if !recipients.isEmpty { self.recipients = recipients }
+  }
+
+  static let small = TestMail("From: sender@example.com\r\nTo: bob@example.net\r\nSubject: a code")
+
+  static func large(_ count: Int) -> TestMail {
+    let line = "the quick brown fox jumps over the lazy dog, and does it again and again.\r\n"
+    var mail = small
+    mail.octets += Array(String(repeating: line, count: count / line.utf8.count).utf8)
+    return mail
+  }
+
+  /// Sends it; blocks. `nil`: no token was to be had.
+  func ending(_ courier: Courier, tokens: Courier.Tokens = { _ in TestTokens.first }) -> Ending? {
+    octets.withUnsafeBytes { octets in
+      courier.send(
+        Submission(sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8),
+        tokens: tokens)
+    }
+  }
+}

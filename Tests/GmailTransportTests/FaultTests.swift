@@ -1,0 +1,197 @@
+import Foundation
+import PabalPlugin
+import PabalTesting
+import Testing
+
+@testable import GmailTransport
+
+/// Connections that end, stall and dribble: what the outcome says is what the server has seen.
+@Suite struct FaultTests {
+  private func run(_ acts: [Act], _ mail: TestMail = .small, timeout: Int = 20_000) async throws -> [(
+    ending: Ending?, report: Report
+  )] {
+    try await onThreads(acts) { act in
+      Result {
+        let port = try gmail(act)
+        let ending = mail.ending(try port.courier(timeout: timeout))
+        return (ending: ending, report: try port.report())
+      }
+    }.map { try $0.get() }
+  }
+
+  @Test(arguments: [false, true])
+  func `a request cut at any octet is asked for once and never taken for sent`(resets: Bool) async throws {
+    let acts = [1, 2, 3, 17, 40, 100, 150, 199, 200, 201, 240, 260].map {
+      Act(request: $0, close: resets ? nil : true, reset: resets)
+    }
+    for (act, result) in zip(acts, try await run(acts)) {
+      // The kernel had taken all of so small a mail: whether it was read to its end, only the server knows.
+      #expect(result.ending?.verdict == .unknown, "\(act.request ?? 0): \(result.ending?.words ?? "")")
+      #expect(result.report.begun == 1)
+      #expect(result.report.taken.isEmpty)
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a large mail cut before its end is deferred`(resets: Bool) async throws {
+    let acts = [1, 300, 5_000, 20_000, 100_000, 1_000_000].map {
+      Act(request: $0, close: resets ? nil : true, reset: resets)
+    }
+    for (act, result) in zip(acts, try await run(acts, .large(16_000_000))) {
+      #expect(result.ending?.verdict == .deferred(), "\(act.request ?? 0): \(result.ending?.words ?? "")")
+      #expect(result.report.begun == 1)
+      #expect(result.report.whole == 0)
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `an answer cut at any octet is unknown until its status stands, and sent from then on`(
+    resets: Bool
+  ) async throws {
+    // "HTTP/1.1 200 OK\r\n" has 17 octets.
+    let cuts = Array(0...20) + stride(from: 30, through: 400, by: 23)
+    let acts = cuts.map { Act(answer: $0, close: resets ? nil : true, reset: resets) }
+    for (cut, result) in zip(cuts, try await run(acts)) {
+      let verdict = result.ending?.verdict
+      // A reset may overtake what had been written before it.
+      let mayBe: Set<Verdict?> = cut < 17 ? [.unknown] : resets ? [.unknown, .sent] : [.sent]
+      #expect(mayBe.contains(verdict), "\(cut): \(result.ending?.words ?? "")")
+      #expect(result.report.whole == 1)
+      #expect(result.report.taken.count == 1)
+    }
+  }
+
+  @Test func `a refusal whose reason is lost is deferred`() async throws {
+    let acts = [400, 403, 429].map { status -> Act in
+      var act = Act.error(status, "domainPolicy")
+      act.headers = ["X-Filler": String(repeating: "x", count: 300)]
+      act.answer = 250
+      act.close = true
+      return act
+    }
+    for result in try await run(acts) { #expect(result.ending?.verdict == .deferred()) }
+  }
+
+  @Test func `answers come in any form`() async throws {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    let acts = [
+      Act(chunked: true), Act(continue: true), Act(drip: true), Act(chunked: true, drip: true),
+      Act(headers: ["Connection": "close"]), Act(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
+      .raw(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\nX: y\r\n\r\n\(head)Content-Length: 10\r\n\r\n{\"id\":\"a\"}"
+      ),
+      .raw("\(head)\r\n{\"id\":\"until the end\"}", close: true),
+      .raw("HTTP/1.0 200\r\n\r\n{\"id\":\"old\"}", close: true),
+      .raw(
+        "\(head)transfer-encoding: Chunked\r\n\r\n4;x=y\r\n{\"id\r\n006\r\n\":\"b\"}\r\n0\r\nTrailer: x\r\n\r\n"
+      ),
+      .raw("HTTP/1.1 200 OK\nContent-Length: 10\n\n{\"id\":\"c\"}"),
+    ]
+    for (act, result) in zip(acts, try await run(acts)) {
+      #expect(result.ending?.verdict == .sent, "\(act): \(result.ending?.words ?? "")")
+    }
+  }
+
+  @Test func `what is no HTTP decides nothing`() async throws {
+    let head = "HTTP/1.1 200 OK\r\n"
+    let acts: [Act] = [
+      .raw("220 smtp.example ESMTP\r\n", close: true), .raw("\0\0\0\0\r\n\r\n", close: true),
+      .raw("HTTP/2 200\r\n\r\n", close: true), .raw("HTTP/1.1 20 OK\r\n\r\n", close: true),
+      .raw("HTTP/1.1 2000 OK\r\n\r\n", close: true), .raw("HTTP/1.1  200 OK\r\n\r\n", close: true),
+      .raw(String(repeating: "x", count: 200_000), close: true),
+      .raw("HTTP/1.1 100 Continue\r\n\r\n", close: true),
+    ]
+    for (act, result) in zip(acts, try await run(acts)) {
+      #expect(result.ending?.verdict == .unknown, "\(act): \(result.ending?.words ?? "")")
+    }
+    // The status stands; what follows it is lost.
+    let garbled = [
+      "\(head)Content-Length: x\r\n\r\n", "\(head)Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+      "\(head)no field\r\n\r\n", "\(head)Transfer-Encoding: gzip\r\n\r\n",
+      "\(head)Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "\(head)X: \(String(repeating: "x", count: 2_000_000))",
+    ]
+    for result in try await run(garbled.map { .raw($0, close: true) }) {
+      #expect(result.ending?.verdict == .sent)
+    }
+  }
+
+  @Test func `silence is unknown once the mail is out, and deferred before`() async throws {
+    let silent = try await run([Act(stall: true)], timeout: 300)
+    #expect(silent[0].ending?.verdict == .unknown)
+    #expect(silent[0].report.whole == 1)
+    #expect(silent[0].ending?.words.contains("silent for 300 ms") == true)
+  }
+
+  @Test func `an answer that comes before the mail is through decides`() async throws {
+    let refusals = [(413, Verdict.unsuited), (503, .deferred()), (429, .deferred())]
+    let acts = refusals.map { Act(status: $0.0, body: "", early: true) }
+    for ((status, verdict), result) in zip(refusals, try await run(acts, .large(16_000_000))) {
+      // Closing with a mail half read makes a reset, which may overtake the answer.
+      #expect(
+        [verdict, .deferred()].contains(result.ending?.verdict), "\(status): \(result.ending?.words ?? "")")
+      #expect(result.report.whole == 0)
+    }
+  }
+
+  @Test func `a kept connection that has ended is noticed before the next mail`() throws {
+    let port = try gmail()
+    let courier = try port.courier()
+    #expect(TestMail.small.ending(courier)?.verdict == .sent)
+    try port.hangUp()
+    #expect(TestMail.small.ending(courier)?.verdict == .sent)
+    let report = try port.report()
+    #expect(report.connections == 2)
+    #expect(report.whole == 2)
+    #expect(report.taken.count == 2)
+  }
+
+  @Test func `a kept connection that dies under a mail is unknown, and nobody sends it twice`() throws {
+    for act in [Act(answer: 0, close: true), Act(answer: 0, reset: true)] {
+      let port = try gmail(.plain, act)
+      let courier = try port.courier()
+      #expect(TestMail.small.ending(courier)?.verdict == .sent)
+      #expect(TestMail.small.ending(courier)?.verdict == .unknown)
+      let report = try port.report()
+      #expect(report.whole == 2)
+      #expect(report.connections == 1)
+      #expect(TestMail.small.ending(courier)?.verdict == .sent)
+    }
+  }
+
+  @Test func `mails follow each other over one connection`() throws {
+    let port = try gmail(.plain, .error(429, "rateLimitExceeded"), Act(chunked: true))
+    let courier = try port.courier()
+    let verdicts = (0..<5).map { _ in TestMail.small.ending(courier)?.verdict }
+    #expect(verdicts == [.sent, .deferred(), .sent, .sent, .sent])
+    #expect(try port.report().connections == 1)
+  }
+
+  @Test func `as many requests as threads are under way, each on its own connection`() async throws {
+    let port = try gmail(Script(always: Act(drip: true)))
+    let courier = try port.courier()
+    let endings = await onThreads(Array(0..<8)) { _ in (0..<3).map { _ in TestMail.small.ending(courier) } }
+    #expect(endings.joined().allSatisfy { $0?.verdict == .sent })
+    let report = try port.report()
+    #expect(report.taken.count == 24)
+    #expect(report.connections <= 8)
+  }
+
+  @Test func `a mail of many records arrives octet for octet`() throws {
+    let port = try gmail()
+    let courier = try port.courier()
+    for size in [16_000, 16_384, 16_385, 40_000, 900_000] {
+      let mail = TestMail.large(size)
+      #expect(mail.ending(courier)?.verdict == .sent)
+      #expect(try port.report().taken.last?.octets.map { Array($0) } == mail.octets)
+    }
+    var header = TestMail(
+      "To: bob@example.net\r\nX: \(String(repeating: "y ", count: 20_000))\r\nBcc: c@x.org")
+    header.recipients = ["bob@example.net", "c@x.org", "d@x.org"]
+    #expect(header.ending(courier)?.verdict == .sent)
+    #expect(try port.report().taken.last?.bcc == ["d@x.org", "c@x.org"])
+    let plain = try gmail(Script(plain: true))
+    #expect(TestMail.large(3_000_000).ending(try plain.courier())?.verdict == .sent)
+    #expect(try plain.report().taken.last?.size == TestMail.large(3_000_000).octets.count)
+  }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import PabalCore
+import PabalPlugin
+import PabalTesting
+import Testing
+
+@testable import GmailTransport
+
+/// The transport as the host loads it, against the fake Gmail.
+@Suite struct GmailTransportTests {
+  private func open(
+    _ port: GmailPort, _ settings: [String: String] = [:], tokens: TestTokens = TestTokens()
+  ) throws -> LoadedTransport {
+    try OpenedPlugin.open(
+      BuiltProducts.plugin("gmail"),
+      port.settings.merging(settings) { $1 }.mapValues { .string($0) }, accounts: ["google": tokens])
+  }
+
+  @Test func `the first case of all arrives byte for byte`() throws {
+    let draft = MailDraft(
+      from: try Mailbox("Pabal <sender@example.com>"), to: [try Mailbox("bob@example.net")],
+      subject: "회원가입 인증번호", text: "인증번호는 123456입니다.")
+    let mail = try draft.finish(stamp: .now())
+    let port = try gmail()
+    let transport = try open(port)
+    defer { transport.close() }
+    let receipt = transport.attempt(mail)
+    #expect(receipt.outcome == .sent)
+    let report = try port.report()
+    #expect(report.taken.count == 1)
+    #expect(report.taken[0].octets.map { Array($0) } == mail.octets)
+    #expect(report.taken[0].recipients == ["bob@example.net"])
+    #expect(receipt.remoteID == "19a0000000000000")
+    #expect(report.strange == [])
+    let read = try ChildProcess.run(
+      "python3",
+      [
+        "-c",
+        "import sys,email,email.policy; m=email.message_from_bytes(sys.stdin.buffer.read(),policy=email.policy.default); print(m['subject'], m.get_body().get_content().rstrip(), sep='|')",
+      ], input: Array(try #require(report.taken[0].delivered)), environment: ["PYTHONIOENCODING": "utf-8"])
+    #expect(read.output == "회원가입 인증번호|인증번호는 123456입니다.\n")
+  }
+
+  @Test func `check tells whose mailbox it is where the scope allows`() throws {
+    let port = try gmail(Script(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
+    let transport = try open(port)
+    defer { transport.close() }
+    let report = transport.check()
+    #expect(report.problem == nil)
+    #expect(report.reply?.contains("sends as me@example.com") == true)
+    let sendOnly = try open(try gmail(Script(tokens: [TestTokens.first: ["gmail.send"]])))
+    defer { sendOnly.close() }
+    #expect(sendOnly.check().problem == nil)
+    #expect(sendOnly.check().reply?.contains("the token is accepted") == true)
+  }
+
+  @Test func `check renews a refused token once, then says what to do`() throws {
+    let tokens = TestTokens()
+    let transport = try open(try gmail(Script(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
+    defer { transport.close() }
+    #expect(transport.check().problem == nil)
+    #expect(tokens.renewals == [TestTokens.first])
+    let dead = try open(try gmail(Script(tokens: [:])))
+    defer { dead.close() }
+    #expect(dead.check().problem == .held(.transport))
+    #expect(dead.check().reply?.contains("log the account in again") == true)
+    let revoked = try open(try gmail(Script(tokens: [:])), tokens: TestTokens(canRenew: false))
+    defer { revoked.close() }
+    #expect(revoked.check().problem == .held(.transport))
+    #expect(revoked.check().reply?.contains("refresh token has been revoked") == true)
+  }
+
+  @Test(arguments: [
+    ("https://127.0.0.1:1", "nothing answers", Outcome.deferred()),
+    ("https://no-such-host.invalid", "has no address", .deferred()),
+  ])
+  func `check tells in words why nothing is reached`(endpoint: String, words: String, outcome: Outcome) throws
+  {
+    let transport = try open(try gmail(), ["endpoint": endpoint])
+    defer { transport.close() }
+    #expect(transport.check().problem == outcome)
+    #expect(transport.check().reply?.contains(words) == true, "\(transport.check().reply ?? "")")
+  }
+
+  @Test func `a certificate nobody vouches for, and a server without TLS, are told apart`() throws {
+    let port = try gmail()
+    let authority = try TestAuthority.shared.get()
+    // A certificate of another authority stands for the only one that is believed.
+    let stranger = try open(port, ["ca_file": authority.foreign])
+    defer { stranger.close() }
+    #expect(stranger.check().problem == .held(.transport))
+    #expect(stranger.check().reply?.contains("not to be trusted") == true)
+    let plain = try gmail(Script(plain: true))
+    let secure = try open(plain, ["endpoint": "https://localhost:\(plain.port)"])
+    defer { secure.close() }
+    #expect(secure.check().reply?.contains("speaks https") == true, "\(secure.check().reply ?? "")")
+    #expect(try port.report().begun == 0)
+  }
+
+  @Test(arguments: [
+    "ftp://x", "gmail.googleapis.com", "http://gmail.googleapis.com", "https://u:p@x", "https://x?y",
+    "https://x#y",
+    "https://", "https://x:0", "https://x:99999", "https://x:", "https://x y", "https://bücher.example",
+    "http://127.0.0.1.example.com", "https://[::1",
+  ])
+  func `an endpoint that would leak or lead nowhere is refused when opened`(endpoint: String) throws {
+    #expect(throws: Diagnostic.self) { try open(try gmail(), ["endpoint": endpoint]) }
+  }
+
+  @Test(arguments: ["https://x/", "http://[::1]:8080/a/b//", "HTTPS://X.example:443", "http://localhost"])
+  func `an endpoint may have a port and a path`(endpoint: String) throws {
+    try open(try gmail(), ["endpoint": endpoint]).close()
+  }
+
+  @Test func `the sender of the envelope is not used, and that is said`() throws {
+    let port = try gmail()
+    let transport = try open(port)
+    defer { transport.close() }
+    let octets = Array("From: sender@example.com\r\nTo: bob@example.org\r\n\r\nx\r\n".utf8)
+    let own = transport.attempt(try Mail.sample(from: "sender@example.com", octets: octets))
+    #expect(own.reply == "200 accepted as 19a0000000000000")
+    for sender in [.some("bounces@example.com"), nil] as [String?] {
+      let other = transport.attempt(try Mail.sample(from: sender, octets: octets))
+      #expect(other.outcome == .sent)
+      #expect(other.reply?.contains("bounces go to the account") == true)
+    }
+  }
+
+  @Test func `the transport keeps the contract`() throws {
+    let port = try gmail()
+    let findings = TransportContract(
+      BuiltProducts.plugin("gmail"), settings: port.settings, accounts: ["google": TestTokens()],
+      sender: "sender@example.com"
+    ).findings()
+    #expect(findings.count > 10)
+    for finding in findings { #expect(finding.problem == nil, "\(finding)") }
+    #expect(try port.report().strange == [])
+  }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import PabalCore
+import PabalPlugin
+import PabalTesting
+import Testing
+
+@testable import GmailTransport
+
+/// One step for Google's own Python client; see `Tests/Servers/google_steps.py`.
+private struct Step: Encodable {
+  let `do`: String
+  var endpoint: String?
+  var authority: String?
+  var octets: Data?
+
+  init(_ what: String, _ port: GmailPort? = nil, octets: [UInt8]? = nil) {
+    `do` = what
+    endpoint = port?.endpoint
+    authority = port?.fake.authority.authority
+    self.octets = octets.map { Data($0) }
+  }
+}
+
+private struct Result: Decodable {
+  struct Answer: Decodable {
+    let id: String?
+    let emailAddress: String?
+  }
+  let answer: Answer?
+  let strange: [String]?
+  let status: Int?
+  let reason: String?
+  let retries: Bool?
+  // Of the document.
+  let root: String?
+  let upload: String?
+  let profile: String?
+  let largest: String?
+  let accept: [String]?
+  let sendScopes: [String]?
+  let profileScopes: [String]?
+}
+
+/// The fake Gmail is what Google's client takes it for, and the transport asks as Google's document says.
+@Suite struct GoogleClientTests {
+  private func google(_ steps: [Step]) throws -> [Result] {
+    let child = try ChildProcess.run(
+      "\(BuiltProducts.root)/Tests/Servers/google",
+      ["\(BuiltProducts.root)/Tests/Servers/google_steps.py"], input: Array(try JSONEncoder().encode(steps)))
+    guard child.status == 0 else { throw TestFailure(child.errors) }
+    return try JSONDecoder().decode([Result].self, from: Data(child.output.utf8))
+  }
+
+  @Test func `what Google's own client sends arrives, and is answered as the document says`() throws {
+    let port = try gmail()
+    let mail = try MailDraft(
+      from: try Mailbox("sender@example.com"), to: [try Mailbox("bob@example.net")],
+      subject: "회원가입 인증번호", text: "인증번호는 123456입니다."
+    ).finish(stamp: .now())
+    let results = try google(
+      ["json", "media", "multipart"].map { Step($0, port, octets: mail.octets) } + [Step("profile", port)])
+    #expect(results.compactMap(\.answer?.id).count == 3)
+    #expect(results.last?.answer?.emailAddress == "sender@example.com")
+    for result in results { #expect(result.strange == []) }
+    let taken = try port.report().taken
+    #expect(taken.count == 3)
+    for taken in taken { #expect(taken.octets.map { Array($0) } == mail.octets) }
+  }
+
+  @Test func `the transport asks where, and with what, the document says`() throws {
+    let document = try #require(try google([Step("document")]).first)
+    let service = Service(try Endpoint("https://gmail.googleapis.com"))
+    #expect(document.root == service.endpoint.url)
+    let upload = try #require(document.upload).replacing("{userId}", with: "me")
+    var head: [UInt8] = []
+    service.appendSendHead(token: "t", count: 7, to: &head)
+    let send = String(decoding: head, as: UTF8.self)
+    #expect(send.hasPrefix("POST \(upload)?uploadType=media HTTP/1.1\r\nHost: gmail.googleapis.com\r\n"))
+    #expect(document.accept == ["message/*"])
+    #expect(document.largest == "\(Service.largest)")
+    let profile = try #require(document.profile).replacing("{userId}", with: "me")
+    head = []
+    service.appendProfileHead(token: "t", to: &head)
+    #expect(String(decoding: head, as: UTF8.self).hasPrefix("GET /\(profile) HTTP/1.1\r\n"))
+    let scope = "https://www.googleapis.com/auth/gmail.send"
+    #expect(document.sendScopes?.contains(scope) == true)
+    #expect(document.profileScopes?.contains(scope) == false)
+  }
+
+  @Test func `the errors Google's client understands, the transport does`() throws {
+    // What the client would ask for again on its own.
+    let rows: [(row: Row, retries: Bool)] = RefusalTests.rows.filter {
+      ($0.act.status ?? 0) >= 400 && $0.act.body?.contains("\"errors\"") == true
+    }.map { row in
+      let isRate = row.act.status == 403 && row.act.body?.contains("ateLimitExceeded") == true
+      return (row, row.act.status == 429 || isRate || (row.act.status ?? 0) >= 500)
+    }
+    #expect(rows.count > 15)
+    let steps = try rows.map { Step("media", try gmail($0.row.act), octets: TestMail.small.octets) }
+    for ((row, retries), result) in zip(rows, try google(steps)) {
+      #expect(result.status == row.act.status)
+      #expect(result.retries == retries, "\(row.testDescription)")
+      let ending = TestMail.small.ending(try gmail(row.act).courier(now: 1_000))
+      #expect(ending?.words.contains(try #require(result.reason)) == true, "\(row.testDescription)")
+      if ending?.verdict == .rejected { #expect(!retries) }
+    }
+  }
+
+  @Test func `what the fake refuses, Google's client is told as Gmail would`() throws {
+    let port = try gmail(Script(tokens: [TestTokens.first: ["gmail.send"]]))
+    let results = try google([
+      Step("media", try gmail(), octets: Array("Subject: x\r\n\r\nx\r\n".utf8)),
+      Step("media", try gmail(), octets: Array("To: nobody\r\n\r\nx\r\n".utf8)),
+      Step("json", try gmail(), octets: []), Step("profile", port),
+    ])
+    #expect(results.map(\.status) == [400, 400, 400, 401])
+    #expect(results[0].reason == "Recipient address required")
+    #expect(results[1].reason == "Invalid To header")
+  }
+}

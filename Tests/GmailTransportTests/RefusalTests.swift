@@ -1,0 +1,187 @@
+import Foundation
+import PabalPlugin
+import PabalTesting
+import Testing
+
+@testable import GmailTransport
+
+/// One answer and the outcome it has to have.
+struct Row: Sendable, CustomTestStringConvertible {
+  let act: Act
+  let verdict: Verdict
+  let word: String?
+
+  init(_ act: Act, _ verdict: Verdict, _ word: String? = nil) {
+    self.act = act
+    self.verdict = verdict
+    self.word = word
+  }
+
+  var testDescription: String { "\(act.status ?? 0) \(act.body?.prefix(160) ?? "")" }
+}
+
+/// Every row of Google's errors, as the fake gives them, from octets to outcome.
+@Suite struct RefusalTests {
+  static let html = "<!DOCTYPE html><title>Error</title><p>That’s an error."
+
+  static let rows: [Row] = [
+    Row(
+      .error(400, "invalidArgument", "Invalid To header", name: "INVALID_ARGUMENT"), .rejected, "Invalid To"),
+    Row(.error(400, "badRequest", "Recipient address required"), .rejected),
+    Row(.error(400, nil, "Invalid Cc header", name: "INVALID_ARGUMENT"), .rejected),
+    Row(
+      .error(400, "failedPrecondition", "Precondition check failed.", name: "FAILED_PRECONDITION"),
+      .held(.transport), "mailbox"),
+    Row(.error(400, "failedPrecondition", "Mail service not enabled"), .held(.transport)),
+    Row(.status(400, html), .held(.transport), "endpoint"),
+    Row(.status(400), .held(.transport), "endpoint"),
+    Row(
+      .error(
+        403, "insufficientPermissions", "Insufficient Permission", name: "PERMISSION_DENIED",
+        details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
+    Row(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
+    Row(.error(403, "rateLimitExceeded", "Rate Limit Exceeded"), .deferred()),
+    Row(.error(403, "userRateLimitExceeded", "User Rate Limit Exceeded"), .deferred()),
+    Row(
+      .error(403, "userRateLimitExceeded", "User-rate limit exceeded.  Retry after 1970-01-01T00:17:19.386Z"),
+      .deferred(retryAfter: 40)),
+    Row(.error(403, "dailyLimitExceeded"), .held(.transport), "project"),
+    Row(.error(403, "quotaExceeded"), .held(.transport), "project"),
+    Row(.error(403, "domainPolicy"), .held(.transport), "administrator"),
+    Row(.error(403, "accessNotConfigured", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
+    Row(.error(403, "forbidden", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
+    Row(.error(403, "neverHeardOf"), .held(.transport)),
+    Row(.status(403, html), .held(.transport)),
+    Row(.error(404, "notFound"), .held(.transport), "endpoint"),
+    Row(.status(404, html), .held(.transport), "endpoint"),
+    Row(.error(413, "uploadTooLarge"), .unsuited),
+    Row(.status(413, html), .unsuited),
+    Row(.error(400, "uploadTooLarge"), .unsuited),
+    Row(.error(429, "rateLimitExceeded", name: "RESOURCE_EXHAUSTED"), .deferred()),
+    Row(.error(429, nil, "Too many concurrent requests for user", name: "RESOURCE_EXHAUSTED"), .deferred()),
+    Row(
+      .error(
+        429, "rateLimitExceeded",
+        "User-rate limit exceeded (Mail sending).  Retry after 1970-01-01T02:00:00.000Z"),
+      .held(.transport, retryAfter: 6_200), "sending limit"),
+    Row(
+      .error(
+        429, "userRateLimitExceeded", "User-rate limit exceeded.  Retry after 2026-09-16T03:57:19.386Z"),
+      .deferred(retryAfter: 86_400)),
+    Row(.status(429), .deferred()),
+    Row(.status(429, headers: ["Retry-After": "77"]), .deferred(retryAfter: 77)),
+    Row(.status(408, html), .deferred()),
+    Row(.status(301, headers: ["Location": "https://elsewhere.example/"]), .held(.transport), "redirection"),
+    Row(.error(500, "backendError"), .unknown),
+    Row(.error(503, "backendError", "Backend Error", name: "UNAVAILABLE"), .unknown),
+    Row(.status(500), .unknown),
+    Row(.status(502, html), .unknown),
+    Row(.status(503, html, headers: ["Retry-After": "30"]), .unknown),
+    Row(.status(504), .unknown),
+    Row(.status(200, "{}"), .unknown),
+    Row(.status(200, html), .unknown),
+    Row(.status(204), .unknown),
+    Row(.status(200, "{\"id\": \"x1\"}"), .sent, "x1"),
+  ]
+
+  @Test func `every answer has the outcome of its row, and is asked for once`() async throws {
+    let results = await onThreads(Self.rows) { row in
+      Result {
+        let port = try gmail(row.act)
+        return (TestMail.small.ending(try port.courier(now: 1_000)), try port.report())
+      }
+    }
+    for (row, result) in zip(Self.rows, results) {
+      let (ending, report) = try result.get()
+      #expect(ending?.verdict == row.verdict, "\(row.testDescription): \(ending?.words ?? "")")
+      if let word = row.word {
+        #expect(ending?.words.contains(word) == true, "\(row.testDescription): \(ending?.words ?? "")")
+      }
+      #expect(report.whole == 1, "\(row.testDescription)")
+      #expect(report.strange == [])
+    }
+  }
+
+  @Test func `a refusal that may be Gmail's limit leaves the mail to the next transport`() throws {
+    let refusal = Act.error(400, "invalidArgument", "Invalid To header")
+    var mail = TestMail("To: 밥@example.net", to: "밥@example.net")
+    mail.needsSMTPUTF8 = true
+    #expect(mail.ending(try gmail(refusal).courier())?.verdict == .unsuited)
+    var many = TestMail("To: undisclosed-recipients:;")
+    many.recipients = (0..<101).map { "a\($0)@example.net" }
+    #expect(many.ending(try gmail(refusal).courier())?.verdict == .unsuited)
+  }
+
+  @Test func `a refused token is renewed once, and the mail asked for once more`() throws {
+    let port = try gmail(Script(tokens: [TestTokens.second: ["gmail.send"]]))
+    var renewed: [String?] = []
+    let ending = TestMail.small.ending(try port.courier()) {
+      renewed.append($0)
+      return $0 == nil ? TestTokens.first : TestTokens.second
+    }
+    #expect(ending?.verdict == .sent)
+    #expect(renewed == [nil, TestTokens.first])
+    #expect(try port.report().tokens == [TestTokens.first, TestTokens.second])
+    #expect(try port.report().taken.count == 1)
+  }
+
+  @Test func `a token that is refused twice holds the transport and is not shown`() throws {
+    let port = try gmail(Script(tokens: [:]))
+    let ending = TestMail.small.ending(try port.courier()) {
+      $0 == nil ? TestTokens.first : TestTokens.second
+    }
+    #expect(ending?.verdict == .held(.transport))
+    #expect(ending?.words.contains("log the account in again") == true)
+    #expect(try port.report().whole == 2)
+    let same = TestMail.small.ending(try port.courier()) { _ in TestTokens.first }
+    #expect(same?.verdict == .held(.transport))
+    #expect(try port.report().whole == 3)
+    let telling = try gmail(.error(403, "forbidden", "you said \(TestTokens.first)!"))
+    #expect(TestMail.small.ending(try telling.courier())?.words.contains("you said …!") == true)
+  }
+
+  @Test func `without a token nothing is asked`() throws {
+    let port = try gmail()
+    #expect(TestMail.small.ending(try port.courier()) { _ in nil } == nil)
+    for token in ["a b", "a\r\nX: y", "a\0b", "", "é"] {
+      #expect(TestMail.small.ending(try port.courier()) { _ in token }?.verdict == .held(.transport))
+    }
+    #expect(try port.report().connections == 0)
+  }
+
+  @Test(arguments: [
+    ("Retry after 1970-01-01T00:17:00Z", 20), ("Retry after 1970-01-01T00:16:40.001Z", 1),
+    ("x.  Retry after 1970-01-01T09:17:00+09:00", 20), ("retry after 1970-01-01T00:17:00.000Z.", 20),
+    ("Retry after 1970-01-01T00:16:40Z", nil), ("Retry after 1969-12-31T23:59:59Z", nil),
+    ("Retry after soon", nil), ("Retry after 1970-13-01T00:17:00Z", nil),
+    ("Retry after 1970-01-01T00:17:00", nil),
+    ("Retry after 1970-01-01 00:17:00Z", nil), ("", nil), ("Retry after 9999-12-31T23:59:59Z", 86_400),
+    ("Retry after 1970-01-01T00:17:00.Z", nil),
+  ])
+  func `the time in Gmail's words is read`(text: String, seconds: Int?) {
+    #expect(RetryTime.seconds(in: text, now: 1_000) == seconds)
+  }
+
+  @Test func `days are counted as the calendar has them`() {
+    for (text, seconds) in [
+      ("2000-02-29T00:00:00Z", 951_782_400), ("2026-09-16T03:57:19Z", 1_789_531_039),
+      ("2100-03-01T00:00:00Z", 4_107_542_400), ("1999-12-31T23:59:59Z", 946_684_799),
+    ] {
+      #expect(RetryTime.seconds(in: "Retry after \(text)", now: seconds - 100) == 100, "\(text)")
+    }
+  }
+
+  @Test(arguments: [
+    "{\"error\":{\"message\":\"\\ud83d\\ude00 \\u0041\\n\\\"\"}}", "{\"error\":{\"message\":7}}",
+    "{\"error\":[]}",
+    "{\"error\":\"invalid_token\",\"error_description\":\"x\"}", "{", "[", "\"", "{\"a\":}",
+    "{\"error\":{\"errors\":7}}",
+    "{\"error\":{\"message\":\"\\ud83d\"}}", "nul", "{\"a\":1}x", String(repeating: "[", count: 100_000),
+  ])
+  func `any body is read or passed over`(body: String) {
+    let refusal = Refusal(status: 400, body: Array(body.utf8))
+    if body.contains("ude00") { #expect(refusal.message == "😀 A\n\"") }
+    if body.contains("invalid_token") { #expect(refusal.reasons == ["invalid_token"]) }
+    if !body.contains("invalid_token") { #expect(refusal.reasons == []) }
+  }
+}

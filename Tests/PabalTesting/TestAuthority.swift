@@ -1,0 +1,57 @@
+import Foundation
+
+/// An authority that only the tests trust, and certificates of it: good, expired, for another name.
+public final class TestAuthority: Sendable {
+  /// Made once a run.
+  public static let shared = Result { try TestAuthority() }
+
+  private let directory: TemporaryDirectory
+  /// The authority itself, as PEM.
+  public var authority: String { "\(directory.path)/ca.pem" }
+  /// The key of all the certificates.
+  public var key: String { "\(directory.path)/key.pem" }
+  /// For `localhost`, `127.0.0.1` and `::1`.
+  public var good: String { "\(directory.path)/good.pem" }
+  /// The same, but over.
+  public var expired: String { "\(directory.path)/expired.pem" }
+  /// For another name.
+  public var foreign: String { "\(directory.path)/foreign.pem" }
+
+  private init() throws {
+    directory = try TemporaryDirectory()
+    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    try openSSL(
+      ["req", "-x509"] + curve
+        + [
+          "-days", "30", "-subj", "/CN=Pabal test authority", "-addext",
+          "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+          "-keyout", "ca.key", "-out", "ca.pem",
+        ])
+    try openSSL(["req"] + curve + ["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "request.pem"])
+    try certificate("good.pem", names: "DNS:localhost,IP:127.0.0.1,IP:::1", days: 30)
+    try certificate("expired.pem", names: "DNS:localhost,IP:127.0.0.1", days: -1)
+    try certificate("foreign.pem", names: "DNS:somebody-else.example", days: 30)
+  }
+
+  private func certificate(_ name: String, names: String, days: Int) throws {
+    let extensions = try directory.write(
+      "subjectAltName=\(names)\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n", to: "extensions")
+    try openSSL([
+      "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
+      "\(days)", "-extfile", extensions, "-out", name,
+    ])
+  }
+
+  private func openSSL(_ arguments: [String]) throws {
+    let child = try ChildProcess.run("openssl", arguments, directory: directory.path)
+    guard child.status == 0 else { throw TestFailure("openssl: \(child.errors)") }
+  }
+}
+
+/// Why a test could not be made.
+public struct TestFailure: Error, CustomStringConvertible {
+  /// What went wrong.
+  public let description: String
+  /// A failure, in words.
+  public init(_ description: String) { self.description = description }
+}

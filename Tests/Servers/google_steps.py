@@ -1,0 +1,79 @@
+"""Drives a Gmail endpoint with Google's own Python client, and reads Google's discovery document.
+
+One JSON list of steps in, one list of results out. A step is {"do": "json" | "media" | "multipart" | "profile",
+"endpoint": URL, "octets": BASE64, "authority": FILE}; its result {"answer": ..., "strange": [what the document does
+not allow]} or {"status", "reason", "retries"}: what the client understood of an error, and whether it would ask again.
+{"do": "document"} tells what the document says of sending.
+"""
+import base64
+import io
+import json
+import sys
+
+import google.oauth2.credentials
+import google_auth_httplib2
+import googleapiclient.discovery
+import googleapiclient.errors
+import googleapiclient.http
+import httplib2
+from googleapiclient.discovery_cache import get_static_doc
+
+DOCUMENT = json.loads(get_static_doc("gmail", "v1"))
+
+
+def strange(value, schema, place="answer"):
+    """What of `value` does not fit its schema in the document."""
+    if "$ref" in schema:
+        return strange(value, DOCUMENT["schemas"][schema["$ref"]], place)
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float)}
+    if not isinstance(value, kinds[schema["type"]]):
+        return [f"{place} is no {schema['type']}"]
+    if schema["type"] == "array":
+        return [found for item in value for found in strange(item, schema["items"], place + "[]")]
+    if schema["type"] != "object":
+        return []
+    found = [f"{place}.{key} is not in the document" for key in value if key not in schema["properties"]]
+    for key in value.keys() & schema["properties"].keys():
+        found += strange(value[key], schema["properties"][key], f"{place}.{key}")
+    return found
+
+
+def users(step):
+    credentials = google.oauth2.credentials.Credentials(step.get("token", "ya29.google"))
+    http = google_auth_httplib2.AuthorizedHttp(
+        credentials, http=httplib2.Http(ca_certs=step["authority"], timeout=20),
+        refresh_status_codes=())
+    return googleapiclient.discovery.build(
+        "gmail", "v1", http=http, client_options={"api_endpoint": step["endpoint"]}, static_discovery=True).users()
+
+
+def request(step):
+    octets = base64.b64decode(step.get("octets", ""))
+    if step["do"] == "profile":
+        return users(step).getProfile(userId="me"), "Profile"
+    if step["do"] == "json":
+        raw = base64.urlsafe_b64encode(octets).decode()
+        return users(step).messages().send(userId="me", body={"raw": raw}), "Message"
+    media = googleapiclient.http.MediaIoBaseUpload(io.BytesIO(octets), "message/rfc822", resumable=False)
+    body = {"threadId": "19a0"} if step["do"] == "multipart" else None
+    return users(step).messages().send(userId="me", body=body, media_body=media), "Message"
+
+
+def run(step):
+    if step["do"] == "document":
+        send = DOCUMENT["resources"]["users"]["resources"]["messages"]["methods"]["send"]
+        profile = DOCUMENT["resources"]["users"]["methods"]["getProfile"]
+        upload = send["mediaUpload"]
+        return {"root": DOCUMENT["rootUrl"], "upload": upload["protocols"]["simple"]["path"],
+                "profile": profile["path"], "largest": upload["maxSize"], "accept": upload["accept"],
+                "sendScopes": send["scopes"], "profileScopes": profile["scopes"]}
+    asked, schema = request(step)
+    try:
+        answer = asked.execute()
+        return {"answer": answer, "strange": strange(answer, {"$ref": schema})}
+    except googleapiclient.errors.HttpError as error:
+        retries = googleapiclient.http._should_retry_response(error.resp.status, error.content)
+        return {"status": error.resp.status, "reason": error.reason, "retries": bool(retries)}
+
+
+print(json.dumps([run(step) for step in json.load(sys.stdin)]))
