@@ -179,7 +179,7 @@ import Testing
   @Test(arguments: [
     "Subject: x\n\n\\*\\* 별표 **굵게**", "Subject: x\n\n**굵게** \\*\\*", "Subject: x\n\n2 * 3 * 4",
     "Subject: x\n\n`**`", "Subject: x\n\n{ {x} }",
-    "Subject: x\n\n{{service}}은하수", "Subject: x\n\n{{service}}이 메일", "Subject: x\n\n이(가) 뭐죠? (이)라",
+    "Subject: x\n\n{{service}}은하수", "Subject: x\n\n{{service}}이 메일", "Subject: x\n\n\"이(가)\" 뭐죠? (이)라",
     "Subject: x\n\n[말](https://example.com/{{service}})", "Subject: x\n\n[말]({{link}}/x)",
     "Subject: x\n\n<https://a.example>",
     "Subject: x\n\n- a\n  - b", "Subject: \(String(repeating: "가", count: 60))\n\n가", "Subject: x\n\n<주의> 말",

@@ -40,10 +40,12 @@ import Testing
 
     var changes: [String] { told.withLock { $0 } }
 
-    func store(variables: [String: String] = [:]) -> MessageStore {
+    func store(
+      variables: [String: String] = [:], variablePlaces: [String: SettingPlace] = [:]
+    ) -> MessageStore {
       let start = ContinuousClock.now
       return MessageStore(
-        directory: root, language: "ko", variables: variables,
+        directory: root, language: "ko", variables: variables, variablePlaces: variablePlaces,
         now: { start + .seconds(self.seconds.withLock { $0 }) },
         onChange: { name, diagnostics in
           self.told.withLock { $0.append("\(name): \(diagnostics.count)") }
@@ -67,7 +69,7 @@ import Testing
     #expect(
       findings == [
         "ko.md: warning: stands in no message's folder, so nobody reads it; move it into the folder of its message",
-        "환영: error: not the name of a message, so nobody finds it; use small letters a to z, digits and -, such as welcome",
+        "환영: warning: not the name of a message, so nobody finds it; use small letters a to z, digits and -, 64 at most, such as welcome",
       ])
   }
 

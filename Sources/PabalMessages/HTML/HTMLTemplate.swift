@@ -38,6 +38,16 @@ struct HTMLTemplate: Sendable {
     }
   }
 
+  /// Where every `{{content}}` stands that is filled in; one in a comment is not.
+  var contents: [SourcePosition] {
+    pieces.compactMap { piece in
+      guard case .placeholder(let number, _) = piece, tagged.placeholders[number] == .tag("content") else {
+        return nil
+      }
+      return tagged.position(ofPlaceholder: number)
+    }
+  }
+
   private mutating func mistake(
     _ what: String, _ cure: String?, at index: Int, severity: Diagnostic.Severity = .error
   ) {
