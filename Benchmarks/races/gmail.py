@@ -23,14 +23,14 @@ def race(places, name, in_flight, google_count=0, count=30_000):
     mail = places.mail(config)
     core = places.client_core
     arguments = lambda count: [sink.https, count, in_flight, authorities, mail]
-    notes = [f"{name}: the mail has {mail.stat().st_size:,} octets; Pabal renders and composes each anew, "
-             "the others send a ready-made one"]
+    notes = [f"{name}: the mail has {mail.stat().st_size:,} octets, ready-made for all but “composing”, where Pabal "
+             "renders and composes each anew"]
+    send = [places.pabal, "send", RECIPIENT, "--config", config, "--count", count, "--parallel", in_flight, "--json"]
     bare = lambda label, way: Contender(
         f"bare libcurl {label}", [places.own / "curl_rest", *arguments(count), way], units=count, core=core)
     contenders = [
-        Contender("pabal send --count", [
-            places.pabal, "send", RECIPIENT, "--config", config, "--count", count, "--parallel", in_flight,
-            "--json"], units=count, core=core, own_figures=True),
+        Contender("pabal send --count --eml", [*send, "--eml", mail], units=count, core=core, own_figures=True),
+        Contender("pabal send --count, composing", send, units=count, core=core, own_figures=True),
         Contender("the plug-in alone", [
             places.own / "drive", places.release / "libpabal-gmail.so", mail, count, in_flight, "account=bench",
             f"endpoint=https://localhost:{sink.https}", f"ca_file={authorities}", f"parallel={in_flight}"],

@@ -27,12 +27,12 @@ def race(places, name, connections, counts, round_trip=0, messages="Benchmarks/m
     mail = places.mail(config)
     core = places.client_core
     arguments = lambda count: [sink.smtps, count, connections, authorities, mail]
-    notes = [f"{name}: the mail has {mail.stat().st_size:,} octets; Pabal renders and composes each anew, "
-             "the others send a ready-made one"]
+    notes = [f"{name}: the mail has {mail.stat().st_size:,} octets, ready-made for all but “composing”, where Pabal "
+             "renders and composes each anew"]
+    send = [places.pabal, "send", RECIPIENT, "--config", config, "--count", counts[0], "--parallel", connections, "--json"]
     contenders = [
-        Contender("pabal send --count", [
-            places.pabal, "send", RECIPIENT, "--config", config, "--count", counts[0], "--parallel", connections,
-            "--json"], units=counts[0], core=core, own_figures=True),
+        Contender("pabal send --count --eml", [*send, "--eml", mail], units=counts[0], core=core, own_figures=True),
+        Contender("pabal send --count, composing", send, units=counts[0], core=core, own_figures=True),
         Contender("the plug-in alone", [
             places.own / "drive", places.release / "libpabal-smtp.so", mail, counts[0], connections, "account=bench",
             "host=localhost", f"port={sink.smtps}", f"ca_file={authorities}", f"parallel={connections}"],

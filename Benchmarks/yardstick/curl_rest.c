@@ -2,9 +2,12 @@
 // REST API by media upload.
 //
 // What libcurl can do at best, three ways: HTTP/1.1 with one kept easy handle a thread, HTTP/1.1 with all
-// handles on one thread, HTTP/2 with all handles as streams of one connection. The mail is ready-made.
+// handles on one thread, HTTP/2 with all handles as streams of one connection; one thread is driven by epoll
+// and curl_multi_socket_action. The mail is ready-made.
 #define _GNU_SOURCE
 #include "yardstick.h"
+
+#include <sys/epoll.h>
 
 static const char *port, *authorities;
 static mail octets;
@@ -60,36 +63,73 @@ static void *work(void *unused) {
   return unused;
 }
 
+static int poller;
+static long timer = -1;  // milliseconds until libcurl wants to be called, or none
+static int busy;
+
+static int watch(CURL *handle, curl_socket_t socket, int what, void *multi, void *known) {
+  (void)handle;
+  struct epoll_event event = {.data.fd = socket};
+  if (what == CURL_POLL_REMOVE) return epoll_ctl(poller, EPOLL_CTL_DEL, socket, NULL), 0;
+  if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+  if (known == NULL) curl_multi_assign(multi, socket, &poller);
+  return epoll_ctl(poller, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
+}
+
+static int set_timer(CURLM *multi, long milliseconds, void *unused) {
+  (void)multi, (void)unused;
+  timer = milliseconds;
+  return 0;
+}
+
+/// Takes the answers that have come and sends the next mails.
+static void reap(CURLM *multi) {
+  CURLMsg *message;
+  int waiting;
+  while ((message = curl_multi_info_read(multi, &waiting))) {
+    if (message->msg != CURLMSG_DONE) continue;
+    request *one;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &one);
+    finish(one, message->data.result);
+    curl_multi_remove_handle(multi, one->handle);
+    one->count = 0;
+    busy--;
+    if (!one_more()) continue;
+    curl_multi_add_handle(multi, one->handle);
+    busy++;
+  }
+}
+
 static int run_multi(int count, int in_flight) {
   request *all = calloc((size_t)in_flight, sizeof *all);
   if (all == NULL) return 71;
+  poller = epoll_create1(EPOLL_CLOEXEC);
   CURLM *multi = curl_multi_init();
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, multi);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)in_flight + 4);
   if (version != CURL_HTTP_VERSION_1_1) curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
   atomic_store(&left, count);
-  int busy = 0, running;
+  int running;
   for (int i = 0; i < in_flight && one_more(); i++, busy++) {
     prepare(&all[i]);
     curl_multi_add_handle(multi, all[i].handle);
   }
   while (busy > 0) {
-    curl_multi_perform(multi, &running);
-    CURLMsg *message;
-    int waiting, ended = 0;
-    while ((message = curl_multi_info_read(multi, &waiting))) {
-      if (message->msg != CURLMSG_DONE) continue;
-      request *one;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &one);
-      finish(one, message->data.result);
-      curl_multi_remove_handle(multi, one->handle);
-      one->count = 0;
-      busy--;
-      ended++;
-      if (!one_more()) continue;
-      curl_multi_add_handle(multi, one->handle);
-      busy++;
+    struct epoll_event events[64];
+    int ready = timer == 0 ? 0 : epoll_wait(poller, events, 64, timer > 0 ? (int)timer : 1000);
+    if (ready == 0) {
+      timer = -1;
+      curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
-    if (busy > 0 && ended == 0) curl_multi_poll(multi, NULL, 0, 1000, NULL);
+    for (int i = 0; i < ready; i++) {
+      int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) |
+                 (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
+      curl_multi_socket_action(multi, events[i].data.fd, what, &running);
+    }
+    reap(multi);
   }
   for (int i = 0; i < in_flight; i++) curl_easy_cleanup(all[i].handle);
   curl_multi_cleanup(multi);

@@ -2,20 +2,32 @@
 enum RemoteID {
   /// Postfix and Dovecot: `queued as ID`; Exim: `id=ID`; Gmail: `ID - gsmtp`; Exchange: `<ID>`.
   ///
-  /// Octets, not characters: this runs for every mail.
+  /// Octets, and no array of words: this runs for every mail.
   static func find(in reply: String) -> String? {
-    let words = reply.utf8.split(separator: UInt8(ascii: " "))
-    for (index, word) in words.enumerated() {
-      if word.starts(with: "id=".utf8) { return String(word.dropFirst(3)) }
-      if index > 0, index + 1 < words.count, word.elementsEqual("as".utf8),
-        words[index - 1].elementsEqual("queued".utf8)
-      {
-        return String(words[index + 1])
+    let octets = reply.utf8Span.span
+    func spells(_ range: Range<Int>, _ text: StaticString) -> Bool {
+      guard range.count == text.utf8CodeUnitCount else { return false }
+      return range.allSatisfy { octets[$0] == text.utf8Start[$0 - range.lowerBound] }
+    }
+    func text(_ range: Range<Int>) -> String {
+      octets.extracting(range).withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+    var (second, first) = (0..<0, 0..<0)  // the words before this one
+    var start = 0
+    while start < octets.count {
+      guard octets[start] != UInt8(ascii: " ") else {
+        start += 1
+        continue
       }
-      if index > 1, word.elementsEqual("gsmtp".utf8), words[index - 1].elementsEqual("-".utf8) {
-        return String(words[index - 2])
-      }
-      if word.first == UInt8(ascii: "<"), word.last == UInt8(ascii: ">") { return String(word) }
+      var end = start
+      while end < octets.count, octets[end] != UInt8(ascii: " ") { end += 1 }
+      let word = start..<end
+      if spells(first, "as"), spells(second, "queued") { return text(word) }
+      if word.count >= 3, spells(start..<(start + 3), "id=") { return text((start + 3)..<end) }
+      if spells(word, "gsmtp"), spells(first, "-"), !second.isEmpty { return text(second) }
+      if octets[start] == UInt8(ascii: "<"), octets[end - 1] == UInt8(ascii: ">") { return text(word) }
+      (second, first) = (first, word)
+      start = end
     }
     return nil
   }

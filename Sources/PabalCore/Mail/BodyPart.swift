@@ -101,11 +101,11 @@ struct BodyPart {
 
   /// Appends the part's header fields, the empty line and the encoded text.
   func append(subtype: String, to target: inout [UInt8]) {
-    target.append(contentsOf: "Content-Type: text/".utf8)
-    target.append(contentsOf: subtype.utf8)
-    target.append(contentsOf: "; charset=utf-8\r\nContent-Transfer-Encoding: ".utf8)
-    target.append(contentsOf: encoding.rawValue.utf8)
-    target.append(contentsOf: "\r\n\r\n".utf8)
+    target.append(ascii: "Content-Type: text/")
+    target.append(text: subtype)
+    target.append(ascii: "; charset=utf-8\r\nContent-Transfer-Encoding: ")
+    target.append(text: encoding.rawValue)
+    target.append(ascii: "\r\n\r\n")
     switch encoding {
     case .plain: target.append(contentsOf: octets)
     case .base64: Base64.append(lines: octets.span, to: &target)

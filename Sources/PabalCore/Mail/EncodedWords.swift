@@ -119,10 +119,10 @@ struct EncodedWords {
   func append(_ word: Word, to octets: inout [UInt8]) {
     let part = text.utf8Span.span.extracting(word.octets)
     if usesBase64 {
-      octets.append(contentsOf: "=?utf-8?B?".utf8)
+      octets.append(ascii: "=?utf-8?B?")
       Base64.append(part, to: &octets)
     } else {
-      octets.append(contentsOf: "=?utf-8?Q?".utf8)
+      octets.append(ascii: "=?utf-8?Q?")
       for i in part.indices {
         let octet = part[i]
         if octet == UInt8(ascii: " ") {
@@ -136,7 +136,7 @@ struct EncodedWords {
         }
       }
     }
-    octets.append(contentsOf: "?=".utf8)
+    octets.append(ascii: "?=")
   }
 
   private static func base64Length(_ count: Int) -> Int { (count + 2) / 3 * 4 }

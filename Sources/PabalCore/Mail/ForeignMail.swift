@@ -66,7 +66,7 @@ public struct ForeignMail: Sendable {
     header.append(to: &finished, without: ["bcc", "resent-bcc"])
     finished.append(contentsOf: added)
     let headerHasUTF8 = !finished.allSatisfy { $0 < 0x80 }
-    finished.append(contentsOf: "\r\n".utf8)
+    finished.append(ascii: "\r\n")
     appendBody(to: &finished, isMended: bareEnds == 0)
     return Mail(
       id: stamp.id, envelope: envelope, messageID: messageID, octets: finished,

@@ -14,13 +14,13 @@ struct HeaderWriter: ~Copyable {
   private var column: Int { octets.count - lineStart }
 
   private mutating func fold() {
-    octets.append(contentsOf: "\r\n".utf8)
+    octets.append(ascii: "\r\n")
     lineStart = octets.count
   }
 
   private mutating func begin(_ name: String) {
     lineStart = octets.count
-    octets.append(contentsOf: name.utf8)
+    octets.append(text: name)
     octets.append(UInt8(ascii: ":"))
   }
 
@@ -72,7 +72,7 @@ struct HeaderWriter: ~Copyable {
     }
     append(phrase: name)
     if column + address.count + 4 > 78 { fold() }
-    octets.append(contentsOf: " <".utf8)
+    octets.append(ascii: " <")
     append(address)
     octets.append(UInt8(ascii: ">"))
     if !isLast { octets.append(UInt8(ascii: ",")) }
@@ -95,7 +95,7 @@ struct HeaderWriter: ~Copyable {
     if areAtoms { return append(plain: text) }
     guard quotedLength <= 74 else { return append(encoded: name) }
     if column + 1 + quotedLength > 78 { fold() }
-    octets.append(contentsOf: " \"".utf8)
+    octets.append(ascii: " \"")
     for i in text.indices {
       if text[i] == UInt8(ascii: "\"") || text[i] == UInt8(ascii: "\\") { octets.append(UInt8(ascii: "\\")) }
       octets.append(text[i])

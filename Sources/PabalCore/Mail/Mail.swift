@@ -33,4 +33,11 @@ public struct Mail: Sendable {
       id: id, envelope: envelope, messageID: messageID, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
       needs8BitMIME: needs8BitMIME)
   }
+
+  /// The same mail under another id, as a load test sends it again.
+  package func renamed(_ id: String) -> Mail {
+    Mail(
+      id: id, envelope: envelope, messageID: messageID, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
+      needs8BitMIME: needs8BitMIME)
+  }
 }

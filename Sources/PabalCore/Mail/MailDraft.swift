@@ -104,13 +104,17 @@ public struct MailDraft: Sendable, Hashable {
     }
     header.append("Content-Type", token: "multipart/alternative; boundary=\"\(boundary)\"")
     var octets = header.finished()
-    octets.append(contentsOf: "\r\n".utf8)
+    octets.append(ascii: "\r\n")
     for (subtype, part) in [("plain", text), ("html", html)] {
-      octets.append(contentsOf: "--\(boundary)\r\n".utf8)
+      octets.append(ascii: "--")
+      octets.append(text: boundary)
+      octets.append(ascii: "\r\n")
       part.append(subtype: subtype, to: &octets)
-      octets.append(contentsOf: "\r\n".utf8)
+      octets.append(ascii: "\r\n")
     }
-    octets.append(contentsOf: "--\(boundary)--\r\n".utf8)
+    octets.append(ascii: "--")
+    octets.append(text: boundary)
+    octets.append(ascii: "--\r\n")
     return octets
   }
 

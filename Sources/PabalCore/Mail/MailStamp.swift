@@ -113,10 +113,10 @@ public struct MailStamp: Sendable, Hashable {
         power /= 10
       }
     }
-    text.append(contentsOf: weekdays[weekday].utf8)
-    text.append(contentsOf: ", ".utf8)
+    text.append(text: weekdays[weekday])
+    text.append(ascii: ", ")
     append(day, digits: 2)
-    text.append(contentsOf: months[month].utf8)
+    text.append(text: months[month])
     append(year, digits: 4)
     text.append(UInt8(ascii: " "))
     append(time / 3_600, digits: 2)
