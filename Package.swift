@@ -10,12 +10,12 @@ let package = Package(
     .library(name: "PabalPlugin", targets: ["PabalPlugin"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
   ],
   targets: [
     .target(name: "CPabalTransport"),
-    .systemLibrary(
-      name: "CPabalCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .target(name: "CPabalCurl"),
     .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
@@ -24,19 +24,31 @@ let package = Package(
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
+    .target(
+      name: "PabalAccounts",
+      dependencies: [
+        "PabalCore", "PabalCurl", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"),
+      ]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "PabalCore", "PabalMessages", "PabalAccounts",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
 
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
-    .executableTarget(name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
+    .executableTarget(
+      name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
     .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .executableTarget(
+      name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
+    .testTarget(
+      name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
@@ -87,7 +99,7 @@ for name in ["ABI1", "Faulty"] {
     .library(name: "fixture-\(name.lowercased())", type: .dynamic, targets: ["\(name)Fixture"]))
 }
 
-let inC: Set = ["CPabalTransport", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
+let inC: Set = ["CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {
     target.cSettings = [.treatAllWarnings(as: .error)]

@@ -19,7 +19,8 @@ struct ConnectFailure: Error, Equatable {
     _ failure: CurlFailure, _ reader: borrowing ReplyReader, _ server: Server, _ redaction: Redaction
   ) {
     let last = reader.replies.last
-    let said = last.map { redaction.hide(reader.text($0)) } ?? ""
+    let raw = last.map { reader.text($0) } ?? ""
+    let said = redaction.hide(raw)
     let detail = redaction.hide(failure.description)
     let name = server.name
     switch failure.code {
@@ -36,6 +37,11 @@ struct ConnectFailure: Error, Equatable {
       self.init(
         .deferred,
         "\(name) does not answer (\(detail)); a firewall may swallow it, or \"security\" doesn't fit the port"
+      )
+    case .untrusted where server.missingTrust != nil, .noTrustStore where server.missingTrust != nil:
+      self.init(
+        .held(.transport),
+        "the certificates to trust can't be read: \(server.missingTrust ?? "") is missing; correct it, or leave it out for the system's"
       )
     case .untrusted:
       self.init(.held(.transport), Self.distrust(failure, server))
@@ -61,10 +67,14 @@ struct ConnectFailure: Error, Equatable {
         "\(name) offers no STARTTLS, and nothing is sent in the clear; for port 465 set \"security\" to \"tls\""
       )
     case .loginDenied:
-      self = Self.refusedLogin(last, said, server)
+      self = Self.refusedLogin(last, said, server) { Self.challenge(raw, redaction) }
     case .strangeReply where last?.isRefusal == true:
       self.init(
         last.map { Judgement.outcome(of: $0, at: .greeting) } ?? .deferred, "\(name) turns us away: \(said)")
+    case .stopped where reader.replies.isEmpty, .strangeReply where reader.replies.count <= 1:
+      self.init(
+        .deferred,
+        "\(name) does not speak SMTP; check \"host\" and \"port\"\(said.isEmpty ? "" : " (\(said))")")
     case .malformed:
       self.init(.held(.transport), "\"host\", \"port\" or \"ehlo\" make no address (\(detail))")
     default:
@@ -91,7 +101,9 @@ struct ConnectFailure: Error, Equatable {
     }
   }
 
-  private static func refusedLogin(_ reply: Reply?, _ said: String, _ server: Server) -> ConnectFailure {
+  private static func refusedLogin(
+    _ reply: Reply?, _ said: String, _ server: Server, challenge: () -> String
+  ) -> ConnectFailure {
     guard let reply, reply.code == 334 || reply.isRefusal else {
       return ConnectFailure(
         .held(.transport),
@@ -118,17 +130,17 @@ struct ConnectFailure: Error, Equatable {
     }
     return ConnectFailure(
       outcome,
-      "\(server.name) refuses the access token of \(who): \(challenge(reply, said)); log the account in again with the scope for SMTP",
+      "\(server.name) refuses the access token of \(who): \(reply.code == 334 ? challenge() : said); log the account in again with the scope for SMTP",
       isTokenRefused: reply.code == 334 || reply.code == 535)
   }
 
   /// XOAUTH2's refusal is JSON in base64; its `status` is all that tells something.
-  private static func challenge(_ reply: Reply, _ said: String) -> String {
-    guard reply.code == 334 else { return said }
-    let text = Base64.decode(said.utf8.dropFirst(4)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    let words = text.split(separator: "\"")
+  private static func challenge(_ raw: String, _ redaction: Redaction) -> String {
+    let text = Base64.decode(raw.utf8.dropFirst(4)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    // What base64 had covered shows only now.
+    let words = redaction.hide(text).split(separator: "\"")
     guard let key = words.firstIndex(of: "status"), key + 2 < words.count else { return "334" }
     let status = words[key + 2].filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
-    return "status \(status.prefix(40))"
+    return "status \(redaction.hide(status).prefix(40))"
   }
 }

@@ -47,7 +47,7 @@ final class Connection: @unchecked Sendable {
     }
     handle.onHeader = nil
     // libcurl goes on without a login where none is offered.
-    if server.login.user != nil, !dialogue.reader.replies.contains(where: { $0.code == 235 }) {
+    if server.login.user != nil, !Self.isLoggedIn(dialogue.reader) {
       throw ConnectFailure(
         .held(.transport),
         "\(server.name) offers no login here; check host, port and \"security\", or leave account, user and password out"
@@ -60,6 +60,12 @@ final class Connection: @unchecked Sendable {
     self.redaction = redaction
     expires = Self.end(server.login, grant).map { now + $0 }
     lastUsed = now
+  }
+
+  /// Whether the last reply is AUTH's 235: behind greeting and EHLO, or behind a challenge.
+  private static func isLoggedIn(_ reader: borrowing ReplyReader) -> Bool {
+    let codes = reader.replies.suffix(3).map(\.code)
+    return codes.count == 3 && codes[2] == 235 && (codes[1] == 250 || codes[1] == 334)
   }
 
   private static func handle(_ server: Server, _ grant: Grant?) throws(CurlFailure) -> CurlHandle {
@@ -99,11 +105,14 @@ final class Connection: @unchecked Sendable {
     return max(life.partialValue - 60_000, life.partialValue / 2)
   }
 
-  /// Whether a mail may go over it now: young enough, and nothing has come unasked, the end least of all.
+  /// Whether it is young enough for a mail.
   func isUsable(now: Int) -> Bool {
     if let expires, now >= expires { return false }
-    return now - lastUsed < Self.longestIdle && dialogue.isQuiet()
+    return now - lastUsed < Self.longestIdle
   }
+
+  /// Whether it stands and nothing has come unasked: what had would pass for a reply to the next command.
+  func isQuiet() -> Bool { dialogue.isQuiet() }
 
   /// Carries `delivery` to some of its recipients.
   func carry(

@@ -42,6 +42,7 @@ final class Courier: Sendable {
     // A retry needs a connection that had died, or a habit that wasn't known yet: there are three.
     var retries = 4
     var wantsFresh = false
+    var wasDisturbed = false
     while true {
       let connection: Connection
       if let kept = held ?? (wantsFresh ? nil : pool.take(now: now())) {
@@ -62,8 +63,22 @@ final class Courier: Sendable {
         return .fates(fates)
       }
       let isKept = connection.isKept
+      let moment = now()
+      guard connection.isQuiet() else {
+        // One from the pool may have ended meanwhile; of new ones only the first is excused.
+        if isKept { continue }
+        guard !wasDisturbed else {
+          for index in remaining {
+            fates[index] = Fate(.deferred, "the server speaks, or parts, before it is asked")
+          }
+          return .fates(fates)
+        }
+        wasDisturbed = true
+        wantsFresh = true
+        continue
+      }
       let (conclusion, manner) = connection.carry(
-        delivery, to: remaining, Habits(rawValue: habits.load(ordering: .relaxed)), now: now())
+        delivery, to: remaining, Habits(rawValue: habits.load(ordering: .relaxed)), now: moment)
       for (index, fate) in conclusion.fates {
         fates[index] = Fate(fate.outcome, connection.redaction.hide(fate.words))
       }

@@ -79,12 +79,15 @@ enum WireText {
       && inner.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x3A }
   }
 
-  /// Whether `host` can stand in a URL as a name or an address, without brackets.
+  /// Whether `host` can stand in a URL as a name or an address, without brackets and without a port.
   static func isHost(_ host: String) -> Bool {
-    !host.isEmpty && host.utf8.count <= 255
-      && host.utf8.allSatisfy {
-        isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x3A || $0 == 0x5F
-      }
+    guard !host.isEmpty, host.utf8.count <= 255 else { return false }
+    let colons = host.utf8.count { $0 == 0x3A }
+    if colons > 0 {
+      // An IPv6 address has two at least.
+      return colons > 1 && host.allSatisfy { $0.isASCII && $0.isHexDigit || $0 == ":" || $0 == "." }
+    }
+    return host.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F }
   }
 
   /// Whether `text` is printable ASCII without a blank: a user's name, a token.

@@ -42,21 +42,25 @@ enum Judgement {
     let codes: ClosedRange<Int>
     let subject: Int?
     let detail: Int?
+    /// Only without an enhanced code.
+    let isBare: Bool
     let outcome: Outcome
 
     init(
       _ stages: Set<Stage>, _ codes: ClosedRange<Int>, _ subject: Int? = nil, _ detail: Int? = nil,
-      _ outcome: Outcome
+      isBare: Bool = false, _ outcome: Outcome
     ) {
       self.stages = stages
       self.codes = codes
       self.subject = subject
       self.detail = detail
+      self.isBare = isBare
       self.outcome = outcome
     }
 
     func fits(_ stage: Stage, _ reply: Reply) -> Bool {
       guard stages.contains(stage), codes.contains(reply.code) else { return false }
+      if isBare, reply.enhanced != nil { return false }
       if let subject, reply.enhanced?.subject != subject { return false }
       if let detail, reply.enhanced?.detail != detail { return false }
       return true
@@ -78,6 +82,8 @@ enum Judgement {
     Row([.mail, .recipient], 500...599, 7, nil, .held(.mail)),  // not this sender's to send
     Row(dialogue, 503...503, nil, nil, .deferred),  // a quarrel over sequence, nobody's address
     Row(dialogue, 552...552, 3, 4, .unsuited),  // larger than this server takes
+    Row(dialogue, 552...552, 2, 3, .unsuited),  // the same, as an administrator's limit
+    Row([.mail], 552...552, isBare: true, .unsuited),  // to MAIL with its SIZE
     Row(dialogue, 500...599, nil, nil, .rejected),
   ]
 
@@ -87,10 +93,12 @@ enum Judgement {
   }
 
   /// Whether a recipient was refused only because the transaction has enough of them: 452 4.5.3, 452 without an
-  /// enhanced code, and 552 5.5.3 of servers that follow RFC 821 (RFC 5321, 4.5.3.1.10).
-  static func isOneTooMany(_ reply: Reply) -> Bool {
+  /// enhanced code, and 552 5.5.3, or 552 in so many words, of servers that follow RFC 821 (RFC 5321,
+  /// 4.5.3.1.10).
+  static func isOneTooMany(_ reply: Reply, _ words: String) -> Bool {
     switch (reply.code, reply.enhanced?.subject, reply.enhanced?.detail) {
     case (452, nil, nil), (452, 5, 3), (552, 5, 3): true
+    case (552, nil, nil): words.lowercased().contains("too many recipients")
     default: false
     }
   }

@@ -9,29 +9,39 @@ struct Redaction: Sendable {
 
   init() {}
 
-  /// Hides `secret` and its base64 forms.
-  init(_ secrets: [[UInt8]]) {
-    for secret in secrets {
-      add(secret)
-      add(Base64.encode(secret))
+  /// Hides `secret`, its base64 wherever it stands in something longer, and the base64 of the SASL strings.
+  ///
+  /// What else a SASL string holds, a user and a host, is no secret.
+  init(_ secret: [UInt8], sasl: [[UInt8]]) {
+    guard !secret.isEmpty else { return }
+    add(secret)
+    add(Base64.encode(secret))
+    for offset in 1...2 {
+      // Only digits that the secret alone decides: six bits each.
+      let digits = Base64.encode([UInt8](repeating: 0, count: offset) + secret)
+      add(Array(digits[(offset + 1)..<((offset + secret.count) * 8 / 6)]))
     }
+    for string in sasl { add(Base64.encode(string)) }
   }
 
-  /// All secrets and SASL strings of a login.
+  /// The secret and SASL strings of a login.
   init(_ login: Login, _ grant: Grant?, host: String, port: Int) {
     switch login {
-    case .none: self.init([])
+    case .none: self.init()
     case .password(let user, let password, _):
-      self.init([Array(password.utf8), [0] + Array(user.utf8) + [0] + Array(password.utf8)])
+      let secret = Array(password.utf8)
+      self.init(secret, sasl: [[0] + Array(user.utf8) + [0] + secret])
     case .account(let user, _):
       let token = Array((grant?.token ?? "").utf8)
       let bearer = Array("auth=Bearer ".utf8) + token + [1, 1]
       let escaped = Login.escaped(user)
-      self.init([
-        token, Array("user=\(user)".utf8) + [1] + bearer,
-        Array("n,a=\(escaped),".utf8) + [1] + Array("host=\(host)".utf8) + [1] + Array("port=\(port)".utf8)
-          + [1] + bearer,
-      ])
+      let address = "host=\(host)\u{1}port=\(port)\u{1}"
+      self.init(
+        token,
+        sasl: [
+          Array("user=\(user)\u{1}".utf8) + bearer,
+          Array("n,a=\(escaped),\u{1}\(address)".utf8) + bearer,
+        ])
     }
   }
 

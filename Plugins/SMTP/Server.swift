@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The server a transport speaks to, and how.
 struct Server: Sendable {
   /// How the connection is secured.
@@ -25,6 +27,14 @@ struct Server: Sendable {
 
   /// What libcurl connects to; the path is the EHLO name.
   var url: String { "\(security == .tls ? "smtps" : "smtp")://\(name)/\(ehlo)" }
+
+  /// The setting that names a file or directory of authorities which isn't there, with its path.
+  var missingTrust: String? {
+    for (key, path) in [("ca_file", certificateFile), ("ca_directory", certificateDirectory)] {
+      if let path, access(path, F_OK) != 0 { return "\"\(key)\" \(path)" }
+    }
+    return nil
+  }
 
   /// Whether the host is this machine by its very name: libcurl gives `localhost` no other address.
   var isLoopback: Bool {

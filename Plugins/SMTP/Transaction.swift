@@ -61,11 +61,11 @@ struct Transaction {
     buffer.removeAll()
     if resetFirst {
       buffer.append("RSET\r\n")
+      transcript.mailPosition = 1
       try ask(dialogue, buffer)
+      guard !transcript.isOutOfStep, dialogue.reader.replies.last?.isSuccess == true else { return }
       // Its reply isn't one of the transaction's.
-      guard dialogue.reader.replies.last?.isSuccess == true, !dialogue.reader.hasRest else {
-        throw .closed("the server refused RSET")
-      }
+      transcript.mailPosition = 0
       dialogue.reader.reset()
       buffer.removeAll()
     }
@@ -91,9 +91,24 @@ struct Transaction {
   private mutating func ask(_ dialogue: Dialogue, _ buffer: CommandBuffer) throws(Breach) {
     let count = dialogue.reader.replies.count + 1
     dialogue.reader.awaited = count
+    guard try isQuiet(dialogue) else { return }
     try dialogue.send(buffer.octets, stop: Self.endsAll)
     try dialogue.awaitReplies(count)
     transcript.isOutOfStep = dialogue.reader.replies.count > count || dialogue.reader.hasRest
+  }
+
+  /// Whether nothing has come since the last reply: it would pass for the answer to what goes out next.
+  private mutating func isQuiet(_ dialogue: Dialogue) throws(Breach) -> Bool {
+    let before = dialogue.reader.replies.last?.code
+    guard try dialogue.readAvailable() else { return true }
+    // Whoever takes 354 back has refused the octets.
+    if before == 354, dialogue.reader.replies.count == dialogue.reader.awaited, !dialogue.reader.hasRest,
+      dialogue.reader.replies.last?.isRefusal == true
+    {
+      throw .refused
+    }
+    transcript.isOutOfStep = true
+    return false
   }
 
   /// The second flight: BDAT with the octets; or, once 354 has come, the octets with their dots doubled.
@@ -101,6 +116,7 @@ struct Transaction {
     buffer.removeAll()
     let known = dialogue.reader.replies.count
     dialogue.reader.awaited = known + 1
+    guard try isQuiet(dialogue) else { return }
     if transcript.manner.chunking {
       try sendChunk(dialogue, buffer)
     } else {

@@ -94,7 +94,7 @@ struct Transcript {
     // Replies that contradict each other: somebody may have got the mail.
     let isContradiction =
       isHandedOver && final?.isSuccess == true
-      && (!mail.isSuccess || answers.contains { !$0.isSuccess && !$0.isRefusal })
+      && (!mail.isSuccess || !hasAccepted || answers.contains { !$0.isSuccess && !$0.isRefusal })
     guard !isContradiction else {
       conclusion.isSound = false
       return decideAll(
@@ -130,9 +130,12 @@ struct Transcript {
       if answer.isSuccess {
         conclusion.fates.append((index, octetsFate))
       } else if answer.isRefusal {
-        if Judgement.isOneTooMany(answer) { surplus.append(index) }
-        conclusion.fates.append(
-          (index, Fate(Judgement.outcome(of: answer, at: .recipient), reader.text(answer))))
+        let words = reader.text(answer)
+        let isOneTooMany = Judgement.isOneTooMany(answer, words)
+        if isOneTooMany { surplus.append(index) }
+        // Nothing is wrong with the address, whatever the code says.
+        let outcome = isOneTooMany ? .deferred : Judgement.outcome(of: answer, at: .recipient)
+        conclusion.fates.append((index, Fate(outcome, words)))
       } else {
         conclusion.isSound = false
         conclusion.fates.append((index, Fate(undecided, reader.text(answer))))

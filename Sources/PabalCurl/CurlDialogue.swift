@@ -17,7 +17,7 @@ extension CurlHandle {
   /// Hands octets over and returns how many were taken; `nil`: none now, wait and offer the same again.
   public func send(_ octets: UnsafeRawBufferPointer) throws(CurlFailure) -> Int? {
     var taken = 0
-    let code = curl_easy_send(handle, octets.baseAddress, octets.count, &taken)
+    let code = pabal_curl_send(handle, octets.baseAddress, octets.count, &taken)
     if code == CURLE_OK { return taken }
     if code == CURLE_AGAIN { return nil }
     throw failure(code)
@@ -26,7 +26,7 @@ extension CurlHandle {
   /// Reads what has come and returns how much; 0: the peer has closed; `nil`: nothing has come.
   public func receive(into buffer: UnsafeMutableRawBufferPointer) throws(CurlFailure) -> Int? {
     var count = 0
-    let code = curl_easy_recv(handle, buffer.baseAddress, buffer.count, &count)
+    let code = pabal_curl_receive(handle, buffer.baseAddress, buffer.count, &count)
     if code == CURLE_OK { return count }
     if code == CURLE_AGAIN { return nil }
     throw failure(code)

@@ -19,7 +19,7 @@ public struct CurlFailure: Error, Sendable, Hashable, CustomStringConvertible {
 
   init(_ code: CURLcode, detail: String = "", certificate: Int = 0) {
     self.code = Code(rawValue: code.rawValue)
-    self.detail = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
+    self.detail = detail.isEmpty ? String(cString: pabal_curl_error_text(code)) : detail
     self.certificate = certificate
   }
 

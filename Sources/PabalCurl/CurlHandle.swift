@@ -23,7 +23,7 @@ public final class CurlHandle {
 
   /// A handle that speaks only `protocols`, libcurl's names with commas between: `"smtp,smtps"`.
   public init(protocols: String) throws(CurlFailure) {
-    guard Self.isReady, let handle = curl_easy_init() else { throw CurlFailure(CURLE_FAILED_INIT) }
+    guard Self.isReady, let handle = pabal_curl_init() else { throw CurlFailure(CURLE_FAILED_INIT) }
     self.handle = handle
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
     errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -47,8 +47,8 @@ public final class CurlHandle {
   }
 
   deinit {
-    curl_easy_cleanup(handle)
-    curl_slist_free_all(headers)
+    pabal_curl_cleanup(handle)
+    pabal_curl_list_free(headers)
     errorText.deallocate()
   }
 
@@ -90,14 +90,14 @@ public final class CurlHandle {
     var list: UnsafeMutablePointer<curl_slist>?
     for line in lines {
       let isSound = !line.utf8.contains { $0 == 0 || $0 == 10 || $0 == 13 }
-      guard isSound, let longer = curl_slist_append(list, line) else {
-        curl_slist_free_all(list)
+      guard isSound, let longer = pabal_curl_list_append(list, line) else {
+        pabal_curl_list_free(list)
         throw CurlFailure(isSound ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT)
       }
       list = longer
     }
     let code = pabal_curl_set_list(handle, CURLOPT_HTTPHEADER, list)
-    curl_slist_free_all(headers)
+    pabal_curl_list_free(headers)
     headers = list
     try check(code)
   }
@@ -144,7 +144,7 @@ public final class CurlHandle {
   private func attempt() throws(CurlFailure) {
     errorText.pointee = 0
     socket = -1
-    try check(curl_easy_perform(handle))
+    try check(pabal_curl_perform(handle))
     _ = pabal_curl_get_socket(handle, &socket)
   }
 

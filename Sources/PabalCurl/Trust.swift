@@ -14,7 +14,7 @@ enum SystemTrust {
   /// The directory of hashed certificates, if it holds any: a connection then reads the one or two it needs
   /// (3 to 7 ms), not the whole bundle (40 ms with Debian's).
   static let hashedDirectory: String? = {
-    guard let name = pabal_curl_version().pointee.capath else { return nil }
+    guard let name = pabal_curl_version()?.pointee.capath else { return nil }
     guard let directory = opendir(name) else { return nil }
     defer { closedir(directory) }
     while let entry = readdir(directory) {
@@ -29,5 +29,5 @@ enum SystemTrust {
   }()
 
   /// The bundle, if libcurl knows one.
-  static let bundle: String? = pabal_curl_version().pointee.cainfo.map { String(cString: $0) }
+  static let bundle: String? = pabal_curl_version()?.pointee.cainfo.map { String(cString: $0) }
 }

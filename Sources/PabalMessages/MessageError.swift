@@ -16,6 +16,11 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The message is in none of the languages asked for, nor in the default one.
   case noLanguage(message: String, has: [String])
 
+  /// The same as errors to mend.
+  var diagnostics: [Diagnostic] {
+    if case .broken(_, let diagnostics) = self { diagnostics } else { [Diagnostic(description)] }
+  }
+
   /// One sentence for a person: what is wrong and what to do next; for `broken`, one line for each error.
   public var description: String {
     switch self {

@@ -7,9 +7,10 @@ internal import Synchronization
 /// was one, goes on being rendered. Files are looked at once a second at most, and only when a message is asked
 /// for.
 public final class MessageStore: Sendable {
-  private let directory: MessagesDirectory
+  let directory: MessagesDirectory
   private let language: String
   private let variables: [String: String]
+  private let variablePlaces: [String: SettingPlace]
   private let now: @Sendable () -> ContinuousClock.Instant
   private let onChange: @Sendable (String, [Diagnostic]) -> Void
   private let state = Mutex(State())
@@ -23,16 +24,19 @@ public final class MessageStore: Sendable {
   ///   - directory: Where `layout.html` and the messages' folders lie.
   ///   - language: The language for those who ask for none that there is, a BCP 47 tag.
   ///   - variables: Values of the whole site by variable, a text's Korean reading as `name.reading`.
+  ///   - variablePlaces: Where each of `variables` is written, for the errors about it.
   ///   - now: The clock.
   ///   - onChange: Told a message's name and all that is wrong with it, each time its files were read again.
   public init(
     directory: String, language: String, variables: [String: String] = [:],
+    variablePlaces: [String: SettingPlace] = [:],
     now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now },
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) {
     self.directory = MessagesDirectory(path: directory)
     self.language = language
     self.variables = variables
+    self.variablePlaces = variablePlaces
     self.now = now
     self.onChange = onChange
   }
@@ -81,16 +85,19 @@ public final class MessageStore: Sendable {
         return error.all
       }
     }
+    let misnamed = directory.misnamed()
     for name in all {
       guard directory.holds(name) else {
-        findings.append(Diagnostic(unknown(name).description))
+        findings += misnamed[name].map { [$0] } ?? unknown(name).diagnostics
         continue
       }
       let reading = read(name)
       findings += reading.diagnostics
       if let message = reading.message { languages[name] = message.languages.values.map(\.tag) }
     }
-    if names == nil { findings += checkSite() + missingLanguages(languages) }
+    if names == nil {
+      findings += misnamed.values + directory.strays() + checkSite() + missingLanguages(languages)
+    }
     return MessageStore.sorted(findings)
   }
 
@@ -115,12 +122,15 @@ public final class MessageStore: Sendable {
     var stamps: [MessagesDirectory.Stamp]
   }
 
-  private func load(_ name: String) throws(MessageError) -> CompiledMessage {
+  /// The message as its files are now or, while they hold errors, as they were when they last did not.
+  ///
+  /// `atOnce` looks at the files even if somebody did within the last interval.
+  func load(_ name: String, atOnce: Bool = false) throws(MessageError) -> CompiledMessage {
     let now = self.now()
     // Whoever comes first after the interval looks; all others go on with what there is.
     let (entry, isDue) = state.withLock { state -> (Entry?, Bool) in
       guard let entry = state.entries[name] else { return (nil, true) }
-      let isDue = now - entry.looked >= MessageStore.interval
+      let isDue = atOnce || now - entry.looked >= MessageStore.interval
       if isDue { state.entries[name]?.looked = now }
       return (entry, isDue)
     }
@@ -146,7 +156,12 @@ public final class MessageStore: Sendable {
   }
 
   private func unknown(_ name: String) -> MessageError {
-    .unknownMessage(name, nearest: nearest(to: name, among: (try? directory.names()) ?? []))
+    do throws(Diagnostics) {
+      return .unknownMessage(name, nearest: nearest(to: name, among: try directory.names()))
+    } catch {
+      // Whether there is such a message nobody can tell.
+      return .broken(name, error.all)
+    }
   }
 
   private func read(_ name: String) -> Reading {
@@ -154,7 +169,8 @@ public final class MessageStore: Sendable {
     let stamps = directory.stamps(of: name)
     do throws(Diagnostics) {
       var compiler = MessageCompiler(
-        directory.files(of: name), layout: try layout(), site: variables, defaultLanguage: language)
+        directory.files(of: name), layout: try layout(), site: variables, sitePlaces: variablePlaces,
+        defaultLanguage: language)
       let message = compiler.compile()
       return Reading(
         message: message, diagnostics: MessageStore.sorted(compiler.diagnostics), stamps: stamps)
@@ -182,24 +198,27 @@ public final class MessageStore: Sendable {
   private func checkSite() -> [Diagnostic] {
     var declared: Set<String> = []
     for name in (try? directory.names()) ?? [] {
-      declared.formUnion(DeclarationReader.variableNames(directory.files(of: name)))
+      // What a file that can't be read declares nobody can tell, so that every name may be one of its.
+      guard let names = DeclarationReader.variableNames(directory.files(of: name)) else { return [] }
+      declared.formUnion(names)
     }
     if let layout = try? layout() { declared.formUnion(layout.names.map(\.name)) }
     return variables.keys.sorted().compactMap { key in
       let isReading = key.hasSuffix(MessageValue.readingSuffix)
       let name = isReading ? String(key.dropLast(MessageValue.readingSuffix.count)) : key
       guard !declared.contains(name) else { return nil }
-      return Diagnostic(
+      var finding = (variablePlaces[key] ?? SettingPlace(path: "messages.variables.\(key.shown)")).diagnostic(
         "no message declares {{\(name.shown)}}",
-        cure: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" } ?? "take it out",
-        path: "messages.variables.\(key.shown)", severity: .warning)
+        cure: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" } ?? "take it out")
+      finding.severity = .warning
+      return finding
     }
   }
 
   private func missingLanguages(_ languages: [String: [String]]) -> [Diagnostic] {
     let all = Set(languages.values.joined())
     return languages.sorted { $0.key < $1.key }.flatMap { name, has in
-      all.subtracting(has).sorted().map { missing in
+      all.subtracting(has).sorted().filter { LanguageTag.commonSlip($0) == nil }.map { missing in
         Diagnostic(
           "there is no \(missing).md, and other messages have one",
           cure: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",

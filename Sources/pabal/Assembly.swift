@@ -1,4 +1,5 @@
 import Glibc
+import PabalAccounts
 import PabalCore
 import PabalMessages
 
@@ -8,7 +9,8 @@ struct Assembly {
   let configuration: Configuration
   /// Where plugins are found.
   let loader: PluginLoader
-  private let accounts: Accounts
+  /// The accounts of the configuration.
+  let accounts: Accounts
   private let verbose: Bool
 
   /// Reads the configuration that the options or the environment name.
@@ -20,7 +22,7 @@ struct Assembly {
       throw Failure(.configuration, [error])
     }
     do throws(Diagnostics) {
-      configuration = try Configuration.read(file)
+      configuration = try Configuration.read(file, providers: [TokenProvider()] + oauthProviders())
     } catch {
       throw Failure(.configuration, error.all)
     }

@@ -21,7 +21,8 @@ struct Check: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  private struct Step: Encodable {
+  /// One thing looked at.
+  struct Step: Encodable {
     let part: String
     let name: String
     let ok: Bool
@@ -55,15 +56,14 @@ struct Check: ParsableCommand {
     add(Step("configuration", assembly.configuration.file, ok: true, detail: "in order"), .configuration)
     let chosen =
       transport.isEmpty ? assembly.configuration.transports : try assembly.route(transport)
+    // Before the transports, which then log in with what is found or renewed here.
+    for account in assembly.accounts(of: transport.isEmpty ? nil : chosen) {
+      let (step, status) = examine(account, assembly)
+      add(step, status)
+    }
     for transport in chosen {
       let (step, status) = examine(transport, assembly)
       add(step, status)
-    }
-    if transport.isEmpty {
-      for account in assembly.configuration.accounts {
-        let (step, status) = examine(account, assembly)
-        add(step, status)
-      }
     }
     add(sender(assembly), .configuration)
     if assembly.configuration.messages != nil {
@@ -104,22 +104,6 @@ struct Check: ParsableCommand {
       return (Step("transport", transport.name, ok: true, detail: detail, findings: warnings), .sent)
     } catch {
       return (Step("transport", transport.name, ok: false, findings: error.diagnostics), .configuration)
-    }
-  }
-
-  private func examine(_ account: AccountConfiguration, _ assembly: Assembly) -> (Step, ExitStatus) {
-    do throws(Diagnostic) {
-      let source = try assembly.account(account.name)
-      do throws(AccessTokenProblem) {
-        _ = try source.accessToken(rejected: nil)
-        return (Step("account", account.name, ok: true, detail: "has a token for \(source.user)"), .sent)
-      } catch {
-        let outcome = error.outcome
-        let step = Step("account", account.name, ok: false, outcome: outcome, detail: error.reason)
-        return (step, ExitStatus(outcome))
-      }
-    } catch {
-      return (Step("account", account.name, ok: false, findings: [error]), .configuration)
     }
   }
 

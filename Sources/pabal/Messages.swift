@@ -5,14 +5,15 @@ import PabalMessages
 /// `pabal messages`: the words of every mail.
 struct Messages: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "messages", abstract: "List, render and check the messages.",
+    commandName: "messages", abstract: "List, render, check and preview the messages.",
     discussion: """
       Examples:
         pabal messages list
         pabal messages render verification --language en
         pabal messages lint
+        pabal messages preview --watch
       """,
-    subcommands: [List.self, Render.self, Lint.self])
+    subcommands: [List.self, Render.self, Lint.self, Preview.self])
 }
 
 extension Messages {

@@ -43,13 +43,18 @@ extension Assembly {
         ])
     }
     var variables: [String: String] = [:]
+    var places: [String: SettingPlace] = [:]
     do throws(Diagnostic) {
-      for variable in part.variables { variables[variable.name] = try variable.value.fetch() }
+      for variable in part.variables {
+        variables[variable.name] = try variable.value.fetch()
+        places[variable.name] = variable.value.place
+      }
     } catch {
       throw Failure(.configuration, [error])
     }
     return MessagesPart(
       store: MessageStore(
-        directory: part.directory, language: part.language, variables: variables, onChange: onChange))
+        directory: part.directory, language: part.language, variables: variables, variablePlaces: places,
+        onChange: onChange))
   }
 }

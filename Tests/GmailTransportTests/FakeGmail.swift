@@ -18,6 +18,7 @@ struct Act: Encodable, Sendable {
   var chunked: Bool?
   var `continue`: Bool?
   var drip: Bool?
+  var pause: Double?
   var stall: Bool?
   var parting: Bool?
   var raw: String?

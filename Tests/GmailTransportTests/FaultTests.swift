@@ -45,20 +45,58 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func `an answer cut at any octet is unknown until its status stands, and sent from then on`(
-    resets: Bool
-  ) async throws {
-    // "HTTP/1.1 200 OK\r\n" has 17 octets.
-    let cuts = Array(0...20) + stride(from: 30, through: 400, by: 23)
-    let acts = cuts.map { Act(answer: $0, close: resets ? nil : true, reset: resets) }
-    for (cut, result) in zip(cuts, try await run(acts)) {
-      let verdict = result.ending?.verdict
-      // A reset may overtake what had been written before it.
-      let mayBe: Set<Verdict?> = cut < 17 ? [.unknown] : resets ? [.unknown, .sent] : [.sent]
-      #expect(mayBe.contains(verdict), "\(cut): \(result.ending?.words ?? "")")
-      #expect(result.report.whole == 1)
-      #expect(result.report.taken.count == 1)
+  func `an answer cut at any octet is unknown until the id of the mail has come whole`(resets: Bool)
+    async throws
+  {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
+    let count = answer.utf8.count
+    let cuts = [0, 1, 9, 16, 17, 18, 30, count - 13, count - 12, count - 11, count - 3, count - 2, count]
+    let acts = cuts.map { cut -> Act in
+      var act = Act.raw(answer, close: resets ? nil : true)
+      act.answer = cut
+      act.reset = resets
+      return act
     }
+    for (cut, result) in zip(cuts, try await run(acts)) {
+      // A reset may overtake what had been written before it.
+      let mayBe: Set<Verdict?> = cut < count - 1 ? [.unknown] : resets ? [.unknown, .sent] : [.sent]
+      #expect(mayBe.contains(result.ending?.verdict), "\(cut): \(result.ending?.words ?? "")")
+      #expect(result.report.whole == 1)
+    }
+  }
+
+  @Test func `an id that comes before the mail is through is none of its`() async throws {
+    let early = Act(status: 200, body: "{\"id\":\"a\"}", early: true)
+    let result = try await run([early], .large(16_000_000))[0]
+    #expect(result.ending?.verdict == .deferred())
+    var exchange = Exchange()
+    exchange.status = 200
+    exchange.body = Array("{\"id\":\"a\"}".utf8)
+    for isHandedOver in [false, true] {
+      exchange.isHandedOver = isHandedOver
+      let verdict = try TestMail.small.octets.withUnsafeBytes { octets in
+        let mail = Submission(sender: "a@b.test", recipients: ["bob@example.net"], octets: octets)
+        let service = Service(try Endpoint("https://x.test"))
+        return Judgement.ending(of: exchange, mail, try mail.upload(), service, now: 0).verdict
+      }
+      #expect(verdict == (isHandedOver ? .sent : .deferred()))
+    }
+  }
+
+  @Test func `an answer has to end in time, however it dribbles`() async throws {
+    let result = try await run([Act(drip: true, pause: 0.1)], timeout: 300)[0]
+    #expect(result.ending?.verdict == .unknown)
+    #expect(result.ending?.words.contains("within 300 ms") == true, "\(result.ending?.words ?? "")")
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}"
+    let acts = [8, 9].map { Act.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer) }
+    #expect(try await run(acts).map { $0.ending?.verdict } == [.sent, .unknown])
+  }
+
+  @Test func `an id is found in up to a mebibyte of JSON`() async throws {
+    let acts = [1_000_000, 1 << 20].map { count in
+      Act.status(200, "{\"x\":\"\(String(repeating: "x", count: count))\",\"id\":\"a\"}")
+    }
+    #expect(try await run(acts).map { $0.ending?.verdict } == [.sent, .unknown])
   }
 
   @Test func `a refusal whose reason is lost is deferred`() async throws {
@@ -104,15 +142,18 @@ import Testing
     for (act, result) in zip(acts, try await run(acts)) {
       #expect(result.ending?.verdict == .unknown, "\(act): \(result.ending?.words ?? "")")
     }
-    // The status stands; what follows it is lost.
+    // The status stands, and proves nothing without an id.
     let garbled = [
       "\(head)Content-Length: x\r\n\r\n", "\(head)Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
       "\(head)no field\r\n\r\n", "\(head)Transfer-Encoding: gzip\r\n\r\n",
       "\(head)Transfer-Encoding: chunked\r\n\r\nzz\r\n",
       "\(head)X: \(String(repeating: "x", count: 2_000_000))",
+      "\(head)Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\na\r\n{\"id\":\"a\"}\r\n0\r\n\r\n",
+      "\(head)Transfer-Encoding: chunked\r\n\r\na\r\n{\"id\":\"a\"}\r\nzz\r\n",
+      "\(head)\r\n<!DOCTYPE html><title>Hotel</title>",
     ]
     for result in try await run(garbled.map { .raw($0, close: true) }) {
-      #expect(result.ending?.verdict == .sent)
+      #expect(result.ending?.verdict == .unknown, "\(result.ending?.words ?? "")")
     }
   }
 

@@ -94,6 +94,11 @@ import Testing
     let secure = try open(plain, ["endpoint": "https://localhost:\(plain.port)"])
     defer { secure.close() }
     #expect(secure.check().reply?.contains("speaks https") == true, "\(secure.check().reply ?? "")")
+    // libcurl finds every name below localhost on this machine; the certificate is for localhost only.
+    let named = try open(port, ["endpoint": "https://other.localhost:\(port.port)"])
+    defer { named.close() }
+    #expect(named.check().problem == .held(.transport))
+    #expect(named.check().reply?.contains("for another name") == true, "\(named.check().reply ?? "")")
     #expect(try port.report().begun == 0)
   }
 
@@ -101,7 +106,8 @@ import Testing
     "ftp://x", "gmail.googleapis.com", "http://gmail.googleapis.com", "https://u:p@x", "https://x?y",
     "https://x#y",
     "https://", "https://x:0", "https://x:99999", "https://x:", "https://x y", "https://bücher.example",
-    "http://127.0.0.1.example.com", "https://[::1",
+    "http://127.0.0.1.example.com", "https://[::1", "http://127.+0.0.1", "http://127.0.0.08", "https://x:+1",
+    "http://127.0.0.-0",
   ])
   func `an endpoint that would leak or lead nowhere is refused when opened`(endpoint: String) throws {
     #expect(throws: Diagnostic.self) { try open(try gmail(), ["endpoint": endpoint]) }

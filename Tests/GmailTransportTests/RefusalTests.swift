@@ -33,6 +33,13 @@ struct Row: Sendable, CustomTestStringConvertible {
       .error(400, "failedPrecondition", "Precondition check failed.", name: "FAILED_PRECONDITION"),
       .held(.transport), "mailbox"),
     Row(.error(400, "failedPrecondition", "Mail service not enabled"), .held(.transport)),
+    Row(.error(400, "badRequest", "Mail service not enabled"), .held(.transport), "mailbox"),
+    Row(.error(400, "neverHeardOf", "No such thing"), .rejected, "No such thing"),
+    Row(.error(400, nil, "No such thing"), .rejected),
+    Row(.status(400, "{\"error\":\"invalid_request\"}"), .held(.transport), "endpoint"),
+    Row(.error(403, nil, name: "RESOURCE_EXHAUSTED"), .deferred()),
+    Row(.status(429, headers: ["Retry-After": "86401"]), .deferred(retryAfter: 86_400)),
+    Row(.status(429, headers: ["Retry-After": "99999999999999999999"]), .deferred(retryAfter: 86_400)),
     Row(.status(400, html), .held(.transport), "endpoint"),
     Row(.status(400), .held(.transport), "endpoint"),
     Row(
@@ -138,6 +145,43 @@ struct Row: Sendable, CustomTestStringConvertible {
     #expect(try port.report().whole == 3)
     let telling = try gmail(.error(403, "forbidden", "you said \(TestTokens.first)!"))
     #expect(TestMail.small.ending(try telling.courier())?.words.contains("you said …!") == true)
+  }
+
+  @Test func `no answer shows a token, be it sent, refused before, or before a combining mark`() throws {
+    let token = TestTokens.first
+    let sent = TestMail.small.ending(try gmail(.status(200, "{\"id\":\"a\(token)b\"}")).courier())
+    #expect(sent?.verdict == .sent)
+    #expect(sent?.id == "a…b")
+    #expect(sent?.words == "200 accepted as a…b")
+    let marked = TestMail.small.ending(
+      try gmail(.error(403, "forbidden", "\(token)\u{301}")).courier())
+    #expect(marked?.words.utf8.firstRange(of: token.utf8) == nil)
+    #expect(marked?.words.unicodeScalars.contains("…") == true)
+    let profile = try gmail(.status(200, "{\"emailAddress\":\"\(token)\"}")).courier()
+    #expect(profile.check { _ in token }?.words.hasSuffix("sends as …") == true)
+    let later = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)!")).courier()
+    let ending = TestMail.small.ending(later) { $0 == nil ? token : TestTokens.second }
+    #expect(ending?.words.contains("not …!") == true)
+    let longer = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)x!")).courier()
+    #expect(
+      TestMail.small.ending(longer) { $0 == nil ? token : token + "x" }?.words.contains("not …!") == true)
+  }
+
+  @Test func `what Gmail says is shown on one line, and not without end`() throws {
+    let long = String(repeating: "é", count: 2_000)
+    let told = TestMail.small.ending(
+      try gmail(.error(403, "forbidden", "a\r\nb\u{85}c\u{2028}d\0e\u{1B}[1m\(long)")).courier())
+    #expect(told?.words.hasPrefix("403 forbidden: a  b c d e [1mé") == true)
+    #expect(told.map { (1_023...1_024).contains($0.words.utf8.count) } == true)
+    let sent = TestMail.small.ending(try gmail(.status(200, "{\"id\":\"a\\n\(long)\"}")).courier())
+    #expect(sent?.verdict == .sent)
+    #expect(sent?.id?.hasPrefix("a é") == true)
+    #expect(sent?.id?.utf8.count == 1_024)
+  }
+
+  @Test func `a scope that is too narrow for a check is told by its details alone`() throws {
+    let courier = try gmail(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT")).courier()
+    #expect(courier.check { _ in TestTokens.first }?.verdict == .ready)
   }
 
   @Test func `without a token nothing is asked`() throws {

@@ -85,15 +85,15 @@ import Testing
   @Test(arguments: [
     (
       #""kind":"text","example":"y""#,
-      #"message.json:1:16: error: variables.a: "for" is missing; say what the variable is for"#
+      #"message.json:1:16: error: variables.a: "for" is missing; add "for": "…" and say what the variable is for"#
     ),
     (
       #""for":"x","example":"y""#,
-      #"message.json:1:16: error: variables.a: "kind" is missing; give one of "text", "code", "url", "duration", "time""#
+      #"message.json:1:16: error: variables.a: "kind" is missing; add "kind": with one of "text", "code", "url", "duration", "time""#
     ),
     (
       #""for":"x","kind":"text""#,
-      #"message.json:1:16: error: variables.a: "example" is missing; give a value to show in previews"#
+      #"message.json:1:16: error: variables.a: "example" is missing; add "example": "…", a value to show in previews"#
     ),
     (
       #""for":"x","kind":"texts","example":"y""#,

@@ -21,15 +21,15 @@ import Testing
     ),
     (
       "Subject: {{other}}\n\n가",
-      "test/ko.md:1:10: error: {{other}} is not declared in message.json; declare it there"
+      "test/ko.md:1:10: error: {{other}} is not declared in message.json; declare it there, or use one of {{service}}, {{link}}, {{wait}}"
     ),
     (
       "Subject: x\n\n{{#if x}}가",
-      "test/ko.md:3:1: error: {{#if x}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"
+      "test/ko.md:3:1: error: {{#if x}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n{{{service}}}",
-      "test/ko.md:3:1: error: {{{service}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"
+      "test/ko.md:3:1: error: {{{service}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n가 {{service",
@@ -41,11 +41,11 @@ import Testing
     ),
     (
       "Subject: x\n\n{{}}",
-      "test/ko.md:3:1: error: {{}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"
+      "test/ko.md:3:1: error: {{}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n{{Service}}",
-      "test/ko.md:3:1: error: {{Service}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"
+      "test/ko.md:3:1: error: {{Service}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n가}} 나",
@@ -53,7 +53,7 @@ import Testing
     ),
     (
       "Subject: x\n\n{% if x %}",
-      "test/ko.md:3:1: error: {% is no tag of a message; {{name}} is the only one"
+      "test/ko.md:3:1: error: {% does nothing in a message; variables are written {{name}}; take it out"
     ),
     (
       "Subject: x\n\n가 {service}",
@@ -61,23 +61,23 @@ import Testing
     ),
     (
       "Subject: x\n\n가 <b>굵게</b>\n",
-      "test/ko.md:3:3: error: HTML in Markdown is dropped; write it in Markdown, or the whole part by hand in ko.html"
+      "test/ko.md:3:3: error: <b> is HTML, which is left out of a .md file; write **bold**, [words](https://…) or plain words; a page by hand goes into ko.html"
     ),
     (
       "Subject: x\n\n가\n\n<div>\n굵게\n</div>\n",
-      "test/ko.md:5:1: error: HTML in Markdown is dropped; write it in Markdown, or the whole part by hand in ko.html"
+      "test/ko.md:5:1: error: <div> is HTML, which is left out of a .md file; write **bold**, [words](https://…) or plain words; a page by hand goes into ko.html"
     ),
     (
       "Subject: x\n\n가 **\"나\"**는",
-      "test/ko.md:3:3: error: ** that makes nothing bold; put quotes and brackets outside of **…**, with no blank just inside"
+      "test/ko.md:3:3: error: ** would be shown as two stars and makes nothing bold; put quotes and brackets outside of the stars, \"**words**\", and no blank just inside"
     ),
     (
       "Subject: x\n\n첫 줄 {{service}} **굵게**\n둘째 ** 줄",
-      "test/ko.md:4:4: error: ** that makes nothing bold; put quotes and brackets outside of **…**, with no blank just inside"
+      "test/ko.md:4:4: error: ** would be shown as two stars and makes nothing bold; put quotes and brackets outside of the stars, \"**words**\", and no blank just inside"
     ),
     (
       "Subject: x\n\n- 첫 줄\n\n  {{service}} **(나)**를",
-      "test/ko.md:5:15: error: ** that makes nothing bold; put quotes and brackets outside of **…**, with no blank just inside"
+      "test/ko.md:5:15: error: ** would be shown as two stars and makes nothing bold; put quotes and brackets outside of the stars, \"**words**\", and no blank just inside"
     ),
     (
       "Subject: **x**\n\n가",
@@ -161,7 +161,7 @@ import Testing
     ),
     (
       "Subject: x\n본문이 바로 옵니다",
-      "test/ko.md:2:1: error: not a header line, and no blank line before it; put a blank line between the header lines and the text"
+      "test/ko.md:2:1: error: the text begins without a blank line before it; put a blank line between Subject: or Preview: and the text"
     ),
     (
       "Subject: x\n\n",
@@ -179,7 +179,7 @@ import Testing
   @Test(arguments: [
     "Subject: x\n\n\\*\\* 별표 **굵게**", "Subject: x\n\n**굵게** \\*\\*", "Subject: x\n\n2 * 3 * 4",
     "Subject: x\n\n`**`", "Subject: x\n\n{ {x} }",
-    "Subject: x\n\n{{service}}은하수", "Subject: x\n\n{{service}}이 메일", "Subject: x\n\n이(가) 뭐죠? (이)라",
+    "Subject: x\n\n{{service}}은하수", "Subject: x\n\n{{service}}이 메일", "Subject: x\n\n\"이(가)\" 뭐죠? (이)라",
     "Subject: x\n\n[말](https://example.com/{{service}})", "Subject: x\n\n[말]({{link}}/x)",
     "Subject: x\n\n<https://a.example>",
     "Subject: x\n\n- a\n  - b", "Subject: \(String(repeating: "가", count: 60))\n\n가", "Subject: x\n\n<주의> 말",
@@ -196,8 +196,9 @@ import Testing
     workshop.files["en.md"] = "Subject: x\n\n{{c}} **\"y\"**z"
     workshop.json = #"{"lane": "cod", "variables": {"service": {"kind": "txt"}}, "x": 1}"#
     let findings = workshop.findings
-    for part in ["Subjet", "{{a}}", "{{b}}", "HTML in", "{{c}}", "** that", "\"cod\"", "\"txt\"", "no \"x\""]
-    {
+    for part in [
+      "Subjet", "{{a}}", "{{b}}", "is HTML", "{{c}}", "** would", "\"cod\"", "\"txt\"", "no \"x\"",
+    ] {
       #expect(findings.contains { $0.contains(part) }, "\(part) in \(findings)")
     }
   }
@@ -206,24 +207,76 @@ import Testing
     let error = #expect(throws: Diagnostics.self) {
       try SourceText(Array("Subject: x\n\n가".utf8) + [0xFF, 0x41], file: "ko.md")
     }
-    #expect(error?.description == "ko.md:3:2: error: not UTF-8; save the file as UTF-8")
+    #expect(
+      error?.description
+        == "ko.md:3:2: error: from here on it is not UTF-8; save the file again with the encoding UTF-8")
   }
 
   @Test func `the code must stand in both parts`() {
     var workshop = Workshop("가", variables: [("code", "code", "123456")])
     #expect(
       workshop.findings.filter { $0.contains("error") } == [
-        "test/ko.md: error: the text does not show {{code}}; put `{{code}}` in it",
-        "test/ko.md: error: the HTML does not show {{code}}; put `{{code}}` in it",
+        "test/ko.md:3:1: error: the mail does not show {{code}}, so its reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
       ])
     workshop = Workshop("`{{code}}`", variables: [("code", "code", "123456")])
     workshop.files["ko.txt"] = "가"
     #expect(
-      workshop.findings == ["test/ko.txt: error: the text does not show {{code}}; put `{{code}}` in it"])
+      workshop.findings == [
+        "test/ko.txt:1:1: error: the text does not show {{code}}, so its reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
+      ])
     workshop.files["ko.txt"] = nil
     workshop.files["ko.html"] = "<p>가</p>"
     #expect(
-      workshop.findings == ["test/ko.html: error: the HTML does not show {{code}}; put `{{code}}` in it"])
+      workshop.findings == [
+        "test/ko.html:1:1: error: the HTML does not show {{code}}, so its reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
+      ])
+  }
+
+  @Test func `an error in one file hides none in another`() {
+    var workshop = Workshop("{{nme}}", variables: [("code", "code", "123456"), ("name", "text", "x")])
+    workshop.files["en.md"] = "Subject: {{nme}}\n\n`{{code}}`\n"
+    let files = workshop.findings.filter { $0.contains("does not show") || $0.contains("nme") }
+    #expect(
+      files.map { $0.prefix { $0 != " " } } == ["test/en.md:1:10:", "test/ko.md:3:1:", "test/ko.md:3:1:"])
+  }
+
+  @Test func `a misspelt code is told once, not as a code that is missing, too`() {
+    let workshop = Workshop("`{{cdoe}}`", variables: [("code", "code", "123456")])
+    #expect(
+      workshop.findings == [
+        "test/ko.md:3:2: error: {{cdoe}} is not declared in message.json; did you mean {{code}}?"
+      ])
+  }
+
+  @Test(arguments: [
+    #"{ "variables": { "service": { "for": "x", "kind": "text" "example": "y" } } }"#,
+    #"{ "variables": { "service": { "for": "x", "kind": "txt", "example": "y" } } }"#,
+    #"{ "variables": { "service": { "for": "x", "kind": "url", "example": "y" } } }"#,
+  ])
+  func `a declaration that can't be read is one error, not one wherever its variable stands`(json: String) {
+    var workshop = Workshop("{{service}} [x]({{service}}) {{service}}")
+    workshop.json = json
+    #expect(workshop.findings.count == 1)
+    #expect(workshop.findings.first?.hasPrefix("test/message.json:1:") == true)
+  }
+
+  @Test func `a place that stands only in a comment of the layout is none`() {
+    var workshop = Workshop("{{service}}")
+    workshop.layout = "<!-- {{content}} goes here --><p>{{subject}}</p>"
+    #expect(
+      workshop.findings == [
+        "layout.html:1:1: error: there is no {{content}}; put it where the text belongs"
+      ])
+  }
+
+  @Test(arguments: [("kr", "Korean", "ko"), ("kor", "Korean", "ko"), ("jp", "Japanese", "ja")])
+  func `a country's code is no language's`(written: String, language: String, tag: String) {
+    var workshop = Workshop("{{service}}")
+    workshop.files["\(written).md"] = "Subject: x\n\n{{service}}\n"
+    #expect(
+      workshop.findings == [
+        "test/\(written).md: warning: \(written) is not how \(language) is written here; name it \(tag).md"
+      ])
   }
 
   @Test func `a part by hand shows what the Markdown shows`() {
@@ -231,7 +284,7 @@ import Testing
     workshop.files["ko.txt"] = "가"
     #expect(
       workshop.findings == [
-        "test/ko.txt: warning: {{service}} is missing here and stands in ko.md; put it in, so that both tell the same"
+        "test/ko.txt:1:1: warning: {{service}} is missing here and stands in ko.md; put it in, so that both tell the same"
       ])
   }
 
@@ -273,7 +326,7 @@ import Testing
       "<p>{{content}}</p><p>{{servic}}</p>",
       "layout.html:1:22: error: {{servic}} is no place of a layout, no value of the site, and not declared in test/message.json; did you mean {{service}}?"
     ),
-    ("<p>{{subject}}</p>", "layout.html: error: there is no {{content}}; put it where the text belongs"),
+    ("<p>{{subject}}</p>", "layout.html:1:1: error: there is no {{content}}; put it where the text belongs"),
     (
       "{{content}}<style>p{color:{{service}}}</style>",
       "layout.html:1:27: error: a variable in a <style>; move it into the text or a quoted attribute"
@@ -336,7 +389,7 @@ import Testing
     ("{{content}}<!-- x", "layout.html:1:12: error: a comment that is never closed; write -->"),
     (
       "{{content}}{{#x}}",
-      "layout.html:1:12: error: {{#x}} is no tag of a message; {{name}} is the only one, a name being small letters, digits and _"
+      "layout.html:1:12: error: {{#x}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
     ),
   ])
   func `each mistake in a layout is told with its place and its cure`(layout: String, finding: String) {

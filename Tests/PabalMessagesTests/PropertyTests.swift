@@ -24,6 +24,7 @@ import Testing
     "```\n", "    ", "https://a.example/", "<https://a.example/", "[x]: ", "\"", "'", "(", "가", "파발", "x",
     " ", "{{", "}}",
     "{", "}", "{%", "\t", "🚀", "<!-- ", "-->",
+    "~~", "\\~", "|", "\n|---|:-:|\n", " 은(는)", "이라/라", "(이)예요", "/",
   ]
 
   private static func holdsPlaceholder(_ text: String) -> Bool {

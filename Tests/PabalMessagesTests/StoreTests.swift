@@ -40,10 +40,12 @@ import Testing
 
     var changes: [String] { told.withLock { $0 } }
 
-    func store(variables: [String: String] = [:]) -> MessageStore {
+    func store(
+      variables: [String: String] = [:], variablePlaces: [String: SettingPlace] = [:]
+    ) -> MessageStore {
       let start = ContinuousClock.now
       return MessageStore(
-        directory: root, language: "ko", variables: variables,
+        directory: root, language: "ko", variables: variables, variablePlaces: variablePlaces,
         now: { start + .seconds(self.seconds.withLock { $0 }) },
         onChange: { name, diagnostics in
           self.told.withLock { $0.append("\(name): \(diagnostics.count)") }
@@ -55,6 +57,39 @@ import Testing
     -> String
   {
     try store.render(name, languages: languages, values: ["service": "파발"]).text
+  }
+
+  @Test func `what lies beside the messages as if it were one is told`() throws {
+    let desk = try Desk()
+    try desk.write("환영/ko.md", "Subject: x\n\ny\n")
+    try desk.write("ko.md", "Subject: x\n\ny\n")
+    try desk.write("README.md", "words about words")
+    try desk.write(".git/config", "")
+    let findings = desk.store().lint().map { $0.description.replacing(desk.root + "/", with: "") }
+    #expect(
+      findings == [
+        "ko.md: warning: stands in no message's folder, so nobody reads it; move it into the folder of its message",
+        "환영: warning: not the name of a message, so nobody finds it; use small letters a to z, digits and -, 64 at most, such as welcome",
+      ])
+  }
+
+  @Test func `a preview keeps the last good words, and sees an edit at once`() throws {
+    let desk = try Desk()
+    let store = desk.store(variables: ["service": "가게"])
+    let stamp = store.filesStamp
+    #expect(store.filesStamp == stamp)
+    let first = store.preview()
+    #expect(first.problems == [])
+    #expect(first.messages.first?.views.map(\.text).contains("가게는 안녕.\n") == true)
+    try desk.write("hello/ko.md", "Subject: 안녕\n\n{{servcie}}은(는) 안녕.\n")
+    #expect(store.filesStamp != stamp)
+    let second = store.preview()
+    #expect(second.messages == first.messages)
+    #expect(second.problems.count == 1)
+    try desk.write("hello/ko.md", "Subject: 안녕\nPreview: {{service}}의 말\n\n{{service}}은(는) 또 안녕.\n")
+    let third = try #require(store.preview().messages.first?.views.last { $0.sample == .examples })
+    #expect(third.text == "가게는 또 안녕.\n")
+    #expect(third.previewLine == "가게의 말")
   }
 
   @Test func `a message carries everything its mail needs`() throws {
@@ -242,14 +277,14 @@ import Testing
     #expect(
       findings.map { $0.description.replacingOccurrences(of: desk.root, with: "M") } == [
         "warning: messages.variables.servcie: no message declares {{servcie}}; did you mean \"service\"?",
-        "M/bye/notes.doc: warning: neither message.json nor a language's .md, .html or .txt; name it by its language, such as ko.md, or take it out",
+        "M/bye/notes.doc: warning: neither message.json nor a language's .md, .html or .txt, so nobody reads it; name it by its language, such as ko.md, or take it out",
         "M/hello/ko.md: error: the same language as KO.md; keep one of them",
       ])
     try desk.remove("hello/KO.md")
     #expect(
       desk.store().lint(["bye", "hullo"]).map(\.what) == [
         "there is no message \"hullo\"; did you mean \"hello\"?",
-        "neither message.json nor a language's .md, .html or .txt",
+        "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
       ])
     try desk.remove("bye/notes.doc")
     #expect(

@@ -18,6 +18,8 @@ public struct ChildProcess: Sendable {
     _ program: String, _ arguments: [String] = [], input: [UInt8] = [],
     environment: [String: String?] = [:], directory: String? = nil
   ) throws -> ChildProcess {
+    // A test sets these for a moment, to prove that Pabal does not look; nobody else's child should.
+    let proxies: Set = ["http_proxy", "all_proxy", "ALL_PROXY"]
     // Files, not pipes: nobody has to read while the child writes.
     let folder = try TemporaryDirectory()
     let files = ["in", "out", "err"].map { "\(folder.path)/\($0)" }
@@ -28,7 +30,7 @@ public struct ChildProcess: Sendable {
     process.environment = ProcessInfo.processInfo.environment.merging(environment.compactMapValues { $0 }) {
       $1
     }
-    .filter { environment[$0.key] != .some(nil) }
+    .filter { environment[$0.key] != .some(nil) && !proxies.contains($0.key) }
     if let directory { process.currentDirectoryURL = URL(filePath: directory) }
     process.standardInput = try FileHandle(forReadingFrom: URL(filePath: files[0]))
     process.standardOutput = try FileHandle(forWritingTo: URL(filePath: files[1]))

@@ -68,7 +68,18 @@ import Testing
         good, ["account": "a", "ca_file": authority.expired], PABAL_HELD,
         ["not to be trusted", "\"ca_file\""]
       ),
-      (good, ["account": "a", "ca_file": "/nowhere"], PABAL_HELD, ["can't be read", "\"ca_file\""]),
+      (
+        good, ["account": "a", "ca_file": "/nowhere"], PABAL_HELD,
+        ["can't be read", "\"ca_file\" /nowhere is missing"]
+      ),
+      (
+        good, ["account": "a", "ca_file": authority.expired, "ca_directory": "/nowhere"], PABAL_HELD,
+        ["\"ca_directory\" /nowhere is missing"]
+      ),
+      (
+        try hostile(["greeting": .octets(Array("hello there\r\n".utf8))]), ["account": "a"], PABAL_DEFERRED,
+        ["does not speak SMTP"]
+      ),
       (expired, ["account": "a"], PABAL_HELD, ["out of date"]),
       (foreign, ["account": "a"], PABAL_HELD, ["another name", "\"host\""]),
       (startTLS, ["account": "a", "security": "tls"], PABAL_DEFERRED, ["\"starttls\""]),
@@ -88,6 +99,15 @@ import Testing
       let found = check(port, values, tokens: [TestMail.grant.token, TestMail.grant.token])
       #expect(Int(found.outcome) == outcome, "\(values): \(found.words)")
       for word in words { #expect(found.words.contains(word), "\(found.words)") }
+    }
+  }
+
+  @Test func `a host is written without its port`() {
+    for host in ["localhost:465", "smtp.example.test:465", "smtp:465:1"] {
+      #expect(PluginHost.open(["host": host]).contains("without a port"), "\(host)")
+    }
+    for host in ["localhost", "::1", "2001:db8::25"] {
+      #expect(PluginHost.open(["host": host]) == "", "\(host)")
     }
   }
 

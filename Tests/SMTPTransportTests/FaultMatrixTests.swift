@@ -69,7 +69,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
     Fault(place: "final", act: .reply("535 5.7.8 who are you"), outcome: .held(.transport)),
     Fault(
       place: "final", act: .reply("550 5.4.5 Daily user sending limit exceeded"), outcome: .held(.transport)),
-    Fault(place: "final", act: .reply("552 5.2.3 larger than allowed"), outcome: .rejected),
+    Fault(place: "final", act: .reply("552 5.2.3 larger than allowed"), outcome: .unsuited),
     Fault(place: "final", act: .reply("554 5.6.0 bad content"), outcome: .rejected),
     Fault(place: "final", act: .reply("550 5.7.26 unauthenticated"), outcome: .rejected),
     Fault(place: "final", act: .reply("251 2.0.0 as good as ok"), outcome: .sent),

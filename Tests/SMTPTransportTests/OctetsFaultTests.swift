@@ -37,8 +37,10 @@ import Testing
         default: .unknown
         }
       // A reset may overtake the reply before it; then nothing decides.
+      // One that ends straight after 354 may be seen to before an octet has left.
       #expect(
-        outcomes == [expected] || act.reply != nil && outcomes == [.unknown],
+        outcomes == [expected] || act.reply != nil && outcomes == [.unknown]
+          || act.after == 0 && !missing.isEmpty && outcomes == [.deferred],
         "\(act) at \(act.after ?? 0): \(outcomes ?? [])")
       #expect(report.taken.isEmpty)
     }

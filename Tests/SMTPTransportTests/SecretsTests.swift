@@ -55,6 +55,30 @@ import Testing
     #expect(Redaction().hide("anything") == "anything")
   }
 
+  @Test func `only the secret is hidden, in whatever base64 it stands`() {
+    let login = Login.account(user: "alice@example.test", mechanism: .xoauth2)
+    let redaction = Redaction(
+      login, Grant(token: Self.token, expiresIn: nil), host: "smtp.example.test", port: 465)
+    let innocent =
+      "250 2.0.0 <4711@example.test> alice@example.test at smtp.example.test host=smtp.example.test auth=Bearer "
+    #expect(redaction.hide(innocent) == innocent)
+    for lead in ["", "x", "xy"] {
+      let hidden = redaction.hide("535 " + Self.base64("\(lead)\(Self.token)tail"))
+      #expect(
+        hidden.contains("***") && !hidden.contains(Self.base64("\(lead)\(Self.token)").dropFirst(4).prefix(8))
+      )
+    }
+  }
+
+  @Test func `a token that base64 had covered stays here`() throws {
+    let challenge = Self.base64("{\"status\":\"secretTokenOfLetters0123456789\"}")
+    let port = try hostile(["auth": .reply("334 \(challenge)")])
+    let grant = Grant(token: "secretTokenOfLetters0123456789", expiresIn: nil)
+    let fates = TestMail.small.fates(port.courier(), tokens: { _ in grant })
+    #expect(fates?.map(\.outcome) == [.held(.transport)])
+    #expect(fates?.first?.words.contains("secretTo") == false, "\(fates?.first?.words ?? "")")
+  }
+
   @Test func `neither a grant nor a server prints its secret`() {
     let grant = Grant(token: Self.token, expiresIn: 1)
     #expect(!"\(grant)".contains("secret") && !String(reflecting: grant).contains("secret"))

@@ -11,7 +11,8 @@ SCRIPT: "tokens" {TOKEN: [SCOPE, ...]} (absent: any token, every scope), "plain"
 
 An ACT bends one request: {"status": N, "body": TEXT, "headers": {...}} answers so; {"request": N} reads only N
 octets and {"answer": N} writes only N, each then with "close" or "reset" (true); "early" answers before the body is
-read, "chunked" in chunks, "continue" after 100 Continue, "drip": octets of the answer one by one, "stall" never,
+read, "chunked" in chunks, "continue" after 100 Continue, "drip": octets of the answer one by one
+("pause" seconds apart), "stall" never,
 "parting" closes after the answer without saying so, "raw": BASE64 answers with these octets.
 """
 import base64
@@ -26,6 +27,7 @@ import ssl
 import struct
 import sys
 import threading
+import time
 import urllib.parse
 
 LARGEST = 36_700_160  # the discovery document: mediaUpload.maxSize
@@ -254,6 +256,7 @@ class Connection:
         if act.get("drip"):
             for i in range(len(octets)):
                 self.socket.sendall(octets[i:i + 1])
+                time.sleep(act.get("pause", 0))
         else:
             self.socket.sendall(octets)
         if cut is not None:

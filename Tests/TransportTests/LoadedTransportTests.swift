@@ -129,7 +129,10 @@ import Testing
     #expect(transport.attempt(try Mail.sample()).outcome == .deferred())
   }
 
-  @Test(arguments: [("ready", nil), ("sent", Outcome.unknown), ("held:transport", Outcome.held(.transport)), ("none", Outcome.unknown)])
+  @Test(arguments: [
+    ("ready", nil), ("sent", Outcome.unknown), ("held:transport", Outcome.held(.transport)),
+    ("none", Outcome.unknown),
+  ])
   func `check tells what a mail would get`(act: String, problem: Outcome?) throws {
     let transport = try faulty(act)
     defer { transport.close() }

@@ -38,6 +38,11 @@ enum Judgement {
 
   private static let any = 300...599
 
+  /// The row that comes before every reason: Gmail says it with more than one.
+  private static let noMailbox = Row(
+    400...400, words: "Mail service not enabled", .held,
+    "the account has no Gmail mailbox; let the administrator switch Gmail on, or take another account")
+
   /// The rows in the order in which they are tried, for each of a refusal's reasons in turn.
   static let byReason: [Row] = [
     // status   reason                                              words            kind
@@ -46,7 +51,10 @@ enum Judgement {
       reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"],
       words: "(Mail sending)", .held,
       "the mailbox has reached its sending limit for a day, which counts for the web and SMTP too"),
-    Row(any, reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"], .deferred),
+    Row(
+      any,
+      reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"],
+      .deferred),
     Row(
       any, reasons: ["dailyLimitExceeded", "quotaExceeded"], .held,
       "the Google Cloud project has used its quota up; raise it in the console, or wait until it is renewed"),
@@ -89,10 +97,12 @@ enum Judgement {
 
   /// The row that decides.
   static func row(for refusal: Refusal) -> Row? {
+    if fits(noMailbox, refusal) { return noMailbox }
     for reason in refusal.reasons {
       let row = byReason.first { fits($0, refusal) && $0.reasons?.contains(reason) == true }
       if let row { return row }
     }
+    if refusal.status == 400, refusal.isGoogle { return Row(400...400, .rejected) }
     return byStatus.first { fits($0, refusal) }
   }
 
@@ -127,16 +137,24 @@ enum Judgement {
   }
 
   private static func success(_ exchange: Exchange, _ upload: Upload, _ service: Service) -> Ending {
-    if let id = JSONText(exchange.body)?["id"]?.string, !id.isEmpty {
+    guard exchange.isHandedOver else {
+      return Ending(
+        .deferred(),
+        "\(service.endpoint.name) answers \(exchange.status ?? 0) before it can have read the mail; is \"endpoint\" Gmail's?"
+      )
+    }
+    // A text that broke off is no JSON; framing that contradicts itself may have made one up.
+    if exchange.failure != .garbled, let id = JSONText(exchange.body)?["id"]?.string, !id.isEmpty {
       let note = upload.hasOtherSender ? "; bounces go to the account, the API takes no other sender" : ""
       return Ending(.sent, "200 accepted as \(id)\(note)", id: id)
     }
-    if let failure = exchange.failure, exchange.status == 200, exchange.isHandedOver {
+    if let failure = exchange.failure {
       return Ending(
-        .sent, "200 accepted; the rest of the answer is lost: \(NetworkFailure.words(failure, service))")
+        .unknown,
+        "\(exchange.status ?? 0), but the answer is not whole: \(NetworkFailure.words(failure, service))")
     }
     return Ending(
-      exchange.isHandedOver ? .unknown : .deferred(),
+      .unknown,
       "\(service.endpoint.name) answers \(exchange.status ?? 0) without an id of the mail; is \"endpoint\" Gmail's?"
     )
   }

@@ -50,14 +50,17 @@ enum NetworkFailure {
     case .unconnected(let reason): "there was no connection to \(name) (\(reason))"
     case .broken(let detail): "the connection to \(name) broke (\(detail))"
     case .silent: "\(name) was silent for \(service.timeout) ms"
+    case .slow: "\(name) did not bring its answer to an end within \(service.timeout) ms"
     case .garbled: "\(name) answered with something that is no HTTP"
     }
   }
 
-  private static func distrust(_ failure: CurlFailure, _ name: String) -> String {
-    // OpenSSL's X509_V_ERR_…: 62 another name, 10 expired, 9 not yet valid.
+  static func distrust(_ failure: CurlFailure, _ name: String) -> String {
+    // OpenSSL's X509_V_ERR_…: 62 another name, 10 expired, 9 not yet valid. libcurl compares names itself, and
+    // then tells it in words only.
     switch failure.certificate {
-    case 0 where failure.detail.contains("name"), 62:
+    case 62,
+      _ where failure.code == .untrusted && failure.detail.contains("subject name"):
       "\(name) shows a certificate for another name (\(failure)); \"endpoint\" must have the name in it"
     case 9, 10:
       "the certificate of \(name) is out of date (\(failure)); it has to be renewed, or this machine's clock is wrong"

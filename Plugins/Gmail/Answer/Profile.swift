@@ -18,7 +18,8 @@ enum Profile {
     }
     let refusal = Refusal(status: status, body: exchange.body)
     // gmail.send alone opens no question at all, and it is all that sending needs.
-    if status == 403, refusal.reasons.contains("insufficientPermissions") {
+    let narrow: Set = ["insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"]
+    if status == 403, !narrow.isDisjoint(with: refusal.reasons) {
       return Ending(
         .ready, "reached \(name), the token is accepted; its scope does not show whose mailbox it is")
     }

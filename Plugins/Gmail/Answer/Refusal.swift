@@ -5,6 +5,8 @@ struct Refusal: Equatable {
   var reasons: [String] = []
   /// Google's words, or of a body that is no JSON nothing.
   var message = ""
+  /// Whether Google's envelope for errors was around it.
+  var isGoogle = false
 
   init(status: Int, body: [UInt8]) {
     self.status = status
@@ -16,6 +18,7 @@ struct Refusal: Equatable {
       return
     }
     message = error["message"]?.string ?? ""
+    if case .number = error["code"], error["message"]?.string != nil { isGoogle = true }
     reasons = (error["errors"]?.elements ?? []).compactMap { $0["reason"]?.string }
     reasons += (error["details"]?.elements ?? []).compactMap { $0["reason"]?.string }
     if let status = error["status"]?.string { reasons.append(status) }

@@ -13,10 +13,11 @@ struct AnswerReader {
   /// Whether another request may follow on the same connection.
   private(set) var isReusable = false
 
-  /// More of a body than that is nothing Gmail says; it is read, not kept.
-  private static let mostKept = 65_536
-  /// An answer longer than that has no end in sight.
-  private static let mostOctets = 1 << 20
+  /// A longer body is nothing Gmail says.
+  private static let longestBody = 1 << 20
+  /// Chunks may multiply a body; an answer longer than that has no end in sight.
+  private static let mostOctets = 8 << 20
+  private static let mostInterim = 8
   private static let longestLine = 16_384
 
   private enum Stage {
@@ -33,9 +34,13 @@ struct AnswerReader {
   private var stage = Stage.statusLine
   private var line: [UInt8] = []
   private var count = 0
+  private var interim = 0
   private var length: Int?
   private var isChunked = false
   private var closes = false
+
+  /// Whether anything has come.
+  var hasBegun: Bool { count > 0 }
 
   /// Takes what has come.
   mutating func take(_ octets: UnsafeRawBufferPointer) throws(Garbled) {
@@ -50,13 +55,13 @@ struct AnswerReader {
       }
       switch stage {
       case .body(let left):
-        let piece = keep(&rest, left)
+        let piece = try keep(&rest, left)
         stage = .body(left: left - piece)
         if left == piece { finish() }
       case .chunk(let left):
-        let piece = keep(&rest, left)
+        let piece = try keep(&rest, left)
         stage = left == piece ? .chunkEnd : .chunk(left: left - piece)
-      case .untilEnd: _ = keep(&rest, rest.count)
+      case .untilEnd: _ = try keep(&rest, rest.count)
       case .statusLine, .fields, .chunkSize, .chunkEnd, .trailer:
         if try readLine(&rest) {
           try takeLine()
@@ -71,9 +76,11 @@ struct AnswerReader {
     if case .untilEnd = stage { isComplete = true }
   }
 
-  private mutating func keep(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int) -> Int {
+  private mutating func keep(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int) throws(Garbled) -> Int
+  {
     let piece = rest.prefix(most)
-    body.append(contentsOf: piece.prefix(max(0, Self.mostKept - body.count)))
+    guard body.count + piece.count <= Self.longestBody else { throw Garbled() }
+    body.append(contentsOf: piece)
     rest = rest[piece.endIndex...]
     return piece.count
   }
@@ -117,6 +124,7 @@ struct AnswerReader {
     closes = line[7] != UInt8(ascii: "1")
     length = nil
     isChunked = false
+    retryAfter = 0
     if code >= 200 { status = code }
     stage = .fields
   }
@@ -128,7 +136,7 @@ struct AnswerReader {
     case 10 where Self.isWord(line[..<colon], "connection"):
       if Self.contains(value, "close") { closes = true }
     case 11 where Self.isWord(line[..<colon], "retry-after"):
-      retryAfter = Self.number(value, radix: 10) ?? 0
+      retryAfter = Self.seconds(value)
     case 14 where Self.isWord(line[..<colon], "content-length"):
       guard let number = Self.number(value, radix: 10), length == nil || length == number else {
         throw Garbled()
@@ -145,6 +153,8 @@ struct AnswerReader {
   private mutating func begin() throws(Garbled) {
     guard let status else {
       // 100 Continue and its like; the answer itself is still to come.
+      interim += 1
+      guard interim <= Self.mostInterim else { throw Garbled() }
       stage = .statusLine
       return
     }
@@ -166,6 +176,12 @@ struct AnswerReader {
   private mutating func finish() {
     isComplete = true
     isReusable = !closes
+  }
+
+  /// Up to a day, however many digits there are.
+  private static func seconds(_ value: ArraySlice<UInt8>) -> Int {
+    guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else { return 0 }
+    return min(number(value, radix: 10) ?? RetryTime.longest, RetryTime.longest)
   }
 
   private static func number(_ digits: ArraySlice<UInt8>, radix: Int) -> Int? {

@@ -27,6 +27,8 @@ enum ExchangeFailure: Error, Equatable {
   case broken(String)
   /// Nothing moved for so long.
   case silent
+  /// The answer began and did not end in time.
+  case slow
   /// What came is no HTTP.
   case garbled
 }
@@ -89,9 +91,13 @@ final class Connection: @unchecked Sendable {
     do throws(ExchangeFailure) {
       try send(head, tail, &reader, taken: &exchange.octetsTaken)
       // Straight after a request nothing can have come: waiting first saves a call.
-      if reader.status == nil { try wait(for: .readable) }
+      let deadline = milliseconds() + timeout
+      if reader.status == nil { _ = handle.wait(for: .readable, until: deadline) }
       while !reader.isComplete {
-        if try !read(&reader) { try wait(for: .readable) }
+        guard milliseconds() < deadline else { throw reader.hasBegun ? .slow : .silent }
+        if try !read(&reader), !handle.wait(for: .readable, until: deadline) {
+          throw reader.hasBegun ? .slow : .silent
+        }
       }
     } catch {
       exchange.failure = error
@@ -128,6 +134,7 @@ final class Connection: @unchecked Sendable {
     _ octets: UnsafeRawBufferPointer, _ reader: inout AnswerReader, _ taken: inout Int
   ) throws(ExchangeFailure) {
     var start = 0
+    var deadline: Int?
     while start < octets.count, reader.status == nil {
       let end = min(octets.count, start + Self.slice)
       let count: Int?
@@ -141,9 +148,13 @@ final class Connection: @unchecked Sendable {
       if let count {
         start += count
         taken += count
+        deadline = nil
       } else {
         // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
-        try wait(for: .either)
+        // What comes in meanwhile is no progress of the mail.
+        let end = deadline ?? milliseconds() + timeout
+        deadline = end
+        guard handle.wait(for: .either, until: end) else { throw .silent }
         try readAvailable(&reader)
       }
     }
@@ -176,13 +187,15 @@ final class Connection: @unchecked Sendable {
     }
     return true
   }
+}
 
-  private func wait(for readiness: CurlHandle.Readiness) throws(ExchangeFailure) {
-    let deadline = milliseconds() + timeout
+extension CurlHandle {
+  /// Waits until it is ready, or `deadline` (ms) has come: `false`.
+  fileprivate func wait(for readiness: Readiness, until deadline: Int) -> Bool {
     while true {
       let left = deadline - milliseconds()
-      guard left > 0 else { throw .silent }
-      if handle.wait(for: readiness, milliseconds: left) { return }
+      guard left > 0 else { return false }
+      if wait(for: readiness, milliseconds: left) { return true }
     }
   }
 }

@@ -25,7 +25,7 @@ final class Courier: Sendable {
     do throws(Obstacle) {
       upload = try submission.upload()
     } catch {
-      return Ending(.unsuited, error.words)
+      return Ending(.unsuited, error.words).shown()
     }
     return authorized(tokens) { token in
       var head: [UInt8] = []
@@ -86,12 +86,12 @@ final class Courier: Sendable {
     guard let token = tokens(nil) else { return nil }
     guard Self.isToken(token) else { return Self.noToken }
     let first = request(token)
-    guard first.isRefused else { return first.ending.hiding(token) }
+    guard first.isRefused else { return first.ending.shown(without: token) }
     guard let renewed = tokens(token) else { return nil }
     // The same token again would be refused again.
-    guard renewed != token else { return first.ending.hiding(token) }
+    guard renewed != token else { return first.ending.shown(without: token) }
     guard Self.isToken(renewed) else { return Self.noToken }
-    return request(renewed).ending.hiding(renewed)
+    return request(renewed).ending.shown(without: token, renewed)
   }
 
   private static let noToken = Ending(
@@ -100,15 +100,5 @@ final class Courier: Sendable {
   /// Whether a token can stand in a header: printable ASCII without a blank.
   private static func isToken(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-  }
-}
-
-extension Ending {
-  /// The same without the token, should the far side repeat it.
-  fileprivate func hiding(_ token: String) -> Ending {
-    guard verdict != .sent, words.contains(token) else { return self }
-    var hidden = self
-    hidden.words = words.split(separator: token, omittingEmptySubsequences: false).joined(separator: "…")
-    return hidden
   }
 }

@@ -51,7 +51,9 @@ struct Endpoint: Sendable, Equatable {
     }
     guard !host.isEmpty else { throw Problem(what: "has no host") }
     if let port {
-      guard let number = UInt16(port), number > 0 else { throw Problem(what: "has no port after the colon") }
+      guard let number = UInt16(port), number > 0, port.first != "+" else {
+        throw Problem(what: "has no port after the colon")
+      }
     }
     return String(host)
   }
@@ -59,7 +61,13 @@ struct Endpoint: Sendable, Equatable {
   /// Whether the host is this machine by its very name: libcurl gives `localhost` no other address.
   private static func isLoopback(_ host: String) -> Bool {
     let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
-    let isFour = numbers.count == 4 && numbers.allSatisfy { UInt8($0) != nil } && numbers[0] == "127"
+    let isFour = numbers.count == 4 && numbers.allSatisfy(isOctet) && numbers[0] == "127"
     return isFour || host == "::1" || host.lowercased() == "localhost"
+  }
+
+  // UInt8 would also read a sign, and libcurl a number that begins with 0 as octal or as a name.
+  private static func isOctet(_ text: Substring) -> Bool {
+    UInt8(text) != nil && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+      && (text.utf8.count == 1 || text.first != "0")
   }
 }

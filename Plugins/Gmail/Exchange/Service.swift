@@ -5,7 +5,8 @@ struct Service: Sendable {
   let endpoint: Endpoint
   var certificateFile: String?
   var certificateDirectory: String?
-  /// The longest silence, in milliseconds.
+  /// The longest stop while a request goes out, and the longest time from its end to the end of the answer, in
+  /// milliseconds.
   var timeout = 60_000
 
   init(_ endpoint: Endpoint) { self.endpoint = endpoint }
@@ -52,7 +53,7 @@ struct Service: Sendable {
     Setting(
       .path, "ca_directory", help: "A directory of hashed authorities to trust instead of the system's."),
     Setting(
-      .duration, "timeout", help: "The longest silence of the API, and the longest time to connect.",
+      .duration, "timeout", help: "The longest time to connect, to go on taking a mail, and to answer it.",
       default: "60s", range: 1_000...3_600_000),
     Setting(
       .number, "parallel", help: "How many requests are under way at once.", default: "4", range: 1...64),

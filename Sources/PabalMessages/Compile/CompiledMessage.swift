@@ -62,6 +62,15 @@ final class CompiledMessage: Sendable {
     return language.whole.render(filled, words: language.words)
   }
 
+  /// The line an inbox shows beside the subject, empty where the author wrote none.
+  func previewLine(
+    _ language: CompiledLanguage, _ values: [String: MessageValue]
+  ) throws(MessageError) -> String {
+    var filled = FilledValues(count: declaration.variables.count)
+    for inputs in [asked, given] { _ = try take(inputs, from: values, into: &filled) }
+    return language.inbox.render(filled, words: language.words).subject
+  }
+
   private func take(
     _ inputs: [Input], from values: [String: MessageValue], into filled: inout FilledValues
   ) throws(MessageError) -> Int {
@@ -116,11 +125,14 @@ final class CompiledLanguage: Sendable {
   let whole: Plan
   /// Has the site's values among its literals.
   let lean: Plan
+  /// The preview line where a subject stands; only pictures of an inbox need it by itself.
+  let inbox: Plan
 
-  init(tag: String, whole: Plan, siteValues: [Int: FitValue]) {
+  init(tag: String, whole: Plan, inbox: Plan, siteValues: [Int: FitValue]) {
     self.tag = tag
     words = LanguageWords(tag)
     self.whole = whole
+    self.inbox = inbox
     lean = whole.folding(siteValues, words: words)
   }
 }

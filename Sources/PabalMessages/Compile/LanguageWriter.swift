@@ -65,36 +65,19 @@ struct LanguageWriter {
         Diagnostic(
           "a variable where none can stand", cure: "move it into the text", file: text.tagged.source.file))
     }
-    mistakes += missingCodes(plainSteps, html, fields: table.fields, plain: plain, html: byHand)
     let plan = Plan(
       subject: subject, text: plainSteps, html: html, fields: table.fields, variables: declaration.variables)
+    // After the mail's own plan, which must not pay for a field that only the preview line has.
+    let previewLine = text.preview.map { line($0, as: .plain) } ?? StepList()
+    let inbox = Plan(
+      subject: previewLine, text: StepList(), html: StepList(), fields: table.fields,
+      variables: declaration.variables)
     var siteValues: [Int: FitValue] = [:]
     for (number, variable) in declaration.variables.enumerated() where variable.isOfSite {
       siteValues[number] = variable.fallback
     }
-    let compiled = CompiledLanguage(tag: tag, whole: plan, siteValues: siteValues)
+    let compiled = CompiledLanguage(tag: tag, whole: plan, inbox: inbox, siteValues: siteValues)
     return (compiled, mistakes)
-  }
-
-  /// The code must stand in both parts.
-  private func missingCodes(
-    _ plainSteps: StepList, _ htmlSteps: StepList, fields: [Field], plain: TaggedText?, html: HTMLTemplate?
-  ) -> [Diagnostic] {
-    let parts = [
-      ("text", plainSteps, plain?.source.file), ("HTML", htmlSteps, html?.file),
-    ]
-    return parts.flatMap { words, list, byHand -> [Diagnostic] in
-      let shown = Set(
-        list.steps.compactMap { step -> Int? in
-          if case .value(let variable, _) = fields[step.field] { variable } else { nil }
-        })
-      return declaration.variables.enumerated().compactMap { number, variable -> Diagnostic? in
-        guard variable.kind == .code, !shown.contains(number) else { return nil }
-        return Diagnostic(
-          "the \(words) does not show {{\(variable.name)}}", cure: "put `{{\(variable.name)}}` in it",
-          file: byHand ?? text.tagged.source.file)
-      }
-    }
   }
 
   private static func fill(

@@ -17,7 +17,11 @@ struct MessageFiles: Sendable {
   var declaration: [UInt8]?
   /// In the order of languages.
   var parts: [Part]
-  /// What is wrong with the folder itself.
+  /// Whether the folder could be read.
+  var isThere = true
+  /// The names of files that are there and could not be read.
+  var unread: Set<String> = []
+  /// What is wrong with the folder itself and with what could not be read.
   var mistakes: [Diagnostic] = []
 }
 
@@ -26,14 +30,21 @@ struct MessageCompiler {
   private let files: MessageFiles
   private let layout: HTMLTemplate
   private let site: [String: String]
+  private let sitePlaces: [String: SettingPlace]
   private let defaultLanguage: String
   private var declaration = Declaration()
+  /// Variables that a misspelt name was most likely meant for.
+  private var meant: Set<String> = []
   private(set) var diagnostics: [Diagnostic]
 
-  init(_ files: MessageFiles, layout: HTMLTemplate, site: [String: String], defaultLanguage: String) {
+  init(
+    _ files: MessageFiles, layout: HTMLTemplate, site: [String: String],
+    sitePlaces: [String: SettingPlace] = [:], defaultLanguage: String
+  ) {
     self.files = files
     self.layout = layout
     self.site = site
+    self.sitePlaces = sitePlaces
     self.defaultLanguage = defaultLanguage
     diagnostics = files.mistakes + layout.mistakes
   }
@@ -42,7 +53,8 @@ struct MessageCompiler {
 
   /// The message, unless there are errors.
   mutating func compile() -> CompiledMessage? {
-    readDeclaration()
+    // Without the variables nobody can tell what else is wrong.
+    guard files.isThere, readDeclaration() else { return nil }
     checkLayoutNames()
     var languages: [String: CompiledLanguage] = [:]
     var namesUsed: Set<String> = Set(layout.names.map(\.name))
@@ -52,6 +64,8 @@ struct MessageCompiler {
       }
     }
     checkLanguages()
+    guard !hasErrors else { return nil }
+    // Only now is it known that no name was meant to be another.
     for variable in declaration.variables where !namesUsed.contains(variable.name) {
       guard let position = variable.position else { continue }
       diagnostics.append(
@@ -60,28 +74,32 @@ struct MessageCompiler {
           file: "\(files.folder)/message.json", position: position, path: "variables.\(variable.name)",
           severity: .warning))
     }
-    guard !hasErrors else { return nil }
     let message = CompiledMessage(name: files.name, declaration: declaration, languages: languages)
     checkExamples(message)
     return message
   }
 
-  private mutating func readDeclaration() {
+  /// Whether message.json tells which variables there are.
+  private mutating func readDeclaration() -> Bool {
     guard let octets = files.declaration else {
-      diagnostics.append(
-        Diagnostic(
-          "there is no message.json", cure: "declare the message's variables in it", file: files.folder))
-      return
+      if !files.unread.contains("message.json") {
+        diagnostics.append(
+          Diagnostic(
+            "there is no message.json", cure: "copy another message's, and change the copy",
+            file: files.folder))
+      }
+      return false
     }
     let reader = DeclarationReader(octets, file: "\(files.folder)/message.json")
     diagnostics += reader.mistakes
     declaration = reader.declaration
+    guard declaration.isReadable else { return false }
     for (index, variable) in declaration.variables.enumerated() {
       guard let written = site[variable.name] else { continue }
       setSiteValue(written, ofVariable: index)
     }
     // A layout may use what the whole site has, whatever this message declares.
-    for (name, _) in layout.names where declaration.index[name] == nil {
+    for (name, _) in layout.names where !declaration.declares(name) {
       guard let written = site[name], !DeclarationReader.slots.contains(name) else { continue }
       declaration.append(
         Declaration.Variable(
@@ -90,6 +108,7 @@ struct MessageCompiler {
           exampleWritten: .text(written), fallback: nil, withDate: false, position: nil))
       setSiteValue(written, ofVariable: declaration.variables.count - 1)
     }
+    return true
   }
 
   private mutating func setSiteValue(_ written: String, ofVariable index: Int) {
@@ -98,20 +117,23 @@ struct MessageCompiler {
     do throws(UnfitValue) {
       declaration.setSiteValue(try variable.kind.fit(.text(written, reading: reading)), ofVariable: index)
     } catch {
-      diagnostics.append(
-        Diagnostic(error.what, cure: error.cure, path: "messages.variables.\(variable.name)"))
+      let place = sitePlaces[variable.name] ?? SettingPlace(path: "messages.variables.\(variable.name)")
+      diagnostics.append(place.diagnostic(error.what, cure: error.cure))
     }
   }
 
   private mutating func checkLayoutNames() {
-    guard !hasErrors else { return }
     let places = DeclarationReader.slots
-    if !layout.names.contains(where: { $0.name == "content" }) {
+    // What makes a layout hard to read may hide it.
+    if layout.contents.isEmpty, !layout.mistakes.contains(where: { $0.severity == .error }) {
       diagnostics.append(
-        Diagnostic("there is no {{content}}", cure: "put it where the text belongs", file: layout.file))
+        Diagnostic(
+          "there is no {{content}}", cure: "put it where the text belongs", file: layout.file,
+          position: SourcePosition(line: 1, column: 1)))
     }
-    let known = places + declaration.variables.map(\.name) + site.keys
-    for (name, position) in layout.names where !places.contains(name) && declaration.index[name] == nil {
+    checkContents(of: layout)
+    let known = places + declaration.names + site.keys
+    for (name, position) in layout.names where !places.contains(name) && !declaration.declares(name) {
       diagnostics.append(
         Diagnostic(
           "{{\(name)}} is no place of a layout, no value of the site, and not declared in "
@@ -121,8 +143,26 @@ struct MessageCompiler {
     }
   }
 
+  private mutating func checkContents(of template: HTMLTemplate) {
+    for position in template.contents.dropFirst() {
+      diagnostics.append(
+        Diagnostic(
+          "{{content}} stands twice", cure: "keep one of them", file: template.file, position: position))
+    }
+  }
+
   private mutating func checkLanguages() {
-    let languages = files.parts.filter { $0.ending == "md" }.map(\.language)
+    for part in files.parts {
+      guard let known = LanguageTag.commonSlip(part.language) else { continue }
+      diagnostics.append(
+        Diagnostic(
+          "\(part.language) is not how \(known.name) is written here",
+          cure: "name it \(known.tag).\(part.ending)",
+          file: "\(files.folder)/\(part.language).\(part.ending)", severity: .warning))
+    }
+    let languages =
+      files.parts.filter { $0.ending == "md" }.map(\.language)
+      + files.unread.filter { $0.hasSuffix(".md") }.map { String($0.dropLast(3)) }
     if !languages.contains(where: { $0.lowercased() == defaultLanguage.lowercased() }) {
       diagnostics.append(
         Diagnostic(
@@ -152,6 +192,7 @@ struct MessageCompiler {
       if other.ending == "html" {
         let template = HTMLTemplate(source)
         diagnostics += template.mistakes
+        checkContents(of: template)
         checkNames(template.tagged, slots: DeclarationReader.slots)
         page = template
         byHand["html"] = template.tagged
@@ -179,6 +220,7 @@ struct MessageCompiler {
       lint.check(tagged, shows: text)
     }
     diagnostics += lint.findings
+    checkCodes(text, html: page, plain: byHand["txt"])
     guard !hasErrors else { return nil }
 
     let writer = LanguageWriter(
@@ -199,20 +241,53 @@ struct MessageCompiler {
 
   private mutating func checkNames(_ tagged: TaggedText, slots: [String]) {
     for (index, placeholder) in tagged.placeholders.enumerated() {
-      guard case .tag(let name) = placeholder, !slots.contains(name), declaration.index[name] == nil else {
+      guard case .tag(let name) = placeholder, !slots.contains(name), !declaration.declares(name) else {
         continue
       }
-      // A declaration that could not be read declares nothing; one error is enough.
-      guard files.declaration != nil, !diagnostics.contains(where: { $0.path == "variables.\(name)" }) else {
-        continue
-      }
-      let near = nearest(to: name, among: declaration.variables.map(\.name) + slots)
+      let near = nearest(to: name, among: declaration.names + slots)
+      if let near { meant.insert(near) }
+      let all = declaration.variables.prefix(8).map { "{{\($0.name)}}" }.joined(separator: ", ")
       diagnostics.append(
         Diagnostic(
           "{{\(name)}} is not declared in message.json",
-          cure: near.map { "did you mean {{\($0)}}?" } ?? "declare it there", file: tagged.source.file,
-          position: tagged.position(ofPlaceholder: index)))
+          cure: near.map { "did you mean {{\($0)}}?" }
+            ?? (all.isEmpty ? "declare it there" : "declare it there, or use one of \(all)"),
+          file: tagged.source.file, position: tagged.position(ofPlaceholder: index)))
     }
+  }
+
+  /// The code must stand in both parts; looked for in the files themselves, so that no other error hides it.
+  private mutating func checkCodes(_ text: MessageText, html: HTMLTemplate?, plain: TaggedText?) {
+    let body = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.tag }
+    var page = html.map { $0.names.map(\.name) } ?? body
+    if page.contains("content") { page += body }
+    if html?.isPage != true { page += layout.names.map(\.name) }
+    let shown = plain?.placeholders.compactMap(\.tag) ?? body
+    for variable in declaration.variables where variable.kind == .code && !meant.contains(variable.name) {
+      let isInText = shown.contains(variable.name)
+      let isInPage = page.contains(variable.name)
+      if !isInText, !isInPage, plain == nil, html == nil {
+        missing(variable, in: "mail", text.tagged, at: text.body.lowerBound + 1)
+        continue
+      }
+      if !isInText {
+        missing(variable, in: "text", plain ?? text.tagged, at: plain == nil ? text.body.lowerBound + 1 : 0)
+      }
+      if !isInPage {
+        missing(
+          variable, in: "HTML", html?.tagged ?? text.tagged, at: html == nil ? text.body.lowerBound + 1 : 0)
+      }
+    }
+  }
+
+  private mutating func missing(
+    _ variable: Declaration.Variable, in part: String, _ file: TaggedText, at index: Int
+  ) {
+    diagnostics.append(
+      Diagnostic(
+        "the \(part) does not show {{\(variable.name)}}, so its reader has no code to enter",
+        cure: "put `{{\(variable.name)}}` on a line of its own, with a blank line before and after",
+        file: file.source.file, position: file.position(at: index)))
   }
 
   private mutating func checkExamples(_ message: CompiledMessage) {

@@ -25,6 +25,16 @@ struct Declaration: Sendable {
   /// In the order written, what the site alone gives last.
   var variables: [Variable] = []
   private(set) var index: [String: Int] = [:]
+  /// The names of variables that are declared, with mistakes that leave nothing of them to use.
+  var faulty: Set<String> = []
+  /// Whether it tells which variables there are.
+  var isReadable = true
+
+  /// Whether a variable is declared, rightly or not.
+  func declares(_ name: String) -> Bool { index[name] != nil || faulty.contains(name) }
+
+  /// All names that are declared, rightly or not.
+  var names: [String] { variables.map(\.name) + faulty.sorted() }
 
   mutating func append(_ variable: Variable) {
     index[variable.name] = variables.count

@@ -15,6 +15,7 @@ struct DeclarationReader {
       read(try JSONReader.read(octets, file: file))
     } catch {
       mistakes = [error]
+      declaration.isReadable = false
     }
   }
 
@@ -25,9 +26,14 @@ struct DeclarationReader {
   }
 
   private mutating func read(_ root: JSONNode) {
-    guard let members = object(root, path: nil) else { return }
+    guard let members = object(root, path: nil) else {
+      declaration.isReadable = false
+      return
+    }
     let keys = ["for", "lane", "lifetime", "unknown", "variables", "$schema"]
-    for member in known(members, among: keys, path: nil) {
+    let (known, meant) = known(members, among: keys, path: nil)
+    if meant.contains("variables") { declaration.isReadable = false }
+    for member in known {
       let (node, path) = (member.node, member.key)
       switch member.key {
       case "for": declaration.purpose = string(node, path: path) ?? ""
@@ -35,9 +41,13 @@ struct DeclarationReader {
       case "unknown": declaration.unknownPolicy = choice(node, path: path) ?? .resend
       case "lifetime": declaration.lifetime = lifetime(node, path: path)
       case "variables":
-        guard let variables = object(node, path: path) else { break }
+        guard let variables = object(node, path: path) else {
+          declaration.isReadable = false
+          break
+        }
         for variable in unique(variables, path: path) {
           read(variable, path: "variables.\(variable.key.shown)")
+          if declaration.index[variable.key] == nil { declaration.faulty.insert(variable.key) }
         }
       default: _ = string(node, path: path)
       }
@@ -50,6 +60,8 @@ struct DeclarationReader {
       mistake(
         "not the name of a variable", "use small letters, digits and _, a letter first, 64 at most",
         at: member.keyPosition, path: path)
+      // Where it is used, it is most likely written as it must be.
+      declaration.faulty.insert(String(name.lowercased().map { $0 == "-" || $0 == " " ? "_" : $0 }))
     } else if DeclarationReader.slots.contains(name) {
       mistake(
         "{{\(name)}} is a place in layout.html", "give the variable another name", at: member.keyPosition,
@@ -62,7 +74,8 @@ struct DeclarationReader {
     var withDate: (isOn: Bool, position: SourcePosition)?
     let keys = ["for", "kind", "example", "default", "reading", "date"]
     var isWhole = true
-    for key in known(members, among: keys, path: path) {
+    let (known, meant) = known(members, among: keys, path: path)
+    for key in known {
       let keyPath = "\(path).\(key.key)"
       switch key.key {
       case "for": purpose = string(key.node, path: keyPath)
@@ -85,8 +98,10 @@ struct DeclarationReader {
     }
     let missing = [("for", purpose == nil), ("kind", kind == nil), ("example", written["example"] == nil)]
     for (key, isMissing) in missing where isMissing && !members.contains(where: { $0.key == key }) {
-      mistake("\"\(key)\" is missing", DeclarationReader.cures[key], at: member.keyPosition, path: path)
       isWhole = false
+      // Under a misspelt key it is there.
+      guard !meant.contains(key) else { continue }
+      mistake("\"\(key)\" is missing", DeclarationReader.cures[key], at: member.keyPosition, path: path)
     }
     guard isWhole, let kind, let example = written["example"] else { return }
     if let withDate, kind != .time {
@@ -109,9 +124,10 @@ struct DeclarationReader {
   }
 
   private static let cures = [
-    "for": "say what the variable is for",
-    "kind": "give one of " + VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "),
-    "example": "give a value to show in previews",
+    "for": "add \"for\": \"…\" and say what the variable is for",
+    "kind": "add \"kind\": with one of "
+      + VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "),
+    "example": "add \"example\": \"…\", a value to show in previews",
   ]
 
   private mutating func fit(
@@ -160,19 +176,23 @@ struct DeclarationReader {
     return nil
   }
 
-  /// The members whose keys are known, each once.
+  /// The members whose keys are known, each once, and the keys that the others most likely mean.
   private mutating func known(
     _ members: [JSONNode.Member], among keys: [String], path: String?
-  ) -> [JSONNode.Member] {
-    unique(members, path: path).filter { member in
+  ) -> (members: [JSONNode.Member], meant: Set<String>) {
+    var meant: Set<String> = []
+    let known = unique(members, path: path).filter { member in
       if keys.contains(member.key) { return true }
+      let near = nearest(to: member.key, among: keys)
+      if let near { meant.insert(near) }
       mistake(
         "there is no \"\(member.key.shown)\"",
-        nearest(to: member.key, among: keys).map { "did you mean \"\($0)\"?" }
+        near.map { "did you mean \"\($0)\"?" }
           ?? "the keys are " + keys.filter { $0 != "$schema" }.joined(separator: ", "),
         at: member.keyPosition, path: path)
       return false
     }
+    return (known, meant)
   }
 
   private mutating func unique(_ members: [JSONNode.Member], path: String?) -> [JSONNode.Member] {
@@ -186,9 +206,10 @@ struct DeclarationReader {
 }
 
 extension DeclarationReader {
-  /// The names a message declares, as far as its message.json can be read.
-  static func variableNames(_ files: MessageFiles) -> [String] {
-    guard let octets = files.declaration else { return [] }
-    return DeclarationReader(octets, file: "").declaration.variables.map(\.name)
+  /// The names a message declares, rightly or not; `nil` when its message.json can't be read.
+  static func variableNames(_ files: MessageFiles) -> [String]? {
+    guard let octets = files.declaration else { return nil }
+    let declaration = DeclarationReader(octets, file: "").declaration
+    return declaration.isReadable ? declaration.names : nil
   }
 }

@@ -30,10 +30,21 @@ struct HTMLTemplate: Sendable {
     flush(&literal)
   }
 
-  /// Every name that stands in the file, with where.
+  /// Every name that is filled in, with where; what stands in a dropped comment is none.
   var names: [(name: String, position: SourcePosition)] {
-    tagged.placeholders.indices.map {
-      (tagged.placeholders[$0].name, tagged.position(ofPlaceholder: $0))
+    pieces.compactMap { piece in
+      guard case .placeholder(let number, _) = piece else { return nil }
+      return (tagged.placeholders[number].name, tagged.position(ofPlaceholder: number))
+    }
+  }
+
+  /// Where every `{{content}}` stands that is filled in; one in a comment is not.
+  var contents: [SourcePosition] {
+    pieces.compactMap { piece in
+      guard case .placeholder(let number, _) = piece, tagged.placeholders[number] == .tag("content") else {
+        return nil
+      }
+      return tagged.position(ofPlaceholder: number)
     }
   }
 

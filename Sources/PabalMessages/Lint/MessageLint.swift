@@ -16,7 +16,7 @@ struct MessageLint {
     self.language = language
   }
 
-  private mutating func find(
+  mutating func find(
     _ what: String, _ cure: String, in text: TaggedText, at position: SourcePosition,
     severity: Diagnostic.Severity = .error
   ) {
@@ -38,19 +38,22 @@ struct MessageLint {
       // A closing tag is the same mistake as its opening one.
       case .rawHTML(let html) where !html.hasPrefix("</"):
         find(
-          "HTML in Markdown is dropped",
-          "write it in Markdown, or the whole part by hand in \(language).html", in: text.tagged, at: position
-        )
+          "\(String(html.prefix(40).prefix { $0 != ">" }).shown)> is HTML, which is left out of a .md file",
+          "write **bold**, [words](https://…) or plain words; a page by hand goes into \(language).html",
+          in: text.tagged, at: position)
       case .text(let literal) where literal.utf8.count > 1:
         guard let place = strayStars(in: node, literal, of: text) else { break }
         find(
-          "** that makes nothing bold",
-          "put quotes and brackets outside of **…**, with no blank just inside", in: text.tagged,
+          "** would be shown as two stars and makes nothing bold",
+          "put quotes and brackets outside of the stars, \"**words**\", and no blank just inside",
+          in: text.tagged,
           at: text.tagged.position(at: place))
       case .link(let url, _), .image(let url, _):
         var isImage = false
         if case .image = node.kind { isImage = true }
-        if LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil {
+        if !beginsWithUnknown(url, scope),
+          LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil
+        {
           find(
             "\(isImage ? "an image" : "a link") without a whole address",
             "begin it with https:// or http://\(isImage ? "" : " or mailto:")"
@@ -61,6 +64,7 @@ struct MessageLint {
             "an image without words", "say what it shows: ![words](…)", in: text.tagged, at: position,
             severity: .warning)
         }
+      case .paragraph, .heading: checkDialect(node, of: text)
       default: break
       }
       let isBlock = node.line > 0 && node.column > 0
@@ -76,6 +80,14 @@ struct MessageLint {
         break
       }
     }
+  }
+
+  /// Whether an address begins with a variable whose kind nobody knows; what is wrong with it was told.
+  private func beginsWithUnknown(_ url: String, _ scope: StepBuilder.Scope) -> Bool {
+    guard let first = url.unicodeScalars.first, let placeholder = scope.tagged.placeholder(first) else {
+      return false
+    }
+    return declaration.index[placeholder.name] == nil
   }
 
   /// Where a text node holds ** that an author did not mean to be read as stars, as `\*\*` is.
@@ -104,69 +116,27 @@ struct MessageLint {
 
   /// Looks through the words of any file.
   mutating func check(_ text: TaggedText) {
+    checkParticles(text)
     let scalars = text.scalars
     var index = 0
-    // The variable just before, marks passed over.
-    var variable: String?
     while index < scalars.count {
-      if let placeholder = text.placeholder(scalars[index]) {
-        variable = if case .tag(let name) = placeholder { name } else { nil }
-      } else if let name = variable {
-        if let (fixed, both) = fixedParticle(at: index, in: scalars) {
-          find(
-            "\(fixed) after {{\(name)}} is right for some values only", "write \(both)", in: text,
-            at: text.position(at: index), severity: .warning)
-        }
-        if !TaggedText.isPassedOver(scalars[index]) { variable = nil }
-      } else if index > 0, let particle = Particle.written(at: scalars[index...]),
-        particle.written.contains("("), scalars[index - 1].properties.isAlphabetic,
-        text.placeholder(scalars[index - 1]) == nil
-      {
-        let word = wordBefore(index, in: scalars)
-        let form = LastSound.of(word).map { particle.form(after: $0) }
-        find(
-          "\(particle.written) after a word that is always the same",
-          form.map { $0.isEmpty ? "take it out" : "write \($0)" } ?? "choose one", in: text,
-          at: text.position(at: index), severity: .warning)
-        index += particle.written.unicodeScalars.count
+      guard scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) else {
+        index += 1
         continue
       }
-      if scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) {
-        find(
-          "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index),
-          severity: .warning)
-        index = end
-        continue
-      }
-      index += 1
+      find(
+        "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning
+      )
+      index = end
     }
-  }
-
-  private func wordBefore(_ index: Int, in scalars: [Unicode.Scalar]) -> String {
-    String(scalars: scalars[max(0, index - 20)..<index])
   }
 
   private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {
     guard let end = scalars[start...].prefix(66).firstIndex(of: "}"),
-      let name = TaggedText.name(scalars[(start + 1)..<end]), declaration.index[name] != nil
+      let name = TaggedText.name(scalars[(start + 1)..<end]), declaration.declares(name)
     else { return nil }
     return (name, end + 1)
   }
-
-  /// A particle in one form only, with nothing after it that would make it another word.
-  private func fixedParticle(at index: Int, in scalars: [Unicode.Scalar]) -> (String, String)? {
-    for (fixed, both) in MessageLint.fixed where scalars[index...].starts(with: fixed.unicodeScalars) {
-      let end = index + fixed.unicodeScalars.count
-      guard end >= scalars.count || !scalars[end].properties.isAlphabetic else { continue }
-      return (fixed, both)
-    }
-    return nil
-  }
-
-  private static let fixed = [
-    ("은", "은(는)"), ("는", "은(는)"), ("이", "이(가)"), ("가", "이(가)"), ("을", "을(를)"), ("를", "을(를)"),
-    ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"),
-  ]
 
   /// Looks whether a part written by hand shows all that the Markdown shows.
   mutating func check(_ byHand: TaggedText, shows text: MessageText) {
@@ -179,7 +149,8 @@ struct MessageLint {
       findings.append(
         Diagnostic(
           "{{\(variable.name)}} is missing here and stands in \(language).md",
-          cure: "put it in, so that both tell the same", file: byHand.source.file, severity: .warning))
+          cure: "put it in, so that both tell the same", file: byHand.source.file,
+          position: SourcePosition(line: 1, column: 1), severity: .warning))
     }
   }
 }

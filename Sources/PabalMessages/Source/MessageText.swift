@@ -54,10 +54,11 @@ struct MessageText: Sendable {
       if line.allSatisfy({ $0 == " " || $0 == "\t" }) { break }
       guard let colon = line.firstIndex(of: ":"), let name = MessageText.headerName(line[..<colon]) else {
         mistake(
-          "not a header line, and no blank line before it",
+          seen.isEmpty ? "there is no Subject: here" : "the text begins without a blank line before it",
           seen.isEmpty
-            ? "begin the file with Subject: and end the header lines with a blank line"
-            : "put a blank line between the header lines and the text", at: start)
+            ? "begin the file with Subject: and what the mail is about, then a blank line, then the text"
+            : "put a blank line between Subject: or Preview: and the text", at: start)
+        if start == 0 { seen.insert("Subject") }
         // What follows is the text; saying it again of each of its lines helps nobody.
         break
       }

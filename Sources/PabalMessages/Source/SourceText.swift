@@ -32,7 +32,7 @@ struct SourceText: Sendable {
       case .valid(let encoded): scalar = Unicode.UTF8.decode(encoded)
       case .emptyInput: break reading
       case .error:
-        mistake("not UTF-8", "save the file as UTF-8")
+        mistake("from here on it is not UTF-8", "save the file again with the encoding UTF-8")
         break reading
       }
       defer { afterReturn = scalar == "\r" }

@@ -7,6 +7,9 @@ enum Placeholder: Sendable, Hashable {
   /// A particle after the variable `of`.
   case particle(Particle, of: String)
 
+  /// The name of the variable it shows.
+  var tag: String? { if case .tag(let name) = self { name } else { nil } }
+
   /// The name of the variable it needs.
   var name: String {
     switch self {
@@ -73,7 +76,7 @@ struct TaggedText: Sendable {
           continue
         }
         if text[index + 1] == "%", format != .html {
-          mistake("{% is no tag of a message", "{{name}} is the only one", at: index)
+          mistake("{% does nothing in a message", "variables are written {{name}}; take it out", at: index)
         }
       }
       if text[index] == "}", index + 1 < text.count, text[index + 1] == "}", format != .html {
@@ -140,8 +143,8 @@ struct TaggedText: Sendable {
     let name = inside.prefix(inside.count - inside.reversed().prefix { $0 == " " }.count)
     guard let word = TaggedText.name(name) else {
       mistake(
-        "{{\(String(scalars: name.prefix(40)).shown)}} is no tag of a message",
-        "{{name}} is the only one, a name being small letters, digits and _", at: start)
+        "{{\(String(scalars: name.prefix(40)).shown)}} can't be a variable",
+        "write {{name}} with a name from message.json, in small letters a to z, digits and _", at: start)
       return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }
     return (word, close + 2)

@@ -28,7 +28,8 @@ struct MessagesDirectory: Sendable {
 
   /// The names of all folders that may be messages, sorted.
   func names() throws(Diagnostics) -> [String] {
-    guard let entries = MessagesDirectory.entries(path) else {
+    // Without leave to search it every folder in it looks like none.
+    guard let entries = MessagesDirectory.entries(path), isFolder("\(path)/.") else {
       throw Diagnostics([
         Diagnostic(
           "the messages directory can't be read: \(String(cString: strerror(errno)))",
@@ -36,6 +37,29 @@ struct MessagesDirectory: Sendable {
       ])
     }
     return entries.filter { MessagesDirectory.isName($0) && isFolder("\(path)/\($0)") }.sorted()
+  }
+
+  /// What to say of each folder whose name no message can have, by that name.
+  func misnamed() -> [String: Diagnostic] {
+    let entries = MessagesDirectory.entries(path) ?? []
+    var findings: [String: Diagnostic] = [:]
+    for entry in entries where !MessagesDirectory.isName(entry) && !MessagesDirectory.isNote(entry) {
+      guard isFolder("\(path)/\(entry)") else { continue }
+      var cure = "use small letters a to z, digits and -, 64 at most, such as welcome"
+      if let name = MessagesDirectory.name(like: entry) {
+        cure = entries.contains(name) ? cure + "; \"\(name)\" is there already" : "rename it to \"\(name)\""
+      }
+      findings[entry] = Diagnostic(
+        "not the name of a message, so nobody finds it", cure: cure, file: "\(path)/\(entry.shown)",
+        severity: .warning)
+    }
+    return findings
+  }
+
+  /// The name of a message that its author most likely meant: `my-mail` for `My_Mail`.
+  private static func name(like entry: String) -> String? {
+    let name = entry.lowercased().map { "_ .".contains($0) ? "-" : String($0) }.joined()
+    return isName(name) ? name : nil
   }
 
   /// Whether there is a folder of that name.
@@ -70,14 +94,21 @@ struct MessagesDirectory: Sendable {
         return try read("\(name)/\(entry)")
       } catch {
         files.mistakes += error.all
+        files.unread.insert(entry)
         return nil
       }
     }
-    for entry in (MessagesDirectory.entries(folder) ?? []).sorted() {
+    guard let entries = MessagesDirectory.entries(folder) else {
+      files.isThere = false
+      files.mistakes.append(
+        Diagnostic(
+          "the message's folder can't be read: \(String(cString: strerror(errno)))",
+          cure: "check its name and its mode", file: folder))
+      return files
+    }
+    for entry in entries.sorted() {
       if entry == "message.json" {
         files.declaration = octets(entry)
-        // What could not be read was reported; it is not missing.
-        if files.declaration == nil { files.declaration = Array("{}".utf8) }
       } else if let (language, ending) = MessagesDirectory.part(entry) {
         if let octets = octets(entry) {
           files.parts.append(MessageFiles.Part(language: language, ending: ending, octets: octets))
@@ -85,7 +116,7 @@ struct MessagesDirectory: Sendable {
       } else if !MessagesDirectory.isNote(entry) {
         files.mistakes.append(
           Diagnostic(
-            "neither message.json nor a language's .md, .html or .txt",
+            "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
             cure: "name it by its language, such as ko.md, or take it out", file: "\(folder)/\(entry.shown)",
             severity: .warning))
       }
@@ -102,6 +133,18 @@ struct MessagesDirectory: Sendable {
       seen[key] = "\(part.language).\(part.ending)"
     }
     return files
+  }
+
+  /// The files that lie beside the messages' folders and belong into one.
+  func strays() -> [Diagnostic] {
+    (MessagesDirectory.entries(path) ?? []).sorted().compactMap { entry in
+      guard !MessagesDirectory.isNote(entry), entry != "layout.html", MessagesDirectory.isPart(entry),
+        !isFolder("\(path)/\(entry)")
+      else { return nil }
+      return Diagnostic(
+        "stands in no message's folder, so nobody reads it", cure: "move it into the folder of its message",
+        file: "\(path)/\(entry.shown)", severity: .warning)
+    }
   }
 
   private static func isPart(_ entry: String) -> Bool { entry == "message.json" || part(entry) != nil }

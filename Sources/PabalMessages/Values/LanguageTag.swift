@@ -31,4 +31,18 @@ enum LanguageTag {
     }
     return nil
   }
+
+  /// The language that people who write this tag mean, where it is a country's or a longer code (RFC 5646,
+  /// section 2.2.1: the shortest one).
+  static func commonSlip(_ tag: String) -> (name: String, tag: String)? {
+    switch tag.lowercased() {
+    case "kr", "kor": ("Korean", "ko")
+    case "eng", "uk-en", "us": ("English", "en")
+    case "jp", "jpn": ("Japanese", "ja")
+    case "cn", "zho", "chi": ("Chinese", "zh-CN")
+    case "tw": ("Chinese of Taiwan", "zh-TW")
+    case "vn", "vie": ("Vietnamese", "vi")
+    default: nil
+    }
+  }
 }

@@ -77,7 +77,9 @@ import Testing
     ("[.5]", "1:2: error: a number with no digit before its point; write 0 before it"),
     ("[5.]", "1:2: error: a number with no digit after its point"),
     ("[1e]", "1:2: error: a number with no digit in its exponent"),
-    ("[007]", "1:2: error: a number with a leading zero; take the zero out"),
+    (
+      "[007]", "1:2: error: a number with a leading zero; take the zero out, or write a text in double quotes"
+    ),
     ("[0x1F]", "1:2: error: a number with something else in it; write a text in double quotes"),
     ("[10s]", "1:2: error: a number with something else in it; write a text in double quotes"),
     ("{\"password\": hunter2}", "1:14: error: a word without quotes; write it in double quotes"),

@@ -145,7 +145,7 @@ import Testing
       #expect(mkfifo(pipe, 0o600) == 0)
       #expect(
         Self.problem(Self.text(.file(pipe)))
-          == "\(pipe) is no regular file; read it by {\"command\": [\"cat\", '\(pipe)']}")
+          == "\(pipe) is no regular file; read it by {\"command\": [\"cat\", \"\(pipe)\"]}")
     }
   }
 

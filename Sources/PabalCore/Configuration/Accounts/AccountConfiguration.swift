@@ -55,9 +55,26 @@ public struct AccountConfiguration: Sendable, Unshown {
   }
 }
 
-/// What makes the source of an account's tokens for `user`; may fetch secrets and block.
+/// What an account is opened for.
+public struct AccountUse: Sendable, Hashable {
+  /// Its key in `accounts`.
+  public let name: String
+  /// The mailbox the tokens are for.
+  public let user: String
+  /// The plugins, as `plugin` has them, of the transports whose `account` it is; each once.
+  public let plugins: [String]
+
+  /// What an account is opened for.
+  public init(name: String, user: String, plugins: [String] = []) {
+    self.name = name
+    self.user = user
+    self.plugins = plugins
+  }
+}
+
+/// What makes the source of an account's tokens; may fetch secrets and block.
 public typealias AccountOpening =
-  @Sendable (_ user: String) throws(Diagnostic) -> any AccessTokenSource
+  @Sendable (_ use: AccountUse) throws(Diagnostic) -> any AccessTokenSource
 
 /// A kind of account: what it wants in `accounts`, and how its tokens are had.
 public protocol AccountProvider: Sendable {

@@ -12,6 +12,6 @@ public struct TokenProvider: AccountProvider {
       "token", cure: "say where it is, as in \"token\": {\"command\": [\"print-token\"]}"
     )?.configuredText()
     guard let token else { return nil }
-    return { user in TokenAccount(user: user, token: token) }
+    return { use in TokenAccount(user: use.user, token: token) }
   }
 }

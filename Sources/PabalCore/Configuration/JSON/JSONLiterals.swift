@@ -106,7 +106,9 @@ extension JSONScanner {
     let leadingZero = rest.first == UInt8(ascii: "0")
     let whole = digits()
     if whole == 0 { return ("a minus sign without a digit after it", nil) }
-    if leadingZero, whole > 1 { return ("a number with a leading zero", "take the zero out") }
+    if leadingZero, whole > 1 {
+      return ("a number with a leading zero", "take the zero out, or write a text in double quotes")
+    }
     if rest.first == UInt8(ascii: ".") {
       rest = rest.dropFirst()
       if digits() == 0 { return ("a number with no digit after its point", nil) }

@@ -43,7 +43,7 @@ extension SecretSource {
     }
     guard facts.isRegular else {
       throw SecretProblem(
-        what: "\(path) is no regular file", cure: "read it by {\"command\": [\"cat\", \"…\"]}")
+        what: "\(path) is no regular file", cure: "read it by {\"command\": [\"cat\", \(inJSON(path))]}")
     }
     try refuseIfOpenToOthers(path, facts, user: geteuid())
     return octets
@@ -111,4 +111,9 @@ func shellWord(_ word: String) -> String {
   }
   if plain { return word }
   return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}
+
+/// A text as a JSON string, to be copied from an error into the file.
+private func inJSON(_ text: String) -> String {
+  "\"" + printable(text).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
 }

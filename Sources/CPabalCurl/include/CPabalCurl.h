@@ -1,0 +1,36 @@
+#ifndef CPABAL_CURL_H
+#define CPABAL_CURL_H
+
+#include <curl/curl.h>
+
+/* libcurl for Swift, loaded when it is first needed: with all it depends on it
+ * takes as long to load as the rest of the command, and most commands never
+ * talk HTTP. Swift imports no variadic functions, hence one function a type. */
+
+typedef size_t (*pabal_curl_data)(char *, size_t, size_t, void *);
+
+/* Loads and initialises libcurl, once; every other function wants that done. */
+CURLcode pabal_curl_global_init(void);
+
+CURL *pabal_curl_init(void);
+void pabal_curl_cleanup(CURL *handle);
+CURLcode pabal_curl_perform(CURL *handle);
+CURLcode pabal_curl_send(CURL *handle, const void *octets, size_t count, size_t *sent);
+CURLcode pabal_curl_receive(CURL *handle, void *octets, size_t count, size_t *received);
+const char *pabal_curl_error_text(CURLcode code);
+struct curl_slist *pabal_curl_list_append(struct curl_slist *list, const char *text);
+void pabal_curl_list_free(struct curl_slist *list);
+const curl_version_info_data *pabal_curl_version(void);
+
+CURLcode pabal_curl_set_long(CURL *handle, CURLoption option, long value);
+CURLcode pabal_curl_set_offset(CURL *handle, CURLoption option, curl_off_t value);
+CURLcode pabal_curl_set_text(CURL *handle, CURLoption option, const char *value);
+CURLcode pabal_curl_set_pointer(CURL *handle, CURLoption option, void *value);
+CURLcode pabal_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value);
+CURLcode pabal_curl_set_data(CURL *handle, CURLoption option, pabal_curl_data value);
+CURLcode pabal_curl_get_long(CURL *handle, CURLINFO info, long *value);
+CURLcode pabal_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value);
+CURLcode pabal_curl_get_socket(CURL *handle, curl_socket_t *value);
+CURLcode pabal_curl_get_text(CURL *handle, CURLINFO info, const char **value);
+
+#endif

@@ -1,0 +1,89 @@
+internal import PabalCore
+
+extension JSONNode {
+  /// A node that stands in no file.
+  init(_ value: Value) { self.init(value, at: SourcePosition(line: 1, column: 1)) }
+
+  static func text(_ text: String) -> JSONNode { JSONNode(.string(text)) }
+
+  /// The last value of `key`, as other readers take it; `nil` where there is none or it is null.
+  subscript(key: String) -> JSONNode? {
+    guard case .object(let members) = value, let node = members.last(where: { $0.key == key })?.node,
+      node.value != .null
+    else { return nil }
+    return node
+  }
+
+  /// The text, if it is one and isn't empty.
+  var text: String? {
+    guard case .string(let text) = value, !text.isEmpty else { return nil }
+    return text
+  }
+
+  /// The whole number, which some servers write as a string.
+  var wholeNumber: Int64? {
+    switch value {
+    case .number(let text), .string(let text):
+      Int64(text) ?? Double(text).flatMap { Int64(exactly: $0.rounded(.down)) }
+    case .null, .boolean, .array, .object: nil
+    }
+  }
+
+  /// A list of words, or words with blanks between.
+  var words: [String]? {
+    switch value {
+    case .string(let text): text.split(separator: " ").map(String.init)
+    case .array(let elements): elements.compactMap(\.text)
+    case .null, .boolean, .number, .object: nil
+    }
+  }
+
+  /// The node as JSON (RFC 8259), two blanks a level, with a line feed at its end.
+  var jsonText: String {
+    var text = ""
+    write(to: &text, indent: "")
+    return text + "\n"
+  }
+
+  private func write(to text: inout String, indent: String) {
+    switch value {
+    case .null: text += "null"
+    case .boolean(let boolean): text += boolean ? "true" : "false"
+    case .number(let number): text += number
+    case .string(let string): Self.write(string, to: &text)
+    case .array(let elements):
+      text += "["
+      for (index, element) in elements.enumerated() {
+        if index > 0 { text += ", " }
+        element.write(to: &text, indent: indent)
+      }
+      text += "]"
+    case .object(let members):
+      text += members.isEmpty ? "{" : "{\n"
+      for (index, member) in members.enumerated() {
+        text += "\(indent)  "
+        Self.write(member.key, to: &text)
+        text += ": "
+        member.node.write(to: &text, indent: indent + "  ")
+        text += index + 1 < members.count ? ",\n" : "\n\(indent)"
+      }
+      text += "}"
+    }
+  }
+
+  private static func write(_ string: String, to text: inout String) {
+    text += "\""
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"": text += "\\\""
+      case "\\": text += "\\\\"
+      case "\n": text += "\\n"
+      case "\u{0}"..<" ", "\u{7F}":
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    text += "\""
+  }
+}

@@ -1,0 +1,34 @@
+internal import PabalCore
+
+/// A JSON object in a file that nobody else may read.
+struct SecretDocument {
+  let path: String
+  let root: JSONNode
+
+  /// The most octets such a file has; Google's are below 3,000.
+  private static let sizeLimit = 262_144
+
+  /// Reads it; `what` says what it should be, for errors. Nothing of the content is ever in an error.
+  static func read(_ path: String, as what: String) throws(SecretFileProblem) -> SecretDocument {
+    let octets = try readSecretFile(path, atMost: sizeLimit)
+    // Protocol 2 and later begin so; Google's old samples kept their tokens in `token.pickle`.
+    if octets.count > 1, octets[0] == 0x80, 2...5 ~= octets[1] {
+      throw SecretFileProblem(
+        what: "\(path) is a Python pickle, which runs code when it is read, so Pabal never reads one",
+        cure: "in Python: open(\"token.json\", \"w\").write(creds.to_json()), then name that file; "
+          + "or log in anew: pabal account login")
+    }
+    let root: JSONNode
+    do throws(Diagnostic) {
+      root = try JSONReader.read(octets, file: path)
+    } catch {
+      // The reader's own words may hold a piece of the file.
+      let place = error.position.map { " (line \($0.line), column \($0.column))" } ?? ""
+      throw SecretFileProblem(what: "\(path) is no JSON\(place), so it is no \(what)", cure: "fetch it anew")
+    }
+    guard case .object = root.value else {
+      throw SecretFileProblem(what: "\(path) holds \(root.kind), so it is no \(what)")
+    }
+    return SecretDocument(path: path, root: root)
+  }
+}

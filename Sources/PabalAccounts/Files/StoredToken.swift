@@ -1,0 +1,104 @@
+internal import PabalCore
+
+/// A token file: what google-auth calls an authorized user, or gcloud's application default credentials.
+///
+/// What Pabal doesn't know in it stays in it. No description shows any of it.
+struct StoredToken: Sendable, Unshown {
+  var accessToken: String?
+  var expiry: UTCTime?
+  var refreshToken: String?
+  var clientID: String?
+  var clientSecret: String?
+  var tokenEndpoint: String?
+  var scopes: [String]
+  var user: String?
+  /// When the refresh token dies, where the server said so.
+  var refreshTokenExpiry: UTCTime?
+  /// Whether the file is gcloud's own, which Pabal reads and never writes.
+  var isGcloud = false
+  private var others: [JSONNode.Member] = []
+
+  var description: String { "a token file's content" }
+
+  init(
+    accessToken: String? = nil, expiry: UTCTime? = nil, refreshToken: String? = nil, clientID: String? = nil,
+    clientSecret: String? = nil, tokenEndpoint: String? = nil, scopes: [String] = [], user: String? = nil
+  ) {
+    self.accessToken = accessToken
+    self.expiry = expiry
+    self.refreshToken = refreshToken
+    self.clientID = clientID
+    self.clientSecret = clientSecret
+    self.tokenEndpoint = tokenEndpoint
+    self.scopes = scopes
+    self.user = user
+  }
+
+  /// Reads a token file's root.
+  init(_ document: SecretDocument) throws(SecretFileProblem) {
+    let root = document.root
+    if let type = root["type"]?.text, type != "authorized_user" {
+      let cure =
+        switch type {
+        case "service_account": "let \"provider\" be \"google-service-account\" and name the file in \"key\""
+        default: "name a file that pabal account login, google-auth or gcloud wrote"
+        }
+      throw SecretFileProblem(
+        what: "\(document.path) is of the type \(printable(type)), no token file", cure: cure)
+    }
+    if root["installed"] != nil || root["web"] != nil {
+      throw SecretFileProblem(
+        what: "\(document.path) is an OAuth client, no token file",
+        cure: "name it in \"client\", not in \"token\"")
+    }
+    accessToken = root["token"]?.text
+    expiry = root["expiry"]?.text.flatMap { UTCTime($0) }
+    refreshToken = root["refresh_token"]?.text
+    clientID = root["client_id"]?.text
+    clientSecret = root["client_secret"]?.text
+    tokenEndpoint = root["token_uri"]?.text
+    scopes = root["scopes"]?.words ?? []
+    user = root["account"]?.text
+    refreshTokenExpiry = root["refresh_token_expiry"]?.text.flatMap { UTCTime($0) }
+    isGcloud = root["type"] != nil && accessToken == nil
+    guard accessToken != nil || refreshToken != nil else {
+      throw SecretFileProblem(
+        what: "\(document.path) holds neither a token nor a refresh token",
+        cure: "name a file that pabal account login or google-auth wrote")
+    }
+    if case .object(let members) = root.value { others = members.filter { !Self.known.contains($0.key) } }
+  }
+
+  private static let known = [
+    "token", "refresh_token", "token_uri", "client_id", "client_secret", "scopes", "account", "expiry",
+    "refresh_token_expiry",
+  ]
+
+  /// The file's text: google-auth's members in its order, then what others put there.
+  var text: String {
+    var members: [(String, JSONNode)] = []
+    func add(_ key: String, _ text: String?) { if let text { members.append((key, .text(text))) } }
+    add("token", accessToken)
+    add("refresh_token", refreshToken)
+    add("token_uri", tokenEndpoint)
+    add("client_id", clientID)
+    // google-auth reads no file without one, and public clients have none.
+    add("client_secret", clientSecret ?? (refreshToken == nil ? nil : ""))
+    members.append(("scopes", JSONNode(.array(scopes.map(JSONNode.text)))))
+    add("account", user ?? "")
+    add("expiry", expiry?.description)
+    add("refresh_token_expiry", refreshTokenExpiry?.description)
+    return JSONNode.object(members + others.map { ($0.key, $0.node) }).jsonText
+  }
+
+  /// This token after a server's answer; what the answer doesn't say stays.
+  func renewed(by answer: TokenAnswer) -> StoredToken {
+    var renewed = self
+    renewed.accessToken = answer.accessToken
+    renewed.expiry = answer.expiry
+    if let token = answer.refreshToken { renewed.refreshToken = token }
+    if let scopes = answer.scopes, !scopes.isEmpty { renewed.scopes = scopes }
+    if let end = answer.refreshTokenExpiry { renewed.refreshTokenExpiry = end }
+    return renewed
+  }
+}

@@ -1,0 +1,91 @@
+internal import PabalCore
+
+/// An account's token file, with its lock and the last failure beside it.
+struct TokenFile: Sendable {
+  let path: String
+
+  // Longer than the slowest renewal takes: three attempts of half a minute, with the waits between.
+  private static let patience = Duration.seconds(100)
+
+  /// What is stored, or `nil` where there is no file.
+  func read() throws(SecretFileProblem) -> StoredToken? {
+    do throws(SecretFileProblem) {
+      return try StoredToken(SecretDocument.read(path, as: "token file"))
+    } catch {
+      if error.isMissing { return nil }
+      throw error
+    }
+  }
+
+  /// Replaces what is stored, under `lock`.
+  func write(_ token: StoredToken) throws(WriteProblem) {
+    try PrivateFile.write(Array(token.text.utf8), to: path)
+  }
+
+  /// Waits for this machine's other processes; `nil` when that took too long. Blocks.
+  func lock() throws(WriteProblem) -> FileLock? {
+    try FileLock.wait(path + ".lock", atMost: Self.patience)
+  }
+
+  /// The last failure, unless a renewal has succeeded since; one that can't be read counts as none.
+  var lastFailure: RecordedFailure? {
+    guard let document = try? SecretDocument.read(path + ".state", as: "state file") else { return nil }
+    return RecordedFailure(document.root)
+  }
+
+  /// Keeps a failure for other processes and for `account status`, or forgets it.
+  func record(_ failure: RecordedFailure?) {
+    // Whoever can't write here finds out the same by asking the server himself.
+    guard let failure else {
+      try? PrivateFile.remove(path + ".state")
+      return
+    }
+    try? PrivateFile.write(Array(failure.text.utf8), to: path + ".state")
+  }
+
+  /// Removes the token and all that lies beside it but the lock, which others may be waiting for.
+  func remove() throws(WriteProblem) {
+    try PrivateFile.remove(path)
+    try PrivateFile.remove(path + ".state")
+  }
+}
+
+/// A failed renewal, as kept beside the token file.
+struct RecordedFailure: Sendable {
+  /// What it is about; another refresh token or key has another one.
+  let fingerprint: String
+  let failure: TokenFailure
+  let at: UTCTime
+
+  init(_ failure: TokenFailure, about fingerprint: String, at: UTCTime) {
+    self.fingerprint = fingerprint
+    self.failure = failure
+    self.at = at
+  }
+
+  init?(_ root: JSONNode) {
+    let kinds: [String: TokenFailure.Kind] = ["dead": .dead, "set-up": .setUp, "passing": .passing]
+    guard let fingerprint = root["about"]?.text, let kind = root["kind"]?.text.flatMap({ kinds[$0] }),
+      let what = root["what"]?.text, let at = root["at"]?.wholeNumber
+    else { return nil }
+    self.fingerprint = fingerprint
+    self.at = UTCTime(milliseconds: at)
+    failure = TokenFailure(
+      kind, what, cure: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)))
+  }
+
+  var text: String {
+    let kind =
+      switch failure.kind {
+      case .dead: "dead"
+      case .setUp: "set-up"
+      case .passing: "passing"
+      }
+    let members = [
+      ("about", JSONNode.text(fingerprint)), ("kind", .text(kind)), ("what", .text(failure.what)),
+      ("cure", failure.cure.map(JSONNode.text)), ("guide", (failure.step?.rawValue).map(JSONNode.text)),
+      ("at", JSONNode(.number("\(at.milliseconds)"))),
+    ]
+    return JSONNode.object(members.compactMap { key, node in node.map { (key, $0) } }).jsonText
+  }
+}

@@ -1,0 +1,149 @@
+public import PabalCore
+
+/// How a person wants to log in.
+public struct LoginManner: Sendable {
+  /// Whether a browser is opened here; else the address is told.
+  public var opensBrowser: Bool
+  /// The port of 127.0.0.1 that the browser comes back to; any free one where it is `nil`.
+  public var port: UInt16?
+  /// Where the address of the page that failed may be pasted, line by line.
+  public var input: Int32?
+  /// `browser` or `device` in place of the configured way.
+  public var flow: String?
+  /// How long the browser may take.
+  public var patience: Duration
+
+  /// How a person wants to log in.
+  public init(
+    opensBrowser: Bool = true, port: UInt16? = nil, input: Int32? = nil, flow: String? = nil,
+    patience: Duration = .seconds(900)
+  ) {
+    self.opensBrowser = opensBrowser
+    self.port = port
+    self.input = input
+    self.flow = flow
+    self.patience = patience
+  }
+}
+
+/// What a person is told during a login.
+public enum LoginNotice: Sendable {
+  /// What is asked for, and what that is good for where it is known.
+  case scope(String, meaning: String?)
+  /// The browser was opened at this address.
+  case opened(String)
+  /// This address is to be opened somewhere; the browser comes back to this port.
+  case visit(String, port: UInt16)
+  /// The code is to be typed in at this address before then.
+  case type(code: String, at: String, until: UTCTime)
+  /// Something came that is no answer to this login.
+  case ignored(String)
+}
+
+/// What a login gave.
+public struct LoginResult: Sendable {
+  /// What was granted.
+  public var scopes: [String]
+  /// When the login ends, where the server said so: within seven days means Testing.
+  public var refreshTokenExpiry: UTCTime?
+  /// The token file.
+  public var file: String
+}
+
+extension OAuthAccount {
+  /// Whether a person logs this account in.
+  public var hasLogin: Bool { login != nil }
+
+  /// Logs in, with a person's help, and stores the tokens; blocks. What was stored before stays until it succeeds.
+  public func logIn(
+    _ manner: LoginManner, tell: (LoginNotice) -> Void
+  ) throws(Diagnostic) -> LoginResult {
+    do throws(TokenFailure) {
+      guard let login else {
+        throw TokenFailure(
+          .setUp, "the provider \(provider) needs no login",
+          cure: "see whether it works: pabal check")
+      }
+      try refuseToOverwrite()
+      var flow = login.flow
+      if let wanted = manner.flow {
+        guard let known = LoginPlan.Flow(rawValue: wanted) else {
+          throw TokenFailure(
+            .setUp, "there is no login called \(wanted)", cure: "browser and device are known")
+        }
+        flow = known
+      }
+      let client = try login.client()
+      for scope in login.scopes { tell(.scope(scope, meaning: GoogleScopes.meaning(scope))) }
+      let store: (TokenAnswer) throws(TokenFailure) -> LoginResult = { (answer) throws(TokenFailure) in
+        try self.store(answer, client)
+      }
+      switch flow {
+      case .browser:
+        let login = BrowserLogin(
+          plan: login, client: client, account: self, manner: manner, proof: ProofKey(surroundings))
+        return try login.run(tell: tell, store: store)
+      case .device:
+        return try DeviceLogin(plan: login, client: client, account: self).run(tell: tell, store: store)
+      }
+    } catch {
+      throw error.diagnostic
+    }
+  }
+
+  // Found out before somebody takes the trouble to log in.
+  private func refuseToOverwrite() throws(TokenFailure) {
+    let stored: StoredToken?
+    do throws(SecretFileProblem) {
+      stored = try file.read()
+    } catch {
+      throw TokenFailure(
+        .setUp, error.what, cure: error.cure.map { "\($0), or move the file away" } ?? "move the file away")
+    }
+    guard stored?.isGcloud != true else {
+      throw TokenFailure(
+        .setUp, "\(file.path) is gcloud's own, and a login here would overwrite gcloud's",
+        cure: "let \"token\" name another file")
+    }
+    do throws(WriteProblem) {
+      _ = try file.lock()
+    } catch {
+      throw TokenFailure(
+        .setUp, error.what, cure: "run as the user whose tokens they will be, or change \"token\"")
+    }
+  }
+
+  private func store(_ answer: TokenAnswer, _ client: OAuthClient) throws(TokenFailure) -> LoginResult {
+    // RFC 6749 section 5.1: left out, they are those asked for.
+    let granted = answer.scopes ?? neededScopes
+    let missing = missingScopes(in: granted)
+    guard missing.isEmpty else {
+      var failure = TokenFailure(
+        .setUp, "the login lacks \(missing.joined(separator: " ")): its box was not ticked",
+        cure: "log in again and tick every box", step: issuer == .google ? .login : nil)
+      failure.missingScopes = missing
+      throw failure
+    }
+    guard let refreshToken = answer.refreshToken else {
+      throw TokenFailure(
+        .setUp, "the server gave no refresh token, so the login would end within the hour",
+        cure: issuer == .google
+          ? "withdraw Pabal's access at myaccount.google.com/connections, and log in again"
+          : "ask for a scope such as offline_access")
+    }
+    var token = StoredToken(
+      accessToken: answer.accessToken, expiry: answer.expiry, refreshToken: refreshToken, clientID: client.id,
+      clientSecret: client.secret, tokenEndpoint: client.tokenEndpoint.description, scopes: granted,
+      user: user)
+    token.refreshTokenExpiry = answer.refreshTokenExpiry
+    do throws(WriteProblem) {
+      let lock = try file.lock()
+      try withExtendedLifetime(lock) { () throws(WriteProblem) in try file.write(token) }
+    } catch {
+      throw TokenFailure(.setUp, error.what)
+    }
+    file.record(nil)
+    forget()
+    return LoginResult(scopes: granted, refreshTokenExpiry: token.refreshTokenExpiry, file: file.path)
+  }
+}

@@ -1,0 +1,123 @@
+/// The page that the browser shows when it has come back.
+struct LoginPage {
+  /// What it says.
+  enum End: Sendable {
+    case done(user: String, lastsUntil: UTCTime?)
+    case refused
+    case unticked([String])
+    /// An answer to another login.
+    case foreign
+    /// Nothing of ours was asked for.
+    case nothing
+    case failed(String)
+  }
+
+  let end: End
+  /// `ko` or `en`.
+  let language: String
+
+  /// In the first of Korean and English that the browser asks for (`Accept-Language`).
+  init(_ end: End, languages: String) {
+    self.end = end
+    let wanted = languages.split(separator: ",").map { entry in
+      let parts = entry.split(separator: ";")
+      let weight = parts.dropFirst().first.flatMap { Double($0.drop { $0 == " " }.dropFirst(2)) } ?? 1
+      return (tag: (parts.first ?? "").drop { $0 == " " }.lowercased(), weight: weight)
+    }
+    let known = wanted.filter { ($0.tag.hasPrefix("ko") || $0.tag.hasPrefix("en")) && $0.weight > 0 }
+    language = known.max { $0.weight < $1.weight }?.tag.hasPrefix("ko") == true ? "ko" : "en"
+  }
+
+  var html: String {
+    let (mark, colour) = isGood ? ("✓", "#0b7a3b") : ("!", "#b3261e")
+    let paragraphs = text.map { "<p>\(Self.escaped($0))</p>" }.joined(separator: "\n")
+    return """
+      <!doctype html>
+      <html lang="\(language)">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width">
+      <meta name="color-scheme" content="light dark">
+      <link rel="icon" href="data:,">
+      <title>Pabal: \(Self.escaped(title))</title>
+      <style>
+      body { font: 17px/1.6 system-ui, "Noto Sans CJK KR", "Noto Sans KR", sans-serif; max-width: 34rem;
+        margin: 15vh auto; padding: 0 1.5rem; word-break: keep-all; overflow-wrap: anywhere }
+      .mark { width: 3rem; height: 3rem; border-radius: 50%; background: \(colour); color: #fff;
+        font: bold 1.6rem/3rem system-ui, sans-serif; text-align: center }
+      h1 { font-size: 1.5rem; line-height: 1.3 }
+      </style>
+      </head>
+      <body>
+      <div class="mark" aria-hidden="true">\(mark)</div>
+      <h1>\(Self.escaped(title))</h1>
+      \(paragraphs)
+      </body>
+      </html>
+
+      """
+  }
+
+  private var isGood: Bool {
+    if case .done = end { return true }
+    return false
+  }
+
+  private var isKorean: Bool { language == "ko" }
+
+  private var title: String {
+    switch end {
+    case .done: isKorean ? "로그인되었습니다" : "You are logged in"
+    case .refused: isKorean ? "접근을 허용하지 않았습니다" : "Access was refused"
+    case .unticked: isKorean ? "필요한 권한에 체크하지 않았습니다" : "A box was not ticked"
+    case .foreign: isKorean ? "이 로그인에 대한 응답이 아닙니다" : "This is no answer to this login"
+    case .nothing: isKorean ? "여기에는 아무것도 없습니다" : "There is nothing here"
+    case .failed: isKorean ? "로그인하지 못했습니다" : "The login failed"
+    }
+  }
+
+  private var text: [String] {
+    switch end {
+    case .done(let user, let until):
+      let close =
+        isKorean ? "이 창은 닫아도 됩니다. 터미널로 돌아가세요." : "You can close this window and go back to the terminal."
+      let first = isKorean ? "Pabal이 \(user) 계정으로 메일을 보낼 수 있습니다." : "Pabal can send mail as \(user)."
+      guard let until else { return [first, close] }
+      let warning =
+        isKorean
+        ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until.forPerson)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
+        : "Mind: the app is still in Testing, so this login ends at \(until.forPerson). Publish the app in the Google Cloud "
+          + "console, then log in again."
+      return [first, warning, close]
+    case .refused:
+      return isKorean
+        ? ["동의 화면에서 허용하지 않아 메일을 보낼 수 없습니다.", "터미널에서 로그인을 다시 시작하고 ‘계속’을 누르세요."]
+        : [
+          "Without consent no mail can be sent.",
+          "Start the login again in the terminal and choose Continue.",
+        ]
+    case .unticked(let scopes):
+      let list = scopes.joined(separator: ", ")
+      return isKorean
+        ? ["다음 권한이 필요합니다: \(list)", "터미널에서 로그인을 다시 시작하고 모든 상자에 체크하세요."]
+        : ["This permission is needed: \(list)", "Start the login again in the terminal and tick every box."]
+    case .foreign:
+      return isKorean
+        ? ["다른 로그인에서 온 주소이거나 누군가 꾸민 주소입니다. 아무것도 바뀌지 않았습니다.", "터미널에 표시된 주소를 여세요."]
+        : [
+          "The address is of another login, or somebody made it up. Nothing was changed.",
+          "Open the address that the terminal shows.",
+        ]
+    case .nothing:
+      return isKorean ? ["터미널에 표시된 주소를 여세요."] : ["Open the address that the terminal shows."]
+    case .failed(let reason):
+      return isKorean
+        ? ["까닭: \(reason)", "자세한 내용은 터미널에 있습니다."] : ["Why: \(reason).", "The terminal says more."]
+    }
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      .replacing("\"", with: "&quot;")
+  }
+}

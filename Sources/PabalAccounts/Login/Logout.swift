@@ -1,0 +1,74 @@
+public import PabalCore
+
+/// What a logout did.
+public enum LogoutResult: Sendable, Hashable {
+  /// The server withdrew the login.
+  case revoked
+  /// The server said that it had ended before.
+  case alreadyOver
+  /// The server has no way to withdraw it; only the file is gone.
+  case forgotten
+}
+
+extension OAuthAccount {
+  /// Whether a logout ends other programs' logins too: Google withdraws the whole project's grant.
+  public var logoutEndsOthers: Bool { issuer == .google }
+
+  /// Withdraws the login at the server, unless `onlyHere`, and removes the token file; blocks.
+  ///
+  /// Where the server can't be asked, nothing is removed.
+  public func logOut(onlyHere: Bool = false) throws(Diagnostic) -> LogoutResult {
+    do throws(TokenFailure) {
+      let stored: StoredToken?
+      do throws(SecretFileProblem) { stored = try file.read() } catch { throw TokenFailure(error) }
+      guard let stored else { throw TokenFailure(.setUp, "nobody is logged in: there is no \(file.path)") }
+      guard !stored.isGcloud else {
+        throw TokenFailure(
+          .setUp, "\(file.path) is gcloud's own", cure: "gcloud auth application-default revoke")
+      }
+      let result = onlyHere ? LogoutResult.forgotten : try revoke(stored)
+      do throws(WriteProblem) {
+        let lock = try file.lock()
+        try withExtendedLifetime(lock) { () throws(WriteProblem) in try file.remove() }
+      } catch {
+        throw TokenFailure(.setUp, error.what)
+      }
+      forget()
+      return result
+    } catch {
+      throw error.diagnostic
+    }
+  }
+
+  private func revoke(_ stored: StoredToken) throws(TokenFailure) -> LogoutResult {
+    guard let token = stored.refreshToken ?? stored.accessToken else { return .forgotten }
+    // What gave the token withdraws it; the client file may be gone.
+    let client = try? login?.client()
+    let standard = issuer == .google ? GoogleProvider.tokenEndpoint : nil
+    let beside = (stored.tokenEndpoint ?? standard).flatMap { Endpoint($0) }?.sibling("revoke")
+    guard let endpoint = client?.revocationEndpoint ?? (issuer == .google ? beside : nil) else {
+      return .forgotten
+    }
+    var fields = [("token", token)]
+    // RFC 7009 wants the client to say who it is; Google wants the token alone.
+    if issuer == .other, let client {
+      fields.append(("client_id", client.id))
+      if let secret = client.secret { fields.append(("client_secret", secret)) }
+    }
+    let request = TokenRequest(
+      form: Form(fields), endpoint: endpoint, secrets: [token, client?.secret ?? ""],
+      refusals: Refusals(issuer: issuer, question: .renewal, account: name, now: surroundings.now()),
+      surroundings: surroundings, readsAnswer: false)
+    do throws(TokenFailure) {
+      _ = try request.perform()
+      return .revoked
+    } catch {
+      guard error.refusal?.error == "invalid_token" || error.refusal?.error == "invalid_grant" else {
+        throw TokenFailure(
+          error.kind, "the login was not withdrawn, so its file stays: \(error.what)",
+          cure: "try again, or remove the file alone with --only-here")
+      }
+      return .alreadyOver
+    }
+  }
+}

@@ -1,0 +1,232 @@
+internal import Glibc
+
+/// Waits on this machine alone for the browser that comes back, and for what a person types meanwhile.
+///
+/// Used by one thread. A browser may open connections that it never uses, so all are watched at once.
+final class LoopbackListener {
+  /// Why nothing could be listened on.
+  struct Problem: Error {
+    let port: UInt16
+    let number: Int32
+  }
+
+  enum Event {
+    case request(BrowserRequest)
+    /// A line was typed in.
+    case line(String)
+    case timedOut
+  }
+
+  let port: UInt16
+  private var listeners: [CInt]
+  private var connections: [(socket: CInt, octets: [UInt8])] = []
+  private var input: CInt?
+  private var typed: [UInt8] = []
+
+  private static let connectionLimit = 32
+  private static let headLimit = 16_384
+
+  /// Listens on `port` of 127.0.0.1, or on any free one; on `::1` too where browsers may try it first.
+  init(port: UInt16?, alsoIPv6: Bool, input: CInt?) throws(Problem) {
+    self.input = input
+    var attempt = 0
+    while true {
+      let first = try Self.listen(AF_INET, port ?? 0)
+      let bound = Self.port(of: first)
+      guard alsoIPv6 else {
+        (listeners, self.port) = ([first], bound)
+        return
+      }
+      do throws(Problem) {
+        (listeners, self.port) = ([first, try Self.listen(AF_INET6, bound)], bound)
+        return
+      } catch {
+        if error.number == EADDRINUSE {
+          close(first)
+          attempt += 1
+          guard port == nil, attempt < 8 else { throw error }
+        } else {
+          // No IPv6 here, so no browser tries it.
+          (listeners, self.port) = ([first], bound)
+          return
+        }
+      }
+    }
+  }
+
+  deinit {
+    for socket in listeners + connections.map(\.socket) { close(socket) }
+  }
+
+  /// The next thing that happens within `limit`; blocks.
+  func next(within limit: Duration) -> Event {
+    // Several lines may have come at once.
+    if let line = typedLine() { return .line(line) }
+    let end = UTCTime.now + limit
+    while true {
+      let left = (end - .now).components
+      let milliseconds = max(0, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000)
+      let watched = listeners + connections.map(\.socket) + (input.map { [$0] } ?? [])
+      var entries = watched.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      let count = poll(&entries, nfds_t(entries.count), CInt(clamping: milliseconds))
+      if count == 0 { return .timedOut }
+      if count < 0 { continue }
+      for entry in entries where entry.revents != 0 {
+        if listeners.contains(entry.fd) {
+          accept(entry.fd)
+        } else if entry.fd == input {
+          if let line = readLine(entry.fd) { return .line(line) }
+        } else if let request = read(entry.fd) {
+          return .request(request)
+        }
+      }
+    }
+  }
+
+  /// Answers a request and closes its connection.
+  func answer(_ request: BrowserRequest, status: String, html: String, language: String = "en") {
+    let head = """
+      HTTP/1.1 \(status)\r
+      Content-Type: text/html; charset=utf-8\r
+      Content-Length: \(html.utf8.count)\r
+      Content-Language: \(language)\r
+      Cache-Control: no-store\r
+      Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'\r
+      Referrer-Policy: no-referrer\r
+      X-Content-Type-Options: nosniff\r
+      Connection: close\r
+      \r
+
+      """
+    var rest = Array((head + html).utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { send(request.socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+      if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN {
+        var entry = pollfd(fd: request.socket, events: Int16(POLLOUT), revents: 0)
+        guard poll(&entry, 1, 2000) > 0 else { break }
+        continue
+      }
+      guard count > 0 else { break }
+      rest = rest.dropFirst(count)
+    }
+    shutdown(request.socket, CInt(SHUT_WR))
+    close(request.socket)
+  }
+
+  private func accept(_ listener: CInt) {
+    let socket = Glibc.accept(listener, nil, nil)
+    guard socket >= 0 else { return }
+    _ = fcntl(socket, F_SETFL, O_NONBLOCK)
+    _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+    if connections.count == Self.connectionLimit { close(connections.removeFirst().socket) }
+    connections.append((socket, []))
+  }
+
+  /// A whole request, which is then the caller's to answer.
+  private func read(_ socket: CInt) -> BrowserRequest? {
+    guard let index = connections.firstIndex(where: { $0.socket == socket }) else { return nil }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = recv(socket, &buffer, buffer.count, 0)
+    if count < 0, errno == EAGAIN || errno == EINTR { return nil }
+    guard count > 0 else {
+      close(connections.remove(at: index).socket)
+      return nil
+    }
+    connections[index].octets += buffer[..<count]
+    guard let request = BrowserRequest(connections[index].octets, socket: socket) else {
+      if connections[index].octets.count > Self.headLimit { close(connections.remove(at: index).socket) }
+      return nil
+    }
+    connections.remove(at: index)
+    return request
+  }
+
+  private func readLine(_ descriptor: CInt) -> String? {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = Glibc.read(descriptor, &buffer, buffer.count)
+    if count > 0 { typed += buffer[..<count] }
+    if count == 0 || count < 0 && errno != EINTR {
+      input = nil
+      if !typed.isEmpty { typed.append(UInt8(ascii: "\n")) }
+    }
+    return typedLine()
+  }
+
+  private func typedLine() -> String? {
+    guard let end = typed.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+    let line = String(decoding: typed[..<end], as: UTF8.self)
+    typed.removeFirst(end + 1)
+    return line
+  }
+
+  private static func listen(_ family: CInt, _ port: UInt16) throws(Problem) -> CInt {
+    let socket = Glibc.socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+    guard socket >= 0 else { throw Problem(port: port, number: errno) }
+    var yes: CInt = 1
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
+    let bound: CInt
+    if family == AF_INET {
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = port.bigEndian
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      bound = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+    } else {
+      setsockopt(socket, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &yes, socklen_t(MemoryLayout<CInt>.size))
+      var address = sockaddr_in6()
+      address.sin6_family = sa_family_t(AF_INET6)
+      address.sin6_port = port.bigEndian
+      address.sin6_addr = in6addr_loopback
+      bound = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+        }
+      }
+    }
+    guard bound == 0, Glibc.listen(socket, 16) == 0 else {
+      let number = errno
+      close(socket)
+      throw Problem(port: port, number: number)
+    }
+    return socket
+  }
+
+  private static func port(of socket: CInt) -> UInt16 {
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &size) }
+    }
+    return UInt16(bigEndian: address.sin_port)
+  }
+}
+
+/// A request of the browser's, to be answered once.
+struct BrowserRequest {
+  let method: String
+  let path: String
+  let query: Form
+  /// `Accept-Language`.
+  let languages: String
+  fileprivate let socket: CInt
+
+  /// The request, or `nil` before the end of its head.
+  fileprivate init?(_ octets: [UInt8], socket: CInt) {
+    let head = String(decoding: octets, as: UTF8.self)
+    guard let end = head.ranges(of: "\r\n\r\n").first else { return nil }
+    let lines = head[..<end.lowerBound].split(separator: "\r\n")
+    let words = (lines.first ?? "").split(separator: " ")
+    method = words.first.map(String.init) ?? ""
+    let target = words.count > 1 ? words[1] : ""
+    path = String(target.prefix { $0 != "?" })
+    query = Form(query: target.dropFirst(path.count + 1))
+    let field = lines.dropFirst().first { $0.lowercased().hasPrefix("accept-language:") }
+    languages = field.map { String($0.dropFirst(16)) } ?? ""
+    self.socket = socket
+  }
+}

@@ -1,0 +1,33 @@
+/// Google's scopes for sending mail, and which transport needs which.
+enum GoogleScopes {
+  /// Gmail's REST API, sending only.
+  static let send = "https://www.googleapis.com/auth/gmail.send"
+  /// All of the mailbox: what smtp.gmail.com asks for, and enough for REST.
+  static let mail = "https://mail.google.com/"
+
+  /// What the transports by `plugins` need; without any, what serves every transport.
+  static func needed(by plugins: [String]) -> [String] {
+    let names = plugins.map { plugin in
+      let file = plugin.split(separator: "/").last.map(String.init) ?? plugin
+      return file.hasPrefix("libpabal-") && file.hasSuffix(".so")
+        ? String(file.dropFirst(9).dropLast(3)) : file
+    }
+    return !names.isEmpty && names.allSatisfy { $0 == "gmail" } ? [send] : [mail]
+  }
+
+  /// Those of `needed` that nothing in `granted` serves.
+  static func missing(_ needed: [String], in granted: [String]) -> [String] {
+    needed.filter { scope in
+      !granted.contains(scope) && !(scope.contains("/auth/gmail.") && granted.contains(mail))
+    }
+  }
+
+  /// What a scope lets Pabal do, in a person's words.
+  static func meaning(_ scope: String) -> String? {
+    switch scope {
+    case send: "send mail by Gmail's REST API, read nothing"
+    case mail: "send mail by SMTP and REST; Google has no smaller one for SMTP, so it includes reading"
+    default: nil
+    }
+  }
+}

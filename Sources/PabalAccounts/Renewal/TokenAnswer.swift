@@ -1,0 +1,32 @@
+internal import PabalCore
+
+/// A token endpoint's answer (RFC 6749 section 5.1).
+struct TokenAnswer: Sendable {
+  var accessToken: String
+  var expiry: UTCTime
+  var refreshToken: String?
+  /// The scopes granted, where the server says them.
+  var scopes: [String]?
+  var refreshTokenExpiry: UTCTime?
+
+  /// Reads an answer of status 200; `now` is when it was asked for.
+  init(_ root: JSONNode, at now: UTCTime) throws(TokenFailure) {
+    guard let token = root["access_token"]?.text, token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
+      throw TokenFailure(.passing, "the token server's answer holds no access token")
+    }
+    if let type = root["token_type"]?.text, type.lowercased() != "bearer" {
+      throw TokenFailure(
+        .setUp, "the token server gives \(printable(type)) tokens; Pabal knows Bearer tokens only")
+    }
+    accessToken = token
+    // RFC 6749 only recommends the field; an hour is what nearly everybody gives.
+    let seconds = root["expires_in"]?.wholeNumber ?? 3600
+    expiry = now + .seconds(max(0, min(seconds, 31_536_000)))
+    refreshToken = root["refresh_token"]?.text
+    scopes = root["scope"]?.words
+    refreshTokenExpiry = root["refresh_token_expires_in"]?.wholeNumber.flatMap { seconds in
+      // Microsoft's and others' 0 or -1 mean that there is no end.
+      seconds > 0 ? now + .seconds(min(seconds, 3_153_600_000)) : nil
+    }
+  }
+}

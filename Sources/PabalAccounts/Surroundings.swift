@@ -1,0 +1,41 @@
+internal import Glibc
+
+/// What an account takes from the world besides its files and the network, so that tests give their own.
+public struct Surroundings: Sendable {
+  /// The time.
+  public var now: @Sendable () -> UTCTime
+  /// Waits; blocks.
+  public var pause: @Sendable (Duration) -> Void
+  /// So many octets that nobody can guess.
+  public var random: @Sendable (Int) -> [UInt8]
+
+  /// What an account takes from the world.
+  public init(
+    now: @escaping @Sendable () -> UTCTime, pause: @escaping @Sendable (Duration) -> Void,
+    random: @escaping @Sendable (Int) -> [UInt8]
+  ) {
+    self.now = now
+    self.pause = pause
+    self.random = random
+  }
+
+  /// This system's clock and randomness.
+  public static let system = Surroundings(
+    now: { .now },
+    pause: { duration in
+      let (seconds, attoseconds) = duration.components
+      var rest = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+      var left = rest
+      while nanosleep(&rest, &left) != 0, errno == EINTR { rest = left }
+    },
+    random: { count in
+      var generator = SystemRandomNumberGenerator()
+      return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    })
+
+  /// `duration`, up to a tenth longer or shorter.
+  func around(_ duration: Duration) -> Duration {
+    let octet = random(1).first ?? 128
+    return duration * (0.9 + 0.2 * Double(octet) / 255)
+  }
+}

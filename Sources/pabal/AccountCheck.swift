@@ -1,0 +1,58 @@
+import PabalAccounts
+import PabalCore
+
+extension Assembly {
+  /// The accounts that `transports` name; all there are without any.
+  func accounts(of transports: [TransportConfiguration]?) -> [AccountConfiguration] {
+    let used = transports?.flatMap { transport in
+      transport.settings.compactMap { member -> String? in
+        guard member.key == "account", case .string(let name) = member.node.value else { return nil }
+        return name
+      }
+    }
+    return configuration.accounts.filter { used?.contains($0.name) ?? true }
+  }
+}
+
+extension Check {
+  /// Gets an account's token, anew where the account can renew it, and says how the account is.
+  func examine(_ account: AccountConfiguration, _ assembly: Assembly) -> (Step, ExitStatus) {
+    do throws(Diagnostic) {
+      let source = try assembly.account(account.name)
+      if let found = source as? OAuthAccount { return examine(found) }
+      do throws(AccessTokenProblem) {
+        _ = try source.accessToken(rejected: nil)
+        return (Step("account", account.name, ok: true, detail: "has a token for \(source.user)"), .sent)
+      } catch {
+        let step = Step("account", account.name, ok: false, outcome: error.outcome, detail: error.reason)
+        return (step, ExitStatus(error.outcome))
+      }
+    } catch {
+      return (Step("account", account.name, ok: false, findings: [error]), .configuration)
+    }
+  }
+
+  private func examine(_ account: OAuthAccount) -> (Step, ExitStatus) {
+    var problem: AccessTokenProblem?
+    do throws(AccessTokenProblem) {
+      try account.renewNow()
+    } catch {
+      problem = error
+    }
+    let status = account.status()
+    var findings = status.notes.map { Diagnostic($0, severity: .warning) }
+    if problem == nil, status.state != .fresh, let cause = status.cause {
+      findings.insert(Diagnostic(cause, cure: status.cure, severity: .warning), at: 0)
+    }
+    if let guide = status.guide {
+      findings.append(
+        Diagnostic("the guide says how to mend it: \(AccountShown.place(guide))", severity: .warning))
+    }
+    let detail =
+      problem?.reason ?? "\(status.state.rawValue), \(account.user), \(status.scopes.joined(separator: " "))"
+    let step = Step(
+      "account", account.name, ok: problem == nil, outcome: problem?.outcome, detail: detail,
+      findings: findings)
+    return (step, problem.map { ExitStatus($0.outcome) } ?? .sent)
+  }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import PabalAccounts
+import PabalCore
+
+extension Account {
+  /// `pabal account status`.
+  struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show how the accounts are; reads files, asks nobody.",
+      discussion: """
+        fresh: tokens renew themselves. expiring: it works, and its end is known. dead: only a person can mend \
+        it. Exit status: 77 when an account is dead.
+        """)
+
+    @Argument(help: "Only these accounts.")
+    var names: [String] = []
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      if common.json { Terminal.keepOutputClean() }
+      let assembly = try Assembly(common)
+      let known = assembly.configuration.accounts.map(\.name)
+      for name in names where !known.contains(name) { _ = try assembly.oauthAccount(name) }
+      var shown: [AccountShown] = []
+      for account in assembly.configuration.accounts where names.isEmpty || names.contains(account.name) {
+        shown.append(AccountShown(account, in: assembly))
+      }
+      if common.json {
+        try Terminal.answer(json: shown)
+      } else {
+        if shown.isEmpty { Terminal.answer("There is no account in \(assembly.configuration.file).") }
+        for account in shown { Terminal.answer(account.text) }
+      }
+      if shown.contains(where: { $0.state == "dead" }) { throw ExitStatus.held.code }
+    }
+  }
+}
+
+/// An account as `account status` and `check` show it.
+struct AccountShown: Encodable {
+  let account: String
+  let provider: String
+  let user: String?
+  /// `fresh`, `expiring` or `dead`; nil for tokens that somebody else renews.
+  let state: String?
+  var cause: String?
+  var cure: String?
+  var guide: String?
+  var scopes: [String]?
+  var missingScopes: [String]?
+  /// UTC.
+  var accessTokenExpiry: String?
+  /// UTC.
+  var refreshTokenExpiry: String?
+  var tokenFile: String?
+  var notes: [String] = []
+
+  init(_ configuration: AccountConfiguration, in assembly: Assembly) {
+    account = configuration.name
+    provider = configuration.provider
+    do throws(Diagnostic) {
+      let source = try assembly.accounts.account(configuration.name)
+      user = source.user
+      guard let oauth = source as? OAuthAccount else {
+        state = nil
+        return
+      }
+      let status = oauth.status()
+      state = status.state.rawValue
+      (cause, cure, guide) = (status.cause, status.cure, status.guide.map(Self.place))
+      scopes = status.scopes
+      missingScopes = status.missingScopes.isEmpty ? nil : status.missingScopes
+      accessTokenExpiry = status.accessTokenExpiry?.description
+      refreshTokenExpiry = status.refreshTokenExpiry?.description
+      tokenFile = status.file
+      notes = status.notes
+    } catch {
+      user = nil
+      state = "dead"
+      (cause, cure) = (error.what, error.cure)
+    }
+  }
+
+  /// Where a guide is, from the root of the repository.
+  static func place(_ step: GuideStep) -> String {
+    "Sources/PabalCore/PabalCore.docc/Guides/\(step.rawValue)"
+  }
+
+  var text: String {
+    var lines = ["\(state ?? "-")  \(account) (\(provider)\(user.map { ", \($0)" } ?? ""))"]
+    if let cause { lines.append("    \(cause)") }
+    if let cure { lines.append("    → \(cure)") }
+    if let guide { lines.append("    see \(guide)") }
+    if let scopes, !scopes.isEmpty { lines.append("    scopes: \(scopes.joined(separator: " "))") }
+    if let accessTokenExpiry { lines.append("    access token until \(accessTokenExpiry), renewed before") }
+    if let refreshTokenExpiry { lines.append("    login until \(refreshTokenExpiry)") }
+    if let tokenFile { lines.append("    in \(tokenFile)") }
+    lines += notes.map { "    note: \($0)" }
+    if state == nil { lines.append("    a token that somebody else renews") }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import PabalTesting
+
+/// Tests/Servers/oauth.py, running until it is let go.
+final class AuthorizationServer: Sendable {
+  let port: Int
+  private let process: Process
+  private let input: Pipe
+
+  static let clientID = "fake-client.apps.googleusercontent.com"
+  static let clientSecret = "GOCSPX-fake-secret"
+
+  init(_ options: [String: Any] = [:]) throws {
+    process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["python3", "\(BuiltProducts.root)/Tests/Servers/oauth.py"]
+    input = Pipe()
+    let output = Pipe()
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+    guard let port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+      throw POSIXError(.ECONNREFUSED)
+    }
+    self.port = port
+    if !options.isEmpty { try control(options) }
+  }
+
+  deinit { stop() }
+
+  func stop() {
+    // Not by its input alone: a server that was started at the same time may hold that open too. And a child
+    // of a dispatch thread has all other signals blocked.
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+    try? input.fileHandleForWriting.close()
+  }
+
+  func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
+
+  func control(_ options: [String: Any]) throws {
+    try control(json: String(decoding: JSONSerialization.data(withJSONObject: options), as: UTF8.self))
+  }
+
+  func control(json: String) throws {
+    let result = try ChildProcess.run(
+      "curl", ["-sf", "-H", "Content-Type: application/json", "--data-binary", "@-", url("/control")],
+      input: Array(json.utf8))
+    guard result.status == 0 else { throw POSIXError(.EIO) }
+  }
+
+  /// What was asked of `path`, the forms or queries in order.
+  func asked(_ path: String) throws -> [[String: String]] {
+    let result = try ChildProcess.run("curl", ["-sf", url("/log")])
+    let log = try JSONSerialization.jsonObject(with: Data(result.octets)) as? [[String: Any]] ?? []
+    return log.filter { $0["path"] as? String == path }.compactMap {
+      ($0["form"] ?? $0["query"]) as? [String: String]
+    }
+  }
+
+  /// A `credentials.json` of this server's client.
+  func clientFile(
+    _ kind: String = "installed", secret: String = clientSecret, redirects: [String] = ["http://localhost"]
+  )
+    -> String
+  {
+    """
+    {"\(kind)": {"client_id": "\(Self.clientID)", "project_id": "fake", "auth_uri": "\(url("/o/oauth2/auth"))",
+      "token_uri": "\(url("/token"))", "client_secret": "\(secret)",
+      "redirect_uris": [\(redirects.map { "\"\($0)\"" }.joined(separator: ", "))]}}
+    """
+  }
+
+  /// Logs a user in by Google's own library and answers the token file that it writes.
+  func googleToken(scopes: [String] = ["https://mail.google.com/"], in folder: TemporaryDirectory) throws
+    -> String
+  {
+    let client = try folder.write(clientFile(), to: "google-client.json")
+    let script = """
+      import sys, urllib.parse, urllib.request, os
+      os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
+      from google_auth_oauthlib.flow import InstalledAppFlow
+      class NoRedirect(urllib.request.HTTPRedirectHandler):
+          def redirect_request(self, *arguments): return None
+      flow = InstalledAppFlow.from_client_secrets_file(sys.argv[1], sys.argv[2].split())
+      flow.redirect_uri = "http://127.0.0.1:1/"
+      url, _ = flow.authorization_url(access_type="offline", prompt="consent")
+      try:
+          urllib.request.build_opener(NoRedirect).open(url)
+      except urllib.error.HTTPError as answer:
+          flow.fetch_token(authorization_response=answer.headers["Location"])
+      print(flow.credentials.to_json())
+      """
+    let result = try Peer.python(["-c", script, client, scopes.joined(separator: " ")])
+    return result
+  }
+}
+
+/// Google's own libraries.
+enum Peer {
+  private static let interpreter: Result<String, any Error> = Result {
+    let result = try ChildProcess.run("\(BuiltProducts.root)/Tests/python-environment")
+    guard result.status == 0 else { throw Failure(text: result.errors) }
+    return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    let text: String
+    var description: String { text }
+  }
+
+  static func python(_ arguments: [String]) throws -> String {
+    let result = try ChildProcess.run(interpreter.get(), arguments)
+    guard result.status == 0 else { throw Failure(text: result.errors) }
+    return result.output
+  }
+}

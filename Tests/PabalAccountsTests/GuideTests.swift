@@ -1,0 +1,51 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import PabalAccounts
+
+@Suite struct GuideTests {
+  @Test(arguments: GuideStep.allCases)
+  func `each step that Pabal points to is in its guide`(step: GuideStep) throws {
+    let parts = step.rawValue.split(separator: "#")
+    let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Guides/\(parts[0])"
+    let headings = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").filter {
+      $0.hasPrefix("## ")
+    }
+    let anchors = headings.map {
+      $0.dropFirst(3).lowercased().filter { $0.isLetter || $0.isNumber || $0 == " " }.replacing(
+        " ", with: "-")
+    }
+    #expect(anchors.contains(String(parts[1])))
+  }
+
+  /// The keys that each provider's reader knows, by what it says to a stranger.
+  @Test(arguments: [
+    ("google", "googleAccount"), ("google-service-account", "serviceAccount"),
+    ("microsoft", "microsoftAccount"),
+    ("oauth2", "oauth2Account"),
+  ])
+  func `the schema has the reader's keys`(provider: String, name: String) throws {
+    let stranger = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+    let text = #"{"accounts": {"a": {"provider": "\#(provider)", "\#(stranger)": 1}}}"#
+    let problem = try #require(throws: Diagnostics.self) {
+      try Configuration.read(Array(text.utf8), file: "a", directory: "/", providers: oauthProviders())
+    }
+    let unknown = try #require(problem.all.first { $0.path == "accounts.a.\(stranger)" })
+    let known = try #require(unknown.cure).split(separator: "'", omittingEmptySubsequences: false)
+    let keys = Set(known.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) })
+
+    let file = try Data(contentsOf: URL(filePath: "\(BuiltProducts.root)/config.schema.json"))
+    let schema = try #require(try JSONSerialization.jsonObject(with: file) as? [String: Any])
+    let entry = try #require((schema["$defs"] as? [String: Any])?[name] as? [String: Any])
+    #expect(Set((entry["properties"] as? [String: Any] ?? [:]).keys) == keys)
+    let required = try #require(entry["required"] as? [String])
+    let missed = problem.all.filter { $0.what.hasSuffix("is missing") && $0.path == "accounts.a" }.compactMap
+    {
+      $0.what.split { "'“”".contains($0) }.dropFirst().first.map(String.init)
+    }
+    // Either of "client" and "token" is enough, which the schema says by anyOf.
+    #expect(Set(required).union(["provider"]) == Set(missed).subtracting(["client"]).union(["provider"]))
+  }
+}

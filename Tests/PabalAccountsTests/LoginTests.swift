@@ -1,0 +1,279 @@
+import Foundation
+import Glibc
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import PabalAccounts
+
+@Suite struct LoginTests {
+  private func account(
+    _ server: AuthorizationServer, client: String? = nil, plugin: String = "smtp"
+  ) throws -> TestAccount {
+    let folder = try TemporaryDirectory()
+    try TestAccount.write(client ?? server.clientFile(), to: "credentials.json", in: folder)
+    var random = Surroundings.system
+    let time = TestTime()
+    random.now = { time.now }
+    random.pause = time.surroundings.pause
+    return try TestAccount(
+      #""provider": "google", "client": "credentials.json""#, in: folder, plugin: plugin, surroundings: random
+    )
+  }
+
+  @Test func `from the address to stored tokens that Google's library takes`() throws {
+    let server = try AuthorizationServer()
+    let test = try account(server)
+    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko-KR,ko;q=0.9,en;q=0.5")] }
+    let result = try login.result.get()
+    #expect(result.scopes == ["https://mail.google.com/"])
+    #expect(login.notices == ["https://mail.google.com/"])
+    #expect(login.page.contains("로그인되었습니다"))
+    #expect(login.page.contains("user@example.com"))
+    let asked = try #require(try server.asked("/o/oauth2/auth").first)
+    #expect(asked["access_type"] == "offline")
+    #expect(asked["prompt"] == "consent")
+    #expect(asked["login_hint"] == "user@example.com")
+    #expect(asked["code_challenge_method"] == "S256")
+    #expect(asked["redirect_uri"]?.hasPrefix("http://127.0.0.1:") == true)
+    #expect(try test.mode("tokens") == 0o700)
+    #expect(try test.mode("tokens/a.json") == 0o600)
+    let script = """
+      import sys
+      from google.oauth2.credentials import Credentials
+      import google.auth.transport.requests
+      credentials = Credentials.from_authorized_user_file(sys.argv[1])
+      print(credentials.valid, credentials.scopes)
+      import google.oauth2._client as client
+      request = google.auth.transport.requests.Request()
+      print(client.refresh_grant(request, sys.argv[2], credentials.refresh_token, credentials.client_id,
+                                 credentials.client_secret)[0] != credentials.token)
+      """
+    let read = try Peer.python(["-c", script, "\(test.folder.path)/tokens/a.json", server.url("/token")])
+    #expect(read == "True ['https://mail.google.com/']\nTrue\n")
+    #expect(test.account.status().state == .fresh)
+  }
+
+  @Test func `only what REST needs is asked for where only REST is configured`() throws {
+    let server = try AuthorizationServer()
+    let login = LoginRun(try account(server, plugin: "gmail"))
+    #expect(try login.result.get().scopes == ["https://www.googleapis.com/auth/gmail.send"])
+  }
+
+  @Test func `every login has its own state and proof`() throws {
+    let server = try AuthorizationServer()
+    let test = try account(server)
+    let urls = [LoginRun(test).url, LoginRun(test).url].map { Form(query: $0.drop { $0 != "?" }.dropFirst()) }
+    #expect(urls[0]["state"] != urls[1]["state"])
+    #expect(urls[0]["code_challenge"] != urls[1]["code_challenge"])
+    #expect(urls[0]["code_challenge"]?.utf8.count == 43)
+  }
+
+  @Test func `a refusal on the consent page leaves the stored tokens as they were`() throws {
+    let server = try AuthorizationServer()
+    let test = try account(server)
+    _ = try LoginRun(test).result.get()
+    let before = try test.file()
+    try server.control(["consent": "deny"])
+    let login = LoginRun(test) { url, _ in [try LoginRun.open(url)] }
+    #expect(login.failure.contains("access was refused on Google's page (access_denied)"))
+    #expect(login.page.contains("Access was refused"))
+    #expect(try test.file() == before)
+  }
+
+  @Test func `an unticked box is noticed and nothing is stored`() throws {
+    let server = try AuthorizationServer(["granted": ["openid"]])
+    let test = try account(server)
+    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko")] }
+    #expect(login.failure.contains("the login lacks https://mail.google.com/: its box was not ticked"))
+    #expect(login.page.contains("체크하지 않았습니다"))
+    #expect(!FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
+  }
+
+  @Test func `an icon, a strange state, a silent connection and a POST don't disturb a login`() throws {
+    let server = try AuthorizationServer()
+    let login = LoginRun(try account(server)) { url, port in
+      let here = "http://127.0.0.1:\(port)"
+      let silent = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+      defer { close(silent) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_port = port.bigEndian
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      _ = withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          connect(silent, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+        }
+      }
+      func status(_ arguments: [String]) throws -> String {
+        try ChildProcess.run(
+          "curl", ["-sS", "-m", "30", "-o", "/dev/null", "-w", "%{http_code}"] + arguments
+        ).output
+      }
+      return [
+        try status(["\(here)/favicon.ico"]), try status(["\(here)/?state=made-up&code=4/0Astolen"]),
+        try status(["\(here)/?code=4/0Astolen"]), try status(["-d", "code=x", here]), try LoginRun.open(url),
+      ]
+    }
+    #expect(throws: Never.self) { try login.result.get() }
+    #expect(login.pages.prefix(4) == ["404", "400", "400", "405"])
+    #expect(login.notices.filter { $0.contains("no answer to it") }.count == 2)
+    #expect(try server.asked("/token").count == 1)
+  }
+
+  @Test func `a browser that comes back twice is answered twice and asked once`() throws {
+    let server = try AuthorizationServer()
+    let login = LoginRun(try account(server)) { url, _ in
+      let back = try LoginRun.redirect(url)
+      let result = try ChildProcess.run(
+        "curl", ["-s", "-m", "30", "--parallel", "--parallel-immediate", back, back])
+      return [result.output]
+    }
+    #expect(throws: Never.self) { try login.result.get() }
+    #expect(login.page.contains("You are logged in"))
+    #expect(try server.asked("/token").count == 1)
+  }
+
+  @Test func `the address of the page that failed may be pasted`() throws {
+    let server = try AuthorizationServer()
+    let pipe = Pipe()
+    let writer = pipe.fileHandleForWriting
+    let manner = LoginManner(
+      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, patience: .seconds(60))
+    let login = LoginRun(try account(server), manner: manner) { url, port in
+      let back = try LoginRun.redirect(url)
+      for line in [
+        "hello", "http://127.0.0.1:\(port)/?state=1", back.replacing("state=", with: "state=x"), "  \(back) ",
+      ] {
+        try writer.write(contentsOf: Data("\(line)\n".utf8))
+      }
+      return []
+    }
+    #expect(throws: Never.self) { try login.result.get() }
+    #expect(login.notices.count == 4)
+    #expect(login.notices.dropFirst(1).first?.contains("paste the whole address") == true)
+    #expect(login.notices.dropFirst(2).first?.contains("no code in it") == true)
+    #expect(login.notices.dropFirst(3).first?.contains("another login") == true)
+  }
+
+  @Test func `an input that ends leaves the browser its time`() throws {
+    let server = try AuthorizationServer()
+    let pipe = Pipe()
+    try pipe.fileHandleForWriting.close()
+    let manner = LoginManner(
+      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, patience: .seconds(60))
+    #expect(throws: Never.self) { try LoginRun(try account(server), manner: manner).result.get() }
+  }
+
+  @Test func `a port that is taken is named`() throws {
+    let server = try AuthorizationServer()
+    let port = UInt16(server.port)
+    let login = LoginRun(try account(server), manner: LoginManner(opensBrowser: false, port: port))
+    #expect(
+      login.failure == "port \(port) is taken by another program; choose another --port, or leave it out")
+  }
+
+  @Test func `nobody who comes back ends the login`() throws {
+    let server = try AuthorizationServer()
+    let login = LoginRun(
+      try account(server), manner: LoginManner(opensBrowser: false, patience: .zero), browser: { _, _ in [] })
+    #expect(login.failure.contains("nobody came back from the browser"))
+  }
+
+  @Test func `a lost network at the exchange is tried three times and said on the page`() throws {
+    let server = try AuthorizationServer(["faults": [["drop": true], ["drop": true], ["drop": true]]])
+    let test = try account(server)
+    let login = LoginRun(test) { url, _ in [try LoginRun.open(url)] }
+    #expect(login.failure.contains("the connection to 127.0.0.1 broke"))
+    #expect(login.page.contains("The login failed"))
+    #expect(try server.asked("/token").count == 3)
+    try server.control(["faults": [["status": 503], ["drop": true]]])
+    #expect(throws: Never.self) { try LoginRun(test).result.get() }
+  }
+
+  @Test func `a server that is gone is said to be`() throws {
+    let server = try AuthorizationServer()
+    let login = LoginRun(try account(server)) { url, _ in
+      let back = try LoginRun.redirect(url)
+      server.stop()
+      return [try LoginRun.open(back)]
+    }
+    #expect(login.failure.contains("127.0.0.1 can't be reached"))
+    #expect(login.page.contains("127.0.0.1 can&#39;t be reached") || login.page.contains("can't be reached"))
+  }
+
+  @Test func `a code that is used already is said to be`() throws {
+    let server = try AuthorizationServer()
+    let login = LoginRun(try account(server)) { url, _ in
+      let back = try LoginRun.redirect(url)
+      return [try LoginRun.open(back.replacing("code=4", with: "code=5"))]
+    }
+    #expect(login.failure.contains("Google refused the login's code (invalid_grant: Malformed auth code.)"))
+  }
+
+  @Test func `an answer without a refresh token is no login`() throws {
+    let server = try AuthorizationServer([
+      "faults": [
+        [
+          "status": 200,
+          "body": ["access_token": "x", "expires_in": "3599", "scope": "https://mail.google.com/"],
+        ]
+      ]
+    ])
+    #expect(LoginRun(try account(server)).failure.contains("gave no refresh token"))
+  }
+
+  @Test func `a web client is sent back to what it has registered`() throws {
+    let server = try AuthorizationServer()
+    let none = try account(server, client: server.clientFile("web", redirects: ["https://example.com/back"]))
+    #expect(LoginRun(none).failure.contains("no address of this machine is registered"))
+    // A port that was free a moment ago.
+    let spare = try LoopbackListener(port: nil, alsoIPv6: false, input: nil).port
+    let client = server.clientFile(
+      "web", redirects: ["https://example.com/", "http://localhost:\(spare)/back"])
+    let some = try account(server, client: client)
+    #expect(throws: Never.self) { try LoginRun(some).result.get() }
+    #expect(try server.asked("/o/oauth2/auth").first?["redirect_uri"] == "http://localhost:\(spare)/back")
+    let manner = LoginManner(opensBrowser: false, port: 9)
+    #expect(LoginRun(some, manner: manner).failure.contains("port 9 isn't registered"))
+  }
+
+  @Test func `a project in Testing is told by when its login ends`() throws {
+    let server = try AuthorizationServer(["refresh_token_expires_in": 604_799])
+    let test = try account(server)
+    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko")] }
+    let end = try #require(try login.result.get().refreshTokenExpiry)
+    #expect(login.page.contains("‘테스트’"))
+    let status = test.account.status()
+    #expect(status.state == .expiring)
+    #expect(status.refreshTokenExpiry?.description == end.description)
+    #expect(status.cause?.contains("Testing") == true)
+    #expect(status.guide == .publish)
+  }
+
+  @Test func `logout withdraws the login and removes its file`() throws {
+    let server = try AuthorizationServer()
+    let test = try account(server)
+    _ = try LoginRun(test).result.get()
+    #expect(try test.account.logOut() == .revoked)
+    #expect(try server.asked("/revoke").count == 1)
+    #expect(!FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
+    #expect(try test.problem().held.contains("nobody has logged in yet"))
+  }
+
+  @Test func `logout keeps the file where the server can't be asked, and not where the login is over`() throws
+  {
+    let server = try AuthorizationServer()
+    let test = try account(server)
+    _ = try LoginRun(test).result.get()
+    let gone = try AuthorizationServer()
+    try TestAccount.write(gone.clientFile(), to: "credentials.json", in: test.folder)
+    gone.stop()
+    #expect(throws: Diagnostic.self) { try test.account.logOut() }
+    let stored = try test.file()
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: test.folder)
+    #expect(try test.account.logOut() == .revoked)
+    try TestAccount.write(stored, to: "tokens/a.json", in: test.folder)
+    #expect(try test.account.logOut() == .alreadyOver)
+  }
+}

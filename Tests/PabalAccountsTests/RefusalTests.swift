@@ -1,0 +1,278 @@
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import PabalAccounts
+
+/// One refusal by the token endpoint, and words of what is to be said of it.
+struct RefusalCase: Sendable, CustomTestStringConvertible {
+  let issuer: Refusals.Issuer
+  let question: Refusals.Question
+  let error: String
+  let text: String?
+  var subtype: String?
+  let kind: TokenFailure.Kind
+  let words: [String]
+
+  var testDescription: String { "\(issuer) \(question) \(error) \(subtype ?? text ?? "")" }
+
+  static func google(
+    _ error: String, _ text: String?, _ kind: TokenFailure.Kind, _ words: String...,
+    question: Refusals.Question = .renewal, subtype: String? = nil
+  ) -> RefusalCase {
+    RefusalCase(
+      issuer: .google, question: question, error: error, text: text, subtype: subtype, kind: kind,
+      words: words)
+  }
+
+  static func workspace(_ error: String, _ text: String, _ words: String...) -> RefusalCase {
+    RefusalCase(issuer: .workspace, question: .grant, error: error, text: text, kind: .setUp, words: words)
+  }
+
+  static func microsoft(
+    _ error: String, _ text: String?, _ kind: TokenFailure.Kind, _ words: String...,
+    question: Refusals.Question = .renewal
+  ) -> RefusalCase {
+    RefusalCase(issuer: .microsoft, question: question, error: error, text: text, kind: kind, words: words)
+  }
+
+  static let all: [RefusalCase] = [
+    .google("access_denied", nil, .setUp, "refused on Google's page", "test users", question: .exchange),
+    .google("invalid_grant", "Malformed auth code.", .setUp, "used before, is too old", question: .exchange),
+    .google("redirect_uri_mismatch", "Bad Request", .setUp, "no desktop client", question: .exchange),
+    .google("org_internal", nil, .setUp, "Internal", "External", question: .exchange),
+    .google("admin_policy_enforced", nil, .setUp, "administrator", "API controls", question: .exchange),
+    .google(
+      "disallowed_useragent", nil, .setUp, "Google refuses (disallowed_useragent)", question: .exchange),
+    .google(
+      "invalid_grant", "Token has been expired or revoked.", .dead, "Testing", "seven days",
+      "password was changed",
+      "withdrawn", "six months", "100 times", "clock", "pabal account login a"),
+    .google("invalid_grant", "Bad Request", .dead, "can't read the refresh token"),
+    .google(
+      "invalid_grant", "reauth related error (invalid_rapt)", .dead, "session policy", subtype: "invalid_rapt"
+    ),
+    .google(
+      "invalid_grant", "reauth related error (rapt_required)", .dead, "(rapt_required)",
+      subtype: "rapt_required"),
+    .google("invalid_client", "The OAuth client was not found.", .setUp, "knows no such OAuth client"),
+    .google(
+      "invalid_client", "Unauthorized", .setUp, "doesn't take the client's secret",
+      "download credentials.json"),
+    .google("unauthorized_client", "Unauthorized", .setUp, "may not use this login"),
+    .google("invalid_scope", "Bad Request", .setUp, "scope asked for"),
+    .google("deleted_client", "The OAuth client was deleted.", .setUp, "was deleted", "30 days"),
+    .google("disabled_client", "The OAuth client was disabled.", .setUp, "disabled the OAuth client"),
+    .workspace(
+      "invalid_grant",
+      "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
+      "clock isn't right", "set-ntp"),
+    .workspace("invalid_grant", "Invalid JWT Signature.", "doesn't know the key", "make a new key"),
+    .workspace("invalid_grant", "Invalid email or User ID", "no such user", "not an alias"),
+    .workspace("invalid_grant", "Invalid grant: account not found", "service account was deleted"),
+    .workspace(
+      "unauthorized_client", "Client is unauthorized to retrieve access tokens", "isn't delegated, or not yet"
+    ),
+    .workspace("invalid_scope", "bad scope", "doesn't know a scope"),
+    .workspace("access_denied", "Requested client not authorized.", "refuses the service account this scope"),
+    .workspace("disabled_client", "off", "deleted or disabled"),
+    .microsoft("invalid_grant", "AADSTS50173: The provided grant has expired", .dead, "password was changed"),
+    .microsoft(
+      "invalid_grant", "AADSTS700082: inactive for 90 days.\r\nTrace ID: 1", .dead, "unused too long"),
+    .microsoft("invalid_grant", "AADSTS50076: you must use multi-factor", .dead, "second factor"),
+    .microsoft("invalid_grant", "something", .dead, "Microsoft ended the login"),
+    .microsoft("invalid_grant", "AADSTS65001: has not consented", .dead, "SMTP.Send"),
+    .microsoft("invalid_grant", "AADSTS53003: blocked by Conditional Access", .setUp, "conditional access"),
+    .microsoft(
+      "invalid_client", "AADSTS7000218: must contain client_assertion", .setUp, "public client flows"),
+    .microsoft("invalid_client", "AADSTS7000222: expired secret", .setUp, "secret is wrong or has expired"),
+    .microsoft(
+      "unauthorized_client", "AADSTS700016: not found in directory", .setUp, "no app of this client id"),
+    .microsoft("invalid_request", "AADSTS90002: Tenant not found", .setUp, "no such tenant"),
+    .microsoft(
+      "invalid_request", "AADSTS50011: redirect URI", .setUp, "http://localhost", question: .exchange),
+    .microsoft("authorization_declined", nil, .setUp, "declined on Microsoft's page", question: .device),
+    .microsoft("expired_token", nil, .setUp, "not typed in in time", question: .device),
+    .microsoft("bad_verification_code", "x", .setUp, "doesn't know the device code", question: .device),
+  ]
+}
+
+@Suite struct RefusalTests {
+  @Test(arguments: RefusalCase.all)
+  func `each error is said in its own words`(sample: RefusalCase) {
+    let refusals = Refusals(issuer: sample.issuer, question: sample.question, account: "a")
+    let refusal = Refusal(error: sample.error, description: sample.text, subtype: sample.subtype)
+    let failure = refusals.failure(refusal, clock: nil)
+    #expect(failure.kind == sample.kind)
+    for word in sample.words { #expect(failure.sentence.contains(word)) }
+    // What a person is to do, or at least what the server said.
+    #expect(failure.cure != nil || failure.sentence.contains(sample.error))
+  }
+
+  @Test func `no two errors are said alike`() {
+    let sentences = RefusalCase.all.map { sample in
+      let refusals = Refusals(issuer: sample.issuer, question: sample.question, account: "a")
+      let refusal = Refusal(error: sample.error, description: sample.text, subtype: sample.subtype)
+      // Without the server's own words in brackets, ours must still differ.
+      return "\(sample.issuer) "
+        + refusals.failure(refusal, clock: nil).sentence.replacing(refusal.words, with: "")
+    }
+    let same = Dictionary(grouping: sentences) { $0 }.filter { $0.value.count > 1 }.keys
+    #expect(same.isEmpty)
+  }
+
+  @Test func `a clock that is wrong is said with what follows from it`() {
+    let refusals = Refusals(issuer: .workspace, question: .grant, account: "a")
+    let refusal = Refusal(error: "invalid_grant", description: "Invalid JWT: iat and exp")
+    let failure = refusals.failure(refusal, clock: .seconds(-420))
+    #expect(failure.what.contains("7 min behind the server's"))
+    #expect(failure.step == .clock)
+  }
+
+  @Test func `a login that lived its seven days is known by its date`() {
+    let now = UTCTime.now
+    let refusals = Refusals(
+      issuer: .google, question: .renewal, account: "a", refreshTokenExpiry: now + .seconds(-5), now: now)
+    let failure = refusals.failure(
+      Refusal(error: "invalid_grant", description: "Token has been expired or revoked."), clock: nil)
+    #expect(failure.what.contains("lived its seven days"))
+    #expect(!failure.what.contains("password"))
+  }
+}
+
+@Suite struct RenewalFailureTests {
+  @Test func `a login that is over is dead, asked for once, and its file stays`() throws {
+    let server = try AuthorizationServer([
+      "dead": ["error": "invalid_grant", "description": "Token has been expired or revoked."]
+    ])
+    let test = try TestAccount.loggedIn(to: server)
+    let before = try test.file()
+    test.time.advance(.seconds(3600))
+    for _ in 0..<3 { #expect(try test.problem().held.contains("Google ended the login")) }
+    // Another process, later.
+    let other = try TestAccount.open(
+      #""provider": "google", "client": "credentials.json""#, in: test.folder,
+      surroundings: test.time.surroundings)
+    #expect(throws: AccessTokenProblem.self) { try other.accessToken(rejected: nil) }
+    #expect(try server.asked("/token").count == 2)
+    #expect(try test.file() == before)
+    let status = other.status()
+    #expect(status.state == .dead)
+    #expect(status.cause?.contains("Testing") == true)
+    #expect(status.cure?.contains("pabal account login a") == true)
+
+    // A new login, here by Google's library, is taken without a restart.
+    try server.control(json: #"{"dead": null}"#)
+    try TestAccount.write(try server.googleToken(in: test.folder), to: "tokens/a.json", in: test.folder)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+    #expect(test.account.status().state == .fresh)
+  }
+
+  @Test func `a token that still lives is given while no better one is to be had`() throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    let first = try test.account.accessToken(rejected: nil).text
+    test.time.advance(.seconds(3599 - 100))
+    try server.control(["faults": [["status": 503], ["status": 503], ["status": 503]]])
+    #expect(try test.account.accessToken(rejected: nil).text == first)
+    #expect(try test.account.accessToken(rejected: nil).text != first)
+  }
+
+  @Test func `what passes is tried three times, after one second and two`() throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    test.time.advance(.seconds(3600))
+    try server.control(["faults": [["status": 503], ["status": 429]]])
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+    #expect(test.time.pauses.count == 2)
+    for (pause, wanted) in zip(test.time.pauses, [1.0, 2.0]) {
+      #expect(abs(pause / .seconds(1) - wanted) <= wanted * 0.1)
+    }
+    test.time.advance(.seconds(3600))
+    try server.control([
+      "faults": Array(repeating: ["status": 500, "body": ["error": "internal_failure"]], count: 3)
+    ])
+    #expect(try test.problem().deferred.contains("can't give a token now: status 500 (internal_failure)"))
+  }
+
+  @Test(arguments: [
+    (#"{"status": 200, "kind": "text/html", "body": "<html>Welcome to the hotel"}"#, "no JSON"),
+    (#"{"status": 302, "headers": {"Location": "http://portal/"}}"#, "status 302"),
+    (#"{"status": 200, "body": {"token_type": "Bearer"}}"#, "no access token"),
+    (#"{"drop": true}"#, "broke"), (#"{"status": 408}"#, "status 408"),
+    (#"{"status": 400, "body": {"error": "temporarily_unavailable"}}"#, "temporarily_unavailable"),
+  ])
+  func `what isn't Google's answer is deferred`(fault: String, words: String) throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    test.time.advance(.seconds(3600))
+    try server.control(json: "{\"faults\": [\(fault), \(fault), \(fault)]}")
+    #expect(try test.problem().deferred.contains(words))
+    try server.control(["faults": []])
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+  }
+
+  @Test func `nothing secret is in what is said`() throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    let stored = try StoredToken(SecretDocument.read("\(test.folder.path)/tokens/a.json", as: "x"))
+    let refreshToken = try #require(stored.refreshToken)
+    test.time.advance(.seconds(3600))
+    try server.control([
+      "faults": [
+        [
+          "status": 400,
+          "body": ["error": "odd", "error_description": "no \(refreshToken) \u{1B}[2J GOCSPX-fake-secret"],
+        ]
+      ]
+    ])
+    let said = try test.problem().held
+    #expect(said.contains("odd: no … \\u{1b}[2J …"))
+    let status = test.account.status()
+    #expect(
+      !"\(said) \(status) \(test.account) \(stored) \(String(reflecting: stored))".contains(refreshToken))
+    var dumped = ""
+    dump(stored, to: &dumped)
+    dump(status, to: &dumped)
+    #expect(!dumped.contains(refreshToken))
+    #expect(!(try test.file("tokens/a.json.state")).contains(refreshToken))
+  }
+
+  @Test func `a set-up that is mended works again after a minute at most`() throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    test.time.advance(.seconds(3600))
+    try TestAccount.write(server.clientFile(secret: "wrong"), to: "credentials.json", in: test.folder)
+    guard case .held(let reason, let after) = try test.problem() else {
+      Issue.record("not held")
+      return
+    }
+    #expect(reason.contains("doesn't take the client's secret"))
+    #expect(after == .seconds(60))
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: test.folder)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+  }
+
+  @Test func `a token refused though it was just renewed for that is no reason for a third`() throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    let first = try test.account.accessToken(rejected: nil).text
+    let second = try test.account.accessToken(rejected: first).text
+    #expect(try test.problem(rejected: second).held.contains("the token isn't what is wrong"))
+    #expect(try server.asked("/token").count == 2)
+    test.time.advance(.seconds(61))
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: second) }
+  }
+
+  @Test func `a rotated refresh token is kept, also where the file can't be written`() throws {
+    let server = try AuthorizationServer(["rotate": true])
+    let test = try TestAccount.loggedIn(to: server)
+    var tokens = Set<String>()
+    for _ in 0..<3 {
+      test.time.advance(.seconds(3600))
+      _ = try test.account.accessToken(rejected: nil)
+      tokens.insert(try #require(try server.asked("/token").last?["refresh_token"]))
+    }
+    #expect(tokens.count == 3)
+  }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Synchronization
+import Testing
+
+@testable import PabalAccounts
+
+/// A clock that stands still until it is moved, and a sleep that only counts.
+final class TestTime: Sendable {
+  private let state = Mutex((now: UTCTime.now, pauses: [Duration]()))
+
+  var now: UTCTime { state.withLock(\.now) }
+  var pauses: [Duration] { state.withLock(\.pauses) }
+  func advance(_ duration: Duration) { state.withLock { $0.now = $0.now + duration } }
+
+  var surroundings: Surroundings {
+    Surroundings(
+      now: { self.now },
+      pause: { duration in
+        self.state.withLock { state in
+          state.pauses.append(duration)
+          state.now = state.now + duration
+        }
+      }, random: { Array(repeating: 128, count: $0) })
+  }
+}
+
+/// A configuration of one account against the fake server.
+struct TestAccount {
+  let folder: TemporaryDirectory
+  let time = TestTime()
+  var account: OAuthAccount
+
+  /// `entry` is the account's members in JSON, without `user`.
+  init(
+    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", surroundings: Surroundings? = nil
+  ) throws {
+    self.folder = folder
+    account = try Self.open(
+      entry, in: folder, plugin: plugin, surroundings: surroundings ?? time.surroundings)
+  }
+
+  static func open(
+    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", surroundings: Surroundings
+  ) throws -> OAuthAccount {
+    let text = """
+      {"transport": "t", "transports": {"t": {"plugin": "\(plugin)", "account": "a"}}, "from": "a@example.com",
+       "accounts": {"a": {"user": "user@example.com", \(entry)}}}
+      """
+    let configuration = try Configuration.read(
+      Array(text.utf8), file: "config.json", directory: folder.path,
+      providers: oauthProviders(surroundings: surroundings))
+    return try #require(try Accounts(configuration).account("a") as? OAuthAccount)
+  }
+
+  /// A `google` account with a login that Google's own library did.
+  static func loggedIn(to server: AuthorizationServer, scopes: [String] = ["https://mail.google.com/"]) throws
+    -> TestAccount
+  {
+    let folder = try TemporaryDirectory()
+    try write(try server.googleToken(scopes: scopes, in: folder), to: "tokens/a.json", in: folder)
+    try write(server.clientFile(), to: "credentials.json", in: folder)
+    return try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
+  }
+
+  static func write(_ text: String, to name: String, in folder: TemporaryDirectory) throws {
+    let path = try folder.write(text, to: name)
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+  }
+
+  func file(_ name: String = "tokens/a.json") throws -> String {
+    try String(contentsOfFile: "\(folder.path)/\(name)", encoding: .utf8)
+  }
+
+  func mode(_ name: String) throws -> Int {
+    let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/\(name)")
+    return (attributes[.posixPermissions] as? Int ?? 0) & 0o777
+  }
+
+  /// Why there is no token.
+  func problem(rejected: String? = nil) throws -> AccessTokenProblem {
+    do throws(AccessTokenProblem) {
+      let token = try account.accessToken(rejected: rejected)
+      throw AccessTokenProblem.deferred("there is a token for \(token.expiresIn.map { "\($0)" } ?? "ever")")
+    } catch {
+      return error
+    }
+  }
+}
+
+extension AccessTokenProblem {
+  /// The reason of a `held`, else nothing.
+  var held: String {
+    if case .held(let reason, _) = self { return reason }
+    return ""
+  }
+
+  /// The reason of a `deferred`, else nothing.
+  var deferred: String {
+    if case .deferred(let reason, _) = self { return reason }
+    return ""
+  }
+}

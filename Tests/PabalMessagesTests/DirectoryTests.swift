@@ -1,0 +1,66 @@
+import PabalCore
+import Testing
+
+@testable import PabalMessages
+
+/// What the store says of the messages directory itself and of the site's variables.
+@Suite struct DirectoryTests {
+  private static let unreadable = [
+    "/nowhere/messages: error: the messages directory can't be read: No such file or directory; check messages.directory in config.json"
+  ]
+
+  @Test func `a message of a directory that can't be read is not unknown`() {
+    let store = MessageStore(directory: "/nowhere/messages", language: "ko")
+    let described = #expect(throws: MessageError.self) { try store.describe("verification") }
+    let rendered = #expect(throws: MessageError.self) {
+      try store.render("verification", languages: [], values: [:])
+    }
+    for error in [described, rendered] {
+      guard case .broken("verification", let diagnostics) = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+      #expect(diagnostics.map(\.description) == DirectoryTests.unreadable)
+    }
+    #expect(store.lint(["verification"]).map(\.description) == DirectoryTests.unreadable)
+  }
+
+  @Test(arguments: [
+    ("Welcome", "rename it to \"welcome\""), ("my_mail", "rename it to \"my-mail\""),
+    ("My Mail", "rename it to \"my-mail\""),
+    ("비밀번호", "use small letters a to z, digits and -, 64 at most, such as welcome"),
+    (
+      "Hello",
+      "use small letters a to z, digits and -, 64 at most, such as welcome; \"hello\" is there already"
+    ),
+  ])
+  func `a folder whose name is no message's is told`(folder: String, cure: String) throws {
+    let desk = try StoreTests.Desk()
+    try desk.write("\(folder)/ko.md", "x")
+    try desk.write(".git/config", "x")
+    try desk.write("README.md", "x")
+    let expected =
+      "\(desk.root)/\(folder): warning: not the name of a message, so nobody finds it; \(cure)"
+    #expect(desk.store().lint().map(\.description) == [expected])
+    #expect(desk.store().lint([folder]).map(\.description) == [expected])
+    #expect(desk.store().lint(["hello"]).isEmpty)
+  }
+
+  @Test func `what is wrong with a site's variable is told where it is written`() throws {
+    let desk = try StoreTests.Desk()
+    func place(_ line: Int, _ name: String) -> SettingPlace {
+      SettingPlace(
+        file: "config.json", position: SourcePosition(line: line, column: 7),
+        path: "messages.variables.\(name)")
+    }
+    let places = ["servcie": place(3, "servcie"), "service": place(4, "service")]
+    #expect(
+      desk.store(variables: ["servcie": "x"], variablePlaces: places).lint().map(\.description) == [
+        "config.json:3:7: warning: messages.variables.servcie: no message declares {{servcie}}; did you mean \"service\"?"
+      ])
+    #expect(
+      desk.store(variables: ["service": "a\0"], variablePlaces: places).lint().map(\.description) == [
+        "config.json:4:7: error: messages.variables.service: holds the character U+0000; take it out"
+      ])
+  }
+}

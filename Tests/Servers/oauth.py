@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+"""An authorization server for the tests, in the shape of Google's and, where told, Microsoft's.
+
+Prints its port and ends with its standard input. Every rule of the flows is checked as strictly as the real
+ones do: byte-equal redirect_uri, S256, codes that work once, clients, signatures. `POST /control` with JSON
+changes how it behaves, `GET /log` tells what it was asked. google-auth-oauthlib and google-auth complete
+their flows against it (Tests/PabalAccountsTests/GoogleLibraryTests.swift), so it is no mirror of Pabal alone.
+"""
+import base64, hashlib, hmac, html, json, secrets, subprocess, sys, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+CLIENT = "fake-client.apps.googleusercontent.com"
+SECRET = "GOCSPX-fake-secret"
+
+
+class State:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.options = {
+            "consent": "redirect",  # or "page", "deny"
+            "expires_in": 3599,
+            "refresh_token_expires_in": None,
+            "granted": None,  # scopes, where they aren't those asked for
+            "rotate": False,
+            "faults": [],  # answers of /token in the place of the true ones, the first first
+            "dead": None,  # the error that every renewal gets
+            "clients": {CLIENT: SECRET},  # a client whose secret is null has none
+            "jwt_secret": None,  # base64: access tokens are JWTs (HS256) that Dovecot can check
+            "clock": 0,  # seconds added to the Date header and to the time of assertions
+            "service_accounts": {},  # e-mail -> path of the key file
+            "delegated": {},  # e-mail -> {"subjects": [...], "scopes": [...]}
+            "device": "pending",  # then "approved", "declined", "expired", "slow_down" (once)
+        }
+        self.codes, self.refresh_tokens, self.access_tokens, self.devices = {}, {}, {}, {}
+        self.log = []
+
+
+state = State()
+
+
+class Refused(Exception):
+    def __init__(self, error, description=None, status=400, **more):
+        self.status = status
+        self.body = {"error": error, **({"error_description": description} if description else {}), **more}
+
+
+def octets(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def text(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def access_token(user, scopes, client):
+    lifetime = state.options["expires_in"]
+    secret = state.options["jwt_secret"]
+    if secret:
+        now = int(time.time())
+        claims = {"iss": "fake", "sub": user, "email": user, "scope": " ".join(scopes), "iat": now,
+                  "exp": now + int(lifetime), "azp": "default", "jti": secrets.token_hex(8)}
+        head = text(json.dumps({"typ": "JWT", "alg": "HS256"}).encode()) + "." + text(json.dumps(claims).encode())
+        token = head + "." + text(hmac.new(base64.b64decode(secret), head.encode(), hashlib.sha256).digest())
+    else:
+        token = "ya29.fake-" + secrets.token_urlsafe(24)
+    state.access_tokens[token] = {"user": user, "scopes": scopes, "client": client, "until": time.time() + int(lifetime)}
+    return token
+
+
+def answer(user, scopes, client, refresh_token=None):
+    body = {"access_token": access_token(user, scopes, client), "expires_in": state.options["expires_in"],
+            "scope": " ".join(scopes), "token_type": "Bearer"}
+    if refresh_token:
+        body["refresh_token"] = refresh_token
+    if state.options["refresh_token_expires_in"] is not None:
+        body["refresh_token_expires_in"] = state.options["refresh_token_expires_in"]
+    return body
+
+
+def new_refresh_token(user, scopes, client):
+    token = "1//fake-" + secrets.token_urlsafe(24)
+    state.refresh_tokens[token] = {"user": user, "scopes": scopes, "client": client, "revoked": False}
+    return token
+
+
+def check_client(form):
+    client = form.get("client_id")
+    clients = state.options["clients"]
+    if client not in clients:
+        raise Refused("invalid_client", "The OAuth client was not found.", 401)
+    if clients[client] is not None and form.get("client_secret") != clients[client]:
+        raise Refused("invalid_client", "Unauthorized", 401)
+    return client
+
+
+def exchange(form):
+    client = check_client(form)
+    code = state.codes.pop(form.get("code"), None)
+    if not code or code["client"] != client or code["until"] < time.time():
+        raise Refused("invalid_grant", "Malformed auth code.")
+    if form.get("redirect_uri") != code["redirect_uri"]:
+        raise Refused("redirect_uri_mismatch", "Bad Request")
+    if code["challenge"]:
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        if not 43 <= len(form.get("code_verifier", "")) <= 128 or text(digest) != code["challenge"]:
+            raise Refused("invalid_grant", "Invalid code verifier.")
+    elif form.get("code_verifier"):
+        raise Refused("invalid_grant", "code_verifier without code_challenge.")
+    # Without access_type=offline there is no refresh token.
+    token = new_refresh_token(code["user"], code["scopes"], client) if code["offline"] else None
+    return answer(code["user"], code["scopes"], client, token)
+
+
+def refresh(form):
+    client = check_client(form)
+    if state.options["dead"]:
+        raise Refused(**state.options["dead"])
+    known = state.refresh_tokens.get(form.get("refresh_token"))
+    if not known:
+        raise Refused("invalid_grant", "Bad Request")
+    if known["client"] != client:
+        raise Refused("unauthorized_client", "Unauthorized", 401)
+    if known["revoked"]:
+        raise Refused("invalid_grant", "Token has been expired or revoked.")
+    scopes = form["scope"].split() if form.get("scope") else known["scopes"]
+    if not set(scopes) <= set(known["scopes"]) | {"offline_access"}:
+        raise Refused("invalid_scope", "Bad Request")
+    token = new_refresh_token(known["user"], known["scopes"], client) if state.options["rotate"] else None
+    return answer(known["user"], [s for s in scopes if s != "offline_access"], client, token)
+
+
+def assertion(form, own_url):
+    head, claims, signature = form.get("assertion", "..").split(".")
+    header, claims_read = json.loads(octets(head)), json.loads(octets(claims))
+    path = state.options["service_accounts"].get(claims_read.get("iss"))
+    if not path:
+        raise Refused("invalid_grant", "Invalid grant: account not found")
+    key = json.load(open(path))
+    if header != {"typ": "JWT", "alg": "RS256", "kid": key["private_key_id"]}:
+        raise Refused("invalid_grant", "Invalid JWT Signature.")
+    pem = subprocess.run(["openssl", "rsa", "-noout", "-modulus"], input=key["private_key"].encode(),
+                         capture_output=True, check=True).stdout
+    modulus = int(pem.decode().strip().split("=")[1], 16)
+    size = (modulus.bit_length() + 7) // 8
+    got = pow(int.from_bytes(octets(signature), "big"), 65537, modulus).to_bytes(size, "big")
+    info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(f"{head}.{claims}".encode()).digest()
+    if got != b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info:
+        raise Refused("invalid_grant", "Invalid JWT Signature.")
+    now = time.time() + state.options["clock"]
+    times = claims_read.get("iat", 0), claims_read.get("exp", 0)
+    if times[0] > now + 60 or times[1] < now or times[1] - times[0] > 3600:
+        raise Refused("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
+                      "reasonable timeframe. Check your iat and exp values in the JWT claim.")
+    # Google's library names Google's endpoint whatever the key file says.
+    if claims_read.get("aud") not in (own_url, "https://oauth2.googleapis.com/token"):
+        raise Refused("invalid_grant", "Invalid JWT: Failed audience check.")
+    delegated = state.options["delegated"].get(claims_read["iss"], {"subjects": [], "scopes": []})
+    subject, scopes = claims_read.get("sub"), claims_read.get("scope", "").split()
+    if subject and subject not in delegated["subjects"]:
+        raise Refused("invalid_grant", "Invalid email or User ID")
+    if subject and not set(scopes) <= set(delegated["scopes"]):
+        raise Refused("unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, "
+                      "or client not authorized for any of the scopes requested.", 401)
+    return answer(subject or claims_read["iss"], scopes, claims_read["iss"])
+
+
+def device(form):
+    client = check_client(form)
+    known = state.devices.get(form.get("device_code"))
+    if not known or known["client"] != client:
+        raise Refused("bad_verification_code", "AADSTS70018: Invalid verification code.")
+    mode = state.options["device"]
+    if mode == "slow_down":
+        state.options["device"] = "pending"
+        raise Refused("slow_down")
+    if mode == "pending":
+        known["asked"] += 1
+        if known["asked"] > known["patience"]:
+            mode = "approved"
+        else:
+            raise Refused("authorization_pending", "AADSTS70016: Pending end-user authorization.")
+    if mode == "declined":
+        raise Refused("authorization_declined", "AADSTS70020: declined")
+    if mode == "expired":
+        raise Refused("expired_token", "AADSTS70020: expired")
+    scopes = [scope for scope in known["scopes"] if scope != "offline_access"]
+    token = new_refresh_token("user@example.com", known["scopes"], client)
+    return answer("user@example.com", scopes, client, token)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + state.options["clock"])
+
+    def reply(self, status, body, kind="application/json", **headers):
+        data = body if isinstance(body, bytes) else (json.dumps(body) if kind == "application/json" else body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def form(self):
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if self.headers.get("Content-Type", "").startswith("application/json"):
+            return json.loads(data)
+        form = {name: values[0] for name, values in parse_qs(data, keep_blank_values=True).items()}
+        # Google's library says by Basic who it is (RFC 6749 section 2.3.1).
+        kind, _, value = self.headers.get("Authorization", "").partition(" ")
+        if kind == "Basic":
+            form["client_id"], _, form["client_secret"] = base64.b64decode(value).decode().partition(":")
+        return form
+
+    def do_GET(self):
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path == "/log":
+            with state.lock:
+                return self.reply(200, state.log)
+        with state.lock:
+            state.log.append({"path": parts.path, "query": query})
+            if parts.path.endswith(("/auth", "/authorize")):
+                return self.authorize(query)
+            if parts.path == "/tokeninfo":
+                return self.tokeninfo(query)
+        self.reply(404, {"error": "not_found"})
+
+    def do_POST(self):
+        path = urlsplit(self.path).path
+        form = self.form()
+        with state.lock:
+            if path == "/control":
+                state.options.update(form)
+                return self.reply(200, {})
+            state.log.append({"path": path, "form": form})
+            if path == "/tokeninfo":
+                return self.tokeninfo(form)
+            if path.endswith("/consent"):
+                return self.consent(form)
+            if path.endswith("/revoke"):
+                return self.revoke(form)
+            if path.endswith("/devicecode"):
+                return self.devicecode(form)
+            if not path.endswith("/token"):
+                return self.reply(404, {"error": "not_found"})
+            if state.options["faults"]:
+                fault = state.options["faults"].pop(0)
+                if fault.get("drop"):
+                    self.close_connection = True
+                    return
+                kind = fault.get("kind", "application/json")
+                return self.reply(fault["status"], fault.get("body", ""), kind, **fault.get("headers", {}))
+            try:
+                grants = {"authorization_code": exchange, "refresh_token": refresh,
+                          "urn:ietf:params:oauth:grant-type:device_code": device,
+                          "client_credentials": lambda form: answer(
+                              "app", form.get("scope", "").split(), check_client(form))}
+                kind = form.get("grant_type")
+                if kind == "urn:ietf:params:oauth:grant-type:jwt-bearer":
+                    body = assertion(form, f"http://127.0.0.1:{self.server.server_port}/token")
+                elif kind in grants:
+                    body = grants[kind](form)
+                else:
+                    raise Refused("unsupported_grant_type", f"Invalid grant_type: {kind}")
+                self.reply(200, body, Cache_Control="no-store")
+            except Refused as refusal:
+                self.reply(refusal.status, refusal.body)
+
+    def authorize(self, query):
+        def wrong(error):
+            self.reply(400, f"<!doctype html><h1>Error 400: {html.escape(error)}</h1>", "text/html")
+
+        redirect = query.get("redirect_uri", "")
+        if query.get("client_id") not in state.options["clients"]:
+            return wrong("invalid_client")
+        host = urlsplit(redirect).hostname
+        if urlsplit(redirect).scheme != "http" or host not in ("127.0.0.1", "localhost", "::1"):
+            return wrong("redirect_uri_mismatch")
+        if query.get("response_type") != "code" or not query.get("scope"):
+            return wrong("invalid_request")
+        if query.get("code_challenge") and query.get("code_challenge_method") != "S256":
+            return wrong("invalid_request")
+        if state.options["consent"] == "deny":
+            return self.back(redirect, {"error": "access_denied", "state": query.get("state", "")})
+        if state.options["consent"] == "page":
+            boxes = "".join(f'<label><input type="checkbox" name="scope:{html.escape(scope)}" checked> '
+                            f'{html.escape(scope)}</label><br>' for scope in query["scope"].split())
+            hidden = "".join(f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+                             for name, value in query.items())
+            page = (f'<!doctype html><meta charset="utf-8"><title>Fake consent</title><h1>Fake wants to</h1>'
+                    f'<form method="post" action="/consent">{boxes}{hidden}<button>Continue</button></form>'
+                    f'<script>document.forms[0].submit()</script>')
+            return self.reply(200, page, "text/html")
+        self.allow(query, query["scope"].split())
+
+    def consent(self, form):
+        self.allow(form, [scope for scope in form["scope"].split() if f"scope:{scope}" in form])
+
+    def allow(self, query, scopes):
+        scopes = state.options["granted"] if state.options["granted"] is not None else scopes
+        # With a slash, as Google's.
+        code = "4/0A" + secrets.token_urlsafe(20)
+        state.codes[code] = {
+            "client": query["client_id"], "redirect_uri": query["redirect_uri"], "scopes": scopes,
+            "challenge": query.get("code_challenge"), "until": time.time() + 600,
+            "user": query.get("login_hint", "user@example.com"),
+            "offline": query.get("access_type") == "offline" or "offline_access" in scopes}
+        self.back(query["redirect_uri"], {"state": query.get("state", ""), "iss": "https://accounts.google.com",
+                                          "code": code, "scope": " ".join(scopes)})
+
+    def back(self, redirect, fields):
+        self.reply(302, b"", "text/html", Location=redirect + ("&" if "?" in redirect else "?") + urlencode(fields))
+
+    def tokeninfo(self, fields):
+        known = state.access_tokens.get(fields.get("access_token"))
+        if not known or known["until"] < time.time():
+            return self.reply(400, {"error": "invalid_token", "error_description": "Invalid Value"})
+        self.reply(200, {"azp": known["client"], "aud": known["client"], "scope": " ".join(known["scopes"]),
+                         "exp": str(int(known["until"])), "expires_in": str(int(known["until"] - time.time())),
+                         "access_type": "offline", "email": known["user"]})
+
+    def revoke(self, form):
+        token = form.get("token")
+        client = None
+        if token in state.refresh_tokens:
+            client = state.refresh_tokens[token]["client"]
+        elif token in state.access_tokens:
+            client = state.access_tokens[token]["client"]
+        if client is None or state.refresh_tokens.get(token, {}).get("revoked"):
+            return self.reply(400, {"error": "invalid_token", "error_description": "Token expired or revoked"})
+        for known in state.refresh_tokens.values():
+            if known["client"] == client:
+                known["revoked"] = True
+        self.reply(200, {})
+
+    def devicecode(self, form):
+        if form.get("client_id") not in state.options["clients"]:
+            return self.reply(400, {"error": "unauthorized_client",
+                                    "error_description": "AADSTS700016: Application was not found in the directory"})
+        code = secrets.token_urlsafe(30)
+        state.devices[code] = {"client": form["client_id"], "scopes": form["scope"].split(), "asked": 0, "patience": 2}
+        self.reply(200, {"device_code": code, "user_code": "ABCD-1234",
+                         "verification_uri": f"http://127.0.0.1:{self.server.server_port}/device",
+                         "expires_in": 900, "interval": 5, "message": "To sign in, use a web browser …"})
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+server = Server(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.server_port, flush=True)
+sys.stdin.read()

@@ -1,0 +1,131 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// The page for the people who edit the words, as the steps it asks them to take.
+struct AuthorsPage {
+  /// A fenced block of the page.
+  enum Step: Equatable {
+    /// Lines of a file that become other lines.
+    case edit(file: String, from: String, to: String)
+    /// A whole file.
+    case write(file: String, text: String)
+    /// Commands.
+    case run([String])
+    /// Lines that the commands before must have printed.
+    case expect([String])
+
+    /// What it does to what; the same in every language of the page.
+    var kind: String {
+      switch self {
+      case .edit(let file, _, _): "edit \(file.replacing(#/(ko|en)\.md/#, with: "LANGUAGE.md"))"
+      case .write(let file, _): "write \(file)"
+      case .run(let commands): "run \(commands.count)"
+      case .expect(let lines): "expect \(lines.count)"
+      }
+    }
+  }
+
+  /// What is wrong with the page itself.
+  struct Mistake: Error {
+    let what: String
+  }
+
+  /// The steps of a chapter, in order.
+  static func steps(of chapter: String) throws -> [Step] {
+    let page = try String(contentsOfFile: "\(BuiltProducts.root)/Sources/Messages/README.md", encoding: .utf8)
+    guard let start = page.firstRange(of: "\n## \(chapter)\n") else {
+      throw Mistake(what: "no chapter \(chapter)")
+    }
+    let rest = page[start.upperBound...]
+    let text = rest[..<(rest.firstRange(of: "\n## ")?.lowerBound ?? rest.endIndex)]
+    var steps: [Step] = []
+    var fence: (info: String, lines: [String])?
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+      if line.hasPrefix("```"), let (info, lines) = fence {
+        fence = nil
+        // A block without a word after its fence is a picture of the folder.
+        if !info.isEmpty { steps.append(try step(info, lines)) }
+      } else if line.hasPrefix("```") {
+        fence = (String(line.dropFirst(3)), [])
+      } else {
+        fence?.lines.append(line)
+      }
+    }
+    return steps
+  }
+
+  private static func step(_ info: String, _ lines: [String]) throws -> Step {
+    let words = info.split(separator: " ").map(String.init)
+    switch (words[0], words.count) {
+    case ("diff", 2):
+      func marked(_ mark: Character) -> String {
+        lines.filter { $0.first == mark }.map { $0.dropFirst() + "\n" }.joined()
+      }
+      guard lines.allSatisfy({ $0.first == "-" || $0.first == "+" }) else {
+        throw Mistake(what: "a line of \(info) with neither - nor +")
+      }
+      return .edit(file: words[1], from: marked("-"), to: marked("+"))
+    case ("markdown", 2), ("json", 2):
+      return .write(file: words[1], text: lines.joined(separator: "\n") + "\n")
+    case ("sh", 1): return .run(lines)
+    case ("text", 1): return .expect(lines)
+    default: throw Mistake(what: "no step: \(info)")
+    }
+  }
+}
+
+@Suite struct AuthorsPageTests {
+  @Test(arguments: ["한국어", "English"])
+  func `every step on the authors' page does what the page says`(chapter: String) throws {
+    let site = try Site(Site.configuration(transport: #""file""#, variables: #""service": "파발""#))
+    let steps = try AuthorsPage.steps(of: chapter)
+    #expect(steps.count >= 20)
+    var printed = ""
+    for (index, step) in steps.enumerated() {
+      switch step {
+      case .edit(let file, let old, let new):
+        let text = try site.directory.read("messages/\(file)")
+        #expect(text.ranges(of: old).count == 1, "\(file) has not exactly once: \(old)")
+        try site.directory.write(text.replacing(old, with: new), to: "messages/\(file)")
+      case .write(let file, let text):
+        try site.directory.write(text, to: "messages/\(file)")
+      case .run(let commands):
+        printed = ""
+        for command in commands {
+          let run = try ChildProcess.run(
+            "/bin/sh", ["-c", command],
+            environment: ["PABAL_CONFIG": nil, "PATH": "\(BuiltProducts.directory):/usr/bin:/bin"],
+            directory: site.directory.path)
+          printed += (run.output + run.errors).replacing("\(site.directory.path)/messages/", with: "")
+          let isRefused =
+            if case .expect(let lines)? = steps.dropFirst(index + 1).first {
+              lines.contains { $0.contains(": error: ") }
+            } else {
+              false
+            }
+          #expect(run.status == (isRefused ? 65 : 0), "\(command): \(printed)")
+        }
+      case .expect(let lines):
+        let all = printed.split(separator: "\n").map { line in
+          line.trimmingCharacters(in: .whitespaces).replacing(#/^pabal: /#, with: "")
+        }
+        for line in lines { #expect(all.contains(line), "\(line) in \(printed)") }
+        // An example of an error shows all there are.
+        if lines[0].contains(": error: ") { #expect(all == lines) }
+      }
+    }
+    #expect(try site.pabal("messages", "preview", "--output", "-").status == 0)
+  }
+
+  @Test func `the page takes the same steps in both languages`() throws {
+    #expect(
+      try AuthorsPage.steps(of: "한국어").map(\.kind) == AuthorsPage.steps(of: "English").map(\.kind))
+  }
+}
+
+extension TemporaryDirectory {
+  fileprivate func read(_ name: String) throws -> String {
+    try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8)
+  }
+}

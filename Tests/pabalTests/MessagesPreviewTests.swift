@@ -1,0 +1,211 @@
+import Foundation
+import PabalTesting
+import Testing
+
+@Suite struct MessagesPreviewTests {
+  private static let script = "\(BuiltProducts.root)/Tests/Servers/browser.py"
+  private static let hasChromium = ["/usr/bin/chromium", "/usr/local/bin/chromium"].contains { $0.exists }
+
+  @Test func `one file holds every message in every language and asks for nothing from outside`() throws {
+    let site = try Site()
+    let run = try site.pabal("messages", "preview", "--output", "page.html")
+    #expect(run.status == 0, "\(run.errors)")
+    let page = try String(contentsOfFile: "\(site.directory.path)/page.html", encoding: .utf8)
+    for words in ["verification · ko", "verification · en", "sign-in-alert · ko", "sign-in-alert · en"] {
+      #expect(page.contains(words), "\(words)")
+    }
+    for outside in ["<link", "<script src", "@import", "url(", "EventSource(\"/changes\")\nfollow"] {
+      #expect(!page.contains(outside), "\(outside)")
+    }
+    #expect(!page.contains("follow(\""))
+  }
+
+  @Test func `a broken message is told on the page and by the status, and the others are shown`() throws {
+    let site = try Site()
+    try site.directory.write("Subject: {{cod}}\n\n`{{code}}`\n", to: "messages/verification/ko.md")
+    let run = try site.pabal("messages", "preview", "--output", "-")
+    #expect(run.status == 65)
+    #expect(run.output.contains("messages/verification/ko.md:1:10</code>"))
+    #expect(run.output.contains("did you mean {{code}}?"))
+    #expect(run.output.contains("sign-in-alert · ko"))
+    #expect(!run.output.contains("verification · ko"))
+  }
+
+  @Test(arguments: [
+    ["--watch", "--output", "x"], ["--port", "80"], ["--json", "--output", "-"], ["--watch", "--port", "-1"],
+  ])
+  func `options that contradict each other are refused`(options: [String]) throws {
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", ["messages", "preview"] + options,
+      directory: site.directory.path)
+    #expect(run.status == 64)
+  }
+
+  @Test func `the server answers this machine's own browsers, and nothing but its page`() throws {
+    let script = """
+      import json, re, socket, subprocess, sys
+      served = subprocess.Popen([sys.argv[1], "messages", "preview", "--watch", "--port", "0"],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+      port = int(re.search(rb":(\\d+)/", served.stdout.readline())[1])
+      def ask(octets):
+          with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
+              for part in octets: s.sendall(part)
+              answer = b""
+              while True:
+                  more = s.recv(65536)
+                  answer += more
+                  if not more or (b"event-stream" in answer and b"data: " in answer and b"\\n\\n" in answer):
+                      return answer.decode(errors="replace")
+      good = b"GET / HTTP/1.1\\r\\nHost: localhost:%d\\r\\n\\r\\n" % port
+      asked = {
+          "good": [good], "in pieces": [bytes([o]) for o in good], "query": [good.replace(b"/ ", b"/?x=1 ", 1)],
+          "changes": [good.replace(b"/ ", b"/changes ", 1)],
+          "rebound": [good.replace(b"localhost", b"evil.example")],
+          "rebound by prefix": [good.replace(b"localhost", b"127.0.0.1.evil.example")],
+          "no host": [b"GET / HTTP/1.1\\r\\n\\r\\n"],
+          "two hosts": [good.replace(b"\\r\\n\\r\\n", b"\\r\\nHost: evil.example\\r\\n\\r\\n")],
+          "post": [good.replace(b"GET", b"POST")], "head": [good.replace(b"GET", b"HEAD")],
+          "traversal": [good.replace(b"/ ", b"/../../etc/passwd ", 1)],
+          "encoded": [good.replace(b"/ ", b"/%2e%2e/config.json ", 1)],
+          "absolute": [good.replace(b"/ ", b"http://localhost/ ", 1)],
+          "garbage": [b"\\x00\\xff\\r\\n\\r\\n"], "endless": [b"GET / HTTP/1.1\\r\\nX: " + b"x" * 16384],
+      }
+      answers = {name: ask(octets) for name, octets in asked.items()}
+      # Silent ones must not keep others out.
+      silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+      answers["beside silent ones"] = ask([good])
+      served.kill()
+      print(json.dumps({name: answer.split("\\r\\n")[0] for name, answer in answers.items()}
+                       | {"heads": answers["good"].split("\\r\\n\\r\\n")[0], "event": answers["changes"][-40:]}))
+      """
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "python3", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
+    #expect(run.status == 0, "\(run.errors)")
+    let answers = try #require(run.json as? [String: String])
+    for name in ["good", "in pieces", "query", "changes", "beside silent ones"] {
+      #expect(answers[name] == "HTTP/1.1 200 OK", "\(name)")
+    }
+    for name in ["rebound", "rebound by prefix", "no host", "two hosts"] {
+      #expect(answers[name] == "HTTP/1.1 421 Misdirected Request", "\(name)")
+    }
+    for name in ["post", "head"] { #expect(answers[name] == "HTTP/1.1 405 Method Not Allowed", "\(name)") }
+    for name in ["traversal", "encoded", "absolute"] {
+      #expect(answers[name] == "HTTP/1.1 404 Not Found", "\(name)")
+    }
+    #expect(answers["garbage"] == "HTTP/1.1 400 Bad Request")
+    #expect(answers["endless"] == "HTTP/1.1 431 Request Header Fields Too Large")
+    #expect(answers["heads"]?.contains("X-Frame-Options: DENY") == true)
+    #expect(answers["event"]?.contains("data: ") == true)
+  }
+
+  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  func `an open page follows edits, tells what is broken and keeps the last good words`() throws {
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "python3",
+      [
+        MessagesPreviewTests.script, "follow", "\(BuiltProducts.directory)/pabal",
+        "messages/verification/ko.md",
+      ], directory: site.directory.path)
+    #expect(run.status == 0, "\(run.errors)")
+    let shown = try #require(run.json as? [String: String])
+    let (first, broken) = (try #require(shown["first"]), try #require(shown["broken"]))
+    #expect(first.contains("[Pabal] 인증번호"))
+    #expect(broken.contains("verification/ko.md:1:11"))
+    #expect(broken.contains("did you mean {{service}}?"))
+    // The words of before stand under what is wrong.
+    for words in ["[Pabal] 인증번호 012345", "안녕하세요. Pabal에 가입해 주셔서 감사합니다."] {
+      #expect(first.contains(words) && broken.contains(words), "\(words)")
+    }
+    #expect(shown["mended"]?.contains("EDITED [Pabal] 인증번호") == true)
+  }
+
+  /// One picture of a browser's window.
+  private struct View: Encodable {
+    let html: String
+    let width: Int
+    let scheme: String
+    let evaluate: String
+  }
+
+  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  func `no mail runs out of a phone's window, and each follows the window's colours`() throws {
+    let site = try Site()
+    // A word as wide as any a reader may see, in every text; a code of eight digits.
+    let long = "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaftskapitänswitwe & <Söhne>"
+    let samples = [
+      "verification": ["service=\(long)", "code=98765432"],
+      "sign-in-alert": [
+        "service=\(long)", "device=\(long)", "place=\(long)",
+        "link=https://example.com/\(String(repeating: "f3b1c9d2", count: 12))",
+      ],
+    ]
+    let names = try #require(
+      JSONSerialization.jsonObject(with: Data(site.pabal("messages", "list", "--json").octets))
+        as? [[String: Any]])
+    #expect(Set(names.compactMap { $0["name"] as? String }) == Set(samples.keys))
+    let evaluate = """
+      [document.documentElement.scrollWidth, innerWidth,
+       ...["body", "p"].map(name => getComputedStyle(document.querySelector(name))
+         [name === "p" ? "color" : "backgroundColor"].match(/\\d+/g).map(Number).reduce((a, b) => a + b))]
+      """
+    var views: [View] = []
+    for (message, values) in samples.sorted(by: { $0.key < $1.key }) {
+      for language in ["ko", "en"] {
+        let arguments = ["messages", "render", message, "--language", language, "--part", "html"]
+        let run = try ChildProcess.run(
+          "\(BuiltProducts.directory)/pabal", arguments + values.flatMap { ["--set", $0] },
+          directory: site.directory.path)
+        #expect(run.status == 0, "\(run.errors)")
+        for scheme in ["light", "dark"] {
+          for width in [320, 360, 1280] {
+            views.append(View(html: run.output, width: width, scheme: scheme, evaluate: evaluate))
+          }
+        }
+      }
+    }
+    let run = try ChildProcess.run(
+      "python3", [MessagesPreviewTests.script, "show"], input: Array(JSONEncoder().encode(views)))
+    #expect(run.status == 0, "\(run.errors)")
+    let seen = try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [[Int]])
+    #expect(seen.count == views.count)
+    for (view, numbers) in zip(views, seen) {
+      #expect(numbers[0] <= numbers[1], "\(view.width) \(view.scheme): \(numbers)")
+      #expect(numbers[1] == view.width)
+      let (ground, words) = (numbers[2], numbers[3])
+      #expect(view.scheme == "dark" ? ground < words : ground > words, "\(view.width) \(view.scheme)")
+    }
+  }
+
+  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  func `a frame shows its own scheme and width, whatever the browser's`() throws {
+    let site = try Site()
+    let page = try site.pabal("messages", "preview", "--output", "-").output
+    let evaluate = """
+      [...document.querySelectorAll("article[data-sample~=examples] figure[data-scheme]")].map(figure => {
+        const frame = figure.querySelector("iframe"), inside = frame.contentDocument;
+        if (!inside || !inside.querySelector(".card")) return ["not loaded"];
+        const color = getComputedStyle(inside.querySelector("p")).color.match(/\\d+/g).map(Number);
+        return [figure.dataset.scheme, frame.clientWidth == {phone: 360, desktop: 1280}[figure.dataset.width],
+          color[0] > 128 ? "dark" : "light", frame.clientHeight >= inside.documentElement.scrollHeight];
+      })
+      """
+    let views = ["light", "dark"].map { View(html: page, width: 1400, scheme: $0, evaluate: evaluate) }
+    let run = try ChildProcess.run(
+      "python3", [MessagesPreviewTests.script, "show"], input: Array(JSONEncoder().encode(views)))
+    #expect(run.status == 0, "\(run.errors)")
+    let seen = try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [[[Any]]])
+    for frames in seen {
+      #expect(frames.count == 16)
+      for frame in frames where frame.count == 4 {
+        #expect(frame[0] as? String == frame[2] as? String)
+        #expect(frame[1] as? Bool == true)
+        #expect(frame[3] as? Bool == true)
+      }
+      // Frames far below wait until somebody scrolls to them.
+      #expect(frames.filter { $0.count == 4 }.count >= 4)
+    }
+  }
+}
