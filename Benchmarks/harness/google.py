@@ -1,16 +1,14 @@
-"""Google's own Python client, in an environment of its own."""
+"""Google's own Python client, in the environment that the tests have it in."""
 
-import pathlib
 import subprocess
 
-INSTALL = "Tests/Servers/google"
-PYTHON = ".build-google/bin/python"
+ENVIRONMENT = "Tests/python-environment"
 
 
 def google_python():
     """The interpreter that has it, or None and why there is none."""
-    installed = subprocess.run([INSTALL], capture_output=True, text=True)
+    installed = subprocess.run([ENVIRONMENT], capture_output=True, text=True)
     if installed.returncode == 0:
-        return str(pathlib.Path(PYTHON).absolute()), None
+        return installed.stdout.strip(), None
     reasons = installed.stderr.strip().splitlines() or ["no reason given"]
-    return None, f"{INSTALL} could not install it: {reasons[-1]}"
+    return None, f"{ENVIRONMENT} could not install it: {reasons[-1]}"
