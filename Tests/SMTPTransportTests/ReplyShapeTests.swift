@@ -1,3 +1,4 @@
+import PabalTesting
 import Testing
 
 @testable import SMTPTransport
