@@ -85,16 +85,16 @@ struct Assembly {
   /// The source of an account's tokens; may fetch secrets and block.
   func account(_ name: String) throws(Diagnostic) -> any AccessTokenSource { try accounts.account(name) }
 
-  /// A dispatcher for the route of this run; `names` go before `PABAL_TRANSPORT`, that before the file.
-  func dispatcher(_ transports: [CheckedTransport]) -> Dispatcher {
-    Dispatcher(
+  /// The route over `transports`, each opened when it is first needed.
+  func route(_ transports: [CheckedTransport]) -> Route {
+    Route(
       transports.map { transport in
-        Dispatcher.Stop(transport.name) { () throws(Diagnostic) in try open(transport) }
+        Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport) }
       })
   }
 
   /// The transports of this run: `names`, or those of `PABAL_TRANSPORT`, or the file's route.
-  func route(_ names: [String]) throws(Failure) -> [TransportConfiguration] {
+  func transports(_ names: [String]) throws(Failure) -> [TransportConfiguration] {
     var names = names
     var door = "--transport"
     if names.isEmpty, let environment = environmentVariable("PABAL_TRANSPORT") {

@@ -55,7 +55,7 @@ struct Check: ParsableCommand {
     }
     add(Step("configuration", assembly.configuration.file, ok: true, detail: "in order"), .configuration)
     let chosen =
-      transport.isEmpty ? assembly.configuration.transports : try assembly.route(transport)
+      transport.isEmpty ? assembly.configuration.transports : try assembly.transports(transport)
     // Before the transports, which then log in with what is found or renewed here.
     for account in assembly.accounts(of: transport.isEmpty ? nil : chosen) {
       let (step, status) = examine(account, assembly)

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Sends many mails over a few threads and sums up what became of them.
 struct LoadRun {
-  let dispatcher: Dispatcher
+  let route: Route
   let unknown: UnknownPolicy
   let count: Int
   let parallel: Int
@@ -81,7 +81,7 @@ struct LoadRun {
           break
         }
         let start = ContinuousClock.now
-        let delivery = dispatcher.deliver(mail, unknown: unknown)
+        let delivery = route.deliver(mail, unknown: unknown)
         own.add(delivery, ContinuousClock.now - start)
       }
       tally.withLock { $0.add(own) }

@@ -64,23 +64,23 @@ struct Send: ParsableCommand {
       return
     }
     if common.json { Terminal.keepOutputClean() }
-    let transports = try assembly.checked(try assembly.route(transport))
-    let dispatcher = assembly.dispatcher(transports)
-    defer { dispatcher.close() }
+    let transports = try assembly.checked(try assembly.transports(transport))
+    let route = assembly.route(transports)
+    defer { route.close() }
     if let count {
-      try sendMany(count, maker, transports, dispatcher)
+      try sendMany(count, maker, transports, route)
     } else {
-      try sendOne(maker, transports, dispatcher)
+      try sendOne(maker, transports, route)
     }
   }
 
   private func sendOne(
-    _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ dispatcher: Dispatcher
+    _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ route: Route
   ) throws {
     let mail = try maker.mail()
     // Where there is no other transport to take the mail, one that can't be opened is a wrong set-up.
-    if transports.count == 1 { try open(dispatcher) }
-    let delivery = dispatcher.deliver(mail, unknown: maker.unknown)
+    if transports.count == 1 { try open(route) }
+    let delivery = route.deliver(mail, unknown: maker.unknown)
     let outcome = delivery.receipt.outcome
     if common.json {
       try Terminal.answer(json: SendReport(delivery))
@@ -89,21 +89,21 @@ struct Send: ParsableCommand {
     } else {
       Terminal.tell(SendReport.text(delivery))
     }
-    dispatcher.close()
+    route.close()
     if outcome != .sent { throw ExitStatus(outcome).code }
   }
 
   private func sendMany(
-    _ count: Int, _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ dispatcher: Dispatcher
+    _ count: Int, _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ route: Route
   ) throws {
     if !yes, let far = transports.first(where: { !$0.staysHere }) {
       throw Failure(
         .usage, "--count would send \(count) mails to another machine, by “\(far.name)”",
         cure: "say --yes if that machine is yours and expects them")
     }
-    if transports.count == 1 { try open(dispatcher) }
+    if transports.count == 1 { try open(route) }
     let (summary, worst) = try LoadRun(
-      dispatcher: dispatcher, unknown: maker.unknown, count: count, parallel: parallel,
+      route: route, unknown: maker.unknown, count: count, parallel: parallel,
       mail: { () throws(Failure) in try maker.mail() }
     ).run()
     if common.json {
@@ -111,13 +111,13 @@ struct Send: ParsableCommand {
     } else {
       Terminal.answer(summary.text)
     }
-    dispatcher.close()
+    route.close()
     if worst != .sent { throw ExitStatus(worst).code }
   }
 
-  private func open(_ dispatcher: Dispatcher) throws(Failure) {
+  private func open(_ route: Route) throws(Failure) {
     do throws(Diagnostic) {
-      try dispatcher.transport(0)
+      try route.transport(0)
     } catch {
       throw Failure(.configuration, [error])
     }

@@ -18,19 +18,19 @@ import Testing
     let faulty = try directory.copy(
       BuiltProducts.fixture("faulty"), to: "\(port.port)-\(second)/libpabal-faulty.so")
     let settings = port.settings.mapValues { JSONNode.Value.string($0) }
-    func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Dispatcher.Stop {
-      Dispatcher.Stop(name) { () throws(Diagnostic) in
+    func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Stop {
+      Route.Stop(name) { () throws(Diagnostic) in
         do { return try open() } catch { throw Diagnostic("\(error)") }
       }
     }
-    let dispatcher = Dispatcher([
+    let route = Route([
       stop("gmail") {
         try OpenedPlugin.open(BuiltProducts.plugin("gmail"), settings, accounts: ["google": tokens])
       },
       stop("smtp") { try OpenedPlugin.open(faulty, ["act": .string(second)]) },
     ])
-    defer { dispatcher.close() }
-    return dispatcher.deliver(
+    defer { route.close() }
+    return route.deliver(
       try Mail.sample(to: recipients, octets: Array("\(header)\r\n\r\nx\r\n".utf8)), unknown: unknown)
   }
 
@@ -93,28 +93,28 @@ import Testing
     let port = try gmail()
     let faulty = try directory.copy(BuiltProducts.fixture("faulty"), to: "first/libpabal-faulty.so")
     let settings = port.settings.mapValues { JSONNode.Value.string($0) }
-    let dispatcher = Dispatcher([
-      Dispatcher.Stop("smtp") { () throws(Diagnostic) in
+    let route = Route([
+      Route.Stop("smtp") { () throws(Diagnostic) in
         do {
           return try OpenedPlugin.open(faulty, ["act": .string("each sent deferred")])
         } catch { throw Diagnostic("\(error)") }
       },
-      Dispatcher.Stop("gmail") { () throws(Diagnostic) in
+      Route.Stop("gmail") { () throws(Diagnostic) in
         do {
           return try OpenedPlugin.open(
             BuiltProducts.plugin("gmail"), settings, accounts: ["google": TestTokens()])
         } catch { throw Diagnostic("\(error)") }
       },
     ])
-    defer { dispatcher.close() }
+    defer { route.close() }
     let recipients = ["bob@example.org", "carol@example.org"]
     let named = try Mail.sample(
       to: recipients, octets: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
     // Gmail would mail bob again.
-    let first = dispatcher.deliver(named, unknown: .resend)
+    let first = route.deliver(named, unknown: .resend)
     #expect(first.attempts.map(\.outcome.name) == ["deferred", "unsuited"])
     #expect(try port.report().taken.isEmpty)
-    let blind = dispatcher.deliver(
+    let blind = route.deliver(
       try Mail.sample(to: recipients, octets: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknown: .resend)
     #expect(blind.receipt.outcome == .sent)
     #expect(try port.report().taken.map(\.recipients) == [["carol@example.org"]])

@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// Hands mails to the transports of a route, the next one where an outcome allows it.
-public final class Dispatcher: Sendable {
+/// The transports tried for a mail, in order; hands it to the next one where an outcome allows it.
+public final class Route: Sendable {
   /// A transport of the route, opened when it is first needed.
   public struct Stop: Sendable {
     let name: String
@@ -15,18 +15,18 @@ public final class Dispatcher: Sendable {
   }
 
   /// The names of the route's transports, in order.
-  public let route: [String]
+  public let names: [String]
   private let stops: [Stop]
   private let opened: Mutex<[LoadedTransport?]>
   private let now: @Sendable () -> ContinuousClock.Instant
 
-  /// A dispatcher for `route`, tried in order; `now` times the attempts.
+  /// A route of `stops`, tried in order; `now` times the attempts.
   public init(
-    _ route: [Stop], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+    _ stops: [Stop], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
   ) {
-    self.stops = route
-    self.route = route.map(\.name)
-    self.opened = Mutex(Array(repeating: nil, count: route.count))
+    self.stops = stops
+    self.names = stops.map(\.name)
+    self.opened = Mutex(Array(repeating: nil, count: stops.count))
     self.now = now
   }
 
@@ -34,7 +34,7 @@ public final class Dispatcher: Sendable {
   ///
   /// A transport that can't be opened counts as `held`, and the next one is tried.
   public func deliver(_ mail: Mail, unknown: UnknownPolicy) -> Delivery {
-    var delivery = Delivery(mail, route: route, unknown: unknown)
+    var delivery = Delivery(mail, route: names, unknown: unknown)
     while let (index, rest) = delivery.next() {
       let began = now()
       let receipt: Receipt
