@@ -20,9 +20,9 @@ public protocol Outbox: Sendable {
   /// Gives what is in the outbox, without changing it.
   func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView
 
-  /// Changes mail from outside of an attempt; gives the entries that it changed, as they are then,
-  /// without content.
-  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> [OutboxEntry]
+  /// Changes mail from outside of an attempt; says how many it changed.
+  @discardableResult
+  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int
 
   /// Changes what all processes know of the transports, and gives it as it is then; `change` runs inside
   /// of the transaction, perhaps more than once, and must not block.

@@ -77,7 +77,7 @@ extension OutboxEntry {
   }
 
   // After an attempt that decided nothing: the mail waits, unless it was taken back or is too late.
-  private mutating func yield(at now: Timestamp) {
+  private mutating func putBack(at now: Timestamp) {
     if let wish {
       end(wish, at: now)
     } else if let notAfter, notAfter <= max(now, due) {

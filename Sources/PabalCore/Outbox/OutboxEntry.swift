@@ -93,3 +93,8 @@ public struct OutboxEntry: Sendable, Hashable {
     self.content = content
   }
 }
+
+extension OutboxEntry {
+  /// Puts in the content that a store keeps elsewhere.
+  package mutating func setContent(_ content: [UInt8]?) { self.content = content }
+}
