@@ -38,11 +38,12 @@ func mail(
 }
 
 /// A claim by `owner` at `now`, for 30 seconds.
-func claim(_ owner: String, at now: Double = 0, limit: Int = 10, lanes: Set<Lane> = Set(Lane.allCases))
-  -> OutboxClaim
-{
+func claim(
+  _ owner: String, at now: Double = 0, limit: Int = 10, keptForCodes: Int = 0, id: String? = nil
+) -> OutboxClaim {
   OutboxClaim(
-    OutboxEntry.Lease(owner: owner, until: second(now + 30)), now: second(now), limit: limit, lanes: lanes)
+    OutboxEntry.Lease(owner: owner, until: second(now + 30)), now: second(now), limit: limit,
+    keptForCodes: keptForCodes, id: id)
 }
 
 /// The housekeeping of `owner` at `now`, which keeps what ended for 100 seconds.

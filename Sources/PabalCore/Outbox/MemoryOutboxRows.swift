@@ -21,19 +21,20 @@ package struct MemoryOutboxRows: Sendable {
   }
 
   mutating func claim(_ claim: OutboxClaim) -> [OutboxEntry] {
-    let ready = entries.filter { _, entry in
-      entry.state == .waiting && claim.lanes.contains(entry.lane) && entry.due <= claim.now
-        && entry.notAfter.map { $0 > claim.now } ?? true
+    var claimed: [OutboxEntry] = []
+    for lane in Lane.allCases {
+      let ready = entries.filter { _, entry in
+        entry.state == .waiting && entry.lane == lane && entry.due <= claim.now
+          && entry.notAfter.map { $0 > claim.now } ?? true && claim.id.map { $0 == entry.id } ?? true
+      }
+      let first = ready.sorted { ($0.value.due, $0.key) < ($1.value.due, $1.key) }
+      for (number, entry) in first.prefix(claim.wanted(of: lane, after: claimed.count)) {
+        let entry = entry.claimed(by: claim.lease)
+        entries[number] = entry
+        claimed.append(entry)
+      }
     }
-    let ranks = Dictionary(uniqueKeysWithValues: Lane.allCases.enumerated().map { ($0.element, $0.offset) })
-    func order(_ row: (key: Int, value: OutboxEntry)) -> (Int, Timestamp, Int) {
-      (ranks[row.value.lane] ?? 0, row.value.due, row.key)
-    }
-    return ready.sorted { order($0) < order($1) }.prefix(max(claim.limit, 0)).map { number, entry in
-      let claimed = entry.claimed(by: claim.lease)
-      entries[number] = claimed
-      return claimed
-    }
+    return claimed
   }
 
   mutating func settle(_ settlement: OutboxSettlement) -> OutboxEntry? {

@@ -43,17 +43,25 @@ public struct OutboxClaim: Sendable {
   public var now: Timestamp
   /// How many mails at most.
   public var limit: Int
-  /// The lanes taken from, the most urgent first whatever their order here.
-  public var lanes: Set<Lane>
+  /// How many of these are for codes alone.
+  public var keptForCodes: Int
+  /// The one mail that is wanted, or `nil` for any.
+  public var id: String?
 
-  /// A claim of up to `limit` mails.
+  /// A claim of up to `limit` mails, the most urgent lanes first.
   public init(
-    _ lease: OutboxEntry.Lease, now: Timestamp, limit: Int, lanes: Set<Lane> = Set(Lane.allCases)
+    _ lease: OutboxEntry.Lease, now: Timestamp, limit: Int, keptForCodes: Int = 0, id: String? = nil
   ) {
     self.lease = lease
     self.now = now
     self.limit = limit
-    self.lanes = lanes
+    self.keptForCodes = keptForCodes
+    self.id = id
+  }
+
+  /// How many mails of `lane` are still wanted after `count`.
+  package func wanted(of lane: Lane, after count: Int) -> Int {
+    max(0, limit - (lane == .code ? 0 : keptForCodes) - count)
   }
 }
 

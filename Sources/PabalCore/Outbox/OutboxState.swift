@@ -6,11 +6,11 @@ public enum OutboxState: String, Sendable, Hashable, Codable, CaseIterable {
   case waiting
   /// A process has it and hands it over, or was about to when it died.
   case sending
-  /// The next hop took responsibility for every recipient that will ever be taken.
+  /// The next hop took responsibility for every recipient.
   case sent
-  /// No recipient will ever be taken.
+  /// It was decided, and at least one recipient will never be taken.
   case rejected
-  /// The last octet left and no reply decides, and the mail's policy is to keep it so.
+  /// The last octet left for a recipient and no reply decides, and nothing more is tried.
   case unknown
   /// Its time was over before it could be handed over.
   case expired

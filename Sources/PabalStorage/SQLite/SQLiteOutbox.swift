@@ -21,15 +21,16 @@ public struct SQLiteOutbox: Outbox {
   public func claim(_ claim: OutboxClaim) async throws(StorageProblem) -> [OutboxEntry] {
     try await database.write { database in
       var claimed: [OutboxEntry] = []
-      for lane in Lane.allCases where claim.lanes.contains(lane) && claimed.count < claim.limit {
+      for lane in Lane.allCases {
+        let wanted = claim.wanted(of: lane, after: claimed.count)
+        guard wanted > 0 else { continue }
         let rows = try MailRows.fetch(
           """
           WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ?)
-          ORDER BY due, number LIMIT ?
+          \(claim.id == nil ? "" : "AND id = ?") ORDER BY due, number LIMIT ?
           """,
-          [
-            lane.rawValue, claim.now.milliseconds, claim.now.milliseconds, claim.limit - claimed.count,
-          ], in: database)
+          [lane.rawValue, claim.now.milliseconds, claim.now.milliseconds]
+            + StatementArguments(claim.id.map { [$0] } ?? []) + [wanted], in: database)
         for row in rows {
           var row = row
           row.entry = row.entry.claimed(by: claim.lease)
