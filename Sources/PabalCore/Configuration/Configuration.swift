@@ -19,6 +19,10 @@ public struct Configuration: Sendable {
   public let from: ConfiguredText
   /// `messages`, where there are any.
   public let messages: MessagesConfiguration?
+  /// `outbox`.
+  public let outbox: OutboxConfiguration
+  /// `storage`; by default `pabal.sqlite` beside the file.
+  public let storage: StorageConfiguration
   /// `plugins`.
   public let plugins: PluginsConfiguration
   let secrets: SecretAccess
@@ -62,6 +66,9 @@ public struct Configuration: Sendable {
     let accounts = AccountConfiguration.all(in: root, providers: providers)
     let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
+    let names = transports?.map(\.name)
+    let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
+    let storage = root.optional("storage").map(StorageConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
 
     guard let transports, let route, let accounts, let from else { return nil }
@@ -73,6 +80,8 @@ public struct Configuration: Sendable {
     self.accounts = accounts
     self.from = from
     self.messages = messages ?? nil
+    self.outbox = (outbox ?? nil) ?? OutboxConfiguration()
+    self.storage = (storage ?? nil) ?? .usual(directory)
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
   }
 
