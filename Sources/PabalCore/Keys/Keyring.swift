@@ -3,7 +3,7 @@ internal import Crypto
 /// The keys that keep a stolen database silent: for sealing, for codes, for addresses and for proofs.
 ///
 /// All come from one master key outside the database; previous master keys still open what they sealed.
-public struct Keyring: Sendable, Unshown {
+public struct Keyring: ContentSealing, Unshown {
   private let current: DerivedKeys
   private let previous: [DerivedKeys]
 
@@ -29,7 +29,7 @@ public struct Keyring: Sendable, Unshown {
   /// `clear`, sealed (ChaCha20-Poly1305, RFC 8439) so that only `id`'s own record opens it.
   ///
   /// Four octets for the key's version, twelve of nonce, the text, sixteen of tag.
-  package func seal(_ clear: [UInt8], id: String) -> [UInt8] {
+  public func seal(_ clear: [UInt8], id: String) -> [UInt8] {
     let id = Array(id.utf8)
     do {
       let box = try ChaChaPoly.seal(
@@ -47,7 +47,7 @@ public struct Keyring: Sendable, Unshown {
   }
 
   /// What was sealed for `id`, whichever of the keys did it.
-  package func open(_ sealed: [UInt8], id: String) throws(KeyProblem) -> [UInt8] {
+  public func open(_ sealed: [UInt8], id: String) throws(KeyProblem) -> [UInt8] {
     let head = Keyring.versionSize + Keyring.nonceSize
     guard sealed.count >= head + Keyring.tagSize else { throw .notAuthentic }
     guard let keys = keys(of: sealed) else { throw .unknownKey }
@@ -117,10 +117,9 @@ public struct Keyring: Sendable, Unshown {
   // MARK: The database's own key
 
   /// What a database keeps to know its master key again, 32 octets that say nothing about it.
-  package var checkValue: [UInt8] { current.check }
+  public var checkValue: [UInt8] { current.check }
 
-  /// Whether a database with this check value was written with the current or a previous key.
-  package func recognises(checkValue: [UInt8]) -> Bool {
-    ([current] + previous).contains { $0.check == checkValue }
-  }
+  /// The same of the previous master keys: a database that has one of these belongs to the current key from
+  /// now on.
+  public var previousCheckValues: [[UInt8]] { previous.map(\.check) }
 }

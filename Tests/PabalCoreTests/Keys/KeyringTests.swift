@@ -75,14 +75,14 @@ import Testing
     #expect(after.codeDigest(code, matches: [[1], [2]]))
     #expect(after.proofDigest(proof, matches: [[1], [2]]))
     #expect(after.addressDigests("a@b.c") == [after.addressDigest("a@b.c"), before.addressDigest("a@b.c")])
-    #expect(after.recognises(checkValue: before.checkValue))
+    #expect(after.previousCheckValues == [before.checkValue])
     #expect(after.checkValue != before.checkValue)
     #expect(after.seal([], id: "A").prefix(4) != sealed.prefix(4))
 
     let without = Keyring(current: Self.key(2))
     #expect(throws: KeyProblem.unknownKey) { try without.open(sealed, id: "A") }
     #expect(!without.codeDigest(code, matches: [[1], [2]]))
-    #expect(!without.recognises(checkValue: before.checkValue))
+    #expect(without.previousCheckValues.isEmpty)
   }
 
   @Test func `digests depend on every part, on where it ends, on the purpose and on the key`() {
