@@ -21,6 +21,10 @@ public struct Configuration: Sendable {
   public let messages: MessagesConfiguration?
   /// `plugins`.
   public let plugins: PluginsConfiguration
+  /// `keys`; by default in the folder `keys` beside the file.
+  public let keys: KeysConfiguration
+  /// `verification`.
+  public let verification: VerificationConfiguration
   let secrets: SecretAccess
 
   /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
@@ -63,6 +67,8 @@ public struct Configuration: Sendable {
     let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
+    let keys = root.optional("keys").map(KeysConfiguration.read)
+    let verification = root.optional("verification").map(VerificationConfiguration.read)
 
     guard let transports, let route, let accounts, let from else { return nil }
     self.file = file
@@ -74,6 +80,9 @@ public struct Configuration: Sendable {
     self.from = from
     self.messages = messages ?? nil
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
+    self.keys =
+      (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
+    self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }
 
   /// Whom the mail that Pabal itself writes is from; fetches a secret, which may block.

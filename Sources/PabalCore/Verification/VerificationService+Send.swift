@@ -38,7 +38,7 @@ extension VerificationService {
     let rules = startRules(record, recipient, client)
     let sweep = housekeeping(at: now, limit: 8)
 
-    let verification = try await transact { rows in
+    let verification: Verification? = try await send(letter) { entry, rows in
       _ = try rows.sweep(sweep)
       try pass(rules, recipient, purpose, rows, at: now)
       var record = record
@@ -55,10 +55,10 @@ extension VerificationService {
       }
       try rows.insert(record)
       try note(rules, rows, mail: record.mail, at: now)
-      try rows.enqueue(letter.entry)
+      try rows.enqueue(entry)
       return try picture(record, rows, at: now)
     }
-    added(letter.entry)
+    guard let verification else { preconditionFailure("a start either adds its mail or throws") }
     return verification
   }
 
@@ -72,7 +72,7 @@ extension VerificationService {
       let letter = try letter(
         request, id: id, purpose: record.purpose, recipient: recipient, generation: record.generation + 1,
         at: now)
-      let verification: Verification? = try await transact { rows in
+      let verification: Verification? = try await send(letter) { entry, rows in
         guard var current = try rows.verification(id) else { throw VerificationProblem.unknown }
         _ = current.settle(at: now, lifetime: policy.lifetime)
         let state = current.state(at: now)
@@ -90,14 +90,11 @@ extension VerificationService {
         current.language = letter.language
         try rows.update(current)
         try note(rules, rows, mail: current.mail, at: now)
-        try rows.enqueue(letter.entry)
+        try rows.enqueue(entry)
         try rows.supersedeMail(of: id, newest: current.mail, at: now)
         return try picture(current, rows, at: now)
       }
-      if let verification {
-        added(letter.entry)
-        return verification
-      }
+      if let verification { return verification }
     }
   }
 
@@ -132,7 +129,8 @@ extension VerificationService {
   // MARK: Letters
 
   /// A mail ready for the outbox, and what is kept of its code.
-  private struct Letter: Sendable {
+  struct Letter: Sendable {
+    var mail: Mail
     var entry: OutboxEntry
     var digest: [UInt8]
     var expires: Timestamp
@@ -157,7 +155,7 @@ extension VerificationService {
     let entry = OutboxEntry(
       id: made.mail.id, lane: .code, created: now, notAfter: expires, unknown: made.unknown, group: id,
       content: keys.seal(MailContent(made.mail).octets, id: made.mail.id))
-    return Letter(entry: claim(entry), digest: digest, expires: expires, language: made.language)
+    return Letter(mail: made.mail, entry: entry, digest: digest, expires: expires, language: made.language)
   }
 
   /// What a code's digest is made of; each part has its length in front.

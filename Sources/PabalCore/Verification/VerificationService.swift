@@ -9,8 +9,7 @@ public struct VerificationService: Sendable {
   let policy: VerificationPolicy
   let now: @Sendable () -> Timestamp
   let random: @Sendable () -> UInt64
-  let claim: @Sendable (OutboxEntry) -> OutboxEntry
-  let added: @Sendable (OutboxEntry) -> Void
+  let dispatch: (any VerificationDispatch)?
   let limitKeys: LimitKeys
 
   /// A service on `store`, whose addresses, codes and requests `keys` keep to themselves.
@@ -22,15 +21,13 @@ public struct VerificationService: Sendable {
   ///   - policy: How long codes live and how often they may be tried and sent.
   ///   - now: The clock.
   ///   - random: 64 random bits that nobody can foretell.
-  ///   - claim: What a mail is to be when it is added: as it is, or claimed by a dispatcher of this process.
-  ///   - added: Told each mail once it is durable, to wake a dispatcher.
+  ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
   public init(
     store: any VerificationStore, keys: Keyring, words: any VerificationWords,
     policy: VerificationPolicy = VerificationPolicy(),
     now: @escaping @Sendable () -> Timestamp = Timestamp.now,
     random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
-    claim: @escaping @Sendable (OutboxEntry) -> OutboxEntry = { $0 },
-    added: @escaping @Sendable (OutboxEntry) -> Void = { _ in }
+    dispatch: (any VerificationDispatch)? = nil
   ) {
     self.store = store
     self.keys = keys
@@ -38,8 +35,7 @@ public struct VerificationService: Sendable {
     self.policy = policy
     self.now = now
     self.random = random
-    self.claim = claim
-    self.added = added
+    self.dispatch = dispatch
     limitKeys = LimitKeys(keys: keys)
   }
 
@@ -125,6 +121,31 @@ public struct VerificationService: Sendable {
   }
 
   // MARK: Transactions
+
+  /// Adds a mail in a transaction of which `body` is told the entry, and hands it over once that is durable.
+  ///
+  /// `body` gives `nil` where it added none after all.
+  func send<Value: Sendable>(
+    _ letter: Letter, _ body: @escaping @Sendable (OutboxEntry, any VerificationRows) throws -> Value?
+  ) async throws(VerificationProblem) -> Value? {
+    let lease = await dispatch?.reserve(letter.entry.lane, unknown: letter.entry.unknown)
+    let entry = lease.map { letter.entry.claimed(by: $0) } ?? letter.entry
+    let value: Value?
+    do throws(VerificationProblem) {
+      value = try await transact { rows in try body(entry, rows) }
+    } catch {
+      if lease != nil { await dispatch?.relinquish() }
+      throw error
+    }
+    if lease == nil {
+      if value != nil { dispatch?.wake() }
+    } else if value == nil {
+      await dispatch?.relinquish()
+    } else {
+      await dispatch?.handOver(entry, letter.mail)
+    }
+    return value
+  }
 
   func transact<Value: Sendable>(
     _ body: @escaping @Sendable (any VerificationRows) throws -> Value
