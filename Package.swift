@@ -21,7 +21,11 @@ let package = Package(
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
-    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalGNU", "CPabalIDN"]),
+    .target(
+      name: "PabalCore",
+      dependencies: [
+        "CPabalTransport", "CPabalGNU", "CPabalIDN", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),

@@ -25,6 +25,10 @@ public struct Configuration: Sendable {
   public let storage: StorageConfiguration
   /// `plugins`.
   public let plugins: PluginsConfiguration
+  /// `keys`; by default in the folder `keys` beside the file.
+  public let keys: KeysConfiguration
+  /// `verification`.
+  public let verification: VerificationConfiguration
   let secrets: SecretAccess
 
   /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
@@ -70,6 +74,8 @@ public struct Configuration: Sendable {
     let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
     let storage = root.optional("storage").map(StorageConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
+    let keys = root.optional("keys").map(KeysConfiguration.read)
+    let verification = root.optional("verification").map(VerificationConfiguration.read)
 
     guard let transports, let route, let accounts, let from else { return nil }
     self.file = file
@@ -83,6 +89,9 @@ public struct Configuration: Sendable {
     self.outbox = (outbox ?? nil) ?? OutboxConfiguration()
     self.storage = (storage ?? nil) ?? .usual(directory)
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
+    self.keys =
+      (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
+    self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }
 
   /// Whom the mail that Pabal itself writes is from; fetches a secret, which may block.

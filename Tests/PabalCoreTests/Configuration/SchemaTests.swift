@@ -50,6 +50,11 @@ import Testing
     #expect(
       try Self.keysInSchema("$defs", "plugins")
         == Self.keysOfReader("plugins", in: #"{"plugins": {STRANGER}}"#))
+    for section in ["keys", "verification"] {
+      #expect(
+        try Self.keysInSchema("$defs", section)
+          == Self.keysOfReader(section, in: "{\"\(section)\": {STRANGER}}"))
+    }
     #expect(
       try Self.keysInSchema("$defs", "tokenAccount")
         == Self.keysOfReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))
