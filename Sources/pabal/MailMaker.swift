@@ -104,6 +104,11 @@ struct MailMaker: Sendable {
   }
 
   static func values(_ settings: [String]) throws(Failure) -> [String: MessageValue] {
+    MessageValue.values(try texts(settings))
+  }
+
+  /// What `--set name=value` gives, by name.
+  static func texts(_ settings: [String]) throws(Failure) -> [String: String] {
     var written: [String: String] = [:]
     for setting in settings {
       guard let mark = setting.firstIndex(of: "="), mark != setting.startIndex else {
@@ -114,7 +119,7 @@ struct MailMaker: Sendable {
         throw Failure(.usage, "--set gives “\(printable(name))” twice")
       }
     }
-    return MessageValue.values(written)
+    return written
   }
 
   /// A smoke send needs no values: codes are made up, times of validity come from the message itself.

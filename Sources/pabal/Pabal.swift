@@ -20,7 +20,10 @@ struct Pabal: ParsableCommand {
       75 deferred, 77 held, 78 wrong configuration.
       """,
     version: "0.1.0",
-    subcommands: [Send.self, Transports.self, Messages.self, Account.self, Check.self])
+    subcommands: [
+      Send.self, Verify.self, OutboxCommand.self, Serve.self, Transports.self, Messages.self, Account.self,
+      Check.self,
+    ])
 
   static func main() {
     // A reader that has gone away is an error of one write, not the end of the process.
