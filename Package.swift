@@ -56,10 +56,13 @@ let package = Package(
       name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
     .testTarget(
       name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
+    .executableTarget(
+      name: "verification-asker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/VerificationAsker"),
     .testTarget(
       name: "PabalStorageTests",
       dependencies: [
-        "PabalStorage", "PabalCore", "PabalTesting", .product(name: "GRDB", package: "GRDB.swift"),
+        "PabalStorage", "PabalCore", "PabalTesting", "verification-asker",
+        .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
