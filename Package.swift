@@ -61,11 +61,13 @@ let package = Package(
       name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
     .executableTarget(
       name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/OutboxWorker"),
+    .executableTarget(
+      name: "verification-asker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/VerificationAsker"),
     .testTarget(
       name: "PabalStorageTests",
       dependencies: [
-        "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker",
-        .product(name: "GRDB", package: "GRDB.swift"),
+        "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker", "verification-asker",
+        .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),

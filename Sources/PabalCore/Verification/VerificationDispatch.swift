@@ -11,3 +11,5 @@ public protocol VerificationDispatch: Sendable {
   /// Is told that a waiting mail was added.
   func wake()
 }
+
+extension Dispatcher: VerificationDispatch {}
