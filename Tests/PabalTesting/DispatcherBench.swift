@@ -56,7 +56,7 @@ public final class DispatcherBench: Sendable {
   /// Moves the clock, lets the dispatcher do what is due, and waits until it is settled.
   public func pass(_ duration: Duration = .zero) async {
     clock.advance(duration)
-    dispatcher.wake()
+    await dispatcher.expectMore()
     _ = await dispatcher.round()
     await dispatcher.landed()
   }

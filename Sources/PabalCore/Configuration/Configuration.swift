@@ -19,6 +19,10 @@ public struct Configuration: Sendable {
   public let from: ConfiguredText
   /// `messages`, where there are any.
   public let messages: MessagesConfiguration?
+  /// `outbox`.
+  public let outbox: OutboxConfiguration
+  /// `storage`; by default `pabal.sqlite` beside the file.
+  public let storage: StorageConfiguration
   /// `plugins`.
   public let plugins: PluginsConfiguration
   /// `keys`; by default in the folder `keys` beside the file.
@@ -66,6 +70,9 @@ public struct Configuration: Sendable {
     let accounts = AccountConfiguration.all(in: root, providers: providers)
     let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
+    let names = transports?.map(\.name)
+    let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
+    let storage = root.optional("storage").map(StorageConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
     let keys = root.optional("keys").map(KeysConfiguration.read)
     let verification = root.optional("verification").map(VerificationConfiguration.read)
@@ -79,6 +86,8 @@ public struct Configuration: Sendable {
     self.accounts = accounts
     self.from = from
     self.messages = messages ?? nil
+    self.outbox = (outbox ?? nil) ?? OutboxConfiguration()
+    self.storage = (storage ?? nil) ?? .usual(directory)
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
     self.keys =
       (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")

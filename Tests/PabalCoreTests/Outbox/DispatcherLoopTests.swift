@@ -79,7 +79,8 @@ import Testing
   @Test func `one mail alone is delivered, whatever is known of its transport`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()], reply: "451 4.3.0 later")
     let bench = DispatcherBench([smtp])
-    let state: @Sendable (inout [String: TransportState]) -> Void = { (states: inout [String: TransportState]) in
+    let state: @Sendable (inout [String: TransportState]) -> Void = {
+      (states: inout [String: TransportState]) in
       var closed = TransportState()
       closed.closedUntil = Timestamp(milliseconds: .max)
       states["smtp"] = closed

@@ -1,7 +1,8 @@
 extension Dispatcher {
-  /// Makes the attempts on a claimed mail, and settles it.
+  /// Makes the attempts on a claimed mail, and settles it; `isPaid` says that the first attempt's send is
+  /// spent already.
   func handOver(
-    _ entry: OutboxEntry, _ known: OutboxContent?, over stops: [DispatchStop], isPartial: Bool
+    _ entry: OutboxEntry, _ known: OutboxContent?, over stops: [DispatchStop], isPartial: Bool, isPaid: Bool
   ) async {
     let content: OutboxContent
     do {
@@ -15,7 +16,9 @@ extension Dispatcher {
       return
     }
     var walk = Walk(entry, content, over: stops.map(\.name), isPartial: isPartial, rules: rules)
-    while let (index, mail) = walk.next(), await mayBegin(entry, through: stops[index]) {
+    while let (index, mail) = walk.next(),
+      await mayBegin(entry, through: stops[index], isPaid: isPaid && index == 0)
+    {
       let began = surroundings.instant()
       let receipt = await stops[index].transport.send(mail)
       let took = surroundings.instant() - began
@@ -29,19 +32,29 @@ extension Dispatcher {
   }
 
   /// Spends a send of the transport, once there is one; says whether the attempt may begin.
-  private func mayBegin(_ entry: OutboxEntry, through stop: DispatchStop) async -> Bool {
+  private func mayBegin(_ entry: OutboxEntry, through stop: DispatchStop, isPaid: Bool) async -> Bool {
     while true {
       let now = surroundings.now()
       if let notAfter = entry.notAfter, notAfter <= now { return false }
-      guard let pace = rules.paces[stop.name] else { return true }
+      guard !isPaid, let pace = rules.paces[stop.name] else { return true }
       let spentUntil = board[stop.name].spentUntil
       if pace.free(.code, spentUntil: spentUntil, at: now) > 0 {
-        publish { $0[stop.name, default: TransportState()].spend(pace, at: now) }
+        pay(stop, 1, at: now)
         return true
       }
       if isFinishing { return false }
       await surroundings.sleep(pace.next(.code, spentUntil: spentUntil, at: now) - now)
     }
+  }
+
+  /// Spends `count` sends of the transport, if it has a pace.
+  @discardableResult
+  func pay(_ stop: DispatchStop?, _ count: Int, at now: Timestamp) -> Bool {
+    guard let stop, count > 0, let pace = rules.paces[stop.name] else { return false }
+    publish { states in
+      for _ in 0..<count { states[stop.name, default: TransportState()].spend(pace, at: now) }
+    }
+    return true
   }
 
   /// How many sends of `lane` its pace leaves the transport at `now`.

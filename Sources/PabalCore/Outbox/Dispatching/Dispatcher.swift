@@ -133,7 +133,7 @@ public actor Dispatcher {
     let now = surroundings.now()
     guard !isFinishing, swept != nil, unknown == .resend, hasRoom(lane),
       let stop = route().first(where: { board[$0.name].permission(at: now) == .open }),
-      free(stop, lane, at: now) > 0
+      free(stop, lane, at: now) > promised
     else { return nil }
     promised += 1
     return lease(from: now)
@@ -144,7 +144,8 @@ public actor Dispatcher {
     promised -= 1
     let now = surroundings.now()
     let (open, all) = openStops(at: now)
-    fly(entry, OutboxContent(mail), over: open, isPartial: open.count < all)
+    let isPaid = pay(open.first, 1, at: now)
+    fly(entry, OutboxContent(mail), over: open, isPartial: open.count < all, isPaid: isPaid)
   }
 
   /// Gives a lease of `reserve` back that was not used.
@@ -170,7 +171,7 @@ public actor Dispatcher {
 
   private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
     await refreshBoard()
-    await fly(entry, content, over: route(), isPartial: false).value
+    await fly(entry, content, over: route(), isPartial: false, isPaid: false).value
   }
 
   // MARK: Claiming
@@ -192,7 +193,9 @@ public actor Dispatcher {
       OutboxClaim(lease(from: now), now: now, limit: limit, keptForCodes: max(0, limit - others)))
     // Fewer than there was room for: the rest comes with a bell or the next housekeeping.
     mayHaveMore = news != seen || others == 0 || entries.count >= min(limit, others)
-    for entry in entries { fly(entry, nil, over: open, isPartial: open.count < all) }
+    // Before anything else may look at what is free.
+    let isPaid = pay(first, entries.count, at: now)
+    for entry in entries { fly(entry, nil, over: open, isPartial: open.count < all, isPaid: isPaid) }
     return !entries.isEmpty || probed
   }
 
@@ -220,7 +223,8 @@ public actor Dispatcher {
       }
       hasProbed = true
       let rest = stops[(index + 1)...].filter { board[$0.name].permission(at: now) == .open }
-      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count)
+      let isPaid = pay(stop, 1, at: now)
+      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, isPaid: isPaid)
     }
     return hasProbed
   }
@@ -241,7 +245,8 @@ public actor Dispatcher {
     OutboxEntry.Lease(owner: owner, until: now + rules.lease)
   }
 
-  private func expectMore() {
+  /// Takes note that there is new mail or a new route.
+  package func expectMore() {
     news += 1
     mayHaveMore = true
     bell.ring()
@@ -251,10 +256,11 @@ public actor Dispatcher {
 
   @discardableResult
   private func fly(
-    _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool
+    _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool,
+    isPaid: Bool
   ) -> Task<Void, Never> {
     let flight = Task {
-      await handOver(entry, content, over: stops, isPartial: isPartial)
+      await handOver(entry, content, over: stops, isPartial: isPartial, isPaid: isPaid)
       land(entry.id)
     }
     flights[entry.id] = flight
