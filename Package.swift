@@ -46,6 +46,9 @@ let package = Package(
 
     .executableTarget(name: "bench-render", dependencies: ["PabalMessages"], path: "Benchmarks/render"),
 
+    .executableTarget(
+      name: "bench-outbox", dependencies: ["PabalStorage", "PabalCore"], path: "Benchmarks/outbox"),
+
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
@@ -56,10 +59,15 @@ let package = Package(
       name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
     .testTarget(
       name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
+    .executableTarget(
+      name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/OutboxWorker"),
+    .executableTarget(
+      name: "verification-asker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/VerificationAsker"),
     .testTarget(
       name: "PabalStorageTests",
       dependencies: [
-        "PabalStorage", "PabalCore", "PabalTesting", .product(name: "GRDB", package: "GRDB.swift"),
+        "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker", "verification-asker",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),

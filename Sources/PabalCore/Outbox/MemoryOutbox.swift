@@ -50,6 +50,7 @@ public final class MemoryOutbox: Outbox {
   }
 
   /// Changes mail from outside of an attempt.
+  @discardableResult
   public func amend(
     _ amendment: OutboxAmendment, now: Timestamp
   ) async throws(StorageProblem) -> Int {

@@ -154,7 +154,7 @@ extension VerificationService {
     let expires = now + policy.lifetime
     let entry = OutboxEntry(
       id: made.mail.id, lane: .code, created: now, notAfter: expires, unknown: made.unknown, group: id,
-      content: keys.seal(MailContent(made.mail).octets, id: made.mail.id))
+      content: keys.seal(OutboxContent(made.mail).octets, id: made.mail.id))
     return Letter(mail: made.mail, entry: entry, digest: digest, expires: expires, language: made.language)
   }
 

@@ -18,6 +18,19 @@ public struct VerificationLetter: Sendable, Hashable {
   public var code: String?
   /// How long the code is valid.
   public var validFor: Duration
+
+  /// What a mail is to say.
+  public init(
+    to: Address, message: String, languages: [String] = [], variables: [String: String] = [:], code: String?,
+    validFor: Duration
+  ) {
+    self.to = to
+    self.message = message
+    self.languages = languages
+    self.variables = variables
+    self.code = code
+    self.validFor = validFor
+  }
 }
 
 /// A finished mail, and what its message says of it.

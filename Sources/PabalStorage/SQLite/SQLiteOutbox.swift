@@ -75,6 +75,7 @@ public struct SQLiteOutbox: Outbox {
   }
 
   /// Changes mail from outside of an attempt.
+  @discardableResult
   public func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int {
     try await database.write { try SQLiteOutbox.amend(amendment, now: now, in: $0) }
   }

@@ -4,7 +4,10 @@ import Testing
 
 @Suite struct KeyringTests {
   static func key(_ octet: UInt8) -> MasterKey {
-    MasterKey(octets: [UInt8](repeating: octet, count: 32))!  // 32 octets it has
+    guard let key = MasterKey(octets: [UInt8](repeating: octet, count: 32)) else {
+      preconditionFailure("32 octets are a key")
+    }
+    return key
   }
 
   private func octets(_ hexadecimal: String) -> [UInt8] {
@@ -123,7 +126,7 @@ import Testing
     #expect(
       MasterKey("-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8=")
         == MasterKey("+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8="))
-    #expect(MasterKey(MasterKey(octets: octets)!.text)?.octets == octets)
+    #expect(MasterKey(octets: octets).flatMap { MasterKey($0.text) }?.octets == octets)
   }
 
   @Test(arguments: [

@@ -22,7 +22,7 @@ import Testing
   func `what would favour low codes is drawn again`(digits: Int) {
     let codes = (0..<digits).reduce(UInt64(1)) { product, _ in product * 10 }
     // 2⁶⁴ without its rest, by wider arithmetic than the code's.
-    let whole = UInt64(UInt128(1 << 64) / UInt128(codes) * UInt128(codes) - 1)
+    let whole = UInt64((UInt128(1) << 64) / UInt128(codes) * UInt128(codes) - 1)
     let last = String(codes - 1)
     #expect(VerificationCode.random(digits: digits, drawing([whole])) == last)
     for biased in [whole + 1, .max] {

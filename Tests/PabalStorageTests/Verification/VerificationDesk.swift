@@ -35,6 +35,7 @@ enum VerificationStores: String, CaseIterable, CustomTestStringConvertible {
 /// A service with a clock in the test's hand, and the letters it wrote.
 struct VerificationDesk: Sendable {
   let service: VerificationService
+  let keys: Keyring
   let outbox: any Outbox
   let clock = SetClock()
   let letters = Letters()
@@ -44,6 +45,7 @@ struct VerificationDesk: Sendable {
     policy: VerificationPolicy = VerificationPolicy()
   ) {
     self.outbox = outbox
+    self.keys = keys
     service = VerificationService(
       store: store, keys: keys, words: letters, policy: policy, now: { [clock] in clock.now })
   }

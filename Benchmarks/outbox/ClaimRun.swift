@@ -1,0 +1,58 @@
+internal import Glibc
+internal import PabalCore
+internal import PabalStorage
+
+/// What a claim costs beside few and beside many waiting mails, and what the many cost in memory.
+struct ClaimRun {
+  private let directory: String
+
+  init(_ directory: String) { self.directory = directory }
+
+  /// The median of a claim of one mail in microseconds with 100 and with 100,000 waiting, and the process's
+  /// resident MiB with the latter.
+  func run() async throws(StorageProblem) -> (few: Double, many: Double, memory: Double) {
+    let small = try await filled("few", 100)
+    let large = try await filled("many", 100_000)
+    var few: [Double] = []
+    var many: [Double] = []
+    for _ in 0..<300 {
+      few.append(try await claim(small.outbox))
+      many.append(try await claim(large.outbox))
+    }
+    let memory = resident()
+    small.database.close()
+    large.database.close()
+    return (median(few), median(many), memory)
+  }
+
+  private func filled(
+    _ name: String, _ count: Int
+  ) async throws(StorageProblem) -> (database: SQLiteDatabase, outbox: SQLiteOutbox) {
+    let database = try SQLiteDatabase("\(directory)/\(name).sqlite", keyCheck: [1])
+    let outbox = SQLiteOutbox(database)
+    let content = [UInt8](repeating: 7, count: 2_048)
+    for start in stride(from: 0, to: count, by: 500) {
+      let end = min(start + 500, count)
+      try await outbox.add((start..<end).map { waitingMail($0, content, lane: $0 % 4 == 0 ? .code : .bulk) })
+    }
+    return (database, outbox)
+  }
+
+  /// Claims one mail and puts it back; the claim's microseconds.
+  private func claim(_ outbox: SQLiteOutbox) async throws(StorageProblem) -> Double {
+    let time = Timestamp.now()
+    let lease = OutboxEntry.Lease(owner: "bench", until: time + .seconds(60))
+    let began = now()
+    let claimed = try await outbox.claim(OutboxClaim(lease, now: time, limit: 1))
+    let took = (now() - began) * 1_000_000
+    guard claimed.count == 1 else { exit(70) }
+    _ = try await outbox.settle(claimed.map { OutboxSettlement($0, .release, now: time) })
+    return took
+  }
+
+  private func resident() -> Double {
+    guard let octets = try? readFile("/proc/self/statm", atMost: 4_096) else { return 0 }
+    let words = String(decoding: octets, as: UTF8.self).split(separator: " ")
+    return (words.count > 1 ? Double(words[1]) ?? 0 : 0) * Double(sysconf(Int32(_SC_PAGESIZE))) / 1_048_576
+  }
+}

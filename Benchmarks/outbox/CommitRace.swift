@@ -1,0 +1,76 @@
+internal import Glibc
+internal import PabalCore
+internal import PabalStorage
+internal import Synchronization
+
+/// Durable adds by 64 callers at once against one write and fdatasync after the other.
+struct CommitRace {
+  private let directory: String
+  private static let callers = 64
+
+  init(_ directory: String) { self.directory = directory }
+
+  /// The medians of so many rounds of each, in turn, and of their ratio.
+  func run(rounds: Int, seconds: Double) async throws(StorageProblem) -> (
+    floor: Double, adds: Double, ratio: Double
+  ) {
+    let database = try SQLiteDatabase("\(directory)/commit.sqlite", keyCheck: [1])
+    let outbox = SQLiteOutbox(database)
+    let content = sealedMail()
+    let count = Mutex(0)
+    var floors: [Double] = []
+    var adds: [Double] = []
+    for _ in 0..<rounds {
+      floors.append(floor(content, seconds))
+      adds.append(await CommitRace.add(to: outbox, content, seconds, count))
+    }
+    database.close()
+    return (median(floors), median(adds), median(zip(adds, floors).map { $0 / $1 }))
+  }
+
+  private func floor(_ content: [UInt8], _ seconds: Double) -> Double {
+    let path = "\(directory)/floor"
+    let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    defer {
+      close(file)
+      unlink(path)
+    }
+    let began = now()
+    var count = 0
+    while now() - began < seconds {
+      guard write(file, content, content.count) == content.count, fdatasync(file) == 0 else { exit(74) }
+      count += 1
+    }
+    return Double(count) / (now() - began)
+  }
+
+  private static func add(
+    to outbox: SQLiteOutbox, _ content: [UInt8], _ seconds: Double, _ count: borrowing Mutex<Int>
+  ) async -> Double {
+    let numbers = count.withLock { count in
+      // Each round and caller has numbers of its own.
+      count += 1
+      return count * 10_000_000
+    }
+    let began = now()
+    let done = await withTaskGroup(of: Int.self) { group in
+      for caller in 0..<callers {
+        group.addTask {
+          var count = 0
+          while now() - began < seconds {
+            do throws(StorageProblem) {
+              try await outbox.add([waitingMail(numbers + caller * 100_000 + count, content)])
+            } catch {
+              print(error)
+              exit(75)
+            }
+            count += 1
+          }
+          return count
+        }
+      }
+      return await group.reduce(0, +)
+    }
+    return Double(done) / (now() - began)
+  }
+}

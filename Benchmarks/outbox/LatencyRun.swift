@@ -1,0 +1,83 @@
+internal import PabalCore
+internal import PabalStorage
+internal import Synchronization
+
+/// From the moment a mail is added to the moment a transport's `send` begins, beside the commit alone.
+struct LatencyRun {
+  private let directory: String
+
+  init(_ directory: String) { self.directory = directory }
+
+  /// Medians in milliseconds: an add alone, add to `send`, and the second over the first.
+  func run(count: Int) async throws(StorageProblem) -> (commit: Double, begin: Double, over: Double) {
+    let database = try SQLiteDatabase("\(directory)/latency.sqlite", keyCheck: [1])
+    let outbox = SQLiteOutbox(database)
+    let transport = BeginTransport()
+    let dispatcher = Dispatcher(outbox, sealing: NoSealing(), route: { [DispatchStop("bench", transport)] })
+    let loop = Task { await dispatcher.run() }
+    let mail = ForeignMail.sample()
+    let content = OutboxContent(mail).octets
+    var commits: [Double] = []
+    var begins: [Double] = []
+    for number in 0..<count {
+      let began = now()
+      let entry = waitingMail(number, content)
+      guard let lease = await dispatcher.reserve(entry.lane, unknown: entry.unknown) else {
+        // The loop has not looked at its transports yet.
+        await Task.yield()
+        continue
+      }
+      let claimed = entry.claimed(by: lease)
+      try await outbox.add([claimed])
+      commits.append((now() - began) * 1_000)
+      await dispatcher.handOver(claimed, mail)
+      begins.append((await transport.begun() - began) * 1_000)
+    }
+    await dispatcher.finish()
+    await loop.value
+    database.close()
+    return (median(commits), median(begins), median(zip(begins, commits).map { $0 - $1 }))
+  }
+}
+
+/// Seals nothing; sealing is not what is measured.
+struct NoSealing: ContentSealing {
+  func seal(_ clear: [UInt8], id: String) -> [UInt8] { clear }
+  func open(_ sealed: [UInt8], id: String) throws -> [UInt8] { sealed }
+}
+
+/// A transport that says when its `send` began.
+final class BeginTransport: Transport {
+  private let times: AsyncStream<Double>
+  private let put: AsyncStream<Double>.Continuation
+
+  init() { (times, put) = AsyncStream.makeStream() }
+
+  func send(_ mail: Mail) async -> Receipt {
+    put.yield(now())
+    return Receipt(.sent, for: mail.envelope)
+  }
+
+  /// When the next `send` began.
+  func begun() async -> Double {
+    for await time in times { return time }
+    return 0
+  }
+}
+
+extension ForeignMail {
+  /// A mail of about 7 KB.
+  static func sample() -> Mail {
+    let octets = Array("Subject: bench\r\n\r\n".utf8) + Array(repeating: UInt8(ascii: "x"), count: 70)
+    do {
+      let address = try Address("bob@example.org")
+      guard let envelope = Envelope(sender: nil, recipients: [address]) else { fatalError("no recipient") }
+      return Mail(
+        id: "01JD0000000000000000000000", envelope: envelope, messageID: "", octets: octets,
+        needsSMTPUTF8: false,
+        needs8BitMIME: false)
+    } catch {
+      fatalError("\(error)")
+    }
+  }
+}

@@ -1,0 +1,61 @@
+internal import Glibc
+internal import PabalCore
+internal import PabalStorage
+
+/// `bench-outbox DIRECTORY [SECONDS]`: what the outbox does on the disk of that directory, as JSON.
+///
+/// The floor is measured in the same run, in turns with what it is the floor of.
+@main struct OutboxBenchmark {
+  static func main() async {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard let directory = arguments.first else {
+      print("usage: bench-outbox DIRECTORY [SECONDS]")
+      exit(64)
+    }
+    let seconds = arguments.dropFirst().first.flatMap { Double($0) } ?? 2
+    do throws(StorageProblem) {
+      let commits = try await CommitRace(directory).run(rounds: 3, seconds: seconds / 3)
+      let latency = try await LatencyRun(directory).run(count: 500)
+      let claims = try await ClaimRun(directory).run()
+      print(
+        """
+        {"floor_a_second":\(Int(commits.floor)),"adds_a_second":\(Int(commits.adds)),\
+        "times_floor":\(rounded(commits.ratio)),"commit_ms":\(rounded(latency.commit)),\
+        "send_begins_ms":\(rounded(latency.begin)),"over_the_commit_ms":\(rounded(latency.over)),\
+        "claim_us_of_100":\(rounded(claims.few)),"claim_us_of_100000":\(rounded(claims.many)),\
+        "times_claim":\(rounded(claims.many / claims.few)),"mib_with_100000":\(rounded(claims.memory))}
+        """)
+    } catch {
+      print(error)
+      exit(75)
+    }
+  }
+
+  private static func rounded(_ number: Double) -> Double { (number * 1_000).rounded() / 1_000 }
+}
+
+/// The middle of so many numbers.
+func median(_ numbers: [Double]) -> Double {
+  let sorted = numbers.sorted()
+  return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+}
+
+/// Seconds of a clock that is never set.
+func now() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// A verification mail's worth of sealed content: about 7 KB, as it ships.
+func sealedMail() -> [UInt8] { (0..<7_168).map { UInt8(truncatingIfNeeded: $0 &* 31) } }
+
+/// A waiting code of number `number`.
+func waitingMail(_ number: Int, _ content: [UInt8], lane: Lane = .code) -> OutboxEntry {
+  // As long as a mail's id, and in the order they are added, as its time makes it.
+  let digits = String(number)
+  let id = "01JD" + String(repeating: "0", count: 22 - digits.count) + digits
+  return OutboxEntry(
+    id: id, lane: lane, created: .now(), notAfter: .now() + .seconds(600), group: "V\(number)",
+    content: content)
+}

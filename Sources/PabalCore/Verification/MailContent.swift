@@ -1,1 +1,0 @@
-struct MailContent { let octets: [UInt8]; init(_ mail: Mail) { octets = mail.octets } }

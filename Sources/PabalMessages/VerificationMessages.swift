@@ -1,0 +1,50 @@
+public import PabalCore
+
+/// The mails of verifications, in the words of the messages in a store.
+///
+/// A message's variables of kind `code` get the code, those of kind `duration` how long it is valid.
+public struct VerificationMessages: VerificationWords {
+  private let store: MessageStore
+  private let from: Mailbox
+
+  /// Mails from `from`, worded as in `store`.
+  public init(_ store: MessageStore, from: Mailbox) {
+    self.store = store
+    self.from = from
+  }
+
+  /// The finished mail; a value that is missing or doesn't fit is the caller's, a broken message the site's.
+  public func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
+    let rendered: RenderedMessage
+    do throws(MessageError) {
+      var values = MessageValue.values(letter.variables)
+      for variable in try store.describe(letter.message).variables {
+        switch variable.kind {
+        case .code: values[variable.name] = letter.code.map { .text($0) }
+        case .duration: values[variable.name] = values[variable.name] ?? .duration(letter.validFor)
+        case .text, .url, .time: break
+        }
+      }
+      rendered = try store.render(letter.message, languages: letter.languages, values: values)
+    } catch {
+      throw VerificationMessages.problem(error)
+    }
+    let draft = MailDraft(
+      from: from, to: [Mailbox(letter.to)], subject: rendered.subject, text: rendered.text,
+      html: rendered.html, language: rendered.language, autoSubmitted: true)
+    do throws(MailProblem) {
+      return VerificationMail(
+        try draft.finish(stamp: .now()), unknown: rendered.unknownPolicy, language: rendered.language)
+    } catch {
+      throw .input(field: error.field, what: error.what)
+    }
+  }
+
+  private static func problem(_ error: MessageError) -> VerificationProblem {
+    switch error {
+    case .unknownMessage: .input(field: "message", what: error.description)
+    case .missingVariable, .unknownVariable, .unfitValue: .input(field: "variables", what: error.description)
+    case .broken, .noLanguage: .words(Diagnostics(error.diagnostics))
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// Empties an outbox as one of several processes do, by a transport that writes ids to a file.
+// usage: outbox-worker work DATABASE LOG [DIE-AFTER]   until nothing waits; kills itself within a send
+//        outbox-worker open DATABASE                   prints what is wrong, if anything
+import Glibc
+import PabalCore
+import PabalStorage
+import Synchronization
+
+/// Seals nothing.
+struct NoSealing: ContentSealing {
+  func seal(_ clear: [UInt8], id: String) -> [UInt8] { clear }
+  func open(_ sealed: [UInt8], id: String) throws -> [UInt8] { sealed }
+}
+
+/// Appends the mail's id to a file: what is there has left.
+final class LogTransport: Transport {
+  private let file: CInt
+  private let dieAfter: Int
+  private let sent = Mutex(0)
+
+  init(file: CInt, dieAfter: Int) {
+    self.file = file
+    self.dieAfter = dieAfter
+  }
+
+  func send(_ mail: Mail) async -> Receipt {
+    let line = Array("\(mail.id)\n".utf8)
+    _ = write(file, line, line.count)
+    let count = sent.withLock { sent in
+      sent += 1
+      return sent
+    }
+    if count == dieAfter { kill(getpid(), SIGKILL) }
+    return Receipt(.sent, for: mail.envelope)
+  }
+}
+
+let words = CommandLine.arguments
+guard words.count >= 3 else { exit(64) }
+do throws(StorageProblem) {
+  let database = try SQLiteDatabase(words[2], keyCheck: [1, 2, 3])
+  guard words[1] == "work", words.count >= 4 else {
+    database.close()
+    exit(0)
+  }
+  let file = open(words[3], O_WRONLY | O_CREAT | O_APPEND, 0o600)
+  let transport = LogTransport(file: file, dieAfter: words.count > 4 ? Int(words[4]) ?? 0 : 0)
+  let outbox = SQLiteOutbox(database)
+  var rules = DispatcherRules()
+  rules.lease = .milliseconds(500)
+  rules.poll = .milliseconds(50)
+  let dispatcher = Dispatcher(
+    outbox, sealing: NoSealing(), rules: rules,
+    report: { event in
+      if case .storage(let problem) = event { print(problem) }
+      if case .lost(let id) = event { print("lost \(id)") }
+    }, route: { [DispatchStop("log", transport)] })
+  let loop = Task { await dispatcher.run() }
+  while true {
+    let counts = try await outbox.look(OutboxQuery(limit: 0, withCounts: true)).counts
+    if counts[.waiting] == nil, counts[.sending] == nil { break }
+    try? await Task.sleep(for: .milliseconds(20))
+  }
+  await dispatcher.finish()
+  await loop.value
+  database.close()
+} catch {
+  print(error)
+  exit(75)
+}

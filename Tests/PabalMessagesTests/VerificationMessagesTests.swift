@@ -1,0 +1,70 @@
+import PabalCore
+import PabalMessages
+import PabalTesting
+import Testing
+
+@Suite struct VerificationMessagesTests {
+  private static func words(_ directory: String = "\(BuiltProducts.root)/Sources/Messages") throws
+    -> VerificationMessages
+  {
+    VerificationMessages(
+      MessageStore(directory: directory, language: "en", variables: ["service": "Pabal"]),
+      from: try Mailbox("Pabal <pabal@example.com>"))
+  }
+
+  /// A service whose mail stays in memory, as an app begins.
+  private func service() throws -> (VerificationService, MemoryOutbox, Keyring) {
+    let outbox = MemoryOutbox()
+    let keys = Keyring(current: .random())
+    return (
+      VerificationService(store: MemoryVerifications(outbox: outbox), keys: keys, words: try Self.words()),
+      outbox, keys
+    )
+  }
+
+  @Test func `a start puts a mail in the person's language into the outbox`() async throws {
+    let (service, outbox, keys) = try service()
+    let started = try await service.start(to: "kim@example.com", languages: ["ko-KR"])
+    #expect(started.language == "ko")
+    let entry = try #require(try await outbox.look(OutboxQuery(withContent: true)).entries.first)
+    let content = try OutboxContent(keys.open(try #require(entry.content), id: entry.id), id: entry.id)
+    #expect(entry.group == started.id && entry.notAfter == started.expires && entry.lane == .code)
+    #expect(content.mail.envelope.recipients.map(\.description) == ["kim@example.com"])
+    #expect(String(decoding: content.mail.octets, as: UTF8.self).contains("Content-Language: ko\r\n"))
+  }
+
+  @Test func `a mail holds the code and how long it is valid`() throws {
+    let letter = VerificationLetter(
+      to: try Address("kim@example.com"), message: "verification", languages: ["en"], code: "012345",
+      validFor: .seconds(300))
+    let made = try Self.words().mail(for: letter)
+    let octets = String(decoding: made.mail.octets, as: UTF8.self)
+    #expect(octets.contains("012345") && octets.contains("5 minutes") && !octets.contains("10 minutes"))
+    #expect(octets.contains("Auto-Submitted: auto-generated") && made.unknown == .resend)
+  }
+
+  @Test func `what the caller gave wrong is told from what is broken here`() async throws {
+    let (service, _, _) = try service()
+    func problem(_ message: String, _ variables: [String: String] = [:]) async -> VerificationProblem? {
+      await #expect(throws: VerificationProblem.self) {
+        try await service.start(to: "kim@example.com", message: message, variables: variables)
+      }
+    }
+    guard case .input("message", _)? = await problem("verifikation") else {
+      Issue.record("an unknown message is the caller's")
+      return
+    }
+    guard case .input("variables", _)? = await problem("verification", ["nmae": "x"]) else {
+      Issue.record("an unknown variable is the caller's")
+      return
+    }
+    let folder = try TemporaryDirectory()
+    try folder.write("{{unclosed", to: "verification/en.md")
+    #expect(throws: VerificationProblem.self) {
+      try Self.words(folder.path).mail(
+        for: VerificationLetter(
+          to: try Address("kim@example.com"), message: "verification",
+          code: "012345", validFor: .seconds(600)))
+    }
+  }
+}

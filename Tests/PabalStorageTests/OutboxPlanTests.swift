@@ -1,0 +1,54 @@
+import GRDB
+import PabalCore
+import PabalTesting
+import Synchronization
+import Testing
+
+@testable import PabalStorage
+
+/// What the dispatcher asks for all the time costs the same with 100,000 mails as with 100.
+@Suite struct OutboxPlanTests {
+  @Test func `no statement of the loop reads a whole table or sorts`() async throws {
+    let folder = try TemporaryDirectory()
+    let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keyCheck: [1])
+    let outbox = SQLiteOutbox(database)
+    let statements = Statements()
+    try await database.write { database in
+      database.trace { event in
+        if case .statement(let statement) = event { statements.add(statement.sql) }
+      }
+    }
+    try await outbox.add(
+      (0..<50).map { mail($0, lane: $0 % 2 == 0 ? .code : .bulk, notAfter: 1_000, group: "V") })
+    let claimed = try await outbox.claim(claim("a"))
+    _ = try await outbox.claim(claim("a", id: "MAIL20"))
+    _ = try await outbox.settle([
+      OutboxSettlement(claimed[0], .final(.sent), outcome: "sent", now: second(1)),
+      OutboxSettlement(claimed[1], .again(due: second(9), content: [1]), outcome: "deferred", now: second(1)),
+    ])
+    _ = try await outbox.extend(["MAIL4"], claimed[2].lease ?? .init(owner: "", until: second(0)))
+    try await outbox.amend(.supersede(group: "V", newest: "MAIL0"), now: second(2))
+    try await outbox.amend(.cancel(["MAIL0"]), now: second(2))
+    _ = try await outbox.sweep(housekeeping(at: 2_000))
+    let seen = statements.all.filter { sql in
+      ["SELECT", "UPDATE", "DELETE"].contains { sql.hasPrefix($0) }
+    }
+    #expect(seen.count > 10)
+    for sql in seen {
+      let plan = try await database.read { database in
+        try Row.fetchAll(
+          database, sql: "EXPLAIN QUERY PLAN \(sql)",
+          arguments: StatementArguments(Array(repeating: Int?.none, count: sql.count(where: { $0 == "?" })))
+        ).map { $0["detail"] as String }
+      }
+      #expect(!plan.contains { $0 == "SCAN mail" || $0.contains("TEMP B-TREE") }, "\(sql): \(plan)")
+    }
+    database.close()
+  }
+
+  private final class Statements: Sendable {
+    private let seen = Mutex<Set<String>>([])
+    var all: Set<String> { seen.withLock { $0 } }
+    func add(_ sql: String) { seen.withLock { _ = $0.insert(sql) } }
+  }
+}

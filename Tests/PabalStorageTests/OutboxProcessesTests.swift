@@ -1,0 +1,75 @@
+import Foundation
+import PabalCore
+import PabalStorage
+import PabalTesting
+import Testing
+
+/// Several processes on one file.
+@Suite struct OutboxProcessesTests {
+  private let worker = "\(BuiltProducts.directory)/outbox-worker"
+
+  /// Fills a database with `count` mails that hold their own id.
+  private func fill(_ path: String, _ count: Int) async throws {
+    let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
+    let now = Timestamp.now()
+    try await SQLiteOutbox(database).add(
+      (0..<count).map { number in
+        OutboxEntry(
+          id: "M\(number)", lane: number % 5 == 0 ? .code : .bulk, created: now,
+          content: OutboxContent(try Mail.sample(id: "M\(number)")).octets)
+      })
+    database.close()
+  }
+
+  /// Starts a worker for each of `deaths`, which kills itself after so many sends (0: never); their ends.
+  private func run(_ path: String, _ log: String, _ deaths: [Int]) async -> [ChildProcess?] {
+    let worker = worker
+    return await onThreads(deaths) { death in
+      try? ChildProcess.run(worker, ["work", path, log] + (death == 0 ? [] : ["\(death)"]))
+    }
+  }
+
+  private func lines(_ log: String) throws -> [String] {
+    try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map(String.init)
+  }
+
+  @Test func `three processes send each mail once`() async throws {
+    let folder = try TemporaryDirectory()
+    let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
+    try await fill(path, 600)
+    let ends = await run(path, log, [0, 0, 0])
+    #expect(ends.map { $0?.status } == [0, 0, 0])
+    #expect(ends.map { $0?.output } == ["", "", ""])
+    let sent = try lines(log)
+    #expect(sent.count == 600)
+    #expect(Set(sent).count == 600)
+  }
+
+  @Test func `processes that are killed lose nothing, and repeat at most what was under way`() async throws {
+    let folder = try TemporaryDirectory()
+    let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
+    try await fill(path, 400)
+    let ends = await run(path, log, [40, 60, 80])
+    #expect(ends.map { $0?.status } == [-9, -9, -9])
+    let last = await run(path, log, [0])
+    #expect(last.map { $0?.status } == [0])
+    let sent = try lines(log)
+    #expect(Set(sent).count == 400)
+    // Eight attempts at once in each of the three that died.
+    #expect(sent.count <= 400 + 3 * 8)
+    let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
+    let seen = try await SQLiteOutbox(database).look(OutboxQuery(limit: 0, withCounts: true))
+    #expect(seen.counts == [.sent: 400])
+    database.close()
+  }
+
+  @Test func `many processes that open a new file at once make one`() async throws {
+    let folder = try TemporaryDirectory()
+    let worker = worker
+    let ends = await onThreads(Array(0..<8)) { _ in
+      try? ChildProcess.run(worker, ["open", "\(folder.path)/data/pabal.sqlite"])
+    }
+    #expect(ends.map { $0?.output } == Array(repeating: "", count: 8))
+    #expect(ends.map { $0?.status } == Array(repeating: 0, count: 8))
+  }
+}

@@ -1,0 +1,103 @@
+import PabalCore
+import PabalStorage
+import Testing
+
+/// What every store of verifications keeps to: what is given back, and clocks that jump.
+@Suite struct VerificationRefundTests {
+  typealias Stores = VerificationStores
+
+  @Test(arguments: Stores.allCases)
+  func `a rejected mail gives cooldown and caps back`(_ stores: Stores) async throws {
+    try await stores.withDesk({ $0.quota = 10 }) { desk in
+      for _ in 0..<12 {
+        let started = try await desk.start()
+        try await desk.end(started, .rejected, outcome: "rejected")
+        let status = try await desk.service.status(started.id)
+        #expect(status.delivery?.state == .rejected && status.resendAt == desk.clock.now)
+        #expect(status.sendsRemaining == 5)
+      }
+      let last = try await desk.start()
+      try await desk.end(last, .rejected, outcome: "rejected")
+      #expect(try await desk.service.resend(last.id).generation == 2)
+      await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start() }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a rejection gives nothing back of what a client asked for`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      for _ in 0..<10 {
+        let started = try await desk.start(client: "192.0.2.1")
+        try await desk.end(started, .rejected, outcome: "rejected")
+      }
+      await expect(.limited(.client, retryAfter: .seconds(600))) { try await desk.start(client: "192.0.2.1") }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `any other end gives nothing back`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      for (state, outcome) in [(OutboxState.sent, "sent"), (.unknown, "unknown"), (.cancelled, "deferred")] {
+        let started = try await desk.start("\(outcome)@example.com")
+        try await desk.end(started, state, outcome: outcome)
+        await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+          try await desk.start("\(outcome)@example.com")
+        }
+      }
+      let started = try await desk.start("cancelled@example.com")
+      _ = try await desk.service.cancel(started.id)
+      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await desk.start("cancelled@example.com")
+      }
+    }
+  }
+
+  // MARK: Clocks
+
+  @Test(arguments: Stores.allCases)
+  func `a clock set back holds nobody off for longer than the limit itself`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      desk.clock.pass(.seconds(365 * 86_400))
+      _ = try await desk.start(client: "192.0.2.1")
+      desk.clock.pass(.seconds(-365 * 86_400))
+      await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start() }
+      desk.clock.pass(.seconds(60))
+      _ = try await desk.start(client: "192.0.2.1")
+      for _ in 0..<3 {
+        desk.clock.pass(.seconds(60))
+        _ = try await desk.start()
+      }
+      desk.clock.pass(.seconds(60))
+      // The one from the future still counts.
+      await expect(.limited(.recipient, retryAfter: .seconds(3_300))) { try await desk.start() }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a clock set back gives no code or proof more than another lifetime`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      let first = try await desk.start("a@example.com")
+      let second = try await desk.start("b@example.com")
+      let proof = try #require(
+        try await desk.service.check(second.id, code: desk.code(for: "b@example.com")).proof)
+      desk.clock.pass(.seconds(-86_400))
+      #expect(try await desk.outcome(first.id, desk.wrong(for: "a@example.com")) == .mismatch)
+      #expect(try await desk.outcome(second.id, "000000") == .alreadyApproved)
+      desk.clock.pass(.seconds(600))
+      #expect(try await desk.outcome(first.id, desk.code(for: "a@example.com")) == .expired)
+      desk.clock.pass(.seconds(300))
+      await expect(.proof(.expired)) { try await desk.service.redeem(proof) }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a clock that jumps ahead and back again leaves a live code alive`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      let started = try await desk.start()
+      desk.clock.pass(.seconds(7_200))
+      #expect(try await desk.outcome(started.id, desk.code()) == .expired)
+      desk.clock.pass(.seconds(-7_200))
+      #expect(try await desk.outcome(started.id, desk.code()) == .approved)
+    }
+  }
+}

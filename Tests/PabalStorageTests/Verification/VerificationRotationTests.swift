@@ -1,0 +1,69 @@
+import PabalCore
+import PabalStorage
+import PabalTesting
+import Testing
+
+/// A new master key while verifications are alive.
+@Suite struct VerificationRotationTests {
+  @Test func `what is alive outlives a rotation, limits and all`() async throws {
+    let folder = try TemporaryDirectory()
+    let path = "\(folder.path)/pabal.sqlite"
+    func open(_ keys: Keyring) throws -> (SQLiteDatabase, VerificationDesk) {
+      let database = try SQLiteDatabase(path, keys: keys)
+      var policy = VerificationPolicy()
+      policy.failures = 5
+      return (
+        database,
+        VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys, policy: policy)
+      )
+    }
+    let first = try Keyring.readOrMake(directory: "\(folder.path)/keys")
+    let (old, before) = try open(first)
+    let checked = try await before.start("a@example.com")
+    let resent = try await before.start("b@example.com")
+    let replaced = try await before.start("c@example.com")
+    let guessed = try await before.start("d@example.com")
+    for step in 1...4 { _ = try await before.outcome(guessed.id, before.wrong(for: "d@example.com", step)) }
+    let proven = try await before.start("e@example.com")
+    let proof = try #require(
+      try await before.service.check(proven.id, code: before.code(for: "e@example.com")).proof)
+    old.close()
+
+    let second = try Keyring.rotate(directory: "\(folder.path)/keys")
+    let (new, after) = try open(second)
+    defer { new.close() }
+    #expect(try await after.outcome(checked.id, before.code(for: "a@example.com")) == .approved)
+    await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await after.service.resend(resent.id) }
+    #expect(try await after.service.redeem(proof).address.description == "e@example.com")
+    // The fifth wrong code in a row blocks, four of which were counted under the key before.
+    #expect(
+      try await after.outcome(guessed.id, before.wrong(for: "d@example.com", 5)) == .mismatch)
+    await expect(.limited(.failures, retryAfter: .seconds(86_400))) { try await after.start("d@example.com") }
+    after.clock.pass(.seconds(60))
+    #expect(try await after.service.resend(resent.id).generation == 2)
+    #expect(try await after.outcome(resent.id, before.code(for: "b@example.com")) == .superseded)
+    _ = try await after.start("c@example.com")
+    #expect(try await after.service.status(replaced.id).state == .superseded)
+  }
+
+  @Test func `without the key before, what it sealed is refused and not guessed at`() async throws {
+    let folder = try TemporaryDirectory()
+    let path = "\(folder.path)/pabal.sqlite"
+    let (first, second) = (MasterKey.random(), MasterKey.random())
+    let before = Keyring(current: first)
+    let old = try SQLiteDatabase(path, keys: before)
+    let desk = VerificationDesk(SQLiteVerifications(old), SQLiteOutbox(old), keys: before)
+    let started = try await desk.start()
+    old.close()
+    #expect(throws: StorageProblem(.wrongKey, place: path)) {
+      try SQLiteDatabase(path, keys: Keyring(current: second))
+    }
+    try SQLiteDatabase(path, keys: Keyring(current: second, previous: [first])).close()
+    // From now on the file is the second key's.
+    let keys = Keyring(current: second)
+    let new = try SQLiteDatabase(path, keys: keys)
+    defer { new.close() }
+    let after = VerificationDesk(SQLiteVerifications(new), SQLiteOutbox(new), keys: keys)
+    await expect(.keys(.unknownKey)) { try await after.outcome(started.id, desk.code()) }
+  }
+}
