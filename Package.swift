@@ -62,7 +62,8 @@ let package = Package(
     .executableTarget(
       name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/OutboxWorker"),
     .executableTarget(
-      name: "verification-asker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/VerificationAsker"),
+      name: "verification-asker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/VerificationAsker"
+    ),
     .testTarget(
       name: "PabalStorageTests",
       dependencies: [
