@@ -42,7 +42,7 @@ extension Transports {
 
     func run() throws {
       let assembly = try Assembly(common)
-      let route = try assembly.route([]).map(\.name)
+      let route = try assembly.transports([]).map(\.name)
       var transports: [Listing.Transport] = assembly.configuration.transports.map { transport in
         let place = route.firstIndex(of: transport.name).map { $0 + 1 }
         return Listing.Transport(name: transport.name, plugin: transport.plugin, place: OrNull(place))
