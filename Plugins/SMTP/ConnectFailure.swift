@@ -130,7 +130,7 @@ struct ConnectFailure: Error, Equatable {
     }
     return ConnectFailure(
       outcome,
-      "\(server.name) refuses the access token of \(who): \(reply.code == 334 ? challenge() : said); log the account in again with the scope for SMTP",
+      "\(server.name) refuses the access token of \(who): \(reply.code == 334 ? challenge() : said); log the account in again, as that mailbox and with the scope for SMTP",
       isTokenRefused: reply.code == 334 || reply.code == 535)
   }
 
