@@ -119,7 +119,7 @@ struct ConnectFailure: Error, Equatable {
     if reply.enhanced == EnhancedCode("5.7.139".utf8) {
       return ConnectFailure(
         outcome,
-        "SMTP login is switched off for \(who)'s mailbox or tenant; an administrator has to allow \"Authenticated SMTP\" (\(said))"
+        "SMTP login is switched off for \(who)'s mailbox or tenant; an administrator has to allow \"Authenticated SMTP\" (Guides/Microsoft365.md#3-authenticated-smtp; \(said))"
       )
     }
     guard case .account = server.login else {

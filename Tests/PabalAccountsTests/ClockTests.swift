@@ -46,7 +46,8 @@ import Testing
       "dead": ["error": "invalid_grant", "description": "Token has been expired or revoked."]
     ])
     let said = try test.problem().held
-    #expect(said.contains("this machine's clock is 1440 min ahead of the server's"))
+    // The server's clock goes on while the test's stands still.
+    #expect(said.contains(/this machine's clock is 14[1-4][0-9] min ahead of the server's/))
     #expect(said.contains("timedatectl set-ntp true"))
   }
 }

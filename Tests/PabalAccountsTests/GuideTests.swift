@@ -40,6 +40,23 @@ import Testing
     }
   }
 
+  @Test func `each step that a transport points to is in its guide`() throws {
+    let found = try ChildProcess.run(
+      "grep", ["-rohE", "Guides/[A-Za-z0-9]+[.]md#[a-z0-9-]+", "\(BuiltProducts.root)/Plugins"])
+    let links = Set(found.output.split(separator: "\n"))
+    #expect(links.count >= 2)
+    for link in links {
+      let parts = link.split(separator: "#")
+      let page = try String(
+        contentsOfFile: "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/\(parts[0])", encoding: .utf8)
+      let anchors = page.split(separator: "\n").filter { $0.hasPrefix("## ") }.map {
+        $0.dropFirst(3).lowercased().filter { $0.isLetter || $0.isNumber || $0 == " " }.replacing(
+          " ", with: "-")
+      }
+      #expect(anchors.contains(String(parts[1])), "\(link)")
+    }
+  }
+
   /// The keys that each provider's reader knows, by what it says to a stranger.
   @Test(arguments: [
     ("google", "googleAccount"), ("google-service-account", "serviceAccount"),

@@ -151,53 +151,6 @@ import Testing
     for secret in try site.secrets() { #expect(!screens.contains(secret)) }
   }
 
-  /// What `check` finds, and the step of a guide that mends it.
-  @Test(arguments: [
-    (
-      ["error": "invalid_client", "description": "The OAuth client was not found."],
-      "Google.md#5-desktop-client"
-    ),
-    (
-      ["error": "deleted_client", "description": "The OAuth client was deleted."],
-      "Google.md#5-desktop-client"
-    ),
-    (["error": "invalid_grant", "description": "Bad Request"], "Google.md#6-login"),
-    (["error": "invalid_scope", "description": "Bad Request"], "Google.md#2-consent-screen"),
-    (["error": "org_internal", "description": "x"], "Google.md#2-consent-screen"),
-    (
-      ["error": "invalid_grant", "description": "Token has been expired or revoked."],
-      "Google.md#3-publishing-status"
-    ),
-  ])
-  func `check links to the step that mends what it found`(refusal: [String: String], step: String) throws {
-    let server = try AuthorizationServer()
-    let site = try AccountSite(server)
-    #expect(try site.logIn().status == 0)
-    try server.control(["dead": refusal])
-    let check = try site.site.pabal("check")
-    #expect(check.status == 77)
-    let link = try #require(check.output.split(whereSeparator: \.isWhitespace).first { $0.contains(".md#") })
-    #expect(link == "Sources/PabalCore/PabalCore.docc/Guides/\(step)")
-    // The step is there, in both languages.
-    let parts = link.split(separator: "#")
-    let page = try String(contentsOfFile: "\(BuiltProducts.root)/\(parts[0])", encoding: .utf8)
-    let number = try #require(parts[1].first)
-    let text = try #require(page.split(separator: "\n## ").first { $0.hasPrefix("\(number). ") })
-    #expect(text.contains { ("가"..."힣").contains($0) })
-    #expect(text.contains("see") || text.contains("says"))
-  }
-
-  @Test func `a login that is missing, and a client that is, lead to their steps`() throws {
-    let server = try AuthorizationServer()
-    let site = try AccountSite(server)
-    #expect(try site.site.pabal("check").output.contains("Guides/Google.md#6-login"))
-    try FileManager.default.removeItem(atPath: "\(site.path)/credentials.json")
-    let login = try site.site.pabal("account", "login")
-    #expect(login.status == 77)
-    #expect(login.errors.contains("there is no file \(site.path)/credentials.json"))
-    #expect(login.errors.contains("Guides/Google.md#5-desktop-client"))
-  }
-
   @Test func `logout asks first, and without anybody to ask does nothing`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
