@@ -12,6 +12,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
     .target(name: "CPabalTransport"),
@@ -20,7 +21,11 @@ let package = Package(
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
-    .target(name: "PabalCore", dependencies: ["CPabalTransport", "CPabalGNU", "CPabalIDN"]),
+    .target(
+      name: "PabalCore",
+      dependencies: [
+        "CPabalTransport", "CPabalGNU", "CPabalIDN", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
     .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
@@ -30,6 +35,8 @@ let package = Package(
         "PabalCore", "PabalCurl", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ]),
+    .target(
+      name: "PabalStorage", dependencies: ["PabalCore", .product(name: "GRDB", package: "GRDB.swift")]),
     .executableTarget(
       name: "pabal",
       dependencies: [
@@ -49,6 +56,11 @@ let package = Package(
       name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
     .testTarget(
       name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
+    .testTarget(
+      name: "PabalStorageTests",
+      dependencies: [
+        "PabalStorage", "PabalCore", "PabalTesting", .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),

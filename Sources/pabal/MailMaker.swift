@@ -82,7 +82,8 @@ struct MailMaker: Sendable {
     // Where the mail has these, nothing in it changes from one time to the next.
     guard ["date", "message-id", "from"].allSatisfy({ mail.header.holds($0) }) else { return (.keep, make) }
     let first = try make()
-    return (.keep, { () throws(Failure) in first.renamed(MailStamp.now().id) })
+    let ids = MailIDSequence(.now())
+    return (.keep, { () throws(Failure) in first.renamed(ids.next()) })
   }
 
   /// Somewhat above what any next hop takes: Gmail's 35 MiB (its API's `maxSize`).

@@ -19,8 +19,16 @@ public struct Configuration: Sendable {
   public let from: ConfiguredText
   /// `messages`, where there are any.
   public let messages: MessagesConfiguration?
+  /// `outbox`.
+  public let outbox: OutboxConfiguration
+  /// `storage`; by default `pabal.sqlite` beside the file.
+  public let storage: StorageConfiguration
   /// `plugins`.
   public let plugins: PluginsConfiguration
+  /// `keys`; by default in the folder `keys` beside the file.
+  public let keys: KeysConfiguration
+  /// `verification`.
+  public let verification: VerificationConfiguration
   let secrets: SecretAccess
 
   /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
@@ -62,7 +70,12 @@ public struct Configuration: Sendable {
     let accounts = AccountConfiguration.all(in: root, providers: providers)
     let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
+    let names = transports?.map(\.name)
+    let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
+    let storage = root.optional("storage").map(StorageConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
+    let keys = root.optional("keys").map(KeysConfiguration.read)
+    let verification = root.optional("verification").map(VerificationConfiguration.read)
 
     guard let transports, let route, let accounts, let from else { return nil }
     self.file = file
@@ -73,7 +86,12 @@ public struct Configuration: Sendable {
     self.accounts = accounts
     self.from = from
     self.messages = messages ?? nil
+    self.outbox = (outbox ?? nil) ?? OutboxConfiguration()
+    self.storage = (storage ?? nil) ?? .usual(directory)
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
+    self.keys =
+      (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
+    self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }
 
   /// Whom the mail that Pabal itself writes is from; fetches a secret, which may block.

@@ -39,8 +39,22 @@ import Testing
       try Self.keysInSchema("$defs", "messages")
         == Self.keysOfReader("messages", in: #"{"messages": {STRANGER}}"#))
     #expect(
+      try Self.keysInSchema("$defs", "outbox")
+        == Self.keysOfReader("outbox", in: #"{"outbox": {STRANGER}}"#))
+    #expect(
+      try Self.keysInSchema("$defs", "pace")
+        == Self.keysOfReader("outbox.pacing.a", in: #"{"outbox": {"pacing": {"a": {STRANGER}}}}"#))
+    #expect(
+      try Self.keysInSchema("$defs", "storage")
+        == Self.keysOfReader("storage", in: #"{"storage": {STRANGER}}"#))
+    #expect(
       try Self.keysInSchema("$defs", "plugins")
         == Self.keysOfReader("plugins", in: #"{"plugins": {STRANGER}}"#))
+    for section in ["keys", "verification"] {
+      #expect(
+        try Self.keysInSchema("$defs", section)
+          == Self.keysOfReader(section, in: "{\"\(section)\": {STRANGER}}"))
+    }
     #expect(
       try Self.keysInSchema("$defs", "tokenAccount")
         == Self.keysOfReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))

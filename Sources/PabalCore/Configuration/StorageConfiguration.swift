@@ -1,0 +1,17 @@
+/// `storage`: where what must not be lost is kept.
+public struct StorageConfiguration: Sendable {
+  /// The SQLite file, absolute.
+  public let path: String
+
+  /// The file that is taken where nothing is said: `pabal.sqlite` beside the configuration.
+  static func usual(_ directory: String) -> StorageConfiguration {
+    StorageConfiguration(path: directory == "/" ? "/pabal.sqlite" : "\(directory)/pabal.sqlite")
+  }
+
+  static func read(_ value: ConfigurationValue) -> StorageConfiguration? {
+    value.object { object in
+      guard let path = object.optional("path") else { return usual(value.findings.directory) }
+      return path.filePath().map(StorageConfiguration.init)
+    }
+  }
+}

@@ -1,0 +1,62 @@
+internal import Crypto
+
+/// What one master key gives: a key for each purpose by HKDF-SHA256 (RFC 5869), none of use for another.
+struct DerivedKeys: Sendable {
+  /// Four octets that tell this master key from others and nothing else about it.
+  let version: [UInt8]
+  /// What a database keeps to know its master key again, 32 octets.
+  let check: [UInt8]
+  let seal: SymmetricKey
+  let code: SymmetricKey
+  let address: SymmetricKey
+  let proof: SymmetricKey
+
+  init(_ master: MasterKey) {
+    func derived(_ purpose: String, _ count: Int = 32) -> SymmetricKey {
+      DerivedKeys.derive(
+        master.octets, salt: Array("Pabal".utf8), info: Array("Pabal 1 \(purpose)".utf8), count: count)
+    }
+    version = derived("version", 4).withUnsafeBytes(Array.init)
+    check = derived("check").withUnsafeBytes(Array.init)
+    seal = derived("seal")
+    code = derived("code")
+    address = derived("address")
+    proof = derived("proof")
+  }
+
+  /// HKDF-SHA256, RFC 5869: extract, then expand.
+  static func derive(_ input: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -> SymmetricKey {
+    HKDF<SHA256>.deriveKey(
+      inputKeyMaterial: SymmetricKey(data: input), salt: salt, info: info, outputByteCount: count)
+  }
+
+  /// HMAC-SHA256 over parts that can't run into each other: each has its length in front.
+  static func digest(_ parts: [[UInt8]], _ key: SymmetricKey) -> [UInt8] {
+    Array(HMAC<SHA256>.authenticationCode(for: joined(parts), using: key))
+  }
+
+  /// Whether `digest` is that of `parts`, in a time that doesn't depend on where it differs.
+  static func isDigest(_ digest: ArraySlice<UInt8>, of parts: [[UInt8]], _ key: SymmetricKey) -> Bool {
+    HMAC<SHA256>.isValidAuthenticationCode(Array(digest), authenticating: joined(parts), using: key)
+  }
+
+  private static func joined(_ parts: [[UInt8]]) -> [UInt8] {
+    var whole: [UInt8] = []
+    whole.reserveCapacity(parts.reduce(0) { $0 + $1.count + 8 })
+    for part in parts {
+      whole.append(contentsOf: UInt64(part.count).bigEndianOctets)
+      whole.append(contentsOf: part)
+    }
+    return whole
+  }
+
+  /// One key a record, so that no number of records wears out the key they all come from.
+  func sealKey(_ id: [UInt8]) -> SymmetricKey {
+    HKDF<SHA256>.expand(pseudoRandomKey: seal, info: id, outputByteCount: 32)
+  }
+}
+
+extension FixedWidthInteger {
+  /// The octets, the most significant first.
+  var bigEndianOctets: [UInt8] { withUnsafeBytes(of: bigEndian, Array.init) }
+}

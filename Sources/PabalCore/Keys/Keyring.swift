@@ -1,0 +1,125 @@
+internal import Crypto
+
+/// The keys that keep a stolen database silent: for sealing, for codes, for addresses and for proofs.
+///
+/// All come from one master key outside the database; previous master keys still open what they sealed.
+public struct Keyring: ContentSealing, Unshown {
+  private let current: DerivedKeys
+  private let previous: [DerivedKeys]
+
+  /// What tells one master key from another takes this many octets in front of what it made.
+  private static let versionSize = 4
+  private static let nonceSize = 12
+  private static let tagSize = 16
+
+  /// Keys that come from `current`, and from `previous` ones what is still alive.
+  public init(current: MasterKey, previous: [MasterKey] = []) {
+    let current = DerivedKeys(current)
+    self.current = current
+    // A key that stands twice, as after half a rotation, is one key.
+    var seen: Set<[UInt8]> = [current.version]
+    self.previous = previous.map(DerivedKeys.init).filter { seen.insert($0.version).inserted }
+  }
+
+  /// `a keyring`, with the number of previous keys.
+  public var description: String { "a keyring with \(previous.count) previous keys" }
+
+  // MARK: Sealing
+
+  /// `clear`, sealed (ChaCha20-Poly1305, RFC 8439) so that only `id`'s own record opens it.
+  ///
+  /// Four octets for the key's version, twelve of nonce, the text, sixteen of tag.
+  public func seal(_ clear: [UInt8], id: String) -> [UInt8] {
+    let id = Array(id.utf8)
+    do {
+      let box = try ChaChaPoly.seal(
+        clear, using: current.sealKey(id), nonce: ChaChaPoly.Nonce(), authenticating: current.version + id)
+      var sealed = current.version
+      sealed.reserveCapacity(Keyring.versionSize + Keyring.nonceSize + clear.count + Keyring.tagSize)
+      sealed.append(contentsOf: box.nonce)
+      sealed.append(contentsOf: box.ciphertext)
+      sealed.append(contentsOf: box.tag)
+      return sealed
+    } catch {
+      // It fails for keys and nonces of a wrong length alone, and ours have the right ones.
+      preconditionFailure("ChaCha20-Poly1305 refused to seal")
+    }
+  }
+
+  /// What was sealed for `id`, whichever of the keys did it.
+  public func open(_ sealed: [UInt8], id: String) throws(KeyProblem) -> [UInt8] {
+    let head = Keyring.versionSize + Keyring.nonceSize
+    guard sealed.count >= head + Keyring.tagSize else { throw .notAuthentic }
+    guard let keys = keys(of: sealed) else { throw .unknownKey }
+    let id = Array(id.utf8)
+    do {
+      let box = try ChaChaPoly.SealedBox(
+        nonce: ChaChaPoly.Nonce(data: sealed[Keyring.versionSize..<head]),
+        ciphertext: sealed[head..<(sealed.count - Keyring.tagSize)],
+        tag: sealed[(sealed.count - Keyring.tagSize)...])
+      return Array(try ChaChaPoly.open(box, using: keys.sealKey(id), authenticating: keys.version + id))
+    } catch {
+      throw .notAuthentic
+    }
+  }
+
+  // MARK: Addresses
+
+  /// What stands for an address in records that outlive it, 32 octets; without the key nobody can try addresses.
+  ///
+  /// `folded` is whatever is to count as the same address, client or bucket.
+  package func addressDigest(_ folded: String) -> [UInt8] {
+    DerivedKeys.digest([Array(folded.utf8)], current.address)
+  }
+
+  /// The digests of all keys, the current one's first, for finding what earlier keys wrote.
+  package func addressDigests(_ folded: String) -> [[UInt8]] {
+    ([current] + previous).map { DerivedKeys.digest([Array(folded.utf8)], $0.address) }
+  }
+
+  // MARK: Codes and proofs
+
+  /// What is kept of a code: the key's version, then HMAC-SHA256 over the length-prefixed parts.
+  package func codeDigest(_ parts: [[UInt8]]) -> [UInt8] {
+    current.version + DerivedKeys.digest(parts, current.code)
+  }
+
+  /// Whether `digest` was made of `parts`, in constant time.
+  package func codeDigest(_ digest: [UInt8], matches parts: [[UInt8]]) -> Bool {
+    matches(digest, parts, \.code)
+  }
+
+  /// What is kept of a proof: the key's version, then HMAC-SHA256 over the length-prefixed parts.
+  package func proofDigest(_ parts: [[UInt8]]) -> [UInt8] {
+    current.version + DerivedKeys.digest(parts, current.proof)
+  }
+
+  /// Whether `digest` was made of `parts`, in constant time.
+  package func proofDigest(_ digest: [UInt8], matches parts: [[UInt8]]) -> Bool {
+    matches(digest, parts, \.proof)
+  }
+
+  private func matches(
+    _ digest: [UInt8], _ parts: [[UInt8]], _ key: KeyPath<DerivedKeys, SymmetricKey>
+  ) -> Bool {
+    let keys = keys(of: digest)
+    // An unknown version takes as long as a known one.
+    let isSame = DerivedKeys.isDigest(
+      digest.dropFirst(Keyring.versionSize), of: parts, (keys ?? current)[keyPath: key])
+    return keys != nil && isSame
+  }
+
+  private func keys(of made: [UInt8]) -> DerivedKeys? {
+    let version = Array(made.prefix(Keyring.versionSize))
+    return version == current.version ? current : previous.first { $0.version == version }
+  }
+
+  // MARK: The database's own key
+
+  /// What a database keeps to know its master key again, 32 octets that say nothing about it.
+  public var checkValue: [UInt8] { current.check }
+
+  /// The same of the previous master keys: a database that has one of these belongs to the current key from
+  /// now on.
+  public var previousCheckValues: [[UInt8]] { previous.map(\.check) }
+}

@@ -1,0 +1,42 @@
+/// A transport on the way of outgoing mail.
+public struct DispatchStop: Sendable {
+  /// Its name in `config.json`.
+  public let name: String
+  /// What makes the attempts; where the transport can't be opened it answers `held`.
+  public let transport: any Transport
+
+  /// The transport `name`.
+  public init(_ name: String, _ transport: any Transport) {
+    self.name = name
+    self.transport = transport
+  }
+}
+
+extension Route {
+  /// The route's transports for a dispatcher, each opened, on a thread of its own, when it is first needed.
+  public var dispatchStops: [DispatchStop] {
+    names.indices.map { DispatchStop(names[$0], RouteTransport(route: self, index: $0)) }
+  }
+}
+
+/// One transport of a route, which may not be open yet.
+private struct RouteTransport: Transport {
+  let route: Route
+  let index: Int
+  // Opening fetches secrets, which blocks.
+  private let opener = WorkerThreads(count: 1)
+
+  init(route: Route, index: Int) {
+    self.route = route
+    self.index = index
+  }
+
+  func send(_ mail: Mail) async -> Receipt {
+    let opened = await opener.run { Result { () throws(Diagnostic) in try route.transport(index) } }
+    switch opened {
+    case .success(let transport): return await transport.send(mail)
+    case .failure(let problem):
+      return Receipt(.held(.transport), for: mail.envelope, reply: problem.description)
+    }
+  }
+}

@@ -1,0 +1,312 @@
+/// The loop that empties an outbox: claims what is due, walks it over the transports, takes down how it ended.
+public actor Dispatcher {
+  /// What a dispatcher gets from the world; replaced in tests.
+  public struct Surroundings: Sendable {
+    /// The present moment.
+    public var now: @Sendable () -> Timestamp
+    /// Returns after so long, or when the task is cancelled.
+    public var sleep: @Sendable (Duration) async -> Void
+    /// A number from 0 up to 1.
+    public var chance: @Sendable () -> Double
+    /// Times attempts.
+    public var instant: @Sendable () -> ContinuousClock.Instant
+
+    /// The system's clock and chance.
+    public init(
+      now: @escaping @Sendable () -> Timestamp = Timestamp.now,
+      sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) },
+      chance: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+      instant: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+    ) {
+      self.now = now
+      self.sleep = sleep
+      self.chance = chance
+      self.instant = instant
+    }
+  }
+
+  /// The name under which this process claims.
+  public nonisolated let owner: String
+
+  let outbox: any Outbox
+  let sealing: any ContentSealing
+  let rules: DispatcherRules
+  let route: @Sendable () -> [DispatchStop]
+  let report: @Sendable (DispatcherEvent) -> Void
+  let surroundings: Surroundings
+  var board = TransportBoard()
+  var isFinishing = false
+
+  private let bell = Bell()
+  // How many mails of the fast path were promised a place and have not come yet.
+  private var promised = 0
+  private var flights: [String: Task<Void, Never>] = [:]
+  private var keeper: Task<Void, Never>?
+  private var mayHaveMore = true
+  // How often somebody said that there is more; a claim that began before knows nothing of it.
+  private var news = 0
+  private var swept: Timestamp?
+  private var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
+  private var hasToldOfCodes = false
+
+  /// A dispatcher of `outbox`.
+  ///
+  /// `route` is asked anew for each mail, so that a change of it takes effect on mail that waits; `report`
+  /// is called from any thread.
+  public init(
+    _ outbox: any Outbox, sealing: any ContentSealing, rules: DispatcherRules = DispatcherRules(),
+    surroundings: Surroundings = Surroundings(),
+    report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in },
+    route: @escaping @Sendable () -> [DispatchStop]
+  ) {
+    self.outbox = outbox
+    self.sealing = sealing
+    self.rules = rules
+    self.surroundings = surroundings
+    self.report = report
+    self.route = route
+    owner =
+      String(UInt64.random(in: .min ... .max), radix: 36)
+      + String(UInt64.random(in: .min ... .max), radix: 36)
+  }
+
+  // MARK: Running
+
+  /// Hands mail over until `finish` is called, and returns when nothing is under way any more.
+  public func run() async {
+    while !isFinishing {
+      let wait = await round()
+      if isFinishing { break }
+      await bell.rest { [sleep = surroundings.sleep] in await sleep(wait) }
+    }
+    await landed()
+  }
+
+  /// Stops claiming, and returns when what is under way has ended and is settled; what waits for its
+  /// transport's pace is put back.
+  public func finish() async {
+    isFinishing = true
+    bell.ring()
+    await landed()
+  }
+
+  /// Says that there is new mail in the outbox, or a new route.
+  public nonisolated func wake() {
+    Task { await expectMore() }
+  }
+
+  /// Does the housekeeping if it is time, and starts what is due; gives when it wants to be called again.
+  package func round() async -> Duration {
+    let now = surroundings.now()
+    // A clock that was set back must not stop the housekeeping.
+    if forecast.isUnfinished || swept.map({ now - $0 >= rules.poll || now < $0 }) ?? true {
+      await keepHouse(now)
+    }
+    if forecast.due.map({ $0 <= surroundings.now() }) ?? false { mayHaveMore = true }
+    while mayHaveMore, !isFinishing, hasRoom(.code) {
+      do throws(StorageProblem) {
+        guard try await launch() else { break }
+      } catch {
+        report(.storage(error))
+        break
+      }
+    }
+    if forecast.isUnfinished { return .zero }
+    let later = [forecast.due, pacedUntil()].compactMap { $0 }.map { $0 - surroundings.now() }.filter {
+      $0 > .zero
+    }
+    return min(rules.poll, later.min() ?? rules.poll)
+  }
+
+  /// Returns when no mail is under way.
+  package func landed() async {
+    while let flight = flights.values.first { await flight.value }
+  }
+
+  // MARK: The fast path
+
+  /// A lease under which the caller may add a mail of `lane` already claimed, and hand it over at once when
+  /// it is durable; `nil`: add it as waiting mail and `wake`.
+  ///
+  /// Each lease is followed by one `handOver` or `relinquish`.
+  public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
+    let now = surroundings.now()
+    guard !isFinishing, swept != nil, unknown == .resend, hasRoom(lane),
+      let stop = route().first(where: { board[$0.name].permission(at: now) == .open }),
+      free(stop, lane, at: now) > promised
+    else { return nil }
+    promised += 1
+    return lease(from: now)
+  }
+
+  /// Hands over a mail that was added with a lease of `reserve`; returns at once.
+  public func handOver(_ entry: OutboxEntry, _ mail: Mail) {
+    promised -= 1
+    let now = surroundings.now()
+    let (open, all) = openStops(at: now)
+    let isPaid = pay(open.first, 1, at: now)
+    fly(entry, OutboxContent(mail), over: open, isPartial: open.count < all, isPaid: isPaid)
+  }
+
+  /// Gives a lease of `reserve` back that was not used.
+  public func relinquish() { promised -= 1 }
+
+  // MARK: One mail
+
+  /// Delivers the waiting mail called `id` alone, whatever is known of its transports, and gives it as it is
+  /// after this attempt; as it is where another process has it or it isn't due, `nil` where it isn't there.
+  public func deliver(_ id: String) async throws(StorageProblem) -> OutboxEntry? {
+    let now = surroundings.now()
+    let claimed = try await outbox.claim(OutboxClaim(lease(from: now), now: now, limit: 1, id: id))
+    if let entry = claimed.first { await attempt(entry, nil) }
+    return try await outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first
+  }
+
+  /// Delivers a mail that was added with `lease()`, and returns when its first attempt has ended and is
+  /// settled.
+  public func deliver(_ entry: OutboxEntry, _ mail: Mail) async { await attempt(entry, OutboxContent(mail)) }
+
+  /// A lease for a mail that the caller adds and then delivers.
+  public func lease() -> OutboxEntry.Lease { lease(from: surroundings.now()) }
+
+  private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
+    await refreshBoard()
+    await fly(entry, content, over: route(), isPartial: false, isPaid: false).value
+  }
+
+  // MARK: Claiming
+
+  /// Claims what there is room and pace for, and starts it; says whether there was anything.
+  private func launch() async throws(StorageProblem) -> Bool {
+    let now = surroundings.now()
+    let (open, all) = openStops(at: now)
+    let probed = try await probe(before: open.first?.name, now)
+    guard let first = open.first else {
+      if !probed { mayHaveMore = false }
+      return probed
+    }
+    let limit = min(room(.code), free(first, .code, at: now))
+    let others = min(room(.normal), free(first, .normal, at: now))
+    guard limit > 0 else { return probed }
+    let seen = news
+    let entries = try await outbox.claim(
+      OutboxClaim(lease(from: now), now: now, limit: limit, keptForCodes: max(0, limit - others)))
+    // Fewer than there was room for: the rest comes with a bell or the next housekeeping.
+    mayHaveMore = news != seen || others == 0 || entries.count >= min(limit, others)
+    // Before anything else may look at what is free.
+    let isPaid = pay(first, entries.count, at: now)
+    for entry in entries { fly(entry, nil, over: open, isPartial: open.count < all, isPaid: isPaid) }
+    return !entries.isEmpty || probed
+  }
+
+  /// Lets one mail try each transport before `name` whose time to be left alone is over.
+  private func probe(before name: String?, _ now: Timestamp) async throws(StorageProblem) -> Bool {
+    let stops = route()
+    var hasProbed = false
+    for (index, stop) in stops.enumerated() {
+      if stop.name == name { break }
+      guard board[stop.name].permission(at: now) == .probe, free(stop, .code, at: now) > 0, hasRoom(.code)
+      else { continue }
+      let lease = lease(from: now)
+      await share { states in _ = states[stop.name]?.takeProbe(lease, at: now) }
+      guard board[stop.name].probe == lease else { continue }
+      let entry: OutboxEntry?
+      do throws(StorageProblem) {
+        entry = try await outbox.claim(OutboxClaim(lease, now: now, limit: 1)).first
+      } catch {
+        await share { $0[stop.name]?.probe = nil }
+        throw error
+      }
+      guard let entry else {
+        await share { $0[stop.name]?.probe = nil }
+        continue
+      }
+      hasProbed = true
+      let rest = stops[(index + 1)...].filter { board[$0.name].permission(at: now) == .open }
+      let isPaid = pay(stop, 1, at: now)
+      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, isPaid: isPaid)
+    }
+    return hasProbed
+  }
+
+  private func openStops(at now: Timestamp) -> (open: [DispatchStop], all: Int) {
+    let stops = route()
+    return (stops.filter { board[$0.name].permission(at: now) == .open }, stops.count)
+  }
+
+  private func room(_ lane: Lane) -> Int {
+    let kept = lane == .code || rules.parallel < 2 ? 0 : 1
+    return max(0, rules.parallel - kept - flights.count - promised)
+  }
+
+  private func hasRoom(_ lane: Lane) -> Bool { room(lane) > 0 }
+
+  private func lease(from now: Timestamp) -> OutboxEntry.Lease {
+    OutboxEntry.Lease(owner: owner, until: now + rules.lease)
+  }
+
+  /// Takes note that there is new mail or a new route.
+  package func expectMore() {
+    news += 1
+    mayHaveMore = true
+    bell.ring()
+  }
+
+  // MARK: Flights
+
+  @discardableResult
+  private func fly(
+    _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool,
+    isPaid: Bool
+  ) -> Task<Void, Never> {
+    let flight = Task {
+      await handOver(entry, content, over: stops, isPartial: isPartial, isPaid: isPaid)
+      land(entry.id)
+    }
+    flights[entry.id] = flight
+    keepLeases()
+    return flight
+  }
+
+  private func land(_ id: String) {
+    flights[id] = nil
+    if flights.isEmpty {
+      keeper?.cancel()
+      keeper = nil
+    }
+    if mayHaveMore { bell.ring() }
+  }
+
+  private func keepLeases() {
+    guard keeper == nil else { return }
+    keeper = Task {
+      while !Task.isCancelled {
+        await surroundings.sleep(rules.lease / 3)
+        if Task.isCancelled { return }
+        do throws(StorageProblem) {
+          _ = try await outbox.extend(Array(flights.keys), lease(from: surroundings.now()))
+        } catch {
+          report(.storage(error))
+        }
+      }
+    }
+  }
+
+  // MARK: Housekeeping
+
+  private func keepHouse(_ now: Timestamp) async {
+    do throws(StorageProblem) {
+      forecast = try await outbox.sweep(OutboxSweep(now: now, owner: owner, retention: rules.retention))
+    } catch {
+      forecast.isUnfinished = false
+      report(.storage(error))
+    }
+    await refreshBoard()
+    swept = now
+    let waits = forecast.oldestCode.map { now - $0 >= rules.patience } ?? false
+    if waits, !hasToldOfCodes, let since = forecast.oldestCode { report(.codesWait(since: since)) }
+    hasToldOfCodes = waits
+  }
+
+  private func refreshBoard() async { await share { _ in } }
+}

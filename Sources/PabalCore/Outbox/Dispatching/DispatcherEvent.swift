@@ -1,0 +1,20 @@
+/// What a dispatcher tells of its work.
+public enum DispatcherEvent: Sendable {
+  /// An attempt ended; `status` is the digits of the reply.
+  case attempted(id: String, transport: String, outcome: Outcome, status: String?, took: Duration)
+  /// A mail was settled: it is in a final state, or waits again.
+  case settled(OutboxEntry)
+  /// No mail leaves through a transport until somebody mends its account or set-up; the cause is the far
+  /// side's text and may hold addresses.
+  case held(transport: String, cause: String?)
+  /// A transport that was held works again.
+  case restored(transport: String)
+  /// Codes wait for longer than is usual, the oldest since that moment.
+  case codesWait(since: Timestamp)
+  /// Another process took a mail over while it was under way here: it may arrive twice.
+  case lost(id: String)
+  /// A mail can't be unsealed with the keys at hand; it waits for the right key.
+  case unreadable(id: String)
+  /// The store refuses; what was to be done is tried again.
+  case storage(StorageProblem)
+}

@@ -1,0 +1,62 @@
+/// When mail is tried again, when a transport is left alone, and how much happens at once.
+public struct DispatcherRules: Sendable {
+  /// The times between attempts on one mail.
+  public struct BackOff: Sendable {
+    /// The first wait.
+    public var first: Duration
+    /// By what each wait is longer than the one before.
+    public var factor: Double
+    /// The longest wait.
+    public var longest: Duration
+    /// After how many retries nothing more is tried.
+    public var retries: Int
+    /// How long after it was added nothing more is tried.
+    public var life: Duration
+
+    /// The wait after attempt number `attempt`, spread by a fifth up or down, so that mails that failed
+    /// together don't come back together; `chance` is from 0 up to 1.
+    func wait(after attempt: Int, chance: Double) -> Duration {
+      var wait = first
+      for _ in 1..<max(2, min(attempt, 64)) where attempt > 1 {
+        if wait >= longest { break }
+        wait = wait * factor
+      }
+      return min(wait, longest) * (0.8 + 0.4 * chance)
+    }
+  }
+
+  /// How many attempts run at once; one of them is for codes alone.
+  public var parallel = 8
+  /// How long a mail is a process's own without a word from it; extended while the process lives.
+  public var lease: Duration = .seconds(60)
+  /// How long another process's new mail may go unseen.
+  public var poll: Duration = .seconds(1)
+  /// How long mail in a final state is shown: a day (reference: GOV.UK Notify deletes after one).
+  public var retention: Duration = .seconds(86_400)
+  /// By transport's name; the others have no pace.
+  public var paces: [String: Pace] = [:]
+  /// Codes: five retries (as Ory Kratos makes), after 5, 15, 45, 135 and 300 seconds.
+  public var codes = BackOff(
+    first: .seconds(5), factor: 3, longest: .seconds(300), retries: 5, life: .seconds(86_400))
+  /// Everything else: from a minute to two hours, for five days (RFC 5321, 4.5.4.1: 4 to 5 days).
+  public var others = BackOff(
+    first: .seconds(60), factor: 2, longest: .seconds(7_200), retries: .max, life: .seconds(432_000))
+  /// A mail that is held by itself: until somebody mends the set-up, for as long as it takes.
+  public var held = BackOff(
+    first: .seconds(300), factor: 2, longest: .seconds(3_600), retries: .max, life: .seconds(432_000))
+  /// How many attempts may end `unknown` for a mail that may be sent twice: three.
+  public var unknowns = 3
+  /// After so many failures in a row a transport's breaker opens.
+  public var failures = 5
+  /// How long it stays open at first, and at most.
+  public var open: ClosedRange<Duration> = .seconds(30)...(.seconds(600))
+  /// How long a transport that is held is left alone at first, and at most.
+  public var suspended: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
+  /// How long a code waits before somebody is told.
+  public var patience: Duration = .seconds(30)
+
+  /// The usual rules.
+  public init() {}
+
+  func backOff(_ lane: Lane) -> BackOff { lane == .code ? codes : others }
+}

@@ -1,0 +1,94 @@
+/// What all processes know of a transport: whether it may be tried, and when.
+public struct TransportState: Sendable, Hashable {
+  /// How many attempts in a row failed by the transport's fault.
+  public var failures: Int
+  /// Before when it isn't tried: its breaker is open, or it is held.
+  public var closedUntil: Timestamp?
+  /// Who makes the one attempt that decides, once that time is over, and until when others wait for it.
+  public var probe: OutboxEntry.Lease?
+  /// Since when it is held, by its account's or the set-up's fault.
+  public var heldSince: Timestamp?
+  /// Why it is held, sealed: a reply may hold an address.
+  public var cause: [UInt8]?
+  /// The moment up to which its sends are spent (the theoretical arrival time of ITU-T I.371's GCRA).
+  public var spentUntil: Timestamp?
+
+  /// A transport nobody has complained of.
+  public init() { failures = 0 }
+
+  /// Whether a transport may be tried.
+  enum Permission: Sendable, Hashable {
+    /// Yes.
+    case open
+    /// One attempt may, to see whether it works again.
+    case probe
+    /// Not before then.
+    case closed(Timestamp)
+  }
+
+  /// Whether it may be tried at `now`.
+  func permission(at now: Timestamp) -> Permission {
+    guard let closedUntil else { return .open }
+    if closedUntil > now { return .closed(closedUntil) }
+    if let probe, probe.until > now { return .closed(probe.until) }
+    return .probe
+  }
+
+  /// Lets `lease.owner` make the attempt that decides; says whether it may.
+  mutating func takeProbe(_ lease: OutboxEntry.Lease, at now: Timestamp) -> Bool {
+    guard permission(at: now) == .probe else { return false }
+    probe = lease
+    return true
+  }
+
+  /// Takes down how an attempt through it ended.
+  mutating func record(_ outcome: Outcome, at now: Timestamp, by rules: DispatcherRules, cause: [UInt8]?) {
+    switch outcome {
+    case .sent, .rejected, .unsuited, .held(.mail, _):
+      // It answered, and what it said is about the mail.
+      open()
+    case .held(.transport, let wait):
+      failures += 1
+      heldSince = heldSince ?? now
+      self.cause = cause
+      close(until: now + max(wait ?? rules.suspended.after(failures), .seconds(1)))
+    case .deferred(let wait?):
+      // A rate's end is the account's, whichever mail met it.
+      failures += 1
+      close(until: now + max(wait, .seconds(1)))
+    case .deferred(nil), .unknown:
+      failures += 1
+      if failures >= rules.failures {
+        close(until: now + rules.open.after(failures - rules.failures + 1))
+      } else {
+        probe = nil
+      }
+    }
+  }
+
+  /// Forgets all complaints, as when somebody has mended the set-up.
+  public mutating func open() {
+    failures = 0
+    closedUntil = nil
+    probe = nil
+    heldSince = nil
+    cause = nil
+  }
+
+  /// Spends one send.
+  mutating func spend(_ pace: Pace, at now: Timestamp) {
+    spentUntil = max(spentUntil ?? now, now) + pace.cost
+  }
+
+  private mutating func close(until moment: Timestamp) {
+    closedUntil = max(closedUntil ?? moment, moment)
+    probe = nil
+  }
+}
+
+extension ClosedRange<Duration> {
+  /// The lower bound, doubled with each time after the first, up to the upper bound.
+  fileprivate func after(_ times: Int) -> Duration {
+    Swift.min(lowerBound * (1 << Swift.max(0, Swift.min(times - 1, 20))), upperBound)
+  }
+}

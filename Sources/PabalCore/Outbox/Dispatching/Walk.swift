@@ -1,0 +1,102 @@
+/// One mail's walk over the transports that may be tried now, and what follows from it.
+struct Walk {
+  private let entry: OutboxEntry
+  private var content: OutboxContent
+  // `nil` where nobody is left to be reached.
+  private var delivery: Delivery?
+  private let rules: DispatcherRules
+  /// Whether some transports of the route are left out for now.
+  private let isPartial: Bool
+  private var suits: Set<Address> = []
+
+  /// The walk of what is still to be reached.
+  init(
+    _ entry: OutboxEntry, _ content: OutboxContent, over names: [String], isPartial: Bool,
+    rules: DispatcherRules
+  ) {
+    self.entry = entry
+    self.content = content
+    self.rules = rules
+    self.isPartial = isPartial
+    delivery = content.rest.map { Delivery($0, route: names, unknown: entry.unknown) }
+  }
+
+  /// The next attempt to make.
+  func next() -> (transport: Int, mail: Mail)? { delivery?.next() }
+
+  /// Takes down how it ended.
+  mutating func record(_ receipt: Receipt, took: Duration) {
+    delivery?.record(receipt, took: took)
+    for recipient in receipt.recipients where recipient.outcome != .unsuited {
+      suits.insert(recipient.address)
+    }
+  }
+
+  /// What follows from all attempts made.
+  mutating func settlement(
+    at now: Timestamp, chance: Double, seal: (OutboxContent) -> [UInt8]
+  ) -> OutboxSettlement {
+    if let decided = content.decided {
+      return OutboxSettlement(entry, .final(Walk.state(decided)), outcome: decided.name, now: now)
+    }
+    guard let delivery, !delivery.attempts.isEmpty else {
+      // Either it is too late, which putting it back finds out, or there was no transport to try.
+      return OutboxSettlement(entry, .release, now: now)
+    }
+    var receipt = delivery.receipt
+    if isPartial {
+      receipt.recipients = receipt.recipients.map { recipient in
+        // A transport that was left out may be able to carry it.
+        guard recipient.outcome == .rejected, !suits.contains(recipient.address) else { return recipient }
+        return Receipt.Recipient(address: recipient.address, outcome: .deferred(), reply: recipient.reply)
+      }
+    }
+    content.record(receipt, unknown: entry.unknown)
+    let outcome = Outcome.over(receipt.recipients.lazy.map(\.outcome)) ?? .deferred()
+    let decision = decision(outcome, at: now, chance: chance)
+    let result: OutboxSettlement.Result =
+      switch decision {
+      case .final(let state): .final(state)
+      case .again(let wait): .again(due: now + wait, content: seal(content))
+      }
+    var hold: Outcome.Scope?
+    if case .held(let scope, _) = outcome, case .again = decision { hold = scope }
+    return OutboxSettlement(
+      entry, result, transport: delivery.transport, outcome: outcome.name,
+      status: replyStatus(receipt.recipients.first { $0.outcome == outcome }?.reply ?? receipt.reply),
+      hold: hold,
+      now: now)
+  }
+
+  private static func state(_ decided: Outcome) -> OutboxState {
+    switch decided {
+    case .sent: .sent
+    case .rejected: .rejected
+    case .deferred, .unsuited, .held, .unknown: .unknown
+    }
+  }
+
+  private enum Decision {
+    case final(OutboxState)
+    case again(Duration)
+  }
+
+  private func decision(_ outcome: Outcome, at now: Timestamp, chance: Double) -> Decision {
+    if let decided = content.decided { return .final(Walk.state(decided)) }
+    switch outcome {
+    case .held(.transport, _):
+      // The transport's own state says when; until then nobody claims it.
+      return .again(.zero)
+    case .held(.mail, let wait):
+      return .again(wait ?? rules.held.wait(after: entry.attempts, chance: chance))
+    case .unknown where entry.attempts >= rules.unknowns:
+      return .final(.unknown)
+    case .sent, .deferred, .unsuited, .rejected, .unknown:
+      let backOff = rules.backOff(entry.lane)
+      guard entry.attempts <= backOff.retries, now - entry.created < backOff.life else {
+        return .final(.expired)
+      }
+      return .again(backOff.wait(after: entry.attempts, chance: chance))
+    }
+  }
+}

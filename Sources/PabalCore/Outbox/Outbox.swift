@@ -1,0 +1,207 @@
+/// The durable queue of mail: whoever adds a mail and gets an answer finds it again after any crash.
+///
+/// Every call is one transaction. The store never sees clear content; the caller brings the clock.
+public protocol Outbox: Sendable {
+  /// Adds mail, all or none, durable when it returns; an id that is there already is left as it is.
+  func add(_ entries: [OutboxEntry]) async throws(StorageProblem)
+
+  /// Takes waiting mail that is due, by lane and due time, and gives it with its content; each to one
+  /// process alone.
+  func claim(_ claim: OutboxClaim) async throws(StorageProblem) -> [OutboxEntry]
+
+  /// Takes down how attempts ended, and gives the entry as it is then for each; `nil` where the lease
+  /// was lost, and nothing changed.
+  func settle(_ settlements: [OutboxSettlement]) async throws(StorageProblem) -> [OutboxEntry?]
+
+  /// Extends the leases that `lease.owner` has on the mails called `ids`, to `lease.until`; gives the ids
+  /// of those it has.
+  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageProblem) -> Set<String>
+
+  /// Gives what is in the outbox, without changing it.
+  func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView
+
+  /// Changes mail from outside of an attempt; says how many it changed.
+  @discardableResult
+  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int
+
+  /// Changes what all processes know of the transports, and gives it as it is then; `change` runs inside
+  /// of the transaction, perhaps more than once, and must not block.
+  func transports(
+    _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
+  ) async throws(StorageProblem) -> [String: TransportState]
+
+  /// Ends what is too late, frees what a dead process held, deletes what was kept long enough, a limited
+  /// number of each; says when there will be something to do.
+  func sweep(_ sweep: OutboxSweep) async throws(StorageProblem) -> OutboxForecast
+}
+
+/// What a process wants to hand over next.
+public struct OutboxClaim: Sendable {
+  /// Who claims, and for how long.
+  public var lease: OutboxEntry.Lease
+  /// The present moment; mail that is due later, or too late by now, stays.
+  public var now: Timestamp
+  /// How many mails at most.
+  public var limit: Int
+  /// How many of these are for codes alone.
+  public var keptForCodes: Int
+  /// The one mail that is wanted, or `nil` for any.
+  public var id: String?
+
+  /// A claim of up to `limit` mails, the most urgent lanes first.
+  public init(
+    _ lease: OutboxEntry.Lease, now: Timestamp, limit: Int, keptForCodes: Int = 0, id: String? = nil
+  ) {
+    self.lease = lease
+    self.now = now
+    self.limit = limit
+    self.keptForCodes = keptForCodes
+    self.id = id
+  }
+
+  /// How many mails of `lane` are still wanted after `count`.
+  package func wanted(of lane: Lane, after count: Int) -> Int {
+    max(0, limit - (lane == .code ? 0 : keptForCodes) - count)
+  }
+}
+
+/// How an attempt ended, as the outbox keeps it.
+public struct OutboxSettlement: Sendable {
+  /// What follows.
+  public enum Result: Sendable {
+    /// It is decided.
+    case final(OutboxState)
+    /// It waits until `due`, with its content as it is now, or as it was where that is `nil`.
+    case again(due: Timestamp, content: [UInt8]?)
+    /// No attempt was made: it waits as before.
+    case release
+  }
+
+  /// The mail.
+  public var id: String
+  /// Who claimed it.
+  public var owner: String
+  /// The entry's `attempts` when it was claimed.
+  public var attempt: Int
+  /// What follows.
+  public var result: Result
+  /// The transport tried last.
+  public var transport: String?
+  /// The name of the outcome, `nil` where no attempt was made.
+  public var outcome: String?
+  /// The digits of the reply that decided.
+  public var status: String?
+  /// Why it waits, where an account or the set-up is at fault.
+  public var hold: Outcome.Scope?
+  /// The present moment.
+  public var now: Timestamp
+
+  /// How the attempt on the claimed `entry` ended.
+  public init(
+    _ entry: OutboxEntry, _ result: Result, transport: String? = nil, outcome: String? = nil,
+    status: String? = nil, hold: Outcome.Scope? = nil, now: Timestamp
+  ) {
+    self.id = entry.id
+    self.owner = entry.lease?.owner ?? ""
+    self.attempt = entry.attempts
+    self.result = result
+    self.transport = transport
+    self.outcome = outcome
+    self.status = status
+    self.hold = hold
+    self.now = now
+  }
+}
+
+/// Which mail to show.
+public struct OutboxQuery: Sendable {
+  /// Only mail with one of these ids.
+  public var ids: [String]?
+  /// Only mail in one of these states.
+  public var states: Set<OutboxState>?
+  /// Only mail older than the one with this id, as the last page ended.
+  public var before: String?
+  /// How many at most, the newest first.
+  public var limit: Int
+  /// Whether their sealed content is wanted.
+  public var withContent: Bool
+  /// Whether the number of all mails in each state is wanted, which takes a look at every one.
+  public var withCounts: Bool
+
+  /// The newest `limit` mails that fit.
+  public init(
+    ids: [String]? = nil, states: Set<OutboxState>? = nil, before: String? = nil, limit: Int = 100,
+    withContent: Bool = false, withCounts: Bool = false
+  ) {
+    self.ids = ids
+    self.states = states
+    self.before = before
+    self.limit = limit
+    self.withContent = withContent
+    self.withCounts = withCounts
+  }
+}
+
+/// What a look found.
+public struct OutboxView: Sendable {
+  /// The mails, the newest first.
+  public var entries: [OutboxEntry]
+  /// How many mails are in each state, where it was asked for; a state without mail is missing.
+  public var counts: [OutboxState: Int]
+
+  /// What a look found.
+  public init(entries: [OutboxEntry], counts: [OutboxState: Int] = [:]) {
+    self.entries = entries
+    self.counts = counts
+  }
+}
+
+/// A change of mail from outside of an attempt.
+public enum OutboxAmendment: Sendable {
+  /// These waiting mails are due at once, all of them for `nil`.
+  case retry([String]?)
+  /// These are taken back, if they aren't final: at once, or when the attempt under way decides nothing.
+  case cancel([String])
+  /// The group's mails but `newest` are superseded in the same way.
+  case supersede(group: String, newest: String)
+}
+
+/// The housekeeping to do.
+public struct OutboxSweep: Sendable {
+  /// The present moment.
+  public var now: Timestamp
+  /// Whose leases can't have run out, whatever the clock says: the sweeper's own.
+  public var owner: String
+  /// How long a mail in a final state is shown.
+  public var retention: Duration
+  /// How many mails of each kind at most, so that nobody waits long for the store.
+  public var limit: Int
+
+  /// The housekeeping to do at `now` by `owner`.
+  public init(now: Timestamp, owner: String, retention: Duration, limit: Int = 500) {
+    self.now = now
+    self.owner = owner
+    self.retention = retention
+    self.limit = limit
+  }
+}
+
+/// What lies ahead of the outbox.
+public struct OutboxForecast: Sendable, Hashable {
+  /// When the next mail is due, perhaps already; `nil`: none waits.
+  public var due: Timestamp?
+  /// When the next mail is too late, or the next lease of another process runs out.
+  public var end: Timestamp?
+  /// When the oldest waiting code was added.
+  public var oldestCode: Timestamp?
+  /// Whether the limit left something to do at once.
+  public var isUnfinished: Bool
+
+  /// What lies ahead of the outbox.
+  public init(due: Timestamp?, end: Timestamp?, oldestCode: Timestamp?, isUnfinished: Bool) {
+    self.due = due
+    self.end = end
+    self.oldestCode = oldestCode
+    self.isUnfinished = isUnfinished
+  }
+}

@@ -1,0 +1,98 @@
+extension OutboxContent {
+  /// Why octets are no content of ours.
+  public struct Unreadable: Error, Sendable {}
+
+  /// The content as it is sealed: a version, then parts with their lengths, the mail's octets last.
+  public var octets: [UInt8] {
+    var octets: [UInt8] = [1]
+    octets.reserveCapacity(mail.octets.count + 256)
+    func append(_ count: Int) {
+      for shift in [24, 16, 8, 0] { octets.append(UInt8(truncatingIfNeeded: count >> shift)) }
+    }
+    func append(_ text: String) {
+      append(text.utf8.count)
+      octets.append(contentsOf: text.utf8)
+    }
+    octets.append((mail.needsSMTPUTF8 ? 1 : 0) | (mail.needs8BitMIME ? 2 : 0))
+    append(mail.messageID)
+    append(mail.envelope.sender?.description ?? "")
+    append(mail.envelope.recipients.count)
+    for (recipient, progress) in zip(mail.envelope.recipients, progress) {
+      append(recipient.description)
+      append(progress.final?.name ?? "")
+      append(progress.reply ?? "")
+    }
+    octets.append(contentsOf: mail.octets)
+    return octets
+  }
+
+  /// Reads the content of the mail called `id` back.
+  public init(_ octets: [UInt8], id: String) throws(Unreadable) {
+    var reader = Reader(octets)
+    guard try reader.octet() == 1 else { throw Unreadable() }
+    let needs = try reader.octet()
+    let messageID = try reader.text()
+    let sender = try reader.text()
+    var recipients: [Address] = []
+    var progress: [Progress] = []
+    for _ in 0..<(try reader.number()) {
+      recipients.append(try reader.address())
+      let outcome = try reader.text()
+      let reply = try reader.text()
+      progress.append(Progress(final: try Reader.final(outcome), reply: reply.isEmpty ? nil : reply))
+    }
+    let from = try sender.isEmpty ? nil : Reader.address(sender)
+    // An envelope drops doubles, and what became of them would belong to others.
+    guard let envelope = Envelope(sender: from, recipients: recipients),
+      envelope.recipients.count == recipients.count
+    else { throw Unreadable() }
+    mail = Mail(
+      id: id, envelope: envelope, messageID: messageID, octets: Array(reader.rest),
+      needsSMTPUTF8: needs & 1 != 0, needs8BitMIME: needs & 2 != 0)
+    self.progress = progress
+  }
+
+  private struct Reader {
+    var rest: ArraySlice<UInt8>
+
+    init(_ octets: [UInt8]) { rest = octets[...] }
+
+    mutating func octet() throws(Unreadable) -> UInt8 {
+      guard let octet = rest.popFirst() else { throw Unreadable() }
+      return octet
+    }
+
+    mutating func number() throws(Unreadable) -> Int {
+      var number = 0
+      for _ in 0..<4 { number = number << 8 | Int(try octet()) }
+      return number
+    }
+
+    mutating func text() throws(Unreadable) -> String {
+      let count = try number()
+      guard count <= rest.count else { throw Unreadable() }
+      defer { rest = rest.dropFirst(count) }
+      return String(decoding: rest.prefix(count), as: UTF8.self)
+    }
+
+    mutating func address() throws(Unreadable) -> Address { try Reader.address(try text()) }
+
+    static func address(_ text: String) throws(Unreadable) -> Address {
+      do throws(Address.Problem) {
+        return try Address(text)
+      } catch {
+        throw Unreadable()
+      }
+    }
+
+    static func final(_ name: String) throws(Unreadable) -> Outcome? {
+      switch name {
+      case "": nil
+      case Outcome.sent.name: .sent
+      case Outcome.rejected.name: .rejected
+      case Outcome.unknown.name: .unknown
+      default: throw Unreadable()
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+// The rules by which an entry changes, so that every store follows the same ones.
+extension OutboxEntry {
+  /// The entry in the hands of `lease.owner`, one attempt further; its state must be `waiting`.
+  ///
+  /// An adder that sends at once adds it like this, which only mail that may be sent twice allows: a
+  /// crash between the commit and the first octet leaves an attempt that may have been one.
+  public func claimed(by lease: Lease) -> OutboxEntry {
+    var entry = self
+    entry.become(.sending)
+    entry.lease = lease
+    entry.attempts += 1
+    return entry
+  }
+
+  /// Whether `owner` may settle the attempt number `attempts`.
+  package func isHeld(by owner: String, attempt: Int) -> Bool {
+    state == .sending && lease?.owner == owner && attempts == attempt
+  }
+
+  /// Takes down how an attempt ended.
+  package mutating func settle(_ settlement: OutboxSettlement) {
+    if let transport = settlement.transport { self.transport = transport }
+    if let outcome = settlement.outcome { self.outcome = outcome }
+    if settlement.outcome != nil { status = settlement.status }
+    hold = settlement.hold
+    switch settlement.result {
+    case .again(let due, let content):
+      if let content { self.content = content }
+      self.due = due
+      putBack(at: settlement.now)
+    case .release:
+      attempts -= 1
+      putBack(at: settlement.now)
+    case .final(let state):
+      end(state, at: settlement.now)
+    }
+  }
+
+  /// What happens to a mail whose lease ran out: the attempt may have been one.
+  package mutating func strand(at now: Timestamp) {
+    switch unknown {
+    case .keep:
+      outcome = Outcome.unknown.name
+      end(.unknown, at: now)
+    case .resend:
+      due = now
+      putBack(at: now)
+    }
+  }
+
+  /// Takes it back, or marks it as taken back for when the attempt under way ends; says whether it did.
+  package mutating func withdraw(as state: OutboxState, at now: Timestamp) -> Bool {
+    switch self.state {
+    case .waiting: end(state, at: now)
+    case .sending: wish = state
+    default: return false
+    }
+    return true
+  }
+
+  /// Makes a waiting mail due at once and forgets why it was held; says whether it did.
+  package mutating func hasten(at now: Timestamp) -> Bool {
+    guard state == .waiting else { return false }
+    due = now
+    hold = nil
+    return true
+  }
+
+  /// Ends it in a final state and erases its content.
+  package mutating func end(_ state: OutboxState, at now: Timestamp) {
+    become(state)
+    lease = nil
+    wish = nil
+    hold = nil
+    content = nil
+    ended = now
+  }
+
+  // After an attempt that decided nothing: the mail waits, unless it was taken back or is too late.
+  private mutating func putBack(at now: Timestamp) {
+    if let wish {
+      end(wish, at: now)
+    } else if let notAfter, notAfter <= max(now, due) {
+      end(.expired, at: now)
+    } else {
+      become(.waiting)
+      lease = nil
+    }
+  }
+
+  private mutating func become(_ next: OutboxState) {
+    precondition(state.canBecome(next), "a mail in state \(state.rawValue) can't become \(next.rawValue)")
+    state = next
+  }
+}

@@ -1,0 +1,124 @@
+/// A verification as whoever started it sees it.
+public struct Verification: Sendable, Hashable {
+  /// 26 characters of `[0-9A-Z]` that nobody can guess; what checks need.
+  public let id: String
+  /// What is proved.
+  public let purpose: String
+  /// Where it stands.
+  public let state: VerificationState
+  /// The address, masked: `k***@example.com`.
+  public let masked: String
+  /// Which code is valid, from 1; each resend adds one.
+  public let generation: Int
+  /// When it was started.
+  public let created: Timestamp
+  /// From when on its code is dead.
+  public let expires: Timestamp
+  /// From when on a resend can be taken; `nil`: never.
+  public let resendAt: Timestamp?
+  /// How many mails it may still send.
+  public let sendsRemaining: Int
+  /// How many codes will still be judged.
+  public let attemptsRemaining: Int
+  /// How many digits the code has.
+  public let digits: Int
+  /// The language of the mail's words.
+  public let language: String?
+  /// What became of the mail with the valid code; `nil` once the outbox has forgotten it.
+  public let delivery: VerificationDelivery?
+
+  /// The first six characters of the id, for people to tell verifications apart.
+  public var reference: String { String(id.prefix(6)) }
+}
+
+/// What became of a mail so far.
+public struct VerificationDelivery: Sendable, Hashable {
+  /// Where a mail stands.
+  public enum State: String, Sendable, Hashable, Codable, CaseIterable {
+    /// It waits for its first attempt.
+    case waiting
+    /// It is being handed over.
+    case sending
+    /// An attempt failed and there will be another.
+    case deferred
+    /// The account or the set-up is at fault; it waits for somebody to mend that.
+    case held
+    /// The next hop took responsibility.
+    case sent
+    /// The recipient will never be taken; cooldown and caps are given back.
+    case rejected
+    /// Nobody knows whether it was taken, and it isn't tried again.
+    case unknown
+    /// It was too late to hand it over.
+    case expired
+    /// A newer mail took its place.
+    case superseded
+    /// It was taken back.
+    case cancelled
+  }
+
+  /// The mail's id in the outbox.
+  public let mail: String
+  /// Where the mail stands.
+  public let state: State
+  /// The digits of the last reply: `550 5.1.1`.
+  public let status: String?
+
+  init(_ entry: OutboxEntry) {
+    mail = entry.id
+    status = entry.status
+    state =
+      switch entry.state {
+      case .waiting where entry.hold != nil: .held
+      case .waiting where entry.outcome != nil: .deferred
+      case .waiting: .waiting
+      case .sending: .sending
+      case .sent: .sent
+      case .rejected: .rejected
+      case .unknown: .unknown
+      case .expired: .expired
+      case .superseded: .superseded
+      case .cancelled: .cancelled
+      }
+  }
+}
+
+/// What a check came to.
+public enum VerificationOutcome: String, Sendable, Hashable, Codable, CaseIterable {
+  /// It is the code; the address is proved.
+  case approved
+  /// It is not the code.
+  case mismatch
+  /// It was the code until a newer one overwrote it; or a newer start took the verification's place.
+  case superseded
+  /// The code's time is over.
+  case expired
+  /// As many codes were judged as may be; this one was not.
+  case exhausted
+  /// The right code came before; this one was not looked at.
+  case alreadyApproved = "already_approved"
+  /// The verification was cancelled.
+  case cancelled
+}
+
+/// The answer to a check.
+public struct VerificationAnswer: Sendable, Hashable {
+  /// What the check came to.
+  public let outcome: VerificationOutcome
+  /// How many codes will still be judged.
+  public let attemptsRemaining: Int
+  /// With `approved` alone: what a program that trusts nobody redeems, once and within the proof's lifetime.
+  public let proof: String?
+}
+
+/// What a redeemed proof proves.
+public struct ProvenAddress: Sendable, Hashable {
+  /// The verification.
+  public let id: String
+  /// What was proved.
+  public let purpose: String
+  /// The address, as it was typed at the start.
+  public let address: Address
+  /// When the right code came.
+  public let approved: Timestamp
+}

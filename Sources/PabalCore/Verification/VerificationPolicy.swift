@@ -1,0 +1,63 @@
+/// So many within so long, over a window that slides.
+public struct VerificationCap: Sendable, Hashable {
+  /// How many are allowed.
+  public var count: Int
+  /// Within how long.
+  public var window: Duration
+
+  /// `count` within `window`.
+  public init(_ count: Int, per window: Duration) {
+    self.count = count
+    self.window = window
+  }
+}
+
+/// How long codes live and how often they may be tried and sent; the defaults' sources stand in the catalog.
+public struct VerificationPolicy: Sendable, Hashable {
+  /// The message whose words carry the code.
+  public var message = "verification"
+  /// How many digits a code has, 6 to 10.
+  public var digits = 6
+  /// How long a code is valid, 2 minutes to 24 hours.
+  public var lifetime = Duration.seconds(600)
+  /// How many codes are judged before a verification is exhausted, 1 to 10; a resend gives none back.
+  public var attempts = 5
+  /// How long after a mail to a recipient the next one may go out; zero: at once.
+  public var cooldown = Duration.seconds(60)
+  /// How many mails one verification may send.
+  public var sends = 5
+  /// How many mails a recipient may get for one purpose.
+  public var recipient = [
+    VerificationCap(5, per: .seconds(3_600)), VerificationCap(10, per: .seconds(86_400)),
+  ]
+  /// How many verifications a client's address may start.
+  public var clientStarts = [
+    VerificationCap(10, per: .seconds(600)), VerificationCap(50, per: .seconds(86_400)),
+  ]
+  /// How many codes a client's address may have checked.
+  public var clientChecks = [VerificationCap(30, per: .seconds(300))]
+  /// How many mails the transports take in 24 hours; starts may use 80 % of it, resends all; `nil`: any number.
+  public var quota: Int?
+  /// How many wrong codes in a row, over all verifications of a recipient and purpose, block it.
+  public var failures = 100
+  /// How long it is blocked then.
+  public var block = Duration.seconds(86_400)
+  /// How long an approved verification's proof can be redeemed.
+  public var proofLifetime = Duration.seconds(900)
+  /// How long a final verification still answers truthfully; then it is deleted.
+  public var retention = Duration.seconds(86_400)
+
+  /// The defaults.
+  public init() {}
+
+  /// How many mails in 24 hours all starts together may cause.
+  var quotaOfStarts: Int? { quota.map { $0 - $0 / 5 } }
+  static let day = Duration.seconds(86_400)
+  /// How long a row of wrong codes is remembered after the last of them.
+  static let failureMemory = Duration.seconds(30 * 86_400)
+
+  /// The longest window of any cap: older notes limit nothing.
+  var longestWindow: Duration {
+    (recipient + clientStarts + clientChecks).map(\.window).reduce(max(cooldown, VerificationPolicy.day), max)
+  }
+}

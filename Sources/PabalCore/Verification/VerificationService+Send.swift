@@ -1,0 +1,270 @@
+extension VerificationService {
+  /// Sends a code to `address`; a newer start for the same address and purpose takes the older one's place.
+  ///
+  /// - Parameters:
+  ///   - address: Where the code goes, such as `kim@example.com`.
+  ///   - purpose: What is proved, 1 to 64 letters, digits, `-`, `_` or `.`; codes of one purpose are worth
+  ///     nothing for another.
+  ///   - languages: The languages to look for, the best first (BCP 47).
+  ///   - message: The message, by name; by default the policy's.
+  ///   - variables: Values for the message's variables.
+  ///   - notice: Sends a message without a code, as to somebody who is registered already; in everything that
+  ///     can be seen it is like any other, but nothing approves it.
+  ///   - client: The IP address of whoever asks, as an authenticated caller passes it; without one no limit
+  ///     by client applies.
+  public func start(
+    to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
+    variables: [String: String] = [:], notice: Bool = false, client: String? = nil
+  ) async throws(VerificationProblem) -> Verification {
+    let recipient = try VerificationService.recipient(address)
+    let client = try VerificationService.client(client)
+    try VerificationService.check(purpose: purpose)
+    let request = VerificationRequest(
+      message: message ?? policy.message, languages: languages, variables: variables, isNotice: notice)
+    let sealable = request.octets
+    guard sealable.count <= VerificationRequest.sizeLimit else {
+      throw .input(field: "variables", what: "they are longer than \(VerificationRequest.sizeLimit) octets")
+    }
+
+    let now = now()
+    let id = RandomName.make(26, random)
+    let identity = limitKeys.identity(recipient, purpose)
+    let letter = try letter(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
+    let record = VerificationRecord(
+      id: id, purpose: purpose, identity: identity[0],
+      recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
+      request: keys.seal(sealable, id: "request \(id)"), code: letter.digest, created: now, renewed: now,
+      expires: letter.expires, mail: letter.entry.id, language: letter.language)
+    let rules = startRules(record, recipient, client)
+    let sweep = housekeeping(at: now, limit: 8)
+
+    let verification: Verification? = try await send(letter) { entry, rows in
+      _ = try rows.sweep(sweep)
+      try pass(rules, recipient, purpose, rows, at: now)
+      var record = record
+      for var older in try rows.pending(identity) {
+        _ = older.settle(at: now, lifetime: policy.lifetime)
+        let isLive = older.state(at: now) == .pending
+        // A code of the one before, typed here, is told from a wrong one.
+        if isLive {
+          record.earlier = Array((older.overwritten + record.earlier).prefix(VerificationRecord.earlierLimit))
+        }
+        older.become(isLive ? .superseded : .expired, at: isLive ? now : older.expires)
+        try rows.update(older)
+        try rows.supersedeMail(of: older.id, newest: nil, at: now)
+      }
+      try rows.insert(record)
+      try note(rules, rows, mail: record.mail, at: now)
+      try rows.enqueue(entry)
+      return try picture(record, rows, at: now)
+    }
+    guard let verification else { preconditionFailure("a start either adds its mail or throws") }
+    return verification
+  }
+
+  /// Sends a new code for a pending verification; the codes before it are dead, the attempts stay counted.
+  public func resend(_ id: String) async throws(VerificationProblem) -> Verification {
+    while true {
+      let now = now()
+      // The words are made outside of the transaction, for the record as it is now.
+      let record = try await pendingRecord(id, at: now)
+      let (recipient, request) = try opened(record)
+      let letter = try letter(
+        request, id: id, purpose: record.purpose, recipient: recipient, generation: record.generation + 1,
+        at: now)
+      let verification: Verification? = try await send(letter) { entry, rows in
+        guard var current = try rows.verification(id) else { throw VerificationProblem.unknown }
+        _ = current.settle(at: now, lifetime: policy.lifetime)
+        let state = current.state(at: now)
+        guard state == .pending else { throw VerificationProblem.ended(state) }
+        let rules = resendRules(current, recipient)
+        try pass(rules, recipient, record.purpose, rows, at: now)
+        // Another resend came between and there is no cooldown: its code is the one to overwrite.
+        guard current.generation == record.generation else { return nil }
+        current.earlier = current.overwritten
+        current.generation += 1
+        current.code = letter.digest
+        current.renewed = now
+        current.expires = letter.expires
+        current.mail = letter.entry.id
+        current.language = letter.language
+        try rows.update(current)
+        try note(rules, rows, mail: current.mail, at: now)
+        try rows.enqueue(entry)
+        try rows.supersedeMail(of: id, newest: current.mail, at: now)
+        return try picture(current, rows, at: now)
+      }
+      if let verification { return verification }
+    }
+  }
+
+  private func pendingRecord(_ id: String, at now: Timestamp) async throws(VerificationProblem)
+    -> VerificationRecord
+  {
+    try await look { rows in
+      guard let record = try rows.verification(id) else { throw VerificationProblem.unknown }
+      let state = record.state(at: now)
+      guard state == .pending else { throw VerificationProblem.ended(state) }
+      return record
+    }
+  }
+
+  private func opened(
+    _ record: VerificationRecord
+  ) throws(VerificationProblem) -> (Recipient, VerificationRequest) {
+    do {
+      let recipient = try recipient(of: record)
+      let octets = try keys.open(record.request ?? [], id: "request \(record.id)")
+      guard let request = VerificationRequest(octets: octets) else { throw KeyProblem.notAuthentic }
+      return (recipient, request)
+    } catch let problem as KeyProblem {
+      throw .keys(problem)
+    } catch let problem as VerificationProblem {
+      throw problem
+    } catch {
+      throw .keys(.notAuthentic)
+    }
+  }
+
+  // MARK: Letters
+
+  /// A mail ready for the outbox, and what is kept of its code.
+  struct Letter: Sendable {
+    var mail: Mail
+    var entry: OutboxEntry
+    var digest: [UInt8]
+    var expires: Timestamp
+    var language: String?
+  }
+
+  private func letter(
+    _ request: VerificationRequest, id: String, purpose: String, recipient: Recipient, generation: Int,
+    at now: Timestamp
+  ) throws(VerificationProblem) -> Letter {
+    let code = VerificationCode.random(digits: policy.digits, random)
+    let made = try words.mail(
+      for: VerificationLetter(
+        to: recipient.address, message: request.message, languages: request.languages,
+        variables: request.variables, code: request.isNotice ? nil : code, validFor: policy.lifetime))
+    // A notice's code is one that nobody can type, so that it needs no mark in the store.
+    let kept = request.isNotice ? RandomName.make(26, random) : code
+    let digest = keys.codeDigest(
+      VerificationService.parts(
+        of: kept, purpose: purpose, recipient: recipient, id: id, generation: generation))
+    let expires = now + policy.lifetime
+    let entry = OutboxEntry(
+      id: made.mail.id, lane: .code, created: now, notAfter: expires, unknown: made.unknown, group: id,
+      content: keys.seal(MailContent(made.mail).octets, id: made.mail.id))
+    return Letter(mail: made.mail, entry: entry, digest: digest, expires: expires, language: made.language)
+  }
+
+  /// What a code's digest is made of; each part has its length in front.
+  static func parts(
+    of code: String, purpose: String, recipient: Recipient, id: String, generation: Int
+  ) -> [[UInt8]] {
+    [
+      Array(purpose.utf8), Array(recipient.identity.utf8), Array(id.utf8), UInt64(generation).bigEndianOctets,
+      Array(code.utf8),
+    ]
+  }
+
+  // MARK: Limits
+
+  private func startRules(
+    _ record: VerificationRecord, _ recipient: Recipient, _ client: ClientAddress?
+  ) -> [LimitBook.Rule] {
+    var rules = sendRules(record, recipient, quota: policy.quotaOfStarts)
+    if let client {
+      rules.append(
+        LimitBook.Rule(limit: .client, keys: limitKeys.starts(client), caps: policy.clientStarts))
+    }
+    return rules
+  }
+
+  func resendRules(_ record: VerificationRecord, _ recipient: Recipient) -> [LimitBook.Rule] {
+    sendRules(record, recipient, quota: policy.quota)
+  }
+
+  private func sendRules(
+    _ record: VerificationRecord, _ recipient: Recipient, quota: Int?
+  ) -> [LimitBook.Rule] {
+    let mails = limitKeys.recipient(recipient, record.purpose)
+    var rules = [
+      LimitBook.Rule(limit: .cooldown, keys: mails, caps: [VerificationCap(1, per: policy.cooldown)]),
+      LimitBook.Rule(limit: .recipient, keys: mails, caps: policy.recipient),
+      LimitBook.Rule(limit: .verification, keys: limitKeys.verification(record.id), caps: []),
+    ]
+    if let quota {
+      rules.append(
+        LimitBook.Rule(
+          limit: .overall, keys: limitKeys.overall(),
+          caps: [VerificationCap(quota, per: VerificationPolicy.day)]))
+    }
+    return rules
+  }
+
+  /// Throws where a limit stands in the way.
+  private func pass(
+    _ rules: [LimitBook.Rule], _ recipient: Recipient, _ purpose: String, _ rows: any VerificationRows,
+    at now: Timestamp
+  ) throws {
+    let book = LimitBook(rows: rows, now: now)
+    for rule in rules {
+      try rows.settleNotes(under: rule.keys, at: now)
+      guard rule.limit == .verification else { continue }
+      // Not a matter of time: a verification has so many mails, and then it takes a new one.
+      guard try rows.note(policy.sends, under: rule.keys) == nil else {
+        throw VerificationProblem.limited(.verification, retryAfter: nil)
+      }
+    }
+    let barriers = [try book.barrier(rules), try book.block(limitKeys.failures(recipient, purpose), policy)]
+    if let last = barriers.compactMap(\.self).max(by: { $0.until < $1.until }) {
+      throw VerificationProblem.limited(last.limit, retryAfter: last.until - now)
+    }
+  }
+
+  /// Takes down what was done. A rejected mail gives back what counts mails; requests of a client stay counted.
+  private func note(
+    _ rules: [LimitBook.Rule], _ rows: any VerificationRows, mail: String, at now: Timestamp
+  ) throws {
+    // The cooldown and the recipient's caps count the same notes.
+    let notes = rules.filter { $0.limit != .cooldown }.map { rule in
+      LimitNote(key: rule.keys[0], at: now, mail: rule.limit == .client ? nil : mail)
+    }
+    try rows.add(notes)
+  }
+
+  // MARK: Input
+
+  private static func recipient(_ text: String) throws(VerificationProblem) -> Recipient {
+    do throws(Address.Problem) {
+      return Recipient(address: try Address(text))
+    } catch {
+      throw .input(field: "to", what: error.what)
+    }
+  }
+
+  static func client(_ text: String?) throws(VerificationProblem) -> ClientAddress? {
+    guard let text else { return nil }
+    guard let client = ClientAddress(text) else {
+      throw .input(field: "client", what: "\(quoted(text)) is no IP address")
+    }
+    return client
+  }
+
+  private static func check(purpose: String) throws(VerificationProblem) {
+    let fits = purpose.utf8.allSatisfy { octet in
+      switch octet {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+        true
+      default: false
+      }
+    }
+    guard fits, 1...64 ~= purpose.utf8.count else {
+      throw .input(
+        field: "purpose",
+        what: "\(quoted(purpose)) is not 1 to 64 letters, digits, hyphens, dots and underscores")
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/// Proves that a person reads the mail of an address: sends a code, and says whether what came back is it.
+///
+/// Nothing here waits for a mail to be sent: it is in the outbox when a call returns, and a dispatcher
+/// sends it.
+public struct VerificationService: Sendable {
+  let store: any VerificationStore
+  let keys: Keyring
+  let words: any VerificationWords
+  let policy: VerificationPolicy
+  let now: @Sendable () -> Timestamp
+  let random: @Sendable () -> UInt64
+  let dispatch: (any VerificationDispatch)?
+  let limitKeys: LimitKeys
+
+  /// A service on `store`, whose addresses, codes and requests `keys` keep to themselves.
+  ///
+  /// - Parameters:
+  ///   - store: Where verifications are kept, in one transaction with the outbox.
+  ///   - keys: The keys that the store's database belongs to.
+  ///   - words: What makes the mails.
+  ///   - policy: How long codes live and how often they may be tried and sent.
+  ///   - now: The clock.
+  ///   - random: 64 random bits that nobody can foretell.
+  ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
+  public init(
+    store: any VerificationStore, keys: Keyring, words: any VerificationWords,
+    policy: VerificationPolicy = VerificationPolicy(),
+    now: @escaping @Sendable () -> Timestamp = Timestamp.now,
+    random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
+    dispatch: (any VerificationDispatch)? = nil
+  ) {
+    self.store = store
+    self.keys = keys
+    self.words = words
+    self.policy = policy
+    self.now = now
+    self.random = random
+    self.dispatch = dispatch
+    limitKeys = LimitKeys(keys: keys)
+  }
+
+  /// How it stands with the verification called `id`, and with its mail.
+  public func status(_ id: String) async throws(VerificationProblem) -> Verification {
+    let now = now()
+    return try await look { rows in
+      guard let record = try rows.verification(id) else { throw VerificationProblem.unknown }
+      return try picture(record, rows, at: now)
+    }
+  }
+
+  /// Takes a pending verification back; its mail isn't sent if it still waits. Once more changes nothing.
+  public func cancel(_ id: String) async throws(VerificationProblem) -> Verification {
+    let now = now()
+    return try await transact { rows in
+      guard var record = try rows.verification(id) else { throw VerificationProblem.unknown }
+      _ = record.settle(at: now, lifetime: policy.lifetime)
+      switch record.state(at: now) {
+      case .pending:
+        record.become(.cancelled, at: now)
+        try rows.update(record)
+        try rows.cancelMail(record.mail, at: now)
+      case .cancelled: break
+      case let state: throw VerificationProblem.ended(state)
+      }
+      return try picture(record, rows, at: now)
+    }
+  }
+
+  /// Deletes what was kept long enough, up to `limit` rows of each kind; says whether there is more.
+  ///
+  /// Every start does a little of it, so that a program without a dispatcher doesn't grow either.
+  @discardableResult
+  public func sweep(limit: Int = 500) async throws(VerificationProblem) -> Bool {
+    let sweep = housekeeping(at: now(), limit: limit)
+    return try await transact { rows in try rows.sweep(sweep) }
+  }
+
+  func housekeeping(at now: Timestamp, limit: Int) -> VerificationSweep {
+    VerificationSweep(
+      now: now, ended: now - policy.retention, notes: now - policy.longestWindow,
+      failures: now - VerificationPolicy.failureMemory, limit: limit)
+  }
+
+  /// The verification as its owner sees it.
+  func picture(
+    _ record: VerificationRecord, _ rows: any VerificationRows, at now: Timestamp
+  ) throws -> Verification {
+    let recipient = try recipient(of: record)
+    let state = record.state(at: now)
+    let isPending = state == .pending
+    let sent = try sends(of: record, rows)
+    let mayResend = isPending && sent < policy.sends
+    let book = LimitBook(rows: rows, now: now)
+    let barrier = mayResend ? try book.barrier(resendRules(record, recipient)) : nil
+    return Verification(
+      id: record.id, purpose: record.purpose, state: state, masked: recipient.masked,
+      generation: record.generation, created: record.created, expires: record.expires,
+      resendAt: mayResend ? barrier?.until ?? now : nil,
+      sendsRemaining: isPending ? policy.sends - sent : 0,
+      attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0, digits: policy.digits,
+      language: record.language, delivery: try rows.mail(record.mail).map(VerificationDelivery.init))
+  }
+
+  private func sends(of record: VerificationRecord, _ rows: any VerificationRows) throws -> Int {
+    let keys = limitKeys.verification(record.id)
+    var sent = 0
+    while sent < policy.sends, try rows.note(sent + 1, under: keys) != nil { sent += 1 }
+    return sent
+  }
+
+  func recipient(of record: VerificationRecord) throws -> Recipient {
+    do throws(KeyProblem) {
+      let octets = try keys.open(record.recipient, id: "recipient \(record.id)")
+      guard let address = try? Address(String(decoding: octets, as: UTF8.self)) else {
+        throw KeyProblem.notAuthentic
+      }
+      return Recipient(address: address)
+    } catch {
+      throw VerificationProblem.keys(error)
+    }
+  }
+
+  // MARK: Transactions
+
+  /// Adds a mail in a transaction of which `body` is told the entry, and hands it over once that is durable.
+  ///
+  /// `body` gives `nil` where it added none after all.
+  func send<Value: Sendable>(
+    _ letter: Letter, _ body: @escaping @Sendable (OutboxEntry, any VerificationRows) throws -> Value?
+  ) async throws(VerificationProblem) -> Value? {
+    let lease = await dispatch?.reserve(letter.entry.lane, unknown: letter.entry.unknown)
+    let entry = lease.map { letter.entry.claimed(by: $0) } ?? letter.entry
+    let value: Value?
+    do throws(VerificationProblem) {
+      value = try await transact { rows in try body(entry, rows) }
+    } catch {
+      if lease != nil { await dispatch?.relinquish() }
+      throw error
+    }
+    if lease == nil {
+      if value != nil { dispatch?.wake() }
+    } else if value == nil {
+      await dispatch?.relinquish()
+    } else {
+      await dispatch?.handOver(entry, letter.mail)
+    }
+    return value
+  }
+
+  func transact<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
+  ) async throws(VerificationProblem) -> Value {
+    try await VerificationService.run(store.transact, body)
+  }
+
+  func look<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
+  ) async throws(VerificationProblem) -> Value {
+    try await VerificationService.run(store.look, body)
+  }
+
+  /// A refusal is no problem of the store's: it comes back as a value, and what was done before it stays.
+  private static func run<Value: Sendable>(
+    _ run: (
+      @escaping @Sendable (any VerificationRows) throws -> Result<Value, VerificationProblem>
+    ) async throws(StorageProblem) -> Result<Value, VerificationProblem>,
+    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
+  ) async throws(VerificationProblem) -> Value {
+    let result: Result<Value, VerificationProblem>
+    do throws(StorageProblem) {
+      result = try await run { rows in
+        do {
+          return .success(try body(rows))
+        } catch let problem as VerificationProblem {
+          return .failure(problem)
+        }
+      }
+    } catch {
+      throw .storage(error)
+    }
+    return try result.get()
+  }
+}

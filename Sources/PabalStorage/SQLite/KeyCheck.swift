@@ -1,0 +1,30 @@
+internal import GRDB
+internal import PabalCore
+
+/// What shows whether a database and a master key belong together.
+struct KeyCheck {
+  let current: [UInt8]
+  let previous: [[UInt8]]
+
+  /// Refuses another key than the database's; a new database gets this one.
+  func verify(_ database: Database, place: String) throws {
+    let found = try KeyCheck.value(in: database)
+    if found == current { return }
+    try database.inTransaction(.immediate) {
+      // Another process may have been faster.
+      let found = try KeyCheck.value(in: database)
+      guard found.map({ $0 == current || previous.contains($0) }) ?? true else {
+        throw StorageProblem(.wrongKey, place: place)
+      }
+      try database.execute(
+        sql:
+          "INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        arguments: [blob(current)])
+      return .commit
+    }
+  }
+
+  private static func value(in database: Database) throws -> [UInt8]? {
+    try Row.fetchOne(database, sql: "SELECT value FROM meta WHERE name = 'key'").flatMap { octets($0, 0) }
+  }
+}

@@ -1,0 +1,139 @@
+internal import GRDB
+internal import Glibc
+public import PabalCore
+internal import Synchronization
+
+/// One SQLite file that several processes share; what is waiting to be written goes into one commit.
+///
+/// `synchronous=FULL` with a write-ahead log: a commit costs one fsync, and whatever was answered is there
+/// after a power cut.
+public final class SQLiteDatabase: Sendable {
+  /// The file, as it was named.
+  public let path: String
+  private let pool: DatabasePool
+  private let queue = Mutex(Queue())
+
+  /// Opens the file at `path`, which is made (0600) if it isn't there, and brings it up to this version;
+  /// blocks.
+  ///
+  /// `keyCheck` shows that the master key is the one the file was made with (`Keyring.checkValue`); a file
+  /// made with one of `previousKeyChecks` belongs to the new key from now on. Where another process holds
+  /// the file, a call waits for at most `patience`.
+  public init(
+    _ path: String, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = [], patience: Duration = .seconds(10)
+  ) throws(StorageProblem) {
+    self.path = path
+    try DatabaseFile.prepare(path)
+    pool = try SQLiteDatabase.storageCall(path) {
+      try DatabasePool(path: path, configuration: SQLiteDatabase.configuration(patience))
+    }
+    try SQLiteDatabase.storageCall(path) {
+      try pool.writeWithoutTransaction { database in
+        try SQLiteMigration.bringUp(database, place: path)
+        try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
+      }
+    }
+  }
+
+  /// Closes the file once what was asked for is done; later calls fail. Blocks.
+  public func close() { try? pool.close() }
+
+  /// Runs `job` in a transaction, together with what others ask for at the same time, and answers when it
+  /// is durable; what `job` throws undoes what it did, and nothing else.
+  func write<Value: Sendable>(
+    _ job: @escaping @Sendable (Database) throws -> Value
+  ) async throws(StorageProblem) -> Value {
+    let answer = await withCheckedContinuation { continuation in
+      let job = Job(job, place: path) { continuation.resume(returning: $0) }
+      let isFirst = queue.withLock { queue in
+        queue.jobs.append(job)
+        defer { queue.isDrained = true }
+        return !queue.isDrained
+      }
+      if isFirst { pool.asyncWriteWithoutTransaction { self.drain($0) } }
+    }
+    return try answer.get()
+  }
+
+  /// Runs `job` on the file as the last commit left it, beside whatever is being written.
+  func read<Value: Sendable>(
+    _ job: @escaping @Sendable (Database) throws -> Value
+  ) async throws(StorageProblem) -> Value {
+    do {
+      return try await pool.read(job)
+    } catch {
+      throw StorageProblem(error, place: path)
+    }
+  }
+
+  private struct Queue {
+    var jobs: [any WaitingJob] = []
+    var isDrained = false
+  }
+
+  private func drain(_ database: Database) {
+    while true {
+      let jobs = queue.withLock { queue in
+        // A transaction of everything would keep other processes out for too long.
+        let next = Array(queue.jobs.prefix(SQLiteDatabase.jobsInOneCommit))
+        queue.jobs.removeFirst(next.count)
+        if next.isEmpty { queue.isDrained = false }
+        return next
+      }
+      guard !jobs.isEmpty else { return }
+      let problem = commit(jobs, to: database)
+      for job in jobs { job.answer(problem) }
+    }
+  }
+
+  /// Runs all of `jobs` and commits once; gives the problem that undid them all.
+  private func commit(_ jobs: [any WaitingJob], to database: Database) -> StorageProblem? {
+    do {
+      try database.beginTransaction(.immediate)
+      for job in jobs {
+        try job.run(database, isAlone: jobs.count == 1)
+        // On a full disk SQLite undoes the whole transaction by itself.
+        guard database.isInsideTransaction else { throw StorageProblem(.full, place: path) }
+      }
+      try database.commit()
+      return nil
+    } catch {
+      try? database.rollback()
+      return StorageProblem(error, place: path)
+    }
+  }
+
+  private static let jobsInOneCommit = 512
+
+  private static func configuration(_ patience: Duration) -> GRDB.Configuration {
+    var configuration = GRDB.Configuration()
+    configuration.maximumReaderCount = 2
+    configuration.busyMode = .callback(waiting(patience))
+    configuration.prepareDatabase { database in
+      try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
+    }
+    return configuration
+  }
+
+  // SQLite's own handler sleeps up to 100 ms at a time, far longer than a commit takes.
+  private static func waiting(_ patience: Duration) -> @Sendable (Int) -> Bool {
+    let since = Mutex(ContinuousClock.now)
+    return { tries in
+      let began = since.withLock { since in
+        if tries == 0 { since = ContinuousClock.now }
+        return since
+      }
+      guard ContinuousClock.now - began < patience else { return false }
+      usleep(tries < 20 ? 250 : 2_000)
+      return true
+    }
+  }
+
+  static func storageCall<Value>(_ path: String, _ body: () throws -> Value) throws(StorageProblem) -> Value {
+    do {
+      return try body()
+    } catch {
+      throw StorageProblem(error, place: path)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+internal import GRDB
+internal import PabalCore
+
+/// The housekeeping of the outbox, inside of one transaction.
+struct SQLiteSweep {
+  private let sweep: OutboxSweep
+  private let database: Database
+
+  init(_ sweep: OutboxSweep, _ database: Database) {
+    self.sweep = sweep
+    self.database = database
+  }
+
+  func run() throws -> OutboxForecast {
+    let now = sweep.now
+    let counts = [
+      try MailRows.change(
+        "WHERE state = 'waiting' AND not_after IS NOT NULL AND not_after <= ? ORDER BY not_after LIMIT ?",
+        [now.milliseconds, sweep.limit], in: database
+      ) { entry in
+        entry.end(.expired, at: now)
+        return true
+      },
+      try MailRows.change(
+        "WHERE state = 'sending' AND until <= ? AND owner <> ? ORDER BY until LIMIT ?",
+        [now.milliseconds, sweep.owner, sweep.limit], in: database
+      ) { entry in
+        entry.strand(at: now)
+        return true
+      },
+      try deleteOld(),
+    ]
+    return OutboxForecast(
+      due: try Lane.allCases.compactMap {
+        try time("SELECT min(due) FROM mail WHERE state = 'waiting' AND lane = ?", [$0.rawValue])
+      }.min(),
+      end: try [
+        time("SELECT min(not_after) FROM mail WHERE state = 'waiting' AND not_after IS NOT NULL", []),
+        time("SELECT min(until) FROM mail WHERE state = 'sending' AND owner <> ?", [sweep.owner]),
+      ].compactMap { $0 }.min(),
+      oldestCode: try time(
+        "SELECT min(created) FROM mail WHERE state = 'waiting' AND lane = 'code'", []),
+      isUnfinished: counts.contains(sweep.limit))
+  }
+
+  private func deleteOld() throws -> Int {
+    let delete = try database.cachedStatement(
+      sql: """
+        DELETE FROM mail WHERE number IN
+          (SELECT number FROM mail WHERE ended IS NOT NULL AND ended <= ? ORDER BY ended LIMIT ?)
+        """)
+    try delete.execute(arguments: [(sweep.now - sweep.retention).milliseconds, sweep.limit])
+    return database.changesCount
+  }
+
+  private func time(_ sql: String, _ arguments: StatementArguments) throws -> Timestamp? {
+    let select = try database.cachedStatement(sql: sql)
+    return try Int64.fetchOne(select, arguments: arguments).map { Timestamp(milliseconds: $0) }
+  }
+}

@@ -1,0 +1,34 @@
+internal import GRDB
+public import PabalCore
+
+/// Verifications in a SQLite file, in one transaction with the outbox there.
+public struct SQLiteVerifications: VerificationStore {
+  let database: SQLiteDatabase
+
+  /// The verifications in `database`.
+  public init(_ database: SQLiteDatabase) { self.database = database }
+
+  /// Runs `body` as one transaction, which shares its commit with others that wait.
+  public func transact<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
+  ) async throws(StorageProblem) -> Value {
+    try await database.write { try body(SQLiteVerificationRows(database: $0)) }
+  }
+
+  /// Runs `body` on the file as the last commit left it.
+  public func look<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
+  ) async throws(StorageProblem) -> Value {
+    try await database.read { try body(SQLiteVerificationRows(database: $0)) }
+  }
+}
+
+extension SQLiteDatabase {
+  /// Opens the file at `path` as the one that belongs to `keys`; blocks.
+  public convenience init(
+    _ path: String, keys: Keyring, patience: Duration = .seconds(10)
+  ) throws(StorageProblem) {
+    try self.init(
+      path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues, patience: patience)
+  }
+}

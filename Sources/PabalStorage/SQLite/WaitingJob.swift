@@ -1,0 +1,54 @@
+internal import GRDB
+internal import PabalCore
+internal import Synchronization
+
+/// Something to be written in the next commit, whatever its answer is.
+protocol WaitingJob: Sendable {
+  /// Does it inside of the transaction; throws only what undoes the whole transaction.
+  func run(_ database: Database, isAlone: Bool) throws
+  /// Answers its caller after the commit, or with the problem that undid it.
+  func answer(_ problem: StorageProblem?)
+}
+
+/// A job and the answer it has until its commit.
+final class Job<Value: Sendable>: WaitingJob {
+  private let body: @Sendable (Database) throws -> Value
+  private let caller: @Sendable (Result<Value, StorageProblem>) -> Void
+  private let place: String
+  private let result = Mutex<Result<Value, StorageProblem>?>(nil)
+
+  init(
+    _ body: @escaping @Sendable (Database) throws -> Value, place: String,
+    caller: @escaping @Sendable (Result<Value, StorageProblem>) -> Void
+  ) {
+    self.body = body
+    self.place = place
+    self.caller = caller
+  }
+
+  func run(_ database: Database, isAlone: Bool) throws {
+    if isAlone {
+      // Its own failure undoes the transaction, in which there is nothing else.
+      let value = try body(database)
+      result.withLock { $0 = .success(value) }
+      return
+    }
+    try database.cachedStatement(sql: "SAVEPOINT job").execute()
+    do {
+      let value = try body(database)
+      try database.cachedStatement(sql: "RELEASE SAVEPOINT job").execute()
+      result.withLock { $0 = .success(value) }
+    } catch {
+      guard database.isInsideTransaction else { throw error }
+      try database.cachedStatement(sql: "ROLLBACK TO SAVEPOINT job").execute()
+      try database.cachedStatement(sql: "RELEASE SAVEPOINT job").execute()
+      result.withLock { $0 = .failure(StorageProblem(error, place: place)) }
+    }
+  }
+
+  func answer(_ problem: StorageProblem?) {
+    if let problem { return caller(.failure(problem)) }
+    let result = result.withLock { $0 }
+    caller(result ?? .failure(StorageProblem(.closed, place: place)))
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import PabalTesting
+import Testing
+
+@testable import PabalCore
+
+@Suite struct KeyFileTests {
+  private func mode(_ path: String) throws -> Int {
+    try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+  }
+
+  private func setMode(_ mode: Int, _ path: String) throws {
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+  }
+
+  private func problem(_ directory: String) -> String? {
+    #expect(throws: Diagnostic.self) { try Keyring.readOrMake(directory: directory) }?.description
+  }
+
+  @Test func `the first reading makes a key for its owner alone, later ones read it`() throws {
+    let folder = try TemporaryDirectory()
+    let keys = "\(folder.path)/data/keys"
+    let first = try Keyring.readOrMake(directory: keys)
+    #expect(try mode(keys) == 0o700 && mode("\(keys)/current.key") == 0o600)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: keys) == ["current.key"])
+    let second = try Keyring.readOrMake(directory: keys)
+    #expect(first.checkValue == second.checkValue)
+    #expect(try second.open(first.seal([7], id: "A"), id: "A") == [7])
+    let other = try Keyring.readOrMake(directory: "\(folder.path)/other")
+    #expect(other.checkValue != first.checkValue)
+  }
+
+  @Test func `readers that come at once make one key between them`() async throws {
+    for _ in 0..<20 {
+      let folder = try TemporaryDirectory()
+      let checks = await onThreads(Array(0..<16)) { _ in
+        try? Keyring.readOrMake(directory: "\(folder.path)/keys").checkValue
+      }
+      #expect(Set(checks).count == 1 && checks[0] != nil)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/keys") == ["current.key"])
+    }
+  }
+
+  @Test func `a rotation keeps the key before`() throws {
+    let folder = try TemporaryDirectory()
+    let first = try Keyring.readOrMake(directory: folder.path)
+    let second = try Keyring.rotate(directory: folder.path)
+    let third = try Keyring.rotate(directory: folder.path)
+    #expect(Set([first, second, third].map(\.checkValue)).count == 3)
+    let last = try Keyring.readOrMake(directory: folder.path)
+    #expect(last.checkValue == third.checkValue)
+    for keys in [first, second, third] { #expect(try last.open(keys.seal([1], id: "A"), id: "A") == [1]) }
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+      #expect(try mode("\(folder.path)/\(name)") == 0o600)
+    }
+  }
+
+  @Test(arguments: [0o644, 0o640, 0o604, 0o660, 0o620, 0o602])
+  func `a key file that others may read or write is refused with the command that mends it`(
+    wrong: Int
+  ) throws {
+    let folder = try TemporaryDirectory()
+    _ = try Keyring.rotate(
+      directory: {
+        _ = try Keyring.readOrMake(directory: folder.path); return folder.path
+      }())
+    for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+      try setMode(wrong, "\(folder.path)/\(name)")
+      #expect(problem(folder.path)?.hasSuffix("; chmod 600 \(folder.path)/\(name)") == true)
+      try setMode(0o600, "\(folder.path)/\(name)")
+    }
+    #expect(throws: Never.self) { try Keyring.readOrMake(directory: folder.path) }
+  }
+
+  @Test func `a folder of keys that others may write is refused`() throws {
+    let folder = try TemporaryDirectory()
+    try setMode(0o770, folder.path)
+    #expect(
+      problem(folder.path)
+        == "error: the folder of the keys, \(folder.path), may be written by others: its mode is 770; chmod 700 \(folder.path)"
+    )
+  }
+
+  @Test func `a file that holds no key is said to be none, without what it holds`() throws {
+    let folder = try TemporaryDirectory()
+    try setMode(0o600, folder.write("hunter2\n", to: "current.key"))
+    let said = try #require(problem(folder.path))
+    #expect(said.contains("current.key holds no key") && !said.contains("hunter2"))
+    try setMode(0o600, folder.write("", to: "current.key"))
+    #expect(problem(folder.path) != nil)
+  }
+
+  @Test func `a path that can't be a folder is an error`() throws {
+    let folder = try TemporaryDirectory()
+    try folder.write("", to: "file")
+    #expect(problem("\(folder.path)/file")?.contains("is no folder") == true)
+    #expect(problem("\(folder.path)/file/keys")?.contains("can't be used for keys") == true)
+  }
+}

@@ -1,0 +1,57 @@
+import Testing
+
+@testable import PabalCore
+
+@Suite struct RecipientTests {
+  @Test(arguments: [
+    ("kim@example.com", "kim@example.com", "k***@example.com"),
+    ("Kim@Example.COM", "kim@example.com", "K***@example.com"),
+    ("Kim+news@example.com", "kim@example.com", "K***@example.com"),
+    ("k+a+b@example.com", "k@example.com", "k***@example.com"),
+    ("+a@example.com", "+a@example.com", "+***@example.com"),
+    ("a.b.c@gmail.com", "a.b.c@gmail.com", "a***@gmail.com"),
+    ("k@example.com", "k@example.com", "***@example.com"),
+    ("\"a+b\"@example.com", "\"a+b\"@example.com", "\"***@example.com"),
+    ("김철수@example.com", "김철수@example.com", "김***@example.com"),
+  ])
+  func `limits fold case and tags and leave dots, logs mask`(
+    text: String, mailbox: String, masked: String
+  ) throws {
+    let recipient = Recipient(address: try Address(text))
+    #expect(recipient.mailbox == mailbox)
+    #expect(recipient.masked == masked)
+    #expect(recipient.identity == (try Address(text)).description.lowercased())
+  }
+
+  @Test(arguments: [
+    ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("64:ff9b::c000:201", "192.0.2.1"),
+    ("2001:db8::1", "20:1:d:b8:0:0:0:0/64"), ("2001:db8:0:0:ffff::", "20:1:d:b8:0:0:0:0/64"),
+    ("2001:db8:0:1::", "20:1:d:b8:0:0:0:1/64"), ("fe80::1%eth0", "fe:80:0:0:0:0:0:0/64"),
+    ("::1", "0:0:0:0:0:0:0:0/64"),
+  ])
+  func `clients are told apart by IPv4 address or IPv6 network`(text: String, bucket: String) {
+    #expect(ClientAddress(text)?.bucket == bucket)
+  }
+
+  @Test(arguments: [
+    "", "localhost", "192.0.2", "192.0.2.256", "1.2.3.4, 5.6.7.8", "192.0.2.1:80", "[::1]", "::g",
+  ])
+  func `anything else is no client`(text: String) { #expect(ClientAddress(text) == nil) }
+
+  @Test func `what a resend needs comes back as it was sealed`() {
+    let requests = [
+      VerificationRequest(message: "m", languages: [], variables: [:], isNotice: true),
+      VerificationRequest(
+        message: "인증", languages: ["ko-KR", "en"], variables: ["name": "김", "empty": "", "": "x"],
+        isNotice: false),
+    ]
+    for request in requests {
+      #expect(VerificationRequest(octets: request.octets) == request)
+      for count in 0..<request.octets.count {
+        let cut = VerificationRequest(octets: Array(request.octets.prefix(count)))
+        #expect(cut != request)
+      }
+    }
+    #expect(VerificationRequest(octets: [0xFF, 0xFF, 0xFF, 0xFF]) == nil)
+  }
+}

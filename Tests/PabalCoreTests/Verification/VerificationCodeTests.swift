@@ -1,0 +1,71 @@
+import Synchronization
+import Testing
+
+@testable import PabalCore
+
+@Suite struct VerificationCodeTests {
+  /// Gives these numbers one after the other.
+  private func drawing(_ numbers: [UInt64]) -> () -> UInt64 {
+    var rest = numbers[...]
+    return { rest.popFirst() ?? 0 }
+  }
+
+  @Test func `a code is six digits with its leading zeros`() {
+    #expect(VerificationCode.random(digits: 6, drawing([0])) == "000000")
+    #expect(VerificationCode.random(digits: 6, drawing([42])) == "000042")
+    #expect(VerificationCode.random(digits: 6, drawing([999_999])) == "999999")
+    #expect(VerificationCode.random(digits: 6, drawing([1_000_000])) == "000000")
+    #expect(VerificationCode.random(digits: 10, drawing([9_999_999_999])) == "9999999999")
+  }
+
+  @Test(arguments: [6, 7, 8, 9, 10])
+  func `what would favour low codes is drawn again`(digits: Int) {
+    let codes = (0..<digits).reduce(UInt64(1)) { product, _ in product * 10 }
+    // 2⁶⁴ without its rest, by wider arithmetic than the code's.
+    let whole = UInt64(UInt128(1 << 64) / UInt128(codes) * UInt128(codes) - 1)
+    let last = String(codes - 1)
+    #expect(VerificationCode.random(digits: digits, drawing([whole])) == last)
+    for biased in [whole + 1, .max] {
+      #expect(VerificationCode.random(digits: digits, drawing([biased, whole])) == last)
+    }
+  }
+
+  @Test func `each digit is as likely as any other in each place`() {
+    var generator = SystemRandomNumberGenerator()
+    var counts = [[Int]](repeating: [Int](repeating: 0, count: 10), count: 6)
+    let rounds = 60_000
+    for _ in 0..<rounds {
+      let code = VerificationCode.random(digits: 6) { generator.next() }
+      for (place, digit) in code.utf8.enumerated() { counts[place][Int(digit) - 0x30] += 1 }
+    }
+    for place in counts {
+      let expected = Double(rounds) / 10
+      let square = place.reduce(0) { $0 + (Double($1) - expected) * (Double($1) - expected) / expected }
+      // 9 degrees of freedom: beyond 60 lies less than one in 10⁹.
+      #expect(square < 60)
+    }
+  }
+
+  @Test(arguments: [
+    "012345", " 012345 ", "012 345", "012-345", "０１２３４５", "0\u{200B}12\u{FEFF}345", "012\u{2013}345",
+    "\t0 1 2 3 4 5\r\n", "012\u{3000}345", "012\u{00A0}345", "٠١٢٣٤٥", "012\u{2212}345",
+    "\u{202A}012345\u{202C}",
+    "012\u{00AD}345",
+  ])
+  func `a code is read however it is typed`(input: String) {
+    #expect(VerificationCode.read(input, digits: 6) == "012345")
+  }
+
+  @Test(arguments: [
+    "", "01234", "0123456", "01234a", "+12345", "12.345", "½12345", "①②③④⑤⑥", "인증번호", "012345\0", "-",
+    "０１２３４",
+    String(repeating: " ", count: 60) + "012345",
+  ])
+  func `anything else is no code`(input: String) { #expect(VerificationCode.read(input, digits: 6) == nil) }
+
+  @Test func `names have five random bits a character`() {
+    #expect(RandomName.make(13, drawing([0, .max])) == "000000000000Z")
+    #expect(RandomName.make(26) { .max } == String(repeating: "Z", count: 26))
+    #expect(RandomName.make(3, drawing([1 | 2 << 5 | 31 << 10])) == "12Z")
+  }
+}

@@ -1,0 +1,119 @@
+import PabalCore
+import PabalStorage
+import PabalTesting
+import Synchronization
+import Testing
+
+/// The stores that keep the contract; a further one is a further case.
+enum VerificationStores: String, CaseIterable, CustomTestStringConvertible {
+  case memory, sqlite
+
+  var testDescription: String { rawValue }
+
+  /// Runs `body` at a desk with an empty store, and removes it.
+  func withDesk(
+    _ change: (inout VerificationPolicy) -> Void = { _ in }, _ body: (VerificationDesk) async throws -> Void
+  ) async throws {
+    var policy = VerificationPolicy()
+    change(&policy)
+    let keys = Keyring(current: .random())
+    switch self {
+    case .memory:
+      let outbox = MemoryOutbox()
+      try await body(
+        VerificationDesk(MemoryVerifications(outbox: outbox), outbox, keys: keys, policy: policy))
+    case .sqlite:
+      let folder = try TemporaryDirectory()
+      let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
+      defer { database.close() }
+      try await body(
+        VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys, policy: policy))
+    }
+  }
+}
+
+/// A service with a clock in the test's hand, and the letters it wrote.
+struct VerificationDesk: Sendable {
+  let service: VerificationService
+  let outbox: any Outbox
+  let clock = SetClock()
+  let letters = Letters()
+
+  init(
+    _ store: any VerificationStore, _ outbox: any Outbox, keys: Keyring,
+    policy: VerificationPolicy = VerificationPolicy()
+  ) {
+    self.outbox = outbox
+    service = VerificationService(
+      store: store, keys: keys, words: letters, policy: policy, now: { [clock] in clock.now })
+  }
+
+  /// The code in the newest letter to the address.
+  func code(for address: String = "kim@example.com") throws -> String {
+    try #require(letters.all.last { $0.to.description == address }?.code)
+  }
+
+  /// A code that is not the valid one.
+  func wrong(for address: String = "kim@example.com", _ step: Int = 1) throws -> String {
+    let number = (try #require(Int(try code(for: address))) + step) % 1_000_000
+    let digits = String(number)
+    return String(repeating: "0", count: 6 - digits.count) + digits
+  }
+
+  func start(_ address: String = "kim@example.com", client: String? = nil) async throws -> Verification {
+    try await service.start(to: address, client: client)
+  }
+
+  func outcome(_ id: String, _ code: String) async throws -> VerificationOutcome {
+    try await service.check(id, code: code).outcome
+  }
+
+  /// Ends the newest mail of a verification as a dispatcher would.
+  func end(_ verification: Verification, _ state: OutboxState, outcome: String) async throws {
+    let lease = OutboxEntry.Lease(owner: "test", until: clock.now + .seconds(30))
+    let claimed = try await outbox.claim(OutboxClaim(lease, now: clock.now, limit: 100))
+    let mail = try #require(verification.delivery?.mail)
+    for entry in claimed {
+      let result: OutboxSettlement.Result = entry.id == mail ? .final(state) : .release
+      _ = try await outbox.settle([
+        OutboxSettlement(
+          entry, result, transport: "smtp", outcome: entry.id == mail ? outcome : nil, status: "550 5.1.1",
+          now: clock.now)
+      ])
+    }
+  }
+}
+
+/// A clock that stands until it is moved.
+final class SetClock: Sendable {
+  private let time = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
+  var now: Timestamp { time.withLock { $0 } }
+  func pass(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
+}
+
+/// Words that keep what they were asked for.
+final class Letters: VerificationWords {
+  private let written = Mutex<[VerificationLetter]>([])
+  var all: [VerificationLetter] { written.withLock { $0 } }
+
+  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
+    guard letter.message != "broken" else { throw .words(Diagnostics([Diagnostic("it is broken")])) }
+    written.withLock { $0.append(letter) }
+    do {
+      let draft = MailDraft(
+        from: try Mailbox("Pabal <pabal@example.com>"), to: [Mailbox(letter.to)], subject: "code",
+        text: "인증번호 \(letter.code ?? "없음") \(letter.variables.values.joined())")
+      return VerificationMail(try draft.finish(stamp: .now()), language: letter.languages.first)
+    } catch {
+      throw .input(field: error.field, what: error.what)
+    }
+  }
+}
+
+/// Whether `body` throws `problem`, and nothing else.
+func expect(
+  _ problem: VerificationProblem, sourceLocation: SourceLocation = #_sourceLocation,
+  _ body: () async throws -> some Any
+) async {
+  await #expect(throws: problem, sourceLocation: sourceLocation) { _ = try await body() }
+}

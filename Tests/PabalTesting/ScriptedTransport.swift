@@ -1,0 +1,92 @@
+public import PabalCore
+import Synchronization
+
+/// A transport that answers as a test says, and remembers what it was given.
+public final class ScriptedTransport: Transport {
+  private struct State {
+    var answers: [Outcome]
+    var byAddress: [String: Outcome] = [:]
+    var reply: String?
+    var given: [Mail] = []
+    var isShut = false
+    var waiting: [CheckedContinuation<Void, Never>] = []
+    var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+  }
+  private let state: Mutex<State>
+  /// Its name.
+  public let name: String
+
+  /// A transport that gives `answers` one after the other, and the last one for ever.
+  public init(_ name: String, _ answers: [Outcome] = [.sent], reply: String? = nil) {
+    self.name = name
+    state = Mutex(State(answers: answers, reply: reply))
+  }
+
+  /// What it answers from now on.
+  public func answer(_ answers: Outcome..., reply: String? = nil) {
+    state.withLock { state in
+      state.answers = answers
+      state.reply = reply
+    }
+  }
+
+  /// What it answers for one recipient, whatever else it answers.
+  public func answer(_ outcome: Outcome, for address: String) {
+    state.withLock { $0.byAddress[address] = outcome }
+  }
+
+  /// The ids of the mails it was given, in order.
+  public var ids: [String] { state.withLock { $0.given.map(\.id) } }
+
+  /// The mails it was given, in order.
+  public var given: [Mail] { state.withLock { $0.given } }
+
+  /// From now on attempts don't end before `open`.
+  public func shut() { state.withLock { $0.isShut = true } }
+
+  /// Lets attempts end.
+  public func open() {
+    let waiting = state.withLock { state in
+      state.isShut = false
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Returns when it has been given `count` mails.
+  public func given(_ count: Int) async {
+    await withCheckedContinuation { continuation in
+      let isThere = state.withLock { state in
+        if state.given.count >= count { return true }
+        state.watchers.append((count, continuation))
+        return false
+      }
+      if isThere { continuation.resume() }
+    }
+  }
+
+  /// Answers as the test says.
+  public func send(_ mail: Mail) async -> Receipt {
+    let (receipt, seen) = state.withLock { state in
+      state.given.append(mail)
+      let outcome = state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first ?? .sent
+      let recipients = mail.envelope.recipients.map { address in
+        Receipt.Recipient(
+          address: address, outcome: state.byAddress[address.description] ?? outcome, reply: state.reply)
+      }
+      let seen = state.watchers.filter { $0.count <= state.given.count }
+      state.watchers.removeAll { $0.count <= state.given.count }
+      return (Receipt(recipients: recipients, reply: state.reply), seen)
+    }
+    for watcher in seen { watcher.continuation.resume() }
+    await withCheckedContinuation { continuation in
+      let mayGo = state.withLock { state in
+        if state.isShut { state.waiting.append(continuation) }
+        return !state.isShut
+      }
+      if mayGo { continuation.resume() }
+    }
+    return receipt
+  }
+}

@@ -1,0 +1,53 @@
+// Asks a verification service for the same thing many times at once, as several processes of a site do.
+// usage: verification-asker DATABASE KEYS check ID CODE COUNT [STEP]   (each code STEP higher than the last)
+//        verification-asker DATABASE KEYS start ADDRESS COUNT
+// Prints a line for each answer: the outcome and the proof, or the id of what was started, or the problem.
+import Glibc
+import PabalCore
+import PabalStorage
+
+/// Words enough for a mail.
+struct PlainWords: VerificationWords {
+  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
+    do throws(MailProblem) {
+      let draft = MailDraft(
+        from: try Mailbox("pabal@example.com"), to: [Mailbox(letter.to)], subject: "code", text: letter.code)
+      return VerificationMail(try draft.finish(stamp: .now()))
+    } catch {
+      throw .input(field: error.field, what: error.what)
+    }
+  }
+}
+
+let arguments = CommandLine.arguments
+guard arguments.count >= 6, let count = Int(arguments[3] == "check" ? arguments[6] : arguments[5]) else {
+  exit(64)
+}
+let keys = try Keyring.readOrMake(directory: arguments[2])
+let database = try SQLiteDatabase(arguments[1], keys: keys, patience: .seconds(60))
+var policy = VerificationPolicy()
+if arguments[3] == "start" { policy.cooldown = .zero }
+let service = VerificationService(
+  store: SQLiteVerifications(database), keys: keys, words: PlainWords(), policy: policy)
+
+@Sendable func ask(_ number: Int) async -> String {
+  do throws(VerificationProblem) {
+    guard arguments[3] == "check" else { return try await service.start(to: arguments[4]).id }
+    let step = arguments.count > 7 ? Int(arguments[7]) ?? 0 : 0
+    let digits = String(((Int(arguments[5]) ?? 0) + number * step) % 1_000_000)
+    let code = String(repeating: "0", count: 6 - digits.count) + digits
+    let answer = try await service.check(arguments[4], code: code)
+    return "\(answer.outcome.rawValue) \(answer.proof ?? "")"
+  } catch {
+    return "\(error)"
+  }
+}
+
+let lines = await withTaskGroup(of: String.self) { group in
+  for number in 0..<count { group.addTask { await ask(number) } }
+  var lines: [String] = []
+  for await line in group { lines.append(line) }
+  return lines
+}
+print(lines.joined(separator: "\n"))
+database.close()
