@@ -29,6 +29,7 @@ struct Pabal: ParsableCommand {
     // A reader that has gone away is an error of one write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    keepStandardDescriptors()
     // libcurl would write every session's TLS keys to the file this names.
     unsetenv("SSLKEYLOGFILE")
     refuseBrokenArguments()
@@ -48,6 +49,14 @@ struct Pabal: ParsableCommand {
     if let problem = Terminal.answerProblem {
       Terminal.tell("pabal: the answer could not be written: \(problem)")
       exit(withError: ExitStatus.unwritten.code)
+    }
+  }
+
+  /// A standard descriptor that the caller closed would become a file's or a server's, and get what is said to a person.
+  private static func keepStandardDescriptors() {
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+      // The wrong way round, so that reading or writing it is the error that it was.
+      _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
     }
   }
 
