@@ -42,8 +42,8 @@ struct Serve: ParsableCommand {
       Task { await dispatcher.finish() }
     }
     defer { signals.end() }
-    let freshness = Freshness(assembly, of: transports, log)
-    defer { freshness.end() }
+    let freshness = assembly.keepFresh(transports, log)
+    defer { freshness.cancel() }
     log.write("serving", ("route", route.names.joined(separator: ",")))
     try waitFor { () throws(Failure) in await dispatcher.run() }
     log.write("stopped")
