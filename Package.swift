@@ -68,7 +68,7 @@ let package = Package(
       name: "PabalStorageTests",
       dependencies: [
         "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker", "verification-asker",
-        .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),

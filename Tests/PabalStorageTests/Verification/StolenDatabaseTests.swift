@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GRDB
 import PabalCore
@@ -13,12 +12,13 @@ import Testing
 
   /// A database with a verification in each state, in use and not closed, and all that was secret in it.
   private func withLoot(
-    _ body: (_ folder: TemporaryDirectory, _ desk: VerificationDesk, _ keys: Keyring) async throws -> Void
+    _ body: (_ folder: TemporaryDirectory, _ desk: VerificationDesk, _ key: [UInt8]) async throws -> Void
   )
     async throws
   {
     let folder = try TemporaryDirectory()
-    let keys = Keyring(current: .random())
+    let key = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+    let keys = Keyring(current: try #require(MasterKey(octets: key)))
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
     defer { database.close() }
     let outbox = SQLiteOutbox(database)
@@ -44,7 +44,7 @@ import Testing
     _ = try await desk.service.check(second.id, code: desk.code(for: Self.address))
     let third = try await desk.service.start(to: Self.address, purpose: "cancelled")
     _ = try await desk.service.cancel(third.id)
-    try await body(folder, desk, keys)
+    try await body(folder, desk, key)
   }
 
   /// All octets of the file, its log and its index.
@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test func `gives no code to somebody who tries all of them`() async throws {
-    try await withLoot { folder, desk, keys in
+    try await withLoot { folder, desk, key in
       let code = try #require(desk.letters.all.last { $0.to.description == Self.address }?.code)
       let database = try DatabaseQueue(path: "\(folder.path)/pabal.sqlite")
       let found = try database.read {
@@ -83,41 +83,52 @@ import Testing
       let row = try #require(found)
       let (id, purpose, digest): (String, String, Data) = (row["id"], row["purpose"], row["code"])
       let generation: Int64 = row["generation"]
-      let known: [[UInt8]] = [
-        Array(purpose.utf8), Array(Self.address.utf8), Array(id.utf8),
-        withUnsafeBytes(of: UInt64(generation).bigEndian, Array.init),
-      ]
-      // With the key it is found, so that what is searched for below is the right thing.
-      #expect(keys.codeDigest(Array(digest), matches: known + [Array(code.utf8)]))
-
-      func length(_ count: Int) -> [UInt8] { withUnsafeBytes(of: UInt64(count).bigEndian, Array.init) }
-      let head = known.flatMap { length($0.count) + $0 } + length(6)
-      let kept = Array(digest.dropFirst(4))
       let meta = try await database.read {
         try Data.fetchOne($0, sql: "SELECT value FROM meta WHERE name = 'key'")
       }
       let check = try #require(meta)
-      // The best keys a thief has: what the file holds of the real one.
-      let best = [SymmetricKey(data: check), SymmetricKey(data: digest.prefix(4))]
-      let guessed = await Self.search { number in
-        var octets = head
-        var power = 100_000
-        while power > 0 {
-          octets.append(UInt8(0x30 + number / power % 10))
-          power /= 10
-        }
-        return SHA256.hash(data: octets) == kept
-          || HMAC<SHA256>.authenticationCode(for: octets, using: best[number & 1]) == kept
-          || HMAC<SHA256>.authenticationCode(for: octets, using: best[number & 1 ^ 1]) == kept
+      func search(_ keys: [(name: String, key: Data)]) throws -> [String] {
+        let arguments = [
+          purpose, Self.address, id, String(generation), Self.hexadecimal(digest.dropFirst(4)),
+        ]
+        let run = try ChildProcess.run(
+          "python3", ["-c", Self.thief] + arguments + keys.map { "\($0.name)=\(Self.hexadecimal($0.key))" })
+        #expect(run.status == 0 && run.errors == "")
+        return run.output.split(separator: "\n").map(String.init)
       }
-      #expect(guessed.isEmpty)
+      // Without a key, and with the best one that the file holds.
+      #expect(
+        try search([("none", Data()), ("hmac", check)]) == [])
+      // With the master key the same search finds the code, so it is the right one.
+      #expect(try search([("master", Data(key))]) == [code])
     }
   }
 
-  /// The numbers below a million that fit, sought on two threads.
-  private static func search(_ fits: @escaping @Sendable (Int) -> Bool) async -> [Int] {
-    await onThreads([0, 1]) { half in
-      stride(from: half, to: 1_000_000, by: 2).filter(fits)
-    }.flatMap(\.self)
+  private static func hexadecimal(_ octets: Data) -> String {
+    octets.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
   }
+
+  /// Tries all codes by everything but the code under test; prints those that fit.
+  private static let thief = """
+    import hashlib, hmac, struct, sys
+    purpose, address, identity, generation, digest = sys.argv[1:6]
+    digest = bytes.fromhex(digest)
+    parts = [purpose.encode(), address.encode(), identity.encode(), struct.pack('>Q', int(generation))]
+    head = b''.join(struct.pack('>Q', len(part)) + part for part in parts) + struct.pack('>Q', 6)
+    for argument in sys.argv[6:]:
+        name, key = argument.split('=')
+        key = bytes.fromhex(key)
+        if name == 'master':
+            secret = hmac.digest(b'Pabal', key, 'sha256')
+            key = hmac.digest(secret, b'Pabal 1 code' + bytes([1]), 'sha256')
+        for number in range(1000000):
+            code = b'%06d' % number
+            if name == 'none':
+                tried = hashlib.sha256(head + code).digest()
+            else:
+                tried = hmac.digest(key, head + code, 'sha256')
+            if tried == digest:
+                print(code.decode())
+                break
+    """
 }
