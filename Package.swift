@@ -40,7 +40,7 @@ let package = Package(
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts",
+        "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

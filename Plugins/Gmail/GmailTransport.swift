@@ -19,11 +19,13 @@ public final class GmailTransport: PluginTransport {
   /// How many requests are under way at once.
   public let parallel: Int
   private let courier: Courier
+  private let user: String?
 
   /// Reads the settings; the first mail connects.
   public init(_ settings: Settings, host: Host) throws(OpenFailure) {
     parallel = Int(settings.number("parallel") ?? 4)
     courier = Courier(try Service(settings))
+    user = settings.user("account")
   }
 
   /// Makes one attempt over a kept or a new connection.
@@ -37,7 +39,7 @@ public final class GmailTransport: PluginTransport {
 
   /// Asks for the mailbox's profile, sends nothing.
   public func check(_ attempt: Attempt) -> Verdict {
-    attempt.report(courier.check { attempt.accessToken("account", rejected: $0)?.text })
+    attempt.report(courier.check(user: user) { attempt.accessToken("account", rejected: $0)?.text })
   }
 
   /// Parts from the API.

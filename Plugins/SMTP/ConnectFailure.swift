@@ -119,7 +119,7 @@ struct ConnectFailure: Error, Equatable {
     if reply.enhanced == EnhancedCode("5.7.139".utf8) {
       return ConnectFailure(
         outcome,
-        "SMTP login is switched off for \(who)'s mailbox or tenant; an administrator has to allow \"Authenticated SMTP\" (\(said))"
+        "SMTP login is switched off for \(who)'s mailbox or tenant; an administrator has to allow \"Authenticated SMTP\" (Guides/Microsoft365.md#3-authenticated-smtp; \(said))"
       )
     }
     guard case .account = server.login else {
@@ -130,7 +130,7 @@ struct ConnectFailure: Error, Equatable {
     }
     return ConnectFailure(
       outcome,
-      "\(server.name) refuses the access token of \(who): \(reply.code == 334 ? challenge() : said); log the account in again with the scope for SMTP",
+      "\(server.name) refuses the access token of \(who): \(reply.code == 334 ? challenge() : said); log the account in again, as that mailbox and with the scope for SMTP",
       isTokenRefused: reply.code == 334 || reply.code == 535)
   }
 

@@ -47,16 +47,22 @@ struct Fate: Equatable, Sendable {
 
 /// What may stand on the wire: a last gate, whatever the host has already checked.
 enum WireText {
-  static func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }
+  static func isASCII(_ text: String) -> Bool {
+    let octets = text.utf8Span.span
+    var all: UInt8 = 0
+    for index in octets.indices { all |= octets[index] }
+    return all < 0x80
+  }
 
   /// Whether `address` can stand between < and >: no control, and outside quotes no blank, < or >
   /// (a parameter would follow); 256 octets at most (RFC 5321, 4.5.3.1.3).
   static func isAddress(_ address: String) -> Bool {
+    let octets = address.utf8Span.span
+    guard octets.count > 0, octets.count <= 256 else { return false }
     var isQuoted = false
     var isEscaped = false
-    var count = 0
-    for octet in address.utf8 {
-      count += 1
+    for index in octets.indices {
+      let octet = octets[index]
       if octet < 0x20 || octet == 0x7F { return false }
       if isEscaped {
         isEscaped = false
@@ -68,7 +74,7 @@ enum WireText {
         return false
       }
     }
-    return !isQuoted && !isEscaped && count > 0 && count <= 256
+    return !isQuoted && !isEscaped
   }
 
   /// Whether `name` may follow EHLO: a domain, or an address literal in brackets.

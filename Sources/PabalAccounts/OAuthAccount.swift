@@ -21,6 +21,8 @@ public final class OAuthAccount: AccessTokenSource {
 
   /// How long before its end a token is no longer given away, as Google's library has it: 3 min 45 s.
   public static let margin = Duration.seconds(225)
+  /// The longest between two attempts of a running service to renew a token that it couldn't: 10 min.
+  public static let longestWait = Duration.seconds(600)
   /// How long before its end a running service renews a token, so that nobody waits for it: 10 min.
   public static let foresight = Duration.seconds(600)
 
@@ -36,6 +38,8 @@ public final class OAuthAccount: AccessTokenSource {
     var unwritten: (token: StoredToken, over: String?)?
     var writeProblem: String?
     var failure: (failure: TokenFailure, rejected: String?)?
+    /// How many renewals ahead of time have failed since the last that didn't.
+    var failures = 0
     /// The token got because another was refused: refused as well, it is no use to get a third.
     var replacement: (text: String, at: UTCTime)?
   }
@@ -81,12 +85,28 @@ public final class OAuthAccount: AccessTokenSource {
     let now = surroundings.now()
     let left = current.withLock { $0.token.map { $0.expiry - now } } ?? .zero
     if left > Self.foresight { return min(left - Self.foresight, .seconds(3600)) }
-    let result = turn.withLock { _ in renewInTurn(rejected: nil, for: Self.foresight) }
-    guard case .success = result, let expiry = current.withLock({ $0.token?.expiry }) else {
-      return .seconds(60)
-    }
+    // While it can't be renewed a token that still lives is answered all the same.
+    _ = turn.withLock { _ in renewInTurn(rejected: nil, for: Self.foresight) }
+    let (failure, expiry) = current.withLock { ($0.failure?.failure, $0.token?.expiry) }
+    guard failure == nil, let expiry else { return patience(after: failure) }
+    current.withLock { $0.failures = 0 }
     return min(max(expiry - surroundings.now() - Self.foresight, .seconds(60)), .seconds(3600))
   }
+
+  /// How long a running service waits after a renewal that failed: a minute at first, then twice as long each time.
+  private func patience(after failure: TokenFailure?) -> Duration {
+    // Nobody is asked: only the file is looked at, for a new login.
+    if failure?.kind == .dead { return .seconds(60) }
+    let failures = current.withLock { current in
+      current.failures += 1
+      return current.failures
+    }
+    let wait = min(Duration.seconds(60) * (1 << min(failures - 1, 8)), Self.longestWait)
+    return surroundings.around(max(wait, min(failure?.retryAfter ?? .zero, .seconds(3600))))
+  }
+
+  /// Why the last renewal failed, if it did; one sentence.
+  var lastProblem: String? { current.withLock { $0.failure?.failure.sentence } }
 
   /// Renews whatever is at hand, also where the account counts as dead, and so finds out how it is; blocks.
   public func renewNow() throws(AccessTokenProblem) {
@@ -136,7 +156,8 @@ public final class OAuthAccount: AccessTokenSource {
       return .success(AccessToken(text: text, expiresIn: expiry - surroundings.now()))
     } catch {
       current.withLock { $0.failure = (error, rejected) }
-      return lastResort(error, rejected: rejected)
+      // Who wants to find out how the account is isn't served with a token from before.
+      return least == nil ? .failure(error) : lastResort(error, rejected: rejected)
     }
   }
 
@@ -149,7 +170,8 @@ public final class OAuthAccount: AccessTokenSource {
       .setUp,
       "the far side refuses a token that was renewed for it a moment ago, so the token isn't what is wrong",
       cure:
-        "see whether \(user) is the mailbox that logged in, and whether the login has the scope: pabal account status",
+        "see whether \(user) is the mailbox that logged in\(issuer == .google ? " (pabal account login \(name) --confirm-user asks Google)" : ""), "
+        + "and whether the login has the scope: pabal account status",
       retryAfter: .seconds(60))
   }
 

@@ -8,15 +8,19 @@ public struct Surroundings: Sendable {
   public var pause: @Sendable (Duration) -> Void
   /// So many octets that nobody can guess.
   public var random: @Sendable (Int) -> [UInt8]
+  /// Waits without a thread; throws when its task is cancelled.
+  public var sleep: @Sendable (Duration) async throws -> Void
 
   /// What an account takes from the world.
   public init(
     now: @escaping @Sendable () -> UTCTime, pause: @escaping @Sendable (Duration) -> Void,
-    random: @escaping @Sendable (Int) -> [UInt8]
+    random: @escaping @Sendable (Int) -> [UInt8],
+    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     self.now = now
     self.pause = pause
     self.random = random
+    self.sleep = sleep
   }
 
   /// This system's clock and randomness.

@@ -12,6 +12,20 @@ extension Assembly {
     }
     return configuration.accounts.filter { used?.contains($0.name) ?? true }
   }
+
+  /// What else may be wrong where the far side refuses an account whose tokens are in order: a token of the
+  /// wrong mailbox is refused like a bad one.
+  func doubts(about transport: TransportConfiguration, after problem: Outcome) -> [Diagnostic] {
+    guard case .held(.transport, _) = problem else { return [] }
+    return accounts(of: [transport]).compactMap { configuration in
+      guard let account = (try? account(configuration.name)) as? OAuthAccount, account.canConfirmUser,
+        account.status().state != .dead
+      else { return nil }
+      return Diagnostic(
+        "the account's tokens are in order, but perhaps another mailbox than \(account.user) logged in",
+        cure: "have Google say it: pabal account login \(account.name) --confirm-user", severity: .warning)
+    }
+  }
 }
 
 extension Check {
@@ -46,7 +60,7 @@ extension Check {
     }
     if let guide = status.guide {
       findings.append(
-        Diagnostic("the guide says how to mend it: \(AccountShown.place(guide))", severity: .warning))
+        Diagnostic("the guide says how to mend it: \(guide.place)", severity: .warning))
     }
     let detail =
       problem?.reason ?? "\(status.state.rawValue), \(account.user), \(status.scopes.joined(separator: " "))"

@@ -29,6 +29,12 @@ extension Account {
     @Option(help: ArgumentHelp("browser, or device for a code typed in elsewhere.", valueName: "way"))
     var flow: String?
 
+    @Flag(
+      help: ArgumentHelp(
+        "Ask Google, too, which mailbox logs in, and refuse another than \"user\".",
+        discussion: "Its page then has boxes: tick them all."))
+    var confirmUser = false
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -39,16 +45,23 @@ extension Account {
       let account: String
       let user: String
       let scopes: [String]
-      let refreshTokenExpiry: String?
+      let refreshTokenExpiry: OrNull<String>
       let testing: Bool
       let tokenFile: String
+
+      enum CodingKeys: String, CodingKey {
+        case account, user, scopes, testing
+        case refreshTokenExpiry = "refresh_token_expiry"
+        case tokenFile = "token_file"
+      }
     }
 
     func run() throws {
       if common.json { Terminal.keepOutputClean() }
       let account = try Assembly(common).oauthAccount(name)
       let manner = LoginManner(
-        opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow)
+        opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,
+        confirmsUser: confirmUser)
       let result: LoginResult
       do throws(Diagnostic) {
         result = try account.logIn(manner, tell: tell)
@@ -60,7 +73,7 @@ extension Account {
         try Terminal.answer(
           json: Answer(
             account: account.name, user: account.user, scopes: result.scopes,
-            refreshTokenExpiry: result.refreshTokenExpiry?.description, testing: isTesting,
+            refreshTokenExpiry: OrNull(result.refreshTokenExpiry?.description), testing: isTesting,
             tokenFile: result.file))
       } else {
         Terminal.answer("Logged in as \(account.user); the tokens are in \(result.file).")
@@ -70,7 +83,7 @@ extension Account {
         Terminal.tell([
           Diagnostic(
             "THIS LOGIN ENDS AT \(end). The app's publishing status is Testing, where Google ends every login after seven days, and mail then waits",
-            cure: "publish the app now (\(AccountShown.place(.publish))), then log in again",
+            cure: "publish the app now (\(GuideStep.publish.place)), then log in again",
             severity: .warning)
         ])
       } else {

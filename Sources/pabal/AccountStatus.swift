@@ -56,6 +56,30 @@ struct AccountShown: Encodable {
   var tokenFile: String?
   var notes: [String] = []
 
+  enum CodingKeys: String, CodingKey {
+    case account, provider, user, state, cause, cure, guide, scopes, notes
+    case missingScopes = "missing_scopes"
+    case accessTokenExpiry = "access_token_expiry"
+    case refreshTokenExpiry = "refresh_token_expiry"
+    case tokenFile = "token_file"
+  }
+
+  /// Every key, null where there is nothing to say.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(account, forKey: .account)
+    try container.encode(provider, forKey: .provider)
+    let texts: [(CodingKeys, String?)] = [
+      (.user, user), (.state, state), (.cause, cause), (.cure, cure), (.guide, guide),
+      (.accessTokenExpiry, accessTokenExpiry), (.refreshTokenExpiry, refreshTokenExpiry),
+      (.tokenFile, tokenFile),
+    ]
+    for (key, text) in texts { try container.encode(OrNull(text), forKey: key) }
+    try container.encode(scopes ?? [], forKey: .scopes)
+    try container.encode(missingScopes ?? [], forKey: .missingScopes)
+    try container.encode(notes, forKey: .notes)
+  }
+
   init(_ configuration: AccountConfiguration, in assembly: Assembly) {
     account = configuration.name
     provider = configuration.provider
@@ -68,7 +92,7 @@ struct AccountShown: Encodable {
       }
       let status = oauth.status()
       state = status.state.rawValue
-      (cause, cure, guide) = (status.cause, status.cure, status.guide.map(Self.place))
+      (cause, cure, guide) = (status.cause, status.cure, status.guide?.place)
       scopes = status.scopes
       missingScopes = status.missingScopes.isEmpty ? nil : status.missingScopes
       accessTokenExpiry = status.accessTokenExpiry?.description
@@ -80,11 +104,6 @@ struct AccountShown: Encodable {
       state = "dead"
       (cause, cure) = (error.what, error.cure)
     }
-  }
-
-  /// Where a guide is, from the root of the repository.
-  static func place(_ step: GuideStep) -> String {
-    "Sources/PabalCore/PabalCore.docc/Guides/\(step.rawValue)"
   }
 
   var text: String {

@@ -96,6 +96,7 @@ struct Check: ParsableCommand {
       defer { opened.close() }
       let report = opened.check()
       if let problem = report.problem {
+        warnings += assembly.doubts(about: transport, after: problem)
         let step = Step(
           "transport", transport.name, ok: false, outcome: problem, detail: report.reply, findings: warnings)
         return (step, ExitStatus(problem))

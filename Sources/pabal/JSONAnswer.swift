@@ -20,3 +20,5 @@ struct OrNull<Value: Encodable>: Encodable {
     if let value { try container.encode(value) } else { try container.encodeNil() }
   }
 }
+
+extension OrNull: Sendable where Value: Sendable {}

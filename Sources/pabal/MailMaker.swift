@@ -82,7 +82,8 @@ struct MailMaker: Sendable {
     // Where the mail has these, nothing in it changes from one time to the next.
     guard ["date", "message-id", "from"].allSatisfy({ mail.header.holds($0) }) else { return (.keep, make) }
     let first = try make()
-    return (.keep, { () throws(Failure) in first.renamed(MailStamp.now().id) })
+    let ids = MailIDSequence(.now())
+    return (.keep, { () throws(Failure) in first.renamed(ids.next()) })
   }
 
   /// Somewhat above what any next hop takes: Gmail's 35 MiB (its API's `maxSize`).
@@ -103,6 +104,11 @@ struct MailMaker: Sendable {
   }
 
   static func values(_ settings: [String]) throws(Failure) -> [String: MessageValue] {
+    MessageValue.values(try texts(settings))
+  }
+
+  /// What `--set name=value` gives, by name.
+  static func texts(_ settings: [String]) throws(Failure) -> [String: String] {
     var written: [String: String] = [:]
     for setting in settings {
       guard let mark = setting.firstIndex(of: "="), mark != setting.startIndex else {
@@ -113,7 +119,7 @@ struct MailMaker: Sendable {
         throw Failure(.usage, "--set gives “\(printable(name))” twice")
       }
     }
-    return MessageValue.values(written)
+    return written
   }
 
   /// A smoke send needs no values: codes are made up, times of validity come from the message itself.

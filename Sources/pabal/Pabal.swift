@@ -20,17 +20,21 @@ struct Pabal: ParsableCommand {
       75 deferred, 77 held, 78 wrong configuration.
       """,
     version: "0.1.0",
-    subcommands: [Send.self, Transports.self, Messages.self, Account.self, Check.self])
+    subcommands: [
+      Send.self, Verify.self, OutboxCommand.self, Serve.self, Transports.self, Messages.self, Account.self,
+      Check.self,
+    ])
 
   static func main() {
     // A reader that has gone away is an error of one write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    keepStandardDescriptors()
     // libcurl would write every session's TLS keys to the file this names.
     unsetenv("SSLKEYLOGFILE")
     refuseBrokenArguments()
     do {
-      var command = try parseAsRoot()
+      var command = try directly() ?? parseAsRoot()
       try command.run()
     } catch let failure as Failure {
       Terminal.tell(failure.diagnostics)
@@ -46,6 +50,23 @@ struct Pabal: ParsableCommand {
       Terminal.tell("pabal: the answer could not be written: \(problem)")
       exit(withError: ExitStatus.unwritten.code)
     }
+  }
+
+  /// A standard descriptor that the caller closed would become a file's or a server's, and get what is said to a person.
+  private static func keepStandardDescriptors() {
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+      // The wrong way round, so that reading or writing it is the error that it was.
+      _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+    }
+  }
+
+  /// The command that the first word names, read without a look at all the others, which takes twice as long;
+  /// `nil` where there is more to it: its words are wrong, ask for help, or name a command of its own.
+  private static func directly() -> (any ParsableCommand)? {
+    let words = CommandLine.arguments.dropFirst()
+    let named = configuration.subcommands.first { $0.configuration.commandName == words.first }
+    guard let named, named.configuration.subcommands.isEmpty else { return nil }
+    return try? named.parseAsRoot(Array(words.dropFirst()))
   }
 
   /// Swift repairs what is not UTF-8, and a repaired address is another address.

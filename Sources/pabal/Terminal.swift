@@ -56,6 +56,9 @@ enum Terminal {
     }
   }
 
+  /// Whether a person looks at the answers.
+  static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 && environmentVariable("TERM") != "dumb" }
+
   /// Whether `progress` shows anything.
   static var showsProgress: Bool { isTerminal(STDERR_FILENO) }
 

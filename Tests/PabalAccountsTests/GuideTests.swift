@@ -20,6 +20,43 @@ import Testing
     #expect(anchors.contains(String(parts[1])))
   }
 
+  @Test(arguments: ["Google.md", "Workspace.md", "Microsoft365.md"])
+  func `each step is in both languages and says what one sees`(guide: String) throws {
+    let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Guides/\(guide)"
+    let steps = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n## ").filter {
+      $0.first?.isNumber == true
+    }
+    #expect(steps.count >= 4)
+    for (number, step) in steps.enumerated() {
+      #expect(step.hasPrefix("\(number + 1). "))
+      #expect(step.contains("**You see**") || step.contains("**says**"), "\(step.prefix(20))")
+      // In bold, too.
+      let bold = step.matches(of: /\*\*+([^*]*[가-힣][^*]*)/)
+      #expect(
+        bold.contains {
+          $0.1.contains("보입니다") || $0.1.contains("알립니다") || $0.1.contains("있습니다") || $0.1.contains("내려받아집니다")
+        }
+          || step.contains("보입니다.**"), "\(step.prefix(20))")
+    }
+  }
+
+  @Test func `each step that a transport points to is in its guide`() throws {
+    let found = try ChildProcess.run(
+      "grep", ["-rohE", "Guides/[A-Za-z0-9]+[.]md#[a-z0-9-]+", "\(BuiltProducts.root)/Plugins"])
+    let links = Set(found.output.split(separator: "\n"))
+    #expect(links.count >= 2)
+    for link in links {
+      let parts = link.split(separator: "#")
+      let page = try String(
+        contentsOfFile: "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/\(parts[0])", encoding: .utf8)
+      let anchors = page.split(separator: "\n").filter { $0.hasPrefix("## ") }.map {
+        $0.dropFirst(3).lowercased().filter { $0.isLetter || $0.isNumber || $0 == " " }.replacing(
+          " ", with: "-")
+      }
+      #expect(anchors.contains(String(parts[1])), "\(link)")
+    }
+  }
+
   /// The keys that each provider's reader knows, by what it says to a stranger.
   @Test(arguments: [
     ("google", "googleAccount"), ("google-service-account", "serviceAccount"),

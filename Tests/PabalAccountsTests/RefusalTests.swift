@@ -43,7 +43,8 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     .google("org_internal", nil, .setUp, "Internal", "External", question: .exchange),
     .google("admin_policy_enforced", nil, .setUp, "administrator", "API controls", question: .exchange),
     .google(
-      "disallowed_useragent", nil, .setUp, "Google refuses (disallowed_useragent)", question: .exchange),
+      "disallowed_useragent", nil, .setUp, "ordinary browser", question: .exchange),
+    .google("invalid_request", nil, .setUp, "address wrong", "whole address", question: .exchange),
     .google(
       "invalid_grant", "Token has been expired or revoked.", .dead, "Testing", "seven days",
       "password was changed",

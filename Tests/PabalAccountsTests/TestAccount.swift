@@ -29,7 +29,7 @@ final class TestTime: Sendable {
 /// A configuration of one account against the fake server.
 struct TestAccount {
   let folder: TemporaryDirectory
-  let time = TestTime()
+  var time = TestTime()
   var account: OAuthAccount
 
   /// `entry` is the account's members in JSON, without `user`.

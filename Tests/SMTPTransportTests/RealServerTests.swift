@@ -1,4 +1,5 @@
 import Foundation
+import PabalTesting
 import Testing
 
 @testable import SMTPTransport

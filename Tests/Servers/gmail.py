@@ -6,7 +6,8 @@ gmail.py CERTIFICATE KEY
 One line of JSON in, one out. {"listen": SCRIPT} opens a port of its own: {"port": N}.
 {"report": PORT} tells what came over it, {"hangUp": PORT} closes its idle connections.
 
-SCRIPT: "tokens" {TOKEN: [SCOPE, ...]} (absent: any token, every scope), "plain" true (no TLS), "user" the mailbox,
+SCRIPT: "tokens" {TOKEN: [SCOPE, ...]} (absent: any token, every scope), or "tokeninfo" URL: the authorization server
+that knows each token, its user and scopes; "plain" true (no TLS), "user" the mailbox,
 "acts" [ACT, ...] for the first requests in their order, "always" ACT for those after them.
 
 An ACT bends one request: {"status": N, "body": TEXT, "headers": {...}} answers so; {"request": N} reads only N
@@ -28,7 +29,9 @@ import struct
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 LARGEST = 36_700_160  # the discovery document: mediaUpload.maxSize
 SCOPES = "https://www.googleapis.com/auth/"
@@ -82,6 +85,9 @@ class Mailbox:
         with self.lock:
             self.tokens.append(token)
         known = self.script.get("tokens")
+        if token and "tokeninfo" in self.script:
+            known = asked(self.script["tokeninfo"], token)
+            self.script["user"] = known.pop("user", None)
         if token is None or (known is not None and token not in known):
             raise Refused(
                 401, "authError",
@@ -157,6 +163,18 @@ class Mailbox:
         if how == "multipart":
             return self.send(related(kind, parameters, body))
         raise bad("Bad upload type", "badRequest")
+
+
+def asked(url, token):
+    """What the authorization server says of a token: {TOKEN: [SCOPE, ...], "user": MAILBOX}, or nothing."""
+    form = urllib.parse.urlencode({"access_token": token}).encode()
+    try:
+        with urllib.request.urlopen(url, form, timeout=20) as answer:
+            told = json.load(answer)
+    except urllib.error.HTTPError:
+        return {}
+    scopes = [scope.removeprefix(SCOPES).replace("https://mail.google.com/", "mail") for scope in told["scope"].split()]
+    return {token: scopes, "user": told["email"]}
 
 
 def media_type(text):

@@ -5,7 +5,8 @@
 #
 # postfix: Postfix, its logins verified by Dovecot (XOAUTH2, OAUTHBEARER, PLAIN); modest: the same without CHUNKING
 # and PIPELINING; dovecot: Dovecot's submission server in front of smtp-sink; exim: Exim with PLAIN and LOGIN.
-# User alice@example.test, password app-password-1. Needs root and Tests/Servers/install.sh.
+# User alice@example.test, password app-password-1. With TOKENINFO=URL in the environment whose token it is and whether
+# it lives is asked there, as of Google. Needs root and Tests/Servers/install.sh.
 set -euo pipefail
 kind=$1 run=$(cd "$2" && pwd) certificate=$3 key=$4
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -50,10 +51,12 @@ dovecot_auth() {
   openssl rand 32 > "$run/hs256.key"
   base64 -w0 "$run/hs256.key" > "$run/keys/default/HS256/default"
   printf '%s:{PLAIN}%s\n' $user $password > "$run/passwd"
-  cat > "$run/oauth2.conf" <<C
-introspection_mode = local
+  local check="introspection_mode = local
 local_validation_key_dict = fs:posix:prefix=$run/keys/
-issuers = $issuer
+issuers = $issuer"
+  [ -z "${TOKENINFO:-}" ] || check="tokeninfo_url = $TOKENINFO?access_token="
+  cat > "$run/oauth2.conf" <<C
+$check
 scope = https://mail.google.com/
 username_attribute = email
 active_attribute =

@@ -3,8 +3,8 @@
 
 Prints its port and ends with its standard input. Every rule of the flows is checked as strictly as the real
 ones do: byte-equal redirect_uri, S256, codes that work once, clients, signatures. `POST /control` with JSON
-changes how it behaves, `GET /log` tells what it was asked. google-auth-oauthlib and google-auth complete
-their flows against it (Tests/PabalAccountsTests/GoogleLibraryTests.swift), so it is no mirror of Pabal alone.
+changes how it behaves ({"void": true} ends every access token at once), `GET /log` tells what it was asked. google-auth-oauthlib and google-auth complete
+their flows against it (Tests/PabalAccountsTests), so it is no mirror of Pabal alone.
 """
 import base64, hashlib, hmac, html, json, secrets, subprocess, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 CLIENT = "fake-client.apps.googleusercontent.com"
 SECRET = "GOCSPX-fake-secret"
+EMAIL = "https://www.googleapis.com/auth/userinfo.email"
 
 
 class State:
@@ -20,14 +21,16 @@ class State:
         self.options = {
             "consent": "redirect",  # or "page", "deny"
             "expires_in": 3599,
-            "refresh_token_expires_in": None,
+            "refresh_token_expires_in": None,  # counted from the login on, as in a project in Testing
             "granted": None,  # scopes, where they aren't those asked for
             "rotate": False,
+            "user": None,  # who is at the browser, where it isn't whom the login names
             "faults": [],  # answers of /token in the place of the true ones, the first first
+            "faults_at": {},  # the same for other paths: {"/revoke": [...]}
             "dead": None,  # the error that every renewal gets
             "clients": {CLIENT: SECRET},  # a client whose secret is null has none
             "jwt_secret": None,  # base64: access tokens are JWTs (HS256) that Dovecot can check
-            "clock": 0,  # seconds added to the Date header and to the time of assertions
+            "clock": 0,  # seconds that this server's clock is ahead of the machine's
             "service_accounts": {},  # e-mail -> path of the key file
             "delegated": {},  # e-mail -> {"subjects": [...], "scopes": [...]}
             "device": "pending",  # then "approved", "declined", "expired", "slow_down" (once)
@@ -45,6 +48,10 @@ class Refused(Exception):
         self.body = {"error": error, **({"error_description": description} if description else {}), **more}
 
 
+def now():
+    return time.time() + state.options["clock"]
+
+
 def octets(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
@@ -57,31 +64,42 @@ def access_token(user, scopes, client):
     lifetime = state.options["expires_in"]
     secret = state.options["jwt_secret"]
     if secret:
-        now = int(time.time())
-        claims = {"iss": "fake", "sub": user, "email": user, "scope": " ".join(scopes), "iat": now,
-                  "exp": now + int(lifetime), "azp": "default", "jti": secrets.token_hex(8)}
+        # Dovecot looks the key up by azp, and knows one issuer.
+        claims = {"iss": "https://issuer.test", "sub": user, "email": user, "scope": " ".join(scopes),
+                  "iat": int(now()), "exp": int(now()) + int(lifetime), "azp": "default",
+                  "jti": secrets.token_hex(8)}
         head = text(json.dumps({"typ": "JWT", "alg": "HS256"}).encode()) + "." + text(json.dumps(claims).encode())
         token = head + "." + text(hmac.new(base64.b64decode(secret), head.encode(), hashlib.sha256).digest())
     else:
         token = "ya29.fake-" + secrets.token_urlsafe(24)
-    state.access_tokens[token] = {"user": user, "scopes": scopes, "client": client, "until": time.time() + int(lifetime)}
+    state.access_tokens[token] = {"user": user, "scopes": scopes, "client": client, "until": now() + int(lifetime)}
     return token
 
 
-def answer(user, scopes, client, refresh_token=None):
+def answer(user, scopes, client, refresh_token=None, ends=None):
     body = {"access_token": access_token(user, scopes, client), "expires_in": state.options["expires_in"],
             "scope": " ".join(scopes), "token_type": "Bearer"}
     if refresh_token:
         body["refresh_token"] = refresh_token
-    if state.options["refresh_token_expires_in"] is not None:
-        body["refresh_token_expires_in"] = state.options["refresh_token_expires_in"]
+    if ends is not None:
+        body["refresh_token_expires_in"] = int(ends - now())
+    if "openid" in scopes:
+        claims = {"iss": "https://accounts.google.com", "aud": client, "sub": "1", "exp": int(now()) + 3600}
+        if {"email", EMAIL} & set(scopes):
+            claims.update(email=user, email_verified=True)
+        body["id_token"] = text(b'{"alg":"none"}') + "." + text(json.dumps(claims).encode()) + ".x"
     return body
 
 
-def new_refresh_token(user, scopes, client):
+def new_refresh_token(user, scopes, client, ends=None):
     token = "1//fake-" + secrets.token_urlsafe(24)
-    state.refresh_tokens[token] = {"user": user, "scopes": scopes, "client": client, "revoked": False}
+    state.refresh_tokens[token] = {"user": user, "scopes": scopes, "client": client, "revoked": False, "ends": ends}
     return token
+
+
+def end_of_login():
+    lifetime = state.options["refresh_token_expires_in"]
+    return None if lifetime is None else now() + lifetime
 
 
 def check_client(form):
@@ -97,7 +115,7 @@ def check_client(form):
 def exchange(form):
     client = check_client(form)
     code = state.codes.pop(form.get("code"), None)
-    if not code or code["client"] != client or code["until"] < time.time():
+    if not code or code["client"] != client or code["until"] < now():
         raise Refused("invalid_grant", "Malformed auth code.")
     if form.get("redirect_uri") != code["redirect_uri"]:
         raise Refused("redirect_uri_mismatch", "Bad Request")
@@ -108,8 +126,9 @@ def exchange(form):
     elif form.get("code_verifier"):
         raise Refused("invalid_grant", "code_verifier without code_challenge.")
     # Without access_type=offline there is no refresh token.
-    token = new_refresh_token(code["user"], code["scopes"], client) if code["offline"] else None
-    return answer(code["user"], code["scopes"], client, token)
+    ends = end_of_login()
+    token = new_refresh_token(code["user"], code["scopes"], client, ends) if code["offline"] else None
+    return answer(code["user"], code["scopes"], client, token, ends)
 
 
 def refresh(form):
@@ -121,13 +140,14 @@ def refresh(form):
         raise Refused("invalid_grant", "Bad Request")
     if known["client"] != client:
         raise Refused("unauthorized_client", "Unauthorized", 401)
-    if known["revoked"]:
+    if known["revoked"] or known["ends"] is not None and known["ends"] <= now():
         raise Refused("invalid_grant", "Token has been expired or revoked.")
     scopes = form["scope"].split() if form.get("scope") else known["scopes"]
     if not set(scopes) <= set(known["scopes"]) | {"offline_access"}:
         raise Refused("invalid_scope", "Bad Request")
-    token = new_refresh_token(known["user"], known["scopes"], client) if state.options["rotate"] else None
-    return answer(known["user"], [s for s in scopes if s != "offline_access"], client, token)
+    rotates = state.options["rotate"]
+    token = new_refresh_token(known["user"], known["scopes"], client, known["ends"]) if rotates else None
+    return answer(known["user"], [s for s in scopes if s != "offline_access"], client, token, known["ends"])
 
 
 def assertion(form, own_url):
@@ -147,9 +167,8 @@ def assertion(form, own_url):
     info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(f"{head}.{claims}".encode()).digest()
     if got != b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info:
         raise Refused("invalid_grant", "Invalid JWT Signature.")
-    now = time.time() + state.options["clock"]
     times = claims_read.get("iat", 0), claims_read.get("exp", 0)
-    if times[0] > now + 60 or times[1] < now or times[1] - times[0] > 3600:
+    if times[0] > now() + 60 or times[1] < now() or times[1] - times[0] > 3600:
         raise Refused("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
                       "reasonable timeframe. Check your iat and exp values in the JWT claim.")
     # Google's library names Google's endpoint whatever the key file says.
@@ -196,7 +215,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def date_time_string(self, timestamp=None):
-        return super().date_time_string((timestamp or time.time()) + state.options["clock"])
+        return super().date_time_string(timestamp or now())
 
     def reply(self, status, body, kind="application/json", **headers):
         data = body if isinstance(body, bytes) else (json.dumps(body) if kind == "application/json" else body).encode()
@@ -238,9 +257,14 @@ class Handler(BaseHTTPRequestHandler):
         form = self.form()
         with state.lock:
             if path == "/control":
+                if form.pop("void", False):
+                    state.access_tokens.clear()
                 state.options.update(form)
                 return self.reply(200, {})
             state.log.append({"path": path, "form": form})
+            faults = state.options["faults"] if path.endswith("/token") else state.options["faults_at"].get(path)
+            if faults:
+                return self.fault(faults.pop(0))
             if path == "/tokeninfo":
                 return self.tokeninfo(form)
             if path.endswith("/consent"):
@@ -251,13 +275,6 @@ class Handler(BaseHTTPRequestHandler):
                 return self.devicecode(form)
             if not path.endswith("/token"):
                 return self.reply(404, {"error": "not_found"})
-            if state.options["faults"]:
-                fault = state.options["faults"].pop(0)
-                if fault.get("drop"):
-                    self.close_connection = True
-                    return
-                kind = fault.get("kind", "application/json")
-                return self.reply(fault["status"], fault.get("body", ""), kind, **fault.get("headers", {}))
             try:
                 grants = {"authorization_code": exchange, "refresh_token": refresh,
                           "urn:ietf:params:oauth:grant-type:device_code": device,
@@ -273,6 +290,19 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(200, body, Cache_Control="no-store")
             except Refused as refusal:
                 self.reply(refusal.status, refusal.body)
+
+    def fault(self, fault):
+        """Answers as told: {"status", "body", "kind", "headers"}, "drop": without a word, "cut": half of it."""
+        if fault.get("drop"):
+            self.close_connection = True
+            return
+        if fault.get("cut"):
+            self.close_connection = True
+            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n'
+                             b'{"access_token": "ya29.half')
+            return
+        kind = fault.get("kind", "application/json")
+        self.reply(fault["status"], fault.get("body", ""), kind, **fault.get("headers", {}))
 
     def authorize(self, query):
         def wrong(error):
@@ -306,12 +336,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def allow(self, query, scopes):
         scopes = state.options["granted"] if state.options["granted"] is not None else scopes
+        # Google gives the short name's long one back.
+        scopes = [EMAIL if scope == "email" else scope for scope in scopes]
         # With a slash, as Google's.
         code = "4/0A" + secrets.token_urlsafe(20)
         state.codes[code] = {
             "client": query["client_id"], "redirect_uri": query["redirect_uri"], "scopes": scopes,
-            "challenge": query.get("code_challenge"), "until": time.time() + 600,
-            "user": query.get("login_hint", "user@example.com"),
+            "challenge": query.get("code_challenge"), "until": now() + 600,
+            "user": state.options["user"] or query.get("login_hint", "user@example.com"),
             "offline": query.get("access_type") == "offline" or "offline_access" in scopes}
         self.back(query["redirect_uri"], {"state": query.get("state", ""), "iss": "https://accounts.google.com",
                                           "code": code, "scope": " ".join(scopes)})
@@ -319,12 +351,13 @@ class Handler(BaseHTTPRequestHandler):
     def back(self, redirect, fields):
         self.reply(302, b"", "text/html", Location=redirect + ("&" if "?" in redirect else "?") + urlencode(fields))
 
+    # The e-mail is there whatever the scopes are: mail servers of the tests ask here whose token it is.
     def tokeninfo(self, fields):
         known = state.access_tokens.get(fields.get("access_token"))
-        if not known or known["until"] < time.time():
+        if not known or known["until"] < now():
             return self.reply(400, {"error": "invalid_token", "error_description": "Invalid Value"})
         self.reply(200, {"azp": known["client"], "aud": known["client"], "scope": " ".join(known["scopes"]),
-                         "exp": str(int(known["until"])), "expires_in": str(int(known["until"] - time.time())),
+                         "exp": str(int(known["until"])), "expires_in": str(int(known["until"] - now())),
                          "access_type": "offline", "email": known["user"]})
 
     def revoke(self, form):
@@ -339,6 +372,7 @@ class Handler(BaseHTTPRequestHandler):
         for known in state.refresh_tokens.values():
             if known["client"] == client:
                 known["revoked"] = True
+        state.access_tokens = {text: known for text, known in state.access_tokens.items() if known["client"] != client}
         self.reply(200, {})
 
     def devicecode(self, form):

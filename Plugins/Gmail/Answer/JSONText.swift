@@ -122,7 +122,10 @@ private struct JSONTextReader {
 
   private mutating func string() -> String? {
     position += 1
-    var text: [UInt8] = []
+    // Most strings end before anything is escaped.
+    let start = position
+    while position < octets.count, isPlain(octets[position]) { position += 1 }
+    var text = octets[start..<position]
     while let octet = peek {
       position += 1
       switch octet {
@@ -135,6 +138,10 @@ private struct JSONTextReader {
       }
     }
     return nil
+  }
+
+  private func isPlain(_ octet: UInt8) -> Bool {
+    octet >= 0x20 && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "\\")
   }
 
   private mutating func escaped() -> Unicode.Scalar? {

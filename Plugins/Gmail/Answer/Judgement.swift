@@ -63,7 +63,8 @@ enum Judgement {
       "the account was not given the scope gmail.send; log it in again and allow sending"),
     Row(
       any, reasons: ["accessNotConfigured", "SERVICE_DISABLED"], .held,
-      "the Gmail API is off in the Google Cloud project; switch it on there, and wait a few minutes"),
+      "the Gmail API is off in the Google Cloud project; switch it on there (Guides/Google.md#4-gmail-api), and wait a few minutes"
+    ),
     Row(
       any, reasons: ["domainPolicy"], .held,
       "the administrator of the Workspace domain blocks this app; ask for it to be allowed"),

@@ -2,7 +2,7 @@ internal import PabalPlugin
 
 /// What the answer to a question for the mailbox's profile says of the account.
 enum Profile {
-  static func ending(of exchange: Exchange, _ service: Service, now: Int) -> Ending {
+  static func ending(of exchange: Exchange, _ service: Service, user: String?, now: Int) -> Ending {
     let name = service.endpoint.name
     guard let status = exchange.status else {
       // Nothing was to be handed over.
@@ -14,7 +14,11 @@ enum Profile {
       guard let address = JSONText(exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
         return Ending(.held(.transport), "\(name) answers without a mailbox; is \"endpoint\" Gmail's?")
       }
-      return Ending(.ready, "reached \(name), sends as \(address)")
+      // An alias is the same mailbox by another name, so it is for a person to judge.
+      let others = user.map { $0.lowercased() != address.lowercased() } ?? false
+      let note =
+        others ? ", though \"user\" of its account is \(user ?? ""): log that one in, or mend \"user\"" : ""
+      return Ending(.ready, "reached \(name), sends as \(address)\(note)")
     }
     let refusal = Refusal(status: status, body: exchange.body)
     // gmail.send alone opens no question at all, and it is all that sending needs.

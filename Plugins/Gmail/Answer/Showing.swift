@@ -13,6 +13,8 @@ extension Ending {
   private static let longest = 1_024
 
   private static func shown(_ text: String, without tokens: [[UInt8]]) -> String {
+    // Nearly every answer may be seen as it is.
+    if isFit(text, without: tokens) { return text }
     var octets = Array(text.utf8)
     for token in tokens { octets = hide(token, in: octets) }
     var line = ""
@@ -24,6 +26,26 @@ extension Ending {
       line.unicodeScalars.append(shown)
     }
     return line
+  }
+
+  /// Whether a text is short, of plain characters, and holds no token.
+  private static func isFit(_ text: String, without tokens: [[UInt8]]) -> Bool {
+    let octets = text.utf8Span.span
+    guard octets.count <= longest else { return false }
+    for index in octets.indices {
+      guard octets[index] >= 0x20, octets[index] < 0x7F else { return false }
+    }
+    return tokens.allSatisfy { !holds($0.span, octets) }
+  }
+
+  private static func holds(_ token: Span<UInt8>, _ octets: Span<UInt8>) -> Bool {
+    guard token.count > 0, octets.count >= token.count else { return false }
+    for start in 0...(octets.count - token.count) where octets[start] == token[0] {
+      var length = 1
+      while length < token.count, octets[start + length] == token[length] { length += 1 }
+      if length == token.count { return true }
+    }
+    return false
   }
 
   // By octets: as characters, a token before a combining mark would not be found.

@@ -36,13 +36,13 @@ final class Courier: Sendable {
     }
   }
 
-  /// Asks for the profile; `nil`: no token was to be had.
-  func check(tokens: Tokens) -> Ending? {
+  /// Asks for the profile, which should be `user`'s; `nil`: no token was to be had.
+  func check(user: String? = nil, tokens: Tokens) -> Ending? {
     authorized(tokens) { token in
       var head: [UInt8] = []
       service.appendProfileHead(token: token, to: &head)
       let exchange = exchange(head, UnsafeRawBufferPointer(start: nil, count: 0))
-      return (Profile.ending(of: exchange, service, now: now()), exchange.status == 401)
+      return (Profile.ending(of: exchange, service, user: user, now: now()), exchange.status == 401)
     }
   }
 

@@ -192,17 +192,13 @@ struct AddressScanner {
   }
 
   /// RFC 5322, 3.2.3, with RFC 6532.
-  private static func isAtomText(_ octet: UInt8) -> Bool {
+  ///
+  /// A bit for each of ASCII's 128: a switch over ranges costs a dozen comparisons an octet.
+  static func isAtomText(_ octet: UInt8) -> Bool {
     switch octet {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...0xFF:
-      true
-    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
-      UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "/"),
-      UInt8(ascii: "="), UInt8(ascii: "?"), UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"),
-      UInt8(ascii: "{"), UInt8(ascii: "|"), UInt8(ascii: "}"), UInt8(ascii: "~"):
-      true
-    default: false
+    case 0..<64: 0xA3FF_ACFA_0000_0000 >> UInt64(octet) & 1 == 1 as UInt64
+    case 64..<128: 0x7FFF_FFFF_C7FF_FFFE >> UInt64(octet - 64) & 1 == 1 as UInt64
+    default: true
     }
   }
 }

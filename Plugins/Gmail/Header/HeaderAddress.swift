@@ -29,6 +29,10 @@ struct HeaderAddress: Hashable {
 
   /// Reads an envelope's address; `nil` when it could not stand in a header.
   init?(_ text: String) {
+    if let plain = Self.plain(text.utf8Span.span) {
+      octets = plain
+      return
+    }
     guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
     var text = text
     let read: HeaderAddress? = text.withUTF8 { octets in
@@ -43,6 +47,28 @@ struct HeaderAddress: Hashable {
     }
     guard let read else { return nil }
     self = read
+  }
+
+  /// The address of plain ASCII atoms and a host name, as nearly all are; `nil`: read it with more care.
+  private static func plain(_ text: Span<UInt8>) -> [UInt8]? {
+    var octets: [UInt8] = []
+    octets.reserveCapacity(text.count)
+    var domain: Int?
+    var previous = UInt8(ascii: ".")
+    for index in text.indices {
+      let octet = text[index]
+      if octet == UInt8(ascii: "@"), domain == nil, previous != UInt8(ascii: ".") {
+        domain = index + 1
+      } else if octet == UInt8(ascii: ".") {
+        guard previous != octet, previous != UInt8(ascii: "@") else { return nil }
+      } else if octet >= 0x80 || !AddressScanner.isAtomText(octet) {
+        return nil
+      }
+      octets.append(lowered(octet))
+      previous = octet
+    }
+    guard let domain, previous != UInt8(ascii: "."), isHostName(octets[domain...]) else { return nil }
+    return octets
   }
 
   private static func lowered(_ octet: UInt8) -> UInt8 {

@@ -98,7 +98,11 @@ struct StoredToken: Sendable, Unshown {
     renewed.expiry = answer.expiry
     if let token = answer.refreshToken { renewed.refreshToken = token }
     if let scopes = answer.scopes, !scopes.isEmpty { renewed.scopes = scopes }
-    if let end = answer.refreshTokenExpiry { renewed.refreshTokenExpiry = end }
+    if let end = answer.refreshTokenExpiry {
+      // The same refresh token gets no longer life by being used; and what a second's rounding makes of its end is no news.
+      let isOlder = answer.refreshToken == nil && refreshTokenExpiry.map { $0 < end + .seconds(60) } ?? false
+      renewed.refreshTokenExpiry = isOlder ? refreshTokenExpiry : end
+    }
     return renewed
   }
 }

@@ -13,13 +13,24 @@ struct TokenFile: Sendable {
       return try StoredToken(SecretDocument.read(path, as: "token file"))
     } catch {
       if error.isMissing { return nil }
-      throw error
+      var problem = error
+      if problem.cure == nil, !problem.passes {
+        problem.cure = "move it away, then log in again: pabal account login"
+      }
+      throw problem
     }
   }
 
   /// Replaces what is stored, under `lock`.
   func write(_ token: StoredToken) throws(WriteProblem) {
     try PrivateFile.write(Array(token.text.utf8), to: path)
+  }
+
+  /// Finds out, before anything is worth losing, whether a token could be written.
+  func tryWriting() throws(WriteProblem) {
+    let trial = path + ".trial"
+    try PrivateFile.write([UInt8](repeating: 0x20, count: 8192), to: trial)
+    try PrivateFile.remove(trial)
   }
 
   /// Waits for this machine's other processes; `nil` when that took too long. Blocks.

@@ -9,6 +9,9 @@ struct BrowserLogin {
   let manner: LoginManner
   let proof: ProofKey
 
+  // No person pastes so often; a file or a device in the terminal's place does.
+  private static let mostNonsense = 50
+
   typealias Store = (TokenAnswer) throws(TokenFailure) -> LoginResult
 
   func run(tell: (LoginNotice) -> Void, store: Store) throws(TokenFailure) -> LoginResult {
@@ -31,16 +34,25 @@ struct BrowserLogin {
       tell(.visit(url, port: listener.port))
     }
 
-    let end = UTCTime.now + manner.patience
+    // Somebody may set the clock meanwhile.
+    let end = ContinuousClock.now + manner.patience
+    var nonsense = 0
     while true {
-      switch listener.next(within: end - .now) {
+      switch listener.next(within: end - ContinuousClock.now) {
       case .timedOut:
         throw TokenFailure(
           .passing,
           "nobody came back from the browser within \(manner.patience.components.seconds / 60) minutes",
-          cure: "start the login again; on another machine than the browser's, use --no-browser")
+          cure: "start the login again; on another machine than the browser's, use --no-browser; "
+            + "if the browser ended on an error page, paste that page's address")
       case .line(let line):
-        guard let query = pasted(line, tell) else { continue }
+        guard let query = pasted(line, tell) else {
+          nonsense += 1
+          guard nonsense == Self.mostNonsense else { continue }
+          tell(.ignored("nothing more is read here; the browser may still come back"))
+          listener.stopReading()
+          continue
+        }
         return try finish(query, redirect, store).get()
       case .request(let request):
         guard let query = answer(request, target, listener, tell) else { continue }
@@ -48,7 +60,7 @@ struct BrowserLogin {
         let page = LoginPage(page(result), languages: request.languages)
         listener.answer(request, status: "200 OK", html: page.html, language: page.language)
         // A browser that asks twice, or for its icon, gets an answer too.
-        while case .request(let again) = listener.next(within: .zero) {
+        while case .request(let again) = listener.next(within: .milliseconds(20)) {
           listener.answer(again, status: "200 OK", html: page.html, language: page.language)
         }
         return try result.get()
@@ -68,6 +80,11 @@ struct BrowserLogin {
       }
       if error.number == EACCES {
         throw TokenFailure(.setUp, "port \(error.port) is for root alone", cure: "choose a --port above 1023")
+      }
+      if error.number == EADDRNOTAVAIL {
+        throw TokenFailure(
+          .setUp, "this machine has no \(target.host) for the browser to come back to",
+          cure: "bring its loopback up (ip link set lo up), or log in elsewhere and copy the token file")
       }
       throw TokenFailure(
         .setUp, "nothing can listen on port \(error.port): \(String(cString: strerror(error.number)))")
@@ -107,6 +124,7 @@ struct BrowserLogin {
       return nil
     }
     let query = Form(query: line[line.index(after: mark)...].prefix { $0 != "#" })
+    if let error = query["authError"].flatMap(Self.error(onGooglesPage:)) { return Form([("error", error)]) }
     guard query["code"] != nil || query["error"] != nil else {
       tell(.ignored("that address has no code in it; paste the one of the page that failed at the very end"))
       return nil
@@ -116,6 +134,18 @@ struct BrowserLogin {
       return nil
     }
     return query
+  }
+
+  /// The error in the address of Google's own error page, from which no browser comes back.
+  ///
+  /// Undocumented: Base64 of a protocol buffer whose first field is the error's name.
+  private static func error(onGooglesPage text: String) -> String? {
+    guard let octets = octets(ofBase64URL: text[...]), octets.count > 2, octets[0] == 0x0A else { return nil }
+    let name = octets.dropFirst(2).prefix(Int(octets[1]))
+    guard name.count == Int(octets[1]), !name.isEmpty,
+      name.allSatisfy({ $0 == UInt8(ascii: "_") || UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 })
+    else { return nil }
+    return String(decoding: name, as: UTF8.self)
   }
 
   private func finish(_ query: Form, _ redirect: String, _ store: Store) -> Result<LoginResult, TokenFailure>

@@ -12,17 +12,20 @@ public struct LoginManner: Sendable {
   public var flow: String?
   /// How long the browser may take.
   public var patience: Duration
+  /// Whether the server is asked, too, which mailbox logged in, and another than `user` is refused.
+  public var confirmsUser: Bool
 
   /// How a person wants to log in.
   public init(
     opensBrowser: Bool = true, port: UInt16? = nil, input: Int32? = nil, flow: String? = nil,
-    patience: Duration = .seconds(900)
+    patience: Duration = .seconds(900), confirmsUser: Bool = false
   ) {
     self.opensBrowser = opensBrowser
     self.port = port
     self.input = input
     self.flow = flow
     self.patience = patience
+    self.confirmsUser = confirmsUser
   }
 }
 
@@ -48,18 +51,23 @@ public struct LoginResult: Sendable {
   public var refreshTokenExpiry: UTCTime?
   /// The token file.
   public var file: String
+  /// Whether the server said that it was `user` who logged in.
+  public var isUserConfirmed: Bool
 }
 
 extension OAuthAccount {
   /// Whether a person logs this account in.
   public var hasLogin: Bool { login != nil }
 
+  /// Whether the server can say at a login which mailbox it was.
+  public var canConfirmUser: Bool { login != nil && issuer == .google }
+
   /// Logs in, with a person's help, and stores the tokens; blocks. What was stored before stays until it succeeds.
   public func logIn(
     _ manner: LoginManner, tell: (LoginNotice) -> Void
   ) throws(Diagnostic) -> LoginResult {
     do throws(TokenFailure) {
-      guard let login else {
+      guard var login else {
         throw TokenFailure(
           .setUp, "the provider \(provider) needs no login",
           cure: "see whether it works: pabal check")
@@ -74,9 +82,12 @@ extension OAuthAccount {
         flow = known
       }
       let client = try login.client()
+      if manner.confirmsUser {
+        login.scopes += GoogleScopes.identity.filter { !login.scopes.contains($0) }
+      }
       for scope in login.scopes { tell(.scope(scope, meaning: GoogleScopes.meaning(scope))) }
       let store: (TokenAnswer) throws(TokenFailure) -> LoginResult = { (answer) throws(TokenFailure) in
-        try self.store(answer, client)
+        try self.store(answer, client, confirmsUser: manner.confirmsUser)
       }
       switch flow {
       case .browser:
@@ -98,7 +109,8 @@ extension OAuthAccount {
       stored = try file.read()
     } catch {
       throw TokenFailure(
-        .setUp, error.what, cure: error.cure.map { "\($0), or move the file away" } ?? "move the file away")
+        .setUp, error.what,
+        cure: error.cure.map { $0.hasPrefix("move it away") ? $0 : "\($0), or move the file away" })
     }
     guard stored?.isGcloud != true else {
       throw TokenFailure(
@@ -107,13 +119,17 @@ extension OAuthAccount {
     }
     do throws(WriteProblem) {
       _ = try file.lock()
+      try file.tryWriting()
     } catch {
       throw TokenFailure(
         .setUp, error.what, cure: "run as the user whose tokens they will be, or change \"token\"")
     }
   }
 
-  private func store(_ answer: TokenAnswer, _ client: OAuthClient) throws(TokenFailure) -> LoginResult {
+  private func store(
+    _ answer: TokenAnswer, _ client: OAuthClient, confirmsUser: Bool
+  ) throws(TokenFailure) -> LoginResult {
+    try refuseOthers(answer.user, confirmsUser: confirmsUser)
     // RFC 6749 section 5.1: left out, they are those asked for.
     let granted = answer.scopes ?? neededScopes
     let missing = missingScopes(in: granted)
@@ -144,6 +160,23 @@ extension OAuthAccount {
     }
     file.record(nil)
     forget()
-    return LoginResult(scopes: granted, refreshTokenExpiry: token.refreshTokenExpiry, file: file.path)
+    return LoginResult(
+      scopes: granted, refreshTokenExpiry: token.refreshTokenExpiry, file: file.path,
+      isUserConfirmed: answer.user != nil && issuer == .google)
+  }
+
+  /// Refuses the login of another mailbox than `user`, where the server says whose it is.
+  ///
+  /// Only Google's: a shared mailbox of Microsoft's has a name of its own, and others may use names of any kind.
+  private func refuseOthers(_ who: String?, confirmsUser: Bool) throws(TokenFailure) {
+    guard let who else {
+      guard confirmsUser else { return }
+      throw TokenFailure(
+        .setUp, "the server doesn't say which mailbox logged in", cure: "log in without --confirm-user")
+    }
+    guard issuer == .google, !isSameMailbox(who, user) else { return }
+    throw TokenFailure(
+      .setUp, "the browser logged in \(who), and \"user\" is \(user)",
+      cure: "log in again and choose \(user) on Google's page, or let \"user\" be \(who)", step: .login)
   }
 }

@@ -9,7 +9,7 @@ struct LoginPlan: Sendable {
   }
 
   let flow: Flow
-  let scopes: [String]
+  var scopes: [String]
   /// The client as the configuration has it now.
   let client: @Sendable () throws(TokenFailure) -> OAuthClient
   /// The host of the address the browser comes back to: `127.0.0.1`, or what the server has registered.

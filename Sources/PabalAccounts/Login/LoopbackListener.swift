@@ -25,6 +25,8 @@ final class LoopbackListener {
 
   private static let connectionLimit = 32
   private static let headLimit = 16_384
+  // Google's longest address is below 2,000; what never ends is no address.
+  private static let lineLimit = 65_536
 
   /// Listens on `port` of 127.0.0.1, or on any free one; on `::1` too where browsers may try it first.
   init(port: UInt16?, alsoIPv6: Bool, input: CInt?) throws(Problem) {
@@ -58,13 +60,16 @@ final class LoopbackListener {
     for socket in listeners + connections.map(\.socket) { close(socket) }
   }
 
+  /// Reads nothing more that is typed.
+  func stopReading() { (input, typed) = (nil, []) }
+
   /// The next thing that happens within `limit`; blocks.
   func next(within limit: Duration) -> Event {
     // Several lines may have come at once.
     if let line = typedLine() { return .line(line) }
-    let end = UTCTime.now + limit
+    let end = ContinuousClock.now + limit
     while true {
-      let left = (end - .now).components
+      let left = (end - ContinuousClock.now).components
       let milliseconds = max(0, left.seconds * 1000 + left.attoseconds / 1_000_000_000_000_000)
       let watched = listeners + connections.map(\.socket) + (input.map { [$0] } ?? [])
       var entries = watched.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
@@ -80,6 +85,8 @@ final class LoopbackListener {
           return .request(request)
         }
       }
+      // What comes without end, and is nothing, takes no more time than there is.
+      if milliseconds == 0 { return .timedOut }
     }
   }
 
@@ -146,6 +153,7 @@ final class LoopbackListener {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = Glibc.read(descriptor, &buffer, buffer.count)
     if count > 0 { typed += buffer[..<count] }
+    if typed.count > Self.lineLimit { typed = [] }
     if count == 0 || count < 0 && errno != EINTR {
       input = nil
       if !typed.isEmpty { typed.append(UInt8(ascii: "\n")) }
@@ -161,7 +169,9 @@ final class LoopbackListener {
   }
 
   private static func listen(_ family: CInt, _ port: UInt16) throws(Problem) -> CInt {
-    let socket = Glibc.socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+    // Whoever knocked may have gone again, and accept would wait for the next.
+    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+    let socket = Glibc.socket(family, kind, 0)
     guard socket >= 0 else { throw Problem(port: port, number: errno) }
     var yes: CInt = 1
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))

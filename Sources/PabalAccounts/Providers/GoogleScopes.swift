@@ -5,6 +5,17 @@ enum GoogleScopes {
   /// All of the mailbox: what smtp.gmail.com asks for, and enough for REST.
   static let mail = "https://mail.google.com/"
 
+  /// What makes Google say whose mailbox it is (OpenID Connect).
+  ///
+  /// Not asked for by itself: beside it Google's consent page gets a box that has to be ticked, which a page with one
+  /// scope alone hasn't (developers.google.com/identity/protocols/oauth2/resources/granular-permissions).
+  static let identity = ["openid", "email"]
+  // Asked for by the short name, granted by the long one.
+  private static let longNames = [
+    "email": "https://www.googleapis.com/auth/userinfo.email",
+    "profile": "https://www.googleapis.com/auth/userinfo.profile",
+  ]
+
   /// What the transports by `plugins` need; without any, what serves every transport.
   static func needed(by plugins: [String]) -> [String] {
     let names = plugins.map { plugin in
@@ -18,7 +29,8 @@ enum GoogleScopes {
   /// Those of `needed` that nothing in `granted` serves.
   static func missing(_ needed: [String], in granted: [String]) -> [String] {
     needed.filter { scope in
-      !granted.contains(scope) && !(scope.contains("/auth/gmail.") && granted.contains(mail))
+      !granted.contains(scope) && !granted.contains(longNames[scope] ?? scope)
+        && !(scope.contains("/auth/gmail.") && granted.contains(mail))
     }
   }
 
@@ -27,6 +39,8 @@ enum GoogleScopes {
     switch scope {
     case send: "send mail by Gmail's REST API, read nothing"
     case mail: "send mail by SMTP and REST; Google has no smaller one for SMTP, so it includes reading"
+    case "openid": "tell which mailbox logs in"
+    case "email", "https://www.googleapis.com/auth/userinfo.email": "see its address"
     default: nil
     }
   }

@@ -6,7 +6,7 @@ extension Refusals {
     case "invalid_grant" where question == .exchange:
       return TokenFailure(
         .setUp,
-        "Google refused the login's code (\(words)): it was used before, is too old, or the clock is wrong",
+        "Google refused the login's code (\(words)): it was used before, is too old, or is another login's",
         cure: "start the login again", step: .login)
     case "invalid_grant" where refusal.subtype == "invalid_rapt" || refusal.subtype == "rapt_required":
       return TokenFailure(
@@ -65,8 +65,19 @@ extension Refusals {
         .setUp,
         "Google doesn't send this client's users back to this machine (\(words)): it is no desktop client",
         cure: "make a desktop client and download its credentials.json", step: .client)
+    case "disallowed_useragent":
+      return TokenFailure(
+        .setUp, "Google logs nobody in in this browser (\(words)): it is one inside another app",
+        cure: "open the address in an ordinary browser", step: .login)
+    case "invalid_request":
+      return TokenFailure(
+        .setUp,
+        "Google finds the login's address wrong (\(words)): it was cut off, or the client is no desktop client",
+        cure: "copy the whole address, or make a desktop client", step: .client)
     default:
-      return TokenFailure(.setUp, "Google refuses (\(words))", step: .client)
+      return TokenFailure(
+        .setUp, "Google refuses (\(words))", cure: "see the client's page in the Google Cloud console",
+        step: .client)
     }
   }
 

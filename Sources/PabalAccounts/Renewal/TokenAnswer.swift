@@ -8,6 +8,8 @@ struct TokenAnswer: Sendable {
   /// The scopes granted, where the server says them.
   var scopes: [String]?
   var refreshTokenExpiry: UTCTime?
+  /// The mailbox that logged in, where the server says it.
+  var user: String?
 
   /// Reads an answer of status 200; `now` is when it was asked for.
   init(_ root: JSONNode, at now: UTCTime) throws(TokenFailure) {
@@ -24,6 +26,7 @@ struct TokenAnswer: Sendable {
     expiry = now + .seconds(max(0, min(seconds, 31_536_000)))
     refreshToken = root["refresh_token"]?.text
     scopes = root["scope"]?.words
+    user = root["id_token"]?.text.flatMap { IdentityToken($0)?.email }
     refreshTokenExpiry = root["refresh_token_expires_in"]?.wholeNumber.flatMap { seconds in
       // Microsoft's and others' 0 or -1 mean that there is no end.
       seconds > 0 ? now + .seconds(min(seconds, 3_153_600_000)) : nil

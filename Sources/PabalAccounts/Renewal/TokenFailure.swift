@@ -45,8 +45,11 @@ struct TokenFailure: Error, Sendable, Hashable {
   /// For a person: what, and what to do.
   var sentence: String { cure.map { "\(what); \($0)" } ?? what }
 
-  /// For a command that ends with it.
-  var diagnostic: Diagnostic { Diagnostic(what, cure: cure) }
+  /// For a command that ends with it; names the step of the guide, too.
+  var diagnostic: Diagnostic {
+    let place = step.map { "see \($0.place)" }
+    return Diagnostic(what, cure: [cure, place].compactMap(\.self).joined(separator: "; ").nonEmpty)
+  }
 
   /// For a transport, of the account called `account`.
   func problem(account: String) -> AccessTokenProblem {
@@ -66,6 +69,10 @@ struct Refusal: Error, Sendable, Hashable {
 
   /// The server's words, for brackets.
   var words: String { description.map { "\(error): \($0)" } ?? error }
+}
+
+extension String {
+  fileprivate var nonEmpty: String? { isEmpty ? nil : self }
 }
 
 extension Diagnostic {

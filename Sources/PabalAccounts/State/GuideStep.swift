@@ -12,4 +12,7 @@ public enum GuideStep: String, Sendable, Hashable, CaseIterable {
   case registration = "Microsoft365.md#1-registration"
   case permission = "Microsoft365.md#2-permission"
   case microsoftLogin = "Microsoft365.md#4-login"
+
+  /// Where it is, from the root of the repository.
+  public var place: String { "Sources/PabalCore/PabalCore.docc/Guides/\(rawValue)" }
 }

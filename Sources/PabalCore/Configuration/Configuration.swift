@@ -29,6 +29,8 @@ public struct Configuration: Sendable {
   public let keys: KeysConfiguration
   /// `verification`.
   public let verification: VerificationConfiguration
+  /// `serve`: what `pabal serve` does beside sending.
+  public let serve: ServeConfiguration
   let secrets: SecretAccess
 
   /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
@@ -75,6 +77,7 @@ public struct Configuration: Sendable {
     let storage = root.optional("storage").map(StorageConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
     let keys = root.optional("keys").map(KeysConfiguration.read)
+    let serve = root.optional("serve").map(ServeConfiguration.read)
     let verification = root.optional("verification").map(VerificationConfiguration.read)
 
     guard let transports, let route, let accounts, let from else { return nil }
@@ -91,6 +94,7 @@ public struct Configuration: Sendable {
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
     self.keys =
       (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
+    self.serve = (serve ?? nil) ?? ServeConfiguration()
     self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }
 

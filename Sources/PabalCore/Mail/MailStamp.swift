@@ -14,13 +14,13 @@ public struct MailStamp: Sendable, Hashable {
   /// A stamp of a time, in milliseconds since 1970 and with the zone's minutes east of UTC (-1439 to 1439),
   /// and of 40 random octets, which must be unpredictable where others see the mail.
   public init(milliseconds: Int64, zone minutes: Int, random: some Sequence<UInt8>) {
-    var octets = [UInt8]()
-    octets.reserveCapacity(46)
-    for shift in stride(from: 40, through: 0, by: -8) {
-      octets.append(UInt8(truncatingIfNeeded: milliseconds >> Int64(shift)))
+    var octets: InlineArray<46, UInt8> = .init(repeating: 0)
+    for i in 0..<6 { octets[i] = UInt8(truncatingIfNeeded: milliseconds >> Int64(40 - 8 * i)) }
+    var place = 6
+    for octet in random.prefix(40) {
+      octets[place] = octet
+      place += 1
     }
-    octets.append(contentsOf: random.prefix(40))
-    while octets.count < 46 { octets.append(0) }
     let source = octets.span
     // 48 bits of time are ten characters, 80 random ones sixteen: a ULID.
     id = String(unsafeUninitializedCapacity: 26) { text in
@@ -57,6 +57,21 @@ public struct MailStamp: Sendable, Hashable {
     return MailStamp(
       milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000,
       zone: parts.tm_gmtoff / 60, random: random)
+  }
+
+  /// `prefix` and the lowest 50 bits of `number` as ten characters.
+  static func id(_ prefix: String, _ number: UInt64) -> String {
+    let (digits, source) = (digits, prefix.utf8Span.span)
+    return String(unsafeUninitializedCapacity: source.count + 10) { text in
+      for i in source.indices { text[i] = source[i] }
+      for place in 0..<10 { text[source.count + 9 - place] = digits[Int(number >> UInt64(5 * place)) & 31] }
+      return source.count + 10
+    }
+  }
+
+  /// What a character of an id stands for, 0 to 31.
+  static func value(ofDigit character: UInt8) -> UInt64 {
+    UInt64((0..<32).first { digits[$0] == character } ?? 0)
   }
 
   // A static string lies in the program itself: nothing to initialise, and no bounds to check for an index
@@ -103,39 +118,35 @@ public struct MailStamp: Sendable, Hashable {
     let year = yearOfEra + era * 400 + (month < 2 ? 1 : 0)
     let weekday = (days + 4) - (days + 4).floorDivided(by: 7) * 7
 
-    var text = [UInt8]()
-    text.reserveCapacity(32)
-    func append(_ number: Int, digits: Int) {
-      var power = 1
-      for _ in 1..<digits { power *= 10 }
-      while power > 0 {
-        text.append(UInt8(0x30 + number / power % 10))
-        power /= 10
+    return String(unsafeUninitializedCapacity: pattern.utf8CodeUnitCount) { text in
+      for i in 0..<pattern.utf8CodeUnitCount { text[i] = pattern.utf8Start[i] }
+      func put(_ number: Int, digits: Int, at place: Int) {
+        var rest = number
+        for i in stride(from: place + digits - 1, through: place, by: -1) {
+          text[i] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+          rest /= 10
+        }
       }
+      for i in 0..<3 {
+        text[i] = weekdays.utf8Start[3 * weekday + i]
+        text[8 + i] = months.utf8Start[3 * month + i]
+      }
+      put(day, digits: 2, at: 5)
+      put(year, digits: 4, at: 12)
+      put(time / 3_600, digits: 2, at: 17)
+      put(time / 60 % 60, digits: 2, at: 20)
+      put(time % 60, digits: 2, at: 23)
+      text[26] = UInt8(ascii: minutes < 0 ? "-" : "+")
+      put(abs(minutes) / 60, digits: 2, at: 27)
+      put(abs(minutes) % 60, digits: 2, at: 29)
+      return pattern.utf8CodeUnitCount
     }
-    text.append(text: weekdays[weekday])
-    text.append(ascii: ", ")
-    append(day, digits: 2)
-    text.append(text: months[month])
-    append(year, digits: 4)
-    text.append(UInt8(ascii: " "))
-    append(time / 3_600, digits: 2)
-    text.append(UInt8(ascii: ":"))
-    append(time / 60 % 60, digits: 2)
-    text.append(UInt8(ascii: ":"))
-    append(time % 60, digits: 2)
-    text.append(UInt8(ascii: " "))
-    text.append(UInt8(ascii: minutes < 0 ? "-" : "+"))
-    append(abs(minutes) / 60, digits: 2)
-    append(abs(minutes) % 60, digits: 2)
-    return String(decoding: text, as: UTF8.self)
   }
 
-  private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-  private static let months = [
-    " Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ", " Jul ", " Aug ", " Sep ", " Oct ", " Nov ",
-    " Dec ",
-  ]
+  // Static strings again: every mail has a date.
+  private static var pattern: StaticString { "www, dd mmm yyyy hh:mm:ss +zzzz" }
+  private static var weekdays: StaticString { "SunMonTueWedThuFriSat" }
+  private static var months: StaticString { "JanFebMarAprMayJunJulAugSepOctNovDec" }
 }
 
 extension BinaryInteger {

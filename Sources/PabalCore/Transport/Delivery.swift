@@ -49,20 +49,25 @@ public struct Delivery: Sendable {
   /// The next attempt to make: the transport's place in the route, and the mail for the recipients that
   /// have no final outcome; `nil` when nothing more is to be tried.
   public func next() -> (transport: Int, mail: Mail)? {
-    guard position < route.count, let rest = mail.addressed(to: open.map { mail.envelope.recipients[$0] })
-    else { return nil }
-    return (position, rest)
+    guard position < route.count else { return nil }
+    // The first attempt is for all of them.
+    guard position > 0 else { return (position, mail) }
+    return mail.addressed(to: open.map { mail.envelope.recipients[$0] }).map { (position, $0) }
   }
 
   /// Takes down how the attempt that `next` asked for has ended.
   public mutating func record(_ receipt: Receipt, took: Duration) {
-    let open = open
-    for (index, entry) in zip(open, receipt.recipients) {
+    func take(_ index: Int, _ entry: Receipt.Recipient) {
       if entry.outcome == .unknown { state[index].maySent = true }
       // A transport that can't carry the mail says nothing about what an earlier one answered.
-      if entry.outcome == .unsuited, state[index].outcome != nil { continue }
+      if entry.outcome == .unsuited, state[index].outcome != nil { return }
       state[index].outcome = entry.outcome
       state[index].reply = entry.reply
+    }
+    if position == 0 {
+      for (index, entry) in zip(state.indices, receipt.recipients) { take(index, entry) }
+    } else {
+      for (index, entry) in zip(open, receipt.recipients) { take(index, entry) }
     }
     let name = route[position]
     attempts.append(Attempt(transport: name, outcome: receipt.outcome, reply: receipt.reply, took: took))

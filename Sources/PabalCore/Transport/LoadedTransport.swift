@@ -19,7 +19,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   private let settings: OpenedSettings
   private let accounts: [String: any AccessTokenSource]
   private let turns: DispatchSemaphore
-  private let closed = Mutex(false)
+  private let closed = Atomic(false)
   private let threads: WorkerThreads
 
   /// Fetches the secrets among `settings` and opens the transport.
@@ -106,7 +106,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
 
   /// Waits for the attempts under way and gives everything back; later attempts are `deferred`.
   public func close() {
-    guard !closed.withLock({ exchange(&$0, with: true) }) else { return }
+    guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     threads.stop()
     for _ in 0..<parallel { turns.wait() }
     plugin.table.close(handle)
@@ -122,7 +122,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     defer { turns.signal() }
     var verdict = pabal_verdict()
     verdict.size = UInt32(MemoryLayout<pabal_verdict>.size)
-    guard !closed.withLock({ $0 }) else {
+    guard !closed.load(ordering: .acquiring) else {
       record.reply = "the transport “\(name)” has been closed"
       verdict.outcome = Int32(PABAL_DEFERRED)
       return verdict
@@ -137,36 +137,37 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
 /// Calls `body` with the mail as `pabal_transport.h` has it; nothing of it outlives the call.
 private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) -> Void) {
   let recipients = mail.envelope.recipients
-  var texts: [UInt8] = []
-  texts.reserveCapacity(192 + 64 * recipients.count)
-  var offsets: [Int] = []
-  offsets.reserveCapacity(3 + recipients.count)
-  func lend(_ text: String) {
-    offsets.append(texts.count)
-    texts.append(contentsOf: text.utf8)
-    texts.append(0)
-  }
-  lend(mail.id)
-  lend(mail.messageID)
-  lend(mail.envelope.sender?.description ?? "")
-  for recipient in recipients { lend(recipient.description) }
-  texts.withUnsafeBytes { texts in
-    guard let base = texts.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
-    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: offsets.count - 2) { recipients in
-      for (index, offset) in offsets.dropFirst(3).enumerated() {
-        recipients.initializeElement(at: index, to: base + offset)
+  let sender = mail.envelope.sender?.description ?? ""
+  // Each text ends with a zero.
+  var room = mail.id.utf8.count + mail.messageID.utf8.count + sender.utf8.count + 3
+  for recipient in recipients { room += recipient.description.utf8.count + 1 }
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: room) { texts in
+    var next = texts.startIndex
+    func lend(_ text: String) -> UnsafePointer<CChar>? {
+      let start = next
+      text.utf8Span.span.withUnsafeBytes { octets in
+        UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: texts[start...]))
+          .copyMemory(from: octets)
+        next += octets.count
       }
-      recipients.initializeElement(at: offsets.count - 3, to: nil)
+      texts[next] = 0
+      next += 1
+      return texts.baseAddress.map { UnsafePointer($0 + start) }
+    }
+    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: recipients.count + 1) { lent in
+      for (index, recipient) in recipients.enumerated() {
+        lent.initializeElement(at: index, to: lend(recipient.description))
+      }
+      lent.initializeElement(at: recipients.count, to: nil)
       mail.octets.withUnsafeBufferPointer { octets in
         var needs: UInt32 = 0
         if mail.needsSMTPUTF8 { needs |= UInt32(PABAL_NEEDS_SMTPUTF8) }
         if mail.needs8BitMIME { needs |= UInt32(PABAL_NEEDS_8BITMIME) }
-        var lent = pabal_mail(
-          size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: base + offsets[0],
-          message_id: base + offsets[1], sender: base + offsets[2],
-          recipients: UnsafePointer(recipients.baseAddress), recipient_count: offsets.count - 3,
-          octets: octets.baseAddress, octet_count: octets.count)
-        body(&lent)
+        var lentMail = pabal_mail(
+          size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: lend(mail.id),
+          message_id: lend(mail.messageID), sender: lend(sender), recipients: UnsafePointer(lent.baseAddress),
+          recipient_count: recipients.count, octets: octets.baseAddress, octet_count: octets.count)
+        body(&lentMail)
       }
     }
   }

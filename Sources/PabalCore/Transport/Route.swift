@@ -16,17 +16,15 @@ public final class Route: Sendable {
 
   /// The names of the route's transports, in order.
   public let names: [String]
-  private let stops: [Stop]
-  private let opened: Mutex<[LoadedTransport?]>
+  private let places: [Place]
   private let now: @Sendable () -> ContinuousClock.Instant
 
   /// A route of `stops`, tried in order; `now` times the attempts.
   public init(
     _ stops: [Stop], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
   ) {
-    self.stops = stops
     self.names = stops.map(\.name)
-    self.opened = Mutex(Array(repeating: nil, count: stops.count))
+    self.places = stops.map { Place($0) }
     self.now = now
   }
 
@@ -51,20 +49,30 @@ public final class Route: Sendable {
   /// Opens the transport at `index` of the route, once.
   @discardableResult
   public func transport(_ index: Int) throws(Diagnostic) -> LoadedTransport {
-    try opened.withLock { opened throws(Diagnostic) in
-      if let transport = opened[index] { return transport }
-      let transport = try stops[index].open()
-      opened[index] = transport
-      return transport
-    }
+    try places[index].transport()
   }
 
-  /// Closes every transport that was opened.
+  /// Closes every transport that was opened; a mail after that is `deferred`.
   public func close() {
-    let transports = opened.withLock { opened in
-      defer { opened = Array(repeating: nil, count: opened.count) }
-      return opened.compactMap { $0 }
+    for place in places { place.close() }
+  }
+
+  /// A stop and, once it has been needed, its transport; every mail looks here, so none waits for a lock.
+  private final class Place: Sendable {
+    private let stop: Stop
+    private let opened = AtomicLazyReference<LoadedTransport>()
+    private let opening = Mutex(())
+
+    init(_ stop: Stop) { self.stop = stop }
+
+    func transport() throws(Diagnostic) -> LoadedTransport {
+      if let transport = opened.load() { return transport }
+      return try opening.withLock { _ throws(Diagnostic) in
+        if let transport = opened.load() { return transport }
+        return opened.storeIfNil(try stop.open())
+      }
     }
-    for transport in transports { transport.close() }
+
+    func close() { opened.load()?.close() }
   }
 }

@@ -3,24 +3,25 @@ internal import Glibc
 /// Threads for calls that block, so that they take none of Swift's own.
 ///
 /// They start as they are needed, up to a number, and end with `stop`.
-final class WorkerThreads: Sendable {
+package final class WorkerThreads: Sendable {
   private let queue: WorkQueue
   private let count: Int
 
-  init(count: Int) {
+  /// At most so many of them.
+  package init(count: Int) {
     self.queue = WorkQueue()
     self.count = count
   }
 
   /// Runs `work` on one of the threads.
-  func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
+  package func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
     await withCheckedContinuation { continuation in
       queue.add(threads: count) { continuation.resume(returning: work()) }
     }
   }
 
   /// Lets the threads end once the queue is empty.
-  func stop() { queue.stop() }
+  package func stop() { queue.stop() }
 
   deinit { stop() }
 }

@@ -16,9 +16,5 @@ struct Recipient: Sendable, Hashable {
   }
 
   /// As logs and pages show it: `k***@example.com`.
-  var masked: String {
-    let local = address.localPart
-    let shown = local.count > 1 ? String(local.prefix(1)) : ""
-    return "\(shown)***@\(address.domain)"
-  }
+  var masked: String { address.masked }
 }

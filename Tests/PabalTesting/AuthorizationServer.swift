@@ -1,16 +1,19 @@
 import Foundation
-import PabalTesting
 
 /// Tests/Servers/oauth.py, running until it is let go.
-final class AuthorizationServer: Sendable {
-  let port: Int
+public final class AuthorizationServer: Sendable {
+  /// Its port on 127.0.0.1.
+  public let port: Int
   private let process: Process
   private let input: Pipe
 
-  static let clientID = "fake-client.apps.googleusercontent.com"
-  static let clientSecret = "GOCSPX-fake-secret"
+  /// The client it knows from the start.
+  public static let clientID = "fake-client.apps.googleusercontent.com"
+  /// That client's secret.
+  public static let clientSecret = "GOCSPX-fake-secret"
 
-  init(_ options: [String: Any] = [:]) throws {
+  /// Starts one, with these options of its own.
+  public init(_ options: [String: Any] = [:]) throws {
     process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["python3", "\(BuiltProducts.root)/Tests/Servers/oauth.py"]
@@ -29,7 +32,8 @@ final class AuthorizationServer: Sendable {
 
   deinit { stop() }
 
-  func stop() {
+  /// Ends it; its port refuses from now on.
+  public func stop() {
     // Not by its input alone: a server that was started at the same time may hold that open too. And a child
     // of a dispatch thread has all other signals blocked.
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
@@ -37,13 +41,16 @@ final class AuthorizationServer: Sendable {
     try? input.fileHandleForWriting.close()
   }
 
-  func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
+  /// The URL of one of its paths.
+  public func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
 
-  func control(_ options: [String: Any]) throws {
+  /// Changes how it behaves.
+  public func control(_ options: [String: Any]) throws {
     try control(json: String(decoding: JSONSerialization.data(withJSONObject: options), as: UTF8.self))
   }
 
-  func control(json: String) throws {
+  /// Changes how it behaves.
+  public func control(json: String) throws {
     let result = try ChildProcess.run(
       "curl", ["-sf", "-H", "Content-Type: application/json", "--data-binary", "@-", url("/control")],
       input: Array(json.utf8))
@@ -51,7 +58,7 @@ final class AuthorizationServer: Sendable {
   }
 
   /// What was asked of `path`, the forms or queries in order.
-  func asked(_ path: String) throws -> [[String: String]] {
+  public func asked(_ path: String) throws -> [[String: String]] {
     let result = try ChildProcess.run("curl", ["-sf", url("/log")])
     let log = try JSONSerialization.jsonObject(with: Data(result.octets)) as? [[String: Any]] ?? []
     return log.filter { $0["path"] as? String == path }.compactMap {
@@ -60,7 +67,7 @@ final class AuthorizationServer: Sendable {
   }
 
   /// A `credentials.json` of this server's client.
-  func clientFile(
+  public func clientFile(
     _ kind: String = "installed", secret: String = clientSecret, redirects: [String] = ["http://localhost"]
   )
     -> String
@@ -73,7 +80,8 @@ final class AuthorizationServer: Sendable {
   }
 
   /// Logs a user in by Google's own library and answers the token file that it writes.
-  func googleToken(scopes: [String] = ["https://mail.google.com/"], in folder: TemporaryDirectory) throws
+  public func googleToken(scopes: [String] = ["https://mail.google.com/"], in folder: TemporaryDirectory)
+    throws
     -> String
   {
     let client = try folder.write(clientFile(), to: "google-client.json")
@@ -98,19 +106,22 @@ final class AuthorizationServer: Sendable {
 }
 
 /// Google's own libraries.
-enum Peer {
+public enum Peer {
   private static let interpreter: Result<String, any Error> = Result {
     let result = try ChildProcess.run("\(BuiltProducts.root)/Tests/python-environment")
     guard result.status == 0 else { throw Failure(text: result.errors) }
     return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
-  struct Failure: Error, CustomStringConvertible {
+  /// Why a script failed.
+  public struct Failure: Error, CustomStringConvertible {
     let text: String
-    var description: String { text }
+    /// What it said.
+    public var description: String { text }
   }
 
-  static func python(_ arguments: [String]) throws -> String {
+  /// What a Python script beside them prints.
+  public static func python(_ arguments: [String]) throws -> String {
     let result = try ChildProcess.run(interpreter.get(), arguments)
     guard result.status == 0 else { throw Failure(text: result.errors) }
     return result.output

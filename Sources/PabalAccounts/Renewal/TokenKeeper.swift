@@ -1,0 +1,67 @@
+public import PabalCore
+
+/// Keeps the tokens of accounts fresh while a service runs, so that no mail waits for one.
+///
+/// ```swift
+/// let keeper = TokenKeeper(sources) { line in log(line) }
+/// let keeping = Task { await keeper.run() }   // cancel it to stop
+/// ```
+public struct TokenKeeper: Sendable {
+  private let accounts: [OAuthAccount]
+  private let log: @Sendable (String) -> Void
+
+  /// For those of `sources` that renew themselves; `log` gets a line, never with a token in it, whenever an
+  /// account's state changes.
+  public init(_ sources: [any AccessTokenSource], log: @escaping @Sendable (String) -> Void) {
+    accounts = sources.compactMap { $0 as? OAuthAccount }
+    self.log = log
+  }
+
+  /// Runs until its task is cancelled; a renewal under way then ends first. Blocks no thread of the caller's.
+  public func run() async {
+    guard !accounts.isEmpty else { return }
+    // A renewal blocks, at worst for minutes, and one slow server must not keep the others' tokens waiting.
+    let threads = WorkerThreads(count: accounts.count)
+    defer { threads.stop() }
+    await withTaskGroup(of: Void.self) { group in
+      for account in accounts { group.addTask { await keep(account, threads) } }
+    }
+  }
+
+  private func keep(_ account: OAuthAccount, _ threads: WorkerThreads) async {
+    var said: String?
+    while !Task.isCancelled {
+      let (wait, state) = await threads.run { (account.keepFresh(), account.serviceState()) }
+      if state != said, said != nil || state != nil {
+        log("account \(account.name): \(state ?? "its tokens renew themselves again")")
+      }
+      said = state
+      do {
+        try await account.surroundings.sleep(wait)
+      } catch {
+        return
+      }
+    }
+  }
+}
+
+extension OAuthAccount {
+  /// What an operator should read in a service's log; `nil` while all is well.
+  ///
+  /// The same words as long as the same is wrong, so that a log has them once.
+  func serviceState() -> String? {
+    let status = status()
+    if let problem = lastProblem { return problem }
+    switch status.state {
+    case .fresh: return nil
+    case .dead:
+      return [status.cause, status.cure].compactMap(\.self).joined(separator: "; ")
+    case .expiring:
+      guard let end = status.refreshTokenExpiry else { return nil }
+      // Again on the last day, when there is still time.
+      let isLastDay = end - surroundings.now() < .seconds(86_400)
+      return "the login ends at \(end)\(isLastDay ? ", within a day" : "")"
+        + (status.cure.map { "; \($0)" } ?? "")
+    }
+  }
+}

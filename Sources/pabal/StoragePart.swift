@@ -1,0 +1,60 @@
+import PabalCore
+import PabalMessages
+import PabalStorage
+
+/// The store that `config.json` names, opened with its keys.
+struct StoragePart: Sendable {
+  let keys: Keyring
+  let database: SQLiteDatabase
+
+  /// The mail in it.
+  var outbox: SQLiteOutbox { SQLiteOutbox(database) }
+}
+
+extension Assembly {
+  /// Opens the store; makes it, and a key, where there are none.
+  func storage() throws(Failure) -> StoragePart {
+    let keys: Keyring
+    do throws(Diagnostic) {
+      keys = try configuration.keys.keyring()
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+    do throws(StorageProblem) {
+      return StoragePart(keys: keys, database: try SQLiteDatabase(configuration.storage.path, keys: keys))
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  /// The loop that empties the outbox over `route`.
+  func dispatcher(
+    _ storage: StoragePart, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
+  ) -> Dispatcher {
+    let stops = route.dispatchStops
+    return Dispatcher(
+      storage.outbox, sealing: storage.keys, rules: configuration.outbox.rules, report: report,
+      route: { stops })
+  }
+
+  /// Verifications in the store; `dispatch` sends their mail in this process.
+  func verifications(
+    _ storage: StoragePart, dispatch: (any VerificationDispatch)? = nil
+  ) throws(Failure) -> VerificationService {
+    VerificationService(
+      store: SQLiteVerifications(storage.database), keys: storage.keys,
+      words: MessageWords(try messages().store, from: try sender(nil)),
+      policy: configuration.verification.policy, dispatch: dispatch)
+  }
+}
+
+extension Failure {
+  init(_ problem: StorageProblem) {
+    let status: ExitStatus =
+      switch problem.kind {
+      case .busy, .full: .deferred
+      default: .configuration
+      }
+    self.init(status, [problem.diagnostic])
+  }
+}

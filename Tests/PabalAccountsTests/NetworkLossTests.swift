@@ -1,0 +1,179 @@
+import Foundation
+import Glibc
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import PabalAccounts
+
+/// The network goes at each step of each flow: a clear sentence, and nothing that was there is lost.
+@Suite struct NetworkLossTests {
+  /// How a server or the way to it fails; three times, as often as Pabal asks.
+  static let losses: [(fault: String, words: String)] = [
+    (#"{"drop": true}"#, "the connection to 127.0.0.1 broke"),
+    (#"{"cut": true}"#, "the connection to 127.0.0.1 broke"),
+    (#"{"status": 503}"#, "127.0.0.1 can't give a token now: status 503"),
+    (
+      #"{"status": 200, "kind": "text/html", "body": "<html>Welcome to the hotel"}"#,
+      "something that is no JSON"
+    ),
+  ]
+
+  private func control(_ server: AuthorizationServer, _ fault: String, at path: String) throws {
+    try server.control(json: #"{"faults_at": {"\#(path)": [\#(fault), \#(fault), \#(fault)]}}"#)
+  }
+
+  private func loggedIn(_ server: AuthorizationServer) throws -> TestAccount {
+    let folder = try TemporaryDirectory()
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
+    let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
+    _ = try LoginRun(test).result.get()
+    return test
+  }
+
+  @Test(arguments: 0..<losses.count)
+  func `at the exchange of the code`(number: Int) throws {
+    let server = try AuthorizationServer()
+    let test = try loggedIn(server)
+    let before = try test.file()
+    let (fault, words) = Self.losses[number]
+    try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault)]}"#)
+    let login = LoginRun(test)
+    #expect(login.failure.contains(words), "\(login.failure)")
+    #expect(login.page.contains("The login failed"))
+    #expect(!login.page.contains("hotel"))
+    #expect(try test.file() == before)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+  }
+
+  @Test(arguments: 0..<losses.count)
+  func `at a renewal`(number: Int) throws {
+    let server = try AuthorizationServer()
+    let test = try loggedIn(server)
+    let before = try test.file()
+    test.time.advance(.seconds(3600))
+    let (fault, words) = Self.losses[number]
+    try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault)]}"#)
+    #expect(try test.problem().deferred.contains(words))
+    #expect(try test.file() == before)
+    let status = test.account.status()
+    #expect(status.state == .fresh)
+    #expect(status.notes.contains { $0.contains(words) })
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+    #expect(test.account.status().notes == [])
+  }
+
+  @Test(arguments: 0..<losses.count)
+  func `at the offer of a device's code`(number: Int) throws {
+    let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
+    let test = try device(server)
+    let (fault, words) = Self.losses[number]
+    try control(server, fault, at: "/t/oauth2/v2.0/devicecode")
+    #expect(LoginRun(test).failure.contains(words))
+    #expect(throws: Never.self) { try LoginRun(test).result.get() }
+  }
+
+  @Test(arguments: 0..<losses.count)
+  func `while a device's code is asked about, which goes on when it is back`(number: Int) throws {
+    let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
+    let test = try device(server)
+    let (fault, _) = Self.losses[number]
+    try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault), \#(fault)]}"#)
+    #expect(throws: Never.self) { try LoginRun(test).result.get() }
+  }
+
+  @Test func `a network that stays away until a device's code is over ends the login`() throws {
+    let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
+    let test = try device(server)
+    try server.control(
+      json: #"{"faults": [\#(Array(repeating: #"{"drop": true}"#, count: 900).joined(separator: ","))]}"#)
+    #expect(LoginRun(test).failure.contains("not typed in in time"))
+  }
+
+  @Test(arguments: 0..<3)
+  func `at a logout, whose file stays`(number: Int) throws {
+    let server = try AuthorizationServer()
+    let test = try loggedIn(server)
+    let before = try test.file()
+    let (fault, words) = Self.losses[number]
+    try control(server, fault, at: "/revoke")
+    let problem = try #require(throws: Diagnostic.self) { try test.account.logOut() }
+    #expect(problem.what.contains("the login was not withdrawn, so its file stays: \(words)"))
+    #expect(problem.cure?.contains("--only-here") == true)
+    #expect(try test.file() == before)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+    #expect(try test.account.logOut() == .revoked)
+  }
+
+  @Test func `a browser whose connections break before it has asked disturbs no login`() throws {
+    let server = try AuthorizationServer()
+    let folder = try TemporaryDirectory()
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
+    let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
+    let login = LoginRun(test) { url, port in
+      let back = try LoginRun.redirect(url)
+      let target = back.split(separator: "/", maxSplits: 2).last ?? ""
+      // Half a request and a FIN; half a request and a RST; a whole one whose browser has gone.
+      for (octets, resets) in [
+        ("GET /?code=4/0Ahalf", false), ("GET /\(target.prefix(40))", true),
+        ("GET /favicon.ico HTTP/1.1\r\nHost: x\r\n\r\n", true),
+      ] {
+        let socket = try Self.connected(to: port)
+        _ = octets.withCString { send(socket, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        if resets {
+          var linger = linger(l_onoff: 1, l_linger: 0)
+          setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        }
+        close(socket)
+      }
+      // More connections than are kept, none of which says anything.
+      let silent = try (0..<40).map { _ in try Self.connected(to: port) }
+      defer { for socket in silent { close(socket) } }
+      return [try LoginRun.open(back)]
+    }
+    #expect(throws: Never.self) { try login.result.get() }
+    #expect(login.page.contains("You are logged in"))
+  }
+
+  @Test func `a browser that goes before it is answered has logged in all the same`() throws {
+    let server = try AuthorizationServer()
+    let folder = try TemporaryDirectory()
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
+    let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
+    let login = LoginRun(test) { url, port in
+      let back = try LoginRun.redirect(url)
+      let request =
+        "GET /\(back.split(separator: "/", maxSplits: 2).last?.drop { $0 != "?" } ?? "") HTTP/1.1\r\n\r\n"
+      let socket = try Self.connected(to: port)
+      _ = request.withCString { send(socket, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+      var linger = linger(l_onoff: 1, l_linger: 0)
+      setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+      close(socket)
+      return []
+    }
+    #expect(throws: Never.self) { try login.result.get() }
+    #expect(test.account.status().state == .fresh)
+  }
+
+  private func device(_ server: AuthorizationServer) throws -> TestAccount {
+    try TestAccount(
+      """
+      "provider": "microsoft", "tenant": "t", "authority": "\(server.url(""))", "client_id": "app-id", "flow": "device"
+      """, in: TemporaryDirectory())
+  }
+
+  private static func connected(to port: UInt16) throws -> Int32 {
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let connected = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard connected == 0 else { throw TestFailure("the login's port refuses") }
+    return socket
+  }
+}

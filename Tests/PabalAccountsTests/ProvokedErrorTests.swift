@@ -1,0 +1,245 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import PabalAccounts
+
+/// The errors of facts' sections 2.3 to 2.7, each provoked over HTTP and read where a person reads it.
+@Suite struct ProvokedErrorTests {
+  private func google(_ server: AuthorizationServer) throws -> TestAccount {
+    let folder = try TemporaryDirectory()
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
+    var surroundings = Surroundings.system
+    let time = TestTime()
+    surroundings.now = { time.now }
+    surroundings.pause = time.surroundings.pause
+    var test = try TestAccount(
+      #""provider": "google", "client": "credentials.json""#, in: folder, surroundings: surroundings)
+    test.time = time
+    return test
+  }
+
+  /// Comes back from the browser with other fields than the server's.
+  private func comeBack(_ test: TestAccount, _ fields: String) -> LoginRun {
+    LoginRun(test) { url, port in
+      let state = Form(query: url.drop { $0 != "?" }.dropFirst())["state"] ?? ""
+      return [try LoginRun.open("http://127.0.0.1:\(port)/?\(fields)&state=\(state)")]
+    }
+  }
+
+  /// Section 2.3, what the browser brings back.
+  @Test(arguments: [
+    ("redirect_uri_mismatch", "it is no desktop client"), ("invalid_client", "take the client's secret"),
+    ("deleted_client", "was deleted"), ("disallowed_useragent", "an ordinary browser"),
+    ("org_internal", "make the audience External"), ("admin_policy_enforced", "API controls"),
+    ("access_denied", "only its test users may"), ("invalid_request", "copy the whole address"),
+    ("something_new", "Google refuses (something_new)"),
+  ])
+  func `an error that the browser brings`(error: String, words: String) throws {
+    let server = try AuthorizationServer()
+    let test = try google(server)
+    _ = try LoginRun(test).result.get()
+    let before = try test.file()
+    let login = comeBack(test, "error=\(error)")
+    #expect(login.failure.contains(words), "\(login.failure)")
+    #expect(login.failure.contains("Guides/Google.md#"))
+    #expect(login.page.contains(error == "access_denied" ? "Access was refused" : "The login failed"))
+    #expect(try test.file() == before)
+
+    // Google shows most of them on a page of its own, whose address may be pasted.
+    let pipe = Pipe()
+    let writer = pipe.fileHandleForWriting
+    let manner = LoginManner(
+      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, patience: .seconds(60))
+    let pasted = LoginRun(test, manner: manner) { _, _ in
+      let name = Data([0x0A, UInt8(error.utf8.count)] + Array(error.utf8) + [0x12, 1, 0x78])
+        .base64EncodedString()
+      let field = name.replacing("+", with: "%2B").replacing("=", with: "%3D")
+      let page = "https://accounts.google.com/signin/oauth/error/v2?authError=\(field)&client_id=x"
+      try writer.write(contentsOf: Data("\(page)\n".utf8))
+      return []
+    }
+    #expect(pasted.failure == login.failure)
+    #expect(try test.file() == before)
+  }
+
+  /// Section 2.3, `invalid_grant` at the exchange, for each of its causes.
+  @Test(arguments: ["used twice", "too old", "another proof", "another address"])
+  func `a code that is no good`(cause: String) throws {
+    let server = try AuthorizationServer()
+    let test = try google(server)
+    _ = try LoginRun(test).result.get()
+    let before = try test.file()
+    let login = LoginRun(test) { url, port in
+      switch cause {
+      case "too old":
+        let back = try LoginRun.redirect(url)
+        try server.control(["clock": 601])
+        return [try LoginRun.open(back)]
+      case "used twice":
+        let back = try LoginRun.redirect(url)
+        let code = Form(query: back.drop { $0 != "?" }.dropFirst())["code"] ?? ""
+        _ = try ChildProcess.run(
+          "curl",
+          [
+            "-sS", "--data-urlencode", "code=\(code)", "-d", "grant_type=authorization_code", "-d",
+            "client_id=\(AuthorizationServer.clientID)&client_secret=\(AuthorizationServer.clientSecret)",
+            server.url("/token"),
+          ])
+        return [try LoginRun.open(back)]
+      default:
+        let other =
+          cause == "another proof"
+          ? url.replacing("code_challenge=", with: "code_challenge=A")
+          : url.replacing("%3A\(port)", with: "%3A1")
+        let back = try LoginRun.redirect(other)
+        return [try LoginRun.open(back.replacing("http://127.0.0.1:1/?", with: "http://127.0.0.1:\(port)/?"))]
+      }
+    }
+    #expect(
+      login.failure.contains("Google refused the login's code (invalid_grant")
+        || cause == "another address" && login.failure.contains("it is no desktop client"), "\(login.failure)"
+    )
+    #expect(login.page.contains("The login failed"))
+    #expect(try test.file() == before)
+  }
+
+  /// Sections 2.4 and 2.8: every refusal of a renewal, by the answer that the server gives.
+  @Test(arguments: ["google", "microsoft"])
+  func `every refusal of a renewal`(provider: String) throws {
+    let server = try AuthorizationServer()
+    let isGoogle = provider == "google"
+    if !isGoogle { try server.control(["clients": ["app-id": NSNull()]]) }
+    let test =
+      isGoogle
+      ? try google(server)
+      : try TestAccount(
+        #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id""#,
+        in: TemporaryDirectory())
+    let cases = RefusalCase.all.filter {
+      $0.question == .renewal && ($0.issuer == .google) == isGoogle && $0.issuer != .workspace
+    }
+    #expect(cases.count > 6)
+    for sample in cases {
+      try server.control(json: #"{"dead": null}"#)
+      _ = try LoginRun(test).result.get()
+      let before = try test.file()
+      test.time.advance(.seconds(3600))
+      try server.control(["clock": Int((test.time.now - UTCTime.now).components.seconds)])
+      var refusal: [String: Any] = [
+        "error": sample.error, "status": sample.error == "invalid_client" ? 401 : 400,
+      ]
+      if let text = sample.text { refusal["description"] = text }
+      if let subtype = sample.subtype { refusal["error_subtype"] = subtype }
+      try server.control(["dead": refusal])
+      let asked = try server.asked(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count
+      for _ in 0..<2 {
+        let said = try test.problem().held
+        for word in sample.words { #expect(said.contains(word), "\(sample): \(said)") }
+      }
+      // What is final is asked once; what somebody may mend meanwhile, each time.
+      let times = try server.asked(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count - asked
+      #expect(times == (sample.kind == .dead ? 1 : 2), "\(sample)")
+      let status = test.account.status()
+      #expect(status.state == .dead)
+      #expect(sample.words.contains { "\(status.cause ?? "") \(status.cure ?? "")".contains($0) })
+      #expect(try test.file() == before)
+    }
+  }
+
+  /// Section 2.4, what Google's library asks again for.
+  @Test(arguments: [
+    (408, nil), (429, nil), (500, nil), (503, nil), (504, nil), (400, "internal_failure"),
+    (400, "server_error"),
+    (400, "temporarily_unavailable"), (500, "internal_failure"),
+  ])
+  func `what may pass is tried three times and deferred`(status: Int, error: String?) throws {
+    let server = try AuthorizationServer()
+    let test = try google(server)
+    _ = try LoginRun(test).result.get()
+    let before = try test.file()
+    test.time.advance(.seconds(3600))
+    var fault: [String: Any] = ["status": status]
+    if let error { fault["body"] = ["error": error] }
+    try server.control(["faults": [fault, fault, fault]])
+    #expect(try test.problem().deferred.contains("can't give a token now: status \(status)"))
+    #expect(try server.asked("/token").count == 4)
+    #expect(try test.file() == before)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+  }
+
+  /// Section 2.5.
+  @Test(
+    arguments: [
+      (#"{"status": 400, "body": {"error": "invalid_token"}}"#, nil),
+      (
+        #"{"status": 400, "body": {"error": "invalid_request"}}"#,
+        "the login was not withdrawn, so its file stays"
+      ),
+      (#"{"status": 403, "body": {"error": "forbidden"}}"#, "the login was not withdrawn, so its file stays"),
+    ] as [(String, String?)])
+  func `every refusal of a revocation`(fault: String, words: String?) throws {
+    let server = try AuthorizationServer()
+    let test = try google(server)
+    _ = try LoginRun(test).result.get()
+    try server.control(json: #"{"faults_at": {"/revoke": [\#(fault)]}}"#)
+    guard let words else {
+      #expect(try test.account.logOut() == .alreadyOver)
+      return
+    }
+    let problem = try #require(throws: Diagnostic.self) { try test.account.logOut() }
+    #expect(problem.what.contains(words))
+    #expect(FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
+  }
+
+  /// Section 2.8, the device's code.
+  @Test(arguments: [
+    ("authorization_declined", "declined on Microsoft's page"), ("expired_token", "not typed in in time"),
+    ("bad_verification_code", "doesn't know the device code"),
+  ])
+  func `every refusal of a device's code`(error: String, words: String) throws {
+    let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
+    let test = try TestAccount(
+      #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id", "flow": "device""#,
+      in: TemporaryDirectory())
+    try server.control(["faults": [["status": 400, "body": ["error": error]]]])
+    #expect(LoginRun(test).failure.contains(words))
+    #expect(try server.asked("/t/oauth2/v2.0/token").count == 1)
+  }
+
+  /// Section 2.7; the fake server finds each out by itself.
+  @Test func `a service account whose clock is wrong, either way`() throws {
+    for clock in [-600, 600, 4000] {
+      let server = try AuthorizationServer(["clock": clock])
+      let folder = try TemporaryDirectory()
+      let pem = try ChildProcess.run(
+        "openssl", ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+      ).output
+      let key = [
+        "type": "service_account", "private_key_id": "k", "private_key": pem, "client_email": "r@p",
+        "token_uri": server.url("/token"),
+      ]
+      try TestAccount.write(
+        String(decoding: try JSONSerialization.data(withJSONObject: key), as: UTF8.self), to: "key.json",
+        in: folder)
+      try server.control([
+        "service_accounts": ["r@p": "\(folder.path)/key.json"],
+        "delegated": ["r@p": ["subjects": ["user@example.com"], "scopes": ["https://mail.google.com/"]]],
+      ])
+      let test = try TestAccount(#""provider": "google-service-account", "key": "key.json""#, in: folder)
+      // Google takes an assertion of the last hour; one of the future it doesn't.
+      guard clock != 600 else {
+        #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+        continue
+      }
+      let said = try test.problem().held
+      #expect(said.contains("clock isn't right"))
+      // The server's clock goes on while the test's stands still.
+      #expect(
+        said.contains(
+          clock < 0 ? /([5-9]|10) min ahead of the server's/ : /(6[6-9]|7[0-2]) min behind the server's/))
+      #expect(test.account.status().guide == .clock)
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Synchronization
+import Testing
+
+@testable import PabalAccounts
+
+/// What a running service calls, with a clock that moves by as much as it wants to sleep.
+@Suite struct TokenKeeperTests {
+  /// Runs a keeper until it has slept `sleeps` times; what it slept and what it logged.
+  private func keep(
+    _ test: TestAccount, sleeps: Int, after: @escaping @Sendable (Int) throws -> Void = { _ in }
+  ) async throws -> (sleeps: [Duration], lines: [String], test: TestAccount) {
+    let slept = Mutex<[Duration]>([])
+    let lines = Mutex<[String]>([])
+    var surroundings = test.time.surroundings
+    surroundings.sleep = { duration in
+      let count = slept.withLock { slept in
+        slept.append(duration)
+        return slept.count
+      }
+      guard count < sleeps else { throw CancellationError() }
+      test.time.advance(duration)
+      try after(count)
+    }
+    var other = test
+    other.account = try TestAccount.open(
+      #""provider": "google", "client": "credentials.json""#, in: test.folder, surroundings: surroundings)
+    await TokenKeeper([other.account]) { line in lines.withLock { $0.append(line) } }.run()
+    return (slept.withLock { $0 }, lines.withLock { $0 }, other)
+  }
+
+  @Test func `a day long it sleeps from renewal to renewal and says nothing`() async throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    let run = try await keep(test, sleeps: 30)
+    #expect(run.lines == [])
+    #expect(run.sleeps.allSatisfy { $0 >= .seconds(60) && $0 <= .seconds(3600) })
+    #expect(try server.asked("/token").count <= 31)
+    #expect(try #require(try run.test.account.accessToken(rejected: nil).expiresIn) > OAuthAccount.margin)
+  }
+
+  @Test func `a lost network is said once, asked for less and less often, and its return is said`()
+    async throws
+  {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    test.time.advance(.seconds(3600))
+    try server.control(["faults": Array(repeating: ["drop": true], count: 3 * 7)])
+    let run = try await keep(test, sleeps: 9)
+    let failing = run.sleeps.prefix { $0 < .seconds(1000) }.map { $0 / .seconds(1) }
+    for (wait, wanted) in zip(failing, [60.0, 120, 240, 480, 600, 600, 600]) {
+      #expect(abs(wait - wanted) <= wanted / 10)
+    }
+    #expect(failing.count == 7)
+    #expect(run.lines.count == 2)
+    #expect(run.lines.first?.hasPrefix("account a: the connection to 127.0.0.1 broke") == true)
+    #expect(run.lines.last == "account a: its tokens renew themselves again")
+  }
+
+  @Test func `a dead account is said once with its cause, and a new login is found by itself`() async throws {
+    let server = try AuthorizationServer([
+      "dead": ["error": "invalid_grant", "description": "Token has been expired or revoked."]
+    ])
+    let test = try TestAccount.loggedIn(to: server)
+    test.time.advance(.seconds(3600))
+    let folder = test.folder
+    let run = try await keep(test, sleeps: 6) { count in
+      guard count == 4 else { return }
+      // Once, and then the file alone is looked at.
+      #expect(try server.asked("/token").filter { $0["grant_type"] == "refresh_token" }.count == 1)
+      try server.control(json: #"{"dead": null}"#)
+      try TestAccount.write(try server.googleToken(in: folder), to: "tokens/a.json", in: folder)
+    }
+    #expect(run.sleeps.prefix(4).allSatisfy { $0 == .seconds(60) })
+    #expect(run.lines.count == 2)
+    #expect(run.lines.first?.hasPrefix("account a: Google ended the login (invalid_grant") == true)
+    #expect(run.lines.last == "account a: its tokens renew themselves again")
+    let secrets = try server.asked("/token").compactMap { $0["refresh_token"] }
+    for secret in secrets { #expect(!run.lines.joined().contains(secret)) }
+  }
+
+  @Test func `a login that will end is said at first and on its last day`() async throws {
+    let server = try AuthorizationServer(["refresh_token_expires_in": 26 * 3600])
+    let folder = try TemporaryDirectory()
+    try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
+    let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
+    _ = try LoginRun(test).result.get()
+    let run = try await keep(test, sleeps: 36) { _ in
+      try server.control(["clock": Int((test.time.now - UTCTime.now).components.seconds)])
+    }
+    #expect(run.lines.count == 3)
+    #expect(run.lines.first?.contains("the login ends at") == true)
+    #expect(run.lines.dropFirst().first?.contains("within a day; publish the app") == true)
+    #expect(run.lines.last?.contains("lived its seven days") == true)
+  }
+
+  @Test func `it ends when its task is cancelled, and at once where there is nothing to keep`() async throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    let began = AsyncStream<Void>.makeStream()
+    var surroundings = test.time.surroundings
+    surroundings.sleep = { _ in
+      began.continuation.yield()
+      try await Task.sleep(for: .seconds(3600))
+    }
+    let account = try TestAccount.open(
+      #""provider": "google", "client": "credentials.json""#, in: test.folder, surroundings: surroundings)
+    let keeping = Task { await TokenKeeper([account]) { _ in }.run() }
+    for await _ in began.stream { break }
+    keeping.cancel()
+    await keeping.value
+    await TokenKeeper([]) { _ in }.run()
+  }
+}

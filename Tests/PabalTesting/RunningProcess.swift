@@ -1,0 +1,73 @@
+import Foundation
+import Synchronization
+
+/// A program that is talked to while it runs, in a terminal of its own where that is wanted.
+public final class RunningProcess: Sendable {
+  private let process: Process
+  private let input = Pipe()
+  private let folder: TemporaryDirectory
+  private let said = Mutex("")
+  private let errors: FileHandle
+
+  /// Starts `program`; `onTerminal` puts its standard input and error on one, as a person has it.
+  public init(
+    _ program: String, _ arguments: [String], environment: [String: String?] = [:], directory: String,
+    onTerminal: Bool = false
+  ) throws {
+    folder = try TemporaryDirectory()
+    let output = "\(folder.path)/out"
+    try Data().write(to: URL(filePath: output))
+    process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    // Threads of the test run block signals, and children inherit that; this one must hear its SIGINT.
+    process.arguments =
+      [
+        "python3", "\(BuiltProducts.root)/Tests/Servers/terminal.py", onTerminal ? "terminal" : "pipe",
+        program,
+      ]
+      + arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment.compactMapValues { $0 }) {
+      $1
+    }.filter { environment[$0.key] != .some(nil) }
+    process.currentDirectoryURL = URL(filePath: directory)
+    let pipe = Pipe()
+    errors = pipe.fileHandleForReading
+    process.standardInput = input
+    process.standardError = pipe
+    process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
+    try process.run()
+  }
+
+  /// What it said on standard error until `words` were among it; throws when it ends before.
+  @discardableResult
+  public func said(until words: String) throws -> String {
+    while true {
+      let heard = said.withLock { $0 }
+      if heard.contains(words) { return heard }
+      let more = errors.availableData
+      guard !more.isEmpty else { throw TestFailure("it ended before it said \(words): \(heard)") }
+      said.withLock { $0 += String(decoding: more, as: UTF8.self) }
+    }
+  }
+
+  /// Types these octets; 3 is Ctrl-C on a terminal.
+  public func type(_ octets: [UInt8]) throws {
+    try input.fileHandleForWriting.write(contentsOf: Data(octets))
+  }
+
+  /// Types a line.
+  public func type(line: String) throws { try type(Array("\(line)\n".utf8)) }
+
+  /// Waits for its end; a status of a signal is its number negated.
+  public func finish() throws -> (status: Int32, output: String, errors: String) {
+    while case let more = errors.availableData, !more.isEmpty {
+      said.withLock { $0 += String(decoding: more, as: UTF8.self) }
+    }
+    process.waitUntilExit()
+    try? input.fileHandleForWriting.close()
+    let output = try String(contentsOfFile: "\(folder.path)/out", encoding: .utf8)
+    let number = process.terminationStatus
+    let status = process.terminationReason == .exit ? number > 200 ? 200 - number : number : -number
+    return (status, output, said.withLock { $0 })
+  }
+}

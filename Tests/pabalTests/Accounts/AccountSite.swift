@@ -1,0 +1,102 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// A folder with a configuration whose account `google` logs in at a fake authorization server.
+struct AccountSite {
+  let site: Site
+  let server: AuthorizationServer
+
+  static let user = "alice@example.test"
+
+  /// `transports` are members of that object in JSON; the first one's name is `transport`.
+  init(
+    _ server: AuthorizationServer, transport: String = "file",
+    transports: String = #""file": { "plugin": "file", "directory": "mail" }"#,
+    account: String = #""provider": "google", "client": "credentials.json""#
+  ) throws {
+    self.server = server
+    site = try Site(
+      """
+      {
+        "transport": "\(transport)",
+        "transports": { \(transports) },
+        "accounts": { "google": { "user": "\(Self.user)", \(account) } },
+        "from": "\(Self.user)",
+        "messages": { "directory": "messages", "language": "en", "variables": { "service": "Pabal" } }
+      }
+      """)
+    try write(server.clientFile(), to: "credentials.json")
+  }
+
+  var path: String { site.directory.path }
+  var tokenFile: String { "\(path)/tokens/google.json" }
+
+  /// Writes a file that only its owner may read.
+  func write(_ text: String, to name: String, mode: Int = 0o600) throws {
+    let file = try site.directory.write(text, to: name)
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+  }
+
+  /// The token file, as another program reads it.
+  func token() throws -> [String: Any] {
+    let data = try Data(contentsOf: URL(filePath: tokenFile))
+    return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+  }
+
+  /// Changes a member of the token file.
+  func change(_ key: String, _ value: Any) throws {
+    var token = try token()
+    token[key] = value
+    let data = try JSONSerialization.data(withJSONObject: token)
+    try write(String(decoding: data, as: UTF8.self), to: "tokens/google.json")
+  }
+
+  /// Starts `pabal` with somebody who can answer it.
+  func start(
+    _ arguments: String..., environment: [String: String?] = [:], onTerminal: Bool = false
+  ) throws -> RunningProcess {
+    let clean: [String: String?] = [
+      "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "BROWSER": nil, "DISPLAY": nil, "WAYLAND_DISPLAY": nil,
+    ]
+    return try RunningProcess(
+      "\(BuiltProducts.directory)/pabal", arguments, environment: clean.merging(environment) { $1 },
+      directory: path, onTerminal: onTerminal)
+  }
+
+  /// The address that a login asks to open.
+  static func address(in said: String) throws -> String {
+    String(
+      try #require(said.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
+  }
+
+  /// What a browser shows at the end of its redirects.
+  @discardableResult
+  static func open(_ address: String, language: String = "en") throws -> String {
+    try ChildProcess.run("curl", ["-sS", "-L", "-m", "30", "-H", "Accept-Language: \(language)", address])
+      .output
+  }
+
+  /// Logs in as a person does on a server, whose browser reaches the login's port.
+  @discardableResult
+  func logIn(_ more: String...) throws -> (status: Int32, output: String, errors: String) {
+    let arguments = ["account", "login", "google", "--no-browser"] + more
+    let login = try RunningProcess(
+      "\(BuiltProducts.directory)/pabal", arguments, environment: ["PABAL_CONFIG": nil], directory: path)
+    let said = try login.said(until: "press Return:")
+    try Self.open(Self.address(in: said))
+    return try login.finish()
+  }
+
+  /// Everything that must never be shown: tokens, codes, proofs, the client's secret.
+  func secrets() throws -> [String] {
+    var secrets = [AuthorizationServer.clientSecret]
+    for form in try server.asked("/token") + server.asked("/revoke") {
+      secrets += ["code", "code_verifier", "refresh_token", "token"].compactMap { form[$0] }
+    }
+    if let token = try? token() {
+      secrets += ["token", "refresh_token"].compactMap { token[$0] as? String }
+    }
+    return Array(Set(secrets)).filter { !$0.isEmpty }
+  }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// Files, disks and terminals that aren't as they should be: one clear sentence, no crash, nothing shown or lost.
+@Suite struct HostileSurroundingsTests {
+  /// What stands in the place of a file, made by a shell; `$0` is its path.
+  static let oddities: [(name: String, script: String, words: String)] = [
+    ("nothing in it", ": > $0; chmod 600 $0", "is no JSON"),
+    ("a list", "echo '[\"hunter2\"]' > $0; chmod 600 $0", "holds a list"),
+    ("a mark and nothing", #"printf '\357\273\277{}' > $0; chmod 600 $0"#, "holds neither"),
+    ("UTF-16", #"printf '\377\376{\0}\0' > $0; chmod 600 $0"#, "is no JSON"),
+    ("a NUL", #"printf '{"hunter2":\0}' > $0; chmod 600 $0"#, "is no JSON"),
+    ("a hundred thousand levels", "head -c 100000 /dev/zero | tr '\\0' '[' > $0; chmod 600 $0", "is no JSON"),
+    ("a gigabyte of nothing", "truncate -s 1G $0; chmod 600 $0", "is larger than 262144 octets"),
+    ("a folder", "mkdir $0", "is a folder, not a file"),
+    ("a pipe that nobody writes to", "mkfifo -m 600 $0", "is no regular file"),
+    ("a link to itself", "ln -s $0 $0", "Too many levels of symbolic links"),
+    ("a link to an endless device", "ln -s /dev/zero $0", "/"),
+    ("a file for all", "echo '{\"hunter2\": 1}' > $0; chmod 644 $0", "chmod 600"),
+  ]
+
+  private func put(_ script: String, at path: String) throws {
+    try? FileManager.default.removeItem(atPath: path)
+    let run = try ChildProcess.run("/bin/sh", ["-c", script, path])
+    #expect(run.status == 0, "\(run.errors)")
+  }
+
+  @Test(arguments: 0..<oddities.count)
+  func `something odd in the place of credentials.json`(number: Int) throws {
+    let server = try AuthorizationServer()
+    let site = try AccountSite(server)
+    #expect(try site.logIn().status == 0)
+    let before = try Data(contentsOf: URL(filePath: site.tokenFile))
+    let odd = Self.oddities[number]
+    try put(odd.script, at: "\(site.path)/credentials.json")
+    for command in ["login", "logout"] {
+      let run = try site.site.pabal("account", command, command == "logout" ? "--only-here" : "--no-browser")
+      guard command == "login" else {
+        // Removing tokens needs no client.
+        #expect(run.status == 0)
+        continue
+      }
+      #expect(run.status == 77)
+      #expect(run.errors.contains(odd.words), "\(run.errors)")
+      #expect(run.errors.split(separator: "\n").count == 1)
+      #expect(!run.errors.contains("hunter2"))
+      #expect(try Data(contentsOf: URL(filePath: site.tokenFile)) == before)
+    }
+  }
+
+  @Test(arguments: 0..<oddities.count)
+  func `something odd in the place of the token file`(number: Int) throws {
+    let server = try AuthorizationServer()
+    let site = try AccountSite(
+      server, transport: "gmail",
+      transports: #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://127.0.0.1:9" }"#)
+    try FileManager.default.createDirectory(
+      atPath: "\(site.path)/tokens", withIntermediateDirectories: false,
+      attributes: [.posixPermissions: 0o700])
+    let odd = Self.oddities[number]
+    try put(odd.script, at: site.tokenFile)
+    for arguments in [
+      ["account", "status"], ["account", "login", "--no-browser"], ["check"],
+      ["send", "bob@example.net", "--subject", "x", "--text", "y"],
+    ] {
+      let run = try ChildProcess.run(
+        "\(BuiltProducts.directory)/pabal", arguments, directory: site.path)
+      #expect(run.status == 77, "\(arguments)")
+      let said = run.output + run.errors
+      #expect(said.contains(site.tokenFile), "\(arguments): \(said)")
+      #expect(!said.contains("hunter2"))
+    }
+    // Whatever it is, it is still there.
+    #expect((try? FileManager.default.attributesOfItem(atPath: site.tokenFile)) != nil)
+    #expect(try server.asked("/token").isEmpty)
+  }
+
+  private static let canMount =
+    (try? ChildProcess.run("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).status) == 0
+
+  @Test(.enabled(if: canMount, "needs to mount a small disk"))
+  func `on a full disk no login begins, and a renewal lasts as long as its process`() throws {
+    let server = try AuthorizationServer()
+    let site = try AccountSite(server)
+    let pabal = "\(BuiltProducts.directory)/pabal"
+    // The disk is there for these commands alone.
+    func onDisk(_ script: String) throws -> ChildProcess {
+      try ChildProcess.run(
+        "unshare",
+        [
+          "-m", "sh", "-c", "mkdir -p tokens && mount -t tmpfs -o size=32k,mode=700 none tokens && \(script)",
+          pabal,
+        ],
+        environment: ["PABAL_CONFIG": nil], directory: site.path)
+    }
+    let full = try onDisk("head -c 32768 /dev/zero > tokens/fill; \"$0\" account login --no-browser")
+    #expect(full.status == 77)
+    #expect(full.errors.contains("No space left on device"))
+    #expect(try server.asked("/o/oauth2/auth").isEmpty)
+
+    #expect(try site.logIn().status == 0)
+    try site.change("expiry", "2020-01-01T00:00:00Z")
+    try FileManager.default.copyItem(atPath: site.tokenFile, toPath: "\(site.path)/kept.json")
+    let renewed = try onDisk(
+      """
+      cp kept.json tokens/google.json && { head -c 32768 /dev/zero > tokens/fill; "$0" check; } && \
+      cmp kept.json tokens/google.json && ls -A tokens
+      """)
+    #expect(renewed.status == 0, "\(renewed.output)\(renewed.errors)")
+    #expect(renewed.output.contains("renewed tokens are lost with this process"))
+    #expect(renewed.output.contains("No space left on device"))
+    #expect(renewed.output.hasSuffix("fill\ngoogle.json\ngoogle.json.lock\n"))
+
+    let readOnly = try onDisk("mount -o remount,ro tokens && \"$0\" account login --no-browser")
+    #expect(readOnly.status == 77)
+    #expect(readOnly.errors.contains("Read-only file system"))
+  }
+
+  private static let canLoseLoopback =
+    (try? ChildProcess.run("unshare", ["-n", "ip", "addr", "add", "127.0.0.1/8", "dev", "lo"]).status) == 0
+
+  @Test(.enabled(if: canLoseLoopback, "needs a network of its own"))
+  func `where this machine has no 127.0.0.1 the login says so`() throws {
+    let site = try AccountSite(try AuthorizationServer())
+    let run = try ChildProcess.run(
+      "unshare",
+      [
+        "-n", "sh", "-c",
+        "ip link set lo up; ip addr flush dev lo; ip route flush table local; ip -6 addr add ::1/128 dev lo; \"$0\" account login --no-browser",
+        "\(BuiltProducts.directory)/pabal",
+      ], directory: site.path)
+    #expect(run.status == 77, "\(run.errors)")
+    #expect(run.errors.contains("this machine has no 127.0.0.1 for the browser to come back to"))
+  }
+
+  @Test func `a standard input that is closed, or never ends, disturbs no login`() throws {
+    let server = try AuthorizationServer()
+    let site = try AccountSite(server)
+    for input in ["<&-", "</dev/zero", "</dev/urandom"] {
+      let login = try RunningProcess(
+        "/bin/sh",
+        ["-c", "exec \"$0\" account login --no-browser \(input)", "\(BuiltProducts.directory)/pabal"],
+        environment: ["PABAL_CONFIG": nil], directory: site.path)
+      let address = try AccountSite.address(in: login.said(until: "press Return:"))
+      #expect(try AccountSite.open(address).contains("You are logged in"))
+      #expect(try login.finish().status == 0)
+    }
+  }
+
+  @Test func `a logout during renewals leaves no token behind`() throws {
+    let server = try AuthorizationServer()
+    let site = try AccountSite(
+      server, transport: "gmail",
+      transports: #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://127.0.0.1:9" }"#)
+    #expect(try site.logIn().status == 0)
+    // Each check renews; some are at it when the logout comes.
+    let checks = try (0..<8).map { _ in try site.start("check", "--json") }
+    let logout = try site.start("account", "logout", "--yes")
+    #expect(try logout.finish().status == 0)
+    for check in checks { _ = try check.finish() }
+    #expect(!FileManager.default.fileExists(atPath: site.tokenFile))
+    let status = try site.site.pabal("account", "status")
+    #expect(status.status == 77)
+    #expect(status.output.contains("nobody has logged in yet"))
+  }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// From the downloaded client file to mails that have left, by processes alone.
+@Suite(.enabled(if: RealServer.isPossible, "needs root and Tests/Servers/install.sh"))
+struct LoginToSendTests {
+  /// A fake Gmail that asks the authorization server whose each token is.
+  private func gmail(_ server: AuthorizationServer) throws -> (port: Int, report: () throws -> Report) {
+    struct Script: Encodable { let plain = true, tokeninfo: String }
+    struct Port: Decodable { let port: Int }
+    let fake = try FakeGmail.shared.get()
+    let port = try fake.ask(["listen": Script(tokeninfo: server.url("/tokeninfo"))], as: Port.self).port
+    return (port, { try fake.ask(["report": port], as: Report.self) })
+  }
+
+  private func site(_ server: AuthorizationServer, gmail: Int, postfix: RealServer?) throws -> AccountSite {
+    var transports =
+      #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://localhost:\#(gmail)" }"#
+    if let postfix {
+      transports += """
+        , "smtp": { "plugin": "smtp", "host": "localhost", "port": \(postfix.values["tls"] ?? ""),
+          "account": "google", "ca_file": "\(postfix.authority.authority)" }
+        """
+    }
+    return try AccountSite(server, transport: "gmail", transports: transports)
+  }
+
+  private func send(_ site: AccountSite, _ transport: String, subject: String) throws -> ChildProcess {
+    try site.site.pabal(
+      "send", "bob@example.net", "--subject", subject, "--text", "hello", "--transport", transport, "--json",
+      "-v")
+  }
+
+  @Test func `one login sends by REST and by SMTP, both of which ask whose the token is`() throws {
+    let server = try AuthorizationServer()
+    let postfix = try RealServer.postfix(tokenInfo: server.url("/tokeninfo"))
+    let (port, report) = try gmail(server)
+    let site = try site(server, gmail: port, postfix: postfix)
+    #expect(try send(site, "gmail", subject: "too early").status == 77)
+
+    let login = try site.logIn()
+    #expect(login.status == 0, "\(login.errors)")
+    #expect(login.output == "Logged in as alice@example.test; the tokens are in \(site.tokenFile).\n")
+    // What SMTP needs serves REST, too.
+    #expect(try server.asked("/o/oauth2/auth").map { $0["scope"] } == ["https://mail.google.com/"])
+    let token = try #require(try site.token()["token"] as? String)
+
+    let check = try site.site.pabal("check")
+    #expect(check.status == 0, "\(check.output)")
+    #expect(check.output.contains("ok  account google: fresh, alice@example.test, https://mail.google.com/"))
+    #expect(check.output.contains("sends as alice@example.test\n"))
+    #expect(check.output.contains("logged in as alice@example.test"))
+
+    // The check has renewed it.
+    let second = try #require(try site.token()["token"] as? String)
+    #expect(second != token)
+    let marker = UUID().uuidString
+    for transport in ["gmail", "smtp"] {
+      let sent = try send(site, transport, subject: "\(transport) \(marker)")
+      #expect(sent.status == 0, "\(sent.errors)")
+      #expect(try sent.json["outcome"] as? String == "sent")
+    }
+    #expect(try report().taken.map(\.recipients) == [["bob@example.net"]])
+    #expect(try report().tokens.last == second)
+    #expect(try !postfix.mail("Subject: smtp \(marker)").isEmpty)
+    // Gmail asks by a form, Dovecot by a query; both asked for the very token, and nobody renewed it.
+    let asked = try server.asked("/tokeninfo").compactMap { $0["access_token"] }.filter { $0 == second }
+    #expect(asked.count >= 2)
+    #expect(try server.asked("/token").count == 2)
+
+    // All tokens end before their time: each transport has its refused token renewed, once.
+    for transport in ["gmail", "smtp"] {
+      try server.control(["void": true])
+      let sent = try send(site, transport, subject: "again")
+      #expect(sent.status == 0, "\(sent.errors)")
+    }
+    #expect(try server.asked("/token").count == 4)
+
+    #expect(try site.site.pabal("account", "logout", "google", "--yes").status == 0)
+    for transport in ["gmail", "smtp"] {
+      let held = try send(site, transport, subject: "too late")
+      #expect(held.status == 77)
+      #expect(held.output.contains("nobody has logged in yet; log in: pabal account login google"))
+      for secret in try site.secrets() { #expect(!(held.errors + held.output).contains(secret)) }
+    }
+  }
+
+  @Test func `with REST alone the small scope sends, and the check says what it can't see`() throws {
+    let server = try AuthorizationServer()
+    let (port, report) = try gmail(server)
+    let site = try site(server, gmail: port, postfix: nil)
+    let login = try site.logIn()
+    #expect(
+      login.errors.contains("Asking for https://www.googleapis.com/auth/gmail.send: send mail by Gmail's"))
+    #expect(try send(site, "gmail", subject: "small").status == 0)
+    #expect(try report().taken.count == 1)
+    let check = try site.site.pabal("check")
+    #expect(check.status == 0)
+    #expect(check.output.contains("its scope does not show whose mailbox it is"))
+  }
+
+  @Test func `whoever logged in as another is told by the check`() throws {
+    let server = try AuthorizationServer(["user": "bob@example.test"])
+    let postfix = try RealServer.postfix(tokenInfo: server.url("/tokeninfo"))
+    let (port, _) = try gmail(server)
+    let site = try site(server, gmail: port, postfix: postfix)
+    #expect(try site.logIn().status == 0)
+    let check = try site.site.pabal("check")
+    #expect(check.status == 77)
+    #expect(
+      check.output.contains("sends as bob@example.test, though \"user\" of its account is alice@example.test")
+    )
+    #expect(check.output.contains("held  transport smtp"))
+    #expect(check.output.contains("--confirm-user"))
+
+    let again = try site.logIn("--confirm-user")
+    #expect(again.status == 77)
+    #expect(
+      again.errors.contains("the browser logged in bob@example.test, and \"user\" is alice@example.test"))
+    try server.control(json: #"{"user": null}"#)
+    let right = try site.logIn("--confirm-user")
+    #expect(right.status == 0)
+    #expect(right.errors.contains("Asking for email: see its address."))
+    #expect(try site.site.pabal("check").status == 0)
+  }
+}
