@@ -43,7 +43,7 @@ extension Assembly {
   ) throws(Failure) -> VerificationService {
     VerificationService(
       store: SQLiteVerifications(storage.database), keys: storage.keys,
-      words: MessageWords(try messages().store, from: try sender(nil)),
+      words: VerificationMessages(try messages().store, from: try sender(nil)),
       policy: configuration.verification.policy, dispatch: dispatch)
   }
 }
