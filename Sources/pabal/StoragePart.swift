@@ -32,10 +32,18 @@ extension Assembly {
     _ storage: StoragePart, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
     let stops = route.dispatchStops
+    var rules = configuration.outbox.rules
+    for transport in configuration.transports
+    where transport.plugin == "gmail" && rules.paces[transport.name] == nil {
+      rules.paces[transport.name] = Self.gmailPace
+    }
     return Dispatcher(
-      storage.outbox, sealing: storage.keys, rules: configuration.outbox.rules, report: report,
-      route: { stops })
+      storage.outbox, sealing: storage.keys, rules: rules, report: report, route: { stops })
   }
+
+  /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
+  /// and user, 100 for `messages.send`).
+  private static let gmailPace = Pace(sends: 60, per: .seconds(60))
 
   /// Verifications in the store; `dispatch` sends their mail in this process.
   func verifications(
