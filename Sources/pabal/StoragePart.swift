@@ -1,3 +1,4 @@
+import Glibc
 import PabalCore
 import PabalMessages
 import PabalStorage
@@ -16,6 +17,7 @@ extension Assembly {
   func storage() throws(Failure) -> StoragePart {
     let keys: Keyring
     do throws(Diagnostic) {
+      try refuseLostKey()
       keys = try configuration.keys.keyring()
     } catch {
       throw Failure(.configuration, [error])
@@ -25,6 +27,16 @@ extension Assembly {
     } catch {
       throw Failure(error)
     }
+  }
+
+  /// A store without its key is of no use, and a new key made now would only stand in the old one's way.
+  private func refuseLostKey() throws(Diagnostic) {
+    guard let directory = configuration.keys.directory, access("\(directory)/\(Keyring.fileName)", F_OK) != 0,
+      access(configuration.storage.path, F_OK) == 0
+    else { return }
+    throw Diagnostic(
+      "the key of the store \(configuration.storage.path) is gone: there is no \(directory)/\(Keyring.fileName)",
+      cure: "put it back, or move the store away and begin anew")
   }
 
   /// The loop that empties the outbox over `route`.
