@@ -73,34 +73,61 @@ public final class SQLiteDatabase: Sendable {
 
   private func drain(_ database: Database) {
     while true {
-      let jobs = queue.withLock { queue in
-        // A transaction of everything would keep other processes out for too long.
-        let next = Array(queue.jobs.prefix(SQLiteDatabase.jobsInOneCommit))
-        queue.jobs.removeFirst(next.count)
-        if next.isEmpty { queue.isDrained = false }
-        return next
-      }
+      let jobs = take(SQLiteDatabase.jobsInOneCommit, endsDraining: true)
       guard !jobs.isEmpty else { return }
-      let problem = commit(jobs, to: database)
-      for job in jobs { job.answer(problem) }
+      commit(jobs, to: database)
     }
   }
 
-  /// Runs all of `jobs` and commits once; gives the problem that undid them all.
-  private func commit(_ jobs: [any WaitingJob], to database: Database) -> StorageProblem? {
+  /// The next jobs that wait; without any the draining ends, if it is to end.
+  private func take(_ count: Int, endsDraining: Bool) -> [any WaitingJob] {
+    queue.withLock { queue in
+      let next = Array(queue.jobs.prefix(count))
+      queue.jobs.removeFirst(next.count)
+      if next.isEmpty, endsDraining { queue.isDrained = false }
+      return next
+    }
+  }
+
+  /// Runs `jobs`, and those that come meanwhile, commits once, and answers them all.
+  private func commit(_ jobs: [any WaitingJob], to database: Database) {
+    var jobs = jobs
+    var problem = transaction(on: database) {
+      var done = 0
+      repeat {
+        for job in jobs[done...] { try run(job.run, on: database) }
+        done = jobs.count
+        // Whoever was answered by the last commit is back soon, and one commit costs as much as many jobs.
+        // A transaction of everything would keep other processes out for too long.
+        jobs += take(SQLiteDatabase.jobsInOneCommit - done, endsDraining: false)
+      } while jobs.count > done
+    }
+    // Savepoints for all would cost each of them half as much again, for the rare one that fails.
+    if problem != nil, jobs.count > 1 {
+      problem = transaction(on: database) {
+        for job in jobs { try run(job.runGuarded, on: database) }
+      }
+    }
+    for job in jobs { job.answer(problem) }
+  }
+
+  /// Does `work` in one transaction; gives the problem that undid it.
+  private func transaction(on database: Database, _ work: () throws -> Void) -> StorageProblem? {
     do {
       try database.beginTransaction(.immediate)
-      for job in jobs {
-        try job.run(database, isAlone: jobs.count == 1)
-        // On a full disk SQLite undoes the whole transaction by itself.
-        guard database.isInsideTransaction else { throw StorageProblem(.full, place: path) }
-      }
+      try work()
       try database.commit()
       return nil
     } catch {
       try? database.rollback()
       return StorageProblem(error, place: path)
     }
+  }
+
+  private func run(_ job: (Database) throws -> Void, on database: Database) throws {
+    try job(database)
+    // On a full disk SQLite undoes the whole transaction by itself.
+    guard database.isInsideTransaction else { throw StorageProblem(.full, place: path) }
   }
 
   private static let jobsInOneCommit = 512
@@ -110,7 +137,13 @@ public final class SQLiteDatabase: Sendable {
     configuration.maximumReaderCount = 2
     configuration.busyMode = .callback(waiting(patience))
     configuration.prepareDatabase { database in
-      try database.execute(sql: "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
+      // A checkpoint every 32 MiB: each writes a page once, however many commits changed it.
+      try database.execute(
+        sql: """
+          PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+          PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8000;
+          PRAGMA temp_store = MEMORY
+          """)
     }
     return configuration
   }

@@ -4,8 +4,10 @@ internal import Synchronization
 
 /// Something to be written in the next commit, whatever its answer is.
 protocol WaitingJob: Sendable {
-  /// Does it inside of the transaction; throws only what undoes the whole transaction.
-  func run(_ database: Database, isAlone: Bool) throws
+  /// Does it inside of the transaction; what it throws undoes the whole transaction, and it may be run again.
+  func run(_ database: Database) throws
+  /// Does it in a savepoint of its own: its failure undoes nothing else. Throws only what does all the same.
+  func runGuarded(_ database: Database) throws
   /// Answers its caller after the commit, or with the problem that undid it.
   func answer(_ problem: StorageProblem?)
 }
@@ -26,13 +28,12 @@ final class Job<Value: Sendable>: WaitingJob {
     self.caller = caller
   }
 
-  func run(_ database: Database, isAlone: Bool) throws {
-    if isAlone {
-      // Its own failure undoes the transaction, in which there is nothing else.
-      let value = try body(database)
-      result.withLock { $0 = .success(value) }
-      return
-    }
+  func run(_ database: Database) throws {
+    let value = try body(database)
+    result.withLock { $0 = .success(value) }
+  }
+
+  func runGuarded(_ database: Database) throws {
     try database.cachedStatement(sql: "SAVEPOINT job").execute()
     do {
       let value = try body(database)
