@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """A quick SMTP server on loopback that takes mail and counts it, for runs in which much is killed.
 
-sink.py LOG DEFER DROP
+sink.py LOG DEFER DROP DELAY
 
 Prints its port. For each mail taken a line "BEGAN ADDRESS" goes to LOG, with the milliseconds since 1970 at which its
 MAIL came; it is there before the reply is. Of a thousand mails DEFER are answered 451, and DROP are taken without an
-answer, the connection closed. Ends when its input ends.
+answer, the connection closed. A mail's octets are answered after a random time up to DELAY seconds; with 9 or more,
+never. With 1 or more a line "received" is printed for each mail that has come whole. Ends when its input ends.
 """
 import asyncio, os, random, sys, time
 
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-defer, drop = int(sys.argv[2]) / 1000, int(sys.argv[3]) / 1000
+defer, drop, delay = int(sys.argv[2]) / 1000, int(sys.argv[3]) / 1000, float(sys.argv[4])
 
 
 async def session(reader, writer):
@@ -20,8 +21,10 @@ async def session(reader, writer):
     began, address = 0, ""
 
     async def taken():
+        if delay >= 1:
+            print("received", flush=True)
         # A server that thinks for a moment, so that kills meet mails that are on their way.
-        await asyncio.sleep(random.random() * 0.02)
+        await asyncio.sleep(random.random() * delay if delay < 9 else 600)
         os.write(log, f"{began} {address}\n".encode())
         if random.random() < drop:
             raise EOFError

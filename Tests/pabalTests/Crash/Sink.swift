@@ -4,17 +4,18 @@ import PabalTesting
 /// A quick SMTP server that counts what it takes; see `Tests/Servers/sink.py`.
 final class Sink: Sendable {
   private let input = Pipe()
+  private let output = Pipe()
   private let log: String
   let port: Int
 
-  /// Of a thousand mails `defer` are deferred, and `drop` are taken without an answer.
-  init(in directory: TemporaryDirectory, defer deferred: Int, drop: Int) throws {
+  /// Of a thousand mails `defer` are deferred, and `drop` are taken without an answer; `delay` is the longest
+  /// time, in seconds, between a mail's last octet and its reply.
+  init(in directory: TemporaryDirectory, defer deferred: Int = 0, drop: Int = 0, delay: Double) throws {
     log = "\(directory.path)/sink.log"
     let process = Process()
-    let output = Pipe()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [
-      "python3", "\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)",
+      "python3", "\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)", "\(delay)",
     ]
     process.standardInput = input
     process.standardOutput = output
@@ -27,6 +28,16 @@ final class Sink: Sendable {
     }
     guard let port = Int(said.dropLast()) else { throw TestFailure("the sink said \(said)") }
     self.port = port
+  }
+
+  /// Returns when the octets of `count` mails have come, whether they are taken then or not.
+  func received(_ count: Int) throws {
+    var said = Data()
+    while said.count(where: { $0 == 10 }) < count {
+      let more = output.fileHandleForReading.availableData
+      guard !more.isEmpty else { throw TestFailure("the sink has gone") }
+      said += more
+    }
   }
 
   deinit { try? input.fileHandleForWriting.close() }
