@@ -126,7 +126,9 @@ for name in ["ABI1", "Faulty", "Clock"] {
     .library(name: "fixture-\(name.lowercased())", type: .dynamic, targets: ["\(name)Fixture"]))
 }
 
-let inC: Set = ["CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture"]
+let inC: Set = [
+  "CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture",
+]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {
     target.cSettings = [.treatAllWarnings(as: .error)]

@@ -57,7 +57,8 @@ extension Configuration {
   ///
   /// `account` gives the source of an account's tokens by its name; `log` is told a transport's name and words.
   public func loadRoute(
-    account: @escaping @Sendable (String) throws(Diagnostic) -> any AccessTokenSource = Configuration.noAccount,
+    account: @escaping @Sendable (String) throws(Diagnostic) -> any AccessTokenSource = Configuration
+      .noAccount,
     log: @escaping @Sendable (String, LogLevel, String) -> Void = { _, _, _ in }
   ) throws(Diagnostics) -> Route {
     let loader = PluginLoader(configured: plugins.directories)

@@ -42,7 +42,8 @@ final class CrashRun {
       "LD_PRELOAD": BuiltProducts.fixture("clock"), "PABAL_TEST_CLOCK": "\(Self.short - Self.lifetime)",
     ]
     starters = [
-      try Victim("late", ["verification-starter", "config.json", "late", "4", "queue"], environment: clock, in: path),
+      try Victim(
+        "late", ["verification-starter", "config.json", "late", "4", "queue"], environment: clock, in: path),
       try Victim("busy", ["verification-starter", "config.json", "busy", "4", "dispatch"], in: path),
     ]
   }
@@ -55,7 +56,11 @@ final class CrashRun {
       // A random moment is what this is about; nothing waits for it to be a certain one.
       usleep(UInt32.random(in: 20_000...300_000, using: &random))
       let victim = victims[Int.random(in: 0..<victims.count, using: &random)]
-      if victim.kill() { count.kills += 1 } else { count.complaints.append("\(victim.name) had ended by itself") }
+      if victim.kill() {
+        count.kills += 1
+      } else {
+        count.complaints.append("\(victim.name) had ended by itself")
+      }
       try victim.start()
     }
     for starter in starters where starter.kill() { count.kills += 1 }
@@ -111,7 +116,8 @@ final class CrashRun {
     count.complaints += complaints
     let taken = try sink.taken()
     var entries: [String: [String: Any]] = [:]
-    for mail in try site.pabal("outbox", "--json", "--limit", "10000").json["mails"] as? [[String: Any]] ?? [] {
+    for mail in try site.pabal("outbox", "--json", "--limit", "10000").json["mails"] as? [[String: Any]] ?? []
+    {
       if let id = mail["id"] as? String { entries[id] = mail }
     }
     for (id, entry) in entries {

@@ -11,7 +11,9 @@ final class Victim {
   private var process: Process?
 
   /// `arguments` begin with the program's name, among the built products.
-  init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: String) throws {
+  init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: String)
+    throws
+  {
     self.name = name
     self.arguments = arguments
     self.environment = environment

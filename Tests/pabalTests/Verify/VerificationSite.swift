@@ -7,7 +7,9 @@ extension Site {
   static let address = "you@example.org"
 
   /// The shipped configuration with more top-level members.
-  static func shipped(with more: String) -> String { shipped.replacing(#""from""#, with: "\(more),\n  \"from\"") }
+  static func shipped(with more: String) -> String {
+    shipped.replacing(#""from""#, with: "\(more),\n  \"from\"")
+  }
 
   /// `acting` with more top-level members.
   static func acting(_ act: String, with more: String) -> String {

@@ -40,7 +40,8 @@ import Testing
     #expect(run.errors.contains("MAIL FROM:"))
   }
 
-  @Test(arguments: ["status", "check", "resend", "cancel", "redeem"], ["NOPE", "", "x\r\ny", "../../etc/passwd"])
+  @Test(
+    arguments: ["status", "check", "resend", "cancel", "redeem"], ["NOPE", "", "x\r\ny", "../../etc/passwd"])
   func `an id that isn't there is said so`(command: String, id: String) throws {
     let site = try Site()
     let run = try ChildProcess.run(
@@ -53,7 +54,8 @@ import Testing
   @Test(arguments: [
     "x\r\nBcc: evil@example.net", "a@example.org\n", "a@example.org\r\nBcc: b@example.org",
     "a\u{1}b@example.org", String(repeating: "a", count: 10_000) + "@example.org", "", " ", "a@b@c", "plain",
-    "Kim <kim@example.org>", "kim@example.org, lee@example.org", "kim@\(String(repeating: "a.", count: 200))org",
+    "Kim <kim@example.org>", "kim@example.org, lee@example.org",
+    "kim@\(String(repeating: "a.", count: 200))org",
     "kim@[127.0.0.1", "\u{202E}kim@example.org@",
   ])
   func `an address that is none is refused before anything is kept`(address: String) throws {
@@ -82,9 +84,9 @@ import Testing
     let id = try site.startedID()
     let code = try site.newestCode()
     for typed in [
-      "", " ", "abc", "12345", "1234567", "123456\u{0}", "１２３４５x", String(repeating: "1", count: 100_000),
+      "", " ", "abc", "12345", "1234567", "１２３４５x", String(repeating: "1", count: 100_000),
       "\r\n", "'; drop table mail; --",
-    ] where !typed.contains("\0") {
+    ] {
       let answer = try site.check(id, typed)
       // What can't be a code costs nothing: nobody guesses by it.
       #expect(answer.outcome == "mismatch" && answer.left == 5, "\(typed.prefix(20).debugDescription)")
@@ -121,7 +123,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "ko\r\nX-Evil: 1", String(repeating: ",", count: 50_000), String(repeating: "xx,", count: 20_000), "*", "\u{1}",
+    "ko\r\nX-Evil: 1", String(repeating: ",", count: 50_000), String(repeating: "xx,", count: 20_000), "*",
+    "\u{1}",
     "../../etc", "k\u{2028}o",
   ])
   func `a list of languages that means nothing gives the default`(languages: String) throws {

@@ -4,14 +4,17 @@ import Testing
 
 /// A person signs up: what the commands do and say.
 @Suite struct VerifyTests {
-  @Test func `start, a mail in Korean, a wrong code, the right one, the proof: with the shipped files`() throws {
+  @Test func `start, a mail in Korean, a wrong code, the right one, the proof: with the shipped files`()
+    throws
+  {
     let shipped = try String(contentsOfFile: "\(BuiltProducts.root)/config.json", encoding: .utf8)
     let site = try Site(shipped)
     try site.directory.copy("\(BuiltProducts.root)/Sources/Messages", to: "Sources/Messages")
 
     let start = try site.pabal("verify", "start", "you@example.org", "--language", "ko-KR")
     #expect(start.status == 0, "\(start.errors)")
-    let id = String(try #require(start.output.firstMatch(of: /pending  ([0-9A-Z]{26})  y\*\*\*@example\.org/)?.1))
+    let id = String(
+      try #require(start.output.firstMatch(of: /pending  ([0-9A-Z]{26})  y\*\*\*@example\.org/)?.1))
     #expect(start.output.contains("mail sent"))
 
     let mail = try site.read(Array(try site.onlyMail().utf8))
