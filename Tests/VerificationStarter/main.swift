@@ -15,8 +15,12 @@ let route = try configuration.loadRoute()
 let dispatcher = Dispatcher(
   SQLiteOutbox(database), sealing: keys, rules: configuration.outbox.rules,
   report: { event in
-    if case .attempted(let id, _, let outcome, _, _) = event { say("attempt \(id) \(outcome.name)") }
-    if case .lost(let id) = event { say("lost \(id)") }
+    switch event {
+    case .attempted(let id, _, let outcome, _, _): say("attempt \(id) \(outcome.name)")
+    case .settled(let entry): say("settled \(entry.id)")
+    case .codesWait: break
+    default: say("\(event)")
+    }
   }, route: route)
 let service = VerificationService(
   store: SQLiteVerifications(database), keys: keys,

@@ -80,49 +80,52 @@ final class CrashRun {
     }
   }
 
-  /// An attempt that a program lived to tell of, by mail.
-  private func told() throws -> (attempts: [String: Int], unknown: [String: Int], complaints: [String]) {
-    var (attempts, unknown): ([String: Int], [String: Int]) = ([:], [:])
+  /// What the programs lived to tell of their attempts.
+  private struct Told {
+    /// How many attempts on a mail were taken down in the store.
+    var settled: [String: Int] = [:]
+    /// How many of them ended with nobody knowing whether the mail was taken.
+    var unknown: [String: Int] = [:]
     var complaints: [String] = []
-    func note(_ mail: String, _ outcome: String) {
-      attempts[mail, default: 0] += 1
-      if outcome == "unknown" { unknown[mail, default: 0] += 1 }
+  }
+
+  private func told() throws -> Told {
+    var told = Told()
+    func note(_ event: String?, _ mail: String, _ outcome: String?, _ line: Substring) {
+      switch event {
+      case "attempt": if outcome == "unknown" { told.unknown[mail, default: 0] += 1 }
+      case "settled": told.settled[mail, default: 0] += 1
+      // Codes of a starter whose clock is behind look old.
+      case "serving", "started", "codes wait": break
+      default: told.complaints.append(String(line))
+      }
     }
     for line in try servers.flatMap({ try $0.lines() }) {
-      guard let event = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String] else {
-        complaints.append(String(line))
-        continue
-      }
-      switch event["event"] {
-      case "attempt": note(event["mail"] ?? "", event["outcome"] ?? "")
-      // Codes of a starter whose clock is behind look old.
-      case "settled", "serving", "codes wait": break
-      default: complaints.append(String(line))
-      }
+      let event = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
+      note(event?["event"], event?["mail"] ?? "", event?["outcome"], line)
     }
     for line in try starters.flatMap({ try $0.lines() }) {
       let words = line.split(separator: " ").map(String.init)
-      switch words[0] {
-      case "attempt": note(words[1], words[2])
-      case "started": break
-      default: complaints.append(String(line))
-      }
+      note(words.first, words.count > 1 ? words[1] : "", words.count > 2 ? words[2] : nil, line)
     }
-    return (attempts, unknown, complaints)
+    return told
   }
 
   private func judge(_ count: inout CrashCount) throws {
-    let (attempts, unknown, complaints) = try told()
-    count.complaints += complaints
+    let told = try told()
+    count.complaints += told.complaints
     let taken = try sink.taken()
     var entries: [String: [String: Any]] = [:]
-    for mail in try site.pabal("outbox", "--json", "--limit", "10000").json["mails"] as? [[String: Any]] ?? []
-    {
+    let list = try site.pabal("outbox", "--json", "--limit", "10000")
+    for mail in try list.json["mails"] as? [[String: Any]] ?? [] {
       if let id = mail["id"] as? String { entries[id] = mail }
     }
-    for (id, entry) in entries {
-      count.unknown += unknown[id] ?? 0
-      count.underWay += max(0, (entry["attempts"] as? Int ?? 0) - (attempts[id] ?? 0))
+    func cutOff(_ id: String) -> Int {
+      max(0, (entries[id]?["attempts"] as? Int ?? 0) - (told.settled[id] ?? 0))
+    }
+    for id in entries.keys {
+      count.unknown += told.unknown[id] ?? 0
+      count.underWay += cutOff(id)
     }
     for line in try starters.flatMap({ try $0.lines() }) where line.hasPrefix("started ") {
       let words = line.split(separator: " ").map(String.init)
@@ -141,10 +144,9 @@ final class CrashRun {
         count.latest = max(count.latest, arrival - expires)
         if arrival - expires > Self.onItsWay { count.late.append("\(id) by \(arrival - expires) ms") }
       }
-      let cutOff = (entries[id]?["attempts"] as? Int ?? 0) - (attempts[id] ?? 0)
       count.twice += max(0, arrivals.count - 1)
-      if arrivals.count > 1, arrivals.count - 1 > cutOff + (unknown[id] ?? 0) {
-        count.unexplained.append("\(id) arrived \(arrivals.count) times, \(cutOff) attempts were cut off")
+      if arrivals.count - 1 > cutOff(id) + (told.unknown[id] ?? 0) {
+        count.unexplained.append("\(id) arrived \(arrivals.count) times, \(cutOff(id)) attempts were cut off")
       }
     }
   }

@@ -38,7 +38,7 @@ struct CrashCount: CustomStringConvertible, Sendable {
   var lost: [String] = []
   /// Begun to be handed over after the code's expiry.
   var late: [String] = []
-  /// Arrived more often than attempts ended in a death or `unknown`.
+  /// Arrived again though no attempt was under way at a kill, or ended `unknown`.
   var unexplained: [String] = []
   /// What no program should have said.
   var complaints: [String] = []
