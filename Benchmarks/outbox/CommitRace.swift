@@ -28,7 +28,8 @@ struct CommitRace {
     return (median(floors), median(adds), median(zip(adds, floors).map { $0 / $1 }))
   }
 
-  private func floor(_ content: [UInt8], _ seconds: Double) -> Double {
+  /// Writes and syncs one after the other, a second.
+  func floor(_ content: [UInt8], _ seconds: Double) -> Double {
     let path = "\(directory)/floor"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     defer {

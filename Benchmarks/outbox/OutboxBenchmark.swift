@@ -15,12 +15,18 @@ internal import PabalStorage
     let seconds = arguments.dropFirst().first.flatMap { Double($0) } ?? 2
     do throws(StorageProblem) {
       let commits = try await CommitRace(directory).run(rounds: 3, seconds: seconds / 3)
+      let race = CommitRace(directory)
+      let verifications = try await VerificationRun(directory).run(rounds: 3, seconds: seconds / 3) {
+        race.floor(sealedMail(), seconds / 6)
+      }
       let latency = try await LatencyRun(directory).run(count: 500)
       let claims = try await ClaimRun(directory).run()
       print(
         """
         {"floor_a_second":\(Int(commits.floor)),"adds_a_second":\(Int(commits.adds)),\
-        "times_floor":\(rounded(commits.ratio)),"commit_ms":\(rounded(latency.commit)),\
+        "times_floor":\(rounded(commits.ratio)),"starts_a_second":\(Int(verifications.starts)),\
+        "starts_times_floor":\(rounded(verifications.startsRatio)),"checks_a_second":\(Int(verifications.checks)),\
+        "checks_times_floor":\(rounded(verifications.checksRatio)),"commit_ms":\(rounded(latency.commit)),\
         "send_begins_ms":\(rounded(latency.begin)),"over_the_commit_ms":\(rounded(latency.over)),\
         "claim_us_of_100":\(rounded(claims.few)),"claim_us_of_100000":\(rounded(claims.many)),\
         "times_claim":\(rounded(claims.many / claims.few)),"mib_with_100000":\(rounded(claims.memory))}

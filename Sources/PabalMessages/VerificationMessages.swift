@@ -18,8 +18,18 @@ public struct VerificationMessages: VerificationWords {
     let rendered: RenderedMessage
     do throws(MessageError) {
       var values = MessageValue.values(letter.variables)
-      for variable in try store.describe(letter.message).variables {
+      let variables = try store.describe(letter.message).variables
+      guard letter.code == nil || variables.contains(where: { $0.kind == .code }) else {
+        throw .broken(
+          letter.message,
+          [Diagnostic("the message \(letter.message.shown) has no code, so it can prove nothing")])
+      }
+      for variable in variables {
         switch variable.kind {
+        case .code where letter.variables[variable.name] != nil:
+          throw .unfitValue(
+            variable: variable.name, message: letter.message, what: "it is Pabal's to make up",
+            cure: "leave it out")
         case .code: values[variable.name] = letter.code.map { .text($0) }
         case .duration: values[variable.name] = values[variable.name] ?? .duration(letter.validFor)
         case .text, .url, .time: break

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import PabalCore
 import PabalMessages
 
@@ -70,6 +71,7 @@ struct Check: ParsableCommand {
       let (step, status) = messages(assembly)
       add(step, status)
     }
+    add(storage(assembly), .configuration)
     if common.json { try Terminal.answer(json: steps) }
     if worst != .sent { throw worst.code }
   }
@@ -125,6 +127,22 @@ struct Check: ParsableCommand {
       return (Step("messages", directory, ok: errors == 0, detail: detail, findings: findings), .input)
     } catch {
       return (Step("messages", directory, ok: false, findings: error.diagnostics), error.status)
+    }
+  }
+
+  /// The store and its key, as they are: looking makes neither.
+  private func storage(_ assembly: Assembly) -> Step {
+    let configuration = assembly.configuration
+    let path = configuration.storage.path
+    let cautions = configuration.verification.cautions.map { Diagnostic($0, severity: .warning) }
+    guard access(path, F_OK) == 0 else {
+      return Step("storage", path, ok: true, detail: "is made at first use", findings: cautions)
+    }
+    do throws(Failure) {
+      try assembly.storage().database.close()
+      return Step("storage", path, ok: true, detail: "in order", findings: cautions)
+    } catch {
+      return Step("storage", path, ok: false, findings: error.diagnostics + cautions)
     }
   }
 

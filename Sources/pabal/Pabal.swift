@@ -22,7 +22,7 @@ struct Pabal: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Send.self, Verify.self, OutboxCommand.self, Serve.self, Transports.self, Messages.self, Account.self,
-      Check.self,
+      Keys.self, Check.self,
     ])
 
   static func main() {

@@ -1,3 +1,4 @@
+import Glibc
 import PabalCore
 import PabalMessages
 import PabalStorage
@@ -16,6 +17,7 @@ extension Assembly {
   func storage() throws(Failure) -> StoragePart {
     let keys: Keyring
     do throws(Diagnostic) {
+      try refuseLostKey()
       keys = try configuration.keys.keyring()
     } catch {
       throw Failure(.configuration, [error])
@@ -27,15 +29,33 @@ extension Assembly {
     }
   }
 
+  /// A store without its key is of no use, and a new key made now would only stand in the old one's way.
+  private func refuseLostKey() throws(Diagnostic) {
+    guard let directory = configuration.keys.directory, access("\(directory)/\(Keyring.fileName)", F_OK) != 0,
+      access(configuration.storage.path, F_OK) == 0
+    else { return }
+    throw Diagnostic(
+      "the key of the store \(configuration.storage.path) is gone: there is no \(directory)/\(Keyring.fileName)",
+      cure: "put it back, or move the store away and begin anew")
+  }
+
   /// The loop that empties the outbox over `route`.
   func dispatcher(
     _ storage: StoragePart, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
     let stops = route.dispatchStops
+    var rules = configuration.outbox.rules
+    for transport in configuration.transports
+    where transport.plugin == "gmail" && rules.paces[transport.name] == nil {
+      rules.paces[transport.name] = Self.gmailPace
+    }
     return Dispatcher(
-      storage.outbox, sealing: storage.keys, rules: configuration.outbox.rules, report: report,
-      route: { stops })
+      storage.outbox, sealing: storage.keys, rules: rules, report: report, route: { stops })
   }
+
+  /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
+  /// and user, 100 for `messages.send`).
+  private static let gmailPace = Pace(sends: 60, per: .seconds(60))
 
   /// Verifications in the store; `dispatch` sends their mail in this process.
   func verifications(
@@ -43,7 +63,7 @@ extension Assembly {
   ) throws(Failure) -> VerificationService {
     VerificationService(
       store: SQLiteVerifications(storage.database), keys: storage.keys,
-      words: MessageWords(try messages().store, from: try sender(nil)),
+      words: VerificationMessages(try messages().store, from: try sender(nil)),
       policy: configuration.verification.policy, dispatch: dispatch)
   }
 }

@@ -1,6 +1,9 @@
 internal import Glibc
 
 extension Keyring {
+  /// The name of the current key's file in its folder.
+  public static let fileName = "current.key"
+
   /// The keys kept in `directory`: `current.key` and any `previous-….key`; makes a first one; blocks.
   ///
   /// The folder is made for its owner alone. Processes that come at once make one key between them. A file
@@ -29,7 +32,7 @@ extension Keyring {
 
 /// The folder that holds master keys, one file each.
 private struct KeyFolder {
-  static let current = "current.key"
+  static let current = Keyring.fileName
   let path: String
 
   init(_ path: String) throws(Diagnostic) {

@@ -78,9 +78,9 @@ private final class MemoryTransaction: VerificationRows {
     return record.attempts + 1
   }
 
-  func note(_ number: Int, under keys: [[UInt8]]) -> Timestamp? {
+  func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) -> [Timestamp] {
     let times = keys.flatMap { rows.notes[$0] ?? [] }.map(\.at).sorted(by: >)
-    return times.indices.contains(number - 1) ? times[number - 1] : nil
+    return Array(times.dropFirst(skipped).prefix(count))
   }
 
   func settleNotes(under keys: [[UInt8]], at now: Timestamp) {

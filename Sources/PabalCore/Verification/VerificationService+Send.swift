@@ -36,11 +36,14 @@ extension VerificationService {
       request: keys.seal(sealable, id: "request \(id)"), code: letter.digest, created: now, renewed: now,
       expires: letter.expires, mail: letter.entry.id, language: letter.language)
     let rules = startRules(record, recipient, client)
+    let failures = limitKeys.failures(recipient, purpose)
+    let resends = policy.sends > 1 ? resendRules(record, recipient) : nil
     let sweep = housekeeping(at: now, limit: 8)
 
     let verification: Verification? = try await send(letter) { entry, rows in
       _ = try rows.sweep(sweep)
-      try pass(rules, recipient, purpose, rows, at: now)
+      // Nothing counts for a verification that is only being made.
+      try pass(rules.filter { $0.limit != .verification }, failures, rows, at: now)
       var record = record
       for var older in try rows.pending(identity) {
         _ = older.settle(at: now, lifetime: policy.lifetime)
@@ -56,7 +59,7 @@ extension VerificationService {
       try rows.insert(record)
       try note(rules, rows, mail: record.mail, at: now)
       try rows.enqueue(entry)
-      return try picture(record, rows, at: now)
+      return try picture(record, recipient, sent: 1, mail: entry, resendRules: resends, rows, at: now)
     }
     guard let verification else { preconditionFailure("a start either adds its mail or throws") }
     return verification
@@ -78,7 +81,7 @@ extension VerificationService {
         let state = current.state(at: now)
         guard state == .pending else { throw VerificationProblem.ended(state) }
         let rules = resendRules(current, recipient)
-        try pass(rules, recipient, record.purpose, rows, at: now)
+        try pass(rules, limitKeys.failures(recipient, record.purpose), rows, at: now)
         // Another resend came between and there is no cooldown: its code is the one to overwrite.
         guard current.generation == record.generation else { return nil }
         current.earlier = current.overwritten
@@ -205,19 +208,18 @@ extension VerificationService {
 
   /// Throws where a limit stands in the way.
   private func pass(
-    _ rules: [LimitBook.Rule], _ recipient: Recipient, _ purpose: String, _ rows: any VerificationRows,
-    at now: Timestamp
+    _ rules: [LimitBook.Rule], _ failures: [[UInt8]], _ rows: any VerificationRows, at now: Timestamp
   ) throws {
     let book = LimitBook(rows: rows, now: now)
     for rule in rules {
       try rows.settleNotes(under: rule.keys, at: now)
       guard rule.limit == .verification else { continue }
       // Not a matter of time: a verification has so many mails, and then it takes a new one.
-      guard try rows.note(policy.sends, under: rule.keys) == nil else {
+      guard try rows.notes(1, skipping: policy.sends - 1, under: rule.keys).isEmpty else {
         throw VerificationProblem.limited(.verification, retryAfter: nil)
       }
     }
-    let barriers = [try book.barrier(rules), try book.block(limitKeys.failures(recipient, purpose), policy)]
+    let barriers = [try book.barrier(rules), try book.block(failures, policy)]
     if let last = barriers.compactMap(\.self).max(by: { $0.until < $1.until }) {
       throw VerificationProblem.limited(last.limit, retryAfter: last.until - now)
     }

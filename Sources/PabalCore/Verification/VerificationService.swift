@@ -86,26 +86,29 @@ public struct VerificationService: Sendable {
     _ record: VerificationRecord, _ rows: any VerificationRows, at now: Timestamp
   ) throws -> Verification {
     let recipient = try recipient(of: record)
+    let sent = try rows.notes(policy.sends, skipping: 0, under: limitKeys.verification(record.id)).count
+    let state = record.state(at: now)
+    return try picture(
+      record, recipient, sent: sent, mail: rows.mail(record.mail),
+      resendRules: state == .pending && sent < policy.sends ? resendRules(record, recipient) : nil, rows,
+      at: now)
+  }
+
+  /// The same by what is known already; `resendRules` where a resend is only a matter of time.
+  func picture(
+    _ record: VerificationRecord, _ recipient: Recipient, sent: Int, mail: OutboxEntry?,
+    resendRules: [LimitBook.Rule]?, _ rows: any VerificationRows, at now: Timestamp
+  ) throws -> Verification {
     let state = record.state(at: now)
     let isPending = state == .pending
-    let sent = try sends(of: record, rows)
-    let mayResend = isPending && sent < policy.sends
-    let book = LimitBook(rows: rows, now: now)
-    let barrier = mayResend ? try book.barrier(resendRules(record, recipient)) : nil
+    let barrier = try resendRules.flatMap { try LimitBook(rows: rows, now: now).barrier($0) }
     return Verification(
       id: record.id, purpose: record.purpose, state: state, masked: recipient.masked,
       generation: record.generation, created: record.created, expires: record.expires,
-      resendAt: mayResend ? barrier?.until ?? now : nil,
+      resendAt: resendRules.map { _ in barrier?.until ?? now },
       sendsRemaining: isPending ? policy.sends - sent : 0,
       attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0, digits: policy.digits,
-      language: record.language, delivery: try rows.mail(record.mail).map(VerificationDelivery.init))
-  }
-
-  private func sends(of record: VerificationRecord, _ rows: any VerificationRows) throws -> Int {
-    let keys = limitKeys.verification(record.id)
-    var sent = 0
-    while sent < policy.sends, try rows.note(sent + 1, under: keys) != nil { sent += 1 }
-    return sent
+      language: record.language, delivery: mail.map(VerificationDelivery.init))
   }
 
   func recipient(of record: VerificationRecord) throws -> Recipient {

@@ -27,8 +27,9 @@ public protocol VerificationRows {
   /// pending or has had `limit` of them.
   func takeAttempt(_ id: String, atMost limit: Int) throws -> Int?
 
-  /// The time of the `number`th newest note (from 1) under any of these digests.
-  func note(_ number: Int, under keys: [[UInt8]]) throws -> Timestamp?
+  /// The times of the newest `count` notes under any of these digests, the newest first, without the first
+  /// `skipped` of them.
+  func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp]
   /// Dates the notes under these digests that lie after `now` back to it.
   func settleNotes(under keys: [[UInt8]], at now: Timestamp) throws
   /// Adds notes; those with a mail are deleted with the mail's rejection, in its transaction.

@@ -56,11 +56,11 @@ struct SQLiteVerificationRows: VerificationRows {
 
   // MARK: Limits
 
-  func note(_ number: Int, under keys: [[UInt8]]) throws -> Timestamp? {
+  func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp] {
     let select = try database.cachedStatement(
-      sql: "SELECT at FROM limit_note WHERE key IN (\(places(keys))) ORDER BY at DESC LIMIT 1 OFFSET ?")
-    return try Int64.fetchOne(select, arguments: StatementArguments(keys.map(blob)) + [number - 1])
-      .map(Timestamp.init(milliseconds:))
+      sql: "SELECT at FROM limit_note WHERE key IN (\(places(keys))) ORDER BY at DESC LIMIT ? OFFSET ?")
+    let times = try Int64.fetchAll(select, arguments: StatementArguments(keys.map(blob)) + [count, skipped])
+    return times.map(Timestamp.init(milliseconds:))
   }
 
   func settleNotes(under keys: [[UInt8]], at now: Timestamp) throws {

@@ -50,7 +50,7 @@ import Testing
     #expect(
       try Self.keysInSchema("$defs", "plugins")
         == Self.keysOfReader("plugins", in: #"{"plugins": {STRANGER}}"#))
-    for section in ["keys", "verification"] {
+    for section in ["keys", "serve", "verification"] {
       #expect(
         try Self.keysInSchema("$defs", section)
           == Self.keysOfReader(section, in: "{\"\(section)\": {STRANGER}}"))

@@ -9,7 +9,7 @@ import Testing
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
     let page = try String(
-      contentsOf: root.appending(path: "Sources/PabalCore/PabalCore.docc/Outbox.md"), encoding: .utf8)
+      contentsOf: root.appending(path: "Sources/PabalCore/PabalCore.docc/The-outbox.md"), encoding: .utf8)
     return Set(
       page.split(separator: "\n").compactMap { line in
         let words = line.split(separator: " ")

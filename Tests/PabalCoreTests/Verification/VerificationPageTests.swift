@@ -6,7 +6,7 @@ import Testing
 /// The catalog's page says what the code does.
 @Suite struct VerificationPageTests {
   private func page() throws -> String {
-    let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Verification.md"
+    let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Proving-an-address.md"
     return String(decoding: try readFile(path, atMost: 100_000), as: UTF8.self)
   }
 

@@ -1,0 +1,88 @@
+internal import Glibc
+internal import PabalCore
+internal import PabalStorage
+internal import Synchronization
+
+/// Durable starts and checks of verifications by 64 callers at once, in turns with the disk's single commits.
+struct VerificationRun {
+  private let directory: String
+  private static let callers = 64
+
+  init(_ directory: String) { self.directory = directory }
+
+  /// The medians of starts and checks a second, and of their ratios to `floor`, single commits a second.
+  func run(rounds: Int, seconds: Double, floor: @Sendable () -> Double) async throws(StorageProblem) -> (
+    starts: Double, startsRatio: Double, checks: Double, checksRatio: Double
+  ) {
+    let keys = Keyring(current: MasterKey.random())
+    let database = try SQLiteDatabase("\(directory)/verification.sqlite", keys: keys)
+    let service = VerificationService(
+      store: SQLiteVerifications(database), keys: keys, words: BenchWords())
+    let number = Atomic(0)
+    let started = Mutex<[String]>([])
+    var starts: [(Double, Double)] = []
+    var checks: [(Double, Double)] = []
+    for _ in 0..<rounds {
+      let commits = floor()
+      let made = await Self.rate(seconds) {
+        // Everybody but the first caller of a mailbox would be told to wait.
+        let name = number.add(1, ordering: .relaxed).newValue
+        let verification = try await service.start(to: "user\(name)@example.com")
+        started.withLock { $0.append(verification.id) }
+      }
+      starts.append((made, made / commits))
+      let next = Atomic(0)
+      let ids = started.withLock { $0 }
+      let judged = await Self.rate(seconds) {
+        // Wrong ones: each is counted before it is compared, which is a write.
+        let index = next.add(1, ordering: .relaxed).oldValue
+        _ = try await service.check(ids[index % ids.count], code: "000000")
+      }
+      checks.append((judged, judged / commits))
+      started.withLock { $0 = [] }
+    }
+    database.close()
+    return (
+      median(starts.map(\.0)), median(starts.map(\.1)), median(checks.map(\.0)), median(checks.map(\.1))
+    )
+  }
+
+  private static func rate(_ seconds: Double, _ work: @escaping @Sendable () async throws -> Void) async
+    -> Double
+  {
+    let began = now()
+    let done = await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<callers {
+        group.addTask {
+          var count = 0
+          while now() - began < seconds {
+            do {
+              try await work()
+            } catch {
+              print(error)
+              exit(75)
+            }
+            count += 1
+          }
+          return count
+        }
+      }
+      return await group.reduce(0, +)
+    }
+    return Double(done) / (now() - began)
+  }
+}
+
+/// A mail of about 2 KB; rendering is measured elsewhere.
+private struct BenchWords: VerificationWords {
+  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
+    let text = String(repeating: "The code is \(letter.code ?? "").\n", count: 100)
+    do throws(MailProblem) {
+      let from = try Mailbox("Pabal <pabal@example.com>")
+      let draft = MailDraft(from: from, to: [Mailbox(letter.to)], subject: "bench", text: text)
+      return VerificationMail(try draft.finish(stamp: .now()))
+    } catch {
+      throw .input(field: error.field, what: error.what)
+    }
+  }
+}
