@@ -10,7 +10,7 @@ guard words.count == 3 else { fatalError("usage: sign-up CONFIG ADDRESS") }
 let configuration = try Configuration.read(words[1])
 let keys = try configuration.keys.keyring()
 let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
-let mail = MessageWords(try MessageStore(configuration), from: try configuration.sender())
+let mail = VerificationMessages(try MessageStore(configuration), from: try configuration.sender())
 let route = try configuration.loadRoute()
 let dispatcher = Dispatcher(
   SQLiteOutbox(database), sealing: keys, rules: configuration.outbox.rules, route: route)

@@ -24,7 +24,7 @@ let dispatcher = Dispatcher(
   }, route: route)
 let service = VerificationService(
   store: SQLiteVerifications(database), keys: keys,
-  words: MessageWords(try MessageStore(configuration), from: try configuration.sender()),
+  words: VerificationMessages(try MessageStore(configuration), from: try configuration.sender()),
   policy: configuration.verification.policy, dispatch: words[4] == "dispatch" ? dispatcher : nil)
 
 /// One write, so that a kill leaves whole lines.
