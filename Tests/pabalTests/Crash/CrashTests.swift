@@ -30,6 +30,7 @@ struct CrashCount: CustomStringConvertible, Sendable {
   var sent = 0
   var expired = 0
   var waiting = 0
+  var givenUp = 0
   var underWay = 0
   var unknown = 0
   var twice = 0
@@ -46,6 +47,7 @@ struct CrashCount: CustomStringConvertible, Sendable {
   var description: String {
     """
     \(kills) kills; \(acknowledged) mails acknowledged: \(sent) sent, \(expired) expired, \(waiting) waiting, \
+    \(givenUp) given up as unknown, \
     \(lost.count) lost; attempts cut off \(underWay), ended unknown \(unknown); \
     \(twice) arrived again, \(unexplained.count) of them without such an attempt; \
     \(late.count) codes late (begun at most \(latest) ms after expiry)

@@ -10,8 +10,9 @@ import Testing
 
   private func expectAll(_ site: Site, _ status: Int32, _ words: String) throws {
     for command in commands {
+      // A serve that finds nothing wrong would not end.
       let run = try ChildProcess.run(
-        "\(BuiltProducts.directory)/pabal", command, directory: site.directory.path)
+        "timeout", ["20", "\(BuiltProducts.directory)/pabal"] + command, directory: site.directory.path)
       #expect(run.status == status, "\(command): \(run.errors)")
       #expect(run.errors.contains(words), "\(command): \(run.errors)")
       #expect(run.errors.split(separator: "\n").count == 1)
@@ -34,6 +35,14 @@ import Testing
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o600], ofItemAtPath: "\(site.directory.path)/keys/current.key")
     try expectAll(site, 78, "is sealed with another master key; put the key back that it was made with")
+  }
+
+  @Test func `a store whose key is gone gets no new one`() throws {
+    let site = try Site()
+    try site.start()
+    try FileManager.default.removeItem(atPath: "\(site.directory.path)/keys/current.key")
+    try expectAll(site, 78, "is gone")
+    #expect(!FileManager.default.fileExists(atPath: "\(site.directory.path)/keys/current.key"))
   }
 
   @Test func `a key that others may read is refused`() throws {
@@ -76,6 +85,10 @@ import Testing
 
   @Test func `what is no database is refused and stays as it is`() throws {
     let site = try Site()
+    try site.start()
+    for log in ["-wal", "-shm"] {
+      try? FileManager.default.removeItem(atPath: "\(site.directory.path)/pabal.sqlite\(log)")
+    }
     let octets = String(repeating: "no database at all\n", count: 500)
     let path = try site.directory.write(octets, to: "pabal.sqlite")
     try expectAll(site, 78, "is damaged, or no database of Pabal's")
@@ -85,6 +98,7 @@ import Testing
   @Test func `a torn file is refused or read, never a crash`() throws {
     let site = try Site()
     for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
+    try change(site, "PRAGMA wal_checkpoint(TRUNCATE)")
     let path = "\(site.directory.path)/pabal.sqlite"
     let whole = try Data(contentsOf: URL(filePath: path))
     for part in 1..<6 {

@@ -100,8 +100,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--set", "code=123456"], 65, "not the caller's to give"),
-    (["--set", "valid_for=1h"], 65, "not the caller's to give"),
+    (["--set", "code=123456"], 65, "it is Pabal's to make up"),
+    (["--set", "valid_for=tomorrow"], 65, "valid_for"),
     (["--set", "servcie=x"], 65, "has no variable \"servcie\""),
     (["--set", "service=a\r\nBcc: b@example.org"], 65, "U+000D"),
     (["--set", "service"], 64, "name=value"),
