@@ -118,6 +118,8 @@ import Testing
     }
     #expect(added.reduce(0, +) == 40)
     let servers = [try serve(site), try serve(site)]
+    // One that has not begun hears no signal yet, it dies of it.
+    for server in servers { try server.said(until: "serving") }
     while try states(site)["sent"] != 40 { usleep(50_000) }
     for server in servers { server.signal(SIGTERM) }
     var attempts = 0
