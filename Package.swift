@@ -7,6 +7,7 @@ let package = Package(
     .executable(name: "pabal", targets: ["pabal"]),
     .library(name: "PabalCore", targets: ["PabalCore"]),
     .library(name: "PabalMessages", targets: ["PabalMessages"]),
+    .library(name: "PabalStorage", targets: ["PabalStorage"]),
     .library(name: "PabalPlugin", targets: ["PabalPlugin"]),
   ],
   dependencies: [
@@ -71,7 +72,12 @@ let package = Package(
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
-    .testTarget(name: "pabalTests", dependencies: ["PabalTesting"]),
+    .executableTarget(
+      name: "sign-up", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"], path: "Examples/SignUp"),
+    .executableTarget(
+      name: "verification-starter", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"],
+      path: "Tests/VerificationStarter"),
+    .testTarget(name: "pabalTests", dependencies: ["PabalTesting", "sign-up", "verification-starter"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",
@@ -110,17 +116,19 @@ for (name, uses) in [
     .library(name: "pabal-\(name.lowercased())", type: .dynamic, targets: ["\(name)Entry"]))
 }
 
-// Plugins that only the tests load: one frozen at ABI 1, one with every fault.
-for name in ["ABI1", "Faulty"] {
+// What only the tests load: a plugin frozen at ABI 1, one with every fault, and a clock that is wrong.
+for name in ["ABI1", "Faulty", "Clock"] {
   package.targets.append(
     .target(
-      name: "\(name)Fixture", dependencies: name == "ABI1" ? [] : ["CPabalTransport"],
+      name: "\(name)Fixture", dependencies: name == "Faulty" ? ["CPabalTransport"] : [],
       path: "Tests/Fixtures/\(name)", publicHeadersPath: "."))
   package.products.append(
     .library(name: "fixture-\(name.lowercased())", type: .dynamic, targets: ["\(name)Fixture"]))
 }
 
-let inC: Set = ["CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture"]
+let inC: Set = [
+  "CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture",
+]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {
     target.cSettings = [.treatAllWarnings(as: .error)]

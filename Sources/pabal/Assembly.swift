@@ -31,53 +31,20 @@ struct Assembly {
     verbose = options.verbose
   }
 
-  /// A transport of the route with its plugin loaded and its settings checked, but no secret fetched.
-  struct CheckedTransport {
-    let name: String
-    let plugin: Plugin
-    let settings: [CheckedSetting]
-    let configuration: TransportConfiguration
-  }
-
   /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
   func checked(_ transports: [TransportConfiguration]) throws(Failure) -> [CheckedTransport] {
-    var problems: [Diagnostic] = []
-    var checked: [CheckedTransport] = []
-    for transport in transports {
-      do throws(Diagnostic) {
-        let plugin = try loader.load(transport.plugin)
-        let settings = configuration.settings(
-          of: transport, declared: plugin.settings, diagnostics: &problems)
-        guard let settings else { continue }
-        checked.append(
-          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport)
-        )
-      } catch {
-        var problem = error
-        problem.path = problem.path ?? transport.pluginPlace.path
-        if problem.file == nil {
-          problem.file = transport.pluginPlace.file
-          problem.position = transport.pluginPlace.position
-        }
-        problems.append(problem)
-      }
+    do throws(Diagnostics) {
+      return try configuration.checked(transports, loader: loader)
+    } catch {
+      throw Failure(.configuration, error.all)
     }
-    guard problems.isEmpty else { throw Failure(.configuration, problems) }
-    return checked
   }
 
   /// Fetches the secrets of a transport and of its accounts, and opens it.
   func open(_ transport: CheckedTransport) throws(Diagnostic) -> LoadedTransport {
-    var sources: [String: any AccessTokenSource] = [:]
-    for setting in transport.settings {
-      guard let account = setting.account, sources[account] == nil else { continue }
-      sources[account] = try accounts.account(account)
-    }
     let name = transport.name
     let least: LogLevel = verbose ? .debug : .warning
-    return try LoadedTransport(
-      transport.plugin, name: name, settings: transport.settings, accounts: sources
-    ) { level, line in
+    return try transport.open(account: account) { level, line in
       if level >= least { Terminal.tell("\(name): \(level.rawValue): \(line)") }
     }
   }

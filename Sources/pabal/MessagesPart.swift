@@ -1,4 +1,3 @@
-import Glibc
 import PabalCore
 import PabalMessages
 
@@ -23,38 +22,10 @@ extension Assembly {
   func messages(
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) throws(Failure) -> MessagesPart {
-    guard let part = configuration.messages else {
-      throw Failure(
-        .configuration,
-        [
-          Diagnostic(
-            "there are no messages", cure: "add \"messages\" with \"directory\" and \"language\"",
-            file: configuration.file)
-        ])
-    }
-    guard access(part.directory, R_OK | X_OK) == 0 else {
-      throw Failure(
-        .configuration,
-        [
-          Diagnostic(
-            "the messages directory \(part.directory) can't be read: \(String(cString: strerror(errno)))",
-            cure: "name another one, or make it readable", file: configuration.file,
-            path: "messages.directory")
-        ])
-    }
-    var variables: [String: String] = [:]
-    var places: [String: SettingPlace] = [:]
     do throws(Diagnostic) {
-      for variable in part.variables {
-        variables[variable.name] = try variable.value.fetch()
-        places[variable.name] = variable.value.place
-      }
+      return MessagesPart(store: try MessageStore(configuration, onChange: onChange))
     } catch {
       throw Failure(.configuration, [error])
     }
-    return MessagesPart(
-      store: MessageStore(
-        directory: part.directory, language: part.language, variables: variables, variablePlaces: places,
-        onChange: onChange))
   }
 }

@@ -75,7 +75,7 @@ struct Send: ParsableCommand {
   }
 
   private func sendOne(
-    _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ route: Route
+    _ maker: MailMaker, _ transports: [CheckedTransport], _ route: Route
   ) throws {
     let mail = try maker.mail()
     // Where there is no other transport to take the mail, one that can't be opened is a wrong set-up.
@@ -94,7 +94,7 @@ struct Send: ParsableCommand {
   }
 
   private func sendMany(
-    _ count: Int, _ maker: MailMaker, _ transports: [Assembly.CheckedTransport], _ route: Route
+    _ count: Int, _ maker: MailMaker, _ transports: [CheckedTransport], _ route: Route
   ) throws {
     if !yes, let far = transports.first(where: { !$0.staysHere }) {
       throw Failure(
@@ -151,7 +151,7 @@ struct Send: ParsableCommand {
   }
 }
 
-extension Assembly.CheckedTransport {
+extension CheckedTransport {
   /// Whether mail by this transport stays on this machine: its far side, where it has one, is loopback.
   ///
   /// A transport with a far side names it by a setting `host` or `endpoint`, as `pabal_transport.h` asks.

@@ -58,6 +58,9 @@ public final class RunningProcess: Sendable {
   /// Types a line.
   public func type(line: String) throws { try type(Array("\(line)\n".utf8)) }
 
+  /// Sends it a signal; without a terminal only, where there is nothing between.
+  public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
   /// Waits for its end; a status of a signal is its number negated.
   public func finish() throws -> (status: Int32, output: String, errors: String) {
     while case let more = errors.availableData, !more.isEmpty {

@@ -61,11 +61,14 @@ public struct VerificationDelivery: Sendable, Hashable {
   public let mail: String
   /// Where the mail stands.
   public let state: State
+  /// The name of the last attempt's outcome; after `unknown` it may have arrived, though it is tried again.
+  public let outcome: String?
   /// The digits of the last reply: `550 5.1.1`.
   public let status: String?
 
   init(_ entry: OutboxEntry) {
     mail = entry.id
+    outcome = entry.outcome
     status = entry.status
     state =
       switch entry.state {

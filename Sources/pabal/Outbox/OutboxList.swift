@@ -94,7 +94,7 @@ struct OutboxShow: ParsableCommand {
     }
     guard let found else {
       throw Failure(
-        .input, "there is no mail \(printable(id)) in this outbox",
+        .input, "there is no mail \(printable(String(id.prefix(64)))) in this outbox",
         cure: "`pabal outbox list` shows all; mail in a final state is kept for a day")
     }
     if common.json { try Terminal.answer(json: found) } else { Terminal.answer(found.text) }

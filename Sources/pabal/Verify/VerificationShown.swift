@@ -6,6 +6,7 @@ struct VerificationShown: Encodable {
   struct Delivery: Encodable {
     let mail: String
     let state: String
+    let outcome: OrNull<String>
     let status: OrNull<String>
   }
 
@@ -52,7 +53,8 @@ struct VerificationShown: Encodable {
     deliveryState = verification.delivery?.state
     delivery = OrNull(
       verification.delivery.map {
-        Delivery(mail: $0.mail, state: $0.state.rawValue, status: OrNull($0.status))
+        Delivery(
+          mail: $0.mail, state: $0.state.rawValue, outcome: OrNull($0.outcome), status: OrNull($0.status))
       })
   }
 
@@ -61,6 +63,7 @@ struct VerificationShown: Encodable {
     try show(inJSON: inJSON)
     switch deliveryState {
     case .waiting, .sending, .sent, nil: return
+    case .deferred where mayHaveArrived: throw ExitStatus.unknown.code
     case .deferred, .expired, .superseded, .cancelled: throw ExitStatus.deferred.code
     case .held: throw ExitStatus.held.code
     case .rejected: throw ExitStatus.rejected.code
@@ -85,8 +88,15 @@ struct VerificationShown: Encodable {
     Terminal.answer(lines.joined(separator: "\n"))
   }
 
+  /// Whether the last attempt ended without anybody knowing whether the mail was taken.
+  private var mayHaveArrived: Bool {
+    delivery.value?.outcome.value == Outcome.unknown.name
+  }
+
   private var advice: String? {
     switch deliveryState {
+    case .deferred where mayHaveArrived:
+      "it may have arrived, or not; `pabal serve` sends it again until the code expires"
     case .deferred: "`pabal serve` tries again until the code expires"
     case .held: "the account or the transport's set-up is at fault, see `pabal check`"
     case .rejected: "this address will never be taken; nothing of it counts against a limit"

@@ -40,3 +40,14 @@ private struct RouteTransport: Transport {
     }
   }
 }
+
+extension Dispatcher {
+  /// A dispatcher of `outbox` over `route`.
+  public init(
+    _ outbox: any Outbox, sealing: any ContentSealing, rules: DispatcherRules = DispatcherRules(),
+    report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }, route: Route
+  ) {
+    let stops = route.dispatchStops
+    self.init(outbox, sealing: sealing, rules: rules, report: report, route: { stops })
+  }
+}

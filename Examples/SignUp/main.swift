@@ -1,0 +1,33 @@
+// A server-side app in small: sends a code, asks for it, and says whether the address is proved.
+// usage: sign-up CONFIG ADDRESS
+import PabalCore
+import PabalMessages
+import PabalStorage
+
+let words = CommandLine.arguments
+guard words.count == 3 else { fatalError("usage: sign-up CONFIG ADDRESS") }
+
+let configuration = try Configuration.read(words[1])
+let keys = try configuration.keys.keyring()
+let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
+let mail = VerificationMessages(try MessageStore(configuration), from: try configuration.sender())
+let route = try configuration.loadRoute()
+let dispatcher = Dispatcher(
+  SQLiteOutbox(database), sealing: keys, rules: configuration.outbox.rules, route: route)
+let verifications = VerificationService(
+  store: SQLiteVerifications(database), keys: keys, words: mail, policy: configuration.verification.policy,
+  dispatch: dispatcher)
+let running = Task { await dispatcher.run() }
+
+let verification = try await verifications.start(to: words[2], languages: ["ko"])
+print("A code is on its way to \(verification.masked).")
+while let code = readLine() {
+  let answer = try await verifications.check(verification.id, code: code)
+  print("\(answer.outcome.rawValue), \(answer.attemptsRemaining) attempts left")
+  if answer.outcome == .approved { break }
+}
+
+await dispatcher.finish()
+await running.value
+route.close()
+database.close()

@@ -1,0 +1,55 @@
+import Foundation
+import PabalTesting
+
+/// A quick SMTP server that counts what it takes; see `Tests/Servers/sink.py`.
+final class Sink: Sendable {
+  private let input = Pipe()
+  private let output = Pipe()
+  private let log: String
+  let port: Int
+
+  /// Of a thousand mails `defer` are deferred, and `drop` are taken without an answer; `delay` is the longest
+  /// time, in seconds, between a mail's last octet and its reply.
+  init(in directory: TemporaryDirectory, defer deferred: Int = 0, drop: Int = 0, delay: Double) throws {
+    log = "\(directory.path)/sink.log"
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)", "\(delay)",
+    ]
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    var said = ""
+    while !said.hasSuffix("\n") {
+      let more = output.fileHandleForReading.availableData
+      guard !more.isEmpty else { throw TestFailure("the sink did not start") }
+      said += String(decoding: more, as: UTF8.self)
+    }
+    guard let port = Int(said.dropLast()) else { throw TestFailure("the sink said \(said)") }
+    self.port = port
+  }
+
+  /// Returns when the octets of `count` mails have come, whether they are taken then or not.
+  func received(_ count: Int) throws {
+    var said = Data()
+    while said.count(where: { $0 == 10 }) < count {
+      let more = output.fileHandleForReading.availableData
+      guard !more.isEmpty else { throw TestFailure("the sink has gone") }
+      said += more
+    }
+  }
+
+  deinit { try? input.fileHandleForWriting.close() }
+
+  /// By address, when the MAIL of each mail came that was taken, in milliseconds since 1970.
+  func taken() throws -> [String: [Int]] {
+    var taken: [String: [Int]] = [:]
+    for line in (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n") ?? [] {
+      let words = line.split(separator: " ")
+      guard words.count == 2, let began = Int(words[0]) else { throw TestFailure("the sink wrote \(line)") }
+      taken[String(words[1]), default: []].append(began)
+    }
+    return taken
+  }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import PabalTesting
+
+/// A program that is started, killed and started again; what all of them print stands in one file.
+final class Victim {
+  let name: String
+  private let arguments: [String]
+  private let environment: [String: String]
+  private let directory: String
+  private let output: String
+  private var process: Process?
+
+  /// `arguments` begin with the program's name, among the built products.
+  init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: String)
+    throws
+  {
+    self.name = name
+    self.arguments = arguments
+    self.environment = environment
+    self.directory = directory
+    output = "\(directory)/\(name).out"
+    try Data().write(to: URL(filePath: output))
+  }
+
+  func start() throws {
+    let file = try FileHandle(forWritingTo: URL(filePath: output))
+    try file.seekToEnd()
+    let process = Process()
+    process.executableURL = URL(filePath: "\(BuiltProducts.directory)/\(arguments[0])")
+    process.arguments = Array(arguments.dropFirst())
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.currentDirectoryURL = URL(filePath: directory)
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = file
+    process.standardError = file
+    try process.run()
+    self.process = process
+  }
+
+  /// Kills it as `kill -9` does; whether it was alive until then.
+  @discardableResult
+  func kill() -> Bool {
+    guard let process else { return false }
+    Foundation.kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    self.process = nil
+    return process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL
+  }
+
+  /// The whole lines that all of its lives printed.
+  func lines() throws -> [Substring] {
+    try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n")
+  }
+}

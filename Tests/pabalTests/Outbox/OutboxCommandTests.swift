@@ -1,0 +1,137 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// What `pabal outbox` shows and changes.
+@Suite struct OutboxCommandTests {
+  static let keys: Set<String> = [
+    "id", "state", "lane", "created_at", "due_at", "not_after", "ended_at", "attempts", "transport",
+    "outcome",
+    "status", "held", "verification", "recipients",
+  ]
+
+  @Test func `an empty outbox is no error`() throws {
+    let site = try Site()
+    #expect(try site.pabal("outbox").output == "The outbox is empty.\n")
+    let run = try site.pabal("outbox", "list", "--json")
+    #expect(run.status == 0)
+    #expect(try run.json["counts"] as? [String: Int] == [:])
+    #expect(try (run.json["mails"] as? [Any])?.isEmpty == true)
+    #expect(try site.pabal("outbox", "retry", "--all").output == "retried 0\n")
+  }
+
+  @Test func `waiting and sent mail are listed and counted, addresses masked, codes nowhere`() throws {
+    let site = try Site()
+    try site.start()
+    let code = try site.newestCode()
+    let waiting = try site.pabal("verify", "start", "kim@example.org", "--queue", "--json").json
+    let id = try #require((waiting["delivery"] as? [String: Any])?["mail"] as? String)
+
+    let list = try site.pabal("outbox")
+    let lines = list.output.split(separator: "\n")
+    #expect(lines.first == "1 waiting, 1 sent")
+    #expect(lines.count == 3)
+    #expect(lines[1].hasPrefix("\(id)  waiting  code  k***@example.org, due "))
+    #expect(lines[2].contains("  sent  code  erased by file: sent"))
+    let only = try site.pabal("outbox", "list", "--state", "sent", "--json").json
+    #expect(only["counts"] as? [String: Int] == ["waiting": 1, "sent": 1])
+    let mails = try #require(only["mails"] as? [[String: Any]])
+    #expect(mails.map { Set($0.keys) } == [Self.keys])
+    #expect(mails[0]["recipients"] is NSNull && mails[0]["due_at"] is NSNull && mails[0]["held"] is NSNull)
+
+    let show = try site.pabal("outbox", "show", id, "--json").json
+    #expect(Set(show.keys) == Self.keys)
+    #expect(show["verification"] as? String == waiting["id"] as? String)
+    #expect(show["ended_at"] is NSNull && show["attempts"] as? Int == 0)
+    let recipients = try #require(show["recipients"] as? [[String: Any]])
+    #expect(recipients.map { Set($0.keys) } == [["address", "outcome", "reply"]])
+    #expect(recipients[0]["address"] as? String == "k***@example.org")
+    let told = try site.pabal("outbox", "show", id)
+    #expect(told.output.contains("  k***@example.org  not decided\n"))
+    for text in [list.output, told.output] {
+      #expect(!text.contains("kim@") && !text.contains("you@") && !text.contains(code))
+    }
+  }
+
+  @Test func `retry makes mail due, cancel takes it back, and both count what they changed`() throws {
+    let site = try Site(Site.acting("held:mail"))
+    try site.addFaultyPlugin()
+    #expect(try site.pabal("verify", "start", Site.address).status == 77)
+    let mail = try #require(try site.outbox().first)
+    let id = try #require(mail["id"] as? String)
+    #expect(mail["held"] as? String == "mail")
+    let due = try #require(mail["due_at"] as? String)
+    let retried = try site.pabal("outbox", "retry", id, "--json")
+    #expect(retried.status == 0)
+    #expect(try retried.json["changed"] as? Int == 1)
+    #expect(try retried.json["asked"] as? Int == 1)
+    #expect(try #require(try site.outbox().first?["due_at"] as? String) < due)
+    #expect(try site.pabal("outbox", "cancel", id).output == "cancelled 1 of 1\n")
+    let again = try site.pabal("outbox", "cancel", id, "NOPE")
+    #expect(again.status == 65)
+    #expect(again.output == "cancelled 0 of 2\n")
+    #expect(again.errors.contains("in a final state, or not in this outbox"))
+    let cancelled = try #require(try site.outbox().first)
+    #expect(cancelled["state"] as? String == "cancelled" && cancelled["recipients"] is NSNull)
+    #expect(try site.pabal("outbox", "retry", id).status == 65)
+  }
+
+  @Test func `a reply is shown to whoever has the key, as one line`() throws {
+    let site = try Site(Site.acting("deferred"))
+    try site.addFaultyPlugin()
+    #expect(try site.pabal("verify", "start", Site.address).status == 75)
+    let id = try #require(try site.outbox().first?["id"] as? String)
+    #expect(
+      try site.pabal("outbox", "show", id).output.contains("  y***@example.org  not decided: deferred\n"))
+  }
+
+  @Test(arguments: [
+    ["retry"], ["retry", "--all", "X"], ["cancel"], ["show"], ["list", "--state", "wating"],
+    ["list", "--limit", "0"], ["list", "--limit", "-1"], ["list", "--watch", "--json"], ["list", "--watch"],
+  ])
+  func `wrong words end with 64`(arguments: [String]) throws {
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", ["outbox"] + arguments, directory: site.directory.path)
+    #expect(run.status == 64, "\(run.errors)")
+    #expect(!run.errors.isEmpty)
+  }
+
+  @Test(arguments: ["NOPE", "", "x\r\ny", String(repeating: "x", count: 100_000)])
+  func `an id that isn't there is said so in few words`(id: String) throws {
+    let site = try Site()
+    let run = try site.pabal("outbox", "show", id)
+    #expect(run.status == 65)
+    #expect(run.errors.contains("there is no mail"))
+    #expect(run.errors.utf8.count < 1_000 && !run.errors.contains("\r"))
+  }
+
+  @Test func `--watch shows the outbox anew until Ctrl-C`() throws {
+    let site = try Site()
+    try site.start("--queue")
+    let run = try ChildProcess.run(
+      "python3", ["-c", Self.watching, "\(BuiltProducts.directory)/pabal", "outbox", "list", "--watch"],
+      directory: site.directory.path)
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.output.contains("\u{1B}[H\u{1B}[2J1 waiting"))
+    #expect(run.output.hasSuffix("ended by signal 2\n"))
+  }
+
+  /// Runs a program on a terminal until it has cleared the screen twice, then types Ctrl-C.
+  private static let watching = """
+    import os, pty, signal, sys
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        signal.alarm(30)
+        os.environ["TERM"] = "xterm"
+        os.execv(sys.argv[1], sys.argv[1:])
+    seen = b""
+    while seen.count(b"\\x1b[2J") < 2:
+        seen += os.read(terminal, 4096)
+    os.write(terminal, b"\\x03")
+    _, status = os.waitpid(pid, 0)
+    sys.stdout.buffer.write(seen.replace(b"\\r\\n", b"\\n"))
+    print("ended by signal", os.WTERMSIG(status))
+    """
+}

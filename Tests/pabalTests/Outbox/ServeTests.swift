@@ -1,0 +1,203 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// `pabal serve`: how it works, what it says, how it ends.
+@Suite struct ServeTests {
+  private func serve(
+    _ site: Site, _ more: String..., environment: [String: String?] = [:]
+  ) throws -> RunningProcess {
+    let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
+    return try RunningProcess(
+      "\(BuiltProducts.directory)/pabal", ["serve"] + more, environment: clean.merging(environment) { $1 },
+      directory: site.directory.path)
+  }
+
+  private func states(_ site: Site) throws -> [String: Int] {
+    try #require(try site.pabal("outbox", "--json", "--limit", "1").json["counts"] as? [String: Int])
+  }
+
+  /// A site whose transport is a slow server.
+  private func slow(_ sink: (TemporaryDirectory) throws -> Sink) throws -> (Site, Sink) {
+    let site = try Site()
+    let sink = try sink(site.directory)
+    let smtp = #""plugin": "smtp", "host": "127.0.0.1", "port": \#(sink.port), "security": "none""#
+    try site.directory.write(
+      Site.configuration(transport: #""smtp""#, more: "\n\"smtp\": { \(smtp) },"), to: "config.json")
+    return (site, sink)
+  }
+
+  @Test func `what was queued is sent, and the log names neither addresses, codes nor subjects`() throws {
+    let site = try Site()
+    let id = try site.startedID("--queue")
+    #expect(site.mails == [])
+    let server = try serve(site)
+    try server.said(until: "state=sent")
+    #expect(try site.check(id, try site.newestCode()).outcome == "approved")
+    server.signal(SIGTERM)
+    let end = try server.finish()
+    #expect(end.status == 0)
+    let code = try site.newestCode()
+    for word in ["example.org", code, "인증", "you"] { #expect(!end.errors.contains(word)) }
+    let events = end.errors.split(separator: "\n").map { $0.split(separator: " ")[1] }
+    #expect(events == ["serving", "attempt", "settled", "stopping", "stopped"])
+  }
+
+  @Test func `mail that is added while it runs is sent within its next look`() throws {
+    let site = try Site()
+    let server = try serve(site)
+    try server.said(until: "serving")
+    try site.start("--queue")
+    try server.said(until: "state=sent")
+    #expect(site.mails.count == 1)
+    server.signal(SIGINT)
+    #expect(try server.finish().status == 0)
+  }
+
+  @Test func `with --json every line is an object`() throws {
+    let site = try Site()
+    try site.start("--queue")
+    let server = try serve(site, "--json")
+    while try states(site)["sent"] == nil { usleep(20_000) }
+    server.signal(SIGTERM)
+    let end = try server.finish()
+    #expect(end.status == 0 && end.errors == "")
+    var events: [String] = []
+    for line in end.output.split(separator: "\n") {
+      let object = try #require(JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String])
+      #expect(object["time"]?.hasSuffix("Z") == true)
+      events.append(try #require(object["event"]))
+    }
+    #expect(events == ["serving", "attempt", "settled", "stopping", "stopped"])
+    #expect(!end.output.contains("example.org"))
+  }
+
+  @Test func `SIGTERM lets what is under way end, and nothing new begins`() throws {
+    let (site, sink) = try slow { try Sink(in: $0, delay: 2) }
+    for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
+    let server = try serve(site)
+    try sink.received(3)
+    _ = try site.pabal("verify", "start", "late@example.org", "--queue")
+    server.signal(SIGTERM)
+    let end = try server.finish()
+    #expect(end.status == 0)
+    #expect(end.errors.hasSuffix("stopped\n"))
+    let counts = try states(site)
+    #expect(counts["sending"] == nil)
+    // The late one may have been begun before the signal came, and is then ended, too.
+    #expect((counts["sent"] ?? 0) >= 3)
+    #expect(try sink.taken().values.map(\.count).allSatisfy { $0 == 1 })
+    #expect(try sink.taken().count == counts["sent"])
+  }
+
+  @Test func `a second signal ends it at once, and the mail is another's once the lease has run out`() throws
+  {
+    let (site, sink) = try slow { try Sink(in: $0, delay: 9) }
+    try site.start("--queue")
+    let server = try serve(site)
+    try sink.received(1)
+    server.signal(SIGTERM)
+    try server.said(until: "stopping")
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 75)
+    #expect(try states(site) == ["sending": 1])
+    let next = try serve(site, "--transport", "file", environment: Site.later(61))
+    try next.said(until: "state=sent")
+    next.signal(SIGTERM)
+    #expect(try next.finish().status == 0)
+    #expect(site.mails.count == 1)
+  }
+
+  @Test func `two on one store never send a mail twice`() async throws {
+    let site = try Site()
+    let addresses = (0..<40).map { "k\($0)@example.org" }
+    let added = await onThreads([0, 1, 2, 3]) { part in
+      addresses.enumerated().filter { $0.offset % 4 == part }.count { _, address in
+        (try? site.pabal("verify", "start", address, "--queue").status) == 0
+      }
+    }
+    #expect(added.reduce(0, +) == 40)
+    let servers = [try serve(site), try serve(site)]
+    // One that has not begun hears no signal yet, it dies of it.
+    for server in servers { try server.said(until: "serving") }
+    while try states(site)["sent"] != 40 { usleep(50_000) }
+    for server in servers { server.signal(SIGTERM) }
+    var attempts = 0
+    for server in servers {
+      let end = try server.finish()
+      #expect(end.status == 0)
+      attempts += end.errors.matches(of: /attempt mail=/).count
+    }
+    #expect(attempts == 40)
+    #expect(site.mails.count == 40)
+  }
+
+  @Test func `an expired code is never handed over`() throws {
+    let site = try Site()
+    try site.start("--queue")
+    let server = try serve(site, environment: Site.later(601))
+    while try states(site)["expired"] == nil { usleep(50_000) }
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+    #expect(site.mails == [])
+  }
+
+  @Test func `a mail fails over to the route's next transport`() throws {
+    let site = try Site(Site.acting("deferred", transport: #"["first", "file"]"#))
+    try site.addFaultyPlugin()
+    try site.start("--queue")
+    let server = try serve(site)
+    let said = try server.said(until: "state=sent")
+    #expect(said.contains("transport=first outcome=deferred"))
+    #expect(said.contains("transport=file outcome=sent"))
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+    #expect(site.mails.count == 1)
+  }
+
+  @Test func `a held transport alerts once, mail waits, and retry --all mends it`() throws {
+    let alert = "\"serve\": { \"alert\": [\"sh\", \"-c\", \"echo $0 $1 >> alerts\"] }"
+    let site = try Site(
+      Site.shipped(with: alert).replacing(#""directory": "mail" }"#, with: #""directory": "blocked/mail" }"#))
+    try site.directory.write("in the way", to: "blocked")
+    try site.start("--queue")
+    try site.pabal("verify", "start", "kim@example.org", "--queue")
+    let server = try serve(site)
+    try server.said(until: "alerted event=held about=file")
+    let mails = try site.outbox()
+    #expect(mails.map { $0["state"] as? String } == ["waiting", "waiting"])
+    #expect(mails.contains { $0["held"] as? String == "transport" })
+    try FileManager.default.removeItem(atPath: "\(site.directory.path)/blocked")
+    #expect(try site.pabal("outbox", "retry", "--all").output == "retried 2\n")
+    try server.said(until: "state=sent")
+    while try states(site)["sent"] != 2 { usleep(20_000) }
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+    let alerts = try String(contentsOfFile: "\(site.directory.path)/alerts", encoding: .utf8)
+    #expect(alerts == "held file\n")
+  }
+
+  @Test func `an alert that fails is told and harms nothing`() throws {
+    let site = try Site(
+      Site.acting("held:transport", with: #""serve": { "alert": ["/nowhere/alert"] }"#))
+    try site.addFaultyPlugin()
+    try site.start("--queue")
+    let server = try serve(site)
+    try server.said(until: "alert failed event=held about=first")
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+  }
+
+  @Test func `codes that wait too long are told`() throws {
+    let site = try Site(
+      Site.acting("held:mail", with: #""serve": { "alert": ["sh", "-c", "echo $0 $1 >> alerts"] }"#))
+    try site.addFaultyPlugin()
+    try site.start("--queue")
+    let server = try serve(site, environment: Site.later(45))
+    try server.said(until: "alerted event=waiting")
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+    let alerts = try String(contentsOfFile: "\(site.directory.path)/alerts", encoding: .utf8)
+    #expect(alerts.wholeMatch(of: /waiting 4[5-9]\n/) != nil, "\(alerts)")
+  }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// A failed send is told, in status and words.
+@Suite struct FailedSendTests {
+  @Test func `a rejected send leaves no cooldown and no spent cap`() throws {
+    // One mail an hour, so that a cap that was spent would show.
+    let site = try Site(Site.acting("rejected", with: #""verification": { "recipient": ["1/1h"] }"#))
+    try site.addFaultyPlugin()
+    let run = try site.pabal("verify", "start", Site.address, "--json")
+    #expect(run.status == 69)
+    let delivery = try #require(try run.json["delivery"] as? [String: Any])
+    #expect(delivery["state"] as? String == "rejected")
+    #expect(delivery["outcome"] as? String == "rejected")
+    #expect(try run.json["sends_remaining"] as? Int == 5)
+    let told = try site.pabal("verify", "start", Site.address)
+    #expect(told.status == 69)
+    #expect(told.output.contains("mail rejected; this address will never be taken"))
+    let other = try site.pabal("verify", "start", Site.address, "--transport", "second")
+    #expect(other.status == 0, "\(other.errors)")
+    // And now it is spent.
+    #expect(try site.pabal("verify", "start", Site.address, "--transport", "second").status == 75)
+  }
+
+  @Test(arguments: [
+    ("deferred", 75, "deferred", "deferred", "`pabal serve` tries again"),
+    ("held:transport", 77, "held", "held", "see `pabal check`"),
+    ("held:mail", 77, "held", "held", "see `pabal check`"),
+    ("unknown", 74, "deferred", "unknown", "it may have arrived, or not"),
+    ("none", 74, "deferred", "unknown", "it may have arrived, or not"),
+    ("unsuited", 69, "rejected", "rejected", "will never be taken"),
+  ])
+  func `a send that failed for now says so, and the mail waits`(
+    act: String, status: Int32, state: String, outcome: String, words: String
+  ) throws {
+    let site = try Site(Site.acting(act, with: #""verification": { "cooldown": "0s" }"#))
+    try site.addFaultyPlugin()
+    let run = try site.pabal("verify", "start", Site.address, "--json")
+    #expect(run.status == status, "\(run.errors)")
+    let delivery = try #require(try run.json["delivery"] as? [String: Any])
+    #expect(delivery["state"] as? String == state)
+    #expect(delivery["outcome"] as? String == outcome)
+    let told = try site.pabal("verify", "start", "other@example.org")
+    #expect(told.status == status)
+    #expect(told.output.contains(words), "\(told.output)")
+    if status != 69 { #expect(try site.outbox().allSatisfy { $0["state"] as? String == "waiting" }) }
+  }
+
+  @Test func `a send that is deferred keeps its cooldown`() throws {
+    let site = try Site(Site.acting("deferred"))
+    try site.addFaultyPlugin()
+    #expect(try site.pabal("verify", "start", Site.address).status == 75)
+    let again = try site.pabal("verify", "start", Site.address, "--transport", "second")
+    #expect(again.status == 75)
+    #expect(again.errors.contains("try again in"))
+  }
+
+  @Test func `a route fails over within one start`() throws {
+    let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second"]"#))
+    try site.addFaultyPlugin()
+    #expect(try site.start()["state"] as? String == "pending")
+    #expect(try site.outbox().first?["transport"] as? String == "second")
+  }
+
+  @Test func `a transport that can't be opened holds the mail, which is kept`() throws {
+    let site = try Site(
+      Site.configuration(
+        transport: #""broken""#, more: #""broken": { "plugin": "file", "directory": "/proc/none" },"#))
+    let run = try site.pabal("verify", "start", Site.address)
+    #expect(run.status == 77, "\(run.errors)")
+    #expect(try site.outbox().first?["held"] as? String == "transport")
+  }
+}

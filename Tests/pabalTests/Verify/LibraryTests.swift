@@ -1,0 +1,27 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// The library, as a server-side app in Swift uses it.
+@Suite struct LibraryTests {
+  @Test func `the example sends a code and knows the right one`() throws {
+    let site = try Site()
+    let app = try RunningProcess(
+      "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org"], directory: site.directory.path
+    )
+    while site.mails.isEmpty { usleep(20_000) }
+    let code = try site.newestCode()
+    try app.type(line: Site.wrong(code))
+    try app.type(line: code)
+    let end = try app.finish()
+    #expect(end.status == 0, "\(end.errors)")
+    #expect(
+      end.output == """
+        A code is on its way to y***@example.org.
+        mismatch, 4 attempts left
+        approved, 0 attempts left
+
+        """)
+    #expect(site.mails.count == 1)
+  }
+}

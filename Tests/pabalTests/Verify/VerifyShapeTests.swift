@@ -1,0 +1,140 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// What programs read, and what they may give.
+@Suite struct VerifyShapeTests {
+  static let keys: Set<String> = [
+    "id", "reference", "purpose", "state", "to", "generation", "created_at", "expires_at", "resend_at",
+    "sends_remaining", "attempts_remaining", "code_length", "language", "delivery",
+  ]
+
+  @Test func `every answer has every key, and null where there is nothing`() throws {
+    let site = try Site()
+    let queued = try site.start("--queue", "--language", "fr,en")
+    #expect(Set(queued.keys) == Self.keys)
+    let delivery = try #require(queued["delivery"] as? [String: Any])
+    #expect(Set(delivery.keys) == ["mail", "state", "outcome", "status"])
+    #expect(delivery["state"] as? String == "waiting")
+    #expect(delivery["outcome"] is NSNull && delivery["status"] is NSNull)
+    #expect(queued["language"] as? String == "en")
+    #expect(queued["to"] as? String == "y***@example.org")
+    #expect(queued["code_length"] as? Int == 6)
+    let id = try #require(queued["id"] as? String)
+    #expect(queued["reference"] as? String == String(id.prefix(6)))
+    let cancelled = try site.pabal("verify", "cancel", id, "--json").json
+    #expect(Set(cancelled.keys) == Self.keys)
+    #expect(cancelled["resend_at"] is NSNull)
+    let status = try site.pabal("verify", "status", id, "--json").json
+    #expect(status["state"] as? String == "cancelled")
+    // A day later the outbox has forgotten the mail before the verification is gone.
+    let checked = try site.pabal("verify", "check", id, "1", "--json").json
+    #expect(checked["proof"] is NSNull)
+  }
+
+  @Test func `nothing but JSON reaches standard output, whatever the transport prints`() throws {
+    let site = try Site(Site.configuration(transport: #""console""#))
+    let run = try site.pabal("verify", "start", Site.address, "--json")
+    #expect(run.status == 0)
+    #expect(Set(try run.json.keys) == Self.keys)
+    #expect(run.errors.contains("MAIL FROM:"))
+  }
+
+  @Test(
+    arguments: ["status", "check", "resend", "cancel", "redeem"], ["NOPE", "", "x\r\ny", "../../etc/passwd"])
+  func `an id that isn't there is said so`(command: String, id: String) throws {
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", ["verify", command, id] + (command == "check" ? ["123456"] : []),
+      directory: site.directory.path)
+    #expect(run.status == 65, "\(run.errors)")
+    #expect(run.errors.contains("there is no such"))
+  }
+
+  @Test(arguments: [
+    "x\r\nBcc: evil@example.net", "a@example.org\n", "a@example.org\r\nBcc: b@example.org",
+    "a\u{1}b@example.org", String(repeating: "a", count: 10_000) + "@example.org", "", " ", "a@b@c", "plain",
+    "Kim <kim@example.org>", "kim@example.org, lee@example.org",
+    "kim@\(String(repeating: "a.", count: 200))org",
+    "kim@[127.0.0.1", "\u{202E}kim@example.org@",
+  ])
+  func `an address that is none is refused before anything is kept`(address: String) throws {
+    let site = try Site()
+    let run = try site.pabal("verify", "start", "--", address)
+    #expect(run.status == 65, "\(run.status) \(run.output)")
+    #expect(run.errors.hasPrefix("pabal: error: to: "), "\(run.errors)")
+    #expect(run.errors.utf8.count < 1_000 && !run.errors.contains("\u{1}") && !run.errors.contains("\r"))
+    #expect(site.mails == [])
+    #expect(try site.pabal("outbox").output == "The outbox is empty.\n")
+  }
+
+  @Test func `an address that is not UTF-8 is refused, one that is gets its mail`() throws {
+    let site = try Site()
+    let script = "exec \"$0\" verify start \"$(printf 'a\\377@b.c')\""
+    let run = try ChildProcess.run(
+      "/bin/sh", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
+    #expect(run.status == 65)
+    #expect(run.errors.contains("is not UTF-8"))
+    #expect(try site.pabal("verify", "start", "가나다@example.org").status == 0)
+    #expect(try site.read(Array(try site.onlyMail().utf8))["to"] as? String == "가나다@example.org")
+  }
+
+  @Test func `whatever is typed as a code is answered, and a megabyte of it is refused`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let code = try site.newestCode()
+    for typed in [
+      "", " ", "abc", "12345", "1234567", "１２３４５x", String(repeating: "1", count: 100_000),
+      "\r\n", "'; drop table mail; --",
+    ] {
+      let answer = try site.check(id, typed)
+      // What can't be a code costs nothing: nobody guesses by it.
+      #expect(answer.outcome == "mismatch" && answer.left == 5, "\(typed.prefix(20).debugDescription)")
+    }
+    let million = try site.pabal("verify", "check", id, "-", input: Array(repeating: 0x31, count: 1_000_000))
+    #expect(million.status == 65)
+    #expect(million.errors.contains("larger than 1024 octets"))
+    // As people paste it.
+    let spaced = "\(code.prefix(3)) \(code.suffix(3))\n"
+    #expect(try site.check(id, spaced).outcome == "approved")
+  }
+
+  @Test(arguments: [
+    (["--set", "code=123456"], 65, "it is Pabal's to make up"),
+    (["--set", "valid_for=tomorrow"], 65, "valid_for"),
+    (["--set", "servcie=x"], 65, "has no variable \"servcie\""),
+    (["--set", "service=a\r\nBcc: b@example.org"], 65, "U+000D"),
+    (["--set", "service"], 64, "name=value"),
+    (["--purpose", "a b"], 65, "purpose"),
+    (["--purpose", String(repeating: "a", count: 65)], 65, "purpose"),
+    (["--message", "../../etc"], 65, "no message"),
+    (["--message", ""], 65, "no message"),
+    (["--client", "nobody"], 65, "is no IP address"),
+    (["--transport", "nobody"], 78, "there is no transport"),
+  ])
+  func `an option that can't be says what is wrong`(options: [String], status: Int32, words: String) throws {
+    let site = try Site()
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", ["verify", "start", Site.address] + options,
+      directory: site.directory.path)
+    #expect(run.status == status, "\(run.errors)")
+    #expect(run.errors.contains(words), "\(run.errors)")
+    #expect(site.mails == [])
+  }
+
+  @Test(arguments: [
+    "ko\r\nX-Evil: 1", String(repeating: ",", count: 50_000), String(repeating: "xx,", count: 20_000), "*",
+    "\u{1}",
+    "../../etc", "k\u{2028}o",
+  ])
+  func `a list of languages that means nothing gives the default`(languages: String) throws {
+    let site = try Site()
+    let run = try site.pabal("verify", "start", Site.address, "--language", languages)
+    #expect(run.status == 0 || run.status == 65, "\(run.errors.prefix(300))")
+    if run.status == 0 {
+      let mail = try site.read(Array(try site.onlyMail().utf8))
+      #expect((mail["subject"] as? String)?.contains("인증번호") == true)
+      #expect((mail["headers"] as? [String])?.contains("X-Evil") == false)
+    }
+  }
+}

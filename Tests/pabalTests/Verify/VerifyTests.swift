@@ -1,0 +1,154 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// A person signs up: what the commands do and say.
+@Suite struct VerifyTests {
+  @Test func `start, a mail in Korean, a wrong code, the right one, the proof: with the shipped files`()
+    throws
+  {
+    let shipped = try String(contentsOfFile: "\(BuiltProducts.root)/config.json", encoding: .utf8)
+    let site = try Site(shipped)
+    try site.directory.copy("\(BuiltProducts.root)/Sources/Messages", to: "Sources/Messages")
+
+    let start = try site.pabal("verify", "start", "you@example.org", "--language", "ko-KR")
+    #expect(start.status == 0, "\(start.errors)")
+    let id = String(
+      try #require(start.output.firstMatch(of: /pending  ([0-9A-Z]{26})  y\*\*\*@example\.org/)?.1))
+    #expect(start.output.contains("mail sent"))
+
+    let mail = try site.read(Array(try site.onlyMail().utf8))
+    let subject = try #require(mail["subject"] as? String)
+    let code = String(try #require(subject.firstMatch(of: /^\[Pabal\] 인증번호 ([0-9]{6})$/)?.1))
+    let text = try #require(mail["text"] as? String)
+    #expect(text.contains(code) && text.contains("10분") && text.contains("인증번호"))
+    #expect(mail["to"] as? String == "you@example.org")
+
+    let wrong = try site.pabal("verify", "check", id, Site.wrong(code))
+    #expect(wrong.status == 1)
+    #expect(wrong.output == "mismatch: not the code; 4 attempts left\n")
+    let right = try site.pabal("verify", "check", id, "-", input: Array(" \(code)\n".utf8))
+    #expect(right.status == 0)
+    let proof = String(try #require(right.output.firstMatch(of: /^approved\nproof (\S+)\n$/)?.1))
+    let again = try site.pabal("verify", "check", id, code)
+    #expect(again.status == 1)
+    #expect(again.output.hasPrefix("already_approved"))
+
+    let redeemed = try site.pabal("verify", "redeem", proof)
+    #expect(redeemed.status == 0)
+    #expect(redeemed.output.hasPrefix("you@example.org proved for sign-up at "))
+    let twice = try site.pabal("verify", "redeem", proof)
+    #expect(twice.status == 65)
+    #expect(twice.errors.contains("the proof was redeemed before"))
+    for run in [start, wrong, again, redeemed, twice] {
+      #expect(!(run.output + run.errors).contains(code))
+    }
+  }
+
+  @Test func `after ten minutes the right code is dead, and a second before it is not`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let code = try site.newestCode()
+    let early = try site.check(id, Site.wrong(code), environment: Site.later(590))
+    #expect(early.outcome == "mismatch")
+    let late = try site.check(id, code, environment: Site.later(600))
+    #expect(late.outcome == "expired" && late.status == 1 && late.proof == nil)
+    let told = try site.pabal("verify", "check", id, code, environment: Site.later(600))
+    #expect(told.output == "expired: the code's time is over; start anew\n")
+    let status = try site.pabal("verify", "status", id, "--json", environment: Site.later(600)).json
+    #expect(status["state"] as? String == "expired")
+  }
+
+  @Test func `a proof that is too old proves nothing`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let proof = try #require(try site.check(id, try site.newestCode()).proof)
+    let late = try site.pabal("verify", "redeem", proof, environment: Site.later(901))
+    #expect(late.status == 65)
+    #expect(late.errors.contains("the proof's time is over"))
+    let intime = try site.pabal("verify", "redeem", proof, "--json")
+    #expect(Set(try intime.json.keys) == ["id", "purpose", "address", "approved_at"])
+    #expect(try intime.json["address"] as? String == Site.address)
+  }
+
+  @Test(arguments: ["the cooldown over", "no cooldown"])
+  func `a second start overwrites the first, whose code is answered superseded`(how: String) throws {
+    let isOver = how == "the cooldown over"
+    let site = try Site(
+      isOver ? Site.shipped : Site.shipped(with: #""verification": { "cooldown": "0s" }"#))
+    let first = try site.startedID()
+    let old = try site.newestCode()
+    let second = try site.startedID(environment: isOver ? Site.later(61) : [:])
+    let new = try site.newestCode()
+    #expect(first != second && site.mails.count == 2)
+    #expect(try site.check(first, old).outcome == "superseded")
+    // Two random codes may be the same, one time in a million.
+    if old != new {
+      let answer = try site.check(second, old)
+      #expect(answer.outcome == "superseded" && answer.left == 4 && answer.status == 1)
+    }
+    #expect(try site.check(second, new).outcome == "approved")
+  }
+
+  @Test func `a start within the cooldown says when, and the live code stays valid`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let again = try site.pabal("verify", "start", "YOU+shop@example.org")
+    #expect(again.status == 75)
+    let wait = try #require(again.errors.firstMatch(of: /try again in ([0-9]+) seconds/)?.1)
+    #expect(1...60 ~= Int(wait) ?? 0)
+    let resend = try site.pabal("verify", "resend", id, "--json")
+    #expect(resend.status == 75)
+    let errors = try #require(try resend.json["errors"] as? [[String: Any]])
+    #expect((errors.first?["what"] as? String)?.contains("try again in") == true)
+    #expect(site.mails.count == 1)
+    #expect(try site.check(id, try site.newestCode()).outcome == "approved")
+  }
+
+  @Test func `a resend sends another code, and keeps the attempts`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let old = try site.newestCode()
+    #expect(try site.check(id, Site.wrong(old)).left == 4)
+    let resend = try site.pabal("verify", "resend", id, "--json", environment: Site.later(61))
+    #expect(resend.status == 0, "\(resend.errors)")
+    #expect(try resend.json["generation"] as? Int == 2)
+    #expect(try resend.json["attempts_remaining"] as? Int == 4)
+    let new = try site.newestCode()
+    if old != new { #expect(try site.check(id, old).outcome == "superseded") }
+    #expect(try site.check(id, new).outcome == "approved")
+    #expect(try site.pabal("verify", "resend", id, environment: Site.later(200)).status == 65)
+  }
+
+  @Test func `five wrong codes are judged, then not even the right one`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let code = try site.newestCode()
+    for left in [4, 3, 2, 1, 0] {
+      let answer = try site.check(id, Site.wrong(code))
+      #expect(answer.outcome == "mismatch" && answer.left == left)
+    }
+    let answer = try site.check(id, code)
+    #expect(answer.outcome == "exhausted" && answer.left == 0 && answer.status == 1)
+  }
+
+  @Test func `what was cancelled is not sent, and its code is dead`() throws {
+    let site = try Site()
+    let id = try site.startedID("--queue")
+    let run = try site.pabal("verify", "cancel", id)
+    #expect(run.status == 0)
+    #expect(run.output.hasPrefix("cancelled  \(id)  y***@example.org (sign-up)\n  mail cancelled"))
+    #expect(try site.pabal("verify", "cancel", id).status == 0)
+    #expect(try site.check(id, "123456").outcome == "cancelled")
+    #expect(try site.outbox().map { $0["state"] as? String } == ["cancelled"])
+  }
+
+  @Test func `a start for another purpose is another verification`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let code = try site.newestCode()
+    let other = try site.startedID("--purpose", "reset")
+    if try site.newestCode() != code { #expect(try site.check(other, code).outcome == "mismatch") }
+    #expect(try site.check(id, code).outcome == "approved")
+  }
+}
