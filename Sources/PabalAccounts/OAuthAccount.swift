@@ -13,6 +13,8 @@ public final class OAuthAccount: AccessTokenSource {
   public let neededScopes: [String]
 
   let issuer: Refusals.Issuer
+  /// What each configured transport needs; mail can leave where one of them has it all.
+  let ways: [[String]]
   let file: TokenFile
   let renewal: any Renewal
   /// How a person logs in, where one does.
@@ -33,7 +35,7 @@ public final class OAuthAccount: AccessTokenSource {
   private let renewals = Atomic(0)
 
   private struct Current {
-    var token: (text: String, expiry: UTCTime)?
+    var token: (text: String, expiry: UTCTime, life: Duration?)?
     /// What would be stored if the file could be written, or were ours, and the refresh token that it holds.
     var unwritten: (token: StoredToken, over: String?)?
     var writeProblem: String?
@@ -45,14 +47,16 @@ public final class OAuthAccount: AccessTokenSource {
   }
 
   init(
-    _ use: AccountUse, provider: String, issuer: Refusals.Issuer, neededScopes: [String], file: TokenFile,
-    renewal: any Renewal, login: LoginPlan?, surroundings: Surroundings
+    _ use: AccountUse, provider: String, issuer: Refusals.Issuer, neededScopes: [String],
+    ways: [[String]]? = nil, file: TokenFile, renewal: any Renewal, login: LoginPlan?,
+    surroundings: Surroundings
   ) {
     name = use.name
     user = use.user
     self.provider = provider
     self.issuer = issuer
     self.neededScopes = neededScopes
+    self.ways = ways ?? [neededScopes]
     self.file = file
     self.renewal = renewal
     self.login = login
@@ -62,14 +66,14 @@ public final class OAuthAccount: AccessTokenSource {
   /// The token at hand, or where there is none or it was rejected, a renewed one, which whoever asks meanwhile gets too.
   public func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
     let seen = renewals.load(ordering: .acquiring)
-    if let token = token(besides: rejected, for: Self.margin) { return token }
+    if let token = token(besides: rejected, for: .use) { return token }
     let result = turn.withLock { _ -> Result<AccessToken, TokenFailure> in
-      if let token = token(besides: rejected, for: Self.margin) { return .success(token) }
+      if let token = token(besides: rejected, for: .use) { return .success(token) }
       // It failed while this call waited for its turn.
       if renewals.load(ordering: .relaxed) != seen, let failure = current.withLock({ $0.failure?.failure }) {
         return lastResort(failure, rejected: rejected)
       }
-      return renewInTurn(rejected: rejected, for: Self.margin)
+      return renewInTurn(rejected: rejected, for: .use)
     }
     do throws(TokenFailure) {
       return try result.get()
@@ -83,14 +87,18 @@ public final class OAuthAccount: AccessTokenSource {
   /// Those who ask for a token meanwhile get the old one at once.
   public func keepFresh() -> Duration {
     let now = surroundings.now()
-    let left = current.withLock { $0.token.map { $0.expiry - now } } ?? .zero
-    if left > Self.foresight { return min(left - Self.foresight, .seconds(3600)) }
+    let token = current.withLock(\.token)
+    let left = token.map { $0.expiry - now } ?? .zero
+    let due = left - Reserve.ahead.least(of: token?.life)
+    if due > .zero { return min(due, .seconds(3600)) }
     // While it can't be renewed a token that still lives is answered all the same.
-    _ = turn.withLock { _ in renewInTurn(rejected: nil, for: Self.foresight) }
-    let (failure, expiry) = current.withLock { ($0.failure?.failure, $0.token?.expiry) }
-    guard failure == nil, let expiry else { return patience(after: failure) }
+    _ = turn.withLock { _ in renewInTurn(rejected: nil, for: .ahead) }
+    let (failure, renewed) = current.withLock { ($0.failure?.failure, $0.token) }
+    guard failure == nil, let renewed else { return patience(after: failure) }
     current.withLock { $0.failures = 0 }
-    return min(max(expiry - surroundings.now() - Self.foresight, .seconds(60)), .seconds(3600))
+    let ahead = Reserve.ahead.least(of: renewed.life)
+    let least = min(max(ahead / 2, .seconds(5)), .seconds(60))
+    return min(max(renewed.expiry - surroundings.now() - ahead, least), .seconds(3600))
   }
 
   /// How long a running service waits after a renewal that failed: a minute at first, then twice as long each time.
@@ -124,32 +132,33 @@ public final class OAuthAccount: AccessTokenSource {
   /// Forgets what is at hand; the next call looks at the file again.
   func forget() { current.withLock { $0 = Current() } }
 
-  private func token(besides rejected: String?, for least: Duration) -> AccessToken? {
+  private func token(besides rejected: String?, for reserve: Reserve) -> AccessToken? {
     let now = surroundings.now()
     return current.withLock { current in
-      guard let token = current.token, token.text != rejected, token.expiry - now > least else { return nil }
+      guard let token = current.token, token.text != rejected,
+        token.expiry - now > reserve.least(of: token.life)
+      else { return nil }
       return AccessToken(text: token.text, expiresIn: token.expiry - now)
     }
   }
 
   /// A token that still lives, where no better one is to be had; else the failure.
   private func lastResort(_ failure: TokenFailure, rejected: String?) -> Result<AccessToken, TokenFailure> {
-    // Long enough for one login at the far side.
-    if let token = token(besides: rejected, for: .seconds(20)) { return .success(token) }
+    if let token = token(besides: rejected, for: .last) { return .success(token) }
     return .failure(failure)
   }
 
-  /// Renews, in this process's turn; `least` is how long a token that another process got must still live,
+  /// Renews, in this process's turn; `reserve` is what a token that another process got must still have,
   /// `nil` for a renewal in any case.
-  private func renewInTurn(rejected: String?, for least: Duration?) -> Result<AccessToken, TokenFailure> {
+  private func renewInTurn(rejected: String?, for reserve: Reserve?) -> Result<AccessToken, TokenFailure> {
     defer { renewals.add(1, ordering: .releasing) }
     do throws(TokenFailure) {
       try refuseThird(rejected)
-      let stored = try renewed(rejected: rejected, for: least)
+      let stored = try renewed(rejected: rejected, for: reserve)
       let text = stored.accessToken ?? ""
       let expiry = stored.expiry ?? surroundings.now()
       current.withLock { current in
-        current.token = (text, expiry)
+        current.token = (text, expiry, stored.lifetime)
         current.failure = nil
         if rejected != nil { current.replacement = (text, surroundings.now()) }
       }
@@ -157,14 +166,15 @@ public final class OAuthAccount: AccessTokenSource {
     } catch {
       current.withLock { $0.failure = (error, rejected) }
       // Who wants to find out how the account is isn't served with a token from before.
-      return least == nil ? .failure(error) : lastResort(error, rejected: rejected)
+      return reserve == nil ? .failure(error) : lastResort(error, rejected: rejected)
     }
   }
 
   private func refuseThird(_ rejected: String?) throws(TokenFailure) {
     let now = surroundings.now()
     let replacement = current.withLock(\.replacement)
-    guard let rejected, let replacement, replacement.text == rejected, now - replacement.at < .seconds(60)
+    guard let rejected, let replacement, replacement.text == rejected,
+      (.zero..<(.seconds(60))).contains(now - replacement.at)
     else { return }
     throw TokenFailure(
       .setUp,
@@ -175,22 +185,22 @@ public final class OAuthAccount: AccessTokenSource {
       retryAfter: .seconds(60))
   }
 
-  private func renewed(rejected: String?, for least: Duration?) throws(TokenFailure) -> StoredToken {
+  private func renewed(rejected: String?, for reserve: Reserve?) throws(TokenFailure) -> StoredToken {
     let began = surroundings.now()
     let lock = try lock()
     return try withExtendedLifetime(lock) { () throws(TokenFailure) in
       let stored = try stored()
-      if let least, let stored, let text = stored.accessToken, let expiry = stored.expiry, text != rejected,
-        expiry - surroundings.now() > least
+      if let reserve, let stored, let text = stored.accessToken, let expiry = stored.expiry, text != rejected,
+        expiry - surroundings.now() > reserve.least(of: stored.lifetime)
       {
         return stored
       }
       let fingerprint = try renewal.fingerprint(of: stored)
-      if least != nil, let last = file.lastFailure, last.fingerprint == fingerprint,
-        last.failure.kind == .dead || last.at > began
+      if reserve != nil,
+        let failure = file.lastFailure?.standing(against: fingerprint, since: began, now: surroundings.now())
       {
         adopt(stored, besides: rejected)
-        throw last.failure
+        throw failure
       }
       do throws(TokenFailure) {
         let renewed = try renewal.renew(stored, in: surroundings)
@@ -207,13 +217,13 @@ public final class OAuthAccount: AccessTokenSource {
   // What the file holds may still live for a while, and this process may not have seen it yet.
   private func adopt(_ stored: StoredToken?, besides rejected: String?) {
     guard let text = stored?.accessToken, let expiry = stored?.expiry, text != rejected else { return }
-    current.withLock { $0.token = (text, expiry) }
+    current.withLock { $0.token = (text, expiry, stored?.lifetime) }
   }
 
   private func lock() throws(TokenFailure) -> FileLock? {
     let lock: FileLock?
     do throws(WriteProblem) {
-      lock = try file.lock()
+      lock = try file.lock(surroundings)
     } catch {
       // A folder that can't be written to has no lock, and needs none: nobody writes the token there either.
       return nil
@@ -225,7 +235,8 @@ public final class OAuthAccount: AccessTokenSource {
     return lock
   }
 
-  private func stored() throws(TokenFailure) -> StoredToken? {
+  /// What the file holds, or what was renewed over it and couldn't be written.
+  func stored() throws(TokenFailure) -> StoredToken? {
     let stored: StoredToken?
     do throws(SecretFileProblem) {
       stored = try file.read()

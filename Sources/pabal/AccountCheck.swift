@@ -54,7 +54,13 @@ extension Check {
       problem = error
     }
     let status = account.status()
-    var findings = status.notes.map { Diagnostic($0, severity: .warning) }
+    var findings = status.notes.filter { $0 != status.scopeProblem }.map {
+      Diagnostic($0, severity: .warning)
+    }
+    if problem == nil, !status.missingScopes.isEmpty {
+      let cause = [status.cause, status.cure].compactMap(\.self).joined(separator: "; ")
+      problem = .held(status.scopeProblem ?? cause)
+    }
     if problem == nil, status.state != .fresh, let cause = status.cause {
       findings.insert(Diagnostic(cause, cure: status.cure, severity: .warning), at: 0)
     }
@@ -63,10 +69,17 @@ extension Check {
         Diagnostic("the guide says how to mend it: \(guide.place)", severity: .warning))
     }
     let detail =
-      problem?.reason ?? "\(status.state.rawValue), \(account.user), \(status.scopes.joined(separator: " "))"
+      problem.map { without(account, $0.reason) }
+      ?? "\(status.state.rawValue), \(account.user), \(status.scopes.joined(separator: " "))"
     let step = Step(
       "account", account.name, ok: problem == nil, outcome: problem?.outcome, detail: detail,
       findings: findings)
     return (step, problem.map { ExitStatus($0.outcome) } ?? .sent)
+  }
+
+  // Transports say whose token they miss; here the step itself does.
+  private func without(_ account: OAuthAccount, _ reason: String) -> String {
+    let prefix = "account \(account.name): "
+    return reason.hasPrefix(prefix) ? String(reason.dropFirst(prefix.count)) : reason
   }
 }

@@ -11,10 +11,13 @@ extension Account {
       discussion: """
         On a server: --no-browser prints an address to open anywhere. Then either forward a port, \
         ssh -L 8765:127.0.0.1:8765 HOST with --port 8765, or paste the address of the page that fails to open \
-        at the end. What was stored before stays until the login succeeds.
+        at the end. What was stored before stays until the login succeeds. Exit status: 75 it may work later, \
+        77 it was refused, 78 the configuration is wrong.
 
-        Example:
+        Examples:
+          pabal account login google
           pabal account login google --no-browser --port 8765
+          pabal account login microsoft --flow device
         """)
 
     @Argument(help: "The account of config.json; may be left out where there is one.")
@@ -63,12 +66,12 @@ extension Account {
         opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,
         confirmsUser: confirmUser)
       let result: LoginResult
-      do throws(Diagnostic) {
+      do throws(AccountProblem) {
         result = try account.logIn(manner, tell: tell)
       } catch {
-        throw Failure(.held, [error])
+        throw Failure(ExitStatus(error.kind), [error.diagnostic])
       }
-      let isTesting = result.refreshTokenExpiry != nil && account.provider == "google"
+      let isTesting = result.isTesting
       if common.json {
         try Terminal.answer(
           json: Answer(
@@ -87,7 +90,11 @@ extension Account {
             severity: .warning)
         ])
       } else {
-        Terminal.tell([Diagnostic("this login ends at \(end)", severity: .warning)])
+        Terminal.tell([
+          Diagnostic(
+            "this login ends at \(end), because the grant is limited in time",
+            cure: "log in again before", severity: .warning)
+        ])
       }
     }
 
@@ -109,7 +116,7 @@ extension Account {
           """)
       case .type(let code, let address, let until):
         Terminal.tell("Open \(address) on any device and type in\n\n  \(code)\n\nbefore \(until).")
-      case .ignored(let what): Terminal.tell("pabal: \(what)")
+      case .ignored(let what), .waiting(let what): Terminal.tell("pabal: \(what)")
       }
     }
   }

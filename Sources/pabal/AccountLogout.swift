@@ -11,6 +11,11 @@ extension Account {
       discussion: """
         Google withdraws the user's grant to the whole Google Cloud project: other programs and machines that \
         use a client of the same project are logged out too. --only-here leaves them alone.
+
+        Examples:
+          pabal account logout google
+          pabal account logout google --only-here
+          pabal account logout google --yes --json
         """)
 
     @Argument(help: "The account of config.json; may be left out where there is one.")
@@ -44,10 +49,12 @@ extension Account {
         }
       }
       let result: LogoutResult
-      do throws(Diagnostic) {
-        result = try account.logOut(onlyHere: onlyHere)
+      do throws(AccountProblem) {
+        result = try account.logOut(onlyHere: onlyHere) { notice in
+          if case .waiting(let what) = notice { Terminal.tell("pabal: \(what)") }
+        }
       } catch {
-        throw Failure(.held, [error])
+        throw Failure(ExitStatus(error.kind), [error.diagnostic])
       }
       let (word, sentence) =
         switch result {

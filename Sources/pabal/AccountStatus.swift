@@ -10,6 +10,10 @@ extension Account {
       discussion: """
         fresh: tokens renew themselves. expiring: it works, and its end is known. dead: only a person can mend \
         it. Exit status: 77 when an account is dead.
+
+        Examples:
+          pabal account status
+          pabal account status google --json
         """)
 
     @Argument(help: "Only these accounts.")

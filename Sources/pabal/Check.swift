@@ -49,10 +49,11 @@ struct Check: ParsableCommand {
     let assembly = try Assembly(common)
     var steps: [Step] = []
     var worst = ExitStatus.sent
+    var said: [String] = []
     func add(_ step: Step, _ status: ExitStatus) {
       steps.append(step)
       if !step.ok, status.rawValue > worst.rawValue { worst = status }
-      if !common.json { show(step) }
+      if !common.json { show(step, after: said) }
     }
     add(Step("configuration", assembly.configuration.file, ok: true, detail: "in order"), .configuration)
     let chosen =
@@ -61,6 +62,7 @@ struct Check: ParsableCommand {
     for account in assembly.accounts(of: transport.isEmpty ? nil : chosen) {
       let (step, status) = examine(account, assembly)
       add(step, status)
+      if !step.ok, let reason = step.detail.value { said.append(reason) }
     }
     for transport in chosen {
       let (step, status) = examine(transport, assembly)
@@ -146,9 +148,13 @@ struct Check: ParsableCommand {
     }
   }
 
-  private func show(_ step: Step) {
+  /// Shows a step; what `said` has, the accounts' reasons, a person has read above.
+  private func show(_ step: Step, after said: [String]) {
     let mark = step.ok ? "ok" : step.outcome.value ?? "wrong"
-    let detail = step.detail.value.map { ": \($0.replacing("\n", with: "\n    "))" } ?? ""
+    let text = step.detail.value.map { detail in
+      said.reduce(detail) { $0.replacing($1, with: "as said above") }
+    }
+    let detail = text.map { ": \($0.replacing("\n", with: "\n    "))" } ?? ""
     Terminal.answer("\(mark)  \(step.part) \(step.name)\(detail)")
     for finding in step.findings {
       let place = finding.file.value.map { file in

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PabalAccounts
 import PabalCore
 
 /// What the command ends with, as `sysexits.h` names it.
@@ -28,6 +29,15 @@ enum ExitStatus: Int32 {
     case .unsuited, .rejected: self = .rejected
     case .held: self = .held
     case .unknown: self = .unknown
+    }
+  }
+
+  init(_ kind: AccountProblem.Kind) {
+    switch kind {
+    case .usage: self = .usage
+    case .configuration: self = .configuration
+    case .refused: self = .held
+    case .passing: self = .deferred
     }
   }
 

@@ -94,6 +94,7 @@ import Testing
     #expect(login.failure.contains("the browser logged in bob@example.com, and \"user\" is user@example.com"))
     #expect(login.failure.contains("let \"user\" be bob@example.com"))
     #expect(login.page.contains("로그인하지 못했습니다"))
+    #expect(login.page.contains("브라우저에서 bob@example.com 계정으로 로그인했는데"))
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/tokens/a.json"))
     try server.control(json: #"{"user": null}"#)
     let right = try LoginRun(test).result.get()

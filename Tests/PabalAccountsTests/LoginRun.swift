@@ -9,6 +9,8 @@ import Testing
 /// A login with somebody at the browser.
 struct LoginRun {
   let result: Result<LoginResult, Diagnostic>
+  /// Whose fault it is that it failed.
+  let fault: AccountProblem.Kind?
   /// What the browser got.
   let pages: [String]
   /// The scopes that were named, and what was ignored.
@@ -27,12 +29,12 @@ struct LoginRun {
     let end = DispatchSemaphore(value: 0)
     var notices: [String] = []
     var address = ""
-    do throws(Diagnostic) {
+    do throws(AccountProblem) {
       result = .success(
         try test.account.logIn(manner) { notice in
           switch notice {
           case .scope(let scope, _): notices.append(scope)
-          case .ignored(let what): notices.append(what)
+          case .ignored(let what), .waiting(let what): notices.append(what)
           case .type(let code, let place, _): notices.append("\(code) \(place)")
           case .visit(let url, let port):
             address = url
@@ -44,8 +46,10 @@ struct LoginRun {
           case .opened: break
           }
         })
+      fault = nil
     } catch {
-      result = .failure(error)
+      result = .failure(error.diagnostic)
+      fault = error.kind
     }
     if !address.isEmpty { end.wait() }
     // The account's folder lives as long.

@@ -269,7 +269,7 @@ import Testing
     let gone = try AuthorizationServer()
     try TestAccount.write(gone.clientFile(), to: "credentials.json", in: test.folder)
     gone.stop()
-    #expect(throws: Diagnostic.self) { try test.account.logOut() }
+    #expect(throws: AccountProblem.self) { try test.account.logOut() }
     let stored = try test.file()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: test.folder)
     #expect(try test.account.logOut() == .revoked)

@@ -97,9 +97,9 @@ import Testing
     let before = try test.file()
     let (fault, words) = Self.losses[number]
     try control(server, fault, at: "/revoke")
-    let problem = try #require(throws: Diagnostic.self) { try test.account.logOut() }
-    #expect(problem.what.contains("the login was not withdrawn, so its file stays: \(words)"))
-    #expect(problem.cure?.contains("--only-here") == true)
+    let problem = try #require(throws: AccountProblem.self) { try test.account.logOut() }
+    #expect(problem.diagnostic.what.contains("the login was not withdrawn, so its file stays: \(words)"))
+    #expect(problem.diagnostic.cure?.contains("--only-here") == true)
     #expect(try test.file() == before)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
     #expect(try test.account.logOut() == .revoked)

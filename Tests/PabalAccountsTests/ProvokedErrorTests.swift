@@ -188,8 +188,8 @@ import Testing
       #expect(try test.account.logOut() == .alreadyOver)
       return
     }
-    let problem = try #require(throws: Diagnostic.self) { try test.account.logOut() }
-    #expect(problem.what.contains(words))
+    let problem = try #require(throws: AccountProblem.self) { try test.account.logOut() }
+    #expect(problem.diagnostic.what.contains(words))
     #expect(FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
   }
 

@@ -60,6 +60,7 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     .google(
       "invalid_client", "Unauthorized", .setUp, "doesn't take the client's secret",
       "download credentials.json"),
+    .google("invalid_request", "Missing required parameter", .setUp, "renewal wrong", "log in again"),
     .google("unauthorized_client", "Unauthorized", .setUp, "may not use this login"),
     .google("invalid_scope", "Bad Request", .setUp, "scope asked for"),
     .google("deleted_client", "The OAuth client was deleted.", .setUp, "was deleted", "30 days"),
@@ -128,12 +129,14 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     let failure = refusals.failure(refusal, clock: .seconds(-420))
     #expect(failure.what.contains("7 min behind the server's"))
     #expect(failure.step == .clock)
+    #expect(failure.sentence.ranges(of: "timedatectl").count == 1)
   }
 
   @Test func `a login that lived its seven days is known by its date`() {
     let now = UTCTime.now
     let refusals = Refusals(
-      issuer: .google, question: .renewal, account: "a", refreshTokenExpiry: now + .seconds(-5), now: now)
+      issuer: .google, question: .renewal, account: "a", refreshTokenExpiry: now + .seconds(-5),
+      end: .testing, now: now)
     let failure = refusals.failure(
       Refusal(error: "invalid_grant", description: "Token has been expired or revoked."), clock: nil)
     #expect(failure.what.contains("lived its seven days"))
@@ -211,6 +214,18 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     #expect(try test.problem().deferred.contains(words))
     try server.control(["faults": []])
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+  }
+
+  @Test(arguments: [#"{"status": 404, "body": {"error": "not_found"}}"#, #"{"status": 404}"#])
+  func `an address where nobody gives tokens is named`(fault: String) throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    test.time.advance(.seconds(3600))
+    try server.control(json: "{\"faults\": [\(fault), \(fault), \(fault)]}")
+    let problem = try test.problem()
+    let said = problem.held + problem.deferred
+    #expect(said.contains("404"))
+    #expect(said.contains("see whether \(server.url("/token")) is the right address"))
   }
 
   @Test func `nothing secret is in what is said`() throws {

@@ -92,8 +92,8 @@ import Testing
     }
     #expect(run.lines.count == 3)
     #expect(run.lines.first?.contains("the login ends at") == true)
-    #expect(run.lines.dropFirst().first?.contains("within a day; publish the app") == true)
-    #expect(run.lines.last?.contains("lived its seven days") == true)
+    #expect(run.lines.dropFirst().first?.contains("within a day; log in again") == true)
+    #expect(run.lines.last?.contains("limited in time") == true)
   }
 
   @Test func `it ends when its task is cancelled, and at once where there is nothing to keep`() async throws {

@@ -6,9 +6,11 @@ final class FileLock {
 
   /// Waits until the lock at `path` is had, at most `limit`; blocks.
   ///
-  /// `nil` when time ran out. flock(2) has no time limit and a lock must not outlive patience, so it
+  /// `nil` when time ran out; `notice` is called once, after a second. flock(2) has no time limit and a lock must not outlive patience, so it
   /// is asked for again and again.
-  static func wait(_ path: String, atMost limit: Duration) throws(WriteProblem) -> FileLock? {
+  static func wait(
+    _ path: String, atMost limit: Duration, pause: (Duration) -> Void, notice: () -> Void = {}
+  ) throws(WriteProblem) -> FileLock? {
     try PrivateFile.makeFolder(PrivateFile.parent(of: path))
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { throw WriteProblem(path: path, number: errno) }
@@ -31,7 +33,8 @@ final class FileLock {
         close(file)
         return nil
       }
-      Surroundings.system.pause(step)
+      pause(step)
+      if waited < .seconds(1), waited + step >= .seconds(1) { notice() }
       waited += step
       step = min(step * 2, .milliseconds(80))
     }

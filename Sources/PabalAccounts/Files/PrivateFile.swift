@@ -75,8 +75,8 @@ enum PrivateFile {
     guard fchown(file, facts.st_uid, facts.st_gid) == 0 else { throw WriteProblem(path: path, number: errno) }
   }
 
-  // A link stays a link: what it points to is replaced.
-  private static func target(of path: String) -> String {
+  /// Where a file really is: a link stays a link, and what it points to is replaced.
+  static func target(of path: String) -> String {
     guard let real = realpath(path, nil) else { return path }
     defer { free(real) }
     return String(cString: real)

@@ -9,7 +9,9 @@ struct SecretDocument {
   private static let sizeLimit = 262_144
 
   /// Reads it; `what` says what it should be, for errors. Nothing of the content is ever in an error.
-  static func read(_ path: String, as what: String) throws(SecretFileProblem) -> SecretDocument {
+  static func read(
+    _ path: String, as what: String, cure: String? = "fetch it anew"
+  ) throws(SecretFileProblem) -> SecretDocument {
     let octets = try readSecretFile(path, atMost: sizeLimit)
     // Protocol 2 and later begin so; Google's old samples kept their tokens in `token.pickle`.
     if octets.count > 1, octets[0] == 0x80, 2...5 ~= octets[1] {
@@ -24,7 +26,7 @@ struct SecretDocument {
     } catch {
       // The reader's own words may hold a piece of the file.
       let place = error.position.map { " (line \($0.line), column \($0.column))" } ?? ""
-      throw SecretFileProblem(what: "\(path) is no JSON\(place), so it is no \(what)", cure: "fetch it anew")
+      throw SecretFileProblem(what: "\(path) is no JSON\(place), so it is no \(what)", cure: cure)
     }
     guard case .object = root.value else {
       throw SecretFileProblem(what: "\(path) holds \(root.kind), so it is no \(what)")

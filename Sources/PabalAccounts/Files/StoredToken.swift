@@ -14,6 +14,10 @@ struct StoredToken: Sendable, Unshown {
   var user: String?
   /// When the refresh token dies, where the server said so.
   var refreshTokenExpiry: UTCTime?
+  /// How long the refresh token was to live at the login, where the server said so.
+  var refreshTokenLifetime: Duration?
+  /// How long the access token lives from its first moment on, where that is known.
+  var lifetime: Duration?
   /// Whether the file is gcloud's own, which Pabal reads and never writes.
   var isGcloud = false
   private var others: [JSONNode.Member] = []
@@ -21,11 +25,13 @@ struct StoredToken: Sendable, Unshown {
   var description: String { "a token file's content" }
 
   init(
-    accessToken: String? = nil, expiry: UTCTime? = nil, refreshToken: String? = nil, clientID: String? = nil,
+    accessToken: String? = nil, expiry: UTCTime? = nil, lifetime: Duration? = nil,
+    refreshToken: String? = nil, clientID: String? = nil,
     clientSecret: String? = nil, tokenEndpoint: String? = nil, scopes: [String] = [], user: String? = nil
   ) {
     self.accessToken = accessToken
     self.expiry = expiry
+    self.lifetime = lifetime
     self.refreshToken = refreshToken
     self.clientID = clientID
     self.clientSecret = clientSecret
@@ -60,6 +66,8 @@ struct StoredToken: Sendable, Unshown {
     scopes = root["scopes"]?.words ?? []
     user = root["account"]?.text
     refreshTokenExpiry = root["refresh_token_expiry"]?.text.flatMap { UTCTime($0) }
+    refreshTokenLifetime = root["refresh_token_lifetime"]?.wholeNumber.map { .seconds($0) }
+    lifetime = root["token_lifetime"]?.wholeNumber.map { .seconds($0) }
     isGcloud = root["type"] != nil && accessToken == nil
     guard accessToken != nil || refreshToken != nil else {
       throw SecretFileProblem(
@@ -71,7 +79,7 @@ struct StoredToken: Sendable, Unshown {
 
   private static let known = [
     "token", "refresh_token", "token_uri", "client_id", "client_secret", "scopes", "account", "expiry",
-    "refresh_token_expiry",
+    "refresh_token_expiry", "refresh_token_lifetime", "token_lifetime",
   ]
 
   /// The file's text: google-auth's members in its order, then what others put there.
@@ -88,6 +96,10 @@ struct StoredToken: Sendable, Unshown {
     add("account", user ?? "")
     add("expiry", expiry?.description)
     add("refresh_token_expiry", refreshTokenExpiry?.description)
+    for (key, duration) in [("refresh_token_lifetime", refreshTokenLifetime), ("token_lifetime", lifetime)] {
+      guard let duration else { continue }
+      members.append((key, JSONNode(.number("\(duration.components.seconds)"))))
+    }
     return JSONNode.object(members + others.map { ($0.key, $0.node) }).jsonText
   }
 
@@ -96,6 +108,7 @@ struct StoredToken: Sendable, Unshown {
     var renewed = self
     renewed.accessToken = answer.accessToken
     renewed.expiry = answer.expiry
+    renewed.lifetime = answer.lifetime
     if let token = answer.refreshToken { renewed.refreshToken = token }
     if let scopes = answer.scopes, !scopes.isEmpty { renewed.scopes = scopes }
     if let end = answer.refreshTokenExpiry {

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import PabalCore
 
 /// An account's token file, with its lock and the last failure beside it.
@@ -10,7 +11,8 @@ struct TokenFile: Sendable {
   /// What is stored, or `nil` where there is no file.
   func read() throws(SecretFileProblem) -> StoredToken? {
     do throws(SecretFileProblem) {
-      return try StoredToken(SecretDocument.read(path, as: "token file"))
+      try FileOwnership.refuseForeign(path)
+      return try StoredToken(SecretDocument.read(path, as: "token file", cure: nil))
     } catch {
       if error.isMissing { return nil }
       var problem = error
@@ -21,6 +23,13 @@ struct TokenFile: Sendable {
     }
   }
 
+  /// Why nothing could be written beside the token file, as far as that is known without trying.
+  var folderProblem: String? {
+    let folder = PrivateFile.parent(of: PrivateFile.target(of: path))
+    guard access(folder, W_OK | X_OK) != 0 else { return nil }
+    return WriteProblem(path: path, number: errno).what
+  }
+
   /// Replaces what is stored, under `lock`.
   func write(_ token: StoredToken) throws(WriteProblem) {
     try PrivateFile.write(Array(token.text.utf8), to: path)
@@ -29,14 +38,30 @@ struct TokenFile: Sendable {
   /// Finds out, before anything is worth losing, whether a token could be written.
   func tryWriting() throws(WriteProblem) {
     let trial = path + ".trial"
-    try PrivateFile.write([UInt8](repeating: 0x20, count: 8192), to: trial)
-    try PrivateFile.remove(trial)
+    do throws(WriteProblem) {
+      try PrivateFile.write([UInt8](repeating: 0x20, count: 8192), to: trial)
+      try PrivateFile.remove(trial)
+    } catch {
+      throw WriteProblem(path: path, number: error.number)
+    }
   }
 
   /// Waits for this machine's other processes; `nil` when that took too long. Blocks.
-  func lock() throws(WriteProblem) -> FileLock? {
-    try FileLock.wait(path + ".lock", atMost: Self.patience)
+  ///
+  /// `notice` is called once, where that takes more than a second.
+  func lock(
+    _ surroundings: Surroundings, notice: () -> Void = {}
+  ) throws(WriteProblem) -> FileLock? {
+    do throws(WriteProblem) {
+      return try FileLock.wait(
+        lockPath, atMost: Self.patience, pause: surroundings.pause, notice: notice)
+    } catch {
+      throw WriteProblem(path: path, number: error.number)
+    }
   }
+
+  /// What is locked, since the token file itself is replaced.
+  var lockPath: String { path + ".lock" }
 
   /// The last failure, unless a renewal has succeeded since; one that can't be read counts as none.
   var lastFailure: RecordedFailure? {
@@ -82,7 +107,24 @@ struct RecordedFailure: Sendable {
     self.fingerprint = fingerprint
     self.at = UTCTime(milliseconds: at)
     failure = TokenFailure(
-      kind, what, cure: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)))
+      kind, what, cure: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)),
+      retryAfter: root["retry_after"]?.wholeNumber.map { .seconds(max(0, min($0, 3600))) })
+  }
+
+  /// The failure, where asking again now, about what has this fingerprint, would be of no use: the login is over,
+  /// somebody else has asked since `began`, or the server wants to be left alone for longer.
+  func standing(against fingerprint: String, since began: UTCTime, now: UTCTime) -> TokenFailure? {
+    guard counts(against: fingerprint, now: now) else { return nil }
+    if failure.kind == .dead || at > began { return failure }
+    guard failure.kind == .passing, let wait = failure.retryAfter, at + wait > now else { return nil }
+    var failure = failure
+    failure.retryAfter = at + wait - now
+    return failure
+  }
+
+  /// Whether it is about what has this fingerprint; one of the future is of a clock that was wrong.
+  func counts(against fingerprint: String, now: UTCTime) -> Bool {
+    self.fingerprint == fingerprint && at <= now
   }
 
   var text: String {
@@ -92,10 +134,16 @@ struct RecordedFailure: Sendable {
       case .setUp: "set-up"
       case .passing: "passing"
       }
-    let members = [
+    let members: [(String, JSONNode?)] = [
       ("about", JSONNode.text(fingerprint)), ("kind", .text(kind)), ("what", .text(failure.what)),
       ("cure", failure.cure.map(JSONNode.text)), ("guide", (failure.step?.rawValue).map(JSONNode.text)),
       ("at", JSONNode(.number("\(at.milliseconds)"))),
+      // Of a set-up that is mended nobody should have to wait for the end of it.
+      (
+        "retry_after",
+        failure.kind == .passing
+          ? failure.retryAfter.map { JSONNode(.number("\($0.components.seconds)")) } : nil
+      ),
     ]
     return JSONNode.object(members.compactMap { key, node in node.map { (key, $0) } }).jsonText
   }

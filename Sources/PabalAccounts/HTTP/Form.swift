@@ -15,6 +15,14 @@ struct Form: Sendable {
   /// The first value of `name` that isn't empty.
   subscript(name: String) -> String? { fields.first { $0.name == name && !$0.value.isEmpty }?.value }
 
+  /// The values that nobody but the server may see.
+  var secrets: [String] {
+    let names = [
+      "refresh_token", "code", "client_secret", "code_verifier", "device_code", "assertion", "token",
+    ]
+    return fields.filter { names.contains($0.name) }.map(\.value)
+  }
+
   var encoded: String {
     fields.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }.joined(separator: "&")
   }

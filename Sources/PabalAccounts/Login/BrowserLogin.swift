@@ -16,7 +16,9 @@ struct BrowserLogin {
 
   func run(tell: (LoginNotice) -> Void, store: Store) throws(TokenFailure) -> LoginResult {
     guard let authorization = client.authorizationEndpoint else {
-      throw TokenFailure(.setUp, "there is no authorization endpoint", cure: "name one, or use --flow device")
+      throw TokenFailure(
+        .setUp, "there is no authorization endpoint", cure: "name one, or use --flow device",
+        fault: .configuration)
     }
     let target = try RedirectTarget(client, host: plan.host, port: manner.port)
     let listener = try listen(target)
@@ -76,10 +78,13 @@ struct BrowserLogin {
       if error.number == EADDRINUSE {
         throw TokenFailure(
           .setUp, "port \(error.port) is taken by another program",
-          cure: manner.port == nil ? "end that program" : "choose another --port, or leave it out")
+          cure: RedirectTarget.advice(client, besides: error.port)
+            ?? (manner.port == nil ? "end that program" : "choose another --port, or leave it out"))
       }
       if error.number == EACCES {
-        throw TokenFailure(.setUp, "port \(error.port) is for root alone", cure: "choose a --port above 1023")
+        throw TokenFailure(
+          .setUp, "port \(error.port) is for root alone",
+          cure: RedirectTarget.advice(client, besides: error.port) ?? "choose a --port above 1023")
       }
       if error.number == EADDRNOTAVAIL {
         throw TokenFailure(
@@ -167,8 +172,7 @@ struct BrowserLogin {
       ]
       if let secret = client.secret { fields.append(("client_secret", secret)) }
       let request = TokenRequest(
-        form: Form(fields), endpoint: client.tokenEndpoint,
-        secrets: [query["code"] ?? "", proof.verifier, client.secret ?? ""], refusals: refusals,
+        form: Form(fields), endpoint: client.tokenEndpoint, refusals: refusals,
         surroundings: account.surroundings)
       let (root, now) = try request.perform()
       return .success(try store(TokenAnswer(root, at: now)))
@@ -179,59 +183,13 @@ struct BrowserLogin {
 
   private func page(_ result: Result<LoginResult, TokenFailure>) -> LoginPage.End {
     switch result {
-    case .success(let result): .done(user: account.user, lastsUntil: result.refreshTokenExpiry)
+    case .success(let result):
+      .done(user: account.user, lastsUntil: result.refreshTokenExpiry, isTesting: result.isTesting)
     case .failure(let failure) where failure.refusal?.error == "access_denied": .refused
     case .failure(let failure) where !failure.missingScopes.isEmpty: .unticked(failure.missingScopes)
-    case .failure(let failure): .failed(failure.what)
+    case .failure(let failure): .failed(failure.what, korean: KoreanReason(failure)?.text)
     }
   }
 
   private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-}
-
-/// The address that the browser comes back to.
-struct RedirectTarget {
-  let host: String
-  let path: String
-  /// `nil`: any free one.
-  let port: UInt16?
-
-  /// For an installed client the one wanted; for a web client one of those that it has registered.
-  init(_ client: OAuthClient, host: String, port: UInt16?) throws(TokenFailure) {
-    guard let registered = client.redirects else {
-      (self.host, path, self.port) = (host, "", port)
-      return
-    }
-    let targets = registered.compactMap(RedirectTarget.init(registered:))
-    guard let first = targets.first else {
-      throw TokenFailure(
-        .setUp,
-        "the OAuth client is one for web servers, and no address of this machine is registered for it",
-        cure: "make a desktop client, or register http://127.0.0.1:8765 and name it with --port",
-        step: .client)
-    }
-    guard let port else {
-      self = first
-      return
-    }
-    guard let match = targets.first(where: { $0.port == port }) else {
-      throw TokenFailure(
-        .setUp, "the OAuth client is one for web servers, and port \(port) isn't registered for it",
-        cure: "use --port \(first.port ?? 80), or make a desktop client", step: .client)
-    }
-    self = match
-  }
-
-  private init?(registered address: String) {
-    guard let endpoint = Endpoint(address), address.hasPrefix("http://") else { return nil }
-    let rest = address.dropFirst(7)
-    let authority = rest.prefix { $0 != "/" && $0 != "?" }
-    let number = authority.split(separator: ":").last.flatMap { UInt16($0) }
-    (host, path, port) = (endpoint.host, String(rest.dropFirst(authority.count)), number ?? 80)
-  }
-
-  func address(port bound: UInt16) -> String {
-    // Byte for byte what is registered: port 80 goes without saying.
-    bound == 80 ? "http://\(host)\(path)" : "http://\(host):\(bound)\(path)"
-  }
 }

@@ -14,14 +14,18 @@ struct DeviceLogin {
         .setUp,
         account.issuer == .google
           ? "Google lets no device code send mail" : "there is no device authorization endpoint",
-        cure: "use --flow browser, with --no-browser on a server")
+        cure: "use --flow browser, with --no-browser on a server", fault: .usage)
     }
     var fields = [("client_id", client.id), ("scope", plan.scopes.joined(separator: " "))]
     if let secret = client.secret { fields.append(("client_secret", secret)) }
     let (offer, began) = try request(fields, endpoint).perform()
     guard let deviceCode = offer["device_code"]?.text, let userCode = offer["user_code"]?.text,
       let address = (offer["verification_uri"] ?? offer["verification_url"])?.text
-    else { throw TokenFailure(.passing, "\(endpoint.host) answers without a code") }
+    else {
+      throw TokenFailure(
+        .passing, "\(endpoint.host) answers without a code",
+        cure: "see whether \(endpoint) is the server's device authorization endpoint")
+    }
     let end = began + .seconds(min(max(offer["expires_in"]?.wholeNumber ?? 900, 1), 86_400))
     tell(.type(code: printable(userCode), at: printable(address), until: end))
 
@@ -52,7 +56,7 @@ struct DeviceLogin {
 
   private func request(_ fields: [(String, String)], _ endpoint: Endpoint) -> TokenRequest {
     TokenRequest(
-      form: Form(fields), endpoint: endpoint, secrets: [client.secret ?? ""],
+      form: Form(fields), endpoint: endpoint,
       refusals: Refusals(
         issuer: account.issuer, question: .device, account: account.name, now: account.surroundings.now()),
       surroundings: account.surroundings)

@@ -1,4 +1,4 @@
-public import PabalCore
+internal import PabalCore
 
 /// How a person wants to log in.
 public struct LoginManner: Sendable {
@@ -41,14 +41,18 @@ public enum LoginNotice: Sendable {
   case type(code: String, at: String, until: UTCTime)
   /// Something came that is no answer to this login.
   case ignored(String)
+  /// Something takes longer than a person expects.
+  case waiting(String)
 }
 
 /// What a login gave.
 public struct LoginResult: Sendable {
   /// What was granted.
   public var scopes: [String]
-  /// When the login ends, where the server said so: within seven days means Testing.
+  /// When the login ends, where the server said so.
   public var refreshTokenExpiry: UTCTime?
+  /// Whether it ends because the app's publishing status is Testing.
+  public var isTesting: Bool
   /// The token file.
   public var file: String
   /// Whether the server said that it was `user` who logged in.
@@ -65,29 +69,29 @@ extension OAuthAccount {
   /// Logs in, with a person's help, and stores the tokens; blocks. What was stored before stays until it succeeds.
   public func logIn(
     _ manner: LoginManner, tell: (LoginNotice) -> Void
-  ) throws(Diagnostic) -> LoginResult {
+  ) throws(AccountProblem) -> LoginResult {
     do throws(TokenFailure) {
       guard var login else {
         throw TokenFailure(
           .setUp, "the provider \(provider) needs no login",
-          cure: "see whether it works: pabal check")
+          cure: "see whether it works: pabal check", fault: .usage)
       }
-      try refuseToOverwrite()
       var flow = login.flow
       if let wanted = manner.flow {
         guard let known = LoginPlan.Flow(rawValue: wanted) else {
           throw TokenFailure(
-            .setUp, "there is no login called \(wanted)", cure: "browser and device are known")
+            .setUp, "there is no login called \(wanted)", cure: "browser and device are known", fault: .usage)
         }
         flow = known
       }
+      try refuseToOverwrite(tell)
       let client = try login.client()
       if manner.confirmsUser {
         login.scopes += GoogleScopes.identity.filter { !login.scopes.contains($0) }
       }
       for scope in login.scopes { tell(.scope(scope, meaning: GoogleScopes.meaning(scope))) }
-      let store: (TokenAnswer) throws(TokenFailure) -> LoginResult = { (answer) throws(TokenFailure) in
-        try self.store(answer, client, confirmsUser: manner.confirmsUser)
+      func store(_ answer: TokenAnswer) throws(TokenFailure) -> LoginResult {
+        try self.store(answer, client, confirmsUser: manner.confirmsUser, tell)
       }
       switch flow {
       case .browser:
@@ -98,38 +102,59 @@ extension OAuthAccount {
         return try DeviceLogin(plan: login, client: client, account: self).run(tell: tell, store: store)
       }
     } catch {
-      throw error.diagnostic
+      throw error.accountProblem
     }
   }
 
   // Found out before somebody takes the trouble to log in.
-  private func refuseToOverwrite() throws(TokenFailure) {
+  private func refuseToOverwrite(_ tell: (LoginNotice) -> Void) throws(TokenFailure) {
     let stored: StoredToken?
     do throws(SecretFileProblem) {
       stored = try file.read()
     } catch {
       throw TokenFailure(
         .setUp, error.what,
-        cure: error.cure.map { $0.hasPrefix("move it away") ? $0 : "\($0), or move the file away" })
+        cure: error.cure.map { cure in
+          // What is set right by a command needs no moving.
+          ["move it away", "chmod go", "sudo"].contains { cure.hasPrefix($0) }
+            ? cure : "\(cure), or move the file away"
+        })
     }
     guard stored?.isGcloud != true else {
       throw TokenFailure(
         .setUp, "\(file.path) is gcloud's own, and a login here would overwrite gcloud's",
         cure: "let \"token\" name another file")
     }
+    try whileLocked("nothing was begun", tell) { () throws(WriteProblem) in try file.tryWriting() }
+  }
+
+  /// Does what needs the token file's lock, and nothing without it; `otherwise` is what follows then.
+  func whileLocked(
+    _ otherwise: String, _ tell: (LoginNotice) -> Void, _ work: () throws(WriteProblem) -> Void
+  ) throws(TokenFailure) {
     do throws(WriteProblem) {
-      _ = try file.lock()
-      try file.tryWriting()
+      let lock = try file.lock(surroundings) {
+        tell(.waiting("another process holds the lock of \(file.path); waiting for it"))
+      }
+      if let lock {
+        try withExtendedLifetime(lock) { () throws(WriteProblem) in try work() }
+        return
+      }
     } catch {
       throw TokenFailure(
-        .setUp, error.what, cure: "run as the user whose tokens they will be, or change \"token\"")
+        .setUp, error.what, cure: "run as the user whose tokens they will be, or change \"token\"",
+        korean: "\(file.path) 파일에 쓸 수 없습니다.")
     }
+    throw TokenFailure(
+      .passing, "another process has held \(file.lockPath) for too long, so \(otherwise)",
+      cure: "see which one it is (fuser -v \(file.lockPath)), and try again when it has ended",
+      korean: "다른 프로세스가 \(file.lockPath) 파일을 잠그고 있습니다.")
   }
 
   private func store(
-    _ answer: TokenAnswer, _ client: OAuthClient, confirmsUser: Bool
+    _ answer: TokenAnswer, _ client: OAuthClient, confirmsUser: Bool, _ tell: (LoginNotice) -> Void
   ) throws(TokenFailure) -> LoginResult {
-    try refuseOthers(answer.user, confirmsUser: confirmsUser)
+    try refuseOthers(answer, confirmsUser: confirmsUser)
     // RFC 6749 section 5.1: left out, they are those asked for.
     let granted = answer.scopes ?? neededScopes
     let missing = missingScopes(in: granted)
@@ -145,38 +170,52 @@ extension OAuthAccount {
         .setUp, "the server gave no refresh token, so the login would end within the hour",
         cure: issuer == .google
           ? "withdraw Pabal's access at myaccount.google.com/connections, and log in again"
-          : "ask for a scope such as offline_access")
+          : "ask for a scope such as offline_access",
+        korean: "서버가 갱신 토큰을 주지 않아 로그인이 한 시간 안에 끝납니다.")
     }
     var token = StoredToken(
       accessToken: answer.accessToken, expiry: answer.expiry, refreshToken: refreshToken, clientID: client.id,
       clientSecret: client.secret, tokenEndpoint: client.tokenEndpoint.description, scopes: granted,
       user: user)
+    token.lifetime = answer.lifetime
     token.refreshTokenExpiry = answer.refreshTokenExpiry
-    do throws(WriteProblem) {
-      let lock = try file.lock()
-      try withExtendedLifetime(lock) { () throws(WriteProblem) in try file.write(token) }
-    } catch {
-      throw TokenFailure(.setUp, error.what)
+    token.refreshTokenLifetime = answer.refreshTokenLifetime
+    try whileLocked("the login's tokens weren't stored", tell) { [token] () throws(WriteProblem) in
+      try file.write(token)
+      file.record(nil)
     }
-    file.record(nil)
     forget()
     return LoginResult(
-      scopes: granted, refreshTokenExpiry: token.refreshTokenExpiry, file: file.path,
+      scopes: granted, refreshTokenExpiry: token.refreshTokenExpiry,
+      isTesting: LoginEnd(token, issuer) == .testing, file: file.path,
       isUserConfirmed: answer.user != nil && issuer == .google)
   }
 
   /// Refuses the login of another mailbox than `user`, where the server says whose it is.
   ///
   /// Only Google's: a shared mailbox of Microsoft's has a name of its own, and others may use names of any kind.
-  private func refuseOthers(_ who: String?, confirmsUser: Bool) throws(TokenFailure) {
-    guard let who else {
+  private func refuseOthers(_ answer: TokenAnswer, confirmsUser: Bool) throws(TokenFailure) {
+    guard let who = answer.user else {
       guard confirmsUser else { return }
+      if let granted = answer.scopes {
+        let unticked = GoogleScopes.missing(["email"], in: granted)
+        guard unticked.isEmpty else {
+          var failure = TokenFailure(
+            .setUp,
+            "the server doesn't say which mailbox logged in: the box for the email address was not ticked",
+            cure: "log in again and tick the email box, too", step: .login)
+          failure.missingScopes = unticked
+          throw failure
+        }
+      }
       throw TokenFailure(
-        .setUp, "the server doesn't say which mailbox logged in", cure: "log in without --confirm-user")
+        .setUp, "the server doesn't say which mailbox logged in", cure: "log in without --confirm-user",
+        korean: "서버가 어느 계정으로 로그인했는지 알려 주지 않습니다.")
     }
     guard issuer == .google, !isSameMailbox(who, user) else { return }
     throw TokenFailure(
       .setUp, "the browser logged in \(who), and \"user\" is \(user)",
-      cure: "log in again and choose \(user) on Google's page, or let \"user\" be \(who)", step: .login)
+      cure: "log in again and choose \(user) on Google's page, or let \"user\" be \(who)", step: .login,
+      korean: "브라우저에서 \(who) 계정으로 로그인했는데, 설정의 \"user\"는 \(user)입니다.")
   }
 }

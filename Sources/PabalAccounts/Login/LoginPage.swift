@@ -2,14 +2,15 @@
 struct LoginPage {
   /// What it says.
   enum End: Sendable {
-    case done(user: String, lastsUntil: UTCTime?)
+    case done(user: String, lastsUntil: UTCTime?, isTesting: Bool)
     case refused
     case unticked([String])
     /// An answer to another login.
     case foreign
     /// Nothing of ours was asked for.
     case nothing
-    case failed(String)
+    /// In the server's or our English words, and in Korean where they are ours.
+    case failed(String, korean: String?)
   }
 
   let end: End
@@ -78,11 +79,18 @@ struct LoginPage {
 
   private var text: [String] {
     switch end {
-    case .done(let user, let until):
+    case .done(let user, let until, let isTesting):
       let close =
         isKorean ? "이 창은 닫아도 됩니다. 터미널로 돌아가세요." : "You can close this window and go back to the terminal."
       let first = isKorean ? "Pabal이 \(user) 계정으로 메일을 보낼 수 있습니다." : "Pabal can send mail as \(user)."
       guard let until else { return [first, close] }
+      guard isTesting else {
+        let end =
+          isKorean
+          ? "이 로그인은 \(until.forPerson)에 끝납니다. 그 전에 다시 로그인하세요."
+          : "This login ends at \(until.forPerson), because it is limited in time. Log in again before."
+        return [first, end, close]
+      }
       let warning =
         isKorean
         ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until.forPerson)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
@@ -110,9 +118,9 @@ struct LoginPage {
         ]
     case .nothing:
       return isKorean ? ["터미널에 표시된 주소를 여세요."] : ["Open the address that the terminal shows."]
-    case .failed(let reason):
+    case .failed(let reason, let korean):
       return isKorean
-        ? ["까닭: \(reason)", "자세한 내용은 터미널에 있습니다."] : ["Why: \(reason).", "The terminal says more."]
+        ? [korean ?? "까닭: \(reason)", "자세한 내용은 터미널에 있습니다."] : ["Why: \(reason).", "The terminal says more."]
     }
   }
 

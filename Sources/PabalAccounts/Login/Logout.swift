@@ -1,4 +1,4 @@
-public import PabalCore
+internal import PabalCore
 
 /// What a logout did.
 public enum LogoutResult: Sendable, Hashable {
@@ -17,7 +17,11 @@ extension OAuthAccount {
   /// Withdraws the login at the server, unless `onlyHere`, and removes the token file; blocks.
   ///
   /// Where the server can't be asked, nothing is removed.
-  public func logOut(onlyHere: Bool = false) throws(Diagnostic) -> LogoutResult {
+  ///
+  /// `tell` is called where another process has to be waited for.
+  public func logOut(
+    onlyHere: Bool = false, tell: (LoginNotice) -> Void = { _ in }
+  ) throws(AccountProblem) -> LogoutResult {
     do throws(TokenFailure) {
       let stored: StoredToken?
       do throws(SecretFileProblem) { stored = try file.read() } catch { throw TokenFailure(error) }
@@ -27,16 +31,13 @@ extension OAuthAccount {
           .setUp, "\(file.path) is gcloud's own", cure: "gcloud auth application-default revoke")
       }
       let result = onlyHere ? LogoutResult.forgotten : try revoke(stored)
-      do throws(WriteProblem) {
-        let lock = try file.lock()
-        try withExtendedLifetime(lock) { () throws(WriteProblem) in try file.remove() }
-      } catch {
-        throw TokenFailure(.setUp, error.what)
-      }
+      let otherwise =
+        result == .revoked ? "the login is withdrawn but its tokens are still there" : "nothing was removed"
+      try whileLocked(otherwise, tell) { () throws(WriteProblem) in try file.remove() }
       forget()
       return result
     } catch {
-      throw error.diagnostic
+      throw error.accountProblem
     }
   }
 
@@ -56,7 +57,7 @@ extension OAuthAccount {
       if let secret = client.secret { fields.append(("client_secret", secret)) }
     }
     let request = TokenRequest(
-      form: Form(fields), endpoint: endpoint, secrets: [token, client?.secret ?? ""],
+      form: Form(fields), endpoint: endpoint,
       refusals: Refusals(issuer: issuer, question: .renewal, account: name, now: surroundings.now()),
       surroundings: surroundings, readsAnswer: false)
     do throws(TokenFailure) {

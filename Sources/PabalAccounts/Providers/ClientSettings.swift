@@ -29,7 +29,7 @@ struct ClientSettings: Sendable {
         flow.complain("there is no such flow", cure: "browser, device and app are known")
       }
     }
-    let token = object.path("token")
+    let token = object.tokenFile()
     let scopes = object.scopes()
     if chosen == .app, secret == nil {
       object.value.complain(

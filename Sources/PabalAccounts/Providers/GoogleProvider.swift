@@ -15,19 +15,21 @@ public struct GoogleProvider: AccountProvider {
   /// Reads the keys `client`, `token` and `scopes`.
   public func read(_ object: ConfigurationObject) -> AccountOpening? {
     let client = object.path("client")
-    let token = object.path("token")
+    let token = object.tokenFile()
     let scopes = object.scopes()
     let directory = object.directory
+    let hasUser = object.userIsAddress()
     if client.path == nil, token.path == nil, client.isSound, token.isSound {
       object.value.complain(
         "the key “client” is missing",
         cure: "download credentials.json and name it: \"client\": \"credentials.json\"")
     }
-    guard client.isSound, token.isSound, client.path != nil || token.path != nil,
+    guard hasUser, client.isSound, token.isSound, client.path != nil || token.path != nil,
       !scopes.isGiven || scopes.scopes != nil
     else { return nil }
-    return { use in
-      account(use, client: client.path, token: token.path, scopes: scopes.scopes, directory: directory)
+    return { (use) throws(Diagnostic) in
+      try use.refuseNoAddress()
+      return account(use, client: client.path, token: token.path, scopes: scopes.scopes, directory: directory)
     }
   }
 
@@ -39,7 +41,7 @@ public struct GoogleProvider: AccountProvider {
       guard let path else {
         throw TokenFailure(
           .setUp, "a login needs the OAuth client", cure: "name it: \"client\": \"credentials.json\"",
-          step: .client)
+          step: .client, fault: .configuration)
       }
       do throws(SecretFileProblem) {
         return try OAuthClient.google(path)
@@ -64,6 +66,7 @@ public struct GoogleProvider: AccountProvider {
       parameters: [("access_type", "offline"), ("prompt", "consent"), ("login_hint", use.user)])
     return OAuthAccount(
       use, provider: name, issuer: .google, neededScopes: needed,
+      ways: GoogleScopes.ways(use.plugins, configured: scopes),
       file: TokenPlace.file(token, account: use.name, directory: directory), renewal: renewal, login: plan,
       surroundings: surroundings)
   }

@@ -5,6 +5,11 @@ enum GoogleScopes {
   /// All of the mailbox: what smtp.gmail.com asks for, and enough for REST.
   static let mail = "https://mail.google.com/"
 
+  // developers.google.com/gmail/api/reference/rest/v1/users.messages/send
+  private static let sending = [
+    "https://www.googleapis.com/auth/gmail.modify", "https://www.googleapis.com/auth/gmail.compose",
+  ]
+
   /// What makes Google say whose mailbox it is (OpenID Connect).
   ///
   /// Not asked for by itself: beside it Google's consent page gets a box that has to be ticked, which a page with one
@@ -18,12 +23,21 @@ enum GoogleScopes {
 
   /// What the transports by `plugins` need; without any, what serves every transport.
   static func needed(by plugins: [String]) -> [String] {
-    let names = plugins.map { plugin in
-      let file = plugin.split(separator: "/").last.map(String.init) ?? plugin
-      return file.hasPrefix("libpabal-") && file.hasSuffix(".so")
-        ? String(file.dropFirst(9).dropLast(3)) : file
+    !plugins.isEmpty && plugins.allSatisfy { name($0) == "gmail" } ? [send] : [mail]
+  }
+
+  /// What each of `plugins` needs by itself; of one that isn't ours nobody knows more than what the configuration
+  /// says, `configured`.
+  static func ways(_ plugins: [String], configured: [String]?) -> [[String]] {
+    let ways = plugins.map { plugin in
+      ["gmail", "smtp"].contains(name(plugin)) ? needed(by: [plugin]) : configured ?? needed(by: [plugin])
     }
-    return !names.isEmpty && names.allSatisfy { $0 == "gmail" } ? [send] : [mail]
+    return ways.isEmpty ? [configured ?? needed(by: [])] : ways
+  }
+
+  private static func name(_ plugin: String) -> String {
+    let file = plugin.split(separator: "/").last.map(String.init) ?? plugin
+    return file.hasPrefix("libpabal-") && file.hasSuffix(".so") ? String(file.dropFirst(9).dropLast(3)) : file
   }
 
   /// Those of `needed` that nothing in `granted` serves.
@@ -31,6 +45,7 @@ enum GoogleScopes {
     needed.filter { scope in
       !granted.contains(scope) && !granted.contains(longNames[scope] ?? scope)
         && !(scope.contains("/auth/gmail.") && granted.contains(mail))
+        && !(scope == send && granted.contains { sending.contains($0) })
     }
   }
 

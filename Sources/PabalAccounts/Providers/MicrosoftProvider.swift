@@ -35,16 +35,17 @@ public struct MicrosoftProvider: AccountProvider {
     let given = object.optional("authority")
     let authority = given == nil ? Endpoint("https://login.microsoftonline.com") : given?.endpoint()
     let settings = ClientSettings(object)
-    guard let name, let authority, let settings else { return nil }
+    guard object.userIsAddress(), let name, let authority, let settings else { return nil }
     let root = (authority.description.hasSuffix("/") ? "" : "/") + name + "/oauth2/v2.0/"
     func endpoint(_ last: String) -> Endpoint? { Endpoint(authority.description + root + last) }
     guard let token = endpoint("token") else { return nil }
     let endpoints = ClientEndpoints(
       authorization: endpoint("authorize"), token: token, device: endpoint("devicecode"))
     let scopes = settings.scopes ?? (settings.flow == .app ? Self.appScopes : Self.scopes)
-    return { use in
+    return { (use) throws(Diagnostic) in
+      try use.refuseNoAddress()
       // Of the loopback's names only this one goes with any port there.
-      settings.account(
+      return settings.account(
         use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints, host: "localhost",
         parameters: [("login_hint", use.user), ("prompt", "select_account")], surroundings: surroundings)
     }

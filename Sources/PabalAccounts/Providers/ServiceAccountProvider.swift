@@ -14,11 +14,13 @@ public struct ServiceAccountProvider: AccountProvider {
     let key = object.required(
       "key", cure: "name the service account's key: \"key\": \"service-account.json\"")?
       .filePath()
-    let token = object.path("token")
+    let token = object.tokenFile()
     let scopes = object.scopes()
     let directory = object.directory
-    guard let key, token.isSound, !scopes.isGiven || scopes.scopes != nil else { return nil }
-    return { use in
+    let hasUser = object.userIsAddress()
+    guard hasUser, let key, token.isSound, !scopes.isGiven || scopes.scopes != nil else { return nil }
+    return { (use) throws(Diagnostic) in
+      try use.refuseNoAddress()
       let needed = scopes.scopes ?? GoogleScopes.needed(by: use.plugins)
       return OAuthAccount(
         use, provider: name, issuer: .workspace, neededScopes: needed,

@@ -31,6 +31,35 @@ extension ConfigurationObject {
     return (true, scopes.count == elements.count ? scopes : nil)
   }
 
+  /// The path in `token`, which no other account may have, nor may what takes its place where the key is missing.
+  func tokenFile() -> (path: String?, isSound: Bool) {
+    let token = path("token")
+    // The account's name, where it needed quotes without them.
+    let account = value.path.split(separator: ".", maxSplits: 1).last.map(String.init) ?? ""
+    let name = account.trimmingQuotes
+    guard token.isSound else { return token }
+    let file = TokenPlace.file(token.path, account: name, directory: directory).path
+    guard let earlier = findings.claim("token file \(file)", for: value.path) else { return token }
+    value.complain(
+      "its token file \(file) is that of \(earlier), too, and each would overwrite the other's tokens",
+      cure: "give each account a \"token\" of its own")
+    return (nil, false)
+  }
+
+  /// Whether `user` is an address, as far as it stands here; else an error is added.
+  func userIsAddress() -> Bool {
+    guard let user = members.first(where: { $0.key == "user" }), case .string(let text) = user.node.value,
+      let problem = addressProblem(text)
+    else { return true }
+    ConfigurationValue(user.node, path: value.path + ".user", findings: findings)
+      .complain(problem, cure: Self.userCure)
+    return false
+  }
+
+  static let userCure = "name the mailbox, as in \"user\": \"you@example.com\""
+
+  private var findings: ConfigurationFindings { value.findings }
+
   /// A path, `nil` where the key is missing; `isSound` is false after an error.
   func path(_ key: String) -> (path: String?, isSound: Bool) {
     guard let value = optional(key) else { return (nil, true) }
@@ -40,4 +69,30 @@ extension ConfigurationObject {
 
   /// The folder that relative paths start from.
   var directory: String { value.findings.directory }
+}
+
+extension AccountUse {
+  /// Throws where the mailbox, which may have been fetched from elsewhere, is no address.
+  func refuseNoAddress() throws(Diagnostic) {
+    guard let problem = addressProblem(user) else { return }
+    throw Diagnostic(problem, cure: ConfigurationObject.userCure, path: "accounts.\(name).user")
+  }
+}
+
+/// Why `text` is no address, if it is none.
+private func addressProblem(_ text: String) -> String? {
+  do throws(Address.Problem) {
+    _ = try Address(text)
+    return nil
+  } catch {
+    return error.what
+  }
+}
+
+extension String {
+  fileprivate var trimmingQuotes: String {
+    let marks: [Character] = ["“", "”", "\""]
+    guard let first, marks.contains(first) else { return self }
+    return String(drop { marks.contains($0) }.prefix { !marks.contains($0) })
+  }
 }

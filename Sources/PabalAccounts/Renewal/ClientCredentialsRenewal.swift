@@ -20,12 +20,13 @@ struct ClientCredentialsRenewal: Renewal {
       form: Form([
         ("grant_type", "client_credentials"), ("client_id", client.id), ("client_secret", secret),
         ("scope", scopes.joined(separator: " ")),
-      ]), endpoint: client.tokenEndpoint, secrets: [secret],
+      ]), endpoint: client.tokenEndpoint,
       refusals: Refusals(issuer: issuer, question: .grant, account: account, now: surroundings.now()),
       surroundings: surroundings)
     let (root, now) = try request.perform()
     let answer = try TokenAnswer(root, at: now)
     return StoredToken(
-      accessToken: answer.accessToken, expiry: answer.expiry, scopes: answer.scopes ?? scopes, user: user)
+      accessToken: answer.accessToken, expiry: answer.expiry, lifetime: answer.lifetime,
+      scopes: answer.scopes ?? scopes, user: user)
   }
 }

@@ -69,6 +69,11 @@ extension Refusals {
       return TokenFailure(
         .setUp, "Google logs nobody in in this browser (\(words)): it is one inside another app",
         cure: "open the address in an ordinary browser", step: .login)
+    case "invalid_request" where question == .renewal:
+      return TokenFailure(
+        .setUp,
+        "Google finds the renewal wrong (\(words)): the token file or credentials.json is damaged or incomplete",
+        cure: "download credentials.json anew, and \(loginAgain)", step: .login)
     case "invalid_request":
       return TokenFailure(
         .setUp,
@@ -83,10 +88,12 @@ extension Refusals {
 
   // Google gives all these one answer, so the likely ones are named, the surest first.
   private func ended(_ words: String) -> TokenFailure {
-    if let end = refreshTokenExpiry, end < now + .seconds(86_400) {
-      return TokenFailure(
-        .dead, "the login lived its seven days, as every login does while the app is in Testing (\(words))",
-        cure: "publish the app, then \(loginAgain)", step: .publish)
+    if let date = refreshTokenExpiry, date < now + .seconds(86_400) {
+      let what =
+        end == .testing
+        ? "the login lived its seven days, as every login does while the app is in Testing"
+        : "the login's time was to end at \(date)\(end.because)"
+      return TokenFailure(.dead, "\(what) (\(words))", cure: end.cure(account: account), step: end.step)
     }
     return TokenFailure(
       .dead,
@@ -105,7 +112,7 @@ extension Refusals {
     case "invalid_grant" where said.contains("short-lived") || said.contains("iat and exp"):
       return TokenFailure(
         .setUp, "Google finds the assertion's times wrong (\(words)): this machine's clock isn't right",
-        cure: "set the clock (timedatectl set-ntp true)", step: .clock)
+        cure: Self.clockAdvice, step: .clock)
     case "invalid_grant" where said.contains("signature"):
       return TokenFailure(
         .setUp, "Google doesn't know the key that signs (\(words)): it was deleted or is another account's",

@@ -22,6 +22,8 @@ struct Refusals: Sendable {
   let account: String
   /// When the refresh token was to die, where that was said.
   var refreshTokenExpiry: UTCTime?
+  /// Why it was to die.
+  var end = LoginEnd.unsaid
   /// When it was asked.
   var now = UTCTime.now
 
@@ -39,11 +41,18 @@ struct Refusals: Sendable {
       let minutes = max(1, clock.magnitude.components.seconds / 60)
       failure.what +=
         "; this machine's clock is \(minutes) min \(clock < .zero ? "behind" : "ahead of") the server's"
-      failure.cure = "set the clock (timedatectl set-ntp true)\(failure.cure.map { ", then \($0)" } ?? "")"
+      let advice = Self.clockAdvice
+      // Some refusals are about nothing else.
+      if failure.cure?.contains(advice) != true {
+        failure.cure = advice + (failure.cure.map { ", then \($0)" } ?? "")
+      }
       if issuer == .workspace { failure.step = .clock }
     }
     return failure
   }
+
+  /// What mends a clock.
+  static let clockAdvice = "set the clock (timedatectl set-ntp true)"
 
   /// The command that mends a login.
   var loginAgain: String { "log in again: pabal account login \(account)" }
@@ -78,7 +87,9 @@ struct Refusals: Sendable {
     case "interaction_required", "login_required", "consent_required":
       return TokenFailure(.dead, "the server wants to see the user again (\(words))", cure: loginAgain)
     default:
-      return TokenFailure(.setUp, "the token server refuses (\(words))")
+      return TokenFailure(
+        .setUp, "the token server refuses (\(words))",
+        cure: "compare the account's endpoints, client and scopes with what the server's documentation says")
     }
   }
 }

@@ -51,10 +51,10 @@ struct RefreshTokenRenewal: Renewal {
     if !scopes.isEmpty { fields.append(("scope", scopes.joined(separator: " "))) }
     let request = TokenRequest(
       form: Form(fields), endpoint: endpoint,
-      secrets: [refreshToken, secret ?? "", stored.accessToken ?? ""],
+      secrets: [stored.accessToken ?? ""],
       refusals: Refusals(
         issuer: issuer, question: .renewal, account: account, refreshTokenExpiry: stored.refreshTokenExpiry,
-        now: surroundings.now()),
+        end: LoginEnd(stored, issuer), now: surroundings.now()),
       surroundings: surroundings)
     let (root, now) = try request.perform()
     return stored.renewed(by: try TokenAnswer(root, at: now))

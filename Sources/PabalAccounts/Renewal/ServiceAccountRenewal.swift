@@ -25,13 +25,14 @@ struct ServiceAccountRenewal: Renewal {
     let request = TokenRequest(
       form: Form([
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion),
-      ]), endpoint: key.tokenEndpoint, secrets: [assertion],
+      ]), endpoint: key.tokenEndpoint,
       refusals: Refusals(issuer: .workspace, question: .grant, account: account, now: surroundings.now()),
       surroundings: surroundings)
     let (root, now) = try request.perform()
     let answer = try TokenAnswer(root, at: now)
     return StoredToken(
-      accessToken: answer.accessToken, expiry: answer.expiry, scopes: answer.scopes ?? scopes, user: subject)
+      accessToken: answer.accessToken, expiry: answer.expiry, lifetime: answer.lifetime,
+      scopes: answer.scopes ?? scopes, user: subject)
   }
 
   private func key() throws(TokenFailure) -> ServiceAccountKey {

@@ -19,13 +19,19 @@ struct TokenFailure: Error, Sendable, Hashable {
   /// What the server said, if it was the server.
   var refusal: Refusal?
   var retryAfter: Duration?
+  /// Whose fault it is, where that is neither the account's nor the network's.
+  var fault: AccountProblem.Kind?
+  /// The same as `what` for the browser's page; only of ours, never of a server's words.
+  var korean: String?
   /// The scopes whose boxes weren't ticked.
   var missingScopes: [String] = []
 
   init(
     _ kind: Kind, _ what: String, cure: String? = nil, step: GuideStep? = nil, refusal: Refusal? = nil,
-    retryAfter: Duration? = nil
+    retryAfter: Duration? = nil, fault: AccountProblem.Kind? = nil, korean: String? = nil
   ) {
+    self.fault = fault
+    self.korean = korean
     self.kind = kind
     self.what = what
     self.cure = cure
@@ -39,7 +45,9 @@ struct TokenFailure: Error, Sendable, Hashable {
   }
 
   init(_ diagnostic: Diagnostic) {
-    self.init(.setUp, Diagnostic(diagnostic.what, path: diagnostic.path).sentence, cure: diagnostic.cure)
+    self.init(
+      .setUp, Diagnostic(diagnostic.what, path: diagnostic.path).sentence, cure: diagnostic.cure,
+      fault: .configuration)
   }
 
   /// For a person: what, and what to do.

@@ -5,8 +5,8 @@ internal import PabalCurl
 struct TokenRequest {
   let form: Form
   let endpoint: Endpoint
-  /// Texts that must never be shown, should the server repeat them.
-  let secrets: [String]
+  /// Texts besides the form's that must never be shown, should the server repeat them.
+  var secrets: [String] = []
   let refusals: Refusals
   let surroundings: Surroundings
   /// Whether status 200 comes with JSON; a revocation's needs none (RFC 7009 section 2.2).
@@ -15,6 +15,8 @@ struct TokenRequest {
   /// As Google's library has it: `_exponential_backoff.py`, 3 attempts, 1 s doubled, give or take 10 %.
   static let attempts = 3
   static let firstWait = Duration.seconds(1)
+  /// The longest a server may have somebody who waits for a token wait.
+  static let longestPause = Duration.seconds(5)
 
   /// Asks, at most three times; blocks. The answer is that of status 200.
   func perform() throws(TokenFailure) -> (root: JSONNode, at: UTCTime) {
@@ -25,8 +27,10 @@ struct TokenRequest {
         let now = surroundings.now()
         return (try ask(), now)
       } catch {
-        guard error.kind == .passing, attempt < Self.attempts else { throw error }
-        surroundings.pause(surroundings.around(wait))
+        // Who asks to be left alone for longer is.
+        guard error.kind == .passing, attempt < Self.attempts, error.retryAfter ?? .zero <= Self.longestPause
+        else { throw error }
+        surroundings.pause(max(surroundings.around(wait), error.retryAfter ?? .zero))
         wait *= 2
         attempt += 1
       }
@@ -75,9 +79,16 @@ struct TokenRequest {
       return TokenFailure(
         .passing, "\(endpoint.host) answers with status \(answer.status) and no reason Pabal can read",
         cure: 300...399 ~= answer.status
-          ? "see whether a proxy or a portal stands between this machine and the Internet" : nil)
+          ? "see whether a proxy or a portal stands between this machine and the Internet"
+          : "see whether \(endpoint) is the right address")
     }
     var failure = refusals.failure(refusal, clock: clockDifference(answer))
+    if answer.status == 404 {
+      failure.what =
+        "\(endpoint.host) has nothing at the address that was asked (status 404, \(refusal.words))"
+      failure.cure =
+        "see whether \(endpoint) is the right address (token_uri in credentials.json, or the configured endpoint)"
+    }
     failure.refusal = refusal
     return failure
   }
@@ -90,9 +101,7 @@ struct TokenRequest {
   }
 
   private func shown(_ text: String) -> String {
-    var text = text
-    for secret in secrets where secret.count > 3 { text.replace(secret, with: "…") }
-    return printable(String(text.prefix(300)))
+    printable(String(Mask(secrets + form.secrets).hiding(in: text).prefix(300)))
   }
 }
 

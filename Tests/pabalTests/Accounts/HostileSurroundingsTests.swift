@@ -96,7 +96,7 @@ import Testing
     }
     let full = try onDisk("head -c 32768 /dev/zero > tokens/fill; \"$0\" account login --no-browser")
     #expect(full.status == 77)
-    #expect(full.errors.contains("No space left on device"))
+    #expect(full.errors.contains("\(site.tokenFile) can't be written: No space left on device"))
     #expect(try server.asked("/o/oauth2/auth").isEmpty)
 
     #expect(try site.logIn().status == 0)
@@ -114,7 +114,14 @@ import Testing
 
     let readOnly = try onDisk("mount -o remount,ro tokens && \"$0\" account login --no-browser")
     #expect(readOnly.status == 77)
-    #expect(readOnly.errors.contains("Read-only file system"))
+    #expect(readOnly.errors.contains("\(site.tokenFile) can't be written: Read-only file system"))
+    let status = try onDisk(
+      "cp kept.json tokens/google.json && mount -o remount,ro tokens && \"$0\" account status")
+    #expect(status.status == 0)
+    #expect(
+      status.output.contains(
+        "note: renewed tokens would be lost with each process: \(site.tokenFile) can't be written: Read-only")
+    )
   }
 
   private static let canLoseLoopback =

@@ -9,6 +9,8 @@ public final class ConfigurationFindings {
   /// All that is wrong so far.
   public private(set) var all: [Diagnostic] = []
 
+  private var claims: [String: String] = [:]
+
   /// An empty list for `file`, whose relative paths start from `directory`.
   public init(file: String?, directory: String, secrets: SecretAccess) {
     self.file = file
@@ -21,6 +23,14 @@ public final class ConfigurationFindings {
     all.append(
       Diagnostic(
         what, cure: cure, file: file, position: position, path: path.isEmpty ? nil : path))
+  }
+
+  /// Notes that the entry at `path` has `thing`, such as a file it writes, for itself; gives the path of the entry
+  /// that has it already.
+  public func claim(_ thing: String, for path: String) -> String? {
+    if let earlier = claims[thing], earlier != path { return earlier }
+    claims[thing] = path
+    return nil
   }
 
   /// All that is wrong in the order it stands in the file.

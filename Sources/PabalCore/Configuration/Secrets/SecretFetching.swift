@@ -99,7 +99,7 @@ extension FileProblem {
 }
 
 /// `word` as a shell takes it for one word.
-func shellWord(_ word: String) -> String {
+package func shellWord(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { octet in
     switch octet {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

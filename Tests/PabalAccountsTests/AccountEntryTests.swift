@@ -1,0 +1,95 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Testing
+
+@testable import PabalAccounts
+
+/// What is refused while the configuration is read.
+@Suite struct AccountEntryTests {
+  private func problems(_ accounts: String) -> [Diagnostic] {
+    let text = """
+      {"transport": "t", "transports": {"t": {"plugin": "console"}}, "from": "a@example.com", "accounts": {\(accounts)}}
+      """
+    do throws(Diagnostics) {
+      _ = try Configuration.read(
+        Array(text.utf8), file: "config.json", directory: "/srv/x", providers: oauthProviders())
+      return []
+    } catch {
+      return error.all
+    }
+  }
+
+  private func google(_ name: String, _ more: String = "", user: String = "u@example.com") -> String {
+    #""\#(name)": {"provider": "google", "client": "c.json", "user": "\#(user)"\#(more)}"#
+  }
+
+  @Test func `two accounts with one token file are an error, however it is named`() {
+    for other in [
+      google("b", #", "token": "tokens/a.json""#), google("b", #", "token": "/srv/x/./tokens/a.json""#),
+      #""b": {"provider": "google-service-account", "key": "k", "user": "u@example.com", "token": "tokens/a.json"}"#,
+    ] {
+      let found = problems("\(google("a")), \(other)")
+      #expect(found.count == 1)
+      #expect(found.first?.what.contains("/srv/x/tokens/a.json is that of accounts.a, too") == true)
+      #expect(found.first?.path == "accounts.b")
+    }
+    #expect(problems("\(google("a")), \(google("b"))").isEmpty)
+    let dotted = problems("\(google("a.b")), \(google("c", #", "token": "tokens/a.b.json""#))")
+    #expect(dotted.count == 1)
+  }
+
+  @Test(arguments: ["", "alice", "alice@", "Alice <alice@example.com>"])
+  func `a user who is no address is an error where the provider's users are addresses`(user: String) {
+    for entry in [
+      google("a", user: user),
+      #""a": {"provider": "google-service-account", "key": "k", "user": "\#(user)"}"#,
+      #""a": {"provider": "microsoft", "tenant": "t", "client_id": "i", "user": "\#(user)"}"#,
+    ] {
+      let found = problems(entry)
+      #expect(found.count == 1, "\(found)")
+      #expect(found.first?.path == "accounts.a.user")
+      #expect(found.first?.cure?.contains("you@example.com") == true)
+    }
+  }
+
+  @Test func `a user who is fetched and no address is an error when the account is opened`() throws {
+    let folder = try TemporaryDirectory()
+    try TestAccount.write("alice\n", to: "user", in: folder)
+    let text = """
+      {"transport": "t", "transports": {"t": {"plugin": "console"}}, "from": "a@example.com",
+       "accounts": {"a": {"provider": "google", "client": "c.json", "user": {"file": "user"}}}}
+      """
+    let configuration = try Configuration.read(
+      Array(text.utf8), file: "config.json", directory: folder.path, providers: oauthProviders())
+    let problem = #expect(throws: Diagnostic.self) { try Accounts(configuration).account("a") }
+    #expect(problem?.path == "accounts.a.user")
+  }
+
+  @Test(arguments: [0o777, 0o770, 0o720])
+  func `a folder where others may put tokens is refused with the command that mends it`(mode: Int) throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    let folder = "\(test.folder.path)/tokens"
+    try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder)
+    #expect(try test.problem().held.contains("others may put a token file into \(folder)"))
+    #expect(test.account.status().state == .dead)
+    let cure = try #require(test.account.status().cure)
+    #expect(cure == "chmod go-w \(folder)")
+    #expect(
+      LoginRun(test).failure
+        == "others may put a token file into \(folder): its mode is \(String(mode, radix: 8)); \(cure)")
+    #expect(try ChildProcess.run("/bin/sh", ["-c", cure]).status == 0)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+    // Where nobody replaces another's files.
+    try FileManager.default.setAttributes([.posixPermissions: 0o1777], ofItemAtPath: folder)
+    #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
+  }
+
+  @Test func `a truncated token file is to be moved away for a new login`() throws {
+    let server = try AuthorizationServer()
+    let test = try TestAccount.loggedIn(to: server)
+    try TestAccount.write(String(try test.file().prefix(60)), to: "tokens/a.json", in: test.folder)
+    #expect(test.account.status().cure == "move it away, then log in again: pabal account login")
+  }
+}
