@@ -39,7 +39,9 @@ extension ConfigurationObject {
     let name = account.trimmingQuotes
     guard token.isSound else { return token }
     let file = TokenPlace.file(token.path, account: name, directory: directory).path
-    guard let earlier = findings.claim("token file \(file)", for: value.path) else { return token }
+    // However it is written: /a//b/./c is /a/b/c.
+    let plain = file.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    guard let earlier = findings.claim("token file /\(plain)", for: value.path) else { return token }
     value.complain(
       "its token file \(file) is that of \(earlier), too, and each would overwrite the other's tokens",
       cure: "give each account a \"token\" of its own")
@@ -91,7 +93,7 @@ private func addressProblem(_ text: String) -> String? {
 
 extension String {
   fileprivate var trimmingQuotes: String {
-    let marks: [Character] = ["“", "”", "\""]
+    let marks: [Character] = ["“", "”", "\"", "'"]
     guard let first, marks.contains(first) else { return self }
     return String(drop { marks.contains($0) }.prefix { !marks.contains($0) })
   }

@@ -62,7 +62,7 @@ import Testing
       """
     for command in [["account", "login", "--no-browser"], ["account", "logout", "--yes"]] {
       let holder = try RunningProcess(
-        "python3", ["-c", script, "\(site.tokenFile).lock"], directory: site.path)
+        "/usr/bin/env", ["python3", "-c", script, "\(site.tokenFile).lock"], directory: site.path)
       try holder.said(until: "held")
       let run = try RunningProcess(
         "\(BuiltProducts.directory)/pabal", command, environment: ["PABAL_CONFIG": nil], directory: site.path)
