@@ -2,7 +2,8 @@ public import PabalCore
 
 /// The mails of verifications, in the words of the messages in a store.
 ///
-/// A message's variables of kind `code` get the code, those of kind `duration` how long it is valid.
+/// A message's variables of kind `code` get the code, those of kind `duration` how long it is valid; beside a code
+/// no caller can promise another time.
 public struct VerificationMessages: VerificationWords {
   private let store: MessageStore
   private let from: Mailbox
@@ -16,9 +17,15 @@ public struct VerificationMessages: VerificationWords {
   /// The finished mail; a value that is missing or doesn't fit is the caller's, a broken message the site's.
   public func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
     let rendered: RenderedMessage
+    if letter.code == nil, hasCode(letter.message) {
+      throw .input(
+        field: "message",
+        what: "\(letter.message.shown) has a code, and a notice has none; name a message without one")
+    }
     do throws(MessageError) {
       var values = MessageValue.values(letter.variables)
       let variables = try store.describe(letter.message).variables
+      let hasCode = variables.contains { $0.kind == .code }
       guard letter.code == nil || variables.contains(where: { $0.kind == .code }) else {
         throw .broken(
           letter.message,
@@ -30,6 +37,10 @@ public struct VerificationMessages: VerificationWords {
           throw .unfitValue(
             variable: variable.name, message: letter.message, what: "it is Pabal's to make up",
             cure: "leave it out")
+        case .duration where hasCode && letter.variables[variable.name] != nil:
+          throw .unfitValue(
+            variable: variable.name, message: letter.message, what: "it is how long the code is valid",
+            cure: "leave it out, or change \"lifetime\" in \"verification\"")
         case .code: values[variable.name] = letter.code.map { .text($0) }
         case .duration: values[variable.name] = values[variable.name] ?? .duration(letter.validFor)
         case .text, .url, .time: break
@@ -48,6 +59,10 @@ public struct VerificationMessages: VerificationWords {
     } catch {
       throw .input(field: error.field, what: error.what)
     }
+  }
+
+  private func hasCode(_ message: String) -> Bool {
+    (try? store.describe(message))?.variables.contains { $0.kind == .code } ?? false
   }
 
   private static func problem(_ error: MessageError) -> VerificationProblem {

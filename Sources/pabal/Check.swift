@@ -141,8 +141,13 @@ struct Check: ParsableCommand {
       return Step("storage", path, ok: true, detail: "is made at first use", findings: cautions)
     }
     do throws(Failure) {
-      try assembly.storage().database.close()
-      return Step("storage", path, ok: true, detail: "in order", findings: cautions)
+      let closed = try assembly.onOutbox { storage throws(StorageProblem) in
+        try await storage.closedTransports()
+      }
+      let waits = closed.map {
+        Diagnostic($0.line, cure: "once that is mended: `pabal outbox retry --all`", severity: .warning)
+      }
+      return Step("storage", path, ok: true, detail: "in order", findings: waits + cautions)
     } catch {
       return Step("storage", path, ok: false, findings: error.diagnostics + cautions)
     }

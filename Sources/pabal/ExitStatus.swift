@@ -48,13 +48,44 @@ enum ExitStatus: Int32 {
 struct Failure: Error {
   let status: ExitStatus
   let diagnostics: [Diagnostic]
+  let barrier: Barrier?
 
-  init(_ status: ExitStatus, _ diagnostics: [Diagnostic]) {
+  /// A limit that stood in the way of all that was asked for.
+  struct Barrier {
+    let limit: VerificationLimit
+    /// How long it stands; `nil`: for good.
+    let wait: Duration?
+
+    init(_ limit: VerificationLimit, _ wait: Duration?) {
+      self.limit = limit
+      self.wait = wait
+    }
+  }
+
+  init(_ status: ExitStatus, _ diagnostics: [Diagnostic], barrier: Barrier? = nil) {
     self.status = status
     self.diagnostics = diagnostics
+    self.barrier = barrier
   }
 
   init(_ status: ExitStatus, _ what: String, cure: String? = nil) {
     self.init(status, [Diagnostic(what, cure: cure)])
+  }
+}
+
+extension Failure: Encodable {
+  private enum CodingKeys: String, CodingKey {
+    case errors, limit, done
+    case retryAfter = "retry_after"
+  }
+
+  /// As `--json` answers it; a limit by name, the seconds to wait or null for good, and that nothing was done.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(diagnostics.map(Finding.init), forKey: .errors)
+    guard let barrier else { return }
+    try container.encode(barrier.limit.rawValue, forKey: .limit)
+    try container.encode(OrNull(barrier.wait?.wholeSecondsUp), forKey: .retryAfter)
+    try container.encode(false, forKey: .done)
   }
 }

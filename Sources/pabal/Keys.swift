@@ -17,8 +17,9 @@ struct Keys: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Make a new key; what the one before sealed is still opened with it.",
       discussion: """
-        Stop every `pabal serve` on the store first, and start it again afterwards. The file of the key before \
-        may be removed once nothing that it sealed is kept any more: after a day, with the usual retention.
+        A running `pabal serve` takes it up by itself. The file of the key before may be removed once nothing \
+        that it sealed is kept any more: after a day, with the usual retention, and where mail waits longer, \
+        once that is gone.
         """)
 
     @OptionGroup var common: CommonOptions

@@ -40,7 +40,7 @@ struct Pabal: ParsableCommand {
       Terminal.tell(failure.diagnostics)
       // Whoever asked for JSON reads standard output, and should find the reason there.
       if CommandLine.arguments.contains("--json") {
-        try? Terminal.answer(json: ["errors": failure.diagnostics.map(Finding.init)])
+        try? Terminal.answer(json: failure)
       }
       exit(withError: failure.status.code)
     } catch {

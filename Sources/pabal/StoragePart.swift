@@ -31,9 +31,18 @@ extension Assembly {
 
   /// A store without its key is of no use, and a new key made now would only stand in the old one's way.
   private func refuseLostKey() throws(Diagnostic) {
-    guard let directory = configuration.keys.directory, access("\(directory)/\(Keyring.fileName)", F_OK) != 0,
-      access(configuration.storage.path, F_OK) == 0
+    guard let directory = configuration.keys.directory else { return }
+    var facts = stat()
+    guard stat(configuration.storage.path, &facts) == 0,
+      access("\(directory)/\(Keyring.fileName)", F_OK) != 0
     else { return }
+    let number = errno
+    // Anything else than its absence says nothing about the key; whoever moves the store away then has lost it.
+    guard number == ENOENT else {
+      throw Diagnostic(
+        "this user may not read the keys in \(directory): \(String(cString: strerror(number)))",
+        cure: "run it as the user whom the store belongs to, number \(facts.st_uid); nothing is lost")
+    }
     throw Diagnostic(
       "the key of the store \(configuration.storage.path) is gone: there is no \(directory)/\(Keyring.fileName)",
       cure: "put it back, or move the store away and begin anew")
@@ -56,6 +65,12 @@ extension Assembly {
   /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
   /// and user, 100 for `messages.send`).
   private static let gmailPace = Pace(sends: 60, per: .seconds(60))
+
+  /// What ends and deletes verifications in their time.
+  func housekeeping(_ storage: StoragePart) -> VerificationHousekeeping {
+    VerificationHousekeeping(
+      store: SQLiteVerifications(storage.database), policy: configuration.verification.policy)
+  }
 
   /// Verifications in the store; `dispatch` sends their mail in this process.
   func verifications(

@@ -43,6 +43,30 @@ import Testing
     #expect(octets.contains("Auto-Submitted: auto-generated") && made.unknown == .resend)
   }
 
+  @Test func `nobody but Pabal says how long a code is valid`() async throws {
+    let (service, _, _) = try service()
+    let problem = await #expect(throws: VerificationProblem.self) {
+      try await service.start(to: "kim@example.com", variables: ["valid_for": "3 days"])
+    }
+    guard case .input("variables", let what)? = problem else {
+      Issue.record("a promised time is the caller's fault")
+      return
+    }
+    #expect(what.contains("how long the code is valid"))
+  }
+
+  @Test func `a notice with a message that has a code is refused by its message`() async throws {
+    let (service, _, _) = try service()
+    let problem = await #expect(throws: VerificationProblem.self) {
+      try await service.start(to: "kim@example.com", notice: true)
+    }
+    guard case .input("message", let what)? = problem else {
+      Issue.record("a message with a code is no notice")
+      return
+    }
+    #expect(what.contains("without one"))
+  }
+
   @Test func `what the caller gave wrong is told from what is broken here`() async throws {
     let (service, _, _) = try service()
     func problem(_ message: String, _ variables: [String: String] = [:]) async -> VerificationProblem? {

@@ -10,19 +10,33 @@ extension Keyring {
   /// or folder that others may write, or a file that others may read, is refused.
   public static func readOrMake(directory: String) throws(Diagnostic) -> Keyring {
     let folder = try KeyFolder(directory)
-    let known = try folder.read(KeyFolder.current)
-    let current = if let known { known } else { try folder.make() }
+    if try folder.read(KeyFolder.current) == nil { _ = try folder.make() }
+    guard let (keys, stamp) = try read(folder) else {
+      throw Diagnostic("the key in \(directory) went away while it was read", cure: "put it back")
+    }
+    return Keyring(KeySource(keys, directory: directory, stamp: stamp))
+  }
+
+  /// The keys in `directory` as they are, and which file the current one is in; `nil` where there are none.
+  static func read(directory: String) throws(Diagnostic) -> (KeySource.Keys, KeySource.Stamp?)? {
+    try read(try KeyFolder(directory))
+  }
+
+  private static func read(_ folder: KeyFolder) throws(Diagnostic) -> (KeySource.Keys, KeySource.Stamp?)? {
+    // Looked at before it is read: a rotation in between is then seen at the next look.
+    let stamp = KeySource.Stamp("\(folder.path)/\(fileName)")
+    guard let current = try folder.read(KeyFolder.current) else { return nil }
     var previous: [MasterKey] = []
     for name in try folder.previousNames() {
       // One that a rotation in another process removed meanwhile is no longer asked for.
       if let key = try folder.read(name) { previous.append(key) }
     }
-    return Keyring(current: current, previous: previous)
+    return (KeySource.Keys(current: current, previous: previous), stamp)
   }
 
   /// Makes a new current key in `directory`; the one before it goes on opening what it sealed. Blocks.
   ///
-  /// Everybody who uses the folder has to read it again before it seals anything new.
+  /// Keyrings read from the folder, in any process, have it from their next use on.
   public static func rotate(directory: String) throws(Diagnostic) -> Keyring {
     let folder = try KeyFolder(directory)
     try folder.rotate()

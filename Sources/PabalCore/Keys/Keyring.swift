@@ -4,8 +4,9 @@ internal import Crypto
 ///
 /// All come from one master key outside the database; previous master keys still open what they sealed.
 public struct Keyring: ContentSealing, Unshown {
-  private let current: DerivedKeys
-  private let previous: [DerivedKeys]
+  private let source: KeySource
+  private var current: DerivedKeys { source.keys.current }
+  private var previous: [DerivedKeys] { source.keys.previous }
 
   /// What tells one master key from another takes this many octets in front of what it made.
   private static let versionSize = 4
@@ -14,12 +15,14 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// Keys that come from `current`, and from `previous` ones what is still alive.
   public init(current: MasterKey, previous: [MasterKey] = []) {
-    let current = DerivedKeys(current)
-    self.current = current
-    // A key that stands twice, as after half a rotation, is one key.
-    var seen: Set<[UInt8]> = [current.version]
-    self.previous = previous.map(DerivedKeys.init).filter { seen.insert($0.version).inserted }
+    self.init(KeySource(KeySource.Keys(current: current, previous: previous)))
   }
+
+  init(_ source: KeySource) { self.source = source }
+
+  /// Reads the keys' folder again, where they come from one: a rotation elsewhere is noticed without it, a removed
+  /// previous key is not. Blocks for as long as a few small files take.
+  public func reread() { source.reread() }
 
   /// `a keyring`, with the number of previous keys.
   public var description: String { "a keyring with \(previous.count) previous keys" }
@@ -31,6 +34,7 @@ public struct Keyring: ContentSealing, Unshown {
   /// Four octets for the key's version, twelve of nonce, the text, sixteen of tag.
   public func seal(_ clear: [UInt8], id: String) -> [UInt8] {
     let id = Array(id.utf8)
+    let current = current
     do {
       let box = try ChaChaPoly.seal(
         clear, using: current.sealKey(id), nonce: ChaChaPoly.Nonce(), authenticating: current.version + id)
@@ -74,14 +78,16 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// The digests of all keys, the current one's first, for finding what earlier keys wrote.
   package func addressDigests(_ folded: String) -> [[UInt8]] {
-    ([current] + previous).map { DerivedKeys.digest([Array(folded.utf8)], $0.address) }
+    let keys = source.keys
+    return ([keys.current] + keys.previous).map { DerivedKeys.digest([Array(folded.utf8)], $0.address) }
   }
 
   // MARK: Codes and proofs
 
   /// What is kept of a code: the key's version, then HMAC-SHA256 over the length-prefixed parts.
   package func codeDigest(_ parts: [[UInt8]]) -> [UInt8] {
-    current.version + DerivedKeys.digest(parts, current.code)
+    let current = current
+    return current.version + DerivedKeys.digest(parts, current.code)
   }
 
   /// Whether `digest` was made of `parts`, in constant time.
@@ -91,7 +97,8 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// What is kept of a proof: the key's version, then HMAC-SHA256 over the length-prefixed parts.
   package func proofDigest(_ parts: [[UInt8]]) -> [UInt8] {
-    current.version + DerivedKeys.digest(parts, current.proof)
+    let current = current
+    return current.version + DerivedKeys.digest(parts, current.proof)
   }
 
   /// Whether `digest` was made of `parts`, in constant time.
@@ -111,7 +118,8 @@ public struct Keyring: ContentSealing, Unshown {
 
   private func keys(of made: [UInt8]) -> DerivedKeys? {
     let version = Array(made.prefix(Keyring.versionSize))
-    return version == current.version ? current : previous.first { $0.version == version }
+    // A key put into the folder by hand doesn't touch the current one's file.
+    return source.keys.keys(of: version) ?? source.reread().keys(of: version)
   }
 
   // MARK: The database's own key

@@ -17,9 +17,7 @@ struct LimitKeys: Sendable {
     digests("verification", purpose, recipient.identity)
   }
 
-  /// The mails of a verification.
-  func verification(_ id: String) -> [[UInt8]] { digests("sends", id) }
-  /// The starts of a client.
+  /// The starts and resends of a client.
   func starts(_ client: ClientAddress) -> [[UInt8]] { digests("starts", client.bucket) }
   /// The checks of a client.
   func checks(_ client: ClientAddress) -> [[UInt8]] { digests("checks", client.bucket) }

@@ -10,7 +10,9 @@ extension VerificationService {
     let code = VerificationCode.read(code, digits: policy.digits)
     let secret = RandomName.make(32, random)
     let now = now()
+    let sweep = occasionalSweep(at: now)
     return try await transact { rows in
+      if let sweep { _ = try rows.sweep(sweep) }
       guard var record = try rows.verification(id) else { throw VerificationProblem.unknown }
       if let client { try admit(client, rows, at: now) }
       if record.settle(at: now, lifetime: policy.lifetime) { try rows.update(record) }

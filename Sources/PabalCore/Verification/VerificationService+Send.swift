@@ -38,12 +38,11 @@ extension VerificationService {
     let rules = startRules(record, recipient, client)
     let failures = limitKeys.failures(recipient, purpose)
     let resends = policy.sends > 1 ? resendRules(record, recipient) : nil
-    let sweep = housekeeping(at: now, limit: 8)
+    let sweep = occasionalSweep(at: now)
 
     let verification: Verification? = try await send(letter) { entry, rows in
-      _ = try rows.sweep(sweep)
-      // Nothing counts for a verification that is only being made.
-      try pass(rules.filter { $0.limit != .verification }, failures, rows, at: now)
+      if let sweep { _ = try rows.sweep(sweep) }
+      try pass(rules, failures, rows, at: now)
       var record = record
       for var older in try rows.pending(identity) {
         _ = older.settle(at: now, lifetime: policy.lifetime)
@@ -59,14 +58,17 @@ extension VerificationService {
       try rows.insert(record)
       try note(rules, rows, mail: record.mail, at: now)
       try rows.enqueue(entry)
-      return try picture(record, recipient, sent: 1, mail: entry, resendRules: resends, rows, at: now)
+      return try picture(record, recipient, mail: entry, resendRules: resends, rows, at: now)
     }
     guard let verification else { preconditionFailure("a start either adds its mail or throws") }
     return verification
   }
 
   /// Sends a new code for a pending verification; the codes before it are dead, the attempts stay counted.
-  public func resend(_ id: String) async throws(VerificationProblem) -> Verification {
+  ///
+  /// `client` is the IP address of whoever asks, as an authenticated caller passes it; it counts as a start does.
+  public func resend(_ id: String, client: String? = nil) async throws(VerificationProblem) -> Verification {
+    let client = try VerificationService.client(client)
     while true {
       let now = now()
       // The words are made outside of the transaction, for the record as it is now.
@@ -80,7 +82,11 @@ extension VerificationService {
         _ = current.settle(at: now, lifetime: policy.lifetime)
         let state = current.state(at: now)
         guard state == .pending else { throw VerificationProblem.ended(state) }
-        let rules = resendRules(current, recipient)
+        // Not a matter of time: a verification has so many mails, and then it takes a new one.
+        guard current.generation < policy.sends else {
+          throw VerificationProblem.limited(.verification, retryAfter: nil)
+        }
+        let rules = resendRules(current, recipient) + clientRules(client)
         try pass(rules, limitKeys.failures(recipient, record.purpose), rows, at: now)
         // Another resend came between and there is no cooldown: its code is the one to overwrite.
         guard current.generation == record.generation else { return nil }
@@ -176,12 +182,13 @@ extension VerificationService {
   private func startRules(
     _ record: VerificationRecord, _ recipient: Recipient, _ client: ClientAddress?
   ) -> [LimitBook.Rule] {
-    var rules = sendRules(record, recipient, quota: policy.quotaOfStarts)
-    if let client {
-      rules.append(
-        LimitBook.Rule(limit: .client, keys: limitKeys.starts(client), caps: policy.clientStarts))
-    }
-    return rules
+    sendRules(record, recipient, quota: policy.quotaOfStarts) + clientRules(client)
+  }
+
+  private func clientRules(_ client: ClientAddress?) -> [LimitBook.Rule] {
+    client.map {
+      [LimitBook.Rule(limit: .client, keys: limitKeys.starts($0), caps: policy.clientStarts)]
+    } ?? []
   }
 
   func resendRules(_ record: VerificationRecord, _ recipient: Recipient) -> [LimitBook.Rule] {
@@ -195,7 +202,6 @@ extension VerificationService {
     var rules = [
       LimitBook.Rule(limit: .cooldown, keys: mails, caps: [VerificationCap(1, per: policy.cooldown)]),
       LimitBook.Rule(limit: .recipient, keys: mails, caps: policy.recipient),
-      LimitBook.Rule(limit: .verification, keys: limitKeys.verification(record.id), caps: []),
     ]
     if let quota {
       rules.append(
@@ -211,14 +217,8 @@ extension VerificationService {
     _ rules: [LimitBook.Rule], _ failures: [[UInt8]], _ rows: any VerificationRows, at now: Timestamp
   ) throws {
     let book = LimitBook(rows: rows, now: now)
-    for rule in rules {
-      try rows.settleNotes(under: rule.keys, at: now)
-      guard rule.limit == .verification else { continue }
-      // Not a matter of time: a verification has so many mails, and then it takes a new one.
-      guard try rows.notes(1, skipping: policy.sends - 1, under: rule.keys).isEmpty else {
-        throw VerificationProblem.limited(.verification, retryAfter: nil)
-      }
-    }
+    // The cooldown and the recipient's caps count the same notes.
+    for rule in rules where rule.limit != .cooldown { try rows.settleNotes(under: rule.keys, at: now) }
     let barriers = [try book.barrier(rules), try book.block(failures, policy)]
     if let last = barriers.compactMap(\.self).max(by: { $0.until < $1.until }) {
       throw VerificationProblem.limited(last.limit, retryAfter: last.until - now)

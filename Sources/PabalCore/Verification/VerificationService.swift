@@ -68,17 +68,17 @@ public struct VerificationService: Sendable {
 
   /// Deletes what was kept long enough, up to `limit` rows of each kind; says whether there is more.
   ///
-  /// Every start does a little of it, so that a program without a dispatcher doesn't grow either.
+  /// Starts and checks do some of it now and then, so that a program without a dispatcher doesn't grow either.
   @discardableResult
   public func sweep(limit: Int = 500) async throws(VerificationProblem) -> Bool {
-    let sweep = housekeeping(at: now(), limit: limit)
+    let sweep = policy.sweep(at: now(), limit: limit)
     return try await transact { rows in try rows.sweep(sweep) }
   }
 
-  func housekeeping(at now: Timestamp, limit: Int) -> VerificationSweep {
-    VerificationSweep(
-      now: now, ended: now - policy.retention, notes: now - policy.longestWindow,
-      failures: now - VerificationPolicy.failureMemory, limit: limit)
+  /// What one in sixteen starts and checks does: 16 rows of each kind for each of them, of which a start adds at
+  /// most three and a check one.
+  func occasionalSweep(at now: Timestamp) -> VerificationSweep? {
+    random().isMultiple(of: 16) ? policy.sweep(at: now, limit: 256) : nil
   }
 
   /// The verification as its owner sees it.
@@ -86,17 +86,17 @@ public struct VerificationService: Sendable {
     _ record: VerificationRecord, _ rows: any VerificationRows, at now: Timestamp
   ) throws -> Verification {
     let recipient = try recipient(of: record)
-    let sent = try rows.notes(policy.sends, skipping: 0, under: limitKeys.verification(record.id)).count
     let state = record.state(at: now)
     return try picture(
-      record, recipient, sent: sent, mail: rows.mail(record.mail),
-      resendRules: state == .pending && sent < policy.sends ? resendRules(record, recipient) : nil, rows,
+      record, recipient, mail: rows.mail(record.mail),
+      resendRules: state == .pending && record.generation < policy.sends
+        ? resendRules(record, recipient) : nil, rows,
       at: now)
   }
 
   /// The same by what is known already; `resendRules` where a resend is only a matter of time.
   func picture(
-    _ record: VerificationRecord, _ recipient: Recipient, sent: Int, mail: OutboxEntry?,
+    _ record: VerificationRecord, _ recipient: Recipient, mail: OutboxEntry?,
     resendRules: [LimitBook.Rule]?, _ rows: any VerificationRows, at now: Timestamp
   ) throws -> Verification {
     let state = record.state(at: now)
@@ -106,7 +106,7 @@ public struct VerificationService: Sendable {
       id: record.id, purpose: record.purpose, state: state, masked: recipient.masked,
       generation: record.generation, created: record.created, expires: record.expires,
       resendAt: resendRules.map { _ in barrier?.until ?? now },
-      sendsRemaining: isPending ? policy.sends - sent : 0,
+      sendsRemaining: isPending ? max(policy.sends - record.generation, 0) : 0,
       attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0, digits: policy.digits,
       language: record.language, delivery: mail.map(VerificationDelivery.init))
   }

@@ -28,7 +28,16 @@ extension SQLiteDatabase {
   public convenience init(
     _ path: String, keys: Keyring, patience: Duration = .seconds(10)
   ) throws(StorageProblem) {
-    try self.init(
-      path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues, patience: patience)
+    let known = keys.checkValue
+    do {
+      try self.init(
+        path, keyCheck: known, previousKeyChecks: keys.previousCheckValues, patience: patience)
+    } catch {
+      // A rotation in another process may have come between the keys' reading and the file's opening.
+      keys.reread()
+      guard error.kind == .wrongKey, keys.checkValue != known else { throw error }
+      try self.init(
+        path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues, patience: patience)
+    }
   }
 }

@@ -35,6 +35,7 @@ struct OutboxList: ParsableCommand {
 
   private struct Listing: Encodable {
     let counts: [String: Int]
+    let transports: [ClosedTransport]
     let mails: [OutboxShown]
   }
 
@@ -48,9 +49,9 @@ struct OutboxList: ParsableCommand {
     let storage = try Assembly(common).storage()
     defer { storage.database.close() }
     repeat {
-      let view = try waitFor { () throws(Failure) in
+      let (view, closed) = try waitFor { () throws(Failure) in
         do throws(StorageProblem) {
-          return try await storage.outbox.look(query)
+          return (try await storage.outbox.look(query), try await storage.closedTransports())
         } catch {
           throw Failure(error)
         }
@@ -58,19 +59,26 @@ struct OutboxList: ParsableCommand {
       let mails = view.entries.map { OutboxShown($0, keys: storage.keys) }
       if common.json {
         let counts = view.counts.map { ($0.key.rawValue, $0.value) }
-        try Terminal.answer(json: Listing(counts: Dictionary(uniqueKeysWithValues: counts), mails: mails))
+        try Terminal.answer(
+          json:
+            Listing(
+              counts: Dictionary(uniqueKeysWithValues: counts), transports: closed, mails: mails))
       } else {
         if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
-        Terminal.answer(Self.text(view.counts, mails))
+        Terminal.answer(Self.text(view.counts, closed, mails))
       }
       if watch { sleep(1) }
     } while watch
   }
 
-  private static func text(_ counts: [OutboxState: Int], _ mails: [OutboxShown]) -> String {
+  private static func text(
+    _ counts: [OutboxState: Int], _ closed: [ClosedTransport], _ mails: [OutboxShown]
+  ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
-    guard !counted.isEmpty else { return "The outbox is empty." }
-    return ([counted.joined(separator: ", ")] + mails.map(\.line)).joined(separator: "\n")
+    // Why mail waits comes before the mail.
+    let head = closed.map(\.line)
+    guard !counted.isEmpty else { return (head + ["The outbox is empty."]).joined(separator: "\n") }
+    return (head + [counted.joined(separator: ", ")] + mails.map(\.line)).joined(separator: "\n")
   }
 }
 

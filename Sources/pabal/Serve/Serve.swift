@@ -44,6 +44,8 @@ struct Serve: ParsableCommand {
     defer { signals.end() }
     let freshness = assembly.keepFresh(transports, log)
     defer { freshness.cancel() }
+    let tidiness = assembly.keepTidy(storage, log)
+    defer { tidiness.cancel() }
     log.write("serving", ("route", route.names.joined(separator: ",")))
     try waitFor { () throws(Failure) in await dispatcher.run() }
     log.write("stopped")

@@ -51,7 +51,10 @@ extension Assembly {
     return try waitFor { () throws(Failure) in
       do throws(VerificationProblem) {
         let verification = try await work(service)
-        guard !queued else { return verification }
+        guard !queued else {
+          await service.tidyUp()
+          return verification
+        }
         if let mail = verification.delivery, mail.state == .waiting {
           do throws(StorageProblem) {
             _ = try await dispatcher.deliver(mail.mail)
@@ -59,7 +62,9 @@ extension Assembly {
             throw VerificationProblem.storage(error)
           }
         }
-        return try await service.status(verification.id)
+        let shown = try await service.status(verification.id)
+        await service.tidyUp()
+        return shown
       } catch {
         throw Failure(error)
       }
@@ -75,7 +80,9 @@ extension Assembly {
     let service = try verifications(storage)
     return try waitFor { () throws(Failure) in
       do throws(VerificationProblem) {
-        return try await work(service)
+        let value = try await work(service)
+        await service.tidyUp()
+        return value
       } catch {
         throw Failure(error)
       }
@@ -83,11 +90,17 @@ extension Assembly {
   }
 }
 
+extension VerificationService {
+  /// The bounded share of housekeeping that a command does once it has its answer, which doesn't depend on it.
+  fileprivate func tidyUp() async { _ = try? await sweep(limit: 100) }
+}
+
 extension Failure {
   init(_ problem: VerificationProblem) {
     switch problem {
     case .storage(let problem): self.init(problem)
-    case .limited: self.init(.deferred, problem.description)
+    case .limited(let limit, let wait):
+      self.init(.deferred, [Diagnostic(problem.description)], barrier: Barrier(limit, wait))
     case .words(let diagnostics): self.init(.input, diagnostics.all)
     case .unknown:
       self.init(.input, problem.description, cure: "`verify start` prints the id; it is kept for a day")

@@ -40,6 +40,12 @@ struct VerifyStart: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    if notice, message == nil {
+      throw ValidationError("--notice takes a message without a code: name one with --message.")
+    }
+  }
+
   func run() throws {
     if common.json { Terminal.keepOutputClean() }
     let variables = try MailMaker.texts(variables)
@@ -66,6 +72,9 @@ struct VerifyResend: ParsableCommand {
   @Argument(help: "The verification's id.")
   var id: String
 
+  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  var client: String?
+
   @OptionGroup var sending: VerifySending
 
   @OptionGroup var common: CommonOptions
@@ -73,9 +82,9 @@ struct VerifyResend: ParsableCommand {
   func run() throws {
     if common.json { Terminal.keepOutputClean() }
     let assembly = try Assembly(common)
-    let id = id
+    let (id, client) = (id, client)
     let verification = try assembly.sending(queued: sending.queue, over: sending.transport) {
-      service throws(VerificationProblem) in try await service.resend(id)
+      service throws(VerificationProblem) in try await service.resend(id, client: client)
     }
     try VerificationShown(verification).answer(inJSON: common.json)
   }

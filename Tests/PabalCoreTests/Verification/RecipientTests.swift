@@ -11,7 +11,12 @@ import Testing
     ("+a@example.com", "+a@example.com", "+***@example.com"),
     ("a.b.c@gmail.com", "a.b.c@gmail.com", "a***@gmail.com"),
     ("k@example.com", "k@example.com", "***@example.com"),
-    ("\"a+b\"@example.com", "\"a+b\"@example.com", "\"***@example.com"),
+    ("\"a+b\"@example.com", "a@example.com", "\"***@example.com"),
+    ("\"kim\"@example.com", "kim@example.com", "\"***@example.com"),
+    ("\"k\\im\"@example.com", "kim@example.com", "\"***@example.com"),
+    ("\"KIM+2\"@example.com", "kim@example.com", "\"***@example.com"),
+    ("\"k\\\\im\"@example.com", "k\\im@example.com", "\"***@example.com"),
+    ("kımẞ@example.com", "kimss@example.com", "k***@example.com"),
     ("김철수@example.com", "김철수@example.com", "김***@example.com"),
   ])
   func `limits fold case and tags and leave dots, logs mask`(
@@ -20,7 +25,14 @@ import Testing
     let recipient = Recipient(address: try Address(text))
     #expect(recipient.mailbox == mailbox)
     #expect(recipient.masked == masked)
-    #expect(recipient.identity == (try Address(text)).description.lowercased())
+    #expect(recipient.address.description == (try Address(text)).description)
+  }
+
+  @Test func `however its local part is quoted, an address is one identity, and a tag is another`() throws {
+    let spellings = ["Kim@example.com", "\"kim\"@example.com", "\"k\\im\"@example.com"]
+    #expect(
+      Set(try spellings.map { Recipient(address: try Address($0)).identity }) == ["kim@example.com"])
+    #expect(Recipient(address: try Address("kim+2@example.com")).identity == "kim+2@example.com")
   }
 
   @Test(arguments: [

@@ -35,6 +35,7 @@ enum VerificationStores: String, CaseIterable, CustomTestStringConvertible {
 /// A service with a clock in the test's hand, and the letters it wrote.
 struct VerificationDesk: Sendable {
   let service: VerificationService
+  let store: any VerificationStore
   let keys: Keyring
   let outbox: any Outbox
   let clock = SetClock()
@@ -44,6 +45,7 @@ struct VerificationDesk: Sendable {
     _ store: any VerificationStore, _ outbox: any Outbox, keys: Keyring,
     policy: VerificationPolicy = VerificationPolicy()
   ) {
+    self.store = store
     self.outbox = outbox
     self.keys = keys
     service = VerificationService(

@@ -17,6 +17,9 @@ import Testing
       for wait in [Duration.milliseconds(1)] {
         await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.start() }
         await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.start("KIM+tag@example.com") }
+        for quoted in ["\"kim\"@example.com", "\"k\\im\"@example.com", "\"kim+2\"@example.com"] {
+          await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.start(quoted) }
+        }
         await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.service.resend(started.id) }
       }
       _ = try await desk.service.start(to: "kim@example.com", purpose: "login")

@@ -14,7 +14,7 @@ import Testing
         try await desk.end(started, .rejected, outcome: "rejected")
         let status = try await desk.service.status(started.id)
         #expect(status.delivery?.state == .rejected && status.resendAt == desk.clock.now)
-        #expect(status.sendsRemaining == 5)
+        #expect(status.sendsRemaining == 4)
       }
       let last = try await desk.start()
       try await desk.end(last, .rejected, outcome: "rejected")
@@ -31,6 +31,35 @@ import Testing
         try await desk.end(started, .rejected, outcome: "rejected")
       }
       await expect(.limited(.client, retryAfter: .seconds(600))) { try await desk.start(client: "192.0.2.1") }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a rejected address gets no more mails than a verification may send, for all refunds`(
+    _ stores: Stores
+  ) async throws {
+    try await stores.withDesk { desk in
+      var verification = try await desk.start()
+      for _ in 2...5 {
+        try await desk.end(verification, .rejected, outcome: "rejected")
+        verification = try await desk.service.resend(verification.id)
+      }
+      try await desk.end(verification, .rejected, outcome: "rejected")
+      let id = verification.id
+      await expect(.limited(.verification, retryAfter: nil)) { try await desk.service.resend(id) }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a client's resends count as its starts do`(_ stores: Stores) async throws {
+    try await stores.withDesk({ $0.cooldown = .zero }) { desk in
+      for number in 0..<5 {
+        let started = try await desk.start("a\(number)@example.com", client: "192.0.2.1")
+        _ = try await desk.service.resend(started.id, client: "192.0.2.1")
+      }
+      await expect(.limited(.client, retryAfter: .seconds(600))) {
+        try await desk.start("x@example.com", client: "192.0.2.1")
+      }
     }
   }
 

@@ -46,6 +46,35 @@ import Testing
     #expect(try await after.service.status(replaced.id).state == .superseded)
   }
 
+  @Test func `a process that runs on takes up a rotation by itself`() async throws {
+    let folder = try TemporaryDirectory()
+    let (path, directory) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/keys")
+    let keys = try Keyring.readOrMake(directory: directory)
+    let running = try SQLiteDatabase(path, keys: keys)
+    defer { running.close() }
+    let desk = VerificationDesk(SQLiteVerifications(running), SQLiteOutbox(running), keys: keys)
+    let before = try await desk.start("a@example.com")
+
+    let rotated = try Keyring.rotate(directory: directory)
+    let other = try SQLiteDatabase(path, keys: rotated)
+    defer { other.close() }
+    let elsewhere = VerificationDesk(SQLiteVerifications(other), SQLiteOutbox(other), keys: rotated)
+    let after = try await elsewhere.start("b@example.com")
+    #expect(try await desk.outcome(after.id, elsewhere.code(for: "b@example.com")) == .approved)
+    await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start("b@example.com") }
+    #expect(try await desk.outcome(before.id, desk.code(for: "a@example.com")) == .approved)
+    #expect(keys.checkValue == rotated.checkValue)
+  }
+
+  @Test func `a rotation between the keys' reading and the store's opening is no failure`() throws {
+    let folder = try TemporaryDirectory()
+    let (path, directory) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/keys")
+    let early = try Keyring.readOrMake(directory: directory)
+    try SQLiteDatabase(path, keys: early).close()
+    try SQLiteDatabase(path, keys: try Keyring.rotate(directory: directory)).close()
+    try SQLiteDatabase(path, keys: early).close()
+  }
+
   @Test func `without the key before, what it sealed is refused and not guessed at`() async throws {
     let folder = try TemporaryDirectory()
     let path = "\(folder.path)/pabal.sqlite"

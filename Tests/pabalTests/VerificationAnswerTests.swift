@@ -1,0 +1,47 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// What the commands around verifications answer where something stands in the way.
+@Suite struct VerificationAnswerTests {
+  @Test func `a limit is told in JSON by name, with the seconds to wait`() throws {
+    let site = try Site()
+    #expect(try site.pabal("verify", "start", "kim@example.com", "--queue").status == 0)
+    let limited = try site.pabal("verify", "start", "kim@example.com", "--queue", "--json")
+    #expect(limited.status == 75)
+    let answer = try #require(
+      try JSONSerialization.jsonObject(with: Data(limited.octets)) as? [String: Any])
+    #expect(answer["limit"] as? String == "cooldown" && answer["done"] as? Bool == false)
+    #expect(1...60 ~= (answer["retry_after"] as? Int ?? 0))
+    #expect((answer["errors"] as? [Any])?.count == 1)
+  }
+
+  @Test func `a notice without a message is a usage error that says what to name`() throws {
+    let refused = try Site().pabal("verify", "start", "kim@example.com", "--notice")
+    #expect(refused.status == 64)
+    #expect(refused.errors.contains("--message"))
+  }
+
+  @Test func `keys that can't be looked at are not called gone`() throws {
+    let site = try Site()
+    #expect(try site.pabal("verify", "start", "kim@example.com", "--queue").status == 0)
+    let keys = "\(site.directory.path)/keys"
+    try FileManager.default.moveItem(atPath: keys, toPath: "\(keys)-away")
+    let gone = try site.pabal("outbox", "list")
+    #expect(gone.status == 78 && gone.errors.contains("is gone"))
+    // A loop of links, since no mode keeps root out.
+    try FileManager.default.createSymbolicLink(atPath: keys, withDestinationPath: keys)
+    let unread = try site.pabal("outbox", "list")
+    #expect(unread.status == 78)
+    #expect(unread.errors.contains("may not read") && !unread.errors.contains("gone"))
+  }
+
+  @Test func `a held transport is told by check and above the list`() throws {
+    let site = try Site(Site.acting("held"))
+    try site.addFaultyPlugin()
+    #expect(try site.pabal("verify", "start", "kim@example.com").status == 77)
+    let list = try site.pabal("outbox", "list")
+    #expect(list.output.hasPrefix("transport first is held since "))
+    #expect(try site.pabal("check").output.contains("transport first is held since "))
+  }
+}
