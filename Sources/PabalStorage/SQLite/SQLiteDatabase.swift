@@ -12,6 +12,8 @@ public final class SQLiteDatabase: Sendable {
   public let path: String
   private let pool: DatabasePool
   private let queue = Mutex(Queue())
+  // Which file it was when it was opened.
+  private let file: DatabaseFile.Identity?
 
   /// Opens the file at `path`, which is made (0600) if it isn't there, and brings it up to this version;
   /// blocks.
@@ -33,10 +35,25 @@ public final class SQLiteDatabase: Sendable {
         try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
       }
     }
+    file = DatabaseFile.Identity(path)
   }
 
   /// Closes the file once what was asked for is done; later calls fail. Blocks.
-  public func close() { try? pool.close() }
+  ///
+  /// What the log beside it held is then in the file, unless another process is in the way.
+  public func close() {
+    try? pool.writeWithoutTransaction { database in
+      // Other processes are not waited for: the last of them does it.
+      try database.execute(sql: "PRAGMA busy_timeout = 100")
+      _ = try Row.fetchAll(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+    try? pool.close()
+  }
+
+  /// Refuses where the file at the path is not the one that was opened any more.
+  func checkFile() throws(StorageProblem) {
+    guard file == DatabaseFile.Identity(path) else { throw StorageProblem(.gone, place: path) }
+  }
 
   /// Runs `job` in a transaction, together with what others ask for at the same time, and answers when it
   /// is durable; what `job` throws undoes what it did, and nothing else.
