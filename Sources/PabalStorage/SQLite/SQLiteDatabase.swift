@@ -26,6 +26,7 @@ public final class SQLiteDatabase: Sendable {
   ) throws(StorageProblem) {
     self.path = path
     try DatabaseFile.prepare(path)
+    file = DatabaseFile.Identity(path)
     pool = try SQLiteDatabase.storageCall(path) {
       try DatabasePool(path: path, configuration: SQLiteDatabase.configuration(patience))
     }
@@ -35,7 +36,6 @@ public final class SQLiteDatabase: Sendable {
         try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
       }
     }
-    file = DatabaseFile.Identity(path)
   }
 
   /// Closes the file once what was asked for is done; later calls fail. Blocks.
