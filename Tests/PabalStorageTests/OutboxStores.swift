@@ -48,5 +48,7 @@ func claim(
 
 /// The housekeeping of `owner` at `now`, which keeps what ended for 100 seconds.
 func housekeeping(_ owner: String = "sweeper", at now: Double, limit: Int = 500) -> OutboxSweep {
-  OutboxSweep(now: second(now), owner: owner, retention: .seconds(100), limit: limit)
+  var rules = DispatcherRules()
+  rules.retention = .seconds(100)
+  return OutboxSweep(now: second(now), owner: owner, rules: rules, limit: limit)
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import PabalCore
 import PabalTesting
 import Synchronization
@@ -53,6 +54,33 @@ import Testing
     #expect(receipt.recipients.map(\.outcome) == [.sent, .rejected, .deferred(), .sent])
     #expect(receipt.recipients.map(\.reply) == ["sent", "rejected", "deferred", nil])
     #expect(receipt.outcome == .deferred())
+  }
+
+  @Test func `an attempt whose time ended while it waited for its turn is not begun`() async throws {
+    let transport = try faulty("sent")
+    defer { transport.close() }
+    let mail = try Mail.sample()
+    let gate = DispatchSemaphore(value: 0)
+    let isOver = Flag()
+    let before = (0..<transport.parallel).map { _ in
+      // The transport's own thread waits here, none of Swift's.
+      Task {
+        await transport.send(mail) {
+          gate.wait()
+          return false
+        }
+      }
+    }
+    let late = Task { await transport.send(mail) { isOver.value.withLock { $0 } } }
+    for _ in 0..<100 { await Task.yield() }
+    isOver.value.withLock { $0 = true }
+    for _ in before { gate.signal() }
+    for attempt in before { #expect(await attempt.value?.outcome == .sent) }
+    #expect(await late.value == nil)
+  }
+
+  private final class Flag: Sendable {
+    let value = Mutex(false)
   }
 
   @Test func `replies and ids may be of any length`() throws {

@@ -74,9 +74,9 @@ package struct MemoryOutboxRows: Sendable {
   package mutating func amend(_ amendment: OutboxAmendment, now: Timestamp) -> Int {
     switch amendment {
     case .retry(let ids):
-      change(ids.map { $0.compactMap { numbers[$0] } } ?? entries.keys.sorted()) { $0.hasten(at: now) }
+      change(ids.map { Set($0).compactMap { numbers[$0] } } ?? entries.keys.sorted()) { $0.hasten(at: now) }
     case .cancel(let ids):
-      change(ids.compactMap { numbers[$0] }) { $0.withdraw(as: .cancelled, at: now) }
+      change(Set(ids).compactMap { numbers[$0] }) { $0.withdraw(as: .cancelled, at: now) }
     case .supersede(let group, let newest):
       change(
         entries.filter { $0.value.group == group && $0.value.id != newest }.map(\.key).sorted()
@@ -93,7 +93,10 @@ package struct MemoryOutboxRows: Sendable {
     }
     let old = entries.filter { $0.value.ended.map { $0 <= sweep.now - sweep.retention } ?? false }
     for number in late.keys.sorted().prefix(sweep.limit) { entries[number]?.end(.expired, at: sweep.now) }
-    for number in stranded.keys.sorted().prefix(sweep.limit) { entries[number]?.strand(at: sweep.now) }
+    for number in stranded.keys.sorted().prefix(sweep.limit) {
+      entries[number]?.strand(at: sweep.now, limit: sweep.unknowns)
+    }
+    for number in entries.keys { _ = entries[number]?.pullBack(sweep) }
     for number in old.keys.sorted().prefix(sweep.limit) {
       if let id = entries.removeValue(forKey: number)?.id { numbers[id] = nil }
     }

@@ -158,7 +158,7 @@ public struct OutboxView: Sendable {
 
 /// A change of mail from outside of an attempt.
 public enum OutboxAmendment: Sendable {
-  /// These waiting mails are due at once, all of them for `nil`.
+  /// These waiting mails are due at once, all of them for `nil`; so are those whose process died.
   case retry([String]?)
   /// These are taken back, if they aren't final: at once, or when the attempt under way decides nothing.
   case cancel([String])
@@ -174,14 +174,29 @@ public struct OutboxSweep: Sendable {
   public var owner: String
   /// How long a mail in a final state is shown.
   public var retention: Duration
+  /// After how many attempts that ended `unknown`, or in the death of a process, nothing more is tried.
+  public var unknowns: Int
+  /// For how long a lease is at most; one that reaches further is cut.
+  public var lease: Duration
+  /// The longest wait after an attempt, by lane.
+  public var waits: [Lane: Duration]
+  /// The longest wait of a mail that is held.
+  public var heldWait: Duration
   /// How many mails of each kind at most, so that nobody waits long for the store.
   public var limit: Int
 
-  /// The housekeeping to do at `now` by `owner`.
-  public init(now: Timestamp, owner: String, retention: Duration, limit: Int = 500) {
+  /// The housekeeping to do at `now` by `owner`, a process; by nobody for "".
+  public init(
+    now: Timestamp, owner: String = "", rules: DispatcherRules = DispatcherRules(), limit: Int = 500
+  ) {
     self.now = now
     self.owner = owner
-    self.retention = retention
+    retention = rules.retention
+    unknowns = rules.unknowns
+    lease = rules.lease
+    heldWait = rules.held.farthest
+    waits = [:]
+    for lane in Lane.allCases { waits[lane] = rules.backOff(lane).farthest }
     self.limit = limit
   }
 }

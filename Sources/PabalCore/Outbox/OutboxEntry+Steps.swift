@@ -22,6 +22,8 @@ extension OutboxEntry {
     if let transport = settlement.transport { self.transport = transport }
     if let outcome = settlement.outcome { self.outcome = outcome }
     if settlement.outcome != nil { status = settlement.status }
+    if settlement.outcome != nil, settlement.hold == nil { failures += 1 }
+    if settlement.outcome == Outcome.unknown.name { unknowns += 1 }
     hold = settlement.hold
     switch settlement.result {
     case .again(let due, let content):
@@ -36,20 +38,53 @@ extension OutboxEntry {
     }
   }
 
-  /// What happens to a mail whose lease ran out: the attempt may have been one.
-  package mutating func strand(at now: Timestamp) {
-    switch unknown {
-    case .keep:
+  /// Whether the process that had it is dead, as far as anybody can know.
+  package func isStranded(at now: Timestamp) -> Bool {
+    state == .sending && lease.map { $0.until <= now } ?? false
+  }
+
+  /// What happens to a mail whose lease ran out: the attempt may have been one; after `limit` of these
+  /// nothing more is tried, since the mail itself may be what kills.
+  package mutating func strand(at now: Timestamp, limit: Int = DispatcherRules.unknowns) {
+    failures += 1
+    unknowns += 1
+    if unknown == .keep || unknowns >= limit {
       outcome = Outcome.unknown.name
       end(.unknown, at: now)
-    case .resend:
+    } else {
       due = now
       putBack(at: now)
     }
   }
 
+  /// Brings times back that lie further ahead than `sweep` allows, as after the clock was set back; says
+  /// whether it did.
+  package mutating func pullBack(_ sweep: OutboxSweep) -> Bool {
+    switch state {
+    case .sending:
+      // Not stranded: where its process lives, it extends the lease in time.
+      guard let lease, lease.owner != sweep.owner, lease.until > sweep.now + sweep.lease * 2 else {
+        return false
+      }
+      self.lease?.until = sweep.now + sweep.lease
+    case .waiting:
+      let farthest = hold == nil ? sweep.waits[lane] ?? sweep.heldWait : sweep.heldWait
+      if attempts > 0 {
+        guard due > sweep.now + farthest else { return false }
+        due = sweep.now + farthest
+      } else {
+        // Whoever added it may have wanted it late, but not later than that after it was added.
+        guard created > sweep.now, due > sweep.now + farthest else { return false }
+        due = min(due, sweep.now + max(.zero, due - created))
+      }
+    default: return false
+    }
+    return true
+  }
+
   /// Takes it back, or marks it as taken back for when the attempt under way ends; says whether it did.
   package mutating func withdraw(as state: OutboxState, at now: Timestamp) -> Bool {
+    if isStranded(at: now) { strand(at: now) }
     switch self.state {
     case .waiting: end(state, at: now)
     case .sending: wish = state
@@ -60,6 +95,7 @@ extension OutboxEntry {
 
   /// Makes a waiting mail due at once and forgets why it was held; says whether it did.
   package mutating func hasten(at now: Timestamp) -> Bool {
+    if isStranded(at: now) { strand(at: now) }
     guard state == .waiting else { return false }
     due = now
     hold = nil

@@ -33,6 +33,10 @@ public struct OutboxEntry: Sendable, Hashable {
   public internal(set) var due: Timestamp
   /// How often it was claimed for an attempt.
   public internal(set) var attempts: Int
+  /// How many attempts failed without an account's or the set-up's fault: these use up its retries.
+  public internal(set) var failures: Int
+  /// How many of them ended `unknown`, or in the death of the process.
+  public internal(set) var unknowns: Int
   /// Whose it is while it is `sending`, otherwise `nil`.
   public internal(set) var lease: Lease?
   /// What it becomes if the attempt under way leaves it undecided: `superseded` or `cancelled`.
@@ -64,13 +68,16 @@ public struct OutboxEntry: Sendable, Hashable {
     self.state = .waiting
     self.due = due ?? created
     self.attempts = 0
+    self.failures = 0
+    self.unknowns = 0
     self.content = content
   }
 
   /// The whole of a row, as a store reads it back.
   package init(
     id: String, lane: Lane, created: Timestamp, notAfter: Timestamp?, unknown: UnknownPolicy,
-    group: String?, state: OutboxState, due: Timestamp, attempts: Int, lease: Lease?, wish: OutboxState?,
+    group: String?, state: OutboxState, due: Timestamp, attempts: Int, failures: Int, unknowns: Int,
+    lease: Lease?, wish: OutboxState?,
     hold: Outcome.Scope?, transport: String?, outcome: String?, status: String?, ended: Timestamp?,
     content: [UInt8]?
   ) {
@@ -83,6 +90,8 @@ public struct OutboxEntry: Sendable, Hashable {
     self.state = state
     self.due = due
     self.attempts = attempts
+    self.failures = failures
+    self.unknowns = unknowns
     self.lease = lease
     self.wish = wish
     self.hold = hold

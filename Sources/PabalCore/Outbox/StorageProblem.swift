@@ -16,6 +16,8 @@ public struct StorageProblem: Error, Sendable, Hashable, CustomStringConvertible
     case wrongKey
     /// It is damaged, or no database at all.
     case corrupt
+    /// Its file was deleted or replaced while this process had it open.
+    case gone
     /// It was closed by this process.
     case closed
     /// Anything else; the text names it, without anything of a mail.
@@ -49,6 +51,7 @@ public struct StorageProblem: Error, Sendable, Hashable, CustomStringConvertible
       "the database \(place) was made by a newer Pabal: its version is \(found), this one knows up to \(known)"
     case .wrongKey: "the database \(place) is sealed with another master key"
     case .corrupt: "the database \(place) is damaged, or no database of Pabal's"
+    case .gone: "the database \(place) was deleted or replaced while it was in use"
     case .closed: "the database \(place) has been closed"
     case .other(let text): "the database \(place) refuses: \(text)"
     }
@@ -63,6 +66,7 @@ public struct StorageProblem: Error, Sendable, Hashable, CustomStringConvertible
     case .newer: "run the newer Pabal, or name another file in \"storage\""
     case .wrongKey: "put the key back that it was made with, or name another file in \"storage\""
     case .corrupt: "restore it from a backup, or move it away and a new one is made"
+    case .gone: "put it back and start again; mail that is taken on until then is lost"
     case .closed, .other: nil
     }
   }

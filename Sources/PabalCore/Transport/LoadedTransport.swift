@@ -72,6 +72,11 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     await threads.run { self.attempt(mail) }
   }
 
+  /// Makes one attempt, on a thread of the host's, unless `isOver` says so once there is a thread.
+  public func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
+    await threads.run { isOver() ? nil : self.attempt(mail) }
+  }
+
   /// Makes one attempt on the calling thread, and blocks until it has ended.
   public func attempt(_ mail: Mail) -> Receipt {
     let record = AttemptRecord(accounts: accounts, recipientCount: mail.envelope.recipients.count)

@@ -2,4 +2,15 @@
 public protocol Transport: Sendable {
   /// Makes one attempt to hand `mail` over, to every recipient of its envelope.
   func send(_ mail: Mail) async -> Receipt
+
+  /// The same, unless `isOver` says so at the moment the attempt would begin, however long it had to wait
+  /// for its turn before; `nil`: nothing was begun.
+  func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt?
+}
+
+extension Transport {
+  /// For a transport where no attempt waits for its turn.
+  public func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
+    isOver() ? nil : await send(mail)
+  }
 }

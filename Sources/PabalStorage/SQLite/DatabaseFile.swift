@@ -24,6 +24,19 @@ enum DatabaseFile {
     }
   }
 
+  /// What tells a file from one that took its place.
+  struct Identity: Sendable, Hashable {
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// The file at `path`; `nil` where there is none.
+    init?(_ path: String) {
+      var status = stat()
+      guard stat(path, &status) == 0 else { return nil }
+      (device, inode) = (status.st_dev, status.st_ino)
+    }
+  }
+
   private static func make(_ path: String) throws(StorageProblem) {
     if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
       guard mkdir(String(path[..<slash]), 0o700) == 0 || errno == EEXIST else {

@@ -7,7 +7,7 @@ internal import PabalCore
 enum MailRows {
   private static let columns =
     "number, id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, wish, "
-    + "hold, transport, outcome, status, ended"
+    + "hold, transport, outcome, status, ended, failures, unknowns"
 
   /// A row and its number.
   struct Found {
@@ -59,12 +59,13 @@ enum MailRows {
     let update = try database.cachedStatement(
       sql: """
         UPDATE mail SET state = ?, due = ?, attempts = ?, owner = ?, until = ?, wish = ?, hold = ?,
-          transport = ?, outcome = ?, status = ?, ended = ? WHERE number = ?
+          transport = ?, outcome = ?, status = ?, ended = ?, failures = ?, unknowns = ? WHERE number = ?
         """)
     try update.execute(arguments: [
       entry.state.rawValue, entry.due.milliseconds, entry.attempts, entry.lease?.owner,
       entry.lease?.until.milliseconds, entry.wish?.rawValue, entry.hold?.rawValue, entry.transport,
-      entry.outcome, entry.status, entry.ended?.milliseconds, row.number,
+      entry.outcome, entry.status, entry.ended?.milliseconds, entry.failures,
+      entry.unknowns, row.number,
     ])
     if entry.state.isFinal {
       try database.cachedStatement(sql: "DELETE FROM mail_content WHERE mail = ?")
@@ -104,7 +105,7 @@ extension MailRows.Found {
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
     entry = OutboxEntry(
       id: row[1], lane: lane, created: created, notAfter: time(4), unknown: unknown, group: row[6],
-      state: state, due: due, attempts: row[9],
+      state: state, due: due, attempts: row[9], failures: row[18], unknowns: row[19],
       lease: (row[10] as String?).map {
         OutboxEntry.Lease(owner: $0, until: time(11) ?? Timestamp(milliseconds: 0))
       },

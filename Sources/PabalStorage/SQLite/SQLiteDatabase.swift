@@ -12,6 +12,8 @@ public final class SQLiteDatabase: Sendable {
   public let path: String
   private let pool: DatabasePool
   private let queue = Mutex(Queue())
+  // Which file it was when it was opened.
+  private let file: DatabaseFile.Identity?
 
   /// Opens the file at `path`, which is made (0600) if it isn't there, and brings it up to this version;
   /// blocks.
@@ -24,6 +26,7 @@ public final class SQLiteDatabase: Sendable {
   ) throws(StorageProblem) {
     self.path = path
     try DatabaseFile.prepare(path)
+    file = DatabaseFile.Identity(path)
     pool = try SQLiteDatabase.storageCall(path) {
       try DatabasePool(path: path, configuration: SQLiteDatabase.configuration(patience))
     }
@@ -36,7 +39,21 @@ public final class SQLiteDatabase: Sendable {
   }
 
   /// Closes the file once what was asked for is done; later calls fail. Blocks.
-  public func close() { try? pool.close() }
+  ///
+  /// What the log beside it held is then in the file, unless another process is in the way.
+  public func close() {
+    try? pool.writeWithoutTransaction { database in
+      // Other processes are not waited for: the last of them does it.
+      try database.execute(sql: "PRAGMA busy_timeout = 100")
+      _ = try Row.fetchAll(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+    try? pool.close()
+  }
+
+  /// Refuses where the file at the path is not the one that was opened any more.
+  func checkFile() throws(StorageProblem) {
+    guard file == DatabaseFile.Identity(path) else { throw StorageProblem(.gone, place: path) }
+  }
 
   /// Runs `job` in a transaction, together with what others ask for at the same time, and answers when it
   /// is durable; what `job` throws undoes what it did, and nothing else.

@@ -84,16 +84,19 @@ public struct SQLiteOutbox: Outbox {
   static func amend(_ amendment: OutboxAmendment, now: Timestamp, in database: Database) throws -> Int {
     switch amendment {
     case .retry(nil):
+      _ = try MailRows.change(
+        "WHERE state = 'sending' AND until <= ?", [now.milliseconds], in: database
+      ) { $0.hasten(at: now) }
       // One statement: there may be a hundred thousand of them, and they need not be read.
       try database.execute(
         sql: "UPDATE mail SET due = ?, hold = NULL WHERE state = 'waiting'", arguments: [now.milliseconds])
       return database.changesCount
     case .retry(let ids?):
-      return try ids.reduce(0) {
+      return try Set(ids).reduce(0) {
         try $0 + MailRows.change("WHERE id = ?", [$1], in: database) { $0.hasten(at: now) }
       }
     case .cancel(let ids):
-      return try ids.reduce(0) {
+      return try Set(ids).reduce(0) {
         try $0 + MailRows.change("WHERE id = ?", [$1], in: database) { $0.withdraw(as: .cancelled, at: now) }
       }
     case .supersede(let group, let newest):
@@ -113,6 +116,8 @@ public struct SQLiteOutbox: Outbox {
 
   /// Does the housekeeping.
   public func sweep(_ sweep: OutboxSweep) async throws(StorageProblem) -> OutboxForecast {
-    try await database.write { try SQLiteSweep(sweep, $0).run() }
+    // Every commit would succeed, and nothing of it would be there for anybody else.
+    try database.checkFile()
+    return try await database.write { try SQLiteSweep(sweep, $0).run() }
   }
 }

@@ -25,11 +25,12 @@ struct SQLiteSweep {
         "WHERE state = 'sending' AND until <= ? AND owner <> ? ORDER BY until LIMIT ?",
         [now.milliseconds, sweep.owner, sweep.limit], in: database
       ) { entry in
-        entry.strand(at: now)
+        entry.strand(at: now, limit: sweep.unknowns)
         return true
       },
       try deleteOld(),
     ]
+    try pullBack()
     return OutboxForecast(
       due: try Lane.allCases.compactMap {
         try time("SELECT min(due) FROM mail WHERE state = 'waiting' AND lane = ?", [$0.rawValue])
@@ -41,6 +42,21 @@ struct SQLiteSweep {
       oldestCode: try time(
         "SELECT min(created) FROM mail WHERE state = 'waiting' AND lane = 'code'", []),
       isUnfinished: counts.contains(sweep.limit))
+  }
+
+  /// Brings back what a clock that was set back left too far ahead.
+  private func pullBack() throws {
+    _ = try MailRows.change(
+      "WHERE state = 'sending' AND until > ? ORDER BY until DESC LIMIT ?",
+      [(sweep.now + sweep.lease * 2).milliseconds, sweep.limit], in: database
+    ) { $0.pullBack(sweep) }
+    for lane in Lane.allCases {
+      let farthest = sweep.now + (sweep.waits[lane] ?? sweep.heldWait)
+      _ = try MailRows.change(
+        "WHERE state = 'waiting' AND lane = ? AND due > ? ORDER BY due DESC LIMIT ?",
+        [lane.rawValue, farthest.milliseconds, sweep.limit], in: database
+      ) { $0.pullBack(sweep) }
+    }
   }
 
   private func deleteOld() throws -> Int {

@@ -20,7 +20,8 @@ enum TransportRows {
   private static func all(in database: Database) throws -> [String: TransportState] {
     let select = try database.cachedStatement(
       sql: """
-        SELECT name, failures, closed_until, probe_owner, probe_until, held_since, cause, spent_until
+        SELECT name, failures, closed_until, probe_owner, probe_until, held_since, cause, spent_until,
+          closed_at
         FROM transport
         """)
     var states: [String: TransportState] = [:]
@@ -36,6 +37,7 @@ enum TransportRows {
       state.heldSince = time(5)
       state.cause = octets(row, 6)
       state.spentUntil = time(7)
+      state.closedAt = time(8)
       states[row[0]] = state
     }
     return states
@@ -45,13 +47,14 @@ enum TransportRows {
     try database.cachedStatement(
       sql: """
         INSERT OR REPLACE INTO transport
-          (name, failures, closed_until, probe_owner, probe_until, held_since, cause, spent_until)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          (name, failures, closed_until, probe_owner, probe_until, held_since, cause, spent_until,
+            closed_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
     ).execute(arguments: [
       name, state.failures, state.closedUntil?.milliseconds, state.probe?.owner,
       state.probe?.until.milliseconds, state.heldSince?.milliseconds, state.cause.map(blob),
-      state.spentUntil?.milliseconds,
+      state.spentUntil?.milliseconds, state.closedAt?.milliseconds,
     ])
   }
 }

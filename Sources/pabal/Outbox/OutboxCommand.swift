@@ -24,8 +24,11 @@ extension Assembly {
   ) throws(Failure) -> Value {
     let storage = try storage()
     defer { storage.database.close() }
+    let sweep = OutboxSweep(now: .now(), rules: configuration.outbox.rules)
     return try waitFor { () throws(Failure) in
       do throws(StorageProblem) {
+        // Without a `serve` nobody else keeps house.
+        _ = try await storage.outbox.sweep(sweep)
         return try await work(storage)
       } catch {
         throw Failure(error)
@@ -58,7 +61,10 @@ struct OutboxRetry: ParsableCommand {
     let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
       // Whoever asks for this has mended something.
       _ = try await storage.outbox.transports { states in
-        for name in states.keys { states[name]?.open() }
+        for name in states.keys {
+          states[name]?.open()
+          if chosen == nil { states[name]?.spentUntil = nil }
+        }
       }
       return try await storage.outbox.amend(.retry(chosen), now: .now())
     }

@@ -46,11 +46,15 @@ struct OutboxList: ParsableCommand {
     }
     let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
     let query = OutboxQuery(states: states, limit: limit, withContent: true, withCounts: true)
-    let storage = try Assembly(common).storage()
+    let assembly = try Assembly(common)
+    let storage = try assembly.storage()
+    let rules = assembly.configuration.outbox.rules
     defer { storage.database.close() }
     repeat {
       let (view, closed) = try waitFor { () throws(Failure) in
         do throws(StorageProblem) {
+          // Without a `serve` nobody else keeps house.
+          _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), rules: rules))
           return (try await storage.outbox.look(query), try await storage.closedTransports())
         } catch {
           throw Failure(error)

@@ -29,6 +29,8 @@ struct ServeLog: Sendable {
     case .codesWait(let since): write("codes wait", [("since", since.text)])
     case .lost(let id): write("lost", [("mail", id)])
     case .unreadable(let id): write("unreadable", [("mail", id)])
+    case .unsettled(let id, let problem):
+      write("unsettled", [("mail", id), ("problem", problem.description)])
     case .storage(let problem): write("storage", [("problem", problem.description)])
     }
   }

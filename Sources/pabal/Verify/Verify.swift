@@ -46,7 +46,12 @@ extension Assembly {
     defer { route.close() }
     let storage = try storage()
     defer { storage.database.close() }
-    let dispatcher = dispatcher(storage, route)
+    let dispatcher = dispatcher(storage, route) { event in
+      guard case .unsettled(let id, let problem) = event else { return }
+      Terminal.tell(
+        "pabal: the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
+      )
+    }
     let service = try verifications(storage, dispatch: queued ? nil : FirstAttempt(dispatcher: dispatcher))
     return try waitFor { () throws(Failure) in
       do throws(VerificationProblem) {

@@ -32,12 +32,25 @@ private struct RouteTransport: Transport {
   }
 
   func send(_ mail: Mail) async -> Receipt {
-    let opened = await opener.run { Result { () throws(Diagnostic) in try route.transport(index) } }
-    switch opened {
+    switch await opened() {
     case .success(let transport): return await transport.send(mail)
-    case .failure(let problem):
-      return Receipt(.held(.transport), for: mail.envelope, reply: problem.description)
+    case .failure(let problem): return held(problem, mail)
     }
+  }
+
+  func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
+    switch await opened() {
+    case .success(let transport): return await transport.send(mail, unless: isOver)
+    case .failure(let problem): return held(problem, mail)
+    }
+  }
+
+  private func opened() async -> Result<LoadedTransport, Diagnostic> {
+    await opener.run { Result { () throws(Diagnostic) in try route.transport(index) } }
+  }
+
+  private func held(_ problem: Diagnostic, _ mail: Mail) -> Receipt {
+    Receipt(.held(.transport), for: mail.envelope, reply: problem.description)
   }
 }
 

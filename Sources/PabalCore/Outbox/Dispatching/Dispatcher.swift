@@ -11,6 +11,13 @@ public actor Dispatcher {
   let surroundings: Surroundings
   var board = TransportBoard()
   var isFinishing = false
+  // By transport: how many attempts are about to spend a send of its pace.
+  var expected: [String: Int] = [:]
+  // The transports whose being held was told of.
+  var toldOfHold: Set<String> = []
+
+  // What could not be settled, by the mail's id, until its deliverer asks.
+  var unsettled: [String: StorageProblem] = [:]
 
   private let bell = Bell()
   // How many mails of the fast path were promised a place and have not come yet.
@@ -20,9 +27,9 @@ public actor Dispatcher {
   private var mayHaveMore = true
   // How often somebody said that there is more; a claim that began before knows nothing of it.
   private var news = 0
-  private var swept: Timestamp?
-  private var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
-  private var hasToldOfCodes = false
+  var swept: Timestamp?
+  var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
+  var hasToldOfCodes = false
 
   /// A dispatcher of `outbox`.
   ///
@@ -119,8 +126,8 @@ public actor Dispatcher {
     promised -= 1
     let now = surroundings.now()
     let (open, all) = openStops(at: now)
-    let isPaid = pay(open.first, 1, at: now)
-    fly(entry, OutboxContent(mail), over: open, isPartial: open.count < all, isPaid: isPaid)
+    expect(1, of: open.first)
+    fly(entry, OutboxContent(mail), over: open, isPartial: open.count < all)
   }
 
   /// Gives a lease of `reserve` back that was not used.
@@ -129,24 +136,38 @@ public actor Dispatcher {
   // MARK: One mail
 
   /// Delivers the waiting mail called `id` alone, whatever is known of its transports, and gives it as it is
-  /// after this attempt; as it is where another process has it or it isn't due, `nil` where it isn't there.
+  /// after this attempt; as it is where another process has it, it isn't due or the transport's pace is spent
+  /// for longer than `DispatcherRules.deliverWait`, `nil` where it isn't there.
+  ///
+  /// A problem after an attempt is told of as `unsettled`, too.
   public func deliver(_ id: String) async throws(StorageProblem) -> OutboxEntry? {
     let now = surroundings.now()
     let claimed = try await outbox.claim(OutboxClaim(lease(from: now), now: now, limit: 1, id: id))
     if let entry = claimed.first { await attempt(entry, nil) }
+    if let problem = unsettled.removeValue(forKey: id) { throw problem }
     return try await outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first
   }
 
   /// Delivers a mail that was added with `lease()`, and returns when its first attempt has ended and is
-  /// settled.
-  public func deliver(_ entry: OutboxEntry, _ mail: Mail) async { await attempt(entry, OutboxContent(mail)) }
+  /// settled, or `unsettled` was told of it.
+  public func deliver(_ entry: OutboxEntry, _ mail: Mail) async {
+    await attempt(entry, OutboxContent(mail))
+    unsettled[entry.id] = nil
+  }
 
   /// A lease for a mail that the caller adds and then delivers.
   public func lease() -> OutboxEntry.Lease { lease(from: surroundings.now()) }
 
   private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
     await refreshBoard()
-    await fly(entry, content, over: route(), isPartial: false, isPaid: false).value
+    expect(1, of: route().first)
+    await fly(entry, content, over: route(), isPartial: false, isAlone: true).value
+    // Without a `serve` nobody else keeps house.
+    do throws(StorageProblem) {
+      _ = try await outbox.sweep(OutboxSweep(now: surroundings.now(), owner: owner, rules: rules))
+    } catch {
+      report(.storage(error))
+    }
   }
 
   // MARK: Claiming
@@ -164,13 +185,23 @@ public actor Dispatcher {
     let others = min(room(.normal), free(first, .normal, at: now))
     guard limit > 0 else { return probed }
     let seen = news
-    let entries = try await outbox.claim(
-      OutboxClaim(lease(from: now), now: now, limit: limit, keptForCodes: max(0, limit - others)))
+    // Neither places nor sends may be given away twice while the claim is under way.
+    promised += limit
+    expect(limit, of: first)
+    let entries: [OutboxEntry]
+    do throws(StorageProblem) {
+      entries = try await outbox.claim(
+        OutboxClaim(lease(from: now), now: now, limit: limit, keptForCodes: max(0, limit - others)))
+    } catch {
+      promised -= limit
+      expect(-limit, of: first)
+      throw error
+    }
+    promised -= limit
+    expect(entries.count - limit, of: first)
     // Fewer than there was room for: the rest comes with a bell or the next housekeeping.
     mayHaveMore = news != seen || others == 0 || entries.count >= min(limit, others)
-    // Before anything else may look at what is free.
-    let isPaid = pay(first, entries.count, at: now)
-    for entry in entries { fly(entry, nil, over: open, isPartial: open.count < all, isPaid: isPaid) }
+    for entry in entries { fly(entry, nil, over: open, isPartial: open.count < all) }
     return !entries.isEmpty || probed
   }
 
@@ -198,8 +229,8 @@ public actor Dispatcher {
       }
       hasProbed = true
       let rest = stops[(index + 1)...].filter { board[$0.name].permission(at: now) == .open }
-      let isPaid = pay(stop, 1, at: now)
-      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, isPaid: isPaid)
+      expect(1, of: stop)
+      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, isProbe: true)
     }
     return hasProbed
   }
@@ -232,10 +263,10 @@ public actor Dispatcher {
   @discardableResult
   private func fly(
     _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool,
-    isPaid: Bool
+    isProbe: Bool = false, isAlone: Bool = false
   ) -> Task<Void, Never> {
     let flight = Task {
-      await handOver(entry, content, over: stops, isPartial: isPartial, isPaid: isPaid)
+      await handOver(entry, content, over: stops, isPartial: isPartial, isProbe: isProbe, isAlone: isAlone)
       land(entry.id)
     }
     flights[entry.id] = flight
@@ -266,22 +297,4 @@ public actor Dispatcher {
       }
     }
   }
-
-  // MARK: Housekeeping
-
-  private func keepHouse(_ now: Timestamp) async {
-    do throws(StorageProblem) {
-      forecast = try await outbox.sweep(OutboxSweep(now: now, owner: owner, retention: rules.retention))
-    } catch {
-      forecast.isUnfinished = false
-      report(.storage(error))
-    }
-    await refreshBoard()
-    swept = now
-    let waits = forecast.oldestCode.map { now - $0 >= rules.patience } ?? false
-    if waits, !hasToldOfCodes, let since = forecast.oldestCode { report(.codesWait(since: since)) }
-    hasToldOfCodes = waits
-  }
-
-  private func refreshBoard() async { await share { _ in } }
 }

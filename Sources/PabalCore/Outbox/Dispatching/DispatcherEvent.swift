@@ -15,6 +15,8 @@ public enum DispatcherEvent: Sendable {
   case lost(id: String)
   /// A mail can't be unsealed with the keys at hand; it waits for the right key.
   case unreadable(id: String)
+  /// Attempts on a mail were made, and how they ended can't be taken down: it may arrive twice.
+  case unsettled(id: String, StorageProblem)
   /// The store refuses; what was to be done is tried again.
   case storage(StorageProblem)
 }

@@ -13,6 +13,9 @@ public struct DispatcherRules: Sendable {
     /// How long after it was added nothing more is tried.
     public var life: Duration
 
+    /// The longest wait, spread.
+    var farthest: Duration { longest * 1.2 }
+
     /// The wait after attempt number `attempt`, spread by a fifth up or down, so that mails that failed
     /// together don't come back together; `chance` is from 0 up to 1.
     func wait(after attempt: Int, chance: Double) -> Duration {
@@ -44,14 +47,22 @@ public struct DispatcherRules: Sendable {
   /// A mail that is held by itself: until somebody mends the set-up, for as long as it takes.
   public var held = BackOff(
     first: .seconds(300), factor: 2, longest: .seconds(3_600), retries: .max, life: .seconds(432_000))
-  /// How many attempts may end `unknown` for a mail that may be sent twice: three.
-  public var unknowns = 3
+  /// How many attempts may end `unknown`, or kill the process, for a mail that may be sent twice.
+  public var unknowns = DispatcherRules.unknowns
+  /// The usual number of them: three.
+  package static let unknowns = 3
   /// After so many failures in a row a transport's breaker opens.
   public var failures = 5
   /// How long it stays open at first, and at most.
   public var open: ClosedRange<Duration> = .seconds(30)...(.seconds(600))
   /// How long a transport that is held is left alone at first, and at most.
   public var suspended: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
+  /// How long an attempt waits for its transport's pace before the mail is put back.
+  public var paceWait: Duration = .seconds(1)
+  /// The same where somebody waits for this mail alone.
+  public var deliverWait: Duration = .seconds(10)
+  /// How often a settlement is tried, a second apart, by a process that can't wait for ever.
+  public var settlements = 5
   /// How long a code waits before somebody is told.
   public var patience: Duration = .seconds(30)
 

@@ -23,7 +23,8 @@ public struct Pace: Sendable, Hashable {
   /// How many sends of `lane` are free at `now`; half of the burst is for codes alone.
   func free(_ lane: Lane, spentUntil: Timestamp?, at now: Timestamp) -> Int {
     let depth = lane == .code ? burst : max(1, burst / 2)
-    let spent = spentUntil.map { max(.zero, $0 - now) } ?? .zero
+    // Nothing is spent for longer than the time itself: the clock was set back.
+    let spent = spentUntil.map { min(per, max(.zero, $0 - now)) } ?? .zero
     return max(0, Int((cost * depth - spent) / cost))
   }
 
@@ -32,6 +33,6 @@ public struct Pace: Sendable, Hashable {
     let depth = lane == .code ? burst : max(1, burst / 2)
     guard let spentUntil else { return now }
     // A millisecond more, since a moment has no finer ones.
-    return max(now, spentUntil - cost * (depth - 1) + .milliseconds(1))
+    return max(now, min(spentUntil, now + per) - cost * (depth - 1) + .milliseconds(1))
   }
 }

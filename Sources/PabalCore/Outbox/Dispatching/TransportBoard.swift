@@ -18,7 +18,11 @@ struct TransportBoard {
   /// Takes over what the outbox says after change `number`, or, for `nil`, that it refused.
   mutating func end(_ number: Int, _ shared: [String: TransportState]?) {
     underWay.removeAll { $0.number == number }
-    guard let shared else { return }
+    if let shared { adopt(shared) }
+  }
+
+  /// Takes over what the outbox says.
+  mutating func adopt(_ shared: [String: TransportState]) {
     states = shared
     for (_, change) in underWay { change(&states) }
   }

@@ -4,6 +4,8 @@ public struct TransportState: Sendable, Hashable {
   public var failures: Int
   /// Before when it isn't tried: its breaker is open, or it is held.
   public var closedUntil: Timestamp?
+  /// When that was said; `nil`: it isn't known.
+  public var closedAt: Timestamp?
   /// Who makes the one attempt that decides, once that time is over, and until when others wait for it.
   public var probe: OutboxEntry.Lease?
   /// Since when it is held, by its account's or the set-up's fault.
@@ -41,9 +43,20 @@ public struct TransportState: Sendable, Hashable {
     return true
   }
 
+  /// Leaves the attempt that decides to another one, where it is `lease`'s.
+  mutating func dropProbe(of lease: OutboxEntry.Lease?) {
+    if probe == lease { probe = nil }
+  }
+
   /// Takes down how an attempt through it ended.
-  mutating func record(_ outcome: Outcome, at now: Timestamp, by rules: DispatcherRules, cause: [UInt8]?) {
+  ///
+  /// `isRecipients`: what was said is about a recipient, and the transport worked.
+  mutating func record(
+    _ outcome: Outcome, isRecipients: Bool = false, at now: Timestamp, by rules: DispatcherRules,
+    cause: [UInt8]?
+  ) {
     switch outcome {
+    case .deferred(nil) where isRecipients: open()
     case .sent, .rejected, .unsuited, .held(.mail, _):
       // It answered, and what it said is about the mail.
       open()
@@ -51,15 +64,15 @@ public struct TransportState: Sendable, Hashable {
       failures += 1
       heldSince = heldSince ?? now
       self.cause = cause
-      close(until: now + max(wait ?? rules.suspended.after(failures), .seconds(1)))
+      close(for: wait ?? rules.suspended.after(failures), at: now)
     case .deferred(let wait?):
       // A rate's end is the account's, whichever mail met it.
       failures += 1
-      close(until: now + max(wait, .seconds(1)))
+      close(for: wait, at: now)
     case .deferred(nil), .unknown:
       failures += 1
       if failures >= rules.failures {
-        close(until: now + rules.open.after(failures - rules.failures + 1))
+        close(for: rules.open.after(failures - rules.failures + 1), at: now)
       } else {
         probe = nil
       }
@@ -70,6 +83,7 @@ public struct TransportState: Sendable, Hashable {
   public mutating func open() {
     failures = 0
     closedUntil = nil
+    closedAt = nil
     probe = nil
     heldSince = nil
     cause = nil
@@ -80,8 +94,26 @@ public struct TransportState: Sendable, Hashable {
     spentUntil = max(spentUntil ?? now, now) + pace.cost
   }
 
-  private mutating func close(until moment: Timestamp) {
-    closedUntil = max(closedUntil ?? moment, moment)
+  /// Brings times back that lie further ahead than they can, as after the clock was set back.
+  mutating func pullBack(to now: Timestamp, by rules: DispatcherRules, pace: Pace?) {
+    if let pace, let spentUntil { self.spentUntil = min(spentUntil, now + pace.per) }
+    if let probe, probe.until > now + rules.lease * 2 { self.probe = nil }
+    guard let closedUntil else { return }
+    if let closedAt {
+      guard closedAt > now else { return }
+      self.closedUntil = now + (closedUntil - closedAt)
+      self.closedAt = now
+    } else {
+      self.closedUntil = min(closedUntil, now + max(rules.open.upperBound, rules.suspended.upperBound))
+    }
+  }
+
+  private mutating func close(for wait: Duration, at now: Timestamp) {
+    let moment = now + max(wait, .seconds(1))
+    if closedUntil.map({ $0 < moment }) ?? true {
+      closedUntil = moment
+      closedAt = now
+    }
     probe = nil
   }
 }

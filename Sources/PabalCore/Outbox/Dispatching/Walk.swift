@@ -88,15 +88,17 @@ struct Walk {
       // The transport's own state says when; until then nobody claims it.
       return .again(.zero)
     case .held(.mail, let wait):
-      return .again(wait ?? rules.held.wait(after: entry.attempts, chance: chance))
-    case .unknown where entry.attempts >= rules.unknowns:
+      let holds = max(1, entry.attempts - entry.failures)
+      return .again(min(wait ?? rules.held.wait(after: holds, chance: chance), rules.held.farthest))
+    case .unknown where entry.unknowns + 1 >= rules.unknowns:
       return .final(.unknown)
     case .sent, .deferred, .unsuited, .rejected, .unknown:
       let backOff = rules.backOff(entry.lane)
-      guard entry.attempts <= backOff.retries, now - entry.created < backOff.life else {
+      let failures = entry.failures + 1
+      guard failures <= backOff.retries, now - entry.created < backOff.life else {
         return .final(.expired)
       }
-      return .again(backOff.wait(after: entry.attempts, chance: chance))
+      return .again(backOff.wait(after: failures, chance: chance))
     }
   }
 }

@@ -1,0 +1,84 @@
+internal import Synchronization
+
+// The sends that a transport's pace leaves, which all processes spend together.
+extension Dispatcher {
+  /// Spends a send of the transport, where there is one within `wait`; says whether the attempt may begin.
+  func mayBegin(
+    _ entry: OutboxEntry, through stop: DispatchStop, lane: Lane, wait: Duration
+  ) async -> Bool {
+    var left = wait
+    while true {
+      let now = surroundings.now()
+      if let notAfter = entry.notAfter, notAfter <= now { return false }
+      guard let pace = rules.paces[stop.name] else { return true }
+      switch await pay(stop.name, pace, lane) {
+      case .paid: return true
+      case .refused: return false
+      case .notBefore(let moment):
+        let pause = moment - now
+        if isFinishing || pause > left { return false }
+        if let notAfter = entry.notAfter, notAfter <= moment { return false }
+        left = left - pause
+        await surroundings.sleep(max(pause, .milliseconds(1)))
+      }
+    }
+  }
+
+  /// Takes note that `count` more attempts, or fewer, are about to spend a send of the transport.
+  func expect(_ count: Int, of stop: DispatchStop?) {
+    guard let stop, rules.paces[stop.name] != nil else { return }
+    expected[stop.name, default: 0] += count
+  }
+
+  /// How many sends of `lane` its pace leaves the transport at `now`, as far as this process knows.
+  func free(_ stop: DispatchStop, _ lane: Lane, at now: Timestamp) -> Int {
+    guard let pace = rules.paces[stop.name] else { return .max }
+    let free = pace.free(lane, spentUntil: board[stop.name].spentUntil, at: now)
+    return max(0, free - expected[stop.name, default: 0])
+  }
+
+  /// When the first transport that may be tried has a send again, where its pace has none now.
+  func pacedUntil() -> Timestamp? {
+    let now = surroundings.now()
+    guard let stop = route().first(where: { board[$0.name].permission(at: now) == .open }),
+      let pace = rules.paces[stop.name], free(stop, .normal, at: now) == 0
+    else { return nil }
+    let lane: Lane = free(stop, .code, at: now) == 0 ? .code : .normal
+    return pace.next(lane, spentUntil: board[stop.name].spentUntil, at: now)
+  }
+
+  private enum Payment: Sendable {
+    case paid
+    case notBefore(Timestamp)
+    case refused
+  }
+
+  /// Judges and spends in one step, so that no two processes spend the same send.
+  private func pay(_ name: String, _ pace: Pace, _ lane: Lane) async -> Payment {
+    let payment = PaymentBox()
+    let now = surroundings.now
+    do throws(StorageProblem) {
+      let states = try await outbox.transports { states in
+        let now = now()
+        var state = states[name] ?? TransportState()
+        let isFree = pace.free(lane, spentUntil: state.spentUntil, at: now) > 0
+        payment.value.withLock {
+          $0 = isFree ? .paid : .notBefore(pace.next(lane, spentUntil: state.spentUntil, at: now))
+        }
+        guard isFree else { return }
+        state.spentUntil = state.spentUntil.map { min($0, now + pace.per) }
+        state.spend(pace, at: now)
+        states[name] = state
+      }
+      board.adopt(states)
+    } catch {
+      report(.storage(error))
+      return .refused
+    }
+    return payment.value.withLock { $0 }
+  }
+
+  private final class PaymentBox: Sendable {
+    let value = Mutex(Payment.refused)
+  }
+}

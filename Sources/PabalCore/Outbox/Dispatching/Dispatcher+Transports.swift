@@ -1,0 +1,76 @@
+extension Dispatcher {
+  func note(_ receipt: Receipt, of id: String, through name: String, took: Duration) async {
+    report(
+      .attempted(
+        id: id, transport: name, outcome: receipt.outcome, status: replyStatus(receipt.reply), took: took))
+    let now = surroundings.now()
+    let reply = receipt.reply ?? receipt.recipients.first { $0.outcome == receipt.outcome }?.reply
+    var cause: [UInt8]?
+    if case .held(.transport, _) = receipt.outcome, let reply {
+      cause = sealing.seal(Array(reply.utf8), id: TransportState.sealID(name))
+    }
+    let (outcome, rules, sealed) = (receipt.outcome, rules, cause)
+    let isRecipients = receipt.isOfRecipients
+    var after = board[name]
+    after.record(outcome, isRecipients: isRecipients, at: now, by: rules, cause: sealed)
+    guard after != board[name] else { return }
+    await share {
+      $0[name, default: TransportState()].record(
+        outcome, isRecipients: isRecipients, at: now, by: rules, cause: sealed)
+    }
+  }
+
+  /// Makes a change here at once, and in the outbox for all processes.
+  func share(_ change: @escaping TransportBoard.Change) async {
+    let number = board.begin(change)
+    tellOfHolds()
+    do throws(StorageProblem) {
+      board.end(number, try await outbox.transports(change))
+      tellOfHolds()
+    } catch {
+      board.end(number, nil)
+      report(.storage(error))
+    }
+  }
+
+  /// Tells of transports that are held or work again, whichever process met that.
+  private func tellOfHolds() {
+    for stop in route() {
+      let state = board[stop.name]
+      if state.heldSince != nil, toldOfHold.insert(stop.name).inserted {
+        let cause = state.cause.flatMap { try? sealing.open($0, id: TransportState.sealID(stop.name)) }
+        report(.held(transport: stop.name, cause: cause.map { String(decoding: $0, as: UTF8.self) }))
+      } else if state.heldSince == nil, toldOfHold.remove(stop.name) != nil {
+        report(.restored(transport: stop.name))
+      }
+    }
+  }
+}
+
+extension TransportState {
+  /// The id under which the cause of a transport's being held is sealed.
+  package static func sealID(_ name: String) -> String { "transport \(name)" }
+}
+
+extension Receipt {
+  /// Whether a deferral is about a recipient, and so no fault of the transport's: another recipient was
+  /// decided, or a reply says so.
+  ///
+  /// By RFC 3463 the subjects 1 and 2 (address, mailbox), 7 (policy: greylisting) but for a 421, which ends
+  /// the session, and 5.3 (too many recipients); without a status a 450 (mailbox unavailable, RFC 5321, 4.2.3).
+  var isOfRecipients: Bool {
+    if recipients.contains(where: { $0.outcome == .sent || $0.outcome == .rejected }) { return true }
+    return recipients.contains { recipient in
+      guard let status = replyStatus(recipient.reply ?? reply) else { return false }
+      let words = status.split(separator: " ")
+      guard words.count == 2 else { return status == "450" }
+      let parts = words[1].split(separator: ".")
+      switch parts[1] {
+      case "1", "2": return true
+      case "7": return words[0] != "421"
+      case "5": return parts[2] == "3"
+      default: return false
+      }
+    }
+  }
+}
