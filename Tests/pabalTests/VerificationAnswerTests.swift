@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test func `a held transport is told by check and above the list`() throws {
-    let site = try Site(Site.acting("held"))
+    let site = try Site(Site.acting("held:transport"))
     try site.addFaultyPlugin()
     #expect(try site.pabal("verify", "start", "kim@example.com").status == 77)
     let list = try site.pabal("outbox", "list")
