@@ -81,7 +81,7 @@ import Testing
     await #expect(throws: StorageProblem(.gone, place: path)) {
       _ = try await outbox.sweep(housekeeping(at: 1))
     }
-    FileManager.default.createFile(atPath: path, contents: nil)
+    _ = FileManager.default.createFile(atPath: path, contents: nil)
     await #expect(throws: StorageProblem(.gone, place: path)) {
       _ = try await outbox.sweep(housekeeping(at: 2))
     }
