@@ -104,7 +104,7 @@ import Testing
         "10:52: error: messages.language: '../ko' is no language; write it as in \"ko\" or \"en-GB\"",
         "10:87: error: messages.variables.service: expected a string, not a number; write it in double quotes",
         "11:14: error: plugins: expected an object, not a string",
-        "12:3: error: audience: unknown key; known are '$schema', 'transport', 'transports', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'verification'",
+        "12:3: error: audience: unknown key; known are '$schema', 'transport', 'transports', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'serve', 'verification'",
       ])
   }
 
