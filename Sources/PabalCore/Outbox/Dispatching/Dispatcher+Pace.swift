@@ -58,7 +58,7 @@ extension Dispatcher {
     let payment = PaymentBox()
     let now = surroundings.now
     do throws(StorageProblem) {
-      let states = try await outbox.transports { states in
+      let answer = try await ask { states in
         let now = now()
         var state = states[name] ?? TransportState()
         let isFree = pace.free(lane, spentUntil: state.spentUntil, at: now) > 0
@@ -70,7 +70,7 @@ extension Dispatcher {
         state.spend(pace, at: now)
         states[name] = state
       }
-      board.adopt(states)
+      board.adopt(answer)
     } catch {
       report(.storage(error))
       return .refused

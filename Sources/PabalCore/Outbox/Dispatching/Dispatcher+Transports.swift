@@ -1,3 +1,5 @@
+internal import Synchronization
+
 extension Dispatcher {
   func note(_ receipt: Receipt, of id: String, through name: String, took: Duration) async {
     report(
@@ -25,12 +27,24 @@ extension Dispatcher {
     let number = board.begin(change)
     tellOfHolds()
     do throws(StorageProblem) {
-      board.end(number, try await outbox.transports(change))
+      board.end(number, try await ask(change))
       tellOfHolds()
     } catch {
       board.end(number, nil)
       report(.storage(error))
     }
+  }
+
+  /// Makes a change in the outbox, and says where in the order of this process's changes it made it.
+  func ask(_ change: @escaping TransportBoard.Change) async throws(StorageProblem) -> TransportBoard.Answer {
+    let turn = AnswerTurn()
+    let order = order
+    let states = try await outbox.transports { states in
+      // The outbox makes one change after the other; of one it makes twice the last time counts.
+      turn.value.store(order.value.add(1, ordering: .relaxed).newValue, ordering: .relaxed)
+      change(&states)
+    }
+    return TransportBoard.Answer(turn: turn.value.load(ordering: .relaxed), states: states)
   }
 
   /// Tells of transports that are held or work again, whichever process met that.
@@ -73,4 +87,9 @@ extension Receipt {
       }
     }
   }
+}
+
+/// A count that changes of the transports' states share, or one of them has got.
+final class AnswerTurn: Sendable {
+  let value = Atomic(0)
 }

@@ -10,6 +10,8 @@ public actor Dispatcher {
   let report: @Sendable (DispatcherEvent) -> Void
   let surroundings: Surroundings
   var board = TransportBoard()
+  // Counts the changes of the transports' states as the outbox makes them.
+  let order = AnswerTurn()
   var isFinishing = false
   // By transport: how many attempts are about to spend a send of its pace.
   var expected: [String: Int] = [:]

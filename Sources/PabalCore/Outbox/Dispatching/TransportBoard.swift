@@ -3,7 +3,15 @@ struct TransportBoard {
   /// A change of the states.
   typealias Change = @Sendable (inout [String: TransportState]) -> Void
 
+  /// What the outbox said, and when it said so.
+  struct Answer: Sendable {
+    /// Counts the changes that the outbox has made for this process, in the order it made them.
+    let turn: Int
+    let states: [String: TransportState]
+  }
+
   private(set) var states: [String: TransportState] = [:]
+  private var latest = Answer(turn: 0, states: [:])
   private var underWay: [(number: Int, change: Change)] = []
   private var count = 0
 
@@ -16,14 +24,15 @@ struct TransportBoard {
   }
 
   /// Takes over what the outbox says after change `number`, or, for `nil`, that it refused.
-  mutating func end(_ number: Int, _ shared: [String: TransportState]?) {
+  mutating func end(_ number: Int, _ answer: Answer?) {
     underWay.removeAll { $0.number == number }
-    if let shared { adopt(shared) }
+    adopt(answer ?? latest)
   }
 
-  /// Takes over what the outbox says.
-  mutating func adopt(_ shared: [String: TransportState]) {
-    states = shared
+  /// Takes over what the outbox says; answers overtake each other, and the latest holds.
+  mutating func adopt(_ answer: Answer) {
+    if answer.turn > latest.turn { latest = answer }
+    states = latest.states
     for (_, change) in underWay { change(&states) }
   }
 
