@@ -14,6 +14,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
   ],
   targets: [
     .target(name: "CPabalTransport"),
@@ -38,10 +39,13 @@ let package = Package(
       ]),
     .target(
       name: "PabalStorage", dependencies: ["PabalCore", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(
+      name: "PabalHTTP",
+      dependencies: ["PabalCore", .product(name: "Hummingbird", package: "hummingbird")]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage",
+        "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -1,0 +1,6 @@
+internal import Hummingbird
+internal import PabalCore
+
+/// The verification API over HTTP.
+public struct HTTPService: Sendable {
+}
