@@ -5,12 +5,14 @@ import PabalCore
 /// `pabal keys`: the master key that what is stored is sealed with.
 struct Keys: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "keys", abstract: "Change the key that what is stored is sealed with.",
+    commandName: "keys",
+    abstract: "Change the key that what is stored is sealed with; make keys for callers.",
     discussion: """
-      Example:
+      Examples:
         pabal keys rotate
+        pabal keys client shop
       """,
-    subcommands: [Rotate.self])
+    subcommands: [Rotate.self, Client.self])
 
   /// `pabal keys rotate`.
   struct Rotate: ParsableCommand {
@@ -45,6 +47,36 @@ struct Keys: ParsableCommand {
       } else {
         Terminal.answer("A new key is in \(directory)/\(Keyring.fileName).")
       }
+    }
+  }
+
+  /// `pabal keys client`.
+  struct Client: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a key for somebody who calls the HTTP service.",
+      discussion: """
+        Prints the key, which is kept nowhere, and the line for "clients" under "serve" in config.json, which has \
+        only its digest. A client may have several keys, in a list; one that is taken out is worth nothing from \
+        then on, without a restart.
+
+        Example:
+          pabal keys client shop
+        """)
+
+    @Argument(help: "The caller's name, for config.json and the log.")
+    var name: String
+
+    @Flag(help: "Answer in JSON, for a program to read.")
+    var json = false
+
+    func run() throws {
+      let (key, configured) = APIClients.newKey()
+      guard !json else {
+        return try Terminal.answer(json: ["name": name, "key": key, "configured": configured])
+      }
+      Terminal.answer(key)
+      Terminal.tell(
+        "The key is shown this once. In config.json: \"clients\": { \"\(name)\": \"\(configured)\" }")
     }
   }
 }

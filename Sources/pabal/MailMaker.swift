@@ -150,13 +150,3 @@ extension MailContent {
     language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
   }
 }
-
-extension String {
-  /// Without blanks at either end.
-  var trimmed: String {
-    var rest = self[...]
-    while rest.first?.isWhitespace == true { rest.removeFirst() }
-    while rest.last?.isWhitespace == true { rest.removeLast() }
-    return String(rest)
-  }
-}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import PabalCore
+import PabalHTTP
 
 /// `pabal serve`: hands over what is in the outbox, until it is stopped.
 struct Serve: ParsableCommand {
@@ -31,15 +32,21 @@ struct Serve: ParsableCommand {
     defer { storage.database.close() }
     let log = ServeLog(inJSON: common.json)
     let alarm = Alarm(assembly.configuration.serve.alert, log)
+    let attempts = FirstAttempts()
     let dispatcher = assembly.dispatcher(storage, route) { event in
       log.write(event)
       alarm.heed(event)
+      attempts.heed(event)
     }
+    let http = try assembly.httpService(storage, dispatcher, attempts, log)
     let signals = StopSignals { isFirst in
       // Leases run out, and the next to serve goes on.
       guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
       log.write("stopping")
-      Task { await dispatcher.finish() }
+      Task {
+        await http?.service.finish()
+        await dispatcher.finish()
+      }
     }
     defer { signals.end() }
     let freshness = assembly.keepFresh(transports, log)
@@ -47,7 +54,17 @@ struct Serve: ParsableCommand {
     let tidiness = assembly.keepTidy(storage, log)
     defer { tidiness.cancel() }
     log.write("serving", ("route", route.names.joined(separator: ",")))
-    try waitFor { () throws(Failure) in await dispatcher.run() }
+    try waitFor { () throws(Failure) in
+      async let dispatching: Void = dispatcher.run()
+      do throws(Failure) {
+        try await http?.run(log)
+      } catch {
+        await dispatcher.finish()
+        await dispatching
+        throw error
+      }
+      await dispatching
+    }
     log.write("stopped")
   }
 }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import PabalCore
+import PabalHTTP
 
 /// The log of `pabal serve`: a line for each event, without addresses, codes, subjects and tokens.
 struct ServeLog: Sendable {
@@ -9,6 +10,15 @@ struct ServeLog: Sendable {
 
   /// Writes an event of the command's own.
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
+
+  /// Writes an event of the HTTP service's.
+  func write(_ event: HTTPEvent) {
+    guard case .answered(let route, let method, let status, let client, let took) = event else { return }
+    let milliseconds = "\((took.seconds * 10_000).rounded() / 10)"
+    var fields = [("method", method), ("route", route), ("status", "\(status)"), ("ms", milliseconds)]
+    if let client { fields.append(("client", client)) }
+    write("request", fields)
+  }
 
   /// Writes an event of the dispatcher's.
   func write(_ event: DispatcherEvent) {

@@ -1,4 +1,3 @@
-import PabalAccounts
 import PabalCore
 
 /// A verification as the command shows it; times are UTC.
@@ -105,9 +104,4 @@ struct VerificationShown: Encodable {
     case .sending, .sent, .expired, .superseded, .cancelled, nil: nil
     }
   }
-}
-
-extension Timestamp {
-  /// As RFC 3339 has it, in UTC: `2026-01-02T03:04:05Z`.
-  var text: String { UTCTime(milliseconds: milliseconds).description }
 }
