@@ -1,5 +1,7 @@
 import PabalCore
 import PabalHTTP
+import PabalMessages
+import PabalStorage
 
 /// The HTTP service, and where it listens.
 struct HTTPPart: Sendable {
@@ -25,7 +27,9 @@ extension Assembly {
   ) throws(Failure) -> HTTPPart? {
     guard let address = configuration.serve.listen else { return nil }
     let parts = HTTPParts(
-      verifications: try verifications(storage, dispatch: dispatcher), access: configuration.serve)
+      verifications: try verifications(storage, dispatch: dispatcher),
+      door: FrontDoor(store: SQLiteVerifications(storage.database), keys: storage.keys, dispatch: dispatcher),
+      words: MessageMails(try messages().store, from: try sender(nil)), access: configuration.serve)
     let service = HTTPService(
       attempts: attempts,
       readiness: {
