@@ -110,7 +110,7 @@ extension Failure {
     case .unknown:
       self.init(.input, problem.description, cure: "`verify start` prints the id; it is kept for a day")
     case .keys: self.init(.configuration, problem.description, cure: "put the key it was made with back")
-    case .ended, .input, .proof: self.init(.input, problem.description)
+    case .ended, .input, .proof, .reused: self.init(.input, problem.description)
     }
   }
 }
