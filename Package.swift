@@ -5,6 +5,7 @@ let package = Package(
   name: "pabal",
   products: [
     .executable(name: "pabal", targets: ["pabal"]),
+    .executable(name: "pabal-service", targets: ["pabal-service"]),
     .library(name: "PabalCore", targets: ["PabalCore"]),
     .library(name: "PabalMessages", targets: ["PabalMessages"]),
     .library(name: "PabalStorage", targets: ["PabalStorage"]),
@@ -55,10 +56,21 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       resources: [.embedInCode("openapi.json")]),
+    .target(
+      name: "PabalCommand",
+      dependencies: [
+        "PabalCore", "PabalMessages", "PabalAccounts",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
+        "PabalCommand", "PabalCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "pabal-service",
+      dependencies: [
+        "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -58,7 +58,7 @@ struct MailEndpoints {
         throw HTTPProblem(error)
       }
       let id = once.value.mail
-      let delivery = try await shared.attempted(once.value, preference, delivery: \.self) {
+      let delivery = try await shared.attempted(once.value, preference, delivery: { $0 }) {
         () throws(HTTPProblem) in try await status(id) ?? once.value
       }
       return shared.accepted(MailBody(delivery), at: "/v1/mails/\(id)", preference)
@@ -88,12 +88,13 @@ struct MailEndpoints {
 
   private func render(_ name: String, _ request: Request) async throws(HTTPProblem) -> Response {
     let octets = try await request.octets()
+    // Nothing needs to be said.
     let body =
       octets.isEmpty
       ? RenderBody()
       : try request.object(octets) {
-        Optional(RenderBody(languages: $0.texts("language"), variables: $0.variables()))
-      } ?? RenderBody()
+        RenderBody(languages: $0.texts("language"), variables: $0.variables())
+      }
     do throws(MessageProblem) {
       let preview = try shared.parts().words.preview(
         of: name, languages: body.languages, variables: body.variables)

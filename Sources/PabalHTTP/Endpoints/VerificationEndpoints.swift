@@ -76,7 +76,8 @@ struct VerificationEndpoints {
   /// attempt has ended.
   private func sending(
     _ request: Request, _ octets: [UInt8],
-    _ work: @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationProblem) -> Once<Verification>
+    _ work:
+      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationProblem) -> Once<Verification>
   ) async throws(HTTPProblem) -> Response {
     let preference = Preference(request.headers)
     let key = try request.idempotencyKey(of: caller, octets)

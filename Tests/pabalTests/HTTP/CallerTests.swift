@@ -13,10 +13,14 @@ import Testing
 
   private let start = #"{"to": "you@example.org"}"#
 
-  @Test func `a key opens the service, another does not, and its name is in the log but the key is not`() throws {
+  @Test func `a key opens the service, another does not, and its name is in the log but the key is not`()
+    throws
+  {
     let (key, configured) = try key()
     let http = try HTTPSite(serve: #""clients": { "shop": ["\#(configured)"] }"#)
-    for fields in ["Authorization: Bearer pabal_WRONG", "Authorization: Basic eA==", "Authorization: ", "X: y"] {
+    for fields in [
+      "Authorization: Bearer pabal_WRONG", "Authorization: Basic eA==", "Authorization: ", "X: y",
+    ] {
       let refused = try http.call("POST", "/v1/verifications", start, fields)
       #expect(refused.status == 401 && refused["type"] == "/problems/unauthorized")
       #expect(refused.fields["www-authenticate"] == #"Bearer realm="pabal""#)
@@ -29,7 +33,8 @@ import Testing
 
   @Test func `a public address without keys is refused at start`() throws {
     for serve in [
-      #""listen": "0.0.0.0:0""#, #""listen": "0.0.0.0:0", "keyless": true"#, #""listen": "[::]:0", "keyless": true"#,
+      #""listen": "0.0.0.0:0""#, #""listen": "0.0.0.0:0", "keyless": true"#,
+      #""listen": "[::]:0", "keyless": true"#,
       #""listen": "127.0.0.1:0""#, #""listen": "localhost""#, #""listen": "shop.example:80""#,
       #""listen": "127.0.0.1:0", "clients": { "shop": "pabal_0123456789" }"#,
       #""listen": "127.0.0.1:0", "keyless": true, "proxies": ["10.0.0.0/33"]"#,

@@ -4,7 +4,9 @@ import Testing
 
 /// The verification API as a sign-up form's server uses it.
 @Suite struct HTTPFlowTests {
-  @Test func `a code is sent, a wrong one refused, the right one approved and its proof redeemed once`() throws {
+  @Test func `a code is sent, a wrong one refused, the right one approved and its proof redeemed once`()
+    throws
+  {
     let http = try HTTPSite()
     let started = try http.start()
     #expect(started.status == 202 && started["status"] == "pending" && started.delivery("status") == "sent")
