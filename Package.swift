@@ -103,10 +103,13 @@ let package = Package(
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
       name: "sign-up", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"], path: "Examples/SignUp"),
+    .executableTarget(name: "sign-up-over-http", path: "Examples/SignUpOverHTTP"),
     .executableTarget(
       name: "verification-starter", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"],
       path: "Tests/VerificationStarter"),
-    .testTarget(name: "pabalTests", dependencies: ["PabalTesting", "sign-up", "verification-starter"]),
+    .testTarget(
+      name: "pabalTests",
+      dependencies: ["PabalTesting", "sign-up", "sign-up-over-http", "verification-starter"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",
