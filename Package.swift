@@ -38,7 +38,11 @@ let package = Package(
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ]),
     .target(
-      name: "PabalStorage", dependencies: ["PabalCore", .product(name: "GRDB", package: "GRDB.swift")]),
+      name: "PabalStorage",
+      dependencies: [
+        "PabalCore", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
     .target(
       name: "PabalHTTP",
       dependencies: ["PabalCore", .product(name: "Hummingbird", package: "hummingbird")]),

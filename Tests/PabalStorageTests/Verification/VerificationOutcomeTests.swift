@@ -17,7 +17,7 @@ import Testing
       #expect(started.expires == desk.clock.now + .seconds(600))
       #expect(started.resendAt == desk.clock.now + .seconds(60))
       #expect(started.delivery?.state == .waiting)
-      #expect(started.id.count == 26 && started.reference == started.id.prefix(6))
+      #expect(started.id.count == 26 && started.reference == started.id.suffix(6))
       let letter = try #require(desk.letters.all.first)
       #expect(letter.to.description == "Kim@example.com" && letter.variables == ["name": "김"])
       #expect(letter.validFor == .seconds(600) && letter.message == "verification")
