@@ -5,6 +5,7 @@ let package = Package(
   name: "pabal",
   products: [
     .executable(name: "pabal", targets: ["pabal"]),
+    .executable(name: "pabal-service", targets: ["pabal-service"]),
     .library(name: "PabalCore", targets: ["PabalCore"]),
     .library(name: "PabalMessages", targets: ["PabalMessages"]),
     .library(name: "PabalStorage", targets: ["PabalStorage"]),
@@ -15,6 +16,11 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(name: "CPabalTransport"),
@@ -45,11 +51,30 @@ let package = Package(
       ]),
     .target(
       name: "PabalHTTP",
-      dependencies: ["PabalCore", .product(name: "Hummingbird", package: "hummingbird")]),
+      dependencies: [
+        "PabalCore", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      resources: [.embedInCode("openapi.json")]),
+    .target(
+      name: "PabalCommand",
+      dependencies: [
+        "PabalCore", "PabalMessages", "PabalAccounts",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
+        "PabalCommand", "PabalCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "pabal-service",
+      dependencies: [
+        "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -82,10 +107,13 @@ let package = Package(
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
       name: "sign-up", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"], path: "Examples/SignUp"),
+    .executableTarget(name: "sign-up-over-http", path: "Examples/SignUpOverHTTP"),
     .executableTarget(
       name: "verification-starter", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"],
       path: "Tests/VerificationStarter"),
-    .testTarget(name: "pabalTests", dependencies: ["PabalTesting", "sign-up", "verification-starter"]),
+    .testTarget(
+      name: "pabalTests",
+      dependencies: ["PabalTesting", "sign-up", "sign-up-over-http", "verification-starter"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",

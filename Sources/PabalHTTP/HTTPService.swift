@@ -1,6 +1,85 @@
+internal import Glibc
 internal import Hummingbird
-internal import PabalCore
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+public import PabalCore
+internal import ServiceLifecycle
+internal import Synchronization
 
-/// The verification API over HTTP.
-public struct HTTPService: Sendable {
+/// The verification API over HTTP/1.1.
+public final class HTTPService: Sendable {
+  private enum Phase {
+    case idle
+    case running(ServiceGroup)
+    case finished
+  }
+
+  private let endpoints: Endpoints
+  private let report: @Sendable (HTTPEvent) -> Void
+  private let phase = Mutex(Phase.idle)
+
+  /// A service that answers from what `parts` gives at each request.
+  ///
+  /// - Parameters:
+  ///   - attempts: Is told what the dispatcher of this process reports.
+  ///   - readiness: Says whether mail can leave.
+  ///   - report: Is told of each answer, from any thread.
+  ///   - parts: What to answer from.
+  public init(
+    attempts: FirstAttempts, readiness: @escaping @Sendable () async -> Readiness,
+    report: @escaping @Sendable (HTTPEvent) -> Void = { _ in }, parts: @escaping @Sendable () -> HTTPParts
+  ) {
+    self.report = report
+    endpoints = Endpoints(parts: parts, readiness: readiness, attempts: attempts, report: report)
+  }
+
+  /// Answers requests that reach `address` until `finish` is called, and returns when those under way are answered.
+  ///
+  /// `listening` is called with the port once connections are taken.
+  public func run(
+    on address: ListenAddress, listening: @escaping @Sendable (Int) -> Void
+  ) async throws(Diagnostic) {
+    var logger = Logger(label: "pabal") { _ in SwiftLogNoOpLogHandler() }
+    logger.logLevel = .critical
+    let connections = ConnectionLimits()
+    let application = Application(
+      responder: Responder(endpoints: endpoints, report: report),
+      server: .http1(
+        configuration: HTTP1Channel.Configuration(
+          additionalChannelHandlers: [ConnectionWatch(connections)],
+          httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+            maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))),
+      configuration: ApplicationConfiguration(
+        address: .hostname(address.host, port: address.port), serverName: nil, backlog: 1_024),
+      onServerRunning: { channel in listening(channel.localAddress?.port ?? address.port) }, logger: logger)
+    let group = ServiceGroup(
+      configuration: ServiceGroupConfiguration(services: [application], logger: logger))
+    let isWanted = phase.withLock { phase in
+      guard case .idle = phase else { return false }
+      phase = .running(group)
+      return true
+    }
+    guard isWanted else { return }
+    do {
+      try await group.run()
+    } catch let error as IOError {
+      throw Diagnostic(
+        "can't listen on \(address): \(String(cString: strerror(error.errnoCode)))",
+        cure: error.errnoCode == EADDRINUSE ? "another program does; choose another port" : nil,
+        path: "serve.listen")
+    } catch {
+      throw Diagnostic("the HTTP service ended: \(error)", path: "serve.listen")
+    }
+  }
+
+  /// Takes no more connections, and lets `run` return when what is under way is answered.
+  public func finish() async {
+    let group = phase.withLock { phase -> ServiceGroup? in
+      defer { phase = .finished }
+      guard case .running(let group) = phase else { return nil }
+      return group
+    }
+    await group?.triggerGracefulShutdown()
+  }
 }

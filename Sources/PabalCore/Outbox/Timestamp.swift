@@ -15,6 +15,17 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     return Timestamp(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
   }
 
+  /// In UTC to the second below, as RFC 3339 has it: `2026-11-23T04:05:06Z`.
+  public var text: String {
+    var seconds = time_t(milliseconds >= 0 ? milliseconds / 1_000 : -((999 - milliseconds) / 1_000))
+    var date = tm()
+    gmtime_r(&seconds, &date)
+    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let year = String(repeating: "0", count: max(0, 4 - "\(date.tm_year + 1_900)".count))
+    return "\(year)\(date.tm_year + 1_900)-\(two(date.tm_mon + 1))-\(two(date.tm_mday))"
+      + "T\(two(date.tm_hour)):\(two(date.tm_min)):\(two(date.tm_sec))Z"
+  }
+
   /// Whether the left moment is the earlier one.
   public static func < (left: Timestamp, right: Timestamp) -> Bool {
     left.milliseconds < right.milliseconds

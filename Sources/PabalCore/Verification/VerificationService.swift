@@ -39,6 +39,9 @@ public struct VerificationService: Sendable {
     limitKeys = LimitKeys(keys: keys)
   }
 
+  /// The present moment by the service's clock.
+  public func present() -> Timestamp { now() }
+
   /// How it stands with the verification called `id`, and with its mail.
   public func status(_ id: String) async throws(VerificationProblem) -> Verification {
     let now = now()

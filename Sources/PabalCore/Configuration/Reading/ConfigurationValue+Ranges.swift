@@ -1,4 +1,13 @@
 extension ConfigurationValue {
+  /// `true` or `false`.
+  func boolean() -> Bool? {
+    guard case .boolean(let value) = node.value else {
+      complain(expected: "true or false")
+      return nil
+    }
+    return value
+  }
+
   /// One of the words of `choices`.
   func choice<Choice: RawRepresentable<String>>(_ choices: [Choice]) -> Choice? {
     guard let text = text() else { return nil }

@@ -1,0 +1,75 @@
+internal import Glibc
+
+/// The proxies whose word on where a request came from is believed.
+public struct TrustedProxies: Sendable {
+  private struct Network: Sendable {
+    let octets: [UInt8]
+    let bits: Int
+
+    func contains(_ address: [UInt8]) -> Bool {
+      guard address.count == octets.count else { return false }
+      for (index, octet) in octets.enumerated() {
+        let kept = min(max(bits - index * 8, 0), 8)
+        let mask = UInt8(truncatingIfNeeded: 0xFF00 >> kept)
+        guard octet & mask == address[index] & mask else { return false }
+      }
+      return true
+    }
+  }
+
+  private let networks: [Network]
+
+  /// None.
+  public init() { networks = [] }
+
+  private init(_ networks: [Network]) { self.networks = networks }
+
+  /// Whether there is none.
+  public var isEmpty: Bool { networks.isEmpty }
+
+  /// Where a request came from that `peer` handed over with these values of `X-Forwarded-For`, in their order.
+  ///
+  /// Read from the end: each trusted proxy vouches for the address before it, and the first that isn't trusted is
+  /// the client's; what stands before that anybody could have written.
+  public func client(_ peer: String, forwarded: [String]) -> String {
+    var client = peer
+    var rest = forwarded.flatMap { $0.split(separator: ",") }.map { String($0).trimmed }
+    while trusts(client), let before = rest.popLast(), TrustedProxies.octets(before) != nil {
+      client = before
+    }
+    return client
+  }
+
+  private func trusts(_ address: String) -> Bool {
+    guard let octets = TrustedProxies.octets(address) else { return false }
+    return networks.contains { $0.contains(octets) }
+  }
+
+  /// The octets of an address in its text form; an IPv4-mapped one is that of IPv4 (RFC 4291, 2.5.5.2).
+  private static func octets(_ text: String) -> [UInt8]? {
+    guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
+    var octets = [UInt8](repeating: 0, count: 16)
+    if inet_pton(AF_INET, text, &octets) == 1 { return Array(octets[..<4]) }
+    guard inet_pton(AF_INET6, text, &octets) == 1 else { return nil }
+    let isMapped = octets[..<10].allSatisfy { $0 == 0 } && octets[10] == 0xFF && octets[11] == 0xFF
+    return isMapped ? Array(octets[12...]) : octets
+  }
+
+  static func read(_ value: ConfigurationValue) -> TrustedProxies? {
+    guard let elements = value.elements() else { return nil }
+    return TrustedProxies(elements.compactMap(network))
+  }
+
+  private static func network(_ value: ConfigurationValue) -> Network? {
+    guard let text = value.text() else { return nil }
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    let octets = octets(String(parts[0]))
+    let bits = parts.count == 2 ? Int(parts[1]) : octets.map { $0.count * 8 }
+    guard let octets, let bits, 0...(octets.count * 8) ~= bits else {
+      value.complain(
+        "\(quoted(text)) is no address or network", cure: "write it as in \"127.0.0.1\" or \"10.0.0.0/8\"")
+      return nil
+    }
+    return Network(octets: octets, bits: bits)
+  }
+}

@@ -1,0 +1,38 @@
+internal import FoundationEssentials
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+
+extension Response {
+  /// An answer of one JSON value, keys sorted.
+  static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(value) else {
+      preconditionFailure("what the service answers is texts, numbers and lists of them")
+    }
+    return octets(data, type: "application/json", status: status)
+  }
+
+  /// An answer of these octets, which nobody may keep.
+  static func octets(
+    _ octets: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok
+  ) -> Response {
+    var response = Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(bytes: octets)))
+    response.headers[.contentType] = type
+    response.headers[.cacheControl] = "no-store"
+    return response
+  }
+}
+
+/// A value or null; a key that is there with null tells a program more than one that is missing.
+struct OrNull<Value: Encodable>: Encodable {
+  let value: Value?
+
+  init(_ value: Value?) { self.value = value }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    if let value { try container.encode(value) } else { try container.encodeNil() }
+  }
+}

@@ -1,0 +1,158 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import PabalCore
+
+/// The endpoints of verifications and their proofs.
+struct VerificationEndpoints {
+  let shared: Endpoints
+  let caller: Caller
+
+  func answer(_ endpoint: Endpoint, _ request: Request) async throws(HTTPProblem) -> Response {
+    switch endpoint {
+    case .start: return try await start(request)
+    case .resend(let id): return try await resend(id, request)
+    case .check(let id): return try await check(id, request)
+    case .verification(let id):
+      return .json(
+        VerificationBody(
+          try await asking { service throws(VerificationProblem) in
+            try await service.status(id)
+          }))
+    case .cancel(let id):
+      return .json(
+        VerificationBody(
+          try await asking { service throws(VerificationProblem) in
+            try await service.cancel(id)
+          }))
+    case .redeem: return try await redeem(request)
+    default: throw .noSuchPath
+    }
+  }
+
+  private struct StartBody: Sendable {
+    let to: String
+    let purpose: String
+    let languages: [String]
+    let message: String?
+    let variables: [String: String]
+    let isNotice: Bool
+    let client: String?
+
+    init?(_ object: ConfigurationObject) {
+      let to = object.text("to", as: "kim@example.com")
+      purpose = object.text("purpose") ?? "sign-up"
+      languages = object.texts("language")
+      message = object.text("message")
+      variables = object.variables()
+      isNotice = object.flag("notice")
+      client = object.clientAddress()
+      guard let to else { return nil }
+      self.to = to
+    }
+  }
+
+  private func start(_ request: Request) async throws(HTTPProblem) -> Response {
+    let octets = try await request.octets()
+    let body = try request.object(octets, StartBody.init)
+    let client = caller.client(body.client)
+    return try await sending(request, octets) { service, key throws(VerificationProblem) in
+      try await service.start(
+        to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
+        variables: body.variables, notice: body.isNotice, client: client, once: key)
+    }
+  }
+
+  private func resend(_ id: String, _ request: Request) async throws(HTTPProblem) -> Response {
+    let octets = try await request.octets()
+    // Nothing needs to be said, and most say nothing.
+    let said = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
+    let client = caller.client(said ?? nil)
+    return try await sending(request, octets) { service, key throws(VerificationProblem) in
+      try await service.resend(id, client: client, once: key)
+    }
+  }
+
+  /// Does what sends a code; answers when it is in the outbox or, where the request prefers, when the mail's first
+  /// attempt has ended.
+  private func sending(
+    _ request: Request, _ octets: [UInt8],
+    _ work:
+      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationProblem) -> Once<Verification>
+  ) async throws(HTTPProblem) -> Response {
+    let preference = Preference(request.headers)
+    let key = try request.idempotencyKey(of: caller, octets)
+    return try await shared.inFlight.alone(key) { () throws(HTTPProblem) in
+      let once = try await asking { service throws(VerificationProblem) in try await work(service, key) }
+      let id = once.value.id
+      let verification = try await shared.attempted(once.value, preference, delivery: \.delivery) {
+        () throws(HTTPProblem) in
+        try await asking { service throws(VerificationProblem) in try await service.status(id) }
+      }
+      var response = shared.accepted(
+        VerificationBody(verification), at: "/v1/verifications/\(id)", preference)
+      if let resend = verification.resendAt {
+        let seconds = max(resend - shared.parts().verifications.present(), .zero).wholeSecondsUp
+        response.headers[.rateLimit] = "\"cooldown\";r=\(seconds > 0 ? 0 : 1);t=\(seconds)"
+      }
+      return response
+    }
+  }
+
+  private struct CheckBody: Encodable {
+    let outcome: String
+    let attempts: Int
+    let proof: OrNull<String>
+
+    enum CodingKeys: String, CodingKey {
+      case outcome, proof
+      case attempts = "attempts_remaining"
+    }
+  }
+
+  private func check(_ id: String, _ request: Request) async throws(HTTPProblem) -> Response {
+    let said = try request.object(try await request.octets()) { object in
+      let code = object.text("code", as: "123456")
+      let client = object.clientAddress()
+      return code.map { (code: $0, client: client) }
+    }
+    let client = caller.client(said.client)
+    let answer = try await asking { service throws(VerificationProblem) in
+      try await service.check(id, code: said.code, client: client)
+    }
+    shared.report(.checked(answer.outcome))
+    return .json(
+      CheckBody(
+        outcome: answer.outcome.rawValue, attempts: answer.attemptsRemaining, proof: OrNull(answer.proof)))
+  }
+
+  private struct ProofBody: Encodable {
+    let id: String
+    let purpose: String
+    let address: String
+    let approved: String
+
+    enum CodingKeys: String, CodingKey {
+      case id, purpose, address
+      case approved = "approved_at"
+    }
+  }
+
+  private func redeem(_ request: Request) async throws(HTTPProblem) -> Response {
+    let proof = try request.object(try await request.octets()) { $0.text("proof", as: "4QXJ….7M2Z…") }
+    let proven = try await asking { service throws(VerificationProblem) in try await service.redeem(proof) }
+    return .json(
+      ProofBody(
+        id: proven.id, purpose: proven.purpose, address: proven.address.description,
+        approved: proven.approved.text))
+  }
+
+  private func asking<Value: Sendable>(
+    _ work: @Sendable (VerificationService) async throws(VerificationProblem) -> Value
+  ) async throws(HTTPProblem) -> Value {
+    do throws(VerificationProblem) {
+      return try await work(shared.parts().verifications)
+    } catch {
+      throw HTTPProblem(error)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+public import PabalCore
+internal import Synchronization
+
+/// Wakes requests that wait for a mail's first attempt to end.
+public final class FirstAttempts: Sendable {
+  private struct Waiter {
+    let id: UInt64
+    let wake: CheckedContinuation<Void, Never>
+  }
+
+  private struct State {
+    var waiters: [String: [Waiter]] = [:]
+    var count: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+
+  /// Nobody waits yet.
+  public init() {}
+
+  /// Wakes whoever waits for what happened; a dispatcher reports it.
+  public func heed(_ event: DispatcherEvent) {
+    guard case .settled(let entry) = event else { return }
+    wake(entry.id)
+  }
+
+  /// Returns when the mail called `id` is settled in this process, or after `duration`.
+  func wait(for id: String, atMost duration: Duration) async {
+    let alarm = Task {
+      // Again and again, for whoever had not lain down yet.
+      while (try? await Task.sleep(for: duration)) != nil { wake(id) }
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        guard !Task.isCancelled else { return continuation.resume() }
+        state.withLock { state in
+          state.count += 1
+          state.waiters[id, default: []].append(Waiter(id: state.count, wake: continuation))
+        }
+      }
+    } onCancel: {
+      wake(id)
+    }
+    alarm.cancel()
+  }
+
+  private func wake(_ id: String) {
+    let waiters = state.withLock { $0.waiters.removeValue(forKey: id) ?? [] }
+    for waiter in waiters { waiter.wake.resume() }
+  }
+}

@@ -1,0 +1,35 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import PabalCore
+internal import Synchronization
+
+/// The requests with an `Idempotency-Key` that are under way in this process.
+final class RequestsInFlight: Sendable {
+  private let keys = Mutex<Set<IdempotencyKey>>([])
+
+  /// Does `work` unless a request with the same key is under way.
+  func alone<Value>(
+    _ key: IdempotencyKey?, _ work: () async throws(HTTPProblem) -> Value
+  ) async throws(HTTPProblem) -> Value {
+    guard let key else { return try await work() }
+    guard keys.withLock({ $0.insert(key).inserted }) else { throw .inFlight }
+    defer { _ = keys.withLock { $0.remove(key) } }
+    return try await work()
+  }
+}
+
+extension Request {
+  /// The `Idempotency-Key` of a request with this body: printable ASCII, perhaps quoted as a string of RFC 9651.
+  func idempotencyKey(of caller: Caller, _ octets: [UInt8]) throws(HTTPProblem) -> IdempotencyKey? {
+    guard let text = headers[.idempotencyKey] else { return nil }
+    var key = text[...]
+    if key.count > 1, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }
+    guard key.utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
+      let key = IdempotencyKey(String(key), client: caller.name ?? "", payload: octets)
+    else {
+      throw .invalid(
+        "Idempotency-Key", "it is not 1 to \(IdempotencyKey.sizeLimit) printable ASCII characters")
+    }
+    return key
+  }
+}

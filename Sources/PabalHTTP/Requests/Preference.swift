@@ -1,0 +1,19 @@
+internal import HTTPTypes
+
+/// What `Prefer` asks for (RFC 7240): how long to wait for the first attempt.
+struct Preference: Sendable, Hashable {
+  /// The longest that a request waits.
+  static let longest = 30
+  /// Seconds, from 0 to `longest`; `nil`: not at all.
+  let wait: Int?
+
+  init(_ headers: HTTPFields) {
+    let preferences = headers[values: .prefer].flatMap { $0.split(separator: ",") }
+    wait =
+      preferences.lazy.compactMap { preference -> Int? in
+        let parts = preference.split(separator: ";").first?.split(separator: "=") ?? []
+        guard parts.count == 2, String(parts[0]).trimmed.lowercased() == "wait" else { return nil }
+        return Int(String(parts[1]).trimmed).flatMap { $0 >= 0 ? min($0, Preference.longest) : nil }
+      }.first
+  }
+}

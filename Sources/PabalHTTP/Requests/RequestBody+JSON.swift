@@ -1,0 +1,91 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+internal import PabalCore
+
+/// The most octets that a request's body may have.
+let bodyLimit = 65_536
+
+extension Request {
+  /// The body's octets.
+  func octets() async throws(HTTPProblem) -> [UInt8] {
+    if let length = headers[.contentLength].flatMap(Int.init), length > bodyLimit { throw .tooLarge }
+    do {
+      return Array(try await body.collect(upTo: bodyLimit).readableBytesView)
+    } catch is NIOTooManyBytesError {
+      throw .tooLarge
+    } catch {
+      throw HTTPProblem("incomplete", .badRequest, "The request ended before its body did")
+    }
+  }
+
+  /// What `read` makes of the body's JSON object; all that is wrong with it comes at once.
+  func object<Value>(
+    _ octets: [UInt8], _ read: (ConfigurationObject) -> Value?
+  ) throws(HTTPProblem) -> Value {
+    let type = (headers[.contentType] ?? "").prefix { $0 != ";" }
+    guard String(type).trimmed.lowercased() == "application/json" else {
+      throw HTTPProblem(
+        "unsupported-media-type", .unsupportedMediaType, "The body is no JSON",
+        detail: "send Content-Type: application/json")
+    }
+    let node: JSONNode
+    do throws(Diagnostic) {
+      node = try JSONReader.read(octets, file: "body")
+    } catch {
+      let place = error.position.map { "line \($0.line), column \($0.column): " } ?? ""
+      throw .invalid("", "\(place)\(error.what)\(error.cure.map { "; \($0)" } ?? "")")
+    }
+    let findings = ConfigurationFindings(file: nil, directory: "/", secrets: .process)
+    let value = ConfigurationValue(node, path: "", findings: findings).object(read)
+    guard let value, findings.all.isEmpty else {
+      throw .invalid(
+        findings.inReadingOrder.map {
+          HTTPProblem.Fault(field: $0.path ?? "", detail: $0.what + ($0.cure.map { "; \($0)" } ?? ""))
+        })
+    }
+    return value
+  }
+}
+
+extension ConfigurationObject {
+  /// A text that must be there.
+  func text(_ key: String, as example: String) -> String? {
+    required(key, cure: "give it as in \"\(key)\": \"\(example)\"")?.text()
+  }
+
+  /// A text that may be there.
+  func text(_ key: String) -> String? { optional(key)?.text() }
+
+  /// One text or a list of them; none where it isn't there.
+  func texts(_ key: String) -> [String] {
+    guard let value = optional(key) else { return [] }
+    guard case .array = value.node.value else { return value.text().map { [$0] } ?? [] }
+    return (value.elements() ?? []).compactMap { $0.text() }
+  }
+
+  /// `variables`: texts by name.
+  func variables() -> [String: String] {
+    guard let value = optional("variables") else { return [:] }
+    var texts: [String: String] = [:]
+    for member in value.namedMembers() ?? [] { texts[member.name] = member.value.text() }
+    return texts
+  }
+
+  /// `client.ip`: the address of the person on whose behalf the caller calls.
+  func clientAddress() -> String? {
+    optional("client")?.object { client in
+      guard let value = client.optional("ip"), let text = value.text() else { return nil }
+      if ClientAddress(text) == nil { value.complain("it is no IP address") }
+      return text
+    }
+  }
+
+  /// `true` or `false`; false where it isn't there.
+  func flag(_ key: String) -> Bool {
+    guard let value = optional(key) else { return false }
+    if case .boolean(let isSet) = value.node.value { return isSet }
+    value.complain(expected: "true or false")
+    return false
+  }
+}
