@@ -86,7 +86,9 @@ let package = Package(
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
-    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(
+      name: "PabalCoreTests",
+      dependencies: ["PabalCore", "PabalTesting", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(

@@ -34,7 +34,9 @@ extension SQLiteOutbox {
           if let state = row.text(0).flatMap(OutboxState.init) { counts[state] = row.count(1) }
         }
       }
-      return OutboxView(entries: entries, counts: counts)
+      return OutboxView(
+        entries: entries, counts: counts,
+        transports: query.withTransports ? try TransportRows.all(in: database) : [:])
     }
   }
 }

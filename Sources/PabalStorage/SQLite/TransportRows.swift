@@ -17,7 +17,8 @@ enum TransportRows {
     return after
   }
 
-  private static func all(in database: Database) throws -> [String: TransportState] {
+  /// The states of all that have one.
+  static func all(in database: Database) throws -> [String: TransportState] {
     var states: [String: TransportState] = [:]
     try database.run(
       """

@@ -58,7 +58,8 @@ import Testing
     for text in ["", "A", String(repeating: "x", count: 200)] {
       let id = Array(text.utf8)
       let expanded = HKDF<SHA256>.expand(pseudoRandomKey: derived("seal"), info: id, outputByteCount: 32)
-      let digest = HMAC<SHA256>.authenticationCode(for: UInt64(id.count).bigEndianOctets + id, using: derived("code"))
+      let digest = HMAC<SHA256>.authenticationCode(
+        for: UInt64(id.count).bigEndianOctets + id, using: derived("code"))
       for _ in 0..<2 {
         #expect(keys.sealKey(id) == expanded)
         #expect(DerivedKeys.digest([id], keys.code) == Array(digest))
