@@ -44,7 +44,11 @@ let package = Package(
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ]),
     .target(
-      name: "PabalStorage", dependencies: ["PabalCore", .product(name: "GRDB", package: "GRDB.swift")]),
+      name: "PabalStorage",
+      dependencies: [
+        "PabalCore", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
     .target(
       name: "PabalHTTP",
       dependencies: [
@@ -85,7 +89,9 @@ let package = Package(
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
-    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(
+      name: "PabalCoreTests",
+      dependencies: ["PabalCore", "PabalTesting", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(

@@ -27,8 +27,8 @@ public struct Verification: Sendable, Hashable {
   /// What became of the mail with the valid code; `nil` once the outbox has forgotten it.
   public let delivery: VerificationDelivery?
 
-  /// The first six characters of the id, for people to tell verifications apart.
-  public var reference: String { String(id.prefix(6)) }
+  /// The last six characters of the id, for people to tell verifications apart.
+  public var reference: String { String(id.suffix(6)) }
 }
 
 /// What became of a mail so far.
