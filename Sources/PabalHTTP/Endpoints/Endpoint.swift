@@ -11,6 +11,7 @@ enum Endpoint: Sendable, Hashable {
   case health
   case readiness
   case document
+  case demo(DemoEndpoint)
 
   /// The endpoint at a path, given by its segments.
   init?(_ path: [String]) {
@@ -28,25 +29,32 @@ enum Endpoint: Sendable, Hashable {
     case ("healthz", nil, 1): self = .health
     case ("readyz", nil, 1): self = .readiness
     case ("openapi.json", nil, 1): self = .document
-    default: return nil
+    default:
+      guard let demo = DemoEndpoint(path) else { return nil }
+      self = .demo(demo)
     }
   }
 
   /// The method it takes.
   var method: HTTPRequest.Method {
     switch self {
+    case .demo: .get
     case .start, .resend, .check, .cancel, .redeem: .post
     case .verification, .health, .readiness, .document: .get
     }
   }
 
   /// The methods it takes, HEAD among them.
-  var methods: [HTTPRequest.Method] { method == .get ? [.get, .head] : [method] }
+  var methods: [HTTPRequest.Method] {
+    // A person may reload what a form led to.
+    if case .demo(.action) = self { return [.get, .head, .post] }
+    return method == .get ? [.get, .head] : [method]
+  }
 
   /// Whether whoever calls must be known.
   var needsCaller: Bool {
     switch self {
-    case .health, .readiness, .document: false
+    case .health, .readiness, .document, .demo: false
     default: true
     }
   }
@@ -63,6 +71,7 @@ enum Endpoint: Sendable, Hashable {
     case .health: "/healthz"
     case .readiness: "/readyz"
     case .document: "/openapi.json"
+    case .demo(let demo): demo.route
     }
   }
 }
