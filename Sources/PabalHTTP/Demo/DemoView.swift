@@ -6,6 +6,7 @@ struct DemoView {
   let words: PageWords
   /// The address as its owner typed it.
   let address: String
+  private let code: String
   private(set) var status = HTTPResponse.Status.ok
   private(set) var retryAfter: Int64?
   private var values: [String: String]
@@ -15,6 +16,7 @@ struct DemoView {
   private init(_ words: PageWords, _ form: DemoForm, heading: String) {
     self.words = words
     address = form.address ?? ""
+    code = form.code ?? ""
     values = [
       "heading": words[heading], "language": words.language, "other_language": words.other.language,
       "other_name": words.other["name"], "address": address,
@@ -81,6 +83,8 @@ struct DemoView {
   func told(_ name: String, _ status: HTTPResponse.Status, count: Int? = nil) -> DemoView {
     var view = self
     view.status = status
+    // To be mended, or seen to be wrong.
+    view.values["code"] = code
     view.values["error"] = count.map { words.count(name, $0) } ?? words[name]
     return view
   }

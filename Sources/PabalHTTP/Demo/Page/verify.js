@@ -62,18 +62,19 @@ function show(next) {
   begin();
 }
 
-/** Brings the page up to date without touching what is being typed. */
-async function refresh() {
+/** Brings the page up to date, without touching what is being typed unless all of it is to be new. */
+async function refresh(isWhole) {
   if (isBusy) return;
   const shown = page();
   let next;
   try {
     next = await ask("/demo/show", state());
   } catch {
+    // The next submit tells of it.
     return watch();
   }
   if (isBusy || page() !== shown) return;
-  if (!next.getElementById("code")) return show(next);
+  if (isWhole || !next.getElementById("code")) return show(next);
   const [old, news] = [document.getElementById("delivery"), next.getElementById("delivery")];
   if (old.textContent !== news.textContent) tell(news.textContent);
   old.replaceWith(news);
@@ -84,7 +85,7 @@ async function refresh() {
 
 /** Looks again soon where the mail's way isn't decided. */
 function watch() {
-  if (document.querySelector("#delivery[data-again]")) timers.push(setTimeout(refresh, 3000));
+  if (document.querySelector("#delivery[data-again]")) timers.push(setTimeout(refresh, 3000, false));
 }
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
@@ -105,7 +106,7 @@ function countDown(element) {
     }
     if (left > 0) return;
     clearInterval(timer);
-    if (then === "show") refresh();
+    if (then === "show") refresh(true);
     if (then === "retry") element.parentElement.remove();
     if (then === "resend") {
       element.parentElement.remove();
@@ -118,8 +119,8 @@ function countDown(element) {
 function fitMail() {
   const frame = document.querySelector("#mail iframe");
   frame?.addEventListener("load", () => {
-    const height = frame.contentDocument?.documentElement?.scrollHeight;
-    if (height) frame.style.height = `${height + 2}px`;
+    frame.style.height = "0";
+    frame.style.height = `${(frame.contentDocument?.documentElement.scrollHeight ?? 600) + 2}px`;
   });
 }
 
@@ -144,7 +145,7 @@ document.addEventListener("submit", (event) => {
   submit(event.target, event.submitter);
 });
 // A clock that ran while the phone slept is told at once.
-document.addEventListener("visibilitychange", () => { if (!document.hidden && document.getElementById("code")) refresh(); });
+document.addEventListener("visibilitychange", () => { if (!document.hidden && document.getElementById("code")) refresh(false); });
 
 const kept = (() => { try { return sessionStorage.getItem(memory); } catch { return null; } })();
 begin();
