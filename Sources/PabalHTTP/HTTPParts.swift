@@ -4,6 +4,10 @@ public import PabalCore
 public struct HTTPParts: Sendable {
   /// The verifications.
   public var verifications: VerificationService
+  /// Where mail of any message comes in.
+  public var door: FrontDoor
+  /// What makes that mail.
+  public var words: any MessageWords
   /// Who may call.
   public var access: ServeConfiguration
 
@@ -11,8 +15,12 @@ public struct HTTPParts: Sendable {
   public var demo: DemoParts?
 
   /// What the service answers from.
-  public init(verifications: VerificationService, access: ServeConfiguration) {
+  public init(
+    verifications: VerificationService, door: FrontDoor, words: any MessageWords, access: ServeConfiguration
+  ) {
     self.verifications = verifications
+    self.door = door
+    self.words = words
     self.access = access
   }
 }

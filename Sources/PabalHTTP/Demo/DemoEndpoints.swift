@@ -43,8 +43,9 @@ struct DemoEndpoints {
     }
     return await answer(form, words) { service throws(VerificationProblem) in
       let verification = try await service.start(
-        to: address, purpose: DemoEndpoints.purpose, languages: [words.language], client: client)
-      return view(of: try await attempted(verification), words, form)
+        to: address, purpose: DemoEndpoints.purpose, languages: [words.language], client: client,
+        once: form.key(to: address))
+      return view(of: try await attempted(verification.value), words, form)
     }
   }
 
@@ -125,19 +126,9 @@ struct DemoEndpoints {
   }
 
   private func attempted(_ verification: Verification) async throws(VerificationProblem) -> Verification {
-    let deadline = ContinuousClock.now + .seconds(DemoEndpoints.patience)
-    var verification = verification
-    var pause = Duration.milliseconds(50)
-    while let delivery = verification.delivery, delivery.outcome == nil,
-      delivery.state == .waiting || delivery.state == .sending
-    {
-      let left = deadline - .now
-      guard left > .zero, !Task.isCancelled else { break }
-      await shared.attempts.wait(for: delivery.mail, atMost: min(left, pause))
-      pause = min(pause * 2, .milliseconds(500))
-      verification = try await service.status(verification.id)
+    try await shared.attempted(verification, Preference(wait: DemoEndpoints.patience), delivery: \.delivery) {
+      () throws(VerificationProblem) in try await service.status(verification.id)
     }
-    return verification
   }
 
   private func mail(of verification: Verification) -> (MailParts, [UInt8])? {
@@ -210,6 +201,14 @@ extension DemoForm {
     var form = self
     form.address = address?.trimmed
     return form
+  }
+
+  /// The form's own random text, which makes a start that is sent twice, by a reload or after an answer that was
+  /// lost, one start.
+  fileprivate func key(to address: String) -> IdempotencyKey? {
+    // Whoever guesses another's learns of a verification.
+    guard let once, once.utf8.count == DemoView.onceLength else { return nil }
+    return IdempotencyKey("\(once) \(address)", client: "/demo", payload: [])
   }
 }
 

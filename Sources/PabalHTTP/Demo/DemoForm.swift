@@ -8,6 +8,7 @@ struct DemoForm: Decodable, Sendable {
   var address: String?
   var code: String?
   var language: String?
+  var once: String?
 
   /// Nothing.
   init() {}

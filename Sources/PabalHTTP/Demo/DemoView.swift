@@ -11,6 +11,9 @@ struct DemoView {
   private(set) var retryAfter: Int64?
   private var values: [String: String]
 
+  /// How many digits make a form one that nobody guesses.
+  static let onceLength = 40
+
   private static let template = PageTemplate(String(decoding: PackageResources.verify_html, as: UTF8.self))
 
   private init(_ words: PageWords, _ form: DemoForm, heading: String) {
@@ -28,6 +31,7 @@ struct DemoView {
   static func address(_ words: PageWords, _ form: DemoForm) -> DemoView {
     var view = DemoView(words, form, heading: "heading_address")
     view.values["asks_address"] = "yes"
+    view.values["once"] = (0..<onceLength).map { _ in "\(Int.random(in: 0...9))" }.joined()
     return view
   }
 

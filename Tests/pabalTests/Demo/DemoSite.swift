@@ -60,7 +60,9 @@ final class DemoSite {
 
     /// What is wrong, in the page's words.
     var error: String? {
-      text.firstMatch(of: /<p class="error" [^>]*>(.*)<\/p>/).map { String($0.1).replacing(/<[^>]*>/, with: "") }
+      text.firstMatch(of: /<p class="error" [^>]*>(.*)<\/p>/).map {
+        String($0.1).replacing(/<[^>]*>/, with: "")
+      }
     }
 
     /// How the verification ended.
