@@ -81,11 +81,14 @@ private struct Part {
     var start: Int?
     body.withUnsafeBufferPointer { octets in
       var lines = LineScanner(octets)
-      var position = 0
+      // The line break before a delimiter belongs to that (RFC 2046, 5.1.1).
+      var end = 0
       while let line = lines.next() {
-        defer { position = line.next }
+        defer { end = line.content.upperBound }
         guard octets[line.content].starts(with: delimiter) else { continue }
-        if let start, let part = Part(body.dropFirst(start).prefix(position - start)) { parts.append(part) }
+        if let start, let part = Part(body.dropFirst(start).prefix(max(end - start, 0))) {
+          parts.append(part)
+        }
         start = line.next
       }
     }

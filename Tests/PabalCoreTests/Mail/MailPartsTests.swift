@@ -20,7 +20,6 @@ import Testing
     #expect(both.subject == subject)
     #expect(both.from == "파발 <pabal@example.com>")
     #expect(both.to == "김 하늘 <kim@example.com>")
-    // The line break before a boundary is the boundary's.
     #expect(both.text == text && both.html == html)
     let alone = try #require(MailParts(try finished(subject, text: text, html: nil)))
     #expect(alone.text == text && alone.html == nil)
