@@ -59,7 +59,11 @@ let package = Package(
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
-      resources: [.embedInCode("openapi.json")]),
+      resources: [
+        .embedInCode("openapi.json"), .embedInCode("Demo/Page/verify.html"),
+        .embedInCode("Demo/Page/verify.css"), .embedInCode("Demo/Page/verify.js"),
+        .embedInCode("Demo/Page/ko.json"), .embedInCode("Demo/Page/en.json"),
+      ]),
     .target(
       name: "PabalCommand",
       dependencies: [

@@ -14,6 +14,7 @@ enum Endpoint: Sendable, Hashable {
   case health
   case readiness
   case document
+  case demo(DemoEndpoint)
 
   /// The endpoint at a path, given by its segments.
   init?(_ path: [String]) {
@@ -34,7 +35,9 @@ enum Endpoint: Sendable, Hashable {
     case ("healthz", nil, 1): self = .health
     case ("readyz", nil, 1): self = .readiness
     case ("openapi.json", nil, 1): self = .document
-    default: return nil
+    default:
+      guard let demo = DemoEndpoint(path) else { return nil }
+      self = .demo(demo)
     }
   }
 
@@ -42,17 +45,21 @@ enum Endpoint: Sendable, Hashable {
   var method: HTTPRequest.Method {
     switch self {
     case .start, .resend, .check, .cancel, .redeem, .addMail, .render: .post
-    case .verification, .mail, .health, .readiness, .document: .get
+    case .verification, .mail, .health, .readiness, .document, .demo: .get
     }
   }
 
   /// The methods it takes, HEAD among them.
-  var methods: [HTTPRequest.Method] { method == .get ? [.get, .head] : [method] }
+  var methods: [HTTPRequest.Method] {
+    // A person may reload what a form led to.
+    if case .demo(.action) = self { return [.get, .head, .post] }
+    return method == .get ? [.get, .head] : [method]
+  }
 
   /// Whether whoever calls must be known.
   var needsCaller: Bool {
     switch self {
-    case .health, .readiness, .document: false
+    case .health, .readiness, .document, .demo: false
     default: true
     }
   }
@@ -72,6 +79,7 @@ enum Endpoint: Sendable, Hashable {
     case .health: "/healthz"
     case .readiness: "/readyz"
     case .document: "/openapi.json"
+    case .demo(let demo): demo.route
     }
   }
 }

@@ -14,12 +14,19 @@ struct Serve: ParsableCommand {
       what was under way is then looked at by the next `pabal serve`. Several may run on one store. The log goes \
       to standard error, a line each; with --json to standard output, a JSON object each.
 
-      Example:
+      With --demo the HTTP service has a page at / where an address can be proved, in Korean and English; with \
+      the file transport it shows the mail. Whoever reaches the page can have codes sent, within the limits.
+
+      Examples:
         pabal serve --config /etc/pabal/config.json
+        pabal serve --demo
       """)
 
   @Option(help: ArgumentHelp("Use this transport instead of config.json's; repeatable.", valueName: "name"))
   var transport: [String] = []
+
+  @Flag(help: "Serve a page to try it out, too: / of the HTTP service.")
+  var demo = false
 
   @OptionGroup var common: CommonOptions
 
@@ -39,7 +46,8 @@ struct Serve: ParsableCommand {
       alarm.heed(event)
       attempts.heed(event)
     }
-    let http = try assembly.httpService(storage, dispatcher, attempts, log)
+    let http = try assembly.httpService(
+      storage, dispatcher, attempts, log, demo: demo ? try assembly.demo(transports) : nil)
     let signals = StopSignals { isFirst in
       // Leases run out, and the next to serve goes on.
       guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
