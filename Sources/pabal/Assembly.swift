@@ -31,6 +31,25 @@ struct Assembly {
     verbose = options.verbose
   }
 
+  /// The parts as `octets`, which its file has become, say; everything is anew.
+  func anew(_ octets: [UInt8]) throws(Failure) -> Assembly {
+    do throws(Diagnostics) {
+      return Assembly(
+        try Configuration.read(
+          octets, file: configuration.file, directory: configuration.directory,
+          providers: [TokenProvider()] + oauthProviders()), verbose: verbose)
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+  }
+
+  private init(_ configuration: Configuration, verbose: Bool) {
+    self.configuration = configuration
+    loader = PluginLoader(configured: configuration.plugins.directories)
+    accounts = Accounts(configuration)
+    self.verbose = verbose
+  }
+
   /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
   func checked(_ transports: [TransportConfiguration]) throws(Failure) -> [CheckedTransport] {
     do throws(Diagnostics) {

@@ -11,6 +11,24 @@ struct ServeLog: Sendable {
   /// Writes an event of the command's own.
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
 
+  /// Writes what is wrong with a file, without what it says there.
+  func tell(_ event: String, _ diagnostic: Diagnostic) {
+    var fields: [(String, String)] = []
+    if let position = diagnostic.position {
+      fields += [("line", "\(position.line)"), ("column", "\(position.column)")]
+    }
+    if let path = diagnostic.path { fields.append(("path", path)) }
+    fields.append(("problem", diagnostic.toldProblem))
+    write(event, fields)
+  }
+
+  /// Writes that a message was read again.
+  func tell(message name: String, _ diagnostics: [Diagnostic]) {
+    let errors = diagnostics.filter { $0.severity == .error }
+    write("message", ("message", name), ("errors", "\(errors.count)"))
+    for error in errors { tell("message failed", error) }
+  }
+
   /// Writes an event of the HTTP service's.
   func write(_ event: HTTPEvent) {
     guard case .answered(let route, let method, let status, let client, let took) = event else { return }
