@@ -10,6 +10,7 @@ enum Endpoint: Sendable, Hashable {
   case redeem
   case health
   case readiness
+  case metrics
   case document
 
   /// The endpoint at a path, given by its segments.
@@ -27,6 +28,7 @@ enum Endpoint: Sendable, Hashable {
     case ("v1", "proofs", 3) where path[2] == "redeem": self = .redeem
     case ("healthz", nil, 1): self = .health
     case ("readyz", nil, 1): self = .readiness
+    case ("metrics", nil, 1): self = .metrics
     case ("openapi.json", nil, 1): self = .document
     default: return nil
     }
@@ -36,7 +38,7 @@ enum Endpoint: Sendable, Hashable {
   var method: HTTPRequest.Method {
     switch self {
     case .start, .resend, .check, .cancel, .redeem: .post
-    case .verification, .health, .readiness, .document: .get
+    case .verification, .health, .readiness, .metrics, .document: .get
     }
   }
 
@@ -62,6 +64,7 @@ enum Endpoint: Sendable, Hashable {
     case .redeem: "/v1/proofs/redeem"
     case .health: "/healthz"
     case .readiness: "/readyz"
+    case .metrics: "/metrics"
     case .document: "/openapi.json"
     }
   }

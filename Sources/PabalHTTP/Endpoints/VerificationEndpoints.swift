@@ -55,9 +55,13 @@ struct VerificationEndpoints {
     let body = try request.object(try await request.octets(), StartBody.init)
     let client = caller.client(body.client)
     return try await sending(request) { service throws(VerificationProblem) in
-      try await service.start(
+      let verification = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
         variables: body.variables, notice: body.isNotice, client: client)
+      shared.report(
+        .started(
+          purpose: verification.purpose, language: verification.language, isNotice: body.isNotice))
+      return verification
     }
   }
 
@@ -67,7 +71,9 @@ struct VerificationEndpoints {
     let said = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
     let client = caller.client(said ?? nil)
     return try await sending(request) { service throws(VerificationProblem) in
-      try await service.resend(id, client: client)
+      let verification = try await service.resend(id, client: client)
+      shared.report(.resent(purpose: verification.purpose, language: verification.language))
+      return verification
     }
   }
 
@@ -136,7 +142,9 @@ struct VerificationEndpoints {
     let answer = try await asking { service throws(VerificationProblem) in
       try await service.check(id, code: said.code, client: client)
     }
-    shared.report(.checked(answer.outcome))
+    shared.report(
+      .checked(
+        answer.outcome, purpose: answer.purpose, language: answer.language, after: answer.age))
     return .json(
       CheckBody(
         outcome: answer.outcome.rawValue, attempts: answer.attemptsRemaining, proof: OrNull(answer.proof)))
@@ -169,6 +177,7 @@ struct VerificationEndpoints {
     do throws(VerificationProblem) {
       return try await work(shared.parts().verifications)
     } catch {
+      if case .limited(let limit, _) = error { shared.report(.limited(limit)) }
       throw HTTPProblem(error)
     }
   }

@@ -20,11 +20,14 @@ struct HTTPPart: Sendable {
 
 extension Served {
   /// The HTTP service of `config.json`; `nil` where none is wanted.
-  func httpService(_ attempts: FirstAttempts) -> HTTPPart? {
+  func httpService(_ attempts: FirstAttempts, _ metrics: ServeMetrics) -> HTTPPart? {
     guard let listen, let http = parts.http else { return nil }
     let service = HTTPService(
-      attempts: attempts, readiness: { await self.readiness() }, report: log.write,
-      parts: { self.parts.http ?? http })
+      attempts: attempts, readiness: { await self.readiness() }, metrics: { await metrics.text(self) },
+      report: { event in
+        metrics.heed(event)
+        self.log.write(event)
+      }, parts: { self.parts.http ?? http })
     return HTTPPart(service: service, address: listen)
   }
 

@@ -26,10 +26,14 @@ struct Serve: ParsableCommand {
     if common.json { Terminal.keepOutputClean() }
     let log = ServeLog(inJSON: common.json)
     let attempts = FirstAttempts()
-    let served = try Served(try Assembly(common), transport, log, report: attempts.heed)
+    let metrics = ServeMetrics()
+    let served = try Served(try Assembly(common), transport, log) { event in
+      metrics.heed(event)
+      attempts.heed(event)
+    }
     defer { served.close() }
     let dispatcher = served.dispatcher
-    let http = served.httpService(attempts)
+    let http = served.httpService(attempts, metrics)
     let signals = StopSignals { isFirst in
       // Leases run out, and the next to serve goes on.
       guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
