@@ -5,6 +5,7 @@ let package = Package(
   name: "pabal",
   products: [
     .executable(name: "pabal", targets: ["pabal"]),
+    .executable(name: "pabal-service", targets: ["pabal-service"]),
     .library(name: "PabalCore", targets: ["PabalCore"]),
     .library(name: "PabalMessages", targets: ["PabalMessages"]),
     .library(name: "PabalStorage", targets: ["PabalStorage"]),
@@ -55,10 +56,21 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       resources: [.embedInCode("openapi.json")]),
+    .target(
+      name: "PabalCommand",
+      dependencies: [
+        "PabalCore", "PabalMessages", "PabalAccounts",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "pabal",
       dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
+        "PabalCommand", "PabalCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "pabal-service",
+      dependencies: [
+        "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -91,10 +103,13 @@ let package = Package(
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
       name: "sign-up", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"], path: "Examples/SignUp"),
+    .executableTarget(name: "sign-up-over-http", path: "Examples/SignUpOverHTTP"),
     .executableTarget(
       name: "verification-starter", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"],
       path: "Tests/VerificationStarter"),
-    .testTarget(name: "pabalTests", dependencies: ["PabalTesting", "sign-up", "verification-starter"]),
+    .testTarget(
+      name: "pabalTests",
+      dependencies: ["PabalTesting", "sign-up", "sign-up-over-http", "verification-starter"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",

@@ -4,12 +4,20 @@ public import PabalCore
 public struct HTTPParts: Sendable {
   /// The verifications.
   public var verifications: VerificationService
+  /// Where mail of any message comes in.
+  public var door: FrontDoor
+  /// What makes that mail.
+  public var words: any MessageWords
   /// Who may call.
   public var access: ServeConfiguration
 
   /// What the service answers from.
-  public init(verifications: VerificationService, access: ServeConfiguration) {
+  public init(
+    verifications: VerificationService, door: FrontDoor, words: any MessageWords, access: ServeConfiguration
+  ) {
     self.verifications = verifications
+    self.door = door
+    self.words = words
     self.access = access
   }
 }

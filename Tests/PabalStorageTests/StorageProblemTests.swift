@@ -54,6 +54,28 @@ import Testing
     #expect(version == 99)
   }
 
+  @Test func `a database of each earlier version is brought up with all that is in it`() async throws {
+    for version in 1..<SQLiteMigration.all.count {
+      let path = "\(folder.path)/version\(version).sqlite"
+      try await DatabaseQueue(path: path).write { database in
+        for step in SQLiteMigration.all[..<version] { try database.execute(sql: step.statements) }
+        try database.execute(
+          sql: """
+            INSERT INTO mail (id, lane, created, unknown, state, due, attempts)
+            VALUES ('OLD', 'code', 1, 'resend', 'waiting', 1, 0);
+            PRAGMA user_version = \(version); PRAGMA application_id = 1346454081;
+            """)
+      }
+      let database = try SQLiteDatabase(path, keyCheck: [1])
+      try await SQLiteOutbox(database).add([mail(1)])
+      #expect(try await SQLiteOutbox(database).look(OutboxQuery()).entries.map(\.id) == ["MAIL1", "OLD"])
+      let now = second(0)
+      #expect(
+        try await SQLiteVerifications(database).transact { try $0.sweepRequests(at: now, limit: 1) } == false)
+      database.close()
+    }
+  }
+
   @Test func `another master key than the database's is refused, a previous one gives way`() async throws {
     try await make()
     #expect(problem(key: [2]) == .wrongKey)

@@ -58,6 +58,9 @@ public final class RunningProcess: Sendable {
   /// Types a line.
   public func type(line: String) throws { try type(Array("\(line)\n".utf8)) }
 
+  /// Its number; that of the program itself without a terminal only.
+  public var number: Int32 { process.processIdentifier }
+
   /// Sends it a signal; without a terminal only, where there is nothing between.
   public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 

@@ -15,7 +15,7 @@ signal.pthread_sigmask(signal.SIG_SETMASK, [])
 for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM):
     signal.signal(number, signal.SIG_DFL)
 # What hangs is killed, not waited for.
-PATIENCE = 60
+PATIENCE = int(os.environ.pop("PABAL_TEST_PATIENCE", "60"))
 if kind == "pipe":
     signal.alarm(PATIENCE)
     os.execv(command[0], command)

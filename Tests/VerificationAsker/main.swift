@@ -1,7 +1,9 @@
 // Asks a verification service for the same thing many times at once, as several processes of a site do.
 // usage: verification-asker DATABASE KEYS check ID CODE COUNT [STEP]   (each code STEP higher than the last)
 //        verification-asker DATABASE KEYS start ADDRESS COUNT
-// Prints a line for each answer: the outcome and the proof, or the id of what was started, or the problem.
+//        verification-asker DATABASE KEYS once CLIENT COUNT   (each with an idempotency key of its own, 1 to COUNT)
+// Prints a line for each answer: the outcome and the proof, or the id of what was started, or the problem; with
+// "once", at once, the key and the id.
 import Glibc
 import PabalCore
 import PabalStorage
@@ -26,12 +28,20 @@ guard arguments.count >= 6, let count = Int(arguments[3] == "check" ? arguments[
 let keys = try Keyring.readOrMake(directory: arguments[2])
 let database = try SQLiteDatabase(arguments[1], keys: keys, patience: .seconds(60))
 var policy = VerificationPolicy()
-if arguments[3] == "start" { policy.cooldown = .zero }
+if arguments[3] != "check" { policy.cooldown = .zero }
 let service = VerificationService(
   store: SQLiteVerifications(database), keys: keys, words: PlainWords(), policy: policy)
 
 @Sendable func ask(_ number: Int) async -> String {
   do throws(VerificationProblem) {
+    if arguments[3] == "once" {
+      let key = IdempotencyKey("\(number)", client: arguments[4], payload: [1])
+      let id = try await service.start(to: "user\(number)@example.com", once: key).value.id
+      // Whoever kills this process has seen the whole line.
+      let line = "\(number) \(id)\n"
+      _ = write(STDOUT_FILENO, line, line.utf8.count)
+      return ""
+    }
     guard arguments[3] == "check" else { return try await service.start(to: arguments[4]).id }
     let step = arguments.count > 7 ? Int(arguments[7]) ?? 0 : 0
     let digits = String(((Int(arguments[5]) ?? 0) + number * step) % 1_000_000)
@@ -49,5 +59,5 @@ let lines = await withTaskGroup(of: String.self) { group in
   for await line in group { lines.append(line) }
   return lines
 }
-print(lines.joined(separator: "\n"))
+print(lines.filter { !$0.isEmpty }.joined(separator: "\n"))
 database.close()

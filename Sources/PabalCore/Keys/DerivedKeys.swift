@@ -10,6 +10,7 @@ struct DerivedKeys: Sendable {
   let code: SymmetricKey
   let address: SymmetricKey
   let proof: SymmetricKey
+  let request: SymmetricKey
 
   init(_ master: MasterKey) {
     func derived(_ purpose: String, _ count: Int = 32) -> SymmetricKey {
@@ -22,6 +23,7 @@ struct DerivedKeys: Sendable {
     code = derived("code")
     address = derived("address")
     proof = derived("proof")
+    request = derived("request")
   }
 
   /// HKDF-SHA256, RFC 5869: extract, then expand.

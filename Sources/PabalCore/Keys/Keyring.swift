@@ -82,6 +82,15 @@ public struct Keyring: ContentSealing, Unshown {
     return ([keys.current] + keys.previous).map { DerivedKeys.digest([Array(folded.utf8)], $0.address) }
   }
 
+  // MARK: Requests
+
+  /// The digests of all keys over the length-prefixed parts, the current one's first: what stands for a request, its
+  /// idempotency key and its payload.
+  func requestDigests(_ parts: [[UInt8]]) -> [[UInt8]] {
+    let keys = source.keys
+    return ([keys.current] + keys.previous).map { DerivedKeys.digest(parts, $0.request) }
+  }
+
   // MARK: Codes and proofs
 
   /// What is kept of a code: the key's version, then HMAC-SHA256 over the length-prefixed parts.

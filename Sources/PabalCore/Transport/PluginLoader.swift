@@ -7,20 +7,13 @@ public struct PluginLoader: Sendable {
   public let directories: [String]
 
   /// Looks in `configured` directories, then in `PABAL_PLUGIN_PATH` (colons between, ignored in a set-uid
-  /// program), beside the executable, and in `../lib/pabal`.
+  /// program), beside `pabal`, and in `../lib/pabal`.
   public init(configured: [String] = []) {
     var directories = configured
     if let path = secure_getenv("PABAL_PLUGIN_PATH") {
       directories += String(cString: path).split(separator: ":").map(String.init)
     }
-    if let program = realpath("/proc/self/exe", nil) {
-      defer { free(program) }
-      let path = String(cString: program)
-      if let slash = path.lastIndex(of: "/") {
-        let beside = String(path[..<slash])
-        directories += [beside, beside + "/../lib/pabal"]
-      }
-    }
+    directories += Installation.current?.plugins ?? []
     self.directories = directories
   }
 

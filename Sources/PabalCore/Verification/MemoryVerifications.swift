@@ -45,6 +45,7 @@ private struct MemoryVerificationRows: Sendable {
   var records: [String: VerificationRecord] = [:]
   var notes: [[UInt8]: [LimitNote]] = [:]
   var failures: [[UInt8]: FailureCount] = [:]
+  var requests: [[UInt8]: IdempotencyRecord] = [:]
 
   mutating func forgetNotes(of mail: String) {
     for key in notes.keys { notes[key]?.removeAll { $0.mail == mail } }
@@ -116,7 +117,21 @@ private final class MemoryTransaction: VerificationRows {
 
   func mail(_ id: String) -> OutboxEntry? { mails.entry(id)?.withoutContent }
 
+  func request(under keys: [[UInt8]]) -> IdempotencyRecord? {
+    keys.compactMap { rows.requests[$0] }.max { $0.at < $1.at }
+  }
+
+  func remember(_ request: IdempotencyRecord) { rows.requests[request.key] = request }
+
+  func sweepRequests(at now: Timestamp, limit: Int) -> Bool {
+    let old = rows.requests.values.filter { $0.at <= now - IdempotencyKey.lifetime }
+    for request in old.prefix(limit) { rows.requests[request.key] = nil }
+    for request in rows.requests.values where request.at > now { rows.requests[request.key]?.at = now }
+    return old.count > limit
+  }
+
   func sweep(_ sweep: VerificationSweep) -> Bool {
+    let leavesRequests = sweepRequests(at: sweep.now, limit: sweep.limit)
     let expired = rows.records.values.filter { $0.state == .pending && $0.expires <= sweep.now }
     for var record in expired.prefix(sweep.limit) {
       record.become(.expired, at: record.expires)
@@ -129,6 +144,6 @@ private final class MemoryTransaction: VerificationRows {
       if rows.notes[key]?.isEmpty == true { rows.notes[key] = nil }
     }
     rows.failures = rows.failures.filter { $0.value.last > sweep.failures }
-    return max(expired.count, old.count) > sweep.limit
+    return leavesRequests || max(expired.count, old.count) > sweep.limit
   }
 }

@@ -30,6 +30,8 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
   case proof(ProofProblem)
   /// What was kept of it can't be opened with the keys there are.
   case keys(KeyProblem)
+  /// The idempotency key came before, with another payload.
+  case reused
   /// The store could not do it.
   case storage(StorageProblem)
 
@@ -45,6 +47,7 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
     case .words(let diagnostics): diagnostics.description
     case .proof(let problem): problem.description
     case .keys(let problem): "the verification can't be read: \(problem)"
+    case .reused: "the idempotency key came before with another payload"
     case .storage(let problem): problem.description
     }
   }
@@ -65,7 +68,7 @@ extension VerificationProblem {
   /// `Diagnostics` has no equality of its own, and its text says all.
   public static func == (a: VerificationProblem, b: VerificationProblem) -> Bool {
     switch (a, b) {
-    case (.unknown, .unknown): true
+    case (.unknown, .unknown), (.reused, .reused): true
     case (.limited(let limit, let wait), .limited(let other, let otherWait)):
       limit == other && wait == otherWait
     case (.ended(let a), .ended(let b)): a == b

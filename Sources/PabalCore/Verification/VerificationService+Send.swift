@@ -16,6 +16,21 @@ extension VerificationService {
     to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
     variables: [String: String] = [:], notice: Bool = false, client: String? = nil
   ) async throws(VerificationProblem) -> Verification {
+    try await start(
+      to: address, purpose: purpose, languages: languages, message: message, variables: variables,
+      notice: notice, client: client, once: nil
+    ).value
+  }
+
+  /// Sends a code to `address` as `start` does; where a request of the same key and payload did before, gives that
+  /// verification as it is now, sends nothing and counts nothing.
+  ///
+  /// Of a key whose verification is no longer kept it throws `.unknown`; a start that was refused leaves its key as
+  /// new as it was.
+  public func start(
+    to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
+    variables: [String: String] = [:], notice: Bool = false, client: String? = nil, once key: IdempotencyKey?
+  ) async throws(VerificationProblem) -> Once<Verification> {
     let recipient = try VerificationService.recipient(address)
     let client = try VerificationService.client(client)
     try VerificationService.check(purpose: purpose)
@@ -26,22 +41,36 @@ extension VerificationService {
       throw .input(field: "variables", what: "they are longer than \(VerificationRequest.sizeLimit) octets")
     }
 
-    let now = now()
-    let id = RandomName.make(26, random)
-    let identity = limitKeys.identity(recipient, purpose)
-    let letter = try letter(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
-    let record = VerificationRecord(
-      id: id, purpose: purpose, identity: identity[0],
-      recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
-      request: keys.seal(sealable, id: "request \(id)"), code: letter.digest, created: now, renewed: now,
-      expires: letter.expires, mail: letter.entry.id, language: letter.language)
+    let keyed = key.map { KeyedRequest($0, .start, keys: keys) }
+    while true {
+      let now = now()
+      if let earlier = try await earlier(keyed, at: now) { return Once(value: earlier, isReplay: true) }
+      let id = RandomName.make(26, random)
+      let letter = try letter(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
+      let record = VerificationRecord(
+        id: id, purpose: purpose, identity: limitKeys.identity(recipient, purpose)[0],
+        recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
+        request: keys.seal(sealable, id: "request \(id)"), code: letter.digest, created: now, renewed: now,
+        expires: letter.expires, mail: letter.entry.id, language: letter.language)
+      if let started = try await start(record, letter, recipient, client, keyed, at: now) {
+        return Once(value: started, isReplay: false)
+      }
+    }
+  }
+
+  /// `nil`: the same request came beside this one, and was first.
+  private func start(
+    _ record: VerificationRecord, _ letter: Letter, _ recipient: Recipient, _ client: ClientAddress?,
+    _ keyed: KeyedRequest?, at now: Timestamp
+  ) async throws(VerificationProblem) -> Verification? {
+    let identity = limitKeys.identity(recipient, record.purpose)
     let rules = startRules(record, recipient, client)
-    let failures = limitKeys.failures(recipient, purpose)
+    let failures = limitKeys.failures(recipient, record.purpose)
     let resends = policy.sends > 1 ? resendRules(record, recipient) : nil
     let sweep = occasionalSweep(at: now)
-
-    let verification: Verification? = try await send(letter) { entry, rows in
+    return try await send(letter) { entry, rows in
       if let sweep { _ = try rows.sweep(sweep) }
+      if let keyed, try keyed.precedent(rows, at: now) != .none { return nil }
       try pass(rules, failures, rows, at: now)
       var record = record
       for var older in try rows.pending(identity) {
@@ -57,20 +86,29 @@ extension VerificationService {
       }
       try rows.insert(record)
       try note(rules, rows, mail: record.mail, at: now)
+      try keyed?.remember(record.id, rows, at: now)
       try rows.enqueue(entry)
       return try picture(record, recipient, mail: entry, resendRules: resends, rows, at: now)
     }
-    guard let verification else { preconditionFailure("a start either adds its mail or throws") }
-    return verification
   }
 
   /// Sends a new code for a pending verification; the codes before it are dead, the attempts stay counted.
   ///
   /// `client` is the IP address of whoever asks, as an authenticated caller passes it; it counts as a start does.
   public func resend(_ id: String, client: String? = nil) async throws(VerificationProblem) -> Verification {
+    try await resend(id, client: client, once: nil).value
+  }
+
+  /// Sends a new code as `resend` does; where a request of the same key and payload did before, gives the
+  /// verification as it is now, sends nothing and counts nothing.
+  public func resend(
+    _ id: String, client: String? = nil, once key: IdempotencyKey?
+  ) async throws(VerificationProblem) -> Once<Verification> {
     let client = try VerificationService.client(client)
+    let keyed = key.map { KeyedRequest($0, .resend, of: id, keys: keys) }
     while true {
       let now = now()
+      if let earlier = try await earlier(keyed, at: now) { return Once(value: earlier, isReplay: true) }
       // The words are made outside of the transaction, for the record as it is now.
       let record = try await pendingRecord(id, at: now)
       let (recipient, request) = try opened(record)
@@ -78,6 +116,7 @@ extension VerificationService {
         request, id: id, purpose: record.purpose, recipient: recipient, generation: record.generation + 1,
         at: now)
       let verification: Verification? = try await send(letter) { entry, rows in
+        if let keyed, try keyed.precedent(rows, at: now) != .none { return nil }
         guard var current = try rows.verification(id) else { throw VerificationProblem.unknown }
         _ = current.settle(at: now, lifetime: policy.lifetime)
         let state = current.state(at: now)
@@ -99,11 +138,28 @@ extension VerificationService {
         current.language = letter.language
         try rows.update(current)
         try note(rules, rows, mail: current.mail, at: now)
+        try keyed?.remember(id, rows, at: now)
         try rows.enqueue(entry)
         try rows.supersedeMail(of: id, newest: current.mail, at: now)
         return try picture(current, rows, at: now)
       }
-      if let verification { return verification }
+      if let verification { return Once(value: verification, isReplay: false) }
+    }
+  }
+
+  /// What the same request came to before.
+  private func earlier(
+    _ request: KeyedRequest?, at now: Timestamp
+  ) async throws(VerificationProblem) -> Verification? {
+    guard let request else { return nil }
+    return try await look { rows in
+      switch try request.precedent(rows, at: now) {
+      case .none: return nil
+      case .reused: throw VerificationProblem.reused
+      case .replay(let id):
+        guard let record = try rows.verification(id) else { throw VerificationProblem.unknown }
+        return try picture(record, rows, at: now)
+      }
     }
   }
 
@@ -133,48 +189,6 @@ extension VerificationService {
     } catch {
       throw .keys(.notAuthentic)
     }
-  }
-
-  // MARK: Letters
-
-  /// A mail ready for the outbox, and what is kept of its code.
-  struct Letter: Sendable {
-    var mail: Mail
-    var entry: OutboxEntry
-    var digest: [UInt8]
-    var expires: Timestamp
-    var language: String?
-  }
-
-  private func letter(
-    _ request: VerificationRequest, id: String, purpose: String, recipient: Recipient, generation: Int,
-    at now: Timestamp
-  ) throws(VerificationProblem) -> Letter {
-    let code = VerificationCode.random(digits: policy.digits, random)
-    let made = try words.mail(
-      for: VerificationLetter(
-        to: recipient.address, message: request.message, languages: request.languages,
-        variables: request.variables, code: request.isNotice ? nil : code, validFor: policy.lifetime))
-    // A notice's code is one that nobody can type, so that it needs no mark in the store.
-    let kept = request.isNotice ? RandomName.make(26, random) : code
-    let digest = keys.codeDigest(
-      VerificationService.parts(
-        of: kept, purpose: purpose, recipient: recipient, id: id, generation: generation))
-    let expires = now + policy.lifetime
-    let entry = OutboxEntry(
-      id: made.mail.id, lane: .code, created: now, notAfter: expires, unknown: made.unknown, group: id,
-      content: keys.seal(OutboxContent(made.mail).octets, id: made.mail.id))
-    return Letter(mail: made.mail, entry: entry, digest: digest, expires: expires, language: made.language)
-  }
-
-  /// What a code's digest is made of; each part has its length in front.
-  static func parts(
-    of code: String, purpose: String, recipient: Recipient, id: String, generation: Int
-  ) -> [[UInt8]] {
-    [
-      Array(purpose.utf8), Array(recipient.identity.utf8), Array(id.utf8), UInt64(generation).bigEndianOctets,
-      Array(code.utf8),
-    ]
   }
 
   // MARK: Limits

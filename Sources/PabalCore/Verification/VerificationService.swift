@@ -9,7 +9,7 @@ public struct VerificationService: Sendable {
   let policy: VerificationPolicy
   let now: @Sendable () -> Timestamp
   let random: @Sendable () -> UInt64
-  let dispatch: (any VerificationDispatch)?
+  let posting: Posting
   let limitKeys: LimitKeys
 
   /// A service on `store`, whose addresses, codes and requests `keys` keep to themselves.
@@ -35,7 +35,7 @@ public struct VerificationService: Sendable {
     self.policy = policy
     self.now = now
     self.random = random
-    self.dispatch = dispatch
+    posting = Posting(dispatch: dispatch)
     limitKeys = LimitKeys(keys: keys)
   }
 
@@ -134,23 +134,9 @@ public struct VerificationService: Sendable {
   func send<Value: Sendable>(
     _ letter: Letter, _ body: @escaping @Sendable (OutboxEntry, any VerificationRows) throws -> Value?
   ) async throws(VerificationProblem) -> Value? {
-    let lease = await dispatch?.reserve(letter.entry.lane, unknown: letter.entry.unknown)
-    let entry = lease.map { letter.entry.claimed(by: $0) } ?? letter.entry
-    let value: Value?
-    do throws(VerificationProblem) {
-      value = try await transact { rows in try body(entry, rows) }
-    } catch {
-      if lease != nil { await dispatch?.relinquish() }
-      throw error
+    try await posting.post(letter.entry, letter.mail) { entry throws(VerificationProblem) in
+      try await transact { rows in try body(entry, rows) }
     }
-    if lease == nil {
-      if value != nil { dispatch?.wake() }
-    } else if value == nil {
-      await dispatch?.relinquish()
-    } else {
-      await dispatch?.handOver(entry, letter.mail)
-    }
-    return value
   }
 
   func transact<Value: Sendable>(

@@ -49,7 +49,15 @@ public protocol VerificationRows {
   /// The mail called `id`, without its content.
   func mail(_ id: String) throws -> OutboxEntry?
 
-  /// Ends and deletes what is too old; says whether the limit left something.
+  /// The newest request under any of these digests, however old.
+  func request(under keys: [[UInt8]]) throws -> IdempotencyRecord?
+  /// Keeps a request; an older one of the same digest makes room.
+  func remember(_ request: IdempotencyRecord) throws
+  /// Deletes up to `limit` requests that are older than `IdempotencyKey.lifetime` at `now`, and dates those that lie
+  /// after it back to it; says whether the limit left something.
+  func sweepRequests(at now: Timestamp, limit: Int) throws -> Bool
+
+  /// Ends and deletes what is too old, requests too; says whether the limit left something.
   func sweep(_ sweep: VerificationSweep) throws -> Bool
 }
 

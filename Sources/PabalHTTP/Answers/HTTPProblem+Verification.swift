@@ -26,16 +26,48 @@ extension HTTPProblem {
       case .redeemed: self.init("proof-redeemed", .conflict, "The proof was redeemed before")
       case .expired: self.init("proof-expired", .gone, "The proof's time is over")
       }
-    case .words:
-      self.init("message-broken", .serviceUnavailable, "The message can't be rendered", detail: "see the log")
-      retryAfter = 60
+    case .reused: self = .reused
+    case .words: self = .brokenMessage
     case .keys:
       self.init("keys-missing", .serviceUnavailable, "A key is missing here", detail: "see the log")
       retryAfter = 60
-    case .storage:
-      self.init(
-        "storage-unavailable", .serviceUnavailable, "The store could not do it", detail: "nothing was done")
-      retryAfter = 5
+    case .storage: self = .noStorage
     }
   }
+
+  init(_ problem: FrontDoorProblem) {
+    switch problem {
+    case .reused: self = .reused
+    case .forgotten: self = .noSuchMail
+    case .storage: self = .noStorage
+    }
+  }
+
+  /// `field` is where the request names the message; `nil`: its path does.
+  init(_ problem: MessageProblem, named field: String?) {
+    switch problem {
+    case .unknown(let what):
+      self =
+        field.map { .invalid($0, what) }
+        ?? HTTPProblem("no-such-message", .notFound, "There is no such message", detail: what)
+    case .input(let field, let what): self = .invalid(field, what)
+    case .broken: self = .brokenMessage
+    }
+  }
+
+  static let noSuchMail = HTTPProblem("no-such-mail", .notFound, "There is no such mail")
+  static let reused = HTTPProblem(
+    "idempotency-key-reused", .unprocessableContent, "The Idempotency-Key came before with another request")
+  private static let brokenMessage: HTTPProblem = {
+    var problem = HTTPProblem(
+      "message-broken", .serviceUnavailable, "The message can't be rendered", detail: "see the log")
+    problem.retryAfter = 60
+    return problem
+  }()
+  private static let noStorage: HTTPProblem = {
+    var problem = HTTPProblem(
+      "storage-unavailable", .serviceUnavailable, "The store could not do it", detail: "nothing was done")
+    problem.retryAfter = 5
+    return problem
+  }()
 }

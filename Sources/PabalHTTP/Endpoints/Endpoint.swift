@@ -8,6 +8,9 @@ enum Endpoint: Sendable, Hashable {
   case check(String)
   case cancel(String)
   case redeem
+  case addMail
+  case mail(String)
+  case render(String)
   case health
   case readiness
   case metrics
@@ -26,6 +29,9 @@ enum Endpoint: Sendable, Hashable {
       default: return nil
       }
     case ("v1", "proofs", 3) where path[2] == "redeem": self = .redeem
+    case ("v1", "mails", 2): self = .addMail
+    case ("v1", "mails", 3) where !path[2].isEmpty: self = .mail(path[2])
+    case ("v1", "messages", 4) where !path[2].isEmpty && path[3] == "render": self = .render(path[2])
     case ("healthz", nil, 1): self = .health
     case ("readyz", nil, 1): self = .readiness
     case ("metrics", nil, 1): self = .metrics
@@ -37,8 +43,8 @@ enum Endpoint: Sendable, Hashable {
   /// The method it takes.
   var method: HTTPRequest.Method {
     switch self {
-    case .start, .resend, .check, .cancel, .redeem: .post
-    case .verification, .health, .readiness, .metrics, .document: .get
+    case .start, .resend, .check, .cancel, .redeem, .addMail, .render: .post
+    case .verification, .mail, .health, .readiness, .metrics, .document: .get
     }
   }
 
@@ -62,6 +68,9 @@ enum Endpoint: Sendable, Hashable {
     case .check: "/v1/verifications/{id}/check"
     case .cancel: "/v1/verifications/{id}/cancel"
     case .redeem: "/v1/proofs/redeem"
+    case .addMail: "/v1/mails"
+    case .mail: "/v1/mails/{id}"
+    case .render: "/v1/messages/{name}/render"
     case .health: "/healthz"
     case .readiness: "/readyz"
     case .metrics: "/metrics"

@@ -26,7 +26,38 @@ struct Endpoints: Sendable {
     case .start, .verification, .resend, .check, .cancel, .redeem:
       guard let caller else { throw .noSuchPath }
       return try await VerificationEndpoints(shared: self, caller: caller).answer(endpoint, request)
+    case .addMail, .mail, .render:
+      guard let caller else { throw .noSuchPath }
+      return try await MailEndpoints(shared: self, caller: caller).answer(endpoint, request)
     }
+  }
+
+  /// Asks `look` again until the mail's first attempt has ended, or `preference` waits no longer.
+  func attempted<Value>(
+    _ first: Value, _ preference: Preference, delivery: (Value) -> VerificationDelivery?,
+    look: () async throws(HTTPProblem) -> Value
+  ) async throws(HTTPProblem) -> Value {
+    guard let wait = preference.wait else { return first }
+    let deadline = ContinuousClock.now + .seconds(wait)
+    var latest = first
+    // Another process may make the attempt, and nothing tells of that here.
+    var pause = Duration.milliseconds(50)
+    while let delivery = delivery(latest), delivery.isUntried {
+      let left = deadline - .now
+      guard left > .zero, !Task.isCancelled else { break }
+      await attempts.wait(for: delivery.mail, atMost: min(left, pause))
+      pause = min(pause * 2, .milliseconds(500))
+      latest = try await look()
+    }
+    return latest
+  }
+
+  /// The answer that something is in the outbox now.
+  func accepted(_ body: some Encodable, at path: String, _ preference: Preference) -> Response {
+    var response = Response.json(body, status: .accepted)
+    response.headers[.location] = path
+    if let wait = preference.wait { response.headers[.preferenceApplied] = "wait=\(wait)" }
+    return response
   }
 
   private func ready() async -> Response {
@@ -38,4 +69,9 @@ struct Endpoints: Sendable {
     let body = Body(status: readiness.isReady ? "ready" : "not ready", detail: readiness.detail)
     return .json(body, status: readiness.isReady ? .ok : .serviceUnavailable)
   }
+}
+
+extension VerificationDelivery {
+  /// Whether the first attempt has not ended yet.
+  fileprivate var isUntried: Bool { (state == .waiting || state == .sending) && outcome == nil }
 }

@@ -52,16 +52,18 @@ struct VerificationEndpoints {
   }
 
   private func start(_ request: Request) async throws(HTTPProblem) -> Response {
-    let body = try request.object(try await request.octets(), StartBody.init)
+    let octets = try await request.octets()
+    let body = try request.object(octets, StartBody.init)
     let client = caller.client(body.client)
-    return try await sending(request) { service throws(VerificationProblem) in
-      let verification = try await service.start(
+    return try await sending(request, octets) { service, key throws(VerificationProblem) in
+      let once = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
-        variables: body.variables, notice: body.isNotice, client: client)
-      shared.report(
-        .started(
-          purpose: verification.purpose, language: verification.language, isNotice: body.isNotice))
-      return verification
+        variables: body.variables, notice: body.isNotice, client: client, once: key)
+      if !once.isReplay {
+        let (purpose, language) = (once.value.purpose, once.value.language)
+        shared.report(.started(purpose: purpose, language: language, isNotice: body.isNotice))
+      }
+      return once
     }
   }
 
@@ -70,55 +72,39 @@ struct VerificationEndpoints {
     // Nothing needs to be said, and most say nothing.
     let said = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
     let client = caller.client(said ?? nil)
-    return try await sending(request) { service throws(VerificationProblem) in
-      let verification = try await service.resend(id, client: client)
-      shared.report(.resent(purpose: verification.purpose, language: verification.language))
-      return verification
+    return try await sending(request, octets) { service, key throws(VerificationProblem) in
+      let once = try await service.resend(id, client: client, once: key)
+      if !once.isReplay {
+        shared.report(.resent(purpose: once.value.purpose, language: once.value.language))
+      }
+      return once
     }
   }
 
   /// Does what sends a code; answers when it is in the outbox or, where the request prefers, when the mail's first
   /// attempt has ended.
   private func sending(
-    _ request: Request,
-    _ work: @Sendable (VerificationService) async throws(VerificationProblem) -> Verification
+    _ request: Request, _ octets: [UInt8],
+    _ work:
+      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationProblem) -> Once<Verification>
   ) async throws(HTTPProblem) -> Response {
-    let key = try request.headers.idempotencyKey()
     let preference = Preference(request.headers)
-    let place = key.map { "\(caller.name ?? "") \(request.uri.path) \($0)" }
-    return try await shared.inFlight.alone(place) { () throws(HTTPProblem) in
-      var verification = try await asking(work)
-      if let wait = preference.wait {
-        verification = try await attempted(verification, within: .seconds(wait))
+    let key = try request.idempotencyKey(of: caller, octets)
+    return try await shared.inFlight.alone(key) { () throws(HTTPProblem) in
+      let once = try await asking { service throws(VerificationProblem) in try await work(service, key) }
+      let id = once.value.id
+      let verification = try await shared.attempted(once.value, preference, delivery: \.delivery) {
+        () throws(HTTPProblem) in
+        try await asking { service throws(VerificationProblem) in try await service.status(id) }
       }
-      var response = Response.json(VerificationBody(verification), status: .accepted)
-      response.headers[.location] = "/v1/verifications/\(verification.id)"
-      if let wait = preference.wait { response.headers[.preferenceApplied] = "wait=\(wait)" }
+      var response = shared.accepted(
+        VerificationBody(verification), at: "/v1/verifications/\(id)", preference)
       if let resend = verification.resendAt {
         let seconds = max(resend - shared.parts().verifications.present(), .zero).wholeSecondsUp
         response.headers[.rateLimit] = "\"cooldown\";r=\(seconds > 0 ? 0 : 1);t=\(seconds)"
       }
       return response
     }
-  }
-
-  /// The verification once the first attempt on its mail has ended, or as it is when the time is over.
-  private func attempted(
-    _ verification: Verification, within duration: Duration
-  ) async throws(HTTPProblem) -> Verification {
-    let deadline = ContinuousClock.now + duration
-    var verification = verification
-    // Another process may make the attempt, and nothing tells of that here.
-    var pause = Duration.milliseconds(50)
-    while let delivery = verification.delivery, delivery.isUntried {
-      let left = deadline - .now
-      guard left > .zero, !Task.isCancelled else { break }
-      await shared.attempts.wait(for: delivery.mail, atMost: min(left, pause))
-      pause = min(pause * 2, .milliseconds(500))
-      let id = verification.id
-      verification = try await asking { service throws(VerificationProblem) in try await service.status(id) }
-    }
-    return verification
   }
 
   private struct CheckBody: Encodable {
@@ -181,9 +167,4 @@ struct VerificationEndpoints {
       throw HTTPProblem(error)
     }
   }
-}
-
-extension VerificationDelivery {
-  /// Whether the first attempt has not ended yet.
-  fileprivate var isUntried: Bool { (state == .waiting || state == .sending) && outcome == nil }
 }

@@ -7,7 +7,7 @@ struct SQLiteMigration: Sendable {
   let statements: String
 
   /// The steps in order; the version is how many have been taken.
-  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts]
+  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests]
 
   // "PABA": whose file it is, as `file` and we tell it.
   private static let application = 0x5041_4241

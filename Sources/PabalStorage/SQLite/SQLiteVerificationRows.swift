@@ -105,6 +105,48 @@ struct SQLiteVerificationRows: VerificationRows {
 
   func mail(_ id: String) throws -> OutboxEntry? { try MailRows.find(id, in: database)?.entry }
 
+  // MARK: Requests
+
+  func request(under keys: [[UInt8]]) throws -> IdempotencyRecord? {
+    let select = try database.cachedStatement(
+      sql: "SELECT key, payload, made, at FROM request WHERE key IN (\(places(keys)))")
+    return try Row.fetchAll(select, arguments: StatementArguments(keys.map(blob)))
+      .map { row in
+        guard let key = octets(row, 0), let payload = octets(row, 1) else {
+          throw DatabaseError(resultCode: .SQLITE_CORRUPT)
+        }
+        return IdempotencyRecord(
+          key: key, payload: payload, made: row[2], at: Timestamp(milliseconds: row[3]))
+      }
+      .max { $0.at < $1.at }
+  }
+
+  func remember(_ request: IdempotencyRecord) throws {
+    try database.cachedStatement(
+      sql: "INSERT OR REPLACE INTO request (key, payload, made, at) VALUES (?, ?, ?, ?)"
+    )
+    .execute(arguments: [blob(request.key), blob(request.payload), request.made, request.at.milliseconds])
+  }
+
+  func sweepRequests(at now: Timestamp, limit: Int) throws -> Bool {
+    let sweeps = [
+      (
+        "DELETE FROM request WHERE key IN (SELECT key FROM request WHERE at <= ? ORDER BY at LIMIT ?)",
+        [(now - IdempotencyKey.lifetime).milliseconds, limit] as StatementArguments
+      ),
+      (
+        "UPDATE request SET at = ? WHERE key IN (SELECT key FROM request WHERE at > ? ORDER BY at DESC LIMIT ?)",
+        [now.milliseconds, now.milliseconds, limit]
+      ),
+    ]
+    var isUnfinished = false
+    for (sql, arguments) in sweeps {
+      try database.cachedStatement(sql: sql).execute(arguments: arguments)
+      if database.changesCount >= limit { isUnfinished = true }
+    }
+    return isUnfinished
+  }
+
   // MARK: Housekeeping
 
   func sweep(_ sweep: VerificationSweep) throws -> Bool {
@@ -132,7 +174,7 @@ struct SQLiteVerificationRows: VerificationRows {
         [sweep.failures.milliseconds, sweep.limit]
       ),
     ]
-    var isUnfinished = false
+    var isUnfinished = try sweepRequests(at: sweep.now, limit: sweep.limit)
     for (sql, arguments) in steps {
       try database.cachedStatement(sql: sql).execute(arguments: arguments)
       if database.changesCount >= sweep.limit { isUnfinished = true }

@@ -42,6 +42,8 @@ import Testing
     _ = try await desk.service.start(to: Self.address, languages: ["ko"], variables: ["name": "김철수"])
     let second = try await desk.service.start(to: Self.address, purpose: "login")
     _ = try await desk.service.check(second.id, code: desk.code(for: Self.address))
+    let once = IdempotencyKey("order-4711", client: "shop-in-busan", payload: Array("{payload}".utf8))
+    _ = try await desk.service.start(to: "lee@example.com", once: once)
     let third = try await desk.service.start(to: Self.address, purpose: "cancelled")
     _ = try await desk.service.cancel(third.id)
     try await body(folder, desk, key)
@@ -66,6 +68,7 @@ import Testing
       for letter in desk.letters.all { #expect(!holds(try #require(letter.code))) }
       let secrets = [
         Self.address, "kim.cheolsu", "example.com", "김철수", "인증번호", "203.0.113", "mailbox of", "Message-ID",
+        "order-4711", "shop-in-busan", "{payload}",
         Data(Self.address.utf8).base64EncodedString(), "6rmA7LKg7IiY",
       ]
       for secret in secrets { #expect(!holds(secret), "\(secret)") }

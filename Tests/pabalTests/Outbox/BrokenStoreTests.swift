@@ -121,13 +121,14 @@ import Testing
     let site = try Site(Site.shipped(with: key))
     let environment: [String: String?] = ["PABAL_TEST_KEY": String(repeating: "5a", count: 32)]
     #expect(try site.pabal("verify", "start", Site.address, environment: environment).status == 0)
-    try site.directory.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
+    let programs = ["pabal", "pabal-service"]
+    for name in programs { try site.directory.copy("\(BuiltProducts.directory)/\(name)", to: name) }
     func asNobody() throws -> ChildProcess {
       try ChildProcess.run(
         "setpriv", ["--reuid=65534", "--clear-groups", "./pabal", "outbox"], environment: environment,
         directory: site.directory.path)
     }
-    for name in ["", "/pabal"] {
+    for name in [""] + programs.map({ "/\($0)" }) {
       try FileManager.default.setAttributes(
         [.posixPermissions: 0o755], ofItemAtPath: site.directory.path + name)
     }

@@ -1,0 +1,148 @@
+import Glibc
+import PabalAccounts
+package import PabalCore
+
+/// Puts the parts together as `config.json` says; the only place that knows all of them.
+package struct Assembly {
+  /// What `config.json` says.
+  package let configuration: Configuration
+  /// Where plugins are found.
+  package let loader: PluginLoader
+  /// The accounts of the configuration.
+  package let accounts: Accounts
+  private let verbose: Bool
+
+  /// Reads the configuration that the options or the environment name.
+  package init(_ options: CommonOptions) throws(Failure) {
+    let file: String
+    do throws(Diagnostic) {
+      file = try Configuration.locate(options.file, environment: environmentVariable)
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+    do throws(Diagnostics) {
+      configuration = try Configuration.read(file, providers: [TokenProvider()] + oauthProviders())
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+    loader = PluginLoader(configured: configuration.plugins.directories)
+    accounts = Accounts(configuration)
+    verbose = options.verbose
+  }
+
+  /// The parts as `octets`, which its file has become, say; everything is anew.
+  package func anew(_ octets: [UInt8]) throws(Failure) -> Assembly {
+    do throws(Diagnostics) {
+      return Assembly(
+        try Configuration.read(
+          octets, file: configuration.file, directory: configuration.directory,
+          providers: [TokenProvider()] + oauthProviders()), verbose: verbose)
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+  }
+
+  private init(_ configuration: Configuration, verbose: Bool) {
+    self.configuration = configuration
+    loader = PluginLoader(configured: configuration.plugins.directories)
+    accounts = Accounts(configuration)
+    self.verbose = verbose
+  }
+
+  /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
+  package func checked(_ transports: [TransportConfiguration]) throws(Failure) -> [CheckedTransport] {
+    do throws(Diagnostics) {
+      return try configuration.checked(transports, loader: loader)
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+  }
+
+  /// Fetches the secrets of a transport and of its accounts, and opens it.
+  ///
+  /// `log` is told its name, and what it has to say that was asked for.
+  package func open(
+    _ transport: CheckedTransport,
+    log: @escaping @Sendable (String, LogLevel, String) -> Void = {
+      Terminal.tell("\($0): \($1.rawValue): \($2)")
+    }
+  ) throws(Diagnostic) -> LoadedTransport {
+    let name = transport.name
+    let least: LogLevel = verbose ? .debug : .warning
+    return try transport.open(account: account) { level, line in
+      if level >= least { log(name, level, line) }
+    }
+  }
+
+  /// The source of an account's tokens; may fetch secrets and block.
+  package func account(_ name: String) throws(Diagnostic) -> any AccessTokenSource {
+    try accounts.account(name)
+  }
+
+  /// The route over `transports`, each opened when it is first needed.
+  package func route(_ transports: [CheckedTransport]) -> Route {
+    Route(
+      transports.map { transport in
+        Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport) }
+      })
+  }
+
+  /// The same; `log` is told a transport's name and what it has to say.
+  package func route(
+    _ transports: [CheckedTransport], log: @escaping @Sendable (String, LogLevel, String) -> Void
+  ) -> Route {
+    Route(
+      transports.map { transport in
+        Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport, log: log) }
+      })
+  }
+
+  /// The transports of this run: `names`, or those of `PABAL_TRANSPORT`, or the file's route.
+  package func transports(_ names: [String]) throws(Failure) -> [TransportConfiguration] {
+    var names = names
+    var door = "--transport"
+    if names.isEmpty, let environment = environmentVariable("PABAL_TRANSPORT") {
+      names = [environment]
+      door = "PABAL_TRANSPORT"
+    }
+    let isGiven = !names.isEmpty
+    names = names.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
+    guard !isGiven || !names.isEmpty else {
+      throw Failure(.usage, "\(door) names no transport", cure: "`pabal transports` lists them")
+    }
+    do throws(Diagnostics) {
+      return try configuration.transports(overriding: isGiven ? names : nil)
+    } catch {
+      throw Failure(
+        .configuration,
+        error.all.map { problem in
+          var problem = problem
+          // The file is right; what was said for this run is not.
+          if isGiven { (problem.file, problem.path) = (nil, door) }
+          return problem
+        })
+    }
+  }
+
+  /// The sender of what Pabal itself writes.
+  package func sender(_ given: String?) throws(Failure) -> Mailbox {
+    if let given {
+      do throws(MailProblem) {
+        return try Mailbox(given)
+      } catch {
+        throw Failure(.input, "--from: \(error.what)", cure: error.cure)
+      }
+    }
+    do throws(Diagnostic) {
+      return try configuration.sender()
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+  }
+}
+
+/// A variable of the environment; an empty one counts as unset.
+package func environmentVariable(_ name: String) -> String? {
+  guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
+  return value
+}

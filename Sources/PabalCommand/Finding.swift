@@ -1,0 +1,22 @@
+package import PabalCore
+
+/// A diagnostic as a program reads it.
+package struct Finding: Encodable {
+  package let severity: String
+  package let file: OrNull<String>
+  package let line: OrNull<Int>
+  package let column: OrNull<Int>
+  package let path: OrNull<String>
+  package let what: String
+  package let cure: OrNull<String>
+
+  package init(_ diagnostic: Diagnostic) {
+    severity = diagnostic.severity.rawValue
+    file = OrNull(diagnostic.file)
+    line = OrNull(diagnostic.position?.line)
+    column = OrNull(diagnostic.position?.column)
+    path = OrNull(diagnostic.path)
+    what = diagnostic.what
+    cure = OrNull(diagnostic.cure)
+  }
+}

@@ -1,0 +1,108 @@
+import PabalCore
+
+/// What `send --json` prints of one mail.
+struct SendReport: Encodable {
+  struct Recipient: Encodable {
+    let address: String
+    let outcome: String
+    let reply: OrNull<String>
+  }
+
+  struct Attempt: Encodable {
+    let transport: String
+    let outcome: String
+    let reply: OrNull<String>
+    let seconds: Double
+  }
+
+  let outcome: String
+  let scope: OrNull<String>
+  let transport: OrNull<String>
+  let messageID: String
+  let remoteID: OrNull<String>
+  let reply: OrNull<String>
+  let retryAfter: OrNull<Int64>
+  let recipients: [Recipient]
+  let attempts: [Attempt]
+
+  enum CodingKeys: String, CodingKey {
+    case outcome, scope, transport, reply, recipients, attempts
+    case messageID = "message_id"
+    case remoteID = "remote_id"
+    case retryAfter = "retry_after"
+  }
+
+  init(_ delivery: Delivery) {
+    let receipt = delivery.receipt
+    outcome = receipt.outcome.name
+    if case .held(let held, _) = receipt.outcome {
+      scope = OrNull(held.rawValue)
+    } else {
+      scope = OrNull(nil)
+    }
+    transport = OrNull(delivery.transport)
+    messageID = delivery.mail.messageID
+    remoteID = OrNull(receipt.remoteID)
+    reply = OrNull(receipt.reply)
+    retryAfter = OrNull(receipt.outcome.retryAfter?.components.seconds)
+    recipients = receipt.recipients.map {
+      Recipient(address: $0.address.description, outcome: $0.outcome.name, reply: OrNull($0.reply))
+    }
+    attempts = delivery.attempts.map {
+      Attempt(
+        transport: $0.transport, outcome: $0.outcome.name, reply: OrNull($0.reply), seconds: $0.took.seconds)
+    }
+  }
+}
+
+extension SendReport {
+  /// The same for a person, on a few lines.
+  static func text(_ delivery: Delivery) -> String {
+    let receipt = delivery.receipt
+    var lines: [String] = []
+    for attempt in delivery.attempts {
+      let milliseconds = (attempt.took.seconds * 10_000).rounded() / 10
+      lines.append("\(attempt.outcome.name) by \(attempt.transport) in \(milliseconds) ms")
+      if let reply = attempt.reply { lines.append("  \(reply.replacing("\n", with: "\n  "))") }
+    }
+    if Set(receipt.recipients.map(\.outcome)).count > 1 {
+      for recipient in receipt.recipients {
+        let reply = recipient.reply.map { ": \($0.replacing("\n", with: " "))" } ?? ""
+        lines.append("  \(recipient.address) \(recipient.outcome.name)\(reply)")
+      }
+    }
+    if !delivery.mail.messageID.isEmpty { lines.append("Message-ID \(delivery.mail.messageID)") }
+    if let remoteID = receipt.remoteID { lines.append("there known as \(remoteID)") }
+    if let advice = advice(receipt) { lines.append(advice) }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func advice(_ receipt: Receipt) -> String? {
+    let left = receipt.recipients.filter { $0.outcome != .sent }.map(\.address.description)
+    guard left.count < receipt.recipients.count, !left.isEmpty else { return advice(receipt.outcome) }
+    let whom = left.count > 5 ? "\(left.count) of \(receipt.recipients.count)" : left.joined(separator: ", ")
+    return "Sent to the others; not to \(whom). Don't send it to those again who have it."
+  }
+
+  private static func advice(_ outcome: Outcome) -> String? {
+    let wait = outcome.retryAfter.map { "in \($0.components.seconds) s" }
+    return switch outcome {
+    case .sent: nil
+    case .deferred: "Not sent; try again \(wait ?? "later")."
+    case .rejected, .unsuited: "Not sent, and it won't be: the mail or an address has to change."
+    case .held(.transport, _):
+      "Not sent: the account or the transport's set-up is at fault. `pabal check` says what to mend"
+        + (wait.map { "; it may mend itself \($0)." } ?? ".")
+    case .held(.mail, _): "Not sent: the sender may not send this mail; look at \"from\" and the account."
+    case .unknown: "It may have arrived, or not: look before you send it again."
+    }
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  package var seconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) + Double(attoseconds) / 1e18
+  }
+}

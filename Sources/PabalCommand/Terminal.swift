@@ -1,0 +1,96 @@
+import Glibc
+package import PabalCore
+import Synchronization
+
+/// Where the command's own words go: answers to standard output, everything else to standard error.
+package enum Terminal {
+  /// The descriptor answers are written to; `keepOutputClean` moves it.
+  private static let output = Mutex<CInt>(STDOUT_FILENO)
+
+  /// From now on only the command's answers reach standard output; what a plugin prints goes to standard
+  /// error. A program that reads JSON must find nothing else there.
+  package static func keepOutputClean() {
+    output.withLock { output in
+      let kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+      guard output == STDOUT_FILENO, kept >= 0 else { return }
+      dup2(STDERR_FILENO, STDOUT_FILENO)
+      output = kept
+    }
+  }
+
+  /// Writes an answer; when it can't be written whole, the command ends with another status than 0.
+  package static func write(_ octets: [UInt8]) {
+    let descriptor = output.withLock { $0 }
+    if let failure = writeAll(octets, to: descriptor) { lostAnswer.withLock { $0 = failure } }
+  }
+
+  /// Why an answer did not reach standard output whole; `nil` when all did.
+  package static var answerProblem: String? {
+    lostAnswer.withLock { $0.map { String(cString: strerror($0)) } }
+  }
+
+  private static let lostAnswer = Mutex<CInt?>(nil)
+
+  /// Writes an answer line.
+  package static func answer(_ text: String) { write(Array((text + "\n").utf8)) }
+
+  /// Writes a line for the person at the terminal.
+  package static func tell(_ text: String) { writeAll(Array((text + "\n").utf8), to: STDERR_FILENO) }
+
+  /// Tells what is wrong, a line each.
+  package static func tell(_ diagnostics: [Diagnostic]) {
+    for diagnostic in diagnostics {
+      let text = diagnostic.description
+      guard isTerminal(STDERR_FILENO) else {
+        tell("pabal: \(text)")
+        continue
+      }
+      let colour = diagnostic.severity == .error ? "31" : "33"
+      let word = "\(diagnostic.severity.rawValue): "
+      let parts = text.split(separator: word, maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        tell("pabal: \(text)")
+        continue
+      }
+      tell("pabal: \(parts[0])\u{1B}[1;\(colour)m\(word)\u{1B}[0m\(parts[1])")
+    }
+  }
+
+  /// Whether a person looks at the answers.
+  package static var isInteractive: Bool {
+    isatty(STDOUT_FILENO) == 1 && environmentVariable("TERM") != "dumb"
+  }
+
+  /// Whether `progress` shows anything.
+  static var showsProgress: Bool { isTerminal(STDERR_FILENO) }
+
+  /// Shows how far a long run is, on a terminal only; each line takes the place of the last.
+  static func progress(_ text: String) {
+    guard isTerminal(STDERR_FILENO) else { return }
+    writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
+  }
+
+  private static func isTerminal(_ descriptor: CInt) -> Bool {
+    isatty(descriptor) == 1 && getenv("NO_COLOR") == nil
+      && getenv("TERM").map { String(cString: $0) } != "dumb"
+  }
+
+  /// The errno of what could not be written; `nil` when all was.
+  @discardableResult
+  private static func writeAll(_ octets: [UInt8], to descriptor: CInt) -> CInt? {
+    var rest = octets[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN {
+        // Somebody else made the pipe non-blocking; its reader comes when it comes.
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        poll(&waiting, 1, -1)
+        continue
+      }
+      guard count > 0 else { return count < 0 ? errno : EIO }
+      rest = rest.dropFirst(count)
+    }
+    return nil
+  }
+}

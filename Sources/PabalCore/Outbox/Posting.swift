@@ -1,0 +1,28 @@
+/// Adds a mail to the outbox, at once in the hands of whoever sends it in this process, if anybody does.
+struct Posting: Sendable {
+  let dispatch: (any VerificationDispatch)?
+
+  /// Has `add` add the entry it is told, and hands the mail over once that is durable; `nil` where it added none
+  /// after all.
+  func post<Value, Problem: Error>(
+    _ entry: OutboxEntry, _ mail: Mail, _ add: (OutboxEntry) async throws(Problem) -> sending Value?
+  ) async throws(Problem) -> sending Value? {
+    let lease = await dispatch?.reserve(entry.lane, unknown: entry.unknown)
+    let entry = lease.map { entry.claimed(by: $0) } ?? entry
+    let value: Value?
+    do throws(Problem) {
+      value = try await add(entry)
+    } catch {
+      if lease != nil { await dispatch?.relinquish() }
+      throw error
+    }
+    if lease == nil {
+      if value != nil { dispatch?.wake() }
+    } else if value == nil {
+      await dispatch?.relinquish()
+    } else {
+      await dispatch?.handOver(entry, mail)
+    }
+    return value
+  }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Glibc
+import PabalAccounts
+import PabalCommand
+import PabalCore
+
+extension Account {
+  /// `pabal account login`.
+  struct Login: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Log an account in, in a browser, and keep its tokens.",
+      discussion: """
+        On a server: --no-browser prints an address to open anywhere. Then either forward a port, \
+        ssh -L 8765:127.0.0.1:8765 HOST with --port 8765, or paste the address of the page that fails to open \
+        at the end. What was stored before stays until the login succeeds. Exit status: 75 it may work later, \
+        77 it was refused, 78 the configuration is wrong.
+
+        Examples:
+          pabal account login google
+          pabal account login google --no-browser --port 8765
+          pabal account login microsoft --flow device
+        """)
+
+    @Argument(help: "The account of config.json; may be left out where there is one.")
+    var name: String?
+
+    @Flag(name: .customLong("no-browser"), help: "Print the address; open no browser.")
+    var withoutBrowser = false
+
+    @Option(help: "The port of 127.0.0.1 that the browser comes back to; default: any free one.")
+    var port: UInt16?
+
+    @Option(help: ArgumentHelp("browser, or device for a code typed in elsewhere.", valueName: "way"))
+    var flow: String?
+
+    @Flag(
+      help: ArgumentHelp(
+        "Ask Google, too, which mailbox logs in, and refuse another than \"user\".",
+        discussion: "Its page then has boxes: tick them all."))
+    var confirmUser = false
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+      if port == 0 { throw ValidationError("--port 0 is no port; leave --port out for any free one") }
+    }
+
+    private struct Answer: Encodable {
+      let account: String
+      let user: String
+      let scopes: [String]
+      let refreshTokenExpiry: OrNull<String>
+      let testing: Bool
+      let tokenFile: String
+
+      enum CodingKeys: String, CodingKey {
+        case account, user, scopes, testing
+        case refreshTokenExpiry = "refresh_token_expiry"
+        case tokenFile = "token_file"
+      }
+    }
+
+    func run() throws {
+      if common.json { Terminal.keepOutputClean() }
+      let account = try Assembly(common).oauthAccount(name)
+      let manner = LoginManner(
+        opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,
+        confirmsUser: confirmUser)
+      let result: LoginResult
+      do throws(AccountProblem) {
+        result = try account.logIn(manner, tell: tell)
+      } catch {
+        throw Failure(ExitStatus(error.kind), [error.diagnostic])
+      }
+      let isTesting = result.isTesting
+      if common.json {
+        try Terminal.answer(
+          json: Answer(
+            account: account.name, user: account.user, scopes: result.scopes,
+            refreshTokenExpiry: OrNull(result.refreshTokenExpiry?.description), testing: isTesting,
+            tokenFile: result.file))
+      } else {
+        Terminal.answer("Logged in as \(account.user); the tokens are in \(result.file).")
+      }
+      guard let end = result.refreshTokenExpiry else { return }
+      if isTesting {
+        Terminal.tell([
+          Diagnostic(
+            "THIS LOGIN ENDS AT \(end). The app's publishing status is Testing, where Google ends every login after seven days, and mail then waits",
+            cure: "publish the app now (\(GuideStep.publish.place)), then log in again",
+            severity: .warning)
+        ])
+      } else {
+        Terminal.tell([
+          Diagnostic(
+            "this login ends at \(end), because the grant is limited in time",
+            cure: "log in again before", severity: .warning)
+        ])
+      }
+    }
+
+    private func tell(_ notice: LoginNotice) {
+      switch notice {
+      case .scope(let scope, let meaning):
+        Terminal.tell("Asking for \(scope)\(meaning.map { ": \($0)" } ?? "").")
+      case .opened(let url): Terminal.tell("Your browser opens. If it doesn't, open\n\n  \(url)\n")
+      case .visit(let url, let port):
+        Terminal.tell(
+          """
+          Open this in a browser, here or anywhere:
+
+            \(url)
+
+          At its end the browser goes to port \(port) of its own machine. If that is another one, either
+            forward it before:  ssh -L \(port):127.0.0.1:\(port) THIS-MACHINE
+            or paste the address of the page that then fails, and press Return:
+          """)
+      case .type(let code, let address, let until):
+        Terminal.tell("Open \(address) on any device and type in\n\n  \(code)\n\nbefore \(until).")
+      case .ignored(let what), .waiting(let what): Terminal.tell("pabal: \(what)")
+      }
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import ArgumentParser
+import PabalAccounts
+import PabalCommand
+import PabalCore
+
+extension Account {
+  /// `pabal account status`.
+  struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show how the accounts are; reads files, asks nobody.",
+      discussion: """
+        fresh: tokens renew themselves. expiring: it works, and its end is known. dead: only a person can mend \
+        it. Exit status: 77 when an account is dead.
+
+        Examples:
+          pabal account status
+          pabal account status google --json
+        """)
+
+    @Argument(help: "Only these accounts.")
+    var names: [String] = []
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      if common.json { Terminal.keepOutputClean() }
+      let assembly = try Assembly(common)
+      let known = assembly.configuration.accounts.map(\.name)
+      for name in names where !known.contains(name) { _ = try assembly.oauthAccount(name) }
+      var shown: [AccountShown] = []
+      for account in assembly.configuration.accounts where names.isEmpty || names.contains(account.name) {
+        shown.append(AccountShown(account, in: assembly))
+      }
+      if common.json {
+        try Terminal.answer(json: shown)
+      } else {
+        if shown.isEmpty { Terminal.answer("There is no account in \(assembly.configuration.file).") }
+        for account in shown { Terminal.answer(account.text) }
+      }
+      if shown.contains(where: { $0.state == "dead" }) { throw ExitStatus.held.code }
+    }
+  }
+}
+
+/// An account as `account status` and `check` show it.
+struct AccountShown: Encodable {
+  let account: String
+  let provider: String
+  let user: String?
+  /// `fresh`, `expiring` or `dead`; nil for tokens that somebody else renews.
+  let state: String?
+  var cause: String?
+  var cure: String?
+  var guide: String?
+  var scopes: [String]?
+  var missingScopes: [String]?
+  /// UTC.
+  var accessTokenExpiry: String?
+  /// UTC.
+  var refreshTokenExpiry: String?
+  var tokenFile: String?
+  var notes: [String] = []
+
+  enum CodingKeys: String, CodingKey {
+    case account, provider, user, state, cause, cure, guide, scopes, notes
+    case missingScopes = "missing_scopes"
+    case accessTokenExpiry = "access_token_expiry"
+    case refreshTokenExpiry = "refresh_token_expiry"
+    case tokenFile = "token_file"
+  }
+
+  /// Every key, null where there is nothing to say.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(account, forKey: .account)
+    try container.encode(provider, forKey: .provider)
+    let texts: [(CodingKeys, String?)] = [
+      (.user, user), (.state, state), (.cause, cause), (.cure, cure), (.guide, guide),
+      (.accessTokenExpiry, accessTokenExpiry), (.refreshTokenExpiry, refreshTokenExpiry),
+      (.tokenFile, tokenFile),
+    ]
+    for (key, text) in texts { try container.encode(OrNull(text), forKey: key) }
+    try container.encode(scopes ?? [], forKey: .scopes)
+    try container.encode(missingScopes ?? [], forKey: .missingScopes)
+    try container.encode(notes, forKey: .notes)
+  }
+
+  init(_ configuration: AccountConfiguration, in assembly: Assembly) {
+    account = configuration.name
+    provider = configuration.provider
+    do throws(Diagnostic) {
+      let source = try assembly.accounts.account(configuration.name)
+      user = source.user
+      guard let oauth = source as? OAuthAccount else {
+        state = nil
+        return
+      }
+      let status = oauth.status()
+      state = status.state.rawValue
+      (cause, cure, guide) = (status.cause, status.cure, status.guide?.place)
+      scopes = status.scopes
+      missingScopes = status.missingScopes.isEmpty ? nil : status.missingScopes
+      accessTokenExpiry = status.accessTokenExpiry?.description
+      refreshTokenExpiry = status.refreshTokenExpiry?.description
+      tokenFile = status.file
+      notes = status.notes
+    } catch {
+      user = nil
+      state = "dead"
+      (cause, cure) = (error.what, error.cure)
+    }
+  }
+
+  var text: String {
+    var lines = ["\(state ?? "-")  \(account) (\(provider)\(user.map { ", \($0)" } ?? ""))"]
+    if let cause { lines.append("    \(cause)") }
+    if let cure { lines.append("    → \(cure)") }
+    if let guide { lines.append("    see \(guide)") }
+    if let scopes, !scopes.isEmpty { lines.append("    scopes: \(scopes.joined(separator: " "))") }
+    if let accessTokenExpiry { lines.append("    access token until \(accessTokenExpiry), renewed before") }
+    if let refreshTokenExpiry { lines.append("    login until \(refreshTokenExpiry)") }
+    if let tokenFile { lines.append("    in \(tokenFile)") }
+    lines += notes.map { "    note: \($0)" }
+    if state == nil { lines.append("    a token that somebody else renews") }
+    return lines.joined(separator: "\n")
+  }
+}

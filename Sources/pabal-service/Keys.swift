@@ -1,0 +1,83 @@
+import ArgumentParser
+import Glibc
+import PabalCommand
+import PabalCore
+
+/// `pabal keys`: the master key that what is stored is sealed with.
+struct Keys: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "keys",
+    abstract: "Change the key that what is stored is sealed with; make keys for callers.",
+    discussion: """
+      Examples:
+        pabal keys rotate
+        pabal keys client shop
+      """,
+    subcommands: [Rotate.self, Client.self])
+
+  /// `pabal keys rotate`.
+  struct Rotate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a new key; what the one before sealed is still opened with it.",
+      discussion: """
+        A running `pabal serve` takes it up by itself. The file of the key before may be removed once nothing \
+        that it sealed is kept any more: after a day, with the usual retention, and where mail waits longer, \
+        once that is gone.
+        """)
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      if common.json { Terminal.keepOutputClean() }
+      let assembly = try Assembly(common)
+      guard let directory = assembly.configuration.keys.directory else {
+        throw Failure(
+          .configuration, "the keys are given in \(assembly.configuration.file), so they are changed there",
+          cure: "move \"current\" to the front of \"previous\", and put a new one in its place")
+      }
+      // Opened with the old key first: it has to be the store's own.
+      try assembly.storage().database.close()
+      do throws(Diagnostic) {
+        _ = try Keyring.rotate(directory: directory)
+      } catch {
+        throw Failure(.configuration, [error])
+      }
+      try assembly.storage().database.close()
+      if common.json {
+        try Terminal.answer(json: ["directory": directory])
+      } else {
+        Terminal.answer("A new key is in \(directory)/\(Keyring.fileName).")
+      }
+    }
+  }
+
+  /// `pabal keys client`.
+  struct Client: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a key for somebody who calls the HTTP service.",
+      discussion: """
+        Prints the key, which is kept nowhere, and the line for "clients" under "serve" in config.json, which has \
+        only its digest. A client may have several keys, in a list; one that is taken out is worth nothing from \
+        then on, without a restart.
+
+        Example:
+          pabal keys client shop
+        """)
+
+    @Argument(help: "The caller's name, for config.json and the log.")
+    var name: String
+
+    @Flag(help: "Answer in JSON, for a program to read.")
+    var json = false
+
+    func run() throws {
+      let (key, configured) = APIClients.newKey()
+      guard !json else {
+        return try Terminal.answer(json: ["name": name, "key": key, "configured": configured])
+      }
+      Terminal.answer(key)
+      Terminal.tell(
+        "The key is shown this once. In config.json: \"clients\": { \"\(name)\": \"\(configured)\" }")
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import ArgumentParser
+import PabalCommand
+import PabalCore
+import PabalMessages
+
+/// `pabal messages`: the words of every mail.
+struct Messages: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "messages", abstract: "List, render, check and preview the messages.",
+    discussion: """
+      Examples:
+        pabal messages list
+        pabal messages render verification --language en
+        pabal messages lint
+        pabal messages preview --watch
+      """,
+    subcommands: [List.self, Render.self, Lint.self, Preview.self])
+}
+
+extension Messages {
+  /// `pabal messages list`.
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "List the messages, their languages and their variables.")
+
+    @OptionGroup var common: CommonOptions
+
+    private struct Entry: Encodable {
+      struct Variable: Encodable {
+        let name: String
+        let kind: String
+        let purpose: String
+        let required: Bool
+      }
+      let name: String
+      let purpose: String
+      let languages: [String]
+      let lane: String
+      let unknown: String
+      let variables: [Variable]
+
+      init(_ message: MessageDescription) {
+        name = message.name
+        purpose = message.purpose
+        languages = message.languages
+        lane = message.lane.rawValue
+        unknown = message.unknownPolicy.rawValue
+        variables = message.variables.map {
+          Variable(name: $0.name, kind: $0.kind.rawValue, purpose: $0.purpose, required: $0.isRequired)
+        }
+      }
+    }
+
+    func run() throws {
+      let messages = try Assembly(common).messages()
+      var entries: [Entry] = []
+      var broken: [Diagnostic] = []
+      let names: [String]
+      do throws(Diagnostics) {
+        names = try messages.store.names()
+      } catch {
+        throw Failure(.configuration, error.all)
+      }
+      for name in names {
+        do throws(MessageError) {
+          entries.append(Entry(try messages.store.describe(name)))
+        } catch {
+          if case .broken(_, let diagnostics) = error { broken += diagnostics }
+        }
+      }
+      if common.json {
+        try Terminal.answer(json: entries)
+      } else {
+        for entry in entries {
+          Terminal.answer("\(entry.name) (\(entry.languages.joined(separator: ", "))): \(entry.purpose)")
+          for variable in entry.variables {
+            let need = variable.required ? "" : ", may be left out"
+            Terminal.answer("  {{\(variable.name)}} \(variable.kind)\(need): \(variable.purpose)")
+          }
+        }
+      }
+      guard broken.isEmpty else { throw Failure(.input, broken) }
+    }
+  }
+
+  /// `pabal messages render`.
+  struct Render: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "render", abstract: "Render a message with its examples, or with values of your own.")
+
+    /// A part of a rendered message.
+    enum Part: String, ExpressibleByArgument, CaseIterable {
+      case subject, text, html
+    }
+
+    @Argument(help: "The message.")
+    var name: String
+
+    @Option(help: ArgumentHelp("The languages to look for, by commas or by repeating it.", valueName: "tag"))
+    var language: [String] = []
+
+    @Option(name: .customLong("set"), help: ArgumentHelp("A variable.", valueName: "name=value"))
+    var variables: [String] = []
+
+    @Option(help: "Only this part.")
+    var part: Part?
+
+    @OptionGroup var common: CommonOptions
+
+    private struct Rendered: Encodable {
+      let name: String
+      let language: String
+      let subject: String
+      let text: String
+      let html: String
+    }
+
+    func run() throws {
+      let messages = try Assembly(common).messages()
+      let described = try messages.asked { store throws(MessageError) in try store.describe(name) }
+      let values = described.examples.merging(try MailMaker.values(variables)) { $1 }
+      let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }
+      let words = try messages.asked { store throws(MessageError) in
+        try store.render(name, languages: languages, values: values)
+      }
+      if common.json {
+        try Terminal.answer(
+          json: Rendered(
+            name: words.name, language: words.language, subject: words.subject, text: words.text,
+            html: words.html))
+        return
+      }
+      switch part {
+      case .subject: Terminal.answer(words.subject)
+      case .text: Terminal.write(Array(words.text.utf8))
+      case .html: Terminal.write(Array(words.html.utf8))
+      case nil:
+        Terminal.answer("Subject: \(words.subject)\nContent-Language: \(words.language)\n\n\(words.text)")
+        Terminal.tell("(--part html prints the HTML)")
+      }
+    }
+  }
+
+  /// `pabal messages lint`.
+  struct Lint: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "lint", abstract: "Find mistakes in the messages: file:line:column, what, why, the cure.")
+
+    @Argument(help: "Only these messages.")
+    var names: [String] = []
+
+    @Flag(help: "Warnings count as errors, too.")
+    var strict = false
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let messages = try Assembly(common).messages()
+      let findings = messages.store.lint(names.isEmpty ? nil : names)
+      if common.json {
+        try Terminal.answer(json: findings.map(Finding.init))
+      } else if findings.isEmpty {
+        Terminal.answer("The messages are in order.")
+      }
+      let bad = findings.contains { strict || $0.severity == .error }
+      if !common.json { Terminal.tell(findings) }
+      if bad { throw ExitStatus.input.code }
+    }
+  }
+}

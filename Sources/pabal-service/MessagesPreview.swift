@@ -1,0 +1,129 @@
+import ArgumentParser
+import Glibc
+import PabalCommand
+import PabalCore
+import PabalMessages
+
+extension Messages {
+  /// `pabal messages preview`.
+  struct Preview: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "preview",
+      abstract: "Show every message in every language on one page, as a phone and a desktop will.",
+      discussion: """
+        Text beside HTML, light and dark, with the examples, with long names and with the code 000000.
+
+        Examples:
+          pabal messages preview --output preview.html
+          pabal messages preview --watch
+        """)
+
+    @Option(
+      help: ArgumentHelp("Where the page goes; - is standard output.", valueName: "file"), completion: .file()
+    )
+    var output: String?
+
+    @Flag(help: "Serve the page on this machine alone, and reload it as the files change.")
+    var watch = false
+
+    @Option(help: ArgumentHelp("The port for --watch.", discussion: "Default: 8610, or any free one."))
+    var port: UInt16?
+
+    @OptionGroup var common: CommonOptions
+
+    private struct Written: Encodable {
+      let file: String
+      let messages: [String]
+      let problems: [Finding]
+    }
+
+    private struct Served: Encodable {
+      let url: String
+    }
+
+    func validate() throws {
+      if watch, output != nil { throw ValidationError("--watch serves the page; leave --output out.") }
+      if !watch, port != nil { throw ValidationError("--port is for --watch.") }
+      if common.json, output == "-" {
+        throw ValidationError("--json and --output - both want standard output.")
+      }
+    }
+
+    func run() throws {
+      let store = try Assembly(common).messages().store
+      if watch { try serve(store) } else { try write(store) }
+    }
+
+    private func write(_ store: MessageStore) throws {
+      let (messages, problems) = store.preview()
+      let page = PreviewPage(messages, problems: problems)
+      let file = output ?? "messages-preview.html"
+      if file == "-" {
+        Terminal.write(Array(page.html.utf8))
+      } else {
+        try Preview.write(Array(page.html.utf8), to: file)
+        if common.json {
+          try Terminal.answer(
+            json: Written(file: file, messages: messages.map(\.name), problems: problems.map(Finding.init)))
+        } else {
+          Terminal.answer("\(printable(file)): open it in a browser. (--watch reloads it as you edit.)")
+        }
+      }
+      if !common.json { Terminal.tell(problems) }
+      if problems.contains(where: { $0.severity == .error }) { throw ExitStatus.input.code }
+    }
+
+    /// Whoever has the old page open never finds half of the new one.
+    private static func write(_ octets: [UInt8], to file: String) throws {
+      func failure(_ number: Int32) -> Failure {
+        Failure(
+          .input, "\(printable(file)) can't be written: \(String(cString: strerror(number)))",
+          cure: "name another place with --output")
+      }
+      var template = Array((file + ".XXXXXX").utf8CString)
+      let descriptor = mkstemp(&template)
+      guard descriptor >= 0 else { throw failure(errno) }
+      let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      var rest = octets[...]
+      var problem: Int32?
+      while !rest.isEmpty, problem == nil {
+        let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { problem = errno }
+      }
+      fchmod(descriptor, 0o644)
+      close(descriptor)
+      if problem == nil, rename(temporary, file) != 0 { problem = errno }
+      guard let problem else { return }
+      unlink(temporary)
+      throw failure(problem)
+    }
+
+    private func serve(_ store: MessageStore) throws {
+      let server: MessagesPreviewServer
+      do throws(MessagesPreviewServer.Problem) {
+        server = try MessagesPreviewServer(port: port ?? 8610, orAny: port == nil)
+      } catch {
+        throw Failure(.input, error.what, cure: error.cure)
+      }
+      let url = "http://127.0.0.1:\(server.port)/"
+      if common.json {
+        try Terminal.answer(json: Served(url: url))
+      } else {
+        Terminal.answer("\(url) shows the messages and follows your edits. Ctrl-C ends it.")
+      }
+      var stamp: Int?
+      var told: [Diagnostic] = []
+      server.run {
+        let now = store.filesStamp
+        guard now != stamp else { return nil }
+        let isFirst = stamp == nil
+        stamp = now
+        let (messages, problems) = store.preview()
+        if problems != told || isFirst { Terminal.tell(problems) }
+        if problems.isEmpty, !told.isEmpty { Terminal.tell("The messages are in order again.") }
+        told = problems
+        return PreviewPage(messages, problems: problems, follows: true)
+      }
+    }
+  }
+}

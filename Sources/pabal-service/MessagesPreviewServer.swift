@@ -1,0 +1,196 @@
+import Glibc
+import PabalCommand
+import PabalMessages
+
+/// Serves one page to the browsers of this machine, and tells them when there is a new one.
+///
+/// One thread and `poll`: it reads no file, takes `GET` alone, and holds at most 64 connections.
+final class MessagesPreviewServer {
+  /// Why it can't serve.
+  struct Problem: Error {
+    let what: String
+    let cure: String
+  }
+
+  /// The port it listens on.
+  let port: UInt16
+  private let listener: CInt
+  private var connections: [Connection] = []
+  private var page = PreviewPage([], problems: [], follows: true)
+
+  /// How often the files are looked at.
+  private static let interval = Duration.seconds(1)
+  /// How long a browser may take for its request, and for taking its answer.
+  private static let patience = Duration.seconds(20)
+  private static let most = 64
+
+  private struct Connection {
+    let descriptor: CInt
+    var since: ContinuousClock.Instant
+    var received: [UInt8] = []
+    var outgoing: ArraySlice<UInt8> = []
+    var isAnswered = false
+    var follows = false
+    var isOver = false
+  }
+
+  /// Listens on 127.0.0.1; `orAny` takes another port where this one is taken.
+  init(port: UInt16, orAny: Bool) throws(Problem) {
+    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
+    let listener = socket(AF_INET, kind, 0)
+    var isOn: CInt = 1
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<CInt>.size))
+    var error = MessagesPreviewServer.bind(listener, to: port)
+    if error == EADDRINUSE, orAny { error = MessagesPreviewServer.bind(listener, to: 0) }
+    if error == 0, listen(listener, 16) != 0 { error = errno }
+    guard error == 0 else {
+      close(listener)
+      throw Problem(
+        what: "port \(port) can't be served: \(String(cString: strerror(error)))", cure: "give another --port"
+      )
+    }
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) { address in
+      _ = address.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(listener, $0, &length) }
+    }
+    self.listener = listener
+    self.port = UInt16(bigEndian: address.sin_port)
+  }
+
+  deinit { close(listener) }
+
+  private static func bind(_ descriptor: CInt, to port: UInt16) -> CInt {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr = in_addr(s_addr: UInt32(0x7F00_0001).bigEndian)
+    let status = withUnsafePointer(to: &address) { address in
+      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    return status == 0 ? 0 : errno
+  }
+
+  /// Serves without end; `renew` is asked once a second and gives a page when there is a new one.
+  func run(_ renew: () -> PreviewPage?) -> Never {
+    var looked: ContinuousClock.Instant?
+    while true {
+      let now = ContinuousClock.now
+      if looked.map({ now - $0 >= MessagesPreviewServer.interval }) ?? true {
+        looked = now
+        if let page = renew(), page != self.page {
+          self.page = page
+          for index in connections.indices where connections[index].follows {
+            connections[index].outgoing += event
+          }
+        }
+        dropTheSlow(now)
+      }
+      wait()
+    }
+  }
+
+  private var event: [UInt8] { Array("data: \(page.version)\n\n".utf8) }
+
+  private func dropTheSlow(_ now: ContinuousClock.Instant) {
+    for index in connections.indices {
+      // A follower waits for news without end, but must take them.
+      if connections[index].follows, connections[index].outgoing.isEmpty { connections[index].since = now }
+      if now - connections[index].since > MessagesPreviewServer.patience { connections[index].isOver = true }
+    }
+    closeTheOver()
+  }
+
+  private func closeTheOver() {
+    for connection in connections where connection.isOver { close(connection.descriptor) }
+    connections.removeAll(where: \.isOver)
+  }
+
+  private func wait() {
+    var waiting = [pollfd(fd: listener, events: Int16(POLLIN), revents: 0)]
+    for connection in connections {
+      let events = connection.outgoing.isEmpty ? POLLIN : POLLIN | POLLOUT
+      waiting.append(pollfd(fd: connection.descriptor, events: Int16(events), revents: 0))
+    }
+    guard poll(&waiting, nfds_t(waiting.count), 1000) > 0 else { return }
+    for (index, state) in waiting.dropFirst().enumerated() where state.revents != 0 {
+      if state.revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 { receive(&connections[index]) }
+      if state.revents & Int16(POLLOUT) != 0 { send(&connections[index]) }
+    }
+    closeTheOver()
+    if waiting[0].revents != 0 { accept() }
+  }
+
+  private func accept() {
+    let descriptor = Glibc.accept(listener, nil, nil)
+    guard descriptor >= 0 else { return }
+    guard connections.count < MessagesPreviewServer.most, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0,
+      fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0
+    else {
+      close(descriptor)
+      return
+    }
+    connections.append(Connection(descriptor: descriptor, since: .now))
+  }
+
+  private func receive(_ connection: inout Connection) {
+    var octets = [UInt8](repeating: 0, count: 4096)
+    let count = recv(connection.descriptor, &octets, octets.count, 0)
+    if count < 0, errno == EAGAIN || errno == EINTR { return }
+    guard count > 0 else {
+      connection.isOver = true
+      return
+    }
+    // What comes after the request is nobody's business.
+    guard !connection.isAnswered else { return }
+    connection.received += octets[..<count]
+    guard let request = MessagesPreviewRequest(connection.received) else { return }
+    connection.received = []
+    connection.isAnswered = true
+    connection.since = .now
+    answer(request, to: &connection)
+  }
+
+  private func answer(_ request: MessagesPreviewRequest, to connection: inout Connection) {
+    switch request {
+    case .page:
+      let body = Array(page.html.utf8)
+      connection.outgoing = head("200 OK", "text/html; charset=utf-8", length: body.count)[...] + body
+    case .changes:
+      connection.follows = true
+      connection.outgoing = head("200 OK", "text/event-stream", length: nil)[...] + event
+    case .refused(let status):
+      let body = Array((status.prefix(while: { !$0.isNewline }) + "\n").utf8)
+      connection.outgoing = head(status, "text/plain", length: body.count)[...] + body
+    }
+    send(&connection)
+  }
+
+  private func head(_ status: String, _ kind: String, length: Int?) -> [UInt8] {
+    var head = "HTTP/1.1 \(status)\r\nContent-Type: \(kind)\r\n"
+    head += "Cache-Control: no-store\r\nConnection: close\r\n"
+    head += "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
+    head += "Cross-Origin-Resource-Policy: same-origin\r\n"
+    if let length { head += "Content-Length: \(length)\r\n" }
+    return Array((head + "\r\n").utf8)
+  }
+
+  private func send(_ connection: inout Connection) {
+    while !connection.outgoing.isEmpty {
+      let count = connection.outgoing.withUnsafeBytes {
+        Glibc.send(connection.descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+      }
+      if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN { return }
+      guard count > 0 else {
+        connection.isOver = true
+        return
+      }
+      connection.outgoing = connection.outgoing.dropFirst(count)
+    }
+    // Closing with octets unread would reset the connection, and the answer with it; the browser closes.
+    if connection.isAnswered, !connection.follows { shutdown(connection.descriptor, CInt(SHUT_WR)) }
+  }
+}

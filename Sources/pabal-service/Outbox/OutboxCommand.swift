@@ -1,0 +1,121 @@
+import ArgumentParser
+import PabalCommand
+import PabalCore
+
+/// `pabal outbox`: the mail that waits, and what became of the rest.
+struct OutboxCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "outbox",
+    abstract: "See the mail that waits and what became of the rest; try it again, or take it back.",
+    discussion: """
+      Examples:
+        pabal outbox list
+        pabal outbox list --state waiting --watch
+        pabal outbox show 01M5PWP165041061050R3GG28A
+        pabal outbox retry --all
+      """,
+    subcommands: [OutboxList.self, OutboxShow.self, OutboxRetry.self, OutboxCancel.self],
+    defaultSubcommand: OutboxList.self)
+}
+
+extension Assembly {
+  /// Does `work` on the outbox.
+  func onOutbox<Value: Sendable>(
+    _ work: @escaping @Sendable (StoragePart) async throws(StorageProblem) -> Value
+  ) throws(Failure) -> Value {
+    let storage = try storage()
+    defer { storage.database.close() }
+    let sweep = OutboxSweep(now: .now(), rules: configuration.outbox.rules)
+    return try waitFor { () throws(Failure) in
+      do throws(StorageProblem) {
+        // Without a `serve` nobody else keeps house.
+        _ = try await storage.outbox.sweep(sweep)
+        return try await work(storage)
+      } catch {
+        throw Failure(error)
+      }
+    }
+  }
+}
+
+/// `pabal outbox retry`.
+struct OutboxRetry: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retry", abstract: "Make waiting mail due now, and try transports that are held again.",
+    discussion: "`pabal serve` then hands it over; mail in a final state stays as it is.")
+
+  @Argument(help: "The mails' ids.")
+  var ids: [String] = []
+
+  @Flag(help: "All waiting mail.")
+  var all = false
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard all != !ids.isEmpty else { throw ValidationError("Name mails by their ids, or say --all.") }
+  }
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    let chosen = all ? nil : ids
+    let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
+      // Whoever asks for this has mended something.
+      _ = try await storage.outbox.transports { states in
+        for name in states.keys {
+          states[name]?.open()
+          if chosen == nil { states[name]?.spentUntil = nil }
+        }
+      }
+      return try await storage.outbox.amend(.retry(chosen), now: .now())
+    }
+    try OutboxChanged("retried", count, of: chosen).answer(inJSON: common.json)
+  }
+}
+
+/// `pabal outbox cancel`.
+struct OutboxCancel: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cancel", abstract: "Take mail back that is not in a final state.",
+    discussion: "A mail that is just being handed over is taken back only if that decides nothing.")
+
+  @Argument(help: "The mails' ids.")
+  var ids: [String]
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    let ids = ids
+    let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
+      try await storage.outbox.amend(.cancel(ids), now: .now())
+    }
+    try OutboxChanged("cancelled", count, of: ids).answer(inJSON: common.json)
+  }
+}
+
+/// How many mails a command changed.
+private struct OutboxChanged: Encodable {
+  let verb: String
+  let changed: Int
+  let asked: OrNull<Int>
+
+  enum CodingKeys: String, CodingKey { case changed, asked }
+
+  init(_ verb: String, _ changed: Int, of ids: [String]?) {
+    self.verb = verb
+    self.changed = changed
+    asked = OrNull(ids.map { Set($0).count })
+  }
+
+  func answer(inJSON: Bool) throws {
+    let isShort = asked.value.map { changed < $0 } ?? false
+    if inJSON {
+      try Terminal.answer(json: self)
+    } else {
+      Terminal.answer("\(verb) \(changed)\(asked.value.map { " of \($0)" } ?? "")")
+      if isShort { Terminal.tell("pabal: the others are in a final state, or not in this outbox") }
+    }
+    if isShort { throw ExitStatus.input.code }
+  }
+}

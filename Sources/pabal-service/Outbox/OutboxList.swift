@@ -1,0 +1,115 @@
+import ArgumentParser
+import Glibc
+import PabalCommand
+import PabalCore
+
+/// `pabal outbox list`.
+struct OutboxList: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "List mail, the newest first, and count it by state.")
+
+  @Option(
+    help: ArgumentHelp("Only mail in this state; repeatable.", valueName: "state"),
+    completion: .list(OutboxState.allCases.map(\.rawValue)), transform: Self.state)
+  var state: [OutboxState] = []
+
+  @Option(help: "How many at most.")
+  var limit: Int = 20
+
+  @Flag(help: "On a terminal: show it anew every second, until Ctrl-C.")
+  var watch = false
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard 1...10_000 ~= limit else { throw ValidationError("--limit takes a number from 1 to 10000.") }
+    if watch, common.json { throw ValidationError("--watch is for people; leave --json out.") }
+  }
+
+  private static func state(_ text: String) throws -> OutboxState {
+    guard let state = OutboxState(rawValue: text) else {
+      let known = OutboxState.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("There is no state \(printable(text)); there are \(known).")
+    }
+    return state
+  }
+
+  private struct Listing: Encodable {
+    let counts: [String: Int]
+    let transports: [ClosedTransport]
+    let mails: [OutboxShown]
+  }
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    if watch, !Terminal.isInteractive {
+      throw Failure(.usage, "--watch needs a terminal", cure: "leave it out, or run it in one")
+    }
+    let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
+    let query = OutboxQuery(states: states, limit: limit, withContent: true, withCounts: true)
+    let assembly = try Assembly(common)
+    let storage = try assembly.storage()
+    let rules = assembly.configuration.outbox.rules
+    defer { storage.database.close() }
+    repeat {
+      let (view, closed) = try waitFor { () throws(Failure) in
+        do throws(StorageProblem) {
+          // Without a `serve` nobody else keeps house.
+          _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), rules: rules))
+          return (try await storage.outbox.look(query), try await storage.closedTransports())
+        } catch {
+          throw Failure(error)
+        }
+      }
+      let mails = view.entries.map { OutboxShown($0, keys: storage.keys) }
+      if common.json {
+        let counts = view.counts.map { ($0.key.rawValue, $0.value) }
+        try Terminal.answer(
+          json:
+            Listing(
+              counts: Dictionary(uniqueKeysWithValues: counts), transports: closed, mails: mails))
+      } else {
+        if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
+        Terminal.answer(Self.text(view.counts, closed, mails))
+      }
+      if watch { sleep(1) }
+    } while watch
+  }
+
+  private static func text(
+    _ counts: [OutboxState: Int], _ closed: [ClosedTransport], _ mails: [OutboxShown]
+  ) -> String {
+    let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
+    // Why mail waits comes before the mail.
+    let head = closed.map(\.line)
+    guard !counted.isEmpty else { return (head + ["The outbox is empty."]).joined(separator: "\n") }
+    return (head + [counted.joined(separator: ", ")] + mails.map(\.line)).joined(separator: "\n")
+  }
+}
+
+/// `pabal outbox show`.
+struct OutboxShow: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Show a mail: whom it is for, what was tried, why it waits.")
+
+  @Argument(help: "The mail's id.")
+  var id: String
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    let id = id
+    let found = try Assembly(common).onOutbox { storage throws(StorageProblem) in
+      try await storage.outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first.map {
+        OutboxShown($0, keys: storage.keys)
+      }
+    }
+    guard let found else {
+      throw Failure(
+        .input, "there is no mail \(printable(String(id.prefix(64)))) in this outbox",
+        cure: "`pabal outbox list` shows all; mail in a final state is kept for a day")
+    }
+    if common.json { try Terminal.answer(json: found) } else { Terminal.answer(found.text) }
+  }
+}

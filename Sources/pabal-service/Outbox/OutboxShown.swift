@@ -1,0 +1,90 @@
+import PabalCommand
+import PabalCore
+
+/// A mail of the outbox as the command shows it; times are UTC, addresses are masked.
+struct OutboxShown: Encodable, Sendable {
+  struct Recipient: Encodable {
+    let address: String
+    /// Null while it is to be tried again.
+    let outcome: OrNull<String>
+    let reply: OrNull<String>
+  }
+
+  let id: String
+  let state: String
+  let lane: String
+  let createdAt: String
+  /// Null where nothing more is tried.
+  let dueAt: OrNull<String>
+  let notAfter: OrNull<String>
+  let endedAt: OrNull<String>
+  let attempts: Int
+  let transport: OrNull<String>
+  let outcome: OrNull<String>
+  let status: OrNull<String>
+  /// `transport` or `mail` where an account or the set-up is at fault.
+  let held: OrNull<String>
+  let verification: OrNull<String>
+  /// Null once the mail is erased, as it is in every final state.
+  let recipients: OrNull<[Recipient]>
+
+  enum CodingKeys: String, CodingKey {
+    case id, state, lane, attempts, transport, outcome, status, held, verification, recipients
+    case createdAt = "created_at"
+    case dueAt = "due_at"
+    case notAfter = "not_after"
+    case endedAt = "ended_at"
+  }
+
+  init(_ entry: OutboxEntry, keys: Keyring) {
+    id = entry.id
+    state = entry.state.rawValue
+    lane = entry.lane.rawValue
+    createdAt = entry.created.text
+    dueAt = OrNull(entry.state == .waiting ? entry.due.text : nil)
+    notAfter = OrNull(entry.notAfter?.text)
+    endedAt = OrNull(entry.ended?.text)
+    attempts = entry.attempts
+    transport = OrNull(entry.transport)
+    outcome = OrNull(entry.outcome)
+    status = OrNull(entry.status)
+    held = OrNull(entry.hold?.rawValue)
+    verification = OrNull(entry.group)
+    recipients = OrNull(
+      Self.content(entry, keys)?.recipients.map {
+        Recipient(
+          address: $0.address.masked, outcome: OrNull($0.outcome?.name), reply: OrNull($0.reply))
+      })
+  }
+
+  /// What the mail holds; `nil` where it is erased, or sealed with a key that is gone.
+  private static func content(_ entry: OutboxEntry, _ keys: Keyring) -> OutboxContent? {
+    guard let sealed = entry.content, let octets = try? keys.open(sealed, id: entry.id) else { return nil }
+    return try? OutboxContent(octets, id: entry.id)
+  }
+
+  /// One line for a list.
+  var line: String {
+    let to = recipients.value.map { all in
+      (all.first?.address ?? "-") + (all.count > 1 ? " and \(all.count - 1) more" : "")
+    }
+    let tried = transport.value.map { " by \($0): \(outcome.value ?? "-")" } ?? ""
+    let code = status.value.map { " \($0)" } ?? ""
+    let reason = held.value.map { ", held for the \($0)" } ?? ""
+    let due = dueAt.value.map { ", due \($0)" } ?? ""
+    return "\(id)  \(state)  \(lane)  \(to ?? "erased")\(tried)\(code)\(reason)\(due)"
+  }
+
+  /// All of it for a person.
+  var text: String {
+    var lines = [line, "  added \(createdAt), \(attempts) attempts"]
+    if let notAfter = notAfter.value { lines.append("  not after \(notAfter)") }
+    if let endedAt = endedAt.value { lines.append("  ended \(endedAt)") }
+    if let verification = verification.value { lines.append("  of the verification \(verification)") }
+    for recipient in recipients.value ?? [] {
+      let reply = recipient.reply.value.map { ": \($0.replacing("\n", with: " "))" } ?? ""
+      lines.append("  \(recipient.address)  \(recipient.outcome.value ?? "not decided")\(reply)")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

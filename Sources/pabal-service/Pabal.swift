@@ -1,0 +1,47 @@
+import ArgumentParser
+import PabalCommand
+
+/// The command with all its subcommands, as `pabal` hands over to it what it doesn't do itself.
+@main
+struct Pabal: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pabal",
+    abstract: "Mail that must arrive.",
+    discussion: """
+      Hands mail to the transport that config.json names: a file, the terminal, or a plugin of your own.
+
+      Example:
+        pabal send you@example.com
+        pabal send you@example.com --transport console --language en
+        pabal check
+
+      Exit status of send: 0 sent, 64 wrong words, 65 wrong input or message, 69 rejected, 74 unknown, \
+      75 deferred, 77 held, 78 wrong configuration.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      Send.self, Verify.self, OutboxCommand.self, Serve.self, Transports.self, Messages.self, Account.self,
+      Keys.self, Check.self,
+    ])
+
+  static func main() {
+    Surroundings.putRight()
+    perform {
+      try Surroundings.refuseBrokenArguments()
+      var command = try directly() ?? parseAsRoot()
+      try command.run()
+    }
+  }
+
+  /// The command that the first word names, read without a look at all the others, which takes twice as long;
+  /// `nil` where there is more to it: its words are wrong, ask for help, or name a command of its own.
+  private static func directly() -> (any ParsableCommand)? {
+    let words = CommandLine.arguments.dropFirst()
+    let named = configuration.subcommands.first { $0.configuration.commandName == words.first }
+    guard let named, named.configuration.subcommands.isEmpty else { return nil }
+    guard let command = try? named.parseAsRoot(Array(words.dropFirst())), type(of: command) == named else {
+      return nil
+    }
+    return command
+  }
+}

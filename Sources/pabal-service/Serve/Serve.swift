@@ -1,0 +1,66 @@
+import ArgumentParser
+import Glibc
+import PabalCommand
+import PabalCore
+import PabalHTTP
+
+/// `pabal serve`: hands over what is in the outbox, until it is stopped.
+struct Serve: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Hand over what is in the outbox, until stopped.",
+    discussion: """
+      SIGTERM or Ctrl-C stops it once what is being handed over has ended; a second one stops it at once, and \
+      what was under way is then looked at by the next `pabal serve`. Several may run on one store. The log goes \
+      to standard error, a line each; with --json to standard output, a JSON object each.
+
+      Example:
+        pabal serve --config /etc/pabal/config.json
+      """)
+
+  @Option(help: ArgumentHelp("Use this transport instead of config.json's; repeatable.", valueName: "name"))
+  var transport: [String] = []
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    let log = ServeLog(inJSON: common.json)
+    let attempts = FirstAttempts()
+    let metrics = ServeMetrics()
+    let served = try Served(try Assembly(common), transport, log) { event in
+      metrics.heed(event)
+      attempts.heed(event)
+    }
+    defer { served.close() }
+    let dispatcher = served.dispatcher
+    let http = served.httpService(attempts, metrics)
+    let signals = StopSignals { isFirst in
+      // Leases run out, and the next to serve goes on.
+      guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
+      log.write("stopping")
+      Task {
+        await http?.service.finish()
+        await dispatcher.finish()
+      }
+    }
+    defer { signals.end() }
+    let reload = Reload(served).run()
+    defer { reload.cancel() }
+    let tidiness = keepTidy(served.storage, log) { served.parts.assembly }
+    defer { tidiness.cancel() }
+    log.write("serving", ("route", served.parts.route.names.joined(separator: ",")))
+    try waitFor { () throws(Failure) in
+      async let dispatching: Void = dispatcher.run()
+      do throws(Failure) {
+        try await http?.run(log)
+      } catch {
+        await dispatcher.finish()
+        await dispatching
+        throw error
+      }
+      await dispatching
+    }
+    log.write("stopped")
+  }
+}

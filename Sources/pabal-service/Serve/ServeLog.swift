@@ -1,0 +1,102 @@
+import FoundationEssentials
+import PabalCommand
+import PabalCore
+import PabalHTTP
+
+/// The log of `pabal serve`: a line for each event, without addresses, codes, subjects and tokens.
+struct ServeLog: Sendable {
+  private let inJSON: Bool
+
+  init(inJSON: Bool) { self.inJSON = inJSON }
+
+  /// Writes an event of the command's own.
+  func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
+
+  /// Writes what is wrong with a file, without what it says there.
+  func tell(_ event: String, _ diagnostic: Diagnostic) {
+    var fields: [(String, String)] = []
+    if let position = diagnostic.position {
+      fields += [("line", "\(position.line)"), ("column", "\(position.column)")]
+    }
+    if let path = diagnostic.path { fields.append(("path", path)) }
+    fields.append(("problem", diagnostic.toldProblem))
+    write(event, fields)
+  }
+
+  /// Writes that a message was read again.
+  func tell(message name: String, _ diagnostics: [Diagnostic]) {
+    let errors = diagnostics.filter { $0.severity == .error }
+    write("message", ("message", name), ("errors", "\(errors.count)"))
+    for error in errors { tell("message failed", error) }
+  }
+
+  /// Writes what a transport has to say.
+  func tell(_ transport: String, _ level: LogLevel, _ line: String) {
+    write("transport", ("transport", transport), ("level", level.rawValue), ("problem", line))
+  }
+
+  /// Writes an event of the HTTP service's.
+  func write(_ event: HTTPEvent) {
+    switch event {
+    case .answered(let route, let method, let status, let client, let took):
+      var fields = [
+        ("method", method), ("route", route), ("status", "\(status)"), ("ms", milliseconds(took)),
+      ]
+      if let client { fields.append(("client", client)) }
+      write("request", fields)
+    // Whether it was a notice is for nobody to read.
+    case .started(let purpose, let language, _): write("started", about(purpose, language))
+    case .resent(let purpose, let language): write("resent", about(purpose, language))
+    case .checked(let outcome, let purpose, let language, _):
+      write("checked", [("outcome", outcome.rawValue)] + about(purpose, language))
+    case .limited(let limit): write("limited", ("limit", limit.rawValue))
+    }
+  }
+
+  private func about(_ purpose: String, _ language: String?) -> [(String, String)] {
+    [("purpose", purpose)] + (language.map { [("language", $0)] } ?? [])
+  }
+
+  private func milliseconds(_ took: Duration) -> String { "\((took.seconds * 10_000).rounded() / 10)" }
+
+  /// Writes an event of the dispatcher's.
+  func write(_ event: DispatcherEvent) {
+    switch event {
+    case .attempted(let id, let transport, let outcome, let status, let took):
+      var fields = [
+        ("mail", id), ("transport", transport), ("outcome", outcome.name), ("ms", milliseconds(took)),
+      ]
+      if let status { fields.append(("status", status)) }
+      write("attempt", fields)
+    case .settled(let entry):
+      var fields = [("mail", entry.id), ("state", entry.state.rawValue), ("attempts", "\(entry.attempts)")]
+      if entry.state == .waiting { fields.append(("due", entry.due.text)) }
+      write("settled", fields)
+    case .held(let transport, _):
+      // The cause is the far side's text; `pabal check` shows it.
+      write("held", [("transport", transport)])
+    case .restored(let transport): write("restored", [("transport", transport)])
+    case .codesWait(let since): write("codes wait", [("since", since.text)])
+    case .lost(let id): write("lost", [("mail", id)])
+    case .unreadable(let id): write("unreadable", [("mail", id)])
+    case .unsettled(let id, let problem):
+      write("unsettled", [("mail", id), ("problem", problem.description)])
+    case .storage(let problem): write("storage", [("problem", problem.description)])
+    }
+  }
+
+  private func write(_ event: String, _ fields: [(String, String)]) {
+    let time = Timestamp.now().text
+    let fields = fields.map { ($0.0, LogText.shielded($0.1)) }
+    guard inJSON else {
+      let words = fields.map { "\($0)=\(LogText.quoted($1))" }
+      return Terminal.tell(([time, event] + words).joined(separator: " "))
+    }
+    var object = Dictionary(fields) { first, _ in first }
+    object["time"] = time
+    object["event"] = event
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if let line = try? encoder.encode(object) { Terminal.write(Array(line) + [UInt8(ascii: "\n")]) }
+  }
+}

@@ -1,0 +1,100 @@
+import Glibc
+import PabalCommand
+import PabalCore
+import PabalMessages
+import PabalStorage
+
+/// The store that `config.json` names, opened with its keys.
+struct StoragePart: Sendable {
+  let keys: Keyring
+  let database: SQLiteDatabase
+
+  /// The mail in it.
+  var outbox: SQLiteOutbox { SQLiteOutbox(database) }
+}
+
+extension Assembly {
+  /// Opens the store; makes it, and a key, where there are none.
+  func storage() throws(Failure) -> StoragePart {
+    let keys: Keyring
+    do throws(Diagnostic) {
+      try refuseLostKey()
+      keys = try configuration.keys.keyring()
+    } catch {
+      throw Failure(.configuration, [error])
+    }
+    do throws(StorageProblem) {
+      return StoragePart(keys: keys, database: try SQLiteDatabase(configuration.storage.path, keys: keys))
+    } catch {
+      throw Failure(error)
+    }
+  }
+
+  /// A store without its key is of no use, and a new key made now would only stand in the old one's way.
+  private func refuseLostKey() throws(Diagnostic) {
+    guard let directory = configuration.keys.directory else { return }
+    var facts = stat()
+    guard stat(configuration.storage.path, &facts) == 0,
+      access("\(directory)/\(Keyring.fileName)", F_OK) != 0
+    else { return }
+    let number = errno
+    // Anything else than its absence says nothing about the key; whoever moves the store away then has lost it.
+    guard number == ENOENT else {
+      throw Diagnostic(
+        "this user may not read the keys in \(directory): \(String(cString: strerror(number)))",
+        cure: "run it as the user whom the store belongs to, number \(facts.st_uid); nothing is lost")
+    }
+    throw Diagnostic(
+      "the key of the store \(configuration.storage.path) is gone: there is no \(directory)/\(Keyring.fileName)",
+      cure: "put it back, or move the store away and begin anew")
+  }
+
+  /// The loop that empties the outbox over `route`.
+  func dispatcher(
+    _ storage: StoragePart, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
+  ) -> Dispatcher {
+    Dispatcher(storage.outbox, sealing: storage.keys, rules: rules, report: report, route: route)
+  }
+
+  /// How the dispatcher goes about it.
+  var rules: DispatcherRules {
+    var rules = configuration.outbox.rules
+    for transport in configuration.transports
+    where transport.plugin == "gmail" && rules.paces[transport.name] == nil {
+      rules.paces[transport.name] = Self.gmailPace
+    }
+    return rules
+  }
+
+  /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
+  /// and user, 100 for `messages.send`).
+  private static let gmailPace = Pace(sends: 60, per: .seconds(60))
+
+  /// What ends and deletes verifications in their time.
+  func housekeeping(_ storage: StoragePart) -> VerificationHousekeeping {
+    VerificationHousekeeping(
+      store: SQLiteVerifications(storage.database), policy: configuration.verification.policy)
+  }
+
+  /// Verifications in the store; `dispatch` sends their mail in this process.
+  func verifications(
+    _ storage: StoragePart, _ messages: MessagesPart? = nil, dispatch: (any VerificationDispatch)? = nil
+  ) throws(Failure) -> VerificationService {
+    let messages = if let messages { messages } else { try self.messages() }
+    return VerificationService(
+      store: SQLiteVerifications(storage.database), keys: storage.keys,
+      words: VerificationMessages(messages.store, from: try sender(nil)),
+      policy: configuration.verification.policy, dispatch: dispatch)
+  }
+}
+
+extension Failure {
+  init(_ problem: StorageProblem) {
+    let status: ExitStatus =
+      switch problem.kind {
+      case .busy, .full: .deferred
+      default: .configuration
+      }
+    self.init(status, [problem.diagnostic])
+  }
+}

@@ -1,0 +1,147 @@
+import ArgumentParser
+import PabalCommand
+import PabalCore
+
+/// `pabal transports`: what there is to send with.
+struct Transports: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "transports", abstract: "List the transports and plugins, or show what one can be told.",
+    discussion: """
+      Examples:
+        pabal transports
+        pabal transports show file
+      """,
+    subcommands: [List.self, Show.self], defaultSubcommand: List.self)
+}
+
+extension Transports {
+  /// `pabal transports list`.
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "list",
+      abstract: "List the transports of config.json, those in use first, and the plugins there are.")
+
+    @OptionGroup var common: CommonOptions
+
+    private struct Listing: Encodable {
+      struct Transport: Encodable {
+        let name: String
+        let plugin: String
+        /// From 1, the place in the route; nil when the route has it not.
+        let place: OrNull<Int>
+      }
+      struct Plugin: Encodable {
+        let name: String
+        let version: OrNull<String>
+        let summary: OrNull<String>
+        let path: OrNull<String>
+        let problem: OrNull<String>
+      }
+      let transports: [Transport]
+      let plugins: [Plugin]
+    }
+
+    func run() throws {
+      let assembly = try Assembly(common)
+      let route = try assembly.transports([]).map(\.name)
+      var transports: [Listing.Transport] = assembly.configuration.transports.map { transport in
+        let place = route.firstIndex(of: transport.name).map { $0 + 1 }
+        return Listing.Transport(name: transport.name, plugin: transport.plugin, place: OrNull(place))
+      }
+      transports.sort { a, b in (a.place.value ?? .max, a.name) < (b.place.value ?? .max, b.name) }
+      let plugins = assembly.loader.names().map { name in
+        do throws(Diagnostic) {
+          let plugin = try assembly.loader.load(name)
+          return Listing.Plugin(
+            name: name, version: OrNull(plugin.version), summary: OrNull(plugin.summary),
+            path: OrNull(plugin.path), problem: OrNull(nil))
+        } catch {
+          return Listing.Plugin(
+            name: name, version: OrNull(nil), summary: OrNull(nil), path: OrNull(error.file),
+            problem: OrNull(error.what))
+        }
+      }
+      if common.json {
+        try Terminal.answer(json: Listing(transports: transports, plugins: plugins))
+        return
+      }
+      Terminal.answer("Transports in \(assembly.configuration.file):")
+      for transport in transports {
+        let mark = transport.place.value.map { route.count > 1 ? "\($0)." : "→" } ?? " "
+        Terminal.answer("  \(mark) \(transport.name), by the plugin \(transport.plugin)")
+      }
+      Terminal.answer("Plugins:")
+      for plugin in plugins {
+        let text = plugin.summary.value ?? "can't be used: \(plugin.problem.value ?? "")"
+        Terminal.answer("  \(plugin.name) \(plugin.version.value.map { "(\($0))" } ?? ""): \(text)")
+      }
+    }
+  }
+
+  /// `pabal transports show`.
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "Show the settings a transport or plugin declares.")
+
+    @Argument(help: "A transport of config.json, a plugin's name, or a path to a .so file.")
+    var name: String
+
+    @OptionGroup var common: CommonOptions
+
+    private struct Shown: Encodable {
+      struct Setting: Encodable {
+        let key: String
+        let kind: String
+        let help: String
+        let `default`: OrNull<String>
+        let choices: OrNull<[String]>
+        let minimum: OrNull<Int64>
+        let maximum: OrNull<Int64>
+        let required: Bool
+        let secret: Bool
+      }
+      let plugin: String
+      let version: String
+      let summary: String
+      let path: String
+      let check: Bool
+      let settings: [Setting]
+    }
+
+    func run() throws {
+      let assembly = try Assembly(common)
+      let named = assembly.configuration.transports.first { $0.name == name }?.plugin ?? name
+      let plugin: Plugin
+      do throws(Diagnostic) {
+        plugin = try assembly.loader.load(named)
+      } catch {
+        throw Failure(.configuration, [error])
+      }
+      Terminal.tell(plugin.warnings)
+      guard !common.json else {
+        try Terminal.answer(
+          json: Shown(
+            plugin: plugin.name, version: plugin.version, summary: plugin.summary, path: plugin.path,
+            check: plugin.canCheck,
+            settings: plugin.settings.map {
+              Shown.Setting(
+                key: $0.key, kind: $0.kind.rawValue, help: $0.help, default: OrNull($0.defaultText),
+                choices: OrNull($0.choices.isEmpty ? nil : $0.choices), minimum: OrNull($0.range?.lowerBound),
+                maximum: OrNull($0.range?.upperBound), required: $0.required, secret: $0.secret)
+            }))
+        return
+      }
+      Terminal.answer("\(plugin.name) \(plugin.version): \(plugin.summary)\n\(plugin.path)")
+      for setting in plugin.settings {
+        var notes = [setting.choices.isEmpty ? setting.kind.rawValue : setting.choices.joined(separator: "|")]
+        if let range = setting.range {
+          notes.append("\(range.lowerBound) to \(range.upperBound)\(setting.kind == .duration ? " ms" : "")")
+        }
+        if setting.required { notes.append("required") }
+        if let text = setting.defaultText { notes.append("default \(text)") }
+        if setting.secret { notes.append("secret") }
+        Terminal.answer("  \(setting.key) (\(notes.joined(separator: ", "))): \(setting.help)")
+      }
+    }
+  }
+}

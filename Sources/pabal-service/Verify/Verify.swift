@@ -1,0 +1,117 @@
+import ArgumentParser
+import PabalCommand
+import PabalCore
+
+/// `pabal verify`: proves that a person reads the mail of an address.
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Prove that somebody reads the mail of an address: send a code, check it.",
+    discussion: """
+      Examples:
+        pabal verify start you@example.com --language ko
+        pabal verify check 4QXJ7M2ZP0R8T6V1W3Y5A9B7CD 123456
+        pabal verify resend 4QXJ7M2ZP0R8T6V1W3Y5A9B7CD
+      """,
+    subcommands: [
+      VerifyStart.self, VerifyResend.self, VerifyCheck.self, VerifyStatus.self, VerifyCancel.self,
+      VerifyRedeem.self,
+    ])
+}
+
+/// Sends a verification's mail in this process and returns when its first attempt has ended.
+struct FirstAttempt: VerificationDispatch {
+  let dispatcher: Dispatcher
+
+  func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease? {
+    // A mail that may not be sent twice is added as waiting: were this process to die with it, nobody
+    // would send it any more.
+    unknown == .resend ? await dispatcher.lease() : nil
+  }
+
+  func handOver(_ entry: OutboxEntry, _ mail: Mail) async { await dispatcher.deliver(entry, mail) }
+
+  func relinquish() async {}
+
+  func wake() {}
+}
+
+extension Assembly {
+  /// Does `work`, which adds a mail to the outbox, and waits for that mail's first attempt unless it is to be
+  /// left to `pabal serve`; gives how the verification stands then.
+  func sending(
+    queued: Bool, over names: [String],
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Verification
+  ) throws(Failure) -> Verification {
+    let route = route(try checked(try transports(names)))
+    defer { route.close() }
+    let storage = try storage()
+    defer { storage.database.close() }
+    let dispatcher = dispatcher(storage, route) { event in
+      guard case .unsettled(let id, let problem) = event else { return }
+      Terminal.tell(
+        "pabal: the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
+      )
+    }
+    let service = try verifications(storage, dispatch: queued ? nil : FirstAttempt(dispatcher: dispatcher))
+    return try waitFor { () throws(Failure) in
+      do throws(VerificationProblem) {
+        let verification = try await work(service)
+        guard !queued else {
+          await service.tidyUp()
+          return verification
+        }
+        if let mail = verification.delivery, mail.state == .waiting {
+          do throws(StorageProblem) {
+            _ = try await dispatcher.deliver(mail.mail)
+          } catch {
+            throw VerificationProblem.storage(error)
+          }
+        }
+        let shown = try await service.status(verification.id)
+        await service.tidyUp()
+        return shown
+      } catch {
+        throw Failure(error)
+      }
+    }
+  }
+
+  /// Does `work` on the verifications, which adds no mail.
+  func asking<Value: Sendable>(
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Value
+  ) throws(Failure) -> Value {
+    let storage = try storage()
+    defer { storage.database.close() }
+    let service = try verifications(storage)
+    return try waitFor { () throws(Failure) in
+      do throws(VerificationProblem) {
+        let value = try await work(service)
+        await service.tidyUp()
+        return value
+      } catch {
+        throw Failure(error)
+      }
+    }
+  }
+}
+
+extension VerificationService {
+  /// The bounded share of housekeeping that a command does once it has its answer, which doesn't depend on it.
+  fileprivate func tidyUp() async { _ = try? await sweep(limit: 100) }
+}
+
+extension Failure {
+  init(_ problem: VerificationProblem) {
+    switch problem {
+    case .storage(let problem): self.init(problem)
+    case .limited(let limit, let wait):
+      self.init(.deferred, [Diagnostic(problem.description)], barrier: Barrier(limit, wait))
+    case .words(let diagnostics): self.init(.input, diagnostics.all)
+    case .unknown:
+      self.init(.input, problem.description, cure: "`verify start` prints the id; it is kept for a day")
+    case .keys: self.init(.configuration, problem.description, cure: "put the key it was made with back")
+    case .ended, .input, .proof, .reused: self.init(.input, problem.description)
+    }
+  }
+}

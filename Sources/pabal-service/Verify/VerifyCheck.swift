@@ -1,0 +1,118 @@
+import ArgumentParser
+import PabalCommand
+import PabalCore
+
+/// `pabal verify check`.
+struct VerifyCheck: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Say whether a code is the right one.",
+    discussion: """
+      Exit status: 0 approved, 1 anything else that was judged, 65 there is no such verification.
+
+      Example:
+        pabal verify check 4QXJ7M2ZP0R8T6V1W3Y5A9B7CD 123456
+      """)
+
+  @Argument(help: "The verification's id.")
+  var id: String
+
+  @Argument(help: "The code as it was typed; - reads it from standard input.")
+  var code: String
+
+  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  var client: String?
+
+  @OptionGroup var common: CommonOptions
+
+  private struct Shown: Encodable {
+    let outcome: String
+    let attemptsRemaining: Int
+    let proof: OrNull<String>
+
+    enum CodingKeys: String, CodingKey {
+      case outcome, proof
+      case attemptsRemaining = "attempts_remaining"
+    }
+  }
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    let assembly = try Assembly(common)
+    let (id, code, client) = (id, try typed(), client)
+    let answer = try assembly.asking { service throws(VerificationProblem) in
+      try await service.check(id, code: code, client: client)
+    }
+    if common.json {
+      try Terminal.answer(
+        json: Shown(
+          outcome: answer.outcome.rawValue, attemptsRemaining: answer.attemptsRemaining,
+          proof: OrNull(answer.proof)))
+    } else {
+      Terminal.answer(text(answer))
+    }
+    if answer.outcome != .approved { throw ExitCode(1) }
+  }
+
+  private func typed() throws(Failure) -> String {
+    guard code == "-" else { return code }
+    do throws(FileProblem) {
+      return String(decoding: try readStandardInput(atMost: 1_024), as: UTF8.self)
+    } catch {
+      throw Failure(.input, "the code: \(error.what)", cure: error.cure)
+    }
+  }
+
+  private func text(_ answer: VerificationAnswer) -> String {
+    switch answer.outcome {
+    case .approved: "approved" + (answer.proof.map { "\nproof \($0)" } ?? "")
+    case .mismatch:
+      answer.attemptsRemaining > 0
+        ? "mismatch: not the code; \(answer.attemptsRemaining) attempts left"
+        : "mismatch: not the code, and that was the last attempt; start anew"
+    case .superseded: "superseded: a newer code took this one's place; look for the newest mail"
+    case .expired: "expired: the code's time is over; start anew"
+    case .exhausted: "exhausted: no more codes are judged; start anew"
+    case .alreadyApproved: "already_approved: the right code came before"
+    case .cancelled: "cancelled: the verification was taken back"
+    }
+  }
+}
+
+/// `pabal verify redeem`.
+struct VerifyRedeem: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "redeem", abstract: "Trade a proof, once, for the address it proves.")
+
+  @Argument(help: "The proof that `check` gave.")
+  var proof: String
+
+  @OptionGroup var common: CommonOptions
+
+  private struct Shown: Encodable {
+    let id: String
+    let purpose: String
+    let address: String
+    let approvedAt: String
+
+    enum CodingKeys: String, CodingKey {
+      case id, purpose, address
+      case approvedAt = "approved_at"
+    }
+  }
+
+  func run() throws {
+    if common.json { Terminal.keepOutputClean() }
+    let assembly = try Assembly(common)
+    let proof = proof
+    let proven = try assembly.asking { service throws(VerificationProblem) in try await service.redeem(proof)
+    }
+    if common.json {
+      try Terminal.answer(
+        json: Shown(
+          id: proven.id, purpose: proven.purpose, address: proven.address.description,
+          approvedAt: proven.approved.text))
+    } else {
+      Terminal.answer("\(proven.address) proved for \(proven.purpose) at \(proven.approved.text)")
+    }
+  }
+}

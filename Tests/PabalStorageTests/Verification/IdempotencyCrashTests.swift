@@ -1,0 +1,60 @@
+import Foundation
+import PabalCore
+import PabalStorage
+import PabalTesting
+import Testing
+
+/// What holds of idempotency keys whenever a process dies.
+@Suite struct IdempotencyCrashTests {
+  private static let keys = 300
+  private static let kills = 30
+
+  /// Starts a process that uses every key, kills it after so many answers (`nil`: never), and gives what it said.
+  private static func ask(_ folder: String, killedAfter count: Int?) throws -> [Substring] {
+    let process = Process()
+    process.executableURL = URL(filePath: "\(BuiltProducts.directory)/verification-asker")
+    process.arguments = ["\(folder)/pabal.sqlite", "\(folder)/keys", "once", "shop", "\(keys)"]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    var said = Data()
+    while said.count(where: { $0 == 10 }) < count ?? .max {
+      let more = output.fileHandleForReading.availableData
+      if more.isEmpty { break }
+      said += more
+    }
+    if count != nil { kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+    // The last line may have been cut off.
+    let lines = String(decoding: said, as: UTF8.self)
+    return lines.prefix(lines.lastIndex(of: "\n").map { lines.distance(from: lines.startIndex, to: $0) } ?? 0)
+      .split(separator: "\n")
+  }
+
+  @Test func `kill -9 at any moment leaves no key with two verifications or mails`() async throws {
+    let folder = try TemporaryDirectory()
+    let path = folder.path
+    let said = await onThreads([Self.kills]) { kills in
+      Result {
+        var lines: [Substring] = []
+        for _ in 0..<kills { lines += try Self.ask(path, killedAfter: Int.random(in: 1...40)) }
+        return lines + (try Self.ask(path, killedAfter: nil))
+      }
+    }
+    var made: [Substring: Set<Substring>] = [:]
+    let lines = try said.flatMap { try $0.get() }
+    for line in lines {
+      let words = line.split(separator: " ")
+      try #require(words.count == 2, "\(line)")
+      made[words[0], default: []].insert(words[1])
+    }
+    #expect(made.count == Self.keys)
+    #expect(made.values.allSatisfy { $0.count == 1 })
+    let database = try SQLiteDatabase(
+      "\(path)/pabal.sqlite", keys: try Keyring.readOrMake(directory: "\(path)/keys"))
+    defer { database.close() }
+    let mails = try await SQLiteOutbox(database).look(OutboxQuery(limit: 10_000)).entries
+    // One for each, none of which a second start has superseded.
+    #expect(mails.count == Self.keys && mails.allSatisfy { $0.state == .waiting })
+  }
+}

@@ -1,0 +1,184 @@
+import PabalCore
+import PabalStorage
+import PabalTesting
+import Synchronization
+import Testing
+
+/// What every store keeps to where a request comes twice.
+@Suite struct IdempotencyTests {
+  typealias Stores = VerificationStores
+
+  private func key(_ key: String, client: String = "shop", _ payload: [UInt8] = [1]) throws -> IdempotencyKey
+  {
+    try #require(IdempotencyKey(key, client: client, payload: payload))
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a start that comes again gives the verification as it is now, and costs nothing`(
+    _ stores: Stores
+  ) async throws {
+    try await stores.withDesk { desk in
+      let key = try key("k")
+      let first = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", once: key)
+      #expect(!first.isReplay)
+      for _ in 0..<20 {
+        let again = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", once: key)
+        #expect(again.isReplay && again.value == first.value)
+      }
+      #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 1)
+      #expect(desk.letters.all.count == 1)
+      // Neither the cooldown nor the client's ten starts have heard of them.
+      desk.clock.pass(.seconds(60))
+      _ = try await desk.start(client: "192.0.2.1")
+      let replaced = try await desk.service.start(to: "kim@example.com", once: key)
+      #expect(replaced.isReplay && replaced.value.id == first.value.id && replaced.value.state == .superseded)
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a key is its client's and its operation's, and of one payload`(_ stores: Stores) async throws {
+    try await stores.withDesk({ $0.cooldown = .zero }) { desk in
+      let first = try await desk.service.start(to: "kim@example.com", once: try key("k"))
+      await expect(.reused) { try await desk.service.start(to: "lee@example.com", once: key("k", [2])) }
+      let other = try await desk.service.start(to: "lee@example.com", once: try key("k", client: "bank", [2]))
+      #expect(!other.isReplay && other.value.id != first.value.id)
+      let resent = try await desk.service.resend(first.value.id, once: try key("k"))
+      #expect(!resent.isReplay && resent.value.generation == 2)
+      await expect(.reused) { try await desk.service.resend(other.value.id, once: key("k")) }
+      #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 3)
+      // What looks alike in one row of octets is not the same.
+      for (name, client) in [("ab", "c"), ("b", "ca"), ("c", "ab")] {
+        let next = try await desk.service.start(to: "x@example.com", once: try key(name, client: client))
+        #expect(!next.isReplay)
+        if name == "ab" { desk.clock.pass(.seconds(1)) }
+      }
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a resend that comes again sends nothing, whatever became of it since`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      let id = try await desk.start().id
+      desk.clock.pass(.seconds(60))
+      let key = try key("k")
+      let first = try await desk.service.resend(id, once: key)
+      let again = try await desk.service.resend(id, once: key)
+      #expect(again.isReplay && again.value == first.value)
+      #expect(try await desk.outcome(id, desk.code()) == .approved)
+      let late = try await desk.service.resend(id, once: key)
+      #expect(late.isReplay && late.value.state == .approved && late.value.generation == 2)
+      #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 2)
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a request that was refused leaves its key as new as it was`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      let live = try await desk.start()
+      let key = try key("k")
+      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await desk.service.start(to: "kim@example.com", once: key)
+      }
+      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await desk.service.resend(live.id, once: key)
+      }
+      await #expect(throws: VerificationProblem.self) { try await desk.service.start(to: "kim", once: key) }
+      await #expect(throws: VerificationProblem.self) {
+        try await desk.service.start(to: "a@example.com", message: "broken", once: key)
+      }
+      desk.clock.pass(.seconds(60))
+      #expect(try await !desk.service.resend(live.id, once: key).isReplay)
+      desk.clock.pass(.seconds(60))
+      #expect(try await !desk.service.start(to: "kim@example.com", once: key).isReplay)
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `of the same start a hundred times at once one is made`(_ stores: Stores) async throws {
+    try await stores.withDesk({ $0.cooldown = .zero }) { desk in
+      let key = try key("k")
+      let answers = try await withThrowingTaskGroup(of: Once<Verification>.self) { group in
+        for _ in 0..<100 {
+          group.addTask { try await desk.service.start(to: "kim@example.com", once: key) }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(answers.filter { !$0.isReplay }.count == 1)
+      #expect(Set(answers.map(\.value.id)).count == 1)
+      #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 1)
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a key is remembered for a day, whether it is swept out then or not`(_ stores: Stores) async throws {
+    try await stores.withDesk { desk in
+      let key = try key("k")
+      let first = try await desk.service.start(to: "kim@example.com", once: key)
+      desk.clock.pass(.seconds(86_399))
+      _ = try await desk.service.sweep()
+      #expect(try await desk.service.start(to: "kim@example.com", once: key).value.id == first.value.id)
+      desk.clock.pass(.seconds(1))
+      let second = try await desk.service.start(to: "kim@example.com", once: key)
+      #expect(!second.isReplay && second.value.id != first.value.id)
+      // The new one is as long-lived as the first was.
+      desk.clock.pass(.seconds(86_399))
+      _ = try await desk.service.sweep()
+      #expect(try await desk.service.start(to: "kim@example.com", once: key).value.id == second.value.id)
+    }
+  }
+
+  @Test(arguments: Stores.allCases)
+  func `a clock that is set back neither forgets a key nor keeps it for ever`(_ stores: Stores) async throws {
+    try await stores.withDesk({ $0.cooldown = .zero }) { desk in
+      let key = try key("k")
+      let first = try await desk.service.start(to: "kim@example.com", once: key)
+      desk.clock.pass(.seconds(-30 * 86_400))
+      #expect(try await desk.service.start(to: "kim@example.com", once: key).value.id == first.value.id)
+      _ = try await desk.service.sweep()
+      desk.clock.pass(.seconds(86_399))
+      #expect(try await desk.service.start(to: "kim@example.com", once: key).isReplay)
+      desk.clock.pass(.seconds(1))
+      #expect(try await !desk.service.start(to: "kim@example.com", once: key).isReplay)
+    }
+  }
+
+  @Test func `swept keys leave nothing behind, a few at a time`() async throws {
+    let folder = try TemporaryDirectory()
+    let keys = Keyring(current: .random())
+    let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
+    defer { database.close() }
+    let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
+    for number in 0..<10 {
+      _ = try await desk.service.start(to: "\(number)@example.com", once: try key("\(number)"))
+    }
+    desk.clock.pass(.seconds(86_400))
+    let now = desk.clock.now
+    var rounds = 1
+    while try await desk.store.transact({ try $0.sweepRequests(at: now, limit: 4) }) { rounds += 1 }
+    #expect(rounds == 3)
+    #expect(try await !desk.service.start(to: "0@example.com", once: try key("0")).isReplay)
+  }
+
+  @Test func `a key outlives a rotation of the master key`() async throws {
+    let folder = try TemporaryDirectory()
+    let directory = "\(folder.path)/keys"
+    let first = try Keyring.readOrMake(directory: directory)
+    let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: first)
+    defer { database.close() }
+    let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: first)
+    let before = try await desk.service.start(to: "kim@example.com", once: try key("k"))
+    let second = try Keyring.rotate(directory: directory)
+    for keys in [first, second] {
+      let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
+      #expect(
+        try await desk.service.start(to: "kim@example.com", once: try key("k")).value.id == before.value.id)
+      await expect(.reused) { try await desk.service.start(to: "kim@example.com", once: key("k", [2])) }
+    }
+  }
+
+  @Test func `a key of no octets or too many is none`() {
+    #expect(IdempotencyKey("", client: "shop", payload: []) == nil)
+    #expect(IdempotencyKey(String(repeating: "k", count: 256), client: "shop", payload: []) == nil)
+    #expect(IdempotencyKey(String(repeating: "k", count: 255), client: "", payload: []) != nil)
+  }
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""hostile_http.py PORT PID KIND: what hostile callers do to an HTTP service; prints JSON of what came of it."""
+import json, resource, select, socket, sys, time
+
+port, pid, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connect():
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def resident():
+    """MiB that the service holds."""
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+
+
+def answers(patience=10):
+    """Whether somebody well-behaved is served, and in what time."""
+    began = time.monotonic()
+    with connect() as c:
+        c.settimeout(patience)
+        c.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        got = b""
+        while more := c.recv(4096):
+            got += more
+    return got.startswith(b"HTTP/1.1 200"), time.monotonic() - began
+
+
+def ended(connections, patience):
+    """How many of them the service closes within so many seconds."""
+    deadline = time.monotonic() + patience
+    open_ = set(connections)
+    while open_ and time.monotonic() < deadline:
+        for c in select.select(list(open_)[:1000], [], [], 0.2)[0]:
+            try:
+                if c.recv(65536):
+                    continue
+            except OSError:
+                pass
+            open_.discard(c)
+    return len(connections) - len(open_)
+
+
+before = resident()
+if kind == "idle":
+    many = [connect() for _ in range(2000)]
+    served, took = answers()
+    print(json.dumps({"served": served, "grew": resident() - before, "open": len(many)}))
+elif kind == "trickle":
+    # A header line a second, for ever: each octet feeds an idle time-out.
+    slow = [connect() for _ in range(20)]
+    for c in slow[:10]:
+        c.sendall(b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\n")
+    for c in slow[10:]:
+        c.sendall(
+            b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 60000\r\n\r\n"
+        )
+    alive, began = set(slow), time.monotonic()
+    while alive and time.monotonic() - began < 40:
+        for c in list(alive):
+            try:
+                c.sendall(b"a: b\r\n" if c in slow[:10] else b" ")
+            except OSError:
+                alive.discard(c)
+        for c in select.select(list(alive), [], [], 0.5)[0]:
+            try:
+                if not c.recv(65536):
+                    alive.discard(c)
+            except OSError:
+                alive.discard(c)
+    served, _ = answers()
+    print(json.dumps({"served": served, "left": len(alive), "after": time.monotonic() - began}))
+elif kind == "huge":
+    results = []
+    for head in (b"Content-Length: 10000000000\r\n", b"Transfer-Encoding: chunked\r\n"):
+        with connect() as c:
+            c.sendall(
+                b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                + head + b"\r\n"
+            )
+            sent = 0
+            c.settimeout(5)
+            try:
+                while sent < 200_000_000:
+                    chunk = b"x" * 65536
+                    c.sendall(b"10000\r\n" + chunk + b"\r\n" if b"chunked" in head else chunk)
+                    sent += len(chunk)
+            except OSError:
+                pass
+            results.append(sent)
+    # A header that never ends.
+    with connect() as c:
+        c.settimeout(5)
+        sent = 0
+        try:
+            c.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nx: ")
+            while sent < 50_000_000:
+                sent += c.send(b"y" * 65536)
+        except OSError:
+            pass
+        results.append(sent)
+    served, _ = answers()
+    print(json.dumps({"served": served, "sent": results, "grew": resident() - before}))
+elif kind == "half":
+    for octets in (
+        b"", b"\r\n", b"G", b"GET", b"GET / HTTP/1.1\r\n", b"\x00" * 100, b"\x16\x03\x01\x02\x00\x01\x00",
+        b"POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", b"GET / HTTP/9.9\r\n\r\n",
+        b"GET  / HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET /%00%ff/../../etc/passwd HTTP/1.1\r\nHost: l\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ):
+        for how in ("close", "reset"):
+            c = connect()
+            c.sendall(octets)
+            if how == "reset":
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            c.close()
+    served, _ = answers()
+    print(json.dumps({"served": served}))

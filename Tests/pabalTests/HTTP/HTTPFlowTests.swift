@@ -1,0 +1,151 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// The verification API as a sign-up form's server uses it.
+@Suite struct HTTPFlowTests {
+  @Test func `a code is sent, a wrong one refused, the right one approved and its proof redeemed once`()
+    throws
+  {
+    let http = try HTTPSite()
+    let started = try http.start()
+    #expect(started.status == 202 && started["status"] == "pending" && started.delivery("status") == "sent")
+    #expect(started.fields["preference-applied"] == "wait=20")
+    #expect(started["to_masked"] == "y***@example.org" && !started.body.contains(Site.address))
+    let id = try #require(started["id"])
+    #expect(started.fields["location"] == "/v1/verifications/\(id)")
+    let code = try http.site.newestCode()
+
+    let wrong = try http.check(id, Site.wrong(code))
+    #expect(wrong.status == 200 && wrong["outcome"] == "mismatch" && wrong["proof"] == nil)
+    #expect(wrong.json["attempts_remaining"] as? Int == 4)
+    // As a person pastes it from a Korean keyboard.
+    let wide = String(code.unicodeScalars.map { Character(Unicode.Scalar($0.value + 0xFEE0) ?? $0) })
+    let right = try http.check(id, "\(wide.prefix(3)) \(wide.suffix(3))")
+    #expect(right["outcome"] == "approved")
+    #expect(try http.check(id, code)["outcome"] == "already_approved")
+
+    let proof = #"{"proof": "\#(try #require(right["proof"]))"}"#
+    let proven = try http.call("POST", "/v1/proofs/redeem", proof)
+    #expect(proven.status == 200 && proven["address"] == Site.address && proven["purpose"] == "sign-up")
+    let again = try http.call("POST", "/v1/proofs/redeem", proof)
+    #expect(again.status == 409 && again["type"] == "/problems/proof-redeemed")
+    #expect(try http.call("GET", "/v1/verifications/\(id)")["status"] == "consumed")
+  }
+
+  @Test func `a resend waits for its cooldown, and says for how long`() throws {
+    let http = try HTTPSite()
+    let id = try #require(try http.start()["id"])
+    let early = try http.call("POST", "/v1/verifications/\(id)/resend")
+    #expect(early.status == 429 && early["type"] == "/problems/limit-reached" && early["limit"] == "cooldown")
+    let wait = try #require(early.fields["retry-after"].flatMap { Int($0) })
+    #expect((1...60).contains(wait))
+    #expect(early.fields["ratelimit"] == "\"cooldown\";r=0;t=\(wait)")
+    #expect(early.fields["content-type"] == "application/problem+json")
+  }
+
+  @Test func `without a cooldown the code of before is superseded`() throws {
+    let http = try HTTPSite(more: #", "verification": { "cooldown": "0s" }"#)
+    let id = try #require(try http.start()["id"])
+    let first = try http.site.newestCode()
+    let resent = try http.call("POST", "/v1/verifications/\(id)/resend", nil, "Prefer: wait=20")
+    #expect(resent.status == 202 && resent.json["generation"] as? Int == 2)
+    #expect(try http.check(id, first)["outcome"] == "superseded")
+    #expect(try http.check(id, try http.site.newestCode())["outcome"] == "approved")
+  }
+
+  @Test func `five wrong codes exhaust it, and a cancelled one says so`() throws {
+    let http = try HTTPSite(more: #", "verification": { "cooldown": "0s" }"#)
+    let id = try #require(try http.start()["id"])
+    let code = try http.site.newestCode()
+    for left in (0..<5).reversed() {
+      #expect(try http.check(id, Site.wrong(code)).json["attempts_remaining"] as? Int == left)
+    }
+    #expect(try http.check(id, code)["outcome"] == "exhausted")
+    let other = try #require(try http.start("other@example.org")["id"])
+    #expect(try http.call("POST", "/v1/verifications/\(other)/cancel")["status"] == "cancelled")
+    #expect(try http.check(other, "123456")["outcome"] == "cancelled")
+    let late = try http.call("POST", "/v1/verifications/\(other)/resend")
+    #expect(late.status == 409 && late["type"] == "/problems/ended")
+  }
+
+  @Test(arguments: [
+    ("rejected", "rejected"), ("held:transport", "held"), ("held:mail", "held"), ("deferred", "deferred"),
+    ("unknown", "deferred"),
+  ])
+  func `who waits for the first attempt learns that it failed`(act: String, status: String) throws {
+    let http = try HTTPSite(
+      Site.acting(act, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+    ) { try $0.addFaultyPlugin() }
+    let started = try http.start()
+    #expect(started.status == 202 && started.delivery("status") == status)
+    #expect(started.delivery("outcome") == String(act.prefix { $0 != ":" }))
+  }
+
+  @Test func `who does not wait is answered when the mail is in the outbox`() throws {
+    let http = try HTTPSite()
+    let started = try http.call("POST", "/v1/verifications", #"{"to": "you@example.org"}"#)
+    #expect(started.status == 202 && started.fields["preference-applied"] == nil)
+    let mail = try #require(started.delivery("mail"))
+    #expect(try http.call("GET", "/v1/mails/\(mail)")["id"] == mail)
+  }
+
+  @Test func `what is wrong with a request is said, all at once`() throws {
+    let http = try HTTPSite()
+    let wrong = try http.call("POST", "/v1/verifications", #"{"too": "a@example.org", "purpose": 7}"#)
+    #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request")
+    let fields = (wrong.json["errors"] as? [[String: String]] ?? []).compactMap { $0["field"] }
+    #expect(Set(fields) == ["", "too", "purpose"])
+    #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
+    #expect(try http.call("POST", "/v1/verifications", #"{"to": "nobody"}"#).status == 400)
+    let text = try http.call("POST", "/v1/verifications", nil, "Content-Type: text/plain")
+    #expect(text.status == 415)
+    #expect(try http.call("GET", "/v1/verifications/4QXJ7M2ZP0R8T6V1W3Y5A9B7CD").status == 404)
+    #expect(try http.call("GET", "/v2").status == 404)
+    let method = try http.call("DELETE", "/v1/verifications")
+    #expect(method.status == 405 && method.fields["allow"] == "POST")
+    let big = #"{"to": "\#(String(repeating: "a", count: 70_000))"}"#
+    #expect(try http.call("POST", "/v1/verifications", big).status == 413)
+    #expect(http.site.mails == [])
+  }
+
+  @Test func `any message is mailed with its variables, and shown without being sent`() throws {
+    let http = try HTTPSite()
+    let variables = #""variables": {"code": "424242", "valid_for": "10m"}, "language": "en""#
+    let added = try http.call(
+      "POST", "/v1/mails", #"{"to": "you@example.org", "message": "verification", \#(variables)}"#,
+      "Prefer: wait=20")
+    #expect(added.status == 202 && added["status"] == "sent", "\(added.body)")
+    #expect(try http.site.onlyMail().contains("To: you@example.org"))
+    #expect(added.fields["location"] == "/v1/mails/\(try #require(added["id"]))")
+    let shown = try http.call("POST", "/v1/messages/verification/render", "{\(variables)}")
+    #expect(shown.status == 200 && shown["subject"]?.contains("424242") == true)
+    #expect(shown["language"] == "en" && shown["html"]?.hasPrefix("<!doctype html>") == true)
+    #expect(try http.call("POST", "/v1/messages/verification/render").status == 200)
+    #expect(try http.call("POST", "/v1/messages/nothing/render").status == 404)
+    let unknown = try http.call("POST", "/v1/mails", #"{"to": "you@example.org", "message": "nothing"}"#)
+    #expect(unknown.status == 400)
+    let missing = try http.call("POST", "/v1/mails", #"{"to": [], "message": "verification"}"#)
+    #expect(missing.status == 400)
+    #expect(http.site.mails.count == 1)
+  }
+
+  @Test func `SIGTERM ends it once what is under way is answered, and health is told meanwhile`() throws {
+    let http = try HTTPSite()
+    #expect(try http.call("GET", "/healthz").status == 200)
+    let ready = try http.call("GET", "/readyz")
+    #expect(ready.status == 200 && ready["status"] == "ready")
+    #expect(try http.call("HEAD", "/healthz").body == "")
+    let end = try http.stop()
+    #expect(end.status == 0 && end.log.contains(" stopped"))
+  }
+
+  @Test func `it is not ready while every transport is held`() throws {
+    let http = try HTTPSite(
+      Site.acting("held:transport", with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+    ) { try $0.addFaultyPlugin() }
+    _ = try http.start()
+    let ready = try http.call("GET", "/readyz")
+    #expect(ready.status == 503 && ready["status"] == "not ready")
+  }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// Callers that mean no good, or die: the service goes on, and its memory stays bounded.
+@Suite struct HostileHTTPTests {
+  private func hostile(_ kind: String) throws -> [String: Any] {
+    let http = try HTTPSite()
+    let run = try ChildProcess.run(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try http.stop().status == 0)
+    return try run.json
+  }
+
+  @Test func `two thousand idle connections keep nobody out and cost little`() throws {
+    let result = try hostile("idle")
+    #expect(result["served"] as? Bool == true && result["open"] as? Int == 2_000)
+    #expect(try #require(result["grew"] as? Double) < 100)
+  }
+
+  @Test func `requests that trickle in are cut off, however busy they look`() throws {
+    let result = try hostile("trickle")
+    #expect(result["served"] as? Bool == true && result["left"] as? Int == 0)
+  }
+
+  @Test func `bodies and headers without an end are cut off and not kept`() throws {
+    let result = try hostile("huge")
+    #expect(result["served"] as? Bool == true)
+    #expect(try #require(result["grew"] as? Double) < 100)
+    for sent in try #require(result["sent"] as? [Int]) { #expect(sent < 50_000_000) }
+  }
+
+  @Test func `half requests and noise are nobody's trouble`() throws {
+    #expect(try hostile("half")["served"] as? Bool == true)
+  }
+
+  @Test func `kill -9 under load loses no answered start and doubles none`() throws {
+    let site = try Site(
+      Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+        .replacing(#""serve""#, with: #""verification": { "clientStarts": [] }, "serve""#))
+    let run = try ChildProcess.run(
+      "python3",
+      [
+        "\(BuiltProducts.root)/Tests/Servers/killed_http.py", "\(BuiltProducts.directory)/pabal",
+        site.directory.path, "100",
+      ])
+    #expect(run.status == 0, "\(run.errors)")
+    let result = try run.json
+    #expect(try #require(result["answered"] as? Int) > 100)
+    for kind in ["twice", "missing", "mailed_twice", "odd"] {
+      #expect((result[kind] as? [Any])?.isEmpty == true, "\(kind): \(run.output)")
+    }
+  }
+}

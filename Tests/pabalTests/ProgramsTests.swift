@@ -1,0 +1,140 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// `pabal`, which sends, and `pabal-service`, which does everything else, are one command.
+@Suite struct ProgramsTests {
+  /// Everything a program loads while it runs, plugins and what they load too, as the dynamic linker tells it.
+  private func loaded(_ site: Site, _ arguments: String...) throws -> String {
+    let log = "\(site.directory.path)/linker"
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", arguments,
+      environment: [
+        "LD_DEBUG": "files", "LD_DEBUG_OUTPUT": log, "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil,
+      ],
+      directory: site.directory.path)
+    #expect([0, 75].contains(run.status), "\(run.errors)")
+    let files = try FileManager.default.contentsOfDirectory(atPath: site.directory.path)
+    return try files.filter { $0.hasPrefix("linker.") }.map {
+      try String(contentsOfFile: "\(site.directory.path)/\($0)", encoding: .utf8)
+    }.joined()
+  }
+
+  @Test(arguments: [
+    ("file", #"{ "plugin": "file", "directory": "mail" }"#),
+    ("smtp", #"{ "plugin": "smtp", "host": "127.0.0.1", "port": 1, "security": "none" }"#),
+    ("gmail", #"{ "plugin": "gmail", "account": "me", "endpoint": "https://127.0.0.1:1" }"#),
+  ])
+  func `a send loads no database and no Foundation but its essentials`(_ name: String, _ settings: String)
+    throws
+  {
+    let site = try Site(
+      """
+      { "transport": "\(name)", "transports": { "\(name)": \(settings) }, "from": "pabal@example.com",
+        "accounts": { "me": { "provider": "token", "user": "pabal@example.com", "token": "none" } },
+        "messages": { "directory": "messages", "language": "ko", "variables": { "service": "Pabal" } } }
+      """)
+    let libraries = try loaded(site, "send", Site.address)
+    for heavy in ["libFoundation.so", "libFoundationInternationalization", "lib_FoundationICU", "libsqlite3"]
+    {
+      #expect(!libraries.contains(heavy), "\(heavy)")
+    }
+    #expect(libraries.contains("libpabal-\(name).so"))
+    // The same look sees them where they are needed.
+    if name == "file" { #expect(try loaded(site, "outbox", "list").contains("libFoundation.so")) }
+  }
+
+  @Test func `of the two programs only the service has the server and the database in it`() throws {
+    func holds(_ name: String, _ word: String) throws -> Bool {
+      let program = try Data(
+        contentsOf: URL(filePath: "\(BuiltProducts.directory)/\(name)"), options: .alwaysMapped)
+      return program.range(of: Data(word.utf8)) != nil
+    }
+    for module in ["4GRDB", "11Hummingbird", "12PabalStorage", "9PabalHTTP"] {
+      #expect(try !holds("pabal", module), "\(module)")
+      #expect(try holds("pabal-service", module), "\(module)")
+    }
+    #expect(try holds("pabal", "12PabalCommand"))
+  }
+
+  @Test func `help, completions and mistakes are those of one command called pabal`() throws {
+    let site = try Site()
+    let help = try site.pabal("--help")
+    #expect(help.status == 0)
+    for command in [
+      "send", "verify", "outbox", "serve", "transports", "messages", "account", "keys", "check",
+    ] {
+      #expect(help.output.contains("\n  \(command) "), "\(command)")
+    }
+    #expect(try site.pabal().output == help.output)
+    for shell in ["bash", "zsh", "fish"] {
+      let script = try site.pabal("--generate-completion-script", shell)
+      #expect(script.status == 0)
+      #expect(script.output.contains("verify") && script.output.contains("dry-run"))
+      #expect(!script.output.contains("pabal-service"))
+    }
+    for words in [["send", "--help"], ["help", "send"]] {
+      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", words)
+      #expect(run.status == 0)
+      #expect(run.output.contains("USAGE: pabal send "))
+    }
+    for words in [["send"], ["send", "--colour"], ["sned"]] {
+      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", words)
+      #expect(run.status == 64)
+      #expect(run.errors.contains("Usage: pabal ") && !run.errors.contains("pabal-service"), "\(run.errors)")
+    }
+  }
+
+  /// A folder with `pabal`, and a shell where `pabal-service` is looked for: it tells what it is given.
+  private func impostor() throws -> TemporaryDirectory {
+    let folder = try TemporaryDirectory()
+    try folder.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
+    try folder.copy(URL(filePath: "/bin/sh").resolvingSymlinksInPath().path, to: "pabal-service")
+    return folder
+  }
+
+  @Test func `the service has the name, the words, the streams and the process of the caller`() throws {
+    let folder = try impostor()
+    let script = #"echo "$$ $0 $HOME $(cat)" "$(test -e /dev/fd/7 && echo seven)" "${SSLKEYLOGFILE-none}""#
+    let run = try ChildProcess.run(
+      "bash", ["-c", "printf '%s ' $$; exec 7</dev/null; exec -a courier ./pabal -c '\(script)'"],
+      input: Array("in".utf8), environment: ["HOME": "/home/one", "SSLKEYLOGFILE": "/tmp/keys"],
+      directory: folder.path)
+    let words = run.output.split(whereSeparator: \.isWhitespace)
+    #expect(words.dropFirst(2) == ["courier", "/home/one", "in", "seven", "none"], "\(run.output)")
+    #expect(words.count == 7 && words[0] == words[1])
+    #expect(try ChildProcess.run("\(folder.path)/pabal", ["-c", "exit 42"]).status == 42)
+  }
+
+  @Test func `a mail is sent without the service, and whatever needs it says where it was looked for`() throws
+  {
+    let site = try Site()
+    try site.directory.copy("\(BuiltProducts.directory)/pabal", to: "bin/pabal")
+    try site.directory.copy(BuiltProducts.plugin("file"), to: "lib/pabal/libpabal-file.so")
+    func pabal(_ words: String...) throws -> ChildProcess {
+      try ChildProcess.run(
+        "\(site.directory.path)/bin/pabal", words,
+        environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil],
+        directory: site.directory.path)
+    }
+    #expect(try pabal("send", Site.address).status == 0)
+    let alone = try pabal("transports", "--json")
+    #expect(alone.status == 78)
+    for place in ["bin", "libexec/pabal"] {
+      #expect(alone.errors.contains("\(site.directory.path)/\(place)/pabal-service"), "\(alone.errors)")
+    }
+    #expect(alone.output.contains("pabal is not whole"))
+
+    try site.directory.write("", to: "libexec/pabal/pabal-service")
+    let unfit = try pabal("transports")
+    #expect(unfit.status == 78)
+    #expect(unfit.errors.contains("can't be run: Permission denied"), "\(unfit.errors)")
+
+    try FileManager.default.removeItem(atPath: "\(site.directory.path)/libexec/pabal/pabal-service")
+    try site.directory.copy("\(BuiltProducts.directory)/pabal-service", to: "libexec/pabal/pabal-service")
+    let whole = try pabal("transports")
+    #expect(whole.status == 0, "\(whole.errors)")
+    // The plugins of pabal are the service's, too.
+    #expect(whole.output.contains("  file (1):"), "\(whole.output)")
+  }
+}
