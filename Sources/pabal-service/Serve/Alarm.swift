@@ -29,9 +29,9 @@ struct Alarm: Sendable {
     queue.async {
       do throws(Diagnostic) {
         try command.run(event, detail)
-        log.write("alerted", ("event", event), ("about", detail))
+        log.write("alerted", ("alert", event), ("about", detail))
       } catch {
-        log.write("alert failed", ("event", event), ("about", detail), ("problem", error.description))
+        log.write("alert failed", ("alert", event), ("about", detail), ("problem", error.description))
       }
     }
   }

@@ -13,8 +13,8 @@ struct ServeLog: Sendable {
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
 
   /// Writes what is wrong with a file, without what it says there.
-  func tell(_ event: String, _ diagnostic: Diagnostic) {
-    var fields: [(String, String)] = []
+  func tell(_ event: String, _ diagnostic: Diagnostic, _ more: [(String, String)] = []) {
+    var fields = more
     if let position = diagnostic.position {
       fields += [("line", "\(position.line)"), ("column", "\(position.column)")]
     }
@@ -27,7 +27,7 @@ struct ServeLog: Sendable {
   func tell(message name: String, _ diagnostics: [Diagnostic]) {
     let errors = diagnostics.filter { $0.severity == .error }
     write("message", ("message", name), ("errors", "\(errors.count)"))
-    for error in errors { tell("message failed", error) }
+    for error in errors { tell("message failed", error, [("message", name)]) }
   }
 
   /// Writes what a transport has to say.
