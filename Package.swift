@@ -78,6 +78,9 @@ let package = Package(
 
     .executableTarget(
       name: "bench-outbox", dependencies: ["PabalStorage", "PabalCore"], path: "Benchmarks/outbox"),
+    .executableTarget(
+      name: "bench-http", dependencies: ["PabalHTTP", "PabalMessages", "PabalStorage", "PabalCore"],
+      path: "Benchmarks/http"),
 
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
     .executableTarget(
