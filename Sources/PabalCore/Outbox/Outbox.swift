@@ -20,6 +20,9 @@ public protocol Outbox: Sendable {
   /// Gives what is in the outbox, without changing it.
   func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView
 
+  /// Counts what has not left yet, at a cost that doesn't depend on what was kept of mail that has.
+  func backlog() async throws(StorageProblem) -> OutboxBacklog
+
   /// Changes mail from outside of an attempt; says how many it changed.
   @discardableResult
   func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int

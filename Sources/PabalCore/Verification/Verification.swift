@@ -112,6 +112,12 @@ public struct VerificationAnswer: Sendable, Hashable {
   public let attemptsRemaining: Int
   /// With `approved` alone: what a program that trusts nobody redeems, once and within the proof's lifetime.
   public let proof: String?
+  /// What is to be proved.
+  public let purpose: String
+  /// The language of the words that carried the code.
+  public let language: String?
+  /// How long after the start it was given.
+  public let age: Duration
 }
 
 /// What a redeemed proof proves.

@@ -111,6 +111,6 @@ extension VerificationService {
     let isPending = record.state(at: now) == .pending
     return VerificationAnswer(
       outcome: outcome, attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0,
-      proof: proof)
+      proof: proof, purpose: record.purpose, language: record.language, age: now - record.created)
   }
 }

@@ -13,6 +13,7 @@ enum Endpoint: Sendable, Hashable {
   case render(String)
   case health
   case readiness
+  case metrics
   case document
   case demo(DemoEndpoint)
 
@@ -34,6 +35,7 @@ enum Endpoint: Sendable, Hashable {
     case ("v1", "messages", 4) where !path[2].isEmpty && path[3] == "render": self = .render(path[2])
     case ("healthz", nil, 1): self = .health
     case ("readyz", nil, 1): self = .readiness
+    case ("metrics", nil, 1): self = .metrics
     case ("openapi.json", nil, 1): self = .document
     default:
       guard let demo = DemoEndpoint(path) else { return nil }
@@ -45,7 +47,7 @@ enum Endpoint: Sendable, Hashable {
   var method: HTTPRequest.Method {
     switch self {
     case .start, .resend, .check, .cancel, .redeem, .addMail, .render: .post
-    case .verification, .mail, .health, .readiness, .document, .demo: .get
+    case .verification, .mail, .health, .readiness, .metrics, .document, .demo: .get
     }
   }
 
@@ -78,6 +80,7 @@ enum Endpoint: Sendable, Hashable {
     case .render: "/v1/messages/{name}/render"
     case .health: "/healthz"
     case .readiness: "/readyz"
+    case .metrics: "/metrics"
     case .document: "/openapi.json"
     case .demo(let demo): demo.route
     }

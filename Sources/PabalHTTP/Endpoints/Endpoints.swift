@@ -6,6 +6,7 @@ internal import PabalCore
 struct Endpoints: Sendable {
   let parts: @Sendable () -> HTTPParts
   let readiness: @Sendable () async -> Readiness
+  let metrics: (@Sendable () async -> MetricsText)?
   let attempts: FirstAttempts
   let inFlight = RequestsInFlight()
   let report: @Sendable (HTTPEvent) -> Void
@@ -17,6 +18,9 @@ struct Endpoints: Sendable {
     switch endpoint {
     case .health: return .json(["status": "ok"])
     case .readiness: return await ready()
+    case .metrics:
+      guard let metrics else { throw .noSuchPath }
+      return .octets(Array(await metrics().text.utf8), type: MetricsText.type)
     case .document:
       return .octets(PackageResources.openapi_json, type: "application/json")
     case .demo(let endpoint):
