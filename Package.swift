@@ -57,16 +57,8 @@ let package = Package(
       ],
       resources: [.embedInCode("openapi.json")]),
     .target(
-      name: "PabalCommand",
-      dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
-    .executableTarget(
-      name: "pabal",
-      dependencies: [
-        "PabalCommand", "PabalCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      name: "PabalCommand", dependencies: ["PabalCore", "PabalMessages", "PabalAccounts"]),
+    .executableTarget(name: "pabal", dependencies: ["PabalCommand", "PabalCore"]),
     .executableTarget(
       name: "pabal-service",
       dependencies: [
