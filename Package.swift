@@ -65,16 +65,8 @@ let package = Package(
         .embedInCode("Demo/Page/ko.json"), .embedInCode("Demo/Page/en.json"),
       ]),
     .target(
-      name: "PabalCommand",
-      dependencies: [
-        "PabalCore", "PabalMessages", "PabalAccounts",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
-    .executableTarget(
-      name: "pabal",
-      dependencies: [
-        "PabalCommand", "PabalCore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      name: "PabalCommand", dependencies: ["PabalCore", "PabalMessages", "PabalAccounts"]),
+    .executableTarget(name: "pabal", dependencies: ["PabalCommand", "PabalCore"]),
     .executableTarget(
       name: "pabal-service",
       dependencies: [

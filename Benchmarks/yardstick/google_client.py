@@ -10,7 +10,6 @@ import os
 import pickle
 import sys
 import tempfile
-import threading
 
 port, count, threads, authorities, path, way = sys.argv[1:]
 os.environ["HTTPLIB2_CA_CERTS"] = authorities
@@ -18,6 +17,7 @@ os.environ["HTTPLIB2_CA_CERTS"] = authorities
 from google.oauth2.credentials import Credentials  # noqa: E402
 from google_auth_oauthlib.flow import InstalledAppFlow  # noqa: E402, F401 (its import is a part of the cost)
 from googleapiclient.discovery import build  # noqa: E402
+from team import share  # noqa: E402
 
 SCOPES = ["https://www.googleapis.com/auth/gmail.send"]
 TOKEN = "bench-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -35,34 +35,19 @@ def authenticate(pickled):
 def main():
     with open(path, "rb") as file:
         octets = file.read()
-    numbers = iter(range(int(count)))
-    lock, failures = threading.Lock(), []
     with tempfile.NamedTemporaryFile() as pickled:
         pickle.dump(Credentials(TOKEN, scopes=SCOPES, expiry=datetime.datetime(2099, 1, 1)), pickled)
         pickled.flush()
 
-        def work():
+        def work(turns):
             service = None
-            try:
-                while True:
-                    with lock:
-                        if next(numbers, None) is None:
-                            return
-                    if service is None or way == "each":
-                        service = authenticate(pickled.name)
-                    body = {"raw": base64.urlsafe_b64encode(octets).decode()}
-                    service.users().messages().send(userId="me", body=body).execute()
-            except Exception as error:
-                failures.append(error)
+            for _ in turns:
+                if service is None or way == "each":
+                    service = authenticate(pickled.name)
+                body = {"raw": base64.urlsafe_b64encode(octets).decode()}
+                service.users().messages().send(userId="me", body=body).execute()
 
-        team = [threading.Thread(target=work) for _ in range(int(threads) - 1)]
-        for thread in team:
-            thread.start()
-        work()
-        for thread in team:
-            thread.join()
-    if failures:
-        sys.exit(f"{failures[0]!r}")
+        share(int(count), int(threads), work)
 
 
 main()

@@ -13,7 +13,7 @@ package struct Assembly {
   private let verbose: Bool
 
   /// Reads the configuration that the options or the environment name.
-  package init(_ options: CommonOptions) throws(Failure) {
+  package init(_ options: CommandOptions) throws(Failure) {
     let file: String
     do throws(Diagnostic) {
       file = try Configuration.locate(options.file, environment: environmentVariable)

@@ -1,23 +1,18 @@
-package import ArgumentParser
-
-extension ParsableCommand {
-  /// Does `work` as the whole of this process: tells a failure, and ends the process where there is one.
-  package static func perform(_ work: () throws -> Void) {
+/// How one run of the command ends.
+package enum CommandRun {
+  /// Does `work`, tells its failure, and gives what the process ends with.
+  package static func status(of work: () throws -> ExitStatus) throws -> ExitStatus {
+    let status: ExitStatus
     do {
-      try work()
+      status = try work()
     } catch let failure as Failure {
       Terminal.tell(failure.diagnostics)
       // Whoever asked for JSON reads standard output, and should find the reason there.
-      if CommandLine.arguments.contains("--json") {
-        try? Terminal.answer(json: failure)
-      }
-      exit(withError: failure.status.code)
-    } catch {
-      exit(withError: error)
+      if CommandLine.arguments.contains("--json") { try? Terminal.answer(json: failure) }
+      return failure.status
     }
-    if let problem = Terminal.answerProblem {
-      Terminal.tell("pabal: the answer could not be written: \(problem)")
-      exit(withError: ExitStatus.unwritten.code)
-    }
+    guard status == .sent, let problem = Terminal.answerProblem else { return status }
+    Terminal.tell("pabal: the answer could not be written: \(problem)")
+    return .unwritten
   }
 }

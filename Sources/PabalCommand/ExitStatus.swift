@@ -1,4 +1,3 @@
-package import ArgumentParser
 package import PabalAccounts
 package import PabalCore
 
@@ -40,8 +39,6 @@ package enum ExitStatus: Int32 {
     case .passing: self = .deferred
     }
   }
-
-  package var code: ExitCode { ExitCode(rawValue) }
 }
 
 /// Why the command can't go on, and what it ends with.

@@ -26,10 +26,16 @@ struct Pabal: ParsableCommand {
 
   static func main() {
     Surroundings.putRight()
-    perform {
-      try Surroundings.refuseBrokenArguments()
-      var command = try directly() ?? parseAsRoot()
-      try command.run()
+    do {
+      let status = try CommandRun.status {
+        try Surroundings.refuseBrokenArguments()
+        var command = try directly() ?? parseAsRoot()
+        try command.run()
+        return .sent
+      }
+      exit(withError: status.code)
+    } catch {
+      exit(withError: error)
     }
   }
 
@@ -44,4 +50,9 @@ struct Pabal: ParsableCommand {
     }
     return command
   }
+}
+
+extension ExitStatus {
+  /// The same to ArgumentParser.
+  var code: ExitCode { ExitCode(rawValue) }
 }

@@ -1,21 +1,20 @@
-import ArgumentParser
+import Glibc
 import PabalCommand
 
 /// The command as it is called: it sends mail itself and leaves everything else to ``Service``.
 @main
 enum Pabal {
-  static func main() {
+  static func main() throws {
     Surroundings.putRight()
-    Send.perform {
+    let status = try CommandRun.status {
       try Surroundings.refuseBrokenArguments()
       let words = CommandLine.arguments.dropFirst()
       // Words that ask for help or are wrong are answered by who knows all the commands.
-      guard words.first == Send.configuration.commandName,
-        let send = try? Send.parse(Array(words.dropFirst()))
-      else {
+      guard words.first == "send", let request = SendRequest(plainly: words.dropFirst()) else {
         throw Service.takeOver()
       }
-      try send.run()
+      return try request.run()
     }
+    exit(status.rawValue)
   }
 }

@@ -57,7 +57,7 @@ struct Script: Encodable, Sendable {
 
 /// One script's port.
 struct GmailPort: Sendable {
-  let fake: FakeGmail
+  let fake: ScriptedServer
   let port: Int
   let isPlain: Bool
 
@@ -85,9 +85,8 @@ struct GmailPort: Sendable {
 
 /// A port that plays `script`.
 func gmail(_ script: Script = Script()) throws -> GmailPort {
-  struct Answer: Decodable { let port: Int }
   let fake = try FakeGmail.shared.get()
-  let port = try fake.ask(["listen": script], as: Answer.self).port
+  let port = try fake.listen(script)
   return GmailPort(fake: fake, port: port, isPlain: script.plain == true)
 }
 

@@ -1,5 +1,4 @@
 public import Foundation
-import Synchronization
 
 /// What came over a port of the fake Gmail.
 public struct Report: Decodable, Sendable {
@@ -27,6 +26,8 @@ public struct Report: Decodable, Sendable {
   public let begun: Int
   /// POSTs that came to their last octet.
   public let whole: Int
+  /// The octets of each POST that came to its last, head and body.
+  public let lengths: [Int]
   /// The mails, in their order.
   public let taken: [Mail]
   /// The token of each request; nil where there was none.
@@ -37,48 +38,8 @@ public struct Report: Decodable, Sendable {
   public let mostUnderway: Int
 }
 
-/// One Python process that plays every script, each on a port of its own.
-public final class FakeGmail: Sendable {
+/// `Tests/Servers/gmail.py`.
+public enum FakeGmail {
   /// Started by whoever asks first.
-  public static let shared = Result { try FakeGmail() }
-
-  private struct Pipes {
-    let requests: FileHandle
-    let answers: FileHandle
-  }
-
-  private let pipes: Mutex<Pipes>
-  /// Whose certificate it shows.
-  public let authority: TestAuthority
-
-  private init() throws {
-    authority = try TestAuthority.shared.get()
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "\(BuiltProducts.root)/Tests/Servers/gmail.py", authority.good, authority.key,
-    ]
-    let (requests, answers) = (Pipe(), Pipe())
-    process.standardInput = requests
-    process.standardOutput = answers
-    try process.run()
-    pipes = Mutex(Pipes(requests: requests.fileHandleForWriting, answers: answers.fileHandleForReading))
-  }
-
-  /// Asks one question of `Tests/Servers/gmail.py`.
-  public func ask<Request: Encodable, Answer: Decodable>(_ request: Request, as: Answer.Type) throws -> Answer
-  {
-    let line = try JSONEncoder().encode(request) + Data("\n".utf8)
-    let answer = try pipes.withLock { pipes in
-      try pipes.requests.write(contentsOf: line)
-      var answer = Data()
-      while answer.last != 10 {
-        let more = pipes.answers.availableData
-        if more.isEmpty { throw TestFailure("the fake Gmail has gone") }
-        answer += more
-      }
-      return answer
-    }
-    return try JSONDecoder().decode(Answer.self, from: answer)
-  }
+  public static let shared = Result { try ScriptedServer("gmail.py") }
 }

@@ -1,6 +1,5 @@
 import Foundation
 import PabalTesting
-import Synchronization
 
 @testable import SMTPTransport
 
@@ -87,57 +86,19 @@ struct Report: Decodable, Sendable {
   let taken: [Mail]
 }
 
-/// One Python process that plays every script, each on a port of its own.
-final class HostileServer: Sendable {
-  static let shared = Result { try HostileServer() }
+/// `Tests/Servers/hostile.py`.
+enum HostileServer {
+  static let shared = Result { try ScriptedServer("hostile.py") }
 
-  private struct Pipes {
-    let requests: FileHandle
-    let answers: FileHandle
-  }
-
-  private let pipes: Mutex<Pipes>
-  let authority: TestAuthority
-
-  private init() throws {
-    authority = try TestAuthority.shared.get()
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "\(BuiltProducts.root)/Tests/Servers/hostile.py", authority.good, authority.key,
-    ]
-    let (requests, answers) = (Pipe(), Pipe())
-    process.standardInput = requests
-    process.standardOutput = answers
-    try process.run()
-    pipes = Mutex(Pipes(requests: requests.fileHandleForWriting, answers: answers.fileHandleForReading))
-  }
-
-  func listen(_ script: Script) throws -> HostilePort {
-    struct Answer: Decodable { let port: Int }
-    return HostilePort(
-      server: self, port: try ask(["listen": script], as: Answer.self).port, script: script)
-  }
-
-  func ask<Request: Encodable, Answer: Decodable>(_ request: Request, as: Answer.Type) throws -> Answer {
-    let line = try JSONEncoder().encode(request) + Data("\n".utf8)
-    let answer = try pipes.withLock { pipes in
-      try pipes.requests.write(contentsOf: line)
-      var answer = Data()
-      while answer.last != 10 {
-        let more = pipes.answers.availableData
-        if more.isEmpty { throw TestFailure("the hostile server has gone") }
-        answer += more
-      }
-      return answer
-    }
-    return try JSONDecoder().decode(Answer.self, from: answer)
+  static func listen(_ script: Script) throws -> HostilePort {
+    let server = try shared.get()
+    return HostilePort(server: server, port: try server.listen(script), script: script)
   }
 }
 
 /// One script's port.
 struct HostilePort: Sendable {
-  let server: HostileServer
+  let server: ScriptedServer
   let port: Int
   let script: Script
 
@@ -180,8 +141,8 @@ struct HostilePort: Sendable {
 
 /// A port that plays `faults`, with every capability but those `missing`.
 func hostile(_ faults: [String: Act] = [:], without missing: [String] = []) throws -> HostilePort {
-  try HostileServer.shared.get().listen(Script(faults, without: missing))
+  try HostileServer.listen(Script(faults, without: missing))
 }
 
 /// A port that plays `script`.
-func hostile(_ script: Script) throws -> HostilePort { try HostileServer.shared.get().listen(script) }
+func hostile(_ script: Script) throws -> HostilePort { try HostileServer.listen(script) }

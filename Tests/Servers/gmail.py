@@ -67,7 +67,7 @@ class Mailbox:
         self.script = script
         self.lock = threading.Lock()
         self.connections = self.begun = self.whole = 0
-        self.taken, self.tokens, self.strange, self.open = [], [], [], []
+        self.taken, self.tokens, self.strange, self.open, self.lengths = [], [], [], [], []
         self.underway = self.mostUnderway = 0
 
     def act(self):
@@ -379,7 +379,9 @@ class Connection:
             raise
         self.limit = None
         with self.mailbox.lock:
-            self.mailbox.whole += method == "POST"
+            if method == "POST":
+                self.mailbox.whole += 1
+                self.mailbox.lengths.append(self.read - len(self.buffer))
             self.mailbox.underway += 1
             self.mailbox.mostUnderway = max(self.mailbox.mostUnderway, self.mailbox.underway)
         try:
@@ -453,7 +455,7 @@ class Server:
         mailbox = self.mailboxes[request["report"]]
         with mailbox.lock:
             return {key: getattr(mailbox, key) for key in
-                    ("connections", "begun", "whole", "taken", "tokens", "strange", "mostUnderway")}
+                    ("connections", "begun", "whole", "lengths", "taken", "tokens", "strange", "mostUnderway")}
 
 
 def main():

@@ -50,7 +50,7 @@ import Testing
         contentsOf: URL(filePath: "\(BuiltProducts.directory)/\(name)"), options: .alwaysMapped)
       return program.range(of: Data(word.utf8)) != nil
     }
-    for module in ["4GRDB", "11Hummingbird", "12PabalStorage", "9PabalHTTP"] {
+    for module in ["4GRDB", "11Hummingbird", "12PabalStorage", "9PabalHTTP", "14ArgumentParser"] {
       #expect(try !holds("pabal", module), "\(module)")
       #expect(try holds("pabal-service", module), "\(module)")
     }
@@ -83,6 +83,91 @@ import Testing
       #expect(run.status == 64)
       #expect(run.errors.contains("Usage: pabal ") && !run.errors.contains("pabal-service"), "\(run.errors)")
     }
+  }
+
+  /// Every option of `pabal send` as help has it, with a value and with what has to go with it.
+  private func options(_ site: Site) throws -> [[String]] {
+    struct Dump: Decodable {
+      struct Command: Decodable {
+        let commandName: String
+        let subcommands: [Command]?
+        let arguments: [Argument]?
+      }
+      struct Argument: Decodable {
+        struct Name: Decodable {
+          let kind: String
+          let name: String
+        }
+        let kind: String
+        let names: [Name]?
+      }
+      let command: Command
+    }
+    let dump = try JSONDecoder().decode(Dump.self, from: Data(site.pabal("--experimental-dump-help").octets))
+    let send = try #require(dump.command.subcommands?.first { $0.commandName == "send" })
+    let partners = [
+      "--subject": ["--text", "t"], "--text": ["--subject", "s"], "--html": ["--subject", "s"],
+      "--parallel": ["--count", "2"],
+    ]
+    return try #require(send.arguments).filter { $0.kind != "positional" }.flatMap { argument in
+      (argument.names ?? []).map { name in
+        let word = (name.kind == "long" ? "--" : "-") + name.name
+        return [word] + (argument.kind == "flag" ? [] : ["3"]) + (partners[word] ?? [])
+      }
+    }.filter { !["--help", "-h", "--version"].contains($0[0]) }
+  }
+
+  @Test func `pabal reads every option of send on its own`() throws {
+    let site = try Site()
+    let alone = try TemporaryDirectory()
+    try alone.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
+    let options = try options(site)
+    #expect(options.count > 15)
+    for words in options {
+      let whom = words[0] == "--eml" ? [] : [Site.address]
+      // Where there is no configuration, that is the next thing to fail.
+      let run = try ChildProcess.run(
+        "\(alone.path)/pabal", ["send"] + whom + words, environment: ["PABAL_CONFIG": nil],
+        directory: alone.path)
+      #expect(!run.errors.contains("not whole"), "\(words): \(run.errors)")
+    }
+  }
+
+  @Test(arguments: [
+    ["a@example.com"], ["a@example.com", "b@example.com", "--json"],
+    ["--language", "fr,en", "a@example.com", "--set", "service=Shop=1", "--set=valid_for=9"],
+    ["a@example.com", "--subject", "가 나", "--text=-t", "--html", "<p>=</p>", "--from=x@example.org"],
+    ["a@example.com", "--count=3", "--parallel", "2"], ["a@example.com", "--count", "0"],
+    ["a@example.com", "--count", "+3"], ["a@example.com", "--count", "3.0"],
+    ["a@example.com", "--count", " 3"],
+    ["--eml", "-"], ["--eml=-", "c@example.com"], ["--eml", "nowhere.eml"], ["--eml", "--json"],
+    ["a@example.com", "--transport", "console", "--transport=file"], ["a@example.com", "--transport", ""],
+    ["a@example.com", "--json=true"], ["a@example.com", "-vv"], ["a@example.com", "-v"],
+    ["--", "a@example.com"],
+    ["--", "--json"], ["-"], ["a@example.com", "-"], [""], ["a@example.com", ""], ["a@example.com", "--"],
+    ["a@example.com", "--message"], ["a@example.com", "--message="], ["a@example.com", "--messag", "x"],
+    ["a@example.com", "--message", "a", "--message", "verification"], ["a@example.com", "--yes", "--yes"],
+    ["a@example.com", "--subject", "s", "--text", "-1"], ["a@example.com", "--text", "t"], [],
+    ["a@example.com", "--config", "config.json"], ["a@example.com", "--config", "nowhere.json"],
+    ["a@example.com", "=", "--=x"], ["a@example.com", "---", "x"], ["@a", "--json"],
+  ])
+  func `both programs read the same words alike`(_ words: [String]) throws {
+    let site = try Site()
+    let mail = Array("From: a@example.com\r\nTo: b@example.com\r\nSubject: s\r\n\r\nb\r\n".utf8)
+    let answers = try ["pabal", "pabal-service"].map { program in
+      let run = try ChildProcess.run(
+        "\(BuiltProducts.directory)/\(program)", ["send"] + words + ["--dry-run"], input: mail,
+        environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil], directory: site.directory.path)
+      return "\(run.status)\n\(run.errors)\n\(stable(run.output))"
+    }
+    #expect(answers[0] == answers[1])
+  }
+
+  /// What two mails of one making have in common: no stamp, code, boundary or octets that hold them.
+  private func stable(_ output: String) -> String {
+    output.split(separator: "\n").filter { line in
+      !["Date:", "Message-ID:", "--=_", "octets", "message_id", "boundary="].contains { line.contains($0) }
+    }.joined(separator: "\n").replacing(/[0-9]{6}/, with: "code")
   }
 
   /// A folder with `pabal`, and a shell where `pabal-service` is looked for: it tells what it is given.

@@ -1,75 +1,52 @@
-package import ArgumentParser
 import FoundationEssentials
 import PabalCore
 import PabalMessages
 
-/// `pabal send`: one mail, at once.
-package struct Send: ParsableCommand {
-  package static let configuration = CommandConfiguration(
-    commandName: "send", abstract: "Send one mail now, and say what became of it.",
-    discussion: """
-      Sends a verification mail with a fresh code, which is stored nowhere, to try a transport out. Several \
-      addresses are one mail to all of them.
-
-      Examples:
-        pabal send you@example.com
-        pabal send you@example.com --language en --set service="My shop"
-        pabal send you@example.com --subject 안녕 --text '반갑습니다.'
-        pabal send --eml mail.eml
-        pabal send test@localhost --count 10000 --parallel 8 --json
-      """)
-
-  @Argument(help: "Who is to get it.", completion: .default)
-  var addresses: [String] = []
-
-  @OptionGroup(title: "What is sent") var content: MailContent
-
-  @Option(
-    name: .long,
-    help: ArgumentHelp(
-      "Use this transport instead of config.json's; several in order, by commas or by repeating it.",
-      valueName: "name"))
-  var transport: [String] = []
-
-  @Flag(help: "Print the finished mail and send nothing.")
-  var dryRun = false
-
-  @Option(help: ArgumentHelp("Send it so many times.", valueName: "n"))
-  var count: Int?
-
-  @Option(help: ArgumentHelp("With --count: so many at once.", valueName: "p"))
-  var parallel: Int = 1
-
-  @Flag(help: "With --count: also towards other machines than this one.")
-  var yes = false
-
-  @OptionGroup var common: CommonOptions
+/// What `pabal send` is asked to do: one mail, at once.
+package struct SendRequest: Sendable, Equatable {
+  /// Who is to get it.
+  package var addresses: [String] = []
+  /// What is sent.
+  package var content = MailContent()
+  /// Transports to use instead of the configuration's, in order.
+  package var transports: [String] = []
+  /// Whether the finished mail is printed and nothing is sent.
+  package var dryRun = false
+  /// How many times it is sent, 1 to 100,000,000; `nil` for once and a report of it.
+  package var count: Int?
+  /// How many at once, 1 to 256.
+  package var parallel = 1
+  /// Whether many may go to another machine.
+  package var yes = false
+  /// What every command takes.
+  package var surroundings = CommandOptions()
 
   package init() {}
 
-  package func validate() throws {
-    try content.validate(addresses: addresses)
+  /// Why these can't go together, seen before anything is read; `nil` where they can.
+  package var conflict: String? {
+    if let conflict = content.conflict { return conflict }
+    if addresses.isEmpty, content.eml == nil { return "Say who is to get it: pabal send you@example.com" }
     if let count, !(1...100_000_000).contains(count) {
-      throw ValidationError("--count takes a number from 1 to 100000000.")
+      return "--count takes a number from 1 to 100000000."
     }
-    guard (1...256).contains(parallel) else {
-      throw ValidationError("--parallel takes a number from 1 to 256.")
-    }
-    if count == nil, parallel != 1 { throw ValidationError("--parallel goes with --count.") }
+    if !(1...256).contains(parallel) { return "--parallel takes a number from 1 to 256." }
+    return count == nil && parallel != 1 ? "--parallel goes with --count." : nil
   }
 
-  package func run() throws {
-    let assembly = try Assembly(common)
+  /// Does it; gives what the command ends with.
+  package func run() throws -> ExitStatus {
+    let assembly = try Assembly(surroundings)
     let maker = try MailMaker(content, addresses: addresses, assembly: assembly)
     guard !dryRun else {
       try show(try maker.mail())
-      return
+      return .sent
     }
-    if common.json { Terminal.keepOutputClean() }
-    let transports = try assembly.checked(try assembly.transports(transport))
+    if surroundings.json { Terminal.keepOutputClean() }
+    let transports = try assembly.checked(try assembly.transports(transports))
     let route = assembly.route(transports)
     defer { route.close() }
-    if let count {
+    return if let count {
       try sendMany(count, maker, transports, route)
     } else {
       try sendOne(maker, transports, route)
@@ -78,26 +55,25 @@ package struct Send: ParsableCommand {
 
   private func sendOne(
     _ maker: MailMaker, _ transports: [CheckedTransport], _ route: Route
-  ) throws {
+  ) throws -> ExitStatus {
     let mail = try maker.mail()
     // Where there is no other transport to take the mail, one that can't be opened is a wrong set-up.
     if transports.count == 1 { try open(route) }
     let delivery = route.deliver(mail, unknown: maker.unknown)
     let outcome = delivery.receipt.outcome
-    if common.json {
+    if surroundings.json {
       try Terminal.answer(json: SendReport(delivery))
     } else if outcome == .sent {
       Terminal.answer(SendReport.text(delivery))
     } else {
       Terminal.tell(SendReport.text(delivery))
     }
-    route.close()
-    if outcome != .sent { throw ExitStatus(outcome).code }
+    return ExitStatus(outcome)
   }
 
   private func sendMany(
     _ count: Int, _ maker: MailMaker, _ transports: [CheckedTransport], _ route: Route
-  ) throws {
+  ) throws -> ExitStatus {
     if !yes, let far = transports.first(where: { !$0.staysHere }) {
       throw Failure(
         .usage, "--count would send \(count) mails to another machine, by “\(far.name)”",
@@ -108,13 +84,12 @@ package struct Send: ParsableCommand {
       route: route, unknown: maker.unknown, count: count, parallel: parallel,
       mail: { () throws(Failure) in try maker.mail() }
     ).run()
-    if common.json {
+    if surroundings.json {
       try Terminal.answer(json: summary)
     } else {
       Terminal.answer(summary.text)
     }
-    route.close()
-    if worst != .sent { throw ExitStatus(worst).code }
+    return ExitStatus(worst)
   }
 
   private func open(_ route: Route) throws(Failure) {
@@ -141,7 +116,7 @@ package struct Send: ParsableCommand {
   }
 
   private func show(_ mail: Mail) throws {
-    guard common.json else {
+    guard surroundings.json else {
       Terminal.write(mail.octets)
       return
     }

@@ -1,7 +1,8 @@
-package import ArgumentParser
+import ArgumentParser
+import PabalCommand
 
 /// What every subcommand takes.
-package struct CommonOptions: ParsableArguments {
+struct CommonOptions: ParsableArguments {
   @Option(
     name: .customLong("config"),
     help: ArgumentHelp(
@@ -9,13 +10,18 @@ package struct CommonOptions: ParsableArguments {
       discussion: "Default: $PABAL_CONFIG, then ./config.json, then /etc/pabal/config.json.",
       valueName: "file"),
     completion: .file(extensions: ["json"]))
-  package var file: String?
+  var file: String?
 
   @Flag(help: "Answer in JSON, for a program to read.")
-  package var json = false
+  var json = false
 
   @Flag(name: .shortAndLong, help: "Tell more of what the transports do, on standard error.")
-  package var verbose = false
+  var verbose = false
 
-  package init() {}
+  /// What they say.
+  var options: CommandOptions { CommandOptions(file: file, json: json, verbose: verbose) }
+}
+
+extension Assembly {
+  init(_ options: CommonOptions) throws(Failure) { try self.init(options.options) }
 }
