@@ -41,7 +41,9 @@ import Testing
     #expect(metrics["pabal_http_request_duration_seconds_bucket", ["route": check, "le": "+Inf"]] == 2)
     #expect(metrics["pabal_config_last_reload_successful"] == 1)
     #expect(metrics["pabal_storage_up"] == 1)
-    let (now, memory) = (Date.now.timeIntervalSince1970, try #require(metrics["process_resident_memory_bytes"]))
+    let (now, memory) = (
+      Date.now.timeIntervalSince1970, try #require(metrics["process_resident_memory_bytes"])
+    )
     let began = try #require(metrics["process_start_time_seconds"])
     #expect(began > now - 120 && began <= now)
     #expect(memory > 1e6 && memory < 1e9)
@@ -52,7 +54,8 @@ import Testing
     try served.stop()
   }
 
-  @Test func `what waits, what is held and a broken file are seen at once, and a stranger sees nothing`() throws
+  @Test func `what waits, what is held and a broken file are seen at once, and a stranger sees nothing`()
+    throws
   {
     let site = try Site(Site.acting("held:transport", with: ServedSite.serve))
     try site.addFaultyPlugin()
@@ -81,7 +84,7 @@ import Testing
       let body = "{\"to\": \"k\(number)@example.org\", \"purpose\": \"p\(number)\"}"
       #expect(try served.ask("/v1/verifications", body).status == 202)
     }
-    _ = try ChildProcess.run("curl", ["-s", "-X", "WHATEVER", "http://127.0.0.1:\(served.port)/healthz"])
+    _ = try ChildProcess.run("curl", ["-s", "-X", "PROPFIND", "http://127.0.0.1:\(served.port)/healthz"])
     let metrics = try Metrics(served.ask("/metrics").body)
     let purposes = metrics.labels("pabal_verifications_started_total").compactMap { $0["purpose"] }
     #expect(Set(purposes).count == 33)

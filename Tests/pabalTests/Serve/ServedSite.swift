@@ -22,8 +22,8 @@ struct ServedSite {
     server = try RunningProcess(
       "\(BuiltProducts.directory)/pabal", ["serve"] + more, environment: clean.merging(environment) { $1 },
       directory: site.directory.path)
-    let said = try server.said(until: "port=")
-    let match = try #require(said.firstMatch(of: /port=(\d+)/))
+    let said = try server.said(until: " port=")
+    let match = try #require(said.firstMatch(of: /\sport=(\d+)/))
     port = try #require(Int(match.1))
   }
 
