@@ -44,7 +44,11 @@ let package = Package(
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ]),
     .target(
-      name: "PabalStorage", dependencies: ["PabalCore", .product(name: "GRDB", package: "GRDB.swift")]),
+      name: "PabalStorage",
+      dependencies: [
+        "PabalCore", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
     .target(
       name: "PabalHTTP",
       dependencies: [
@@ -55,7 +59,11 @@ let package = Package(
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
-      resources: [.embedInCode("openapi.json")]),
+      resources: [
+        .embedInCode("openapi.json"), .embedInCode("Demo/Page/verify.html"),
+        .embedInCode("Demo/Page/verify.css"), .embedInCode("Demo/Page/verify.js"),
+        .embedInCode("Demo/Page/ko.json"), .embedInCode("Demo/Page/en.json"),
+      ]),
     .target(
       name: "PabalCommand", dependencies: ["PabalCore", "PabalMessages", "PabalAccounts"]),
     .executableTarget(name: "pabal", dependencies: ["PabalCommand", "PabalCore"]),
@@ -70,11 +78,16 @@ let package = Package(
 
     .executableTarget(
       name: "bench-outbox", dependencies: ["PabalStorage", "PabalCore"], path: "Benchmarks/outbox"),
+    .executableTarget(
+      name: "bench-http", dependencies: ["PabalHTTP", "PabalMessages", "PabalStorage", "PabalCore"],
+      path: "Benchmarks/http"),
 
     .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
-    .testTarget(name: "PabalCoreTests", dependencies: ["PabalCore", "PabalTesting"]),
+    .testTarget(
+      name: "PabalCoreTests",
+      dependencies: ["PabalCore", "PabalTesting", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
     .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
@@ -95,10 +108,13 @@ let package = Package(
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
       name: "sign-up", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"], path: "Examples/SignUp"),
+    .executableTarget(name: "sign-up-over-http", path: "Examples/SignUpOverHTTP"),
     .executableTarget(
       name: "verification-starter", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"],
       path: "Tests/VerificationStarter"),
-    .testTarget(name: "pabalTests", dependencies: ["PabalTesting", "sign-up", "verification-starter"]),
+    .testTarget(
+      name: "pabalTests",
+      dependencies: ["PabalTesting", "sign-up", "sign-up-over-http", "verification-starter"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",

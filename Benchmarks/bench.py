@@ -8,9 +8,9 @@ import platform
 
 from harness.places import Places
 from harness.table import table
-from races import cold, gmail, outbox, render, smtp, start
+from races import cold, gmail, http, outbox, render, smtp, start
 
-RACES = {"start": start, "render": render, "outbox": outbox, "smtp": smtp, "gmail": gmail, "cold": cold}
+RACES = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail, "cold": cold}
 
 
 def main():

@@ -6,7 +6,6 @@ internal import Synchronization
 /// Durable adds by 64 callers at once against one write and fdatasync after the other.
 struct CommitRace {
   private let directory: String
-  private static let callers = 64
 
   init(_ directory: String) { self.directory = directory }
 
@@ -53,25 +52,8 @@ struct CommitRace {
       count += 1
       return count * 10_000_000
     }
-    let began = now()
-    let done = await withTaskGroup(of: Int.self) { group in
-      for caller in 0..<callers {
-        group.addTask {
-          var count = 0
-          while now() - began < seconds {
-            do throws(StorageProblem) {
-              try await outbox.add([waitingMail(numbers + caller * 100_000 + count, content)])
-            } catch {
-              print(error)
-              exit(75)
-            }
-            count += 1
-          }
-          return count
-        }
-      }
-      return await group.reduce(0, +)
+    return await Callers.rate(seconds) { caller, turn in
+      try await outbox.add([waitingMail(numbers + caller * 100_000 + turn, content)])
     }
-    return Double(done) / (now() - began)
   }
 }

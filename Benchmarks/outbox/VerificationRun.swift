@@ -6,7 +6,6 @@ internal import Synchronization
 /// Durable starts and checks of verifications by 64 callers at once, in turns with the disk's single commits.
 struct VerificationRun {
   private let directory: String
-  private static let callers = 64
 
   init(_ directory: String) { self.directory = directory }
 
@@ -24,7 +23,7 @@ struct VerificationRun {
     var checks: [(Double, Double)] = []
     for _ in 0..<rounds {
       let commits = floor()
-      let made = await Self.rate(seconds) {
+      let made = await Callers.rate(seconds) { _, _ in
         // Everybody but the first caller of a mailbox would be told to wait.
         let name = number.add(1, ordering: .relaxed).newValue
         let verification = try await service.start(to: "user\(name)@example.com")
@@ -33,7 +32,7 @@ struct VerificationRun {
       starts.append((made, made / commits))
       let next = Atomic(0)
       let ids = started.withLock { $0 }
-      let judged = await Self.rate(seconds) {
+      let judged = await Callers.rate(seconds) { _, _ in
         // Wrong ones: each is counted before it is compared, which is a write.
         let index = next.add(1, ordering: .relaxed).oldValue
         _ = try await service.check(ids[index % ids.count], code: "000000")
@@ -45,31 +44,6 @@ struct VerificationRun {
     return (
       median(starts.map(\.0)), median(starts.map(\.1)), median(checks.map(\.0)), median(checks.map(\.1))
     )
-  }
-
-  private static func rate(_ seconds: Double, _ work: @escaping @Sendable () async throws -> Void) async
-    -> Double
-  {
-    let began = now()
-    let done = await withTaskGroup(of: Int.self) { group in
-      for _ in 0..<callers {
-        group.addTask {
-          var count = 0
-          while now() - began < seconds {
-            do {
-              try await work()
-            } catch {
-              print(error)
-              exit(75)
-            }
-            count += 1
-          }
-          return count
-        }
-      }
-      return await group.reduce(0, +)
-    }
-    return Double(done) / (now() - began)
   }
 }
 

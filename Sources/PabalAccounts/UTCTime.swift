@@ -30,7 +30,7 @@ public struct UTCTime: Sendable, Hashable, Comparable, CustomStringConvertible {
   }
 
   /// Whole seconds since 1970.
-  var seconds: Int64 {
+  public var seconds: Int64 {
     milliseconds >= 0 ? milliseconds / 1000 : -((999 - milliseconds) / 1000)
   }
 

@@ -30,6 +30,25 @@ package struct Assembly {
     verbose = options.verbose
   }
 
+  /// The parts as `octets`, which its file has become, say; everything is anew.
+  package func anew(_ octets: [UInt8]) throws(Failure) -> Assembly {
+    do throws(Diagnostics) {
+      return Assembly(
+        try Configuration.read(
+          octets, file: configuration.file, directory: configuration.directory,
+          providers: [TokenProvider()] + oauthProviders()), verbose: verbose)
+    } catch {
+      throw Failure(.configuration, error.all)
+    }
+  }
+
+  private init(_ configuration: Configuration, verbose: Bool) {
+    self.configuration = configuration
+    loader = PluginLoader(configured: configuration.plugins.directories)
+    accounts = Accounts(configuration)
+    self.verbose = verbose
+  }
+
   /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
   package func checked(_ transports: [TransportConfiguration]) throws(Failure) -> [CheckedTransport] {
     do throws(Diagnostics) {
@@ -40,11 +59,18 @@ package struct Assembly {
   }
 
   /// Fetches the secrets of a transport and of its accounts, and opens it.
-  package func open(_ transport: CheckedTransport) throws(Diagnostic) -> LoadedTransport {
+  ///
+  /// `log` is told its name, and what it has to say that was asked for.
+  package func open(
+    _ transport: CheckedTransport,
+    log: @escaping @Sendable (String, LogLevel, String) -> Void = {
+      Terminal.tell("\($0): \($1.rawValue): \($2)")
+    }
+  ) throws(Diagnostic) -> LoadedTransport {
     let name = transport.name
     let least: LogLevel = verbose ? .debug : .warning
     return try transport.open(account: account) { level, line in
-      if level >= least { Terminal.tell("\(name): \(level.rawValue): \(line)") }
+      if level >= least { log(name, level, line) }
     }
   }
 
@@ -58,6 +84,16 @@ package struct Assembly {
     Route(
       transports.map { transport in
         Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport) }
+      })
+  }
+
+  /// The same; `log` is told a transport's name and what it has to say.
+  package func route(
+    _ transports: [CheckedTransport], log: @escaping @Sendable (String, LogLevel, String) -> Void
+  ) -> Route {
+    Route(
+      transports.map { transport in
+        Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport, log: log) }
       })
   }
 

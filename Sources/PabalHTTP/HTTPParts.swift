@@ -11,6 +11,9 @@ public struct HTTPParts: Sendable {
   /// Who may call.
   public var access: ServeConfiguration
 
+  /// What the page to try it out needs; `nil`: there is no such page.
+  public var demo: DemoParts?
+
   /// What the service answers from.
   public init(
     verifications: VerificationService, door: FrontDoor, words: any MessageWords, access: ServeConfiguration

@@ -19,19 +19,21 @@ struct Responder: HTTPResponder {
     let began = ContinuousClock.now
     let path = request.uri.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(
       String.init)
-    let place = Endpoint(path)
+    var place = Endpoint(path)
+    if case .demo = place, endpoints.parts().demo == nil { place = nil }
     var caller: Caller?
     var response: Response
     do throws(HTTPProblem) {
       guard let place else { throw .noSuchPath }
-      let method: HTTPRequest.Method = request.method == .head ? .get : request.method
-      guard method == place.method else { throw .noSuchMethod(place.methods) }
+      guard place.methods.contains(request.method) else { throw .noSuchMethod(place.methods) }
       if place.needsCaller {
         let access = endpoints.parts().access
         caller = try Caller(request.headers, peer: context.peer, access)
         if caller?.name == nil { try refuseForeignHost(request, access) }
+      } else if case .demo = place {
+        try refuseForeignHost(request, endpoints.parts().access)
       }
-      response = try await endpoints.answer(place, request, caller)
+      response = try await endpoints.answer(place, request, caller, peer: context.peer)
     } catch {
       response = error.response
     }

@@ -24,14 +24,17 @@ public final class HTTPService: Sendable {
   /// - Parameters:
   ///   - attempts: Is told what the dispatcher of this process reports.
   ///   - readiness: Says whether mail can leave.
+  ///   - metrics: What `/metrics` answers; `nil`: there is no such path.
   ///   - report: Is told of each answer, from any thread.
   ///   - parts: What to answer from.
   public init(
     attempts: FirstAttempts, readiness: @escaping @Sendable () async -> Readiness,
+    metrics: (@Sendable () async -> MetricsText)? = nil,
     report: @escaping @Sendable (HTTPEvent) -> Void = { _ in }, parts: @escaping @Sendable () -> HTTPParts
   ) {
     self.report = report
-    endpoints = Endpoints(parts: parts, readiness: readiness, attempts: attempts, report: report)
+    endpoints = Endpoints(
+      parts: parts, readiness: readiness, metrics: metrics, attempts: attempts, report: report)
   }
 
   /// Answers requests that reach `address` until `finish` is called, and returns when those under way are answered.

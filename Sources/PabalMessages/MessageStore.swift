@@ -41,6 +41,11 @@ public final class MessageStore: Sendable {
     self.onChange = onChange
   }
 
+  /// Whether both read the same files with the same values.
+  public func hasSameSources(as other: MessageStore) -> Bool {
+    (directory.path, language) == (other.directory.path, other.language) && variables == other.variables
+  }
+
   /// The mail's words in the first of `languages` (RFC 4647 look-up) the message is in, else in the default one.
   public func render(
     _ name: String, languages: [String], values: [String: MessageValue]

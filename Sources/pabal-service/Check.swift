@@ -143,7 +143,7 @@ struct Check: ParsableCommand {
     }
     do throws(Failure) {
       let closed = try assembly.onOutbox { storage throws(StorageProblem) in
-        try await storage.closedTransports()
+        storage.closed(try await storage.outbox.look(OutboxQuery(limit: 0, withTransports: true)).transports)
       }
       let waits = closed.map {
         Diagnostic($0.line, cure: "once that is mended: `pabal outbox retry --all`", severity: .warning)

@@ -53,14 +53,17 @@ extension Assembly {
   func dispatcher(
     _ storage: StoragePart, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
-    let stops = route.dispatchStops
+    Dispatcher(storage.outbox, sealing: storage.keys, rules: rules, report: report, route: route)
+  }
+
+  /// How the dispatcher goes about it.
+  var rules: DispatcherRules {
     var rules = configuration.outbox.rules
     for transport in configuration.transports
     where transport.plugin == "gmail" && rules.paces[transport.name] == nil {
       rules.paces[transport.name] = Self.gmailPace
     }
-    return Dispatcher(
-      storage.outbox, sealing: storage.keys, rules: rules, report: report, route: { stops })
+    return rules
   }
 
   /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
@@ -75,11 +78,12 @@ extension Assembly {
 
   /// Verifications in the store; `dispatch` sends their mail in this process.
   func verifications(
-    _ storage: StoragePart, dispatch: (any VerificationDispatch)? = nil
+    _ storage: StoragePart, _ messages: MessagesPart? = nil, dispatch: (any VerificationDispatch)? = nil
   ) throws(Failure) -> VerificationService {
-    VerificationService(
+    let messages = if let messages { messages } else { try self.messages() }
+    return VerificationService(
       store: SQLiteVerifications(storage.database), keys: storage.keys,
-      words: VerificationMessages(try messages().store, from: try sender(nil)),
+      words: VerificationMessages(messages.store, from: try sender(nil)),
       policy: configuration.verification.policy, dispatch: dispatch)
   }
 }

@@ -35,6 +35,26 @@ import Testing
   }
 
   @Test(arguments: OutboxStore.allCases)
+  func `the backlog counts by lane what has not left, and its oldest`(_ store: OutboxStore) async throws {
+    try await store.withOutbox { outbox in
+      #expect(try await outbox.backlog() == OutboxBacklog())
+      try await outbox.add(
+        (1...3).map { mail($0, lane: .bulk, created: Double($0)) } + [mail(4, lane: .code)])
+      let claimed = try await outbox.claim(claim("a", at: 10, id: "MAIL1"))
+      _ = try await outbox.claim(claim("a", at: 10, id: "MAIL4"))
+      let backlog = try await outbox.backlog()
+      #expect(backlog.sending == 2)
+      #expect(backlog.waiting[.code] == nil)
+      #expect(backlog.waiting[.bulk]?.count == 2)
+      #expect(backlog.waiting[.bulk]?.oldest == second(2))
+      _ = try await outbox.settle([
+        OutboxSettlement(claimed[0], .final(.sent), outcome: "sent", now: second(1))
+      ])
+      #expect(try await outbox.backlog().sending == 1)
+    }
+  }
+
+  @Test(arguments: OutboxStore.allCases)
   func `an id that is there already is left as it is`(_ store: OutboxStore) async throws {
     try await store.withOutbox { outbox in
       try await outbox.add([mail(1, lane: .bulk)])

@@ -106,7 +106,8 @@ for name in os.listdir("mail"):
     if name.endswith(".eml"):
         text = open(f"mail/{name}", encoding="utf-8", errors="replace").read()
         to = re.search(r"^To: (\S+)", text, re.M)[1]
-        codes.setdefault(to, set()).add(name)
+        # A mail whose attempt was cut off may come again, as itself.
+        codes.setdefault(to, set()).add(re.search(r"^Message-ID: (\S+)", text, re.M | re.I)[1])
 print(json.dumps({
     "answered": len(answers), "twice": [k for k, ids in answers.items() if len(ids) > 1], "missing": missing[:5],
     "mailed_twice": [to for to, names in codes.items() if len(names) > 1], "odd": odd[:5], "left": left,

@@ -32,25 +32,5 @@ func isSameMailbox(_ a: String, _ b: String) -> Bool {
 
 /// The octets of Base64, for URLs or not, with or without padding; `nil` where it is none.
 func octets(ofBase64URL text: Substring) -> [UInt8]? {
-  var octets: [UInt8] = []
-  var bits = 0
-  var count = 0
-  for digit in text.utf8 where digit != UInt8(ascii: "=") {
-    let value: UInt8
-    switch digit {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = digit - UInt8(ascii: "A")
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): value = digit - UInt8(ascii: "a") + 26
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0") + 52
-    case UInt8(ascii: "-"), UInt8(ascii: "+"): value = 62
-    case UInt8(ascii: "_"), UInt8(ascii: "/"): value = 63
-    default: return nil
-    }
-    bits = (bits << 6 | Int(value)) & 0xFFFF
-    count += 6
-    if count >= 8 {
-      count -= 8
-      octets.append(UInt8(truncatingIfNeeded: bits >> count))
-    }
-  }
-  return octets
+  octets(ofBase64: text.utf8.filter { $0 != UInt8(ascii: "=") })?.octets
 }

@@ -46,6 +46,9 @@ public struct TokenKeeper: Sendable {
 }
 
 extension OAuthAccount {
+  /// Whether an operator should look after it: a renewal fails, or the login is over or soon will be.
+  public var needsAttention: Bool { serviceState() != nil }
+
   /// What an operator should read in a service's log; `nil` while all is well.
   ///
   /// The same words as long as the same is wrong, so that a log has them once.

@@ -31,6 +31,8 @@ public struct Configuration: Sendable {
   public let verification: VerificationConfiguration
   /// `serve`: what `pabal serve` does beside sending.
   public let serve: ServeConfiguration
+  /// The octets it was read from.
+  public private(set) var octets: [UInt8] = []
   let secrets: SecretAccess
 
   /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
@@ -60,8 +62,9 @@ public struct Configuration: Sendable {
     }
     let findings = ConfigurationFindings(file: file, directory: directory, secrets: secrets)
     let root = ConfigurationValue(node, path: "", findings: findings)
-    let configuration = root.object { Configuration($0, file: file, providers: providers) }
-    guard let configuration, findings.all.isEmpty else { throw Diagnostics(findings.inReadingOrder) }
+    let read = root.object { Configuration($0, file: file, providers: providers) }
+    guard var configuration = read, findings.all.isEmpty else { throw Diagnostics(findings.inReadingOrder) }
+    configuration.octets = octets
     return configuration
   }
 

@@ -18,6 +18,16 @@ public struct KeysConfiguration: Sendable {
     return path
   }
 
+  /// Whether the keys come from the same place, or are the same where they are written in place.
+  public func isSame(as other: KeysConfiguration) -> Bool {
+    switch (source, other.source) {
+    case (.directory(let path), .directory(let otherPath)): path == otherPath
+    case (.given(let current, let previous), .given(let otherCurrent, let otherPrevious)):
+      ([current] + previous).elementsEqual([otherCurrent] + otherPrevious) { $0.hasSameSource(as: $1) }
+    default: false
+    }
+  }
+
   /// The keys; fetches secrets or reads files, and blocks. Nothing of a key is ever in an error.
   public func keyring() throws(Diagnostic) -> Keyring {
     switch source {

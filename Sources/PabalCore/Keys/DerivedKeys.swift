@@ -6,11 +6,12 @@ struct DerivedKeys: Sendable {
   let version: [UInt8]
   /// What a database keeps to know its master key again, 32 octets.
   let check: [UInt8]
-  let seal: SymmetricKey
-  let code: SymmetricKey
-  let address: SymmetricKey
-  let proof: SymmetricKey
-  let request: SymmetricKey
+  // Begun once: each digest takes a copy up from where the key has been worked in.
+  let code: HMAC<SHA256>
+  let address: HMAC<SHA256>
+  let proof: HMAC<SHA256>
+  let request: HMAC<SHA256>
+  private let seal: HMAC<SHA256>
 
   init(_ master: MasterKey) {
     func derived(_ purpose: String, _ count: Int = 32) -> SymmetricKey {
@@ -19,11 +20,11 @@ struct DerivedKeys: Sendable {
     }
     version = derived("version", 4).withUnsafeBytes(Array.init)
     check = derived("check").withUnsafeBytes(Array.init)
-    seal = derived("seal")
-    code = derived("code")
-    address = derived("address")
-    proof = derived("proof")
-    request = derived("request")
+    seal = HMAC(key: derived("seal"))
+    code = HMAC(key: derived("code"))
+    address = HMAC(key: derived("address"))
+    proof = HMAC(key: derived("proof"))
+    request = HMAC(key: derived("request"))
   }
 
   /// HKDF-SHA256, RFC 5869: extract, then expand.
@@ -33,13 +34,19 @@ struct DerivedKeys: Sendable {
   }
 
   /// HMAC-SHA256 over parts that can't run into each other: each has its length in front.
-  static func digest(_ parts: [[UInt8]], _ key: SymmetricKey) -> [UInt8] {
-    Array(HMAC<SHA256>.authenticationCode(for: joined(parts), using: key))
+  static func digest(_ parts: [[UInt8]], _ begun: HMAC<SHA256>) -> [UInt8] {
+    code(parts, begun).withUnsafeBytes(Array.init)
   }
 
   /// Whether `digest` is that of `parts`, in a time that doesn't depend on where it differs.
-  static func isDigest(_ digest: ArraySlice<UInt8>, of parts: [[UInt8]], _ key: SymmetricKey) -> Bool {
-    HMAC<SHA256>.isValidAuthenticationCode(Array(digest), authenticating: joined(parts), using: key)
+  static func isDigest(_ digest: ArraySlice<UInt8>, of parts: [[UInt8]], _ begun: HMAC<SHA256>) -> Bool {
+    code(parts, begun) == digest
+  }
+
+  private static func code(_ parts: [[UInt8]], _ begun: HMAC<SHA256>) -> HMAC<SHA256>.MAC {
+    var begun = begun
+    begun.update(data: joined(parts))
+    return begun.finalize()
   }
 
   private static func joined(_ parts: [[UInt8]]) -> [UInt8] {
@@ -53,8 +60,12 @@ struct DerivedKeys: Sendable {
   }
 
   /// One key a record, so that no number of records wears out the key they all come from.
+  ///
+  /// HKDF-SHA256's expansion (RFC 5869, 2.3), whose first 32 octets are one HMAC.
   func sealKey(_ id: [UInt8]) -> SymmetricKey {
-    HKDF<SHA256>.expand(pseudoRandomKey: seal, info: id, outputByteCount: 32)
+    var seal = seal
+    seal.update(data: id + [1])
+    return SymmetricKey(data: seal.finalize())
   }
 }
 

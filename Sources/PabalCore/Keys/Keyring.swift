@@ -37,7 +37,9 @@ public struct Keyring: ContentSealing, Unshown {
     let current = current
     do {
       let box = try ChaChaPoly.seal(
-        clear, using: current.sealKey(id), nonce: ChaChaPoly.Nonce(), authenticating: current.version + id)
+        clear, using: current.sealKey(id),
+        nonce: ChaChaPoly.Nonce(data: KernelRandom.octets(Keyring.nonceSize)),
+        authenticating: current.version + id)
       var sealed = current.version
       sealed.reserveCapacity(Keyring.versionSize + Keyring.nonceSize + clear.count + Keyring.tagSize)
       sealed.append(contentsOf: box.nonce)
@@ -101,7 +103,7 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// Whether `digest` was made of `parts`, in constant time.
   package func codeDigest(_ digest: [UInt8], matches parts: [[UInt8]]) -> Bool {
-    matches(digest, parts, \.code)
+    matches(digest, parts) { $0.code }
   }
 
   /// What is kept of a proof: the key's version, then HMAC-SHA256 over the length-prefixed parts.
@@ -112,16 +114,16 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// Whether `digest` was made of `parts`, in constant time.
   package func proofDigest(_ digest: [UInt8], matches parts: [[UInt8]]) -> Bool {
-    matches(digest, parts, \.proof)
+    matches(digest, parts) { $0.proof }
   }
 
   private func matches(
-    _ digest: [UInt8], _ parts: [[UInt8]], _ key: KeyPath<DerivedKeys, SymmetricKey>
+    _ digest: [UInt8], _ parts: [[UInt8]], _ begun: (DerivedKeys) -> HMAC<SHA256>
   ) -> Bool {
     let keys = keys(of: digest)
     // An unknown version takes as long as a known one.
     let isSame = DerivedKeys.isDigest(
-      digest.dropFirst(Keyring.versionSize), of: parts, (keys ?? current)[keyPath: key])
+      digest.dropFirst(Keyring.versionSize), of: parts, begun(keys ?? current))
     return keys != nil && isSame
   }
 

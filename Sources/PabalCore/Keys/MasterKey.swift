@@ -62,30 +62,9 @@ public struct MasterKey: Sendable, Hashable, Unshown {
   }
 
   private static func base64(_ text: Substring.UTF8View) -> [UInt8]? {
-    var octets: [UInt8] = []
-    var bits = 0
-    var pending: UInt32 = 0
-    var text = text
-    if text.last == UInt8(ascii: "=") { text.removeLast() }
-    for digit in text {
-      let value: UInt8
-      switch digit {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = digit - UInt8(ascii: "A")
-      case UInt8(ascii: "a")...UInt8(ascii: "z"): value = digit - UInt8(ascii: "a") + 26
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = digit - UInt8(ascii: "0") + 52
-      case UInt8(ascii: "+"), UInt8(ascii: "-"): value = 62
-      case UInt8(ascii: "/"), UInt8(ascii: "_"): value = 63
-      default: return nil
-      }
-      pending = (pending << 6 | UInt32(value)) & 0xFFFF
-      bits += 6
-      if bits >= 8 {
-        bits -= 8
-        octets.append(UInt8(truncatingIfNeeded: pending >> UInt32(bits)))
-      }
-    }
+    let digits = text.last == UInt8(ascii: "=") ? text.dropLast() : text
     // What is left over of the last digit says nothing and must be nothing.
-    guard pending & (1 << UInt32(bits) - 1) == 0 else { return nil }
+    guard let (octets, rest) = PabalCore.octets(ofBase64: digits), rest == 0 else { return nil }
     return octets
   }
 }

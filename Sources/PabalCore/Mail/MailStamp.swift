@@ -49,14 +49,9 @@ public struct MailStamp: Sendable, Hashable {
     var seconds = time.tv_sec
     var parts = tm()
     localtime_r(&seconds, &parts)
-    // One call for all of it, where SystemRandomNumberGenerator makes one for each eight octets; up to 256
-    // octets it gives all or nothing.
-    var random = [UInt8](repeating: 0, count: 40)
-    let status = getentropy(&random, random.count)
-    precondition(status == 0, "the kernel gives no random numbers")
     return MailStamp(
       milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000,
-      zone: parts.tm_gmtoff / 60, random: random)
+      zone: parts.tm_gmtoff / 60, random: KernelRandom.octets(40))
   }
 
   /// `prefix` and the lowest 50 bits of `number` as ten characters.

@@ -12,17 +12,17 @@ public struct FrontDoor: Sendable {
   ///   - store: Where keys are remembered, in one transaction with the outbox.
   ///   - keys: The keys that the store's database belongs to.
   ///   - now: The clock.
-  ///   - random: 64 random bits; they decide when old keys are swept out.
+  ///   - random: 64 random bits, by default the kernel's; they decide when old keys are swept out.
   ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
   public init(
     store: any VerificationStore, keys: Keyring, now: @escaping @Sendable () -> Timestamp = Timestamp.now,
-    random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
+    random: (@Sendable () -> UInt64)? = nil,
     dispatch: (any VerificationDispatch)? = nil
   ) {
     self.store = store
     self.keys = keys
     self.now = now
-    self.random = random
+    self.random = random ?? KernelRandom.number
     posting = Posting(dispatch: dispatch)
   }
 

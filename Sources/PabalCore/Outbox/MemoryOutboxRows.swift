@@ -67,7 +67,9 @@ package struct MemoryOutboxRows: Sendable {
     var counts: [OutboxState: Int] = [:]
     if query.withCounts { for entry in entries.values { counts[entry.state, default: 0] += 1 } }
     let shown = found.sorted { $0.key > $1.key }.prefix(max(query.limit, 0)).map(\.value)
-    return OutboxView(entries: query.withContent ? shown : shown.map(\.withoutContent), counts: counts)
+    return OutboxView(
+      entries: query.withContent ? shown : shown.map(\.withoutContent), counts: counts,
+      transports: query.withTransports ? transports : [:])
   }
 
   /// Changes mail from outside of an attempt; says how many.

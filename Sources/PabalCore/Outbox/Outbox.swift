@@ -20,6 +20,9 @@ public protocol Outbox: Sendable {
   /// Gives what is in the outbox, without changing it.
   func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView
 
+  /// Counts what has not left yet, at a cost that doesn't depend on what was kept of mail that has.
+  func backlog() async throws(StorageProblem) -> OutboxBacklog
+
   /// Changes mail from outside of an attempt; says how many it changed.
   @discardableResult
   func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int
@@ -127,11 +130,13 @@ public struct OutboxQuery: Sendable {
   public var withContent: Bool
   /// Whether the number of all mails in each state is wanted, which takes a look at every one.
   public var withCounts: Bool
+  /// Whether what is known of the transports is wanted.
+  public var withTransports: Bool
 
   /// The newest `limit` mails that fit.
   public init(
     ids: [String]? = nil, states: Set<OutboxState>? = nil, before: String? = nil, limit: Int = 100,
-    withContent: Bool = false, withCounts: Bool = false
+    withContent: Bool = false, withCounts: Bool = false, withTransports: Bool = false
   ) {
     self.ids = ids
     self.states = states
@@ -139,6 +144,7 @@ public struct OutboxQuery: Sendable {
     self.limit = limit
     self.withContent = withContent
     self.withCounts = withCounts
+    self.withTransports = withTransports
   }
 }
 
@@ -148,11 +154,16 @@ public struct OutboxView: Sendable {
   public var entries: [OutboxEntry]
   /// How many mails are in each state, where it was asked for; a state without mail is missing.
   public var counts: [OutboxState: Int]
+  /// What is known of the transports, where it was asked for.
+  public var transports: [String: TransportState]
 
   /// What a look found.
-  public init(entries: [OutboxEntry], counts: [OutboxState: Int] = [:]) {
+  public init(
+    entries: [OutboxEntry], counts: [OutboxState: Int] = [:], transports: [String: TransportState] = [:]
+  ) {
     self.entries = entries
     self.counts = counts
+    self.transports = transports
   }
 }
 

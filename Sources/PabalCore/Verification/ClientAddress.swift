@@ -1,12 +1,12 @@
 internal import Glibc
 
 /// A client's address as far as limits tell clients apart: IPv4 whole, IPv6 by its network of 64 bits.
-struct ClientAddress: Sendable, Hashable {
+package struct ClientAddress: Sendable, Hashable {
   /// The same for all addresses that count as one.
   let bucket: String
 
   /// Reads `192.0.2.1` or `2001:db8::1`, perhaps with a zone; `nil` for anything else.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
     let text = String(text.prefix { $0 != "%" })
     var octets = [UInt8](repeating: 0, count: 16)

@@ -1,7 +1,14 @@
-/// The limits as the notes in the store have them at one moment.
+/// The limits as the notes in the store have them at one moment, each looked up once.
 struct LimitBook {
   let rows: any VerificationRows
   let now: Timestamp
+  // The newest few under each rule's keys, the newest first.
+  private var known: [[[UInt8]]: [Timestamp]] = [:]
+
+  init(rows: any VerificationRows, now: Timestamp) {
+    self.rows = rows
+    self.now = now
+  }
 
   /// A limit that stands in the way until then.
   struct Barrier {
@@ -20,22 +27,18 @@ struct LimitBook {
   private static let few = 10
 
   /// The barrier that is the last to fall, so that whoever waits for it has waited for all.
-  func barrier(_ rules: [Rule]) throws -> Barrier? {
+  mutating func barrier(_ rules: [Rule]) throws -> Barrier? {
     var last: Barrier?
-    // Rules that count the same notes share one look at them.
-    var known: (keys: [[UInt8]], times: [Timestamp])?
     for rule in rules {
       for cap in rule.caps where cap.window > .zero {
         // A cap is full as long as the note that many places back is within the window.
         guard cap.count > 0 else { return Barrier(limit: rule.limit, until: now + cap.window) }
         let note: Timestamp?
         if cap.count <= LimitBook.few {
-          if known?.keys != rule.keys {
-            known = (rule.keys, try self.rows.notes(LimitBook.few, skipping: 0, under: rule.keys))
-          }
-          note = known.flatMap { $0.times.count >= cap.count ? $0.times[cap.count - 1] : nil }
+          let times = try newest(rule.keys)
+          note = times.count >= cap.count ? times[cap.count - 1] : nil
         } else {
-          note = try self.rows.notes(1, skipping: cap.count - 1, under: rule.keys).first
+          note = try rows.notes(1, skipping: cap.count - 1, under: rule.keys).first
         }
         guard let note else { continue }
         // The clock may have been set back since.
@@ -44,6 +47,30 @@ struct LimitBook {
       }
     }
     return last
+  }
+
+  /// Dates notes that a clock that was set back left ahead of now back to it.
+  mutating func settle(_ rules: [Rule]) throws {
+    for rule in rules {
+      guard let newest = try newest(rule.keys).first, newest > now else { continue }
+      try rows.settleNotes(under: rule.keys, at: now)
+      known[rule.keys] = nil
+    }
+  }
+
+  /// Takes down notes under the first of each rule's keys; `mail` is the one whose rejection takes them back.
+  mutating func note(_ rules: [Rule], mail: (Rule) -> String?) throws {
+    try rows.add(rules.map { LimitNote(key: $0.keys[0], at: now, mail: mail($0)) })
+    for rule in rules {
+      if let times = known[rule.keys] { known[rule.keys] = [now] + times }
+    }
+  }
+
+  private mutating func newest(_ keys: [[UInt8]]) throws -> [Timestamp] {
+    if let times = known[keys] { return times }
+    let times = try rows.notes(LimitBook.few, skipping: 0, under: keys)
+    known[keys] = times
+    return times
   }
 
   /// The barrier that too many wrong codes in a row put up.

@@ -27,8 +27,8 @@ public struct Verification: Sendable, Hashable {
   /// What became of the mail with the valid code; `nil` once the outbox has forgotten it.
   public let delivery: VerificationDelivery?
 
-  /// The first six characters of the id, for people to tell verifications apart.
-  public var reference: String { String(id.prefix(6)) }
+  /// The last six characters of the id, for people to tell verifications apart.
+  public var reference: String { String(id.suffix(6)) }
 }
 
 /// What became of a mail so far.
@@ -112,6 +112,12 @@ public struct VerificationAnswer: Sendable, Hashable {
   public let attemptsRemaining: Int
   /// With `approved` alone: what a program that trusts nobody redeems, once and within the proof's lifetime.
   public let proof: String?
+  /// What is to be proved.
+  public let purpose: String
+  /// The language of the words that carried the code.
+  public let language: String?
+  /// How long after the start it was given.
+  public let age: Duration
 }
 
 /// What a redeemed proof proves.

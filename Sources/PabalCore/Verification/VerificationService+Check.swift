@@ -96,12 +96,13 @@ extension VerificationService {
 
   private func admit(_ client: ClientAddress, _ rows: any VerificationRows, at now: Timestamp) throws {
     let keys = limitKeys.checks(client)
-    try rows.settleNotes(under: keys, at: now)
+    var book = LimitBook(rows: rows, now: now)
     let rule = LimitBook.Rule(limit: .client, keys: keys, caps: policy.clientChecks)
-    if let barrier = try LimitBook(rows: rows, now: now).barrier([rule]) {
+    try book.settle([rule])
+    if let barrier = try book.barrier([rule]) {
       throw VerificationProblem.limited(.client, retryAfter: barrier.until - now)
     }
-    try rows.add([LimitNote(key: keys[0], at: now, mail: nil)])
+    try book.note([rule]) { _ in nil }
   }
 
   private func answer(
@@ -110,6 +111,6 @@ extension VerificationService {
     let isPending = record.state(at: now) == .pending
     return VerificationAnswer(
       outcome: outcome, attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0,
-      proof: proof)
+      proof: proof, purpose: record.purpose, language: record.language, age: now - record.created)
   }
 }

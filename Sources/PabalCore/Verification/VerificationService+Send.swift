@@ -42,17 +42,18 @@ extension VerificationService {
     }
 
     let keyed = key.map { KeyedRequest($0, .start, keys: keys) }
+    let identity = limitKeys.identity(recipient, purpose)
     while true {
       let now = now()
       if let earlier = try await earlier(keyed, at: now) { return Once(value: earlier, isReplay: true) }
-      let id = RandomName.make(26, random)
+      let id = RandomName.id(at: now, random)
       let letter = try letter(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
       let record = VerificationRecord(
-        id: id, purpose: purpose, identity: limitKeys.identity(recipient, purpose)[0],
+        id: id, purpose: purpose, identity: identity[0],
         recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
         request: keys.seal(sealable, id: "request \(id)"), code: letter.digest, created: now, renewed: now,
         expires: letter.expires, mail: letter.entry.id, language: letter.language)
-      if let started = try await start(record, letter, recipient, client, keyed, at: now) {
+      if let started = try await start(record, identity, letter, recipient, client, keyed, at: now) {
         return Once(value: started, isReplay: false)
       }
     }
@@ -60,18 +61,19 @@ extension VerificationService {
 
   /// `nil`: the same request came beside this one, and was first.
   private func start(
-    _ record: VerificationRecord, _ letter: Letter, _ recipient: Recipient, _ client: ClientAddress?,
-    _ keyed: KeyedRequest?, at now: Timestamp
+    _ record: VerificationRecord, _ identity: [[UInt8]], _ letter: Letter, _ recipient: Recipient,
+    _ client: ClientAddress?, _ keyed: KeyedRequest?, at now: Timestamp
   ) async throws(VerificationProblem) -> Verification? {
-    let identity = limitKeys.identity(recipient, record.purpose)
-    let rules = startRules(record, recipient, client)
+    let mails = limitKeys.recipient(recipient, record.purpose)
+    let rules = sendRules(mails, quota: policy.quotaOfStarts) + clientRules(client)
     let failures = limitKeys.failures(recipient, record.purpose)
-    let resends = policy.sends > 1 ? resendRules(record, recipient) : nil
+    let resends = policy.sends > 1 ? sendRules(mails, quota: policy.quota) : nil
     let sweep = occasionalSweep(at: now)
     return try await send(letter) { entry, rows in
       if let sweep { _ = try rows.sweep(sweep) }
       if let keyed, try keyed.precedent(rows, at: now) != .none { return nil }
-      try pass(rules, failures, rows, at: now)
+      var book = LimitBook(rows: rows, now: now)
+      try pass(rules, failures, &book)
       var record = record
       for var older in try rows.pending(identity) {
         _ = older.settle(at: now, lifetime: policy.lifetime)
@@ -85,10 +87,10 @@ extension VerificationService {
         try rows.supersedeMail(of: older.id, newest: nil, at: now)
       }
       try rows.insert(record)
-      try note(rules, rows, mail: record.mail, at: now)
+      try note(rules, &book, mail: record.mail)
       try keyed?.remember(record.id, rows, at: now)
       try rows.enqueue(entry)
-      return try picture(record, recipient, mail: entry, resendRules: resends, rows, at: now)
+      return try picture(record, recipient, mail: entry, resendRules: resends, &book)
     }
   }
 
@@ -126,7 +128,8 @@ extension VerificationService {
           throw VerificationProblem.limited(.verification, retryAfter: nil)
         }
         let rules = resendRules(current, recipient) + clientRules(client)
-        try pass(rules, limitKeys.failures(recipient, record.purpose), rows, at: now)
+        var book = LimitBook(rows: rows, now: now)
+        try pass(rules, limitKeys.failures(recipient, record.purpose), &book)
         // Another resend came between and there is no cooldown: its code is the one to overwrite.
         guard current.generation == record.generation else { return nil }
         current.earlier = current.overwritten
@@ -137,7 +140,7 @@ extension VerificationService {
         current.mail = letter.entry.id
         current.language = letter.language
         try rows.update(current)
-        try note(rules, rows, mail: current.mail, at: now)
+        try note(rules, &book, mail: current.mail)
         try keyed?.remember(id, rows, at: now)
         try rows.enqueue(entry)
         try rows.supersedeMail(of: id, newest: current.mail, at: now)
@@ -193,12 +196,6 @@ extension VerificationService {
 
   // MARK: Limits
 
-  private func startRules(
-    _ record: VerificationRecord, _ recipient: Recipient, _ client: ClientAddress?
-  ) -> [LimitBook.Rule] {
-    sendRules(record, recipient, quota: policy.quotaOfStarts) + clientRules(client)
-  }
-
   private func clientRules(_ client: ClientAddress?) -> [LimitBook.Rule] {
     client.map {
       [LimitBook.Rule(limit: .client, keys: limitKeys.starts($0), caps: policy.clientStarts)]
@@ -206,13 +203,11 @@ extension VerificationService {
   }
 
   func resendRules(_ record: VerificationRecord, _ recipient: Recipient) -> [LimitBook.Rule] {
-    sendRules(record, recipient, quota: policy.quota)
+    sendRules(limitKeys.recipient(recipient, record.purpose), quota: policy.quota)
   }
 
-  private func sendRules(
-    _ record: VerificationRecord, _ recipient: Recipient, quota: Int?
-  ) -> [LimitBook.Rule] {
-    let mails = limitKeys.recipient(recipient, record.purpose)
+  /// The rules of what is noted under `mails`, a recipient's digests.
+  private func sendRules(_ mails: [[UInt8]], quota: Int?) -> [LimitBook.Rule] {
     var rules = [
       LimitBook.Rule(limit: .cooldown, keys: mails, caps: [VerificationCap(1, per: policy.cooldown)]),
       LimitBook.Rule(limit: .recipient, keys: mails, caps: policy.recipient),
@@ -228,26 +223,23 @@ extension VerificationService {
 
   /// Throws where a limit stands in the way.
   private func pass(
-    _ rules: [LimitBook.Rule], _ failures: [[UInt8]], _ rows: any VerificationRows, at now: Timestamp
+    _ rules: [LimitBook.Rule], _ failures: [[UInt8]], _ book: inout LimitBook
   ) throws {
-    let book = LimitBook(rows: rows, now: now)
-    // The cooldown and the recipient's caps count the same notes.
-    for rule in rules where rule.limit != .cooldown { try rows.settleNotes(under: rule.keys, at: now) }
+    try book.settle(VerificationService.counted(rules))
     let barriers = [try book.barrier(rules), try book.block(failures, policy)]
-    if let last = barriers.compactMap(\.self).max(by: { $0.until < $1.until }) {
-      throw VerificationProblem.limited(last.limit, retryAfter: last.until - now)
+    if let last = barriers.compactMap({ $0 }).max(by: { $0.until < $1.until }) {
+      throw VerificationProblem.limited(last.limit, retryAfter: last.until - book.now)
     }
   }
 
   /// Takes down what was done. A rejected mail gives back what counts mails; requests of a client stay counted.
-  private func note(
-    _ rules: [LimitBook.Rule], _ rows: any VerificationRows, mail: String, at now: Timestamp
-  ) throws {
-    // The cooldown and the recipient's caps count the same notes.
-    let notes = rules.filter { $0.limit != .cooldown }.map { rule in
-      LimitNote(key: rule.keys[0], at: now, mail: rule.limit == .client ? nil : mail)
-    }
-    try rows.add(notes)
+  private func note(_ rules: [LimitBook.Rule], _ book: inout LimitBook, mail: String) throws {
+    try book.note(VerificationService.counted(rules)) { $0.limit == .client ? nil : mail }
+  }
+
+  /// The cooldown and the recipient's caps count the same notes.
+  private static func counted(_ rules: [LimitBook.Rule]) -> [LimitBook.Rule] {
+    rules.filter { $0.limit != .cooldown }
   }
 
   // MARK: Input

@@ -20,13 +20,13 @@ public struct VerificationService: Sendable {
   ///   - words: What makes the mails.
   ///   - policy: How long codes live and how often they may be tried and sent.
   ///   - now: The clock.
-  ///   - random: 64 random bits that nobody can foretell.
+  ///   - random: 64 random bits that nobody can foretell; by default the kernel's.
   ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
   public init(
     store: any VerificationStore, keys: Keyring, words: any VerificationWords,
     policy: VerificationPolicy = VerificationPolicy(),
     now: @escaping @Sendable () -> Timestamp = Timestamp.now,
-    random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
+    random: (@Sendable () -> UInt64)? = nil,
     dispatch: (any VerificationDispatch)? = nil
   ) {
     self.store = store
@@ -34,7 +34,7 @@ public struct VerificationService: Sendable {
     self.words = words
     self.policy = policy
     self.now = now
-    self.random = random
+    self.random = random ?? KernelRandom.number
     posting = Posting(dispatch: dispatch)
     limitKeys = LimitKeys(keys: keys)
   }
@@ -90,21 +90,22 @@ public struct VerificationService: Sendable {
   ) throws -> Verification {
     let recipient = try recipient(of: record)
     let state = record.state(at: now)
+    var book = LimitBook(rows: rows, now: now)
     return try picture(
       record, recipient, mail: rows.mail(record.mail),
       resendRules: state == .pending && record.generation < policy.sends
-        ? resendRules(record, recipient) : nil, rows,
-      at: now)
+        ? resendRules(record, recipient) : nil, &book)
   }
 
   /// The same by what is known already; `resendRules` where a resend is only a matter of time.
   func picture(
     _ record: VerificationRecord, _ recipient: Recipient, mail: OutboxEntry?,
-    resendRules: [LimitBook.Rule]?, _ rows: any VerificationRows, at now: Timestamp
+    resendRules: [LimitBook.Rule]?, _ book: inout LimitBook
   ) throws -> Verification {
+    let now = book.now
     let state = record.state(at: now)
     let isPending = state == .pending
-    let barrier = try resendRules.flatMap { try LimitBook(rows: rows, now: now).barrier($0) }
+    let barrier = try resendRules.flatMap { try book.barrier($0) }
     return Verification(
       id: record.id, purpose: record.purpose, state: state, masked: recipient.masked,
       generation: record.generation, created: record.created, expires: record.expires,

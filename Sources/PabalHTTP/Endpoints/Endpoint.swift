@@ -13,7 +13,9 @@ enum Endpoint: Sendable, Hashable {
   case render(String)
   case health
   case readiness
+  case metrics
   case document
+  case demo(DemoEndpoint)
 
   /// The endpoint at a path, given by its segments.
   init?(_ path: [String]) {
@@ -33,8 +35,11 @@ enum Endpoint: Sendable, Hashable {
     case ("v1", "messages", 4) where !path[2].isEmpty && path[3] == "render": self = .render(path[2])
     case ("healthz", nil, 1): self = .health
     case ("readyz", nil, 1): self = .readiness
+    case ("metrics", nil, 1): self = .metrics
     case ("openapi.json", nil, 1): self = .document
-    default: return nil
+    default:
+      guard let demo = DemoEndpoint(path) else { return nil }
+      self = .demo(demo)
     }
   }
 
@@ -42,17 +47,21 @@ enum Endpoint: Sendable, Hashable {
   var method: HTTPRequest.Method {
     switch self {
     case .start, .resend, .check, .cancel, .redeem, .addMail, .render: .post
-    case .verification, .mail, .health, .readiness, .document: .get
+    case .verification, .mail, .health, .readiness, .metrics, .document, .demo: .get
     }
   }
 
   /// The methods it takes, HEAD among them.
-  var methods: [HTTPRequest.Method] { method == .get ? [.get, .head] : [method] }
+  var methods: [HTTPRequest.Method] {
+    // A person may reload what a form led to.
+    if case .demo(.action) = self { return [.get, .head, .post] }
+    return method == .get ? [.get, .head] : [method]
+  }
 
   /// Whether whoever calls must be known.
   var needsCaller: Bool {
     switch self {
-    case .health, .readiness, .document: false
+    case .health, .readiness, .document, .demo: false
     default: true
     }
   }
@@ -71,7 +80,9 @@ enum Endpoint: Sendable, Hashable {
     case .render: "/v1/messages/{name}/render"
     case .health: "/healthz"
     case .readiness: "/readyz"
+    case .metrics: "/metrics"
     case .document: "/openapi.json"
+    case .demo(let demo): demo.route
     }
   }
 }

@@ -6,19 +6,28 @@ internal import PabalCore
 struct Endpoints: Sendable {
   let parts: @Sendable () -> HTTPParts
   let readiness: @Sendable () async -> Readiness
+  let metrics: (@Sendable () async -> MetricsText)?
   let attempts: FirstAttempts
   let inFlight = RequestsInFlight()
   let report: @Sendable (HTTPEvent) -> Void
 
   /// The answer to a request, whose method is the endpoint's.
   func answer(
-    _ endpoint: Endpoint, _ request: Request, _ caller: Caller?
+    _ endpoint: Endpoint, _ request: Request, _ caller: Caller?, peer: String?
   ) async throws(HTTPProblem) -> Response {
     switch endpoint {
     case .health: return .json(["status": "ok"])
     case .readiness: return await ready()
+    case .metrics:
+      guard let metrics else { throw .noSuchPath }
+      return .octets(Array(await metrics().text.utf8), type: MetricsText.type)
     case .document:
       return .octets(PackageResources.openapi_json, type: "application/json")
+    case .demo(let endpoint):
+      let parts = parts()
+      guard let demo = parts.demo else { throw .noSuchPath }
+      let client = Caller.address(peer, request.headers, parts.access)
+      return try await DemoEndpoints(shared: self, demo: demo, client: client).answer(endpoint, request)
     case .start, .verification, .resend, .check, .cancel, .redeem:
       guard let caller else { throw .noSuchPath }
       return try await VerificationEndpoints(shared: self, caller: caller).answer(endpoint, request)
@@ -29,10 +38,10 @@ struct Endpoints: Sendable {
   }
 
   /// Asks `look` again until the mail's first attempt has ended, or `preference` waits no longer.
-  func attempted<Value>(
+  func attempted<Value, Problem: Error>(
     _ first: Value, _ preference: Preference, delivery: (Value) -> VerificationDelivery?,
-    look: () async throws(HTTPProblem) -> Value
-  ) async throws(HTTPProblem) -> Value {
+    look: () async throws(Problem) -> Value
+  ) async throws(Problem) -> Value {
     guard let wait = preference.wait else { return first }
     let deadline = ContinuousClock.now + .seconds(wait)
     var latest = first

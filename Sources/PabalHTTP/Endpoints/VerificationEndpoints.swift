@@ -56,9 +56,14 @@ struct VerificationEndpoints {
     let body = try request.object(octets, StartBody.init)
     let client = caller.client(body.client)
     return try await sending(request, octets) { service, key throws(VerificationProblem) in
-      try await service.start(
+      let once = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
         variables: body.variables, notice: body.isNotice, client: client, once: key)
+      if !once.isReplay {
+        let (purpose, language) = (once.value.purpose, once.value.language)
+        shared.report(.started(purpose: purpose, language: language, isNotice: body.isNotice))
+      }
+      return once
     }
   }
 
@@ -68,7 +73,11 @@ struct VerificationEndpoints {
     let said = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
     let client = caller.client(said ?? nil)
     return try await sending(request, octets) { service, key throws(VerificationProblem) in
-      try await service.resend(id, client: client, once: key)
+      let once = try await service.resend(id, client: client, once: key)
+      if !once.isReplay {
+        shared.report(.resent(purpose: once.value.purpose, language: once.value.language))
+      }
+      return once
     }
   }
 
@@ -119,7 +128,9 @@ struct VerificationEndpoints {
     let answer = try await asking { service throws(VerificationProblem) in
       try await service.check(id, code: said.code, client: client)
     }
-    shared.report(.checked(answer.outcome))
+    shared.report(
+      .checked(
+        answer.outcome, purpose: answer.purpose, language: answer.language, after: answer.age))
     return .json(
       CheckBody(
         outcome: answer.outcome.rawValue, attempts: answer.attemptsRemaining, proof: OrNull(answer.proof)))
@@ -152,6 +163,7 @@ struct VerificationEndpoints {
     do throws(VerificationProblem) {
       return try await work(shared.parts().verifications)
     } catch {
+      if case .limited(let limit, _) = error { shared.report(.limited(limit)) }
       throw HTTPProblem(error)
     }
   }

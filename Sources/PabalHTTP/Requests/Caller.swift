@@ -18,10 +18,15 @@ struct Caller: Sendable {
       address = nil
     } else if access.isKeyless {
       name = nil
-      address = peer.map { access.proxies.client($0, forwarded: headers[values: .forwardedFor]) }
+      address = Caller.address(peer, headers, access)
     } else {
       throw Caller.refusal("send the key as Authorization: Bearer pabal_…")
     }
+  }
+
+  /// Where a request came from that `peer` handed over.
+  static func address(_ peer: String?, _ headers: HTTPFields, _ access: ServeConfiguration) -> String? {
+    peer.map { access.proxies.client($0, forwarded: headers[values: .forwardedFor]) }
   }
 
   /// What limits by client count: what a caller with a key says, and else where the request came from.

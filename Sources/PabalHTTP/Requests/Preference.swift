@@ -7,6 +7,8 @@ struct Preference: Sendable, Hashable {
   /// Seconds, from 0 to `longest`; `nil`: not at all.
   let wait: Int?
 
+  init(wait: Int) { self.wait = wait }
+
   init(_ headers: HTTPFields) {
     let preferences = headers[values: .prefer].flatMap { $0.split(separator: ",") }
     wait =

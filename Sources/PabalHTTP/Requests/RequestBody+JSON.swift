@@ -74,7 +74,11 @@ extension ConfigurationObject {
 
   /// `client.ip`: the address of the person on whose behalf the caller calls.
   func clientAddress() -> String? {
-    optional("client")?.object { client in client.text("ip") }
+    optional("client")?.object { client in
+      guard let value = client.optional("ip"), let text = value.text() else { return nil }
+      if ClientAddress(text) == nil { value.complain("it is no IP address") }
+      return text
+    }
   }
 
   /// `true` or `false`; false where it isn't there.

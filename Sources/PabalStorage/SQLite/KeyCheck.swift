@@ -16,15 +16,14 @@ struct KeyCheck {
       guard found.map({ $0 == current || previous.contains($0) }) ?? true else {
         throw StorageProblem(.wrongKey, place: place)
       }
-      try database.execute(
-        sql:
-          "INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        arguments: [blob(current)])
+      try database.run(
+        "INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [current])
       return .commit
     }
   }
 
   private static func value(in database: Database) throws -> [UInt8]? {
-    try Row.fetchOne(database, sql: "SELECT value FROM meta WHERE name = 'key'").flatMap { octets($0, 0) }
+    try database.first("SELECT value FROM meta WHERE name = 'key'") { $0.octets(0) }
   }
 }

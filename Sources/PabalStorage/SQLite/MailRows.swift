@@ -17,16 +17,15 @@ enum MailRows {
 
   /// Adds a mail, unless its id is there already.
   static func add(_ entry: OutboxEntry, to database: Database) throws {
-    let add = try database.cachedStatement(
-      sql: """
-        INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
-        """)
-    try add.execute(arguments: [
-      entry.id, entry.lane.rawValue, entry.created.milliseconds, entry.notAfter?.milliseconds,
-      entry.unknown.rawValue, entry.group, entry.state.rawValue, entry.due.milliseconds, entry.attempts,
-      entry.lease?.owner, entry.lease?.until.milliseconds,
-    ])
+    try database.run(
+      """
+      INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+      """,
+      [
+        entry.id, entry.lane.rawValue, entry.created, entry.notAfter, entry.unknown.rawValue, entry.group,
+        entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
+      ])
     guard database.changesCount == 1, let content = entry.content else { return }
     try write(content, of: database.lastInsertedRowID, to: database)
   }
@@ -37,39 +36,32 @@ enum MailRows {
   }
 
   /// The rows that `rest` of a SELECT names, without their content.
-  static func fetch(_ rest: String, _ arguments: StatementArguments, in database: Database) throws -> [Found]
-  {
-    let select = try database.cachedStatement(sql: "SELECT \(columns) FROM mail \(rest)")
+  static func fetch(_ rest: String, _ values: [any SQLiteValue], in database: Database) throws -> [Found] {
     var found: [Found] = []
-    let rows = try Row.fetchCursor(select, arguments: arguments)
-    while let row = try rows.next() { found.append(try Found(row)) }
+    try database.run("SELECT \(columns) FROM mail \(rest)", values) { found.append(try Found($0)) }
     return found
   }
 
   /// The sealed content of a row.
   static func content(_ number: Int64, in database: Database) throws -> [UInt8]? {
-    let select = try database.cachedStatement(sql: "SELECT sealed FROM mail_content WHERE mail = ?")
-    let rows = try Row.fetchCursor(select, arguments: [number])
-    return try rows.next().flatMap { octets($0, 0) }
+    try database.first("SELECT sealed FROM mail_content WHERE mail = ?", [number]) { $0.octets(0) }
   }
 
   /// Writes what `change` made of the row; its content only where `hasNewContent`, or where it was erased.
   static func update(_ row: Found, hasNewContent: Bool = false, in database: Database) throws {
     let entry = row.entry
-    let update = try database.cachedStatement(
-      sql: """
-        UPDATE mail SET state = ?, due = ?, attempts = ?, owner = ?, until = ?, wish = ?, hold = ?,
-          transport = ?, outcome = ?, status = ?, ended = ?, failures = ?, unknowns = ? WHERE number = ?
-        """)
-    try update.execute(arguments: [
-      entry.state.rawValue, entry.due.milliseconds, entry.attempts, entry.lease?.owner,
-      entry.lease?.until.milliseconds, entry.wish?.rawValue, entry.hold?.rawValue, entry.transport,
-      entry.outcome, entry.status, entry.ended?.milliseconds, entry.failures,
-      entry.unknowns, row.number,
-    ])
+    try database.run(
+      """
+      UPDATE mail SET state = ?, due = ?, attempts = ?, owner = ?, until = ?, wish = ?, hold = ?,
+        transport = ?, outcome = ?, status = ?, ended = ?, failures = ?, unknowns = ? WHERE number = ?
+      """,
+      [
+        entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
+        entry.wish?.rawValue, entry.hold?.rawValue, entry.transport, entry.outcome, entry.status, entry.ended,
+        entry.failures, entry.unknowns, row.number,
+      ])
     if entry.state.isFinal {
-      try database.cachedStatement(sql: "DELETE FROM mail_content WHERE mail = ?")
-        .execute(arguments: [row.number])
+      try database.run("DELETE FROM mail_content WHERE mail = ?", [row.number])
     } else if hasNewContent, let content = entry.content {
       try write(content, of: row.number, to: database)
     }
@@ -77,11 +69,11 @@ enum MailRows {
 
   /// Changes the rows that `rest` names by `change`; says how many it changed.
   static func change(
-    _ rest: String, _ arguments: StatementArguments, in database: Database,
+    _ rest: String, _ values: [any SQLiteValue], in database: Database,
     _ change: (inout OutboxEntry) -> Bool
   ) throws -> Int {
     var count = 0
-    for var row in try fetch(rest, arguments, in: database) where change(&row.entry) {
+    for var row in try fetch(rest, values, in: database) where change(&row.entry) {
       try update(row, in: database)
       count += 1
     }
@@ -89,28 +81,28 @@ enum MailRows {
   }
 
   private static func write(_ content: [UInt8], of number: Int64, to database: Database) throws {
-    try database.cachedStatement(
-      sql:
-        "INSERT INTO mail_content (mail, sealed) VALUES (?, ?) ON CONFLICT (mail) DO UPDATE SET sealed = excluded.sealed"
-    ).execute(arguments: [number, blob(content)])
+    try database.run(
+      """
+      INSERT INTO mail_content (mail, sealed) VALUES (?, ?)
+      ON CONFLICT (mail) DO UPDATE SET sealed = excluded.sealed
+      """, [number, content])
   }
 }
 
 extension MailRows.Found {
-  fileprivate init(_ row: Row) throws {
-    number = row[0]
-    func time(_ column: Int) -> Timestamp? { (row[column] as Int64?).map { Timestamp(milliseconds: $0) } }
-    guard let lane = Lane(rawValue: row[2]), let unknown = UnknownPolicy(rawValue: row[5]),
-      let state = OutboxState(rawValue: row[7]), let created = time(3), let due = time(8)
+  fileprivate init(_ row: SQLiteRow) throws {
+    guard let id = row.text(1), let lane = row.text(2).flatMap(Lane.init),
+      let created = row.time(3), let unknown = row.text(5).flatMap(UnknownPolicy.init),
+      let state = row.text(7).flatMap(OutboxState.init), let due = row.time(8)
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
+    number = row.number(0)
     entry = OutboxEntry(
-      id: row[1], lane: lane, created: created, notAfter: time(4), unknown: unknown, group: row[6],
-      state: state, due: due, attempts: row[9], failures: row[18], unknowns: row[19],
-      lease: (row[10] as String?).map {
-        OutboxEntry.Lease(owner: $0, until: time(11) ?? Timestamp(milliseconds: 0))
+      id: id, lane: lane, created: created, notAfter: row.time(4), unknown: unknown, group: row.text(6),
+      state: state, due: due, attempts: row.count(9), failures: row.count(18), unknowns: row.count(19),
+      lease: row.text(10).map {
+        OutboxEntry.Lease(owner: $0, until: row.time(11) ?? Timestamp(milliseconds: 0))
       },
-      wish: (row[12] as String?).flatMap(OutboxState.init),
-      hold: (row[13] as String?).flatMap(Outcome.Scope.init),
-      transport: row[14], outcome: row[15], status: row[16], ended: time(17), content: nil)
+      wish: row.text(12).flatMap(OutboxState.init), hold: row.text(13).flatMap(Outcome.Scope.init),
+      transport: row.text(14), outcome: row.text(15), status: row.text(16), ended: row.time(17), content: nil)
   }
 }

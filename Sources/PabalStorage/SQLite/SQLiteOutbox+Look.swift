@@ -6,22 +6,22 @@ extension SQLiteOutbox {
   public func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView {
     try await database.read { database in
       var conditions = ["1"]
-      var arguments = StatementArguments()
+      var values: [any SQLiteValue] = []
       if let before = query.before {
         conditions.append("number < (SELECT number FROM mail WHERE id = ?)")
-        arguments += [before]
+        values.append(before)
       }
       if let states = query.states {
         conditions.append("state IN (\(marks(states.count)))")
-        arguments += StatementArguments(states.map(\.rawValue).sorted())
+        values += states.map(\.rawValue).sorted()
       }
       if let ids = query.ids {
         conditions.append("id IN (\(marks(ids.count)))")
-        arguments += StatementArguments(ids)
+        values += ids
       }
-      arguments += [max(query.limit, 0)]
+      values.append(max(query.limit, 0))
       let rows = try MailRows.fetch(
-        "WHERE \(conditions.joined(separator: " AND ")) ORDER BY number DESC LIMIT ?", arguments, in: database
+        "WHERE \(conditions.joined(separator: " AND ")) ORDER BY number DESC LIMIT ?", values, in: database
       )
       let entries = try rows.map { row in
         var entry = row.entry
@@ -30,11 +30,13 @@ extension SQLiteOutbox {
       }
       var counts: [OutboxState: Int] = [:]
       if query.withCounts {
-        for row in try Row.fetchAll(database, sql: "SELECT state, count(*) FROM mail GROUP BY state") {
-          if let state = OutboxState(rawValue: row[0]) { counts[state] = row[1] }
+        try database.run("SELECT state, count(*) FROM mail GROUP BY state") { row in
+          if let state = row.text(0).flatMap(OutboxState.init) { counts[state] = row.count(1) }
         }
       }
-      return OutboxView(entries: entries, counts: counts)
+      return OutboxView(
+        entries: entries, counts: counts,
+        transports: query.withTransports ? try TransportRows.all(in: database) : [:])
     }
   }
 }

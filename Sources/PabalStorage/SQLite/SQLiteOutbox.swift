@@ -29,8 +29,7 @@ public struct SQLiteOutbox: Outbox {
           WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ?)
           \(claim.id == nil ? "" : "AND id = ?") ORDER BY due, number LIMIT ?
           """,
-          [lane.rawValue, claim.now.milliseconds, claim.now.milliseconds]
-            + StatementArguments(claim.id.map { [$0] } ?? []) + [wanted], in: database)
+          [lane.rawValue, claim.now, claim.now] + (claim.id.map { [$0] } ?? []) + [wanted], in: database)
         for row in rows {
           var row = row
           row.entry = row.entry.claimed(by: claim.lease)
@@ -63,11 +62,11 @@ public struct SQLiteOutbox: Outbox {
     _ ids: [String], _ lease: OutboxEntry.Lease
   ) async throws(StorageProblem) -> Set<String> {
     try await database.write { database in
-      let extend = try database.cachedStatement(
-        sql: "UPDATE mail SET until = ? WHERE id = ? AND state = 'sending' AND owner = ?")
       var held: Set<String> = []
       for id in ids {
-        try extend.execute(arguments: [lease.until.milliseconds, id, lease.owner])
+        try database.run(
+          "UPDATE mail SET until = ? WHERE id = ? AND state = 'sending' AND owner = ?",
+          [lease.until, id, lease.owner])
         if database.changesCount == 1 { held.insert(id) }
       }
       return held
@@ -85,11 +84,10 @@ public struct SQLiteOutbox: Outbox {
     switch amendment {
     case .retry(nil):
       _ = try MailRows.change(
-        "WHERE state = 'sending' AND until <= ?", [now.milliseconds], in: database
+        "WHERE state = 'sending' AND until <= ?", [now], in: database
       ) { $0.hasten(at: now) }
       // One statement: there may be a hundred thousand of them, and they need not be read.
-      try database.execute(
-        sql: "UPDATE mail SET due = ?, hold = NULL WHERE state = 'waiting'", arguments: [now.milliseconds])
+      try database.run("UPDATE mail SET due = ?, hold = NULL WHERE state = 'waiting'", [now])
       return database.changesCount
     case .retry(let ids?):
       return try Set(ids).reduce(0) {

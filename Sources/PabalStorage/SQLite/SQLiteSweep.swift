@@ -16,14 +16,14 @@ struct SQLiteSweep {
     let counts = [
       try MailRows.change(
         "WHERE state = 'waiting' AND not_after IS NOT NULL AND not_after <= ? ORDER BY not_after LIMIT ?",
-        [now.milliseconds, sweep.limit], in: database
+        [now, sweep.limit], in: database
       ) { entry in
         entry.end(.expired, at: now)
         return true
       },
       try MailRows.change(
         "WHERE state = 'sending' AND until <= ? AND owner <> ? ORDER BY until LIMIT ?",
-        [now.milliseconds, sweep.owner, sweep.limit], in: database
+        [now, sweep.owner, sweep.limit], in: database
       ) { entry in
         entry.strand(at: now, limit: sweep.unknowns)
         return true
@@ -48,29 +48,27 @@ struct SQLiteSweep {
   private func pullBack() throws {
     _ = try MailRows.change(
       "WHERE state = 'sending' AND until > ? ORDER BY until DESC LIMIT ?",
-      [(sweep.now + sweep.lease * 2).milliseconds, sweep.limit], in: database
+      [(sweep.now + sweep.lease * 2), sweep.limit], in: database
     ) { $0.pullBack(sweep) }
     for lane in Lane.allCases {
       let farthest = sweep.now + (sweep.waits[lane] ?? sweep.heldWait)
       _ = try MailRows.change(
         "WHERE state = 'waiting' AND lane = ? AND due > ? ORDER BY due DESC LIMIT ?",
-        [lane.rawValue, farthest.milliseconds, sweep.limit], in: database
+        [lane.rawValue, farthest, sweep.limit], in: database
       ) { $0.pullBack(sweep) }
     }
   }
 
   private func deleteOld() throws -> Int {
-    let delete = try database.cachedStatement(
-      sql: """
-        DELETE FROM mail WHERE number IN
-          (SELECT number FROM mail WHERE ended IS NOT NULL AND ended <= ? ORDER BY ended LIMIT ?)
-        """)
-    try delete.execute(arguments: [(sweep.now - sweep.retention).milliseconds, sweep.limit])
+    try database.run(
+      """
+      DELETE FROM mail WHERE number IN
+        (SELECT number FROM mail WHERE ended IS NOT NULL AND ended <= ? ORDER BY ended LIMIT ?)
+      """, [sweep.now - sweep.retention, sweep.limit])
     return database.changesCount
   }
 
-  private func time(_ sql: String, _ arguments: StatementArguments) throws -> Timestamp? {
-    let select = try database.cachedStatement(sql: sql)
-    return try Int64.fetchOne(select, arguments: arguments).map { Timestamp(milliseconds: $0) }
+  private func time(_ sql: String, _ values: [any SQLiteValue]) throws -> Timestamp? {
+    try database.first(sql, values) { $0.time(0) }
   }
 }

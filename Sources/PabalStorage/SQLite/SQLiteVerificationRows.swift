@@ -14,81 +14,79 @@ struct SQLiteVerificationRows: VerificationRows {
   func pending(_ identities: [[UInt8]]) throws -> [VerificationRecord] {
     try fetch(
       "state = 'pending' AND identity IN (\(places(identities))) ORDER BY number DESC",
-      StatementArguments(identities.map(blob)))
+      identities)
   }
 
   func insert(_ record: VerificationRecord) throws {
-    let insert = try database.cachedStatement(
-      sql: """
-        INSERT INTO verification (\(Self.columns))
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        """)
-    try insert.execute(arguments: [
-      record.id, record.purpose, blob(record.identity), blob(record.recipient), record.request.map(blob),
-      record.state.rawValue, record.generation, blob(record.code), blob(record.earlierOctets),
-      record.attempts, record.created.milliseconds, record.renewed.milliseconds, record.expires.milliseconds,
-      record.ended?.milliseconds, record.proof.map(blob), record.mail, record.language,
-    ])
+    try database.run(
+      """
+      INSERT INTO verification (\(Self.columns))
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """,
+      [
+        record.id, record.purpose, record.identity, record.recipient, record.request, record.state.rawValue,
+        record.generation, record.code, record.earlierOctets, record.attempts, record.created, record.renewed,
+        record.expires, record.ended, record.proof, record.mail, record.language,
+      ])
   }
 
   func update(_ record: VerificationRecord) throws {
-    let update = try database.cachedStatement(
-      sql: """
-        UPDATE verification SET request = ?, state = ?, generation = ?, code = ?, earlier = ?, attempts = ?,
-          created = ?, renewed = ?, expires = ?, ended = ?, proof = ?, mail = ?, language = ? WHERE id = ?
-        """)
-    try update.execute(arguments: [
-      record.request.map(blob), record.state.rawValue, record.generation, blob(record.code),
-      blob(record.earlierOctets), record.attempts, record.created.milliseconds, record.renewed.milliseconds,
-      record.expires.milliseconds, record.ended?.milliseconds, record.proof.map(blob), record.mail,
-      record.language, record.id,
-    ])
+    try database.run(
+      """
+      UPDATE verification SET request = ?, state = ?, generation = ?, code = ?, earlier = ?, attempts = ?,
+        created = ?, renewed = ?, expires = ?, ended = ?, proof = ?, mail = ?, language = ? WHERE id = ?
+      """,
+      [
+        record.request, record.state.rawValue, record.generation, record.code, record.earlierOctets,
+        record.attempts, record.created, record.renewed, record.expires, record.ended, record.proof,
+        record.mail, record.language, record.id,
+      ])
   }
 
   func takeAttempt(_ id: String, atMost limit: Int) throws -> Int? {
-    let take = try database.cachedStatement(
-      sql: """
-        UPDATE verification SET attempts = attempts + 1
-        WHERE id = ? AND state = 'pending' AND attempts < ? RETURNING attempts
-        """)
-    return try Int.fetchOne(take, arguments: [id, limit])
+    try database.first(
+      """
+      UPDATE verification SET attempts = attempts + 1
+      WHERE id = ? AND state = 'pending' AND attempts < ? RETURNING attempts
+      """, [id, limit]
+    ) { $0.count(0) }
   }
 
   // MARK: Limits
 
   func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp] {
-    let select = try database.cachedStatement(
-      sql: "SELECT at FROM limit_note WHERE key IN (\(places(keys))) ORDER BY at DESC LIMIT ? OFFSET ?")
-    let times = try Int64.fetchAll(select, arguments: StatementArguments(keys.map(blob)) + [count, skipped])
-    return times.map(Timestamp.init(milliseconds:))
+    var times: [Timestamp] = []
+    try database.run(
+      "SELECT at FROM limit_note WHERE key IN (\(places(keys))) ORDER BY at DESC LIMIT ? OFFSET ?",
+      keys + [count, skipped]
+    ) { times.append(Timestamp(milliseconds: $0.number(0))) }
+    return times
   }
 
   func settleNotes(under keys: [[UInt8]], at now: Timestamp) throws {
     for key in keys {
-      try database.cachedStatement(sql: "UPDATE limit_note SET at = ? WHERE key = ? AND at > ?")
-        .execute(arguments: [now.milliseconds, blob(key), now.milliseconds])
+      try database.run("UPDATE limit_note SET at = ? WHERE key = ? AND at > ?", [now, key, now])
     }
   }
 
   func add(_ notes: [LimitNote]) throws {
-    let insert = try database.cachedStatement(sql: "INSERT INTO limit_note (key, at, mail) VALUES (?, ?, ?)")
-    for note in notes { try insert.execute(arguments: [blob(note.key), note.at.milliseconds, note.mail]) }
-  }
-
-  func failures(under keys: [[UInt8]]) throws -> FailureCount? {
-    let select = try database.cachedStatement(
-      sql: "SELECT count, last FROM failure WHERE key IN (\(places(keys))) ORDER BY last DESC LIMIT 1")
-    return try Row.fetchOne(select, arguments: StatementArguments(keys.map(blob))).map {
-      FailureCount(count: $0[0], last: Timestamp(milliseconds: $0[1]))
+    for note in notes {
+      try database.run(
+        "INSERT INTO limit_note (key, at, mail) VALUES (?, ?, ?)", [note.key, note.at, note.mail])
     }
   }
 
+  func failures(under keys: [[UInt8]]) throws -> FailureCount? {
+    try database.first(
+      "SELECT count, last FROM failure WHERE key IN (\(places(keys))) ORDER BY last DESC LIMIT 1", keys
+    ) { FailureCount(count: $0.count(0), last: Timestamp(milliseconds: $0.number(1))) }
+  }
+
   func set(_ failures: FailureCount?, under keys: [[UInt8]]) throws {
-    let delete = try database.cachedStatement(sql: "DELETE FROM failure WHERE key = ?")
-    for key in keys { try delete.execute(arguments: [blob(key)]) }
+    for key in keys { try database.run("DELETE FROM failure WHERE key = ?", [key]) }
     guard let failures, let key = keys.first else { return }
-    try database.cachedStatement(sql: "INSERT INTO failure (key, count, last) VALUES (?, ?, ?)")
-      .execute(arguments: [blob(key), failures.count, failures.last.milliseconds])
+    try database.run(
+      "INSERT INTO failure (key, count, last) VALUES (?, ?, ?)", [key, failures.count, failures.last])
   }
 
   // MARK: Mail
@@ -108,107 +106,107 @@ struct SQLiteVerificationRows: VerificationRows {
   // MARK: Requests
 
   func request(under keys: [[UInt8]]) throws -> IdempotencyRecord? {
-    let select = try database.cachedStatement(
-      sql: "SELECT key, payload, made, at FROM request WHERE key IN (\(places(keys)))")
-    return try Row.fetchAll(select, arguments: StatementArguments(keys.map(blob)))
-      .map { row in
-        guard let key = octets(row, 0), let payload = octets(row, 1) else {
-          throw DatabaseError(resultCode: .SQLITE_CORRUPT)
-        }
-        return IdempotencyRecord(
-          key: key, payload: payload, made: row[2], at: Timestamp(milliseconds: row[3]))
+    var records: [IdempotencyRecord] = []
+    try database.run("SELECT key, payload, made, at FROM request WHERE key IN (\(places(keys)))", keys) {
+      row in
+      guard let key = row.octets(0), let payload = row.octets(1), let made = row.text(2) else {
+        throw DatabaseError(resultCode: .SQLITE_CORRUPT)
       }
-      .max { $0.at < $1.at }
+      records.append(
+        IdempotencyRecord(key: key, payload: payload, made: made, at: Timestamp(milliseconds: row.number(3))))
+    }
+    return records.max { $0.at < $1.at }
   }
 
   func remember(_ request: IdempotencyRecord) throws {
-    try database.cachedStatement(
-      sql: "INSERT OR REPLACE INTO request (key, payload, made, at) VALUES (?, ?, ?, ?)"
-    )
-    .execute(arguments: [blob(request.key), blob(request.payload), request.made, request.at.milliseconds])
+    try database.run(
+      "INSERT OR REPLACE INTO request (key, payload, made, at) VALUES (?, ?, ?, ?)",
+      [request.key, request.payload, request.made, request.at])
   }
 
   func sweepRequests(at now: Timestamp, limit: Int) throws -> Bool {
-    let sweeps = [
-      (
-        "DELETE FROM request WHERE key IN (SELECT key FROM request WHERE at <= ? ORDER BY at LIMIT ?)",
-        [(now - IdempotencyKey.lifetime).milliseconds, limit] as StatementArguments
-      ),
-      (
-        "UPDATE request SET at = ? WHERE key IN (SELECT key FROM request WHERE at > ? ORDER BY at DESC LIMIT ?)",
-        [now.milliseconds, now.milliseconds, limit]
-      ),
-    ]
-    var isUnfinished = false
-    for (sql, arguments) in sweeps {
-      try database.cachedStatement(sql: sql).execute(arguments: arguments)
-      if database.changesCount >= limit { isUnfinished = true }
-    }
-    return isUnfinished
+    try changeSome(
+      [
+        (
+          "DELETE FROM request WHERE key IN (SELECT key FROM request WHERE at <= ? ORDER BY at LIMIT ?)",
+          [now - IdempotencyKey.lifetime, limit]
+        ),
+        (
+          "UPDATE request SET at = ? WHERE key IN (SELECT key FROM request WHERE at > ? ORDER BY at DESC LIMIT ?)",
+          [now, now, limit]
+        ),
+      ], limit: limit)
   }
 
   // MARK: Housekeeping
 
   func sweep(_ sweep: VerificationSweep) throws -> Bool {
-    let steps: [(String, StatementArguments)] = [
-      (
-        """
-        UPDATE verification SET state = 'expired', ended = expires, request = NULL WHERE number IN
-          (SELECT number FROM verification WHERE state = 'pending' AND expires <= ? ORDER BY expires LIMIT ?)
-        """, [sweep.now.milliseconds, sweep.limit]
-      ),
-      (
-        """
-        DELETE FROM verification WHERE number IN
-          (SELECT number FROM verification WHERE ended IS NOT NULL AND ended <= ? ORDER BY ended LIMIT ?)
-        """, [sweep.ended.milliseconds, sweep.limit]
-      ),
-      (
-        """
-        DELETE FROM limit_note WHERE (key, at, salt) IN
-          (SELECT key, at, salt FROM limit_note WHERE at <= ? ORDER BY at LIMIT ?)
-        """, [sweep.notes.milliseconds, sweep.limit]
-      ),
-      (
-        "DELETE FROM failure WHERE key IN (SELECT key FROM failure WHERE last <= ? ORDER BY last LIMIT ?)",
-        [sweep.failures.milliseconds, sweep.limit]
-      ),
-    ]
-    var isUnfinished = try sweepRequests(at: sweep.now, limit: sweep.limit)
-    for (sql, arguments) in steps {
-      try database.cachedStatement(sql: sql).execute(arguments: arguments)
-      if database.changesCount >= sweep.limit { isUnfinished = true }
+    let leavesRequests = try sweepRequests(at: sweep.now, limit: sweep.limit)
+    let leavesOthers = try changeSome(
+      [
+        (
+          """
+          UPDATE verification SET state = 'expired', ended = expires, request = NULL WHERE number IN
+            (SELECT number FROM verification WHERE state = 'pending' AND expires <= ? ORDER BY expires LIMIT ?)
+          """, [sweep.now, sweep.limit]
+        ),
+        (
+          """
+          DELETE FROM verification WHERE number IN
+            (SELECT number FROM verification WHERE ended IS NOT NULL AND ended <= ? ORDER BY ended LIMIT ?)
+          """, [sweep.ended, sweep.limit]
+        ),
+        (
+          """
+          DELETE FROM limit_note WHERE (key, at, salt) IN
+            (SELECT key, at, salt FROM limit_note WHERE at <= ? ORDER BY at LIMIT ?)
+          """, [sweep.notes, sweep.limit]
+        ),
+        (
+          "DELETE FROM failure WHERE key IN (SELECT key FROM failure WHERE last <= ? ORDER BY last LIMIT ?)",
+          [sweep.failures, sweep.limit]
+        ),
+      ], limit: sweep.limit)
+    return leavesRequests || leavesOthers
+  }
+
+  /// Runs statements that change up to `limit` rows each; says whether one of them changed so many.
+  private func changeSome(_ statements: [(sql: String, values: [any SQLiteValue])], limit: Int) throws -> Bool
+  {
+    var isUnfinished = false
+    for (sql, values) in statements {
+      try database.run(sql, values)
+      if database.changesCount >= limit { isUnfinished = true }
     }
     return isUnfinished
   }
 
-  private func fetch(_ condition: String, _ arguments: StatementArguments) throws -> [VerificationRecord] {
-    let select = try database.cachedStatement(
-      sql: "SELECT \(Self.columns) FROM verification WHERE \(condition)")
+  private func fetch(_ condition: String, _ values: [any SQLiteValue]) throws -> [VerificationRecord] {
     var records: [VerificationRecord] = []
-    let rows = try Row.fetchCursor(select, arguments: arguments)
-    while let row = try rows.next() { records.append(try VerificationRecord(row)) }
+    try database.run("SELECT \(Self.columns) FROM verification WHERE \(condition)", values) {
+      records.append(try VerificationRecord($0))
+    }
     return records
   }
 
   private func places(_ values: [[UInt8]]) -> String {
-    values.map { _ in "?" }.joined(separator: ", ")
+    values.count == 1 ? "?" : values.map { _ in "?" }.joined(separator: ", ")
   }
 }
 
 extension VerificationRecord {
-  fileprivate init(_ row: Row) throws {
-    func time(_ column: Int) -> Timestamp? { (row[column] as Int64?).map { Timestamp(milliseconds: $0) } }
-    guard let state = VerificationState(rawValue: row[5]), let identity = octets(row, 2),
-      let recipient = octets(row, 3), let code = octets(row, 7), let earlier = octets(row, 8),
-      let created = time(10), let renewed = time(11), let expires = time(12),
-      let codes = VerificationRecord.earlier(earlier)
+  fileprivate init(_ row: SQLiteRow) throws {
+    guard let id = row.text(0), let purpose = row.text(1), let identity = row.octets(2),
+      let recipient = row.octets(3), let state = row.text(5).flatMap(VerificationState.init),
+      let code = row.octets(7), let earlier = row.octets(8).flatMap(VerificationRecord.earlier),
+      let created = row.time(10), let renewed = row.time(11), let expires = row.time(12),
+      let mail = row.text(15)
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
     self.init(
-      id: row[0], purpose: row[1], identity: identity, recipient: recipient, request: octets(row, 4),
-      state: state, generation: row[6], code: code, earlier: codes, attempts: row[9], created: created,
-      renewed: renewed, expires: expires, ended: time(13), proof: octets(row, 14), mail: row[15],
-      language: row[16])
+      id: id, purpose: purpose, identity: identity, recipient: recipient, request: row.octets(4),
+      state: state, generation: row.count(6), code: code, earlier: earlier, attempts: row.count(9),
+      created: created, renewed: renewed, expires: expires, ended: row.time(13), proof: row.octets(14),
+      mail: mail, language: row.text(16))
   }
 
   // Each is the length of the id, the id, four octets of the generation, the length of the digest, the digest.

@@ -41,10 +41,10 @@ struct ClosedTransport: Encodable, Sendable {
 }
 
 extension StoragePart {
-  /// The transports that no mail leaves by now.
-  func closedTransports() async throws(StorageProblem) -> [ClosedTransport] {
+  /// The transports of these that no mail leaves by now.
+  func closed(_ transports: [String: TransportState]) -> [ClosedTransport] {
     let now = Timestamp.now()
-    return try await outbox.transports { _ in }.sorted { $0.key < $1.key }.compactMap {
+    return transports.sorted { $0.key < $1.key }.compactMap {
       ClosedTransport($0.key, $0.value, keys: keys, at: now)
     }
   }

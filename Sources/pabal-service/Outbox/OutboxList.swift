@@ -46,21 +46,26 @@ struct OutboxList: ParsableCommand {
       throw Failure(.usage, "--watch needs a terminal", cure: "leave it out, or run it in one")
     }
     let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
-    let query = OutboxQuery(states: states, limit: limit, withContent: true, withCounts: true)
+    let query = OutboxQuery(
+      states: states, limit: limit, withContent: true, withCounts: true, withTransports: true)
     let assembly = try Assembly(common)
     let storage = try assembly.storage()
     let rules = assembly.configuration.outbox.rules
     defer { storage.database.close() }
+    var hasSwept = false
     repeat {
-      let (view, closed) = try waitFor { () throws(Failure) in
+      let sweeps = !hasSwept
+      hasSwept = true
+      let view = try waitFor { () throws(Failure) in
         do throws(StorageProblem) {
-          // Without a `serve` nobody else keeps house.
-          _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), rules: rules))
-          return (try await storage.outbox.look(query), try await storage.closedTransports())
+          // Without a `serve` nobody else keeps house. Once is enough: whoever watches gets in nobody's way.
+          if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), rules: rules)) }
+          return try await storage.outbox.look(query)
         } catch {
           throw Failure(error)
         }
       }
+      let closed = storage.closed(view.transports)
       let mails = view.entries.map { OutboxShown($0, keys: storage.keys) }
       if common.json {
         let counts = view.counts.map { ($0.key.rawValue, $0.value) }

@@ -4,12 +4,13 @@ import PabalCore
 
 /// Runs the command that `serve.alert` names, when mail stops leaving.
 struct Alarm: Sendable {
-  private let command: AlertCommand?
+  private let command: @Sendable () -> AlertCommand?
   private let log: ServeLog
   // One after the other, and none of them in the dispatcher's way.
   private let queue = DispatchQueue(label: "alarm")
 
-  init(_ command: AlertCommand?, _ log: ServeLog) {
+  /// `command` is asked for at each event.
+  init(_ log: ServeLog, _ command: @escaping @Sendable () -> AlertCommand?) {
     self.command = command
     self.log = log
   }
@@ -24,13 +25,13 @@ struct Alarm: Sendable {
   }
 
   private func run(_ event: String, _ detail: String) {
-    guard let command else { return }
+    guard let command = command() else { return }
     queue.async {
       do throws(Diagnostic) {
         try command.run(event, detail)
-        log.write("alerted", ("event", event), ("about", detail))
+        log.write("alerted", ("alert", event), ("about", detail))
       } catch {
-        log.write("alert failed", ("event", event), ("about", detail), ("problem", error.description))
+        log.write("alert failed", ("alert", event), ("about", detail), ("problem", error.description))
       }
     }
   }

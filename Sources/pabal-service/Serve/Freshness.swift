@@ -3,13 +3,16 @@ import PabalCommand
 import PabalCore
 
 extension Assembly {
-  /// Keeps the tokens of the accounts that `transports` use fresh, so that no mail waits for one, until the task
-  /// is cancelled; where a secret can't be had, the transport tells.
-  func keepFresh(_ transports: [CheckedTransport], _ log: ServeLog) -> Task<Void, Never> {
+  /// The accounts that `transports` use; where a secret can't be had, the transport tells. May block.
+  func sources(_ transports: [CheckedTransport]) -> [any AccessTokenSource] {
     let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
-    let sources = names.sorted().compactMap { try? account($0) }
-    return Task.detached {
-      await TokenKeeper(sources) { line in log.write("account", ("about", line)) }.run()
-    }
+    return names.sorted().compactMap { try? account($0) }
+  }
+}
+
+/// Keeps the tokens of accounts fresh, so that no mail waits for one, until the task is cancelled.
+func keepFresh(_ sources: [any AccessTokenSource], _ log: ServeLog) -> Task<Void, Never> {
+  Task.detached {
+    await TokenKeeper(sources) { line in log.write("account", ("about", line)) }.run()
   }
 }

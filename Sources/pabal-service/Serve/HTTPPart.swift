@@ -1,8 +1,6 @@
 import PabalCommand
 import PabalCore
 import PabalHTTP
-import PabalMessages
-import PabalStorage
 
 /// The HTTP service, and where it listens.
 struct HTTPPart: Sendable {
@@ -21,25 +19,35 @@ struct HTTPPart: Sendable {
   }
 }
 
-extension Assembly {
-  /// The HTTP service of `config.json`, whose mail `dispatcher` sends; `nil` where none is wanted.
-  func httpService(
-    _ storage: StoragePart, _ dispatcher: Dispatcher, _ attempts: FirstAttempts, _ log: ServeLog
-  ) throws(Failure) -> HTTPPart? {
-    guard let address = configuration.serve.listen else { return nil }
-    let parts = HTTPParts(
-      verifications: try verifications(storage, dispatch: dispatcher),
-      door: FrontDoor(store: SQLiteVerifications(storage.database), keys: storage.keys, dispatch: dispatcher),
-      words: MessageMails(try messages().store, from: try sender(nil)), access: configuration.serve)
+extension Served {
+  /// The HTTP service of `config.json`; `nil` where none is wanted.
+  func httpService(_ attempts: FirstAttempts, _ metrics: ServeMetrics) -> HTTPPart? {
+    guard let listen, let http = parts.http else { return nil }
     let service = HTTPService(
-      attempts: attempts,
-      readiness: {
-        let openness = await dispatcher.openness()
-        return Readiness(
-          isReady: openness.isEmpty || openness.values.contains(true),
-          detail: openness.mapValues { $0 ? "open" : "closed" })
-      },
-      report: log.write, parts: { parts })
-    return HTTPPart(service: service, address: address)
+      attempts: attempts, readiness: { await self.readiness() }, metrics: { await metrics.text(self) },
+      report: { event in
+        metrics.heed(event)
+        self.log.write(event)
+      }, parts: { self.parts.http ?? http })
+    return HTTPPart(service: service, address: listen)
+  }
+
+  private func readiness() async -> Readiness {
+    let conditions = await dispatcher.conditions()
+    var detail = Dictionary(conditions.map { ($0.name, $0.words) }) { first, _ in first }
+    detail["configuration"] = health.words
+    return Readiness(isReady: conditions.contains { $0.openness != .closed }, detail: detail)
+  }
+}
+
+extension TransportCondition {
+  /// How it is, for whoever sends traffic here.
+  fileprivate var words: String {
+    let held = heldSince.map { "held since \($0.text), " }
+    return switch openness {
+    case .open: "open"
+    case .trial: (held ?? "") + "tried by the next mail"
+    case .closed: (held ?? "closed, ") + "tried again at \(until?.text ?? "its time")"
+    }
   }
 }

@@ -14,32 +14,34 @@ struct Serve: ParsableCommand {
       what was under way is then looked at by the next `pabal serve`. Several may run on one store. The log goes \
       to standard error, a line each; with --json to standard output, a JSON object each.
 
-      Example:
+      With --demo the HTTP service has a page at / where an address can be proved, in Korean and English; with \
+      the file transport it shows the mail. Whoever reaches the page can have codes sent, within the limits.
+
+      Examples:
         pabal serve --config /etc/pabal/config.json
+        pabal serve --demo
       """)
 
   @Option(help: ArgumentHelp("Use this transport instead of config.json's; repeatable.", valueName: "name"))
   var transport: [String] = []
 
+  @Flag(help: "Serve a page to try it out, too: / of the HTTP service.")
+  var demo = false
+
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     if common.json { Terminal.keepOutputClean() }
-    let assembly = try Assembly(common)
-    let transports = try assembly.checked(try assembly.transports(transport))
-    let route = assembly.route(transports)
-    defer { route.close() }
-    let storage = try assembly.storage()
-    defer { storage.database.close() }
     let log = ServeLog(inJSON: common.json)
-    let alarm = Alarm(assembly.configuration.serve.alert, log)
     let attempts = FirstAttempts()
-    let dispatcher = assembly.dispatcher(storage, route) { event in
-      log.write(event)
-      alarm.heed(event)
+    let metrics = ServeMetrics()
+    let served = try Served(try Assembly(common), transport, isDemo: demo, log) { event in
+      metrics.heed(event)
       attempts.heed(event)
     }
-    let http = try assembly.httpService(storage, dispatcher, attempts, log)
+    defer { served.close() }
+    let dispatcher = served.dispatcher
+    let http = served.httpService(attempts, metrics)
     let signals = StopSignals { isFirst in
       // Leases run out, and the next to serve goes on.
       guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
@@ -50,11 +52,11 @@ struct Serve: ParsableCommand {
       }
     }
     defer { signals.end() }
-    let freshness = assembly.keepFresh(transports, log)
-    defer { freshness.cancel() }
-    let tidiness = assembly.keepTidy(storage, log)
+    let reload = Reload(served).run()
+    defer { reload.cancel() }
+    let tidiness = keepTidy(served.storage, log) { served.parts.assembly }
     defer { tidiness.cancel() }
-    log.write("serving", ("route", route.names.joined(separator: ",")))
+    log.write("serving", ("route", served.parts.route.names.joined(separator: ",")))
     try waitFor { () throws(Failure) in
       async let dispatching: Void = dispatcher.run()
       do throws(Failure) {

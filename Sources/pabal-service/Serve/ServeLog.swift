@@ -12,21 +12,60 @@ struct ServeLog: Sendable {
   /// Writes an event of the command's own.
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
 
+  /// Writes what is wrong with a file, without what it says there.
+  func tell(_ event: String, _ diagnostic: Diagnostic, _ more: [(String, String)] = []) {
+    var fields = more
+    if let position = diagnostic.position {
+      fields += [("line", "\(position.line)"), ("column", "\(position.column)")]
+    }
+    if let path = diagnostic.path { fields.append(("path", path)) }
+    fields.append(("problem", diagnostic.toldProblem))
+    write(event, fields)
+  }
+
+  /// Writes that a message was read again.
+  func tell(message name: String, _ diagnostics: [Diagnostic]) {
+    let errors = diagnostics.filter { $0.severity == .error }
+    write("message", ("message", name), ("errors", "\(errors.count)"))
+    for error in errors { tell("message failed", error, [("message", name)]) }
+  }
+
+  /// Writes what a transport has to say.
+  func tell(_ transport: String, _ level: LogLevel, _ line: String) {
+    write("transport", ("transport", transport), ("level", level.rawValue), ("problem", line))
+  }
+
   /// Writes an event of the HTTP service's.
   func write(_ event: HTTPEvent) {
-    guard case .answered(let route, let method, let status, let client, let took) = event else { return }
-    let milliseconds = "\((took.seconds * 10_000).rounded() / 10)"
-    var fields = [("method", method), ("route", route), ("status", "\(status)"), ("ms", milliseconds)]
-    if let client { fields.append(("client", client)) }
-    write("request", fields)
+    switch event {
+    case .answered(let route, let method, let status, let client, let took):
+      var fields = [
+        ("method", method), ("route", route), ("status", "\(status)"), ("ms", milliseconds(took)),
+      ]
+      if let client { fields.append(("client", client)) }
+      write("request", fields)
+    // Whether it was a notice is for nobody to read.
+    case .started(let purpose, let language, _): write("started", about(purpose, language))
+    case .resent(let purpose, let language): write("resent", about(purpose, language))
+    case .checked(let outcome, let purpose, let language, _):
+      write("checked", [("outcome", outcome.rawValue)] + about(purpose, language))
+    case .limited(let limit): write("limited", ("limit", limit.rawValue))
+    }
   }
+
+  private func about(_ purpose: String, _ language: String?) -> [(String, String)] {
+    [("purpose", purpose)] + (language.map { [("language", $0)] } ?? [])
+  }
+
+  private func milliseconds(_ took: Duration) -> String { "\((took.seconds * 10_000).rounded() / 10)" }
 
   /// Writes an event of the dispatcher's.
   func write(_ event: DispatcherEvent) {
     switch event {
     case .attempted(let id, let transport, let outcome, let status, let took):
-      let milliseconds = "\((took.seconds * 10_000).rounded() / 10)"
-      var fields = [("mail", id), ("transport", transport), ("outcome", outcome.name), ("ms", milliseconds)]
+      var fields = [
+        ("mail", id), ("transport", transport), ("outcome", outcome.name), ("ms", milliseconds(took)),
+      ]
       if let status { fields.append(("status", status)) }
       write("attempt", fields)
     case .settled(let entry):
@@ -48,8 +87,9 @@ struct ServeLog: Sendable {
 
   private func write(_ event: String, _ fields: [(String, String)]) {
     let time = Timestamp.now().text
+    let fields = fields.map { ($0.0, LogText.shielded($0.1)) }
     guard inJSON else {
-      let words = fields.map { "\($0)=\($1.contains(" ") ? "\"\($1)\"" : $1)" }
+      let words = fields.map { "\($0)=\(LogText.quoted($1))" }
       return Terminal.tell(([time, event] + words).joined(separator: " "))
     }
     var object = Dictionary(fields) { first, _ in first }

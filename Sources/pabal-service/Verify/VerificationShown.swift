@@ -99,6 +99,8 @@ struct VerificationShown: Encodable {
       "it may have arrived, or not; `pabal serve` sends it again until the code expires"
     case .deferred: "`pabal serve` tries again until the code expires"
     case .held: "the account or the transport's set-up is at fault, see `pabal check`"
+    case .rejected where delivery.value?.outcome.value == Outcome.unsuited.name:
+      "no transport can carry this mail, whatever the address: see `pabal transports`; nothing of it counts against a limit"
     case .rejected: "this address will never be taken; nothing of it counts against a limit"
     case .unknown: "it may have arrived, or not"
     case .waiting: "`pabal serve` sends it"

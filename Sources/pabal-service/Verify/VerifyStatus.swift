@@ -13,13 +13,8 @@ struct VerifyStatus: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
-    let assembly = try Assembly(common)
     let id = id
-    let verification = try assembly.asking { service throws(VerificationProblem) in
-      try await service.status(id)
-    }
-    try VerificationShown(verification).show(inJSON: common.json)
+    try common.show { service throws(VerificationProblem) in try await service.status(id) }
   }
 }
 
@@ -34,12 +29,17 @@ struct VerifyCancel: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
-    let assembly = try Assembly(common)
     let id = id
-    let verification = try assembly.asking { service throws(VerificationProblem) in
-      try await service.cancel(id)
-    }
-    try VerificationShown(verification).show(inJSON: common.json)
+    try common.show { service throws(VerificationProblem) in try await service.cancel(id) }
+  }
+}
+
+extension CommonOptions {
+  /// Shows the verification that `work` gives.
+  fileprivate func show(
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Verification
+  ) throws {
+    if json { Terminal.keepOutputClean() }
+    try VerificationShown(try Assembly(self).asking(work)).show(inJSON: json)
   }
 }

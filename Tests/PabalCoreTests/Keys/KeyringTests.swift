@@ -1,3 +1,4 @@
+import Crypto
 import Testing
 
 @testable import PabalCore
@@ -39,9 +40,34 @@ import Testing
 
   @Test func `each purpose has a key of its own`() {
     let keys = DerivedKeys(Self.key(1))
-    let all = [keys.seal, keys.code, keys.address, keys.proof].map { $0.withUnsafeBytes(Array.init) }
-    #expect(Set(all + [keys.check]).count == 5)
+    let all =
+      [keys.code, keys.address, keys.proof, keys.request].map { DerivedKeys.digest([], $0) }
+      + [keys.sealKey([]).withUnsafeBytes(Array.init)]
+    #expect(Set(all + [keys.check]).count == 6)
     #expect(!all.contains { $0.starts(with: keys.version) } && !keys.check.starts(with: keys.version))
+  }
+
+  @Test func `digests and record keys are what RFC 2104 and RFC 5869 make of the derived keys`() {
+    let keys = DerivedKeys(Self.key(1))
+    func derived(_ purpose: String) -> SymmetricKey {
+      DerivedKeys.derive(
+        [UInt8](repeating: 1, count: 32), salt: Array("Pabal".utf8), info: Array("Pabal 1 \(purpose)".utf8),
+        count: 32)
+    }
+    // Twice: the first leaves what both began from as it was.
+    for text in ["", "A", String(repeating: "x", count: 200)] {
+      let id = Array(text.utf8)
+      let expanded = HKDF<SHA256>.expand(pseudoRandomKey: derived("seal"), info: id, outputByteCount: 32)
+      let digest = HMAC<SHA256>.authenticationCode(
+        for: UInt64(id.count).bigEndianOctets + id, using: derived("code"))
+      for _ in 0..<2 {
+        #expect(keys.sealKey(id) == expanded)
+        #expect(DerivedKeys.digest([id], keys.code) == Array(digest))
+        #expect(DerivedKeys.isDigest(Array(digest)[...], of: [id], keys.code))
+        #expect(!DerivedKeys.isDigest(Array(digest)[...], of: [id], keys.address))
+        #expect(!DerivedKeys.isDigest(Array(digest).dropLast(), of: [id], keys.code))
+      }
+    }
   }
 
   @Test func `what is sealed opens for its own record alone`() throws {

@@ -77,7 +77,8 @@ final class HTTPSite {
   func call(
     _ method: String, _ path: String, _ json: String? = nil, _ fields: String...
   ) throws -> Answer {
-    var arguments = ["-sS", "-i", "--max-time", "60", "-X", method, "http://127.0.0.1:\(port)\(path)"]
+    var arguments = ["-sS", "-i", "--max-time", "60", "http://127.0.0.1:\(port)\(path)"]
+    arguments += method == "HEAD" ? ["--head"] : ["-X", method]
     if json != nil { arguments += ["-H", "Content-Type: application/json", "--data-binary", "@-"] }
     for field in fields { arguments += ["-H", field] }
     let run = try ChildProcess.run("curl", arguments, input: Array((json ?? "").utf8))

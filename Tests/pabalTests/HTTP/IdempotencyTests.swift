@@ -42,7 +42,7 @@ import Testing
   @Test func `a mail and a resend are repeated without being done again`() throws {
     let http = try HTTPSite(more: #", "verification": { "cooldown": "0s" }"#)
     let mail =
-      #"{"to": "you@example.org", "message": "verification", "variables": {"code": "1", "valid_for": "1m"}}"#
+      #"{"to": "you@example.org", "message": "verification", "variables": {"code": "424242", "valid_for": "10m"}}"#
     let first = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m", "Prefer: wait=20")
     let again = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m")
     #expect(first.status == 202 && again.status == 202 && first["id"] == again["id"])

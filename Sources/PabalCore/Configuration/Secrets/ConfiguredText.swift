@@ -76,6 +76,15 @@ public struct ConfiguredText: Sendable, Unshown {
     return text
   }
 
+  /// Whether it is the same text, or is fetched from the same place.
+  func hasSameSource(as other: ConfiguredText) -> Bool {
+    switch (source, other.source) {
+    case (.literal(let text), .literal(let otherText)): text == otherText
+    case (.secret(let source), .secret(let otherSource)): source == otherSource
+    default: false
+    }
+  }
+
   /// The text, without control characters; a secret is fetched anew each time, which may block for
   /// as long as a command runs.
   public func fetch() throws(Diagnostic) -> String {

@@ -1,9 +1,9 @@
 /// `serve`: what `pabal serve` does beside sending.
 public struct ServeConfiguration: Sendable {
   /// `listen`: where the HTTP service takes requests; `nil`: nowhere.
-  public let listen: ListenAddress?
+  public private(set) var listen: ListenAddress?
   /// `keyless`: whether callers on this machine need no key.
-  public let isKeyless: Bool
+  public private(set) var isKeyless: Bool
   /// `clients`: who else may call.
   public let clients: APIClients
   /// `proxies`: whose `X-Forwarded-For` is believed.
@@ -26,6 +26,15 @@ public struct ServeConfiguration: Sendable {
     clients = object.optional("clients").flatMap(APIClients.read) ?? APIClients()
     proxies = object.optional("proxies").flatMap(TrustedProxies.read) ?? TrustedProxies()
     alert = object.optional("alert").flatMap(AlertCommand.read)
+  }
+
+  /// The same for a service that listens on `address` already and goes on doing so: nobody who reaches it from
+  /// elsewhere does without a key.
+  public func listening(on address: ListenAddress?) -> ServeConfiguration {
+    var serve = self
+    serve.listen = address
+    serve.isKeyless = isKeyless && address?.isLoopback ?? true
+    return serve
   }
 
   static func read(_ value: ConfigurationValue) -> ServeConfiguration? {

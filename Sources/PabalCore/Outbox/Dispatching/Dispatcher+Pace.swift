@@ -26,7 +26,8 @@ extension Dispatcher {
 
   /// Takes note that `count` more attempts, or fewer, are about to spend a send of the transport.
   func expect(_ count: Int, of stop: DispatchStop?) {
-    guard let stop, rules.paces[stop.name] != nil else { return }
+    // Those without a pace, too: a new configuration may give them one meanwhile.
+    guard let stop else { return }
     expected[stop.name, default: 0] += count
   }
 

@@ -22,13 +22,6 @@ extension Dispatcher {
     }
   }
 
-  /// For each transport of the route whether mail may be handed to it now, as far as this process knows.
-  public func openness() -> [String: Bool] {
-    let now = surroundings.now()
-    return Dictionary(
-      route().map { ($0.name, board[$0.name].permission(at: now) == .open) }, uniquingKeysWith: { $0 || $1 })
-  }
-
   /// Makes a change here at once, and in the outbox for all processes.
   func share(_ change: @escaping TransportBoard.Change) async {
     let number = board.begin(change)

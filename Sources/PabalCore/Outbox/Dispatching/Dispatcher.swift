@@ -5,7 +5,7 @@ public actor Dispatcher {
 
   let outbox: any Outbox
   let sealing: any ContentSealing
-  let rules: DispatcherRules
+  var rules: DispatcherRules
   let route: @Sendable () -> [DispatchStop]
   let report: @Sendable (DispatcherEvent) -> Void
   let surroundings: Surroundings

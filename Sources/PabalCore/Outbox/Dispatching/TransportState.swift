@@ -89,6 +89,14 @@ public struct TransportState: Sendable, Hashable {
     cause = nil
   }
 
+  /// Lets the next attempt decide whether it works again, now rather than later.
+  mutating func endWait(at now: Timestamp) {
+    guard closedUntil != nil else { return }
+    closedUntil = now
+    closedAt = now
+    probe = nil
+  }
+
   /// Spends one send.
   mutating func spend(_ pace: Pace, at now: Timestamp) {
     spentUntil = max(spentUntil ?? now, now) + pace.cost

@@ -1,0 +1,32 @@
+internal import Glibc
+
+/// 64 callers at once, each of whom asks again as soon as it is answered.
+enum Callers {
+  private static let count = 64
+
+  /// How often a second `work` was done, which is told its caller's number and how often that one asked before.
+  static func rate(
+    _ seconds: Double, _ work: @escaping @Sendable (_ caller: Int, _ turn: Int) async throws -> Void
+  ) async -> Double {
+    let began = now()
+    let done = await withTaskGroup(of: Int.self) { group in
+      for caller in 0..<count {
+        group.addTask {
+          var turn = 0
+          while now() - began < seconds {
+            do {
+              try await work(caller, turn)
+            } catch {
+              print(error)
+              exit(75)
+            }
+            turn += 1
+          }
+          return turn
+        }
+      }
+      return await group.reduce(0, +)
+    }
+    return Double(done) / (now() - began)
+  }
+}

@@ -1,0 +1,43 @@
+// A server-side app in small that calls `pabal serve`: sends a code, asks for it, and says whether it is right.
+// usage: sign-up-over-http URL ADDRESS
+import Foundation
+import FoundationNetworking
+
+let words = CommandLine.arguments
+guard words.count == 3, let service = URL(string: words[1]) else {
+  fatalError("usage: sign-up-over-http URL ADDRESS")
+}
+
+struct Verification: Decodable {
+  struct Delivery: Decodable { let status: String }
+  let id: String
+  let to_masked: String
+  let delivery: Delivery?
+}
+
+struct Answer: Decodable {
+  let outcome: String
+  let attempts_remaining: Int
+}
+
+func post<Value: Decodable>(_ path: String, _ body: [String: String]) async throws -> Value {
+  var request = URLRequest(url: service.appending(path: path))
+  request.httpMethod = "POST"
+  request.httpBody = try JSONEncoder().encode(body)
+  request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+  request.setValue("wait=5", forHTTPHeaderField: "Prefer")
+  let (data, response) = try await URLSession.shared.data(for: request)
+  guard let response = response as? HTTPURLResponse, response.statusCode < 300 else {
+    throw URLError(.badServerResponse, userInfo: ["problem": String(decoding: data, as: UTF8.self)])
+  }
+  return try JSONDecoder().decode(Value.self, from: data)
+}
+
+let started: Verification = try await post("v1/verifications", ["to": words[2], "language": "ko"])
+guard started.delivery?.status != "rejected" else { fatalError("The code could not be sent.") }
+print("A code is on its way to \(started.to_masked).")
+while let code = readLine() {
+  let answer: Answer = try await post("v1/verifications/\(started.id)/check", ["code": code])
+  print("\(answer.outcome), \(answer.attempts_remaining) attempts left")
+  if answer.outcome == "approved" { break }
+}

@@ -1,0 +1,129 @@
+/// What people read of a finished mail: its subject and its bodies, decoded.
+///
+/// Reads what `MailDraft` writes: bodies in UTF-8, one alone or in `multipart/alternative`, as 7bit, quoted-printable
+/// or base64 (RFC 2045, RFC 2046).
+package struct MailParts: Sendable, Hashable {
+  /// From, as written for people.
+  package let from: String
+  /// To, as written for people.
+  package let to: String
+  /// The subject.
+  package let subject: String
+  /// The text/plain body, lines ended by LF.
+  package private(set) var text: String?
+  /// The text/html body.
+  package private(set) var html: String?
+
+  /// Reads a mail; `nil` where its header can't be read.
+  package init?(_ octets: [UInt8]) {
+    guard let part = Part(octets[...]) else { return nil }
+    from = part.words(of: "from")
+    to = part.words(of: "to")
+    subject = part.words(of: "subject")
+    let parts = part.parameter("boundary").map { part.alternatives($0) } ?? [part]
+    for part in parts {
+      switch part.type {
+      case "text/plain": text = text ?? part.text
+      case "text/html": html = html ?? part.text
+      default: break
+      }
+    }
+  }
+}
+
+/// A header and what stands under it.
+private struct Part {
+  private let header: HeaderBlock
+  private let body: ArraySlice<UInt8>
+
+  init?(_ octets: ArraySlice<UInt8>) {
+    var start = 0
+    let header = try? octets.withUnsafeBufferPointer { octets in try HeaderBlock(of: octets, body: &start) }
+    guard let header else { return nil }
+    self.header = header
+    body = octets.dropFirst(start)
+  }
+
+  private func value(_ name: String) -> String {
+    header.values(of: name).first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+
+  /// A field as people read it.
+  func words(of name: String) -> String {
+    var decoder = EncodedWordDecoder()
+    for word in value(name).split(whereSeparator: \.isWhitespace) {
+      decoder.append(Array(word.utf8), followsSpace: true, mayBeEncoded: true)
+    }
+    return decoder.finished()
+  }
+
+  /// `text/plain` where nothing is said (RFC 2045, 5.2).
+  var type: String {
+    let type = String(value("content-type").prefix { $0 != ";" }).trimmed.lowercased()
+    return type.isEmpty ? "text/plain" : type
+  }
+
+  /// A parameter of the content type.
+  func parameter(_ name: String) -> String? {
+    for parameter in value("content-type").split(separator: ";").dropFirst() {
+      let parts = parameter.split(separator: "=", maxSplits: 1).map { String($0).trimmed }
+      guard parts.count == 2, parts[0].lowercased() == name else { continue }
+      let isQuoted = parts[1].count > 1 && parts[1].hasPrefix("\"") && parts[1].hasSuffix("\"")
+      return isQuoted ? String(parts[1].dropFirst().dropLast()) : parts[1]
+    }
+    return nil
+  }
+
+  /// The parts between the lines of a boundary.
+  func alternatives(_ boundary: String) -> [Part] {
+    let delimiter = Array("--\(boundary)".utf8)
+    var parts: [Part] = []
+    var start: Int?
+    body.withUnsafeBufferPointer { octets in
+      var lines = LineScanner(octets)
+      // The line break before a delimiter belongs to that (RFC 2046, 5.1.1).
+      var end = 0
+      while let line = lines.next() {
+        defer { end = line.content.upperBound }
+        guard octets[line.content].starts(with: delimiter) else { continue }
+        if let start, let part = Part(body.dropFirst(start).prefix(max(end - start, 0))) {
+          parts.append(part)
+        }
+        start = line.next
+      }
+    }
+    return parts
+  }
+
+  /// The body decoded, lines ended by LF.
+  var text: String {
+    let octets: [UInt8] =
+      switch value("content-transfer-encoding").trimmed.lowercased() {
+      case "base64": Base64.decode(body) ?? []
+      case "quoted-printable": quotedPrintable
+      default: Array(body)
+      }
+    return String(decoding: octets.filter { $0 != 0x0D }, as: UTF8.self)
+  }
+
+  private var quotedPrintable: [UInt8] {
+    var octets: [UInt8] = []
+    var rest = body
+    while let octet = rest.popFirst() {
+      guard octet == UInt8(ascii: "=") else {
+        octets.append(octet)
+        continue
+      }
+      let digits = rest.prefix(2)
+      if let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16), digits.count == 2 {
+        octets.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        // A soft line break.
+        rest = rest.drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+        if rest.first == 0x0A { rest = rest.dropFirst() }
+      }
+    }
+    return octets
+  }
+}

@@ -1,0 +1,56 @@
+/// Whether mail is handed to a transport, and why not.
+public struct TransportCondition: Sendable, Hashable {
+  /// Whether mail is handed to it.
+  public enum Openness: String, Sendable, Hashable, CaseIterable {
+    /// Yes.
+    case open
+    /// The next mail is, to see whether it works again.
+    case trial
+    /// Not before `until`.
+    case closed
+  }
+
+  /// Its name in `config.json`.
+  public let name: String
+  /// Whether mail is handed to it.
+  public let openness: Openness
+  /// Until when it is left alone.
+  public let until: Timestamp?
+  /// Since when it is held, by its account's or the set-up's fault.
+  public let heldSince: Timestamp?
+  /// How many attempts in a row failed by its fault.
+  public let failures: Int
+
+  init(_ name: String, _ state: TransportState, at now: Timestamp) {
+    self.name = name
+    heldSince = state.heldSince
+    failures = state.failures
+    switch state.permission(at: now) {
+    case .open: (openness, until) = (.open, nil)
+    case .probe: (openness, until) = (.trial, nil)
+    case .closed(let moment): (openness, until) = (.closed, moment)
+    }
+  }
+}
+
+extension Dispatcher {
+  /// How the transports of the route are, in its order, as far as this process knows; before its first round it asks
+  /// the outbox what others know.
+  public func conditions() async -> [TransportCondition] {
+    if swept == nil { await refreshBoard() }
+    let now = surroundings.now()
+    return route().map { TransportCondition($0.name, board[$0.name], at: now) }
+  }
+
+  /// Goes by other rules from now on, and by what the route has become: the next mail tries each transport that was
+  /// left alone, since an edit may have mended what was wrong with it.
+  public func adopt(_ rules: DispatcherRules) async {
+    self.rules = rules
+    let (now, names) = (surroundings.now(), Set(route().map(\.name)))
+    await refreshBoard()
+    if names.contains(where: { board[$0].permission(at: now) != .open }) {
+      await share { states in for name in names { states[name]?.endWait(at: now) } }
+    }
+    expectMore()
+  }
+}

@@ -1,0 +1,171 @@
+import PabalAccounts
+import PabalCommand
+import PabalCore
+import PabalHTTP
+
+extension ServeMetrics {
+  /// All of it as Prometheus reads it, with what `served` is like now.
+  func text(_ served: Served) async -> MetricsText {
+    let parts = served.parts
+    var text = MetricsText()
+    await addOutbox(served, to: &text)
+    addMail(parts, to: &text)
+    addTransports(await served.dispatcher.conditions(), to: &text)
+    addVerifications(to: &text)
+    addRequests(to: &text)
+    await addAccounts(parts.sources.compactMap { $0 as? OAuthAccount }, to: &text)
+    addConfiguration(served.health, to: &text)
+    addProcess(to: &text)
+    return text
+  }
+
+  private func addOutbox(_ served: Served, to text: inout MetricsText) async {
+    let now = Timestamp.now()
+    // A store that can't be read says nothing, and not that there is nothing.
+    let backlog = try? await served.storage.outbox.backlog()
+    text.gauge(
+      "pabal_storage_up", "Whether the store could be read for this.", [([], backlog == nil ? 0 : 1)])
+    text.gauge(
+      "pabal_outbox_waiting_mails", "Mails that wait to be handed over.",
+      backlog.map { backlog in
+        Lane.allCases.map { ([("lane", $0.rawValue)], Double(backlog.waiting[$0]?.count ?? 0)) }
+      } ?? [])
+    text.gauge(
+      "pabal_outbox_oldest_waiting_seconds", "How long the oldest of them has waited.",
+      backlog.map { backlog in
+        Lane.allCases.map { lane in
+          let age = backlog.waiting[lane].map { max(now - $0.oldest, .zero).seconds }
+          return ([("lane", lane.rawValue)], age ?? 0)
+        }
+      } ?? [])
+    text.gauge(
+      "pabal_outbox_sending_mails", "Mails that are being handed over.",
+      backlog.map { [([], Double($0.sending))] } ?? [])
+  }
+
+  private func addMail(_ parts: ServedParts, to text: inout MetricsText) {
+    let outcomes = ["sent", "deferred", "unsuited", "rejected", "held", "unknown"]
+    text.counter(
+      "pabal_attempts_total", "Attempts to hand a mail over.", attempts,
+      zero: parts.route.names.flatMap { name in outcomes.map { Attempt(transport: name, outcome: $0) } }
+    ) { [("transport", $0.transport), ("outcome", $0.outcome)] }
+    text.histogram("pabal_attempt_duration_seconds", "How long attempts took.", attemptTimes) {
+      [("transport", $0)]
+    }
+    text.counter(
+      "pabal_mails_ended_total", "Mails that reached a final state here.", ended,
+      zero: OutboxState.allCases.filter(\.isFinal).map { Ended(lane: .code, state: $0) }
+    ) { [("lane", $0.lane.rawValue), ("state", $0.state.rawValue)] }
+    text.histogram(
+      "pabal_mail_sent_seconds", "From a mail's being accepted to its being sent.", sentTimes
+    ) { [("lane", $0.rawValue)] }
+  }
+
+  private func addTransports(_ conditions: [TransportCondition], to text: inout MetricsText) {
+    text.gauge(
+      "pabal_transport_held", "Whether an account or the set-up keeps mail from leaving by it.",
+      conditions.map { ([("transport", $0.name)], $0.heldSince == nil ? 0 : 1) })
+    text.gauge(
+      "pabal_transport_state", "Its breaker: 1 for the state it is in, 0 for the others.",
+      conditions.flatMap { condition in
+        TransportCondition.Openness.allCases.map { state in
+          ([("transport", condition.name), ("state", state.rawValue)], condition.openness == state ? 1 : 0)
+        }
+      })
+    text.gauge(
+      "pabal_transport_failures", "Attempts in a row that failed by its fault.",
+      conditions.map { ([("transport", $0.name)], Double($0.failures)) })
+  }
+
+  private func addVerifications(to text: inout MetricsText) {
+    func labels(_ kind: Kind) -> MetricsText.Labels {
+      [("purpose", kind.purpose), ("language", kind.language)]
+    }
+    // A kind that was never approved is a conversion of 0, not none.
+    let kinds = Array(starts.counts.keys)
+    text.counter(
+      "pabal_verifications_started_total", "Verifications started, notices left out.", starts,
+      labels: labels)
+    text.counter(
+      "pabal_verifications_approved_total", "Verifications whose code was typed.", approvals, zero: kinds,
+      labels: labels)
+    text.counter(
+      "pabal_verifications_resent_total", "Codes sent again.", resends, zero: kinds, labels: labels)
+    text.counter(
+      "pabal_verification_notices_total", "Starts that sent a notice instead of a code.", notices,
+      labels: labels)
+    text.histogram(
+      "pabal_verification_approval_seconds", "From a start to its approval.", approvalTimes
+    ) { [("purpose", $0)] }
+    text.counter(
+      "pabal_verification_checks_total", "Codes that were checked.", checks,
+      zero: VerificationOutcome.allCases
+    ) { [("outcome", $0.rawValue)] }
+    text.counter(
+      "pabal_verification_limits_total", "Requests that came up against a limit.", limits,
+      zero: VerificationLimit.allCases
+    ) { [("limit", $0.rawValue)] }
+  }
+
+  private func addRequests(to text: inout MetricsText) {
+    text.counter("pabal_http_requests_total", "Requests answered.", requests) {
+      [("route", $0.route), ("method", $0.method), ("status", "\($0.status)")]
+    }
+    text.histogram("pabal_http_request_duration_seconds", "How long the answers took.", requestTimes) {
+      [("route", $0)]
+    }
+  }
+
+  private func addAccounts(_ accounts: [OAuthAccount], to text: inout MetricsText) async {
+    let threads = WorkerThreads(count: 1)
+    // Reads files.
+    let states = await threads.run { accounts.map { ($0.name, $0.status(), $0.needsAttention) } }
+    threads.stop()
+    text.gauge(
+      "pabal_account_state", "An account's login: 1 for the state it is in, 0 for the others.",
+      states.flatMap { name, status, _ in
+        [AccountStatus.State.fresh, .expiring, .dead].map { state in
+          ([("account", name), ("state", state.rawValue)], status.state == state ? 1 : 0)
+        }
+      })
+    text.gauge(
+      "pabal_account_needs_attention", "Whether somebody has to look after the account.",
+      states.map { ([("account", $0.0)], $0.2 ? 1 : 0) })
+    text.gauge(
+      "pabal_account_token_expiry_timestamp_seconds", "When the access token ends; it is renewed before.",
+      states.compactMap { name, status, _ in
+        status.accessTokenExpiry.map { ([("account", name)], Double($0.seconds)) }
+      })
+    text.gauge(
+      "pabal_account_login_expiry_timestamp_seconds", "When the login ends, where the server said so.",
+      states.compactMap { name, status, _ in
+        status.refreshTokenExpiry.map { ([("account", name)], Double($0.seconds)) }
+      })
+  }
+
+  private func addConfiguration(_ health: ConfigurationHealth, to text: inout MetricsText) {
+    text.gauge(
+      "pabal_config_last_reload_successful", "Whether the configuration is in use as its file is now.",
+      [([], health.isGood ? 1 : 0)])
+    text.gauge(
+      "pabal_config_last_reload_success_timestamp_seconds", "When the configuration in use was read.",
+      [([], health.read.seconds)])
+  }
+
+  private func addProcess(to text: inout MetricsText) {
+    let facts = ProcessFacts()
+    func one(_ value: Double?) -> [(MetricsText.Labels, Double)] { value.map { [([], $0)] } ?? [] }
+    text.gauge("pabal_build_info", "The version.", [([("version", Pabal.configuration.version)], 1)])
+    text.gauge("process_start_time_seconds", "When it started.", one(began.seconds))
+    text.counter("process_cpu_seconds_total", "Processor time.", one(facts.processor))
+    text.gauge("process_resident_memory_bytes", "Memory in use.", one(facts.resident))
+    text.gauge("process_virtual_memory_bytes", "Address space.", one(facts.virtual))
+    text.gauge("process_open_fds", "Open descriptors.", one(facts.descriptors))
+    text.gauge("process_max_fds", "How many may be open.", one(facts.descriptorLimit))
+  }
+}
+
+extension Timestamp {
+  /// Seconds since 1970-01-01 00:00 UTC.
+  fileprivate var seconds: Double { Double(milliseconds) / 1_000 }
+}

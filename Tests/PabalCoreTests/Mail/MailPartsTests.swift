@@ -1,0 +1,39 @@
+import PabalCore
+import Testing
+
+@Suite struct MailPartsTests {
+  private func finished(_ subject: String, text: String?, html: String?) throws -> [UInt8] {
+    try MailDraft(
+      from: try Mailbox("파발 <pabal@example.com>"), to: [try Mailbox("김 하늘 <kim@example.com>")],
+      subject: subject, text: text, html: html
+    ).finish(stamp: .now()).octets
+  }
+
+  @Test(arguments: [
+    "plain\n", "안녕하세요. 인증번호는 012345입니다.\n", "= 1 =3D\n\n  two\t\n.\nFrom here\n--\n", "a=\n",
+    String(repeating: "길고 긴 줄 ", count: 100) + "\n", String(repeating: "é=", count: 50) + "\n", "\n",
+  ])
+  func `what is composed is read again, in every encoding`(text: String) throws {
+    let html = "<p title=\"\(text.count)\">\(text)</p>\n"
+    let subject = "[파발] 인증번호 012345 " + String(repeating: "긴 제목 ", count: 20) + "끝"
+    let both = try #require(MailParts(try finished(subject, text: text, html: html)))
+    #expect(both.subject == subject)
+    #expect(both.from == "파발 <pabal@example.com>")
+    #expect(both.to == "김 하늘 <kim@example.com>")
+    #expect(both.text == text && both.html == html)
+    let alone = try #require(MailParts(try finished(subject, text: text, html: nil)))
+    #expect(alone.text == text && alone.html == nil)
+    let marked = try #require(MailParts(try finished(subject, text: nil, html: html)))
+    #expect(marked.text == nil && marked.html == html)
+  }
+
+  @Test(arguments: [
+    "", "no header", "Subject: x", "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b",
+    "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n--b--\r\n",
+    "Content-Transfer-Encoding: base64\r\n\r\n!", "Content-Transfer-Encoding: quoted-printable\r\n\r\na=",
+  ])
+  func `what is broken is read as far as it goes`(mail: String) {
+    let parts = MailParts(Array(mail.utf8))
+    #expect(parts == nil || (parts?.text ?? "").count <= 1)
+  }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// The page in a browser, by the keyboard alone; each state of it judged by axe-core.
+@Suite struct DemoBrowserTests {
+  private static let hasChromium = ["/usr/bin/chromium", "/usr/local/bin/chromium"].contains {
+    FileManager.default.fileExists(atPath: $0)
+  }
+
+  /// A state of the page, as `demo.py` saw it.
+  private struct State: Decodable {
+    let state: String
+    let title: String
+    let lang: String
+    let text: String
+    /// The id, or else the name, of what has the focus.
+    let focus: String
+    /// What is read out with the field.
+    let described: [String]
+    let invalid: Bool
+    let value: String?
+    /// What is read out by itself.
+    let status: String
+    let failure: String
+    /// How wide the page is, and its window.
+    let width: [Int]
+    /// The subject of the mail beside it.
+    let mail: String?
+    /// How many things to press are smaller than 24 pixels (WCAG 2.2, 2.5.8).
+    let small: Int
+    /// How many rules axe-core found to be kept.
+    let rules: Int
+    let violations: [String]
+  }
+
+  private func drive(_ site: Site, _ words: String...) throws -> [State] {
+    let python = try ChildProcess.run("\(BuiltProducts.root)/Tests/python-environment", [])
+    #expect(python.status == 0, "\(python.errors)")
+    let packages = "\(BuiltProducts.root)/.build-python/lib"
+    let version = try #require(
+      FileManager.default.contentsOfDirectory(atPath: packages).first { $0.hasPrefix("python3") })
+    let axe = "\(packages)/\(version)/site-packages/axe_playwright_python/axe.min.js"
+    let run = try ChildProcess.run(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/demo.py", "\(BuiltProducts.directory)/pabal", axe] + words,
+      environment: [
+        "PABAL_CLOCK": BuiltProducts.fixture("clock"), "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil,
+      ], directory: site.directory.path)
+    #expect(run.status == 0, "\(run.errors)")
+    let states = try JSONDecoder().decode([State].self, from: Data(run.octets))
+    for state in states {
+      #expect(state.violations == [], "\(state.state)")
+      #expect(state.rules > 20, "axe-core judged nothing")
+      #expect(state.width[0] <= state.width[1], "\(state.state) runs out of its window")
+      #expect(state.small == 0, "\(state.state)")
+      #expect(!state.described.contains { $0.hasPrefix("MISSING") }, "\(state.state): \(state.described)")
+    }
+    return states
+  }
+
+  @Test(
+    .enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"),
+    arguments: [
+      ("ko", "360", "light"), ("ko", "1280", "dark"), ("en", "360", "dark"), ("en", "1280", "light"),
+    ])
+  func `an address is proved by the keyboard`(language: String, width: String, scheme: String) throws {
+    let site = try Site(Site.shipped(with: DemoSite.serve))
+    let states = try drive(site, language, width, scheme)
+    #expect(
+      states.map(\.state) == [
+        "address", "no-address", "bad-address", "code", "no-code", "bad-code", "mismatch", "approved",
+        "again",
+      ])
+    let words = try DemoSite.words(language)
+    for state in states {
+      #expect(state.lang == language)
+      // The field is where the reader goes on, and a page without one begins with its heading.
+      let focus =
+        switch state.state {
+        case "approved": "h1"
+        case "code", "no-code", "bad-code", "mismatch": "code"
+        default: "address"
+        }
+      #expect(state.focus == focus, "\(state.state)")
+      let error: String? =
+        switch state.state {
+        case "no-address": words["no_address"]
+        case "bad-address": words["bad_address"]
+        case "no-code": words["no_code"]
+        case "bad-code": try DemoSite.words(language, "bad_code", 6)
+        case "mismatch": try DemoSite.words(language, "mismatch.other", 4)
+        default: nil
+        }
+      #expect(state.invalid == (error != nil), "\(state.state)")
+      // The error is read out with the field, before its hint.
+      if let error { #expect(state.described.first == error) }
+      #expect(state.title.hasPrefix("\(words["title_error"] ?? "?"): ") == (error != nil))
+      #expect((state.mail != nil) == (focus == "code"), "\(state.state)")
+    }
+    #expect(states[7].text.contains("kim@example.com"))
+    #expect(states[8].value == "")
+  }
+
+  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  func `everything that can go wrong is told, and where it can be mended is mended`() throws {
+    let faulty = ["rejected", "deferred", "held:transport", "unknown"].map { act in
+      let name = act.prefix { $0 != ":" }
+      return #""\#(name)": { "plugin": "./faulty/libpabal-faulty.so", "act": "\#(act)" },"#
+    }
+    let configuration = Site.configuration(transport: #""file""#, more: faulty.joined(separator: "\n"))
+    let more = #""verification": { "sends": 3 }, \#(DemoSite.serve)"#
+    let site = try Site(configuration.replacing(#""from""#, with: "\(more),\n  \"from\""))
+    try site.addFaultyPlugin()
+    let states = Dictionary(uniqueKeysWithValues: try drive(site, "all").map { ($0.state, $0) })
+    func state(_ name: String) throws -> State { try #require(states[name], "\(name)") }
+    let (korean, english) = (try DemoSite.words("ko"), try DemoSite.words("en"))
+
+    // The tab remembers it, and the switch keeps it.
+    #expect(try state("restored").focus == "code")
+    #expect(try state("other-language").lang == "en")
+    #expect(try state("other-language").text.contains("resend@example.com"))
+    // What is new is read out, and the field has the focus.
+    #expect(try state("resent").status == korean["resent"])
+    #expect(try state("resent").focus == "code")
+    #expect(try state("earlier").described.first == DemoSite.words("ko", "earlier.other", 4))
+    #expect(try state("last-resend").text.contains(korean["no_resend"] ?? "?"))
+    #expect(try state("exhausted").text.contains(korean["exhausted"] ?? "?"))
+    #expect(try state("withdrawn").value == "cancel@example.com")
+    #expect(try state("withdrawn").status == korean["withdrawn"])
+    #expect(
+      try state("cooldown").described.first?.wholeMatch(
+        of: /조금 전에 이 주소로 메일을 보냈습니다\. (1:00|0:[0-9]{2}) 뒤에 다시 시도해 주세요\./) != nil)
+    // Without a network nothing that was typed is lost.
+    #expect(try state("offline").failure == korean["offline"])
+    #expect(try state("offline").value == "123456")
+    #expect(try state("online").failure == "")
+    #expect(try state("online").invalid)
+    #expect(try state("expired").text.contains(korean["expired"] ?? "?"))
+    #expect(try state("expired").focus == "h1")
+
+    #expect(try state("rejected").described.first == korean["delivery.rejected"])
+    #expect(try state("deferred").described.contains(korean["delivery.deferred"] ?? "?"))
+    #expect(try state("held").described.contains(english["delivery.held"] ?? "?"))
+    #expect(try state("unknown").described.contains(english["delivery.unknown"] ?? "?"))
+    // News of the mail leaves alone what is being typed.
+    let mended = try state("mended")
+    #expect(mended.value == "12" && mended.focus == "code" && mended.mail != nil)
+    #expect(mended.status == english["delivery.sent"])
+  }
+}

@@ -1,0 +1,195 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// The page itself: who may use it, what it shows, and in which words.
+@Suite struct DemoPageTests {
+  @Test func `without --demo there is no page`() throws {
+    let demo = try DemoSite()
+    let paths = ["/", "/demo/verify.css", "/demo/verify.js", "/demo/start"]
+    for path in paths.dropLast() { #expect(try demo.ask(path).status == 200, "\(path)") }
+    try demo.stop()
+    let server = try RunningProcess(
+      "\(BuiltProducts.directory)/pabal", ["serve"], directory: demo.site.directory.path)
+    let said = try server.said(until: "listening")
+    let port = try #require(said.firstMatch(of: /port=([0-9]+)/)?.1)
+    for path in paths {
+      let run = try ChildProcess.run(
+        "curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)\(path)"])
+      #expect(run.output == "404", "\(path)")
+    }
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+  }
+
+  @Test func `where nothing listens --demo is refused`() throws {
+    let run = try Site().pabal("serve", "--demo")
+    #expect(run.status == 78)
+    #expect(run.errors.contains("--demo needs an address to listen on"))
+    #expect(run.errors.contains(#""listen": "127.0.0.1:8025""#))
+  }
+
+  @Test func `it works where callers need keys`() throws {
+    let clients = #"{ "shop": "sha256:\#(String(repeating: "0f", count: 32))" }"#
+    let demo = try DemoSite(
+      try Site(Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "clients": \#(clients) }"#)))
+    let id = try demo.start()
+    #expect(
+      try demo.post("check", ["verification": id, "code": try demo.site.newestCode()]).end == "approved")
+    #expect(try demo.ask("/v1/verifications/\(id)").status == 401)
+  }
+
+  @Test func `only what the page started is shown, and only its mail`() throws {
+    let demo = try DemoSite()
+    let id = try demo.site.startedID()
+    let code = try demo.site.newestCode()
+    for id in [id, "A234567890123456789012345Z", "../../config", ""] {
+      for action in ["check", "resend", "cancel"] {
+        let answer = try demo.post(action, ["verification": id, "code": code])
+        #expect(try answer.status == 404 && answer.error == (DemoSite.words("ko", "unknown")), "\(action)")
+        #expect(!answer.html.contains(code))
+      }
+    }
+    #expect(try demo.ask("/demo/mail/\(id)").status == 404)
+    // Codes of the page are worth nothing elsewhere, and the other way about.
+    let own = try demo.start("lee@example.com")
+    #expect(
+      try demo.site.pabal("verify", "status", own, "--json").json["purpose"] as? String == "demo")
+    #expect(try demo.site.check(id, code).outcome == "approved")
+  }
+
+  @Test(arguments: [
+    (["Sec-Fetch-Site: cross-site"], 403), (["Sec-Fetch-Site: same-site"], 403),
+    (["Origin: https://evil.example"], 403), (["Origin: null"], 403),
+    (["Sec-Fetch-Site: cross-site", "Origin: http://HOST"], 403),
+    (["Sec-Fetch-Site: same-origin", "Origin: http://HOST"], 200), (["Origin: http://HOST"], 200), ([], 200),
+    (["Host: evil.example"], 421), (["Host: evil.example", "Sec-Fetch-Site: same-origin"], 421),
+  ])
+  func `a form of another site's page is refused`(headers: [String], status: Int) throws {
+    let demo = try DemoSite()
+    let options = headers.flatMap { ["-H", $0.replacing("HOST", with: demo.host)] }
+    let answer = try demo.ask("/demo/start", ["address": "kim@example.com"], options: options)
+    #expect(answer.status == status)
+    #expect(demo.site.mails.count == (status == 200 ? 1 : 0))
+  }
+
+  @Test func `what is no form is refused, and a reload of what a form led to begins anew`() throws {
+    let demo = try DemoSite()
+    let json = ["-H", "Content-Type: application/json", "--data", "{}"]
+    #expect(try demo.ask("/demo/start", options: json).status == 415)
+    for body in ["address=a&address=b", "address=%zz", "address[x]=1"] {
+      #expect(try demo.ask("/demo/start", options: ["--data-raw", body]).status == 400, "\(body)")
+    }
+    let big = "address=\(String(repeating: "a", count: 70_000))"
+    #expect(try demo.ask("/demo/start", options: ["--data-raw", big]).status == 413)
+    for action in ["start", "check", "resend", "cancel", "show"] {
+      let answer = try demo.ask("/demo/\(action)")
+      #expect(answer.status == 303 && answer.headers["location"] == "/")
+    }
+    #expect(try demo.ask("/", options: ["-X", "POST"]).status == 405)
+  }
+
+  @Test func `an answer says what a browser may do with it`() throws {
+    let demo = try DemoSite()
+    let page = try demo.post("start", ["address": "kim@example.com"])
+    for answer in [try demo.ask("/"), page] {
+      #expect(answer.headers["x-content-type-options"] == "nosniff")
+      #expect(answer.headers["referrer-policy"] == "same-origin")
+      #expect(answer.headers["cache-control"] == "no-store")
+      #expect(answer.headers["set-cookie"] == nil)
+      let policy = try #require(answer.headers["content-security-policy"])
+      #expect(policy.hasPrefix("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"))
+      #expect(!policy.contains("unsafe"))
+      // Nothing comes from elsewhere, and nothing is inline that the policy would stop.
+      let page = answer.html.components(separatedBy: "<details>")[0]
+      #expect(!page.contains(/(src|href|action)="(?!\/|data:,)/))
+      #expect(!page.contains(/<(style|script)>| style=| on[a-z]+=/))
+    }
+    let mail = try demo.ask("/demo/mail/\(try page.id)")
+    let policy = try #require(mail.headers["content-security-policy"])
+    #expect(policy.hasPrefix("sandbox allow-same-origin; default-src 'none'; "))
+    #expect(!policy.contains("script"))
+  }
+
+  @Test func `what is typed is text on the page, whatever it is`() throws {
+    let demo = try DemoSite()
+    let typed = #""'><script>alert(1)</script>&amp;{{words.start}}"#
+    let asked = try demo.post("start", ["address": typed])
+    let started = try demo.post("start", ["address": "kim@example.com"])
+    let checked = try demo.post("check", ["verification": try started.id, "code": typed, "address": typed])
+    let shown = try demo.post("show", ["verification": typed, "address": typed, "language": typed])
+    for answer in [asked, checked, shown] {
+      #expect(!answer.html.contains("<script>"))
+      #expect(
+        answer.html.contains(
+          "&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;{{words.start}}"))
+    }
+  }
+
+  @Test func `the language is the first that a reader asks for and the page has`() throws {
+    let demo = try DemoSite()
+    let asked = [
+      ("", "ko"), ("fr", "ko"), ("*", "ko"), ("en", "en"), ("en-GB", "en"), ("EN-us;q=0.5, ko;q=0.4", "en"),
+      ("ko;q=0.4,en;q=0.5", "en"), ("fr, en;q=0.1", "en"), ("en;q=0, ko", "ko"), ("eng", "ko"),
+      ("ko-Hang-KR, en", "ko"), (";;q=,,en", "en"), ("en;q=x, ko;q=0.1", "ko"),
+    ]
+    for (accepted, language) in asked {
+      let answer = try demo.ask("/", options: ["-H", "Accept-Language: \(accepted)"])
+      #expect(answer.headers["content-language"] == language, "\(accepted)")
+      #expect(answer.html.contains("<html lang=\"\(language)\">"))
+      #expect(answer.headers["vary"] == "Accept-Language")
+      // The switch leads to the other.
+      let other = language == "ko" ? "en" : "ko"
+      #expect(answer.html.contains("<button name=\"language\" value=\"\(other)\" lang=\"\(other)\">"))
+    }
+  }
+
+  @Test func `a form that is sent twice, as by a reload, starts one verification`() throws {
+    let demo = try DemoSite()
+    func once(_ answer: DemoSite.Answer) throws -> String {
+      String(try #require(answer.html.firstMatch(of: /name="once" value="([0-9]{40})"/)?.1))
+    }
+    let first = try demo.ask("/")
+    let form = ["address": "kim@example.com", "once": try once(first)]
+    let started = try demo.post("start", form)
+    let again = try demo.post("start", form)
+    #expect(again.status == 200)
+    #expect(try again.id == started.id)
+    #expect(demo.site.mails.count == 1)
+    // Gone back to, with another address in it.
+    let other = try demo.post("start", form.merging(["address": "lee@example.com"]) { $1 })
+    #expect(try other.status == 200 && other.id != started.id)
+    // A new form is a new start, and one that can be guessed is none of these.
+    #expect(try once(demo.ask("/")) != once(first))
+    #expect(try demo.post("start", ["address": "park@example.com", "once": "1"]).status == 200)
+    #expect(try demo.post("start", ["address": "park@example.com", "once": "1"]).status == 429)
+    _ = try demo.post("cancel", ["verification": try started.id])
+    #expect(try demo.post("start", form).end == "cancelled")
+  }
+
+  @Test func `the switch keeps what is under way`() throws {
+    let demo = try DemoSite()
+    let id = try demo.start()
+    let answer = try demo.post("show", ["verification": id, "address": "kim@example.com"], language: "en")
+    #expect(answer.asksCode && answer.headers["content-language"] == "en")
+    #expect(try answer.id == id)
+    #expect(answer.text.contains("<strong>kim@example.com</strong>"))
+  }
+
+  @Test func `both languages have the same words with the same places`() throws {
+    let (korean, english) = (try DemoSite.words("ko"), try DemoSite.words("en"))
+    #expect(Set(korean.keys) == Set(english.keys))
+    for (name, words) in korean {
+      func places(_ text: String) -> Set<String> {
+        Set(text.matches(of: /\{\{[a-z]+\}\}/).map { String($0.0) })
+      }
+      #expect(places(words) == places(english[name] ?? ""), "\(name)")
+      #expect(words.wholeMatch(of: /[\p{Hangul}A-Za-z0-9 .,:@{}_]+/) != nil, "\(name): \(words)")
+    }
+    let page = try String(
+      contentsOfFile: "\(BuiltProducts.root)/Sources/PabalHTTP/Demo/Page/verify.html", encoding: .utf8)
+    for name in page.matches(of: /\{\{[#^]?words\.([^}]+)\}\}/) {
+      #expect(korean[String(name.1)] != nil, "\(name.1)")
+    }
+  }
+}

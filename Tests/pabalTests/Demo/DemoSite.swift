@@ -1,0 +1,119 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// A site whose `pabal serve --demo` runs, as whoever has no script there uses it.
+final class DemoSite {
+  let site: Site
+  private let server: RunningProcess
+  /// The address and port it answers at.
+  let host: String
+
+  static let serve = #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#
+
+  /// Serves the configuration; `verification` is what it says of those.
+  convenience init(verification: String = "") throws {
+    let more = verification.isEmpty ? "" : ", \"verification\": { \(verification) }"
+    try self.init(Site(Site.shipped(with: DemoSite.serve + more)))
+  }
+
+  /// Serves a site.
+  init(_ site: Site, _ words: String..., environment: [String: String?] = [:]) throws {
+    self.site = site
+    let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
+    server = try RunningProcess(
+      "\(BuiltProducts.directory)/pabal", ["serve", "--demo"] + words,
+      environment: clean.merging(environment) { $1 }, directory: site.directory.path)
+    let said = try server.said(until: "listening")
+    let port = try #require(said.firstMatch(of: /listening .*port=([0-9]+)/)?.1)
+    host = "127.0.0.1:\(port)"
+  }
+
+  deinit { server.signal(SIGTERM) }
+
+  /// Ends the program.
+  func stop() throws {
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+  }
+
+  /// What the program answered.
+  struct Answer {
+    let status: Int
+    /// By their names in small letters.
+    let headers: [String: String]
+    let html: String
+
+    /// The page's text and markup, the marks for `<`, `'` and so on undone.
+    var text: String {
+      [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")].reduce(html) {
+        $0.replacing($1.0, with: $1.1)
+      }
+    }
+
+    /// The id that the page's forms carry.
+    var id: String {
+      get throws {
+        String(try #require(html.firstMatch(of: /name="verification" value="([0-9A-Z]{26})"/)?.1))
+      }
+    }
+
+    /// What is wrong, in the page's words.
+    var error: String? {
+      text.firstMatch(of: /<p class="error" [^>]*>(.*)<\/p>/).map {
+        String($0.1).replacing(/<[^>]*>/, with: "")
+      }
+    }
+
+    /// How the verification ended.
+    var end: String? { html.firstMatch(of: /<h1 tabindex="-1" class="([a-z_]+)">/).map { String($0.1) } }
+
+    /// Whether the page asks for a code.
+    var asksCode: Bool { html.contains(#"action="/demo/check""#) }
+
+    /// Whether the page asks for an address.
+    var asksAddress: Bool { html.contains(#"action="/demo/start""#) }
+  }
+
+  /// Fetches a page or, with fields, posts a form.
+  func ask(_ path: String, _ fields: [String: String] = [:], options: [String] = []) throws -> Answer {
+    var arguments = ["-sS", "-i", "--max-time", "60", "http://\(host)\(path)"] + options
+    for (name, value) in fields { arguments += ["--data-urlencode", "\(name)=\(value)"] }
+    let run = try ChildProcess.run("curl", arguments)
+    #expect(run.status == 0, "\(run.errors)")
+    let parts = run.output.split(separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
+    let lines = parts[0].split(separator: "\r\n")
+    let headers = lines.dropFirst().map { line in
+      let field = line.split(separator: ":", maxSplits: 1)
+      return (field[0].lowercased(), field[1].trimmingCharacters(in: .whitespaces))
+    }
+    return Answer(
+      status: try #require(lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) }),
+      headers: Dictionary(headers) { "\($0), \($1)" }, html: parts.count > 1 ? String(parts[1]) : "")
+  }
+
+  /// Posts a form of the page.
+  func post(
+    _ action: String, _ fields: [String: String], language: String = "ko"
+  ) throws -> Answer {
+    try ask("/demo/\(action)", fields.merging(["language": language]) { old, _ in old })
+  }
+
+  /// Starts a verification by the page; gives its id.
+  func start(_ address: String = "kim@example.com") throws -> String {
+    let answer = try post("start", ["address": address])
+    #expect(answer.status == 200 && answer.asksCode, "\(answer.html)")
+    return try answer.id
+  }
+
+  /// The page's words in a language.
+  static func words(_ language: String) throws -> [String: String] {
+    let file = "\(BuiltProducts.root)/Sources/PabalHTTP/Demo/Page/\(language).json"
+    return try JSONDecoder().decode([String: String].self, from: Data(contentsOf: URL(filePath: file)))
+  }
+
+  /// Words of the page with a number in them.
+  static func words(_ language: String, _ name: String, _ count: Int = 0) throws -> String {
+    try #require(try words(language)[name], "\(name)").replacing("{{count}}", with: "\(count)")
+  }
+}

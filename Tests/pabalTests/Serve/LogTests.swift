@@ -1,0 +1,127 @@
+import Foundation
+import PabalTesting
+import Testing
+
+/// Every line of the log is as its page says, and tells nobody's secrets.
+@Suite struct LogTests {
+  /// A service whose log goes to a file, and what befell it.
+  private struct Run {
+    let log: String
+    let secrets: [String]
+  }
+
+  private func run(_ words: String...) throws -> Run {
+    let site = try Site(
+      Site.acting("rejected", with: ServedSite.serve).replacing(
+        #""transport": "first""#, with: #""transport": "file""#))
+    try site.addFaultyPlugin()
+    let made = try site.pabal("keys", "client", "shop", "--json").json
+    let (key, digest) = (try #require(made["key"] as? String), try #require(made["configured"] as? String))
+    try site.edit("CLIENTS", "\"shop\": \"\(digest)\"")
+    let log = "\(site.directory.path)/log"
+    // To a file: a log that nobody reads would hold the service up.
+    let server = try RunningProcess(
+      "/bin/sh", ["-c", #"exec "$0" serve "$@" >log 2>&1"#, "\(BuiltProducts.directory)/pabal"] + words,
+      environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil],
+      directory: site.directory.path)
+    func heard(_ pattern: Regex<Substring>) throws {
+      while !((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").contains(pattern) { usleep(10_000) }
+    }
+    try heard(/port\W+[1-9]/)
+    let said = try String(contentsOfFile: log, encoding: .utf8)
+    let port = try #require(said.firstMatch(of: /port\W+(\d+)/)).1
+    func ask(_ path: String, _ body: String, key: String) throws -> [String: Any] {
+      try ChildProcess.run(
+        "curl",
+        [
+          "-s", "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json", "-d", body,
+          "http://127.0.0.1:\(port)\(path)",
+        ]
+      ).json
+    }
+    let starts = "/v1/verifications"
+    let id = try #require(try ask(starts, #"{"to": "kim@example.org"}"#, key: key)["id"] as? String)
+    try heard(/\bsent\b/)
+    let code = try site.newestCode()
+    #expect(try ask(starts, #"{"to": "kim@example.org"}"#, key: key)["limit"] as? String == "cooldown")
+    let wrong = try ask("\(starts)/\(id)/check", "{\"code\": \"\(Site.wrong(code))\"}", key: key)
+    #expect(wrong["outcome"] as? String == "mismatch")
+    let right = try ask("\(starts)/\(id)/check", "{\"code\": \"\(code)\"}", key: key)
+    let proof = try #require(right["proof"] as? String)
+    #expect(try ask(starts, #"{"to": "no address of lee@example.org"}"#, key: key)["status"] as? Int == 400)
+    #expect(try ask(starts, "{}", key: "pabal_WRONGKEY")["status"] as? Int == 401)
+    try site.edit(#""transport": "file""#, #""transport": "first""#)
+    try heard(/reloaded/)
+    _ = try ask(starts, #"{"to": "lee@example.org"}"#, key: key)
+    try heard(/settled.*rejected|rejected.*settled/)
+    try site.edit(#""act": "rejected""#, #""act": "held:transport""#)
+    try heard(/reloaded(.|\n)*reloaded/)
+    _ = try ask(starts, #"{"to": "park@example.org"}"#, key: key)
+    try heard(/held transport=first|"held","time":.*"transport":"first"|"event":"held"/)
+    // What people do: the key itself, a password in the wrong place, an address that is none.
+    try site.edit(digest, key)
+    try heard(/reload failed/)
+    try site.edit(#""act": "held:transport""#, #""act": { "password": "hunter2" }"#)
+    try site.edit("pabal@example.com>", "pabal@@example.com>")
+    try heard(/mailbox|address|expected/)
+    server.signal(SIGTERM)
+    #expect(try server.finish().status == 0)
+    return Run(
+      log: try String(contentsOfFile: log, encoding: .utf8),
+      secrets: [
+        "kim@", "lee@", "park@", "pabal@", "example.org", "example.com", code, Site.wrong(code), key,
+        "WRONGKEY", proof, id, "인증", "hunter2", String(digest.dropFirst(7)),
+      ])
+  }
+
+  /// The page's table: by event, which fields there are and whether each must be.
+  private func schema() throws -> [String: [String: Bool]] {
+    let page = try String(
+      contentsOfFile: "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/The-log.md", encoding: .utf8)
+    var schema: [String: [String: Bool]] = [:]
+    for row in page.matches(of: /(?m)^\| `([a-z ]+)` \| ([^|]*) \|/) {
+      let fields = row.2.matches(of: /`([a-z]+)`(\??)/).map { (String($0.1), $0.2.isEmpty) }
+      schema[String(row.1)] = Dictionary(fields) { first, _ in first }
+    }
+    return schema
+  }
+
+  @Test func `with --json every line has an event of the page and its fields, and no secret`() throws {
+    let run = try run("--json")
+    let schema = try schema()
+    #expect(schema.count > 25)
+    var seen: Set<String> = []
+    for line in run.log.split(separator: "\n") {
+      let read = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
+      var object = try #require(read, "\(line)")
+      let event = try #require(object.removeValue(forKey: "event"))
+      let time = try #require(object.removeValue(forKey: "time"))
+      #expect(time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil)
+      let fields = try #require(schema[event], "the page has no \(event)")
+      #expect(Set(object.keys).isSubset(of: fields.keys), "\(line)")
+      #expect(Set(fields.filter(\.value).keys).isSubset(of: object.keys), "\(line)")
+      seen.insert(event)
+    }
+    let wanted: Set = [
+      "serving", "listening", "request", "started", "checked", "limited", "attempt", "settled", "held",
+      "reloaded", "reload failed", "message", "stopping", "stopped",
+    ]
+    #expect(wanted.subtracting(seen) == [])
+    for secret in run.secrets { #expect(!run.log.contains(secret), "\(secret)") }
+  }
+
+  @Test func `as text it has the same events, a line each, and no secret`() throws {
+    let run = try run()
+    let schema = try schema()
+    let names = schema.keys.sorted { $0.count > $1.count }
+    for line in run.log.split(separator: "\n") {
+      let words = try #require(line.firstMatch(of: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)$/), "\(line)").1
+      let event = try #require(names.first { words == $0 || words.hasPrefix("\($0) ") }, "\(line)")
+      let rest = words.dropFirst(event.count)
+      let fields = rest.matches(of: / ([a-z]+)=("(?:[^"\\]|\\.)*"|[^ "]+)/)
+      #expect(fields.map { String($0.0) }.joined() == rest, "\(line)")
+      #expect(Set(fields.map { String($0.1) }).isSubset(of: (schema[event] ?? [:]).keys), "\(line)")
+    }
+    for secret in run.secrets { #expect(!run.log.contains(secret), "\(secret)") }
+  }
+}
