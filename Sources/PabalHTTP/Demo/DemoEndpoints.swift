@@ -63,7 +63,8 @@ struct DemoEndpoints {
       } catch {
         return view.told(error)
       }
-      shared.report(.checked(answer.outcome))
+      shared.report(
+        .checked(answer.outcome, purpose: answer.purpose, language: answer.language, after: answer.age))
       if let proof = answer.proof {
         // An app that keeps what is proved takes it from here, not from the form.
         let proven = try await service.redeem(proof)

@@ -21,7 +21,7 @@ import Testing
     #expect(queued["to"] as? String == "y***@example.org")
     #expect(queued["code_length"] as? Int == 6)
     let id = try #require(queued["id"] as? String)
-    #expect(queued["reference"] as? String == String(id.prefix(6)))
+    #expect(queued["reference"] as? String == String(id.suffix(6)))
     let cancelled = try site.pabal("verify", "cancel", id, "--json").json
     #expect(Set(cancelled.keys) == Self.keys)
     #expect(cancelled["resend_at"] is NSNull)
