@@ -15,6 +15,8 @@ enum Pabal {
       }
       return try request.run()
     }
-    exit(status.rawValue)
+    // Every transport is closed. What libraries would still tidy up, table by table, the kernel does at once.
+    fflush(nil)
+    _exit(status.rawValue)
   }
 }
