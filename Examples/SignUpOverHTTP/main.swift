@@ -11,13 +11,13 @@ guard words.count == 3, let service = URL(string: words[1]) else {
 struct Verification: Decodable {
   struct Delivery: Decodable { let status: String }
   let id: String
-  let to_masked: String
+  let toMasked: String
   let delivery: Delivery?
 }
 
 struct Answer: Decodable {
   let outcome: String
-  let attempts_remaining: Int
+  let attemptsRemaining: Int
 }
 
 func post<Value: Decodable>(_ path: String, _ body: [String: String]) async throws -> Value {
@@ -30,14 +30,16 @@ func post<Value: Decodable>(_ path: String, _ body: [String: String]) async thro
   guard let response = response as? HTTPURLResponse, response.statusCode < 300 else {
     throw URLError(.badServerResponse, userInfo: ["problem": String(decoding: data, as: UTF8.self)])
   }
-  return try JSONDecoder().decode(Value.self, from: data)
+  let decoder = JSONDecoder()
+  decoder.keyDecodingStrategy = .convertFromSnakeCase
+  return try decoder.decode(Value.self, from: data)
 }
 
 let started: Verification = try await post("v1/verifications", ["to": words[2], "language": "ko"])
 guard started.delivery?.status != "rejected" else { fatalError("The code could not be sent.") }
-print("A code is on its way to \(started.to_masked).")
+print("A code is on its way to \(started.toMasked).")
 while let code = readLine() {
   let answer: Answer = try await post("v1/verifications/\(started.id)/check", ["code": code])
-  print("\(answer.outcome), \(answer.attempts_remaining) attempts left")
+  print("\(answer.outcome), \(answer.attemptsRemaining) attempts left")
   if answer.outcome == "approved" { break }
 }

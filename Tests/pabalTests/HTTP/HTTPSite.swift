@@ -34,11 +34,11 @@ final class HTTPSite {
         "PABAL_TEST_PATIENCE": "\(patience)",
       ], directory: site.directory.path)
     var heard = ""
-    repeat {
-      usleep(10_000)
+    try eventually {
       heard = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
       if heard.contains("error:") { throw TestFailure(heard) }
-    } while !heard.contains(" listening ")
+      return heard.contains(" listening ")
+    }
     let match = try #require(heard.firstMatch(of: /listening host=[^ ]+ port=([0-9]+)/))
     port = try #require(Int(match.1))
   }

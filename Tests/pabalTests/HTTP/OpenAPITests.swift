@@ -65,7 +65,7 @@ import Testing
       let handler = try RunningProcess(
         program, arguments + ["http://127.0.0.1:\(http.port)", address],
         environment: ["PYTHONPATH": "\(folder.path)/client"], directory: folder.path)
-      while http.site.mails.count == before { usleep(20_000) }
+      try eventually { http.site.mails.count != before }
       let code = try http.site.newestCode()
       try handler.type(line: Site.wrong(code))
       try handler.type(line: code)

@@ -58,7 +58,7 @@ import Testing
     let site = try Site()
     try site.start("--queue")
     let server = try serve(site, "--json")
-    while try states(site)["sent"] == nil { usleep(20_000) }
+    try eventually { try states(site)["sent"] != nil }
     server.signal(SIGTERM)
     let end = try server.finish()
     #expect(end.status == 0 && end.errors == "")
@@ -120,7 +120,7 @@ import Testing
     let servers = [try serve(site), try serve(site)]
     // One that has not begun hears no signal yet, it dies of it.
     for server in servers { try server.said(until: "serving") }
-    while try states(site)["sent"] != 40 { usleep(50_000) }
+    try eventually { try states(site)["sent"] == 40 }
     for server in servers { server.signal(SIGTERM) }
     var attempts = 0
     for server in servers {
@@ -136,7 +136,7 @@ import Testing
     let site = try Site()
     try site.start("--queue")
     let server = try serve(site, environment: Site.later(601))
-    while try states(site)["expired"] == nil { usleep(50_000) }
+    try eventually { try states(site)["expired"] != nil }
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
     #expect(site.mails == [])
@@ -170,7 +170,7 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/blocked")
     #expect(try site.pabal("outbox", "retry", "--all").output == "retried 2\n")
     try server.said(until: "state=sent")
-    while try states(site)["sent"] != 2 { usleep(20_000) }
+    try eventually { try states(site)["sent"] == 2 }
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
     let alerts = try String(contentsOfFile: "\(site.directory.path)/alerts", encoding: .utf8)

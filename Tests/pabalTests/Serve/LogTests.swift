@@ -25,7 +25,7 @@ import Testing
       environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil],
       directory: site.directory.path)
     func heard(_ pattern: some RegexComponent) throws {
-      while !((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").contains(pattern) { usleep(10_000) }
+      try eventually { ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").contains(pattern) }
     }
     try heard(/port\W+[1-9]/)
     let said = try String(contentsOfFile: log, encoding: .utf8)

@@ -9,36 +9,38 @@ import Testing
   }
 
   @Test func `a transport switched under load loses nothing, refuses nothing, and takes what waits`()
-    async throws
+    throws
   {
     let site = try Site(Site.acting("held:transport", with: ServedSite.serve))
     try site.addFaultyPlugin()
     let served = try ServedSite(site)
     // It would wait for a reader of its log.
-    async let log = onThreads([0]) { _ in try? served.server.said(until: "stopped") }
-    let parts = await onThreads([0, 1, 2, 3]) { part in
-      (0..<60).map { number in
-        // Some thirds of the way the account's fault is answered by another transport, and that by a third.
-        if part == 0, number == 20 { try? site.edit(#""transport": "first""#, #""transport": "file""#) }
-        if part == 0, number == 40 {
-          try? site.edit(#""directory": "mail""#, #""directory": "later""#)
+    let log = OnThread { try? served.server.said(until: "stopped") }
+    let callers = (0..<4).map { part in
+      OnThread {
+        (0..<60).map { number in
+          // Some thirds of the way the account's fault is answered by another transport, and that by a third.
+          if part == 0, number == 20 { try? site.edit(#""transport": "first""#, #""transport": "file""#) }
+          if part == 0, number == 40 {
+            try? site.edit(#""directory": "mail""#, #""directory": "later""#)
+          }
+          return (try? served.start("k\(part)x\(number)@example.org")) ?? 0
         }
-        return (try? served.start("k\(part)x\(number)@example.org")) ?? 0
       }
     }
-    #expect(parts.joined().allSatisfy { $0 == 202 })
-    while site.mails(in: "mail").count + site.mails(in: "later").count < 240 { usleep(20_000) }
+    #expect(callers.flatMap(\.value).allSatisfy { $0 == 202 })
+    try eventually { site.mails(in: "mail").count + site.mails(in: "later").count >= 240 }
     let earlier = site.mails(in: "mail").count
     // Whichever edit was seen last, the next mail goes by the newest.
     var more = 0
     repeat {
       more += 1
       #expect(try served.start("after\(more)@example.org") == 202)
-      while site.mails(in: "mail").count + site.mails(in: "later").count < 240 + more { usleep(20_000) }
+      try eventually { site.mails(in: "mail").count + site.mails(in: "later").count >= 240 + more }
     } while site.mails(in: "later").isEmpty
     #expect(site.mails(in: "mail").count == earlier + more - 1)
     served.server.signal(SIGTERM)
-    let said = try #require(await log.first ?? nil)
+    let said = try #require(log.value)
     #expect(try served.server.finish().status == 0)
     #expect(said.matches(of: /reloaded\s/).count == 2)
     #expect(!said.contains("lost"))
@@ -76,10 +78,10 @@ import Testing
     try served.server.said(until: "reload failed")
     let before = try served.detail("configuration")
     try served.site.directory.write(String(good.dropLast(4)), to: "config.json")
-    while try served.detail("configuration") == before { usleep(20_000) }
+    try eventually { try served.detail("configuration") != before }
     #expect(try served.detail("configuration").contains("line "))
     unlink("\(served.site.directory.path)/config.json")
-    while !(try served.detail("configuration").contains("no file")) { usleep(20_000) }
+    try eventually { try served.detail("configuration").contains("no file") }
     #expect(!(try served.object("/readyz").description.contains("hunter2")))
     try served.site.directory.write(good, to: "config.json")
     try served.configuration(is: "in use")
@@ -100,7 +102,7 @@ import Testing
     served.server.signal(SIGHUP)
     try served.server.said(until: "reloaded")
     #expect(try served.start("b@example.org") == 202)
-    while site.mails.count < 2 { usleep(20_000) }
+    try eventually { site.mails.count >= 2 }
     #expect(try site.texts().contains { $0.contains("Omega") })
     try served.stop()
   }
@@ -114,7 +116,7 @@ import Testing
     let text = try served.site.configured()
     let old = try #require(text.firstMatch(of: /"shop": "[^"]*"/)).0
     try served.site.edit(String(old), line)
-    while try served.ask("/v1/verifications/NONE").status != 401 { usleep(20_000) }
+    try eventually { try served.ask("/v1/verifications/NONE").status == 401 }
     let key = try #require(made["key"] as? String)
     #expect(try served.ask("/v1/verifications/NONE", key: key).status == 404)
     try served.stop()
@@ -186,7 +188,7 @@ import Testing
     #expect(answer.body.contains("held since"))
     try site.edit(#""act": "held:transport""#, #""act": "sent""#)
     try served.server.said(until: "state=sent")
-    while try served.ask("/readyz").status != 200 { usleep(20_000) }
+    try eventually { try served.ask("/readyz").status == 200 }
     #expect(try served.detail("first") == "open")
     try served.stop()
   }

@@ -59,7 +59,7 @@ struct ServedSite {
 
   /// Returns once `/readyz` says of the configuration what begins like that.
   func configuration(is words: String) throws {
-    while !(try detail("configuration").contains(words)) { usleep(20_000) }
+    try eventually { try detail("configuration").contains(words) }
   }
 
   /// Stops it; gives all it said.

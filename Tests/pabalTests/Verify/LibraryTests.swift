@@ -9,7 +9,7 @@ import Testing
     let app = try RunningProcess(
       "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org"], directory: site.directory.path
     )
-    while site.mails.isEmpty { usleep(20_000) }
+    try eventually { !site.mails.isEmpty }
     let code = try site.newestCode()
     try app.type(line: Site.wrong(code))
     try app.type(line: code)
