@@ -25,7 +25,8 @@ final class HTTPSite {
   ) throws {
     site = try Site(configuration)
     try preparing(site)
-    log = "\(site.directory.path)/log"
+    let log = "\(site.directory.path)/log"
+    self.log = log
     // To a file: a log that nobody reads must not hold the service up.
     server = try RunningProcess(
       "/bin/sh", ["-c", #"exec "$0" serve "$@" 2>log"#, "\(BuiltProducts.directory)/pabal"] + arguments,
