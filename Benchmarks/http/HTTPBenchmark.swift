@@ -49,7 +49,7 @@ internal import Synchronization
         case "starts": say("\(await starts(service, seconds))")
         case "checks": say("\(await checks(service, seconds))")
         case "rows":
-          let view = try? await outbox.look(OutboxQuery(limit: 0))
+          let view = try? await outbox.look(OutboxQuery(limit: 0, withCounts: true))
           say("\(view?.counts.values.reduce(0, +) ?? -1)")
         default: say("?")
         }

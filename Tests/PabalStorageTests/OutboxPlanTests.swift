@@ -30,7 +30,7 @@ import Testing
     try await outbox.amend(.supersede(group: "V", newest: "MAIL0"), now: second(2))
     try await outbox.amend(.cancel(["MAIL0"]), now: second(2))
     _ = try await outbox.sweep(housekeeping(at: 2_000))
-    _ = try await outbox.backlog()
+    _ = try await outbox.look(OutboxQuery(limit: 0, withBacklog: true))
     try await expectIndexes(statements, in: database)
     database.close()
   }

@@ -49,24 +49,6 @@ public final class MemoryOutbox: Outbox {
     transact { $0.look(query) }
   }
 
-  /// Counts what has not left yet.
-  public func backlog() async throws(StorageProblem) -> OutboxBacklog {
-    transact { rows in
-      var backlog = OutboxBacklog()
-      for entry in rows.look(OutboxQuery(limit: .max)).entries {
-        switch entry.state {
-        case .sending: backlog.sending += 1
-        case .waiting:
-          let known = backlog.waiting[entry.lane]
-          backlog.waiting[entry.lane] = OutboxBacklog.Waiting(
-            count: (known?.count ?? 0) + 1, oldest: min(known?.oldest ?? entry.created, entry.created))
-        case .sent, .rejected, .unknown, .expired, .superseded, .cancelled: break
-        }
-      }
-      return backlog
-    }
-  }
-
   /// Changes mail from outside of an attempt.
   @discardableResult
   public func amend(

@@ -69,7 +69,23 @@ package struct MemoryOutboxRows: Sendable {
     let shown = found.sorted { $0.key > $1.key }.prefix(max(query.limit, 0)).map(\.value)
     return OutboxView(
       entries: query.withContent ? shown : shown.map(\.withoutContent), counts: counts,
-      transports: query.withTransports ? transports : [:])
+      transports: query.withTransports ? transports : [:],
+      backlog: query.withBacklog ? backlog : OutboxBacklog())
+  }
+
+  private var backlog: OutboxBacklog {
+    var backlog = OutboxBacklog()
+    for entry in entries.values {
+      switch entry.state {
+      case .sending: backlog.sending += 1
+      case .waiting:
+        let known = backlog.waiting[entry.lane]
+        backlog.waiting[entry.lane] = OutboxBacklog.Waiting(
+          count: (known?.count ?? 0) + 1, oldest: min(known?.oldest ?? entry.created, entry.created))
+      case .sent, .rejected, .unknown, .expired, .superseded, .cancelled: break
+      }
+    }
+    return backlog
   }
 
   /// Changes mail from outside of an attempt; says how many.

@@ -20,9 +20,6 @@ public protocol Outbox: Sendable {
   /// Gives what is in the outbox, without changing it.
   func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView
 
-  /// Counts what has not left yet, at a cost that doesn't depend on what was kept of mail that has.
-  func backlog() async throws(StorageProblem) -> OutboxBacklog
-
   /// Changes mail from outside of an attempt; says how many it changed.
   @discardableResult
   func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int
@@ -132,11 +129,14 @@ public struct OutboxQuery: Sendable {
   public var withCounts: Bool
   /// Whether what is known of the transports is wanted.
   public var withTransports: Bool
+  /// Whether the numbers of mails that have not left are wanted, at a cost that doesn't depend on those that have.
+  public var withBacklog: Bool
 
   /// The newest `limit` mails that fit.
   public init(
     ids: [String]? = nil, states: Set<OutboxState>? = nil, before: String? = nil, limit: Int = 100,
-    withContent: Bool = false, withCounts: Bool = false, withTransports: Bool = false
+    withContent: Bool = false, withCounts: Bool = false, withTransports: Bool = false,
+    withBacklog: Bool = false
   ) {
     self.ids = ids
     self.states = states
@@ -145,6 +145,7 @@ public struct OutboxQuery: Sendable {
     self.withContent = withContent
     self.withCounts = withCounts
     self.withTransports = withTransports
+    self.withBacklog = withBacklog
   }
 }
 
@@ -156,14 +157,18 @@ public struct OutboxView: Sendable {
   public var counts: [OutboxState: Int]
   /// What is known of the transports, where it was asked for.
   public var transports: [String: TransportState]
+  /// What has not left yet, where it was asked for.
+  public var backlog: OutboxBacklog
 
   /// What a look found.
   public init(
-    entries: [OutboxEntry], counts: [OutboxState: Int] = [:], transports: [String: TransportState] = [:]
+    entries: [OutboxEntry], counts: [OutboxState: Int] = [:], transports: [String: TransportState] = [:],
+    backlog: OutboxBacklog = OutboxBacklog()
   ) {
     self.entries = entries
     self.counts = counts
     self.transports = transports
+    self.backlog = backlog
   }
 }
 

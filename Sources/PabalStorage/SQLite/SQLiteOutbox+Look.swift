@@ -36,7 +36,8 @@ extension SQLiteOutbox {
       }
       return OutboxView(
         entries: entries, counts: counts,
-        transports: query.withTransports ? try TransportRows.all(in: database) : [:])
+        transports: query.withTransports ? try TransportRows.all(in: database) : [:],
+        backlog: query.withBacklog ? try MailRows.backlog(in: database) : OutboxBacklog())
     }
   }
 }

@@ -40,7 +40,6 @@ final class CountingOutbox: Outbox {
   func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView {
     try await inner.look(query)
   }
-  func backlog() async throws(StorageProblem) -> OutboxBacklog { try await inner.backlog() }
   func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int {
     try count()
     return try await inner.amend(amendment, now: now)

@@ -22,7 +22,7 @@ extension ServeMetrics {
   private func addOutbox(_ served: Served, to text: inout MetricsText) async {
     let now = Timestamp.now()
     // A store that can't be read says nothing, and not that there is nothing.
-    let backlog = try? await served.storage.outbox.backlog()
+    let backlog = try? await served.storage.outbox.look(OutboxQuery(limit: 0, withBacklog: true)).backlog
     text.gauge(
       "pabal_storage_up", "Whether the store could be read for this.", [([], backlog == nil ? 0 : 1)])
     text.gauge(
