@@ -34,19 +34,19 @@ import Testing
     }
   }
 
-  private func backlog(_ outbox: any Outbox) async throws -> OutboxBacklog {
+  private func waiting(in outbox: any Outbox) async throws -> OutboxBacklog {
     try await outbox.look(OutboxQuery(limit: 0, withBacklog: true)).backlog
   }
 
   @Test(arguments: OutboxStore.allCases)
   func `the backlog counts by lane what has not left, and its oldest`(_ store: OutboxStore) async throws {
     try await store.withOutbox { outbox in
-      #expect(try await backlog(outbox) == OutboxBacklog())
+      #expect(try await waiting(in: outbox) == OutboxBacklog())
       try await outbox.add(
         (1...3).map { mail($0, lane: .bulk, created: Double($0)) } + [mail(4, lane: .code)])
       let claimed = try await outbox.claim(claim("a", at: 10, id: "MAIL1"))
       _ = try await outbox.claim(claim("a", at: 10, id: "MAIL4"))
-      let backlog = try await backlog(outbox)
+      let backlog = try await waiting(in: outbox)
       #expect(backlog.sending == 2)
       #expect(backlog.waiting[.code] == nil)
       #expect(backlog.waiting[.bulk]?.count == 2)
@@ -54,7 +54,7 @@ import Testing
       _ = try await outbox.settle([
         OutboxSettlement(claimed[0], .final(.sent), outcome: "sent", now: second(1))
       ])
-      #expect(try await backlog(outbox).sending == 1)
+      #expect(try await waiting(in: outbox).sending == 1)
     }
   }
 
