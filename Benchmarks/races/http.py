@@ -1,4 +1,4 @@
-"""Starts and checks over HTTP against the same service asked in its own process; memory, first answer, two days."""
+"""Starts and checks over HTTP against the same service asked in its own process, and memory."""
 
 import pathlib
 import shutil
