@@ -32,6 +32,8 @@ public final class SQLiteDatabase: Sendable {
     }
     try SQLiteDatabase.storageCall(path) {
       try pool.writeWithoutTransaction { database in
+        // Opening, GRDB's pool takes its writer down to NORMAL, which syncs no commit at all.
+        try database.execute(sql: "PRAGMA synchronous = FULL")
         try SQLiteMigration.bringUp(database, place: path)
         try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
       }
@@ -157,8 +159,8 @@ public final class SQLiteDatabase: Sendable {
       // A checkpoint every 32 MiB: each writes a page once, however many commits changed it.
       try database.execute(
         sql: """
-          PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-          PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8000;
+          PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 8192;
+          PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8000;
           PRAGMA temp_store = MEMORY
           """)
     }
