@@ -4,7 +4,6 @@ import Testing
 
 @Suite struct MessagesPreviewTests {
   private static let script = "\(BuiltProducts.root)/Tests/Servers/browser.py"
-  private static let hasChromium = ["/usr/bin/chromium", "/usr/local/bin/chromium"].contains { $0.exists }
 
   @Test func `one file holds every message in every language and asks for nothing from outside`() throws {
     let site = try Site()
@@ -100,7 +99,7 @@ import Testing
     #expect(answers["event"]?.contains("data: ") == true)
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `an open page follows edits, tells what is broken and keeps the last good words`() throws {
     let site = try Site()
     let run = try ChildProcess.run(
@@ -130,7 +129,7 @@ import Testing
     let evaluate: String
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `no mail runs out of a phone's window, and each follows the window's colours`() throws {
     let site = try Site()
     // A word as wide as any a reader may see, in every text; a code of eight digits.
@@ -179,7 +178,7 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `a frame shows its own scheme and width, whatever the browser's`() throws {
     let site = try Site()
     let page = try site.pabal("messages", "preview", "--output", "-").output
