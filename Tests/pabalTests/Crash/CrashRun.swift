@@ -133,7 +133,7 @@ final class CrashRun {
       let (id, address) = (words[1], words[2])
       let arrivals = taken[address] ?? []
       count.acknowledged += 1
-      let state = entries[id]?["state"] as? String
+      let state = entries[id]?["status"] as? String
       switch state {
       case "sent" where !arrivals.isEmpty: count.sent += 1
       case "expired": count.expired += 1

@@ -11,7 +11,7 @@ import Testing
     let run = try site.pabal("verify", "start", Site.address, "--json")
     #expect(run.status == 69)
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
-    #expect(delivery["state"] as? String == "rejected")
+    #expect(delivery["status"] as? String == "rejected")
     #expect(delivery["outcome"] as? String == "rejected")
     // What it cost is one of the mails that a verification may send.
     #expect(try run.json["sends_remaining"] as? Int == 4)
@@ -40,12 +40,12 @@ import Testing
     let run = try site.pabal("verify", "start", Site.address, "--json")
     #expect(run.status == status, "\(run.errors)")
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
-    #expect(delivery["state"] as? String == state)
+    #expect(delivery["status"] as? String == state)
     #expect(delivery["outcome"] as? String == outcome)
     let told = try site.pabal("verify", "start", "other@example.org")
     #expect(told.status == status)
     #expect(told.output.contains(words), "\(told.output)")
-    if status != 69 { #expect(try site.outbox().allSatisfy { $0["state"] as? String == "waiting" }) }
+    if status != 69 { #expect(try site.outbox().allSatisfy { $0["status"] as? String == "waiting" }) }
   }
 
   @Test func `a send that is deferred keeps its cooldown`() throws {
@@ -60,7 +60,7 @@ import Testing
   @Test func `a route fails over within one start`() throws {
     let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second"]"#))
     try site.addFaultyPlugin()
-    #expect(try site.start()["state"] as? String == "pending")
+    #expect(try site.start()["status"] as? String == "pending")
     #expect(try site.outbox().first?["transport"] as? String == "second")
   }
 
