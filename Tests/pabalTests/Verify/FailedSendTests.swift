@@ -30,7 +30,8 @@ import Testing
     ("held:mail", 77, "held", "held", "see `pabal check`"),
     ("unknown", 74, "deferred", "unknown", "it may have arrived, or not"),
     ("none", 74, "deferred", "unknown", "it may have arrived, or not"),
-    ("unsuited", 69, "rejected", "rejected", "will never be taken"),
+    ("rejected", 69, "rejected", "rejected", "will never be taken"),
+    ("unsuited", 69, "rejected", "unsuited", "no transport can carry this mail"),
   ])
   func `a send that failed for now says so, and the mail waits`(
     act: String, status: Int32, state: String, outcome: String, words: String
