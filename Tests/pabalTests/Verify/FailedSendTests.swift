@@ -58,6 +58,19 @@ import Testing
     #expect(again.errors.contains("try again in"))
   }
 
+  @Test func `a mail that a pace puts off says for what it waits, and until when`() throws {
+    let site = try Site(
+      Site.shipped(with: #""outbox": { "pacing": { "file": { "sends": 1, "per": "1h" } } }"#))
+    #expect(try site.pabal("verify", "start", "kim@example.org").errors == "")
+    let run = try site.pabal("verify", "start", Site.address, "--json")
+    #expect(run.status == 0)
+    #expect((try run.json["delivery"] as? [String: Any])?["status"] as? String == "waiting")
+    let told =
+      #/pabal: the transport file has spent its pace until [0-9T:.-]+Z; the mail is in the outbox, .*\n/#
+    #expect(run.errors.wholeMatch(of: told) != nil, "\(run.errors)")
+    #expect(site.mails.count == 1)
+  }
+
   @Test func `a route fails over within one start`() throws {
     let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second"]"#))
     try site.addFaultyPlugin()
