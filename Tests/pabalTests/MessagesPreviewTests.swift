@@ -10,8 +10,8 @@ import Testing
     let run = try site.pabal("messages", "preview", "--output", "page.html")
     #expect(run.status == 0, "\(run.errors)")
     let page = try String(contentsOfFile: "\(site.directory.path)/page.html", encoding: .utf8)
-    for words in ["verification · ko", "verification · en", "sign-in-alert · ko", "sign-in-alert · en"] {
-      #expect(page.contains(words), "\(words)")
+    for name in ["verification", "registered", "sign-in-alert"] {
+      for words in ["\(name) · ko", "\(name) · en"] { #expect(page.contains(words), "\(words)") }
     }
     for outside in ["<link", "<script src", "@import", "url(", "EventSource(\"/changes\")\nfollow"] {
       #expect(!page.contains(outside), "\(outside)")
@@ -136,6 +136,7 @@ import Testing
     let long = "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaftskapitänswitwe & <Söhne>"
     let samples = [
       "verification": ["service=\(long)", "code=98765432"],
+      "registered": ["service=\(long)"],
       "sign-in-alert": [
         "service=\(long)", "device=\(long)", "place=\(long)",
         "link=https://example.com/\(String(repeating: "f3b1c9d2", count: 12))",
@@ -197,7 +198,7 @@ import Testing
     #expect(run.status == 0, "\(run.errors)")
     let seen = try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [[[Any]]])
     for frames in seen {
-      #expect(frames.count == 16)
+      #expect(frames.count == 24)
       for frame in frames where frame.count == 4 {
         #expect(frame[0] as? String == frame[2] as? String)
         #expect(frame[1] as? Bool == true)

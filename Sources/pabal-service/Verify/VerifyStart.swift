@@ -43,7 +43,8 @@ struct VerifyStart: ParsableCommand {
 
   func validate() throws {
     if notice, message == nil {
-      throw ValidationError("--notice takes a message without a code: name one with --message.")
+      throw ValidationError(
+        "--notice takes a message without a code: name one with --message, as in --message registered.")
     }
   }
 
