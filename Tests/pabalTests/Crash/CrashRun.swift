@@ -137,8 +137,8 @@ final class CrashRun {
       switch state {
       case "sent" where !arrivals.isEmpty: count.sent += 1
       case "expired": count.expired += 1
-      // Nobody knew three times whether it was taken.
-      case "unknown" where told.unknown[id] != nil: count.givenUp += 1
+      // Nobody knew three times whether it was taken, since no reply said so or the process died.
+      case "unknown" where (told.unknown[id] ?? 0) + cutOff(id) >= 3: count.givenUp += 1
       case "waiting", "sending": count.waiting += 1
       default: count.lost.append("\(id) \(state ?? "nowhere"), \(arrivals.count) arrivals")
       }
