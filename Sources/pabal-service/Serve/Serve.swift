@@ -31,7 +31,6 @@ struct Serve: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let log = ServeLog(inJSON: common.json)
     let attempts = FirstAttempts()
     let metrics = ServeMetrics()

@@ -68,6 +68,8 @@ struct ServeLog: Sendable {
       ]
       if let status { fields.append(("status", status)) }
       write("attempt", fields)
+    // A pace that is kept is no trouble, and meets mail after mail.
+    case .paced: break
     case .settled(let entry):
       var fields = [("mail", entry.id), ("state", entry.state.rawValue), ("attempts", "\(entry.attempts)")]
       if entry.state == .waiting { fields.append(("due", entry.due.text)) }
