@@ -32,6 +32,7 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     let log = ServeLog(inJSON: common.json)
+    defer { log.finish() }
     let attempts = FirstAttempts()
     let metrics = ServeMetrics()
     let served = try Served(try Assembly(common), transport, isDemo: demo, log) { event in
