@@ -45,8 +45,9 @@ struct Serve: ParsableCommand {
     let signals = StopSignals { isFirst in
       // Leases run out, and the next to serve goes on.
       guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
-      log.write("stopping")
+      // Not here: a log whose reader stands still would keep the second signal from being heard.
       Task {
+        log.write("stopping")
         await http?.service.finish()
         await dispatcher.finish()
       }
