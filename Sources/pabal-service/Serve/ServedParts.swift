@@ -51,8 +51,13 @@ struct ServedParts: Sendable {
     self.http = http
   }
 
-  /// What is wrong with the messages that were asked for, by their last reading.
-  var messageProblems: [Diagnostic] { messages?.store.problems.filter { $0.severity == .error } ?? [] }
+  /// What is wrong with the messages that were asked for, as their files are now. May read files.
+  var messageProblems: [Diagnostic] {
+    guard let messages else { return [] }
+    // An edit is looked at when somebody asks for the message, and nobody may for hours.
+    _ = try? messages.store.describe(assembly.configuration.verification.policy.message)
+    return messages.store.problems.filter { $0.severity == .error }
+  }
 }
 
 extension MessagesPart {
