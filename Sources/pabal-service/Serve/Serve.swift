@@ -32,6 +32,7 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     if common.json { Terminal.keepOutputClean() }
+    raiseDescriptorLimit()
     let log = ServeLog(inJSON: common.json)
     let attempts = FirstAttempts()
     let metrics = ServeMetrics()
