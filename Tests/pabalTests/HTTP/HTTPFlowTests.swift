@@ -124,6 +124,10 @@ import Testing
     #expect(Set(fields) == ["", "too", "purpose"])
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "nobody"}"#).status == 400)
+    for text in ["", "{", "\u{FF}"] {
+      let told = try http.call("POST", "/v1/verifications", text)
+      #expect(told.status == 400 && told["detail"]?.contains("the file") == false, "\(told.body)")
+    }
     let text = try http.call("POST", "/v1/verifications", nil, "Content-Type: text/plain")
     #expect(text.status == 415)
     #expect(try http.call("GET", "/v1/verifications/4QXJ7M2ZP0R8T6V1W3Y5A9B7CD").status == 404)
