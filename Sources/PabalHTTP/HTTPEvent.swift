@@ -12,4 +12,6 @@ public enum HTTPEvent: Sendable {
   case checked(VerificationOutcome, purpose: String, language: String?, after: Duration)
   /// A request came up against a limit.
   case limited(VerificationLimit)
+  /// A request could not be done, by the store's or the keys' fault.
+  case failed(String)
 }

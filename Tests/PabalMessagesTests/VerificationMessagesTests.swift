@@ -58,7 +58,7 @@ import Testing
   @Test func `a notice with a message that has a code is refused by its message`() async throws {
     let (service, _, _) = try service()
     let problem = await #expect(throws: VerificationProblem.self) {
-      try await service.start(to: "kim@example.com", notice: true)
+      try await service.start(to: "kim@example.com", message: "verification", notice: true)
     }
     guard case .input("message", let what)? = problem else {
       Issue.record("a message with a code is no notice")

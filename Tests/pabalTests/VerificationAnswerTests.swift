@@ -16,10 +16,13 @@ import Testing
     #expect((answer["errors"] as? [Any])?.count == 1)
   }
 
-  @Test func `a notice without a message is a usage error that says what to name`() throws {
-    let refused = try Site().pabal("verify", "start", "kim@example.com", "--notice")
-    #expect(refused.status == 64)
-    #expect(refused.errors.contains("--message"))
+  @Test func `a notice sends the message that the configuration names for it`() throws {
+    let site = try Site()
+    #expect(try site.pabal("verify", "start", "kim@example.com", "--notice").status == 0)
+    #expect(try site.read(Array(site.onlyMail().utf8))["subject"] as? String == "[Pabal] 이미 가입된 이메일 주소입니다")
+    let other = try Site(Site.shipped(with: #""verification": { "notice": "verification" }"#))
+    let refused = try other.pabal("verify", "start", "kim@example.com", "--notice")
+    #expect(refused.status == 65 && refused.errors.contains("a notice has none"))
   }
 
   @Test func `keys that can't be looked at are not called gone`() throws {

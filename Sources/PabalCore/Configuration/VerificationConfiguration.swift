@@ -29,6 +29,7 @@ public struct VerificationConfiguration: Sendable, Hashable {
         if let value = object.optional(key).flatMap(read) { policy[keyPath: path] = value }
       }
       take("message", \.message) { $0.nonEmptyText() }
+      take("notice", \.notice) { $0.nonEmptyText() }
       take("digits", \.digits) { $0.whole(in: 6...10) }
       take("lifetime", \.lifetime) { $0.duration(in: .seconds(120)...day) }
       take("attempts", \.attempts) { $0.whole(in: 1...10) }

@@ -16,6 +16,8 @@ public struct VerificationCap: Sendable, Hashable {
 public struct VerificationPolicy: Sendable, Hashable {
   /// The message whose words carry the code.
   public var message = "verification"
+  /// The message, without a code, that a notice sends.
+  public var notice = "registered"
   /// How many digits a code has, 6 to 10.
   public var digits = 6
   /// How long a code is valid, 2 minutes to 24 hours.

@@ -6,7 +6,7 @@ extension VerificationService {
   ///   - purpose: What is proved, 1 to 64 letters, digits, `-`, `_` or `.`; codes of one purpose are worth
   ///     nothing for another.
   ///   - languages: The languages to look for, the best first (BCP 47).
-  ///   - message: The message, by name; by default the policy's.
+  ///   - message: The message, by name; by default the policy's for a code or for a notice.
   ///   - variables: Values for the message's variables.
   ///   - notice: Sends a message without a code, as to somebody who is registered already; in everything that
   ///     can be seen it is like any other, but nothing approves it.
@@ -35,7 +35,8 @@ extension VerificationService {
     let client = try VerificationService.client(client)
     try VerificationService.check(purpose: purpose)
     let request = VerificationRequest(
-      message: message ?? policy.message, languages: languages, variables: variables, isNotice: notice)
+      message: message ?? (notice ? policy.notice : policy.message), languages: languages,
+      variables: variables, isNotice: notice)
     let sealable = request.octets
     guard sealable.count <= VerificationRequest.sizeLimit else {
       throw .input(field: "variables", what: "they are longer than \(VerificationRequest.sizeLimit) octets")

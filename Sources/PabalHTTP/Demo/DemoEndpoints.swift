@@ -42,10 +42,15 @@ struct DemoEndpoints {
       return page(.address(words, form).told("no_address", .unprocessableContent))
     }
     return await answer(form, words) { service throws(VerificationProblem) in
-      let verification = try await service.start(
+      let once = try await service.start(
         to: address, purpose: DemoEndpoints.purpose, languages: [words.language], client: client,
         once: form.key(to: address))
-      return view(of: try await attempted(verification.value), words, form)
+      let verification = once.value
+      if !once.isReplay {
+        shared.report(
+          .started(purpose: verification.purpose, language: verification.language, isNotice: false))
+      }
+      return view(of: try await attempted(verification), words, form)
     }
   }
 
@@ -61,6 +66,7 @@ struct DemoEndpoints {
       do throws(VerificationProblem) {
         answer = try await service.check(before.id, code: code, client: client)
       } catch {
+        shared.tell(error)
         return view.told(error)
       }
       shared.report(
@@ -88,9 +94,11 @@ struct DemoEndpoints {
       let before = try await verification(form)
       guard before.state == .pending else { return view(of: before, words, form) }
       do throws(VerificationProblem) {
-        let after = try await attempted(try await service.resend(before.id, client: client))
-        return view(of: after, words, form).noticed("resent")
+        let resent = try await service.resend(before.id, client: client)
+        shared.report(.resent(purpose: resent.purpose, language: resent.language))
+        return view(of: try await attempted(resent), words, form).noticed("resent")
       } catch {
+        shared.tell(error)
         return view(of: before, words, form).told(error)
       }
     }
@@ -172,6 +180,7 @@ struct DemoEndpoints {
     do throws(VerificationProblem) {
       return page(try await work(service))
     } catch {
+      shared.tell(error)
       return page(.address(words, form).told(error))
     }
   }

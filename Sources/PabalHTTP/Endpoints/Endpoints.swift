@@ -65,6 +65,16 @@ struct Endpoints: Sendable {
     return response
   }
 
+  /// Reports what an operator is to know of a refusal.
+  func tell(_ problem: VerificationProblem) {
+    switch problem {
+    case .limited(let limit, _): report(.limited(limit))
+    case .storage, .keys: report(.failed(problem.description))
+    // The caller's, or told when the message was read.
+    case .unknown, .ended, .input, .words, .proof, .reused: break
+    }
+  }
+
   private func ready() async -> Response {
     struct Body: Encodable {
       let status: String

@@ -55,7 +55,7 @@ struct MailEndpoints {
         once = try await parts.door.add(
           made.mail, lane: made.lane, notAfter: notAfter, unknown: made.unknown, once: key)
       } catch {
-        throw HTTPProblem(error)
+        throw refusal(error)
       }
       let id = once.value.mail
       let delivery = try await shared.attempted(once.value, preference, delivery: { $0 }) {
@@ -69,8 +69,13 @@ struct MailEndpoints {
     do throws(FrontDoorProblem) {
       return try await shared.parts().door.status(id)
     } catch {
-      throw HTTPProblem(error)
+      throw refusal(error)
     }
+  }
+
+  private func refusal(_ problem: FrontDoorProblem) -> HTTPProblem {
+    if case .storage(let problem) = problem { shared.report(.failed(problem.description)) }
+    return HTTPProblem(problem)
   }
 
   private struct RenderBody: Sendable {

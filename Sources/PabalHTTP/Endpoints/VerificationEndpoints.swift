@@ -163,7 +163,7 @@ struct VerificationEndpoints {
     do throws(VerificationProblem) {
       return try await work(shared.parts().verifications)
     } catch {
-      if case .limited(let limit, _) = error { shared.report(.limited(limit)) }
+      shared.tell(error)
       throw HTTPProblem(error)
     }
   }

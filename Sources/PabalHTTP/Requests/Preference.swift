@@ -15,7 +15,12 @@ struct Preference: Sendable, Hashable {
       preferences.lazy.compactMap { preference -> Int? in
         let parts = preference.split(separator: ";").first?.split(separator: "=") ?? []
         guard parts.count == 2, String(parts[0]).trimmed.lowercased() == "wait" else { return nil }
-        return Int(String(parts[1]).trimmed).flatMap { $0 >= 0 ? min($0, Preference.longest) : nil }
+        var seconds = String(parts[1]).trimmed[...]
+        // RFC 7240, 2: a word may stand between quotes.
+        if seconds.count > 2, seconds.first == "\"", seconds.last == "\"" {
+          seconds = seconds.dropFirst().dropLast()
+        }
+        return Int(seconds).flatMap { $0 >= 0 ? min($0, Preference.longest) : nil }
       }.first
   }
 }

@@ -34,7 +34,10 @@ extension Request {
       node = try JSONReader.read(octets, file: "body")
     } catch {
       let place = error.position.map { "line \($0.line), column \($0.column): " } ?? ""
-      throw .invalid("", "\(place)\(error.what)\(error.cure.map { "; \($0)" } ?? "")")
+      let words = error.what + (error.cure.map { "; \($0)" } ?? "")
+      // The reader reads configurations.
+      throw .invalid(
+        "", place + words.replacing("the file", with: "the body").replacing("save ", with: "send "))
     }
     let findings = ConfigurationFindings(file: nil, directory: "/", secrets: .process)
     let value = ConfigurationValue(node, path: "", findings: findings).object(read)

@@ -36,7 +36,19 @@ extension Served {
     let conditions = await dispatcher.conditions()
     var detail = Dictionary(conditions.map { ($0.name, $0.words) }) { first, _ in first }
     detail["configuration"] = health.words
+    detail["messages"] = parts.messageWords
     return Readiness(isReady: conditions.contains { $0.openness != .closed }, detail: detail)
+  }
+}
+
+extension ServedParts {
+  /// How the messages are, for whoever sends traffic here.
+  fileprivate var messageWords: String {
+    let problems = messageProblems
+    guard let first = problems.first else { return "in use as their files are" }
+    let file = first.file.map { "\($0.split(separator: "/").suffix(2).joined(separator: "/")), " } ?? ""
+    return "broken: \(file)\(first.told)"
+      + (problems.count > 1 ? ", and \(problems.count - 1) more" : "")
   }
 }
 

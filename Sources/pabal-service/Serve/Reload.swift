@@ -55,7 +55,8 @@ final class Reload: Sendable {
       // Half of a file is no file yet.
       guard watch.isStill || isAsked else { return (watch, false) }
       watch.settle()
-      guard served.health.complain(error.diagnostics) else { return (watch, false) }
+      // Who asks by SIGHUP is answered, even with what was told before.
+      guard served.health.complain(error.diagnostics) || isAsked else { return (watch, false) }
       for diagnostic in error.diagnostics { log.tell("reload failed", diagnostic) }
       return (watch, false)
     }

@@ -61,6 +61,7 @@ struct ServeLog: Sendable {
     case .checked(let outcome, let purpose, let language, _):
       write("checked", [("outcome", outcome.rawValue)] + about(purpose, language))
     case .limited(let limit): write("limited", ("limit", limit.rawValue))
+    case .failed(let problem): write("refused", ("problem", problem))
     }
   }
 

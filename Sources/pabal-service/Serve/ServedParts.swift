@@ -51,8 +51,14 @@ struct ServedParts: Sendable {
     self.http = http
   }
 
-  /// What is wrong with the messages that were asked for, by their last reading.
-  var messageProblems: [Diagnostic] { messages?.store.problems.filter { $0.severity == .error } ?? [] }
+  /// What is wrong with the messages that were asked for, as their files are now. May read files.
+  var messageProblems: [Diagnostic] {
+    guard let messages else { return [] }
+    // An edit is looked at when somebody asks for the message, and nobody may for hours.
+    let policy = assembly.configuration.verification.policy
+    for name in [policy.message, policy.notice] { _ = try? messages.store.describe(name) }
+    return messages.store.problems.filter { $0.severity == .error }
+  }
 }
 
 extension MessagesPart {

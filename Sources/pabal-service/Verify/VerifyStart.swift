@@ -25,7 +25,7 @@ struct VerifyStart: ParsableCommand {
   @Option(help: ArgumentHelp("A language, the best first; repeatable.", valueName: "tag"))
   var language: [String] = []
 
-  @Option(help: ArgumentHelp("Another message than config.json's.", valueName: "name"))
+  @Option(help: ArgumentHelp("Another message than config.json's for a code or a notice.", valueName: "name"))
   var message: String?
 
   @Option(name: .customLong("set"), help: ArgumentHelp("A value for the message.", valueName: "name=value"))
@@ -40,13 +40,6 @@ struct VerifyStart: ParsableCommand {
   @OptionGroup var sending: VerifySending
 
   @OptionGroup var common: CommonOptions
-
-  func validate() throws {
-    if notice, message == nil {
-      throw ValidationError(
-        "--notice takes a message without a code: name one with --message, as in --message registered.")
-    }
-  }
 
   func run() throws {
     let variables = try MailMaker.texts(variables)

@@ -44,7 +44,8 @@ import Testing
       ("429", "429"),
       ("5501 x", nil), ("a@example.org 550", nil), ("", nil), ("550 5.1.1234 x", "550"),
       ("550 10.0.0.1 x", "550"),
-      ("250 2.0.0", "250 2.0.0"),
+      ("250 2.0.0", "250 2.0.0"), ("503\r\nHeld", "503"), ("127.0.0.1:25 is silent", nil),
+      ("192.0.2.1 did not answer", nil), ("250: queued", nil), ("100 octets were written", nil), ("12", nil),
     ] as [(String, String?)])
   func `only the digits of a reply are kept`(_ reply: String, _ status: String?) {
     #expect(replyStatus(reply) == status)

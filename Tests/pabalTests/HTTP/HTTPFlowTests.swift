@@ -82,6 +82,32 @@ import Testing
     #expect(started.delivery("outcome") == String(act.prefix { $0 != ":" }))
   }
 
+  @Test(arguments: [
+    ("wait=20", "wait=20"), ("wait=\"20\"", "wait=20"), ("respond-async, WAIT = 20", "wait=20"),
+    ("wait=99", "wait=30"), ("wait=0", "wait=0"), ("wait=-1", nil), ("wait=soon", nil), ("wait=\"", nil),
+    ("wait", nil), ("wait=99999999999999999999", nil),
+  ])
+  func `how long a request waits is told, and what is no time is none`(asked: String, applied: String?) throws
+  {
+    let http = try HTTPSite()
+    let started = try http.call(
+      "POST", "/v1/verifications", #"{"to": "you@example.org"}"#, "Prefer: \(asked)")
+    #expect(started.status == 202 && started.fields["preference-applied"] == applied)
+  }
+
+  @Test func `why the store refused is in the log, without what was asked for`() throws {
+    let http = try HTTPSite()
+    let id = try #require(try http.start()["id"])
+    try http.site.loseTables()
+    #expect(try http.start("lee@example.org")["type"] == "/problems/storage-unavailable")
+    #expect(try http.check(id, "123456").status == 503)
+    let mail = #"{"to": "lee@example.org", "message": "verification", "variables": {"code": "123456"}}"#
+    #expect(try http.call("POST", "/v1/mails", mail).status == 503)
+    let log = try http.stop().log
+    #expect(log.matches(of: /\ refused problem="[^"]+/).count == 3, "\(log)")
+    #expect(!log.contains("lee@"))
+  }
+
   @Test func `who does not wait is answered when the mail is in the outbox`() throws {
     let http = try HTTPSite()
     let started = try http.call("POST", "/v1/verifications", #"{"to": "you@example.org"}"#)
@@ -98,6 +124,10 @@ import Testing
     #expect(Set(fields) == ["", "too", "purpose"])
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "nobody"}"#).status == 400)
+    for text in ["", "{", "\u{FF}"] {
+      let told = try http.call("POST", "/v1/verifications", text)
+      #expect(told.status == 400 && told["detail"]?.contains("the file") == false, "\(told.body)")
+    }
     let text = try http.call("POST", "/v1/verifications", nil, "Content-Type: text/plain")
     #expect(text.status == 415)
     #expect(try http.call("GET", "/v1/verifications/4QXJ7M2ZP0R8T6V1W3Y5A9B7CD").status == 404)
@@ -133,7 +163,7 @@ import Testing
   @Test func `a notice to somebody who is registered is answered like any start`() throws {
     let http = try HTTPSite()
     let answers = try [
-      #"{"to": "a@example.org"}"#, #"{"to": "b@example.org", "message": "registered", "notice": true}"#,
+      #"{"to": "a@example.org"}"#, #"{"to": "b@example.org", "notice": true}"#,
     ].map { try http.call("POST", "/v1/verifications", $0, "Prefer: wait=20") }
     #expect(answers.map(\.status) == [202, 202])
     func shape(_ answer: HTTPSite.Answer) -> [String] {

@@ -11,16 +11,18 @@ final class HTTPSite {
 
   /// The shipped site that takes callers without a key, whose messages have one without a code.
   convenience init(
-    serve: String = #""keyless": true"#, more: String = "", arguments: [String] = [], patience: Int = 120
+    serve: String = #""keyless": true"#, more: String = "", arguments: [String] = [], patience: Int = 120,
+    after: String = ":"
   ) throws {
     try self.init(
       Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", \#(serve) }"# + more), arguments: arguments,
-      patience: patience)
+      patience: patience, after: after)
   }
 
-  /// A site with this configuration, which listens on a port that the system chooses.
+  /// A site with this configuration, which listens on a port that the system chooses; served `after` the shell did
+  /// that.
   init(
-    _ configuration: String, arguments: [String] = [], patience: Int = 120,
+    _ configuration: String, arguments: [String] = [], patience: Int = 120, after: String = ":",
     preparing: (Site) throws -> Void = { _ in }
   ) throws {
     site = try Site(configuration)
@@ -29,7 +31,8 @@ final class HTTPSite {
     self.log = log
     // To a file: a log that nobody reads must not hold the service up.
     server = try RunningProcess(
-      "/bin/sh", ["-c", #"exec "$0" serve "$@" 2>log"#, "\(BuiltProducts.directory)/pabal"] + arguments,
+      "/bin/sh",
+      ["-c", #"\#(after); exec "$0" serve "$@" 2>log"#, "\(BuiltProducts.directory)/pabal"] + arguments,
       environment: [
         "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil,
         "PABAL_TEST_PATIENCE": "\(patience)",

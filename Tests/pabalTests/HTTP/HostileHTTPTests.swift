@@ -4,8 +4,8 @@ import Testing
 
 /// Callers that mean no good, or die: the service goes on, and its memory stays bounded.
 @Suite struct HostileHTTPTests {
-  private func hostile(_ kind: String) throws -> [String: Any] {
-    let http = try HTTPSite()
+  private func hostile(_ kind: String, after: String = ":") throws -> [String: Any] {
+    let http = try HTTPSite(after: after)
     let run = try ChildProcess.run(
       "python3",
       ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind])
@@ -15,7 +15,8 @@ import Testing
   }
 
   @Test func `two thousand idle connections keep nobody out and cost little`() throws {
-    let result = try hostile("idle")
+    // Fewer descriptors than connections, as most shells give; a process without a free one is ended by libdispatch.
+    let result = try hostile("idle", after: "ulimit -S -n 256")
     #expect(result["served"] as? Bool == true && result["open"] as? Int == 2_000)
     #expect(try #require(result["grew"] as? Double) < 100)
   }

@@ -78,6 +78,23 @@ import Testing
     try served.stop()
   }
 
+  @Test func `what people do on the page is counted as what programs do`() throws {
+    let demo = try DemoSite(verification: #""cooldown": "0s", "sends": 2"#)
+    let id = try demo.start()
+    for _ in 0..<2 { _ = try demo.post("resend", ["verification": id]) }
+    try eventually { demo.site.mails.count == 2 }
+    // A form without an address, and one that is sent twice, are no starts.
+    #expect(try demo.post("start", ["address": ""]).status == 422)
+    let form = ["address": "lee@example.org", "once": String(repeating: "7", count: 40)]
+    for _ in 0..<2 { #expect(try demo.post("start", form).asksCode) }
+    let metrics = try Metrics(demo.ask("/metrics").html)
+    let labels = ["purpose": "demo", "language": "ko"]
+    #expect(metrics["pabal_verifications_started_total", labels] == 2)
+    #expect(metrics["pabal_verifications_resent_total", labels] == 1)
+    #expect(metrics["pabal_verifications_approved_total", labels] == 0)
+    #expect(metrics["pabal_verification_limits_total", ["limit": "verification"]] == 1)
+  }
+
   @Test func `callers can't make values without end`() throws {
     let served = try ServedSite(Site(Site.shipped(with: ServedSite.serve)))
     for number in 0..<40 {

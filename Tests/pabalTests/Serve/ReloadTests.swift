@@ -107,6 +107,35 @@ import Testing
     try served.stop()
   }
 
+  @Test func `SIGHUP is answered, even where a broken file is broken as before`() throws {
+    let http = try HTTPSite()
+    func isTold(_ count: Int) throws {
+      try eventually {
+        let log = try String(contentsOfFile: "\(http.site.directory.path)/log", encoding: .utf8)
+        return log.matches(of: /reload failed/).count == count
+      }
+    }
+    try http.site.directory.write("{", to: "config.json")
+    try isTold(1)
+    kill(http.number, SIGHUP)
+    try isTold(2)
+    #expect(try http.stop().status == 0)
+  }
+
+  @Test func `a broken edit of a message is told by readyz until it is mended`() throws {
+    let served = try served()
+    #expect(try served.detail("messages") == "in use as their files are")
+    let path = "messages/verification/ko.md"
+    let good = try String(contentsOfFile: "\(served.site.directory.path)/\(path)", encoding: .utf8)
+    try served.site.directory.write(good + "\n{{hunter2}}\n", to: path)
+    try eventually { try served.detail("messages").hasPrefix("broken: verification/ko.md, line ") }
+    #expect(try served.ask("/readyz").status == 200)
+    #expect(try served.start("kim@example.org") == 202)
+    try served.site.directory.write(good, to: path)
+    try eventually { try served.detail("messages") == "in use as their files are" }
+    try served.stop()
+  }
+
   @Test func `a key that is taken out is worth nothing, one that is put in is`() throws {
     let served = try served()
     #expect(try served.ask("/v1/verifications/NONE").status == 404)

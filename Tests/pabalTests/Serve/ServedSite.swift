@@ -86,6 +86,16 @@ extension Site {
     #expect(rename("\(directory.path)/.config.json.new", "\(directory.path)/config.json") == 0)
   }
 
+  /// Makes a store of which nothing can be read or written any more.
+  func loseTables() throws {
+    let script =
+      "import sqlite3; c = sqlite3.connect('pabal.sqlite'); "
+      + "[c.execute(f'alter table {n} rename to away_{n}') for n, in c.execute("
+      + "\"select name from sqlite_schema where type = 'table' and name not like 'sqlite%'\").fetchall()]; c.commit()"
+    let run = try ChildProcess.run("python3", ["-c", script], directory: directory.path)
+    #expect(run.status == 0, "\(run.errors)")
+  }
+
   /// The names of the mails in a folder beside the configuration.
   func mails(in folder: String) -> [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/\(folder)")) ?? []).filter {

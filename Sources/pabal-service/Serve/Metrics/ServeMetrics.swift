@@ -75,6 +75,8 @@ final class ServeMetrics: Sendable {
       approvals.add(kind)
       approvalTimes.add(kind.purpose, after)
     case .limited(let limit): limits.add(limit)
+    // The answer's status is counted.
+    case .failed: break
     }
   }
 
