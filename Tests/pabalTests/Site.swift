@@ -59,7 +59,8 @@ struct Site {
   /// The names of the mails the file transport has written.
   var mails: [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/mail")) ?? []
-    return names.sorted()
+    // One that is still being written has a dot in front.
+    return names.filter { !$0.hasPrefix(".") }.sorted()
   }
 
   /// The octets of the only mail there is.
