@@ -4,24 +4,48 @@ import Testing
 
 /// `pabal serve` can be stopped, whatever stands still around it.
 @Suite struct StopTests {
+  private static let clean: [String: String?] = [
+    "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil,
+  ]
+
+  /// What the system says of a process; `nil` where there is none.
+  private func fact(_ name: String, of server: RunningProcess) -> Substring? {
+    let facts = try? String(contentsOfFile: "/proc/\(server.number)/status", encoding: .utf8)
+    return facts?.split(separator: "\n").first { $0.hasPrefix("\(name):") }?.split(separator: "\t").last
+  }
+
+  private func hasEnded(_ server: RunningProcess) -> Bool {
+    fact("State", of: server).map { $0.hasPrefix("Z") } ?? true
+  }
+
+  @Test func `a SIGTERM that comes as soon as it serves stops it`() throws {
+    let site = try Site(Site.shipped(with: DemoSite.serve))
+    for _ in 0..<5 {
+      let server = try RunningProcess(
+        "\(BuiltProducts.directory)/pabal", ["serve"], environment: StopTests.clean,
+        directory: site.directory.path)
+      defer { server.signal(SIGKILL) }
+      try server.said(until: "serving")
+      server.signal(SIGTERM)
+      try eventually { hasEnded(server) }
+      #expect(try server.finish().status == 0)
+    }
+  }
+
   @Test func `a second SIGTERM is heard where nobody reads the log`() throws {
     let site = try Site(Site.shipped(with: DemoSite.serve))
     let server = try RunningProcess(
       // As much as a pipe holds (pipe(7)): its first line stands still.
       "/bin/sh",
       ["-c", #"head -c 65536 /dev/zero >&2; exec "$0" serve"#, "\(BuiltProducts.directory)/pabal"],
-      environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil],
-      directory: site.directory.path)
-    func fact(_ name: String) -> Substring? {
-      let facts = try? String(contentsOfFile: "/proc/\(server.number)/status", encoding: .utf8)
-      return facts?.split(separator: "\n").first { $0.hasPrefix("\(name):") }?.split(separator: "\t").last
-    }
+      environment: StopTests.clean, directory: site.directory.path)
+    defer { server.signal(SIGKILL) }
     // Sooner it would end by itself, as any program does.
     let hears = UInt64(1) << (SIGTERM - 1)
-    try eventually { UInt64(fact("SigCgt") ?? "", radix: 16).map { $0 & hears != 0 } ?? false }
+    try eventually { UInt64(fact("SigCgt", of: server) ?? "", radix: 16).map { $0 & hears != 0 } ?? false }
     try eventually {
       server.signal(SIGTERM)
-      return fact("State").map { $0.hasPrefix("Z") } ?? true
+      return hasEnded(server)
     }
     #expect(try server.finish().status == 75)
   }
