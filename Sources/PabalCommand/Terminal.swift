@@ -35,7 +35,10 @@ package enum Terminal {
   package static func answer(_ text: String) { write(Array((text + "\n").utf8)) }
 
   /// Writes a line for the person at the terminal.
-  package static func tell(_ text: String) { writeAll(Array((text + "\n").utf8), to: STDERR_FILENO) }
+  package static func tell(_ text: String) { tell(Array((text + "\n").utf8)) }
+
+  /// Writes whole lines for the person at the terminal.
+  package static func tell(_ lines: [UInt8]) { writeAll(lines, to: STDERR_FILENO) }
 
   /// Tells what is wrong, a line each.
   package static func tell(_ diagnostics: [Diagnostic]) {

@@ -46,13 +46,15 @@ public final class HTTPService: Sendable {
     var logger = Logger(label: "pabal") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
     let connections = ConnectionLimits()
+    let configuration = HTTP1Channel.Configuration(
+      additionalChannelHandlers: [ConnectionWatch(connections)],
+      httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
+        maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))
     let application = Application(
       responder: Responder(endpoints: endpoints, report: report),
-      server: .http1(
-        configuration: HTTP1Channel.Configuration(
-          additionalChannelHandlers: [ConnectionWatch(connections)],
-          httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
-            maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))),
+      server: HTTPServerBuilder { responder in
+        RuledChannel(http: HTTP1Channel(responder: responder, configuration: configuration))
+      },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: nil, backlog: 1_024),
       onServerRunning: { channel in listening(channel.localAddress?.port ?? address.port) }, logger: logger)

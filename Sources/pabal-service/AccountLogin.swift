@@ -61,7 +61,6 @@ extension Account {
     }
 
     func run() throws {
-      if common.json { Terminal.keepOutputClean() }
       let account = try Assembly(common).oauthAccount(name)
       let manner = LoginManner(
         opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,

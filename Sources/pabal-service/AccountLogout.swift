@@ -36,7 +36,6 @@ extension Account {
     }
 
     func run() throws {
-      if common.json { Terminal.keepOutputClean() }
       let account = try Assembly(common).oauthAccount(name)
       if account.logoutEndsOthers, !onlyHere, !yes {
         let what =

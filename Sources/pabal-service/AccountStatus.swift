@@ -23,7 +23,6 @@ extension Account {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      if common.json { Terminal.keepOutputClean() }
       let assembly = try Assembly(common)
       let known = assembly.configuration.accounts.map(\.name)
       for name in names where !known.contains(name) { _ = try assembly.oauthAccount(name) }

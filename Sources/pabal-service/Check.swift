@@ -46,7 +46,6 @@ struct Check: ParsableCommand {
   }
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let assembly = try Assembly(common)
     var steps: [Step] = []
     var worst = ExitStatus.sent

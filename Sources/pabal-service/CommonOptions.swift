@@ -23,5 +23,10 @@ struct CommonOptions: ParsableArguments {
 }
 
 extension Assembly {
-  init(_ options: CommonOptions) throws(Failure) { try self.init(options.options) }
+  /// Reads the configuration; from here on nothing but an answer in JSON reaches standard output, where one is wanted,
+  /// whatever the plugins print that are loaded.
+  init(_ options: CommonOptions) throws(Failure) {
+    if options.json { Terminal.keepOutputClean() }
+    try self.init(options.options)
+  }
 }

@@ -28,7 +28,6 @@ struct Keys: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      if common.json { Terminal.keepOutputClean() }
       let assembly = try Assembly(common)
       guard let directory = assembly.configuration.keys.directory else {
         throw Failure(

@@ -12,20 +12,25 @@ import Testing
     let plain: Bool
     static let all = [false, true].flatMap { resets in [false, true].map { Way(resets: resets, plain: $0) } }
     var testDescription: String { "\(resets ? "RST" : "FIN") over \(plain ? "TCP" : "TLS")" }
+
+    /// `act` with a connection that ends so.
+    func ending(_ act: Act) -> Act {
+      var act = act
+      act.reset = resets
+      act.close = resets ? nil : true
+      return act
+    }
   }
+
+  // So many servers share the cuts.
+  private let shares = 6
 
   /// One mail for each of `acts`, several at once: how each ended. The server saw each of them once.
   private func endings(_ acts: [Act], _ way: Way, whole: Int) async throws -> [Ending?] {
-    let bent = acts.map { act in
-      var act = act
-      act.reset = way.resets
-      act.close = way.resets ? nil : true
-      return act
-    }
-    let (shares, couriers) = (6, bent.count)
+    let bent = acts.map(way.ending)
     let results = try await onThreads(Array(0..<shares)) { share in
       Result {
-        let own = stride(from: share, to: couriers, by: shares).map { bent[$0] }
+        let own = stride(from: share, to: bent.count, by: shares).map { bent[$0] }
         let port = try gmail(Script(plain: way.plain, acts: own))
         let courier = try port.courier()
         return (endings: own.map { _ in TestMail.small.ending(courier) }, report: try port.report())
@@ -35,6 +40,16 @@ import Testing
     #expect(results.map(\.report.whole).reduce(0, +) == whole)
     #expect(results.allSatisfy { $0.report.strange.isEmpty })
     return acts.indices.map { results[$0 % shares].endings[$0 / shares] }
+  }
+
+  /// How a mail ended for each of `cuts`, after so many octets of the whole `answer`.
+  private func endings(of answer: String, after cuts: [Int], _ way: Way) async throws -> [Ending?] {
+    let acts = cuts.map { cut in
+      var act = Act.raw(answer)
+      act.answer = cut
+      return act
+    }
+    return try await endings(acts, way, whole: acts.count)
   }
 
   /// The octets of a request with the small mail, on the wire.
@@ -60,12 +75,7 @@ import Testing
   func `an answer that is cut is unknown until the id of the mail has come`(_ way: Way) async throws {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
     let cuts = Array(0...answer.utf8.count)
-    let endings = try await endings(
-      cuts.map { cut in
-        var act = Act.raw(answer)
-        act.answer = cut
-        return act
-      }, way, whole: cuts.count)
+    let endings = try await endings(of: answer, after: cuts, way)
     for (cut, ending) in zip(cuts, endings) {
       let isWhole = cut >= answer.utf8.count - 1
       // A reset may overtake what had been written before it.
@@ -79,12 +89,7 @@ import Testing
     let body = "{\"error\":{\"errors\":[{\"reason\":\"invalidArgument\",\"message\":\"Invalid To header\"}]}}"
     let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
     let cuts = Array(0...answer.utf8.count)
-    let endings = try await endings(
-      cuts.map { cut in
-        var act = Act.raw(answer)
-        act.answer = cut
-        return act
-      }, way, whole: cuts.count)
+    let endings = try await endings(of: answer, after: cuts, way)
     let verdicts = endings.map { $0?.verdict }
     // Nothing says no before the status has come, and nothing is final before its reason has.
     let status = "HTTP/1.1 400".utf8.count
@@ -106,17 +111,11 @@ import Testing
   func `a mail that is asked for again with a new token is not sent again by a cut`(_ way: Way) async throws {
     // As long as the first, so that both requests are.
     let renewed = String(TestTokens.first.reversed())
-    let shares = 6
     let count = try length(way)
     let results = try await onThreads(Array(0..<shares)) { share in
       Result {
         let cuts = Array(stride(from: 1 + share, to: count, by: shares))
-        let acts = cuts.flatMap { cut -> [Act] in
-          [
-            .error(401, "authError"),
-            Act(request: cut, close: way.resets ? nil : true, reset: way.resets),
-          ]
-        }
+        let acts = cuts.flatMap { [.error(401, "authError"), way.ending(Act(request: $0))] }
         let port = try gmail(Script(plain: way.plain, acts: acts))
         let courier = try port.courier()
         let endings = cuts.map { _ in

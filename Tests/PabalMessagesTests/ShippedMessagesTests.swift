@@ -45,6 +45,22 @@ import Testing
     #expect(mail.html.contains("<html lang=\"en\">"))
   }
 
+  @Test(arguments: ["ko", "en"])
+  func `the mail for those who are registered needs nothing but the site's name`(language: String) throws {
+    let store = ShippedMessagesTests.store(service: "카카오")
+    #expect(try store.describe("registered").variables.map(\.name) == ["service"])
+    // What a notice can't differ in from the mail that has a code.
+    let (usual, notice) = (try store.describe("verification"), try store.describe("registered"))
+    #expect(notice.lane == usual.lane && notice.unknownPolicy == usual.unknownPolicy)
+    #expect(Set(notice.languages) == Set(usual.languages))
+    let mail = try store.render("registered", languages: [language], values: [:])
+    #expect(mail.language == language)
+    #expect(mail.subject.hasPrefix("[카카오] "))
+    for part in [mail.subject, mail.text, mail.html] {
+      #expect(part.contains("카카오") && !part.contains("은(는)") && !part.contains("{{"))
+    }
+  }
+
   @Test func `a page asks for nothing from outside and says how it wants to be read`() throws {
     let html = try ShippedMessagesTests.store().render(
       "verification", languages: ["ko"], values: ShippedMessagesTests.code

@@ -124,3 +124,26 @@ elif kind == "half":
             c.close()
     served, _ = answers()
     print(json.dumps({"served": served}))
+elif kind == "rules":
+    start = b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    asked = {
+        "old": b"GET /healthz HTTP/1.0\r\n\r\n",
+        "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
+        "two hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        "waits": start + b"Expect: 100-continue\r\nContent-Length: 20\r\n\r\n",
+        "waits with too much": start + b"Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n",
+        "usual": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    }
+    answered = {}
+    for name, octets in asked.items():
+        with connect() as c:
+            c.sendall(octets)
+            got, end = c.recv(65536), "closed"
+            c.settimeout(1)
+            try:
+                while more := c.recv(65536):
+                    got += more
+            except TimeoutError:
+                end = "open"
+            answered[name] = f"{got.decode().splitlines()[0]}, {end}"
+    print(json.dumps(answered))

@@ -4,15 +4,14 @@ import Testing
 
 @Suite struct MessagesPreviewTests {
   private static let script = "\(BuiltProducts.root)/Tests/Servers/browser.py"
-  private static let hasChromium = ["/usr/bin/chromium", "/usr/local/bin/chromium"].contains { $0.exists }
 
   @Test func `one file holds every message in every language and asks for nothing from outside`() throws {
     let site = try Site()
     let run = try site.pabal("messages", "preview", "--output", "page.html")
     #expect(run.status == 0, "\(run.errors)")
     let page = try String(contentsOfFile: "\(site.directory.path)/page.html", encoding: .utf8)
-    for words in ["verification · ko", "verification · en", "sign-in-alert · ko", "sign-in-alert · en"] {
-      #expect(page.contains(words), "\(words)")
+    for name in ["verification", "registered", "sign-in-alert"] {
+      for words in ["\(name) · ko", "\(name) · en"] { #expect(page.contains(words), "\(words)") }
     }
     for outside in ["<link", "<script src", "@import", "url(", "EventSource(\"/changes\")\nfollow"] {
       #expect(!page.contains(outside), "\(outside)")
@@ -100,7 +99,7 @@ import Testing
     #expect(answers["event"]?.contains("data: ") == true)
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `an open page follows edits, tells what is broken and keeps the last good words`() throws {
     let site = try Site()
     let run = try ChildProcess.run(
@@ -130,13 +129,14 @@ import Testing
     let evaluate: String
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `no mail runs out of a phone's window, and each follows the window's colours`() throws {
     let site = try Site()
     // A word as wide as any a reader may see, in every text; a code of eight digits.
     let long = "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaftskapitänswitwe & <Söhne>"
     let samples = [
       "verification": ["service=\(long)", "code=98765432"],
+      "registered": ["service=\(long)"],
       "sign-in-alert": [
         "service=\(long)", "device=\(long)", "place=\(long)",
         "link=https://example.com/\(String(repeating: "f3b1c9d2", count: 12))",
@@ -179,7 +179,7 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `a frame shows its own scheme and width, whatever the browser's`() throws {
     let site = try Site()
     let page = try site.pabal("messages", "preview", "--output", "-").output
@@ -198,7 +198,7 @@ import Testing
     #expect(run.status == 0, "\(run.errors)")
     let seen = try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [[[Any]]])
     for frames in seen {
-      #expect(frames.count == 16)
+      #expect(frames.count == 24)
       for frame in frames where frame.count == 4 {
         #expect(frame[0] as? String == frame[2] as? String)
         #expect(frame[1] as? Bool == true)

@@ -13,6 +13,14 @@ import Testing
     #expect(site.mails == [])
   }
 
+  @Test func `what a plugin prints while it is loaded stays out of an answer in JSON`() throws {
+    let site = try Site()
+    try site.directory.copy(BuiltProducts.fixture("faulty"), to: "chatty/libpabal-faulty.so")
+    let show = try site.pabal("transports", "show", "./chatty/libpabal-faulty.so", "--json")
+    #expect(try show.json["plugin"] as? String == "faulty")
+    #expect(show.errors.contains("a word of the plugin's own"))
+  }
+
   @Test func `all mistakes of the configuration are told at once, with place and cure`() throws {
     let site = try Site(
       """

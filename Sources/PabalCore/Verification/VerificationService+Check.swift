@@ -95,9 +95,9 @@ extension VerificationService {
   }
 
   private func admit(_ client: ClientAddress, _ rows: any VerificationRows, at now: Timestamp) throws {
-    let keys = limitKeys.checks(client)
+    guard !policy.clientChecks.isEmpty else { return }
     var book = LimitBook(rows: rows, now: now)
-    let rule = LimitBook.Rule(limit: .client, keys: keys, caps: policy.clientChecks)
+    let rule = LimitBook.Rule(limit: .client, keys: limitKeys.checks(client), caps: policy.clientChecks)
     try book.settle([rule])
     if let barrier = try book.barrier([rule]) {
       throw VerificationProblem.limited(.client, retryAfter: barrier.until - now)

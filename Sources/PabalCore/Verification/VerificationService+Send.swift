@@ -197,9 +197,8 @@ extension VerificationService {
   // MARK: Limits
 
   private func clientRules(_ client: ClientAddress?) -> [LimitBook.Rule] {
-    client.map {
-      [LimitBook.Rule(limit: .client, keys: limitKeys.starts($0), caps: policy.clientStarts)]
-    } ?? []
+    guard let client, !policy.clientStarts.isEmpty else { return [] }
+    return [LimitBook.Rule(limit: .client, keys: limitKeys.starts(client), caps: policy.clientStarts)]
   }
 
   func resendRules(_ record: VerificationRecord, _ recipient: Recipient) -> [LimitBook.Rule] {

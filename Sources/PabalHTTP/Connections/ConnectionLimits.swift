@@ -12,6 +12,9 @@ final class ConnectionLimits: Sendable {
   /// How many connections there may be.
   let count: Int
 
+  /// The shortest of these times.
+  var shortest: TimeAmount { min(request, idle, answer) }
+
   private struct Open {
     let channel: any Channel
     var idleSince: NIODeadline?

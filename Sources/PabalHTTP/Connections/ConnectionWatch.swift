@@ -10,7 +10,9 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   typealias OutboundOut = HTTPResponsePart
 
   private let limits: ConnectionLimits
-  private var deadline: Scheduled<Void>?
+  // A timer for each request and answer would cost more than one that looks again.
+  private var deadline = NIODeadline.distantFuture
+  private var look: Scheduled<Void>?
   private var isLast = false
 
   init(_ limits: ConnectionLimits) { self.limits = limits }
@@ -25,7 +27,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    deadline?.cancel()
+    look?.cancel()
     limits.leave(context.channel)
     context.fireChannelInactive()
   }
@@ -34,9 +36,9 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     switch unwrapInboundIn(data) {
     case .head:
       limits.set(context.channel, isIdle: false)
-      close(context, in: limits.request)
+      deadline = .now() + limits.request
     case .body: break
-    case .end: deadline?.cancel()
+    case .end: deadline = .distantFuture
     }
     context.fireChannelRead(data)
   }
@@ -48,7 +50,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
       context.write(data, promise: promise)
     case .body: context.write(data, promise: promise)
     case .end:
-      close(context, in: limits.answer)
+      deadline = .now() + limits.answer
       let written = promise ?? context.eventLoop.makePromise()
       let context = NIOLoopBound(context, eventLoop: context.eventLoop)
       let watch = NIOLoopBound(self, eventLoop: context.value.eventLoop)
@@ -58,20 +60,25 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func begin(_ context: ChannelHandlerContext) {
-    guard deadline == nil else { return }
+    guard look == nil else { return }
     limits.enter(context.channel)
-    close(context, in: limits.request)
+    deadline = .now() + limits.request
+    look(context)
   }
 
   private func answered(_ context: ChannelHandlerContext) {
     guard !isLast else { return context.close(promise: nil) }
     limits.set(context.channel, isIdle: true)
-    close(context, in: limits.idle)
+    deadline = .now() + limits.idle
   }
 
-  private func close(_ context: ChannelHandlerContext, in time: TimeAmount) {
-    deadline?.cancel()
+  /// Closes the connection once its deadline has passed. No deadline that is set meanwhile comes before the next look.
+  private func look(_ context: ChannelHandlerContext) {
+    guard deadline > .now() else { return context.close(promise: nil) }
     let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-    deadline = context.value.eventLoop.scheduleTask(in: time) { context.value.close(promise: nil) }
+    let watch = NIOLoopBound(self, eventLoop: context.value.eventLoop)
+    look = context.value.eventLoop.scheduleTask(deadline: min(deadline, .now() + limits.shortest)) {
+      watch.value.look(context.value)
+    }
   }
 }

@@ -6,7 +6,7 @@ import PabalStorage
 struct ClosedTransport: Encodable, Sendable {
   let name: String
   /// `held`: its account or the set-up is at fault; `closed`: it failed too often in a row.
-  let state: String
+  let status: String
   /// Null where only failures closed it.
   let heldSince: OrNull<String>
   let closedUntil: String
@@ -15,7 +15,7 @@ struct ClosedTransport: Encodable, Sendable {
   let cause: OrNull<String>
 
   enum CodingKeys: String, CodingKey {
-    case name, state, failures, cause
+    case name, status, failures, cause
     case heldSince = "held_since"
     case closedUntil = "closed_until"
   }
@@ -24,7 +24,7 @@ struct ClosedTransport: Encodable, Sendable {
   init?(_ name: String, _ known: TransportState, keys: Keyring, at now: Timestamp) {
     guard let until = known.closedUntil, until > now || known.heldSince != nil else { return nil }
     self.name = name
-    state = known.heldSince == nil ? "closed" : "held"
+    status = known.heldSince == nil ? "closed" : "held"
     heldSince = OrNull(known.heldSince?.text)
     closedUntil = until.text
     failures = known.failures
@@ -36,7 +36,7 @@ struct ClosedTransport: Encodable, Sendable {
   var line: String {
     let since = heldSince.value.map { " since \($0)" } ?? " after \(failures) failures"
     let reason = cause.value.map { ": \($0)" } ?? ""
-    return "transport \(name) is \(state)\(since), tried again at \(closedUntil)\(reason)"
+    return "transport \(name) is \(status)\(since), tried again at \(closedUntil)\(reason)"
   }
 }
 

@@ -57,7 +57,6 @@ struct OutboxRetry: ParsableCommand {
   }
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let chosen = all ? nil : ids
     let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
       // Whoever asks for this has mended something.
@@ -85,7 +84,6 @@ struct OutboxCancel: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let ids = ids
     let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
       try await storage.outbox.amend(.cancel(ids), now: .now())

@@ -41,7 +41,6 @@ struct OutboxList: ParsableCommand {
   }
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     if watch, !Terminal.isInteractive {
       throw Failure(.usage, "--watch needs a terminal", cure: "leave it out, or run it in one")
     }
@@ -103,7 +102,6 @@ struct OutboxShow: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let id = id
     let found = try Assembly(common).onOutbox { storage throws(StorageProblem) in
       try await storage.outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first.map {

@@ -1,17 +1,25 @@
 import PabalCommand
 import PabalCore
 
-/// A mail of the outbox as the command shows it; times are UTC, addresses are masked.
+/// A mail of the outbox as the command shows it, in JSON by the names of the HTTP service; times are UTC, addresses are
+/// masked.
 struct OutboxShown: Encodable, Sendable {
   struct Recipient: Encodable {
-    let address: String
+    let to: String
     /// Null while it is to be tried again.
     let outcome: OrNull<String>
-    let reply: OrNull<String>
+    /// All of the last reply, where `reply` of the mail is its digits.
+    let replyText: OrNull<String>
+
+    enum CodingKeys: String, CodingKey {
+      case outcome
+      case to = "to_masked"
+      case replyText = "reply_text"
+    }
   }
 
   let id: String
-  let state: String
+  let status: String
   let lane: String
   let createdAt: String
   /// Null where nothing more is tried.
@@ -21,7 +29,8 @@ struct OutboxShown: Encodable, Sendable {
   let attempts: Int
   let transport: OrNull<String>
   let outcome: OrNull<String>
-  let status: OrNull<String>
+  /// The digits of the last reply.
+  let reply: OrNull<String>
   /// `transport` or `mail` where an account or the set-up is at fault.
   let held: OrNull<String>
   let verification: OrNull<String>
@@ -29,7 +38,7 @@ struct OutboxShown: Encodable, Sendable {
   let recipients: OrNull<[Recipient]>
 
   enum CodingKeys: String, CodingKey {
-    case id, state, lane, attempts, transport, outcome, status, held, verification, recipients
+    case id, status, lane, attempts, transport, outcome, reply, held, verification, recipients
     case createdAt = "created_at"
     case dueAt = "due_at"
     case notAfter = "not_after"
@@ -38,7 +47,7 @@ struct OutboxShown: Encodable, Sendable {
 
   init(_ entry: OutboxEntry, keys: Keyring) {
     id = entry.id
-    state = entry.state.rawValue
+    status = entry.state.rawValue
     lane = entry.lane.rawValue
     createdAt = entry.created.text
     dueAt = OrNull(entry.state == .waiting ? entry.due.text : nil)
@@ -47,13 +56,13 @@ struct OutboxShown: Encodable, Sendable {
     attempts = entry.attempts
     transport = OrNull(entry.transport)
     outcome = OrNull(entry.outcome)
-    status = OrNull(entry.status)
+    reply = OrNull(entry.status)
     held = OrNull(entry.hold?.rawValue)
     verification = OrNull(entry.group)
     recipients = OrNull(
       Self.content(entry, keys)?.recipients.map {
         Recipient(
-          address: $0.address.masked, outcome: OrNull($0.outcome?.name), reply: OrNull($0.reply))
+          to: $0.address.masked, outcome: OrNull($0.outcome?.name), replyText: OrNull($0.reply))
       })
   }
 
@@ -66,13 +75,13 @@ struct OutboxShown: Encodable, Sendable {
   /// One line for a list.
   var line: String {
     let to = recipients.value.map { all in
-      (all.first?.address ?? "-") + (all.count > 1 ? " and \(all.count - 1) more" : "")
+      (all.first?.to ?? "-") + (all.count > 1 ? " and \(all.count - 1) more" : "")
     }
     let tried = transport.value.map { " by \($0): \(outcome.value ?? "-")" } ?? ""
-    let code = status.value.map { " \($0)" } ?? ""
+    let code = reply.value.map { " \($0)" } ?? ""
     let reason = held.value.map { ", held for the \($0)" } ?? ""
     let due = dueAt.value.map { ", due \($0)" } ?? ""
-    return "\(id)  \(state)  \(lane)  \(to ?? "erased")\(tried)\(code)\(reason)\(due)"
+    return "\(id)  \(status)  \(lane)  \(to ?? "erased")\(tried)\(code)\(reason)\(due)"
   }
 
   /// All of it for a person.
@@ -82,8 +91,8 @@ struct OutboxShown: Encodable, Sendable {
     if let endedAt = endedAt.value { lines.append("  ended \(endedAt)") }
     if let verification = verification.value { lines.append("  of the verification \(verification)") }
     for recipient in recipients.value ?? [] {
-      let reply = recipient.reply.value.map { ": \($0.replacing("\n", with: " "))" } ?? ""
-      lines.append("  \(recipient.address)  \(recipient.outcome.value ?? "not decided")\(reply)")
+      let reply = recipient.replyText.value.map { ": \($0.replacing("\n", with: " "))" } ?? ""
+      lines.append("  \(recipient.to)  \(recipient.outcome.value ?? "not decided")\(reply)")
     }
     return lines.joined(separator: "\n")
   }

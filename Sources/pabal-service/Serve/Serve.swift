@@ -34,9 +34,9 @@ struct Serve: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     raiseDescriptorLimit()
     let log = ServeLog(inJSON: common.json)
+    defer { log.finish() }
     let attempts = FirstAttempts()
     let metrics = ServeMetrics()
     let served = try Served(try Assembly(common), transport, isDemo: demo, log) { event in
@@ -49,9 +49,8 @@ struct Serve: ParsableCommand {
     let signals = StopSignals { isFirst in
       // Leases run out, and the next to serve goes on.
       guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
-      // Not here: a log whose reader stands still would keep the second signal from being heard.
+      log.write("stopping")
       Task {
-        log.write("stopping")
         await http?.service.finish()
         await dispatcher.finish()
       }

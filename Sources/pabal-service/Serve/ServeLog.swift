@@ -6,8 +6,19 @@ import PabalHTTP
 /// The log of `pabal serve`: a line for each event, without addresses, codes, subjects and tokens.
 struct ServeLog: Sendable {
   private let inJSON: Bool
+  private let writer: LogWriter
 
-  init(inJSON: Bool) { self.inJSON = inJSON }
+  init(inJSON: Bool) {
+    self.inJSON = inJSON
+    writer = LogWriter { line in
+      if inJSON { Terminal.write(line) } else { Terminal.tell(line) }
+    } lost: { count in
+      ServeLog.line("log", [("lost", "\(count)")], inJSON: inJSON)
+    }
+  }
+
+  /// Returns when everything is written, or when whoever reads it stands still.
+  func finish() { writer.finish() }
 
   /// Writes an event of the command's own.
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
@@ -69,6 +80,8 @@ struct ServeLog: Sendable {
       ]
       if let status { fields.append(("status", status)) }
       write("attempt", fields)
+    // A pace that is kept is no trouble, and meets mail after mail.
+    case .paced: break
     case .settled(let entry):
       var fields = [("mail", entry.id), ("state", entry.state.rawValue), ("attempts", "\(entry.attempts)")]
       if entry.state == .waiting { fields.append(("due", entry.due.text)) }
@@ -87,17 +100,21 @@ struct ServeLog: Sendable {
   }
 
   private func write(_ event: String, _ fields: [(String, String)]) {
+    writer.write(ServeLog.line(event, fields, inJSON: inJSON))
+  }
+
+  private static func line(_ event: String, _ fields: [(String, String)], inJSON: Bool) -> [UInt8] {
     let time = Timestamp.now().text
     let fields = fields.map { ($0.0, LogText.shielded($0.1)) }
     guard inJSON else {
       let words = fields.map { "\($0)=\(LogText.quoted($1))" }
-      return Terminal.tell(([time, event] + words).joined(separator: " "))
+      return Array("\(([time, event] + words).joined(separator: " "))\n".utf8)
     }
     var object = Dictionary(fields) { first, _ in first }
     object["time"] = time
     object["event"] = event
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if let line = try? encoder.encode(object) { Terminal.write(Array(line) + [UInt8(ascii: "\n")]) }
+    return Array((try? encoder.encode(object)) ?? Data()) + [UInt8(ascii: "\n")]
   }
 }

@@ -1,19 +1,20 @@
 import PabalCommand
 import PabalCore
 
-/// A verification as the command shows it; times are UTC.
+/// A verification as the command shows it, in JSON by the names of the HTTP service; times are UTC.
 struct VerificationShown: Encodable {
   struct Delivery: Encodable {
     let mail: String
-    let state: String
+    let status: String
     let outcome: OrNull<String>
-    let status: OrNull<String>
+    /// The digits of the last reply.
+    let reply: OrNull<String>
   }
 
   let id: String
   let reference: String
   let purpose: String
-  let state: String
+  let status: String
   let to: String
   let generation: Int
   let createdAt: String
@@ -27,7 +28,8 @@ struct VerificationShown: Encodable {
   private let deliveryState: VerificationDelivery.State?
 
   enum CodingKeys: String, CodingKey {
-    case id, reference, purpose, state, to, generation, language, delivery
+    case id, reference, purpose, status, generation, language, delivery
+    case to = "to_masked"
     case createdAt = "created_at"
     case expiresAt = "expires_at"
     case resendAt = "resend_at"
@@ -40,7 +42,7 @@ struct VerificationShown: Encodable {
     id = verification.id
     reference = verification.reference
     purpose = verification.purpose
-    state = verification.state.rawValue
+    status = verification.state.rawValue
     to = verification.masked
     generation = verification.generation
     createdAt = verification.created.text
@@ -54,7 +56,7 @@ struct VerificationShown: Encodable {
     delivery = OrNull(
       verification.delivery.map {
         Delivery(
-          mail: $0.mail, state: $0.state.rawValue, outcome: OrNull($0.outcome), status: OrNull($0.status))
+          mail: $0.mail, status: $0.state.rawValue, outcome: OrNull($0.outcome), reply: OrNull($0.status))
       })
   }
 
@@ -74,12 +76,12 @@ struct VerificationShown: Encodable {
   /// Shows it.
   func show(inJSON: Bool) throws {
     guard !inJSON else { return try Terminal.answer(json: self) }
-    var lines = ["\(state)  \(id)  \(to) (\(purpose))"]
+    var lines = ["\(status)  \(id)  \(to) (\(purpose))"]
     if let mail = delivery.value {
-      let status = mail.status.value.map { ", \($0)" } ?? ""
-      lines.append("  mail \(mail.state)\(status)\(advice.map { "; \($0)" } ?? "")")
+      let reply = mail.reply.value.map { ", \($0)" } ?? ""
+      lines.append("  mail \(mail.status)\(reply)\(advice.map { "; \($0)" } ?? "")")
     }
-    if state == VerificationState.pending.rawValue {
+    if status == VerificationState.pending.rawValue {
       lines.append("  code \(generation) valid until \(expiresAt), \(attemptsRemaining) attempts left")
       if let resendAt = resendAt.value {
         lines.append("  resend from \(resendAt), \(sendsRemaining) mails left")

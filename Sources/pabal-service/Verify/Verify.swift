@@ -48,10 +48,7 @@ extension Assembly {
     let storage = try storage()
     defer { storage.database.close() }
     let dispatcher = dispatcher(storage, route) { event in
-      guard case .unsettled(let id, let problem) = event else { return }
-      Terminal.tell(
-        "pabal: the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
-      )
+      if let line = event.line { Terminal.tell("pabal: \(line)") }
     }
     let service = try verifications(storage, dispatch: queued ? nil : FirstAttempt(dispatcher: dispatcher))
     return try waitFor { () throws(Failure) in
@@ -92,6 +89,21 @@ extension Assembly {
       } catch {
         throw Failure(error)
       }
+    }
+  }
+}
+
+extension DispatcherEvent {
+  /// What somebody should know who waits for the mail; `nil` where the answer tells it.
+  fileprivate var line: String? {
+    switch self {
+    case .paced(_, let transport, let until, isPutBack: false):
+      "the transport \(transport) has spent its pace; the mail leaves at \(until.text)"
+    case .paced(_, let transport, let until, isPutBack: true):
+      "the transport \(transport) has spent its pace until \(until.text); the mail is in the outbox, and `pabal serve` sends it then if it is still of use"
+    case .unsettled(let id, let problem):
+      "the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
+    case .attempted, .settled, .held, .restored, .codesWait, .lost, .unreadable, .storage: nil
     }
   }
 }

@@ -36,7 +36,6 @@ struct VerifyCheck: ParsableCommand {
   }
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let assembly = try Assembly(common)
     let (id, code, client) = (id, try typed(), client)
     let answer = try assembly.asking { service throws(VerificationProblem) in
@@ -101,7 +100,6 @@ struct VerifyRedeem: ParsableCommand {
   }
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let assembly = try Assembly(common)
     let proof = proof
     let proven = try assembly.asking { service throws(VerificationProblem) in try await service.redeem(proof)

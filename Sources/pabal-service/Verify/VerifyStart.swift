@@ -43,12 +43,12 @@ struct VerifyStart: ParsableCommand {
 
   func validate() throws {
     if notice, message == nil {
-      throw ValidationError("--notice takes a message without a code: name one with --message.")
+      throw ValidationError(
+        "--notice takes a message without a code: name one with --message, as in --message registered.")
     }
   }
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let variables = try MailMaker.texts(variables)
     let assembly = try Assembly(common)
     let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter {
@@ -81,7 +81,6 @@ struct VerifyResend: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if common.json { Terminal.keepOutputClean() }
     let assembly = try Assembly(common)
     let (id, client) = (id, client)
     let verification = try assembly.sending(queued: sending.queue, over: sending.transport) {

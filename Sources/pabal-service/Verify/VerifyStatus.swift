@@ -39,7 +39,6 @@ extension CommonOptions {
   fileprivate func show(
     _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Verification
   ) throws {
-    if json { Terminal.keepOutputClean() }
     try VerificationShown(try Assembly(self).asking(work)).show(inJSON: json)
   }
 }

@@ -2,6 +2,7 @@
  * fault of its table; its setting `act` names what send does. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,10 @@ const pabal_transport *pabal_transport_entry(uint32_t host_abi) {
   settings[1] = act;
   settings[1].key = "other";
   if (is("no-table")) return NULL;
+  if (is("chatty")) {
+    puts("a word of the plugin's own");
+    fflush(stdout);
+  }
   if (is("newer-abi")) table.abi = host_abi + 1;
   if (is("older-abi")) table.abi = 0;
   if (is("short-table")) table.size = 16;

@@ -12,6 +12,15 @@ import Testing
     return rules
   }
 
+  private func paces(_ bench: DispatcherBench) -> [String] {
+    bench.events.compactMap { event in
+      guard case .paced(let id, let name, let until, let isPutBack) = event else { return nil }
+      let wait = (until - bench.clock.second(0)).components
+      let seconds = Double(wait.seconds) + Double(wait.attoseconds) / 1e18
+      return "\(id) by \(name) at \(seconds)\(isPutBack ? ", put back" : "")"
+    }
+  }
+
   private func holds(_ bench: DispatcherBench) -> [String] {
     bench.events.compactMap { event in
       switch event {
@@ -66,6 +75,22 @@ import Testing
     _ = try await bench.dispatcher.deliver("A")
     #expect(try await other.dispatcher.deliver("B")?.state == .waiting)
     #expect(gmail.ids == ["A"])
+    #expect(paces(other) == ["B by gmail at 12.001, put back"])
+  }
+
+  @Test func `one mail alone says until when it waits for the pace`() async throws {
+    let gmail = ScriptedTransport("gmail")
+    var rules = pacedRules()
+    rules.deliverWait = .seconds(20)
+    let bench = DispatcherBench([gmail], rules: rules)
+    try await bench.add("A")
+    try await bench.add("B")
+    _ = try await bench.dispatcher.deliver("A")
+    let delivery = Task { try await bench.dispatcher.deliver("B") }
+    while paces(bench).isEmpty || bench.clock.sleepers < 2 { await Task.yield() }
+    #expect(paces(bench) == ["B by gmail at 12.001"])
+    bench.clock.advance(.seconds(12.1))
+    #expect(try await delivery.value?.state == .sent)
   }
 
   @Test func `a mail whose time ends before the next send gives its place back`() async throws {

@@ -151,6 +151,18 @@ import Testing
     bench.reroute([alone])
     await bench.pass(.seconds(6))
     #expect(try await bench.entry("B")?.state == .rejected)
+    #expect(try await bench.entry("B")?.outcome == "unsuited")
+  }
+
+  @Test func `a mail that one could carry is told as what that one said`() async throws {
+    let (first, second) = (ScriptedTransport("a", [.unsuited]), ScriptedTransport("b", [.rejected]))
+    for route in [[first, second], [second], [second, first]] {
+      let bench = DispatcherBench(route)
+      try await bench.add("A")
+      await bench.pass()
+      #expect(try await bench.entry("A")?.state == .rejected)
+      #expect(try await bench.entry("A")?.outcome == "rejected")
+    }
   }
 
   @Test func `mail that waits takes the new route`() async throws {

@@ -133,12 +133,12 @@ final class CrashRun {
       let (id, address) = (words[1], words[2])
       let arrivals = taken[address] ?? []
       count.acknowledged += 1
-      let state = entries[id]?["state"] as? String
+      let state = entries[id]?["status"] as? String
       switch state {
       case "sent" where !arrivals.isEmpty: count.sent += 1
       case "expired": count.expired += 1
-      // Nobody knew three times whether it was taken.
-      case "unknown" where told.unknown[id] != nil: count.givenUp += 1
+      // Nobody knew three times whether it was taken, since no reply said so or the process died.
+      case "unknown" where (told.unknown[id] ?? 0) + cutOff(id) >= 3: count.givenUp += 1
       case "waiting", "sending": count.waiting += 1
       default: count.lost.append("\(id) \(state ?? "nowhere"), \(arrivals.count) arrivals")
       }

@@ -4,10 +4,6 @@ import Testing
 
 /// The page in a browser, by the keyboard alone; each state of it judged by axe-core.
 @Suite struct DemoBrowserTests {
-  private static let hasChromium = ["/usr/bin/chromium", "/usr/local/bin/chromium"].contains {
-    FileManager.default.fileExists(atPath: $0)
-  }
-
   /// A state of the page, as `demo.py` saw it.
   private struct State: Decodable {
     let state: String
@@ -60,7 +56,7 @@ import Testing
   }
 
   @Test(
-    .enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"),
+    .needsChromium,
     arguments: [
       ("ko", "360", "light"), ("ko", "1280", "dark"), ("en", "360", "dark"), ("en", "1280", "light"),
     ])
@@ -102,7 +98,7 @@ import Testing
     #expect(states[8].value == "")
   }
 
-  @Test(.enabled(if: hasChromium, "needs Chromium: ./dev prepare installs it"))
+  @Test(.needsChromium)
   func `everything that can go wrong is told, and where it can be mended is mended`() throws {
     let faulty = ["rejected", "deferred", "held:transport", "unknown"].map { act in
       let name = act.prefix { $0 != ":" }

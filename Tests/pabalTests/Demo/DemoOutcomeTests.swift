@@ -36,7 +36,7 @@ import Testing
         try DemoSite.words(language, "approved").replacing("{{address}}", with: "kim@example.com")))
     // The page's server took what was proved from the proof, as an app's would.
     #expect(
-      try demo.site.pabal("verify", "status", try asked.id, "--json").json["state"] as? String == "consumed")
+      try demo.site.pabal("verify", "status", try asked.id, "--json").json["status"] as? String == "consumed")
   }
 
   @Test(arguments: ["ko", "en"])

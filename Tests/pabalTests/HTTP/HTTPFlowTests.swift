@@ -161,18 +161,7 @@ import Testing
   }
 
   @Test func `a notice to somebody who is registered is answered like any start`() throws {
-    let http = try HTTPSite(
-      Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
-    ) { site in
-      try site.directory.write(
-        #"{"for": "tells who is registered already", "lane": "code", "lifetime": "10m", "variables": {}}"#,
-        to: "messages/registered/message.json")
-      for language in ["ko", "en"] {
-        try site.directory.write(
-          "Subject: You are registered\n\nSomebody signed up with your address.\n",
-          to: "messages/registered/\(language).md")
-      }
-    }
+    let http = try HTTPSite()
     let answers = try [
       #"{"to": "a@example.org"}"#, #"{"to": "b@example.org", "message": "registered", "notice": true}"#,
     ].map { try http.call("POST", "/v1/verifications", $0, "Prefer: wait=20") }
@@ -185,7 +174,15 @@ import Testing
     #expect(answers.map { $0.json["attempts_remaining"] as? Int } == [5, 5])
     let id = try #require(answers[1]["id"])
     #expect(try http.check(id, "123456")["outcome"] == "mismatch")
-    #expect(http.site.mails.count == 2)
+    let mails = try http.site.mails.map { name in
+      let data = try Data(contentsOf: URL(filePath: "\(http.site.directory.path)/mail/\(name)"))
+      return try http.site.read(Array(data))
+    }
+    #expect(mails.count == 2)
+    let notice = try #require(mails.first { $0["to"] as? String == "b@example.org" })
+    #expect(notice["subject"] as? String == "[Pabal] 이미 가입된 이메일 주소입니다")
+    let text = try #require(notice["text"] as? String)
+    #expect(text.contains("로그인") && text.firstMatch(of: /[0-9]{6}/) == nil)
   }
 
   @Test func `SIGTERM ends it once what is under way is answered, and health is told meanwhile`() throws {

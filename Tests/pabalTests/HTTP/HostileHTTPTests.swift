@@ -37,6 +37,33 @@ import Testing
     #expect(try hostile("half")["served"] as? Bool == true)
   }
 
+  @Test func `a log that nobody reads holds nobody up, and says afterwards what it had to leave out`() throws
+  {
+    let site = try Site(Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#))
+    let run = try ChildProcess.run(
+      "python3",
+      [
+        "\(BuiltProducts.root)/Tests/Servers/unread_log.py", "\(BuiltProducts.directory)/pabal",
+        "\(site.directory.path)/config.json",
+      ])
+    #expect(run.status == 0, "\(run.errors)")
+    let result = try run.json
+    let (told, lost) = (try #require(result["told"] as? Int), try #require(result["lost"] as? Int))
+    #expect(lost > 0 && told + lost == result["answered"] as? Int)
+    #expect((result["last"] as? String)?.hasSuffix(" stopped") == true)
+    #expect(result["statuses"] as? [Int] == [0, 0])
+  }
+
+  @Test func `what HTTP asks of a server besides answers is done`() throws {
+    let result = try hostile("rules")
+    #expect(result["old"] as? String == "HTTP/1.1 200 OK, closed")
+    #expect(result["no host"] as? String == "HTTP/1.1 400 Bad Request, closed")
+    #expect(result["two hosts"] as? String == "HTTP/1.1 400 Bad Request, closed")
+    #expect(result["waits"] as? String == "HTTP/1.1 100 Continue, open")
+    #expect(result["waits with too much"] as? String == "HTTP/1.1 413 Payload Too Large, closed")
+    #expect(result["usual"] as? String == "HTTP/1.1 200 OK, open")
+  }
+
   @Test func `kill -9 under load loses no answered start and doubles none`() throws {
     let site = try Site(
       Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)

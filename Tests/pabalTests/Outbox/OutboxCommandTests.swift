@@ -5,9 +5,8 @@ import Testing
 /// What `pabal outbox` shows and changes.
 @Suite struct OutboxCommandTests {
   static let keys: Set<String> = [
-    "id", "state", "lane", "created_at", "due_at", "not_after", "ended_at", "attempts", "transport",
-    "outcome",
-    "status", "held", "verification", "recipients",
+    "id", "status", "lane", "created_at", "due_at", "not_after", "ended_at", "attempts", "transport",
+    "outcome", "reply", "held", "verification", "recipients",
   ]
 
   @Test func `an empty outbox is no error`() throws {
@@ -44,8 +43,8 @@ import Testing
     #expect(show["verification"] as? String == waiting["id"] as? String)
     #expect(show["ended_at"] is NSNull && show["attempts"] as? Int == 0)
     let recipients = try #require(show["recipients"] as? [[String: Any]])
-    #expect(recipients.map { Set($0.keys) } == [["address", "outcome", "reply"]])
-    #expect(recipients[0]["address"] as? String == "k***@example.org")
+    #expect(recipients.map { Set($0.keys) } == [["to_masked", "outcome", "reply_text"]])
+    #expect(recipients[0]["to_masked"] as? String == "k***@example.org")
     let told = try site.pabal("outbox", "show", id)
     #expect(told.output.contains("  k***@example.org  not decided\n"))
     for text in [list.output, told.output] {
@@ -72,7 +71,7 @@ import Testing
     #expect(again.output == "cancelled 0 of 2\n")
     #expect(again.errors.contains("in a final state, or not in this outbox"))
     let cancelled = try #require(try site.outbox().first)
-    #expect(cancelled["state"] as? String == "cancelled" && cancelled["recipients"] is NSNull)
+    #expect(cancelled["status"] as? String == "cancelled" && cancelled["recipients"] is NSNull)
     #expect(try site.pabal("outbox", "retry", id).status == 65)
   }
 

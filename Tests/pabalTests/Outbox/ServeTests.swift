@@ -165,7 +165,7 @@ import Testing
     let server = try serve(site)
     try server.said(until: "alerted alert=held about=file")
     let mails = try site.outbox()
-    #expect(mails.map { $0["state"] as? String } == ["waiting", "waiting"])
+    #expect(mails.map { $0["status"] as? String } == ["waiting", "waiting"])
     #expect(mails.contains { $0["held"] as? String == "transport" })
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/blocked")
     #expect(try site.pabal("outbox", "retry", "--all").output == "retried 2\n")

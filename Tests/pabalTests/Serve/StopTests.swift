@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// `pabal serve` can be stopped, whatever stands still around it.
+/// Whoever tells `pabal serve` to stop is heard.
 @Suite struct StopTests {
   private static let clean: [String: String?] = [
     "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil,
@@ -30,23 +30,5 @@ import Testing
       try eventually { hasEnded(server) }
       #expect(try server.finish().status == 0)
     }
-  }
-
-  @Test func `a second SIGTERM is heard where nobody reads the log`() throws {
-    let site = try Site(Site.shipped(with: DemoSite.serve))
-    let server = try RunningProcess(
-      // As much as a pipe holds (pipe(7)): its first line stands still.
-      "/bin/sh",
-      ["-c", #"head -c 65536 /dev/zero >&2; exec "$0" serve"#, "\(BuiltProducts.directory)/pabal"],
-      environment: StopTests.clean, directory: site.directory.path)
-    defer { server.signal(SIGKILL) }
-    // Sooner it would end by itself, as any program does.
-    let hears = UInt64(1) << (SIGTERM - 1)
-    try eventually { UInt64(fact("SigCgt", of: server) ?? "", radix: 16).map { $0 & hears != 0 } ?? false }
-    try eventually {
-      server.signal(SIGTERM)
-      return hasEnded(server)
-    }
-    #expect(try server.finish().status == 75)
   }
 }

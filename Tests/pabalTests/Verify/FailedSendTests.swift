@@ -11,7 +11,7 @@ import Testing
     let run = try site.pabal("verify", "start", Site.address, "--json")
     #expect(run.status == 69)
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
-    #expect(delivery["state"] as? String == "rejected")
+    #expect(delivery["status"] as? String == "rejected")
     #expect(delivery["outcome"] as? String == "rejected")
     // What it cost is one of the mails that a verification may send.
     #expect(try run.json["sends_remaining"] as? Int == 4)
@@ -30,7 +30,8 @@ import Testing
     ("held:mail", 77, "held", "held", "see `pabal check`"),
     ("unknown", 74, "deferred", "unknown", "it may have arrived, or not"),
     ("none", 74, "deferred", "unknown", "it may have arrived, or not"),
-    ("unsuited", 69, "rejected", "rejected", "will never be taken"),
+    ("rejected", 69, "rejected", "rejected", "will never be taken"),
+    ("unsuited", 69, "rejected", "unsuited", "no transport can carry this mail"),
   ])
   func `a send that failed for now says so, and the mail waits`(
     act: String, status: Int32, state: String, outcome: String, words: String
@@ -40,12 +41,12 @@ import Testing
     let run = try site.pabal("verify", "start", Site.address, "--json")
     #expect(run.status == status, "\(run.errors)")
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
-    #expect(delivery["state"] as? String == state)
+    #expect(delivery["status"] as? String == state)
     #expect(delivery["outcome"] as? String == outcome)
     let told = try site.pabal("verify", "start", "other@example.org")
     #expect(told.status == status)
     #expect(told.output.contains(words), "\(told.output)")
-    if status != 69 { #expect(try site.outbox().allSatisfy { $0["state"] as? String == "waiting" }) }
+    if status != 69 { #expect(try site.outbox().allSatisfy { $0["status"] as? String == "waiting" }) }
   }
 
   @Test func `a send that is deferred keeps its cooldown`() throws {
@@ -57,10 +58,23 @@ import Testing
     #expect(again.errors.contains("try again in"))
   }
 
+  @Test func `a mail that a pace puts off says for what it waits, and until when`() throws {
+    let site = try Site(
+      Site.shipped(with: #""outbox": { "pacing": { "file": { "sends": 1, "per": "1h" } } }"#))
+    #expect(try site.pabal("verify", "start", "kim@example.org").errors == "")
+    let run = try site.pabal("verify", "start", Site.address, "--json")
+    #expect(run.status == 0)
+    #expect((try run.json["delivery"] as? [String: Any])?["status"] as? String == "waiting")
+    let told =
+      #/pabal: the transport file has spent its pace until [0-9T:.-]+Z; the mail is in the outbox, .*\n/#
+    #expect(run.errors.wholeMatch(of: told) != nil, "\(run.errors)")
+    #expect(site.mails.count == 1)
+  }
+
   @Test func `a route fails over within one start`() throws {
     let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second"]"#))
     try site.addFaultyPlugin()
-    #expect(try site.start()["state"] as? String == "pending")
+    #expect(try site.start()["status"] as? String == "pending")
     #expect(try site.outbox().first?["transport"] as? String == "second")
   }
 

@@ -4,39 +4,55 @@ import Testing
 
 /// What programs read, and what they may give.
 @Suite struct VerifyShapeTests {
-  static let keys: Set<String> = [
-    "id", "reference", "purpose", "state", "to", "generation", "created_at", "expires_at", "resend_at",
-    "sends_remaining", "attempts_remaining", "code_length", "language", "delivery",
-  ]
+  /// The keys that the HTTP service's document asks of what it calls `schema`.
+  private static func keys(of schema: String) throws -> Set<String> {
+    let data = try Data(contentsOf: URL(filePath: "\(BuiltProducts.root)/Sources/PabalHTTP/openapi.json"))
+    let document = try JSONSerialization.jsonObject(with: data) as? [String: Any]
+    let schemas = (document?["components"] as? [String: Any])?["schemas"] as? [String: Any]
+    return Set(try #require((schemas?[schema] as? [String: Any])?["required"] as? [String], "\(schema)"))
+  }
 
-  @Test func `every answer has every key, and null where there is nothing`() throws {
+  @Test func `every answer has the HTTP service's keys, and null where there is nothing`() throws {
     let site = try Site()
     let queued = try site.start("--queue", "--language", "fr,en")
-    #expect(Set(queued.keys) == Self.keys)
+    let keys = try Self.keys(of: "Verification")
+    #expect(Set(queued.keys) == keys)
     let delivery = try #require(queued["delivery"] as? [String: Any])
-    #expect(Set(delivery.keys) == ["mail", "state", "outcome", "status"])
-    #expect(delivery["state"] as? String == "waiting")
-    #expect(delivery["outcome"] is NSNull && delivery["status"] is NSNull)
+    #expect(Set(delivery.keys) == (try Self.keys(of: "Delivery")))
+    #expect(delivery["status"] as? String == "waiting")
+    #expect(delivery["outcome"] is NSNull && delivery["reply"] is NSNull)
     #expect(queued["language"] as? String == "en")
-    #expect(queued["to"] as? String == "y***@example.org")
+    #expect(queued["to_masked"] as? String == "y***@example.org")
     #expect(queued["code_length"] as? Int == 6)
     let id = try #require(queued["id"] as? String)
     #expect(queued["reference"] as? String == String(id.suffix(6)))
     let cancelled = try site.pabal("verify", "cancel", id, "--json").json
-    #expect(Set(cancelled.keys) == Self.keys)
+    #expect(Set(cancelled.keys) == keys)
     #expect(cancelled["resend_at"] is NSNull)
     let status = try site.pabal("verify", "status", id, "--json").json
-    #expect(status["state"] as? String == "cancelled")
+    #expect(status["status"] as? String == "cancelled")
     // A day later the outbox has forgotten the mail before the verification is gone.
     let checked = try site.pabal("verify", "check", id, "1", "--json").json
+    #expect(Set(checked.keys) == (try Self.keys(of: "Checked")))
     #expect(checked["proof"] is NSNull)
+  }
+
+  @Test func `a mail and a redeemed proof have the HTTP service's keys, too`() throws {
+    let site = try Site()
+    let id = try site.startedID()
+    let mail = try #require(try site.outbox().first)
+    #expect(try Self.keys(of: "Mail").isSubset(of: mail.keys))
+    #expect(mail["status"] as? String == "sent" && mail["outcome"] as? String == "sent")
+    let proof = try #require(try site.check(id, try site.newestCode()).proof)
+    let proven = try site.pabal("verify", "redeem", proof, "--json").json
+    #expect(Set(proven.keys) == (try Self.keys(of: "Proven")))
   }
 
   @Test func `nothing but JSON reaches standard output, whatever the transport prints`() throws {
     let site = try Site(Site.configuration(transport: #""console""#))
     let run = try site.pabal("verify", "start", Site.address, "--json")
     #expect(run.status == 0)
-    #expect(Set(try run.json.keys) == Self.keys)
+    #expect(Set(try run.json.keys) == (try Self.keys(of: "Verification")))
     #expect(run.errors.contains("MAIL FROM:"))
   }
 

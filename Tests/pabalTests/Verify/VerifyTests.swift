@@ -56,7 +56,7 @@ import Testing
     let told = try site.pabal("verify", "check", id, code, environment: Site.later(600))
     #expect(told.output == "expired: the code's time is over; start anew\n")
     let status = try site.pabal("verify", "status", id, "--json", environment: Site.later(600)).json
-    #expect(status["state"] as? String == "expired")
+    #expect(status["status"] as? String == "expired")
   }
 
   @Test func `a proof that is too old proves nothing`() throws {
@@ -140,7 +140,7 @@ import Testing
     #expect(run.output.hasPrefix("cancelled  \(id)  y***@example.org (sign-up)\n  mail cancelled"))
     #expect(try site.pabal("verify", "cancel", id).status == 0)
     #expect(try site.check(id, "123456").outcome == "cancelled")
-    #expect(try site.outbox().map { $0["state"] as? String } == ["cancelled"])
+    #expect(try site.outbox().map { $0["status"] as? String } == ["cancelled"])
   }
 
   @Test func `a start for another purpose is another verification`() throws {

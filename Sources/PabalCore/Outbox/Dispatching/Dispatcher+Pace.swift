@@ -16,8 +16,10 @@ extension Dispatcher {
       case .refused: return false
       case .notBefore(let moment):
         let pause = moment - now
-        if isFinishing || pause > left { return false }
-        if let notAfter = entry.notAfter, notAfter <= moment { return false }
+        let isTooLate = entry.notAfter.map { $0 <= moment } ?? false
+        let isPutBack = isFinishing || pause > left || isTooLate
+        report(.paced(id: entry.id, transport: stop.name, until: moment, isPutBack: isPutBack))
+        if isPutBack { return false }
         left = left - pause
         await surroundings.sleep(max(pause, .milliseconds(1)))
       }

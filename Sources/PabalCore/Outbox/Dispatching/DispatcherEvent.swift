@@ -2,6 +2,9 @@
 public enum DispatcherEvent: Sendable {
   /// An attempt ended; `status` is the digits of the reply.
   case attempted(id: String, transport: String, outcome: Outcome, status: String?, took: Duration)
+  /// The sends that a transport's pace leaves are spent until that moment; an attempt waits for it, or, where `isPutBack`,
+  /// is left to whoever empties the outbox then.
+  case paced(id: String, transport: String, until: Timestamp, isPutBack: Bool)
   /// A mail was settled: it is in a final state, or waits again.
   case settled(OutboxEntry)
   /// No mail leaves through a transport until somebody mends its account or set-up; the cause is the far

@@ -7,6 +7,7 @@ struct Walk {
   private let rules: DispatcherRules
   /// Whether some transports of the route are left out for now.
   private let isPartial: Bool
+  /// The recipients of whom a transport said more than that it can't carry the mail.
   private var suits: Set<Address> = []
 
   /// The walk of what is still to be reached.
@@ -61,8 +62,10 @@ struct Walk {
       }
     var hold: Outcome.Scope?
     if case .held(let scope, _) = outcome, case .again = decision { hold = scope }
+    // That nobody could carry it is the mail's fault or the route's, and no recipient's.
+    let told: Outcome = outcome == .rejected && suits.isEmpty ? .unsuited : outcome
     return OutboxSettlement(
-      entry, result, transport: delivery.transport, outcome: outcome.name,
+      entry, result, transport: delivery.transport, outcome: told.name,
       status: replyStatus(receipt.recipients.first { $0.outcome == outcome }?.reply ?? receipt.reply),
       hold: hold,
       now: now)

@@ -1,0 +1,50 @@
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOHTTPTypesHTTP1
+
+/// HTTP/1.1 connections whose messages keep to `MessageRules`.
+struct RuledChannel: ServerChildChannel {
+  let http: HTTP1Channel
+
+  func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+    http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+      let pipeline = channel.pipeline.syncOperations
+      let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
+      try pipeline.addHandler(MessageRules(), position: .before(codec))
+      return value
+    }
+  }
+
+  func handle(value: HTTP1Channel.Value, logger: Logger) async {
+    await http.handle(value: value, logger: logger)
+  }
+}
+
+/// What RFC 9110 and 9112 ask of a server before its answer: one Host (9112, 3.2), a 100 for whoever waits for it before
+/// the body (9110, 10.1.1), an end to the connection of an HTTP/1.0 client (9112, 9.3).
+final class MessageRules: ChannelInboundHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+    guard head.version == .http1_1 else {
+      head.headers.replaceOrAdd(name: "connection", value: "close")
+      return context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+    guard head.headers["host"].count == 1 else {
+      return context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
+    }
+    let isAwaited = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
+    let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+    // What is too long gets its final answer at once instead.
+    if isAwaited, length <= bodyLimit {
+      let interim = HTTPResponseHead(version: head.version, status: .continue)
+      context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+    }
+    context.fireChannelRead(data)
+  }
+}
