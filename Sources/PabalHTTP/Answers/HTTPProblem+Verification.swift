@@ -38,7 +38,10 @@ extension HTTPProblem {
   init(_ problem: FrontDoorProblem) {
     switch problem {
     case .reused: self = .reused
-    case .forgotten: self = .noSuchMail
+    case .forgotten:
+      self.init(
+        "no-such-mail", .notFound, "There is no such mail",
+        detail: "the one that this Idempotency-Key made is no longer kept")
     case .storage: self = .noStorage
     }
   }

@@ -6,18 +6,21 @@ import Synchronization
 final class StopSignals: Sendable {
   private let sources: Mutex<[any DispatchSourceSignal]>
 
-  /// `stop` is called on a thread of its own, with whether it is the first time.
+  /// Listens from the end of this on; `stop` is called on a thread of its own, with whether it is the first time.
   init(_ stop: @escaping @Sendable (Bool) -> Void) {
     let hasStopped = Mutex(false)
     let queue = DispatchQueue(label: "signals")
-    sources = Mutex(
-      [SIGTERM, SIGINT].map { number in
-        signal(number, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-        source.setEventHandler { stop(!hasStopped.withLock { exchange(&$0, with: true) }) }
-        source.resume()
-        return source
-      })
+    let registered = DispatchSemaphore(value: 0)
+    let sources = [SIGTERM, SIGINT].map { number in
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setRegistrationHandler { registered.signal() }
+      source.setEventHandler { stop(!hasStopped.withLock { exchange(&$0, with: true) }) }
+      source.resume()
+      return source
+    }
+    // Sooner a signal ends the process as it does any other; ignored until then, it would be lost.
+    for _ in sources { registered.wait() }
+    self.sources = Mutex(sources)
   }
 
   /// Stops listening.

@@ -60,6 +60,25 @@ import Testing
     #expect(http.site.mails.count == 3)
   }
 
+  @Test func `a mail that is no longer kept is not sent a second time`() throws {
+    let http = try HTTPSite()
+    let mail =
+      #"{"to": "you@example.org", "message": "verification", "variables": {"code": "424242", "valid_for": "10m"}}"#
+    let first = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m", "Prefer: wait=20")
+    #expect(first.status == 202)
+    // As the outbox does after `outbox.retention`, which may be shorter than the key's day.
+    let forget =
+      "import sqlite3; c = sqlite3.connect('pabal.sqlite'); c.execute('delete from mail'); c.commit()"
+    #expect(try ChildProcess.run("python3", ["-c", forget], directory: http.site.directory.path).status == 0)
+    let again = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m")
+    #expect(again.status == 404 && again["type"] == "/problems/no-such-mail")
+    #expect(again["detail"]?.contains("no longer kept") == true)
+    let document = try http.call("GET", "/openapi.json").json
+    let paths = document["paths"] as? [String: [String: [String: Any]]]
+    #expect((paths?["/v1/mails"]?["post"]?["responses"] as? [String: Any])?["404"] != nil)
+    #expect(http.site.mails.count == 1)
+  }
+
   @Test func `a refused start leaves its key as new`() throws {
     let http = try HTTPSite(more: #", "verification": { "cooldown": "0s", "recipient": ["1/1h"] }"#)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "x"}"#, "Idempotency-Key: k").status == 400)
