@@ -30,8 +30,8 @@ struct Responder: HTTPResponder {
         let access = endpoints.parts().access
         caller = try Caller(request.headers, peer: context.peer, access)
         if caller?.name == nil { try refuseForeignHost(request, access) }
-      } else if case .demo = place {
-        try refuseForeignHost(request, endpoints.parts().access)
+      } else if case .demo = place, case let access = endpoints.parts().access, access.isKeyless {
+        try refuseForeignHost(request, access)
       }
       response = try await endpoints.answer(place, request, caller, peer: context.peer)
     } catch {

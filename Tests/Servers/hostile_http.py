@@ -132,6 +132,7 @@ elif kind == "rules":
         "two hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
         "waits": start + b"Expect: 100-continue\r\nContent-Length: 20\r\n\r\n",
         "waits with too much": start + b"Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n",
+        "said otherwise": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: TE, Close\r\n\r\n",
         "usual": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     }
     answered = {}

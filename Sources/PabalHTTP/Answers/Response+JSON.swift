@@ -24,15 +24,3 @@ extension Response {
     return response
   }
 }
-
-/// A value or null; a key that is there with null tells a program more than one that is missing.
-struct OrNull<Value: Encodable>: Encodable {
-  let value: Value?
-
-  init(_ value: Value?) { self.value = value }
-
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    if let value { try container.encode(value) } else { try container.encodeNil() }
-  }
-}

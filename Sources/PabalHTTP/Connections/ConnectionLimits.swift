@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import Synchronization
 
@@ -24,12 +25,19 @@ final class ConnectionLimits: Sendable {
 
   init(
     request: TimeAmount = .seconds(15), idle: TimeAmount = .seconds(60), answer: TimeAmount = .seconds(30),
-    count: Int = 1_000
+    count: Int = ConnectionLimits.usualCount
   ) {
     self.request = request
     self.idle = idle
     self.answer = answer
     self.count = count
+  }
+
+  /// 1,000, or half of the descriptors that this process may have: mail and its store need some, too.
+  static var usualCount: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_000 }
+    return Int(min(1_000, max(limit.rlim_cur / 2, 16)))
   }
 
   /// Takes a connection in; where that is one too many, the one that has waited longest for a request is closed, and

@@ -13,6 +13,9 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   // A timer for each request and answer would cost more than one that looks again.
   private var deadline = NIODeadline.distantFuture
   private var look: Scheduled<Void>?
+  // Requests of which the answer is not written yet; the newest may still be arriving.
+  private var unanswered = 0
+  private var isArriving = false
   private var isLast = false
 
   init(_ limits: ConnectionLimits) { self.limits = limits }
@@ -36,9 +39,14 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     switch unwrapInboundIn(data) {
     case .head:
       limits.set(context.channel, isIdle: false)
-      deadline = .now() + limits.request
+      unanswered += 1
+      isArriving = true
+      // Behind another request its time begins once that is answered.
+      if unanswered == 1 { deadline = .now() + limits.request }
     case .body: break
-    case .end: deadline = .distantFuture
+    case .end:
+      isArriving = false
+      if unanswered == 1 { deadline = .distantFuture }
     }
     context.fireChannelRead(data)
   }
@@ -68,8 +76,13 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
   private func answered(_ context: ChannelHandlerContext) {
     guard !isLast else { return context.close(promise: nil) }
-    limits.set(context.channel, isIdle: true)
-    deadline = .now() + limits.idle
+    unanswered -= 1
+    if unanswered == 0 {
+      limits.set(context.channel, isIdle: true)
+      deadline = .now() + limits.idle
+    } else {
+      deadline = isArriving && unanswered == 1 ? .now() + limits.request : .distantFuture
+    }
   }
 
   /// Closes the connection once its deadline has passed. No deadline that is set meanwhile comes before the next look.

@@ -31,20 +31,21 @@ final class MessageRules: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
-    guard head.version == .http1_1 else {
-      head.headers.replaceOrAdd(name: "connection", value: "close")
-      return context.fireChannelRead(wrapInboundOut(.head(head)))
-    }
-    guard head.headers["host"].count == 1 else {
+    guard head.version != .http1_1 || head.headers["host"].count == 1 else {
       return context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
+    }
+    let options = head.headers[canonicalForm: "connection"]
+    if head.version != .http1_1 || options.contains(where: { $0.lowercased() == "close" }) {
+      // The one word that the answering side looks for.
+      head.headers.replaceOrAdd(name: "connection", value: "close")
     }
     let isAwaited = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
     let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
     // What is too long gets its final answer at once instead.
-    if isAwaited, length <= bodyLimit {
+    if isAwaited, head.version == .http1_1, length <= bodyLimit {
       let interim = HTTPResponseHead(version: head.version, status: .continue)
       context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
     }
-    context.fireChannelRead(data)
+    context.fireChannelRead(wrapInboundOut(.head(head)))
   }
 }

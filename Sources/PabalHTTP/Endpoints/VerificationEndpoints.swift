@@ -14,13 +14,13 @@ struct VerificationEndpoints {
     case .check(let id): return try await check(id, request)
     case .verification(let id):
       return .json(
-        VerificationBody(
+        VerificationFields(
           try await asking { service throws(VerificationProblem) in
             try await service.status(id)
           }))
     case .cancel(let id):
       return .json(
-        VerificationBody(
+        VerificationFields(
           try await asking { service throws(VerificationProblem) in
             try await service.cancel(id)
           }))
@@ -98,23 +98,12 @@ struct VerificationEndpoints {
         try await asking { service throws(VerificationProblem) in try await service.status(id) }
       }
       var response = shared.accepted(
-        VerificationBody(verification), at: "/v1/verifications/\(id)", preference)
+        VerificationFields(verification), at: "/v1/verifications/\(id)", preference)
       if let resend = verification.resendAt {
         let seconds = max(resend - shared.parts().verifications.present(), .zero).wholeSecondsUp
         response.headers[.rateLimit] = "\"cooldown\";r=\(seconds > 0 ? 0 : 1);t=\(seconds)"
       }
       return response
-    }
-  }
-
-  private struct CheckBody: Encodable {
-    let outcome: String
-    let attempts: Int
-    let proof: OrNull<String>
-
-    enum CodingKeys: String, CodingKey {
-      case outcome, proof
-      case attempts = "attempts_remaining"
     }
   }
 
@@ -131,30 +120,13 @@ struct VerificationEndpoints {
     shared.report(
       .checked(
         answer.outcome, purpose: answer.purpose, language: answer.language, after: answer.age))
-    return .json(
-      CheckBody(
-        outcome: answer.outcome.rawValue, attempts: answer.attemptsRemaining, proof: OrNull(answer.proof)))
-  }
-
-  private struct ProofBody: Encodable {
-    let id: String
-    let purpose: String
-    let address: String
-    let approved: String
-
-    enum CodingKeys: String, CodingKey {
-      case id, purpose, address
-      case approved = "approved_at"
-    }
+    return .json(VerificationAnswerFields(answer))
   }
 
   private func redeem(_ request: Request) async throws(HTTPProblem) -> Response {
     let proof = try request.object(try await request.octets()) { $0.text("proof", as: "4QXJ….7M2Z…") }
     let proven = try await asking { service throws(VerificationProblem) in try await service.redeem(proof) }
-    return .json(
-      ProofBody(
-        id: proven.id, purpose: proven.purpose, address: proven.address.description,
-        approved: proven.approved.text))
+    return .json(ProvenAddressFields(proven))
   }
 
   private func asking<Value: Sendable>(

@@ -1,63 +1,14 @@
 import PabalCommand
 import PabalCore
 
-/// A verification as the command shows it, in JSON by the names of the HTTP service; times are UTC.
-struct VerificationShown: Encodable {
-  struct Delivery: Encodable {
-    let mail: String
-    let status: String
-    let outcome: OrNull<String>
-    /// The digits of the last reply.
-    let reply: OrNull<String>
-  }
-
-  let id: String
-  let reference: String
-  let purpose: String
-  let status: String
-  let to: String
-  let generation: Int
-  let createdAt: String
-  let expiresAt: String
-  let resendAt: OrNull<String>
-  let sendsRemaining: Int
-  let attemptsRemaining: Int
-  let codeLength: Int
-  let language: OrNull<String>
-  let delivery: OrNull<Delivery>
+/// A verification as the command shows it.
+struct VerificationShown {
+  private let fields: VerificationFields
   private let deliveryState: VerificationDelivery.State?
 
-  enum CodingKeys: String, CodingKey {
-    case id, reference, purpose, status, generation, language, delivery
-    case to = "to_masked"
-    case createdAt = "created_at"
-    case expiresAt = "expires_at"
-    case resendAt = "resend_at"
-    case sendsRemaining = "sends_remaining"
-    case attemptsRemaining = "attempts_remaining"
-    case codeLength = "code_length"
-  }
-
   init(_ verification: Verification) {
-    id = verification.id
-    reference = verification.reference
-    purpose = verification.purpose
-    status = verification.state.rawValue
-    to = verification.masked
-    generation = verification.generation
-    createdAt = verification.created.text
-    expiresAt = verification.expires.text
-    resendAt = OrNull(verification.resendAt?.text)
-    sendsRemaining = verification.sendsRemaining
-    attemptsRemaining = verification.attemptsRemaining
-    codeLength = verification.digits
-    language = OrNull(verification.language)
+    fields = VerificationFields(verification)
     deliveryState = verification.delivery?.state
-    delivery = OrNull(
-      verification.delivery.map {
-        Delivery(
-          mail: $0.mail, status: $0.state.rawValue, outcome: OrNull($0.outcome), reply: OrNull($0.status))
-      })
   }
 
   /// Shows it, and ends the command with the status that its mail deserves.
@@ -75,16 +26,17 @@ struct VerificationShown: Encodable {
 
   /// Shows it.
   func show(inJSON: Bool) throws {
-    guard !inJSON else { return try Terminal.answer(json: self) }
-    var lines = ["\(status)  \(id)  \(to) (\(purpose))"]
-    if let mail = delivery.value {
+    guard !inJSON else { return try Terminal.answer(json: fields) }
+    var lines = ["\(fields.status)  \(fields.id)  \(fields.to) (\(fields.purpose))"]
+    if let mail = fields.delivery.value {
       let reply = mail.reply.value.map { ", \($0)" } ?? ""
       lines.append("  mail \(mail.status)\(reply)\(advice.map { "; \($0)" } ?? "")")
     }
-    if status == VerificationState.pending.rawValue {
-      lines.append("  code \(generation) valid until \(expiresAt), \(attemptsRemaining) attempts left")
-      if let resendAt = resendAt.value {
-        lines.append("  resend from \(resendAt), \(sendsRemaining) mails left")
+    if fields.status == VerificationState.pending.rawValue {
+      lines.append(
+        "  code \(fields.generation) valid until \(fields.expires), \(fields.attempts) attempts left")
+      if let resend = fields.resend.value {
+        lines.append("  resend from \(resend), \(fields.sends) mails left")
       }
     }
     Terminal.answer(lines.joined(separator: "\n"))
@@ -92,7 +44,7 @@ struct VerificationShown: Encodable {
 
   /// Whether the last attempt ended without anybody knowing whether the mail was taken.
   private var mayHaveArrived: Bool {
-    delivery.value?.outcome.value == Outcome.unknown.name
+    fields.delivery.value?.outcome.value == Outcome.unknown.name
   }
 
   private var advice: String? {
@@ -101,7 +53,7 @@ struct VerificationShown: Encodable {
       "it may have arrived, or not; `pabal serve` sends it again until the code expires"
     case .deferred: "`pabal serve` tries again until the code expires"
     case .held: "the account or the transport's set-up is at fault, see `pabal check`"
-    case .rejected where delivery.value?.outcome.value == Outcome.unsuited.name:
+    case .rejected where fields.delivery.value?.outcome.value == Outcome.unsuited.name:
       "no transport can carry this mail, whatever the address: see `pabal transports`; nothing of it counts against a limit"
     case .rejected: "this address will never be taken; nothing of it counts against a limit"
     case .unknown: "it may have arrived, or not"

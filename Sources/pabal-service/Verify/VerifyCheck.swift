@@ -24,17 +24,6 @@ struct VerifyCheck: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  private struct Shown: Encodable {
-    let outcome: String
-    let attemptsRemaining: Int
-    let proof: OrNull<String>
-
-    enum CodingKeys: String, CodingKey {
-      case outcome, proof
-      case attemptsRemaining = "attempts_remaining"
-    }
-  }
-
   func run() throws {
     let assembly = try Assembly(common)
     let (id, code, client) = (id, try typed(), client)
@@ -42,10 +31,7 @@ struct VerifyCheck: ParsableCommand {
       try await service.check(id, code: code, client: client)
     }
     if common.json {
-      try Terminal.answer(
-        json: Shown(
-          outcome: answer.outcome.rawValue, attemptsRemaining: answer.attemptsRemaining,
-          proof: OrNull(answer.proof)))
+      try Terminal.answer(json: VerificationAnswerFields(answer))
     } else {
       Terminal.answer(text(answer))
     }
@@ -87,28 +73,13 @@ struct VerifyRedeem: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  private struct Shown: Encodable {
-    let id: String
-    let purpose: String
-    let address: String
-    let approvedAt: String
-
-    enum CodingKeys: String, CodingKey {
-      case id, purpose, address
-      case approvedAt = "approved_at"
-    }
-  }
-
   func run() throws {
     let assembly = try Assembly(common)
     let proof = proof
     let proven = try assembly.asking { service throws(VerificationProblem) in try await service.redeem(proof)
     }
     if common.json {
-      try Terminal.answer(
-        json: Shown(
-          id: proven.id, purpose: proven.purpose, address: proven.address.description,
-          approvedAt: proven.approved.text))
+      try Terminal.answer(json: ProvenAddressFields(proven))
     } else {
       Terminal.answer("\(proven.address) proved for \(proven.purpose) at \(proven.approved.text)")
     }

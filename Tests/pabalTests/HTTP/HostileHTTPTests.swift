@@ -61,6 +61,7 @@ import Testing
     #expect(result["two hosts"] as? String == "HTTP/1.1 400 Bad Request, closed")
     #expect(result["waits"] as? String == "HTTP/1.1 100 Continue, open")
     #expect(result["waits with too much"] as? String == "HTTP/1.1 413 Payload Too Large, closed")
+    #expect(result["said otherwise"] as? String == "HTTP/1.1 200 OK, closed")
     #expect(result["usual"] as? String == "HTTP/1.1 200 OK, open")
   }
 

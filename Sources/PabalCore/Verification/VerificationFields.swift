@@ -1,0 +1,97 @@
+/// A verification by the names that a program reads, of the HTTP service and of the command alike; times are UTC.
+package struct VerificationFields: Encodable, Sendable {
+  /// How it stands with its mail.
+  package struct Delivery: Encodable, Sendable {
+    package let status: String
+    package let mail: String
+    /// How the last attempt ended.
+    package let outcome: OrNull<String>
+    /// The digits of the last reply.
+    package let reply: OrNull<String>
+  }
+
+  package let id: String
+  package let status: String
+  package let purpose: String
+  package let to: String
+  package let reference: String
+  package let generation: Int
+  package let created: String
+  package let expires: String
+  package let resend: OrNull<String>
+  package let sends: Int
+  package let attempts: Int
+  package let codeLength: Int
+  package let language: OrNull<String>
+  package let delivery: OrNull<Delivery>
+
+  enum CodingKeys: String, CodingKey {
+    case id, status, purpose, reference, generation, language, delivery
+    case to = "to_masked"
+    case created = "created_at"
+    case expires = "expires_at"
+    case resend = "resend_at"
+    case sends = "sends_remaining"
+    case attempts = "attempts_remaining"
+    case codeLength = "code_length"
+  }
+
+  package init(_ verification: Verification) {
+    id = verification.id
+    status = verification.state.rawValue
+    purpose = verification.purpose
+    to = verification.masked
+    reference = verification.reference
+    generation = verification.generation
+    created = verification.created.text
+    expires = verification.expires.text
+    resend = OrNull(verification.resendAt?.text)
+    sends = verification.sendsRemaining
+    attempts = verification.attemptsRemaining
+    codeLength = verification.digits
+    language = OrNull(verification.language)
+    delivery = OrNull(
+      verification.delivery.map {
+        Delivery(
+          status: $0.state.rawValue, mail: $0.mail, outcome: OrNull($0.outcome), reply: OrNull($0.status))
+      })
+  }
+}
+
+/// What a check came to, by the same names.
+package struct VerificationAnswerFields: Encodable, Sendable {
+  package let outcome: String
+  package let attempts: Int
+  package let proof: OrNull<String>
+
+  enum CodingKeys: String, CodingKey {
+    case outcome, proof
+    case attempts = "attempts_remaining"
+  }
+
+  package init(_ answer: VerificationAnswer) {
+    outcome = answer.outcome.rawValue
+    attempts = answer.attemptsRemaining
+    proof = OrNull(answer.proof)
+  }
+}
+
+/// What a proof proves, by the same names.
+package struct ProvenAddressFields: Encodable, Sendable {
+  package let id: String
+  package let purpose: String
+  package let address: String
+  package let approved: String
+
+  enum CodingKeys: String, CodingKey {
+    case id, purpose, address
+    case approved = "approved_at"
+  }
+
+  package init(_ proven: ProvenAddress) {
+    id = proven.id
+    purpose = proven.purpose
+    address = proven.address.description
+    approved = proven.approved.text
+  }
+}
