@@ -31,6 +31,16 @@ import Testing
     #expect(log.contains("client=shop") && !log.contains(key) && !log.contains("WRONG"))
   }
 
+  @Test func `the page of a service with keys is served under any name, that of a keyless one under none`()
+    throws
+  {
+    let (_, configured) = try key()
+    for (serve, status) in [(#""clients": { "shop": "\#(configured)" }"#, 200), (#""keyless": true"#, 421)] {
+      let http = try HTTPSite(serve: serve, arguments: ["--demo"])
+      #expect(try http.call("GET", "/", nil, "Host: shop.example.com").status == status)
+    }
+  }
+
   @Test func `a public address without keys is refused at start`() throws {
     for serve in [
       #""listen": "0.0.0.0:0""#, #""listen": "0.0.0.0:0", "keyless": true"#,
