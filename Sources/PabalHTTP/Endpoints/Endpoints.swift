@@ -17,7 +17,10 @@ struct Endpoints: Sendable {
   ) async throws(HTTPProblem) -> Response {
     switch endpoint {
     case .health: return .json(["status": "ok"])
-    case .readiness: return await ready()
+    case .readiness:
+      // A load balancer without a key needs the status alone, and nobody else without one needs more.
+      let isKnown = (try? Caller(request.headers, peer: peer, parts().access)) != nil
+      return await ready(withDetail: isKnown)
     case .metrics:
       guard let metrics else { throw .noSuchPath }
       return .octets(Array(await metrics().text.utf8), type: MetricsText.type)
@@ -75,13 +78,14 @@ struct Endpoints: Sendable {
     }
   }
 
-  private func ready() async -> Response {
+  private func ready(withDetail: Bool) async -> Response {
     struct Body: Encodable {
       let status: String
-      let detail: [String: String]
+      let detail: [String: String]?
     }
     let readiness = await readiness()
-    let body = Body(status: readiness.isReady ? "ready" : "not ready", detail: readiness.detail)
+    let body = Body(
+      status: readiness.isReady ? "ready" : "not ready", detail: withDetail ? readiness.detail : nil)
     return .json(body, status: readiness.isReady ? .ok : .serviceUnavailable)
   }
 }

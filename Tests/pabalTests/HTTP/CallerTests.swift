@@ -27,6 +27,8 @@ import Testing
     }
     #expect(try http.call("POST", "/v1/verifications", start, "Authorization: Bearer \(key)").status == 202)
     #expect(try http.call("GET", "/healthz").status == 200)
+    #expect(try http.call("GET", "/readyz").body == #"{"status":"ready"}"#)
+    #expect(try http.call("GET", "/readyz", nil, "Authorization: Bearer \(key)").json["detail"] != nil)
     let log = try http.stop().log
     #expect(log.contains("client=shop") && !log.contains(key) && !log.contains("WRONG"))
   }

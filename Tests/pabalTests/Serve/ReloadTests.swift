@@ -211,7 +211,7 @@ import Testing
     #expect(try other.start("kim@example.org") == 202)
     try other.server.said(until: "held transport=first")
     try other.stop()
-    let served = try ServedSite(site)
+    let served = try ServedSite(site, key: other.key)
     let answer = try served.ask("/readyz")
     #expect(answer.status == 503)
     #expect(answer.body.contains("held since"))

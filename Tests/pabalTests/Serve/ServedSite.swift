@@ -9,15 +9,12 @@ struct ServedSite {
   let port: Int
   let key: String
 
-  /// Serves `site`, whose configuration has `serve` with `CLIENTS` where the clients stand.
-  init(_ site: Site, _ more: String..., environment: [String: String?] = [:]) throws {
-    let made = try site.pabal("keys", "client", "shop", "--json").json
-    key = try #require(made["key"] as? String)
-    let digest = try #require(made["configured"] as? String)
-    let line = "\"shop\": \"\(digest)\""
-    let written = try site.configured()
-    try site.directory.write(written.replacing("CLIENTS", with: line), to: "config.json")
+  /// Serves `site`, whose configuration has `serve` with `CLIENTS` where the clients stand, or the client of `key`.
+  init(
+    _ site: Site, _ more: String..., key: String? = nil, environment: [String: String?] = [:]
+  ) throws {
     self.site = site
+    self.key = try key ?? ServedSite.addClient(to: site)
     let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
     server = try RunningProcess(
       "\(BuiltProducts.directory)/pabal", ["serve"] + more, environment: clean.merging(environment) { $1 },
@@ -25,6 +22,16 @@ struct ServedSite {
     let said = try server.said(until: " port=")
     let match = try #require(said.firstMatch(of: /\sport=(\d+)/))
     port = try #require(Int(match.1))
+  }
+
+  /// Puts a new client into the configuration; gives its key.
+  private static func addClient(to site: Site) throws -> String {
+    let made = try site.pabal("keys", "client", "shop", "--json").json
+    let digest = try #require(made["configured"] as? String)
+    let written = try site.configured()
+    try site.directory.write(
+      written.replacing("CLIENTS", with: "\"shop\": \"\(digest)\""), to: "config.json")
+    return try #require(made["key"] as? String)
   }
 
   /// What stands in `config.json` for a service with one client.
