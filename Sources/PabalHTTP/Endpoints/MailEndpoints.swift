@@ -134,7 +134,7 @@ extension ConfigurationObject {
 
   /// One mailbox or a list of them, at least one.
   fileprivate func mailboxes(_ key: String) -> [Mailbox]? {
-    guard let value = required(key, cure: "give it as in \"\(key)\": \"kim@example.com\"") else { return nil }
+    guard let value = needed(key, as: "kim@example.com") else { return nil }
     var texts = [value]
     if case .array = value.node.value { texts = value.elements() ?? [] }
     guard 1...ConfigurationObject.mailboxLimit ~= texts.count else {

@@ -109,7 +109,7 @@ struct VerificationEndpoints {
 
   private func check(_ id: String, _ request: Request) async throws(HTTPProblem) -> Response {
     let said = try request.object(try await request.octets()) { object in
-      let code = object.text("code", as: "123456")
+      let code = object.typed("code", as: "123456")
       let client = object.clientAddress()
       return code.map { (code: $0, client: client) }
     }

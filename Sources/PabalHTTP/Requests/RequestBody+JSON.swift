@@ -52,9 +52,25 @@ extension Request {
 }
 
 extension ConfigurationObject {
+  /// What must be there; where it isn't, that is the field's own fault.
+  func needed(_ key: String, as example: String) -> ConfigurationValue? {
+    if let value = optional(key) { return value }
+    value.findings.complain(
+      "it is missing", cure: "give it as in \"\(key)\": \"\(example)\"", at: value.node.position, path: key)
+    return nil
+  }
+
   /// A text that must be there.
-  func text(_ key: String, as example: String) -> String? {
-    required(key, cure: "give it as in \"\(key)\": \"\(example)\"")?.text()
+  func text(_ key: String, as example: String) -> String? { needed(key, as: example)?.text() }
+
+  /// The same as a person typed or pasted it, with whatever came along.
+  func typed(_ key: String, as example: String) -> String? {
+    guard let value = needed(key, as: example) else { return nil }
+    guard case .string(let text) = value.node.value else {
+      value.complain(expected: "a string")
+      return nil
+    }
+    return text
   }
 
   /// A text that may be there.

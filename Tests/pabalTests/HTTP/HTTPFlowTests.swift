@@ -121,7 +121,7 @@ import Testing
     let wrong = try http.call("POST", "/v1/verifications", #"{"too": "a@example.org", "purpose": 7}"#)
     #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request")
     let fields = (wrong.json["errors"] as? [[String: String]] ?? []).compactMap { $0["field"] }
-    #expect(Set(fields) == ["", "too", "purpose"])
+    #expect(Set(fields) == ["to", "too", "purpose"])
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "nobody"}"#).status == 400)
     for text in ["", "{", "\u{FF}"] {
@@ -158,6 +158,17 @@ import Testing
     let missing = try http.call("POST", "/v1/mails", #"{"to": [], "message": "verification"}"#)
     #expect(missing.status == 400)
     #expect(http.site.mails.count == 1)
+  }
+
+  @Test func `a code is taken with what came along when it was pasted, and a missing field is named`() throws
+  {
+    let http = try HTTPSite()
+    let id = try #require(try http.start()["id"])
+    let code = try http.site.newestCode()
+    #expect(try http.check(id, #" \#(code.prefix(3))\t\#(code.suffix(3))\n"#)["outcome"] == "approved")
+    let missing = try http.call("POST", "/v1/verifications", "{}")
+    let errors = try #require(missing.json["errors"] as? [[String: String]])
+    #expect(missing.status == 400 && errors.map { $0["field"] } == ["to"])
   }
 
   @Test func `a notice to somebody who is registered is answered like any start`() throws {
