@@ -116,7 +116,9 @@ struct AccountShown: Encodable {
     if let cure { lines.append("    → \(cure)") }
     if let guide { lines.append("    see \(guide)") }
     if let scopes, !scopes.isEmpty { lines.append("    scopes: \(scopes.joined(separator: " "))") }
-    if let accessTokenExpiry { lines.append("    access token until \(accessTokenExpiry), renewed before") }
+    if let accessTokenExpiry {
+      lines.append("    access token until \(accessTokenExpiry), renewed when it is needed")
+    }
     if let refreshTokenExpiry { lines.append("    login until \(refreshTokenExpiry)") }
     if let tokenFile { lines.append("    in \(tokenFile)") }
     lines += notes.map { "    note: \($0)" }
