@@ -1,6 +1,7 @@
 // Empties an outbox as one of several processes do, by a transport that writes ids to a file.
-// usage: outbox-worker work DATABASE LOG [DIE-AFTER]   until nothing waits; kills itself within a send
-//        outbox-worker open DATABASE                   prints what is wrong, if anything
+// usage: outbox-worker work DATABASE LOG LEASE [DIE-AFTER]   until nothing waits; kills itself within a send
+//        outbox-worker open DATABASE                         prints what is wrong, if anything
+// LEASE is in seconds.
 import Glibc
 import PabalCore
 import PabalStorage
@@ -39,15 +40,15 @@ let words = CommandLine.arguments
 guard words.count >= 3 else { exit(64) }
 do throws(StorageProblem) {
   let database = try SQLiteDatabase(words[2], keyCheck: [1, 2, 3])
-  guard words[1] == "work", words.count >= 4 else {
+  guard words[1] == "work", words.count >= 5, let lease = Int(words[4]) else {
     database.close()
     exit(0)
   }
   let file = open(words[3], O_WRONLY | O_CREAT | O_APPEND, 0o600)
-  let transport = LogTransport(file: file, dieAfter: words.count > 4 ? Int(words[4]) ?? 0 : 0)
+  let transport = LogTransport(file: file, dieAfter: words.count > 5 ? Int(words[5]) ?? 0 : 0)
   let outbox = SQLiteOutbox(database)
   var rules = DispatcherRules()
-  rules.lease = .milliseconds(500)
+  rules.lease = .seconds(lease)
   rules.poll = .milliseconds(50)
   let dispatcher = Dispatcher(
     outbox, sealing: NoSealing(), rules: rules,

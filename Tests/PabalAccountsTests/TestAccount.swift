@@ -90,15 +90,19 @@ struct TestAccount {
 }
 
 extension AccessTokenProblem {
-  /// The reason of a `held`, else nothing.
+  /// The reason of a `held`.
   var held: String {
-    if case .held(let reason, _) = self { return reason }
-    return ""
+    get throws {
+      guard case .held(let reason, _) = self else { throw TestFailure("not held: \(self)") }
+      return reason
+    }
   }
 
-  /// The reason of a `deferred`, else nothing.
+  /// The reason of a `deferred`.
   var deferred: String {
-    if case .deferred(let reason, _) = self { return reason }
-    return ""
+    get throws {
+      guard case .deferred(let reason, _) = self else { throw TestFailure("not deferred: \(self)") }
+      return reason
+    }
   }
 }

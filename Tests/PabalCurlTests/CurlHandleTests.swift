@@ -30,33 +30,27 @@ import Testing
     }
   }
 
-  @Test func `a proxy and a netrc of the environment are not used`() throws {
-    let home = try TemporaryDirectory()
-    try home.write("machine 127.0.0.1 login leaked password leaked\n", to: ".netrc")
-    setenv("http_proxy", "http://127.0.0.1:1", 1)
-    setenv("all_proxy", "http://127.0.0.1:1", 1)
-    setenv("ALL_PROXY", "http://127.0.0.1:1", 1)
-    let before = String(cString: getenv("HOME"))
-    setenv("HOME", home.path, 1)
-    defer {
-      unsetenv("http_proxy")
-      unsetenv("all_proxy")
-      unsetenv("ALL_PROXY")
-      setenv("HOME", before, 1)
+  @Test func `a proxy and a netrc of the environment are not used`() async throws {
+    // The environment is the whole process's, and other tests look at it: in a process of its own.
+    await #expect(processExitsWith: .success) {
+      let home = try TemporaryDirectory()
+      try home.write("machine 127.0.0.1 login leaked password leaked\n", to: ".netrc")
+      for name in ["http_proxy", "all_proxy", "ALL_PROXY"] { setenv(name, "http://127.0.0.1:1", 1) }
+      setenv("HOME", home.path, 1)
+      let server = try EchoServer()
+      let handle = try CurlHandle(protocols: "http")
+      try handle.set(.url, "http://127.0.0.1:\(server.port)/here")
+      var body: [UInt8] = []
+      handle.onBody = { octets in
+        body += octets
+        return true
+      }
+      try handle.perform()
+      #expect(handle.responseCode == 200)
+      let request = String(decoding: body, as: UTF8.self)
+      #expect(request.hasPrefix("GET /here HTTP/1.1"))
+      #expect(!request.contains("Authorization"))
     }
-    let server = try EchoServer()
-    let handle = try CurlHandle(protocols: "http")
-    try handle.set(.url, "http://127.0.0.1:\(server.port)/here")
-    var body: [UInt8] = []
-    handle.onBody = { octets in
-      body += octets
-      return true
-    }
-    try handle.perform()
-    #expect(handle.responseCode == 200)
-    let request = String(decoding: body, as: UTF8.self)
-    #expect(request.hasPrefix("GET /here HTTP/1.1"))
-    #expect(!request.contains("Authorization"))
   }
 
   @Test func `a body goes out whole and headers come in line by line`() throws {

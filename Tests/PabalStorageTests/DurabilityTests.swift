@@ -23,7 +23,7 @@ import Testing
     let end = await onThreads([0]) { _ in
       try? ChildProcess.run(
         "strace",
-        ["-f", "-y", "-o", trace, "-e", "trace=write,pwrite64,fdatasync", worker, "work", path, log])
+        ["-f", "-y", "-o", trace, "-e", "trace=write,pwrite64,fdatasync", worker, "work", path, log, "60"])
     }
     #expect(end.map { $0?.status } == [0])
     let calls = try String(contentsOfFile: trace, encoding: .utf8).split(separator: "\n")

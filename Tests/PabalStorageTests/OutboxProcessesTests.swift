@@ -22,10 +22,12 @@ import Testing
   }
 
   /// Starts a worker for each of `deaths`, which kills itself after so many sends (0: never); their ends.
-  private func run(_ path: String, _ log: String, _ deaths: [Int]) async -> [ChildProcess?] {
+  private func run(
+    _ path: String, _ log: String, lease seconds: Int, _ deaths: [Int]
+  ) async -> [ChildProcess?] {
     let worker = worker
     return await onThreads(deaths) { death in
-      try? ChildProcess.run(worker, ["work", path, log] + (death == 0 ? [] : ["\(death)"]))
+      try? ChildProcess.run(worker, ["work", path, log, "\(seconds)"] + (death == 0 ? [] : ["\(death)"]))
     }
   }
 
@@ -37,7 +39,7 @@ import Testing
     let folder = try TemporaryDirectory()
     let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
     try await fill(path, 600)
-    let ends = await run(path, log, [0, 0, 0])
+    let ends = await run(path, log, lease: 60, [0, 0, 0])
     #expect(ends.map { $0?.status } == [0, 0, 0])
     #expect(ends.map { $0?.output } == ["", "", ""])
     let sent = try lines(log)
@@ -49,9 +51,10 @@ import Testing
     let folder = try TemporaryDirectory()
     let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
     try await fill(path, 400)
-    let ends = await run(path, log, [40, 60, 80])
+    // What the dead held waits for so long; a process that stands still for longer has lost it, too.
+    let ends = await run(path, log, lease: 8, [40, 60, 80])
     #expect(ends.map { $0?.status } == [-9, -9, -9])
-    let last = await run(path, log, [0])
+    let last = await run(path, log, lease: 8, [0])
     #expect(last.map { $0?.status } == [0])
     let sent = try lines(log)
     #expect(Set(sent).count == 400)
