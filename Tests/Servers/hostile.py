@@ -35,20 +35,26 @@ class Session:
     def __init__(self, listener, connection, faults):
         self.listener = listener
         self.socket = connection
-        self.raw = connection
         self.faults = faults
         self.buffer = b""
         self.answered = False
         self.secure = False
         self.flights = 0
         self.seen = {}
+        # Of one TLS connection OpenSSL lets no two threads read and write at once; `say` writes from another.
+        self.turn = threading.Lock()
 
     # --- the wire
 
     def more(self):
         try:
-            data = self.socket.recv(65536)
-        except OSError:
+            if not (self.secure and self.socket.pending()):
+                waiting = select.poll()
+                waiting.register(self.socket.fileno(), select.POLLIN)
+                waiting.poll()
+            with self.turn:
+                data = self.socket.recv(65536)
+        except (OSError, ValueError):
             data = b""
         if not data:
             raise Gone()
@@ -68,20 +74,16 @@ class Session:
     def write(self, data, split=False):
         self.answered = True
         try:
-            if split:
-                for octet in data:
-                    self.socket.sendall(bytes([octet]))
-            else:
-                self.socket.sendall(data)
+            with self.turn:
+                for part in ([bytes([octet]) for octet in data] if split else [data]):
+                    self.socket.sendall(part)
         except OSError:
             raise Gone()
 
     def reset(self):
-        self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if isinstance(self.socket, ssl.SSLSocket):
-            handle = self.socket.detach()
-            self.raw = socket.socket(fileno=handle)
-        self.raw.close()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Of TLS, without its word of goodbye.
+        socket.socket(fileno=self.socket.detach()).close()
         raise Gone()
 
     def stall(self):
@@ -93,7 +95,7 @@ class Session:
     def freeze(self):
         """Neither reads nor writes until the peer has gone."""
         watch = select.poll()
-        watch.register(self.raw.fileno(), select.POLLHUP | select.POLLRDHUP | select.POLLERR)
+        watch.register(self.socket.fileno(), select.POLLHUP | select.POLLRDHUP | select.POLLERR)
         watch.poll(60_000)
         raise Gone()
 
@@ -370,11 +372,10 @@ class Listener:
             pass
         except Exception as error:  # a fault of ours must not look like one of the client's
             self.report["strange"].append(f"server: {error!r}")
-        for end in (session.socket, session.raw):
-            try:
-                end.close()
-            except OSError:
-                pass
+        try:
+            session.socket.close()
+        except OSError:
+            pass
 
 
 def main():
@@ -391,7 +392,7 @@ def main():
         elif "hangUp" in request:
             for session in listeners[request["hangUp"]].open:
                 try:
-                    session.raw.shutdown(socket.SHUT_RDWR) if session.socket is session.raw else session.socket.shutdown(socket.SHUT_RDWR)
+                    session.socket.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
             answer = {}
@@ -400,7 +401,7 @@ def main():
                 try:
                     session.write(request["text"].encode())
                 except Gone:
-                    pass
+                    pass  # one that ended before
             answer = {}
         else:
             listener = listeners.pop(request["close"])
