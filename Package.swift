@@ -84,7 +84,7 @@ let package = Package(
       name: "bench-http", dependencies: ["PabalHTTP", "PabalMessages", "PabalStorage", "PabalCore"],
       path: "Benchmarks/http"),
 
-    .target(name: "PabalTesting", dependencies: ["PabalCore"], path: "Tests/PabalTesting"),
+    .target(name: "PabalTesting", dependencies: ["PabalCore", "CPabalGNU"], path: "Tests/PabalTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
     .testTarget(

@@ -6,5 +6,6 @@ extern int renameat2(int from_directory, const char *from, int to_directory, con
                      unsigned int flags);
 static const unsigned int pabal_rename_noreplace = 1; // RENAME_NOREPLACE, <linux/fs.h>
 extern int pipe2(int ends[2], int flags);
-// `actions` is a posix_spawn_file_actions_t; since glibc 2.34.
+// `actions` is a posix_spawn_file_actions_t; since glibc 2.34 and 2.29.
 extern int posix_spawn_file_actions_addclosefrom_np(void *actions, int from);
+extern int posix_spawn_file_actions_addchdir_np(void *actions, const char *path);

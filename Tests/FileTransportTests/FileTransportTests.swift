@@ -92,19 +92,15 @@ import Testing
       """, to: "config.json")
     var whole = 0
     for round in 0..<12 {
-      let process = Process()
-      process.executableURL = URL(filePath: "\(BuiltProducts.directory)/pabal")
-      process.arguments = [
-        "send", "you@example.org", "--count", "100000", "--parallel", "4", "--config", config,
-      ]
-      process.standardOutput = FileHandle.nullDevice
-      process.standardError = FileHandle.nullDevice
-      try process.run()
+      let process = try SpawnedProcess(
+        "\(BuiltProducts.directory)/pabal",
+        ["send", "you@example.org", "--count", "100000", "--parallel", "4", "--config", config],
+        errors: .nothing)
       // Killed in mid-work, wherever that is: once there are more mails than before.
       let mail = "\(directory.path)/mail"
       while ((try? files(in: mail).count) ?? 0) < whole + 20 + round { sched_yield() }
-      kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
+      process.signal(SIGKILL)
+      process.wait()
       let names = try files(in: mail).filter { $0.hasSuffix(".eml") }
       for name in names {
         let octets = try Data(contentsOf: URL(filePath: "\(mail)/\(name)"))

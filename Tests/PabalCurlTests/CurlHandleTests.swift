@@ -112,18 +112,13 @@ final class EchoServer {
     """
 
   let port: Int
-  private let process = Process()
   private let input = Pipe()
 
   init() throws {
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", Self.program]
     let pipe = Pipe()
     // It ends when this end of its input closes, whatever becomes of this process.
-    process.standardInput = input
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    try process.run()
+    _ = try SpawnedProcess(
+      "python3", ["-c", Self.program], input: .pipe(input), output: .pipe(pipe), errors: .nothing)
     let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
     port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
   }

@@ -4,7 +4,7 @@ import Foundation
 public final class AuthorizationServer: Sendable {
   /// Its port on 127.0.0.1.
   public let port: Int
-  private let process: Process
+  private let process: SpawnedProcess
   private let input: Pipe
 
   /// The client it knows from the start.
@@ -14,14 +14,11 @@ public final class AuthorizationServer: Sendable {
 
   /// Starts one, with these options of its own.
   public init(_ options: [String: Any] = [:]) throws {
-    process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["python3", "\(BuiltProducts.root)/Tests/Servers/oauth.py"]
     input = Pipe()
     let output = Pipe()
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
+    process = try SpawnedProcess(
+      "python3", ["\(BuiltProducts.root)/Tests/Servers/oauth.py"], input: .pipe(input),
+      output: .pipe(output))
     let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
     guard let port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) else {
       throw POSIXError(.ECONNREFUSED)
@@ -34,10 +31,8 @@ public final class AuthorizationServer: Sendable {
 
   /// Ends it; its port refuses from now on.
   public func stop() {
-    // Not by its input alone: a server that was started at the same time may hold that open too. And a child
-    // of a dispatch thread has all other signals blocked.
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    process.waitUntilExit()
+    process.signal(SIGKILL)
+    process.wait()
     try? input.fileHandleForWriting.close()
   }
 

@@ -18,30 +18,20 @@ public struct ChildProcess: Sendable {
     _ program: String, _ arguments: [String] = [], input: [UInt8] = [],
     environment: [String: String?] = [:], directory: String? = nil
   ) throws -> ChildProcess {
-    // A test sets these for a moment, to prove that Pabal does not look; nobody else's child should.
-    let proxies: Set = ["http_proxy", "all_proxy", "ALL_PROXY"]
     // Files, not pipes: nobody has to read while the child writes.
     let folder = try TemporaryDirectory()
     let files = ["in", "out", "err"].map { "\(folder.path)/\($0)" }
     for file in files { try Data(file == files[0] ? input : []).write(to: URL(filePath: file)) }
-    let process = Process()
-    process.executableURL = URL(filePath: program.contains("/") ? program : "/usr/bin/env")
-    process.arguments = program.contains("/") ? arguments : [program] + arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment.compactMapValues { $0 }) {
-      $1
-    }
-    .filter { environment[$0.key] != .some(nil) && !proxies.contains($0.key) }
-    if let directory { process.currentDirectoryURL = URL(filePath: directory) }
-    process.standardInput = try FileHandle(forReadingFrom: URL(filePath: files[0]))
-    process.standardOutput = try FileHandle(forWritingTo: URL(filePath: files[1]))
-    process.standardError = try FileHandle(forWritingTo: URL(filePath: files[2]))
-    try process.run()
-    process.waitUntilExit()
+    let status = try SpawnedProcess(
+      program, arguments, environment: .current(with: environment), directory: directory,
+      input: .file(FileHandle(forReadingFrom: URL(filePath: files[0]))),
+      output: .file(FileHandle(forWritingTo: URL(filePath: files[1]))),
+      errors: .file(FileHandle(forWritingTo: URL(filePath: files[2])))
+    ).wait()
     let output = try Data(contentsOf: URL(filePath: files[1]))
     let errors = try Data(contentsOf: URL(filePath: files[2]))
     return ChildProcess(
-      status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
-      output: String(decoding: output, as: UTF8.self), errors: String(decoding: errors, as: UTF8.self),
-      octets: Array(output))
+      status: status, output: String(decoding: output, as: UTF8.self),
+      errors: String(decoding: errors, as: UTF8.self), octets: Array(output))
   }
 }

@@ -39,22 +39,14 @@ public final class RealServer: Sendable {
   private init(_ kind: String, environment: [String: String] = [:]) throws {
     authority = try TestAuthority.shared.get()
     directory = try TemporaryDirectory()
-    let process = Process()
     let output = Pipe()
-    // Threads of the test run block signals, and children inherit that; a server must hear its SIGTERM.
-    let unblock =
-      "import os, signal, sys; signal.pthread_sigmask(signal.SIG_SETMASK, []); os.execv('/bin/bash', ['bash'] + sys.argv[1:])"
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "-c", unblock,
-      "\(BuiltProducts.root)/Tests/Servers/mailserver.sh", kind, directory.path, authority.good,
-      authority.key,
-    ]
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = input
-    process.standardOutput = output
-    process.standardError = output
-    try process.run()
+    _ = try SpawnedProcess(
+      "bash",
+      [
+        "\(BuiltProducts.root)/Tests/Servers/mailserver.sh", kind, directory.path, authority.good,
+        authority.key,
+      ], environment: .current(with: environment), input: .pipe(input), output: .pipe(output),
+      errors: .pipe(output))
     var text = ""
     while !text.contains("READY") {
       let more = output.fileHandleForReading.availableData

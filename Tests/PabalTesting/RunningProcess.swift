@@ -3,7 +3,7 @@ import Synchronization
 
 /// A program that is talked to while it runs, in a terminal of its own where that is wanted.
 public final class RunningProcess: Sendable {
-  private let process: Process
+  private let process: SpawnedProcess
   private let input = Pipe()
   private let folder: TemporaryDirectory
   private let said = Mutex("")
@@ -17,25 +17,14 @@ public final class RunningProcess: Sendable {
     folder = try TemporaryDirectory()
     let output = "\(folder.path)/out"
     try Data().write(to: URL(filePath: output))
-    process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    // Threads of the test run block signals, and children inherit that; this one must hear its SIGINT.
-    process.arguments =
-      [
-        "python3", "\(BuiltProducts.root)/Tests/Servers/terminal.py", onTerminal ? "terminal" : "pipe",
-        program,
-      ]
-      + arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment.compactMapValues { $0 }) {
-      $1
-    }.filter { environment[$0.key] != .some(nil) }
-    process.currentDirectoryURL = URL(filePath: directory)
     let pipe = Pipe()
     errors = pipe.fileHandleForReading
-    process.standardInput = input
-    process.standardError = pipe
-    process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
-    try process.run()
+    process = try SpawnedProcess(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/terminal.py", onTerminal ? "terminal" : "pipe", program]
+        + arguments,
+      environment: .current(with: environment), directory: directory, input: .pipe(input),
+      output: .file(FileHandle(forWritingTo: URL(filePath: output))), errors: .pipe(pipe))
   }
 
   /// What it said on standard error until `words` were among it; throws when it ends before.
@@ -59,21 +48,19 @@ public final class RunningProcess: Sendable {
   public func type(line: String) throws { try type(Array("\(line)\n".utf8)) }
 
   /// Its number; that of the program itself without a terminal only.
-  public var number: Int32 { process.processIdentifier }
+  public var number: Int32 { process.number }
 
   /// Sends it a signal; without a terminal only, where there is nothing between.
-  public func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+  public func signal(_ number: Int32) { process.signal(number) }
 
   /// Waits for its end; a status of a signal is its number negated.
   public func finish() throws -> (status: Int32, output: String, errors: String) {
     while case let more = errors.availableData, !more.isEmpty {
       said.withLock { $0 += String(decoding: more, as: UTF8.self) }
     }
-    process.waitUntilExit()
+    let number = process.wait()
     try? input.fileHandleForWriting.close()
     let output = try String(contentsOfFile: "\(folder.path)/out", encoding: .utf8)
-    let number = process.terminationStatus
-    let status = process.terminationReason == .exit ? number > 200 ? 200 - number : number : -number
-    return (status, output, said.withLock { $0 })
+    return (number > 200 ? 200 - number : number, output, said.withLock { $0 })
   }
 }

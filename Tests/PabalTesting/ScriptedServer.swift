@@ -21,15 +21,10 @@ public final class ScriptedServer: Sendable {
   public init(_ name: String) throws {
     self.name = name
     authority = try TestAuthority.shared.get()
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "\(BuiltProducts.root)/Tests/Servers/\(name)", authority.good, authority.key,
-    ]
     let (requests, answers) = (Pipe(), Pipe())
-    process.standardInput = requests
-    process.standardOutput = answers
-    try process.run()
+    _ = try SpawnedProcess(
+      "python3", ["\(BuiltProducts.root)/Tests/Servers/\(name)", authority.good, authority.key],
+      input: .pipe(requests), output: .pipe(answers))
     pipes = Mutex(Pipes(requests: requests.fileHandleForWriting, answers: answers.fileHandleForReading))
   }
 

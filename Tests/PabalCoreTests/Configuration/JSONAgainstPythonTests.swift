@@ -1,5 +1,6 @@
 import Foundation
 import PabalCore
+import PabalTesting
 import Testing
 
 /// Mutations of JSON texts, judged by our reader and by the one of Python's standard library.
@@ -97,22 +98,9 @@ import Testing
   }
 
   private static func python(_ program: String, input: String) throws -> String {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "pabal-\(UUID())")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appending(path: "input")
-    try Data(input.utf8).write(to: file)
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", program]
-    process.standardInput = try FileHandle(forReadingFrom: file)
-    process.standardOutput = output
-    try process.run()
-    let answer = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
-    return String(decoding: answer, as: UTF8.self)
+    let run = try ChildProcess.run("python3", ["-c", program], input: Array(input.utf8))
+    #expect(run.status == 0, "\(run.errors)")
+    return run.output
   }
 }
 

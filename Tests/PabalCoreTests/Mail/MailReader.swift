@@ -1,4 +1,5 @@
 import Foundation
+import PabalTesting
 
 /// A mail as a program that isn't ours reads it.
 struct ReadMail: Decodable {
@@ -122,28 +123,12 @@ enum MailReader: CaseIterable {
 
 /// What a child process wrote, given its input; throws unless it ends with 0.
 func run(_ program: String, _ arguments: [String], input: Data) async throws -> Data {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "pabal-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  // Files rather than pipes: a full pipe would stop both sides.
-  let (source, target) = (folder.appending(path: "in"), folder.appending(path: "out"))
-  try input.write(to: source)
-  try Data().write(to: target)
-  let process = Process()
-  process.executableURL = URL(filePath: "/usr/bin/env")
-  process.arguments = [program] + arguments
-  process.standardInput = try FileHandle(forReadingFrom: source)
-  process.standardOutput = try FileHandle(forWritingTo: target)
-  let status = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int32, any Error>) in
-    process.terminationHandler = { done.resume(returning: $0.terminationStatus) }
-    do {
-      try process.run()
-    } catch {
-      done.resume(throwing: error)
-    }
+  let runs = await onThreads([Array(input)]) { input in
+    Result { try ChildProcess.run(program, arguments, input: input) }
   }
-  guard status == 0 else { throw ChildFailure(program: program, status: status) }
-  return try Data(contentsOf: target)
+  let run = try runs[0].get()
+  guard run.status == 0 else { throw ChildFailure(program: program, status: run.status) }
+  return Data(run.octets)
 }
 
 struct ChildFailure: Error {

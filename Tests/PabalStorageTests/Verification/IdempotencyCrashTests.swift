@@ -11,20 +11,18 @@ import Testing
 
   /// Starts a process that uses every key, kills it after so many answers (`nil`: never), and gives what it said.
   private static func ask(_ folder: String, killedAfter count: Int?) throws -> [Substring] {
-    let process = Process()
-    process.executableURL = URL(filePath: "\(BuiltProducts.directory)/verification-asker")
-    process.arguments = ["\(folder)/pabal.sqlite", "\(folder)/keys", "once", "shop", "\(keys)"]
     let output = Pipe()
-    process.standardOutput = output
-    try process.run()
+    let process = try SpawnedProcess(
+      "\(BuiltProducts.directory)/verification-asker",
+      ["\(folder)/pabal.sqlite", "\(folder)/keys", "once", "shop", "\(keys)"], output: .pipe(output))
     var said = Data()
     while said.count(where: { $0 == 10 }) < count ?? .max {
       let more = output.fileHandleForReading.availableData
       if more.isEmpty { break }
       said += more
     }
-    if count != nil { kill(process.processIdentifier, SIGKILL) }
-    process.waitUntilExit()
+    if count != nil { process.signal(SIGKILL) }
+    process.wait()
     // The last line may have been cut off.
     let lines = String(decoding: said, as: UTF8.self)
     return lines.prefix(lines.lastIndex(of: "\n").map { lines.distance(from: lines.startIndex, to: $0) } ?? 0)

@@ -12,14 +12,10 @@ final class Sink: Sendable {
   /// time, in seconds, between a mail's last octet and its reply.
   init(in directory: TemporaryDirectory, defer deferred: Int = 0, drop: Int = 0, delay: Double) throws {
     log = "\(directory.path)/sink.log"
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)", "\(delay)",
-    ]
-    process.standardInput = input
-    process.standardOutput = output
-    try process.run()
+    _ = try SpawnedProcess(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)", "\(delay)"],
+      input: .pipe(input), output: .pipe(output))
     var said = ""
     while !said.hasSuffix("\n") {
       let more = output.fileHandleForReading.availableData

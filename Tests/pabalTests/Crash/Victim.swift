@@ -8,7 +8,7 @@ final class Victim {
   private let environment: [String: String]
   private let directory: String
   private let output: String
-  private var process: Process?
+  private var process: SpawnedProcess?
 
   /// `arguments` begin with the program's name, among the built products.
   init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: String)
@@ -25,26 +25,19 @@ final class Victim {
   func start() throws {
     let file = try FileHandle(forWritingTo: URL(filePath: output))
     try file.seekToEnd()
-    let process = Process()
-    process.executableURL = URL(filePath: "\(BuiltProducts.directory)/\(arguments[0])")
-    process.arguments = Array(arguments.dropFirst())
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.currentDirectoryURL = URL(filePath: directory)
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = file
-    process.standardError = file
-    try process.run()
-    self.process = process
+    process = try SpawnedProcess(
+      "\(BuiltProducts.directory)/\(arguments[0])", Array(arguments.dropFirst()),
+      environment: .current(with: environment), directory: directory, output: .file(file),
+      errors: .file(file))
   }
 
   /// Kills it as `kill -9` does; whether it was alive until then.
   @discardableResult
   func kill() -> Bool {
     guard let process else { return false }
-    Foundation.kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
+    process.signal(SIGKILL)
     self.process = nil
-    return process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL
+    return process.wait() == -SIGKILL
   }
 
   /// The whole lines that all of its lives printed.

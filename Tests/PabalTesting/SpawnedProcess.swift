@@ -1,0 +1,120 @@
+internal import CPabalGNU
+public import Foundation
+import Synchronization
+
+/// A child process that gets of this one's descriptors only its three streams, hears every signal and is reaped as
+/// soon as it ends.
+///
+/// Foundation's Process hands over what another thread opens while it starts a child, the socket that tells the end
+/// of another child among it: whoever waits for that one waits for as long as a stranger lives.
+public final class SpawnedProcess: Sendable {
+  /// What one of its streams is.
+  public enum Stream {
+    /// `/dev/null`.
+    case nothing
+    /// This process's own.
+    case inherited
+    /// A file that is open.
+    case file(FileHandle)
+    /// A pipe, whose other end stays here.
+    case pipe(Pipe)
+  }
+
+  /// Its number.
+  public let number: Int32
+  private let status = Mutex<Int32?>(nil)
+  private let end = DispatchGroup()
+
+  /// Starts `program`: a path, or a name that is found in `PATH`.
+  public init(
+    _ program: String, _ arguments: [String] = [], environment: [String: String]? = nil,
+    directory: String? = nil, input: Stream = .nothing, output: Stream = .nothing,
+    errors: Stream = .inherited
+  ) throws {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    for (target, stream) in zip(Int32(0)..., [input, output, errors]) {
+      switch stream {
+      case .nothing: posix_spawn_file_actions_addopen(&actions, target, "/dev/null", O_RDWR, 0)
+      case .inherited: posix_spawn_file_actions_adddup2(&actions, target, target)
+      case .file(let file): posix_spawn_file_actions_adddup2(&actions, file.fileDescriptor, target)
+      case .pipe(let pipe):
+        posix_spawn_file_actions_adddup2(&actions, pipe.end(of: target).fileDescriptor, target)
+      }
+    }
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+    if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
+
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // Threads of a test run block signals, and a child inherits that.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    sigfillset(&signals)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+    let environment = environment ?? ProcessInfo.processInfo.environment
+    let words = ([program] + arguments).map { strdup($0) }
+    let variables = environment.map { strdup("\($0.key)=\($0.value)") }
+    defer { for text in words + variables { free(text) } }
+    var number: pid_t = 0
+    let problem = posix_spawnp(&number, program, &actions, &attributes, words + [nil], variables + [nil])
+    // Nobody would learn that a pipe's other end has gone while this process holds it, too.
+    for (target, stream) in zip(Int32(0)..., [input, output, errors]) {
+      if case .pipe(let pipe) = stream { try? pipe.end(of: target).close() }
+    }
+    guard problem == 0 else {
+      throw TestFailure("\(program) can't be started: \(String(cString: strerror(problem)))")
+    }
+    self.number = number
+    end.enter()
+    Thread.detachNewThread { [self] in reap() }
+  }
+
+  /// Waits for its end and keeps how it was.
+  private func reap() {
+    var facts = siginfo_t()
+    while waitid(P_PID, id_t(number), &facts, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+    status.withLock { status in
+      var word: Int32 = 0
+      waitpid(number, &word, 0)
+      status = word & 0x7F == 0 ? word >> 8 & 0xFF : -(word & 0x7F)
+    }
+    end.leave()
+  }
+
+  /// Waits for its end; its status, or its signal's number negated.
+  @discardableResult
+  public func wait() -> Int32 {
+    end.wait()
+    guard let status = status.withLock({ $0 }) else { preconditionFailure("it ended without a status") }
+    return status
+  }
+
+  /// Sends it a signal, unless it has ended.
+  public func signal(_ signal: Int32) {
+    // While it isn't reaped nobody else has its number.
+    status.withLock { status in
+      if status == nil { kill(number, signal) }
+    }
+  }
+}
+
+extension [String: String] {
+  /// This process's environment with `changes`; `nil` removes a variable.
+  package static func current(with changes: [String: String?]) -> [String: String] {
+    changes.reduce(into: ProcessInfo.processInfo.environment) { $0[$1.key] = $1.value }
+  }
+}
+
+extension Pipe {
+  /// The end that a child has as its descriptor `target`.
+  fileprivate func end(of target: Int32) -> FileHandle {
+    target == 0 ? fileHandleForReading : fileHandleForWriting
+  }
+}
