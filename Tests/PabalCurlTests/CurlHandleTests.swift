@@ -119,8 +119,7 @@ final class EchoServer {
     // It ends when this end of its input closes, whatever becomes of this process.
     _ = try SpawnedProcess(
       "python3", ["-c", Self.program], input: .pipe(input), output: .pipe(pipe), errors: .nothing)
-    let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
-    port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
+    port = Int(pipe.firstLine()) ?? 0
   }
 
   deinit { try? input.fileHandleForWriting.close() }

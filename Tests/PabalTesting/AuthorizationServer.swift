@@ -19,10 +19,7 @@ public final class AuthorizationServer: Sendable {
     process = try SpawnedProcess(
       "python3", ["\(BuiltProducts.root)/Tests/Servers/oauth.py"], input: .pipe(input),
       output: .pipe(output))
-    let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-    guard let port = Int(line.trimmingCharacters(in: .whitespacesAndNewlines)) else {
-      throw POSIXError(.ECONNREFUSED)
-    }
+    guard let port = Int(output.firstLine()) else { throw TestFailure("oauth.py did not start") }
     self.port = port
     if !options.isEmpty { try control(options) }
   }

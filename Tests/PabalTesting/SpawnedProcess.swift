@@ -24,6 +24,8 @@ public final class SpawnedProcess: Sendable {
   public let number: Int32
   private let status = Mutex<Int32?>(nil)
   private let end = DispatchGroup()
+  // Kept until it ends: a server that goes on to print must not die of it once nobody reads.
+  private let pipes: [Pipe]
 
   /// Starts `program`: a path, or a name that is found in `PATH`.
   public init(
@@ -65,9 +67,13 @@ public final class SpawnedProcess: Sendable {
     var number: pid_t = 0
     let problem = posix_spawnp(&number, program, &actions, &attributes, words + [nil], variables + [nil])
     // Nobody would learn that a pipe's other end has gone while this process holds it, too.
+    var pipes: [Pipe] = []
     for (target, stream) in zip(Int32(0)..., [input, output, errors]) {
-      if case .pipe(let pipe) = stream { try? pipe.end(of: target).close() }
+      guard case .pipe(let pipe) = stream else { continue }
+      try? pipe.end(of: target).close()
+      pipes.append(pipe)
     }
+    self.pipes = pipes
     guard problem == 0 else {
       throw TestFailure("\(program) can't be started: \(String(cString: strerror(problem)))")
     }
@@ -85,7 +91,7 @@ public final class SpawnedProcess: Sendable {
       waitpid(number, &word, 0)
       status = word & 0x7F == 0 ? word >> 8 & 0xFF : -(word & 0x7F)
     }
-    end.leave()
+    withExtendedLifetime(pipes) { end.leave() }
   }
 
   /// Waits for its end; its status, or its signal's number negated.
@@ -113,6 +119,13 @@ extension [String: String] {
 }
 
 extension Pipe {
+  /// The first line that comes through it, or what came before its end.
+  public func firstLine() -> String {
+    var line = Data()
+    while line.last != 10, case let more = fileHandleForReading.availableData, !more.isEmpty { line += more }
+    return String(decoding: line, as: UTF8.self).trimmingCharacters(in: .newlines)
+  }
+
   /// The end that a child has as its descriptor `target`.
   fileprivate func end(of target: Int32) -> FileHandle {
     target == 0 ? fileHandleForReading : fileHandleForWriting

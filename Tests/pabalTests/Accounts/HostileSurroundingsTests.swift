@@ -30,7 +30,8 @@ import Testing
   func `something odd in the place of credentials.json`(number: Int) throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
-    #expect(try site.logIn().status == 0)
+    let end = try site.logIn()
+    #expect(end.status == 0, "\(end.errors)")
     let before = try Data(contentsOf: URL(filePath: site.tokenFile))
     let odd = Self.oddities[number]
     try put(odd.script, at: "\(site.path)/credentials.json")

@@ -16,13 +16,7 @@ final class Sink: Sendable {
       "python3",
       ["\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)", "\(delay)"],
       input: .pipe(input), output: .pipe(output))
-    var said = ""
-    while !said.hasSuffix("\n") {
-      let more = output.fileHandleForReading.availableData
-      guard !more.isEmpty else { throw TestFailure("the sink did not start") }
-      said += String(decoding: more, as: UTF8.self)
-    }
-    guard let port = Int(said.dropLast()) else { throw TestFailure("the sink said \(said)") }
+    guard let port = Int(output.firstLine()) else { throw TestFailure("the sink did not start") }
     self.port = port
   }
 
