@@ -78,8 +78,10 @@ public final class HTTPService: Sendable {
     }
   }
 
-  /// Takes no more connections, and lets `run` return when what is under way is answered.
+  /// Takes no more connections, and lets `run` return when what is under way is answered; what waits for a mail's
+  /// first attempt is answered as things stand.
   public func finish() async {
+    endpoints.attempts.release()
     let group = phase.withLock { phase -> ServiceGroup? in
       defer { phase = .finished }
       guard case .running(let group) = phase else { return nil }

@@ -52,7 +52,7 @@ struct Endpoints: Sendable {
     var pause = Duration.milliseconds(50)
     while let delivery = delivery(latest), delivery.isUntried {
       let left = deadline - .now
-      guard left > .zero, !Task.isCancelled else { break }
+      guard left > .zero, !Task.isCancelled, !attempts.isReleased else { break }
       await attempts.wait(for: delivery.mail, atMost: min(left, pause))
       pause = min(pause * 2, .milliseconds(500))
       latest = try await look()

@@ -11,6 +11,7 @@ public final class FirstAttempts: Sendable {
   private struct State {
     var waiters: [String: [Waiter]] = [:]
     var count: UInt64 = 0
+    var isReleased = false
   }
 
   private let state = Mutex(State())
@@ -24,6 +25,19 @@ public final class FirstAttempts: Sendable {
     wake(entry.id)
   }
 
+  /// Whether nobody waits any more.
+  var isReleased: Bool { state.withLock { $0.isReleased } }
+
+  /// Wakes whoever waits and lets nobody wait from now on: the service is about to end.
+  func release() {
+    let waiters = state.withLock { state in
+      state.isReleased = true
+      defer { state.waiters = [:] }
+      return state.waiters.values.flatMap { $0 }
+    }
+    for waiter in waiters { waiter.wake.resume() }
+  }
+
   /// Returns when the mail called `id` is settled in this process, or after `duration`.
   func wait(for id: String, atMost duration: Duration) async {
     let alarm = Task {
@@ -33,10 +47,13 @@ public final class FirstAttempts: Sendable {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         guard !Task.isCancelled else { return continuation.resume() }
-        state.withLock { state in
+        let isReleased = state.withLock { state in
+          guard !state.isReleased else { return true }
           state.count += 1
           state.waiters[id, default: []].append(Waiter(id: state.count, wake: continuation))
+          return false
         }
+        if isReleased { continuation.resume() }
       }
     } onCancel: {
       wake(id)

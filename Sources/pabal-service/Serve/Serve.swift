@@ -43,19 +43,25 @@ struct Serve: ParsableCommand {
       metrics.heed(event)
       attempts.heed(event)
     }
-    defer { served.close() }
     let dispatcher = served.dispatcher
     let http = served.httpService(attempts, metrics)
     let signals = StopSignals { isFirst in
-      // Leases run out, and the next to serve goes on.
-      guard isFirst else { _exit(ExitStatus.deferred.rawValue) }
-      log.write("stopping")
+      let mails = ("mails", "\(dispatcher.underWay)")
+      guard isFirst else {
+        // Leases run out, and the next to serve goes on.
+        log.write("broken off", mails)
+        log.finish()
+        _exit(ExitStatus.deferred.rawValue)
+      }
+      log.write("stopping", mails)
       Task {
         await http?.service.finish()
         await dispatcher.finish()
       }
     }
     defer { signals.end() }
+    // A transport that hangs as it is closed must not be deaf to a second signal.
+    defer { served.close() }
     let reload = Reload(served).run()
     defer { reload.cancel() }
     let tidiness = keepTidy(served.storage, log) { served.parts.assembly }

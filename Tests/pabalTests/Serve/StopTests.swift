@@ -31,4 +31,36 @@ import Testing
       #expect(try server.finish().status == 0)
     }
   }
+
+  @Test func `a request that waits for an attempt is answered as things stand, and the attempt goes on`()
+    throws
+  {
+    let folder = try TemporaryDirectory()
+    // A server that takes a mail's octets and never answers.
+    let sink = try Sink(in: folder, delay: 9)
+    let smtp =
+      #""smtp": { "plugin": "smtp", "host": "127.0.0.1", "port": \#(sink.port), "security": "none" }"#
+    let http = try HTTPSite(
+      Site.configuration(transport: #""smtp""#, more: "\n\(smtp),")
+        .replacing(#""from""#, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }, "from""#))
+    // It would be answered by itself after 30 seconds.
+    let asked = try RunningProcess(
+      "/usr/bin/env",
+      [
+        "curl", "-sS", "-i", "--max-time", "20", "-H", "Content-Type: application/json", "-H",
+        "Prefer: wait=30",
+        "-d", #"{"to": "you@example.org"}"#, "http://127.0.0.1:\(http.port)/v1/verifications",
+      ], directory: folder.path)
+    try sink.received(1)
+    #expect(kill(http.number, SIGTERM) == 0)
+    let answer = try asked.finish()
+    #expect(answer.status == 0, "\(answer.errors)")
+    #expect(answer.output.hasPrefix("HTTP/1.1 202 ") && answer.output.contains("Preference-Applied: wait=30"))
+    #expect(answer.output.contains(#""status":"sending""#))
+    let end = try http.stop()
+    #expect(end.status == 75)
+    #expect(end.log.contains(" stopping mails=1\n") && end.log.hasSuffix(" broken off mails=1\n"))
+    let counts = try http.site.pabal("outbox", "--json").json["counts"] as? [String: Int]
+    #expect(counts == ["sending": 1])
+  }
 }

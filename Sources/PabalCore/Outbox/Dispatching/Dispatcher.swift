@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// The loop that empties an outbox: claims what is due, walks it over the transports, takes down how it ended.
 public actor Dispatcher {
   /// The name under which this process claims.
@@ -24,7 +26,10 @@ public actor Dispatcher {
   private let bell = Bell()
   // How many mails of the fast path were promised a place and have not come yet.
   private var promised = 0
-  private var flights: [String: Task<Void, Never>] = [:]
+  private var flights: [String: Task<Void, Never>] = [:] {
+    didSet { flightCount.store(flights.count, ordering: .relaxed) }
+  }
+  private let flightCount = Atomic(0)
   private var keeper: Task<Void, Never>?
   private var mayHaveMore = true
   // How often somebody said that there is more; a claim that began before knows nothing of it.
@@ -73,6 +78,9 @@ public actor Dispatcher {
     bell.ring()
     await landed()
   }
+
+  /// How many mails are under way: claimed by this process and not settled yet.
+  public nonisolated var underWay: Int { flightCount.load(ordering: .relaxed) }
 
   /// Says that there is new mail in the outbox, or a new route.
   public nonisolated func wake() {
