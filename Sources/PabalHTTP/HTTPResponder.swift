@@ -24,6 +24,7 @@ struct Responder: HTTPResponder {
     var caller: Caller?
     var response: Response
     do throws(HTTPProblem) {
+      if let broken = BrokenRequest(request.head) { throw broken.problem }
       guard let place else { throw .noSuchPath }
       guard place.methods.contains(request.method) else { throw .noSuchMethod(place.methods) }
       if place.needsCaller {
@@ -59,6 +60,8 @@ struct Responder: HTTPResponder {
 extension String {
   /// Whether an authority is `localhost` or an IP address.
   fileprivate var isHere: Bool {
-    ListenAddress(self) != nil || ListenAddress("\(self):80") != nil
+    // RFC 9110, 4.2.3: a host is the same in capitals.
+    let name = lowercased()
+    return ListenAddress(name) != nil || ListenAddress("\(name):80") != nil
   }
 }

@@ -47,7 +47,7 @@ public final class HTTPService: Sendable {
     logger.logLevel = .critical
     let connections = ConnectionLimits()
     let configuration = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [ConnectionWatch(connections)],
+      additionalChannelHandlers: [BrokenRequests(), ConnectionWatch(connections)],
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))
     let application = Application(

@@ -148,3 +148,62 @@ elif kind == "rules":
                 end = "open"
             answered[name] = f"{got.decode().splitlines()[0]}, {end}"
     print(json.dumps(answered))
+elif kind in ("broken", "absolute"):
+    rest = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    whole = b"GET /healthz" + rest
+    asked = {
+        "header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx: " + b"y" * 9000 + b"\r\n\r\n",
+        "fields": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"x: y\r\n" * 101 + b"\r\n",
+        "method": b"BREW /healthz" + rest,
+        "version": b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n",
+        "line": b"GET\r\n\r\n",
+        "noise": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "field": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nno field\r\n\r\n",
+        "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
+        "two hosts": b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n" + whole,
+        "behind others": whole + whole + b"BREW /healthz" + rest + whole,
+        "half": b"GET /healthz HTT",
+        "body": b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "body that nobody reads": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    } if kind == "broken" else {
+        "here": b"GET http://localhost/healthz?x=http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n",
+        "mails here": b"GET http://127.0.0.1:8025/v1/mails/x" + rest.replace(b"localhost", b"other.example"),
+        "capitals": b"GET HTTP://LOCALHOST:8025/v1/mails/x" + rest,
+        "version 6": b"GET http://[::1]:8025/v1/mails/x" + rest,
+        "elsewhere": b"GET http://other.example/v1/mails/x" + rest,
+        "as a path": b"GET /http://localhost/v1/mails/x" + rest.replace(b"localhost", b"other.example"),
+        "no path": b"GET http://localhost" + rest,
+        "a query": b"GET http://localhost?/healthz" + rest,
+        "a user": b"GET http://localhost@other.example/v1/mails/x" + rest,
+        "no host": b"GET http:///v1/mails/x" + rest,
+        "a port alone": b"GET http://:8025/v1/mails/x" + rest,
+        "another scheme": b"GET ftp://localhost/healthz" + rest,
+        "without Host": b"GET http://localhost/healthz HTTP/1.1\r\n\r\n",
+        "old": b"GET http://other.example/v1/mails/x HTTP/1.0\r\n\r\n",
+        "host alone elsewhere": b"GET /v1/mails/x" + rest.replace(b"localhost", b"other.example"),
+    }
+    answered = {}
+    for name, octets in asked.items():
+        with connect() as c:
+            c.sendall(octets)
+            # No more is coming; what is whole is answered, and what is broken ends the connection by itself.
+            if kind == "absolute" or name == "half":
+                c.shutdown(socket.SHUT_WR)
+            got = b""
+            while more := c.recv(65536):
+                got += more
+        answers_ = []
+        for part in got.split(b"HTTP/1.1 ")[1:]:
+            head, _, body = part.partition(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")
+            fields = dict(line.lower().split(": ", 1) for line in lines[1:])
+            said = json.loads(body) if body else {}
+            answers_.append({
+                "status": int(lines[0].split()[0]), "type": fields.get("content-type"),
+                "connection": fields.get("connection"), "dated": "date" in fields,
+                "problem": said.get("type"), "said": said.get("status"), "octets": len(body),
+                "whole": len(body) == int(fields["content-length"]),
+            })
+        answered[name] = answers_
+    print(json.dumps(answered))

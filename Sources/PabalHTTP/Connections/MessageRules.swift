@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
@@ -22,8 +23,9 @@ struct RuledChannel: ServerChildChannel {
   }
 }
 
-/// What RFC 9110 and 9112 ask of a server before its answer: one Host (9112, 3.2), a 100 for whoever waits for it before
-/// the body (9110, 10.1.1), an end to the connection of an HTTP/1.0 client (9112, 9.3).
+/// What RFC 9110 and 9112 ask of a server before its answer: one Host (9112, 3.2), or that of the target in its place
+/// (3.2.2), a 100 for whoever waits for it before the body (9110, 10.1.1), an end to the connection of an HTTP/1.0 client
+/// (9112, 9.3).
 final class MessageRules: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
@@ -32,7 +34,10 @@ final class MessageRules: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
     guard head.version != .http1_1 || head.headers["host"].count == 1 else {
-      return context.fireErrorCaught(HTTPParserError.invalidHeaderToken)
+      return refuse(head, .host, context)
+    }
+    guard head.uri.hasPrefix("/") || head.uri == "*" || head.method == .CONNECT || head.takeAuthority() else {
+      return refuse(head, .target, context)
     }
     let options = head.headers[canonicalForm: "connection"]
     if head.version != .http1_1 || options.contains(where: { $0.lowercased() == "close" }) {
@@ -47,5 +52,32 @@ final class MessageRules: ChannelInboundHandler {
       context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
     }
     context.fireChannelRead(wrapInboundOut(.head(head)))
+  }
+
+  private func refuse(
+    _ head: HTTPRequestHead, _ fault: BrokenRequest.Fault, _ context: ChannelHandlerContext
+  ) {
+    let broken = HTTPRequest.Method(head.method.rawValue).map { BrokenRequest(fault, method: $0) }
+    context.fireErrorCaught(broken ?? BrokenRequest(.method))
+  }
+}
+
+extension HTTPRequestHead {
+  /// Puts the authority of a target in absolute form into Host, and leaves its path as the target; false where it is
+  /// none that may be asked for here.
+  ///
+  /// `https` counts as `http`: whoever has taken TLS off may pass the target on as it was. A user before the host is an
+  /// error (RFC 9110, 4.2.4).
+  fileprivate mutating func takeAuthority() -> Bool {
+    guard let mark = uri.firstRange(of: "://"),
+      ["http", "https"].contains(uri[..<mark.lowerBound].lowercased())
+    else { return false }
+    let rest = uri[mark.upperBound...]
+    let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
+    let authority = String(rest[..<end])
+    guard !authority.isEmpty, !authority.hasPrefix(":"), !authority.contains("@") else { return false }
+    headers.replaceOrAdd(name: "host", value: authority)
+    uri = rest[end...].hasPrefix("/") ? String(rest[end...]) : "/\(rest[end...])"
+    return true
   }
 }

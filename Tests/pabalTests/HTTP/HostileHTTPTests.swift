@@ -65,6 +65,72 @@ import Testing
     #expect(result["usual"] as? String == "HTTP/1.1 200 OK, open")
   }
 
+  @Test func `what is no request is refused as all else is, in its turn, told and counted`() throws {
+    let http = try HTTPSite()
+    let answered = try answers("broken", of: http)
+    for (name, expected) in [
+      ("header", "header-too-large"), ("fields", "header-too-large"), ("method", "malformed-request"),
+      ("version", "malformed-request"), ("line", "malformed-request"), ("noise", "malformed-request"),
+      ("field", "malformed-request"), ("no host", "malformed-request"), ("half", "malformed-request"),
+      ("body", "incomplete"),
+    ] {
+      let answers = try #require(answered[name])
+      #expect(answers.count == 1, "\(name)")
+      try expect(answers.last, is: expected, name)
+    }
+    let behind = try #require(answered["behind others"])
+    #expect(behind.map { $0["status"] as? Int } == [200, 200, 400])
+    try expect(behind.last, is: "malformed-request", "behind others")
+    // No body in the answer to a HEAD, and no answer to what comes behind it.
+    let hosts = try #require(answered["two hosts"])
+    #expect(hosts.count == 1 && hosts[0]["status"] as? Int == 400 && hosts[0]["octets"] as? Int == 0)
+    let unread = try #require(answered["body that nobody reads"])
+    #expect(unread.map { $0["status"] as? Int } == [200])
+    let counted = try http.call("GET", "/metrics").body
+    #expect(counted.contains(#/pabal_http_requests_total\{[^}]*route="-"[^}]*status="431"\} 2\n/#))
+    #expect(counted.contains(#/pabal_http_requests_total\{[^}]*route="-"[^}]*status="400"\} [1-9]/#))
+    let log = try http.stop().log
+    #expect(log.matches(of: #/request method=- route=- status=431 /#).count == 2)
+    #expect(log.matches(of: #/request method=- route=- status=400 /#).count == 7)
+    #expect(log.matches(of: #/request method=(HEAD|GET) route=- status=400 /#).count == 2)
+  }
+
+  @Test func `the host of a target counts, and not the field`() throws {
+    let http = try HTTPSite()
+    let answered = try answers("absolute", of: http)
+    for (name, status) in [
+      ("here", 200), ("mails here", 404), ("capitals", 404), ("version 6", 404), ("elsewhere", 421),
+      ("as a path", 404), ("no path", 404), ("a query", 404), ("a user", 400), ("no host", 400),
+      ("a port alone", 400), ("another scheme", 400), ("without Host", 400), ("old", 421),
+      ("host alone elsewhere", 421),
+    ] {
+      let answers = try #require(answered[name])
+      #expect(answers.map { $0["status"] as? Int } == [status], "\(name)")
+    }
+    #expect(answered["mails here"]?.first?["problem"] as? String == "/problems/no-such-mail")
+    #expect(answered["as a path"]?.first?["problem"] as? String == "/problems/not-found")
+    #expect(answered["elsewhere"]?.first?["problem"] as? String == "/problems/misdirected")
+    #expect(try http.stop().log.contains("route=/v1/mails/{id} status=421"))
+  }
+
+  /// By name, what came back on the connection of each request.
+  private func answers(_ kind: String, of http: HTTPSite) throws -> [String: [[String: Any]]] {
+    let run = try ChildProcess.run(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind])
+    #expect(run.status == 0, "\(run.errors)")
+    return try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [String: [[String: Any]]])
+  }
+
+  private func expect(_ answer: [String: Any]?, is problem: String, _ name: String) throws {
+    let answer = try #require(answer)
+    #expect(answer["problem"] as? String == "/problems/\(problem)", "\(name): \(answer)")
+    #expect(answer["type"] as? String == "application/problem+json", "\(name)")
+    #expect(answer["said"] as? Int == answer["status"] as? Int, "\(name)")
+    #expect(answer["dated"] as? Bool == true && answer["whole"] as? Bool == true, "\(name)")
+    if problem != "incomplete" { #expect(answer["connection"] as? String == "close", "\(name)") }
+  }
+
   @Test func `kill -9 under load loses no answered start and doubles none`() throws {
     let site = try Site(
       Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
