@@ -34,6 +34,7 @@ struct Serve: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    Terminal.answerInLines()
     raiseDescriptorLimit()
     let log = ServeLog(inJSON: common.json)
     defer { log.finish() }

@@ -72,6 +72,16 @@ import Testing
     #expect(!end.output.contains("example.org"))
   }
 
+  @Test func `with --json what keeps it from beginning is one line, too, and elsewhere as it was`() throws {
+    let site = try Site(Site.configuration(transport: #""nowhere""#))
+    let run = try site.pabal("serve", "--json")
+    #expect(run.status == 78)
+    #expect(run.output.hasSuffix("}\n") && run.output.count(where: \.isNewline) == 1, "\(run.output)")
+    #expect(try run.json["errors"] != nil)
+    let other = try site.pabal("check", "--json")
+    #expect(other.output.count(where: \.isNewline) > 1)
+  }
+
   @Test func `SIGTERM lets what is under way end, and nothing new begins`() throws {
     let (site, sink) = try slow { try Sink(in: $0, delay: 2) }
     for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
