@@ -29,6 +29,7 @@ import Testing
     _ = try await outbox.extend(["MAIL4"], claimed[2].lease ?? .init(owner: "", until: second(0)))
     try await outbox.amend(.supersede(group: "V", newest: "MAIL0"), now: second(2))
     try await outbox.amend(.cancel(["MAIL0"]), now: second(2))
+    try await outbox.amend(.reroute(limit: 10), now: second(2))
     _ = try await outbox.sweep(housekeeping(at: 2_000))
     _ = try await outbox.look(OutboxQuery(limit: 0, withBacklog: true))
     try await expectIndexes(statements, in: database)

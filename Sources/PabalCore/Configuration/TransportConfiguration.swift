@@ -14,6 +14,11 @@ public struct TransportConfiguration: Sendable, Unshown {
   /// The name and the plugin, without the settings.
   public var description: String { "transport \(quoted(name)) by plugin \(quoted(plugin))" }
 
+  /// Whether it is the same transport by the same plugin with the same settings, wherever they stand.
+  public func isSame(as other: TransportConfiguration) -> Bool {
+    name == other.name && plugin == other.plugin && JSONNode.isSame(settings, as: other.settings)
+  }
+
   /// The entries of `transports`, or `nil` after an error in any of them.
   static func all(in root: ConfigurationObject) -> [TransportConfiguration]? {
     let value = root.required(

@@ -93,6 +93,14 @@ package struct MemoryOutboxRows: Sendable {
     switch amendment {
     case .retry(let ids):
       change(ids.map { Set($0).compactMap { numbers[$0] } } ?? entries.keys.sorted()) { $0.hasten(at: now) }
+    case .reroute(let limit):
+      Lane.allCases.reduce(0) { count, lane in
+        let concerned = entries.filter { _, entry in
+          var entry = entry
+          return entry.lane == lane && entry.reroute(at: now)
+        }
+        return count + change(concerned.keys.sorted().prefix(max(0, limit - count))) { $0.reroute(at: now) }
+      }
     case .cancel(let ids):
       change(Set(ids).compactMap { numbers[$0] }) { $0.withdraw(as: .cancelled, at: now) }
     case .supersede(let group, let newest):
@@ -128,7 +136,7 @@ package struct MemoryOutboxRows: Sendable {
   }
 
   private mutating func change(
-    _ numbers: [Int], _ body: (inout OutboxEntry) -> Bool
+    _ numbers: some Sequence<Int>, _ body: (inout OutboxEntry) -> Bool
   ) -> Int {
     var changed = 0
     for number in numbers {

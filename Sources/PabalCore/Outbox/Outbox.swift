@@ -93,6 +93,8 @@ public struct OutboxSettlement: Sendable {
   public var status: String?
   /// Why it waits, where an account or the set-up is at fault.
   public var hold: Outcome.Scope?
+  /// Whether the attempt went by a route that isn't any more, so that its back-off begins anew.
+  public var isOvertaken = false
   /// The present moment.
   public var now: Timestamp
 
@@ -176,6 +178,9 @@ public struct OutboxView: Sendable {
 public enum OutboxAmendment: Sendable {
   /// These waiting mails are due at once, all of them for `nil`; so are those whose process died.
   case retry([String]?)
+  /// Mail that waits because of what a transport said is due at once and begins its back-off anew, at most so
+  /// much of it, codes first: there is another route.
+  case reroute(limit: Int)
   /// These are taken back, if they aren't final: at once, or when the attempt under way decides nothing.
   case cancel([String])
   /// The group's mails but `newest` are superseded in the same way.

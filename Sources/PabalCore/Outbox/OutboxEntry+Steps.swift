@@ -23,6 +23,7 @@ extension OutboxEntry {
     if let outcome = settlement.outcome { self.outcome = outcome }
     if settlement.outcome != nil { status = settlement.status }
     if settlement.outcome != nil, settlement.hold == nil { failures += 1 }
+    if settlement.isOvertaken { failures = 0 }
     if settlement.outcome == Outcome.unknown.name { unknowns += 1 }
     hold = settlement.hold
     switch settlement.result {
@@ -99,6 +100,20 @@ extension OutboxEntry {
     guard state == .waiting else { return false }
     due = now
     hold = nil
+    return true
+  }
+
+  /// Makes a mail due at once that waits because of what a transport said, since there is another route; says
+  /// whether it did.
+  ///
+  /// Its back-off begins anew: an attempt that nobody had planned doesn't bring its end nearer. After `unknown` it
+  /// goes on waiting: each further attempt may be a further copy, and there is an end to their number.
+  package mutating func reroute(at now: Timestamp) -> Bool {
+    let cause = hold == nil ? Outcome.deferred().name : Outcome.held(.mail).name
+    guard state == .waiting, due > now, outcome == cause else { return false }
+    due = now
+    hold = nil
+    failures = 0
     return true
   }
 

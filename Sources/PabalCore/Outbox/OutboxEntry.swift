@@ -33,7 +33,8 @@ public struct OutboxEntry: Sendable, Hashable {
   public internal(set) var due: Timestamp
   /// How often it was claimed for an attempt.
   public internal(set) var attempts: Int
-  /// How many attempts failed without an account's or the set-up's fault: these use up its retries.
+  /// How many attempts failed, by the route as it is, without an account's or the set-up's fault: these use up its
+  /// retries.
   public internal(set) var failures: Int
   /// How many of them ended `unknown`, or in the death of the process.
   public internal(set) var unknowns: Int

@@ -20,7 +20,7 @@ struct Alarm: Sendable {
     switch event {
     case .held(let transport, _): run("held", transport)
     case .codesWait(let since): run("waiting", "\((Timestamp.now() - since).components.seconds)")
-    case .attempted, .paced, .settled, .restored, .lost, .unreadable, .unsettled, .storage: break
+    case .attempted, .paced, .settled, .restored, .hastened, .lost, .unreadable, .unsettled, .storage: break
     }
   }
 

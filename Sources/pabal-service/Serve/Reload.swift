@@ -34,35 +34,43 @@ final class Reload: Sendable {
       var watch = ConfigurationWatch(self.served.first.file)
       while !Task.isCancelled {
         let looked = watch
-        let (next, isReplaced) = await threads.run { self.look(looked) }
+        let (next, change) = await threads.run { self.look(looked) }
         watch = next
-        if isReplaced { await self.served.dispatcher.adopt(self.served.parts.assembly.rules) }
+        if let change {
+          await self.served.dispatcher.adopt(
+            self.served.parts.assembly.rules, routeHasChanged: change == .route)
+        }
         try? await Task.sleep(for: Reload.interval)
       }
     }
   }
 
-  /// Does what there is to do; says whether the parts were replaced.
-  private func look(_ watch: ConfigurationWatch) -> (ConfigurationWatch, Bool) {
+  /// What was replaced.
+  private enum Change {
+    case route, others
+  }
+
+  /// Does what there is to do; says what was replaced.
+  private func look(_ watch: ConfigurationWatch) -> (ConfigurationWatch, Change?) {
     var watch = watch
     let isAsked = isAsked.withLock { exchange(&$0, with: false) }
-    guard watch.hasChanged() || isAsked else { return (watch, false) }
+    guard watch.hasChanged() || isAsked else { return (watch, nil) }
     do throws(Failure) {
-      let isReplaced = try take(isAsked: isAsked)
+      let change = try take(isAsked: isAsked)
       watch.settle()
-      return (watch, isReplaced)
+      return (watch, change)
     } catch {
       // Half of a file is no file yet.
-      guard watch.isStill || isAsked else { return (watch, false) }
+      guard watch.isStill || isAsked else { return (watch, nil) }
       watch.settle()
       // Who asks by SIGHUP is answered, even with what was told before.
-      guard served.health.complain(error.diagnostics) || isAsked else { return (watch, false) }
+      guard served.health.complain(error.diagnostics) || isAsked else { return (watch, nil) }
       for diagnostic in error.diagnostics { log.tell("reload failed", diagnostic) }
-      return (watch, false)
+      return (watch, nil)
     }
   }
 
-  private func take(isAsked: Bool) throws(Failure) -> Bool {
+  private func take(isAsked: Bool) throws(Failure) -> Change? {
     let octets: [UInt8]
     do throws(FileProblem) {
       octets = try readFile(served.first.file, atMost: Configuration.sizeLimit)
@@ -71,12 +79,12 @@ final class Reload: Sendable {
     }
     guard isAsked || octets != served.parts.assembly.configuration.octets else {
       if served.health.mend(restart: nil) { log.write("configuration mended") }
-      return false
+      return nil
     }
-    let restart = try served.replace(by: octets)
+    let (restart, isRerouted) = try served.replace(by: octets)
     if served.health.mend(restart: restart) { log.write("configuration mended") }
     log.write("reloaded", ("route", served.parts.route.names.joined(separator: ",")))
     for key in restart { log.write("restart needed", ("path", key)) }
-    return true
+    return isRerouted ? .route : .others
   }
 }

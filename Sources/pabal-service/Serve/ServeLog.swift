@@ -90,6 +90,7 @@ struct ServeLog: Sendable {
       // The cause is the far side's text; `pabal check` shows it.
       write("held", [("transport", transport)])
     case .restored(let transport): write("restored", [("transport", transport)])
+    case .hastened(let count): write("hastened", [("mails", "\(count)")])
     case .codesWait(let since): write("codes wait", [("since", since.text)])
     case .lost(let id): write("lost", [("mail", id)])
     case .unreadable(let id): write("unreadable", [("mail", id)])

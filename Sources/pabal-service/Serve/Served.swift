@@ -60,8 +60,8 @@ final class Served: Sendable {
 
   /// Goes on with what `octets` say from now on; where anything of it is wrong, all stays as it is. Blocks.
   ///
-  /// Gives what would take a restart: the keys that changed and hold as they were.
-  func replace(by octets: [UInt8]) throws(Failure) -> [String] {
+  /// Gives what would take a restart, the keys that changed and hold as they were; and whether mail takes another route.
+  func replace(by octets: [UInt8]) throws(Failure) -> (restart: [String], isRerouted: Bool) {
     let earlier = parts
     let assembly = try earlier.assembly.anew(octets)
     let transports = try assembly.checked(try assembly.transports(names))
@@ -72,7 +72,7 @@ final class Served: Sendable {
       task.cancel()
       task = keepFresh(parts.sources, log)
     }
-    return first.needsRestart(for: assembly.configuration)
+    return (first.needsRestart(for: assembly.configuration), !parts.hasSameRoute(as: earlier))
   }
 
   /// Stops keeping tokens fresh and closes the transports and the store; the dispatcher has ended before.

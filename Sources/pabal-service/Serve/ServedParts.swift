@@ -14,6 +14,7 @@ struct ServedParts: Sendable {
   /// What the HTTP service answers from, where there is one.
   let http: HTTPParts?
   private let messages: MessagesPart?
+  private let transports: [CheckedTransport]
 
   /// The parts that `assembly` says, with `transports` as the route, for a service that listens on `listen` or
   /// nowhere.
@@ -24,6 +25,7 @@ struct ServedParts: Sendable {
     listen: ListenAddress?, isDemo: Bool, log: ServeLog, earlier: ServedParts? = nil
   ) throws(Failure) {
     self.assembly = assembly
+    self.transports = transports
     route = ServedRoute(assembly.route(transports, log: log.tell))
     stops = route.stops
     sources = assembly.sources(transports)
@@ -49,6 +51,20 @@ struct ServedParts: Sendable {
       access: assembly.configuration.serve.listening(on: listen))
     http.demo = isDemo ? try assembly.demo(transports) : nil
     self.http = http
+  }
+
+  /// Whether mail takes the same transports in the same order, with the same settings and accounts.
+  func hasSameRoute(as other: ServedParts) -> Bool {
+    let accounts = accounts
+    return transports.elementsEqual(other.transports) { $0.configuration.isSame(as: $1.configuration) }
+      && accounts.count == other.accounts.count
+      && zip(accounts, other.accounts).allSatisfy { $0.isSame(as: $1) }
+  }
+
+  // In the order of their names: the file's order says nothing.
+  private var accounts: [AccountConfiguration] {
+    let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
+    return assembly.configuration.accounts.filter { names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 
   /// What is wrong with the messages that were asked for, as their files are now. May read files.

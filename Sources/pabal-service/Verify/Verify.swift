@@ -103,7 +103,7 @@ extension DispatcherEvent {
       "the transport \(transport) has spent its pace until \(until.text); the mail is in the outbox, and `pabal serve` sends it then if it is still of use"
     case .unsettled(let id, let problem):
       "the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
-    case .attempted, .settled, .held, .restored, .codesWait, .lost, .unreadable, .storage: nil
+    case .attempted, .settled, .held, .restored, .hastened, .codesWait, .lost, .unreadable, .storage: nil
     }
   }
 }

@@ -190,6 +190,49 @@ import Testing
     try served.stop()
   }
 
+  @Test func `mail whose next try is far off leaves as soon as the route is another one`() throws {
+    let site = try Site(Site.acting("deferred", with: ServedSite.serve))
+    try site.addFaultyPlugin()
+    let message = "\(site.directory.path)/messages/verification/message.json"
+    let words = try String(contentsOfFile: message, encoding: .utf8)
+    // A code's next try is never as far off.
+    try site.directory.write(
+      words.replacing(#""lane": "code""#, with: #""lane": "normal""#),
+      to: "messages/verification/message.json")
+    let served = try ServedSite(site)
+    #expect(try served.start("kim@example.org") == 202)
+    for attempt in 1...3 {
+      try served.server.said(until: "state=waiting attempts=\(attempt) ")
+      // After the third it is three minutes away, longer than anything here waits.
+      if attempt < 3 { try #expect(site.pabal("outbox", "retry", "--all").status == 0) }
+    }
+    // An edit of something else leaves it there.
+    try site.edit(#""service": "Pabal""#, #""service": "Omega""#)
+    try served.server.said(until: "reloaded route=first")
+    #expect(try site.pabal("outbox", "--json").output.contains(#""waiting""#))
+    try site.edit(#""transport": "first""#, #""transport": "file""#)
+    try served.server.said(until: "reloaded route=file")
+    try eventually { site.mails.count == 1 }
+    let said = try served.stop()
+    #expect(said.contains("hastened mails=1"))
+    #expect(said.matches(of: /hastened/).count == 1)
+  }
+
+  @Test func `mail that is held by itself leaves when a setting of its transport is another one`()
+    throws
+  {
+    let site = try Site(Site.acting("held:mail", with: ServedSite.serve))
+    try site.addFaultyPlugin()
+    let served = try ServedSite(site)
+    #expect(try served.start("kim@example.org") == 202)
+    try served.server.said(until: "state=waiting attempts=1 ")
+    try site.edit(#""act": "held:mail""#, #""act": "deferred""#)
+    try served.server.said(until: "state=waiting attempts=2 ")
+    try site.edit(#""act": "deferred""#, #""act": "sent""#)
+    try served.server.said(until: "state=sent attempts=3")
+    try served.stop()
+  }
+
   @Test func `a transport named for this run stays through an edit, and its disappearance is told`() throws {
     let site = try Site(Site.shipped(with: ServedSite.serve))
     let served = try ServedSite(site, "--transport", "file")

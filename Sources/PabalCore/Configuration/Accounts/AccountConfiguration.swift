@@ -10,9 +10,16 @@ public struct AccountConfiguration: Sendable, Unshown {
   public let place: SettingPlace
   /// Makes the source of its tokens, which may fetch secrets and block.
   let opening: AccountOpening
+  // As written; it may hold secrets.
+  private let written: JSONNode
 
   /// The name and the provider.
   public var description: String { "account \(quoted(name)) by provider \(quoted(provider))" }
+
+  /// Whether it is the same account with the same settings, wherever they stand.
+  public func isSame(as other: AccountConfiguration) -> Bool {
+    name == other.name && written.isSame(as: other.written)
+  }
 
   /// The entries of `accounts`, or `nil` after an error in any of them.
   static func all(
@@ -52,6 +59,7 @@ public struct AccountConfiguration: Sendable, Unshown {
     self.user = user
     place = object.value.place
     self.opening = opening
+    written = object.value.node
   }
 }
 

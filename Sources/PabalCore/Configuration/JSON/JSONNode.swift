@@ -52,3 +52,23 @@ public struct JSONNode: Sendable, Hashable {
     }
   }
 }
+
+extension JSONNode {
+  /// Whether it says the same, wherever it stands and in whatever order its keys do.
+  func isSame(as other: JSONNode) -> Bool {
+    switch (value, other.value) {
+    case (.array(let elements), .array(let others)):
+      elements.elementsEqual(others) { $0.isSame(as: $1) }
+    case (.object(let members), .object(let others)): JSONNode.isSame(members, as: others)
+    case (.array, _), (.object, _), (_, .array), (_, .object): false
+    default: value == other.value
+    }
+  }
+
+  /// The same of an object's members.
+  static func isSame(_ members: [Member], as others: [Member]) -> Bool {
+    members.sorted { $0.key < $1.key }.elementsEqual(others.sorted { $0.key < $1.key }) {
+      $0.key == $1.key && $0.node.isSame(as: $1.node)
+    }
+  }
+}

@@ -41,16 +41,4 @@ extension Dispatcher {
     let now = surroundings.now()
     return route().map { TransportCondition($0.name, board[$0.name], at: now) }
   }
-
-  /// Goes by other rules from now on, and by what the route has become: the next mail tries each transport that was
-  /// left alone, since an edit may have mended what was wrong with it.
-  public func adopt(_ rules: DispatcherRules) async {
-    self.rules = rules
-    let (now, names) = (surroundings.now(), Set(route().map(\.name)))
-    await refreshBoard()
-    if names.contains(where: { board[$0].permission(at: now) != .open }) {
-      await share { states in for name in names { states[name]?.endWait(at: now) } }
-    }
-    expectMore()
-  }
 }

@@ -7,6 +7,7 @@ extension Dispatcher {
     _ entry: OutboxEntry, _ known: OutboxContent?, over stops: [DispatchStop], isPartial: Bool, isProbe: Bool,
     isAlone: Bool
   ) async {
+    let turn = routes
     var isExpected = true
     defer { if isExpected { expect(-1, of: stops.first) } }
     let content: OutboxContent
@@ -45,9 +46,9 @@ extension Dispatcher {
       // No attempt was made: another mail may be the one.
       await share { $0[stop.name]?.dropProbe(of: entry.lease) }
     }
-    let settlement = walk.settlement(at: surroundings.now(), chance: surroundings.chance()) {
-      sealing.seal($0.octets, id: entry.id)
-    }
+    let settlement = walk.settlement(
+      at: surroundings.now(), chance: surroundings.chance(), isOvertaken: turn != routes
+    ) { sealing.seal($0.octets, id: entry.id) }
     await settle(settlement, isAlone: isAlone)
   }
 

@@ -20,6 +20,11 @@ public actor Dispatcher {
   // The transports whose being held was told of.
   var toldOfHold: Set<String> = []
 
+  // Counts the routes that mail has taken.
+  var routes = 0
+  // How many mails were made due since the route changed, while there may be more to make due.
+  var hastened: Int?
+
   // What could not be settled, by the mail's id, until its deliverer asks.
   var unsettled: [String: StorageProblem] = [:]
 
@@ -94,6 +99,7 @@ public actor Dispatcher {
     if forecast.isUnfinished || swept.map({ now - $0 >= rules.poll || now < $0 }) ?? true {
       await keepHouse(now)
     }
+    let isHastening = await hasten()
     if forecast.due.map({ $0 <= surroundings.now() }) ?? false { mayHaveMore = true }
     while mayHaveMore, !isFinishing, hasRoom(.code) {
       do throws(StorageProblem) {
@@ -103,7 +109,7 @@ public actor Dispatcher {
         break
       }
     }
-    if forecast.isUnfinished { return .zero }
+    if forecast.isUnfinished || isHastening { return .zero }
     let later = [forecast.due, pacedUntil()].compactMap { $0 }.map { $0 - surroundings.now() }.filter {
       $0 > .zero
     }

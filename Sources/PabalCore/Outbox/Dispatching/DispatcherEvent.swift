@@ -12,6 +12,9 @@ public enum DispatcherEvent: Sendable {
   case held(transport: String, cause: String?)
   /// A transport that was held works again.
   case restored(transport: String)
+  /// So many mails that waited because of what a transport said are due at once: the route is another one, or a
+  /// transport that was left alone is tried again.
+  case hastened(count: Int)
   /// Codes wait for longer than is usual, the oldest since that moment.
   case codesWait(since: Timestamp)
   /// Another process took a mail over while it was under way here: it may arrive twice.

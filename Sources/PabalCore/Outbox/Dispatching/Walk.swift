@@ -33,9 +33,9 @@ struct Walk {
     }
   }
 
-  /// What follows from all attempts made.
+  /// What follows from all attempts made; `isOvertaken` where the route is another one by now.
   mutating func settlement(
-    at now: Timestamp, chance: Double, seal: (OutboxContent) -> [UInt8]
+    at now: Timestamp, chance: Double, isOvertaken: Bool = false, seal: (OutboxContent) -> [UInt8]
   ) -> OutboxSettlement {
     if let decided = content.decided {
       return OutboxSettlement(entry, .final(Walk.state(decided)), outcome: decided.name, now: now)
@@ -54,7 +54,8 @@ struct Walk {
     }
     content.record(receipt, unknown: entry.unknown)
     let outcome = Outcome.over(receipt.recipients.lazy.map(\.outcome)) ?? .deferred()
-    let decision = decision(outcome, at: now, chance: chance)
+    let isTriedAnew = isOvertaken && content.decided == nil && outcome.isOfTransport
+    let decision = isTriedAnew ? .again(.zero) : decision(outcome, at: now, chance: chance)
     let result: OutboxSettlement.Result =
       switch decision {
       case .final(let state): .final(state)
@@ -64,11 +65,13 @@ struct Walk {
     if case .held(let scope, _) = outcome, case .again = decision { hold = scope }
     // That nobody could carry it is the mail's fault or the route's, and no recipient's.
     let told: Outcome = outcome == .rejected && suits.isEmpty ? .unsuited : outcome
-    return OutboxSettlement(
+    var settlement = OutboxSettlement(
       entry, result, transport: delivery.transport, outcome: told.name,
       status: replyStatus(receipt.recipients.first { $0.outcome == outcome }?.reply ?? receipt.reply),
       hold: hold,
       now: now)
+    settlement.isOvertaken = isTriedAnew
+    return settlement
   }
 
   private static func state(_ decided: Outcome) -> OutboxState {
@@ -102,6 +105,16 @@ struct Walk {
         return .final(.expired)
       }
       return .again(backOff.wait(after: failures, chance: chance))
+    }
+  }
+}
+
+extension Outcome {
+  /// Whether another route may take at once what this one left undecided.
+  fileprivate var isOfTransport: Bool {
+    switch self {
+    case .deferred, .held: true
+    case .sent, .unsuited, .rejected, .unknown: false
     }
   }
 }

@@ -55,7 +55,7 @@ final class ServeMetrics: Sendable {
       guard entry.state.isFinal else { return }
       ended.add(Ended(lane: entry.lane, state: entry.state))
       if entry.state == .sent, let moment = entry.ended { sentTimes.add(entry.lane, moment - entry.created) }
-    case .paced, .held, .restored, .codesWait, .lost, .unreadable, .unsettled, .storage: break
+    case .paced, .held, .restored, .hastened, .codesWait, .lost, .unreadable, .unsettled, .storage: break
     }
   }
 
