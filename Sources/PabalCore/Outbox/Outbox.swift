@@ -45,6 +45,8 @@ public struct OutboxClaim: Sendable {
   public var limit: Int
   /// How many of these are for codes alone.
   public var keptForCodes: Int
+  /// Whether codes are left to another claim.
+  public var isWithoutCodes = false
   /// The one mail that is wanted, or `nil` for any.
   public var id: String?
 
@@ -61,7 +63,8 @@ public struct OutboxClaim: Sendable {
 
   /// How many mails of `lane` are still wanted after `count`.
   package func wanted(of lane: Lane, after count: Int) -> Int {
-    max(0, limit - (lane == .code ? 0 : keptForCodes) - count)
+    if lane == .code, isWithoutCodes { return 0 }
+    return max(0, limit - (lane == .code ? 0 : keptForCodes) - count)
   }
 }
 

@@ -40,14 +40,28 @@ extension Dispatcher {
     return max(0, free - expected[stop.name, default: 0])
   }
 
+  /// Those of `stops` that have a send of `lane` soon; all of them where none has.
+  ///
+  /// Mail that would wait for long takes the next one; mail that waits its turn doesn't, or a pace would be for
+  /// nothing where the route goes on.
+  func unspent(_ stops: [DispatchStop], _ lane: Lane, at now: Timestamp) -> [DispatchStop] {
+    let left = stops.filter { stop in
+      guard let pace = rules.paces[stop.name] else { return true }
+      return pace.next(lane, spentUntil: board[stop.name].spentUntil, at: now) - now <= rules.detour
+    }
+    return left.isEmpty ? stops : left
+  }
+
   /// When the first transport that may be tried has a send again, where its pace has none now.
   func pacedUntil() -> Timestamp? {
     let now = surroundings.now()
-    guard let stop = route().first(where: { board[$0.name].permission(at: now) == .open }),
-      let pace = rules.paces[stop.name], free(stop, .normal, at: now) == 0
-    else { return nil }
-    let lane: Lane = free(stop, .code, at: now) == 0 ? .code : .normal
-    return pace.next(lane, spentUntil: board[stop.name].spentUntil, at: now)
+    let moments = [Lane.code, .normal].compactMap { lane -> Timestamp? in
+      guard let stop = way(lane, at: now).stops.first, let pace = rules.paces[stop.name],
+        free(stop, lane, at: now) == 0
+      else { return nil }
+      return pace.next(lane, spentUntil: board[stop.name].spentUntil, at: now)
+    }
+    return moments.min()
   }
 
   private enum Payment: Sendable {

@@ -30,15 +30,15 @@ public actor Dispatcher {
 
   private let bell = Bell()
   // How many mails of the fast path were promised a place and have not come yet.
-  private var promised = 0
+  var promised = 0
   private var flights: [String: Task<Void, Never>] = [:] {
     didSet { flightCount.store(flights.count, ordering: .relaxed) }
   }
   private let flightCount = Atomic(0)
   private var keeper: Task<Void, Never>?
-  private var mayHaveMore = true
+  var mayHaveMore = true
   // How often somebody said that there is more; a claim that began before knows nothing of it.
-  private var news = 0
+  var news = 0
   var swept: Timestamp?
   var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
   var hasToldOfCodes = false
@@ -130,8 +130,7 @@ public actor Dispatcher {
   public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
     let now = surroundings.now()
     guard !isFinishing, swept != nil, unknown == .resend, hasRoom(lane),
-      let stop = route().first(where: { board[$0.name].permission(at: now) == .open }),
-      free(stop, lane, at: now) > promised
+      let stop = way(lane, at: now).stops.first, free(stop, lane, at: now) > promised
     else { return nil }
     promised += 1
     return lease(from: now)
@@ -140,10 +139,9 @@ public actor Dispatcher {
   /// Hands over a mail that was added with a lease of `reserve`; returns at once.
   public func handOver(_ entry: OutboxEntry, _ mail: Mail) {
     promised -= 1
-    let now = surroundings.now()
-    let (open, all) = openStops(at: now)
-    expect(1, of: open.first)
-    fly(entry, OutboxContent(mail), over: open, isPartial: open.count < all)
+    let way = way(entry.lane, at: surroundings.now())
+    expect(1, of: way.stops.first)
+    fly(entry, OutboxContent(mail), over: way.stops, isPartial: way.isPartial)
   }
 
   /// Gives a lease of `reserve` back that was not used.
@@ -176,8 +174,10 @@ public actor Dispatcher {
 
   private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
     await refreshBoard()
-    expect(1, of: route().first)
-    await fly(entry, content, over: route(), isPartial: false, isAlone: true).value
+    let all = route()
+    let stops = unspent(all, entry.lane, at: surroundings.now())
+    expect(1, of: stops.first)
+    await fly(entry, content, over: stops, isPartial: stops.count < all.count, isAlone: true).value
     // Without a `serve` nobody else keeps house.
     do throws(StorageProblem) {
       _ = try await outbox.sweep(OutboxSweep(now: surroundings.now(), owner: owner, rules: rules))
@@ -186,84 +186,16 @@ public actor Dispatcher {
     }
   }
 
-  // MARK: Claiming
+  // MARK: Room
 
-  /// Claims what there is room and pace for, and starts it; says whether there was anything.
-  private func launch() async throws(StorageProblem) -> Bool {
-    let now = surroundings.now()
-    let (open, all) = openStops(at: now)
-    let probed = try await probe(before: open.first?.name, now)
-    guard let first = open.first else {
-      if !probed { mayHaveMore = false }
-      return probed
-    }
-    let limit = min(room(.code), free(first, .code, at: now))
-    let others = min(room(.normal), free(first, .normal, at: now))
-    guard limit > 0 else { return probed }
-    let seen = news
-    // Neither places nor sends may be given away twice while the claim is under way.
-    promised += limit
-    expect(limit, of: first)
-    let entries: [OutboxEntry]
-    do throws(StorageProblem) {
-      entries = try await outbox.claim(
-        OutboxClaim(lease(from: now), now: now, limit: limit, keptForCodes: max(0, limit - others)))
-    } catch {
-      promised -= limit
-      expect(-limit, of: first)
-      throw error
-    }
-    promised -= limit
-    expect(entries.count - limit, of: first)
-    // Fewer than there was room for: the rest comes with a bell or the next housekeeping.
-    mayHaveMore = news != seen || others == 0 || entries.count >= min(limit, others)
-    for entry in entries { fly(entry, nil, over: open, isPartial: open.count < all) }
-    return !entries.isEmpty || probed
-  }
-
-  /// Lets one mail try each transport before `name` whose time to be left alone is over.
-  private func probe(before name: String?, _ now: Timestamp) async throws(StorageProblem) -> Bool {
-    let stops = route()
-    var hasProbed = false
-    for (index, stop) in stops.enumerated() {
-      if stop.name == name { break }
-      guard board[stop.name].permission(at: now) == .probe, free(stop, .code, at: now) > 0, hasRoom(.code)
-      else { continue }
-      let lease = lease(from: now)
-      await share { states in _ = states[stop.name]?.takeProbe(lease, at: now) }
-      guard board[stop.name].probe == lease else { continue }
-      let entry: OutboxEntry?
-      do throws(StorageProblem) {
-        entry = try await outbox.claim(OutboxClaim(lease, now: now, limit: 1)).first
-      } catch {
-        await share { $0[stop.name]?.probe = nil }
-        throw error
-      }
-      guard let entry else {
-        await share { $0[stop.name]?.probe = nil }
-        continue
-      }
-      hasProbed = true
-      let rest = stops[(index + 1)...].filter { board[$0.name].permission(at: now) == .open }
-      expect(1, of: stop)
-      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, isProbe: true)
-    }
-    return hasProbed
-  }
-
-  private func openStops(at now: Timestamp) -> (open: [DispatchStop], all: Int) {
-    let stops = route()
-    return (stops.filter { board[$0.name].permission(at: now) == .open }, stops.count)
-  }
-
-  private func room(_ lane: Lane) -> Int {
+  func room(_ lane: Lane) -> Int {
     let kept = lane == .code || rules.parallel < 2 ? 0 : 1
     return max(0, rules.parallel - kept - flights.count - promised)
   }
 
-  private func hasRoom(_ lane: Lane) -> Bool { room(lane) > 0 }
+  func hasRoom(_ lane: Lane) -> Bool { room(lane) > 0 }
 
-  private func lease(from now: Timestamp) -> OutboxEntry.Lease {
+  func lease(from now: Timestamp) -> OutboxEntry.Lease {
     OutboxEntry.Lease(owner: owner, until: now + rules.lease)
   }
 
@@ -277,7 +209,7 @@ public actor Dispatcher {
   // MARK: Flights
 
   @discardableResult
-  private func fly(
+  func fly(
     _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool,
     isProbe: Bool = false, isAlone: Bool = false
   ) -> Task<Void, Never> {

@@ -61,6 +61,9 @@ public struct DispatcherRules: Sendable {
   public var paceWait: Duration = .seconds(1)
   /// The same where somebody waits for this mail alone.
   public var deliverWait: Duration = .seconds(10)
+  /// For how much longer a transport's pace must be spent for mail to take the next transport of the route that has
+  /// a send sooner; Gmail's 60 a minute are never spent for so long, however many codes leave.
+  public var detour: Duration = .seconds(10)
   /// How often a settlement is tried, a second apart, by a process that can't wait for ever.
   public var settlements = 5
   /// How long a code waits before somebody is told.

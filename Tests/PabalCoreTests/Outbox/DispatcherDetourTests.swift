@@ -1,0 +1,116 @@
+import PabalTesting
+import Testing
+
+@testable import PabalCore
+
+/// Mail that takes the route's next transport because the pace of the first is spent for long.
+@Suite struct DispatcherDetourTests {
+  private let gmail = ScriptedTransport("gmail")
+  private let smtp = ScriptedTransport("smtp")
+
+  private func bench(_ paces: [String: Pace], outbox: any Outbox = MemoryOutbox())
+    -> DispatcherBench
+  {
+    var rules = DispatcherRules()
+    rules.paces = paces
+    return DispatcherBench([gmail, smtp], rules: rules, outbox: outbox)
+  }
+
+  private let hourly = Pace(sends: 1, per: .seconds(3_600))
+
+  @Test
+  func `a code leaves by the next transport rather than wait an hour, and then by the first again`()
+    async throws
+  {
+    let bench = bench(["gmail": hourly])
+    for id in ["A", "B", "C"] { try await bench.add(id) }
+    for _ in 0..<3 { await bench.pass() }
+    #expect(gmail.ids == ["A"])
+    #expect(smtp.ids == ["B", "C"])
+    await bench.pass(.seconds(3_601))
+    try await bench.add("D")
+    await bench.pass()
+    #expect(gmail.ids == ["A", "D"])
+  }
+
+  @Test func `a send that is ten seconds away is waited for`() async throws {
+    let bench = bench(["gmail": Pace(sends: 6, per: .seconds(60))])
+    try await bench.add("A")
+    await bench.pass()
+    // One send every twelve seconds.
+    bench.clock.advance(.seconds(2.1))
+    try await bench.add("B")
+    await bench.pass()
+    #expect(smtp.ids.isEmpty)
+    await bench.pass(.seconds(10))
+    #expect(gmail.ids == ["A", "B"])
+  }
+
+  @Test func `Gmail's pace, however busy, drives no mail away`() async throws {
+    let bench = bench(["gmail": Pace(sends: 60, per: .seconds(60))])
+    for number in 0..<60 { try await bench.add("N\(number)", lane: .bulk) }
+    for number in 0..<20 { try await bench.add("C\(number)") }
+    for _ in 0..<240 { await bench.pass(.milliseconds(500)) }
+    #expect(gmail.ids.count == 80)
+    #expect(smtp.ids.isEmpty)
+  }
+
+  @Test func `what the pace keeps for codes stays theirs, and other mail takes the next transport`()
+    async throws
+  {
+    // Two sends at once, of which one is for codes alone, and then one every six minutes.
+    let bench = bench(["gmail": Pace(sends: 12, per: .seconds(3_600))])
+    for id in ["N1", "N2"] { try await bench.add(id, lane: .normal) }
+    for _ in 0..<2 { await bench.pass() }
+    try await bench.add("N3", lane: .bulk)
+    try await bench.add("C1")
+    for _ in 0..<2 { await bench.pass() }
+    #expect(gmail.ids == ["N1", "C1"])
+    #expect(smtp.ids == ["N2", "N3"])
+    try await bench.add("C2")
+    await bench.pass()
+    #expect(smtp.ids == ["N2", "N3", "C2"])
+  }
+
+  @Test func `where the next transport's pace is spent, too, mail waits and none is exceeded`()
+    async throws
+  {
+    let bench = bench(["gmail": hourly, "smtp": hourly])
+    for id in ["A", "B", "C"] { try await bench.add(id) }
+    for _ in 0..<5 { await bench.pass(.seconds(1)) }
+    #expect(gmail.ids == ["A"])
+    #expect(smtp.ids == ["B"])
+    #expect(try await bench.entry("C")?.attempts == 0)
+    await bench.pass(.seconds(3_600))
+    #expect(try await bench.entry("C")?.state == .sent)
+  }
+
+  @Test func `one mail alone takes it, too, and so does the fast path`() async throws {
+    let bench = bench(["gmail": hourly])
+    for id in ["A", "B"] { try await bench.add(id) }
+    #expect(try await bench.dispatcher.deliver("A")?.state == .sent)
+    #expect(try await bench.dispatcher.deliver("B")?.state == .sent)
+    #expect(smtp.ids == ["B"])
+    await bench.pass()
+    let lease = try #require(await bench.dispatcher.reserve(.code, unknown: .resend))
+    let entry = OutboxEntry(
+      id: "C", lane: .code, created: bench.clock.now, content: []
+    ).claimed(by: lease)
+    try await bench.outbox.add([entry])
+    await bench.dispatcher.handOver(entry, try Mail.sample(to: ["bob@example.org"], id: "C"))
+    await bench.dispatcher.landed()
+    #expect(smtp.ids == ["B", "C"])
+    #expect(gmail.ids == ["A"])
+  }
+
+  @Test func `a mail that only the first can carry is not refused for it`() async throws {
+    smtp.answer(.unsuited)
+    let bench = bench(["gmail": Pace(sends: 6, per: .seconds(120))])
+    for id in ["A", "B"] { try await bench.add(id) }
+    for _ in 0..<2 { await bench.pass() }
+    #expect(try await bench.entry("B")?.state == .waiting)
+    #expect(try await bench.entry("B")?.outcome == "deferred")
+    for _ in 0..<10 { await bench.pass(.seconds(6)) }
+    #expect(gmail.ids == ["A", "B"])
+  }
+}
