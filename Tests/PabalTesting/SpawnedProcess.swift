@@ -71,7 +71,8 @@ public final class SpawnedProcess: Sendable {
     for (target, stream) in zip(Int32(0)..., [input, output, errors]) {
       guard case .pipe(let pipe) = stream else { continue }
       try? pipe.end(of: target).close()
-      pipes.append(pipe)
+      // Its input ends when whoever writes lets go of it.
+      if target > 0 { pipes.append(pipe) }
     }
     self.pipes = pipes
     guard problem == 0 else {

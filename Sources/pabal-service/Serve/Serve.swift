@@ -78,6 +78,8 @@ struct Serve: ParsableCommand {
         throw error
       }
       await dispatching
+      // A request that was answered last may have sent a mail on its way after the dispatcher stopped.
+      await dispatcher.landed()
     }
     log.write("stopped")
   }

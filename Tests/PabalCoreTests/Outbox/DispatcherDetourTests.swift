@@ -103,6 +103,47 @@ import Testing
     #expect(gmail.ids == ["A"])
   }
 
+  @Test func `a next transport that failed is tried again while the first has nothing to give`() async throws
+  {
+    let bench = bench(["gmail": hourly])
+    try await bench.add("A")
+    await bench.pass()
+    smtp.answer(.deferred())
+    for number in 0..<5 {
+      try await bench.add("F\(number)")
+      await bench.pass()
+    }
+    let failed = smtp.ids.count
+    #expect(failed >= 5)
+    smtp.answer(.sent)
+    await bench.pass(.seconds(31))
+    try await bench.add("B")
+    await bench.pass()
+    #expect(smtp.ids.count > failed)
+    #expect(try await bench.entry("B")?.state == .sent)
+    #expect(gmail.ids == ["A"])
+  }
+
+  @Test func `it is tried by mail that may not have what the first keeps for codes`() async throws {
+    // Two sends at once, of which one is for codes alone, and then one every six minutes.
+    let bench = bench(["gmail": Pace(sends: 12, per: .seconds(3_600))])
+    smtp.answer(.deferred())
+    for number in 0..<6 {
+      try await bench.add("N\(number)", lane: .normal)
+      await bench.pass()
+    }
+    #expect(gmail.ids == ["N0"])
+    let failed = smtp.ids.count
+    smtp.answer(.sent)
+    await bench.pass(.seconds(31))
+    try await bench.add("C")
+    try await bench.add("M", lane: .normal)
+    for _ in 0..<2 { await bench.pass() }
+    #expect(smtp.ids.count > failed)
+    #expect(!smtp.ids.contains("C") && gmail.ids.contains("C"))
+    #expect(try await bench.entry("M")?.state == .sent)
+  }
+
   @Test func `a mail that only the first can carry is not refused for it`() async throws {
     smtp.answer(.unsuited)
     let bench = bench(["gmail": Pace(sends: 6, per: .seconds(120))])

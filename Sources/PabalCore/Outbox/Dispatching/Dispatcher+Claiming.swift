@@ -5,14 +5,24 @@ extension Dispatcher {
     let stops: [DispatchStop]
     /// Whether some transports of the route are left out for now.
     let isPartial: Bool
+    /// Whether each of them has its next send long after.
+    let isSpent: Bool
+    /// Which of the routes that mail has taken it is.
+    let turn: Int
+
+    /// The transport before which those that were left alone are tried again; `nil`: wherever they stand.
+    var limit: String? { isSpent ? nil : stops.first?.name }
   }
 
   /// The way of mail of `lane` at `now`.
   func way(_ lane: Lane, at now: Timestamp) -> Way {
     let all = route()
-    let stops = unspent(
-      all.filter { board[$0.name].permission(at: now) == .open }, lane, at: now)
-    return Way(stops: stops, isPartial: stops.count < all.count)
+    let open = all.filter { board[$0.name].permission(at: now) == .open }
+    let soon = unspent(open, lane, at: now)
+    let stops = soon.isEmpty ? open : soon
+    return Way(
+      stops: stops, isPartial: stops.count < all.count, isSpent: soon.isEmpty && !open.isEmpty,
+      turn: routes)
   }
 
   /// Claims what there is room and pace for, and starts it; says whether there was anything.
@@ -20,7 +30,11 @@ extension Dispatcher {
     let now = surroundings.now()
     let codes = way(.code, at: now)
     let others = way(.normal, at: now)
-    let probed = try await probe(before: codes.stops.first?.name, now)
+    var probed = try await probe(.code, before: codes.limit, now)
+    // Mail that may not have what the pace keeps for codes looks further.
+    if !probed, others.limit != codes.limit {
+      probed = try await probe(.normal, before: others.limit, now)
+    }
     guard let first = codes.stops.first, let second = others.stops.first else {
       if !probed { mayHaveMore = false }
       return probed
@@ -69,25 +83,30 @@ extension Dispatcher {
     expect(entries.count - claim.limit, of: stop)
     for entry in entries {
       let way = entry.lane == .code ? codes : others
-      fly(entry, nil, over: way.stops, isPartial: way.isPartial)
+      fly(entry, nil, over: way.stops, isPartial: way.isPartial, turn: way.turn)
     }
     return entries.count
   }
 
-  /// Lets one mail try each transport before `name` whose time to be left alone is over.
-  private func probe(before name: String?, _ now: Timestamp) async throws(StorageProblem) -> Bool {
-    let stops = route()
+  /// Lets one mail try each transport before `name` whose time to be left alone is over; of `lane` `.normal`, one that
+  /// is no code.
+  private func probe(
+    _ lane: Lane, before name: String?, _ now: Timestamp
+  ) async throws(StorageProblem) -> Bool {
+    let (stops, turn) = (route(), routes)
     var hasProbed = false
     for (index, stop) in stops.enumerated() {
       if stop.name == name { break }
-      guard board[stop.name].permission(at: now) == .probe, free(stop, .code, at: now) > 0, hasRoom(.code)
+      guard board[stop.name].permission(at: now) == .probe, free(stop, lane, at: now) > 0, hasRoom(lane)
       else { continue }
       let lease = lease(from: now)
       await share { states in _ = states[stop.name]?.takeProbe(lease, at: now) }
       guard board[stop.name].probe == lease else { continue }
       let entry: OutboxEntry?
       do throws(StorageProblem) {
-        entry = try await outbox.claim(OutboxClaim(lease, now: now, limit: 1)).first
+        var claim = OutboxClaim(lease, now: now, limit: 1)
+        claim.isWithoutCodes = lane != .code
+        entry = try await outbox.claim(claim).first
       } catch {
         await share { $0[stop.name]?.probe = nil }
         throw error
@@ -99,7 +118,7 @@ extension Dispatcher {
       hasProbed = true
       let rest = stops[(index + 1)...].filter { board[$0.name].permission(at: now) == .open }
       expect(1, of: stop)
-      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, isProbe: true)
+      fly(entry, nil, over: [stop] + rest, isPartial: rest.count + 1 < stops.count, turn: turn, isProbe: true)
     }
     return hasProbed
   }

@@ -2,12 +2,11 @@ extension Dispatcher {
   /// Makes the attempts on a claimed mail, and settles it.
   ///
   /// `isProbe`: the first attempt shows whether its transport works again; `isAlone`: somebody waits for
-  /// this mail and nothing else.
+  /// this mail and nothing else; `turn`: which of the routes `stops` are of.
   func handOver(
-    _ entry: OutboxEntry, _ known: OutboxContent?, over stops: [DispatchStop], isPartial: Bool, isProbe: Bool,
-    isAlone: Bool
+    _ entry: OutboxEntry, _ known: OutboxContent?, over stops: [DispatchStop], isPartial: Bool, turn: Int,
+    isProbe: Bool, isAlone: Bool
   ) async {
-    let turn = routes
     var isExpected = true
     defer { if isExpected { expect(-1, of: stops.first) } }
     let content: OutboxContent

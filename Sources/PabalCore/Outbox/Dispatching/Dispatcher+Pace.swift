@@ -40,16 +40,15 @@ extension Dispatcher {
     return max(0, free - expected[stop.name, default: 0])
   }
 
-  /// Those of `stops` that have a send of `lane` soon; all of them where none has.
+  /// Those of `stops` that have a send of `lane` soon.
   ///
   /// Mail that would wait for long takes the next one; mail that waits its turn doesn't, or a pace would be for
   /// nothing where the route goes on.
   func unspent(_ stops: [DispatchStop], _ lane: Lane, at now: Timestamp) -> [DispatchStop] {
-    let left = stops.filter { stop in
+    stops.filter { stop in
       guard let pace = rules.paces[stop.name] else { return true }
       return pace.next(lane, spentUntil: board[stop.name].spentUntil, at: now) - now <= rules.detour
     }
-    return left.isEmpty ? stops : left
   }
 
   /// When the first transport that may be tried has a send again, where its pace has none now.
@@ -61,7 +60,8 @@ extension Dispatcher {
       else { return nil }
       return pace.next(lane, spentUntil: board[stop.name].spentUntil, at: now)
     }
-    return moments.min()
+    // Of one that is only promised to others the moment has been.
+    return moments.filter { $0 > now }.min()
   }
 
   private enum Payment: Sendable {

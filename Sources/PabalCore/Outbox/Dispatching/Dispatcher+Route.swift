@@ -28,6 +28,7 @@ extension Dispatcher {
     do throws(StorageProblem) {
       let more = try await outbox.amend(
         .reroute(limit: Dispatcher.hastenedAtOnce), now: surroundings.now())
+      if more > 0 { mayHaveMore = true }
       guard more < Dispatcher.hastenedAtOnce, turn == routes else {
         hastened = count + more
         return true

@@ -141,7 +141,7 @@ public actor Dispatcher {
     promised -= 1
     let way = way(entry.lane, at: surroundings.now())
     expect(1, of: way.stops.first)
-    fly(entry, OutboxContent(mail), over: way.stops, isPartial: way.isPartial)
+    fly(entry, OutboxContent(mail), over: way.stops, isPartial: way.isPartial, turn: way.turn)
   }
 
   /// Gives a lease of `reserve` back that was not used.
@@ -174,10 +174,13 @@ public actor Dispatcher {
 
   private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
     await refreshBoard()
-    let all = route()
-    let stops = unspent(all, entry.lane, at: surroundings.now())
+    let (all, turn) = (route(), routes)
+    let soon = unspent(all, entry.lane, at: surroundings.now())
+    let stops = soon.isEmpty ? all : soon
     expect(1, of: stops.first)
-    await fly(entry, content, over: stops, isPartial: stops.count < all.count, isAlone: true).value
+    await fly(
+      entry, content, over: stops, isPartial: stops.count < all.count, turn: turn, isAlone: true
+    ).value
     // Without a `serve` nobody else keeps house.
     do throws(StorageProblem) {
       _ = try await outbox.sweep(OutboxSweep(now: surroundings.now(), owner: owner, rules: rules))
@@ -210,11 +213,12 @@ public actor Dispatcher {
 
   @discardableResult
   func fly(
-    _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool,
+    _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool, turn: Int,
     isProbe: Bool = false, isAlone: Bool = false
   ) -> Task<Void, Never> {
     let flight = Task {
-      await handOver(entry, content, over: stops, isPartial: isPartial, isProbe: isProbe, isAlone: isAlone)
+      await handOver(
+        entry, content, over: stops, isPartial: isPartial, turn: turn, isProbe: isProbe, isAlone: isAlone)
       land(entry.id)
     }
     flights[entry.id] = flight
