@@ -4,7 +4,10 @@
 enum Login: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   /// The mechanism by which a login is proved (RFC 4954).
   enum Mechanism: String, Sendable, CaseIterable {
-    case xoauth2, oauthbearer, plain, login
+    case xoauth2 = "xoauth2"
+    case oauthbearer = "oauthbearer"
+    case plain = "plain"
+    case login = "login"
 
     /// The name in EHLO and AUTH.
     var name: String { rawValue.uppercased() }

@@ -5,11 +5,11 @@ struct Server: Sendable {
   /// How the connection is secured.
   enum Security: String, Sendable, CaseIterable {
     /// TLS from the first octet.
-    case tls
+    case tls = "tls"
     /// STARTTLS before anything else.
-    case starttls
+    case starttls = "starttls"
     /// Not at all; only towards this machine.
-    case none
+    case none = "none"
   }
 
   let host: String

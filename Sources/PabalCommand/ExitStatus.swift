@@ -72,7 +72,9 @@ package struct Failure: Error {
 
 extension Failure: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case errors, limit, done
+    case errors = "errors"
+    case limit = "limit"
+    case done = "done"
     case retryAfter = "retry_after"
   }
 

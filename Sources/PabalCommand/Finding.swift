@@ -10,6 +10,16 @@ package struct Finding: Encodable {
   package let what: String
   package let cure: OrNull<String>
 
+  enum CodingKeys: String, CodingKey {
+    case severity = "severity"
+    case file = "file"
+    case line = "line"
+    case column = "column"
+    case path = "path"
+    case what = "what"
+    case cure = "cure"
+  }
+
   package init(_ diagnostic: Diagnostic) {
     severity = diagnostic.severity.rawValue
     file = OrNull(diagnostic.file)

@@ -23,7 +23,10 @@ struct LoadRun {
     let replies: [String: String]
 
     enum CodingKeys: String, CodingKey {
-      case count, outcomes, seconds, replies
+      case count = "count"
+      case outcomes = "outcomes"
+      case seconds = "seconds"
+      case replies = "replies"
       case perSecond = "per_second"
       case p50 = "p50_ms"
       case p99 = "p99_ms"

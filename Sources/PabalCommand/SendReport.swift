@@ -6,6 +6,12 @@ struct SendReport: Encodable {
     let address: String
     let outcome: String
     let reply: OrNull<String>
+
+    enum CodingKeys: String, CodingKey {
+      case address = "address"
+      case outcome = "outcome"
+      case reply = "reply"
+    }
   }
 
   struct Attempt: Encodable {
@@ -13,6 +19,13 @@ struct SendReport: Encodable {
     let outcome: String
     let reply: OrNull<String>
     let seconds: Double
+
+    enum CodingKeys: String, CodingKey {
+      case transport = "transport"
+      case outcome = "outcome"
+      case reply = "reply"
+      case seconds = "seconds"
+    }
   }
 
   let outcome: String
@@ -26,7 +39,12 @@ struct SendReport: Encodable {
   let attempts: [Attempt]
 
   enum CodingKeys: String, CodingKey {
-    case outcome, scope, transport, reply, recipients, attempts
+    case outcome = "outcome"
+    case scope = "scope"
+    case transport = "transport"
+    case reply = "reply"
+    case recipients = "recipients"
+    case attempts = "attempts"
     case messageID = "message_id"
     case remoteID = "remote_id"
     case retryAfter = "retry_after"

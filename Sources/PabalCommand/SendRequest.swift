@@ -109,7 +109,9 @@ package struct SendRequest: Sendable, Equatable {
     let base64: Data
 
     enum CodingKeys: String, CodingKey {
-      case sender, recipients, octets
+      case sender = "sender"
+      case recipients = "recipients"
+      case octets = "octets"
       case base64 = "octets_base64"
       case messageID = "message_id"
     }

@@ -54,7 +54,10 @@ extension Account {
       let tokenFile: String
 
       enum CodingKeys: String, CodingKey {
-        case account, user, scopes, testing
+        case account = "account"
+        case user = "user"
+        case scopes = "scopes"
+        case testing = "testing"
         case refreshTokenExpiry = "refresh_token_expiry"
         case tokenFile = "token_file"
       }

@@ -33,6 +33,11 @@ extension Account {
     private struct Answer: Encodable {
       let account: String
       let result: String
+
+      enum CodingKeys: String, CodingKey {
+        case account = "account"
+        case result = "result"
+      }
     }
 
     func run() throws {

@@ -61,7 +61,15 @@ struct AccountShown: Encodable {
   var notes: [String] = []
 
   enum CodingKeys: String, CodingKey {
-    case account, provider, user, state, cause, cure, guide, scopes, notes
+    case account = "account"
+    case provider = "provider"
+    case user = "user"
+    case state = "state"
+    case cause = "cause"
+    case cure = "cure"
+    case guide = "guide"
+    case scopes = "scopes"
+    case notes = "notes"
     case missingScopes = "missing_scopes"
     case accessTokenExpiry = "access_token_expiry"
     case refreshTokenExpiry = "refresh_token_expiry"

@@ -32,6 +32,15 @@ struct Check: ParsableCommand {
     let detail: OrNull<String>
     let findings: [Finding]
 
+    enum CodingKeys: String, CodingKey {
+      case part = "part"
+      case name = "name"
+      case ok = "ok"
+      case outcome = "outcome"
+      case detail = "detail"
+      case findings = "findings"
+    }
+
     init(
       _ part: String, _ name: String, ok: Bool, outcome: Outcome? = nil, detail: String? = nil,
       findings: [Diagnostic] = []

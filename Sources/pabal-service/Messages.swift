@@ -31,6 +31,13 @@ extension Messages {
         let kind: String
         let purpose: String
         let required: Bool
+
+        enum CodingKeys: String, CodingKey {
+          case name = "name"
+          case kind = "kind"
+          case purpose = "purpose"
+          case required = "required"
+        }
       }
       let name: String
       let purpose: String
@@ -38,6 +45,15 @@ extension Messages {
       let lane: String
       let unknown: String
       let variables: [Variable]
+
+      enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case purpose = "purpose"
+        case languages = "languages"
+        case lane = "lane"
+        case unknown = "unknown"
+        case variables = "variables"
+      }
 
       init(_ message: MessageDescription) {
         name = message.name
@@ -90,7 +106,9 @@ extension Messages {
 
     /// A part of a rendered message.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-      case subject, text, html
+      case subject = "subject"
+      case text = "text"
+      case html = "html"
     }
 
     @Argument(help: "The message.")
@@ -113,6 +131,14 @@ extension Messages {
       let subject: String
       let text: String
       let html: String
+
+      enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case language = "language"
+        case subject = "subject"
+        case text = "text"
+        case html = "html"
+      }
     }
 
     func run() throws {

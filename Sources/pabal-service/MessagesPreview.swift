@@ -35,10 +35,20 @@ extension Messages {
       let file: String
       let messages: [String]
       let problems: [Finding]
+
+      enum CodingKeys: String, CodingKey {
+        case file = "file"
+        case messages = "messages"
+        case problems = "problems"
+      }
     }
 
     private struct Served: Encodable {
       let url: String
+
+      enum CodingKeys: String, CodingKey {
+        case url = "url"
+      }
     }
 
     func validate() throws {

@@ -29,6 +29,12 @@ extension Transports {
         let plugin: String
         /// From 1, the place in the route; nil when the route has it not.
         let place: OrNull<Int>
+
+        enum CodingKeys: String, CodingKey {
+          case name = "name"
+          case plugin = "plugin"
+          case place = "place"
+        }
       }
       struct Plugin: Encodable {
         let name: String
@@ -36,9 +42,22 @@ extension Transports {
         let summary: OrNull<String>
         let path: OrNull<String>
         let problem: OrNull<String>
+
+        enum CodingKeys: String, CodingKey {
+          case name = "name"
+          case version = "version"
+          case summary = "summary"
+          case path = "path"
+          case problem = "problem"
+        }
       }
       let transports: [Transport]
       let plugins: [Plugin]
+
+      enum CodingKeys: String, CodingKey {
+        case transports = "transports"
+        case plugins = "plugins"
+      }
     }
 
     func run() throws {
@@ -99,6 +118,18 @@ extension Transports {
         let maximum: OrNull<Int64>
         let required: Bool
         let secret: Bool
+
+        enum CodingKeys: String, CodingKey {
+          case key = "key"
+          case kind = "kind"
+          case help = "help"
+          case `default` = "default"
+          case choices = "choices"
+          case minimum = "minimum"
+          case maximum = "maximum"
+          case required = "required"
+          case secret = "secret"
+        }
       }
       let plugin: String
       let version: String
@@ -106,6 +137,15 @@ extension Transports {
       let path: String
       let check: Bool
       let settings: [Setting]
+
+      enum CodingKeys: String, CodingKey {
+        case plugin = "plugin"
+        case version = "version"
+        case summary = "summary"
+        case path = "path"
+        case check = "check"
+        case settings = "settings"
+      }
     }
 
     func run() throws {

@@ -3,9 +3,9 @@ struct LoginPlan: Sendable {
   /// Which way the tokens come.
   enum Flow: String, Sendable, CaseIterable {
     /// The browser on this or another machine, which comes back to a listener here (RFC 8252).
-    case browser
+    case browser = "browser"
     /// A code typed in on any device (RFC 8628).
-    case device
+    case device = "device"
   }
 
   let flow: Flow

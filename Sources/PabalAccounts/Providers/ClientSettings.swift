@@ -4,9 +4,10 @@ internal import PabalCore
 struct ClientSettings: Sendable {
   /// How tokens are had.
   enum Flow: String, CaseIterable {
-    case browser, device
+    case browser = "browser"
+    case device = "device"
     /// Without a person, by the client's own secret.
-    case app
+    case app = "app"
   }
 
   let id: ConfiguredText

@@ -6,11 +6,11 @@ public struct AccountStatus: Sendable {
   /// How it is.
   public enum State: String, Sendable, Hashable {
     /// Tokens renew themselves.
-    case fresh
+    case fresh = "fresh"
     /// It works, and its end is known.
-    case expiring
+    case expiring = "expiring"
     /// Only a person can mend it.
-    case dead
+    case dead = "dead"
   }
 
   /// How it is.

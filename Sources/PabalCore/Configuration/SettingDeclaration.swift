@@ -2,7 +2,13 @@
 public struct SettingDeclaration: Sendable, Hashable {
   /// The kind of value a setting takes in `config.json`.
   public enum Kind: String, Sendable, Hashable, Codable {
-    case text, number, boolean, choice, duration, path, account
+    case text = "text"
+    case number = "number"
+    case boolean = "boolean"
+    case choice = "choice"
+    case duration = "duration"
+    case path = "path"
+    case account = "account"
   }
 
   /// The key in `config.json`, `[a-z][a-z0-9_]*`.

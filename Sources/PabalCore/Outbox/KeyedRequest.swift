@@ -2,9 +2,9 @@
 struct KeyedRequest: Sendable {
   /// What a request can ask for; a key of one is none of another.
   enum Operation: String {
-    case start
-    case resend
-    case mail
+    case start = "start"
+    case resend = "resend"
+    case mail = "mail"
   }
 
   /// What the store knows of a request.
@@ -18,9 +18,9 @@ struct KeyedRequest: Sendable {
   }
 
   // By each of the keyring's keys, the current one's first.
-  private let digests: [Digests]
+  let digests: [Digests]
 
-  private struct Digests {
+  struct Digests: Sendable {
     var key: [UInt8]
     var payload: [UInt8]
   }

@@ -3,21 +3,21 @@
 /// `held` is no state: a held mail is waiting, and says why.
 public enum OutboxState: String, Sendable, Hashable, Codable, CaseIterable {
   /// It is to be handed over, at its due time or later.
-  case waiting
+  case waiting = "waiting"
   /// A process has it and hands it over, or was about to when it died.
-  case sending
+  case sending = "sending"
   /// The next hop took responsibility for every recipient.
-  case sent
+  case sent = "sent"
   /// It was decided, and at least one recipient will never be taken.
-  case rejected
+  case rejected = "rejected"
   /// The last octet left for a recipient and no reply decides, and nothing more is tried.
-  case unknown
+  case unknown = "unknown"
   /// Its time was over before it could be handed over.
-  case expired
+  case expired = "expired"
   /// A newer mail of its group took its place.
-  case superseded
+  case superseded = "superseded"
   /// Somebody took it back.
-  case cancelled
+  case cancelled = "cancelled"
 
   /// Whether nothing more happens to it; its content is erased.
   public var isFinal: Bool {

@@ -22,9 +22,9 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   /// How bad it is.
   public enum Severity: String, Sendable, Hashable, Codable {
     /// Nothing works until it is mended.
-    case error
+    case error = "error"
     /// It works, but somebody should look.
-    case warning
+    case warning = "warning"
   }
 
   /// How bad it is.

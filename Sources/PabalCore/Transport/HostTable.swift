@@ -35,7 +35,10 @@ final class HostLog: Sendable {
 
 /// How much a log line matters.
 public enum LogLevel: String, Sendable, Comparable, CaseIterable {
-  case debug, info, warning, error
+  case debug = "debug"
+  case info = "info"
+  case warning = "warning"
+  case error = "error"
 
   /// Orders levels from the least to the most important.
   public static func < (a: LogLevel, b: LogLevel) -> Bool {

@@ -16,9 +16,9 @@ public enum Outcome: Sendable, Hashable {
   /// How far `held` reaches.
   public enum Scope: String, Sendable, Hashable, Codable {
     /// No mail can leave through the transport now.
-    case transport
+    case transport = "transport"
     /// Only this mail cannot.
-    case mail
+    case mail = "mail"
   }
 
   /// The outcome's name in commands, logs and JSON.

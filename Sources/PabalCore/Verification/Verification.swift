@@ -36,25 +36,25 @@ public struct VerificationDelivery: Sendable, Hashable {
   /// Where a mail stands.
   public enum State: String, Sendable, Hashable, Codable, CaseIterable {
     /// It waits for its first attempt.
-    case waiting
+    case waiting = "waiting"
     /// It is being handed over.
-    case sending
+    case sending = "sending"
     /// An attempt failed and there will be another.
-    case deferred
+    case deferred = "deferred"
     /// The account or the set-up is at fault; it waits for somebody to mend that.
-    case held
+    case held = "held"
     /// The next hop took responsibility.
-    case sent
+    case sent = "sent"
     /// The recipient will never be taken; cooldown and caps are given back.
-    case rejected
+    case rejected = "rejected"
     /// Nobody knows whether it was taken, and it isn't tried again.
-    case unknown
+    case unknown = "unknown"
     /// It was too late to hand it over.
-    case expired
+    case expired = "expired"
     /// A newer mail took its place.
-    case superseded
+    case superseded = "superseded"
     /// It was taken back.
-    case cancelled
+    case cancelled = "cancelled"
   }
 
   /// The mail's id in the outbox.
@@ -89,19 +89,19 @@ public struct VerificationDelivery: Sendable, Hashable {
 /// What a check came to.
 public enum VerificationOutcome: String, Sendable, Hashable, Codable, CaseIterable {
   /// It is the code; the address is proved.
-  case approved
+  case approved = "approved"
   /// It is not the code.
-  case mismatch
+  case mismatch = "mismatch"
   /// It was the code until a newer one overwrote it; or a newer start took the verification's place.
-  case superseded
+  case superseded = "superseded"
   /// The code's time is over.
-  case expired
+  case expired = "expired"
   /// As many codes were judged as may be; this one was not.
-  case exhausted
+  case exhausted = "exhausted"
   /// The right code came before; this one was not looked at.
   case alreadyApproved = "already_approved"
   /// The verification was cancelled.
-  case cancelled
+  case cancelled = "cancelled"
 }
 
 /// The answer to a check.

@@ -8,6 +8,13 @@ package struct VerificationFields: Encodable, Sendable {
     package let outcome: OrNull<String>
     /// The digits of the last reply.
     package let reply: OrNull<String>
+
+    enum CodingKeys: String, CodingKey {
+      case status = "status"
+      case mail = "mail"
+      case outcome = "outcome"
+      case reply = "reply"
+    }
   }
 
   package let id: String
@@ -26,7 +33,13 @@ package struct VerificationFields: Encodable, Sendable {
   package let delivery: OrNull<Delivery>
 
   enum CodingKeys: String, CodingKey {
-    case id, status, purpose, reference, generation, language, delivery
+    case id = "id"
+    case status = "status"
+    case purpose = "purpose"
+    case reference = "reference"
+    case generation = "generation"
+    case language = "language"
+    case delivery = "delivery"
     case to = "to_masked"
     case created = "created_at"
     case expires = "expires_at"
@@ -65,7 +78,8 @@ package struct VerificationAnswerFields: Encodable, Sendable {
   package let proof: OrNull<String>
 
   enum CodingKeys: String, CodingKey {
-    case outcome, proof
+    case outcome = "outcome"
+    case proof = "proof"
     case attempts = "attempts_remaining"
   }
 
@@ -84,7 +98,9 @@ package struct ProvenAddressFields: Encodable, Sendable {
   package let approved: String
 
   enum CodingKeys: String, CodingKey {
-    case id, purpose, address
+    case id = "id"
+    case purpose = "purpose"
+    case address = "address"
     case approved = "approved_at"
   }
 

@@ -1,17 +1,17 @@
 /// What a request came up against.
 public enum VerificationLimit: String, Sendable, Hashable, Codable, CaseIterable {
   /// The last mail to this recipient went out a moment ago.
-  case cooldown
+  case cooldown = "cooldown"
   /// This recipient got as many mails as it may in a while.
-  case recipient
+  case recipient = "recipient"
   /// This verification sent as many mails as it may.
-  case verification
+  case verification = "verification"
   /// The client's address started, or checked, as much as it may in a while.
-  case client
+  case client = "client"
   /// As much was sent to everybody as the transports take in a day.
-  case overall
+  case overall = "overall"
   /// Too many wrong codes in a row came for this recipient.
-  case failures
+  case failures = "failures"
 }
 
 /// Why a verification could not be started, sent, looked at or ended; nothing of it was done.
@@ -88,11 +88,11 @@ extension VerificationProblem {
 /// Why a proof proves nothing.
 public enum ProofProblem: String, Error, Sendable, Hashable, Codable, CustomStringConvertible {
   /// It was never given out, or its verification is no longer kept.
-  case unknown
+  case unknown = "unknown"
   /// It was redeemed before.
-  case redeemed
+  case redeemed = "redeemed"
   /// Its time is over.
-  case expired
+  case expired = "expired"
 
   /// What is wrong; one sentence without its full stop.
   public var description: String {

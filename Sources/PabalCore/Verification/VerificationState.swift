@@ -1,19 +1,19 @@
 /// Where a verification stands.
 public enum VerificationState: String, Sendable, Hashable, Codable, CaseIterable {
   /// Its code is out, or on its way, and can be checked.
-  case pending
+  case pending = "pending"
   /// The right code came; the proof waits to be redeemed.
-  case approved
+  case approved = "approved"
   /// The proof was redeemed, which happens once.
-  case consumed
+  case consumed = "consumed"
   /// As many wrong codes came as are judged.
-  case exhausted
+  case exhausted = "exhausted"
   /// The code's time was over before the right one came.
-  case expired
+  case expired = "expired"
   /// Whoever started it took it back.
-  case cancelled
+  case cancelled = "cancelled"
   /// A newer start for the same address and purpose took its place.
-  case superseded
+  case superseded = "superseded"
 
   /// Whether no code can be approved any more; what a resend would need is erased.
   public var isFinal: Bool { self != .pending }

@@ -8,6 +8,11 @@ struct HTTPProblem: Error {
     /// Where: `to`, `variables.name`, or a header's name.
     let field: String
     let detail: String
+
+    enum CodingKeys: String, CodingKey {
+      case field = "field"
+      case detail = "detail"
+    }
   }
 
   let kind: String
@@ -33,6 +38,15 @@ struct HTTPProblem: Error {
     let detail: String?
     let errors: [Fault]?
     let limit: String?
+
+    enum CodingKeys: String, CodingKey {
+      case type = "type"
+      case title = "title"
+      case status = "status"
+      case detail = "detail"
+      case errors = "errors"
+      case limit = "limit"
+    }
   }
 
   /// The answer that tells it.

@@ -8,12 +8,12 @@ internal import NIOHTTPTypesHTTP1
 struct BrokenRequest: Error {
   /// What is wrong with it.
   enum Fault: String {
-    case head
-    case method
-    case version
-    case size
-    case host
-    case target
+    case head = "head"
+    case method = "method"
+    case version = "version"
+    case size = "size"
+    case host = "host"
+    case target = "target"
   }
 
   let fault: Fault

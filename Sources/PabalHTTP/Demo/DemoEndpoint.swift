@@ -9,7 +9,11 @@ enum DemoEndpoint: Sendable, Hashable {
 
   /// What a form of the page asks for.
   enum Action: String, Sendable, Hashable {
-    case start, check, resend, cancel, show
+    case start = "start"
+    case check = "check"
+    case resend = "resend"
+    case cancel = "cancel"
+    case show = "show"
   }
 
   /// The endpoint at a path, given by its segments.

@@ -10,6 +10,14 @@ struct DemoForm: Decodable, Sendable {
   var language: String?
   var once: String?
 
+  enum CodingKeys: String, CodingKey {
+    case verification = "verification"
+    case address = "address"
+    case code = "code"
+    case language = "language"
+    case once = "once"
+  }
+
   /// Nothing.
   init() {}
 

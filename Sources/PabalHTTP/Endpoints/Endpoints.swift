@@ -82,6 +82,11 @@ struct Endpoints: Sendable {
     struct Body: Encodable {
       let status: String
       let detail: [String: String]?
+
+      enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case detail = "detail"
+      }
     }
     let readiness = await readiness()
     let body = Body(

@@ -89,6 +89,14 @@ struct MailEndpoints {
     let subject: String
     let text: String
     let html: String
+
+    enum CodingKeys: String, CodingKey {
+      case message = "message"
+      case language = "language"
+      case subject = "subject"
+      case text = "text"
+      case html = "html"
+    }
   }
 
   private func render(_ name: String, _ request: Request) async throws(HTTPProblem) -> Response {
@@ -119,6 +127,13 @@ private struct MailBody: Encodable {
   let status: String
   let outcome: OrNull<String>
   let reply: OrNull<String>
+
+  enum CodingKeys: String, CodingKey {
+    case id = "id"
+    case status = "status"
+    case outcome = "outcome"
+    case reply = "reply"
+  }
 
   init(_ delivery: VerificationDelivery) {
     id = delivery.mail

@@ -1,7 +1,7 @@
 /// The two ways a reader's window may be coloured.
 enum ColorScheme: String, Sendable, CaseIterable {
-  case light
-  case dark
+  case light = "light"
+  case dark = "dark"
 
   /// The page as a reader with this scheme sees it, whatever the scheme of the browser that shows it.
   ///

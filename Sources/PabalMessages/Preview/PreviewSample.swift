@@ -1,11 +1,11 @@
 /// The values a preview fills a message with.
 public enum PreviewSample: String, Sendable, Hashable, CaseIterable {
   /// What a reader will get: the examples of message.json and the values of the site.
-  case examples
+  case examples = "examples"
   /// Texts and addresses as long as they come, the service's name among them.
-  case long
+  case long = "long"
   /// Every code is all zeros, which a careless page shows as nothing.
-  case zeros
+  case zeros = "zeros"
 
   /// The values of a message's variables.
   func values(_ variables: [Declaration.Variable]) -> [String: MessageValue] {

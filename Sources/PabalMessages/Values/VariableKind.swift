@@ -1,15 +1,15 @@
 /// What a variable holds.
 public enum VariableKind: String, Sendable, Hashable, Codable, CaseIterable {
   /// Words, on one line.
-  case text
+  case text = "text"
   /// A code of 4 to 12 digits.
-  case code
+  case code = "code"
   /// An https, http or mailto address.
-  case url
+  case url = "url"
   /// A length of time.
-  case duration
+  case duration = "duration"
   /// A moment of the day.
-  case time
+  case time = "time"
 }
 
 /// A value read and found fit for its kind, not yet in any language.

@@ -15,7 +15,10 @@ struct ClosedTransport: Encodable, Sendable {
   let cause: OrNull<String>
 
   enum CodingKeys: String, CodingKey {
-    case name, status, failures, cause
+    case name = "name"
+    case status = "status"
+    case failures = "failures"
+    case cause = "cause"
     case heldSince = "held_since"
     case closedUntil = "closed_until"
   }

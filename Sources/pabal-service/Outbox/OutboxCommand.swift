@@ -98,7 +98,10 @@ private struct OutboxChanged: Encodable {
   let changed: Int
   let asked: OrNull<Int>
 
-  enum CodingKeys: String, CodingKey { case changed, asked }
+  enum CodingKeys: String, CodingKey {
+    case changed = "changed"
+    case asked = "asked"
+  }
 
   init(_ verb: String, _ changed: Int, of ids: [String]?) {
     self.verb = verb

@@ -38,6 +38,12 @@ struct OutboxList: ParsableCommand {
     let counts: [String: Int]
     let transports: [ClosedTransport]
     let mails: [OutboxShown]
+
+    enum CodingKeys: String, CodingKey {
+      case counts = "counts"
+      case transports = "transports"
+      case mails = "mails"
+    }
   }
 
   func run() throws {

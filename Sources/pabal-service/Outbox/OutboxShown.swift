@@ -12,7 +12,7 @@ struct OutboxShown: Encodable, Sendable {
     let replyText: OrNull<String>
 
     enum CodingKeys: String, CodingKey {
-      case outcome
+      case outcome = "outcome"
       case to = "to_masked"
       case replyText = "reply_text"
     }
@@ -38,7 +38,16 @@ struct OutboxShown: Encodable, Sendable {
   let recipients: OrNull<[Recipient]>
 
   enum CodingKeys: String, CodingKey {
-    case id, status, lane, attempts, transport, outcome, reply, held, verification, recipients
+    case id = "id"
+    case status = "status"
+    case lane = "lane"
+    case attempts = "attempts"
+    case transport = "transport"
+    case outcome = "outcome"
+    case reply = "reply"
+    case held = "held"
+    case verification = "verification"
+    case recipients = "recipients"
     case createdAt = "created_at"
     case dueAt = "due_at"
     case notAfter = "not_after"

@@ -3,11 +3,11 @@ public struct TransportCondition: Sendable, Hashable {
   /// Whether mail is handed to it.
   public enum Openness: String, Sendable, Hashable, CaseIterable {
     /// Yes.
-    case open
+    case open = "open"
     /// The next mail is, to see whether it works again.
-    case trial
+    case trial = "trial"
     /// Not before `until`.
-    case closed
+    case closed = "closed"
   }
 
   /// Its name in `config.json`.

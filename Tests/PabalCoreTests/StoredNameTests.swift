@@ -1,0 +1,54 @@
+import PabalCore
+import Testing
+
+/// The names that databases, programs, logs and metrics know cases by: a case may be renamed, its name out there not.
+@Suite struct StoredNameTests {
+  @Test func `the states of a mail`() {
+    #expect(
+      OutboxState.allCases.map(\.rawValue) == [
+        "waiting", "sending", "sent", "rejected", "unknown", "expired", "superseded", "cancelled",
+      ])
+    #expect(
+      VerificationDelivery.State.allCases.map(\.rawValue) == [
+        "waiting", "sending", "deferred", "held", "sent", "rejected", "unknown", "expired", "superseded",
+        "cancelled",
+      ])
+    #expect(Lane.allCases.map(\.rawValue) == ["code", "normal", "bulk"])
+    #expect(UnknownPolicy.allCases.map(\.rawValue) == ["resend", "keep"])
+  }
+
+  @Test func `how an attempt ended`() {
+    let outcomes: [Outcome] = [
+      .sent, .deferred(), .unsuited, .rejected, .held(.mail), .held(.transport), .unknown,
+    ]
+    #expect(
+      outcomes.map(\.name) == ["sent", "deferred", "unsuited", "rejected", "held", "held", "unknown"])
+    #expect([Outcome.Scope.transport, .mail].map(\.rawValue) == ["transport", "mail"])
+  }
+
+  @Test func `the states of a verification`() {
+    #expect(
+      VerificationState.allCases.map(\.rawValue) == [
+        "pending", "approved", "consumed", "exhausted", "expired", "cancelled", "superseded",
+      ])
+    #expect(
+      VerificationOutcome.allCases.map(\.rawValue) == [
+        "approved", "mismatch", "superseded", "expired", "exhausted", "already_approved", "cancelled",
+      ])
+    #expect(
+      VerificationLimit.allCases.map(\.rawValue) == [
+        "cooldown", "recipient", "verification", "client", "overall", "failures",
+      ])
+    #expect(
+      [ProofProblem.unknown, .redeemed, .expired].map(\.rawValue) == ["unknown", "redeemed", "expired"])
+  }
+
+  @Test func `what transports and their plugins say`() {
+    #expect(TransportCondition.Openness.allCases.map(\.rawValue) == ["open", "trial", "closed"])
+    #expect(LogLevel.allCases.map(\.rawValue) == ["debug", "info", "warning", "error"])
+    #expect([Diagnostic.Severity.error, .warning].map(\.rawValue) == ["error", "warning"])
+    let kinds: [SettingDeclaration.Kind] = [.text, .number, .boolean, .choice, .duration, .path, .account]
+    #expect(
+      kinds.map(\.rawValue) == ["text", "number", "boolean", "choice", "duration", "path", "account"])
+  }
+}
