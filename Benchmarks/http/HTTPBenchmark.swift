@@ -23,7 +23,7 @@ internal import PabalStorage
     let (messages, sender) = (try MessageStore(configuration), try configuration.sender())
     let policy = configuration.verification.policy
     let service = VerificationService(
-      store: store, keys: keys, words: VerificationMessages(messages, from: sender), policy: policy,
+      store: store, keys: keys, composer: VerificationMessages(messages, from: sender), policy: policy,
       now: clock.now, dispatch: dispatcher)
     let parts = HTTPParts(
       verifications: service, door: FrontDoor(store: store, keys: keys, now: clock.now),
@@ -67,8 +67,8 @@ internal import PabalStorage
   private static func sending(_ outbox: SQLiteOutbox, _ keys: Keyring, _ clock: FastClock) -> Dispatcher {
     var rules = DispatcherRules()
     // A clock that races must not take a mail from this process while it sends it.
-    rules.lease = .seconds(3_600)
-    rules.poll = .seconds(60)
+    rules.leaseDuration = .seconds(3_600)
+    rules.pollInterval = .seconds(60)
     return Dispatcher(
       outbox, sealing: keys, rules: rules,
       surroundings: Dispatcher.Surroundings(now: clock.now, sleep: clock.sleep),

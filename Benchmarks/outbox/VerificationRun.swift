@@ -16,7 +16,7 @@ struct VerificationRun {
     let keys = Keyring(current: MasterKey.random())
     let database = try SQLiteDatabase("\(directory)/verification.sqlite", keys: keys)
     let service = VerificationService(
-      store: SQLiteVerifications(database), keys: keys, words: BenchWords())
+      store: SQLiteVerifications(database), keys: keys, composer: BenchWords())
     let number = Atomic(0)
     let started = Mutex<[String]>([])
     var starts: [(Double, Double)] = []

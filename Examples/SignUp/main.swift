@@ -15,7 +15,7 @@ let route = try configuration.loadRoute()
 let dispatcher = Dispatcher(
   SQLiteOutbox(database), sealing: keys, rules: configuration.outbox.rules, route: route)
 let verifications = VerificationService(
-  store: SQLiteVerifications(database), keys: keys, words: mail, policy: configuration.verification.policy,
+  store: SQLiteVerifications(database), keys: keys, composer: mail, policy: configuration.verification.policy,
   dispatch: dispatcher)
 let running = Task { await dispatcher.run() }
 

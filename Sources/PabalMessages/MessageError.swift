@@ -12,7 +12,7 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
   case unknownVariable(String, message: String, nearest: String?)
   /// A value that may not stand in a mail, or does not fit the variable's kind; never shown itself, since it
   /// may be a secret.
-  case unfitValue(variable: String, message: String, what: String, cure: String)
+  case unfitValue(variable: String, message: String, reason: String, cure: String)
   /// The message is in none of the languages asked for, nor in the default one.
   case noLanguage(message: String, has: [String])
 
@@ -35,8 +35,8 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .unknownVariable(let name, let message, let nearest):
       "the message \"\(message)\" has no variable \"\(name.shown)\""
         + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; message.json declares them all")
-    case .unfitValue(let variable, let message, let what, let cure):
-      "the value for \"\(variable)\" of the message \"\(message)\": \(what); \(cure)"
+    case .unfitValue(let variable, let message, let reason, let cure):
+      "the value for \"\(variable)\" of the message \"\(message)\": \(reason); \(cure)"
     case .noLanguage(let message, let has):
       "the message \"\(message)\" is only in \(has.sorted().joined(separator: ", "))"
         + "; ask for one of them, or add the file of the language"

@@ -35,11 +35,11 @@ public struct VerificationMessages: VerificationWords {
         switch variable.kind {
         case .code where letter.variables[variable.name] != nil:
           throw .unfitValue(
-            variable: variable.name, message: letter.message, what: "it is Pabal's to make up",
+            variable: variable.name, message: letter.message, reason: "it is Pabal's to make up",
             cure: "leave it out")
         case .duration where hasCode && letter.variables[variable.name] != nil:
           throw .unfitValue(
-            variable: variable.name, message: letter.message, what: "it is how long the code is valid",
+            variable: variable.name, message: letter.message, reason: "it is how long the code is valid",
             cure: "leave it out, or change \"lifetime\" in \"verification\"")
         case .code: values[variable.name] = letter.code.map { .text($0) }
         case .duration: values[variable.name] = values[variable.name] ?? .duration(letter.validFor)
@@ -69,7 +69,7 @@ public struct VerificationMessages: VerificationWords {
     switch error {
     case .unknownMessage: .input(field: "message", what: error.description)
     case .missingVariable, .unknownVariable, .unfitValue: .input(field: "variables", what: error.description)
-    case .broken, .noLanguage: .words(Diagnostics(error.diagnostics))
+    case .broken, .noLanguage: .brokenMessage(Diagnostics(error.diagnostics))
     }
   }
 }

@@ -83,7 +83,7 @@ extension Assembly {
     let messages = if let messages { messages } else { try self.messages() }
     return VerificationService(
       store: SQLiteVerifications(storage.database), keys: storage.keys,
-      words: VerificationMessages(messages.store, from: try sender(nil)),
+      composer: VerificationMessages(messages.store, from: try sender(nil)),
       policy: configuration.verification.policy, dispatch: dispatch)
   }
 }

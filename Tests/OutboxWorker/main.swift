@@ -36,20 +36,20 @@ final class LogTransport: Transport {
   }
 }
 
-let words = CommandLine.arguments
-guard words.count >= 3 else { exit(64) }
+let arguments = CommandLine.arguments
+guard arguments.count >= 3 else { exit(64) }
 do throws(StorageProblem) {
-  let database = try SQLiteDatabase(words[2], keyCheck: [1, 2, 3])
-  guard words[1] == "work", words.count >= 5, let lease = Int(words[4]) else {
+  let database = try SQLiteDatabase(arguments[2], keyCheck: [1, 2, 3])
+  guard arguments[1] == "work", arguments.count >= 5, let lease = Int(arguments[4]) else {
     database.close()
     exit(0)
   }
-  let file = open(words[3], O_WRONLY | O_CREAT | O_APPEND, 0o600)
-  let transport = LogTransport(file: file, dieAfter: words.count > 5 ? Int(words[5]) ?? 0 : 0)
+  let file = open(arguments[3], O_WRONLY | O_CREAT | O_APPEND, 0o600)
+  let transport = LogTransport(file: file, dieAfter: arguments.count > 5 ? Int(arguments[5]) ?? 0 : 0)
   let outbox = SQLiteOutbox(database)
   var rules = DispatcherRules()
-  rules.lease = .seconds(lease)
-  rules.poll = .milliseconds(50)
+  rules.leaseDuration = .seconds(lease)
+  rules.pollInterval = .milliseconds(50)
   let dispatcher = Dispatcher(
     outbox, sealing: NoSealing(), rules: rules,
     report: { event in

@@ -17,7 +17,7 @@ import Testing
     let outbox = MemoryOutbox()
     let keys = Keyring(current: .random())
     return (
-      VerificationService(store: MemoryVerifications(outbox: outbox), keys: keys, words: try Self.words()),
+      VerificationService(store: MemoryVerifications(outbox: outbox), keys: keys, composer: try Self.words()),
       outbox, keys
     )
   }

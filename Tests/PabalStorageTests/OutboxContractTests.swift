@@ -110,7 +110,7 @@ import Testing
       let claimed = try #require(try await outbox.claim(claim("a")).first)
       _ = try await outbox.settle([
         OutboxSettlement(
-          claimed, .again(due: second(60), content: [4, 4]), transport: "smtp", outcome: "deferred",
+          claimed, .retry(due: second(60), content: [4, 4]), transport: "smtp", outcome: "deferred",
           status: "451 4.3.0",
           hold: .mail, now: second(1))
       ])
@@ -144,7 +144,7 @@ import Testing
       try await outbox.add([mail(1, notAfter: 20)])
       let claimed = try #require(try await outbox.claim(claim("a")).first)
       let settled = try await outbox.settle([
-        OutboxSettlement(claimed, .again(due: second(20), content: nil), outcome: "deferred", now: second(1))
+        OutboxSettlement(claimed, .retry(due: second(20), content: nil), outcome: "deferred", now: second(1))
       ])
       #expect(settled[0]?.state == .expired)
     }
@@ -205,7 +205,7 @@ import Testing
       #expect(seen[1].content == nil)
       // The one that is on its way is not called back, but not tried again either.
       let settled = try await outbox.settle([
-        OutboxSettlement(seen[3], .again(due: second(9), content: nil), outcome: "deferred", now: second(2))
+        OutboxSettlement(seen[3], .retry(due: second(9), content: nil), outcome: "deferred", now: second(2))
       ])
       #expect(settled[0]?.state == .superseded)
     }

@@ -24,7 +24,7 @@ import Testing
     _ = try await outbox.claim(claim("a", id: "MAIL20"))
     _ = try await outbox.settle([
       OutboxSettlement(claimed[0], .final(.sent), outcome: "sent", now: second(1)),
-      OutboxSettlement(claimed[1], .again(due: second(9), content: [1]), outcome: "deferred", now: second(1)),
+      OutboxSettlement(claimed[1], .retry(due: second(9), content: [1]), outcome: "deferred", now: second(1)),
     ])
     _ = try await outbox.extend(["MAIL4"], claimed[2].lease ?? .init(owner: "", until: second(0)))
     try await outbox.amend(.supersede(group: "V", newest: "MAIL0"), now: second(2))
@@ -48,10 +48,10 @@ import Testing
     }
     let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
     let key = try #require(IdempotencyKey("k", client: "shop", payload: []))
-    let started = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", once: key)
+    let started = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
     _ = try await desk.service.check(started.value.id, code: desk.wrong())
     desk.clock.pass(.seconds(60))
-    _ = try await desk.service.resend(started.value.id, once: key)
+    _ = try await desk.service.resend(started.value.id, idempotencyKey: key)
     desk.clock.pass(.seconds(60))
     _ = try await desk.start()
     _ = try await desk.service.sweep()

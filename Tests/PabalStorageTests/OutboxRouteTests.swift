@@ -21,7 +21,7 @@ import Testing
         let entry = try #require(claimed.first { $0.id == "MAIL\(number)" })
         _ = try await outbox.settle([
           OutboxSettlement(
-            entry, .again(due: second(end.due), content: nil), outcome: end.outcome, hold: end.hold,
+            entry, .retry(due: second(end.due), content: nil), outcome: end.outcome, hold: end.hold,
             now: second(1))
         ])
       }
@@ -50,7 +50,7 @@ import Testing
       for isOvertaken in [false, false, true] {
         let claimed = try #require(try await outbox.claim(claim("a")).first)
         var settlement = OutboxSettlement(
-          claimed, .again(due: second(0), content: nil), outcome: "deferred", now: second(0))
+          claimed, .retry(due: second(0), content: nil), outcome: "deferred", now: second(0))
         settlement.isOvertaken = isOvertaken
         #expect(
           try await outbox.settle([settlement]).first??.failures == (isOvertaken ? 0 : claimed.attempts))

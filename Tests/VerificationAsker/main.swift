@@ -30,13 +30,13 @@ let database = try SQLiteDatabase(arguments[1], keys: keys, patience: .seconds(6
 var policy = VerificationPolicy()
 if arguments[3] != "check" { policy.cooldown = .zero }
 let service = VerificationService(
-  store: SQLiteVerifications(database), keys: keys, words: PlainWords(), policy: policy)
+  store: SQLiteVerifications(database), keys: keys, composer: PlainWords(), policy: policy)
 
 @Sendable func ask(_ number: Int) async -> String {
   do throws(VerificationProblem) {
     if arguments[3] == "once" {
       let key = IdempotencyKey("\(number)", client: arguments[4], payload: [1])
-      let id = try await service.start(to: "user\(number)@example.com", once: key).value.id
+      let id = try await service.start(to: "user\(number)@example.com", idempotencyKey: key).value.id
       // Whoever kills this process has seen the whole line.
       let line = "\(number) \(id)\n"
       _ = write(STDOUT_FILENO, line, line.utf8.count)

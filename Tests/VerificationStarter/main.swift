@@ -6,9 +6,9 @@ import PabalCore
 import PabalMessages
 import PabalStorage
 
-let words = CommandLine.arguments
-guard words.count == 5, let callers = Int(words[3]) else { exit(64) }
-let configuration = try Configuration.read(words[1])
+let arguments = CommandLine.arguments
+guard arguments.count == 5, let callers = Int(arguments[3]) else { exit(64) }
+let configuration = try Configuration.read(arguments[1])
 let keys = try configuration.keys.keyring()
 let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
 let route = try configuration.loadRoute()
@@ -24,8 +24,8 @@ let dispatcher = Dispatcher(
   }, route: route)
 let service = VerificationService(
   store: SQLiteVerifications(database), keys: keys,
-  words: VerificationMessages(try MessageStore(configuration), from: try configuration.sender()),
-  policy: configuration.verification.policy, dispatch: words[4] == "dispatch" ? dispatcher : nil)
+  composer: VerificationMessages(try MessageStore(configuration), from: try configuration.sender()),
+  policy: configuration.verification.policy, dispatch: arguments[4] == "dispatch" ? dispatcher : nil)
 
 /// One write, so that a kill leaves whole lines.
 @Sendable func say(_ line: String) {
@@ -33,7 +33,7 @@ let service = VerificationService(
   _ = write(STDOUT_FILENO, octets, octets.count)
 }
 
-if words[4] == "dispatch" { Task { await dispatcher.run() } }
+if arguments[4] == "dispatch" { Task { await dispatcher.run() } }
 await withTaskGroup(of: Void.self) { group in
   for caller in 0..<callers {
     group.addTask {
@@ -41,7 +41,7 @@ await withTaskGroup(of: Void.self) { group in
       while true {
         number += 1
         // Each life has addresses of its own, or the cooldown of the one before would be in its way.
-        let address = "\(words[2])-\(getpid())-\(caller)-\(number)@example.org"
+        let address = "\(arguments[2])-\(getpid())-\(caller)-\(number)@example.org"
         do throws(VerificationProblem) {
           let started = try await service.start(to: address)
           say("started \(started.delivery?.mail ?? "-") \(address) \(started.expires.milliseconds)")

@@ -8,9 +8,9 @@ struct SecretDocument {
   /// The most octets such a file has; Google's are below 3,000.
   private static let sizeLimit = 262_144
 
-  /// Reads it; `what` says what it should be, for errors. Nothing of the content is ever in an error.
+  /// Reads it; `kind` says what it should be, for errors. Nothing of the content is ever in an error.
   static func read(
-    _ path: String, as what: String, cure: String? = "fetch it anew"
+    _ path: String, as kind: String, cure: String? = "fetch it anew"
   ) throws(SecretFileProblem) -> SecretDocument {
     let octets = try readSecretFile(path, atMost: sizeLimit)
     // Protocol 2 and later begin so; Google's old samples kept their tokens in `token.pickle`.
@@ -26,10 +26,10 @@ struct SecretDocument {
     } catch {
       // The reader's own words may hold a piece of the file.
       let place = error.position.map { " (line \($0.line), column \($0.column))" } ?? ""
-      throw SecretFileProblem(what: "\(path) is no JSON\(place), so it is no \(what)", cure: cure)
+      throw SecretFileProblem(what: "\(path) is no JSON\(place), so it is no \(kind)", cure: cure)
     }
     guard case .object = root.value else {
-      throw SecretFileProblem(what: "\(path) holds \(root.kind), so it is no \(what)")
+      throw SecretFileProblem(what: "\(path) holds \(root.kind), so it is no \(kind)")
     }
     return SecretDocument(path: path, root: root)
   }

@@ -14,12 +14,12 @@ public struct OutboxConfiguration: Sendable {
       if let unknown = object.optional("unknown") {
         outbox.unknown = unknown.choice(UnknownPolicy.allCases) ?? outbox.unknown
       }
-      if let parallel = object.optional("parallel")?.whole(1...256) { outbox.rules.parallel = parallel }
+      if let parallel = object.optional("parallel")?.whole(1...256) { outbox.rules.maxConcurrentAttempts = parallel }
       if let retention = object.optional("retention")?.duration(.seconds(60)...(.seconds(31_536_000))) {
         outbox.rules.retention = retention
       }
       if let lease = object.optional("lease")?.duration(.seconds(5)...(.seconds(3_600))) {
-        outbox.rules.lease = lease
+        outbox.rules.leaseDuration = lease
       }
       if let patience = object.optional("alertAfter")?.duration(.seconds(1)...(.seconds(86_400))) {
         outbox.rules.patience = patience

@@ -36,7 +36,7 @@ public struct FrontDoor: Sendable {
   ///   - key: What the request is known by; `nil`: each request is a new one.
   public func add(
     _ mail: Mail, lane: Lane = .normal, notAfter: Timestamp? = nil, unknown: UnknownPolicy = .resend,
-    once key: IdempotencyKey?
+    idempotencyKey key: IdempotencyKey?
   ) async throws(FrontDoorProblem) -> Once<VerificationDelivery> {
     let sealed = keys.seal(OutboxContent(mail).octets, id: mail.id)
     let request = key.map { KeyedRequest($0, .mail, keys: keys) }

@@ -120,7 +120,7 @@ package struct MemoryOutboxRows: Sendable {
     let old = entries.filter { $0.value.ended.map { $0 <= sweep.now - sweep.retention } ?? false }
     for number in late.keys.sorted().prefix(sweep.limit) { entries[number]?.end(.expired, at: sweep.now) }
     for number in stranded.keys.sorted().prefix(sweep.limit) {
-      entries[number]?.strand(at: sweep.now, limit: sweep.unknowns)
+      entries[number]?.strand(at: sweep.now, limit: sweep.maxUnknownAttempts)
     }
     for number in entries.keys { _ = entries[number]?.pullBack(sweep) }
     for number in old.keys.sorted().prefix(sweep.limit) {

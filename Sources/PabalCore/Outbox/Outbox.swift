@@ -75,7 +75,7 @@ public struct OutboxSettlement: Sendable {
     /// It is decided.
     case final(OutboxState)
     /// It waits until `due`, with its content as it is now, or as it was where that is `nil`.
-    case again(due: Timestamp, content: [UInt8]?)
+    case retry(due: Timestamp, content: [UInt8]?)
     /// No attempt was made: it waits as before.
     case release
   }
@@ -199,11 +199,11 @@ public struct OutboxSweep: Sendable {
   /// How long a mail in a final state is shown.
   public var retention: Duration
   /// After how many attempts that ended `unknown`, or in the death of a process, nothing more is tried.
-  public var unknowns: Int
+  public var maxUnknownAttempts: Int
   /// For how long a lease is at most; one that reaches further is cut.
-  public var lease: Duration
+  public var leaseDuration: Duration
   /// The longest wait after an attempt, by lane.
-  public var waits: [Lane: Duration]
+  public var longestWaits: [Lane: Duration]
   /// The longest wait of a mail that is held.
   public var heldWait: Duration
   /// How many mails of each kind at most, so that nobody waits long for the store.
@@ -216,11 +216,11 @@ public struct OutboxSweep: Sendable {
     self.now = now
     self.owner = owner
     retention = rules.retention
-    unknowns = rules.unknowns
-    lease = rules.lease
-    heldWait = rules.held.farthest
-    waits = [:]
-    for lane in Lane.allCases { waits[lane] = rules.backOff(lane).farthest }
+    maxUnknownAttempts = rules.maxUnknownAttempts
+    leaseDuration = rules.leaseDuration
+    heldWait = rules.heldRetry.farthest
+    longestWaits = [:]
+    for lane in Lane.allCases { longestWaits[lane] = rules.backOff(lane).farthest }
     self.limit = limit
   }
 }

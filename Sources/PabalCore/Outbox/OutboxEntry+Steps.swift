@@ -6,7 +6,7 @@ extension OutboxEntry {
   /// crash between the commit and the first octet leaves an attempt that may have been one.
   public func claimed(by lease: Lease) -> OutboxEntry {
     var entry = self
-    entry.become(.sending)
+    entry.transition(to: .sending)
     entry.lease = lease
     entry.attempts += 1
     return entry
@@ -27,7 +27,7 @@ extension OutboxEntry {
     if settlement.outcome == Outcome.unknown.name { unknowns += 1 }
     hold = settlement.hold
     switch settlement.result {
-    case .again(let due, let content):
+    case .retry(let due, let content):
       if let content { self.content = content }
       self.due = due
       putBack(at: settlement.now)
@@ -46,7 +46,7 @@ extension OutboxEntry {
 
   /// What happens to a mail whose lease ran out: the attempt may have been one; after `limit` of these
   /// nothing more is tried, since the mail itself may be what kills.
-  package mutating func strand(at now: Timestamp, limit: Int = DispatcherRules.unknowns) {
+  package mutating func strand(at now: Timestamp, limit: Int = DispatcherRules.maxUnknownAttempts) {
     failures += 1
     unknowns += 1
     if unknown == .keep || unknowns >= limit {
@@ -64,12 +64,12 @@ extension OutboxEntry {
     switch state {
     case .sending:
       // Not stranded: where its process lives, it extends the lease in time.
-      guard let lease, lease.owner != sweep.owner, lease.until > sweep.now + sweep.lease * 2 else {
+      guard let lease, lease.owner != sweep.owner, lease.until > sweep.now + sweep.leaseDuration * 2 else {
         return false
       }
-      self.lease?.until = sweep.now + sweep.lease
+      self.lease?.until = sweep.now + sweep.leaseDuration
     case .waiting:
-      let farthest = hold == nil ? sweep.waits[lane] ?? sweep.heldWait : sweep.heldWait
+      let farthest = hold == nil ? sweep.longestWaits[lane] ?? sweep.heldWait : sweep.heldWait
       if attempts > 0 {
         guard due > sweep.now + farthest else { return false }
         due = sweep.now + farthest
@@ -119,7 +119,7 @@ extension OutboxEntry {
 
   /// Ends it in a final state and erases its content.
   package mutating func end(_ state: OutboxState, at now: Timestamp) {
-    become(state)
+    transition(to: state)
     lease = nil
     wish = nil
     hold = nil
@@ -134,13 +134,13 @@ extension OutboxEntry {
     } else if let notAfter, notAfter <= max(now, due) {
       end(.expired, at: now)
     } else {
-      become(.waiting)
+      transition(to: .waiting)
       lease = nil
     }
   }
 
-  private mutating func become(_ next: OutboxState) {
-    precondition(state.canBecome(next), "a mail in state \(state.rawValue) can't become \(next.rawValue)")
+  private mutating func transition(to next: OutboxState) {
+    precondition(state.canTransition(to: next), "a mail in state \(state.rawValue) can't become \(next.rawValue)")
     state = next
   }
 }

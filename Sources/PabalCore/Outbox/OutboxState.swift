@@ -28,7 +28,7 @@ public enum OutboxState: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// Whether a mail may pass from this state to `next` in one step.
-  public func canBecome(_ next: OutboxState) -> Bool { OutboxState.steps[self]?.contains(next) ?? false }
+  public func canTransition(to next: OutboxState) -> Bool { OutboxState.steps[self]?.contains(next) ?? false }
 
   // The diagram in the catalog's page Outbox is this table; a test compares them.
   private static let steps: [OutboxState: Set<OutboxState>] = [

@@ -24,8 +24,8 @@ final class OpenedSettings {
       add(declaration.key, value, given: declaration.defaultText != nil, user: "")
     }
     for setting in settings {
-      let value = try setting.given ? setting.fetch() : SettingValue(text: "")
-      add(setting.key, value, given: setting.given, user: setting.account.flatMap { users[$0] } ?? "")
+      let value = try setting.isSet ? setting.fetch() : SettingValue(text: "")
+      add(setting.key, value, given: setting.isSet, user: setting.account.flatMap { users[$0] } ?? "")
     }
   }
 

@@ -33,16 +33,16 @@ struct LimitBook {
       for cap in rule.caps where cap.window > .zero {
         // A cap is full as long as the note that many places back is within the window.
         guard cap.count > 0 else { return Barrier(limit: rule.limit, until: now + cap.window) }
-        let note: Timestamp?
+        let event: Timestamp?
         if cap.count <= LimitBook.few {
           let times = try newest(rule.keys)
-          note = times.count >= cap.count ? times[cap.count - 1] : nil
+          event = times.count >= cap.count ? times[cap.count - 1] : nil
         } else {
-          note = try rows.notes(1, skipping: cap.count - 1, under: rule.keys).first
+          event = try rows.notes(1, skipping: cap.count - 1, under: rule.keys).first
         }
-        guard let note else { continue }
+        guard let event else { continue }
         // The clock may have been set back since.
-        let until = min(note, now) + cap.window
+        let until = min(event, now) + cap.window
         if until > now, until > last?.until ?? now { last = Barrier(limit: rule.limit, until: until) }
       }
     }

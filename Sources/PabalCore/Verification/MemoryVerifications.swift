@@ -134,7 +134,7 @@ private final class MemoryTransaction: VerificationRows {
     let leavesRequests = sweepRequests(at: sweep.now, limit: sweep.limit)
     let expired = rows.records.values.filter { $0.state == .pending && $0.expires <= sweep.now }
     for var record in expired.prefix(sweep.limit) {
-      record.become(.expired, at: record.expires)
+      record.transition(to: .expired, at: record.expires)
       rows.records[record.id] = record
     }
     let old = rows.records.values.filter { $0.ended.map { $0 <= sweep.ended } ?? false }

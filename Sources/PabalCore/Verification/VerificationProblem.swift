@@ -25,7 +25,7 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
   /// What was asked for can't be: which part of it, and what is wrong.
   case input(field: String, what: String)
   /// The message can't be rendered.
-  case words(Diagnostics)
+  case brokenMessage(Diagnostics)
   /// The proof is none, was redeemed before, or is too old.
   case proof(ProofProblem)
   /// What was kept of it can't be opened with the keys there are.
@@ -44,7 +44,7 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
         + (wait.map { "; try again in \($0.wholeSecondsUp) seconds" } ?? "; start a new verification")
     case .ended(let state): "the verification is \(state.rawValue)"
     case .input(let field, let what): "\(field): \(what)"
-    case .words(let diagnostics): diagnostics.description
+    case .brokenMessage(let diagnostics): diagnostics.description
     case .proof(let problem): problem.description
     case .keys(let problem): "the verification can't be read: \(problem)"
     case .reused: "the idempotency key came before with another payload"
@@ -73,7 +73,7 @@ extension VerificationProblem {
       limit == other && wait == otherWait
     case (.ended(let a), .ended(let b)): a == b
     case (.input(let a, let what), .input(let b, let other)): a == b && what == other
-    case (.words(let a), .words(let b)): a.all == b.all
+    case (.brokenMessage(let a), .brokenMessage(let b)): a.all == b.all
     case (.proof(let a), .proof(let b)): a == b
     case (.keys(let a), .keys(let b)): a == b
     case (.storage(let a), .storage(let b)): a == b

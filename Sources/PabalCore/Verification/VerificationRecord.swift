@@ -85,9 +85,9 @@ extension VerificationRecord {
   static let earlierLimit = 10
 
   /// Brings it into `next`, and erases what only a pending one needs.
-  mutating func become(_ next: VerificationState, at now: Timestamp) {
+  mutating func transition(to next: VerificationState, at now: Timestamp) {
     precondition(
-      state.canBecome(next), "a verification in state \(state.rawValue) can't become \(next.rawValue)")
+      state.canTransition(to: next), "a verification in state \(state.rawValue) can't become \(next.rawValue)")
     state = next
     // The proof's time runs from the approval.
     if next != .consumed { ended = now }

@@ -36,12 +36,12 @@ extension VerificationService {
       case .approved:
         proof = "\(id).\(secret)"
         record.proof = keys.proofDigest([Array(id.utf8), Array(secret.utf8)])
-        record.become(.approved, at: now)
+        record.transition(to: .approved, at: now)
         try rows.set(nil, under: failures)
       case .mismatch: try book.addFailure(failures, policy)
       default: break
       }
-      if record.state == .pending, attempt >= policy.attempts { record.become(.exhausted, at: now) }
+      if record.state == .pending, attempt >= policy.attempts { record.transition(to: .exhausted, at: now) }
       try rows.update(record)
       return answer(outcome, record, proof: proof, at: now)
     }
@@ -61,7 +61,7 @@ extension VerificationService {
       _ = record.settle(at: now, lifetime: policy.lifetime)
       let approved = record.ended ?? now
       guard now < approved + policy.proofLifetime else { throw VerificationProblem.proof(.expired) }
-      record.become(.consumed, at: now)
+      record.transition(to: .consumed, at: now)
       try rows.update(record)
       return ProvenAddress(
         id: id, purpose: record.purpose, address: try recipient(of: record).address, approved: approved)
@@ -86,7 +86,7 @@ extension VerificationService {
     func isCode(_ digest: [UInt8], _ id: String, _ generation: Int) -> Bool {
       keys.codeDigest(
         digest,
-        matches: VerificationService.parts(
+        matches: VerificationService.codeDigestInput(
           of: code, purpose: record.purpose, recipient: recipient, id: id, generation: generation))
     }
     if isCode(record.code, record.id, record.generation) { return .approved }

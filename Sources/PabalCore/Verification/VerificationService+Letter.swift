@@ -20,7 +20,7 @@ extension VerificationService {
     // A notice's code is one that nobody can type, so that it needs no mark in the store.
     let kept = request.isNotice ? RandomName.make(26, random) : code
     let digest = keys.codeDigest(
-      VerificationService.parts(
+      VerificationService.codeDigestInput(
         of: kept, purpose: purpose, recipient: recipient, id: id, generation: generation))
     let expires = now + policy.lifetime
     let entry = OutboxEntry(
@@ -30,7 +30,7 @@ extension VerificationService {
   }
 
   /// What a code's digest is made of; each part has its length in front.
-  static func parts(
+  static func codeDigestInput(
     of code: String, purpose: String, recipient: Recipient, id: String, generation: Int
   ) -> [[UInt8]] {
     [

@@ -18,7 +18,7 @@ extension VerificationService {
   ) async throws(VerificationProblem) -> Verification {
     try await start(
       to: address, purpose: purpose, languages: languages, message: message, variables: variables,
-      notice: notice, client: client, once: nil
+      notice: notice, client: client, idempotencyKey: nil
     ).value
   }
 
@@ -29,7 +29,7 @@ extension VerificationService {
   /// new as it was.
   public func start(
     to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
-    variables: [String: String] = [:], notice: Bool = false, client: String? = nil, once key: IdempotencyKey?
+    variables: [String: String] = [:], notice: Bool = false, client: String? = nil, idempotencyKey key: IdempotencyKey?
   ) async throws(VerificationProblem) -> Once<Verification> {
     let recipient = try VerificationService.recipient(address)
     let client = try VerificationService.client(client)
@@ -83,7 +83,7 @@ extension VerificationService {
         if isLive {
           record.earlier = Array((older.overwritten + record.earlier).prefix(VerificationRecord.earlierLimit))
         }
-        older.become(isLive ? .superseded : .expired, at: isLive ? now : older.expires)
+        older.transition(to: isLive ? .superseded : .expired, at: isLive ? now : older.expires)
         try rows.update(older)
         try rows.supersedeMail(of: older.id, newest: nil, at: now)
       }
@@ -99,13 +99,13 @@ extension VerificationService {
   ///
   /// `client` is the IP address of whoever asks, as an authenticated caller passes it; it counts as a start does.
   public func resend(_ id: String, client: String? = nil) async throws(VerificationProblem) -> Verification {
-    try await resend(id, client: client, once: nil).value
+    try await resend(id, client: client, idempotencyKey: nil).value
   }
 
   /// Sends a new code as `resend` does; where a request of the same key and payload did before, gives the
   /// verification as it is now, sends nothing and counts nothing.
   public func resend(
-    _ id: String, client: String? = nil, once key: IdempotencyKey?
+    _ id: String, client: String? = nil, idempotencyKey key: IdempotencyKey?
   ) async throws(VerificationProblem) -> Once<Verification> {
     let client = try VerificationService.client(client)
     let keyed = key.map { KeyedRequest($0, .resend, of: id, keys: keys) }

@@ -59,7 +59,7 @@ public struct VerificationService: Sendable {
       _ = record.settle(at: now, lifetime: policy.lifetime)
       switch record.state(at: now) {
       case .pending:
-        record.become(.cancelled, at: now)
+        record.transition(to: .cancelled, at: now)
         try rows.update(record)
         try rows.cancelMail(record.mail, at: now)
       case .cancelled: break

@@ -19,7 +19,7 @@ public enum VerificationState: String, Sendable, Hashable, Codable, CaseIterable
   public var isFinal: Bool { self != .pending }
 
   /// Whether a verification may pass from this state to `next` in one step.
-  public func canBecome(_ next: VerificationState) -> Bool {
+  public func canTransition(to next: VerificationState) -> Bool {
     switch (self, next) {
     case (.pending, .approved), (.pending, .exhausted), (.pending, .expired), (.pending, .cancelled),
       (.pending, .superseded), (.approved, .consumed):

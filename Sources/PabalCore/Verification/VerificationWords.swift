@@ -1,6 +1,6 @@
 /// Makes the mail that brings a code; what knows messages stands behind it.
 public protocol VerificationWords: Sendable {
-  /// The finished mail; throws `.input` for what the caller gave and `.words` for a broken message.
+  /// The finished mail; throws `.input` for what the caller gave and `.brokenMessage` for a broken message.
   func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail
 }
 

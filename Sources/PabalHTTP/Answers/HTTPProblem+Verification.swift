@@ -27,7 +27,7 @@ extension HTTPProblem {
       case .expired: self.init("proof-expired", .gone, "The proof's time is over")
       }
     case .reused: self = .reused
-    case .words: self = .brokenMessage
+    case .brokenMessage: self = .brokenMessage
     case .keys:
       self.init("keys-missing", .serviceUnavailable, "A key is missing here", detail: "see the log")
       retryAfter = 60

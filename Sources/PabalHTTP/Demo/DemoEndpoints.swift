@@ -44,7 +44,7 @@ struct DemoEndpoints {
     return await answer(form, words) { service throws(VerificationProblem) in
       let once = try await service.start(
         to: address, purpose: DemoEndpoints.purpose, languages: [words.language], client: client,
-        once: form.key(to: address))
+        idempotencyKey: form.key(to: address))
       let verification = once.value
       if !once.isReplay {
         shared.report(

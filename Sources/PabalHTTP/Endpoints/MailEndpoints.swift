@@ -53,7 +53,7 @@ struct MailEndpoints {
       do throws(FrontDoorProblem) {
         let notAfter = made.lifetime.map { parts.verifications.present() + $0 }
         once = try await parts.door.add(
-          made.mail, lane: made.lane, notAfter: notAfter, unknown: made.unknown, once: key)
+          made.mail, lane: made.lane, notAfter: notAfter, unknown: made.unknown, idempotencyKey: key)
       } catch {
         throw refusal(error)
       }

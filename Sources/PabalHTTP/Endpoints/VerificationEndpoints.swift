@@ -58,7 +58,7 @@ struct VerificationEndpoints {
     return try await sending(request, octets) { service, key throws(VerificationProblem) in
       let once = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
-        variables: body.variables, notice: body.isNotice, client: client, once: key)
+        variables: body.variables, notice: body.isNotice, client: client, idempotencyKey: key)
       if !once.isReplay {
         let (purpose, language) = (once.value.purpose, once.value.language)
         shared.report(.started(purpose: purpose, language: language, isNotice: body.isNotice))
@@ -73,7 +73,7 @@ struct VerificationEndpoints {
     let said = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
     let client = caller.client(said ?? nil)
     return try await sending(request, octets) { service, key throws(VerificationProblem) in
-      let once = try await service.resend(id, client: client, once: key)
+      let once = try await service.resend(id, client: client, idempotencyKey: key)
       if !once.isReplay {
         shared.report(.resent(purpose: once.value.purpose, language: once.value.language))
       }

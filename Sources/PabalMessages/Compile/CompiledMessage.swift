@@ -81,7 +81,7 @@ final class CompiledMessage: Sendable {
         do throws(UnfitValue) {
           filled[input.number] = try input.kind.fit(value)
         } catch {
-          throw .unfitValue(variable: input.name, message: name, what: error.what, cure: error.cure)
+          throw .unfitValue(variable: input.name, message: name, reason: error.what, cure: error.cure)
         }
       } else if let fallback = input.fallback {
         filled[input.number] = fallback

@@ -25,7 +25,7 @@ struct SQLiteSweep {
         "WHERE state = 'sending' AND until <= ? AND owner <> ? ORDER BY until LIMIT ?",
         [now, sweep.owner, sweep.limit], in: database
       ) { entry in
-        entry.strand(at: now, limit: sweep.unknowns)
+        entry.strand(at: now, limit: sweep.maxUnknownAttempts)
         return true
       },
       try deleteOld(),
@@ -48,10 +48,10 @@ struct SQLiteSweep {
   private func pullBack() throws {
     _ = try MailRows.change(
       "WHERE state = 'sending' AND until > ? ORDER BY until DESC LIMIT ?",
-      [(sweep.now + sweep.lease * 2), sweep.limit], in: database
+      [(sweep.now + sweep.leaseDuration * 2), sweep.limit], in: database
     ) { $0.pullBack(sweep) }
     for lane in Lane.allCases {
-      let farthest = sweep.now + (sweep.waits[lane] ?? sweep.heldWait)
+      let farthest = sweep.now + (sweep.longestWaits[lane] ?? sweep.heldWait)
       _ = try MailRows.change(
         "WHERE state = 'waiting' AND lane = ? AND due > ? ORDER BY due DESC LIMIT ?",
         [lane.rawValue, farthest, sweep.limit], in: database

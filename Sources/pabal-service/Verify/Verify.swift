@@ -119,7 +119,7 @@ extension Failure {
     case .storage(let problem): self.init(problem)
     case .limited(let limit, let wait):
       self.init(.deferred, [Diagnostic(problem.description)], barrier: Barrier(limit, wait))
-    case .words(let diagnostics): self.init(.input, diagnostics.all)
+    case .brokenMessage(let diagnostics): self.init(.input, diagnostics.all)
     case .unknown:
       self.init(.input, problem.description, cure: "`verify start` prints the id; it is kept for a day")
     case .keys: self.init(.configuration, problem.description, cure: "put the key it was made with back")

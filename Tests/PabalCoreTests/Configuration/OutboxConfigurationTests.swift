@@ -13,7 +13,7 @@ import Testing
     let configuration = try read("")
     #expect(configuration.storage.path == "/etc/pabal/pabal.sqlite")
     #expect(configuration.outbox.unknown == .resend)
-    #expect(configuration.outbox.rules.parallel == 8)
+    #expect(configuration.outbox.rules.maxConcurrentAttempts == 8)
     #expect(configuration.outbox.rules.paces.isEmpty)
   }
 
@@ -26,9 +26,9 @@ import Testing
     #expect(configuration.storage.path == "/etc/pabal/data/mail.sqlite")
     #expect(configuration.outbox.unknown == .keep)
     let rules = configuration.outbox.rules
-    #expect(rules.parallel == 20)
+    #expect(rules.maxConcurrentAttempts == 20)
     #expect(rules.retention == .seconds(172_800))
-    #expect(rules.lease == .seconds(10))
+    #expect(rules.leaseDuration == .seconds(10))
     #expect(rules.patience == .seconds(120))
     #expect(rules.paces == ["a": Pace(sends: 60, per: .seconds(60))])
   }

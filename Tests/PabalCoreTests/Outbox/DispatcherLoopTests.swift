@@ -19,7 +19,7 @@ import Testing
 
   @Test func `what is under way ends before the loop does, and nothing new begins`() async throws {
     var rules = DispatcherRules()
-    rules.parallel = 1
+    rules.maxConcurrentAttempts = 1
     let smtp = ScriptedTransport("smtp")
     let bench = DispatcherBench([smtp], rules: rules)
     smtp.shut()
@@ -63,7 +63,7 @@ import Testing
     async throws
   {
     var rules = DispatcherRules()
-    rules.parallel = 2
+    rules.maxConcurrentAttempts = 2
     let bench = DispatcherBench([ScriptedTransport("smtp")], rules: rules)
     #expect(await bench.dispatcher.reserve(.code, unknown: .resend) == nil)
     _ = await bench.dispatcher.round()

@@ -10,7 +10,7 @@ import Testing
 
   private func rules() -> DispatcherRules {
     var rules = DispatcherRules()
-    rules.failures = .max
+    rules.breakerThreshold = .max
     return rules
   }
 
@@ -46,7 +46,7 @@ import Testing
 
   @Test func `mail of a transport whose breaker an edit lifts is due, and one of it tries`() async throws {
     var rules = DispatcherRules()
-    rules.failures = 3
+    rules.breakerThreshold = 3
     let bench = DispatcherBench([old], rules: rules)
     for number in 0..<6 { try await bench.add("A\(number)", lane: .normal) }
     await bench.pass()
@@ -158,7 +158,7 @@ import Testing
       _ = try await bench.outbox.settle(
         claimed.map {
           OutboxSettlement(
-            $0, .again(due: bench.clock.second(60), content: nil), outcome: "deferred", now: bench.clock.now)
+            $0, .retry(due: bench.clock.second(60), content: nil), outcome: "deferred", now: bench.clock.now)
         })
     }
     await bench.dispatcher.adopt(rules(), routeHasChanged: true)

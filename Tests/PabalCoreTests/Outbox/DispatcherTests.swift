@@ -66,7 +66,7 @@ import Testing
   @Test func `a code is tried six times, each wait longer, and then given up`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()])
     var rules = DispatcherRules()
-    rules.failures = .max
+    rules.breakerThreshold = .max
     let bench = DispatcherBench([smtp], rules: rules)
     try await bench.add("A")
     for (wait, attempts) in [
@@ -81,7 +81,7 @@ import Testing
   @Test func `other mail is tried for five days`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()])
     var rules = DispatcherRules()
-    rules.failures = .max
+    rules.breakerThreshold = .max
     let bench = DispatcherBench([smtp], rules: rules)
     try await bench.add("A", lane: .normal)
     for _ in 0..<(5 * 24) { await bench.pass(.seconds(3_600)) }
@@ -189,7 +189,7 @@ import Testing
 
   @Test func `codes are not kept waiting by other mail`() async throws {
     var rules = DispatcherRules()
-    rules.parallel = 3
+    rules.maxConcurrentAttempts = 3
     let smtp = ScriptedTransport("smtp")
     let bench = DispatcherBench([smtp], rules: rules)
     smtp.shut()

@@ -119,7 +119,7 @@ import Testing
   @Test func `a pace is never exceeded, and codes spend it first`() async throws {
     var rules = DispatcherRules()
     rules.paces = ["gmail": Pace(sends: 60, per: .seconds(60))]
-    rules.parallel = 100
+    rules.maxConcurrentAttempts = 100
     let gmail = ScriptedTransport("gmail")
     let bench = DispatcherBench([gmail], rules: rules)
     for number in 0..<150 { try await bench.add("N\(number)", lane: .bulk) }

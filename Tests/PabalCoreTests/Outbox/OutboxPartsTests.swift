@@ -6,9 +6,9 @@ import Testing
 @Suite struct OutboxPartsTests {
   @Test(arguments: OutboxState.allCases)
   func `a final state becomes nothing else`(_ state: OutboxState) {
-    let next = OutboxState.allCases.filter { state.canBecome($0) }
+    let next = OutboxState.allCases.filter { state.canTransition(to: $0) }
     #expect(state.isFinal == next.isEmpty)
-    #expect(!state.canBecome(state))
+    #expect(!state.canTransition(to: state))
   }
 
   @Test func `content comes back as it was`() throws {
@@ -52,13 +52,13 @@ import Testing
   }
 
   @Test func `waits grow to a limit and are spread by a fifth`() {
-    let backOff = DispatcherRules().codes
+    let backOff = DispatcherRules().codeRetry
     #expect(
       (1...7).map { backOff.wait(after: $0, chance: 0.5) }
         == [5, 15, 45, 135, 300, 300, 300].map { .seconds($0) })
     #expect(backOff.wait(after: 1, chance: 0) == .seconds(4))
     #expect(backOff.wait(after: 1_000_000, chance: 0.5) == .seconds(300))
-    let others = DispatcherRules().others
+    let others = DispatcherRules().otherRetry
     #expect(others.wait(after: 20, chance: 0.5) == .seconds(7_200))
   }
 

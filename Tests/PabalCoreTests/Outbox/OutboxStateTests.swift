@@ -20,7 +20,7 @@ import Testing
   @Test func `the diagram shows the steps there are and no others`() throws {
     var steps: Set<String> = []
     for state in OutboxState.allCases {
-      for next in OutboxState.allCases where state.canBecome(next) {
+      for next in OutboxState.allCases where state.canTransition(to: next) {
         steps.insert("\(state.rawValue) -> \(next.rawValue)")
       }
     }
@@ -42,7 +42,7 @@ import Testing
     #expect(entry.content == nil)
   }
 
-  @Test(arguments: OutboxState.allCases.filter { !OutboxState.waiting.canBecome($0) && $0.isFinal })
+  @Test(arguments: OutboxState.allCases.filter { !OutboxState.waiting.canTransition(to: $0) && $0.isFinal })
   func `a mail nobody has claimed has no outcome`(_ state: OutboxState) async {
     // The state goes by its name: an exit test takes along what can be encoded.
     await #expect(processExitsWith: .failure) { [name = state.rawValue as String] in

@@ -25,7 +25,7 @@ import Testing
     #expect(Set(steps.keys) == Set(VerificationState.allCases))
     for from in VerificationState.allCases {
       for to in VerificationState.allCases {
-        #expect(from.canBecome(to) == (steps[from]?.contains(to) ?? false), "\(from) → \(to)")
+        #expect(from.canTransition(to: to) == (steps[from]?.contains(to) ?? false), "\(from) → \(to)")
       }
     }
   }

@@ -19,10 +19,10 @@ import Testing
   ) async throws {
     try await stores.withDesk { desk in
       let key = try key("k")
-      let first = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", once: key)
+      let first = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
       #expect(!first.isReplay)
       for _ in 0..<20 {
-        let again = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", once: key)
+        let again = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
         #expect(again.isReplay && again.value == first.value)
       }
       #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 1)
@@ -30,7 +30,7 @@ import Testing
       // Neither the cooldown nor the client's ten starts have heard of them.
       desk.clock.pass(.seconds(60))
       _ = try await desk.start(client: "192.0.2.1")
-      let replaced = try await desk.service.start(to: "kim@example.com", once: key)
+      let replaced = try await desk.service.start(to: "kim@example.com", idempotencyKey: key)
       #expect(replaced.isReplay && replaced.value.id == first.value.id && replaced.value.state == .superseded)
     }
   }
@@ -38,17 +38,17 @@ import Testing
   @Test(arguments: Stores.allCases)
   func `a key is its client's and its operation's, and of one payload`(_ stores: Stores) async throws {
     try await stores.withDesk({ $0.cooldown = .zero }) { desk in
-      let first = try await desk.service.start(to: "kim@example.com", once: try key("k"))
-      await expect(.reused) { try await desk.service.start(to: "lee@example.com", once: key("k", [2])) }
-      let other = try await desk.service.start(to: "lee@example.com", once: try key("k", client: "bank", [2]))
+      let first = try await desk.service.start(to: "kim@example.com", idempotencyKey: try key("k"))
+      await expectError(.reused) { try await desk.service.start(to: "lee@example.com", idempotencyKey: key("k", [2])) }
+      let other = try await desk.service.start(to: "lee@example.com", idempotencyKey: try key("k", client: "bank", [2]))
       #expect(!other.isReplay && other.value.id != first.value.id)
-      let resent = try await desk.service.resend(first.value.id, once: try key("k"))
+      let resent = try await desk.service.resend(first.value.id, idempotencyKey: try key("k"))
       #expect(!resent.isReplay && resent.value.generation == 2)
-      await expect(.reused) { try await desk.service.resend(other.value.id, once: key("k")) }
+      await expectError(.reused) { try await desk.service.resend(other.value.id, idempotencyKey: key("k")) }
       #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 3)
       // What looks alike in one row of octets is not the same.
       for (name, client) in [("ab", "c"), ("b", "ca"), ("c", "ab")] {
-        let next = try await desk.service.start(to: "x@example.com", once: try key(name, client: client))
+        let next = try await desk.service.start(to: "x@example.com", idempotencyKey: try key(name, client: client))
         #expect(!next.isReplay)
         if name == "ab" { desk.clock.pass(.seconds(1)) }
       }
@@ -61,11 +61,11 @@ import Testing
       let id = try await desk.start().id
       desk.clock.pass(.seconds(60))
       let key = try key("k")
-      let first = try await desk.service.resend(id, once: key)
-      let again = try await desk.service.resend(id, once: key)
+      let first = try await desk.service.resend(id, idempotencyKey: key)
+      let again = try await desk.service.resend(id, idempotencyKey: key)
       #expect(again.isReplay && again.value == first.value)
       #expect(try await desk.outcome(id, desk.code()) == .approved)
-      let late = try await desk.service.resend(id, once: key)
+      let late = try await desk.service.resend(id, idempotencyKey: key)
       #expect(late.isReplay && late.value.state == .approved && late.value.generation == 2)
       #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 2)
     }
@@ -76,20 +76,20 @@ import Testing
     try await stores.withDesk { desk in
       let live = try await desk.start()
       let key = try key("k")
-      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
-        try await desk.service.start(to: "kim@example.com", once: key)
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await desk.service.start(to: "kim@example.com", idempotencyKey: key)
       }
-      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
-        try await desk.service.resend(live.id, once: key)
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await desk.service.resend(live.id, idempotencyKey: key)
       }
-      await #expect(throws: VerificationProblem.self) { try await desk.service.start(to: "kim", once: key) }
+      await #expect(throws: VerificationProblem.self) { try await desk.service.start(to: "kim", idempotencyKey: key) }
       await #expect(throws: VerificationProblem.self) {
-        try await desk.service.start(to: "a@example.com", message: "broken", once: key)
+        try await desk.service.start(to: "a@example.com", message: "broken", idempotencyKey: key)
       }
       desk.clock.pass(.seconds(60))
-      #expect(try await !desk.service.resend(live.id, once: key).isReplay)
+      #expect(try await !desk.service.resend(live.id, idempotencyKey: key).isReplay)
       desk.clock.pass(.seconds(60))
-      #expect(try await !desk.service.start(to: "kim@example.com", once: key).isReplay)
+      #expect(try await !desk.service.start(to: "kim@example.com", idempotencyKey: key).isReplay)
     }
   }
 
@@ -99,7 +99,7 @@ import Testing
       let key = try key("k")
       let answers = try await withThrowingTaskGroup(of: Once<Verification>.self) { group in
         for _ in 0..<100 {
-          group.addTask { try await desk.service.start(to: "kim@example.com", once: key) }
+          group.addTask { try await desk.service.start(to: "kim@example.com", idempotencyKey: key) }
         }
         return try await group.reduce(into: []) { $0.append($1) }
       }
@@ -113,17 +113,17 @@ import Testing
   func `a key is remembered for a day, whether it is swept out then or not`(_ stores: Stores) async throws {
     try await stores.withDesk { desk in
       let key = try key("k")
-      let first = try await desk.service.start(to: "kim@example.com", once: key)
+      let first = try await desk.service.start(to: "kim@example.com", idempotencyKey: key)
       desk.clock.pass(.seconds(86_399))
       _ = try await desk.service.sweep()
-      #expect(try await desk.service.start(to: "kim@example.com", once: key).value.id == first.value.id)
+      #expect(try await desk.service.start(to: "kim@example.com", idempotencyKey: key).value.id == first.value.id)
       desk.clock.pass(.seconds(1))
-      let second = try await desk.service.start(to: "kim@example.com", once: key)
+      let second = try await desk.service.start(to: "kim@example.com", idempotencyKey: key)
       #expect(!second.isReplay && second.value.id != first.value.id)
       // The new one is as long-lived as the first was.
       desk.clock.pass(.seconds(86_399))
       _ = try await desk.service.sweep()
-      #expect(try await desk.service.start(to: "kim@example.com", once: key).value.id == second.value.id)
+      #expect(try await desk.service.start(to: "kim@example.com", idempotencyKey: key).value.id == second.value.id)
     }
   }
 
@@ -131,14 +131,14 @@ import Testing
   func `a clock that is set back neither forgets a key nor keeps it for ever`(_ stores: Stores) async throws {
     try await stores.withDesk({ $0.cooldown = .zero }) { desk in
       let key = try key("k")
-      let first = try await desk.service.start(to: "kim@example.com", once: key)
+      let first = try await desk.service.start(to: "kim@example.com", idempotencyKey: key)
       desk.clock.pass(.seconds(-30 * 86_400))
-      #expect(try await desk.service.start(to: "kim@example.com", once: key).value.id == first.value.id)
+      #expect(try await desk.service.start(to: "kim@example.com", idempotencyKey: key).value.id == first.value.id)
       _ = try await desk.service.sweep()
       desk.clock.pass(.seconds(86_399))
-      #expect(try await desk.service.start(to: "kim@example.com", once: key).isReplay)
+      #expect(try await desk.service.start(to: "kim@example.com", idempotencyKey: key).isReplay)
       desk.clock.pass(.seconds(1))
-      #expect(try await !desk.service.start(to: "kim@example.com", once: key).isReplay)
+      #expect(try await !desk.service.start(to: "kim@example.com", idempotencyKey: key).isReplay)
     }
   }
 
@@ -149,14 +149,14 @@ import Testing
     defer { database.close() }
     let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
     for number in 0..<10 {
-      _ = try await desk.service.start(to: "\(number)@example.com", once: try key("\(number)"))
+      _ = try await desk.service.start(to: "\(number)@example.com", idempotencyKey: try key("\(number)"))
     }
     desk.clock.pass(.seconds(86_400))
     let now = desk.clock.now
     var rounds = 1
     while try await desk.store.transact({ try $0.sweepRequests(at: now, limit: 4) }) { rounds += 1 }
     #expect(rounds == 3)
-    #expect(try await !desk.service.start(to: "0@example.com", once: try key("0")).isReplay)
+    #expect(try await !desk.service.start(to: "0@example.com", idempotencyKey: try key("0")).isReplay)
   }
 
   @Test func `a key outlives a rotation of the master key`() async throws {
@@ -166,13 +166,13 @@ import Testing
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: first)
     defer { database.close() }
     let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: first)
-    let before = try await desk.service.start(to: "kim@example.com", once: try key("k"))
+    let before = try await desk.service.start(to: "kim@example.com", idempotencyKey: try key("k"))
     let second = try Keyring.rotate(directory: directory)
     for keys in [first, second] {
       let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
       #expect(
-        try await desk.service.start(to: "kim@example.com", once: try key("k")).value.id == before.value.id)
-      await expect(.reused) { try await desk.service.start(to: "kim@example.com", once: key("k", [2])) }
+        try await desk.service.start(to: "kim@example.com", idempotencyKey: try key("k")).value.id == before.value.id)
+      await expectError(.reused) { try await desk.service.start(to: "kim@example.com", idempotencyKey: key("k", [2])) }
     }
   }
 

@@ -33,7 +33,7 @@ import Testing
     let sealed = keys.seal(Array(Self.reply.utf8), id: mail.id)
     _ = try await outbox.settle([
       OutboxSettlement(
-        mail, .again(due: desk.clock.now + .seconds(1), content: sealed), transport: "smtp",
+        mail, .retry(due: desk.clock.now + .seconds(1), content: sealed), transport: "smtp",
         outcome: "deferred", status: "450 4.2.0", now: desk.clock.now)
     ])
     desk.clock.pass(.seconds(60))
@@ -43,7 +43,7 @@ import Testing
     let second = try await desk.service.start(to: Self.address, purpose: "login")
     _ = try await desk.service.check(second.id, code: desk.code(for: Self.address))
     let once = IdempotencyKey("order-4711", client: "shop-in-busan", payload: Array("{payload}".utf8))
-    _ = try await desk.service.start(to: "lee@example.com", once: once)
+    _ = try await desk.service.start(to: "lee@example.com", idempotencyKey: once)
     let third = try await desk.service.start(to: Self.address, purpose: "cancelled")
     _ = try await desk.service.cancel(third.id)
     try await body(folder, desk, key)

@@ -49,7 +49,7 @@ struct VerificationDesk: Sendable {
     self.outbox = outbox
     self.keys = keys
     service = VerificationService(
-      store: store, keys: keys, words: letters, policy: policy, now: { [clock] in clock.now })
+      store: store, keys: keys, composer: letters, policy: policy, now: { [clock] in clock.now })
   }
 
   /// The code in the newest letter to the address.
@@ -101,7 +101,7 @@ final class Letters: VerificationWords {
   var all: [VerificationLetter] { written.withLock { $0 } }
 
   func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
-    guard letter.message != "broken" else { throw .words(Diagnostics([Diagnostic("it is broken")])) }
+    guard letter.message != "broken" else { throw .brokenMessage(Diagnostics([Diagnostic("it is broken")])) }
     written.withLock { $0.append(letter) }
     do {
       let draft = MailDraft(
@@ -115,7 +115,7 @@ final class Letters: VerificationWords {
 }
 
 /// Whether `body` throws `problem`, and nothing else.
-func expect(
+func expectError(
   _ problem: VerificationProblem, sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () async throws -> some Any
 ) async {

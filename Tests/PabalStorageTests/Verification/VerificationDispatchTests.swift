@@ -32,7 +32,7 @@ import Testing
     let outbox = MemoryOutbox()
     let clock = SetClock()
     let service = VerificationService(
-      store: MemoryVerifications(outbox: outbox), keys: Keyring(current: .random()), words: Letters(),
+      store: MemoryVerifications(outbox: outbox), keys: Keyring(current: .random()), composer: Letters(),
       now: { clock.now }, dispatch: dispatch)
     return (service, outbox)
   }
@@ -60,10 +60,10 @@ import Testing
     let notebook = Notebook()
     let (service, outbox) = service(notebook)
     let started = try await service.start(to: "kim@example.com")
-    await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
       try await service.start(to: "kim@example.com")
     }
-    await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await service.resend(started.id) }
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await service.resend(started.id) }
     #expect(try await outbox.look(OutboxQuery()).entries.count == 1)
     #expect(
       notebook.lines.withLock { $0 }

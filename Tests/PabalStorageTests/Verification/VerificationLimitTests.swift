@@ -15,12 +15,12 @@ import Testing
       let code = try desk.code()
       desk.clock.pass(.milliseconds(59_999))
       for wait in [Duration.milliseconds(1)] {
-        await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.start() }
-        await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.start("KIM+tag@example.com") }
+        await expectError(.limited(.cooldown, retryAfter: wait)) { try await desk.start() }
+        await expectError(.limited(.cooldown, retryAfter: wait)) { try await desk.start("KIM+tag@example.com") }
         for quoted in ["\"kim\"@example.com", "\"k\\im\"@example.com", "\"kim+2\"@example.com"] {
-          await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.start(quoted) }
+          await expectError(.limited(.cooldown, retryAfter: wait)) { try await desk.start(quoted) }
         }
-        await expect(.limited(.cooldown, retryAfter: wait)) { try await desk.service.resend(started.id) }
+        await expectError(.limited(.cooldown, retryAfter: wait)) { try await desk.service.resend(started.id) }
       }
       _ = try await desk.service.start(to: "kim@example.com", purpose: "login")
       #expect(try await desk.outcome(started.id, code) == .approved)
@@ -47,12 +47,12 @@ import Testing
         desk.clock.pass(.seconds(600))
       }
       // 3,000 seconds after the first.
-      await expect(.limited(.recipient, retryAfter: .seconds(600))) { try await desk.start() }
+      await expectError(.limited(.recipient, retryAfter: .seconds(600))) { try await desk.start() }
       desk.clock.pass(.milliseconds(599_999))
-      await expect(.limited(.recipient, retryAfter: .milliseconds(1))) { try await desk.start() }
+      await expectError(.limited(.recipient, retryAfter: .milliseconds(1))) { try await desk.start() }
       desk.clock.pass(.milliseconds(1))
       _ = try await desk.start()
-      await expect(.limited(.recipient, retryAfter: .seconds(600))) { try await desk.start() }
+      await expectError(.limited(.recipient, retryAfter: .seconds(600))) { try await desk.start() }
     }
   }
 
@@ -63,7 +63,7 @@ import Testing
         _ = try await desk.start()
         desk.clock.pass(.seconds(1_800))
       }
-      await expect(.limited(.recipient, retryAfter: .seconds(86_400 - 18_000))) { try await desk.start() }
+      await expectError(.limited(.recipient, retryAfter: .seconds(86_400 - 18_000))) { try await desk.start() }
       desk.clock.pass(.seconds(86_400 - 18_000))
       _ = try await desk.start()
     }
@@ -80,7 +80,7 @@ import Testing
       #expect(try await desk.service.status(started.id).resendAt == nil)
       let code = try desk.code()
       desk.clock.pass(.seconds(60))
-      await expect(.limited(.verification, retryAfter: nil)) { try await desk.service.resend(started.id) }
+      await expectError(.limited(.verification, retryAfter: nil)) { try await desk.service.resend(started.id) }
       #expect(try await desk.outcome(started.id, code) == .approved)
       desk.clock.pass(.seconds(60))
       _ = try await desk.start()
@@ -92,7 +92,7 @@ import Testing
     try await stores.withDesk { desk in
       for number in 0..<50 {
         if number > 0, number % 10 == 0 {
-          await expect(.limited(.client, retryAfter: .seconds(600))) {
+          await expectError(.limited(.client, retryAfter: .seconds(600))) {
             try await desk.start("x@example.com", client: "192.0.2.1")
           }
           _ = try await desk.start("other\(number)@example.com", client: "192.0.2.2")
@@ -102,7 +102,7 @@ import Testing
         _ = try await desk.start("a\(number)@example.com", client: "192.0.2.1")
       }
       desk.clock.pass(.seconds(600))
-      await expect(.limited(.client, retryAfter: .seconds(86_400 - 3_000))) {
+      await expectError(.limited(.client, retryAfter: .seconds(86_400 - 3_000))) {
         try await desk.start("x@example.com", client: "::ffff:192.0.2.1")
       }
       desk.clock.pass(.seconds(86_400 - 3_000))
@@ -116,7 +116,7 @@ import Testing
       for number in 0..<10 {
         _ = try await desk.start("a\(number)@example.com", client: "2001:db8:1:2:\(number)::1")
       }
-      await expect(.limited(.client, retryAfter: .seconds(600))) {
+      await expectError(.limited(.client, retryAfter: .seconds(600))) {
         try await desk.start("x@example.com", client: "2001:db8:1:2:ffff:ffff:ffff:ffff")
       }
       _ = try await desk.start("x@example.com", client: "2001:db8:1:3::1")
@@ -132,7 +132,7 @@ import Testing
           ids[number / 5], code: desk.wrong(for: "a\(number / 5)@example.com"), client: "192.0.2.1")
       }
       let code = try desk.code(for: "a6@example.com")
-      await expect(.limited(.client, retryAfter: .seconds(300))) {
+      await expectError(.limited(.client, retryAfter: .seconds(300))) {
         try await desk.service.check(ids[6], code: code, client: "192.0.2.1")
       }
       #expect(try await desk.service.status(ids[6]).attemptsRemaining == 5)
@@ -150,9 +150,9 @@ import Testing
       $0.cooldown = .zero
     }) { desk in
       let started = try await [1, 2, 3, 4, 5, 6, 7, 8].asyncMap { try await desk.start("a\($0)@example.com") }
-      await expect(.limited(.overall, retryAfter: .seconds(86_400))) { try await desk.start("x@example.com") }
+      await expectError(.limited(.overall, retryAfter: .seconds(86_400))) { try await desk.start("x@example.com") }
       for verification in started.prefix(2) { _ = try await desk.service.resend(verification.id) }
-      await expect(.limited(.overall, retryAfter: .seconds(86_400))) {
+      await expectError(.limited(.overall, retryAfter: .seconds(86_400))) {
         try await desk.service.resend(started[2].id)
       }
       desk.clock.pass(.seconds(86_400))
@@ -183,10 +183,10 @@ import Testing
       verification = try await desk.start()
       let code = try desk.code()
       #expect(try await desk.outcome(verification.id, desk.wrong()) == .mismatch)
-      await expect(.limited(.failures, retryAfter: .seconds(86_400))) {
+      await expectError(.limited(.failures, retryAfter: .seconds(86_400))) {
         try await desk.outcome(verification.id, code)
       }
-      await expect(.limited(.failures, retryAfter: .seconds(86_400))) {
+      await expectError(.limited(.failures, retryAfter: .seconds(86_400))) {
         try await desk.start("Kim+a@example.com")
       }
       #expect(live.id != verification.id)

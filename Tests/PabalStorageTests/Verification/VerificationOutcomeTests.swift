@@ -35,7 +35,7 @@ import Testing
       #expect(proven.id == started.id && proven.purpose == "login")
       #expect(proven.address.description == "Kim@example.com")
       #expect(proven.approved == desk.clock.now - .seconds(30))
-      await expect(.proof(.redeemed)) { try await desk.service.redeem(proof) }
+      await expectError(.proof(.redeemed)) { try await desk.service.redeem(proof) }
       #expect(try await desk.service.status(started.id).state == .consumed)
       #expect(try await desk.outcome(started.id, code) == .alreadyApproved)
     }
@@ -50,7 +50,7 @@ import Testing
         let proof = try #require(try await desk.service.check(started.id, code: code).proof)
         desk.clock.pass(.seconds(age))
         if let problem {
-          await expect(.proof(problem)) { try await desk.service.redeem(proof) }
+          await expectError(.proof(problem)) { try await desk.service.redeem(proof) }
         } else {
           #expect(try await desk.service.redeem(proof).id == started.id)
         }
@@ -62,12 +62,12 @@ import Testing
   func `a proof that was never given out proves nothing`(_ stores: Stores) async throws {
     try await stores.withDesk { desk in
       let started = try await desk.start()
-      await expect(.proof(.unknown)) { try await desk.service.redeem("\(started.id).") }
+      await expectError(.proof(.unknown)) { try await desk.service.redeem("\(started.id).") }
       let proof = try #require(try await desk.service.check(started.id, code: desk.code()).proof)
       for text in [
         "", ".", started.id, "\(proof)0", String(proof.dropLast()), "x.\(proof)", "\(started.id).0",
       ] {
-        await expect(.proof(.unknown)) { try await desk.service.redeem(text) }
+        await expectError(.proof(.unknown)) { try await desk.service.redeem(text) }
       }
       #expect(try await desk.service.redeem(proof).id == started.id)
     }
@@ -85,7 +85,7 @@ import Testing
       let status = try await desk.service.status(started.id)
       #expect(status.state == .exhausted && status.attemptsRemaining == 0 && status.resendAt == nil)
       desk.clock.pass(.seconds(60))
-      await expect(.ended(.exhausted)) { try await desk.service.resend(started.id) }
+      await expectError(.ended(.exhausted)) { try await desk.service.resend(started.id) }
     }
   }
 
@@ -161,8 +161,8 @@ import Testing
       let answer = try await desk.service.check(second.id, code: desk.code(for: "b@example.com"))
       #expect(answer.outcome == .expired && answer.attemptsRemaining == 0)
       #expect(try await desk.service.status(second.id).state == .expired)
-      await expect(.ended(.expired)) { try await desk.service.resend(second.id) }
-      await expect(.ended(.expired)) { try await desk.service.cancel(second.id) }
+      await expectError(.ended(.expired)) { try await desk.service.resend(second.id) }
+      await expectError(.ended(.expired)) { try await desk.service.cancel(second.id) }
     }
   }
 
@@ -174,20 +174,20 @@ import Testing
       #expect(cancelled.state == .cancelled && cancelled.delivery?.state == .cancelled)
       #expect(try await desk.service.cancel(started.id).state == .cancelled)
       #expect(try await desk.outcome(started.id, desk.code()) == .cancelled)
-      await expect(.ended(.cancelled)) { try await desk.service.resend(started.id) }
+      await expectError(.ended(.cancelled)) { try await desk.service.resend(started.id) }
       let approved = try await desk.start("b@example.com")
       _ = try await desk.outcome(approved.id, desk.code(for: "b@example.com"))
-      await expect(.ended(.approved)) { try await desk.service.cancel(approved.id) }
+      await expectError(.ended(.approved)) { try await desk.service.cancel(approved.id) }
     }
   }
 
   @Test(arguments: Stores.allCases)
   func `nobody knows an id that was never given out`(_ stores: Stores) async throws {
     try await stores.withDesk { desk in
-      await expect(.unknown) { try await desk.service.check("X", code: "000000") }
-      await expect(.unknown) { try await desk.service.status("") }
-      await expect(.unknown) { try await desk.service.resend("X") }
-      await expect(.unknown) { try await desk.service.cancel("X") }
+      await expectError(.unknown) { try await desk.service.check("X", code: "000000") }
+      await expectError(.unknown) { try await desk.service.status("") }
+      await expectError(.unknown) { try await desk.service.resend("X") }
+      await expectError(.unknown) { try await desk.service.cancel("X") }
     }
   }
 
@@ -208,7 +208,7 @@ import Testing
         ]
       }
       #expect(shape(usual) == shape(notice))
-      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
         try await desk.service.start(to: "b@example.com", notice: true)
       }
       desk.clock.pass(.seconds(60))
@@ -248,7 +248,7 @@ import Testing
   @Test(arguments: Stores.allCases)
   func `a message that can't be rendered leaves nothing behind`(_ stores: Stores) async throws {
     try await stores.withDesk { desk in
-      await expect(.words(Diagnostics([Diagnostic("it is broken")]))) {
+      await expectError(.brokenMessage(Diagnostics([Diagnostic("it is broken")]))) {
         try await desk.service.start(to: "kim@example.com", message: "broken")
       }
       #expect(try await desk.outbox.look(OutboxQuery()).entries.isEmpty)

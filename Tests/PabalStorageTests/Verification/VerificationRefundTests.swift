@@ -19,7 +19,7 @@ import Testing
       let last = try await desk.start()
       try await desk.end(last, .rejected, outcome: "rejected")
       #expect(try await desk.service.resend(last.id).generation == 2)
-      await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start() }
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start() }
     }
   }
 
@@ -30,7 +30,7 @@ import Testing
         let started = try await desk.start(client: "192.0.2.1")
         try await desk.end(started, .rejected, outcome: "rejected")
       }
-      await expect(.limited(.client, retryAfter: .seconds(600))) { try await desk.start(client: "192.0.2.1") }
+      await expectError(.limited(.client, retryAfter: .seconds(600))) { try await desk.start(client: "192.0.2.1") }
     }
   }
 
@@ -46,7 +46,7 @@ import Testing
       }
       try await desk.end(verification, .rejected, outcome: "rejected")
       let id = verification.id
-      await expect(.limited(.verification, retryAfter: nil)) { try await desk.service.resend(id) }
+      await expectError(.limited(.verification, retryAfter: nil)) { try await desk.service.resend(id) }
     }
   }
 
@@ -57,7 +57,7 @@ import Testing
         let started = try await desk.start("a\(number)@example.com", client: "192.0.2.1")
         _ = try await desk.service.resend(started.id, client: "192.0.2.1")
       }
-      await expect(.limited(.client, retryAfter: .seconds(600))) {
+      await expectError(.limited(.client, retryAfter: .seconds(600))) {
         try await desk.start("x@example.com", client: "192.0.2.1")
       }
     }
@@ -69,13 +69,13 @@ import Testing
       for (state, outcome) in [(OutboxState.sent, "sent"), (.unknown, "unknown"), (.cancelled, "deferred")] {
         let started = try await desk.start("\(outcome)@example.com")
         try await desk.end(started, state, outcome: outcome)
-        await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+        await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
           try await desk.start("\(outcome)@example.com")
         }
       }
       let started = try await desk.start("cancelled@example.com")
       _ = try await desk.service.cancel(started.id)
-      await expect(.limited(.cooldown, retryAfter: .seconds(60))) {
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
         try await desk.start("cancelled@example.com")
       }
     }
@@ -89,7 +89,7 @@ import Testing
       desk.clock.pass(.seconds(365 * 86_400))
       _ = try await desk.start(client: "192.0.2.1")
       desk.clock.pass(.seconds(-365 * 86_400))
-      await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start() }
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start() }
       desk.clock.pass(.seconds(60))
       _ = try await desk.start(client: "192.0.2.1")
       for _ in 0..<3 {
@@ -98,7 +98,7 @@ import Testing
       }
       desk.clock.pass(.seconds(60))
       // The one from the future still counts.
-      await expect(.limited(.recipient, retryAfter: .seconds(3_300))) { try await desk.start() }
+      await expectError(.limited(.recipient, retryAfter: .seconds(3_300))) { try await desk.start() }
     }
   }
 
@@ -115,7 +115,7 @@ import Testing
       desk.clock.pass(.seconds(600))
       #expect(try await desk.outcome(first.id, desk.code(for: "a@example.com")) == .expired)
       desk.clock.pass(.seconds(300))
-      await expect(.proof(.expired)) { try await desk.service.redeem(proof) }
+      await expectError(.proof(.expired)) { try await desk.service.redeem(proof) }
     }
   }
 
@@ -124,7 +124,7 @@ import Testing
     try await stores.withDesk { desk in
       // One check in sixteen sweeps, and what a sweep has ended stays so.
       let service = VerificationService(
-        store: desk.store, keys: desk.keys, words: desk.letters, now: { [clock = desk.clock] in clock.now },
+        store: desk.store, keys: desk.keys, composer: desk.letters, now: { [clock = desk.clock] in clock.now },
         random: { UInt64.random(in: .min ... .max) | 1 })
       let started = try await service.start(to: "kim@example.com")
       desk.clock.pass(.seconds(7_200))

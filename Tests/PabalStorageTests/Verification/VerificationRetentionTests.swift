@@ -18,7 +18,7 @@ import Testing
       #expect(try await desk.outcome(expired.id, desk.code(for: "a@example.com")) == .expired)
       desk.clock.pass(.seconds(1))
       _ = try await desk.service.sweep()
-      await expect(.unknown) { try await desk.service.status(expired.id) }
+      await expectError(.unknown) { try await desk.service.status(expired.id) }
     }
   }
 
@@ -29,7 +29,7 @@ import Testing
       desk.clock.pass(.seconds(600 + 86_400))
       // One in sixteen sweeps: that none of so many does happens to nobody.
       for number in 0..<400 { _ = try await desk.start("\(number)@example.com") }
-      await expect(.unknown) { try await desk.service.status(first.id) }
+      await expectError(.unknown) { try await desk.service.status(first.id) }
     }
   }
 
@@ -41,7 +41,7 @@ import Testing
       desk.clock.pass(.seconds(600 + 86_400))
       let housekeeping = VerificationHousekeeping(store: desk.store, now: { desk.clock.now })
       try await housekeeping.sweep(limit: 3)
-      for id in ids { await expect(.unknown) { try await desk.service.status(id) } }
+      for id in ids { await expectError(.unknown) { try await desk.service.status(id) } }
       #expect(try await desk.service.sweep(limit: 1) == false)
     }
   }

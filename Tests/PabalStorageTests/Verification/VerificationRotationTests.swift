@@ -33,12 +33,12 @@ import Testing
     let (new, after) = try open(second)
     defer { new.close() }
     #expect(try await after.outcome(checked.id, before.code(for: "a@example.com")) == .approved)
-    await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await after.service.resend(resent.id) }
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await after.service.resend(resent.id) }
     #expect(try await after.service.redeem(proof).address.description == "e@example.com")
     // The fifth wrong code in a row blocks, four of which were counted under the key before.
     #expect(
       try await after.outcome(guessed.id, before.wrong(for: "d@example.com", 5)) == .mismatch)
-    await expect(.limited(.failures, retryAfter: .seconds(86_400))) { try await after.start("d@example.com") }
+    await expectError(.limited(.failures, retryAfter: .seconds(86_400))) { try await after.start("d@example.com") }
     after.clock.pass(.seconds(60))
     #expect(try await after.service.resend(resent.id).generation == 2)
     #expect(try await after.outcome(resent.id, before.code(for: "b@example.com")) == .superseded)
@@ -61,7 +61,7 @@ import Testing
     let elsewhere = VerificationDesk(SQLiteVerifications(other), SQLiteOutbox(other), keys: rotated)
     let after = try await elsewhere.start("b@example.com")
     #expect(try await desk.outcome(after.id, elsewhere.code(for: "b@example.com")) == .approved)
-    await expect(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start("b@example.com") }
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start("b@example.com") }
     #expect(try await desk.outcome(before.id, desk.code(for: "a@example.com")) == .approved)
     #expect(keys.checkValue == rotated.checkValue)
   }
@@ -93,6 +93,6 @@ import Testing
     let new = try SQLiteDatabase(path, keys: keys)
     defer { new.close() }
     let after = VerificationDesk(SQLiteVerifications(new), SQLiteOutbox(new), keys: keys)
-    await expect(.keys(.unknownKey)) { try await after.outcome(started.id, desk.code()) }
+    await expectError(.keys(.unknownKey)) { try await after.outcome(started.id, desk.code()) }
   }
 }

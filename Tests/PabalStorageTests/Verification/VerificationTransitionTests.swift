@@ -84,7 +84,7 @@ import Testing
         let after = try await desk.service.status(subject.id)
         let expected = Self.steps[state]?[act] ?? state
         #expect(after.state == expected, "\(state) + \(act)")
-        #expect(after.state == state || state.canBecome(after.state))
+        #expect(after.state == state || state.canTransition(to: after.state))
         // What is final keeps nothing that a resend could use.
         if after.state.isFinal { #expect(after.resendAt == nil && after.sendsRemaining == 0) }
       }

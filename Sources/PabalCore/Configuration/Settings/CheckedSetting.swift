@@ -76,7 +76,7 @@ private struct SettingCheck {
     let value =
       declaration.required
       ? object.required(declaration.key, cure: cureForMissing) : object.optional(declaration.key)
-    if let value { return given(value) }
+    if let value { return configuredSetting(value) }
     return declaration.required ? nil : byDefault(object.value)
   }
 
@@ -101,7 +101,7 @@ private struct SettingCheck {
       number: setting.number)
   }
 
-  private func given(_ value: ConfigurationValue) -> CheckedSetting? {
+  private func configuredSetting(_ value: ConfigurationValue) -> CheckedSetting? {
     let findings = value.findings
     func checked(_ text: ConfiguredText, _ number: Int64 = 0) -> CheckedSetting {
       CheckedSetting(declaration, given: true, text: text, number: number)

@@ -11,7 +11,7 @@ extension Dispatcher {
     let turn: Int
 
     /// The transport before which those that were left alone are tried again; `nil`: wherever they stand.
-    var limit: String? { isSpent ? nil : stops.first?.name }
+    var probeLimit: String? { isSpent ? nil : stops.first?.name }
   }
 
   /// The way of mail of `lane` at `now`.
@@ -30,10 +30,10 @@ extension Dispatcher {
     let now = surroundings.now()
     let codes = way(.code, at: now)
     let others = way(.normal, at: now)
-    var probed = try await probe(.code, before: codes.limit, now)
+    var probed = try await probe(.code, before: codes.probeLimit, now)
     // Mail that may not have what the pace keeps for codes looks further.
-    if !probed, others.limit != codes.limit {
-      probed = try await probe(.normal, before: others.limit, now)
+    if !probed, others.probeLimit != codes.probeLimit {
+      probed = try await probe(.normal, before: others.probeLimit, now)
     }
     guard let first = codes.stops.first, let second = others.stops.first else {
       if !probed { mayHaveMore = false }

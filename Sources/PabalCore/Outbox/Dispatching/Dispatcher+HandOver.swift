@@ -14,10 +14,10 @@ extension Dispatcher {
       content = try known ?? OutboxContent(sealing.open(entry.content ?? [], id: entry.id), id: entry.id)
     } catch {
       report(.unreadable(id: entry.id))
-      let wait = rules.held.wait(after: entry.attempts, chance: surroundings.chance())
+      let wait = rules.heldRetry.wait(after: entry.attempts, chance: surroundings.chance())
       await settle(
         OutboxSettlement(
-          entry, .again(due: surroundings.now() + wait, content: nil), hold: .mail, now: surroundings.now()),
+          entry, .retry(due: surroundings.now() + wait, content: nil), hold: .mail, now: surroundings.now()),
         isAlone: isAlone)
       return
     }
@@ -69,7 +69,7 @@ extension Dispatcher {
       } catch {
         report(.storage(error))
         tries += 1
-        if error.kind == .closed || (isFinishing && tries > 3) || (isAlone && tries >= rules.settlements) {
+        if error.kind == .closed || (isFinishing && tries > 3) || (isAlone && tries >= rules.maxSettlementTries) {
           if isAlone { unsettled[settlement.id] = error }
           if settlement.outcome != nil { report(.unsettled(id: settlement.id, error)) }
           return

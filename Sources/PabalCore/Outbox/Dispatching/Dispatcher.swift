@@ -96,7 +96,7 @@ public actor Dispatcher {
   package func round() async -> Duration {
     let now = surroundings.now()
     // A clock that was set back must not stop the housekeeping.
-    if forecast.isUnfinished || swept.map({ now - $0 >= rules.poll || now < $0 }) ?? true {
+    if forecast.isUnfinished || swept.map({ now - $0 >= rules.pollInterval || now < $0 }) ?? true {
       await keepHouse(now)
     }
     let isHastening = await hasten()
@@ -113,7 +113,7 @@ public actor Dispatcher {
     let later = [forecast.due, pacedUntil()].compactMap { $0 }.map { $0 - surroundings.now() }.filter {
       $0 > .zero
     }
-    return min(rules.poll, later.min() ?? rules.poll)
+    return min(rules.pollInterval, later.min() ?? rules.pollInterval)
   }
 
   /// Returns when no mail is under way.
@@ -192,14 +192,14 @@ public actor Dispatcher {
   // MARK: Room
 
   func room(_ lane: Lane) -> Int {
-    let kept = lane == .code || rules.parallel < 2 ? 0 : 1
-    return max(0, rules.parallel - kept - flights.count - promised)
+    let kept = lane == .code || rules.maxConcurrentAttempts < 2 ? 0 : 1
+    return max(0, rules.maxConcurrentAttempts - kept - flights.count - promised)
   }
 
   func hasRoom(_ lane: Lane) -> Bool { room(lane) > 0 }
 
   func lease(from now: Timestamp) -> OutboxEntry.Lease {
-    OutboxEntry.Lease(owner: owner, until: now + rules.lease)
+    OutboxEntry.Lease(owner: owner, until: now + rules.leaseDuration)
   }
 
   /// Takes note that there is new mail or a new route.
@@ -239,7 +239,7 @@ public actor Dispatcher {
     guard keeper == nil else { return }
     keeper = Task {
       while !Task.isCancelled {
-        await surroundings.sleep(rules.lease / 3)
+        await surroundings.sleep(rules.leaseDuration / 3)
         if Task.isCancelled { return }
         do throws(StorageProblem) {
           _ = try await outbox.extend(Array(flights.keys), lease(from: surroundings.now()))

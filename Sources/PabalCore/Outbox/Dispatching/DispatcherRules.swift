@@ -3,60 +3,60 @@ public struct DispatcherRules: Sendable {
   /// The times between attempts on one mail.
   public struct BackOff: Sendable {
     /// The first wait.
-    public var first: Duration
+    public var initialDelay: Duration
     /// By what each wait is longer than the one before.
     public var factor: Double
     /// The longest wait.
-    public var longest: Duration
+    public var maxDelay: Duration
     /// After how many retries nothing more is tried.
-    public var retries: Int
+    public var maxRetries: Int
     /// How long after it was added nothing more is tried.
-    public var life: Duration
+    public var maxAge: Duration
 
     /// The longest wait, spread.
-    var farthest: Duration { longest * 1.2 }
+    var farthest: Duration { maxDelay * 1.2 }
 
     /// The wait after attempt number `attempt`, spread by a fifth up or down, so that mails that failed
     /// together don't come back together; `chance` is from 0 up to 1.
     func wait(after attempt: Int, chance: Double) -> Duration {
-      var wait = first
+      var wait = initialDelay
       for _ in 1..<max(2, min(attempt, 64)) where attempt > 1 {
-        if wait >= longest { break }
+        if wait >= maxDelay { break }
         wait = wait * factor
       }
-      return min(wait, longest) * (0.8 + 0.4 * chance)
+      return min(wait, maxDelay) * (0.8 + 0.4 * chance)
     }
   }
 
   /// How many attempts run at once; one of them is for codes alone.
-  public var parallel = 8
+  public var maxConcurrentAttempts = 8
   /// How long a mail is a process's own without a word from it; extended while the process lives.
-  public var lease: Duration = .seconds(60)
+  public var leaseDuration: Duration = .seconds(60)
   /// How long another process's new mail may go unseen.
-  public var poll: Duration = .seconds(1)
+  public var pollInterval: Duration = .seconds(1)
   /// How long mail in a final state is shown: a day (reference: GOV.UK Notify deletes after one).
   public var retention: Duration = .seconds(86_400)
   /// By transport's name; the others have no pace.
   public var paces: [String: Pace] = [:]
   /// Codes: five retries (as Ory Kratos makes), after 5, 15, 45, 135 and 300 seconds.
-  public var codes = BackOff(
-    first: .seconds(5), factor: 3, longest: .seconds(300), retries: 5, life: .seconds(86_400))
+  public var codeRetry = BackOff(
+    initialDelay: .seconds(5), factor: 3, maxDelay: .seconds(300), maxRetries: 5, maxAge: .seconds(86_400))
   /// Everything else: from a minute to two hours, for five days (RFC 5321, 4.5.4.1: 4 to 5 days).
-  public var others = BackOff(
-    first: .seconds(60), factor: 2, longest: .seconds(7_200), retries: .max, life: .seconds(432_000))
+  public var otherRetry = BackOff(
+    initialDelay: .seconds(60), factor: 2, maxDelay: .seconds(7_200), maxRetries: .max, maxAge: .seconds(432_000))
   /// A mail that is held by itself: until somebody mends the set-up, for as long as it takes.
-  public var held = BackOff(
-    first: .seconds(300), factor: 2, longest: .seconds(3_600), retries: .max, life: .seconds(432_000))
+  public var heldRetry = BackOff(
+    initialDelay: .seconds(300), factor: 2, maxDelay: .seconds(3_600), maxRetries: .max, maxAge: .seconds(432_000))
   /// How many attempts may end `unknown`, or kill the process, for a mail that may be sent twice.
-  public var unknowns = DispatcherRules.unknowns
+  public var maxUnknownAttempts = DispatcherRules.maxUnknownAttempts
   /// The usual number of them: three.
-  package static let unknowns = 3
+  package static let maxUnknownAttempts = 3
   /// After so many failures in a row a transport's breaker opens.
-  public var failures = 5
+  public var breakerThreshold = 5
   /// How long it stays open at first, and at most.
-  public var open: ClosedRange<Duration> = .seconds(30)...(.seconds(600))
+  public var breakerDelay: ClosedRange<Duration> = .seconds(30)...(.seconds(600))
   /// How long a transport that is held is left alone at first, and at most.
-  public var suspended: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
+  public var suspensionDelay: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
   /// How long an attempt waits for its transport's pace before the mail is put back.
   public var paceWait: Duration = .seconds(1)
   /// The same where somebody waits for this mail alone.
@@ -65,12 +65,12 @@ public struct DispatcherRules: Sendable {
   /// a send sooner; Gmail's 60 a minute are never spent for so long, however many codes leave.
   public var detour: Duration = .seconds(10)
   /// How often a settlement is tried, a second apart, by a process that can't wait for ever.
-  public var settlements = 5
+  public var maxSettlementTries = 5
   /// How long a code waits before somebody is told.
   public var patience: Duration = .seconds(30)
 
   /// The usual rules.
   public init() {}
 
-  func backOff(_ lane: Lane) -> BackOff { lane == .code ? codes : others }
+  func backOff(_ lane: Lane) -> BackOff { lane == .code ? codeRetry : otherRetry }
 }

@@ -64,15 +64,15 @@ public struct TransportState: Sendable, Hashable {
       failures += 1
       heldSince = heldSince ?? now
       self.cause = cause
-      close(for: wait ?? rules.suspended.after(failures), at: now)
+      close(for: wait ?? rules.suspensionDelay.after(failures), at: now)
     case .deferred(let wait?):
       // A rate's end is the account's, whichever mail met it.
       failures += 1
       close(for: wait, at: now)
     case .deferred(nil), .unknown:
       failures += 1
-      if failures >= rules.failures {
-        close(for: rules.open.after(failures - rules.failures + 1), at: now)
+      if failures >= rules.breakerThreshold {
+        close(for: rules.breakerDelay.after(failures - rules.breakerThreshold + 1), at: now)
       } else {
         probe = nil
       }
@@ -105,14 +105,14 @@ public struct TransportState: Sendable, Hashable {
   /// Brings times back that lie further ahead than they can, as after the clock was set back.
   mutating func pullBack(to now: Timestamp, by rules: DispatcherRules, pace: Pace?) {
     if let pace, let spentUntil { self.spentUntil = min(spentUntil, now + pace.per) }
-    if let probe, probe.until > now + rules.lease * 2 { self.probe = nil }
+    if let probe, probe.until > now + rules.leaseDuration * 2 { self.probe = nil }
     guard let closedUntil else { return }
     if let closedAt {
       guard closedAt > now else { return }
       self.closedUntil = now + (closedUntil - closedAt)
       self.closedAt = now
     } else {
-      self.closedUntil = min(closedUntil, now + max(rules.open.upperBound, rules.suspended.upperBound))
+      self.closedUntil = min(closedUntil, now + max(rules.breakerDelay.upperBound, rules.suspensionDelay.upperBound))
     }
   }
 

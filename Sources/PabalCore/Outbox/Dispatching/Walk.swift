@@ -55,14 +55,14 @@ struct Walk {
     content.record(receipt, unknown: entry.unknown)
     let outcome = Outcome.over(receipt.recipients.lazy.map(\.outcome)) ?? .deferred()
     let isTriedAnew = isOvertaken && content.decided == nil && outcome.isOfTransport
-    let decision = isTriedAnew ? .again(.zero) : decision(outcome, at: now, chance: chance)
+    let decision = isTriedAnew ? .retry(.zero) : decision(outcome, at: now, chance: chance)
     let result: OutboxSettlement.Result =
       switch decision {
       case .final(let state): .final(state)
-      case .again(let wait): .again(due: now + wait, content: seal(content))
+      case .retry(let wait): .retry(due: now + wait, content: seal(content))
       }
     var hold: Outcome.Scope?
-    if case .held(let scope, _) = outcome, case .again = decision { hold = scope }
+    if case .held(let scope, _) = outcome, case .retry = decision { hold = scope }
     // That nobody could carry it is the mail's fault or the route's, and no recipient's.
     let told: Outcome = outcome == .rejected && suits.isEmpty ? .unsuited : outcome
     var settlement = OutboxSettlement(
@@ -84,7 +84,7 @@ struct Walk {
 
   private enum Decision {
     case final(OutboxState)
-    case again(Duration)
+    case retry(Duration)
   }
 
   private func decision(_ outcome: Outcome, at now: Timestamp, chance: Double) -> Decision {
@@ -92,19 +92,19 @@ struct Walk {
     switch outcome {
     case .held(.transport, _):
       // The transport's own state says when; until then nobody claims it.
-      return .again(.zero)
+      return .retry(.zero)
     case .held(.mail, let wait):
       let holds = max(1, entry.attempts - entry.failures)
-      return .again(min(wait ?? rules.held.wait(after: holds, chance: chance), rules.held.farthest))
-    case .unknown where entry.unknowns + 1 >= rules.unknowns:
+      return .retry(min(wait ?? rules.heldRetry.wait(after: holds, chance: chance), rules.heldRetry.farthest))
+    case .unknown where entry.unknowns + 1 >= rules.maxUnknownAttempts:
       return .final(.unknown)
     case .sent, .deferred, .unsuited, .rejected, .unknown:
       let backOff = rules.backOff(entry.lane)
       let failures = entry.failures + 1
-      guard failures <= backOff.retries, now - entry.created < backOff.life else {
+      guard failures <= backOff.maxRetries, now - entry.created < backOff.maxAge else {
         return .final(.expired)
       }
-      return .again(backOff.wait(after: failures, chance: chance))
+      return .retry(backOff.wait(after: failures, chance: chance))
     }
   }
 }
