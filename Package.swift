@@ -27,14 +27,14 @@ let package = Package(
     .target(name: "CPabalCurl"),
     .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
-    .systemLibrary(name: "CPabalMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
+    .systemLibrary(name: "CPabalCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
     .target(
       name: "PabalCore",
       dependencies: [
         "CPabalTransport", "CPabalGNU", "CPabalIDN", .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalMark"]),
+    .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalCMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
     .target(

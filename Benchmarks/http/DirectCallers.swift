@@ -2,7 +2,7 @@ internal import PabalCore
 internal import Synchronization
 
 /// 64 callers that ask a service in its own process, each waiting for its answer before it asks again.
-final class DirectCallers: Sendable {
+final class InProcessCallers: Sendable {
   private static let count = 64
   private let service: VerificationService
   private let number = Atomic(0)
@@ -32,7 +32,7 @@ final class DirectCallers: Sendable {
   private func rate(_ seconds: Double, _ work: @escaping @Sendable () async throws -> Void) async -> Int {
     let began = ContinuousClock.now
     let done = await withTaskGroup(of: Int.self) { group in
-      for _ in 0..<DirectCallers.count {
+      for _ in 0..<InProcessCallers.count {
         group.addTask {
           var count = 0
           while began.duration(to: .now) < .seconds(seconds) {

@@ -1,7 +1,7 @@
 internal import PabalCore
 
 /// A clock that runs so many times as fast as the wall's.
-struct FastClock: Sendable {
+struct AcceleratedClock: Sendable {
   private let speed: Int
   private let epoch = Timestamp.now()
 

@@ -11,52 +11,52 @@ internal import PabalStorage
 /// as the wall's, and its mail is sent to nowhere; without it the mail stays where it is.
 @main struct HTTPBenchmark {
   static func main() async throws {
-    let words = CommandLine.arguments
-    let speed = words.count > 2 ? Int(words[2]) : nil
-    let clock = FastClock(speed: speed ?? 1)
-    let configuration = try Configuration.read(words[1])
+    let arguments = CommandLine.arguments
+    let speed = arguments.count > 2 ? Int(arguments[2]) : nil
+    let clock = AcceleratedClock(speed: speed ?? 1)
+    let configuration = try Configuration.read(arguments[1])
     let keys = try configuration.keys.keyring()
     let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
-    let store = SQLiteVerifications(database)
+    let store = SQLiteVerificationStore(database)
     let outbox = SQLiteOutbox(database)
-    let dispatcher = speed.map { _ in sending(outbox, keys, clock) }
+    let dispatcher = speed.map { _ in makeDispatcher(outbox, keys, clock) }
     let (messages, sender) = (try MessageStore(configuration), try configuration.sender())
     let policy = configuration.verification.policy
     let service = VerificationService(
-      store: store, keys: keys, composer: VerificationMessages(messages, from: sender), policy: policy,
+      store: store, keys: keys, composer: StoredVerificationComposer(messages, from: sender), policy: policy,
       now: clock.now, dispatch: dispatcher)
-    let parts = HTTPParts(
-      verifications: service, door: FrontDoor(store: store, keys: keys, now: clock.now),
-      words: MessageMails(messages, from: sender), access: configuration.serve)
-    let http = HTTPService(
-      attempts: FirstAttempts(), readiness: { Readiness(isReady: true) }, parts: { parts })
+    let dependencies = HTTPDependencies(
+      verifications: service, submission: MailSubmission(store: store, keys: keys, now: clock.now),
+      composer: StoredMessageComposer(messages, from: sender), access: configuration.serve)
+    let http = HTTPServer(
+      attempts: AttemptWaiters(), readiness: { Readiness(isReady: true) }, dependencies: { dependencies })
     guard let listen = configuration.serve.listen else { fatalError("the configuration listens nowhere") }
-    let serving = Task { try await http.run(on: listen) { say("port \($0)") } }
+    let serving = Task { try await http.run(on: listen) { printLine("port \($0)") } }
     let dispatching = Task { await dispatcher?.run() }
-    let housekeeping = VerificationHousekeeping(store: store, policy: policy, now: clock.now)
-    let tidying = Task {
+    let verificationCleanup = VerificationCleanup(store: store, policy: policy, now: clock.now)
+    let cleanup = Task {
       while !Task.isCancelled {
         await clock.sleep(.seconds(60))
-        try? await housekeeping.sweep()
+        try? await verificationCleanup.sweep()
       }
     }
 
-    let direct = DirectCallers(service)
+    let callers = InProcessCallers(service)
     // A line that doesn't come must hold no thread that others need.
     let reader = WorkerThreads(count: 1)
     while let line = await reader.run({ readLine() }) {
-      let words = line.split(separator: " ")
-      let seconds = words.dropFirst().first.flatMap { Double($0) } ?? 1
-      switch words.first {
-      case "starts": say("\(await direct.starts(seconds))")
-      case "checks": say("\(await direct.checks(seconds))")
+      let fields = line.split(separator: " ")
+      let seconds = fields.dropFirst().first.flatMap { Double($0) } ?? 1
+      switch fields.first {
+      case "starts": printLine("\(await callers.starts(seconds))")
+      case "checks": printLine("\(await callers.checks(seconds))")
       case "rows":
-        let view = try await outbox.look(OutboxQuery(limit: 0, withCounts: true))
-        say("\(view.counts.values.reduce(0, +))")
-      default: say("?")
+        let view = try await outbox.read(OutboxQuery(limit: 0, withCounts: true))
+        printLine("\(view.counts.values.reduce(0, +))")
+      default: printLine("?")
       }
     }
-    tidying.cancel()
+    cleanup.cancel()
     await http.finish()
     try await serving.value
     await dispatcher?.finish()
@@ -64,24 +64,24 @@ internal import PabalStorage
     database.close()
   }
 
-  private static func sending(_ outbox: SQLiteOutbox, _ keys: Keyring, _ clock: FastClock) -> Dispatcher {
-    var rules = DispatcherRules()
+  private static func makeDispatcher(_ outbox: SQLiteOutbox, _ keys: Keyring, _ clock: AcceleratedClock) -> Dispatcher {
+    var options = DispatcherOptions()
     // A clock that races must not take a mail from this process while it sends it.
-    rules.leaseDuration = .seconds(3_600)
-    rules.pollInterval = .seconds(60)
+    options.leaseDuration = .seconds(3_600)
+    options.pollInterval = .seconds(60)
     return Dispatcher(
-      outbox, sealing: keys, rules: rules,
-      surroundings: Dispatcher.Surroundings(now: clock.now, sleep: clock.sleep),
-      route: { [DispatchStop("nowhere", Nowhere())] })
+      outbox, sealing: keys, options: options,
+      dependencies: Dispatcher.Dependencies(now: clock.now, sleep: clock.sleep),
+      route: { [DispatchTransport("nowhere", NullTransport())] })
   }
 }
 
 /// Takes every mail and sends it nowhere.
-private struct Nowhere: Transport {
+private struct NullTransport: Transport {
   func send(_ mail: Mail) async -> Receipt { Receipt(.sent, for: mail.envelope) }
 }
 
-private func say(_ line: String) {
+private func printLine(_ line: String) {
   // Not by stdio: it would wait for whoever reads a line meanwhile.
   let octets = Array("\(line)\n".utf8)
   _ = write(STDOUT_FILENO, octets, octets.count)

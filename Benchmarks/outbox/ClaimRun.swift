@@ -3,14 +3,14 @@ internal import PabalCore
 internal import PabalStorage
 
 /// What a claim costs beside few and beside many waiting mails, and what the many cost in memory.
-struct ClaimRun {
+struct ClaimBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
   /// The median of a claim of one mail in microseconds with 100 and with 100,000 waiting, and the process's
   /// resident MiB with the latter.
-  func run() async throws(StorageProblem) -> (few: Double, many: Double, memory: Double) {
+  func run() async throws(StorageError) -> (few: Double, many: Double, memory: Double) {
     let small = try await filled("few", 100)
     let large = try await filled("many", 100_000)
     var few: [Double] = []
@@ -27,7 +27,7 @@ struct ClaimRun {
 
   private func filled(
     _ name: String, _ count: Int
-  ) async throws(StorageProblem) -> (database: SQLiteDatabase, outbox: SQLiteOutbox) {
+  ) async throws(StorageError) -> (database: SQLiteDatabase, outbox: SQLiteOutbox) {
     let database = try SQLiteDatabase("\(directory)/\(name).sqlite", keyCheck: [1])
     let outbox = SQLiteOutbox(database)
     let content = [UInt8](repeating: 7, count: 2_048)
@@ -39,7 +39,7 @@ struct ClaimRun {
   }
 
   /// Claims one mail and puts it back; the claim's microseconds.
-  private func claim(_ outbox: SQLiteOutbox) async throws(StorageProblem) -> Double {
+  private func claim(_ outbox: SQLiteOutbox) async throws(StorageError) -> Double {
     let time = Timestamp.now()
     let lease = OutboxEntry.Lease(owner: "bench", until: time + .seconds(60))
     let began = now()

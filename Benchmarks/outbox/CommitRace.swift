@@ -4,31 +4,31 @@ internal import PabalStorage
 internal import Synchronization
 
 /// Durable adds by 64 callers at once against one write and fdatasync after the other.
-struct CommitRace {
+struct CommitBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
   /// The medians of so many rounds of each, in turn, and of their ratio.
-  func run(rounds: Int, seconds: Double) async throws(StorageProblem) -> (
-    floor: Double, adds: Double, ratio: Double
+  func run(rounds: Int, seconds: Double) async throws(StorageError) -> (
+    baseline: Double, adds: Double, ratio: Double
   ) {
     let database = try SQLiteDatabase("\(directory)/commit.sqlite", keyCheck: [1])
     let outbox = SQLiteOutbox(database)
     let content = sealedMail()
     let count = Mutex(0)
-    var floors: [Double] = []
+    var baselines: [Double] = []
     var adds: [Double] = []
     for _ in 0..<rounds {
-      floors.append(floor(content, seconds))
-      adds.append(await CommitRace.add(to: outbox, content, seconds, count))
+      baselines.append(baseline(content, seconds))
+      adds.append(await CommitBenchmark.add(to: outbox, content, seconds, count))
     }
     database.close()
-    return (median(floors), median(adds), median(zip(adds, floors).map { $0 / $1 }))
+    return (median(baselines), median(adds), median(zip(adds, baselines).map { $0 / $1 }))
   }
 
   /// Writes and syncs one after the other, a second.
-  func floor(_ content: [UInt8], _ seconds: Double) -> Double {
+  func baseline(_ content: [UInt8], _ seconds: Double) -> Double {
     let path = "\(directory)/floor"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     defer {
@@ -52,8 +52,8 @@ struct CommitRace {
       count += 1
       return count * 10_000_000
     }
-    return await Callers.rate(seconds) { caller, turn in
-      try await outbox.add([waitingMail(numbers + caller * 100_000 + turn, content)])
+    return await ConcurrentCallers.rate(seconds) { caller, iteration in
+      try await outbox.add([waitingMail(numbers + caller * 100_000 + iteration, content)])
     }
   }
 }

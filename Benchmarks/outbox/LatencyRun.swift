@@ -3,17 +3,17 @@ internal import PabalStorage
 internal import Synchronization
 
 /// From the moment a mail is added to the moment a transport's `send` begins, beside the commit alone.
-struct LatencyRun {
+struct LatencyBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
   /// Medians in milliseconds: an add alone, add to `send`, and the second over the first.
-  func run(count: Int) async throws(StorageProblem) -> (commit: Double, begin: Double, over: Double) {
+  func run(count: Int) async throws(StorageError) -> (commit: Double, begin: Double, over: Double) {
     let database = try SQLiteDatabase("\(directory)/latency.sqlite", keyCheck: [1])
     let outbox = SQLiteOutbox(database)
-    let transport = BeginTransport()
-    let dispatcher = Dispatcher(outbox, sealing: NoSealing(), route: { [DispatchStop("bench", transport)] })
+    let transport = TimestampingTransport()
+    let dispatcher = Dispatcher(outbox, sealing: BenchmarkSealing(), route: { [DispatchTransport("bench", transport)] })
     let loop = Task { await dispatcher.run() }
     let mail = Mail.bench()
     let content = OutboxContent(mail).octets
@@ -34,7 +34,7 @@ struct LatencyRun {
       try await outbox.add([claimed])
       commits.append((now() - began) * 1_000)
       await dispatcher.handOver(claimed, mail)
-      begins.append((await transport.begun() - began) * 1_000)
+      begins.append((await transport.nextStart() - began) * 1_000)
     }
     await dispatcher.finish()
     await loop.value
@@ -44,13 +44,13 @@ struct LatencyRun {
 }
 
 /// Seals nothing; sealing is not what is measured.
-struct NoSealing: ContentSealing {
+struct BenchmarkSealing: ContentSealing {
   func seal(_ clear: [UInt8], id: String) -> [UInt8] { clear }
   func open(_ sealed: [UInt8], id: String) throws -> [UInt8] { sealed }
 }
 
 /// A transport that says when its `send` began.
-final class BeginTransport: Transport {
+final class TimestampingTransport: Transport {
   private let times: AsyncStream<Double>
   private let put: AsyncStream<Double>.Continuation
 
@@ -62,7 +62,7 @@ final class BeginTransport: Transport {
   }
 
   /// When the next `send` began.
-  func begun() async -> Double {
+  func nextStart() async -> Double {
     for await time in times { return time }
     return 0
   }

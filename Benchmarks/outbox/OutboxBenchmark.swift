@@ -13,17 +13,17 @@ internal import PabalStorage
       exit(64)
     }
     let seconds = arguments.dropFirst().first.flatMap { Double($0) } ?? 2
-    do throws(StorageProblem) {
-      let commits = try await CommitRace(directory).run(rounds: 3, seconds: seconds / 3)
-      let race = CommitRace(directory)
-      let verifications = try await VerificationRun(directory).run(rounds: 3, seconds: seconds / 3) {
-        race.floor(sealedMail(), seconds / 6)
+    do throws(StorageError) {
+      let commits = try await CommitBenchmark(directory).run(rounds: 3, seconds: seconds / 3)
+      let commitBenchmark = CommitBenchmark(directory)
+      let verifications = try await VerificationBenchmark(directory).run(rounds: 3, seconds: seconds / 3) {
+        commitBenchmark.baseline(sealedMail(), seconds / 6)
       }
-      let latency = try await LatencyRun(directory).run(count: 500)
-      let claims = try await ClaimRun(directory).run()
+      let latency = try await LatencyBenchmark(directory).run(count: 500)
+      let claims = try await ClaimBenchmark(directory).run()
       print(
         """
-        {"floor_a_second":\(Int(commits.floor)),"adds_a_second":\(Int(commits.adds)),\
+        {"floor_a_second":\(Int(commits.baseline)),"adds_a_second":\(Int(commits.adds)),\
         "times_floor":\(rounded(commits.ratio)),"starts_a_second":\(Int(verifications.starts)),\
         "starts_times_floor":\(rounded(verifications.startsRatio)),"checks_a_second":\(Int(verifications.checks)),\
         "checks_times_floor":\(rounded(verifications.checksRatio)),"commit_ms":\(rounded(latency.commit)),\

@@ -4,26 +4,26 @@ internal import PabalStorage
 internal import Synchronization
 
 /// Durable starts and checks of verifications by 64 callers at once, in turns with the disk's single commits.
-struct VerificationRun {
+struct VerificationBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
-  /// The medians of starts and checks a second, and of their ratios to `floor`, single commits a second.
-  func run(rounds: Int, seconds: Double, floor: @Sendable () -> Double) async throws(StorageProblem) -> (
+  /// The medians of starts and checks a second, and of their ratios to `baseline`, single commits a second.
+  func run(rounds: Int, seconds: Double, baseline: @Sendable () -> Double) async throws(StorageError) -> (
     starts: Double, startsRatio: Double, checks: Double, checksRatio: Double
   ) {
     let keys = Keyring(current: MasterKey.random())
     let database = try SQLiteDatabase("\(directory)/verification.sqlite", keys: keys)
     let service = VerificationService(
-      store: SQLiteVerifications(database), keys: keys, composer: BenchWords())
+      store: SQLiteVerificationStore(database), keys: keys, composer: BenchmarkMailComposer())
     let number = Atomic(0)
     let started = Mutex<[String]>([])
     var starts: [(Double, Double)] = []
     var checks: [(Double, Double)] = []
     for _ in 0..<rounds {
-      let commits = floor()
-      let made = await Callers.rate(seconds) { _, _ in
+      let commits = baseline()
+      let made = await ConcurrentCallers.rate(seconds) { _, _ in
         // Everybody but the first caller of a mailbox would be told to wait.
         let name = number.add(1, ordering: .relaxed).newValue
         let verification = try await service.start(to: "user\(name)@example.com")
@@ -32,12 +32,12 @@ struct VerificationRun {
       starts.append((made, made / commits))
       let next = Atomic(0)
       let ids = started.withLock { $0 }
-      let judged = await Callers.rate(seconds) { _, _ in
+      let checked = await ConcurrentCallers.rate(seconds) { _, _ in
         // Wrong ones: each is counted before it is compared, which is a write.
         let index = next.add(1, ordering: .relaxed).oldValue
         _ = try await service.check(ids[index % ids.count], code: "000000")
       }
-      checks.append((judged, judged / commits))
+      checks.append((checked, checked / commits))
       started.withLock { $0 = [] }
     }
     database.close()
@@ -48,15 +48,15 @@ struct VerificationRun {
 }
 
 /// A mail of about 2 KB; rendering is measured elsewhere.
-private struct BenchWords: VerificationWords {
-  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
-    let text = String(repeating: "The code is \(letter.code ?? "").\n", count: 100)
-    do throws(MailProblem) {
+private struct BenchmarkMailComposer: VerificationMailComposer {
+  func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
+    let text = String(repeating: "The code is \(request.code ?? "").\n", count: 100)
+    do throws(MailError) {
       let from = try Mailbox("Pabal <pabal@example.com>")
-      let draft = MailDraft(from: from, to: [Mailbox(letter.to)], subject: "bench", text: text)
-      return VerificationMail(try draft.finish(stamp: .now()))
+      let draft = MailDraft(from: from, to: [Mailbox(request.to)], subject: "bench", text: text)
+      return VerificationMail(try draft.finish(identity: .now()))
     } catch {
-      throw .input(field: error.field, what: error.what)
+      throw .input(field: error.field, message: error.message)
     }
   }
 }

@@ -10,12 +10,12 @@ guard words.count == 3 else { fatalError("usage: sign-up CONFIG ADDRESS") }
 let configuration = try Configuration.read(words[1])
 let keys = try configuration.keys.keyring()
 let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
-let mail = VerificationMessages(try MessageStore(configuration), from: try configuration.sender())
+let mail = StoredVerificationComposer(try MessageStore(configuration), from: try configuration.sender())
 let route = try configuration.loadRoute()
 let dispatcher = Dispatcher(
-  SQLiteOutbox(database), sealing: keys, rules: configuration.outbox.rules, route: route)
+  SQLiteOutbox(database), sealing: keys, options: configuration.outbox.options, route: route)
 let verifications = VerificationService(
-  store: SQLiteVerifications(database), keys: keys, composer: mail, policy: configuration.verification.policy,
+  store: SQLiteVerificationStore(database), keys: keys, composer: mail, policy: configuration.verification.policy,
   dispatch: dispatcher)
 let running = Task { await dispatcher.run() }
 

@@ -24,13 +24,13 @@ public final class FileTransport: PluginTransport {
   private let directory: CInt
 
   /// Opens the directory, making it and its parents where they are missing.
-  public init(_ settings: Settings, host: Host) throws(OpenFailure) {
+  public init(_ settings: Settings, host: Host) throws(TransportOpenError) {
     path = settings.text("directory") ?? "."
     do throws(SystemError) {
       try makeDirectory(path)
-      directory = try succeed("open", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+      directory = try valueOrErrno("open", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     } catch {
-      throw OpenFailure(
+      throw TransportOpenError(
         "the directory \(path) can't be used: \(error); make it, or name another one under \"directory\"")
     }
   }
@@ -44,7 +44,7 @@ public final class FileTransport: PluginTransport {
       let name = try write(mail)
       attempt.remoteID(name)
       do throws(SystemError) {
-        try succeed("fsync of the directory", fsync(directory))
+        try valueOrErrno("fsync of the directory", fsync(directory))
       } catch {
         // The mail stands there under its name; a power cut may yet take the name away.
         attempt.reply("written to \(path)/\(name), but \(error)")
@@ -89,7 +89,7 @@ public final class FileTransport: PluginTransport {
     var name = "\(id).eml"
     var number = 1
     while true {
-      let code = file.take(name)
+      let code = file.moveIntoPlace(name)
       if code == 0 { break }
       guard code == EEXIST, number < 1_000 else { throw SystemError("rename", code) }
       number += 1
@@ -109,7 +109,7 @@ private struct TemporaryFile: ~Copyable {
     self.name = name
     self.directory = directory
     // Mails hold codes: nobody but the owner reads them.
-    file = try succeed("create", openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
+    file = try valueOrErrno("create", openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
   }
 
   func write(_ octets: UnsafeRawBufferPointer) throws(SystemError) {
@@ -120,7 +120,7 @@ private struct TemporaryFile: ~Copyable {
       guard count >= 0 else { throw SystemError("write", errno) }
       rest = rest.dropFirst(count)
     }
-    try succeed("fsync", fsync(file))
+    try valueOrErrno("fsync", fsync(file))
   }
 
   /// Takes room on the disk, so that a full one shows.
@@ -130,7 +130,7 @@ private struct TemporaryFile: ~Copyable {
   }
 
   /// Gives the file its final `name` unless that is taken: 0, or an errno.
-  func take(_ name: String) -> CInt {
+  func moveIntoPlace(_ name: String) -> CInt {
     if renameat2(directory, self.name, directory, name, pabal_rename_noreplace) == 0 { return 0 }
     guard errno == EINVAL || errno == ENOSYS else { return errno }
     // Some network file systems have no such rename; a link never overwrites either.

@@ -15,7 +15,7 @@ struct SystemError: Error, CustomStringConvertible {
 
 /// The result of a call, or its errno as an error.
 @discardableResult
-func succeed(_ call: String, _ result: CInt) throws(SystemError) -> CInt {
+func valueOrErrno(_ call: String, _ result: CInt) throws(SystemError) -> CInt {
   guard result >= 0 else { throw SystemError(call, errno) }
   return result
 }

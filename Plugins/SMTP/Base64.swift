@@ -1,5 +1,5 @@
 /// Base64 (RFC 4648, 4).
-enum Base64 {
+enum SMTPBase64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
   static func encode(_ octets: [UInt8]) -> [UInt8] {

@@ -11,7 +11,7 @@ struct Capabilities: Sendable, Equatable {
   /// The SIZE parameter is known (RFC 1870).
   var size = false
   /// The largest mail taken, in octets; `nil` when none is named.
-  var largest: Int?
+  var maxSize: Int?
   /// Replies carry enhanced status codes (RFC 2034).
   var enhancedStatusCodes = false
   /// The login mechanisms.
@@ -32,7 +32,7 @@ struct Capabilities: Sendable, Equatable {
       case "SIZE":
         size = true
         // 0 means no fixed maximum (RFC 1870, 4).
-        largest = words.dropFirst().first.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+        maxSize = words.dropFirst().first.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
       case "AUTH": mechanisms = words.dropFirst().map { $0.uppercased() }
       default: break
       }

@@ -15,7 +15,7 @@ final class CommandBuffer {
   /// What has been put in.
   var octets: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
   /// How much still fits into the last slice.
-  var roomInSlice: Int { Self.slice - count % Self.slice }
+  var roomInRecord: Int { Self.slice - count % Self.slice }
 
   func removeAll() { count = 0 }
 

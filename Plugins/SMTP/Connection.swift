@@ -3,72 +3,72 @@ internal import PabalCurl
 /// One connection, logged in: it carries one mail after another until it is in doubt.
 ///
 /// Sendable although it is no value: the pool gives it to one caller, who alone uses it until it comes back.
-final class Connection: @unchecked Sendable {
+final class SMTPConnection: @unchecked Sendable {
   /// After so long without use the peer may be gone unseen: the envelope goes first, by itself.
-  static let careful = 5_000
+  static let staleAfter = 5_000
   /// After so long without use nobody waits any more; libcurl's own limit for kept connections is 118 s.
-  static let longestIdle = 115_000
+  static let maxIdleTime = 115_000
   /// A session by token lives about as long as the token, an hour; where nobody says how long that is.
-  static let longestSession = 50 * 60_000
+  static let maxSessionTime = 50 * 60_000
 
   let capabilities: Capabilities
-  let redaction: Redaction
-  private let dialogue: Dialogue
+  let redactor: SMTPSecretRedactor
+  private let stream: SMTPStream
   private let buffer = CommandBuffer()
   private let expires: Int?
   private var lastUsed: Int
   private var needsReset = false
   /// Whether a mail has gone over it, or it has waited in the pool.
-  private(set) var isKept = false
+  private(set) var isReused = false
 
   /// Connects and logs in.
-  init(_ server: Server, _ grant: Grant?, now: Int) throws(ConnectFailure) {
-    let redaction = Redaction(server.login, grant, host: server.host, port: server.port)
+  init(_ server: SMTPServer, _ accessToken: Token?, now: Int) throws(ConnectionError) {
+    let redactor = SMTPSecretRedactor(server.login, accessToken, host: server.host, port: server.port)
     let handle: CurlHandle
-    do throws(CurlFailure) {
-      handle = try Self.handle(server, grant)
+    do throws(CurlError) {
+      handle = try Self.handle(server, accessToken)
     } catch {
-      throw ConnectFailure(.held(.transport), "the connection can't be set up: \(error)")
+      throw ConnectionError(.held(.transport), "the connection can't be set up: \(error)")
     }
-    let dialogue = Dialogue(handle, timeout: server.timeout)
-    dialogue.reader.awaited = 16
-    handle.onHeader = { [unowned dialogue] line in
-      do throws(ReplyFault) {
-        try dialogue.reader.take(line)
+    let stream = SMTPStream(handle, timeout: server.timeout)
+    stream.parser.expectedCount = 16
+    handle.onHeader = { [unowned stream] line in
+      do throws(ReplyError) {
+        try stream.parser.feed(line)
         return true
       } catch {
         return false
       }
     }
-    do throws(CurlFailure) {
+    do throws(CurlError) {
       try handle.perform()
     } catch {
-      throw ConnectFailure(error, dialogue.reader, server, redaction)
+      throw ConnectionError(error, stream.parser, server, redactor)
     }
     handle.onHeader = nil
     // libcurl goes on without a login where none is offered.
-    if server.login.user != nil, !Self.isLoggedIn(dialogue.reader) {
-      throw ConnectFailure(
+    if server.login.user != nil, !Self.isLoggedIn(stream.parser) {
+      throw ConnectionError(
         .held(.transport),
         "\(server.name) offers no login here; check host, port and \"security\", or leave account, user and password out"
       )
     }
-    let offer = dialogue.reader.replies.last { $0.code == 250 }
-    capabilities = offer.map { Capabilities(lines: dialogue.reader.lines($0)) } ?? Capabilities()
-    dialogue.reader.reset()
-    self.dialogue = dialogue
-    self.redaction = redaction
-    expires = Self.end(server.login, grant).map { now + $0 }
+    let ehloReply = stream.parser.replies.last { $0.code == 250 }
+    capabilities = ehloReply.map { Capabilities(lines: stream.parser.lines($0)) } ?? Capabilities()
+    stream.parser.reset()
+    self.stream = stream
+    self.redactor = redactor
+    expires = Self.end(server.login, accessToken).map { now + $0 }
     lastUsed = now
   }
 
   /// Whether the last reply is AUTH's 235: behind greeting and EHLO, or behind a challenge.
-  private static func isLoggedIn(_ reader: borrowing ReplyReader) -> Bool {
-    let codes = reader.replies.suffix(3).map(\.code)
+  private static func isLoggedIn(_ parser: borrowing ReplyParser) -> Bool {
+    let codes = parser.replies.suffix(3).map(\.code)
     return codes.count == 3 && codes[2] == 235 && (codes[1] == 250 || codes[1] == 334)
   }
 
-  private static func handle(_ server: Server, _ grant: Grant?) throws(CurlFailure) -> CurlHandle {
+  private static func handle(_ server: SMTPServer, _ accessToken: Token?) throws(CurlError) -> CurlHandle {
     let handle = try CurlHandle(protocols: "smtp,smtps")
     try handle.set(.url, server.url)
     try handle.set(.connectOnly, true)
@@ -78,7 +78,7 @@ final class Connection: @unchecked Sendable {
     try handle.set(.totalTimeout, .milliseconds(server.timeout * 2))
     try handle.set(.replySeconds, max(1, server.timeout / 1_000))
     if server.certificateFile != nil || server.certificateDirectory != nil {
-      try handle.setTrust(.only(file: server.certificateFile, directory: server.certificateDirectory))
+      try handle.setTrustRoots(.only(file: server.certificateFile, directory: server.certificateDirectory))
     }
     guard let options = server.login.options else { return handle }
     try handle.set(.loginOptions, options)
@@ -89,18 +89,18 @@ final class Connection: @unchecked Sendable {
       try handle.set(.user, user)
       try handle.set(.password, password)
     case .account(let user, let mechanism):
-      try handle.set(.user, mechanism == .oauthbearer ? Login.escaped(user) : user)
-      try handle.set(.bearer, grant?.token)
+      try handle.set(.user, mechanism == .oauthbearer ? SMTPLogin.escaped(user) : user)
+      try handle.set(.bearer, accessToken?.token)
     }
     return handle
   }
 
   /// Milliseconds until the session has to be renewed; `nil`: a password's session has no end.
-  private static func end(_ login: Login, _ grant: Grant?) -> Int? {
+  private static func end(_ login: SMTPLogin, _ accessToken: Token?) -> Int? {
     guard case .account = login else { return nil }
-    guard let seconds = grant?.expiresIn else { return longestSession }
+    guard let seconds = accessToken?.expiresIn else { return maxSessionTime }
     let life = Int(clamping: seconds).multipliedReportingOverflow(by: 1_000)
-    if life.overflow { return longestSession }
+    if life.overflow { return maxSessionTime }
     // A minute before the end; of a token that hardly lives, half.
     return max(life.partialValue - 60_000, life.partialValue / 2)
   }
@@ -108,53 +108,53 @@ final class Connection: @unchecked Sendable {
   /// Whether it is young enough for a mail.
   func isUsable(now: Int) -> Bool {
     if let expires, now >= expires { return false }
-    return now - lastUsed < Self.longestIdle
+    return now - lastUsed < Self.maxIdleTime
   }
 
   /// Whether it stands and nothing has come unasked: what had would pass for a reply to the next command.
-  func isQuiet() -> Bool { dialogue.isQuiet() }
+  func hasNoUnsolicitedReply() -> Bool { stream.hasNoUnsolicitedReply() }
 
-  /// Carries `delivery` to some of its recipients.
-  func carry(
-    _ delivery: Delivery, to recipients: [Int], _ habits: Habits, now: Int
-  ) -> (conclusion: Conclusion, manner: Manner) {
-    let isStale = now - lastUsed >= Self.careful
-    let manner = Manner(capabilities, habits: habits, isStale: isStale)
-    var transaction = Transaction(
-      delivery, recipients: recipients, manner: manner, capabilities: capabilities)
-    let conclusion = transaction.run(dialogue, buffer, resetFirst: needsReset)
-    needsReset = conclusion.needsReset
+  /// Carries `mail` to some of its recipients.
+  func send(
+    _ mail: SMTPMessage, to recipients: [Int], _ quirks: ServerQuirks, now: Int
+  ) -> (result: TransactionResult, mode: TransactionMode) {
+    let isStale = now - lastUsed >= Self.staleAfter
+    let mode = TransactionMode(capabilities, quirks: quirks, isStale: isStale)
+    var transaction = SMTPTransaction(
+      mail, recipients: recipients, mode: mode, capabilities: capabilities)
+    let result = transaction.run(stream, buffer, resetFirst: needsReset)
+    needsReset = result.needsReset
     lastUsed = now
-    return (conclusion, manner)
+    return (result, mode)
   }
 
   /// Marks that it waits in the pool, where its peer may part from it.
-  func keep() { isKept = true }
+  func markReused() { isReused = true }
 
   /// Says goodbye without waiting for the answer.
-  func sayGoodbye() {
-    guard dialogue.isQuiet() else { return }
+  func sendQuit() {
+    guard stream.hasNoUnsolicitedReply() else { return }
     buffer.removeAll()
     buffer.append("QUIT\r\n")
-    do throws(Breach) {
-      try dialogue.send(buffer.octets) { _ in true }
-      dialogue.reader.reset()
-      hasSaidGoodbye = true
+    do throws(SMTPStreamError) {
+      try stream.send(buffer.octets) { _ in true }
+      stream.parser.reset()
+      hasSentQuit = true
     } catch {
       // It is gone already.
     }
   }
 
-  private var hasSaidGoodbye = false
+  private var hasSentQuit = false
 
-  /// Waits for the answer to `sayGoodbye` until the moment `end`, in `milliseconds()`.
-  func awaitGoodbye(until end: Int) {
-    guard hasSaidGoodbye else { return }
-    while dialogue.reader.replies.isEmpty {
+  /// Waits for the answer to `sendQuit` until the moment `end`, in `milliseconds()`.
+  func awaitQuitReply(until end: Int) {
+    guard hasSentQuit else { return }
+    while stream.parser.replies.isEmpty {
       let left = end - milliseconds()
-      guard left > 0, dialogue.handle.wait(for: .readable, milliseconds: left) else { return }
-      do throws(Breach) {
-        _ = try dialogue.readAvailable()
+      guard left > 0, stream.handle.wait(for: .readable, milliseconds: left) else { return }
+      do throws(SMTPStreamError) {
+        _ = try stream.readAvailable()
       } catch {
         return
       }

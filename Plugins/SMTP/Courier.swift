@@ -1,152 +1,152 @@
 internal import Synchronization
 
 /// Carries mails to one server: finds a connection, logs in, and tries again where nothing was taken.
-final class Courier: Sendable {
+final class SMTPClient: Sendable {
   /// Where access tokens come from, for one attempt: `nil` when there is none to be had.
-  typealias Tokens = (_ rejected: String?) -> Grant?
+  typealias TokenSource = (_ rejected: String?) -> Token?
 
   /// How an attempt ended.
-  enum Ending {
+  enum DeliveryResult {
     /// One fate for each recipient, in the mail's order.
-    case fates([Fate])
+    case recipientResults([RecipientResult])
     /// No token was to be had, and whoever was asked has said why.
     case noToken
   }
 
-  let server: Server
-  private let pool = Pool()
-  private let habits = Atomic<UInt8>(0)
+  let server: SMTPServer
+  private let pool = ConnectionPool()
+  private let quirks = Atomic<UInt8>(0)
   private let now: @Sendable () -> Int
-  private let note: @Sendable (String) -> Void
+  private let log: @Sendable (String) -> Void
 
-  /// `now` in milliseconds, from any beginning; `note` tells the operator.
+  /// `now` in milliseconds, from any beginning; `log` tells the operator.
   init(
-    _ server: Server, now: @escaping @Sendable () -> Int = milliseconds,
-    note: @escaping @Sendable (String) -> Void = { _ in }
+    _ server: SMTPServer, now: @escaping @Sendable () -> Int = milliseconds,
+    log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.server = server
     self.now = now
-    self.note = note
+    self.log = log
   }
 
   /// Makes one attempt; blocks until it has ended.
-  func send(_ delivery: Delivery, tokens: Tokens) -> Ending {
-    if let fate = Self.refusal(delivery) {
-      return .fates(delivery.recipients.map { _ in fate })
+  func send(_ mail: SMTPMessage, tokens: TokenSource) -> DeliveryResult {
+    if let recipientResult = Self.envelopeError(mail) {
+      return .recipientResults(mail.recipients.map { _ in recipientResult })
     }
-    var fates = [Fate](
-      repeating: Fate(.deferred, "not tried"), count: delivery.recipients.count)
-    var remaining = Array(delivery.recipients.indices)
-    var held: Connection?
-    defer { held.map(pool.give) }
+    var recipientResults = [RecipientResult](
+      repeating: RecipientResult(.deferred, "not tried"), count: mail.recipients.count)
+    var remaining = Array(mail.recipients.indices)
+    var held: SMTPConnection?
+    defer { held.map(pool.put) }
     // A retry needs a connection that had died, or a habit that wasn't known yet: there are three.
     var retries = 4
-    var wantsFresh = false
-    var wasDisturbed = false
+    var needsNewConnection = false
+    var hadUnsolicitedReply = false
     while true {
-      let connection: Connection
-      if let kept = held ?? (wantsFresh ? nil : pool.take(now: now())) {
+      let connection: SMTPConnection
+      if let kept = held ?? (needsNewConnection ? nil : pool.take(now: now())) {
         connection = kept
         held = nil
       } else {
-        do throws(ConnectFailure) {
+        do throws(ConnectionError) {
           guard let fresh = try connect(tokens) else { return .noToken }
           connection = fresh
         } catch {
-          for index in remaining { fates[index] = Fate(error.outcome, error.words) }
-          return .fates(fates)
+          for index in remaining { recipientResults[index] = RecipientResult(error.outcome, error.message) }
+          return .recipientResults(recipientResults)
         }
       }
-      if let obstacle = delivery.obstacle(connection.capabilities) {
+      if let incompatibility = mail.incompatibility(connection.capabilities) {
         held = connection
-        for index in remaining { fates[index] = Fate(.unsuited, obstacle) }
-        return .fates(fates)
+        for index in remaining { recipientResults[index] = RecipientResult(.unsuited, incompatibility) }
+        return .recipientResults(recipientResults)
       }
-      let isKept = connection.isKept
-      let moment = now()
-      guard connection.isQuiet() else {
+      let isReused = connection.isReused
+      let start = now()
+      guard connection.hasNoUnsolicitedReply() else {
         // One from the pool may have ended meanwhile; of new ones only the first is excused.
-        if isKept { continue }
-        guard !wasDisturbed else {
+        if isReused { continue }
+        guard !hadUnsolicitedReply else {
           for index in remaining {
-            fates[index] = Fate(.deferred, "the server speaks, or parts, before it is asked")
+            recipientResults[index] = RecipientResult(.deferred, "the server speaks, or parts, before it is asked")
           }
-          return .fates(fates)
+          return .recipientResults(recipientResults)
         }
-        wasDisturbed = true
-        wantsFresh = true
+        hadUnsolicitedReply = true
+        needsNewConnection = true
         continue
       }
-      let (conclusion, manner) = connection.carry(
-        delivery, to: remaining, Habits(rawValue: habits.load(ordering: .relaxed)), now: moment)
-      for (index, fate) in conclusion.fates {
-        fates[index] = Fate(fate.outcome, connection.redaction.hide(fate.words))
+      let (result, mode) = connection.send(
+        mail, to: remaining, ServerQuirks(rawValue: quirks.load(ordering: .relaxed)), now: start)
+      for (index, recipientResult) in result.recipientResults {
+        recipientResults[index] = RecipientResult(recipientResult.outcome, connection.redactor.redact(recipientResult.message))
       }
-      if conclusion.isSound { held = connection }
-      switch conclusion.next {
-      case .done: return .fates(fates)
+      if result.isSound { held = connection }
+      switch result.next {
+      case .done: return .recipientResults(recipientResults)
       case .remaining(let indices):
-        guard indices.count < remaining.count, conclusion.isSound else { return .fates(fates) }
+        guard indices.count < remaining.count, result.isSound else { return .recipientResults(recipientResults) }
         remaining = indices
         continue
-      case .nothingTaken, .goodbye:
+      case .nothingAccepted, .connectionClosing:
         // A kept connection may have ended between two mails; a fresh one has no such excuse.
-        guard isKept else { return .fates(fates) }
-        wantsFresh = true
-      case .slower:
-        learn(manner.grouping == .oneFlight ? .outOfSequence : .outOfStep)
-      case .withoutBDAT:
-        learn(.withoutBDAT)
+        guard isReused else { return .recipientResults(recipientResults) }
+        needsNewConnection = true
+      case .reduceGrouping:
+        remember(mode.grouping == .pipelinedWithBody ? .repliesOutOfSequence : .losesSynchronization)
+      case .bdatUnsupported:
+        remember(.bdatUnsupported)
       }
       retries -= 1
-      if retries == 0 { return .fates(fates) }
+      if retries == 0 { return .recipientResults(recipientResults) }
     }
   }
 
   /// Reaches the server and logs in; the connection is kept.
-  func check(tokens: Tokens) throws(ConnectFailure) -> Capabilities? {
+  func check(tokens: TokenSource) throws(ConnectionError) -> Capabilities? {
     guard let connection = try connect(tokens) else { return nil }
-    pool.give(connection)
+    pool.put(connection)
     return connection.capabilities
   }
 
   /// Parts from the server.
   func close() { pool.close() }
 
-  private func connect(_ tokens: Tokens) throws(ConnectFailure) -> Connection? {
-    guard case .account = server.login else { return try Connection(server, nil, now: now()) }
-    guard let grant = tokens(nil) else { return nil }
-    do throws(ConnectFailure) {
-      return try connect(with: grant)
+  private func connect(_ tokens: TokenSource) throws(ConnectionError) -> SMTPConnection? {
+    guard case .account = server.login else { return try SMTPConnection(server, nil, now: now()) }
+    guard let accessToken = tokens(nil) else { return nil }
+    do throws(ConnectionError) {
+      return try connect(with: accessToken)
     } catch {
-      guard error.isTokenRefused else { throw error }
-      guard let renewed = tokens(grant.token) else { return nil }
+      guard error.isTokenRejected else { throw error }
+      guard let renewed = tokens(accessToken.token) else { return nil }
       // The same token again would be refused again.
-      if renewed == grant || renewed.token == grant.token { throw error }
+      if renewed == accessToken || renewed.token == accessToken.token { throw error }
       return try connect(with: renewed)
     }
   }
 
-  private func connect(with grant: Grant) throws(ConnectFailure) -> Connection {
-    guard WireText.isPrintable(grant.token) else {
-      throw ConnectFailure(
+  private func connect(with accessToken: Token) throws(ConnectionError) -> SMTPConnection {
+    guard SMTPSyntax.isPrintable(accessToken.token) else {
+      throw ConnectionError(
         .held(.transport), "the account gave a token with characters no token has; log it in again")
     }
-    return try Connection(server, grant, now: now())
+    return try SMTPConnection(server, accessToken, now: now())
   }
 
-  private func learn(_ habit: Habit) {
-    let known = habits.bitwiseOr(Habits(habit).rawValue, ordering: .relaxed).oldValue
-    if !Habits(rawValue: known).contains(habit) { note("\(server.name) \(habit.rawValue)") }
+  private func remember(_ quirk: ServerQuirk) {
+    let known = quirks.bitwiseOr(ServerQuirks(quirk).rawValue, ordering: .relaxed).oldValue
+    if !ServerQuirks(rawValue: known).contains(quirk) { log("\(server.name) \(quirk.rawValue)") }
   }
 
   /// Why an envelope never reaches the wire, whatever the host has checked.
-  private static func refusal(_ delivery: Delivery) -> Fate? {
-    if !delivery.sender.isEmpty, !WireText.isAddress(delivery.sender) {
-      return Fate(.rejected, "the sender's address can't be sent: it holds a control, a blank or a bracket")
+  private static func envelopeError(_ mail: SMTPMessage) -> RecipientResult? {
+    if !mail.sender.isEmpty, !SMTPSyntax.isAddress(mail.sender) {
+      return RecipientResult(.rejected, "the sender's address can't be sent: it holds a control, a blank or a bracket")
     }
-    if !delivery.recipients.allSatisfy(WireText.isAddress) {
-      return Fate(.rejected, "a recipient's address can't be sent: it holds a control, a blank or a bracket")
+    if !mail.recipients.allSatisfy(SMTPSyntax.isAddress) {
+      return RecipientResult(.rejected, "a recipient's address can't be sent: it holds a control, a blank or a bracket")
     }
     return nil
   }

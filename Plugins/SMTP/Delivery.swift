@@ -1,5 +1,5 @@
 /// A mail as the engine needs it: plain values, the octets lent for one attempt.
-struct Delivery {
+struct SMTPMessage {
   let sender: String
   let recipients: [String]
   let octets: UnsafeRawBufferPointer
@@ -15,14 +15,14 @@ struct Delivery {
     self.recipients = recipients
     self.octets = octets
     self.needsSMTPUTF8 =
-      needsSMTPUTF8 || !WireText.isASCII(sender) || !recipients.allSatisfy(WireText.isASCII)
+      needsSMTPUTF8 || !SMTPSyntax.isASCII(sender) || !recipients.allSatisfy(SMTPSyntax.isASCII)
     self.needs8BitMIME = needs8BitMIME
   }
 
   /// Why this mail can't leave over a connection with `capabilities`; `nil`: it can.
-  func obstacle(_ capabilities: Capabilities) -> String? {
-    if let largest = capabilities.largest, octets.count > largest {
-      return "the mail has \(octets.count) octets, the server takes \(largest)"
+  func incompatibility(_ capabilities: Capabilities) -> String? {
+    if let maxSize = capabilities.maxSize, octets.count > maxSize {
+      return "the mail has \(octets.count) octets, the server takes \(maxSize)"
     }
     if needsSMTPUTF8, !capabilities.smtpUTF8 {
       return "an address or a header is not ASCII and the server offers no SMTPUTF8"
@@ -35,18 +35,18 @@ struct Delivery {
 }
 
 /// What became of one recipient, and the words that decided it.
-struct Fate: Equatable, Sendable {
-  let outcome: Outcome
-  let words: String
+struct RecipientResult: Equatable, Sendable {
+  let outcome: SMTPOutcome
+  let message: String
 
-  init(_ outcome: Outcome, _ words: String) {
+  init(_ outcome: SMTPOutcome, _ message: String) {
     self.outcome = outcome
-    self.words = words
+    self.message = message
   }
 }
 
 /// What may stand on the wire: a last gate, whatever the host has already checked.
-enum WireText {
+enum SMTPSyntax {
   static func isASCII(_ text: String) -> Bool {
     let octets = text.utf8Span.span
     var all: UInt8 = 0
@@ -102,7 +102,7 @@ enum WireText {
   }
 
   /// Whether `text` holds no control octet.
-  static func isFreeOfControls(_ text: String) -> Bool {
+  static func hasNoControlCharacters(_ text: String) -> Bool {
     text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
   }
 

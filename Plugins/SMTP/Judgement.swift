@@ -1,5 +1,5 @@
 /// How an attempt ended, for one recipient.
-enum Outcome: Equatable, Sendable {
+enum SMTPOutcome: Equatable, Sendable {
   case sent
   case deferred
   case unsuited
@@ -25,89 +25,89 @@ enum Outcome: Equatable, Sendable {
 }
 
 /// What a reply answers.
-enum Stage: Sendable {
+enum SMTPStage: Sendable {
   case greeting
   case tls
   case login
   case mail
   case recipient
-  case octets
+  case content
 }
 
 /// From reply to outcome: the one table. The first row that fits decides.
-enum Judgement {
+enum ReplyClassifier {
   /// One row: at these stages a refusal with one of these codes, enhanced codes or both means `outcome`.
   struct Row: Sendable {
-    let stages: Set<Stage>
+    let stages: Set<SMTPStage>
     let codes: ClosedRange<Int>
     let subject: Int?
     let detail: Int?
     /// Only without an enhanced code.
-    let isBare: Bool
-    let outcome: Outcome
+    let withoutEnhancedCode: Bool
+    let outcome: SMTPOutcome
 
     init(
-      _ stages: Set<Stage>, _ codes: ClosedRange<Int>, _ subject: Int? = nil, _ detail: Int? = nil,
-      isBare: Bool = false, _ outcome: Outcome
+      _ stages: Set<SMTPStage>, _ codes: ClosedRange<Int>, _ subject: Int? = nil, _ detail: Int? = nil,
+      withoutEnhancedCode: Bool = false, _ outcome: SMTPOutcome
     ) {
       self.stages = stages
       self.codes = codes
       self.subject = subject
       self.detail = detail
-      self.isBare = isBare
+      self.withoutEnhancedCode = withoutEnhancedCode
       self.outcome = outcome
     }
 
-    func fits(_ stage: Stage, _ reply: Reply) -> Bool {
+    func matches(_ stage: SMTPStage, _ reply: Reply) -> Bool {
       guard stages.contains(stage), codes.contains(reply.code) else { return false }
-      if isBare, reply.enhanced != nil { return false }
+      if withoutEnhancedCode, reply.enhanced != nil { return false }
       if let subject, reply.enhanced?.subject != subject { return false }
       if let detail, reply.enhanced?.detail != detail { return false }
       return true
     }
   }
 
-  private static let anywhere: Set<Stage> = [.greeting, .tls, .login, .mail, .recipient, .octets]
-  private static let dialogue: Set<Stage> = [.mail, .recipient, .octets]
+  private static let allStages: Set<SMTPStage> = [.greeting, .tls, .login, .mail, .recipient, .content]
+  private static let transactionStages: Set<SMTPStage> = [.mail, .recipient, .content]
 
   static let table: [Row] = [
     // stages                  codes      X.subject.detail   outcome
-    Row(anywhere, 400...499, nil, nil, .deferred),  // 454 to a login among them
+    Row(allStages, 400...499, nil, nil, .deferred),  // 454 to a login among them
     Row([.greeting, .tls], 500...599, nil, nil, .held(.transport)),
     Row([.login], 300...599, nil, nil, .held(.transport)),
-    Row(dialogue, 530...530, nil, nil, .held(.transport)),  // authentication required
-    Row(dialogue, 534...535, nil, nil, .held(.transport)),  // credentials
-    Row(dialogue, 538...538, nil, nil, .held(.transport)),  // encryption required
-    Row(dialogue, 550...550, 4, 5, .held(.transport)),  // the account's daily limit
+    Row(transactionStages, 530...530, nil, nil, .held(.transport)),  // authentication required
+    Row(transactionStages, 534...535, nil, nil, .held(.transport)),  // credentials
+    Row(transactionStages, 538...538, nil, nil, .held(.transport)),  // encryption required
+    Row(transactionStages, 550...550, 4, 5, .held(.transport)),  // the account's daily limit
     Row([.mail, .recipient], 500...599, 7, nil, .held(.mail)),  // not this sender's to send
-    Row(dialogue, 503...503, nil, nil, .deferred),  // a quarrel over sequence, nobody's address
-    Row(dialogue, 552...552, 3, 4, .unsuited),  // larger than this server takes
-    Row(dialogue, 552...552, 2, 3, .unsuited),  // the same, as an administrator's limit
-    Row([.mail], 552...552, isBare: true, .unsuited),  // to MAIL with its SIZE
-    Row(dialogue, 500...599, nil, nil, .rejected),
+    Row(transactionStages, 503...503, nil, nil, .deferred),  // a quarrel over sequence, nobody's address
+    Row(transactionStages, 552...552, 3, 4, .unsuited),  // larger than this server takes
+    Row(transactionStages, 552...552, 2, 3, .unsuited),  // the same, as an administrator's limit
+    Row([.mail], 552...552, withoutEnhancedCode: true, .unsuited),  // to MAIL with its SIZE
+    Row(transactionStages, 500...599, nil, nil, .rejected),
   ]
 
   /// What a refusal means; a reply that is none has decided nothing.
-  static func outcome(of reply: Reply, at stage: Stage) -> Outcome {
-    table.first { $0.fits(stage, reply) }?.outcome ?? .unknown
+  static func outcome(of reply: Reply, at stage: SMTPStage) -> SMTPOutcome {
+    table.first { $0.matches(stage, reply) }?.outcome ?? .unknown
   }
 
   /// Whether a recipient was refused only because the transaction has enough of them: 452 4.5.3, 452 without an
   /// enhanced code, and 552 5.5.3, or 552 in so many words, of servers that follow RFC 821 (RFC 5321,
   /// 4.5.3.1.10).
-  static func isOneTooMany(_ reply: Reply, _ words: String) -> Bool {
+  static func exceedsRecipientLimit(_ reply: Reply, _ message: String) -> Bool {
     switch (reply.code, reply.enhanced?.subject, reply.enhanced?.detail) {
     case (452, nil, nil), (452, 5, 3), (552, 5, 3): true
-    case (552, nil, nil): words.lowercased().contains("too many recipients")
+    case (552, nil, nil): message.lowercased().contains("too many recipients")
     default: false
     }
   }
 
   /// Whether BDAT itself was not understood: send DATA.
-  static func isNoBDAT(_ reply: Reply) -> Bool { reply.code == 500 || reply.code == 502 }
+  static func rejectsBDAT(_ reply: Reply) -> Bool { reply.code == 500 || reply.code == 502 }
 
   /// Whether a refusal of the octets is about the order of commands: 503, or 5.5.0 and 5.5.1 (RFC 3463, 3.6).
-  static func isAboutSequence(_ reply: Reply) -> Bool {
+  static func isSequenceError(_ reply: Reply) -> Bool {
     guard reply.code >= 500 else { return false }
     if reply.code == 503 { return true }
     return reply.enhanced?.subject == 5 && (reply.enhanced?.detail ?? 9) <= 1

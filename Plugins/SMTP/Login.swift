@@ -1,7 +1,7 @@
 /// Who logs in, and with what.
 ///
 /// It prints as the names of its mechanisms; so does what holds it.
-enum Login: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   /// The mechanism by which a login is proved (RFC 4954).
   enum Mechanism: String, Sendable, CaseIterable {
     case xoauth2 = "xoauth2"
@@ -55,7 +55,7 @@ enum Login: Sendable, CustomStringConvertible, CustomDebugStringConvertible, Cus
 }
 
 /// An access token for one login.
-struct Grant: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+struct Token: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   let token: String
   /// The seconds it still lives, where known.
   let expiresIn: Int64?
@@ -68,7 +68,7 @@ struct Grant: Sendable, Equatable, CustomStringConvertible, CustomDebugStringCon
   var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-extension Login {
+extension SMTPLogin {
   /// A user's name as OAUTHBEARER wants it (RFC 5801, 4); libcurl does not escape.
   static func escaped(_ user: String) -> String {
     user.reduce(into: "") { name, character in

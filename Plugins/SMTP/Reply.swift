@@ -12,7 +12,7 @@ struct Reply: Equatable {
   /// Whether the command it answers was refused, for now or for good.
   var isRefusal: Bool { code >= 400 }
   /// Whether the server ends the connection with it.
-  var isGoodbye: Bool { code == 421 || code == 221 }
+  var closesConnection: Bool { code == 421 || code == 221 }
 }
 
 /// An enhanced status code, such as 5.7.1 (RFC 3463).

@@ -1,5 +1,5 @@
 /// What a server sent that is no reply.
-enum ReplyFault: Error, Equatable {
+enum ReplyError: Error, Equatable {
   /// A line that doesn't begin with a reply code.
   case notAReply
   /// A line of a reply with another code than its first.
@@ -10,7 +10,7 @@ enum ReplyFault: Error, Equatable {
   case tooMany
 
   /// The fault in words.
-  var words: String {
+  var message: String {
     switch self {
     case .notAReply: "the server sent something that is no SMTP reply"
     case .mixedCodes: "the server changed the code within one reply"
@@ -23,24 +23,24 @@ enum ReplyFault: Error, Equatable {
 /// Takes a server's octets however they are split and finds the replies in them, within bounds.
 ///
 /// RFC 5321 allows 512 octets a line; real servers send more. One buffer serves a connection for its life.
-struct ReplyReader: ~Copyable {
-  static let longestLine = 4_096
-  static let mostLines = 256
+struct ReplyParser: ~Copyable {
+  static let maxLineLength = 4_096
+  static let maxLines = 256
   /// How many more replies than awaited are read before it is called a flood.
-  static let slack = 16
+  static let maxUnexpectedReplies = 16
 
   /// The whole replies since `reset`.
   private(set) var replies: [Reply] = []
   /// How many replies the dialogue is waiting for; bounds how many are read.
-  var awaited = 0
+  var expectedCount = 0
 
   private var buffer: UnsafeMutableRawBufferPointer
   private var filled = 0
   private var lineStart = 0
   private var scanned = 0
   private var replyStart = 0
-  private var openCode = 0
-  private var openLines = 0
+  private var currentCode = 0
+  private var currentLineCount = 0
 
   init(capacity: Int = 16_384) {
     buffer = .allocate(byteCount: capacity, alignment: 1)
@@ -50,12 +50,12 @@ struct ReplyReader: ~Copyable {
   deinit { buffer.deallocate() }
 
   /// Whether octets lie behind the last whole reply.
-  var hasRest: Bool { filled > replyStart }
+  var hasPartialReply: Bool { filled > replyStart }
 
   /// Forgets the replies read so far, and what lies behind them.
   mutating func reset() {
     replies.removeAll(keepingCapacity: true)
-    (filled, lineStart, scanned, replyStart, openCode, openLines) = (0, 0, 0, 0, 0, 0)
+    (filled, lineStart, scanned, replyStart, currentCode, currentLineCount) = (0, 0, 0, 0, 0, 0)
   }
 
   /// Lends free space, takes what `fill` says it put there, and looks for replies in it.
@@ -63,11 +63,11 @@ struct ReplyReader: ~Copyable {
   /// Returns what `fill` returned: the count, 0 at the end, `nil` when nothing has come.
   mutating func read<Failure: Error>(
     _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int?
-  ) throws(Failure) -> Result<Int?, ReplyFault> {
-    makeRoom(for: Self.longestLine)
+  ) throws(Failure) -> Result<Int?, ReplyError> {
+    makeRoom(for: Self.maxLineLength)
     let count = try fill(UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
     filled += count ?? 0
-    do throws(ReplyFault) {
+    do throws(ReplyError) {
       try scan()
       return .success(count)
     } catch {
@@ -76,7 +76,7 @@ struct ReplyReader: ~Copyable {
   }
 
   /// Takes octets that somebody else has read.
-  mutating func take(_ octets: UnsafeRawBufferPointer) throws(ReplyFault) {
+  mutating func feed(_ octets: UnsafeRawBufferPointer) throws(ReplyError) {
     makeRoom(for: octets.count)
     UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: octets)
     filled += octets.count
@@ -129,37 +129,37 @@ struct ReplyReader: ~Copyable {
     buffer = larger
   }
 
-  private mutating func scan() throws(ReplyFault) {
+  private mutating func scan() throws(ReplyError) {
     while scanned < filled {
       defer { scanned += 1 }
       guard buffer[scanned] == UInt8(ascii: "\n") else {
-        if scanned - lineStart >= Self.longestLine { throw .tooLong }
+        if scanned - lineStart >= Self.maxLineLength { throw .tooLong }
         continue
       }
-      try takeLine(until: scanned)
+      try parseLine(until: scanned)
       lineStart = scanned + 1
     }
   }
 
-  private mutating func takeLine(until lineFeed: Int) throws(ReplyFault) {
+  private mutating func parseLine(until lineFeed: Int) throws(ReplyError) {
     var end = lineFeed
     if end > lineStart, buffer[end - 1] == UInt8(ascii: "\r") { end -= 1 }
     guard end - lineStart >= 3, let code = code(at: lineStart) else { throw .notAReply }
-    let mark = end - lineStart == 3 ? UInt8(ascii: " ") : buffer[lineStart + 3]
-    guard mark == UInt8(ascii: " ") || mark == UInt8(ascii: "-") else { throw .notAReply }
-    if openLines == 0 { openCode = code }
-    guard code == openCode else { throw .mixedCodes }
-    openLines += 1
-    if mark == UInt8(ascii: "-") {
-      if openLines >= Self.mostLines { throw .tooLong }
+    let separator = end - lineStart == 3 ? UInt8(ascii: " ") : buffer[lineStart + 3]
+    guard separator == UInt8(ascii: " ") || separator == UInt8(ascii: "-") else { throw .notAReply }
+    if currentLineCount == 0 { currentCode = code }
+    guard code == currentCode else { throw .mixedCodes }
+    currentLineCount += 1
+    if separator == UInt8(ascii: "-") {
+      if currentLineCount >= Self.maxLines { throw .tooLong }
       return
     }
-    guard replies.count < awaited + Self.slack else { throw .tooMany }
+    guard replies.count < expectedCount + Self.maxUnexpectedReplies else { throw .tooMany }
     let text = min(lineStart + 4, end)
     replies.append(
       Reply(code: code, enhanced: EnhancedCode(buffer[text..<end]), range: replyStart..<(lineFeed + 1)))
     replyStart = lineFeed + 1
-    openLines = 0
+    currentLineCount = 0
   }
 
   /// The code at `start`: three digits of RFC 5321's ranges; 1yz is none of SMTP's.

@@ -11,35 +11,35 @@ public final class SMTPTransport: PluginTransport {
   public static let summary =
     "Hands mails to a mail server over TLS, logged in by OAuth 2.0 token or password."
   /// Host, login, trust and limits.
-  public static let settings = Server.settings
+  public static let settings = SMTPServer.settings
   /// The server can be reached and logged in to without a mail.
   public static var canCheck: Bool { true }
 
   /// How many connections carry mails at once.
   public let parallel: Int
-  private let courier: Courier
+  private let client: SMTPClient
 
   /// Reads the settings; the first mail connects.
-  public init(_ settings: Settings, host: Host) throws(OpenFailure) {
+  public init(_ settings: Settings, host: Host) throws(TransportOpenError) {
     parallel = Int(settings.number("parallel") ?? 3)
-    courier = Courier(try Server(settings), note: { host.log(.info, $0) })
+    client = SMTPClient(try SMTPServer(settings), log: { host.log(.info, $0) })
   }
 
   /// Makes one attempt over a kept or a new connection.
   public func send(_ mail: PluginMail, _ attempt: Attempt) -> Verdict {
-    let delivery = Delivery(
+    let message = SMTPMessage(
       sender: mail.sender, recipients: mail.recipients, octets: mail.octets,
       needsSMTPUTF8: mail.needsSMTPUTF8, needs8BitMIME: mail.needs8BitMIME)
-    let ending = courier.send(delivery) { rejected in attempt.grant(rejected: rejected) }
-    guard case .fates(let fates) = ending else { return .alreadySet }
-    guard let worst = fates.min(by: { $0.outcome.rank < $1.outcome.rank }) else { return .rejected }
-    attempt.reply(worst.words)
-    if let sent = fates.first(where: { $0.outcome == .sent }), let id = RemoteID.find(in: sent.words) {
+    let deliveryResult = client.send(message) { rejected in attempt.accessToken(rejected: rejected) }
+    guard case .recipientResults(let recipientResults) = deliveryResult else { return .alreadySet }
+    guard let worst = recipientResults.min(by: { $0.outcome.rank < $1.outcome.rank }) else { return .rejected }
+    attempt.reply(worst.message)
+    if let sent = recipientResults.first(where: { $0.outcome == .sent }), let id = QueueID.find(in: sent.message) {
       attempt.remoteID(id)
     }
-    if fates.contains(where: { $0 != worst }) {
-      for (index, fate) in fates.enumerated() {
-        attempt.recipient(index, fate.outcome.verdict, reply: fate.words)
+    if recipientResults.contains(where: { $0 != worst }) {
+      for (index, recipientResult) in recipientResults.enumerated() {
+        attempt.recipient(index, recipientResult.outcome.verdict, reply: recipientResult.message)
       }
     }
     return worst.outcome.verdict
@@ -47,40 +47,40 @@ public final class SMTPTransport: PluginTransport {
 
   /// Connects and logs in, sends nothing.
   public func check(_ attempt: Attempt) -> Verdict {
-    do throws(ConnectFailure) {
-      let offered = try courier.check { rejected in attempt.grant(rejected: rejected) }
-      guard let offered else { return .alreadySet }
-      attempt.reply(Self.words(courier.server, offered))
+    do throws(ConnectionError) {
+      let capabilities = try client.check { rejected in attempt.accessToken(rejected: rejected) }
+      guard let capabilities else { return .alreadySet }
+      attempt.reply(Self.message(client.server, capabilities))
       return .ready
     } catch {
-      attempt.reply(error.words)
+      attempt.reply(error.message)
       return error.outcome.verdict
     }
   }
 
   /// Parts from the server.
-  public func close() { courier.close() }
+  public func close() { client.close() }
 
-  private static func words(_ server: Server, _ offered: Capabilities) -> String {
+  private static func message(_ server: SMTPServer, _ capabilities: Capabilities) -> String {
     let login = server.login.user.map { "logged in as \($0)" } ?? "without a login"
     let trips =
-      switch Manner(offered, habits: Habits(), isStale: false).grouping {
-      case .oneFlight: "one round trip a mail"
-      case .twoFlights: "two round trips a mail"
+      switch TransactionMode(capabilities, quirks: ServerQuirks(), isStale: false).grouping {
+      case .pipelinedWithBody: "one round trip a mail"
+      case .pipelinedEnvelope: "two round trips a mail"
       case .lockStep: "one round trip a command"
       }
-    let size = offered.largest.map { ", mails up to \($0) octets" } ?? ""
+    let size = capabilities.maxSize.map { ", mails up to \($0) octets" } ?? ""
     return "reached \(server.name), \(login); \(trips)\(size)"
   }
 }
 
 extension Attempt {
-  fileprivate func grant(rejected: String?) -> Grant? {
-    accessToken("account", rejected: rejected).map { Grant(token: $0.text, expiresIn: $0.expiresIn) }
+  fileprivate func accessToken(rejected: String?) -> Token? {
+    accessToken("account", rejected: rejected).map { Token(token: $0.text, expiresIn: $0.expiresIn) }
   }
 }
 
-extension Outcome {
+extension SMTPOutcome {
   /// The outcome as the host understands it.
   var verdict: Verdict {
     switch self {

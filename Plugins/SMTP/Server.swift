@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// The server a transport speaks to, and how.
-struct Server: Sendable {
+struct SMTPServer: Sendable {
   /// How the connection is secured.
   enum Security: String, Sendable, CaseIterable {
     /// TLS from the first octet.
@@ -16,7 +16,7 @@ struct Server: Sendable {
   let port: Int
   let security: Security
   let ehlo: String
-  let login: Login
+  let login: SMTPLogin
   var certificateFile: String?
   var certificateDirectory: String?
   /// The longest silence, in milliseconds.
@@ -29,7 +29,7 @@ struct Server: Sendable {
   var url: String { "\(security == .tls ? "smtps" : "smtp")://\(name)/\(ehlo)" }
 
   /// The setting that names a file or directory of authorities which isn't there, with its path.
-  var missingTrust: String? {
+  var missingTrustFile: String? {
     for (key, path) in [("ca_file", certificateFile), ("ca_directory", certificateDirectory)] {
       if let path, access(path, F_OK) != 0 { return "\"\(key)\" \(path)" }
     }

@@ -1,6 +1,6 @@
 internal import PabalPlugin
 
-extension Server {
+extension SMTPServer {
   /// What `config.json` may say of an SMTP transport.
   static let settings: [Setting] = [
     Setting(.text, "host", help: "The server's name, as in its certificate.", required: true),
@@ -14,7 +14,7 @@ extension Server {
     Setting(.text, "user", help: "Who logs in by password."),
     Setting(.text, "password", help: "The password of \"user\".", secret: true),
     Setting(
-      .choice(Login.Mechanism.allCases.map(\.rawValue)), "mechanism",
+      .choice(SMTPLogin.Mechanism.allCases.map(\.rawValue)), "mechanism",
       help: "How the login is proved; without it xoauth2 for an account, plain or login for a password."),
     Setting(
       .text, "ehlo", help: "The name this machine gives itself: a domain or [address].",
@@ -32,51 +32,51 @@ extension Server {
   ]
 
   /// Reads the settings; says in words what does not fit.
-  init(_ settings: Settings) throws(OpenFailure) {
+  init(_ settings: Settings) throws(TransportOpenError) {
     let host = settings.text("host") ?? ""
-    guard WireText.isHost(host) else {
-      throw OpenFailure("\"host\" is no name of a server; write it as in smtp.gmail.com, without a port")
+    guard SMTPSyntax.isHost(host) else {
+      throw TransportOpenError("\"host\" is no name of a server; write it as in smtp.gmail.com, without a port")
     }
     let security = Security(rawValue: settings.text("security") ?? "") ?? .tls
     let ehlo = settings.text("ehlo") ?? "[127.0.0.1]"
-    guard WireText.isEHLOName(ehlo) else {
-      throw OpenFailure("\"ehlo\" is neither a domain nor an [address]")
+    guard SMTPSyntax.isEHLOName(ehlo) else {
+      throw TransportOpenError("\"ehlo\" is neither a domain nor an [address]")
     }
-    let usual =
+    let defaultPort =
       switch security {
       case .tls: 465
       case .starttls: 587
       case .none: 25
       }
     self.init(
-      host: host, port: settings.number("port").map { Int($0) } ?? usual, security: security, ehlo: ehlo,
-      login: try Login(settings))
+      host: host, port: settings.number("port").map { Int($0) } ?? defaultPort, security: security, ehlo: ehlo,
+      login: try SMTPLogin(settings))
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")
     timeout = Int(settings.number("timeout") ?? 60_000)
     guard security != .none || isLoopback else {
-      throw OpenFailure(
+      throw TransportOpenError(
         "\"security\" none sends mail in the clear and is only for this machine; use tls or starttls for \(host)"
       )
     }
   }
 }
 
-extension Login {
-  init(_ settings: Settings) throws(OpenFailure) {
+extension SMTPLogin {
+  init(_ settings: Settings) throws(TransportOpenError) {
     let mechanism = settings.text("mechanism").flatMap(Mechanism.init)
     let user = settings.text("user")
     let password = settings.text("password")
     if let account = settings.text("account") {
       guard user == nil, password == nil else {
-        throw OpenFailure("\"account\" logs in by token; leave \"user\" and \"password\" out")
+        throw TransportOpenError("\"account\" logs in by token; leave \"user\" and \"password\" out")
       }
       guard mechanism == nil || mechanism == .xoauth2 || mechanism == .oauthbearer else {
-        throw OpenFailure("\"mechanism\" is for passwords; an account takes xoauth2 or oauthbearer")
+        throw TransportOpenError("\"mechanism\" is for passwords; an account takes xoauth2 or oauthbearer")
       }
       let mailbox = settings.user("account") ?? ""
-      guard WireText.isPrintable(mailbox) else {
-        throw OpenFailure(
+      guard SMTPSyntax.isPrintable(mailbox) else {
+        throw TransportOpenError(
           "the account \(account) has no \"user\" that can log in; give it its mailbox address")
       }
       self = .account(user: mailbox, mechanism: mechanism ?? .xoauth2)
@@ -84,22 +84,22 @@ extension Login {
     }
     guard user != nil || password != nil else {
       guard mechanism == nil else {
-        throw OpenFailure("\"mechanism\" needs \"account\", or \"user\" and \"password\"")
+        throw TransportOpenError("\"mechanism\" needs \"account\", or \"user\" and \"password\"")
       }
       self = .none
       return
     }
     guard let user, let password else {
-      throw OpenFailure("\"user\" and \"password\" come together")
+      throw TransportOpenError("\"user\" and \"password\" come together")
     }
     guard mechanism == nil || mechanism == .plain || mechanism == .login else {
-      throw OpenFailure("\"mechanism\" is for accounts; a password takes plain or login")
+      throw TransportOpenError("\"mechanism\" is for accounts; a password takes plain or login")
     }
-    guard WireText.isPrintable(user) else {
-      throw OpenFailure("\"user\" must be printable ASCII without blanks")
+    guard SMTPSyntax.isPrintable(user) else {
+      throw TransportOpenError("\"user\" must be printable ASCII without blanks")
     }
-    guard !password.isEmpty, WireText.isFreeOfControls(password) else {
-      throw OpenFailure("\"password\" is empty or holds control characters")
+    guard !password.isEmpty, SMTPSyntax.hasNoControlCharacters(password) else {
+      throw TransportOpenError("\"password\" is empty or holds control characters")
     }
     self = .password(user: user, password: password, mechanism: mechanism)
   }

@@ -1,165 +1,165 @@
 /// One mail transaction over one connection: puts it on the wire.
-struct Transaction {
-  private let delivery: Delivery
+struct SMTPTransaction {
+  private let mail: SMTPMessage
   private let capabilities: Capabilities
-  private var transcript: Transcript
+  private var state: TransactionState
 
   /// A transaction for some of the delivery's recipients, by their indices.
-  init(_ delivery: Delivery, recipients: [Int], manner: Manner, capabilities: Capabilities) {
-    self.delivery = delivery
+  init(_ mail: SMTPMessage, recipients: [Int], mode: TransactionMode, capabilities: Capabilities) {
+    self.mail = mail
     self.capabilities = capabilities
-    transcript = Transcript(recipients: recipients, manner: manner)
+    state = TransactionState(recipients: recipients, mode: mode)
   }
 
   /// Puts the transaction on the wire and judges what came of it.
-  mutating func run(_ dialogue: Dialogue, _ buffer: CommandBuffer, resetFirst: Bool) -> Conclusion {
-    dialogue.reader.reset()
-    do throws(Breach) {
-      switch transcript.manner.grouping {
-      case .oneFlight: try oneFlight(dialogue, buffer, resetFirst)
-      case .twoFlights: try twoFlights(dialogue, buffer, resetFirst)
-      case .lockStep: try lockStep(dialogue, buffer, resetFirst)
+  mutating func run(_ stream: SMTPStream, _ buffer: CommandBuffer, resetFirst: Bool) -> TransactionResult {
+    stream.parser.reset()
+    do throws(SMTPStreamError) {
+      switch state.mode.grouping {
+      case .pipelinedWithBody: try pipelinedWithBody(stream, buffer, resetFirst)
+      case .pipelinedEnvelope: try pipelinedEnvelope(stream, buffer, resetFirst)
+      case .lockStep: try lockStep(stream, buffer, resetFirst)
       }
     } catch {
-      transcript.breach = error
+      state.streamError = error
     }
-    return transcript.judged(by: dialogue.reader)
+    return state.result(from: stream.parser)
   }
 
-  private mutating func oneFlight(
-    _ dialogue: Dialogue, _ buffer: CommandBuffer, _ resetFirst: Bool
-  ) throws(Breach) {
+  private mutating func pipelinedWithBody(
+    _ stream: SMTPStream, _ buffer: CommandBuffer, _ resetFirst: Bool
+  ) throws(SMTPStreamError) {
     appendEnvelope(to: buffer, resetFirst)
-    transcript.octetsPosition = transcript.mailPosition + 1 + transcript.recipients.count
-    dialogue.reader.awaited = transcript.octetsPosition + 1
-    try sendChunk(dialogue, buffer)
-    try dialogue.awaitReplies(transcript.octetsPosition + 1)
+    state.contentPosition = state.mailPosition + 1 + state.recipients.count
+    stream.parser.expectedCount = state.contentPosition + 1
+    try sendChunk(stream, buffer)
+    try stream.awaitReplies(state.contentPosition + 1)
   }
 
-  private mutating func twoFlights(
-    _ dialogue: Dialogue, _ buffer: CommandBuffer, _ resetFirst: Bool
-  ) throws(Breach) {
+  private mutating func pipelinedEnvelope(
+    _ stream: SMTPStream, _ buffer: CommandBuffer, _ resetFirst: Bool
+  ) throws(SMTPStreamError) {
     appendEnvelope(to: buffer, resetFirst)
-    transcript.octetsPosition = transcript.mailPosition + 1 + transcript.recipients.count
-    if !transcript.manner.chunking { buffer.append("DATA\r\n") }
-    let expected = transcript.octetsPosition + (transcript.manner.chunking ? 0 : 1)
-    dialogue.reader.awaited = expected
-    try dialogue.send(buffer.octets, stop: Self.endsAll)
-    try dialogue.awaitReplies(expected)
-    transcript.isOutOfStep = dialogue.reader.replies.count > expected || dialogue.reader.hasRest
-    if !transcript.manner.chunking, let go = dialogue.reader.replies.last, go.code != 354, !go.isRefusal {
-      transcript.isOutOfStep = true
+    state.contentPosition = state.mailPosition + 1 + state.recipients.count
+    if !state.mode.chunking { buffer.append("DATA\r\n") }
+    let expected = state.contentPosition + (state.mode.chunking ? 0 : 1)
+    stream.parser.expectedCount = expected
+    try stream.send(buffer.octets, stop: Self.isClosing)
+    try stream.awaitReplies(expected)
+    state.isDesynchronized = stream.parser.replies.count > expected || stream.parser.hasPartialReply
+    if !state.mode.chunking, let dataReply = stream.parser.replies.last, dataReply.code != 354, !dataReply.isRefusal {
+      state.isDesynchronized = true
     }
-    guard !transcript.isOutOfStep, transcript.hasAccepted(dialogue.reader) else { return }
-    try sendOctets(dialogue, buffer)
+    guard !state.isDesynchronized, state.hasAccepted(stream.parser) else { return }
+    try sendContent(stream, buffer)
   }
 
   private mutating func lockStep(
-    _ dialogue: Dialogue, _ buffer: CommandBuffer, _ resetFirst: Bool
-  ) throws(Breach) {
-    transcript.octetsPosition = 1 + transcript.recipients.count
+    _ stream: SMTPStream, _ buffer: CommandBuffer, _ resetFirst: Bool
+  ) throws(SMTPStreamError) {
+    state.contentPosition = 1 + state.recipients.count
     buffer.removeAll()
     if resetFirst {
       buffer.append("RSET\r\n")
-      transcript.mailPosition = 1
-      try ask(dialogue, buffer)
-      guard !transcript.isOutOfStep, dialogue.reader.replies.last?.isSuccess == true else { return }
+      state.mailPosition = 1
+      try sendCommand(stream, buffer)
+      guard !state.isDesynchronized, stream.parser.replies.last?.isSuccess == true else { return }
       // Its reply isn't one of the transaction's.
-      transcript.mailPosition = 0
-      dialogue.reader.reset()
+      state.mailPosition = 0
+      stream.parser.reset()
       buffer.removeAll()
     }
     appendMail(to: buffer)
-    try ask(dialogue, buffer)
-    guard !transcript.isOutOfStep, dialogue.reader.replies.last?.isSuccess == true else { return }
-    for index in transcript.recipients {
+    try sendCommand(stream, buffer)
+    guard !state.isDesynchronized, stream.parser.replies.last?.isSuccess == true else { return }
+    for index in state.recipients {
       buffer.removeAll()
       appendRecipient(index, to: buffer)
-      try ask(dialogue, buffer)
-      if transcript.isOutOfStep || dialogue.reader.replies.last?.isGoodbye == true { return }
+      try sendCommand(stream, buffer)
+      if state.isDesynchronized || stream.parser.replies.last?.closesConnection == true { return }
     }
-    guard transcript.hasAccepted(dialogue.reader) else { return }
-    if !transcript.manner.chunking {
+    guard state.hasAccepted(stream.parser) else { return }
+    if !state.mode.chunking {
       buffer.removeAll()
       buffer.append("DATA\r\n")
-      try ask(dialogue, buffer)
-      if transcript.isOutOfStep { return }
+      try sendCommand(stream, buffer)
+      if state.isDesynchronized { return }
     }
-    try sendOctets(dialogue, buffer)
+    try sendContent(stream, buffer)
   }
 
-  private mutating func ask(_ dialogue: Dialogue, _ buffer: CommandBuffer) throws(Breach) {
-    let count = dialogue.reader.replies.count + 1
-    dialogue.reader.awaited = count
-    guard try isQuiet(dialogue) else { return }
-    try dialogue.send(buffer.octets, stop: Self.endsAll)
-    try dialogue.awaitReplies(count)
-    transcript.isOutOfStep = dialogue.reader.replies.count > count || dialogue.reader.hasRest
+  private mutating func sendCommand(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
+    let count = stream.parser.replies.count + 1
+    stream.parser.expectedCount = count
+    guard try hasNoUnsolicitedReply(stream) else { return }
+    try stream.send(buffer.octets, stop: Self.isClosing)
+    try stream.awaitReplies(count)
+    state.isDesynchronized = stream.parser.replies.count > count || stream.parser.hasPartialReply
   }
 
   /// Whether nothing has come since the last reply: it would pass for the answer to what goes out next.
-  private mutating func isQuiet(_ dialogue: Dialogue) throws(Breach) -> Bool {
-    let before = dialogue.reader.replies.last?.code
-    guard try dialogue.readAvailable() else { return true }
+  private mutating func hasNoUnsolicitedReply(_ stream: SMTPStream) throws(SMTPStreamError) -> Bool {
+    let before = stream.parser.replies.last?.code
+    guard try stream.readAvailable() else { return true }
     // Whoever takes 354 back has refused the octets.
-    if before == 354, dialogue.reader.replies.count == dialogue.reader.awaited, !dialogue.reader.hasRest,
-      dialogue.reader.replies.last?.isRefusal == true
+    if before == 354, stream.parser.replies.count == stream.parser.expectedCount, !stream.parser.hasPartialReply,
+      stream.parser.replies.last?.isRefusal == true
     {
       throw .refused
     }
-    transcript.isOutOfStep = true
+    state.isDesynchronized = true
     return false
   }
 
   /// The second flight: BDAT with the octets; or, once 354 has come, the octets with their dots doubled.
-  private mutating func sendOctets(_ dialogue: Dialogue, _ buffer: CommandBuffer) throws(Breach) {
+  private mutating func sendContent(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.removeAll()
-    let known = dialogue.reader.replies.count
-    dialogue.reader.awaited = known + 1
-    guard try isQuiet(dialogue) else { return }
-    if transcript.manner.chunking {
-      try sendChunk(dialogue, buffer)
+    let known = stream.parser.replies.count
+    stream.parser.expectedCount = known + 1
+    guard try hasNoUnsolicitedReply(stream) else { return }
+    if state.mode.chunking {
+      try sendChunk(stream, buffer)
     } else {
-      guard dialogue.reader.replies.last?.code == 354 else { return }
-      var stuffing = DotStuffing(delivery.octets)
+      guard stream.parser.replies.last?.code == 354 else { return }
+      var stuffing = DotStuffing(mail.octets)
       while true {
         buffer.removeAll()
         let isLast = stuffing.fill(buffer)
         // A reply now can only be a refusal, or a server that has lost its place.
-        try dialogue.send(buffer.octets) { reader in reader.replies.count > known || reader.hasRest }
+        try stream.send(buffer.octets) { parser in parser.replies.count > known || parser.hasPartialReply }
         if isLast { break }
       }
-      transcript.isHandedOver = true
+      state.isFullySent = true
     }
-    try dialogue.awaitReplies(known + 1)
+    try stream.awaitReplies(known + 1)
   }
 
   /// BDAT and all octets: the first slice holds what stands in `buffer` already, the rest goes from the mail's
   /// own memory.
-  private mutating func sendChunk(_ dialogue: Dialogue, _ buffer: CommandBuffer) throws(Breach) {
+  private mutating func sendChunk(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.append("BDAT ")
-    buffer.append(delivery.octets.count)
+    buffer.append(mail.octets.count)
     buffer.append(" LAST\r\n")
-    let ahead = min(delivery.octets.count, buffer.roomInSlice)
-    buffer.append(UnsafeRawBufferPointer(rebasing: delivery.octets[..<ahead]))
-    let (mail, octets) = (transcript.mailPosition, transcript.octetsPosition)
+    let firstPartCount = min(mail.octets.count, buffer.roomInRecord)
+    buffer.append(UnsafeRawBufferPointer(rebasing: mail.octets[..<firstPartCount]))
+    let (mailIndex, octets) = (state.mailPosition, state.contentPosition)
     // Once nobody is left to take it for, the rest of a large mail stays here.
-    let isRefused: (borrowing ReplyReader) -> Bool = { reader in
-      if Self.endsAll(reader) || reader.replies.count > octets { return true }
-      guard reader.replies.count > mail else { return false }
-      if reader.replies[mail].isRefusal { return true }
-      return reader.replies.count == octets
-        && !reader.replies[(mail + 1)..<octets].contains { $0.isSuccess }
+    let isRefused: (borrowing ReplyParser) -> Bool = { parser in
+      if Self.isClosing(parser) || parser.replies.count > octets { return true }
+      guard parser.replies.count > mailIndex else { return false }
+      if parser.replies[mailIndex].isRefusal { return true }
+      return parser.replies.count == octets
+        && !parser.replies[(mailIndex + 1)..<octets].contains { $0.isSuccess }
     }
-    try dialogue.send(buffer.octets, stop: isRefused)
-    if ahead < delivery.octets.count {
-      try dialogue.send(UnsafeRawBufferPointer(rebasing: delivery.octets[ahead...]), stop: isRefused)
+    try stream.send(buffer.octets, stop: isRefused)
+    if firstPartCount < mail.octets.count {
+      try stream.send(UnsafeRawBufferPointer(rebasing: mail.octets[firstPartCount...]), stop: isRefused)
     }
-    transcript.isHandedOver = true
+    state.isFullySent = true
   }
 
-  private static func endsAll(_ reader: borrowing ReplyReader) -> Bool {
-    reader.replies.last?.isGoodbye == true
+  private static func isClosing(_ parser: borrowing ReplyParser) -> Bool {
+    parser.replies.last?.closesConnection == true
   }
 
   private mutating func appendEnvelope(
@@ -167,27 +167,27 @@ struct Transaction {
   ) {
     buffer.removeAll()
     if resetFirst { buffer.append("RSET\r\n") }
-    transcript.mailPosition = resetFirst ? 1 : 0
+    state.mailPosition = resetFirst ? 1 : 0
     appendMail(to: buffer)
-    for index in transcript.recipients { appendRecipient(index, to: buffer) }
+    for index in state.recipients { appendRecipient(index, to: buffer) }
   }
 
   private func appendMail(to buffer: CommandBuffer) {
     buffer.append("MAIL FROM:<")
-    buffer.append(delivery.sender)
+    buffer.append(mail.sender)
     buffer.append(UInt8(ascii: ">"))
     if capabilities.size {
       buffer.append(" SIZE=")
-      buffer.append(delivery.octets.count)
+      buffer.append(mail.octets.count)
     }
-    if delivery.needs8BitMIME { buffer.append(" BODY=8BITMIME") }
-    if delivery.needsSMTPUTF8 { buffer.append(" SMTPUTF8") }
+    if mail.needs8BitMIME { buffer.append(" BODY=8BITMIME") }
+    if mail.needsSMTPUTF8 { buffer.append(" SMTPUTF8") }
     buffer.append("\r\n")
   }
 
   private func appendRecipient(_ index: Int, to buffer: CommandBuffer) {
     buffer.append("RCPT TO:<")
-    buffer.append(delivery.recipients[index])
+    buffer.append(mail.recipients[index])
     buffer.append(">\r\n")
   }
 }

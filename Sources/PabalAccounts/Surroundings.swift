@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What an account takes from the world besides its files and the network, so that tests give their own.
-public struct Surroundings: Sendable {
+public struct AccountDependencies: Sendable {
   /// The time.
   public var now: @Sendable () -> UTCTime
   /// Waits; blocks.
@@ -24,7 +24,7 @@ public struct Surroundings: Sendable {
   }
 
   /// This system's clock and randomness.
-  public static let system = Surroundings(
+  public static let system = AccountDependencies(
     now: { .now },
     pause: { duration in
       let (seconds, attoseconds) = duration.components
@@ -38,7 +38,7 @@ public struct Surroundings: Sendable {
     })
 
   /// `duration`, up to a tenth longer or shorter.
-  func around(_ duration: Duration) -> Duration {
+  func jittered(_ duration: Duration) -> Duration {
     let octet = random(1).first ?? 128
     return duration * (0.9 + 0.2 * Double(octet) / 255)
   }

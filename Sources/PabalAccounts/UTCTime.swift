@@ -45,7 +45,7 @@ public struct UTCTime: Sendable, Hashable, Comparable, CustomStringConvertible {
   }
 
   /// `2026-11-23 04:05 UTC`, for a person.
-  var forPerson: String {
+  var displayText: String {
     let text = description
     return "\(text.prefix(10))\u{A0}\(text.dropFirst(11).prefix(5))\u{A0}UTC"
   }

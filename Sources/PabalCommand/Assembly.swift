@@ -3,7 +3,7 @@ import PabalAccounts
 package import PabalCore
 
 /// Puts the parts together as `config.json` says; the only place that knows all of them.
-package struct Assembly {
+package struct CommandContext {
   /// What `config.json` says.
   package let configuration: Configuration
   /// Where plugins are found.
@@ -13,17 +13,17 @@ package struct Assembly {
   private let verbose: Bool
 
   /// Reads the configuration that the options or the environment name.
-  package init(_ options: CommandOptions) throws(Failure) {
+  package init(_ options: CommandOptions) throws(CommandError) {
     let file: String
     do throws(Diagnostic) {
       file = try Configuration.locate(options.file, environment: environmentVariable)
     } catch {
-      throw Failure(.configuration, [error])
+      throw CommandError(.configuration, [error])
     }
     do throws(Diagnostics) {
       configuration = try Configuration.read(file, providers: [TokenProvider()] + oauthProviders())
     } catch {
-      throw Failure(.configuration, error.all)
+      throw CommandError(.configuration, error.all)
     }
     loader = PluginLoader(configured: configuration.plugins.directories)
     accounts = Accounts(configuration)
@@ -31,14 +31,14 @@ package struct Assembly {
   }
 
   /// The parts as `octets`, which its file has become, say; everything is anew.
-  package func anew(_ octets: [UInt8]) throws(Failure) -> Assembly {
+  package func reloaded(_ octets: [UInt8]) throws(CommandError) -> CommandContext {
     do throws(Diagnostics) {
-      return Assembly(
+      return CommandContext(
         try Configuration.read(
           octets, file: configuration.file, directory: configuration.directory,
           providers: [TokenProvider()] + oauthProviders()), verbose: verbose)
     } catch {
-      throw Failure(.configuration, error.all)
+      throw CommandError(.configuration, error.all)
     }
   }
 
@@ -50,11 +50,11 @@ package struct Assembly {
   }
 
   /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
-  package func checked(_ transports: [TransportConfiguration]) throws(Failure) -> [CheckedTransport] {
+  package func checked(_ transports: [TransportConfiguration]) throws(CommandError) -> [CheckedTransport] {
     do throws(Diagnostics) {
       return try configuration.checked(transports, loader: loader)
     } catch {
-      throw Failure(.configuration, error.all)
+      throw CommandError(.configuration, error.all)
     }
   }
 
@@ -64,7 +64,7 @@ package struct Assembly {
   package func open(
     _ transport: CheckedTransport,
     log: @escaping @Sendable (String, LogLevel, String) -> Void = {
-      Terminal.tell("\($0): \($1.rawValue): \($2)")
+      Terminal.printError("\($0): \($1.rawValue): \($2)")
     }
   ) throws(Diagnostic) -> LoadedTransport {
     let name = transport.name
@@ -83,7 +83,7 @@ package struct Assembly {
   package func route(_ transports: [CheckedTransport]) -> Route {
     Route(
       transports.map { transport in
-        Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport) }
+        Route.Entry(transport.name) { () throws(Diagnostic) in try open(transport) }
       })
   }
 
@@ -93,50 +93,50 @@ package struct Assembly {
   ) -> Route {
     Route(
       transports.map { transport in
-        Route.Stop(transport.name) { () throws(Diagnostic) in try open(transport, log: log) }
+        Route.Entry(transport.name) { () throws(Diagnostic) in try open(transport, log: log) }
       })
   }
 
   /// The transports of this run: `names`, or those of `PABAL_TRANSPORT`, or the file's route.
-  package func transports(_ names: [String]) throws(Failure) -> [TransportConfiguration] {
+  package func transports(_ names: [String]) throws(CommandError) -> [TransportConfiguration] {
     var names = names
-    var door = "--transport"
+    var optionName = "--transport"
     if names.isEmpty, let environment = environmentVariable("PABAL_TRANSPORT") {
       names = [environment]
-      door = "PABAL_TRANSPORT"
+      optionName = "PABAL_TRANSPORT"
     }
-    let isGiven = !names.isEmpty
+    let isOverridden = !names.isEmpty
     names = names.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
-    guard !isGiven || !names.isEmpty else {
-      throw Failure(.usage, "\(door) names no transport", cure: "`pabal transports` lists them")
+    guard !isOverridden || !names.isEmpty else {
+      throw CommandError(.usage, "\(optionName) names no transport", remedy: "`pabal transports` lists them")
     }
     do throws(Diagnostics) {
-      return try configuration.transports(overriding: isGiven ? names : nil)
+      return try configuration.transports(overriding: isOverridden ? names : nil)
     } catch {
-      throw Failure(
+      throw CommandError(
         .configuration,
         error.all.map { problem in
           var problem = problem
           // The file is right; what was said for this run is not.
-          if isGiven { (problem.file, problem.path) = (nil, door) }
+          if isOverridden { (problem.file, problem.path) = (nil, optionName) }
           return problem
         })
     }
   }
 
   /// The sender of what Pabal itself writes.
-  package func sender(_ given: String?) throws(Failure) -> Mailbox {
-    if let given {
-      do throws(MailProblem) {
-        return try Mailbox(given)
+  package func sender(_ address: String?) throws(CommandError) -> Mailbox {
+    if let address {
+      do throws(MailError) {
+        return try Mailbox(address)
       } catch {
-        throw Failure(.input, "--from: \(error.what)", cure: error.cure)
+        throw CommandError(.input, "--from: \(error.message)", remedy: error.remedy)
       }
     }
     do throws(Diagnostic) {
       return try configuration.sender()
     } catch {
-      throw Failure(.configuration, [error])
+      throw CommandError(.configuration, [error])
     }
   }
 }

@@ -5,14 +5,14 @@ package enum CommandRun {
     let status: ExitStatus
     do {
       status = try work()
-    } catch let failure as Failure {
-      Terminal.tell(failure.diagnostics)
+    } catch let failure as CommandError {
+      Terminal.printError(failure.diagnostics)
       // Whoever asked for JSON reads standard output, and should find the reason there.
-      if CommandLine.arguments.contains("--json") { try? Terminal.answer(json: failure) }
+      if CommandLine.arguments.contains("--json") { try? Terminal.printResult(json: failure) }
       return failure.status
     }
-    guard status == .sent, let problem = Terminal.answerProblem else { return status }
-    Terminal.tell("pabal: the answer could not be written: \(problem)")
+    guard status == .sent, let problem = Terminal.outputError else { return status }
+    Terminal.printError("pabal: the answer could not be written: \(problem)")
     return .unwritten
   }
 }

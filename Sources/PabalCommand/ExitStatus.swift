@@ -31,46 +31,46 @@ package enum ExitStatus: Int32 {
     }
   }
 
-  package init(_ kind: AccountProblem.Kind) {
+  package init(_ kind: AccountError.Kind) {
     switch kind {
     case .usage: self = .usage
     case .configuration: self = .configuration
     case .refused: self = .held
-    case .passing: self = .deferred
+    case .transient: self = .deferred
     }
   }
 }
 
 /// Why the command can't go on, and what it ends with.
-package struct Failure: Error {
+package struct CommandError: Error {
   package let status: ExitStatus
   package let diagnostics: [Diagnostic]
-  package let barrier: Barrier?
+  package let reachedLimit: ReachedLimit?
 
   /// A limit that stood in the way of all that was asked for.
-  package struct Barrier {
+  package struct ReachedLimit {
     package let limit: VerificationLimit
     /// How long it stands; `nil`: for good.
-    package let wait: Duration?
+    package let retryAfter: Duration?
 
-    package init(_ limit: VerificationLimit, _ wait: Duration?) {
+    package init(_ limit: VerificationLimit, _ retryAfter: Duration?) {
       self.limit = limit
-      self.wait = wait
+      self.retryAfter = retryAfter
     }
   }
 
-  package init(_ status: ExitStatus, _ diagnostics: [Diagnostic], barrier: Barrier? = nil) {
+  package init(_ status: ExitStatus, _ diagnostics: [Diagnostic], reachedLimit: ReachedLimit? = nil) {
     self.status = status
     self.diagnostics = diagnostics
-    self.barrier = barrier
+    self.reachedLimit = reachedLimit
   }
 
-  package init(_ status: ExitStatus, _ what: String, cure: String? = nil) {
-    self.init(status, [Diagnostic(what, cure: cure)])
+  package init(_ status: ExitStatus, _ message: String, remedy: String? = nil) {
+    self.init(status, [Diagnostic(message, remedy: remedy)])
   }
 }
 
-extension Failure: Encodable {
+extension CommandError: Encodable {
   private enum CodingKeys: String, CodingKey {
     case errors = "errors"
     case limit = "limit"
@@ -81,10 +81,10 @@ extension Failure: Encodable {
   /// As `--json` answers it; a limit by name, the seconds to wait or null for good, and that nothing was done.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(diagnostics.map(Finding.init), forKey: .errors)
-    guard let barrier else { return }
-    try container.encode(barrier.limit.rawValue, forKey: .limit)
-    try container.encode(OrNull(barrier.wait?.wholeSecondsUp), forKey: .retryAfter)
+    try container.encode(diagnostics.map(DiagnosticOutput.init), forKey: .errors)
+    guard let reachedLimit else { return }
+    try container.encode(reachedLimit.limit.rawValue, forKey: .limit)
+    try container.encode(OrNull(reachedLimit.retryAfter?.wholeSecondsUp), forKey: .retryAfter)
     try container.encode(false, forKey: .done)
   }
 }

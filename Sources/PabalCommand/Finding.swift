@@ -1,14 +1,14 @@
 package import PabalCore
 
 /// A diagnostic as a program reads it.
-package struct Finding: Encodable {
+package struct DiagnosticOutput: Encodable {
   package let severity: String
   package let file: OrNull<String>
   package let line: OrNull<Int>
   package let column: OrNull<Int>
   package let path: OrNull<String>
-  package let what: String
-  package let cure: OrNull<String>
+  package let message: String
+  package let remedy: OrNull<String>
 
   enum CodingKeys: String, CodingKey {
     case severity = "severity"
@@ -16,8 +16,8 @@ package struct Finding: Encodable {
     case line = "line"
     case column = "column"
     case path = "path"
-    case what = "what"
-    case cure = "cure"
+    case message = "what"
+    case remedy = "cure"
   }
 
   package init(_ diagnostic: Diagnostic) {
@@ -26,7 +26,7 @@ package struct Finding: Encodable {
     line = OrNull(diagnostic.position?.line)
     column = OrNull(diagnostic.position?.column)
     path = OrNull(diagnostic.path)
-    what = diagnostic.what
-    cure = OrNull(diagnostic.cure)
+    message = diagnostic.message
+    remedy = OrNull(diagnostic.remedy)
   }
 }

@@ -3,15 +3,15 @@ import Synchronization
 
 extension Terminal {
   /// From now on each answer for a program is one line, as whoever follows a log reads.
-  package static func answerInLines() { answersInLines.withLock { $0 = true } }
+  package static func printJSONAsLines() { printsJSONAsLines.withLock { $0 = true } }
 
-  private static let answersInLines = Mutex(false)
+  private static let printsJSONAsLines = Mutex(false)
 
   /// Writes an answer for a program: one JSON value, keys sorted.
-  package static func answer(json value: some Encodable) throws {
+  package static func printResult(json value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if !answersInLines.withLock({ $0 }) { encoder.outputFormatting.insert(.prettyPrinted) }
+    if !printsJSONAsLines.withLock({ $0 }) { encoder.outputFormatting.insert(.prettyPrinted) }
     write(Array(try encoder.encode(value)) + [UInt8(ascii: "\n")])
   }
 }

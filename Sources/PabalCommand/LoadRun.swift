@@ -3,13 +3,13 @@ import PabalCore
 import Synchronization
 
 /// Sends many mails over a few threads and sums up what became of them.
-struct LoadRun {
+struct LoadTest {
   let route: Route
   let unknown: UnknownPolicy
   let count: Int
   let parallel: Int
   /// Makes the next mail; called on every thread.
-  let mail: @Sendable () throws(Failure) -> Mail
+  let mail: @Sendable () throws(CommandError) -> Mail
 
   /// What became of all the mails; what `send --count --json` prints.
   struct Summary: Encodable {
@@ -38,7 +38,7 @@ struct LoadRun {
     private var sent = 0
     private var others: [String: Int] = [:]
     private(set) var replies: [String: String] = [:]
-    private(set) var took = LatencyHistogram()
+    private(set) var latencies = LatencyHistogram()
     private(set) var worst: Outcome?
 
     var outcomes: [String: Int] {
@@ -46,7 +46,7 @@ struct LoadRun {
     }
 
     mutating func add(_ delivery: Delivery, _ duration: Duration) {
-      took.record(duration)
+      latencies.record(duration)
       let receipt = delivery.receipt
       guard receipt.outcome != .sent else {
         sent += 1
@@ -54,29 +54,29 @@ struct LoadRun {
       }
       others[receipt.outcome.name, default: 0] += 1
       if replies[receipt.outcome.name] == nil { replies[receipt.outcome.name] = receipt.reply }
-      worst = Outcome.over([worst, receipt.outcome].compactMap { $0 })
+      worst = Outcome.combined([worst, receipt.outcome].compactMap { $0 })
     }
 
     mutating func add(_ other: Tally) {
       sent += other.sent
       others.merge(other.others, uniquingKeysWith: +)
       replies.merge(other.replies) { first, _ in first }
-      took.add(other.took)
-      worst = Outcome.over([worst, other.worst].compactMap { $0 })
+      latencies.add(other.latencies)
+      worst = Outcome.combined([worst, other.worst].compactMap { $0 })
     }
   }
 
   /// Sends them all; blocks. Answers the summary and the worst outcome there was.
-  func run() throws(Failure) -> (Summary, Outcome) {
+  func run() throws(CommandError) -> (Summary, Outcome) {
     let next = Atomic(0)
     let tally = Mutex(Tally())
-    let failure = Mutex<Failure?>(nil)
-    let began = ContinuousClock.now
+    let failure = Mutex<CommandError?>(nil)
+    let startTime = ContinuousClock.now
     let work: @Sendable () -> Void = {
       var own = Tally()
       while next.add(1, ordering: .relaxed).oldValue < count {
         let mail: Mail
-        do throws(Failure) {
+        do throws(CommandError) {
           mail = try self.mail()
         } catch {
           failure.withLock { $0 = $0 ?? error }
@@ -90,31 +90,31 @@ struct LoadRun {
       tally.withLock { $0.add(own) }
     }
     let threads = (1..<max(parallel, 1)).compactMap { _ in BlockingThread(work) }
-    let reporter = BlockingThread { self.report(next, since: began) }
+    let reporter = BlockingThread { self.reportProgress(next, since: startTime) }
     work()
     for thread in threads { thread.join() }
-    let seconds = (ContinuousClock.now - began).seconds
+    let seconds = (ContinuousClock.now - startTime).seconds
     next.store(.max / 2, ordering: .relaxed)
     reporter?.join()
     if let failure = failure.withLock({ $0 }) { throw failure }
 
     return tally.withLock { tally in
       let summary = Summary(
-        count: tally.took.total, outcomes: tally.outcomes, seconds: seconds,
-        perSecond: seconds > 0 ? Double(tally.took.total) / seconds : 0,
-        p50: OrNull(tally.took.milliseconds(at: 0.5)), p99: OrNull(tally.took.milliseconds(at: 0.99)),
+        count: tally.latencies.total, outcomes: tally.outcomes, seconds: seconds,
+        perSecond: seconds > 0 ? Double(tally.latencies.total) / seconds : 0,
+        p50: OrNull(tally.latencies.milliseconds(at: 0.5)), p99: OrNull(tally.latencies.milliseconds(at: 0.99)),
         replies: tally.replies)
       return (summary, tally.worst ?? .sent)
     }
   }
 
-  private func report(_ next: borrowing Atomic<Int>, since began: ContinuousClock.Instant) {
+  private func reportProgress(_ next: borrowing Atomic<Int>, since startTime: ContinuousClock.Instant) {
     guard Terminal.showsProgress else { return }
     var done = 0
     while done < count {
       usleep(200_000)
       done = min(next.load(ordering: .relaxed), count)
-      let seconds = (ContinuousClock.now - began).seconds
+      let seconds = (ContinuousClock.now - startTime).seconds
       Terminal.progress("\(done) of \(count), \(Int(Double(done) / seconds)) a second")
     }
     Terminal.progress("")

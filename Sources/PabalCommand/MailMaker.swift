@@ -3,135 +3,135 @@ import PabalCore
 package import PabalMessages
 
 /// Makes the mails that `send` asks for; each one is finished anew, with a Message-ID and a code of its own.
-package struct MailMaker: Sendable {
+package struct SendMailFactory: Sendable {
   /// What an attempt that ended `unknown` means for these mails.
   let unknown: UnknownPolicy
-  private let make: @Sendable () throws(Failure) -> Mail
+  private let make: @Sendable () throws(CommandError) -> Mail
 
-  init(_ content: MailContent, addresses: [String], assembly: Assembly) throws(Failure) {
+  init(_ content: MailContent, addresses: [String], context: CommandContext) throws(CommandError) {
     if let file = content.eml {
-      (unknown, make) = try Self.foreign(file, content, addresses, assembly)
+      (unknown, make) = try Self.rawMail(file, content, addresses, context)
       return
     }
-    let from = try assembly.sender(content.from)
+    let from = try context.sender(content.from)
     let to = try Self.recipients(addresses)
     if let subject = content.subject {
       let draft = MailDraft(
         from: from, to: to, subject: subject, text: content.text, html: content.html,
         language: content.languages.first)
       unknown = .keep
-      make = { () throws(Failure) in try Self.finish(draft) }
+      make = { () throws(CommandError) in try Self.finish(draft) }
       return
     }
     let name = content.message ?? "verification"
-    let messages = try assembly.messages()
-    let described = try messages.asked { store throws(MessageError) in try store.describe(name) }
-    let given = try Self.values(content.variables)
+    let messages = try context.messages()
+    let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name) }
+    let provided = try Self.values(content.variables)
     let languages = content.languages
-    unknown = described.unknownPolicy
-    make = { () throws(Failure) in
-      let values = Self.filled(given, described)
-      let words = try messages.asked { store throws(MessageError) in
+    unknown = messageDescription.unknownPolicy
+    make = { () throws(CommandError) in
+      let values = Self.addingDefaults(provided, messageDescription)
+      let rendered = try messages.withStore { store throws(MessageError) in
         try store.render(name, languages: languages, values: values)
       }
       return try Self.finish(
         MailDraft(
-          from: from, to: to, subject: words.subject, text: words.text, html: words.html,
-          language: words.language, autoSubmitted: true))
+          from: from, to: to, subject: rendered.subject, text: rendered.text, html: rendered.html,
+          language: rendered.language, autoSubmitted: true))
     }
   }
 
   /// The next mail.
-  func mail() throws(Failure) -> Mail { try make() }
+  func mail() throws(CommandError) -> Mail { try make() }
 
-  private static func finish(_ draft: MailDraft) throws(Failure) -> Mail {
-    do throws(MailProblem) {
-      return try draft.finish(stamp: .now())
+  private static func finish(_ draft: MailDraft) throws(CommandError) -> Mail {
+    do throws(MailError) {
+      return try draft.finish(identity: .now())
     } catch {
-      throw Failure(.input, "\(error.field): \(error.what)", cure: error.cure)
+      throw CommandError(.input, "\(error.field): \(error.message)", remedy: error.remedy)
     }
   }
 
-  private static func foreign(
-    _ file: String, _ content: MailContent, _ addresses: [String], _ assembly: Assembly
-  ) throws(Failure) -> (UnknownPolicy, @Sendable () throws(Failure) -> Mail) {
+  private static func rawMail(
+    _ file: String, _ content: MailContent, _ addresses: [String], _ context: CommandContext
+  ) throws(CommandError) -> (UnknownPolicy, @Sendable () throws(CommandError) -> Mail) {
     let octets: [UInt8]
-    do throws(FileProblem) {
+    do throws(FileError) {
       octets =
         try file == "-"
-        ? readStandardInput(atMost: sizeLimit) : readFile(file, atMost: sizeLimit, waits: true)
+        ? readStandardInput(atMost: sizeLimit) : readFile(file, atMost: sizeLimit, waitsForWriter: true)
     } catch {
-      throw Failure(.input, "--eml: \(error.what)", cure: error.cure)
+      throw CommandError(.input, "--eml: \(error.message)", remedy: error.remedy)
     }
     let recipients = try addresses.isEmpty ? nil : Self.recipients(addresses).map(\.address)
-    let sender = try assembly.sender(content.from)
+    let sender = try context.sender(content.from)
     let envelopeSender: EnvelopeSender = content.from == nil ? .author : .address(sender.address)
-    let mail: ForeignMail
-    do throws(MailProblem) {
-      mail = try ForeignMail(octets)
+    let mail: RawMail
+    do throws(MailError) {
+      mail = try RawMail(octets)
     } catch {
-      throw Failure(.input, "--eml: \(error.field): \(error.what)", cure: error.cure)
+      throw CommandError(.input, "--eml: \(error.field): \(error.message)", remedy: error.remedy)
     }
-    let make: @Sendable () throws(Failure) -> Mail = { () throws(Failure) in
-      do throws(MailProblem) {
-        return try mail.finish(sender: envelopeSender, recipients: recipients, from: sender, stamp: .now())
+    let make: @Sendable () throws(CommandError) -> Mail = { () throws(CommandError) in
+      do throws(MailError) {
+        return try mail.finish(sender: envelopeSender, recipients: recipients, from: sender, identity: .now())
       } catch {
-        throw Failure(.input, "--eml: \(error.field): \(error.what)", cure: error.cure)
+        throw CommandError(.input, "--eml: \(error.field): \(error.message)", remedy: error.remedy)
       }
     }
     // Where the mail has these, nothing in it changes from one time to the next.
-    guard ["date", "message-id", "from"].allSatisfy({ mail.header.holds($0) }) else { return (.keep, make) }
+    guard ["date", "message-id", "from"].allSatisfy({ mail.header.contains($0) }) else { return (.keep, make) }
     let first = try make()
     let ids = MailIDSequence(.now())
-    return (.keep, { () throws(Failure) in first.renamed(ids.next()) })
+    return (.keep, { () throws(CommandError) in first.withID(ids.next()) })
   }
 
   /// Somewhat above what any next hop takes: Gmail's 35 MiB (its API's `maxSize`).
   private static let sizeLimit = 64 << 20
 
-  private static func recipients(_ texts: [String]) throws(Failure) -> [Mailbox] {
+  private static func recipients(_ texts: [String]) throws(CommandError) -> [Mailbox] {
     var problems: [Diagnostic] = []
     var recipients: [Mailbox] = []
     for text in texts {
-      do throws(MailProblem) {
+      do throws(MailError) {
         recipients.append(try Mailbox(text))
       } catch {
-        problems.append(Diagnostic("“\(printable(text))” is no address: \(error.what)", cure: error.cure))
+        problems.append(Diagnostic("“\(printable(text))” is no address: \(error.message)", remedy: error.remedy))
       }
     }
-    guard problems.isEmpty else { throw Failure(.input, problems) }
+    guard problems.isEmpty else { throw CommandError(.input, problems) }
     return recipients
   }
 
   /// What `--set name=value` gives a message.
-  package static func values(_ settings: [String]) throws(Failure) -> [String: MessageValue] {
+  package static func values(_ settings: [String]) throws(CommandError) -> [String: MessageValue] {
     MessageValue.values(try texts(settings))
   }
 
   /// What `--set name=value` gives, by name.
-  package static func texts(_ settings: [String]) throws(Failure) -> [String: String] {
+  package static func texts(_ settings: [String]) throws(CommandError) -> [String: String] {
     var written: [String: String] = [:]
     for setting in settings {
       guard let mark = setting.firstIndex(of: "="), mark != setting.startIndex else {
-        throw Failure(.usage, "--set takes name=value, not “\(printable(setting))”")
+        throw CommandError(.usage, "--set takes name=value, not “\(printable(setting))”")
       }
       let name = String(setting[..<mark])
       guard written.updateValue(String(setting[setting.index(after: mark)...]), forKey: name) == nil else {
-        throw Failure(.usage, "--set gives “\(printable(name))” twice")
+        throw CommandError(.usage, "--set gives “\(printable(name))” twice")
       }
     }
     return written
   }
 
   /// A smoke send needs no values: codes are made up, times of validity come from the message itself.
-  private static func filled(
-    _ given: [String: MessageValue], _ described: MessageDescription
+  private static func addingDefaults(
+    _ provided: [String: MessageValue], _ messageDescription: MessageDescription
   ) -> [String: MessageValue] {
-    var values = given
-    for variable in described.variables where variable.isRequired && values[variable.name] == nil {
+    var values = provided
+    for variable in messageDescription.variables where variable.isRequired && values[variable.name] == nil {
       switch variable.kind {
-      case .code: values[variable.name] = .text(freshCode())
-      case .duration: values[variable.name] = described.lifetime.map { .duration($0) }
+      case .code: values[variable.name] = .text(randomCode())
+      case .duration: values[variable.name] = messageDescription.lifetime.map { .duration($0) }
       case .text, .url, .time: break
       }
     }
@@ -139,7 +139,7 @@ package struct MailMaker: Sendable {
   }
 
   /// Six digits, uniform over 000000–999999, from the system's generator.
-  private static func freshCode() -> String {
+  private static func randomCode() -> String {
     let digits = String(UInt32.random(in: 0..<1_000_000))
     return String(repeating: "0", count: 6 - digits.count) + digits
   }

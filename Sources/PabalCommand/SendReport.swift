@@ -68,7 +68,7 @@ struct SendReport: Encodable {
     }
     attempts = delivery.attempts.map {
       Attempt(
-        transport: $0.transport, outcome: $0.outcome.name, reply: OrNull($0.reply), seconds: $0.took.seconds)
+        transport: $0.transport, outcome: $0.outcome.name, reply: OrNull($0.reply), seconds: $0.duration.seconds)
     }
   }
 }
@@ -79,7 +79,7 @@ extension SendReport {
     let receipt = delivery.receipt
     var lines: [String] = []
     for attempt in delivery.attempts {
-      let milliseconds = (attempt.took.seconds * 10_000).rounded() / 10
+      let milliseconds = (attempt.duration.seconds * 10_000).rounded() / 10
       lines.append("\(attempt.outcome.name) by \(attempt.transport) in \(milliseconds) ms")
       if let reply = attempt.reply { lines.append("  \(reply.replacing("\n", with: "\n  "))") }
     }
@@ -96,10 +96,10 @@ extension SendReport {
   }
 
   private static func advice(_ receipt: Receipt) -> String? {
-    let left = receipt.recipients.filter { $0.outcome != .sent }.map(\.address.description)
-    guard left.count < receipt.recipients.count, !left.isEmpty else { return advice(receipt.outcome) }
-    let whom = left.count > 5 ? "\(left.count) of \(receipt.recipients.count)" : left.joined(separator: ", ")
-    return "Sent to the others; not to \(whom). Don't send it to those again who have it."
+    let unsent = receipt.recipients.filter { $0.outcome != .sent }.map(\.address.description)
+    guard unsent.count < receipt.recipients.count, !unsent.isEmpty else { return advice(receipt.outcome) }
+    let names = unsent.count > 5 ? "\(unsent.count) of \(receipt.recipients.count)" : unsent.joined(separator: ", ")
+    return "Sent to the others; not to \(names). Don't send it to those again who have it."
   }
 
   private static func advice(_ outcome: Outcome) -> String? {

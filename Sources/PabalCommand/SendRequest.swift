@@ -3,7 +3,7 @@ import PabalCore
 import PabalMessages
 
 /// What `pabal send` is asked to do: one mail, at once.
-package struct SendRequest: Sendable, Equatable {
+package struct SendCommand: Sendable, Equatable {
   /// Who is to get it.
   package var addresses: [String] = []
   /// What is sent.
@@ -19,7 +19,7 @@ package struct SendRequest: Sendable, Equatable {
   /// Whether many may go to another machine.
   package var yes = false
   /// What every command takes.
-  package var surroundings = CommandOptions()
+  package var options = CommandOptions()
 
   package init() {}
 
@@ -36,67 +36,67 @@ package struct SendRequest: Sendable, Equatable {
 
   /// Does it; gives what the command ends with.
   package func run() throws -> ExitStatus {
-    let assembly = try Assembly(surroundings)
-    let maker = try MailMaker(content, addresses: addresses, assembly: assembly)
+    let context = try CommandContext(options)
+    let factory = try SendMailFactory(content, addresses: addresses, context: context)
     guard !dryRun else {
-      try show(try maker.mail())
+      try printMail(try factory.mail())
       return .sent
     }
-    if surroundings.json { Terminal.keepOutputClean() }
-    let transports = try assembly.checked(try assembly.transports(transports))
-    let route = assembly.route(transports)
+    if options.json { Terminal.reserveStandardOutput() }
+    let transports = try context.checked(try context.transports(transports))
+    let route = context.route(transports)
     defer { route.close() }
     return if let count {
-      try sendMany(count, maker, transports, route)
+      try sendMany(count, factory, transports, route)
     } else {
-      try sendOne(maker, transports, route)
+      try sendOne(factory, transports, route)
     }
   }
 
   private func sendOne(
-    _ maker: MailMaker, _ transports: [CheckedTransport], _ route: Route
+    _ factory: SendMailFactory, _ transports: [CheckedTransport], _ route: Route
   ) throws -> ExitStatus {
-    let mail = try maker.mail()
+    let mail = try factory.mail()
     // Where there is no other transport to take the mail, one that can't be opened is a wrong set-up.
     if transports.count == 1 { try open(route) }
-    let delivery = route.deliver(mail, unknown: maker.unknown)
+    let delivery = route.deliver(mail, unknown: factory.unknown)
     let outcome = delivery.receipt.outcome
-    if surroundings.json {
-      try Terminal.answer(json: SendReport(delivery))
+    if options.json {
+      try Terminal.printResult(json: SendReport(delivery))
     } else if outcome == .sent {
-      Terminal.answer(SendReport.text(delivery))
+      Terminal.printResult(SendReport.text(delivery))
     } else {
-      Terminal.tell(SendReport.text(delivery))
+      Terminal.printError(SendReport.text(delivery))
     }
     return ExitStatus(outcome)
   }
 
   private func sendMany(
-    _ count: Int, _ maker: MailMaker, _ transports: [CheckedTransport], _ route: Route
+    _ count: Int, _ factory: SendMailFactory, _ transports: [CheckedTransport], _ route: Route
   ) throws -> ExitStatus {
-    if !yes, let far = transports.first(where: { !$0.staysHere }) {
-      throw Failure(
-        .usage, "--count would send \(count) mails to another machine, by “\(far.name)”",
-        cure: "say --yes if that machine is yours and expects them")
+    if !yes, let remote = transports.first(where: { !$0.staysOnThisMachine }) {
+      throw CommandError(
+        .usage, "--count would send \(count) mails to another machine, by “\(remote.name)”",
+        remedy: "say --yes if that machine is yours and expects them")
     }
     if transports.count == 1 { try open(route) }
-    let (summary, worst) = try LoadRun(
-      route: route, unknown: maker.unknown, count: count, parallel: parallel,
-      mail: { () throws(Failure) in try maker.mail() }
+    let (summary, worst) = try LoadTest(
+      route: route, unknown: factory.unknown, count: count, parallel: parallel,
+      mail: { () throws(CommandError) in try factory.mail() }
     ).run()
-    if surroundings.json {
-      try Terminal.answer(json: summary)
+    if options.json {
+      try Terminal.printResult(json: summary)
     } else {
-      Terminal.answer(summary.text)
+      Terminal.printResult(summary.text)
     }
     return ExitStatus(worst)
   }
 
-  private func open(_ route: Route) throws(Failure) {
+  private func open(_ route: Route) throws(CommandError) {
     do throws(Diagnostic) {
       try route.transport(0)
     } catch {
-      throw Failure(.configuration, [error])
+      throw CommandError(.configuration, [error])
     }
   }
 
@@ -117,12 +117,12 @@ package struct SendRequest: Sendable, Equatable {
     }
   }
 
-  private func show(_ mail: Mail) throws {
-    guard surroundings.json else {
+  private func printMail(_ mail: Mail) throws {
+    guard options.json else {
       Terminal.write(mail.octets)
       return
     }
-    try Terminal.answer(
+    try Terminal.printResult(
       json: DryRun(
         messageID: mail.messageID, sender: OrNull(mail.envelope.sender?.description),
         recipients: mail.envelope.recipients.map(\.description),
@@ -134,13 +134,13 @@ extension CheckedTransport {
   /// Whether mail by this transport stays on this machine: its far side, where it has one, is loopback.
   ///
   /// A transport with a far side names it by a setting `host` or `endpoint`, as `pabal_transport.h` asks.
-  fileprivate var staysHere: Bool {
-    let farSides = settings.filter { ["host", "endpoint"].contains($0.key) && $0.given }
+  fileprivate var staysOnThisMachine: Bool {
+    let endpoints = settings.filter { ["host", "endpoint"].contains($0.key) && $0.isSet }
     // Whoever logs in somewhere and doesn't say where is not staying here.
-    guard !farSides.isEmpty || !settings.contains(where: { $0.kind == .account && $0.given }) else {
+    guard !endpoints.isEmpty || !settings.contains(where: { $0.kind == .account && $0.isSet }) else {
       return false
     }
-    return farSides.allSatisfy { $0.text.literal.map(isLoopback) ?? false }
+    return endpoints.allSatisfy { $0.text.literal.map(isLoopback) ?? false }
   }
 }
 

@@ -1,4 +1,4 @@
-extension LoadRun.Summary {
+extension LoadTest.Summary {
   /// The summary for a person.
   var text: String {
     func rounded(_ value: Double, _ digits: Double) -> Double { (value * digits).rounded() / digits }

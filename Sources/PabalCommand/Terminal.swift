@@ -4,12 +4,12 @@ import Synchronization
 
 /// Where the command's own words go: answers to standard output, everything else to standard error.
 package enum Terminal {
-  /// The descriptor answers are written to; `keepOutputClean` moves it.
+  /// The descriptor answers are written to; `reserveStandardOutput` moves it.
   private static let output = Mutex<CInt>(STDOUT_FILENO)
 
   /// From now on only the command's answers reach standard output; what a plugin prints goes to standard
   /// error. A program that reads JSON must find nothing else there.
-  package static func keepOutputClean() {
+  package static func reserveStandardOutput() {
     output.withLock { output in
       let kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
       guard output == STDOUT_FILENO, kept >= 0 else { return }
@@ -21,41 +21,41 @@ package enum Terminal {
   /// Writes an answer; when it can't be written whole, the command ends with another status than 0.
   package static func write(_ octets: [UInt8]) {
     let descriptor = output.withLock { $0 }
-    if let failure = writeAll(octets, to: descriptor) { lostAnswer.withLock { $0 = failure } }
+    if let failure = writeAll(octets, to: descriptor) { outputErrno.withLock { $0 = failure } }
   }
 
   /// Why an answer did not reach standard output whole; `nil` when all did.
-  package static var answerProblem: String? {
-    lostAnswer.withLock { $0.map { String(cString: strerror($0)) } }
+  package static var outputError: String? {
+    outputErrno.withLock { $0.map { String(cString: strerror($0)) } }
   }
 
-  private static let lostAnswer = Mutex<CInt?>(nil)
+  private static let outputErrno = Mutex<CInt?>(nil)
 
   /// Writes an answer line.
-  package static func answer(_ text: String) { write(Array((text + "\n").utf8)) }
+  package static func printResult(_ text: String) { write(Array((text + "\n").utf8)) }
 
   /// Writes a line for the person at the terminal.
-  package static func tell(_ text: String) { tell(Array((text + "\n").utf8)) }
+  package static func printError(_ text: String) { printError(Array((text + "\n").utf8)) }
 
   /// Writes whole lines for the person at the terminal.
-  package static func tell(_ lines: [UInt8]) { writeAll(lines, to: STDERR_FILENO) }
+  package static func printError(_ lines: [UInt8]) { writeAll(lines, to: STDERR_FILENO) }
 
   /// Tells what is wrong, a line each.
-  package static func tell(_ diagnostics: [Diagnostic]) {
+  package static func printError(_ diagnostics: [Diagnostic]) {
     for diagnostic in diagnostics {
       let text = diagnostic.description
       guard isTerminal(STDERR_FILENO) else {
-        tell("pabal: \(text)")
+        printError("pabal: \(text)")
         continue
       }
       let colour = diagnostic.severity == .error ? "31" : "33"
       let word = "\(diagnostic.severity.rawValue): "
       let parts = text.split(separator: word, maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2 else {
-        tell("pabal: \(text)")
+        printError("pabal: \(text)")
         continue
       }
-      tell("pabal: \(parts[0])\u{1B}[1;\(colour)m\(word)\u{1B}[0m\(parts[1])")
+      printError("pabal: \(parts[0])\u{1B}[1;\(colour)m\(word)\u{1B}[0m\(parts[1])")
     }
   }
 

@@ -15,21 +15,21 @@ extension CurlHandle {
   }
 
   /// Hands octets over and returns how many were taken; `nil`: none now, wait and offer the same again.
-  public func send(_ octets: UnsafeRawBufferPointer) throws(CurlFailure) -> Int? {
+  public func send(_ octets: UnsafeRawBufferPointer) throws(CurlError) -> Int? {
     var taken = 0
     let code = pabal_curl_send(handle, octets.baseAddress, octets.count, &taken)
     if code == CURLE_OK { return taken }
     if code == CURLE_AGAIN { return nil }
-    throw failure(code)
+    throw makeError(code)
   }
 
   /// Reads what has come and returns how much; 0: the peer has closed; `nil`: nothing has come.
-  public func receive(into buffer: UnsafeMutableRawBufferPointer) throws(CurlFailure) -> Int? {
+  public func receive(into buffer: UnsafeMutableRawBufferPointer) throws(CurlError) -> Int? {
     var count = 0
     let code = pabal_curl_receive(handle, buffer.baseAddress, buffer.count, &count)
     if code == CURLE_OK { return count }
     if code == CURLE_AGAIN { return nil }
-    throw failure(code)
+    throw makeError(code)
   }
 
   /// Blocks until the connection is ready or `milliseconds` have passed; `false`: they have.

@@ -1,7 +1,7 @@
 internal import CPabalCurl
 
 /// What libcurl could not do, in words.
-public struct CurlFailure: Error, Sendable, Hashable, CustomStringConvertible {
+public struct CurlError: Error, Sendable, Hashable, CustomStringConvertible {
   /// libcurl's number for a kind of failure (`man libcurl-errors`).
   public struct Code: RawRepresentable, Sendable, Hashable {
     /// The number.
@@ -27,7 +27,7 @@ public struct CurlFailure: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String { "\(detail) (curl \(code.rawValue))" }
 }
 
-extension CurlFailure.Code {
+extension CurlError.Code {
   init(_ code: CURLcode) { self.init(rawValue: code.rawValue) }
 
   /// The URL can't be read.
@@ -37,7 +37,7 @@ extension CurlFailure.Code {
   /// Nobody listens there, or no way leads there.
   public static var unreachable: Self { Self(CURLE_COULDNT_CONNECT) }
   /// The server said something that doesn't fit.
-  public static var strangeReply: Self { Self(CURLE_WEIRD_SERVER_REPLY) }
+  public static var unexpectedReply: Self { Self(CURLE_WEIRD_SERVER_REPLY) }
   /// Time ran out.
   public static var timedOut: Self { Self(CURLE_OPERATION_TIMEDOUT) }
   /// TLS could not be agreed on.
@@ -47,7 +47,7 @@ extension CurlFailure.Code {
   /// The trust store can't be read.
   public static var noTrustStore: Self { Self(CURLE_SSL_CACERT_BADFILE) }
   /// STARTTLS was asked for and isn't to be had.
-  public static var noTLS: Self { Self(CURLE_USE_SSL_FAILED) }
+  public static var tlsUnavailable: Self { Self(CURLE_USE_SSL_FAILED) }
   /// The login was refused.
   public static var loginDenied: Self { Self(CURLE_LOGIN_DENIED) }
   /// Sending failed.
@@ -57,7 +57,7 @@ extension CurlFailure.Code {
   /// The peer closed without a word.
   public static var nothingReceived: Self { Self(CURLE_GOT_NOTHING) }
   /// A callback of the caller's stopped the transfer.
-  public static var stopped: Self { Self(CURLE_WRITE_ERROR) }
+  public static var abortedByCallback: Self { Self(CURLE_WRITE_ERROR) }
   /// The transfer ended early.
   public static var partial: Self { Self(CURLE_PARTIAL_FILE) }
   /// A body that had gone out would have been needed again.

@@ -14,20 +14,20 @@ public final class CurlHandle {
   let handle: UnsafeMutableRawPointer
   private let errorText: UnsafeMutablePointer<CChar>
   private var headers: UnsafeMutablePointer<curl_slist>?
-  private var trust = Trust.system
+  private var trust = TrustRoots.system
   private var isTrustSet = false
-  private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
+  private var unsentBody = UnsafeRawBufferPointer(start: nil, count: 0)
   var socket: CInt = -1
 
-  private static let isReady = pabal_curl_global_init() == CURLE_OK
+  private static let isLibraryInitialized = pabal_curl_global_init() == CURLE_OK
 
   /// A handle that speaks only `protocols`, libcurl's names with commas between: `"smtp,smtps"`.
-  public init(protocols: String) throws(CurlFailure) {
-    guard Self.isReady, let handle = pabal_curl_init() else { throw CurlFailure(CURLE_FAILED_INIT) }
+  public init(protocols: String) throws(CurlError) {
+    guard Self.isLibraryInitialized, let handle = pabal_curl_init() else { throw CurlError(CURLE_FAILED_INIT) }
     self.handle = handle
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
     errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-    let itself = Unmanaged.passUnretained(self).toOpaque()
+    let context = Unmanaged.passUnretained(self).toOpaque()
     for code in [
       pabal_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, protocols),
       pabal_curl_set_text(handle, CURLOPT_PROXY, ""),
@@ -37,13 +37,13 @@ public final class CurlHandle {
       pabal_curl_set_long(handle, CURLOPT_TCP_NODELAY, 1),
       pabal_curl_set_long(handle, CURLOPT_TCP_KEEPALIVE, 1),
       pabal_curl_set_pointer(handle, CURLOPT_ERRORBUFFER, errorText),
-      pabal_curl_set_data(handle, CURLOPT_HEADERFUNCTION, takeHeader),
-      pabal_curl_set_pointer(handle, CURLOPT_HEADERDATA, itself),
-      pabal_curl_set_data(handle, CURLOPT_WRITEFUNCTION, takeBody),
-      pabal_curl_set_pointer(handle, CURLOPT_WRITEDATA, itself),
-      pabal_curl_set_data(handle, CURLOPT_READFUNCTION, giveBody),
-      pabal_curl_set_pointer(handle, CURLOPT_READDATA, itself),
-    ] where code != CURLE_OK { throw CurlFailure(code) }
+      pabal_curl_set_data(handle, CURLOPT_HEADERFUNCTION, headerCallback),
+      pabal_curl_set_pointer(handle, CURLOPT_HEADERDATA, context),
+      pabal_curl_set_data(handle, CURLOPT_WRITEFUNCTION, writeCallback),
+      pabal_curl_set_pointer(handle, CURLOPT_WRITEDATA, context),
+      pabal_curl_set_data(handle, CURLOPT_READFUNCTION, readCallback),
+      pabal_curl_set_pointer(handle, CURLOPT_READDATA, context),
+    ] where code != CURLE_OK { throw CurlError(code) }
   }
 
   deinit {
@@ -53,48 +53,48 @@ public final class CurlHandle {
   }
 
   /// Sets an option; `nil` takes it back. Text with a NUL in it is refused.
-  public func set(_ option: CurlOption<String>, _ value: String?) throws(CurlFailure) {
-    if let value, value.utf8.contains(0) { throw CurlFailure(CURLE_BAD_FUNCTION_ARGUMENT) }
+  public func set(_ option: CurlOption<String>, _ value: String?) throws(CurlError) {
+    if let value, value.utf8.contains(0) { throw CurlError(CURLE_BAD_FUNCTION_ARGUMENT) }
     try check(pabal_curl_set_text(handle, option.option, value))
   }
 
   /// Sets an option.
-  public func set(_ option: CurlOption<Bool>, _ value: Bool) throws(CurlFailure) {
+  public func set(_ option: CurlOption<Bool>, _ value: Bool) throws(CurlError) {
     try check(pabal_curl_set_long(handle, option.option, value ? 1 : 0))
   }
 
   /// Sets an option.
-  public func set(_ option: CurlOption<Int>, _ value: Int) throws(CurlFailure) {
+  public func set(_ option: CurlOption<Int>, _ value: Int) throws(CurlError) {
     try check(pabal_curl_set_long(handle, option.option, value))
   }
 
   /// Sets an option; at least a millisecond, since 0 means libcurl's default.
-  public func set(_ option: CurlOption<Duration>, _ value: Duration) throws(CurlFailure) {
+  public func set(_ option: CurlOption<Duration>, _ value: Duration) throws(CurlError) {
     try check(pabal_curl_set_long(handle, option.option, max(1, value.wholeMilliseconds)))
   }
 
   /// Sets how far connections are secured beyond their scheme.
-  public func set(_ security: CurlSecurity) throws(CurlFailure) {
+  public func set(_ security: CurlSecurity) throws(CurlError) {
     let level = security == .startTLS ? CURLUSESSL_ALL : CURLUSESSL_NONE
     try check(pabal_curl_set_long(handle, CURLOPT_USE_SSL, Int(level.rawValue)))
   }
 
   /// Sets which HTTP is spoken.
-  public func set(_ version: CurlHTTPVersion) throws(CurlFailure) {
-    let number = version == .one ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS
+  public func set(_ version: CurlHTTPVersion) throws(CurlError) {
+    let number = version == .http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS
     try check(pabal_curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(number)))
   }
 
   /// Sets the request's header lines, `Name: value`; a line with CR, LF or NUL is refused.
-  public func setHeaders(_ lines: [String]) throws(CurlFailure) {
+  public func setHeaders(_ lines: [String]) throws(CurlError) {
     var list: UnsafeMutablePointer<curl_slist>?
     for line in lines {
-      let isSound = !line.utf8.contains { $0 == 0 || $0 == 10 || $0 == 13 }
-      guard isSound, let longer = pabal_curl_list_append(list, line) else {
+      let isValid = !line.utf8.contains { $0 == 0 || $0 == 10 || $0 == 13 }
+      guard isValid, let extended = pabal_curl_list_append(list, line) else {
         pabal_curl_list_free(list)
-        throw CurlFailure(isSound ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT)
+        throw CurlError(isValid ? CURLE_OUT_OF_MEMORY : CURLE_BAD_FUNCTION_ARGUMENT)
       }
-      list = longer
+      list = extended
     }
     let code = pabal_curl_set_list(handle, CURLOPT_HTTPHEADER, list)
     pabal_curl_list_free(headers)
@@ -103,18 +103,18 @@ public final class CurlHandle {
   }
 
   /// Sets whom to believe. Without a call it is the system.
-  public func setTrust(_ trust: Trust) throws(CurlFailure) {
+  public func setTrustRoots(_ trust: TrustRoots) throws(CurlError) {
     self.trust = trust
     switch trust {
     case .only(let file, let directory):
       try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, file))
       try check(pabal_curl_set_text(handle, CURLOPT_CAPATH, directory))
     case .system:
-      if let directory = SystemTrust.hashedDirectory {
+      if let directory = SystemTrustRoots.hashedDirectory {
         try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, nil))
         try check(pabal_curl_set_text(handle, CURLOPT_CAPATH, directory))
       } else {
-        try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, SystemTrust.bundle))
+        try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, SystemTrustRoots.bundle))
       }
     }
     isTrustSet = true
@@ -123,74 +123,74 @@ public final class CurlHandle {
   /// Does what the options say and blocks until it is done; `body` goes out where they ask for one.
   public func perform(
     sending body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
-  ) throws(CurlFailure) {
-    if !isTrustSet { try setTrust(trust) }
-    rest = body
-    defer { rest = UnsafeRawBufferPointer(start: nil, count: 0) }
+  ) throws(CurlError) {
+    if !isTrustSet { try setTrustRoots(trust) }
+    unsentBody = body
+    defer { unsentBody = UnsafeRawBufferPointer(start: nil, count: 0) }
     try check(pabal_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.count)))
     try check(pabal_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
-    do throws(CurlFailure) {
-      try attempt()
+    do throws(CurlError) {
+      try performOnce()
     } catch {
       // A hashed directory may lack what only the bundle holds; nothing has been sent yet.
-      guard error.code == .untrusted, trust == .system, SystemTrust.hashedDirectory != nil,
-        let bundle = SystemTrust.bundle, access(bundle, R_OK) == 0
+      guard error.code == .untrusted, trust == .system, SystemTrustRoots.hashedDirectory != nil,
+        let bundle = SystemTrustRoots.bundle, access(bundle, R_OK) == 0
       else { throw error }
       try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, bundle))
-      try attempt()
+      try performOnce()
     }
   }
 
-  private func attempt() throws(CurlFailure) {
+  private func performOnce() throws(CurlError) {
     errorText.pointee = 0
     socket = -1
     try check(pabal_curl_perform(handle))
     _ = pabal_curl_get_socket(handle, &socket)
   }
 
-  func check(_ code: CURLcode) throws(CurlFailure) {
-    if code != CURLE_OK { throw failure(code) }
+  func check(_ code: CURLcode) throws(CurlError) {
+    if code != CURLE_OK { throw makeError(code) }
   }
 
-  func failure(_ code: CURLcode) -> CurlFailure {
+  func makeError(_ code: CURLcode) -> CurlError {
     var certificate = 0
     _ = pabal_curl_get_long(handle, CURLINFO_SSL_VERIFYRESULT, &certificate)
     let detail = String(cString: errorText)
     errorText.pointee = 0
-    return CurlFailure(code, detail: detail, certificate: certificate)
+    return CurlError(code, detail: detail, certificate: certificate)
   }
 
   fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    let count = min(buffer.count, rest.count)
-    buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
-    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    let count = min(buffer.count, unsentBody.count)
+    buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: unsentBody[..<count]))
+    unsentBody = UnsafeRawBufferPointer(rebasing: unsentBody[count...])
     return count
   }
 }
 
-private func takeHeader(
-  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ itself: UnsafeMutableRawPointer?
+private func headerCallback(
+  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
-  guard let itself else { return 0 }
-  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
+  guard let context else { return 0 }
+  let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
   guard let onHeader = handle.onHeader else { return size * count }
   return onHeader(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
 }
 
-private func takeBody(
-  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ itself: UnsafeMutableRawPointer?
+private func writeCallback(
+  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
-  guard let itself else { return 0 }
-  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
+  guard let context else { return 0 }
+  let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
   guard let onBody = handle.onBody else { return size * count }
   return onBody(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
 }
 
-private func giveBody(
-  _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ itself: UnsafeMutableRawPointer?
+private func readCallback(
+  _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
-  guard let itself else { return Int(CURL_READFUNC_ABORT) }
-  let handle = Unmanaged<CurlHandle>.fromOpaque(itself).takeUnretainedValue()
+  guard let context else { return Int(CURL_READFUNC_ABORT) }
+  let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
   return handle.fill(UnsafeMutableRawBufferPointer(start: buffer, count: size * count))
 }
 

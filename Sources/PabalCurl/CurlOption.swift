@@ -67,7 +67,7 @@ public enum CurlSecurity: Sendable {
 /// The HTTP versions that may be spoken.
 public enum CurlHTTPVersion: Sendable {
   /// HTTP/1.1.
-  case one
+  case http1
   /// HTTP/2 over TLS where the server offers it.
-  case two
+  case http2
 }

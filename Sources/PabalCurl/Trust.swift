@@ -2,7 +2,7 @@ internal import CPabalCurl
 internal import Glibc
 
 /// Whose certificates are believed.
-public enum Trust: Sendable, Hashable {
+public enum TrustRoots: Sendable, Hashable {
   /// The system's authorities.
   case system
   /// Only these: a PEM file, a directory of hashed certificates, or both.
@@ -10,7 +10,7 @@ public enum Trust: Sendable, Hashable {
 }
 
 /// Where the system keeps its authorities, as libcurl was built.
-enum SystemTrust {
+enum SystemTrustRoots {
   /// The directory of hashed certificates, if it holds any: a connection then reads the one or two it needs
   /// (3 to 7 ms), not the whole bundle (40 ms with Debian's).
   static let hashedDirectory: String? = {

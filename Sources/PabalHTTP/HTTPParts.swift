@@ -1,26 +1,26 @@
 public import PabalCore
 
 /// What the service answers from; a reload of the configuration brings a new one.
-public struct HTTPParts: Sendable {
+public struct HTTPDependencies: Sendable {
   /// The verifications.
   public var verifications: VerificationService
   /// Where mail of any message comes in.
-  public var door: FrontDoor
+  public var submission: MailSubmission
   /// What makes that mail.
-  public var words: any MessageWords
+  public var composer: any MessageComposer
   /// Who may call.
   public var access: ServeConfiguration
 
   /// What the page to try it out needs; `nil`: there is no such page.
-  public var demo: DemoParts?
+  public var demo: DemoDependencies?
 
   /// What the service answers from.
   public init(
-    verifications: VerificationService, door: FrontDoor, words: any MessageWords, access: ServeConfiguration
+    verifications: VerificationService, submission: MailSubmission, composer: any MessageComposer, access: ServeConfiguration
   ) {
     self.verifications = verifications
-    self.door = door
-    self.words = words
+    self.submission = submission
+    self.composer = composer
     self.access = access
   }
 }

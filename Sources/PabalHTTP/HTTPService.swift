@@ -8,33 +8,33 @@ internal import ServiceLifecycle
 internal import Synchronization
 
 /// The verification API over HTTP/1.1.
-public final class HTTPService: Sendable {
+public final class HTTPServer: Sendable {
   private enum Phase {
     case idle
     case running(ServiceGroup)
     case finished
   }
 
-  private let endpoints: Endpoints
+  private let handlers: RequestHandlers
   private let report: @Sendable (HTTPEvent) -> Void
   private let phase = Mutex(Phase.idle)
 
-  /// A service that answers from what `parts` gives at each request.
+  /// A service that answers from what `dependencies` gives at each request.
   ///
   /// - Parameters:
   ///   - attempts: Is told what the dispatcher of this process reports.
   ///   - readiness: Says whether mail can leave.
   ///   - metrics: What `/metrics` answers; `nil`: there is no such path.
   ///   - report: Is told of each answer, from any thread.
-  ///   - parts: What to answer from.
+  ///   - dependencies: What to answer from.
   public init(
-    attempts: FirstAttempts, readiness: @escaping @Sendable () async -> Readiness,
+    attempts: AttemptWaiters, readiness: @escaping @Sendable () async -> Readiness,
     metrics: (@Sendable () async -> MetricsText)? = nil,
-    report: @escaping @Sendable (HTTPEvent) -> Void = { _ in }, parts: @escaping @Sendable () -> HTTPParts
+    report: @escaping @Sendable (HTTPEvent) -> Void = { _ in }, dependencies: @escaping @Sendable () -> HTTPDependencies
   ) {
     self.report = report
-    endpoints = Endpoints(
-      parts: parts, readiness: readiness, metrics: metrics, attempts: attempts, report: report)
+    handlers = RequestHandlers(
+      dependencies: dependencies, readiness: readiness, metrics: metrics, attempts: attempts, report: report)
   }
 
   /// Answers requests that reach `address` until `finish` is called, and returns when those under way are answered.
@@ -47,31 +47,31 @@ public final class HTTPService: Sendable {
     logger.logLevel = .critical
     let connections = ConnectionLimits()
     let configuration = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [BrokenRequests(), ConnectionWatch(connections)],
+      additionalChannelHandlers: [MalformedRequestHandler(), ConnectionTimeoutHandler(connections)],
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))
     let application = Application(
-      responder: Responder(endpoints: endpoints, report: report),
+      responder: HTTPRouter(handlers: handlers, report: report),
       server: HTTPServerBuilder { responder in
-        RuledChannel(http: HTTP1Channel(responder: responder, configuration: configuration))
+        HTTP1ComplianceChannel(http: HTTP1Channel(responder: responder, configuration: configuration))
       },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: nil, backlog: 1_024),
       onServerRunning: { channel in listening(channel.localAddress?.port ?? address.port) }, logger: logger)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(services: [application], logger: logger))
-    let isWanted = phase.withLock { phase in
+    let canStart = phase.withLock { phase in
       guard case .idle = phase else { return false }
       phase = .running(group)
       return true
     }
-    guard isWanted else { return }
+    guard canStart else { return }
     do {
       try await group.run()
     } catch let error as IOError {
       throw Diagnostic(
         "can't listen on \(address): \(String(cString: strerror(error.errnoCode)))",
-        cure: error.errnoCode == EADDRINUSE ? "another program does; choose another port" : nil,
+        remedy: error.errnoCode == EADDRINUSE ? "another program does; choose another port" : nil,
         path: "serve.listen")
     } catch {
       throw Diagnostic("the HTTP service ended: \(error)", path: "serve.listen")
@@ -81,7 +81,7 @@ public final class HTTPService: Sendable {
   /// Takes no more connections, and lets `run` return when what is under way is answered; what waits for a mail's
   /// first attempt is answered as things stand.
   public func finish() async {
-    endpoints.attempts.release()
+    handlers.attempts.release()
     let group = phase.withLock { phase -> ServiceGroup? in
       defer { phase = .finished }
       guard case .running(let group) = phase else { return nil }

@@ -49,7 +49,7 @@ extension MessageDescription {
       variables: declaration.variables.enumerated().map { number, variable in
         Variable(
           name: variable.name, purpose: variable.purpose, kind: variable.kind,
-          example: variable.exampleWritten,
+          example: variable.exampleSource,
           isRequired: required.contains(number))
       },
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)

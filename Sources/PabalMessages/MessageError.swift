@@ -12,9 +12,9 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
   case unknownVariable(String, message: String, nearest: String?)
   /// A value that may not stand in a mail, or does not fit the variable's kind; never shown itself, since it
   /// may be a secret.
-  case unfitValue(variable: String, message: String, reason: String, cure: String)
+  case invalidValue(variable: String, message: String, reason: String, remedy: String)
   /// The message is in none of the languages asked for, nor in the default one.
-  case noLanguage(message: String, has: [String])
+  case languageUnavailable(message: String, available: [String])
 
   /// The same as errors to mend.
   var diagnostics: [Diagnostic] {
@@ -25,7 +25,7 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownMessage(let name, let nearest):
-      "there is no message \"\(name.shown)\""
+      "there is no message \"\(name.displayName)\""
         + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; `pabal messages list` shows all")
     case .broken(_, let diagnostics):
       diagnostics.map(\.description).joined(separator: "\n")
@@ -33,12 +33,12 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
       "the message \"\(message)\" needs a value for \"\(name)\""
         + (purpose.isEmpty ? "" : " (\(purpose))") + "; give it, or a default in message.json"
     case .unknownVariable(let name, let message, let nearest):
-      "the message \"\(message)\" has no variable \"\(name.shown)\""
+      "the message \"\(message)\" has no variable \"\(name.displayName)\""
         + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; message.json declares them all")
-    case .unfitValue(let variable, let message, let reason, let cure):
-      "the value for \"\(variable)\" of the message \"\(message)\": \(reason); \(cure)"
-    case .noLanguage(let message, let has):
-      "the message \"\(message)\" is only in \(has.sorted().joined(separator: ", "))"
+    case .invalidValue(let variable, let message, let reason, let remedy):
+      "the value for \"\(variable)\" of the message \"\(message)\": \(reason); \(remedy)"
+    case .languageUnavailable(let message, let available):
+      "the message \"\(message)\" is only in \(available.sorted().joined(separator: ", "))"
         + "; ask for one of them, or add the file of the language"
     }
   }
@@ -46,7 +46,7 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
 
 extension String {
   /// The start of a name from outside, fit for one line of a terminal or a log.
-  var shown: String {
+  var displayName: String {
     String(
       String.UnicodeScalarView(
         unicodeScalars.prefix(64).map { scalar in

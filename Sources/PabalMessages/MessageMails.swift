@@ -1,7 +1,7 @@
 public import PabalCore
 
 /// Mails of any message in a store, from one sender.
-public struct MessageMails: MessageWords {
+public struct StoredMessageComposer: MessageComposer {
   private let store: MessageStore
   private let from: Mailbox
 
@@ -14,43 +14,43 @@ public struct MessageMails: MessageWords {
   /// The finished mail; a code or a duration is the caller's to give, for nobody checks it here.
   public func mail(
     of message: String, to: [Mailbox], languages: [String], variables: [String: String]
-  ) throws(MessageProblem) -> MessageMail {
-    let words = try rendered(message, languages, variables, withExamples: false)
+  ) throws(MessageComposerError) -> ComposedMail {
+    let rendering = try rendered(message, languages, variables, withExamples: false)
     let draft = MailDraft(
-      from: from, to: to, subject: words.subject, text: words.text, html: words.html,
-      language: words.language, autoSubmitted: true)
-    do throws(MailProblem) {
-      return MessageMail(
-        try draft.finish(stamp: .now()), lane: words.lane, lifetime: words.lifetime,
-        unknown: words.unknownPolicy, language: words.language)
+      from: from, to: to, subject: rendering.subject, text: rendering.text, html: rendering.html,
+      language: rendering.language, autoSubmitted: true)
+    do throws(MailError) {
+      return ComposedMail(
+        try draft.finish(identity: .now()), lane: rendering.lane, lifetime: rendering.lifetime,
+        unknown: rendering.unknownPolicy, language: rendering.language)
     } catch {
-      throw .input(field: error.field, what: error.what)
+      throw .input(field: error.field, message: error.message)
     }
   }
 
   /// The message's words, examples where values are missing.
   public func preview(
     of message: String, languages: [String], variables: [String: String]
-  ) throws(MessageProblem) -> MessagePreview {
-    let words = try rendered(message, languages, variables, withExamples: true)
+  ) throws(MessageComposerError) -> MessagePreview {
+    let rendering = try rendered(message, languages, variables, withExamples: true)
     return MessagePreview(
-      language: words.language, subject: words.subject, text: words.text, html: words.html)
+      language: rendering.language, subject: rendering.subject, text: rendering.text, html: rendering.html)
   }
 
   private func rendered(
     _ message: String, _ languages: [String], _ variables: [String: String], withExamples: Bool
-  ) throws(MessageProblem) -> RenderedMessage {
+  ) throws(MessageComposerError) -> RenderedMessage {
     do throws(MessageError) {
-      let given = MessageValue.values(variables)
+      let typedValues = MessageValue.values(variables)
       let examples = withExamples ? try store.describe(message).examples : [:]
       return try store.render(
-        message, languages: languages, values: given.merging(examples) { given, _ in given })
+        message, languages: languages, values: typedValues.merging(examples) { typedValues, _ in typedValues })
     } catch {
       switch error {
-      case .unknownMessage: throw .unknown(what: error.description)
-      case .missingVariable, .unknownVariable, .unfitValue:
-        throw .input(field: "variables", what: error.description)
-      case .broken, .noLanguage: throw .broken(Diagnostics(error.diagnostics))
+      case .unknownMessage: throw .unknown(message: error.description)
+      case .missingVariable, .unknownVariable, .invalidValue:
+        throw .input(field: "variables", message: error.description)
+      case .broken, .languageUnavailable: throw .broken(Diagnostics(error.diagnostics))
       }
     }
   }

@@ -10,7 +10,7 @@ public final class MessageStore: Sendable {
   let directory: MessagesDirectory
   private let language: String
   private let variables: [String: String]
-  private let variablePlaces: [String: SettingPlace]
+  private let variableLocations: [String: SettingLocation]
   private let now: @Sendable () -> ContinuousClock.Instant
   private let onChange: @Sendable (String, [Diagnostic]) -> Void
   private let state = Mutex(State())
@@ -23,20 +23,20 @@ public final class MessageStore: Sendable {
   /// - Parameters:
   ///   - directory: Where `layout.html` and the messages' folders lie.
   ///   - language: The language for those who ask for none that there is, a BCP 47 tag.
-  ///   - variables: Values of the whole site by variable, a text's Korean reading as `name.reading`.
-  ///   - variablePlaces: Where each of `variables` is written, for the errors about it.
+  ///   - variables: Values of the whole site by variable, a text's Korean reading as `name.result`.
+  ///   - variableLocations: Where each of `variables` is written, for the errors about it.
   ///   - now: The clock.
   ///   - onChange: Told a message's name and all that is wrong with it, each time its files were read again.
   public init(
     directory: String, language: String, variables: [String: String] = [:],
-    variablePlaces: [String: SettingPlace] = [:],
+    variableLocations: [String: SettingLocation] = [:],
     now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now },
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) {
     self.directory = MessagesDirectory(path: directory)
     self.language = language
     self.variables = variables
-    self.variablePlaces = variablePlaces
+    self.variableLocations = variableLocations
     self.now = now
     self.onChange = onChange
   }
@@ -51,8 +51,8 @@ public final class MessageStore: Sendable {
     _ name: String, languages: [String], values: [String: MessageValue]
   ) throws(MessageError) -> RenderedMessage {
     let message = try load(name)
-    guard let compiled = choose(languages, of: message) else {
-      throw .noLanguage(message: name, has: message.languages.values.map(\.tag))
+    guard let compiled = compiledLanguage(languages, of: message) else {
+      throw .languageUnavailable(message: name, available: message.languages.values.map(\.tag))
     }
     let declaration = message.declaration
     let (subject, text, html) = try message.render(compiled, values)
@@ -90,18 +90,18 @@ public final class MessageStore: Sendable {
         return error.all
       }
     }
-    let misnamed = directory.misnamed()
+    let misnamedFolders = directory.misnamedFolders()
     for name in all {
-      guard directory.holds(name) else {
-        findings += misnamed[name].map { [$0] } ?? unknown(name).diagnostics
+      guard directory.hasMessage(name) else {
+        findings += misnamedFolders[name].map { [$0] } ?? unknownMessageError(name).diagnostics
         continue
       }
-      let reading = read(name)
-      findings += reading.diagnostics
-      if let message = reading.message { languages[name] = message.languages.values.map(\.tag) }
+      let result = read(name)
+      findings += result.diagnostics
+      if let message = result.message { languages[name] = message.languages.values.map(\.tag) }
     }
     if names == nil {
-      findings += misnamed.values + directory.strays() + checkSite() + missingLanguages(languages)
+      findings += misnamedFolders.values + directory.misplacedFiles() + checkSiteVariables() + missingLanguages(languages)
     }
     return MessageStore.sorted(findings)
   }
@@ -117,11 +117,11 @@ public final class MessageStore: Sendable {
     var message: CompiledMessage?
     var diagnostics: [Diagnostic]
     var stamps: [MessagesDirectory.Stamp]
-    var looked: ContinuousClock.Instant
+    var checkedAt: ContinuousClock.Instant
   }
 
   /// One reading of a message's files.
-  private struct Reading {
+  private struct ReadResult {
     var message: CompiledMessage?
     var diagnostics: [Diagnostic]
     var stamps: [MessagesDirectory.Stamp]
@@ -129,29 +129,29 @@ public final class MessageStore: Sendable {
 
   /// The message as its files are now or, while they hold errors, as they were when they last did not.
   ///
-  /// `atOnce` looks at the files even if somebody did within the last interval.
-  func load(_ name: String, atOnce: Bool = false) throws(MessageError) -> CompiledMessage {
+  /// `ignoringInterval` looks at the files even if somebody did within the last interval.
+  func load(_ name: String, ignoringInterval: Bool = false) throws(MessageError) -> CompiledMessage {
     let now = self.now()
     // Whoever comes first after the interval looks; all others go on with what there is.
     let (entry, isDue) = state.withLock { state -> (Entry?, Bool) in
       guard let entry = state.entries[name] else { return (nil, true) }
-      let isDue = atOnce || now - entry.looked >= MessageStore.interval
-      if isDue { state.entries[name]?.looked = now }
+      let isDue = ignoringInterval || now - entry.checkedAt >= MessageStore.interval
+      if isDue { state.entries[name]?.checkedAt = now }
       return (entry, isDue)
     }
     guard isDue else { return try message(of: entry, name) }
-    guard entry != nil || directory.holds(name) else { throw unknown(name) }
+    guard entry != nil || directory.hasMessage(name) else { throw unknownMessageError(name) }
     if let entry, directory.stamps(of: name) == entry.stamps { return try message(of: entry, name) }
 
-    let reading = read(name)
+    let result = read(name)
     let kept = state.withLock { state in
       let kept = Entry(
-        message: reading.message ?? state.entries[name]?.message, diagnostics: reading.diagnostics,
-        stamps: reading.stamps, looked: now)
+        message: result.message ?? state.entries[name]?.message, diagnostics: result.diagnostics,
+        stamps: result.stamps, checkedAt: now)
       state.entries[name] = kept
       return kept
     }
-    onChange(name, reading.diagnostics)
+    onChange(name, result.diagnostics)
     return try message(of: kept, name)
   }
 
@@ -160,7 +160,7 @@ public final class MessageStore: Sendable {
     return message
   }
 
-  private func unknown(_ name: String) -> MessageError {
+  private func unknownMessageError(_ name: String) -> MessageError {
     do throws(Diagnostics) {
       return .unknownMessage(name, nearest: nearest(to: name, among: try directory.names()))
     } catch {
@@ -169,18 +169,18 @@ public final class MessageStore: Sendable {
     }
   }
 
-  private func read(_ name: String) -> Reading {
+  private func read(_ name: String) -> ReadResult {
     // Taken before the files are read: an edit in between is seen the next time.
     let stamps = directory.stamps(of: name)
     do throws(Diagnostics) {
       var compiler = MessageCompiler(
-        directory.files(of: name), layout: try layout(), site: variables, sitePlaces: variablePlaces,
+        directory.files(of: name), layout: try layout(), siteVariables: variables, siteVariableLocations: variableLocations,
         defaultLanguage: language)
       let message = compiler.compile()
-      return Reading(
+      return ReadResult(
         message: message, diagnostics: MessageStore.sorted(compiler.diagnostics), stamps: stamps)
     } catch {
-      return Reading(message: nil, diagnostics: error.all, stamps: stamps)
+      return ReadResult(message: nil, diagnostics: error.all, stamps: stamps)
     }
   }
 
@@ -192,7 +192,7 @@ public final class MessageStore: Sendable {
     return template
   }
 
-  private func choose(_ languages: [String], of message: CompiledMessage) -> CompiledLanguage? {
+  private func compiledLanguage(_ languages: [String], of message: CompiledMessage) -> CompiledLanguage? {
     if let first = languages.first, let language = message.languages[first] { return language }
     let found = LanguageTag.lookUp(languages + [language]) { message.languages[$0] != nil }
     return found.flatMap { message.languages[$0] }
@@ -200,11 +200,11 @@ public final class MessageStore: Sendable {
 
   // MARK: Lint
 
-  private func checkSite() -> [Diagnostic] {
+  private func checkSiteVariables() -> [Diagnostic] {
     var declared: Set<String> = []
     for name in (try? directory.names()) ?? [] {
       // What a file that can't be read declares nobody can tell, so that every name may be one of its.
-      guard let names = DeclarationReader.variableNames(directory.files(of: name)) else { return [] }
+      guard let names = MessageDeclarationReader.variableNames(directory.files(of: name)) else { return [] }
       declared.formUnion(names)
     }
     if let layout = try? layout() { declared.formUnion(layout.names.map(\.name)) }
@@ -212,9 +212,9 @@ public final class MessageStore: Sendable {
       let isReading = key.hasSuffix(MessageValue.readingSuffix)
       let name = isReading ? String(key.dropLast(MessageValue.readingSuffix.count)) : key
       guard !declared.contains(name) else { return nil }
-      var finding = (variablePlaces[key] ?? SettingPlace(path: "messages.variables.\(key.shown)")).diagnostic(
-        "no message declares {{\(name.shown)}}",
-        cure: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" } ?? "take it out")
+      var finding = (variableLocations[key] ?? SettingLocation(path: "messages.variables.\(key.displayName)")).diagnostic(
+        "no message declares {{\(name.displayName)}}",
+        remedy: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" } ?? "take it out")
       finding.severity = .warning
       return finding
     }
@@ -222,11 +222,11 @@ public final class MessageStore: Sendable {
 
   private func missingLanguages(_ languages: [String: [String]]) -> [Diagnostic] {
     let all = Set(languages.values.joined())
-    return languages.sorted { $0.key < $1.key }.flatMap { name, has in
-      all.subtracting(has).sorted().filter { LanguageTag.commonSlip($0) == nil }.map { missing in
+    return languages.sorted { $0.key < $1.key }.flatMap { name, available in
+      all.subtracting(available).sorted().filter { LanguageTag.commonMisspelling($0) == nil }.map { missing in
         Diagnostic(
           "there is no \(missing).md, and other messages have one",
-          cure: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",
+          remedy: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",
           severity: .warning)
       }
     }

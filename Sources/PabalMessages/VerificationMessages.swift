@@ -4,7 +4,7 @@ public import PabalCore
 ///
 /// A message's variables of kind `code` get the code, those of kind `duration` how long it is valid; beside a code
 /// no caller can promise another time.
-public struct VerificationMessages: VerificationWords {
+public struct StoredVerificationComposer: VerificationMailComposer {
   private let store: MessageStore
   private let from: Mailbox
 
@@ -15,49 +15,49 @@ public struct VerificationMessages: VerificationWords {
   }
 
   /// The finished mail; a value that is missing or doesn't fit is the caller's, a broken message the site's.
-  public func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
+  public func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
     let rendered: RenderedMessage
-    if letter.code == nil, hasCode(letter.message) {
+    if request.code == nil, hasCode(request.message) {
       throw .input(
         field: "message",
-        what: "\(letter.message.shown) has a code, and a notice has none; name a message without one")
+        message: "\(request.message.displayName) has a code, and a notice has none; name a message without one")
     }
     do throws(MessageError) {
-      var values = MessageValue.values(letter.variables)
-      let variables = try store.describe(letter.message).variables
+      var values = MessageValue.values(request.variables)
+      let variables = try store.describe(request.message).variables
       let hasCode = variables.contains { $0.kind == .code }
-      guard letter.code == nil || variables.contains(where: { $0.kind == .code }) else {
+      guard request.code == nil || variables.contains(where: { $0.kind == .code }) else {
         throw .broken(
-          letter.message,
-          [Diagnostic("the message \(letter.message.shown) has no code, so it can prove nothing")])
+          request.message,
+          [Diagnostic("the message \(request.message.displayName) has no code, so it can prove nothing")])
       }
       for variable in variables {
         switch variable.kind {
-        case .code where letter.variables[variable.name] != nil:
-          throw .unfitValue(
-            variable: variable.name, message: letter.message, reason: "it is Pabal's to make up",
-            cure: "leave it out")
-        case .duration where hasCode && letter.variables[variable.name] != nil:
-          throw .unfitValue(
-            variable: variable.name, message: letter.message, reason: "it is how long the code is valid",
-            cure: "leave it out, or change \"lifetime\" in \"verification\"")
-        case .code: values[variable.name] = letter.code.map { .text($0) }
-        case .duration: values[variable.name] = values[variable.name] ?? .duration(letter.validFor)
+        case .code where request.variables[variable.name] != nil:
+          throw .invalidValue(
+            variable: variable.name, message: request.message, reason: "it is Pabal's to make up",
+            remedy: "leave it out")
+        case .duration where hasCode && request.variables[variable.name] != nil:
+          throw .invalidValue(
+            variable: variable.name, message: request.message, reason: "it is how long the code is valid",
+            remedy: "leave it out, or change \"lifetime\" in \"verification\"")
+        case .code: values[variable.name] = request.code.map { .text($0) }
+        case .duration: values[variable.name] = values[variable.name] ?? .duration(request.validFor)
         case .text, .url, .time: break
         }
       }
-      rendered = try store.render(letter.message, languages: letter.languages, values: values)
+      rendered = try store.render(request.message, languages: request.languages, values: values)
     } catch {
-      throw VerificationMessages.problem(error)
+      throw StoredVerificationComposer.mapError(error)
     }
     let draft = MailDraft(
-      from: from, to: [Mailbox(letter.to)], subject: rendered.subject, text: rendered.text,
+      from: from, to: [Mailbox(request.to)], subject: rendered.subject, text: rendered.text,
       html: rendered.html, language: rendered.language, autoSubmitted: true)
-    do throws(MailProblem) {
+    do throws(MailError) {
       return VerificationMail(
-        try draft.finish(stamp: .now()), unknown: rendered.unknownPolicy, language: rendered.language)
+        try draft.finish(identity: .now()), unknown: rendered.unknownPolicy, language: rendered.language)
     } catch {
-      throw .input(field: error.field, what: error.what)
+      throw .input(field: error.field, message: error.message)
     }
   }
 
@@ -65,11 +65,11 @@ public struct VerificationMessages: VerificationWords {
     (try? store.describe(message))?.variables.contains { $0.kind == .code } ?? false
   }
 
-  private static func problem(_ error: MessageError) -> VerificationProblem {
+  private static func mapError(_ error: MessageError) -> VerificationError {
     switch error {
-    case .unknownMessage: .input(field: "message", what: error.description)
-    case .missingVariable, .unknownVariable, .unfitValue: .input(field: "variables", what: error.description)
-    case .broken, .noLanguage: .brokenMessage(Diagnostics(error.diagnostics))
+    case .unknownMessage: .input(field: "message", message: error.description)
+    case .missingVariable, .unknownVariable, .invalidValue: .input(field: "variables", message: error.description)
+    case .broken, .languageUnavailable: .brokenMessage(Diagnostics(error.diagnostics))
     }
   }
 }

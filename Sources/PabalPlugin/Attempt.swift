@@ -44,7 +44,7 @@ public struct Verdict: Sendable, Hashable {
   /// After `accessToken` returned `nil`: the host has set the verdict.
   public static let alreadySet = Verdict(0)
 
-  var filled: pabal_verdict {
+  var cValue: pabal_verdict {
     pabal_verdict(
       size: UInt32(MemoryLayout<pabal_verdict>.size), outcome: outcome, scope: scope, reserved: 0,
       retry_after: retryAfter)
@@ -105,9 +105,9 @@ public struct Attempt {
 
   /// What became of `recipients[index]`, where the far side says so for each.
   public func recipient(_ index: Int, _ verdict: Verdict, reply: UnsafeRawBufferPointer) {
-    var filled = verdict.filled
+    var cValue = verdict.cValue
     host.pointee.recipient(
-      attempt, index, &filled, reply.baseAddress?.assumingMemoryBound(to: CChar.self), reply.count)
+      attempt, index, &cValue, reply.baseAddress?.assumingMemoryBound(to: CChar.self), reply.count)
   }
 
   /// What became of `recipients[index]`, where the far side says so for each.

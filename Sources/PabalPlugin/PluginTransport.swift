@@ -21,7 +21,7 @@ public protocol PluginTransport: Sendable {
   static var canCheck: Bool { get }
 
   /// Opens the transport; runs once. Secrets among the settings are kept no longer than needed.
-  init(_ settings: Settings, host: Host) throws(OpenFailure)
+  init(_ settings: Settings, host: Host) throws(TransportOpenError)
 
   /// How many threads may call `send` at once, 1 to 256; asked once, after `init`.
   var parallel: Int { get }
@@ -46,7 +46,7 @@ extension PluginTransport {
 }
 
 /// Why a transport could not be opened: what, why, what to do, in one sentence for a person.
-public struct OpenFailure: Error, Sendable {
+public struct TransportOpenError: Error, Sendable {
   let reason: String
 
   /// Why a transport could not be opened.

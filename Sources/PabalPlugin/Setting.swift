@@ -46,9 +46,9 @@ public struct Setting: Sendable {
   var declaration: pabal_setting {
     var declaration = pabal_setting()
     declaration.size = UInt32(MemoryLayout<pabal_setting>.size)
-    declaration.key = UnsafePointer(immortal(key))
-    declaration.help = UnsafePointer(immortal(help))
-    if let defaultText { declaration.default_value = UnsafePointer(immortal(defaultText)) }
+    declaration.key = UnsafePointer(permanentCString(key))
+    declaration.help = UnsafePointer(permanentCString(help))
+    if let defaultText { declaration.default_value = UnsafePointer(permanentCString(defaultText)) }
     declaration.required = required ? 1 : 0
     declaration.secret = secret ? 1 : 0
     if let range {
@@ -62,13 +62,13 @@ public struct Setting: Sendable {
     case .duration: declaration.kind = Int32(PABAL_DURATION)
     case .path: declaration.kind = Int32(PABAL_PATH)
     case .account: declaration.kind = Int32(PABAL_ACCOUNT)
-    case .choice(let words):
+    case .choice(let choiceNames):
       declaration.kind = Int32(PABAL_CHOICE)
-      let choices = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: words.count + 1)
-      for (index, word) in words.enumerated() {
-        (choices + index).initialize(to: UnsafePointer(immortal(word)))
+      let choices = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: choiceNames.count + 1)
+      for (index, word) in choiceNames.enumerated() {
+        (choices + index).initialize(to: UnsafePointer(permanentCString(word)))
       }
-      (choices + words.count).initialize(to: nil)
+      (choices + choiceNames.count).initialize(to: nil)
       declaration.choices = UnsafePointer(choices)
     }
     return declaration
@@ -76,7 +76,7 @@ public struct Setting: Sendable {
 }
 
 /// A C string that lives as long as the process, as a plugin's table must.
-func immortal(_ text: String) -> UnsafeMutablePointer<CChar> {
+func permanentCString(_ text: String) -> UnsafeMutablePointer<CChar> {
   let octets = text.utf8CString
   let copy = UnsafeMutablePointer<CChar>.allocate(capacity: octets.count)
   for (index, octet) in octets.enumerated() { (copy + index).initialize(to: octet) }

@@ -22,8 +22,8 @@ public struct TransportTable: Sendable {
     table.initialize(
       to: pabal_transport(
         abi: PABAL_TRANSPORT_ABI, size: UInt32(MemoryLayout<pabal_transport>.size),
-        name: UnsafePointer(immortal(Transport.name)), version: UnsafePointer(immortal(Transport.version)),
-        summary: UnsafePointer(immortal(Transport.summary)), settings: UnsafePointer(settings),
+        name: UnsafePointer(permanentCString(Transport.name)), version: UnsafePointer(permanentCString(Transport.version)),
+        summary: UnsafePointer(permanentCString(Transport.summary)), settings: UnsafePointer(settings),
         setting_count: Transport.settings.count, open: open, send: sendMail, close: closeTransport,
         check: Transport.canCheck ? checkTransport : nil))
     self.table = UnsafePointer(table)
@@ -35,7 +35,7 @@ public struct TransportTable: Sendable {
   }
 }
 
-private final class Opened {
+private final class TransportInstance {
   let transport: any PluginTransport
   let host: UnsafePointer<pabal_host>
 
@@ -51,10 +51,10 @@ public func openTransport<Transport: PluginTransport>(
   _ transport: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ parallel: UnsafeMutablePointer<UInt32>?
 ) -> Int32 {
   guard let host, let opening, let transport, let parallel else { return 1 }
-  do throws(OpenFailure) {
-    let opened = try Transport(Settings(host: host, opening: opening), host: Host(host: host))
-    parallel.pointee = UInt32(clamping: opened.parallel)
-    transport.pointee = Unmanaged.passRetained(Opened(opened, host: host)).toOpaque()
+  do throws(TransportOpenError) {
+    let instance = try Transport(Settings(host: host, opening: opening), host: Host(host: host))
+    parallel.pointee = UInt32(clamping: instance.parallel)
+    transport.pointee = Unmanaged.passRetained(TransportInstance(instance, host: host)).toOpaque()
     return 0
   } catch {
     var reason = error.reason
@@ -71,9 +71,9 @@ private func sendMail(
   _ verdict: UnsafeMutablePointer<pabal_verdict>?
 ) {
   guard let transport, let mail, let attempt, let verdict else { return }
-  let opened = Unmanaged<Opened>.fromOpaque(transport).takeUnretainedValue()
-  let given = opened.transport.send(PluginMail(mail: mail), Attempt(host: opened.host, attempt: attempt))
-  if given != .alreadySet { verdict.pointee = given.filled }
+  let instance = Unmanaged<TransportInstance>.fromOpaque(transport).takeUnretainedValue()
+  let result = instance.transport.send(PluginMail(mail: mail), Attempt(host: instance.host, attempt: attempt))
+  if result != .alreadySet { verdict.pointee = result.cValue }
 }
 
 private func checkTransport(
@@ -81,12 +81,12 @@ private func checkTransport(
   _ verdict: UnsafeMutablePointer<pabal_verdict>?
 ) {
   guard let transport, let attempt, let verdict else { return }
-  let opened = Unmanaged<Opened>.fromOpaque(transport).takeUnretainedValue()
-  let given = opened.transport.check(Attempt(host: opened.host, attempt: attempt))
-  if given != .alreadySet { verdict.pointee = given.filled }
+  let instance = Unmanaged<TransportInstance>.fromOpaque(transport).takeUnretainedValue()
+  let result = instance.transport.check(Attempt(host: instance.host, attempt: attempt))
+  if result != .alreadySet { verdict.pointee = result.cValue }
 }
 
 private func closeTransport(_ transport: UnsafeMutableRawPointer?) {
   guard let transport else { return }
-  Unmanaged<Opened>.fromOpaque(transport).takeRetainedValue().transport.close()
+  Unmanaged<TransportInstance>.fromOpaque(transport).takeRetainedValue().transport.close()
 }

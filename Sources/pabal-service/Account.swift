@@ -17,23 +17,23 @@ struct Account: ParsableCommand {
     subcommands: [Login.self, Status.self, Logout.self], defaultSubcommand: Status.self)
 }
 
-extension Assembly {
+extension CommandContext {
   /// The account called `name`, or the only one there is, if Pabal logs it in itself.
-  func oauthAccount(_ name: String?) throws(Failure) -> OAuthAccount {
+  func oauthAccount(_ name: String?) throws(CommandError) -> OAuthAccount {
     let names = configuration.accounts.map(\.name)
     guard let name = name ?? (names.count == 1 ? names.first : nil) else {
-      guard !names.isEmpty else { throw Failure(.configuration, "there is no account", cure: Self.example) }
-      throw Failure(.usage, "there are several accounts", cure: "name one: \(names.joined(separator: ", "))")
+      guard !names.isEmpty else { throw CommandError(.configuration, "there is no account", remedy: Self.example) }
+      throw CommandError(.usage, "there are several accounts", remedy: "name one: \(names.joined(separator: ", "))")
     }
     do throws(Diagnostic) {
       guard let account = try accounts.account(name) as? OAuthAccount else {
         throw Diagnostic(
           "the account \(name) holds a token that somebody else renews; nobody logs in or out here",
-          cure: "choose another \"provider\"")
+          remedy: "choose another \"provider\"")
       }
       return account
     } catch {
-      throw Failure(.configuration, [names.isEmpty ? Diagnostic(error.what, cure: Self.example) : error])
+      throw CommandError(.configuration, [names.isEmpty ? Diagnostic(error.message, remedy: Self.example) : error])
     }
   }
 

@@ -2,7 +2,7 @@ import PabalAccounts
 import PabalCommand
 import PabalCore
 
-extension Assembly {
+extension CommandContext {
   /// The accounts that `transports` name; all there are without any.
   func accounts(of transports: [TransportConfiguration]?) -> [AccountConfiguration] {
     let used = transports?.flatMap { transport in
@@ -16,7 +16,7 @@ extension Assembly {
 
   /// What else may be wrong where the far side refuses an account whose tokens are in order: a token of the
   /// wrong mailbox is refused like a bad one.
-  func doubts(about transport: TransportConfiguration, after problem: Outcome) -> [Diagnostic] {
+  func possibleCauses(about transport: TransportConfiguration, after problem: Outcome) -> [Diagnostic] {
     guard case .held(.transport, _) = problem else { return [] }
     return accounts(of: [transport]).compactMap { configuration in
       guard let account = (try? account(configuration.name)) as? OAuthAccount, account.canConfirmUser,
@@ -24,18 +24,18 @@ extension Assembly {
       else { return nil }
       return Diagnostic(
         "the account's tokens are in order, but perhaps another mailbox than \(account.user) logged in",
-        cure: "have Google say it: pabal account login \(account.name) --confirm-user", severity: .warning)
+        remedy: "have Google say it: pabal account login \(account.name) --confirm-user", severity: .warning)
     }
   }
 }
 
 extension Check {
   /// Gets an account's token, anew where the account can renew it, and says how the account is.
-  func examine(_ account: AccountConfiguration, _ assembly: Assembly) -> (Step, ExitStatus) {
+  func examine(_ account: AccountConfiguration, _ context: CommandContext) -> (Step, ExitStatus) {
     do throws(Diagnostic) {
-      let source = try assembly.account(account.name)
+      let source = try context.account(account.name)
       if let found = source as? OAuthAccount { return examine(found) }
-      do throws(AccessTokenProblem) {
+      do throws(AccessTokenError) {
         _ = try source.accessToken(rejected: nil)
         return (Step("account", account.name, ok: true, detail: "has a token for \(source.user)"), .sent)
       } catch {
@@ -48,9 +48,9 @@ extension Check {
   }
 
   private func examine(_ account: OAuthAccount) -> (Step, ExitStatus) {
-    var problem: AccessTokenProblem?
-    do throws(AccessTokenProblem) {
-      try account.renewNow()
+    var problem: AccessTokenError?
+    do throws(AccessTokenError) {
+      try account.refreshNow()
     } catch {
       problem = error
     }
@@ -59,18 +59,18 @@ extension Check {
       Diagnostic($0, severity: .warning)
     }
     if problem == nil, !status.missingScopes.isEmpty {
-      let cause = [status.cause, status.cure].compactMap(\.self).joined(separator: "; ")
+      let cause = [status.cause, status.remedy].compactMap(\.self).joined(separator: "; ")
       problem = .held(status.scopeProblem ?? cause)
     }
     if problem == nil, status.state != .fresh, let cause = status.cause {
-      findings.insert(Diagnostic(cause, cure: status.cure, severity: .warning), at: 0)
+      findings.insert(Diagnostic(cause, remedy: status.remedy, severity: .warning), at: 0)
     }
     if let guide = status.guide {
       findings.append(
         Diagnostic("the guide says how to mend it: \(guide.place)", severity: .warning))
     }
     let detail =
-      problem.map { without(account, $0.reason) }
+      problem.map { removingAccountPrefix(account, $0.reason) }
       ?? "\(status.state.rawValue), \(account.user), \(status.scopes.joined(separator: " "))"
     let step = Step(
       "account", account.name, ok: problem == nil, outcome: problem?.outcome, detail: detail,
@@ -79,7 +79,7 @@ extension Check {
   }
 
   // Transports say whose token they miss; here the step itself does.
-  private func without(_ account: OAuthAccount, _ reason: String) -> String {
+  private func removingAccountPrefix(_ account: OAuthAccount, _ reason: String) -> String {
     let prefix = "account \(account.name): "
     return reason.hasPrefix(prefix) ? String(reason.dropFirst(prefix.count)) : reason
   }

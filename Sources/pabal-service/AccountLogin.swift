@@ -45,7 +45,7 @@ extension Account {
       if port == 0 { throw ValidationError("--port 0 is no port; leave --port out for any free one") }
     }
 
-    private struct Answer: Encodable {
+    private struct LoginOutput: Encodable {
       let account: String
       let user: String
       let scopes: [String]
@@ -64,50 +64,50 @@ extension Account {
     }
 
     func run() throws {
-      let account = try Assembly(common).oauthAccount(name)
-      let manner = LoginManner(
+      let account = try CommandContext(common).oauthAccount(name)
+      let loginOptions = LoginOptions(
         opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,
         confirmsUser: confirmUser)
       let result: LoginResult
-      do throws(AccountProblem) {
-        result = try account.logIn(manner, tell: tell)
+      do throws(AccountError) {
+        result = try account.logIn(loginOptions, notify: show)
       } catch {
-        throw Failure(ExitStatus(error.kind), [error.diagnostic])
+        throw CommandError(ExitStatus(error.kind), [error.diagnostic])
       }
       let isTesting = result.isTesting
       if common.json {
-        try Terminal.answer(
-          json: Answer(
+        try Terminal.printResult(
+          json: LoginOutput(
             account: account.name, user: account.user, scopes: result.scopes,
             refreshTokenExpiry: OrNull(result.refreshTokenExpiry?.description), testing: isTesting,
             tokenFile: result.file))
       } else {
-        Terminal.answer("Logged in as \(account.user); the tokens are in \(result.file).")
+        Terminal.printResult("Logged in as \(account.user); the tokens are in \(result.file).")
       }
       guard let end = result.refreshTokenExpiry else { return }
       if isTesting {
-        Terminal.tell([
+        Terminal.printError([
           Diagnostic(
             "THIS LOGIN ENDS AT \(end). The app's publishing status is Testing, where Google ends every login after seven days, and mail then waits",
-            cure: "publish the app now (\(GuideStep.publish.place)), then log in again",
+            remedy: "publish the app now (\(GuideStep.publish.place)), then log in again",
             severity: .warning)
         ])
       } else {
-        Terminal.tell([
+        Terminal.printError([
           Diagnostic(
             "this login ends at \(end), because the grant is limited in time",
-            cure: "log in again before", severity: .warning)
+            remedy: "log in again before", severity: .warning)
         ])
       }
     }
 
-    private func tell(_ notice: LoginNotice) {
-      switch notice {
+    private func show(_ event: LoginEvent) {
+      switch event {
       case .scope(let scope, let meaning):
-        Terminal.tell("Asking for \(scope)\(meaning.map { ": \($0)" } ?? "").")
-      case .opened(let url): Terminal.tell("Your browser opens. If it doesn't, open\n\n  \(url)\n")
-      case .visit(let url, let port):
-        Terminal.tell(
+        Terminal.printError("Asking for \(scope)\(meaning.map { ": \($0)" } ?? "").")
+      case .openedBrowser(let url): Terminal.printError("Your browser opens. If it doesn't, open\n\n  \(url)\n")
+      case .openURL(let url, let port):
+        Terminal.printError(
           """
           Open this in a browser, here or anywhere:
 
@@ -117,9 +117,9 @@ extension Account {
             forward it before:  ssh -L \(port):127.0.0.1:\(port) THIS-MACHINE
             or paste the address of the page that then fails, and press Return:
           """)
-      case .type(let code, let address, let until):
-        Terminal.tell("Open \(address) on any device and type in\n\n  \(code)\n\nbefore \(until).")
-      case .ignored(let what), .waiting(let what): Terminal.tell("pabal: \(what)")
+      case .enterCode(let code, let address, let until):
+        Terminal.printError("Open \(address) on any device and type in\n\n  \(code)\n\nbefore \(until).")
+      case .ignoredInput(let message), .waiting(let message): Terminal.printError("pabal: \(message)")
       }
     }
   }

@@ -30,7 +30,7 @@ extension Account {
 
     @OptionGroup var common: CommonOptions
 
-    private struct Answer: Encodable {
+    private struct LogoutOutput: Encodable {
       let account: String
       let result: String
 
@@ -41,37 +41,37 @@ extension Account {
     }
 
     func run() throws {
-      let account = try Assembly(common).oauthAccount(name)
+      let account = try CommandContext(common).oauthAccount(name)
       if account.logoutEndsOthers, !onlyHere, !yes {
-        let what =
+        let message =
           "Google withdraws the grant of \(account.user) to the whole project, so other programs with a client of the same project are logged out too"
         guard isatty(STDIN_FILENO) == 1 else {
-          throw Failure(.usage, what, cure: "say --yes, or remove the tokens here alone with --only-here")
+          throw CommandError(.usage, message, remedy: "say --yes, or remove the tokens here alone with --only-here")
         }
-        Terminal.tell("\(what). Go on? [y/N]")
+        Terminal.printError("\(message). Go on? [y/N]")
         guard let answer = readLine(), answer.lowercased().hasPrefix("y") else {
-          throw Failure(.usage, "nothing was done")
+          throw CommandError(.usage, "nothing was done")
         }
       }
       let result: LogoutResult
-      do throws(AccountProblem) {
-        result = try account.logOut(onlyHere: onlyHere) { notice in
-          if case .waiting(let what) = notice { Terminal.tell("pabal: \(what)") }
+      do throws(AccountError) {
+        result = try account.logOut(onlyHere: onlyHere) { event in
+          if case .waiting(let message) = event { Terminal.printError("pabal: \(message)") }
         }
       } catch {
-        throw Failure(ExitStatus(error.kind), [error.diagnostic])
+        throw CommandError(ExitStatus(error.kind), [error.diagnostic])
       }
       let (word, sentence) =
         switch result {
         case .revoked: ("revoked", "The login of \(account.user) is withdrawn, and its tokens are removed.")
-        case .alreadyOver: ("over", "The login of \(account.user) had ended before; its tokens are removed.")
+        case .alreadyExpired: ("over", "The login of \(account.user) had ended before; its tokens are removed.")
         case .forgotten:
           ("forgotten", "The tokens of \(account.user) are removed here; nothing was withdrawn.")
         }
       if common.json {
-        try Terminal.answer(json: Answer(account: account.name, result: word))
+        try Terminal.printResult(json: LogoutOutput(account: account.name, result: word))
       } else {
-        Terminal.answer(sentence)
+        Terminal.printResult(sentence)
       }
     }
   }

@@ -23,33 +23,33 @@ extension Account {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let assembly = try Assembly(common)
-      let known = assembly.configuration.accounts.map(\.name)
-      for name in names where !known.contains(name) { _ = try assembly.oauthAccount(name) }
-      var shown: [AccountShown] = []
-      for account in assembly.configuration.accounts where names.isEmpty || names.contains(account.name) {
-        shown.append(AccountShown(account, in: assembly))
+      let context = try CommandContext(common)
+      let known = context.configuration.accounts.map(\.name)
+      for name in names where !known.contains(name) { _ = try context.oauthAccount(name) }
+      var outputs: [AccountOutput] = []
+      for account in context.configuration.accounts where names.isEmpty || names.contains(account.name) {
+        outputs.append(AccountOutput(account, in: context))
       }
       if common.json {
-        try Terminal.answer(json: shown)
+        try Terminal.printResult(json: outputs)
       } else {
-        if shown.isEmpty { Terminal.answer("There is no account in \(assembly.configuration.file).") }
-        for account in shown { Terminal.answer(account.text) }
+        if outputs.isEmpty { Terminal.printResult("There is no account in \(context.configuration.file).") }
+        for account in outputs { Terminal.printResult(account.text) }
       }
-      if shown.contains(where: { $0.state == "dead" }) { throw ExitStatus.held.code }
+      if outputs.contains(where: { $0.state == "dead" }) { throw ExitStatus.held.exitCode }
     }
   }
 }
 
 /// An account as `account status` and `check` show it.
-struct AccountShown: Encodable {
+struct AccountOutput: Encodable {
   let account: String
   let provider: String
   let user: String?
   /// `fresh`, `expiring` or `dead`; nil for tokens that somebody else renews.
   let state: String?
   var cause: String?
-  var cure: String?
+  var remedy: String?
   var guide: String?
   var scopes: [String]?
   var missingScopes: [String]?
@@ -66,7 +66,7 @@ struct AccountShown: Encodable {
     case user = "user"
     case state = "state"
     case cause = "cause"
-    case cure = "cure"
+    case remedy = "cure"
     case guide = "guide"
     case scopes = "scopes"
     case notes = "notes"
@@ -82,7 +82,7 @@ struct AccountShown: Encodable {
     try container.encode(account, forKey: .account)
     try container.encode(provider, forKey: .provider)
     let texts: [(CodingKeys, String?)] = [
-      (.user, user), (.state, state), (.cause, cause), (.cure, cure), (.guide, guide),
+      (.user, user), (.state, state), (.cause, cause), (.remedy, remedy), (.guide, guide),
       (.accessTokenExpiry, accessTokenExpiry), (.refreshTokenExpiry, refreshTokenExpiry),
       (.tokenFile, tokenFile),
     ]
@@ -92,11 +92,11 @@ struct AccountShown: Encodable {
     try container.encode(notes, forKey: .notes)
   }
 
-  init(_ configuration: AccountConfiguration, in assembly: Assembly) {
+  init(_ configuration: AccountConfiguration, in context: CommandContext) {
     account = configuration.name
     provider = configuration.provider
     do throws(Diagnostic) {
-      let source = try assembly.accounts.account(configuration.name)
+      let source = try context.accounts.account(configuration.name)
       user = source.user
       guard let oauth = source as? OAuthAccount else {
         state = nil
@@ -104,7 +104,7 @@ struct AccountShown: Encodable {
       }
       let status = oauth.status()
       state = status.state.rawValue
-      (cause, cure, guide) = (status.cause, status.cure, status.guide?.place)
+      (cause, remedy, guide) = (status.cause, status.remedy, status.guide?.place)
       scopes = status.scopes
       missingScopes = status.missingScopes.isEmpty ? nil : status.missingScopes
       accessTokenExpiry = status.accessTokenExpiry?.description
@@ -114,14 +114,14 @@ struct AccountShown: Encodable {
     } catch {
       user = nil
       state = "dead"
-      (cause, cure) = (error.what, error.cure)
+      (cause, remedy) = (error.message, error.remedy)
     }
   }
 
   var text: String {
     var lines = ["\(state ?? "-")  \(account) (\(provider)\(user.map { ", \($0)" } ?? ""))"]
     if let cause { lines.append("    \(cause)") }
-    if let cure { lines.append("    → \(cure)") }
+    if let remedy { lines.append("    → \(remedy)") }
     if let guide { lines.append("    see \(guide)") }
     if let scopes, !scopes.isEmpty { lines.append("    scopes: \(scopes.joined(separator: " "))") }
     if let accessTokenExpiry {

@@ -30,7 +30,7 @@ struct Check: ParsableCommand {
     let ok: Bool
     let outcome: OrNull<String>
     let detail: OrNull<String>
-    let findings: [Finding]
+    let findings: [DiagnosticOutput]
 
     enum CodingKeys: String, CodingKey {
       case part = "part"
@@ -50,66 +50,66 @@ struct Check: ParsableCommand {
       self.ok = ok
       self.outcome = OrNull(outcome?.name)
       self.detail = OrNull(detail)
-      self.findings = findings.map(Finding.init)
+      self.findings = findings.map(DiagnosticOutput.init)
     }
   }
 
   func run() throws {
-    let assembly = try Assembly(common)
+    let context = try CommandContext(common)
     var steps: [Step] = []
     var worst = ExitStatus.sent
-    var said: [String] = []
+    var reported: [String] = []
     func add(_ step: Step, _ status: ExitStatus) {
       steps.append(step)
       if !step.ok, status.rawValue > worst.rawValue { worst = status }
-      if !common.json { show(step, after: said) }
+      if !common.json { show(step, after: reported) }
     }
-    add(Step("configuration", assembly.configuration.file, ok: true, detail: "in order"), .configuration)
+    add(Step("configuration", context.configuration.file, ok: true, detail: "in order"), .configuration)
     let chosen =
-      transport.isEmpty ? assembly.configuration.transports : try assembly.transports(transport)
+      transport.isEmpty ? context.configuration.transports : try context.transports(transport)
     // Before the transports, which then log in with what is found or renewed here.
-    for account in assembly.accounts(of: transport.isEmpty ? nil : chosen) {
-      let (step, status) = examine(account, assembly)
+    for account in context.accounts(of: transport.isEmpty ? nil : chosen) {
+      let (step, status) = examine(account, context)
       add(step, status)
-      if !step.ok, let reason = step.detail.value { said.append(reason) }
+      if !step.ok, let reason = step.detail.value { reported.append(reason) }
     }
     for transport in chosen {
-      let (step, status) = examine(transport, assembly)
+      let (step, status) = examine(transport, context)
       add(step, status)
     }
-    add(sender(assembly), .configuration)
-    if assembly.configuration.messages != nil {
-      let (step, status) = messages(assembly)
+    add(sender(context), .configuration)
+    if context.configuration.messages != nil {
+      let (step, status) = messages(context)
       add(step, status)
     }
-    add(storage(assembly), .configuration)
-    if common.json { try Terminal.answer(json: steps) }
-    if worst != .sent { throw worst.code }
+    add(storage(context), .configuration)
+    if common.json { try Terminal.printResult(json: steps) }
+    if worst != .sent { throw worst.exitCode }
   }
 
-  private func examine(_ transport: TransportConfiguration, _ assembly: Assembly) -> (Step, ExitStatus) {
-    do throws(Failure) {
-      guard let checked = try assembly.checked([transport]).first else {
+  private func examine(_ transport: TransportConfiguration, _ context: CommandContext) -> (Step, ExitStatus) {
+    do throws(CommandError) {
+      guard let checked = try context.checked([transport]).first else {
         return (Step("transport", transport.name, ok: false), .configuration)
       }
       var warnings = checked.plugin.warnings
-      for setting in checked.settings where setting.isSecretInClear {
+      for setting in checked.settings where setting.isPlaintextSecret {
         warnings.append(
           Diagnostic(
             "a secret stands in clear in the file",
-            cure: "use {\"env\": …}, {\"file\": …} or {\"command\": …}", file: setting.text.place.file,
-            position: setting.text.place.position, path: setting.text.place.path, severity: .warning))
+            remedy: "use {\"env\": …}, {\"file\": …} or {\"command\": …}", file: setting.text.location.file,
+            position: setting.text.location.position, path: setting.text.location.path, severity: .warning))
       }
       let opened: LoadedTransport
       do throws(Diagnostic) {
-        opened = try assembly.open(checked)
+        opened = try context.open(checked)
       } catch {
-        throw Failure(.configuration, [error])
+        throw CommandError(.configuration, [error])
       }
       defer { opened.close() }
       let report = opened.check()
       if let problem = report.problem {
-        warnings += assembly.doubts(about: transport, after: problem)
+        warnings += context.possibleCauses(about: transport, after: problem)
         let step = Step(
           "transport", transport.name, ok: false, outcome: problem, detail: report.reply, findings: warnings)
         return (step, ExitStatus(problem))
@@ -121,18 +121,18 @@ struct Check: ParsableCommand {
     }
   }
 
-  private func sender(_ assembly: Assembly) -> Step {
-    do throws(Failure) {
-      return Step("sender", try assembly.sender(nil).description, ok: true, detail: "in order")
+  private func sender(_ context: CommandContext) -> Step {
+    do throws(CommandError) {
+      return Step("sender", try context.sender(nil).description, ok: true, detail: "in order")
     } catch {
       return Step("sender", "from", ok: false, findings: error.diagnostics)
     }
   }
 
-  private func messages(_ assembly: Assembly) -> (Step, ExitStatus) {
-    let directory = assembly.configuration.messages?.directory ?? ""
-    do throws(Failure) {
-      let findings = try assembly.messages().store.lint()
+  private func messages(_ context: CommandContext) -> (Step, ExitStatus) {
+    let directory = context.configuration.messages?.directory ?? ""
+    do throws(CommandError) {
+      let findings = try context.messages().store.lint()
       let errors = findings.filter { $0.severity == .error }.count
       let detail = errors == 0 ? "in order" : errors == 1 ? "1 error" : "\(errors) errors"
       return (Step("messages", directory, ok: errors == 0, detail: detail, findings: findings), .input)
@@ -142,41 +142,41 @@ struct Check: ParsableCommand {
   }
 
   /// The store and its key, as they are: looking makes neither.
-  private func storage(_ assembly: Assembly) -> Step {
-    let configuration = assembly.configuration
+  private func storage(_ context: CommandContext) -> Step {
+    let configuration = context.configuration
     let path = configuration.storage.path
-    let cautions = configuration.verification.cautions.map { Diagnostic($0, severity: .warning) }
+    let warnings = configuration.verification.warnings.map { Diagnostic($0, severity: .warning) }
     guard access(path, F_OK) == 0 else {
-      return Step("storage", path, ok: true, detail: "is made at first use", findings: cautions)
+      return Step("storage", path, ok: true, detail: "is made at first use", findings: warnings)
     }
-    do throws(Failure) {
-      let closed = try assembly.onOutbox { storage throws(StorageProblem) in
-        storage.closed(try await storage.outbox.look(OutboxQuery(limit: 0, withTransports: true)).transports)
+    do throws(CommandError) {
+      let unavailableTransports = try context.withOutbox { storage throws(StorageError) in
+        storage.unavailableTransports(try await storage.outbox.read(OutboxQuery(limit: 0, withTransports: true)).transports)
       }
-      let waits = closed.map {
-        Diagnostic($0.line, cure: "once that is mended: `pabal outbox retry --all`", severity: .warning)
+      let waits = unavailableTransports.map {
+        Diagnostic($0.line, remedy: "once that is mended: `pabal outbox retry --all`", severity: .warning)
       }
-      return Step("storage", path, ok: true, detail: "in order", findings: waits + cautions)
+      return Step("storage", path, ok: true, detail: "in order", findings: waits + warnings)
     } catch {
-      return Step("storage", path, ok: false, findings: error.diagnostics + cautions)
+      return Step("storage", path, ok: false, findings: error.diagnostics + warnings)
     }
   }
 
-  /// Shows a step; what `said` has, the accounts' reasons, a person has read above.
-  private func show(_ step: Step, after said: [String]) {
+  /// Shows a step; what `reported` has, the accounts' reasons, a person has read above.
+  private func show(_ step: Step, after reported: [String]) {
     let mark = step.ok ? "ok" : step.outcome.value ?? "wrong"
     let text = step.detail.value.map { detail in
-      said.reduce(detail) { $0.replacing($1, with: "as said above") }
+      reported.reduce(detail) { $0.replacing($1, with: "as said above") }
     }
     let detail = text.map { ": \($0.replacing("\n", with: "\n    "))" } ?? ""
-    Terminal.answer("\(mark)  \(step.part) \(step.name)\(detail)")
+    Terminal.printResult("\(mark)  \(step.part) \(step.name)\(detail)")
     for finding in step.findings {
-      let place = finding.file.value.map { file in
+      let location = finding.file.value.map { file in
         finding.line.value.map { "\(file):\($0):\(finding.column.value ?? 1): " } ?? "\(file): "
       }
       let path = finding.path.value.map { "\($0): " } ?? ""
-      let cure = finding.cure.value.map { "; \($0)" } ?? ""
-      Terminal.answer("    \(place ?? "")\(finding.severity): \(path)\(finding.what)\(cure)")
+      let remedy = finding.remedy.value.map { "; \($0)" } ?? ""
+      Terminal.printResult("    \(location ?? "")\(finding.severity): \(path)\(finding.message)\(remedy)")
     }
   }
 }

@@ -22,11 +22,11 @@ struct CommonOptions: ParsableArguments {
   var options: CommandOptions { CommandOptions(file: file, json: json, verbose: verbose) }
 }
 
-extension Assembly {
+extension CommandContext {
   /// Reads the configuration; from here on nothing but an answer in JSON reaches standard output, where one is wanted,
   /// whatever the plugins print that are loaded.
-  init(_ options: CommonOptions) throws(Failure) {
-    if options.json { Terminal.keepOutputClean() }
+  init(_ options: CommonOptions) throws(CommandError) {
+    if options.json { Terminal.reserveStandardOutput() }
     try self.init(options.options)
   }
 }

@@ -28,24 +28,24 @@ struct Keys: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let assembly = try Assembly(common)
-      guard let directory = assembly.configuration.keys.directory else {
-        throw Failure(
-          .configuration, "the keys are given in \(assembly.configuration.file), so they are changed there",
-          cure: "move \"current\" to the front of \"previous\", and put a new one in its place")
+      let context = try CommandContext(common)
+      guard let directory = context.configuration.keys.directory else {
+        throw CommandError(
+          .configuration, "the keys are given in \(context.configuration.file), so they are changed there",
+          remedy: "move \"current\" to the front of \"previous\", and put a new one in its place")
       }
       // Opened with the old key first: it has to be the store's own.
-      try assembly.storage().database.close()
+      try context.storage().database.close()
       do throws(Diagnostic) {
         _ = try Keyring.rotate(directory: directory)
       } catch {
-        throw Failure(.configuration, [error])
+        throw CommandError(.configuration, [error])
       }
-      try assembly.storage().database.close()
+      try context.storage().database.close()
       if common.json {
-        try Terminal.answer(json: ["directory": directory])
+        try Terminal.printResult(json: ["directory": directory])
       } else {
-        Terminal.answer("A new key is in \(directory)/\(Keyring.fileName).")
+        Terminal.printResult("A new key is in \(directory)/\(Keyring.fileName).")
       }
     }
   }
@@ -72,10 +72,10 @@ struct Keys: ParsableCommand {
     func run() throws {
       let (key, configured) = APIClients.newKey()
       guard !json else {
-        return try Terminal.answer(json: ["name": name, "key": key, "configured": configured])
+        return try Terminal.printResult(json: ["name": name, "key": key, "configured": configured])
       }
-      Terminal.answer(key)
-      Terminal.tell(
+      Terminal.printResult(key)
+      Terminal.printError(
         "The key is shown this once. In config.json: \"clients\": { \"\(name)\": \"\(configured)\" }")
     }
   }

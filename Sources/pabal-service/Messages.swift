@@ -68,14 +68,14 @@ extension Messages {
     }
 
     func run() throws {
-      let messages = try Assembly(common).messages()
+      let messages = try CommandContext(common).messages()
       var entries: [Entry] = []
       var broken: [Diagnostic] = []
       let names: [String]
       do throws(Diagnostics) {
         names = try messages.store.names()
       } catch {
-        throw Failure(.configuration, error.all)
+        throw CommandError(.configuration, error.all)
       }
       for name in names {
         do throws(MessageError) {
@@ -85,17 +85,17 @@ extension Messages {
         }
       }
       if common.json {
-        try Terminal.answer(json: entries)
+        try Terminal.printResult(json: entries)
       } else {
         for entry in entries {
-          Terminal.answer("\(entry.name) (\(entry.languages.joined(separator: ", "))): \(entry.purpose)")
+          Terminal.printResult("\(entry.name) (\(entry.languages.joined(separator: ", "))): \(entry.purpose)")
           for variable in entry.variables {
             let need = variable.required ? "" : ", may be left out"
-            Terminal.answer("  {{\(variable.name)}} \(variable.kind)\(need): \(variable.purpose)")
+            Terminal.printResult("  {{\(variable.name)}} \(variable.kind)\(need): \(variable.purpose)")
           }
         }
       }
-      guard broken.isEmpty else { throw Failure(.input, broken) }
+      guard broken.isEmpty else { throw CommandError(.input, broken) }
     }
   }
 
@@ -142,27 +142,27 @@ extension Messages {
     }
 
     func run() throws {
-      let messages = try Assembly(common).messages()
-      let described = try messages.asked { store throws(MessageError) in try store.describe(name) }
-      let values = described.examples.merging(try MailMaker.values(variables)) { $1 }
+      let messages = try CommandContext(common).messages()
+      let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name) }
+      let values = messageDescription.examples.merging(try SendMailFactory.values(variables)) { $1 }
       let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }
-      let words = try messages.asked { store throws(MessageError) in
+      let rendered = try messages.withStore { store throws(MessageError) in
         try store.render(name, languages: languages, values: values)
       }
       if common.json {
-        try Terminal.answer(
+        try Terminal.printResult(
           json: Rendered(
-            name: words.name, language: words.language, subject: words.subject, text: words.text,
-            html: words.html))
+            name: rendered.name, language: rendered.language, subject: rendered.subject, text: rendered.text,
+            html: rendered.html))
         return
       }
       switch part {
-      case .subject: Terminal.answer(words.subject)
-      case .text: Terminal.write(Array(words.text.utf8))
-      case .html: Terminal.write(Array(words.html.utf8))
+      case .subject: Terminal.printResult(rendered.subject)
+      case .text: Terminal.write(Array(rendered.text.utf8))
+      case .html: Terminal.write(Array(rendered.html.utf8))
       case nil:
-        Terminal.answer("Subject: \(words.subject)\nContent-Language: \(words.language)\n\n\(words.text)")
-        Terminal.tell("(--part html prints the HTML)")
+        Terminal.printResult("Subject: \(rendered.subject)\nContent-Language: \(rendered.language)\n\n\(rendered.text)")
+        Terminal.printError("(--part html prints the HTML)")
       }
     }
   }
@@ -181,16 +181,16 @@ extension Messages {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let messages = try Assembly(common).messages()
+      let messages = try CommandContext(common).messages()
       let findings = messages.store.lint(names.isEmpty ? nil : names)
       if common.json {
-        try Terminal.answer(json: findings.map(Finding.init))
+        try Terminal.printResult(json: findings.map(DiagnosticOutput.init))
       } else if findings.isEmpty {
-        Terminal.answer("The messages are in order.")
+        Terminal.printResult("The messages are in order.")
       }
-      let bad = findings.contains { strict || $0.severity == .error }
-      if !common.json { Terminal.tell(findings) }
-      if bad { throw ExitStatus.input.code }
+      let hasErrors = findings.contains { strict || $0.severity == .error }
+      if !common.json { Terminal.printError(findings) }
+      if hasErrors { throw ExitStatus.input.exitCode }
     }
   }
 }

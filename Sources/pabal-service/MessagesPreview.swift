@@ -31,10 +31,10 @@ extension Messages {
 
     @OptionGroup var common: CommonOptions
 
-    private struct Written: Encodable {
+    private struct PreviewFileOutput: Encodable {
       let file: String
       let messages: [String]
-      let problems: [Finding]
+      let problems: [DiagnosticOutput]
 
       enum CodingKeys: String, CodingKey {
         case file = "file"
@@ -43,7 +43,7 @@ extension Messages {
       }
     }
 
-    private struct Served: Encodable {
+    private struct PreviewURLOutput: Encodable {
       let url: String
 
       enum CodingKeys: String, CodingKey {
@@ -60,7 +60,7 @@ extension Messages {
     }
 
     func run() throws {
-      let store = try Assembly(common).messages().store
+      let store = try CommandContext(common).messages().store
       if watch { try serve(store) } else { try write(store) }
     }
 
@@ -73,22 +73,22 @@ extension Messages {
       } else {
         try Preview.write(Array(page.html.utf8), to: file)
         if common.json {
-          try Terminal.answer(
-            json: Written(file: file, messages: messages.map(\.name), problems: problems.map(Finding.init)))
+          try Terminal.printResult(
+            json: PreviewFileOutput(file: file, messages: messages.map(\.name), problems: problems.map(DiagnosticOutput.init)))
         } else {
-          Terminal.answer("\(printable(file)): open it in a browser. (--watch reloads it as you edit.)")
+          Terminal.printResult("\(printable(file)): open it in a browser. (--watch reloads it as you edit.)")
         }
       }
-      if !common.json { Terminal.tell(problems) }
-      if problems.contains(where: { $0.severity == .error }) { throw ExitStatus.input.code }
+      if !common.json { Terminal.printError(problems) }
+      if problems.contains(where: { $0.severity == .error }) { throw ExitStatus.input.exitCode }
     }
 
     /// Whoever has the old page open never finds half of the new one.
     private static func write(_ octets: [UInt8], to file: String) throws {
-      func failure(_ number: Int32) -> Failure {
-        Failure(
+      func failure(_ number: Int32) -> CommandError {
+        CommandError(
           .input, "\(printable(file)) can't be written: \(String(cString: strerror(number)))",
-          cure: "name another place with --output")
+          remedy: "name another place with --output")
       }
       var template = Array((file + ".XXXXXX").utf8CString)
       let descriptor = mkstemp(&template)
@@ -109,29 +109,29 @@ extension Messages {
     }
 
     private func serve(_ store: MessageStore) throws {
-      let server: MessagesPreviewServer
-      do throws(MessagesPreviewServer.Problem) {
-        server = try MessagesPreviewServer(port: port ?? 8610, orAny: port == nil)
+      let server: PreviewServer
+      do throws(PreviewServer.StartError) {
+        server = try PreviewServer(port: port ?? 8610, fallingBackToAnyPort: port == nil)
       } catch {
-        throw Failure(.input, error.what, cure: error.cure)
+        throw CommandError(.input, error.message, remedy: error.remedy)
       }
       let url = "http://127.0.0.1:\(server.port)/"
       if common.json {
-        try Terminal.answer(json: Served(url: url))
+        try Terminal.printResult(json: PreviewURLOutput(url: url))
       } else {
-        Terminal.answer("\(url) shows the messages and follows your edits. Ctrl-C ends it.")
+        Terminal.printResult("\(url) shows the messages and follows your edits. Ctrl-C ends it.")
       }
       var stamp: Int?
-      var told: [Diagnostic] = []
+      var reported: [Diagnostic] = []
       server.run {
         let now = store.filesStamp
         guard now != stamp else { return nil }
         let isFirst = stamp == nil
         stamp = now
         let (messages, problems) = store.preview()
-        if problems != told || isFirst { Terminal.tell(problems) }
-        if problems.isEmpty, !told.isEmpty { Terminal.tell("The messages are in order again.") }
-        told = problems
+        if problems != reported || isFirst { Terminal.printError(problems) }
+        if problems.isEmpty, !reported.isEmpty { Terminal.printError("The messages are in order again.") }
+        reported = problems
         return PreviewPage(messages, problems: problems, follows: true)
       }
     }

@@ -1,28 +1,28 @@
 import PabalCommand
 
 /// What a browser asks of `messages preview --watch`.
-enum MessagesPreviewRequest: Equatable {
+enum PreviewRequest: Equatable {
   case page
   /// Wants to be told of every new version.
   case changes
   /// Refused, with the status line that says why.
-  case refused(String)
+  case rejected(String)
 
   /// The most octets a request's head may have.
-  static let limit = 16 * 1024
+  static let maxHeadSize = 16 * 1024
 
   /// Reads the head of a request; `nil` as long as its end has not come.
   init?(_ octets: [UInt8]) {
     guard let end = octets.firstRange(of: Array("\r\n\r\n".utf8)) else {
-      guard octets.count >= MessagesPreviewRequest.limit else { return nil }
-      self = .refused("431 Request Header Fields Too Large")
+      guard octets.count >= PreviewRequest.maxHeadSize else { return nil }
+      self = .rejected("431 Request Header Fields Too Large")
       return
     }
     let lines = String(decoding: octets[..<end.lowerBound], as: UTF8.self).split(
       separator: "\r\n", omittingEmptySubsequences: false)
-    let words = lines[0].split(separator: " ", omittingEmptySubsequences: false)
-    guard words.count == 3, words[2].hasPrefix("HTTP/1.") else {
-      self = .refused("400 Bad Request")
+    let requestLine = lines[0].split(separator: " ", omittingEmptySubsequences: false)
+    guard requestLine.count == 3, requestLine[2].hasPrefix("HTTP/1.") else {
+      self = .rejected("400 Bad Request")
       return
     }
     let hosts = lines.dropFirst().compactMap { line -> String? in
@@ -31,19 +31,19 @@ enum MessagesPreviewRequest: Equatable {
       return String(line[colon...].dropFirst()).trimmed
     }
     // A stranger's page whose name leads here (DNS rebinding) still asks for the stranger's name.
-    guard hosts.count == 1, MessagesPreviewRequest.isLoopback(hosts[0]) else {
-      self = .refused("421 Misdirected Request")
+    guard hosts.count == 1, PreviewRequest.isLoopback(hosts[0]) else {
+      self = .rejected("421 Misdirected Request")
       return
     }
-    guard words[0] == "GET" else {
-      self = .refused("405 Method Not Allowed\r\nAllow: GET")
+    guard requestLine[0] == "GET" else {
+      self = .rejected("405 Method Not Allowed\r\nAllow: GET")
       return
     }
     // No path leads to a file.
-    switch words[1].prefix(while: { $0 != "?" }) {
+    switch requestLine[1].prefix(while: { $0 != "?" }) {
     case "/": self = .page
     case "/changes": self = .changes
-    default: self = .refused("404 Not Found")
+    default: self = .rejected("404 Not Found")
     }
   }
 

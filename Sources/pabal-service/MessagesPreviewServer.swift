@@ -5,11 +5,11 @@ import PabalMessages
 /// Serves one page to the browsers of this machine, and tells them when there is a new one.
 ///
 /// One thread and `poll`: it reads no file, takes `GET` alone, and holds at most 64 connections.
-final class MessagesPreviewServer {
+final class PreviewServer {
   /// Why it can't serve.
-  struct Problem: Error {
-    let what: String
-    let cure: String
+  struct StartError: Error {
+    let message: String
+    let remedy: String
   }
 
   /// The port it listens on.
@@ -21,32 +21,32 @@ final class MessagesPreviewServer {
   /// How often the files are looked at.
   private static let interval = Duration.seconds(1)
   /// How long a browser may take for its request, and for taking its answer.
-  private static let patience = Duration.seconds(20)
-  private static let most = 64
+  private static let requestTimeout = Duration.seconds(20)
+  private static let maxConnections = 64
 
   private struct Connection {
     let descriptor: CInt
     var since: ContinuousClock.Instant
     var received: [UInt8] = []
     var outgoing: ArraySlice<UInt8> = []
-    var isAnswered = false
+    var hasResponded = false
     var follows = false
-    var isOver = false
+    var isFinished = false
   }
 
-  /// Listens on 127.0.0.1; `orAny` takes another port where this one is taken.
-  init(port: UInt16, orAny: Bool) throws(Problem) {
+  /// Listens on 127.0.0.1; `fallingBackToAnyPort` takes another port where this one is taken.
+  init(port: UInt16, fallingBackToAnyPort: Bool) throws(StartError) {
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     let listener = socket(AF_INET, kind, 0)
     var isOn: CInt = 1
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &isOn, socklen_t(MemoryLayout<CInt>.size))
-    var error = MessagesPreviewServer.bind(listener, to: port)
-    if error == EADDRINUSE, orAny { error = MessagesPreviewServer.bind(listener, to: 0) }
+    var error = PreviewServer.bind(listener, to: port)
+    if error == EADDRINUSE, fallingBackToAnyPort { error = PreviewServer.bind(listener, to: 0) }
     if error == 0, listen(listener, 16) != 0 { error = errno }
     guard error == 0 else {
       close(listener)
-      throw Problem(
-        what: "port \(port) can't be served: \(String(cString: strerror(error)))", cure: "give another --port"
+      throw StartError(
+        message: "port \(port) can't be served: \(String(cString: strerror(error)))", remedy: "give another --port"
       )
     }
     var address = sockaddr_in()
@@ -73,20 +73,20 @@ final class MessagesPreviewServer {
     return status == 0 ? 0 : errno
   }
 
-  /// Serves without end; `renew` is asked once a second and gives a page when there is a new one.
-  func run(_ renew: () -> PreviewPage?) -> Never {
-    var looked: ContinuousClock.Instant?
+  /// Serves without end; `nextPage` is asked once a second and gives a page when there is a new one.
+  func run(_ nextPage: () -> PreviewPage?) -> Never {
+    var lastCheck: ContinuousClock.Instant?
     while true {
       let now = ContinuousClock.now
-      if looked.map({ now - $0 >= MessagesPreviewServer.interval }) ?? true {
-        looked = now
-        if let page = renew(), page != self.page {
+      if lastCheck.map({ now - $0 >= PreviewServer.interval }) ?? true {
+        lastCheck = now
+        if let page = nextPage(), page != self.page {
           self.page = page
           for index in connections.indices where connections[index].follows {
             connections[index].outgoing += event
           }
         }
-        dropTheSlow(now)
+        closeTimedOut(now)
       }
       wait()
     }
@@ -94,18 +94,18 @@ final class MessagesPreviewServer {
 
   private var event: [UInt8] { Array("data: \(page.version)\n\n".utf8) }
 
-  private func dropTheSlow(_ now: ContinuousClock.Instant) {
+  private func closeTimedOut(_ now: ContinuousClock.Instant) {
     for index in connections.indices {
       // A follower waits for news without end, but must take them.
       if connections[index].follows, connections[index].outgoing.isEmpty { connections[index].since = now }
-      if now - connections[index].since > MessagesPreviewServer.patience { connections[index].isOver = true }
+      if now - connections[index].since > PreviewServer.requestTimeout { connections[index].isFinished = true }
     }
-    closeTheOver()
+    closeFinished()
   }
 
-  private func closeTheOver() {
-    for connection in connections where connection.isOver { close(connection.descriptor) }
-    connections.removeAll(where: \.isOver)
+  private func closeFinished() {
+    for connection in connections where connection.isFinished { close(connection.descriptor) }
+    connections.removeAll(where: \.isFinished)
   }
 
   private func wait() {
@@ -119,14 +119,14 @@ final class MessagesPreviewServer {
       if state.revents & Int16(POLLIN | POLLHUP | POLLERR) != 0 { receive(&connections[index]) }
       if state.revents & Int16(POLLOUT) != 0 { send(&connections[index]) }
     }
-    closeTheOver()
+    closeFinished()
     if waiting[0].revents != 0 { accept() }
   }
 
   private func accept() {
     let descriptor = Glibc.accept(listener, nil, nil)
     guard descriptor >= 0 else { return }
-    guard connections.count < MessagesPreviewServer.most, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0,
+    guard connections.count < PreviewServer.maxConnections, fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0,
       fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0
     else {
       close(descriptor)
@@ -140,20 +140,20 @@ final class MessagesPreviewServer {
     let count = recv(connection.descriptor, &octets, octets.count, 0)
     if count < 0, errno == EAGAIN || errno == EINTR { return }
     guard count > 0 else {
-      connection.isOver = true
+      connection.isFinished = true
       return
     }
     // What comes after the request is nobody's business.
-    guard !connection.isAnswered else { return }
+    guard !connection.hasResponded else { return }
     connection.received += octets[..<count]
-    guard let request = MessagesPreviewRequest(connection.received) else { return }
+    guard let request = PreviewRequest(connection.received) else { return }
     connection.received = []
-    connection.isAnswered = true
+    connection.hasResponded = true
     connection.since = .now
-    answer(request, to: &connection)
+    respond(request, to: &connection)
   }
 
-  private func answer(_ request: MessagesPreviewRequest, to connection: inout Connection) {
+  private func respond(_ request: PreviewRequest, to connection: inout Connection) {
     switch request {
     case .page:
       let body = Array(page.html.utf8)
@@ -161,7 +161,7 @@ final class MessagesPreviewServer {
     case .changes:
       connection.follows = true
       connection.outgoing = head("200 OK", "text/event-stream", length: nil)[...] + event
-    case .refused(let status):
+    case .rejected(let status):
       let body = Array((status.prefix(while: { !$0.isNewline }) + "\n").utf8)
       connection.outgoing = head(status, "text/plain", length: body.count)[...] + body
     }
@@ -185,12 +185,12 @@ final class MessagesPreviewServer {
       if count < 0, errno == EINTR { continue }
       if count < 0, errno == EAGAIN { return }
       guard count > 0 else {
-        connection.isOver = true
+        connection.isFinished = true
         return
       }
       connection.outgoing = connection.outgoing.dropFirst(count)
     }
     // Closing with octets unread would reset the connection, and the answer with it; the browser closes.
-    if connection.isAnswered, !connection.follows { shutdown(connection.descriptor, CInt(SHUT_WR)) }
+    if connection.hasResponded, !connection.follows { shutdown(connection.descriptor, CInt(SHUT_WR)) }
   }
 }

@@ -25,15 +25,15 @@ struct Pabal: ParsableCommand {
     ])
 
   static func main() {
-    Surroundings.putRight()
+    ProcessSetup.prepare()
     do {
       let status = try CommandRun.status {
-        try Surroundings.refuseBrokenArguments()
-        var command = try directly() ?? parseAsRoot()
+        try ProcessSetup.rejectInvalidArguments()
+        var command = try parseNamedSubcommand() ?? parseAsRoot()
         try command.run()
         return .sent
       }
-      exit(withError: status.code)
+      exit(withError: status.exitCode)
     } catch {
       exit(withError: error)
     }
@@ -41,11 +41,11 @@ struct Pabal: ParsableCommand {
 
   /// The command that the first word names, read without a look at all the others, which takes twice as long;
   /// `nil` where there is more to it: its words are wrong, ask for help, or name a command of its own.
-  private static func directly() -> (any ParsableCommand)? {
-    let words = CommandLine.arguments.dropFirst()
-    let named = configuration.subcommands.first { $0.configuration.commandName == words.first }
-    guard let named, named.configuration.subcommands.isEmpty else { return nil }
-    guard let command = try? named.parseAsRoot(Array(words.dropFirst())), type(of: command) == named else {
+  private static func parseNamedSubcommand() -> (any ParsableCommand)? {
+    let arguments = CommandLine.arguments.dropFirst()
+    let subcommand = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
+    guard let subcommand, subcommand.configuration.subcommands.isEmpty else { return nil }
+    guard let command = try? subcommand.parseAsRoot(Array(arguments.dropFirst())), type(of: command) == subcommand else {
       return nil
     }
     return command
@@ -54,5 +54,5 @@ struct Pabal: ParsableCommand {
 
 extension ExitStatus {
   /// The same to ArgumentParser.
-  var code: ExitCode { ExitCode(rawValue) }
+  var exitCode: ExitCode { ExitCode(rawValue) }
 }

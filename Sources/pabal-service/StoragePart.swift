@@ -5,7 +5,7 @@ import PabalMessages
 import PabalStorage
 
 /// The store that `config.json` names, opened with its keys.
-struct StoragePart: Sendable {
+struct OpenStorage: Sendable {
   let keys: Keyring
   let database: SQLiteDatabase
 
@@ -13,25 +13,25 @@ struct StoragePart: Sendable {
   var outbox: SQLiteOutbox { SQLiteOutbox(database) }
 }
 
-extension Assembly {
+extension CommandContext {
   /// Opens the store; makes it, and a key, where there are none.
-  func storage() throws(Failure) -> StoragePart {
+  func storage() throws(CommandError) -> OpenStorage {
     let keys: Keyring
     do throws(Diagnostic) {
-      try refuseLostKey()
+      try rejectLostKey()
       keys = try configuration.keys.keyring()
     } catch {
-      throw Failure(.configuration, [error])
+      throw CommandError(.configuration, [error])
     }
-    do throws(StorageProblem) {
-      return StoragePart(keys: keys, database: try SQLiteDatabase(configuration.storage.path, keys: keys))
+    do throws(StorageError) {
+      return OpenStorage(keys: keys, database: try SQLiteDatabase(configuration.storage.path, keys: keys))
     } catch {
-      throw Failure(error)
+      throw CommandError(error)
     }
   }
 
   /// A store without its key is of no use, and a new key made now would only stand in the old one's way.
-  private func refuseLostKey() throws(Diagnostic) {
+  private func rejectLostKey() throws(Diagnostic) {
     guard let directory = configuration.keys.directory else { return }
     var facts = stat()
     guard stat(configuration.storage.path, &facts) == 0,
@@ -42,28 +42,28 @@ extension Assembly {
     guard number == ENOENT else {
       throw Diagnostic(
         "this user may not read the keys in \(directory): \(String(cString: strerror(number)))",
-        cure: "run it as the user whom the store belongs to, number \(facts.st_uid); nothing is lost")
+        remedy: "run it as the user whom the store belongs to, number \(facts.st_uid); nothing is lost")
     }
     throw Diagnostic(
       "the key of the store \(configuration.storage.path) is gone: there is no \(directory)/\(Keyring.fileName)",
-      cure: "put it back, or move the store away and begin anew")
+      remedy: "put it back, or move the store away and begin anew")
   }
 
   /// The loop that empties the outbox over `route`.
   func dispatcher(
-    _ storage: StoragePart, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
+    _ storage: OpenStorage, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
-    Dispatcher(storage.outbox, sealing: storage.keys, rules: rules, report: report, route: route)
+    Dispatcher(storage.outbox, sealing: storage.keys, options: options, report: report, route: route)
   }
 
   /// How the dispatcher goes about it.
-  var rules: DispatcherRules {
-    var rules = configuration.outbox.rules
+  var options: DispatcherOptions {
+    var options = configuration.outbox.options
     for transport in configuration.transports
-    where transport.plugin == "gmail" && rules.paces[transport.name] == nil {
-      rules.paces[transport.name] = Self.gmailPace
+    where transport.plugin == "gmail" && options.paces[transport.name] == nil {
+      options.paces[transport.name] = Self.gmailPace
     }
-    return rules
+    return options
   }
 
   /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
@@ -71,25 +71,25 @@ extension Assembly {
   private static let gmailPace = Pace(sends: 60, per: .seconds(60))
 
   /// What ends and deletes verifications in their time.
-  func housekeeping(_ storage: StoragePart) -> VerificationHousekeeping {
-    VerificationHousekeeping(
-      store: SQLiteVerifications(storage.database), policy: configuration.verification.policy)
+  func verificationCleanup(_ storage: OpenStorage) -> VerificationCleanup {
+    VerificationCleanup(
+      store: SQLiteVerificationStore(storage.database), policy: configuration.verification.policy)
   }
 
   /// Verifications in the store; `dispatch` sends their mail in this process.
   func verifications(
-    _ storage: StoragePart, _ messages: MessagesPart? = nil, dispatch: (any VerificationDispatch)? = nil
-  ) throws(Failure) -> VerificationService {
+    _ storage: OpenStorage, _ messages: MessageCatalog? = nil, dispatch: (any ImmediateDispatch)? = nil
+  ) throws(CommandError) -> VerificationService {
     let messages = if let messages { messages } else { try self.messages() }
     return VerificationService(
-      store: SQLiteVerifications(storage.database), keys: storage.keys,
-      composer: VerificationMessages(messages.store, from: try sender(nil)),
+      store: SQLiteVerificationStore(storage.database), keys: storage.keys,
+      composer: StoredVerificationComposer(messages.store, from: try sender(nil)),
       policy: configuration.verification.policy, dispatch: dispatch)
   }
 }
 
-extension Failure {
-  init(_ problem: StorageProblem) {
+extension CommandError {
+  init(_ problem: StorageError) {
     let status: ExitStatus =
       switch problem.kind {
       case .busy, .full: .deferred

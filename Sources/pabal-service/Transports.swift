@@ -61,38 +61,38 @@ extension Transports {
     }
 
     func run() throws {
-      let assembly = try Assembly(common)
-      let route = try assembly.transports([]).map(\.name)
-      var transports: [Listing.Transport] = assembly.configuration.transports.map { transport in
+      let context = try CommandContext(common)
+      let route = try context.transports([]).map(\.name)
+      var transports: [Listing.Transport] = context.configuration.transports.map { transport in
         let place = route.firstIndex(of: transport.name).map { $0 + 1 }
         return Listing.Transport(name: transport.name, plugin: transport.plugin, place: OrNull(place))
       }
       transports.sort { a, b in (a.place.value ?? .max, a.name) < (b.place.value ?? .max, b.name) }
-      let plugins = assembly.loader.names().map { name in
+      let plugins = context.loader.names().map { name in
         do throws(Diagnostic) {
-          let plugin = try assembly.loader.load(name)
+          let plugin = try context.loader.load(name)
           return Listing.Plugin(
             name: name, version: OrNull(plugin.version), summary: OrNull(plugin.summary),
             path: OrNull(plugin.path), problem: OrNull(nil))
         } catch {
           return Listing.Plugin(
             name: name, version: OrNull(nil), summary: OrNull(nil), path: OrNull(error.file),
-            problem: OrNull(error.what))
+            problem: OrNull(error.message))
         }
       }
       if common.json {
-        try Terminal.answer(json: Listing(transports: transports, plugins: plugins))
+        try Terminal.printResult(json: Listing(transports: transports, plugins: plugins))
         return
       }
-      Terminal.answer("Transports in \(assembly.configuration.file):")
+      Terminal.printResult("Transports in \(context.configuration.file):")
       for transport in transports {
         let mark = transport.place.value.map { route.count > 1 ? "\($0)." : "→" } ?? " "
-        Terminal.answer("  \(mark) \(transport.name), by the plugin \(transport.plugin)")
+        Terminal.printResult("  \(mark) \(transport.name), by the plugin \(transport.plugin)")
       }
-      Terminal.answer("Plugins:")
+      Terminal.printResult("Plugins:")
       for plugin in plugins {
         let text = plugin.summary.value ?? "can't be used: \(plugin.problem.value ?? "")"
-        Terminal.answer("  \(plugin.name) \(plugin.version.value.map { "(\($0))" } ?? ""): \(text)")
+        Terminal.printResult("  \(plugin.name) \(plugin.version.value.map { "(\($0))" } ?? ""): \(text)")
       }
     }
   }
@@ -107,7 +107,7 @@ extension Transports {
 
     @OptionGroup var common: CommonOptions
 
-    private struct Shown: Encodable {
+    private struct PluginOutput: Encodable {
       struct Setting: Encodable {
         let key: String
         let kind: String
@@ -149,29 +149,29 @@ extension Transports {
     }
 
     func run() throws {
-      let assembly = try Assembly(common)
-      let named = assembly.configuration.transports.first { $0.name == name }?.plugin ?? name
+      let context = try CommandContext(common)
+      let named = context.configuration.transports.first { $0.name == name }?.plugin ?? name
       let plugin: Plugin
       do throws(Diagnostic) {
-        plugin = try assembly.loader.load(named)
+        plugin = try context.loader.load(named)
       } catch {
-        throw Failure(.configuration, [error])
+        throw CommandError(.configuration, [error])
       }
-      Terminal.tell(plugin.warnings)
+      Terminal.printError(plugin.warnings)
       guard !common.json else {
-        try Terminal.answer(
-          json: Shown(
+        try Terminal.printResult(
+          json: PluginOutput(
             plugin: plugin.name, version: plugin.version, summary: plugin.summary, path: plugin.path,
             check: plugin.canCheck,
             settings: plugin.settings.map {
-              Shown.Setting(
+              PluginOutput.Setting(
                 key: $0.key, kind: $0.kind.rawValue, help: $0.help, default: OrNull($0.defaultText),
                 choices: OrNull($0.choices.isEmpty ? nil : $0.choices), minimum: OrNull($0.range?.lowerBound),
                 maximum: OrNull($0.range?.upperBound), required: $0.required, secret: $0.secret)
             }))
         return
       }
-      Terminal.answer("\(plugin.name) \(plugin.version): \(plugin.summary)\n\(plugin.path)")
+      Terminal.printResult("\(plugin.name) \(plugin.version): \(plugin.summary)\n\(plugin.path)")
       for setting in plugin.settings {
         var notes = [setting.choices.isEmpty ? setting.kind.rawValue : setting.choices.joined(separator: "|")]
         if let range = setting.range {
@@ -180,7 +180,7 @@ extension Transports {
         if setting.required { notes.append("required") }
         if let text = setting.defaultText { notes.append("default \(text)") }
         if setting.secret { notes.append("secret") }
-        Terminal.answer("  \(setting.key) (\(notes.joined(separator: ", "))): \(setting.help)")
+        Terminal.printResult("  \(setting.key) (\(notes.joined(separator: ", "))): \(setting.help)")
       }
     }
   }

@@ -3,14 +3,14 @@ import PabalCommand
 import Synchronization
 
 /// Runs `work` on Swift's own threads and blocks this one, which is none of them, until it has ended.
-func waitFor<Value: Sendable>(
-  _ work: @escaping @Sendable () async throws(Failure) -> Value
-) throws(Failure) -> Value {
+func blockingAwait<Value: Sendable>(
+  _ work: @escaping @Sendable () async throws(CommandError) -> Value
+) throws(CommandError) -> Value {
   let ended = DispatchSemaphore(value: 0)
-  let result = Mutex<Result<Value, Failure>?>(nil)
+  let result = Mutex<Result<Value, CommandError>?>(nil)
   Task.detached {
-    let value: Result<Value, Failure>
-    do throws(Failure) {
+    let value: Result<Value, CommandError>
+    do throws(CommandError) {
       value = .success(try await work())
     } catch {
       value = .failure(error)

@@ -1,19 +1,19 @@
 import Glibc
 import PabalCommand
 
-/// The command as it is called: it sends mail itself and leaves everything else to ``Service``.
+/// The command as it is called: it sends mail itself and leaves everything else to ``MainProgram``.
 @main
 enum Pabal {
   static func main() throws {
-    Surroundings.putRight()
+    ProcessSetup.prepare()
     let status = try CommandRun.status {
-      try Surroundings.refuseBrokenArguments()
-      let words = CommandLine.arguments.dropFirst()
+      try ProcessSetup.rejectInvalidArguments()
+      let arguments = CommandLine.arguments.dropFirst()
       // Words that ask for help or are wrong are answered by who knows all the commands.
-      guard words.first == "send", let request = SendRequest(plainly: words.dropFirst()) else {
-        throw Service.takeOver()
+      guard arguments.first == "send", let command = SendCommand(parsing: arguments.dropFirst()) else {
+        throw MainProgram.replaceProcess()
       }
-      return try request.run()
+      return try command.run()
     }
     // Every transport is closed. What libraries would still tidy up, table by table, the kernel does at once.
     fflush(nil)

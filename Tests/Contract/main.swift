@@ -3,8 +3,8 @@ import Foundation
 import PabalCore
 import PabalTesting
 
-let words = Array(CommandLine.arguments.dropFirst())
-guard let path = words.first, !path.hasPrefix("-") else {
+let arguments = Array(CommandLine.arguments.dropFirst())
+guard let path = arguments.first, !path.hasPrefix("-") else {
   print(
     """
     usage: ./dev contract SO [SETTING=VALUE …] [--from ADDRESS] [--to ADDRESS …]
@@ -16,23 +16,23 @@ guard let path = words.first, !path.hasPrefix("-") else {
 
     Example: ./dev contract .build/debug/libpabal-file.so directory=/tmp/mail
     """)
-  exit(words.isEmpty ? 64 : 0)
+  exit(arguments.isEmpty ? 64 : 0)
 }
 
 var settings: [String: String] = [:]
 var recipients: [String] = []
 var sender = "alice@example.test"
-var rest = words.dropFirst()
-while let word = rest.popFirst() {
-  switch word {
-  case "--from": sender = rest.popFirst() ?? sender
-  case "--to": recipients += rest.popFirst().map { [$0] } ?? []
+var remaining = arguments.dropFirst()
+while let argument = remaining.popFirst() {
+  switch argument {
+  case "--from": sender = remaining.popFirst() ?? sender
+  case "--to": recipients += remaining.popFirst().map { [$0] } ?? []
   default:
-    guard let mark = word.firstIndex(of: "=") else {
-      FileHandle.standardError.write(Data("pabal-contract: “\(word)” is no SETTING=VALUE\n".utf8))
+    guard let separator = argument.firstIndex(of: "=") else {
+      FileHandle.standardError.write(Data("pabal-contract: “\(argument)” is no SETTING=VALUE\n".utf8))
       exit(64)
     }
-    settings[String(word[..<mark])] = String(word[word.index(after: mark)...])
+    settings[String(argument[..<separator])] = String(argument[argument.index(after: separator)...])
   }
 }
 signal(SIGPIPE, SIG_IGN)
@@ -45,7 +45,7 @@ for address in recipients + [sender] where (try? Address(address)) == nil {
 /// One token for one mailbox, from the environment, where no process list shows it.
 struct ContractAccount: AccessTokenSource {
   let user: String
-  func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
+  func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken {
     guard let token = ProcessInfo.processInfo.environment["PABAL_CONTRACT_TOKEN"] else {
       throw .held("PABAL_CONTRACT_TOKEN is not set", retryAfter: nil)
     }

@@ -9,7 +9,7 @@ import Testing
   init() throws { directory = try TemporaryDirectory() }
 
   private func open(_ path: String) throws -> LoadedTransport {
-    try OpenedPlugin.open(BuiltProducts.plugin("file"), ["directory": .string(path)])
+    try TestPlugin.open(BuiltProducts.plugin("file"), ["directory": .string(path)])
   }
 
   private func files(in path: String) throws -> [String] {
@@ -53,7 +53,7 @@ import Testing
   @Test func `a directory that can't be used is told at opening, with what to do`() throws {
     for path in ["/proc/none/mail", try directory.write("file", to: "file") + "/below", "/dev/null"] {
       let failure = #expect(throws: Diagnostic.self) { try open(path) }
-      #expect(failure?.what.contains("can't be used") == true)
+      #expect(failure?.message.contains("can't be used") == true)
     }
   }
 

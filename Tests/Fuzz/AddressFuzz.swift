@@ -44,8 +44,8 @@ private func check(_ mailbox: Mailbox) {
 private func check(inHeader mailbox: Mailbox) {
   let draft = MailDraft(
     from: mailbox, to: [mailbox, mailbox], subject: mailbox.name ?? "", text: mailbox.description)
-  guard let mail = try? draft.finish(stamp: MailStamp(milliseconds: 0, zone: 0, random: [])),
-    let read = try? ForeignMail(mail.octets)
+  guard let mail = try? draft.finish(identity: MailIdentity(milliseconds: 0, utcOffset: 0, random: [])),
+    let read = try? RawMail(mail.octets)
   else { preconditionFailure("an accepted mailbox makes no mail") }
   precondition(
     read.header.fields.map(\.name) == [

@@ -13,12 +13,12 @@ private let declared = [
   SettingDeclaration(key: "account", kind: .account, help: ""),
 ]
 
-private func require(_ condition: Bool, _ what: String) {
-  if !condition { fatalError(what) }
+private func require(_ condition: Bool, _ message: String) {
+  if !condition { fatalError(message) }
 }
 
 /// An error is for a person: on one line, and about a place that is there.
-private func look(at problems: [Diagnostic], lines: Int) {
+private func check(at problems: [Diagnostic], lines: Int) {
   require(!problems.isEmpty, "refused without a reason")
   for problem in problems {
     let controls = problem.description.unicodeScalars.contains { $0.properties.generalCategory == .control }
@@ -46,11 +46,11 @@ public func fuzzConfiguration(_ start: UnsafePointer<UInt8>?, _ count: Int) -> C
           require(setting.text.literal?.utf8.contains(0) != true, "a NUL in a setting")
         }
       } else {
-        look(at: problems, lines: lines)
+        check(at: problems, lines: lines)
       }
     }
   } catch {
-    look(at: error.all, lines: lines)
+    check(at: error.all, lines: lines)
   }
   return 0
 }

@@ -6,23 +6,23 @@ import Testing
 @testable import GmailTransport
 
 /// Header and envelope: nobody outside the envelope is mailed, nobody in it is left out.
-@Suite struct AgreementTests {
+@Suite struct EnvelopeHeaderTests {
   /// What goes to the API; throws the obstacle.
   private func octets(_ header: String, to recipients: [String]) throws -> String {
     let mail = Array("\(header)\r\n\r\nbody\r\n".utf8)
     return try mail.withUnsafeBytes { octets in
-      let upload = try Submission(sender: "a@b.test", recipients: recipients, octets: octets).upload()
+      let upload = try GmailMessage(sender: "a@b.test", recipients: recipients, octets: octets).upload()
       #expect(upload.count == upload.head.count + upload.tail.count)
       return String(decoding: upload.head + Array(upload.tail), as: UTF8.self)
     }
   }
 
-  private func obstacle(_ header: String, to recipients: [String]) -> String? {
+  private func errorMessage(_ header: String, to recipients: [String]) -> String? {
     do {
       _ = try octets(header, to: recipients)
       return nil
     } catch {
-      return (error as? Obstacle)?.words
+      return (error as? UnsuitedMailError)?.message
     }
   }
 
@@ -51,7 +51,7 @@ import Testing
   ])
   func `domains are compared as A-labels`(header: String, recipient: String) throws {
     if recipient == "x@example.net" {
-      #expect(obstacle(header, to: [recipient])?.contains("can't be read") == true)
+      #expect(errorMessage(header, to: [recipient])?.contains("can't be read") == true)
     } else {
       #expect(try octets(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
     }
@@ -65,8 +65,8 @@ import Testing
     "To: bob@example.net\r\nCc: \"<bob@example.net>\" <eve@example.org>",
   ])
   func `a header that names somebody else is an obstacle`(header: String) {
-    let words = obstacle(header, to: ["bob@example.net"])
-    #expect(words?.contains("who is not to get this mail now") == true, "\(words ?? "none")")
+    let message = errorMessage(header, to: ["bob@example.net"])
+    #expect(message?.contains("who is not to get this mail now") == true, "\(message ?? "none")")
   }
 
   @Test(arguments: [
@@ -79,8 +79,8 @@ import Testing
     "To: <bob@example.net>, <>", "To: bob@example.net\0",
   ])
   func `a header that can't be read in one way only is an obstacle`(header: String) {
-    let words = obstacle(header, to: ["bob@example.net"])
-    #expect(words?.contains("can't be read in one way only") == true, "\(words ?? "none")")
+    let message = errorMessage(header, to: ["bob@example.net"])
+    #expect(message?.contains("can't be read in one way only") == true, "\(message ?? "none")")
   }
 
   @Test(arguments: [
@@ -93,8 +93,8 @@ import Testing
     ("Subject: x\nBcc: eve@example.org", "does not end with CR LF"),
   ])
   func `what nobody knows Gmail's reading of is an obstacle`(header: String, word: String) {
-    let words = obstacle(header, to: ["bob@example.net"])
-    #expect(words?.contains(word) == true, "\(words ?? "none")")
+    let message = errorMessage(header, to: ["bob@example.net"])
+    #expect(message?.contains(word) == true, "\(message ?? "none")")
   }
 
   @Test func `recipients no header names are added as one folded Bcc`() throws {
@@ -132,26 +132,26 @@ import Testing
     "a@b.c\r\nBcc: eve@x.org", "a@b.c, eve@x.org", "A <a@b.c>", "g: a@b.c;", "a", "a @b.c", "",
   ])
   func `an envelope's address that can't stand in a header is an obstacle`(recipient: String) {
-    #expect(obstacle("Subject: x", to: [recipient])?.contains("can't be written in a header") == true)
+    #expect(errorMessage("Subject: x", to: [recipient])?.contains("can't be written in a header") == true)
   }
 
   @Test func `what is larger than the API takes is an obstacle before anything leaves`() throws {
-    var mail = TestMail.small
-    mail.octets += Array(repeating: UInt8(ascii: "x"), count: Service.largest)
+    var mail = GmailTestMail.small
+    mail.octets += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.maxUploadSize)
     let port = try gmail()
-    #expect(mail.ending(try port.courier())?.verdict == .unsuited)
-    #expect(obstacle("Subject: x", to: (0...500).map { "a\($0)@x.org" })?.contains("recipients") == true)
+    #expect(mail.sendResult(try port.client())?.verdict == .unsuited)
+    #expect(errorMessage("Subject: x", to: (0...500).map { "a\($0)@x.org" })?.contains("recipients") == true)
     #expect(try port.report().connections == 0)
   }
 
   @Test func `an obstacle reaches nobody, and a Bcc is invisible to the others`() throws {
     let port = try gmail()
-    let courier = try port.courier()
-    let ending = TestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").ending(courier)
-    #expect(ending?.verdict == .unsuited)
+    let client = try port.client()
+    let sendResult = GmailTestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").sendResult(client)
+    #expect(sendResult?.verdict == .unsuited)
     #expect(try port.report().connections == 0)
-    let hidden = TestMail("To: bob@example.net\r\nSubject: x", to: "bob@example.net", "carol@example.org")
-    #expect(hidden.ending(courier)?.verdict == .sent)
+    let hidden = GmailTestMail("To: bob@example.net\r\nSubject: x", to: "bob@example.net", "carol@example.org")
+    #expect(hidden.sendResult(client)?.verdict == .sent)
     let taken = try #require(try port.report().taken.first)
     #expect(taken.recipients == ["bob@example.net", "carol@example.org"])
     #expect(taken.bcc == ["carol@example.org"])

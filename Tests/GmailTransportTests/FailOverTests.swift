@@ -5,7 +5,7 @@ import Testing
 @testable import GmailTransport
 
 /// `["gmail", "smtp"]`, the second one played by a transport that takes everything.
-@Suite struct FailOverTests {
+@Suite struct FailoverTests {
   let directory: TemporaryDirectory
 
   init() throws { directory = try TemporaryDirectory() }
@@ -18,16 +18,16 @@ import Testing
     let faulty = try directory.copy(
       BuiltProducts.fixture("faulty"), to: "\(port.port)-\(second)/libpabal-faulty.so")
     let settings = port.settings.mapValues { JSONNode.Value.string($0) }
-    func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Stop {
-      Route.Stop(name) { () throws(Diagnostic) in
+    func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Entry {
+      Route.Entry(name) { () throws(Diagnostic) in
         do { return try open() } catch { throw Diagnostic("\(error)") }
       }
     }
     let route = Route([
       stop("gmail") {
-        try OpenedPlugin.open(BuiltProducts.plugin("gmail"), settings, accounts: ["google": tokens])
+        try TestPlugin.open(BuiltProducts.plugin("gmail"), settings, accounts: ["google": tokens])
       },
-      stop("smtp") { try OpenedPlugin.open(faulty, ["act": .string(second)]) },
+      stop("smtp") { try TestPlugin.open(faulty, ["act": .string(second)]) },
     ])
     defer { route.close() }
     return route.deliver(
@@ -35,12 +35,12 @@ import Testing
   }
 
   @Test(arguments: [
-    Act.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"), .error(403, "domainPolicy"),
+    GmailServerAction.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"), .error(403, "domainPolicy"),
     .error(429, "rateLimitExceeded", "User-rate limit exceeded (Mail sending)"),
     .error(400, "failedPrecondition"), .status(413), .error(401, "authError"), .status(408),
   ])
-  fileprivate func `quota, a dead account and an outage go on to the next transport`(act: Act) throws {
-    let port = try gmail(Script(acts: [act, act]))
+  fileprivate func `quota, a dead account and an outage go on to the next transport`(act: GmailServerAction) throws {
+    let port = try gmail(GmailServerScript(acts: [act, act]))
     let delivery = try deliver(port)
     #expect(delivery.receipt.outcome == .sent)
     #expect(delivery.transport == "smtp")
@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func `a token that can't be renewed goes on to the next transport`() throws {
-    let delivery = try deliver(try gmail(Script(tokens: [:])), tokens: TestTokens(canRenew: false))
+    let delivery = try deliver(try gmail(GmailServerScript(tokens: [:])), tokens: TestTokens(canRenew: false))
     #expect(delivery.attempts.map(\.outcome.name) == ["held", "sent"])
     #expect(delivery.attempts[0].reply?.contains("revoked") == true)
   }
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test func `unknown follows its policy`() throws {
-    let lost = Act(answer: 0, close: true)
+    let lost = GmailServerAction(answer: 0, close: true)
     let again = try deliver(try gmail(lost), unknown: .resend)
     #expect(again.attempts.map(\.outcome.name) == ["unknown", "sent"])
     #expect(again.receipt.outcome == .sent)
@@ -94,14 +94,14 @@ import Testing
     let faulty = try directory.copy(BuiltProducts.fixture("faulty"), to: "first/libpabal-faulty.so")
     let settings = port.settings.mapValues { JSONNode.Value.string($0) }
     let route = Route([
-      Route.Stop("smtp") { () throws(Diagnostic) in
+      Route.Entry("smtp") { () throws(Diagnostic) in
         do {
-          return try OpenedPlugin.open(faulty, ["act": .string("each sent deferred")])
+          return try TestPlugin.open(faulty, ["act": .string("each sent deferred")])
         } catch { throw Diagnostic("\(error)") }
       },
-      Route.Stop("gmail") { () throws(Diagnostic) in
+      Route.Entry("gmail") { () throws(Diagnostic) in
         do {
-          return try OpenedPlugin.open(
+          return try TestPlugin.open(
             BuiltProducts.plugin("gmail"), settings, accounts: ["google": TestTokens()])
         } catch { throw Diagnostic("\(error)") }
       },

@@ -6,7 +6,7 @@ import Synchronization
 @testable import GmailTransport
 
 /// What the fake Gmail does with one request; see `Tests/Servers/gmail.py`.
-struct Act: Encodable, Sendable {
+struct GmailServerAction: Encodable, Sendable {
   var status: Int?
   var body: String?
   var headers: [String: String]?
@@ -23,13 +23,13 @@ struct Act: Encodable, Sendable {
   var parting: Bool?
   var raw: String?
 
-  static func status(_ status: Int, _ body: String = "", headers: [String: String]? = nil) -> Act {
-    Act(status: status, body: body, headers: headers)
+  static func status(_ status: Int, _ body: String = "", headers: [String: String]? = nil) -> GmailServerAction {
+    GmailServerAction(status: status, body: body, headers: headers)
   }
   /// Google's envelope for errors, as facts and the client library know it.
   static func error(
     _ status: Int, _ reason: String?, _ message: String = "No.", name: String? = nil, details: String? = nil
-  ) -> Act {
+  ) -> GmailServerAction {
     var error: [String: Any] = ["code": status, "message": message]
     if let reason { error["errors"] = [["domain": "global", "reason": reason, "message": message]] }
     if let name { error["status"] = name }
@@ -39,20 +39,20 @@ struct Act: Encodable, Sendable {
     let body = (try? JSONSerialization.data(withJSONObject: ["error": error])) ?? Data()
     return .status(status, String(decoding: body, as: UTF8.self))
   }
-  static func raw(_ text: String, close: Bool? = nil) -> Act {
-    Act(close: close, raw: Data(text.utf8).base64EncodedString())
+  static func raw(_ text: String, close: Bool? = nil) -> GmailServerAction {
+    GmailServerAction(close: close, raw: Data(text.utf8).base64EncodedString())
   }
-  static let plain = Act()
+  static let plain = GmailServerAction()
 }
 
 /// What the fake Gmail plays on one port.
-struct Script: Encodable, Sendable {
+struct GmailServerScript: Encodable, Sendable {
   var tokens: [String: [String]]?
   var plain: Bool?
   var user: String?
   var receiveBuffer: Int?
-  var acts: [Act] = []
-  var always: Act?
+  var acts: [GmailServerAction] = []
+  var always: GmailServerAction?
 }
 
 /// One script's port.
@@ -63,18 +63,18 @@ struct GmailPort: Sendable {
 
   var endpoint: String { "\(isPlain ? "http" : "https")://localhost:\(port)" }
 
-  func report() throws -> Report { try fake.ask(["report": port], as: Report.self) }
+  func report() throws -> GmailReport { try fake.ask(["report": port], as: GmailReport.self) }
 
   func hangUp() throws {
     struct Nothing: Decodable {}
     _ = try fake.ask(["hangUp": port], as: Nothing.self)
   }
 
-  func courier(timeout: Int = 20_000, now: Int = 0) throws -> Courier {
-    var service = Service(try Endpoint(endpoint))
-    service.certificateFile = fake.authority.authority
-    service.timeout = timeout
-    return Courier(service, now: { now })
+  func client(timeout: Int = 20_000, now: Int = 0) throws -> GmailClient {
+    var api = GmailAPI(try GmailEndpoint(endpoint))
+    api.certificateFile = fake.authority.authority
+    api.timeout = timeout
+    return GmailClient(api, now: { now })
   }
 
   /// Settings of the plugin, as `config.json` would have them.
@@ -84,14 +84,14 @@ struct GmailPort: Sendable {
 }
 
 /// A port that plays `script`.
-func gmail(_ script: Script = Script()) throws -> GmailPort {
+func gmail(_ script: GmailServerScript = GmailServerScript()) throws -> GmailPort {
   let fake = try FakeGmail.shared.get()
   let port = try fake.listen(script)
   return GmailPort(fake: fake, port: port, isPlain: script.plain == true)
 }
 
 /// A port whose first requests are bent by `acts`.
-func gmail(_ acts: Act...) throws -> GmailPort { try gmail(Script(acts: acts)) }
+func gmail(_ acts: GmailServerAction...) throws -> GmailPort { try gmail(GmailServerScript(acts: acts)) }
 
 /// Tokens for tests, and how often they were renewed.
 final class TestTokens: AccessTokenSource {
@@ -105,7 +105,7 @@ final class TestTokens: AccessTokenSource {
 
   var renewals: [String] { rejected.withLock { $0 } }
 
-  func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
+  func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken {
     guard let rejected else { return AccessToken(text: Self.first) }
     self.rejected.withLock { $0.append(rejected) }
     guard canRenew else { throw .held("the refresh token has been revoked; log the account in again") }
@@ -114,7 +114,7 @@ final class TestTokens: AccessTokenSource {
 }
 
 /// A mail that a test sends.
-struct TestMail {
+struct GmailTestMail {
   var sender = "sender@example.com"
   var recipients = ["bob@example.net"]
   var octets: [UInt8]
@@ -125,9 +125,9 @@ struct TestMail {
     if !recipients.isEmpty { self.recipients = recipients }
   }
 
-  static let small = TestMail("From: sender@example.com\r\nTo: bob@example.net\r\nSubject: a code")
+  static let small = GmailTestMail("From: sender@example.com\r\nTo: bob@example.net\r\nSubject: a code")
 
-  static func large(_ count: Int) -> TestMail {
+  static func large(_ count: Int) -> GmailTestMail {
     let line = "the quick brown fox jumps over the lazy dog, and does it again and again.\r\n"
     var mail = small
     mail.octets += Array(String(repeating: line, count: count / line.utf8.count).utf8)
@@ -135,10 +135,10 @@ struct TestMail {
   }
 
   /// Sends it; blocks. `nil`: no token was to be had.
-  func ending(_ courier: Courier, tokens: Courier.Tokens = { _ in TestTokens.first }) -> Ending? {
+  func sendResult(_ client: GmailClient, tokens: GmailClient.TokenSource = { _ in TestTokens.first }) -> SendResult? {
     octets.withUnsafeBytes { octets in
-      courier.send(
-        Submission(sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8),
+      client.send(
+        GmailMessage(sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8),
         tokens: tokens)
     }
   }

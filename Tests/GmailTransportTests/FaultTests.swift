@@ -6,15 +6,15 @@ import Testing
 @testable import GmailTransport
 
 /// Connections that end, stall and dribble: what the outcome says is what the server has seen.
-@Suite struct FaultTests {
-  private func run(_ acts: [Act], _ mail: TestMail = .small, timeout: Int = 20_000) async throws -> [(
-    ending: Ending?, report: Report
+@Suite struct HTTPFaultTests {
+  private func run(_ acts: [GmailServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000) async throws -> [(
+    sendResult: SendResult?, report: GmailReport
   )] {
-    try await onThreads(acts) { act in
+    try await mapOnThreads(acts) { act in
       Result {
         let port = try gmail(act)
-        let ending = mail.ending(try port.courier(timeout: timeout))
-        return (ending: ending, report: try port.report())
+        let sendResult = mail.sendResult(try port.client(timeout: timeout))
+        return (sendResult: sendResult, report: try port.report())
       }
     }.map { try $0.get() }
   }
@@ -22,11 +22,11 @@ import Testing
   @Test(arguments: [false, true])
   func `a request cut at any octet is asked for once and never taken for sent`(resets: Bool) async throws {
     let acts = [1, 2, 3, 17, 40, 100, 150, 199, 200, 201, 240, 260].map {
-      Act(request: $0, close: resets ? nil : true, reset: resets)
+      GmailServerAction(request: $0, close: resets ? nil : true, reset: resets)
     }
     for (act, result) in zip(acts, try await run(acts)) {
       // The kernel had taken all of so small a mail: whether it was read to its end, only the server knows.
-      #expect(result.ending?.verdict == .unknown, "\(act.request ?? 0): \(result.ending?.words ?? "")")
+      #expect(result.sendResult?.verdict == .unknown, "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
       #expect(result.report.begun == 1)
       #expect(result.report.taken.isEmpty)
     }
@@ -35,10 +35,10 @@ import Testing
   @Test(arguments: [false, true])
   func `a large mail cut before its end is deferred`(resets: Bool) async throws {
     let acts = [1, 300, 5_000, 20_000, 100_000, 1_000_000].map {
-      Act(request: $0, close: resets ? nil : true, reset: resets)
+      GmailServerAction(request: $0, close: resets ? nil : true, reset: resets)
     }
     for (act, result) in zip(acts, try await run(acts, .large(16_000_000))) {
-      #expect(result.ending?.verdict == .deferred(), "\(act.request ?? 0): \(result.ending?.words ?? "")")
+      #expect(result.sendResult?.verdict == .deferred(), "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
       #expect(result.report.begun == 1)
       #expect(result.report.whole == 0)
     }
@@ -51,8 +51,8 @@ import Testing
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
     let count = answer.utf8.count
     let cuts = [0, 1, 9, 16, 17, 18, 30, count - 13, count - 12, count - 11, count - 3, count - 2, count]
-    let acts = cuts.map { cut -> Act in
-      var act = Act.raw(answer, close: resets ? nil : true)
+    let acts = cuts.map { cut -> GmailServerAction in
+      var act = GmailServerAction.raw(answer, close: resets ? nil : true)
       act.answer = cut
       act.reset = resets
       return act
@@ -60,61 +60,61 @@ import Testing
     for (cut, result) in zip(cuts, try await run(acts)) {
       // A reset may overtake what had been written before it.
       let mayBe: Set<Verdict?> = cut < count - 1 ? [.unknown] : resets ? [.unknown, .sent] : [.sent]
-      #expect(mayBe.contains(result.ending?.verdict), "\(cut): \(result.ending?.words ?? "")")
+      #expect(mayBe.contains(result.sendResult?.verdict), "\(cut): \(result.sendResult?.message ?? "")")
       #expect(result.report.whole == 1)
     }
   }
 
   @Test func `an id that comes before the mail is through is none of its`() async throws {
-    let early = Act(status: 200, body: "{\"id\":\"a\"}", early: true)
+    let early = GmailServerAction(status: 200, body: "{\"id\":\"a\"}", early: true)
     let result = try await run([early], .large(16_000_000))[0]
-    #expect(result.ending?.verdict == .deferred())
-    var exchange = Exchange()
+    #expect(result.sendResult?.verdict == .deferred())
+    var exchange = HTTPExchange()
     exchange.status = 200
     exchange.body = Array("{\"id\":\"a\"}".utf8)
-    for isHandedOver in [false, true] {
-      exchange.isHandedOver = isHandedOver
-      let verdict = try TestMail.small.octets.withUnsafeBytes { octets in
-        let mail = Submission(sender: "a@b.test", recipients: ["bob@example.net"], octets: octets)
-        let service = Service(try Endpoint("https://x.test"))
-        return Judgement.ending(of: exchange, mail, try mail.upload(), service, now: 0).verdict
+    for isFullySent in [false, true] {
+      exchange.isFullySent = isFullySent
+      let verdict = try GmailTestMail.small.octets.withUnsafeBytes { octets in
+        let mail = GmailMessage(sender: "a@b.test", recipients: ["bob@example.net"], octets: octets)
+        let api = GmailAPI(try GmailEndpoint("https://x.test"))
+        return ResponseClassifier.sendResult(of: exchange, mail, try mail.upload(), api, now: 0).verdict
       }
-      #expect(verdict == (isHandedOver ? .sent : .deferred()))
+      #expect(verdict == (isFullySent ? .sent : .deferred()))
     }
   }
 
   @Test func `an answer has to end in time, however it dribbles`() async throws {
-    let result = try await run([Act(drip: true, pause: 0.1)], timeout: 300)[0]
-    #expect(result.ending?.verdict == .unknown)
-    #expect(result.ending?.words.contains("within 300 ms") == true, "\(result.ending?.words ?? "")")
+    let result = try await run([GmailServerAction(drip: true, pause: 0.1)], timeout: 300)[0]
+    #expect(result.sendResult?.verdict == .unknown)
+    #expect(result.sendResult?.message.contains("within 300 ms") == true, "\(result.sendResult?.message ?? "")")
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}"
-    let acts = [8, 9].map { Act.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer) }
-    #expect(try await run(acts).map { $0.ending?.verdict } == [.sent, .unknown])
+    let acts = [8, 9].map { GmailServerAction.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer) }
+    #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
   @Test func `an id is found in up to a mebibyte of JSON`() async throws {
     let acts = [1_000_000, 1 << 20].map { count in
-      Act.status(200, "{\"x\":\"\(String(repeating: "x", count: count))\",\"id\":\"a\"}")
+      GmailServerAction.status(200, "{\"x\":\"\(String(repeating: "x", count: count))\",\"id\":\"a\"}")
     }
-    #expect(try await run(acts).map { $0.ending?.verdict } == [.sent, .unknown])
+    #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
   @Test func `a refusal whose reason is lost is deferred`() async throws {
-    let acts = [400, 403, 429].map { status -> Act in
-      var act = Act.error(status, "domainPolicy")
+    let acts = [400, 403, 429].map { status -> GmailServerAction in
+      var act = GmailServerAction.error(status, "domainPolicy")
       act.headers = ["X-Filler": String(repeating: "x", count: 300)]
       act.answer = 250
       act.close = true
       return act
     }
-    for result in try await run(acts) { #expect(result.ending?.verdict == .deferred()) }
+    for result in try await run(acts) { #expect(result.sendResult?.verdict == .deferred()) }
   }
 
   @Test func `answers come in any form`() async throws {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     let acts = [
-      Act(chunked: true), Act(continue: true), Act(drip: true), Act(chunked: true, drip: true),
-      Act(headers: ["Connection": "close"]), Act(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
+      GmailServerAction(chunked: true), GmailServerAction(continue: true), GmailServerAction(drip: true), GmailServerAction(chunked: true, drip: true),
+      GmailServerAction(headers: ["Connection": "close"]), GmailServerAction(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
       .raw(
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\nX: y\r\n\r\n\(head)Content-Length: 10\r\n\r\n{\"id\":\"a\"}"
       ),
@@ -126,13 +126,13 @@ import Testing
       .raw("HTTP/1.1 200 OK\nContent-Length: 10\n\n{\"id\":\"c\"}"),
     ]
     for (act, result) in zip(acts, try await run(acts)) {
-      #expect(result.ending?.verdict == .sent, "\(act): \(result.ending?.words ?? "")")
+      #expect(result.sendResult?.verdict == .sent, "\(act): \(result.sendResult?.message ?? "")")
     }
   }
 
   @Test func `what is no HTTP decides nothing`() async throws {
     let head = "HTTP/1.1 200 OK\r\n"
-    let acts: [Act] = [
+    let acts: [GmailServerAction] = [
       .raw("220 smtp.example ESMTP\r\n", close: true), .raw("\0\0\0\0\r\n\r\n", close: true),
       .raw("HTTP/2 200\r\n\r\n", close: true), .raw("HTTP/1.1 20 OK\r\n\r\n", close: true),
       .raw("HTTP/1.1 2000 OK\r\n\r\n", close: true), .raw("HTTP/1.1  200 OK\r\n\r\n", close: true),
@@ -140,10 +140,10 @@ import Testing
       .raw("HTTP/1.1 100 Continue\r\n\r\n", close: true),
     ]
     for (act, result) in zip(acts, try await run(acts)) {
-      #expect(result.ending?.verdict == .unknown, "\(act): \(result.ending?.words ?? "")")
+      #expect(result.sendResult?.verdict == .unknown, "\(act): \(result.sendResult?.message ?? "")")
     }
     // The status stands, and proves nothing without an id.
-    let garbled = [
+    let invalidResponse = [
       "\(head)Content-Length: x\r\n\r\n", "\(head)Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
       "\(head)no field\r\n\r\n", "\(head)Transfer-Encoding: gzip\r\n\r\n",
       "\(head)Transfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -152,35 +152,35 @@ import Testing
       "\(head)Transfer-Encoding: chunked\r\n\r\na\r\n{\"id\":\"a\"}\r\nzz\r\n",
       "\(head)\r\n<!DOCTYPE html><title>Hotel</title>",
     ]
-    for result in try await run(garbled.map { .raw($0, close: true) }) {
-      #expect(result.ending?.verdict == .unknown, "\(result.ending?.words ?? "")")
+    for result in try await run(invalidResponse.map { .raw($0, close: true) }) {
+      #expect(result.sendResult?.verdict == .unknown, "\(result.sendResult?.message ?? "")")
     }
   }
 
   @Test func `silence is unknown once the mail is out, and deferred before`() async throws {
-    let silent = try await run([Act(stall: true)], timeout: 300)
-    #expect(silent[0].ending?.verdict == .unknown)
+    let silent = try await run([GmailServerAction(stall: true)], timeout: 300)
+    #expect(silent[0].sendResult?.verdict == .unknown)
     #expect(silent[0].report.whole == 1)
-    #expect(silent[0].ending?.words.contains("silent for 300 ms") == true)
+    #expect(silent[0].sendResult?.message.contains("silent for 300 ms") == true)
   }
 
   @Test func `an answer that comes before the mail is through decides`() async throws {
     let refusals = [(413, Verdict.unsuited), (503, .deferred()), (429, .deferred())]
-    let acts = refusals.map { Act(status: $0.0, body: "", early: true) }
+    let acts = refusals.map { GmailServerAction(status: $0.0, body: "", early: true) }
     for ((status, verdict), result) in zip(refusals, try await run(acts, .large(16_000_000))) {
       // Closing with a mail half read makes a reset, which may overtake the answer.
       #expect(
-        [verdict, .deferred()].contains(result.ending?.verdict), "\(status): \(result.ending?.words ?? "")")
+        [verdict, .deferred()].contains(result.sendResult?.verdict), "\(status): \(result.sendResult?.message ?? "")")
       #expect(result.report.whole == 0)
     }
   }
 
   @Test func `a kept connection that has ended is noticed before the next mail`() throws {
     let port = try gmail()
-    let courier = try port.courier()
-    #expect(TestMail.small.ending(courier)?.verdict == .sent)
+    let client = try port.client()
+    #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
     try port.hangUp()
-    #expect(TestMail.small.ending(courier)?.verdict == .sent)
+    #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
     let report = try port.report()
     #expect(report.connections == 2)
     #expect(report.whole == 2)
@@ -188,31 +188,31 @@ import Testing
   }
 
   @Test func `a kept connection that dies under a mail is unknown, and nobody sends it twice`() throws {
-    for act in [Act(answer: 0, close: true), Act(answer: 0, reset: true)] {
+    for act in [GmailServerAction(answer: 0, close: true), GmailServerAction(answer: 0, reset: true)] {
       let port = try gmail(.plain, act)
-      let courier = try port.courier()
-      #expect(TestMail.small.ending(courier)?.verdict == .sent)
-      #expect(TestMail.small.ending(courier)?.verdict == .unknown)
+      let client = try port.client()
+      #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
+      #expect(GmailTestMail.small.sendResult(client)?.verdict == .unknown)
       let report = try port.report()
       #expect(report.whole == 2)
       #expect(report.connections == 1)
-      #expect(TestMail.small.ending(courier)?.verdict == .sent)
+      #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
     }
   }
 
   @Test func `mails follow each other over one connection`() throws {
-    let port = try gmail(.plain, .error(429, "rateLimitExceeded"), Act(chunked: true))
-    let courier = try port.courier()
-    let verdicts = (0..<5).map { _ in TestMail.small.ending(courier)?.verdict }
+    let port = try gmail(.plain, .error(429, "rateLimitExceeded"), GmailServerAction(chunked: true))
+    let client = try port.client()
+    let verdicts = (0..<5).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
     #expect(verdicts == [.sent, .deferred(), .sent, .sent, .sent])
     #expect(try port.report().connections == 1)
   }
 
   @Test func `as many requests as threads are under way, each on its own connection`() async throws {
-    let port = try gmail(Script(always: Act(drip: true)))
-    let courier = try port.courier()
-    let endings = await onThreads(Array(0..<8)) { _ in (0..<3).map { _ in TestMail.small.ending(courier) } }
-    #expect(endings.joined().allSatisfy { $0?.verdict == .sent })
+    let port = try gmail(GmailServerScript(always: GmailServerAction(drip: true)))
+    let client = try port.client()
+    let sendResults = await mapOnThreads(Array(0..<8)) { _ in (0..<3).map { _ in GmailTestMail.small.sendResult(client) } }
+    #expect(sendResults.joined().allSatisfy { $0?.verdict == .sent })
     let report = try port.report()
     #expect(report.taken.count == 24)
     #expect(report.connections <= 8)
@@ -220,19 +220,19 @@ import Testing
 
   @Test func `a mail of many records arrives octet for octet`() throws {
     let port = try gmail()
-    let courier = try port.courier()
+    let client = try port.client()
     for size in [16_000, 16_384, 16_385, 40_000, 900_000] {
-      let mail = TestMail.large(size)
-      #expect(mail.ending(courier)?.verdict == .sent)
+      let mail = GmailTestMail.large(size)
+      #expect(mail.sendResult(client)?.verdict == .sent)
       #expect(try port.report().taken.last?.octets.map { Array($0) } == mail.octets)
     }
-    var header = TestMail(
+    var header = GmailTestMail(
       "To: bob@example.net\r\nX: \(String(repeating: "y ", count: 20_000))\r\nBcc: c@x.org")
     header.recipients = ["bob@example.net", "c@x.org", "d@x.org"]
-    #expect(header.ending(courier)?.verdict == .sent)
+    #expect(header.sendResult(client)?.verdict == .sent)
     #expect(try port.report().taken.last?.bcc == ["d@x.org", "c@x.org"])
-    let plain = try gmail(Script(plain: true))
-    #expect(TestMail.large(3_000_000).ending(try plain.courier())?.verdict == .sent)
-    #expect(try plain.report().taken.last?.size == TestMail.large(3_000_000).octets.count)
+    let plain = try gmail(GmailServerScript(plain: true))
+    #expect(GmailTestMail.large(3_000_000).sendResult(try plain.client())?.verdict == .sent)
+    #expect(try plain.report().taken.last?.size == GmailTestMail.large(3_000_000).octets.count)
   }
 }

@@ -11,7 +11,7 @@ import Testing
   private func open(
     _ port: GmailPort, _ settings: [String: String] = [:], tokens: TestTokens = TestTokens()
   ) throws -> LoadedTransport {
-    try OpenedPlugin.open(
+    try TestPlugin.open(
       BuiltProducts.plugin("gmail"),
       port.settings.merging(settings) { $1 }.mapValues { .string($0) }, accounts: ["google": tokens])
   }
@@ -20,7 +20,7 @@ import Testing
     let draft = MailDraft(
       from: try Mailbox("Pabal <sender@example.com>"), to: [try Mailbox("bob@example.net")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.")
-    let mail = try draft.finish(stamp: .now())
+    let mail = try draft.finish(identity: .now())
     let port = try gmail()
     let transport = try open(port)
     defer { transport.close() }
@@ -42,13 +42,13 @@ import Testing
   }
 
   @Test func `check tells whose mailbox it is where the scope allows`() throws {
-    let port = try gmail(Script(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
+    let port = try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
     let transport = try open(port)
     defer { transport.close() }
     let report = transport.check()
     #expect(report.problem == nil)
     #expect(report.reply?.contains("sends as me@example.com") == true)
-    let sendOnly = try open(try gmail(Script(tokens: [TestTokens.first: ["gmail.send"]])))
+    let sendOnly = try open(try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.send"]])))
     defer { sendOnly.close() }
     #expect(sendOnly.check().problem == nil)
     #expect(sendOnly.check().reply?.contains("the token is accepted") == true)
@@ -56,15 +56,15 @@ import Testing
 
   @Test func `check renews a refused token once, then says what to do`() throws {
     let tokens = TestTokens()
-    let transport = try open(try gmail(Script(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
+    let transport = try open(try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
     defer { transport.close() }
     #expect(transport.check().problem == nil)
     #expect(tokens.renewals == [TestTokens.first])
-    let dead = try open(try gmail(Script(tokens: [:])))
+    let dead = try open(try gmail(GmailServerScript(tokens: [:])))
     defer { dead.close() }
     #expect(dead.check().problem == .held(.transport))
     #expect(dead.check().reply?.contains("log the account in again") == true)
-    let revoked = try open(try gmail(Script(tokens: [:])), tokens: TestTokens(canRenew: false))
+    let revoked = try open(try gmail(GmailServerScript(tokens: [:])), tokens: TestTokens(canRenew: false))
     defer { revoked.close() }
     #expect(revoked.check().problem == .held(.transport))
     #expect(revoked.check().reply?.contains("refresh token has been revoked") == true)
@@ -74,12 +74,12 @@ import Testing
     ("https://127.0.0.1:1", "nothing answers", Outcome.deferred()),
     ("https://no-such-host.invalid", "has no address", .deferred()),
   ])
-  func `check tells in words why nothing is reached`(endpoint: String, words: String, outcome: Outcome) throws
+  func `check tells in words why nothing is reached`(endpoint: String, message: String, outcome: Outcome) throws
   {
     let transport = try open(try gmail(), ["endpoint": endpoint])
     defer { transport.close() }
     #expect(transport.check().problem == outcome)
-    #expect(transport.check().reply?.contains(words) == true, "\(transport.check().reply ?? "")")
+    #expect(transport.check().reply?.contains(message) == true, "\(transport.check().reply ?? "")")
   }
 
   @Test func `a certificate nobody vouches for, and a server without TLS, are told apart`() throws {
@@ -90,7 +90,7 @@ import Testing
     defer { stranger.close() }
     #expect(stranger.check().problem == .held(.transport))
     #expect(stranger.check().reply?.contains("not to be trusted") == true)
-    let plain = try gmail(Script(plain: true))
+    let plain = try gmail(GmailServerScript(plain: true))
     let secure = try open(plain, ["endpoint": "https://localhost:\(plain.port)"])
     defer { secure.close() }
     #expect(secure.check().reply?.contains("speaks https") == true, "\(secure.check().reply ?? "")")

@@ -7,7 +7,7 @@ import Testing
 @testable import GmailTransport
 
 /// One step for Google's own Python client; see `Tests/Servers/google_steps.py`.
-private struct Step: Encodable {
+private struct ClientStep: Encodable {
   let `do`: String
   var endpoint: String?
   var authority: String?
@@ -21,12 +21,12 @@ private struct Step: Encodable {
   }
 }
 
-private struct Result: Decodable {
-  struct Answer: Decodable {
+private struct ClientResult: Decodable {
+  struct APIAnswer: Decodable {
     let id: String?
     let emailAddress: String?
   }
-  let answer: Answer?
+  let answer: APIAnswer?
   let strange: [String]?
   let status: Int?
   let reason: String?
@@ -43,12 +43,12 @@ private struct Result: Decodable {
 
 /// The fake Gmail is what Google's client takes it for, and the transport asks as Google's document says.
 @Suite struct GoogleClientTests {
-  private func google(_ steps: [Step]) throws -> [Result] {
+  private func google(_ steps: [ClientStep]) throws -> [ClientResult] {
     let child = try ChildProcess.run(
       "\(BuiltProducts.root)/Tests/Servers/google",
       ["\(BuiltProducts.root)/Tests/Servers/google_steps.py"], input: Array(try JSONEncoder().encode(steps)))
-    guard child.status == 0 else { throw TestFailure(child.errors) }
-    return try JSONDecoder().decode([Result].self, from: Data(child.output.utf8))
+    guard child.status == 0 else { throw TestError(child.errors) }
+    return try JSONDecoder().decode([ClientResult].self, from: Data(child.output.utf8))
   }
 
   @Test func `what Google's own client sends arrives, and is answered as the document says`() throws {
@@ -56,9 +56,9 @@ private struct Result: Decodable {
     let mail = try MailDraft(
       from: try Mailbox("sender@example.com"), to: [try Mailbox("bob@example.net")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다."
-    ).finish(stamp: .now())
+    ).finish(identity: .now())
     let results = try google(
-      ["json", "media", "multipart"].map { Step($0, port, octets: mail.octets) } + [Step("profile", port)])
+      ["json", "media", "multipart"].map { ClientStep($0, port, octets: mail.octets) } + [ClientStep("profile", port)])
     #expect(results.compactMap(\.answer?.id).count == 3)
     #expect(results.last?.answer?.emailAddress == "sender@example.com")
     for result in results { #expect(result.strange == []) }
@@ -68,19 +68,19 @@ private struct Result: Decodable {
   }
 
   @Test func `the transport asks where, and with what, the document says`() throws {
-    let document = try #require(try google([Step("document")]).first)
-    let service = Service(try Endpoint("https://gmail.googleapis.com"))
-    #expect(document.root == service.endpoint.url)
+    let document = try #require(try google([ClientStep("document")]).first)
+    let api = GmailAPI(try GmailEndpoint("https://gmail.googleapis.com"))
+    #expect(document.root == api.endpoint.url)
     let upload = try #require(document.upload).replacing("{userId}", with: "me")
     var head: [UInt8] = []
-    service.appendSendHead(token: "t", count: 7, to: &head)
+    api.appendSendHead(token: "t", count: 7, to: &head)
     let send = String(decoding: head, as: UTF8.self)
     #expect(send.hasPrefix("POST \(upload)?uploadType=media HTTP/1.1\r\nHost: gmail.googleapis.com\r\n"))
     #expect(document.accept == ["message/*"])
-    #expect(document.largest == "\(Service.largest)")
+    #expect(document.largest == "\(GmailAPI.maxUploadSize)")
     let profile = try #require(document.profile).replacing("{userId}", with: "me")
     head = []
-    service.appendProfileHead(token: "t", to: &head)
+    api.appendProfileHead(token: "t", to: &head)
     #expect(String(decoding: head, as: UTF8.self).hasPrefix("GET /\(profile) HTTP/1.1\r\n"))
     let scope = "https://www.googleapis.com/auth/gmail.send"
     #expect(document.sendScopes?.contains(scope) == true)
@@ -89,29 +89,29 @@ private struct Result: Decodable {
 
   @Test func `the errors Google's client understands, the transport does`() throws {
     // What the client would ask for again on its own.
-    let rows: [(row: Row, retries: Bool)] = RefusalTests.rows.filter {
+    let rows: [(row: ErrorResponseCase, retries: Bool)] = ErrorResponseTests.rows.filter {
       ($0.act.status ?? 0) >= 400 && $0.act.body?.contains("\"errors\"") == true
     }.map { row in
       let isRate = row.act.status == 403 && row.act.body?.contains("ateLimitExceeded") == true
       return (row, row.act.status == 429 || isRate || (row.act.status ?? 0) >= 500)
     }
     #expect(rows.count > 15)
-    let steps = try rows.map { Step("media", try gmail($0.row.act), octets: TestMail.small.octets) }
+    let steps = try rows.map { ClientStep("media", try gmail($0.row.act), octets: GmailTestMail.small.octets) }
     for ((row, retries), result) in zip(rows, try google(steps)) {
       #expect(result.status == row.act.status)
       #expect(result.retries == retries, "\(row.testDescription)")
-      let ending = TestMail.small.ending(try gmail(row.act).courier(now: 1_000))
-      #expect(ending?.words.contains(try #require(result.reason)) == true, "\(row.testDescription)")
-      if ending?.verdict == .rejected { #expect(!retries) }
+      let sendResult = GmailTestMail.small.sendResult(try gmail(row.act).client(now: 1_000))
+      #expect(sendResult?.message.contains(try #require(result.reason)) == true, "\(row.testDescription)")
+      if sendResult?.verdict == .rejected { #expect(!retries) }
     }
   }
 
   @Test func `what the fake refuses, Google's client is told as Gmail would`() throws {
-    let port = try gmail(Script(tokens: [TestTokens.first: ["gmail.send"]]))
+    let port = try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.send"]]))
     let results = try google([
-      Step("media", try gmail(), octets: Array("Subject: x\r\n\r\nx\r\n".utf8)),
-      Step("media", try gmail(), octets: Array("To: nobody\r\n\r\nx\r\n".utf8)),
-      Step("json", try gmail(), octets: []), Step("profile", port),
+      ClientStep("media", try gmail(), octets: Array("Subject: x\r\n\r\nx\r\n".utf8)),
+      ClientStep("media", try gmail(), octets: Array("To: nobody\r\n\r\nx\r\n".utf8)),
+      ClientStep("json", try gmail(), octets: []), ClientStep("profile", port),
     ])
     #expect(results.map(\.status) == [400, 400, 400, 401])
     #expect(results[0].reason == "Recipient address required")

@@ -6,12 +6,12 @@ import Testing
 @testable import GmailTransport
 
 /// One answer and the outcome it has to have.
-struct Row: Sendable, CustomTestStringConvertible {
-  let act: Act
+struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
+  let act: GmailServerAction
   let verdict: Verdict
   let word: String?
 
-  init(_ act: Act, _ verdict: Verdict, _ word: String? = nil) {
+  init(_ act: GmailServerAction, _ verdict: Verdict, _ word: String? = nil) {
     self.act = act
     self.verdict = verdict
     self.word = word
@@ -21,88 +21,88 @@ struct Row: Sendable, CustomTestStringConvertible {
 }
 
 /// Every row of Google's errors, as the fake gives them, from octets to outcome.
-@Suite struct RefusalTests {
+@Suite struct ErrorResponseTests {
   static let html = "<!DOCTYPE html><title>Error</title><p>That’s an error."
 
-  static let rows: [Row] = [
-    Row(
+  static let rows: [ErrorResponseCase] = [
+    ErrorResponseCase(
       .error(400, "invalidArgument", "Invalid To header", name: "INVALID_ARGUMENT"), .rejected, "Invalid To"),
-    Row(.error(400, "badRequest", "Recipient address required"), .rejected),
-    Row(.error(400, nil, "Invalid Cc header", name: "INVALID_ARGUMENT"), .rejected),
-    Row(
+    ErrorResponseCase(.error(400, "badRequest", "Recipient address required"), .rejected),
+    ErrorResponseCase(.error(400, nil, "Invalid Cc header", name: "INVALID_ARGUMENT"), .rejected),
+    ErrorResponseCase(
       .error(400, "failedPrecondition", "Precondition check failed.", name: "FAILED_PRECONDITION"),
       .held(.transport), "mailbox"),
-    Row(.error(400, "failedPrecondition", "Mail service not enabled"), .held(.transport)),
-    Row(.error(400, "badRequest", "Mail service not enabled"), .held(.transport), "mailbox"),
-    Row(.error(400, "neverHeardOf", "No such thing"), .rejected, "No such thing"),
-    Row(.error(400, nil, "No such thing"), .rejected),
-    Row(.status(400, "{\"error\":\"invalid_request\"}"), .held(.transport), "endpoint"),
-    Row(.error(403, nil, name: "RESOURCE_EXHAUSTED"), .deferred()),
-    Row(.status(429, headers: ["Retry-After": "86401"]), .deferred(retryAfter: 86_400)),
-    Row(.status(429, headers: ["Retry-After": "99999999999999999999"]), .deferred(retryAfter: 86_400)),
-    Row(.status(400, html), .held(.transport), "endpoint"),
-    Row(.status(400), .held(.transport), "endpoint"),
-    Row(
+    ErrorResponseCase(.error(400, "failedPrecondition", "Mail service not enabled"), .held(.transport)),
+    ErrorResponseCase(.error(400, "badRequest", "Mail service not enabled"), .held(.transport), "mailbox"),
+    ErrorResponseCase(.error(400, "neverHeardOf", "No such thing"), .rejected, "No such thing"),
+    ErrorResponseCase(.error(400, nil, "No such thing"), .rejected),
+    ErrorResponseCase(.status(400, "{\"error\":\"invalid_request\"}"), .held(.transport), "endpoint"),
+    ErrorResponseCase(.error(403, nil, name: "RESOURCE_EXHAUSTED"), .deferred()),
+    ErrorResponseCase(.status(429, headers: ["Retry-After": "86401"]), .deferred(retryAfter: 86_400)),
+    ErrorResponseCase(.status(429, headers: ["Retry-After": "99999999999999999999"]), .deferred(retryAfter: 86_400)),
+    ErrorResponseCase(.status(400, html), .held(.transport), "endpoint"),
+    ErrorResponseCase(.status(400), .held(.transport), "endpoint"),
+    ErrorResponseCase(
       .error(
         403, "insufficientPermissions", "Insufficient Permission", name: "PERMISSION_DENIED",
         details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
-    Row(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
-    Row(.error(403, "rateLimitExceeded", "Rate Limit Exceeded"), .deferred()),
-    Row(.error(403, "userRateLimitExceeded", "User Rate Limit Exceeded"), .deferred()),
-    Row(
+    ErrorResponseCase(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
+    ErrorResponseCase(.error(403, "rateLimitExceeded", "Rate Limit Exceeded"), .deferred()),
+    ErrorResponseCase(.error(403, "userRateLimitExceeded", "User Rate Limit Exceeded"), .deferred()),
+    ErrorResponseCase(
       .error(403, "userRateLimitExceeded", "User-rate limit exceeded.  Retry after 1970-01-01T00:17:19.386Z"),
       .deferred(retryAfter: 40)),
-    Row(.error(403, "dailyLimitExceeded"), .held(.transport), "project"),
-    Row(.error(403, "quotaExceeded"), .held(.transport), "project"),
-    Row(.error(403, "domainPolicy"), .held(.transport), "administrator"),
-    Row(.error(403, "accessNotConfigured", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
-    Row(.error(403, "forbidden", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
-    Row(.error(403, "neverHeardOf"), .held(.transport)),
-    Row(.status(403, html), .held(.transport)),
-    Row(.error(404, "notFound"), .held(.transport), "endpoint"),
-    Row(.status(404, html), .held(.transport), "endpoint"),
-    Row(.error(413, "uploadTooLarge"), .unsuited),
-    Row(.status(413, html), .unsuited),
-    Row(.error(400, "uploadTooLarge"), .unsuited),
-    Row(.error(429, "rateLimitExceeded", name: "RESOURCE_EXHAUSTED"), .deferred()),
-    Row(.error(429, nil, "Too many concurrent requests for user", name: "RESOURCE_EXHAUSTED"), .deferred()),
-    Row(
+    ErrorResponseCase(.error(403, "dailyLimitExceeded"), .held(.transport), "project"),
+    ErrorResponseCase(.error(403, "quotaExceeded"), .held(.transport), "project"),
+    ErrorResponseCase(.error(403, "domainPolicy"), .held(.transport), "administrator"),
+    ErrorResponseCase(.error(403, "accessNotConfigured", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
+    ErrorResponseCase(.error(403, "forbidden", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
+    ErrorResponseCase(.error(403, "neverHeardOf"), .held(.transport)),
+    ErrorResponseCase(.status(403, html), .held(.transport)),
+    ErrorResponseCase(.error(404, "notFound"), .held(.transport), "endpoint"),
+    ErrorResponseCase(.status(404, html), .held(.transport), "endpoint"),
+    ErrorResponseCase(.error(413, "uploadTooLarge"), .unsuited),
+    ErrorResponseCase(.status(413, html), .unsuited),
+    ErrorResponseCase(.error(400, "uploadTooLarge"), .unsuited),
+    ErrorResponseCase(.error(429, "rateLimitExceeded", name: "RESOURCE_EXHAUSTED"), .deferred()),
+    ErrorResponseCase(.error(429, nil, "Too many concurrent requests for user", name: "RESOURCE_EXHAUSTED"), .deferred()),
+    ErrorResponseCase(
       .error(
         429, "rateLimitExceeded",
         "User-rate limit exceeded (Mail sending).  Retry after 1970-01-01T02:00:00.000Z"),
       .held(.transport, retryAfter: 6_200), "sending limit"),
-    Row(
+    ErrorResponseCase(
       .error(
         429, "userRateLimitExceeded", "User-rate limit exceeded.  Retry after 2026-09-16T03:57:19.386Z"),
       .deferred(retryAfter: 86_400)),
-    Row(.status(429), .deferred()),
-    Row(.status(429, headers: ["Retry-After": "77"]), .deferred(retryAfter: 77)),
-    Row(.status(408, html), .deferred()),
-    Row(.status(301, headers: ["Location": "https://elsewhere.example/"]), .held(.transport), "redirection"),
-    Row(.error(500, "backendError"), .unknown),
-    Row(.error(503, "backendError", "Backend Error", name: "UNAVAILABLE"), .unknown),
-    Row(.status(500), .unknown),
-    Row(.status(502, html), .unknown),
-    Row(.status(503, html, headers: ["Retry-After": "30"]), .unknown),
-    Row(.status(504), .unknown),
-    Row(.status(200, "{}"), .unknown),
-    Row(.status(200, html), .unknown),
-    Row(.status(204), .unknown),
-    Row(.status(200, "{\"id\": \"x1\"}"), .sent, "x1"),
+    ErrorResponseCase(.status(429), .deferred()),
+    ErrorResponseCase(.status(429, headers: ["Retry-After": "77"]), .deferred(retryAfter: 77)),
+    ErrorResponseCase(.status(408, html), .deferred()),
+    ErrorResponseCase(.status(301, headers: ["Location": "https://elsewhere.example/"]), .held(.transport), "redirection"),
+    ErrorResponseCase(.error(500, "backendError"), .unknown),
+    ErrorResponseCase(.error(503, "backendError", "Backend Error", name: "UNAVAILABLE"), .unknown),
+    ErrorResponseCase(.status(500), .unknown),
+    ErrorResponseCase(.status(502, html), .unknown),
+    ErrorResponseCase(.status(503, html, headers: ["Retry-After": "30"]), .unknown),
+    ErrorResponseCase(.status(504), .unknown),
+    ErrorResponseCase(.status(200, "{}"), .unknown),
+    ErrorResponseCase(.status(200, html), .unknown),
+    ErrorResponseCase(.status(204), .unknown),
+    ErrorResponseCase(.status(200, "{\"id\": \"x1\"}"), .sent, "x1"),
   ]
 
   @Test func `every answer has the outcome of its row, and is asked for once`() async throws {
-    let results = await onThreads(Self.rows) { row in
+    let results = await mapOnThreads(Self.rows) { row in
       Result {
         let port = try gmail(row.act)
-        return (TestMail.small.ending(try port.courier(now: 1_000)), try port.report())
+        return (GmailTestMail.small.sendResult(try port.client(now: 1_000)), try port.report())
       }
     }
     for (row, result) in zip(Self.rows, results) {
-      let (ending, report) = try result.get()
-      #expect(ending?.verdict == row.verdict, "\(row.testDescription): \(ending?.words ?? "")")
+      let (sendResult, report) = try result.get()
+      #expect(sendResult?.verdict == row.verdict, "\(row.testDescription): \(sendResult?.message ?? "")")
       if let word = row.word {
-        #expect(ending?.words.contains(word) == true, "\(row.testDescription): \(ending?.words ?? "")")
+        #expect(sendResult?.message.contains(word) == true, "\(row.testDescription): \(sendResult?.message ?? "")")
       }
       #expect(report.whole == 1, "\(row.testDescription)")
       #expect(report.strange == [])
@@ -110,85 +110,85 @@ struct Row: Sendable, CustomTestStringConvertible {
   }
 
   @Test func `a refusal that may be Gmail's limit leaves the mail to the next transport`() throws {
-    let refusal = Act.error(400, "invalidArgument", "Invalid To header")
-    var mail = TestMail("To: 밥@example.net", to: "밥@example.net")
+    let errorResponse = GmailServerAction.error(400, "invalidArgument", "Invalid To header")
+    var mail = GmailTestMail("To: 밥@example.net", to: "밥@example.net")
     mail.needsSMTPUTF8 = true
-    #expect(mail.ending(try gmail(refusal).courier())?.verdict == .unsuited)
-    var many = TestMail("To: undisclosed-recipients:;")
+    #expect(mail.sendResult(try gmail(errorResponse).client())?.verdict == .unsuited)
+    var many = GmailTestMail("To: undisclosed-recipients:;")
     many.recipients = (0..<101).map { "a\($0)@example.net" }
-    #expect(many.ending(try gmail(refusal).courier())?.verdict == .unsuited)
+    #expect(many.sendResult(try gmail(errorResponse).client())?.verdict == .unsuited)
   }
 
   @Test func `a refused token is renewed once, and the mail asked for once more`() throws {
-    let port = try gmail(Script(tokens: [TestTokens.second: ["gmail.send"]]))
+    let port = try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]]))
     var renewed: [String?] = []
-    let ending = TestMail.small.ending(try port.courier()) {
+    let sendResult = GmailTestMail.small.sendResult(try port.client()) {
       renewed.append($0)
       return $0 == nil ? TestTokens.first : TestTokens.second
     }
-    #expect(ending?.verdict == .sent)
+    #expect(sendResult?.verdict == .sent)
     #expect(renewed == [nil, TestTokens.first])
     #expect(try port.report().tokens == [TestTokens.first, TestTokens.second])
     #expect(try port.report().taken.count == 1)
   }
 
   @Test func `a token that is refused twice holds the transport and is not shown`() throws {
-    let port = try gmail(Script(tokens: [:]))
-    let ending = TestMail.small.ending(try port.courier()) {
+    let port = try gmail(GmailServerScript(tokens: [:]))
+    let sendResult = GmailTestMail.small.sendResult(try port.client()) {
       $0 == nil ? TestTokens.first : TestTokens.second
     }
-    #expect(ending?.verdict == .held(.transport))
-    #expect(ending?.words.contains("log the account in again") == true)
+    #expect(sendResult?.verdict == .held(.transport))
+    #expect(sendResult?.message.contains("log the account in again") == true)
     #expect(try port.report().whole == 2)
-    let same = TestMail.small.ending(try port.courier()) { _ in TestTokens.first }
+    let same = GmailTestMail.small.sendResult(try port.client()) { _ in TestTokens.first }
     #expect(same?.verdict == .held(.transport))
     #expect(try port.report().whole == 3)
     let telling = try gmail(.error(403, "forbidden", "you said \(TestTokens.first)!"))
-    #expect(TestMail.small.ending(try telling.courier())?.words.contains("you said …!") == true)
+    #expect(GmailTestMail.small.sendResult(try telling.client())?.message.contains("you said …!") == true)
   }
 
   @Test func `no answer shows a token, be it sent, refused before, or before a combining mark`() throws {
     let token = TestTokens.first
-    let sent = TestMail.small.ending(try gmail(.status(200, "{\"id\":\"a\(token)b\"}")).courier())
+    let sent = GmailTestMail.small.sendResult(try gmail(.status(200, "{\"id\":\"a\(token)b\"}")).client())
     #expect(sent?.verdict == .sent)
     #expect(sent?.id == "a…b")
-    #expect(sent?.words == "200 accepted as a…b")
-    let marked = TestMail.small.ending(
-      try gmail(.error(403, "forbidden", "\(token)\u{301}")).courier())
-    #expect(marked?.words.utf8.firstRange(of: token.utf8) == nil)
-    #expect(marked?.words.unicodeScalars.contains("…") == true)
-    let profile = try gmail(.status(200, "{\"emailAddress\":\"\(token)\"}")).courier()
-    #expect(profile.check { _ in token }?.words.hasSuffix("sends as …") == true)
-    let later = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)!")).courier()
-    let ending = TestMail.small.ending(later) { $0 == nil ? token : TestTokens.second }
-    #expect(ending?.words.contains("not …!") == true)
-    let longer = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)x!")).courier()
+    #expect(sent?.message == "200 accepted as a…b")
+    let marked = GmailTestMail.small.sendResult(
+      try gmail(.error(403, "forbidden", "\(token)\u{301}")).client())
+    #expect(marked?.message.utf8.firstRange(of: token.utf8) == nil)
+    #expect(marked?.message.unicodeScalars.contains("…") == true)
+    let profile = try gmail(.status(200, "{\"emailAddress\":\"\(token)\"}")).client()
+    #expect(profile.check { _ in token }?.message.hasSuffix("sends as …") == true)
+    let later = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)!")).client()
+    let sendResult = GmailTestMail.small.sendResult(later) { $0 == nil ? token : TestTokens.second }
+    #expect(sendResult?.message.contains("not …!") == true)
+    let longer = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)x!")).client()
     #expect(
-      TestMail.small.ending(longer) { $0 == nil ? token : token + "x" }?.words.contains("not …!") == true)
+      GmailTestMail.small.sendResult(longer) { $0 == nil ? token : token + "x" }?.message.contains("not …!") == true)
   }
 
   @Test func `what Gmail says is shown on one line, and not without end`() throws {
     let long = String(repeating: "é", count: 2_000)
-    let told = TestMail.small.ending(
-      try gmail(.error(403, "forbidden", "a\r\nb\u{85}c\u{2028}d\0e\u{1B}[1m\(long)")).courier())
-    #expect(told?.words.hasPrefix("403 forbidden: a  b c d e [1mé") == true)
-    #expect(told.map { (1_023...1_024).contains($0.words.utf8.count) } == true)
-    let sent = TestMail.small.ending(try gmail(.status(200, "{\"id\":\"a\\n\(long)\"}")).courier())
+    let sendResult = GmailTestMail.small.sendResult(
+      try gmail(.error(403, "forbidden", "a\r\nb\u{85}c\u{2028}d\0e\u{1B}[1m\(long)")).client())
+    #expect(sendResult?.message.hasPrefix("403 forbidden: a  b c d e [1mé") == true)
+    #expect(sendResult.map { (1_023...1_024).contains($0.message.utf8.count) } == true)
+    let sent = GmailTestMail.small.sendResult(try gmail(.status(200, "{\"id\":\"a\\n\(long)\"}")).client())
     #expect(sent?.verdict == .sent)
     #expect(sent?.id?.hasPrefix("a é") == true)
     #expect(sent?.id?.utf8.count == 1_024)
   }
 
   @Test func `a scope that is too narrow for a check is told by its details alone`() throws {
-    let courier = try gmail(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT")).courier()
-    #expect(courier.check { _ in TestTokens.first }?.verdict == .ready)
+    let client = try gmail(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT")).client()
+    #expect(client.check { _ in TestTokens.first }?.verdict == .ready)
   }
 
   @Test func `without a token nothing is asked`() throws {
     let port = try gmail()
-    #expect(TestMail.small.ending(try port.courier()) { _ in nil } == nil)
+    #expect(GmailTestMail.small.sendResult(try port.client()) { _ in nil } == nil)
     for token in ["a b", "a\r\nX: y", "a\0b", "", "é"] {
-      #expect(TestMail.small.ending(try port.courier()) { _ in token }?.verdict == .held(.transport))
+      #expect(GmailTestMail.small.sendResult(try port.client()) { _ in token }?.verdict == .held(.transport))
     }
     #expect(try port.report().connections == 0)
   }
@@ -223,9 +223,9 @@ struct Row: Sendable, CustomTestStringConvertible {
     "{\"error\":{\"message\":\"\\ud83d\"}}", "nul", "{\"a\":1}x", String(repeating: "[", count: 100_000),
   ])
   func `any body is read or passed over`(body: String) {
-    let refusal = Refusal(status: 400, body: Array(body.utf8))
-    if body.contains("ude00") { #expect(refusal.message == "😀 A\n\"") }
-    if body.contains("invalid_token") { #expect(refusal.reasons == ["invalid_token"]) }
-    if !body.contains("invalid_token") { #expect(refusal.reasons == []) }
+    let errorResponse = GmailErrorResponse(status: 400, body: Array(body.utf8))
+    if body.contains("ude00") { #expect(errorResponse.message == "😀 A\n\"") }
+    if body.contains("invalid_token") { #expect(errorResponse.reasons == ["invalid_token"]) }
+    if !body.contains("invalid_token") { #expect(errorResponse.reasons == []) }
   }
 }

@@ -8,7 +8,7 @@ import PabalStorage
 import Synchronization
 
 /// Seals nothing.
-struct NoSealing: ContentSealing {
+struct PassthroughSealing: ContentSealing {
   func seal(_ clear: [UInt8], id: String) -> [UInt8] { clear }
   func open(_ sealed: [UInt8], id: String) throws -> [UInt8] { sealed }
 }
@@ -38,7 +38,7 @@ final class LogTransport: Transport {
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 3 else { exit(64) }
-do throws(StorageProblem) {
+do throws(StorageError) {
   let database = try SQLiteDatabase(arguments[2], keyCheck: [1, 2, 3])
   guard arguments[1] == "work", arguments.count >= 5, let lease = Int(arguments[4]) else {
     database.close()
@@ -47,18 +47,18 @@ do throws(StorageProblem) {
   let file = open(arguments[3], O_WRONLY | O_CREAT | O_APPEND, 0o600)
   let transport = LogTransport(file: file, dieAfter: arguments.count > 5 ? Int(arguments[5]) ?? 0 : 0)
   let outbox = SQLiteOutbox(database)
-  var rules = DispatcherRules()
-  rules.leaseDuration = .seconds(lease)
-  rules.pollInterval = .milliseconds(50)
+  var options = DispatcherOptions()
+  options.leaseDuration = .seconds(lease)
+  options.pollInterval = .milliseconds(50)
   let dispatcher = Dispatcher(
-    outbox, sealing: NoSealing(), rules: rules,
+    outbox, sealing: PassthroughSealing(), options: options,
     report: { event in
       if case .storage(let problem) = event { print(problem) }
       if case .lost(let id) = event { print("lost \(id)") }
-    }, route: { [DispatchStop("log", transport)] })
+    }, route: { [DispatchTransport("log", transport)] })
   let loop = Task { await dispatcher.run() }
   while true {
-    let counts = try await outbox.look(OutboxQuery(limit: 0, withCounts: true)).counts
+    let counts = try await outbox.read(OutboxQuery(limit: 0, withCounts: true)).counts
     if counts[.waiting] == nil, counts[.sending] == nil { break }
     try? await Task.sleep(for: .milliseconds(20))
   }

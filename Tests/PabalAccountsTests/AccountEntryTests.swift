@@ -6,7 +6,7 @@ import Testing
 @testable import PabalAccounts
 
 /// What is refused while the configuration is read.
-@Suite struct AccountEntryTests {
+@Suite struct AccountSettingsTests {
   private func problems(_ accounts: String) -> [Diagnostic] {
     let text = """
       {"transport": "t", "transports": {"t": {"plugin": "console"}}, "from": "a@example.com", "accounts": {\(accounts)}}
@@ -31,7 +31,7 @@ import Testing
     ] {
       let found = problems("\(google("a")), \(other)")
       #expect(found.count == 1)
-      #expect(found.first?.what.contains("tokens/a.json is that of accounts.a, too") == true)
+      #expect(found.first?.message.contains("tokens/a.json is that of accounts.a, too") == true)
       #expect(found.first?.path == "accounts.b")
     }
     #expect(problems("\(google("a")), \(google("b"))").isEmpty)
@@ -49,7 +49,7 @@ import Testing
       let found = problems(entry)
       #expect(found.count == 1, "\(found)")
       #expect(found.first?.path == "accounts.a.user")
-      #expect(found.first?.cure?.contains("you@example.com") == true)
+      #expect(found.first?.remedy?.contains("you@example.com") == true)
     }
   }
 
@@ -74,12 +74,12 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder)
     #expect(try test.problem().held.contains("others may put a token file into \(folder)"))
     #expect(test.account.status().state == .dead)
-    let cure = try #require(test.account.status().cure)
-    #expect(cure == "chmod go-w \(folder)")
+    let remedy = try #require(test.account.status().remedy)
+    #expect(remedy == "chmod go-w \(folder)")
     #expect(
-      LoginRun(test).failure
-        == "others may put a token file into \(folder): its mode is \(String(mode, radix: 8)); \(cure)")
-    #expect(try ChildProcess.run("/bin/sh", ["-c", cure]).status == 0)
+      TestLogin(test).failure
+        == "others may put a token file into \(folder): its mode is \(String(mode, radix: 8)); \(remedy)")
+    #expect(try ChildProcess.run("/bin/sh", ["-c", remedy]).status == 0)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
     // Where nobody replaces another's files.
     try FileManager.default.setAttributes([.posixPermissions: 0o1777], ofItemAtPath: folder)
@@ -90,6 +90,6 @@ import Testing
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     try TestAccount.write(String(try test.file().prefix(60)), to: "tokens/a.json", in: test.folder)
-    #expect(test.account.status().cure == "move it away, then log in again: pabal account login")
+    #expect(test.account.status().remedy == "move it away, then log in again: pabal account login")
   }
 }

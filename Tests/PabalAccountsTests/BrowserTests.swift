@@ -9,7 +9,7 @@ import Testing
   .enabled(
     if: (try? ChildProcess.run("chromium", ["--version"]).status) == 0, "Debian's chromium must be installed")
 )
-struct BrowserTests {
+struct BrowserLoginTests {
   @Test(arguments: [("ko-KR", "로그인되었습니다", "lang=\"ko\""), ("en-GB", "You are logged in", "lang=\"en\"")])
   func `from the address to the final page in the user's language`(
     language: String, title: String, attribute: String
@@ -18,8 +18,8 @@ struct BrowserTests {
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(
-      #""provider": "google", "client": "credentials.json""#, in: folder, surroundings: .system)
-    let login = LoginRun(test) { url, _ in
+      #""provider": "google", "client": "credentials.json""#, in: folder, dependencies: .system)
+    let login = TestLogin(test) { url, _ in
       let run = try ChildProcess.run(
         "chromium",
         [
@@ -31,7 +31,7 @@ struct BrowserTests {
     #expect(throws: Never.self) { try login.result.get() }
     #expect(login.page.contains(title))
     #expect(login.page.contains(attribute))
-    #expect(try server.asked("/consent").count == 1)
+    #expect(try server.requests("/consent").count == 1)
     #expect(test.account.status().state == .fresh)
   }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import PabalAccounts
 
 /// A machine whose clock is far off, as one without a battery has it.
-@Suite struct ClockTests {
+@Suite struct ClockSkewTests {
   @Test(arguments: [-1_795_000_000, -86_400 * 400, 86_400 * 400, 4_000_000_000])
   func `a clock that is years off costs at most one refusal`(seconds: Int) throws {
     let server = try AuthorizationServer()
@@ -19,17 +19,17 @@ import Testing
     #expect(token.text != stored.accessToken)
     #expect(try #require(token.expiresIn) == .seconds(3599))
     #expect(try test.account.accessToken(rejected: nil).text == token.text)
-    #expect(try server.asked("/token").count == 2)
-    #expect((.seconds(60)...(.seconds(3600))).contains(test.account.keepFresh()))
+    #expect(try server.requests("/token").count == 2)
+    #expect((.seconds(60)...(.seconds(3600))).contains(test.account.refreshIfDue()))
     #expect(test.account.status().state == .fresh)
 
     // The clock is set right again: the file's date is of another time, and no reader trips over it.
     test.time.advance(.seconds(-seconds))
     let other = try TestAccount.open(
       #""provider": "google", "client": "credentials.json""#, in: test.folder,
-      surroundings: test.time.surroundings)
+      dependencies: test.time.dependencies)
     #expect(throws: Never.self) { try other.accessToken(rejected: nil) }
-    let read = try Peer.python([
+    let read = try GooglePython.python([
       "-c",
       "import sys; from google.oauth2.credentials import Credentials as C; "
         + "print(C.from_authorized_user_file(sys.argv[1]).refresh_token)",
@@ -90,14 +90,14 @@ import Testing
     let test = try TestAccount(
       #""provider": "google", "client": "credentials.json", "scopes": ["openid", "email", "https://mail.google.com/"]"#,
       in: folder)
-    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko")] }
+    let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko")] }
     #expect(login.failure.contains("the browser logged in bob@example.com, and \"user\" is user@example.com"))
     #expect(login.failure.contains("let \"user\" be bob@example.com"))
     #expect(login.page.contains("로그인하지 못했습니다"))
     #expect(login.page.contains("브라우저에서 bob@example.com 계정으로 로그인했는데"))
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/tokens/a.json"))
     try server.control(json: #"{"user": null}"#)
-    let right = try LoginRun(test).result.get()
+    let right = try TestLogin(test).result.get()
     #expect(right.isUserConfirmed)
     // Asked for by its short name, granted by its long one: nothing is missing.
     #expect(test.account.status().missingScopes == [])

@@ -70,7 +70,7 @@ import Testing
       try Configuration.read(Array(text.utf8), file: "a", directory: "/", providers: oauthProviders())
     }
     let unknown = try #require(problem.all.first { $0.path == "accounts.a.\(stranger)" })
-    let known = try #require(unknown.cure).split(separator: "'", omittingEmptySubsequences: false)
+    let known = try #require(unknown.remedy).split(separator: "'", omittingEmptySubsequences: false)
     let keys = Set(known.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) })
 
     let file = try Data(contentsOf: URL(filePath: "\(BuiltProducts.root)/config.schema.json"))
@@ -78,9 +78,9 @@ import Testing
     let entry = try #require((schema["$defs"] as? [String: Any])?[name] as? [String: Any])
     #expect(Set((entry["properties"] as? [String: Any] ?? [:]).keys) == keys)
     let required = try #require(entry["required"] as? [String])
-    let missed = problem.all.filter { $0.what.hasSuffix("is missing") && $0.path == "accounts.a" }.compactMap
+    let missed = problem.all.filter { $0.message.hasSuffix("is missing") && $0.path == "accounts.a" }.compactMap
     {
-      $0.what.split { "'“”".contains($0) }.dropFirst().first.map(String.init)
+      $0.message.split { "'“”".contains($0) }.dropFirst().first.map(String.init)
     }
     // Either of "client" and "token" is enough, which the schema says by anyOf.
     #expect(Set(required).union(["provider"]) == Set(missed).subtracting(["client"]).union(["provider"]))

@@ -6,14 +6,14 @@ import Testing
 @testable import PabalAccounts
 
 /// Why a login ends, as far as its server said how long it lives.
-@Suite struct LoginEndTests {
+@Suite struct LoginExpiryTests {
   @Test(arguments: [
-    (604_799, LoginEnd.testing), (604_800, .testing), (604_900, .testing), (3600, .limited),
+    (604_799, LoginExpiry.testing), (604_800, .testing), (604_900, .testing), (3600, .limited),
     (2_592_000, .limited),
   ])
-  func `seven days mean Testing, and nothing else does`(seconds: Int, end: LoginEnd) throws {
-    #expect(LoginEnd(lifetime: .seconds(seconds), .google) == end)
-    #expect(LoginEnd(lifetime: .seconds(seconds), .microsoft) == .limited)
+  func `seven days mean Testing, and nothing else does`(seconds: Int, end: LoginExpiry) throws {
+    #expect(LoginExpiry(lifetime: .seconds(seconds), .google) == end)
+    #expect(LoginExpiry(lifetime: .seconds(seconds), .microsoft) == .limited)
   }
 
   @Test func `a grant of thirty days is never called Testing, from its login to its end`() throws {
@@ -21,7 +21,7 @@ import Testing
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
-    let login = LoginRun(test)
+    let login = TestLogin(test)
     #expect(try !login.result.get().isTesting)
     #expect(!login.page.contains("Testing"))
     #expect(login.page.contains("limited in time"))
@@ -39,22 +39,22 @@ import Testing
   }
 
   @Test func `an end within the hour is said in minutes`() {
-    #expect(OAuthAccount.days(.seconds(59 * 60)) == "59 min")
-    #expect(OAuthAccount.days(.seconds(20)) == "1 min")
-    #expect(OAuthAccount.days(.seconds(3600)) == "1 h")
+    #expect(OAuthAccount.durationText(.seconds(59 * 60)) == "59 min")
+    #expect(OAuthAccount.durationText(.seconds(20)) == "1 min")
+    #expect(OAuthAccount.durationText(.seconds(3600)) == "1 h")
   }
 }
 
 /// What a server repeats of what it was sent.
-@Suite struct MaskTests {
+@Suite struct FormSecretRedactorTests {
   @Test(arguments: [
     "4/0Ab c~x*é", "4%2F0Ab%20c~x*%C3%A9", "4%2f0Ab+c%7Ex%2A%c3%a9", "4%252F0Ab%2520c~x*%25C3%25A9",
     "4/0Ab%20c~x*é",
   ])
   func `a secret is hidden however it is encoded`(shown: String) {
-    let mask = Mask(["4/0Ab c~x*é", "", "abc"])
-    #expect(mask.hiding(in: "no \(shown), 50% of abc") == "no …, 50% of abc")
-    #expect(mask.hiding(in: "4/0Ab") == "4/0Ab")
+    let redactor = FormSecretRedactor(["4/0Ab c~x*é", "", "abc"])
+    #expect(redactor.redacted(in: "no \(shown), 50% of abc") == "no …, 50% of abc")
+    #expect(redactor.redacted(in: "4/0Ab") == "4/0Ab")
   }
 
   @Test func `no secret that a renewal sends is in what is said, encoded or not`() throws {
@@ -79,9 +79,9 @@ import Testing
       #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id", "flow": "device""#,
       in: TemporaryDirectory())
     try server.control(json: #"{"faults_at": {"/t/oauth2/v2.0/devicecode": [{"status": 200, "body": {}}]}}"#)
-    let strange = LoginRun(test)
+    let strange = TestLogin(test)
     #expect(strange.failure.contains("device authorization endpoint"))
-    #expect(strange.fault == .passing)
+    #expect(strange.errorKind == .transient)
     let offer =
       #"{"status": 200, "body": {"device_code": "secret/device", "user_code": "AB", "verification_uri": "http://x"}}"#
     try server.control(json: #"{"faults_at": {"/t/oauth2/v2.0/devicecode": [\#(offer)]}}"#)
@@ -90,7 +90,7 @@ import Testing
         ["status": 400, "body": ["error": "odd", "error_description": "secret%2Fdevice secret/device"]]
       ]
     ])
-    let login = LoginRun(test)
+    let login = TestLogin(test)
     #expect(login.failure.contains("odd: … …"))
     #expect(!login.failure.contains("secret"))
   }

@@ -7,55 +7,55 @@ import Testing
 @testable import PabalAccounts
 
 /// A login with somebody at the browser.
-struct LoginRun {
+struct TestLogin {
   let result: Result<LoginResult, Diagnostic>
   /// Whose fault it is that it failed.
-  let fault: AccountProblem.Kind?
+  let errorKind: AccountError.Kind?
   /// What the browser got.
   let pages: [String]
   /// The scopes that were named, and what was ignored.
-  let notices: [String]
+  let events: [String]
   /// The address that was to be opened.
   let url: String
 
   /// Logs in while `browser`, on a thread of its own, does what it likes with the address and the port.
   init(
-    _ test: TestAccount, manner: LoginManner = LoginManner(opensBrowser: false, patience: .seconds(60)),
+    _ test: TestAccount, options: LoginOptions = LoginOptions(opensBrowser: false, timeout: .seconds(60)),
     browser: @escaping @Sendable (_ url: String, _ port: UInt16) throws -> [String] = { url, _ in
       [try Self.open(url)]
     }
   ) {
     let pages = Mutex<[String]>([])
     let end = DispatchSemaphore(value: 0)
-    var notices: [String] = []
+    var events: [String] = []
     var address = ""
-    do throws(AccountProblem) {
+    do throws(AccountError) {
       result = .success(
-        try test.account.logIn(manner) { notice in
-          switch notice {
-          case .scope(let scope, _): notices.append(scope)
-          case .ignored(let what), .waiting(let what): notices.append(what)
-          case .type(let code, let place, _): notices.append("\(code) \(place)")
-          case .visit(let url, let port):
+        try test.account.logIn(options) { event in
+          switch event {
+          case .scope(let scope, _): events.append(scope)
+          case .ignoredInput(let message), .waiting(let message): events.append(message)
+          case .enterCode(let code, let place, _): events.append("\(code) \(place)")
+          case .openURL(let url, let port):
             address = url
             Thread.detachNewThread {
               let got = (try? browser(url, port)) ?? ["the browser failed"]
               pages.withLock { $0 = got }
               end.signal()
             }
-          case .opened: break
+          case .openedBrowser: break
           }
         })
-      fault = nil
+      errorKind = nil
     } catch {
       result = .failure(error.diagnostic)
-      fault = error.kind
+      errorKind = error.kind
     }
     if !address.isEmpty { end.wait() }
     // The account's folder lives as long.
     withExtendedLifetime(test) {}
     self.pages = pages.withLock { $0 }
-    self.notices = notices
+    self.events = events
     url = address
   }
 
@@ -65,7 +65,7 @@ struct LoginRun {
   /// Why it failed: what, and what to do.
   var failure: String {
     guard case .failure(let diagnostic) = result else { return "it didn't fail" }
-    return "\(diagnostic.what); \(diagnostic.cure ?? "")"
+    return "\(diagnostic.message); \(diagnostic.remedy ?? "")"
   }
 
   /// What a browser shows at the end of the redirects.

@@ -12,30 +12,30 @@ import Testing
   ) throws -> TestAccount {
     let folder = try TemporaryDirectory()
     try TestAccount.write(client ?? server.clientFile(), to: "credentials.json", in: folder)
-    var random = Surroundings.system
+    var random = AccountDependencies.system
     let time = TestTime()
     random.now = { time.now }
-    random.pause = time.surroundings.pause
+    random.pause = time.dependencies.pause
     return try TestAccount(
-      #""provider": "google", "client": "credentials.json""#, in: folder, plugin: plugin, surroundings: random
+      #""provider": "google", "client": "credentials.json""#, in: folder, plugin: plugin, dependencies: random
     )
   }
 
   @Test func `from the address to stored tokens that Google's library takes`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
-    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko-KR,ko;q=0.9,en;q=0.5")] }
+    let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko-KR,ko;q=0.9,en;q=0.5")] }
     let result = try login.result.get()
     #expect(result.scopes == ["https://mail.google.com/"])
-    #expect(login.notices == ["https://mail.google.com/"])
+    #expect(login.events == ["https://mail.google.com/"])
     #expect(login.page.contains("로그인되었습니다"))
     #expect(login.page.contains("user@example.com"))
-    let asked = try #require(try server.asked("/o/oauth2/auth").first)
-    #expect(asked["access_type"] == "offline")
-    #expect(asked["prompt"] == "consent")
-    #expect(asked["login_hint"] == "user@example.com")
-    #expect(asked["code_challenge_method"] == "S256")
-    #expect(asked["redirect_uri"]?.hasPrefix("http://127.0.0.1:") == true)
+    let requests = try #require(try server.requests("/o/oauth2/auth").first)
+    #expect(requests["access_type"] == "offline")
+    #expect(requests["prompt"] == "consent")
+    #expect(requests["login_hint"] == "user@example.com")
+    #expect(requests["code_challenge_method"] == "S256")
+    #expect(requests["redirect_uri"]?.hasPrefix("http://127.0.0.1:") == true)
     #expect(try test.mode("tokens") == 0o700)
     #expect(try test.mode("tokens/a.json") == 0o600)
     let script = """
@@ -49,21 +49,21 @@ import Testing
       print(client.refresh_grant(request, sys.argv[2], credentials.refresh_token, credentials.client_id,
                                  credentials.client_secret)[0] != credentials.token)
       """
-    let read = try Peer.python(["-c", script, "\(test.folder.path)/tokens/a.json", server.url("/token")])
+    let read = try GooglePython.python(["-c", script, "\(test.folder.path)/tokens/a.json", server.url("/token")])
     #expect(read == "True ['https://mail.google.com/']\nTrue\n")
     #expect(test.account.status().state == .fresh)
   }
 
   @Test func `only what REST needs is asked for where only REST is configured`() throws {
     let server = try AuthorizationServer()
-    let login = LoginRun(try account(server, plugin: "gmail"))
+    let login = TestLogin(try account(server, plugin: "gmail"))
     #expect(try login.result.get().scopes == ["https://www.googleapis.com/auth/gmail.send"])
   }
 
   @Test func `every login has its own state and proof`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
-    let urls = [LoginRun(test).url, LoginRun(test).url].map { Form(query: $0.drop { $0 != "?" }.dropFirst()) }
+    let urls = [TestLogin(test).url, TestLogin(test).url].map { URLEncodedForm(query: $0.drop { $0 != "?" }.dropFirst()) }
     #expect(urls[0]["state"] != urls[1]["state"])
     #expect(urls[0]["code_challenge"] != urls[1]["code_challenge"])
     #expect(urls[0]["code_challenge"]?.utf8.count == 43)
@@ -72,10 +72,10 @@ import Testing
   @Test func `a refusal on the consent page leaves the stored tokens as they were`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let before = try test.file()
     try server.control(["consent": "deny"])
-    let login = LoginRun(test) { url, _ in [try LoginRun.open(url)] }
+    let login = TestLogin(test) { url, _ in [try TestLogin.open(url)] }
     #expect(login.failure.contains("access was refused on Google's page (access_denied)"))
     #expect(login.page.contains("Access was refused"))
     #expect(try test.file() == before)
@@ -84,7 +84,7 @@ import Testing
   @Test func `an unticked box is noticed and nothing is stored`() throws {
     let server = try AuthorizationServer(["granted": ["openid"]])
     let test = try account(server)
-    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko")] }
+    let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko")] }
     #expect(login.failure.contains("the login lacks https://mail.google.com/: its box was not ticked"))
     #expect(login.page.contains("체크하지 않았습니다"))
     #expect(!FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
@@ -92,7 +92,7 @@ import Testing
 
   @Test func `an icon, a strange state, a silent connection and a POST don't disturb a login`() throws {
     let server = try AuthorizationServer()
-    let login = LoginRun(try account(server)) { url, port in
+    let login = TestLogin(try account(server)) { url, port in
       let here = "http://127.0.0.1:\(port)"
       let silent = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
       defer { close(silent) }
@@ -112,36 +112,36 @@ import Testing
       }
       return [
         try status(["\(here)/favicon.ico"]), try status(["\(here)/?state=made-up&code=4/0Astolen"]),
-        try status(["\(here)/?code=4/0Astolen"]), try status(["-d", "code=x", here]), try LoginRun.open(url),
+        try status(["\(here)/?code=4/0Astolen"]), try status(["-d", "code=x", here]), try TestLogin.open(url),
       ]
     }
     #expect(throws: Never.self) { try login.result.get() }
     #expect(login.pages.prefix(4) == ["404", "400", "400", "405"])
-    #expect(login.notices.filter { $0.contains("no answer to it") }.count == 2)
-    #expect(try server.asked("/token").count == 1)
+    #expect(login.events.filter { $0.contains("no answer to it") }.count == 2)
+    #expect(try server.requests("/token").count == 1)
   }
 
   @Test func `a browser that comes back twice is answered twice and asked once`() throws {
     let server = try AuthorizationServer()
-    let login = LoginRun(try account(server)) { url, _ in
-      let back = try LoginRun.redirect(url)
+    let login = TestLogin(try account(server)) { url, _ in
+      let back = try TestLogin.redirect(url)
       let result = try ChildProcess.run(
         "curl", ["-s", "-m", "30", "--parallel", "--parallel-immediate", back, back])
       return [result.output]
     }
     #expect(throws: Never.self) { try login.result.get() }
     #expect(login.page.contains("You are logged in"))
-    #expect(try server.asked("/token").count == 1)
+    #expect(try server.requests("/token").count == 1)
   }
 
   @Test func `the address of the page that failed may be pasted`() throws {
     let server = try AuthorizationServer()
     let pipe = Pipe()
     let writer = pipe.fileHandleForWriting
-    let manner = LoginManner(
-      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, patience: .seconds(60))
-    let login = LoginRun(try account(server), manner: manner) { url, port in
-      let back = try LoginRun.redirect(url)
+    let options = LoginOptions(
+      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, timeout: .seconds(60))
+    let login = TestLogin(try account(server), options: options) { url, port in
+      let back = try TestLogin.redirect(url)
       for line in [
         "hello", "http://127.0.0.1:\(port)/?state=1", back.replacing("state=", with: "state=x"), "  \(back) ",
       ] {
@@ -150,53 +150,53 @@ import Testing
       return []
     }
     #expect(throws: Never.self) { try login.result.get() }
-    #expect(login.notices.count == 4)
-    #expect(login.notices.dropFirst(1).first?.contains("paste the whole address") == true)
-    #expect(login.notices.dropFirst(2).first?.contains("no code in it") == true)
-    #expect(login.notices.dropFirst(3).first?.contains("another login") == true)
+    #expect(login.events.count == 4)
+    #expect(login.events.dropFirst(1).first?.contains("paste the whole address") == true)
+    #expect(login.events.dropFirst(2).first?.contains("no code in it") == true)
+    #expect(login.events.dropFirst(3).first?.contains("another login") == true)
   }
 
   @Test func `an input that ends leaves the browser its time`() throws {
     let server = try AuthorizationServer()
     let pipe = Pipe()
     try pipe.fileHandleForWriting.close()
-    let manner = LoginManner(
-      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, patience: .seconds(60))
-    #expect(throws: Never.self) { try LoginRun(try account(server), manner: manner).result.get() }
+    let options = LoginOptions(
+      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, timeout: .seconds(60))
+    #expect(throws: Never.self) { try TestLogin(try account(server), options: options).result.get() }
   }
 
   @Test func `a port that is taken is named`() throws {
     let server = try AuthorizationServer()
     let port = UInt16(server.port)
-    let login = LoginRun(try account(server), manner: LoginManner(opensBrowser: false, port: port))
+    let login = TestLogin(try account(server), options: LoginOptions(opensBrowser: false, port: port))
     #expect(
       login.failure == "port \(port) is taken by another program; choose another --port, or leave it out")
   }
 
   @Test func `nobody who comes back ends the login`() throws {
     let server = try AuthorizationServer()
-    let login = LoginRun(
-      try account(server), manner: LoginManner(opensBrowser: false, patience: .zero), browser: { _, _ in [] })
+    let login = TestLogin(
+      try account(server), options: LoginOptions(opensBrowser: false, timeout: .zero), browser: { _, _ in [] })
     #expect(login.failure.contains("nobody came back from the browser"))
   }
 
   @Test func `a lost network at the exchange is tried three times and said on the page`() throws {
     let server = try AuthorizationServer(["faults": [["drop": true], ["drop": true], ["drop": true]]])
     let test = try account(server)
-    let login = LoginRun(test) { url, _ in [try LoginRun.open(url)] }
+    let login = TestLogin(test) { url, _ in [try TestLogin.open(url)] }
     #expect(login.failure.contains("the connection to 127.0.0.1 broke"))
     #expect(login.page.contains("The login failed"))
-    #expect(try server.asked("/token").count == 3)
+    #expect(try server.requests("/token").count == 3)
     try server.control(["faults": [["status": 503], ["drop": true]]])
-    #expect(throws: Never.self) { try LoginRun(test).result.get() }
+    #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
   @Test func `a server that is gone is said to be`() throws {
     let server = try AuthorizationServer()
-    let login = LoginRun(try account(server)) { url, _ in
-      let back = try LoginRun.redirect(url)
+    let login = TestLogin(try account(server)) { url, _ in
+      let back = try TestLogin.redirect(url)
       server.stop()
-      return [try LoginRun.open(back)]
+      return [try TestLogin.open(back)]
     }
     #expect(login.failure.contains("127.0.0.1 can't be reached"))
     #expect(login.page.contains("127.0.0.1 can&#39;t be reached") || login.page.contains("can't be reached"))
@@ -204,9 +204,9 @@ import Testing
 
   @Test func `a code that is used already is said to be`() throws {
     let server = try AuthorizationServer()
-    let login = LoginRun(try account(server)) { url, _ in
-      let back = try LoginRun.redirect(url)
-      return [try LoginRun.open(back.replacing("code=4", with: "code=5"))]
+    let login = TestLogin(try account(server)) { url, _ in
+      let back = try TestLogin.redirect(url)
+      return [try TestLogin.open(back.replacing("code=4", with: "code=5"))]
     }
     #expect(login.failure.contains("Google refused the login's code (invalid_grant: Malformed auth code.)"))
   }
@@ -220,28 +220,28 @@ import Testing
         ]
       ]
     ])
-    #expect(LoginRun(try account(server)).failure.contains("gave no refresh token"))
+    #expect(TestLogin(try account(server)).failure.contains("gave no refresh token"))
   }
 
   @Test func `a web client is sent back to what it has registered`() throws {
     let server = try AuthorizationServer()
     let none = try account(server, client: server.clientFile("web", redirects: ["https://example.com/back"]))
-    #expect(LoginRun(none).failure.contains("no address of this machine is registered"))
+    #expect(TestLogin(none).failure.contains("no address of this machine is registered"))
     // A port that was free a moment ago.
     let spare = try LoopbackListener(port: nil, alsoIPv6: false, input: nil).port
     let client = server.clientFile(
       "web", redirects: ["https://example.com/", "http://localhost:\(spare)/back"])
     let some = try account(server, client: client)
-    #expect(throws: Never.self) { try LoginRun(some).result.get() }
-    #expect(try server.asked("/o/oauth2/auth").first?["redirect_uri"] == "http://localhost:\(spare)/back")
-    let manner = LoginManner(opensBrowser: false, port: 9)
-    #expect(LoginRun(some, manner: manner).failure.contains("port 9 isn't registered"))
+    #expect(throws: Never.self) { try TestLogin(some).result.get() }
+    #expect(try server.requests("/o/oauth2/auth").first?["redirect_uri"] == "http://localhost:\(spare)/back")
+    let options = LoginOptions(opensBrowser: false, port: 9)
+    #expect(TestLogin(some, options: options).failure.contains("port 9 isn't registered"))
   }
 
   @Test func `a project in Testing is told by when its login ends`() throws {
     let server = try AuthorizationServer(["refresh_token_expires_in": 604_799])
     let test = try account(server)
-    let login = LoginRun(test) { url, _ in [try LoginRun.open(url, language: "ko")] }
+    let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko")] }
     let end = try #require(try login.result.get().refreshTokenExpiry)
     #expect(login.page.contains("‘테스트’"))
     let status = test.account.status()
@@ -254,9 +254,9 @@ import Testing
   @Test func `logout withdraws the login and removes its file`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     #expect(try test.account.logOut() == .revoked)
-    #expect(try server.asked("/revoke").count == 1)
+    #expect(try server.requests("/revoke").count == 1)
     #expect(!FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
     #expect(try test.problem().held.contains("nobody has logged in yet"))
   }
@@ -265,15 +265,15 @@ import Testing
   {
     let server = try AuthorizationServer()
     let test = try account(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let gone = try AuthorizationServer()
     try TestAccount.write(gone.clientFile(), to: "credentials.json", in: test.folder)
     gone.stop()
-    #expect(throws: AccountProblem.self) { try test.account.logOut() }
+    #expect(throws: AccountError.self) { try test.account.logOut() }
     let stored = try test.file()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: test.folder)
     #expect(try test.account.logOut() == .revoked)
     try TestAccount.write(stored, to: "tokens/a.json", in: test.folder)
-    #expect(try test.account.logOut() == .alreadyOver)
+    #expect(try test.account.logOut() == .alreadyExpired)
   }
 }

@@ -5,8 +5,8 @@ import Testing
 
 @testable import PabalAccounts
 
-@Suite struct ManyProcessesTests {
-  private let asker = "\(BuiltProducts.directory)/token-asker"
+@Suite struct ConcurrentRefreshTests {
+  private let tokenClient = "\(BuiltProducts.directory)/token-asker"
 
   /// A configuration file, a client and an expired login in a folder.
   private func loggedIn(to server: AuthorizationServer) throws -> TemporaryDirectory {
@@ -28,7 +28,7 @@ import Testing
     _ folder: TemporaryDirectory, processes: Int, threads: Int, _ more: [String] = []
   ) throws -> [String] {
     let input = (0..<processes).map { "\($0)\n" }.joined()
-    let arguments = ["-P", "\(processes)", "-n", "1", asker, "\(folder.path)/config.json", "a", "\(threads)"]
+    let arguments = ["-P", "\(processes)", "-n", "1", tokenClient, "\(folder.path)/config.json", "a", "\(threads)"]
     let run = try ChildProcess.run("xargs", arguments + more, input: Array(input.utf8))
     return run.output.split(separator: "\n").map(String.init)
   }
@@ -40,7 +40,7 @@ import Testing
     #expect(lines.count == 200)
     #expect(lines.allSatisfy { $0.hasPrefix("token ") })
     #expect(Set(lines).count == 1)
-    #expect(try server.asked("/token").count == 2)  // the login's and one renewal
+    #expect(try server.requests("/token").count == 2)  // the login's and one renewal
     #expect(
       try StoredToken(SecretDocument.read("\(folder.path)/tokens/a.json", as: "token file")).refreshToken
         != nil)
@@ -52,7 +52,7 @@ import Testing
     let lines = try ask(folder, processes: 1, threads: 100, ["--rejected"])
     #expect(lines.count == 100)
     #expect(Set(lines).count == 1)
-    #expect(try server.asked("/token").count == 3)  // the login's, the first token's, and one for all
+    #expect(try server.requests("/token").count == 3)  // the login's, the first token's, and one for all
   }
 
   @Test func `a login that is over is asked for once, however many ask`() throws {
@@ -63,7 +63,7 @@ import Testing
     let lines = try ask(folder, processes: 12, threads: 4)
     #expect(lines.count == 48)
     #expect(lines.allSatisfy { $0.contains("Google ended the login") })
-    #expect(try server.asked("/token").count == 2)
+    #expect(try server.requests("/token").count == 2)
   }
 
   /// Killed at each of the system calls that a renewal changes files by.
@@ -85,7 +85,7 @@ import Testing
         [
           "-f", "-qq", "-o", "/dev/null", "-e", "trace=\(call)", "-e",
           "inject=\(call):signal=SIGKILL:when=\(number)",
-          asker, "\(folder.path)/config.json", "a", "1",
+          tokenClient, "\(folder.path)/config.json", "a", "1",
         ])
       if run.status != 0 { kills += 1 }
       let after = try StoredToken(SecretDocument.read(path, as: "token file"))
@@ -94,7 +94,7 @@ import Testing
     }
     #expect(kills > 0)
     // What a killed one left behind hinders nobody.
-    let last = try ChildProcess.run(asker, ["\(folder.path)/config.json", "a", "1"])
+    let last = try ChildProcess.run(tokenClient, ["\(folder.path)/config.json", "a", "1"])
     #expect(last.output.hasPrefix("token "))
     let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/tokens").sorted()
     #expect(left.filter { $0 != ".a.json.new" } == ["a.json", "a.json.lock"])

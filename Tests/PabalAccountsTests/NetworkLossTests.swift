@@ -27,7 +27,7 @@ import Testing
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     return test
   }
 
@@ -38,7 +38,7 @@ import Testing
     let before = try test.file()
     let (fault, words) = Self.losses[number]
     try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault)]}"#)
-    let login = LoginRun(test)
+    let login = TestLogin(test)
     #expect(login.failure.contains(words), "\(login.failure)")
     #expect(login.page.contains("The login failed"))
     #expect(!login.page.contains("hotel"))
@@ -69,8 +69,8 @@ import Testing
     let test = try device(server)
     let (fault, words) = Self.losses[number]
     try control(server, fault, at: "/t/oauth2/v2.0/devicecode")
-    #expect(LoginRun(test).failure.contains(words))
-    #expect(throws: Never.self) { try LoginRun(test).result.get() }
+    #expect(TestLogin(test).failure.contains(words))
+    #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
   @Test(arguments: 0..<losses.count)
@@ -79,7 +79,7 @@ import Testing
     let test = try device(server)
     let (fault, _) = Self.losses[number]
     try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault), \#(fault)]}"#)
-    #expect(throws: Never.self) { try LoginRun(test).result.get() }
+    #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
   @Test func `a network that stays away until a device's code is over ends the login`() throws {
@@ -87,7 +87,7 @@ import Testing
     let test = try device(server)
     try server.control(
       json: #"{"faults": [\#(Array(repeating: #"{"drop": true}"#, count: 900).joined(separator: ","))]}"#)
-    #expect(LoginRun(test).failure.contains("not typed in in time"))
+    #expect(TestLogin(test).failure.contains("not typed in in time"))
   }
 
   @Test(arguments: 0..<3)
@@ -97,9 +97,9 @@ import Testing
     let before = try test.file()
     let (fault, words) = Self.losses[number]
     try control(server, fault, at: "/revoke")
-    let problem = try #require(throws: AccountProblem.self) { try test.account.logOut() }
-    #expect(problem.diagnostic.what.contains("the login was not withdrawn, so its file stays: \(words)"))
-    #expect(problem.diagnostic.cure?.contains("--only-here") == true)
+    let problem = try #require(throws: AccountError.self) { try test.account.logOut() }
+    #expect(problem.diagnostic.message.contains("the login was not withdrawn, so its file stays: \(words)"))
+    #expect(problem.diagnostic.remedy?.contains("--only-here") == true)
     #expect(try test.file() == before)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
     #expect(try test.account.logOut() == .revoked)
@@ -110,8 +110,8 @@ import Testing
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
-    let login = LoginRun(test) { url, port in
-      let back = try LoginRun.redirect(url)
+    let login = TestLogin(test) { url, port in
+      let back = try TestLogin.redirect(url)
       let target = back.split(separator: "/", maxSplits: 2).last ?? ""
       // Half a request and a FIN; half a request and a RST; a whole one whose browser has gone.
       for (octets, resets) in [
@@ -129,7 +129,7 @@ import Testing
       // More connections than are kept, none of which says anything.
       let silent = try (0..<40).map { _ in try Self.connected(to: port) }
       defer { for socket in silent { close(socket) } }
-      return [try LoginRun.open(back)]
+      return [try TestLogin.open(back)]
     }
     #expect(throws: Never.self) { try login.result.get() }
     #expect(login.page.contains("You are logged in"))
@@ -140,8 +140,8 @@ import Testing
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
-    let login = LoginRun(test) { url, port in
-      let back = try LoginRun.redirect(url)
+    let login = TestLogin(test) { url, port in
+      let back = try TestLogin.redirect(url)
       let request =
         "GET /\(back.split(separator: "/", maxSplits: 2).last?.drop { $0 != "?" } ?? "") HTTP/1.1\r\n\r\n"
       let socket = try Self.connected(to: port)
@@ -173,7 +173,7 @@ import Testing
         connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    guard connected == 0 else { throw TestFailure("the login's port refuses") }
+    guard connected == 0 else { throw TestError("the login's port refuses") }
     return socket
   }
 }

@@ -21,12 +21,12 @@ import Testing
   @Test func `by a code typed in, as slowly as the server wants`() throws {
     let server = try AuthorizationServer(["device": "slow_down"])
     let test = try account(server, #", "flow": "device""#)
-    let login = LoginRun(test)
+    let login = TestLogin(test)
     #expect(try login.result.get().scopes == [scope])
-    #expect(login.notices.last == "ABCD-1234 \(server.url("/device"))")
+    #expect(login.events.last == "ABCD-1234 \(server.url("/device"))")
     #expect(test.time.pauses == [.seconds(5), .seconds(10), .seconds(10), .seconds(10)])
     #expect(
-      try server.asked("/contoso.example/oauth2/v2.0/devicecode").first?["scope"] == "\(scope) offline_access"
+      try server.requests("/contoso.example/oauth2/v2.0/devicecode").first?["scope"] == "\(scope) offline_access"
     )
     #expect(try test.account.accessToken(rejected: nil).text.isEmpty == false)
     #expect(test.account.status().state == .fresh)
@@ -35,23 +35,23 @@ import Testing
   @Test(arguments: [("declined", "declined on Microsoft's page"), ("expired", "not typed in in time")])
   func `a code that leads to nothing is said to`(mode: String, words: String) throws {
     let server = try AuthorizationServer(["device": mode])
-    #expect(LoginRun(try account(server, #", "flow": "device""#)).failure.contains(words))
+    #expect(TestLogin(try account(server, #", "flow": "device""#)).failure.contains(words))
   }
 
   @Test func `by the browser, and its refresh tokens rotate`() throws {
     let server = try AuthorizationServer(["rotate": true])
     let test = try account(server)
-    let login = LoginRun(test)
+    let login = TestLogin(test)
     #expect(throws: Never.self) { try login.result.get() }
     let path = "/contoso.example/oauth2/v2.0/token"
     #expect(
-      try server.asked("/contoso.example/oauth2/v2.0/authorize").first?["redirect_uri"]?.hasPrefix(
+      try server.requests("/contoso.example/oauth2/v2.0/authorize").first?["redirect_uri"]?.hasPrefix(
         "http://localhost:") == true)
     for _ in 0..<3 {
       test.time.advance(.seconds(3600))
       _ = try test.account.accessToken(rejected: nil)
     }
-    let forms = try server.asked(path)
+    let forms = try server.requests(path)
     #expect(Set(forms.dropFirst().map { $0["refresh_token"] }).count == 3)
     #expect(forms.last?["scope"] == "\(scope) offline_access")
     #expect(forms.last?["client_secret"] == nil)
@@ -62,7 +62,7 @@ import Testing
     guard geteuid() != 0 else { return }
     let server = try AuthorizationServer(["rotate": true])
     let test = try account(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let folder = "\(test.folder.path)/tokens"
     try FileManager.default.setAttributes([.posixPermissions: 0o500], ofItemAtPath: folder)
     defer { try? FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder) }
@@ -78,9 +78,9 @@ import Testing
     let test = try account(server, #", "flow": "app", "client_secret": "s3cret""#, secret: "s3cret")
     #expect(try test.account.accessToken(rejected: nil).text.isEmpty == false)
     #expect(test.account.status().state == .fresh)
-    let form = try #require(try server.asked("/contoso.example/oauth2/v2.0/token").first)
+    let form = try #require(try server.requests("/contoso.example/oauth2/v2.0/token").first)
     #expect(form["scope"] == "https://outlook.office365.com/.default")
-    #expect(LoginRun(test).failure.contains("needs no login"))
+    #expect(TestLogin(test).failure.contains("needs no login"))
   }
 }
 
@@ -95,9 +95,9 @@ import Testing
         "token_endpoint": "\(server.url("/token"))", "client_secret": {"env": "PABAL_TEST_SECRET"},
         "revocation_endpoint": "\(server.url("/revoke"))", "scopes": ["mail.send", "offline_access"]
         """, in: TemporaryDirectory())
-      #expect(LoginRun(test).failure.contains("PABAL_TEST_SECRET isn't set"))
+      #expect(TestLogin(test).failure.contains("PABAL_TEST_SECRET isn't set"))
       setenv("PABAL_TEST_SECRET", "s3cret", 1)
-      #expect(try LoginRun(test).result.get().scopes == ["mail.send", "offline_access"])
+      #expect(try TestLogin(test).result.get().scopes == ["mail.send", "offline_access"])
       test.time.advance(.seconds(3600))
       #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
       #expect(try test.account.logOut() == .revoked)
@@ -142,7 +142,7 @@ import Testing
       credentials.refresh(google.auth.transport.requests.Request())
       print(bool(credentials.token))
       """
-    #expect(try Peer.python(["-c", script, "\(test.folder.path)/key.json"]) == "True\n")
+    #expect(try GooglePython.python(["-c", script, "\(test.folder.path)/key.json"]) == "True\n")
     let token = try test.account.accessToken(rejected: nil)
     #expect(try #require(token.expiresIn) <= .seconds(3599))
     #expect(test.account.status().state == .fresh)
@@ -150,9 +150,9 @@ import Testing
     // Another process finds the token where this one put it.
     let other = try TestAccount.open(
       #""provider": "google-service-account", "key": "key.json""#, in: test.folder,
-      surroundings: test.time.surroundings)
+      dependencies: test.time.dependencies)
     #expect(try other.accessToken(rejected: nil).text == token.text)
-    #expect(try server.asked("/token").count == 2)
+    #expect(try server.requests("/token").count == 2)
     test.time.advance(.seconds(3599))
     // The server's clock stands, so an assertion of the future is refused.
     let problem = try test.problem()
@@ -236,10 +236,10 @@ import Testing
   }
 
   @Test func `tokens are beside the configuration, or in var where that is below etc`() {
-    #expect(TokenPlace.file(nil, account: "a", directory: "/home/me").path == "/home/me/tokens/a.json")
+    #expect(TokenLocation.file(nil, account: "a", directory: "/home/me").path == "/home/me/tokens/a.json")
     #expect(
-      TokenPlace.file(nil, account: "a", directory: "/etc/pabal").path == "/var/lib/pabal/tokens/a.json")
-    #expect(TokenPlace.file("/x/t.json", account: "a", directory: "/etc/pabal").path == "/x/t.json")
+      TokenLocation.file(nil, account: "a", directory: "/etc/pabal").path == "/var/lib/pabal/tokens/a.json")
+    #expect(TokenLocation.file("/x/t.json", account: "a", directory: "/etc/pabal").path == "/x/t.json")
   }
 
   @Test func `scopes follow from the transports`() {

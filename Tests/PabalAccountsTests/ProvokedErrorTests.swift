@@ -6,25 +6,25 @@ import Testing
 @testable import PabalAccounts
 
 /// The errors of facts' sections 2.3 to 2.7, each provoked over HTTP and read where a person reads it.
-@Suite struct ProvokedErrorTests {
+@Suite struct ServerErrorTests {
   private func google(_ server: AuthorizationServer) throws -> TestAccount {
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
-    var surroundings = Surroundings.system
+    var dependencies = AccountDependencies.system
     let time = TestTime()
-    surroundings.now = { time.now }
-    surroundings.pause = time.surroundings.pause
+    dependencies.now = { time.now }
+    dependencies.pause = time.dependencies.pause
     var test = try TestAccount(
-      #""provider": "google", "client": "credentials.json""#, in: folder, surroundings: surroundings)
+      #""provider": "google", "client": "credentials.json""#, in: folder, dependencies: dependencies)
     test.time = time
     return test
   }
 
   /// Comes back from the browser with other fields than the server's.
-  private func comeBack(_ test: TestAccount, _ fields: String) -> LoginRun {
-    LoginRun(test) { url, port in
-      let state = Form(query: url.drop { $0 != "?" }.dropFirst())["state"] ?? ""
-      return [try LoginRun.open("http://127.0.0.1:\(port)/?\(fields)&state=\(state)")]
+  private func redirectTarget(_ test: TestAccount, _ fields: String) -> TestLogin {
+    TestLogin(test) { url, port in
+      let state = URLEncodedForm(query: url.drop { $0 != "?" }.dropFirst())["state"] ?? ""
+      return [try TestLogin.open("http://127.0.0.1:\(port)/?\(fields)&state=\(state)")]
     }
   }
 
@@ -39,9 +39,9 @@ import Testing
   func `an error that the browser brings`(error: String, words: String) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let before = try test.file()
-    let login = comeBack(test, "error=\(error)")
+    let login = redirectTarget(test, "error=\(error)")
     #expect(login.failure.contains(words), "\(login.failure)")
     #expect(login.failure.contains("Guides/Google.md#"))
     #expect(login.page.contains(error == "access_denied" ? "Access was refused" : "The login failed"))
@@ -50,9 +50,9 @@ import Testing
     // Google shows most of them on a page of its own, whose address may be pasted.
     let pipe = Pipe()
     let writer = pipe.fileHandleForWriting
-    let manner = LoginManner(
-      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, patience: .seconds(60))
-    let pasted = LoginRun(test, manner: manner) { _, _ in
+    let options = LoginOptions(
+      opensBrowser: false, input: pipe.fileHandleForReading.fileDescriptor, timeout: .seconds(60))
+    let pasted = TestLogin(test, options: options) { _, _ in
       let name = Data([0x0A, UInt8(error.utf8.count)] + Array(error.utf8) + [0x12, 1, 0x78])
         .base64EncodedString()
       let field = name.replacing("+", with: "%2B").replacing("=", with: "%3D")
@@ -69,17 +69,17 @@ import Testing
   func `a code that is no good`(cause: String) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let before = try test.file()
-    let login = LoginRun(test) { url, port in
+    let login = TestLogin(test) { url, port in
       switch cause {
       case "too old":
-        let back = try LoginRun.redirect(url)
+        let back = try TestLogin.redirect(url)
         try server.control(["clock": 601])
-        return [try LoginRun.open(back)]
+        return [try TestLogin.open(back)]
       case "used twice":
-        let back = try LoginRun.redirect(url)
-        let code = Form(query: back.drop { $0 != "?" }.dropFirst())["code"] ?? ""
+        let back = try TestLogin.redirect(url)
+        let code = URLEncodedForm(query: back.drop { $0 != "?" }.dropFirst())["code"] ?? ""
         _ = try ChildProcess.run(
           "curl",
           [
@@ -87,14 +87,14 @@ import Testing
             "client_id=\(AuthorizationServer.clientID)&client_secret=\(AuthorizationServer.clientSecret)",
             server.url("/token"),
           ])
-        return [try LoginRun.open(back)]
+        return [try TestLogin.open(back)]
       default:
         let other =
           cause == "another proof"
           ? url.replacing("code_challenge=", with: "code_challenge=A")
           : url.replacing("%3A\(port)", with: "%3A1")
-        let back = try LoginRun.redirect(other)
-        return [try LoginRun.open(back.replacing("http://127.0.0.1:1/?", with: "http://127.0.0.1:\(port)/?"))]
+        let back = try TestLogin.redirect(other)
+        return [try TestLogin.open(back.replacing("http://127.0.0.1:1/?", with: "http://127.0.0.1:\(port)/?"))]
       }
     }
     #expect(
@@ -117,33 +117,33 @@ import Testing
       : try TestAccount(
         #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id""#,
         in: TemporaryDirectory())
-    let cases = RefusalCase.all.filter {
-      $0.question == .renewal && ($0.issuer == .google) == isGoogle && $0.issuer != .workspace
+    let cases = OAuthErrorCase.all.filter {
+      $0.operation == .refresh && ($0.issuer == .google) == isGoogle && $0.issuer != .workspace
     }
     #expect(cases.count > 6)
     for sample in cases {
       try server.control(json: #"{"dead": null}"#)
-      _ = try LoginRun(test).result.get()
+      _ = try TestLogin(test).result.get()
       let before = try test.file()
       test.time.advance(.seconds(3600))
       try server.control(["clock": Int((test.time.now - UTCTime.now).components.seconds)])
-      var refusal: [String: Any] = [
+      var serverError: [String: Any] = [
         "error": sample.error, "status": sample.error == "invalid_client" ? 401 : 400,
       ]
-      if let text = sample.text { refusal["description"] = text }
-      if let subtype = sample.subtype { refusal["error_subtype"] = subtype }
-      try server.control(["dead": refusal])
-      let asked = try server.asked(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count
+      if let text = sample.text { serverError["description"] = text }
+      if let subtype = sample.subtype { serverError["error_subtype"] = subtype }
+      try server.control(["dead": serverError])
+      let requests = try server.requests(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count
       for _ in 0..<2 {
         let said = try test.problem().held
         for word in sample.words { #expect(said.contains(word), "\(sample): \(said)") }
       }
       // What is final is asked once; what somebody may mend meanwhile, each time.
-      let times = try server.asked(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count - asked
+      let times = try server.requests(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count - requests
       #expect(times == (sample.kind == .dead ? 1 : 2), "\(sample)")
       let status = test.account.status()
       #expect(status.state == .dead)
-      #expect(sample.words.contains { "\(status.cause ?? "") \(status.cure ?? "")".contains($0) })
+      #expect(sample.words.contains { "\(status.cause ?? "") \(status.remedy ?? "")".contains($0) })
       #expect(try test.file() == before)
     }
   }
@@ -157,14 +157,14 @@ import Testing
   func `what may pass is tried three times and deferred`(status: Int, error: String?) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let before = try test.file()
     test.time.advance(.seconds(3600))
     var fault: [String: Any] = ["status": status]
     if let error { fault["body"] = ["error": error] }
     try server.control(["faults": [fault, fault, fault]])
     #expect(try test.problem().deferred.contains("can't give a token now: status \(status)"))
-    #expect(try server.asked("/token").count == 4)
+    #expect(try server.requests("/token").count == 4)
     #expect(try test.file() == before)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
   }
@@ -182,14 +182,14 @@ import Testing
   func `every refusal of a revocation`(fault: String, words: String?) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     try server.control(json: #"{"faults_at": {"/revoke": [\#(fault)]}}"#)
     guard let words else {
-      #expect(try test.account.logOut() == .alreadyOver)
+      #expect(try test.account.logOut() == .alreadyExpired)
       return
     }
-    let problem = try #require(throws: AccountProblem.self) { try test.account.logOut() }
-    #expect(problem.diagnostic.what.contains(words))
+    let problem = try #require(throws: AccountError.self) { try test.account.logOut() }
+    #expect(problem.diagnostic.message.contains(words))
     #expect(FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
   }
 
@@ -204,8 +204,8 @@ import Testing
       #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id", "flow": "device""#,
       in: TemporaryDirectory())
     try server.control(["faults": [["status": 400, "body": ["error": error]]]])
-    #expect(LoginRun(test).failure.contains(words))
-    #expect(try server.asked("/t/oauth2/v2.0/token").count == 1)
+    #expect(TestLogin(test).failure.contains(words))
+    #expect(try server.requests("/t/oauth2/v2.0/token").count == 1)
   }
 
   /// Section 2.7; the fake server finds each out by itself.

@@ -5,11 +5,11 @@ import Testing
 @testable import PabalAccounts
 
 /// What a failure that was written down means to those who come later.
-@Suite struct RecordedFailureTests {
+@Suite struct RecordedErrorTests {
   private func another(_ test: TestAccount) throws -> OAuthAccount {
     try TestAccount.open(
       #""provider": "google", "client": "credentials.json""#, in: test.folder,
-      surroundings: test.time.surroundings)
+      dependencies: test.time.dependencies)
   }
 
   @Test func `a failure of a clock that was ahead counts no longer once it is set right`() throws {
@@ -34,7 +34,7 @@ import Testing
     try server.control(json: #"{"dead": null}"#)
     test.time.advance(.seconds(-86_400 + 3600))
     let other = try another(test)
-    #expect(other.keepFresh() > .seconds(2000))
+    #expect(other.refreshIfDue() > .seconds(2000))
     #expect(throws: Never.self) { try other.accessToken(rejected: nil) }
   }
 
@@ -57,11 +57,11 @@ import Testing
     let busy: [String: Any] = ["status": 429, "headers": ["Retry-After": "600"]]
     try server.control(["faults": [busy]])
     #expect(try test.problem().deferred.contains("status 429"))
-    let asked = try server.asked("/token").count
+    let requests = try server.requests("/token").count
     #expect(test.time.pauses.isEmpty)
     test.time.advance(.seconds(200))
     let other = try another(test)
-    do throws(AccessTokenProblem) {
+    do throws(AccessTokenError) {
       _ = try other.accessToken(rejected: nil)
       Issue.record("there is a token")
     } catch {
@@ -71,7 +71,7 @@ import Testing
       }
       #expect((.seconds(380)...(.seconds(401))).contains(wait))
     }
-    #expect(try server.asked("/token").count == asked)
+    #expect(try server.requests("/token").count == requests)
     test.time.advance(.seconds(401))
     #expect(throws: Never.self) { try other.accessToken(rejected: nil) }
   }
@@ -82,17 +82,17 @@ import Testing
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(3600))
     let first = try test.account.accessToken(rejected: nil).text
-    let asked = try server.asked("/token").count
+    let requests = try server.requests("/token").count
     let others = try [another(test), another(test)]
     for account in [test.account] + others { #expect(try account.accessToken(rejected: nil).text == first) }
-    #expect(try server.asked("/token").count == asked)
+    #expect(try server.requests("/token").count == requests)
     // A quarter before its end.
     test.time.advance(.seconds(life * 3 / 4 - 1))
     #expect(try test.account.accessToken(rejected: nil).text == first)
     test.time.advance(.seconds(2))
     #expect(try test.account.accessToken(rejected: nil).text != first)
     // A service renews before that.
-    let wait = test.account.keepFresh()
+    let wait = test.account.refreshIfDue()
     #expect(wait > .zero && wait <= .seconds(life / 2))
   }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PabalAccounts
 
-@Suite struct RefreshTests {
+@Suite struct TokenRefreshTests {
   @Test func `a token that Google's library stored is given as it is until its margin`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
@@ -13,14 +13,14 @@ import Testing
       try JSONSerialization.jsonObject(with: Data(test.file().utf8)) as? [String: Any])
     let token = try test.account.accessToken(rejected: nil)
     #expect(token.text == stored["token"] as? String)
-    #expect(try server.asked("/token").count == 1)
+    #expect(try server.requests("/token").count == 1)
 
     test.time.advance(.seconds(3599 - 226))
     _ = try test.account.accessToken(rejected: nil)
-    #expect(try server.asked("/token").count == 1)
+    #expect(try server.requests("/token").count == 1)
     test.time.advance(.seconds(2))
     #expect(try test.account.accessToken(rejected: nil).text != token.text)
-    let forms = try server.asked("/token")
+    let forms = try server.requests("/token")
     #expect(forms.map { $0["grant_type"] } == ["authorization_code", "refresh_token"])
     #expect(forms[1]["client_secret"] == AuthorizationServer.clientSecret)
     #expect(try test.mode("tokens/a.json") == 0o600)
@@ -37,7 +37,7 @@ import Testing
       credentials = Credentials.from_authorized_user_file(sys.argv[1])
       print(credentials.token, credentials.expiry.isoformat(), credentials.valid, credentials.scopes)
       """
-    let read = try Peer.python(["-c", script, "\(test.folder.path)/tokens/a.json"])
+    let read = try GooglePython.python(["-c", script, "\(test.folder.path)/tokens/a.json"])
     let expiry = try #require(token.expiresIn).components.seconds
     let end = (test.time.now + .seconds(expiry)).description.dropLast()
     #expect(read == "\(token.text) \(end) True ['https://mail.google.com/']\n")
@@ -50,6 +50,6 @@ import Testing
     let second = try test.account.accessToken(rejected: first).text
     #expect(second != first)
     #expect(try test.account.accessToken(rejected: first).text == second)
-    #expect(try server.asked("/token").count == 2)
+    #expect(try server.requests("/token").count == 2)
   }
 }

@@ -5,46 +5,46 @@ import Testing
 @testable import PabalAccounts
 
 /// One refusal by the token endpoint, and words of what is to be said of it.
-struct RefusalCase: Sendable, CustomTestStringConvertible {
-  let issuer: Refusals.Issuer
-  let question: Refusals.Question
+struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
+  let issuer: OAuthErrorClassifier.Issuer
+  let operation: OAuthErrorClassifier.Operation
   let error: String
   let text: String?
   var subtype: String?
-  let kind: TokenFailure.Kind
+  let kind: TokenError.Kind
   let words: [String]
 
-  var testDescription: String { "\(issuer) \(question) \(error) \(subtype ?? text ?? "")" }
+  var testDescription: String { "\(issuer) \(operation) \(error) \(subtype ?? text ?? "")" }
 
   static func google(
-    _ error: String, _ text: String?, _ kind: TokenFailure.Kind, _ words: String...,
-    question: Refusals.Question = .renewal, subtype: String? = nil
-  ) -> RefusalCase {
-    RefusalCase(
-      issuer: .google, question: question, error: error, text: text, subtype: subtype, kind: kind,
+    _ error: String, _ text: String?, _ kind: TokenError.Kind, _ words: String...,
+    operation: OAuthErrorClassifier.Operation = .refresh, subtype: String? = nil
+  ) -> OAuthErrorCase {
+    OAuthErrorCase(
+      issuer: .google, operation: operation, error: error, text: text, subtype: subtype, kind: kind,
       words: words)
   }
 
-  static func workspace(_ error: String, _ text: String, _ words: String...) -> RefusalCase {
-    RefusalCase(issuer: .workspace, question: .grant, error: error, text: text, kind: .setUp, words: words)
+  static func workspace(_ error: String, _ text: String, _ words: String...) -> OAuthErrorCase {
+    OAuthErrorCase(issuer: .workspace, operation: .grant, error: error, text: text, kind: .setUp, words: words)
   }
 
   static func microsoft(
-    _ error: String, _ text: String?, _ kind: TokenFailure.Kind, _ words: String...,
-    question: Refusals.Question = .renewal
-  ) -> RefusalCase {
-    RefusalCase(issuer: .microsoft, question: question, error: error, text: text, kind: kind, words: words)
+    _ error: String, _ text: String?, _ kind: TokenError.Kind, _ words: String...,
+    operation: OAuthErrorClassifier.Operation = .refresh
+  ) -> OAuthErrorCase {
+    OAuthErrorCase(issuer: .microsoft, operation: operation, error: error, text: text, kind: kind, words: words)
   }
 
-  static let all: [RefusalCase] = [
-    .google("access_denied", nil, .setUp, "refused on Google's page", "test users", question: .exchange),
-    .google("invalid_grant", "Malformed auth code.", .setUp, "used before, is too old", question: .exchange),
-    .google("redirect_uri_mismatch", "Bad Request", .setUp, "no desktop client", question: .exchange),
-    .google("org_internal", nil, .setUp, "Internal", "External", question: .exchange),
-    .google("admin_policy_enforced", nil, .setUp, "administrator", "API controls", question: .exchange),
+  static let all: [OAuthErrorCase] = [
+    .google("access_denied", nil, .setUp, "refused on Google's page", "test users", operation: .codeExchange),
+    .google("invalid_grant", "Malformed auth code.", .setUp, "used before, is too old", operation: .codeExchange),
+    .google("redirect_uri_mismatch", "Bad Request", .setUp, "no desktop client", operation: .codeExchange),
+    .google("org_internal", nil, .setUp, "Internal", "External", operation: .codeExchange),
+    .google("admin_policy_enforced", nil, .setUp, "administrator", "API controls", operation: .codeExchange),
     .google(
-      "disallowed_useragent", nil, .setUp, "ordinary browser", question: .exchange),
-    .google("invalid_request", nil, .setUp, "address wrong", "whole address", question: .exchange),
+      "disallowed_useragent", nil, .setUp, "ordinary browser", operation: .codeExchange),
+    .google("invalid_request", nil, .setUp, "address wrong", "whole address", operation: .codeExchange),
     .google(
       "invalid_grant", "Token has been expired or revoked.", .dead, "Testing", "seven days",
       "password was changed",
@@ -92,59 +92,59 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
       "unauthorized_client", "AADSTS700016: not found in directory", .setUp, "no app of this client id"),
     .microsoft("invalid_request", "AADSTS90002: Tenant not found", .setUp, "no such tenant"),
     .microsoft(
-      "invalid_request", "AADSTS50011: redirect URI", .setUp, "http://localhost", question: .exchange),
-    .microsoft("authorization_declined", nil, .setUp, "declined on Microsoft's page", question: .device),
-    .microsoft("expired_token", nil, .setUp, "not typed in in time", question: .device),
-    .microsoft("bad_verification_code", "x", .setUp, "doesn't know the device code", question: .device),
+      "invalid_request", "AADSTS50011: redirect URI", .setUp, "http://localhost", operation: .codeExchange),
+    .microsoft("authorization_declined", nil, .setUp, "declined on Microsoft's page", operation: .devicePoll),
+    .microsoft("expired_token", nil, .setUp, "not typed in in time", operation: .devicePoll),
+    .microsoft("bad_verification_code", "x", .setUp, "doesn't know the device code", operation: .devicePoll),
   ]
 }
 
-@Suite struct RefusalTests {
-  @Test(arguments: RefusalCase.all)
-  func `each error is said in its own words`(sample: RefusalCase) {
-    let refusals = Refusals(issuer: sample.issuer, question: sample.question, account: "a")
-    let refusal = Refusal(error: sample.error, description: sample.text, subtype: sample.subtype)
-    let failure = refusals.failure(refusal, clock: nil)
+@Suite struct OAuthErrorTests {
+  @Test(arguments: OAuthErrorCase.all)
+  func `each error is said in its own words`(sample: OAuthErrorCase) {
+    let classifier = OAuthErrorClassifier(issuer: sample.issuer, operation: sample.operation, account: "a")
+    let serverError = OAuthError(error: sample.error, description: sample.text, subtype: sample.subtype)
+    let failure = classifier.failure(serverError, clock: nil)
     #expect(failure.kind == sample.kind)
     for word in sample.words { #expect(failure.sentence.contains(word)) }
     // What a person is to do, or at least what the server said.
-    #expect(failure.cure != nil || failure.sentence.contains(sample.error))
+    #expect(failure.remedy != nil || failure.sentence.contains(sample.error))
   }
 
   @Test func `no two errors are said alike`() {
-    let sentences = RefusalCase.all.map { sample in
-      let refusals = Refusals(issuer: sample.issuer, question: sample.question, account: "a")
-      let refusal = Refusal(error: sample.error, description: sample.text, subtype: sample.subtype)
+    let sentences = OAuthErrorCase.all.map { sample in
+      let classifier = OAuthErrorClassifier(issuer: sample.issuer, operation: sample.operation, account: "a")
+      let serverError = OAuthError(error: sample.error, description: sample.text, subtype: sample.subtype)
       // Without the server's own words in brackets, ours must still differ.
       return "\(sample.issuer) "
-        + refusals.failure(refusal, clock: nil).sentence.replacing(refusal.words, with: "")
+        + classifier.failure(serverError, clock: nil).sentence.replacing(serverError.summary, with: "")
     }
     let same = Dictionary(grouping: sentences) { $0 }.filter { $0.value.count > 1 }.keys
     #expect(same.isEmpty)
   }
 
   @Test func `a clock that is wrong is said with what follows from it`() {
-    let refusals = Refusals(issuer: .workspace, question: .grant, account: "a")
-    let refusal = Refusal(error: "invalid_grant", description: "Invalid JWT: iat and exp")
-    let failure = refusals.failure(refusal, clock: .seconds(-420))
-    #expect(failure.what.contains("7 min behind the server's"))
+    let classifier = OAuthErrorClassifier(issuer: .workspace, operation: .grant, account: "a")
+    let serverError = OAuthError(error: "invalid_grant", description: "Invalid JWT: iat and exp")
+    let failure = classifier.failure(serverError, clock: .seconds(-420))
+    #expect(failure.message.contains("7 min behind the server's"))
     #expect(failure.step == .clock)
     #expect(failure.sentence.ranges(of: "timedatectl").count == 1)
   }
 
   @Test func `a login that lived its seven days is known by its date`() {
     let now = UTCTime.now
-    let refusals = Refusals(
-      issuer: .google, question: .renewal, account: "a", refreshTokenExpiry: now + .seconds(-5),
-      end: .testing, now: now)
-    let failure = refusals.failure(
-      Refusal(error: "invalid_grant", description: "Token has been expired or revoked."), clock: nil)
-    #expect(failure.what.contains("lived its seven days"))
-    #expect(!failure.what.contains("password"))
+    let classifier = OAuthErrorClassifier(
+      issuer: .google, operation: .refresh, account: "a", refreshTokenExpiry: now + .seconds(-5),
+      loginExpiry: .testing, now: now)
+    let failure = classifier.failure(
+      OAuthError(error: "invalid_grant", description: "Token has been expired or revoked."), clock: nil)
+    #expect(failure.message.contains("lived its seven days"))
+    #expect(!failure.message.contains("password"))
   }
 }
 
-@Suite struct RenewalFailureTests {
+@Suite struct RefreshFailureTests {
   @Test func `a login that is over is dead, asked for once, and its file stays`() throws {
     let server = try AuthorizationServer([
       "dead": ["error": "invalid_grant", "description": "Token has been expired or revoked."]
@@ -156,14 +156,14 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     // Another process, later.
     let other = try TestAccount.open(
       #""provider": "google", "client": "credentials.json""#, in: test.folder,
-      surroundings: test.time.surroundings)
-    #expect(throws: AccessTokenProblem.self) { try other.accessToken(rejected: nil) }
-    #expect(try server.asked("/token").count == 2)
+      dependencies: test.time.dependencies)
+    #expect(throws: AccessTokenError.self) { try other.accessToken(rejected: nil) }
+    #expect(try server.requests("/token").count == 2)
     #expect(try test.file() == before)
     let status = other.status()
     #expect(status.state == .dead)
     #expect(status.cause?.contains("Testing") == true)
-    #expect(status.cure?.contains("pabal account login a") == true)
+    #expect(status.remedy?.contains("pabal account login a") == true)
 
     // A new login, here by Google's library, is taken without a restart.
     try server.control(json: #"{"dead": null}"#)
@@ -275,7 +275,7 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     let first = try test.account.accessToken(rejected: nil).text
     let second = try test.account.accessToken(rejected: first).text
     #expect(try test.problem(rejected: second).held.contains("the token isn't what is wrong"))
-    #expect(try server.asked("/token").count == 2)
+    #expect(try server.requests("/token").count == 2)
     test.time.advance(.seconds(61))
     #expect(throws: Never.self) { try test.account.accessToken(rejected: second) }
   }
@@ -287,7 +287,7 @@ struct RefusalCase: Sendable, CustomTestStringConvertible {
     for _ in 0..<3 {
       test.time.advance(.seconds(3600))
       _ = try test.account.accessToken(rejected: nil)
-      tokens.insert(try #require(try server.asked("/token").last?["refresh_token"]))
+      tokens.insert(try #require(try server.requests("/token").last?["refresh_token"]))
     }
     #expect(tokens.count == 3)
   }

@@ -15,7 +15,7 @@ import Testing
     #expect(status.state == .dead)
     #expect(status.missingScopes == ["https://mail.google.com/"])
     #expect(status.cause?.contains("lacks the scope https://mail.google.com/") == true)
-    #expect(status.cure == "log in again: pabal account login a")
+    #expect(status.remedy == "log in again: pabal account login a")
     #expect(status.guide == .login)
   }
 
@@ -29,7 +29,7 @@ import Testing
     #expect(test.account.status().state == .fresh)
     #expect(test.account.status().missingScopes == [])
     #expect(test.account.status().notes.contains { $0.contains("doesn't say its scopes") })
-    try test.account.renewNow()
+    try test.account.refreshNow()
     #expect(test.account.status().state == .dead)
     #expect(test.account.status().missingScopes == ["https://mail.google.com/"])
   }
@@ -59,9 +59,9 @@ import Testing
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(
       #""provider": "google", "client": "credentials.json", "scopes": ["\#(send)"]"#, in: folder)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     #expect(test.account.status().state == .dead)
-    #expect(test.account.status().cure?.hasPrefix("put it into \"scopes\"") == true)
+    #expect(test.account.status().remedy?.hasPrefix("put it into \"scopes\"") == true)
   }
 
   @Test func `scopes that include sending serve REST`() {

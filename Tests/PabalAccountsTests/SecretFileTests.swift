@@ -27,7 +27,7 @@ import Testing
     let said = try test.problem().held
     #expect(said.contains("its mode is 640"))
     #expect(said.contains("chmod 600 \(path)"))
-    #expect(test.account.status().cure == "chmod 600 \(path)")
+    #expect(test.account.status().remedy == "chmod 600 \(path)")
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
     #expect(try test.account.accessToken(rejected: nil).text == "ya29.x")
   }
@@ -36,7 +36,7 @@ import Testing
     let test = try account(["c.json": "{}"])
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o644], ofItemAtPath: "\(test.folder.path)/c.json")
-    #expect(LoginRun(test).failure.contains("chmod 600"))
+    #expect(TestLogin(test).failure.contains("chmod 600"))
   }
 
   @Test func `a pickle is refused kindly`() throws {
@@ -76,13 +76,13 @@ import Testing
     ),
   ])
   func `a file of another kind is told from a client file`(text: String, words: String) throws {
-    #expect(LoginRun(try account(["c.json": text])).failure.contains(words))
+    #expect(TestLogin(try account(["c.json": text])).failure.contains(words))
   }
 
   @Test func `a login never overwrites what is no token file`() throws {
     let server = try AuthorizationServer()
     let test = try account(["c.json": server.clientFile(), "t.json": key])
-    #expect(LoginRun(test).failure.contains("move the file away"))
+    #expect(TestLogin(test).failure.contains("move the file away"))
     #expect(try test.file("t.json") == key)
   }
 
@@ -99,9 +99,9 @@ import Testing
     let test = try account(["c.json": server.clientFile(), "t.json": adc])
     let first = try test.account.accessToken(rejected: nil).text
     #expect(try test.account.accessToken(rejected: first).text != first)
-    #expect(try server.asked("/token").map { $0["grant_type"] }.filter { $0 == "refresh_token" }.count == 2)
+    #expect(try server.requests("/token").map { $0["grant_type"] }.filter { $0 == "refresh_token" }.count == 2)
     #expect(try test.file("t.json") == adc)
-    #expect(LoginRun(test).failure.contains("gcloud's own"))
+    #expect(TestLogin(test).failure.contains("gcloud's own"))
   }
 
   @Test func `what others put into a token file stays in it`() throws {
@@ -159,28 +159,28 @@ import Testing
       "https://oauth2.googleapis.com/token", "http://127.0.0.1:8080/token", "http://localhost/t",
       "http://[::1]:1/t",
     ] {
-      #expect(Endpoint(good) != nil)
+      #expect(OAuthEndpoint(good) != nil)
     }
     for bad in [
       "http://example.com/token", "ftp://127.0.0.1/", "https://user:pass@example.com/",
       "http://127.0.0.1.evil.com/",
       "https://", "token", "https://a b/", "http://localhost.evil.com/", "https://x/#f",
       "http://127.0.0.256/",
-    ] { #expect(Endpoint(bad) == nil) }
+    ] { #expect(OAuthEndpoint(bad) == nil) }
     #expect(
-      Endpoint("https://oauth2.googleapis.com/token")?.sibling("revoke")?.description
+      OAuthEndpoint("https://oauth2.googleapis.com/token")?.sibling("revoke")?.description
         == "https://oauth2.googleapis.com/revoke")
   }
 
   @Test func `forms are encoded and decoded as Python does`() throws {
     let fields = [("a", "4/0A b+c&d=é한%"), ("scope", "https://mail.google.com/ x")]
-    let encoded = Form(fields).encoded
+    let encoded = URLEncodedForm(fields).encoded
     let script = "import sys, urllib.parse; print(urllib.parse.parse_qsl(sys.argv[1]))"
     let read = try ChildProcess.run("python3", ["-c", script, encoded]).output
     #expect(read == "[('a', '4/0A b+c&d=é한%'), ('scope', 'https://mail.google.com/ x')]\n")
     let script2 = "import urllib.parse; print(urllib.parse.urlencode([('a', '4/0A b+c&d=é한%')]))"
     #expect(
-      Form(query: try ChildProcess.run("python3", ["-c", script2]).output.dropLast())["a"] == "4/0A b+c&d=é한%"
+      URLEncodedForm(query: try ChildProcess.run("python3", ["-c", script2]).output.dropLast())["a"] == "4/0A b+c&d=é한%"
     )
   }
 }

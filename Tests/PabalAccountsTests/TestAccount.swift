@@ -14,8 +14,8 @@ final class TestTime: Sendable {
   var pauses: [Duration] { state.withLock(\.pauses) }
   func advance(_ duration: Duration) { state.withLock { $0.now = $0.now + duration } }
 
-  var surroundings: Surroundings {
-    Surroundings(
+  var dependencies: AccountDependencies {
+    AccountDependencies(
       now: { self.now },
       pause: { duration in
         self.state.withLock { state in
@@ -34,15 +34,15 @@ struct TestAccount {
 
   /// `entry` is the account's members in JSON, without `user`.
   init(
-    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", surroundings: Surroundings? = nil
+    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", dependencies: AccountDependencies? = nil
   ) throws {
     self.folder = folder
     account = try Self.open(
-      entry, in: folder, plugin: plugin, surroundings: surroundings ?? time.surroundings)
+      entry, in: folder, plugin: plugin, dependencies: dependencies ?? time.dependencies)
   }
 
   static func open(
-    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", surroundings: Surroundings
+    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", dependencies: AccountDependencies
   ) throws -> OAuthAccount {
     let text = """
       {"transport": "t", "transports": {"t": {"plugin": "\(plugin)", "account": "a"}}, "from": "a@example.com",
@@ -50,7 +50,7 @@ struct TestAccount {
       """
     let configuration = try Configuration.read(
       Array(text.utf8), file: "config.json", directory: folder.path,
-      providers: oauthProviders(surroundings: surroundings))
+      providers: oauthProviders(dependencies: dependencies))
     return try #require(try Accounts(configuration).account("a") as? OAuthAccount)
   }
 
@@ -79,21 +79,21 @@ struct TestAccount {
   }
 
   /// Why there is no token.
-  func problem(rejected: String? = nil) throws -> AccessTokenProblem {
-    do throws(AccessTokenProblem) {
+  func problem(rejected: String? = nil) throws -> AccessTokenError {
+    do throws(AccessTokenError) {
       let token = try account.accessToken(rejected: rejected)
-      throw AccessTokenProblem.deferred("there is a token for \(token.expiresIn.map { "\($0)" } ?? "ever")")
+      throw AccessTokenError.deferred("there is a token for \(token.expiresIn.map { "\($0)" } ?? "ever")")
     } catch {
       return error
     }
   }
 }
 
-extension AccessTokenProblem {
+extension AccessTokenError {
   /// The reason of a `held`.
   var held: String {
     get throws {
-      guard case .held(let reason, _) = self else { throw TestFailure("not held: \(self)") }
+      guard case .held(let reason, _) = self else { throw TestError("not held: \(self)") }
       return reason
     }
   }
@@ -101,7 +101,7 @@ extension AccessTokenProblem {
   /// The reason of a `deferred`.
   var deferred: String {
     get throws {
-      guard case .deferred(let reason, _) = self else { throw TestFailure("not deferred: \(self)") }
+      guard case .deferred(let reason, _) = self else { throw TestError("not deferred: \(self)") }
       return reason
     }
   }

@@ -25,7 +25,7 @@ import Testing
     """
 
   private func document(_ text: String) throws -> SecretDocument {
-    SecretDocument(path: "token.json", root: try JSONReader.read(Array(text.utf8), file: "token.json"))
+    SecretDocument(path: "token.json", root: try JSONParser.read(Array(text.utf8), file: "token.json"))
   }
 
   @Test func `a token file is read and written as it was`() throws {
@@ -49,11 +49,11 @@ import Testing
     let at = UTCTime(milliseconds: 1_795_000_000_123)
     let about = fingerprint(ofSecret: "1//refresh")
     #expect(about == "d1125fb9574052e5")
-    let kinds: [(TokenFailure.Kind, String)] = [(.dead, "dead"), (.setUp, "set-up"), (.passing, "passing")]
+    let kinds: [(TokenError.Kind, String)] = [(.dead, "dead"), (.setUp, "set-up"), (.transient, "passing")]
     for (kind, name) in kinds {
-      let failure = TokenFailure(
-        kind, "what is wrong", cure: "what to do", step: .publish, retryAfter: .seconds(60))
-      let wait = kind == .passing ? ",\n  \"retry_after\": 60" : ""
+      let failure = TokenError(
+        kind, "what is wrong", remedy: "what to do", step: .publish, retryAfter: .seconds(60))
+      let wait = kind == .transient ? ",\n  \"retry_after\": 60" : ""
       let text = """
         {
           "about": "d1125fb9574052e5",
@@ -65,15 +65,15 @@ import Testing
         }
 
         """
-      #expect(RecordedFailure(failure, about: about, at: at).text == text)
-      let read = try #require(RecordedFailure(document(text).root))
+      #expect(RecordedError(failure, about: about, at: at).text == text)
+      let read = try #require(RecordedError(document(text).root))
       #expect(read.fingerprint == about)
       #expect(read.at == at)
       #expect(read.failure.kind == kind)
-      #expect(read.failure.what == "what is wrong")
-      #expect(read.failure.cure == "what to do")
+      #expect(read.failure.message == "what is wrong")
+      #expect(read.failure.remedy == "what to do")
       #expect(read.failure.step == .publish)
-      #expect(read.failure.retryAfter == (kind == .passing ? .seconds(60) : nil))
+      #expect(read.failure.retryAfter == (kind == .transient ? .seconds(60) : nil))
     }
   }
 

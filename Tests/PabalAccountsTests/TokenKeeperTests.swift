@@ -7,15 +7,15 @@ import Testing
 @testable import PabalAccounts
 
 /// What a running service calls, with a clock that moves by as much as it wants to sleep.
-@Suite struct TokenKeeperTests {
+@Suite struct TokenRefresherTests {
   /// Runs a keeper until it has slept `sleeps` times; what it slept and what it logged.
   private func keep(
     _ test: TestAccount, sleeps: Int, after: @escaping @Sendable (Int) throws -> Void = { _ in }
   ) async throws -> (sleeps: [Duration], lines: [String], test: TestAccount) {
     let slept = Mutex<[Duration]>([])
     let lines = Mutex<[String]>([])
-    var surroundings = test.time.surroundings
-    surroundings.sleep = { duration in
+    var dependencies = test.time.dependencies
+    dependencies.sleep = { duration in
       let count = slept.withLock { slept in
         slept.append(duration)
         return slept.count
@@ -26,8 +26,8 @@ import Testing
     }
     var other = test
     other.account = try TestAccount.open(
-      #""provider": "google", "client": "credentials.json""#, in: test.folder, surroundings: surroundings)
-    await TokenKeeper([other.account]) { line in lines.withLock { $0.append(line) } }.run()
+      #""provider": "google", "client": "credentials.json""#, in: test.folder, dependencies: dependencies)
+    await TokenRefresher([other.account]) { line in lines.withLock { $0.append(line) } }.run()
     return (slept.withLock { $0 }, lines.withLock { $0 }, other)
   }
 
@@ -37,8 +37,8 @@ import Testing
     let run = try await keep(test, sleeps: 30)
     #expect(run.lines == [])
     #expect(run.sleeps.allSatisfy { $0 >= .seconds(60) && $0 <= .seconds(3600) })
-    #expect(try server.asked("/token").count <= 31)
-    #expect(try #require(try run.test.account.accessToken(rejected: nil).expiresIn) > OAuthAccount.margin)
+    #expect(try server.requests("/token").count <= 31)
+    #expect(try #require(try run.test.account.accessToken(rejected: nil).expiresIn) > OAuthAccount.expiryMargin)
   }
 
   @Test func `a lost network is said once, asked for less and less often, and its return is said`()
@@ -69,7 +69,7 @@ import Testing
     let run = try await keep(test, sleeps: 6) { count in
       guard count == 4 else { return }
       // Once, and then the file alone is looked at.
-      #expect(try server.asked("/token").filter { $0["grant_type"] == "refresh_token" }.count == 1)
+      #expect(try server.requests("/token").filter { $0["grant_type"] == "refresh_token" }.count == 1)
       try server.control(json: #"{"dead": null}"#)
       try TestAccount.write(try server.googleToken(in: folder), to: "tokens/a.json", in: folder)
     }
@@ -77,7 +77,7 @@ import Testing
     #expect(run.lines.count == 2)
     #expect(run.lines.first?.hasPrefix("account a: Google ended the login (invalid_grant") == true)
     #expect(run.lines.last == "account a: its tokens renew themselves again")
-    let secrets = try server.asked("/token").compactMap { $0["refresh_token"] }
+    let secrets = try server.requests("/token").compactMap { $0["refresh_token"] }
     for secret in secrets { #expect(!run.lines.joined().contains(secret)) }
   }
 
@@ -86,7 +86,7 @@ import Testing
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
     let test = try TestAccount(#""provider": "google", "client": "credentials.json""#, in: folder)
-    _ = try LoginRun(test).result.get()
+    _ = try TestLogin(test).result.get()
     let run = try await keep(test, sleeps: 36) { _ in
       try server.control(["clock": Int((test.time.now - UTCTime.now).components.seconds)])
     }
@@ -100,17 +100,17 @@ import Testing
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let began = AsyncStream<Void>.makeStream()
-    var surroundings = test.time.surroundings
-    surroundings.sleep = { _ in
+    var dependencies = test.time.dependencies
+    dependencies.sleep = { _ in
       began.continuation.yield()
       try await Task.sleep(for: .seconds(3600))
     }
     let account = try TestAccount.open(
-      #""provider": "google", "client": "credentials.json""#, in: test.folder, surroundings: surroundings)
-    let keeping = Task { await TokenKeeper([account]) { _ in }.run() }
+      #""provider": "google", "client": "credentials.json""#, in: test.folder, dependencies: dependencies)
+    let keeping = Task { await TokenRefresher([account]) { _ in }.run() }
     for await _ in began.stream { break }
     keeping.cancel()
     await keeping.value
-    await TokenKeeper([]) { _ in }.run()
+    await TokenRefresher([]) { _ in }.run()
   }
 }

@@ -9,7 +9,7 @@ import Testing
         "waiting", "sending", "sent", "rejected", "unknown", "expired", "superseded", "cancelled",
       ])
     #expect(
-      VerificationDelivery.State.allCases.map(\.rawValue) == [
+      MailStatus.State.allCases.map(\.rawValue) == [
         "waiting", "sending", "deferred", "held", "sent", "rejected", "unknown", "expired", "superseded",
         "cancelled",
       ])
@@ -40,11 +40,11 @@ import Testing
         "cooldown", "recipient", "verification", "client", "overall", "failures",
       ])
     #expect(
-      [ProofProblem.unknown, .redeemed, .expired].map(\.rawValue) == ["unknown", "redeemed", "expired"])
+      [ProofError.unknown, .redeemed, .expired].map(\.rawValue) == ["unknown", "redeemed", "expired"])
   }
 
   @Test func `what transports and their plugins say`() {
-    #expect(TransportCondition.Openness.allCases.map(\.rawValue) == ["open", "trial", "closed"])
+    #expect(TransportCondition.Availability.allCases.map(\.rawValue) == ["open", "trial", "closed"])
     #expect(LogLevel.allCases.map(\.rawValue) == ["debug", "info", "warning", "error"])
     #expect([Diagnostic.Severity.error, .warning].map(\.rawValue) == ["error", "warning"])
     let kinds: [SettingDeclaration.Kind] = [.text, .number, .boolean, .choice, .duration, .path, .account]

@@ -9,24 +9,24 @@ import Testing
   @Test func `a protocol the handle was not made for is refused`() throws {
     let handle = try CurlHandle(protocols: "smtps")
     try handle.set(.url, "http://127.0.0.1:1/")
-    #expect(throws: CurlFailure.self) { try handle.perform() }
-    let failure = #expect(throws: CurlFailure.self) { try handle.perform() }
+    #expect(throws: CurlError.self) { try handle.perform() }
+    let failure = #expect(throws: CurlError.self) { try handle.perform() }
     #expect(failure?.code.rawValue == 1)
   }
 
   @Test func `nobody at home is told in words`() throws {
     let handle = try CurlHandle(protocols: "https")
     try handle.set(.url, "https://127.0.0.1:1/")
-    let failure = #expect(throws: CurlFailure.self) { try handle.perform() }
+    let failure = #expect(throws: CurlError.self) { try handle.perform() }
     #expect(failure?.code == .unreachable)
     #expect(failure?.description.contains("127.0.0.1") == true)
   }
 
   @Test func `text with a NUL and headers with a line end are refused`() throws {
     let handle = try CurlHandle(protocols: "https")
-    #expect(throws: CurlFailure.self) { try handle.set(.user, "a\0b") }
+    #expect(throws: CurlError.self) { try handle.set(.user, "a\0b") }
     for line in ["X: a\r\nY: b", "X: a\nY: b", "X: a\0b"] {
-      #expect(throws: CurlFailure.self) { try handle.setHeaders(["Ok: yes", line]) }
+      #expect(throws: CurlError.self) { try handle.setHeaders(["Ok: yes", line]) }
     }
   }
 
@@ -58,7 +58,7 @@ import Testing
     let handle = try CurlHandle(protocols: "http")
     try handle.set(.url, "http://127.0.0.1:\(server.port)/")
     try handle.set(.post, true)
-    try handle.set(.one)
+    try handle.set(.http1)
     try handle.setHeaders(["Content-Type: text/plain", "Expect:", "X-Own: yes"])
     var lines: [String] = []
     var body: [UInt8] = []
@@ -85,8 +85,8 @@ import Testing
     let handle = try CurlHandle(protocols: "http")
     try handle.set(.url, "http://127.0.0.1:\(server.port)/")
     handle.onHeader = { _ in false }
-    let failure = #expect(throws: CurlFailure.self) { try handle.perform() }
-    #expect(failure?.code == .stopped)
+    let failure = #expect(throws: CurlError.self) { try handle.perform() }
+    #expect(failure?.code == .abortedByCallback)
   }
 }
 

@@ -3,15 +3,15 @@ import Testing
 
 @testable import PabalMessages
 
-@Suite struct DeclarationTests {
+@Suite struct MessageDeclarationTests {
   private static func findings(_ json: String) -> [String] {
-    DeclarationReader(Array(json.utf8), file: "message.json").mistakes.map(\.description)
+    MessageDeclarationReader(Array(json.utf8), file: "message.json").issues.map(\.description)
   }
 
   private static func variable(_ members: String) -> String { "{\"variables\": {\"a\": {\(members)}}}" }
 
   @Test func `everything a message says is read`() throws {
-    let reader = DeclarationReader(
+    let reader = MessageDeclarationReader(
       Array(
         """
         {
@@ -22,19 +22,19 @@ import Testing
           }
         }
         """.utf8), file: "message.json")
-    #expect(reader.mistakes.isEmpty)
+    #expect(reader.issues.isEmpty)
     let declaration = reader.declaration
     #expect(declaration.purpose == "greets")
     #expect(declaration.lane == .code)
     #expect(declaration.lifetime == .seconds(600))
     #expect(declaration.unknownPolicy == .keep)
     #expect(declaration.variables.map(\.name) == ["b", "a"])
-    #expect(declaration.variables[0].fallback == .text("Google", reading: "구글"))
-    #expect(declaration.variables[1].withDate)
+    #expect(declaration.variables[0].defaultValue == .text("Google", reading: "구글"))
+    #expect(declaration.variables[1].showsDate)
   }
 
   @Test func `what is left out has a default`() {
-    let declaration = DeclarationReader(Array("{}".utf8), file: "message.json").declaration
+    let declaration = MessageDeclarationReader(Array("{}".utf8), file: "message.json").declaration
     #expect(declaration.lane == .normal)
     #expect(declaration.lifetime == nil)
     #expect(declaration.unknownPolicy == .resend)
@@ -79,7 +79,7 @@ import Testing
     ),
   ])
   func `each mistake is told with its place, its path and its cure`(json: String, finding: String) {
-    #expect(DeclarationTests.findings(json) == [finding])
+    #expect(MessageDeclarationTests.findings(json) == [finding])
   }
 
   @Test(arguments: [
@@ -141,28 +141,28 @@ import Testing
     ),
   ])
   func `each mistake in a variable is told`(members: String, finding: String) {
-    #expect(DeclarationTests.findings(DeclarationTests.variable(members)) == [finding])
+    #expect(MessageDeclarationTests.findings(MessageDeclarationTests.variable(members)) == [finding])
   }
 
   @Test func `a syntax error stands alone`() {
-    #expect(DeclarationTests.findings("{\"for\": \"x\",}").count == 1)
-    #expect(DeclarationTests.findings("").count == 1)
+    #expect(MessageDeclarationTests.findings("{\"for\": \"x\",}").count == 1)
+    #expect(MessageDeclarationTests.findings("").count == 1)
   }
 
   @Test func `a site's value that does not fit is told by its path`() {
-    var workshop = Workshop("{{link}}", variables: [("link", "url", "https://example.com")])
-    workshop.site = ["link": "example.com"]
+    var fixture = MessageFixture("{{link}}", variables: [("link", "url", "https://example.com")])
+    fixture.siteVariables = ["link": "example.com"]
     #expect(
-      workshop.findings == [
+      fixture.findings == [
         "error: messages.variables.link: not an address; give one that begins with https://, http:// or mailto:"
       ])
   }
 
   @Test func `a layout may use what only the site gives`() throws {
-    var workshop = Workshop("본문 {{service}}")
-    workshop.layout = "<html lang=\"ko\">{{content}}{{company}}은(는)</html>"
-    workshop.site = ["company": "Google", "company.reading": "구글"]
-    #expect(workshop.findings.isEmpty)
-    #expect(try workshop.render(["service": "x"]).html.contains("Google은"))
+    var fixture = MessageFixture("본문 {{service}}")
+    fixture.layout = "<html lang=\"ko\">{{content}}{{company}}은(는)</html>"
+    fixture.siteVariables = ["company": "Google", "company.reading": "구글"]
+    #expect(fixture.findings.isEmpty)
+    #expect(try fixture.render(["service": "x"]).html.contains("Google은"))
   }
 }

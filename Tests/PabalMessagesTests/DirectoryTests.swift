@@ -4,7 +4,7 @@ import Testing
 @testable import PabalMessages
 
 /// What the store says of the messages directory itself and of the site's variables.
-@Suite struct DirectoryTests {
+@Suite struct MessagesDirectoryTests {
   private static let unreadable = [
     "/nowhere/messages: error: the messages directory can't be read: No such file or directory; check messages.directory in config.json"
   ]
@@ -20,9 +20,9 @@ import Testing
         Issue.record("\(String(describing: error))")
         continue
       }
-      #expect(diagnostics.map(\.description) == DirectoryTests.unreadable)
+      #expect(diagnostics.map(\.description) == MessagesDirectoryTests.unreadable)
     }
-    #expect(store.lint(["verification"]).map(\.description) == DirectoryTests.unreadable)
+    #expect(store.lint(["verification"]).map(\.description) == MessagesDirectoryTests.unreadable)
   }
 
   @Test(arguments: [
@@ -34,32 +34,32 @@ import Testing
       "use small letters a to z, digits and -, 64 at most, such as welcome; \"hello\" is there already"
     ),
   ])
-  func `a folder whose name is no message's is told`(folder: String, cure: String) throws {
-    let desk = try StoreTests.Desk()
-    try desk.write("\(folder)/ko.md", "x")
-    try desk.write(".git/config", "x")
-    try desk.write("README.md", "x")
+  func `a folder whose name is no message's is told`(folder: String, remedy: String) throws {
+    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    try fixture.write("\(folder)/ko.md", "x")
+    try fixture.write(".git/config", "x")
+    try fixture.write("README.md", "x")
     let expected =
-      "\(desk.root)/\(folder): warning: not the name of a message, so nobody finds it; \(cure)"
-    #expect(desk.store().lint().map(\.description) == [expected])
-    #expect(desk.store().lint([folder]).map(\.description) == [expected])
-    #expect(desk.store().lint(["hello"]).isEmpty)
+      "\(fixture.root)/\(folder): warning: not the name of a message, so nobody finds it; \(remedy)"
+    #expect(fixture.store().lint().map(\.description) == [expected])
+    #expect(fixture.store().lint([folder]).map(\.description) == [expected])
+    #expect(fixture.store().lint(["hello"]).isEmpty)
   }
 
   @Test func `what is wrong with a site's variable is told where it is written`() throws {
-    let desk = try StoreTests.Desk()
-    func place(_ line: Int, _ name: String) -> SettingPlace {
-      SettingPlace(
+    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    func place(_ line: Int, _ name: String) -> SettingLocation {
+      SettingLocation(
         file: "config.json", position: SourcePosition(line: line, column: 7),
         path: "messages.variables.\(name)")
     }
     let places = ["servcie": place(3, "servcie"), "service": place(4, "service")]
     #expect(
-      desk.store(variables: ["servcie": "x"], variablePlaces: places).lint().map(\.description) == [
+      fixture.store(variables: ["servcie": "x"], variableLocations: places).lint().map(\.description) == [
         "config.json:3:7: warning: messages.variables.servcie: no message declares {{servcie}}; did you mean \"service\"?"
       ])
     #expect(
-      desk.store(variables: ["service": "a\0"], variablePlaces: places).lint().map(\.description) == [
+      fixture.store(variables: ["service": "a\0"], variableLocations: places).lint().map(\.description) == [
         "config.json:4:7: error: messages.variables.service: holds the character U+0000; take it out"
       ])
   }

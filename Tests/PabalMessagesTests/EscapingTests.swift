@@ -3,14 +3,14 @@ import Testing
 @testable import PabalMessages
 
 @Suite struct EscapingTests {
-  private static let nasty = "<b>&\"'</b> [x](http://evil) **y** `z` {{code}} <!-- "
+  private static let hostileValue = "<b>&\"'</b> [x](http://evil) **y** `z` {{code}} <!-- "
 
   @Test func `a value is text and nothing else, wherever it stands`() throws {
-    let mail = try Workshop("안녕 {{service}}!", subject: "{{service}}").render([
-      "service": .text(EscapingTests.nasty)
+    let mail = try MessageFixture("안녕 {{service}}!", subject: "{{service}}").render([
+      "service": .text(EscapingTests.hostileValue)
     ])
-    #expect(mail.subject == EscapingTests.nasty)
-    #expect(mail.text == "안녕 \(EscapingTests.nasty)!\n")
+    #expect(mail.subject == EscapingTests.hostileValue)
+    #expect(mail.text == "안녕 \(EscapingTests.hostileValue)!\n")
     let escaped = "&lt;b&gt;&amp;&quot;&#39;&lt;/b&gt; [x](http://evil) **y** `z` {{code}} &lt;!-- "
     #expect(mail.html.contains("<p>안녕 \(escaped)!</p>"))
   }
@@ -19,8 +19,8 @@ import Testing
     "12*34", "a_b_c", "1 < 2 & 3 > 2", "`", "\\", "&amp;", "http://evil.example", "# x", "- x", "1. x",
   ])
   func `marks in a value stay themselves, in code as elsewhere`(value: String) throws {
-    let workshop = Workshop("{{service}}\n\n`{{service}}`\n\n- `x {{service}}`\n\n```\n{{service}}\n```\n")
-    let mail = try workshop.render(["service": .text(value)])
+    let fixture = MessageFixture("{{service}}\n\n`{{service}}`\n\n- `x {{service}}`\n\n```\n{{service}}\n```\n")
+    let mail = try fixture.render(["service": .text(value)])
     #expect(mail.text == "\(value)\n\n    \(value)\n\n- x \(value)\n\n    \(value)\n")
     let escaped = value.map { ["&": "&amp;", "<": "&lt;", ">": "&gt;"][$0] ?? String($0) }.joined()
     #expect(mail.html.contains("<p>\(escaped)</p>\n<p class=\"code\">\(escaped)</p>\n<ul>\n".dropLast()))
@@ -29,27 +29,27 @@ import Testing
   }
 
   @Test func `a value in an attribute cannot leave it`() throws {
-    let workshop = Workshop(
+    let fixture = MessageFixture(
       "[말](https://example.com/ \"{{service}}\")\n\n![{{service}}](https://example.com/x.png)")
-    let html = try workshop.html(["service": "\" onclick=\"alert(1)"])
+    let html = try fixture.html(["service": "\" onclick=\"alert(1)"])
     #expect(html.contains("title=\"&quot; onclick=&quot;alert(1)\""))
     #expect(html.contains("alt=\"&quot; onclick=&quot;alert(1)\""))
   }
 
   @Test func `a value in a part of an address is percent-encoded`() throws {
-    let workshop = Workshop("[말](https://example.com/?q={{service}}&x=1#{{service}})")
-    let mail = try workshop.render(["service": "a&b=c#d/e?f 가\"'<"])
+    let fixture = MessageFixture("[말](https://example.com/?q={{service}}&x=1#{{service}})")
+    let mail = try fixture.render(["service": "a&b=c#d/e?f 가\"'<"])
     let encoded = "a%26b%3Dc%23d%2Fe%3Ff%20%EA%B0%80%22%27%3C"
     #expect(mail.text == "말: https://example.com/?q=\(encoded)&x=1#\(encoded)\n")
     #expect(mail.html.contains("<a href=\"https://example.com/?q=\(encoded)&amp;x=1#\(encoded)\">말</a>"))
   }
 
   @Test func `a whole address keeps its shape`() throws {
-    let workshop = Workshop("[말]({{link}})", variables: [("link", "url", "https://example.com")])
-    let mail = try workshop.render(["link": "https://example.com/가?a=1&b=%20'\""])
+    let fixture = MessageFixture("[말]({{link}})", variables: [("link", "url", "https://example.com")])
+    let mail = try fixture.render(["link": "https://example.com/가?a=1&b=%20'\""])
     #expect(mail.text == "말: https://example.com/%EA%B0%80?a=1&b=%20%27%22\n")
     #expect(mail.html.contains("href=\"https://example.com/%EA%B0%80?a=1&amp;b=%20%27%22\""))
-    #expect(try workshop.render(["link": "mailto:help@example.com"]).text == "말: mailto:help@example.com\n")
+    #expect(try fixture.render(["link": "mailto:help@example.com"]).text == "말: mailto:help@example.com\n")
   }
 
   @Test(arguments: [
@@ -58,16 +58,16 @@ import Testing
     "https://a b", "ftp://x", "vbscript:x", " https://x",
   ])
   func `an address of another scheme is refused`(value: String) throws {
-    let workshop = Workshop("[말]({{link}})", variables: [("link", "url", "https://example.com")])
-    #expect(throws: MessageError.self) { try workshop.render(["link": .text(value)]) }
+    let fixture = MessageFixture("[말]({{link}})", variables: [("link", "url", "https://example.com")])
+    #expect(throws: MessageError.self) { try fixture.render(["link": .text(value)]) }
   }
 
   @Test func `HTML by hand escapes by place too`() throws {
-    var workshop = Workshop(
+    var fixture = MessageFixture(
       "{{service}} {{link}}", variables: [("service", "text", "파발"), ("link", "url", "https://example.com")])
-    workshop.files["ko.html"] =
+    fixture.files["ko.html"] =
       "<p title='{{service}}'>{{service}} <a href=\"{{link}}\">x</a> <a href=\"https://a/?{{service}}\">y</a> < {{service}}</p>"
-    let html = try workshop.html(["service": "\"<b>'&", "link": "https://example.com/?a&b"])
+    let html = try fixture.html(["service": "\"<b>'&", "link": "https://example.com/?a&b"])
     #expect(
       html
         == "<p title=\"&quot;&lt;b&gt;&#39;&amp;\">&quot;&lt;b&gt;&#39;&amp; "
@@ -76,9 +76,9 @@ import Testing
   }
 
   @Test func `text by hand is as it stands`() throws {
-    var workshop = Workshop("{{service}}")
-    workshop.files["ko.txt"] = "**{{service}}**은(는) <b>"
-    #expect(try workshop.render(["service": "<&>"]).text == "**<&>**은(는) <b>\n")
+    var fixture = MessageFixture("{{service}}")
+    fixture.files["ko.txt"] = "**{{service}}**은(는) <b>"
+    #expect(try fixture.render(["service": "<&>"]).text == "**<&>**은(는) <b>\n")
   }
 
   @Test(arguments: [
@@ -91,38 +91,38 @@ import Testing
       ("time", "2026-01-02T15:24:00Z"),
     ]
     for (kind, example) in kinds {
-      let workshop = Workshop("{{x}}", subject: "{{x}}", variables: [("x", kind, example)])
-      #expect(throws: Never.self) { try workshop.render(["x": .text(example)]) }
+      let fixture = MessageFixture("{{x}}", subject: "{{x}}", variables: [("x", kind, example)])
+      #expect(throws: Never.self) { try fixture.render(["x": .text(example)]) }
       for value in [example + character, character + example, character] {
-        #expect(throws: MessageError.self) { try workshop.render(["x": .text(value)]) }
+        #expect(throws: MessageError.self) { try fixture.render(["x": .text(value)]) }
       }
       if kind == "text" {
         #expect(throws: MessageError.self) {
-          try workshop.render(["x": .text("x", reading: "y" + character)])
+          try fixture.render(["x": .text("x", reading: "y" + character)])
         }
       }
     }
   }
 
   @Test func `a value of more than 8192 octets is refused`() throws {
-    let workshop = Workshop("{{service}}")
+    let fixture = MessageFixture("{{service}}")
     #expect(throws: Never.self) {
-      try workshop.render(["service": .text(String(repeating: "a", count: 8192))])
+      try fixture.render(["service": .text(String(repeating: "a", count: 8192))])
     }
     #expect(throws: MessageError.self) {
-      try workshop.render(["service": .text(String(repeating: "a", count: 8193))])
+      try fixture.render(["service": .text(String(repeating: "a", count: 8193))])
     }
   }
 
   @Test func `an error never shows the value`() throws {
-    let workshop = Workshop("`{{code}}`", variables: [("code", "code", "123456")])
-    let error = #expect(throws: MessageError.self) { try workshop.render(["code": "secret-654321"]) }
+    let fixture = MessageFixture("`{{code}}`", variables: [("code", "code", "123456")])
+    let error = #expect(throws: MessageError.self) { try fixture.render(["code": "secret-654321"]) }
     #expect(error?.description.contains("654321") == false)
   }
 
   @Test(arguments: ["12345a", "123 456", "123-456", "１２３４５６", "123", "1234567890123", ""])
   func `a code is 4 to 12 digits with nothing between`(value: String) throws {
-    let workshop = Workshop("`{{code}}`", variables: [("code", "code", "123456")])
-    #expect(throws: MessageError.self) { try workshop.render(["code": .text(value)]) }
+    let fixture = MessageFixture("`{{code}}`", variables: [("code", "code", "123456")])
+    #expect(throws: MessageError.self) { try fixture.render(["code": .text(value)]) }
   }
 }

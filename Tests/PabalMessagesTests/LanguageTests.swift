@@ -40,16 +40,16 @@ import Testing
   func `durations in the words of a language, floored`(
     seconds: Int64, ko: String, en: String, ja: String, other: String
   ) {
-    #expect(LanguageWords("ko").duration(seconds: seconds) == ko)
-    #expect(LanguageWords("en-GB").duration(seconds: seconds) == en)
-    #expect(LanguageWords("ja").duration(seconds: seconds) == ja)
-    #expect(LanguageWords("fr").duration(seconds: seconds) == other)
+    #expect(LanguageFormatter("ko").duration(seconds: seconds) == ko)
+    #expect(LanguageFormatter("en-GB").duration(seconds: seconds) == en)
+    #expect(LanguageFormatter("ja").duration(seconds: seconds) == ja)
+    #expect(LanguageFormatter("fr").duration(seconds: seconds) == other)
   }
 
   @Test func `Chinese in both scripts`() {
-    #expect(LanguageWords("zh").duration(seconds: 5400) == "1小时30分钟")
-    #expect(LanguageWords("zh-TW").duration(seconds: 5400) == "1小時30分鐘")
-    #expect(LanguageWords("zh-Hant").duration(seconds: 172_800) == "2天")
+    #expect(LanguageFormatter("zh").duration(seconds: 5400) == "1小时30分钟")
+    #expect(LanguageFormatter("zh-TW").duration(seconds: 5400) == "1小時30分鐘")
+    #expect(LanguageFormatter("zh-Hant").duration(seconds: 172_800) == "2天")
   }
 
   @Test(arguments: [
@@ -60,9 +60,9 @@ import Testing
     ("2026-01-02T09:00:00+05:30", "오전 9:00 UTC+5:30", "9:00 AM UTC+5:30", "09:00 UTC+5:30"),
   ])
   func `times of the day with their zone`(written: String, ko: String, en: String, other: String) throws {
-    let (seconds, offset) = try #require(Moment.reading(written))
+    let (seconds, offset) = try #require(CivilDateTime.reading(written))
     func time(_ tag: String) -> String {
-      LanguageWords(tag).time(secondsSince1970: seconds, offset: offset, withDate: false)
+      LanguageFormatter(tag).time(secondsSince1970: seconds, offset: offset, showsDate: false)
     }
     #expect(time("ko") == ko)
     #expect(time("en") == en)
@@ -70,9 +70,9 @@ import Testing
   }
 
   @Test func `times with their date`() throws {
-    let (seconds, offset) = try #require(Moment.reading("2024-02-29T23:59:59+09:00"))
+    let (seconds, offset) = try #require(CivilDateTime.reading("2024-02-29T23:59:59+09:00"))
     func time(_ tag: String) -> String {
-      LanguageWords(tag).time(secondsSince1970: seconds, offset: offset, withDate: true)
+      LanguageFormatter(tag).time(secondsSince1970: seconds, offset: offset, showsDate: true)
     }
     #expect(time("ko") == "2024년 2월 29일 오후 11:59 KST")
     #expect(time("en") == "February 29, 2024, 11:59 PM KST")
@@ -86,7 +86,7 @@ import Testing
     "2026-01-02T24:00:00Z", "2026-01-02T00:60:00Z", "2026-01-02T00:00:00", "2026-01-02T00:00:00+9:00",
     "2026-01-02T00:00:00Zx", "0000-01-01T00:00:00Z", "2026-01-02T00:00:00.Z", "26-01-02T00:00:00Z",
   ])
-  func `no times`(written: String) { #expect(Moment.reading(written) == nil) }
+  func `no times`(written: String) { #expect(CivilDateTime.reading(written) == nil) }
 
   // Checked with Python's datetime.
   @Test(arguments: [
@@ -96,7 +96,7 @@ import Testing
     ("1900-02-28T23:59:59.999Z", -2_203_891_201),
   ])
   func `moments are counted right`(written: String, seconds: Int64) {
-    #expect(Moment.reading(written)?.0 == seconds)
+    #expect(CivilDateTime.reading(written)?.0 == seconds)
   }
 
   @Test func `every day of four centuries comes back`() {
@@ -105,7 +105,7 @@ import Testing
     var year = 1600
     let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
     for number in 0..<146_097 {
-      let moment = Moment(secondsSince1970: Int64(number) * 86_400 - 11_670_912_000, offset: 0)
+      let moment = CivilDateTime(secondsSince1970: Int64(number) * 86_400 - 11_670_912_000, offset: 0)
       guard moment.year == year, moment.month == month, moment.day == day else {
         Issue.record("\(moment) where \(year)-\(month)-\(day) belongs")
         return
@@ -121,22 +121,22 @@ import Testing
     ("10", 10), ("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259_200), ("0", 0), ("0010m", 600),
   ])
   func `durations as people write them`(written: String, seconds: Int64) throws {
-    #expect(try VariableKind.duration.fit(.text(written)) == .duration(seconds: seconds))
+    #expect(try VariableKind.duration.validate(.text(written)) == .duration(seconds: seconds))
   }
 
   @Test(arguments: ["x", "10 m", "-1s", "1.5h", "", "m", "99999999999999999999s", "40000d", "１０m"])
   func `no durations`(written: String) {
-    #expect(throws: UnfitValue.self) { try VariableKind.duration.fit(.text(written)) }
+    #expect(throws: InvalidValueError.self) { try VariableKind.duration.validate(.text(written)) }
   }
 
   @Test func `a kind takes no value of another`() {
-    #expect(throws: UnfitValue.self) { try VariableKind.text.fit(.duration(.seconds(1))) }
-    #expect(throws: UnfitValue.self) {
-      try VariableKind.duration.fit(.time(secondsSince1970: 0, offsetFromUTC: 0))
+    #expect(throws: InvalidValueError.self) { try VariableKind.text.validate(.duration(.seconds(1))) }
+    #expect(throws: InvalidValueError.self) {
+      try VariableKind.duration.validate(.time(secondsSince1970: 0, offsetFromUTC: 0))
     }
-    #expect(throws: UnfitValue.self) {
-      try VariableKind.time.fit(.time(secondsSince1970: 0, offsetFromUTC: 90_000))
+    #expect(throws: InvalidValueError.self) {
+      try VariableKind.time.validate(.time(secondsSince1970: 0, offsetFromUTC: 90_000))
     }
-    #expect(throws: UnfitValue.self) { try VariableKind.duration.fit(.duration(.seconds(-1))) }
+    #expect(throws: InvalidValueError.self) { try VariableKind.duration.validate(.duration(.seconds(-1))) }
   }
 }

@@ -5,10 +5,10 @@ import Testing
 /// What lint says of the layout that all messages share.
 @Suite struct LayoutLintTests {
   @Test func `a place that stands only in a comment of the layout is none`() {
-    var workshop = Workshop("{{service}}")
-    workshop.layout = "<!-- {{content}} goes here --><p>{{subject}}</p>"
+    var fixture = MessageFixture("{{service}}")
+    fixture.layout = "<!-- {{content}} goes here --><p>{{subject}}</p>"
     #expect(
-      workshop.findings == [
+      fixture.findings == [
         "layout.html:1:1: error: there is no {{content}}; put it where the text belongs"
       ])
   }
@@ -85,9 +85,9 @@ import Testing
     ),
   ])
   func `each mistake in a layout is told with its place and its cure`(layout: String, finding: String) {
-    var workshop = Workshop("{{service}}")
-    workshop.layout = layout
-    #expect(workshop.findings.contains(finding), "\(workshop.findings)")
-    #expect(workshop.findings.count <= 2)
+    var fixture = MessageFixture("{{service}}")
+    fixture.layout = layout
+    #expect(fixture.findings.contains(finding), "\(fixture.findings)")
+    #expect(fixture.findings.count <= 2)
   }
 }

@@ -3,15 +3,15 @@ import Testing
 
 @testable import PabalMessages
 
-@Suite struct LintTests {
+@Suite struct MessageLintTests {
   private static func findings(_ file: String) -> [String] {
-    var workshop = Workshop("")
-    workshop.files["ko.md"] = file
-    workshop.json = Workshop.json([
+    var fixture = MessageFixture("")
+    fixture.files["ko.md"] = file
+    fixture.json = MessageFixture.json([
       ("service", "text", "파발"), ("link", "url", "https://example.com"), ("wait", "duration", "10m"),
     ])
     // Unused variables are another test's matter.
-    return workshop.findings.filter { !$0.contains("no language uses") }
+    return fixture.findings.filter { !$0.contains("no language uses") }
   }
 
   @Test(arguments: [
@@ -173,7 +173,7 @@ import Testing
     ),
   ])
   func `each mistake is told with its place and its cure`(file: String, finding: String) {
-    #expect(LintTests.findings(file) == [finding])
+    #expect(MessageLintTests.findings(file) == [finding])
   }
 
   @Test(arguments: [
@@ -187,15 +187,15 @@ import Testing
   func `what is right is left alone`(file: String) {
     // 이 after a variable is flagged wherever it ends a word.
     let expected = file.contains("이 메일") ? 1 : 0
-    #expect(LintTests.findings(file).count == expected)
+    #expect(MessageLintTests.findings(file).count == expected)
   }
 
   @Test func `all mistakes of all files come at once`() {
-    var workshop = Workshop("")
-    workshop.files["ko.md"] = "Subjet: x\n\n{{a}} {{b}} <i>x</i>"
-    workshop.files["en.md"] = "Subject: x\n\n{{c}} **\"y\"**z"
-    workshop.json = #"{"lane": "cod", "variables": {"service": {"kind": "txt"}}, "x": 1}"#
-    let findings = workshop.findings
+    var fixture = MessageFixture("")
+    fixture.files["ko.md"] = "Subjet: x\n\n{{a}} {{b}} <i>x</i>"
+    fixture.files["en.md"] = "Subject: x\n\n{{c}} **\"y\"**z"
+    fixture.json = #"{"lane": "cod", "variables": {"service": {"kind": "txt"}}, "x": 1}"#
+    let findings = fixture.findings
     for part in [
       "Subjet", "{{a}}", "{{b}}", "is HTML", "{{c}}", "** would", "\"cod\"", "\"txt\"", "no \"x\"",
     ] {
@@ -213,14 +213,14 @@ import Testing
   }
 
   @Test func `HTML larger than Gmail shows is told`() {
-    let workshop = Workshop("{{service}}\n\n" + String(repeating: "가나다라 ", count: 9000))
-    #expect(workshop.findings.count == 1)
-    #expect(workshop.findings[0].contains("Gmail cuts it off after 104448"))
+    let fixture = MessageFixture("{{service}}\n\n" + String(repeating: "가나다라 ", count: 9000))
+    #expect(fixture.findings.count == 1)
+    #expect(fixture.findings[0].contains("Gmail cuts it off after 104448"))
   }
 
   @Test func `nesting without end is refused`() {
     #expect(
-      LintTests.findings("Subject: x\n\n" + String(repeating: "> ", count: 200) + "가")
+      MessageLintTests.findings("Subject: x\n\n" + String(repeating: "> ", count: 200) + "가")
         == ["test/ko.md:3:1: error: nested deeper than 32 levels; take some out"])
   }
 }

@@ -6,7 +6,7 @@ import Testing
 /// What GitHub's Markdown has and CommonMark has not.
 @Suite struct MarkdownLintTests {
   private static func findings(_ body: String) -> [String] {
-    Workshop(body + "\n\n{{service}}").findings
+    MessageFixture(body + "\n\n{{service}}").findings
   }
 
   private static func table(_ place: String) -> String {
@@ -50,19 +50,19 @@ import Testing
   }
 
   @Test func `the content stands in a layout once`() {
-    var workshop = Workshop("{{service}}")
-    workshop.layout = "<!-- {{content}} --><p>{{content}}</p>\n<p>{{content}}</p>"
-    #expect(workshop.findings == ["layout.html:2:4: error: {{content}} stands twice; keep one of them"])
-    workshop.layout = "<!-- {{content}} --><p>{{content}}</p>"
-    #expect(workshop.findings.isEmpty)
-    workshop.files["ko.html"] = "<html lang=\"ko\">{{content}}{{content}}</html>"
-    #expect(workshop.findings == ["test/ko.html:1:28: error: {{content}} stands twice; keep one of them"])
+    var fixture = MessageFixture("{{service}}")
+    fixture.layout = "<!-- {{content}} --><p>{{content}}</p>\n<p>{{content}}</p>"
+    #expect(fixture.findings == ["layout.html:2:4: error: {{content}} stands twice; keep one of them"])
+    fixture.layout = "<!-- {{content}} --><p>{{content}}</p>"
+    #expect(fixture.findings.isEmpty)
+    fixture.files["ko.html"] = "<html lang=\"ko\">{{content}}{{content}}</html>"
+    #expect(fixture.findings == ["test/ko.html:1:28: error: {{content}} stands twice; keep one of them"])
   }
 
   @Test func `content that stands in a comment alone is missing`() {
-    var workshop = Workshop("{{service}}")
-    workshop.layout = "<!-- {{content}} --><p>x</p>"
+    var fixture = MessageFixture("{{service}}")
+    fixture.layout = "<!-- {{content}} --><p>x</p>"
     #expect(
-      workshop.findings == ["layout.html:1:1: error: there is no {{content}}; put it where the text belongs"])
+      fixture.findings == ["layout.html:1:1: error: there is no {{content}}; put it where the text belongs"])
   }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ParticleLintTests {
   private static func findings(_ body: String) -> [String] {
-    Workshop(body + "\n\n{{service}}").findings
+    MessageFixture(body + "\n\n{{service}}").findings
   }
 
   @Test(arguments: [
@@ -89,9 +89,9 @@ import Testing
   }
 
   @Test func `a misspelt particle is mailed as it was meant`() throws {
-    let workshop = Workshop("{{service}}(이)예요")
-    #expect(try workshop.render(["service": "파발"]).text == "파발이에요\n")
-    #expect(try workshop.render(["service": "카카오"]).text == "카카오예요\n")
+    let fixture = MessageFixture("{{service}}(이)예요")
+    #expect(try fixture.render(["service": "파발"]).text == "파발이에요\n")
+    #expect(try fixture.render(["service": "카카오"]).text == "카카오예요\n")
   }
 
   @Test(arguments: [

@@ -2,9 +2,9 @@ import Testing
 
 @testable import PabalMessages
 
-@Suite struct PartsTests {
+@Suite struct RenderingTests {
   @Test func `subject, text and HTML come from one file`() throws {
-    let mail = try Workshop(
+    let mail = try MessageFixture(
       """
       # 어서 오세요
 
@@ -103,33 +103,33 @@ import Testing
   }
 
   @Test func `a paragraph that is only code becomes the big code block`() throws {
-    let workshop = Workshop(
+    let fixture = MessageFixture(
       "앞\n\n`{{code}}`\n\n- `{{code}}`\n\n`{{code}}` 뒤", variables: [("code", "code", "123456")])
-    let mail = try workshop.render(["code": "000000"])
+    let mail = try fixture.render(["code": "000000"])
     #expect(mail.text == "앞\n\n    000000\n\n- 000000\n\n000000 뒤\n")
     #expect(mail.html.contains("<p class=\"code\">000000</p>\n<ul><li><code>000000</code>"))
     #expect(mail.html.contains("<p><code>000000</code> 뒤</p>"))
   }
 
   @Test func `a loose list keeps its blank lines`() throws {
-    let text = try Workshop("1. 하나\n\n   둘째 문단\n\n2. 둘").render().text
+    let text = try MessageFixture("1. 하나\n\n   둘째 문단\n\n2. 둘").render().text
     #expect(text == "1. 하나\n\n   둘째 문단\n\n2. 둘\n")
   }
 
   @Test func `a link whose words are its address stands once`() throws {
-    let workshop = Workshop(
+    let fixture = MessageFixture(
       "[{{link}}]({{link}}) [{{link}}]({{link}}x)", variables: [("link", "url", "https://example.com")])
-    let mail = try workshop.render(["link": "https://a.example/"])
+    let mail = try fixture.render(["link": "https://a.example/"])
     #expect(mail.text == "https://a.example/ https://a.example/ (https://a.example/x)\n")
     #expect(mail.html.contains("<a href=\"https://a.example/\">https://a.example/</a>"))
   }
 
   @Test func `the whole mail is in the layout, and its places are filled`() throws {
-    var workshop = Workshop("본문")
-    workshop.files["ko.md"] = "Subject: <제목> {{service}}\nPreview: 미리 \"{{service}}\"은(는)\n\n본문\n"
-    workshop.layout =
+    var fixture = MessageFixture("본문")
+    fixture.files["ko.md"] = "Subject: <제목> {{service}}\nPreview: 미리 \"{{service}}\"은(는)\n\n본문\n"
+    fixture.layout =
       "<!doctype html><html lang=\"{{language}}\"><title>{{subject}}</title><i title=\"{{preview}}\">{{preview}}</i>{{content}}<b>{{service}}은(는)</b></html>"
-    let html = try workshop.render(["service": "A&B"]).html
+    let html = try fixture.render(["service": "A&B"]).html
     #expect(
       html
         == "<!doctype html><html lang=\"ko\"><title>&lt;제목&gt; A&amp;B</title>"
@@ -137,78 +137,78 @@ import Testing
   }
 
   @Test func `a part by hand goes into the layout, a page by hand replaces it`() throws {
-    var workshop = Workshop("본문 {{service}}")
-    workshop.files["ko.html"] = "<h1>{{service}}</h1>"
-    #expect(try workshop.html(["service": "x"]) == "<h1>x</h1>")
-    workshop.files["ko.html"] =
+    var fixture = MessageFixture("본문 {{service}}")
+    fixture.files["ko.html"] = "<h1>{{service}}</h1>"
+    #expect(try fixture.html(["service": "x"]) == "<h1>x</h1>")
+    fixture.files["ko.html"] =
       "<!doctype html><html lang=\"ko\"><title>{{subject}}</title>{{service}}</html>"
     #expect(
-      try workshop.render(["service": "x"]).html
+      try fixture.render(["service": "x"]).html
         == "<!doctype html><html lang=\"ko\"><title>제목</title>x</html>")
-    workshop.files["ko.html"] =
+    fixture.files["ko.html"] =
       "<!doctype html><html lang=\"ko\"><style>p{color:red}</style><body>{{content}}</body></html>"
-    #expect(try workshop.html(["service": "x"]) == "<p style=\"color:red\">본문 x</p>\n")
+    #expect(try fixture.html(["service": "x"]) == "<p style=\"color:red\">본문 x</p>\n")
   }
 
   @Test func `without a preview its place stays empty`() throws {
-    var workshop = Workshop("본문")
-    workshop.layout = "<html lang=\"ko\"><i>{{preview}}</i>{{content}}</html>"
-    #expect(try workshop.render().html == "<html lang=\"ko\"><i></i><p>본문</p>\n</html>")
+    var fixture = MessageFixture("본문")
+    fixture.layout = "<html lang=\"ko\"><i>{{preview}}</i>{{content}}</html>"
+    #expect(try fixture.render().html == "<html lang=\"ko\"><i></i><p>본문</p>\n</html>")
   }
 
   @Test func `files may have a byte order mark and any line ends`() throws {
-    var workshop = Workshop("")
-    workshop.files["ko.md"] = "\u{FEFF}Subject: 제목\r\nPreview: 미리\r\n\r\n하나\r\n\r\n둘\r\n"
-    let mail = try workshop.render()
+    var fixture = MessageFixture("")
+    fixture.files["ko.md"] = "\u{FEFF}Subject: 제목\r\nPreview: 미리\r\n\r\n하나\r\n\r\n둘\r\n"
+    let mail = try fixture.render()
     #expect(mail.subject == "제목")
     #expect(mail.text == "하나\n\n둘\n")
-    workshop.files["ko.md"] = "Subject: 제목\r\r하나\r\r둘"
-    #expect(try workshop.render().text == "하나\n\n둘\n")
+    fixture.files["ko.md"] = "Subject: 제목\r\r하나\r\r둘"
+    #expect(try fixture.render().text == "하나\n\n둘\n")
   }
 
   @Test func `header names may be in any case`() throws {
-    var workshop = Workshop("")
-    workshop.files["ko.md"] = "subject:제목: 둘\nPREVIEW:  미리  \n\n본문"
-    #expect(try workshop.render().subject == "제목: 둘")
+    var fixture = MessageFixture("")
+    fixture.files["ko.md"] = "subject:제목: 둘\nPREVIEW:  미리  \n\n본문"
+    #expect(try fixture.render().subject == "제목: 둘")
   }
 
   @Test func `the site gives values that a mail may give itself`() throws {
-    var workshop = Workshop("{{service}}은(는)", subject: "{{service}}")
-    workshop.site = ["service": "Google", "service.reading": "구글"]
-    #expect(try workshop.render().text == "Google은\n")
-    #expect(try workshop.render(["service": "Google"]).text == "Google는\n")
-    #expect(try workshop.render(["service": "카카오"]).subject == "카카오")
+    var fixture = MessageFixture("{{service}}은(는)", subject: "{{service}}")
+    fixture.siteVariables = ["service": "Google", "service.reading": "구글"]
+    #expect(try fixture.render().text == "Google은\n")
+    #expect(try fixture.render(["service": "Google"]).text == "Google는\n")
+    #expect(try fixture.render(["service": "카카오"]).subject == "카카오")
   }
 
   @Test func `a default stands where no value is given, with its reading`() throws {
-    var workshop = Workshop("{{service}}은(는)")
-    workshop.json =
+    var fixture = MessageFixture("{{service}}은(는)")
+    fixture.json =
       #"{"variables":{"service":{"for":"x","kind":"text","example":"x","default":"Google","reading":"구글"}}}"#
-    #expect(try workshop.render().text == "Google은\n")
-    #expect(try workshop.render(["service": "토스"]).text == "토스는\n")
+    #expect(try fixture.render().text == "Google은\n")
+    #expect(try fixture.render(["service": "토스"]).text == "토스는\n")
   }
 
   @Test func `a missing value is an error that names the variable and its purpose`() throws {
-    let error = #expect(throws: MessageError.self) { try Workshop("{{service}}").render() }
+    let error = #expect(throws: MessageError.self) { try MessageFixture("{{service}}").render() }
     #expect(error == .missingVariable("service", message: "test", purpose: "the service"))
   }
 
   @Test func `a value for one language is asked for in all`() throws {
-    var workshop = Workshop("{{service}}")
-    workshop.files["en.md"] = "Subject: x\n\nx"
-    #expect(throws: MessageError.self) { try workshop.render(in: "en") }
+    var fixture = MessageFixture("{{service}}")
+    fixture.files["en.md"] = "Subject: x\n\nx"
+    #expect(throws: MessageError.self) { try fixture.render(in: "en") }
   }
 
   @Test func `an unknown value is an error with a suggestion`() throws {
     let error = #expect(throws: MessageError.self) {
-      try Workshop("{{service}}").render(["service": "x", "servcie": "y"])
+      try MessageFixture("{{service}}").render(["service": "x", "servcie": "y"])
     }
     #expect(error == .unknownVariable("servcie", message: "test", nearest: "service"))
     // A site's value that this mail gives itself does not hide the unknown one.
-    var workshop = Workshop("{{service}}")
-    workshop.site = ["service": "x"]
-    #expect(throws: MessageError.self) { try workshop.render(["service": "x", "other": "y"]) }
-    #expect(throws: MessageError.self) { try workshop.render(["other": "y"]) }
+    var fixture = MessageFixture("{{service}}")
+    fixture.siteVariables = ["service": "x"]
+    #expect(throws: MessageError.self) { try fixture.render(["service": "x", "other": "y"]) }
+    #expect(throws: MessageError.self) { try fixture.render(["other": "y"]) }
   }
 
   @Test func `values from strings carry readings`() {

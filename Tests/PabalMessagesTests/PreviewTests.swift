@@ -7,7 +7,7 @@ import Testing
   private static func message(
     _ body: String, variables: [(name: String, kind: String, example: String)] = [("service", "text", "파발")]
   ) throws -> PreviewedMessage {
-    let (message, diagnostics) = Workshop(body, variables: variables).compile()
+    let (message, diagnostics) = MessageFixture(body, variables: variables).compile()
     guard let message else { throw Diagnostics(diagnostics) }
     return try PreviewedMessage(message)
   }
@@ -29,7 +29,7 @@ import Testing
     let evil = "</pre></iframe>\"'><script>alert(1)</script>&amp;"
     let message = try PreviewTests.message(
       "{{x}}", variables: [("x", "text", evil.replacing("\"", with: "\\\""))])
-    let problem = Diagnostic(evil, cure: evil, file: evil, path: evil)
+    let problem = Diagnostic(evil, remedy: evil, file: evil, path: evil)
     let page = PreviewPage([message], problems: [problem], follows: true).html
     #expect(!page.contains("<script>alert"))
     #expect(!page.contains("</iframe>\""))

@@ -2,9 +2,9 @@ import Testing
 
 @testable import PabalMessages
 
-@Suite struct PropertyTests {
+@Suite struct RenderingPropertyTests {
   /// SplitMix64, so that a failure can be repeated.
-  private struct Dice: RandomNumberGenerator {
+  private struct SplitMix64Generator: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {
@@ -16,7 +16,7 @@ import Testing
     }
   }
 
-  private static let bricks = [
+  private static let fragments = [
     "{{service}}", "{{link}}", "{{wait}}", "은(는)", "(으)로", "을/를", "(이)라", "**", "*", "_", "`", "``", "[",
     "](", ")",
     "![", "<", ">", "<b>", "&", "&#57344;", "&#xE001;", "&amp;", "\\", "\n", "\n\n", "- ", "1. ", "> ", "# ",
@@ -32,24 +32,24 @@ import Testing
   }
 
   @Test func `no message that compiles ever shows a placeholder, or a value as markup`() throws {
-    var dice = Dice(state: 20260801)
+    var generator = SplitMix64Generator(state: 20260801)
     var compiled = 0
     for _ in 0..<1500 {
-      let count = Int.random(in: 1...14, using: &dice)
-      let body = (0..<count).compactMap { _ in PropertyTests.bricks.randomElement(using: &dice) }.joined()
-      let workshop = Workshop(
+      let count = Int.random(in: 1...14, using: &generator)
+      let body = (0..<count).compactMap { _ in RenderingPropertyTests.fragments.randomElement(using: &generator) }.joined()
+      let fixture = MessageFixture(
         body,
         variables: [
           ("service", "text", "x"), ("link", "url", "https://a.example"), ("wait", "duration", "10m"),
         ])
-      let (message, _) = workshop.compile()
+      let (message, _) = fixture.compile()
       guard let message, let korean = message.languages["ko"] else { continue }
       compiled += 1
       let value = "<script>\"'&[x](y)**`"
       let link = "https://b.example/\"><script>"
       let mail = try message.render(korean, ["service": .text(value), "link": .text(link), "wait": "10m"])
       for part in [mail.subject, mail.text, mail.html] {
-        #expect(!PropertyTests.holdsPlaceholder(part), "\(body)")
+        #expect(!RenderingPropertyTests.holdsPlaceholder(part), "\(body)")
       }
       #expect(!mail.html.contains("<script"), "\(body)")
       #expect(!mail.text.contains("{{") || body.contains("{ {"), "\(body)")
@@ -59,16 +59,16 @@ import Testing
   }
 
   @Test func `any text that is no control character comes through as it is`() throws {
-    var dice = Dice(state: 7)
-    let workshop = Workshop("{{service}}은(는)", subject: "{{service}}")
-    let (compiled, _) = workshop.compile()
+    var generator = SplitMix64Generator(state: 7)
+    let fixture = MessageFixture("{{service}}은(는)", subject: "{{service}}")
+    let (compiled, _) = fixture.compile()
     let message = try #require(compiled)
     let korean = try #require(message.languages["ko"])
     for _ in 0..<2000 {
       var value = "x"
-      for _ in 0..<Int.random(in: 0...12, using: &dice) {
-        let limit: UInt32 = Bool.random(using: &dice) ? 0x2FF : 0x10FFFF
-        if let scalar = Unicode.Scalar(UInt32.random(in: 0...limit, using: &dice)) {
+      for _ in 0..<Int.random(in: 0...12, using: &generator) {
+        let limit: UInt32 = Bool.random(using: &generator) ? 0x2FF : 0x10FFFF
+        if let scalar = Unicode.Scalar(UInt32.random(in: 0...limit, using: &generator)) {
           value.unicodeScalars.append(scalar)
         }
       }

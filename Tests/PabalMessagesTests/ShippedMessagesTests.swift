@@ -92,9 +92,9 @@ import Testing
     let layout = try String(contentsOfFile: ShippedMessagesTests.directory + "/layout.html", encoding: .utf8)
     let page = HTMLTemplate(try SourceText(Array(layout.utf8), file: "layout.html"))
     let light = page.styles
-    let start = try #require(light.rest.firstRange(of: "@media (prefers-color-scheme: dark){"))
-    let end = try #require(light.rest[start.upperBound...].firstRange(of: "}}"))
-    let dark = StyleSheet(String(light.rest[start.upperBound..<end.lowerBound]) + "}")
+    let start = try #require(light.remainingCSS.firstRange(of: "@media (prefers-color-scheme: dark){"))
+    let end = try #require(light.remainingCSS[start.upperBound...].firstRange(of: "}}"))
+    let dark = StyleSheet(String(light.remainingCSS[start.upperBound..<end.lowerBound]) + "}")
 
     func value(_ sheet: StyleSheet, _ element: String?, _ name: String?, _ property: String) -> String? {
       sheet.rules.last {

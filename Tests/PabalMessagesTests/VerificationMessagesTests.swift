@@ -3,11 +3,11 @@ import PabalMessages
 import PabalTesting
 import Testing
 
-@Suite struct VerificationMessagesTests {
+@Suite struct StoredVerificationComposerTests {
   private static func words(_ directory: String = "\(BuiltProducts.root)/Sources/Messages") throws
-    -> VerificationMessages
+    -> StoredVerificationComposer
   {
-    VerificationMessages(
+    StoredVerificationComposer(
       MessageStore(directory: directory, language: "en", variables: ["service": "Pabal"]),
       from: try Mailbox("Pabal <pabal@example.com>"))
   }
@@ -17,7 +17,7 @@ import Testing
     let outbox = MemoryOutbox()
     let keys = Keyring(current: .random())
     return (
-      VerificationService(store: MemoryVerifications(outbox: outbox), keys: keys, composer: try Self.words()),
+      VerificationService(store: MemoryVerificationStore(outbox: outbox), keys: keys, composer: try Self.words()),
       outbox, keys
     )
   }
@@ -26,7 +26,7 @@ import Testing
     let (service, outbox, keys) = try service()
     let started = try await service.start(to: "kim@example.com", languages: ["ko-KR"])
     #expect(started.language == "ko")
-    let entry = try #require(try await outbox.look(OutboxQuery(withContent: true)).entries.first)
+    let entry = try #require(try await outbox.read(OutboxQuery(withContent: true)).entries.first)
     let content = try OutboxContent(keys.open(try #require(entry.content), id: entry.id), id: entry.id)
     #expect(entry.group == started.id && entry.notAfter == started.expires && entry.lane == .code)
     #expect(content.mail.envelope.recipients.map(\.description) == ["kim@example.com"])
@@ -34,10 +34,10 @@ import Testing
   }
 
   @Test func `a mail holds the code and how long it is valid`() throws {
-    let letter = VerificationLetter(
+    let request = VerificationMailRequest(
       to: try Address("kim@example.com"), message: "verification", languages: ["en"], code: "012345",
       validFor: .seconds(300))
-    let made = try Self.words().mail(for: letter)
+    let made = try Self.words().mail(for: request)
     let octets = String(decoding: made.mail.octets, as: UTF8.self)
     #expect(octets.contains("012345") && octets.contains("5 minutes") && !octets.contains("10 minutes"))
     #expect(octets.contains("Auto-Submitted: auto-generated") && made.unknown == .resend)
@@ -45,32 +45,32 @@ import Testing
 
   @Test func `nobody but Pabal says how long a code is valid`() async throws {
     let (service, _, _) = try service()
-    let problem = await #expect(throws: VerificationProblem.self) {
+    let problem = await #expect(throws: VerificationError.self) {
       try await service.start(to: "kim@example.com", variables: ["valid_for": "3 days"])
     }
-    guard case .input("variables", let what)? = problem else {
+    guard case .input("variables", let message)? = problem else {
       Issue.record("a promised time is the caller's fault")
       return
     }
-    #expect(what.contains("how long the code is valid"))
+    #expect(message.contains("how long the code is valid"))
   }
 
   @Test func `a notice with a message that has a code is refused by its message`() async throws {
     let (service, _, _) = try service()
-    let problem = await #expect(throws: VerificationProblem.self) {
+    let problem = await #expect(throws: VerificationError.self) {
       try await service.start(to: "kim@example.com", message: "verification", notice: true)
     }
-    guard case .input("message", let what)? = problem else {
+    guard case .input("message", let message)? = problem else {
       Issue.record("a message with a code is no notice")
       return
     }
-    #expect(what.contains("without one"))
+    #expect(message.contains("without one"))
   }
 
   @Test func `what the caller gave wrong is told from what is broken here`() async throws {
     let (service, _, _) = try service()
-    func problem(_ message: String, _ variables: [String: String] = [:]) async -> VerificationProblem? {
-      await #expect(throws: VerificationProblem.self) {
+    func problem(_ message: String, _ variables: [String: String] = [:]) async -> VerificationError? {
+      await #expect(throws: VerificationError.self) {
         try await service.start(to: "kim@example.com", message: message, variables: variables)
       }
     }
@@ -84,9 +84,9 @@ import Testing
     }
     let folder = try TemporaryDirectory()
     try folder.write("{{unclosed", to: "verification/en.md")
-    #expect(throws: VerificationProblem.self) {
+    #expect(throws: VerificationError.self) {
       try Self.words(folder.path).mail(
-        for: VerificationLetter(
+        for: VerificationMailRequest(
           to: try Address("kim@example.com"), message: "verification",
           code: "012345", validFor: .seconds(600)))
     }

@@ -3,7 +3,7 @@ import PabalCore
 @testable import PabalMessages
 
 /// Compiles messages from strings.
-struct Workshop {
+struct MessageFixture {
   var layout = "<!doctype html><html lang=\"{{language}}\"><body>{{content}}</body></html>"
   var json = """
     {
@@ -15,7 +15,7 @@ struct Workshop {
     """
   /// By file name, such as `ko.md`.
   var files: [String: String] = [:]
-  var site: [String: String] = [:]
+  var siteVariables: [String: String] = [:]
   var language = "ko"
 
   init(_ body: String = "본문", subject: String = "제목") {
@@ -25,7 +25,7 @@ struct Workshop {
   /// A workshop whose message has these variables by kind.
   init(_ body: String, subject: String = "제목", variables: [(name: String, kind: String, example: String)]) {
     self.init(body, subject: subject)
-    json = Workshop.json(variables)
+    json = MessageFixture.json(variables)
   }
 
   static func json(_ variables: [(name: String, kind: String, example: String)]) -> String {
@@ -36,16 +36,16 @@ struct Workshop {
   }
 
   func compile() -> (message: CompiledMessage?, diagnostics: [Diagnostic]) {
-    let parts = files.sorted { $0.key < $1.key }.map { name, text in
+    let languageFiles = files.sorted { $0.key < $1.key }.map { name, text in
       let pieces = name.split(separator: ".")
-      return MessageFiles.Part(
-        language: String(pieces[0]), ending: String(pieces[1]), octets: Array(text.utf8))
+      return MessageFiles.LanguageFile(
+        language: String(pieces[0]), fileExtension: String(pieces[1]), octets: Array(text.utf8))
     }
     do throws(Diagnostics) {
       let layout = HTMLTemplate(try SourceText(Array(self.layout.utf8), file: "layout.html"))
       var compiler = MessageCompiler(
-        MessageFiles(name: "test", folder: "test", declaration: Array(json.utf8), parts: parts),
-        layout: layout, site: site, defaultLanguage: language)
+        MessageFiles(name: "test", folder: "test", declaration: Array(json.utf8), languageFiles: languageFiles),
+        layout: layout, siteVariables: siteVariables, defaultLanguage: language)
       let message = compiler.compile()
       return (message, compiler.diagnostics)
     } catch {
@@ -59,7 +59,7 @@ struct Workshop {
   /// Subject, text and HTML.
   func render(
     _ values: [String: MessageValue] = [:], in language: String = "ko"
-  ) throws -> CompiledLanguage.Mail {
+  ) throws -> CompiledLanguage.RenderedParts {
     let (message, diagnostics) = compile()
     guard let message, let compiled = message.languages[language] else { throw Diagnostics(diagnostics) }
     return try message.render(compiled, values)

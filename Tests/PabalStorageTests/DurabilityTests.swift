@@ -20,7 +20,7 @@ import Testing
     database.close()
     let worker = "\(BuiltProducts.directory)/outbox-worker"
     let trace = "\(folder.path)/trace"
-    let end = await onThreads([0]) { _ in
+    let end = await mapOnThreads([0]) { _ in
       try? ChildProcess.run(
         "strace",
         ["-f", "-y", "-o", trace, "-e", "trace=write,pwrite64,fdatasync", worker, "work", path, log, "60"])

@@ -4,22 +4,22 @@ import Testing
 
 /// What every outbox keeps to.
 @Suite struct OutboxContractTests {
-  @Test(arguments: OutboxStore.allCases)
-  func `a mail comes back as it was added, claimed and content and all`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a mail comes back as it was added, claimed and content and all`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       let added = mail(1, lane: .normal, due: 0, notAfter: 600, unknown: .keep, group: "V")
       try await outbox.add([added])
       let lease = OutboxEntry.Lease(owner: "a", until: second(30))
       #expect(try await outbox.claim(claim("a")) == [added.claimed(by: lease)])
-      let seen = try await outbox.look(OutboxQuery(withContent: true)).entries
+      let seen = try await outbox.read(OutboxQuery(withContent: true)).entries
       #expect(seen == [added.claimed(by: lease)])
-      #expect(try await outbox.look(OutboxQuery()).entries.first?.content == nil)
+      #expect(try await outbox.read(OutboxQuery()).entries.first?.content == nil)
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a mail that its adder claimed is nobody else's`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a mail that its adder claimed is nobody else's`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       let mine = mail(1).claimed(by: OutboxEntry.Lease(owner: "a", until: second(30)))
       try await outbox.add([mine])
       #expect(try await outbox.claim(claim("b")).isEmpty)
@@ -35,12 +35,12 @@ import Testing
   }
 
   private func waiting(in outbox: any Outbox) async throws -> OutboxBacklog {
-    try await outbox.look(OutboxQuery(limit: 0, withBacklog: true)).backlog
+    try await outbox.read(OutboxQuery(limit: 0, withBacklog: true)).backlog
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `the backlog counts by lane what has not left, and its oldest`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `the backlog counts by lane what has not left, and its oldest`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       #expect(try await waiting(in: outbox) == OutboxBacklog())
       try await outbox.add(
         (1...3).map { mail($0, lane: .bulk, created: Double($0)) } + [mail(4, lane: .code)])
@@ -58,19 +58,19 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `an id that is there already is left as it is`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `an id that is there already is left as it is`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, lane: .bulk)])
       try await outbox.add([mail(1, lane: .code), mail(2)])
-      #expect(try await outbox.look(OutboxQuery()).entries.map(\.id) == ["MAIL2", "MAIL1"])
-      #expect(try await outbox.look(OutboxQuery(ids: ["MAIL1"])).entries.map(\.lane) == [.bulk])
+      #expect(try await outbox.read(OutboxQuery()).entries.map(\.id) == ["MAIL2", "MAIL1"])
+      #expect(try await outbox.read(OutboxQuery(ids: ["MAIL1"])).entries.map(\.lane) == [.bulk])
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `codes come first, then what was due first`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `codes come first, then what was due first`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([
         mail(1, lane: .bulk), mail(2, lane: .normal, due: 3), mail(3, lane: .code, due: 5),
         mail(4, lane: .normal, due: 2),
@@ -78,34 +78,34 @@ import Testing
       ])
       let first = try await outbox.claim(claim("a", at: 10, limit: 3))
       #expect(first.map(\.id) == ["MAIL3", "MAIL5", "MAIL4"])
-      #expect(try await outbox.claim(claim("a", at: 10, limit: 3, keptForCodes: 3)).isEmpty)
+      #expect(try await outbox.claim(claim("a", at: 10, limit: 3, reservedForCodes: 3)).isEmpty)
       #expect(try await outbox.claim(claim("a", at: 10, id: "MAIL6")).isEmpty)
       #expect(try await outbox.claim(claim("a", at: 10, id: "MAIL1")).map(\.id) == ["MAIL1"])
       #expect(try await outbox.claim(claim("a", at: 10, limit: 0)).isEmpty)
       var others = claim("b", at: 99)
-      others.isWithoutCodes = true
+      others.excludesCodes = true
       #expect(try await outbox.claim(others).map(\.id) == ["MAIL2"])
       #expect(try await outbox.claim(claim("b", at: 99)).map(\.id) == ["MAIL6"])
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a mail that is too late is never claimed, and expires`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a mail that is too late is never claimed, and expires`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, notAfter: 10), mail(2, notAfter: 11)])
       #expect(try await outbox.claim(claim("a", at: 10)).map(\.id) == ["MAIL2"])
-      let ahead = try await outbox.sweep(housekeeping(at: 10))
+      let ahead = try await outbox.sweep(sweepRequest(at: 10))
       #expect(ahead.due == nil)
       let entry = try #require(
-        try await outbox.look(OutboxQuery(ids: ["MAIL1"], withContent: true)).entries.first)
+        try await outbox.read(OutboxQuery(ids: ["MAIL1"], withContent: true)).entries.first)
       #expect(entry.state == .expired)
       #expect(entry.content == nil)
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `what decided nothing waits until it is due, with its new content`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `what decided nothing waits until it is due, with its new content`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       let claimed = try #require(try await outbox.claim(claim("a")).first)
       _ = try await outbox.settle([
@@ -115,7 +115,7 @@ import Testing
           hold: .mail, now: second(1))
       ])
       #expect(try await outbox.claim(claim("b", at: 59)).isEmpty)
-      #expect(try await outbox.sweep(housekeeping(at: 59)).due == second(60))
+      #expect(try await outbox.sweep(sweepRequest(at: 59)).due == second(60))
       let again = try #require(try await outbox.claim(claim("b", at: 60)).first)
       #expect(again.content == [4, 4])
       #expect(again.attempts == 2)
@@ -125,9 +125,9 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a release is no attempt`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a release is no attempt`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, due: 5)])
       let claimed = try #require(try await outbox.claim(claim("a", at: 5)).first)
       let released = try await outbox.settle([OutboxSettlement(claimed, .release, now: second(6))])
@@ -138,9 +138,9 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a mail that would be due too late expires at once`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a mail that would be due too late expires at once`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, notAfter: 20)])
       let claimed = try #require(try await outbox.claim(claim("a")).first)
       let settled = try await outbox.settle([
@@ -150,12 +150,12 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `who lost the lease settles nothing`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `who lost the lease settles nothing`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       let first = try #require(try await outbox.claim(claim("a")).first)
-      _ = try await outbox.sweep(housekeeping("b", at: 30))
+      _ = try await outbox.sweep(sweepRequest("b", at: 30))
       let second = try #require(try await outbox.claim(claim("a", at: 30)).first)
       // The same process, but an earlier attempt.
       let late = try await outbox.settle([
@@ -173,34 +173,34 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a lease that ran out gives the mail back, or leaves it unknown`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a lease that ran out gives the mail back, or leaves it unknown`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, unknown: .resend), mail(2, unknown: .keep), mail(3)])
       _ = try await outbox.claim(claim("a"))
       #expect(try await outbox.extend(["MAIL3", "MAIL9"], .init(owner: "a", until: second(50))) == ["MAIL3"])
       #expect(try await outbox.extend(["MAIL1"], .init(owner: "b", until: second(99))).isEmpty)
-      let early = try await outbox.sweep(housekeeping("b", at: 29))
+      let early = try await outbox.sweep(sweepRequest("b", at: 29))
       #expect(early.end == second(30))
-      let own = try await outbox.sweep(housekeeping("a", at: 31))
+      let own = try await outbox.sweep(sweepRequest("a", at: 31))
       #expect(own.due == nil)
-      let ahead = try await outbox.sweep(housekeeping("b", at: 31))
+      let ahead = try await outbox.sweep(sweepRequest("b", at: 31))
       #expect(ahead.due == second(31))
       #expect(ahead.end == second(50))
-      let seen = try await outbox.look(OutboxQuery()).entries
+      let seen = try await outbox.read(OutboxQuery()).entries
       #expect(seen.map(\.state) == [.sending, .unknown, .waiting])
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a newer mail of a group supersedes the older ones`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a newer mail of a group supersedes the older ones`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, group: "V"), mail(2, group: "W"), mail(3, group: "V")])
       _ = try await outbox.claim(claim("a", limit: 1))
       try await outbox.add([mail(4, group: "V")])
       let changed = try await outbox.amend(.supersede(group: "V", newest: "MAIL4"), now: second(1))
       #expect(changed == 2)
-      let seen = try await outbox.look(OutboxQuery(withContent: true)).entries
+      let seen = try await outbox.read(OutboxQuery(withContent: true)).entries
       #expect(seen.map(\.state) == [.waiting, .superseded, .waiting, .sending])
       #expect(seen[1].content == nil)
       // The one that is on its way is not called back, but not tried again either.
@@ -211,11 +211,11 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `what is on its way when it is superseded or cancelled may still be sent`(_ store: OutboxStore)
+  @Test(arguments: OutboxBackend.allCases)
+  func `what is on its way when it is superseded or cancelled may still be sent`(_ backend: OutboxBackend)
     async throws
   {
-    try await store.withOutbox { outbox in
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1), mail(2)])
       let claimed = try await outbox.claim(claim("a"))
       try await outbox.amend(.cancel(["MAIL1", "MAIL2", "MAIL3"]), now: second(1))
@@ -227,9 +227,9 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `only waiting mail is hastened`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `only waiting mail is hastened`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, due: 100), mail(2, due: 200), mail(3), mail(4)])
       let claimed = try await outbox.claim(claim("a"))
       _ = try await outbox.settle([
@@ -243,60 +243,60 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `what ended is shown for a time and then deleted`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `what ended is shown for a time and then deleted`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1), mail(2)])
       try await outbox.amend(.cancel(["MAIL1"]), now: second(0))
       try await outbox.amend(.cancel(["MAIL2"]), now: second(1))
-      _ = try await outbox.sweep(housekeeping(at: 99))
-      #expect(try await outbox.look(OutboxQuery(withCounts: true)).counts == [.cancelled: 2])
-      _ = try await outbox.sweep(housekeeping(at: 100))
-      #expect(try await outbox.look(OutboxQuery()).entries.map(\.id) == ["MAIL2"])
+      _ = try await outbox.sweep(sweepRequest(at: 99))
+      #expect(try await outbox.read(OutboxQuery(withCounts: true)).counts == [.cancelled: 2])
+      _ = try await outbox.sweep(sweepRequest(at: 100))
+      #expect(try await outbox.read(OutboxQuery()).entries.map(\.id) == ["MAIL2"])
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a sweep does so much at a time and says that there is more`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a sweep does so much at a time and says that there is more`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add((1...5).map { mail($0, notAfter: 5) })
-      #expect(try await outbox.sweep(housekeeping(at: 5, limit: 3)).isUnfinished)
-      #expect(try await outbox.look(OutboxQuery(withCounts: true)).counts == [.waiting: 2, .expired: 3])
-      let next = try await outbox.sweep(housekeeping(at: 5, limit: 3))
+      #expect(try await outbox.sweep(sweepRequest(at: 5, limit: 3)).isUnfinished)
+      #expect(try await outbox.read(OutboxQuery(withCounts: true)).counts == [.waiting: 2, .expired: 3])
+      let next = try await outbox.sweep(sweepRequest(at: 5, limit: 3))
       #expect(!next.isUnfinished)
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a forecast names the oldest code and the next moment`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a forecast names the oldest code and the next moment`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       #expect(
-        try await outbox.sweep(housekeeping(at: 0))
+        try await outbox.sweep(sweepRequest(at: 0))
           == OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false))
       try await outbox.add([
         mail(1, lane: .bulk, due: 7, notAfter: 40), mail(2, created: 3, due: 9), mail(3, created: 4, due: 8),
       ])
       #expect(
-        try await outbox.sweep(housekeeping(at: 0))
+        try await outbox.sweep(sweepRequest(at: 0))
           == OutboxForecast(due: second(7), end: second(40), oldestCode: second(3), isUnfinished: false))
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `pages follow each other`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `pages follow each other`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add((1...5).map { mail($0) })
-      let first = try await outbox.look(OutboxQuery(limit: 2)).entries
+      let first = try await outbox.read(OutboxQuery(limit: 2)).entries
       #expect(first.map(\.id) == ["MAIL5", "MAIL4"])
-      let second = try await outbox.look(OutboxQuery(before: "MAIL4", limit: 2)).entries
+      let second = try await outbox.read(OutboxQuery(before: "MAIL4", limit: 2)).entries
       #expect(second.map(\.id) == ["MAIL3", "MAIL2"])
-      #expect(try await outbox.look(OutboxQuery(states: [.sent])).entries.isEmpty)
+      #expect(try await outbox.read(OutboxQuery(states: [.sent])).entries.isEmpty)
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `what is known of a transport is kept`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `what is known of a transport is kept`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       let none = try await outbox.transports { _ in }
       #expect(none.isEmpty)
       var state = TransportState()
@@ -305,7 +305,7 @@ import Testing
       state.probe = OutboxEntry.Lease(owner: "a", until: second(2))
       state.heldSince = second(3)
       state.cause = [1, 2]
-      state.spentUntil = second(4)
+      state.exhaustedUntil = second(4)
       let wanted = state
       let one = try await outbox.transports { $0["smtp"] = wanted }
       #expect(one == ["smtp": wanted])
@@ -316,9 +316,9 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `many claimers at once get each mail once`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `many claimers at once get each mail once`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add((0..<300).map { mail($0) })
       let ids = try await withThrowingTaskGroup(of: [String].self) { group in
         for claimer in 0..<16 {

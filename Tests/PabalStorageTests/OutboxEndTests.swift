@@ -7,54 +7,54 @@ import Testing
 @testable import PabalStorage
 
 /// Mail whose process died, clocks that go back, and files that close or vanish.
-@Suite struct OutboxEndTests {
-  @Test(arguments: OutboxStore.allCases)
-  func `a mail in whose attempts processes die is given up after three`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+@Suite struct OutboxRecoveryTests {
+  @Test(arguments: OutboxBackend.allCases)
+  func `a mail in whose attempts processes die is given up after three`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       for number in 0..<3 {
         let now = Double(number) * 40
         #expect(try await outbox.claim(claim("dead\(number)", at: now)).count == 1)
-        _ = try await outbox.sweep(housekeeping(at: now + 31))
+        _ = try await outbox.sweep(sweepRequest(at: now + 31))
       }
-      let entry = try await outbox.look(OutboxQuery()).entries.first
+      let entry = try await outbox.read(OutboxQuery()).entries.first
       #expect(entry?.state == .unknown)
-      #expect(entry?.unknowns == 3)
+      #expect(entry?.unknownAttempts == 3)
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a dead process's mail can be retried and cancelled without a sweep`(_ store: OutboxStore) async throws
+  @Test(arguments: OutboxBackend.allCases)
+  func `a dead process's mail can be retried and cancelled without a sweep`(_ backend: OutboxBackend) async throws
   {
-    try await store.withOutbox { outbox in
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1), mail(2), mail(3), mail(4, unknown: .keep)])
       _ = try await outbox.claim(claim("dead"))
       #expect(try await outbox.amend(.retry(["MAIL1"]), now: second(29)) == 0)
       #expect(try await outbox.amend(.retry(["MAIL1", "MAIL1"]), now: second(31)) == 1)
       #expect(try await outbox.amend(.cancel(["MAIL2", "MAIL2", "MAIL4"]), now: second(31)) == 1)
       #expect(try await outbox.amend(.retry(nil), now: second(31)) == 2)
-      let states = try await outbox.look(OutboxQuery(ids: ["MAIL1", "MAIL2", "MAIL3"])).entries.map(\.state)
+      let states = try await outbox.read(OutboxQuery(ids: ["MAIL1", "MAIL2", "MAIL3"])).entries.map(\.state)
       #expect(states == [.waiting, .cancelled, .waiting])
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `a lease from before the clock was set back is cut`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `a lease from before the clock was set back is cut`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       _ = try await outbox.claim(claim("dead", at: 86_400))
-      _ = try await outbox.sweep(housekeeping(at: 0))
-      #expect(try await outbox.look(OutboxQuery()).entries.first?.state == .sending)
-      _ = try await outbox.sweep(housekeeping(at: 61))
-      #expect(try await outbox.look(OutboxQuery()).entries.first?.state == .waiting)
+      _ = try await outbox.sweep(sweepRequest(at: 0))
+      #expect(try await outbox.read(OutboxQuery()).entries.first?.state == .sending)
+      _ = try await outbox.sweep(sweepRequest(at: 61))
+      #expect(try await outbox.read(OutboxQuery()).entries.first?.state == .waiting)
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `mail that its adder wants late is left as it is`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `mail that its adder wants late is left as it is`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, due: 86_400)])
-      #expect(try await outbox.sweep(housekeeping(at: 1)).due == second(86_400))
+      #expect(try await outbox.sweep(sweepRequest(at: 1)).due == second(86_400))
     }
   }
 
@@ -64,7 +64,7 @@ import Testing
     let database = try SQLiteDatabase(path, keyCheck: [1])
     let outbox = SQLiteOutbox(database)
     try await outbox.add([mail(1)])
-    _ = try await outbox.look(OutboxQuery())
+    _ = try await outbox.read(OutboxQuery())
     database.close()
     let log = FileManager.default.contents(atPath: "\(path)-wal") ?? Data()
     #expect(log.isEmpty)
@@ -76,14 +76,14 @@ import Testing
     let database = try SQLiteDatabase(path, keyCheck: [1])
     defer { database.close() }
     let outbox = SQLiteOutbox(database)
-    _ = try await outbox.sweep(housekeeping(at: 0))
+    _ = try await outbox.sweep(sweepRequest(at: 0))
     try FileManager.default.moveItem(atPath: path, toPath: "\(path).old")
-    await #expect(throws: StorageProblem(.gone, place: path)) {
-      _ = try await outbox.sweep(housekeeping(at: 1))
+    await #expect(throws: StorageError(.gone, place: path)) {
+      _ = try await outbox.sweep(sweepRequest(at: 1))
     }
     _ = FileManager.default.createFile(atPath: path, contents: nil)
-    await #expect(throws: StorageProblem(.gone, place: path)) {
-      _ = try await outbox.sweep(housekeeping(at: 2))
+    await #expect(throws: StorageError(.gone, place: path)) {
+      _ = try await outbox.sweep(sweepRequest(at: 2))
     }
   }
 }

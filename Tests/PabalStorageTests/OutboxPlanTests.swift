@@ -7,7 +7,7 @@ import Testing
 @testable import PabalStorage
 
 /// What the dispatcher asks for all the time costs the same with 100,000 mails as with 100.
-@Suite struct OutboxPlanTests {
+@Suite struct OutboxQueryPlanTests {
   @Test func `no statement of the loop reads a whole table or sorts`() async throws {
     let folder = try TemporaryDirectory()
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keyCheck: [1])
@@ -30,8 +30,8 @@ import Testing
     try await outbox.amend(.supersede(group: "V", newest: "MAIL0"), now: second(2))
     try await outbox.amend(.cancel(["MAIL0"]), now: second(2))
     try await outbox.amend(.reroute(limit: 10), now: second(2))
-    _ = try await outbox.sweep(housekeeping(at: 2_000))
-    _ = try await outbox.look(OutboxQuery(limit: 0, withBacklog: true))
+    _ = try await outbox.sweep(sweepRequest(at: 2_000))
+    _ = try await outbox.read(OutboxQuery(limit: 0, withBacklog: true))
     try await expectIndexes(statements, in: database)
     database.close()
   }
@@ -46,17 +46,17 @@ import Testing
         if case .statement(let statement) = event { statements.add(statement.sql) }
       }
     }
-    let desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
+    let fixture = VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys)
     let key = try #require(IdempotencyKey("k", client: "shop", payload: []))
-    let started = try await desk.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
-    _ = try await desk.service.check(started.value.id, code: desk.wrong())
-    desk.clock.pass(.seconds(60))
-    _ = try await desk.service.resend(started.value.id, idempotencyKey: key)
-    desk.clock.pass(.seconds(60))
-    _ = try await desk.start()
-    _ = try await desk.service.sweep()
+    let started = try await fixture.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
+    _ = try await fixture.service.check(started.value.id, code: fixture.wrong())
+    fixture.clock.advance(.seconds(60))
+    _ = try await fixture.service.resend(started.value.id, idempotencyKey: key)
+    fixture.clock.advance(.seconds(60))
+    _ = try await fixture.start()
+    _ = try await fixture.service.sweep()
     // What is looked up beside the transactions.
-    _ = try await desk.store.transact { rows in
+    _ = try await fixture.store.transact { rows in
       (try rows.request(under: [[1]]), try rows.verification("X"), try rows.mail("X")).1
     }
     try await expectIndexes(statements, in: database)

@@ -5,7 +5,7 @@ import PabalTesting
 import Testing
 
 /// Several processes on one file.
-@Suite struct OutboxProcessesTests {
+@Suite struct OutboxProcessTests {
   private let worker = "\(BuiltProducts.directory)/outbox-worker"
 
   /// Fills a database with `count` mails that hold their own id.
@@ -26,7 +26,7 @@ import Testing
     _ path: String, _ log: String, lease seconds: Int, _ deaths: [Int]
   ) async -> [ChildProcess?] {
     let worker = worker
-    return await onThreads(deaths) { death in
+    return await mapOnThreads(deaths) { death in
       try? ChildProcess.run(worker, ["work", path, log, "\(seconds)"] + (death == 0 ? [] : ["\(death)"]))
     }
   }
@@ -61,7 +61,7 @@ import Testing
     // Eight attempts at once in each of the three that died.
     #expect(sent.count <= 400 + 3 * 8)
     let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
-    let seen = try await SQLiteOutbox(database).look(OutboxQuery(limit: 0, withCounts: true))
+    let seen = try await SQLiteOutbox(database).read(OutboxQuery(limit: 0, withCounts: true))
     #expect(seen.counts == [.sent: 400])
     database.close()
   }
@@ -69,7 +69,7 @@ import Testing
   @Test func `many processes that open a new file at once make one`() async throws {
     let folder = try TemporaryDirectory()
     let worker = worker
-    let ends = await onThreads(Array(0..<8)) { _ in
+    let ends = await mapOnThreads(Array(0..<8)) { _ in
       try? ChildProcess.run(worker, ["open", "\(folder.path)/data/pabal.sqlite"])
     }
     #expect(ends.map { $0?.output } == Array(repeating: "", count: 8))

@@ -3,12 +3,12 @@ import PabalStorage
 import Testing
 
 /// What every outbox does with waiting mail when its route becomes another one.
-@Suite struct OutboxRouteTests {
-  @Test(arguments: OutboxStore.allCases)
+@Suite struct OutboxRerouteTests {
+  @Test(arguments: OutboxBackend.allCases)
   func `another route hastens what waits for a transport's sake, codes first, and so many at a time`(
-    _ store: OutboxStore
+    _ backend: OutboxBackend
   ) async throws {
-    try await store.withOutbox { outbox in
+    try await backend.withOutbox { outbox in
       let ends: [(outcome: String?, hold: Outcome.Scope?, due: Double)] = [
         ("deferred", nil, 90), ("held", .mail, 90), ("deferred", nil, 90),
         // These wait for another reason: a copy that may have arrived, a key, a moment that has come.
@@ -28,7 +28,7 @@ import Testing
       #expect(try await outbox.amend(.reroute(limit: 0), now: second(3)) == 0)
       #expect(try await outbox.amend(.reroute(limit: 2), now: second(3)) == 2)
       func entries() async throws -> [OutboxEntry] {
-        try await outbox.look(OutboxQuery()).entries.reversed()
+        try await outbox.read(OutboxQuery()).entries.reversed()
       }
       #expect(try await entries().map(\.due) == [90, 3, 3, 90, 90, 2, 90, 0].map(second))
       #expect(try await outbox.amend(.reroute(limit: 2), now: second(4)) == 1)
@@ -43,19 +43,19 @@ import Testing
     }
   }
 
-  @Test(arguments: OutboxStore.allCases)
-  func `an attempt by a route that isn't any more costs no retry`(_ store: OutboxStore) async throws {
-    try await store.withOutbox { outbox in
+  @Test(arguments: OutboxBackend.allCases)
+  func `an attempt by a route that isn't any more costs no retry`(_ backend: OutboxBackend) async throws {
+    try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
-      for isOvertaken in [false, false, true] {
+      for usedStaleRoute in [false, false, true] {
         let claimed = try #require(try await outbox.claim(claim("a")).first)
         var settlement = OutboxSettlement(
           claimed, .retry(due: second(0), content: nil), outcome: "deferred", now: second(0))
-        settlement.isOvertaken = isOvertaken
+        settlement.usedStaleRoute = usedStaleRoute
         #expect(
-          try await outbox.settle([settlement]).first??.failures == (isOvertaken ? 0 : claimed.attempts))
+          try await outbox.settle([settlement]).first??.failures == (usedStaleRoute ? 0 : claimed.attempts))
       }
-      #expect(try await outbox.look(OutboxQuery()).entries.map(\.failures) == [0])
+      #expect(try await outbox.read(OutboxQuery()).entries.map(\.failures) == [0])
     }
   }
 }

@@ -4,7 +4,7 @@ import PabalTesting
 import Testing
 
 /// The stores that keep the contract; a further one is a further case.
-enum OutboxStore: String, CaseIterable, CustomTestStringConvertible {
+enum OutboxBackend: String, CaseIterable, CustomTestStringConvertible {
   case memory, sqlite
 
   var testDescription: String { rawValue }
@@ -39,16 +39,16 @@ func mail(
 
 /// A claim by `owner` at `now`, for 30 seconds.
 func claim(
-  _ owner: String, at now: Double = 0, limit: Int = 10, keptForCodes: Int = 0, id: String? = nil
+  _ owner: String, at now: Double = 0, limit: Int = 10, reservedForCodes: Int = 0, id: String? = nil
 ) -> OutboxClaim {
   OutboxClaim(
     OutboxEntry.Lease(owner: owner, until: second(now + 30)), now: second(now), limit: limit,
-    keptForCodes: keptForCodes, id: id)
+    reservedForCodes: reservedForCodes, id: id)
 }
 
 /// The housekeeping of `owner` at `now`, which keeps what ended for 100 seconds.
-func housekeeping(_ owner: String = "sweeper", at now: Double, limit: Int = 500) -> OutboxSweep {
-  var rules = DispatcherRules()
-  rules.retention = .seconds(100)
-  return OutboxSweep(now: second(now), owner: owner, rules: rules, limit: limit)
+func sweepRequest(_ owner: String = "sweeper", at now: Double, limit: Int = 500) -> OutboxSweep {
+  var options = DispatcherOptions()
+  options.retention = .seconds(100)
+  return OutboxSweep(now: second(now), owner: owner, options: options, limit: limit)
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import PabalStorage
 
 /// A database that can't be used says why and what to do, and is left as it was.
-@Suite struct StorageProblemTests {
+@Suite struct StorageErrorTests {
   private let folder: TemporaryDirectory
   private let path: String
 
@@ -23,9 +23,9 @@ import Testing
     database.close()
   }
 
-  private func problem(key: [UInt8] = [1], previous: [[UInt8]] = []) -> StorageProblem.Kind? {
-    do throws(StorageProblem) {
-      try SQLiteDatabase(path, keyCheck: key, previousKeyChecks: previous, patience: .milliseconds(20))
+  private func problem(key: [UInt8] = [1], previous: [[UInt8]] = []) -> StorageError.Kind? {
+    do throws(StorageError) {
+      try SQLiteDatabase(path, keyCheck: key, previousKeyChecks: previous, busyTimeout: .milliseconds(20))
         .close()
       return nil
     } catch {
@@ -68,10 +68,10 @@ import Testing
       }
       let database = try SQLiteDatabase(path, keyCheck: [1])
       try await SQLiteOutbox(database).add([mail(1)])
-      #expect(try await SQLiteOutbox(database).look(OutboxQuery()).entries.map(\.id) == ["MAIL1", "OLD"])
+      #expect(try await SQLiteOutbox(database).read(OutboxQuery()).entries.map(\.id) == ["MAIL1", "OLD"])
       let now = second(0)
       #expect(
-        try await SQLiteVerifications(database).transact { try $0.sweepRequests(at: now, limit: 1) } == false)
+        try await SQLiteVerificationStore(database).transact { try $0.sweepRequests(at: now, limit: 1) } == false)
       database.close()
     }
   }
@@ -100,17 +100,17 @@ import Testing
   }
 
   @Test func `a locked database is busy, and does its work once it is free`() async throws {
-    let database = try SQLiteDatabase(path, keyCheck: [1], patience: .milliseconds(20))
+    let database = try SQLiteDatabase(path, keyCheck: [1], busyTimeout: .milliseconds(20))
     let outbox = SQLiteOutbox(database)
     var unfinished = GRDB.Configuration()
     unfinished.allowsUnsafeTransactions = true
     let other = try DatabaseQueue(path: path, configuration: unfinished)
     try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
-    await #expect(throws: StorageProblem(.busy, place: path)) { try await outbox.add([mail(1)]) }
-    #expect(try await outbox.look(OutboxQuery()).entries.isEmpty)
+    await #expect(throws: StorageError(.busy, place: path)) { try await outbox.add([mail(1)]) }
+    #expect(try await outbox.read(OutboxQuery()).entries.isEmpty)
     try await other.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
     try await outbox.add([mail(2)])
-    #expect(try await outbox.look(OutboxQuery()).entries.map(\.id) == ["MAIL2"])
+    #expect(try await outbox.read(OutboxQuery()).entries.map(\.id) == ["MAIL2"])
     database.close()
   }
 
@@ -126,12 +126,12 @@ import Testing
             let entry = OutboxEntry(
               id: "C\(caller)N\(number)", lane: .normal, created: second(0),
               content: Array(repeating: 7, count: 9_000))
-            do throws(StorageProblem) {
+            do throws(StorageError) {
               // Two in one call: all or none.
               try await outbox.add([entry, mail(1_000 + caller * 100 + number)])
               ids += [entry.id, "MAIL\(1_000 + caller * 100 + number)"]
             } catch {
-              #expect(error == StorageProblem(.full, place: database.path))
+              #expect(error == StorageError(.full, place: database.path))
             }
           }
           return ids
@@ -141,7 +141,7 @@ import Testing
     }
     #expect(!acknowledged.isEmpty)
     #expect(acknowledged.count < 640)
-    let there = try await outbox.look(OutboxQuery(limit: 1_000)).entries.map(\.id)
+    let there = try await outbox.read(OutboxQuery(limit: 1_000)).entries.map(\.id)
     #expect(there.sorted() == acknowledged.sorted())
     try await database.write { try $0.execute(sql: "PRAGMA max_page_count = 100000") }
     try await outbox.add([mail(1)])
@@ -151,15 +151,15 @@ import Testing
   }
 
   @Test func `a job that fails undoes itself and not its neighbours`() async throws {
-    struct Refused: Error {}
+    struct RefusedError: Error {}
     let database = try SQLiteDatabase(path, keyCheck: [1])
     let done = await withTaskGroup(of: Int?.self) { group in
       for number in 0..<64 {
         group.addTask {
-          do throws(StorageProblem) {
+          do throws(StorageError) {
             return try await database.write { database in
-              try MailRows.add(mail(number), to: database)
-              if number % 3 == 0 { throw Refused() }
+              try MailTable.add(mail(number), to: database)
+              if number % 3 == 0 { throw RefusedError() }
               return number
             }
           } catch {
@@ -169,7 +169,7 @@ import Testing
       }
       return await group.reduce(into: Set<String>()) { if let number = $1 { $0.insert("MAIL\(number)") } }
     }
-    let there = try await SQLiteOutbox(database).look(OutboxQuery()).entries.map(\.id)
+    let there = try await SQLiteOutbox(database).read(OutboxQuery()).entries.map(\.id)
     #expect(Set(there) == done)
     #expect(done.count == 42)
     database.close()
@@ -178,7 +178,7 @@ import Testing
   @Test func `a closed database says so`() async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1])
     database.close()
-    await #expect(throws: StorageProblem(.closed, place: path)) {
+    await #expect(throws: StorageError(.closed, place: path)) {
       try await SQLiteOutbox(database).add([mail(1)])
     }
   }
@@ -186,7 +186,7 @@ import Testing
   @Test(.enabled(if: geteuid() == 0, "only root can act as another user"))
   func `a file that this user may not write to or open is told apart`() async throws {
     try await make()
-    func asNobody() throws -> String {
+    func asOtherUser() throws -> String {
       try ChildProcess.run(
         "setpriv", ["--reuid=65534", "--clear-groups", "\(folder.path)/worker", "open", path]
       ).output
@@ -199,8 +199,8 @@ import Testing
     for (mode, file) in [(0o755, folder.path), (0o755, "\(folder.path)/worker")] {
       try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
     }
-    #expect(try asNobody().contains("can't be opened or made by this user"))
+    #expect(try asOtherUser().contains("can't be opened or made by this user"))
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-    #expect(try asNobody().contains("can't be written to"))
+    #expect(try asOtherUser().contains("can't be written to"))
   }
 }

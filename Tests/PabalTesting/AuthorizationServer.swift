@@ -19,7 +19,7 @@ public final class AuthorizationServer: Sendable {
     process = try SpawnedProcess(
       "python3", ["\(BuiltProducts.root)/Tests/Servers/oauth.py"], input: .pipe(input),
       output: .pipe(output))
-    guard let port = Int(output.firstLine()) else { throw TestFailure("oauth.py did not start") }
+    guard let port = Int(output.firstLine()) else { throw TestError("oauth.py did not start") }
     self.port = port
     if !options.isEmpty { try control(options) }
   }
@@ -50,7 +50,7 @@ public final class AuthorizationServer: Sendable {
   }
 
   /// What was asked of `path`, the forms or queries in order.
-  public func asked(_ path: String) throws -> [[String: String]] {
+  public func requests(_ path: String) throws -> [[String: String]] {
     let result = try ChildProcess.run("curl", ["-sf", url("/log")])
     let log = try JSONSerialization.jsonObject(with: Data(result.octets)) as? [[String: Any]] ?? []
     return log.filter { $0["path"] as? String == path }.compactMap {
@@ -92,21 +92,21 @@ public final class AuthorizationServer: Sendable {
           flow.fetch_token(authorization_response=answer.headers["Location"])
       print(flow.credentials.to_json())
       """
-    let result = try Peer.python(["-c", script, client, scopes.joined(separator: " ")])
+    let result = try GooglePython.python(["-c", script, client, scopes.joined(separator: " ")])
     return result
   }
 }
 
 /// Google's own libraries.
-public enum Peer {
+public enum GooglePython {
   private static let interpreter: Result<String, any Error> = Result {
     let result = try ChildProcess.run("\(BuiltProducts.root)/Tests/python-environment")
-    guard result.status == 0 else { throw Failure(text: result.errors) }
+    guard result.status == 0 else { throw PythonError(text: result.errors) }
     return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   /// Why a script failed.
-  public struct Failure: Error, CustomStringConvertible {
+  public struct PythonError: Error, CustomStringConvertible {
     let text: String
     /// What it said.
     public var description: String { text }
@@ -115,7 +115,7 @@ public enum Peer {
   /// What a Python script beside them prints.
   public static func python(_ arguments: [String]) throws -> String {
     let result = try ChildProcess.run(interpreter.get(), arguments)
-    guard result.status == 0 else { throw Failure(text: result.errors) }
+    guard result.status == 0 else { throw PythonError(text: result.errors) }
     return result.output
   }
 }

@@ -2,7 +2,7 @@ public import PabalCore
 import Synchronization
 
 /// A dispatcher with a clock, transports and an outbox that a test moves.
-public final class DispatcherBench: Sendable {
+public final class DispatcherFixture: Sendable {
   /// The clock of everything in it.
   public let clock: ManualClock
   /// The outbox.
@@ -19,7 +19,7 @@ public final class DispatcherBench: Sendable {
 
   /// A dispatcher over `transports`, in order.
   public init(
-    _ transports: [ScriptedTransport], rules: DispatcherRules = DispatcherRules(),
+    _ transports: [ScriptedTransport], options: DispatcherOptions = DispatcherOptions(),
     outbox: any Outbox = MemoryOutbox(), clock: ManualClock = ManualClock()
   ) {
     self.outbox = outbox
@@ -27,9 +27,9 @@ public final class DispatcherBench: Sendable {
     let shared = shared
     shared.route.withLock { $0 = transports }
     dispatcher = Dispatcher(
-      outbox, sealing: PlainSealing(), rules: rules, surroundings: clock.surroundings,
+      outbox, sealing: PlainSealing(), options: options, dependencies: clock.dependencies,
       report: { event in shared.events.withLock { $0.append(event) } },
-      route: { shared.route.withLock { $0 }.map { DispatchStop($0.name, $0) } })
+      route: { shared.route.withLock { $0 }.map { DispatchTransport($0.name, $0) } })
   }
 
   /// Puts other transports into the route.
@@ -54,16 +54,16 @@ public final class DispatcherBench: Sendable {
   }
 
   /// Moves the clock, lets the dispatcher do what is due, and waits until it is settled.
-  public func pass(_ duration: Duration = .zero) async {
+  public func advance(_ duration: Duration = .zero) async {
     clock.advance(duration)
-    await dispatcher.expectMore()
+    await dispatcher.signalWork()
     _ = await dispatcher.round()
-    await dispatcher.landed()
+    await dispatcher.drain()
   }
 
   /// The mail called `id` as it is now.
   public func entry(_ id: String) async throws -> OutboxEntry? {
-    try await outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first
+    try await outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first
   }
 }
 
@@ -77,10 +77,10 @@ public struct PlainSealing: ContentSealing {
 
   /// What was sealed for `id`.
   public func open(_ sealed: [UInt8], id: String) throws -> [UInt8] {
-    guard sealed.starts(with: "\(id):".utf8) else { throw SomebodyElses() }
+    guard sealed.starts(with: "\(id):".utf8) else { throw WrongMailError() }
     return Array(sealed.dropFirst(id.utf8.count + 1))
   }
 
   /// What was sealed for another id.
-  public struct SomebodyElses: Error {}
+  public struct WrongMailError: Error {}
 }

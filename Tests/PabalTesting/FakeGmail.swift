@@ -1,7 +1,7 @@
 public import Foundation
 
 /// What came over a port of the fake Gmail.
-public struct Report: Decodable, Sendable {
+public struct GmailReport: Decodable, Sendable {
   /// A mail that was taken.
   public struct Mail: Decodable, Sendable {
     /// As it came; nil above a million octets.

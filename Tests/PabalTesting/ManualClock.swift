@@ -57,8 +57,8 @@ public final class ManualClock: Sendable {
   public var sleepers: Int { state.withLock { $0.sleepers.count } }
 
   /// What a dispatcher gets from a world with this clock; every chance is the middle one.
-  public var surroundings: Dispatcher.Surroundings {
-    Dispatcher.Surroundings(
-      now: { self.now }, sleep: { await self.sleep($0) }, chance: { 0.5 }, instant: { [start] in start })
+  public var dependencies: Dispatcher.Dependencies {
+    Dispatcher.Dependencies(
+      now: { self.now }, sleep: { await self.sleep($0) }, jitter: { 0.5 }, instant: { [start] in start })
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// Runs `work` for each element on a thread of its own; blocking calls must not hold the pool's few threads.
-public func onThreads<Element: Sendable, Result: Sendable>(
+public func mapOnThreads<Element: Sendable, Result: Sendable>(
   _ elements: [Element], _ work: @escaping @Sendable (Element) -> Result
 ) async -> [Result] {
   await withTaskGroup(of: (Int, Result).self) { group in
@@ -21,7 +21,7 @@ public func onThreads<Element: Sendable, Result: Sendable>(
 
 /// Work on a thread of its own, for tests that must not wait their turn among all others' tasks while a program that
 /// they started has its time.
-public final class OnThread<Result: Sendable>: Sendable {
+public final class ThreadTask<Result: Sendable>: Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let result = Mutex<Result?>(nil)
 
@@ -47,7 +47,7 @@ public final class OnThread<Result: Sendable>: Sendable {
 public func eventually(_ condition: () throws -> Bool) throws {
   let deadline = ContinuousClock.now + .seconds(90)
   while try !condition() {
-    guard ContinuousClock.now < deadline else { throw TestFailure("what was waited for never came") }
+    guard ContinuousClock.now < deadline else { throw TestError("what was waited for never came") }
     usleep(20_000)
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 public import PabalCore
 
 /// Opens a plugin with settings, past `config.json`.
-public enum OpenedPlugin {
+public enum TestPlugin {
   /// The plugin at `path`, opened under its own name; settings are as a configuration would have them.
   public static func open(
     _ path: String, _ settings: [String: JSONNode.Value] = [:],

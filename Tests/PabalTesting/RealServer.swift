@@ -2,9 +2,9 @@ public import Foundation
 import Synchronization
 
 /// A real mail server on loopback, by `Tests/Servers/mailserver.sh`; it stops when its input ends.
-public final class RealServer: Sendable {
+public final class RealMailServer: Sendable {
   /// Whether this machine can run them: root, with `Tests/Servers/install.sh` done.
-  public static let isPossible =
+  public static let isAvailable =
     getuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/sbin/postfix")
     && FileManager.default.isExecutableFile(atPath: "/usr/sbin/dovecot")
     && FileManager.default.isExecutableFile(atPath: "\(BuiltProducts.root)/.build-servers/usr/sbin/exim4")
@@ -17,21 +17,21 @@ public final class RealServer: Sendable {
   public let values: [String: String]
 
   // Tests of one kind share a server; it ends with the test run, when its input closes.
-  private static let running = Mutex<[String: RealServer]>([:])
+  private static let running = Mutex<[String: RealMailServer]>([:])
 
   /// The server of a kind, started by whoever asks first.
-  public static func of(_ kind: String) throws -> RealServer {
+  public static func of(_ kind: String) throws -> RealMailServer {
     try running.withLock { running in
       if let server = running[kind] { return server }
-      let server = try RealServer(kind)
+      let server = try RealMailServer(kind)
       running[kind] = server
       return server
     }
   }
 
   /// A Postfix that asks `tokenInfo` whose each token is, as of Google; it stops with the test run.
-  public static func postfix(tokenInfo: String) throws -> RealServer {
-    let server = try RealServer("postfix", environment: ["TOKENINFO": tokenInfo])
+  public static func postfix(tokenInfo: String) throws -> RealMailServer {
+    let server = try RealMailServer("postfix", environment: ["TOKENINFO": tokenInfo])
     running.withLock { $0[tokenInfo] = server }
     return server
   }
@@ -50,7 +50,7 @@ public final class RealServer: Sendable {
     var text = ""
     while !text.contains("READY") {
       let more = output.fileHandleForReading.availableData
-      if more.isEmpty { throw TestFailure("\(kind) did not start: \(text)") }
+      if more.isEmpty { throw TestError("\(kind) did not start: \(text)") }
       text += String(decoding: more, as: UTF8.self)
     }
     var values: [String: String] = [:]
@@ -78,7 +78,7 @@ public final class RealServer: Sendable {
       }
       usleep(50_000)
     }
-    throw TestFailure("no mail with \(marker) in \(folder)")
+    throw TestError("no mail with \(marker) in \(folder)")
   }
 
   /// Whether `read` holds the lines of `sent`, whatever ends them there, and at most one empty line more.

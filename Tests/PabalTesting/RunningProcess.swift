@@ -2,11 +2,11 @@ import Foundation
 import Synchronization
 
 /// A program that is talked to while it runs, in a terminal of its own where that is wanted.
-public final class RunningProcess: Sendable {
+public final class InteractiveProcess: Sendable {
   private let process: SpawnedProcess
   private let input = Pipe()
   private let folder: TemporaryDirectory
-  private let said = Mutex("")
+  private let transcript = Mutex("")
   private let errors: FileHandle
 
   /// Starts `program`; `onTerminal` puts its standard input and error on one, as a person has it.
@@ -29,13 +29,13 @@ public final class RunningProcess: Sendable {
 
   /// What it said on standard error until `words` were among it; throws when it ends before.
   @discardableResult
-  public func said(until words: String) throws -> String {
+  public func transcript(until words: String) throws -> String {
     while true {
-      let heard = said.withLock { $0 }
-      if heard.contains(words) { return heard }
+      let text = transcript.withLock { $0 }
+      if text.contains(words) { return text }
       let more = errors.availableData
-      guard !more.isEmpty else { throw TestFailure("it ended before it said \(words): \(heard)") }
-      said.withLock { $0 += String(decoding: more, as: UTF8.self) }
+      guard !more.isEmpty else { throw TestError("it ended before it said \(words): \(text)") }
+      transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }
     }
   }
 
@@ -56,11 +56,11 @@ public final class RunningProcess: Sendable {
   /// Waits for its end; a status of a signal is its number negated.
   public func finish() throws -> (status: Int32, output: String, errors: String) {
     while case let more = errors.availableData, !more.isEmpty {
-      said.withLock { $0 += String(decoding: more, as: UTF8.self) }
+      transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }
     }
     let number = process.wait()
     try? input.fileHandleForWriting.close()
     let output = try String(contentsOfFile: "\(folder.path)/out", encoding: .utf8)
-    return (number > 200 ? 200 - number : number, output, said.withLock { $0 })
+    return (number > 200 ? 200 - number : number, output, transcript.withLock { $0 })
   }
 }

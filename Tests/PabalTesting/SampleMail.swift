@@ -9,9 +9,9 @@ extension Mail {
   ) throws -> Mail {
     guard
       let envelope = Envelope(
-        sender: try sender.map { address throws(Address.Problem) in try Address(address) },
-        recipients: try recipients.map { address throws(Address.Problem) in try Address(address) })
-    else { throw SampleWithoutRecipient() }
+        sender: try sender.map { address throws(AddressError) in try Address(address) },
+        recipients: try recipients.map { address throws(AddressError) in try Address(address) })
+    else { throw MissingRecipientError() }
     return Mail(
       id: id, envelope: envelope, messageID: "<\(id)@example.test>", octets: octets,
       needsSMTPUTF8: needsSMTPUTF8, needs8BitMIME: needs8BitMIME)
@@ -19,4 +19,4 @@ extension Mail {
 }
 
 /// A sample was asked for without a recipient.
-public struct SampleWithoutRecipient: Error {}
+public struct MissingRecipientError: Error {}

@@ -42,7 +42,7 @@ public final class ScriptedServer: Sendable {
       var answer = Data()
       while answer.last != 10 {
         let more = pipes.answers.availableData
-        if more.isEmpty { throw TestFailure("\(name) has gone") }
+        if more.isEmpty { throw TestError("\(name) has gone") }
         answer += more
       }
       return answer

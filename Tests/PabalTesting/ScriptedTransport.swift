@@ -7,7 +7,7 @@ public final class ScriptedTransport: Transport {
     var answers: [Outcome]
     var byAddress: [String: Outcome] = [:]
     var reply: String?
-    var given: [Mail] = []
+    var received: [Mail] = []
     var isShut = false
     var waiting: [CheckedContinuation<Void, Never>] = []
     var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
@@ -36,10 +36,10 @@ public final class ScriptedTransport: Transport {
   }
 
   /// The ids of the mails it was given, in order.
-  public var ids: [String] { state.withLock { $0.given.map(\.id) } }
+  public var ids: [String] { state.withLock { $0.received.map(\.id) } }
 
   /// The mails it was given, in order.
-  public var given: [Mail] { state.withLock { $0.given } }
+  public var received: [Mail] { state.withLock { $0.received } }
 
   /// From now on attempts don't end before `open`.
   public func shut() { state.withLock { $0.isShut = true } }
@@ -55,10 +55,10 @@ public final class ScriptedTransport: Transport {
   }
 
   /// Returns when it has been given `count` mails.
-  public func given(_ count: Int) async {
+  public func received(_ count: Int) async {
     await withCheckedContinuation { continuation in
       let isThere = state.withLock { state in
-        if state.given.count >= count { return true }
+        if state.received.count >= count { return true }
         state.watchers.append((count, continuation))
         return false
       }
@@ -69,14 +69,14 @@ public final class ScriptedTransport: Transport {
   /// Answers as the test says.
   public func send(_ mail: Mail) async -> Receipt {
     let (receipt, seen) = state.withLock { state in
-      state.given.append(mail)
+      state.received.append(mail)
       let outcome = state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first ?? .sent
       let recipients = mail.envelope.recipients.map { address in
         Receipt.Recipient(
           address: address, outcome: state.byAddress[address.description] ?? outcome, reply: state.reply)
       }
-      let seen = state.watchers.filter { $0.count <= state.given.count }
-      state.watchers.removeAll { $0.count <= state.given.count }
+      let seen = state.watchers.filter { $0.count <= state.received.count }
+      state.watchers.removeAll { $0.count <= state.received.count }
       return (Receipt(recipients: recipients, reply: state.reply), seen)
     }
     for watcher in seen { watcher.continuation.resume() }

@@ -76,7 +76,7 @@ public final class SpawnedProcess: Sendable {
     }
     self.pipes = pipes
     guard problem == 0 else {
-      throw TestFailure("\(program) can't be started: \(String(cString: strerror(problem)))")
+      throw TestError("\(program) can't be started: \(String(cString: strerror(problem)))")
     }
     self.number = number
     end.enter()

@@ -44,12 +44,12 @@ public final class TestAuthority: Sendable {
 
   private func openSSL(_ arguments: [String]) throws {
     let child = try ChildProcess.run("openssl", arguments, directory: directory.path)
-    guard child.status == 0 else { throw TestFailure("openssl: \(child.errors)") }
+    guard child.status == 0 else { throw TestError("openssl: \(child.errors)") }
   }
 }
 
 /// Why a test could not be made.
-public struct TestFailure: Error, CustomStringConvertible {
+public struct TestError: Error, CustomStringConvertible {
   /// What went wrong.
   public let description: String
   /// A failure, in words.

@@ -26,20 +26,20 @@ public struct TransportContract: Sendable {
   /// The sender the far side lets this transport use.
   public let sender: String
   /// How many mails each thread sends at once.
-  public let mailsAThread: Int
+  public let mailsPerThread: Int
 
   /// The contract for the plugin at `path`.
   public init(
     _ path: String, settings: [String: String] = [:], accounts: [String: any AccessTokenSource] = [:],
     recipients: [String] = ["a@example.org", "b@example.org", "c@example.org"],
-    sender: String = "alice@example.test", mailsAThread: Int = 3
+    sender: String = "alice@example.test", mailsPerThread: Int = 3
   ) {
     self.path = path
     self.settings = settings
     self.accounts = accounts
     self.recipients = recipients
     self.sender = sender
-    self.mailsAThread = mailsAThread
+    self.mailsPerThread = mailsPerThread
   }
 
   /// Checks every rule, in order; blocks, on one thread for each the transport allows.
@@ -70,7 +70,7 @@ public struct TransportContract: Sendable {
       let again = try Plugin(at: path)
       return again.name == plugin.name && again.settings == plugin.settings ? nil : "the second one differs"
     }
-    let before = Surroundings()
+    let before = ProcessState()
     check("it opens, says how many threads it takes, and closes again") {
       try open(plugin).close()
       return nil
@@ -81,23 +81,23 @@ public struct TransportContract: Sendable {
       first.close()
       let receipt = second.attempt(try mail())
       second.close()
-      return receipt.outcome == .sent ? nil : "the second does not send: \(told(receipt))"
+      return receipt.outcome == .sent ? nil : "the second does not send: \(describe(receipt))"
     }
     check("a mail leaves, and every recipient has an outcome") {
-      try sending(plugin, try mail()) { $0.recipients.count == 1 ? nil : "\($0.recipients.count) recipients" }
+      try send(plugin, try mail()) { $0.recipients.count == 1 ? nil : "\($0.recipients.count) recipients" }
     }
     check("a mail to several leaves once for all of them") {
-      try sending(plugin, try mail(to: recipients)) {
-        $0.recipients.allSatisfy { $0.outcome == .sent } ? nil : told($0)
+      try send(plugin, try mail(to: recipients)) {
+        $0.recipients.allSatisfy { $0.outcome == .sent } ? nil : describe($0)
       }
     }
     check("a mail without a body leaves") {
-      try sending(plugin, try mail(octets: Array("Subject: empty\r\n\r\n".utf8)))
+      try send(plugin, try mail(octets: Array("Subject: empty\r\n\r\n".utf8)))
     }
     check("dots, long lines and a megabyte are taken, and the lent octets stay as they are") {
       let line = String(repeating: "x", count: 996)
       let body = "Subject: long\r\n\r\n.\r\n..\r\n.x\r\n" + String(repeating: "\(line)\r\n", count: 1_060)
-      return try sending(plugin, try mail(octets: Array(body.utf8)))
+      return try send(plugin, try mail(octets: Array(body.utf8)))
     }
     check("the null sender is taken, or refused with an outcome") {
       let transport = try open(plugin)
@@ -110,10 +110,10 @@ public struct TransportContract: Sendable {
       let transport = try open(plugin)
       defer { transport.close() }
       let receipt = transport.attempt(try mail(octets: octets, eightBit: true))
-      return [.sent, .unsuited].contains(receipt.outcome) ? nil : told(receipt)
+      return [.sent, .unsuited].contains(receipt.outcome) ? nil : describe(receipt)
     }
     check("as many threads as it allows send at once") {
-      try sendingAtOnce(plugin)
+      try sendConcurrently(plugin)
     }
     check("check answers, where there is one") {
       let transport = try open(plugin)
@@ -121,7 +121,7 @@ public struct TransportContract: Sendable {
       return transport.check().problem.map { "\($0.name)" }
     }
     check("it leaves folder, locale, environment and signals as they were") {
-      before.difference(to: Surroundings())
+      before.difference(to: ProcessState())
     }
     return findings
   }
@@ -134,7 +134,7 @@ public struct TransportContract: Sendable {
       default: (key, .string(text))
       }
     }
-    return try OpenedPlugin.open(path, Dictionary(uniqueKeysWithValues: values), accounts: accounts)
+    return try TestPlugin.open(path, Dictionary(uniqueKeysWithValues: values), accounts: accounts)
   }
 
   private func mail(
@@ -144,48 +144,48 @@ public struct TransportContract: Sendable {
     let sender: String? = if let sender { sender } else { self.sender }
     return try Mail.sample(
       to: recipients ?? [self.recipients[0]], from: sender, octets: octets,
-      id: MailStamp.now().id, needsSMTPUTF8: eightBit, needs8BitMIME: eightBit)
+      id: MailIdentity.now().id, needsSMTPUTF8: eightBit, needs8BitMIME: eightBit)
   }
 
-  private func sending(
+  private func send(
     _ plugin: Plugin, _ mail: Mail, _ more: (Receipt) -> String? = { _ in nil }
   ) throws -> String? {
     let octets = mail.octets.map { $0 }
     let transport = try open(plugin)
     defer { transport.close() }
     let receipt = transport.attempt(mail)
-    guard receipt.outcome == .sent else { return told(receipt) }
+    guard receipt.outcome == .sent else { return describe(receipt) }
     guard mail.octets == octets else { return "the plugin altered the octets it was lent" }
     return more(receipt)
   }
 
-  private func sendingAtOnce(_ plugin: Plugin) throws -> String? {
+  private func sendConcurrently(_ plugin: Plugin) throws -> String? {
     let transport = try open(plugin)
     defer { transport.close() }
     let failed = Mutex<String?>(nil)
-    let mails = try (0..<transport.parallel).map { _ in try (0..<mailsAThread).map { _ in try mail() } }
+    let mails = try (0..<transport.parallel).map { _ in try (0..<mailsPerThread).map { _ in try mail() } }
     DispatchQueue.concurrentPerform(iterations: mails.count) { index in
       for mail in mails[index] {
         let receipt = transport.attempt(mail)
-        if receipt.outcome != .sent { failed.withLock { $0 = told(receipt) } }
+        if receipt.outcome != .sent { failed.withLock { $0 = describe(receipt) } }
       }
     }
     return failed.withLock { $0 }
   }
 
-  private func told(_ receipt: Receipt) -> String {
+  private func describe(_ receipt: Receipt) -> String {
     "\(receipt.outcome.name)\(receipt.reply.map { ": \($0)" } ?? "")"
   }
 }
 
 /// What a plugin shares with everybody else in the process.
-private struct Surroundings {
+private struct ProcessState {
   let folder = FileManager.default.currentDirectoryPath
   let locale = setlocale(LC_ALL, nil).map { String(cString: $0) } ?? ""
   let environment = ProcessInfo.processInfo.environment
-  let signals = [SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2].map(Surroundings.handler)
+  let signals = [SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2].map(ProcessState.handler)
 
-  func difference(to other: Surroundings) -> String? {
+  func difference(to other: ProcessState) -> String? {
     if folder != other.folder { return "the current folder is now \(other.folder)" }
     if locale != other.locale { return "the locale is now \(other.locale)" }
     if environment != other.environment { return "the environment changed" }

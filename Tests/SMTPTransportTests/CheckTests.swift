@@ -7,8 +7,8 @@ import Testing
 @Suite struct CheckTests {
   private func check(
     _ port: HostilePort, _ extra: [String: String] = ["account": "a"],
-    tokens: [String] = [TestMail.grant.token]
-  ) -> (outcome: Int32, words: String) {
+    tokens: [String] = [SMTPTestMail.accessToken.token]
+  ) -> (outcome: Int32, message: String) {
     let values = [
       "host": "localhost", "port": "\(port.port)", "ca_file": port.server.authority.authority,
       "security": port.script.security, "timeout": "20000",
@@ -27,12 +27,12 @@ import Testing
     var found = check(try hostile())
     #expect(found.outcome == PABAL_READY)
     #expect(
-      found.words.contains("logged in as alice@example.test; one round trip a mail, mails up to 35882577"))
+      found.message.contains("logged in as alice@example.test; one round trip a mail, mails up to 35882577"))
     found = check(try hostile([:], without: ["CHUNKING"]))
-    #expect(found.words.contains("two round trips a mail"))
+    #expect(found.message.contains("two round trips a mail"))
     let port = try hostile([:], without: ["PIPELINING"])
     found = check(port, [:])
-    #expect(found.words.contains("without a login; one round trip a command"))
+    #expect(found.message.contains("without a login; one round trip a command"))
     #expect(try port.report().quits == 1)
     #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
   }
@@ -40,17 +40,17 @@ import Testing
   @Test func `what is wrong is told in words that say what to do`() throws {
     let good = try hostile()
     let authority = good.server.authority
-    var script = Script()
+    var script = SMTPServerScript()
     script.certificate = authority.expired
     let expired = try hostile(script)
     script.certificate = authority.foreign
     let foreign = try hostile(script)
-    script = Script()
+    script = SMTPServerScript()
     script.security = "starttls"
     let startTLS = try hostile(script)
     script.offersBefore = []
     let noTLS = try hostile(script)
-    script = Script()
+    script = SMTPServerScript()
     script.logins = [
       "XOAUTH2": ["alice@example.test", "another"], "PLAIN": ["alice@example.test", "another"],
     ]
@@ -95,10 +95,10 @@ import Testing
       (off, ["account": "a"], PABAL_HELD, ["switched off", "administrator"]),
       (off, password, PABAL_HELD, ["switched off", "administrator"]),
     ]
-    for (port, values, outcome, words) in rows {
-      let found = check(port, values, tokens: [TestMail.grant.token, TestMail.grant.token])
-      #expect(Int(found.outcome) == outcome, "\(values): \(found.words)")
-      for word in words { #expect(found.words.contains(word), "\(found.words)") }
+    for (port, values, outcome, message) in rows {
+      let found = check(port, values, tokens: [SMTPTestMail.accessToken.token, SMTPTestMail.accessToken.token])
+      #expect(Int(found.outcome) == outcome, "\(values): \(found.message)")
+      for word in message { #expect(found.message.contains(word), "\(found.message)") }
     }
   }
 
@@ -114,7 +114,7 @@ import Testing
   @Test func `without a token the host's word stands`() throws {
     let found = check(try hostile(), tokens: [])
     #expect(found.outcome == 0)
-    #expect(found.words == "")
+    #expect(found.message == "")
   }
 
   @Test func `the id under which a server queues is found`() {
@@ -122,6 +122,6 @@ import Testing
       ("250 2.0.0 Ok: queued as 4VxYzw0", "4VxYzw0"), ("250 OK id=1abcDE-0001-2f", "1abcDE-0001-2f"),
       ("250 2.0.0 OK  1700000000 abc-xyz.12 - gsmtp", "abc-xyz.12"),
       ("250 2.6.0 <abc@host> [InternalId=1] Queued mail for delivery", "<abc@host>"), ("250 ok", nil),
-    ] { #expect(RemoteID.find(in: reply) == id) }
+    ] { #expect(QueueID.find(in: reply) == id) }
   }
 }

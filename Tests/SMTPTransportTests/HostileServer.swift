@@ -4,7 +4,7 @@ import PabalTesting
 @testable import SMTPTransport
 
 /// What the hostile server does at one place; see `Tests/Servers/hostile.py`.
-struct Act: Encodable, Sendable {
+struct SMTPServerAction: Encodable, Sendable {
   var reply: String?
   var raw: String?
   var split: Bool?
@@ -19,20 +19,20 @@ struct Act: Encodable, Sendable {
   var skip: Int?
   var consume: Bool?
 
-  static func reply(_ text: String, close: Bool? = nil) -> Act { Act(reply: text, close: close) }
-  static func octets(_ octets: [UInt8], split: Bool? = nil, close: Bool? = nil) -> Act {
-    Act(raw: Data(octets).base64EncodedString(), split: split, close: close)
+  static func reply(_ text: String, close: Bool? = nil) -> SMTPServerAction { SMTPServerAction(reply: text, close: close) }
+  static func octets(_ octets: [UInt8], split: Bool? = nil, close: Bool? = nil) -> SMTPServerAction {
+    SMTPServerAction(raw: Data(octets).base64EncodedString(), split: split, close: close)
   }
-  static let close = Act(close: true)
-  static let reset = Act(reset: true)
-  static let stall = Act(stall: true)
+  static let close = SMTPServerAction(close: true)
+  static let reset = SMTPServerAction(reset: true)
+  static let stall = SMTPServerAction(stall: true)
 
-  func after(_ octets: Int) -> Act {
+  func after(_ octets: Int) -> SMTPServerAction {
     var act = self
     act.after = octets
     return act
   }
-  func from(_ time: Int) -> Act {
+  func from(_ time: Int) -> SMTPServerAction {
     var act = self
     act.skip = time
     return act
@@ -40,29 +40,29 @@ struct Act: Encodable, Sendable {
 }
 
 /// What the hostile server plays.
-struct Script: Encodable, Sendable {
+struct SMTPServerScript: Encodable, Sendable {
   static let all = [
     "SIZE 35882577", "8BITMIME", "AUTH LOGIN PLAIN XOAUTH2 OAUTHBEARER", "ENHANCEDSTATUSCODES", "PIPELINING",
     "CHUNKING", "SMTPUTF8",
   ]
 
   var security = "tls"
-  var offers = Script.all
+  var offers = SMTPServerScript.all
   var offersBefore: [String]?
   var logins: [String: [String]]?
   var receiveBuffer: Int?
   var certificate: String?
   var six: Bool?
-  var connections: [[String: Act]] = [[:]]
+  var connections: [[String: SMTPServerAction]] = [[:]]
 
-  init(_ faults: [String: Act] = [:], without missing: [String] = []) {
+  init(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) {
     connections = [faults]
     offers.removeAll { offer in missing.contains { offer.hasPrefix($0) } }
   }
 }
 
 /// What came over the hostile server's port.
-struct Report: Decodable, Sendable {
+struct SMTPServerReport: Decodable, Sendable {
   struct Mail: Decodable, Sendable {
     let sender: String
     let recipients: [String]
@@ -87,10 +87,10 @@ struct Report: Decodable, Sendable {
 }
 
 /// `Tests/Servers/hostile.py`.
-enum HostileServer {
+enum HostileSMTPServer {
   static let shared = Result { try ScriptedServer("hostile.py") }
 
-  static func listen(_ script: Script) throws -> HostilePort {
+  static func listen(_ script: SMTPServerScript) throws -> HostilePort {
     let server = try shared.get()
     return HostilePort(server: server, port: try server.listen(script), script: script)
   }
@@ -100,9 +100,9 @@ enum HostileServer {
 struct HostilePort: Sendable {
   let server: ScriptedServer
   let port: Int
-  let script: Script
+  let script: SMTPServerScript
 
-  func report() throws -> Report { try server.ask(["report": port], as: Report.self) }
+  func report() throws -> SMTPServerReport { try server.ask(["report": port], as: SMTPServerReport.self) }
 
   func hangUp() throws {
     struct Nothing: Decodable {}
@@ -120,29 +120,29 @@ struct HostilePort: Sendable {
 
   /// How a transport reaches it.
   func server(
-    _ login: Login = .account(user: "alice@example.test", mechanism: .xoauth2), host: String = "localhost",
+    _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2), host: String = "localhost",
     timeout: Int = 20_000
-  ) -> Server {
-    var server = Server(
-      host: host, port: port, security: Server.Security(rawValue: script.security) ?? .tls,
+  ) -> SMTPServer {
+    var server = SMTPServer(
+      host: host, port: port, security: SMTPServer.Security(rawValue: script.security) ?? .tls,
       ehlo: "client.test", login: login)
     server.certificateFile = self.server.authority.authority
     server.timeout = timeout
     return server
   }
 
-  func courier(
-    _ login: Login = .account(user: "alice@example.test", mechanism: .xoauth2), timeout: Int = 20_000,
+  func client(
+    _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2), timeout: Int = 20_000,
     now: @escaping @Sendable () -> Int = { 0 }
-  ) -> Courier {
-    Courier(server(login, timeout: timeout), now: now)
+  ) -> SMTPClient {
+    SMTPClient(server(login, timeout: timeout), now: now)
   }
 }
 
 /// A port that plays `faults`, with every capability but those `missing`.
-func hostile(_ faults: [String: Act] = [:], without missing: [String] = []) throws -> HostilePort {
-  try HostileServer.listen(Script(faults, without: missing))
+func hostile(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) throws -> HostilePort {
+  try HostileSMTPServer.listen(SMTPServerScript(faults, without: missing))
 }
 
 /// A port that plays `script`.
-func hostile(_ script: Script) throws -> HostilePort { try HostileServer.listen(script) }
+func hostile(_ script: SMTPServerScript) throws -> HostilePort { try HostileSMTPServer.listen(script) }

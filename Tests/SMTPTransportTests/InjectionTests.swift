@@ -3,22 +3,22 @@ import Testing
 @testable import SMTPTransport
 
 /// Line ends, NUL, controls and stray octets in every field that reaches the wire: nothing gets through.
-@Suite struct InjectionTests {
-  static let evil = [
+@Suite struct SMTPInjectionTests {
+  static let invalidAddresses = [
     "a@b.example>\r\nRCPT TO:<victim@example.net", "a@b.example\rX", "a@b.example\nRSET", "a\0@b.example",
     "a@b.example> SIZE=1", "a b@example.net", "<a@b.example", "a@b.example>", "\"a@b.example",
     "a@b.example\u{7F}",
     "a@b.example\u{1}", "", String(repeating: "a", count: 300) + "@example.net", "\"a\r\nb\"@example.net",
   ]
 
-  @Test(arguments: evil) func `an address that would be more than an address is refused`(_ evil: String)
+  @Test(arguments: invalidAddresses) func `an address that would be more than an address is refused`(_ invalidAddresses: String)
     throws
   {
     let port = try hostile()
-    let courier = port.courier()
-    #expect(TestMail.small.to("good@example.net", evil).outcomes(courier) == [.rejected, .rejected])
-    if !evil.isEmpty {
-      #expect(TestMail.small.with { $0.sender = evil }.outcomes(courier) == [.rejected])
+    let client = port.client()
+    #expect(SMTPTestMail.small.to("good@example.net", invalidAddresses).outcomes(client) == [.rejected, .rejected])
+    if !invalidAddresses.isEmpty {
+      #expect(SMTPTestMail.small.with { $0.sender = invalidAddresses }.outcomes(client) == [.rejected])
     }
     #expect(try port.report().connections == 0)
   }
@@ -27,9 +27,9 @@ import Testing
     let port = try hostile()
     let fine = ["\"a b>c\\\"d\"@example.net", "o'brien+tag@example.net", "a@[192.0.2.1]", "postmaster"]
     for address in fine {
-      #expect(TestMail.small.to(address).outcomes(port.courier()) == [.sent], "\(address)")
+      #expect(SMTPTestMail.small.to(address).outcomes(port.client()) == [.sent], "\(address)")
     }
-    #expect(TestMail.small.with { $0.sender = "" }.outcomes(port.courier()) == [.sent])
+    #expect(SMTPTestMail.small.with { $0.sender = "" }.outcomes(port.client()) == [.sent])
     #expect(try port.report().taken.last?.sender == "")
     #expect(try port.report().strange.isEmpty)
   }
@@ -37,8 +37,8 @@ import Testing
   @Test func `a token with more in it than a token holds the transport and never leaves`() throws {
     let port = try hostile()
     for token in ["ya29.a\r\nMAIL", "ya29.a\u{1}b", "ya29 b", "ya29.한", "", "a\0b"] {
-      let fates = TestMail.small.fates(port.courier()) { _ in Grant(token: token, expiresIn: nil) }
-      #expect(fates?.map(\.outcome) == [.held(.transport)])
+      let recipientResults = SMTPTestMail.small.recipientResults(port.client()) { _ in Token(token: token, expiresIn: nil) }
+      #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
     }
     #expect(try port.report().connections == 0)
   }
@@ -47,7 +47,7 @@ import Testing
     "a b", "a\r\nb", "a/b", "a?b", "a#b", "a%0d%0ab", "", "[]", "a\0b", "한국",
     String(repeating: "a", count: 256),
   ]) func `an EHLO name that is none is refused when the transport opens`(_ name: String) {
-    #expect(!WireText.isEHLOName(name))
+    #expect(!SMTPSyntax.isEHLOName(name))
     // A C string ends at its NUL.
     if !name.utf8.contains(0) {
       #expect(PluginHost.open(["host": "localhost", "ehlo": name]).hasPrefix("\"ehlo\""))

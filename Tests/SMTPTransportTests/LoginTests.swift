@@ -4,83 +4,83 @@ import Testing
 @testable import SMTPTransport
 
 /// Logins, and everything that must come before one.
-@Suite struct LoginTests {
+@Suite struct SMTPLoginTests {
   static let alice = "alice@example.test"
-  static let token = TestMail.grant.token
+  static let token = SMTPTestMail.accessToken.token
 
-  @Test(arguments: Login.Mechanism.allCases, ["tls", "starttls"])
+  @Test(arguments: SMTPLogin.Mechanism.allCases, ["tls", "starttls"])
   func `every mechanism logs in with what the server wants`(
-    _ mechanism: Login.Mechanism, _ security: String
+    _ mechanism: SMTPLogin.Mechanism, _ security: String
   ) throws {
-    var script = Script()
+    var script = SMTPServerScript()
     script.security = security
     script.logins = [
       "XOAUTH2": [Self.alice, Self.token], "OAUTHBEARER": [Self.alice, Self.token],
       "PLAIN": [Self.alice, "p=,w d한"], "LOGIN": [Self.alice, "p=,w d한"],
     ]
-    let login: Login =
+    let login: SMTPLogin =
       mechanism == .xoauth2 || mechanism == .oauthbearer
       ? .account(user: Self.alice, mechanism: mechanism)
       : .password(user: Self.alice, password: "p=,w d한", mechanism: mechanism)
     let port = try hostile(script)
-    #expect(TestMail.small.outcomes(port.courier(login)) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(port.client(login)) == [.sent])
     #expect(try port.report().attempts.map { $0[0] } == [mechanism.name])
     #expect(try port.report().strange.isEmpty)
   }
 
   @Test func `a password takes PLAIN, or LOGIN where there is no PLAIN`() throws {
-    let login = Login.password(user: Self.alice, password: "secret", mechanism: nil)
-    var script = Script()
+    let login = SMTPLogin.password(user: Self.alice, password: "secret", mechanism: nil)
+    var script = SMTPServerScript()
     var port = try hostile(script)
-    #expect(TestMail.small.outcomes(port.courier(login)) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(port.client(login)) == [.sent])
     #expect(try port.report().attempts.map { $0[0] } == ["PLAIN"])
     script.offers[2] = "AUTH XOAUTH2 LOGIN"
     port = try hostile(script)
-    #expect(TestMail.small.outcomes(port.courier(login)) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(port.client(login)) == [.sent])
     #expect(try port.report().attempts.map { $0[0] } == ["LOGIN"])
   }
 
   @Test func `XOAUTH2 is taken although OAUTHBEARER is offered`() throws {
     let port = try hostile()
-    #expect(TestMail.small.outcomes(port.courier()) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(port.client()) == [.sent])
     #expect(try port.report().attempts.map { $0[0] } == ["XOAUTH2"])
     #expect(try port.report().initial == [true])
   }
 
   @Test func `a token too long for one line goes out as an answer`() throws {
-    let long = Grant(token: "ya29." + String(repeating: "0123456789", count: 250), expiresIn: nil)
-    for mechanism in [Login.Mechanism.xoauth2, .oauthbearer] {
-      var script = Script()
+    let long = Token(token: "ya29." + String(repeating: "0123456789", count: 250), expiresIn: nil)
+    for mechanism in [SMTPLogin.Mechanism.xoauth2, .oauthbearer] {
+      var script = SMTPServerScript()
       script.logins = ["XOAUTH2": [Self.alice, long.token], "OAUTHBEARER": [Self.alice, long.token]]
       let port = try hostile(script)
-      let courier = port.courier(.account(user: Self.alice, mechanism: mechanism))
-      #expect(TestMail.small.outcomes(courier) { _ in long } == [.sent])
+      let client = port.client(.account(user: Self.alice, mechanism: mechanism))
+      #expect(SMTPTestMail.small.outcomes(client) { _ in long } == [.sent])
       #expect(try port.report().initial == [false])
     }
   }
 
   @Test func `OAUTHBEARER escapes comma and equals sign`() throws {
     let odd = "a,b=c@example.test"
-    var script = Script()
+    var script = SMTPServerScript()
     script.logins = ["OAUTHBEARER": [odd, Self.token], "XOAUTH2": [odd, Self.token]]
-    for mechanism in [Login.Mechanism.xoauth2, .oauthbearer] {
+    for mechanism in [SMTPLogin.Mechanism.xoauth2, .oauthbearer] {
       let port = try hostile(script)
-      let courier = port.courier(.account(user: odd, mechanism: mechanism))
-      #expect(TestMail.small.outcomes(courier) == [.sent])
+      let client = port.client(.account(user: odd, mechanism: mechanism))
+      #expect(SMTPTestMail.small.outcomes(client) == [.sent])
       #expect(try port.report().attempts.map { $0[1] } == [odd])
     }
   }
 
-  @Test(arguments: [Login.Mechanism.xoauth2, .oauthbearer])
-  func `a refused token is renewed once and tried once more`(_ mechanism: Login.Mechanism) throws {
-    var script = Script()
+  @Test(arguments: [SMTPLogin.Mechanism.xoauth2, .oauthbearer])
+  func `a refused token is renewed once and tried once more`(_ mechanism: SMTPLogin.Mechanism) throws {
+    var script = SMTPServerScript()
     script.logins = ["XOAUTH2": [Self.alice, Self.token], "OAUTHBEARER": [Self.alice, Self.token]]
     let port = try hostile(script)
-    let login = Login.account(user: Self.alice, mechanism: mechanism)
+    let login = SMTPLogin.account(user: Self.alice, mechanism: mechanism)
     let asked = Mutex<[String?]>([])
-    let outcomes = TestMail.small.outcomes(port.courier(login)) { rejected in
+    let outcomes = SMTPTestMail.small.outcomes(port.client(login)) { rejected in
       asked.withLock { $0.append(rejected) }
-      return rejected == nil ? Grant(token: "ya29.stale-token-0123456789", expiresIn: nil) : TestMail.grant
+      return rejected == nil ? Token(token: "ya29.stale-token-0123456789", expiresIn: nil) : SMTPTestMail.accessToken
     }
     #expect(outcomes == [.sent])
     #expect(asked.withLock { $0 } == [nil, "ya29.stale-token-0123456789"])
@@ -88,71 +88,71 @@ import Testing
   }
 
   @Test func `a token refused twice holds the transport`() throws {
-    var script = Script()
+    var script = SMTPServerScript()
     script.logins = ["XOAUTH2": [Self.alice, "another"]]
     let port = try hostile(script)
     let number = Atomic(0)
-    let fates = TestMail.small.fates(port.courier()) { _ in
-      Grant(token: "ya29.bad-token-\(number.add(1, ordering: .relaxed).newValue)", expiresIn: nil)
+    let recipientResults = SMTPTestMail.small.recipientResults(port.client()) { _ in
+      Token(token: "ya29.bad-token-\(number.add(1, ordering: .relaxed).newValue)", expiresIn: nil)
     }
-    #expect(fates?.map(\.outcome) == [.held(.transport)])
-    #expect(fates?.first?.words.contains("status 401") == true)
+    #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
+    #expect(recipientResults?.first?.message.contains("status 401") == true)
     #expect(try port.report().attempts.count == 2)
     #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
   }
 
   @Test func `the same token again is not tried again`() throws {
-    var script = Script()
+    var script = SMTPServerScript()
     script.logins = ["XOAUTH2": [Self.alice, "another"]]
     let port = try hostile(script)
-    #expect(TestMail.small.outcomes(port.courier()) == [.held(.transport)])
+    #expect(SMTPTestMail.small.outcomes(port.client()) == [.held(.transport)])
     #expect(try port.report().attempts.count == 1)
   }
 
   @Test func `without a token to be had nothing is tried`() throws {
     let port = try hostile()
-    #expect(TestMail.small.fates(port.courier()) { _ in nil } == nil)
+    #expect(SMTPTestMail.small.recipientResults(port.client()) { _ in nil } == nil)
     #expect(try port.report().connections == 0)
   }
 
   @Test func `a wrong password holds the transport and is not tried twice`() throws {
-    var script = Script()
+    var script = SMTPServerScript()
     script.logins = ["PLAIN": [Self.alice, "right"]]
     let port = try hostile(script)
-    let login = Login.password(user: Self.alice, password: "wrong", mechanism: nil)
-    #expect(TestMail.small.outcomes(port.courier(login)) == [.held(.transport)])
+    let login = SMTPLogin.password(user: Self.alice, password: "wrong", mechanism: nil)
+    #expect(SMTPTestMail.small.outcomes(port.client(login)) == [.held(.transport)])
     #expect(try port.report().attempts.count == 1)
   }
 
   @Test func `a server that forgot its AUTH gets no mail`() throws {
     let port = try hostile([:], without: ["AUTH"])
-    let logins: [Login] = [
+    let logins: [SMTPLogin] = [
       .account(user: Self.alice, mechanism: .xoauth2),
       .password(user: Self.alice, password: "secret", mechanism: nil),
     ]
     for login in logins {
-      let fates = TestMail.small.fates(port.courier(login))
-      #expect(fates?.map(\.outcome) == [.held(.transport)])
-      #expect(fates?.first?.words.contains("offers no login") == true)
+      let recipientResults = SMTPTestMail.small.recipientResults(port.client(login))
+      #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
+      #expect(recipientResults?.first?.message.contains("offers no login") == true)
     }
     #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
-    #expect(TestMail.small.outcomes(port.courier(.none)) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(port.client(.none)) == [.sent])
   }
 
   @Test func `a server without our mechanism gets no other secret`() throws {
-    var script = Script()
+    var script = SMTPServerScript()
     script.offers[2] = "AUTH PLAIN LOGIN"
     let port = try hostile(script)
-    let fates = TestMail.small.fates(port.courier())
-    #expect(fates?.map(\.outcome) == [.held(.transport)])
-    #expect(fates?.first?.words.contains("XOAUTH2") == true)
+    let recipientResults = SMTPTestMail.small.recipientResults(port.client())
+    #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
+    #expect(recipientResults?.first?.message.contains("XOAUTH2") == true)
     #expect(try port.report().attempts.isEmpty)
   }
 
   @Test func `a login that ends with another 2xx than 235 is none`() throws {
     for reply in ["250 ok", "200 fine", "220 hello"] {
       let port = try hostile(["auth": .reply(reply)])
-      let outcomes = TestMail.small.outcomes(port.courier())
+      let outcomes = SMTPTestMail.small.outcomes(port.client())
       #expect(outcomes == [.held(.transport)] || outcomes == [.deferred], "\(reply)")
       #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
     }
@@ -161,39 +161,39 @@ import Testing
   // MARK: STARTTLS
 
   @Test func `what is offered before TLS counts for nothing after it`() throws {
-    var script = Script()
+    var script = SMTPServerScript()
     script.security = "starttls"
-    script.offersBefore = ["STARTTLS"] + Script.all
+    script.offersBefore = ["STARTTLS"] + SMTPServerScript.all
     script.offers = ["AUTH XOAUTH2"]
     let port = try hostile(script)
-    let courier = port.courier()
-    #expect(TestMail.small.with { $0.needs8BitMIME = true }.outcomes(courier) == [.unsuited])
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    let client = port.client()
+    #expect(SMTPTestMail.small.with { $0.needs8BitMIME = true }.outcomes(client) == [.unsuited])
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     let report = try port.report()
     #expect(report.commands.contains("DATA"))
     #expect(report.taken.map(\.params) == [""])
   }
 
   @Test func `a login offered only before TLS is none`() throws {
-    var script = Script([:], without: ["AUTH"])
+    var script = SMTPServerScript([:], without: ["AUTH"])
     script.security = "starttls"
     script.offersBefore = ["STARTTLS", "AUTH XOAUTH2 PLAIN"]
     let port = try hostile(script)
-    let outcomes = TestMail.small.outcomes(port.courier())
+    let outcomes = SMTPTestMail.small.outcomes(port.client())
     #expect(outcomes == [.held(.transport)])
     #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") && !$0.hasPrefix("AUTH") })
   }
 
   @Test func `without STARTTLS nothing is said in the clear`() throws {
     for (offers, act) in [
-      (Script.all, nil), (["STARTTLS"] + Script.all, Act.reply("454 4.7.0 TLS not available")),
-      (["STARTTLS"] + Script.all, .reply("502 5.5.1 no")),
+      (SMTPServerScript.all, nil), (["STARTTLS"] + SMTPServerScript.all, SMTPServerAction.reply("454 4.7.0 TLS not available")),
+      (["STARTTLS"] + SMTPServerScript.all, .reply("502 5.5.1 no")),
     ] {
-      var script = Script(act.map { ["starttls": $0] } ?? [:])
+      var script = SMTPServerScript(act.map { ["starttls": $0] } ?? [:])
       script.security = "starttls"
       script.offersBefore = offers
       let port = try hostile(script)
-      let outcomes = TestMail.small.outcomes(port.courier())
+      let outcomes = SMTPTestMail.small.outcomes(port.client())
       #expect(outcomes == [act?.reply?.hasPrefix("4") == true ? .deferred : .held(.transport)])
       #expect(
         try port.report().commands.allSatisfy { $0.hasPrefix("EHLO") || $0 == "STARTTLS" || $0 == "QUIT" })
@@ -205,10 +205,10 @@ import Testing
       "220 go\r\n235 2.7.0 welcome", "220 go\r\n250-evil\r\n250-AUTH PLAIN\r\n250 CHUNKING",
       "220 go\r\n250 a\r\n235 b\r\n250 c\r\n250 d\r\n250 e",
     ] {
-      var script = Script(["starttls": Act(extra: String(slipped.dropFirst(8)))])
+      var script = SMTPServerScript(["starttls": SMTPServerAction(extra: String(slipped.dropFirst(8)))])
       script.security = "starttls"
       let port = try hostile(script)
-      let outcomes = TestMail.small.outcomes(port.courier())
+      let outcomes = SMTPTestMail.small.outcomes(port.client())
       #expect(outcomes == [.deferred], "\(slipped)")
       #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") && !$0.hasPrefix("AUTH") })
     }

@@ -5,10 +5,10 @@ import Testing
 @testable import SMTPTransport
 
 /// Faults while the octets are on their way: nothing half-sent, whatever the octet.
-@Suite struct OctetsFaultTests {
+@Suite struct BodyFaultTests {
   /// So large that a server which reads nothing more is still owed some of it, whatever the buffers hold.
-  static let large = TestMail(count: 8_000_000)
-  static let acts: [Act] = [
+  static let large = SMTPTestMail(count: 8_000_000)
+  static let acts: [SMTPServerAction] = [
     .close, .reset, .reply("421 4.3.0 bye", close: true), .reply("452 4.3.1 disk full", close: true),
     .reply("552 5.3.4 too big", close: true), .reply("554 5.6.0 no", close: true),
   ]
@@ -17,20 +17,20 @@ import Testing
   func `a server that ends at an octet of a small mail leaves it decided or unknown`(
     _ missing: [String]
   ) async throws {
-    let mail = TestMail(count: 2_000)
+    let mail = SMTPTestMail(count: 2_000)
     let size = mail.octets.count
     let places = [0, 1, 2, 3, 17, size / 2, size - 2, size - 1, size]
     let cases = places.flatMap { place in Self.acts.map { $0.after(place) } }
-    let results = await onThreads(cases) { act in
+    let results = await mapOnThreads(cases) { act in
       Result {
         let port = try hostile(["octets": act], without: missing)
-        return (mail.outcomes(port.courier()), try port.report())
+        return (mail.outcomes(port.client()), try port.report())
       }
     }
     for (act, result) in zip(cases, results) {
       let (outcomes, report) = try result.get()
       // The whole mail leaves at once: a server that ends without a word may have had all of it.
-      let expected: Outcome =
+      let expected: SMTPOutcome =
         switch act.reply?.prefix(3) {
         case "421", "452": .deferred
         case "552": .unsuited
@@ -50,17 +50,17 @@ import Testing
   @Test(arguments: [[], ["CHUNKING"]])
   func `a server that ends amid a large mail has not got it`(_ missing: [String]) async throws {
     let cases = [0, 1, 16_384, 1_000_000].flatMap { place in Self.acts.map { $0.after(place) } }
-    let results = await onThreads(cases) { act in
+    let results = await mapOnThreads(cases) { act in
       Result {
-        var script = Script(["octets": act], without: missing)
+        var script = SMTPServerScript(["octets": act], without: missing)
         script.receiveBuffer = 16_384
         let port = try hostile(script)
-        return (Self.large.outcomes(port.courier()), try port.report())
+        return (Self.large.outcomes(port.client()), try port.report())
       }
     }
     for (act, result) in zip(cases, results) {
       let (outcomes, report) = try result.get()
-      let expected: Outcome =
+      let expected: SMTPOutcome =
         switch act.reply?.prefix(3) {
         case "552": .unsuited
         case "554": .rejected
@@ -76,40 +76,40 @@ import Testing
 
   @Test(arguments: [[], ["CHUNKING"]])
   func `a server that stops reading amid a large mail has not got it`(_ missing: [String]) async throws {
-    var script = Script(["octets": Act(freeze: true, after: 100_000)], without: missing)
+    var script = SMTPServerScript(["octets": SMTPServerAction(freeze: true, after: 100_000)], without: missing)
     script.receiveBuffer = 16_384
-    #expect(Self.large.outcomes(try hostile(script).courier(timeout: 1_500)) == [.deferred])
+    #expect(Self.large.outcomes(try hostile(script).client(timeout: 1_500)) == [.deferred])
     // One that reads on and is silent may have it.
-    script.connections = [["octets": Act(stall: true, after: 100_000)]]
-    #expect(Self.large.outcomes(try hostile(script).courier(timeout: 3_000)) == [.unknown])
+    script.connections = [["octets": SMTPServerAction(stall: true, after: 100_000)]]
+    #expect(Self.large.outcomes(try hostile(script).client(timeout: 3_000)) == [.unknown])
   }
 
   @Test(arguments: [[], ["CHUNKING"]])
   func `endless replies amid a large mail neither block nor pass`(_ missing: [String]) async throws {
     for flood in ["250 2.0.0 ok\r\n", "250-more\r\n", "x", "354 go\r\n", "\0\u{1}\r\n"] {
-      var script = Script(["octets": Act(after: 1_000, flood: flood)], without: missing)
+      var script = SMTPServerScript(["octets": SMTPServerAction(after: 1_000, flood: flood)], without: missing)
       script.receiveBuffer = 16_384
       let port = try hostile(script)
-      #expect(Self.large.outcomes(port.courier()) == [.deferred], "\(flood)")
+      #expect(Self.large.outcomes(port.client()) == [.deferred], "\(flood)")
       #expect(try port.report().whole.isEmpty)
     }
   }
 
   @Test func `a large mail arrives whole while its replies are read`() throws {
-    let mail = TestMail(count: 34_000_000)
+    let mail = SMTPTestMail(count: 34_000_000)
     for missing in [[], ["CHUNKING"], ["CHUNKING", "PIPELINING"]] {
       let port = try hostile([:], without: missing)
-      #expect(mail.outcomes(port.courier()) == [.sent])
+      #expect(mail.outcomes(port.client()) == [.sent])
       let taken = try port.report().taken
       #expect(taken.map(\.size) == [mail.octets.count])
-      #expect(taken.first?.sha256 == TestMail.sha256(mail.octets))
+      #expect(taken.first?.sha256 == SMTPTestMail.sha256(mail.octets))
     }
   }
 
   @Test func `a refusal of the envelope stops a large mail on its way`() throws {
-    var script = Script(["mail": .reply("552 5.3.4 too big")])
+    var script = SMTPServerScript(["mail": .reply("552 5.3.4 too big")])
     script.receiveBuffer = 16_384
     let port = try hostile(script)
-    #expect(Self.large.outcomes(port.courier()) == [.unsuited])
+    #expect(Self.large.outcomes(port.client()) == [.unsuited])
   }
 }

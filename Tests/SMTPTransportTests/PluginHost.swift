@@ -12,7 +12,7 @@ final class PluginHost {
   fileprivate var given = 0
   fileprivate(set) var failure = ""
   /// Every reply, reason and log line that left the plugin.
-  fileprivate(set) var said: [String] = []
+  fileprivate(set) var output: [String] = []
   fileprivate(set) var reply = ""
   fileprivate(set) var remoteID = ""
   fileprivate(set) var recipients: [Int: (outcome: Int32, reply: String)] = [:]
@@ -23,7 +23,7 @@ final class PluginHost {
   }
 
   init(
-    _ values: [String: String], user: String = "alice@example.test", tokens: [String] = [TestMail.grant.token]
+    _ values: [String: String], user: String = "alice@example.test", tokens: [String] = [SMTPTestMail.accessToken.token]
   ) {
     self.values = values
     self.user = user
@@ -32,24 +32,24 @@ final class PluginHost {
     table.initialize(
       to: pabal_host(
         abi: PABAL_TRANSPORT_ABI, size: UInt32(MemoryLayout<pabal_host>.size),
-        log: { _, _, text, count in current?.said.append(string(text, count)) },
+        log: { _, _, text, count in current?.output.append(string(text, count)) },
         setting: { _, key in current?.setting(key) },
         fail: { _, text, count in
           current?.failure = string(text, count)
-          current?.said.append(string(text, count))
+          current?.output.append(string(text, count))
         },
         access_token: { _, _, rejected, token in current?.accessToken(rejected, token) ?? 1 },
         reply: { _, text, count in
           current?.reply = string(text, count)
-          current?.said.append(string(text, count))
+          current?.output.append(string(text, count))
         },
         remote_id: { _, text, count in
           current?.remoteID = string(text, count)
-          current?.said.append(string(text, count))
+          current?.output.append(string(text, count))
         },
         recipient: { _, index, verdict, text, count in
           current?.recipients[index] = (verdict?.pointee.outcome ?? 0, string(text, count))
-          current?.said.append(string(text, count))
+          current?.output.append(string(text, count))
         }))
   }
 
@@ -74,7 +74,7 @@ final class PluginHost {
     return functions.open(table, OpaquePointer(table), &transport, &parallel) == 0
   }
 
-  func send(_ mail: TestMail) -> Int32 {
+  func send(_ mail: SMTPTestMail) -> Int32 {
     let addresses = mail.recipients.map { strdup($0) }
     let sender = strdup(mail.sender)
     defer {
@@ -111,12 +111,12 @@ final class PluginHost {
   }
 
   fileprivate func setting(_ key: UnsafePointer<CChar>?) -> UnsafePointer<pabal_value>? {
-    guard let key, let declared = Server.settings.map(\.text).first(where: { $0.key == String(cString: key) })
+    guard let key, let declared = SMTPServer.settings.map(\.text).first(where: { $0.key == String(cString: key) })
     else { return nil }
     // Lives as long as the process, like a real host's table for a transport that is never closed.
     let value = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
     value.initialize(to: pabal_value())
-    let text = values[declared.key] ?? declared.usual
+    let text = values[declared.key] ?? declared.defaultText
     value.pointee.given = text == nil ? 0 : 1
     value.pointee.text = UnsafePointer(strdup(text ?? ""))
     value.pointee.number = Int64(text ?? "") ?? (text == "60s" ? 60_000 : 0)
@@ -142,10 +142,10 @@ private func string(_ text: UnsafePointer<CChar>?, _ count: Int) -> String {
 
 extension Setting {
   /// Key and default, as the plugin's table shows them.
-  fileprivate var text: (key: String, usual: String?) {
+  fileprivate var text: (key: String, defaultText: String?) {
     let children = Mirror(reflecting: self).children
     let key = children.first { $0.label == "key" }?.value as? String
-    let usual = children.first { $0.label == "defaultText" }?.value as? String
-    return (key ?? "", usual)
+    let defaultText = children.first { $0.label == "defaultText" }?.value as? String
+    return (key ?? "", defaultText)
   }
 }

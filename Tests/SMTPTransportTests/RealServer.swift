@@ -2,15 +2,15 @@ import PabalTesting
 
 @testable import SMTPTransport
 
-extension RealServer {
-  var grant: Grant { Grant(token: values["token"] ?? "", expiresIn: 3_600) }
+extension RealMailServer {
+  var accessToken: Token { Token(token: values["token"] ?? "", expiresIn: 3_600) }
 
-  func courier(_ login: Login, _ security: Server.Security) -> Courier {
-    var server = Server(
+  func client(_ login: SMTPLogin, _ security: SMTPServer.Security) -> SMTPClient {
+    var server = SMTPServer(
       host: "localhost", port: values[security.rawValue].flatMap { Int($0) } ?? 0, security: security,
       ehlo: "client.example", login: login)
     server.certificateFile = authority.authority
     server.timeout = 30_000
-    return Courier(server)
+    return SMTPClient(server)
   }
 }

@@ -3,53 +3,53 @@ import Testing
 @testable import SMTPTransport
 
 /// Every recipient's own reply, and what a server may do with a group of commands.
-@Suite struct RecipientTests {
-  static let three = TestMail.small.to("a@example.net", "b@example.net", "c@example.net")
-  static let ways: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
+@Suite struct RecipientReplyTests {
+  static let three = SMTPTestMail.small.to("a@example.net", "b@example.net", "c@example.net")
+  static let missingExtensions: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
 
-  @Test(arguments: ways) func `each recipient has its own outcome and words`(_ missing: [String]) throws {
+  @Test(arguments: missingExtensions) func `each recipient has its own outcome and words`(_ missing: [String]) throws {
     let port = try hostile(
       ["rcpt0": .reply("550 5.1.1 nobody"), "rcpt2": .reply("450 4.2.1 rate")], without: missing)
-    let courier = port.courier()
-    let fates = Self.three.fates(courier)
-    #expect(fates?.map(\.outcome) == [.rejected, .sent, .deferred])
-    #expect(fates?.first?.words == "550 5.1.1 nobody")
-    #expect(fates?.last?.words == "450 4.2.1 rate")
+    let client = port.client()
+    let recipientResults = Self.three.recipientResults(client)
+    #expect(recipientResults?.map(\.outcome) == [.rejected, .sent, .deferred])
+    #expect(recipientResults?.first?.message == "550 5.1.1 nobody")
+    #expect(recipientResults?.last?.message == "450 4.2.1 rate")
     #expect(try port.report().taken.map(\.recipients) == [["b@example.net"]])
   }
 
-  @Test(arguments: ways) func `when all are refused the first refusal decides, not its echo`(
+  @Test(arguments: missingExtensions) func `when all are refused the first refusal decides, not its echo`(
     _ missing: [String]
   ) throws {
     let port = try hostile(["rcpt": .reply("550 5.1.1 nobody")], without: missing)
     #expect(
-      Self.three.fates(port.courier()) == Array(repeating: Fate(.rejected, "550 5.1.1 nobody"), count: 3))
+      Self.three.recipientResults(port.client()) == Array(repeating: RecipientResult(.rejected, "550 5.1.1 nobody"), count: 3))
     let other = try hostile(["mail": .reply("550 5.7.1 not your address")], without: missing)
     #expect(
-      Self.three.fates(other.courier())
-        == Array(repeating: Fate(.held(.mail), "550 5.7.1 not your address"), count: 3))
+      Self.three.recipientResults(other.client())
+        == Array(repeating: RecipientResult(.held(.mail), "550 5.7.1 not your address"), count: 3))
     #expect(try port.report().whole.isEmpty)
     #expect(try other.report().whole.isEmpty)
   }
 
-  @Test(arguments: ways) func `an accepted mail refused as a whole is refused for those who were accepted`(
+  @Test(arguments: missingExtensions) func `an accepted mail refused as a whole is refused for those who were accepted`(
     _ missing: [String]
   ) throws {
     let port = try hostile(
       ["rcpt1": .reply("550 5.1.1 nobody"), "final": .reply("452 4.3.1 disk full")], without: missing)
-    #expect(Self.three.outcomes(port.courier()) == [.deferred, .rejected, .deferred])
+    #expect(Self.three.outcomes(port.client()) == [.deferred, .rejected, .deferred])
   }
 
-  @Test(arguments: ways) func `a connection that ends leaves the refused refused`(_ missing: [String]) throws
+  @Test(arguments: missingExtensions) func `a connection that ends leaves the refused refused`(_ missing: [String]) throws
   {
     let port = try hostile(["rcpt1": .reply("550 5.1.1 nobody"), "final": .close], without: missing)
-    #expect(Self.three.outcomes(port.courier()) == [.unknown, .rejected, .unknown])
+    #expect(Self.three.outcomes(port.client()) == [.unknown, .rejected, .unknown])
   }
 
-  @Test(arguments: ways) func `one too many goes in a transaction of its own`(_ missing: [String]) throws {
+  @Test(arguments: missingExtensions) func `one too many goes in a transaction of its own`(_ missing: [String]) throws {
     for reply in ["452 4.5.3 too many recipients", "452 too many", "552 5.5.3 too many"] {
       let port = try hostile(["rcpt2": .reply(reply)], without: missing)
-      #expect(Self.three.outcomes(port.courier()) == [.sent, .sent, .sent])
+      #expect(Self.three.outcomes(port.client()) == [.sent, .sent, .sent])
       let report = try port.report()
       #expect(report.taken.map(\.recipients) == [["a@example.net", "b@example.net"], ["c@example.net"]])
       #expect(report.connections == 1)
@@ -58,15 +58,15 @@ import Testing
 
   @Test func `a full disk is not one too many`() throws {
     let port = try hostile(["rcpt2": .reply("452 4.3.1 disk full")])
-    #expect(Self.three.outcomes(port.courier()) == [.sent, .sent, .deferred])
+    #expect(Self.three.outcomes(port.client()) == [.sent, .sent, .deferred])
     #expect(try port.report().taken.count == 1)
   }
 
   @Test(arguments: ["500 5.5.1 what", "502 5.5.1 not here"])
   func `a server that offers CHUNKING and doesn't know BDAT gets DATA from then on`(_ reply: String) throws {
     let port = try hostile(["bdat": .reply(reply)])
-    let courier = port.courier()
-    for _ in 0..<3 { #expect(TestMail.small.outcomes(courier) == [.sent]) }
+    let client = port.client()
+    for _ in 0..<3 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
     let report = try port.report()
     #expect(report.commands.filter { $0.hasPrefix("BDAT") }.count == 1)
     #expect(report.taken.count == 3)
@@ -75,13 +75,13 @@ import Testing
 
   @Test(arguments: ["503 5.5.1 RCPT first", "554 5.5.0 Improper use of SMTP command pipelining"])
   func `a server that answers a group out of sequence gets two flights from then on`(_ reply: String) throws {
-    var script = Script()
-    var refusal = Act.reply(reply)
+    var script = SMTPServerScript()
+    var refusal = SMTPServerAction.reply(reply)
     refusal.consume = true
     script.connections = [["bdat": refusal], [:]]
     let port = try hostile(script)
-    let courier = port.courier()
-    for _ in 0..<3 { #expect(TestMail.small.outcomes(courier) == [.sent]) }
+    let client = port.client()
+    for _ in 0..<3 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
     let report = try port.report()
     #expect(report.taken.count == 3)
     #expect(report.connections == 2)
@@ -89,13 +89,13 @@ import Testing
   }
 
   @Test func `a server that can't keep step with a group gets one command at a time from then on`() throws {
-    var script = Script([:], without: ["CHUNKING"])
-    script.connections = [["rcpt": Act(extra: "250 2.1.5 twice")], [:]]
+    var script = SMTPServerScript([:], without: ["CHUNKING"])
+    script.connections = [["rcpt": SMTPServerAction(extra: "250 2.1.5 twice")], [:]]
     let port = try hostile(script)
-    let courier = port.courier()
+    let client = port.client()
     for _ in 0..<3 {
-      let fates = TestMail.small.fates(courier)
-      #expect(fates?.map(\.outcome) == [.sent], "\(fates?.first?.words ?? "")")
+      let recipientResults = SMTPTestMail.small.recipientResults(client)
+      #expect(recipientResults?.map(\.outcome) == [.sent], "\(recipientResults?.first?.message ?? "")")
     }
     let report = try port.report()
     #expect(report.connections == 2)
@@ -104,11 +104,11 @@ import Testing
   }
 
   @Test func `421 to the first command of a kept connection costs nothing`() throws {
-    var script = Script()
-    script.connections = [["mail": Act.reply("421 4.7.0 too many mails", close: true).from(2)]]
+    var script = SMTPServerScript()
+    script.connections = [["mail": SMTPServerAction.reply("421 4.7.0 too many mails", close: true).from(2)]]
     let port = try hostile(script)
-    let courier = port.courier()
-    for _ in 0..<5 { #expect(TestMail.small.outcomes(courier) == [.sent]) }
+    let client = port.client()
+    for _ in 0..<5 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
     let report = try port.report()
     #expect(report.taken.count == 5)
     #expect(report.connections == 3)
@@ -117,9 +117,9 @@ import Testing
   @Test func `a refused recipient leaves the connection to the next mail where the octets never went`() throws
   {
     let port = try hostile(["rcpt0": .reply("550 5.1.1 nobody")], without: ["CHUNKING"])
-    let courier = port.courier()
-    #expect(TestMail.small.outcomes(courier) == [.rejected])
-    #expect(Self.three.outcomes(courier) == [.rejected, .sent, .sent])
+    let client = port.client()
+    #expect(SMTPTestMail.small.outcomes(client) == [.rejected])
+    #expect(Self.three.outcomes(client) == [.rejected, .sent, .sent])
     let report = try port.report()
     #expect(report.connections == 1)
     #expect(report.commands.filter { $0 == "RSET" }.count == 1)
@@ -127,9 +127,9 @@ import Testing
 
   @Test func `a refused BDAT costs the connection`() throws {
     let port = try hostile(["rcpt0": .reply("550 5.1.1 nobody")])
-    let courier = port.courier()
-    #expect(TestMail.small.outcomes(courier) == [.rejected])
-    #expect(TestMail.small.to("x@example.net", "y@example.net").outcomes(courier) == [.rejected, .sent])
+    let client = port.client()
+    #expect(SMTPTestMail.small.outcomes(client) == [.rejected])
+    #expect(SMTPTestMail.small.to("x@example.net", "y@example.net").outcomes(client) == [.rejected, .sent])
     #expect(try port.report().connections == 2)
   }
 }

@@ -4,27 +4,27 @@ import Testing
 @testable import SMTPTransport
 
 /// Replies in every shape a server may give them, and in many that it may not.
-@Suite struct ReplyShapeTests {
-  static let mail = TestMail.small
+@Suite struct ReplyParsingTests {
+  static let mail = SMTPTestMail.small
 
   @Test func `replies in single octets and over many lines are the same replies`() throws {
-    func many(_ code: Int, _ text: String) -> Act {
-      Act(reply: "\(code)-\(text)\r\n\(code)-\r\n\(code)-more\r\n\(code) \(text)", split: true)
+    func many(_ code: Int, _ text: String) -> SMTPServerAction {
+      SMTPServerAction(reply: "\(code)-\(text)\r\n\(code)-\r\n\(code)-more\r\n\(code) \(text)", split: true)
     }
     let port = try hostile([
       "greeting": many(220, "hello"), "auth": many(235, "welcome"),
-      "mail": Act(split: true), "rcpt": Act(split: true), "final": Act(split: true),
+      "mail": SMTPServerAction(split: true), "rcpt": SMTPServerAction(split: true), "final": SMTPServerAction(split: true),
     ])
-    #expect(Self.mail.outcomes(port.courier()) == [.sent])
+    #expect(Self.mail.outcomes(port.client()) == [.sent])
     #expect(try port.report().taken.count == 1)
     for (place, text, outcome) in [
-      ("mail", "550-5.7.1 not\r\n550 5.7.1 yours", Outcome.held(.mail)),
+      ("mail", "550-5.7.1 not\r\n550 5.7.1 yours", SMTPOutcome.held(.mail)),
       ("rcpt", "550-5.1.1 no\r\n550-5.1.1 such\r\n550 5.1.1 user", .rejected),
       ("final", "250-2.0.0 Ok\r\n250 2.0.0 queued as MANY", .sent),
     ] {
       for split in [true, false] {
-        let port = try hostile([place: Act(reply: text, split: split)])
-        #expect(Self.mail.outcomes(port.courier()) == [outcome], "\(place): \(text)")
+        let port = try hostile([place: SMTPServerAction(reply: text, split: split)])
+        #expect(Self.mail.outcomes(port.client()) == [outcome], "\(place): \(text)")
       }
     }
   }
@@ -33,7 +33,7 @@ import Testing
     let port = try hostile([
       "final": .octets(Array("250\n".utf8)), "rset": .octets(Array("250\n".utf8)),
     ])
-    #expect(Self.mail.outcomes(port.courier()) == [.sent])
+    #expect(Self.mail.outcomes(port.client()) == [.sent])
   }
 
   @Test func `several lines are told as one`() throws {
@@ -42,8 +42,8 @@ import Testing
         "550-5.1.1 nobody of that name\r\n550-5.1.1 lives here;\r\n550 5.1.1 see https://help.example")
     ])
     #expect(
-      Self.mail.fates(port.courier()) == [
-        Fate(.rejected, "550 5.1.1 nobody of that name lives here; see https://help.example")
+      Self.mail.recipientResults(port.client()) == [
+        RecipientResult(.rejected, "550 5.1.1 nobody of that name lives here; see https://help.example")
       ])
   }
 
@@ -63,17 +63,17 @@ import Testing
         [[], ["CHUNKING"]].map { missing in (place, missing, octets) }
       }
     }
-    let results = await onThreads(cases) { place, missing, octets in
+    let results = await mapOnThreads(cases) { place, missing, octets in
       Result {
         let port = try hostile([place: .octets(octets, close: true)], without: missing)
-        return (Self.mail.outcomes(port.courier()), try port.report())
+        return (Self.mail.outcomes(port.client()), try port.report())
       }
     }
     for ((place, missing, octets), result) in zip(cases, results) {
       let (outcomes, report) = try result.get()
-      let isHandedOver = place == "final" || missing.isEmpty
+      let isFullySent = place == "final" || missing.isEmpty
       #expect(
-        outcomes == [isHandedOver ? .unknown : .deferred],
+        outcomes == [isFullySent ? .unknown : .deferred],
         "\(place) \(missing) \(String(decoding: octets.prefix(40), as: UTF8.self))")
       #expect(report.taken.isEmpty)
     }
@@ -82,15 +82,15 @@ import Testing
   @Test func `a reply's text may be any octets`() throws {
     let text: [UInt8] = Array("250 2.0.0 ".utf8) + [0, 1, 0x80, 0xFF, 0xED, 0x9A] + [13, 10]
     let port = try hostile(["final": .octets(text)])
-    #expect(Self.mail.outcomes(port.courier()) == [.sent])
+    #expect(Self.mail.outcomes(port.client()) == [.sent])
   }
 
   @Test func `endless replies end`() async throws {
     let cases = ["greeting", "ehlo", "auth", "mail", "rcpt", "final"].flatMap { place in
       ["250 ok\r\n", "250-ok\r\n", "250", "a"].map { (place, $0) }
     }
-    let results = await onThreads(cases) { place, flood in
-      Result { Self.mail.outcomes(try hostile([place: Act(flood: flood)]).courier(timeout: 10_000)) }
+    let results = await mapOnThreads(cases) { place, flood in
+      Result { Self.mail.outcomes(try hostile([place: SMTPServerAction(flood: flood)]).client(timeout: 10_000)) }
     }
     for ((place, flood), result) in zip(cases, results) {
       let outcomes = try result.get()
@@ -109,33 +109,33 @@ import Testing
 
   @Test func `more replies than asked for cost the connection and never a false word`() throws {
     // The last reply decides; what follows only ends the connection.
-    var port = try hostile(["final": Act(extra: "250 2.0.0 and again")])
-    let courier = port.courier()
-    #expect(Self.mail.outcomes(courier) == [.sent])
-    #expect(Self.mail.outcomes(courier) == [.sent])
+    var port = try hostile(["final": SMTPServerAction(extra: "250 2.0.0 and again")])
+    let client = port.client()
+    #expect(Self.mail.outcomes(client) == [.sent])
+    #expect(Self.mail.outcomes(client) == [.sent])
     #expect(try port.report().connections == 2)
     // One reply too many at MAIL pushes the refusal of the recipient to where the octets' reply belongs.
-    port = try hostile(["mail": Act(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody")])
-    let outcomes = Self.mail.outcomes(port.courier())
+    port = try hostile(["mail": SMTPServerAction(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody")])
+    let outcomes = Self.mail.outcomes(port.client())
     #expect(outcomes == [.rejected] || outcomes == [.deferred])
     #expect(try port.report().taken.isEmpty)
     // Pushed by one, the recipient's reply stands where the octets' should: that is no word about the mail.
     for (final, taken) in [("250 2.0.0 ok", 1), ("554 5.6.0 no", 0)] {
       port = try hostile([
-        "mail": Act(extra: "250 2.1.0 and again"), "final": Act(reply: final, taken: taken == 1),
+        "mail": SMTPServerAction(extra: "250 2.1.0 and again"), "final": SMTPServerAction(reply: final, taken: taken == 1),
       ])
-      #expect(Self.mail.outcomes(port.courier()) == [.unknown])
+      #expect(Self.mail.outcomes(port.client()) == [.unknown])
     }
   }
 
   @Test func `a server that says what nobody asked loses the connection, not the mail`() throws {
     let port = try hostile()
-    let courier = port.courier()
-    #expect(Self.mail.outcomes(courier) == [.sent])
+    let client = port.client()
+    #expect(Self.mail.outcomes(client) == [.sent])
     try port.say("421 4.4.2 idle too long\r\n")
-    #expect(Self.mail.outcomes(courier) == [.sent])
+    #expect(Self.mail.outcomes(client) == [.sent])
     try port.hangUp()
-    #expect(Self.mail.outcomes(courier) == [.sent])
+    #expect(Self.mail.outcomes(client) == [.sent])
     let report = try port.report()
     #expect(report.taken.count == 3)
     #expect(report.connections == 3)

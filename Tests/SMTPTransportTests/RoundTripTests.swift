@@ -11,17 +11,17 @@ import Testing
     _ missing: [String], _ trips: Int
   ) throws {
     let port = try hostile([:], without: missing)
-    let courier = port.courier()
-    for _ in 0..<5 { #expect(TestMail.small.outcomes(courier) == [.sent]) }
+    let client = port.client()
+    for _ in 0..<5 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
     let flights = try port.report().taken.map(\.flights)
     for (earlier, later) in zip(flights, flights.dropFirst()) { #expect(later - earlier == trips) }
   }
 
   @Test func `a thousand mails take one connection and one login`() throws {
     let port = try hostile()
-    let courier = port.courier()
-    for _ in 0..<1_000 { #expect(TestMail.small.outcomes(courier) == [.sent]) }
-    courier.close()
+    let client = port.client()
+    for _ in 0..<1_000 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
+    client.close()
     let report = try port.report()
     #expect(report.taken.count == 1_000)
     #expect((report.connections, report.handshakes, report.logins, report.quits) == (1, 1, 1, 1))
@@ -31,13 +31,13 @@ import Testing
   @Test func `after five unused seconds the envelope goes first`() throws {
     let clock = TestClock()
     let port = try hostile()
-    let courier = port.courier(now: clock.now)
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    let client = port.client(now: clock.now)
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     clock.pass(4_999)
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     clock.pass(5_000)
-    #expect(TestMail.small.outcomes(courier) == [.sent])
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     let flights = try port.report().taken.map(\.flights)
     #expect(zip(flights, flights.dropFirst()).map { $1 - $0 } == [1, 2, 1])
     #expect(try port.report().connections == 1)
@@ -46,10 +46,10 @@ import Testing
   @Test func `a connection nobody used for two minutes is parted from`() throws {
     let clock = TestClock()
     let port = try hostile()
-    let courier = port.courier(now: clock.now)
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    let client = port.client(now: clock.now)
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     clock.pass(115_000)
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     let report = try port.report()
     #expect(report.connections == 2)
     #expect(report.quits == 1)
@@ -58,14 +58,14 @@ import Testing
   @Test func `a session is renewed before its token dies`() throws {
     let clock = TestClock()
     let port = try hostile()
-    let courier = port.courier(now: clock.now)
-    let short = Grant(token: "ya29.short-lived-token-0123456789", expiresIn: 100)
-    #expect(TestMail.small.outcomes(courier) { _ in short } == [.sent])
+    let client = port.client(now: clock.now)
+    let short = Token(token: "ya29.short-lived-token-0123456789", expiresIn: 100)
+    #expect(SMTPTestMail.small.outcomes(client) { _ in short } == [.sent])
     clock.pass(45_000)
-    #expect(TestMail.small.outcomes(courier) { _ in short } == [.sent])
+    #expect(SMTPTestMail.small.outcomes(client) { _ in short } == [.sent])
     #expect(try port.report().connections == 1)
     clock.pass(6_000)
-    #expect(TestMail.small.outcomes(courier) { _ in short } == [.sent])
+    #expect(SMTPTestMail.small.outcomes(client) { _ in short } == [.sent])
     #expect(try port.report().connections == 2)
     #expect(try port.report().logins == 2)
   }
@@ -73,9 +73,9 @@ import Testing
   @Test func `without a known end a session by token lasts fifty minutes`() throws {
     let clock = TestClock()
     let port = try hostile()
-    let courier = port.courier(now: clock.now)
+    let client = port.client(now: clock.now)
     for _ in 0..<31 {
-      #expect(TestMail.small.outcomes(courier) == [.sent])
+      #expect(SMTPTestMail.small.outcomes(client) == [.sent])
       clock.pass(100_000)
     }
     #expect(try port.report().connections == 2)
@@ -83,28 +83,28 @@ import Testing
 
   @Test func `a mail that no longer fits the offer never leaves`() throws {
     for (offer, mail) in [
-      ("8BITMIME", TestMail.small.with { $0.needs8BitMIME = true }),
-      ("SMTPUTF8", TestMail.small.with { $0.needsSMTPUTF8 = true }),
-      ("SMTPUTF8", TestMail.small.with { $0.recipients = ["사람@example.net"] }),
-      ("SMTPUTF8", TestMail.small.with { $0.sender = "보낸이@example.net" }),
+      ("8BITMIME", SMTPTestMail.small.with { $0.needs8BitMIME = true }),
+      ("SMTPUTF8", SMTPTestMail.small.with { $0.needsSMTPUTF8 = true }),
+      ("SMTPUTF8", SMTPTestMail.small.with { $0.recipients = ["사람@example.net"] }),
+      ("SMTPUTF8", SMTPTestMail.small.with { $0.sender = "보낸이@example.net" }),
     ] {
       let without = try hostile([:], without: [offer])
-      #expect(mail.outcomes(without.courier()) == [.unsuited])
+      #expect(mail.outcomes(without.client()) == [.unsuited])
       #expect(try without.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
       let with = try hostile()
-      #expect(mail.outcomes(with.courier()) == [.sent])
+      #expect(mail.outcomes(with.client()) == [.sent])
       #expect(try with.report().taken.first?.params.contains(offer) == true)
     }
-    var script = Script()
+    var script = SMTPServerScript()
     script.offers[0] = "SIZE 50"
     let port = try hostile(script)
-    let courier = port.courier()
-    #expect(TestMail.small.outcomes(courier) == [.unsuited])
-    #expect(TestMail("a: b\r\n\r\n").outcomes(courier) == [.sent])
+    let client = port.client()
+    #expect(SMTPTestMail.small.outcomes(client) == [.unsuited])
+    #expect(SMTPTestMail("a: b\r\n\r\n").outcomes(client) == [.sent])
     #expect(try port.report().taken.map(\.params) == ["SIZE=8"])
     #expect(try port.report().connections == 1)
     script.offers[0] = "SIZE 0"
-    #expect(TestMail.small.outcomes(try hostile(script).courier()) == [.sent])
+    #expect(SMTPTestMail.small.outcomes(try hostile(script).client()) == [.sent])
   }
 
   @Test func `octets arrive as they are, dots and missing ends included`() throws {
@@ -113,17 +113,17 @@ import Testing
       "a: b\r\n\r\n" + String(repeating: "x", count: 70_000) + "\r\n.y\r\n",
       "a: b\r\n\r\n" + String(repeating: ".\r\n", count: 20_000),
     ]
-    for missing in RecipientTests.ways {
+    for missing in RecipientReplyTests.missingExtensions {
       let port = try hostile([:], without: missing)
-      let courier = port.courier()
+      let client = port.client()
       for text in texts {
-        let mail = TestMail(text)
-        #expect(mail.outcomes(courier) == [.sent])
+        let mail = SMTPTestMail(text)
+        #expect(mail.outcomes(client) == [.sent])
         // DATA ends with a line end of its own.
         let isBDAT = !missing.contains("CHUNKING")
         let ended = isBDAT || text.isEmpty || text.hasSuffix("\r\n") ? text : text + "\r\n"
         #expect(
-          try port.report().taken.last?.sha256 == TestMail.sha256(Array(ended.utf8)), "\(text.prefix(20))")
+          try port.report().taken.last?.sha256 == SMTPTestMail.sha256(Array(ended.utf8)), "\(text.prefix(20))")
       }
     }
   }

@@ -4,7 +4,7 @@ import Testing
 @testable import SMTPTransport
 
 /// A password, a token and a SASL string in no reply, reason or log line, whatever the server echoes.
-@Suite struct SecretsTests {
+@Suite struct SecretRedactionTests {
   static let token = "ya29.secret-token-abcdefghijklmnop"
   static let password = "correct horse battery"
 
@@ -35,12 +35,12 @@ import Testing
           _ = host.check()
           host.close()
         }
-        let said = host.said.joined(separator: "\n")
-        #expect(!said.isEmpty)
+        let output = host.output.joined(separator: "\n")
+        #expect(!output.isEmpty)
         for secret in values["account"] != nil ? strings.prefix(3) : strings.suffix(3) {
           for length in stride(from: 0, to: secret.count - 8, by: 4) {
             let part = secret.dropFirst(length).prefix(8)
-            #expect(!said.contains(part), "\(place) \(code): \(said)")
+            #expect(!output.contains(part), "\(place) \(code): \(output)")
           }
         }
       }
@@ -48,22 +48,22 @@ import Testing
   }
 
   @Test func `a short password is hidden as well, and what is no secret is not`() {
-    let login = Login.password(user: "bob", password: "tiger", mechanism: nil)
-    let redaction = Redaction(login, nil, host: "h", port: 1)
-    #expect(redaction.hide("535 no tiger here, bob") == "535 no *** here, bob")
-    #expect(redaction.hide("250 2.0.0 Ok: queued as 4Vx1") == "250 2.0.0 Ok: queued as 4Vx1")
-    #expect(Redaction().hide("anything") == "anything")
+    let login = SMTPLogin.password(user: "bob", password: "tiger", mechanism: nil)
+    let redactor = SMTPSecretRedactor(login, nil, host: "h", port: 1)
+    #expect(redactor.redact("535 no tiger here, bob") == "535 no *** here, bob")
+    #expect(redactor.redact("250 2.0.0 Ok: queued as 4Vx1") == "250 2.0.0 Ok: queued as 4Vx1")
+    #expect(SMTPSecretRedactor().redact("anything") == "anything")
   }
 
   @Test func `only the secret is hidden, in whatever base64 it stands`() {
-    let login = Login.account(user: "alice@example.test", mechanism: .xoauth2)
-    let redaction = Redaction(
-      login, Grant(token: Self.token, expiresIn: nil), host: "smtp.example.test", port: 465)
+    let login = SMTPLogin.account(user: "alice@example.test", mechanism: .xoauth2)
+    let redactor = SMTPSecretRedactor(
+      login, Token(token: Self.token, expiresIn: nil), host: "smtp.example.test", port: 465)
     let innocent =
       "250 2.0.0 <4711@example.test> alice@example.test at smtp.example.test host=smtp.example.test auth=Bearer "
-    #expect(redaction.hide(innocent) == innocent)
+    #expect(redactor.redact(innocent) == innocent)
     for lead in ["", "x", "xy"] {
-      let hidden = redaction.hide("535 " + Self.base64("\(lead)\(Self.token)tail"))
+      let hidden = redactor.redact("535 " + Self.base64("\(lead)\(Self.token)tail"))
       #expect(
         hidden.contains("***") && !hidden.contains(Self.base64("\(lead)\(Self.token)").dropFirst(4).prefix(8))
       )
@@ -73,18 +73,18 @@ import Testing
   @Test func `a token that base64 had covered stays here`() throws {
     let challenge = Self.base64("{\"status\":\"secretTokenOfLetters0123456789\"}")
     let port = try hostile(["auth": .reply("334 \(challenge)")])
-    let grant = Grant(token: "secretTokenOfLetters0123456789", expiresIn: nil)
-    let fates = TestMail.small.fates(port.courier(), tokens: { _ in grant })
-    #expect(fates?.map(\.outcome) == [.held(.transport)])
-    #expect(fates?.first?.words.contains("secretTo") == false, "\(fates?.first?.words ?? "")")
+    let accessToken = Token(token: "secretTokenOfLetters0123456789", expiresIn: nil)
+    let recipientResults = SMTPTestMail.small.recipientResults(port.client(), tokens: { _ in accessToken })
+    #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
+    #expect(recipientResults?.first?.message.contains("secretTo") == false, "\(recipientResults?.first?.message ?? "")")
   }
 
   @Test func `neither a grant nor a server prints its secret`() {
-    let grant = Grant(token: Self.token, expiresIn: 1)
-    #expect(!"\(grant)".contains("secret") && !String(reflecting: grant).contains("secret"))
+    let accessToken = Token(token: Self.token, expiresIn: 1)
+    #expect(!"\(accessToken)".contains("secret") && !String(reflecting: accessToken).contains("secret"))
     var text = ""
-    dump(grant, to: &text)
-    let login = Login.password(user: "bob", password: Self.password, mechanism: nil)
+    dump(accessToken, to: &text)
+    let login = SMTPLogin.password(user: "bob", password: Self.password, mechanism: nil)
     dump(login, to: &text)
     text += "\(login) \(String(reflecting: login))"
     #expect(!text.contains("secret") && !text.contains("horse"), "\(text)")

@@ -4,98 +4,98 @@ import Testing
 @testable import SMTPTransport
 
 /// Words that a server says before it is asked never answer a command.
-@Suite struct StrayInputTests {
-  static let ways: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
+@Suite struct UnsolicitedReplyTests {
+  static let missingExtensions: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
 
   /// A courier that hears a stray reply at these looks at its clock; the clock
   /// is read for the pool, for each new connection, and before each flight.
-  private func courier(_ port: HostilePort, _ strays: ClosedRange<Int>) -> Courier {
-    let looks = Looks()
-    return port.courier(now: {
-      if strays.contains(looks.count()) { try? port.say("250 2.0.0 stray\r\n") }
+  private func client(_ port: HostilePort, _ clockReads: ClosedRange<Int>) -> SMTPClient {
+    let reads = ReadCounter()
+    return port.client(now: {
+      if clockReads.contains(reads.count()) { try? port.say("250 2.0.0 stray\r\n") }
       return 0
     })
   }
 
-  private final class Looks: Sendable {
+  private final class ReadCounter: Sendable {
     private let number = Atomic(0)
     func count() -> Int { number.add(1, ordering: .relaxed).newValue }
   }
 
-  @Test(arguments: ways) func `a stray reply on a new connection costs the connection, not the truth`(
+  @Test(arguments: missingExtensions) func `a stray reply on a new connection costs the connection, not the truth`(
     _ missing: [String]
   ) throws {
     let port = try hostile(["rcpt": .reply("550 5.1.1 nobody")], without: missing)
-    #expect(TestMail.small.outcomes(courier(port, 3...3)) == [.rejected])
+    #expect(SMTPTestMail.small.outcomes(client(port, 3...3)) == [.rejected])
     #expect(try port.report().connections == 2)
     #expect(try port.report().commands.filter { $0.hasPrefix("MAIL") }.count == 1)
   }
 
-  @Test(arguments: ways) func `a second one defers the mail`(_ missing: [String]) throws {
+  @Test(arguments: missingExtensions) func `a second one defers the mail`(_ missing: [String]) throws {
     let port = try hostile([:], without: missing)
-    #expect(TestMail.small.outcomes(courier(port, 3...9)) == [.deferred])
+    #expect(SMTPTestMail.small.outcomes(client(port, 3...9)) == [.deferred])
     #expect(try port.report().connections == 2)
     #expect(try port.report().whole.isEmpty)
   }
 
-  @Test(arguments: ways) func `a stray reply between two transactions of a mail is none of the second's`(
+  @Test(arguments: missingExtensions) func `a stray reply between two transactions of a mail is none of the second's`(
     _ missing: [String]
   ) throws {
-    let refusals = ["rcpt2": Act.reply("452 4.5.3 too many recipients")]
-    var script = Script([:], without: missing)
+    let refusals = ["rcpt2": SMTPServerAction.reply("452 4.5.3 too many recipients")]
+    var script = SMTPServerScript([:], without: missing)
     script.connections = [refusals, ["rcpt": .reply("550 5.1.1 nobody")]]
     let port = try hostile(script)
-    let outcomes = RecipientTests.three.outcomes(courier(port, 4...4))
+    let outcomes = RecipientReplyTests.three.outcomes(client(port, 4...4))
     #expect(outcomes == [.sent, .sent, .rejected])
     #expect(try port.report().connections == 2)
   }
 
-  @Test(arguments: ways) func `a refused RSET decides nothing about the next mail`(_ missing: [String]) throws
+  @Test(arguments: missingExtensions) func `a refused RSET decides nothing about the next mail`(_ missing: [String]) throws
   {
-    var script = Script([:], without: missing)
+    var script = SMTPServerScript([:], without: missing)
     // Nobody was left to send DATA for: the transaction has to be reset.
     script.connections = [
       ["rcpt": .reply("550 5.1.1 nobody"), "rset": .reply("554 5.3.0 no RSET here")], [:],
     ]
     let port = try hostile(script)
-    let courier = port.courier()
-    #expect(TestMail.small.outcomes(courier) == [.rejected])
-    #expect(TestMail.small.outcomes(courier) == [.sent])
+    let client = port.client()
+    #expect(SMTPTestMail.small.outcomes(client) == [.rejected])
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
     #expect(try port.report().connections == 2)
   }
 
   @Test func `octets taken for nobody are in doubt`() throws {
     let port = try hostile([
-      "rcpt": .reply("550 5.1.1 nobody"), "bdat": Act(reply: "250 2.0.0 taken", consume: true),
+      "rcpt": .reply("550 5.1.1 nobody"), "bdat": SMTPServerAction(reply: "250 2.0.0 taken", consume: true),
     ])
-    #expect(TestMail.small.outcomes(port.courier()) == [.unknown])
+    #expect(SMTPTestMail.small.outcomes(port.client()) == [.unknown])
   }
 
   @Test func `235 counts only as the answer to AUTH`() throws {
-    let faults: [[String: Act]] = [
+    let faults: [[String: SMTPServerAction]] = [
       ["greeting": .reply("235 2.7.0 welcome")], ["ehlo": .reply("235 2.7.0 welcome")],
     ]
     for fault in faults {
       let port = try hostile(fault, without: ["AUTH"])
-      #expect(TestMail.small.outcomes(port.courier()) == [.held(.transport)])
+      #expect(SMTPTestMail.small.outcomes(port.client()) == [.held(.transport)])
       #expect(try port.report().whole.isEmpty)
     }
   }
 
   @Test(arguments: ["552 5.5.3 too many", "452 4.5.3 too many", "552 Too many recipients"])
   func `one too many is never refused for good`(_ reply: String) throws {
-    for missing in Self.ways {
+    for missing in Self.missingExtensions {
       let port = try hostile(["rcpt": .reply(reply)], without: missing)
-      let outcomes = RecipientTests.three.outcomes(port.courier())
+      let outcomes = RecipientReplyTests.three.outcomes(port.client())
       #expect(outcomes == [.deferred, .deferred, .deferred])
     }
   }
 
   @Test(arguments: ["552 5.2.3 too large", "552 too large"])
   func `a mail refused for its size does not suit`(_ reply: String) throws {
-    for missing in Self.ways {
+    for missing in Self.missingExtensions {
       let port = try hostile(["mail": .reply(reply)], without: missing)
-      #expect(TestMail.small.outcomes(port.courier()) == [.unsuited])
+      #expect(SMTPTestMail.small.outcomes(port.client()) == [.unsuited])
     }
   }
 }

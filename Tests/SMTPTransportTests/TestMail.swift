@@ -5,8 +5,8 @@ import Synchronization
 @testable import SMTPTransport
 
 /// A mail that a test sends, and what became of it.
-struct TestMail {
-  static let small = TestMail("Subject: a code\r\n\r\n.a line with a dot\r\n..two dots\r\n482913\r\n")
+struct SMTPTestMail {
+  static let small = SMTPTestMail("Subject: a code\r\n\r\n.a line with a dot\r\n..two dots\r\n482913\r\n")
 
   var sender = "alice@example.test"
   var recipients = ["bob@example.net"]
@@ -23,32 +23,32 @@ struct TestMail {
     while octets.count < count { octets += line }
   }
 
-  func to(_ recipients: String...) -> TestMail {
+  func to(_ recipients: String...) -> SMTPTestMail {
     var mail = self
     mail.recipients = recipients
     return mail
   }
 
   /// Sends it; blocks. `nil`: no token was to be had.
-  func fates(_ courier: Courier, tokens: Courier.Tokens = { _ in Self.grant }) -> [Fate]? {
+  func recipientResults(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken }) -> [RecipientResult]? {
     octets.withUnsafeBytes { octets in
-      let delivery = Delivery(
+      let message = SMTPMessage(
         sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
         needs8BitMIME: needs8BitMIME)
-      guard case .fates(let fates) = courier.send(delivery, tokens: tokens) else { return nil }
-      return fates
+      guard case .recipientResults(let recipientResults) = client.send(message, tokens: tokens) else { return nil }
+      return recipientResults
     }
   }
 
   /// The outcomes alone.
-  func outcomes(_ courier: Courier, tokens: Courier.Tokens = { _ in Self.grant }) -> [Outcome]? {
-    fates(courier, tokens: tokens)?.map(\.outcome)
+  func outcomes(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken }) -> [SMTPOutcome]? {
+    recipientResults(client, tokens: tokens)?.map(\.outcome)
   }
 
-  static let grant = Grant(token: "ya29.a-token-of-the-tests-0123456789", expiresIn: nil)
+  static let accessToken = Token(token: "ya29.a-token-of-the-tests-0123456789", expiresIn: nil)
 }
 
-extension TestMail {
+extension SMTPTestMail {
   /// The digest that the hostile server reports, by the tool that every test machine has.
   static func sha256(_ octets: [UInt8]) -> String {
     let child = try? ChildProcess.run("sha256sum", input: octets)
@@ -56,8 +56,8 @@ extension TestMail {
   }
 }
 
-extension TestMail {
-  func with(_ change: (inout TestMail) -> Void) -> TestMail {
+extension SMTPTestMail {
+  func with(_ change: (inout SMTPTestMail) -> Void) -> SMTPTestMail {
     var mail = self
     change(&mail)
     return mail

@@ -20,7 +20,7 @@ for _ in 0..<threads {
   group.enter()
   Thread.detachNewThread { [rejected] in
     let line: String
-    do throws(AccessTokenProblem) {
+    do throws(AccessTokenError) {
       let token = try source.accessToken(rejected: rejected).text
       line =
         "token \(token.utf8.reduce(into: UInt64(14_695_981_039_346_656_037)) { $0 = ($0 ^ UInt64($1)) &* 1_099_511_628_211 })"

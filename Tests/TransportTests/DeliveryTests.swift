@@ -16,7 +16,7 @@ import Testing
     let recipients = zip(mail.envelope.recipients, outcomes).map {
       Receipt.Recipient(address: $0, outcome: $1, reply: $1.name)
     }
-    delivery.record(Receipt(recipients: recipients), took: .milliseconds(1))
+    delivery.record(Receipt(recipients: recipients), duration: .milliseconds(1))
     return mail.envelope.recipients.map(\.description)
   }
 
@@ -107,8 +107,8 @@ import Testing
       .unknown, .held(.transport), .held(.mail), .deferred(), .unsuited, .rejected, .sent,
     ]
     for (index, outcome) in order.enumerated() {
-      #expect(Outcome.over(order[index...].reversed()) == outcome)
+      #expect(Outcome.combined(order[index...].reversed()) == outcome)
     }
-    #expect(Outcome.over([]) == nil)
+    #expect(Outcome.combined([]) == nil)
   }
 }

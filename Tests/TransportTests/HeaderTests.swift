@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-@Suite struct HeaderTests {
+@Suite struct PluginHeaderTests {
   private let header = "\(BuiltProducts.root)/Sources/CPabalTransport/include"
 
   private func compile(_ compiler: String, _ flags: [String], _ source: String, _ name: String) throws

@@ -14,7 +14,7 @@ import Testing
     if !path.exists {
       try directory.copy(BuiltProducts.fixture("faulty"), to: "\(folder)/libpabal-faulty.so")
     }
-    return try OpenedPlugin.open(path, ["act": .string(act)])
+    return try TestPlugin.open(path, ["act": .string(act)])
   }
 
   private func receipt(_ act: String, to recipients: [String] = ["x@example.org"]) throws -> Receipt {
@@ -61,7 +61,7 @@ import Testing
     defer { transport.close() }
     let mail = try Mail.sample()
     let gate = DispatchSemaphore(value: 0)
-    let isOver = Flag()
+    let isExpired = Flag()
     let before = (0..<transport.parallel).map { _ in
       // The transport's own thread waits here, none of Swift's.
       Task {
@@ -71,9 +71,9 @@ import Testing
         }
       }
     }
-    let late = Task { await transport.send(mail) { isOver.value.withLock { $0 } } }
+    let late = Task { await transport.send(mail) { isExpired.value.withLock { $0 } } }
     for _ in 0..<100 { await Task.yield() }
-    isOver.value.withLock { $0 = true }
+    isExpired.value.withLock { $0 = true }
     for _ in before { gate.signal() }
     for attempt in before { #expect(await attempt.value?.outcome == .sent) }
     #expect(await late.value == nil)
@@ -111,13 +111,13 @@ import Testing
     ("escaping-open", "bad \\u{1b}[31m\u{FFFD}\\u{0}thing\nnext"),
     ("no-threads", "the plugin wants 0 threads"), ("many-threads", "the plugin wants 100000 threads"),
   ])
-  func `a transport that can't be opened says why`(folder: String, says: String) throws {
+  func `a transport that can't be opened says why`(folder: String, expected: String) throws {
     do {
       _ = try faulty("sent", in: folder)
       Issue.record("it was opened")
     } catch let problem as Diagnostic {
-      #expect(problem.what.hasPrefix("the transport “faulty” can't be opened: "))
-      #expect(problem.what.contains(says))
+      #expect(problem.message.hasPrefix("the transport “faulty” can't be opened: "))
+      #expect(problem.message.contains(expected))
     }
   }
 
@@ -169,11 +169,11 @@ import Testing
 }
 
 @Suite struct ABI1Tests {
-  private final class Source: AccessTokenSource {
+  private final class SequentialTokenSource: AccessTokenSource {
     let user = "me@example.test"
     let tokens: Mutex<[String]>
     init(_ tokens: [String]) { self.tokens = Mutex(tokens) }
-    func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken {
+    func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken {
       let next = tokens.withLock { $0.isEmpty ? nil : $0.removeFirst() }
       guard let next else { throw .deferred("no token now", retryAfter: .seconds(5)) }
       return AccessToken(text: next, expiresIn: .seconds(60))
@@ -184,7 +184,7 @@ import Testing
     _ settings: [String: JSONNode.Value] = [:], accounts: [String: any AccessTokenSource] = [:],
     log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
   ) throws -> LoadedTransport {
-    try OpenedPlugin.open(
+    try TestPlugin.open(
       BuiltProducts.fixture("abi1"), ["folder": .string("/tmp/x")].merging(settings) { $1 },
       accounts: accounts,
       log: log)
@@ -217,13 +217,13 @@ import Testing
   }
 
   @Test func `a refused token is renewed by the host`() throws {
-    let transport = try open(["account": .string("me")], accounts: ["me": Source(["stale", "fresh"])])
+    let transport = try open(["account": .string("me")], accounts: ["me": SequentialTokenSource(["stale", "fresh"])])
     defer { transport.close() }
     #expect(transport.attempt(try Mail.sample()).remoteID == "fresh")
   }
 
   @Test func `a token that can't be had decides the attempt`() throws {
-    let transport = try open(["account": .string("me")], accounts: ["me": Source(["stale"])])
+    let transport = try open(["account": .string("me")], accounts: ["me": SequentialTokenSource(["stale"])])
     defer { transport.close() }
     let receipt = transport.attempt(try Mail.sample())
     #expect(receipt.outcome == .deferred(retryAfter: .seconds(5)))
@@ -232,7 +232,7 @@ import Testing
 
   @Test func `open fails with the plugin's own reason`() throws {
     let failure = #expect(throws: Diagnostic.self) { try open(["password": .string("wrong")]) }
-    #expect(failure?.what == "the transport “example” can't be opened: the password is wrong")
+    #expect(failure?.message == "the transport “example” can't be opened: the password is wrong")
   }
 
   @Test func `log lines reach the host`() throws {

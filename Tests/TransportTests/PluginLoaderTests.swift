@@ -7,7 +7,7 @@ import Testing
 
   init() throws { directory = try TemporaryDirectory() }
 
-  private func refusal(_ loader: PluginLoader, _ name: String) -> Diagnostic? {
+  private func loadError(_ loader: PluginLoader, _ name: String) -> Diagnostic? {
     do throws(Diagnostic) {
       _ = try loader.load(name)
       return nil
@@ -34,20 +34,20 @@ import Testing
   }
 
   @Test func `a misspelt name suggests the plugin that was meant`() {
-    let refusal = self.refusal(PluginLoader(), "consol")
-    #expect(refusal?.what.contains("no plugin “consol”") == true)
-    #expect(refusal?.cure == "did you mean “console”?")
+    let loadError = self.loadError(PluginLoader(), "consol")
+    #expect(loadError?.message.contains("no plugin “consol”") == true)
+    #expect(loadError?.remedy == "did you mean “console”?")
   }
 
   @Test(arguments: ["", "../file", "File", "a b", "x\u{0}y", String(repeating: "a", count: 65), "libpabal-é"])
   func `what is no name never becomes a path`(name: String) {
-    let refusal = self.refusal(PluginLoader(only: [directory.path]), name)
-    #expect(refusal != nil)
+    let loadError = self.loadError(PluginLoader(only: [directory.path]), name)
+    #expect(loadError != nil)
   }
 
   @Test func `a plugin under another's name is refused`() throws {
     try directory.copy(BuiltProducts.plugin("console"), to: "libpabal-mail.so")
-    let refusal = self.refusal(PluginLoader(only: [directory.path]), "mail")
-    #expect(refusal?.what == "the plugin calls itself “console”, but its file name says “mail”")
+    let loadError = self.loadError(PluginLoader(only: [directory.path]), "mail")
+    #expect(loadError?.message == "the plugin calls itself “console”, but its file name says “mail”")
   }
 }

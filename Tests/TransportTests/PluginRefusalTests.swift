@@ -4,7 +4,7 @@ import PabalTesting
 import Testing
 
 /// What a copy of the faulty plugin in a folder named after a fault is refused for.
-private let faults: [(folder: String, says: String)] = [
+private let faults: [(folder: String, expected: String)] = [
   ("no-table", "needs a newer pabal"),
   ("newer-abi", "speaks plug-in ABI 2, this pabal 1"),
   ("older-abi", "speaks plug-in ABI 0, this pabal 1"),
@@ -31,12 +31,12 @@ private let faults: [(folder: String, says: String)] = [
   ("bad-bounds", "minimum above its maximum"),
 ]
 
-@Suite struct PluginRefusalTests {
+@Suite struct PluginTests {
   let directory: TemporaryDirectory
 
   init() throws { directory = try TemporaryDirectory() }
 
-  private func refusal(_ path: String) -> Diagnostic? {
+  private func loadError(_ path: String) -> Diagnostic? {
     do throws(Diagnostic) {
       _ = try Plugin(at: path)
       return nil
@@ -47,10 +47,10 @@ private let faults: [(folder: String, says: String)] = [
 
   @Test(arguments: faults.map(\.folder))
   func `a plugin whose table is wrong is refused with the reason`(folder: String) throws {
-    let says = try #require(faults.first { $0.folder == folder }?.says)
+    let expected = try #require(faults.first { $0.folder == folder }?.expected)
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "\(folder)/libpabal-faulty.so")
-    let found = try #require(self.refusal(path))
-    #expect(found.what.contains(says))
+    let found = try #require(self.loadError(path))
+    #expect(found.message.contains(expected))
     #expect(found.file == path)
   }
 
@@ -65,43 +65,43 @@ private let faults: [(folder: String, says: String)] = [
   @Test func `a library without the entry is no transport`() throws {
     let path = try directory.copy(
       "/lib/x86_64-linux-gnu/libc.so.6".existing ?? "/lib/aarch64-linux-gnu/libc.so.6", to: "libpabal-c.so")
-    #expect(refusal(path)?.what.contains("does not export pabal_transport_entry") == true)
+    #expect(loadError(path)?.message.contains("does not export pabal_transport_entry") == true)
   }
 
   @Test func `a file that is no library is refused`() throws {
     let path = try directory.write("not a library", to: "libpabal-text.so")
-    #expect(refusal(path)?.what.hasPrefix("the plugin can't be loaded: ") == true)
+    #expect(loadError(path)?.message.hasPrefix("the plugin can't be loaded: ") == true)
   }
 
   @Test func `a directory, a missing file and a dangling link are refused`() throws {
-    #expect(refusal(directory.path)?.what == "the plugin is not a file")
-    #expect(refusal("\(directory.path)/none.so")?.what.contains("No such file") == true)
+    #expect(loadError(directory.path)?.message == "the plugin is not a file")
+    #expect(loadError("\(directory.path)/none.so")?.message.contains("No such file") == true)
     let link = "\(directory.path)/dangling.so"
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "\(directory.path)/gone")
-    #expect(refusal(link)?.what.contains("No such file") == true)
+    #expect(loadError(link)?.message.contains("No such file") == true)
   }
 
   @Test func `a world-writable file is refused with the command that mends it`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "libpabal-faulty.so")
     chmod(path, 0o757)
-    #expect(refusal(path)?.what.contains("world-writable") == true)
-    #expect(refusal(path)?.cure == "chmod o-w \(path)")
+    #expect(loadError(path)?.message.contains("world-writable") == true)
+    #expect(loadError(path)?.remedy == "chmod o-w \(path)")
   }
 
   @Test func `a world-writable directory is refused, sticky or not`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "open/libpabal-faulty.so")
     for mode: mode_t in [0o777, 0o1777] {
       chmod("\(directory.path)/open", mode)
-      #expect(refusal(path)?.what.contains("directory is refused") == true)
+      #expect(loadError(path)?.message.contains("directory is refused") == true)
     }
   }
 
   @Test func `a directory higher up that anybody can rename in is refused`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "open/inner/libpabal-faulty.so")
     chmod("\(directory.path)/open", 0o777)
-    #expect(refusal(path)?.what.contains("anybody can replace it") == true)
+    #expect(loadError(path)?.message.contains("anybody can replace it") == true)
     chmod("\(directory.path)/open", 0o1777)
-    #expect(refusal(path) == nil)
+    #expect(loadError(path) == nil)
   }
 
   @Test func `a link to a file somebody else could write is refused`() throws {
@@ -109,7 +109,7 @@ private let faults: [(folder: String, says: String)] = [
     chmod(path, 0o666)
     let link = "\(directory.path)/libpabal-faulty.so"
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
-    #expect(refusal(link)?.what.contains("world-writable") == true)
+    #expect(loadError(link)?.message.contains("world-writable") == true)
   }
 
   @Test func `group-writable is a warning`() throws {
@@ -117,17 +117,17 @@ private let faults: [(folder: String, says: String)] = [
     chmod(path, 0o775)
     let plugin = try Plugin(at: path)
     #expect(plugin.warnings.map(\.severity) == [.warning])
-    #expect(plugin.warnings.first?.cure == "chmod g-w \(path)")
+    #expect(plugin.warnings.first?.remedy == "chmod g-w \(path)")
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root can give a file away"))
   func `a file or directory of another user's is refused`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "theirs/libpabal-faulty.so")
     chown(path, 65_534, 65_534)
-    #expect(refusal(path)?.what.contains("user 65534 owns it") == true)
+    #expect(loadError(path)?.message.contains("user 65534 owns it") == true)
     chown(path, 0, 0)
     chown("\(directory.path)/theirs", 65_534, 65_534)
-    #expect(refusal(path)?.what.contains("user 65534 owns it") == true)
+    #expect(loadError(path)?.message.contains("user 65534 owns it") == true)
   }
 }
 

@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 /// A transport with what it needs to send; a new transport adds its row here.
-private struct Row: Sendable, CustomTestStringConvertible {
+private struct PluginUnderTest: Sendable, CustomTestStringConvertible {
   let plugin: String
   var settings: [String: String] = [:]
   var testDescription: String { plugin }
@@ -15,13 +15,13 @@ private struct Row: Sendable, CustomTestStringConvertible {
   init() throws { directory = try TemporaryDirectory() }
 
   @Test(arguments: [
-    Row(plugin: BuiltProducts.plugin("file"), settings: ["directory": "mail"]),
-    Row(plugin: BuiltProducts.fixture("abi1"), settings: ["folder": "."]),
+    PluginUnderTest(plugin: BuiltProducts.plugin("file"), settings: ["directory": "mail"]),
+    PluginUnderTest(plugin: BuiltProducts.fixture("abi1"), settings: ["folder": "."]),
   ])
-  fileprivate func `every transport keeps the contract`(row: Row) {
-    var settings = row.settings
+  fileprivate func `every transport keeps the contract`(subject: PluginUnderTest) {
+    var settings = subject.settings
     if settings["directory"] != nil { settings["directory"] = "\(directory.path)/mail" }
-    let findings = TransportContract(row.plugin, settings: settings).findings()
+    let findings = TransportContract(subject.plugin, settings: settings).findings()
     #expect(findings.count > 10)
     for finding in findings { #expect(finding.problem == nil, "\(finding)") }
   }

@@ -9,14 +9,14 @@ import PabalCore
 import PabalStorage
 
 /// Words enough for a mail.
-struct PlainWords: VerificationWords {
-  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
-    do throws(MailProblem) {
+struct PlainMailComposer: VerificationMailComposer {
+  func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
+    do throws(MailError) {
       let draft = MailDraft(
-        from: try Mailbox("pabal@example.com"), to: [Mailbox(letter.to)], subject: "code", text: letter.code)
-      return VerificationMail(try draft.finish(stamp: .now()))
+        from: try Mailbox("pabal@example.com"), to: [Mailbox(request.to)], subject: "code", text: request.code)
+      return VerificationMail(try draft.finish(identity: .now()))
     } catch {
-      throw .input(field: error.field, what: error.what)
+      throw .input(field: error.field, message: error.message)
     }
   }
 }
@@ -25,15 +25,15 @@ let arguments = CommandLine.arguments
 guard arguments.count >= 6, let count = Int(arguments[3] == "check" ? arguments[6] : arguments[5]) else {
   exit(64)
 }
-let keys = try Keyring.readOrMake(directory: arguments[2])
-let database = try SQLiteDatabase(arguments[1], keys: keys, patience: .seconds(60))
+let keys = try Keyring.loadOrCreate(directory: arguments[2])
+let database = try SQLiteDatabase(arguments[1], keys: keys, busyTimeout: .seconds(60))
 var policy = VerificationPolicy()
 if arguments[3] != "check" { policy.cooldown = .zero }
 let service = VerificationService(
-  store: SQLiteVerifications(database), keys: keys, composer: PlainWords(), policy: policy)
+  store: SQLiteVerificationStore(database), keys: keys, composer: PlainMailComposer(), policy: policy)
 
 @Sendable func ask(_ number: Int) async -> String {
-  do throws(VerificationProblem) {
+  do throws(VerificationError) {
     if arguments[3] == "once" {
       let key = IdempotencyKey("\(number)", client: arguments[4], payload: [1])
       let id = try await service.start(to: "user\(number)@example.com", idempotencyKey: key).value.id

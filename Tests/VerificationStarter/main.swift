@@ -13,18 +13,18 @@ let keys = try configuration.keys.keyring()
 let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
 let route = try configuration.loadRoute()
 let dispatcher = Dispatcher(
-  SQLiteOutbox(database), sealing: keys, rules: configuration.outbox.rules,
+  SQLiteOutbox(database), sealing: keys, options: configuration.outbox.options,
   report: { event in
     switch event {
     case .attempted(let id, _, let outcome, _, _): say("attempt \(id) \(outcome.name)")
     case .settled(let entry): say("settled \(entry.id)")
-    case .codesWait, .paced: break
+    case .codesDelayed, .paced: break
     default: say("\(event)")
     }
   }, route: route)
 let service = VerificationService(
-  store: SQLiteVerifications(database), keys: keys,
-  composer: VerificationMessages(try MessageStore(configuration), from: try configuration.sender()),
+  store: SQLiteVerificationStore(database), keys: keys,
+  composer: StoredVerificationComposer(try MessageStore(configuration), from: try configuration.sender()),
   policy: configuration.verification.policy, dispatch: arguments[4] == "dispatch" ? dispatcher : nil)
 
 /// One write, so that a kill leaves whole lines.
@@ -42,7 +42,7 @@ await withTaskGroup(of: Void.self) { group in
         number += 1
         // Each life has addresses of its own, or the cooldown of the one before would be in its way.
         let address = "\(arguments[2])-\(getpid())-\(caller)-\(number)@example.org"
-        do throws(VerificationProblem) {
+        do throws(VerificationError) {
           let started = try await service.start(to: address)
           say("started \(started.delivery?.mail ?? "-") \(address) \(started.expires.milliseconds)")
         } catch {

@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 /// The page for the people who edit the words, as the steps it asks them to take.
-struct AuthorsPage {
+struct AuthorGuide {
   /// A fenced block of the page.
   enum Step: Equatable {
     /// Lines of a file that become other lines.
@@ -27,15 +27,15 @@ struct AuthorsPage {
   }
 
   /// What is wrong with the page itself.
-  struct Mistake: Error {
-    let what: String
+  struct PageError: Error {
+    let message: String
   }
 
   /// The steps of a chapter, in order.
   static func steps(of chapter: String) throws -> [Step] {
     let page = try String(contentsOfFile: "\(BuiltProducts.root)/Sources/Messages/README.md", encoding: .utf8)
     guard let start = page.firstRange(of: "\n## \(chapter)\n") else {
-      throw Mistake(what: "no chapter \(chapter)")
+      throw PageError(message: "no chapter \(chapter)")
     }
     let rest = page[start.upperBound...]
     let text = rest[..<(rest.firstRange(of: "\n## ")?.lowerBound ?? rest.endIndex)]
@@ -63,23 +63,23 @@ struct AuthorsPage {
         lines.filter { $0.first == mark }.map { $0.dropFirst() + "\n" }.joined()
       }
       guard lines.allSatisfy({ $0.first == "-" || $0.first == "+" }) else {
-        throw Mistake(what: "a line of \(info) with neither - nor +")
+        throw PageError(message: "a line of \(info) with neither - nor +")
       }
       return .edit(file: words[1], from: marked("-"), to: marked("+"))
     case ("markdown", 2), ("json", 2):
       return .write(file: words[1], text: lines.joined(separator: "\n") + "\n")
     case ("sh", 1): return .run(lines)
     case ("text", 1): return .expect(lines)
-    default: throw Mistake(what: "no step: \(info)")
+    default: throw PageError(message: "no step: \(info)")
     }
   }
 }
 
-@Suite struct AuthorsPageTests {
+@Suite struct AuthorGuideTests {
   @Test(arguments: ["한국어", "English"])
   func `every step on the authors' page does what the page says`(chapter: String) throws {
-    let site = try Site(Site.configuration(transport: #""file""#, variables: #""service": "파발""#))
-    let steps = try AuthorsPage.steps(of: chapter)
+    let site = try TestSite(TestSite.configuration(transport: #""file""#, variables: #""service": "파발""#))
+    let steps = try AuthorGuide.steps(of: chapter)
     #expect(steps.count >= 20)
     var printed = ""
     for (index, step) in steps.enumerated() {
@@ -120,7 +120,7 @@ struct AuthorsPage {
 
   @Test func `the page takes the same steps in both languages`() throws {
     #expect(
-      try AuthorsPage.steps(of: "한국어").map(\.kind) == AuthorsPage.steps(of: "English").map(\.kind))
+      try AuthorGuide.steps(of: "한국어").map(\.kind) == AuthorGuide.steps(of: "English").map(\.kind))
   }
 }
 

@@ -10,9 +10,9 @@ private let attacks = [
 ]
 
 @Suite struct InjectionTests {
-  let site: Site
+  let site: TestSite
 
-  init() throws { site = try Site() }
+  init() throws { site = try TestSite() }
 
   /// Whatever came of it, no mail has a header, a recipient or a part that the attack names.
   private func expectHarmless(_ run: ChildProcess, _ field: String, _ attack: String) throws {
@@ -31,7 +31,7 @@ private let attacks = [
   @Test(arguments: attacks)
   func `no option of send becomes a header, a second mail or a path`(attack: String) throws {
     let mail = "a@example.org"
-    let doors: [(String, [String])] = [
+    let commands: [(String, [String])] = [
       ("address", ["send", attack]), ("address name", ["send", "\(attack) <a@example.org>"]),
       ("local part", ["send", "\(attack)@example.org"]), ("domain", ["send", "a@\(attack)"]),
       ("from", ["send", mail, "--from", "\(attack) <b@example.org>"]),
@@ -48,7 +48,7 @@ private let attacks = [
       ("transport", ["send", mail, "--transport", attack]),
       ("eml", ["send", "--eml", attack]), ("config", ["send", mail, "--config", attack]),
     ]
-    for (field, arguments) in doors {
+    for (field, arguments) in commands {
       let run = try ChildProcess.run(
         "\(BuiltProducts.directory)/pabal", arguments, directory: site.directory.path)
       try expectHarmless(run, field, attack)
@@ -59,15 +59,15 @@ private let attacks = [
   func `no value of config.json becomes a header or a path`(attack: String) throws {
     let json = String(decoding: try JSONEncoder().encode(attack), as: UTF8.self).dropFirst().dropLast()
     let configurations: [(String, String)] = [
-      ("from", Site.shipped.replacing("파발 <", with: "\(json) <")),
-      ("from address", Site.shipped.replacing("파발 <pabal@example.com>", with: json)),
-      ("directory", Site.shipped.replacing(#""directory": "mail""#, with: #""directory": "\#(json)""#)),
-      ("messages", Site.shipped.replacing(#""directory": "messages""#, with: #""directory": "\#(json)""#)),
-      ("language", Site.shipped.replacing(#""language": "ko""#, with: #""language": "\#(json)""#)),
-      ("variable", Site.shipped.replacing(#""service": "Pabal""#, with: #""service": "\#(json)""#)),
-      ("variable name", Site.shipped.replacing(#""service": "Pabal""#, with: #""\#(json)": "Pabal""#)),
-      ("plugin", Site.shipped.replacing(#""plugin": "file""#, with: #""plugin": "\#(json)""#)),
-      ("transport", Site.shipped.replacing(#""transport": "file""#, with: #""transport": "\#(json)""#)),
+      ("from", TestSite.shipped.replacing("파발 <", with: "\(json) <")),
+      ("from address", TestSite.shipped.replacing("파발 <pabal@example.com>", with: json)),
+      ("directory", TestSite.shipped.replacing(#""directory": "mail""#, with: #""directory": "\#(json)""#)),
+      ("messages", TestSite.shipped.replacing(#""directory": "messages""#, with: #""directory": "\#(json)""#)),
+      ("language", TestSite.shipped.replacing(#""language": "ko""#, with: #""language": "\#(json)""#)),
+      ("variable", TestSite.shipped.replacing(#""service": "Pabal""#, with: #""service": "\#(json)""#)),
+      ("variable name", TestSite.shipped.replacing(#""service": "Pabal""#, with: #""\#(json)": "Pabal""#)),
+      ("plugin", TestSite.shipped.replacing(#""plugin": "file""#, with: #""plugin": "\#(json)""#)),
+      ("transport", TestSite.shipped.replacing(#""transport": "file""#, with: #""transport": "\#(json)""#)),
     ]
     for (field, configuration) in configurations {
       try site.directory.write(configuration, to: "config.json")

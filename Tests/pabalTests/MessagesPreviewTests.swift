@@ -6,7 +6,7 @@ import Testing
   private static let script = "\(BuiltProducts.root)/Tests/Servers/browser.py"
 
   @Test func `one file holds every message in every language and asks for nothing from outside`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("messages", "preview", "--output", "page.html")
     #expect(run.status == 0, "\(run.errors)")
     let page = try String(contentsOfFile: "\(site.directory.path)/page.html", encoding: .utf8)
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func `a broken message is told on the page and by the status, and the others are shown`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.directory.write("Subject: {{cod}}\n\n`{{code}}`\n", to: "messages/verification/ko.md")
     let run = try site.pabal("messages", "preview", "--output", "-")
     #expect(run.status == 65)
@@ -34,7 +34,7 @@ import Testing
     ["--watch", "--output", "x"], ["--port", "80"], ["--json", "--output", "-"], ["--watch", "--port", "-1"],
   ])
   func `options that contradict each other are refused`(options: [String]) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["messages", "preview"] + options,
       directory: site.directory.path)
@@ -78,7 +78,7 @@ import Testing
       print(json.dumps({name: answer.split("\\r\\n")[0] for name, answer in answers.items()}
                        | {"heads": answers["good"].split("\\r\\n\\r\\n")[0], "event": answers["changes"][-40:]}))
       """
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
       "python3", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
     #expect(run.status == 0, "\(run.errors)")
@@ -101,7 +101,7 @@ import Testing
 
   @Test(.needsChromium)
   func `an open page follows edits, tells what is broken and keeps the last good words`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
       "python3",
       [
@@ -131,7 +131,7 @@ import Testing
 
   @Test(.needsChromium)
   func `no mail runs out of a phone's window, and each follows the window's colours`() throws {
-    let site = try Site()
+    let site = try TestSite()
     // A word as wide as any a reader may see, in every text; a code of eight digits.
     let long = "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaftskapitänswitwe & <Söhne>"
     let samples = [
@@ -181,7 +181,7 @@ import Testing
 
   @Test(.needsChromium)
   func `a frame shows its own scheme and width, whatever the browser's`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let page = try site.pabal("messages", "preview", "--output", "-").output
     let evaluate = """
       [...document.querySelectorAll("article[data-sample~=examples] figure[data-scheme]")].map(figure => {

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-@Suite struct OtherCommandTests {
+@Suite struct CheckCommandTests {
   @Test func `check finds everything in order with the shipped configuration`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("check")
     #expect(run.status == 0, "\(run.output)")
     let json = try site.pabal("check", "--json")
@@ -14,7 +14,7 @@ import Testing
   }
 
   @Test func `what a plugin prints while it is loaded stays out of an answer in JSON`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.directory.copy(BuiltProducts.fixture("faulty"), to: "chatty/libpabal-faulty.so")
     let show = try site.pabal("transports", "show", "./chatty/libpabal-faulty.so", "--json")
     #expect(try show.json["plugin"] as? String == "faulty")
@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test func `all mistakes of the configuration are told at once, with place and cure`() throws {
-    let site = try Site(
+    let site = try TestSite(
       """
       {
         "transprot": "file",
@@ -39,8 +39,8 @@ import Testing
   }
 
   @Test func `a plugin's settings are checked with place and cure`() throws {
-    let site = try Site(
-      Site.shipped.replacing(#""directory": "mail""#, with: #""directroy": "mail""#))
+    let site = try TestSite(
+      TestSite.shipped.replacing(#""directory": "mail""#, with: #""directroy": "mail""#))
     let run = try site.pabal("send", "a@example.org")
     #expect(run.status == 78)
     #expect(run.errors.contains("transports.file.directroy"))
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func `check says what a transport's state is, and ends with its status`() throws {
-    let site = try Site(Site.acting("held:transport"))
+    let site = try TestSite(TestSite.scripted("held:transport"))
     try site.addFaultyPlugin()
     let run = try site.pabal("check")
     #expect(run.status == 77)
@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func `a broken message is told by lint, check and send with file, line and cure`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.directory.write(
       "Subject: {{cod}}\n\n`{{code}}` {{valid_for}} {{service}}\n", to: "messages/verification/ko.md")
     for arguments in [["messages", "lint"], ["check"], ["send", "a@example.org"]] {
@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test func `messages are listed and rendered with their examples`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let list = try site.pabal("messages", "list")
     #expect(list.status == 0)
     #expect(list.output.contains("verification (en, ko)"))
@@ -87,7 +87,7 @@ import Testing
   }
 
   @Test func `transports are listed with the one in use first, and show their settings`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let list = try site.pabal("transports")
     #expect(list.status == 0)
     #expect(list.output.contains("→ file, by the plugin file"))

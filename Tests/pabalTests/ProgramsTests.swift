@@ -3,9 +3,9 @@ import PabalTesting
 import Testing
 
 /// `pabal`, which sends, and `pabal-service`, which does everything else, are one command.
-@Suite struct ProgramsTests {
+@Suite struct ExecutablesTests {
   /// Everything a program loads while it runs, plugins and what they load too, as the dynamic linker tells it.
-  private func loaded(_ site: Site, _ arguments: String...) throws -> String {
+  private func loaded(_ site: TestSite, _ arguments: String...) throws -> String {
     let log = "\(site.directory.path)/linker"
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", arguments,
@@ -28,13 +28,13 @@ import Testing
   func `a send loads no database and no Foundation but its essentials`(_ name: String, _ settings: String)
     throws
   {
-    let site = try Site(
+    let site = try TestSite(
       """
       { "transport": "\(name)", "transports": { "\(name)": \(settings) }, "from": "pabal@example.com",
         "accounts": { "me": { "provider": "token", "user": "pabal@example.com", "token": "none" } },
         "messages": { "directory": "messages", "language": "ko", "variables": { "service": "Pabal" } } }
       """)
-    let libraries = try loaded(site, "send", Site.address)
+    let libraries = try loaded(site, "send", TestSite.address)
     for heavy in ["libFoundation.so", "libFoundationInternationalization", "lib_FoundationICU", "libsqlite3"]
     {
       #expect(!libraries.contains(heavy), "\(heavy)")
@@ -45,20 +45,20 @@ import Testing
   }
 
   @Test func `of the two programs only the service has the server and the database in it`() throws {
-    func holds(_ name: String, _ word: String) throws -> Bool {
+    func binaryContains(_ name: String, _ word: String) throws -> Bool {
       let program = try Data(
         contentsOf: URL(filePath: "\(BuiltProducts.directory)/\(name)"), options: .alwaysMapped)
       return program.range(of: Data(word.utf8)) != nil
     }
     for module in ["4GRDB", "11Hummingbird", "12PabalStorage", "9PabalHTTP", "14ArgumentParser"] {
-      #expect(try !holds("pabal", module), "\(module)")
-      #expect(try holds("pabal-service", module), "\(module)")
+      #expect(try !binaryContains("pabal", module), "\(module)")
+      #expect(try binaryContains("pabal-service", module), "\(module)")
     }
-    #expect(try holds("pabal", "12PabalCommand"))
+    #expect(try binaryContains("pabal", "12PabalCommand"))
   }
 
   @Test func `help, completions and mistakes are those of one command called pabal`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let help = try site.pabal("--help")
     #expect(help.status == 0)
     for command in [
@@ -86,7 +86,7 @@ import Testing
   }
 
   /// Every option of `pabal send` as help has it, with a value and with what has to go with it.
-  private func options(_ site: Site) throws -> [[String]] {
+  private func options(_ site: TestSite) throws -> [[String]] {
     struct Dump: Decodable {
       struct Command: Decodable {
         let commandName: String
@@ -105,26 +105,26 @@ import Testing
     }
     let dump = try JSONDecoder().decode(Dump.self, from: Data(site.pabal("--experimental-dump-help").octets))
     let send = try #require(dump.command.subcommands?.first { $0.commandName == "send" })
-    let partners = [
+    let requiredCompanions = [
       "--subject": ["--text", "t"], "--text": ["--subject", "s"], "--html": ["--subject", "s"],
       "--parallel": ["--count", "2"],
     ]
     return try #require(send.arguments).filter { $0.kind != "positional" }.flatMap { argument in
       (argument.names ?? []).map { name in
         let word = (name.kind == "long" ? "--" : "-") + name.name
-        return [word] + (argument.kind == "flag" ? [] : ["3"]) + (partners[word] ?? [])
+        return [word] + (argument.kind == "flag" ? [] : ["3"]) + (requiredCompanions[word] ?? [])
       }
     }.filter { !["--help", "-h", "--version"].contains($0[0]) }
   }
 
   @Test func `pabal reads every option of send on its own`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let alone = try TemporaryDirectory()
     try alone.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
     let options = try options(site)
     #expect(options.count > 15)
     for words in options {
-      let whom = words[0] == "--eml" ? [] : [Site.address]
+      let whom = words[0] == "--eml" ? [] : [TestSite.address]
       // Where there is no configuration, that is the next thing to fail.
       let run = try ChildProcess.run(
         "\(alone.path)/pabal", ["send"] + whom + words, environment: ["PABAL_CONFIG": nil],
@@ -152,26 +152,26 @@ import Testing
     ["a@example.com", "=", "--=x"], ["a@example.com", "---", "x"], ["@a", "--json"],
   ])
   func `both programs read the same words alike`(_ words: [String]) throws {
-    let site = try Site()
+    let site = try TestSite()
     let mail = Array("From: a@example.com\r\nTo: b@example.com\r\nSubject: s\r\n\r\nb\r\n".utf8)
     let answers = try ["pabal", "pabal-service"].map { program in
       let run = try ChildProcess.run(
         "\(BuiltProducts.directory)/\(program)", ["send"] + words + ["--dry-run"], input: mail,
         environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil], directory: site.directory.path)
-      return "\(run.status)\n\(run.errors)\n\(stable(run.output))"
+      return "\(run.status)\n\(run.errors)\n\(withoutVaryingLines(run.output))"
     }
     #expect(answers[0] == answers[1])
   }
 
   /// What two mails of one making have in common: no stamp, code, boundary or octets that hold them.
-  private func stable(_ output: String) -> String {
+  private func withoutVaryingLines(_ output: String) -> String {
     output.split(separator: "\n").filter { line in
       !["Date:", "Message-ID:", "--=_", "octets", "message_id", "boundary="].contains { line.contains($0) }
     }.joined(separator: "\n").replacing(/[0-9]{6}/, with: "code")
   }
 
   /// A folder with `pabal`, and a shell where `pabal-service` is looked for: it tells what it is given.
-  private func impostor() throws -> TemporaryDirectory {
+  private func fakeMainProgram() throws -> TemporaryDirectory {
     let folder = try TemporaryDirectory()
     try folder.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
     try folder.copy(URL(filePath: "/bin/sh").resolvingSymlinksInPath().path, to: "pabal-service")
@@ -179,7 +179,7 @@ import Testing
   }
 
   @Test func `the service has the name, the words, the streams and the process of the caller`() throws {
-    let folder = try impostor()
+    let folder = try fakeMainProgram()
     let script = #"echo "$$ $0 $HOME $(cat)" "$(test -e /dev/fd/7 && echo seven)" "${SSLKEYLOGFILE-none}""#
     let run = try ChildProcess.run(
       "bash", ["-c", "printf '%s ' $$; exec 7</dev/null; exec -a courier ./pabal -c '\(script)'"],
@@ -193,7 +193,7 @@ import Testing
 
   @Test func `a mail is sent without the service, and whatever needs it says where it was looked for`() throws
   {
-    let site = try Site()
+    let site = try TestSite()
     try site.directory.copy("\(BuiltProducts.directory)/pabal", to: "bin/pabal")
     try site.directory.copy(BuiltProducts.plugin("file"), to: "lib/pabal/libpabal-file.so")
     func pabal(_ words: String...) throws -> ChildProcess {
@@ -202,7 +202,7 @@ import Testing
         environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil],
         directory: site.directory.path)
     }
-    #expect(try pabal("send", Site.address).status == 0)
+    #expect(try pabal("send", TestSite.address).status == 0)
     let alone = try pabal("transports", "--json")
     #expect(alone.status == 78)
     for place in ["bin", "libexec/pabal"] {

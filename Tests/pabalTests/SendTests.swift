@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct SendTests {
   @Test func `a Korean code mail leaves by the transport that config.json names`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("send", "you@example.org")
     #expect(run.status == 0)
     #expect(run.errors == "")
@@ -19,8 +19,8 @@ import Testing
   }
 
   @Test func `changing one word in config.json changes the transport`() throws {
-    let site = try Site()
-    try site.directory.write(Site.configuration(transport: #""console""#), to: "config.json")
+    let site = try TestSite()
+    try site.directory.write(TestSite.configuration(transport: #""console""#), to: "config.json")
     let run = try site.pabal("send", "you@example.org", "--language", "en")
     #expect(run.status == 0)
     #expect(run.output.hasPrefix("MAIL FROM:<pabal@example.com>\nRCPT TO:<you@example.org>\n\n"))
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test func `an edited message is in the next mail`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.directory.write(
       "Subject: 새 말 {{code}}\n\n{{service}}: `{{code}}` ({{valid_for}})\n", to: "messages/verification/ko.md")
     #expect(try site.pabal("send", "you@example.org").status == 0)
@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test func `the first case of all is byte-right`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal(
       "send", "you@example.org", "--subject", "회원가입 인증번호", "--text", "인증번호는 123456입니다.")
     #expect(run.status == 0)
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func `--json prints one object with every key, and nothing else reaches standard output`() throws {
-    let site = try Site()
+    let site = try TestSite()
     for transport in ["file", "console"] {
       let run = try site.pabal("send", "a@example.org", "b@example.org", "--transport", transport, "--json")
       let report = try run.json
@@ -74,7 +74,7 @@ import Testing
     ("held:transport", 77), ("none", 74),
   ])
   func `the exit status says the outcome`(act: String, status: Int32) throws {
-    let site = try Site(Site.acting(act))
+    let site = try TestSite(TestSite.scripted(act))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y", "--json")
     #expect(run.status == status, "\(run.errors)")
@@ -86,7 +86,7 @@ import Testing
   }
 
   @Test func `a list fails over in order and tells of every attempt`() throws {
-    let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second", "file"]"#))
+    let site = try TestSite(TestSite.scripted("deferred", "sent", transport: #"["first", "second", "file"]"#))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "you@example.org", "--json")
     #expect(run.status == 0)
@@ -98,14 +98,14 @@ import Testing
   }
 
   @Test func `after unknown a code goes on, anything else stops`() throws {
-    let site = try Site(Site.acting("unknown", "sent", transport: #"["first", "second"]"#))
+    let site = try TestSite(TestSite.scripted("unknown", "sent", transport: #"["first", "second"]"#))
     try site.addFaultyPlugin()
     #expect(try site.pabal("send", "you@example.org").status == 0)
     #expect(try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y").status == 74)
   }
 
   @Test func `fail-over leaves out whoever has it already`() throws {
-    let site = try Site(Site.acting("each sent deferred rejected", "sent", transport: #"["first", "file"]"#))
+    let site = try TestSite(TestSite.scripted("each sent deferred rejected", "sent", transport: #"["first", "file"]"#))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "a@x.org", "b@x.org", "c@x.org", "--json", "--transport", "first,file")
     #expect(run.status == 69)
@@ -116,8 +116,8 @@ import Testing
 
   @Test func `a transport of the route that can't be opened is passed over, alone it is an error`() throws {
     let broken = #"{ "plugin": "file", "directory": "/proc/none" }"#
-    let route = Site.configuration(transport: #"["broken", "file"]"#, more: "\n\"broken\": \(broken),")
-    let site = try Site(route)
+    let route = TestSite.configuration(transport: #"["broken", "file"]"#, more: "\n\"broken\": \(broken),")
+    let site = try TestSite(route)
     #expect(try site.pabal("send", "you@example.org").status == 0)
     let alone = try site.pabal("send", "you@example.org", "--transport", "broken")
     #expect(alone.status == 78)
@@ -125,7 +125,7 @@ import Testing
   }
 
   @Test func `PABAL_TRANSPORT goes before the file, --transport before both`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let environment = ["PABAL_TRANSPORT": "console"]
     #expect(
       try site.pabal("send", "a@x.org", "--json", environment: environment).json["transport"] as? String
@@ -136,7 +136,7 @@ import Testing
   }
 
   @Test func `--dry-run prints the octets and sends nothing`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("send", "you@example.org", "--dry-run")
     #expect(run.status == 0)
     #expect(run.output.hasPrefix("Date: "))
@@ -147,7 +147,7 @@ import Testing
   }
 
   @Test func `a finished mail keeps its body, loses its Bcc and reaches everybody`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let eml = "From: a@example.org\nTo: b@example.org\nBcc: c@example.org\nSubject: hi\n\n.dot\nlast"
     let run = try site.pabal("send", "--eml", "-", "--json", input: Array(eml.utf8))
     #expect(run.status == 0, "\(run.errors)")
@@ -159,7 +159,7 @@ import Testing
   }
 
   @Test func `--count sends so many, each with its own id, and sums up`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("send", "you@example.org", "--count", "50", "--parallel", "4", "--json")
     #expect(run.status == 0)
     let summary = try run.json
@@ -173,8 +173,8 @@ import Testing
   }
 
   @Test func `--count towards another machine needs --yes`() throws {
-    let site = try Site(
-      Site.configuration(
+    let site = try TestSite(
+      TestSite.configuration(
         transport: #""far""#,
         more: #""far": { "plugin": "./faulty/libpabal-faulty.so", "host": "mail.example.org" },"#))
     try site.addFaultyPlugin()
@@ -190,7 +190,7 @@ import Testing
     ["sned"], ["send", "a@x.org", "--colour"],
   ])
   func `wrong words end with 64 and say how it goes`(arguments: [String]) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", arguments, directory: site.directory.path)
     #expect(run.status == 64)
@@ -200,7 +200,7 @@ import Testing
 
   @Test(arguments: ["not-an-address", "a@b@c", "a b@example.org", "@example.org", "a@", "a@ex ample.org", ""])
   func `a wrong address ends with 65 before anything is sent`(address: String) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("send", "good@example.org", address)
     #expect(run.status == 65)
     #expect(run.errors.contains("is no address"))
@@ -208,7 +208,7 @@ import Testing
   }
 
   @Test func `help has an example, and completions for three shells are there`() throws {
-    let site = try Site()
+    let site = try TestSite()
     for command in [
       ["--help"], ["send", "--help"], ["check", "--help"], ["messages", "--help"], ["transports", "--help"],
     ] {

@@ -3,10 +3,10 @@ import PabalTesting
 import Testing
 
 /// A folder with a configuration and the shipped messages, as an operator has it.
-struct Site {
+struct TestSite {
   let directory: TemporaryDirectory
 
-  init(_ configuration: String = Site.shipped) throws {
+  init(_ configuration: String = TestSite.shipped) throws {
     directory = try TemporaryDirectory()
     try directory.write(configuration, to: "config.json")
     try directory.copy("\(BuiltProducts.root)/Sources/Messages", to: "messages")
@@ -31,7 +31,7 @@ struct Site {
   }
 
   /// A configuration whose transports `first` and `second` do as they are told by the faulty plugin.
-  static func acting(_ first: String, _ second: String = "sent", transport: String = #""first""#) -> String {
+  static func scripted(_ first: String, _ second: String = "sent", transport: String = #""first""#) -> String {
     let plugin = "faulty/libpabal-faulty.so"
     return configuration(
       transport: transport,

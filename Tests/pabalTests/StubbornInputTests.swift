@@ -3,14 +3,14 @@ import PabalTesting
 import Testing
 
 /// What people ran into, and must not run into again.
-@Suite struct StubbornInputTests {
+@Suite struct UnusualInputTests {
   @Test(arguments: [
     "From: a@b.c\r\nTo: d@e.f\r\nSubject: x\nBcc: evil@x.y\r\n\r\nb",
     "From: a@b.c\r\nSubject: x\n\nY: z\r\n\r\n",
     "From: a@b.c\nSubject: x\r\nY: z\n\n",
   ])
   func `a header whose lines end differently is refused`(eml: String) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("send", "a@example.org", "--eml", "-", input: Array(eml.utf8))
     #expect(run.status == 65)
     #expect(run.errors.contains("another line break"))
@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test func `an argument that is not UTF-8 is refused, never repaired into another address`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let script = "exec \"$0\" send \"$(printf 'a\\377@b.c')\" --subject x --text y"
     let run = try ChildProcess.run(
       "/bin/sh", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test func `standard input is read from where it stands`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.directory.write("From the mailbox\nFrom: a@b.c\nTo: d@e.f\n\nx\n", to: "mbox")
     let script = "{ IFS= read -r skipped; exec \"$0\" send --eml -; } < mbox"
     let run = try ChildProcess.run(
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test func `who has the mail already is not told to be sent it again`() throws {
-    let site = try Site(Site.acting("each sent deferred rejected"))
+    let site = try TestSite(TestSite.scripted("each sent deferred rejected"))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "a@x.org", "b@x.org", "c@x.org")
     #expect(run.status == 75)
@@ -47,8 +47,8 @@ import Testing
   }
 
   @Test func `--count fails over like a single send`() throws {
-    let site = try Site(
-      Site.configuration(
+    let site = try TestSite(
+      TestSite.configuration(
         transport: #"["broken", "file"]"#,
         more: #""broken": { "plugin": "file", "directory": "/proc/none" },"#))
     let run = try site.pabal("send", "a@x.org", "--count", "3", "--json")
@@ -57,8 +57,8 @@ import Testing
   }
 
   @Test func `a secret in the wrong place is never shown`() throws {
-    let site = try Site(
-      Site.shipped.replacing(#""파발 <pabal@example.com>""#, with: #"{ "env": "PABAL_TEST_SECRET" }"#))
+    let site = try TestSite(
+      TestSite.shipped.replacing(#""파발 <pabal@example.com>""#, with: #"{ "env": "PABAL_TEST_SECRET" }"#))
     for arguments in [
       ["send", "a@x.org"], ["check"], ["check", "--json"], ["send", "a@x.org", "--json", "-v"],
     ] {
@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func `an answer that can't be written whole is no success`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let script = "\"$0\" messages render verification --part html > /dev/full"
     let run = try ChildProcess.run(
       "/bin/sh", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
@@ -80,7 +80,7 @@ import Testing
   }
 
   @Test func `a configuration error is on standard output too where JSON was asked for`() throws {
-    let site = try Site(#"{ "transport": "file" }"#)
+    let site = try TestSite(#"{ "transport": "file" }"#)
     let run = try site.pabal("send", "a@x.org", "--json")
     #expect(run.status == 78)
     let errors = try #require(try run.json["errors"] as? [[String: Any]])
@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test func `a transport named wrongly for one run is not blamed on the file`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let option = try site.pabal("send", "a@x.org", "--transport", "fiel")
     #expect(option.status == 78)
     #expect(option.errors.contains("error: --transport: there is no transport"))
@@ -99,7 +99,7 @@ import Testing
   }
 
   @Test func `a missing messages directory is named by every command`() throws {
-    let site = try Site(Site.shipped.replacing(#""directory": "messages""#, with: #""directory": "mesages""#))
+    let site = try TestSite(TestSite.shipped.replacing(#""directory": "messages""#, with: #""directory": "mesages""#))
     for arguments in [
       ["send", "a@x.org"], ["messages", "lint"], ["messages", "render", "verification"], ["check"],
     ] {
@@ -113,7 +113,7 @@ import Testing
   @Test func `check looks at accounts nobody uses yet`() throws {
     let account =
       #""accounts": { "me": { "provider": "token", "user": "a@x.org", "token": { "env": "PABAL_NONE" } } },"#
-    let site = try Site(Site.shipped.replacing(#""from""#, with: "\(account)\n  \"from\""))
+    let site = try TestSite(TestSite.shipped.replacing(#""from""#, with: "\(account)\n  \"from\""))
     let run = try site.pabal("check")
     #expect(run.status == 77, "\(run.output)")
     #expect(run.output.contains("held  account me"))
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test func `a check that answers with an outcome of send is a fault, not a success`() throws {
-    let site = try Site(Site.acting("sent"))
+    let site = try TestSite(TestSite.scripted("sent"))
     try site.addFaultyPlugin()
     let run = try site.pabal("check", "--transport", "first")
     #expect(run.status == 74)

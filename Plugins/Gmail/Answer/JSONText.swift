@@ -1,20 +1,20 @@
 /// A JSON text (RFC 8259), as far as answers of an API need one: numbers are kept as they are written.
-indirect enum JSONText: Equatable {
+indirect enum GmailJSON: Equatable {
   case string(String)
   case number(Substring)
-  case word(String)
-  case array([JSONText])
-  case object([(key: String, value: JSONText)])
+  case literal(String)
+  case array([GmailJSON])
+  case object([(key: String, value: GmailJSON)])
 
   /// Reads `octets`; `nil` when they are no JSON, or deeper than 32.
   init?(_ octets: [UInt8]) {
-    var reader = JSONTextReader(octets)
+    var reader = GmailJSONParser(octets)
     guard let text = reader.read() else { return nil }
     self = text
   }
 
   /// A member of an object.
-  subscript(_ key: String) -> JSONText? {
+  subscript(_ key: String) -> GmailJSON? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.key == key }?.value
   }
@@ -26,16 +26,16 @@ indirect enum JSONText: Equatable {
   }
 
   /// An array's elements; none of anything else.
-  var elements: [JSONText] {
+  var elements: [GmailJSON] {
     guard case .array(let elements) = self else { return [] }
     return elements
   }
 
-  static func == (a: JSONText, b: JSONText) -> Bool {
+  static func == (a: GmailJSON, b: GmailJSON) -> Bool {
     switch (a, b) {
     case (.string(let a), .string(let b)): a == b
     case (.number(let a), .number(let b)): a == b
-    case (.word(let a), .word(let b)): a == b
+    case (.literal(let a), .literal(let b)): a == b
     case (.array(let a), .array(let b)): a == b
     case (.object(let a), .object(let b)): a.elementsEqual(b) { $0.key == $1.key && $0.value == $1.value }
     default: false
@@ -43,14 +43,14 @@ indirect enum JSONText: Equatable {
   }
 }
 
-private struct JSONTextReader {
+private struct GmailJSONParser {
   private let octets: [UInt8]
   private var position = 0
   private var depth = 0
 
   init(_ octets: [UInt8]) { self.octets = octets }
 
-  mutating func read() -> JSONText? {
+  mutating func read() -> GmailJSON? {
     guard let value = value() else { return nil }
     skipSpace()
     return position == octets.count ? value : nil
@@ -62,14 +62,14 @@ private struct JSONTextReader {
     while let octet = peek, octet == 0x20 || octet == 0x0A || octet == 0x0D || octet == 0x09 { position += 1 }
   }
 
-  private mutating func take(_ octet: UInt8) -> Bool {
+  private mutating func skip(_ octet: UInt8) -> Bool {
     skipSpace()
     guard peek == octet else { return false }
     position += 1
     return true
   }
 
-  private mutating func value() -> JSONText? {
+  private mutating func value() -> GmailJSON? {
     skipSpace()
     switch peek {
     case UInt8(ascii: "{"), UInt8(ascii: "["):
@@ -80,41 +80,41 @@ private struct JSONTextReader {
     case UInt8(ascii: "\""): return string().map { .string($0) }
     default:
       if let octet = peek, octet == UInt8(ascii: "-") || (0x30...0x39).contains(octet) { return number() }
-      for word in ["true", "false", "null"] where octets[position...].starts(with: word.utf8) {
-        position += word.utf8.count
-        return .word(word)
+      for literal in ["true", "false", "null"] where octets[position...].starts(with: literal.utf8) {
+        position += literal.utf8.count
+        return .literal(literal)
       }
       return nil
     }
   }
 
-  private mutating func object() -> JSONText? {
+  private mutating func object() -> GmailJSON? {
     position += 1
-    var members: [(key: String, value: JSONText)] = []
-    if take(UInt8(ascii: "}")) { return .object(members) }
+    var members: [(key: String, value: GmailJSON)] = []
+    if skip(UInt8(ascii: "}")) { return .object(members) }
     repeat {
       skipSpace()
-      guard peek == UInt8(ascii: "\""), let key = string(), take(UInt8(ascii: ":")), let value = value()
+      guard peek == UInt8(ascii: "\""), let key = string(), skip(UInt8(ascii: ":")), let value = value()
       else {
         return nil
       }
       members.append((key, value))
-    } while take(UInt8(ascii: ","))
-    return take(UInt8(ascii: "}")) ? .object(members) : nil
+    } while skip(UInt8(ascii: ","))
+    return skip(UInt8(ascii: "}")) ? .object(members) : nil
   }
 
-  private mutating func array() -> JSONText? {
+  private mutating func array() -> GmailJSON? {
     position += 1
-    var elements: [JSONText] = []
-    if take(UInt8(ascii: "]")) { return .array(elements) }
+    var elements: [GmailJSON] = []
+    if skip(UInt8(ascii: "]")) { return .array(elements) }
     repeat {
       guard let value = value() else { return nil }
       elements.append(value)
-    } while take(UInt8(ascii: ","))
-    return take(UInt8(ascii: "]")) ? .array(elements) : nil
+    } while skip(UInt8(ascii: ","))
+    return skip(UInt8(ascii: "]")) ? .array(elements) : nil
   }
 
-  private mutating func number() -> JSONText? {
+  private mutating func number() -> GmailJSON? {
     let start = position
     while let octet = peek, (0x30...0x39).contains(octet) || ".+-eE".utf8.contains(octet) { position += 1 }
     return .number(Substring(decoding: octets[start..<position], as: UTF8.self))

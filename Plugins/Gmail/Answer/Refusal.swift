@@ -1,5 +1,5 @@
 /// What an answer that isn't 200 says, in Google's envelope for errors or in none.
-struct Refusal: Equatable {
+struct GmailErrorResponse: Equatable {
   let status: Int
   /// What may tell why, the most exact first: `errors[].reason`, then `details[].reason`, then `status`.
   var reasons: [String] = []
@@ -10,11 +10,11 @@ struct Refusal: Equatable {
 
   init(status: Int, body: [UInt8]) {
     self.status = status
-    guard let error = JSONText(body)?["error"] else { return }
+    guard let error = GmailJSON(body)?["error"] else { return }
     // The front end that refuses a token may answer as an OAuth server does (RFC 6749, 5.2).
     if let code = error.string {
       reasons = [code]
-      message = JSONText(body)?["error_description"]?.string ?? ""
+      message = GmailJSON(body)?["error_description"]?.string ?? ""
       return
     }
     message = error["message"]?.string ?? ""

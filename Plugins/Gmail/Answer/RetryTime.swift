@@ -1,13 +1,13 @@
 /// When to try again, as Gmail writes it into its words: `Retry after 2026-09-16T03:57:19.386Z`.
 enum RetryTime {
   /// A sending limit lasts up to a day (support.google.com/a/answer/166852).
-  static let longest = 86_400
+  static let maxWait = 86_400
 
   /// The seconds from `now` (seconds since 1970) to the time in `text`, 1 to a day; `nil`: none, or it is past.
   static func seconds(in text: String, now: Int) -> Int? {
     guard let mark = text.firstRange(of: "etry after") else { return nil }
     guard let time = time(in: Array(text[mark.upperBound...].utf8.drop { $0 == 0x20 })) else { return nil }
-    return time > now ? min(time - now, longest) : nil
+    return time > now ? min(time - now, maxWait) : nil
   }
 
   /// RFC 3339 in seconds since 1970, a fraction rounded up.

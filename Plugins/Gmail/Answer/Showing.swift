@@ -1,44 +1,44 @@
-extension Ending {
+extension SendResult {
   /// The same as people may see it: on one line, not endless, without the tokens, should the far side repeat them.
-  func shown(without tokens: String...) -> Ending {
+  func redacted(removing tokens: String...) -> SendResult {
     // A token may be the beginning of another.
     let tokens = tokens.map { Array($0.utf8) }.sorted { $0.count > $1.count }
-    var shown = self
-    shown.words = Self.shown(words, without: tokens)
-    shown.id = id.map { Self.shown($0, without: tokens) }
-    return shown
+    var redacted = self
+    redacted.message = Self.redacted(message, removing: tokens)
+    redacted.id = id.map { Self.redacted($0, removing: tokens) }
+    return redacted
   }
 
   /// The most octets of a text that somebody else wrote.
-  private static let longest = 1_024
+  private static let maxLength = 1_024
 
-  private static func shown(_ text: String, without tokens: [[UInt8]]) -> String {
+  private static func redacted(_ text: String, removing tokens: [[UInt8]]) -> String {
     // Nearly every answer may be seen as it is.
-    if isFit(text, without: tokens) { return text }
+    if needsNoRedaction(text, removing: tokens) { return text }
     var octets = Array(text.utf8)
-    for token in tokens { octets = hide(token, in: octets) }
+    for token in tokens { octets = redact(token, in: octets) }
     var line = ""
     var count = 0
     for scalar in String(decoding: octets, as: UTF8.self).unicodeScalars {
-      let shown = breaks(scalar) ? " " : scalar
-      count += UTF8.width(shown)
-      guard count <= longest else { break }
-      line.unicodeScalars.append(shown)
+      let redacted = isControlOrLineBreak(scalar) ? " " : scalar
+      count += UTF8.width(redacted)
+      guard count <= maxLength else { break }
+      line.unicodeScalars.append(redacted)
     }
     return line
   }
 
   /// Whether a text is short, of plain characters, and holds no token.
-  private static func isFit(_ text: String, without tokens: [[UInt8]]) -> Bool {
+  private static func needsNoRedaction(_ text: String, removing tokens: [[UInt8]]) -> Bool {
     let octets = text.utf8Span.span
-    guard octets.count <= longest else { return false }
+    guard octets.count <= maxLength else { return false }
     for index in octets.indices {
       guard octets[index] >= 0x20, octets[index] < 0x7F else { return false }
     }
-    return tokens.allSatisfy { !holds($0.span, octets) }
+    return tokens.allSatisfy { !contains($0.span, octets) }
   }
 
-  private static func holds(_ token: Span<UInt8>, _ octets: Span<UInt8>) -> Bool {
+  private static func contains(_ token: Span<UInt8>, _ octets: Span<UInt8>) -> Bool {
     guard token.count > 0, octets.count >= token.count else { return false }
     for start in 0...(octets.count - token.count) where octets[start] == token[0] {
       var length = 1
@@ -49,7 +49,7 @@ extension Ending {
   }
 
   // By octets: as characters, a token before a combining mark would not be found.
-  private static func hide(_ token: [UInt8], in octets: [UInt8]) -> [UInt8] {
+  private static func redact(_ token: [UInt8], in octets: [UInt8]) -> [UInt8] {
     var hidden: [UInt8] = []
     hidden.reserveCapacity(octets.count)
     var rest = octets[...]
@@ -66,7 +66,7 @@ extension Ending {
   }
 
   /// Whether it is a control character, or ends a line or paragraph (Unicode, Cc, Zl and Zp).
-  private static func breaks(_ scalar: Unicode.Scalar) -> Bool {
+  private static func isControlOrLineBreak(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029: true
     default: false

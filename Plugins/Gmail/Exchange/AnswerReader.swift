@@ -1,7 +1,7 @@
 /// Reads one HTTP/1.1 answer as it comes in (RFC 9112), in pieces of any size.
-struct AnswerReader {
+struct HTTPResponseParser {
   /// What came is no HTTP.
-  struct Garbled: Error {}
+  struct ParsingError: Error {}
 
   /// The status of the final answer, once its whole status line has come.
   private(set) var status: Int?
@@ -14,11 +14,11 @@ struct AnswerReader {
   private(set) var isReusable = false
 
   /// A longer body is nothing Gmail says.
-  private static let longestBody = 1 << 20
+  private static let maxBodySize = 1 << 20
   /// Chunks may multiply a body; an answer longer than that has no end in sight.
-  private static let mostOctets = 8 << 20
-  private static let mostInterim = 8
-  private static let longestLine = 16_384
+  private static let maxResponseSize = 8 << 20
+  private static let maxInterimResponses = 8
+  private static let maxLineLength = 16_384
 
   private enum Stage {
     case statusLine
@@ -28,24 +28,24 @@ struct AnswerReader {
     case chunk(left: Int)
     case chunkEnd
     case trailer
-    case untilEnd
+    case bodyUntilClose
   }
 
   private var stage = Stage.statusLine
   private var line: [UInt8] = []
   private var count = 0
-  private var interim = 0
-  private var length: Int?
+  private var interimCount = 0
+  private var contentLength: Int?
   private var isChunked = false
-  private var closes = false
+  private var closesConnection = false
 
   /// Whether anything has come.
   var hasBegun: Bool { count > 0 }
 
   /// Takes what has come.
-  mutating func take(_ octets: UnsafeRawBufferPointer) throws(Garbled) {
+  mutating func feed(_ octets: UnsafeRawBufferPointer) throws(ParsingError) {
     count += octets.count
-    guard count <= Self.mostOctets else { throw Garbled() }
+    guard count <= Self.maxResponseSize else { throw ParsingError() }
     var rest = octets[...]
     while !rest.isEmpty {
       // Nothing was asked that this could answer.
@@ -55,16 +55,16 @@ struct AnswerReader {
       }
       switch stage {
       case .body(let left):
-        let piece = try keep(&rest, left)
+        let piece = try appendBody(&rest, left)
         stage = .body(left: left - piece)
         if left == piece { finish() }
       case .chunk(let left):
-        let piece = try keep(&rest, left)
+        let piece = try appendBody(&rest, left)
         stage = left == piece ? .chunkEnd : .chunk(left: left - piece)
-      case .untilEnd: _ = try keep(&rest, rest.count)
+      case .bodyUntilClose: _ = try appendBody(&rest, rest.count)
       case .statusLine, .fields, .chunkSize, .chunkEnd, .trailer:
         if try readLine(&rest) {
-          try takeLine()
+          try parseLine()
           line.removeAll(keepingCapacity: true)
         }
       }
@@ -73,23 +73,23 @@ struct AnswerReader {
 
   /// The far side has closed: that ends a body without a length.
   mutating func end() {
-    if case .untilEnd = stage { isComplete = true }
+    if case .bodyUntilClose = stage { isComplete = true }
   }
 
-  private mutating func keep(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int) throws(Garbled) -> Int
+  private mutating func appendBody(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int) throws(ParsingError) -> Int
   {
     let piece = rest.prefix(most)
-    guard body.count + piece.count <= Self.longestBody else { throw Garbled() }
+    guard body.count + piece.count <= Self.maxBodySize else { throw ParsingError() }
     body.append(contentsOf: piece)
     rest = rest[piece.endIndex...]
     return piece.count
   }
 
   /// Gathers a line without its CR LF; answers whether it is whole.
-  private mutating func readLine(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Garbled) -> Bool {
+  private mutating func readLine(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(ParsingError) -> Bool {
     let end = rest.firstIndex(of: 0x0A)
     line.append(contentsOf: rest[..<(end ?? rest.endIndex)])
-    guard line.count <= Self.longestLine else { throw Garbled() }
+    guard line.count <= Self.maxLineLength else { throw ParsingError() }
     guard let end else {
       rest = rest[rest.endIndex...]
       return false
@@ -99,62 +99,62 @@ struct AnswerReader {
     return true
   }
 
-  private mutating func takeLine() throws(Garbled) {
+  private mutating func parseLine() throws(ParsingError) {
     switch stage {
-    case .statusLine: try takeStatus()
-    case .fields where line.isEmpty: try begin()
-    case .fields: try takeField()
+    case .statusLine: try parseStatusLine()
+    case .fields where line.isEmpty: try beginBody()
+    case .fields: try parseField()
     case .chunkSize:
       guard let size = Self.number(line.prefix { $0 != 0x3B && $0 != 0x20 && $0 != 0x09 }[...], radix: 16)
-      else { throw Garbled() }
+      else { throw ParsingError() }
       stage = size == 0 ? .trailer : .chunk(left: size)
     case .chunkEnd:
-      guard line.isEmpty else { throw Garbled() }
+      guard line.isEmpty else { throw ParsingError() }
       stage = .chunkSize
     case .trailer: if line.isEmpty { finish() }
-    case .body, .chunk, .untilEnd: break
+    case .body, .chunk, .bodyUntilClose: break
     }
   }
 
   /// `HTTP/1.1 200 OK`, its phrase often missing.
-  private mutating func takeStatus() throws(Garbled) {
+  private mutating func parseStatusLine() throws(ParsingError) {
     guard line.count >= 12, line.starts(with: "HTTP/1.".utf8), line[8] == 0x20,
       line.count == 12 || line[12] == 0x20, let code = Self.number(line[9..<12], radix: 10), code >= 100
-    else { throw Garbled() }
-    closes = line[7] != UInt8(ascii: "1")
-    length = nil
+    else { throw ParsingError() }
+    closesConnection = line[7] != UInt8(ascii: "1")
+    contentLength = nil
     isChunked = false
     retryAfter = 0
     if code >= 200 { status = code }
     stage = .fields
   }
 
-  private mutating func takeField() throws(Garbled) {
-    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw Garbled() }
+  private mutating func parseField() throws(ParsingError) {
+    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { throw ParsingError() }
     let value = Self.trimmed(line[(colon + 1)...])
     switch colon {
-    case 10 where Self.isWord(line[..<colon], "connection"):
-      if Self.contains(value, "close") { closes = true }
-    case 11 where Self.isWord(line[..<colon], "retry-after"):
+    case 10 where Self.equalsIgnoringCase(line[..<colon], "connection"):
+      if Self.contains(value, "close") { closesConnection = true }
+    case 11 where Self.equalsIgnoringCase(line[..<colon], "retry-after"):
       retryAfter = Self.seconds(value)
-    case 14 where Self.isWord(line[..<colon], "content-length"):
-      guard let number = Self.number(value, radix: 10), length == nil || length == number else {
-        throw Garbled()
+    case 14 where Self.equalsIgnoringCase(line[..<colon], "content-length"):
+      guard let number = Self.number(value, radix: 10), contentLength == nil || contentLength == number else {
+        throw ParsingError()
       }
-      length = number
-    case 17 where Self.isWord(line[..<colon], "transfer-encoding"):
-      guard Self.isWord(value, "chunked") else { throw Garbled() }
+      contentLength = number
+    case 17 where Self.equalsIgnoringCase(line[..<colon], "transfer-encoding"):
+      guard Self.equalsIgnoringCase(value, "chunked") else { throw ParsingError() }
       isChunked = true
     default: break
     }
   }
 
   /// The empty line has come: what follows (RFC 9112, 6.3)?
-  private mutating func begin() throws(Garbled) {
+  private mutating func beginBody() throws(ParsingError) {
     guard let status else {
       // 100 Continue and its like; the answer itself is still to come.
-      interim += 1
-      guard interim <= Self.mostInterim else { throw Garbled() }
+      interimCount += 1
+      guard interimCount <= Self.maxInterimResponses else { throw ParsingError() }
       stage = .statusLine
       return
     }
@@ -162,26 +162,26 @@ struct AnswerReader {
       finish()
     } else if isChunked {
       // Both at once is how requests are smuggled.
-      guard length == nil else { throw Garbled() }
+      guard contentLength == nil else { throw ParsingError() }
       stage = .chunkSize
-    } else if let length {
-      stage = .body(left: length)
-      if length == 0 { finish() }
+    } else if let contentLength {
+      stage = .body(left: contentLength)
+      if contentLength == 0 { finish() }
     } else {
-      closes = true
-      stage = .untilEnd
+      closesConnection = true
+      stage = .bodyUntilClose
     }
   }
 
   private mutating func finish() {
     isComplete = true
-    isReusable = !closes
+    isReusable = !closesConnection
   }
 
   /// Up to a day, however many digits there are.
   private static func seconds(_ value: ArraySlice<UInt8>) -> Int {
     guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else { return 0 }
-    return min(number(value, radix: 10) ?? RetryTime.longest, RetryTime.longest)
+    return min(number(value, radix: 10) ?? RetryTime.maxWait, RetryTime.maxWait)
   }
 
   private static func number(_ digits: ArraySlice<UInt8>, radix: Int) -> Int? {
@@ -207,7 +207,7 @@ struct AnswerReader {
     return text
   }
 
-  private static func isWord(_ text: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
+  private static func equalsIgnoringCase(_ text: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
     guard text.count == word.utf8CodeUnitCount else { return false }
     var next = word.utf8Start
     for octet in text {
@@ -218,6 +218,6 @@ struct AnswerReader {
   }
 
   private static func contains(_ list: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
-    list.split(separator: UInt8(ascii: ",")).contains { isWord(trimmed($0), word) }
+    list.split(separator: UInt8(ascii: ",")).contains { equalsIgnoringCase(trimmed($0), word) }
   }
 }

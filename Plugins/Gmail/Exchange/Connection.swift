@@ -2,17 +2,17 @@ internal import Glibc
 internal import PabalCurl
 
 /// One request and what came back.
-struct Exchange {
+struct HTTPExchange {
   /// The status of the final answer; `nil`: none came.
   var status: Int?
   /// The answer's body, or its beginning.
   var body: [UInt8] = []
   /// Why the exchange did not come to its end.
-  var failure: ExchangeFailure?
+  var failure: HTTPExchangeError?
   /// How many octets of the request were handed over.
-  var octetsTaken = 0
+  var bytesSent = 0
   /// Whether the last one was among them.
-  var isHandedOver = false
+  var isFullySent = false
   /// Whether another request may follow on the same connection.
   var isReusable = false
   /// The seconds a Retry-After field asks to wait; 0: none.
@@ -20,17 +20,17 @@ struct Exchange {
 }
 
 /// Why an exchange did not come to its end.
-enum ExchangeFailure: Error, Equatable {
+enum HTTPExchangeError: Error, Equatable {
   /// There was no connection.
-  case unconnected(CurlFailure)
+  case notConnected(CurlError)
   /// The far side closed, or the connection broke.
-  case broken(String)
+  case connectionLost(String)
   /// Nothing moved for so long.
-  case silent
+  case idleTimeout
   /// The answer began and did not end in time.
-  case slow
+  case responseTimeout
   /// What came is no HTTP.
-  case garbled
+  case invalidResponse
 }
 
 /// One connection to the API, for one request at a time.
@@ -39,10 +39,10 @@ enum ExchangeFailure: Error, Equatable {
 /// ever sent a second time behind our back, and it is known to the octet what was handed over.
 ///
 /// Sendable although it is no value: the courier gives it to one caller, who alone uses it until it comes back.
-final class Connection: @unchecked Sendable {
+final class HTTPConnection: @unchecked Sendable {
   /// After so long without use (ms) the API, or a box on the way, may close it in the very moment of the next
   /// request, which would leave a mail `unknown`.
-  static let longestIdle = 60_000
+  static let maxIdleTime = 60_000
   /// A record of TLS holds so much (RFC 8446, 5.1); libcurl wants a slice again as it was.
   private static let slice = 16_384
 
@@ -53,16 +53,16 @@ final class Connection: @unchecked Sendable {
   private var lastUsed = 0
 
   /// Connects.
-  init(_ service: Service) throws(CurlFailure) {
-    timeout = service.timeout
-    handle = try CurlHandle(protocols: service.endpoint.isSecure ? "https" : "http")
-    try handle.set(.url, service.endpoint.url)
+  init(_ api: GmailAPI) throws(CurlError) {
+    timeout = api.timeout
+    handle = try CurlHandle(protocols: api.endpoint.isSecure ? "https" : "http")
+    try handle.set(.url, api.endpoint.url)
     try handle.set(.connectOnly, true)
     // By ALPN too: the dialogue is HTTP/1.1.
-    try handle.set(.one)
-    try handle.set(.connectTimeout, .milliseconds(service.timeout))
-    if service.certificateFile != nil || service.certificateDirectory != nil {
-      try handle.setTrust(.only(file: service.certificateFile, directory: service.certificateDirectory))
+    try handle.set(.http1)
+    try handle.set(.connectTimeout, .milliseconds(api.timeout))
+    if api.certificateFile != nil || api.certificateDirectory != nil {
+      try handle.setTrustRoots(.only(file: api.certificateFile, directory: api.certificateDirectory))
     }
     try handle.perform()
   }
@@ -75,8 +75,8 @@ final class Connection: @unchecked Sendable {
   /// Whether a request may go over it now: used a short while ago, and nothing has come unasked, the end least
   /// of all; `now` in milliseconds.
   func isUsable(now: Int) -> Bool {
-    guard now - lastUsed < Self.longestIdle else { return false }
-    do throws(CurlFailure) {
+    guard now - lastUsed < Self.maxIdleTime else { return false }
+    do throws(CurlError) {
       return try handle.receive(into: incoming) == nil
     } catch {
       return false
@@ -84,106 +84,106 @@ final class Connection: @unchecked Sendable {
   }
 
   /// Sends `head` and then `tail`, and reads the answer; `now` in milliseconds.
-  func perform(_ head: [UInt8], _ tail: UnsafeRawBufferPointer, now: Int) -> Exchange {
-    var exchange = Exchange()
-    var reader = AnswerReader()
+  func perform(_ head: [UInt8], _ tail: UnsafeRawBufferPointer, now: Int) -> HTTPExchange {
+    var exchange = HTTPExchange()
+    var parser = HTTPResponseParser()
     lastUsed = now
-    do throws(ExchangeFailure) {
-      try send(head, tail, &reader, taken: &exchange.octetsTaken)
+    do throws(HTTPExchangeError) {
+      try send(head, tail, &parser, sentCount: &exchange.bytesSent)
       // Straight after a request nothing can have come: waiting first saves a call.
       let deadline = milliseconds() + timeout
-      if reader.status == nil { _ = handle.wait(for: .readable, until: deadline) }
-      while !reader.isComplete {
-        guard milliseconds() < deadline else { throw reader.hasBegun ? .slow : .silent }
-        if try !read(&reader), !handle.wait(for: .readable, until: deadline) {
-          throw reader.hasBegun ? .slow : .silent
+      if parser.status == nil { _ = handle.wait(for: .readable, until: deadline) }
+      while !parser.isComplete {
+        guard milliseconds() < deadline else { throw parser.hasBegun ? .responseTimeout : .idleTimeout }
+        if try !read(&parser), !handle.wait(for: .readable, until: deadline) {
+          throw parser.hasBegun ? .responseTimeout : .idleTimeout
         }
       }
     } catch {
       exchange.failure = error
     }
-    exchange.isHandedOver = exchange.octetsTaken == head.count + tail.count
-    exchange.isReusable = exchange.failure == nil && exchange.isHandedOver && reader.isReusable
-    exchange.status = reader.status
-    exchange.body = reader.body
-    exchange.retryAfter = reader.retryAfter
+    exchange.isFullySent = exchange.bytesSent == head.count + tail.count
+    exchange.isReusable = exchange.failure == nil && exchange.isFullySent && parser.isReusable
+    exchange.status = parser.status
+    exchange.body = parser.body
+    exchange.retryAfter = parser.retryAfter
     return exchange
   }
 
   /// Hands the request over; stops at an answer that comes before its end.
   private func send(
-    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, _ reader: inout AnswerReader, taken: inout Int
-  ) throws(ExchangeFailure) {
+    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, _ parser: inout HTTPResponseParser, sentCount: inout Int
+  ) throws(HTTPExchangeError) {
     guard head.count < Self.slice else {
       let result = head.withUnsafeBytes { head in
-        Result { () throws(ExchangeFailure) in try send(head, &reader, &taken) }
+        Result { () throws(HTTPExchangeError) in try send(head, &parser, &sentCount) }
       }
       try result.get()
-      return try send(tail, &reader, &taken)
+      return try send(tail, &parser, &sentCount)
     }
     // All of a small mail goes out with its head: one record, one packet or two.
     let joined = min(tail.count, Self.slice - head.count)
     buffer.copyBytes(from: head)
     UnsafeMutableRawBufferPointer(rebasing: buffer[head.count...])
       .copyMemory(from: UnsafeRawBufferPointer(rebasing: tail[..<joined]))
-    try send(UnsafeRawBufferPointer(rebasing: buffer[..<(head.count + joined)]), &reader, &taken)
-    try send(UnsafeRawBufferPointer(rebasing: tail[joined...]), &reader, &taken)
+    try send(UnsafeRawBufferPointer(rebasing: buffer[..<(head.count + joined)]), &parser, &sentCount)
+    try send(UnsafeRawBufferPointer(rebasing: tail[joined...]), &parser, &sentCount)
   }
 
   private func send(
-    _ octets: UnsafeRawBufferPointer, _ reader: inout AnswerReader, _ taken: inout Int
-  ) throws(ExchangeFailure) {
+    _ octets: UnsafeRawBufferPointer, _ parser: inout HTTPResponseParser, _ sentCount: inout Int
+  ) throws(HTTPExchangeError) {
     var start = 0
     var deadline: Int?
-    while start < octets.count, reader.status == nil {
+    while start < octets.count, parser.status == nil {
       let end = min(octets.count, start + Self.slice)
       let count: Int?
-      do throws(CurlFailure) {
+      do throws(CurlError) {
         count = try handle.send(UnsafeRawBufferPointer(rebasing: octets[start..<end]))
       } catch {
         // The reason may have come before the connection went.
-        try readAvailable(&reader)
-        throw .broken(error.detail)
+        try readAvailable(&parser)
+        throw .connectionLost(error.detail)
       }
       if let count {
         start += count
-        taken += count
+        sentCount += count
         deadline = nil
       } else {
         // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
         // What comes in meanwhile is no progress of the mail.
         let end = deadline ?? milliseconds() + timeout
         deadline = end
-        guard handle.wait(for: .either, until: end) else { throw .silent }
-        try readAvailable(&reader)
+        guard handle.wait(for: .either, until: end) else { throw .idleTimeout }
+        try readAvailable(&parser)
       }
     }
   }
 
-  private func readAvailable(_ reader: inout AnswerReader) throws(ExchangeFailure) {
-    while !reader.isComplete {
-      guard try read(&reader) else { return }
+  private func readAvailable(_ parser: inout HTTPResponseParser) throws(HTTPExchangeError) {
+    while !parser.isComplete {
+      guard try read(&parser) else { return }
     }
   }
 
   /// Reads once; `false` when nothing has come.
-  private func read(_ reader: inout AnswerReader) throws(ExchangeFailure) -> Bool {
+  private func read(_ parser: inout HTTPResponseParser) throws(HTTPExchangeError) -> Bool {
     let count: Int?
-    do throws(CurlFailure) {
+    do throws(CurlError) {
       count = try handle.receive(into: incoming)
     } catch {
-      throw .broken(error.detail)
+      throw .connectionLost(error.detail)
     }
     guard let count else { return false }
     guard count > 0 else {
-      reader.end()
-      if reader.isComplete { return true }
-      throw .broken("the far side closed it")
+      parser.end()
+      if parser.isComplete { return true }
+      throw .connectionLost("the far side closed it")
     }
-    do throws(AnswerReader.Garbled) {
-      try reader.take(UnsafeRawBufferPointer(rebasing: incoming[..<count]))
+    do throws(HTTPResponseParser.ParsingError) {
+      try parser.feed(UnsafeRawBufferPointer(rebasing: incoming[..<count]))
     } catch {
-      throw .garbled
+      throw .invalidResponse
     }
     return true
   }

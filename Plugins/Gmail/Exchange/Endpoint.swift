@@ -1,7 +1,7 @@
 /// The beginning of every URL: scheme, host, port and perhaps a path.
-struct Endpoint: Sendable, Equatable {
+struct GmailEndpoint: Sendable, Equatable {
   /// Why a text is no endpoint.
-  struct Problem: Error, Equatable { let what: String }
+  struct ParsingError: Error, Equatable { let message: String }
 
   /// Scheme, host and port.
   let url: String
@@ -11,24 +11,24 @@ struct Endpoint: Sendable, Equatable {
   let name: String
   let isSecure: Bool
 
-  init(_ text: String) throws(Problem) {
+  init(_ text: String) throws(ParsingError) {
     guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }) else {
-      throw Problem(what: "holds a blank or a character that no URL has")
+      throw ParsingError(message: "holds a blank or a character that no URL has")
     }
     let scheme = text.prefix { $0 != ":" }.lowercased()
     guard scheme == "https" || scheme == "http", text.dropFirst(scheme.count).hasPrefix("://") else {
-      throw Problem(what: "begins with neither https:// nor http://")
+      throw ParsingError(message: "begins with neither https:// nor http://")
     }
     let rest = text.dropFirst(scheme.count + 3)
     guard !rest.contains(where: { "?#@".contains($0) }) else {
-      throw Problem(what: "holds a user, a query or a fragment; give scheme, host and port only")
+      throw ParsingError(message: "holds a user, a query or a fragment; give scheme, host and port only")
     }
     let authority = rest.prefix { $0 != "/" }
     let host = try Self.host(of: authority)
     isSecure = scheme == "https"
     // A token would cross the network readable for anybody.
     guard isSecure || Self.isLoopback(host) else {
-      throw Problem(what: "is http, which is only for this machine; use https")
+      throw ParsingError(message: "is http, which is only for this machine; use https")
     }
     var path = rest.dropFirst(authority.count)
     while path.last == "/" { path.removeLast() }
@@ -37,22 +37,22 @@ struct Endpoint: Sendable, Equatable {
     name = String(authority)
   }
 
-  private static func host(of authority: Substring) throws(Problem) -> String {
+  private static func host(of authority: Substring) throws(ParsingError) -> String {
     var host = authority
     var port: Substring?
     if host.first == "[", let end = host.firstIndex(of: "]") {
       let after = host[host.index(after: end)...]
-      guard after.isEmpty || after.first == ":" else { throw Problem(what: "has no host") }
+      guard after.isEmpty || after.first == ":" else { throw ParsingError(message: "has no host") }
       if !after.isEmpty { port = after.dropFirst() }
       host = host[host.index(after: host.startIndex)..<end]
     } else if let colon = host.firstIndex(of: ":") {
       port = host[host.index(after: colon)...]
       host = host[..<colon]
     }
-    guard !host.isEmpty else { throw Problem(what: "has no host") }
+    guard !host.isEmpty else { throw ParsingError(message: "has no host") }
     if let port {
       guard let number = UInt16(port), number > 0, port.first != "+" else {
-        throw Problem(what: "has no port after the colon")
+        throw ParsingError(message: "has no port after the colon")
       }
     }
     return String(host)

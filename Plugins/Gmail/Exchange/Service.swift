@@ -1,15 +1,15 @@
 internal import PabalPlugin
 
 /// Where the API is, and how it is spoken to.
-struct Service: Sendable {
-  let endpoint: Endpoint
+struct GmailAPI: Sendable {
+  let endpoint: GmailEndpoint
   var certificateFile: String?
   var certificateDirectory: String?
   /// The longest stop while a request goes out, and the longest time from its end to the end of the answer, in
   /// milliseconds.
   var timeout = 60_000
 
-  init(_ endpoint: Endpoint) { self.endpoint = endpoint }
+  init(_ endpoint: GmailEndpoint) { self.endpoint = endpoint }
 
   /// Appends the head of a media upload: the mail's octets are its body, whatever their size (Gmail discovery
   /// document).
@@ -39,9 +39,9 @@ struct Service: Sendable {
   }
 
   /// The most octets an upload may have (Gmail discovery document, `mediaUpload.maxSize`).
-  static let largest = 36_700_160
+  static let maxUploadSize = 36_700_160
   /// The most recipients of one mail (Gmail's quota page; another page of Google's says 100).
-  static let mostRecipients = 500
+  static let maxRecipients = 500
 
   /// What `config.json` may say of a Gmail transport.
   static let settings: [Setting] = [
@@ -60,11 +60,11 @@ struct Service: Sendable {
   ]
 
   /// Reads the settings; says in words what does not fit.
-  init(_ settings: Settings) throws(OpenFailure) {
-    do throws(Endpoint.Problem) {
-      endpoint = try Endpoint(settings.text("endpoint") ?? "https://gmail.googleapis.com")
+  init(_ settings: Settings) throws(TransportOpenError) {
+    do throws(GmailEndpoint.ParsingError) {
+      endpoint = try GmailEndpoint(settings.text("endpoint") ?? "https://gmail.googleapis.com")
     } catch {
-      throw OpenFailure("\"endpoint\" \(error.what)")
+      throw TransportOpenError("\"endpoint\" \(error.message)")
     }
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")

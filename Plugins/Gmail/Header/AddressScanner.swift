@@ -4,7 +4,7 @@
 /// reads them alike: empty elements, dots and brackets in names, and an address as its own name.
 struct AddressScanner {
   /// The field can't be read, or not in one way only.
-  struct Unreadable: Error {}
+  struct SyntaxError: Error {}
 
   private(set) var found: [HeaderAddress] = []
   /// Whether there was more than addresses and commas: a name, a comment, a group.
@@ -21,7 +21,7 @@ struct AddressScanner {
   init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
 
   /// Reads to the end; `found` then holds all of them, those of groups too.
-  mutating func readList() throws(Unreadable) {
+  mutating func readList() throws(SyntaxError) {
     while true {
       try skipSpace()
       guard let octet = peek else { return }
@@ -31,39 +31,39 @@ struct AddressScanner {
       }
       try readElement(isInGroup: false)
       try skipSpace()
-      guard peek == nil || peek == UInt8(ascii: ",") else { throw Unreadable() }
+      guard peek == nil || peek == UInt8(ascii: ",") else { throw SyntaxError() }
     }
   }
 
   private var peek: UInt8? { position < octets.count ? octets[position] : nil }
 
-  private mutating func readElement(isInGroup: Bool) throws(Unreadable) {
+  private mutating func readElement(isInGroup: Bool) throws(SyntaxError) {
     let (last, count) = try readWords()
     switch peek {
     case UInt8(ascii: "<"):
       isDecorated = true
       found.append(try readAngle())
     case UInt8(ascii: "@"):
-      guard count == 1, let last else { throw Unreadable() }
+      guard count == 1, let last else { throw SyntaxError() }
       let address = try readAddress(local: last)
       try skipSpace()
       if peek == UInt8(ascii: "<") {
         isDecorated = true
-        guard try readAngle() == address else { throw Unreadable() }
+        guard try readAngle() == address else { throw SyntaxError() }
       }
       found.append(address)
     case UInt8(ascii: ":") where !isInGroup && count > 0:
       isDecorated = true
       position += 1
       try readGroup()
-    default: throw Unreadable()
+    default: throw SyntaxError()
     }
   }
 
-  private mutating func readGroup() throws(Unreadable) {
+  private mutating func readGroup() throws(SyntaxError) {
     while true {
       try skipSpace()
-      guard let octet = peek else { throw Unreadable() }
+      guard let octet = peek else { throw SyntaxError() }
       switch octet {
       case UInt8(ascii: ";"):
         position += 1
@@ -72,34 +72,34 @@ struct AddressScanner {
       default:
         try readElement(isInGroup: true)
         try skipSpace()
-        guard peek == UInt8(ascii: ",") || peek == UInt8(ascii: ";") else { throw Unreadable() }
+        guard peek == UInt8(ascii: ",") || peek == UInt8(ascii: ";") else { throw SyntaxError() }
       }
     }
   }
 
-  private mutating func readAngle() throws(Unreadable) -> HeaderAddress {
+  private mutating func readAngle() throws(SyntaxError) -> HeaderAddress {
     position += 1
     try skipSpace()
     let (local, count) = try readWords()
-    guard count == 1, let local, peek == UInt8(ascii: "@") else { throw Unreadable() }
+    guard count == 1, let local, peek == UInt8(ascii: "@") else { throw SyntaxError() }
     let address = try readAddress(local: local)
     try skipSpace()
-    guard peek == UInt8(ascii: ">") else { throw Unreadable() }
+    guard peek == UInt8(ascii: ">") else { throw SyntaxError() }
     position += 1
     return address
   }
 
   /// What follows a local part, from its `@` on.
-  private mutating func readAddress(local: Word) throws(Unreadable) -> HeaderAddress {
+  private mutating func readAddress(local: Word) throws(SyntaxError) -> HeaderAddress {
     position += 1
     try skipSpace()
     let start = position
     if peek == UInt8(ascii: "[") {
       while let octet = peek, octet != UInt8(ascii: "]") {
-        guard octet > 0x20, octet < 0x7F, octet != UInt8(ascii: "\\") else { throw Unreadable() }
+        guard octet > 0x20, octet < 0x7F, octet != UInt8(ascii: "\\") else { throw SyntaxError() }
         position += 1
       }
-      guard peek != nil else { throw Unreadable() }
+      guard peek != nil else { throw SyntaxError() }
       position += 1
     } else {
       while let octet = peek, Self.isAtomText(octet) || octet == UInt8(ascii: ".") { position += 1 }
@@ -108,18 +108,18 @@ struct AddressScanner {
     let address: HeaderAddress?
     switch local {
     case .atom(let range):
-      guard Self.isDotAtom(octets[range]) else { throw Unreadable() }
+      guard Self.isDotAtom(octets[range]) else { throw SyntaxError() }
       address = HeaderAddress(local: octets[range], domain: domain)
     case .quoted(let content):
-      guard !content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { throw Unreadable() }
+      guard !content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { throw SyntaxError() }
       address = HeaderAddress(local: content, domain: domain)
     }
-    guard let address else { throw Unreadable() }
+    guard let address else { throw SyntaxError() }
     return address
   }
 
   /// Reads atoms, dots and quoted strings up to the next special character; answers the last one.
-  private mutating func readWords() throws(Unreadable) -> (last: Word?, count: Int) {
+  private mutating func readWords() throws(SyntaxError) -> (last: Word?, count: Int) {
     var last: Word?
     var count = 0
     while true {
@@ -140,7 +140,7 @@ struct AddressScanner {
   }
 
   /// The content of the quoted string that begins here.
-  private mutating func readQuoted() throws(Unreadable) -> [UInt8] {
+  private mutating func readQuoted() throws(SyntaxError) -> [UInt8] {
     var content: [UInt8] = []
     position += 1
     while let octet = peek {
@@ -148,19 +148,19 @@ struct AddressScanner {
       switch octet {
       case UInt8(ascii: "\""): return content
       case UInt8(ascii: "\\"):
-        guard let escaped = peek, escaped >= 0x20, escaped != 0x7F else { throw Unreadable() }
+        guard let escaped = peek, escaped >= 0x20, escaped != 0x7F else { throw SyntaxError() }
         content.append(escaped)
         position += 1
       case 0x0D, 0x0A: break
-      case 0x00..<0x20 where octet != 0x09, 0x7F: throw Unreadable()
+      case 0x00..<0x20 where octet != 0x09, 0x7F: throw SyntaxError()
       default: content.append(octet)
       }
     }
-    throw Unreadable()
+    throw SyntaxError()
   }
 
   /// Passes over white space, folds and comments.
-  private mutating func skipSpace() throws(Unreadable) {
+  private mutating func skipSpace() throws(SyntaxError) {
     var depth = 0
     while let octet = peek {
       switch octet {
@@ -170,12 +170,12 @@ struct AddressScanner {
         isDecorated = true
       case UInt8(ascii: ")") where depth > 0: depth -= 1
       case UInt8(ascii: "\\") where depth > 0: position += 1
-      case 0x00..<0x20, 0x7F: throw Unreadable()
+      case 0x00..<0x20, 0x7F: throw SyntaxError()
       default: if depth == 0 { return }
       }
       position += 1
     }
-    guard depth == 0, position <= octets.count else { throw Unreadable() }
+    guard depth == 0, position <= octets.count else { throw SyntaxError() }
   }
 
   private static func isDotAtom(_ octets: Slice<UnsafeRawBufferPointer>) -> Bool {

@@ -8,20 +8,20 @@ struct HeaderAddress: Hashable {
   init?(local: some Collection<UInt8>, domain: some Collection<UInt8>) {
     var octets: [UInt8] = []
     octets.reserveCapacity(local.count + domain.count + 1)
-    for octet in local { octets.append(Self.lowered(octet)) }
+    for octet in local { octets.append(Self.lowercased(octet)) }
     octets.append(UInt8(ascii: "@"))
     let start = octets.count
     guard start > 1 else { return nil }
     if domain.first == UInt8(ascii: "[") {
-      for octet in domain { octets.append(Self.lowered(octet)) }
+      for octet in domain { octets.append(Self.lowercased(octet)) }
       self.octets = octets
       return
     }
     if domain.contains(where: { $0 >= 0x80 }) {
       guard let labels = Self.aLabels(Array(domain)) else { return nil }
-      for octet in labels { octets.append(Self.lowered(octet)) }
+      for octet in labels { octets.append(Self.lowercased(octet)) }
     } else {
-      for octet in domain { octets.append(Self.lowered(octet)) }
+      for octet in domain { octets.append(Self.lowercased(octet)) }
     }
     guard Self.isHostName(octets[start...]) else { return nil }
     self.octets = octets
@@ -37,7 +37,7 @@ struct HeaderAddress: Hashable {
     var text = text
     let read: HeaderAddress? = text.withUTF8 { octets in
       var scanner = AddressScanner(UnsafeRawBufferPointer(octets))
-      do throws(AddressScanner.Unreadable) {
+      do throws(AddressScanner.SyntaxError) {
         try scanner.readList()
       } catch {
         return nil
@@ -64,14 +64,14 @@ struct HeaderAddress: Hashable {
       } else if octet >= 0x80 || !AddressScanner.isAtomText(octet) {
         return nil
       }
-      octets.append(lowered(octet))
+      octets.append(lowercased(octet))
       previous = octet
     }
     guard let domain, previous != UInt8(ascii: "."), isHostName(octets[domain...]) else { return nil }
     return octets
   }
 
-  private static func lowered(_ octet: UInt8) -> UInt8 {
+  private static func lowercased(_ octet: UInt8) -> UInt8 {
     (0x41...0x5A).contains(octet) ? octet | 0x20 : octet
   }
 

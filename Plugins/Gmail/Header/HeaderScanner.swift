@@ -1,7 +1,7 @@
 /// Why a mail can't go by an API that knows no envelope; for a person.
-struct Obstacle: Error, Equatable {
-  let words: String
-  init(_ words: String) { self.words = words }
+struct UnsuitedMailError: Error, Equatable {
+  let message: String
+  init(_ message: String) { self.message = message }
 }
 
 /// A header field whose addresses matter here.
@@ -28,7 +28,7 @@ struct HeaderScanner {
   init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
 
   /// The next field; `nil`: the header is over.
-  mutating func next() throws(Obstacle) -> Field? {
+  mutating func next() throws(UnsuitedMailError) -> Field? {
     let start = position
     guard start < octets.count, !isEmptyLine(start) else { return nil }
     var colon = start
@@ -40,7 +40,7 @@ struct HeaderScanner {
     // RFC 5322, 4.5: old mailers put white space before the colon.
     while end < octets.count, Self.isBlank(octets[end]) { end += 1 }
     guard colon > start, end < octets.count, octets[end] == UInt8(ascii: ":") else {
-      throw Obstacle("a line of the mail's header is no field; who would get the mail isn't certain")
+      throw UnsuitedMailError("a line of the mail's header is no field; who would get the mail isn't certain")
     }
     var line = end
     repeat { line = try endOfLine(line) } while line < octets.count && Self.isBlank(octets[line])
@@ -76,12 +76,12 @@ struct HeaderScanner {
     octets[start] == 0x0D && start + 1 < octets.count && octets[start + 1] == 0x0A
   }
 
-  private func endOfLine(_ start: Int) throws(Obstacle) -> Int {
+  private func endOfLine(_ start: Int) throws(UnsuitedMailError) -> Int {
     var i = start
     while i < octets.count, octets[i] != 0x0A, octets[i] != 0x0D { i += 1 }
     // Gmail may see a line end, and so a field, where another reader sees none.
     guard i + 1 < octets.count, octets[i] == 0x0D, octets[i + 1] == 0x0A else {
-      throw Obstacle("a line of the mail's header does not end with CR LF")
+      throw UnsuitedMailError("a line of the mail's header does not end with CR LF")
     }
     return i + 2
   }

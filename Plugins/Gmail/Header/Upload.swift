@@ -1,5 +1,5 @@
 /// The octets that go to the API: a small head of our own, then the mail as it was lent.
-struct Upload {
+struct UploadBody {
   /// What matters of a mail's header.
   struct Header {
     /// Where it ends, before the empty line.
@@ -7,11 +7,11 @@ struct Upload {
     /// Its Bcc field.
     var bcc: HeaderScanner.Field?
     /// Whether From names another than the envelope's sender.
-    var hasOtherSender = false
+    var fromDiffersFromSender = false
   }
 
   /// Whether bounces go to another than the envelope's sender.
-  let hasOtherSender: Bool
+  let fromDiffersFromSender: Bool
 
   let head: [UInt8]
   let tail: UnsafeRawBufferPointer
@@ -21,7 +21,7 @@ struct Upload {
 
   /// The mail with `recipients` added as Bcc. A Bcc field it has already becomes part of that one.
   init(_ octets: UnsafeRawBufferPointer, header: Header, adding recipients: [String]) {
-    hasOtherSender = header.hasOtherSender
+    fromDiffersFromSender = header.fromDiffersFromSender
     guard !recipients.isEmpty else {
       head = []
       tail = octets

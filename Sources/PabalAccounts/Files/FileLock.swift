@@ -6,16 +6,16 @@ final class FileLock {
 
   /// Waits until the lock at `path` is had, at most `limit`; blocks.
   ///
-  /// `nil` when time ran out; `notice` is called once, after a second. flock(2) has no time limit and a lock must not outlive patience, so it
+  /// `nil` when time ran out; `onWait` is called once, after a second. flock(2) has no time limit and a lock must not outlive patience, so it
   /// is asked for again and again.
   static func wait(
-    _ path: String, atMost limit: Duration, pause: (Duration) -> Void, notice: () -> Void = {}
-  ) throws(WriteProblem) -> FileLock? {
-    try PrivateFile.makeFolder(PrivateFile.parent(of: path))
+    _ path: String, atMost limit: Duration, pause: (Duration) -> Void, onWait: () -> Void = {}
+  ) throws(FileWriteError) -> FileLock? {
+    try PrivateFile.createFolder(PrivateFile.parent(of: path))
     let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard file >= 0 else { throw WriteProblem(path: path, number: errno) }
-    do throws(WriteProblem) {
-      try PrivateFile.own(file, like: path, or: PrivateFile.parent(of: path))
+    guard file >= 0 else { throw FileWriteError(path: path, number: errno) }
+    do throws(FileWriteError) {
+      try PrivateFile.copyOwner(file, like: path, or: PrivateFile.parent(of: path))
     } catch {
       close(file)
       throw error
@@ -27,14 +27,14 @@ final class FileLock {
       guard errno == EWOULDBLOCK else {
         let number = errno
         close(file)
-        throw WriteProblem(path: path, number: number)
+        throw FileWriteError(path: path, number: number)
       }
       guard waited < limit else {
         close(file)
         return nil
       }
       pause(step)
-      if waited < .seconds(1), waited + step >= .seconds(1) { notice() }
+      if waited < .seconds(1), waited + step >= .seconds(1) { onWait() }
       waited += step
       step = min(step * 2, .milliseconds(80))
     }

@@ -3,7 +3,7 @@ internal import PabalCore
 /// A token file: what google-auth calls an authorized user, or gcloud's application default credentials.
 ///
 /// What Pabal doesn't know in it stays in it. No description shows any of it.
-struct StoredToken: Sendable, Unshown {
+struct StoredToken: Sendable, RedactedDescription {
   var accessToken: String?
   var expiry: UTCTime?
   var refreshToken: String?
@@ -41,21 +41,21 @@ struct StoredToken: Sendable, Unshown {
   }
 
   /// Reads a token file's root.
-  init(_ document: SecretDocument) throws(SecretFileProblem) {
+  init(_ document: SecretDocument) throws(SecretFileError) {
     let root = document.root
     if let type = root["type"]?.text, type != "authorized_user" {
-      let cure =
+      let remedy =
         switch type {
         case "service_account": "let \"provider\" be \"google-service-account\" and name the file in \"key\""
         default: "name a file that pabal account login, google-auth or gcloud wrote"
         }
-      throw SecretFileProblem(
-        what: "\(document.path) is of the type \(printable(type)), no token file", cure: cure)
+      throw SecretFileError(
+        message: "\(document.path) is of the type \(printable(type)), no token file", remedy: remedy)
     }
     if root["installed"] != nil || root["web"] != nil {
-      throw SecretFileProblem(
-        what: "\(document.path) is an OAuth client, no token file",
-        cure: "name it in \"client\", not in \"token\"")
+      throw SecretFileError(
+        message: "\(document.path) is an OAuth client, no token file",
+        remedy: "name it in \"client\", not in \"token\"")
     }
     accessToken = root["token"]?.text
     expiry = root["expiry"]?.text.flatMap { UTCTime($0) }
@@ -70,9 +70,9 @@ struct StoredToken: Sendable, Unshown {
     lifetime = root["token_lifetime"]?.wholeNumber.map { .seconds($0) }
     isGcloud = root["type"] != nil && accessToken == nil
     guard accessToken != nil || refreshToken != nil else {
-      throw SecretFileProblem(
-        what: "\(document.path) holds neither a token nor a refresh token",
-        cure: "name a file that pabal account login or google-auth wrote")
+      throw SecretFileError(
+        message: "\(document.path) holds neither a token nor a refresh token",
+        remedy: "name a file that pabal account login or google-auth wrote")
     }
     if case .object(let members) = root.value { others = members.filter { !Self.known.contains($0.key) } }
   }
@@ -104,18 +104,18 @@ struct StoredToken: Sendable, Unshown {
   }
 
   /// This token after a server's answer; what the answer doesn't say stays.
-  func renewed(by answer: TokenAnswer) -> StoredToken {
-    var renewed = self
-    renewed.accessToken = answer.accessToken
-    renewed.expiry = answer.expiry
-    renewed.lifetime = answer.lifetime
-    if let token = answer.refreshToken { renewed.refreshToken = token }
-    if let scopes = answer.scopes, !scopes.isEmpty { renewed.scopes = scopes }
-    if let end = answer.refreshTokenExpiry {
+  func refreshed(by response: TokenResponse) -> StoredToken {
+    var refreshed = self
+    refreshed.accessToken = response.accessToken
+    refreshed.expiry = response.expiry
+    refreshed.lifetime = response.lifetime
+    if let token = response.refreshToken { refreshed.refreshToken = token }
+    if let scopes = response.scopes, !scopes.isEmpty { refreshed.scopes = scopes }
+    if let end = response.refreshTokenExpiry {
       // The same refresh token gets no longer life by being used; and what a second's rounding makes of its end is no news.
-      let isOlder = answer.refreshToken == nil && refreshTokenExpiry.map { $0 < end + .seconds(60) } ?? false
-      renewed.refreshTokenExpiry = isOlder ? refreshTokenExpiry : end
+      let isOlder = response.refreshToken == nil && refreshTokenExpiry.map { $0 < end + .seconds(60) } ?? false
+      refreshed.refreshTokenExpiry = isOlder ? refreshTokenExpiry : end
     }
-    return renewed
+    return refreshed
   }
 }

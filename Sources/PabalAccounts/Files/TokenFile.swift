@@ -6,57 +6,57 @@ struct TokenFile: Sendable {
   let path: String
 
   // Longer than the slowest renewal takes: three attempts of half a minute, with the waits between.
-  private static let patience = Duration.seconds(100)
+  private static let lockTimeout = Duration.seconds(100)
 
   /// What is stored, or `nil` where there is no file.
-  func read() throws(SecretFileProblem) -> StoredToken? {
-    do throws(SecretFileProblem) {
-      try FileOwnership.refuseForeign(path)
-      return try StoredToken(SecretDocument.read(path, as: "token file", cure: nil))
+  func read() throws(SecretFileError) -> StoredToken? {
+    do throws(SecretFileError) {
+      try FileOwnership.rejectForeignOwner(path)
+      return try StoredToken(SecretDocument.read(path, as: "token file", remedy: nil))
     } catch {
       if error.isMissing { return nil }
       var problem = error
-      if problem.cure == nil, !problem.passes {
-        problem.cure = "move it away, then log in again: pabal account login"
+      if problem.remedy == nil, !problem.isTransient {
+        problem.remedy = "move it away, then log in again: pabal account login"
       }
       throw problem
     }
   }
 
   /// Why nothing could be written beside the token file, as far as that is known without trying.
-  var folderProblem: String? {
-    let folder = PrivateFile.parent(of: PrivateFile.target(of: path))
+  var folderWriteError: String? {
+    let folder = PrivateFile.parent(of: PrivateFile.resolvedPath(of: path))
     guard access(folder, W_OK | X_OK) != 0 else { return nil }
-    return WriteProblem(path: path, number: errno).what
+    return FileWriteError(path: path, number: errno).message
   }
 
   /// Replaces what is stored, under `lock`.
-  func write(_ token: StoredToken) throws(WriteProblem) {
+  func write(_ token: StoredToken) throws(FileWriteError) {
     try PrivateFile.write(Array(token.text.utf8), to: path)
   }
 
   /// Finds out, before anything is worth losing, whether a token could be written.
-  func tryWriting() throws(WriteProblem) {
+  func checkWritable() throws(FileWriteError) {
     let trial = path + ".trial"
-    do throws(WriteProblem) {
+    do throws(FileWriteError) {
       try PrivateFile.write([UInt8](repeating: 0x20, count: 8192), to: trial)
       try PrivateFile.remove(trial)
     } catch {
-      throw WriteProblem(path: path, number: error.number)
+      throw FileWriteError(path: path, number: error.number)
     }
   }
 
   /// Waits for this machine's other processes; `nil` when that took too long. Blocks.
   ///
-  /// `notice` is called once, where that takes more than a second.
+  /// `onWait` is called once, where that takes more than a second.
   func lock(
-    _ surroundings: Surroundings, notice: () -> Void = {}
-  ) throws(WriteProblem) -> FileLock? {
-    do throws(WriteProblem) {
+    _ dependencies: AccountDependencies, onWait: () -> Void = {}
+  ) throws(FileWriteError) -> FileLock? {
+    do throws(FileWriteError) {
       return try FileLock.wait(
-        lockPath, atMost: Self.patience, pause: surroundings.pause, notice: notice)
+        lockPath, atMost: Self.lockTimeout, pause: dependencies.pause, onWait: onWait)
     } catch {
-      throw WriteProblem(path: path, number: error.number)
+      throw FileWriteError(path: path, number: error.number)
     }
   }
 
@@ -64,13 +64,13 @@ struct TokenFile: Sendable {
   var lockPath: String { path + ".lock" }
 
   /// The last failure, unless a renewal has succeeded since; one that can't be read counts as none.
-  var lastFailure: RecordedFailure? {
+  var lastError: RecordedError? {
     guard let document = try? SecretDocument.read(path + ".state", as: "state file") else { return nil }
-    return RecordedFailure(document.root)
+    return RecordedError(document.root)
   }
 
   /// Keeps a failure for other processes and for `account status`, or forgets it.
-  func record(_ failure: RecordedFailure?) {
+  func record(_ failure: RecordedError?) {
     // Whoever can't write here finds out the same by asking the server himself.
     guard let failure else {
       try? PrivateFile.remove(path + ".state")
@@ -80,50 +80,50 @@ struct TokenFile: Sendable {
   }
 
   /// Removes the token and all that lies beside it but the lock, which others may be waiting for.
-  func remove() throws(WriteProblem) {
+  func remove() throws(FileWriteError) {
     try PrivateFile.remove(path)
     try PrivateFile.remove(path + ".state")
   }
 }
 
 /// A failed renewal, as kept beside the token file.
-struct RecordedFailure: Sendable {
+struct RecordedError: Sendable {
   /// What it is about; another refresh token or key has another one.
   let fingerprint: String
-  let failure: TokenFailure
+  let failure: TokenError
   let at: UTCTime
 
-  init(_ failure: TokenFailure, about fingerprint: String, at: UTCTime) {
+  init(_ failure: TokenError, about fingerprint: String, at: UTCTime) {
     self.fingerprint = fingerprint
     self.failure = failure
     self.at = at
   }
 
   init?(_ root: JSONNode) {
-    let kinds: [String: TokenFailure.Kind] = ["dead": .dead, "set-up": .setUp, "passing": .passing]
+    let kinds: [String: TokenError.Kind] = ["dead": .dead, "set-up": .setUp, "passing": .transient]
     guard let fingerprint = root["about"]?.text, let kind = root["kind"]?.text.flatMap({ kinds[$0] }),
-      let what = root["what"]?.text, let at = root["at"]?.wholeNumber
+      let message = root["what"]?.text, let at = root["at"]?.wholeNumber
     else { return nil }
     self.fingerprint = fingerprint
     self.at = UTCTime(milliseconds: at)
-    failure = TokenFailure(
-      kind, what, cure: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)),
+    failure = TokenError(
+      kind, message, remedy: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)),
       retryAfter: root["retry_after"]?.wholeNumber.map { .seconds(max(0, min($0, 3600))) })
   }
 
   /// The failure, where asking again now, about what has this fingerprint, would be of no use: the login is over,
   /// somebody else has asked since `began`, or the server wants to be left alone for longer.
-  func standing(against fingerprint: String, since began: UTCTime, now: UTCTime) -> TokenFailure? {
-    guard counts(against: fingerprint, now: now) else { return nil }
+  func blockingError(against fingerprint: String, since began: UTCTime, now: UTCTime) -> TokenError? {
+    guard applies(against: fingerprint, now: now) else { return nil }
     if failure.kind == .dead || at > began { return failure }
-    guard failure.kind == .passing, let wait = failure.retryAfter, at + wait > now else { return nil }
+    guard failure.kind == .transient, let wait = failure.retryAfter, at + wait > now else { return nil }
     var failure = failure
     failure.retryAfter = at + wait - now
     return failure
   }
 
   /// Whether it is about what has this fingerprint; one of the future is of a clock that was wrong.
-  func counts(against fingerprint: String, now: UTCTime) -> Bool {
+  func applies(against fingerprint: String, now: UTCTime) -> Bool {
     self.fingerprint == fingerprint && at <= now
   }
 
@@ -132,16 +132,16 @@ struct RecordedFailure: Sendable {
       switch failure.kind {
       case .dead: "dead"
       case .setUp: "set-up"
-      case .passing: "passing"
+      case .transient: "passing"
       }
     let members: [(String, JSONNode?)] = [
-      ("about", JSONNode.text(fingerprint)), ("kind", .text(kind)), ("what", .text(failure.what)),
-      ("cure", failure.cure.map(JSONNode.text)), ("guide", (failure.step?.rawValue).map(JSONNode.text)),
+      ("about", JSONNode.text(fingerprint)), ("kind", .text(kind)), ("what", .text(failure.message)),
+      ("cure", failure.remedy.map(JSONNode.text)), ("guide", (failure.step?.rawValue).map(JSONNode.text)),
       ("at", JSONNode(.number("\(at.milliseconds)"))),
       // Of a set-up that is mended nobody should have to wait for the end of it.
       (
         "retry_after",
-        failure.kind == .passing
+        failure.kind == .transient
           ? failure.retryAfter.map { JSONNode(.number("\($0.components.seconds)")) } : nil
       ),
     ]

@@ -1,7 +1,7 @@
 internal import PabalCore
 
 /// A URL that secrets may go to: HTTPS, or plain HTTP to this machine.
-struct Endpoint: Sendable, Hashable, CustomStringConvertible {
+struct OAuthEndpoint: Sendable, Hashable, CustomStringConvertible {
   let description: String
   /// The host, lower-cased, without its port.
   let host: String
@@ -32,14 +32,14 @@ struct Endpoint: Sendable, Hashable, CustomStringConvertible {
 
   /// The endpoint whose path ends in `name` where this one's ends in another word: Google's `/revoke`
   /// beside its `/token`.
-  func sibling(_ name: String) -> Endpoint? {
+  func sibling(_ name: String) -> OAuthEndpoint? {
     let path = description.prefix { $0 != "?" }
     guard let slash = path.lastIndex(of: "/") else { return nil }
-    return Endpoint(path[...slash] + name)
+    return OAuthEndpoint(path[...slash] + name)
   }
 
   /// The URL with `query` behind it.
-  func with(_ query: Form) -> String {
+  func with(_ query: URLEncodedForm) -> String {
     description + (description.contains("?") ? "&" : "?") + query.encoded
   }
 }

@@ -1,5 +1,5 @@
 /// Names and values as a form or a query carries them (`application/x-www-form-urlencoded`).
-struct Form: Sendable {
+struct URLEncodedForm: Sendable {
   var fields: [(name: String, value: String)]
 
   init(_ fields: [(name: String, value: String)]) { self.fields = fields }

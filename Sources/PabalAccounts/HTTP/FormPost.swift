@@ -1,7 +1,7 @@
 internal import PabalCurl
 
 /// What a server answered to a form.
-struct HTTPAnswer: Sendable {
+struct FormResponse: Sendable {
   let status: Int
   let body: [UInt8]
   /// What `Retry-After` asks for.
@@ -11,15 +11,15 @@ struct HTTPAnswer: Sendable {
 }
 
 /// A form on its way to a server, over a connection of its own.
-struct FormPost {
-  let form: Form
-  let endpoint: Endpoint
+struct FormRequest {
+  let form: URLEncodedForm
+  let endpoint: OAuthEndpoint
 
   // Google's answers are below 4 KiB, Microsoft's below 8.
   private static let bodyLimit = 262_144
 
   /// Sends it once and waits for the answer, at most half a minute; blocks.
-  func perform() throws(CurlFailure) -> HTTPAnswer {
+  func perform() throws(CurlError) -> FormResponse {
     let handle = try CurlHandle(protocols: "https,http")
     try handle.set(.url, endpoint.description)
     try handle.set(.post, true)
@@ -45,11 +45,11 @@ struct FormPost {
     }
     var octets = Array(form.encoded.utf8)
     defer { for index in octets.indices { octets[index] = 0 } }
-    try octets.withUnsafeBufferPointer { (octets) throws(CurlFailure) in
+    try octets.withUnsafeBufferPointer { (octets) throws(CurlError) in
       try handle.perform(sending: UnsafeRawBufferPointer(octets))
     }
     let seconds = handle.retryAfterSeconds
-    return HTTPAnswer(
+    return FormResponse(
       status: handle.responseCode, body: collected.body,
       retryAfter: seconds > 0 ? .seconds(seconds) : nil, date: collected.date)
   }

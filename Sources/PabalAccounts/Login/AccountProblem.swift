@@ -1,7 +1,7 @@
 public import PabalCore
 
 /// Why somebody couldn't log in or out.
-public struct AccountProblem: Error, Sendable {
+public struct AccountError: Error, Sendable {
   /// Who has to do what.
   public enum Kind: Sendable, Hashable {
     /// The command's words are wrong.
@@ -11,7 +11,7 @@ public struct AccountProblem: Error, Sendable {
     /// The account or the set-up is at fault.
     case refused
     /// It may pass by itself.
-    case passing
+    case transient
   }
 
   /// Who has to do what.
@@ -20,9 +20,9 @@ public struct AccountProblem: Error, Sendable {
   public let diagnostic: Diagnostic
 }
 
-extension TokenFailure {
+extension TokenError {
   /// For a command that ends with it.
-  var accountProblem: AccountProblem {
-    AccountProblem(kind: fault ?? (kind == .passing ? .passing : .refused), diagnostic: diagnostic)
+  var accountError: AccountError {
+    AccountError(kind: errorKind ?? (kind == .transient ? .transient : .refused), diagnostic: diagnostic)
   }
 }

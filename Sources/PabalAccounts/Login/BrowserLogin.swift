@@ -6,136 +6,136 @@ struct BrowserLogin {
   let plan: LoginPlan
   let client: OAuthClient
   let account: OAuthAccount
-  let manner: LoginManner
-  let proof: ProofKey
+  let options: LoginOptions
+  let pkce: PKCE
 
   // No person pastes so often; a file or a device in the terminal's place does.
-  private static let mostNonsense = 50
+  private static let maxInvalidLines = 50
 
-  typealias Store = (TokenAnswer) throws(TokenFailure) -> LoginResult
+  typealias TokenHandler = (TokenResponse) throws(TokenError) -> LoginResult
 
-  func run(tell: (LoginNotice) -> Void, store: Store) throws(TokenFailure) -> LoginResult {
+  func run(notify: (LoginEvent) -> Void, store: TokenHandler) throws(TokenError) -> LoginResult {
     guard let authorization = client.authorizationEndpoint else {
-      throw TokenFailure(
-        .setUp, "there is no authorization endpoint", cure: "name one, or use --flow device",
-        fault: .configuration)
+      throw TokenError(
+        .setUp, "there is no authorization endpoint", remedy: "name one, or use --flow device",
+        errorKind: .configuration)
     }
-    let target = try RedirectTarget(client, host: plan.host, port: manner.port)
-    let listener = try listen(target)
+    let target = try RedirectTarget(client, host: plan.host, port: options.port)
+    let listener = try openListener(target)
     let redirect = target.address(port: listener.port)
     let fields = [
       ("client_id", client.id), ("redirect_uri", redirect), ("response_type", "code"),
-      ("scope", plan.scopes.joined(separator: " ")), ("state", proof.state),
-      ("code_challenge", proof.challenge),
+      ("scope", plan.scopes.joined(separator: " ")), ("state", pkce.state),
+      ("code_challenge", pkce.challenge),
       ("code_challenge_method", "S256"),
     ]
-    let url = authorization.with(Form(fields + plan.parameters))
-    if manner.opensBrowser, Browser.open(url, environment: Self.environment) {
-      tell(.opened(url))
+    let url = authorization.with(URLEncodedForm(fields + plan.parameters))
+    if options.opensBrowser, Browser.open(url, environment: Self.environment) {
+      notify(.openedBrowser(url))
     } else {
-      tell(.visit(url, port: listener.port))
+      notify(.openURL(url, port: listener.port))
     }
 
     // Somebody may set the clock meanwhile.
-    let end = ContinuousClock.now + manner.patience
-    var nonsense = 0
+    let end = ContinuousClock.now + options.timeout
+    var invalidLines = 0
     while true {
       switch listener.next(within: end - ContinuousClock.now) {
       case .timedOut:
-        throw TokenFailure(
-          .passing,
-          "nobody came back from the browser within \(manner.patience.components.seconds / 60) minutes",
-          cure: "start the login again; on another machine than the browser's, use --no-browser; "
+        throw TokenError(
+          .transient,
+          "nobody came back from the browser within \(options.timeout.components.seconds / 60) minutes",
+          remedy: "start the login again; on another machine than the browser's, use --no-browser; "
             + "if the browser ended on an error page, paste that page's address")
       case .line(let line):
-        guard let query = pasted(line, tell) else {
-          nonsense += 1
-          guard nonsense == Self.mostNonsense else { continue }
-          tell(.ignored("nothing more is read here; the browser may still come back"))
+        guard let query = parsePastedURL(line, notify) else {
+          invalidLines += 1
+          guard invalidLines == Self.maxInvalidLines else { continue }
+          notify(.ignoredInput("nothing more is read here; the browser may still come back"))
           listener.stopReading()
           continue
         }
-        return try finish(query, redirect, store).get()
+        return try exchangeCode(query, redirect, store).get()
       case .request(let request):
-        guard let query = answer(request, target, listener, tell) else { continue }
-        let result = finish(query, redirect, store)
+        guard let query = respond(request, target, listener, notify) else { continue }
+        let result = exchangeCode(query, redirect, store)
         let page = LoginPage(page(result), languages: request.languages)
-        listener.answer(request, status: "200 OK", html: page.html, language: page.language)
+        listener.respond(request, status: "200 OK", html: page.html, language: page.language)
         // A browser that asks twice, or for its icon, gets an answer too.
         while case .request(let again) = listener.next(within: .milliseconds(20)) {
-          listener.answer(again, status: "200 OK", html: page.html, language: page.language)
+          listener.respond(again, status: "200 OK", html: page.html, language: page.language)
         }
         return try result.get()
       }
     }
   }
 
-  private func listen(_ target: RedirectTarget) throws(TokenFailure) -> LoopbackListener {
-    do throws(LoopbackListener.Problem) {
+  private func openListener(_ target: RedirectTarget) throws(TokenError) -> LoopbackListener {
+    do throws(LoopbackListener.ListenError) {
       return try LoopbackListener(
-        port: target.port, alsoIPv6: target.host != "127.0.0.1", input: manner.input)
+        port: target.port, alsoIPv6: target.host != "127.0.0.1", input: options.input)
     } catch {
       if error.number == EADDRINUSE {
-        throw TokenFailure(
+        throw TokenError(
           .setUp, "port \(error.port) is taken by another program",
-          cure: RedirectTarget.advice(client, besides: error.port)
-            ?? (manner.port == nil ? "end that program" : "choose another --port, or leave it out"))
+          remedy: RedirectTarget.advice(client, excluding: error.port)
+            ?? (options.port == nil ? "end that program" : "choose another --port, or leave it out"))
       }
       if error.number == EACCES {
-        throw TokenFailure(
+        throw TokenError(
           .setUp, "port \(error.port) is for root alone",
-          cure: RedirectTarget.advice(client, besides: error.port) ?? "choose a --port above 1023")
+          remedy: RedirectTarget.advice(client, excluding: error.port) ?? "choose a --port above 1023")
       }
       if error.number == EADDRNOTAVAIL {
-        throw TokenFailure(
+        throw TokenError(
           .setUp, "this machine has no \(target.host) for the browser to come back to",
-          cure: "bring its loopback up (ip link set lo up), or log in elsewhere and copy the token file")
+          remedy: "bring its loopback up (ip link set lo up), or log in elsewhere and copy the token file")
       }
-      throw TokenFailure(
+      throw TokenError(
         .setUp, "nothing can listen on port \(error.port): \(String(cString: strerror(error.number)))")
     }
   }
 
   /// The fields of a request that is the answer to this login; others are answered here.
-  private func answer(
+  private func respond(
     _ request: BrowserRequest, _ target: RedirectTarget, _ listener: LoopbackListener,
-    _ tell: (LoginNotice) -> Void
-  ) -> Form? {
-    func say(_ end: LoginPage.End, _ status: String) {
+    _ notify: (LoginEvent) -> Void
+  ) -> URLEncodedForm? {
+    func say(_ end: LoginPage.Content, _ status: String) {
       let page = LoginPage(end, languages: request.languages)
-      listener.answer(request, status: status, html: page.html, language: page.language)
+      listener.respond(request, status: status, html: page.html, language: page.language)
     }
     let path = request.path.isEmpty ? "/" : request.path
     guard request.method == "GET", path == (target.path.isEmpty ? "/" : target.path),
       request.query["code"] != nil || request.query["error"] != nil
     else {
-      say(.nothing, request.method == "GET" ? "404 Not Found" : "405 Method Not Allowed")
+      say(.notFound, request.method == "GET" ? "404 Not Found" : "405 Method Not Allowed")
       return nil
     }
-    guard isSame(request.query["state"] ?? "", proof.state) else {
-      say(.foreign, "400 Bad Request")
-      tell(.ignored("something came to the login's port that is no answer to it; waiting on"))
+    guard isSame(request.query["state"] ?? "", pkce.state) else {
+      say(.otherLogin, "400 Bad Request")
+      notify(.ignoredInput("something came to the login's port that is no answer to it; waiting on"))
       return nil
     }
     return request.query
   }
 
   /// The fields of the address that somebody pasted.
-  private func pasted(_ line: String, _ tell: (LoginNotice) -> Void) -> Form? {
+  private func parsePastedURL(_ line: String, _ notify: (LoginEvent) -> Void) -> URLEncodedForm? {
     let line = line.filter { !$0.isWhitespace }
     guard !line.isEmpty else { return nil }
     guard let mark = line.firstIndex(of: "?") else {
-      tell(.ignored("paste the whole address of the page that failed, from http:// to its end"))
+      notify(.ignoredInput("paste the whole address of the page that failed, from http:// to its end"))
       return nil
     }
-    let query = Form(query: line[line.index(after: mark)...].prefix { $0 != "#" })
-    if let error = query["authError"].flatMap(Self.error(onGooglesPage:)) { return Form([("error", error)]) }
+    let query = URLEncodedForm(query: line[line.index(after: mark)...].prefix { $0 != "#" })
+    if let error = query["authError"].flatMap(Self.error(onGooglesPage:)) { return URLEncodedForm([("error", error)]) }
     guard query["code"] != nil || query["error"] != nil else {
-      tell(.ignored("that address has no code in it; paste the one of the page that failed at the very end"))
+      notify(.ignoredInput("that address has no code in it; paste the one of the page that failed at the very end"))
       return nil
     }
-    guard isSame(query["state"] ?? "", proof.state) else {
-      tell(.ignored("that address is of another login; use the one that was shown just now"))
+    guard isSame(query["state"] ?? "", pkce.state) else {
+      notify(.ignoredInput("that address is of another login; use the one that was shown just now"))
       return nil
     }
     return query
@@ -153,41 +153,41 @@ struct BrowserLogin {
     return String(decoding: name, as: UTF8.self)
   }
 
-  private func finish(_ query: Form, _ redirect: String, _ store: Store) -> Result<LoginResult, TokenFailure>
+  private func exchangeCode(_ query: URLEncodedForm, _ redirect: String, _ store: TokenHandler) -> Result<LoginResult, TokenError>
   {
-    do throws(TokenFailure) {
-      let refusals = Refusals(
-        issuer: account.issuer, question: .exchange, account: account.name, now: account.surroundings.now())
+    do throws(TokenError) {
+      let classifier = OAuthErrorClassifier(
+        issuer: account.issuer, operation: .codeExchange, account: account.name, now: account.dependencies.now())
       if let error = query["error"] {
-        let refusal = Refusal(
+        let serverError = OAuthError(
           error: printable(String(error.prefix(100))),
           description: query["error_description"].map { printable(String($0.prefix(300))) })
-        var failure = refusals.failure(refusal, clock: nil)
-        failure.refusal = refusal
+        var failure = classifier.failure(serverError, clock: nil)
+        failure.serverError = serverError
         throw failure
       }
       var fields = [
         ("grant_type", "authorization_code"), ("code", query["code"] ?? ""), ("redirect_uri", redirect),
-        ("client_id", client.id), ("code_verifier", proof.verifier),
+        ("client_id", client.id), ("code_verifier", pkce.verifier),
       ]
       if let secret = client.secret { fields.append(("client_secret", secret)) }
       let request = TokenRequest(
-        form: Form(fields), endpoint: client.tokenEndpoint, refusals: refusals,
-        surroundings: account.surroundings)
+        form: URLEncodedForm(fields), endpoint: client.tokenEndpoint, classifier: classifier,
+        dependencies: account.dependencies)
       let (root, now) = try request.perform()
-      return .success(try store(TokenAnswer(root, at: now)))
+      return .success(try store(TokenResponse(root, at: now)))
     } catch {
       return .failure(error)
     }
   }
 
-  private func page(_ result: Result<LoginResult, TokenFailure>) -> LoginPage.End {
+  private func page(_ result: Result<LoginResult, TokenError>) -> LoginPage.Content {
     switch result {
     case .success(let result):
-      .done(user: account.user, lastsUntil: result.refreshTokenExpiry, isTesting: result.isTesting)
-    case .failure(let failure) where failure.refusal?.error == "access_denied": .refused
-    case .failure(let failure) where !failure.missingScopes.isEmpty: .unticked(failure.missingScopes)
-    case .failure(let failure): .failed(failure.what, korean: KoreanReason(failure)?.text)
+      .success(user: account.user, expiry: result.refreshTokenExpiry, isTesting: result.isTesting)
+    case .failure(let failure) where failure.serverError?.error == "access_denied": .refused
+    case .failure(let failure) where !failure.missingScopes.isEmpty: .missingConsent(failure.missingScopes)
+    case .failure(let failure): .failed(failure.message, korean: KoreanErrorText(failure)?.text)
     }
   }
 

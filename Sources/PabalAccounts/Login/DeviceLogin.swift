@@ -7,14 +7,14 @@ struct DeviceLogin {
   let account: OAuthAccount
 
   func run(
-    tell: (LoginNotice) -> Void, store: BrowserLogin.Store
-  ) throws(TokenFailure) -> LoginResult {
+    notify: (LoginEvent) -> Void, store: BrowserLogin.TokenHandler
+  ) throws(TokenError) -> LoginResult {
     guard let endpoint = client.deviceEndpoint else {
-      throw TokenFailure(
+      throw TokenError(
         .setUp,
         account.issuer == .google
           ? "Google lets no device code send mail" : "there is no device authorization endpoint",
-        cure: "use --flow browser, with --no-browser on a server", fault: .usage)
+        remedy: "use --flow browser, with --no-browser on a server", errorKind: .usage)
     }
     var fields = [("client_id", client.id), ("scope", plan.scopes.joined(separator: " "))]
     if let secret = client.secret { fields.append(("client_secret", secret)) }
@@ -22,43 +22,43 @@ struct DeviceLogin {
     guard let deviceCode = offer["device_code"]?.text, let userCode = offer["user_code"]?.text,
       let address = (offer["verification_uri"] ?? offer["verification_url"])?.text
     else {
-      throw TokenFailure(
-        .passing, "\(endpoint.host) answers without a code",
-        cure: "see whether \(endpoint) is the server's device authorization endpoint")
+      throw TokenError(
+        .transient, "\(endpoint.host) answers without a code",
+        remedy: "see whether \(endpoint) is the server's device authorization endpoint")
     }
     let end = began + .seconds(min(max(offer["expires_in"]?.wholeNumber ?? 900, 1), 86_400))
-    tell(.type(code: printable(userCode), at: printable(address), until: end))
+    notify(.enterCode(code: printable(userCode), at: printable(address), until: end))
 
     // RFC 8628 section 3.5: five seconds unless it says otherwise, and five more at each slow_down.
     var interval = Duration.seconds(min(max(offer["interval"]?.wholeNumber ?? 5, 1), 300))
-    var question = [
+    var operation = [
       ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", deviceCode),
       ("client_id", client.id),
     ]
-    if let secret = client.secret { question.append(("client_secret", secret)) }
-    while account.surroundings.now() < end {
-      account.surroundings.pause(interval)
-      do throws(TokenFailure) {
-        let (root, now) = try request(question, client.tokenEndpoint).perform()
-        return try store(TokenAnswer(root, at: now))
+    if let secret = client.secret { operation.append(("client_secret", secret)) }
+    while account.dependencies.now() < end {
+      account.dependencies.pause(interval)
+      do throws(TokenError) {
+        let (root, now) = try request(operation, client.tokenEndpoint).perform()
+        return try store(TokenResponse(root, at: now))
       } catch {
-        switch error.refusal?.error {
+        switch error.serverError?.error {
         case "authorization_pending": continue
         case "slow_down": interval += .seconds(5)
         // The network may be back before the code has expired.
-        default: guard error.kind == .passing, error.refusal == nil else { throw error }
+        default: guard error.kind == .transient, error.serverError == nil else { throw error }
         }
       }
     }
-    throw TokenFailure(
-      .setUp, "the code was not typed in in time", cure: "log in again: pabal account login \(account.name)")
+    throw TokenError(
+      .setUp, "the code was not typed in in time", remedy: "log in again: pabal account login \(account.name)")
   }
 
-  private func request(_ fields: [(String, String)], _ endpoint: Endpoint) -> TokenRequest {
+  private func request(_ fields: [(String, String)], _ endpoint: OAuthEndpoint) -> TokenRequest {
     TokenRequest(
-      form: Form(fields), endpoint: endpoint,
-      refusals: Refusals(
-        issuer: account.issuer, question: .device, account: account.name, now: account.surroundings.now()),
-      surroundings: account.surroundings)
+      form: URLEncodedForm(fields), endpoint: endpoint,
+      classifier: OAuthErrorClassifier(
+        issuer: account.issuer, operation: .devicePoll, account: account.name, now: account.dependencies.now()),
+      dependencies: account.dependencies)
   }
 }

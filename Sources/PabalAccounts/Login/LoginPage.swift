@@ -1,25 +1,25 @@
 /// The page that the browser shows when it has come back.
 struct LoginPage {
   /// What it says.
-  enum End: Sendable {
-    case done(user: String, lastsUntil: UTCTime?, isTesting: Bool)
+  enum Content: Sendable {
+    case success(user: String, expiry: UTCTime?, isTesting: Bool)
     case refused
-    case unticked([String])
+    case missingConsent([String])
     /// An answer to another login.
-    case foreign
+    case otherLogin
     /// Nothing of ours was asked for.
-    case nothing
+    case notFound
     /// In the server's or our English words, and in Korean where they are ours.
     case failed(String, korean: String?)
   }
 
-  let end: End
+  let content: Content
   /// `ko` or `en`.
   let language: String
 
   /// In the first of Korean and English that the browser asks for (`Accept-Language`).
-  init(_ end: End, languages: String) {
-    self.end = end
+  init(_ content: Content, languages: String) {
+    self.content = content
     let wanted = languages.split(separator: ",").map { entry in
       let parts = entry.split(separator: ";")
       let weight = parts.dropFirst().first.flatMap { Double($0.drop { $0 == " " }.dropFirst(2)) } ?? 1
@@ -60,41 +60,41 @@ struct LoginPage {
   }
 
   private var isGood: Bool {
-    if case .done = end { return true }
+    if case .success = content { return true }
     return false
   }
 
   private var isKorean: Bool { language == "ko" }
 
   private var title: String {
-    switch end {
-    case .done: isKorean ? "로그인되었습니다" : "You are logged in"
+    switch content {
+    case .success: isKorean ? "로그인되었습니다" : "You are logged in"
     case .refused: isKorean ? "접근을 허용하지 않았습니다" : "Access was refused"
-    case .unticked: isKorean ? "필요한 권한에 체크하지 않았습니다" : "A box was not ticked"
-    case .foreign: isKorean ? "이 로그인에 대한 응답이 아닙니다" : "This is no answer to this login"
-    case .nothing: isKorean ? "여기에는 아무것도 없습니다" : "There is nothing here"
+    case .missingConsent: isKorean ? "필요한 권한에 체크하지 않았습니다" : "A box was not ticked"
+    case .otherLogin: isKorean ? "이 로그인에 대한 응답이 아닙니다" : "This is no answer to this login"
+    case .notFound: isKorean ? "여기에는 아무것도 없습니다" : "There is nothing here"
     case .failed: isKorean ? "로그인하지 못했습니다" : "The login failed"
     }
   }
 
   private var text: [String] {
-    switch end {
-    case .done(let user, let until, let isTesting):
+    switch content {
+    case .success(let user, let until, let isTesting):
       let close =
         isKorean ? "이 창은 닫아도 됩니다. 터미널로 돌아가세요." : "You can close this window and go back to the terminal."
       let first = isKorean ? "Pabal이 \(user) 계정으로 메일을 보낼 수 있습니다." : "Pabal can send mail as \(user)."
       guard let until else { return [first, close] }
       guard isTesting else {
-        let end =
+        let content =
           isKorean
-          ? "이 로그인은 \(until.forPerson)에 끝납니다. 그 전에 다시 로그인하세요."
-          : "This login ends at \(until.forPerson), because it is limited in time. Log in again before."
-        return [first, end, close]
+          ? "이 로그인은 \(until.displayText)에 끝납니다. 그 전에 다시 로그인하세요."
+          : "This login ends at \(until.displayText), because it is limited in time. Log in again before."
+        return [first, content, close]
       }
       let warning =
         isKorean
-        ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until.forPerson)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
-        : "Mind: the app is still in Testing, so this login ends at \(until.forPerson). Publish the app in the Google Cloud "
+        ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until.displayText)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
+        : "Mind: the app is still in Testing, so this login ends at \(until.displayText). Publish the app in the Google Cloud "
           + "console, then log in again."
       return [first, warning, close]
     case .refused:
@@ -104,19 +104,19 @@ struct LoginPage {
           "Without consent no mail can be sent.",
           "Start the login again in the terminal and choose Continue.",
         ]
-    case .unticked(let scopes):
+    case .missingConsent(let scopes):
       let list = scopes.joined(separator: ", ")
       return isKorean
         ? ["다음 권한이 필요합니다: \(list)", "터미널에서 로그인을 다시 시작하고 모든 상자에 체크하세요."]
         : ["This permission is needed: \(list)", "Start the login again in the terminal and tick every box."]
-    case .foreign:
+    case .otherLogin:
       return isKorean
         ? ["다른 로그인에서 온 주소이거나 누군가 꾸민 주소입니다. 아무것도 바뀌지 않았습니다.", "터미널에 표시된 주소를 여세요."]
         : [
           "The address is of another login, or somebody made it up. Nothing was changed.",
           "Open the address that the terminal shows.",
         ]
-    case .nothing:
+    case .notFound:
       return isKorean ? ["터미널에 표시된 주소를 여세요."] : ["Open the address that the terminal shows."]
     case .failed(let reason, let korean):
       return isKorean

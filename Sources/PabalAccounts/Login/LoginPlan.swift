@@ -11,7 +11,7 @@ struct LoginPlan: Sendable {
   let flow: Flow
   var scopes: [String]
   /// The client as the configuration has it now.
-  let client: @Sendable () throws(TokenFailure) -> OAuthClient
+  let client: @Sendable () throws(TokenError) -> OAuthClient
   /// The host of the address the browser comes back to: `127.0.0.1`, or what the server has registered.
   var host = "127.0.0.1"
   /// What goes into the browser's URL besides what RFC 6749 and 7636 say.

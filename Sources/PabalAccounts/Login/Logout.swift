@@ -5,7 +5,7 @@ public enum LogoutResult: Sendable, Hashable {
   /// The server withdrew the login.
   case revoked
   /// The server said that it had ended before.
-  case alreadyOver
+  case alreadyExpired
   /// The server has no way to withdraw it; only the file is gone.
   case forgotten
 }
@@ -18,35 +18,35 @@ extension OAuthAccount {
   ///
   /// Where the server can't be asked, nothing is removed.
   ///
-  /// `tell` is called where another process has to be waited for.
+  /// `notify` is called where another process has to be waited for.
   public func logOut(
-    onlyHere: Bool = false, tell: (LoginNotice) -> Void = { _ in }
-  ) throws(AccountProblem) -> LogoutResult {
-    do throws(TokenFailure) {
+    onlyHere: Bool = false, notify: (LoginEvent) -> Void = { _ in }
+  ) throws(AccountError) -> LogoutResult {
+    do throws(TokenError) {
       let stored: StoredToken?
-      do throws(SecretFileProblem) { stored = try file.read() } catch { throw TokenFailure(error) }
-      guard let stored else { throw TokenFailure(.setUp, "nobody is logged in: there is no \(file.path)") }
+      do throws(SecretFileError) { stored = try file.read() } catch { throw TokenError(error) }
+      guard let stored else { throw TokenError(.setUp, "nobody is logged in: there is no \(file.path)") }
       guard !stored.isGcloud else {
-        throw TokenFailure(
-          .setUp, "\(file.path) is gcloud's own", cure: "gcloud auth application-default revoke")
+        throw TokenError(
+          .setUp, "\(file.path) is gcloud's own", remedy: "gcloud auth application-default revoke")
       }
       let result = onlyHere ? LogoutResult.forgotten : try revoke(stored)
-      let otherwise =
+      let consequence =
         result == .revoked ? "the login is withdrawn but its tokens are still there" : "nothing was removed"
-      try whileLocked(otherwise, tell) { () throws(WriteProblem) in try file.remove() }
+      try withTokenFileLock(consequence, notify) { () throws(FileWriteError) in try file.remove() }
       forget()
       return result
     } catch {
-      throw error.accountProblem
+      throw error.accountError
     }
   }
 
-  private func revoke(_ stored: StoredToken) throws(TokenFailure) -> LogoutResult {
+  private func revoke(_ stored: StoredToken) throws(TokenError) -> LogoutResult {
     guard let token = stored.refreshToken ?? stored.accessToken else { return .forgotten }
     // What gave the token withdraws it; the client file may be gone.
     let client = try? login?.client()
     let standard = issuer == .google ? GoogleProvider.tokenEndpoint : nil
-    let beside = (stored.tokenEndpoint ?? standard).flatMap { Endpoint($0) }?.sibling("revoke")
+    let beside = (stored.tokenEndpoint ?? standard).flatMap { OAuthEndpoint($0) }?.sibling("revoke")
     guard let endpoint = client?.revocationEndpoint ?? (issuer == .google ? beside : nil) else {
       return .forgotten
     }
@@ -57,19 +57,19 @@ extension OAuthAccount {
       if let secret = client.secret { fields.append(("client_secret", secret)) }
     }
     let request = TokenRequest(
-      form: Form(fields), endpoint: endpoint,
-      refusals: Refusals(issuer: issuer, question: .renewal, account: name, now: surroundings.now()),
-      surroundings: surroundings, readsAnswer: false)
-    do throws(TokenFailure) {
+      form: URLEncodedForm(fields), endpoint: endpoint,
+      classifier: OAuthErrorClassifier(issuer: issuer, operation: .refresh, account: name, now: dependencies.now()),
+      dependencies: dependencies, expectsJSON: false)
+    do throws(TokenError) {
       _ = try request.perform()
       return .revoked
     } catch {
-      guard error.refusal?.error == "invalid_token" || error.refusal?.error == "invalid_grant" else {
-        throw TokenFailure(
-          error.kind, "the login was not withdrawn, so its file stays: \(error.what)",
-          cure: "try again, or remove the file alone with --only-here")
+      guard error.serverError?.error == "invalid_token" || error.serverError?.error == "invalid_grant" else {
+        throw TokenError(
+          error.kind, "the login was not withdrawn, so its file stays: \(error.message)",
+          remedy: "try again, or remove the file alone with --only-here")
       }
-      return .alreadyOver
+      return .alreadyExpired
     }
   }
 }

@@ -5,7 +5,7 @@ internal import Glibc
 /// Used by one thread. A browser may open connections that it never uses, so all are watched at once.
 final class LoopbackListener {
   /// Why nothing could be listened on.
-  struct Problem: Error {
+  struct ListenError: Error {
     let port: UInt16
     let number: Int32
   }
@@ -29,7 +29,7 @@ final class LoopbackListener {
   private static let lineLimit = 65_536
 
   /// Listens on `port` of 127.0.0.1, or on any free one; on `::1` too where browsers may try it first.
-  init(port: UInt16?, alsoIPv6: Bool, input: CInt?) throws(Problem) {
+  init(port: UInt16?, alsoIPv6: Bool, input: CInt?) throws(ListenError) {
     self.input = input
     var attempt = 0
     while true {
@@ -39,7 +39,7 @@ final class LoopbackListener {
         (listeners, self.port) = ([first], bound)
         return
       }
-      do throws(Problem) {
+      do throws(ListenError) {
         (listeners, self.port) = ([first, try Self.listen(AF_INET6, bound)], bound)
         return
       } catch {
@@ -91,7 +91,7 @@ final class LoopbackListener {
   }
 
   /// Answers a request and closes its connection.
-  func answer(_ request: BrowserRequest, status: String, html: String, language: String = "en") {
+  func respond(_ request: BrowserRequest, status: String, html: String, language: String = "en") {
     let head = """
       HTTP/1.1 \(status)\r
       Content-Type: text/html; charset=utf-8\r
@@ -168,11 +168,11 @@ final class LoopbackListener {
     return line
   }
 
-  private static func listen(_ family: CInt, _ port: UInt16) throws(Problem) -> CInt {
+  private static func listen(_ family: CInt, _ port: UInt16) throws(ListenError) -> CInt {
     // Whoever knocked may have gone again, and accept would wait for the next.
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     let socket = Glibc.socket(family, kind, 0)
-    guard socket >= 0 else { throw Problem(port: port, number: errno) }
+    guard socket >= 0 else { throw ListenError(port: port, number: errno) }
     var yes: CInt = 1
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
     let bound: CInt
@@ -201,7 +201,7 @@ final class LoopbackListener {
     guard bound == 0, Glibc.listen(socket, 16) == 0 else {
       let number = errno
       close(socket)
-      throw Problem(port: port, number: number)
+      throw ListenError(port: port, number: number)
     }
     return socket
   }
@@ -220,7 +220,7 @@ final class LoopbackListener {
 struct BrowserRequest {
   let method: String
   let path: String
-  let query: Form
+  let query: URLEncodedForm
   /// `Accept-Language`.
   let languages: String
   fileprivate let socket: CInt
@@ -234,7 +234,7 @@ struct BrowserRequest {
     method = words.first.map(String.init) ?? ""
     let target = words.count > 1 ? words[1] : ""
     path = String(target.prefix { $0 != "?" })
-    query = Form(query: target.dropFirst(path.count + 1))
+    query = URLEncodedForm(query: target.dropFirst(path.count + 1))
     let field = lines.dropFirst().first { $0.lowercased().hasPrefix("accept-language:") }
     languages = field.map { String($0.dropFirst(16)) } ?? ""
     self.socket = socket

@@ -2,17 +2,17 @@ internal import Crypto
 
 /// The proof that whoever brings the code is who asked for it (RFC 7636), and the state that ties the
 /// browser's answer to this login.
-struct ProofKey: Sendable {
+struct PKCE: Sendable {
   /// 43 characters.
   let verifier: String
   /// The verifier's SHA-256, as the browser's URL has it.
   let challenge: String
   let state: String
 
-  init(_ surroundings: Surroundings) {
-    verifier = base64URL(surroundings.random(32))
+  init(_ dependencies: AccountDependencies) {
+    verifier = base64URL(dependencies.random(32))
     challenge = base64URL(Array(SHA256.hash(data: Array(verifier.utf8))))
-    state = base64URL(surroundings.random(24))
+    state = base64URL(dependencies.random(24))
   }
 }
 

@@ -10,32 +10,32 @@ struct ClientSettings: Sendable {
     case app = "app"
   }
 
-  let id: ConfiguredText
-  let secret: ConfiguredText?
+  let id: ConfiguredValue
+  let secret: ConfiguredValue?
   let flow: Flow
   let token: String?
   let scopes: [String]?
   let directory: String
 
   /// Reads `client_id`, `client_secret`, `flow`, `token` and `scopes`; `nil` after an error.
-  init?(_ object: ConfigurationObject) {
-    let id = object.required("client_id", cure: "copy it from the app's registration")?.configuredText()
+  init?(_ object: ObjectDecoder) {
+    let id = object.required("client_id", remedy: "copy it from the app's registration")?.configuredValue()
     let secret = object.optional("client_secret")
-    let secretText = secret?.configuredText()
+    let secretText = secret?.configuredValue()
     let flow = object.optional("flow")
     var chosen: Flow? = .browser
     if let flow {
       chosen = flow.text().flatMap { Flow(rawValue: $0) }
       if chosen == nil, case .string = flow.node.value {
-        flow.complain("there is no such flow", cure: "browser, device and app are known")
+        flow.report("there is no such flow", remedy: "browser, device and app are known")
       }
     }
     let token = object.tokenFile()
     let scopes = object.scopes()
     if chosen == .app, secret == nil {
-      object.value.complain(
+      object.value.report(
         "the flow app needs the key “client_secret”",
-        cure: "give it as {\"env\": …}, {\"file\": …} or {\"command\": …}")
+        remedy: "give it as {\"env\": …}, {\"file\": …} or {\"command\": …}")
       return nil
     }
     guard let id, let chosen, secret == nil || secretText != nil, token.isSound,
@@ -50,59 +50,59 @@ struct ClientSettings: Sendable {
   }
 
   /// The client, its secret fetched now.
-  func client(_ endpoints: ClientEndpoints) throws(TokenFailure) -> OAuthClient {
+  func client(_ endpoints: ClientEndpoints) throws(TokenError) -> OAuthClient {
     do throws(Diagnostic) {
       return OAuthClient(
         id: try id.fetch(), secret: try secret?.fetch(), authorizationEndpoint: endpoints.authorization,
         tokenEndpoint: endpoints.token, deviceEndpoint: endpoints.device,
         revocationEndpoint: endpoints.revocation)
     } catch {
-      throw TokenFailure(error)
+      throw TokenError(error)
     }
   }
 
   /// The account that these settings make.
   func account(
-    _ use: AccountUse, provider: String, issuer: Refusals.Issuer, scopes: [String],
+    _ use: AccountContext, provider: String, issuer: OAuthErrorClassifier.Issuer, scopes: [String],
     endpoints: ClientEndpoints,
-    host: String, parameters: [(name: String, value: String)], surroundings: Surroundings
+    host: String, parameters: [(name: String, value: String)], dependencies: AccountDependencies
   ) -> OAuthAccount {
-    let client: @Sendable () throws(TokenFailure) -> OAuthClient = { () throws(TokenFailure) in
+    let client: @Sendable () throws(TokenError) -> OAuthClient = { () throws(TokenError) in
       try self.client(endpoints)
     }
-    let renewal: any Renewal
+    let tokenGrant: any TokenGrant
     var plan: LoginPlan?
-    if let way = LoginPlan.Flow(rawValue: flow.rawValue) {
-      renewal = RefreshTokenRenewal(
-        issuer: issuer, account: use.name, client: { () throws(TokenFailure) in try client() },
+    if let loginFlow = LoginPlan.Flow(rawValue: flow.rawValue) {
+      tokenGrant = RefreshTokenGrant(
+        issuer: issuer, account: use.name, client: { () throws(TokenError) in try client() },
         scopes: issuer == .microsoft ? scopes : [])
-      plan = LoginPlan(flow: way, scopes: scopes, client: client, host: host, parameters: parameters)
+      plan = LoginPlan(flow: loginFlow, scopes: scopes, client: client, host: host, parameters: parameters)
     } else {
-      renewal = ClientCredentialsRenewal(
+      tokenGrant = ClientCredentialsGrant(
         issuer: issuer, account: use.name, user: use.user, scopes: scopes, client: client)
     }
     return OAuthAccount(
       use, provider: provider, issuer: issuer, neededScopes: scopes,
-      file: TokenPlace.file(token, account: use.name, directory: directory), renewal: renewal, login: plan,
-      surroundings: surroundings)
+      file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant, login: plan,
+      dependencies: dependencies)
   }
 }
 
 /// Where an authorization server is asked what.
 struct ClientEndpoints: Sendable {
-  var authorization: Endpoint?
-  var token: Endpoint
-  var device: Endpoint?
-  var revocation: Endpoint?
+  var authorization: OAuthEndpoint?
+  var token: OAuthEndpoint
+  var device: OAuthEndpoint?
+  var revocation: OAuthEndpoint?
 }
 
-extension ConfigurationValue {
+extension FieldDecoder {
   /// A URL that secrets may go to.
-  func endpoint() -> Endpoint? {
+  func endpoint() -> OAuthEndpoint? {
     guard let text = nonEmptyText() else { return nil }
-    guard let endpoint = Endpoint(text) else {
-      complain(
-        "no URL that secrets may go to", cure: "write it as https://…; http:// only for this machine itself")
+    guard let endpoint = OAuthEndpoint(text) else {
+      report(
+        "no URL that secrets may go to", remedy: "write it as https://…; http:// only for this machine itself")
       return nil
     }
     return endpoint

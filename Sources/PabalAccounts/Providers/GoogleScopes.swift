@@ -28,11 +28,11 @@ enum GoogleScopes {
 
   /// What each of `plugins` needs by itself; of one that isn't ours nobody knows more than what the configuration
   /// says, `configured`.
-  static func ways(_ plugins: [String], configured: [String]?) -> [[String]] {
-    let ways = plugins.map { plugin in
+  static func scopeSets(_ plugins: [String], configured: [String]?) -> [[String]] {
+    let scopeSets = plugins.map { plugin in
       ["gmail", "smtp"].contains(name(plugin)) ? needed(by: [plugin]) : configured ?? needed(by: [plugin])
     }
-    return ways.isEmpty ? [configured ?? needed(by: [])] : ways
+    return scopeSets.isEmpty ? [configured ?? needed(by: [])] : scopeSets
   }
 
   private static func name(_ plugin: String) -> String {

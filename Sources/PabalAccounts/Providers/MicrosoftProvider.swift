@@ -4,10 +4,10 @@ public import PabalCore
 public struct MicrosoftProvider: AccountProvider {
   /// `microsoft`.
   public let name = "microsoft"
-  private let surroundings: Surroundings
+  private let dependencies: AccountDependencies
 
   /// The provider `microsoft`.
-  public init(surroundings: Surroundings = .system) { self.surroundings = surroundings }
+  public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
   /// The scope for SMTP; a token for Microsoft Graph is refused there.
   static let scopes = ["https://outlook.office.com/SMTP.Send", "offline_access"]
@@ -15,10 +15,10 @@ public struct MicrosoftProvider: AccountProvider {
   static let appScopes = ["https://outlook.office365.com/.default"]
 
   /// Reads the keys `tenant`, `authority`, `client_id`, `client_secret`, `flow`, `token` and `scopes`.
-  public func read(_ object: ConfigurationObject) -> AccountOpening? {
+  public func read(_ object: ObjectDecoder) -> AccountOpener? {
     let tenant = object.required(
       "tenant",
-      cure: "copy the Directory (tenant) ID from the app's Overview page, or write \"organizations\"")
+      remedy: "copy the Directory (tenant) ID from the app's Overview page, or write \"organizations\"")
     var name: String?
     if let tenant, let text = tenant.nonEmptyText() {
       let fits = text.utf8.allSatisfy { octet in
@@ -28,26 +28,26 @@ public struct MicrosoftProvider: AccountProvider {
       if fits, text.utf8.allSatisfy({ $0 < 0x80 }) {
         name = text
       } else {
-        tenant.complain(
-          "no tenant: letters, digits, - and . only", cure: "copy it from the app's Overview page")
+        tenant.report(
+          "no tenant: letters, digits, - and . only", remedy: "copy it from the app's Overview page")
       }
     }
     let given = object.optional("authority")
-    let authority = given == nil ? Endpoint("https://login.microsoftonline.com") : given?.endpoint()
+    let authority = given == nil ? OAuthEndpoint("https://login.microsoftonline.com") : given?.endpoint()
     let settings = ClientSettings(object)
     guard object.userIsAddress(), let name, let authority, let settings else { return nil }
     let root = (authority.description.hasSuffix("/") ? "" : "/") + name + "/oauth2/v2.0/"
-    func endpoint(_ last: String) -> Endpoint? { Endpoint(authority.description + root + last) }
+    func endpoint(_ last: String) -> OAuthEndpoint? { OAuthEndpoint(authority.description + root + last) }
     guard let token = endpoint("token") else { return nil }
     let endpoints = ClientEndpoints(
       authorization: endpoint("authorize"), token: token, device: endpoint("devicecode"))
     let scopes = settings.scopes ?? (settings.flow == .app ? Self.appScopes : Self.scopes)
     return { (use) throws(Diagnostic) in
-      try use.refuseNoAddress()
+      try use.validateUser()
       // Of the loopback's names only this one goes with any port there.
       return settings.account(
         use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints, host: "localhost",
-        parameters: [("login_hint", use.user), ("prompt", "select_account")], surroundings: surroundings)
+        parameters: [("login_hint", use.user), ("prompt", "select_account")], dependencies: dependencies)
     }
   }
 }

@@ -1,9 +1,9 @@
 public import PabalCore
 
 /// Every provider that gets its tokens by OAuth 2.0.
-public func oauthProviders(surroundings: Surroundings = .system) -> [any AccountProvider] {
+public func oauthProviders(dependencies: AccountDependencies = .system) -> [any AccountProvider] {
   [
-    GoogleProvider(surroundings: surroundings), ServiceAccountProvider(surroundings: surroundings),
-    MicrosoftProvider(surroundings: surroundings), OAuth2Provider(surroundings: surroundings),
+    GoogleProvider(dependencies: dependencies), ServiceAccountProvider(dependencies: dependencies),
+    MicrosoftProvider(dependencies: dependencies), OAuth2Provider(dependencies: dependencies),
   ]
 }

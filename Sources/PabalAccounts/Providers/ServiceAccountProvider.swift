@@ -4,15 +4,15 @@ public import PabalCore
 public struct ServiceAccountProvider: AccountProvider {
   /// `google-service-account`.
   public let name = "google-service-account"
-  private let surroundings: Surroundings
+  private let dependencies: AccountDependencies
 
   /// The provider `google-service-account`.
-  public init(surroundings: Surroundings = .system) { self.surroundings = surroundings }
+  public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
   /// Reads the keys `key`, `token` and `scopes`.
-  public func read(_ object: ConfigurationObject) -> AccountOpening? {
+  public func read(_ object: ObjectDecoder) -> AccountOpener? {
     let key = object.required(
-      "key", cure: "name the service account's key: \"key\": \"service-account.json\"")?
+      "key", remedy: "name the service account's key: \"key\": \"service-account.json\"")?
       .filePath()
     let token = object.tokenFile()
     let scopes = object.scopes()
@@ -20,13 +20,13 @@ public struct ServiceAccountProvider: AccountProvider {
     let hasUser = object.userIsAddress()
     guard hasUser, let key, token.isSound, !scopes.isGiven || scopes.scopes != nil else { return nil }
     return { (use) throws(Diagnostic) in
-      try use.refuseNoAddress()
+      try use.validateUser()
       let needed = scopes.scopes ?? GoogleScopes.needed(by: use.plugins)
       return OAuthAccount(
         use, provider: name, issuer: .workspace, neededScopes: needed,
-        file: TokenPlace.file(token.path, account: use.name, directory: directory),
-        renewal: ServiceAccountRenewal(account: use.name, path: key, subject: use.user, scopes: needed),
-        login: nil, surroundings: surroundings)
+        file: TokenLocation.file(token.path, account: use.name, directory: directory),
+        tokenGrant: ServiceAccountGrant(account: use.name, path: key, subject: use.user, scopes: needed),
+        login: nil, dependencies: dependencies)
     }
   }
 }

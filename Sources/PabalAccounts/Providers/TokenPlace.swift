@@ -1,7 +1,7 @@
 internal import PabalCore
 
 /// Where an account's tokens are kept.
-enum TokenPlace {
+enum TokenLocation {
   /// `token` if it was given, else `tokens/<account>.json` beside the configuration; a configuration below
   /// `/etc` has no place for what changes, so its tokens are in `/var/lib/pabal`.
   static func file(_ token: String?, account: String, directory: String) -> TokenFile {
@@ -12,18 +12,18 @@ enum TokenPlace {
   }
 }
 
-extension ConfigurationObject {
+extension ObjectDecoder {
   /// The scopes in place of those the transports need.
   func scopes() -> (isGiven: Bool, scopes: [String]?) {
     guard let value = optional("scopes") else { return (false, nil) }
     guard let elements = value.elements() else { return (true, nil) }
-    if elements.isEmpty { value.complain("the list is empty", cure: "name a scope, or take the key out") }
+    if elements.isEmpty { value.report("the list is empty", remedy: "name a scope, or take the key out") }
     let scopes = elements.compactMap { element -> String? in
       guard let scope = element.nonEmptyText() else { return nil }
       // RFC 6749 section 3.3
       guard scope.utf8.allSatisfy({ 0x21...0x7E ~= $0 && $0 != 0x22 && $0 != 0x5C }) else {
-        element.complain(
-          "no scope: it has a blank, a quotation mark or a letter outside ASCII", cure: "one scope a text")
+        element.report(
+          "no scope: it has a blank, a quotation mark or a letter outside ASCII", remedy: "one scope a text")
         return nil
       }
       return scope
@@ -38,29 +38,29 @@ extension ConfigurationObject {
     let account = value.path.split(separator: ".", maxSplits: 1).last.map(String.init) ?? ""
     let name = account.trimmingQuotes
     guard token.isSound else { return token }
-    let file = TokenPlace.file(token.path, account: name, directory: directory).path
+    let file = TokenLocation.file(token.path, account: name, directory: directory).path
     // However it is written: /a//b/./c is /a/b/c.
     let plain = file.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
-    guard let earlier = findings.claim("token file /\(plain)", for: value.path) else { return token }
-    value.complain(
+    guard let earlier = collector.reserve("token file /\(plain)", for: value.path) else { return token }
+    value.report(
       "its token file \(file) is that of \(earlier), too, and each would overwrite the other's tokens",
-      cure: "give each account a \"token\" of its own")
+      remedy: "give each account a \"token\" of its own")
     return (nil, false)
   }
 
   /// Whether `user` is an address, as far as it stands here; else an error is added.
   func userIsAddress() -> Bool {
     guard let user = members.first(where: { $0.key == "user" }), case .string(let text) = user.node.value,
-      let problem = addressProblem(text)
+      let problem = addressErrorText(text)
     else { return true }
-    ConfigurationValue(user.node, path: value.path + ".user", findings: findings)
-      .complain(problem, cure: Self.userCure)
+    FieldDecoder(user.node, path: value.path + ".user", collector: collector)
+      .report(problem, remedy: Self.userCure)
     return false
   }
 
   static let userCure = "name the mailbox, as in \"user\": \"you@example.com\""
 
-  private var findings: ConfigurationFindings { value.findings }
+  private var collector: DiagnosticCollector { value.collector }
 
   /// A path, `nil` where the key is missing; `isSound` is false after an error.
   func path(_ key: String) -> (path: String?, isSound: Bool) {
@@ -70,24 +70,24 @@ extension ConfigurationObject {
   }
 
   /// The folder that relative paths start from.
-  var directory: String { value.findings.directory }
+  var directory: String { value.collector.directory }
 }
 
-extension AccountUse {
+extension AccountContext {
   /// Throws where the mailbox, which may have been fetched from elsewhere, is no address.
-  func refuseNoAddress() throws(Diagnostic) {
-    guard let problem = addressProblem(user) else { return }
-    throw Diagnostic(problem, cure: ConfigurationObject.userCure, path: "accounts.\(name).user")
+  func validateUser() throws(Diagnostic) {
+    guard let problem = addressErrorText(user) else { return }
+    throw Diagnostic(problem, remedy: ObjectDecoder.userCure, path: "accounts.\(name).user")
   }
 }
 
 /// Why `text` is no address, if it is none.
-private func addressProblem(_ text: String) -> String? {
-  do throws(Address.Problem) {
+private func addressErrorText(_ text: String) -> String? {
+  do throws(AddressError) {
     _ = try Address(text)
     return nil
   } catch {
-    return error.what
+    return error.message
   }
 }
 

@@ -11,7 +11,7 @@ struct IdentityToken {
   init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, let octets = octets(ofBase64URL: parts[1]),
-      let claims = try? JSONReader.read(octets, file: "")
+      let claims = try? JSONParser.read(octets, file: "")
     else { return nil }
     email =
       claims["email_verified"]?.value == .boolean(false) ? nil : claims["email"]?.text.map { printable($0) }

@@ -1,5 +1,5 @@
 /// Hides secrets in what a server says, also where it repeats them percent-encoded.
-struct Mask {
+struct FormSecretRedactor {
   private let secrets: [[UInt8]]
 
   /// Texts of less than four octets would hide what is no secret.
@@ -8,46 +8,46 @@ struct Mask {
   }
 
   /// `text` with an ellipsis in the place of each secret.
-  func hiding(in text: String) -> String {
+  func redacted(in text: String) -> String {
     var octets = Array(text.utf8)
-    for secret in secrets { octets = Self.hiding(secret, in: octets) }
+    for secret in secrets { octets = Self.redacted(secret, in: octets) }
     return String(decoding: octets, as: UTF8.self)
   }
 
-  private static func hiding(_ secret: [UInt8], in octets: [UInt8]) -> [UInt8] {
-    var shown: [UInt8] = []
+  private static func redacted(_ secret: [UInt8], in octets: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
     var index = 0
     while index < octets.count {
       if let end = end(of: secret, at: index, in: octets) {
-        shown += Array("…".utf8)
+        result += Array("…".utf8)
         index = end
       } else {
-        shown.append(octets[index])
+        result.append(octets[index])
         index += 1
       }
     }
-    return shown
+    return result
   }
 
   /// Where the secret that begins at `index` ends, if one does; each of its octets may be encoded, once or twice.
   private static func end(of secret: [UInt8], at index: Int, in octets: [UInt8]) -> Int? {
     var index = index
-    for wanted in secret {
-      guard let length = length(of: wanted, at: index, in: octets) else { return nil }
+    for byte in secret {
+      guard let length = length(of: byte, at: index, in: octets) else { return nil }
       index += length
     }
     return index
   }
 
-  private static func length(of wanted: UInt8, at index: Int, in octets: [UInt8]) -> Int? {
+  private static func length(of byte: UInt8, at index: Int, in octets: [UInt8]) -> Int? {
     guard index < octets.count else { return nil }
-    if octets[index] == wanted || wanted == 0x20 && octets[index] == UInt8(ascii: "+") { return 1 }
+    if octets[index] == byte || byte == 0x20 && octets[index] == UInt8(ascii: "+") { return 1 }
     guard octets[index] == UInt8(ascii: "%") else { return nil }
     // %252F is %2F, encoded again.
-    let isTwice = octets[index...].starts(with: Array("%25".utf8)) && wanted != UInt8(ascii: "%")
+    let isTwice = octets[index...].starts(with: Array("%25".utf8)) && byte != UInt8(ascii: "%")
     let start = index + (isTwice ? 3 : 1)
     guard start + 2 <= octets.count else { return nil }
     let digits = String(decoding: octets[start..<start + 2], as: UTF8.self)
-    return UInt8(digits, radix: 16) == wanted ? start + 2 - index : nil
+    return UInt8(digits, radix: 16) == byte ? start + 2 - index : nil
   }
 }

@@ -2,12 +2,12 @@ internal import Crypto
 internal import PabalCore
 
 /// A way to get another access token without a person.
-protocol Renewal: Sendable {
+protocol TokenGrant: Sendable {
   /// What a refusal would be about: a refresh token, a key. With another one it is worth asking again.
-  func fingerprint(of stored: StoredToken?) throws(TokenFailure) -> String
+  func fingerprint(of stored: StoredToken?) throws(TokenError) -> String
 
   /// Asks for another token; blocks.
-  func renew(_ stored: StoredToken?, in surroundings: Surroundings) throws(TokenFailure) -> StoredToken
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken
 }
 
 /// Enough of a hash of `secret` to tell it from another, and nothing to find it by.
@@ -18,62 +18,62 @@ func fingerprint(ofSecret secret: String) -> String {
 }
 
 /// Renewal by the refresh token that a login gave.
-struct RefreshTokenRenewal: Renewal {
-  let issuer: Refusals.Issuer
+struct RefreshTokenGrant: TokenGrant {
+  let issuer: OAuthErrorClassifier.Issuer
   let account: String
   /// The client of the configuration, or `nil` where only the token file knows one.
-  let client: @Sendable () throws(TokenFailure) -> OAuthClient?
+  let client: @Sendable () throws(TokenError) -> OAuthClient?
   /// Where to ask if neither client nor token file says it.
   var standardEndpoint: String?
   /// Microsoft's answer is for the scopes asked for, the others' for those granted.
   var scopes: [String] = []
 
-  func fingerprint(of stored: StoredToken?) throws(TokenFailure) -> String {
+  func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
     PabalAccounts.fingerprint(ofSecret: try refreshToken(stored))
   }
 
-  func renew(_ stored: StoredToken?, in surroundings: Surroundings) throws(TokenFailure) -> StoredToken {
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken {
     let refreshToken = try refreshToken(stored)
     guard let stored else { throw notLoggedIn }
     let client = try client()
     guard let id = stored.clientID ?? client?.id else {
-      throw TokenFailure(.setUp, "neither the token file nor \"client\" says which OAuth client to be")
+      throw TokenError(.setUp, "neither the token file nor \"client\" says which OAuth client to be")
     }
     // A refresh token works only with the client that got it; a secret may have been changed since.
     let secret = client?.id == id ? client?.secret ?? stored.clientSecret : stored.clientSecret
     let written = stored.tokenEndpoint ?? standardEndpoint
-    guard let endpoint = client?.tokenEndpoint ?? written.flatMap({ Endpoint($0) }) else {
-      throw TokenFailure(
-        .setUp, "there is no token endpoint, or secrets may not go there", cure: "use an https URL")
+    guard let endpoint = client?.tokenEndpoint ?? written.flatMap({ OAuthEndpoint($0) }) else {
+      throw TokenError(
+        .setUp, "there is no token endpoint, or secrets may not go there", remedy: "use an https URL")
     }
     var fields = [("grant_type", "refresh_token"), ("refresh_token", refreshToken), ("client_id", id)]
     if let secret { fields.append(("client_secret", secret)) }
     if !scopes.isEmpty { fields.append(("scope", scopes.joined(separator: " "))) }
     let request = TokenRequest(
-      form: Form(fields), endpoint: endpoint,
+      form: URLEncodedForm(fields), endpoint: endpoint,
       secrets: [stored.accessToken ?? ""],
-      refusals: Refusals(
-        issuer: issuer, question: .renewal, account: account, refreshTokenExpiry: stored.refreshTokenExpiry,
-        end: LoginEnd(stored, issuer), now: surroundings.now()),
-      surroundings: surroundings)
+      classifier: OAuthErrorClassifier(
+        issuer: issuer, operation: .refresh, account: account, refreshTokenExpiry: stored.refreshTokenExpiry,
+        loginExpiry: LoginExpiry(stored, issuer), now: dependencies.now()),
+      dependencies: dependencies)
     let (root, now) = try request.perform()
-    return stored.renewed(by: try TokenAnswer(root, at: now))
+    return stored.refreshed(by: try TokenResponse(root, at: now))
   }
 
-  private func refreshToken(_ stored: StoredToken?) throws(TokenFailure) -> String {
+  private func refreshToken(_ stored: StoredToken?) throws(TokenError) -> String {
     guard let stored else { throw notLoggedIn }
     guard let token = stored.refreshToken else {
-      throw TokenFailure(
+      throw TokenError(
         .dead, "the token file holds no refresh token, so nothing renews it",
-        cure: "log in: pabal account login \(account)",
+        remedy: "log in: pabal account login \(account)",
         step: issuer == .google ? .login : nil)
     }
     return token
   }
 
-  private var notLoggedIn: TokenFailure {
-    TokenFailure(
-      .dead, "nobody has logged in yet", cure: "log in: pabal account login \(account)",
+  private var notLoggedIn: TokenError {
+    TokenError(
+      .dead, "nobody has logged in yet", remedy: "log in: pabal account login \(account)",
       step: issuer == .google ? .login : issuer == .microsoft ? .microsoftLogin : nil)
   }
 }

@@ -3,7 +3,7 @@ internal import CryptoExtras
 internal import PabalCore
 
 /// Renewal by an assertion that a service account's key signs (RFC 7523).
-struct ServiceAccountRenewal: Renewal {
+struct ServiceAccountGrant: TokenGrant {
   let account: String
   /// The key's path.
   let path: String
@@ -14,38 +14,38 @@ struct ServiceAccountRenewal: Renewal {
   // The longest that Google takes.
   private static let lifetime: Int64 = 3600
 
-  func fingerprint(of stored: StoredToken?) throws(TokenFailure) -> String {
+  func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
     let key = try key()
     return PabalAccounts.fingerprint(ofSecret: "\(key.id) \(subject) \(scopes.joined(separator: " "))")
   }
 
-  func renew(_ stored: StoredToken?, in surroundings: Surroundings) throws(TokenFailure) -> StoredToken {
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken {
     let key = try key()
-    let assertion = try assertion(key, at: surroundings.now())
+    let assertion = try assertion(key, at: dependencies.now())
     let request = TokenRequest(
-      form: Form([
+      form: URLEncodedForm([
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion),
       ]), endpoint: key.tokenEndpoint,
-      refusals: Refusals(issuer: .workspace, question: .grant, account: account, now: surroundings.now()),
-      surroundings: surroundings)
+      classifier: OAuthErrorClassifier(issuer: .workspace, operation: .grant, account: account, now: dependencies.now()),
+      dependencies: dependencies)
     let (root, now) = try request.perform()
-    let answer = try TokenAnswer(root, at: now)
+    let response = try TokenResponse(root, at: now)
     return StoredToken(
-      accessToken: answer.accessToken, expiry: answer.expiry, lifetime: answer.lifetime,
-      scopes: answer.scopes ?? scopes, user: subject)
+      accessToken: response.accessToken, expiry: response.expiry, lifetime: response.lifetime,
+      scopes: response.scopes ?? scopes, user: subject)
   }
 
-  private func key() throws(TokenFailure) -> ServiceAccountKey {
-    do throws(SecretFileProblem) {
+  private func key() throws(TokenError) -> ServiceAccountKey {
+    do throws(SecretFileError) {
       return try ServiceAccountKey(path)
     } catch {
-      var failure = TokenFailure(error)
+      var failure = TokenError(error)
       failure.step = .serviceAccountKey
       throw failure
     }
   }
 
-  private func assertion(_ key: ServiceAccountKey, at now: UTCTime) throws(TokenFailure) -> String {
+  private func assertion(_ key: ServiceAccountKey, at now: UTCTime) throws(TokenError) -> String {
     let header = JSONNode.object([("typ", .text("JWT")), ("alg", .text("RS256")), ("kid", .text(key.id))])
     let claims = JSONNode.object([
       ("iss", .text(key.email)), ("sub", .text(subject)), ("scope", .text(scopes.joined(separator: " "))),
@@ -58,49 +58,49 @@ struct ServiceAccountRenewal: Renewal {
         for: SHA256.hash(data: Array(signed.utf8)), padding: .insecurePKCS1v1_5)
       return signed + "." + base64URL(Array(signature.rawRepresentation))
     } catch {
-      throw TokenFailure(
-        .setUp, "the key \(path) can't sign", cure: "make a new key", step: .serviceAccountKey)
+      throw TokenError(
+        .setUp, "the key \(path) can't sign", remedy: "make a new key", step: .serviceAccountKey)
     }
   }
 }
 
 /// A service account's key file, as Google Cloud gives it once.
-struct ServiceAccountKey: Unshown {
+struct ServiceAccountKey: RedactedDescription {
   let id: String
   let email: String
-  let tokenEndpoint: Endpoint
+  let tokenEndpoint: OAuthEndpoint
   let privateKey: _RSA.Signing.PrivateKey
 
   var description: String { "a service account's key" }
 
-  init(_ path: String) throws(SecretFileProblem) {
+  init(_ path: String) throws(SecretFileError) {
     let root = try SecretDocument.read(path, as: "service account's key").root
     guard root["type"]?.text == "service_account" else {
       let isClient = root["installed"] != nil || root["web"] != nil
-      throw SecretFileProblem(
-        what: isClient
+      throw SecretFileError(
+        message: isClient
           ? "\(path) is an OAuth client, no service account's key" : "\(path) is no service account's key",
-        cure: isClient
+        remedy: isClient
           ? "let \"provider\" be \"google\" and name the file in \"client\""
           : "make a JSON key for the service account in the Google Cloud console")
     }
     guard let id = root["private_key_id"]?.text, let email = root["client_email"]?.text,
       let pem = root["private_key"]?.text, let token = root["token_uri"]?.text
     else {
-      throw SecretFileProblem(
-        what: "\(path) lacks \"private_key_id\", \"private_key\", \"client_email\" or \"token_uri\"",
-        cure: "make a new key and download it anew")
+      throw SecretFileError(
+        message: "\(path) lacks \"private_key_id\", \"private_key\", \"client_email\" or \"token_uri\"",
+        remedy: "make a new key and download it anew")
     }
-    guard let endpoint = Endpoint(token) else {
-      throw SecretFileProblem(
-        what: "\(path) sends assertions where they aren't safe", cure: "use an https token_uri")
+    guard let endpoint = OAuthEndpoint(token) else {
+      throw SecretFileError(
+        message: "\(path) sends assertions where they aren't safe", remedy: "use an https token_uri")
     }
     do {
       privateKey = try _RSA.Signing.PrivateKey(pemRepresentation: pem)
     } catch {
-      throw SecretFileProblem(
-        what: "the private key in \(path) is damaged or no RSA key of 2048 bits or more",
-        cure: "make a new key and download it anew")
+      throw SecretFileError(
+        message: "the private key in \(path) is damaged or no RSA key of 2048 bits or more",
+        remedy: "make a new key and download it anew")
     }
     (self.id, self.email, tokenEndpoint) = (id, email, endpoint)
   }

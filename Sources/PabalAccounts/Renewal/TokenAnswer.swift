@@ -1,7 +1,7 @@
 internal import PabalCore
 
 /// A token endpoint's answer (RFC 6749 section 5.1).
-struct TokenAnswer: Sendable {
+struct TokenResponse: Sendable {
   var accessToken: String
   var expiry: UTCTime
   /// How long it lives from when it was asked for.
@@ -16,14 +16,14 @@ struct TokenAnswer: Sendable {
   var user: String?
 
   /// Reads an answer of status 200; `now` is when it was asked for.
-  init(_ root: JSONNode, at now: UTCTime) throws(TokenFailure) {
+  init(_ root: JSONNode, at now: UTCTime) throws(TokenError) {
     guard let token = root["access_token"]?.text, token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
-      throw TokenFailure(
-        .passing, "the token server's answer holds no access token",
-        cure: "see whether the token endpoint (token_uri, token_endpoint) is the right address")
+      throw TokenError(
+        .transient, "the token server's answer holds no access token",
+        remedy: "see whether the token endpoint (token_uri, token_endpoint) is the right address")
     }
     if let type = root["token_type"]?.text, type.lowercased() != "bearer" {
-      throw TokenFailure(
+      throw TokenError(
         .setUp, "the token server gives \(printable(type)) tokens; Pabal knows Bearer tokens only")
     }
     accessToken = token

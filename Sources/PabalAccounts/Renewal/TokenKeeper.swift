@@ -3,10 +3,10 @@ public import PabalCore
 /// Keeps the tokens of accounts fresh while a service runs, so that no mail waits for one.
 ///
 /// ```swift
-/// let keeper = TokenKeeper(sources) { line in log(line) }
+/// let keeper = TokenRefresher(sources) { line in log(line) }
 /// let keeping = Task { await keeper.run() }   // cancel it to stop
 /// ```
-public struct TokenKeeper: Sendable {
+public struct TokenRefresher: Sendable {
   private let accounts: [OAuthAccount]
   private let log: @Sendable (String) -> Void
 
@@ -24,20 +24,20 @@ public struct TokenKeeper: Sendable {
     let threads = WorkerThreads(count: accounts.count)
     defer { threads.stop() }
     await withTaskGroup(of: Void.self) { group in
-      for account in accounts { group.addTask { await keep(account, threads) } }
+      for account in accounts { group.addTask { await refreshLoop(account, threads) } }
     }
   }
 
-  private func keep(_ account: OAuthAccount, _ threads: WorkerThreads) async {
-    var said: String?
+  private func refreshLoop(_ account: OAuthAccount, _ threads: WorkerThreads) async {
+    var lastMessage: String?
     while !Task.isCancelled {
-      let (wait, state) = await threads.run { (account.keepFresh(), account.serviceState()) }
-      if state != said, said != nil || state != nil {
+      let (wait, state) = await threads.run { (account.refreshIfDue(), account.attentionMessage()) }
+      if state != lastMessage, lastMessage != nil || state != nil {
         log("account \(account.name): \(state ?? "its tokens renew themselves again")")
       }
-      said = state
+      lastMessage = state
       do {
-        try await account.surroundings.sleep(wait)
+        try await account.dependencies.sleep(wait)
       } catch {
         return
       }
@@ -47,24 +47,24 @@ public struct TokenKeeper: Sendable {
 
 extension OAuthAccount {
   /// Whether an operator should look after it: a renewal fails, or the login is over or soon will be.
-  public var needsAttention: Bool { serviceState() != nil }
+  public var needsAttention: Bool { attentionMessage() != nil }
 
   /// What an operator should read in a service's log; `nil` while all is well.
   ///
   /// The same words as long as the same is wrong, so that a log has them once.
-  func serviceState() -> String? {
+  func attentionMessage() -> String? {
     let status = status()
-    if let problem = lastProblem { return problem }
+    if let problem = lastErrorText { return problem }
     switch status.state {
     case .fresh: return nil
     case .dead:
-      return [status.cause, status.cure].compactMap(\.self).joined(separator: "; ")
+      return [status.cause, status.remedy].compactMap(\.self).joined(separator: "; ")
     case .expiring:
       guard let end = status.refreshTokenExpiry else { return nil }
       // Again on the last day, when there is still time.
-      let isLastDay = end - surroundings.now() < .seconds(86_400)
+      let isLastDay = end - dependencies.now() < .seconds(86_400)
       return "the login ends at \(end)\(isLastDay ? ", within a day" : "")"
-        + (status.cure.map { "; \($0)" } ?? "")
+        + (status.remedy.map { "; \($0)" } ?? "")
     }
   }
 }

@@ -3,105 +3,105 @@ internal import PabalCurl
 
 /// One question to a token endpoint, asked again where that can help.
 struct TokenRequest {
-  let form: Form
-  let endpoint: Endpoint
+  let form: URLEncodedForm
+  let endpoint: OAuthEndpoint
   /// Texts besides the form's that must never be shown, should the server repeat them.
   var secrets: [String] = []
-  let refusals: Refusals
-  let surroundings: Surroundings
+  let classifier: OAuthErrorClassifier
+  let dependencies: AccountDependencies
   /// Whether status 200 comes with JSON; a revocation's needs none (RFC 7009 section 2.2).
-  var readsAnswer = true
+  var expectsJSON = true
 
   /// As Google's library has it: `_exponential_backoff.py`, 3 attempts, 1 s doubled, give or take 10 %.
   static let attempts = 3
   static let firstWait = Duration.seconds(1)
   /// The longest a server may have somebody who waits for a token wait.
-  static let longestPause = Duration.seconds(5)
+  static let maxRetryAfter = Duration.seconds(5)
 
   /// Asks, at most three times; blocks. The answer is that of status 200.
-  func perform() throws(TokenFailure) -> (root: JSONNode, at: UTCTime) {
+  func perform() throws(TokenError) -> (root: JSONNode, at: UTCTime) {
     var wait = Self.firstWait
     var attempt = 1
     while true {
-      do throws(TokenFailure) {
-        let now = surroundings.now()
-        return (try ask(), now)
+      do throws(TokenError) {
+        let now = dependencies.now()
+        return (try sendOnce(), now)
       } catch {
         // Who asks to be left alone for longer is.
-        guard error.kind == .passing, attempt < Self.attempts, error.retryAfter ?? .zero <= Self.longestPause
+        guard error.kind == .transient, attempt < Self.attempts, error.retryAfter ?? .zero <= Self.maxRetryAfter
         else { throw error }
-        surroundings.pause(max(surroundings.around(wait), error.retryAfter ?? .zero))
+        dependencies.pause(max(dependencies.jittered(wait), error.retryAfter ?? .zero))
         wait *= 2
         attempt += 1
       }
     }
   }
 
-  private func ask() throws(TokenFailure) -> JSONNode {
-    let answer: HTTPAnswer
-    do throws(CurlFailure) {
-      answer = try FormPost(form: form, endpoint: endpoint).perform()
+  private func sendOnce() throws(TokenError) -> JSONNode {
+    let response: FormResponse
+    do throws(CurlError) {
+      response = try FormRequest(form: form, endpoint: endpoint).perform()
     } catch {
-      throw TokenFailure(error, host: endpoint.host)
+      throw TokenError(error, host: endpoint.host)
     }
-    let root = try? JSONReader.read(answer.body, file: "")
-    if answer.status == 200, !readsAnswer { return JSONNode(.null) }
-    if answer.status == 200 {
+    let root = try? JSONParser.read(response.body, file: "")
+    if response.status == 200, !expectsJSON { return JSONNode(.null) }
+    if response.status == 200 {
       guard let root, case .object = root.value else {
-        throw TokenFailure(
-          .passing, "\(endpoint.host) answers with something that is no JSON",
-          cure: "see whether a proxy or a portal stands between this machine and the Internet")
+        throw TokenError(
+          .transient, "\(endpoint.host) answers with something that is no JSON",
+          remedy: "see whether a proxy or a portal stands between this machine and the Internet")
       }
       return root
     }
-    throw failure(answer, root)
+    throw failure(response, root)
   }
 
-  private func failure(_ answer: HTTPAnswer, _ root: JSONNode?) -> TokenFailure {
+  private func failure(_ response: FormResponse, _ root: JSONNode?) -> TokenError {
     // Google's older errors are an object with a message.
     let code = root?["error"]?.text ?? root?["error"]?["status"]?.text
-    let refusal = code.map { code in
-      Refusal(
-        error: shown(code),
-        description: (root?["error_description"] ?? root?["error"]?["message"])?.text.map(shown),
-        subtype: root?["error_subtype"]?.text.map(shown))
+    let serverError = code.map { code in
+      OAuthError(
+        error: redacted(code),
+        description: (root?["error_description"] ?? root?["error"]?["message"])?.text.map(redacted),
+        subtype: root?["error_subtype"]?.text.map(redacted))
     }
     let passes =
-      [408, 429, 500, 503, 504].contains(answer.status)
+      [408, 429, 500, 503, 504].contains(response.status)
       || ["internal_failure", "server_error", "temporarily_unavailable"].contains(code)
     if passes {
-      let words = refusal.map { " (\($0.words))" } ?? ""
-      return TokenFailure(
-        .passing, "\(endpoint.host) can't give a token now: status \(answer.status)\(words)",
-        refusal: refusal, retryAfter: answer.retryAfter)
+      let summary = serverError.map { " (\($0.summary))" } ?? ""
+      return TokenError(
+        .transient, "\(endpoint.host) can't give a token now: status \(response.status)\(summary)",
+        serverError: serverError, retryAfter: response.retryAfter)
     }
-    guard let refusal else {
-      return TokenFailure(
-        .passing, "\(endpoint.host) answers with status \(answer.status) and no reason Pabal can read",
-        cure: 300...399 ~= answer.status
+    guard let serverError else {
+      return TokenError(
+        .transient, "\(endpoint.host) answers with status \(response.status) and no reason Pabal can read",
+        remedy: 300...399 ~= response.status
           ? "see whether a proxy or a portal stands between this machine and the Internet"
           : "see whether \(endpoint) is the right address")
     }
-    var failure = refusals.failure(refusal, clock: clockDifference(answer))
-    if answer.status == 404 {
-      failure.what =
-        "\(endpoint.host) has nothing at the address that was asked (status 404, \(refusal.words))"
-      failure.cure =
+    var failure = classifier.failure(serverError, clock: clockDifference(response))
+    if response.status == 404 {
+      failure.message =
+        "\(endpoint.host) has nothing at the address that was asked (status 404, \(serverError.summary))"
+      failure.remedy =
         "see whether \(endpoint) is the right address (token_uri in credentials.json, or the configured endpoint)"
     }
-    failure.refusal = refusal
+    failure.serverError = serverError
     return failure
   }
 
   /// How far this machine's clock is ahead of the server's; `nil` where they agree within a minute.
-  private func clockDifference(_ answer: HTTPAnswer) -> Duration? {
-    guard let theirs = answer.date else { return nil }
-    let difference = surroundings.now() - theirs
+  private func clockDifference(_ response: FormResponse) -> Duration? {
+    guard let theirs = response.date else { return nil }
+    let difference = dependencies.now() - theirs
     return difference.magnitude > .seconds(60) ? difference : nil
   }
 
-  private func shown(_ text: String) -> String {
-    printable(String(Mask(secrets + form.secrets).hiding(in: text).prefix(300)))
+  private func redacted(_ text: String) -> String {
+    printable(String(FormSecretRedactor(secrets + form.secrets).redacted(in: text).prefix(300)))
   }
 }
 

@@ -18,7 +18,7 @@ public struct AccountStatus: Sendable {
   /// Why it isn't fresh; one sentence without its full stop.
   public var cause: String?
   /// What to do.
-  public var cure: String?
+  public var remedy: String?
   /// Where the guide says more.
   public var guide: GuideStep?
   /// What the login was granted.
@@ -41,67 +41,67 @@ extension OAuthAccount {
   /// How the account is; reads files, asks nobody.
   public func status() -> AccountStatus {
     var status = AccountStatus(state: .fresh, scopes: [], missingScopes: [], file: file.path, notes: [])
-    func judge(_ failure: TokenFailure) {
+    func markDead(_ failure: TokenError) {
       status.state = .dead
-      (status.cause, status.cure, status.guide) = (failure.what, failure.cure, failure.step)
+      (status.cause, status.remedy, status.guide) = (failure.message, failure.remedy, failure.step)
     }
     let stored: StoredToken?
-    let about: String
-    do throws(TokenFailure) {
+    let fingerprint: String
+    do throws(TokenError) {
       stored = try self.stored()
       status.scopes = stored?.scopes ?? []
       status.accessTokenExpiry = stored?.expiry
       status.refreshTokenExpiry = stored?.refreshTokenExpiry
-      about = try renewal.fingerprint(of: stored)
+      fingerprint = try tokenGrant.fingerprint(of: stored)
     } catch {
-      judge(error)
+      markDead(error)
       return status
     }
-    let now = surroundings.now()
+    let now = dependencies.now()
     if let end = stored?.refreshTokenExpiry {
       if end <= now {
-        judge(
-          TokenFailure(
-            .dead, "the login ended at \(end)\(LoginEnd(stored, issuer).because)",
-            cure: LoginEnd(stored, issuer).cure(account: name), step: LoginEnd(stored, issuer).step))
+        markDead(
+          TokenError(
+            .dead, "the login ended at \(end)\(LoginExpiry(stored, issuer).reasonClause)",
+            remedy: LoginExpiry(stored, issuer).remedy(account: name), step: LoginExpiry(stored, issuer).step))
       } else if end - now < .seconds(8 * 86_400) {
         status.state = .expiring
-        let reason = LoginEnd(stored, issuer)
-        status.cause = "the login ends at \(end), in \(Self.days(end - now))\(reason.because)"
-        status.cure = reason.cure(account: name)
+        let reason = LoginExpiry(stored, issuer)
+        status.cause = "the login ends at \(end), in \(Self.durationText(end - now))\(reason.reasonClause)"
+        status.remedy = reason.remedy(account: name)
         status.guide = reason.step
       }
     }
-    if let last = file.lastFailure, last.counts(against: about, now: now) {
-      if last.failure.kind == .passing {
-        status.notes.append("at \(last.at) a renewal failed: \(last.failure.what)")
+    if let last = file.lastError, last.applies(against: fingerprint, now: now) {
+      if last.failure.kind == .transient {
+        status.notes.append("at \(last.at) a renewal failed: \(last.failure.message)")
       } else {
-        judge(last.failure)
+        markDead(last.failure)
       }
     }
-    if let stored { look(at: stored, &status) }
+    if let stored { addNotes(at: stored, &status) }
     return status
   }
 
-  private func look(at stored: StoredToken, _ status: inout AccountStatus) {
-    if stored.refreshToken != nil { lookAtScopes(of: stored, &status) }
+  private func addNotes(at stored: StoredToken, _ status: inout AccountStatus) {
+    if stored.refreshToken != nil { addMissingScopes(of: stored, &status) }
     if let other = stored.user, other.lowercased() != user.lowercased() {
       status.notes.append("the token file is of \(other), the configuration says \(user)")
     }
-    if let problem = writeProblem {
+    if let problem = writeError {
       status.notes.append("renewed tokens are lost with this process: \(problem)")
-    } else if !stored.isGcloud, let problem = file.folderProblem {
+    } else if !stored.isGcloud, let problem = file.folderWriteError {
       status.notes.append("renewed tokens would be lost with each process: \(problem)")
     }
   }
 
-  private func lookAtScopes(of stored: StoredToken, _ status: inout AccountStatus) {
+  private func addMissingScopes(of stored: StoredToken, _ status: inout AccountStatus) {
     guard !stored.scopes.isEmpty else {
       status.notes.append("the token file doesn't say its scopes; pabal check asks for them")
       return
     }
-    let lacks = ways.map { way in
-      missing(way, in: stored.scopes).filter { !GoogleScopes.identity.contains($0) }
+    let lacks = scopeSets.map { scopeSet in
+      missing(scopeSet, in: stored.scopes).filter { !GoogleScopes.identity.contains($0) }
     }
     for scope in lacks.joined() where !status.missingScopes.contains(scope) {
       status.missingScopes.append(scope)
@@ -110,10 +110,10 @@ extension OAuthAccount {
     let words = status.missingScopes.joined(separator: " ")
     let again = "log in again: pabal account login \(name)"
     let asked = missing(status.missingScopes, in: neededScopes)
-    let cure =
+    let remedy =
       asked.isEmpty ? again : "put it into \"scopes\" of the account, or take that key out, then \(again)"
     guard lacks.allSatisfy({ !$0.isEmpty }) else {
-      let problem = "the login lacks the scope \(words), which a transport needs; \(cure)"
+      let problem = "the login lacks the scope \(words), which a transport needs; \(remedy)"
       status.scopeProblem = problem
       status.notes.append(problem)
       return
@@ -122,7 +122,7 @@ extension OAuthAccount {
     guard status.state != .dead else { return }
     status.state = .dead
     status.cause = "the login lacks the scope \(words), without which no transport can send"
-    status.cure = cure
+    status.remedy = remedy
     status.guide = issuer == .google ? .login : issuer == .microsoft ? .permission : nil
   }
 
@@ -144,11 +144,11 @@ extension OAuthAccount {
     }
   }
 
-  static func days(_ duration: Duration) -> String {
+  static func durationText(_ duration: Duration) -> String {
     let hours = duration.components.seconds / 3600
     if hours < 1 { return "\(max(1, duration.components.seconds / 60)) min" }
     return hours < 48 ? "\(hours) h" : "\(hours / 24) days"
   }
 
-  static func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }
+  static func mayExist(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }
 }

@@ -16,7 +16,7 @@ public struct Configuration: Sendable {
   /// `accounts`, in the order written.
   public let accounts: [AccountConfiguration]
   /// `from`, as configured; `sender` is what it means.
-  public let from: ConfiguredText
+  public let from: ConfiguredValue
   /// `messages`, where there are any.
   public let messages: MessagesConfiguration?
   /// `outbox`.
@@ -40,13 +40,13 @@ public struct Configuration: Sendable {
     _ path: String, providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
     let octets: [UInt8]
-    do throws(FileProblem) {
+    do throws(FileError) {
       octets = try readFile(path, atMost: sizeLimit)
     } catch {
       throw Diagnostics([error.diagnostic])
     }
     return try read(
-      octets, file: path, directory: folder(of: path), providers: providers, secrets: secrets)
+      octets, file: path, directory: parentDirectory(of: path), providers: providers, secrets: secrets)
   }
 
   /// Reads the octets of a file called `file` whose relative paths start from the absolute `directory`.
@@ -56,24 +56,24 @@ public struct Configuration: Sendable {
   ) throws(Diagnostics) -> Configuration {
     let node: JSONNode
     do throws(Diagnostic) {
-      node = try JSONReader.read(octets, file: file)
+      node = try JSONParser.read(octets, file: file)
     } catch {
       throw Diagnostics([error])
     }
-    let findings = ConfigurationFindings(file: file, directory: directory, secrets: secrets)
-    let root = ConfigurationValue(node, path: "", findings: findings)
+    let collector = DiagnosticCollector(file: file, directory: directory, secrets: secrets)
+    let root = FieldDecoder(node, path: "", collector: collector)
     let read = root.object { Configuration($0, file: file, providers: providers) }
-    guard var configuration = read, findings.all.isEmpty else { throw Diagnostics(findings.inReadingOrder) }
+    guard var configuration = read, collector.all.isEmpty else { throw Diagnostics(collector.sortedByPosition) }
     configuration.octets = octets
     return configuration
   }
 
-  private init?(_ root: ConfigurationObject, file: String, providers: [any AccountProvider]) {
+  private init?(_ root: ObjectDecoder, file: String, providers: [any AccountProvider]) {
     _ = root.optional("$schema")?.text()
     let route = TransportConfiguration.route(in: root)
     let transports = TransportConfiguration.all(in: root)
     let accounts = AccountConfiguration.all(in: root, providers: providers)
-    let from = root.required("from", cure: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
+    let from = root.required("from", remedy: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
     let names = transports?.map(\.name)
     let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
@@ -85,15 +85,15 @@ public struct Configuration: Sendable {
 
     guard let transports, let route, let accounts, let from else { return nil }
     self.file = file
-    directory = root.value.findings.directory
-    secrets = root.value.findings.secrets
+    directory = root.value.collector.directory
+    secrets = root.value.collector.secrets
     self.transports = transports
     self.route = route
     self.accounts = accounts
     self.from = from
     self.messages = messages ?? nil
     self.outbox = (outbox ?? nil) ?? OutboxConfiguration()
-    self.storage = (storage ?? nil) ?? .usual(directory)
+    self.storage = (storage ?? nil) ?? .defaultLocation(directory)
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
     self.keys =
       (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
@@ -104,38 +104,38 @@ public struct Configuration: Sendable {
   /// Whom the mail that Pabal itself writes is from; fetches a secret, which may block.
   public func sender() throws(Diagnostic) -> Mailbox {
     let text = try from.fetch()
-    do throws(MailProblem) {
+    do throws(MailError) {
       return try Mailbox(text)
     } catch {
       // What was fetched may be a secret that stands in the wrong place.
       guard from.literal != nil else {
-        throw from.place.diagnostic("what \(from) gives is no mailbox", cure: "write it as Name <address>")
+        throw from.location.diagnostic("what \(from) gives is no mailbox", remedy: "write it as Name <address>")
       }
-      throw from.place.diagnostic(error.what, cure: error.cure)
+      throw from.location.diagnostic(error.message, remedy: error.remedy)
     }
   }
 
-  private static func folder(of path: String) -> String {
-    let here = getcwd(nil, 0).map { name in
+  private static func parentDirectory(of path: String) -> String {
+    let workingDirectory = getcwd(nil, 0).map { name in
       defer { free(name) }
       return String(cString: name)
     }
-    let whole =
-      path.hasPrefix("/") ? path : "\(here ?? "")/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
-    let folder = whole[..<(whole.lastIndex(of: "/") ?? whole.startIndex)]
-    return folder.isEmpty ? "/" : String(folder)
+    let fullPath =
+      path.hasPrefix("/") ? path : "\(workingDirectory ?? "")/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
+    let parentDirectory = fullPath[..<(fullPath.lastIndex(of: "/") ?? fullPath.startIndex)]
+    return parentDirectory.isEmpty ? "/" : String(parentDirectory)
   }
 }
 
-extension ConfigurationValue {
+extension FieldDecoder {
   /// A mailbox, which is looked at now if it stands here and not in a secret.
-  fileprivate func mailbox() -> ConfiguredText? {
-    guard let text = configuredText() else { return nil }
-    do throws(MailProblem) {
+  fileprivate func mailbox() -> ConfiguredValue? {
+    guard let text = configuredValue() else { return nil }
+    do throws(MailError) {
       if let literal = text.literal { _ = try Mailbox(literal) }
       return text
     } catch {
-      complain(error.what, cure: error.cure)
+      report(error.message, remedy: error.remedy)
       return nil
     }
   }

@@ -22,6 +22,6 @@ extension Configuration {
     }
     throw Diagnostic(
       "there is no configuration: neither \(standard.joined(separator: " nor "))",
-      cure: "name one with --config FILE or PABAL_CONFIG")
+      remedy: "name one with --config FILE or PABAL_CONFIG")
   }
 }

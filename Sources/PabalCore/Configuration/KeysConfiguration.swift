@@ -2,7 +2,7 @@
 public struct KeysConfiguration: Sendable {
   private enum Source: Sendable {
     case directory(String)
-    case given(current: ConfiguredText, previous: [ConfiguredText])
+    case values(current: ConfiguredValue, previous: [ConfiguredValue])
   }
 
   private let source: Source
@@ -22,7 +22,7 @@ public struct KeysConfiguration: Sendable {
   public func isSame(as other: KeysConfiguration) -> Bool {
     switch (source, other.source) {
     case (.directory(let path), .directory(let otherPath)): path == otherPath
-    case (.given(let current, let previous), .given(let otherCurrent, let otherPrevious)):
+    case (.values(let current, let previous), .values(let otherCurrent, let otherPrevious)):
       ([current] + previous).elementsEqual([otherCurrent] + otherPrevious) { $0.hasSameSource(as: $1) }
     default: false
     }
@@ -31,54 +31,54 @@ public struct KeysConfiguration: Sendable {
   /// The keys; fetches secrets or reads files, and blocks. Nothing of a key is ever in an error.
   public func keyring() throws(Diagnostic) -> Keyring {
     switch source {
-    case .directory(let path): return try Keyring.readOrMake(directory: path)
-    case .given(let current, let previous):
-      var older: [MasterKey] = []
-      for text in previous { older.append(try KeysConfiguration.key(text)) }
-      return Keyring(current: try KeysConfiguration.key(current), previous: older)
+    case .directory(let path): return try Keyring.loadOrCreate(directory: path)
+    case .values(let current, let previous):
+      var previousKeys: [MasterKey] = []
+      for text in previous { previousKeys.append(try KeysConfiguration.key(text)) }
+      return Keyring(current: try KeysConfiguration.key(current), previous: previousKeys)
     }
   }
 
-  private static func key(_ text: ConfiguredText) throws(Diagnostic) -> MasterKey {
+  private static func key(_ text: ConfiguredValue) throws(Diagnostic) -> MasterKey {
     guard let key = MasterKey(try text.fetch()) else {
-      throw text.place.diagnostic(
-        text.literal == nil ? "what \(text) gives is no key" : "the text is no key", cure: cure)
+      throw text.location.diagnostic(
+        text.literal == nil ? "what \(text) gives is no key" : "the text is no key", remedy: remedy)
     }
     return key
   }
 
-  private static let cure = "make one: openssl rand -hex 32"
+  private static let remedy = "make one: openssl rand -hex 32"
 
-  static func read(_ value: ConfigurationValue) -> KeysConfiguration? {
+  static func read(_ value: FieldDecoder) -> KeysConfiguration? {
     value.object { object in
       let directory = object.optional("directory")
       let current = object.optional("current")
       let previous = object.optional("previous")
       if let directory {
         guard current == nil, previous == nil else {
-          value.complain("keys are either in a \"directory\" or given as \"current\" and \"previous\"")
+          value.report("keys are either in a \"directory\" or given as \"current\" and \"previous\"")
           return nil
         }
         return directory.filePath().map { KeysConfiguration(directory: $0) }
       }
       guard let current else {
-        value.complain(
+        value.report(
           "neither \"directory\" nor \"current\" is given",
-          cure: "add \"directory\": \"keys\", and Pabal makes a key there")
+          remedy: "add \"directory\": \"keys\", and Pabal makes a key there")
         return nil
       }
-      let key = keyText(current)
-      let older = previous.map { $0.elements()?.map(keyText) ?? [nil] } ?? []
-      let known = older.compactMap(\.self)
-      guard let key, known.count == older.count else { return nil }
-      return KeysConfiguration(.given(current: key, previous: known))
+      let key = configuredKey(current)
+      let previousKeys = previous.map { $0.elements()?.map(configuredKey) ?? [nil] } ?? []
+      let known = previousKeys.compactMap(\.self)
+      guard let key, known.count == previousKeys.count else { return nil }
+      return KeysConfiguration(.values(current: key, previous: known))
     }
   }
 
-  private static func keyText(_ value: ConfigurationValue) -> ConfiguredText? {
-    guard let text = value.configuredText() else { return nil }
+  private static func configuredKey(_ value: FieldDecoder) -> ConfiguredValue? {
+    guard let text = value.configuredValue() else { return nil }
     if let literal = text.literal, MasterKey(literal) == nil {
-      value.complain("the text is no key", cure: cure)
+      value.report("the text is no key", remedy: remedy)
       return nil
     }
     return text

@@ -3,44 +3,44 @@ public struct OutboxConfiguration: Sendable {
   /// What follows an attempt on foreign mail that ended `unknown`.
   public var unknown: UnknownPolicy = .resend
   /// How the dispatcher goes about it.
-  public var rules = DispatcherRules()
+  public var options = DispatcherOptions()
 
   /// The usual rules.
   public init() {}
 
-  static func read(_ value: ConfigurationValue, transports: [String]?) -> OutboxConfiguration? {
+  static func read(_ value: FieldDecoder, transports: [String]?) -> OutboxConfiguration? {
     value.object { object in
       var outbox = OutboxConfiguration()
       if let unknown = object.optional("unknown") {
         outbox.unknown = unknown.choice(UnknownPolicy.allCases) ?? outbox.unknown
       }
-      if let parallel = object.optional("parallel")?.whole(1...256) { outbox.rules.maxConcurrentAttempts = parallel }
+      if let parallel = object.optional("parallel")?.integer(1...256) { outbox.options.maxConcurrentAttempts = parallel }
       if let retention = object.optional("retention")?.duration(.seconds(60)...(.seconds(31_536_000))) {
-        outbox.rules.retention = retention
+        outbox.options.retention = retention
       }
       if let lease = object.optional("lease")?.duration(.seconds(5)...(.seconds(3_600))) {
-        outbox.rules.leaseDuration = lease
+        outbox.options.leaseDuration = lease
       }
-      if let patience = object.optional("alertAfter")?.duration(.seconds(1)...(.seconds(86_400))) {
-        outbox.rules.patience = patience
+      if let codeAlertDelay = object.optional("alertAfter")?.duration(.seconds(1)...(.seconds(86_400))) {
+        outbox.options.codeAlertDelay = codeAlertDelay
       }
       if let paces = object.optional("pacing")?.namedMembers() {
         for (name, value) in paces {
           if let transports, !transports.contains(name) {
-            value.complain(
-              "there is no transport \(quoted(name))", cure: cure(forUnknown: name, among: transports))
+            value.report(
+              "there is no transport \(quoted(name))", remedy: remedy(forUnknown: name, among: transports))
           }
-          outbox.rules.paces[name] = pace(value)
+          outbox.options.paces[name] = pace(value)
         }
       }
       return outbox
     }
   }
 
-  private static func pace(_ value: ConfigurationValue) -> Pace? {
+  private static func pace(_ value: FieldDecoder) -> Pace? {
     value.object { object in
-      let sends = object.required("sends", cure: "say how many, as in \"sends\": 60")?.whole(1...1_000_000)
-      let per = object.required("per", cure: "say in which time, as in \"per\": \"1m\"")?
+      let sends = object.required("sends", remedy: "say how many, as in \"sends\": 60")?.integer(1...1_000_000)
+      let per = object.required("per", remedy: "say in which time, as in \"per\": \"1m\"")?
         .duration(.seconds(1)...(.seconds(86_400)))
       guard let sends, let per else { return nil }
       return Pace(sends: sends, per: per)

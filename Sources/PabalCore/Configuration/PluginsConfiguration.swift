@@ -6,7 +6,7 @@ public struct PluginsConfiguration: Sendable {
   /// The folders looked in first.
   public init(directories: [String] = []) { self.directories = directories }
 
-  static func read(_ value: ConfigurationValue) -> PluginsConfiguration? {
+  static func read(_ value: FieldDecoder) -> PluginsConfiguration? {
     value.object { object in
       let directories = object.optional("directories")?.elements() ?? []
       return PluginsConfiguration(directories: directories.compactMap { $0.filePath() })

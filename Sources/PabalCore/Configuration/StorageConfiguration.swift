@@ -4,13 +4,13 @@ public struct StorageConfiguration: Sendable {
   public let path: String
 
   /// The file that is taken where nothing is said: `pabal.sqlite` beside the configuration.
-  static func usual(_ directory: String) -> StorageConfiguration {
+  static func defaultLocation(_ directory: String) -> StorageConfiguration {
     StorageConfiguration(path: directory == "/" ? "/pabal.sqlite" : "\(directory)/pabal.sqlite")
   }
 
-  static func read(_ value: ConfigurationValue) -> StorageConfiguration? {
+  static func read(_ value: FieldDecoder) -> StorageConfiguration? {
     value.object { object in
-      guard let path = object.optional("path") else { return usual(value.findings.directory) }
+      guard let path = object.optional("path") else { return defaultLocation(value.collector.directory) }
       return path.filePath().map(StorageConfiguration.init)
     }
   }

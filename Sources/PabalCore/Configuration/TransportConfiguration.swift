@@ -1,5 +1,5 @@
 /// One entry of `transports`: the plugin is known, its settings are not judged before it is loaded.
-public struct TransportConfiguration: Sendable, Unshown {
+public struct TransportConfiguration: Sendable, RedactedDescription {
   /// Its key in `transports`.
   public let name: String
   /// The plugin's name, or its absolute path if it has a slash.
@@ -7,9 +7,9 @@ public struct TransportConfiguration: Sendable, Unshown {
   /// All members but `plugin`, as written; they may hold passwords.
   public let settings: [JSONNode.Member]
   /// Where the entry stands.
-  public let place: SettingPlace
+  public let location: SettingLocation
   /// Where its `plugin` stands.
-  public let pluginPlace: SettingPlace
+  public let pluginLocation: SettingLocation
 
   /// The name and the plugin, without the settings.
   public var description: String { "transport \(quoted(name)) by plugin \(quoted(plugin))" }
@@ -20,11 +20,11 @@ public struct TransportConfiguration: Sendable, Unshown {
   }
 
   /// The entries of `transports`, or `nil` after an error in any of them.
-  static func all(in root: ConfigurationObject) -> [TransportConfiguration]? {
+  static func all(in root: ObjectDecoder) -> [TransportConfiguration]? {
     let value = root.required(
-      "transports", cure: "add \"transports\": {\"console\": {\"plugin\": \"console\"}}")
+      "transports", remedy: "add \"transports\": {\"console\": {\"plugin\": \"console\"}}")
     guard let members = value?.namedMembers() else { return nil }
-    if members.isEmpty { value?.complain("there is no transport in it") }
+    if members.isEmpty { value?.report("there is no transport in it") }
     let all = members.map { name, value in
       value.object { object in TransportConfiguration(name, object) }
     }
@@ -32,45 +32,45 @@ public struct TransportConfiguration: Sendable, Unshown {
     return read.count == all.count ? read : nil
   }
 
-  private init?(_ name: String, _ object: ConfigurationObject) {
-    let settings = object.others(than: ["plugin"])
-    for member in settings { object.value(of: member).refuseRepeatedKeys() }
-    let near = nearest(to: "plugin", among: settings.map(\.key))
+  private init?(_ name: String, _ object: ObjectDecoder) {
+    let settings = object.remaining(except: ["plugin"])
+    for member in settings { object.value(of: member).reportDuplicateKeys() }
+    let suggestion = nearest(to: "plugin", among: settings.map(\.key))
     let plugin = object.required(
       "plugin",
-      cure: near.map { "did you mean it by \(quoted($0))?" } ?? "say which, as in \"plugin\": \"smtp\"")
+      remedy: suggestion.map { "did you mean it by \(quoted($0))?" } ?? "say which, as in \"plugin\": \"smtp\"")
     guard let plugin, let text = plugin.nonEmptyText() else { return nil }
     guard let text = text.contains("/") ? plugin.filePath() : text else { return nil }
     self.name = name
     self.plugin = text
     self.settings = settings
-    place = object.value.place
-    pluginPlace = plugin.place
+    location = object.value.location
+    pluginLocation = plugin.location
   }
 
   /// The names that `transport` gives, a name or a list of them, or `nil` after an error.
-  static func route(in root: ConfigurationObject) -> [String]? {
-    let defined = definedNames(in: root.value)
+  static func route(in root: ObjectDecoder) -> [String]? {
+    let defined = definedTransportNames(in: root.value)
     let example = defined?.first(where: isPlainKey) ?? "console"
     let value = root.required(
-      "transport", cure: "name one of \"transports\", as in \"transport\": \"\(example)\"")
+      "transport", remedy: "name one of \"transports\", as in \"transport\": \"\(example)\"")
     guard let value else { return nil }
-    let names: [ConfigurationValue]
+    let names: [FieldDecoder]
     switch value.node.value {
     case .string: names = [value]
     case .array: names = value.elements() ?? []
     default:
-      value.complain(expected: "a name or a list of names")
+      value.report(expected: "a name or a list of names")
       return nil
     }
-    if names.isEmpty { value.complain("the list is empty", cure: "name at least one transport") }
+    if names.isEmpty { value.report("the list is empty", remedy: "name at least one transport") }
     var route: [String] = []
     for name in names {
       guard let text = name.text() else { continue }
       if let defined, !defined.contains(text) {
-        name.complain("there is no transport \(quoted(text))", cure: cure(forUnknown: text, among: defined))
+        name.report("there is no transport \(quoted(text))", remedy: remedy(forUnknown: text, among: defined))
       } else if route.contains(text) {
-        name.complain("\(quoted(text)) stands twice", cure: "a route tries each transport once")
+        name.report("\(quoted(text)) stands twice", remedy: "a route tries each transport once")
       }
       route.append(text)
     }
@@ -78,7 +78,7 @@ public struct TransportConfiguration: Sendable, Unshown {
   }
 
   // From the file, not from what could be read of it: a faulty entry is still the one that was meant.
-  private static func definedNames(in root: ConfigurationValue) -> [String]? {
+  private static func definedTransportNames(in root: FieldDecoder) -> [String]? {
     guard case .object(let members) = root.node.value,
       case .object(let transports) = members.first(where: { $0.key == "transports" })?.node.value
     else { return nil }
@@ -96,8 +96,8 @@ extension Configuration {
       if let transport = transports.first(where: { $0.name == name }) {
         chosen.append(transport)
       } else {
-        let cure = cure(forUnknown: name, among: transports.map(\.name))
-        unknown.append(Diagnostic("there is no transport \(quoted(name))", cure: cure, file: file))
+        let remedy = remedy(forUnknown: name, among: transports.map(\.name))
+        unknown.append(Diagnostic("there is no transport \(quoted(name))", remedy: remedy, file: file))
       }
     }
     guard unknown.isEmpty else { throw Diagnostics(unknown) }

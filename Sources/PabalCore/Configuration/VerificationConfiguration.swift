@@ -9,54 +9,54 @@ public struct VerificationConfiguration: Sendable, Hashable {
   private init(_ policy: VerificationPolicy) { self.policy = policy }
 
   /// What works but deserves a second look.
-  public var cautions: [String] {
+  public var warnings: [String] {
     // OWASP ASVS 5.0, 6.5.5.
     guard policy.lifetime > .seconds(600) else { return [] }
     return [
-      "verification.lifetime is \(policy.lifetime.configuredText); OWASP ASVS 6.5.5 allows ten minutes at most"
+      "verification.lifetime is \(policy.lifetime.configurationText); OWASP ASVS 6.5.5 allows ten minutes at most"
     ]
   }
 
-  static func read(_ value: ConfigurationValue) -> VerificationConfiguration? {
+  static func read(_ value: FieldDecoder) -> VerificationConfiguration? {
     value.object { object in
-      let before = object.value.findings.all.count
+      let before = object.value.collector.all.count
       var policy = VerificationPolicy()
       let day = Duration.seconds(86_400)
-      func take<Value>(
+      func assign<Value>(
         _ key: String, _ path: WritableKeyPath<VerificationPolicy, Value>,
-        _ read: (ConfigurationValue) -> Value?
+        _ read: (FieldDecoder) -> Value?
       ) {
         if let value = object.optional(key).flatMap(read) { policy[keyPath: path] = value }
       }
-      take("message", \.message) { $0.nonEmptyText() }
-      take("notice", \.notice) { $0.nonEmptyText() }
-      take("digits", \.digits) { $0.whole(in: 6...10) }
-      take("lifetime", \.lifetime) { $0.duration(in: .seconds(120)...day) }
-      take("attempts", \.attempts) { $0.whole(in: 1...10) }
-      take("cooldown", \.cooldown) { $0.duration(in: .zero ... .seconds(3_600)) }
-      take("sends", \.sends) { $0.whole(in: 1...10) }
-      take("recipient", \.recipient) { $0.caps() }
-      take("clientStarts", \.clientStarts) { $0.caps() }
-      take("clientChecks", \.clientChecks) { $0.caps() }
-      take("quota", \.quota) { value in value.whole(in: 1...10_000_000).map(Optional.some) }
-      take("failures", \.failures) { $0.whole(in: 5...100) }
-      take("block", \.block) { $0.duration(in: .seconds(60)...day * 30) }
-      take("proofLifetime", \.proofLifetime) { $0.duration(in: .seconds(60)...day) }
-      take("retention", \.retention) { $0.duration(in: day...day * 30) }
-      guard object.value.findings.all.count == before else { return nil }
+      assign("message", \.message) { $0.nonEmptyText() }
+      assign("notice", \.notice) { $0.nonEmptyText() }
+      assign("digits", \.digits) { $0.integer(in: 6...10) }
+      assign("lifetime", \.lifetime) { $0.duration(in: .seconds(120)...day) }
+      assign("attempts", \.attempts) { $0.integer(in: 1...10) }
+      assign("cooldown", \.cooldown) { $0.duration(in: .zero ... .seconds(3_600)) }
+      assign("sends", \.sends) { $0.integer(in: 1...10) }
+      assign("recipient", \.recipient) { $0.rateLimits() }
+      assign("clientStarts", \.clientStarts) { $0.rateLimits() }
+      assign("clientChecks", \.clientChecks) { $0.rateLimits() }
+      assign("quota", \.quota) { value in value.integer(in: 1...10_000_000).map(Optional.some) }
+      assign("failures", \.failures) { $0.integer(in: 5...100) }
+      assign("block", \.block) { $0.duration(in: .seconds(60)...day * 30) }
+      assign("proofLifetime", \.proofLifetime) { $0.duration(in: .seconds(60)...day) }
+      assign("retention", \.retention) { $0.duration(in: day...day * 30) }
+      guard object.value.collector.all.count == before else { return nil }
       return VerificationConfiguration(policy)
     }
   }
 }
 
-extension ConfigurationValue {
-  fileprivate func whole(in range: ClosedRange<Int>) -> Int? {
+extension FieldDecoder {
+  fileprivate func integer(in range: ClosedRange<Int>) -> Int? {
     guard case .number(let text) = node.value else {
-      complain(expected: "a number")
+      report(expected: "a number")
       return nil
     }
     guard let number = Int(text), range.contains(number) else {
-      complain("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+      report("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
       return nil
     }
     return number
@@ -65,33 +65,33 @@ extension ConfigurationValue {
   fileprivate func duration(in range: ClosedRange<Duration>) -> Duration? {
     guard let text = text() else { return nil }
     guard let duration = Duration(configured: text), range.contains(duration) else {
-      complain(
-        "expected a duration from \(range.lowerBound.configuredText) to \(range.upperBound.configuredText)",
-        cure: "write it as in \"90s\", \"10m\" or \"24h\"")
+      report(
+        "expected a duration from \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)",
+        remedy: "write it as in \"90s\", \"10m\" or \"24h\"")
       return nil
     }
     return duration
   }
 
   /// `["5/1h", "10/24h"]`; an empty list sets no limit.
-  fileprivate func caps() -> [VerificationCap]? {
+  fileprivate func rateLimits() -> [RateLimit]? {
     guard let elements = elements() else { return nil }
-    let caps = elements.map { $0.cap() }
-    let known = caps.compactMap(\.self)
-    return known.count == caps.count ? known : nil
+    let rateLimits = elements.map { $0.rateLimit() }
+    let known = rateLimits.compactMap(\.self)
+    return known.count == rateLimits.count ? known : nil
   }
 
-  private func cap() -> VerificationCap? {
+  private func rateLimit() -> RateLimit? {
     guard let text = text() else { return nil }
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let window = parts.count == 2 ? Duration(configured: String(parts[1])) : nil
     guard let window, let count = Int(parts[0]), 1...1_000_000 ~= count,
       Duration.seconds(1)...Duration.seconds(30 * 86_400) ~= window
     else {
-      complain(
-        "expected so many within so long, at most 720h", cure: "write it as in \"5/1h\": five within an hour")
+      report(
+        "expected so many within so long, at most 720h", remedy: "write it as in \"5/1h\": five within an hour")
       return nil
     }
-    return VerificationCap(count, per: window)
+    return RateLimit(count, per: window)
   }
 }

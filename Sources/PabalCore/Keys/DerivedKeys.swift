@@ -34,35 +34,35 @@ struct DerivedKeys: Sendable {
   }
 
   /// HMAC-SHA256 over parts that can't run into each other: each has its length in front.
-  static func digest(_ parts: [[UInt8]], _ begun: HMAC<SHA256>) -> [UInt8] {
-    code(parts, begun).withUnsafeBytes(Array.init)
+  static func digest(_ parts: [[UInt8]], _ hmac: HMAC<SHA256>) -> [UInt8] {
+    code(parts, hmac).withUnsafeBytes(Array.init)
   }
 
   /// Whether `digest` is that of `parts`, in a time that doesn't depend on where it differs.
-  static func isDigest(_ digest: ArraySlice<UInt8>, of parts: [[UInt8]], _ begun: HMAC<SHA256>) -> Bool {
-    code(parts, begun) == digest
+  static func isDigest(_ digest: ArraySlice<UInt8>, of parts: [[UInt8]], _ hmac: HMAC<SHA256>) -> Bool {
+    code(parts, hmac) == digest
   }
 
-  private static func code(_ parts: [[UInt8]], _ begun: HMAC<SHA256>) -> HMAC<SHA256>.MAC {
-    var begun = begun
-    begun.update(data: joined(parts))
-    return begun.finalize()
+  private static func code(_ parts: [[UInt8]], _ hmac: HMAC<SHA256>) -> HMAC<SHA256>.MAC {
+    var hmac = hmac
+    hmac.update(data: lengthPrefixed(parts))
+    return hmac.finalize()
   }
 
-  private static func joined(_ parts: [[UInt8]]) -> [UInt8] {
-    var whole: [UInt8] = []
-    whole.reserveCapacity(parts.reduce(0) { $0 + $1.count + 8 })
+  private static func lengthPrefixed(_ parts: [[UInt8]]) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(parts.reduce(0) { $0 + $1.count + 8 })
     for part in parts {
-      whole.append(contentsOf: UInt64(part.count).bigEndianOctets)
-      whole.append(contentsOf: part)
+      result.append(contentsOf: UInt64(part.count).bigEndianOctets)
+      result.append(contentsOf: part)
     }
-    return whole
+    return result
   }
 
   /// One key a record, so that no number of records wears out the key they all come from.
   ///
   /// HKDF-SHA256's expansion (RFC 5869, 2.3), whose first 32 octets are one HMAC.
-  func sealKey(_ id: [UInt8]) -> SymmetricKey {
+  func sealingKey(_ id: [UInt8]) -> SymmetricKey {
     var seal = seal
     seal.update(data: id + [1])
     return SymmetricKey(data: seal.finalize())

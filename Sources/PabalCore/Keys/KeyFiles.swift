@@ -8,60 +8,60 @@ extension Keyring {
   ///
   /// The folder is made for its owner alone. Processes that come at once make one key between them. A file
   /// or folder that others may write, or a file that others may read, is refused.
-  public static func readOrMake(directory: String) throws(Diagnostic) -> Keyring {
-    let folder = try KeyFolder(directory)
-    if try folder.read(KeyFolder.current) == nil { _ = try folder.make() }
-    guard let (keys, stamp) = try read(folder) else {
-      throw Diagnostic("the key in \(directory) went away while it was read", cure: "put it back")
+  public static func loadOrCreate(directory: String) throws(Diagnostic) -> Keyring {
+    let folder = try KeyDirectory(directory)
+    if try folder.read(KeyDirectory.current) == nil { _ = try folder.create() }
+    guard let (keys, identity) = try read(folder) else {
+      throw Diagnostic("the key in \(directory) went away while it was read", remedy: "put it back")
     }
-    return Keyring(KeySource(keys, directory: directory, stamp: stamp))
+    return Keyring(KeySource(keys, directory: directory, identity: identity))
   }
 
   /// The keys in `directory` as they are, and which file the current one is in; `nil` where there are none.
-  static func read(directory: String) throws(Diagnostic) -> (KeySource.Keys, KeySource.Stamp?)? {
-    try read(try KeyFolder(directory))
+  static func read(directory: String) throws(Diagnostic) -> (KeySource.Keys, KeySource.KeyFileIdentity?)? {
+    try read(try KeyDirectory(directory))
   }
 
-  private static func read(_ folder: KeyFolder) throws(Diagnostic) -> (KeySource.Keys, KeySource.Stamp?)? {
+  private static func read(_ folder: KeyDirectory) throws(Diagnostic) -> (KeySource.Keys, KeySource.KeyFileIdentity?)? {
     // Looked at before it is read: a rotation in between is then seen at the next look.
-    let stamp = KeySource.Stamp("\(folder.path)/\(fileName)")
-    guard let current = try folder.read(KeyFolder.current) else { return nil }
+    let identity = KeySource.KeyFileIdentity("\(folder.path)/\(fileName)")
+    guard let current = try folder.read(KeyDirectory.current) else { return nil }
     var previous: [MasterKey] = []
     for name in try folder.previousNames() {
       // One that a rotation in another process removed meanwhile is no longer asked for.
       if let key = try folder.read(name) { previous.append(key) }
     }
-    return (KeySource.Keys(current: current, previous: previous), stamp)
+    return (KeySource.Keys(current: current, previous: previous), identity)
   }
 
   /// Makes a new current key in `directory`; the one before it goes on opening what it sealed. Blocks.
   ///
   /// Keyrings read from the folder, in any process, have it from their next use on.
   public static func rotate(directory: String) throws(Diagnostic) -> Keyring {
-    let folder = try KeyFolder(directory)
+    let folder = try KeyDirectory(directory)
     try folder.rotate()
-    return try readOrMake(directory: directory)
+    return try loadOrCreate(directory: directory)
   }
 }
 
 /// The folder that holds master keys, one file each.
-private struct KeyFolder {
+private struct KeyDirectory {
   static let current = Keyring.fileName
   let path: String
 
   init(_ path: String) throws(Diagnostic) {
     self.path = path
-    try KeyFolder.make(path)
-    var facts = stat()
-    guard stat(path, &facts) == 0 else { throw KeyFolder.failure(path, errno) }
-    guard facts.st_mode & S_IFMT == S_IFDIR else {
-      throw Diagnostic("\(path) is no folder, so it holds no keys", cure: "name another in \"keys\"")
+    try KeyDirectory.create(path)
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw KeyDirectory.ioError(path, errno) }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw Diagnostic("\(path) is no folder, so it holds no keys", remedy: "name another in \"keys\"")
     }
     // Who may write the folder may put another key in the place of ours.
-    guard facts.st_mode & 0o022 == 0 else {
+    guard status.st_mode & 0o022 == 0 else {
       throw Diagnostic(
         "the folder of the keys, \(path), may be written by others: its mode is "
-          + String(facts.st_mode & 0o777, radix: 8), cure: "chmod 700 \(shellWord(path))")
+          + String(status.st_mode & 0o777, radix: 8), remedy: "chmod 700 \(shellQuoted(path))")
     }
   }
 
@@ -69,43 +69,43 @@ private struct KeyFolder {
   func read(_ name: String) throws(Diagnostic) -> MasterKey? {
     let file = "\(path)/\(name)"
     let octets: [UInt8]
-    do throws(SecretFileProblem) {
+    do throws(SecretFileError) {
       octets = try readSecretFile(file, atMost: 256)
     } catch {
       if error.isMissing { return nil }
-      throw Diagnostic(error.what, cure: error.cure)
+      throw Diagnostic(error.message, remedy: error.remedy)
     }
     guard let text = String(validating: octets, as: UTF8.self), let key = MasterKey(text) else {
       throw Diagnostic(
         "\(file) holds no key, which is 64 hexadecimal digits or base64 of 32 octets",
-        cure: "put back the file that was there; without it the database can't be read")
+        remedy: "put back the file that was there; without it the database can't be read")
     }
     return key
   }
 
   /// Makes the first key, or takes the one that another process made in the same moment.
-  func make() throws(Diagnostic) -> MasterKey {
+  func create() throws(Diagnostic) -> MasterKey {
     let key = MasterKey.random()
-    let temporary = try write(key)
-    defer { unlink(temporary) }
+    let temporaryPath = try write(key)
+    defer { unlink(temporaryPath) }
     // link(2) takes a name only where there is none, and the file it names is whole.
-    guard link(temporary, "\(path)/\(Self.current)") == 0 else {
+    guard link(temporaryPath, "\(path)/\(Self.current)") == 0 else {
       let number = errno
       guard number == EEXIST, let other = try read(Self.current) else {
-        throw Self.failure("\(path)/\(Self.current)", number)
+        throw Self.ioError("\(path)/\(Self.current)", number)
       }
       return other
     }
-    try settle()
+    try syncDirectory()
     return key
   }
 
   func rotate() throws(Diagnostic) {
     let lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard lock >= 0 else { throw Self.failure(path, errno) }
+    guard lock >= 0 else { throw Self.ioError(path, errno) }
     defer { close(lock) }
     while flock(lock, LOCK_EX) != 0 {
-      guard errno == EINTR else { throw Self.failure(path, errno) }
+      guard errno == EINTR else { throw Self.ioError(path, errno) }
     }
     let current = "\(path)/\(Self.current)"
     guard let old = try read(Self.current) else {
@@ -114,19 +114,19 @@ private struct KeyFolder {
     let version = DerivedKeys(old).version.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
     // First the second name, then the new key: killed in between, the old one stands twice.
     guard link(current, "\(path)/previous-\(version).key") == 0 || errno == EEXIST else {
-      throw Self.failure(path, errno)
+      throw Self.ioError(path, errno)
     }
-    let temporary = try write(.random())
-    guard rename(temporary, current) == 0 else {
+    let temporaryPath = try write(.random())
+    guard rename(temporaryPath, current) == 0 else {
       let number = errno
-      unlink(temporary)
-      throw Self.failure(current, number)
+      unlink(temporaryPath)
+      throw Self.ioError(current, number)
     }
-    try settle()
+    try syncDirectory()
   }
 
   func previousNames() throws(Diagnostic) -> [String] {
-    guard let folder = opendir(path) else { throw Self.failure(path, errno) }
+    guard let folder = opendir(path) else { throw Self.ioError(path, errno) }
     defer { closedir(folder) }
     var names: [String] = []
     while let entry = readdir(folder) {
@@ -140,50 +140,50 @@ private struct KeyFolder {
 
   /// A file with the key under a name that no other process uses; returns its path.
   private func write(_ key: MasterKey) throws(Diagnostic) -> String {
-    let temporary = "\(path)/.key-\(getpid())-\(UInt64.random(in: .min ... .max))"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard file >= 0 else { throw Self.failure(path, errno) }
+    let temporaryPath = "\(path)/.key-\(getpid())-\(UInt64.random(in: .min ... .max))"
+    let file = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else { throw Self.ioError(path, errno) }
     defer { close(file) }
     let octets = Array((key.text + "\n").utf8)
     // A handful of octets is written whole or not at all.
-    guard fchmod(file, 0o600) == 0, own(file), Glibc.write(file, octets, octets.count) == octets.count,
+    guard fchmod(file, 0o600) == 0, matchDirectoryOwner(file), Glibc.write(file, octets, octets.count) == octets.count,
       fsync(file) == 0
     else {
       let number = errno
-      unlink(temporary)
-      throw Self.failure(path, number)
+      unlink(temporaryPath)
+      throw Self.ioError(path, number)
     }
-    return temporary
+    return temporaryPath
   }
 
   // Root makes the key for the service that will read it, to whom the folder belongs.
-  private func own(_ file: CInt) -> Bool {
-    var facts = stat()
-    guard geteuid() == 0, stat(path, &facts) == 0, facts.st_uid != 0 else { return true }
-    return fchown(file, facts.st_uid, facts.st_gid) == 0
+  private func matchDirectoryOwner(_ file: CInt) -> Bool {
+    var status = stat()
+    guard geteuid() == 0, stat(path, &status) == 0, status.st_uid != 0 else { return true }
+    return fchown(file, status.st_uid, status.st_gid) == 0
   }
 
   // The new name is only sure to outlive a power cut once the folder is on the disk.
-  private func settle() throws(Diagnostic) {
+  private func syncDirectory() throws(Diagnostic) {
     let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { throw Self.failure(path, errno) }
+    guard folder >= 0 else { throw Self.ioError(path, errno) }
     defer { close(folder) }
-    guard fsync(folder) == 0 || errno == EINVAL else { throw Self.failure(path, errno) }
+    guard fsync(folder) == 0 || errno == EINVAL else { throw Self.ioError(path, errno) }
   }
 
-  private static func make(_ path: String) throws(Diagnostic) {
+  private static func create(_ path: String) throws(Diagnostic) {
     guard mkdir(path, 0o700) != 0, errno != EEXIST else { return }
     let number = errno
     guard number == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-      throw failure(path, number)
+      throw ioError(path, number)
     }
-    try make(String(path[..<slash]))
-    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure(path, errno) }
+    try create(String(path[..<slash]))
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw ioError(path, errno) }
   }
 
-  private static func failure(_ path: String, _ number: Int32) -> Diagnostic {
+  private static func ioError(_ path: String, _ number: Int32) -> Diagnostic {
     Diagnostic(
       "\(path) can't be used for keys: \(String(cString: strerror(number)))",
-      cure: "let this user write there, or name another folder in \"keys\"")
+      remedy: "let this user write there, or name another folder in \"keys\"")
   }
 }

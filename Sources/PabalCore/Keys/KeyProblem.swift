@@ -1,5 +1,5 @@
 /// Why something sealed can't be opened.
-public enum KeyProblem: Error, Sendable, Hashable, CustomStringConvertible {
+public enum KeyringError: Error, Sendable, Hashable, CustomStringConvertible {
   /// It was sealed with a master key that isn't among the current and the previous ones.
   case unknownKey
   /// It was changed, belongs to another id, or was never sealed by Pabal.

@@ -23,23 +23,23 @@ final class KeySource: Sendable {
   }
 
   /// Which file the current key is in: a rotation puts another in its place.
-  struct Stamp: Sendable, Hashable {
+  struct KeyFileIdentity: Sendable, Hashable {
     private let parts: [Int64]
 
     /// That of the file at `path`; `nil` where it can't be looked at.
     init?(_ path: String) {
-      var facts = stat()
-      guard stat(path, &facts) == 0 else { return nil }
+      var status = stat()
+      guard stat(path, &status) == 0 else { return nil }
       parts = [
-        Int64(truncatingIfNeeded: facts.st_dev), Int64(truncatingIfNeeded: facts.st_ino),
-        Int64(facts.st_mtim.tv_sec), Int64(facts.st_mtim.tv_nsec),
+        Int64(truncatingIfNeeded: status.st_dev), Int64(truncatingIfNeeded: status.st_ino),
+        Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec),
       ]
     }
   }
 
   private struct State {
     var keys: Keys
-    var stamp: Stamp?
+    var identity: KeyFileIdentity?
   }
 
   private let state: Mutex<State>
@@ -51,28 +51,28 @@ final class KeySource: Sendable {
     state = Mutex(State(keys: keys))
   }
 
-  /// The keys read from `directory` after its current file had `stamp`.
-  init(_ keys: Keys, directory: String, stamp: Stamp?) {
+  /// The keys read from `directory` after its current file had `identity`.
+  init(_ keys: Keys, directory: String, identity: KeyFileIdentity?) {
     self.directory = directory
-    state = Mutex(State(keys: keys, stamp: stamp))
+    state = Mutex(State(keys: keys, identity: identity))
   }
 
   /// The keys as they are now, for the price of one look at the current key's file.
   var keys: Keys {
-    let (known, stamp) = state.withLock { ($0.keys, $0.stamp) }
-    guard let directory, let now = Stamp("\(directory)/\(Keyring.fileName)"), now != stamp else {
+    let (known, identity) = state.withLock { ($0.keys, $0.identity) }
+    guard let directory, let currentIdentity = KeyFileIdentity("\(directory)/\(Keyring.fileName)"), currentIdentity != identity else {
       return known
     }
-    return reread()
+    return reload()
   }
 
   /// The keys as the folder has them; those known already where it can't be read.
   @discardableResult
-  func reread() -> Keys {
-    guard let directory, let (keys, stamp) = try? Keyring.read(directory: directory) else {
+  func reload() -> Keys {
+    guard let directory, let (keys, identity) = try? Keyring.read(directory: directory) else {
       return state.withLock(\.keys)
     }
-    state.withLock { $0 = State(keys: keys, stamp: stamp) }
+    state.withLock { $0 = State(keys: keys, identity: identity) }
     return keys
   }
 }

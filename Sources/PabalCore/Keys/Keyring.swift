@@ -3,7 +3,7 @@ internal import Crypto
 /// The keys that keep a stolen database silent: for sealing, for codes, for addresses and for proofs.
 ///
 /// All come from one master key outside the database; previous master keys still open what they sealed.
-public struct Keyring: ContentSealing, Unshown {
+public struct Keyring: ContentSealing, RedactedDescription {
   private let source: KeySource
   private var current: DerivedKeys { source.keys.current }
   private var previous: [DerivedKeys] { source.keys.previous }
@@ -22,26 +22,26 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// Reads the keys' folder again, where they come from one: a rotation elsewhere is noticed without it, a removed
   /// previous key is not. Blocks for as long as a few small files take.
-  public func reread() { source.reread() }
+  public func reload() { source.reload() }
 
   /// `a keyring`, with the number of previous keys.
   public var description: String { "a keyring with \(previous.count) previous keys" }
 
   // MARK: Sealing
 
-  /// `clear`, sealed (ChaCha20-Poly1305, RFC 8439) so that only `id`'s own record opens it.
+  /// `plaintext`, sealed (ChaCha20-Poly1305, RFC 8439) so that only `id`'s own record opens it.
   ///
   /// Four octets for the key's version, twelve of nonce, the text, sixteen of tag.
-  public func seal(_ clear: [UInt8], id: String) -> [UInt8] {
+  public func seal(_ plaintext: [UInt8], id: String) -> [UInt8] {
     let id = Array(id.utf8)
     let current = current
     do {
       let box = try ChaChaPoly.seal(
-        clear, using: current.sealKey(id),
-        nonce: ChaChaPoly.Nonce(data: KernelRandom.octets(Keyring.nonceSize)),
+        plaintext, using: current.sealingKey(id),
+        nonce: ChaChaPoly.Nonce(data: SecureRandom.octets(Keyring.nonceSize)),
         authenticating: current.version + id)
       var sealed = current.version
-      sealed.reserveCapacity(Keyring.versionSize + Keyring.nonceSize + clear.count + Keyring.tagSize)
+      sealed.reserveCapacity(Keyring.versionSize + Keyring.nonceSize + plaintext.count + Keyring.tagSize)
       sealed.append(contentsOf: box.nonce)
       sealed.append(contentsOf: box.ciphertext)
       sealed.append(contentsOf: box.tag)
@@ -53,17 +53,17 @@ public struct Keyring: ContentSealing, Unshown {
   }
 
   /// What was sealed for `id`, whichever of the keys did it.
-  public func open(_ sealed: [UInt8], id: String) throws(KeyProblem) -> [UInt8] {
-    let head = Keyring.versionSize + Keyring.nonceSize
-    guard sealed.count >= head + Keyring.tagSize else { throw .notAuthentic }
+  public func open(_ sealed: [UInt8], id: String) throws(KeyringError) -> [UInt8] {
+    let headerSize = Keyring.versionSize + Keyring.nonceSize
+    guard sealed.count >= headerSize + Keyring.tagSize else { throw .notAuthentic }
     guard let keys = keys(of: sealed) else { throw .unknownKey }
     let id = Array(id.utf8)
     do {
       let box = try ChaChaPoly.SealedBox(
-        nonce: ChaChaPoly.Nonce(data: sealed[Keyring.versionSize..<head]),
-        ciphertext: sealed[head..<(sealed.count - Keyring.tagSize)],
+        nonce: ChaChaPoly.Nonce(data: sealed[Keyring.versionSize..<headerSize]),
+        ciphertext: sealed[headerSize..<(sealed.count - Keyring.tagSize)],
         tag: sealed[(sealed.count - Keyring.tagSize)...])
-      return Array(try ChaChaPoly.open(box, using: keys.sealKey(id), authenticating: keys.version + id))
+      return Array(try ChaChaPoly.open(box, using: keys.sealingKey(id), authenticating: keys.version + id))
     } catch {
       throw .notAuthentic
     }
@@ -73,15 +73,15 @@ public struct Keyring: ContentSealing, Unshown {
 
   /// What stands for an address in records that outlive it, 32 octets; without the key nobody can try addresses.
   ///
-  /// `folded` is whatever is to count as the same address, client or bucket.
-  package func addressDigest(_ folded: String) -> [UInt8] {
-    DerivedKeys.digest([Array(folded.utf8)], current.address)
+  /// `normalized` is whatever is to count as the same address, client or bucket.
+  package func addressDigest(_ normalized: String) -> [UInt8] {
+    DerivedKeys.digest([Array(normalized.utf8)], current.address)
   }
 
   /// The digests of all keys, the current one's first, for finding what earlier keys wrote.
-  package func addressDigests(_ folded: String) -> [[UInt8]] {
+  package func addressDigests(_ normalized: String) -> [[UInt8]] {
     let keys = source.keys
-    return ([keys.current] + keys.previous).map { DerivedKeys.digest([Array(folded.utf8)], $0.address) }
+    return ([keys.current] + keys.previous).map { DerivedKeys.digest([Array(normalized.utf8)], $0.address) }
   }
 
   // MARK: Requests
@@ -118,19 +118,19 @@ public struct Keyring: ContentSealing, Unshown {
   }
 
   private func matches(
-    _ digest: [UInt8], _ parts: [[UInt8]], _ begun: (DerivedKeys) -> HMAC<SHA256>
+    _ digest: [UInt8], _ parts: [[UInt8]], _ hmac: (DerivedKeys) -> HMAC<SHA256>
   ) -> Bool {
     let keys = keys(of: digest)
     // An unknown version takes as long as a known one.
-    let isSame = DerivedKeys.isDigest(
-      digest.dropFirst(Keyring.versionSize), of: parts, begun(keys ?? current))
-    return keys != nil && isSame
+    let isEqual = DerivedKeys.isDigest(
+      digest.dropFirst(Keyring.versionSize), of: parts, hmac(keys ?? current))
+    return keys != nil && isEqual
   }
 
-  private func keys(of made: [UInt8]) -> DerivedKeys? {
-    let version = Array(made.prefix(Keyring.versionSize))
+  private func keys(of value: [UInt8]) -> DerivedKeys? {
+    let version = Array(value.prefix(Keyring.versionSize))
     // A key put into the folder by hand doesn't touch the current one's file.
-    return source.keys.keys(of: version) ?? source.reread().keys(of: version)
+    return source.keys.keys(of: version) ?? source.reload().keys(of: version)
   }
 
   // MARK: The database's own key

@@ -1,7 +1,7 @@
 /// The 32 octets that all of Pabal's keys come from; kept outside the database.
 ///
 /// No description, debugger or `dump` shows them.
-public struct MasterKey: Sendable, Hashable, Unshown {
+public struct MasterKey: Sendable, Hashable, RedactedDescription {
   /// How many octets a master key has.
   public static let size = 32
 

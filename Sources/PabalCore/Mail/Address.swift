@@ -1,3 +1,14 @@
+/// Why a text is no address.
+public struct AddressError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// What is wrong; one sentence without its full stop, printable whatever the input was.
+  public let message: String
+
+  init(_ message: String) { self.message = message }
+
+  /// The same as `message`.
+  public var description: String { message }
+}
+
 /// An e-mail address as an envelope carries it: local part, `@`, domain; the domain as A-labels.
 ///
 /// RFC 5321 and 6531, without spaces and controls even between quotes. The domain is kept in lower case,
@@ -10,37 +21,26 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
   // In UTF-8 octets.
   private let localLength: Int
 
-  /// Why a text is no address.
-  public struct Problem: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What is wrong; one sentence without its full stop, printable whatever the input was.
-    public let what: String
-
-    init(_ what: String) { self.what = what }
-
-    /// The same as `what`.
-    public var description: String { what }
-  }
-
   /// Reads one address, without display name or comment.
-  public init(_ text: String) throws(Problem) {
+  public init(_ text: String) throws(AddressError) {
     // 64 octets, the @ and a domain that may shrink when it becomes A-labels.
-    guard text.utf8.count <= 1_100 else { throw Problem("the address is longer than 254 octets") }
-    guard !text.isEmpty else { throw Problem("no address is given") }
+    guard text.utf8.count <= 1_100 else { throw AddressError("the address is longer than 254 octets") }
+    guard !text.isEmpty else { throw AddressError("no address is given") }
     guard let at = Address.endOfLocalPart(text.utf8Span.span) else {
-      throw Problem("\(quoted(text)) is no address: it has no @")
+      throw AddressError("\(quoted(text)) is no address: it has no @")
     }
     let split = text.utf8.index(text.startIndex, offsetBy: at)
     try self.init(localPart: String(text[..<split]), domain: String(text[text.utf8.index(after: split)...]))
   }
 
   /// An address of its two parts; the local part with its quotes if it has any.
-  init(localPart: String, domain: String) throws(Problem) {
+  init(localPart: String, domain: String) throws(AddressError) {
     needsSMTPUTF8 = try Address.checkLocalPart(localPart)
     let domain = try Domain(domain)
     localLength = localPart.utf8.count
     description = "\(localPart)@\(domain.description)"
     // RFC 5321, 4.5.3.1.3: a path is at most 256 octets, < and > included.
-    guard description.utf8.count <= 254 else { throw Problem("the address is longer than 254 octets") }
+    guard description.utf8.count <= 254 else { throw AddressError("the address is longer than 254 octets") }
   }
 
   /// What stands before the last `@`, quotes included, as typed.
@@ -70,16 +70,16 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Whether the local part, a dot-atom or a quoted string, holds non-ASCII.
-  private static func checkLocalPart(_ text: String) throws(Problem) -> Bool {
+  private static func checkLocalPart(_ text: String) throws(AddressError) -> Bool {
     let octets = text.utf8Span.span
-    guard octets.count > 0 else { throw Problem("nothing stands before the @") }
+    guard octets.count > 0 else { throw AddressError("nothing stands before the @") }
     // RFC 5321, 4.5.3.1.1.
-    guard octets.count <= 64 else { throw Problem("the part before the @ is longer than 64 octets") }
+    guard octets.count <= 64 else { throw AddressError("the part before the @ is longer than 64 octets") }
     var isASCII = true
     for i in octets.indices {
       let octet = octets[i]
       guard octet > 0x20, octet != 0x7F else {
-        throw Problem("an address holds no \(octet == 0x20 ? "space" : "control character")")
+        throw AddressError("an address holds no \(octet == 0x20 ? "space" : "control character")")
       }
       isASCII = isASCII && octet < 0x80
     }
@@ -93,44 +93,44 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Refuses what nobody can see: Unicode's spaces, separators, controls and most format characters.
-  private static func checkScalars(_ text: String) throws(Problem) {
+  private static func checkScalars(_ text: String) throws(AddressError) {
     for scalar in text.unicodeScalars where !scalar.isASCII {
       // Persian and Indic words need the two joiners.
       if scalar.value == 0x200C || scalar.value == 0x200D { continue }
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator, .privateUse, .unassigned:
-        throw Problem("the address \(quoted(text)) holds a space or a character nobody can see")
+        throw AddressError("the address \(quoted(text)) holds a space or a character nobody can see")
       default: break
       }
     }
   }
 
-  private static func checkDotAtom(_ octets: Span<UInt8>, of text: String) throws(Problem) {
+  private static func checkDotAtom(_ octets: Span<UInt8>, of text: String) throws(AddressError) {
     var previous = UInt8(ascii: ".")
     for i in octets.indices {
       let octet = octets[i]
       if octet == UInt8(ascii: ".") {
         guard previous != octet else {
-          throw Problem("the part before the @, \(quoted(text)), begins with a dot or has two together")
+          throw AddressError("the part before the @, \(quoted(text)), begins with a dot or has two together")
         }
       } else if !isAtomText(octet) {
-        throw Problem(
+        throw AddressError(
           "the part before the @, \(quoted(text)), holds a character that only stands between quotes")
       }
       previous = octet
     }
     guard previous != UInt8(ascii: ".") else {
-      throw Problem("the part before the @, \(quoted(text)), ends with a dot")
+      throw AddressError("the part before the @, \(quoted(text)), ends with a dot")
     }
   }
 
-  private static func checkQuotedString(_ octets: Span<UInt8>) throws(Problem) {
+  private static func checkQuotedString(_ octets: Span<UInt8>) throws(AddressError) {
     var i = 1
     while i < octets.count - 1, octets[i] != UInt8(ascii: "\"") {
       i += octets[i] == UInt8(ascii: "\\") ? 2 : 1
     }
     guard octets.count >= 2, i == octets.count - 1, octets[i] == UInt8(ascii: "\"") else {
-      throw Problem("the quotes before the @ do not match")
+      throw AddressError("the quotes before the @ do not match")
     }
   }
 }

@@ -7,9 +7,9 @@ public struct AddressList: Sendable, Hashable {
   public let mailboxes: [Mailbox]
 
   /// Reads what stands after a header field's colon, folded or not; `field` names it in errors.
-  public init(_ octets: [UInt8], field: String) throws(MailProblem) {
+  public init(_ octets: [UInt8], field: String) throws(MailError) {
     var parser = AddressListParser(octets: octets, field: field)
-    mailboxes = try parser.list()
+    mailboxes = try parser.parse()
   }
 }
 
@@ -33,7 +33,7 @@ private struct AddressListParser {
     self.field = field
   }
 
-  mutating func list() throws(MailProblem) -> [Mailbox] {
+  mutating func parse() throws(MailError) -> [Mailbox] {
     while true {
       try skipSpace()
       guard let octet = peek else { return mailboxes }
@@ -41,26 +41,26 @@ private struct AddressListParser {
         position += 1
         continue
       }
-      try element(isInGroup: false)
+      try parseElement(isInGroup: false)
       try skipSpace()
-      guard peek == nil || peek == UInt8(ascii: ",") else { throw unexpected() }
+      guard peek == nil || peek == UInt8(ascii: ",") else { throw unexpectedCharacter() }
     }
   }
 
   private var peek: UInt8? { position < octets.count ? octets[position] : nil }
 
-  private func problem(_ what: String) -> MailProblem {
-    MailProblem(
-      field, "\(what) in \(quoted(String(decoding: octets, as: UTF8.self)))",
-      cure: "write addresses as Name <address>, with commas between them and special characters in quotes")
+  private func makeError(_ message: String) -> MailError {
+    MailError(
+      field, "\(message) in \(quoted(String(decoding: octets, as: UTF8.self)))",
+      remedy: "write addresses as Name <address>, with commas between them and special characters in quotes")
   }
 
-  private func unexpected() -> MailProblem {
-    guard let peek else { return problem("something is missing at the end") }
-    return problem("\(quoted(String(decoding: [peek], as: UTF8.self))) is in the wrong place")
+  private func unexpectedCharacter() -> MailError {
+    guard let peek else { return makeError("something is missing at the end") }
+    return makeError("\(quoted(String(decoding: [peek], as: UTF8.self))) is in the wrong place")
   }
 
-  private mutating func element(isInGroup: Bool) throws(MailProblem) {
+  private mutating func parseElement(isInGroup: Bool) throws(MailError) {
     let words = try words()
     switch peek {
     case UInt8(ascii: "<"):
@@ -70,35 +70,35 @@ private struct AddressListParser {
       try skipSpace()
       if peek == UInt8(ascii: "<") {
         // `a@b <a@b>` is common and plain enough; with two different addresses it is anybody's guess.
-        guard try angleAddress() == address else { throw problem("an address stands as another's name") }
+        guard try angleAddress() == address else { throw makeError("an address stands as another's name") }
       }
       mailboxes.append(Mailbox(address))
     case UInt8(ascii: ":") where !isInGroup && !words.isEmpty:
       position += 1
-      try group()
-    default: throw words.isEmpty ? unexpected() : problem("a name without an address stands")
+      try parseGroup()
+    default: throw words.isEmpty ? unexpectedCharacter() : makeError("a name without an address stands")
     }
   }
 
-  private mutating func group() throws(MailProblem) {
+  private mutating func parseGroup() throws(MailError) {
     while true {
       try skipSpace()
       switch peek {
-      case nil: throw problem("a group has no ; at its end")
+      case nil: throw makeError("a group has no ; at its end")
       case UInt8(ascii: ";"):
         position += 1
         return
       case UInt8(ascii: ","): position += 1
       default:
-        try element(isInGroup: true)
+        try parseElement(isInGroup: true)
         try skipSpace()
-        guard peek == UInt8(ascii: ",") || peek == UInt8(ascii: ";") else { throw unexpected() }
+        guard peek == UInt8(ascii: ",") || peek == UInt8(ascii: ";") else { throw unexpectedCharacter() }
       }
     }
   }
 
   /// Atoms, dots and quoted strings up to the next special character. Brackets pass for letters in names.
-  private mutating func words() throws(MailProblem) -> [Word] {
+  private mutating func words() throws(MailError) -> [Word] {
     var words = [Word]()
     while true {
       let before = position
@@ -123,7 +123,7 @@ private struct AddressListParser {
       || octet == UInt8(ascii: "]")
   }
 
-  private mutating func angleAddress() throws(MailProblem) -> Address {
+  private mutating func angleAddress() throws(MailError) -> Address {
     position += 1
     try skipSpace()
     // RFC 5322, 4.4: a source route, which nobody follows any more.
@@ -132,19 +132,19 @@ private struct AddressListParser {
         if peek == UInt8(ascii: "@") { _ = try domain() } else { position += 1 }
         try skipSpace()
       }
-      guard peek == UInt8(ascii: ":") else { throw unexpected() }
+      guard peek == UInt8(ascii: ":") else { throw unexpectedCharacter() }
       position += 1
     }
     let localPart = try words()
-    guard peek == UInt8(ascii: "@") else { throw unexpected() }
+    guard peek == UInt8(ascii: "@") else { throw unexpectedCharacter() }
     let address = try address(localPart: localPart)
     try skipSpace()
-    guard peek == UInt8(ascii: ">") else { throw unexpected() }
+    guard peek == UInt8(ascii: ">") else { throw unexpectedCharacter() }
     position += 1
     return address
   }
 
-  private mutating func address(localPart words: [Word]) throws(MailProblem) -> Address {
+  private mutating func address(localPart words: [Word]) throws(MailError) -> Address {
     var localPart = [UInt8]()
     if words.count == 1, words[0].isQuoted {
       localPart.append(UInt8(ascii: "\""))
@@ -158,21 +158,21 @@ private struct AddressListParser {
         // Spaces may stand around a dot (RFC 5322, 4.4), but two words are not one.
         let isJoined =
           localPart.isEmpty || localPart.last == UInt8(ascii: ".") || word.octets.first == UInt8(ascii: ".")
-        guard !word.isQuoted, isJoined else { throw problem("the part before an @ is no one word") }
+        guard !word.isQuoted, isJoined else { throw makeError("the part before an @ is no one word") }
         localPart += word.octets
       }
     }
     let domain = try text(domain())
     let local = try text(localPart)
-    do throws(Address.Problem) {
+    do throws(AddressError) {
       return try Address(localPart: local, domain: domain)
     } catch {
-      throw problem(error.what)
+      throw makeError(error.message)
     }
   }
 
   /// What follows the `@` at the current position, without spaces and comments.
-  private mutating func domain() throws(MailProblem) -> [UInt8] {
+  private mutating func domain() throws(MailError) -> [UInt8] {
     position += 1
     try skipSpace()
     var domain = [UInt8]()
@@ -181,7 +181,7 @@ private struct AddressListParser {
         position += 1
         if !isSpace(octet) { domain.append(octet) }
       }
-      guard peek == UInt8(ascii: "]") else { throw problem("an address literal has no closing bracket") }
+      guard peek == UInt8(ascii: "]") else { throw makeError("an address literal has no closing bracket") }
       position += 1
       return domain + [UInt8(ascii: "]")]
     }
@@ -195,20 +195,20 @@ private struct AddressListParser {
       guard let octet = peek, isAtomText(octet) || octet == UInt8(ascii: ".") else { return domain }
       guard octet == UInt8(ascii: ".") || domain.last == UInt8(ascii: ".") else {
         position = end
-        throw problem("a word follows an address")
+        throw makeError("a word follows an address")
       }
     }
   }
 
-  private func text(_ octets: [UInt8]) throws(MailProblem) -> String {
+  private func text(_ octets: [UInt8]) throws(MailError) -> String {
     guard let text = String(validating: octets, as: UTF8.self) else {
-      throw problem("an address isn't UTF-8")
+      throw makeError("an address isn't UTF-8")
     }
     return text
   }
 
   /// The display name: encoded words decoded, the space between two of them dropped (RFC 2047, 6.2).
-  private func name(of words: [Word]) throws(MailProblem) -> String? {
+  private func name(of words: [Word]) throws(MailError) -> String? {
     var decoder = EncodedWordDecoder()
     for word in words {
       decoder.append(word.octets, followsSpace: word.followsSpace, mayBeEncoded: !word.isQuoted)
@@ -223,7 +223,7 @@ private struct AddressListParser {
   }
 
   /// Passes over white space, line ends and comments.
-  private mutating func skipSpace() throws(MailProblem) {
+  private mutating func skipSpace() throws(MailError) {
     var depth = 0
     while let octet = peek {
       if octet == UInt8(ascii: "(") {
@@ -236,11 +236,11 @@ private struct AddressListParser {
       }
       position += 1
     }
-    guard depth == 0, position <= octets.count else { throw problem("a comment has no closing parenthesis") }
+    guard depth == 0, position <= octets.count else { throw makeError("a comment has no closing parenthesis") }
   }
 
   /// The content of the quoted string at the current position, its line ends dropped.
-  private mutating func quotedString() throws(MailProblem) -> [UInt8] {
+  private mutating func quotedString() throws(MailError) -> [UInt8] {
     var text = [UInt8]()
     position += 1
     while let octet = peek {
@@ -248,7 +248,7 @@ private struct AddressListParser {
       switch octet {
       case UInt8(ascii: "\""): return text
       case UInt8(ascii: "\\"):
-        guard let next = peek else { throw problem("a quotation has no end") }
+        guard let next = peek else { throw makeError("a quotation has no end") }
         text.append(next)
         position += 1
       case UInt8(ascii: "\r"), UInt8(ascii: "\n"): break
@@ -257,6 +257,6 @@ private struct AddressListParser {
       default: text.append(octet)
       }
     }
-    throw problem("a quotation has no end")
+    throw makeError("a quotation has no end")
   }
 }

@@ -1,23 +1,23 @@
 /// A text body in canonical form, with the transfer encoding that makes it shortest (RFC 2045).
 struct BodyPart {
   private let octets: [UInt8]
-  private let encoding: Encoding
+  private let encoding: TransferEncoding
 
-  private enum Encoding: String {
+  private enum TransferEncoding: String {
     case plain = "7bit"
     case quotedPrintable = "quoted-printable"
     case base64 = "base64"
   }
 
   /// The text with CRLF at each line's end, the last one's too.
-  init(_ text: String, field: String) throws(MailProblem) {
+  init(_ text: String, field: String) throws(MailError) {
     let source = text.utf8Span.span
     var octets = [UInt8]()
     octets.reserveCapacity(source.count + source.count / 16 + 2)
     guard source.withUnsafeBufferPointer({ LineScanner.find(0, in: $0, from: 0) == $0.count }) else {
-      throw MailProblem(field, "it holds a NUL character, which no mail may", cure: "remove it")
+      throw MailError(field, "it holds a NUL character, which no mail may", remedy: "remove it")
     }
-    let count = source.withUnsafeBufferPointer { Count($0) }
+    let count = source.withUnsafeBufferPointer { ByteCounts($0) }
     var isPlain = count.isPlain
     source.withUnsafeBufferPointer { source in
       var lines = LineScanner(source)
@@ -32,30 +32,30 @@ struct BodyPart {
     if octets.isEmpty { octets = [0x0D, 0x0A] }
     self.octets = octets
     // A soft line break for each 75 octets; two for each 76.
-    let literal = octets.count + 2 * count.escapes
+    let literal = octets.count + 2 * count.escapeCount
     let quotedLength = literal + literal / 75 * 3
     let base64Length = (octets.count + 2) / 3 * 4 + (octets.count + 56) / 57 * 2
     encoding = isPlain ? .plain : quotedLength <= base64Length ? .quotedPrintable : .base64
   }
 
   /// How many octets of each kind a text has.
-  private struct Count {
-    private var ends = 0
+  private struct ByteCounts {
+    private var lineEnds = 0
     private var tabs = 0
     private var equalSigns = 0
     // Below space or above ~.
-    private var others = 0
+    private var unprintable = 0
 
     init(_ octets: UnsafeBufferPointer<UInt8>) {
-      Count.weights.withUnsafeBufferPointer { weights in
+      ByteCounts.weights.withUnsafeBufferPointer { weights in
         var start = 0
         while start < octets.count {
           let end = min(start + Int(UInt16.max), octets.count)
           // Four counters in one sum: comparing each octet four times takes five times as long.
           var sum: UInt64 = 0
           for i in start..<end { sum &+= weights[Int(octets[i])] }
-          others += Int(sum & 0xFFFF)
-          ends += Int(sum >> 16 & 0xFFFF)
+          unprintable += Int(sum & 0xFFFF)
+          lineEnds += Int(sum >> 16 & 0xFFFF)
           tabs += Int(sum >> 32 & 0xFFFF)
           equalSigns += Int(sum >> 48)
           start = end
@@ -74,10 +74,10 @@ struct BodyPart {
     }
 
     /// How many octets quoted-printable has to escape, spaces at a line's end aside.
-    var escapes: Int { others - ends - tabs + equalSigns }
+    var escapeCount: Int { unprintable - lineEnds - tabs + equalSigns }
 
     /// Whether there is nothing but printable ASCII and line ends.
-    var isPlain: Bool { others == ends }
+    var isPlain: Bool { unprintable == lineEnds }
   }
 
   /// Whether relays leave a line of plain characters alone: no more than 78 octets, no space at its end, and
@@ -119,12 +119,12 @@ struct BodyPart {
     // takes ten times as long.
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 80) { line in
       octets.withUnsafeBufferPointer { source in
-        var quoted = QuotedLine(line)
+        var quoted = QuotedPrintableLine(line)
         var isLineStart = true
         var i = 0
         while i < source.count {
           if !isLineStart {
-            i += quoted.takeRun(of: source, from: i)
+            i += quoted.appendRun(of: source, from: i)
           }
           let octet = source[i]
           if octet == 0x0D {
@@ -136,12 +136,12 @@ struct BodyPart {
           // A lead octet takes its followers along.
           let followers = octet >= 0xF0 ? 3 : octet >= 0xE0 ? 2 : octet >= 0xC0 ? 1 : 0
           let isLast = source[i + followers + 1] == 0x0D
-          let staysItself =
-            (QuotedLine.isLiteral(octet) || octet == 0x09) && !(isLast && (octet == 0x20 || octet == 0x09))
+          let isUnescaped =
+            (QuotedPrintableLine.isLiteral(octet) || octet == 0x09) && !(isLast && (octet == 0x20 || octet == 0x09))
             && !(isLineStart && (octet == UInt8(ascii: ".") || BodyPart.isFromLine(source.span, i)))
-          let length = (staysItself ? 1 : 3) + 3 * followers + (isLast ? 0 : 1)
-          if length > quoted.room { quoted.endSoftly(in: &target) }
-          if staysItself { quoted.append(octet) } else { quoted.append(escaped: octet) }
+          let length = (isUnescaped ? 1 : 3) + 3 * followers + (isLast ? 0 : 1)
+          if length > quoted.remaining { quoted.appendSoftBreak(in: &target) }
+          if isUnescaped { quoted.append(octet) } else { quoted.append(escaped: octet) }
           isLineStart = false
           i += 1
         }
@@ -151,7 +151,7 @@ struct BodyPart {
 }
 
 /// One line of quoted-printable in the making.
-private struct QuotedLine {
+private struct QuotedPrintableLine {
   private let line: UnsafeMutableBufferPointer<UInt8>
   private var count = 0
 
@@ -159,7 +159,7 @@ private struct QuotedLine {
   init(_ memory: UnsafeMutableBufferPointer<UInt8>) { line = memory }
 
   /// How many octets the line still takes.
-  var room: Int { 76 - count }
+  var remaining: Int { 76 - count }
 
   mutating func append(_ octet: UInt8) {
     line[count] = octet
@@ -173,10 +173,10 @@ private struct QuotedLine {
   }
 
   /// Takes the octets from `start` on that stand for themselves, as many as leave room for a soft break.
-  mutating func takeRun(of source: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
-    let limit = min(source.count, start + room - 1)
+  mutating func appendRun(of source: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+    let limit = min(source.count, start + remaining - 1)
     var end = start
-    while end < limit, QuotedLine.isLiteral(source[end]) {
+    while end < limit, QuotedPrintableLine.isLiteral(source[end]) {
       line[count + end - start] = source[end]
       end += 1
     }
@@ -198,7 +198,7 @@ private struct QuotedLine {
   }
 
   /// Ends the line where it is full.
-  mutating func endSoftly(in target: inout [UInt8]) {
+  mutating func appendSoftBreak(in target: inout [UInt8]) {
     append(UInt8(ascii: "="))
     end(in: &target)
   }

@@ -2,7 +2,7 @@
 ///
 /// The spaces are inside the words, because many readers drop those between them. No word ends within a code
 /// point, nor within a grapheme that fits one word.
-struct EncodedWords {
+struct EncodedWordEncoder {
   /// One word: a part of the text, in octets of UTF-8.
   struct Word {
     var octets: Range<Int>
@@ -14,28 +14,28 @@ struct EncodedWords {
   private let usesBase64: Bool
   private var offset = 0
   // The octets of encoded text that the current line has room for.
-  private var room: Int
+  private var capacity: Int
   private var beginsLine = false
-  private static let frame = "=?utf-8?B?".utf8.count + "?=".utf8.count
-  private static let fullRoom = 75 - frame
+  private static let overhead = "=?utf-8?B?".utf8.count + "?=".utf8.count
+  private static let fullCapacity = 75 - overhead
 
   /// The words of `text` on a line of which `column` octets are written.
   init(_ text: String, column: Int) {
     self.text = text
     // The space before the word counts too.
-    room = min(75, 78 - column - 1) - EncodedWords.frame
+    capacity = min(75, 78 - column - 1) - EncodedWordEncoder.overhead
     let octets = text.utf8Span.span
     var length = 0
     var largest = 0
     var offset = 0
     while offset < octets.count {
-      let next = EncodedWords.graphemeEnd(in: text, octets, from: offset)
-      let cost = EncodedWords.quotedLength(octets, offset..<next)
+      let next = EncodedWordEncoder.graphemeEnd(in: text, octets, from: offset)
+      let cost = EncodedWordEncoder.quotedLength(octets, offset..<next)
       length += cost
       largest = max(largest, cost)
       offset = next
     }
-    usesBase64 = length > EncodedWords.base64Length(octets.count) || largest > EncodedWords.fullRoom
+    usesBase64 = length > EncodedWordEncoder.base64Length(octets.count) || largest > EncodedWordEncoder.fullCapacity
   }
 
   mutating func next() -> Word? {
@@ -45,16 +45,16 @@ struct EncodedWords {
     let start = offset
     var cost = 0
     while offset < octets.count {
-      let next = EncodedWords.graphemeEnd(in: text, octets, from: offset)
+      let next = EncodedWordEncoder.graphemeEnd(in: text, octets, from: offset)
       let graphemeCost = self.cost(octets, offset..<next)
       if !fits(cost + graphemeCost) {
         if offset > start { break }
         // What is left of the first line may be too short for what fits the next.
-        if room < EncodedWords.fullRoom {
+        if capacity < EncodedWordEncoder.fullCapacity {
           startLine()
           continue
         }
-        takeScalars(octets)
+        consumeScalars(octets)
         break
       }
       cost += graphemeCost
@@ -64,7 +64,7 @@ struct EncodedWords {
   }
 
   /// Takes as many code points as fit one word, of a grapheme that doesn't fit any.
-  private mutating func takeScalars(_ octets: Span<UInt8>) {
+  private mutating func consumeScalars(_ octets: Span<UInt8>) {
     var cost = 0
     while offset < octets.count {
       var next = offset + 1
@@ -98,7 +98,7 @@ struct EncodedWords {
   }
 
   private func cost(_ octets: Span<UInt8>, _ range: Range<Int>) -> Int {
-    usesBase64 ? range.count : EncodedWords.quotedLength(octets, range)
+    usesBase64 ? range.count : EncodedWordEncoder.quotedLength(octets, range)
   }
 
   private mutating func word(from start: Int) -> Word {
@@ -108,11 +108,11 @@ struct EncodedWords {
 
   private mutating func startLine() {
     beginsLine = true
-    room = EncodedWords.fullRoom
+    capacity = EncodedWordEncoder.fullCapacity
   }
 
   private func fits(_ cost: Int) -> Bool {
-    (usesBase64 ? EncodedWords.base64Length(cost) : cost) <= room
+    (usesBase64 ? EncodedWordEncoder.base64Length(cost) : cost) <= capacity
   }
 
   /// Appends the word as it stands in the header.
@@ -127,7 +127,7 @@ struct EncodedWords {
         let octet = part[i]
         if octet == UInt8(ascii: " ") {
           octets.append(UInt8(ascii: "_"))
-        } else if EncodedWords.isPlain(octet) {
+        } else if EncodedWordEncoder.isPlain(octet) {
           octets.append(octet)
         } else {
           octets.append(UInt8(ascii: "="))

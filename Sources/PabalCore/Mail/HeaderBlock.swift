@@ -1,5 +1,5 @@
 /// The header fields of a mail that others wrote, their line ends mended to CRLF.
-package struct HeaderBlock: Sendable {
+package struct MailHeader: Sendable {
   /// A header field, found but not read.
   package struct Field: Sendable {
     /// The name in lower case.
@@ -17,45 +17,45 @@ package struct HeaderBlock: Sendable {
   private static let lineLimit = 998
 
   /// Reads the header block at the start of `mail`; `body` is where its body begins.
-  init(of mail: UnsafeBufferPointer<UInt8>, body: inout Int) throws(MailProblem) {
+  init(of mail: UnsafeBufferPointer<UInt8>, body: inout Int) throws(MailError) {
     var block = [UInt8]()
     var fields = [Field]()
-    var ending: LineScanner.End?
-    var number = 0
+    var lineBreak: LineScanner.End?
+    var lineNumber = 0
     var scanner = LineScanner(mail)
     body = mail.count
     while let line = scanner.next() {
-      number += 1
+      lineNumber += 1
       // Mending a mixture would turn a character inside a field, which an application let through, into a
       // field of its own.
       if line.end != .none {
-        guard line.end == ending ?? line.end else {
-          throw HeaderBlock.problem(
-            number, "it ends with another line break than the lines before",
-            cure: "end all header lines alike")
+        guard line.end == lineBreak ?? line.end else {
+          throw MailHeader.makeError(
+            lineNumber, "it ends with another line break than the lines before",
+            remedy: "end all header lines alike")
         }
-        ending = line.end
+        lineBreak = line.end
       }
       guard !line.content.isEmpty else {
         body = line.next
         break
       }
       let content = UnsafeBufferPointer(rebasing: mail[line.content])
-      try HeaderBlock.check(content, number: number)
+      try MailHeader.check(content, lineNumber: lineNumber)
       let start = block.count
       block.append(contentsOf: content)
       block.append(0x0D)
       block.append(0x0A)
       if content[0] == 0x20 || content[0] == 0x09 {
         guard let field = fields.popLast() else {
-          throw HeaderBlock.problem(number, "the first line of the header begins with a space", cure: nil)
+          throw MailHeader.makeError(lineNumber, "the first line of the header begins with a space", remedy: nil)
         }
         fields.append(
           Field(
             name: field.name, lines: field.lines.lowerBound..<block.count,
             value: field.value.lowerBound..<(block.count - 2)))
       } else {
-        let (name, length) = try HeaderBlock.name(of: content, number: number)
+        let (name, length) = try MailHeader.name(of: content, lineNumber: lineNumber)
         fields.append(
           Field(name: name, lines: start..<block.count, value: (start + length)..<(block.count - 2)))
       }
@@ -70,50 +70,50 @@ package struct HeaderBlock: Sendable {
   }
 
   /// The mailboxes of all fields of a name, given in lower case.
-  package func mailboxes(of name: String) throws(MailProblem) -> [Mailbox] {
+  package func mailboxes(of name: String) throws(MailError) -> [Mailbox] {
     var mailboxes = [Mailbox]()
     for value in values(of: name) { mailboxes += try AddressList(value, field: name).mailboxes }
     return mailboxes
   }
 
   /// Whether a field of one of the names, given in lower case, is there.
-  package func holds(_ names: String...) -> Bool { fields.contains { names.contains($0.name) } }
+  package func contains(_ names: String...) -> Bool { fields.contains { names.contains($0.name) } }
 
   /// Appends every field but those named, in lower case, as they were written.
   func append(to target: inout [UInt8], without names: Set<String>) {
     for field in fields where !names.contains(field.name) { target.append(contentsOf: octets[field.lines]) }
   }
 
-  private static func problem(_ number: Int, _ what: String, cure: String?) -> MailProblem {
-    MailProblem("header line \(number)", what, cure: cure)
+  private static func makeError(_ lineNumber: Int, _ message: String, remedy: String?) -> MailError {
+    MailError("header line \(lineNumber)", message, remedy: remedy)
   }
 
-  private static func check(_ line: UnsafeBufferPointer<UInt8>, number: Int) throws(MailProblem) {
+  private static func check(_ line: UnsafeBufferPointer<UInt8>, lineNumber: Int) throws(MailError) {
     guard line.count <= lineLimit else {
-      throw problem(number, "the line has \(line.count) octets", cure: "fold it: a line has at most 998")
+      throw makeError(lineNumber, "the line has \(line.count) octets", remedy: "fold it: a line has at most 998")
     }
-    guard !line.contains(0) else { throw problem(number, "the line holds a NUL", cure: "remove it") }
+    guard !line.contains(0) else { throw makeError(lineNumber, "the line holds a NUL", remedy: "remove it") }
     guard line.allSatisfy({ $0 < 0x80 }) || String(validating: line, as: UTF8.self) != nil else {
-      throw problem(
-        number, "the line isn't UTF-8", cure: "write other character sets as encoded words (RFC 2047)")
+      throw makeError(
+        lineNumber, "the line isn't UTF-8", remedy: "write other character sets as encoded words (RFC 2047)")
     }
   }
 
   /// The field's name in lower case, and the length of what stands before its value.
   private static func name(
-    of line: UnsafeBufferPointer<UInt8>, number: Int
-  ) throws(MailProblem) -> (name: String, length: Int) {
+    of line: UnsafeBufferPointer<UInt8>, lineNumber: Int
+  ) throws(MailError) -> (name: String, length: Int) {
     let shown = quoted(String(decoding: line, as: UTF8.self))
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
-      throw problem(
-        number, "\(shown) is no header field: it has no colon", cure: "put an empty line before the body")
+      throw makeError(
+        lineNumber, "\(shown) is no header field: it has no colon", remedy: "put an empty line before the body")
     }
     // RFC 5322, 4.5: old mailers put white space before the colon.
     var end = colon
     while end > 0, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
     guard end > 0, line[..<end].allSatisfy({ (0x21...0x7E).contains($0) }) else {
-      let cure = shown.hasPrefix("'From ") ? "remove the mbox line" : "put an empty line before the body"
-      throw problem(number, "\(shown) is no header field: its name isn't one word", cure: cure)
+      let remedy = shown.hasPrefix("'From ") ? "remove the mbox line" : "put an empty line before the body"
+      throw makeError(lineNumber, "\(shown) is no header field: its name isn't one word", remedy: remedy)
     }
     return (String(decoding: line[..<end], as: UTF8.self).lowercased(), colon + 1)
   }

@@ -7,11 +7,11 @@ struct HeaderText: Sendable, Hashable {
   /// The most octets of UTF-8 one header field's text may have.
   static let limit = 16_384
 
-  init(_ text: String, field: String, limit: Int = HeaderText.limit) throws(MailProblem) {
+  init(_ text: String, field: String, limit: Int = HeaderText.limit) throws(MailError) {
     let octets = text.utf8Span.span
     guard octets.count <= limit else {
-      throw MailProblem(
-        field, "the text has \(octets.count) octets", cure: "shorten it to at most \(limit) octets of UTF-8")
+      throw MailError(
+        field, "the text has \(octets.count) octets", remedy: "shorten it to at most \(limit) octets of UTF-8")
     }
     var previous: UInt8 = 0
     var beforePrevious: UInt8 = 0
@@ -23,9 +23,9 @@ struct HeaderText: Sendable, Hashable {
         octet < 0x20 || octet == 0x7F || (previous == 0xC2 && octet < 0xA0)
         || (beforePrevious == 0xE2 && previous == 0x80 && (octet == 0xA8 || octet == 0xA9))
       guard !isControl else {
-        throw MailProblem(
+        throw MailError(
           field, "\(quoted(text)) holds a control character or line break",
-          cure: "write it on one line, without tabs")
+          remedy: "write it on one line, without tabs")
       }
       beforePrevious = previous
       previous = octet
@@ -47,7 +47,7 @@ public struct HeaderField: Sendable, Hashable {
   ///
   /// Throws when the name isn't 1 to 64 letters, digits, `-` or `_`, when the field is one that the mail
   /// itself writes, or when the text holds a control character or more than 16,384 octets.
-  public init(_ name: String, text: String) throws(MailProblem) {
+  public init(_ name: String, text: String) throws(MailError) {
     try HeaderField.check(name)
     self.name = name
     content = try HeaderText(text, field: name)
@@ -58,24 +58,24 @@ public struct HeaderField: Sendable, Hashable {
   ///
   /// Throws as `init(_:text:)` does, and when the value isn't words of printable ASCII, each below
   /// 900 octets, with single spaces between them.
-  public init(_ name: String, verbatim value: String) throws(MailProblem) {
+  public init(_ name: String, verbatim value: String) throws(MailError) {
     try HeaderField.check(name)
     self.name = name
     content = try HeaderText(value, field: name)
     isVerbatim = true
     guard value.utf8.allSatisfy({ $0 < 0x80 }) else {
-      throw MailProblem(name, "\(quoted(value)) is not ASCII, and this field cannot be encoded")
+      throw MailError(name, "\(quoted(value)) is not ASCII, and this field cannot be encoded")
     }
     // RFC 5322, 2.1.1: a line has at most 998 octets.
     let words = value.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
     guard words.allSatisfy({ (1..<900).contains($0.count) }) else {
-      throw MailProblem(
+      throw MailError(
         name,
         "the value is empty, has a space at an end or two together, or 900 octets without one to fold at")
     }
   }
 
-  private static func check(_ name: String) throws(MailProblem) {
+  private static func check(_ name: String) throws(MailError) {
     let isPlain = name.utf8.allSatisfy {
       switch $0 {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -85,16 +85,16 @@ public struct HeaderField: Sendable, Hashable {
       }
     }
     guard isPlain, (1...64).contains(name.utf8.count) else {
-      throw MailProblem(
-        "header", "\(quoted(name)) is no header field's name", cure: "use 1 to 64 letters, digits, - or _")
+      throw MailError(
+        "header", "\(quoted(name)) is no header field's name", remedy: "use 1 to 64 letters, digits, - or _")
     }
     let lower = name.lowercased()
-    guard !taken.contains(lower), !lower.hasPrefix("content-"), !lower.hasPrefix("resent-") else {
-      throw MailProblem(name, "this header field is written by the mail itself")
+    guard !reservedNames.contains(lower), !lower.hasPrefix("content-"), !lower.hasPrefix("resent-") else {
+      throw MailError(name, "this header field is written by the mail itself")
     }
   }
 
-  private static let taken: Set = [
+  private static let reservedNames: Set = [
     "from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "mime-version",
     "auto-submitted", "x-auto-response-suppress", "return-path", "received", "delivered-to", "dkim-signature",
   ]

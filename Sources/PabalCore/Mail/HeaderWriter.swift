@@ -18,7 +18,7 @@ struct HeaderWriter: ~Copyable {
     lineStart = octets.count
   }
 
-  private mutating func begin(_ name: String) {
+  private mutating func startField(_ name: String) {
     lineStart = octets.count
     octets.append(text: name)
     octets.append(UInt8(ascii: ":"))
@@ -26,14 +26,14 @@ struct HeaderWriter: ~Copyable {
 
   /// A field that Pabal itself wrote: printable ASCII that fits one line, or has no place to fold.
   mutating func append(_ name: String, token: String) {
-    begin(name)
+    startField(name)
     append(word: token.utf8Span.span)
     fold()
   }
 
   /// An unstructured field.
   mutating func append(_ name: String, _ content: HeaderText) {
-    begin(name)
+    startField(name)
     let text = content.text.utf8Span.span
     var firstWord = 0
     while firstWord < text.count, text[firstWord] != UInt8(ascii: " ") { firstWord += 1 }
@@ -48,7 +48,7 @@ struct HeaderWriter: ~Copyable {
 
   mutating func append(_ field: HeaderField) {
     guard field.isVerbatim else { return append(field.name, field.content) }
-    begin(field.name)
+    startField(field.name)
     append(plain: field.value.utf8Span.span)
     fold()
   }
@@ -56,7 +56,7 @@ struct HeaderWriter: ~Copyable {
   /// An address field; nothing where there are no mailboxes.
   mutating func append(_ name: String, _ mailboxes: [Mailbox]) {
     guard !mailboxes.isEmpty else { return }
-    begin(name)
+    startField(name)
     for (i, mailbox) in mailboxes.enumerated() {
       append(mailbox, isLast: i == mailboxes.count - 1)
     }
@@ -153,7 +153,7 @@ struct HeaderWriter: ~Copyable {
   }
 
   private mutating func append(encoded content: HeaderText) {
-    var words = EncodedWords(content.text, column: column)
+    var words = EncodedWordEncoder(content.text, column: column)
     while let word = words.next() {
       if word.beginsLine { fold() }
       octets.append(UInt8(ascii: " "))

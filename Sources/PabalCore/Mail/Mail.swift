@@ -13,7 +13,7 @@ public struct Mail: Sendable {
   /// Whether an octet is above 127 (RFC 6152).
   public let needs8BitMIME: Bool
 
-  /// A finished mail; whoever makes one has finished its octets (`MailDraft`, `ForeignMail`).
+  /// A finished mail; whoever makes one has finished its octets (`MailDraft`, `RawMail`).
   package init(
     id: String, envelope: Envelope, messageID: String, octets: [UInt8], needsSMTPUTF8: Bool,
     needs8BitMIME: Bool
@@ -35,7 +35,7 @@ public struct Mail: Sendable {
   }
 
   /// The same mail under another id, as a load test sends it again.
-  package func renamed(_ id: String) -> Mail {
+  package func withID(_ id: String) -> Mail {
     Mail(
       id: id, envelope: envelope, messageID: messageID, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
       needs8BitMIME: needs8BitMIME)

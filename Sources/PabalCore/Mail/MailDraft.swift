@@ -46,13 +46,13 @@ public struct MailDraft: Sendable, Hashable {
   }
 
   /// The finished mail; throws when it has no recipient or no words, or a part that no mail can hold.
-  public func finish(stamp: MailStamp) throws(MailProblem) -> Mail {
+  public func finish(identity: MailIdentity) throws(MailError) -> Mail {
     let subject = try HeaderText(subject, field: "subject")
-    let language = try language.map { tag throws(MailProblem) in try MailDraft.check(language: tag) }
-    let text = try text.map { text throws(MailProblem) in try BodyPart(text, field: "text") }
-    let html = try html.map { html throws(MailProblem) in try BodyPart(html, field: "html") }
+    let language = try language.map { tag throws(MailError) in try MailDraft.check(language: tag) }
+    let text = try text.map { text throws(MailError) in try BodyPart(text, field: "text") }
+    let html = try html.map { html throws(MailError) in try BodyPart(html, field: "html") }
     guard text != nil || html != nil else {
-      throw MailProblem("text", "the mail has neither text nor HTML", cure: "give it one of them")
+      throw MailError("text", "the mail has neither text nor HTML", remedy: "give it one of them")
     }
     let envelopeSender =
       switch sender {
@@ -62,13 +62,13 @@ public struct MailDraft: Sendable, Hashable {
       }
     let recipients = [to, cc, bcc].joined().map(\.address)
     guard let envelope = Envelope(sender: envelopeSender, recipients: recipients) else {
-      throw MailProblem("to", "the mail has no recipient", cure: "name at least one")
+      throw MailError("to", "the mail has no recipient", remedy: "name at least one")
     }
-    let messageID = "<\(stamp.token)@\(from.address.domain)>"
+    let messageID = "<\(identity.token)@\(from.address.domain)>"
 
     var header = HeaderWriter(
       capacity: 1_024 + 64 * (to.count + cc.count) + (text?.capacity ?? 0) + (html?.capacity ?? 0))
-    header.append("Date", token: stamp.date)
+    header.append("Date", token: identity.date)
     header.append("From", [from])
     header.append("Reply-To", replyTo.map { [$0] } ?? [])
     header.append("To", to)
@@ -88,8 +88,8 @@ public struct MailDraft: Sendable, Hashable {
       from.address.needsSMTPUTF8 || replyTo?.address.needsSMTPUTF8 ?? false
       || (to + cc).contains { $0.address.needsSMTPUTF8 }
     return Mail(
-      id: stamp.id, envelope: envelope, messageID: messageID,
-      octets: MailDraft.octets(header, text: text, html: html, boundary: stamp.boundary),
+      id: identity.id, envelope: envelope, messageID: messageID,
+      octets: MailDraft.octets(header, text: text, html: html, boundary: identity.boundary),
       needsSMTPUTF8: needsUTF8InHeader || envelope.needsSMTPUTF8, needs8BitMIME: needsUTF8InHeader)
   }
 
@@ -119,7 +119,7 @@ public struct MailDraft: Sendable, Hashable {
   }
 
   /// RFC 5646, 2.1, as far as its shape goes: subtags of one to eight letters and digits.
-  private static func check(language: String) throws(MailProblem) -> String {
+  private static func check(language: String) throws(MailError) -> String {
     let subtags = language.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
     let isTag = subtags.allSatisfy { subtag in
       (1...8).contains(subtag.count)
@@ -133,8 +133,8 @@ public struct MailDraft: Sendable, Hashable {
         }
     }
     guard isTag, language.utf8.count <= 64 else {
-      throw MailProblem(
-        "language", "\(quoted(language)) is no language tag", cure: "write it like ko or en-GB")
+      throw MailError(
+        "language", "\(quoted(language)) is no language tag", remedy: "write it like ko or en-GB")
     }
     return language
   }

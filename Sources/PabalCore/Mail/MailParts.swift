@@ -2,7 +2,7 @@
 ///
 /// Reads what `MailDraft` writes: bodies in UTF-8, one alone or in `multipart/alternative`, as 7bit, quoted-printable
 /// or base64 (RFC 2045, RFC 2046).
-package struct MailParts: Sendable, Hashable {
+package struct DecodedMail: Sendable, Hashable {
   /// From, as written for people.
   package let from: String
   /// To, as written for people.
@@ -16,10 +16,10 @@ package struct MailParts: Sendable, Hashable {
 
   /// Reads a mail; `nil` where its header can't be read.
   package init?(_ octets: [UInt8]) {
-    guard let part = Part(octets[...]) else { return nil }
-    from = part.words(of: "from")
-    to = part.words(of: "to")
-    subject = part.words(of: "subject")
+    guard let part = MIMEPart(octets[...]) else { return nil }
+    from = part.displayText(of: "from")
+    to = part.displayText(of: "to")
+    subject = part.displayText(of: "subject")
     let parts = part.parameter("boundary").map { part.alternatives($0) } ?? [part]
     for part in parts {
       switch part.type {
@@ -32,13 +32,13 @@ package struct MailParts: Sendable, Hashable {
 }
 
 /// A header and what stands under it.
-private struct Part {
-  private let header: HeaderBlock
+private struct MIMEPart {
+  private let header: MailHeader
   private let body: ArraySlice<UInt8>
 
   init?(_ octets: ArraySlice<UInt8>) {
     var start = 0
-    let header = try? octets.withUnsafeBufferPointer { octets in try HeaderBlock(of: octets, body: &start) }
+    let header = try? octets.withUnsafeBufferPointer { octets in try MailHeader(of: octets, body: &start) }
     guard let header else { return nil }
     self.header = header
     body = octets.dropFirst(start)
@@ -49,7 +49,7 @@ private struct Part {
   }
 
   /// A field as people read it.
-  func words(of name: String) -> String {
+  func displayText(of name: String) -> String {
     var decoder = EncodedWordDecoder()
     for word in value(name).split(whereSeparator: \.isWhitespace) {
       decoder.append(Array(word.utf8), followsSpace: true, mayBeEncoded: true)
@@ -75,9 +75,9 @@ private struct Part {
   }
 
   /// The parts between the lines of a boundary.
-  func alternatives(_ boundary: String) -> [Part] {
+  func alternatives(_ boundary: String) -> [MIMEPart] {
     let delimiter = Array("--\(boundary)".utf8)
-    var parts: [Part] = []
+    var parts: [MIMEPart] = []
     var start: Int?
     body.withUnsafeBufferPointer { octets in
       var lines = LineScanner(octets)
@@ -86,7 +86,7 @@ private struct Part {
       while let line = lines.next() {
         defer { end = line.content.upperBound }
         guard octets[line.content].starts(with: delimiter) else { continue }
-        if let start, let part = Part(body.dropFirst(start).prefix(max(end - start, 0))) {
+        if let start, let part = MIMEPart(body.dropFirst(start).prefix(max(end - start, 0))) {
           parts.append(part)
         }
         start = line.next

@@ -1,21 +1,21 @@
 /// Why no mail could be made: which part of it, what is wrong, and what to do next.
-public struct MailProblem: Error, Sendable, Hashable, CustomStringConvertible {
+public struct MailError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The part at fault, such as `subject`, `to` or `header line 3`.
   public let field: String
   /// What is wrong, and why; one sentence without its full stop, printable whatever the input was.
-  public let what: String
+  public let message: String
   /// What to do next; one sentence without its full stop.
-  public let cure: String?
+  public let remedy: String?
 
   /// Why no mail could be made.
-  public init(_ field: String, _ what: String, cure: String? = nil) {
+  public init(_ field: String, _ message: String, remedy: String? = nil) {
     self.field = field
-    self.what = what
-    self.cure = cure
+    self.message = message
+    self.remedy = remedy
   }
 
-  /// `field: what; cure`.
-  public var description: String { "\(field): \(what)" + (cure.map { "; \($0)" } ?? "") }
+  /// `field: message; remedy`.
+  public var description: String { "\(field): \(message)" + (remedy.map { "; \($0)" } ?? "") }
 }
 
 /// Foreign text between quotes, as an error may show it: escaped, and shortened with an ellipsis.

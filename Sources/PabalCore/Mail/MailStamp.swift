@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What makes one mail different from every other: its time and its random names.
-public struct MailStamp: Sendable, Hashable {
+public struct MailIdentity: Sendable, Hashable {
   /// Pabal's own id of the mail: 26 characters of Crockford's base32, in the order of their times.
   public let id: String
   /// The Date header's value.
@@ -13,45 +13,45 @@ public struct MailStamp: Sendable, Hashable {
 
   /// A stamp of a time, in milliseconds since 1970 and with the zone's minutes east of UTC (-1439 to 1439),
   /// and of 40 random octets, which must be unpredictable where others see the mail.
-  public init(milliseconds: Int64, zone minutes: Int, random: some Sequence<UInt8>) {
+  public init(milliseconds: Int64, utcOffset minutes: Int, random: some Sequence<UInt8>) {
     var octets: InlineArray<46, UInt8> = .init(repeating: 0)
     for i in 0..<6 { octets[i] = UInt8(truncatingIfNeeded: milliseconds >> Int64(40 - 8 * i)) }
-    var place = 6
+    var index = 6
     for octet in random.prefix(40) {
-      octets[place] = octet
-      place += 1
+      octets[index] = octet
+      index += 1
     }
     let source = octets.span
     // 48 bits of time are ten characters, 80 random ones sixteen: a ULID.
     id = String(unsafeUninitializedCapacity: 26) { text in
-      MailStamp.base32(source.extracting(0..<6), to: text[..<10])
-      MailStamp.base32(source.extracting(6..<16), to: text[10..<26])
+      MailIdentity.base32(source.extracting(0..<6), to: text[..<10])
+      MailIdentity.base32(source.extracting(6..<16), to: text[10..<26])
       return 26
     }
     token = String(unsafeUninitializedCapacity: 24) { text in
-      MailStamp.base32(source.extracting(16..<31), to: text[..<24])
+      MailIdentity.base32(source.extracting(16..<31), to: text[..<24])
       return 24
     }
     // Neither quoted-printable nor base64 can hold =_ (RFC 2045, 6.7).
     boundary = String(unsafeUninitializedCapacity: 26) { text in
       text[0] = UInt8(ascii: "=")
       text[1] = UInt8(ascii: "_")
-      MailStamp.base32(source.extracting(31..<46), to: text[2..<26])
+      MailIdentity.base32(source.extracting(31..<46), to: text[2..<26])
       return 26
     }
-    date = MailStamp.date(milliseconds: milliseconds, zone: minutes)
+    date = MailIdentity.date(milliseconds: milliseconds, utcOffset: minutes)
   }
 
   /// A stamp of the present moment in the local zone, with randomness from the kernel.
-  public static func now() -> MailStamp {
+  public static func now() -> MailIdentity {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     var seconds = time.tv_sec
     var parts = tm()
     localtime_r(&seconds, &parts)
-    return MailStamp(
+    return MailIdentity(
       milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000,
-      zone: parts.tm_gmtoff / 60, random: KernelRandom.octets(40))
+      utcOffset: parts.tm_gmtoff / 60, random: SecureRandom.octets(40))
   }
 
   /// `prefix` and the lowest 50 bits of `number` as ten characters.
@@ -59,7 +59,7 @@ public struct MailStamp: Sendable, Hashable {
     let (digits, source) = (digits, prefix.utf8Span.span)
     return String(unsafeUninitializedCapacity: source.count + 10) { text in
       for i in source.indices { text[i] = source[i] }
-      for place in 0..<10 { text[source.count + 9 - place] = digits[Int(number >> UInt64(5 * place)) & 31] }
+      for index in 0..<10 { text[source.count + 9 - index] = digits[Int(number >> UInt64(5 * index)) & 31] }
       return source.count + 10
     }
   }
@@ -97,7 +97,7 @@ public struct MailStamp: Sendable, Hashable {
   }
 
   /// RFC 5322, 3.3, in the given zone.
-  private static func date(milliseconds: Int64, zone minutes: Int) -> String {
+  private static func date(milliseconds: Int64, utcOffset minutes: Int) -> String {
     let seconds = Int(milliseconds.floorDivided(by: 1_000)) + minutes * 60
     let days = seconds.floorDivided(by: 86_400)
     let time = seconds - days * 86_400
@@ -107,17 +107,17 @@ public struct MailStamp: Sendable, Hashable {
     let dayOfEra = shifted - era * 146_097
     let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let march = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * march + 2) / 5 + 1
-    let month = march < 10 ? march + 2 : march - 10
+    let marchMonth = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
+    let month = marchMonth < 10 ? marchMonth + 2 : marchMonth - 10
     let year = yearOfEra + era * 400 + (month < 2 ? 1 : 0)
     let weekday = (days + 4) - (days + 4).floorDivided(by: 7) * 7
 
     return String(unsafeUninitializedCapacity: pattern.utf8CodeUnitCount) { text in
       for i in 0..<pattern.utf8CodeUnitCount { text[i] = pattern.utf8Start[i] }
-      func put(_ number: Int, digits: Int, at place: Int) {
+      func write(_ number: Int, digits: Int, at index: Int) {
         var rest = number
-        for i in stride(from: place + digits - 1, through: place, by: -1) {
+        for i in stride(from: index + digits - 1, through: index, by: -1) {
           text[i] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
           rest /= 10
         }
@@ -126,14 +126,14 @@ public struct MailStamp: Sendable, Hashable {
         text[i] = weekdays.utf8Start[3 * weekday + i]
         text[8 + i] = months.utf8Start[3 * month + i]
       }
-      put(day, digits: 2, at: 5)
-      put(year, digits: 4, at: 12)
-      put(time / 3_600, digits: 2, at: 17)
-      put(time / 60 % 60, digits: 2, at: 20)
-      put(time % 60, digits: 2, at: 23)
+      write(day, digits: 2, at: 5)
+      write(year, digits: 4, at: 12)
+      write(time / 3_600, digits: 2, at: 17)
+      write(time / 60 % 60, digits: 2, at: 20)
+      write(time % 60, digits: 2, at: 23)
       text[26] = UInt8(ascii: minutes < 0 ? "-" : "+")
-      put(abs(minutes) / 60, digits: 2, at: 27)
-      put(abs(minutes) % 60, digits: 2, at: 29)
+      write(abs(minutes) / 60, digits: 2, at: 27)
+      write(abs(minutes) % 60, digits: 2, at: 29)
       return pattern.utf8CodeUnitCount
     }
   }

@@ -12,7 +12,7 @@ public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
   /// A display name and an address; an empty name is none.
   ///
   /// Throws when the name holds a control character or line break, or more than 1,024 octets.
-  public init(name: String?, address: Address) throws(MailProblem) {
+  public init(name: String?, address: Address) throws(MailError) {
     self.address = address
     if let name, !name.isEmpty {
       content = try HeaderText(name, field: "display name", limit: Mailbox.nameLimit)
@@ -28,13 +28,13 @@ public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Reads `Pabal <you@gmail.com>`, `"Kim, C" <a@b>` or a bare address, as people and RFC 5322 write them.
-  public init(_ text: String) throws(MailProblem) {
+  public init(_ text: String) throws(MailError) {
     // No address or name is longer; a person's list belongs in several mailboxes.
     let text = try HeaderText(text, field: "mailbox", limit: 4_096)
     let mailboxes = try AddressList(Array(text.text.utf8), field: "mailbox").mailboxes
     guard let mailbox = mailboxes.first, mailboxes.count == 1 else {
-      throw MailProblem(
-        "mailbox", "\(quoted(text.text)) is not one address", cure: "write it as Name <address>")
+      throw MailError(
+        "mailbox", "\(quoted(text.text)) is not one address", remedy: "write it as Name <address>")
     }
     self = mailbox
   }

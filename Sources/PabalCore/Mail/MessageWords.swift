@@ -1,18 +1,18 @@
 /// Makes mails and previews of any message, for front doors that let callers name one.
-public protocol MessageWords: Sendable {
+public protocol MessageComposer: Sendable {
   /// The finished mail of a message to `to`.
   func mail(
     of message: String, to: [Mailbox], languages: [String], variables: [String: String]
-  ) throws(MessageProblem) -> MessageMail
+  ) throws(MessageComposerError) -> ComposedMail
 
   /// The message's words; a variable without a value gets its example.
   func preview(
     of message: String, languages: [String], variables: [String: String]
-  ) throws(MessageProblem) -> MessagePreview
+  ) throws(MessageComposerError) -> MessagePreview
 }
 
 /// A finished mail, and what its message says of it.
-public struct MessageMail: Sendable {
+public struct ComposedMail: Sendable {
   /// The mail.
   public var mail: Mail
   /// How urgent it is.
@@ -55,11 +55,11 @@ public struct MessagePreview: Sendable, Hashable {
 }
 
 /// Why there is no such mail.
-public enum MessageProblem: Error, Sendable {
+public enum MessageComposerError: Error, Sendable {
   /// There is no message of this name.
-  case unknown(what: String)
+  case unknown(message: String)
   /// What was asked for can't be: which part of it, and what is wrong.
-  case input(field: String, what: String)
+  case input(field: String, message: String)
   /// The message can't be rendered.
   case broken(Diagnostics)
 }

@@ -1,10 +1,10 @@
 /// Where finished mail comes in to be queued: once for each idempotency key, durable when it is answered.
-public struct FrontDoor: Sendable {
+public struct MailSubmission: Sendable {
   private let store: any VerificationStore
   private let keys: Keyring
   private let now: @Sendable () -> Timestamp
   private let random: @Sendable () -> UInt64
-  private let posting: Posting
+  private let writer: OutboxWriter
 
   /// A front door to the outbox beside `store`, whose content `keys` seal.
   ///
@@ -17,13 +17,13 @@ public struct FrontDoor: Sendable {
   public init(
     store: any VerificationStore, keys: Keyring, now: @escaping @Sendable () -> Timestamp = Timestamp.now,
     random: (@Sendable () -> UInt64)? = nil,
-    dispatch: (any VerificationDispatch)? = nil
+    dispatch: (any ImmediateDispatch)? = nil
   ) {
     self.store = store
     self.keys = keys
     self.now = now
-    self.random = random ?? KernelRandom.number
-    posting = Posting(dispatch: dispatch)
+    self.random = random ?? SecureRandom.number
+    writer = OutboxWriter(dispatch: dispatch)
   }
 
   /// Adds `mail`; where a request of the same key and payload added one before, gives that one and adds none.
@@ -37,69 +37,69 @@ public struct FrontDoor: Sendable {
   public func add(
     _ mail: Mail, lane: Lane = .normal, notAfter: Timestamp? = nil, unknown: UnknownPolicy = .resend,
     idempotencyKey key: IdempotencyKey?
-  ) async throws(FrontDoorProblem) -> Once<VerificationDelivery> {
+  ) async throws(MailSubmissionError) -> IdempotentResult<MailStatus> {
     let sealed = keys.seal(OutboxContent(mail).octets, id: mail.id)
-    let request = key.map { KeyedRequest($0, .mail, keys: keys) }
+    let request = key.map { IdempotentRequest($0, .mail, keys: keys) }
     while true {
       let now = now()
-      if let request, let earlier = try await earlier(request, at: now) {
-        return Once(value: earlier, isReplay: true)
+      if let request, let existingMail = try await existingMail(request, at: now) {
+        return IdempotentResult(value: existingMail, isReplay: true)
       }
       let entry = OutboxEntry(
         id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, content: sealed)
       let sweeps = random().isMultiple(of: 16)
-      let added = try await posting.post(entry, mail) { entry throws(FrontDoorProblem) in
-        try await run(store.transact) { rows -> VerificationDelivery? in
+      let added = try await writer.write(entry, mail) { entry throws(MailSubmissionError) in
+        try await run(store.transact) { rows -> MailStatus? in
           if sweeps { _ = try rows.sweepRequests(at: now, limit: 256) }
           if let request {
             // The same request came beside this one, and was first.
-            guard try request.precedent(rows, at: now) == .none else { return nil }
+            guard try request.priorResult(rows, at: now) == .none else { return nil }
             try request.remember(entry.id, rows, at: now)
           }
           try rows.enqueue(entry)
-          return VerificationDelivery(entry)
+          return MailStatus(entry)
         }
       }
-      if let added { return Once(value: added, isReplay: false) }
+      if let added { return IdempotentResult(value: added, isReplay: false) }
     }
   }
 
   /// The mail that a request of this key and payload added before, as it is now; `nil`: none did.
   ///
   /// Who asks this first need not make a mail for nothing; `add` asks again.
-  public func earlier(_ key: IdempotencyKey) async throws(FrontDoorProblem) -> VerificationDelivery? {
-    try await earlier(KeyedRequest(key, .mail, keys: keys), at: now())
+  public func existingMail(_ key: IdempotencyKey) async throws(MailSubmissionError) -> MailStatus? {
+    try await existingMail(IdempotentRequest(key, .mail, keys: keys), at: now())
   }
 
   /// How it stands with the mail called `id`; `nil` where there is none, or the outbox has forgotten it.
-  public func status(_ id: String) async throws(FrontDoorProblem) -> VerificationDelivery? {
-    try await run(store.look) { rows in try rows.mail(id).map(VerificationDelivery.init) }
+  public func status(_ id: String) async throws(MailSubmissionError) -> MailStatus? {
+    try await run(store.read) { rows in try rows.mail(id).map(MailStatus.init) }
   }
 
-  private func earlier(
-    _ request: KeyedRequest, at now: Timestamp
-  ) async throws(FrontDoorProblem) -> VerificationDelivery? {
-    let (precedent, mail) = try await run(store.look) { rows in
-      let precedent = try request.precedent(rows, at: now)
-      guard case .replay(let id) = precedent else { return (precedent, OutboxEntry?.none) }
-      return (precedent, try rows.mail(id))
+  private func existingMail(
+    _ request: IdempotentRequest, at now: Timestamp
+  ) async throws(MailSubmissionError) -> MailStatus? {
+    let (priorResult, mail) = try await run(store.read) { rows in
+      let priorResult = try request.priorResult(rows, at: now)
+      guard case .replay(let id) = priorResult else { return (priorResult, OutboxEntry?.none) }
+      return (priorResult, try rows.mail(id))
     }
-    switch precedent {
+    switch priorResult {
     case .none: return nil
     case .reused: throw .reused
     case .replay:
-      guard let mail else { throw .forgotten }
-      return VerificationDelivery(mail)
+      guard let mail else { throw .mailDeleted }
+      return MailStatus(mail)
     }
   }
 
   private func run<Value: Sendable>(
     _ run: (
-      @escaping @Sendable (any VerificationRows) throws -> Value
-    ) async throws(StorageProblem) -> Value,
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(FrontDoorProblem) -> Value {
-    do throws(StorageProblem) {
+      @escaping @Sendable (any VerificationTransaction) throws -> Value
+    ) async throws(StorageError) -> Value,
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(MailSubmissionError) -> Value {
+    do throws(StorageError) {
       return try await run(body)
     } catch {
       throw .storage(error)
@@ -108,19 +108,19 @@ public struct FrontDoor: Sendable {
 }
 
 /// Why a mail was not taken in, or can't be told of.
-public enum FrontDoorProblem: Error, Sendable, Hashable, CustomStringConvertible {
+public enum MailSubmissionError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The idempotency key came before, with another payload.
   case reused
   /// The request came before, and the outbox keeps its mail no longer.
-  case forgotten
+  case mailDeleted
   /// The store could not do it.
-  case storage(StorageProblem)
+  case storage(StorageError)
 
   /// What is wrong; one sentence without its full stop.
   public var description: String {
     switch self {
     case .reused: "the idempotency key came before with another payload"
-    case .forgotten: "the mail that this idempotency key brought is no longer kept"
+    case .mailDeleted: "the mail that this idempotency key brought is no longer kept"
     case .storage(let problem): problem.description
     }
   }

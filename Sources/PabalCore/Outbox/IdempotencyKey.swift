@@ -23,14 +23,14 @@ public struct IdempotencyKey: Sendable, Hashable {
 }
 
 /// What a request came to that may have come before.
-public struct Once<Value: Sendable>: Sendable {
+public struct IdempotentResult<Value: Sendable>: Sendable {
   /// What was asked for, as it is now.
   public let value: Value
   /// Whether an earlier request of the same key made it, and this one nothing.
   public let isReplay: Bool
 }
 
-extension Once: Equatable where Value: Equatable {}
+extension IdempotentResult: Equatable where Value: Equatable {}
 
 /// A request that was carried out, as stores keep it: nothing of it but keyed digests.
 public struct IdempotencyRecord: Sendable, Hashable {
@@ -39,15 +39,15 @@ public struct IdempotencyRecord: Sendable, Hashable {
   /// The digest of what was asked for.
   package var payload: [UInt8]
   /// The id of the verification or mail that it made.
-  package var made: String
+  package var resultID: String
   /// When it came.
   package var at: Timestamp
 
   /// A request that was carried out.
-  package init(key: [UInt8], payload: [UInt8], made: String, at: Timestamp) {
+  package init(key: [UInt8], payload: [UInt8], resultID: String, at: Timestamp) {
     self.key = key
     self.payload = payload
-    self.made = made
+    self.resultID = resultID
     self.at = at
   }
 }

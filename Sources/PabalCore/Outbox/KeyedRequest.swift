@@ -1,5 +1,5 @@
 /// A request with an idempotency key, in the digests that stores know it by.
-struct KeyedRequest: Sendable {
+struct IdempotentRequest: Sendable {
   /// What a request can ask for; a key of one is none of another.
   enum Operation: String {
     case start = "start"
@@ -8,7 +8,7 @@ struct KeyedRequest: Sendable {
   }
 
   /// What the store knows of a request.
-  enum Precedent: Sendable, Hashable {
+  enum PriorResult: Sendable, Hashable {
     /// It never came, or too long ago.
     case none
     /// It came, and made what has this id.
@@ -34,18 +34,18 @@ struct KeyedRequest: Sendable {
   }
 
   /// What came of it before `now`.
-  func precedent(_ rows: any VerificationRows, at now: Timestamp) throws -> Precedent {
+  func priorResult(_ rows: any VerificationTransaction, at now: Timestamp) throws -> PriorResult {
     guard let record = try rows.request(under: digests.map(\.key)),
       // One from a time to come, before the clock was set back, counts as made now.
       now < min(record.at, now) + IdempotencyKey.lifetime
     else { return .none }
     let isSame = digests.contains { $0.key == record.key && $0.payload == record.payload }
-    return isSame ? .replay(of: record.made) : .reused
+    return isSame ? .replay(of: record.resultID) : .reused
   }
 
   /// Takes down that it made what has this id.
-  func remember(_ made: String, _ rows: any VerificationRows, at now: Timestamp) throws {
+  func remember(_ resultID: String, _ rows: any VerificationTransaction, at now: Timestamp) throws {
     let digests = digests[0]
-    try rows.remember(IdempotencyRecord(key: digests.key, payload: digests.payload, made: made, at: now))
+    try rows.remember(IdempotencyRecord(key: digests.key, payload: digests.payload, resultID: resultID, at: now))
   }
 }

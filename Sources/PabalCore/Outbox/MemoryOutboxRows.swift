@@ -1,9 +1,9 @@
 /// What a memory outbox holds, changed one call at a time.
-package struct MemoryOutboxRows: Sendable {
+package struct MemoryOutboxTable: Sendable {
   /// What is known of the transports.
   package var transports: [String: TransportState] = [:]
   /// Called with the id of a mail that has just been rejected, inside of the transaction.
-  package var whenRejected: (@Sendable (String) -> Void)?
+  package var onRejected: (@Sendable (String) -> Void)?
   // In the order they were added; a number never changes its mail.
   private var entries: [Int: OutboxEntry] = [:]
   private var numbers: [String: Int] = [:]
@@ -39,11 +39,11 @@ package struct MemoryOutboxRows: Sendable {
 
   mutating func settle(_ settlement: OutboxSettlement) -> OutboxEntry? {
     guard let number = numbers[settlement.id], var entry = entries[number],
-      entry.isHeld(by: settlement.owner, attempt: settlement.attempt)
+      entry.isLeased(by: settlement.owner, attempt: settlement.attempt)
     else { return nil }
     entry.settle(settlement)
     entries[number] = entry
-    if entry.state == .rejected { whenRejected?(entry.id) }
+    if entry.state == .rejected { onRejected?(entry.id) }
     return entry
   }
 
@@ -59,7 +59,7 @@ package struct MemoryOutboxRows: Sendable {
     return held
   }
 
-  func look(_ query: OutboxQuery) -> OutboxView {
+  func read(_ query: OutboxQuery) -> OutboxView {
     let before = query.before.map { numbers[$0] ?? 0 } ?? Int.max
     let found = entries.filter { number, entry in
       number < before && query.ids?.contains(entry.id) ?? true && query.states?.contains(entry.state) ?? true
@@ -92,7 +92,7 @@ package struct MemoryOutboxRows: Sendable {
   package mutating func amend(_ amendment: OutboxAmendment, now: Timestamp) -> Int {
     switch amendment {
     case .retry(let ids):
-      change(ids.map { Set($0).compactMap { numbers[$0] } } ?? entries.keys.sorted()) { $0.hasten(at: now) }
+      change(ids.map { Set($0).compactMap { numbers[$0] } } ?? entries.keys.sorted()) { $0.expedite(at: now) }
     case .reroute(let limit):
       Lane.allCases.reduce(0) { count, lane in
         let concerned = entries.filter { _, entry in
@@ -114,15 +114,15 @@ package struct MemoryOutboxRows: Sendable {
     let late = entries.filter {
       $0.value.state == .waiting && $0.value.notAfter.map { $0 <= sweep.now } ?? false
     }
-    let stranded = entries.filter { _, entry in
+    let leaseExpired = entries.filter { _, entry in
       entry.state == .sending && entry.lease.map { $0.owner != sweep.owner && $0.until <= sweep.now } ?? false
     }
     let old = entries.filter { $0.value.ended.map { $0 <= sweep.now - sweep.retention } ?? false }
     for number in late.keys.sorted().prefix(sweep.limit) { entries[number]?.end(.expired, at: sweep.now) }
-    for number in stranded.keys.sorted().prefix(sweep.limit) {
-      entries[number]?.strand(at: sweep.now, limit: sweep.maxUnknownAttempts)
+    for number in leaseExpired.keys.sorted().prefix(sweep.limit) {
+      entries[number]?.expireLease(at: sweep.now, limit: sweep.maxUnknownAttempts)
     }
-    for number in entries.keys { _ = entries[number]?.pullBack(sweep) }
+    for number in entries.keys { _ = entries[number]?.clampFutureTimes(sweep) }
     for number in old.keys.sorted().prefix(sweep.limit) {
       if let id = entries.removeValue(forKey: number)?.id { numbers[id] = nil }
     }
@@ -132,7 +132,7 @@ package struct MemoryOutboxRows: Sendable {
       due: waiting.map(\.due).min(),
       end: (waiting.compactMap(\.notAfter) + leases.map(\.until)).min(),
       oldestCode: waiting.filter { $0.lane == .code }.map(\.created).min(),
-      isUnfinished: max(late.count, stranded.count, old.count) > sweep.limit)
+      isUnfinished: max(late.count, leaseExpired.count, old.count) > sweep.limit)
   }
 
   private mutating func change(

@@ -3,36 +3,36 @@
 /// Every call is one transaction. The store never sees clear content; the caller brings the clock.
 public protocol Outbox: Sendable {
   /// Adds mail, all or none, durable when it returns; an id that is there already is left as it is.
-  func add(_ entries: [OutboxEntry]) async throws(StorageProblem)
+  func add(_ entries: [OutboxEntry]) async throws(StorageError)
 
   /// Takes waiting mail that is due, by lane and due time, and gives it with its content; each to one
   /// process alone.
-  func claim(_ claim: OutboxClaim) async throws(StorageProblem) -> [OutboxEntry]
+  func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry]
 
   /// Takes down how attempts ended, and gives the entry as it is then for each; `nil` where the lease
   /// was lost, and nothing changed.
-  func settle(_ settlements: [OutboxSettlement]) async throws(StorageProblem) -> [OutboxEntry?]
+  func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?]
 
   /// Extends the leases that `lease.owner` has on the mails called `ids`, to `lease.until`; gives the ids
   /// of those it has.
-  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageProblem) -> Set<String>
+  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageError) -> Set<String>
 
   /// Gives what is in the outbox, without changing it.
-  func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView
+  func read(_ query: OutboxQuery) async throws(StorageError) -> OutboxView
 
   /// Changes mail from outside of an attempt; says how many it changed.
   @discardableResult
-  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int
+  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageError) -> Int
 
   /// Changes what all processes know of the transports, and gives it as it is then; `change` runs inside
   /// of the transaction, perhaps more than once, and must not block.
   func transports(
     _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
-  ) async throws(StorageProblem) -> [String: TransportState]
+  ) async throws(StorageError) -> [String: TransportState]
 
   /// Ends what is too late, frees what a dead process held, deletes what was kept long enough, a limited
   /// number of each; says when there will be something to do.
-  func sweep(_ sweep: OutboxSweep) async throws(StorageProblem) -> OutboxForecast
+  func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast
 }
 
 /// What a process wants to hand over next.
@@ -44,27 +44,27 @@ public struct OutboxClaim: Sendable {
   /// How many mails at most.
   public var limit: Int
   /// How many of these are for codes alone.
-  public var keptForCodes: Int
+  public var reservedForCodes: Int
   /// Whether codes are left to another claim.
-  public var isWithoutCodes = false
+  public var excludesCodes = false
   /// The one mail that is wanted, or `nil` for any.
   public var id: String?
 
   /// A claim of up to `limit` mails, the most urgent lanes first.
   public init(
-    _ lease: OutboxEntry.Lease, now: Timestamp, limit: Int, keptForCodes: Int = 0, id: String? = nil
+    _ lease: OutboxEntry.Lease, now: Timestamp, limit: Int, reservedForCodes: Int = 0, id: String? = nil
   ) {
     self.lease = lease
     self.now = now
     self.limit = limit
-    self.keptForCodes = keptForCodes
+    self.reservedForCodes = reservedForCodes
     self.id = id
   }
 
   /// How many mails of `lane` are still wanted after `count`.
   package func wanted(of lane: Lane, after count: Int) -> Int {
-    if lane == .code, isWithoutCodes { return 0 }
-    return max(0, limit - (lane == .code ? 0 : keptForCodes) - count)
+    if lane == .code, excludesCodes { return 0 }
+    return max(0, limit - (lane == .code ? 0 : reservedForCodes) - count)
   }
 }
 
@@ -97,7 +97,7 @@ public struct OutboxSettlement: Sendable {
   /// Why it waits, where an account or the set-up is at fault.
   public var hold: Outcome.Scope?
   /// Whether the attempt went by a route that isn't any more, so that its back-off begins anew.
-  public var isOvertaken = false
+  public var usedStaleRoute = false
   /// The present moment.
   public var now: Timestamp
 
@@ -205,22 +205,22 @@ public struct OutboxSweep: Sendable {
   /// The longest wait after an attempt, by lane.
   public var longestWaits: [Lane: Duration]
   /// The longest wait of a mail that is held.
-  public var heldWait: Duration
+  public var longestHoldWait: Duration
   /// How many mails of each kind at most, so that nobody waits long for the store.
   public var limit: Int
 
   /// The housekeeping to do at `now` by `owner`, a process; by nobody for "".
   public init(
-    now: Timestamp, owner: String = "", rules: DispatcherRules = DispatcherRules(), limit: Int = 500
+    now: Timestamp, owner: String = "", options: DispatcherOptions = DispatcherOptions(), limit: Int = 500
   ) {
     self.now = now
     self.owner = owner
-    retention = rules.retention
-    maxUnknownAttempts = rules.maxUnknownAttempts
-    leaseDuration = rules.leaseDuration
-    heldWait = rules.heldRetry.farthest
+    retention = options.retention
+    maxUnknownAttempts = options.maxUnknownAttempts
+    leaseDuration = options.leaseDuration
+    longestHoldWait = options.heldRetry.longestWait
     longestWaits = [:]
-    for lane in Lane.allCases { longestWaits[lane] = rules.backOff(lane).farthest }
+    for lane in Lane.allCases { longestWaits[lane] = options.retryPolicy(lane).longestWait }
     self.limit = limit
   }
 }

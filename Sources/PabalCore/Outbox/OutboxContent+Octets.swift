@@ -1,6 +1,6 @@
 extension OutboxContent {
   /// Why octets are no content of ours.
-  public struct Unreadable: Error, Sendable {}
+  public struct FormatError: Error, Sendable {}
 
   /// The content as it is sealed: a version, then parts with their lengths, the mail's octets last.
   public var octets: [UInt8] {
@@ -27,9 +27,9 @@ extension OutboxContent {
   }
 
   /// Reads the content of the mail called `id` back.
-  public init(_ octets: [UInt8], id: String) throws(Unreadable) {
+  public init(_ octets: [UInt8], id: String) throws(FormatError) {
     var reader = Reader(octets)
-    guard try reader.octet() == 1 else { throw Unreadable() }
+    guard try reader.octet() == 1 else { throw FormatError() }
     let needs = try reader.octet()
     let messageID = try reader.text()
     let sender = try reader.text()
@@ -45,53 +45,53 @@ extension OutboxContent {
     // An envelope drops doubles, and what became of them would belong to others.
     guard let envelope = Envelope(sender: from, recipients: recipients),
       envelope.recipients.count == recipients.count
-    else { throw Unreadable() }
+    else { throw FormatError() }
     mail = Mail(
-      id: id, envelope: envelope, messageID: messageID, octets: Array(reader.rest),
+      id: id, envelope: envelope, messageID: messageID, octets: Array(reader.remaining),
       needsSMTPUTF8: needs & 1 != 0, needs8BitMIME: needs & 2 != 0)
     self.progress = progress
   }
 
   private struct Reader {
-    var rest: ArraySlice<UInt8>
+    var remaining: ArraySlice<UInt8>
 
-    init(_ octets: [UInt8]) { rest = octets[...] }
+    init(_ octets: [UInt8]) { remaining = octets[...] }
 
-    mutating func octet() throws(Unreadable) -> UInt8 {
-      guard let octet = rest.popFirst() else { throw Unreadable() }
+    mutating func octet() throws(FormatError) -> UInt8 {
+      guard let octet = remaining.popFirst() else { throw FormatError() }
       return octet
     }
 
-    mutating func number() throws(Unreadable) -> Int {
+    mutating func number() throws(FormatError) -> Int {
       var number = 0
       for _ in 0..<4 { number = number << 8 | Int(try octet()) }
       return number
     }
 
-    mutating func text() throws(Unreadable) -> String {
+    mutating func text() throws(FormatError) -> String {
       let count = try number()
-      guard count <= rest.count else { throw Unreadable() }
-      defer { rest = rest.dropFirst(count) }
-      return String(decoding: rest.prefix(count), as: UTF8.self)
+      guard count <= remaining.count else { throw FormatError() }
+      defer { remaining = remaining.dropFirst(count) }
+      return String(decoding: remaining.prefix(count), as: UTF8.self)
     }
 
-    mutating func address() throws(Unreadable) -> Address { try Reader.address(try text()) }
+    mutating func address() throws(FormatError) -> Address { try Reader.address(try text()) }
 
-    static func address(_ text: String) throws(Unreadable) -> Address {
-      do throws(Address.Problem) {
+    static func address(_ text: String) throws(FormatError) -> Address {
+      do throws(AddressError) {
         return try Address(text)
       } catch {
-        throw Unreadable()
+        throw FormatError()
       }
     }
 
-    static func final(_ name: String) throws(Unreadable) -> Outcome? {
+    static func final(_ name: String) throws(FormatError) -> Outcome? {
       switch name {
       case "": nil
       case Outcome.sent.name: .sent
       case Outcome.rejected.name: .rejected
       case Outcome.unknown.name: .unknown
-      default: throw Unreadable()
+      default: throw FormatError()
       }
     }
   }

@@ -25,7 +25,7 @@ public struct OutboxContent: Sendable {
   }
 
   /// The mail for those that are still to be reached; `nil` when there are none.
-  var rest: Mail? {
+  var remaining: Mail? {
     mail.addressed(to: zip(mail.envelope.recipients, progress).filter { $1.final == nil }.map(\.0))
   }
 
@@ -43,6 +43,6 @@ public struct OutboxContent: Sendable {
   /// The outcome over all recipients, once nothing more is tried for any.
   var decided: Outcome? {
     let finals = progress.compactMap(\.final)
-    return finals.count == progress.count ? Outcome.over(finals) : nil
+    return finals.count == progress.count ? Outcome.combined(finals) : nil
   }
 }

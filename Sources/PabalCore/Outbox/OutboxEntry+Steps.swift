@@ -13,7 +13,7 @@ extension OutboxEntry {
   }
 
   /// Whether `owner` may settle the attempt number `attempts`.
-  package func isHeld(by owner: String, attempt: Int) -> Bool {
+  package func isLeased(by owner: String, attempt: Int) -> Bool {
     state == .sending && lease?.owner == owner && attempts == attempt
   }
 
@@ -23,44 +23,44 @@ extension OutboxEntry {
     if let outcome = settlement.outcome { self.outcome = outcome }
     if settlement.outcome != nil { status = settlement.status }
     if settlement.outcome != nil, settlement.hold == nil { failures += 1 }
-    if settlement.isOvertaken { failures = 0 }
-    if settlement.outcome == Outcome.unknown.name { unknowns += 1 }
+    if settlement.usedStaleRoute { failures = 0 }
+    if settlement.outcome == Outcome.unknown.name { unknownAttempts += 1 }
     hold = settlement.hold
     switch settlement.result {
     case .retry(let due, let content):
       if let content { self.content = content }
       self.due = due
-      putBack(at: settlement.now)
+      returnToWaiting(at: settlement.now)
     case .release:
       attempts -= 1
-      putBack(at: settlement.now)
+      returnToWaiting(at: settlement.now)
     case .final(let state):
       end(state, at: settlement.now)
     }
   }
 
   /// Whether the process that had it is dead, as far as anybody can know.
-  package func isStranded(at now: Timestamp) -> Bool {
+  package func isLeaseExpired(at now: Timestamp) -> Bool {
     state == .sending && lease.map { $0.until <= now } ?? false
   }
 
   /// What happens to a mail whose lease ran out: the attempt may have been one; after `limit` of these
   /// nothing more is tried, since the mail itself may be what kills.
-  package mutating func strand(at now: Timestamp, limit: Int = DispatcherRules.maxUnknownAttempts) {
+  package mutating func expireLease(at now: Timestamp, limit: Int = DispatcherOptions.maxUnknownAttempts) {
     failures += 1
-    unknowns += 1
-    if unknown == .keep || unknowns >= limit {
+    unknownAttempts += 1
+    if unknown == .keep || unknownAttempts >= limit {
       outcome = Outcome.unknown.name
       end(.unknown, at: now)
     } else {
       due = now
-      putBack(at: now)
+      returnToWaiting(at: now)
     }
   }
 
   /// Brings times back that lie further ahead than `sweep` allows, as after the clock was set back; says
   /// whether it did.
-  package mutating func pullBack(_ sweep: OutboxSweep) -> Bool {
+  package mutating func clampFutureTimes(_ sweep: OutboxSweep) -> Bool {
     switch state {
     case .sending:
       // Not stranded: where its process lives, it extends the lease in time.
@@ -69,13 +69,13 @@ extension OutboxEntry {
       }
       self.lease?.until = sweep.now + sweep.leaseDuration
     case .waiting:
-      let farthest = hold == nil ? sweep.longestWaits[lane] ?? sweep.heldWait : sweep.heldWait
+      let longestWait = hold == nil ? sweep.longestWaits[lane] ?? sweep.longestHoldWait : sweep.longestHoldWait
       if attempts > 0 {
-        guard due > sweep.now + farthest else { return false }
-        due = sweep.now + farthest
+        guard due > sweep.now + longestWait else { return false }
+        due = sweep.now + longestWait
       } else {
         // Whoever added it may have wanted it late, but not later than that after it was added.
-        guard created > sweep.now, due > sweep.now + farthest else { return false }
+        guard created > sweep.now, due > sweep.now + longestWait else { return false }
         due = min(due, sweep.now + max(.zero, due - created))
       }
     default: return false
@@ -85,18 +85,18 @@ extension OutboxEntry {
 
   /// Takes it back, or marks it as taken back for when the attempt under way ends; says whether it did.
   package mutating func withdraw(as state: OutboxState, at now: Timestamp) -> Bool {
-    if isStranded(at: now) { strand(at: now) }
+    if isLeaseExpired(at: now) { expireLease(at: now) }
     switch self.state {
     case .waiting: end(state, at: now)
-    case .sending: wish = state
+    case .sending: requestedState = state
     default: return false
     }
     return true
   }
 
   /// Makes a waiting mail due at once and forgets why it was held; says whether it did.
-  package mutating func hasten(at now: Timestamp) -> Bool {
-    if isStranded(at: now) { strand(at: now) }
+  package mutating func expedite(at now: Timestamp) -> Bool {
+    if isLeaseExpired(at: now) { expireLease(at: now) }
     guard state == .waiting else { return false }
     due = now
     hold = nil
@@ -121,16 +121,16 @@ extension OutboxEntry {
   package mutating func end(_ state: OutboxState, at now: Timestamp) {
     transition(to: state)
     lease = nil
-    wish = nil
+    requestedState = nil
     hold = nil
     content = nil
     ended = now
   }
 
   // After an attempt that decided nothing: the mail waits, unless it was taken back or is too late.
-  private mutating func putBack(at now: Timestamp) {
-    if let wish {
-      end(wish, at: now)
+  private mutating func returnToWaiting(at now: Timestamp) {
+    if let requestedState {
+      end(requestedState, at: now)
     } else if let notAfter, notAfter <= max(now, due) {
       end(.expired, at: now)
     } else {

@@ -37,11 +37,11 @@ public struct OutboxEntry: Sendable, Hashable {
   /// retries.
   public internal(set) var failures: Int
   /// How many of them ended `unknown`, or in the death of the process.
-  public internal(set) var unknowns: Int
+  public internal(set) var unknownAttempts: Int
   /// Whose it is while it is `sending`, otherwise `nil`.
   public internal(set) var lease: Lease?
   /// What it becomes if the attempt under way leaves it undecided: `superseded` or `cancelled`.
-  public internal(set) var wish: OutboxState?
+  public internal(set) var requestedState: OutboxState?
   /// Why it waits, where an account or the set-up is at fault.
   public internal(set) var hold: Outcome.Scope?
   /// The transport tried last.
@@ -70,15 +70,15 @@ public struct OutboxEntry: Sendable, Hashable {
     self.due = due ?? created
     self.attempts = 0
     self.failures = 0
-    self.unknowns = 0
+    self.unknownAttempts = 0
     self.content = content
   }
 
   /// The whole of a row, as a store reads it back.
   package init(
     id: String, lane: Lane, created: Timestamp, notAfter: Timestamp?, unknown: UnknownPolicy,
-    group: String?, state: OutboxState, due: Timestamp, attempts: Int, failures: Int, unknowns: Int,
-    lease: Lease?, wish: OutboxState?,
+    group: String?, state: OutboxState, due: Timestamp, attempts: Int, failures: Int, unknownAttempts: Int,
+    lease: Lease?, requestedState: OutboxState?,
     hold: Outcome.Scope?, transport: String?, outcome: String?, status: String?, ended: Timestamp?,
     content: [UInt8]?
   ) {
@@ -92,9 +92,9 @@ public struct OutboxEntry: Sendable, Hashable {
     self.due = due
     self.attempts = attempts
     self.failures = failures
-    self.unknowns = unknowns
+    self.unknownAttempts = unknownAttempts
     self.lease = lease
-    self.wish = wish
+    self.requestedState = requestedState
     self.hold = hold
     self.transport = transport
     self.outcome = outcome

@@ -1,25 +1,25 @@
 /// Adds a mail to the outbox, at once in the hands of whoever sends it in this process, if anybody does.
-struct Posting: Sendable {
-  let dispatch: (any VerificationDispatch)?
+struct OutboxWriter: Sendable {
+  let dispatch: (any ImmediateDispatch)?
 
   /// Has `add` add the entry it is told, and hands the mail over once that is durable; `nil` where it added none
   /// after all.
-  func post<Value, Problem: Error>(
-    _ entry: OutboxEntry, _ mail: Mail, _ add: (OutboxEntry) async throws(Problem) -> sending Value?
-  ) async throws(Problem) -> sending Value? {
+  func write<Value, Failure: Error>(
+    _ entry: OutboxEntry, _ mail: Mail, _ add: (OutboxEntry) async throws(Failure) -> sending Value?
+  ) async throws(Failure) -> sending Value? {
     let lease = await dispatch?.reserve(entry.lane, unknown: entry.unknown)
     let entry = lease.map { entry.claimed(by: $0) } ?? entry
     let value: Value?
-    do throws(Problem) {
+    do throws(Failure) {
       value = try await add(entry)
     } catch {
-      if lease != nil { await dispatch?.relinquish() }
+      if lease != nil { await dispatch?.release() }
       throw error
     }
     if lease == nil {
       if value != nil { dispatch?.wake() }
     } else if value == nil {
-      await dispatch?.relinquish()
+      await dispatch?.release()
     } else {
       await dispatch?.handOver(entry, mail)
     }

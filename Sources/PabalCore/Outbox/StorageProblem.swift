@@ -1,5 +1,5 @@
 /// Why a store could not do what it was asked; nothing of it was done.
-public struct StorageProblem: Error, Sendable, Hashable, CustomStringConvertible {
+public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What kind of problem it is.
   public enum Kind: Sendable, Hashable {
     /// The disk, or what this user may use of it, is full.
@@ -36,12 +36,12 @@ public struct StorageProblem: Error, Sendable, Hashable, CustomStringConvertible
   }
 
   /// What is wrong, and what to do next.
-  public var diagnostic: Diagnostic { Diagnostic(what, cure: cure) }
+  public var diagnostic: Diagnostic { Diagnostic(message, remedy: remedy) }
 
   /// The diagnostic's text.
   public var description: String { diagnostic.description }
 
-  private var what: String {
+  private var message: String {
     switch kind {
     case .full: "the database \(place) can't grow: the disk is full"
     case .readOnly: "the database \(place) can't be written to"
@@ -57,7 +57,7 @@ public struct StorageProblem: Error, Sendable, Hashable, CustomStringConvertible
     }
   }
 
-  private var cure: String? {
+  private var remedy: String? {
     switch kind {
     case .full: "make room; nothing that was acknowledged is lost"
     case .readOnly: "make the file, its folder and its -wal and -shm files writable for this user"

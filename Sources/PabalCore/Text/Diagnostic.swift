@@ -36,24 +36,24 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   /// The key's path in a JSON file, such as `transports.smtp.port`.
   public var path: String?
   /// What is wrong, and why; one sentence without its full stop.
-  public var what: String
+  public var message: String
   /// What to do next; one sentence without its full stop.
-  public var cure: String?
+  public var remedy: String?
 
   /// Something wrong that a person can mend.
   public init(
-    _ what: String, cure: String? = nil, file: String? = nil, position: SourcePosition? = nil,
+    _ message: String, remedy: String? = nil, file: String? = nil, position: SourcePosition? = nil,
     path: String? = nil, severity: Severity = .error
   ) {
     self.severity = severity
     self.file = file
     self.position = position
     self.path = path
-    self.what = what
-    self.cure = cure
+    self.message = message
+    self.remedy = remedy
   }
 
-  /// `file:line:column: error: path: what; cure`, as editors and compilers write it.
+  /// `file:line:column: error: path: message; remedy`, as editors and compilers write it.
   public var description: String {
     var text = ""
     if let file {
@@ -63,8 +63,8 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
     }
     text += "\(severity.rawValue): "
     if let path { text += "\(path): " }
-    text += what
-    if let cure { text += "; \(cure)" }
+    text += message
+    if let remedy { text += "; \(remedy)" }
     return text
   }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Why a file could not be read.
-public struct FileProblem: Error, Sendable, Hashable {
+public struct FileError: Error, Sendable, Hashable {
   /// What kind of problem it is.
   public enum Kind: Sendable, Hashable {
     /// There is no such file, or a folder on the way is no folder.
@@ -22,9 +22,9 @@ public struct FileProblem: Error, Sendable, Hashable {
   public var path: String
 
   /// What is wrong; one sentence without its full stop.
-  public var what: String {
+  public var message: String {
     // A name with a line break in it must not make two lines of one error.
-    let path = path.holdsControlCharacter ? quoted(path) : path
+    let path = path.containsControlCharacter ? quoted(path) : path
     return switch kind {
     case .notFound: "there is no file \(path)"
     case .notPermitted: "\(path) may not be read by this user"
@@ -35,7 +35,7 @@ public struct FileProblem: Error, Sendable, Hashable {
   }
 
   /// What to do next, where there is something to say.
-  public var cure: String? {
+  public var remedy: String? {
     switch kind {
     case .notPermitted: "chmod u+r it, or run as its owner"
     case .notFound, .directory, .tooLarge, .other: nil
@@ -43,83 +43,83 @@ public struct FileProblem: Error, Sendable, Hashable {
   }
 
   /// The same as a diagnostic of the file itself.
-  public var diagnostic: Diagnostic { Diagnostic(what, cure: cure) }
+  public var diagnostic: Diagnostic { Diagnostic(message, remedy: remedy) }
 }
 
 /// Reads the whole of a file of at most `limit` octets, or of a pipe that somebody writes to; blocks.
 ///
-/// A named pipe that nobody writes to yet is empty, unless `waits` says to wait for its writer.
+/// A named pipe that nobody writes to yet is empty, unless `waitsForWriter` says to wait for its writer.
 public func readFile(
-  _ path: String, atMost limit: Int, waits: Bool = false
-) throws(FileProblem) -> [UInt8] {
-  try readFile(path, atMost: limit, waits: waits) { _ throws(FileProblem) in }
+  _ path: String, atMost limit: Int, waitsForWriter: Bool = false
+) throws(FileError) -> [UInt8] {
+  try readFile(path, atMost: limit, waitsForWriter: waitsForWriter) { _ throws(FileError) in }
 }
 
 /// Reads standard input from where it stands, at most `limit` octets; blocks.
 ///
 /// The descriptor itself, not `/dev/stdin`: that can't open a socket, and begins a file anew.
-public func readStandardInput(atMost limit: Int) throws(FileProblem) -> [UInt8] {
-  try readAll(STDIN_FILENO, "standard input", atMost: limit, announced: 0)
+public func readStandardInput(atMost limit: Int) throws(FileError) -> [UInt8] {
+  try readAll(STDIN_FILENO, "standard input", atMost: limit, expectedSize: 0)
 }
 
 /// What the system says of an opened file.
-struct FileFacts {
+struct FileAttributes {
   /// The permission bits, `0o7777` of st_mode.
   var mode: UInt32
   var owner: UInt32
   var isRegular: Bool
 }
 
-/// Reads a file that `vetted` has let through, looking at the opened file and not at its name again.
+/// Reads a file that `validate` has let through, looking at the opened file and not at its name again.
 func readFile(
-  _ path: String, atMost limit: Int, waits: Bool = false, vetted: (FileFacts) throws(FileProblem) -> Void
-) throws(FileProblem) -> [UInt8] {
+  _ path: String, atMost limit: Int, waitsForWriter: Bool = false, validate: (FileAttributes) throws(FileError) -> Void
+) throws(FileError) -> [UInt8] {
   // A NUL would cut the name short and open another file.
-  guard !path.utf8.contains(0) else { throw FileProblem(kind: .notFound, path: path) }
+  guard !path.utf8.contains(0) else { throw FileError(kind: .notFound, path: path) }
   // Without O_NONBLOCK a named pipe that nobody writes to would hold us here for good.
-  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waits ? 0 : O_NONBLOCK))
-  guard file >= 0 else { throw FileProblem(errno: errno, path: path) }
+  let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waitsForWriter ? 0 : O_NONBLOCK))
+  guard file >= 0 else { throw FileError(errno: errno, path: path) }
   defer { close(file) }
 
   var status = stat()
-  guard fstat(file, &status) == 0 else { throw FileProblem(errno: errno, path: path) }
+  guard fstat(file, &status) == 0 else { throw FileError(errno: errno, path: path) }
   let kind = status.st_mode & S_IFMT
-  guard kind != S_IFDIR else { throw FileProblem(kind: .directory, path: path) }
-  try vetted(
-    FileFacts(mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG))
+  guard kind != S_IFDIR else { throw FileError(kind: .directory, path: path) }
+  try validate(
+    FileAttributes(mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG))
   guard kind != S_IFREG || status.st_size <= limit else {
-    throw FileProblem(kind: .tooLarge(limit: limit), path: path)
+    throw FileError(kind: .tooLarge(limit: limit), path: path)
   }
 
   if kind != S_IFREG { _ = fcntl(file, F_SETFL, 0) }
 
   // One octet more than announced, so that the usual file ends in one further call that says 0.
   return try readAll(
-    file, path, atMost: limit, announced: kind == S_IFREG ? Int(status.st_size) + 1 : 0)
+    file, path, atMost: limit, expectedSize: kind == S_IFREG ? Int(status.st_size) + 1 : 0)
 }
 
 private func readAll(
-  _ file: CInt, _ path: String, atMost limit: Int, announced: Int
-) throws(FileProblem) -> [UInt8] {
+  _ file: CInt, _ path: String, atMost limit: Int, expectedSize: Int
+) throws(FileError) -> [UInt8] {
   var octets: [UInt8] = []
   while octets.count <= limit {
-    let wanted = max(announced - octets.count, 4096)
+    let wanted = max(expectedSize - octets.count, 4096)
     var failure: Int32 = 0
     let before = octets.count
     octets.append(
       contentsOf: [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
-        var got = read(file, buffer.baseAddress, wanted)
-        while got < 0, errno == EINTR { got = read(file, buffer.baseAddress, wanted) }
-        if got < 0 { failure = errno }
-        count = max(got, 0)
+        var bytesRead = read(file, buffer.baseAddress, wanted)
+        while bytesRead < 0, errno == EINTR { bytesRead = read(file, buffer.baseAddress, wanted) }
+        if bytesRead < 0 { failure = errno }
+        count = max(bytesRead, 0)
       })
-    if failure != 0 { throw FileProblem(errno: failure, path: path) }
+    if failure != 0 { throw FileError(errno: failure, path: path) }
     if octets.count == before { return octets }
   }
-  throw FileProblem(kind: .tooLarge(limit: limit), path: path)
+  throw FileError(kind: .tooLarge(limit: limit), path: path)
 }
 
-extension FileProblem {
+extension FileError {
   init(errno number: Int32, path: String) {
     let kind: Kind =
       switch number {

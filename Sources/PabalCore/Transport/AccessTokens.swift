@@ -1,5 +1,5 @@
 /// An access token of an account, which nobody prints.
-public struct AccessToken: Sendable, Unshown {
+public struct AccessToken: Sendable, RedactedDescription {
   /// The token: printable ASCII, no blanks.
   public let text: String
   /// How long it still lives, where that is known.
@@ -16,7 +16,7 @@ public struct AccessToken: Sendable, Unshown {
 }
 
 /// Why there is no access token now; the reason is for a person.
-public enum AccessTokenProblem: Error, Sendable, Hashable {
+public enum AccessTokenError: Error, Sendable, Hashable {
   /// Somebody has to mend the account or the set-up.
   case held(String, retryAfter: Duration? = nil)
   /// Trying again later may help by itself.
@@ -32,10 +32,10 @@ public protocol AccessTokenSource: Sendable {
   /// it once, however many ask.
   ///
   /// Blocks, and is called on many threads at once.
-  func accessToken(rejected: String?) throws(AccessTokenProblem) -> AccessToken
+  func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken
 }
 
-extension AccessTokenProblem {
+extension AccessTokenError {
   /// Why there is no token, for a person.
   public var reason: String {
     switch self {

@@ -11,10 +11,10 @@ final class AttemptRecord {
   var remoteID: String?
   var recipients: [(outcome: Outcome, reply: String?)?] = []
   /// What the host itself decided, when a token could not be had.
-  var tokenProblem: Outcome?
+  var tokenOutcome: Outcome?
   /// What the plugin did against the contract.
-  var fault: String?
-  private var lentTokens: [UnsafeMutableBufferPointer<CChar>] = []
+  var contractViolation: String?
+  private var tokenCopies: [UnsafeMutableBufferPointer<CChar>] = []
 
   init(accounts: [String: any AccessTokenSource], recipientCount: Int) {
     self.accounts = accounts
@@ -22,34 +22,34 @@ final class AttemptRecord {
   }
 
   deinit {
-    for token in lentTokens {
+    for token in tokenCopies {
       token.update(repeating: 0)
       token.deallocate()
     }
   }
 
-  func lend(_ token: AccessToken) -> UnsafePointer<CChar>? {
+  func copyToken(_ token: AccessToken) -> UnsafePointer<CChar>? {
     let octets = token.text.utf8CString
     let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: octets.count)
     _ = copy.initialize(from: octets)
-    lentTokens.append(copy)
+    tokenCopies.append(copy)
     return UnsafePointer(copy.baseAddress)
   }
 
   /// The receipt's entries, where a recipient without an outcome of its own shares the mail's.
   func receipt(_ verdict: pabal_verdict, for envelope: Envelope, transport: String) -> Receipt {
-    let whole = tokenProblem ?? Outcome(verdict)
-    if whole == nil {
-      fault = "the plugin gave \(told(verdict)); whether the mail left is not known"
+    let mailOutcome = tokenOutcome ?? Outcome(verdict)
+    if mailOutcome == nil {
+      contractViolation = "the plugin gave \(describe(verdict)); whether the mail left is not known"
     }
-    if let fault { reply = reply.map { "\($0)\n\(fault)" } ?? fault }
+    if let contractViolation { reply = reply.map { "\($0)\n\(contractViolation)" } ?? contractViolation }
     var entries: [Receipt.Recipient] = []
     entries.reserveCapacity(envelope.recipients.count)
     for (index, address) in envelope.recipients.enumerated() {
       let own = index < recipients.count ? recipients[index] : nil
       entries.append(
         Receipt.Recipient(
-          address: address, outcome: own?.outcome ?? whole ?? .unknown, reply: own?.reply ?? reply))
+          address: address, outcome: own?.outcome ?? mailOutcome ?? .unknown, reply: own?.reply ?? reply))
     }
     return Receipt(recipients: entries, reply: reply, remoteID: remoteID)
   }
@@ -74,7 +74,7 @@ extension Outcome {
 }
 
 /// A verdict that is none, in words.
-func told(_ verdict: pabal_verdict) -> String {
+func describe(_ verdict: pabal_verdict) -> String {
   switch Int(verdict.outcome) {
   case 0: "no outcome"
   case PABAL_HELD: "held without a scope"
@@ -85,7 +85,7 @@ func told(_ verdict: pabal_verdict) -> String {
 }
 
 /// A plugin's text: repaired where it is not UTF-8, escaped where it is not printable.
-func reported(_ text: UnsafePointer<CChar>?, _ length: Int) -> String? {
+func printableText(_ text: UnsafePointer<CChar>?, _ length: Int) -> String? {
   guard let text, length > 0, length < 1 << 30 else { return nil }
   let octets = UnsafeRawBufferPointer(start: text, count: length)
   let shown = printable(String(decoding: octets, as: UTF8.self), lines: true)

@@ -40,10 +40,10 @@ extension Configuration {
         )
       } catch {
         var problem = error
-        problem.path = problem.path ?? transport.pluginPlace.path
+        problem.path = problem.path ?? transport.pluginLocation.path
         if problem.file == nil {
-          problem.file = transport.pluginPlace.file
-          problem.position = transport.pluginPlace.position
+          problem.file = transport.pluginLocation.file
+          problem.position = transport.pluginLocation.position
         }
         problems.append(problem)
       }
@@ -64,7 +64,7 @@ extension Configuration {
     let loader = PluginLoader(configured: plugins.directories)
     return Route(
       try checked(try transports(), loader: loader).map { transport in
-        Route.Stop(transport.name) { () throws(Diagnostic) in
+        Route.Entry(transport.name) { () throws(Diagnostic) in
           try transport.open(account: account) { log(transport.name, $0, $1) }
         }
       })

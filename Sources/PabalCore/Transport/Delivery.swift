@@ -11,7 +11,7 @@ public struct Delivery: Sendable {
     /// The reply that decided.
     public let reply: String?
     /// How long it took.
-    public let took: Duration
+    public let duration: Duration
   }
 
   /// The mail, with all its recipients.
@@ -23,14 +23,14 @@ public struct Delivery: Sendable {
 
   private let route: [String]
   private let unknown: UnknownPolicy
-  private var state: [Recipient]
+  private var recipientStates: [Recipient]
   private var remoteID: String?
   private var position = 0
 
   private struct Recipient {
     var outcome: Outcome?
     var reply: String?
-    var maySent = false
+    var mayHaveBeenSent = false
 
     func isDone(_ unknown: UnknownPolicy) -> Bool {
       guard let outcome else { return false }
@@ -43,7 +43,7 @@ public struct Delivery: Sendable {
     self.mail = mail
     self.route = route
     self.unknown = unknown
-    state = Array(repeating: Recipient(), count: mail.envelope.recipients.count)
+    recipientStates = Array(repeating: Recipient(), count: mail.envelope.recipients.count)
   }
 
   /// The next attempt to make: the transport's place in the route, and the mail for the recipients that
@@ -52,25 +52,25 @@ public struct Delivery: Sendable {
     guard position < route.count else { return nil }
     // The first attempt is for all of them.
     guard position > 0 else { return (position, mail) }
-    return mail.addressed(to: open.map { mail.envelope.recipients[$0] }).map { (position, $0) }
+    return mail.addressed(to: openIndices.map { mail.envelope.recipients[$0] }).map { (position, $0) }
   }
 
   /// Takes down how the attempt that `next` asked for has ended.
-  public mutating func record(_ receipt: Receipt, took: Duration) {
-    func take(_ index: Int, _ entry: Receipt.Recipient) {
-      if entry.outcome == .unknown { state[index].maySent = true }
+  public mutating func record(_ receipt: Receipt, duration: Duration) {
+    func apply(_ index: Int, _ entry: Receipt.Recipient) {
+      if entry.outcome == .unknown { recipientStates[index].mayHaveBeenSent = true }
       // A transport that can't carry the mail says nothing about what an earlier one answered.
-      if entry.outcome == .unsuited, state[index].outcome != nil { return }
-      state[index].outcome = entry.outcome
-      state[index].reply = entry.reply
+      if entry.outcome == .unsuited, recipientStates[index].outcome != nil { return }
+      recipientStates[index].outcome = entry.outcome
+      recipientStates[index].reply = entry.reply
     }
     if position == 0 {
-      for (index, entry) in zip(state.indices, receipt.recipients) { take(index, entry) }
+      for (index, entry) in zip(recipientStates.indices, receipt.recipients) { apply(index, entry) }
     } else {
-      for (index, entry) in zip(open, receipt.recipients) { take(index, entry) }
+      for (index, entry) in zip(openIndices, receipt.recipients) { apply(index, entry) }
     }
     let name = route[position]
-    attempts.append(Attempt(transport: name, outcome: receipt.outcome, reply: receipt.reply, took: took))
+    attempts.append(Attempt(transport: name, outcome: receipt.outcome, reply: receipt.reply, duration: duration))
     if transport == nil || receipt.outcome != .unsuited { transport = name }
     if let id = receipt.remoteID { remoteID = id }
     position += 1
@@ -78,18 +78,18 @@ public struct Delivery: Sendable {
 
   /// What became of the mail, over all attempts.
   public var receipt: Receipt {
-    let entries = zip(mail.envelope.recipients, state).map { address, recipient in
+    let entries = zip(mail.envelope.recipients, recipientStates).map { address, recipient in
       var outcome = recipient.outcome ?? .deferred()
       // Nothing left that could carry it: it will never leave this way.
       if outcome == .unsuited { outcome = .rejected }
       // An earlier transport may have delivered it, whatever a later one answered.
-      if recipient.maySent, outcome != .sent { outcome = .unknown }
+      if recipient.mayHaveBeenSent, outcome != .sent { outcome = .unknown }
       return Receipt.Recipient(address: address, outcome: outcome, reply: recipient.reply)
     }
-    let whole = Outcome.over(entries.lazy.map(\.outcome))
-    let reply = entries.first { $0.outcome == whole }?.reply ?? attempts.last?.reply
+    let mailOutcome = Outcome.combined(entries.lazy.map(\.outcome))
+    let reply = entries.first { $0.outcome == mailOutcome }?.reply ?? attempts.last?.reply
     return Receipt(recipients: entries, reply: reply, remoteID: remoteID)
   }
 
-  private var open: [Int] { state.indices.filter { !state[$0].isDone(unknown) } }
+  private var openIndices: [Int] { recipientStates.indices.filter { !recipientStates[$0].isDone(unknown) } }
 }

@@ -48,15 +48,15 @@ public enum LogLevel: String, Sendable, Comparable, CaseIterable {
 
 /// One call of `open`: the settings it may ask for, and why it failed.
 final class OpeningRecord {
-  let values: OpenedSettings
+  let values: PluginSettingValues
   var reason: String?
-  init(_ values: OpenedSettings) { self.values = values }
+  init(_ values: PluginSettingValues) { self.values = values }
 }
 
 private func logLine(
   _ host: UnsafePointer<pabal_host>?, _ level: Int32, _ text: UnsafePointer<CChar>?, _ length: Int
 ) {
-  guard let host, let line = reported(text, length) else { return }
+  guard let host, let line = printableText(text, length) else { return }
   let log = UnsafeRawPointer(host).assumingMemoryBound(to: HostTable.self).pointee.log
   let levels: [Int: LogLevel] = [
     PABAL_LOG_DEBUG: .debug, PABAL_LOG_INFO: .info, PABAL_LOG_WARNING: .warning,
@@ -75,7 +75,7 @@ private func settingValue(
 private func failOpening(_ opening: OpaquePointer?, _ reason: UnsafePointer<CChar>?, _ length: Int) {
   guard let opening else { return }
   let record = Unmanaged<OpeningRecord>.fromOpaque(UnsafeRawPointer(opening)).takeUnretainedValue()
-  record.reason = reported(reason, length)
+  record.reason = printableText(reason, length)
 }
 
 private func record(_ attempt: OpaquePointer?) -> AttemptRecord? {
@@ -90,29 +90,29 @@ private func accessToken(
   guard let record = record(attempt) else { return 1 }
   guard let key, let token, let source = record.accounts[String(cString: key)] else {
     let name = key.map { printable(String(cString: $0)) } ?? ""
-    record.fault = "the plugin asked for a token by “\(name)”, for which no account is configured"
-    record.tokenProblem = .held(.transport)
+    record.contractViolation = "the plugin asked for a token by “\(name)”, for which no account is configured"
+    record.tokenOutcome = .held(.transport)
     return 1
   }
-  do throws(AccessTokenProblem) {
-    let given = try source.accessToken(rejected: rejected.map { String(cString: $0) })
-    token.pointee.text = record.lend(given)
-    token.pointee.expires_in = given.expiresIn.map { max(1, $0.components.seconds) } ?? 0
+  do throws(AccessTokenError) {
+    let freshToken = try source.accessToken(rejected: rejected.map { String(cString: $0) })
+    token.pointee.text = record.copyToken(freshToken)
+    token.pointee.expires_in = freshToken.expiresIn.map { max(1, $0.components.seconds) } ?? 0
     return 0
   } catch {
     record.reply = error.reason
-    record.tokenProblem = error.outcome
+    record.tokenOutcome = error.outcome
     return 1
   }
 }
 
 private func reportReply(_ attempt: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ length: Int) {
-  guard let record = record(attempt), record.tokenProblem == nil else { return }
-  record.reply = reported(text, length)
+  guard let record = record(attempt), record.tokenOutcome == nil else { return }
+  record.reply = printableText(text, length)
 }
 
 private func reportRemoteID(_ attempt: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ length: Int) {
-  record(attempt)?.remoteID = reported(text, length)
+  record(attempt)?.remoteID = printableText(text, length)
 }
 
 private func reportRecipient(
@@ -121,17 +121,17 @@ private func reportRecipient(
 ) {
   guard let record = record(attempt) else { return }
   guard let verdict, index >= 0, index < record.recipientCount else {
-    record.fault = "the plugin reported recipient \(index) of \(record.recipientCount)"
+    record.contractViolation = "the plugin reported recipient \(index) of \(record.recipientCount)"
     return
   }
   let outcome = Outcome(verdict.pointee)
   if outcome == nil {
-    record.fault =
+    record.contractViolation =
       "the plugin gave recipient \(index + 1) outcome \(verdict.pointee.outcome), which does not exist; "
       + "whether the mail left is not known"
   }
   if record.recipients.isEmpty {
     record.recipients = Array(repeating: nil, count: record.recipientCount)
   }
-  record.recipients[index] = (outcome ?? .unknown, reported(reply, length))
+  record.recipients[index] = (outcome ?? .unknown, printableText(reply, length))
 }

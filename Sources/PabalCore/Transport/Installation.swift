@@ -3,16 +3,16 @@ internal import Glibc
 /// Where Pabal's programs and plugins lie, seen from the program that runs.
 package struct Installation: Sendable, Equatable {
   /// The folder that `pabal` is in.
-  package let folder: String
+  package let binDirectory: String
 
   /// The installation that a program is part of, by the program's real path: `pabal`, or `pabal-service`, which
   /// lies beside it or in `../libexec/pabal`.
   package init(program: String) {
     let parts = program.split(separator: "/").dropLast()
     if parts.suffix(2) == ["libexec", "pabal"] {
-      folder = Self.path(parts.dropLast(2) + ["bin"])
+      binDirectory = Self.path(parts.dropLast(2) + ["bin"])
     } else {
-      folder = Self.path(parts)
+      binDirectory = Self.path(parts)
     }
   }
 
@@ -24,14 +24,14 @@ package struct Installation: Sendable, Equatable {
   }()
 
   /// Where `pabal-service` may be, the best first.
-  package var services: [String] {
-    [folder, "\(above)/libexec/pabal"].map { "\($0)/pabal-service" }
+  package var mainProgramPaths: [String] {
+    [binDirectory, "\(installPrefix)/libexec/pabal"].map { "\($0)/pabal-service" }
   }
 
   /// Where plugins may be, the best first.
-  package var plugins: [String] { [folder, "\(above)/lib/pabal"] }
+  package var pluginDirectories: [String] { [binDirectory, "\(installPrefix)/lib/pabal"] }
 
-  private var above: String { Self.path(folder.split(separator: "/").dropLast()) }
+  private var installPrefix: String { Self.path(binDirectory.split(separator: "/").dropLast()) }
 
   private static func path(_ parts: some Sequence<Substring>) -> String {
     parts.map { "/\($0)" }.joined()

@@ -16,10 +16,10 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
 
   private let handle: UnsafeMutableRawPointer?
   private let host: UnsafeMutablePointer<HostTable>
-  private let settings: OpenedSettings
+  private let settings: PluginSettingValues
   private let accounts: [String: any AccessTokenSource]
-  private let turns: DispatchSemaphore
-  private let closed = Atomic(false)
+  private let slots: DispatchSemaphore
+  private let isClosed = Atomic(false)
   private let threads: WorkerThreads
 
   /// Fetches the secrets among `settings` and opens the transport.
@@ -32,7 +32,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   ) throws(Diagnostic) {
     self.plugin = plugin
     self.name = name
-    self.settings = try OpenedSettings(settings, declared: plugin.settings, users: accounts.mapValues(\.user))
+    self.settings = try PluginSettingValues(settings, declared: plugin.settings, users: accounts.mapValues(\.user))
     var bySetting: [String: any AccessTokenSource] = [:]
     for setting in settings { bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] } }
     self.accounts = bySetting
@@ -41,12 +41,12 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     let opening = OpeningRecord(self.settings)
     var handle: UnsafeMutableRawPointer?
     var parallel: UInt32 = 0
-    let failed = withExtendedLifetime(opening) {
+    let status = withExtendedLifetime(opening) {
       UnsafeMutableRawPointer(host).withMemoryRebound(to: pabal_host.self, capacity: 1) {
         plugin.table.open($0, OpaquePointer(Unmanaged.passUnretained(opening).toOpaque()), &handle, &parallel)
       }
     }
-    guard failed == 0 else {
+    guard status == 0 else {
       HostTable.release(host)
       let reason = opening.reason ?? "it gives no reason, which is a fault of the plugin \(plugin.path)"
       throw Diagnostic("the transport “\(name)” can't be opened: \(reason)")
@@ -61,7 +61,7 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     self.host = host
     self.handle = handle
     self.parallel = Int(parallel)
-    self.turns = DispatchSemaphore(value: Int(parallel))
+    self.slots = DispatchSemaphore(value: Int(parallel))
     self.threads = WorkerThreads(count: Int(parallel))
   }
 
@@ -72,15 +72,15 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     await threads.run { self.attempt(mail) }
   }
 
-  /// Makes one attempt, on a thread of the host's, unless `isOver` says so once there is a thread.
-  public func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
-    await threads.run { isOver() ? nil : self.attempt(mail) }
+  /// Makes one attempt, on a thread of the host's, unless `isExpired` says so once there is a thread.
+  public func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
+    await threads.run { isExpired() ? nil : self.attempt(mail) }
   }
 
   /// Makes one attempt on the calling thread, and blocks until it has ended.
   public func attempt(_ mail: Mail) -> Receipt {
     let record = AttemptRecord(accounts: accounts, recipientCount: mail.envelope.recipients.count)
-    let verdict = inTurn(record) { handle, attempt, verdict in
+    let verdict = withSlot(record) { handle, attempt, verdict in
       withPluginMail(mail) { plugin.table.send(handle, $0, attempt, &verdict) }
     }
     return record.receipt(verdict, for: mail.envelope, transport: name)
@@ -98,36 +98,36 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   public func check() -> CheckReport {
     guard let check = plugin.table.check else { return CheckReport(problem: nil, reply: nil) }
     let record = AttemptRecord(accounts: accounts, recipientCount: 0)
-    let verdict = inTurn(record) { handle, attempt, verdict in check(handle, attempt, &verdict) }
-    if let problem = record.tokenProblem {
-      return CheckReport(problem: problem, reply: record.fault ?? record.reply)
+    let verdict = withSlot(record) { handle, attempt, verdict in check(handle, attempt, &verdict) }
+    if let problem = record.tokenOutcome {
+      return CheckReport(problem: problem, reply: record.contractViolation ?? record.reply)
     }
     if verdict.outcome == PABAL_READY { return CheckReport(problem: nil, reply: record.reply) }
     guard let outcome = Outcome(verdict), outcome != .sent else {
-      return CheckReport(problem: .unknown, reply: "the plugin's check gave \(told(verdict))")
+      return CheckReport(problem: .unknown, reply: "the plugin's check gave \(describe(verdict))")
     }
     return CheckReport(problem: outcome, reply: record.reply)
   }
 
   /// Waits for the attempts under way and gives everything back; later attempts are `deferred`.
   public func close() {
-    guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     threads.stop()
-    for _ in 0..<parallel { turns.wait() }
+    for _ in 0..<parallel { slots.wait() }
     plugin.table.close(handle)
     HostTable.release(host)
-    for _ in 0..<parallel { turns.signal() }
+    for _ in 0..<parallel { slots.signal() }
   }
 
-  private func inTurn(
+  private func withSlot(
     _ record: AttemptRecord,
     _ call: (UnsafeMutableRawPointer?, OpaquePointer, inout pabal_verdict) -> Void
   ) -> pabal_verdict {
-    turns.wait()
-    defer { turns.signal() }
+    slots.wait()
+    defer { slots.signal() }
     var verdict = pabal_verdict()
     verdict.size = UInt32(MemoryLayout<pabal_verdict>.size)
-    guard !closed.load(ordering: .acquiring) else {
+    guard !isClosed.load(ordering: .acquiring) else {
       record.reply = "the transport “\(name)” has been closed"
       verdict.outcome = Int32(PABAL_DEFERRED)
       return verdict
@@ -144,11 +144,11 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
   let recipients = mail.envelope.recipients
   let sender = mail.envelope.sender?.description ?? ""
   // Each text ends with a zero.
-  var room = mail.id.utf8.count + mail.messageID.utf8.count + sender.utf8.count + 3
-  for recipient in recipients { room += recipient.description.utf8.count + 1 }
-  withUnsafeTemporaryAllocation(of: CChar.self, capacity: room) { texts in
+  var byteCount = mail.id.utf8.count + mail.messageID.utf8.count + sender.utf8.count + 3
+  for recipient in recipients { byteCount += recipient.description.utf8.count + 1 }
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: byteCount) { texts in
     var next = texts.startIndex
-    func lend(_ text: String) -> UnsafePointer<CChar>? {
+    func copyCString(_ text: String) -> UnsafePointer<CChar>? {
       let start = next
       text.utf8Span.span.withUnsafeBytes { octets in
         UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: texts[start...]))
@@ -159,20 +159,20 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
       next += 1
       return texts.baseAddress.map { UnsafePointer($0 + start) }
     }
-    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: recipients.count + 1) { lent in
+    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: recipients.count + 1) { recipientPointers in
       for (index, recipient) in recipients.enumerated() {
-        lent.initializeElement(at: index, to: lend(recipient.description))
+        recipientPointers.initializeElement(at: index, to: copyCString(recipient.description))
       }
-      lent.initializeElement(at: recipients.count, to: nil)
+      recipientPointers.initializeElement(at: recipients.count, to: nil)
       mail.octets.withUnsafeBufferPointer { octets in
         var needs: UInt32 = 0
         if mail.needsSMTPUTF8 { needs |= UInt32(PABAL_NEEDS_SMTPUTF8) }
         if mail.needs8BitMIME { needs |= UInt32(PABAL_NEEDS_8BITMIME) }
-        var lentMail = pabal_mail(
-          size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: lend(mail.id),
-          message_id: lend(mail.messageID), sender: lend(sender), recipients: UnsafePointer(lent.baseAddress),
+        var cMail = pabal_mail(
+          size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: copyCString(mail.id),
+          message_id: copyCString(mail.messageID), sender: copyCString(sender), recipients: UnsafePointer(recipientPointers.baseAddress),
           recipient_count: recipients.count, octets: octets.baseAddress, octet_count: octets.count)
-        body(&lentMail)
+        body(&cMail)
       }
     }
   }

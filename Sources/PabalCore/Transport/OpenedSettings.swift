@@ -1,7 +1,7 @@
 internal import CPabalTransport
 
 /// A transport's settings as C values, with their secrets fetched; lives until the transport is closed.
-final class OpenedSettings {
+final class PluginSettingValues {
   private var values: [String: UnsafeMutablePointer<pabal_value>] = [:]
   private var texts: [UnsafeMutableBufferPointer<CChar>] = []
 
@@ -15,10 +15,10 @@ final class OpenedSettings {
       guard !declaration.required else { throw Diagnostic("the setting “\(declaration.key)” is missing") }
       var value = SettingValue(text: "")
       if let text = declaration.defaultText {
-        do throws(SettingProblem) {
+        do throws(SettingError) {
           value = try declaration.value(of: text, directory: "/")
         } catch {
-          throw Diagnostic("the default of “\(declaration.key)”: \(error.what)")
+          throw Diagnostic("the default of “\(declaration.key)”: \(error.message)")
         }
       }
       add(declaration.key, value, given: declaration.defaultText != nil, user: "")
@@ -30,12 +30,12 @@ final class OpenedSettings {
   }
 
   private func add(_ key: String, _ value: SettingValue, given: Bool, user: String) {
-    let lent = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
-    lent.initialize(
+    let pointer = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
+    pointer.initialize(
       to: pabal_value(
-        size: UInt32(MemoryLayout<pabal_value>.size), given: given ? 1 : 0, text: keep(value.text),
-        number: value.number, user: keep(user)))
-    values[key] = lent
+        size: UInt32(MemoryLayout<pabal_value>.size), given: given ? 1 : 0, text: copyCString(value.text),
+        number: value.number, user: copyCString(user)))
+    values[key] = pointer
   }
 
   deinit {
@@ -51,7 +51,7 @@ final class OpenedSettings {
     values[key].map { UnsafePointer($0) }
   }
 
-  private func keep(_ text: String) -> UnsafePointer<CChar>? {
+  private func copyCString(_ text: String) -> UnsafePointer<CChar>? {
     let octets = text.utf8CString
     let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: octets.count)
     _ = copy.initialize(from: octets)

@@ -51,7 +51,7 @@ public enum Outcome: Sendable, Hashable {
 
   /// A mail's outcome over its recipients: the first present of unknown, held, deferred, unsuited,
   /// rejected, sent; `nil` of none.
-  public static func over(_ recipients: some Sequence<Outcome>) -> Outcome? {
+  public static func combined(_ recipients: some Sequence<Outcome>) -> Outcome? {
     recipients.min { $0.rank < $1.rank }
   }
 

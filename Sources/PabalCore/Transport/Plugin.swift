@@ -28,54 +28,54 @@ public struct Plugin: Sendable {
     let file = try PluginFile(path)
     self.path = file.path
     self.warnings = file.warnings
-    func refuse(_ what: String, cure: String? = nil) -> Diagnostic {
-      Diagnostic(what, cure: cure, file: file.path)
+    func makeError(_ message: String, remedy: String? = nil) -> Diagnostic {
+      Diagnostic(message, remedy: remedy, file: file.path)
     }
     guard let library = dlopen(file.path, RTLD_NOW | RTLD_LOCAL) else {
       let reason = dlerror().map { printable(String(cString: $0)) } ?? "no reason given"
-      throw refuse("the plugin can't be loaded: \(reason)")
+      throw makeError("the plugin can't be loaded: \(reason)")
     }
     guard let symbol = dlsym(library, "pabal_transport_entry") else {
-      throw refuse(
+      throw makeError(
         "this is no transport: it does not export pabal_transport_entry",
-        cure: "see pabal_transport.h")
+        remedy: "see pabal_transport.h")
     }
     let entry = unsafeBitCast(symbol, to: pabal_transport_entry_function.self)
-    guard let given = entry(PABAL_TRANSPORT_ABI) else {
-      throw refuse(
+    guard let pluginTable = entry(PABAL_TRANSPORT_ABI) else {
+      throw makeError(
         "the plugin needs a newer pabal: it does not work with plug-in ABI \(PABAL_TRANSPORT_ABI)",
-        cure: "update pabal, or take an older version of the plugin")
+        remedy: "update pabal, or take an older version of the plugin")
     }
     // Only these two fields have their place in every ABI.
-    let abi = given.pointee.abi
+    let abi = pluginTable.pointee.abi
     guard abi == PABAL_TRANSPORT_ABI else {
-      throw refuse(
+      throw makeError(
         "the plugin speaks plug-in ABI \(abi), this pabal \(PABAL_TRANSPORT_ABI)",
-        cure: abi > PABAL_TRANSPORT_ABI
+        remedy: abi > PABAL_TRANSPORT_ABI
           ? "update pabal, or build the plugin against its header"
           : "build the plugin against pabal_transport.h")
     }
-    guard given.pointee.size >= MemoryLayout<pabal_transport>.size, given.pointee.size < 65_536 else {
-      throw refuse("the plugin's table says it has \(given.pointee.size) octets, too few or too many")
+    guard pluginTable.pointee.size >= MemoryLayout<pabal_transport>.size, pluginTable.pointee.size < 65_536 else {
+      throw makeError("the plugin's table says it has \(pluginTable.pointee.size) octets, too few or too many")
     }
-    table = given.pointee
-    guard let name = table.name.map({ String(cString: $0) }), Self.isName(name) else {
-      throw refuse("the plugin's table has no name of lower-case letters, digits and hyphens")
+    table = pluginTable.pointee
+    guard let name = table.name.map({ String(cString: $0) }), Self.isValidName(name) else {
+      throw makeError("the plugin's table has no name of lower-case letters, digits and hyphens")
     }
     self.name = name
     guard let version = table.version, let summary = table.summary else {
-      throw refuse("the plugin's table has no version or no summary")
+      throw makeError("the plugin's table has no version or no summary")
     }
     self.version = printable(String(cString: version))
     self.summary = printable(String(cString: summary))
     guard table.open != nil, table.send != nil, table.close != nil else {
-      throw refuse("the plugin's table lacks open, send or close")
+      throw makeError("the plugin's table lacks open, send or close")
     }
-    settings = try Self.settings(of: table, refuse)
+    settings = try Self.settings(of: table, makeError)
   }
 
   /// Whether `text` can be a plugin's name: `[a-z][a-z0-9-]*`, 64 characters at most.
-  static func isName(_ text: String) -> Bool {
+  static func isValidName(_ text: String) -> Bool {
     guard let first = text.utf8.first, text.utf8.count <= 64 else { return false }
     return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
       && text.utf8.allSatisfy {
@@ -88,33 +88,33 @@ public struct Plugin: Sendable {
   }
 
   private static func settings(
-    of table: pabal_transport, _ refuse: (String, String?) -> Diagnostic
+    of table: pabal_transport, _ makeError: (String, String?) -> Diagnostic
   ) throws(Diagnostic) -> [SettingDeclaration] {
     guard table.setting_count != 0 else { return [] }
     guard (1...1_000).contains(table.setting_count), let first = table.settings else {
-      throw refuse(
+      throw makeError(
         "the plugin's table says it has \(UInt(bitPattern: table.setting_count)) settings, but has none", nil)
     }
     // Each says its own size, and a newer plugin's are longer: the first one's is the stride.
     let stride = Int(first.pointee.size)
     guard stride >= MemoryLayout<pabal_setting>.size, stride < 4_096 else {
-      throw refuse("the plugin's first setting says it has \(stride) octets, too few or too many", nil)
+      throw makeError("the plugin's first setting says it has \(stride) octets, too few or too many", nil)
     }
     var declared: [SettingDeclaration] = []
     for index in 0..<table.setting_count {
       let setting = UnsafeRawPointer(first).loadUnaligned(
         fromByteOffset: index * stride, as: pabal_setting.self)
       guard setting.size == stride else {
-        throw refuse("the plugin's setting \(index + 1) says it has another size than the first", nil)
+        throw makeError("the plugin's setting \(index + 1) says it has another size than the first", nil)
       }
       let declaration: SettingDeclaration
-      do throws(SettingDeclaration.Mistake) {
+      do throws(SettingDeclaration.DeclarationError) {
         declaration = try SettingDeclaration(setting)
       } catch {
-        throw refuse("the plugin's setting \(index + 1) is declared wrongly: \(error.what)", nil)
+        throw makeError("the plugin's setting \(index + 1) is declared wrongly: \(error.message)", nil)
       }
       guard !declared.contains(where: { $0.key == declaration.key }) else {
-        throw refuse("the plugin declares the setting “\(declaration.key)” twice", nil)
+        throw makeError("the plugin declares the setting “\(declaration.key)” twice", nil)
       }
       declared.append(declaration)
     }

@@ -21,44 +21,44 @@ struct PluginFile {
     var warnings: [Diagnostic] = []
     let file = try Self.status(real)
     guard file.st_mode & S_IFMT == S_IFREG else {
-      throw Diagnostic("the plugin is not a file", cure: "name the .so file itself", file: real)
+      throw Diagnostic("the plugin is not a file", remedy: "name the .so file itself", file: real)
     }
-    try Self.examine(real, file, "plugin", &warnings)
+    try Self.checkPermissions(real, file, "plugin", &warnings)
     let directory = Self.parent(of: real)
-    try Self.examine(directory, try Self.status(directory), "plugin's directory", &warnings)
-    var above = directory
-    while above != "/" {
-      above = Self.parent(of: above)
-      let status = try Self.status(above)
+    try Self.checkPermissions(directory, try Self.status(directory), "plugin's directory", &warnings)
+    var ancestor = directory
+    while ancestor != "/" {
+      ancestor = Self.parent(of: ancestor)
+      let status = try Self.status(ancestor)
       if status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 {
         throw Diagnostic(
-          "the plugin is refused, since anybody can replace it: \(above) is world-writable",
-          cure: "chmod o-w \(above)", file: real)
+          "the plugin is refused, since anybody can replace it: \(ancestor) is world-writable",
+          remedy: "chmod o-w \(ancestor)", file: real)
       }
     }
     self.path = real
     self.warnings = warnings
   }
 
-  private static func examine(
+  private static func checkPermissions(
     _ path: String, _ status: stat, _ noun: String, _ warnings: inout [Diagnostic]
   ) throws(Diagnostic) {
     guard status.st_mode & S_IWOTH == 0 else {
       throw Diagnostic(
         "the \(noun) is refused, since anybody can change it: it is world-writable",
-        cure: "chmod o-w \(path)",
+        remedy: "chmod o-w \(path)",
         file: path)
     }
     guard status.st_uid == 0 || status.st_uid == geteuid() || status.st_uid == programOwner else {
       throw Diagnostic(
         "the \(noun) is refused, since user \(status.st_uid) owns it, and not root, you or the owner of pabal",
-        cure: "chown root \(path)", file: path)
+        remedy: "chown root \(path)", file: path)
     }
     if status.st_mode & S_IWGRP != 0 {
       warnings.append(
         Diagnostic(
           "the \(noun) is group-writable, so group \(status.st_gid) can change what pabal runs",
-          cure: "chmod g-w \(path)", file: path, severity: .warning))
+          remedy: "chmod g-w \(path)", file: path, severity: .warning))
     }
   }
 

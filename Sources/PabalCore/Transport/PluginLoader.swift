@@ -13,7 +13,7 @@ public struct PluginLoader: Sendable {
     if let path = secure_getenv("PABAL_PLUGIN_PATH") {
       directories += String(cString: path).split(separator: ":").map(String.init)
     }
-    directories += Installation.current?.plugins ?? []
+    directories += Installation.current?.pluginDirectories ?? []
     self.directories = directories
   }
 
@@ -23,10 +23,10 @@ public struct PluginLoader: Sendable {
   /// Loads the plugin `name` stands for: a name such as `file`, or a path with a slash in it.
   public func load(_ name: String) throws(Diagnostic) -> Plugin {
     if name.contains("/") { return try Plugin(at: name) }
-    guard Plugin.isName(name) else {
+    guard Plugin.isValidName(name) else {
       throw Diagnostic(
         "“\(printable(name))” is no plugin's name: those are lower-case letters, digits and hyphens",
-        cure: "or give a path with a slash in it")
+        remedy: "or give a path with a slash in it")
     }
     for directory in directories {
       let path = "\(directory)/libpabal-\(name).so"
@@ -35,14 +35,14 @@ public struct PluginLoader: Sendable {
       guard plugin.name == name else {
         throw Diagnostic(
           "the plugin calls itself “\(plugin.name)”, but its file name says “\(name)”",
-          cure: "rename the file to libpabal-\(plugin.name).so", file: plugin.path)
+          remedy: "rename the file to libpabal-\(plugin.name).so", file: plugin.path)
       }
       return plugin
     }
-    let near = nearest(to: name, among: names()).map { "did you mean “\($0)”?" }
+    let suggestion = nearest(to: name, among: names()).map { "did you mean “\($0)”?" }
     throw Diagnostic(
       "no plugin “\(name)”: libpabal-\(name).so is in none of \(directories.joined(separator: ", "))",
-      cure: near ?? "name its directory under plugins.directories, or give its path")
+      remedy: suggestion ?? "name its directory under plugins.directories, or give its path")
   }
 
   /// The names of all plugins that lie in the directories, loaded or not, sorted.
@@ -58,7 +58,7 @@ public struct PluginLoader: Sendable {
         guard file.hasPrefix("libpabal-"), file.hasSuffix(".so") else { continue }
         let name = String(file.dropFirst("libpabal-".count).dropLast(".so".count))
         // A link that leads nowhere is nothing to offer.
-        if Plugin.isName(name), access("\(directory)/\(file)", F_OK) == 0 { names.insert(name) }
+        if Plugin.isValidName(name), access("\(directory)/\(file)", F_OK) == 0 { names.insert(name) }
       }
     }
     return names.sorted()

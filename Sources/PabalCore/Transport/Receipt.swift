@@ -28,7 +28,7 @@ public struct Receipt: Sendable, Hashable {
 
   /// A receipt whose outcome follows from its recipients'.
   public init(recipients: [Recipient], reply: String? = nil, remoteID: String? = nil) {
-    self.outcome = Outcome.over(recipients.lazy.map(\.outcome)) ?? .unsuited
+    self.outcome = Outcome.combined(recipients.lazy.map(\.outcome)) ?? .unsuited
     self.recipients = recipients
     self.reply = reply
     self.remoteID = remoteID

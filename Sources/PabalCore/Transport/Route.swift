@@ -3,7 +3,7 @@ internal import Synchronization
 /// The transports tried for a mail, in order; hands it to the next one where an outcome allows it.
 public final class Route: Sendable {
   /// A transport of the route, opened when it is first needed.
-  public struct Stop: Sendable {
+  public struct Entry: Sendable {
     let name: String
     let open: @Sendable () throws(Diagnostic) -> LoadedTransport
 
@@ -16,15 +16,15 @@ public final class Route: Sendable {
 
   /// The names of the route's transports, in order.
   public let names: [String]
-  private let places: [Place]
+  private let transports: [LazyTransport]
   private let now: @Sendable () -> ContinuousClock.Instant
 
-  /// A route of `stops`, tried in order; `now` times the attempts.
+  /// A route of `entries`, tried in order; `now` times the attempts.
   public init(
-    _ stops: [Stop], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
+    _ entries: [Entry], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
   ) {
-    self.names = stops.map(\.name)
-    self.places = stops.map { Place($0) }
+    self.names = entries.map(\.name)
+    self.transports = entries.map { LazyTransport($0) }
     self.now = now
   }
 
@@ -33,15 +33,15 @@ public final class Route: Sendable {
   /// A transport that can't be opened counts as `held`, and the next one is tried.
   public func deliver(_ mail: Mail, unknown: UnknownPolicy) -> Delivery {
     var delivery = Delivery(mail, route: names, unknown: unknown)
-    while let (index, rest) = delivery.next() {
-      let began = now()
+    while let (index, remaining) = delivery.next() {
+      let start = now()
       let receipt: Receipt
       do throws(Diagnostic) {
-        receipt = try transport(index).attempt(rest)
+        receipt = try transport(index).attempt(remaining)
       } catch {
-        receipt = Receipt(.held(.transport), for: rest.envelope, reply: error.description)
+        receipt = Receipt(.held(.transport), for: remaining.envelope, reply: error.description)
       }
-      delivery.record(receipt, took: now() - began)
+      delivery.record(receipt, duration: now() - start)
     }
     return delivery
   }
@@ -49,27 +49,27 @@ public final class Route: Sendable {
   /// Opens the transport at `index` of the route, once.
   @discardableResult
   public func transport(_ index: Int) throws(Diagnostic) -> LoadedTransport {
-    try places[index].transport()
+    try transports[index].transport()
   }
 
   /// Closes every transport that was opened; a mail after that is `deferred`.
   public func close() {
-    for place in places { place.close() }
+    for transport in transports { transport.close() }
   }
 
   /// A stop and, once it has been needed, its transport; every mail looks here, so none waits for a lock.
-  private final class Place: Sendable {
-    private let stop: Stop
+  private final class LazyTransport: Sendable {
+    private let entry: Entry
     private let opened = AtomicLazyReference<LoadedTransport>()
     private let opening = Mutex(())
 
-    init(_ stop: Stop) { self.stop = stop }
+    init(_ entry: Entry) { self.entry = entry }
 
     func transport() throws(Diagnostic) -> LoadedTransport {
       if let transport = opened.load() { return transport }
       return try opening.withLock { _ throws(Diagnostic) in
         if let transport = opened.load() { return transport }
-        return opened.storeIfNil(try stop.open())
+        return opened.storeIfNil(try entry.open())
       }
     }
 

@@ -3,14 +3,14 @@ public protocol Transport: Sendable {
   /// Makes one attempt to hand `mail` over, to every recipient of its envelope.
   func send(_ mail: Mail) async -> Receipt
 
-  /// The same, unless `isOver` says so at the moment the attempt would begin, however long it had to wait
+  /// The same, unless `isExpired` says so at the moment the attempt would begin, however long it had to wait
   /// for its turn before; `nil`: nothing was begun.
-  func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt?
+  func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt?
 }
 
 extension Transport {
   /// For a transport where no attempt waits for its turn.
-  public func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
-    isOver() ? nil : await send(mail)
+  public func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
+    isExpired() ? nil : await send(mail)
   }
 }

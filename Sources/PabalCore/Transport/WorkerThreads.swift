@@ -16,7 +16,7 @@ package final class WorkerThreads: Sendable {
   /// Runs `work` on one of the threads.
   package func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
     await withCheckedContinuation { continuation in
-      queue.add(threads: count) { continuation.resume(returning: work()) }
+      queue.enqueue(threads: count) { continuation.resume(returning: work()) }
     }
   }
 
@@ -31,11 +31,11 @@ package final class WorkerThreads: Sendable {
 private final class WorkQueue: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var waiting: [@Sendable () -> Void] = []
+  private var pending: [@Sendable () -> Void] = []
   private var next = 0
   private var threads = 0
   private var idle = 0
-  private var stopped = false
+  private var isStopped = false
 
   init() {
     pthread_mutex_init(mutex, nil)
@@ -49,25 +49,25 @@ private final class WorkQueue: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func add(threads limit: Int, _ work: @escaping @Sendable () -> Void) {
+  func enqueue(threads limit: Int, _ work: @escaping @Sendable () -> Void) {
     pthread_mutex_lock(mutex)
-    guard !stopped else {
+    guard !isStopped else {
       pthread_mutex_unlock(mutex)
       // Nobody will come to take it any more; whoever waits for its result must not wait for ever.
       work()
       return
     }
-    waiting.append(work)
-    let needed = idle < waiting.count - next && threads < limit
-    if needed { threads += 1 }
+    pending.append(work)
+    let needsThread = idle < pending.count - next && threads < limit
+    if needsThread { threads += 1 }
     pthread_cond_signal(condition)
     pthread_mutex_unlock(mutex)
-    if needed { start() }
+    if needsThread { start() }
   }
 
   func stop() {
     pthread_mutex_lock(mutex)
-    stopped = true
+    isStopped = true
     pthread_cond_broadcast(condition)
     pthread_mutex_unlock(mutex)
   }
@@ -75,42 +75,42 @@ private final class WorkQueue: @unchecked Sendable {
   private func start() {
     var thread = pthread_t()
     let this = Unmanaged.passRetained(self).toOpaque()
-    let failure = pthread_create(
+    let status = pthread_create(
       &thread, nil,
       { argument in
         guard let argument else { return nil }
         Unmanaged<WorkQueue>.fromOpaque(argument).takeRetainedValue().work()
         return nil
       }, this)
-    if failure == 0 {
+    if status == 0 {
       pthread_detach(thread)
     } else {
       Unmanaged<WorkQueue>.fromOpaque(this).release()
       pthread_mutex_lock(mutex)
       threads -= 1
-      let alone = threads == 0
+      let isLastThread = threads == 0
       pthread_mutex_unlock(mutex)
       // Without a single thread the work would wait for ever; a slow caller is better than that.
-      if alone { while let work = take(wait: false) { work() } }
+      if isLastThread { while let work = dequeue(wait: false) { work() } }
     }
   }
 
   private func work() {
-    while let work = take(wait: true) { work() }
+    while let work = dequeue(wait: true) { work() }
   }
 
-  private func take(wait: Bool) -> (@Sendable () -> Void)? {
+  private func dequeue(wait: Bool) -> (@Sendable () -> Void)? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while next == waiting.count {
-      waiting.removeAll(keepingCapacity: true)
+    while next == pending.count {
+      pending.removeAll(keepingCapacity: true)
       next = 0
-      if stopped || !wait { return nil }
+      if isStopped || !wait { return nil }
       idle += 1
       pthread_cond_wait(condition, mutex)
       idle -= 1
     }
     defer { next += 1 }
-    return waiting[next]
+    return pending[next]
   }
 }

@@ -1,19 +1,19 @@
 /// What the notes that limit are kept under: digests, so that no such note holds an address.
-struct LimitKeys: Sendable {
+struct RateLimitKeys: Sendable {
   let keys: Keyring
 
   /// The mails to a recipient for a purpose: the cooldown and the recipient's caps.
-  func recipient(_ recipient: Recipient, _ purpose: String) -> [[UInt8]] {
-    digests("recipient", purpose, recipient.mailbox)
+  func recipient(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
+    digests("recipient", purpose, recipient.rateLimitIdentity)
   }
 
   /// The wrong codes in a row for a recipient and purpose.
-  func failures(_ recipient: Recipient, _ purpose: String) -> [[UInt8]] {
-    digests("failures", purpose, recipient.mailbox)
+  func failures(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
+    digests("failures", purpose, recipient.rateLimitIdentity)
   }
 
   /// The verifications of a recipient and purpose, of which one is live.
-  func identity(_ recipient: Recipient, _ purpose: String) -> [[UInt8]] {
+  func identity(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
     digests("verification", purpose, recipient.identity)
   }
 

@@ -1,63 +1,63 @@
 internal import Synchronization
 
 /// Verifications that a crash empties, beside an outbox in memory: for tests.
-public final class MemoryVerifications: VerificationStore {
+public final class MemoryVerificationStore: VerificationStore {
   private let outbox: MemoryOutbox
-  private let rows = Mutex(MemoryVerificationRows())
+  private let rows = Mutex(MemoryVerificationTables())
 
   /// An empty store whose mail goes to `outbox`.
   public init(outbox: MemoryOutbox) {
     self.outbox = outbox
     outbox.transact { rows in
-      rows.whenRejected = { [weak self] mail in self?.rows.withLock { $0.forgetNotes(of: mail) } }
+      rows.onRejected = { [weak self] mail in self?.rows.withLock { $0.removeEvents(of: mail) } }
     }
   }
 
   /// Runs `body` alone, on the verifications and on the outbox.
   public func transact<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(StorageProblem) -> Value {
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(StorageError) -> Value {
     do {
       return try outbox.transact { mails in
         try rows.withLock { rows in
-          let transaction = MemoryTransaction(rows, mails)
+          let transaction = MemoryVerificationTransaction(rows, mails)
           let value = try body(transaction)
           rows = transaction.rows
           mails = transaction.mails
           return value
         }
       }
-    } catch let problem as StorageProblem {
+    } catch let problem as StorageError {
       throw problem
     } catch {
-      throw StorageProblem(.other("\(error)"), place: "memory")
+      throw StorageError(.other("\(error)"), place: "memory")
     }
   }
 
   /// Runs `body` on what there is.
-  public func look<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(StorageProblem) -> Value { try await transact(body) }
+  public func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(StorageError) -> Value { try await transact(body) }
 }
 
 /// What a memory store holds.
-private struct MemoryVerificationRows: Sendable {
+private struct MemoryVerificationTables: Sendable {
   var records: [String: VerificationRecord] = [:]
-  var notes: [[UInt8]: [LimitNote]] = [:]
+  var events: [[UInt8]: [RateLimitEvent]] = [:]
   var failures: [[UInt8]: FailureCount] = [:]
   var requests: [[UInt8]: IdempotencyRecord] = [:]
 
-  mutating func forgetNotes(of mail: String) {
-    for key in notes.keys { notes[key]?.removeAll { $0.mail == mail } }
+  mutating func removeEvents(of mail: String) {
+    for key in events.keys { events[key]?.removeAll { $0.mail == mail } }
   }
 }
 
 /// One transaction's view, written back when it succeeds.
-private final class MemoryTransaction: VerificationRows {
-  var rows: MemoryVerificationRows
-  var mails: MemoryOutboxRows
+private final class MemoryVerificationTransaction: VerificationTransaction {
+  var rows: MemoryVerificationTables
+  var mails: MemoryOutboxTable
 
-  init(_ rows: MemoryVerificationRows, _ mails: MemoryOutboxRows) {
+  init(_ rows: MemoryVerificationTables, _ mails: MemoryOutboxTable) {
     self.rows = rows
     self.mails = mails
   }
@@ -79,23 +79,23 @@ private final class MemoryTransaction: VerificationRows {
     return record.attempts + 1
   }
 
-  func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) -> [Timestamp] {
-    let times = keys.flatMap { rows.notes[$0] ?? [] }.map(\.at).sorted(by: >)
+  func events(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) -> [Timestamp] {
+    let times = keys.flatMap { rows.events[$0] ?? [] }.map(\.at).sorted(by: >)
     return Array(times.dropFirst(skipped).prefix(count))
   }
 
-  func settleNotes(under keys: [[UInt8]], at now: Timestamp) {
+  func clampFutureEvents(under keys: [[UInt8]], at now: Timestamp) {
     for key in keys {
-      rows.notes[key] = rows.notes[key]?.map { note in
-        var note = note
-        note.at = min(note.at, now)
-        return note
+      rows.events[key] = rows.events[key]?.map { event in
+        var event = event
+        event.at = min(event.at, now)
+        return event
       }
     }
   }
 
-  func add(_ notes: [LimitNote]) {
-    for note in notes { rows.notes[note.key, default: []].append(note) }
+  func add(_ events: [RateLimitEvent]) {
+    for event in events { rows.events[event.key, default: []].append(event) }
   }
 
   func failures(under keys: [[UInt8]]) -> FailureCount? {
@@ -139,9 +139,9 @@ private final class MemoryTransaction: VerificationRows {
     }
     let old = rows.records.values.filter { $0.ended.map { $0 <= sweep.ended } ?? false }
     for record in old.prefix(sweep.limit) { rows.records[record.id] = nil }
-    for key in rows.notes.keys {
-      rows.notes[key]?.removeAll { $0.at <= sweep.notes }
-      if rows.notes[key]?.isEmpty == true { rows.notes[key] = nil }
+    for key in rows.events.keys {
+      rows.events[key]?.removeAll { $0.at <= sweep.events }
+      if rows.events[key]?.isEmpty == true { rows.events[key] = nil }
     }
     rows.failures = rows.failures.filter { $0.value.last > sweep.failures }
     return leavesRequests || max(expired.count, old.count) > sweep.limit

@@ -1,5 +1,5 @@
 /// A recipient as verifications tell recipients apart.
-struct Recipient: Sendable, Hashable {
+struct VerificationRecipient: Sendable, Hashable {
   /// Where the mail goes, as typed.
   let address: Address
 
@@ -11,7 +11,7 @@ struct Recipient: Sendable, Hashable {
   ///
   /// Letters that some case of theirs makes one count as one (`ẞ`, `ß` and `ss`; `ı` and `i`). An accent that
   /// stands by itself and its composed letter count as two: telling needs tables that aren't here.
-  var mailbox: String {
+  var rateLimitIdentity: String {
     let local = unquoted.lowercased().uppercased().lowercased()
     guard let plus = local.firstIndex(of: "+"), plus != local.startIndex else {
       return "\(local)@\(address.domain)"

@@ -25,14 +25,14 @@ public struct Verification: Sendable, Hashable {
   /// The language of the mail's words.
   public let language: String?
   /// What became of the mail with the valid code; `nil` once the outbox has forgotten it.
-  public let delivery: VerificationDelivery?
+  public let delivery: MailStatus?
 
   /// The last six characters of the id, for people to tell verifications apart.
   public var reference: String { String(id.suffix(6)) }
 }
 
 /// What became of a mail so far.
-public struct VerificationDelivery: Sendable, Hashable {
+public struct MailStatus: Sendable, Hashable {
   /// Where a mail stands.
   public enum State: String, Sendable, Hashable, Codable, CaseIterable {
     /// It waits for its first attempt.
@@ -105,7 +105,7 @@ public enum VerificationOutcome: String, Sendable, Hashable, Codable, CaseIterab
 }
 
 /// The answer to a check.
-public struct VerificationAnswer: Sendable, Hashable {
+public struct VerificationCheckResult: Sendable, Hashable {
   /// What the check came to.
   public let outcome: VerificationOutcome
   /// How many codes will still be judged.

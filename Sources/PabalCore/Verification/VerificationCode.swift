@@ -39,7 +39,7 @@ enum VerificationCode {
 }
 
 /// Names that nobody can guess.
-enum RandomName {
+enum RandomString {
   private static let digits = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 
   /// 26 characters: four of the time, so that what was started together lies together in a store's indexes,

@@ -1,7 +1,7 @@
 /// A verification by the names that a program reads, of the HTTP service and of the command alike; times are UTC.
-package struct VerificationFields: Encodable, Sendable {
+package struct VerificationJSON: Encodable, Sendable {
   /// How it stands with its mail.
-  package struct Delivery: Encodable, Sendable {
+  package struct DeliveryStatus: Encodable, Sendable {
     package let status: String
     package let mail: String
     /// How the last attempt ended.
@@ -30,7 +30,7 @@ package struct VerificationFields: Encodable, Sendable {
   package let attempts: Int
   package let codeLength: Int
   package let language: OrNull<String>
-  package let delivery: OrNull<Delivery>
+  package let delivery: OrNull<DeliveryStatus>
 
   enum CodingKeys: String, CodingKey {
     case id = "id"
@@ -65,14 +65,14 @@ package struct VerificationFields: Encodable, Sendable {
     language = OrNull(verification.language)
     delivery = OrNull(
       verification.delivery.map {
-        Delivery(
+        DeliveryStatus(
           status: $0.state.rawValue, mail: $0.mail, outcome: OrNull($0.outcome), reply: OrNull($0.status))
       })
   }
 }
 
 /// What a check came to, by the same names.
-package struct VerificationAnswerFields: Encodable, Sendable {
+package struct VerificationCheckJSON: Encodable, Sendable {
   package let outcome: String
   package let attempts: Int
   package let proof: OrNull<String>
@@ -83,7 +83,7 @@ package struct VerificationAnswerFields: Encodable, Sendable {
     case attempts = "attempts_remaining"
   }
 
-  package init(_ answer: VerificationAnswer) {
+  package init(_ answer: VerificationCheckResult) {
     outcome = answer.outcome.rawValue
     attempts = answer.attemptsRemaining
     proof = OrNull(answer.proof)
@@ -91,7 +91,7 @@ package struct VerificationAnswerFields: Encodable, Sendable {
 }
 
 /// What a proof proves, by the same names.
-package struct ProvenAddressFields: Encodable, Sendable {
+package struct ProvenAddressJSON: Encodable, Sendable {
   package let id: String
   package let purpose: String
   package let address: String

@@ -1,5 +1,5 @@
 /// Ends and deletes verifications and their notes in their time, for whoever runs as long as the store is used.
-public struct VerificationHousekeeping: Sendable {
+public struct VerificationCleanup: Sendable {
   private let store: any VerificationStore
   private let policy: VerificationPolicy
   private let now: @Sendable () -> Timestamp
@@ -16,7 +16,7 @@ public struct VerificationHousekeeping: Sendable {
 
   /// Deletes all that was kept long enough, `limit` rows of each kind in a transaction, so that others get theirs
   /// in between; ends early when the task is cancelled.
-  public func sweep(limit: Int = 500) async throws(StorageProblem) {
+  public func sweep(limit: Int = 500) async throws(StorageError) {
     let sweep = policy.sweep(at: now(), limit: limit)
     while try await store.transact({ rows in try rows.sweep(sweep) }), !Task.isCancelled {}
   }
@@ -26,7 +26,7 @@ extension VerificationPolicy {
   /// What is due at `now`.
   func sweep(at now: Timestamp, limit: Int) -> VerificationSweep {
     VerificationSweep(
-      now: now, ended: now - retention, notes: now - longestWindow,
-      failures: now - VerificationPolicy.failureMemory, limit: limit)
+      now: now, ended: now - retention, events: now - longestWindow,
+      failures: now - VerificationPolicy.failureRetention, limit: limit)
   }
 }

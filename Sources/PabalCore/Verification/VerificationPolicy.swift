@@ -1,5 +1,5 @@
 /// So many within so long, over a window that slides.
-public struct VerificationCap: Sendable, Hashable {
+public struct RateLimit: Sendable, Hashable {
   /// How many are allowed.
   public var count: Int
   /// Within how long.
@@ -30,14 +30,14 @@ public struct VerificationPolicy: Sendable, Hashable {
   public var sends = 5
   /// How many mails a recipient may get for one purpose.
   public var recipient = [
-    VerificationCap(5, per: .seconds(3_600)), VerificationCap(10, per: .seconds(86_400)),
+    RateLimit(5, per: .seconds(3_600)), RateLimit(10, per: .seconds(86_400)),
   ]
   /// How many verifications a client's address may start.
   public var clientStarts = [
-    VerificationCap(10, per: .seconds(600)), VerificationCap(50, per: .seconds(86_400)),
+    RateLimit(10, per: .seconds(600)), RateLimit(50, per: .seconds(86_400)),
   ]
   /// How many codes a client's address may have checked.
-  public var clientChecks = [VerificationCap(30, per: .seconds(300))]
+  public var clientChecks = [RateLimit(30, per: .seconds(300))]
   /// How many mails the transports take in 24 hours; starts may use 80 % of it, resends all; `nil`: any number.
   public var quota: Int?
   /// How many wrong codes in a row, over all verifications of a recipient and purpose, block it.
@@ -53,10 +53,10 @@ public struct VerificationPolicy: Sendable, Hashable {
   public init() {}
 
   /// How many mails in 24 hours all starts together may cause.
-  var quotaOfStarts: Int? { quota.map { $0 - $0 / 5 } }
+  var startQuota: Int? { quota.map { $0 - $0 / 5 } }
   static let day = Duration.seconds(86_400)
   /// How long a row of wrong codes is remembered after the last of them.
-  static let failureMemory = Duration.seconds(30 * 86_400)
+  static let failureRetention = Duration.seconds(30 * 86_400)
 
   /// The longest window of any cap: older notes limit nothing.
   var longestWindow: Duration {

@@ -15,7 +15,7 @@ public enum VerificationLimit: String, Sendable, Hashable, Codable, CaseIterable
 }
 
 /// Why a verification could not be started, sent, looked at or ended; nothing of it was done.
-public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConvertible {
+public enum VerificationError: Error, Sendable, Hashable, CustomStringConvertible {
   /// There is no verification of this id, or its time of being kept is over.
   case unknown
   /// A limit stands in the way until `retryAfter` has passed; `nil`: for good. A code that is out stays valid.
@@ -23,27 +23,27 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
   /// It is final, and what was asked for takes a pending one.
   case ended(VerificationState)
   /// What was asked for can't be: which part of it, and what is wrong.
-  case input(field: String, what: String)
+  case input(field: String, message: String)
   /// The message can't be rendered.
   case brokenMessage(Diagnostics)
   /// The proof is none, was redeemed before, or is too old.
-  case proof(ProofProblem)
+  case proof(ProofError)
   /// What was kept of it can't be opened with the keys there are.
-  case keys(KeyProblem)
+  case keys(KeyringError)
   /// The idempotency key came before, with another payload.
   case reused
   /// The store could not do it.
-  case storage(StorageProblem)
+  case storage(StorageError)
 
   /// What is wrong; one sentence without its full stop, printable whatever the input was.
   public var description: String {
     switch self {
     case .unknown: "there is no such verification"
     case .limited(let limit, let wait):
-      "\(VerificationProblem.words(for: limit))"
+      "\(VerificationError.message(for: limit))"
         + (wait.map { "; try again in \($0.wholeSecondsUp) seconds" } ?? "; start a new verification")
     case .ended(let state): "the verification is \(state.rawValue)"
-    case .input(let field, let what): "\(field): \(what)"
+    case .input(let field, let message): "\(field): \(message)"
     case .brokenMessage(let diagnostics): diagnostics.description
     case .proof(let problem): problem.description
     case .keys(let problem): "the verification can't be read: \(problem)"
@@ -52,7 +52,7 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
     }
   }
 
-  private static func words(for limit: VerificationLimit) -> String {
+  private static func message(for limit: VerificationLimit) -> String {
     switch limit {
     case .cooldown: "the last mail to this address went out a moment ago"
     case .recipient: "this address got as many mails as it may for now"
@@ -64,15 +64,15 @@ public enum VerificationProblem: Error, Sendable, Hashable, CustomStringConverti
   }
 }
 
-extension VerificationProblem {
+extension VerificationError {
   /// `Diagnostics` has no equality of its own, and its text says all.
-  public static func == (a: VerificationProblem, b: VerificationProblem) -> Bool {
+  public static func == (a: VerificationError, b: VerificationError) -> Bool {
     switch (a, b) {
     case (.unknown, .unknown), (.reused, .reused): true
     case (.limited(let limit, let wait), .limited(let other, let otherWait)):
       limit == other && wait == otherWait
     case (.ended(let a), .ended(let b)): a == b
-    case (.input(let a, let what), .input(let b, let other)): a == b && what == other
+    case (.input(let a, let message), .input(let b, let other)): a == b && message == other
     case (.brokenMessage(let a), .brokenMessage(let b)): a.all == b.all
     case (.proof(let a), .proof(let b)): a == b
     case (.keys(let a), .keys(let b)): a == b
@@ -86,7 +86,7 @@ extension VerificationProblem {
 }
 
 /// Why a proof proves nothing.
-public enum ProofProblem: String, Error, Sendable, Hashable, Codable, CustomStringConvertible {
+public enum ProofError: String, Error, Sendable, Hashable, Codable, CustomStringConvertible {
   /// It was never given out, or its verification is no longer kept.
   case unknown = "unknown"
   /// It was redeemed before.

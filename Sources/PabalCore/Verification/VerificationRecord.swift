@@ -40,7 +40,7 @@ public struct VerificationRecord: Sendable, Hashable {
   /// When it was started.
   package var created: Timestamp
   /// When the valid code was made.
-  package var renewed: Timestamp
+  package var codeCreated: Timestamp
   /// From when on the valid code is dead.
   package var expires: Timestamp
   /// When it came into its final state, or was approved.
@@ -56,7 +56,7 @@ public struct VerificationRecord: Sendable, Hashable {
   package init(
     id: String, purpose: String, identity: [UInt8], recipient: [UInt8], request: [UInt8]?,
     state: VerificationState = .pending, generation: Int = 1, code: [UInt8], earlier: [EarlierCode] = [],
-    attempts: Int = 0, created: Timestamp, renewed: Timestamp, expires: Timestamp, ended: Timestamp? = nil,
+    attempts: Int = 0, created: Timestamp, codeCreated: Timestamp, expires: Timestamp, ended: Timestamp? = nil,
     proof: [UInt8]? = nil, mail: String, language: String?
   ) {
     self.id = id
@@ -70,7 +70,7 @@ public struct VerificationRecord: Sendable, Hashable {
     self.earlier = earlier
     self.attempts = attempts
     self.created = created
-    self.renewed = renewed
+    self.codeCreated = codeCreated
     self.expires = expires
     self.ended = ended
     self.proof = proof
@@ -95,7 +95,7 @@ extension VerificationRecord {
   }
 
   /// The codes that the next one overwrites, the newest first.
-  var overwritten: [EarlierCode] {
+  var replacedCodes: [EarlierCode] {
     Array(
       ([EarlierCode(id: id, generation: generation, digest: code)] + earlier)
         .prefix(VerificationRecord.earlierLimit))
@@ -103,10 +103,10 @@ extension VerificationRecord {
 
   /// Where the clock was set back since, what lies ahead of it counts as made now: no code or proof lives
   /// longer than a lifetime from here. Says whether that changed anything.
-  mutating func settle(at now: Timestamp, lifetime: Duration) -> Bool {
+  mutating func clampFutureTimes(at now: Timestamp, lifetime: Duration) -> Bool {
     var changed = false
-    if renewed > now {
-      renewed = now
+    if codeCreated > now {
+      codeCreated = now
       created = min(created, now)
       expires = min(expires, now + lifetime)
       changed = true

@@ -1,5 +1,5 @@
 /// What a resend needs to know of the start, as it is sealed.
-struct VerificationRequest: Sendable, Hashable {
+struct StoredVerificationRequest: Sendable, Hashable {
   var message: String
   var languages: [String]
   var variables: [String: String]

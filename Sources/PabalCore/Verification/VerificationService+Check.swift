@@ -5,32 +5,32 @@ extension VerificationService {
   /// guess by it. `client` is the IP address of whoever asks, as an authenticated caller passes it.
   public func check(
     _ id: String, code: String, client: String? = nil
-  ) async throws(VerificationProblem) -> VerificationAnswer {
+  ) async throws(VerificationError) -> VerificationCheckResult {
     let client = try VerificationService.client(client)
     let code = VerificationCode.read(code, digits: policy.digits)
-    let secret = RandomName.make(32, random)
+    let secret = RandomString.make(32, random)
     let now = now()
     let sweep = occasionalSweep(at: now)
     return try await transact { rows in
       if let sweep { _ = try rows.sweep(sweep) }
-      guard var record = try rows.verification(id) else { throw VerificationProblem.unknown }
-      if let client { try admit(client, rows, at: now) }
-      if record.settle(at: now, lifetime: policy.lifetime) { try rows.update(record) }
-      if let outcome = VerificationService.settled(record.state(at: now)) {
+      guard var record = try rows.verification(id) else { throw VerificationError.unknown }
+      if let client { try checkClientLimit(client, rows, at: now) }
+      if record.clampFutureTimes(at: now, lifetime: policy.lifetime) { try rows.update(record) }
+      if let outcome = VerificationService.finalOutcome(record.state(at: now)) {
         return answer(outcome, record, at: now)
       }
       let recipient = try recipient(of: record)
-      let failures = limitKeys.failures(recipient, record.purpose)
-      let book = LimitBook(rows: rows, now: now)
-      if let block = try book.block(failures, policy) {
-        throw VerificationProblem.limited(.failures, retryAfter: block.until - now)
+      let failures = rateLimitKeys.failures(recipient, record.purpose)
+      let limiter = VerificationRateLimiter(rows: rows, now: now)
+      if let block = try limiter.block(failures, policy) {
+        throw VerificationError.limited(.failures, retryAfter: block.until - now)
       }
       guard let code else { return answer(.mismatch, record, at: now) }
       guard let attempt = try rows.takeAttempt(id, atMost: policy.attempts) else {
         return answer(.exhausted, record, at: now)
       }
       record.attempts = attempt
-      let outcome = judge(code, record, recipient)
+      let outcome = compare(code, record, recipient)
       var proof: String?
       switch outcome {
       case .approved:
@@ -38,7 +38,7 @@ extension VerificationService {
         record.proof = keys.proofDigest([Array(id.utf8), Array(secret.utf8)])
         record.transition(to: .approved, at: now)
         try rows.set(nil, under: failures)
-      case .mismatch: try book.addFailure(failures, policy)
+      case .mismatch: try limiter.addFailure(failures, policy)
       default: break
       }
       if record.state == .pending, attempt >= policy.attempts { record.transition(to: .exhausted, at: now) }
@@ -48,7 +48,7 @@ extension VerificationService {
   }
 
   /// Takes a proof for what it proves, once and within its time.
-  public func redeem(_ proof: String) async throws(VerificationProblem) -> ProvenAddress {
+  public func redeem(_ proof: String) async throws(VerificationError) -> ProvenAddress {
     let parts = proof.utf8.count <= 128 ? proof.split(separator: ".", omittingEmptySubsequences: false) : []
     guard parts.count == 2 else { throw .proof(.unknown) }
     let (id, secret) = (String(parts[0]), String(parts[1]))
@@ -56,11 +56,11 @@ extension VerificationService {
     return try await transact { rows in
       guard var record = try rows.verification(id), let digest = record.proof,
         keys.proofDigest(digest, matches: [Array(id.utf8), Array(secret.utf8)])
-      else { throw VerificationProblem.proof(.unknown) }
-      guard record.state == .approved else { throw VerificationProblem.proof(.redeemed) }
-      _ = record.settle(at: now, lifetime: policy.lifetime)
+      else { throw VerificationError.proof(.unknown) }
+      guard record.state == .approved else { throw VerificationError.proof(.redeemed) }
+      _ = record.clampFutureTimes(at: now, lifetime: policy.lifetime)
       let approved = record.ended ?? now
-      guard now < approved + policy.proofLifetime else { throw VerificationProblem.proof(.expired) }
+      guard now < approved + policy.proofLifetime else { throw VerificationError.proof(.expired) }
       record.transition(to: .consumed, at: now)
       try rows.update(record)
       return ProvenAddress(
@@ -69,7 +69,7 @@ extension VerificationService {
   }
 
   /// What any code is answered in a state that judges none.
-  private static func settled(_ state: VerificationState) -> VerificationOutcome? {
+  private static func finalOutcome(_ state: VerificationState) -> VerificationOutcome? {
     switch state {
     case .pending: nil
     case .approved, .consumed: .alreadyApproved
@@ -80,8 +80,8 @@ extension VerificationService {
     }
   }
 
-  private func judge(
-    _ code: String, _ record: VerificationRecord, _ recipient: Recipient
+  private func compare(
+    _ code: String, _ record: VerificationRecord, _ recipient: VerificationRecipient
   ) -> VerificationOutcome {
     func isCode(_ digest: [UInt8], _ id: String, _ generation: Int) -> Bool {
       keys.codeDigest(
@@ -94,22 +94,22 @@ extension VerificationService {
     return isEarlier ? .superseded : .mismatch
   }
 
-  private func admit(_ client: ClientAddress, _ rows: any VerificationRows, at now: Timestamp) throws {
+  private func checkClientLimit(_ client: ClientAddress, _ rows: any VerificationTransaction, at now: Timestamp) throws {
     guard !policy.clientChecks.isEmpty else { return }
-    var book = LimitBook(rows: rows, now: now)
-    let rule = LimitBook.Rule(limit: .client, keys: limitKeys.checks(client), caps: policy.clientChecks)
-    try book.settle([rule])
-    if let barrier = try book.barrier([rule]) {
-      throw VerificationProblem.limited(.client, retryAfter: barrier.until - now)
+    var limiter = VerificationRateLimiter(rows: rows, now: now)
+    let rule = VerificationRateLimiter.Rule(limit: .client, keys: rateLimitKeys.checks(client), rateLimits: policy.clientChecks)
+    try limiter.clampFutureTimes([rule])
+    if let block = try limiter.block([rule]) {
+      throw VerificationError.limited(.client, retryAfter: block.until - now)
     }
-    try book.note([rule]) { _ in nil }
+    try limiter.recordEvents([rule]) { _ in nil }
   }
 
   private func answer(
     _ outcome: VerificationOutcome, _ record: VerificationRecord, proof: String? = nil, at now: Timestamp
-  ) -> VerificationAnswer {
+  ) -> VerificationCheckResult {
     let isPending = record.state(at: now) == .pending
-    return VerificationAnswer(
+    return VerificationCheckResult(
       outcome: outcome, attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0,
       proof: proof, purpose: record.purpose, language: record.language, age: now - record.created)
   }

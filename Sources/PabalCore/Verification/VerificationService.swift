@@ -5,12 +5,12 @@
 public struct VerificationService: Sendable {
   let store: any VerificationStore
   let keys: Keyring
-  let words: any VerificationWords
+  let composer: any VerificationMailComposer
   let policy: VerificationPolicy
   let now: @Sendable () -> Timestamp
   let random: @Sendable () -> UInt64
-  let posting: Posting
-  let limitKeys: LimitKeys
+  let writer: OutboxWriter
+  let rateLimitKeys: RateLimitKeys
 
   /// A service on `store`, whose addresses, codes and requests `keys` keep to themselves.
   ///
@@ -23,49 +23,49 @@ public struct VerificationService: Sendable {
   ///   - random: 64 random bits that nobody can foretell; by default the kernel's.
   ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
   public init(
-    store: any VerificationStore, keys: Keyring, words: any VerificationWords,
+    store: any VerificationStore, keys: Keyring, composer: any VerificationMailComposer,
     policy: VerificationPolicy = VerificationPolicy(),
     now: @escaping @Sendable () -> Timestamp = Timestamp.now,
     random: (@Sendable () -> UInt64)? = nil,
-    dispatch: (any VerificationDispatch)? = nil
+    dispatch: (any ImmediateDispatch)? = nil
   ) {
     self.store = store
     self.keys = keys
-    self.words = words
+    self.composer = composer
     self.policy = policy
     self.now = now
-    self.random = random ?? KernelRandom.number
-    posting = Posting(dispatch: dispatch)
-    limitKeys = LimitKeys(keys: keys)
+    self.random = random ?? SecureRandom.number
+    writer = OutboxWriter(dispatch: dispatch)
+    rateLimitKeys = RateLimitKeys(keys: keys)
   }
 
   /// The present moment by the service's clock.
-  public func present() -> Timestamp { now() }
+  public func currentTime() -> Timestamp { now() }
 
   /// How it stands with the verification called `id`, and with its mail.
-  public func status(_ id: String) async throws(VerificationProblem) -> Verification {
+  public func status(_ id: String) async throws(VerificationError) -> Verification {
     let now = now()
-    return try await look { rows in
-      guard let record = try rows.verification(id) else { throw VerificationProblem.unknown }
-      return try picture(record, rows, at: now)
+    return try await read { rows in
+      guard let record = try rows.verification(id) else { throw VerificationError.unknown }
+      return try snapshot(record, rows, at: now)
     }
   }
 
   /// Takes a pending verification back; its mail isn't sent if it still waits. Once more changes nothing.
-  public func cancel(_ id: String) async throws(VerificationProblem) -> Verification {
+  public func cancel(_ id: String) async throws(VerificationError) -> Verification {
     let now = now()
     return try await transact { rows in
-      guard var record = try rows.verification(id) else { throw VerificationProblem.unknown }
-      _ = record.settle(at: now, lifetime: policy.lifetime)
+      guard var record = try rows.verification(id) else { throw VerificationError.unknown }
+      _ = record.clampFutureTimes(at: now, lifetime: policy.lifetime)
       switch record.state(at: now) {
       case .pending:
         record.transition(to: .cancelled, at: now)
         try rows.update(record)
         try rows.cancelMail(record.mail, at: now)
       case .cancelled: break
-      case let state: throw VerificationProblem.ended(state)
+      case let state: throw VerificationError.ended(state)
       }
-      return try picture(record, rows, at: now)
+      return try snapshot(record, rows, at: now)
     }
   }
 
@@ -73,7 +73,7 @@ public struct VerificationService: Sendable {
   ///
   /// Starts and checks do some of it now and then, so that a program without a dispatcher doesn't grow either.
   @discardableResult
-  public func sweep(limit: Int = 500) async throws(VerificationProblem) -> Bool {
+  public func sweep(limit: Int = 500) async throws(VerificationError) -> Bool {
     let sweep = policy.sweep(at: now(), limit: limit)
     return try await transact { rows in try rows.sweep(sweep) }
   }
@@ -85,45 +85,45 @@ public struct VerificationService: Sendable {
   }
 
   /// The verification as its owner sees it.
-  func picture(
-    _ record: VerificationRecord, _ rows: any VerificationRows, at now: Timestamp
+  func snapshot(
+    _ record: VerificationRecord, _ rows: any VerificationTransaction, at now: Timestamp
   ) throws -> Verification {
     let recipient = try recipient(of: record)
     let state = record.state(at: now)
-    var book = LimitBook(rows: rows, now: now)
-    return try picture(
+    var limiter = VerificationRateLimiter(rows: rows, now: now)
+    return try snapshot(
       record, recipient, mail: rows.mail(record.mail),
       resendRules: state == .pending && record.generation < policy.sends
-        ? resendRules(record, recipient) : nil, &book)
+        ? resendRules(record, recipient) : nil, &limiter)
   }
 
   /// The same by what is known already; `resendRules` where a resend is only a matter of time.
-  func picture(
-    _ record: VerificationRecord, _ recipient: Recipient, mail: OutboxEntry?,
-    resendRules: [LimitBook.Rule]?, _ book: inout LimitBook
+  func snapshot(
+    _ record: VerificationRecord, _ recipient: VerificationRecipient, mail: OutboxEntry?,
+    resendRules: [VerificationRateLimiter.Rule]?, _ limiter: inout VerificationRateLimiter
   ) throws -> Verification {
-    let now = book.now
+    let now = limiter.now
     let state = record.state(at: now)
     let isPending = state == .pending
-    let barrier = try resendRules.flatMap { try book.barrier($0) }
+    let block = try resendRules.flatMap { try limiter.block($0) }
     return Verification(
       id: record.id, purpose: record.purpose, state: state, masked: recipient.masked,
       generation: record.generation, created: record.created, expires: record.expires,
-      resendAt: resendRules.map { _ in barrier?.until ?? now },
+      resendAt: resendRules.map { _ in block?.until ?? now },
       sendsRemaining: isPending ? max(policy.sends - record.generation, 0) : 0,
       attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0, digits: policy.digits,
-      language: record.language, delivery: mail.map(VerificationDelivery.init))
+      language: record.language, delivery: mail.map(MailStatus.init))
   }
 
-  func recipient(of record: VerificationRecord) throws -> Recipient {
-    do throws(KeyProblem) {
+  func recipient(of record: VerificationRecord) throws -> VerificationRecipient {
+    do throws(KeyringError) {
       let octets = try keys.open(record.recipient, id: "recipient \(record.id)")
       guard let address = try? Address(String(decoding: octets, as: UTF8.self)) else {
-        throw KeyProblem.notAuthentic
+        throw KeyringError.notAuthentic
       }
-      return Recipient(address: address)
+      return VerificationRecipient(address: address)
     } catch {
-      throw VerificationProblem.keys(error)
+      throw VerificationError.keys(error)
     }
   }
 
@@ -133,38 +133,38 @@ public struct VerificationService: Sendable {
   ///
   /// `body` gives `nil` where it added none after all.
   func send<Value: Sendable>(
-    _ letter: Letter, _ body: @escaping @Sendable (OutboxEntry, any VerificationRows) throws -> Value?
-  ) async throws(VerificationProblem) -> Value? {
-    try await posting.post(letter.entry, letter.mail) { entry throws(VerificationProblem) in
+    _ preparedMail: PreparedMail, _ body: @escaping @Sendable (OutboxEntry, any VerificationTransaction) throws -> Value?
+  ) async throws(VerificationError) -> Value? {
+    try await writer.write(preparedMail.entry, preparedMail.mail) { entry throws(VerificationError) in
       try await transact { rows in try body(entry, rows) }
     }
   }
 
   func transact<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(VerificationProblem) -> Value {
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(VerificationError) -> Value {
     try await VerificationService.run(store.transact, body)
   }
 
-  func look<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(VerificationProblem) -> Value {
-    try await VerificationService.run(store.look, body)
+  func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(VerificationError) -> Value {
+    try await VerificationService.run(store.read, body)
   }
 
   /// A refusal is no problem of the store's: it comes back as a value, and what was done before it stays.
   private static func run<Value: Sendable>(
     _ run: (
-      @escaping @Sendable (any VerificationRows) throws -> Result<Value, VerificationProblem>
-    ) async throws(StorageProblem) -> Result<Value, VerificationProblem>,
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(VerificationProblem) -> Value {
-    let result: Result<Value, VerificationProblem>
-    do throws(StorageProblem) {
+      @escaping @Sendable (any VerificationTransaction) throws -> Result<Value, VerificationError>
+    ) async throws(StorageError) -> Result<Value, VerificationError>,
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(VerificationError) -> Value {
+    let result: Result<Value, VerificationError>
+    do throws(StorageError) {
       result = try await run { rows in
         do {
           return .success(try body(rows))
-        } catch let problem as VerificationProblem {
+        } catch let problem as VerificationError {
           return .failure(problem)
         }
       }

@@ -4,17 +4,17 @@ public protocol VerificationStore: Sendable {
   ///
   /// `body` must not block and may run more than once; what it throws undoes it.
   func transact<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(StorageProblem) -> Value
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(StorageError) -> Value
 
   /// Runs `body` on the last state there is; it must change nothing.
-  func look<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationRows) throws -> Value
-  ) async throws(StorageProblem) -> Value
+  func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(StorageError) -> Value
 }
 
 /// What a transaction can do; every call sees what those before it did.
-public protocol VerificationRows {
+public protocol VerificationTransaction {
   /// The verification called `id`.
   func verification(_ id: String) throws -> VerificationRecord?
   /// The pending verifications whose identity is one of these digests.
@@ -29,11 +29,11 @@ public protocol VerificationRows {
 
   /// The times of the newest `count` notes under any of these digests, the newest first, without the first
   /// `skipped` of them.
-  func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp]
+  func events(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp]
   /// Dates the notes under these digests that lie after `now` back to it.
-  func settleNotes(under keys: [[UInt8]], at now: Timestamp) throws
+  func clampFutureEvents(under keys: [[UInt8]], at now: Timestamp) throws
   /// Adds notes; those with a mail are deleted with the mail's rejection, in its transaction.
-  func add(_ notes: [LimitNote]) throws
+  func add(_ events: [RateLimitEvent]) throws
 
   /// The wrong codes in a row under any of these digests.
   func failures(under keys: [[UInt8]]) throws -> FailureCount?
@@ -62,7 +62,7 @@ public protocol VerificationRows {
 }
 
 /// That something limited was done.
-public struct LimitNote: Sendable, Hashable {
+public struct RateLimitEvent: Sendable, Hashable {
   /// The digest of what it counts for.
   package var key: [UInt8]
   /// When it was done.
@@ -99,17 +99,17 @@ public struct VerificationSweep: Sendable, Hashable {
   /// Verifications that ended then or before are deleted.
   package var ended: Timestamp
   /// Notes from then or before are deleted.
-  package var notes: Timestamp
+  package var events: Timestamp
   /// Wrong codes in a row whose last came then or before are forgotten.
   package var failures: Timestamp
   /// How many of each kind at most.
   package var limit: Int
 
   /// The housekeeping to do.
-  package init(now: Timestamp, ended: Timestamp, notes: Timestamp, failures: Timestamp, limit: Int) {
+  package init(now: Timestamp, ended: Timestamp, events: Timestamp, failures: Timestamp, limit: Int) {
     self.now = now
     self.ended = ended
-    self.notes = notes
+    self.events = events
     self.failures = failures
     self.limit = limit
   }

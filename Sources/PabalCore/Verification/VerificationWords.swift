@@ -1,11 +1,11 @@
 /// Makes the mail that brings a code; what knows messages stands behind it.
-public protocol VerificationWords: Sendable {
+public protocol VerificationMailComposer: Sendable {
   /// The finished mail; throws `.input` for what the caller gave and `.brokenMessage` for a broken message.
-  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail
+  func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail
 }
 
 /// What a mail is to say.
-public struct VerificationLetter: Sendable, Hashable {
+public struct VerificationMailRequest: Sendable, Hashable {
   /// Whom it goes to.
   public var to: Address
   /// The message, by name.

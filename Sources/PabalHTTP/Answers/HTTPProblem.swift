@@ -2,9 +2,9 @@ internal import HTTPTypes
 internal import Hummingbird
 
 /// Why a request was not done, as RFC 9457 has it; `kind` is the last part of its type and never changes.
-struct HTTPProblem: Error {
+struct ProblemDetails: Error {
   /// One thing that is wrong with a request's body.
-  struct Fault: Encodable {
+  struct FieldError: Encodable {
     /// Where: `to`, `variables.name`, or a header's name.
     let field: String
     let detail: String
@@ -19,10 +19,10 @@ struct HTTPProblem: Error {
   let status: HTTPResponse.Status
   let title: String
   var detail: String?
-  var faults: [Fault] = []
+  var fieldErrors: [FieldError] = []
   var limit: String?
   var retryAfter: Int64?
-  var fields = HTTPFields()
+  var headers = HTTPFields()
 
   init(_ kind: String, _ status: HTTPResponse.Status, _ title: String, detail: String? = nil) {
     self.kind = kind
@@ -36,7 +36,7 @@ struct HTTPProblem: Error {
     let title: String
     let status: Int
     let detail: String?
-    let errors: [Fault]?
+    let errors: [FieldError]?
     let limit: String?
 
     enum CodingKeys: String, CodingKey {
@@ -53,45 +53,45 @@ struct HTTPProblem: Error {
   var response: Response {
     let body = Body(
       type: "/problems/\(kind)", title: title, status: status.code, detail: detail,
-      errors: faults.isEmpty ? nil : faults, limit: limit)
+      errors: fieldErrors.isEmpty ? nil : fieldErrors, limit: limit)
     var response = Response.json(body, status: status)
     response.headers[.contentType] = "application/problem+json"
-    response.headers.append(contentsOf: fields)
+    response.headers.append(contentsOf: headers)
     if let retryAfter { response.headers[.retryAfter] = "\(retryAfter)" }
     if let limit, let retryAfter { response.headers[.rateLimit] = "\"\(limit)\";r=0;t=\(retryAfter)" }
     return response
   }
 }
 
-extension HTTPProblem {
-  static let noSuchPath = HTTPProblem("not-found", .notFound, "There is nothing at this path")
-  static let tooLarge: HTTPProblem = {
-    var problem = HTTPProblem("too-large", .contentTooLarge, "The body is longer than 65536 octets")
-    problem.fields[.connection] = "close"
+extension ProblemDetails {
+  static let pathNotFound = ProblemDetails("not-found", .notFound, "There is nothing at this path")
+  static let bodyTooLarge: ProblemDetails = {
+    var problem = ProblemDetails("too-large", .contentTooLarge, "The body is longer than 65536 octets")
+    problem.headers[.connection] = "close"
     return problem
   }()
-  static let inFlight = HTTPProblem(
+  static let inFlight = ProblemDetails(
     "idempotency-key-in-flight", .conflict, "A request with this Idempotency-Key is not answered yet",
     detail: "send it again once the first has been answered")
 
-  static func noSuchMethod(_ allowed: [HTTPRequest.Method]) -> HTTPProblem {
-    var problem = HTTPProblem(
+  static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> ProblemDetails {
+    var problem = ProblemDetails(
       "method-not-allowed", .methodNotAllowed, "The path doesn't take this method")
-    problem.fields[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
+    problem.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
     return problem
   }
 
-  static func invalid(_ faults: [Fault]) -> HTTPProblem {
-    var problem = HTTPProblem(
+  static func invalid(_ fieldErrors: [FieldError]) -> ProblemDetails {
+    var problem = ProblemDetails(
       "invalid-request", .badRequest, "The request is wrong",
-      detail: faults.map { $0.field.isEmpty ? $0.detail : "\($0.field): \($0.detail)" }.joined(
+      detail: fieldErrors.map { $0.field.isEmpty ? $0.detail : "\($0.field): \($0.detail)" }.joined(
         separator: "; "))
-    problem.faults = faults
+    problem.fieldErrors = fieldErrors
     return problem
   }
 
-  static func invalid(_ field: String, _ detail: String) -> HTTPProblem {
-    invalid([Fault(field: field, detail: detail)])
+  static func invalid(_ field: String, _ detail: String) -> ProblemDetails {
+    invalid([FieldError(field: field, detail: detail)])
   }
 }
 

@@ -5,9 +5,9 @@ internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
 
 /// A request that can't be made out, as the connection's handlers and the responder pass it on.
-struct BrokenRequest: Error {
+struct MalformedRequest: Error {
   /// What is wrong with it.
-  enum Fault: String {
+  enum Reason: String {
     case head = "head"
     case method = "method"
     case version = "version"
@@ -16,19 +16,19 @@ struct BrokenRequest: Error {
     case target = "target"
   }
 
-  let fault: Fault
+  let reason: Reason
   /// The request's own; `-` where it isn't known.
   let method: HTTPRequest.Method
 
-  init(_ fault: Fault, method: HTTPRequest.Method = BrokenRequest.unknownMethod) {
-    self.fault = fault
+  init(_ reason: Reason, method: HTTPRequest.Method = MalformedRequest.unknownMethod) {
+    self.reason = reason
     self.method = method
   }
 
   /// What a handler's error says of the request; `nil`: it is about the connection.
   init?(_ error: any Error) {
     switch error {
-    case let broken as BrokenRequest: self = broken
+    case let malformedRequest as MalformedRequest: self = malformedRequest
     case HTTPParserError.headerOverflow: self.init(.size)
     case HTTPParserError.invalidMethod: self.init(.method)
     case HTTPParserError.invalidVersion: self.init(.version)
@@ -48,66 +48,66 @@ struct BrokenRequest: Error {
   /// It in the shape of a request, so that it is answered, counted and told of in its turn.
   var request: HTTPRequest {
     HTTPRequest(
-      method: method, scheme: BrokenRequest.scheme, authority: nil, path: fault.rawValue,
+      method: method, scheme: MalformedRequest.scheme, authority: nil, path: reason.rawValue,
       headerFields: [.connection: "close"])
   }
 
   /// It from that shape.
   init?(_ request: HTTPRequest) {
-    guard request.scheme == BrokenRequest.scheme, let fault = Fault(rawValue: request.path ?? "") else {
+    guard request.scheme == MalformedRequest.scheme, let reason = Reason(rawValue: request.path ?? "") else {
       return nil
     }
-    self.init(fault, method: request.method)
+    self.init(reason, method: request.method)
   }
 
   /// How it is answered.
-  var problem: HTTPProblem {
+  var problem: ProblemDetails {
     var problem =
-      switch fault {
+      switch reason {
       case .size:
-        HTTPProblem(
+        ProblemDetails(
           "header-too-large", .requestHeaderFieldsTooLarge, "The header is too large",
           detail: "it may have 16384 octets in 100 fields of 8192")
       // Not 501 and 505: what others send at random is no fault of the service's, and wakes nobody.
-      case .head: BrokenRequest.malformed("it can't be read as HTTP/1.1")
-      case .method: BrokenRequest.malformed("the method is not known")
-      case .version: BrokenRequest.malformed("the version is not HTTP/1.1")
-      case .host: BrokenRequest.malformed("it needs one Host field")
-      case .target: BrokenRequest.malformed("its target is no http URI with a host and without a user")
+      case .head: MalformedRequest.malformed("it can't be read as HTTP/1.1")
+      case .method: MalformedRequest.malformed("the method is not known")
+      case .version: MalformedRequest.malformed("the version is not HTTP/1.1")
+      case .host: MalformedRequest.malformed("it needs one Host field")
+      case .target: MalformedRequest.malformed("its target is no http URI with a host and without a user")
       }
-    problem.fields[.connection] = "close"
+    problem.headers[.connection] = "close"
     return problem
   }
 
-  private static func malformed(_ detail: String) -> HTTPProblem {
-    HTTPProblem("malformed-request", .badRequest, "The request is no request of HTTP/1.1", detail: detail)
+  private static func malformed(_ detail: String) -> ProblemDetails {
+    ProblemDetails("malformed-request", .badRequest, "The request is no request of HTTP/1.1", detail: detail)
   }
 }
 
 /// Hands a request that can't be made out on as one, behind those that came before it, and nothing after it.
-final class BrokenRequests: ChannelInboundHandler, RemovableChannelHandler {
+final class MalformedRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart
 
-  private var isArriving = false
-  private var isOver = false
+  private var isReceiving = false
+  private var isFinished = false
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard !isOver else { return }
+    guard !isFinished else { return }
     switch unwrapInboundIn(data) {
-    case .head: isArriving = true
+    case .head: isReceiving = true
     case .body: break
-    case .end: isArriving = false
+    case .end: isReceiving = false
     }
     context.fireChannelRead(data)
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard !isOver, let broken = BrokenRequest(error) else { return context.fireErrorCaught(error) }
-    isOver = true
+    guard !isFinished, let malformedRequest = MalformedRequest(error) else { return context.fireErrorCaught(error) }
+    isFinished = true
     // Of a request whose head came the answer may be on its way: whoever reads its body learns of it.
-    guard !isArriving, context.channel.isActive else { return context.fireErrorCaught(broken) }
-    context.fireChannelRead(wrapInboundOut(.head(broken.request)))
+    guard !isReceiving, context.channel.isActive else { return context.fireErrorCaught(malformedRequest) }
+    context.fireChannelRead(wrapInboundOut(.head(malformedRequest.request)))
     context.fireChannelRead(wrapInboundOut(.end(nil)))
     context.fireChannelReadComplete()
   }

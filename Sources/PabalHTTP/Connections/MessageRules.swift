@@ -5,15 +5,15 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOHTTPTypesHTTP1
 
-/// HTTP/1.1 connections whose messages keep to `MessageRules`.
-struct RuledChannel: ServerChildChannel {
+/// HTTP/1.1 connections whose messages keep to `HTTP1ComplianceHandler`.
+struct HTTP1ComplianceChannel: ServerChildChannel {
   let http: HTTP1Channel
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
     http.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
       let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
-      try pipeline.addHandler(MessageRules(), position: .before(codec))
+      try pipeline.addHandler(HTTP1ComplianceHandler(), position: .before(codec))
       return value
     }
   }
@@ -26,7 +26,7 @@ struct RuledChannel: ServerChildChannel {
 /// What RFC 9110 and 9112 ask of a server before its answer: one Host (9112, 3.2), or that of the target in its place
 /// (3.2.2), a 100 for whoever waits for it before the body (9110, 10.1.1), an end to the connection of an HTTP/1.0 client
 /// (9112, 9.3).
-final class MessageRules: ChannelInboundHandler {
+final class HTTP1ComplianceHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -34,31 +34,31 @@ final class MessageRules: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
     guard head.version != .http1_1 || head.headers["host"].count == 1 else {
-      return refuse(head, .host, context)
+      return reject(head, .host, context)
     }
-    guard head.uri.hasPrefix("/") || head.uri == "*" || head.method == .CONNECT || head.takeAuthority() else {
-      return refuse(head, .target, context)
+    guard head.uri.hasPrefix("/") || head.uri == "*" || head.method == .CONNECT || head.moveAuthorityToHost() else {
+      return reject(head, .target, context)
     }
     let options = head.headers[canonicalForm: "connection"]
     if head.version != .http1_1 || options.contains(where: { $0.lowercased() == "close" }) {
       // The one word that the answering side looks for.
       head.headers.replaceOrAdd(name: "connection", value: "close")
     }
-    let isAwaited = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
+    let expectsContinue = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
     let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
     // What is too long gets its final answer at once instead.
-    if isAwaited, head.version == .http1_1, length <= bodyLimit {
+    if expectsContinue, head.version == .http1_1, length <= bodyLimit {
       let interim = HTTPResponseHead(version: head.version, status: .continue)
       context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
     }
     context.fireChannelRead(wrapInboundOut(.head(head)))
   }
 
-  private func refuse(
-    _ head: HTTPRequestHead, _ fault: BrokenRequest.Fault, _ context: ChannelHandlerContext
+  private func reject(
+    _ head: HTTPRequestHead, _ reason: MalformedRequest.Reason, _ context: ChannelHandlerContext
   ) {
-    let broken = HTTPRequest.Method(head.method.rawValue).map { BrokenRequest(fault, method: $0) }
-    context.fireErrorCaught(broken ?? BrokenRequest(.method))
+    let malformedRequest = HTTPRequest.Method(head.method.rawValue).map { MalformedRequest(reason, method: $0) }
+    context.fireErrorCaught(malformedRequest ?? MalformedRequest(.method))
   }
 }
 
@@ -68,11 +68,11 @@ extension HTTPRequestHead {
   ///
   /// `https` counts as `http`: whoever has taken TLS off may pass the target on as it was. A user before the host is an
   /// error (RFC 9110, 4.2.4).
-  fileprivate mutating func takeAuthority() -> Bool {
-    guard let mark = uri.firstRange(of: "://"),
-      ["http", "https"].contains(uri[..<mark.lowerBound].lowercased())
+  fileprivate mutating func moveAuthorityToHost() -> Bool {
+    guard let separator = uri.firstRange(of: "://"),
+      ["http", "https"].contains(uri[..<separator.lowerBound].lowercased())
     else { return false }
-    let rest = uri[mark.upperBound...]
+    let rest = uri[separator.upperBound...]
     let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
     let authority = String(rest[..<end])
     guard !authority.isEmpty, !authority.hasPrefix(":"), !authority.contains("@") else { return false }

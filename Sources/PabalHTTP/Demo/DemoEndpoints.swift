@@ -3,202 +3,202 @@ internal import Hummingbird
 internal import PabalCore
 
 /// The page to try the service out: does on the server what a sign-up page's server would.
-struct DemoEndpoints {
-  let shared: Endpoints
-  let demo: DemoParts
+struct DemoHandlers {
+  let shared: RequestHandlers
+  let demo: DemoDependencies
   /// Where the request came from, for the limits by client.
   let client: String?
 
   /// What is proved here is worth nothing elsewhere.
   private static let purpose = "demo"
   /// How long a form waits for the first attempt on its mail, in seconds.
-  private static let patience = 5
+  private static let firstAttemptWait = 5
 
-  func answer(_ endpoint: DemoEndpoint, _ request: Request) async throws(HTTPProblem) -> Response {
+  func response(_ endpoint: DemoEndpoint, _ request: Request) async throws(ProblemDetails) -> Response {
     switch endpoint {
     case .style: return .octets(PackageResources.verify_css, type: "text/css; charset=utf-8")
     case .script: return .octets(PackageResources.verify_js, type: "text/javascript; charset=utf-8")
-    case .page: return page(.address(words(nil, request), DemoForm()))
+    case .page: return page(.address(strings(nil, request), DemoForm()))
     case .mail(let id): return try await mail(id)
     case .action(let action):
-      guard request.method == .post else { return DemoEndpoints.beginning }
+      guard request.method == .post else { return DemoHandlers.redirectToStart }
       let form = try await DemoForm(request)
-      let words = words(form.language, request)
+      let strings = strings(form.language, request)
       switch action {
-      case .start: return await start(form, words)
-      case .check: return await check(form, words)
-      case .resend: return await resend(form, words)
-      case .cancel: return await cancel(form, words)
-      case .show: return await show(form, words)
+      case .start: return await start(form, strings)
+      case .check: return await check(form, strings)
+      case .resend: return await resend(form, strings)
+      case .cancel: return await cancel(form, strings)
+      case .show: return await show(form, strings)
       }
     }
   }
 
   // MARK: What the forms ask for
 
-  private func start(_ form: DemoForm, _ words: PageWords) async -> Response {
+  private func start(_ form: DemoForm, _ strings: PageStrings) async -> Response {
     let form = form.trimmed
     guard let address = form.address, !address.isEmpty else {
-      return page(.address(words, form).told("no_address", .unprocessableContent))
+      return page(.address(strings, form).withError("no_address", .unprocessableContent))
     }
-    return await answer(form, words) { service throws(VerificationProblem) in
+    return await response(form, strings) { service throws(VerificationError) in
       let once = try await service.start(
-        to: address, purpose: DemoEndpoints.purpose, languages: [words.language], client: client,
+        to: address, purpose: DemoHandlers.purpose, languages: [strings.language], client: client,
         idempotencyKey: form.key(to: address))
       let verification = once.value
       if !once.isReplay {
         shared.report(
           .started(purpose: verification.purpose, language: verification.language, isNotice: false))
       }
-      return view(of: try await attempted(verification), words, form)
+      return view(of: try await waitForFirstAttempt(verification), strings, form)
     }
   }
 
-  private func check(_ form: DemoForm, _ words: PageWords) async -> Response {
-    await answer(form, words) { service throws(VerificationProblem) in
+  private func check(_ form: DemoForm, _ strings: PageStrings) async -> Response {
+    await response(form, strings) { service throws(VerificationError) in
       let before = try await verification(form)
-      let view = view(of: before, words, form)
+      let view = view(of: before, strings, form)
       let code = form.code ?? ""
       guard before.state != .pending || !code.trimmed.isEmpty else {
-        return view.told("no_code", .unprocessableContent)
+        return view.withError("no_code", .unprocessableContent)
       }
-      let answer: VerificationAnswer
-      do throws(VerificationProblem) {
-        answer = try await service.check(before.id, code: code, client: client)
+      let response: VerificationCheckResult
+      do throws(VerificationError) {
+        response = try await service.check(before.id, code: code, client: client)
       } catch {
-        shared.tell(error)
-        return view.told(error)
+        shared.reportFailure(error)
+        return view.withError(error)
       }
       shared.report(
-        .checked(answer.outcome, purpose: answer.purpose, language: answer.language, after: answer.age))
-      if let proof = answer.proof {
+        .checked(response.outcome, purpose: response.purpose, language: response.language, after: response.age))
+      if let proof = response.proof {
         // An app that keeps what is proved takes it from here, not from the form.
         let proven = try await service.redeem(proof)
-        return .ended("approved", words, form, of: before, proven: proven.address.description)
+        return .ended("approved", strings, form, of: before, proven: proven.address.description)
       }
       let after = try await service.status(before.id)
-      let next = self.view(of: after, words, form)
+      let next = self.view(of: after, strings, form)
       guard after.state == .pending else { return next }
       // What can't be a code is no attempt.
       if after.attemptsRemaining == before.attemptsRemaining {
-        return next.told("bad_code", .unprocessableContent, count: after.digits)
+        return next.withError("bad_code", .unprocessableContent, count: after.digits)
       }
-      return next.told(
-        answer.outcome == .superseded ? "earlier" : "mismatch", .unprocessableContent,
-        count: answer.attemptsRemaining)
+      return next.withError(
+        response.outcome == .superseded ? "earlier" : "mismatch", .unprocessableContent,
+        count: response.attemptsRemaining)
     }
   }
 
-  private func resend(_ form: DemoForm, _ words: PageWords) async -> Response {
-    await answer(form, words) { service throws(VerificationProblem) in
+  private func resend(_ form: DemoForm, _ strings: PageStrings) async -> Response {
+    await response(form, strings) { service throws(VerificationError) in
       let before = try await verification(form)
-      guard before.state == .pending else { return view(of: before, words, form) }
-      do throws(VerificationProblem) {
+      guard before.state == .pending else { return view(of: before, strings, form) }
+      do throws(VerificationError) {
         let resent = try await service.resend(before.id, client: client)
         shared.report(.resent(purpose: resent.purpose, language: resent.language))
-        return view(of: try await attempted(resent), words, form).noticed("resent")
+        return view(of: try await waitForFirstAttempt(resent), strings, form).withNotice("resent")
       } catch {
-        shared.tell(error)
-        return view(of: before, words, form).told(error)
+        shared.reportFailure(error)
+        return view(of: before, strings, form).withError(error)
       }
     }
   }
 
-  private func cancel(_ form: DemoForm, _ words: PageWords) async -> Response {
-    await answer(form, words) { service throws(VerificationProblem) in
+  private func cancel(_ form: DemoForm, _ strings: PageStrings) async -> Response {
+    await response(form, strings) { service throws(VerificationError) in
       let before = try await verification(form)
       if before.state == .pending { _ = try await service.cancel(before.id) }
-      return .address(words, form).noticed("withdrawn")
+      return .address(strings, form).withNotice("withdrawn")
     }
   }
 
-  private func show(_ form: DemoForm, _ words: PageWords) async -> Response {
-    guard form.verification?.isEmpty == false else { return page(.address(words, form)) }
-    return await answer(form, words) { service throws(VerificationProblem) in
-      view(of: try await verification(form), words, form)
+  private func show(_ form: DemoForm, _ strings: PageStrings) async -> Response {
+    guard form.verification?.isEmpty == false else { return page(.address(strings, form)) }
+    return await response(form, strings) { service throws(VerificationError) in
+      view(of: try await verification(form), strings, form)
     }
   }
 
   // MARK: Verifications
 
-  private var service: VerificationService { shared.parts().verifications }
+  private var service: VerificationService { shared.dependencies().verifications }
 
   /// The verification of a form; one that this page didn't start is none.
-  private func verification(_ form: DemoForm) async throws(VerificationProblem) -> Verification {
+  private func verification(_ form: DemoForm) async throws(VerificationError) -> Verification {
     try await verification(form.verification ?? "")
   }
 
-  private func verification(_ id: String) async throws(VerificationProblem) -> Verification {
+  private func verification(_ id: String) async throws(VerificationError) -> Verification {
     let verification = try await service.status(id)
-    guard verification.purpose == DemoEndpoints.purpose else { throw .unknown }
+    guard verification.purpose == DemoHandlers.purpose else { throw .unknown }
     return verification
   }
 
-  private func attempted(_ verification: Verification) async throws(VerificationProblem) -> Verification {
-    try await shared.attempted(verification, Preference(wait: DemoEndpoints.patience), delivery: \.delivery) {
-      () throws(VerificationProblem) in try await service.status(verification.id)
+  private func waitForFirstAttempt(_ verification: Verification) async throws(VerificationError) -> Verification {
+    try await shared.waitForFirstAttempt(verification, PreferHeader(wait: DemoHandlers.firstAttemptWait), delivery: \.delivery) {
+      () throws(VerificationError) in try await service.status(verification.id)
     }
   }
 
-  private func mail(of verification: Verification) -> (MailParts, [UInt8])? {
+  private func mail(of verification: Verification) -> (DecodedMail, [UInt8])? {
     guard let id = verification.delivery?.mail, let octets = demo.sentMail(id) else { return nil }
-    return MailParts(octets).map { ($0, octets) }
+    return DecodedMail(octets).map { ($0, octets) }
   }
 
   /// The HTML of a mail alone: nothing in it runs, and nothing of it comes from elsewhere.
-  private func mail(_ id: String) async throws(HTTPProblem) -> Response {
+  private func mail(_ id: String) async throws(ProblemDetails) -> Response {
     guard let verification = try? await verification(id), let html = mail(of: verification)?.0.html else {
-      throw .noSuchPath
+      throw .pathNotFound
     }
     var response = Response.octets(Array(html.utf8), type: "text/html; charset=utf-8")
     response.headers[.contentSecurityPolicy] =
       "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
       + "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
-    return response.guarded
+    return response.withSecurityHeaders
   }
 
   // MARK: Answers
 
-  private func words(_ language: String?, _ request: Request) -> PageWords {
+  private func strings(_ language: String?, _ request: Request) -> PageStrings {
     let asked = language ?? request.uri.queryParameters.get("language")
-    return asked.flatMap(PageWords.inLanguage)
+    return asked.flatMap(PageStrings.inLanguage)
       ?? .accepted(request.headers[values: .acceptLanguage].joined(separator: ","), else: demo.language)
   }
 
-  private func view(of verification: Verification, _ words: PageWords, _ form: DemoForm) -> DemoView {
-    let view = DemoView.verification(verification, words, form, at: service.present())
+  private func view(of verification: Verification, _ strings: PageStrings, _ form: DemoForm) -> DemoView {
+    let view = DemoView.verification(verification, strings, form, at: service.currentTime())
     guard verification.state == .pending, let (mail, octets) = mail(of: verification) else { return view }
     // Another mail is at another address, or a browser would go on showing the first.
-    return view.beside(mail, octets, frame: "/demo/mail/\(verification.id)?\(verification.generation)")
+    return view.withMail(mail, octets, frame: "/demo/mail/\(verification.id)?\(verification.generation)")
   }
 
   /// The page that `work` makes; what can't be done is told on the page that asks for an address.
-  private func answer(
-    _ form: DemoForm, _ words: PageWords,
-    _ work: (VerificationService) async throws(VerificationProblem) -> DemoView
+  private func response(
+    _ form: DemoForm, _ strings: PageStrings,
+    _ work: (VerificationService) async throws(VerificationError) -> DemoView
   ) async -> Response {
-    do throws(VerificationProblem) {
+    do throws(VerificationError) {
       return page(try await work(service))
     } catch {
-      shared.tell(error)
-      return page(.address(words, form).told(error))
+      shared.reportFailure(error)
+      return page(.address(strings, form).withError(error))
     }
   }
 
   private func page(_ view: DemoView) -> Response {
     var response = Response.octets(
       Array(view.html.utf8), type: "text/html; charset=utf-8", status: view.status)
-    response.headers[.contentLanguage] = view.words.language
+    response.headers[.contentLanguage] = view.strings.language
     response.headers[.vary] = "Accept-Language"
     if let retryAfter = view.retryAfter { response.headers[.retryAfter] = "\(retryAfter)" }
     response.headers[.contentSecurityPolicy] =
       "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
       + "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    return response.guarded
+    return response.withSecurityHeaders
   }
 
   /// Whoever reloads a page that a form led to begins anew.
-  private static var beginning: Response {
+  private static var redirectToStart: Response {
     var response = Response(status: .seeOther)
     response.headers[.location] = "/"
     return response
@@ -224,7 +224,7 @@ extension DemoForm {
 
 extension Response {
   /// The same with what keeps a browser from guessing at it and from telling others of it.
-  fileprivate var guarded: Response {
+  fileprivate var withSecurityHeaders: Response {
     var response = self
     response.headers[.xContentTypeOptions] = "nosniff"
     // Not "no-referrer": browsers then hide their own page's origin from it, too.

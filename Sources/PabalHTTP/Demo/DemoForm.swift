@@ -22,11 +22,11 @@ struct DemoForm: Decodable, Sendable {
   init() {}
 
   /// Reads the form of a request that the page itself sent.
-  init(_ request: Request) async throws(HTTPProblem) {
-    try DemoForm.refuseForeign(request)
+  init(_ request: Request) async throws(ProblemDetails) {
+    try DemoForm.rejectCrossSite(request)
     let type = (request.headers[.contentType] ?? "").prefix { $0 != ";" }
     guard String(type).trimmed.lowercased() == "application/x-www-form-urlencoded" else {
-      throw HTTPProblem("unsupported-media-type", .unsupportedMediaType, "The body is no form")
+      throw ProblemDetails("unsupported-media-type", .unsupportedMediaType, "The body is no form")
     }
     let octets = try await request.octets()
     let form = String(validating: octets, as: UTF8.self).flatMap {
@@ -40,8 +40,8 @@ struct DemoForm: Decodable, Sendable {
   ///
   /// Browsers say by `Sec-Fetch-Site`, older ones and those on plain HTTP by `Origin`, where a post comes from; what is
   /// no browser says neither, and acts in nobody's name.
-  private static func refuseForeign(_ request: Request) throws(HTTPProblem) {
-    let isOwn =
+  private static func rejectCrossSite(_ request: Request) throws(ProblemDetails) {
+    let isSameSite =
       if let site = request.headers[.secFetchSite] {
         site == "same-origin" || site == "none"
       } else if let origin = request.headers[.origin] {
@@ -49,8 +49,8 @@ struct DemoForm: Decodable, Sendable {
       } else {
         true
       }
-    guard isOwn else {
-      throw HTTPProblem("foreign-form", .forbidden, "The form was sent by another site's page")
+    guard isSameSite else {
+      throw ProblemDetails("foreign-form", .forbidden, "The form was sent by another site's page")
     }
   }
 }

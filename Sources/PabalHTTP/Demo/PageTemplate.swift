@@ -17,7 +17,7 @@ struct PageTemplate: Sendable {
     var pieces: [Piece] = []
     var names: Set<String> = []
     var open: [Int] = []
-    func take(_ tag: String) {
+    func addTag(_ tag: String) {
       let name = String(tag.drop { "#^/".contains($0) })
       names.insert(name)
       switch tag.first {
@@ -37,13 +37,13 @@ struct PageTemplate: Sendable {
       if tag.hasPrefix("{{"), "#^/".contains(tag.dropFirst(2).first ?? " "), tag.hasSuffix("}}"),
         !tag.dropFirst(2).contains("{")
       {
-        take(String(tag.dropFirst(2).dropLast(2)))
+        addTag(String(tag.dropFirst(2).dropLast(2)))
         continue
       }
       var rest = line
       while let start = rest.firstRange(of: "{{"), let end = rest.firstRange(of: "}}") {
         pieces.append(.literal(rest[..<start.lowerBound]))
-        take(String(rest[start.upperBound..<end.lowerBound]))
+        addTag(String(rest[start.upperBound..<end.lowerBound]))
         rest = rest[end.upperBound...]
       }
       pieces.append(.literal(rest))
@@ -55,7 +55,7 @@ struct PageTemplate: Sendable {
   }
 
   /// The page with `values`, each escaped; a section stands where its value is there and not empty.
-  func filled(_ values: [String: String]) -> String {
+  func render(_ values: [String: String]) -> String {
     var page = ""
     var index = 0
     while index < pieces.count {

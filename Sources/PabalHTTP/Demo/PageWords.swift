@@ -1,14 +1,14 @@
 internal import FoundationEssentials
 
 /// The words of the page in one language.
-struct PageWords: Sendable {
+struct PageStrings: Sendable {
   /// `ko` or `en`.
   let language: String
   /// The words by their names.
   let texts: [String: String]
 
   private static let all = [
-    PageWords("ko", PackageResources.ko_json), PageWords("en", PackageResources.en_json),
+    PageStrings("ko", PackageResources.ko_json), PageStrings("en", PackageResources.en_json),
   ]
 
   private init(_ language: String, _ octets: [UInt8]) {
@@ -44,29 +44,29 @@ struct PageWords: Sendable {
   }
 
   /// What stands before and after `{{time}}`.
-  func around(_ name: String) -> (before: String, after: String) {
+  func aroundTime(_ name: String) -> (before: String, after: String) {
     let parts = self[name].components(separatedBy: "{{time}}")
     return (parts[0], parts.count > 1 ? parts[1] : "")
   }
 
   /// The words in `language`, where the page has that.
-  static func inLanguage(_ language: String) -> PageWords? { all.first { $0.language == language } }
+  static func inLanguage(_ language: String) -> PageStrings? { all.first { $0.language == language } }
 
   /// The words in the other language.
-  var other: PageWords { PageWords.all.first { $0.language != language } ?? self }
+  var other: PageStrings { PageStrings.all.first { $0.language != language } ?? self }
 
   /// The words a reader asks for by `Accept-Language` (RFC 9110, 12.5.4), looked up as RFC 4647, 3.4 has it;
   /// else those in `language`.
-  static func accepted(_ header: String, else language: String) -> PageWords {
+  static func accepted(_ header: String, else language: String) -> PageStrings {
     let ranges = header.prefix(1_000).split(separator: ",").enumerated().compactMap {
-      (place, range) -> (place: Int, tag: String, quality: Double)? in
+      (order, range) -> (order: Int, tag: String, quality: Double)? in
       let parts = range.split(separator: ";").map { String($0).trimmed.lowercased() }
       guard let tag = parts.first else { return nil }
       let quality = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
-      return quality > 0 ? (place, tag, quality) : nil
+      return quality > 0 ? (order, tag, quality) : nil
     }
     // What the page has are whole primary tags, so that a range loses all its subtags before it fits.
-    let found = ranges.sorted { ($1.quality, $0.place) < ($0.quality, $1.place) }.lazy.compactMap { range in
+    let found = ranges.sorted { ($1.quality, $0.order) < ($0.quality, $1.order) }.lazy.compactMap { range in
       range.tag.split(separator: "-").first.flatMap { inLanguage(String($0)) }
     }.first
     return found ?? inLanguage(language) ?? all[1]

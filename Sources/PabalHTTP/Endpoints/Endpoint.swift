@@ -1,7 +1,7 @@
 internal import HTTPTypes
 
 /// What a path leads to.
-enum Endpoint: Sendable, Hashable {
+enum APIEndpoint: Sendable, Hashable {
   case start
   case verification(String)
   case resend(String)

@@ -3,46 +3,46 @@ internal import Hummingbird
 internal import PabalCore
 
 /// What the endpoints share.
-struct Endpoints: Sendable {
-  let parts: @Sendable () -> HTTPParts
+struct RequestHandlers: Sendable {
+  let dependencies: @Sendable () -> HTTPDependencies
   let readiness: @Sendable () async -> Readiness
   let metrics: (@Sendable () async -> MetricsText)?
-  let attempts: FirstAttempts
+  let attempts: AttemptWaiters
   let inFlight = RequestsInFlight()
   let report: @Sendable (HTTPEvent) -> Void
 
   /// The answer to a request, whose method is the endpoint's.
-  func answer(
-    _ endpoint: Endpoint, _ request: Request, _ caller: Caller?, peer: String?
-  ) async throws(HTTPProblem) -> Response {
+  func response(
+    _ endpoint: APIEndpoint, _ request: Request, _ caller: AuthenticatedCaller?, peer: String?
+  ) async throws(ProblemDetails) -> Response {
     switch endpoint {
     case .health: return .json(["status": "ok"])
     case .readiness:
       // A load balancer without a key needs the status alone, and nobody else without one needs more.
-      let isKnown = (try? Caller(request.headers, peer: peer, parts().access)) != nil
-      return await ready(withDetail: isKnown)
+      let isKnown = (try? AuthenticatedCaller(request.headers, peer: peer, dependencies().access)) != nil
+      return await readinessResponse(withDetail: isKnown)
     case .metrics:
-      guard let metrics else { throw .noSuchPath }
+      guard let metrics else { throw .pathNotFound }
       return .octets(Array(await metrics().text.utf8), type: MetricsText.type)
     case .document:
       return .octets(PackageResources.openapi_json, type: "application/json")
     case .demo(let endpoint):
-      let parts = parts()
-      guard let demo = parts.demo else { throw .noSuchPath }
-      let client = Caller.address(peer, request.headers, parts.access)
-      return try await DemoEndpoints(shared: self, demo: demo, client: client).answer(endpoint, request)
+      let dependencies = dependencies()
+      guard let demo = dependencies.demo else { throw .pathNotFound }
+      let client = AuthenticatedCaller.address(peer, request.headers, dependencies.access)
+      return try await DemoHandlers(shared: self, demo: demo, client: client).response(endpoint, request)
     case .start, .verification, .resend, .check, .cancel, .redeem:
-      guard let caller else { throw .noSuchPath }
-      return try await VerificationEndpoints(shared: self, caller: caller).answer(endpoint, request)
+      guard let caller else { throw .pathNotFound }
+      return try await VerificationHandlers(shared: self, caller: caller).response(endpoint, request)
     case .addMail, .mail, .render:
-      guard let caller else { throw .noSuchPath }
-      return try await MailEndpoints(shared: self, caller: caller).answer(endpoint, request)
+      guard let caller else { throw .pathNotFound }
+      return try await MailHandlers(shared: self, caller: caller).response(endpoint, request)
     }
   }
 
   /// Asks `look` again until the mail's first attempt has ended, or `preference` waits no longer.
-  func attempted<Value, Problem: Error>(
-    _ first: Value, _ preference: Preference, delivery: (Value) -> VerificationDelivery?,
+  func waitForFirstAttempt<Value, Problem: Error>(
+    _ first: Value, _ preference: PreferHeader, delivery: (Value) -> MailStatus?,
     look: () async throws(Problem) -> Value
   ) async throws(Problem) -> Value {
     guard let wait = preference.wait else { return first }
@@ -50,7 +50,7 @@ struct Endpoints: Sendable {
     var latest = first
     // Another process may make the attempt, and nothing tells of that here.
     var pause = Duration.milliseconds(50)
-    while let delivery = delivery(latest), delivery.isUntried {
+    while let delivery = delivery(latest), delivery.isAwaitingFirstAttempt {
       let left = deadline - .now
       guard left > .zero, !Task.isCancelled, !attempts.isReleased else { break }
       await attempts.wait(for: delivery.mail, atMost: min(left, pause))
@@ -61,7 +61,7 @@ struct Endpoints: Sendable {
   }
 
   /// The answer that something is in the outbox now.
-  func accepted(_ body: some Encodable, at path: String, _ preference: Preference) -> Response {
+  func accepted(_ body: some Encodable, at path: String, _ preference: PreferHeader) -> Response {
     var response = Response.json(body, status: .accepted)
     response.headers[.location] = path
     if let wait = preference.wait { response.headers[.preferenceApplied] = "wait=\(wait)" }
@@ -69,16 +69,16 @@ struct Endpoints: Sendable {
   }
 
   /// Reports what an operator is to know of a refusal.
-  func tell(_ problem: VerificationProblem) {
+  func reportFailure(_ problem: VerificationError) {
     switch problem {
     case .limited(let limit, _): report(.limited(limit))
     case .storage, .keys: report(.failed(problem.description))
     // The caller's, or told when the message was read.
-    case .unknown, .ended, .input, .words, .proof, .reused: break
+    case .unknown, .ended, .input, .brokenMessage, .proof, .reused: break
     }
   }
 
-  private func ready(withDetail: Bool) async -> Response {
+  private func readinessResponse(withDetail: Bool) async -> Response {
     struct Body: Encodable {
       let status: String
       let detail: [String: String]?
@@ -95,7 +95,7 @@ struct Endpoints: Sendable {
   }
 }
 
-extension VerificationDelivery {
+extension MailStatus {
   /// Whether the first attempt has not ended yet.
-  fileprivate var isUntried: Bool { (state == .waiting || state == .sending) && outcome == nil }
+  fileprivate var isAwaitingFirstAttempt: Bool { (state == .waiting || state == .sending) && outcome == nil }
 }

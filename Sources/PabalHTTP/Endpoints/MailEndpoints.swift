@@ -3,18 +3,18 @@ internal import Hummingbird
 internal import PabalCore
 
 /// The endpoints of mail and of the messages it is made of.
-struct MailEndpoints {
-  let shared: Endpoints
-  let caller: Caller
+struct MailHandlers {
+  let shared: RequestHandlers
+  let caller: AuthenticatedCaller
 
-  func answer(_ endpoint: Endpoint, _ request: Request) async throws(HTTPProblem) -> Response {
+  func response(_ endpoint: APIEndpoint, _ request: Request) async throws(ProblemDetails) -> Response {
     switch endpoint {
     case .addMail: return try await add(request)
     case .mail(let id):
-      guard let delivery = try await status(id) else { throw .noSuchMail }
+      guard let delivery = try await status(id) else { throw .mailNotFound }
       return .json(MailBody(delivery))
     case .render(let name): return try await render(name, request)
-    default: throw .noSuchPath
+    default: throw .pathNotFound
     }
   }
 
@@ -24,7 +24,7 @@ struct MailEndpoints {
     let languages: [String]
     let variables: [String: String]
 
-    init?(_ object: ConfigurationObject) {
+    init?(_ object: ObjectDecoder) {
       let to = object.mailboxes("to")
       let message = object.text("message", as: "welcome")
       languages = object.texts("language")
@@ -35,47 +35,47 @@ struct MailEndpoints {
     }
   }
 
-  private func add(_ request: Request) async throws(HTTPProblem) -> Response {
+  private func add(_ request: Request) async throws(ProblemDetails) -> Response {
     let octets = try await request.octets()
     let body = try request.object(octets, AddBody.init)
-    let preference = Preference(request.headers)
+    let preference = PreferHeader(request.headers)
     let key = try request.idempotencyKey(of: caller, octets)
-    return try await shared.inFlight.alone(key) { () throws(HTTPProblem) in
-      let parts = shared.parts()
-      let made: MessageMail
-      do throws(MessageProblem) {
-        made = try parts.words.mail(
+    return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
+      let dependencies = shared.dependencies()
+      let composed: ComposedMail
+      do throws(MessageComposerError) {
+        composed = try dependencies.composer.mail(
           of: body.message, to: body.to, languages: body.languages, variables: body.variables)
       } catch {
-        throw HTTPProblem(error, named: "message")
+        throw ProblemDetails(error, named: "message")
       }
-      let once: Once<VerificationDelivery>
-      do throws(FrontDoorProblem) {
-        let notAfter = made.lifetime.map { parts.verifications.present() + $0 }
-        once = try await parts.door.add(
-          made.mail, lane: made.lane, notAfter: notAfter, unknown: made.unknown, idempotencyKey: key)
+      let once: IdempotentResult<MailStatus>
+      do throws(MailSubmissionError) {
+        let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
+        once = try await dependencies.submission.add(
+          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknown, idempotencyKey: key)
       } catch {
-        throw refusal(error)
+        throw problemDetails(error)
       }
       let id = once.value.mail
-      let delivery = try await shared.attempted(once.value, preference, delivery: { $0 }) {
-        () throws(HTTPProblem) in try await status(id) ?? once.value
+      let delivery = try await shared.waitForFirstAttempt(once.value, preference, delivery: { $0 }) {
+        () throws(ProblemDetails) in try await status(id) ?? once.value
       }
       return shared.accepted(MailBody(delivery), at: "/v1/mails/\(id)", preference)
     }
   }
 
-  private func status(_ id: String) async throws(HTTPProblem) -> VerificationDelivery? {
-    do throws(FrontDoorProblem) {
-      return try await shared.parts().door.status(id)
+  private func status(_ id: String) async throws(ProblemDetails) -> MailStatus? {
+    do throws(MailSubmissionError) {
+      return try await shared.dependencies().submission.status(id)
     } catch {
-      throw refusal(error)
+      throw problemDetails(error)
     }
   }
 
-  private func refusal(_ problem: FrontDoorProblem) -> HTTPProblem {
+  private func problemDetails(_ problem: MailSubmissionError) -> ProblemDetails {
     if case .storage(let problem) = problem { shared.report(.failed(problem.description)) }
-    return HTTPProblem(problem)
+    return ProblemDetails(problem)
   }
 
   private struct RenderBody: Sendable {
@@ -99,7 +99,7 @@ struct MailEndpoints {
     }
   }
 
-  private func render(_ name: String, _ request: Request) async throws(HTTPProblem) -> Response {
+  private func render(_ name: String, _ request: Request) async throws(ProblemDetails) -> Response {
     let octets = try await request.octets()
     // Nothing needs to be said.
     let body =
@@ -108,15 +108,15 @@ struct MailEndpoints {
       : try request.object(octets) {
         RenderBody(languages: $0.texts("language"), variables: $0.variables())
       }
-    do throws(MessageProblem) {
-      let preview = try shared.parts().words.preview(
+    do throws(MessageComposerError) {
+      let preview = try shared.dependencies().composer.preview(
         of: name, languages: body.languages, variables: body.variables)
       return .json(
         Rendered(
           message: name, language: preview.language, subject: preview.subject, text: preview.text,
           html: preview.html))
     } catch {
-      throw HTTPProblem(error, named: nil)
+      throw ProblemDetails(error, named: nil)
     }
   }
 }
@@ -135,7 +135,7 @@ private struct MailBody: Encodable {
     case reply = "reply"
   }
 
-  init(_ delivery: VerificationDelivery) {
+  init(_ delivery: MailStatus) {
     id = delivery.mail
     status = delivery.state.rawValue
     outcome = OrNull(delivery.outcome)
@@ -143,25 +143,25 @@ private struct MailBody: Encodable {
   }
 }
 
-extension ConfigurationObject {
+extension ObjectDecoder {
   /// The most recipients that one mail may have.
   private static let mailboxLimit = 100
 
   /// One mailbox or a list of them, at least one.
   fileprivate func mailboxes(_ key: String) -> [Mailbox]? {
-    guard let value = needed(key, as: "kim@example.com") else { return nil }
+    guard let value = required(key, as: "kim@example.com") else { return nil }
     var texts = [value]
     if case .array = value.node.value { texts = value.elements() ?? [] }
-    guard 1...ConfigurationObject.mailboxLimit ~= texts.count else {
-      value.complain("expected 1 to \(ConfigurationObject.mailboxLimit) addresses")
+    guard 1...ObjectDecoder.mailboxLimit ~= texts.count else {
+      value.report("expected 1 to \(ObjectDecoder.mailboxLimit) addresses")
       return nil
     }
     let mailboxes = texts.compactMap { element -> Mailbox? in
       guard let text = element.text() else { return nil }
-      do throws(MailProblem) {
+      do throws(MailError) {
         return try Mailbox(text)
       } catch {
-        element.complain(error.what, cure: error.cure)
+        element.report(error.message, remedy: error.remedy)
         return nil
       }
     }

@@ -3,29 +3,29 @@ internal import Hummingbird
 internal import PabalCore
 
 /// The endpoints of verifications and their proofs.
-struct VerificationEndpoints {
-  let shared: Endpoints
-  let caller: Caller
+struct VerificationHandlers {
+  let shared: RequestHandlers
+  let caller: AuthenticatedCaller
 
-  func answer(_ endpoint: Endpoint, _ request: Request) async throws(HTTPProblem) -> Response {
+  func response(_ endpoint: APIEndpoint, _ request: Request) async throws(ProblemDetails) -> Response {
     switch endpoint {
     case .start: return try await start(request)
     case .resend(let id): return try await resend(id, request)
     case .check(let id): return try await check(id, request)
     case .verification(let id):
       return .json(
-        VerificationFields(
-          try await asking { service throws(VerificationProblem) in
+        VerificationJSON(
+          try await withService { service throws(VerificationError) in
             try await service.status(id)
           }))
     case .cancel(let id):
       return .json(
-        VerificationFields(
-          try await asking { service throws(VerificationProblem) in
+        VerificationJSON(
+          try await withService { service throws(VerificationError) in
             try await service.cancel(id)
           }))
     case .redeem: return try await redeem(request)
-    default: throw .noSuchPath
+    default: throw .pathNotFound
     }
   }
 
@@ -38,7 +38,7 @@ struct VerificationEndpoints {
     let isNotice: Bool
     let client: String?
 
-    init?(_ object: ConfigurationObject) {
+    init?(_ object: ObjectDecoder) {
       let to = object.text("to", as: "kim@example.com")
       purpose = object.text("purpose") ?? "sign-up"
       languages = object.texts("language")
@@ -51,11 +51,11 @@ struct VerificationEndpoints {
     }
   }
 
-  private func start(_ request: Request) async throws(HTTPProblem) -> Response {
+  private func start(_ request: Request) async throws(ProblemDetails) -> Response {
     let octets = try await request.octets()
     let body = try request.object(octets, StartBody.init)
     let client = caller.client(body.client)
-    return try await sending(request, octets) { service, key throws(VerificationProblem) in
+    return try await sendCode(request, octets) { service, key throws(VerificationError) in
       let once = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
         variables: body.variables, notice: body.isNotice, client: client, idempotencyKey: key)
@@ -67,12 +67,12 @@ struct VerificationEndpoints {
     }
   }
 
-  private func resend(_ id: String, _ request: Request) async throws(HTTPProblem) -> Response {
+  private func resend(_ id: String, _ request: Request) async throws(ProblemDetails) -> Response {
     let octets = try await request.octets()
     // Nothing needs to be said, and most say nothing.
-    let said = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
-    let client = caller.client(said ?? nil)
-    return try await sending(request, octets) { service, key throws(VerificationProblem) in
+    let input = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
+    let client = caller.client(input ?? nil)
+    return try await sendCode(request, octets) { service, key throws(VerificationError) in
       let once = try await service.resend(id, client: client, idempotencyKey: key)
       if !once.isReplay {
         shared.report(.resent(purpose: once.value.purpose, language: once.value.language))
@@ -83,60 +83,60 @@ struct VerificationEndpoints {
 
   /// Does what sends a code; answers when it is in the outbox or, where the request prefers, when the mail's first
   /// attempt has ended.
-  private func sending(
+  private func sendCode(
     _ request: Request, _ octets: [UInt8],
     _ work:
-      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationProblem) -> Once<Verification>
-  ) async throws(HTTPProblem) -> Response {
-    let preference = Preference(request.headers)
+      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationError) -> IdempotentResult<Verification>
+  ) async throws(ProblemDetails) -> Response {
+    let preference = PreferHeader(request.headers)
     let key = try request.idempotencyKey(of: caller, octets)
-    return try await shared.inFlight.alone(key) { () throws(HTTPProblem) in
-      let once = try await asking { service throws(VerificationProblem) in try await work(service, key) }
+    return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
+      let once = try await withService { service throws(VerificationError) in try await work(service, key) }
       let id = once.value.id
-      let verification = try await shared.attempted(once.value, preference, delivery: \.delivery) {
-        () throws(HTTPProblem) in
-        try await asking { service throws(VerificationProblem) in try await service.status(id) }
+      let verification = try await shared.waitForFirstAttempt(once.value, preference, delivery: \.delivery) {
+        () throws(ProblemDetails) in
+        try await withService { service throws(VerificationError) in try await service.status(id) }
       }
       var response = shared.accepted(
-        VerificationFields(verification), at: "/v1/verifications/\(id)", preference)
+        VerificationJSON(verification), at: "/v1/verifications/\(id)", preference)
       if let resend = verification.resendAt {
-        let seconds = max(resend - shared.parts().verifications.present(), .zero).wholeSecondsUp
+        let seconds = max(resend - shared.dependencies().verifications.currentTime(), .zero).wholeSecondsUp
         response.headers[.rateLimit] = "\"cooldown\";r=\(seconds > 0 ? 0 : 1);t=\(seconds)"
       }
       return response
     }
   }
 
-  private func check(_ id: String, _ request: Request) async throws(HTTPProblem) -> Response {
-    let said = try request.object(try await request.octets()) { object in
-      let code = object.typed("code", as: "123456")
+  private func check(_ id: String, _ request: Request) async throws(ProblemDetails) -> Response {
+    let input = try request.object(try await request.octets()) { object in
+      let code = object.untrimmedText("code", as: "123456")
       let client = object.clientAddress()
       return code.map { (code: $0, client: client) }
     }
-    let client = caller.client(said.client)
-    let answer = try await asking { service throws(VerificationProblem) in
-      try await service.check(id, code: said.code, client: client)
+    let client = caller.client(input.client)
+    let response = try await withService { service throws(VerificationError) in
+      try await service.check(id, code: input.code, client: client)
     }
     shared.report(
       .checked(
-        answer.outcome, purpose: answer.purpose, language: answer.language, after: answer.age))
-    return .json(VerificationAnswerFields(answer))
+        response.outcome, purpose: response.purpose, language: response.language, after: response.age))
+    return .json(VerificationCheckJSON(response))
   }
 
-  private func redeem(_ request: Request) async throws(HTTPProblem) -> Response {
+  private func redeem(_ request: Request) async throws(ProblemDetails) -> Response {
     let proof = try request.object(try await request.octets()) { $0.text("proof", as: "4QXJ….7M2Z…") }
-    let proven = try await asking { service throws(VerificationProblem) in try await service.redeem(proof) }
-    return .json(ProvenAddressFields(proven))
+    let proven = try await withService { service throws(VerificationError) in try await service.redeem(proof) }
+    return .json(ProvenAddressJSON(proven))
   }
 
-  private func asking<Value: Sendable>(
-    _ work: @Sendable (VerificationService) async throws(VerificationProblem) -> Value
-  ) async throws(HTTPProblem) -> Value {
-    do throws(VerificationProblem) {
-      return try await work(shared.parts().verifications)
+  private func withService<Value: Sendable>(
+    _ work: @Sendable (VerificationService) async throws(VerificationError) -> Value
+  ) async throws(ProblemDetails) -> Value {
+    do throws(VerificationError) {
+      return try await work(shared.dependencies().verifications)
     } catch {
-      shared.tell(error)
-      throw HTTPProblem(error)
+      shared.reportFailure(error)
+      throw ProblemDetails(error)
     }
   }
 }

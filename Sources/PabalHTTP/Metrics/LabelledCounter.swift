@@ -2,22 +2,22 @@ internal import Synchronization
 
 /// Counts what happened, by the values of a metric's labels; an increment takes some tens of nanoseconds.
 public final class LabelledCounter<Labels: Hashable & Sendable>: Sendable {
-  private let held = Mutex<[Labels: Int]>([:])
+  private let storage = Mutex<[Labels: Int]>([:])
 
   /// Nothing happened yet.
   public init() {}
 
   /// It happened once more with these labels.
-  public func add(_ labels: Labels) { held.withLock { $0[labels, default: 0] += 1 } }
+  public func add(_ labels: Labels) { storage.withLock { $0[labels, default: 0] += 1 } }
 
   /// How often it happened.
-  public var counts: [Labels: Int] { held.withLock { $0 } }
+  public var counts: [Labels: Int] { storage.withLock { $0 } }
 }
 
 /// Takes down how long something took, by the values of a metric's labels.
 public final class LabelledHistogram<Labels: Hashable & Sendable>: Sendable {
   /// What was taken down for one set of labels.
-  public struct Observed: Sendable {
+  public struct Observations: Sendable {
     /// How many fell below or on each bound and above the one before; the last number is of those above all.
     public fileprivate(set) var counts: [Int]
     /// The sum of all, in seconds.
@@ -26,7 +26,7 @@ public final class LabelledHistogram<Labels: Hashable & Sendable>: Sendable {
 
   /// The upper bounds of the buckets in seconds, rising.
   public let bounds: [Double]
-  private let held = Mutex<[Labels: Observed]>([:])
+  private let storage = Mutex<[Labels: Observations]>([:])
 
   /// Nothing was taken down yet; `bounds` rise.
   public init(bounds: [Double]) { self.bounds = bounds }
@@ -37,17 +37,17 @@ public final class LabelledHistogram<Labels: Hashable & Sendable>: Sendable {
     let seconds = Double(whole) + Double(attoseconds) / 1e18
     var bucket = 0
     while bucket < bounds.count, seconds > bounds[bucket] { bucket += 1 }
-    held.withLock { held in
-      held[labels, default: Observed(counts: Array(repeating: 0, count: bounds.count + 1), sum: 0)]
+    storage.withLock { storage in
+      storage[labels, default: Observations(counts: Array(repeating: 0, count: bounds.count + 1), sum: 0)]
         .add(seconds, bucket)
     }
   }
 
   /// What was taken down.
-  public var observed: [Labels: Observed] { held.withLock { $0 } }
+  public var observations: [Labels: Observations] { storage.withLock { $0 } }
 }
 
-extension LabelledHistogram.Observed {
+extension LabelledHistogram.Observations {
   fileprivate mutating func add(_ seconds: Double, _ bucket: Int) {
     counts[bucket] += 1
     sum += seconds
@@ -55,7 +55,7 @@ extension LabelledHistogram.Observed {
 }
 
 /// Keeps a label that comes from outside to so many values; all others are one.
-public final class LabelCap: Sendable {
+public final class LabelLimiter: Sendable {
   /// What the others are called.
   public static let other = "other"
 
@@ -69,7 +69,7 @@ public final class LabelCap: Sendable {
   public func value(_ text: String) -> String {
     known.withLock { known in
       if known.contains(text) { return text }
-      guard known.count < limit else { return LabelCap.other }
+      guard known.count < limit else { return LabelLimiter.other }
       known.insert(text)
       return text
     }

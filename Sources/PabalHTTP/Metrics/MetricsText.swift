@@ -14,13 +14,13 @@ public struct MetricsText: Sendable {
 
   /// Adds what only ever grows; `name` ends with `_total`.
   public mutating func counter(_ name: String, _ help: String, _ values: [(Labels, Double)]) {
-    begin(name, "counter", help)
+    writeHeader(name, "counter", help)
     for (labels, value) in values { add(name, labels, value) }
   }
 
   /// Adds what is as it is now.
   public mutating func gauge(_ name: String, _ help: String, _ values: [(Labels, Double)]) {
-    begin(name, "gauge", help)
+    writeHeader(name, "gauge", help)
     for (labels, value) in values { add(name, labels, value) }
   }
 
@@ -38,21 +38,21 @@ public struct MetricsText: Sendable {
   public mutating func histogram<Key>(
     _ name: String, _ help: String, _ histogram: LabelledHistogram<Key>, labels: (Key) -> Labels
   ) {
-    begin(name, "histogram", help)
-    for (labels, observed) in sorted(histogram.observed.map { (labels($0), $1) }) {
+    writeHeader(name, "histogram", help)
+    for (labels, observations) in sorted(histogram.observations.map { (labels($0), $1) }) {
       var count = 0
       for (index, bound) in histogram.bounds.enumerated() {
-        count += observed.counts[index]
+        count += observations.counts[index]
         add("\(name)_bucket", labels + [("le", number(bound))], Double(count))
       }
-      count += observed.counts.last ?? 0
+      count += observations.counts.last ?? 0
       add("\(name)_bucket", labels + [("le", "+Inf")], Double(count))
-      add("\(name)_sum", labels, observed.sum)
+      add("\(name)_sum", labels, observations.sum)
       add("\(name)_count", labels, Double(count))
     }
   }
 
-  private mutating func begin(_ name: String, _ kind: String, _ help: String) {
+  private mutating func writeHeader(_ name: String, _ kind: String, _ help: String) {
     text += "# HELP \(name) \(escaped(help))\n# TYPE \(name) \(kind)\n"
   }
 
@@ -70,15 +70,15 @@ public struct MetricsText: Sendable {
   }
 
   private func escaped(_ text: String, quotes: Bool = false) -> String {
-    var shown = ""
+    var result = ""
     for scalar in text.unicodeScalars {
       switch scalar {
-      case "\\": shown += "\\\\"
-      case "\n": shown += "\\n"
-      case "\"" where quotes: shown += "\\\""
-      default: shown.unicodeScalars.append(scalar)
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\"" where quotes: result += "\\\""
+      default: result.unicodeScalars.append(scalar)
       }
     }
-    return shown
+    return result
   }
 }

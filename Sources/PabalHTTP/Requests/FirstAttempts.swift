@@ -2,7 +2,7 @@ public import PabalCore
 internal import Synchronization
 
 /// Wakes requests that wait for a mail's first attempt to end.
-public final class FirstAttempts: Sendable {
+public final class AttemptWaiters: Sendable {
   private struct Waiter {
     let id: UInt64
     let wake: CheckedContinuation<Void, Never>
@@ -10,7 +10,7 @@ public final class FirstAttempts: Sendable {
 
   private struct State {
     var waiters: [String: [Waiter]] = [:]
-    var count: UInt64 = 0
+    var lastID: UInt64 = 0
     var isReleased = false
   }
 
@@ -20,7 +20,7 @@ public final class FirstAttempts: Sendable {
   public init() {}
 
   /// Wakes whoever waits for what happened; a dispatcher reports it.
-  public func heed(_ event: DispatcherEvent) {
+  public func handle(_ event: DispatcherEvent) {
     guard case .settled(let entry) = event else { return }
     wake(entry.id)
   }
@@ -40,7 +40,7 @@ public final class FirstAttempts: Sendable {
 
   /// Returns when the mail called `id` is settled in this process, or after `duration`.
   func wait(for id: String, atMost duration: Duration) async {
-    let alarm = Task {
+    let timer = Task {
       // Again and again, for whoever had not lain down yet.
       while (try? await Task.sleep(for: duration)) != nil { wake(id) }
     }
@@ -49,8 +49,8 @@ public final class FirstAttempts: Sendable {
         guard !Task.isCancelled else { return continuation.resume() }
         let isReleased = state.withLock { state in
           guard !state.isReleased else { return true }
-          state.count += 1
-          state.waiters[id, default: []].append(Waiter(id: state.count, wake: continuation))
+          state.lastID += 1
+          state.waiters[id, default: []].append(Waiter(id: state.lastID, wake: continuation))
           return false
         }
         if isReleased { continuation.resume() }
@@ -58,7 +58,7 @@ public final class FirstAttempts: Sendable {
     } onCancel: {
       wake(id)
     }
-    alarm.cancel()
+    timer.cancel()
   }
 
   private func wake(_ id: String) {

@@ -8,9 +8,9 @@ final class RequestsInFlight: Sendable {
   private let keys = Mutex<Set<IdempotencyKey>>([])
 
   /// Does `work` unless a request with the same key is under way.
-  func alone<Value>(
-    _ key: IdempotencyKey?, _ work: () async throws(HTTPProblem) -> Value
-  ) async throws(HTTPProblem) -> Value {
+  func runExclusively<Value>(
+    _ key: IdempotencyKey?, _ work: () async throws(ProblemDetails) -> Value
+  ) async throws(ProblemDetails) -> Value {
     guard let key else { return try await work() }
     guard keys.withLock({ $0.insert(key).inserted }) else { throw .inFlight }
     defer { _ = keys.withLock { $0.remove(key) } }
@@ -20,7 +20,7 @@ final class RequestsInFlight: Sendable {
 
 extension Request {
   /// The `Idempotency-Key` of a request with this body: printable ASCII, perhaps quoted as a string of RFC 9651.
-  func idempotencyKey(of caller: Caller, _ octets: [UInt8]) throws(HTTPProblem) -> IdempotencyKey? {
+  func idempotencyKey(of caller: AuthenticatedCaller, _ octets: [UInt8]) throws(ProblemDetails) -> IdempotencyKey? {
     guard let text = headers[.idempotencyKey] else { return nil }
     var key = text[...]
     if key.count > 1, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }

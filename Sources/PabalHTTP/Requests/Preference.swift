@@ -1,10 +1,10 @@
 internal import HTTPTypes
 
 /// What `Prefer` asks for (RFC 7240): how long to wait for the first attempt.
-struct Preference: Sendable, Hashable {
+struct PreferHeader: Sendable, Hashable {
   /// The longest that a request waits.
-  static let longest = 30
-  /// Seconds, from 0 to `longest`; `nil`: not at all.
+  static let maxWait = 30
+  /// Seconds, from 0 to `maxWait`; `nil`: not at all.
   let wait: Int?
 
   init(wait: Int) { self.wait = wait }
@@ -20,7 +20,7 @@ struct Preference: Sendable, Hashable {
         if seconds.count > 2, seconds.first == "\"", seconds.last == "\"" {
           seconds = seconds.dropFirst().dropLast()
         }
-        return Int(seconds).flatMap { $0 >= 0 ? min($0, Preference.longest) : nil }
+        return Int(seconds).flatMap { $0 >= 0 ? min($0, PreferHeader.maxWait) : nil }
       }.first
   }
 }

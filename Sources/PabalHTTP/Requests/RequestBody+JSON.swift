@@ -8,66 +8,66 @@ let bodyLimit = 65_536
 
 extension Request {
   /// The body's octets.
-  func octets() async throws(HTTPProblem) -> [UInt8] {
-    if let length = headers[.contentLength].flatMap(Int.init), length > bodyLimit { throw .tooLarge }
+  func octets() async throws(ProblemDetails) -> [UInt8] {
+    if let length = headers[.contentLength].flatMap(Int.init), length > bodyLimit { throw .bodyTooLarge }
     do {
       return Array(try await body.collect(upTo: bodyLimit).readableBytesView)
     } catch is NIOTooManyBytesError {
-      throw .tooLarge
+      throw .bodyTooLarge
     } catch {
-      throw HTTPProblem("incomplete", .badRequest, "The request ended before its body did")
+      throw ProblemDetails("incomplete", .badRequest, "The request ended before its body did")
     }
   }
 
   /// What `read` makes of the body's JSON object; all that is wrong with it comes at once.
   func object<Value>(
-    _ octets: [UInt8], _ read: (ConfigurationObject) -> Value?
-  ) throws(HTTPProblem) -> Value {
+    _ octets: [UInt8], _ read: (ObjectDecoder) -> Value?
+  ) throws(ProblemDetails) -> Value {
     let type = (headers[.contentType] ?? "").prefix { $0 != ";" }
     guard String(type).trimmed.lowercased() == "application/json" else {
-      throw HTTPProblem(
+      throw ProblemDetails(
         "unsupported-media-type", .unsupportedMediaType, "The body is no JSON",
         detail: "send Content-Type: application/json")
     }
     let node: JSONNode
     do throws(Diagnostic) {
-      node = try JSONReader.read(octets, file: "body")
+      node = try JSONParser.read(octets, file: "body")
     } catch {
       let place = error.position.map { "line \($0.line), column \($0.column): " } ?? ""
-      let words = error.what + (error.cure.map { "; \($0)" } ?? "")
+      let words = error.message + (error.remedy.map { "; \($0)" } ?? "")
       // The reader reads configurations.
       throw .invalid(
         "", place + words.replacing("the file", with: "the body").replacing("save ", with: "send "))
     }
-    let findings = ConfigurationFindings(file: nil, directory: "/", secrets: .process)
-    let value = ConfigurationValue(node, path: "", findings: findings).object(read)
-    guard let value, findings.all.isEmpty else {
+    let collector = DiagnosticCollector(file: nil, directory: "/", secrets: .process)
+    let value = FieldDecoder(node, path: "", collector: collector).object(read)
+    guard let value, collector.all.isEmpty else {
       throw .invalid(
-        findings.inReadingOrder.map {
-          HTTPProblem.Fault(field: $0.path ?? "", detail: $0.what + ($0.cure.map { "; \($0)" } ?? ""))
+        collector.sortedByPosition.map {
+          ProblemDetails.FieldError(field: $0.path ?? "", detail: $0.message + ($0.remedy.map { "; \($0)" } ?? ""))
         })
     }
     return value
   }
 }
 
-extension ConfigurationObject {
+extension ObjectDecoder {
   /// What must be there; where it isn't, that is the field's own fault.
-  func needed(_ key: String, as example: String) -> ConfigurationValue? {
+  func required(_ key: String, as example: String) -> FieldDecoder? {
     if let value = optional(key) { return value }
-    value.findings.complain(
-      "it is missing", cure: "give it as in \"\(key)\": \"\(example)\"", at: value.node.position, path: key)
+    value.collector.report(
+      "it is missing", remedy: "give it as in \"\(key)\": \"\(example)\"", at: value.node.position, path: key)
     return nil
   }
 
   /// A text that must be there.
-  func text(_ key: String, as example: String) -> String? { needed(key, as: example)?.text() }
+  func text(_ key: String, as example: String) -> String? { required(key, as: example)?.text() }
 
   /// The same as a person typed or pasted it, with whatever came along.
-  func typed(_ key: String, as example: String) -> String? {
-    guard let value = needed(key, as: example) else { return nil }
+  func untrimmedText(_ key: String, as example: String) -> String? {
+    guard let value = required(key, as: example) else { return nil }
     guard case .string(let text) = value.node.value else {
-      value.complain(expected: "a string")
+      value.report(expected: "a string")
       return nil
     }
     return text
@@ -95,7 +95,7 @@ extension ConfigurationObject {
   func clientAddress() -> String? {
     optional("client")?.object { client in
       guard let value = client.optional("ip"), let text = value.text() else { return nil }
-      if ClientAddress(text) == nil { value.complain("it is no IP address") }
+      if ClientAddress(text) == nil { value.report("it is no IP address") }
       return text
     }
   }
@@ -104,7 +104,7 @@ extension ConfigurationObject {
   func flag(_ key: String) -> Bool {
     guard let value = optional(key) else { return false }
     if case .boolean(let isSet) = value.node.value { return isSet }
-    value.complain(expected: "true or false")
+    value.report(expected: "true or false")
     return false
   }
 }

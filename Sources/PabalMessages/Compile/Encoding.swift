@@ -1,27 +1,27 @@
-extension Encoding {
+extension ValueEscaping {
   /// Appends one scalar of the author's own words.
   func append(_ scalar: Unicode.Scalar, to octets: inout [UInt8]) {
     switch self {
-    case .plain, .address: octets.append(contentsOf: scalar.utf8)
-    case .html: Encoding.appendHTML(scalar.utf8, to: &octets)
-    case .addressHTML, .addressPart: Encoding.appendAddress(scalar.utf8, isHTML: true, to: &octets)
+    case .plain, .url: octets.append(contentsOf: scalar.utf8)
+    case .html: ValueEscaping.appendHTML(scalar.utf8, to: &octets)
+    case .urlAttribute, .urlComponent: ValueEscaping.appendURL(scalar.utf8, isHTML: true, to: &octets)
     }
   }
 
   /// A value, written for this place.
-  func written(_ value: String) -> String {
+  func escaped(_ value: String) -> String {
     var value = value
     return value.withUTF8 { octets -> String? in
       if octets.allSatisfy(isSafe) { return nil }
-      var written: [UInt8] = []
+      var escaped: [UInt8] = []
       switch self {
       case .plain: return nil
-      case .html: Encoding.appendHTML(octets, to: &written)
-      case .address: Encoding.appendAddress(octets, isHTML: false, to: &written)
-      case .addressHTML: Encoding.appendAddress(octets, isHTML: true, to: &written)
-      case .addressPart: Encoding.appendAddressPart(octets, to: &written)
+      case .html: ValueEscaping.appendHTML(octets, to: &escaped)
+      case .url: ValueEscaping.appendURL(octets, isHTML: false, to: &escaped)
+      case .urlAttribute: ValueEscaping.appendURL(octets, isHTML: true, to: &escaped)
+      case .urlComponent: ValueEscaping.appendURLComponent(octets, to: &escaped)
       }
-      return String(decoding: written, as: UTF8.self)
+      return String(decoding: escaped, as: UTF8.self)
     } ?? value
   }
 
@@ -33,7 +33,7 @@ extension Encoding {
       octet != UInt8(ascii: "&") && octet != UInt8(ascii: "<") && octet != UInt8(ascii: ">")
         && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "'")
     // Letters and digits; the rest is not worth a second list.
-    case .address, .addressHTML, .addressPart:
+    case .url, .urlAttribute, .urlComponent:
       (0x61...0x7A).contains(octet) || (0x41...0x5A).contains(octet) || (0x30...0x39).contains(octet)
     }
   }
@@ -53,7 +53,7 @@ extension Encoding {
   }
 
   /// What RFC 3986 lets stand in an address stays, the rest is percent-encoded.
-  private static func appendAddress(_ value: some Sequence<UInt8>, isHTML: Bool, to octets: inout [UInt8]) {
+  private static func appendURL(_ value: some Sequence<UInt8>, isHTML: Bool, to octets: inout [UInt8]) {
     for octet in value {
       switch octet {
       case UInt8(ascii: "&") where isHTML: octets.append(contentsOf: "&amp;".utf8)
@@ -71,7 +71,7 @@ extension Encoding {
   }
 
   /// Only the unreserved characters of RFC 3986 stay.
-  private static func appendAddressPart(_ value: some Sequence<UInt8>, to octets: inout [UInt8]) {
+  private static func appendURLComponent(_ value: some Sequence<UInt8>, to octets: inout [UInt8]) {
     for octet in value {
       switch octet {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -1,16 +1,16 @@
 /// Writes a document as HTML, with the style sheet's rules beside every element.
 struct HTMLWriter {
-  private var builder: StepBuilder
-  private var table: FieldTable
+  private var builder: TemplateStepBuilder
+  private var table: TemplateFieldTable
   private let kinds: [VariableKind]
   private let styles: StyleSheet
 
   /// The steps of the HTML, and the fields they use.
   static func write(
-    _ document: MarkdownNode, scope: StepBuilder.Scope, kinds: [VariableKind], styles: StyleSheet,
-    table: inout FieldTable
-  ) -> StepList {
-    var writer = HTMLWriter(builder: StepBuilder(scope: scope), table: table, kinds: kinds, styles: styles)
+    _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind], styles: StyleSheet,
+    table: inout TemplateFieldTable
+  ) -> TemplateStepList {
+    var writer = HTMLWriter(builder: TemplateStepBuilder(scope: scope), table: table, kinds: kinds, styles: styles)
     // What follows the last line across is the small print.
     let end = document.children.lastIndex { $0.kind == .thematicBreak } ?? document.children.count
     writer.write(blocks: Array(document.children[..<end]), isTight: false)
@@ -22,7 +22,7 @@ struct HTMLWriter {
   private mutating func write(blocks: [MarkdownNode], isTight: Bool, class name: String? = nil) {
     for block in blocks {
       switch block.kind {
-      case .loneCode(let code):
+      case .codeParagraph(let code):
         open("p", class: "code")
         append(code)
         close("p")
@@ -72,8 +72,8 @@ struct HTMLWriter {
       case .code(let code): wrap("code") { $0.append(code) }
       case .emphasis: wrap("em") { $0.write(parts: part.children) }
       case .strong: wrap("strong") { $0.write(parts: part.children) }
-      case .link(let url, let title): link(url, title: title, words: part.children)
-      case .image(let url, let title): image(url, title: title, words: part.words)
+      case .link(let url, let title): link(url, title: title, textContent: part.children)
+      case .image(let url, let title): image(url, title: title, textContent: part.textContent)
       // Dropped HTML was reported before.
       case .rawHTML: break
       default: write(parts: part.children)
@@ -81,25 +81,25 @@ struct HTMLWriter {
     }
   }
 
-  private mutating func link(_ url: String, title: String, words: [MarkdownNode]) {
+  private mutating func link(_ url: String, title: String, textContent: [MarkdownNode]) {
     guard let target = LinkTarget(url, isImage: false, scope: builder.scope, kinds: kinds) else {
-      write(parts: words)
+      write(parts: textContent)
       return
     }
     builder.append(literal: "<a href=\"")
     target.append(to: &builder, isHTML: true, in: &table)
     builder.append(literal: "\"")
     endOfTag("a", title: title)
-    write(parts: words)
+    write(parts: textContent)
     builder.append(literal: "</a>")
   }
 
-  private mutating func image(_ url: String, title: String, words: String) {
+  private mutating func image(_ url: String, title: String, textContent: String) {
     guard let target = LinkTarget(url, isImage: true, scope: builder.scope, kinds: kinds) else { return }
     builder.append(literal: "<img src=\"")
     target.append(to: &builder, isHTML: true, in: &table)
     builder.append(literal: "\" alt=\"")
-    append(words)
+    append(textContent)
     builder.append(literal: "\"")
     endOfTag("img", title: title)
   }

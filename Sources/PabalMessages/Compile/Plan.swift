@@ -1,34 +1,34 @@
 /// The steps of one language's three parts, and the fields they share.
-struct Plan: Sendable {
+struct RenderPlan: Sendable {
   /// The fields of one variable.
-  private struct Group: Sendable {
+  private struct VariableFields: Sendable {
     var variable: Int
     var isCode: Bool
-    var withDate: Bool
+    var showsDate: Bool
     /// How its value is written, and the field that is.
-    var values: [(encoding: Encoding, field: Int)] = []
+    var values: [(escaping: ValueEscaping, field: Int)] = []
     var particles: [(particle: Particle, field: Int)] = []
   }
 
-  private var groups: [Group] = []
+  private var groups: [VariableFields] = []
   private let count: Int
-  private var subject: CompiledSteps
-  private var text: CompiledSteps
-  private var html: CompiledSteps
+  private var subject: CompiledTemplate
+  private var text: CompiledTemplate
+  private var html: CompiledTemplate
 
   init(
-    subject: StepList, text: StepList, html: StepList, fields: [Field], variables: [Declaration.Variable]
+    subject: TemplateStepList, text: TemplateStepList, html: TemplateStepList, fields: [TemplateField], variables: [MessageDeclaration.Variable]
   ) {
-    self.subject = CompiledSteps(subject)
-    self.text = CompiledSteps(text)
-    self.html = CompiledSteps(html)
+    self.subject = CompiledTemplate(subject)
+    self.text = CompiledTemplate(text)
+    self.html = CompiledTemplate(html)
     count = fields.count
     for number in variables.indices {
-      var group = Group(
-        variable: number, isCode: variables[number].kind == .code, withDate: variables[number].withDate)
+      var group = VariableFields(
+        variable: number, isCode: variables[number].kind == .code, showsDate: variables[number].showsDate)
       for (index, field) in fields.enumerated() {
         switch field {
-        case .value(number, let encoding): group.values.append((encoding, index))
+        case .value(number, let escaping): group.values.append((escaping, index))
         case .particle(let particle, variable: number): group.particles.append((particle, index))
         default: break
         }
@@ -41,13 +41,13 @@ struct Plan: Sendable {
   var variables: [Int] { groups.map(\.variable) }
 
   /// The same plan with some values among its literals.
-  func folding(_ values: [Int: FitValue], words: LanguageWords) -> Plan {
+  func folding(_ values: [Int: ValidValue], formatter: LanguageFormatter) -> RenderPlan {
     var constants = [String?](repeating: nil, count: count)
     var plan = self
     plan.groups = groups.filter { group in
       guard let value = values[group.variable] else { return true }
       var fields = [String](repeating: "", count: count)
-      Plan.write(value, of: group, words: words, to: &fields)
+      RenderPlan.write(value, of: group, formatter: formatter, to: &fields)
       for field in group.values.map(\.field) + group.particles.map(\.field) {
         constants[field] = fields[field]
       }
@@ -60,25 +60,25 @@ struct Plan: Sendable {
   }
 
   /// Subject, text and HTML with the values in their places.
-  func render(_ values: FilledValues, words: LanguageWords) -> CompiledLanguage.Mail {
+  func render(_ values: VariableValues, formatter: LanguageFormatter) -> CompiledLanguage.RenderedParts {
     // Every field is written once, however often it stands in the mail.
     var fields = [String](repeating: "", count: count)
-    for group in groups { Plan.write(values[group.variable], of: group, words: words, to: &fields) }
+    for group in groups { RenderPlan.write(values[group.variable], of: group, formatter: formatter, to: &fields) }
     return (subject.filled(fields), text.filled(fields), html.filled(fields))
   }
 
   private static func write(
-    _ value: FitValue, of group: Group, words: LanguageWords, to fields: inout [String]
+    _ value: ValidValue, of group: VariableFields, formatter: LanguageFormatter, to fields: inout [String]
   ) {
     let text: String
     var reading: String?
     switch value {
-    case .text(let given, let said): (text, reading) = (given, said)
-    case .duration(let seconds): text = words.duration(seconds: seconds)
+    case .text(let rawText, let spokenText): (text, reading) = (rawText, spokenText)
+    case .duration(let seconds): text = formatter.duration(seconds: seconds)
     case .time(let seconds, let offset):
-      text = words.time(secondsSince1970: seconds, offset: offset, withDate: group.withDate)
+      text = formatter.time(secondsSince1970: seconds, offset: offset, showsDate: group.showsDate)
     }
-    for (encoding, field) in group.values { fields[field] = encoding.written(text) }
+    for (escaping, field) in group.values { fields[field] = escaping.escaped(text) }
     guard !group.particles.isEmpty else { return }
     var sound: LastSound?
     if let reading { sound = LastSound.of(reading) }
@@ -88,13 +88,13 @@ struct Plan: Sendable {
 }
 
 /// One part of a mail: literals, and between them fields.
-struct CompiledSteps: Sendable {
+struct CompiledTemplate: Sendable {
   /// One more than there are fields.
   private var literals: [String]
   private var fields: [Int]
   private var octets: Int
 
-  init(_ list: StepList) {
+  init(_ list: TemplateStepList) {
     literals = []
     var start = 0
     for step in list.steps {
@@ -107,7 +107,7 @@ struct CompiledSteps: Sendable {
   }
 
   /// The same part with some fields among its literals.
-  func folding(_ constants: [String?]) -> CompiledSteps {
+  func folding(_ constants: [String?]) -> CompiledTemplate {
     var folded = self
     folded.literals = [literals[0]]
     folded.fields = []

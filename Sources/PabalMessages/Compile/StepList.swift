@@ -1,5 +1,5 @@
 /// Octets to append, and between them the fields to append.
-struct StepList: Sendable {
+struct TemplateStepList: Sendable {
   /// The literal octets up to `end`, then the field.
   struct Step: Sendable {
     var end: Int
@@ -11,31 +11,31 @@ struct StepList: Sendable {
 }
 
 /// How a value is written where it stands.
-enum Encoding: Sendable, Hashable {
+enum ValueEscaping: Sendable, Hashable {
   /// As it is: plain text and header lines.
   case plain
   /// HTML text and quoted attributes.
   case html
   /// A whole address, in plain text.
-  case address
+  case url
   /// A whole address, in an HTML attribute.
-  case addressHTML
+  case urlAttribute
   /// A part of an address; needs no further care in HTML.
-  case addressPart
+  case urlComponent
 }
 
 /// Something that a render fills in, written out once however often it stands in the mail.
-enum Field: Sendable, Hashable {
-  case value(variable: Int, Encoding)
+enum TemplateField: Sendable, Hashable {
+  case value(variable: Int, ValueEscaping)
   case particle(Particle, variable: Int)
 }
 
 /// The fields of one language of a message.
-struct FieldTable: Sendable {
-  private(set) var fields: [Field] = []
-  private var index: [Field: Int] = [:]
+struct TemplateFieldTable: Sendable {
+  private(set) var fields: [TemplateField] = []
+  private var index: [TemplateField: Int] = [:]
 
-  mutating func number(of field: Field) -> Int {
+  mutating func number(of field: TemplateField) -> Int {
     if let number = index[field] { return number }
     index[field] = fields.count
     fields.append(field)
@@ -44,8 +44,8 @@ struct FieldTable: Sendable {
 }
 
 /// Gathers the steps of one part of a mail.
-struct StepBuilder {
-  private(set) var list = StepList()
+struct TemplateStepBuilder {
+  private(set) var list = TemplateStepList()
   /// What each placeholder scalar stands for, and its variable's number.
   let scope: Scope
 
@@ -61,34 +61,34 @@ struct StepBuilder {
   mutating func append(literal text: String) { list.octets.append(contentsOf: text.utf8) }
 
   /// All the steps of another list.
-  mutating func append(_ other: StepList) {
+  mutating func append(_ other: TemplateStepList) {
     let shift = list.octets.count
     list.octets.append(contentsOf: other.octets)
     list.steps.append(
-      contentsOf: other.steps.map { StepList.Step(end: $0.end + shift, field: $0.field) })
+      contentsOf: other.steps.map { TemplateStepList.Step(end: $0.end + shift, field: $0.field) })
   }
 
   /// Text that may hold placeholders, written for its place.
   mutating func append(
-    _ text: some Sequence<Unicode.Scalar>, as encoding: Encoding, in table: inout FieldTable
+    _ text: some Sequence<Unicode.Scalar>, as escaping: ValueEscaping, in table: inout TemplateFieldTable
   ) {
     for scalar in text {
       if let placeholder = scope.tagged.placeholder(scalar) {
-        append(placeholder, as: encoding, in: &table)
+        append(placeholder, as: escaping, in: &table)
       } else {
-        encoding.append(scalar, to: &list.octets)
+        escaping.append(scalar, to: &list.octets)
       }
     }
   }
 
   /// What a placeholder stands for; names nobody declared were reported before and leave nothing.
-  mutating func append(_ placeholder: Placeholder, as encoding: Encoding, in table: inout FieldTable) {
+  mutating func append(_ placeholder: Placeholder, as escaping: ValueEscaping, in table: inout TemplateFieldTable) {
     guard let variable = scope.variables[placeholder.name] else { return }
-    let field: Field =
+    let field: TemplateField =
       switch placeholder {
-      case .tag: .value(variable: variable, encoding)
+      case .tag: .value(variable: variable, escaping)
       case .particle(let particle, _): .particle(particle, variable: variable)
       }
-    list.steps.append(StepList.Step(end: list.octets.count, field: table.number(of: field)))
+    list.steps.append(TemplateStepList.Step(end: list.octets.count, field: table.number(of: field)))
   }
 }

@@ -1,14 +1,14 @@
 /// Writes a document as the plain text of a mail.
 struct TextWriter {
-  private var builder: StepBuilder
-  private var table: FieldTable
+  private var builder: TemplateStepBuilder
+  private var table: TemplateFieldTable
   private let kinds: [VariableKind]
 
   /// The steps of the text, and the fields they use.
   static func write(
-    _ document: MarkdownNode, scope: StepBuilder.Scope, kinds: [VariableKind], table: inout FieldTable
-  ) -> StepList {
-    var writer = TextWriter(builder: StepBuilder(scope: scope), table: table, kinds: kinds)
+    _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind], table: inout TemplateFieldTable
+  ) -> TemplateStepList {
+    var writer = TextWriter(builder: TemplateStepBuilder(scope: scope), table: table, kinds: kinds)
     writer.write(document.children, first: "", rest: "", isTight: false)
     table = writer.table
     return writer.builder.list
@@ -31,12 +31,12 @@ struct TextWriter {
         write(code: code, first: lead, rest: rest)
       case .thematicBreak:
         builder.append(literal: lead + String(repeating: "-", count: 24) + "\n")
-      case .loneCode(let code):
+      case .codeParagraph(let code):
         write(code: code, first: lead, rest: rest)
       case .paragraph where block.children.count == 1:
         builder.append(literal: lead)
         if case .link(let url, _) = block.children[0].kind {
-          write(link: url, words: block.children[0].children, rest: rest, isAlone: true)
+          write(link: url, textContent: block.children[0].children, rest: rest, isAlone: true)
         } else {
           write(block.children, rest: rest)
         }
@@ -79,7 +79,7 @@ struct TextWriter {
       case .text(let text), .code(let text): append(text)
       case .softBreak: builder.append(literal: " ")
       case .lineBreak: builder.append(literal: "\n" + rest)
-      case .link(let url, _): write(link: url, words: part.children, rest: rest, isAlone: false)
+      case .link(let url, _): write(link: url, textContent: part.children, rest: rest, isAlone: false)
       // Dropped HTML was reported before.
       case .rawHTML: break
       default: write(part.children, rest: rest)
@@ -87,17 +87,17 @@ struct TextWriter {
     }
   }
 
-  /// `words (address)`, alone in its paragraph `words: address`, and only one of them where they are the same.
-  private mutating func write(link url: String, words: [MarkdownNode], rest: String, isAlone: Bool) {
+  /// `textContent (address)`, alone in its paragraph `textContent: address`, and only one of them where they are the same.
+  private mutating func write(link url: String, textContent: [MarkdownNode], rest: String, isAlone: Bool) {
     let target = LinkTarget(url, isImage: false, scope: builder.scope, kinds: kinds)
-    let text = named(words.map(\.words).joined())
-    let address = named(url)
+    let text = namingPlaceholders(textContent.map(\.textContent).joined())
+    let address = namingPlaceholders(url)
     if text == address || address == "mailto:" + text || text.isEmpty {
       if text.isEmpty { target?.append(to: &builder, isHTML: false, in: &table) }
-      write(words, rest: rest)
+      write(textContent, rest: rest)
       return
     }
-    write(words, rest: rest)
+    write(textContent, rest: rest)
     guard let target else { return }
     builder.append(literal: isAlone ? ": " : " (")
     if address.hasPrefix("mailto:"), !address.contains("?") {
@@ -109,16 +109,16 @@ struct TextWriter {
   }
 
   /// The text with names in place of placeholders, so that two of them can be compared.
-  private func named(_ text: String) -> String {
-    var named = ""
+  private func namingPlaceholders(_ text: String) -> String {
+    var namingPlaceholders = ""
     for scalar in text.unicodeScalars {
       if let placeholder = builder.scope.tagged.placeholder(scalar) {
-        named += "{{\(placeholder.name)}}"
+        namingPlaceholders += "{{\(placeholder.name)}}"
       } else {
-        named.unicodeScalars.append(scalar)
+        namingPlaceholders.unicodeScalars.append(scalar)
       }
     }
-    return named
+    return namingPlaceholders
   }
 
   private mutating func append(_ text: String) {
@@ -132,11 +132,11 @@ struct TextWriter {
 
 extension MarkdownNode {
   /// The words in it and below, without marks.
-  var words: String {
+  var textContent: String {
     switch kind {
-    case .text(let text), .code(let text), .loneCode(let text): text
+    case .text(let text), .code(let text), .codeParagraph(let text): text
     case .softBreak, .lineBreak: " "
-    default: children.map(\.words).joined()
+    default: children.map(\.textContent).joined()
     }
   }
 }

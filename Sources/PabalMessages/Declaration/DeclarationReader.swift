@@ -1,10 +1,10 @@
 internal import PabalCore
 
 /// Reads `message.json` and gathers everything that is wrong with it.
-struct DeclarationReader {
+struct MessageDeclarationReader {
   private let file: String
-  private(set) var declaration = Declaration()
-  private(set) var mistakes: [Diagnostic] = []
+  private(set) var declaration = MessageDeclaration()
+  private(set) var issues: [Diagnostic] = []
 
   /// Names a layout knows already.
   static let slots = ["content", "subject", "preview", "language"]
@@ -12,17 +12,17 @@ struct DeclarationReader {
   init(_ octets: [UInt8], file: String) {
     self.file = file
     do throws(Diagnostic) {
-      read(try JSONReader.read(octets, file: file))
+      read(try JSONParser.read(octets, file: file))
     } catch {
-      mistakes = [error]
+      issues = [error]
       declaration.isReadable = false
     }
   }
 
-  private mutating func mistake(
-    _ what: String, _ cure: String?, at position: SourcePosition, path: String? = nil
+  private mutating func issue(
+    _ message: String, _ remedy: String?, at position: SourcePosition, path: String? = nil
   ) {
-    mistakes.append(Diagnostic(what, cure: cure, file: file, position: position, path: path))
+    issues.append(Diagnostic(message, remedy: remedy, file: file, position: position, path: path))
   }
 
   private mutating func read(_ root: JSONNode) {
@@ -31,8 +31,8 @@ struct DeclarationReader {
       return
     }
     let keys = ["for", "lane", "lifetime", "unknown", "variables", "$schema"]
-    let (known, meant) = known(members, among: keys, path: nil)
-    if meant.contains("variables") { declaration.isReadable = false }
+    let (known, suggested) = known(members, among: keys, path: nil)
+    if suggested.contains("variables") { declaration.isReadable = false }
     for member in known {
       let (node, path) = (member.node, member.key)
       switch member.key {
@@ -46,8 +46,8 @@ struct DeclarationReader {
           break
         }
         for variable in unique(variables, path: path) {
-          read(variable, path: "variables.\(variable.key.shown)")
-          if declaration.index[variable.key] == nil { declaration.faulty.insert(variable.key) }
+          read(variable, path: "variables.\(variable.key.displayName)")
+          if declaration.index[variable.key] == nil { declaration.invalidNames.insert(variable.key) }
         }
       default: _ = string(node, path: path)
       }
@@ -57,13 +57,13 @@ struct DeclarationReader {
   private mutating func read(_ member: JSONNode.Member, path: String) {
     let name = member.key
     if TaggedText.name(Array(name.unicodeScalars)) == nil {
-      mistake(
+      issue(
         "not the name of a variable", "use small letters, digits and _, a letter first, 64 at most",
         at: member.keyPosition, path: path)
       // Where it is used, it is most likely written as it must be.
-      declaration.faulty.insert(String(name.lowercased().map { $0 == "-" || $0 == " " ? "_" : $0 }))
-    } else if DeclarationReader.slots.contains(name) {
-      mistake(
+      declaration.invalidNames.insert(String(name.lowercased().map { $0 == "-" || $0 == " " ? "_" : $0 }))
+    } else if MessageDeclarationReader.slots.contains(name) {
+      issue(
         "{{\(name)}} is a place in layout.html", "give the variable another name", at: member.keyPosition,
         path: path)
     }
@@ -71,10 +71,10 @@ struct DeclarationReader {
     var purpose: String?
     var kind: VariableKind?
     var written: [String: (text: String, position: SourcePosition)] = [:]
-    var withDate: (isOn: Bool, position: SourcePosition)?
+    var showsDate: (isOn: Bool, position: SourcePosition)?
     let keys = ["for", "kind", "example", "default", "reading", "date"]
     var isWhole = true
-    let (known, meant) = known(members, among: keys, path: path)
+    let (known, suggested) = known(members, among: keys, path: path)
     for key in known {
       let keyPath = "\(path).\(key.key)"
       switch key.key {
@@ -84,9 +84,9 @@ struct DeclarationReader {
         isWhole = isWhole && kind != nil
       case "date":
         if case .boolean(let isOn) = key.node.value {
-          withDate = (isOn, key.keyPosition)
+          showsDate = (isOn, key.keyPosition)
         } else {
-          mistake("\(key.node.kind) where true or false belongs", nil, at: key.node.position, path: keyPath)
+          issue("\(key.node.kind) where true or false belongs", nil, at: key.node.position, path: keyPath)
         }
       default:
         guard let text = string(key.node, path: keyPath) else {
@@ -100,43 +100,43 @@ struct DeclarationReader {
     for (key, isMissing) in missing where isMissing && !members.contains(where: { $0.key == key }) {
       isWhole = false
       // Under a misspelt key it is there.
-      guard !meant.contains(key) else { continue }
-      mistake("\"\(key)\" is missing", DeclarationReader.cures[key], at: member.keyPosition, path: path)
+      guard !suggested.contains(key) else { continue }
+      issue("\"\(key)\" is missing", MessageDeclarationReader.remedies[key], at: member.keyPosition, path: path)
     }
     guard isWhole, let kind, let example = written["example"] else { return }
-    if let withDate, kind != .time {
-      mistake("\"date\" is for a time", "take it out", at: withDate.position, path: "\(path).date")
+    if let showsDate, kind != .time {
+      issue("\"date\" is for a time", "take it out", at: showsDate.position, path: "\(path).date")
     }
     if let reading = written["reading"], kind != .text {
-      mistake("\"reading\" is for a text", "take it out", at: reading.position, path: "\(path).reading")
+      issue("\"reading\" is for a text", "take it out", at: reading.position, path: "\(path).reading")
       return
     }
     let reading = written["reading"]?.text
-    guard let fitExample = fit(example, reading: reading, kind: kind, path: "\(path).example") else { return }
-    var variable = Declaration.Variable(
-      name: name, purpose: purpose ?? "", kind: kind, example: fitExample,
-      exampleWritten: .text(example.text, reading: reading), withDate: withDate?.isOn ?? false,
+    guard let validExample = validate(example, reading: reading, kind: kind, path: "\(path).example") else { return }
+    var variable = MessageDeclaration.Variable(
+      name: name, purpose: purpose ?? "", kind: kind, example: validExample,
+      exampleSource: .text(example.text, reading: reading), showsDate: showsDate?.isOn ?? false,
       position: member.keyPosition)
-    if let fallback = written["default"] {
-      variable.fallback = fit(fallback, reading: reading, kind: kind, path: "\(path).default")
+    if let defaultValue = written["default"] {
+      variable.defaultValue = validate(defaultValue, reading: reading, kind: kind, path: "\(path).default")
     }
     declaration.append(variable)
   }
 
-  private static let cures = [
+  private static let remedies = [
     "for": "add \"for\": \"…\" and say what the variable is for",
     "kind": "add \"kind\": with one of "
       + VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "),
     "example": "add \"example\": \"…\", a value to show in previews",
   ]
 
-  private mutating func fit(
+  private mutating func validate(
     _ written: (text: String, position: SourcePosition), reading: String?, kind: VariableKind, path: String
-  ) -> FitValue? {
-    do throws(UnfitValue) {
-      return try kind.fit(.text(written.text, reading: reading))
+  ) -> ValidValue? {
+    do throws(InvalidValueError) {
+      return try kind.validate(.text(written.text, reading: reading))
     } catch {
-      mistake(error.what, error.cure, at: written.position, path: path)
+      issue(error.message, error.remedy, at: written.position, path: path)
       return nil
     }
   }
@@ -144,7 +144,7 @@ struct DeclarationReader {
   private mutating func lifetime(_ node: JSONNode, path: String) -> Duration? {
     guard let text = string(node, path: path) else { return nil }
     guard let seconds = VariableKind.seconds(text), (1...31_536_000).contains(seconds) else {
-      mistake("not a lifetime", "write 90s, 10m, 2h or 3d, a year at most", at: node.position, path: path)
+      issue("not a lifetime", "write 90s, 10m, 2h or 3d, a year at most", at: node.position, path: path)
       return nil
     }
     return .seconds(seconds)
@@ -152,13 +152,13 @@ struct DeclarationReader {
 
   private mutating func object(_ node: JSONNode, path: String?) -> [JSONNode.Member]? {
     if case .object(let members) = node.value { return members }
-    mistake("\(node.kind) where an object belongs", "write { … }", at: node.position, path: path)
+    issue("\(node.kind) where an object belongs", "write { … }", at: node.position, path: path)
     return nil
   }
 
   private mutating func string(_ node: JSONNode, path: String) -> String? {
     if case .string(let text) = node.value { return text }
-    mistake("\(node.kind) where a string belongs", "write \"…\"", at: node.position, path: path)
+    issue("\(node.kind) where a string belongs", "write \"…\"", at: node.position, path: path)
     return nil
   }
 
@@ -169,8 +169,8 @@ struct DeclarationReader {
     if let choice = Choice(rawValue: text) { return choice }
     let words = Choice.allCases.map(\.rawValue)
     let all = words.map { "\"\($0)\"" }.joined(separator: ", ")
-    mistake(
-      "\"\(text.shown)\" is none of \(all)",
+    issue(
+      "\"\(text.displayName)\" is none of \(all)",
       nearest(to: text, among: words).map { "did you mean \"\($0)\"?" } ?? "choose one of them",
       at: node.position, path: path)
     return nil
@@ -179,37 +179,37 @@ struct DeclarationReader {
   /// The members whose keys are known, each once, and the keys that the others most likely mean.
   private mutating func known(
     _ members: [JSONNode.Member], among keys: [String], path: String?
-  ) -> (members: [JSONNode.Member], meant: Set<String>) {
-    var meant: Set<String> = []
+  ) -> (members: [JSONNode.Member], suggested: Set<String>) {
+    var suggested: Set<String> = []
     let known = unique(members, path: path).filter { member in
       if keys.contains(member.key) { return true }
       let near = nearest(to: member.key, among: keys)
-      if let near { meant.insert(near) }
-      mistake(
-        "there is no \"\(member.key.shown)\"",
+      if let near { suggested.insert(near) }
+      issue(
+        "there is no \"\(member.key.displayName)\"",
         near.map { "did you mean \"\($0)\"?" }
           ?? "the keys are " + keys.filter { $0 != "$schema" }.joined(separator: ", "),
         at: member.keyPosition, path: path)
       return false
     }
-    return (known, meant)
+    return (known, suggested)
   }
 
   private mutating func unique(_ members: [JSONNode.Member], path: String?) -> [JSONNode.Member] {
     var seen: Set<String> = []
     return members.filter { member in
       if seen.insert(member.key).inserted { return true }
-      mistake("\"\(member.key.shown)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
+      issue("\"\(member.key.displayName)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
       return false
     }
   }
 }
 
-extension DeclarationReader {
+extension MessageDeclarationReader {
   /// The names a message declares, rightly or not; `nil` when its message.json can't be read.
   static func variableNames(_ files: MessageFiles) -> [String]? {
     guard let octets = files.declaration else { return nil }
-    let declaration = DeclarationReader(octets, file: "").declaration
+    let declaration = MessageDeclarationReader(octets, file: "").declaration
     return declaration.isReadable ? declaration.names : nil
   }
 }

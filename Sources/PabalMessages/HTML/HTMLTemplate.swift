@@ -6,24 +6,24 @@ struct HTMLTemplate: Sendable {
   enum Piece: Sendable {
     case literal(String)
     /// A placeholder, by its number in `tagged`, and how its value is written there.
-    case placeholder(Int, Encoding)
+    case placeholder(Int, ValueEscaping)
   }
 
   let tagged: TaggedText
   private(set) var pieces: [Piece] = []
   private(set) var styles = StyleSheet()
-  private(set) var mistakes: [Diagnostic]
+  private(set) var issues: [Diagnostic]
   /// Whether it is a whole page and not a part of one.
   private(set) var isPage = false
 
   init(_ source: SourceText) {
     tagged = TaggedText(source, format: .html)
-    mistakes = tagged.mistakes
+    issues = tagged.issues
 
-    var reader = HTMLReader(tagged.scalars)
+    var reader = HTMLTokenizer(tagged.scalars)
     var tokens: [HTMLToken] = []
     while let token = reader.next() { tokens.append(token) }
-    for (what, cure, at) in reader.mistakes { mistake(what, cure, at: at) }
+    for (message, remedy, at) in reader.issues { issue(message, remedy, at: at) }
     readStyles(tokens)
     var literal = LiteralWriter()
     for token in tokens { write(token, to: &literal) }
@@ -39,7 +39,7 @@ struct HTMLTemplate: Sendable {
   }
 
   /// Where every `{{content}}` stands that is filled in; one in a comment is not.
-  var contents: [SourcePosition] {
+  var contentPositions: [SourcePosition] {
     pieces.compactMap { piece in
       guard case .placeholder(let number, _) = piece, tagged.placeholders[number] == .tag("content") else {
         return nil
@@ -48,12 +48,12 @@ struct HTMLTemplate: Sendable {
     }
   }
 
-  private mutating func mistake(
-    _ what: String, _ cure: String?, at index: Int, severity: Diagnostic.Severity = .error
+  private mutating func issue(
+    _ message: String, _ remedy: String?, at index: Int, severity: Diagnostic.Severity = .error
   ) {
-    mistakes.append(
+    issues.append(
       Diagnostic(
-        what, cure: cure, file: tagged.source.file, position: tagged.position(at: index), severity: severity))
+        message, remedy: remedy, file: tagged.source.file, position: tagged.position(at: index), severity: severity))
   }
 
   private func string(_ range: Range<Int>) -> String {
@@ -64,21 +64,21 @@ struct HTMLTemplate: Sendable {
     var css = ""
     for case .raw(let range, of: "style") in tokens {
       css += string(range)
-      refusePlaceholders(in: range, "a <style>")
+      rejectPlaceholders(in: range, "a <style>")
       css += "\n"
     }
     styles = StyleSheet(css)
-    if let what = styles.mistake {
+    if let message = styles.issue {
       let place = tokens.lazy.compactMap { if case .raw(let range, of: "style") = $0 { range } else { nil } }
-      mistake("the <style> holds \(what)", "mend its braces", at: place.first?.lowerBound ?? 0)
+      issue("the <style> holds \(message)", "mend its braces", at: place.first?.lowerBound ?? 0)
     }
   }
 
-  private mutating func refusePlaceholders(in range: Range<Int>, _ place: String) {
+  private mutating func rejectPlaceholders(in range: Range<Int>, _ place: String) {
     // Small letters may be longer than what was written.
     let range = range.clamped(to: 0..<tagged.scalars.count)
     for index in range where tagged.placeholder(tagged.scalars[index]) != nil {
-      mistake("a variable in \(place)", "move it into the text or a quoted attribute", at: index)
+      issue("a variable in \(place)", "move it into the text or a quoted attribute", at: index)
     }
   }
 
@@ -90,22 +90,22 @@ struct HTMLTemplate: Sendable {
       open(name, attributes, isClosed: isClosed, at: at, to: &literal)
     case .close("style", _): break
     case .close(let name, let at):
-      refusePlaceholders(in: at..<(at + name.unicodeScalars.count), "the name of an element")
+      rejectPlaceholders(in: at..<(at + name.unicodeScalars.count), "the name of an element")
       literal.append("</\(name)>")
       literal.close(name)
     case .raw(let range, of: let name):
       // All that was left of every <style> stands in the first.
       if name == "style" { break }
-      refusePlaceholders(in: range, "a <\(name)>")
+      rejectPlaceholders(in: range, "a <\(name)>")
       literal.append(string(range))
     case .comment(let range):
       // What only Outlook reads is a comment to all others.
       guard string(range).hasPrefix("<!--[if ") else { break }
-      refusePlaceholders(in: range, "a comment")
+      rejectPlaceholders(in: range, "a comment")
       literal.append(string(range))
     case .declaration(let range):
       isPage = true
-      refusePlaceholders(in: range, "a declaration")
+      rejectPlaceholders(in: range, "a declaration")
       literal.append(string(range))
     }
   }
@@ -115,49 +115,49 @@ struct HTMLTemplate: Sendable {
     to literal: inout LiteralWriter
   ) {
     if name == "style" {
-      if !styles.rest.isEmpty, !literal.hasStyle {
+      if !styles.remainingCSS.isEmpty, !literal.hasStyle {
         literal.hasStyle = true
-        literal.append("<style>\n\(styles.rest)</style>")
+        literal.append("<style>\n\(styles.remainingCSS)</style>")
       }
       return
     }
-    refusePlaceholders(in: at..<(at + 1 + name.unicodeScalars.count), "the name of an element")
+    rejectPlaceholders(in: at..<(at + 1 + name.unicodeScalars.count), "the name of an element")
     check(name, attributes, at: at)
     if name == "html" { isPage = true }
     literal.open(name)
     literal.append("<\(name)")
     var classes: [String] = []
-    var own = ""
+    var inlineStyle = ""
     for attribute in attributes {
       if attribute.name == "class", let value = attribute.value {
         classes = string(value).split(separator: " ").map(String.init)
       }
       if attribute.name == "style", let value = attribute.value {
-        refusePlaceholders(in: value, "a style")
-        own = string(value)
+        rejectPlaceholders(in: value, "a style")
+        inlineStyle = string(value)
         continue
       }
       write(attribute, to: &literal)
     }
-    literal.append(styles.attribute(element: name, classes: classes, own: own))
+    literal.append(styles.attribute(element: name, classes: classes, inlineStyle: inlineStyle))
     literal.append(isClosed ? " />" : ">")
   }
 
   private mutating func write(_ attribute: HTMLToken.Attribute, to literal: inout LiteralWriter) {
     let end = attribute.at + attribute.name.unicodeScalars.count
-    refusePlaceholders(in: attribute.at..<end, "the name of an attribute")
+    rejectPlaceholders(in: attribute.at..<end, "the name of an attribute")
     literal.append(" \(attribute.name)")
     guard let value = attribute.value else { return }
     literal.append("=\"")
-    if !attribute.isQuoted { refusePlaceholders(in: value, "an attribute without quotes") }
-    if attribute.name.hasPrefix("on") { refusePlaceholders(in: value, "a script") }
-    let isAddress = HTMLTemplate.addresses.contains(attribute.name)
+    if !attribute.isQuoted { rejectPlaceholders(in: value, "an attribute without quotes") }
+    if attribute.name.hasPrefix("on") { rejectPlaceholders(in: value, "a script") }
+    let isURL = HTMLTemplate.urlAttributes.contains(attribute.name)
     for index in value {
       let scalar = tagged.scalars[index]
       if let number = number(of: scalar) {
         flush(&literal)
         pieces.append(
-          .placeholder(number, !isAddress ? .html : index == value.lowerBound ? .addressHTML : .addressPart))
+          .placeholder(number, !isURL ? .html : index == value.lowerBound ? .urlAttribute : .urlComponent))
       } else {
         literal.append(scalar == "\"" ? "&quot;" : String(scalar))
       }
@@ -165,28 +165,28 @@ struct HTMLTemplate: Sendable {
     literal.append("\"")
   }
 
-  private static let addresses: Set<String> = [
+  private static let urlAttributes: Set<String> = [
     "href", "src", "action", "background", "cite", "formaction", "poster", "srcset", "data",
   ]
 
   private mutating func check(_ name: String, _ attributes: [HTMLToken.Attribute], at: Int) {
     func has(_ attribute: String) -> Bool { attributes.contains { $0.name == attribute } }
     if name == "script" {
-      mistake("mail programs run no <script>", "take it out", at: at)
+      issue("mail programs run no <script>", "take it out", at: at)
     }
     if name == "img", !has("alt") {
-      mistake(
+      issue(
         "an image without alt", "say what it shows in alt=\"…\", for whom images are off", at: at,
         severity: .warning)
     }
     if name == "html", !has("lang") {
-      mistake(
+      issue(
         "<html> without lang", "write <html lang=\"{{language}}\">", at: at, severity: .warning)
     }
     for attribute in attributes {
-      guard let value = attribute.value, HTMLTemplate.addresses.contains(attribute.name) else { continue }
+      guard let value = attribute.value, HTMLTemplate.urlAttributes.contains(attribute.name) else { continue }
       if string(value).lowercased().hasPrefix("javascript:") {
-        mistake("mail programs run no script", "take it out", at: attribute.at)
+        issue("mail programs run no script", "take it out", at: attribute.at)
       }
     }
   }
@@ -195,12 +195,12 @@ struct HTMLTemplate: Sendable {
     tagged.placeholder(scalar) == nil ? nil : Int(scalar.value - SourceText.placeholders.lowerBound)
   }
 
-  private mutating func append(_ range: Range<Int>, as encoding: Encoding, to literal: inout LiteralWriter) {
+  private mutating func append(_ range: Range<Int>, as escaping: ValueEscaping, to literal: inout LiteralWriter) {
     for index in range {
       let scalar = tagged.scalars[index]
       if let number = number(of: scalar) {
         flush(&literal)
-        pieces.append(.placeholder(number, encoding))
+        pieces.append(.placeholder(number, escaping))
       } else {
         literal.append(text: scalar)
       }
@@ -217,7 +217,7 @@ private struct LiteralWriter {
   private(set) var text = ""
   var hasStyle = false
   private var lastIsBlank = true
-  private var kept = 0
+  private var preDepth = 0
 
   mutating func append(_ markup: String) {
     text += markup
@@ -225,16 +225,16 @@ private struct LiteralWriter {
   }
 
   mutating func append(text scalar: Unicode.Scalar) {
-    let isBlank = HTMLReader.isBlank(scalar)
-    if kept == 0, isBlank, lastIsBlank { return }
+    let isBlank = HTMLTokenizer.isBlank(scalar)
+    if preDepth == 0, isBlank, lastIsBlank { return }
     // A < that begins no element would begin one before a value.
     if scalar == "<" { text += "&lt;" } else { text.unicodeScalars.append(scalar) }
     lastIsBlank = isBlank
   }
 
-  mutating func open(_ name: String) { if name == "pre" { kept += 1 } }
+  mutating func open(_ name: String) { if name == "pre" { preDepth += 1 } }
 
-  mutating func close(_ name: String) { if name == "pre", kept > 0 { kept -= 1 } }
+  mutating func close(_ name: String) { if name == "pre", preDepth > 0 { preDepth -= 1 } }
 
   mutating func take() -> String {
     defer { text = "" }

@@ -20,12 +20,12 @@ enum HTMLToken: Sendable {
 }
 
 /// Takes an HTML file apart.
-struct HTMLReader {
+struct HTMLTokenizer {
   let text: [Unicode.Scalar]
   private var index = 0
   private var rawElement: String?
   /// What can't be read, and where.
-  private(set) var mistakes: [(what: String, cure: String, at: Int)] = []
+  private(set) var issues: [(message: String, remedy: String, at: Int)] = []
 
   init(_ text: [Unicode.Scalar]) { self.text = text }
 
@@ -38,25 +38,25 @@ struct HTMLReader {
       if index > start { return .raw(start..<index, of: element) }
     }
     if text[index] == "<", index + 1 < text.count {
-      if stands("<!--") { return comment() }
+      if matches("<!--") { return comment() }
       if text[index + 1] == "!" || text[index + 1] == "?" {
         index = text[index...].firstIndex(of: ">").map { $0 + 1 } ?? text.count
         return .declaration(start..<index)
       }
-      if text[index + 1] == "/", index + 2 < text.count, HTMLReader.isLetter(text[index + 2]) {
+      if text[index + 1] == "/", index + 2 < text.count, HTMLTokenizer.isLetter(text[index + 2]) {
         index += 2
         let name = self.name()
         index = text[index...].firstIndex(of: ">").map { $0 + 1 } ?? text.count
         return .close(name: name, at: start + 2)
       }
-      if HTMLReader.isLetter(text[index + 1]) { return open() }
+      if HTMLTokenizer.isLetter(text[index + 1]) { return open() }
     }
     index += 1
     while index < text.count, text[index] != "<" { index += 1 }
     return .text(start..<index)
   }
 
-  private func stands(_ word: StaticString) -> Bool {
+  private func matches(_ word: StaticString) -> Bool {
     let word = word.description.unicodeScalars
     return text[index...].starts(with: word)
   }
@@ -64,9 +64,9 @@ struct HTMLReader {
   private mutating func comment() -> HTMLToken {
     let start = index
     index += 4
-    while index < text.count, !stands("-->") { index += 1 }
+    while index < text.count, !matches("-->") { index += 1 }
     if index == text.count {
-      mistakes.append(("a comment that is never closed", "write -->", start))
+      issues.append(("a comment that is never closed", "write -->", start))
       return .comment(start..<index)
     }
     index += 3
@@ -82,7 +82,7 @@ struct HTMLReader {
     while true {
       skipBlanks()
       guard index < text.count else {
-        mistakes.append(("<\(name) is never closed", "write >", start))
+        issues.append(("<\(name) is never closed", "write >", start))
         break
       }
       if text[index] == ">" {
@@ -96,7 +96,7 @@ struct HTMLReader {
       }
       attributes.append(attribute())
     }
-    if HTMLReader.rawElements.contains(name), !isClosed { rawElement = name }
+    if HTMLTokenizer.rawElements.contains(name), !isClosed { rawElement = name }
     return .open(name: name, attributes: attributes, isClosed: isClosed, at: start)
   }
 
@@ -106,11 +106,11 @@ struct HTMLReader {
     let start = index
     // At least one character, so that a stray = or quote can't stop us.
     index += 1
-    while index < text.count, !HTMLReader.isBlank(text[index]), !"=>/".unicodeScalars.contains(text[index]) {
+    while index < text.count, !HTMLTokenizer.isBlank(text[index]), !"=>/".unicodeScalars.contains(text[index]) {
       index += 1
     }
     var attribute = HTMLToken.Attribute(
-      name: HTMLReader.lowercased(text[start..<index]), value: nil, isQuoted: false, at: start)
+      name: HTMLTokenizer.lowercased(text[start..<index]), value: nil, isQuoted: false, at: start)
     skipBlanks()
     guard index < text.count, text[index] == "=" else { return attribute }
     index += 1
@@ -121,7 +121,7 @@ struct HTMLReader {
       let value = index + 1
       attribute.isQuoted = true
       guard let end = text[value...].firstIndex(of: first) else {
-        mistakes.append(("a quote that is never closed", "close it", index))
+        issues.append(("a quote that is never closed", "close it", index))
         index = text.count
         attribute.value = value..<text.count
         return attribute
@@ -130,7 +130,7 @@ struct HTMLReader {
       attribute.value = value..<end
     } else {
       let value = index
-      while index < text.count, !HTMLReader.isBlank(text[index]), text[index] != ">" { index += 1 }
+      while index < text.count, !HTMLTokenizer.isBlank(text[index]), text[index] != ">" { index += 1 }
       attribute.value = value..<index
     }
     return attribute
@@ -138,10 +138,10 @@ struct HTMLReader {
 
   private mutating func name() -> String {
     let start = index
-    while index < text.count, !HTMLReader.isBlank(text[index]), text[index] != ">", text[index] != "/" {
+    while index < text.count, !HTMLTokenizer.isBlank(text[index]), text[index] != ">", text[index] != "/" {
       index += 1
     }
-    return HTMLReader.lowercased(text[start..<index])
+    return HTMLTokenizer.lowercased(text[start..<index])
   }
 
   /// Where `</element` begins.
@@ -150,18 +150,18 @@ struct HTMLReader {
     var place = index
     while place + 2 + wanted.count <= text.count {
       if text[place] == "<", text[place + 1] == "/",
-        HTMLReader.lowercased(text[(place + 2)..<(place + 2 + wanted.count)]) == element
+        HTMLTokenizer.lowercased(text[(place + 2)..<(place + 2 + wanted.count)]) == element
       {
         return place
       }
       place += 1
     }
-    mistakes.append(("<\(element)> is never closed", "write </\(element)>", index))
+    issues.append(("<\(element)> is never closed", "write </\(element)>", index))
     return text.count
   }
 
   private mutating func skipBlanks() {
-    while index < text.count, HTMLReader.isBlank(text[index]) { index += 1 }
+    while index < text.count, HTMLTokenizer.isBlank(text[index]) { index += 1 }
   }
 
   static func isBlank(_ scalar: Unicode.Scalar) -> Bool {

@@ -1,42 +1,42 @@
 /// Takes a style sheet apart into rules and what is no rule; all that it looks for is ASCII.
-struct StyleReader {
+struct StyleSheetParser {
   /// A stretch of UTF-8.
   typealias Octets = ArraySlice<UInt8>
 
   /// One part of a style sheet.
-  enum Part {
+  enum Item {
     case rule(selectors: [Octets], body: Octets)
     /// An at-rule, as it stands.
-    case kept(String)
+    case retained(String)
   }
 
   private let text: [UInt8]
   private var index = 0
-  private(set) var mistake: String?
+  private(set) var issue: String?
 
-  init(_ css: String) { text = StyleReader.withoutComments(Array(css.utf8)) }
+  init(_ css: String) { text = StyleSheetParser.withoutComments(Array(css.utf8)) }
 
-  mutating func next() -> Part? {
-    while index < text.count, StyleReader.isBlank(text[index]) { index += 1 }
-    guard index < text.count, mistake == nil else { return nil }
+  mutating func next() -> Item? {
+    while index < text.count, StyleSheetParser.isBlank(text[index]) { index += 1 }
+    guard index < text.count, issue == nil else { return nil }
     let start = index
     let isAtRule = text[index] == UInt8(ascii: "@")
     guard let end = skip(until: UInt8(ascii: "{"), or: isAtRule ? UInt8(ascii: ";") : UInt8(ascii: "{"))
     else {
-      mistake = "a rule without { … }"
+      issue = "a rule without { … }"
       return nil
     }
     index = end + 1
     if text[end] == UInt8(ascii: ";") {
-      return .kept(String(decoding: StyleReader.squeezed(text[start...end]), as: UTF8.self))
+      return .retained(String(decoding: StyleSheetParser.collapsed(text[start...end]), as: UTF8.self))
     }
     guard let close = skipBlock() else {
-      mistake = "a { that is never closed"
+      issue = "a { that is never closed"
       return nil
     }
-    if isAtRule { return .kept(String(decoding: StyleReader.squeezed(text[start..<index]), as: UTF8.self)) }
+    if isAtRule { return .retained(String(decoding: StyleSheetParser.collapsed(text[start..<index]), as: UTF8.self)) }
     return .rule(
-      selectors: StyleReader.split(text[start..<end], at: UInt8(ascii: ",")), body: text[(end + 1)..<close])
+      selectors: StyleSheetParser.split(text[start..<end], at: UInt8(ascii: ",")), body: text[(end + 1)..<close])
   }
 
   /// The place of the next of two octets, quotes passed over.
@@ -46,7 +46,7 @@ struct StyleReader {
       let octet = text[place]
       if let open = quote {
         if octet == open { quote = nil }
-      } else if StyleReader.isQuote(octet) {
+      } else if StyleSheetParser.isQuote(octet) {
         quote = octet
       } else if octet == one || octet == other {
         return place
@@ -68,19 +68,19 @@ struct StyleReader {
 
   private static func withoutComments(_ text: [UInt8]) -> [UInt8] {
     let (slash, star) = (UInt8(ascii: "/"), UInt8(ascii: "*"))
-    var kept: [UInt8] = []
-    kept.reserveCapacity(text.count)
+    var retained: [UInt8] = []
+    retained.reserveCapacity(text.count)
     var index = 0
     while index < text.count {
       if text[index] == slash, index + 1 < text.count, text[index + 1] == star {
         index += 3
         while index < text.count, !(text[index] == slash && text[index - 1] == star) { index += 1 }
       } else {
-        kept.append(text[index])
+        retained.append(text[index])
       }
       index += 1
     }
-    return kept
+    return retained
   }
 
   /// The parts between separators, those in quotes and brackets passed over, each without blanks around it.
@@ -117,24 +117,24 @@ struct StyleReader {
   }
 
   /// Trimmed, with one blank for each run of them, and none around braces and after semicolons.
-  static func squeezed(_ text: Octets) -> [UInt8] {
-    var squeezed: [UInt8] = []
-    squeezed.reserveCapacity(text.count)
+  static func collapsed(_ text: Octets) -> [UInt8] {
+    var collapsed: [UInt8] = []
+    collapsed.reserveCapacity(text.count)
     let (space, open, close) = (UInt8(ascii: " "), UInt8(ascii: "{"), UInt8(ascii: "}"))
     for octet in trimmed(text) {
       if isBlank(octet) {
-        if let last = squeezed.last, last != space, last != open, last != close, last != UInt8(ascii: ";") {
-          squeezed.append(space)
+        if let last = collapsed.last, last != space, last != open, last != close, last != UInt8(ascii: ";") {
+          collapsed.append(space)
         }
         continue
       }
       if octet == open || octet == close {
-        if squeezed.last == space { squeezed.removeLast() }
-        if octet == close, squeezed.last == UInt8(ascii: ";") { squeezed.removeLast() }
+        if collapsed.last == space { collapsed.removeLast() }
+        if octet == close, collapsed.last == UInt8(ascii: ";") { collapsed.removeLast() }
       }
-      squeezed.append(octet)
+      collapsed.append(octet)
     }
-    return squeezed
+    return collapsed
   }
 
   static func isBlank(_ octet: UInt8) -> Bool { octet == 0x20 || (0x09...0x0D).contains(octet) }

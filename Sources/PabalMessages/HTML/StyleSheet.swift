@@ -8,13 +8,13 @@ struct StyleSheet: Sendable {
   struct Rule: Sendable {
     var element: String?
     var className: String?
-    var declarations: [Declared]
+    var declarations: [PropertyValue]
 
-    fileprivate var weight: Int { (className == nil ? 0 : 10) + (element == nil ? 0 : 1) }
+    fileprivate var specificity: Int { (className == nil ? 0 : 10) + (element == nil ? 0 : 1) }
   }
 
   /// A property and its value.
-  struct Declared: Sendable, Hashable {
+  struct PropertyValue: Sendable, Hashable {
     var property: String
     var value: String
   }
@@ -22,43 +22,43 @@ struct StyleSheet: Sendable {
   /// The rules to copy, the weightier and the later last.
   private(set) var rules: [Rule] = []
   /// What stays in the `<style>`.
-  private(set) var rest = ""
+  private(set) var remainingCSS = ""
   /// What can't be read, if anything.
-  private(set) var mistake: String?
+  private(set) var issue: String?
 
   init(_ css: String = "") {
-    var reader = StyleReader(css)
+    var reader = StyleSheetParser(css)
     // An element, a class, an element with a class.
-    var byWeight: [Int: [Rule]] = [:]
+    var bySpecificity: [Int: [Rule]] = [:]
     while let part = reader.next() {
       switch part {
       case .rule(let selectors, let body):
         let declarations = StyleSheet.declarations(body)
-        var kept: [String] = []
+        var retained: [String] = []
         for selector in selectors {
           if let rule = StyleSheet.rule(selector, declarations) {
-            byWeight[rule.weight, default: []].append(rule)
+            bySpecificity[rule.specificity, default: []].append(rule)
           } else {
-            kept.append(String(decoding: selector, as: UTF8.self))
+            retained.append(String(decoding: selector, as: UTF8.self))
           }
         }
-        if !kept.isEmpty { rest += "\(kept.joined(separator: ",")){\(StyleSheet.written(declarations))}\n" }
-      case .kept(let text):
-        rest += text + "\n"
+        if !retained.isEmpty { remainingCSS += "\(retained.joined(separator: ",")){\(StyleSheet.written(declarations))}\n" }
+      case .retained(let text):
+        remainingCSS += text + "\n"
       }
     }
-    rules = byWeight.sorted { $0.key < $1.key }.flatMap(\.value)
-    mistake = reader.mistake
+    rules = bySpecificity.sorted { $0.key < $1.key }.flatMap(\.value)
+    issue = reader.issue
   }
 
-  /// ` style="…"` for an element, or nothing where no rule is for it; `own` comes last, as it would in a browser.
-  func attribute(element: String, classes: [String] = [], own: String = "") -> String {
-    var merged: [Declared] = []
-    func merge(_ declarations: [Declared]) {
-      for declared in declarations {
+  /// ` style="…"` for an element, or nothing where no rule is for it; `inlineStyle` comes last, as it would in a browser.
+  func attribute(element: String, classes: [String] = [], inlineStyle: String = "") -> String {
+    var merged: [PropertyValue] = []
+    func merge(_ declarations: [PropertyValue]) {
+      for declaration in declarations {
         // The last one holds, and stands last, so that `margin` and `margin-top` keep their order.
-        if let old = merged.firstIndex(where: { $0.property == declared.property }) { merged.remove(at: old) }
-        merged.append(declared)
+        if let old = merged.firstIndex(where: { $0.property == declaration.property }) { merged.remove(at: old) }
+        merged.append(declaration)
       }
     }
     for rule in rules {
@@ -66,7 +66,7 @@ struct StyleSheet: Sendable {
       if let name = rule.className, !classes.contains(name) { continue }
       merge(rule.declarations)
     }
-    if !own.isEmpty { merge(StyleSheet.declarations(Array(own.utf8)[...])) }
+    if !inlineStyle.isEmpty { merge(StyleSheet.declarations(Array(inlineStyle.utf8)[...])) }
     guard !merged.isEmpty else { return "" }
     let written = StyleSheet.written(merged)
     guard written.utf8.contains(UInt8(ascii: "\"")) else { return " style=\"\(written)\"" }
@@ -74,20 +74,20 @@ struct StyleSheet: Sendable {
     return " style=\"\(String(decoding: single, as: UTF8.self))\""
   }
 
-  private static func written(_ declarations: [Declared]) -> String {
+  private static func written(_ declarations: [PropertyValue]) -> String {
     var written = ""
-    for declared in declarations {
+    for declaration in declarations {
       if !written.isEmpty { written += ";" }
-      written += declared.property
+      written += declaration.property
       written += ":"
-      written += declared.value
+      written += declaration.value
     }
     return written
   }
 
   /// The rule of a selector that is no more than an element, a class or both.
-  private static func rule(_ selector: StyleReader.Octets, _ declarations: [Declared]) -> Rule? {
-    func name(_ octets: StyleReader.Octets) -> String? {
+  private static func rule(_ selector: StyleSheetParser.Octets, _ declarations: [PropertyValue]) -> Rule? {
+    func name(_ octets: StyleSheetParser.Octets) -> String? {
       guard
         !octets.isEmpty,
         octets.allSatisfy({
@@ -109,13 +109,13 @@ struct StyleSheet: Sendable {
   }
 
   /// The declarations of a rule's body.
-  private static func declarations(_ body: StyleReader.Octets) -> [Declared] {
-    StyleReader.split(body, at: UInt8(ascii: ";")).compactMap { part in
+  private static func declarations(_ body: StyleSheetParser.Octets) -> [PropertyValue] {
+    StyleSheetParser.split(body, at: UInt8(ascii: ";")).compactMap { part in
       guard let colon = part.firstIndex(of: UInt8(ascii: ":")) else { return nil }
-      let property = StyleReader.trimmed(part[..<colon])
-      let value = StyleReader.squeezed(part[(colon + 1)...])
+      let property = StyleSheetParser.trimmed(part[..<colon])
+      let value = StyleSheetParser.collapsed(part[(colon + 1)...])
       guard !property.isEmpty, !value.isEmpty else { return nil }
-      return Declared(
+      return PropertyValue(
         property: String(decoding: property, as: UTF8.self).lowercased(),
         value: String(decoding: value, as: UTF8.self))
     }

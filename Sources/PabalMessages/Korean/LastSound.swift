@@ -15,7 +15,7 @@ extension LastSound {
   static func of(_ text: String, digitByDigit: Bool = false) -> LastSound? {
     if let last = text.unicodeScalars.last, let sound = LastSound(hangul: last) { return sound }
     let scalars = Array(text.unicodeScalars)
-    return Reading(scalars: scalars, digitByDigit: digitByDigit).ending(in: scalars[...])?.sound
+    return Pronunciation(scalars: scalars, digitByDigit: digitByDigit).ending(in: scalars[...])?.sound
   }
 
   /// The sound a Hangul syllable, jamo or letter ends in.
@@ -58,7 +58,7 @@ extension LastSound {
 }
 
 /// One reading aloud of a text, from its end.
-private struct Reading {
+private struct Pronunciation {
   typealias Scalars = ArraySlice<Unicode.Scalar>
   /// A sound, and whether Hangul gave it.
   typealias Ending = (sound: LastSound, isHangul: Bool)
@@ -81,7 +81,7 @@ private struct Reading {
         return outside ?? inside
       }
       if let sound = symbol(at: end - 1, in: text) { return (sound, false) }
-      guard isPassedOver(last) else { return letter(last).map { ($0, false) } }
+      guard isSkipped(last) else { return letter(last).map { ($0, false) } }
       end -= 1
     }
     return nil
@@ -104,7 +104,7 @@ private struct Reading {
     return nil
   }
 
-  private func isPassedOver(_ scalar: Unicode.Scalar) -> Bool {
+  private func isSkipped(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.properties.generalCategory {
     case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
       .decimalNumber, .letterNumber, .otherNumber, .privateUse, .unassigned:

@@ -8,14 +8,14 @@ extension MessageLint {
     var index = 0
     // The variable just before, marks passed over, and whether blanks came since.
     var variable: String?
-    var isApart = false
-    func warn(_ what: String, _ cure: String) {
-      find(what, cure, in: text, at: text.position(at: index), severity: .warning)
+    var hasSpace = false
+    func warn(_ message: String, _ remedy: String) {
+      report(message, remedy, in: text, at: text.position(at: index), severity: .warning)
     }
     while index < scalars.count {
       let scalar = scalars[index]
       if let placeholder = text.placeholder(scalar) {
-        isApart = false
+        hasSpace = false
         switch placeholder {
         case .tag(let name): variable = name
         case .particle(let particle, _):
@@ -27,13 +27,13 @@ extension MessageLint {
         index += 1
         continue
       }
-      if let both = BothForms(at: index, in: scalars, isAfterVariable: variable != nil),
-        !MessageLint.isCited(index, both.count, in: scalars)
+      if let both = ParticlePair(at: index, in: scalars, isAfterVariable: variable != nil),
+        !MessageLint.isQuoted(index, both.count, in: scalars)
       {
-        if let name = variable, isApart {
+        if let name = variable, hasSpace {
           warn("a blank between {{\(name)}} and \(both.written)", "remove the blank")
         } else if let name = variable {
-          warn("\(both.written) after {{\(name)}} is no particle that Pabal knows", "write \(both.meant)")
+          warn("\(both.written) after {{\(name)}} is no particle that Pabal knows", "write \(both.canonical)")
         } else if let particle = both.particle, let word = MessageLint.word(before: index, in: scalars) {
           let form = LastSound.of(word).map { particle.form(after: $0) }
           warn(
@@ -49,7 +49,7 @@ extension MessageLint {
         continue
       }
       if let name = variable {
-        if !isApart, let (fixed, both, isMisspelt) = fixedParticle(at: index, in: scalars) {
+        if !hasSpace, let (fixed, both, isMisspelt) = fixedParticle(at: index, in: scalars) {
           warn(
             isMisspelt
               ? "\(fixed) is misspelt" : "\(fixed) after {{\(name)}} is right for some values only",
@@ -58,8 +58,8 @@ extension MessageLint {
         if scalar == " " || scalar == "\n" || scalar.properties.isWhitespace {
           // After an empty line another paragraph begins.
           if scalar == "\n", index > 0, scalars[index - 1] == "\n" { variable = nil }
-          isApart = true
-        } else if !TaggedText.isPassedOver(scalar) {
+          hasSpace = true
+        } else if !TaggedText.isSkipped(scalar) {
           variable = nil
         }
       }
@@ -68,7 +68,7 @@ extension MessageLint {
   }
 
   /// Whether what stands there is spoken of: `은(는)` in backticks or quotes of its own.
-  private static func isCited(_ start: Int, _ count: Int, in scalars: [Unicode.Scalar]) -> Bool {
+  private static func isQuoted(_ start: Int, _ count: Int, in scalars: [Unicode.Scalar]) -> Bool {
     guard start > 0, start + count < scalars.count else { return false }
     switch (scalars[start - 1], scalars[start + count]) {
     case ("`", "`"), ("\"", "\""), ("'", "'"), ("“", "”"), ("‘", "’"), ("「", "」"): return true
@@ -79,7 +79,7 @@ extension MessageLint {
   /// The end of the line before, where a word stands straight before, marks passed over.
   private static func word(before index: Int, in scalars: [Unicode.Scalar]) -> String? {
     var end = index
-    while end > 0, TaggedText.isPassedOver(scalars[end - 1]) { end -= 1 }
+    while end > 0, TaggedText.isSkipped(scalars[end - 1]) { end -= 1 }
     guard end > 0, !SourceText.placeholders.contains(scalars[end - 1].value) else { return nil }
     let last = scalars[end - 1].properties
     guard last.isAlphabetic || last.numericType != nil else { return nil }

@@ -3,25 +3,25 @@ internal import PabalCore
 /// Looks through one language of a message for what an author should mend.
 struct MessageLint {
   /// The most characters a subject should have.
-  static let subjectLength = 60
+  static let maxSubjectLength = 60
   /// Gmail cuts a mail off after this many octets of HTML.
-  static let htmlOctets = 102 * 1024
+  static let maxHTMLSize = 102 * 1024
 
-  let declaration: Declaration
+  let declaration: MessageDeclaration
   let language: String
   private(set) var findings: [Diagnostic] = []
 
-  init(declaration: Declaration, language: String) {
+  init(declaration: MessageDeclaration, language: String) {
     self.declaration = declaration
     self.language = language
   }
 
-  mutating func find(
-    _ what: String, _ cure: String, in text: TaggedText, at position: SourcePosition,
+  mutating func report(
+    _ message: String, _ remedy: String, in text: TaggedText, at position: SourcePosition,
     severity: Diagnostic.Severity = .error
   ) {
     findings.append(
-      Diagnostic(what, cure: cure, file: text.source.file, position: position, severity: severity))
+      Diagnostic(message, remedy: remedy, file: text.source.file, position: position, severity: severity))
   }
 
   // MARK: Markdown
@@ -29,7 +29,7 @@ struct MessageLint {
   /// Looks through the Markdown.
   mutating func check(_ document: MarkdownNode, of text: MessageText) {
     let kinds = declaration.variables.map(\.kind)
-    let scope = StepBuilder.Scope(tagged: text.tagged, variables: declaration.index)
+    let scope = TemplateStepBuilder.Scope(tagged: text.tagged, variables: declaration.index)
     func visit(_ node: MarkdownNode, in block: MarkdownNode) {
       // Some inlines have no place of their own.
       let place = node.line > 0 && node.column > 0 ? node : block
@@ -37,13 +37,13 @@ struct MessageLint {
       switch node.kind {
       // A closing tag is the same mistake as its opening one.
       case .rawHTML(let html) where !html.hasPrefix("</"):
-        find(
-          "\(String(html.prefix(40).prefix { $0 != ">" }).shown)> is HTML, which is left out of a .md file",
+        report(
+          "\(String(html.prefix(40).prefix { $0 != ">" }).displayName)> is HTML, which is left out of a .md file",
           "write **bold**, [words](https://…) or plain words; a page by hand goes into \(language).html",
           in: text.tagged, at: position)
       case .text(let literal) where literal.utf8.count > 1:
-        guard let place = strayStars(in: node, literal, of: text) else { break }
-        find(
+        guard let place = strayAsterisks(in: node, literal, of: text) else { break }
+        report(
           "** would be shown as two stars and makes nothing bold",
           "put quotes and brackets outside of the stars, \"**words**\", and no blank just inside",
           in: text.tagged,
@@ -51,20 +51,20 @@ struct MessageLint {
       case .link(let url, _), .image(let url, _):
         var isImage = false
         if case .image = node.kind { isImage = true }
-        if !beginsWithUnknown(url, scope),
+        if !beginsWithUndeclaredVariable(url, scope),
           LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil
         {
-          find(
+          report(
             "\(isImage ? "an image" : "a link") without a whole address",
             "begin it with https:// or http://\(isImage ? "" : " or mailto:")"
               + ", or with a variable of kind \"url\"", in: text.tagged, at: position)
         }
-        if isImage, node.words.allSatisfy(\.isWhitespace) {
-          find(
+        if isImage, node.textContent.allSatisfy(\.isWhitespace) {
+          report(
             "an image without words", "say what it shows: ![words](…)", in: text.tagged, at: position,
             severity: .warning)
         }
-      case .paragraph, .heading: checkDialect(node, of: text)
+      case .paragraph, .heading: checkUnsupportedMarkdown(node, of: text)
       default: break
       }
       let isBlock = node.line > 0 && node.column > 0
@@ -74,7 +74,7 @@ struct MessageLint {
     for range in [text.subject, text.preview ?? 0..<0] {
       for index in range.dropLast()
       where text.tagged.scalars[index] == "*" && text.tagged.scalars[index + 1] == "*" {
-        find(
+        report(
           "** in a header line, which is plain text", "take it out", in: text.tagged,
           at: text.tagged.position(at: index))
         break
@@ -83,7 +83,7 @@ struct MessageLint {
   }
 
   /// Whether an address begins with a variable whose kind nobody knows; what is wrong with it was told.
-  private func beginsWithUnknown(_ url: String, _ scope: StepBuilder.Scope) -> Bool {
+  private func beginsWithUndeclaredVariable(_ url: String, _ scope: TemplateStepBuilder.Scope) -> Bool {
     guard let first = url.unicodeScalars.first, let placeholder = scope.tagged.placeholder(first) else {
       return false
     }
@@ -91,9 +91,9 @@ struct MessageLint {
   }
 
   /// Where a text node holds ** that an author did not mean to be read as stars, as `\*\*` is.
-  private func strayStars(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
-    let stars = Array(literal.utf8)
-    guard zip(stars, stars.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 }) else {
+  private func strayAsterisks(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
+    let asterisks = Array(literal.utf8)
+    guard zip(asterisks, asterisks.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 }) else {
       return nil
     }
     let scalars = text.tagged.scalars
@@ -124,7 +124,7 @@ struct MessageLint {
         index += 1
         continue
       }
-      find(
+      report(
         "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning
       )
       index = end
@@ -139,17 +139,17 @@ struct MessageLint {
   }
 
   /// Looks whether a part written by hand shows all that the Markdown shows.
-  mutating func check(_ byHand: TaggedText, shows text: MessageText) {
-    let there = Set(byHand.placeholders.map(\.name))
+  mutating func check(_ handWritten: TaggedText, shows text: MessageText) {
+    let present = Set(handWritten.placeholders.map(\.name))
     // With {{content}} the Markdown itself stands in it.
-    guard !there.contains("content") else { return }
-    let wanted = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name }
+    guard !present.contains("content") else { return }
+    let required = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name }
     for variable in declaration.variables
-    where variable.kind != .code && wanted.contains(variable.name) && !there.contains(variable.name) {
+    where variable.kind != .code && required.contains(variable.name) && !present.contains(variable.name) {
       findings.append(
         Diagnostic(
           "{{\(variable.name)}} is missing here and stands in \(language).md",
-          cure: "put it in, so that both tell the same", file: byHand.source.file,
+          remedy: "put it in, so that both tell the same", file: handWritten.source.file,
           position: SourcePosition(line: 1, column: 1), severity: .warning))
     }
   }

@@ -12,16 +12,16 @@ enum ColorScheme: String, Sendable, CaseIterable {
     let octets = Array(page.utf8)
     applied.reserveCapacity(octets.count + 256)
     var index = 0
-    var place = Place.text
+    var state = ParserState.text
     while index < octets.count {
-      switch place {
+      switch state {
       case .text where octets[index] == UInt8(ascii: "<"):
-        place = ColorScheme.stands("<style", at: index, in: octets) ? .style : .tag
-      case .tag where octets[index] == UInt8(ascii: ">"): place = .text
-      case .style where ColorScheme.stands("</style", at: index, in: octets): place = .tag
+        state = ColorScheme.matches("<style", at: index, in: octets) ? .style : .tag
+      case .tag where octets[index] == UInt8(ascii: ">"): state = .text
+      case .style where ColorScheme.matches("</style", at: index, in: octets): state = .tag
       case .style, .tag:
-        guard let (answer, end) = answer(at: index, in: octets) else { break }
-        applied += answer.utf8
+        guard let (replacement, end) = replacement(at: index, in: octets) else { break }
+        applied += replacement.utf8
         index = end
         continue
       case .text: break
@@ -34,24 +34,24 @@ enum ColorScheme: String, Sendable, CaseIterable {
       + "<base target=\"_blank\"><style>:root{color-scheme:only \(rawValue)!important}</style>"
   }
 
-  private enum Place {
+  private enum ParserState {
     case text
     case tag
     case style
   }
 
   /// What stands for `(prefers-color-scheme: …)` at `start`, and where that ends.
-  private func answer(at start: Int, in octets: [UInt8]) -> (String, Int)? {
-    guard ColorScheme.stands("(prefers-color-scheme", at: start, in: octets),
+  private func replacement(at start: Int, in octets: [UInt8]) -> (String, Int)? {
+    guard ColorScheme.matches("(prefers-color-scheme", at: start, in: octets),
       let end = octets[start...].prefix(64).firstIndex(of: UInt8(ascii: ")"))
     else { return nil }
     let query = String(decoding: octets[start..<end], as: UTF8.self).lowercased()
     // Without a scheme it asks whether there is one at all.
-    let isAsked = !query.contains(":") || query.contains(rawValue)
-    return (isAsked ? "(min-width:0)" : "(max-width:0)", end + 1)
+    let matchesScheme = !query.contains(":") || query.contains(rawValue)
+    return (matchesScheme ? "(min-width:0)" : "(max-width:0)", end + 1)
   }
 
-  private static func stands(_ word: String, at start: Int, in octets: [UInt8]) -> Bool {
+  private static func matches(_ word: String, at start: Int, in octets: [UInt8]) -> Bool {
     let word = word.utf8
     guard start + word.count <= octets.count else { return false }
     return zip(word, octets[start...]).allSatisfy { $0 == ($1 >= 0x41 && $1 <= 0x5A ? $1 | 0x20 : $1) }

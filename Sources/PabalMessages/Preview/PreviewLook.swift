@@ -1,5 +1,5 @@
 /// The look and the little script of a preview page.
-enum PreviewLook {
+enum PreviewAssets {
   static let style = """
     :root { color-scheme: light dark; --line: light-dark(#d7dbe2, #343a46); --soft: light-dark(#5b6472, #a3acba);
       --ground: light-dark(#ffffff, #1a1d23); }

@@ -22,10 +22,10 @@ public struct PreviewPage: Sendable, Hashable {
     var version: UInt64 = 0xCBF2_9CE4_8422_2325
     for octet in writer.html.utf8 { version = (version ^ UInt64(octet)) &* 0x100_0000_01B3 }
     self.version = version
-    html = PreviewPage.shell(writer.html, follows: follows ? version : nil)
+    html = PreviewPage.document(writer.html, follows: follows ? version : nil)
   }
 
-  private static func shell(_ main: String, follows version: UInt64?) -> String {
+  private static func document(_ main: String, follows version: UInt64?) -> String {
     """
     <!doctype html>
     <html lang="ko">
@@ -36,7 +36,7 @@ public struct PreviewPage: Sendable, Hashable {
     script-src 'unsafe-inline'; img-src https: data:; connect-src 'self'; base-uri 'none'; form-action 'none'">
     <title>Pabal: messages</title>
     <style>
-    \(PreviewLook.style)
+    \(PreviewAssets.style)
     </style>
     </head>
     <body>
@@ -51,7 +51,7 @@ public struct PreviewPage: Sendable, Hashable {
     <main>
     \(main)</main>
     <script>
-    \(PreviewLook.script)\(version.map { "\nfollow(\"\($0)\");" } ?? "")
+    \(PreviewAssets.script)\(version.map { "\nfollow(\"\($0)\");" } ?? "")
     </script>
     </body>
     </html>
@@ -59,10 +59,10 @@ public struct PreviewPage: Sendable, Hashable {
     """
   }
 
-  private static func choice(_ name: String, _ values: [(value: String, words: String)]) -> String {
+  private static func choice(_ name: String, _ values: [(value: String, label: String)]) -> String {
     let options = values.enumerated().map { number, option in
       "<label><input type=\"radio\" name=\"\(name)\" value=\"\(option.value)\""
-        + "\(number == 0 ? " checked" : "")>\(option.words)</label>"
+        + "\(number == 0 ? " checked" : "")>\(option.label)</label>"
     }
     return "<fieldset class=\"choice\" aria-label=\"\(name)\">\(options.joined())</fieldset>"
   }

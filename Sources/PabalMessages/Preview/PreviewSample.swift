@@ -8,30 +8,30 @@ public enum PreviewSample: String, Sendable, Hashable, CaseIterable {
   case zeros = "zeros"
 
   /// The values of a message's variables.
-  func values(_ variables: [Declaration.Variable]) -> [String: MessageValue] {
+  func values(_ variables: [MessageDeclaration.Variable]) -> [String: MessageValue] {
     var values: [String: MessageValue] = [:]
     for variable in variables {
       switch (self, variable.kind) {
       case (.long, .text): values[variable.name] = PreviewSample.longText
-      case (.long, .url): values[variable.name] = PreviewSample.longAddress
+      case (.long, .url): values[variable.name] = PreviewSample.longURL
       case (.long, .code): values[variable.name] = "98765432"
       case (.long, .duration): values[variable.name] = .duration(.seconds(23 * 3600 + 59 * 60))
       case (.zeros, .code): values[variable.name] = "000000"
-      default: if !variable.isOfSite { values[variable.name] = variable.exampleWritten }
+      default: if !variable.isSiteWide { values[variable.name] = variable.exampleSource }
       }
     }
     return values
   }
 
   /// Whether it shows anything that the examples don't.
-  func tells(_ variables: [Declaration.Variable]) -> Bool {
+  func hasContent(_ variables: [MessageDeclaration.Variable]) -> Bool {
     self != .zeros || variables.contains { $0.kind == .code }
   }
 
   /// With a word that no line of a phone holds, since such a word is what breaks a page.
   private static let longText: MessageValue =
     "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaft & Söhne <Seoul>"
-  private static let longAddress: MessageValue = .text(
+  private static let longURL: MessageValue = .text(
     "https://accounts.example.com/security/sign-ins/"
       + "f3b1c9d27e5a48069c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f?language=ko-KR&from=mail")
 }

@@ -23,8 +23,8 @@ struct PreviewWriter {
         html += "<code>\(PreviewWriter.escaped(file + place))</code> "
       }
       let path = problem.path.map { "\($0): " } ?? ""
-      html += "<b>\(PreviewWriter.escaped(path + problem.what))</b>"
-      if let cure = problem.cure { html += " <span>→ \(PreviewWriter.escaped(cure))</span>" }
+      html += "<b>\(PreviewWriter.escaped(path + problem.message))</b>"
+      if let remedy = problem.remedy { html += " <span>→ \(PreviewWriter.escaped(remedy))</span>" }
       html += "</li>\n"
     }
     html += "</ul>\n</section>\n"
@@ -43,15 +43,15 @@ struct PreviewWriter {
     html += "<section class=\"message\" id=\"\(message.name)\">\n<h2>\(message.name)</h2>\n"
     html += "<p>\(PreviewWriter.escaped(message.purpose))</p>\n"
     let hasZeros = message.views.contains { $0.sample == .zeros }
-    for view in message.views { write(view, of: message.name, standsForZeros: !hasZeros) }
+    for view in message.views { write(view, of: message.name, includesZeros: !hasZeros) }
     html += "</section>\n"
   }
 
   private mutating func write(
-    _ view: PreviewedMessage.View, of name: String, standsForZeros: Bool
+    _ view: PreviewedMessage.View, of name: String, includesZeros: Bool
   ) {
     // A message without a code has nothing of its own to show under zeros.
-    let samples = view.sample.rawValue + (view.sample == .examples && standsForZeros ? " zeros" : "")
+    let samples = view.sample.rawValue + (view.sample == .examples && includesZeros ? " zeros" : "")
     let subject = PreviewWriter.escaped(view.subject)
     let line = PreviewWriter.escaped(view.previewLine)
     html += "<article lang=\"\(view.language)\" data-sample=\"\(samples)\">\n"

@@ -28,7 +28,7 @@ public struct PreviewedMessage: Sendable, Hashable {
   init(_ message: CompiledMessage) throws(MessageError) {
     var views: [View] = []
     for language in message.languages.values.sorted(by: { $0.tag < $1.tag }) {
-      for sample in PreviewSample.allCases where sample.tells(message.declaration.variables) {
+      for sample in PreviewSample.allCases where sample.hasContent(message.declaration.variables) {
         let values = sample.values(message.declaration.variables)
         let mail = try message.render(language, values)
         views.append(
@@ -50,7 +50,7 @@ extension MessageStore {
     var messages: [PreviewedMessage] = []
     for name in (try? names()) ?? [] {
       // Why one does not load is among the problems.
-      guard let message = try? load(name, atOnce: true), let previewed = try? PreviewedMessage(message) else {
+      guard let message = try? load(name, ignoringInterval: true), let previewed = try? PreviewedMessage(message) else {
         continue
       }
       messages.append(previewed)

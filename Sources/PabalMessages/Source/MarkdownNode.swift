@@ -1,4 +1,4 @@
-internal import CPabalMark
+internal import CPabalCMark
 internal import PabalCore
 
 /// A part of a CommonMark document.
@@ -8,7 +8,7 @@ struct MarkdownNode: Sendable {
     case document
     case paragraph
     /// A paragraph that is nothing but inline code and stands in no list or quote: the big code block.
-    case loneCode(String)
+    case codeParagraph(String)
     case heading(Int)
     case quote
     /// `start` is its first number, `nil` where it is not numbered.
@@ -38,9 +38,9 @@ struct MarkdownNode: Sendable {
 
 extension MarkdownNode {
   /// How many quotes, lists and emphases may stand in one another.
-  static let levels = 32
+  static let maxDepth = 32
 
-  /// The document, or `nil` when it is nested deeper than `levels`.
+  /// The document, or `nil` when it is nested deeper than `maxDepth`.
   static func parsing(_ scalars: ArraySlice<Unicode.Scalar>) -> MarkdownNode? {
     var octets = String(scalars: scalars)
     return octets.withUTF8 { buffer in
@@ -54,7 +54,7 @@ extension MarkdownNode {
   }
 
   private init?(_ node: OpaquePointer, level: Int) {
-    guard level <= MarkdownNode.levels else { return nil }
+    guard level <= MarkdownNode.maxDepth else { return nil }
     kind = Kind(node)
     line = Int(cmark_node_get_start_line(node))
     column = Int(cmark_node_get_start_column(node))
@@ -65,7 +65,7 @@ extension MarkdownNode {
       if kind == .document, part.kind == .paragraph, part.children.count == 1,
         case .code(let code) = part.children[0].kind
       {
-        part.kind = .loneCode(code)
+        part.kind = .codeParagraph(code)
         part.children = []
       }
       children.append(part)

@@ -7,15 +7,15 @@ struct MessageText: Sendable {
   private(set) var subject: Range<Int> = 0..<0
   private(set) var preview: Range<Int>?
   private(set) var body: Range<Int> = 0..<0
-  private(set) var mistakes: [Diagnostic]
+  private(set) var issues: [Diagnostic]
 
   private static let headers = ["Subject", "Preview"]
 
   init(_ source: SourceText) {
     tagged = TaggedText(source, format: .markdown)
-    mistakes = tagged.mistakes
+    issues = tagged.issues
     readHeaders()
-    findPrivateReferences()
+    rejectPrivateUseReferences()
   }
 
   /// Where a part of the body stands in the file, by its line and its column in octets, both from 1.
@@ -39,9 +39,9 @@ struct MessageText: Sendable {
     return index
   }
 
-  private mutating func mistake(_ what: String, _ cure: String, at index: Int) {
-    mistakes.append(
-      Diagnostic(what, cure: cure, file: tagged.source.file, position: tagged.position(at: index)))
+  private mutating func issue(_ message: String, _ remedy: String, at index: Int) {
+    issues.append(
+      Diagnostic(message, remedy: remedy, file: tagged.source.file, position: tagged.position(at: index)))
   }
 
   private mutating func readHeaders() {
@@ -53,7 +53,7 @@ struct MessageText: Sendable {
       let line = text[start..<end]
       if line.allSatisfy({ $0 == " " || $0 == "\t" }) { break }
       guard let colon = line.firstIndex(of: ":"), let name = MessageText.headerName(line[..<colon]) else {
-        mistake(
+        issue(
           seen.isEmpty ? "there is no Subject: here" : "the text begins without a blank line before it",
           seen.isEmpty
             ? "begin the file with Subject: and what the mail is about, then a blank line, then the text"
@@ -65,9 +65,9 @@ struct MessageText: Sendable {
       let value = MessageText.trimmed((colon + 1)..<end, in: text)
       if let known = MessageText.headers.first(where: { $0.lowercased() == name.lowercased() }) {
         if !seen.insert(known).inserted {
-          mistake("\(known): stands twice", "keep one of them", at: start)
+          issue("\(known): stands twice", "keep one of them", at: start)
         } else if value.isEmpty {
-          mistake("\(known): is empty", "write it, or take the line out", at: start)
+          issue("\(known): is empty", "write it, or take the line out", at: start)
         } else if known == "Subject" {
           subject = value
         } else {
@@ -75,7 +75,7 @@ struct MessageText: Sendable {
         }
       } else {
         let near = nearest(to: name, among: MessageText.headers)
-        mistake(
+        issue(
           "\(name): is no header line of a message",
           near.map { "did you mean \($0):?" } ?? "Subject: and Preview: are", at: start)
         if near == "Subject" { seen.insert("Subject") }
@@ -83,12 +83,12 @@ struct MessageText: Sendable {
       start = end + 1
     }
     if !seen.contains("Subject") {
-      mistake("there is no Subject:", "begin the file with Subject: and what the mail is about", at: 0)
+      issue("there is no Subject:", "begin the file with Subject: and what the mail is about", at: 0)
     }
     body = min(start, text.count)..<text.count
     // A tag that is wrong may be all there is, and was reported.
-    if tagged.mistakes.isEmpty, text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
-      mistake("there is no text", "write the text after a blank line", at: text.count)
+    if tagged.issues.isEmpty, text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
+      issue("there is no text", "write the text after a blank line", at: text.count)
     }
   }
 
@@ -111,7 +111,7 @@ struct MessageText: Sendable {
   }
 
   /// `&#xE000;` would become a placeholder behind our back.
-  private mutating func findPrivateReferences() {
+  private mutating func rejectPrivateUseReferences() {
     let text = tagged.scalars
     var index = body.lowerBound
     while let start = text[index...].firstIndex(of: "&") {
@@ -129,7 +129,7 @@ struct MessageText: Sendable {
       guard let value = UInt32(String(word), radix: radix), SourceText.placeholders.contains(value) else {
         continue
       }
-      mistake(
+      issue(
         "a private-use character, which no mail program can be relied on to show",
         "use another character", at: start)
     }

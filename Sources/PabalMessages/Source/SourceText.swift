@@ -17,10 +17,10 @@ struct SourceText: Sendable {
     var scalars: [Unicode.Scalar] = []
     var lineStarts = [0]
     scalars.reserveCapacity(octets.count)
-    var mistakes: [Diagnostic] = []
+    var issues: [Diagnostic] = []
     var position = SourcePosition(line: 1, column: 1)
-    func mistake(_ what: String, _ cure: String) {
-      mistakes.append(Diagnostic(what, cure: cure, file: file, position: position))
+    func issue(_ message: String, _ remedy: String) {
+      issues.append(Diagnostic(message, remedy: remedy, file: file, position: position))
     }
 
     var parser = Unicode.UTF8.ForwardParser()
@@ -32,7 +32,7 @@ struct SourceText: Sendable {
       case .valid(let encoded): scalar = Unicode.UTF8.decode(encoded)
       case .emptyInput: break reading
       case .error:
-        mistake("from here on it is not UTF-8", "save the file again with the encoding UTF-8")
+        issue("from here on it is not UTF-8", "save the file again with the encoding UTF-8")
         break reading
       }
       defer { afterReturn = scalar == "\r" }
@@ -44,22 +44,22 @@ struct SourceText: Sendable {
         position = SourcePosition(line: position.line + 1, column: 1)
         continue
       }
-      if SourceText.isRefused(scalar) {
-        mistake("the invisible character \(scalar.codePoint)", "take it out")
+      if SourceText.isForbidden(scalar) {
+        issue("the invisible character \(scalar.codePoint)", "take it out")
       } else if SourceText.placeholders.contains(scalar.value) {
-        mistake(
+        issue(
           "the private-use character \(scalar.codePoint), which no mail program can be relied on to show",
           "use another character")
       }
       scalars.append(scalar)
       position.column += 1
     }
-    if !mistakes.isEmpty { throw Diagnostics(mistakes) }
+    if !issues.isEmpty { throw Diagnostics(issues) }
     self.scalars = scalars
     self.lineStarts = lineStarts
   }
 
-  private static func isRefused(_ scalar: Unicode.Scalar) -> Bool {
+  private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x09: false
     case 0x00...0x1F, 0x7F...0x9F, 0x2028, 0x2029: true

@@ -26,8 +26,8 @@ struct TaggedText: Sendable {
   private(set) var origins: [Int] = []
   private(set) var placeholders: [Placeholder] = []
   /// Where each placeholder stands in `source`.
-  private(set) var places: [Int] = []
-  private(set) var mistakes: [Diagnostic] = []
+  private(set) var placeholderOrigins: [Int] = []
+  private(set) var issues: [Diagnostic] = []
 
   /// What kind of file it is: only CSS may hold `}}`, and only Markdown has links.
   enum Format: Sendable {
@@ -57,7 +57,7 @@ struct TaggedText: Sendable {
   }
 
   /// Where the placeholder at `index` of `placeholders` stands in the file.
-  func position(ofPlaceholder index: Int) -> SourcePosition { source.position(at: places[index]) }
+  func position(ofPlaceholder index: Int) -> SourcePosition { source.position(at: placeholderOrigins[index]) }
 
   private mutating func scan() {
     let text = source.scalars
@@ -76,11 +76,11 @@ struct TaggedText: Sendable {
           continue
         }
         if text[index + 1] == "%", format != .html {
-          mistake("{% does nothing in a message", "variables are written {{name}}; take it out", at: index)
+          issue("{% does nothing in a message", "variables are written {{name}}; take it out", at: index)
         }
       }
       if text[index] == "}", index + 1 < text.count, text[index + 1] == "}", format != .html {
-        mistake("}} closes nothing", "write {{ before the name, or take it out", at: index)
+        issue("}} closes nothing", "write {{ before the name, or take it out", at: index)
         index += 2
         variable = nil
         continue
@@ -97,7 +97,7 @@ struct TaggedText: Sendable {
           index = end
           continue
         }
-        if !TaggedText.isPassedOver(text[index]) { variable = nil }
+        if !TaggedText.isSkipped(text[index]) { variable = nil }
       }
       append(text[index], from: index)
       index += 1
@@ -112,21 +112,21 @@ struct TaggedText: Sendable {
   private mutating func append(_ placeholder: Placeholder, at origin: Int) {
     let value = SourceText.placeholders.lowerBound + UInt32(placeholders.count)
     guard SourceText.placeholders.contains(value), let scalar = Unicode.Scalar(value) else {
-      if mistakes.last?.what != TaggedText.tooMany {
-        mistake(TaggedText.tooMany, "make the message shorter", at: origin)
+      if issues.last?.message != TaggedText.tooManyVariables {
+        issue(TaggedText.tooManyVariables, "make the message shorter", at: origin)
       }
       return
     }
     placeholders.append(placeholder)
-    places.append(origin)
+    placeholderOrigins.append(origin)
     append(scalar, from: origin)
   }
 
-  private static let tooMany = "more than \(SourceText.placeholders.count) variables in one file"
+  private static let tooManyVariables = "more than \(SourceText.placeholders.count) variables in one file"
 
-  private mutating func mistake(_ what: String, _ cure: String, at index: Int) {
-    mistakes.append(
-      Diagnostic(what, cure: cure, file: source.file, position: source.position(at: index)))
+  private mutating func issue(_ message: String, _ remedy: String, at index: Int) {
+    issues.append(
+      Diagnostic(message, remedy: remedy, file: source.file, position: source.position(at: index)))
   }
 
   /// The name in the tag that opens at `start`, unless it is wrong, and where the text goes on.
@@ -136,14 +136,14 @@ struct TaggedText: Sendable {
     let close = line.indices.first { text[$0] == "}" && $0 + 1 < line.endIndex && text[$0 + 1] == "}" }
     // Another tag before the end is that one's end, not this one's.
     guard let close, !line[..<close].dropFirst().contains("{") else {
-      mistake("{{ is never closed", "write {{name}}, on one line", at: start)
+      issue("{{ is never closed", "write {{name}}, on one line", at: start)
       return (nil, start + 2)
     }
     let inside = line[..<close].drop { $0 == " " }
     let name = inside.prefix(inside.count - inside.reversed().prefix { $0 == " " }.count)
     guard let word = TaggedText.name(name) else {
-      mistake(
-        "{{\(String(scalars: name.prefix(40)).shown)}} can't be a variable",
+      issue(
+        "{{\(String(scalars: name.prefix(40)).displayName)}} can't be a variable",
         "write {{name}} with a name from message.json, in small letters a to z, digits and _", at: start)
       return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }
@@ -188,7 +188,7 @@ struct TaggedText: Sendable {
   }
 
   /// Marks, brackets and quotes that may stand between a variable and its particle.
-  static func isPassedOver(_ scalar: Unicode.Scalar) -> Bool {
+  static func isSkipped(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
     case "*", "_", "`", "~", "\"", "'", ")", "]", "}", ">", "”", "’", "»", "›", "」", "』", "》", "〉", "】",
       "〕", "）", "］", "｝", "＞", "＂", "＇":

@@ -8,24 +8,24 @@ extension MessageStore {
     _ configuration: Configuration,
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) throws(Diagnostic) {
-    guard let part = configuration.messages else {
+    guard let section = configuration.messages else {
       throw Diagnostic(
-        "there are no messages", cure: "add \"messages\" with \"directory\" and \"language\"",
+        "there are no messages", remedy: "add \"messages\" with \"directory\" and \"language\"",
         file: configuration.file)
     }
-    guard access(part.directory, R_OK | X_OK) == 0 else {
+    guard access(section.directory, R_OK | X_OK) == 0 else {
       throw Diagnostic(
-        "the messages directory \(part.directory) can't be read: \(String(cString: strerror(errno)))",
-        cure: "name another one, or make it readable", file: configuration.file, path: "messages.directory")
+        "the messages directory \(section.directory) can't be read: \(String(cString: strerror(errno)))",
+        remedy: "name another one, or make it readable", file: configuration.file, path: "messages.directory")
     }
     var variables: [String: String] = [:]
-    var places: [String: SettingPlace] = [:]
-    for variable in part.variables {
+    var locations: [String: SettingLocation] = [:]
+    for variable in section.variables {
       variables[variable.name] = try variable.value.fetch()
-      places[variable.name] = variable.value.place
+      locations[variable.name] = variable.value.location
     }
     self.init(
-      directory: part.directory, language: part.language, variables: variables, variablePlaces: places,
+      directory: section.directory, language: section.language, variables: variables, variableLocations: locations,
       onChange: onChange)
   }
 }

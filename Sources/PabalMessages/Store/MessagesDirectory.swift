@@ -19,7 +19,7 @@ struct MessagesDirectory: Sendable {
   }
 
   /// Whether `name` may be the name of a message: small letters, digits and `-`, 64 at most.
-  static func isName(_ name: String) -> Bool {
+  static func isValidName(_ name: String) -> Bool {
     (1...64).contains(name.utf8.count)
       && name.utf8.allSatisfy {
         (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-")
@@ -29,28 +29,28 @@ struct MessagesDirectory: Sendable {
   /// The names of all folders that may be messages, sorted.
   func names() throws(Diagnostics) -> [String] {
     // Without leave to search it every folder in it looks like none.
-    guard let entries = MessagesDirectory.entries(path), isFolder("\(path)/.") else {
+    guard let entries = MessagesDirectory.entries(path), isDirectory("\(path)/.") else {
       throw Diagnostics([
         Diagnostic(
           "the messages directory can't be read: \(String(cString: strerror(errno)))",
-          cure: "check messages.directory in config.json", file: path)
+          remedy: "check messages.directory in config.json", file: path)
       ])
     }
-    return entries.filter { MessagesDirectory.isName($0) && isFolder("\(path)/\($0)") }.sorted()
+    return entries.filter { MessagesDirectory.isValidName($0) && isDirectory("\(path)/\($0)") }.sorted()
   }
 
   /// What to say of each folder whose name no message can have, by that name.
-  func misnamed() -> [String: Diagnostic] {
+  func misnamedFolders() -> [String: Diagnostic] {
     let entries = MessagesDirectory.entries(path) ?? []
     var findings: [String: Diagnostic] = [:]
-    for entry in entries where !MessagesDirectory.isName(entry) && !MessagesDirectory.isNote(entry) {
-      guard isFolder("\(path)/\(entry)") else { continue }
-      var cure = "use small letters a to z, digits and -, 64 at most, such as welcome"
+    for entry in entries where !MessagesDirectory.isValidName(entry) && !MessagesDirectory.isIgnored(entry) {
+      guard isDirectory("\(path)/\(entry)") else { continue }
+      var remedy = "use small letters a to z, digits and -, 64 at most, such as welcome"
       if let name = MessagesDirectory.name(like: entry) {
-        cure = entries.contains(name) ? cure + "; \"\(name)\" is there already" : "rename it to \"\(name)\""
+        remedy = entries.contains(name) ? remedy + "; \"\(name)\" is there already" : "rename it to \"\(name)\""
       }
       findings[entry] = Diagnostic(
-        "not the name of a message, so nobody finds it", cure: cure, file: "\(path)/\(entry.shown)",
+        "not the name of a message, so nobody finds it", remedy: remedy, file: "\(path)/\(entry.displayName)",
         severity: .warning)
     }
     return findings
@@ -59,19 +59,19 @@ struct MessagesDirectory: Sendable {
   /// The name of a message that its author most likely meant: `my-mail` for `My_Mail`.
   private static func name(like entry: String) -> String? {
     let name = entry.lowercased().map { "_ .".contains($0) ? "-" : String($0) }.joined()
-    return isName(name) ? name : nil
+    return isValidName(name) ? name : nil
   }
 
   /// Whether there is a folder of that name.
-  func holds(_ name: String) -> Bool {
-    MessagesDirectory.isName(name) && isFolder("\(path)/\(name)")
+  func hasMessage(_ name: String) -> Bool {
+    MessagesDirectory.isValidName(name) && isDirectory("\(path)/\(name)")
   }
 
   /// The state of every file a message is made of.
   func stamps(of name: String) -> [Stamp] {
     let folder = "\(path)/\(name)"
     var stamps = [stamp("\(path)/layout.html"), stamp(folder)]
-    for entry in (MessagesDirectory.entries(folder) ?? []).sorted() where MessagesDirectory.isPart(entry) {
+    for entry in (MessagesDirectory.entries(folder) ?? []).sorted() where MessagesDirectory.isMessageFile(entry) {
       stamps.append(stamp("\(folder)/\(entry)"))
     }
     return stamps
@@ -88,112 +88,112 @@ struct MessagesDirectory: Sendable {
   /// Reads everything in a message's folder.
   func files(of name: String) -> MessageFiles {
     let folder = "\(path)/\(name)"
-    var files = MessageFiles(name: name, folder: folder, parts: [])
+    var files = MessageFiles(name: name, folder: folder, languageFiles: [])
     func octets(_ entry: String) -> [UInt8]? {
       do throws(Diagnostics) {
         return try read("\(name)/\(entry)")
       } catch {
-        files.mistakes += error.all
-        files.unread.insert(entry)
+        files.issues += error.all
+        files.unreadableFiles.insert(entry)
         return nil
       }
     }
     guard let entries = MessagesDirectory.entries(folder) else {
-      files.isThere = false
-      files.mistakes.append(
+      files.isReadable = false
+      files.issues.append(
         Diagnostic(
           "the message's folder can't be read: \(String(cString: strerror(errno)))",
-          cure: "check its name and its mode", file: folder))
+          remedy: "check its name and its mode", file: folder))
       return files
     }
     for entry in entries.sorted() {
       if entry == "message.json" {
         files.declaration = octets(entry)
-      } else if let (language, ending) = MessagesDirectory.part(entry) {
+      } else if let (language, fileExtension) = MessagesDirectory.languageFile(entry) {
         if let octets = octets(entry) {
-          files.parts.append(MessageFiles.Part(language: language, ending: ending, octets: octets))
+          files.languageFiles.append(MessageFiles.LanguageFile(language: language, fileExtension: fileExtension, octets: octets))
         }
-      } else if !MessagesDirectory.isNote(entry) {
-        files.mistakes.append(
+      } else if !MessagesDirectory.isIgnored(entry) {
+        files.issues.append(
           Diagnostic(
             "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
-            cure: "name it by its language, such as ko.md, or take it out", file: "\(folder)/\(entry.shown)",
+            remedy: "name it by its language, such as ko.md, or take it out", file: "\(folder)/\(entry.displayName)",
             severity: .warning))
       }
     }
     var seen: [String: String] = [:]
-    for part in files.parts {
-      let key = "\(part.language.lowercased()).\(part.ending)"
+    for languageFile in files.languageFiles {
+      let key = "\(languageFile.language.lowercased()).\(languageFile.fileExtension)"
       if let other = seen[key] {
-        files.mistakes.append(
+        files.issues.append(
           Diagnostic(
-            "the same language as \(other)", cure: "keep one of them",
-            file: "\(folder)/\(part.language).\(part.ending)"))
+            "the same language as \(other)", remedy: "keep one of them",
+            file: "\(folder)/\(languageFile.language).\(languageFile.fileExtension)"))
       }
-      seen[key] = "\(part.language).\(part.ending)"
+      seen[key] = "\(languageFile.language).\(languageFile.fileExtension)"
     }
     return files
   }
 
   /// The files that lie beside the messages' folders and belong into one.
-  func strays() -> [Diagnostic] {
+  func misplacedFiles() -> [Diagnostic] {
     (MessagesDirectory.entries(path) ?? []).sorted().compactMap { entry in
-      guard !MessagesDirectory.isNote(entry), entry != "layout.html", MessagesDirectory.isPart(entry),
-        !isFolder("\(path)/\(entry)")
+      guard !MessagesDirectory.isIgnored(entry), entry != "layout.html", MessagesDirectory.isMessageFile(entry),
+        !isDirectory("\(path)/\(entry)")
       else { return nil }
       return Diagnostic(
-        "stands in no message's folder, so nobody reads it", cure: "move it into the folder of its message",
-        file: "\(path)/\(entry.shown)", severity: .warning)
+        "stands in no message's folder, so nobody reads it", remedy: "move it into the folder of its message",
+        file: "\(path)/\(entry.displayName)", severity: .warning)
     }
   }
 
-  private static func isPart(_ entry: String) -> Bool { entry == "message.json" || part(entry) != nil }
+  private static func isMessageFile(_ entry: String) -> Bool { entry == "message.json" || languageFile(entry) != nil }
 
   /// What lies in a folder and is nobody's business: hidden files, editors' copies, a README.
-  private static func isNote(_ entry: String) -> Bool {
+  private static func isIgnored(_ entry: String) -> Bool {
     entry.hasPrefix(".") || entry.hasSuffix("~") || entry.hasPrefix("#") || entry == "README.md"
   }
 
-  private static func part(_ entry: String) -> (language: String, ending: String)? {
+  private static func languageFile(_ entry: String) -> (language: String, fileExtension: String)? {
     guard let dot = entry.lastIndex(of: ".") else { return nil }
     let language = String(entry[..<dot])
-    let ending = String(entry[entry.index(after: dot)...])
-    guard ["md", "html", "txt"].contains(ending), LanguageTag.isWellFormed(language) else { return nil }
-    return (language, ending)
+    let fileExtension = String(entry[entry.index(after: dot)...])
+    guard ["md", "html", "txt"].contains(fileExtension), LanguageTag.isWellFormed(language) else { return nil }
+    return (language, fileExtension)
   }
 
   private func read(_ name: String) throws(Diagnostics) -> [UInt8] {
-    let shown = "\(path)/\(name)"
-    func refuse(_ what: String, _ cure: String) -> Diagnostics {
-      Diagnostics([Diagnostic(what, cure: cure, file: shown)])
+    let displayName = "\(path)/\(name)"
+    func readError(_ message: String, _ remedy: String) -> Diagnostics {
+      Diagnostics([Diagnostic(message, remedy: remedy, file: displayName)])
     }
-    guard let root = resolved(path), let file = resolved(shown) else {
-      throw refuse("can't be read: \(String(cString: strerror(errno)))", "check its name and its mode")
+    guard let root = realPath(path), let file = realPath(displayName) else {
+      throw readError("can't be read: \(String(cString: strerror(errno)))", "check its name and its mode")
     }
     // A link may lead about inside of the directory, as mounted volumes do, and never out of it.
     guard file.hasPrefix(root == "/" ? root : root + "/") else {
-      throw refuse("leads out of the messages directory", "put the file itself there")
+      throw readError("leads out of the messages directory", "put the file itself there")
     }
     var status = stat()
     guard lstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw refuse("is no regular file", "put a file there")
+      throw readError("is no regular file", "put a file there")
     }
-    do throws(FileProblem) {
+    do throws(FileError) {
       return try readFile(file, atMost: MessagesDirectory.octets)
     } catch {
       var diagnostic = error.diagnostic
-      diagnostic.file = shown
+      diagnostic.file = displayName
       throw Diagnostics([diagnostic])
     }
   }
 
-  private func resolved(_ path: String) -> String? {
-    guard let resolved = realpath(path, nil) else { return nil }
-    defer { free(resolved) }
-    return String(cString: resolved)
+  private func realPath(_ path: String) -> String? {
+    guard let realPath = realpath(path, nil) else { return nil }
+    defer { free(realPath) }
+    return String(cString: realPath)
   }
 
-  private func isFolder(_ path: String) -> Bool {
+  private func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }

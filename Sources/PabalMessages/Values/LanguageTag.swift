@@ -34,7 +34,7 @@ enum LanguageTag {
 
   /// The language that people who write this tag mean, where it is a country's or a longer code (RFC 5646,
   /// section 2.2.1: the shortest one).
-  static func commonSlip(_ tag: String) -> (name: String, tag: String)? {
+  static func commonMisspelling(_ tag: String) -> (name: String, tag: String)? {
     switch tag.lowercased() {
     case "kr", "kor": ("Korean", "ko")
     case "eng", "uk-en", "us": ("English", "en")

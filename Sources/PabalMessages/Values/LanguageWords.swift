@@ -1,10 +1,10 @@
 /// How a language writes durations and times; languages not listed get the signs all of them share.
-enum LanguageWords: Sendable, Hashable {
+enum LanguageFormatter: Sendable, Hashable {
   case korean
   case english
   case japanese
   case chinese(isTraditional: Bool)
-  case shared
+  case international
 
   /// The words of a BCP 47 language tag.
   init(_ tag: String) {
@@ -15,7 +15,7 @@ enum LanguageWords: Sendable, Hashable {
     case "ja": self = .japanese
     case "zh":
       self = .chinese(isTraditional: subtags.contains { ["hant", "tw", "hk", "mo"].contains($0) })
-    default: self = .shared
+    default: self = .international
     }
   }
 
@@ -31,11 +31,11 @@ enum LanguageWords: Sendable, Hashable {
     }
   }
 
-  /// `오후 3:24 KST`, `3:24 PM KST`; with the date before it where `withDate`.
-  func time(secondsSince1970: Int64, offset: Int, withDate: Bool) -> String {
-    let moment = Moment(secondsSince1970: secondsSince1970, offset: offset)
+  /// `오후 3:24 KST`, `3:24 PM KST`; with the date before it where `showsDate`.
+  func time(secondsSince1970: Int64, offset: Int, showsDate: Bool) -> String {
+    let moment = CivilDateTime(secondsSince1970: secondsSince1970, offset: offset)
     let time = clock(moment) + " " + zone(offset)
-    return withDate ? date(moment) + (self == .english ? ", " : " ") + time : time
+    return showsDate ? date(moment) + (self == .english ? ", " : " ") + time : time
   }
 
   private enum Unit: Int {
@@ -49,7 +49,7 @@ enum LanguageWords: Sendable, Hashable {
     guard small > 0 else { return count(large, largeUnit) }
     switch self {
     case .japanese, .chinese: return count(large, largeUnit) + count(small, smallUnit)
-    case .korean, .english, .shared: return count(large, largeUnit) + " " + count(small, smallUnit)
+    case .korean, .english, .international: return count(large, largeUnit) + " " + count(small, smallUnit)
     }
   }
 
@@ -62,27 +62,27 @@ enum LanguageWords: Sendable, Hashable {
     case .chinese(isTraditional: true): "\(number)" + ["秒", "分鐘", "小時", "天"][unit.rawValue]
     case .chinese(isTraditional: false): "\(number)" + ["秒", "分钟", "小时", "天"][unit.rawValue]
     // The symbols of the International System of Units are the same in all languages.
-    case .shared: "\(number) " + ["s", "min", "h", "d"][unit.rawValue]
+    case .international: "\(number) " + ["s", "min", "h", "d"][unit.rawValue]
     }
   }
 
-  private func clock(_ moment: Moment) -> String {
+  private func clock(_ moment: CivilDateTime) -> String {
     let minute = (moment.minute < 10 ? "0" : "") + "\(moment.minute)"
     let twelve = moment.hour % 12 == 0 ? 12 : moment.hour % 12
     switch self {
     case .korean: return (moment.hour < 12 ? "오전 " : "오후 ") + "\(twelve):" + minute
     case .english: return "\(twelve):" + minute + (moment.hour < 12 ? " AM" : " PM")
-    case .japanese, .chinese, .shared: return (moment.hour < 10 ? "0" : "") + "\(moment.hour):" + minute
+    case .japanese, .chinese, .international: return (moment.hour < 10 ? "0" : "") + "\(moment.hour):" + minute
     }
   }
 
-  private func date(_ moment: Moment) -> String {
+  private func date(_ moment: CivilDateTime) -> String {
     let (year, month, day) = (moment.year, moment.month, moment.day)
     switch self {
     case .korean: return "\(year)년 \(month)월 \(day)일"
-    case .english: return LanguageWords.englishMonths[month - 1] + " \(day), \(year)"
+    case .english: return LanguageFormatter.englishMonths[month - 1] + " \(day), \(year)"
     case .japanese, .chinese: return "\(year)年\(month)月\(day)日"
-    case .shared:
+    case .international:
       let years = String(repeating: "0", count: max(0, 4 - "\(year)".utf8.count)) + "\(year)"
       return years + (month < 10 ? "-0" : "-") + "\(month)" + (day < 10 ? "-0" : "-") + "\(day)"
     }

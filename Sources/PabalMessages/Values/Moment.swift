@@ -1,5 +1,5 @@
 /// A moment on a wall's calendar and clock.
-struct Moment: Sendable, Hashable {
+struct CivilDateTime: Sendable, Hashable {
   let year: Int
   let month: Int
   let day: Int
@@ -52,31 +52,31 @@ struct Moment: Sendable, Hashable {
       }
       return number
     }
-    func stands(_ character: Unicode.Scalar, at index: Int) -> Bool {
+    func matches(_ character: Unicode.Scalar, at index: Int) -> Bool {
       index < octets.count && octets[index] == UInt8(ascii: character)
     }
-    guard let year = number(0, 4), year >= 1, stands("-", at: 4), let month = number(5, 2),
-      (1...12).contains(month), stands("-", at: 7), let day = number(8, 2),
-      day >= 1, day <= daysIn(month, of: year),
-      stands("T", at: 10) || stands("t", at: 10) || stands(" ", at: 10),
-      let hour = number(11, 2), hour < 24, stands(":", at: 13), let minute = number(14, 2), minute < 60,
-      stands(":", at: 16), let second = number(17, 2), second <= 60
+    guard let year = number(0, 4), year >= 1, matches("-", at: 4), let month = number(5, 2),
+      (1...12).contains(month), matches("-", at: 7), let day = number(8, 2),
+      day >= 1, day <= daysInMonth(month, of: year),
+      matches("T", at: 10) || matches("t", at: 10) || matches(" ", at: 10),
+      let hour = number(11, 2), hour < 24, matches(":", at: 13), let minute = number(14, 2), minute < 60,
+      matches(":", at: 16), let second = number(17, 2), second <= 60
     else { return nil }
 
     var index = 19
-    if stands(".", at: index) {
+    if matches(".", at: index) {
       index += 1
       guard number(index, 1) != nil else { return nil }
       while number(index, 1) != nil { index += 1 }
     }
     var offset: Int64 = 0
-    if stands("Z", at: index) || stands("z", at: index) {
+    if matches("Z", at: index) || matches("z", at: index) {
       index += 1
     } else {
-      guard stands("+", at: index) || stands("-", at: index), let hours = number(index + 1, 2), hours < 24,
-        stands(":", at: index + 3), let minutes = number(index + 4, 2), minutes < 60
+      guard matches("+", at: index) || matches("-", at: index), let hours = number(index + 1, 2), hours < 24,
+        matches(":", at: index + 3), let minutes = number(index + 4, 2), minutes < 60
       else { return nil }
-      offset = (hours * 3600 + minutes * 60) * (stands("-", at: index) ? -1 : 1)
+      offset = (hours * 3600 + minutes * 60) * (matches("-", at: index) ? -1 : 1)
       index += 6
     }
     guard index == octets.count else { return nil }
@@ -84,7 +84,7 @@ struct Moment: Sendable, Hashable {
     return (local - offset, Int(offset))
   }
 
-  private static func daysIn(_ month: Int64, of year: Int64) -> Int64 {
+  private static func daysInMonth(_ month: Int64, of year: Int64) -> Int64 {
     switch month {
     case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
     case 4, 6, 9, 11: 30

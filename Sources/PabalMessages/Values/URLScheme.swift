@@ -1,7 +1,7 @@
 /// The addresses that may stand behind a link in a mail.
 enum URLScheme {
   /// Whether `text` is an https, http or mailto address without blanks.
-  static func isAddress(_ text: String) -> Bool {
+  static func isURL(_ text: String) -> Bool {
     guard let rest = afterScheme(text) else { return false }
     return !rest.isEmpty && !rest.utf8.contains(0x20)
   }

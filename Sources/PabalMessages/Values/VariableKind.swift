@@ -13,16 +13,16 @@ public enum VariableKind: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 /// A value read and found fit for its kind, not yet in any language.
-enum FitValue: Sendable, Hashable {
+enum ValidValue: Sendable, Hashable {
   case text(String, reading: String?)
   case duration(seconds: Int64)
   case time(secondsSince1970: Int64, offset: Int)
 }
 
 /// Why a value does not fit; one sentence without its full stop.
-struct UnfitValue: Error, Hashable {
-  let what: String
-  let cure: String
+struct InvalidValueError: Error, Hashable {
+  let message: String
+  let remedy: String
 }
 
 extension VariableKind {
@@ -30,68 +30,68 @@ extension VariableKind {
   static let octets = 8192
 
   /// The value, read and checked.
-  func fit(_ value: MessageValue) throws(UnfitValue) -> FitValue {
+  func validate(_ value: MessageValue) throws(InvalidValueError) -> ValidValue {
     switch value {
     case .text(let text, let reading):
       try VariableKind.check(text)
       if let reading { try VariableKind.check(reading) }
-      return try fit(text, reading: reading)
+      return try validate(text, reading: reading)
     case .duration(let duration):
-      guard self == .duration else { throw misfit("a duration") }
-      return try VariableKind.fit(seconds: duration.components.seconds)
+      guard self == .duration else { throw typeMismatch("a duration") }
+      return try VariableKind.validate(seconds: duration.components.seconds)
     case .time(let seconds, let offset):
-      guard self == .time else { throw misfit("a time") }
-      return try VariableKind.fit(secondsSince1970: seconds, offset: offset)
+      guard self == .time else { throw typeMismatch("a time") }
+      return try VariableKind.validate(secondsSince1970: seconds, offset: offset)
     }
   }
 
-  private func misfit(_ given: String) -> UnfitValue {
-    UnfitValue(what: "\(given) where a \(rawValue) belongs", cure: "give a \(rawValue)")
+  private func typeMismatch(_ valueName: String) -> InvalidValueError {
+    InvalidValueError(message: "\(valueName) where a \(rawValue) belongs", remedy: "give a \(rawValue)")
   }
 
-  private func fit(_ text: String, reading: String?) throws(UnfitValue) -> FitValue {
+  private func validate(_ text: String, reading: String?) throws(InvalidValueError) -> ValidValue {
     switch self {
     case .text:
       guard text.utf8.contains(where: { $0 != 0x20 }) else {
-        throw UnfitValue(what: "empty", cure: "give it a text")
+        throw InvalidValueError(message: "empty", remedy: "give it a text")
       }
       return .text(text, reading: reading)
     case .code:
       guard (4...12).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-        throw UnfitValue(what: "not a code", cure: "give 4 to 12 digits with nothing between them")
+        throw InvalidValueError(message: "not a code", remedy: "give 4 to 12 digits with nothing between them")
       }
       return .text(text, reading: reading)
     case .url:
-      guard URLScheme.isAddress(text) else {
-        throw UnfitValue(
-          what: "not an address", cure: "give one that begins with https://, http:// or mailto:")
+      guard URLScheme.isURL(text) else {
+        throw InvalidValueError(
+          message: "not an address", remedy: "give one that begins with https://, http:// or mailto:")
       }
       return .text(text, reading: reading)
     case .duration:
       guard let seconds = VariableKind.seconds(text) else {
-        throw UnfitValue(what: "not a duration", cure: "write it as 90s, 10m, 2h or 3d")
+        throw InvalidValueError(message: "not a duration", remedy: "write it as 90s, 10m, 2h or 3d")
       }
-      return try VariableKind.fit(seconds: seconds)
+      return try VariableKind.validate(seconds: seconds)
     case .time:
-      guard let (seconds, offset) = Moment.reading(text) else {
-        throw UnfitValue(what: "not a time", cure: "write it as 2026-01-02T15:24:00+09:00")
+      guard let (seconds, offset) = CivilDateTime.reading(text) else {
+        throw InvalidValueError(message: "not a time", remedy: "write it as 2026-01-02T15:24:00+09:00")
       }
-      return try VariableKind.fit(secondsSince1970: seconds, offset: offset)
+      return try VariableKind.validate(secondsSince1970: seconds, offset: offset)
     }
   }
 
-  private static func fit(seconds: Int64) throws(UnfitValue) -> FitValue {
+  private static func validate(seconds: Int64) throws(InvalidValueError) -> ValidValue {
     // A hundred years: more is a slip of units.
     guard (0...3_155_760_000).contains(seconds) else {
-      throw UnfitValue(what: "not a duration", cure: "give 0 seconds to 100 years")
+      throw InvalidValueError(message: "not a duration", remedy: "give 0 seconds to 100 years")
     }
     return .duration(seconds: seconds)
   }
 
-  private static func fit(secondsSince1970 seconds: Int64, offset: Int) throws(UnfitValue) -> FitValue {
+  private static func validate(secondsSince1970 seconds: Int64, offset: Int) throws(InvalidValueError) -> ValidValue {
     // The years 0001 to 9999, and the widest offset RFC 3339 can write.
     guard (-62_135_596_800...253_402_300_799).contains(seconds), (-86_340...86_340).contains(offset) else {
-      throw UnfitValue(what: "not a time", cure: "give a moment of the years 1 to 9999")
+      throw InvalidValueError(message: "not a time", remedy: "give a moment of the years 1 to 9999")
     }
     return .time(secondsSince1970: seconds, offset: offset)
   }
@@ -114,27 +114,27 @@ extension VariableKind {
   }
 
   /// Refuses what could break a line, hide text or pass for a placeholder.
-  private static func check(_ text: String) throws(UnfitValue) {
+  private static func check(_ text: String) throws(InvalidValueError) {
     var text = text
-    let found = text.withUTF8 { octets -> UnfitValue? in
+    let found = text.withUTF8 { octets -> InvalidValueError? in
       guard octets.count <= VariableKind.octets else {
-        return UnfitValue(
-          what: "longer than \(VariableKind.octets) octets", cure: "give a shorter one")
+        return InvalidValueError(
+          message: "longer than \(VariableKind.octets) octets", remedy: "give a shorter one")
       }
       var index = 0
       while index < octets.count {
         let octet = octets[index]
-        if octet < 0x20 || octet == 0x7F { return refusal(UInt32(octet)) }
+        if octet < 0x20 || octet == 0x7F { return forbiddenCharacterError(UInt32(octet)) }
         if octet < 0xC2 || octet > 0xEF {
           index += 1
           continue
         }
-        if octet == 0xC2, octets[index + 1] < 0xA0 { return refusal(UInt32(octets[index + 1])) }
+        if octet == 0xC2, octets[index + 1] < 0xA0 { return forbiddenCharacterError(UInt32(octets[index + 1])) }
         if octet == 0xE2 || octet >= 0xEE {
           let scalar =
             UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
             | UInt32(octets[index + 2] & 0x3F)
-          if isRefused(scalar) { return refusal(scalar) }
+          if isForbidden(scalar) { return forbiddenCharacterError(scalar) }
         }
         index += octet < 0xE0 ? 2 : 3
       }
@@ -144,15 +144,15 @@ extension VariableKind {
   }
 
   /// Line and paragraph separators, overrides of the reading direction, private use.
-  private static func isRefused(_ scalar: UInt32) -> Bool {
+  private static func isForbidden(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x2028...0x202E, 0x2066...0x2069, SourceText.placeholders: true
     default: false
     }
   }
 
-  private static func refusal(_ scalar: UInt32) -> UnfitValue {
+  private static func forbiddenCharacterError(_ scalar: UInt32) -> InvalidValueError {
     let name = Unicode.Scalar(scalar)?.codePoint ?? ""
-    return UnfitValue(what: "holds the character \(name)", cure: "take it out")
+    return InvalidValueError(message: "holds the character \(name)", remedy: "take it out")
   }
 }

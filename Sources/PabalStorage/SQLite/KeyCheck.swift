@@ -14,7 +14,7 @@ struct KeyCheck {
       // Another process may have been faster.
       let found = try KeyCheck.value(in: database)
       guard found.map({ $0 == current || previous.contains($0) }) ?? true else {
-        throw StorageProblem(.wrongKey, place: place)
+        throw StorageError(.wrongKey, place: place)
       }
       try database.run(
         "INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -1,7 +1,7 @@
 internal import GRDB
 internal import PabalCore
 
-extension MailRows {
+extension MailTable {
   /// Counts what has not left yet, from indexes alone.
   static func backlog(in database: Database) throws -> OutboxBacklog {
     var backlog = OutboxBacklog()

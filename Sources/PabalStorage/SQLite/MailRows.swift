@@ -4,13 +4,13 @@ internal import PabalCore
 /// The table of mail, one statement at a time; the steps an entry takes are core's.
 ///
 /// Within the module, so that a verification and its mail are written in one transaction.
-enum MailRows {
+enum MailTable {
   private static let columns =
     "number, id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, wish, "
     + "hold, transport, outcome, status, ended, failures, unknowns"
 
   /// A row and its number.
-  struct Found {
+  struct NumberedEntry {
     let number: Int64
     var entry: OutboxEntry
   }
@@ -31,14 +31,14 @@ enum MailRows {
   }
 
   /// The mail called `id`, without its content.
-  static func find(_ id: String, in database: Database) throws -> Found? {
+  static func find(_ id: String, in database: Database) throws -> NumberedEntry? {
     try fetch("WHERE id = ?", [id], in: database).first
   }
 
   /// The rows that `rest` of a SELECT names, without their content.
-  static func fetch(_ rest: String, _ values: [any SQLiteValue], in database: Database) throws -> [Found] {
-    var found: [Found] = []
-    try database.run("SELECT \(columns) FROM mail \(rest)", values) { found.append(try Found($0)) }
+  static func fetch(_ rest: String, _ values: [any SQLiteValue], in database: Database) throws -> [NumberedEntry] {
+    var found: [NumberedEntry] = []
+    try database.run("SELECT \(columns) FROM mail \(rest)", values) { found.append(try NumberedEntry($0)) }
     return found
   }
 
@@ -48,7 +48,7 @@ enum MailRows {
   }
 
   /// Writes what `change` made of the row; its content only where `hasNewContent`, or where it was erased.
-  static func update(_ row: Found, hasNewContent: Bool = false, in database: Database) throws {
+  static func update(_ row: NumberedEntry, hasNewContent: Bool = false, in database: Database) throws {
     let entry = row.entry
     try database.run(
       """
@@ -57,8 +57,8 @@ enum MailRows {
       """,
       [
         entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
-        entry.wish?.rawValue, entry.hold?.rawValue, entry.transport, entry.outcome, entry.status, entry.ended,
-        entry.failures, entry.unknowns, row.number,
+        entry.requestedState?.rawValue, entry.hold?.rawValue, entry.transport, entry.outcome, entry.status, entry.ended,
+        entry.failures, entry.unknownAttempts, row.number,
       ])
     if entry.state.isFinal {
       try database.run("DELETE FROM mail_content WHERE mail = ?", [row.number])
@@ -89,7 +89,7 @@ enum MailRows {
   }
 }
 
-extension MailRows.Found {
+extension MailTable.NumberedEntry {
   fileprivate init(_ row: SQLiteRow) throws {
     guard let id = row.text(1), let lane = row.text(2).flatMap(Lane.init),
       let created = row.time(3), let unknown = row.text(5).flatMap(UnknownPolicy.init),
@@ -98,11 +98,11 @@ extension MailRows.Found {
     number = row.number(0)
     entry = OutboxEntry(
       id: id, lane: lane, created: created, notAfter: row.time(4), unknown: unknown, group: row.text(6),
-      state: state, due: due, attempts: row.count(9), failures: row.count(18), unknowns: row.count(19),
+      state: state, due: due, attempts: row.count(9), failures: row.count(18), unknownAttempts: row.count(19),
       lease: row.text(10).map {
         OutboxEntry.Lease(owner: $0, until: row.time(11) ?? Timestamp(milliseconds: 0))
       },
-      wish: row.text(12).flatMap(OutboxState.init), hold: row.text(13).flatMap(Outcome.Scope.init),
+      requestedState: row.text(12).flatMap(OutboxState.init), hold: row.text(13).flatMap(Outcome.Scope.init),
       transport: row.text(14), outcome: row.text(15), status: row.text(16), ended: row.time(17), content: nil)
   }
 }

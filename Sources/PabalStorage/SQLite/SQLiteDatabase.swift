@@ -20,21 +20,21 @@ public final class SQLiteDatabase: Sendable {
   ///
   /// `keyCheck` shows that the master key is the one the file was made with (`Keyring.checkValue`); a file
   /// made with one of `previousKeyChecks` belongs to the new key from now on. Where another process holds
-  /// the file, a call waits for at most `patience`.
+  /// the file, a call waits for at most `busyTimeout`.
   public init(
-    _ path: String, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = [], patience: Duration = .seconds(10)
-  ) throws(StorageProblem) {
+    _ path: String, keyCheck: [UInt8], previousKeyChecks: [[UInt8]] = [], busyTimeout: Duration = .seconds(10)
+  ) throws(StorageError) {
     self.path = path
     try DatabaseFile.prepare(path)
     file = DatabaseFile.Identity(path)
     pool = try SQLiteDatabase.storageCall(path) {
-      try DatabasePool(path: path, configuration: SQLiteDatabase.configuration(patience))
+      try DatabasePool(path: path, configuration: SQLiteDatabase.configuration(busyTimeout))
     }
     try SQLiteDatabase.storageCall(path) {
       try pool.writeWithoutTransaction { database in
         // Opening, GRDB's pool takes its writer down to NORMAL, which syncs no commit at all.
         try database.execute(sql: "PRAGMA synchronous = FULL")
-        try SQLiteMigration.bringUp(database, place: path)
+        try SQLiteMigration.migrate(database, place: path)
         try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
       }
     }
@@ -53,21 +53,21 @@ public final class SQLiteDatabase: Sendable {
   }
 
   /// Refuses where the file at the path is not the one that was opened any more.
-  func checkFile() throws(StorageProblem) {
-    guard file == DatabaseFile.Identity(path) else { throw StorageProblem(.gone, place: path) }
+  func checkFile() throws(StorageError) {
+    guard file == DatabaseFile.Identity(path) else { throw StorageError(.gone, place: path) }
   }
 
   /// Runs `job` in a transaction, together with what others ask for at the same time, and answers when it
   /// is durable; what `job` throws undoes what it did, and nothing else.
   func write<Value: Sendable>(
     _ job: @escaping @Sendable (Database) throws -> Value
-  ) async throws(StorageProblem) -> Value {
+  ) async throws(StorageError) -> Value {
     let answer = await withCheckedContinuation { continuation in
-      let job = Job(job, place: path) { continuation.resume(returning: $0) }
+      let job = ValueCommitJob(job, place: path) { continuation.resume(returning: $0) }
       let isFirst = queue.withLock { queue in
         queue.jobs.append(job)
-        defer { queue.isDrained = true }
-        return !queue.isDrained
+        defer { queue.isDraining = true }
+        return !queue.isDraining
       }
       if isFirst { pool.asyncWriteWithoutTransaction { self.drain($0) } }
     }
@@ -77,39 +77,39 @@ public final class SQLiteDatabase: Sendable {
   /// Runs `job` on the file as the last commit left it, beside whatever is being written.
   func read<Value: Sendable>(
     _ job: @escaping @Sendable (Database) throws -> Value
-  ) async throws(StorageProblem) -> Value {
+  ) async throws(StorageError) -> Value {
     do {
       return try await pool.read(job)
     } catch {
-      throw StorageProblem(error, place: path)
+      throw StorageError(error, place: path)
     }
   }
 
   private struct Queue {
-    var jobs: [any WaitingJob] = []
-    var isDrained = false
+    var jobs: [any CommitJob] = []
+    var isDraining = false
   }
 
   private func drain(_ database: Database) {
     while true {
-      let jobs = take(SQLiteDatabase.jobsInOneCommit, endsDraining: true)
+      let jobs = take(SQLiteDatabase.maxJobsPerCommit, endsDraining: true)
       guard !jobs.isEmpty else { return }
       commit(jobs, to: database)
     }
   }
 
   /// The next jobs that wait; without any the draining ends, if it is to end.
-  private func take(_ count: Int, endsDraining: Bool) -> [any WaitingJob] {
+  private func take(_ count: Int, endsDraining: Bool) -> [any CommitJob] {
     queue.withLock { queue in
       let next = Array(queue.jobs.prefix(count))
       queue.jobs.removeFirst(next.count)
-      if next.isEmpty, endsDraining { queue.isDrained = false }
+      if next.isEmpty, endsDraining { queue.isDraining = false }
       return next
     }
   }
 
   /// Runs `jobs`, and those that come meanwhile, commits once, and answers them all.
-  private func commit(_ jobs: [any WaitingJob], to database: Database) {
+  private func commit(_ jobs: [any CommitJob], to database: Database) {
     var jobs = jobs
     var problem = transaction(on: database) {
       var done = 0
@@ -118,20 +118,20 @@ public final class SQLiteDatabase: Sendable {
         done = jobs.count
         // Whoever was answered by the last commit is back soon, and one commit costs as much as many jobs.
         // A transaction of everything would keep other processes out for too long.
-        jobs += take(SQLiteDatabase.jobsInOneCommit - done, endsDraining: false)
+        jobs += take(SQLiteDatabase.maxJobsPerCommit - done, endsDraining: false)
       } while jobs.count > done
     }
     // Savepoints for all would cost each of them half as much again, for the rare one that fails.
     if problem != nil, jobs.count > 1 {
       problem = transaction(on: database) {
-        for job in jobs { try run(job.runGuarded, on: database) }
+        for job in jobs { try run(job.runInSavepoint, on: database) }
       }
     }
     for job in jobs { job.answer(problem) }
   }
 
   /// Does `work` in one transaction; gives the problem that undid it.
-  private func transaction(on database: Database, _ work: () throws -> Void) -> StorageProblem? {
+  private func transaction(on database: Database, _ work: () throws -> Void) -> StorageError? {
     do {
       try database.beginTransaction(.immediate)
       try work()
@@ -139,22 +139,22 @@ public final class SQLiteDatabase: Sendable {
       return nil
     } catch {
       try? database.rollback()
-      return StorageProblem(error, place: path)
+      return StorageError(error, place: path)
     }
   }
 
   private func run(_ job: (Database) throws -> Void, on database: Database) throws {
     try job(database)
     // On a full disk SQLite undoes the whole transaction by itself.
-    guard database.isInsideTransaction else { throw StorageProblem(.full, place: path) }
+    guard database.isInsideTransaction else { throw StorageError(.full, place: path) }
   }
 
-  private static let jobsInOneCommit = 512
+  private static let maxJobsPerCommit = 512
 
-  private static func configuration(_ patience: Duration) -> GRDB.Configuration {
+  private static func configuration(_ busyTimeout: Duration) -> GRDB.Configuration {
     var configuration = GRDB.Configuration()
     configuration.maximumReaderCount = 2
-    configuration.busyMode = .callback(waiting(patience))
+    configuration.busyMode = .callback(busyHandler(busyTimeout))
     configuration.prepareDatabase { database in
       // A checkpoint every 32 MiB: each writes a page once, however many commits changed it.
       try database.execute(
@@ -168,24 +168,24 @@ public final class SQLiteDatabase: Sendable {
   }
 
   // SQLite's own handler sleeps up to 100 ms at a time, far longer than a commit takes.
-  private static func waiting(_ patience: Duration) -> @Sendable (Int) -> Bool {
+  private static func busyHandler(_ busyTimeout: Duration) -> @Sendable (Int) -> Bool {
     let since = Mutex(ContinuousClock.now)
     return { tries in
       let began = since.withLock { since in
         if tries == 0 { since = ContinuousClock.now }
         return since
       }
-      guard ContinuousClock.now - began < patience else { return false }
+      guard ContinuousClock.now - began < busyTimeout else { return false }
       usleep(tries < 20 ? 250 : 2_000)
       return true
     }
   }
 
-  static func storageCall<Value>(_ path: String, _ body: () throws -> Value) throws(StorageProblem) -> Value {
+  static func storageCall<Value>(_ path: String, _ body: () throws -> Value) throws(StorageError) -> Value {
     do {
       return try body()
     } catch {
-      throw StorageProblem(error, place: path)
+      throw StorageError(error, place: path)
     }
   }
 }

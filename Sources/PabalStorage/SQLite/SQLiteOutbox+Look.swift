@@ -3,7 +3,7 @@ public import PabalCore
 
 extension SQLiteOutbox {
   /// Gives what is in the outbox.
-  public func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView {
+  public func read(_ query: OutboxQuery) async throws(StorageError) -> OutboxView {
     try await database.read { database in
       var conditions = ["1"]
       var values: [any SQLiteValue] = []
@@ -12,20 +12,20 @@ extension SQLiteOutbox {
         values.append(before)
       }
       if let states = query.states {
-        conditions.append("state IN (\(marks(states.count)))")
+        conditions.append("state IN (\(placeholders(states.count)))")
         values += states.map(\.rawValue).sorted()
       }
       if let ids = query.ids {
-        conditions.append("id IN (\(marks(ids.count)))")
+        conditions.append("id IN (\(placeholders(ids.count)))")
         values += ids
       }
       values.append(max(query.limit, 0))
-      let rows = try MailRows.fetch(
+      let rows = try MailTable.fetch(
         "WHERE \(conditions.joined(separator: " AND ")) ORDER BY number DESC LIMIT ?", values, in: database
       )
       let entries = try rows.map { row in
         var entry = row.entry
-        if query.withContent { entry.setContent(try MailRows.content(row.number, in: database)) }
+        if query.withContent { entry.setContent(try MailTable.content(row.number, in: database)) }
         return entry
       }
       var counts: [OutboxState: Int] = [:]
@@ -36,10 +36,10 @@ extension SQLiteOutbox {
       }
       return OutboxView(
         entries: entries, counts: counts,
-        transports: query.withTransports ? try TransportRows.all(in: database) : [:],
-        backlog: query.withBacklog ? try MailRows.backlog(in: database) : OutboxBacklog())
+        transports: query.withTransports ? try TransportStateTable.all(in: database) : [:],
+        backlog: query.withBacklog ? try MailTable.backlog(in: database) : OutboxBacklog())
     }
   }
 }
 
-private func marks(_ count: Int) -> String { Array(repeating: "?", count: count).joined(separator: ",") }
+private func placeholders(_ count: Int) -> String { Array(repeating: "?", count: count).joined(separator: ",") }

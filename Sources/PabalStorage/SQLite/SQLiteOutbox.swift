@@ -11,20 +11,20 @@ public struct SQLiteOutbox: Outbox {
   public init(_ database: SQLiteDatabase) { self.database = database }
 
   /// Adds mail, all or none.
-  public func add(_ entries: [OutboxEntry]) async throws(StorageProblem) {
+  public func add(_ entries: [OutboxEntry]) async throws(StorageError) {
     try await database.write { database in
-      for entry in entries { try MailRows.add(entry, to: database) }
+      for entry in entries { try MailTable.add(entry, to: database) }
     }
   }
 
   /// Takes waiting mail that is due.
-  public func claim(_ claim: OutboxClaim) async throws(StorageProblem) -> [OutboxEntry] {
+  public func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
     try await database.write { database in
       var claimed: [OutboxEntry] = []
       for lane in Lane.allCases {
         let wanted = claim.wanted(of: lane, after: claimed.count)
         guard wanted > 0 else { continue }
-        let rows = try MailRows.fetch(
+        let rows = try MailTable.fetch(
           """
           WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ?)
           \(claim.id == nil ? "" : "AND id = ?") ORDER BY due, number LIMIT ?
@@ -33,9 +33,9 @@ public struct SQLiteOutbox: Outbox {
         for row in rows {
           var row = row
           row.entry = row.entry.claimed(by: claim.lease)
-          try MailRows.update(row, in: database)
+          try MailTable.update(row, in: database)
           var entry = row.entry
-          entry.setContent(try MailRows.content(row.number, in: database))
+          entry.setContent(try MailTable.content(row.number, in: database))
           claimed.append(entry)
         }
       }
@@ -44,14 +44,14 @@ public struct SQLiteOutbox: Outbox {
   }
 
   /// Takes down how attempts ended.
-  public func settle(_ settlements: [OutboxSettlement]) async throws(StorageProblem) -> [OutboxEntry?] {
+  public func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?] {
     try await database.write { database in
       try settlements.map { settlement in
-        guard var row = try MailRows.find(settlement.id, in: database),
-          row.entry.isHeld(by: settlement.owner, attempt: settlement.attempt)
+        guard var row = try MailTable.find(settlement.id, in: database),
+          row.entry.isLeased(by: settlement.owner, attempt: settlement.attempt)
         else { return nil }
         row.entry.settle(settlement)
-        try MailRows.update(row, hasNewContent: true, in: database)
+        try MailTable.update(row, hasNewContent: true, in: database)
         return row.entry
       }
     }
@@ -60,7 +60,7 @@ public struct SQLiteOutbox: Outbox {
   /// Extends leases.
   public func extend(
     _ ids: [String], _ lease: OutboxEntry.Lease
-  ) async throws(StorageProblem) -> Set<String> {
+  ) async throws(StorageError) -> Set<String> {
     try await database.write { database in
       var held: Set<String> = []
       for id in ids {
@@ -75,7 +75,7 @@ public struct SQLiteOutbox: Outbox {
 
   /// Changes mail from outside of an attempt.
   @discardableResult
-  public func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int {
+  public func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageError) -> Int {
     try await database.write { try SQLiteOutbox.amend(amendment, now: now, in: $0) }
   }
 
@@ -83,15 +83,15 @@ public struct SQLiteOutbox: Outbox {
   static func amend(_ amendment: OutboxAmendment, now: Timestamp, in database: Database) throws -> Int {
     switch amendment {
     case .retry(nil):
-      _ = try MailRows.change(
+      _ = try MailTable.change(
         "WHERE state = 'sending' AND until <= ?", [now], in: database
-      ) { $0.hasten(at: now) }
+      ) { $0.expedite(at: now) }
       // One statement: there may be a hundred thousand of them, and they need not be read.
       try database.run("UPDATE mail SET due = ?, hold = NULL WHERE state = 'waiting'", [now])
       return database.changesCount
     case .retry(let ids?):
       return try Set(ids).reduce(0) {
-        try $0 + MailRows.change("WHERE id = ?", [$1], in: database) { $0.hasten(at: now) }
+        try $0 + MailTable.change("WHERE id = ?", [$1], in: database) { $0.expedite(at: now) }
       }
     case .reroute(let limit):
       // As `OutboxEntry.reroute` has it, without reading a hundred thousand rows.
@@ -112,10 +112,10 @@ public struct SQLiteOutbox: Outbox {
       return count
     case .cancel(let ids):
       return try Set(ids).reduce(0) {
-        try $0 + MailRows.change("WHERE id = ?", [$1], in: database) { $0.withdraw(as: .cancelled, at: now) }
+        try $0 + MailTable.change("WHERE id = ?", [$1], in: database) { $0.withdraw(as: .cancelled, at: now) }
       }
     case .supersede(let group, let newest):
-      return try MailRows.change(
+      return try MailTable.change(
         "WHERE family = ? AND id <> ? AND state IN ('waiting', 'sending') AND family IS NOT NULL",
         [group, newest], in: database
       ) { $0.withdraw(as: .superseded, at: now) }
@@ -125,12 +125,12 @@ public struct SQLiteOutbox: Outbox {
   /// Changes what is known of the transports.
   public func transports(
     _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
-  ) async throws(StorageProblem) -> [String: TransportState] {
-    try await database.write { try TransportRows.change(in: $0, change) }
+  ) async throws(StorageError) -> [String: TransportState] {
+    try await database.write { try TransportStateTable.change(in: $0, change) }
   }
 
   /// Does the housekeeping.
-  public func sweep(_ sweep: OutboxSweep) async throws(StorageProblem) -> OutboxForecast {
+  public func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast {
     // Every commit would succeed, and nothing of it would be there for anybody else.
     try database.checkFile()
     return try await database.write { try SQLiteSweep(sweep, $0).run() }

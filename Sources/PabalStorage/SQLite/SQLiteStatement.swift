@@ -7,51 +7,51 @@ internal import PabalCore
 /// What a place of a statement can be bound to.
 protocol SQLiteValue {
   /// Binds it to the place of this number, from 1.
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32
 }
 
 extension Int64: SQLiteValue {
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32 {
-    sqlite3_bind_int64(statement, place, self)
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
+    sqlite3_bind_int64(statement, index, self)
   }
 }
 
 extension Int: SQLiteValue {
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32 {
-    sqlite3_bind_int64(statement, place, Int64(self))
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
+    sqlite3_bind_int64(statement, index, Int64(self))
   }
 }
 
 extension Timestamp: SQLiteValue {
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32 {
-    sqlite3_bind_int64(statement, place, milliseconds)
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
+    sqlite3_bind_int64(statement, index, milliseconds)
   }
 }
 
 extension String: SQLiteValue {
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32 {
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
     var text = self
     return text.withUTF8 {
       $0.withMemoryRebound(to: CChar.self) {
         sqlite3_bind_text64(
-          statement, place, $0.baseAddress, UInt64($0.count), copied, UInt8(SQLITE_UTF8))
+          statement, index, $0.baseAddress, UInt64($0.count), copied, UInt8(SQLITE_UTF8))
       }
     }
   }
 }
 
 extension [UInt8]: SQLiteValue {
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32 {
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
     // No octets have no address, which would be NULL.
     isEmpty
-      ? sqlite3_bind_zeroblob(statement, place, 0)
-      : withUnsafeBytes { sqlite3_bind_blob64(statement, place, $0.baseAddress, UInt64($0.count), copied) }
+      ? sqlite3_bind_zeroblob(statement, index, 0)
+      : withUnsafeBytes { sqlite3_bind_blob64(statement, index, $0.baseAddress, UInt64($0.count), copied) }
   }
 }
 
 extension Optional: SQLiteValue where Wrapped: SQLiteValue {
-  func bind(to statement: OpaquePointer, at place: Int32) -> Int32 {
-    self?.bind(to: statement, at: place) ?? sqlite3_bind_null(statement, place)
+  func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
+    self?.bind(to: statement, at: index) ?? sqlite3_bind_null(statement, index)
   }
 }
 

@@ -14,23 +14,23 @@ struct SQLiteSweep {
   func run() throws -> OutboxForecast {
     let now = sweep.now
     let counts = [
-      try MailRows.change(
+      try MailTable.change(
         "WHERE state = 'waiting' AND not_after IS NOT NULL AND not_after <= ? ORDER BY not_after LIMIT ?",
         [now, sweep.limit], in: database
       ) { entry in
         entry.end(.expired, at: now)
         return true
       },
-      try MailRows.change(
+      try MailTable.change(
         "WHERE state = 'sending' AND until <= ? AND owner <> ? ORDER BY until LIMIT ?",
         [now, sweep.owner, sweep.limit], in: database
       ) { entry in
-        entry.strand(at: now, limit: sweep.maxUnknownAttempts)
+        entry.expireLease(at: now, limit: sweep.maxUnknownAttempts)
         return true
       },
       try deleteOld(),
     ]
-    try pullBack()
+    try clampFutureTimes()
     return OutboxForecast(
       due: try Lane.allCases.compactMap {
         try time("SELECT min(due) FROM mail WHERE state = 'waiting' AND lane = ?", [$0.rawValue])
@@ -45,17 +45,17 @@ struct SQLiteSweep {
   }
 
   /// Brings back what a clock that was set back left too far ahead.
-  private func pullBack() throws {
-    _ = try MailRows.change(
+  private func clampFutureTimes() throws {
+    _ = try MailTable.change(
       "WHERE state = 'sending' AND until > ? ORDER BY until DESC LIMIT ?",
       [(sweep.now + sweep.leaseDuration * 2), sweep.limit], in: database
-    ) { $0.pullBack(sweep) }
+    ) { $0.clampFutureTimes(sweep) }
     for lane in Lane.allCases {
-      let farthest = sweep.now + (sweep.longestWaits[lane] ?? sweep.heldWait)
-      _ = try MailRows.change(
+      let longestWait = sweep.now + (sweep.longestWaits[lane] ?? sweep.longestHoldWait)
+      _ = try MailTable.change(
         "WHERE state = 'waiting' AND lane = ? AND due > ? ORDER BY due DESC LIMIT ?",
-        [lane.rawValue, farthest, sweep.limit], in: database
-      ) { $0.pullBack(sweep) }
+        [lane.rawValue, longestWait, sweep.limit], in: database
+      ) { $0.clampFutureTimes(sweep) }
     }
   }
 

@@ -2,7 +2,7 @@ internal import GRDB
 internal import PabalCore
 
 /// The tables of verifications, within one transaction.
-struct SQLiteVerificationRows: VerificationRows {
+struct SQLiteVerificationTransaction: VerificationTransaction {
   let database: Database
 
   private static let columns =
@@ -13,7 +13,7 @@ struct SQLiteVerificationRows: VerificationRows {
 
   func pending(_ identities: [[UInt8]]) throws -> [VerificationRecord] {
     try fetch(
-      "state = 'pending' AND identity IN (\(places(identities))) ORDER BY number DESC",
+      "state = 'pending' AND identity IN (\(placeholders(identities))) ORDER BY number DESC",
       identities)
   }
 
@@ -25,7 +25,7 @@ struct SQLiteVerificationRows: VerificationRows {
       """,
       [
         record.id, record.purpose, record.identity, record.recipient, record.request, record.state.rawValue,
-        record.generation, record.code, record.earlierOctets, record.attempts, record.created, record.renewed,
+        record.generation, record.code, record.earlierOctets, record.attempts, record.created, record.codeCreated,
         record.expires, record.ended, record.proof, record.mail, record.language,
       ])
   }
@@ -38,7 +38,7 @@ struct SQLiteVerificationRows: VerificationRows {
       """,
       [
         record.request, record.state.rawValue, record.generation, record.code, record.earlierOctets,
-        record.attempts, record.created, record.renewed, record.expires, record.ended, record.proof,
+        record.attempts, record.created, record.codeCreated, record.expires, record.ended, record.proof,
         record.mail, record.language, record.id,
       ])
   }
@@ -54,31 +54,31 @@ struct SQLiteVerificationRows: VerificationRows {
 
   // MARK: Limits
 
-  func notes(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp] {
+  func events(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp] {
     var times: [Timestamp] = []
     try database.run(
-      "SELECT at FROM limit_note WHERE key IN (\(places(keys))) ORDER BY at DESC LIMIT ? OFFSET ?",
+      "SELECT at FROM limit_note WHERE key IN (\(placeholders(keys))) ORDER BY at DESC LIMIT ? OFFSET ?",
       keys + [count, skipped]
     ) { times.append(Timestamp(milliseconds: $0.number(0))) }
     return times
   }
 
-  func settleNotes(under keys: [[UInt8]], at now: Timestamp) throws {
+  func clampFutureEvents(under keys: [[UInt8]], at now: Timestamp) throws {
     for key in keys {
       try database.run("UPDATE limit_note SET at = ? WHERE key = ? AND at > ?", [now, key, now])
     }
   }
 
-  func add(_ notes: [LimitNote]) throws {
-    for note in notes {
+  func add(_ events: [RateLimitEvent]) throws {
+    for event in events {
       try database.run(
-        "INSERT INTO limit_note (key, at, mail) VALUES (?, ?, ?)", [note.key, note.at, note.mail])
+        "INSERT INTO limit_note (key, at, mail) VALUES (?, ?, ?)", [event.key, event.at, event.mail])
     }
   }
 
   func failures(under keys: [[UInt8]]) throws -> FailureCount? {
     try database.first(
-      "SELECT count, last FROM failure WHERE key IN (\(places(keys))) ORDER BY last DESC LIMIT 1", keys
+      "SELECT count, last FROM failure WHERE key IN (\(placeholders(keys))) ORDER BY last DESC LIMIT 1", keys
     ) { FailureCount(count: $0.count(0), last: Timestamp(milliseconds: $0.number(1))) }
   }
 
@@ -91,7 +91,7 @@ struct SQLiteVerificationRows: VerificationRows {
 
   // MARK: Mail
 
-  func enqueue(_ entry: OutboxEntry) throws { try MailRows.add(entry, to: database) }
+  func enqueue(_ entry: OutboxEntry) throws { try MailTable.add(entry, to: database) }
 
   func supersedeMail(of id: String, newest: String?, at now: Timestamp) throws {
     _ = try SQLiteOutbox.amend(.supersede(group: id, newest: newest ?? ""), now: now, in: database)
@@ -101,19 +101,19 @@ struct SQLiteVerificationRows: VerificationRows {
     _ = try SQLiteOutbox.amend(.cancel([id]), now: now, in: database)
   }
 
-  func mail(_ id: String) throws -> OutboxEntry? { try MailRows.find(id, in: database)?.entry }
+  func mail(_ id: String) throws -> OutboxEntry? { try MailTable.find(id, in: database)?.entry }
 
   // MARK: Requests
 
   func request(under keys: [[UInt8]]) throws -> IdempotencyRecord? {
     var records: [IdempotencyRecord] = []
-    try database.run("SELECT key, payload, made, at FROM request WHERE key IN (\(places(keys)))", keys) {
+    try database.run("SELECT key, payload, made, at FROM request WHERE key IN (\(placeholders(keys)))", keys) {
       row in
-      guard let key = row.octets(0), let payload = row.octets(1), let made = row.text(2) else {
+      guard let key = row.octets(0), let payload = row.octets(1), let resultID = row.text(2) else {
         throw DatabaseError(resultCode: .SQLITE_CORRUPT)
       }
       records.append(
-        IdempotencyRecord(key: key, payload: payload, made: made, at: Timestamp(milliseconds: row.number(3))))
+        IdempotencyRecord(key: key, payload: payload, resultID: resultID, at: Timestamp(milliseconds: row.number(3))))
     }
     return records.max { $0.at < $1.at }
   }
@@ -121,11 +121,11 @@ struct SQLiteVerificationRows: VerificationRows {
   func remember(_ request: IdempotencyRecord) throws {
     try database.run(
       "INSERT OR REPLACE INTO request (key, payload, made, at) VALUES (?, ?, ?, ?)",
-      [request.key, request.payload, request.made, request.at])
+      [request.key, request.payload, request.resultID, request.at])
   }
 
   func sweepRequests(at now: Timestamp, limit: Int) throws -> Bool {
-    try changeSome(
+    try changeLimited(
       [
         (
           "DELETE FROM request WHERE key IN (SELECT key FROM request WHERE at <= ? ORDER BY at LIMIT ?)",
@@ -142,7 +142,7 @@ struct SQLiteVerificationRows: VerificationRows {
 
   func sweep(_ sweep: VerificationSweep) throws -> Bool {
     let leavesRequests = try sweepRequests(at: sweep.now, limit: sweep.limit)
-    let leavesOthers = try changeSome(
+    let leavesOthers = try changeLimited(
       [
         (
           """
@@ -160,7 +160,7 @@ struct SQLiteVerificationRows: VerificationRows {
           """
           DELETE FROM limit_note WHERE (key, at, salt) IN
             (SELECT key, at, salt FROM limit_note WHERE at <= ? ORDER BY at LIMIT ?)
-          """, [sweep.notes, sweep.limit]
+          """, [sweep.events, sweep.limit]
         ),
         (
           "DELETE FROM failure WHERE key IN (SELECT key FROM failure WHERE last <= ? ORDER BY last LIMIT ?)",
@@ -171,7 +171,7 @@ struct SQLiteVerificationRows: VerificationRows {
   }
 
   /// Runs statements that change up to `limit` rows each; says whether one of them changed so many.
-  private func changeSome(_ statements: [(sql: String, values: [any SQLiteValue])], limit: Int) throws -> Bool
+  private func changeLimited(_ statements: [(sql: String, values: [any SQLiteValue])], limit: Int) throws -> Bool
   {
     var isUnfinished = false
     for (sql, values) in statements {
@@ -189,7 +189,7 @@ struct SQLiteVerificationRows: VerificationRows {
     return records
   }
 
-  private func places(_ values: [[UInt8]]) -> String {
+  private func placeholders(_ values: [[UInt8]]) -> String {
     values.count == 1 ? "?" : values.map { _ in "?" }.joined(separator: ", ")
   }
 }
@@ -199,13 +199,13 @@ extension VerificationRecord {
     guard let id = row.text(0), let purpose = row.text(1), let identity = row.octets(2),
       let recipient = row.octets(3), let state = row.text(5).flatMap(VerificationState.init),
       let code = row.octets(7), let earlier = row.octets(8).flatMap(VerificationRecord.earlier),
-      let created = row.time(10), let renewed = row.time(11), let expires = row.time(12),
+      let created = row.time(10), let codeCreated = row.time(11), let expires = row.time(12),
       let mail = row.text(15)
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
     self.init(
       id: id, purpose: purpose, identity: identity, recipient: recipient, request: row.octets(4),
       state: state, generation: row.count(6), code: code, earlier: earlier, attempts: row.count(9),
-      created: created, renewed: renewed, expires: expires, ended: row.time(13), proof: row.octets(14),
+      created: created, codeCreated: codeCreated, expires: expires, ended: row.time(13), proof: row.octets(14),
       mail: mail, language: row.text(16))
   }
 

@@ -1,18 +1,18 @@
 internal import GRDB
 internal import PabalCore
 
-extension StorageProblem {
+extension StorageError {
   /// What an error of SQLite's means to a person; never with SQL or values in it.
   init(_ error: any Error, place: String) {
     switch error {
-    case let problem as StorageProblem: self = problem
+    case let problem as StorageError: self = problem
     case let error as DatabaseError: self.init(Kind(error), place: place)
     default: self.init(.other("\(type(of: error))"), place: place)
     }
   }
 }
 
-extension StorageProblem.Kind {
+extension StorageError.Kind {
   fileprivate init(_ error: DatabaseError) {
     // A shared-memory file that can't grow is how a full disk looks to a log that has just been made.
     if error.extendedResultCode == .SQLITE_IOERR_SHMSIZE {

@@ -2,7 +2,7 @@ internal import GRDB
 internal import PabalCore
 
 /// The table of transports: a row for each that somebody has complained of.
-enum TransportRows {
+enum TransportStateTable {
   /// Changes the states by `change`, and writes those that it changed.
   static func change(
     in database: Database, _ change: (inout [String: TransportState]) -> Void
@@ -34,7 +34,7 @@ enum TransportRows {
       }
       state.heldSince = row.time(5)
       state.cause = row.octets(6)
-      state.spentUntil = row.time(7)
+      state.exhaustedUntil = row.time(7)
       state.closedAt = row.time(8)
       states[row.text(0) ?? ""] = state
     }
@@ -50,7 +50,7 @@ enum TransportRows {
       """,
       [
         name, state.failures, state.closedUntil, state.probe?.owner, state.probe?.until, state.heldSince,
-        state.cause, state.spentUntil, state.closedAt,
+        state.cause, state.exhaustedUntil, state.closedAt,
       ])
   }
 }

@@ -3,9 +3,9 @@ import PabalCore
 import PabalStorage
 
 /// A transport that no mail leaves by for now, as all processes on the store know it; times are UTC.
-struct ClosedTransport: Encodable, Sendable {
+struct UnavailableTransport: Encodable, Sendable {
   let name: String
-  /// `held`: its account or the set-up is at fault; `closed`: it failed too often in a row.
+  /// `held`: its account or the set-up is at fault; `unavailableTransports`: it failed too often in a row.
   let status: String
   /// Null where only failures closed it.
   let heldSince: OrNull<String>
@@ -43,12 +43,12 @@ struct ClosedTransport: Encodable, Sendable {
   }
 }
 
-extension StoragePart {
+extension OpenStorage {
   /// The transports of these that no mail leaves by now.
-  func closed(_ transports: [String: TransportState]) -> [ClosedTransport] {
+  func unavailableTransports(_ transports: [String: TransportState]) -> [UnavailableTransport] {
     let now = Timestamp.now()
     return transports.sorted { $0.key < $1.key }.compactMap {
-      ClosedTransport($0.key, $0.value, keys: keys, at: now)
+      UnavailableTransport($0.key, $0.value, keys: keys, at: now)
     }
   }
 }

@@ -18,21 +18,21 @@ struct OutboxCommand: ParsableCommand {
     defaultSubcommand: OutboxList.self)
 }
 
-extension Assembly {
+extension CommandContext {
   /// Does `work` on the outbox.
-  func onOutbox<Value: Sendable>(
-    _ work: @escaping @Sendable (StoragePart) async throws(StorageProblem) -> Value
-  ) throws(Failure) -> Value {
+  func withOutbox<Value: Sendable>(
+    _ work: @escaping @Sendable (OpenStorage) async throws(StorageError) -> Value
+  ) throws(CommandError) -> Value {
     let storage = try storage()
     defer { storage.database.close() }
-    let sweep = OutboxSweep(now: .now(), rules: configuration.outbox.rules)
-    return try waitFor { () throws(Failure) in
-      do throws(StorageProblem) {
+    let sweep = OutboxSweep(now: .now(), options: configuration.outbox.options)
+    return try blockingAwait { () throws(CommandError) in
+      do throws(StorageError) {
         // Without a `serve` nobody else keeps house.
         _ = try await storage.outbox.sweep(sweep)
         return try await work(storage)
       } catch {
-        throw Failure(error)
+        throw CommandError(error)
       }
     }
   }
@@ -58,17 +58,17 @@ struct OutboxRetry: ParsableCommand {
 
   func run() throws {
     let chosen = all ? nil : ids
-    let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
+    let count = try CommandContext(common).withOutbox { storage throws(StorageError) in
       // Whoever asks for this has mended something.
       _ = try await storage.outbox.transports { states in
         for name in states.keys {
           states[name]?.open()
-          if chosen == nil { states[name]?.spentUntil = nil }
+          if chosen == nil { states[name]?.exhaustedUntil = nil }
         }
       }
       return try await storage.outbox.amend(.retry(chosen), now: .now())
     }
-    try OutboxChanged("retried", count, of: chosen).answer(inJSON: common.json)
+    try OutboxChangeOutput("retried", count, of: chosen).printResult(asJSON: common.json)
   }
 }
 
@@ -85,15 +85,15 @@ struct OutboxCancel: ParsableCommand {
 
   func run() throws {
     let ids = ids
-    let count = try Assembly(common).onOutbox { storage throws(StorageProblem) in
+    let count = try CommandContext(common).withOutbox { storage throws(StorageError) in
       try await storage.outbox.amend(.cancel(ids), now: .now())
     }
-    try OutboxChanged("cancelled", count, of: ids).answer(inJSON: common.json)
+    try OutboxChangeOutput("cancelled", count, of: ids).printResult(asJSON: common.json)
   }
 }
 
 /// How many mails a command changed.
-private struct OutboxChanged: Encodable {
+private struct OutboxChangeOutput: Encodable {
   let verb: String
   let changed: Int
   let asked: OrNull<Int>
@@ -109,14 +109,14 @@ private struct OutboxChanged: Encodable {
     asked = OrNull(ids.map { Set($0).count })
   }
 
-  func answer(inJSON: Bool) throws {
+  func printResult(asJSON: Bool) throws {
     let isShort = asked.value.map { changed < $0 } ?? false
-    if inJSON {
-      try Terminal.answer(json: self)
+    if asJSON {
+      try Terminal.printResult(json: self)
     } else {
-      Terminal.answer("\(verb) \(changed)\(asked.value.map { " of \($0)" } ?? "")")
-      if isShort { Terminal.tell("pabal: the others are in a final state, or not in this outbox") }
+      Terminal.printResult("\(verb) \(changed)\(asked.value.map { " of \($0)" } ?? "")")
+      if isShort { Terminal.printError("pabal: the others are in a final state, or not in this outbox") }
     }
-    if isShort { throw ExitStatus.input.code }
+    if isShort { throw ExitStatus.input.exitCode }
   }
 }

@@ -36,8 +36,8 @@ struct OutboxList: ParsableCommand {
 
   private struct Listing: Encodable {
     let counts: [String: Int]
-    let transports: [ClosedTransport]
-    let mails: [OutboxShown]
+    let transports: [UnavailableTransport]
+    let mails: [OutboxEntryOutput]
 
     enum CodingKeys: String, CodingKey {
       case counts = "counts"
@@ -48,50 +48,50 @@ struct OutboxList: ParsableCommand {
 
   func run() throws {
     if watch, !Terminal.isInteractive {
-      throw Failure(.usage, "--watch needs a terminal", cure: "leave it out, or run it in one")
+      throw CommandError(.usage, "--watch needs a terminal", remedy: "leave it out, or run it in one")
     }
     let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
     let query = OutboxQuery(
       states: states, limit: limit, withContent: true, withCounts: true, withTransports: true)
-    let assembly = try Assembly(common)
-    let storage = try assembly.storage()
-    let rules = assembly.configuration.outbox.rules
+    let context = try CommandContext(common)
+    let storage = try context.storage()
+    let options = context.configuration.outbox.options
     defer { storage.database.close() }
     var hasSwept = false
     repeat {
       let sweeps = !hasSwept
       hasSwept = true
-      let view = try waitFor { () throws(Failure) in
-        do throws(StorageProblem) {
+      let view = try blockingAwait { () throws(CommandError) in
+        do throws(StorageError) {
           // Without a `serve` nobody else keeps house. Once is enough: whoever watches gets in nobody's way.
-          if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), rules: rules)) }
-          return try await storage.outbox.look(query)
+          if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), options: options)) }
+          return try await storage.outbox.read(query)
         } catch {
-          throw Failure(error)
+          throw CommandError(error)
         }
       }
-      let closed = storage.closed(view.transports)
-      let mails = view.entries.map { OutboxShown($0, keys: storage.keys) }
+      let unavailableTransports = storage.unavailableTransports(view.transports)
+      let mails = view.entries.map { OutboxEntryOutput($0, keys: storage.keys) }
       if common.json {
         let counts = view.counts.map { ($0.key.rawValue, $0.value) }
-        try Terminal.answer(
+        try Terminal.printResult(
           json:
             Listing(
-              counts: Dictionary(uniqueKeysWithValues: counts), transports: closed, mails: mails))
+              counts: Dictionary(uniqueKeysWithValues: counts), transports: unavailableTransports, mails: mails))
       } else {
         if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
-        Terminal.answer(Self.text(view.counts, closed, mails))
+        Terminal.printResult(Self.text(view.counts, unavailableTransports, mails))
       }
       if watch { sleep(1) }
     } while watch
   }
 
   private static func text(
-    _ counts: [OutboxState: Int], _ closed: [ClosedTransport], _ mails: [OutboxShown]
+    _ counts: [OutboxState: Int], _ unavailableTransports: [UnavailableTransport], _ mails: [OutboxEntryOutput]
   ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
     // Why mail waits comes before the mail.
-    let head = closed.map(\.line)
+    let head = unavailableTransports.map(\.line)
     guard !counted.isEmpty else { return (head + ["The outbox is empty."]).joined(separator: "\n") }
     return (head + [counted.joined(separator: ", ")] + mails.map(\.line)).joined(separator: "\n")
   }
@@ -109,16 +109,16 @@ struct OutboxShow: ParsableCommand {
 
   func run() throws {
     let id = id
-    let found = try Assembly(common).onOutbox { storage throws(StorageProblem) in
-      try await storage.outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first.map {
-        OutboxShown($0, keys: storage.keys)
+    let found = try CommandContext(common).withOutbox { storage throws(StorageError) in
+      try await storage.outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first.map {
+        OutboxEntryOutput($0, keys: storage.keys)
       }
     }
     guard let found else {
-      throw Failure(
+      throw CommandError(
         .input, "there is no mail \(printable(String(id.prefix(64)))) in this outbox",
-        cure: "`pabal outbox list` shows all; mail in a final state is kept for a day")
+        remedy: "`pabal outbox list` shows all; mail in a final state is kept for a day")
     }
-    if common.json { try Terminal.answer(json: found) } else { Terminal.answer(found.text) }
+    if common.json { try Terminal.printResult(json: found) } else { Terminal.printResult(found.text) }
   }
 }

@@ -3,7 +3,7 @@ import PabalCore
 
 /// A mail of the outbox as the command shows it, in JSON by the names of the HTTP service; times are UTC, addresses are
 /// masked.
-struct OutboxShown: Encodable, Sendable {
+struct OutboxEntryOutput: Encodable, Sendable {
   struct Recipient: Encodable {
     let to: String
     /// Null while it is to be tried again.

@@ -44,24 +44,24 @@ struct Send: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if let conflict = request.conflict { throw ValidationError(conflict) }
+    if let conflict = command.conflict { throw ValidationError(conflict) }
   }
 
   func run() throws {
-    let status = try request.run()
-    if status != .sent { throw status.code }
+    let status = try command.run()
+    if status != .sent { throw status.exitCode }
   }
 
-  private var request: SendRequest {
-    var request = SendRequest()
-    request.addresses = addresses
-    request.content = content.content
-    request.transports = transport
-    request.dryRun = dryRun
-    request.count = count
-    request.parallel = parallel
-    request.yes = yes
-    request.surroundings = common.options
-    return request
+  private var command: SendCommand {
+    var command = SendCommand()
+    command.addresses = addresses
+    command.content = content.content
+    command.transports = transport
+    command.dryRun = dryRun
+    command.count = count
+    command.parallel = parallel
+    command.yes = yes
+    command.options = common.options
+    return command
   }
 }

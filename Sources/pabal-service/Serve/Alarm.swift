@@ -3,7 +3,7 @@ import PabalCommand
 import PabalCore
 
 /// Runs the command that `serve.alert` names, when mail stops leaving.
-struct Alarm: Sendable {
+struct AlertRunner: Sendable {
   private let command: @Sendable () -> AlertCommand?
   private let log: ServeLog
   // One after the other, and none of them in the dispatcher's way.
@@ -16,11 +16,11 @@ struct Alarm: Sendable {
   }
 
   /// Alerts somebody where the event asks for it.
-  func heed(_ event: DispatcherEvent) {
+  func handle(_ event: DispatcherEvent) {
     switch event {
     case .held(let transport, _): run("held", transport)
-    case .codesWait(let since): run("waiting", "\((Timestamp.now() - since).components.seconds)")
-    case .attempted, .paced, .settled, .restored, .hastened, .lost, .unreadable, .unsettled, .storage: break
+    case .codesDelayed(let since): run("waiting", "\((Timestamp.now() - since).components.seconds)")
+    case .attempted, .paced, .settled, .restored, .expedited, .lost, .unreadable, .unsettled, .storage: break
     }
   }
 

@@ -4,7 +4,7 @@ import Synchronization
 /// How the configuration of a running service is.
 final class ConfigurationHealth: Sendable {
   private struct State {
-    var read = Timestamp.now()
+    var loadedAt = Timestamp.now()
     var broken: (since: Timestamp, problems: [Diagnostic])?
     var restart: [String] = []
   }
@@ -12,21 +12,21 @@ final class ConfigurationHealth: Sendable {
   private let state = Mutex(State())
 
   /// When the configuration in use was read.
-  var read: Timestamp { state.withLock { $0.read } }
+  var loadedAt: Timestamp { state.withLock { $0.loadedAt } }
   /// Whether the file as it is now is in use.
-  var isGood: Bool { state.withLock { $0.broken == nil } }
+  var isCurrent: Bool { state.withLock { $0.broken == nil } }
 
   /// The file is in use; `restart` names the keys that hold as they were. Says whether it was broken before.
-  func mend(restart: [String]?) -> Bool {
+  func markCurrent(restart: [String]?) -> Bool {
     state.withLock { state in
       defer { state.broken = nil }
-      if let restart { (state.read, state.restart) = (Timestamp.now(), restart) }
+      if let restart { (state.loadedAt, state.restart) = (Timestamp.now(), restart) }
       return state.broken != nil
     }
   }
 
   /// The file can't be used; says whether that is news.
-  func complain(_ problems: [Diagnostic]) -> Bool {
+  func report(_ problems: [Diagnostic]) -> Bool {
     state.withLock { state in
       guard state.broken?.problems != problems else { return false }
       state.broken = (state.broken?.since ?? Timestamp.now(), problems)
@@ -35,30 +35,30 @@ final class ConfigurationHealth: Sendable {
   }
 
   /// In words, for whoever sends traffic here.
-  var words: String {
+  var summary: String {
     let state = state.withLock { $0 }
-    var words = "in use since \(state.read.text)"
+    var summary = "in use since \(state.loadedAt.text)"
     if let (since, problems) = state.broken {
-      words = "broken since \(since.text): \(problems.first?.told ?? "")"
-      if problems.count > 1 { words += ", and \(problems.count - 1) more" }
+      summary = "broken since \(since.text): \(problems.first?.redacted ?? "")"
+      if problems.count > 1 { summary += ", and \(problems.count - 1) more" }
     }
-    if !state.restart.isEmpty { words += "; needs a restart for \(state.restart.joined(separator: ", "))" }
-    return words
+    if !state.restart.isEmpty { summary += "; needs a restart for \(state.restart.joined(separator: ", "))" }
+    return summary
   }
 }
 
 extension Diagnostic {
   /// Where it is and what is wrong, without what the file says there, which may be a secret.
-  var told: String {
+  var redacted: String {
     let place = position.map { "line \($0.line), column \($0.column), " } ?? ""
-    return place + (path.map { "\($0): " } ?? "") + told(what)
+    return place + (path.map { "\($0): " } ?? "") + redacted(message)
   }
 
   /// What is wrong, without what the file says.
-  var toldProblem: String { told(what) }
+  var redactedMessage: String { redacted(message) }
 
   /// Leaves out what stands between quotes.
-  private func told(_ text: String) -> String {
+  private func redacted(_ text: String) -> String {
     var shown = ""
     var quote: Character?
     for character in printable(text) {

@@ -2,9 +2,9 @@ import Glibc
 import PabalCore
 
 /// Tells whether a file changed: written in place, renamed over, or exchanged with a folder that a link names.
-struct ConfigurationWatch: Sendable {
+struct FileChangeDetector: Sendable {
   /// What tells a file from what it was before.
-  private struct Stamp: Hashable {
+  private struct FileState: Hashable {
     let device: UInt
     let inode: UInt
     let size: Int
@@ -21,23 +21,23 @@ struct ConfigurationWatch: Sendable {
   }
 
   private let path: String
-  private var seen: Stamp?
-  private var settled: Stamp??
+  private var latest: FileState?
+  private var handled: FileState??
 
   /// Watches the file at `path`; the first look finds it changed.
   init(_ path: String) { self.path = path }
 
   /// Looks at the file; says whether it changed since it was settled.
   mutating func hasChanged() -> Bool {
-    let stamp = Stamp(path)
-    isStill = stamp == seen
-    seen = stamp
-    return settled != .some(stamp)
+    let state = FileState(path)
+    isStable = state == latest
+    latest = state
+    return handled != .some(state)
   }
 
   /// Whether the last two looks found the same: whoever writes it has come to an end.
-  private(set) var isStill = false
+  private(set) var isStable = false
 
   /// What the last look found is done with.
-  mutating func settle() { settled = .some(seen) }
+  mutating func markHandled() { handled = .some(latest) }
 }

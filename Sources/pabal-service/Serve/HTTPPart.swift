@@ -3,60 +3,60 @@ import PabalCore
 import PabalHTTP
 
 /// The HTTP service, and where it listens.
-struct HTTPPart: Sendable {
-  let service: HTTPService
+struct RunningHTTPServer: Sendable {
+  let service: HTTPServer
   let address: ListenAddress
 
   /// Answers requests until the service is finished.
-  func run(_ log: ServeLog) async throws(Failure) {
+  func run(_ log: ServeLog) async throws(CommandError) {
     do throws(Diagnostic) {
       try await service.run(on: address) { port in
         log.write("listening", ("host", address.host), ("port", "\(port)"))
       }
     } catch {
-      throw Failure(.configuration, [error])
+      throw CommandError(.configuration, [error])
     }
   }
 }
 
-extension Served {
+extension ServeRuntime {
   /// The HTTP service of `config.json`; `nil` where none is wanted.
-  func httpService(_ attempts: FirstAttempts, _ metrics: ServeMetrics) -> HTTPPart? {
-    guard let listen, let http = parts.http else { return nil }
-    let service = HTTPService(
+  func httpService(_ attempts: AttemptWaiters, _ metrics: ServeMetrics) -> RunningHTTPServer? {
+    guard let listen, let http = snapshot.http else { return nil }
+    let service = HTTPServer(
       attempts: attempts, readiness: { await self.readiness() }, metrics: { await metrics.text(self) },
       report: { event in
-        metrics.heed(event)
+        metrics.handle(event)
         self.log.write(event)
-      }, parts: { self.parts.http ?? http })
-    return HTTPPart(service: service, address: listen)
+      }, dependencies: { self.snapshot.http ?? http })
+    return RunningHTTPServer(service: service, address: listen)
   }
 
   private func readiness() async -> Readiness {
     let conditions = await dispatcher.conditions()
-    var detail = Dictionary(conditions.map { ($0.name, $0.words) }) { first, _ in first }
-    detail["configuration"] = health.words
-    detail["messages"] = parts.messageWords
-    return Readiness(isReady: conditions.contains { $0.openness != .closed }, detail: detail)
+    var detail = Dictionary(conditions.map { ($0.name, $0.summary) }) { first, _ in first }
+    detail["configuration"] = health.summary
+    detail["messages"] = snapshot.messageSummary
+    return Readiness(isReady: conditions.contains { $0.availability != .closed }, detail: detail)
   }
 }
 
-extension ServedParts {
+extension RuntimeSnapshot {
   /// How the messages are, for whoever sends traffic here.
-  fileprivate var messageWords: String {
+  fileprivate var messageSummary: String {
     let problems = messageProblems
     guard let first = problems.first else { return "in use as their files are" }
     let file = first.file.map { "\($0.split(separator: "/").suffix(2).joined(separator: "/")), " } ?? ""
-    return "broken: \(file)\(first.told)"
+    return "broken: \(file)\(first.redacted)"
       + (problems.count > 1 ? ", and \(problems.count - 1) more" : "")
   }
 }
 
 extension TransportCondition {
   /// How it is, for whoever sends traffic here.
-  fileprivate var words: String {
+  fileprivate var summary: String {
     let held = heldSince.map { "held since \($0.text), " }
-    return switch openness {
+    return switch availability {
     case .open: "open"
     case .trial: (held ?? "") + "tried by the next mail"
     case .closed: (held ?? "closed, ") + "tried again at \(until?.text ?? "its time")"

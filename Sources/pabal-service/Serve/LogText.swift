@@ -8,7 +8,7 @@ enum LogText {
   /// The text without addresses and control characters.
   ///
   /// What a server, a plugin or a file says may name anybody; whoever needs it asks `pabal outbox show` or `check`.
-  static func shielded(_ text: String) -> String {
+  static func redacted(_ text: String) -> String {
     guard text.contains("@") else { return printable(text) }
     var shown = ""
     var word = ""

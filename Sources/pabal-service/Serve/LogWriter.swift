@@ -3,7 +3,7 @@ import Synchronization
 
 /// Writes lines on a thread of its own: who reads the log slowly, or not at all, holds up nobody.
 final class LogWriter: Sendable {
-  private struct Waiting {
+  private struct Backlog {
     var octets = 0
     var lost = 0
   }
@@ -11,7 +11,7 @@ final class LogWriter: Sendable {
   /// What may wait to be written, in octets: some seconds of a service at its busiest.
   private static let limit = 1 << 20
 
-  private let waiting = Mutex(Waiting())
+  private let backlog = Mutex(Backlog())
   private let queue = DispatchQueue(label: "log")
   private let out: @Sendable ([UInt8]) -> Void
   private let lost: @Sendable (Int) -> [UInt8]
@@ -24,22 +24,22 @@ final class LogWriter: Sendable {
 
   /// Has a line written, or counts it where too much waits already.
   func write(_ line: [UInt8]) {
-    let hasRoom = waiting.withLock { waiting in
-      guard waiting.octets + line.count <= LogWriter.limit else {
-        waiting.lost += 1
+    let hasRoom = backlog.withLock { backlog in
+      guard backlog.octets + line.count <= LogWriter.limit else {
+        backlog.lost += 1
         return false
       }
-      waiting.octets += line.count
+      backlog.octets += line.count
       return true
     }
     guard hasRoom else { return }
     queue.async { [self] in
       out(line)
-      let missing = waiting.withLock { waiting in
-        waiting.octets -= line.count
-        return exchange(&waiting.lost, with: 0)
+      let droppedCount = backlog.withLock { backlog in
+        backlog.octets -= line.count
+        return exchange(&backlog.lost, with: 0)
       }
-      if missing > 0 { out(lost(missing)) }
+      if droppedCount > 0 { out(lost(droppedCount)) }
     }
   }
 

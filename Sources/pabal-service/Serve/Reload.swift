@@ -5,23 +5,23 @@ import PabalCore
 import Synchronization
 
 /// Goes on with what `config.json` says after an edit, or after SIGHUP.
-final class Reload: Sendable {
-  private let served: Served
+final class ConfigurationReloader: Sendable {
+  private let runtime: ServeRuntime
   private let log: ServeLog
-  private let isAsked = Mutex(false)
-  private let hangUp: Mutex<any DispatchSourceSignal>
+  private let isRequested = Mutex(false)
+  private let hangupSource: Mutex<any DispatchSourceSignal>
 
   /// How often the file is looked at.
   static let interval = Duration.milliseconds(250)
 
-  init(_ served: Served) {
-    self.served = served
-    log = served.log
+  init(_ runtime: ServeRuntime) {
+    self.runtime = runtime
+    log = runtime.log
     signal(SIGHUP, SIG_IGN)
-    hangUp = Mutex(DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "hang-up")))
-    hangUp.withLock { hangUp in
-      hangUp.setEventHandler { [weak self] in self?.isAsked.withLock { $0 = true } }
-      hangUp.resume()
+    hangupSource = Mutex(DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "hang-up")))
+    hangupSource.withLock { hangupSource in
+      hangupSource.setEventHandler { [weak self] in self?.isRequested.withLock { $0 = true } }
+      hangupSource.resume()
     }
   }
 
@@ -31,16 +31,16 @@ final class Reload: Sendable {
       // Fetching secrets blocks.
       let threads = WorkerThreads(count: 1)
       defer { threads.stop() }
-      var watch = ConfigurationWatch(self.served.first.file)
+      var changeDetector = FileChangeDetector(self.runtime.initialConfiguration.file)
       while !Task.isCancelled {
-        let looked = watch
-        let (next, change) = await threads.run { self.look(looked) }
-        watch = next
+        let previousDetector = changeDetector
+        let (next, change) = await threads.run { self.checkForChanges(previousDetector) }
+        changeDetector = next
         if let change {
-          await self.served.dispatcher.adopt(
-            self.served.parts.assembly.rules, routeHasChanged: change == .route)
+          await self.runtime.dispatcher.adopt(
+            self.runtime.snapshot.context.options, routeHasChanged: change == .route)
         }
-        try? await Task.sleep(for: Reload.interval)
+        try? await Task.sleep(for: ConfigurationReloader.interval)
       }
     }
   }
@@ -51,40 +51,40 @@ final class Reload: Sendable {
   }
 
   /// Does what there is to do; says what was replaced.
-  private func look(_ watch: ConfigurationWatch) -> (ConfigurationWatch, Change?) {
-    var watch = watch
-    let isAsked = isAsked.withLock { exchange(&$0, with: false) }
-    guard watch.hasChanged() || isAsked else { return (watch, nil) }
-    do throws(Failure) {
-      let change = try take(isAsked: isAsked)
-      watch.settle()
-      return (watch, change)
+  private func checkForChanges(_ changeDetector: FileChangeDetector) -> (FileChangeDetector, Change?) {
+    var changeDetector = changeDetector
+    let isRequested = isRequested.withLock { exchange(&$0, with: false) }
+    guard changeDetector.hasChanged() || isRequested else { return (changeDetector, nil) }
+    do throws(CommandError) {
+      let change = try apply(isRequested: isRequested)
+      changeDetector.markHandled()
+      return (changeDetector, change)
     } catch {
       // Half of a file is no file yet.
-      guard watch.isStill || isAsked else { return (watch, nil) }
-      watch.settle()
+      guard changeDetector.isStable || isRequested else { return (changeDetector, nil) }
+      changeDetector.markHandled()
       // Who asks by SIGHUP is answered, even with what was told before.
-      guard served.health.complain(error.diagnostics) || isAsked else { return (watch, nil) }
-      for diagnostic in error.diagnostics { log.tell("reload failed", diagnostic) }
-      return (watch, nil)
+      guard runtime.health.report(error.diagnostics) || isRequested else { return (changeDetector, nil) }
+      for diagnostic in error.diagnostics { log.report("reload failed", diagnostic) }
+      return (changeDetector, nil)
     }
   }
 
-  private func take(isAsked: Bool) throws(Failure) -> Change? {
+  private func apply(isRequested: Bool) throws(CommandError) -> Change? {
     let octets: [UInt8]
-    do throws(FileProblem) {
-      octets = try readFile(served.first.file, atMost: Configuration.sizeLimit)
+    do throws(FileError) {
+      octets = try readFile(runtime.initialConfiguration.file, atMost: Configuration.sizeLimit)
     } catch {
-      throw Failure(.configuration, [error.diagnostic])
+      throw CommandError(.configuration, [error.diagnostic])
     }
-    guard isAsked || octets != served.parts.assembly.configuration.octets else {
-      if served.health.mend(restart: nil) { log.write("configuration mended") }
+    guard isRequested || octets != runtime.snapshot.context.configuration.octets else {
+      if runtime.health.markCurrent(restart: nil) { log.write("configuration mended") }
       return nil
     }
-    let (restart, isRerouted) = try served.replace(by: octets)
-    if served.health.mend(restart: restart) { log.write("configuration mended") }
-    log.write("reloaded", ("route", served.parts.route.names.joined(separator: ",")))
+    let (restart, routeChanged) = try runtime.replace(by: octets)
+    if runtime.health.markCurrent(restart: restart) { log.write("configuration mended") }
+    log.write("reloaded", ("route", runtime.snapshot.route.names.joined(separator: ",")))
     for key in restart { log.write("restart needed", ("path", key)) }
-    return isRerouted ? .route : .others
+    return routeChanged ? .route : .others
   }
 }

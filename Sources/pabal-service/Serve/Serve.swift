@@ -34,20 +34,20 @@ struct Serve: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    Terminal.answerInLines()
+    Terminal.printJSONAsLines()
     raiseDescriptorLimit()
-    let log = ServeLog(inJSON: common.json)
+    let log = ServeLog(asJSON: common.json)
     defer { log.finish() }
-    let attempts = FirstAttempts()
+    let attempts = AttemptWaiters()
     let metrics = ServeMetrics()
-    let served = try Served(try Assembly(common), transport, isDemo: demo, log) { event in
-      metrics.heed(event)
-      attempts.heed(event)
+    let runtime = try ServeRuntime(try CommandContext(common), transport, isDemo: demo, log) { event in
+      metrics.handle(event)
+      attempts.handle(event)
     }
-    let dispatcher = served.dispatcher
-    let http = served.httpService(attempts, metrics)
+    let dispatcher = runtime.dispatcher
+    let http = runtime.httpService(attempts, metrics)
     let signals = StopSignals { isFirst in
-      let mails = ("mails", "\(dispatcher.underWay)")
+      let mails = ("mails", "\(dispatcher.inFlightCount)")
       guard isFirst else {
         // Leases run out, and the next to serve goes on.
         log.write("broken off", mails)
@@ -60,17 +60,17 @@ struct Serve: ParsableCommand {
         await dispatcher.finish()
       }
     }
-    defer { signals.end() }
+    defer { signals.cancel() }
     // A transport that hangs as it is closed must not be deaf to a second signal.
-    defer { served.close() }
-    let reload = Reload(served).run()
+    defer { runtime.close() }
+    let reload = ConfigurationReloader(runtime).run()
     defer { reload.cancel() }
-    let tidiness = keepTidy(served.storage, log) { served.parts.assembly }
-    defer { tidiness.cancel() }
-    log.write("serving", ("route", served.parts.route.names.joined(separator: ",")))
-    try waitFor { () throws(Failure) in
+    let cleanup = startVerificationCleanup(runtime.storage, log) { runtime.snapshot.context }
+    defer { cleanup.cancel() }
+    log.write("serving", ("route", runtime.snapshot.route.names.joined(separator: ",")))
+    try blockingAwait { () throws(CommandError) in
       async let dispatching: Void = dispatcher.run()
-      do throws(Failure) {
+      do throws(CommandError) {
         try await http?.run(log)
       } catch {
         await dispatcher.finish()
@@ -79,7 +79,7 @@ struct Serve: ParsableCommand {
       }
       await dispatching
       // A request that was answered last may have sent a mail on its way after the dispatcher stopped.
-      await dispatcher.landed()
+      await dispatcher.drain()
     }
     log.write("stopped")
   }

@@ -5,15 +5,15 @@ import PabalHTTP
 
 /// The log of `pabal serve`: a line for each event, without addresses, codes, subjects and tokens.
 struct ServeLog: Sendable {
-  private let inJSON: Bool
+  private let asJSON: Bool
   private let writer: LogWriter
 
-  init(inJSON: Bool) {
-    self.inJSON = inJSON
+  init(asJSON: Bool) {
+    self.asJSON = asJSON
     writer = LogWriter { line in
-      if inJSON { Terminal.write(line) } else { Terminal.tell(line) }
+      if asJSON { Terminal.write(line) } else { Terminal.printError(line) }
     } lost: { count in
-      ServeLog.line("log", [("lost", "\(count)")], inJSON: inJSON)
+      ServeLog.line("log", [("lost", "\(count)")], asJSON: asJSON)
     }
   }
 
@@ -24,25 +24,25 @@ struct ServeLog: Sendable {
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
 
   /// Writes what is wrong with a file, without what it says there.
-  func tell(_ event: String, _ diagnostic: Diagnostic, _ more: [(String, String)] = []) {
+  func report(_ event: String, _ diagnostic: Diagnostic, _ more: [(String, String)] = []) {
     var fields = more
     if let position = diagnostic.position {
       fields += [("line", "\(position.line)"), ("column", "\(position.column)")]
     }
     if let path = diagnostic.path { fields.append(("path", path)) }
-    fields.append(("problem", diagnostic.toldProblem))
+    fields.append(("problem", diagnostic.redactedMessage))
     write(event, fields)
   }
 
   /// Writes that a message was read again.
-  func tell(message name: String, _ diagnostics: [Diagnostic]) {
+  func report(message name: String, _ diagnostics: [Diagnostic]) {
     let errors = diagnostics.filter { $0.severity == .error }
     write("message", ("message", name), ("errors", "\(errors.count)"))
-    for error in errors { tell("message failed", error, [("message", name)]) }
+    for error in errors { report("message failed", error, [("message", name)]) }
   }
 
   /// Writes what a transport has to say.
-  func tell(_ transport: String, _ level: LogLevel, _ line: String) {
+  func report(_ transport: String, _ level: LogLevel, _ line: String) {
     write("transport", ("transport", transport), ("level", level.rawValue), ("problem", line))
   }
 
@@ -56,16 +56,16 @@ struct ServeLog: Sendable {
       if let client { fields.append(("client", client)) }
       write("request", fields)
     // Whether it was a notice is for nobody to read.
-    case .started(let purpose, let language, _): write("started", about(purpose, language))
-    case .resent(let purpose, let language): write("resent", about(purpose, language))
+    case .started(let purpose, let language, _): write("started", verificationFields(purpose, language))
+    case .resent(let purpose, let language): write("resent", verificationFields(purpose, language))
     case .checked(let outcome, let purpose, let language, _):
-      write("checked", [("outcome", outcome.rawValue)] + about(purpose, language))
+      write("checked", [("outcome", outcome.rawValue)] + verificationFields(purpose, language))
     case .limited(let limit): write("limited", ("limit", limit.rawValue))
     case .failed(let problem): write("refused", ("problem", problem))
     }
   }
 
-  private func about(_ purpose: String, _ language: String?) -> [(String, String)] {
+  private func verificationFields(_ purpose: String, _ language: String?) -> [(String, String)] {
     [("purpose", purpose)] + (language.map { [("language", $0)] } ?? [])
   }
 
@@ -90,8 +90,8 @@ struct ServeLog: Sendable {
       // The cause is the far side's text; `pabal check` shows it.
       write("held", [("transport", transport)])
     case .restored(let transport): write("restored", [("transport", transport)])
-    case .hastened(let count): write("hastened", [("mails", "\(count)")])
-    case .codesWait(let since): write("codes wait", [("since", since.text)])
+    case .expedited(let count): write("hastened", [("mails", "\(count)")])
+    case .codesDelayed(let since): write("codes wait", [("since", since.text)])
     case .lost(let id): write("lost", [("mail", id)])
     case .unreadable(let id): write("unreadable", [("mail", id)])
     case .unsettled(let id, let problem):
@@ -101,13 +101,13 @@ struct ServeLog: Sendable {
   }
 
   private func write(_ event: String, _ fields: [(String, String)]) {
-    writer.write(ServeLog.line(event, fields, inJSON: inJSON))
+    writer.write(ServeLog.line(event, fields, asJSON: asJSON))
   }
 
-  private static func line(_ event: String, _ fields: [(String, String)], inJSON: Bool) -> [UInt8] {
+  private static func line(_ event: String, _ fields: [(String, String)], asJSON: Bool) -> [UInt8] {
     let time = Timestamp.now().text
-    let fields = fields.map { ($0.0, LogText.shielded($0.1)) }
-    guard inJSON else {
+    let fields = fields.map { ($0.0, LogText.redacted($0.1)) }
+    guard asJSON else {
       let words = fields.map { "\($0)=\(LogText.quoted($1))" }
       return Array("\(([time, event] + words).joined(separator: " "))\n".utf8)
     }

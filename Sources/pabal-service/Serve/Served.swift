@@ -3,8 +3,8 @@ import PabalCore
 import Synchronization
 
 /// What a running `pabal serve` works with; what an edit of `config.json` changes is replaced in one step.
-final class Served: Sendable {
-  let storage: StoragePart
+final class ServeRuntime: Sendable {
+  let storage: OpenStorage
   let dispatcher: Dispatcher
   let log: ServeLog
   /// How the configuration is.
@@ -12,92 +12,92 @@ final class Served: Sendable {
   /// Where the HTTP service listens, whatever the file says by now.
   let listen: ListenAddress?
   /// The configuration it was started with.
-  let first: Configuration
+  let initialConfiguration: Configuration
   // The transports that were named for this run.
-  private let names: [String]
+  private let transportNames: [String]
   private let isDemo: Bool
-  private let current: Current
-  private let freshness: Mutex<Task<Void, Never>>
+  private let snapshotBox: SnapshotBox
+  private let tokenRefresh: Mutex<Task<Void, Never>>
 
-  /// The parts of `assembly`, the route over the transports called `names` where there are any; `isDemo` with the
+  /// The parts of `context`, the route over the transports called `transportNames` where there are any; `isDemo` with the
   /// page to try it out.
   ///
   /// `report` is told of what the dispatcher does.
   init(
-    _ assembly: Assembly, _ names: [String], isDemo: Bool, _ log: ServeLog,
+    _ context: CommandContext, _ transportNames: [String], isDemo: Bool, _ log: ServeLog,
     report: @escaping @Sendable (DispatcherEvent) -> Void
-  ) throws(Failure) {
-    let transports = try assembly.checked(try assembly.transports(names))
-    storage = try assembly.storage()
-    let current = Current()
-    let alarm = Alarm(log) { current.parts.assembly.configuration.serve.alert }
+  ) throws(CommandError) {
+    let transports = try context.checked(try context.transports(transportNames))
+    storage = try context.storage()
+    let snapshotBox = SnapshotBox()
+    let alertRunner = AlertRunner(log) { snapshotBox.snapshot.context.configuration.serve.alert }
     dispatcher = Dispatcher(
-      storage.outbox, sealing: storage.keys, rules: assembly.rules,
+      storage.outbox, sealing: storage.keys, options: context.options,
       report: { event in
         log.write(event)
-        alarm.heed(event)
+        alertRunner.handle(event)
         report(event)
-      }, route: { current.parts.stops })
-    first = assembly.configuration
-    listen = first.serve.listen
+      }, route: { snapshotBox.snapshot.dispatchTransports })
+    initialConfiguration = context.configuration
+    listen = initialConfiguration.serve.listen
     self.isDemo = isDemo
     guard !isDemo || listen != nil else {
-      throw Failure(
+      throw CommandError(
         .configuration, "--demo needs an address to listen on",
-        cure: "add \"serve\": {\"listen\": \"127.0.0.1:8025\", \"keyless\": true} to config.json")
+        remedy: "add \"serve\": {\"listen\": \"127.0.0.1:8025\", \"keyless\": true} to config.json")
     }
-    let parts = try ServedParts(
-      assembly, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log)
-    current.replace(by: parts)
-    self.current = current
-    self.names = names
+    let snapshot = try RuntimeSnapshot(
+      context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log)
+    snapshotBox.replace(by: snapshot)
+    self.snapshotBox = snapshotBox
+    self.transportNames = transportNames
     self.log = log
-    freshness = Mutex(keepFresh(parts.sources, log))
+    tokenRefresh = Mutex(startTokenRefresh(snapshot.tokenSources, log))
   }
 
   /// The parts that hold now.
-  var parts: ServedParts { current.parts }
+  var snapshot: RuntimeSnapshot { snapshotBox.snapshot }
 
   /// Goes on with what `octets` say from now on; where anything of it is wrong, all stays as it is. Blocks.
   ///
   /// Gives what would take a restart, the keys that changed and hold as they were; and whether mail takes another route.
-  func replace(by octets: [UInt8]) throws(Failure) -> (restart: [String], isRerouted: Bool) {
-    let earlier = parts
-    let assembly = try earlier.assembly.anew(octets)
-    let transports = try assembly.checked(try assembly.transports(names))
-    let parts = try ServedParts(
-      assembly, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, earlier: earlier)
-    current.replace(by: parts)
-    freshness.withLock { task in
+  func replace(by octets: [UInt8]) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
+    let previous = snapshot
+    let context = try previous.context.reloaded(octets)
+    let transports = try context.checked(try context.transports(transportNames))
+    let snapshot = try RuntimeSnapshot(
+      context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous)
+    snapshotBox.replace(by: snapshot)
+    tokenRefresh.withLock { task in
       task.cancel()
-      task = keepFresh(parts.sources, log)
+      task = startTokenRefresh(snapshot.tokenSources, log)
     }
-    return (first.needsRestart(for: assembly.configuration), !parts.hasSameRoute(as: earlier))
+    return (initialConfiguration.needsRestart(for: context.configuration), !snapshot.hasSameRoute(as: previous))
   }
 
   /// Stops keeping tokens fresh and closes the transports and the store; the dispatcher has ended before.
   func close() {
-    freshness.withLock { $0.cancel() }
-    parts.route.close()
+    tokenRefresh.withLock { $0.cancel() }
+    snapshot.route.close()
     storage.database.close()
   }
 
   /// The parts, once the first are made.
-  private final class Current: Sendable {
-    private let held = Mutex<ServedParts?>(nil)
+  private final class SnapshotBox: Sendable {
+    private let value = Mutex<RuntimeSnapshot?>(nil)
 
-    var parts: ServedParts {
-      guard let parts = held.withLock({ $0 }) else { preconditionFailure("the first parts are made in init") }
-      return parts
+    var snapshot: RuntimeSnapshot {
+      guard let snapshot = value.withLock({ $0 }) else { preconditionFailure("the first parts are made in init") }
+      return snapshot
     }
 
-    func replace(by parts: ServedParts) {
+    func replace(by snapshot: RuntimeSnapshot) {
       // What it takes the place of may end with it, and not under the lock.
-      let earlier = held.withLock { held in
-        defer { held = parts }
-        return held
+      let previous = value.withLock { value in
+        defer { value = snapshot }
+        return value
       }
-      withExtendedLifetime(earlier) {}
+      withExtendedLifetime(previous) {}
     }
   }
 }

@@ -5,56 +5,56 @@ import PabalMessages
 import PabalStorage
 
 /// All that an edit of `config.json` may change while `pabal serve` runs: one whole set, made before it is used.
-struct ServedParts: Sendable {
-  let assembly: Assembly
-  let route: ServedRoute
-  let stops: [DispatchStop]
+struct RuntimeSnapshot: Sendable {
+  let context: CommandContext
+  let route: SharedRoute
+  let dispatchTransports: [DispatchTransport]
   /// The accounts of the route's transports.
-  let sources: [any AccessTokenSource]
+  let tokenSources: [any AccessTokenSource]
   /// What the HTTP service answers from, where there is one.
-  let http: HTTPParts?
-  private let messages: MessagesPart?
+  let http: HTTPDependencies?
+  private let messages: MessageCatalog?
   private let transports: [CheckedTransport]
 
-  /// The parts that `assembly` says, with `transports` as the route, for a service that listens on `listen` or
+  /// The parts that `context` says, with `transports` as the route, for a service that listens on `listen` or
   /// nowhere.
   ///
-  /// Of `earlier` goes on what is the same: the messages, whose last good version they keep.
+  /// Of `previous` goes on what is the same: the messages, whose last good version they keep.
   init(
-    _ assembly: Assembly, _ transports: [CheckedTransport], _ served: (StoragePart, Dispatcher),
-    listen: ListenAddress?, isDemo: Bool, log: ServeLog, earlier: ServedParts? = nil
-  ) throws(Failure) {
-    self.assembly = assembly
+    _ context: CommandContext, _ transports: [CheckedTransport], _ dependencies: (OpenStorage, Dispatcher),
+    listen: ListenAddress?, isDemo: Bool, log: ServeLog, previous: RuntimeSnapshot? = nil
+  ) throws(CommandError) {
+    self.context = context
     self.transports = transports
-    route = ServedRoute(assembly.route(transports, log: log.tell))
-    stops = route.stops
-    sources = assembly.sources(transports)
+    route = SharedRoute(context.route(transports, log: log.report))
+    dispatchTransports = route.dispatchTransports
+    tokenSources = context.tokenSources(transports)
     guard listen != nil else {
       (http, messages) = (nil, nil)
       return
     }
-    var messages = try assembly.messages { name, diagnostics in log.tell(message: name, diagnostics) }
-    if let earlier = earlier?.messages {
-      if messages.store.hasSameSources(as: earlier.store) {
-        messages = earlier
+    var messages = try context.messages { name, diagnostics in log.report(message: name, diagnostics) }
+    if let previous = previous?.messages {
+      if messages.store.hasSameSources(as: previous.store) {
+        messages = previous
       } else {
-        try messages.refuseBroken(assembly.configuration, before: earlier)
+        try messages.rejectBroken(context.configuration, before: previous)
       }
     }
     self.messages = messages
-    let (storage, dispatcher) = served
-    var http = HTTPParts(
-      verifications: try assembly.verifications(storage, messages, dispatch: dispatcher),
-      door: FrontDoor(
-        store: SQLiteVerifications(storage.database), keys: storage.keys, dispatch: dispatcher),
-      words: MessageMails(messages.store, from: try assembly.sender(nil)),
-      access: assembly.configuration.serve.listening(on: listen))
-    http.demo = isDemo ? try assembly.demo(transports) : nil
+    let (storage, dispatcher) = dependencies
+    var http = HTTPDependencies(
+      verifications: try context.verifications(storage, messages, dispatch: dispatcher),
+      submission: MailSubmission(
+        store: SQLiteVerificationStore(storage.database), keys: storage.keys, dispatch: dispatcher),
+      composer: StoredMessageComposer(messages.store, from: try context.sender(nil)),
+      access: context.configuration.serve.listening(on: listen))
+    http.demo = isDemo ? try context.demo(transports) : nil
     self.http = http
   }
 
   /// Whether mail takes the same transports in the same order, with the same settings and accounts.
-  func hasSameRoute(as other: ServedParts) -> Bool {
+  func hasSameRoute(as other: RuntimeSnapshot) -> Bool {
     let accounts = accounts
     return transports.elementsEqual(other.transports) { $0.configuration.isSame(as: $1.configuration) }
       && accounts.count == other.accounts.count
@@ -64,33 +64,33 @@ struct ServedParts: Sendable {
   // In the order of their names: the file's order says nothing.
   private var accounts: [AccountConfiguration] {
     let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
-    return assembly.configuration.accounts.filter { names.contains($0.name) }.sorted { $0.name < $1.name }
+    return context.configuration.accounts.filter { names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 
   /// What is wrong with the messages that were asked for, as their files are now. May read files.
   var messageProblems: [Diagnostic] {
     guard let messages else { return [] }
     // An edit is looked at when somebody asks for the message, and nobody may for hours.
-    let policy = assembly.configuration.verification.policy
+    let policy = context.configuration.verification.policy
     for name in [policy.message, policy.notice] { _ = try? messages.store.describe(name) }
     return messages.store.problems.filter { $0.severity == .error }
   }
 }
 
-extension MessagesPart {
+extension MessageCatalog {
   /// Refuses messages whose verification can't be sent, unless that of those `before` can't be, either.
-  fileprivate func refuseBroken(
-    _ configuration: Configuration, before: MessagesPart
-  ) throws(Failure) {
+  fileprivate func rejectBroken(
+    _ configuration: Configuration, before: MessageCatalog
+  ) throws(CommandError) {
     let name = configuration.verification.policy.message
     do throws(MessageError) {
       _ = try store.describe(name)
     } catch {
       guard (try? before.store.describe(name)) != nil else { return }
       guard case .broken(_, let diagnostics) = error else {
-        throw Failure(.configuration, error.description)
+        throw CommandError(.configuration, error.description)
       }
-      throw Failure(.configuration, diagnostics.filter { $0.severity == .error })
+      throw CommandError(.configuration, diagnostics.filter { $0.severity == .error })
     }
   }
 }

@@ -3,7 +3,7 @@ import PabalCore
 
 /// A route that outgoing mail takes; its transports are closed when it is replaced and the last mail on its way
 /// through them has landed.
-final class ServedRoute: Sendable {
+final class SharedRoute: Sendable {
   private let route: Route
   // Saying goodbye to a server may take long, and nobody waits for it.
   private static let closing = DispatchQueue(label: "closing")
@@ -12,30 +12,30 @@ final class ServedRoute: Sendable {
 
   deinit {
     let route = route
-    ServedRoute.closing.async { route.close() }
+    SharedRoute.closing.async { route.close() }
   }
 
   /// The names of its transports, in order.
   var names: [String] { route.names }
 
   /// Its transports for a dispatcher.
-  var stops: [DispatchStop] {
-    route.dispatchStops.map { DispatchStop($0.name, Held(transport: $0.transport, route: self)) }
+  var dispatchTransports: [DispatchTransport] {
+    route.dispatchTransports.map { DispatchTransport($0.name, RetainingTransport(transport: $0.transport, route: self)) }
   }
 
   /// Closes its transports, and returns when those of all routes before are closed, too.
   func close() {
-    ServedRoute.closing.sync { route.close() }
+    SharedRoute.closing.sync { route.close() }
   }
 
-  private struct Held: Transport {
+  private struct RetainingTransport: Transport {
     let transport: any Transport
-    let route: ServedRoute
+    let route: SharedRoute
 
     func send(_ mail: Mail) async -> Receipt { await transport.send(mail) }
 
-    func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
-      await transport.send(mail, unless: isOver)
+    func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
+      await transport.send(mail, unless: isExpired)
     }
   }
 }

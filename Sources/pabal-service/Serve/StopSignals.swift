@@ -24,5 +24,5 @@ final class StopSignals: Sendable {
   }
 
   /// Stops listening.
-  func end() { sources.withLock { for source in $0 { source.cancel() } } }
+  func cancel() { sources.withLock { for source in $0 { source.cancel() } } }
 }

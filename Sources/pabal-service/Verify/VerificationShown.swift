@@ -2,31 +2,31 @@ import PabalCommand
 import PabalCore
 
 /// A verification as the command shows it.
-struct VerificationShown {
-  private let fields: VerificationFields
-  private let deliveryState: VerificationDelivery.State?
+struct VerificationOutput {
+  private let fields: VerificationJSON
+  private let deliveryState: MailStatus.State?
 
   init(_ verification: Verification) {
-    fields = VerificationFields(verification)
+    fields = VerificationJSON(verification)
     deliveryState = verification.delivery?.state
   }
 
   /// Shows it, and ends the command with the status that its mail deserves.
-  func answer(inJSON: Bool) throws {
-    try show(inJSON: inJSON)
+  func printResult(asJSON: Bool) throws {
+    try show(asJSON: asJSON)
     switch deliveryState {
     case .waiting, .sending, .sent, nil: return
-    case .deferred where mayHaveArrived: throw ExitStatus.unknown.code
-    case .deferred, .expired, .superseded, .cancelled: throw ExitStatus.deferred.code
-    case .held: throw ExitStatus.held.code
-    case .rejected: throw ExitStatus.rejected.code
-    case .unknown: throw ExitStatus.unknown.code
+    case .deferred where mayHaveArrived: throw ExitStatus.unknown.exitCode
+    case .deferred, .expired, .superseded, .cancelled: throw ExitStatus.deferred.exitCode
+    case .held: throw ExitStatus.held.exitCode
+    case .rejected: throw ExitStatus.rejected.exitCode
+    case .unknown: throw ExitStatus.unknown.exitCode
     }
   }
 
   /// Shows it.
-  func show(inJSON: Bool) throws {
-    guard !inJSON else { return try Terminal.answer(json: fields) }
+  func show(asJSON: Bool) throws {
+    guard !asJSON else { return try Terminal.printResult(json: fields) }
     var lines = ["\(fields.status)  \(fields.id)  \(fields.to) (\(fields.purpose))"]
     if let mail = fields.delivery.value {
       let reply = mail.reply.value.map { ", \($0)" } ?? ""
@@ -39,7 +39,7 @@ struct VerificationShown {
         lines.append("  resend from \(resend), \(fields.sends) mails left")
       }
     }
-    Terminal.answer(lines.joined(separator: "\n"))
+    Terminal.printResult(lines.joined(separator: "\n"))
   }
 
   /// Whether the last attempt ended without anybody knowing whether the mail was taken.

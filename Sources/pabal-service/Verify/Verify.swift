@@ -20,7 +20,7 @@ struct Verify: ParsableCommand {
 }
 
 /// Sends a verification's mail in this process and returns when its first attempt has ended.
-struct FirstAttempt: VerificationDispatch {
+struct InProcessDispatch: ImmediateDispatch {
   let dispatcher: Dispatcher
 
   func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease? {
@@ -31,63 +31,63 @@ struct FirstAttempt: VerificationDispatch {
 
   func handOver(_ entry: OutboxEntry, _ mail: Mail) async { await dispatcher.deliver(entry, mail) }
 
-  func relinquish() async {}
+  func release() async {}
 
   func wake() {}
 }
 
-extension Assembly {
+extension CommandContext {
   /// Does `work`, which adds a mail to the outbox, and waits for that mail's first attempt unless it is to be
   /// left to `pabal serve`; gives how the verification stands then.
-  func sending(
+  func sendVerificationMail(
     queued: Bool, over names: [String],
-    _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Verification
-  ) throws(Failure) -> Verification {
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
+  ) throws(CommandError) -> Verification {
     let route = route(try checked(try transports(names)))
     defer { route.close() }
     let storage = try storage()
     defer { storage.database.close() }
     let dispatcher = dispatcher(storage, route) { event in
-      if let line = event.line { Terminal.tell("pabal: \(line)") }
+      if let line = event.line { Terminal.printError("pabal: \(line)") }
     }
-    let service = try verifications(storage, dispatch: queued ? nil : FirstAttempt(dispatcher: dispatcher))
-    return try waitFor { () throws(Failure) in
-      do throws(VerificationProblem) {
+    let service = try verifications(storage, dispatch: queued ? nil : InProcessDispatch(dispatcher: dispatcher))
+    return try blockingAwait { () throws(CommandError) in
+      do throws(VerificationError) {
         let verification = try await work(service)
         guard !queued else {
-          await service.tidyUp()
+          await service.cleanUp()
           return verification
         }
         if let mail = verification.delivery, mail.state == .waiting {
-          do throws(StorageProblem) {
+          do throws(StorageError) {
             _ = try await dispatcher.deliver(mail.mail)
           } catch {
-            throw VerificationProblem.storage(error)
+            throw VerificationError.storage(error)
           }
         }
         let shown = try await service.status(verification.id)
-        await service.tidyUp()
+        await service.cleanUp()
         return shown
       } catch {
-        throw Failure(error)
+        throw CommandError(error)
       }
     }
   }
 
   /// Does `work` on the verifications, which adds no mail.
-  func asking<Value: Sendable>(
-    _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Value
-  ) throws(Failure) -> Value {
+  func withVerifications<Value: Sendable>(
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Value
+  ) throws(CommandError) -> Value {
     let storage = try storage()
     defer { storage.database.close() }
     let service = try verifications(storage)
-    return try waitFor { () throws(Failure) in
-      do throws(VerificationProblem) {
+    return try blockingAwait { () throws(CommandError) in
+      do throws(VerificationError) {
         let value = try await work(service)
-        await service.tidyUp()
+        await service.cleanUp()
         return value
       } catch {
-        throw Failure(error)
+        throw CommandError(error)
       }
     }
   }
@@ -97,32 +97,32 @@ extension DispatcherEvent {
   /// What somebody should know who waits for the mail; `nil` where the answer tells it.
   fileprivate var line: String? {
     switch self {
-    case .paced(_, let transport, let until, isPutBack: false):
+    case .paced(_, let transport, let until, isReturned: false):
       "the transport \(transport) has spent its pace; the mail leaves at \(until.text)"
-    case .paced(_, let transport, let until, isPutBack: true):
+    case .paced(_, let transport, let until, isReturned: true):
       "the transport \(transport) has spent its pace until \(until.text); the mail is in the outbox, and `pabal serve` sends it then if it is still of use"
     case .unsettled(let id, let problem):
       "the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
-    case .attempted, .settled, .held, .restored, .hastened, .codesWait, .lost, .unreadable, .storage: nil
+    case .attempted, .settled, .held, .restored, .expedited, .codesDelayed, .lost, .unreadable, .storage: nil
     }
   }
 }
 
 extension VerificationService {
   /// The bounded share of housekeeping that a command does once it has its answer, which doesn't depend on it.
-  fileprivate func tidyUp() async { _ = try? await sweep(limit: 100) }
+  fileprivate func cleanUp() async { _ = try? await sweep(limit: 100) }
 }
 
-extension Failure {
-  init(_ problem: VerificationProblem) {
+extension CommandError {
+  init(_ problem: VerificationError) {
     switch problem {
     case .storage(let problem): self.init(problem)
     case .limited(let limit, let wait):
-      self.init(.deferred, [Diagnostic(problem.description)], barrier: Barrier(limit, wait))
+      self.init(.deferred, [Diagnostic(problem.description)], reachedLimit: ReachedLimit(limit, wait))
     case .brokenMessage(let diagnostics): self.init(.input, diagnostics.all)
     case .unknown:
-      self.init(.input, problem.description, cure: "`verify start` prints the id; it is kept for a day")
-    case .keys: self.init(.configuration, problem.description, cure: "put the key it was made with back")
+      self.init(.input, problem.description, remedy: "`verify start` prints the id; it is kept for a day")
+    case .keys: self.init(.configuration, problem.description, remedy: "put the key it was made with back")
     case .ended, .input, .proof, .reused: self.init(.input, problem.description)
     }
   }

@@ -25,29 +25,29 @@ struct VerifyCheck: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let assembly = try Assembly(common)
-    let (id, code, client) = (id, try typed(), client)
-    let answer = try assembly.asking { service throws(VerificationProblem) in
+    let context = try CommandContext(common)
+    let (id, code, client) = (id, try enteredCode(), client)
+    let answer = try context.withVerifications { service throws(VerificationError) in
       try await service.check(id, code: code, client: client)
     }
     if common.json {
-      try Terminal.answer(json: VerificationAnswerFields(answer))
+      try Terminal.printResult(json: VerificationCheckJSON(answer))
     } else {
-      Terminal.answer(text(answer))
+      Terminal.printResult(text(answer))
     }
     if answer.outcome != .approved { throw ExitCode(1) }
   }
 
-  private func typed() throws(Failure) -> String {
+  private func enteredCode() throws(CommandError) -> String {
     guard code == "-" else { return code }
-    do throws(FileProblem) {
+    do throws(FileError) {
       return String(decoding: try readStandardInput(atMost: 1_024), as: UTF8.self)
     } catch {
-      throw Failure(.input, "the code: \(error.what)", cure: error.cure)
+      throw CommandError(.input, "the code: \(error.message)", remedy: error.remedy)
     }
   }
 
-  private func text(_ answer: VerificationAnswer) -> String {
+  private func text(_ answer: VerificationCheckResult) -> String {
     switch answer.outcome {
     case .approved: "approved" + (answer.proof.map { "\nproof \($0)" } ?? "")
     case .mismatch:
@@ -74,14 +74,14 @@ struct VerifyRedeem: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let assembly = try Assembly(common)
+    let context = try CommandContext(common)
     let proof = proof
-    let proven = try assembly.asking { service throws(VerificationProblem) in try await service.redeem(proof)
+    let proven = try context.withVerifications { service throws(VerificationError) in try await service.redeem(proof)
     }
     if common.json {
-      try Terminal.answer(json: ProvenAddressFields(proven))
+      try Terminal.printResult(json: ProvenAddressJSON(proven))
     } else {
-      Terminal.answer("\(proven.address) proved for \(proven.purpose) at \(proven.approved.text)")
+      Terminal.printResult("\(proven.address) proved for \(proven.purpose) at \(proven.approved.text)")
     }
   }
 }

@@ -42,19 +42,19 @@ struct VerifyStart: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let variables = try MailMaker.texts(variables)
-    let assembly = try Assembly(common)
+    let variables = try SendMailFactory.texts(variables)
+    let context = try CommandContext(common)
     let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter {
       !$0.isEmpty
     }
     let (address, purpose, message, notice, client) = (address, purpose, message, notice, client)
-    let verification = try assembly.sending(queued: sending.queue, over: sending.transport) {
-      service throws(VerificationProblem) in
+    let verification = try context.sendVerificationMail(queued: sending.queue, over: sending.transport) {
+      service throws(VerificationError) in
       try await service.start(
         to: address, purpose: purpose, languages: languages, message: message, variables: variables,
         notice: notice, client: client)
     }
-    try VerificationShown(verification).answer(inJSON: common.json)
+    try VerificationOutput(verification).printResult(asJSON: common.json)
   }
 }
 
@@ -74,12 +74,12 @@ struct VerifyResend: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let assembly = try Assembly(common)
+    let context = try CommandContext(common)
     let (id, client) = (id, client)
-    let verification = try assembly.sending(queued: sending.queue, over: sending.transport) {
-      service throws(VerificationProblem) in try await service.resend(id, client: client)
+    let verification = try context.sendVerificationMail(queued: sending.queue, over: sending.transport) {
+      service throws(VerificationError) in try await service.resend(id, client: client)
     }
-    try VerificationShown(verification).answer(inJSON: common.json)
+    try VerificationOutput(verification).printResult(asJSON: common.json)
   }
 }
 

@@ -14,7 +14,7 @@ struct VerifyStatus: ParsableCommand {
 
   func run() throws {
     let id = id
-    try common.show { service throws(VerificationProblem) in try await service.status(id) }
+    try common.show { service throws(VerificationError) in try await service.status(id) }
   }
 }
 
@@ -30,15 +30,15 @@ struct VerifyCancel: ParsableCommand {
 
   func run() throws {
     let id = id
-    try common.show { service throws(VerificationProblem) in try await service.cancel(id) }
+    try common.show { service throws(VerificationError) in try await service.cancel(id) }
   }
 }
 
 extension CommonOptions {
   /// Shows the verification that `work` gives.
   fileprivate func show(
-    _ work: @escaping @Sendable (VerificationService) async throws(VerificationProblem) -> Verification
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
   ) throws {
-    try VerificationShown(try Assembly(self).asking(work)).show(inJSON: json)
+    try VerificationOutput(try CommandContext(self).withVerifications(work)).show(asJSON: json)
   }
 }

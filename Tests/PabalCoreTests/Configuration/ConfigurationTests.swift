@@ -3,7 +3,7 @@ import Testing
 @testable import PabalCore
 
 @Suite struct ConfigurationTests {
-  static let good = """
+  static let complete = """
     {
       "$schema": "./config.schema.json",
       "transport": ["gmail", "smtp"],
@@ -45,13 +45,13 @@ import Testing
   }
 
   @Test func `everything the file says is read`() throws {
-    let configuration = try Self.read(Self.good, environment: ["TOKEN": "t0ken"])
+    let configuration = try Self.read(Self.complete, environment: ["TOKEN": "t0ken"])
     #expect(configuration.route == ["gmail", "smtp"])
     #expect(configuration.transports.map(\.name) == ["gmail", "smtp", "mine"])
     #expect(configuration.transports.map(\.plugin) == ["gmail", "smtp", "/etc/pabal/lib/libpabal-mine.so"])
     #expect(configuration.transports[1].settings.map(\.key) == ["host", "port", "account"])
-    #expect(configuration.transports[1].place.path == "transports.smtp")
-    #expect(configuration.transports[1].place.position == SourcePosition(line: 6, column: 14))
+    #expect(configuration.transports[1].location.path == "transports.smtp")
+    #expect(configuration.transports[1].location.position == SourcePosition(line: 6, column: 14))
     #expect(configuration.accounts.map(\.name) == ["google"])
     #expect(configuration.accounts.map(\.provider) == ["token"])
     #expect(try configuration.sender().description == "\"Pabal\" <you@gmail.com>")
@@ -130,7 +130,7 @@ import Testing
 
   @Test func `a name that isn't one never stands in an error as it is`() {
     let errors = Self.errors(#"{"transports": {"\u001b[2J": ""}, "\u0000": 1}"#).joined()
-    #expect(!errors.isEmpty && !errors.holdsControlCharacter)
+    #expect(!errors.isEmpty && !errors.containsControlCharacter)
   }
 
   @Test(arguments: [
@@ -299,7 +299,7 @@ import Testing
   }
 
   @Test func `an override takes other transports for one run`() throws {
-    let configuration = try Self.read(Self.good)
+    let configuration = try Self.read(Self.complete)
     #expect(try configuration.transports().map(\.name) == ["gmail", "smtp"])
     #expect(
       try configuration.transports(overriding: ["mine", "smtp", "mine"]).map(\.name) == ["mine", "smtp"])

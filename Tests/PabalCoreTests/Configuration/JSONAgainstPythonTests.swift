@@ -4,7 +4,7 @@ import PabalTesting
 import Testing
 
 /// Mutations of JSON texts, judged by our reader and by the one of Python's standard library.
-@Suite struct JSONAgainstPythonTests {
+@Suite struct JSONPythonComparisonTests {
   private static let seeds = [
     #"{"transport": ["gmail", "smtp"], "transports": {"smtp": {"plugin": "smtp", "port": 465, "on": true}}}"#,
     #"[0, -1, 2.5, 1e10, -0.5E-3, 12345678901234567890, null, true, false, "", {}, []]"#,
@@ -37,7 +37,7 @@ import Testing
 
   // What Python takes and RFC 8259 doesn't is named, not passed over: NaN and Infinity, lone
   // surrogates, UTF-16 and UTF-32. What it gives back lets the strings be compared too.
-  private static let judge = """
+  private static let pythonReader = """
     import json, sys
     class Refused(Exception): pass
     def refuse(word): raise Refused
@@ -67,19 +67,19 @@ import Testing
   @Test func `our reader takes and refuses what Python's does, and reads the same strings`() throws {
     let mutations = Self.mutations(20_000)
     let input = mutations.map(Self.hexadecimal).joined(separator: "\n") + "\n"
-    let answers = try Self.python(Self.judge, input: input).split(separator: "\n").map(String.init)
+    let answers = try Self.python(Self.pythonReader, input: input).split(separator: "\n").map(String.init)
     try #require(answers.count == mutations.count)
-    var taken = 0
+    var acceptedCount = 0
     for (octets, answer) in zip(mutations, answers) {
       var ours = "no"
-      if let node = try? JSONReader.read(octets, file: "a") {
-        taken += 1
+      if let node = try? JSONParser.read(octets, file: "a") {
+        acceptedCount += 1
         ours = "yes " + Self.hexadecimal(Array(Self.strings(node).joined(separator: "\0").utf8))
       }
       #expect(ours == answer, "\(String(decoding: octets, as: UTF8.self).debugDescription)")
     }
     // The corpus is worth something only when both answers are in it often.
-    #expect(2_000...18_000 ~= taken)
+    #expect(2_000...18_000 ~= acceptedCount)
   }
 
   /// Every string in the order written, tagged as the judge tags numbers and objects.

@@ -3,7 +3,7 @@ import Testing
 
 /// Cases after the pattern of JSONTestSuite: what every reader must take, and what none may.
 @Suite struct JSONGrammarTests {
-  static let taken = [
+  static let accepted = [
     "[]", "{}", "[ ]", "{ }", "[[]   ]", "null", "true", "false", "0", "-0", "\"\"", " \"a\" ", "42",
     "[\"\"]",
     "[\"a\"]", "[null]", "[false]", "[null, 1, \"1\", {}]", "[1\n]", " [1]", "[1,null,null,null,2]", "[2] ",
@@ -27,7 +27,7 @@ import Testing
     "\u{FEFF}{}", "\u{FEFF} [1]", "[\"#\", \"//\"]", "[1 , 2]", "{ \"a\" : 1 }", "[true,false,null]",
   ]
 
-  static let refused = [
+  static let rejected = [
     "", " ", "\u{FEFF}", "[", "]", "{", "}", "[[", "]]", "[}", "{]", "[1", "[1,", "[1,,2]", "[,1]", "[1,,]",
     "[1,]",
     "[,]", "[1]]", "[1]x", "[1] 2", "{}}", "{},", "{}{}", "{} true", "[\"a\",\n4\n,1,", "[\"x\"",
@@ -68,17 +68,17 @@ import Testing
     "tRue",
   ]
 
-  @Test(arguments: taken) func `what JSON is, is read`(text: String) throws(Diagnostic) {
-    _ = try JSONReader.read(Array(text.utf8), file: "a")
+  @Test(arguments: accepted) func `what JSON is, is read`(text: String) throws(Diagnostic) {
+    _ = try JSONParser.read(Array(text.utf8), file: "a")
   }
 
-  @Test(arguments: refused) func `what JSON isn't, is refused at a place in the text`(text: String) throws {
-    let problem = try #require(throws: Diagnostic.self) { try JSONReader.read(Array(text.utf8), file: "a") }
-    let place = try #require(problem.position)
+  @Test(arguments: rejected) func `what JSON isn't, is refused at a place in the text`(text: String) throws {
+    let problem = try #require(throws: Diagnostic.self) { try JSONParser.read(Array(text.utf8), file: "a") }
+    let location = try #require(problem.position)
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    #expect(1...lines.count ~= place.line)
-    #expect(1...text.unicodeScalars.count + 1 ~= place.column)
-    #expect(!problem.what.isEmpty && !problem.what.holdsControl && !(problem.cure ?? "").holdsControl)
+    #expect(1...lines.count ~= location.line)
+    #expect(1...text.unicodeScalars.count + 1 ~= location.column)
+    #expect(!problem.message.isEmpty && !problem.message.containsControl && !(problem.remedy ?? "").containsControl)
   }
 
   @Test(arguments: [
@@ -92,17 +92,17 @@ import Testing
     (#""\ud7ff\ue000""#, "\u{D7FF}\u{E000}"),
   ])
   func `an escape is the character it stands for`(text: String, expected: String) throws(Diagnostic) {
-    let node = try JSONReader.read(Array(text.utf8), file: "a")
+    let node = try JSONParser.read(Array(text.utf8), file: "a")
     #expect(node.value == .string(expected))
   }
 
   @Test func `a number stays as it is written`() throws(Diagnostic) {
     for number in ["-0", "1e400", "0.10", "1E+2", "9007199254740993"] {
-      #expect(try JSONReader.read(Array(number.utf8), file: "a").value == .number(number))
+      #expect(try JSONParser.read(Array(number.utf8), file: "a").value == .number(number))
     }
   }
 }
 
 extension String {
-  fileprivate var holdsControl: Bool { unicodeScalars.contains { $0.properties.generalCategory == .control } }
+  fileprivate var containsControl: Bool { unicodeScalars.contains { $0.properties.generalCategory == .control } }
 }

@@ -1,10 +1,10 @@
 import PabalCore
 import Testing
 
-@Suite struct JSONReaderTests {
+@Suite struct JSONParserTests {
   @Test func `every value keeps its place, counted in scalars`() throws(Diagnostic) {
     let text = "\u{FEFF}{\r\n  \"가\": [1, \"나\\n\", true],\n\t\"b\": {}}\n"
-    let node = try JSONReader.read(Array(text.utf8), file: "a.json")
+    let node = try JSONParser.read(Array(text.utf8), file: "a.json")
     let expected = JSONNode(
       .object([
         JSONNode.Member(
@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test func `a character outside the first plane is one column`() throws(Diagnostic) {
-    let node = try JSONReader.read(Array(#"["😀👨‍👩‍👧", null]"#.utf8), file: "a")
+    let node = try JSONParser.read(Array(#"["😀👨‍👩‍👧", null]"#.utf8), file: "a")
     // Six scalars make the two emoji, with two joiners among them.
     #expect(
       node.value
@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test func `a key that stands twice is kept twice`() throws(Diagnostic) {
-    let node = try JSONReader.read(Array(#"{"a": 1, "a": 2}"#.utf8), file: "a")
+    let node = try JSONParser.read(Array(#"{"a": 1, "a": 2}"#.utf8), file: "a")
     guard case .object(let members) = node.value else { return #expect(Bool(false), "no object") }
     #expect(members.map(\.key) == ["a", "a"])
     #expect(members.map(\.keyPosition.column) == [2, 10])
@@ -114,7 +114,7 @@ import Testing
   ])
   func `a syntax error is one sentence with its place and cure`(text: String, expected: String) {
     let problem = #expect(throws: Diagnostic.self) {
-      try JSONReader.read(Array(text.utf8), file: "config.json")
+      try JSONParser.read(Array(text.utf8), file: "config.json")
     }
     #expect(problem?.description == "config.json:" + expected)
   }
@@ -142,26 +142,26 @@ import Testing
       ([0x22, 0xE2, 0x82], "1:2: error: an octet that isn't UTF-8; save the file as UTF-8"),
     ] as [([UInt8], String)])
   func `only UTF-8 is read`(octets: [UInt8], expected: String) {
-    let problem = #expect(throws: Diagnostic.self) { try JSONReader.read(octets, file: "config.json") }
+    let problem = #expect(throws: Diagnostic.self) { try JSONParser.read(octets, file: "config.json") }
     #expect(problem?.description == "config.json:" + expected)
   }
 
   @Test func `64 levels are read and the 65th is refused where it opens`() throws {
     let deepest = String(repeating: "[", count: 64) + String(repeating: "]", count: 64)
-    _ = try JSONReader.read(Array(deepest.utf8), file: "a")
+    _ = try JSONParser.read(Array(deepest.utf8), file: "a")
     let problem = #expect(throws: Diagnostic.self) {
-      try JSONReader.read(Array(String(repeating: "[", count: 1_000_000).utf8), file: "a")
+      try JSONParser.read(Array(String(repeating: "[", count: 1_000_000).utf8), file: "a")
     }
     #expect(problem?.description == "a:1:65: error: nested deeper than 64 levels")
     let objects = #expect(throws: Diagnostic.self) {
-      try JSONReader.read(Array(String(repeating: "{\"a\":", count: 100_000).utf8), file: "a")
+      try JSONParser.read(Array(String(repeating: "{\"a\":", count: 100_000).utf8), file: "a")
     }
     #expect(objects?.description == "a:1:321: error: nested deeper than 64 levels")
   }
 
   @Test func `a line of 100,000 values is read in one pass`() throws(Diagnostic) {
     let text = "[" + String(repeating: "1,", count: 99_999) + "1]"
-    let node = try JSONReader.read(Array(text.utf8), file: "a")
+    let node = try JSONParser.read(Array(text.utf8), file: "a")
     guard case .array(let elements) = node.value else { return #expect(Bool(false), "no list") }
     #expect(elements.count == 100_000)
     #expect(elements.last?.position == SourcePosition(line: 1, column: 200_000))

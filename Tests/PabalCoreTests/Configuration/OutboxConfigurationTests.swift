@@ -13,8 +13,8 @@ import Testing
     let configuration = try read("")
     #expect(configuration.storage.path == "/etc/pabal/pabal.sqlite")
     #expect(configuration.outbox.unknown == .resend)
-    #expect(configuration.outbox.rules.maxConcurrentAttempts == 8)
-    #expect(configuration.outbox.rules.paces.isEmpty)
+    #expect(configuration.outbox.options.maxConcurrentAttempts == 8)
+    #expect(configuration.outbox.options.paces.isEmpty)
   }
 
   @Test func `what is said is taken`() throws {
@@ -25,12 +25,12 @@ import Testing
       """#)
     #expect(configuration.storage.path == "/etc/pabal/data/mail.sqlite")
     #expect(configuration.outbox.unknown == .keep)
-    let rules = configuration.outbox.rules
-    #expect(rules.maxConcurrentAttempts == 20)
-    #expect(rules.retention == .seconds(172_800))
-    #expect(rules.leaseDuration == .seconds(10))
-    #expect(rules.patience == .seconds(120))
-    #expect(rules.paces == ["a": Pace(sends: 60, per: .seconds(60))])
+    let options = configuration.outbox.options
+    #expect(options.maxConcurrentAttempts == 20)
+    #expect(options.retention == .seconds(172_800))
+    #expect(options.leaseDuration == .seconds(10))
+    #expect(options.codeAlertDelay == .seconds(120))
+    #expect(options.paces == ["a": Pace(sends: 60, per: .seconds(60))])
   }
 
   @Test(arguments: [

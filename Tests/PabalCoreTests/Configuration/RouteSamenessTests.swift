@@ -3,7 +3,7 @@ import Testing
 @testable import PabalCore
 
 /// What counts as another transport or account after an edit.
-@Suite struct RouteSamenessTests {
+@Suite struct ConfigurationChangeTests {
   private func configured(_ transport: String, _ account: String) throws -> Configuration {
     let text = """
       { "transport": "smtp", "transports": { "smtp": { \(transport) } }, "from": "you@example.com",

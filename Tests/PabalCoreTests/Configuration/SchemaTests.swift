@@ -4,12 +4,12 @@ import Testing
 @testable import PabalCore
 
 /// `config.schema.json` knows the keys that the reader knows, no more and no fewer.
-@Suite struct SchemaTests {
+@Suite struct ConfigurationSchemaTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path()
 
   private static func schema() throws -> JSONNode {
-    try JSONReader.read(readFile(root + "config.schema.json", atMost: 1_000_000), file: "config.schema.json")
+    try JSONParser.read(readFile(root + "config.schema.json", atMost: 1_000_000), file: "config.schema.json")
   }
 
   /// The keys under `properties` of the object at `path` of the schema.
@@ -21,45 +21,45 @@ import Testing
   }
 
   /// The keys that the reader names as right when an object at `path` has one that is nowhere near.
-  private static func keysOfReader(_ path: String, in text: String) throws -> Set<String> {
-    let stranger = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
-    let octets = Array(text.replacing("STRANGER", with: "\"\(stranger)\": 1").utf8)
+  private static func keysKnownToReader(_ path: String, in text: String) throws -> Set<String> {
+    let unknownKey = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+    let octets = Array(text.replacing("STRANGER", with: "\"\(unknownKey)\": 1").utf8)
     let problem = try #require(throws: Diagnostics.self) {
       try Configuration.read(octets, file: "a", directory: "/")
     }
     let unknown = try #require(
-      problem.all.first { $0.what == "unknown key" && $0.path == keyPath(path, stranger) })
-    let known = try #require(unknown.cure).split(separator: "'", omittingEmptySubsequences: false)
+      problem.all.first { $0.message == "unknown key" && $0.path == fieldPath(path, unknownKey) })
+    let known = try #require(unknown.remedy).split(separator: "'", omittingEmptySubsequences: false)
     return Set(known.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) })
   }
 
   @Test func `the schema has the reader's keys`() throws {
-    #expect(try Self.keysInSchema() == Self.keysOfReader("", in: "{STRANGER}"))
+    #expect(try Self.keysInSchema() == Self.keysKnownToReader("", in: "{STRANGER}"))
     #expect(
       try Self.keysInSchema("$defs", "messages")
-        == Self.keysOfReader("messages", in: #"{"messages": {STRANGER}}"#))
+        == Self.keysKnownToReader("messages", in: #"{"messages": {STRANGER}}"#))
     #expect(
       try Self.keysInSchema("$defs", "outbox")
-        == Self.keysOfReader("outbox", in: #"{"outbox": {STRANGER}}"#))
+        == Self.keysKnownToReader("outbox", in: #"{"outbox": {STRANGER}}"#))
     #expect(
       try Self.keysInSchema("$defs", "pace")
-        == Self.keysOfReader("outbox.pacing.a", in: #"{"outbox": {"pacing": {"a": {STRANGER}}}}"#))
+        == Self.keysKnownToReader("outbox.pacing.a", in: #"{"outbox": {"pacing": {"a": {STRANGER}}}}"#))
     #expect(
       try Self.keysInSchema("$defs", "storage")
-        == Self.keysOfReader("storage", in: #"{"storage": {STRANGER}}"#))
+        == Self.keysKnownToReader("storage", in: #"{"storage": {STRANGER}}"#))
     #expect(
       try Self.keysInSchema("$defs", "plugins")
-        == Self.keysOfReader("plugins", in: #"{"plugins": {STRANGER}}"#))
+        == Self.keysKnownToReader("plugins", in: #"{"plugins": {STRANGER}}"#))
     for section in ["keys", "serve", "verification"] {
       #expect(
         try Self.keysInSchema("$defs", section)
-          == Self.keysOfReader(section, in: "{\"\(section)\": {STRANGER}}"))
+          == Self.keysKnownToReader(section, in: "{\"\(section)\": {STRANGER}}"))
     }
     #expect(
       try Self.keysInSchema("$defs", "tokenAccount")
-        == Self.keysOfReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))
+        == Self.keysKnownToReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))
     #expect(
-      try Self.keysInSchema("$defs", "secret") == Self.keysOfReader("from", in: #"{"from": {STRANGER}}"#))
+      try Self.keysInSchema("$defs", "secret") == Self.keysKnownToReader("from", in: #"{"from": {STRANGER}}"#))
     #expect(try Self.keysInSchema("$defs", "transport") == ["plugin"])
   }
 
@@ -70,22 +70,22 @@ import Testing
       guard case .array(let elements) = node.value else { return [] }
       return elements.compactMap { if case .string(let text) = $0.value { text } else { nil } }
     }
-    func missed(_ text: String) throws -> [String] {
+    func reportedMissing(_ text: String) throws -> [String] {
       let problem = try #require(throws: Diagnostics.self) {
         try Configuration.read(Array(text.utf8), file: "a", directory: "/")
       }
-      return problem.all.filter { $0.what.hasSuffix(" is missing") }
-        .compactMap { $0.what.split(separator: "'").dropFirst().first.map(String.init) }
+      return problem.all.filter { $0.message.hasSuffix(" is missing") }
+        .compactMap { $0.message.split(separator: "'").dropFirst().first.map(String.init) }
     }
     let rest = #""transport": "a", "transports": {"a": {"plugin": "a"}}, "from": "a@b.c""#
-    #expect(try required() == missed("{}"))
-    #expect(try required("$defs", "messages") == missed("{\(rest), \"messages\": {}}"))
+    #expect(try required() == reportedMissing("{}"))
+    #expect(try required("$defs", "messages") == reportedMissing("{\(rest), \"messages\": {}}"))
     #expect(
       try required("$defs", "tokenAccount").filter { $0 != "provider" }.sorted()
-        == missed("{\(rest), \"accounts\": {\"a\": {\"provider\": \"token\"}}}").sorted())
+        == reportedMissing("{\(rest), \"accounts\": {\"a\": {\"provider\": \"token\"}}}").sorted())
     #expect(
       try required("$defs", "transport")
-        == missed(#"{"transport": "a", "transports": {"a": {}}, "from": "a@b.c"}"#))
+        == reportedMissing(#"{"transport": "a", "transports": {"a": {}}, "from": "a@b.c"}"#))
   }
 }
 

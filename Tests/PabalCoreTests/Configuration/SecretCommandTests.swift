@@ -4,16 +4,16 @@ import Testing
 @testable import PabalCore
 
 @Suite struct SecretCommandTests {
-  private func fetch(_ words: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536) throws
+  private func fetch(_ commandLine: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536) throws
     -> String
   {
-    try SecretTests.text(.command(words), timeout: timeout, sizeLimit: sizeLimit).fetch()
+    try SecretSourceTests.text(.command(commandLine), timeout: timeout, sizeLimit: sizeLimit).fetch()
   }
 
-  private func problem(_ words: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536)
+  private func problem(_ commandLine: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536)
     -> String?
   {
-    SecretTests.problem(SecretTests.text(.command(words), timeout: timeout, sizeLimit: sizeLimit))
+    SecretSourceTests.problem(SecretSourceTests.text(.command(commandLine), timeout: timeout, sizeLimit: sizeLimit))
   }
 
   @Test func `a command gives what it prints without one line break at its end`() throws {
@@ -33,10 +33,10 @@ import Testing
 
   @Test func `it gets no other open file, a group of its own, and no signal blocked or ignored`() throws {
     // A descriptor without O_CLOEXEC, as a careless library leaves it.
-    let careless = open("/dev/null", O_RDONLY)
+    let inheritedDescriptor = open("/dev/null", O_RDONLY)
     let ignored = signal(SIGPIPE, SIG_IGN)
     defer {
-      close(careless)
+      close(inheritedDescriptor)
       signal(SIGPIPE, ignored)
     }
     // The three it was given, and the folder that the shell has open while it looks.

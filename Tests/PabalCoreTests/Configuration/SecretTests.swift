@@ -3,22 +3,22 @@ import Testing
 
 @testable import PabalCore
 
-@Suite struct SecretTests {
-  static let place = SettingPlace(
+@Suite struct SecretSourceTests {
+  static let location = SettingLocation(
     file: "config.json", position: SourcePosition(line: 3, column: 7), path: "transports.smtp.password")
 
   static func text(
     _ source: SecretSource, environment: [String: String] = [:], timeout: Duration = .seconds(30),
     sizeLimit: Int = 65_536
-  ) -> ConfiguredText {
-    ConfiguredText(
-      .secret(source), at: place,
+  ) -> ConfiguredValue {
+    ConfiguredValue(
+      .secret(source), at: location,
       access: SecretAccess(
         environment: { environment[$0] }, commandTimeout: timeout, sizeLimit: sizeLimit))
   }
 
   /// What fetching complains of, without its place.
-  static func problem(_ text: ConfiguredText) -> String? {
+  static func problem(_ text: ConfiguredValue) -> String? {
     let problem = #expect(throws: Diagnostic.self) { try text.fetch() }
     let prefix = "config.json:3:7: error: transports.smtp.password: "
     #expect(problem?.description.hasPrefix(prefix) == true)
@@ -31,7 +31,7 @@ import Testing
 
   @Test func `the process's own environment is the usual one`() throws {
     let path = try #require(ProcessInfo.processInfo.environment["PATH"])
-    #expect(try ConfiguredText(.secret(.environment("PATH")), at: Self.place).fetch() == path)
+    #expect(try ConfiguredValue(.secret(.environment("PATH")), at: Self.location).fetch() == path)
   }
 
   @Test func `a variable that is missing, empty or holds a line break is refused`() {
@@ -114,12 +114,12 @@ import Testing
 
   @Test func `root may lend a secret to a group, and nobody else may`() {
     func problem(owner: UInt32, mode: UInt32, user: UInt32) -> String? {
-      do throws(SecretProblem) {
-        let facts = FileFacts(mode: mode, owner: owner, isRegular: true)
-        try SecretSource.refuseIfOpenToOthers("/s", facts, user: user)
+      do throws(SecretError) {
+        let attributes = FileAttributes(mode: mode, owner: owner, isRegular: true)
+        try SecretSource.checkPermissions("/s", attributes, user: user)
         return nil
       } catch {
-        return "\(error.what); \(error.cure ?? "")"
+        return "\(error.message); \(error.remedy ?? "")"
       }
     }
     #expect(problem(owner: 0, mode: 0o640, user: 1000) == nil)
@@ -151,7 +151,7 @@ import Testing
 
   @Test func `nothing shows a text, and a secret shows where it is kept`() {
     let texts = [
-      ConfiguredText(.literal("hunter2"), at: Self.place), Self.text(.command(["pass", "hunter2"])),
+      ConfiguredValue(.literal("hunter2"), at: Self.location), Self.text(.command(["pass", "hunter2"])),
     ]
     for text in texts {
       var dumped = "\(text) \(text.source) \(String(reflecting: text)) \([text]) \(text as Any)"

@@ -2,7 +2,7 @@ import Testing
 
 @testable import PabalCore
 
-@Suite struct SettingTests {
+@Suite struct CheckedSettingTests {
   private static let declared = [
     SettingDeclaration(key: "host", kind: .text, help: "The server's name.", required: true),
     SettingDeclaration(key: "port", kind: .number, help: "", defaultText: "465", range: 1...65535),
@@ -41,7 +41,7 @@ import Testing
     #expect(errors == [])
     let checked = try #require(settings)
     #expect(checked.map(\.key) == Self.declared.map(\.key))
-    #expect(checked.map(\.given) == Array(repeating: true, count: checked.count))
+    #expect(checked.map(\.isSet) == Array(repeating: true, count: checked.count))
     let values = try checked.map { try $0.fetch() }
     #expect(
       values.map(\.text) == [
@@ -50,14 +50,14 @@ import Testing
     #expect(values.map(\.number) == [0, 587, 0, 1, 120_000, 0, 0, 0])
     #expect(checked.map(\.number) == values.map(\.number))
     #expect(checked.compactMap(\.account) == ["google"])
-    #expect(checked.filter(\.isSecretInClear).map(\.key) == ["password"])
+    #expect(checked.filter(\.isPlaintextSecret).map(\.key) == ["password"])
   }
 
   @Test func `what isn't given is the default, or not there`() throws {
     let (settings, errors) = try Self.check(#", "host": "h""#)
     #expect(errors == [])
     let checked = try #require(settings)
-    #expect(checked.map(\.given) == [true, true, true, true, true, false, false, false])
+    #expect(checked.map(\.isSet) == [true, true, true, true, true, false, false, false])
     #expect(try checked.map { try $0.fetch().text } == ["h", "465", "implicit", "false", "30s", "", "", ""])
     #expect(checked.map(\.number) == [0, 465, 0, 0, 30_000, 0, 0, 0])
     #expect(checked.compactMap(\.account) == [])
@@ -231,37 +231,37 @@ import Testing
     (3_600_000, "1h"), (5_400_000, "90m"),
   ])
   func `a duration is shown as it would be written`(milliseconds: Int, text: String) {
-    #expect(Duration.milliseconds(milliseconds).configuredText == text)
+    #expect(Duration.milliseconds(milliseconds).configurationText == text)
     #expect(Duration(configured: text) == .milliseconds(milliseconds))
   }
 
   @Test func `a declared key has a form`() {
-    for key in ["a", "host", "max_size2"] { #expect(SettingDeclaration.isKey(key)) }
+    for key in ["a", "host", "max_size2"] { #expect(SettingDeclaration.isValidKey(key)) }
     for key in ["", "plugin", "Host", "2a", "_a", "a-b", "a b", "가", "a\u{301}"] {
-      #expect(!SettingDeclaration.isKey(key))
+      #expect(!SettingDeclaration.isValidKey(key))
     }
   }
 
   @Test func `a default is a value of its own setting`() {
-    func mistake(_ kind: SettingDeclaration.Kind, _ text: String?) -> String? {
+    func invalidReason(_ kind: SettingDeclaration.Kind, _ text: String?) -> String? {
       SettingDeclaration(
         key: "a", kind: kind, help: "", defaultText: text, choices: ["x"], range: kind == .text ? nil : 1...10
-      ).defaultMistake()
+      ).invalidDefaultReason()
     }
-    #expect(mistake(.number, nil) == nil)
-    #expect(mistake(.text, "") == nil)
-    #expect(mistake(.number, "5") == nil)
-    #expect(mistake(.boolean, "true") == nil)
-    #expect(mistake(.choice, "x") == nil)
-    #expect(mistake(.duration, "5ms") == nil)
-    #expect(mistake(.path, "mail") == nil)
-    #expect(mistake(.number, "11") == "11 is out of bounds")
-    #expect(mistake(.number, "five") == "expected a whole number")
-    #expect(mistake(.boolean, "yes") == "expected true or false")
-    #expect(mistake(.choice, "y") == "there is no choice 'y'")
-    #expect(mistake(.duration, "5") == "no duration")
-    #expect(mistake(.path, "~/a") == "~ isn't expanded here")
-    #expect(mistake(.account, "google") == "an account has no default")
-    #expect(mistake(.text, "a\nb") == "a line break or another control character in the text")
+    #expect(invalidReason(.number, nil) == nil)
+    #expect(invalidReason(.text, "") == nil)
+    #expect(invalidReason(.number, "5") == nil)
+    #expect(invalidReason(.boolean, "true") == nil)
+    #expect(invalidReason(.choice, "x") == nil)
+    #expect(invalidReason(.duration, "5ms") == nil)
+    #expect(invalidReason(.path, "mail") == nil)
+    #expect(invalidReason(.number, "11") == "11 is out of bounds")
+    #expect(invalidReason(.number, "five") == "expected a whole number")
+    #expect(invalidReason(.boolean, "yes") == "expected true or false")
+    #expect(invalidReason(.choice, "y") == "there is no choice 'y'")
+    #expect(invalidReason(.duration, "5") == "no duration")
+    #expect(invalidReason(.path, "~/a") == "~ isn't expanded here")
+    #expect(invalidReason(.account, "google") == "an account has no default")
+    #expect(invalidReason(.text, "a\nb") == "a line break or another control character in the text")
   }
 }

@@ -12,13 +12,13 @@ import Testing
   {
     TokenAccount(
       user: "a@example.com",
-      token: ConfiguredText(
-        .secret(source), at: SettingPlace(path: "accounts.g.token"),
+      token: ConfiguredValue(
+        .secret(source), at: SettingLocation(path: "accounts.g.token"),
         access: SecretAccess(environment: environment, commandTimeout: .milliseconds(100))))
   }
 
-  private func problem(_ account: TokenAccount, rejected: String? = nil) -> AccessTokenProblem? {
-    #expect(throws: AccessTokenProblem.self) { try account.accessToken(rejected: rejected) }
+  private func problem(_ account: TokenAccount, rejected: String? = nil) -> AccessTokenError? {
+    #expect(throws: AccessTokenError.self) { try account.accessToken(rejected: rejected) }
   }
 
   @Test func `a token is fetched once and then kept`() throws {
@@ -47,7 +47,7 @@ import Testing
       fetches.add(1, ordering: .relaxed)
       return token.withLock(\.self)
     }
-    let held = AccessTokenProblem.held(
+    let held = AccessTokenError.held(
       "accounts.g.token: the far side refused the token, and fetched again it is the same; renew it")
     #expect(try account.accessToken(rejected: nil).text == "old")
     #expect(problem(account, rejected: "old") == held)
@@ -112,11 +112,11 @@ import Testing
       let script = "echo run >> '\(runs)'; wc -l < '\(runs)' | tr -d ' '"
       let account = TokenAccount(
         user: "a@example.com",
-        token: ConfiguredText(
-          .secret(.command(["sh", "-c", script])), at: SettingPlace(path: "accounts.g.token")))
+        token: ConfiguredValue(
+          .secret(.command(["sh", "-c", script])), at: SettingLocation(path: "accounts.g.token")))
       #expect(try account.accessToken(rejected: nil).text == "1")
       #expect(
-        Self.onThreads(64) { try? account.accessToken(rejected: "1").text }
+        Self.mapOnThreads(64) { try? account.accessToken(rejected: "1").text }
           == Array(repeating: "2", count: 64))
       #expect(try String(contentsOfFile: runs, encoding: .utf8) == "run\nrun\n")
     }
@@ -129,18 +129,18 @@ import Testing
       let runs = try folder.write("runs", "")
       let account = TokenAccount(
         user: "a@example.com",
-        token: ConfiguredText(
+        token: ConfiguredValue(
           .secret(.command(["sh", "-c", "echo run >> '\(runs)'; echo same"])),
-          at: SettingPlace(path: "accounts.g.token")))
+          at: SettingLocation(path: "accounts.g.token")))
       #expect(try account.accessToken(rejected: nil).text == "same")
-      let results = Self.onThreads(64) { try? account.accessToken(rejected: "same").text }
+      let results = Self.mapOnThreads(64) { try? account.accessToken(rejected: "same").text }
       #expect(results == Array(repeating: nil, count: 64))
       #expect(try String(contentsOfFile: runs, encoding: .utf8) == "run\nrun\n")
     }
   }
 
   /// What `body` gives on `count` threads that begin together.
-  private static func onThreads(_ count: Int, _ body: @escaping @Sendable () -> String?) -> [String?] {
+  private static func mapOnThreads(_ count: Int, _ body: @escaping @Sendable () -> String?) -> [String?] {
     let results = Results()
     let (ready, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     for _ in 0..<count {

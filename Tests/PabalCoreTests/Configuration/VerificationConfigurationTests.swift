@@ -16,7 +16,7 @@ import Testing
 
   private func problems(_ section: String) -> [String] {
     let problem = #expect(throws: Diagnostics.self) { try read(section) }
-    return problem?.all.map { "\($0.path ?? ""): \($0.what)" } ?? []
+    return problem?.all.map { "\($0.path ?? ""): \($0.message)" } ?? []
   }
 
   @Test func `without a section the defaults hold`() throws {
@@ -41,16 +41,16 @@ import Testing
     expected.attempts = 3
     expected.cooldown = .zero
     expected.sends = 2
-    expected.recipient = [VerificationCap(3, per: .seconds(600))]
+    expected.recipient = [RateLimit(3, per: .seconds(600))]
     expected.clientStarts = []
-    expected.clientChecks = [VerificationCap(7, per: .seconds(30)), VerificationCap(9, per: .seconds(3_600))]
+    expected.clientChecks = [RateLimit(7, per: .seconds(30)), RateLimit(9, per: .seconds(3_600))]
     expected.quota = 2_000
     expected.failures = 50
     expected.block = .seconds(3_600)
     expected.proofLifetime = .seconds(300)
     expected.retention = .seconds(172_800)
     #expect(policy == expected)
-    #expect(policy.quotaOfStarts == 1_600)
+    #expect(policy.startQuota == 1_600)
   }
 
   @Test func `what is out of range is an error, each with its place`() {
@@ -74,9 +74,9 @@ import Testing
   }
 
   @Test func `a code that lives longer than ten minutes works, with a caution`() throws {
-    #expect(try read(#""verification": {"lifetime": "10m"}"#).verification.cautions.isEmpty)
+    #expect(try read(#""verification": {"lifetime": "10m"}"#).verification.warnings.isEmpty)
     #expect(
-      try read(#""verification": {"lifetime": "11m"}"#).verification.cautions
+      try read(#""verification": {"lifetime": "11m"}"#).verification.warnings
         == ["verification.lifetime is 11m; OWASP ASVS 6.5.5 allows ten minutes at most"])
   }
 
@@ -86,7 +86,7 @@ import Testing
     #expect(configuration.keys.directory == "\(folder.path)/secret/keys")
     let keys = try configuration.keys.keyring()
     #expect(
-      try Keyring.readOrMake(directory: "\(folder.path)/secret/keys").checkValue == keys.checkValue)
+      try Keyring.loadOrCreate(directory: "\(folder.path)/secret/keys").checkValue == keys.checkValue)
   }
 
   @Test func `keys are given as secrets, the previous ones beside`() throws {

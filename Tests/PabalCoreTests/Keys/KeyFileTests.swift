@@ -4,7 +4,7 @@ import Testing
 
 @testable import PabalCore
 
-@Suite struct KeyFileTests {
+@Suite struct KeyDirectoryTests {
   private func mode(_ path: String) throws -> Int {
     try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
   }
@@ -14,27 +14,27 @@ import Testing
   }
 
   private func problem(_ directory: String) -> String? {
-    #expect(throws: Diagnostic.self) { try Keyring.readOrMake(directory: directory) }?.description
+    #expect(throws: Diagnostic.self) { try Keyring.loadOrCreate(directory: directory) }?.description
   }
 
   @Test func `the first reading makes a key for its owner alone, later ones read it`() throws {
     let folder = try TemporaryDirectory()
     let keys = "\(folder.path)/data/keys"
-    let first = try Keyring.readOrMake(directory: keys)
+    let first = try Keyring.loadOrCreate(directory: keys)
     #expect(try mode(keys) == 0o700 && mode("\(keys)/current.key") == 0o600)
     #expect(try FileManager.default.contentsOfDirectory(atPath: keys) == ["current.key"])
-    let second = try Keyring.readOrMake(directory: keys)
+    let second = try Keyring.loadOrCreate(directory: keys)
     #expect(first.checkValue == second.checkValue)
     #expect(try second.open(first.seal([7], id: "A"), id: "A") == [7])
-    let other = try Keyring.readOrMake(directory: "\(folder.path)/other")
+    let other = try Keyring.loadOrCreate(directory: "\(folder.path)/other")
     #expect(other.checkValue != first.checkValue)
   }
 
   @Test func `readers that come at once make one key between them`() async throws {
     for _ in 0..<20 {
       let folder = try TemporaryDirectory()
-      let checks = await onThreads(Array(0..<16)) { _ in
-        try? Keyring.readOrMake(directory: "\(folder.path)/keys").checkValue
+      let checks = await mapOnThreads(Array(0..<16)) { _ in
+        try? Keyring.loadOrCreate(directory: "\(folder.path)/keys").checkValue
       }
       #expect(Set(checks).count == 1 && checks[0] != nil)
       #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/keys") == ["current.key"])
@@ -48,11 +48,11 @@ import Testing
     for number in 1...3 {
       let keys =
         number == 1
-        ? try Keyring.readOrMake(directory: folder.path) : try Keyring.rotate(directory: folder.path)
+        ? try Keyring.loadOrCreate(directory: folder.path) : try Keyring.rotate(directory: folder.path)
       made.append((keys.checkValue, keys.seal([1], id: "A")))
     }
     #expect(Set(made.map(\.check)).count == 3)
-    let last = try Keyring.readOrMake(directory: folder.path)
+    let last = try Keyring.loadOrCreate(directory: folder.path)
     #expect(last.checkValue == made.last?.check)
     for (_, sealed) in made { #expect(try last.open(sealed, id: "A") == [1]) }
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
@@ -67,14 +67,14 @@ import Testing
     let folder = try TemporaryDirectory()
     _ = try Keyring.rotate(
       directory: {
-        _ = try Keyring.readOrMake(directory: folder.path); return folder.path
+        _ = try Keyring.loadOrCreate(directory: folder.path); return folder.path
       }())
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
       try setMode(wrong, "\(folder.path)/\(name)")
       #expect(problem(folder.path)?.hasSuffix("; chmod 600 \(folder.path)/\(name)") == true)
       try setMode(0o600, "\(folder.path)/\(name)")
     }
-    #expect(throws: Never.self) { try Keyring.readOrMake(directory: folder.path) }
+    #expect(throws: Never.self) { try Keyring.loadOrCreate(directory: folder.path) }
   }
 
   @Test func `a folder of keys that others may write is refused`() throws {
@@ -89,8 +89,8 @@ import Testing
   @Test func `a file that holds no key is said to be none, without what it holds`() throws {
     let folder = try TemporaryDirectory()
     try setMode(0o600, folder.write("hunter2\n", to: "current.key"))
-    let said = try #require(problem(folder.path))
-    #expect(said.contains("current.key holds no key") && !said.contains("hunter2"))
+    let message = try #require(problem(folder.path))
+    #expect(message.contains("current.key holds no key") && !message.contains("hunter2"))
     try setMode(0o600, folder.write("", to: "current.key"))
     #expect(problem(folder.path) != nil)
   }

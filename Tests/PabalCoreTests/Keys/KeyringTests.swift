@@ -42,7 +42,7 @@ import Testing
     let keys = DerivedKeys(Self.key(1))
     let all =
       [keys.code, keys.address, keys.proof, keys.request].map { DerivedKeys.digest([], $0) }
-      + [keys.sealKey([]).withUnsafeBytes(Array.init)]
+      + [keys.sealingKey([]).withUnsafeBytes(Array.init)]
     #expect(Set(all + [keys.check]).count == 6)
     #expect(!all.contains { $0.starts(with: keys.version) } && !keys.check.starts(with: keys.version))
   }
@@ -61,7 +61,7 @@ import Testing
       let digest = HMAC<SHA256>.authenticationCode(
         for: UInt64(id.count).bigEndianOctets + id, using: derived("code"))
       for _ in 0..<2 {
-        #expect(keys.sealKey(id) == expanded)
+        #expect(keys.sealingKey(id) == expanded)
         #expect(DerivedKeys.digest([id], keys.code) == Array(digest))
         #expect(DerivedKeys.isDigest(Array(digest)[...], of: [id], keys.code))
         #expect(!DerivedKeys.isDigest(Array(digest)[...], of: [id], keys.address))
@@ -74,7 +74,7 @@ import Testing
     let keys = Keyring(current: Self.key(1))
     let sealed = keys.seal(Array("인증번호 012345".utf8), id: "A")
     #expect(try keys.open(sealed, id: "A") == Array("인증번호 012345".utf8))
-    #expect(throws: KeyProblem.notAuthentic) { try keys.open(sealed, id: "B") }
+    #expect(throws: KeyringError.notAuthentic) { try keys.open(sealed, id: "B") }
     #expect(keys.seal([1, 2, 3], id: "A") != keys.seal([1, 2, 3], id: "A"))
     #expect(try keys.open(keys.seal([], id: ""), id: "") == [])
   }
@@ -85,13 +85,13 @@ import Testing
     for index in sealed.indices {
       var changed = sealed
       changed[index] ^= 0x40
-      let expected: KeyProblem = index < 4 ? .unknownKey : .notAuthentic
+      let expected: KeyringError = index < 4 ? .unknownKey : .notAuthentic
       #expect(throws: expected) { try keys.open(changed, id: "A") }
     }
     for count in 0..<sealed.count {
-      #expect(throws: KeyProblem.notAuthentic) { try keys.open(Array(sealed.prefix(count)), id: "A") }
+      #expect(throws: KeyringError.notAuthentic) { try keys.open(Array(sealed.prefix(count)), id: "A") }
     }
-    #expect(throws: KeyProblem.notAuthentic) { try keys.open(sealed + [0], id: "A") }
+    #expect(throws: KeyringError.notAuthentic) { try keys.open(sealed + [0], id: "A") }
   }
 
   @Test func `after a rotation the key before still opens and still knows its codes`() throws {
@@ -109,7 +109,7 @@ import Testing
     #expect(after.seal([], id: "A").prefix(4) != sealed.prefix(4))
 
     let without = Keyring(current: Self.key(2))
-    #expect(throws: KeyProblem.unknownKey) { try without.open(sealed, id: "A") }
+    #expect(throws: KeyringError.unknownKey) { try without.open(sealed, id: "A") }
     #expect(!without.codeDigest(code, matches: [[1], [2]]))
     #expect(without.previousCheckValues.isEmpty)
   }

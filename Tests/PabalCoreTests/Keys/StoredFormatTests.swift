@@ -38,14 +38,14 @@ import Testing
       hexadecimal(DerivedKeys.digest([], derived.request))
         == "43bea1659875a194188063bcd34d5221b6414fa4fdf3987801bc4e2989f57cf6")
     #expect(
-      hexadecimal(derived.sealKey(Array("01ABC".utf8)).withUnsafeBytes(Array.init))
+      hexadecimal(derived.sealingKey(Array("01ABC".utf8)).withUnsafeBytes(Array.init))
         == "86bb91e755293aa8b232c428c91ff1f65a03fba944563509b07f79e0ccbab925")
     #expect(hexadecimal(keyring.checkValue) == hexadecimal(derived.check))
   }
 
   @Test func `the names under which limits are counted`() throws {
-    let limits = LimitKeys(keys: keyring)
-    let recipient = Recipient(address: try Address("Kim+news@example.com"))
+    let limits = RateLimitKeys(keys: keyring)
+    let recipient = VerificationRecipient(address: try Address("Kim+news@example.com"))
     let version4 = try #require(ClientAddress("192.0.2.1"))
     let version6 = try #require(ClientAddress("2001:db8::1"))
     let found = [
@@ -68,7 +68,7 @@ import Testing
   @Test func `the digests of requests with an idempotency key`() throws {
     let key = try #require(
       IdempotencyKey("once-1", client: "shop", payload: Array(#"{"to":"kim@example.com"}"#.utf8)))
-    let operations: [(KeyedRequest.Operation, String, String)] = [
+    let operations: [(IdempotentRequest.Operation, String, String)] = [
       (
         .start, "3615054510d212e63bf2853a32b60fbf12e3889d6597dbc0959a70a6150c3675",
         "19da7f346dfcf8a32473050d5ef09cc392fc5b4728d65ca7ace843b46a972847"
@@ -83,7 +83,7 @@ import Testing
       ),
     ]
     for (operation, name, payload) in operations {
-      let request = KeyedRequest(key, operation, of: "01SUBJECT", keys: keyring)
+      let request = IdempotentRequest(key, operation, of: "01SUBJECT", keys: keyring)
       #expect(request.digests.map { hexadecimal($0.key) } == [name])
       #expect(request.digests.map { hexadecimal($0.payload) } == [payload])
     }
@@ -92,8 +92,8 @@ import Testing
 
   @Test func `the digests of codes and proofs`() throws {
     let id = "QR7K0000000000000000000001"
-    let parts = VerificationService.parts(
-      of: "012345", purpose: "sign-up", recipient: Recipient(address: try Address("Kim+news@example.com")),
+    let parts = VerificationService.codeDigestInput(
+      of: "012345", purpose: "sign-up", recipient: VerificationRecipient(address: try Address("Kim+news@example.com")),
       id: id, generation: 2)
     let code = "285f015f26131d1a58df480439c69f405fc36cd199070bc9b5c9de7f9617fb5cbac08371"
     #expect(hexadecimal(keyring.codeDigest(parts)) == code)
@@ -137,14 +137,14 @@ import Testing
   }
 
   @Test func `what a resend needs to know, as it is sealed`() throws {
-    let request = VerificationRequest(
+    let request = StoredVerificationRequest(
       message: "sign-in-alert", languages: ["ko", "en"], variables: ["place": "서울", "device": "Firefox"],
       isNotice: true)
     let content =
       "000000016e0000000d7369676e2d696e2d616c6572740000000132000000026b6f00000002656e000000066465766963650000000746697265666f7800000005706c61636500000006ec849cec9ab8"
     #expect(hexadecimal(request.octets) == content)
-    #expect(VerificationRequest(octets: bytes(content)) == request)
-    let code = VerificationRequest(
+    #expect(StoredVerificationRequest(octets: bytes(content)) == request)
+    let code = StoredVerificationRequest(
       message: "verification", languages: [], variables: [:], isNotice: false)
     #expect(
       hexadecimal(code.octets) == "00000001630000000c766572696669636174696f6e0000000130")

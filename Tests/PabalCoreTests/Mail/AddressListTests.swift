@@ -87,7 +87,7 @@ import Testing
 
   @Test(arguments: refused)
   func `what can be read in two ways or in none is refused`(value: String) {
-    let problem = #expect(throws: MailProblem.self) { try AddressList(Array(value.utf8), field: "to") }
+    let problem = #expect(throws: MailError.self) { try AddressList(Array(value.utf8), field: "to") }
     #expect(problem?.field == "to" || problem?.field == "display name")
   }
 
@@ -113,8 +113,8 @@ import Testing
   @Test func `octets that are no UTF-8 are repaired in a name and refused in an address`() throws {
     let name = try AddressList([0xB1, 0xE8] + Array(" <a@b>".utf8), field: "to").mailboxes
     #expect(name.map(\.name) == ["\u{FFFD}\u{FFFD}"])
-    #expect(throws: MailProblem.self) { try AddressList([0xB1] + Array("@b".utf8), field: "to") }
-    #expect(throws: MailProblem.self) { try AddressList(Array("a@".utf8) + [0xB1], field: "to") }
+    #expect(throws: MailError.self) { try AddressList([0xB1] + Array("@b".utf8), field: "to") }
+    #expect(throws: MailError.self) { try AddressList(Array("a@".utf8) + [0xB1], field: "to") }
   }
 
   @Test func `a list of ten thousand and a comment of a million levels are read`() throws {

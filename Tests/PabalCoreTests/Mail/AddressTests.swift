@@ -51,28 +51,28 @@ import Testing
     "a@❤.example", "파발",
   ])
   func `what is no address is refused`(text: String) {
-    let problem = #expect(throws: Address.Problem.self) { try Address(text) }
-    #expect(problem?.what.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
-    #expect(problem?.what.isEmpty == false)
+    let problem = #expect(throws: AddressError.self) { try Address(text) }
+    #expect(problem?.message.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
+    #expect(problem?.message.isEmpty == false)
   }
 
   @Test func `lengths are those of RFC 5321`() throws {
     let label = String(repeating: "d", count: 63)
     let local = String(repeating: "l", count: 64)
     #expect(throws: Never.self) { try Address("\(local)@example.com") }
-    #expect(throws: Address.Problem.self) { try Address("l\(local)@example.com") }
+    #expect(throws: AddressError.self) { try Address("l\(local)@example.com") }
     #expect(throws: Never.self) { try Address("a@\(label).example") }
-    #expect(throws: Address.Problem.self) { try Address("a@\(label)d.example") }
+    #expect(throws: AddressError.self) { try Address("a@\(label)d.example") }
     let domain = [label, label, String(repeating: "d", count: 61)].joined(separator: ".")
     #expect(try Address("\(local)@\(domain)").description.utf8.count == 254)
-    #expect(throws: Address.Problem.self) { try Address("\(local)@\(domain)d") }
-    #expect(throws: Address.Problem.self) {
+    #expect(throws: AddressError.self) { try Address("\(local)@\(domain)d") }
+    #expect(throws: AddressError.self) {
       try Address("a@" + String(repeating: "d.", count: 1 << 20) + "d")
     }
-    #expect(throws: Address.Problem.self) { try Address(String(repeating: "a", count: 1 << 20)) }
-    #expect(throws: Address.Problem.self) { try Address("a@" + String(repeating: "한", count: 300)) }
+    #expect(throws: AddressError.self) { try Address(String(repeating: "a", count: 1 << 20)) }
+    #expect(throws: AddressError.self) { try Address("a@" + String(repeating: "한", count: 300)) }
     // 22 octets each in UTF-8, of which three are a character.
-    #expect(throws: Address.Problem.self) { try Address(String(repeating: "파", count: 22) + "@b") }
+    #expect(throws: AddressError.self) { try Address(String(repeating: "파", count: 22) + "@b") }
   }
 
   @Test func `domains are equal in any case, local parts are not`() throws {
@@ -82,9 +82,9 @@ import Testing
   }
 
   @Test func `an error shows what was written, escaped and shortened`() {
-    let problem = #expect(throws: Address.Problem.self) { try Address("\u{1B}[31mred") }
-    #expect(problem?.what == "'\\u{1B}[31mred' is no address: it has no @")
-    let long = #expect(throws: Address.Problem.self) { try Address(String(repeating: "x", count: 1_000)) }
-    #expect(long?.what == "'\(String(repeating: "x", count: 60))…' is no address: it has no @")
+    let problem = #expect(throws: AddressError.self) { try Address("\u{1B}[31mred") }
+    #expect(problem?.message == "'\\u{1B}[31mred' is no address: it has no @")
+    let long = #expect(throws: AddressError.self) { try Address(String(repeating: "x", count: 1_000)) }
+    #expect(long?.message == "'\(String(repeating: "x", count: 60))…' is no address: it has no @")
   }
 }

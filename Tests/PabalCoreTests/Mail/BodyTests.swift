@@ -2,10 +2,10 @@ import Foundation
 import PabalCore
 import Testing
 
-@Suite struct BodyTests {
+@Suite struct BodyPartTests {
   private func body(_ text: String) throws -> (encoding: String, lines: [String]) {
     let address = Mailbox(try Address("a@b"))
-    let mail = try MailDraft(from: address, to: [address], subject: "x", text: text).finish(stamp: .fixed)
+    let mail = try MailDraft(from: address, to: [address], subject: "x", text: text).finish(identity: .fixed)
     let parts = String(decoding: mail.octets, as: UTF8.self).components(separatedBy: "\r\n")
     let end = try #require(parts.firstIndex(of: ""))
     try #require(parts.last == "")
@@ -75,16 +75,16 @@ import Testing
     return texts
   }()
 
-  @Test(arguments: MailReader.allCases)
-  func `text and HTML are read by others as they were written`(reader: MailReader) async throws {
+  @Test(arguments: ExternalMailParser.allCases)
+  func `text and HTML are read by others as they were written`(reader: ExternalMailParser) async throws {
     let address = Mailbox(try Address("a@b"))
-    let texts = BodyTests.texts
+    let texts = BodyPartTests.texts
     let mails = try texts.indices.map { i in
       try MailDraft(
         from: address, to: [address], subject: "x", text: texts[i],
         html: i % 3 == 0 ? nil : texts[texts.count - 1 - i]
       )
-      .finish(stamp: .fixed).octets
+      .finish(identity: .fixed).octets
     }
     for mail in mails {
       for line in mail.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast() {
@@ -109,7 +109,7 @@ import Testing
   @Test func `two parts stand in an alternative, the plainer first`() throws {
     let address = Mailbox(try Address("a@b"))
     let mail = try MailDraft(from: address, to: [address], subject: "x", text: "text", html: "<p>html</p>")
-      .finish(stamp: .fixed)
+      .finish(identity: .fixed)
     let text = String(decoding: mail.octets, as: UTF8.self)
     let start = try #require(text.range(of: "Content-Type: multipart"))
     #expect(

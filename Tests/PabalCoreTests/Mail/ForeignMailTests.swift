@@ -1,15 +1,15 @@
 import PabalCore
 import Testing
 
-@Suite struct ForeignMailTests {
+@Suite struct RawMailTests {
   private let header = "From: a@b.example\r\nTo: c@d.example\r\nDate: x\r\nMessage-ID: <m@b.example>\r\n"
 
   private func finish(
     _ text: String, sender: EnvelopeSender = .author, recipients: [String]? = nil, from: String? = nil
   ) throws -> Mail {
-    try ForeignMail(Array(text.utf8)).finish(
+    try RawMail(Array(text.utf8)).finish(
       sender: sender, recipients: recipients?.map { text throws in try Address(text) },
-      from: from.map { text throws in try Mailbox(text) }, stamp: .fixed)
+      from: from.map { text throws in try Mailbox(text) }, identity: .fixed)
   }
 
   private func octets(_ text: String) throws -> String {
@@ -33,9 +33,9 @@ import Testing
     ("NUL\0\r\n", "NUL\0\r\n"),
     ("\n.\n\nFrom x\n", "\r\n.\r\n\r\nFrom x\r\n"),
   ])
-  func `line ends of a body are mended and nothing else`(body: String, mended: String) throws {
-    #expect(try octets(header + "\r\n" + body) == header + "\r\n" + mended)
-    #expect(try octets(header.replacing("\r\n", with: "\n") + "\n" + body) == header + "\r\n" + mended)
+  func `line ends of a body are mended and nothing else`(body: String, normalized: String) throws {
+    #expect(try octets(header + "\r\n" + body) == header + "\r\n" + normalized)
+    #expect(try octets(header.replacing("\r\n", with: "\n") + "\n" + body) == header + "\r\n" + normalized)
   }
 
   @Test func `line ends of a header are mended where they are all alike`() throws {
@@ -43,7 +43,7 @@ import Testing
     #expect(try octets(header.replacing("\r\n", with: "\n")) == header + "\r\n")
     #expect(try octets(String(header.dropLast())) == header + "\r\n")
     for broken in ["Subject: a\rBcc: x@y\r\n", "Subject: a\r\r\n", "Subject: a\rb\n"] {
-      let problem = #expect(throws: MailProblem.self) { try finish(header + broken + "\r\nbody") }
+      let problem = #expect(throws: MailError.self) { try finish(header + broken + "\r\nbody") }
       #expect(problem?.description.contains("another line break") == true)
     }
   }
@@ -78,8 +78,8 @@ import Testing
     #expect(
       try finish("From: a@b\n\n", sender: .address(Address("s@t")), recipients: ["to@x"]).messageID.hasSuffix(
         "@t>"))
-    #expect(throws: MailProblem.self) { try finish("Subject: x\n\nbody", recipients: ["to@x"]) }
-    #expect(throws: MailProblem.self) {
+    #expect(throws: MailError.self) { try finish("Subject: x\n\nbody", recipients: ["to@x"]) }
+    #expect(throws: MailError.self) {
       try finish("Subject: x\n\nbody", sender: .null, recipients: ["to@x"])
     }
   }
@@ -94,22 +94,22 @@ import Testing
     #expect(try sender("From: a@b", .address(Address("x@y"))) == "x@y")
     #expect(try sender("From: a@b", .null) == nil)
     #expect(try sender("From: not readable\nMessage-ID: <x@y>", .address(Address("x@y"))) == "x@y")
-    #expect(throws: MailProblem.self) { try sender("From: a@b, c@d") }
-    #expect(throws: MailProblem.self) { try sender("From: a@b, c@d\nSender: e@f, g@h") }
-    #expect(throws: MailProblem.self) { try sender("From: not readable") }
-    #expect(throws: MailProblem.self) { try sender("From: undisclosed:;") }
-    #expect(throws: MailProblem.self) { try sender("From: a@b\nFrom: c@d") }
+    #expect(throws: MailError.self) { try sender("From: a@b, c@d") }
+    #expect(throws: MailError.self) { try sender("From: a@b, c@d\nSender: e@f, g@h") }
+    #expect(throws: MailError.self) { try sender("From: not readable") }
+    #expect(throws: MailError.self) { try sender("From: undisclosed:;") }
+    #expect(throws: MailError.self) { try sender("From: a@b\nFrom: c@d") }
   }
 
   @Test func `recipients come from the header only where they can be read without doubt`() throws {
-    #expect(throws: MailProblem.self) { try finish("From: a@b\n\n") }
-    #expect(throws: MailProblem.self) { try finish("From: a@b\nTo: undisclosed:;\n\n") }
-    #expect(throws: MailProblem.self) { try finish("From: a@b\nTo: a b c\n\n") }
-    #expect(throws: MailProblem.self) { try finish("From: a@b\nTo: c@d\n\n", recipients: []) }
+    #expect(throws: MailError.self) { try finish("From: a@b\n\n") }
+    #expect(throws: MailError.self) { try finish("From: a@b\nTo: undisclosed:;\n\n") }
+    #expect(throws: MailError.self) { try finish("From: a@b\nTo: a b c\n\n") }
+    #expect(throws: MailError.self) { try finish("From: a@b\nTo: c@d\n\n", recipients: []) }
     #expect(try finish("From: a@b\nTo: a b c\n\n", recipients: ["x@y"]).envelope.recipients.count == 1)
     // Who got it the first time must not get it twice.
     let resent = "Resent-From: x@y\nResent-To: z@y\nFrom: a@b\nTo: c@d\n\n"
-    #expect(throws: MailProblem.self) { try finish(resent) }
+    #expect(throws: MailError.self) { try finish(resent) }
     let given = String(decoding: try finish(resent, recipients: ["z@y"]).octets, as: UTF8.self)
     #expect(given.hasPrefix("Resent-From: x@y\r\nResent-To: z@y\r\nFrom: a@b\r\nTo: c@d\r\n"))
   }
@@ -123,7 +123,7 @@ import Testing
     "From: a@b\n " + String(repeating: "x", count: 998) + "\n\n",
   ])
   func `a header that is none is refused with its line`(text: String) {
-    let problem = #expect(throws: MailProblem.self) { try ForeignMail(Array(text.utf8)) }
+    let problem = #expect(throws: MailError.self) { try RawMail(Array(text.utf8)) }
     #expect(problem?.field.hasPrefix("header line ") == true || text.isEmpty)
     #expect(
       problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
@@ -131,7 +131,7 @@ import Testing
 
   @Test func `a header in another character set than UTF-8 is refused`() {
     let octets = Array("From: a@b\nTo: c@d\nSubject: ".utf8) + [0xC7, 0xD1, 0xB1, 0xE7] + Array("\n\n".utf8)
-    let problem = #expect(throws: MailProblem.self) { try ForeignMail(octets) }
+    let problem = #expect(throws: MailError.self) { try RawMail(octets) }
     #expect(problem?.field == "header line 3")
   }
 
@@ -171,8 +171,8 @@ import Testing
     let draft = MailDraft(
       from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("a@b")], subject: "가장 높은 산", text: "x\n",
       html: "<p>é</p>")
-    let mail = try draft.finish(stamp: .fixed)
-    let again = try ForeignMail(mail.octets).finish(stamp: .fixed)
+    let mail = try draft.finish(identity: .fixed)
+    let again = try RawMail(mail.octets).finish(identity: .fixed)
     #expect(again.octets == mail.octets)
     #expect(again.envelope == mail.envelope)
     #expect(again.messageID == mail.messageID)

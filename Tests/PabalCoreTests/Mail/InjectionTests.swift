@@ -2,7 +2,7 @@ import PabalCore
 import Testing
 
 /// What somebody writes who wants a header, a recipient or a mail of their own.
-@Suite struct InjectionTests {
+@Suite struct MailInjectionTests {
   private static let attacks = [
     "x\r\nBcc: evil@example.com", "x\nBcc: evil@example.com", "x\rBcc: evil@example.com", "x\r\n\r\nbody",
     "x\r\n.\r\nMAIL FROM:<evil@example.com>",
@@ -19,9 +19,9 @@ import Testing
 
   private func refused(_ part: String, _ change: (inout MailDraft) throws -> Void) throws {
     var draft = try draft()
-    let problem = #expect(throws: MailProblem.self, "\(part)") {
+    let problem = #expect(throws: MailError.self, "\(part)") {
       try change(&draft)
-      _ = try draft.finish(stamp: .fixed)
+      _ = try draft.finish(identity: .fixed)
     }
     #expect(
       problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
@@ -41,8 +41,8 @@ import Testing
     try refused("verbatim header") { $0.headers = [try HeaderField("X-Field", verbatim: attack)] }
     try refused("header name") { $0.headers = [try HeaderField(attack, text: "x")] }
     for address in [attack, "\(attack)@b", "a@\(attack)", "\"\(attack)\"@b", "a@[\(attack)]"] {
-      #expect(throws: Address.Problem.self, "\(address.debugDescription)") { try Address(address) }
-      #expect(throws: MailProblem.self, "\(address.debugDescription)") { try Mailbox("<\(address)>") }
+      #expect(throws: AddressError.self, "\(address.debugDescription)") { try Address(address) }
+      #expect(throws: MailError.self, "\(address.debugDescription)") { try Mailbox("<\(address)>") }
     }
   }
 
@@ -51,7 +51,7 @@ import Testing
   ) throws {
     var draft = try draft()
     draft.language = tag
-    let mail = String(decoding: try draft.finish(stamp: .fixed).octets, as: UTF8.self)
+    let mail = String(decoding: try draft.finish(identity: .fixed).octets, as: UTF8.self)
     #expect(mail.contains("\r\nContent-Language: \(tag)\r\n"))
   }
 
@@ -68,8 +68,8 @@ import Testing
     "Resent-To", "Date", "MIME-Version", "Return-Path", String(repeating: "X", count: 65),
   ])
   func `a field that is the mail's own, or none, is refused`(name: String) {
-    #expect(throws: MailProblem.self) { try HeaderField(name, text: "x") }
-    #expect(throws: MailProblem.self) { try HeaderField(name, verbatim: "x") }
+    #expect(throws: MailError.self) { try HeaderField(name, text: "x") }
+    #expect(throws: MailError.self) { try HeaderField(name, verbatim: "x") }
   }
 
   @Test func `a further field is encoded for people and only folded for programs`() throws {
@@ -80,14 +80,14 @@ import Testing
       try HeaderField("X-Note", text: "가장 높은 산"), try HeaderField("List-Unsubscribe", verbatim: link),
       try HeaderField("X-Empty", text: ""), try HeaderField("X-Looks", verbatim: "=?utf-8?Q?kept?="),
     ]
-    let mail = String(decoding: try draft.finish(stamp: .fixed).octets, as: UTF8.self)
+    let mail = String(decoding: try draft.finish(identity: .fixed).octets, as: UTF8.self)
     #expect(
       mail.contains(
         "\r\nX-Note: =?utf-8?B?6rCA7J6lIOuGkuydgCDsgrA=?=\r\nList-Unsubscribe:\r\n <https://example.com/"
           + String(repeating: "u", count: 80)
           + ">,\r\n <mailto:unsubscribe@example.com>\r\nX-Empty:\r\nX-Looks: =?utf-8?Q?kept?=\r\n"))
     for value in ["é", "", " x", "x ", "a  b", String(repeating: "x", count: 900)] {
-      #expect(throws: MailProblem.self) { try HeaderField("X-Field", verbatim: value) }
+      #expect(throws: MailError.self) { try HeaderField("X-Field", verbatim: value) }
     }
   }
 
@@ -104,8 +104,8 @@ import Testing
       "x\r\n--=_38DHR78Y3WG228H34GJJC9S8--\r\n.\r\n\r\nFrom: evil@example.com\r\n--=_38DHR78Y3WG228H34GJJC9S8\r\n\r\nevil"
     draft.text = attack
     draft.html = attack
-    let mail = try draft.finish(stamp: .fixed)
-    for reader in MailReader.allCases {
+    let mail = try draft.finish(identity: .fixed)
+    for reader in ExternalMailParser.allCases {
       let read = try #require(try await reader.read([mail.octets]).first)
       #expect(read.text == attack.replacing("\r\n", with: "\n") + "\n")
       #expect(read.html == attack.replacing("\r\n", with: "\n") + "\n")

@@ -6,7 +6,7 @@ import Testing
     let draft = MailDraft(
       from: try Mailbox("Pabal <you@gmail.com>"), to: [try Mailbox("someone@example.com")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.", language: "ko", autoSubmitted: true)
-    let mail = try draft.finish(stamp: .fixed)
+    let mail = try draft.finish(identity: .fixed)
     #expect(
       String(decoding: mail.octets, as: UTF8.self)
         == [
@@ -32,12 +32,12 @@ import Testing
     #expect(!mail.needs8BitMIME)
   }
 
-  @Test(arguments: MailReader.allCases)
-  func `the first case of all is read back by others`(reader: MailReader) async throws {
+  @Test(arguments: ExternalMailParser.allCases)
+  func `the first case of all is read back by others`(reader: ExternalMailParser) async throws {
     let draft = MailDraft(
       from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("\"Kim, 'C' \\\"x\\\"\" <a@b.example>")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.", html: "<p>인증번호는 <b>123456</b>입니다.</p>")
-    let read = try await reader.read([draft.finish(stamp: .fixed).octets])
+    let read = try await reader.read([draft.finish(identity: .fixed).octets])
     let mail = try #require(read.first)
     #expect(mail.subject == "회원가입 인증번호")
     #expect(mail.text == "인증번호는 123456입니다.\n")
@@ -52,7 +52,7 @@ import Testing
       from: Mailbox("a@b"), to: [Mailbox("to@x")], cc: [Mailbox("Cc <cc@x>")],
       bcc: [Mailbox("Hidden <bcc@x>"), Mailbox("to@x")],
       replyTo: Mailbox("답장 <reply@x>"), subject: "x", text: "x", sender: .address(Address("bounce@y"))
-    ).finish(stamp: .fixed)
+    ).finish(identity: .fixed)
     #expect(mail.envelope.recipients.map(\.description) == ["to@x", "cc@x", "bcc@x"])
     #expect(mail.envelope.sender?.description == "bounce@y")
     let text = String(decoding: mail.octets, as: UTF8.self)
@@ -61,19 +61,19 @@ import Testing
     #expect(text.contains("\r\nReply-To: =?utf-8?B?64u17J6l?= <reply@x>\r\nTo: to@x\r\nCc: Cc <cc@x>\r\n"))
     let hidden = try MailDraft(
       from: Mailbox("a@b"), bcc: [Mailbox("bcc@x")], subject: "x", text: "x", sender: .null
-    ).finish(stamp: .fixed)
+    ).finish(identity: .fixed)
     #expect(hidden.envelope.sender == nil)
     #expect(String(decoding: hidden.octets, as: UTF8.self).contains("\r\nTo: undisclosed-recipients:;\r\n"))
     #expect(!String(decoding: hidden.octets, as: UTF8.self).contains("bcc@x"))
   }
 
-  @Test(arguments: MailReader.allCases)
-  func `many recipients fold, and others count them all`(reader: MailReader) async throws {
+  @Test(arguments: ExternalMailParser.allCases)
+  func `many recipients fold, and others count them all`(reader: ExternalMailParser) async throws {
     let to = try (0..<500).map {
       try Mailbox(
         "\($0 % 3 == 0 ? "이름 \($0)" : $0 % 3 == 1 ? "\"Kim, \($0)\"" : "") <somebody.\($0)@example.com>")
     }
-    let mail = try MailDraft(from: Mailbox("a@b"), to: to, subject: "x", text: "x").finish(stamp: .fixed)
+    let mail = try MailDraft(from: Mailbox("a@b"), to: to, subject: "x", text: "x").finish(identity: .fixed)
     for line in String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n") {
       #expect(line.utf8.count <= 78)
     }
@@ -81,22 +81,22 @@ import Testing
     #expect(read.to == to.map { [$0.name ?? "", $0.address.description] })
   }
 
-  @Test(arguments: MailReader.allCases)
-  func `international addresses leave as A-labels, and as UTF-8 only where they must`(reader: MailReader)
+  @Test(arguments: ExternalMailParser.allCases)
+  func `international addresses leave as A-labels, and as UTF-8 only where they must`(reader: ExternalMailParser)
     async throws
   {
     let plain = try MailDraft(
       from: Mailbox("파발 <a@한국.kr>"), to: [Mailbox("c@bücher.example")], subject: "안녕", text: "안녕"
-    ).finish(stamp: .fixed)
+    ).finish(identity: .fixed)
     #expect(plain.octets.allSatisfy { $0 < 0x80 })
     #expect(!plain.needsSMTPUTF8 && !plain.needs8BitMIME)
     let raw = try MailDraft(from: Mailbox("파발 <파발@한국.kr>"), to: [Mailbox("c@d")], subject: "안녕", text: "안녕")
-      .finish(stamp: .fixed)
+      .finish(identity: .fixed)
     #expect(raw.needsSMTPUTF8 && raw.needs8BitMIME)
     #expect(raw.messageID.hasSuffix("@xn--3e0b707e.kr>"))
     let hidden = try MailDraft(
       from: Mailbox("a@b"), to: [Mailbox("c@d")], bcc: [Mailbox("파발@한국.kr")], subject: "x", text: "x"
-    ).finish(stamp: .fixed)
+    ).finish(identity: .fixed)
     #expect(hidden.needsSMTPUTF8 && !hidden.needs8BitMIME)
     #expect(hidden.octets.allSatisfy { $0 < 0x80 })
     let read = try await reader.read([plain.octets, raw.octets])
@@ -108,8 +108,8 @@ import Testing
   }
 }
 
-extension MailStamp {
+extension MailIdentity {
   /// 2026-10-24 21:03:04 in Seoul.
-  static let fixed = MailStamp(
-    milliseconds: 1_792_843_384_005, zone: 540, random: (1...40).lazy.map { UInt8($0) })
+  static let fixed = MailIdentity(
+    milliseconds: 1_792_843_384_005, utcOffset: 540, random: (1...40).lazy.map { UInt8($0) })
 }

@@ -1,12 +1,12 @@
 import PabalCore
 import Testing
 
-@Suite struct MailPartsTests {
+@Suite struct DecodedMailTests {
   private func finished(_ subject: String, text: String?, html: String?) throws -> [UInt8] {
     try MailDraft(
       from: try Mailbox("파발 <pabal@example.com>"), to: [try Mailbox("김 하늘 <kim@example.com>")],
       subject: subject, text: text, html: html
-    ).finish(stamp: .now()).octets
+    ).finish(identity: .now()).octets
   }
 
   @Test(arguments: [
@@ -16,14 +16,14 @@ import Testing
   func `what is composed is read again, in every encoding`(text: String) throws {
     let html = "<p title=\"\(text.count)\">\(text)</p>\n"
     let subject = "[파발] 인증번호 012345 " + String(repeating: "긴 제목 ", count: 20) + "끝"
-    let both = try #require(MailParts(try finished(subject, text: text, html: html)))
+    let both = try #require(DecodedMail(try finished(subject, text: text, html: html)))
     #expect(both.subject == subject)
     #expect(both.from == "파발 <pabal@example.com>")
     #expect(both.to == "김 하늘 <kim@example.com>")
     #expect(both.text == text && both.html == html)
-    let alone = try #require(MailParts(try finished(subject, text: text, html: nil)))
+    let alone = try #require(DecodedMail(try finished(subject, text: text, html: nil)))
     #expect(alone.text == text && alone.html == nil)
-    let marked = try #require(MailParts(try finished(subject, text: nil, html: html)))
+    let marked = try #require(DecodedMail(try finished(subject, text: nil, html: html)))
     #expect(marked.text == nil && marked.html == html)
   }
 
@@ -33,7 +33,7 @@ import Testing
     "Content-Transfer-Encoding: base64\r\n\r\n!", "Content-Transfer-Encoding: quoted-printable\r\n\r\na=",
   ])
   func `what is broken is read as far as it goes`(mail: String) {
-    let parts = MailParts(Array(mail.utf8))
+    let parts = DecodedMail(Array(mail.utf8))
     #expect(parts == nil || (parts?.text ?? "").count <= 1)
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 
 /// A mail as a program that isn't ours reads it.
-struct ReadMail: Decodable {
+struct ParsedMail: Decodable {
   var subject: String?
   var from: [[String]]
   var to: [[String]]
@@ -15,17 +15,17 @@ struct ReadMail: Decodable {
 }
 
 /// A mail parser that isn't ours, run once for many mails.
-enum MailReader: CaseIterable {
+enum ExternalMailParser: CaseIterable {
   case python
   case perl
 
-  func read(_ mails: [[UInt8]]) async throws -> [ReadMail] {
-    try await run(self == .python ? MailReader.pythonMails : MailReader.perlMails, over: mails)
+  func read(_ mails: [[UInt8]]) async throws -> [ParsedMail] {
+    try await run(self == .python ? ExternalMailParser.pythonMails : ExternalMailParser.perlMails, over: mails)
   }
 
   /// The subjects alone, which takes Python a thousandth of the time.
   func readSubjects(_ mails: [[UInt8]]) async throws -> [String] {
-    try await run(self == .python ? MailReader.pythonSubjects : MailReader.perlSubjects, over: mails)
+    try await run(self == .python ? ExternalMailParser.pythonSubjects : ExternalMailParser.perlSubjects, over: mails)
   }
 
   private func run<Result: Decodable>(_ script: String, over mails: [[UInt8]]) async throws -> [Result] {
@@ -37,8 +37,8 @@ enum MailReader: CaseIterable {
     let output =
       switch self {
       case .python:
-        try await PabalCoreTests.run("python3", ["-c", MailReader.pythonCases + script], input: input)
-      case .perl: try await PabalCoreTests.run("perl", ["-e", MailReader.perlCases + script], input: input)
+        try await PabalCoreTests.run("python3", ["-c", ExternalMailParser.pythonCases + script], input: input)
+      case .perl: try await PabalCoreTests.run("perl", ["-e", ExternalMailParser.perlCases + script], input: input)
       }
     return try JSONDecoder().decode([Result].self, from: output)
   }
@@ -123,15 +123,15 @@ enum MailReader: CaseIterable {
 
 /// What a child process wrote, given its input; throws unless it ends with 0.
 func run(_ program: String, _ arguments: [String], input: Data) async throws -> Data {
-  let runs = await onThreads([Array(input)]) { input in
+  let runs = await mapOnThreads([Array(input)]) { input in
     Result { try ChildProcess.run(program, arguments, input: input) }
   }
   let run = try runs[0].get()
-  guard run.status == 0 else { throw ChildFailure(program: program, status: run.status) }
+  guard run.status == 0 else { throw ChildProcessError(program: program, status: run.status) }
   return Data(run.octets)
 }
 
-struct ChildFailure: Error {
+struct ChildProcessError: Error {
   var program: String
   var status: Int32
 }

@@ -1,11 +1,11 @@
 import PabalCore
 import Testing
 
-@Suite struct MailStampTests {
-  private func date(_ milliseconds: Int64, zone: Int = 0) throws -> String {
+@Suite struct MailIdentityTests {
+  private func date(_ milliseconds: Int64, utcOffset: Int = 0) throws -> String {
     let address = Mailbox(try Address("a@b"))
-    let stamp = MailStamp(milliseconds: milliseconds, zone: zone, random: [])
-    let mail = try MailDraft(from: address, to: [address], subject: "x", text: "x").finish(stamp: stamp)
+    let identity = MailIdentity(milliseconds: milliseconds, utcOffset: utcOffset, random: [])
+    let mail = try MailDraft(from: address, to: [address], subject: "x", text: "x").finish(identity: identity)
     let line = try #require(String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n").first)
     return String(line.dropFirst("Date: ".count))
   }
@@ -21,27 +21,27 @@ import Testing
       (4_102_444_800_000, 0, "Fri, 01 Jan 2100 00:00:00 +0000"),
       (4_107_542_399_000, 1, "Mon, 01 Mar 2100 00:00:59 +0001"),
     ] as [(Int64, Int, String)])
-  func `a date is that of RFC 5322`(milliseconds: Int64, zone: Int, date: String) throws {
-    #expect(try self.date(milliseconds, zone: zone) == date)
+  func `a date is that of RFC 5322`(milliseconds: Int64, utcOffset: Int, date: String) throws {
+    #expect(try self.date(milliseconds, utcOffset: utcOffset) == date)
   }
 
   @Test func `an id is 26 characters in the order of time`() {
-    #expect(MailStamp.fixed.id == "01M5PWP165041061050R3GG28A")
-    #expect(MailStamp(milliseconds: 0, zone: 0, random: []).id == String(repeating: "0", count: 26))
-    let last = MailStamp(milliseconds: 1 << 48 - 1, zone: 0, random: repeatElement(255, count: 40))
+    #expect(MailIdentity.fixed.id == "01M5PWP165041061050R3GG28A")
+    #expect(MailIdentity(milliseconds: 0, utcOffset: 0, random: []).id == String(repeating: "0", count: 26))
+    let last = MailIdentity(milliseconds: 1 << 48 - 1, utcOffset: 0, random: repeatElement(255, count: 40))
     #expect(last.id == "7" + String(repeating: "Z", count: 25))
     let ids = [0, 1, 31, 32, 1_000_000_000_000, 1_792_843_384_005].map { time in
-      MailStamp(milliseconds: time, zone: 0, random: repeatElement(UInt8(time & 1 == 0 ? 255 : 0), count: 40))
+      MailIdentity(milliseconds: time, utcOffset: 0, random: repeatElement(UInt8(time & 1 == 0 ? 255 : 0), count: 40))
         .id
     }
     #expect(ids == ids.sorted())
   }
 
   @Test func `no two stamps of now are alike`() {
-    let stamps = (0..<1_000).map { _ in MailStamp.now() }
-    #expect(Set(stamps.map(\.id)).count == stamps.count)
+    let identities = (0..<1_000).map { _ in MailIdentity.now() }
+    #expect(Set(identities.map(\.id)).count == identities.count)
     #expect(
-      stamps.allSatisfy { $0.id.utf8.count == 26 && $0.id.utf8.allSatisfy { (0x30...0x5A).contains($0) } })
-    #expect(stamps.map { $0.id.prefix(10) } == stamps.map { $0.id.prefix(10) }.sorted())
+      identities.allSatisfy { $0.id.utf8.count == 26 && $0.id.utf8.allSatisfy { (0x30...0x5A).contains($0) } })
+    #expect(identities.map { $0.id.prefix(10) } == identities.map { $0.id.prefix(10) }.sorted())
   }
 }

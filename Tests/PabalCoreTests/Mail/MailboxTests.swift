@@ -41,7 +41,7 @@ import Testing
     "x <a b@c>", "a@b;", "x:y <a@b>",
   ])
   func `what is no mailbox is refused`(text: String) {
-    let problem = #expect(throws: MailProblem.self) { try Mailbox(text) }
+    let problem = #expect(throws: MailError.self) { try Mailbox(text) }
     #expect(
       problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
   }
@@ -52,7 +52,7 @@ import Testing
   ])
   func `a name holds no control character and has an end`(name: String) throws {
     let address = try Address("a@b")
-    #expect(throws: MailProblem.self) { try Mailbox(name: name, address: address) }
+    #expect(throws: MailError.self) { try Mailbox(name: name, address: address) }
   }
 
   private static let names: [String] = {
@@ -77,8 +77,8 @@ import Testing
     for name in MailboxTests.names {
       let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
       let mail = try MailDraft(from: mailbox, to: [mailbox, mailbox], subject: "x", text: "x").finish(
-        stamp: .fixed)
-      let read = try ForeignMail(mail.octets)
+        identity: .fixed)
+      let read = try RawMail(mail.octets)
       for (field, count) in [("from", 1), ("to", 2)] {
         let mailboxes = try read.header.mailboxes(of: field)
         #expect(
@@ -92,14 +92,14 @@ import Testing
     }
   }
 
-  @Test(arguments: MailReader.allCases)
-  func `a name in a header is read by others as it was`(reader: MailReader) async throws {
+  @Test(arguments: ExternalMailParser.allCases)
+  func `a name in a header is read by others as it was`(reader: ExternalMailParser) async throws {
     let mails = try MailboxTests.names.map { name in
       let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
       return try MailDraft(
         from: Mailbox(Address("a@b")), to: [mailbox, Mailbox(Address("c@d"))], subject: "x", text: "x"
       )
-      .finish(stamp: .fixed).octets
+      .finish(identity: .fixed).octets
     }
     for (name, read) in zip(MailboxTests.names, try await reader.read(mails)) {
       #expect(read.to.map { $0[1] } == ["someone@example.com", "c@d"])

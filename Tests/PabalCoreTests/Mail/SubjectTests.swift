@@ -27,16 +27,16 @@ import Testing
   private func mail(_ subject: String) throws -> [UInt8] {
     let address = try Address("a@b.example")
     return try MailDraft(from: Mailbox(address), to: [Mailbox(address)], subject: subject, text: "x")
-      .finish(stamp: .fixed).octets
+      .finish(identity: .fixed).octets
   }
 
-  @Test(arguments: MailReader.allCases)
-  func `a subject is read by others as it was written`(reader: MailReader) async throws {
+  @Test(arguments: ExternalMailParser.allCases)
+  func `a subject is read by others as it was written`(reader: ExternalMailParser) async throws {
     let read = try await reader.readSubjects(SubjectTests.subjects.map(mail))
     try #require(read.count == SubjectTests.subjects.count)
     // Octets, because Swift takes é and e with an accent for the same text.
-    for (was, reads) in zip(SubjectTests.subjects, read) where Array(was.utf8) != Array(reads.utf8) {
-      Issue.record("\(was.debugDescription) reads \(reads.debugDescription)")
+    for (expected, parsed) in zip(SubjectTests.subjects, read) where Array(expected.utf8) != Array(parsed.utf8) {
+      Issue.record("\(expected.debugDescription) reads \(parsed.debugDescription)")
     }
   }
 

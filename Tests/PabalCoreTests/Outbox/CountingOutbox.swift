@@ -12,45 +12,45 @@ final class CountingOutbox: Outbox {
   /// The next so many calls fail.
   func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
 
-  private func count() throws(StorageProblem) {
+  private func count() throws(StorageError) {
     let isRefused = state.withLock { state in
       state.calls += 1
       if state.refusals > 0 { state.refusals -= 1 } else { return false }
       return true
     }
-    if isRefused { throw StorageProblem(.full, place: "memory") }
+    if isRefused { throw StorageError(.full, place: "memory") }
   }
 
-  func add(_ entries: [OutboxEntry]) async throws(StorageProblem) {
+  func add(_ entries: [OutboxEntry]) async throws(StorageError) {
     try count()
     try await inner.add(entries)
   }
-  func claim(_ claim: OutboxClaim) async throws(StorageProblem) -> [OutboxEntry] {
+  func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
     try count()
     return try await inner.claim(claim)
   }
-  func settle(_ settlements: [OutboxSettlement]) async throws(StorageProblem) -> [OutboxEntry?] {
+  func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?] {
     try count()
     return try await inner.settle(settlements)
   }
-  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageProblem) -> Set<String> {
+  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageError) -> Set<String> {
     try count()
     return try await inner.extend(ids, lease)
   }
-  func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView {
-    try await inner.look(query)
+  func read(_ query: OutboxQuery) async throws(StorageError) -> OutboxView {
+    try await inner.read(query)
   }
-  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int {
+  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageError) -> Int {
     try count()
     return try await inner.amend(amendment, now: now)
   }
   func transports(
     _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
-  ) async throws(StorageProblem) -> [String: TransportState] {
+  ) async throws(StorageError) -> [String: TransportState] {
     try count()
     return try await inner.transports(change)
   }
-  func sweep(_ sweep: OutboxSweep) async throws(StorageProblem) -> OutboxForecast {
+  func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast {
     try count()
     return try await inner.sweep(sweep)
   }

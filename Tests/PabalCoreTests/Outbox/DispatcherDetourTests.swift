@@ -4,16 +4,16 @@ import Testing
 @testable import PabalCore
 
 /// Mail that takes the route's next transport because the pace of the first is spent for long.
-@Suite struct DispatcherDetourTests {
+@Suite struct DispatcherFailoverTests {
   private let gmail = ScriptedTransport("gmail")
   private let smtp = ScriptedTransport("smtp")
 
-  private func bench(_ paces: [String: Pace], outbox: any Outbox = MemoryOutbox())
-    -> DispatcherBench
+  private func fixture(_ paces: [String: Pace], outbox: any Outbox = MemoryOutbox())
+    -> DispatcherFixture
   {
-    var rules = DispatcherRules()
-    rules.paces = paces
-    return DispatcherBench([gmail, smtp], rules: rules, outbox: outbox)
+    var options = DispatcherOptions()
+    options.paces = paces
+    return DispatcherFixture([gmail, smtp], options: options, outbox: outbox)
   }
 
   private let hourly = Pace(sends: 1, per: .seconds(3_600))
@@ -22,35 +22,35 @@ import Testing
   func `a code leaves by the next transport rather than wait an hour, and then by the first again`()
     async throws
   {
-    let bench = bench(["gmail": hourly])
-    for id in ["A", "B", "C"] { try await bench.add(id) }
-    for _ in 0..<3 { await bench.pass() }
+    let fixture = fixture(["gmail": hourly])
+    for id in ["A", "B", "C"] { try await fixture.add(id) }
+    for _ in 0..<3 { await fixture.advance() }
     #expect(gmail.ids == ["A"])
     #expect(smtp.ids == ["B", "C"])
-    await bench.pass(.seconds(3_601))
-    try await bench.add("D")
-    await bench.pass()
+    await fixture.advance(.seconds(3_601))
+    try await fixture.add("D")
+    await fixture.advance()
     #expect(gmail.ids == ["A", "D"])
   }
 
   @Test func `a send that is ten seconds away is waited for`() async throws {
-    let bench = bench(["gmail": Pace(sends: 6, per: .seconds(60))])
-    try await bench.add("A")
-    await bench.pass()
+    let fixture = fixture(["gmail": Pace(sends: 6, per: .seconds(60))])
+    try await fixture.add("A")
+    await fixture.advance()
     // One send every twelve seconds.
-    bench.clock.advance(.seconds(2.1))
-    try await bench.add("B")
-    await bench.pass()
+    fixture.clock.advance(.seconds(2.1))
+    try await fixture.add("B")
+    await fixture.advance()
     #expect(smtp.ids.isEmpty)
-    await bench.pass(.seconds(10))
+    await fixture.advance(.seconds(10))
     #expect(gmail.ids == ["A", "B"])
   }
 
   @Test func `Gmail's pace, however busy, drives no mail away`() async throws {
-    let bench = bench(["gmail": Pace(sends: 60, per: .seconds(60))])
-    for number in 0..<60 { try await bench.add("N\(number)", lane: .bulk) }
-    for number in 0..<20 { try await bench.add("C\(number)") }
-    for _ in 0..<240 { await bench.pass(.milliseconds(500)) }
+    let fixture = fixture(["gmail": Pace(sends: 60, per: .seconds(60))])
+    for number in 0..<60 { try await fixture.add("N\(number)", lane: .bulk) }
+    for number in 0..<20 { try await fixture.add("C\(number)") }
+    for _ in 0..<240 { await fixture.advance(.milliseconds(500)) }
     #expect(gmail.ids.count == 80)
     #expect(smtp.ids.isEmpty)
   }
@@ -59,99 +59,99 @@ import Testing
     async throws
   {
     // Two sends at once, of which one is for codes alone, and then one every six minutes.
-    let bench = bench(["gmail": Pace(sends: 12, per: .seconds(3_600))])
-    for id in ["N1", "N2"] { try await bench.add(id, lane: .normal) }
-    for _ in 0..<2 { await bench.pass() }
-    try await bench.add("N3", lane: .bulk)
-    try await bench.add("C1")
-    for _ in 0..<2 { await bench.pass() }
+    let fixture = fixture(["gmail": Pace(sends: 12, per: .seconds(3_600))])
+    for id in ["N1", "N2"] { try await fixture.add(id, lane: .normal) }
+    for _ in 0..<2 { await fixture.advance() }
+    try await fixture.add("N3", lane: .bulk)
+    try await fixture.add("C1")
+    for _ in 0..<2 { await fixture.advance() }
     #expect(gmail.ids == ["N1", "C1"])
     #expect(smtp.ids == ["N2", "N3"])
-    try await bench.add("C2")
-    await bench.pass()
+    try await fixture.add("C2")
+    await fixture.advance()
     #expect(smtp.ids == ["N2", "N3", "C2"])
   }
 
   @Test func `where the next transport's pace is spent, too, mail waits and none is exceeded`()
     async throws
   {
-    let bench = bench(["gmail": hourly, "smtp": hourly])
-    for id in ["A", "B", "C"] { try await bench.add(id) }
-    for _ in 0..<5 { await bench.pass(.seconds(1)) }
+    let fixture = fixture(["gmail": hourly, "smtp": hourly])
+    for id in ["A", "B", "C"] { try await fixture.add(id) }
+    for _ in 0..<5 { await fixture.advance(.seconds(1)) }
     #expect(gmail.ids == ["A"])
     #expect(smtp.ids == ["B"])
-    #expect(try await bench.entry("C")?.attempts == 0)
-    await bench.pass(.seconds(3_600))
-    #expect(try await bench.entry("C")?.state == .sent)
+    #expect(try await fixture.entry("C")?.attempts == 0)
+    await fixture.advance(.seconds(3_600))
+    #expect(try await fixture.entry("C")?.state == .sent)
   }
 
   @Test func `one mail alone takes it, too, and so does the fast path`() async throws {
-    let bench = bench(["gmail": hourly])
-    for id in ["A", "B"] { try await bench.add(id) }
-    #expect(try await bench.dispatcher.deliver("A")?.state == .sent)
-    #expect(try await bench.dispatcher.deliver("B")?.state == .sent)
+    let fixture = fixture(["gmail": hourly])
+    for id in ["A", "B"] { try await fixture.add(id) }
+    #expect(try await fixture.dispatcher.deliver("A")?.state == .sent)
+    #expect(try await fixture.dispatcher.deliver("B")?.state == .sent)
     #expect(smtp.ids == ["B"])
-    await bench.pass()
-    let lease = try #require(await bench.dispatcher.reserve(.code, unknown: .resend))
+    await fixture.advance()
+    let lease = try #require(await fixture.dispatcher.reserve(.code, unknown: .resend))
     let entry = OutboxEntry(
-      id: "C", lane: .code, created: bench.clock.now, content: []
+      id: "C", lane: .code, created: fixture.clock.now, content: []
     ).claimed(by: lease)
-    try await bench.outbox.add([entry])
-    await bench.dispatcher.handOver(entry, try Mail.sample(to: ["bob@example.org"], id: "C"))
-    await bench.dispatcher.landed()
+    try await fixture.outbox.add([entry])
+    await fixture.dispatcher.handOver(entry, try Mail.sample(to: ["bob@example.org"], id: "C"))
+    await fixture.dispatcher.drain()
     #expect(smtp.ids == ["B", "C"])
     #expect(gmail.ids == ["A"])
   }
 
   @Test func `a next transport that failed is tried again while the first has nothing to give`() async throws
   {
-    let bench = bench(["gmail": hourly])
-    try await bench.add("A")
-    await bench.pass()
+    let fixture = fixture(["gmail": hourly])
+    try await fixture.add("A")
+    await fixture.advance()
     smtp.answer(.deferred())
     for number in 0..<5 {
-      try await bench.add("F\(number)")
-      await bench.pass()
+      try await fixture.add("F\(number)")
+      await fixture.advance()
     }
     let failed = smtp.ids.count
     #expect(failed >= 5)
     smtp.answer(.sent)
-    await bench.pass(.seconds(31))
-    try await bench.add("B")
-    await bench.pass()
+    await fixture.advance(.seconds(31))
+    try await fixture.add("B")
+    await fixture.advance()
     #expect(smtp.ids.count > failed)
-    #expect(try await bench.entry("B")?.state == .sent)
+    #expect(try await fixture.entry("B")?.state == .sent)
     #expect(gmail.ids == ["A"])
   }
 
   @Test func `it is tried by mail that may not have what the first keeps for codes`() async throws {
     // Two sends at once, of which one is for codes alone, and then one every six minutes.
-    let bench = bench(["gmail": Pace(sends: 12, per: .seconds(3_600))])
+    let fixture = fixture(["gmail": Pace(sends: 12, per: .seconds(3_600))])
     smtp.answer(.deferred())
     for number in 0..<6 {
-      try await bench.add("N\(number)", lane: .normal)
-      await bench.pass()
+      try await fixture.add("N\(number)", lane: .normal)
+      await fixture.advance()
     }
     #expect(gmail.ids == ["N0"])
     let failed = smtp.ids.count
     smtp.answer(.sent)
-    await bench.pass(.seconds(31))
-    try await bench.add("C")
-    try await bench.add("M", lane: .normal)
-    for _ in 0..<2 { await bench.pass() }
+    await fixture.advance(.seconds(31))
+    try await fixture.add("C")
+    try await fixture.add("M", lane: .normal)
+    for _ in 0..<2 { await fixture.advance() }
     #expect(smtp.ids.count > failed)
     #expect(!smtp.ids.contains("C") && gmail.ids.contains("C"))
-    #expect(try await bench.entry("M")?.state == .sent)
+    #expect(try await fixture.entry("M")?.state == .sent)
   }
 
   @Test func `a mail that only the first can carry is not refused for it`() async throws {
     smtp.answer(.unsuited)
-    let bench = bench(["gmail": Pace(sends: 6, per: .seconds(120))])
-    for id in ["A", "B"] { try await bench.add(id) }
-    for _ in 0..<2 { await bench.pass() }
-    #expect(try await bench.entry("B")?.state == .waiting)
-    #expect(try await bench.entry("B")?.outcome == "deferred")
-    for _ in 0..<10 { await bench.pass(.seconds(6)) }
+    let fixture = fixture(["gmail": Pace(sends: 6, per: .seconds(120))])
+    for id in ["A", "B"] { try await fixture.add(id) }
+    for _ in 0..<2 { await fixture.advance() }
+    #expect(try await fixture.entry("B")?.state == .waiting)
+    #expect(try await fixture.entry("B")?.outcome == "deferred")
+    for _ in 0..<10 { await fixture.advance(.seconds(6)) }
     #expect(gmail.ids == ["A", "B"])
   }
 }

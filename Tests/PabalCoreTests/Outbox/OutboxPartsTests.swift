@@ -3,7 +3,7 @@ import Testing
 
 @testable import PabalCore
 
-@Suite struct OutboxPartsTests {
+@Suite struct OutboxValueTests {
   @Test(arguments: OutboxState.allCases)
   func `a final state becomes nothing else`(_ state: OutboxState) {
     let next = OutboxState.allCases.filter { state.canTransition(to: $0) }
@@ -26,16 +26,16 @@ import Testing
     #expect(read.mail.needsSMTPUTF8)
     #expect(!read.mail.needs8BitMIME)
     #expect(read.progress == content.progress)
-    #expect(read.rest?.envelope.recipients.map(\.description) == ["one@example.org"])
+    #expect(read.remaining?.envelope.recipients.map(\.description) == ["one@example.org"])
   }
 
   @Test func `content cut short or of another version is refused`() throws {
     let octets = OutboxContent(try .sample()).octets
     let head = octets.count - "Subject: x\r\n\r\nhello\r\n".utf8.count
     for count in 0..<head {
-      #expect(throws: OutboxContent.Unreadable.self) { try OutboxContent(Array(octets[..<count]), id: "A") }
+      #expect(throws: OutboxContent.FormatError.self) { try OutboxContent(Array(octets[..<count]), id: "A") }
     }
-    #expect(throws: OutboxContent.Unreadable.self) { try OutboxContent([2] + octets.dropFirst(), id: "A") }
+    #expect(throws: OutboxContent.FormatError.self) { try OutboxContent([2] + octets.dropFirst(), id: "A") }
   }
 
   @Test(
@@ -52,14 +52,14 @@ import Testing
   }
 
   @Test func `waits grow to a limit and are spread by a fifth`() {
-    let backOff = DispatcherRules().codeRetry
+    let retryPolicy = DispatcherOptions().codeRetry
     #expect(
-      (1...7).map { backOff.wait(after: $0, chance: 0.5) }
+      (1...7).map { retryPolicy.wait(after: $0, jitter: 0.5) }
         == [5, 15, 45, 135, 300, 300, 300].map { .seconds($0) })
-    #expect(backOff.wait(after: 1, chance: 0) == .seconds(4))
-    #expect(backOff.wait(after: 1_000_000, chance: 0.5) == .seconds(300))
-    let others = DispatcherRules().otherRetry
-    #expect(others.wait(after: 20, chance: 0.5) == .seconds(7_200))
+    #expect(retryPolicy.wait(after: 1, jitter: 0) == .seconds(4))
+    #expect(retryPolicy.wait(after: 1_000_000, jitter: 0.5) == .seconds(300))
+    let others = DispatcherOptions().otherRetry
+    #expect(others.wait(after: 20, jitter: 0.5) == .seconds(7_200))
   }
 
   @Test(arguments: [1, 2, 5, 6, 7, 60, 600])
@@ -69,7 +69,7 @@ import Testing
     var sent: [Int64] = []
     for millisecond in stride(from: Int64(0), to: 300_000, by: 10) {
       let now = Timestamp(milliseconds: millisecond)
-      while pace.free(.code, spentUntil: state.spentUntil, at: now) > 0 {
+      while pace.availableSends(.code, exhaustedUntil: state.exhaustedUntil, at: now) > 0 {
         state.spend(pace, at: now)
         sent.append(millisecond)
       }
@@ -80,7 +80,7 @@ import Testing
     }
     // And not far fewer either.
     #expect(sent.count >= max(1, sends - pace.burst) * 4)
-    let next = pace.next(.code, spentUntil: state.spentUntil, at: Timestamp(milliseconds: 300_000))
-    #expect(pace.free(.code, spentUntil: state.spentUntil, at: next) > 0)
+    let next = pace.next(.code, exhaustedUntil: state.exhaustedUntil, at: Timestamp(milliseconds: 300_000))
+    #expect(pace.availableSends(.code, exhaustedUntil: state.exhaustedUntil, at: next) > 0)
   }
 }

@@ -35,9 +35,9 @@ import Testing
     var entry = OutboxEntry(id: "A", lane: .code, created: zero, content: [1]).claimed(by: lease)
     entry.end(state, at: zero)
     let before = entry
-    let hasChanged = [entry.withdraw(as: .cancelled, at: zero), entry.hasten(at: zero)]
+    let hasChanged = [entry.withdraw(as: .cancelled, at: zero), entry.expedite(at: zero)]
     #expect(hasChanged == [false, false])
-    #expect(!entry.isHeld(by: "a", attempt: 1))
+    #expect(!entry.isLeased(by: "a", attempt: 1))
     #expect(entry == before)
     #expect(entry.content == nil)
   }

@@ -2,18 +2,18 @@ import PabalCore
 import Synchronization
 
 /// A memory outbox that answers one change of the transports' states only after others that came later.
-final class OvertakenOutbox: Outbox {
+final class ReorderingOutbox: Outbox {
   /// What has become of the change that waits.
-  enum Delay {
+  enum DelayPoint {
     /// It is made, and its answer is on its way.
-    case made
+    case applied
     /// It was made in vain, as in a transaction that another one got in the way of, and will be made again.
-    case tried
+    case rolledBack
   }
 
   private struct State {
-    var delay: Delay?
-    var isKept = false
+    var delay: DelayPoint?
+    var isDelayed = false
     var isReleased = false
     var waiting: CheckedContinuation<Void, Never>?
     var watcher: CheckedContinuation<Void, Never>?
@@ -23,16 +23,16 @@ final class OvertakenOutbox: Outbox {
   private let state = Mutex(State())
 
   /// Keeps the next change until `release`.
-  func keepNext(_ delay: Delay) { state.withLock { $0.delay = delay } }
+  func delayNext(_ delay: DelayPoint) { state.withLock { $0.delay = delay } }
 
   /// Returns when a change is kept.
-  func kept() async {
+  func delayed() async {
     await withCheckedContinuation { continuation in
-      let isKept = state.withLock { state in
-        if !state.isKept { state.watcher = continuation }
-        return state.isKept
+      let isDelayed = state.withLock { state in
+        if !state.isDelayed { state.watcher = continuation }
+        return state.isDelayed
       }
-      if isKept { continuation.resume() }
+      if isDelayed { continuation.resume() }
     }
   }
 
@@ -47,20 +47,20 @@ final class OvertakenOutbox: Outbox {
 
   func transports(
     _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
-  ) async throws(StorageProblem) -> [String: TransportState] {
+  ) async throws(StorageError) -> [String: TransportState] {
     let delay = state.withLock { state in
       defer { state.delay = nil }
       return state.delay
     }
     switch delay {
     case nil: return try await inner.transports(change)
-    case .made:
+    case .applied:
       let states = try await inner.transports(change)
       await released()
       return states
-    case .tried:
-      var vain = try await inner.transports { _ in }
-      change(&vain)
+    case .rolledBack:
+      var discarded = try await inner.transports { _ in }
+      change(&discarded)
       await released()
       return try await inner.transports(change)
     }
@@ -69,7 +69,7 @@ final class OvertakenOutbox: Outbox {
   private func released() async {
     await withCheckedContinuation { continuation in
       let (mayGo, watcher) = state.withLock { state in
-        state.isKept = true
+        state.isDelayed = true
         if !state.isReleased { state.waiting = continuation }
         return (state.isReleased, state.watcher)
       }
@@ -80,23 +80,23 @@ final class OvertakenOutbox: Outbox {
 
   // MARK: As the memory outbox does
 
-  func add(_ entries: [OutboxEntry]) async throws(StorageProblem) { try await inner.add(entries) }
-  func claim(_ claim: OutboxClaim) async throws(StorageProblem) -> [OutboxEntry] {
+  func add(_ entries: [OutboxEntry]) async throws(StorageError) { try await inner.add(entries) }
+  func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
     try await inner.claim(claim)
   }
-  func settle(_ settlements: [OutboxSettlement]) async throws(StorageProblem) -> [OutboxEntry?] {
+  func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?] {
     try await inner.settle(settlements)
   }
-  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageProblem) -> Set<String> {
+  func extend(_ ids: [String], _ lease: OutboxEntry.Lease) async throws(StorageError) -> Set<String> {
     try await inner.extend(ids, lease)
   }
-  func look(_ query: OutboxQuery) async throws(StorageProblem) -> OutboxView {
-    try await inner.look(query)
+  func read(_ query: OutboxQuery) async throws(StorageError) -> OutboxView {
+    try await inner.read(query)
   }
-  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageProblem) -> Int {
+  func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageError) -> Int {
     try await inner.amend(amendment, now: now)
   }
-  func sweep(_ sweep: OutboxSweep) async throws(StorageProblem) -> OutboxForecast {
+  func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast {
     try await inner.sweep(sweep)
   }
 }

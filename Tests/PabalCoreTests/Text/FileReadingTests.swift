@@ -3,7 +3,7 @@ import Testing
 
 @testable import PabalCore
 
-@Suite struct FileReadingTests {
+@Suite struct FileReaderTests {
   @Test(arguments: [0, 1, 4095, 4096, 4097, 100_000])
   func `a file is read whole, up to the limit exactly`(size: Int) throws {
     try TemporaryFolder.with { folder in
@@ -13,7 +13,7 @@ import Testing
       #expect(try readFile(file, atMost: size) == octets)
       #expect(try readFile(file, atMost: size + 1) == octets)
       guard size > 0 else { return }
-      #expect(throws: FileProblem(kind: .tooLarge(limit: size - 1), path: file)) {
+      #expect(throws: FileError(kind: .tooLarge(limit: size - 1), path: file)) {
         try readFile(file, atMost: size - 1)
       }
     }
@@ -22,32 +22,32 @@ import Testing
   @Test func `a file of the kernel's, which announces no size, is read whole`() throws {
     let status = try readFile("/proc/self/status", atMost: 65_536)
     #expect(String(decoding: status, as: UTF8.self).hasPrefix("Name:"))
-    #expect(throws: FileProblem(kind: .tooLarge(limit: 10), path: "/proc/self/status")) {
+    #expect(throws: FileError(kind: .tooLarge(limit: 10), path: "/proc/self/status")) {
       try readFile("/proc/self/status", atMost: 10)
     }
-    #expect(throws: FileProblem(kind: .tooLarge(limit: 10_000), path: "/dev/zero")) {
+    #expect(throws: FileError(kind: .tooLarge(limit: 10_000), path: "/dev/zero")) {
       try readFile("/dev/zero", atMost: 10_000)
     }
   }
 
   @Test func `every problem has its kind and words`() throws {
     try TemporaryFolder.with { folder in
-      func problem(_ path: String) -> FileProblem? {
-        #expect(throws: FileProblem.self) { try readFile(path, atMost: 10) }
+      func problem(_ path: String) -> FileError? {
+        #expect(throws: FileError.self) { try readFile(path, atMost: 10) }
       }
       #expect(problem("/none/such")?.kind == .notFound)
-      #expect(problem("/none/such")?.what == "there is no file /none/such")
+      #expect(problem("/none/such")?.message == "there is no file /none/such")
       #expect(problem("")?.kind == .notFound)
       let file = try folder.write("file", "a")
       #expect(problem(file + "/x")?.kind == .notFound)
       #expect(problem(folder.root)?.kind == .directory)
-      #expect(problem(folder.root)?.what == "\(folder.root) is a folder, not a file")
+      #expect(problem(folder.root)?.message == "\(folder.root) is a folder, not a file")
       #expect(problem(file + "\0x")?.kind == .notFound)
-      #expect(problem("/none/a\nb")?.what == "there is no file '/none/a\\u{A}b'")
+      #expect(problem("/none/a\nb")?.message == "there is no file '/none/a\\u{A}b'")
       let loop = folder.path("loop")
       try FileManager.default.createSymbolicLink(atPath: loop, withDestinationPath: loop)
       #expect(problem(loop)?.kind == .other(ELOOP))
-      #expect(problem(loop)?.what == "\(loop) can't be read: Too many levels of symbolic links")
+      #expect(problem(loop)?.message == "\(loop) can't be read: Too many levels of symbolic links")
     }
   }
 
@@ -55,7 +55,7 @@ import Testing
   func `a file that this user may not read says so`() throws {
     try TemporaryFolder.with { folder in
       let file = try folder.write("file", "a", mode: 0)
-      #expect(throws: FileProblem(kind: .notPermitted, path: file)) { try readFile(file, atMost: 10) }
+      #expect(throws: FileError(kind: .notPermitted, path: file)) { try readFile(file, atMost: 10) }
     }
   }
 

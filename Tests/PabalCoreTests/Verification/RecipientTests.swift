@@ -2,7 +2,7 @@ import Testing
 
 @testable import PabalCore
 
-@Suite struct RecipientTests {
+@Suite struct VerificationRecipientTests {
   @Test(arguments: [
     ("kim@example.com", "kim@example.com", "k***@example.com"),
     ("Kim@Example.COM", "kim@example.com", "K***@example.com"),
@@ -20,10 +20,10 @@ import Testing
     ("김철수@example.com", "김철수@example.com", "김***@example.com"),
   ])
   func `limits fold case and tags and leave dots, logs mask`(
-    text: String, mailbox: String, masked: String
+    text: String, rateLimitIdentity: String, masked: String
   ) throws {
-    let recipient = Recipient(address: try Address(text))
-    #expect(recipient.mailbox == mailbox)
+    let recipient = VerificationRecipient(address: try Address(text))
+    #expect(recipient.rateLimitIdentity == rateLimitIdentity)
     #expect(recipient.masked == masked)
     #expect(recipient.address.description == (try Address(text)).description)
   }
@@ -31,8 +31,8 @@ import Testing
   @Test func `however its local part is quoted, an address is one identity, and a tag is another`() throws {
     let spellings = ["Kim@example.com", "\"kim\"@example.com", "\"k\\im\"@example.com"]
     #expect(
-      Set(try spellings.map { Recipient(address: try Address($0)).identity }) == ["kim@example.com"])
-    #expect(Recipient(address: try Address("kim+2@example.com")).identity == "kim+2@example.com")
+      Set(try spellings.map { VerificationRecipient(address: try Address($0)).identity }) == ["kim@example.com"])
+    #expect(VerificationRecipient(address: try Address("kim+2@example.com")).identity == "kim+2@example.com")
   }
 
   @Test(arguments: [
@@ -52,18 +52,18 @@ import Testing
 
   @Test func `what a resend needs comes back as it was sealed`() {
     let requests = [
-      VerificationRequest(message: "m", languages: [], variables: [:], isNotice: true),
-      VerificationRequest(
+      StoredVerificationRequest(message: "m", languages: [], variables: [:], isNotice: true),
+      StoredVerificationRequest(
         message: "인증", languages: ["ko-KR", "en"], variables: ["name": "김", "empty": "", "": "x"],
         isNotice: false),
     ]
     for request in requests {
-      #expect(VerificationRequest(octets: request.octets) == request)
+      #expect(StoredVerificationRequest(octets: request.octets) == request)
       for count in 0..<request.octets.count {
-        let cut = VerificationRequest(octets: Array(request.octets.prefix(count)))
+        let cut = StoredVerificationRequest(octets: Array(request.octets.prefix(count)))
         #expect(cut != request)
       }
     }
-    #expect(VerificationRequest(octets: [0xFF, 0xFF, 0xFF, 0xFF]) == nil)
+    #expect(StoredVerificationRequest(octets: [0xFF, 0xFF, 0xFF, 0xFF]) == nil)
   }
 }

@@ -64,8 +64,8 @@ import Testing
   func `anything else is no code`(input: String) { #expect(VerificationCode.read(input, digits: 6) == nil) }
 
   @Test func `names have five random bits a character`() {
-    #expect(RandomName.make(13, drawing([0, .max])) == "000000000000Z")
-    #expect(RandomName.make(26) { .max } == String(repeating: "Z", count: 26))
-    #expect(RandomName.make(3, drawing([1 | 2 << 5 | 31 << 10])) == "12Z")
+    #expect(RandomString.make(13, drawing([0, .max])) == "000000000000Z")
+    #expect(RandomString.make(26) { .max } == String(repeating: "Z", count: 26))
+    #expect(RandomString.make(3, drawing([1 | 2 << 5 | 31 << 10])) == "12Z")
   }
 }

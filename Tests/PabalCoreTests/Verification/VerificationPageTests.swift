@@ -4,7 +4,7 @@ import Testing
 @testable import PabalCore
 
 /// The catalog's page says what the code does.
-@Suite struct VerificationPageTests {
+@Suite struct VerificationDocumentationTests {
   private func page() throws -> String {
     let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Proving-an-address.md"
     return String(decoding: try readFile(path, atMost: 100_000), as: UTF8.self)
@@ -85,6 +85,6 @@ import Testing
   private func next(_ value: String, _ step: Int) throws -> String {
     if let number = Int(value) { return String(number + step) }
     let duration = try #require(Duration(configured: value))
-    return (duration + .milliseconds(step)).configuredText
+    return (duration + .milliseconds(step)).configurationText
   }
 }

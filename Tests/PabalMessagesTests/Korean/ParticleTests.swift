@@ -25,8 +25,8 @@ import Testing
 
   @Test func `a rendered mail says the same in subject, text and HTML`() throws {
     let line = ParticleTests.writings.split(separator: " ").map { "{{service}}\($0)" }.joined(separator: " ")
-    let workshop = Workshop(line, subject: line)
-    let (message, diagnostics) = workshop.compile()
+    let fixture = MessageFixture(line, subject: line)
+    let (message, diagnostics) = fixture.compile()
     #expect(diagnostics.filter { $0.severity == .error }.isEmpty)
     let compiled = try #require(message)
     let korean = try #require(compiled.languages["ko"])
@@ -56,9 +56,9 @@ import Testing
     ("(이)어서", "파발이어서", "카카오여서"),
   ])
   func `mirrored writings mean the same`(writing: String, afterRieul: String, afterVowel: String) throws {
-    let workshop = Workshop("{{service}}\(writing)")
-    #expect(try workshop.render(["service": "파발"]).text == afterRieul + "\n")
-    #expect(try workshop.render(["service": "카카오"]).text == afterVowel + "\n")
+    let fixture = MessageFixture("{{service}}\(writing)")
+    #expect(try fixture.render(["service": "파발"]).text == afterRieul + "\n")
+    #expect(try fixture.render(["service": "카카오"]).text == afterVowel + "\n")
   }
 
   @Test(arguments: [
@@ -73,42 +73,42 @@ import Testing
     ("`{{service}}`은(는)", "파발은", "<p><code>파발</code>은</p>"),
   ])
   func `marks, brackets and quotes between are passed over`(body: String, text: String, html: String) throws {
-    let workshop = Workshop(body)
-    #expect(try workshop.render(["service": "파발"]).text == text + "\n")
-    #expect(try workshop.html(["service": "파발"]).contains(html))
+    let fixture = MessageFixture(body)
+    #expect(try fixture.render(["service": "파발"]).text == text + "\n")
+    #expect(try fixture.html(["service": "파발"]).contains(html))
   }
 
   @Test func `elements between are passed over in HTML by hand`() throws {
-    var workshop = Workshop("{{service}}")
-    workshop.files["ko.html"] = "<b>{{service}}</b>은(는)"
-    #expect(try workshop.html(["service": "카카오"]) == "<b>카카오</b>는")
+    var fixture = MessageFixture("{{service}}")
+    fixture.files["ko.html"] = "<b>{{service}}</b>은(는)"
+    #expect(try fixture.html(["service": "카카오"]) == "<b>카카오</b>는")
   }
 
   @Test func `a reading decides where there is one`() throws {
-    let workshop = Workshop("{{service}}은(는)")
-    #expect(try workshop.render(["service": "Google"]).text == "Google는\n")
-    #expect(try workshop.render(["service": .text("Google", reading: "구글")]).text == "Google은\n")
-    #expect(try workshop.render(["service": .text("🚀", reading: "로켓")]).text == "🚀은\n")
+    let fixture = MessageFixture("{{service}}은(는)")
+    #expect(try fixture.render(["service": "Google"]).text == "Google는\n")
+    #expect(try fixture.render(["service": .text("Google", reading: "구글")]).text == "Google은\n")
+    #expect(try fixture.render(["service": .text("🚀", reading: "로켓")]).text == "🚀은\n")
     // A reading that nobody can read either leaves the decision to the value.
-    #expect(try workshop.render(["service": .text("파발", reading: "🚀")]).text == "파발은\n")
+    #expect(try fixture.render(["service": .text("파발", reading: "🚀")]).text == "파발은\n")
   }
 
   @Test func `a code is read digit by digit, and a text as a number`() throws {
-    let workshop = Workshop(
+    let fixture = MessageFixture(
       "`{{code}}`\n\n{{code}}은(는) {{number}}은(는)",
       variables: [("code", "code", "123456"), ("number", "text", "7")])
     let trillion = "1000000000000"
     // 공 against 조.
     let values: [String: MessageValue] = ["code": "100000000000", "number": .text(trillion)]
-    #expect(try workshop.render(values).text.hasSuffix("100000000000은 \(trillion)는\n"))
+    #expect(try fixture.render(values).text.hasSuffix("100000000000은 \(trillion)는\n"))
   }
 
   @Test func `a duration and a time take the particle of what is shown`() throws {
-    let workshop = Workshop(
+    let fixture = MessageFixture(
       "{{wait}}(으)로 {{at}}은(는)",
       variables: [("wait", "duration", "10m"), ("at", "time", "2026-01-02T15:24:00+09:00")])
     let time = MessageValue.text("2026-01-02T15:24:00+09:00")
-    #expect(try workshop.render(["wait": "10m", "at": time]).text == "10분으로 오후 3:24 KST는\n")
-    #expect(try workshop.render(["wait": "3d", "at": time]).text == "3일로 오후 3:24 KST는\n")
+    #expect(try fixture.render(["wait": "10m", "at": time]).text == "10분으로 오후 3:24 KST는\n")
+    #expect(try fixture.render(["wait": "3d", "at": time]).text == "3일로 오후 3:24 KST는\n")
   }
 }

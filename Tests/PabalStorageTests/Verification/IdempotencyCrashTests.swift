@@ -10,7 +10,7 @@ import Testing
   private static let kills = 30
 
   /// Starts a process that uses every key, kills it after so many answers (`nil`: never), and gives what it said.
-  private static func ask(_ folder: String, killedAfter count: Int?) throws -> [Substring] {
+  private static func runProgram(_ folder: String, killedAfter count: Int?) throws -> [Substring] {
     let output = Pipe()
     let process = try SpawnedProcess(
       "\(BuiltProducts.directory)/verification-asker",
@@ -32,11 +32,11 @@ import Testing
   @Test func `kill -9 at any moment leaves no key with two verifications or mails`() async throws {
     let folder = try TemporaryDirectory()
     let path = folder.path
-    let said = await onThreads([Self.kills]) { kills in
+    let said = await mapOnThreads([Self.kills]) { kills in
       Result {
         var lines: [Substring] = []
-        for _ in 0..<kills { lines += try Self.ask(path, killedAfter: Int.random(in: 1...40)) }
-        return lines + (try Self.ask(path, killedAfter: nil))
+        for _ in 0..<kills { lines += try Self.runProgram(path, killedAfter: Int.random(in: 1...40)) }
+        return lines + (try Self.runProgram(path, killedAfter: nil))
       }
     }
     var made: [Substring: Set<Substring>] = [:]
@@ -49,9 +49,9 @@ import Testing
     #expect(made.count == Self.keys)
     #expect(made.values.allSatisfy { $0.count == 1 })
     let database = try SQLiteDatabase(
-      "\(path)/pabal.sqlite", keys: try Keyring.readOrMake(directory: "\(path)/keys"))
+      "\(path)/pabal.sqlite", keys: try Keyring.loadOrCreate(directory: "\(path)/keys"))
     defer { database.close() }
-    let mails = try await SQLiteOutbox(database).look(OutboxQuery(limit: 10_000)).entries
+    let mails = try await SQLiteOutbox(database).read(OutboxQuery(limit: 10_000)).entries
     // One for each, none of which a second start has superseded.
     #expect(mails.count == Self.keys && mails.allSatisfy { $0.state == .waiting })
   }

@@ -11,8 +11,8 @@ import Testing
   private static let reply = "550 5.1.1 <kim.cheolsu@example.com> mailbox of 김철수 is unknown here"
 
   /// A database with a verification in each state, in use and not closed, and all that was secret in it.
-  private func withLoot(
-    _ body: (_ folder: TemporaryDirectory, _ desk: VerificationDesk, _ key: [UInt8]) async throws -> Void
+  private func withStolenDatabase(
+    _ body: (_ folder: TemporaryDirectory, _ fixture: VerificationFixture, _ key: [UInt8]) async throws -> Void
   )
     async throws
   {
@@ -22,31 +22,31 @@ import Testing
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
     defer { database.close() }
     let outbox = SQLiteOutbox(database)
-    let desk = VerificationDesk(SQLiteVerifications(database), outbox, keys: keys)
-    let first = try await desk.service.start(
+    let fixture = VerificationFixture(SQLiteVerificationStore(database), outbox, keys: keys)
+    let first = try await fixture.service.start(
       to: Self.address, languages: ["ko"], variables: ["name": "김철수"], client: "203.0.113.77")
-    _ = try await desk.service.check(first.id, code: desk.wrong(for: Self.address), client: "203.0.113.77")
+    _ = try await fixture.service.check(first.id, code: fixture.wrong(for: Self.address), client: "203.0.113.77")
     // A reply is sealed by the dispatcher, as the mail is.
-    let lease = OutboxEntry.Lease(owner: "a", until: desk.clock.now + .seconds(30))
-    let claimed = try await outbox.claim(OutboxClaim(lease, now: desk.clock.now, limit: 1))
+    let lease = OutboxEntry.Lease(owner: "a", until: fixture.clock.now + .seconds(30))
+    let claimed = try await outbox.claim(OutboxClaim(lease, now: fixture.clock.now, limit: 1))
     let mail = try #require(claimed.first)
     let sealed = keys.seal(Array(Self.reply.utf8), id: mail.id)
     _ = try await outbox.settle([
       OutboxSettlement(
-        mail, .retry(due: desk.clock.now + .seconds(1), content: sealed), transport: "smtp",
-        outcome: "deferred", status: "450 4.2.0", now: desk.clock.now)
+        mail, .retry(due: fixture.clock.now + .seconds(1), content: sealed), transport: "smtp",
+        outcome: "deferred", status: "450 4.2.0", now: fixture.clock.now)
     ])
-    desk.clock.pass(.seconds(60))
-    _ = try await desk.service.resend(first.id)
-    desk.clock.pass(.seconds(60))
-    _ = try await desk.service.start(to: Self.address, languages: ["ko"], variables: ["name": "김철수"])
-    let second = try await desk.service.start(to: Self.address, purpose: "login")
-    _ = try await desk.service.check(second.id, code: desk.code(for: Self.address))
+    fixture.clock.advance(.seconds(60))
+    _ = try await fixture.service.resend(first.id)
+    fixture.clock.advance(.seconds(60))
+    _ = try await fixture.service.start(to: Self.address, languages: ["ko"], variables: ["name": "김철수"])
+    let second = try await fixture.service.start(to: Self.address, purpose: "login")
+    _ = try await fixture.service.check(second.id, code: fixture.code(for: Self.address))
     let once = IdempotencyKey("order-4711", client: "shop-in-busan", payload: Array("{payload}".utf8))
-    _ = try await desk.service.start(to: "lee@example.com", idempotencyKey: once)
-    let third = try await desk.service.start(to: Self.address, purpose: "cancelled")
-    _ = try await desk.service.cancel(third.id)
-    try await body(folder, desk, key)
+    _ = try await fixture.service.start(to: "lee@example.com", idempotencyKey: once)
+    let third = try await fixture.service.start(to: Self.address, purpose: "cancelled")
+    _ = try await fixture.service.cancel(third.id)
+    try await body(folder, fixture, key)
   }
 
   /// All octets of the file, its log and its index.
@@ -59,13 +59,13 @@ import Testing
   }
 
   @Test func `holds no code, address, mail, reply, variable or client`() async throws {
-    try await withLoot { folder, desk, _ in
-      let loot = try octets(folder)
-      #expect(loot.count > 50_000)
-      func holds(_ text: String) -> Bool { loot.range(of: Data(text.utf8)) != nil }
+    try await withStolenDatabase { folder, fixture, _ in
+      let stolenBytes = try octets(folder)
+      #expect(stolenBytes.count > 50_000)
+      func holds(_ text: String) -> Bool { stolenBytes.range(of: Data(text.utf8)) != nil }
       // What isn't secret is there, so that the search would find the rest.
       #expect(holds("pending") && holds("superseded") && holds("450 4.2.0"))
-      for letter in desk.letters.all { #expect(!holds(try #require(letter.code))) }
+      for mailRequest in fixture.composer.all { #expect(!holds(try #require(mailRequest.code))) }
       let secrets = [
         Self.address, "kim.cheolsu", "example.com", "김철수", "인증번호", "203.0.113", "mailbox of", "Message-ID",
         "order-4711", "shop-in-busan", "{payload}",
@@ -76,8 +76,8 @@ import Testing
   }
 
   @Test func `gives no code to somebody who tries all of them`() async throws {
-    try await withLoot { folder, desk, key in
-      let code = try #require(desk.letters.all.last { $0.to.description == Self.address }?.code)
+    try await withStolenDatabase { folder, fixture, key in
+      let code = try #require(fixture.composer.all.last { $0.to.description == Self.address }?.code)
       let database = try DatabaseQueue(path: "\(folder.path)/pabal.sqlite")
       let found = try database.read {
         try Row.fetchOne(
@@ -95,7 +95,7 @@ import Testing
           purpose, Self.address, id, String(generation), Self.hexadecimal(digest.dropFirst(4)),
         ]
         let run = try ChildProcess.run(
-          "python3", ["-c", Self.thief] + arguments + keys.map { "\($0.name)=\(Self.hexadecimal($0.key))" })
+          "python3", ["-c", Self.bruteForceScript] + arguments + keys.map { "\($0.name)=\(Self.hexadecimal($0.key))" })
         #expect(run.status == 0 && run.errors == "")
         return run.output.split(separator: "\n").map(String.init)
       }
@@ -112,7 +112,7 @@ import Testing
   }
 
   /// Tries all codes by everything but the code under test; prints those that fit.
-  private static let thief = """
+  private static let bruteForceScript = """
     import hashlib, hmac, struct, sys
     purpose, address, identity, generation, digest = sys.argv[1:6]
     digest = bytes.fromhex(digest)

@@ -5,14 +5,14 @@ import Synchronization
 import Testing
 
 /// The stores that keep the contract; a further one is a further case.
-enum VerificationStores: String, CaseIterable, CustomTestStringConvertible {
+enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
   case memory, sqlite
 
   var testDescription: String { rawValue }
 
   /// Runs `body` at a desk with an empty store, and removes it.
-  func withDesk(
-    _ change: (inout VerificationPolicy) -> Void = { _ in }, _ body: (VerificationDesk) async throws -> Void
+  func withFixture(
+    _ change: (inout VerificationPolicy) -> Void = { _ in }, _ body: (VerificationFixture) async throws -> Void
   ) async throws {
     var policy = VerificationPolicy()
     change(&policy)
@@ -21,25 +21,25 @@ enum VerificationStores: String, CaseIterable, CustomTestStringConvertible {
     case .memory:
       let outbox = MemoryOutbox()
       try await body(
-        VerificationDesk(MemoryVerifications(outbox: outbox), outbox, keys: keys, policy: policy))
+        VerificationFixture(MemoryVerificationStore(outbox: outbox), outbox, keys: keys, policy: policy))
     case .sqlite:
       let folder = try TemporaryDirectory()
       let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
       defer { database.close() }
       try await body(
-        VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys, policy: policy))
+        VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy))
     }
   }
 }
 
 /// A service with a clock in the test's hand, and the letters it wrote.
-struct VerificationDesk: Sendable {
+struct VerificationFixture: Sendable {
   let service: VerificationService
   let store: any VerificationStore
   let keys: Keyring
   let outbox: any Outbox
-  let clock = SetClock()
-  let letters = Letters()
+  let clock = SettableClock()
+  let composer = RecordingMailComposer()
 
   init(
     _ store: any VerificationStore, _ outbox: any Outbox, keys: Keyring,
@@ -49,12 +49,12 @@ struct VerificationDesk: Sendable {
     self.outbox = outbox
     self.keys = keys
     service = VerificationService(
-      store: store, keys: keys, composer: letters, policy: policy, now: { [clock] in clock.now })
+      store: store, keys: keys, composer: composer, policy: policy, now: { [clock] in clock.now })
   }
 
   /// The code in the newest letter to the address.
   func code(for address: String = "kim@example.com") throws -> String {
-    try #require(letters.all.last { $0.to.description == address }?.code)
+    try #require(composer.all.last { $0.to.description == address }?.code)
   }
 
   /// A code that is not the valid one.
@@ -89,34 +89,34 @@ struct VerificationDesk: Sendable {
 }
 
 /// A clock that stands until it is moved.
-final class SetClock: Sendable {
+final class SettableClock: Sendable {
   private let time = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
   var now: Timestamp { time.withLock { $0 } }
-  func pass(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
+  func advance(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
 }
 
 /// Words that keep what they were asked for.
-final class Letters: VerificationWords {
-  private let written = Mutex<[VerificationLetter]>([])
-  var all: [VerificationLetter] { written.withLock { $0 } }
+final class RecordingMailComposer: VerificationMailComposer {
+  private let requests = Mutex<[VerificationMailRequest]>([])
+  var all: [VerificationMailRequest] { requests.withLock { $0 } }
 
-  func mail(for letter: VerificationLetter) throws(VerificationProblem) -> VerificationMail {
-    guard letter.message != "broken" else { throw .brokenMessage(Diagnostics([Diagnostic("it is broken")])) }
-    written.withLock { $0.append(letter) }
+  func mail(for mailRequest: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
+    guard mailRequest.message != "broken" else { throw .brokenMessage(Diagnostics([Diagnostic("it is broken")])) }
+    requests.withLock { $0.append(mailRequest) }
     do {
       let draft = MailDraft(
-        from: try Mailbox("Pabal <pabal@example.com>"), to: [Mailbox(letter.to)], subject: "code",
-        text: "인증번호 \(letter.code ?? "없음") \(letter.variables.values.joined())")
-      return VerificationMail(try draft.finish(stamp: .now()), language: letter.languages.first)
+        from: try Mailbox("Pabal <pabal@example.com>"), to: [Mailbox(mailRequest.to)], subject: "code",
+        text: "인증번호 \(mailRequest.code ?? "없음") \(mailRequest.variables.values.joined())")
+      return VerificationMail(try draft.finish(identity: .now()), language: mailRequest.languages.first)
     } catch {
-      throw .input(field: error.field, what: error.what)
+      throw .input(field: error.field, message: error.message)
     }
   }
 }
 
 /// Whether `body` throws `problem`, and nothing else.
 func expectError(
-  _ problem: VerificationProblem, sourceLocation: SourceLocation = #_sourceLocation,
+  _ problem: VerificationError, sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () async throws -> some Any
 ) async {
   await #expect(throws: problem, sourceLocation: sourceLocation) { _ = try await body() }

@@ -5,11 +5,11 @@ import Synchronization
 import Testing
 
 /// A start that has a dispatcher beside it.
-@Suite struct VerificationDispatchTests {
+@Suite struct ImmediateDispatchTests {
   /// Takes down what it is asked.
-  private final class Notebook: VerificationDispatch {
+  private final class RecordingDispatch: ImmediateDispatch {
     let lines = Mutex<[String]>([])
-    let taken = Mutex<[OutboxEntry]>([])
+    let handedOver = Mutex<[OutboxEntry]>([])
     let isBusy: Bool
 
     init(isBusy: Bool = false) { self.isBusy = isBusy }
@@ -21,76 +21,76 @@ import Testing
 
     func handOver(_ entry: OutboxEntry, _ mail: Mail) {
       lines.withLock { $0.append("hand over") }
-      taken.withLock { $0.append(entry) }
+      handedOver.withLock { $0.append(entry) }
     }
 
-    func relinquish() { lines.withLock { $0.append("relinquish") } }
+    func release() { lines.withLock { $0.append("relinquish") } }
     func wake() { lines.withLock { $0.append("wake") } }
   }
 
-  private func service(_ dispatch: any VerificationDispatch) -> (VerificationService, MemoryOutbox) {
+  private func service(_ dispatch: any ImmediateDispatch) -> (VerificationService, MemoryOutbox) {
     let outbox = MemoryOutbox()
-    let clock = SetClock()
+    let clock = SettableClock()
     let service = VerificationService(
-      store: MemoryVerifications(outbox: outbox), keys: Keyring(current: .random()), composer: Letters(),
+      store: MemoryVerificationStore(outbox: outbox), keys: Keyring(current: .random()), composer: RecordingMailComposer(),
       now: { clock.now }, dispatch: dispatch)
     return (service, outbox)
   }
 
   @Test func `a free dispatcher gets the mail in the commit that adds it`() async throws {
-    let notebook = Notebook()
-    let (service, outbox) = service(notebook)
+    let dispatch = RecordingDispatch()
+    let (service, outbox) = service(dispatch)
     let started = try await service.start(to: "kim@example.com")
     #expect(started.delivery?.state == .sending)
-    let entries = try await outbox.look(OutboxQuery(withContent: true)).entries
-    #expect(entries == notebook.taken.withLock { $0 })
+    let entries = try await outbox.read(OutboxQuery(withContent: true)).entries
+    #expect(entries == dispatch.handedOver.withLock { $0 })
     #expect(entries.map(\.state) == [.sending])
-    #expect(notebook.lines.withLock { $0 } == ["reserve code", "hand over"])
+    #expect(dispatch.lines.withLock { $0 } == ["reserve code", "hand over"])
   }
 
   @Test func `a busy one is woken`() async throws {
-    let notebook = Notebook(isBusy: true)
-    let (service, outbox) = service(notebook)
+    let dispatch = RecordingDispatch(isBusy: true)
+    let (service, outbox) = service(dispatch)
     _ = try await service.start(to: "kim@example.com")
-    #expect(try await outbox.look(OutboxQuery()).entries.map(\.state) == [.waiting])
-    #expect(notebook.lines.withLock { $0 } == ["reserve code", "wake"])
+    #expect(try await outbox.read(OutboxQuery()).entries.map(\.state) == [.waiting])
+    #expect(dispatch.lines.withLock { $0 } == ["reserve code", "wake"])
   }
 
   @Test func `a refused start gives the lease back`() async throws {
-    let notebook = Notebook()
-    let (service, outbox) = service(notebook)
+    let dispatch = RecordingDispatch()
+    let (service, outbox) = service(dispatch)
     let started = try await service.start(to: "kim@example.com")
     await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
       try await service.start(to: "kim@example.com")
     }
     await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await service.resend(started.id) }
-    #expect(try await outbox.look(OutboxQuery()).entries.count == 1)
+    #expect(try await outbox.read(OutboxQuery()).entries.count == 1)
     #expect(
-      notebook.lines.withLock { $0 }
+      dispatch.lines.withLock { $0 }
         == ["reserve code", "hand over", "reserve code", "relinquish", "reserve code", "relinquish"])
   }
 
   /// Refuses every recipient for good.
-  private struct Refusing: Transport {
+  private struct RejectingTransport: Transport {
     func send(_ mail: Mail) async -> Receipt {
       Receipt(.rejected, for: mail.envelope, reply: "550 5.1.1 no such user")
     }
   }
 
-  @Test(arguments: VerificationStores.allCases)
-  func `a failed send is told and leaves no cooldown`(_ stores: VerificationStores) async throws {
-    try await stores.withDesk { desk in
-      var surroundings = Dispatcher.Surroundings()
-      surroundings.now = { [clock = desk.clock] in clock.now }
-      let dispatcher = Dispatcher(desk.outbox, sealing: desk.keys, surroundings: surroundings) {
-        [DispatchStop("smtp", Refusing())]
+  @Test(arguments: VerificationBackend.allCases)
+  func `a failed send is told and leaves no cooldown`(_ backend: VerificationBackend) async throws {
+    try await backend.withFixture { fixture in
+      var dependencies = Dispatcher.Dependencies()
+      dependencies.now = { [clock = fixture.clock] in clock.now }
+      let dispatcher = Dispatcher(fixture.outbox, sealing: fixture.keys, dependencies: dependencies) {
+        [DispatchTransport("smtp", RejectingTransport())]
       }
-      let started = try await desk.start()
+      let started = try await fixture.start()
       let mail = try #require(started.delivery?.mail)
       #expect(try await dispatcher.deliver(mail)?.state == .rejected)
-      let delivery = try await desk.service.status(started.id).delivery
+      let delivery = try await fixture.service.status(started.id).delivery
       #expect(delivery?.state == .rejected && delivery?.status == "550 5.1.1")
-      _ = try await desk.start()
+      _ = try await fixture.start()
     }
   }
 }

@@ -5,8 +5,8 @@ import PabalTesting
 import Testing
 
 /// What every store of verifications keeps to when many come at once, in one process and in several.
-@Suite struct VerificationRaceTests {
-  typealias Stores = VerificationStores
+@Suite struct VerificationConcurrencyTests {
+  typealias Backend = VerificationBackend
 
   private func all<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Int) async throws -> Value
@@ -17,92 +17,92 @@ import Testing
     }
   }
 
-  @Test(arguments: Stores.allCases)
-  func `of a thousand wrong codes at once exactly five are judged`(_ stores: Stores) async throws {
-    try await stores.withDesk { desk in
-      let started = try await desk.start()
-      let wrong = try (1...1_000).map { try desk.wrong($0) }
-      let outcomes = try await all(1_000) { try await desk.outcome(started.id, wrong[$0]) }
+  @Test(arguments: Backend.allCases)
+  func `of a thousand wrong codes at once exactly five are judged`(_ backend: Backend) async throws {
+    try await backend.withFixture { fixture in
+      let started = try await fixture.start()
+      let wrong = try (1...1_000).map { try fixture.wrong($0) }
+      let outcomes = try await all(1_000) { try await fixture.outcome(started.id, wrong[$0]) }
       #expect(outcomes.filter { $0 == .mismatch }.count == 5)
       #expect(outcomes.filter { $0 == .exhausted }.count == 995)
     }
   }
 
-  @Test(arguments: Stores.allCases)
+  @Test(arguments: Backend.allCases)
   func `of a thousand right codes at once exactly one is approved, with one proof`(
-    _ stores: Stores
+    _ backend: Backend
   ) async throws {
-    try await stores.withDesk { desk in
-      let started = try await desk.start()
-      let code = try desk.code()
-      let answers = try await all(1_000) { _ in try await desk.service.check(started.id, code: code) }
+    try await backend.withFixture { fixture in
+      let started = try await fixture.start()
+      let code = try fixture.code()
+      let answers = try await all(1_000) { _ in try await fixture.service.check(started.id, code: code) }
       #expect(answers.filter { $0.outcome == .approved }.count == 1)
       #expect(answers.filter { $0.outcome == .alreadyApproved }.count == 999)
       let proofs = answers.compactMap(\.proof)
       #expect(proofs.count == 1)
-      let redeemed = try await all(100) { _ in (try? await desk.service.redeem(proofs[0])) != nil }
+      let redeemed = try await all(100) { _ in (try? await fixture.service.redeem(proofs[0])) != nil }
       #expect(redeemed.filter { $0 }.count == 1)
     }
   }
 
-  @Test(arguments: Stores.allCases)
+  @Test(arguments: Backend.allCases)
   func `of starts for one address at once one sends, the others wait for the cooldown`(
-    _ stores: Stores
+    _ backend: Backend
   ) async throws {
-    try await stores.withDesk { desk in
-      let started = try await all(100) { _ in try? await desk.start() }.compactMap(\.self)
+    try await backend.withFixture { fixture in
+      let started = try await all(100) { _ in try? await fixture.start() }.compactMap(\.self)
       #expect(started.count == 1)
-      #expect(try await desk.outbox.look(OutboxQuery()).entries.count == 1)
+      #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
     }
   }
 
-  @Test(arguments: Stores.allCases)
+  @Test(arguments: Backend.allCases)
   func `of starts and resends for one address at once one code lives, whatever the cooldown`(
-    _ stores: Stores
+    _ backend: Backend
   ) async throws {
-    try await stores.withDesk({
+    try await backend.withFixture({
       $0.cooldown = .zero
       $0.recipient = []
       $0.sends = 10
-    }) { desk in
-      let started = try await all(20) { _ in try await desk.start() }
-      let statuses = try await started.asyncMap { try await desk.service.status($0.id) }
+    }) { fixture in
+      let started = try await all(20) { _ in try await fixture.start() }
+      let statuses = try await started.asyncMap { try await fixture.service.status($0.id) }
       let live = statuses.filter { $0.state == .pending }
       #expect(live.count == 1)
       #expect(statuses.filter { $0.state == .superseded }.count == 19)
       let id = try #require(live.first?.id)
-      let resent = try await all(9) { _ in try await desk.service.resend(id).generation }
+      let resent = try await all(9) { _ in try await fixture.service.resend(id).generation }
       #expect(resent.sorted() == Array(2...10))
-      let waiting = try await desk.outbox.look(OutboxQuery(states: [.waiting])).entries
+      let waiting = try await fixture.outbox.read(OutboxQuery(states: [.waiting])).entries
       #expect(waiting.count == 1)
-      #expect(try await desk.service.status(id).delivery?.mail == waiting.first?.id)
+      #expect(try await fixture.service.status(id).delivery?.mail == waiting.first?.id)
     }
   }
 
   // MARK: Several processes
 
-  private let asker = "\(BuiltProducts.directory)/verification-asker"
+  private let program = "\(BuiltProducts.directory)/verification-asker"
 
   /// A file, its keys, and a verification in it with its code.
-  private struct Site {
+  private struct SharedStore {
     let folder: TemporaryDirectory
     let database: SQLiteDatabase
-    let desk: VerificationDesk
+    let fixture: VerificationFixture
 
     init() throws {
       folder = try TemporaryDirectory()
-      let keys = try Keyring.readOrMake(directory: "\(folder.path)/keys")
+      let keys = try Keyring.loadOrCreate(directory: "\(folder.path)/keys")
       database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
-      desk = VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys)
+      fixture = VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys)
       // The processes have the system's clock.
-      desk.clock.pass(Timestamp.now() - desk.clock.now)
+      fixture.clock.advance(Timestamp.now() - fixture.clock.now)
     }
   }
 
   /// The lines of eight processes that ask the same.
-  private func ask(_ site: Site, _ question: [String]) throws -> [String] {
+  private func runPrograms(_ sharedStore: SharedStore, _ question: [String]) throws -> [String] {
     let arguments = ["-P", "8", "-n", "1", "sh", "-c"]
-    let words = [asker, "\(site.folder.path)/pabal.sqlite", "\(site.folder.path)/keys"] + question
+    let words = [program, "\(sharedStore.folder.path)/pabal.sqlite", "\(sharedStore.folder.path)/keys"] + question
     let run = try ChildProcess.run(
       "xargs", arguments + [words.joined(separator: " ")],
       input: Array((0..<8).map { "\($0)\n" }.joined().utf8))
@@ -111,20 +111,20 @@ import Testing
   }
 
   @Test func `eight processes judge five wrong codes between them`() async throws {
-    let site = try Site()
-    defer { site.database.close() }
-    let started = try await site.desk.start()
-    let lines = try ask(site, ["check", started.id, site.desk.wrong(), "125", "0"])
+    let sharedStore = try SharedStore()
+    defer { sharedStore.database.close() }
+    let started = try await sharedStore.fixture.start()
+    let lines = try runPrograms(sharedStore, ["check", started.id, sharedStore.fixture.wrong(), "125", "0"])
     #expect(lines.count == 1_000)
     #expect(lines.filter { $0.hasPrefix("mismatch") }.count == 5)
     #expect(lines.filter { $0.hasPrefix("exhausted") }.count == 995)
   }
 
   @Test func `eight processes approve one right code between them`() async throws {
-    let site = try Site()
-    defer { site.database.close() }
-    let started = try await site.desk.start()
-    let lines = try ask(site, ["check", started.id, site.desk.code(), "125", "0"])
+    let sharedStore = try SharedStore()
+    defer { sharedStore.database.close() }
+    let started = try await sharedStore.fixture.start()
+    let lines = try runPrograms(sharedStore, ["check", started.id, sharedStore.fixture.code(), "125", "0"])
     #expect(lines.count == 1_000)
     #expect(lines.filter { $0.hasPrefix("approved \(started.id).") }.count == 1)
     #expect(lines.filter { $0 == "already_approved " }.count == 999)
@@ -132,14 +132,14 @@ import Testing
 
   @Test func `eight processes that start for one address leave one live code and keep the caps`() async throws
   {
-    let site = try Site()
-    defer { site.database.close() }
-    let lines = try ask(site, ["start", "kim@example.com", "20"])
+    let sharedStore = try SharedStore()
+    defer { sharedStore.database.close() }
+    let lines = try runPrograms(sharedStore, ["start", "kim@example.com", "20"])
     #expect(lines.count == 160)
     let ids = lines.filter { $0.count == 26 }
     #expect(ids.count == 5)
     #expect(lines.filter { $0.hasPrefix("this address got as many mails as it may for now") }.count == 155)
-    let states = try await ids.asyncMap { try await site.desk.service.status($0).state }
+    let states = try await ids.asyncMap { try await sharedStore.fixture.service.status($0).state }
     #expect(states.filter { $0 == .pending }.count == 1)
     #expect(states.filter { $0 == .superseded }.count == 4)
   }

@@ -8,16 +8,16 @@ import Testing
   @Test func `what is alive outlives a rotation, limits and all`() async throws {
     let folder = try TemporaryDirectory()
     let path = "\(folder.path)/pabal.sqlite"
-    func open(_ keys: Keyring) throws -> (SQLiteDatabase, VerificationDesk) {
+    func open(_ keys: Keyring) throws -> (SQLiteDatabase, VerificationFixture) {
       let database = try SQLiteDatabase(path, keys: keys)
       var policy = VerificationPolicy()
       policy.failures = 5
       return (
         database,
-        VerificationDesk(SQLiteVerifications(database), SQLiteOutbox(database), keys: keys, policy: policy)
+        VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy)
       )
     }
-    let first = try Keyring.readOrMake(directory: "\(folder.path)/keys")
+    let first = try Keyring.loadOrCreate(directory: "\(folder.path)/keys")
     let (old, before) = try open(first)
     let checked = try await before.start("a@example.com")
     let resent = try await before.start("b@example.com")
@@ -39,7 +39,7 @@ import Testing
     #expect(
       try await after.outcome(guessed.id, before.wrong(for: "d@example.com", 5)) == .mismatch)
     await expectError(.limited(.failures, retryAfter: .seconds(86_400))) { try await after.start("d@example.com") }
-    after.clock.pass(.seconds(60))
+    after.clock.advance(.seconds(60))
     #expect(try await after.service.resend(resent.id).generation == 2)
     #expect(try await after.outcome(resent.id, before.code(for: "b@example.com")) == .superseded)
     _ = try await after.start("c@example.com")
@@ -49,27 +49,27 @@ import Testing
   @Test func `a process that runs on takes up a rotation by itself`() async throws {
     let folder = try TemporaryDirectory()
     let (path, directory) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/keys")
-    let keys = try Keyring.readOrMake(directory: directory)
+    let keys = try Keyring.loadOrCreate(directory: directory)
     let running = try SQLiteDatabase(path, keys: keys)
     defer { running.close() }
-    let desk = VerificationDesk(SQLiteVerifications(running), SQLiteOutbox(running), keys: keys)
-    let before = try await desk.start("a@example.com")
+    let fixture = VerificationFixture(SQLiteVerificationStore(running), SQLiteOutbox(running), keys: keys)
+    let before = try await fixture.start("a@example.com")
 
     let rotated = try Keyring.rotate(directory: directory)
     let other = try SQLiteDatabase(path, keys: rotated)
     defer { other.close() }
-    let elsewhere = VerificationDesk(SQLiteVerifications(other), SQLiteOutbox(other), keys: rotated)
+    let elsewhere = VerificationFixture(SQLiteVerificationStore(other), SQLiteOutbox(other), keys: rotated)
     let after = try await elsewhere.start("b@example.com")
-    #expect(try await desk.outcome(after.id, elsewhere.code(for: "b@example.com")) == .approved)
-    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await desk.start("b@example.com") }
-    #expect(try await desk.outcome(before.id, desk.code(for: "a@example.com")) == .approved)
+    #expect(try await fixture.outcome(after.id, elsewhere.code(for: "b@example.com")) == .approved)
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await fixture.start("b@example.com") }
+    #expect(try await fixture.outcome(before.id, fixture.code(for: "a@example.com")) == .approved)
     #expect(keys.checkValue == rotated.checkValue)
   }
 
   @Test func `a rotation between the keys' reading and the store's opening is no failure`() throws {
     let folder = try TemporaryDirectory()
     let (path, directory) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/keys")
-    let early = try Keyring.readOrMake(directory: directory)
+    let early = try Keyring.loadOrCreate(directory: directory)
     try SQLiteDatabase(path, keys: early).close()
     try SQLiteDatabase(path, keys: try Keyring.rotate(directory: directory)).close()
     try SQLiteDatabase(path, keys: early).close()
@@ -81,10 +81,10 @@ import Testing
     let (first, second) = (MasterKey.random(), MasterKey.random())
     let before = Keyring(current: first)
     let old = try SQLiteDatabase(path, keys: before)
-    let desk = VerificationDesk(SQLiteVerifications(old), SQLiteOutbox(old), keys: before)
-    let started = try await desk.start()
+    let fixture = VerificationFixture(SQLiteVerificationStore(old), SQLiteOutbox(old), keys: before)
+    let started = try await fixture.start()
     old.close()
-    #expect(throws: StorageProblem(.wrongKey, place: path)) {
+    #expect(throws: StorageError(.wrongKey, place: path)) {
       try SQLiteDatabase(path, keys: Keyring(current: second))
     }
     try SQLiteDatabase(path, keys: Keyring(current: second, previous: [first])).close()
@@ -92,7 +92,7 @@ import Testing
     let keys = Keyring(current: second)
     let new = try SQLiteDatabase(path, keys: keys)
     defer { new.close() }
-    let after = VerificationDesk(SQLiteVerifications(new), SQLiteOutbox(new), keys: keys)
-    await expectError(.keys(.unknownKey)) { try await after.outcome(started.id, desk.code()) }
+    let after = VerificationFixture(SQLiteVerificationStore(new), SQLiteOutbox(new), keys: keys)
+    await expectError(.keys(.unknownKey)) { try await after.outcome(started.id, fixture.code()) }
   }
 }

@@ -28,13 +28,13 @@ import Testing
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let login = try site.start("account", "login", "google", "--no-browser", "--json", onTerminal: true)
-    let address = try AccountSite.address(in: login.said(until: "press Return:"))
+    let address = try AccountSite.address(in: login.transcript(until: "press Return:"))
     let back = try ChildProcess.run("curl", ["-sS", "-o", "/dev/null", "-w", "%{redirect_url}", address])
       .output
     try login.type([0xFF, 0xFE, 0xC3] + Array("가".utf8.prefix(2)) + [0x0D])
-    try login.said(until: "paste the whole address of the page that failed")
+    try login.transcript(until: "paste the whole address of the page that failed")
     try login.type(line: back.replacing("state=", with: "state=A"))
-    try login.said(until: "that address is of another login")
+    try login.transcript(until: "that address is of another login")
     try login.type(line: back)
     let end = try login.finish()
     #expect(end.status == 0, "\(end.errors)")
@@ -69,7 +69,7 @@ import Testing
     let login = try site.logIn("--port", spare)
     #expect(login.status == 0, "\(login.errors)")
     #expect(login.errors.contains("ssh -L \(spare):127.0.0.1:\(spare) THIS-MACHINE"))
-    #expect(try server.asked("/token").first?["redirect_uri"] == "http://127.0.0.1:\(spare)")
+    #expect(try server.requests("/token").first?["redirect_uri"] == "http://127.0.0.1:\(spare)")
   }
 
   @Test func `a project in Testing is warned of loudly at login, and shown as expiring`() throws {
@@ -117,7 +117,7 @@ import Testing
     #expect(try json.json["outcome"] as? String == "held")
     #expect(try (json.json["reply"] as? String)?.contains("Google ended the login") == true)
     // Once, however often somebody asks.
-    #expect(try server.asked("/token").count == 2)
+    #expect(try server.requests("/token").count == 2)
 
     let status = try site.site.pabal("account", "status", "google")
     #expect(status.status == 77)
@@ -164,20 +164,20 @@ import Testing
 
     for answer in ["n\n", "\n", "가\n"] {
       let no = try site.start("account", "logout", onTerminal: true)
-      try no.said(until: "[y/N]")
+      try no.transcript(until: "[y/N]")
       try no.type(Array(answer.utf8))
       #expect(try no.finish().status == 64)
     }
     #expect(FileManager.default.fileExists(atPath: site.tokenFile))
-    #expect(try server.asked("/revoke").isEmpty)
+    #expect(try server.requests("/revoke").isEmpty)
 
     let yes = try site.start("account", "logout", onTerminal: true)
-    try yes.said(until: "[y/N]")
+    try yes.transcript(until: "[y/N]")
     try yes.type(line: "y")
     let end = try yes.finish()
     #expect(end.status == 0)
     #expect(end.output == "The login of alice@example.test is withdrawn, and its tokens are removed.\n")
-    #expect(try server.asked("/revoke").count == 1)
+    #expect(try server.requests("/revoke").count == 1)
     let again = try site.site.pabal("account", "logout", "--yes")
     #expect(again.status == 77)
     #expect(again.errors.contains("nobody is logged in"))
@@ -187,7 +187,7 @@ import Testing
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let login = try site.start("account", "login", "--no-browser", onTerminal: true)
-    try login.said(until: "press Return:")
+    try login.transcript(until: "press Return:")
     try login.type([3])
     let end = try login.finish()
     #expect(end.status == -SIGINT)
@@ -197,7 +197,7 @@ import Testing
 
     #expect(try site.logIn().status == 0)
     let logout = try site.start("account", "logout", onTerminal: true)
-    try logout.said(until: "[y/N]")
+    try logout.transcript(until: "[y/N]")
     try logout.type([3])
     let left = try logout.finish()
     #expect(left.status == -SIGINT)
@@ -209,7 +209,7 @@ import Testing
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let logins = try (0..<2).map { _ in try site.start("account", "login", "--no-browser") }
-    let addresses = try logins.map { try AccountSite.address(in: $0.said(until: "press Return:")) }
+    let addresses = try logins.map { try AccountSite.address(in: $0.transcript(until: "press Return:")) }
     // Each browser comes back to its own login; one that is sent to the other's is turned away.
     let strayed = try ChildProcess.run(
       "curl", ["-sS", "-o", "/dev/null", "-w", "%{redirect_url}", addresses[0]]

@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 /// What the account commands end with, and what they say while somebody waits.
-@Suite struct AccountEndTests {
+@Suite struct AccountExitStatusTests {
   @Test func `a login without the scope that mail needs is held on every screen`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
@@ -61,16 +61,16 @@ import Testing
       sys.stdin.readline()
       """
     for command in [["account", "login", "--no-browser"], ["account", "logout", "--yes"]] {
-      let holder = try RunningProcess(
+      let holder = try InteractiveProcess(
         "/usr/bin/env", ["python3", "-c", script, "\(site.tokenFile).lock"], directory: site.path)
-      try holder.said(until: "held")
-      let run = try RunningProcess(
+      try holder.transcript(until: "held")
+      let run = try InteractiveProcess(
         "\(BuiltProducts.directory)/pabal", command, environment: ["PABAL_CONFIG": nil], directory: site.path)
-      try run.said(until: "another process holds the lock of \(site.tokenFile); waiting for it")
+      try run.transcript(until: "another process holds the lock of \(site.tokenFile); waiting for it")
       try holder.type(line: "")
       _ = try holder.finish()
       if command[1] == "login" {
-        try AccountSite.open(AccountSite.address(in: run.said(until: "press Return:")))
+        try AccountSite.open(AccountSite.address(in: run.transcript(until: "press Return:")))
       }
       #expect(try run.finish().status == 0)
     }
@@ -78,7 +78,7 @@ import Testing
 
   @Test(arguments: ["login", "status", "logout"])
   func `help has examples`(command: String) throws {
-    let help = try Site().pabal("account", command, "--help")
+    let help = try TestSite().pabal("account", command, "--help")
     #expect(help.output.contains("Examples:\n  pabal account \(command)"))
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// A folder with a configuration whose account `google` logs in at a fake authorization server.
 struct AccountSite {
-  let site: Site
+  let site: TestSite
   let server: AuthorizationServer
 
   static let user = "alice@example.test"
@@ -16,7 +16,7 @@ struct AccountSite {
     account: String = #""provider": "google", "client": "credentials.json""#
   ) throws {
     self.server = server
-    site = try Site(
+    site = try TestSite(
       """
       {
         "transport": "\(transport)",
@@ -55,19 +55,19 @@ struct AccountSite {
   /// Starts `pabal` with somebody who can answer it.
   func start(
     _ arguments: String..., environment: [String: String?] = [:], onTerminal: Bool = false
-  ) throws -> RunningProcess {
+  ) throws -> InteractiveProcess {
     let clean: [String: String?] = [
       "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "BROWSER": nil, "DISPLAY": nil, "WAYLAND_DISPLAY": nil,
     ]
-    return try RunningProcess(
+    return try InteractiveProcess(
       "\(BuiltProducts.directory)/pabal", arguments, environment: clean.merging(environment) { $1 },
       directory: path, onTerminal: onTerminal)
   }
 
   /// The address that a login asks to open.
-  static func address(in said: String) throws -> String {
+  static func address(in transcript: String) throws -> String {
     String(
-      try #require(said.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
+      try #require(transcript.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
   }
 
   /// What a browser shows at the end of its redirects.
@@ -81,17 +81,17 @@ struct AccountSite {
   @discardableResult
   func logIn(_ more: String...) throws -> (status: Int32, output: String, errors: String) {
     let arguments = ["account", "login", "google", "--no-browser"] + more
-    let login = try RunningProcess(
+    let login = try InteractiveProcess(
       "\(BuiltProducts.directory)/pabal", arguments, environment: ["PABAL_CONFIG": nil], directory: path)
-    let said = try login.said(until: "press Return:")
-    try Self.open(Self.address(in: said))
+    let transcript = try login.transcript(until: "press Return:")
+    try Self.open(Self.address(in: transcript))
     return try login.finish()
   }
 
   /// Everything that must never be shown: tokens, codes, proofs, the client's secret.
   func secrets() throws -> [String] {
     var secrets = [AuthorizationServer.clientSecret]
-    for form in try server.asked("/token") + server.asked("/revoke") {
+    for form in try server.requests("/token") + server.requests("/revoke") {
       secrets += ["code", "code_verifier", "refresh_token", "token"].compactMap { form[$0] }
     }
     if let token = try? token() {

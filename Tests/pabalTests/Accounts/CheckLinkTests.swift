@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 /// Each thing that `check` finds wrong with an account leads to the step of a guide that mends it.
-@Suite struct CheckLinkTests {
+@Suite struct CheckGuideLinkTests {
   /// What `check` finds, and the step of a guide that mends it.
   @Test(arguments: [
     (

@@ -3,9 +3,9 @@ import PabalTesting
 import Testing
 
 /// Files, disks and terminals that aren't as they should be: one clear sentence, no crash, nothing shown or lost.
-@Suite struct HostileSurroundingsTests {
+@Suite struct HostileEnvironmentTests {
   /// What stands in the place of a file, made by a shell; `$0` is its path.
-  static let oddities: [(name: String, script: String, words: String)] = [
+  static let malformedFiles: [(name: String, script: String, words: String)] = [
     ("nothing in it", ": > $0; chmod 600 $0", "is no JSON"),
     ("a list", "echo '[\"hunter2\"]' > $0; chmod 600 $0", "holds a list"),
     ("a mark and nothing", #"printf '\357\273\277{}' > $0; chmod 600 $0"#, "holds neither"),
@@ -20,21 +20,21 @@ import Testing
     ("a file for all", "echo '{\"hunter2\": 1}' > $0; chmod 644 $0", "chmod 600"),
   ]
 
-  private func put(_ script: String, at path: String) throws {
+  private func createFile(_ script: String, at path: String) throws {
     try? FileManager.default.removeItem(atPath: path)
     let run = try ChildProcess.run("/bin/sh", ["-c", script, path])
     #expect(run.status == 0, "\(run.errors)")
   }
 
-  @Test(arguments: 0..<oddities.count)
+  @Test(arguments: 0..<malformedFiles.count)
   func `something odd in the place of credentials.json`(number: Int) throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let end = try site.logIn()
     #expect(end.status == 0, "\(end.errors)")
     let before = try Data(contentsOf: URL(filePath: site.tokenFile))
-    let odd = Self.oddities[number]
-    try put(odd.script, at: "\(site.path)/credentials.json")
+    let malformed = Self.malformedFiles[number]
+    try createFile(malformed.script, at: "\(site.path)/credentials.json")
     for command in ["login", "logout"] {
       let run = try site.site.pabal("account", command, command == "logout" ? "--only-here" : "--no-browser")
       guard command == "login" else {
@@ -43,14 +43,14 @@ import Testing
         continue
       }
       #expect(run.status == 77)
-      #expect(run.errors.contains(odd.words), "\(run.errors)")
+      #expect(run.errors.contains(malformed.words), "\(run.errors)")
       #expect(run.errors.split(separator: "\n").count == 1)
       #expect(!run.errors.contains("hunter2"))
       #expect(try Data(contentsOf: URL(filePath: site.tokenFile)) == before)
     }
   }
 
-  @Test(arguments: 0..<oddities.count)
+  @Test(arguments: 0..<malformedFiles.count)
   func `something odd in the place of the token file`(number: Int) throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(
@@ -59,8 +59,8 @@ import Testing
     try FileManager.default.createDirectory(
       atPath: "\(site.path)/tokens", withIntermediateDirectories: false,
       attributes: [.posixPermissions: 0o700])
-    let odd = Self.oddities[number]
-    try put(odd.script, at: site.tokenFile)
+    let malformed = Self.malformedFiles[number]
+    try createFile(malformed.script, at: site.tokenFile)
     for arguments in [
       ["account", "status"], ["account", "login", "--no-browser"], ["check"],
       ["send", "bob@example.net", "--subject", "x", "--text", "y"],
@@ -68,13 +68,13 @@ import Testing
       let run = try ChildProcess.run(
         "\(BuiltProducts.directory)/pabal", arguments, directory: site.path)
       #expect(run.status == 77, "\(arguments)")
-      let said = run.output + run.errors
-      #expect(said.contains(site.tokenFile), "\(arguments): \(said)")
-      #expect(!said.contains("hunter2"))
+      let transcript = run.output + run.errors
+      #expect(transcript.contains(site.tokenFile), "\(arguments): \(transcript)")
+      #expect(!transcript.contains("hunter2"))
     }
     // Whatever it is, it is still there.
     #expect((try? FileManager.default.attributesOfItem(atPath: site.tokenFile)) != nil)
-    #expect(try server.asked("/token").isEmpty)
+    #expect(try server.requests("/token").isEmpty)
   }
 
   private static let canMount =
@@ -98,7 +98,7 @@ import Testing
     let full = try onDisk("head -c 32768 /dev/zero > tokens/fill; \"$0\" account login --no-browser")
     #expect(full.status == 77)
     #expect(full.errors.contains("\(site.tokenFile) can't be written: No space left on device"))
-    #expect(try server.asked("/o/oauth2/auth").isEmpty)
+    #expect(try server.requests("/o/oauth2/auth").isEmpty)
 
     #expect(try site.logIn().status == 0)
     try site.change("expiry", "2020-01-01T00:00:00Z")
@@ -146,11 +146,11 @@ import Testing
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     for input in ["<&-", "</dev/zero", "</dev/urandom"] {
-      let login = try RunningProcess(
+      let login = try InteractiveProcess(
         "/bin/sh",
         ["-c", "exec \"$0\" account login --no-browser \(input)", "\(BuiltProducts.directory)/pabal"],
         environment: ["PABAL_CONFIG": nil], directory: site.path)
-      let address = try AccountSite.address(in: login.said(until: "press Return:"))
+      let address = try AccountSite.address(in: login.transcript(until: "press Return:"))
       #expect(try AccountSite.open(address).contains("You are logged in"))
       #expect(try login.finish().status == 0)
     }

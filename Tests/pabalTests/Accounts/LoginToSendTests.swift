@@ -3,18 +3,18 @@ import PabalTesting
 import Testing
 
 /// From the downloaded client file to mails that have left, by processes alone.
-@Suite(.enabled(if: RealServer.isPossible, "needs root and Tests/Servers/install.sh"))
+@Suite(.enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
 struct LoginToSendTests {
   /// A fake Gmail that asks the authorization server whose each token is.
-  private func gmail(_ server: AuthorizationServer) throws -> (port: Int, report: () throws -> Report) {
+  private func gmail(_ server: AuthorizationServer) throws -> (port: Int, report: () throws -> GmailReport) {
     struct Script: Encodable { let plain = true, tokeninfo: String }
     struct Port: Decodable { let port: Int }
     let fake = try FakeGmail.shared.get()
     let port = try fake.ask(["listen": Script(tokeninfo: server.url("/tokeninfo"))], as: Port.self).port
-    return (port, { try fake.ask(["report": port], as: Report.self) })
+    return (port, { try fake.ask(["report": port], as: GmailReport.self) })
   }
 
-  private func site(_ server: AuthorizationServer, gmail: Int, postfix: RealServer?) throws -> AccountSite {
+  private func site(_ server: AuthorizationServer, gmail: Int, postfix: RealMailServer?) throws -> AccountSite {
     var transports =
       #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://localhost:\#(gmail)" }"#
     if let postfix {
@@ -34,7 +34,7 @@ struct LoginToSendTests {
 
   @Test func `one login sends by REST and by SMTP, both of which ask whose the token is`() throws {
     let server = try AuthorizationServer()
-    let postfix = try RealServer.postfix(tokenInfo: server.url("/tokeninfo"))
+    let postfix = try RealMailServer.postfix(tokenInfo: server.url("/tokeninfo"))
     let (port, report) = try gmail(server)
     let site = try site(server, gmail: port, postfix: postfix)
     #expect(try send(site, "gmail", subject: "too early").status == 77)
@@ -43,7 +43,7 @@ struct LoginToSendTests {
     #expect(login.status == 0, "\(login.errors)")
     #expect(login.output == "Logged in as alice@example.test; the tokens are in \(site.tokenFile).\n")
     // What SMTP needs serves REST, too.
-    #expect(try server.asked("/o/oauth2/auth").map { $0["scope"] } == ["https://mail.google.com/"])
+    #expect(try server.requests("/o/oauth2/auth").map { $0["scope"] } == ["https://mail.google.com/"])
     let token = try #require(try site.token()["token"] as? String)
 
     let check = try site.site.pabal("check")
@@ -65,9 +65,9 @@ struct LoginToSendTests {
     #expect(try report().tokens.last == second)
     #expect(try !postfix.mail("Subject: smtp \(marker)").isEmpty)
     // Gmail asks by a form, Dovecot by a query; both asked for the very token, and nobody renewed it.
-    let asked = try server.asked("/tokeninfo").compactMap { $0["access_token"] }.filter { $0 == second }
-    #expect(asked.count >= 2)
-    #expect(try server.asked("/token").count == 2)
+    let requests = try server.requests("/tokeninfo").compactMap { $0["access_token"] }.filter { $0 == second }
+    #expect(requests.count >= 2)
+    #expect(try server.requests("/token").count == 2)
 
     // All tokens end before their time: each transport has its refused token renewed, once.
     for transport in ["gmail", "smtp"] {
@@ -75,7 +75,7 @@ struct LoginToSendTests {
       let sent = try send(site, transport, subject: "again")
       #expect(sent.status == 0, "\(sent.errors)")
     }
-    #expect(try server.asked("/token").count == 4)
+    #expect(try server.requests("/token").count == 4)
 
     #expect(try site.site.pabal("account", "logout", "google", "--yes").status == 0)
     for transport in ["gmail", "smtp"] {
@@ -102,7 +102,7 @@ struct LoginToSendTests {
 
   @Test func `whoever logged in as another is told by the check`() throws {
     let server = try AuthorizationServer(["user": "bob@example.test"])
-    let postfix = try RealServer.postfix(tokenInfo: server.url("/tokeninfo"))
+    let postfix = try RealMailServer.postfix(tokenInfo: server.url("/tokeninfo"))
     let (port, _) = try gmail(server)
     let site = try site(server, gmail: port, postfix: postfix)
     #expect(try site.logIn().status == 0)

@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 
 /// A quick SMTP server that counts what it takes; see `Tests/Servers/sink.py`.
-final class Sink: Sendable {
+final class SMTPSink: Sendable {
   private let input = Pipe()
   private let output = Pipe()
   private let log: String
@@ -16,17 +16,17 @@ final class Sink: Sendable {
       "python3",
       ["\(BuiltProducts.root)/Tests/Servers/sink.py", log, "\(deferred)", "\(drop)", "\(delay)"],
       input: .pipe(input), output: .pipe(output))
-    guard let port = Int(output.firstLine()) else { throw TestFailure("the sink did not start") }
+    guard let port = Int(output.firstLine()) else { throw TestError("the sink did not start") }
     self.port = port
   }
 
   /// Returns when the octets of `count` mails have come, whether they are taken then or not.
   func received(_ count: Int) throws {
-    var said = Data()
-    while said.count(where: { $0 == 10 }) < count {
+    var transcript = Data()
+    while transcript.count(where: { $0 == 10 }) < count {
       let more = output.fileHandleForReading.availableData
-      guard !more.isEmpty else { throw TestFailure("the sink has gone") }
-      said += more
+      guard !more.isEmpty else { throw TestError("the sink has gone") }
+      transcript += more
     }
   }
 
@@ -37,7 +37,7 @@ final class Sink: Sendable {
     var taken: [String: [Int]] = [:]
     for line in (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n") ?? [] {
       let words = line.split(separator: " ")
-      guard words.count == 2, let began = Int(words[0]) else { throw TestFailure("the sink wrote \(line)") }
+      guard words.count == 2, let began = Int(words[0]) else { throw TestError("the sink wrote \(line)") }
       taken[String(words[1]), default: []].append(began)
     }
     return taken

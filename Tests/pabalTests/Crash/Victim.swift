@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 
 /// A program that is started, killed and started again; what all of them print stands in one file.
-final class Victim {
+final class KilledProcess {
   let name: String
   private let arguments: [String]
   private let environment: [String: String]

@@ -30,7 +30,7 @@ import Testing
     let violations: [String]
   }
 
-  private func drive(_ site: Site, _ words: String...) throws -> [State] {
+  private func drive(_ site: TestSite, _ words: String...) throws -> [State] {
     let python = try ChildProcess.run("\(BuiltProducts.root)/Tests/python-environment", [])
     #expect(python.status == 0, "\(python.errors)")
     let packages = "\(BuiltProducts.root)/.build-python/lib"
@@ -61,14 +61,14 @@ import Testing
       ("ko", "360", "light"), ("ko", "1280", "dark"), ("en", "360", "dark"), ("en", "1280", "light"),
     ])
   func `an address is proved by the keyboard`(language: String, width: String, scheme: String) throws {
-    let site = try Site(Site.shipped(with: DemoSite.serve))
+    let site = try TestSite(TestSite.shipped(with: DemoTestSite.serve))
     let states = try drive(site, language, width, scheme)
     #expect(
       states.map(\.state) == [
         "address", "no-address", "bad-address", "code", "no-code", "bad-code", "mismatch", "approved",
         "again",
       ])
-    let words = try DemoSite.words(language)
+    let words = try DemoTestSite.words(language)
     for state in states {
       #expect(state.lang == language)
       // The field is where the reader goes on, and a page without one begins with its heading.
@@ -84,8 +84,8 @@ import Testing
         case "no-address": words["no_address"]
         case "bad-address": words["bad_address"]
         case "no-code": words["no_code"]
-        case "bad-code": try DemoSite.words(language, "bad_code", 6)
-        case "mismatch": try DemoSite.words(language, "mismatch.other", 4)
+        case "bad-code": try DemoTestSite.words(language, "bad_code", 6)
+        case "mismatch": try DemoTestSite.words(language, "mismatch.other", 4)
         default: nil
         }
       #expect(state.invalid == (error != nil), "\(state.state)")
@@ -104,13 +104,13 @@ import Testing
       let name = act.prefix { $0 != ":" }
       return #""\#(name)": { "plugin": "./faulty/libpabal-faulty.so", "act": "\#(act)" },"#
     }
-    let configuration = Site.configuration(transport: #""file""#, more: faulty.joined(separator: "\n"))
-    let more = #""verification": { "sends": 3 }, \#(DemoSite.serve)"#
-    let site = try Site(configuration.replacing(#""from""#, with: "\(more),\n  \"from\""))
+    let configuration = TestSite.configuration(transport: #""file""#, more: faulty.joined(separator: "\n"))
+    let more = #""verification": { "sends": 3 }, \#(DemoTestSite.serve)"#
+    let site = try TestSite(configuration.replacing(#""from""#, with: "\(more),\n  \"from\""))
     try site.addFaultyPlugin()
     let states = Dictionary(uniqueKeysWithValues: try drive(site, "all").map { ($0.state, $0) })
     func state(_ name: String) throws -> State { try #require(states[name], "\(name)") }
-    let (korean, english) = (try DemoSite.words("ko"), try DemoSite.words("en"))
+    let (korean, english) = (try DemoTestSite.words("ko"), try DemoTestSite.words("en"))
 
     // The tab remembers it, and the switch keeps it.
     #expect(try state("restored").focus == "code")
@@ -119,7 +119,7 @@ import Testing
     // What is new is read out, and the field has the focus.
     #expect(try state("resent").status == korean["resent"])
     #expect(try state("resent").focus == "code")
-    #expect(try state("earlier").described.first == DemoSite.words("ko", "earlier.other", 4))
+    #expect(try state("earlier").described.first == DemoTestSite.words("ko", "earlier.other", 4))
     #expect(try state("last-resend").text.contains(korean["no_resend"] ?? "?"))
     #expect(try state("exhausted").text.contains(korean["exhausted"] ?? "?"))
     #expect(try state("withdrawn").value == "cancel@example.com")
@@ -140,8 +140,8 @@ import Testing
     #expect(try state("held").described.contains(english["delivery.held"] ?? "?"))
     #expect(try state("unknown").described.contains(english["delivery.unknown"] ?? "?"))
     // News of the mail leaves alone what is being typed.
-    let mended = try state("mended")
-    #expect(mended.value == "12" && mended.focus == "code" && mended.mail != nil)
-    #expect(mended.status == english["delivery.sent"])
+    let recovered = try state("mended")
+    #expect(recovered.value == "12" && recovered.focus == "code" && recovered.mail != nil)
+    #expect(recovered.status == english["delivery.sent"])
   }
 }

@@ -5,21 +5,21 @@ import Testing
 /// Each limit is told on the page, with when to try again.
 @Suite struct DemoLimitTests {
   private func expect(
-    _ answer: DemoSite.Answer, _ limit: String, wait: ClosedRange<Int>?, status: Int = 429
+    _ response: DemoTestSite.Response, _ limit: String, wait: ClosedRange<Int>?, status: Int = 429
   ) throws {
-    let words = try DemoSite.words("ko", "limit.\(limit)")
-    #expect(answer.status == status)
-    #expect(answer.error?.hasPrefix(words) == true, "\(answer.error ?? "nothing")")
-    guard let wait else { return #expect(answer.error == words && answer.headers["retry-after"] == nil) }
-    #expect(try wait.contains(#require(answer.headers["retry-after"].flatMap { Int($0) })))
-    let time = try #require(answer.error?.firstMatch(of: /([0-9]+)(초|분|시간) 뒤에 다시 시도해 주세요\.$/))
+    let words = try DemoTestSite.words("ko", "limit.\(limit)")
+    #expect(response.status == status)
+    #expect(response.error?.hasPrefix(words) == true, "\(response.error ?? "nothing")")
+    guard let wait else { return #expect(response.error == words && response.headers["retry-after"] == nil) }
+    #expect(try wait.contains(#require(response.headers["retry-after"].flatMap { Int($0) })))
+    let time = try #require(response.error?.firstMatch(of: /([0-9]+)(초|분|시간) 뒤에 다시 시도해 주세요\.$/))
     let unit = ["초": 1, "분": 60, "시간": 3_600][String(time.2)] ?? 0
     // Rounded up to its unit.
     #expect((wait.lowerBound...(wait.upperBound + unit)).contains((Int(time.1) ?? 0) * unit))
   }
 
   @Test func `the cooldown, at the start and for a resend`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.start()
     let again = try demo.post("start", ["address": "kim@example.com"])
     try expect(again, "cooldown", wait: 30...60)
@@ -33,53 +33,53 @@ import Testing
   }
 
   @Test func `a recipient's mails`() throws {
-    let demo = try DemoSite(verification: #""cooldown": "0s", "recipient": ["1/1h"]"#)
+    let demo = try DemoTestSite(verification: #""cooldown": "0s", "recipient": ["1/1h"]"#)
     _ = try demo.start()
     try expect(try demo.post("start", ["address": "kim@example.com"]), "recipient", wait: 3_500...3_600)
   }
 
   @Test func `a verification's mails, for which no time makes room`() throws {
-    let demo = try DemoSite(verification: #""cooldown": "0s", "sends": 1"#)
+    let demo = try DemoTestSite(verification: #""cooldown": "0s", "sends": 1"#)
     let page = try demo.post("start", ["address": "kim@example.com"])
-    #expect(try !page.html.contains(#"id="resend""#) && page.text.contains(DemoSite.words("ko", "no_resend")))
+    #expect(try !page.html.contains(#"id="resend""#) && page.text.contains(DemoTestSite.words("ko", "no_resend")))
     try expect(try demo.post("resend", ["verification": try page.id]), "verification", wait: nil)
   }
 
   @Test func `a client's starts, by the address it calls from`() throws {
-    let demo = try DemoSite(verification: #""clientStarts": ["1/10m"]"#)
+    let demo = try DemoTestSite(verification: #""clientStarts": ["1/10m"]"#)
     _ = try demo.start()
     try expect(try demo.post("start", ["address": "lee@example.com"]), "client", wait: 500...600)
   }
 
   @Test func `a client's checks`() throws {
-    let demo = try DemoSite(verification: #""clientChecks": ["1/5m"]"#)
+    let demo = try DemoTestSite(verification: #""clientChecks": ["1/5m"]"#)
     let id = try demo.start()
     let code = try demo.site.newestCode()
-    #expect(try demo.post("check", ["verification": id, "code": Site.wrong(code)]).status == 422)
-    let answer = try demo.post("check", ["verification": id, "code": code])
-    try expect(answer, "client", wait: 200...300)
-    #expect(answer.asksCode)
+    #expect(try demo.post("check", ["verification": id, "code": TestSite.wrong(code)]).status == 422)
+    let response = try demo.post("check", ["verification": id, "code": code])
+    try expect(response, "client", wait: 200...300)
+    #expect(response.asksCode)
   }
 
   @Test func `everybody's mails`() throws {
-    let demo = try DemoSite(verification: #""quota": 1"#)
+    let demo = try DemoTestSite(verification: #""quota": 1"#)
     _ = try demo.start()
     try expect(
       try demo.post("start", ["address": "lee@example.com"]), "overall", wait: 86_000...86_400, status: 503)
   }
 
   @Test func `wrong codes for an address`() throws {
-    let demo = try DemoSite(verification: #""cooldown": "0s", "failures": 5, "block": "2h""#)
+    let demo = try DemoTestSite(verification: #""cooldown": "0s", "failures": 5, "block": "2h""#)
     let id = try demo.start()
-    let wrong = Site.wrong(try demo.site.newestCode())
+    let wrong = TestSite.wrong(try demo.site.newestCode())
     for _ in 0..<5 { _ = try demo.post("check", ["verification": id, "code": wrong]) }
     try expect(try demo.post("start", ["address": "kim@example.com"]), "failures", wait: 7_000...7_200)
   }
 
   @Test func `behind a trusted proxy it is the proxy's client that counts`() throws {
     let serve = #""serve": { "listen": "127.0.0.1:0", "keyless": true, "proxies": ["127.0.0.1"] }"#
-    let demo = try DemoSite(
-      try Site(Site.shipped(with: serve + #", "verification": { "clientStarts": ["1/10m"] }"#)))
+    let demo = try DemoTestSite(
+      try TestSite(TestSite.shipped(with: serve + #", "verification": { "clientStarts": ["1/10m"] }"#)))
     func start(_ address: String, from client: String) throws -> Int {
       try demo.ask("/demo/start", ["address": address], options: ["-H", "X-Forwarded-For: \(client)"]).status
     }
@@ -89,15 +89,15 @@ import Testing
   }
 
   @Test func `a store that can't be used is told as something that passes`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.start()
     try demo.site.loseTables()
     for (action, fields) in [
       ("start", ["address": "lee@example.com"]), ("check", ["verification": id, "code": "1"]),
     ] {
-      let answer = try demo.post(action, fields)
-      #expect(answer.status == 503)
-      #expect(try answer.error == (DemoSite.words("ko", "unavailable")))
+      let response = try demo.post(action, fields)
+      #expect(response.status == 503)
+      #expect(try response.error == (DemoTestSite.words("ko", "unavailable")))
     }
   }
 }

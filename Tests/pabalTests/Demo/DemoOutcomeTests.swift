@@ -6,20 +6,20 @@ import Testing
 @Suite struct DemoOutcomeTests {
   @Test(arguments: ["ko", "en"])
   func `an address is proved without a script`(language: String) throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let first = try demo.ask("/?language=\(language)")
     #expect(first.status == 200 && first.asksAddress && first.headers["content-language"] == language)
-    let asked = try demo.post("start", ["address": " kim@example.com "], language: language)
-    #expect(asked.asksCode)
-    #expect(asked.text.contains("<strong>kim@example.com</strong>"))
-    #expect(try asked.text.contains(DemoSite.words(language, "delivery.sent")))
+    let codePage = try demo.post("start", ["address": " kim@example.com "], language: language)
+    #expect(codePage.asksCode)
+    #expect(codePage.text.contains("<strong>kim@example.com</strong>"))
+    #expect(try codePage.text.contains(DemoTestSite.words(language, "delivery.sent")))
     let code = try demo.site.newestCode()
     // The mail stands beside it, in the language of the page.
     #expect(
-      asked.text.contains(
+      codePage.text.contains(
         language == "ko" ? "[Pabal] 인증번호 \(code)" : "[Pabal] Your verification code: \(code)"))
-    #expect(asked.text.contains("\n    \(code)\n"))
-    let frame = try #require(asked.text.firstMatch(of: /<iframe [^>]*src="([^"]*)"/)?.1)
+    #expect(codePage.text.contains("\n    \(code)\n"))
+    let frame = try #require(codePage.text.firstMatch(of: /<iframe [^>]*src="([^"]*)"/)?.1)
     let mail = try demo.ask(String(frame))
     #expect(mail.headers["content-type"] == "text/html; charset=utf-8")
     #expect(mail.html.contains(">\(code)</p>"))
@@ -28,93 +28,93 @@ import Testing
       String.UnicodeScalarView(code.unicodeScalars.compactMap { Unicode.Scalar($0.value + 0xFEE0) }))
     let typed = "\(wide.prefix(3)) \(wide.dropFirst(3))"
     let done = try demo.post(
-      "check", ["verification": try asked.id, "code": typed, "address": "kim@example.com"], language: language
+      "check", ["verification": try codePage.id, "code": typed, "address": "kim@example.com"], language: language
     )
     #expect(done.status == 200 && done.end == "approved")
     #expect(
       done.text.contains(
-        try DemoSite.words(language, "approved").replacing("{{address}}", with: "kim@example.com")))
+        try DemoTestSite.words(language, "approved").replacing("{{address}}", with: "kim@example.com")))
     // The page's server took what was proved from the proof, as an app's would.
     #expect(
-      try demo.site.pabal("verify", "status", try asked.id, "--json").json["status"] as? String == "consumed")
+      try demo.site.pabal("verify", "status", try codePage.id, "--json").json["status"] as? String == "consumed")
   }
 
   @Test(arguments: ["ko", "en"])
   func `each wrong code says how many are left, and the last one ends it`(language: String) throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.start()
-    let wrong = Site.wrong(try demo.site.newestCode())
+    let wrong = TestSite.wrong(try demo.site.newestCode())
     for left in [4, 3, 2, 1] {
-      let answer = try demo.post("check", ["verification": id, "code": wrong], language: language)
-      #expect(answer.status == 422)
-      #expect(try answer.error == (DemoSite.words(language, "mismatch.\(left == 1 ? "one" : "other")", left)))
-      #expect(answer.html.contains(#"aria-describedby="code-error "#))
-      #expect(try answer.text.contains("<title>\(DemoSite.words(language, "title_error")): "))
+      let response = try demo.post("check", ["verification": id, "code": wrong], language: language)
+      #expect(response.status == 422)
+      #expect(try response.error == (DemoTestSite.words(language, "mismatch.\(left == 1 ? "one" : "other")", left)))
+      #expect(response.html.contains(#"aria-describedby="code-error "#))
+      #expect(try response.text.contains("<title>\(DemoTestSite.words(language, "title_error")): "))
     }
     let last = try demo.post("check", ["verification": id, "code": wrong], language: language)
     #expect(last.end == "exhausted" && !last.asksCode)
-    #expect(try last.text.contains(DemoSite.words(language, "exhausted")))
+    #expect(try last.text.contains(DemoTestSite.words(language, "exhausted")))
   }
 
   @Test func `what can't be a code costs nothing`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.start()
     #expect(
-      try demo.post("check", ["verification": id, "code": " "]).error == DemoSite.words("ko", "no_code"))
+      try demo.post("check", ["verification": id, "code": " "]).error == DemoTestSite.words("ko", "no_code"))
     for typed in ["12345", "1234567", "12a456", "<b>"] {
-      let answer = try demo.post("check", ["verification": id, "code": typed])
-      #expect(try answer.error == (DemoSite.words("ko", "bad_code", 6)), "\(typed)")
+      let response = try demo.post("check", ["verification": id, "code": typed])
+      #expect(try response.error == (DemoTestSite.words("ko", "bad_code", 6)), "\(typed)")
       // It stands there to be mended.
-      #expect(answer.text.contains("value=\"\(typed)\""))
+      #expect(response.text.contains("value=\"\(typed)\""))
     }
-    let answer = try demo.post(
-      "check", ["verification": id, "code": Site.wrong(try demo.site.newestCode())])
-    #expect(try answer.error == (DemoSite.words("ko", "mismatch.other", 4)))
+    let response = try demo.post(
+      "check", ["verification": id, "code": TestSite.wrong(try demo.site.newestCode())])
+    #expect(try response.error == (DemoTestSite.words("ko", "mismatch.other", 4)))
   }
 
   @Test func `a code of the mail before is told from a wrong one`() throws {
-    let demo = try DemoSite(verification: #""cooldown": "0s""#)
+    let demo = try DemoTestSite(verification: #""cooldown": "0s""#)
     let id = try demo.start()
     let first = try demo.site.newestCode()
     let resent = try demo.post("resend", ["verification": id])
-    #expect(try resent.status == 200 && resent.text.contains(DemoSite.words("ko", "resent")))
+    #expect(try resent.status == 200 && resent.text.contains(DemoTestSite.words("ko", "resent")))
     #expect(demo.site.mails.count == 2)
-    let answer = try demo.post("check", ["verification": id, "code": first])
-    #expect(try answer.error == (DemoSite.words("ko", "earlier.other", 4)))
+    let response = try demo.post("check", ["verification": id, "code": first])
+    #expect(try response.error == (DemoTestSite.words("ko", "earlier.other", 4)))
     // The page shows the mail that counts.
-    let shown = try #require(answer.text.firstMatch(of: /\[Pabal\] 인증번호 ([0-9]{6})/)?.1)
+    let shown = try #require(response.text.firstMatch(of: /\[Pabal\] 인증번호 ([0-9]{6})/)?.1)
     #expect(try demo.post("check", ["verification": id, "code": String(shown)]).end == "approved")
   }
 
   @Test func `what has ended elsewhere is told, whatever is asked of it`() throws {
-    let demo = try DemoSite(verification: #""cooldown": "0s""#)
+    let demo = try DemoTestSite(verification: #""cooldown": "0s""#)
     let approved = try demo.start()
     let code = try demo.site.newestCode()
     #expect(try demo.post("check", ["verification": approved, "code": code]).end == "approved")
     let cancelled = try demo.start("lee@example.com")
     let withdrawn = try demo.post("cancel", ["verification": cancelled, "address": "lee@example.com"])
-    #expect(try withdrawn.asksAddress && withdrawn.text.contains(DemoSite.words("ko", "withdrawn")))
+    #expect(try withdrawn.asksAddress && withdrawn.text.contains(DemoTestSite.words("ko", "withdrawn")))
     #expect(withdrawn.text.contains(#"value="lee@example.com""#))
     let superseded = try demo.start("park@example.com")
     _ = try demo.start("park@example.com")
     for (id, end) in [(approved, "already_approved"), (cancelled, "cancelled"), (superseded, "superseded")] {
       for action in ["check", "resend", "show"] {
-        let answer = try demo.post(action, ["verification": id, "code": code])
-        #expect(answer.end == end, "\(action)")
-        #expect(try answer.text.contains(DemoSite.words("ko", end)))
+        let response = try demo.post(action, ["verification": id, "code": code])
+        #expect(response.end == end, "\(action)")
+        #expect(try response.text.contains(DemoTestSite.words("ko", end)))
       }
     }
   }
 
   @Test func `a code that is too late is told`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.start()
     let code = try demo.site.newestCode()
     try demo.stop()
-    let later = try DemoSite(demo.site, environment: Site.later(601))
-    let answer = try later.post("check", ["verification": id, "code": code], language: "en")
-    #expect(answer.end == "expired")
-    #expect(try answer.text.contains(DemoSite.words("en", "expired")))
+    let later = try DemoTestSite(demo.site, environment: TestSite.later(601))
+    let response = try later.post("check", ["verification": id, "code": code], language: "en")
+    #expect(response.end == "expired")
+    #expect(try response.text.contains(DemoTestSite.words("en", "expired")))
   }
 
   @Test(arguments: [
@@ -122,18 +122,18 @@ import Testing
     ("held:mail", "delivery.held"), ("unknown", "delivery.unknown"),
   ])
   func `a mail that could not be sent is told at once`(act: String, words: String) throws {
-    let site = try Site(Site.acting(act, with: DemoSite.serve))
+    let site = try TestSite(TestSite.scripted(act, with: DemoTestSite.serve))
     try site.addFaultyPlugin()
-    let demo = try DemoSite(site)
-    let answer = try demo.post("start", ["address": "kim@example.com"])
-    #expect(try answer.text.contains(DemoSite.words("ko", words)))
+    let demo = try DemoTestSite(site)
+    let response = try demo.post("start", ["address": "kim@example.com"])
+    #expect(try response.text.contains(DemoTestSite.words("ko", words)))
     if act == "rejected" {
       // It costs nothing, so that the address can be mended.
-      #expect(answer.status == 422 && answer.asksAddress)
-      #expect(try demo.post("start", ["address": "kim@example.com"]).error == DemoSite.words("ko", words))
+      #expect(response.status == 422 && response.asksAddress)
+      #expect(try demo.post("start", ["address": "kim@example.com"]).error == DemoTestSite.words("ko", words))
     } else {
-      #expect(answer.status == 200 && answer.asksCode && answer.html.contains("data-again"))
+      #expect(response.status == 200 && response.asksCode && response.html.contains("data-again"))
     }
-    #expect(!answer.html.contains("<aside"))
+    #expect(!response.html.contains("<aside"))
   }
 }

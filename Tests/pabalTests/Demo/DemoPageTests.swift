@@ -5,14 +5,14 @@ import Testing
 /// The page itself: who may use it, what it shows, and in which words.
 @Suite struct DemoPageTests {
   @Test func `without --demo there is no page`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let paths = ["/", "/demo/verify.css", "/demo/verify.js", "/demo/start"]
     for path in paths.dropLast() { #expect(try demo.ask(path).status == 200, "\(path)") }
     try demo.stop()
-    let server = try RunningProcess(
+    let server = try InteractiveProcess(
       "\(BuiltProducts.directory)/pabal", ["serve"], directory: demo.site.directory.path)
-    let said = try server.said(until: "listening")
-    let port = try #require(said.firstMatch(of: /port=([0-9]+)/)?.1)
+    let transcript = try server.transcript(until: "listening")
+    let port = try #require(transcript.firstMatch(of: /port=([0-9]+)/)?.1)
     for path in paths {
       let run = try ChildProcess.run(
         "curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)\(path)"])
@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test func `where nothing listens --demo is refused`() throws {
-    let run = try Site().pabal("serve", "--demo")
+    let run = try TestSite().pabal("serve", "--demo")
     #expect(run.status == 78)
     #expect(run.errors.contains("--demo needs an address to listen on"))
     #expect(run.errors.contains(#""listen": "127.0.0.1:8025""#))
@@ -31,8 +31,8 @@ import Testing
 
   @Test func `it works where callers need keys`() throws {
     let clients = #"{ "shop": "sha256:\#(String(repeating: "0f", count: 32))" }"#
-    let demo = try DemoSite(
-      try Site(Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "clients": \#(clients) }"#)))
+    let demo = try DemoTestSite(
+      try TestSite(TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "clients": \#(clients) }"#)))
     let id = try demo.start()
     #expect(
       try demo.post("check", ["verification": id, "code": try demo.site.newestCode()]).end == "approved")
@@ -40,14 +40,14 @@ import Testing
   }
 
   @Test func `only what the page started is shown, and only its mail`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.site.startedID()
     let code = try demo.site.newestCode()
     for id in [id, "A234567890123456789012345Z", "../../config", ""] {
       for action in ["check", "resend", "cancel"] {
-        let answer = try demo.post(action, ["verification": id, "code": code])
-        #expect(try answer.status == 404 && answer.error == (DemoSite.words("ko", "unknown")), "\(action)")
-        #expect(!answer.html.contains(code))
+        let response = try demo.post(action, ["verification": id, "code": code])
+        #expect(try response.status == 404 && response.error == (DemoTestSite.words("ko", "unknown")), "\(action)")
+        #expect(!response.html.contains(code))
       }
     }
     #expect(try demo.ask("/demo/mail/\(id)").status == 404)
@@ -66,15 +66,15 @@ import Testing
     (["Host: evil.example"], 421), (["Host: evil.example", "Sec-Fetch-Site: same-origin"], 421),
   ])
   func `a form of another site's page is refused`(headers: [String], status: Int) throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let options = headers.flatMap { ["-H", $0.replacing("HOST", with: demo.host)] }
-    let answer = try demo.ask("/demo/start", ["address": "kim@example.com"], options: options)
-    #expect(answer.status == status)
+    let response = try demo.ask("/demo/start", ["address": "kim@example.com"], options: options)
+    #expect(response.status == status)
     #expect(demo.site.mails.count == (status == 200 ? 1 : 0))
   }
 
   @Test func `what is no form is refused, and a reload of what a form led to begins anew`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let json = ["-H", "Content-Type: application/json", "--data", "{}"]
     #expect(try demo.ask("/demo/start", options: json).status == 415)
     for body in ["address=a&address=b", "address=%zz", "address[x]=1"] {
@@ -83,25 +83,25 @@ import Testing
     let big = "address=\(String(repeating: "a", count: 70_000))"
     #expect(try demo.ask("/demo/start", options: ["--data-raw", big]).status == 413)
     for action in ["start", "check", "resend", "cancel", "show"] {
-      let answer = try demo.ask("/demo/\(action)")
-      #expect(answer.status == 303 && answer.headers["location"] == "/")
+      let response = try demo.ask("/demo/\(action)")
+      #expect(response.status == 303 && response.headers["location"] == "/")
     }
     #expect(try demo.ask("/", options: ["-X", "POST"]).status == 405)
   }
 
   @Test func `an answer says what a browser may do with it`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let page = try demo.post("start", ["address": "kim@example.com"])
-    for answer in [try demo.ask("/"), page] {
-      #expect(answer.headers["x-content-type-options"] == "nosniff")
-      #expect(answer.headers["referrer-policy"] == "same-origin")
-      #expect(answer.headers["cache-control"] == "no-store")
-      #expect(answer.headers["set-cookie"] == nil)
-      let policy = try #require(answer.headers["content-security-policy"])
+    for response in [try demo.ask("/"), page] {
+      #expect(response.headers["x-content-type-options"] == "nosniff")
+      #expect(response.headers["referrer-policy"] == "same-origin")
+      #expect(response.headers["cache-control"] == "no-store")
+      #expect(response.headers["set-cookie"] == nil)
+      let policy = try #require(response.headers["content-security-policy"])
       #expect(policy.hasPrefix("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"))
       #expect(!policy.contains("unsafe"))
       // Nothing comes from elsewhere, and nothing is inline that the policy would stop.
-      let page = answer.html.components(separatedBy: "<details>")[0]
+      let page = response.html.components(separatedBy: "<details>")[0]
       #expect(!page.contains(/(src|href|action)="(?!\/|data:,)/))
       #expect(!page.contains(/<(style|script)>| style=| on[a-z]+=/))
     }
@@ -112,42 +112,42 @@ import Testing
   }
 
   @Test func `what is typed is text on the page, whatever it is`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let typed = #""'><script>alert(1)</script>&amp;{{words.start}}"#
     let asked = try demo.post("start", ["address": typed])
     let started = try demo.post("start", ["address": "kim@example.com"])
     let checked = try demo.post("check", ["verification": try started.id, "code": typed, "address": typed])
     let shown = try demo.post("show", ["verification": typed, "address": typed, "language": typed])
-    for answer in [asked, checked, shown] {
-      #expect(!answer.html.contains("<script>"))
+    for response in [asked, checked, shown] {
+      #expect(!response.html.contains("<script>"))
       #expect(
-        answer.html.contains(
+        response.html.contains(
           "&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;{{words.start}}"))
     }
   }
 
   @Test func `the language is the first that a reader asks for and the page has`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let asked = [
       ("", "ko"), ("fr", "ko"), ("*", "ko"), ("en", "en"), ("en-GB", "en"), ("EN-us;q=0.5, ko;q=0.4", "en"),
       ("ko;q=0.4,en;q=0.5", "en"), ("fr, en;q=0.1", "en"), ("en;q=0, ko", "ko"), ("eng", "ko"),
       ("ko-Hang-KR, en", "ko"), (";;q=,,en", "en"), ("en;q=x, ko;q=0.1", "ko"),
     ]
     for (accepted, language) in asked {
-      let answer = try demo.ask("/", options: ["-H", "Accept-Language: \(accepted)"])
-      #expect(answer.headers["content-language"] == language, "\(accepted)")
-      #expect(answer.html.contains("<html lang=\"\(language)\">"))
-      #expect(answer.headers["vary"] == "Accept-Language")
+      let response = try demo.ask("/", options: ["-H", "Accept-Language: \(accepted)"])
+      #expect(response.headers["content-language"] == language, "\(accepted)")
+      #expect(response.html.contains("<html lang=\"\(language)\">"))
+      #expect(response.headers["vary"] == "Accept-Language")
       // The switch leads to the other.
       let other = language == "ko" ? "en" : "ko"
-      #expect(answer.html.contains("<button name=\"language\" value=\"\(other)\" lang=\"\(other)\">"))
+      #expect(response.html.contains("<button name=\"language\" value=\"\(other)\" lang=\"\(other)\">"))
     }
   }
 
   @Test func `a form that is sent twice, as by a reload, starts one verification`() throws {
-    let demo = try DemoSite()
-    func once(_ answer: DemoSite.Answer) throws -> String {
-      String(try #require(answer.html.firstMatch(of: /name="once" value="([0-9]{40})"/)?.1))
+    let demo = try DemoTestSite()
+    func once(_ response: DemoTestSite.Response) throws -> String {
+      String(try #require(response.html.firstMatch(of: /name="once" value="([0-9]{40})"/)?.1))
     }
     let first = try demo.ask("/")
     let form = ["address": "kim@example.com", "once": try once(first)]
@@ -168,16 +168,16 @@ import Testing
   }
 
   @Test func `the switch keeps what is under way`() throws {
-    let demo = try DemoSite()
+    let demo = try DemoTestSite()
     let id = try demo.start()
-    let answer = try demo.post("show", ["verification": id, "address": "kim@example.com"], language: "en")
-    #expect(answer.asksCode && answer.headers["content-language"] == "en")
-    #expect(try answer.id == id)
-    #expect(answer.text.contains("<strong>kim@example.com</strong>"))
+    let response = try demo.post("show", ["verification": id, "address": "kim@example.com"], language: "en")
+    #expect(response.asksCode && response.headers["content-language"] == "en")
+    #expect(try response.id == id)
+    #expect(response.text.contains("<strong>kim@example.com</strong>"))
   }
 
   @Test func `both languages have the same words with the same places`() throws {
-    let (korean, english) = (try DemoSite.words("ko"), try DemoSite.words("en"))
+    let (korean, english) = (try DemoTestSite.words("ko"), try DemoTestSite.words("en"))
     #expect(Set(korean.keys) == Set(english.keys))
     for (name, words) in korean {
       func places(_ text: String) -> Set<String> {

@@ -3,9 +3,9 @@ import PabalTesting
 import Testing
 
 /// A site whose `pabal serve --demo` runs, as whoever has no script there uses it.
-final class DemoSite {
-  let site: Site
-  private let server: RunningProcess
+final class DemoTestSite {
+  let site: TestSite
+  private let server: InteractiveProcess
   /// The address and port it answers at.
   let host: String
 
@@ -14,18 +14,18 @@ final class DemoSite {
   /// Serves the configuration; `verification` is what it says of those.
   convenience init(verification: String = "") throws {
     let more = verification.isEmpty ? "" : ", \"verification\": { \(verification) }"
-    try self.init(Site(Site.shipped(with: DemoSite.serve + more)))
+    try self.init(TestSite(TestSite.shipped(with: DemoTestSite.serve + more)))
   }
 
   /// Serves a site.
-  init(_ site: Site, _ words: String..., environment: [String: String?] = [:]) throws {
+  init(_ site: TestSite, _ words: String..., environment: [String: String?] = [:]) throws {
     self.site = site
     let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
-    server = try RunningProcess(
+    server = try InteractiveProcess(
       "\(BuiltProducts.directory)/pabal", ["serve", "--demo"] + words,
       environment: clean.merging(environment) { $1 }, directory: site.directory.path)
-    let said = try server.said(until: "listening")
-    let port = try #require(said.firstMatch(of: /listening .*port=([0-9]+)/)?.1)
+    let transcript = try server.transcript(until: "listening")
+    let port = try #require(transcript.firstMatch(of: /listening .*port=([0-9]+)/)?.1)
     host = "127.0.0.1:\(port)"
   }
 
@@ -38,7 +38,7 @@ final class DemoSite {
   }
 
   /// What the program answered.
-  struct Answer {
+  struct Response {
     let status: Int
     /// By their names in small letters.
     let headers: [String: String]
@@ -76,7 +76,7 @@ final class DemoSite {
   }
 
   /// Fetches a page or, with fields, posts a form.
-  func ask(_ path: String, _ fields: [String: String] = [:], options: [String] = []) throws -> Answer {
+  func ask(_ path: String, _ fields: [String: String] = [:], options: [String] = []) throws -> Response {
     var arguments = ["-sS", "-i", "--max-time", "60", "http://\(host)\(path)"] + options
     for (name, value) in fields { arguments += ["--data-urlencode", "\(name)=\(value)"] }
     let run = try ChildProcess.run("curl", arguments)
@@ -87,7 +87,7 @@ final class DemoSite {
       let field = line.split(separator: ":", maxSplits: 1)
       return (field[0].lowercased(), field[1].trimmingCharacters(in: .whitespaces))
     }
-    return Answer(
+    return Response(
       status: try #require(lines.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) }),
       headers: Dictionary(headers) { "\($0), \($1)" }, html: parts.count > 1 ? String(parts[1]) : "")
   }
@@ -95,15 +95,15 @@ final class DemoSite {
   /// Posts a form of the page.
   func post(
     _ action: String, _ fields: [String: String], language: String = "ko"
-  ) throws -> Answer {
+  ) throws -> Response {
     try ask("/demo/\(action)", fields.merging(["language": language]) { old, _ in old })
   }
 
   /// Starts a verification by the page; gives its id.
   func start(_ address: String = "kim@example.com") throws -> String {
-    let answer = try post("start", ["address": address])
-    #expect(answer.status == 200 && answer.asksCode, "\(answer.html)")
-    return try answer.id
+    let response = try post("start", ["address": address])
+    #expect(response.status == 200 && response.asksCode, "\(response.html)")
+    return try response.id
   }
 
   /// The page's words in a language.

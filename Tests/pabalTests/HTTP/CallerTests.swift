@@ -3,10 +3,10 @@ import PabalTesting
 import Testing
 
 /// Who may call the service, and whose limits count.
-@Suite struct CallerTests {
+@Suite struct HTTPAuthenticationTests {
   /// A new key, and what the configuration has of it.
   private func key(_ name: String = "shop") throws -> (key: String, configured: String) {
-    let site = try Site()
+    let site = try TestSite()
     let made = try site.pabal("keys", "client", name, "--json").json
     return (try #require(made["key"] as? String), try #require(made["configured"] as? String))
   }
@@ -17,7 +17,7 @@ import Testing
     throws
   {
     let (key, configured) = try key()
-    let http = try HTTPSite(serve: #""clients": { "shop": ["\#(configured)"] }"#)
+    let http = try HTTPTestSite(serve: #""clients": { "shop": ["\#(configured)"] }"#)
     for fields in [
       "Authorization: Bearer pabal_WRONG", "Authorization: Basic eA==", "Authorization: ", "X: y",
     ] {
@@ -38,7 +38,7 @@ import Testing
   {
     let (_, configured) = try key()
     for (serve, status) in [(#""clients": { "shop": "\#(configured)" }"#, 200), (#""keyless": true"#, 421)] {
-      let http = try HTTPSite(serve: serve, arguments: ["--demo"])
+      let http = try HTTPTestSite(serve: serve, arguments: ["--demo"])
       #expect(try http.call("GET", "/", nil, "Host: shop.example.com").status == status)
     }
   }
@@ -51,7 +51,7 @@ import Testing
       #""listen": "127.0.0.1:0", "clients": { "shop": "pabal_0123456789" }"#,
       #""listen": "127.0.0.1:0", "keyless": true, "proxies": ["10.0.0.0/33"]"#,
     ] {
-      let site = try Site(Site.shipped(with: #""serve": { \#(serve) }"#))
+      let site = try TestSite(TestSite.shipped(with: #""serve": { \#(serve) }"#))
       let run = try site.pabal("serve")
       #expect(run.status == 78 && run.errors.contains("serve"), "\(serve): \(run.errors)")
       #expect(!run.errors.contains("pabal_0123456789"))
@@ -59,9 +59,9 @@ import Testing
   }
 
   @Test func `a port that is taken is told`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let listen = #""serve": { "listen": "127.0.0.1:\#(http.port)", "keyless": true }"#
-    let run = try Site(Site.shipped(with: listen)).pabal("serve")
+    let run = try TestSite(TestSite.shipped(with: listen)).pabal("serve")
     #expect(run.status == 78 && run.errors.contains("serve.listen"))
     #expect(run.errors.contains("another program does"))
   }
@@ -69,7 +69,7 @@ import Testing
   @Test func `a caller with a key says whose limits count, and one without can't`() throws {
     let (key, configured) = try key()
     let limits = #", "verification": { "clientStarts": ["1/10m"] }"#
-    let http = try HTTPSite(
+    let http = try HTTPTestSite(
       serve: #""keyless": true, "clients": { "shop": "\#(configured)" }"#, more: limits)
     func begin(_ name: String, ip: String?, _ fields: String) throws -> Int {
       let client = ip.map { #", "client": {"ip": "\#($0)"}"# } ?? ""
@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test func `what a trusted proxy forwards counts, from its end`() throws {
-    let http = try HTTPSite(
+    let http = try HTTPTestSite(
       serve: #""keyless": true, "proxies": ["127.0.0.0/8", "10.0.0.1"]"#,
       more: #", "verification": { "clientStarts": ["1/10m"] }"#)
     func begin(_ name: String, _ forwarded: String) throws -> Int {
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test func `a page of somebody else's under another name is not answered`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     #expect(try http.call("POST", "/v1/verifications", start, "Host: rebound.example").status == 421)
     #expect(try http.call("POST", "/v1/verifications", start, "Host: localhost:8025").status == 202)
     #expect(http.site.mails.count <= 1)

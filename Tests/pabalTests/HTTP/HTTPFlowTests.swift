@@ -3,20 +3,20 @@ import PabalTesting
 import Testing
 
 /// The verification API as a sign-up form's server uses it.
-@Suite struct HTTPFlowTests {
+@Suite struct VerificationAPITests {
   @Test func `a code is sent, a wrong one refused, the right one approved and its proof redeemed once`()
     throws
   {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let started = try http.start()
     #expect(started.status == 202 && started["status"] == "pending" && started.delivery("status") == "sent")
     #expect(started.fields["preference-applied"] == "wait=20")
-    #expect(started["to_masked"] == "y***@example.org" && !started.body.contains(Site.address))
+    #expect(started["to_masked"] == "y***@example.org" && !started.body.contains(TestSite.address))
     let id = try #require(started["id"])
     #expect(started.fields["location"] == "/v1/verifications/\(id)")
     let code = try http.site.newestCode()
 
-    let wrong = try http.check(id, Site.wrong(code))
+    let wrong = try http.check(id, TestSite.wrong(code))
     #expect(wrong.status == 200 && wrong["outcome"] == "mismatch" && wrong["proof"] == nil)
     #expect(wrong.json["attempts_remaining"] as? Int == 4)
     // As a person pastes it from a Korean keyboard.
@@ -27,14 +27,14 @@ import Testing
 
     let proof = #"{"proof": "\#(try #require(right["proof"]))"}"#
     let proven = try http.call("POST", "/v1/proofs/redeem", proof)
-    #expect(proven.status == 200 && proven["address"] == Site.address && proven["purpose"] == "sign-up")
+    #expect(proven.status == 200 && proven["address"] == TestSite.address && proven["purpose"] == "sign-up")
     let again = try http.call("POST", "/v1/proofs/redeem", proof)
     #expect(again.status == 409 && again["type"] == "/problems/proof-redeemed")
     #expect(try http.call("GET", "/v1/verifications/\(id)")["status"] == "consumed")
   }
 
   @Test func `a resend waits for its cooldown, and says for how long`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let id = try #require(try http.start()["id"])
     let early = try http.call("POST", "/v1/verifications/\(id)/resend")
     #expect(early.status == 429 && early["type"] == "/problems/limit-reached" && early["limit"] == "cooldown")
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test func `without a cooldown the code of before is superseded`() throws {
-    let http = try HTTPSite(more: #", "verification": { "cooldown": "0s" }"#)
+    let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s" }"#)
     let id = try #require(try http.start()["id"])
     let first = try http.site.newestCode()
     let resent = try http.call("POST", "/v1/verifications/\(id)/resend", nil, "Prefer: wait=20")
@@ -55,11 +55,11 @@ import Testing
   }
 
   @Test func `five wrong codes exhaust it, and a cancelled one says so`() throws {
-    let http = try HTTPSite(more: #", "verification": { "cooldown": "0s" }"#)
+    let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s" }"#)
     let id = try #require(try http.start()["id"])
     let code = try http.site.newestCode()
     for left in (0..<5).reversed() {
-      #expect(try http.check(id, Site.wrong(code)).json["attempts_remaining"] as? Int == left)
+      #expect(try http.check(id, TestSite.wrong(code)).json["attempts_remaining"] as? Int == left)
     }
     #expect(try http.check(id, code)["outcome"] == "exhausted")
     let other = try #require(try http.start("other@example.org")["id"])
@@ -74,8 +74,8 @@ import Testing
     ("unknown", "deferred"),
   ])
   func `who waits for the first attempt learns that it failed`(act: String, status: String) throws {
-    let http = try HTTPSite(
-      Site.acting(act, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+    let http = try HTTPTestSite(
+      TestSite.scripted(act, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
     ) { try $0.addFaultyPlugin() }
     let started = try http.start()
     #expect(started.status == 202 && started.delivery("status") == status)
@@ -89,14 +89,14 @@ import Testing
   ])
   func `how long a request waits is told, and what is no time is none`(asked: String, applied: String?) throws
   {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let started = try http.call(
       "POST", "/v1/verifications", #"{"to": "you@example.org"}"#, "Prefer: \(asked)")
     #expect(started.status == 202 && started.fields["preference-applied"] == applied)
   }
 
   @Test func `why the store refused is in the log, without what was asked for`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let id = try #require(try http.start()["id"])
     try http.site.loseTables()
     #expect(try http.start("lee@example.org")["type"] == "/problems/storage-unavailable")
@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test func `who does not wait is answered when the mail is in the outbox`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let started = try http.call("POST", "/v1/verifications", #"{"to": "you@example.org"}"#)
     #expect(started.status == 202 && started.fields["preference-applied"] == nil)
     let mail = try #require(started.delivery("mail"))
@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test func `what is wrong with a request is said, all at once`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let wrong = try http.call("POST", "/v1/verifications", #"{"too": "a@example.org", "purpose": 7}"#)
     #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request")
     let fields = (wrong.json["errors"] as? [[String: String]] ?? []).compactMap { $0["field"] }
@@ -125,8 +125,8 @@ import Testing
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "nobody"}"#).status == 400)
     for text in ["", "{", "\u{FF}"] {
-      let told = try http.call("POST", "/v1/verifications", text)
-      #expect(told.status == 400 && told["detail"]?.contains("the file") == false, "\(told.body)")
+      let response = try http.call("POST", "/v1/verifications", text)
+      #expect(response.status == 400 && response["detail"]?.contains("the file") == false, "\(response.body)")
     }
     let text = try http.call("POST", "/v1/verifications", nil, "Content-Type: text/plain")
     #expect(text.status == 415)
@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test func `any message is mailed with its variables, and shown without being sent`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let variables = #""variables": {"code": "424242", "valid_for": "10m"}, "language": "en""#
     let added = try http.call(
       "POST", "/v1/mails", #"{"to": "you@example.org", "message": "verification", \#(variables)}"#,
@@ -162,7 +162,7 @@ import Testing
 
   @Test func `a code is taken with what came along when it was pasted, and a missing field is named`() throws
   {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let id = try #require(try http.start()["id"])
     let code = try http.site.newestCode()
     #expect(try http.check(id, #" \#(code.prefix(3))\t\#(code.suffix(3))\n"#)["outcome"] == "approved")
@@ -172,18 +172,18 @@ import Testing
   }
 
   @Test func `a notice to somebody who is registered is answered like any start`() throws {
-    let http = try HTTPSite()
-    let answers = try [
+    let http = try HTTPTestSite()
+    let responses = try [
       #"{"to": "a@example.org"}"#, #"{"to": "b@example.org", "notice": true}"#,
     ].map { try http.call("POST", "/v1/verifications", $0, "Prefer: wait=20") }
-    #expect(answers.map(\.status) == [202, 202])
-    func shape(_ answer: HTTPSite.Answer) -> [String] {
-      answer.json.map { "\($0.key): \(type(of: $0.value))" }.sorted() + answer.fields.keys.sorted()
-        + [answer.fields["content-length"] ?? "", answer.fields["ratelimit"] ?? ""]
+    #expect(responses.map(\.status) == [202, 202])
+    func shape(_ response: HTTPTestSite.Response) -> [String] {
+      response.json.map { "\($0.key): \(type(of: $0.value))" }.sorted() + response.fields.keys.sorted()
+        + [response.fields["content-length"] ?? "", response.fields["ratelimit"] ?? ""]
     }
-    #expect(shape(answers[0]) == shape(answers[1]))
-    #expect(answers.map { $0.json["attempts_remaining"] as? Int } == [5, 5])
-    let id = try #require(answers[1]["id"])
+    #expect(shape(responses[0]) == shape(responses[1]))
+    #expect(responses.map { $0.json["attempts_remaining"] as? Int } == [5, 5])
+    let id = try #require(responses[1]["id"])
     #expect(try http.check(id, "123456")["outcome"] == "mismatch")
     let mails = try http.site.mails.map { name in
       let data = try Data(contentsOf: URL(filePath: "\(http.site.directory.path)/mail/\(name)"))
@@ -197,7 +197,7 @@ import Testing
   }
 
   @Test func `SIGTERM ends it once what is under way is answered, and health is told meanwhile`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     #expect(try http.call("GET", "/healthz").status == 200)
     let ready = try http.call("GET", "/readyz")
     #expect(ready.status == 200 && ready["status"] == "ready")
@@ -207,8 +207,8 @@ import Testing
   }
 
   @Test func `it is not ready while every transport is held`() throws {
-    let http = try HTTPSite(
-      Site.acting("held:transport", with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+    let http = try HTTPTestSite(
+      TestSite.scripted("held:transport", with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
     ) { try $0.addFaultyPlugin() }
     _ = try http.start()
     let ready = try http.call("GET", "/readyz")

@@ -3,9 +3,9 @@ import PabalTesting
 import Testing
 
 /// Callers that mean no good, or die: the service goes on, and its memory stays bounded.
-@Suite struct HostileHTTPTests {
-  private func hostile(_ kind: String, after: String = ":") throws -> [String: Any] {
-    let http = try HTTPSite(after: after)
+@Suite struct HTTPRobustnessTests {
+  private func runAttack(_ kind: String, shellSetup: String = ":") throws -> [String: Any] {
+    let http = try HTTPTestSite(shellSetup: shellSetup)
     let run = try ChildProcess.run(
       "python3",
       ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind])
@@ -16,30 +16,30 @@ import Testing
 
   @Test func `two thousand idle connections keep nobody out and cost little`() throws {
     // Fewer descriptors than connections, as most shells give; a process without a free one is ended by libdispatch.
-    let result = try hostile("idle", after: "ulimit -S -n 256")
+    let result = try runAttack("idle", shellSetup: "ulimit -S -n 256")
     #expect(result["served"] as? Bool == true && result["open"] as? Int == 2_000)
     #expect(try #require(result["grew"] as? Double) < 100)
   }
 
   @Test func `requests that trickle in are cut off, however busy they look`() throws {
-    let result = try hostile("trickle")
+    let result = try runAttack("trickle")
     #expect(result["served"] as? Bool == true && result["left"] as? Int == 0)
   }
 
   @Test func `bodies and headers without an end are cut off and not kept`() throws {
-    let result = try hostile("huge")
+    let result = try runAttack("huge")
     #expect(result["served"] as? Bool == true)
     #expect(try #require(result["grew"] as? Double) < 100)
     for sent in try #require(result["sent"] as? [Int]) { #expect(sent < 50_000_000) }
   }
 
   @Test func `half requests and noise are nobody's trouble`() throws {
-    #expect(try hostile("half")["served"] as? Bool == true)
+    #expect(try runAttack("half")["served"] as? Bool == true)
   }
 
   @Test func `a log that nobody reads holds nobody up, and says afterwards what it had to leave out`() throws
   {
-    let site = try Site(Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#))
+    let site = try TestSite(TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#))
     let run = try ChildProcess.run(
       "python3",
       [
@@ -48,14 +48,14 @@ import Testing
       ])
     #expect(run.status == 0, "\(run.errors)")
     let result = try run.json
-    let (told, lost) = (try #require(result["told"] as? Int), try #require(result["lost"] as? Int))
-    #expect(lost > 0 && told + lost == result["answered"] as? Int)
+    let (logged, dropped) = (try #require(result["told"] as? Int), try #require(result["lost"] as? Int))
+    #expect(dropped > 0 && logged + dropped == result["answered"] as? Int)
     #expect((result["last"] as? String)?.hasSuffix(" stopped") == true)
     #expect(result["statuses"] as? [Int] == [0, 0])
   }
 
   @Test func `what HTTP asks of a server besides answers is done`() throws {
-    let result = try hostile("rules")
+    let result = try runAttack("rules")
     #expect(result["old"] as? String == "HTTP/1.1 200 OK, closed")
     #expect(result["no host"] as? String == "HTTP/1.1 400 Bad Request, closed")
     #expect(result["two hosts"] as? String == "HTTP/1.1 400 Bad Request, closed")
@@ -66,25 +66,25 @@ import Testing
   }
 
   @Test func `what is no request is refused as all else is, in its turn, told and counted`() throws {
-    let http = try HTTPSite()
-    let answered = try answers("broken", of: http)
+    let http = try HTTPTestSite()
+    let received = try responses("broken", of: http)
     for (name, expected) in [
       ("header", "header-too-large"), ("fields", "header-too-large"), ("method", "malformed-request"),
       ("version", "malformed-request"), ("line", "malformed-request"), ("noise", "malformed-request"),
       ("field", "malformed-request"), ("no host", "malformed-request"), ("half", "malformed-request"),
       ("body", "incomplete"),
     ] {
-      let answers = try #require(answered[name])
-      #expect(answers.count == 1, "\(name)")
-      try expect(answers.last, is: expected, name)
+      let responses = try #require(received[name])
+      #expect(responses.count == 1, "\(name)")
+      try expect(responses.last, is: expected, name)
     }
-    let behind = try #require(answered["behind others"])
+    let behind = try #require(received["behind others"])
     #expect(behind.map { $0["status"] as? Int } == [200, 200, 400])
     try expect(behind.last, is: "malformed-request", "behind others")
     // No body in the answer to a HEAD, and no answer to what comes behind it.
-    let hosts = try #require(answered["two hosts"])
+    let hosts = try #require(received["two hosts"])
     #expect(hosts.count == 1 && hosts[0]["status"] as? Int == 400 && hosts[0]["octets"] as? Int == 0)
-    let unread = try #require(answered["body that nobody reads"])
+    let unread = try #require(received["body that nobody reads"])
     #expect(unread.map { $0["status"] as? Int } == [200])
     let counted = try http.call("GET", "/metrics").body
     #expect(counted.contains(#/pabal_http_requests_total\{[^}]*route="-"[^}]*status="431"\} 2\n/#))
@@ -96,25 +96,25 @@ import Testing
   }
 
   @Test func `the host of a target counts, and not the field`() throws {
-    let http = try HTTPSite()
-    let answered = try answers("absolute", of: http)
+    let http = try HTTPTestSite()
+    let received = try responses("absolute", of: http)
     for (name, status) in [
       ("here", 200), ("mails here", 404), ("capitals", 404), ("version 6", 404), ("elsewhere", 421),
       ("as a path", 404), ("no path", 404), ("a query", 404), ("a user", 400), ("no host", 400),
       ("a port alone", 400), ("another scheme", 400), ("without Host", 400), ("old", 421),
       ("host alone elsewhere", 421),
     ] {
-      let answers = try #require(answered[name])
-      #expect(answers.map { $0["status"] as? Int } == [status], "\(name)")
+      let responses = try #require(received[name])
+      #expect(responses.map { $0["status"] as? Int } == [status], "\(name)")
     }
-    #expect(answered["mails here"]?.first?["problem"] as? String == "/problems/no-such-mail")
-    #expect(answered["as a path"]?.first?["problem"] as? String == "/problems/not-found")
-    #expect(answered["elsewhere"]?.first?["problem"] as? String == "/problems/misdirected")
+    #expect(received["mails here"]?.first?["problem"] as? String == "/problems/no-such-mail")
+    #expect(received["as a path"]?.first?["problem"] as? String == "/problems/not-found")
+    #expect(received["elsewhere"]?.first?["problem"] as? String == "/problems/misdirected")
     #expect(try http.stop().log.contains("route=/v1/mails/{id} status=421"))
   }
 
   /// By name, what came back on the connection of each request.
-  private func answers(_ kind: String, of http: HTTPSite) throws -> [String: [[String: Any]]] {
+  private func responses(_ kind: String, of http: HTTPTestSite) throws -> [String: [[String: Any]]] {
     let run = try ChildProcess.run(
       "python3",
       ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind])
@@ -122,18 +122,18 @@ import Testing
     return try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [String: [[String: Any]]])
   }
 
-  private func expect(_ answer: [String: Any]?, is problem: String, _ name: String) throws {
-    let answer = try #require(answer)
-    #expect(answer["problem"] as? String == "/problems/\(problem)", "\(name): \(answer)")
-    #expect(answer["type"] as? String == "application/problem+json", "\(name)")
-    #expect(answer["said"] as? Int == answer["status"] as? Int, "\(name)")
-    #expect(answer["dated"] as? Bool == true && answer["whole"] as? Bool == true, "\(name)")
-    if problem != "incomplete" { #expect(answer["connection"] as? String == "close", "\(name)") }
+  private func expect(_ response: [String: Any]?, is problem: String, _ name: String) throws {
+    let response = try #require(response)
+    #expect(response["problem"] as? String == "/problems/\(problem)", "\(name): \(response)")
+    #expect(response["type"] as? String == "application/problem+json", "\(name)")
+    #expect(response["said"] as? Int == response["status"] as? Int, "\(name)")
+    #expect(response["dated"] as? Bool == true && response["whole"] as? Bool == true, "\(name)")
+    if problem != "incomplete" { #expect(response["connection"] as? String == "close", "\(name)") }
   }
 
   @Test func `kill -9 under load loses no answered start and doubles none`() throws {
-    let site = try Site(
-      Site.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+    let site = try TestSite(
+      TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
         .replacing(#""serve""#, with: #""verification": { "clientStarts": [] }, "serve""#))
     let run = try ChildProcess.run(
       "python3",

@@ -7,7 +7,7 @@ import Testing
   private let start = #"{"to": "you@example.org"}"#
 
   @Test func `a repeated start is the same verification, and another one under its key is refused`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let first = try http.call("POST", "/v1/verifications", start, "Idempotency-Key: one", "Prefer: wait=20")
     let again = try http.call("POST", "/v1/verifications", start, #"Idempotency-Key: "one""#)
     #expect(first.status == 202 && again.status == 202 && first["id"] == again["id"])
@@ -22,10 +22,10 @@ import Testing
   }
 
   @Test func `of twenty at once one is carried out`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let port = http.port
     let calls = (0..<20).map { _ in
-      OnThread<(Int, String?)> {
+      ThreadTask<(Int, String?)> {
         let arguments = [
           "-sS", "-w", "\n%{http_code}", "-H", "Content-Type: application/json", "-H",
           "Idempotency-Key: same",
@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test func `a mail and a resend are repeated without being done again`() throws {
-    let http = try HTTPSite(more: #", "verification": { "cooldown": "0s" }"#)
+    let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s" }"#)
     let mail =
       #"{"to": "you@example.org", "message": "verification", "variables": {"code": "424242", "valid_for": "10m"}}"#
     let first = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m", "Prefer: wait=20")
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test func `a mail that is no longer kept is not sent a second time`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let mail =
       #"{"to": "you@example.org", "message": "verification", "variables": {"code": "424242", "valid_for": "10m"}}"#
     let first = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m", "Prefer: wait=20")
@@ -80,7 +80,7 @@ import Testing
   }
 
   @Test func `a refused start leaves its key as new`() throws {
-    let http = try HTTPSite(more: #", "verification": { "cooldown": "0s", "recipient": ["1/1h"] }"#)
+    let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s", "recipient": ["1/1h"] }"#)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "x"}"#, "Idempotency-Key: k").status == 400)
     #expect(try http.call("POST", "/v1/verifications", start, "Idempotency-Key: k").status == 202)
     #expect(try http.call("POST", "/v1/verifications", start, "Idempotency-Key: l").status == 429)

@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func `the document that is served is valid OpenAPI 3.1, and the one in the sources`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let served = try http.call("GET", "/openapi.json")
     #expect(served.status == 200 && served.fields["content-type"] == "application/json")
     #expect(served.body == (try String(contentsOfFile: Self.document, encoding: .utf8)))
@@ -27,7 +27,7 @@ import Testing
   @Test func `schemathesis finds no 5xx and no answer that is not in the document`() throws {
     let limits =
       #", "verification": { "clientStarts": [], "clientChecks": [], "cooldown": "0s", "recipient": [] }"#
-    let http = try HTTPSite(more: limits, patience: 300)
+    let http = try HTTPTestSite(more: limits, timeout: 300)
     let folder = try TemporaryDirectory()
     let checks = [
       "not_a_server_error", "status_code_conformance", "content_type_conformance",
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test func `sign-up handlers in Swift, and in Python by the generated client, prove an address`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     let folder = try TemporaryDirectory()
     let python = try python()
     try folder.write("post_hooks: []\n", to: "config.yaml")
@@ -62,12 +62,12 @@ import Testing
     ]
     for (program, arguments, address) in handlers {
       let before = http.site.mails.count
-      let handler = try RunningProcess(
+      let handler = try InteractiveProcess(
         program, arguments + ["http://127.0.0.1:\(http.port)", address],
         environment: ["PYTHONPATH": "\(folder.path)/client"], directory: folder.path)
       try eventually { http.site.mails.count != before }
       let code = try http.site.newestCode()
-      try handler.type(line: Site.wrong(code))
+      try handler.type(line: TestSite.wrong(code))
       try handler.type(line: code)
       let end = try handler.finish()
       #expect(end.status == 0, "\(end.errors)")

@@ -3,12 +3,12 @@ import PabalTesting
 import Testing
 
 /// A store that can't be used: the command says why, with 78 or 75, and leaves it as it is.
-@Suite struct BrokenStoreTests {
+@Suite struct BrokenStorageTests {
   private let commands = [
     ["verify", "start", "you@example.org"], ["verify", "check", "X", "123456"], ["outbox"], ["serve"],
   ]
 
-  private func expectAll(_ site: Site, _ status: Int32, _ words: String) throws {
+  private func expectAll(_ site: TestSite, _ status: Int32, _ words: String) throws {
     for command in commands {
       // A serve that finds nothing wrong would not end.
       let run = try ChildProcess.run(
@@ -20,7 +20,7 @@ import Testing
   }
 
   /// What `statement` does to the site's database, from outside of Pabal.
-  private func change(_ site: Site, _ statement: String) throws {
+  private func change(_ site: TestSite, _ statement: String) throws {
     let script =
       "import sqlite3, sys; c = sqlite3.connect('pabal.sqlite'); c.execute(sys.argv[1]); c.commit()"
     let run = try ChildProcess.run("python3", ["-c", script, statement], directory: site.directory.path)
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test func `another master key is refused, and nothing of it is shown`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     let key = String(repeating: "0f", count: 32)
     try site.directory.write(key, to: "keys/current.key")
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test func `a store whose key is gone gets no new one`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/keys/current.key")
     try expectAll(site, 78, "is gone")
@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test func `a key that others may read is refused`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o644], ofItemAtPath: "\(site.directory.path)/keys/current.key")
@@ -54,7 +54,7 @@ import Testing
   }
 
   @Test func `the first use makes key and store for the owner alone`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     for (name, mode) in [("keys", 0o700), ("keys/current.key", 0o600), ("pabal.sqlite", 0o600)] {
       let facts = try FileManager.default.attributesOfItem(atPath: "\(site.directory.path)/\(name)")
@@ -64,9 +64,9 @@ import Testing
 
   @Test func `a key in the configuration takes the place of the files`() throws {
     let key = #""keys": { "current": { "env": "PABAL_TEST_KEY" } }"#
-    let site = try Site(Site.shipped(with: key))
+    let site = try TestSite(TestSite.shipped(with: key))
     let environment = ["PABAL_TEST_KEY": String(repeating: "5a", count: 32)]
-    #expect(try site.pabal("verify", "start", Site.address, environment: environment).status == 0)
+    #expect(try site.pabal("verify", "start", TestSite.address, environment: environment).status == 0)
     #expect(!FileManager.default.fileExists(atPath: "\(site.directory.path)/keys"))
     let other = try site.pabal("outbox", environment: ["PABAL_TEST_KEY": String(repeating: "5b", count: 32)])
     #expect(other.status == 78)
@@ -77,14 +77,14 @@ import Testing
   }
 
   @Test func `a newer Pabal's store is refused and stays as it is`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     try change(site, "PRAGMA user_version = 99")
     try expectAll(site, 78, "was made by a newer Pabal: its version is 99")
   }
 
   @Test func `what is no database is refused and stays as it is`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     for log in ["-wal", "-shm"] {
       try? FileManager.default.removeItem(atPath: "\(site.directory.path)/pabal.sqlite\(log)")
@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test func `a torn file is refused or read, never a crash`() throws {
-    let site = try Site()
+    let site = try TestSite()
     for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
     try change(site, "PRAGMA wal_checkpoint(TRUNCATE)")
     let path = "\(site.directory.path)/pabal.sqlite"
@@ -118,9 +118,9 @@ import Testing
   @Test(.enabled(if: geteuid() == 0, "only root can act as another user"))
   func `a file that may only be read, and one that may not, are told apart`() throws {
     let key = #""keys": { "current": { "env": "PABAL_TEST_KEY" } }"#
-    let site = try Site(Site.shipped(with: key))
+    let site = try TestSite(TestSite.shipped(with: key))
     let environment: [String: String?] = ["PABAL_TEST_KEY": String(repeating: "5a", count: 32)]
-    #expect(try site.pabal("verify", "start", Site.address, environment: environment).status == 0)
+    #expect(try site.pabal("verify", "start", TestSite.address, environment: environment).status == 0)
     let programs = ["pabal", "pabal-service"]
     for name in programs { try site.directory.copy("\(BuiltProducts.directory)/\(name)", to: name) }
     func asNobody() throws -> ChildProcess {
@@ -143,9 +143,9 @@ import Testing
   }
 
   @Test func `a store that another program holds is busy, and free again later`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
-    let holder = try RunningProcess(
+    let holder = try InteractiveProcess(
       "/usr/bin/python3",
       [
         "-c",
@@ -157,7 +157,7 @@ import Testing
         sys.stdin.readline()
         """,
       ], directory: site.directory.path)
-    try holder.said(until: "held")
+    try holder.transcript(until: "held")
     let run = try site.pabal("verify", "start", "kim@example.org")
     #expect(run.status == 75, "\(run.errors)")
     #expect(run.errors.contains("is locked by another process; try again"))
@@ -169,7 +169,7 @@ import Testing
 
   @Test(.enabled(if: geteuid() == 0, "only root can mount a small disk"))
   func `on a full disk a start is refused, nothing is lost, and room mends it`() throws {
-    let site = try Site(Site.shipped(with: #""storage": { "path": "disk/pabal.sqlite" }"#))
+    let site = try TestSite(TestSite.shipped(with: #""storage": { "path": "disk/pabal.sqlite" }"#))
     let script = """
       mkdir disk && mount -t tmpfs -o size=1m none disk || { echo no mount; exit; }
       "$0" verify start a@example.org; echo first $?

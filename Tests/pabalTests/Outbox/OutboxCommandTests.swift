@@ -10,7 +10,7 @@ import Testing
   ]
 
   @Test func `an empty outbox is no error`() throws {
-    let site = try Site()
+    let site = try TestSite()
     #expect(try site.pabal("outbox").output == "The outbox is empty.\n")
     let run = try site.pabal("outbox", "list", "--json")
     #expect(run.status == 0)
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func `waiting and sent mail are listed and counted, addresses masked, codes nowhere`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start()
     let code = try site.newestCode()
     let waiting = try site.pabal("verify", "start", "kim@example.org", "--queue", "--json").json
@@ -53,9 +53,9 @@ import Testing
   }
 
   @Test func `retry makes mail due, cancel takes it back, and both count what they changed`() throws {
-    let site = try Site(Site.acting("held:mail"))
+    let site = try TestSite(TestSite.scripted("held:mail"))
     try site.addFaultyPlugin()
-    #expect(try site.pabal("verify", "start", Site.address).status == 77)
+    #expect(try site.pabal("verify", "start", TestSite.address).status == 77)
     let mail = try #require(try site.outbox().first)
     let id = try #require(mail["id"] as? String)
     #expect(mail["held"] as? String == "mail")
@@ -76,9 +76,9 @@ import Testing
   }
 
   @Test func `a reply is shown to whoever has the key, as one line`() throws {
-    let site = try Site(Site.acting("deferred"))
+    let site = try TestSite(TestSite.scripted("deferred"))
     try site.addFaultyPlugin()
-    #expect(try site.pabal("verify", "start", Site.address).status == 75)
+    #expect(try site.pabal("verify", "start", TestSite.address).status == 75)
     let id = try #require(try site.outbox().first?["id"] as? String)
     #expect(
       try site.pabal("outbox", "show", id).output.contains("  y***@example.org  not decided: deferred\n"))
@@ -89,7 +89,7 @@ import Testing
     ["list", "--limit", "0"], ["list", "--limit", "-1"], ["list", "--watch", "--json"], ["list", "--watch"],
   ])
   func `wrong words end with 64`(arguments: [String]) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["outbox"] + arguments, directory: site.directory.path)
     #expect(run.status == 64, "\(run.errors)")
@@ -98,7 +98,7 @@ import Testing
 
   @Test(arguments: ["NOPE", "", "x\r\ny", String(repeating: "x", count: 100_000)])
   func `an id that isn't there is said so in few words`(id: String) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("outbox", "show", id)
     #expect(run.status == 65)
     #expect(run.errors.contains("there is no mail"))
@@ -106,7 +106,7 @@ import Testing
   }
 
   @Test func `--watch shows the outbox anew until Ctrl-C`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start("--queue")
     let run = try ChildProcess.run(
       "python3", ["-c", Self.watching, "\(BuiltProducts.directory)/pabal", "outbox", "list", "--watch"],

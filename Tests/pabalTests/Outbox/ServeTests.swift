@@ -5,34 +5,34 @@ import Testing
 /// `pabal serve`: how it works, what it says, how it ends.
 @Suite struct ServeTests {
   private func serve(
-    _ site: Site, _ more: String..., environment: [String: String?] = [:]
-  ) throws -> RunningProcess {
+    _ site: TestSite, _ more: String..., environment: [String: String?] = [:]
+  ) throws -> InteractiveProcess {
     let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
-    return try RunningProcess(
+    return try InteractiveProcess(
       "\(BuiltProducts.directory)/pabal", ["serve"] + more, environment: clean.merging(environment) { $1 },
       directory: site.directory.path)
   }
 
-  private func states(_ site: Site) throws -> [String: Int] {
+  private func states(_ site: TestSite) throws -> [String: Int] {
     try #require(try site.pabal("outbox", "--json", "--limit", "1").json["counts"] as? [String: Int])
   }
 
   /// A site whose transport is a slow server.
-  private func slow(_ sink: (TemporaryDirectory) throws -> Sink) throws -> (Site, Sink) {
-    let site = try Site()
+  private func slow(_ sink: (TemporaryDirectory) throws -> SMTPSink) throws -> (TestSite, SMTPSink) {
+    let site = try TestSite()
     let sink = try sink(site.directory)
     let smtp = #""plugin": "smtp", "host": "127.0.0.1", "port": \#(sink.port), "security": "none""#
     try site.directory.write(
-      Site.configuration(transport: #""smtp""#, more: "\n\"smtp\": { \(smtp) },"), to: "config.json")
+      TestSite.configuration(transport: #""smtp""#, more: "\n\"smtp\": { \(smtp) },"), to: "config.json")
     return (site, sink)
   }
 
   @Test func `what was queued is sent, and the log names neither addresses, codes nor subjects`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID("--queue")
     #expect(site.mails == [])
     let server = try serve(site)
-    try server.said(until: "state=sent")
+    try server.transcript(until: "state=sent")
     #expect(try site.check(id, try site.newestCode()).outcome == "approved")
     server.signal(SIGTERM)
     let end = try server.finish()
@@ -44,18 +44,18 @@ import Testing
   }
 
   @Test func `mail that is added while it runs is sent within its next look`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let server = try serve(site)
-    try server.said(until: "serving")
+    try server.transcript(until: "serving")
     try site.start("--queue")
-    try server.said(until: "state=sent")
+    try server.transcript(until: "state=sent")
     #expect(site.mails.count == 1)
     server.signal(SIGINT)
     #expect(try server.finish().status == 0)
   }
 
   @Test func `with --json every line is an object`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start("--queue")
     let server = try serve(site, "--json")
     try eventually { try states(site)["sent"] != nil }
@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test func `with --json what keeps it from beginning is one line, too, and elsewhere as it was`() throws {
-    let site = try Site(Site.configuration(transport: #""nowhere""#))
+    let site = try TestSite(TestSite.configuration(transport: #""nowhere""#))
     let run = try site.pabal("serve", "--json")
     #expect(run.status == 78)
     #expect(run.output.hasSuffix("}\n") && run.output.count(where: \.isNewline) == 1, "\(run.output)")
@@ -83,7 +83,7 @@ import Testing
   }
 
   @Test func `SIGTERM lets what is under way end, and nothing new begins`() throws {
-    let (site, sink) = try slow { try Sink(in: $0, delay: 2) }
+    let (site, sink) = try slow { try SMTPSink(in: $0, delay: 2) }
     for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
     let server = try serve(site)
     try sink.received(3)
@@ -102,27 +102,27 @@ import Testing
 
   @Test func `a second signal ends it at once, and the mail is another's once the lease has run out`() throws
   {
-    let (site, sink) = try slow { try Sink(in: $0, delay: 9) }
+    let (site, sink) = try slow { try SMTPSink(in: $0, delay: 9) }
     try site.start("--queue")
     let server = try serve(site)
     try sink.received(1)
     server.signal(SIGTERM)
-    try server.said(until: "stopping mails=1")
+    try server.transcript(until: "stopping mails=1")
     server.signal(SIGTERM)
     let end = try server.finish()
     #expect(end.status == 75 && end.errors.hasSuffix(" broken off mails=1\n"))
     #expect(try states(site) == ["sending": 1])
-    let next = try serve(site, "--transport", "file", environment: Site.later(61))
-    try next.said(until: "state=sent")
+    let next = try serve(site, "--transport", "file", environment: TestSite.later(61))
+    try next.transcript(until: "state=sent")
     next.signal(SIGTERM)
     #expect(try next.finish().status == 0)
     #expect(site.mails.count == 1)
   }
 
   @Test func `two on one store never send a mail twice`() async throws {
-    let site = try Site()
+    let site = try TestSite()
     let addresses = (0..<40).map { "k\($0)@example.org" }
-    let added = await onThreads([0, 1, 2, 3]) { part in
+    let added = await mapOnThreads([0, 1, 2, 3]) { part in
       addresses.enumerated().filter { $0.offset % 4 == part }.count { _, address in
         (try? site.pabal("verify", "start", address, "--queue").status) == 0
       }
@@ -130,7 +130,7 @@ import Testing
     #expect(added.reduce(0, +) == 40)
     let servers = [try serve(site), try serve(site)]
     // One that has not begun hears no signal yet, it dies of it.
-    for server in servers { try server.said(until: "serving") }
+    for server in servers { try server.transcript(until: "serving") }
     try eventually { try states(site)["sent"] == 40 }
     for server in servers { server.signal(SIGTERM) }
     var attempts = 0
@@ -144,9 +144,9 @@ import Testing
   }
 
   @Test func `an expired code is never handed over`() throws {
-    let site = try Site()
+    let site = try TestSite()
     try site.start("--queue")
-    let server = try serve(site, environment: Site.later(601))
+    let server = try serve(site, environment: TestSite.later(601))
     try eventually { try states(site)["expired"] != nil }
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
@@ -154,13 +154,13 @@ import Testing
   }
 
   @Test func `a mail fails over to the route's next transport`() throws {
-    let site = try Site(Site.acting("deferred", transport: #"["first", "file"]"#))
+    let site = try TestSite(TestSite.scripted("deferred", transport: #"["first", "file"]"#))
     try site.addFaultyPlugin()
     try site.start("--queue")
     let server = try serve(site)
-    let said = try server.said(until: "state=sent")
-    #expect(said.contains("transport=first outcome=deferred"))
-    #expect(said.contains("transport=file outcome=sent"))
+    let transcript = try server.transcript(until: "state=sent")
+    #expect(transcript.contains("transport=first outcome=deferred"))
+    #expect(transcript.contains("transport=file outcome=sent"))
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
     #expect(site.mails.count == 1)
@@ -168,19 +168,19 @@ import Testing
 
   @Test func `a held transport alerts once, mail waits, and retry --all mends it`() throws {
     let alert = "\"serve\": { \"alert\": [\"sh\", \"-c\", \"echo $0 $1 >> alerts\"] }"
-    let site = try Site(
-      Site.shipped(with: alert).replacing(#""directory": "mail" }"#, with: #""directory": "blocked/mail" }"#))
+    let site = try TestSite(
+      TestSite.shipped(with: alert).replacing(#""directory": "mail" }"#, with: #""directory": "blocked/mail" }"#))
     try site.directory.write("in the way", to: "blocked")
     try site.start("--queue")
     try site.pabal("verify", "start", "kim@example.org", "--queue")
     let server = try serve(site)
-    try server.said(until: "alerted alert=held about=file")
+    try server.transcript(until: "alerted alert=held about=file")
     let mails = try site.outbox()
     #expect(mails.map { $0["status"] as? String } == ["waiting", "waiting"])
     #expect(mails.contains { $0["held"] as? String == "transport" })
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/blocked")
     #expect(try site.pabal("outbox", "retry", "--all").output == "retried 2\n")
-    try server.said(until: "state=sent")
+    try server.transcript(until: "state=sent")
     try eventually { try states(site)["sent"] == 2 }
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
@@ -189,23 +189,23 @@ import Testing
   }
 
   @Test func `an alert that fails is told and harms nothing`() throws {
-    let site = try Site(
-      Site.acting("held:transport", with: #""serve": { "alert": ["/nowhere/alert"] }"#))
+    let site = try TestSite(
+      TestSite.scripted("held:transport", with: #""serve": { "alert": ["/nowhere/alert"] }"#))
     try site.addFaultyPlugin()
     try site.start("--queue")
     let server = try serve(site)
-    try server.said(until: "alert failed alert=held about=first")
+    try server.transcript(until: "alert failed alert=held about=first")
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
   }
 
   @Test func `codes that wait too long are told`() throws {
-    let site = try Site(
-      Site.acting("held:mail", with: #""serve": { "alert": ["sh", "-c", "echo $0 $1 >> alerts"] }"#))
+    let site = try TestSite(
+      TestSite.scripted("held:mail", with: #""serve": { "alert": ["sh", "-c", "echo $0 $1 >> alerts"] }"#))
     try site.addFaultyPlugin()
     try site.start("--queue")
-    let server = try serve(site, environment: Site.later(45))
-    try server.said(until: "alerted alert=waiting")
+    let server = try serve(site, environment: TestSite.later(45))
+    try server.transcript(until: "alerted alert=waiting")
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
     let alerts = try String(contentsOfFile: "\(site.directory.path)/alerts", encoding: .utf8)

@@ -5,14 +5,14 @@ import Testing
 /// Every line of the log is as its page says, and tells nobody's secrets.
 @Suite struct LogTests {
   /// A service whose log goes to a file, and what befell it.
-  private struct Run {
+  private struct LoggedRun {
     let log: String
     let secrets: [String]
   }
 
-  private func run(_ words: String...) throws -> Run {
-    let site = try Site(
-      Site.acting("rejected", with: ServedSite.serve).replacing(
+  private func run(_ words: String...) throws -> LoggedRun {
+    let site = try TestSite(
+      TestSite.scripted("rejected", with: ServingSite.serve).replacing(
         #""transport": "first""#, with: #""transport": "file""#))
     try site.addFaultyPlugin()
     let made = try site.pabal("keys", "client", "shop", "--json").json
@@ -20,16 +20,16 @@ import Testing
     try site.edit("CLIENTS", "\"shop\": \"\(digest)\"")
     let log = "\(site.directory.path)/log"
     // To a file: a log that nobody reads would hold the service up.
-    let server = try RunningProcess(
+    let server = try InteractiveProcess(
       "/bin/sh", ["-c", #"exec "$0" serve "$@" >log 2>&1"#, "\(BuiltProducts.directory)/pabal"] + words,
       environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil],
       directory: site.directory.path)
-    func heard(_ pattern: some RegexComponent) throws {
+    func waitForLog(_ pattern: some RegexComponent) throws {
       try eventually { ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").contains(pattern) }
     }
-    try heard(/port\W+[1-9]/)
-    let said = try String(contentsOfFile: log, encoding: .utf8)
-    let port = try #require(said.firstMatch(of: /port\W+(\d+)/)).1
+    try waitForLog(/port\W+[1-9]/)
+    let transcript = try String(contentsOfFile: log, encoding: .utf8)
+    let port = try #require(transcript.firstMatch(of: /port\W+(\d+)/)).1
     func ask(_ path: String, _ body: String, key: String) throws -> [String: Any] {
       try ChildProcess.run(
         "curl",
@@ -41,35 +41,35 @@ import Testing
     }
     let starts = "/v1/verifications"
     let id = try #require(try ask(starts, #"{"to": "kim@example.org"}"#, key: key)["id"] as? String)
-    try heard(/\bsent\b/)
+    try waitForLog(/\bsent\b/)
     let code = try site.newestCode()
     #expect(try ask(starts, #"{"to": "kim@example.org"}"#, key: key)["limit"] as? String == "cooldown")
-    let wrong = try ask("\(starts)/\(id)/check", "{\"code\": \"\(Site.wrong(code))\"}", key: key)
+    let wrong = try ask("\(starts)/\(id)/check", "{\"code\": \"\(TestSite.wrong(code))\"}", key: key)
     #expect(wrong["outcome"] as? String == "mismatch")
     let right = try ask("\(starts)/\(id)/check", "{\"code\": \"\(code)\"}", key: key)
     let proof = try #require(right["proof"] as? String)
     #expect(try ask(starts, #"{"to": "no address of lee@example.org"}"#, key: key)["status"] as? Int == 400)
     #expect(try ask(starts, "{}", key: "pabal_WRONGKEY")["status"] as? Int == 401)
     try site.edit(#""transport": "file""#, #""transport": "first""#)
-    try heard(/reloaded/)
+    try waitForLog(/reloaded/)
     _ = try ask(starts, #"{"to": "lee@example.org"}"#, key: key)
-    try heard(/settled.*rejected|rejected.*settled/)
+    try waitForLog(/settled.*rejected|rejected.*settled/)
     try site.edit(#""act": "rejected""#, #""act": "held:transport""#)
-    try heard(/reloaded[\s\S]*reloaded/)
+    try waitForLog(/reloaded[\s\S]*reloaded/)
     _ = try ask(starts, #"{"to": "park@example.org"}"#, key: key)
-    try heard(/held transport=first|"held","time":.*"transport":"first"|"event":"held"/)
+    try waitForLog(/held transport=first|"held","time":.*"transport":"first"|"event":"held"/)
     // What people do: the key itself, a password in the wrong place, an address that is none.
     try site.edit(digest, key)
-    try heard(/reload failed/)
+    try waitForLog(/reload failed/)
     try site.edit(#""act": "held:transport""#, #""act": { "password": "hunter2" }"#)
     try site.edit("pabal@example.com>", "pabal@@example.com>")
-    try heard(/mailbox|address|expected/)
+    try waitForLog(/mailbox|address|expected/)
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
-    return Run(
+    return LoggedRun(
       log: try String(contentsOfFile: log, encoding: .utf8),
       secrets: [
-        "kim@", "lee@", "park@", "pabal@", "example.org", "example.com", code, Site.wrong(code), key,
+        "kim@", "lee@", "park@", "pabal@", "example.org", "example.com", code, TestSite.wrong(code), key,
         "WRONGKEY", proof, id, "인증", "hunter2", String(digest.dropFirst(7)),
       ])
   }
@@ -87,11 +87,11 @@ import Testing
   }
 
   @Test func `with --json every line has an event of the page and its fields, and no secret`() throws {
-    let ran = try run("--json")
+    let result = try run("--json")
     let known = try schema()
     #expect(known.count > 25)
     var seen: Set<String> = []
-    for line in ran.log.split(separator: "\n") {
+    for line in result.log.split(separator: "\n") {
       let read = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String]
       var object = try #require(read, "\(line)")
       let (event, time) = (try #require(object["event"]), try #require(object["time"]))
@@ -108,14 +108,14 @@ import Testing
       "reloaded", "reload failed", "message", "stopping", "stopped",
     ]
     #expect(wanted.subtracting(seen) == [])
-    for secret in ran.secrets { #expect(!ran.log.contains(secret), "\(secret)") }
+    for secret in result.secrets { #expect(!result.log.contains(secret), "\(secret)") }
   }
 
   @Test func `as text it has the same events, a line each, and no secret`() throws {
-    let ran = try run()
+    let result = try run()
     let known = try schema()
     let names = known.keys.sorted { $0.count > $1.count }
-    for line in ran.log.split(separator: "\n") {
+    for line in result.log.split(separator: "\n") {
       let words = try #require(line.firstMatch(of: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (.*)$/), "\(line)").1
       let event = try #require(names.first { words == $0 || words.hasPrefix("\($0) ") }, "\(line)")
       let rest = words.dropFirst(event.count)
@@ -123,6 +123,6 @@ import Testing
       #expect(fields.map { String($0.0) }.joined() == rest, "\(line)")
       #expect(Set(fields.map { String($0.1) }).isSubset(of: (known[event] ?? [:]).keys), "\(line)")
     }
-    for secret in ran.secrets { #expect(!ran.log.contains(secret), "\(secret)") }
+    for secret in result.secrets { #expect(!result.log.contains(secret), "\(secret)") }
   }
 }

@@ -5,13 +5,13 @@ import Testing
 /// What `/metrics` tells, as Prometheus' own parser reads it, and what is made of it.
 @Suite struct MetricsTests {
   @Test func `a known run is counted as it was`() throws {
-    let served = try ServedSite(Site(Site.shipped(with: ServedSite.serve)))
+    let served = try ServingSite(TestSite(TestSite.shipped(with: ServingSite.serve)))
     let started = try served.object("/v1/verifications", #"{"to": "kim@example.org"}"#)
     let id = try #require(started["id"] as? String)
-    try served.server.said(until: "state=sent")
+    try served.server.transcript(until: "state=sent")
     let code = try served.site.newestCode()
     #expect(try served.start("kim@example.org") == 429)
-    for code in [Site.wrong(code), code] {
+    for code in [TestSite.wrong(code), code] {
       #expect(try served.ask("/v1/verifications/\(id)/check", "{\"code\": \"\(code)\"}").status == 200)
     }
     #expect(try served.ask("/nowhere").status == 404)
@@ -57,14 +57,14 @@ import Testing
   @Test func `what waits, what is held and a broken file are seen at once, and a stranger sees nothing`()
     throws
   {
-    let site = try Site(Site.acting("held:transport", with: ServedSite.serve))
+    let site = try TestSite(TestSite.scripted("held:transport", with: ServingSite.serve))
     try site.addFaultyPlugin()
-    let served = try ServedSite(site)
+    let served = try ServingSite(site)
     #expect(try served.ask("/metrics", key: "pabal_STRANGER").status == 401)
     for name in ["a", "b"] { #expect(try served.start("\(name)@example.org") == 202) }
-    try served.server.said(until: "held transport=first")
+    try served.server.transcript(until: "held transport=first")
     try site.edit(#""from""#, #""form""#)
-    try served.server.said(until: "reload failed")
+    try served.server.transcript(until: "reload failed")
     while try Metrics(served.ask("/metrics").body)["pabal_outbox_waiting_mails", ["lane": "code"]] != 2 {
       usleep(20_000)
     }
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test func `what people do on the page is counted as what programs do`() throws {
-    let demo = try DemoSite(verification: #""cooldown": "0s", "sends": 2"#)
+    let demo = try DemoTestSite(verification: #""cooldown": "0s", "sends": 2"#)
     let id = try demo.start()
     for _ in 0..<2 { _ = try demo.post("resend", ["verification": id]) }
     try eventually { demo.site.mails.count == 2 }
@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test func `callers can't make values without end`() throws {
-    let served = try ServedSite(Site(Site.shipped(with: ServedSite.serve)))
+    let served = try ServingSite(TestSite(TestSite.shipped(with: ServingSite.serve)))
     for number in 0..<40 {
       let body = "{\"to\": \"k\(number)@example.org\", \"purpose\": \"p\(number)\"}"
       #expect(try served.ask("/v1/verifications", body).status == 202)
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test func `every metric that an alert or the dashboard names is told`() throws {
-    let served = try ServedSite(Site(Site.shipped(with: ServedSite.serve)))
+    let served = try ServingSite(TestSite(TestSite.shipped(with: ServingSite.serve)))
     let text = try served.ask("/metrics").body
     try served.stop()
     let answer = try Metrics.read(text, "names")

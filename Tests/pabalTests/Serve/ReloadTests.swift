@@ -4,20 +4,20 @@ import Testing
 
 /// `pabal serve` goes on with what `config.json` has become.
 @Suite struct ReloadTests {
-  private func served(_ configuration: String = Site.shipped(with: ServedSite.serve)) throws -> ServedSite {
-    try ServedSite(Site(configuration))
+  private func served(_ configuration: String = TestSite.shipped(with: ServingSite.serve)) throws -> ServingSite {
+    try ServingSite(TestSite(configuration))
   }
 
   @Test func `a transport switched under load loses nothing, refuses nothing, and takes what waits`()
     throws
   {
-    let site = try Site(Site.acting("held:transport", with: ServedSite.serve))
+    let site = try TestSite(TestSite.scripted("held:transport", with: ServingSite.serve))
     try site.addFaultyPlugin()
-    let served = try ServedSite(site)
+    let served = try ServingSite(site)
     // It would wait for a reader of its log.
-    let log = OnThread { try? served.server.said(until: "stopped") }
+    let log = ThreadTask { try? served.server.transcript(until: "stopped") }
     let callers = (0..<4).map { part in
-      OnThread {
+      ThreadTask {
         (0..<60).map { number in
           // Some thirds of the way the account's fault is answered by another transport, and that by a third.
           if part == 0, number == 20 { try? site.edit(#""transport": "first""#, #""transport": "file""#) }
@@ -40,10 +40,10 @@ import Testing
     } while site.mails(in: "later").isEmpty
     #expect(site.mails(in: "mail").count == earlier + more - 1)
     served.server.signal(SIGTERM)
-    let said = try #require(log.value)
+    let transcript = try #require(log.value)
     #expect(try served.server.finish().status == 0)
-    #expect(said.matches(of: /reloaded\s/).count == 2)
-    #expect(!said.contains("lost"))
+    #expect(transcript.matches(of: /reloaded\s/).count == 2)
+    #expect(!transcript.contains("lost"))
     let counts = try site.pabal("outbox", "--json", "--limit", "1").json["counts"] as? [String: Int]
     #expect(counts == ["sent": 240 + more])
   }
@@ -53,17 +53,17 @@ import Testing
   {
     let served = try served()
     try served.site.edit(#""plugin": "file", "#, #""plugin": "file", "drectory": "x", "#)
-    let said = try served.server.said(until: "reload failed")
-    #expect(said.contains(/reload failed line=\d+ column=\d+ path=transports.file.drectory problem="unknown/))
+    let transcript = try served.server.transcript(until: "reload failed")
+    #expect(transcript.contains(/reload failed line=\d+ column=\d+ path=transports.file.drectory problem="unknown/))
     let detail = try served.detail("configuration")
     #expect(
       detail.contains(/^broken since 20.*Z: line \d+, column \d+, transports\.file\.drectory: unknown/),
       "\(detail)")
     #expect(try served.ask("/readyz").status == 200)
     #expect(try served.start("kim@example.org") == 202)
-    try served.server.said(until: "state=sent")
+    try served.server.transcript(until: "state=sent")
     try served.site.edit(#""drectory": "x", "#, "")
-    try served.server.said(until: "configuration mended")
+    try served.server.transcript(until: "configuration mended")
     try served.configuration(is: "in use since")
     let all = try served.stop()
     #expect(all.matches(of: /reload failed/).count == 1)
@@ -75,7 +75,7 @@ import Testing
     let good = try served.site.configured()
     try served.site.directory.write(
       good.replacing(#""from": "#, with: #""from": "hunter2 hunter2", "x": "#), to: "config.json")
-    try served.server.said(until: "reload failed")
+    try served.server.transcript(until: "reload failed")
     let before = try served.detail("configuration")
     try served.site.directory.write(String(good.dropLast(4)), to: "config.json")
     try eventually { try served.detail("configuration") != before }
@@ -89,18 +89,18 @@ import Testing
   }
 
   @Test func `SIGHUP fetches what stands outside of the file anew`() throws {
-    let site = try Site(
-      Site.configuration(transport: #""file""#, variables: #""service": { "file": "service" }"#)
-        .replacing(#""from""#, with: ServedSite.serve + #", "from""#))
+    let site = try TestSite(
+      TestSite.configuration(transport: #""file""#, variables: #""service": { "file": "service" }"#)
+        .replacing(#""from""#, with: ServingSite.serve + #", "from""#))
     try site.directory.write("Alpha", to: "service")
     chmod("\(site.directory.path)/service", 0o600)
-    let served = try ServedSite(site)
+    let served = try ServingSite(site)
     #expect(try served.start("a@example.org") == 202)
-    try served.server.said(until: "state=sent")
+    try served.server.transcript(until: "state=sent")
     #expect(try site.onlyMail().contains("Alpha"))
     try site.directory.write("Omega", to: "service")
     served.server.signal(SIGHUP)
-    try served.server.said(until: "reloaded")
+    try served.server.transcript(until: "reloaded")
     #expect(try served.start("b@example.org") == 202)
     try eventually { site.mails.count >= 2 }
     #expect(try site.texts().contains { $0.contains("Omega") })
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test func `SIGHUP is answered, even where a broken file is broken as before`() throws {
-    let http = try HTTPSite()
+    let http = try HTTPTestSite()
     func isTold(_ count: Int) throws {
       try eventually {
         let log = try String(contentsOfFile: "\(http.site.directory.path)/log", encoding: .utf8)
@@ -152,7 +152,7 @@ import Testing
   }
 
   @Test func `a variable of the messages that is edited in a linked folder stands in the next mail`() throws {
-    let site = try Site(Site.shipped(with: ServedSite.serve))
+    let site = try TestSite(TestSite.shipped(with: ServingSite.serve))
     // As Kubernetes mounts it: the link to the folder is exchanged, never the file.
     let text = try site.configured().replacing(#""directory": "m"#, with: #""directory": "../m"#)
     try site.directory.write(text, to: "one/config.json")
@@ -164,15 +164,15 @@ import Testing
     // Relative paths are relative to the file as it was named.
     try site.directory.write(
       try site.configured().replacing(#""../m"#, with: #""m"#), to: "one/config.json")
-    let served = try ServedSite(site)
+    let served = try ServingSite(site)
     try site.directory.write(
       try site.configured().replacing(#""service": "Pabal""#, with: #""service": "Omega""#),
       to: "two/config.json")
     #expect(symlink("two", "\(path)/data.new") == 0)
     #expect(rename("\(path)/data.new", "\(path)/data") == 0)
-    try served.server.said(until: "reloaded")
+    try served.server.transcript(until: "reloaded")
     #expect(try served.start("kim@example.org") == 202)
-    try served.server.said(until: "state=sent")
+    try served.server.transcript(until: "state=sent")
     #expect(try site.onlyMail().contains("Omega"))
     try served.stop()
   }
@@ -180,91 +180,91 @@ import Testing
   @Test func `what can't change while it runs is told to need a restart, and stays`() throws {
     let served = try served()
     try served.site.edit(#""listen": "127.0.0.1:0""#, #""listen": "127.0.0.1:1""#)
-    try served.server.said(until: "restart needed path=serve.listen")
+    try served.server.transcript(until: "restart needed path=serve.listen")
     try served.site.edit(#""from""#, #""storage": { "path": "other.sqlite" }, "from""#)
-    try served.server.said(until: "restart needed path=storage")
+    try served.server.transcript(until: "restart needed path=storage")
     try served.configuration(is: "needs a restart for serve.listen, storage")
     #expect(try served.start("kim@example.org") == 202)
-    try served.server.said(until: "state=sent")
+    try served.server.transcript(until: "state=sent")
     #expect(!FileManager.default.fileExists(atPath: "\(served.site.directory.path)/other.sqlite"))
     try served.stop()
   }
 
   @Test func `mail whose next try is far off leaves as soon as the route is another one`() throws {
-    let site = try Site(Site.acting("deferred", with: ServedSite.serve))
+    let site = try TestSite(TestSite.scripted("deferred", with: ServingSite.serve))
     try site.addFaultyPlugin()
-    let served = try ServedSite(site)
+    let served = try ServingSite(site)
     // No code: the tries of one follow each other too soon.
     let variables =
       #""time": "2026-01-02T15:24:00Z", "device": "Chrome", "place": "Seoul", "link": "https://example.com/""#
     let mail = #"{"to": "kim@example.org", "message": "sign-in-alert", "variables": {\#(variables)}}"#
     #expect(try served.ask("/v1/mails", mail).status == 202)
     for attempt in 1...3 {
-      try served.server.said(until: "state=waiting attempts=\(attempt) ")
+      try served.server.transcript(until: "state=waiting attempts=\(attempt) ")
       // After the third it is three minutes away, longer than anything here waits.
       if attempt < 3 { try #expect(site.pabal("outbox", "retry", "--all").status == 0) }
     }
     // An edit of something else leaves it there.
     try site.edit(#""service": "Pabal""#, #""service": "Omega""#)
-    try served.server.said(until: "reloaded route=first")
+    try served.server.transcript(until: "reloaded route=first")
     #expect(try site.pabal("outbox", "--json").output.contains(#""waiting""#))
     try site.edit(#""transport": "first""#, #""transport": "file""#)
-    try served.server.said(until: "reloaded route=file")
+    try served.server.transcript(until: "reloaded route=file")
     try eventually { site.mails.count == 1 }
-    let said = try served.stop()
-    #expect(said.contains("hastened mails=1"))
-    #expect(said.matches(of: /hastened/).count == 1)
+    let transcript = try served.stop()
+    #expect(transcript.contains("hastened mails=1"))
+    #expect(transcript.matches(of: /hastened/).count == 1)
   }
 
   @Test func `mail that is held by itself leaves when a setting of its transport is another one`()
     throws
   {
-    let site = try Site(Site.acting("held:mail", with: ServedSite.serve))
+    let site = try TestSite(TestSite.scripted("held:mail", with: ServingSite.serve))
     try site.addFaultyPlugin()
-    let served = try ServedSite(site)
+    let served = try ServingSite(site)
     #expect(try served.start("kim@example.org") == 202)
-    try served.server.said(until: "state=waiting attempts=1 ")
+    try served.server.transcript(until: "state=waiting attempts=1 ")
     try site.edit(#""act": "held:mail""#, #""act": "deferred""#)
-    try served.server.said(until: "state=waiting attempts=2 ")
+    try served.server.transcript(until: "state=waiting attempts=2 ")
     try site.edit(#""act": "deferred""#, #""act": "sent""#)
-    try served.server.said(until: "state=sent attempts=3")
+    try served.server.transcript(until: "state=sent attempts=3")
     try served.stop()
   }
 
   @Test func `a transport named for this run stays through an edit, and its disappearance is told`() throws {
-    let site = try Site(Site.shipped(with: ServedSite.serve))
-    let served = try ServedSite(site, "--transport", "file")
+    let site = try TestSite(TestSite.shipped(with: ServingSite.serve))
+    let served = try ServingSite(site, "--transport", "file")
     try site.edit(#""transport": "file""#, #""transport": "console""#)
-    try served.server.said(until: "reloaded route=file")
+    try served.server.transcript(until: "reloaded route=file")
     try site.edit(#""file": {"#, #""gone": {"#)
-    try served.server.said(until: "reload failed path=--transport")
+    try served.server.transcript(until: "reload failed path=--transport")
     #expect(try served.start("kim@example.org") == 202)
-    try served.server.said(until: "transport=file outcome=sent")
+    try served.server.transcript(until: "transport=file outcome=sent")
     try served.stop()
   }
 
   @Test func `a service whose transports another process found held isn't ready, until an edit mends it`()
     throws
   {
-    let site = try Site(Site.acting("held:transport", with: ServedSite.serve))
+    let site = try TestSite(TestSite.scripted("held:transport", with: ServingSite.serve))
     try site.addFaultyPlugin()
-    let other = try ServedSite(site)
+    let other = try ServingSite(site)
     #expect(try other.start("kim@example.org") == 202)
-    try other.server.said(until: "held transport=first")
+    try other.server.transcript(until: "held transport=first")
     try other.stop()
-    let served = try ServedSite(site, key: other.key)
+    let served = try ServingSite(site, key: other.key)
     let answer = try served.ask("/readyz")
     #expect(answer.status == 503)
     #expect(answer.body.contains("held since"))
     try site.edit(#""act": "held:transport""#, #""act": "sent""#)
-    try served.server.said(until: "state=sent")
+    try served.server.transcript(until: "state=sent")
     try eventually { try served.ask("/readyz").status == 200 }
     #expect(try served.detail("first") == "open")
     try served.stop()
   }
 }
 
-extension Site {
+extension TestSite {
   /// The text parts of the mails the file transport has written.
   fileprivate func texts() throws -> [String] {
     try mails.map { name in

@@ -3,29 +3,29 @@ import PabalTesting
 import Testing
 
 /// A site whose `pabal serve` answers over HTTP.
-struct ServedSite {
-  let site: Site
-  let server: RunningProcess
+struct ServingSite {
+  let site: TestSite
+  let server: InteractiveProcess
   let port: Int
   let key: String
 
   /// Serves `site`, whose configuration has `serve` with `CLIENTS` where the clients stand, or the client of `key`.
   init(
-    _ site: Site, _ more: String..., key: String? = nil, environment: [String: String?] = [:]
+    _ site: TestSite, _ more: String..., key: String? = nil, environment: [String: String?] = [:]
   ) throws {
     self.site = site
-    self.key = try key ?? ServedSite.addClient(to: site)
+    self.key = try key ?? ServingSite.addClient(to: site)
     let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
-    server = try RunningProcess(
+    server = try InteractiveProcess(
       "\(BuiltProducts.directory)/pabal", ["serve"] + more, environment: clean.merging(environment) { $1 },
       directory: site.directory.path)
-    let said = try server.said(until: " port=")
-    let match = try #require(said.firstMatch(of: /\sport=(\d+)/))
+    let transcript = try server.transcript(until: " port=")
+    let match = try #require(transcript.firstMatch(of: /\sport=(\d+)/))
     port = try #require(Int(match.1))
   }
 
   /// Puts a new client into the configuration; gives its key.
-  private static func addClient(to site: Site) throws -> String {
+  private static func addClient(to site: TestSite) throws -> String {
     let made = try site.pabal("keys", "client", "shop", "--json").json
     let digest = try #require(made["configured"] as? String)
     let written = try site.configured()
@@ -79,7 +79,7 @@ struct ServedSite {
   }
 }
 
-extension Site {
+extension TestSite {
   /// What stands in `config.json`.
   func configured() throws -> String {
     try String(contentsOfFile: "\(directory.path)/config.json", encoding: .utf8)

@@ -9,23 +9,23 @@ import Testing
   ]
 
   /// What the system says of a process; `nil` where there is none.
-  private func fact(_ name: String, of server: RunningProcess) -> Substring? {
+  private func fact(_ name: String, of server: InteractiveProcess) -> Substring? {
     let facts = try? String(contentsOfFile: "/proc/\(server.number)/status", encoding: .utf8)
     return facts?.split(separator: "\n").first { $0.hasPrefix("\(name):") }?.split(separator: "\t").last
   }
 
-  private func hasEnded(_ server: RunningProcess) -> Bool {
+  private func hasEnded(_ server: InteractiveProcess) -> Bool {
     fact("State", of: server).map { $0.hasPrefix("Z") } ?? true
   }
 
   @Test func `a SIGTERM that comes as soon as it serves stops it`() throws {
-    let site = try Site(Site.shipped(with: DemoSite.serve))
+    let site = try TestSite(TestSite.shipped(with: DemoTestSite.serve))
     for _ in 0..<5 {
-      let server = try RunningProcess(
+      let server = try InteractiveProcess(
         "\(BuiltProducts.directory)/pabal", ["serve"], environment: StopTests.clean,
         directory: site.directory.path)
       defer { server.signal(SIGKILL) }
-      try server.said(until: "serving")
+      try server.transcript(until: "serving")
       server.signal(SIGTERM)
       try eventually { hasEnded(server) }
       #expect(try server.finish().status == 0)
@@ -37,14 +37,14 @@ import Testing
   {
     let folder = try TemporaryDirectory()
     // A server that takes a mail's octets and never answers.
-    let sink = try Sink(in: folder, delay: 9)
+    let sink = try SMTPSink(in: folder, delay: 9)
     let smtp =
       #""smtp": { "plugin": "smtp", "host": "127.0.0.1", "port": \#(sink.port), "security": "none" }"#
-    let http = try HTTPSite(
-      Site.configuration(transport: #""smtp""#, more: "\n\(smtp),")
+    let http = try HTTPTestSite(
+      TestSite.configuration(transport: #""smtp""#, more: "\n\(smtp),")
         .replacing(#""from""#, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }, "from""#))
     // It would be answered by itself after 30 seconds.
-    let asked = try RunningProcess(
+    let asked = try InteractiveProcess(
       "/usr/bin/env",
       [
         "curl", "-sS", "-i", "--max-time", "20", "-H", "Content-Type: application/json", "-H",

@@ -3,25 +3,25 @@ import PabalTesting
 import Testing
 
 /// A failed send is told, in status and words.
-@Suite struct FailedSendTests {
+@Suite struct VerifyDeliveryFailureTests {
   @Test func `a rejected send leaves no cooldown and no spent cap`() throws {
     // One mail an hour, so that a cap that was spent would show.
-    let site = try Site(Site.acting("rejected", with: #""verification": { "recipient": ["1/1h"] }"#))
+    let site = try TestSite(TestSite.scripted("rejected", with: #""verification": { "recipient": ["1/1h"] }"#))
     try site.addFaultyPlugin()
-    let run = try site.pabal("verify", "start", Site.address, "--json")
+    let run = try site.pabal("verify", "start", TestSite.address, "--json")
     #expect(run.status == 69)
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
     #expect(delivery["status"] as? String == "rejected")
     #expect(delivery["outcome"] as? String == "rejected")
     // What it cost is one of the mails that a verification may send.
     #expect(try run.json["sends_remaining"] as? Int == 4)
-    let told = try site.pabal("verify", "start", Site.address)
+    let told = try site.pabal("verify", "start", TestSite.address)
     #expect(told.status == 69)
     #expect(told.output.contains("mail rejected; this address will never be taken"))
-    let other = try site.pabal("verify", "start", Site.address, "--transport", "second")
+    let other = try site.pabal("verify", "start", TestSite.address, "--transport", "second")
     #expect(other.status == 0, "\(other.errors)")
     // And now it is spent.
-    #expect(try site.pabal("verify", "start", Site.address, "--transport", "second").status == 75)
+    #expect(try site.pabal("verify", "start", TestSite.address, "--transport", "second").status == 75)
   }
 
   @Test(arguments: [
@@ -36,9 +36,9 @@ import Testing
   func `a send that failed for now says so, and the mail waits`(
     act: String, status: Int32, state: String, outcome: String, words: String
   ) throws {
-    let site = try Site(Site.acting(act, with: #""verification": { "cooldown": "0s" }"#))
+    let site = try TestSite(TestSite.scripted(act, with: #""verification": { "cooldown": "0s" }"#))
     try site.addFaultyPlugin()
-    let run = try site.pabal("verify", "start", Site.address, "--json")
+    let run = try site.pabal("verify", "start", TestSite.address, "--json")
     #expect(run.status == status, "\(run.errors)")
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
     #expect(delivery["status"] as? String == state)
@@ -50,19 +50,19 @@ import Testing
   }
 
   @Test func `a send that is deferred keeps its cooldown`() throws {
-    let site = try Site(Site.acting("deferred"))
+    let site = try TestSite(TestSite.scripted("deferred"))
     try site.addFaultyPlugin()
-    #expect(try site.pabal("verify", "start", Site.address).status == 75)
-    let again = try site.pabal("verify", "start", Site.address, "--transport", "second")
+    #expect(try site.pabal("verify", "start", TestSite.address).status == 75)
+    let again = try site.pabal("verify", "start", TestSite.address, "--transport", "second")
     #expect(again.status == 75)
     #expect(again.errors.contains("try again in"))
   }
 
   @Test func `a mail that a pace puts off says for what it waits, and until when`() throws {
-    let site = try Site(
-      Site.shipped(with: #""outbox": { "pacing": { "file": { "sends": 1, "per": "1h" } } }"#))
+    let site = try TestSite(
+      TestSite.shipped(with: #""outbox": { "pacing": { "file": { "sends": 1, "per": "1h" } } }"#))
     #expect(try site.pabal("verify", "start", "kim@example.org").errors == "")
-    let run = try site.pabal("verify", "start", Site.address, "--json")
+    let run = try site.pabal("verify", "start", TestSite.address, "--json")
     #expect(run.status == 0)
     #expect((try run.json["delivery"] as? [String: Any])?["status"] as? String == "waiting")
     let told =
@@ -72,17 +72,17 @@ import Testing
   }
 
   @Test func `a route fails over within one start`() throws {
-    let site = try Site(Site.acting("deferred", "sent", transport: #"["first", "second"]"#))
+    let site = try TestSite(TestSite.scripted("deferred", "sent", transport: #"["first", "second"]"#))
     try site.addFaultyPlugin()
     #expect(try site.start()["status"] as? String == "pending")
     #expect(try site.outbox().first?["transport"] as? String == "second")
   }
 
   @Test func `a transport that can't be opened holds the mail, which is kept`() throws {
-    let site = try Site(
-      Site.configuration(
+    let site = try TestSite(
+      TestSite.configuration(
         transport: #""broken""#, more: #""broken": { "plugin": "file", "directory": "/proc/none" },"#))
-    let run = try site.pabal("verify", "start", Site.address)
+    let run = try site.pabal("verify", "start", TestSite.address)
     #expect(run.status == 77, "\(run.errors)")
     #expect(try site.outbox().first?["held"] as? String == "transport")
   }

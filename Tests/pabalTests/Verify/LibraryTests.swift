@@ -3,15 +3,15 @@ import PabalTesting
 import Testing
 
 /// The library, as a server-side app in Swift uses it.
-@Suite struct LibraryTests {
+@Suite struct SignUpExampleTests {
   @Test func `the example sends a code and knows the right one`() throws {
-    let site = try Site()
-    let app = try RunningProcess(
+    let site = try TestSite()
+    let app = try InteractiveProcess(
       "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org"], directory: site.directory.path
     )
     try eventually { !site.mails.isEmpty }
     let code = try site.newestCode()
-    try app.type(line: Site.wrong(code))
+    try app.type(line: TestSite.wrong(code))
     try app.type(line: code)
     let end = try app.finish()
     #expect(end.status == 0, "\(end.errors)")

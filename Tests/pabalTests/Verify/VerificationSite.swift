@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 /// What the tests of verifications ask a site.
-extension Site {
+extension TestSite {
   static let address = "you@example.org"
 
   /// The shipped configuration with more top-level members.
@@ -11,9 +11,9 @@ extension Site {
     shipped.replacing(#""from""#, with: "\(more),\n  \"from\"")
   }
 
-  /// `acting` with more top-level members.
-  static func acting(_ act: String, with more: String) -> String {
-    acting(act).replacing(#""from""#, with: "\(more),\n  \"from\"")
+  /// `scripted` with more top-level members.
+  static func scripted(_ act: String, with more: String) -> String {
+    scripted(act).replacing(#""from""#, with: "\(more),\n  \"from\"")
   }
 
   /// An environment in which it is `seconds` later, for the one program that gets it.

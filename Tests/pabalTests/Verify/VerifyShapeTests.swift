@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 /// What programs read, and what they may give.
-@Suite struct VerifyShapeTests {
+@Suite struct VerifyOutputTests {
   /// The keys that the HTTP service's document asks of what it calls `schema`.
   private static func keys(of schema: String) throws -> Set<String> {
     let data = try Data(contentsOf: URL(filePath: "\(BuiltProducts.root)/Sources/PabalHTTP/openapi.json"))
@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func `every answer has the HTTP service's keys, and null where there is nothing`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let queued = try site.start("--queue", "--language", "fr,en")
     let keys = try Self.keys(of: "Verification")
     #expect(Set(queued.keys) == keys)
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test func `a mail and a redeemed proof have the HTTP service's keys, too`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let mail = try #require(try site.outbox().first)
     #expect(try Self.keys(of: "Mail").isSubset(of: mail.keys))
@@ -49,8 +49,8 @@ import Testing
   }
 
   @Test func `nothing but JSON reaches standard output, whatever the transport prints`() throws {
-    let site = try Site(Site.configuration(transport: #""console""#))
-    let run = try site.pabal("verify", "start", Site.address, "--json")
+    let site = try TestSite(TestSite.configuration(transport: #""console""#))
+    let run = try site.pabal("verify", "start", TestSite.address, "--json")
     #expect(run.status == 0)
     #expect(Set(try run.json.keys) == (try Self.keys(of: "Verification")))
     #expect(run.errors.contains("MAIL FROM:"))
@@ -59,7 +59,7 @@ import Testing
   @Test(
     arguments: ["status", "check", "resend", "cancel", "redeem"], ["NOPE", "", "x\r\ny", "../../etc/passwd"])
   func `an id that isn't there is said so`(command: String, id: String) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["verify", command, id] + (command == "check" ? ["123456"] : []),
       directory: site.directory.path)
@@ -75,7 +75,7 @@ import Testing
     "kim@[127.0.0.1", "\u{202E}kim@example.org@",
   ])
   func `an address that is none is refused before anything is kept`(address: String) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try site.pabal("verify", "start", "--", address)
     #expect(run.status == 65, "\(run.status) \(run.output)")
     #expect(run.errors.hasPrefix("pabal: error: to: "), "\(run.errors)")
@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test func `an address that is not UTF-8 is refused, one that is gets its mail`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let script = "exec \"$0\" verify start \"$(printf 'a\\377@b.c')\""
     let run = try ChildProcess.run(
       "/bin/sh", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test func `whatever is typed as a code is answered, and a megabyte of it is refused`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
     for typed in [
@@ -129,9 +129,9 @@ import Testing
     (["--transport", "nobody"], 78, "there is no transport"),
   ])
   func `an option that can't be says what is wrong`(options: [String], status: Int32, words: String) throws {
-    let site = try Site()
+    let site = try TestSite()
     let run = try ChildProcess.run(
-      "\(BuiltProducts.directory)/pabal", ["verify", "start", Site.address] + options,
+      "\(BuiltProducts.directory)/pabal", ["verify", "start", TestSite.address] + options,
       directory: site.directory.path)
     #expect(run.status == status, "\(run.errors)")
     #expect(run.errors.contains(words), "\(run.errors)")
@@ -144,8 +144,8 @@ import Testing
     "../../etc", "k\u{2028}o",
   ])
   func `a list of languages that means nothing gives the default`(languages: String) throws {
-    let site = try Site()
-    let run = try site.pabal("verify", "start", Site.address, "--language", languages)
+    let site = try TestSite()
+    let run = try site.pabal("verify", "start", TestSite.address, "--language", languages)
     #expect(run.status == 0 || run.status == 65, "\(run.errors.prefix(300))")
     if run.status == 0 {
       let mail = try site.read(Array(try site.onlyMail().utf8))

@@ -8,7 +8,7 @@ import Testing
     throws
   {
     let shipped = try String(contentsOfFile: "\(BuiltProducts.root)/config.json", encoding: .utf8)
-    let site = try Site(shipped)
+    let site = try TestSite(shipped)
     try site.directory.copy("\(BuiltProducts.root)/Sources/Messages", to: "Sources/Messages")
 
     let start = try site.pabal("verify", "start", "you@example.org", "--language", "ko-KR")
@@ -24,7 +24,7 @@ import Testing
     #expect(text.contains(code) && text.contains("10분") && text.contains("인증번호"))
     #expect(mail["to"] as? String == "you@example.org")
 
-    let wrong = try site.pabal("verify", "check", id, Site.wrong(code))
+    let wrong = try site.pabal("verify", "check", id, TestSite.wrong(code))
     #expect(wrong.status == 1)
     #expect(wrong.output == "mismatch: not the code; 4 attempts left\n")
     let right = try site.pabal("verify", "check", id, "-", input: Array(" \(code)\n".utf8))
@@ -46,39 +46,39 @@ import Testing
   }
 
   @Test func `after ten minutes the right code is dead, and a second before it is not`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
-    let early = try site.check(id, Site.wrong(code), environment: Site.later(590))
+    let early = try site.check(id, TestSite.wrong(code), environment: TestSite.later(590))
     #expect(early.outcome == "mismatch")
-    let late = try site.check(id, code, environment: Site.later(600))
+    let late = try site.check(id, code, environment: TestSite.later(600))
     #expect(late.outcome == "expired" && late.status == 1 && late.proof == nil)
-    let told = try site.pabal("verify", "check", id, code, environment: Site.later(600))
+    let told = try site.pabal("verify", "check", id, code, environment: TestSite.later(600))
     #expect(told.output == "expired: the code's time is over; start anew\n")
-    let status = try site.pabal("verify", "status", id, "--json", environment: Site.later(600)).json
+    let status = try site.pabal("verify", "status", id, "--json", environment: TestSite.later(600)).json
     #expect(status["status"] as? String == "expired")
   }
 
   @Test func `a proof that is too old proves nothing`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let proof = try #require(try site.check(id, try site.newestCode()).proof)
-    let late = try site.pabal("verify", "redeem", proof, environment: Site.later(901))
+    let late = try site.pabal("verify", "redeem", proof, environment: TestSite.later(901))
     #expect(late.status == 65)
     #expect(late.errors.contains("the proof's time is over"))
     let intime = try site.pabal("verify", "redeem", proof, "--json")
     #expect(Set(try intime.json.keys) == ["id", "purpose", "address", "approved_at"])
-    #expect(try intime.json["address"] as? String == Site.address)
+    #expect(try intime.json["address"] as? String == TestSite.address)
   }
 
   @Test(arguments: ["the cooldown over", "no cooldown"])
   func `a second start overwrites the first, whose code is answered superseded`(how: String) throws {
     let isOver = how == "the cooldown over"
-    let site = try Site(
-      isOver ? Site.shipped : Site.shipped(with: #""verification": { "cooldown": "0s" }"#))
+    let site = try TestSite(
+      isOver ? TestSite.shipped : TestSite.shipped(with: #""verification": { "cooldown": "0s" }"#))
     let first = try site.startedID()
     let old = try site.newestCode()
-    let second = try site.startedID(environment: isOver ? Site.later(61) : [:])
+    let second = try site.startedID(environment: isOver ? TestSite.later(61) : [:])
     let new = try site.newestCode()
     #expect(first != second && site.mails.count == 2)
     #expect(try site.check(first, old).outcome == "superseded")
@@ -91,7 +91,7 @@ import Testing
   }
 
   @Test func `a start within the cooldown says when, and the live code stays valid`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let again = try site.pabal("verify", "start", "YOU+shop@example.org")
     #expect(again.status == 75)
@@ -106,26 +106,26 @@ import Testing
   }
 
   @Test func `a resend sends another code, and keeps the attempts`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let old = try site.newestCode()
-    #expect(try site.check(id, Site.wrong(old)).left == 4)
-    let resend = try site.pabal("verify", "resend", id, "--json", environment: Site.later(61))
+    #expect(try site.check(id, TestSite.wrong(old)).left == 4)
+    let resend = try site.pabal("verify", "resend", id, "--json", environment: TestSite.later(61))
     #expect(resend.status == 0, "\(resend.errors)")
     #expect(try resend.json["generation"] as? Int == 2)
     #expect(try resend.json["attempts_remaining"] as? Int == 4)
     let new = try site.newestCode()
     if old != new { #expect(try site.check(id, old).outcome == "superseded") }
     #expect(try site.check(id, new).outcome == "approved")
-    #expect(try site.pabal("verify", "resend", id, environment: Site.later(200)).status == 65)
+    #expect(try site.pabal("verify", "resend", id, environment: TestSite.later(200)).status == 65)
   }
 
   @Test func `five wrong codes are judged, then not even the right one`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
     for left in [4, 3, 2, 1, 0] {
-      let answer = try site.check(id, Site.wrong(code))
+      let answer = try site.check(id, TestSite.wrong(code))
       #expect(answer.outcome == "mismatch" && answer.left == left)
     }
     let answer = try site.check(id, code)
@@ -133,7 +133,7 @@ import Testing
   }
 
   @Test func `what was cancelled is not sent, and its code is dead`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID("--queue")
     let run = try site.pabal("verify", "cancel", id)
     #expect(run.status == 0)
@@ -144,7 +144,7 @@ import Testing
   }
 
   @Test func `a start for another purpose is another verification`() throws {
-    let site = try Site()
+    let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
     let other = try site.startedID("--purpose", "reset")

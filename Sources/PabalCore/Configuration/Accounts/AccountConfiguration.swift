@@ -1,29 +1,29 @@
 /// One entry of `accounts`, its shape checked by its provider.
-public struct AccountConfiguration: Sendable, Unshown {
+public struct AccountConfiguration: Sendable, RedactedDescription {
   /// Its key in `accounts`.
   public let name: String
   /// The provider's name, such as `token`.
   public let provider: String
   /// The mailbox the tokens are for; not yet parsed.
-  public let user: ConfiguredText
+  public let user: ConfiguredValue
   /// Where the entry stands.
-  public let place: SettingPlace
+  public let location: SettingLocation
   /// Makes the source of its tokens, which may fetch secrets and block.
-  let opening: AccountOpening
+  let opener: AccountOpener
   // As written; it may hold secrets.
-  private let written: JSONNode
+  private let node: JSONNode
 
   /// The name and the provider.
   public var description: String { "account \(quoted(name)) by provider \(quoted(provider))" }
 
   /// Whether it is the same account with the same settings, wherever they stand.
   public func isSame(as other: AccountConfiguration) -> Bool {
-    name == other.name && written.isSame(as: other.written)
+    name == other.name && node.isSame(as: other.node)
   }
 
   /// The entries of `accounts`, or `nil` after an error in any of them.
   static func all(
-    in root: ConfigurationObject, providers: [any AccountProvider]
+    in root: ObjectDecoder, providers: [any AccountProvider]
   ) -> [AccountConfiguration]? {
     guard let value = root.optional("accounts") else { return [] }
     guard let members = value.namedMembers() else { return nil }
@@ -34,37 +34,37 @@ public struct AccountConfiguration: Sendable, Unshown {
     return read.count == all.count ? read : nil
   }
 
-  private init?(_ name: String, _ object: ConfigurationObject, providers: [any AccountProvider]) {
+  private init?(_ name: String, _ object: ObjectDecoder, providers: [any AccountProvider]) {
     let names = providers.map(\.name)
     let provider = object.required(
-      "provider", cure: "say which, as in \"provider\": \"\(names.first ?? "")\"")
-    let user = object.required("user", cure: "name the mailbox, as in \"user\": \"you@example.com\"")?
-      .configuredText()
+      "provider", remedy: "say which, as in \"provider\": \"\(names.first ?? "")\"")
+    let user = object.required("user", remedy: "name the mailbox, as in \"user\": \"you@example.com\"")?
+      .configuredValue()
     let known = provider?.text().flatMap { text in
       let known = providers.first { $0.name == text }
       if known == nil {
-        provider?.complain(
-          "there is no provider \(quoted(text))", cure: cure(forUnknown: text, among: names))
+        provider?.report(
+          "there is no provider \(quoted(text))", remedy: remedy(forUnknown: text, among: names))
       }
       return known
     }
     guard let known else {
       // What another provider would make of its keys nobody can say.
-      _ = object.others(than: [])
+      _ = object.remaining(except: [])
       return nil
     }
-    guard let opening = known.read(object), let user else { return nil }
+    guard let opener = known.read(object), let user else { return nil }
     self.name = name
     self.provider = known.name
     self.user = user
-    place = object.value.place
-    self.opening = opening
-    written = object.value.node
+    location = object.value.location
+    self.opener = opener
+    node = object.value.node
   }
 }
 
 /// What an account is opened for.
-public struct AccountUse: Sendable, Hashable {
+public struct AccountContext: Sendable, Hashable {
   /// Its key in `accounts`.
   public let name: String
   /// The mailbox the tokens are for.
@@ -81,8 +81,8 @@ public struct AccountUse: Sendable, Hashable {
 }
 
 /// What makes the source of an account's tokens; may fetch secrets and block.
-public typealias AccountOpening =
-  @Sendable (_ use: AccountUse) throws(Diagnostic) -> any AccessTokenSource
+public typealias AccountOpener =
+  @Sendable (_ context: AccountContext) throws(Diagnostic) -> any AccessTokenSource
 
 /// A kind of account: what it wants in `accounts`, and how its tokens are had.
 public protocol AccountProvider: Sendable {
@@ -90,5 +90,5 @@ public protocol AccountProvider: Sendable {
   var name: String { get }
 
   /// Reads the keys of its own (all but `provider` and `user`), adding what is wrong to the findings.
-  func read(_ object: ConfigurationObject) -> AccountOpening?
+  func read(_ object: ObjectDecoder) -> AccountOpener?
 }

@@ -16,14 +16,14 @@ public final class Accounts: Sendable {
   public func account(_ name: String) throws(Diagnostic) -> any AccessTokenSource {
     guard let configuration = configurations.first(where: { $0.name == name }) else {
       let names = configurations.map(\.name)
-      throw Diagnostic("there is no account \(quoted(name))", cure: cure(forUnknown: name, among: names))
+      throw Diagnostic("there is no account \(quoted(name))", remedy: remedy(forUnknown: name, among: names))
     }
     let result = opened.withLock { opened -> Result<any AccessTokenSource, Diagnostic> in
       if let source = opened[name] { return .success(source) }
       do throws(Diagnostic) {
-        let use = AccountUse(
+        let context = AccountContext(
           name: name, user: try configuration.user.fetch(), plugins: plugins(withAccount: name))
-        let source = try configuration.opening(use)
+        let source = try configuration.opener(context)
         opened[name] = source
         return .success(source)
       } catch {

@@ -7,11 +7,11 @@ public struct TokenProvider: AccountProvider {
   public init() {}
 
   /// Reads the key `token`.
-  public func read(_ object: ConfigurationObject) -> AccountOpening? {
+  public func read(_ object: ObjectDecoder) -> AccountOpener? {
     let token = object.required(
-      "token", cure: "say where it is, as in \"token\": {\"command\": [\"print-token\"]}"
-    )?.configuredText()
+      "token", remedy: "say where it is, as in \"token\": {\"command\": [\"print-token\"]}"
+    )?.configuredValue()
     guard let token else { return nil }
-    return { use in TokenAccount(user: use.user, token: token) }
+    return { context in TokenAccount(user: context.user, token: token) }
   }
 }

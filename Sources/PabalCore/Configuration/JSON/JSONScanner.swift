@@ -1,12 +1,12 @@
 /// What is wrong with a JSON text, and where.
-struct JSONMistake: Error {
-  var what: String
-  var cure: String?
+struct JSONSyntaxError: Error {
+  var message: String
+  var remedy: String?
   var position: SourcePosition
 
-  init(_ what: String, _ cure: String?, at position: SourcePosition) {
-    self.what = what
-    self.cure = cure
+  init(_ message: String, _ remedy: String?, at position: SourcePosition) {
+    self.message = message
+    self.remedy = remedy
     self.position = position
   }
 }
@@ -23,7 +23,7 @@ struct JSONScanner {
   private var line = 1
   private var column = 1
 
-  init(_ octets: [UInt8]) throws(JSONMistake) {
+  init(_ octets: [UInt8]) throws(JSONSyntaxError) {
     self.octets = octets
     start = octets.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     index = start
@@ -32,14 +32,14 @@ struct JSONScanner {
     if octets.starts(with: [0xFF, 0xFE]) || octets.starts(with: [0xFE, 0xFF])
       || octets.prefix(2).contains(0) && octets.count > 1
     {
-      throw JSONMistake("the file is UTF-16 or UTF-32", "save it as UTF-8", at: first)
+      throw JSONSyntaxError("the file is UTF-16 or UTF-32", "save it as UTF-8", at: first)
     }
-    if let wrong = Self.firstInvalid(octets) {
-      throw JSONMistake("an octet that isn't UTF-8", "save the file as UTF-8", at: position(of: wrong))
+    if let wrong = Self.firstInvalidUTF8(octets) {
+      throw JSONSyntaxError("an octet that isn't UTF-8", "save the file as UTF-8", at: position(of: wrong))
     }
   }
 
-  private static func firstInvalid(_ octets: [UInt8]) -> Int? {
+  private static func firstInvalidUTF8(_ octets: [UInt8]) -> Int? {
     do {
       _ = try UTF8Span(validating: octets.span)
       return nil
@@ -74,7 +74,7 @@ struct JSONScanner {
     return SourcePosition(line: line, column: column)
   }
 
-  mutating func skipBlanks() {
+  mutating func skipWhitespace() {
     while index < octets.count {
       switch octets[index] {
       case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): index += 1
@@ -84,14 +84,14 @@ struct JSONScanner {
   }
 
   /// Takes the ASCII character if it is at hand.
-  mutating func take(_ character: Unicode.Scalar) -> Bool {
+  mutating func consume(_ character: Unicode.Scalar) -> Bool {
     guard next == UInt8(ascii: character) else { return false }
     index += 1
     return true
   }
 
   /// Takes `word` if it is at hand and no longer word is.
-  mutating func takeWord(_ word: StaticString) -> Bool {
+  mutating func consumeWord(_ word: StaticString) -> Bool {
     let end = index + word.utf8CodeUnitCount
     guard wordEnd == end else { return false }
     for i in 0..<word.utf8CodeUnitCount where octets[index + i] != word.utf8Start[i] { return false }

@@ -1,16 +1,16 @@
 /// Why a text is no path.
-package struct PathProblem: Error {
-  package var what: String
-  package var cure: String?
+package struct PathError: Error {
+  package var message: String
+  package var remedy: String?
 }
 
 /// `path`, or where it leads from the absolute `directory` if it is relative; nothing is looked up.
-package func absolutePath(_ path: String, from directory: String) throws(PathProblem) -> String {
-  guard !path.isEmpty else { throw PathProblem(what: "the path is empty") }
+package func absolutePath(_ path: String, from directory: String) throws(PathError) -> String {
+  guard !path.isEmpty else { throw PathError(message: "the path is empty") }
   guard path != "~", !path.hasPrefix("~/") else {
-    throw PathProblem(
-      what: "~ isn't expanded here",
-      cure: "write the path of your home folder, or a path relative to this file")
+    throw PathError(
+      message: "~ isn't expanded here",
+      remedy: "write the path of your home folder, or a path relative to this file")
   }
   if path.utf8.first == UInt8(ascii: "/") { return path }
   let rest = path.hasPrefix("./") ? String(path.dropFirst(2)) : path

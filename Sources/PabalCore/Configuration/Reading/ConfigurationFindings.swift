@@ -1,5 +1,5 @@
 /// What one reading of a configuration file found wrong, and what every part of it needs to know.
-public final class ConfigurationFindings {
+public final class DiagnosticCollector {
   /// The file, as the user named it.
   public let file: String?
   /// The folder that relative paths start from, absolute.
@@ -9,7 +9,7 @@ public final class ConfigurationFindings {
   /// All that is wrong so far.
   public private(set) var all: [Diagnostic] = []
 
-  private var claims: [String: String] = [:]
+  private var reservations: [String: String] = [:]
 
   /// An empty list for `file`, whose relative paths start from `directory`.
   public init(file: String?, directory: String, secrets: SecretAccess) {
@@ -19,22 +19,22 @@ public final class ConfigurationFindings {
   }
 
   /// Adds an error.
-  public func complain(_ what: String, cure: String? = nil, at position: SourcePosition, path: String) {
+  public func report(_ message: String, remedy: String? = nil, at position: SourcePosition, path: String) {
     all.append(
       Diagnostic(
-        what, cure: cure, file: file, position: position, path: path.isEmpty ? nil : path))
+        message, remedy: remedy, file: file, position: position, path: path.isEmpty ? nil : path))
   }
 
-  /// Notes that the entry at `path` has `thing`, such as a file it writes, for itself; gives the path of the entry
+  /// Notes that the entry at `path` has `resource`, such as a file it writes, for itself; gives the path of the entry
   /// that has it already.
-  public func claim(_ thing: String, for path: String) -> String? {
-    if let earlier = claims[thing], earlier != path { return earlier }
-    claims[thing] = path
+  public func reserve(_ resource: String, for path: String) -> String? {
+    if let earlier = reservations[resource], earlier != path { return earlier }
+    reservations[resource] = path
     return nil
   }
 
   /// All that is wrong in the order it stands in the file.
-  public var inReadingOrder: [Diagnostic] {
+  public var sortedByPosition: [Diagnostic] {
     all.enumerated().sorted { a, b in
       let start = SourcePosition(line: 0, column: 0)
       return (a.element.position ?? start, a.offset) < (b.element.position ?? start, b.offset)

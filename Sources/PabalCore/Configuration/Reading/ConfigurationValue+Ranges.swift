@@ -1,8 +1,8 @@
-extension ConfigurationValue {
+extension FieldDecoder {
   /// `true` or `false`.
   func boolean() -> Bool? {
     guard case .boolean(let value) = node.value else {
-      complain(expected: "true or false")
+      report(expected: "true or false")
       return nil
     }
     return value
@@ -12,15 +12,15 @@ extension ConfigurationValue {
   func choice<Choice: RawRepresentable<String>>(_ choices: [Choice]) -> Choice? {
     guard let text = text() else { return nil }
     if let choice = choices.first(where: { $0.rawValue == text }) { return choice }
-    complain(
-      "\(quoted(text)) is not one of them", cure: cure(forUnknown: text, among: choices.map(\.rawValue)))
+    report(
+      "\(quoted(text)) is not one of them", remedy: remedy(forUnknown: text, among: choices.map(\.rawValue)))
     return nil
   }
 
   /// A whole number in `range`.
-  func whole(_ range: ClosedRange<Int>) -> Int? {
+  func integer(_ range: ClosedRange<Int>) -> Int? {
     guard case .number(let text) = node.value, let number = Int(text), range.contains(number) else {
-      complain("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
+      report("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
       return nil
     }
     return number
@@ -30,13 +30,13 @@ extension ConfigurationValue {
   func duration(_ range: ClosedRange<Duration>) -> Duration? {
     guard let text = text() else { return nil }
     guard let duration = Duration(configured: text) else {
-      complain("\(quoted(text)) is no duration", cure: "write it as in \"500ms\", \"30s\", \"10m\" or \"1h\"")
+      report("\(quoted(text)) is no duration", remedy: "write it as in \"500ms\", \"30s\", \"10m\" or \"1h\"")
       return nil
     }
     guard range.contains(duration) else {
-      complain(
+      report(
         "\(quoted(text)) is out of range",
-        cure: "it may be from \(range.lowerBound.configuredText) to \(range.upperBound.configuredText)")
+        remedy: "it may be from \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)")
       return nil
     }
     return duration

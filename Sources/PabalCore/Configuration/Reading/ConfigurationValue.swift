@@ -2,44 +2,44 @@
 ///
 /// Every way of reading it either gives what was asked for, or adds one error to the findings and gives
 /// `nil`; reading goes on, so that one run shows all that is wrong.
-public struct ConfigurationValue {
+public struct FieldDecoder {
   /// The value as it stands in the file.
   public let node: JSONNode
   /// Its key's path, such as `transports.smtp.port`; empty for the whole file.
   public let path: String
   /// Where errors go.
-  public let findings: ConfigurationFindings
+  public let collector: DiagnosticCollector
 
   /// The value `node` at `path`.
-  public init(_ node: JSONNode, path: String, findings: ConfigurationFindings) {
+  public init(_ node: JSONNode, path: String, collector: DiagnosticCollector) {
     self.node = node
     self.path = path
-    self.findings = findings
+    self.collector = collector
   }
 
   /// Where the value stands.
-  public var place: SettingPlace {
-    SettingPlace(file: findings.file, position: node.position, path: path)
+  public var location: SettingLocation {
+    SettingLocation(file: collector.file, position: node.position, path: path)
   }
 
   /// Adds an error that stands where the value begins.
-  public func complain(_ what: String, cure: String? = nil) {
-    findings.complain(what, cure: cure, at: node.position, path: path)
+  public func report(_ message: String, remedy: String? = nil) {
+    collector.report(message, remedy: remedy, at: node.position, path: path)
   }
 
   /// Adds the error that the value is no `kind`, with an article.
-  public func complain(expected kind: String, cure: String? = nil) {
-    complain("expected \(kind), not \(node.kind)", cure: cure)
+  public func report(expected kind: String, remedy: String? = nil) {
+    report("expected \(kind), not \(node.kind)", remedy: remedy)
   }
 
   /// Text written here, without control characters.
   public func text() -> String? {
     guard case .string(let text) = node.value else {
-      complain(expected: "a string", cure: cureForNoString)
+      report(expected: "a string", remedy: remedyForNonString)
       return nil
     }
-    guard !text.holdsControlCharacter else {
-      complain("a line break or another control character in the text", cure: "take it out")
+    guard !text.containsControlCharacter else {
+      report("a line break or another control character in the text", remedy: "take it out")
       return nil
     }
     return text
@@ -49,75 +49,75 @@ public struct ConfigurationValue {
   public func nonEmptyText() -> String? {
     guard let text = text() else { return nil }
     guard !text.isEmpty else {
-      complain("the text is empty")
+      report("the text is empty")
       return nil
     }
     return text
   }
 
   /// Text written here, or where a secret says it is to be fetched from.
-  public func configuredText() -> ConfiguredText? {
+  public func configuredValue() -> ConfiguredValue? {
     if case .object = node.value {
       guard let source = SecretSource(self) else { return nil }
-      return ConfiguredText(.secret(source), at: place, access: findings.secrets)
+      return ConfiguredValue(.secret(source), at: location, access: collector.secrets)
     }
-    return text().map { ConfiguredText(.literal($0), at: place, access: findings.secrets) }
+    return text().map { ConfiguredValue(.literal($0), at: location, access: collector.secrets) }
   }
 
   /// A path, made absolute.
   public func filePath() -> String? {
     guard let text = nonEmptyText() else { return nil }
-    do throws(PathProblem) {
-      return try absolutePath(text, from: findings.directory)
+    do throws(PathError) {
+      return try absolutePath(text, from: collector.directory)
     } catch {
-      complain(error.what, cure: error.cure)
+      report(error.message, remedy: error.remedy)
       return nil
     }
   }
 
   /// The elements of a list.
-  public func elements() -> [ConfigurationValue]? {
+  public func elements() -> [FieldDecoder]? {
     guard case .array(let elements) = node.value else {
-      complain(expected: "a list")
+      report(expected: "a list")
       return nil
     }
     return elements.enumerated().map { index, element in
-      ConfigurationValue(element, path: "\(path)[\(index)]", findings: findings)
+      FieldDecoder(element, path: "\(path)[\(index)]", collector: collector)
     }
   }
 
   /// What `read` makes of an object; keys it doesn't ask for, or that stand twice, are errors.
-  public func object<Value>(_ read: (ConfigurationObject) -> Value?) -> Value? {
-    guard let object = ConfigurationObject(self) else { return nil }
+  public func object<Value>(_ read: (ObjectDecoder) -> Value?) -> Value? {
+    guard let object = ObjectDecoder(self) else { return nil }
     let value = read(object)
-    object.complainOfUnknownKeys()
+    object.reportUnknownKeys()
     return value
   }
 
   /// The members of an object whose keys are names that the user chose.
-  public func namedMembers() -> [(name: String, value: ConfigurationValue)]? {
-    guard let object = ConfigurationObject(self) else { return nil }
+  public func namedMembers() -> [(name: String, value: FieldDecoder)]? {
+    guard let object = ObjectDecoder(self) else { return nil }
     return object.members.compactMap { member in
       let value = object.value(of: member)
-      guard let fault = nameFault(member.key) else { return (member.key, value) }
-      findings.complain(
-        fault, cure: "letters, digits, - and _ are always good", at: member.keyPosition, path: value.path)
+      guard let reason = invalidNameReason(member.key) else { return (member.key, value) }
+      collector.report(
+        reason, remedy: "letters, digits, - and _ are always good", at: member.keyPosition, path: value.path)
       return nil
     }
   }
 
   /// Adds an error for each key that stands twice in an object in here.
-  public func refuseRepeatedKeys() {
+  public func reportDuplicateKeys() {
     switch node.value {
     case .object:
-      guard let object = ConfigurationObject(self) else { return }
-      for member in object.members { object.value(of: member).refuseRepeatedKeys() }
-    case .array: for element in elements() ?? [] { element.refuseRepeatedKeys() }
+      guard let object = ObjectDecoder(self) else { return }
+      for member in object.members { object.value(of: member).reportDuplicateKeys() }
+    case .array: for element in elements() ?? [] { element.reportDuplicateKeys() }
     case .null, .boolean, .number, .string: break
     }
   }
 
-  private var cureForNoString: String? {
+  private var remedyForNonString: String? {
     switch node.value {
     case .number: "write it in double quotes"
     case .null: "give a text, or take the key out"
@@ -128,18 +128,18 @@ public struct ConfigurationValue {
 
 extension String {
   /// Whether it holds a scalar of Unicode's category Cc: CR, LF, NUL and the like.
-  package var holdsControlCharacter: Bool {
+  package var containsControlCharacter: Bool {
     unicodeScalars.contains { $0.value < 0x20 || 0x7F...0x9F ~= $0.value }
   }
 }
 
 /// What keeps `name` from being a name that commands, lists and logs can carry, if anything.
-private func nameFault(_ name: String) -> String? {
+private func invalidNameReason(_ name: String) -> String? {
   if name.isEmpty { return "an empty name" }
   if name.unicodeScalars.count > 64 { return "a name longer than 64 characters" }
-  let unfit = name.unicodeScalars.contains { scalar in
+  let hasInvalidCharacter = name.unicodeScalars.contains { scalar in
     !(scalar.properties.isAlphabetic || scalar.properties.numericType != nil
       || scalar.properties.generalCategory == .nonspacingMark || "-_.@+".unicodeScalars.contains(scalar))
   }
-  return unfit || name.first == "-" ? "a name with a character that commands and lists can't carry" : nil
+  return hasInvalidCharacter || name.first == "-" ? "a name with a character that commands and lists can't carry" : nil
 }

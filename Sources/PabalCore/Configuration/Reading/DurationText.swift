@@ -22,7 +22,7 @@ extension Duration {
   }
 
   /// The duration as the configuration writes it, in its largest whole unit: `30s`, `50ms`.
-  package var configuredText: String {
+  package var configurationText: String {
     let (seconds, attoseconds) = components
     let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
     if milliseconds % 1000 != 0 || milliseconds == 0 { return "\(milliseconds)ms" }

@@ -1,5 +1,5 @@
 /// `path.key`, the key in quotes where it would be misread bare.
-func keyPath(_ path: String, _ key: String) -> String {
+func fieldPath(_ path: String, _ key: String) -> String {
   let key = isPlainKey(key) ? key : quoted(key)
   return path.isEmpty ? key : "\(path).\(key)"
 }

@@ -1,5 +1,5 @@
 /// Where a setting stands.
-public struct SettingPlace: Sendable, Hashable {
+public struct SettingLocation: Sendable, Hashable {
   /// The file, as the user named it.
   public var file: String?
   /// The place in the file, where it came from one.
@@ -15,17 +15,17 @@ public struct SettingPlace: Sendable, Hashable {
   }
 
   /// An error that stands here.
-  public func diagnostic(_ what: String, cure: String? = nil) -> Diagnostic {
-    Diagnostic(what, cure: cure, file: file, position: position, path: path)
+  public func diagnostic(_ message: String, remedy: String? = nil) -> Diagnostic {
+    Diagnostic(message, remedy: remedy, file: file, position: position, path: path)
   }
 }
 
 /// Text that the configuration gives, in clear or by a secret that is fetched when it is needed.
 ///
 /// It may be a password even in clear, so no description, debugger or `dump` shows it.
-public struct ConfiguredText: Sendable, Unshown {
+public struct ConfiguredValue: Sendable, RedactedDescription {
   /// Where the text comes from.
-  public enum Source: Sendable, Unshown {
+  public enum Source: Sendable, RedactedDescription {
     /// It stands in the file.
     case literal(String)
     /// It is fetched.
@@ -43,31 +43,31 @@ public struct ConfiguredText: Sendable, Unshown {
   /// Where the text comes from.
   public let source: Source
   /// Where it stands.
-  public let place: SettingPlace
+  public let location: SettingLocation
   private let access: SecretAccess
   /// What makes of a fetched secret the form wanted; a literal has it already.
-  private let finish: (@Sendable (String) throws(SettingProblem) -> String)?
+  private let transform: (@Sendable (String) throws(SettingError) -> String)?
 
-  /// Text from `source`, at `place`.
-  public init(_ source: Source, at place: SettingPlace, access: SecretAccess = .process) {
-    self.init(source, at: place, access: access, finish: nil)
+  /// Text from `source`, at `location`.
+  public init(_ source: Source, at location: SettingLocation, access: SecretAccess = .process) {
+    self.init(source, at: location, access: access, transform: nil)
   }
 
   private init(
-    _ source: Source, at place: SettingPlace, access: SecretAccess,
-    finish: (@Sendable (String) throws(SettingProblem) -> String)?
+    _ source: Source, at location: SettingLocation, access: SecretAccess,
+    transform: (@Sendable (String) throws(SettingError) -> String)?
   ) {
     self.source = source
-    self.place = place
+    self.location = location
     self.access = access
-    self.finish = finish
+    self.transform = transform
   }
 
-  /// The same text, brought by `finish` into the form wanted whenever it is fetched.
-  func finished(
-    _ finish: @escaping @Sendable (String) throws(SettingProblem) -> String
-  ) -> ConfiguredText {
-    ConfiguredText(source, at: place, access: access, finish: finish)
+  /// The same text, brought by `transform` into the form wanted whenever it is fetched.
+  func transformed(
+    _ transform: @escaping @Sendable (String) throws(SettingError) -> String
+  ) -> ConfiguredValue {
+    ConfiguredValue(source, at: location, access: access, transform: transform)
   }
 
   /// The text if it stands in the file.
@@ -77,7 +77,7 @@ public struct ConfiguredText: Sendable, Unshown {
   }
 
   /// Whether it is the same text, or is fetched from the same place.
-  func hasSameSource(as other: ConfiguredText) -> Bool {
+  func hasSameSource(as other: ConfiguredValue) -> Bool {
     switch (source, other.source) {
     case (.literal(let text), .literal(let otherText)): text == otherText
     case (.secret(let source), .secret(let otherSource)): source == otherSource
@@ -88,20 +88,20 @@ public struct ConfiguredText: Sendable, Unshown {
   /// The text, without control characters; a secret is fetched anew each time, which may block for
   /// as long as a command runs.
   public func fetch() throws(Diagnostic) -> String {
-    do throws(SecretProblem) {
-      return try fetched()
+    do throws(SecretError) {
+      return try fetchText()
     } catch {
-      throw error.diagnostic(at: place)
+      throw error.diagnostic(at: location)
     }
   }
 
-  func fetched() throws(SecretProblem) -> String {
+  func fetchText() throws(SecretError) -> String {
     guard case .secret(let secret) = source else { return literal ?? "" }
     let text = try secret.fetch(access)
-    do throws(SettingProblem) {
-      return try finish?(text) ?? text
+    do throws(SettingError) {
+      return try transform?(text) ?? text
     } catch {
-      throw SecretProblem(what: "what \(secret) gives: \(error.what)", cure: error.cure)
+      throw SecretError(message: "what \(secret) gives: \(error.message)", remedy: error.remedy)
     }
   }
 
@@ -110,9 +110,9 @@ public struct ConfiguredText: Sendable, Unshown {
 }
 
 /// A value whose `dump`, debugger view and interpolation show its description alone.
-package protocol Unshown: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
+package protocol RedactedDescription: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
 
-extension Unshown {
+extension RedactedDescription {
   /// The description.
   public var debugDescription: String { description }
   /// A mirror without children.

@@ -4,20 +4,20 @@ internal import CPabalGNU
 
 /// One run of a program that prints a secret.
 struct SecretCommand {
-  let words: [String]
+  let commandLine: [String]
   let timeout: Duration
   let sizeLimit: Int
 
   /// The program, without its arguments.
-  var name: String { quoted(words[0]) }
+  var name: String { quoted(commandLine[0]) }
 
   /// What the program prints; blocks until it has ended, or kills it and all it started.
-  func run() throws(SecretProblem) -> [UInt8] {
+  func run() throws(SecretError) -> [UInt8] {
     let deadline = ContinuousClock.now + timeout
     let (output, outputInput) = try pipe()
     defer { close(output) }
     let (errors, errorsInput): (Int32, Int32)
-    do throws(SecretProblem) {
+    do throws(SecretError) {
       (errors, errorsInput) = try pipe()
     } catch {
       close(outputInput)
@@ -33,12 +33,12 @@ struct SecretCommand {
       process = try start(output: outputInput, errors: errorsInput)
     }
 
-    var said = Collected(first: sizeLimit)
-    var complaints = Collected(last: 4096)
+    var standardOutput = PipeBuffer(first: sizeLimit)
+    var standardError = PipeBuffer(last: 4096)
     let status: Int32
-    do throws(SecretProblem) {
-      status = try watch(
-        process, until: deadline, output: output, errors: errors, &said, &complaints)
+    do throws(SecretError) {
+      status = try collectOutput(
+        process, until: deadline, output: output, errors: errors, &standardOutput, &standardError)
     } catch {
       // Its first process hasn't been waited for, so the group's id is still its own.
       kill(-process, SIGKILL)
@@ -46,18 +46,18 @@ struct SecretCommand {
       throw error
     }
     guard status == 0 else {
-      throw SecretProblem(
-        what:
-          "the command \(name) \(ending(status))\(Self.lastLine(complaints.octets, without: said.octets))",
-        cure: "run it by hand and see")
+      throw SecretError(
+        message:
+          "the command \(name) \(exitDescription(status))\(Self.lastLine(standardError.octets, without: standardOutput.octets))",
+        remedy: "run it by hand and see")
     }
-    return said.octets
+    return standardOutput.octets
   }
 
   /// The two ends of a pipe, none of them 0, 1 or 2, which the child gives a meaning of their own.
-  private func pipe() throws(SecretProblem) -> (output: Int32, input: Int32) {
+  private func pipe() throws(SecretError) -> (output: Int32, input: Int32) {
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw problem(errno, "can't be started") }
+    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw systemError(errno, "can't be started") }
     for i in 0..<2 where ends[i] < 3 {
       let moved = fcntl(ends[i], F_DUPFD_CLOEXEC, 3)
       close(ends[i])
@@ -68,7 +68,7 @@ struct SecretCommand {
     return (ends[0], ends[1])
   }
 
-  private func start(output: Int32, errors: Int32) throws(SecretProblem) -> pid_t {
+  private func start(output: Int32, errors: Int32) throws(SecretError) -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -92,68 +92,68 @@ struct SecretCommand {
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    var arguments: [UnsafeMutablePointer<CChar>?] = commandLine.map { strdup($0) }
     arguments.append(nil)
     defer { for argument in arguments { free(argument) } }
     var process: pid_t = 0
-    let failure = posix_spawnp(&process, words[0], &actions, &attributes, arguments, environ)
+    let failure = posix_spawnp(&process, commandLine[0], &actions, &attributes, arguments, environ)
     guard failure == 0 else {
       switch failure {
       case ENOENT:
-        throw SecretProblem(
-          what: "there is no program \(name)",
-          cure: words[0].contains("/") ? nil : "install it, or look at PATH")
+        throw SecretError(
+          message: "there is no program \(name)",
+          remedy: commandLine[0].contains("/") ? nil : "install it, or look at PATH")
       case EACCES:
-        throw SecretProblem(what: "\(name) may not be run by this user", cure: "chmod +x it")
+        throw SecretError(message: "\(name) may not be run by this user", remedy: "chmod +x it")
       default:
-        throw problem(failure, "can't be started")
+        throw systemError(failure, "can't be started")
       }
     }
     return process
   }
 
-  private func problem(_ number: Int32, _ what: String) -> SecretProblem {
-    SecretProblem(
-      what: "the command \(name) \(what): \(String(cString: strerror(number)))",
-      passes: [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(number))
+  private func systemError(_ number: Int32, _ message: String) -> SecretError {
+    SecretError(
+      message: "the command \(name) \(message): \(String(cString: strerror(number)))",
+      isTransient: [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(number))
   }
 
   // MARK: Watching
 
   /// Reads both ends until the process has ended, and gives its wait status.
-  private func watch(
+  private func collectOutput(
     _ process: pid_t, until deadline: ContinuousClock.Instant, output: Int32, errors: Int32,
-    _ said: inout Collected, _ complaints: inout Collected
-  ) throws(SecretProblem) -> Int32 {
+    _ standardOutput: inout PipeBuffer, _ standardError: inout PipeBuffer
+  ) throws(SecretError) -> Int32 {
     // Short at first, for a command that closes its output just before it ends.
-    var nap: Int32 = 1
+    var pollInterval: Int32 = 1
     while true {
       // Asked before reading, so that all it printed has arrived when it has ended. What it left
       // running (an agent, say) may keep the pipes open; nobody waits for that.
-      let status = hasEnded(process)
-      let news = (said.take(from: output), complaints.take(from: errors))
-      guard said.total <= sizeLimit else { throw tooMuch }
+      let status = hasExited(process)
+      let received = (standardOutput.drain(from: output), standardError.drain(from: errors))
+      guard standardOutput.total <= sizeLimit else { throw outputTooLargeError }
       if status { return wait(for: process) }
       guard ContinuousClock.now < deadline else {
-        throw SecretProblem(
-          what: "the command \(name) hasn't ended within \(timeout.configuredText)",
-          cure: "run it by hand and see whether it asks for something", passes: true)
+        throw SecretError(
+          message: "the command \(name) hasn't ended within \(timeout.configurationText)",
+          remedy: "run it by hand and see whether it asks for something", isTransient: true)
       }
       var ends = [
-        pollfd(fd: said.isAtEnd ? -1 : output, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: complaints.isAtEnd ? -1 : errors, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: standardOutput.isAtEnd ? -1 : output, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: standardError.isAtEnd ? -1 : errors, events: Int16(POLLIN), revents: 0),
       ]
-      nap = news.0 || news.1 ? 1 : min(nap * 2, 20)
-      poll(&ends, 2, nap)
+      pollInterval = received.0 || received.1 ? 1 : min(pollInterval * 2, 20)
+      poll(&ends, 2, pollInterval)
     }
   }
 
-  private var tooMuch: SecretProblem {
-    SecretProblem(what: "the command \(name) prints more than \(sizeLimit) octets")
+  private var outputTooLargeError: SecretError {
+    SecretError(message: "the command \(name) prints more than \(sizeLimit) octets")
   }
 
   /// Whether `process` has ended; it stays to be waited for, so that its id stays its own.
-  private func hasEnded(_ process: pid_t) -> Bool {
+  private func hasExited(_ process: pid_t) -> Bool {
     var found = siginfo_t()
     while waitid(P_PID, id_t(process), &found, WEXITED | WNOHANG | WNOWAIT) != 0 {
       guard errno == EINTR else { return true }
@@ -173,26 +173,26 @@ struct SecretCommand {
   /// Somebody ignores SIGCHLD, or has waited for our child.
   private static let statusLost: Int32 = -1
 
-  private func ending(_ status: Int32) -> String {
+  private func exitDescription(_ status: Int32) -> String {
     if status == Self.statusLost { return "ended, but nobody knows how: SIGCHLD is ignored" }
     let signal = status & 0x7F
     return signal == 0 ? "ended with status \(status >> 8 & 0xFF)" : "was ended by signal \(signal)"
   }
 
   /// `: ` and the last line of what it complained of, unless that repeats what it printed.
-  private static func lastLine(_ complaints: [UInt8], without said: [UInt8]) -> String {
+  private static func lastLine(_ standardError: [UInt8], without standardOutput: [UInt8]) -> String {
     guard
-      let line = complaints.split(separator: UInt8(ascii: "\n")).last(where: { $0.contains { $0 > 0x20 } })
+      let line = standardError.split(separator: UInt8(ascii: "\n")).last(where: { $0.contains { $0 > 0x20 } })
     else { return "" }
     let text = String(decoding: line, as: UTF8.self)
-    let secret = String(decoding: said.prefix { $0 > 0x20 }, as: UTF8.self)
+    let secret = String(decoding: standardOutput.prefix { $0 > 0x20 }, as: UTF8.self)
     if secret.utf8.count >= 4, text.contains(secret) { return "" }
     return ": \(quoted(text))"
   }
 }
 
 /// Octets from a pipe, the first or the last so many of them.
-private struct Collected {
+private struct PipeBuffer {
   private let limit: Int
   private let keepsFirst: Bool
   private(set) var octets: [UInt8] = []
@@ -205,20 +205,20 @@ private struct Collected {
   init(last limit: Int) { (self.limit, keepsFirst) = (limit, false) }
 
   /// Takes what is there now, without waiting; whether there was anything, the end too.
-  mutating func take(from end: Int32) -> Bool {
+  mutating func drain(from descriptor: Int32) -> Bool {
     let before = (total, isAtEnd)
     var buffer = [UInt8](repeating: 0, count: 4096)
     // Bounded, so that a program that never stops printing doesn't outlive its time.
     for _ in 0..<64 where !isAtEnd {
-      let got = read(end, &buffer, buffer.count)
-      if got < 0, errno == EINTR { continue }
-      if got < 0, errno == EAGAIN { break }
-      guard got > 0 else {
+      let bytesRead = read(descriptor, &buffer, buffer.count)
+      if bytesRead < 0, errno == EINTR { continue }
+      if bytesRead < 0, errno == EAGAIN { break }
+      guard bytesRead > 0 else {
         isAtEnd = true
         break
       }
-      total += got
-      octets += buffer[..<got]
+      total += bytesRead
+      octets += buffer[..<bytesRead]
       if octets.count > limit {
         if keepsFirst {
           octets.removeLast(octets.count - limit)

@@ -12,7 +12,7 @@ public enum SecretSource: Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .environment(let name): "{\"env\": \(quoted(name))}"
     case .file(let path): "{\"file\": \(quoted(path))}"
-    case .command(let words): "{\"command\": [\(quoted(words.first ?? ""))\(words.count > 1 ? ", …" : "")]}"
+    case .command(let commandLine): "{\"command\": [\(quoted(commandLine.first ?? ""))\(commandLine.count > 1 ? ", …" : "")]}"
     }
   }
 }
@@ -42,7 +42,7 @@ public struct SecretAccess: Sendable {
 
 extension SecretSource {
   /// The source that an object with exactly one of `env`, `file` and `command` names.
-  init?(_ value: ConfigurationValue) {
+  init?(_ value: FieldDecoder) {
     let source = value.object { object -> SecretSource? in
       let environment = object.optional("env")
       let file = object.optional("file")
@@ -51,7 +51,7 @@ extension SecretSource {
       case 1: break
       case 0 where !object.members.isEmpty: return nil  // the unknown key is what is wrong
       default:
-        value.complain("a secret names exactly one of \"env\", \"file\" and \"command\"")
+        value.report("a secret names exactly one of \"env\", \"file\" and \"command\"")
         return nil
       }
       if let environment { return Self.environment(environment) }
@@ -62,35 +62,35 @@ extension SecretSource {
     self = source
   }
 
-  private static func environment(_ value: ConfigurationValue) -> SecretSource? {
+  private static func environment(_ value: FieldDecoder) -> SecretSource? {
     guard let name = value.nonEmptyText() else { return nil }
     guard !name.contains("="), !name.contains("$") else {
-      value.complain(
+      value.report(
         "no name of an environment variable",
-        cure: "write the name alone, as in {\"env\": \"SMTP_PASSWORD\"}")
+        remedy: "write the name alone, as in {\"env\": \"SMTP_PASSWORD\"}")
       return nil
     }
     return .environment(name)
   }
 
-  private static func command(_ value: ConfigurationValue) -> SecretSource? {
+  private static func command(_ value: FieldDecoder) -> SecretSource? {
     if case .string = value.node.value {
-      value.complain(
+      value.report(
         expected: "a list",
-        cure:
+        remedy:
           "write the program and each argument apart, as in [\"pass\", \"show\", \"smtp\"]; no shell is run")
       return nil
     }
     guard let elements = value.elements() else { return nil }
     guard let program = elements.first else {
-      value.complain("the list is empty", cure: "name a program and its arguments")
+      value.report("the list is empty", remedy: "name a program and its arguments")
       return nil
     }
     let arguments = elements.dropFirst().map { $0.text() }
     guard let name = program.nonEmptyText() else { return nil }
     // A bare name is looked up in PATH, as a shell does.
     guard let name = name.contains("/") ? program.filePath() : name else { return nil }
-    let words = arguments.compactMap(\.self)
-    return words.count == arguments.count ? .command([name] + words) : nil
+    let commandLine = arguments.compactMap(\.self)
+    return commandLine.count == arguments.count ? .command([name] + commandLine) : nil
   }
 }

@@ -26,14 +26,14 @@ public struct APIClients: Sendable {
   public static func newKey(
     random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
   ) -> (key: String, configured: String) {
-    let key = "pabal_" + RandomName.make(26, random)
+    let key = "pabal_" + RandomString.make(26, random)
     let digest = SHA256.hash(data: Array(key.utf8))
     return (key, prefix + digest.map { String(UInt16($0) + 256, radix: 16).suffix(2) }.joined())
   }
 
   private static let prefix = "sha256:"
 
-  static func read(_ value: ConfigurationValue) -> APIClients? {
+  static func read(_ value: FieldDecoder) -> APIClients? {
     guard let members = value.namedMembers() else { return nil }
     var digests: [(name: String, digest: [UInt8])] = []
     for member in members {
@@ -42,9 +42,9 @@ public struct APIClients: Sendable {
       for text in texts {
         guard let text = text.text().map({ ($0, text) }) else { continue }
         guard let digest = octets(text.0) else {
-          text.1.complain(
+          text.1.report(
             "this is no digest of a key, and a key itself doesn't stand here",
-            cure: "`pabal keys client \(member.name)` makes a key and prints what belongs here")
+            remedy: "`pabal keys client \(member.name)` makes a key and prints what belongs here")
           continue
         }
         digests.append((member.name, digest))

@@ -33,12 +33,12 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   /// As it is written in `config.json`.
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-  static func read(_ value: ConfigurationValue) -> ListenAddress? {
+  static func read(_ value: FieldDecoder) -> ListenAddress? {
     guard let text = value.text() else { return nil }
     guard let address = ListenAddress(text) else {
-      value.complain(
+      value.report(
         "\(quoted(text)) is no address to listen on",
-        cure: "write an IP address and a port as in \"127.0.0.1:8025\" or \"[::1]:8025\"")
+        remedy: "write an IP address and a port as in \"127.0.0.1:8025\" or \"[::1]:8025\"")
       return nil
     }
     return address

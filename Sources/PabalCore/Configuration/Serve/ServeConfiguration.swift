@@ -20,7 +20,7 @@ public struct ServeConfiguration: Sendable {
     alert = nil
   }
 
-  private init(_ object: ConfigurationObject) {
+  private init(_ object: ObjectDecoder) {
     listen = object.optional("listen").flatMap(ListenAddress.read)
     isKeyless = object.optional("keyless")?.boolean() ?? false
     clients = object.optional("clients").flatMap(APIClients.read) ?? APIClients()
@@ -37,18 +37,18 @@ public struct ServeConfiguration: Sendable {
     return serve
   }
 
-  static func read(_ value: ConfigurationValue) -> ServeConfiguration? {
+  static func read(_ value: FieldDecoder) -> ServeConfiguration? {
     value.object { object in
       let serve = ServeConfiguration(object)
       guard let listen = serve.listen else { return serve }
       if serve.isKeyless, !listen.isLoopback {
-        object.optional("keyless")?.complain(
+        object.optional("keyless")?.report(
           "anybody who reaches \(listen) could send mail",
-          cure: "listen on 127.0.0.1, or give each caller a key in \"clients\": `pabal keys client NAME`")
+          remedy: "listen on 127.0.0.1, or give each caller a key in \"clients\": `pabal keys client NAME`")
       } else if !serve.isKeyless, serve.clients.isEmpty, object.optional("clients") == nil {
-        object.optional("listen")?.complain(
+        object.optional("listen")?.report(
           "nobody could call: there is no key",
-          cure: listen.isLoopback
+          remedy: listen.isLoopback
             ? "add \"keyless\": true for callers on this machine, or \"clients\": `pabal keys client NAME`"
             : "add \"clients\": `pabal keys client NAME` makes a key")
       }

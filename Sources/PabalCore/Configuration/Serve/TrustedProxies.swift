@@ -9,8 +9,8 @@ public struct TrustedProxies: Sendable {
     func contains(_ address: [UInt8]) -> Bool {
       guard address.count == octets.count else { return false }
       for (index, octet) in octets.enumerated() {
-        let kept = min(max(bits - index * 8, 0), 8)
-        let mask = UInt8(truncatingIfNeeded: 0xFF00 >> kept)
+        let maskBits = min(max(bits - index * 8, 0), 8)
+        let mask = UInt8(truncatingIfNeeded: 0xFF00 >> maskBits)
         guard octet & mask == address[index] & mask else { return false }
       }
       return true
@@ -34,8 +34,8 @@ public struct TrustedProxies: Sendable {
   public func client(_ peer: String, forwarded: [String]) -> String {
     var client = peer
     var rest = forwarded.flatMap { $0.split(separator: ",") }.map { String($0).trimmed }
-    while trusts(client), let before = rest.popLast(), TrustedProxies.octets(before) != nil {
-      client = before
+    while trusts(client), let previous = rest.popLast(), TrustedProxies.octets(previous) != nil {
+      client = previous
     }
     return client
   }
@@ -55,19 +55,19 @@ public struct TrustedProxies: Sendable {
     return isMapped ? Array(octets[12...]) : octets
   }
 
-  static func read(_ value: ConfigurationValue) -> TrustedProxies? {
+  static func read(_ value: FieldDecoder) -> TrustedProxies? {
     guard let elements = value.elements() else { return nil }
     return TrustedProxies(elements.compactMap(network))
   }
 
-  private static func network(_ value: ConfigurationValue) -> Network? {
+  private static func network(_ value: FieldDecoder) -> Network? {
     guard let text = value.text() else { return nil }
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let octets = octets(String(parts[0]))
     let bits = parts.count == 2 ? Int(parts[1]) : octets.map { $0.count * 8 }
     guard let octets, let bits, 0...(octets.count * 8) ~= bits else {
-      value.complain(
-        "\(quoted(text)) is no address or network", cure: "write it as in \"127.0.0.1\" or \"10.0.0.0/8\"")
+      value.report(
+        "\(quoted(text)) is no address or network", remedy: "write it as in \"127.0.0.1\" or \"10.0.0.0/8\"")
       return nil
     }
     return Network(octets: octets, bits: bits)

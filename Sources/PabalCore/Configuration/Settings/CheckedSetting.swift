@@ -1,24 +1,24 @@
 /// A declared setting together with what the configuration gives for it.
-public struct CheckedSetting: Sendable, Unshown {
+public struct CheckedSetting: Sendable, RedactedDescription {
   /// What the plugin declares.
   public let declaration: SettingDeclaration
   /// Whether there is a value, configured or by default.
-  public let given: Bool
+  public let isSet: Bool
   /// The value as text in the form its kind arrives in; without a value, empty.
-  public let text: ConfiguredText
+  public let text: ConfiguredValue
   /// The number, as `SettingValue` has it; 0 while the text is a secret still to be fetched.
   public let number: Int64
   /// The account it names, which there is.
   public let account: String?
 
   init(
-    _ declaration: SettingDeclaration, given: Bool, text: ConfiguredText, number: Int64 = 0
+    _ declaration: SettingDeclaration, isSet: Bool, text: ConfiguredValue, number: Int64 = 0
   ) {
     self.declaration = declaration
-    self.given = given
+    self.isSet = isSet
     self.text = text
     self.number = number
-    account = declaration.kind == .account && given ? text.literal : nil
+    account = declaration.kind == .account && isSet ? text.literal : nil
   }
 
   /// Its key.
@@ -26,18 +26,18 @@ public struct CheckedSetting: Sendable, Unshown {
   /// What it is.
   public var kind: SettingDeclaration.Kind { declaration.kind }
   /// Whether a secret stands in clear in the file, which works but deserves a warning.
-  public var isSecretInClear: Bool { declaration.secret && given && !(text.literal ?? "").isEmpty }
+  public var isPlaintextSecret: Bool { declaration.secret && isSet && !(text.literal ?? "").isEmpty }
 
   /// The value, in the form its kind arrives in; fetches a secret, which may block.
   public func fetch() throws(Diagnostic) -> SettingValue {
     let fetched = try text.fetch()
-    let late = kind == .duration && text.literal == nil
+    let isDeferredDuration = kind == .duration && text.literal == nil
     return SettingValue(
-      text: fetched, number: late ? Duration.milliseconds(configured: fetched) ?? 0 : number)
+      text: fetched, number: isDeferredDuration ? Duration.milliseconds(configured: fetched) ?? 0 : number)
   }
 
   /// The key and where its value comes from.
-  public var description: String { given ? "\(key): \(text)" : "\(key): not given" }
+  public var description: String { isSet ? "\(key): \(text)" : "\(key): not given" }
 }
 
 extension Configuration {
@@ -49,8 +49,8 @@ extension Configuration {
   ) -> [CheckedSetting]? {
     checkedSettings(
       JSONNode(
-        .object(transport.settings), at: transport.place.position ?? SourcePosition(line: 1, column: 1)),
-      declared: declared, path: transport.place.path, accounts: accounts.map(\.name), file: file,
+        .object(transport.settings), at: transport.location.position ?? SourcePosition(line: 1, column: 1)),
+      declared: declared, path: transport.location.path, accounts: accounts.map(\.name), file: file,
       directory: directory, secrets: secrets, diagnostics: &diagnostics)
   }
 }
@@ -60,51 +60,51 @@ package func checkedSettings(
   _ settings: JSONNode, declared: [SettingDeclaration], path: String, accounts: [String], file: String?,
   directory: String, secrets: SecretAccess, diagnostics: inout [Diagnostic]
 ) -> [CheckedSetting]? {
-  let findings = ConfigurationFindings(file: file, directory: directory, secrets: secrets)
-  let checked = ConfigurationValue(settings, path: path, findings: findings).object { object in
-    declared.map { SettingCheck(declaration: $0, accounts: accounts).read(object) }
+  let collector = DiagnosticCollector(file: file, directory: directory, secrets: secrets)
+  let checked = FieldDecoder(settings, path: path, collector: collector).object { object in
+    declared.map { SettingReader(declaration: $0, accounts: accounts).read(object) }
   }
-  diagnostics += findings.inReadingOrder
-  return findings.all.isEmpty ? checked?.compactMap(\.self) : nil
+  diagnostics += collector.sortedByPosition
+  return collector.all.isEmpty ? checked?.compactMap(\.self) : nil
 }
 
-private struct SettingCheck {
+private struct SettingReader {
   let declaration: SettingDeclaration
   let accounts: [String]
 
-  func read(_ object: ConfigurationObject) -> CheckedSetting? {
+  func read(_ object: ObjectDecoder) -> CheckedSetting? {
     let value =
       declaration.required
-      ? object.required(declaration.key, cure: cureForMissing) : object.optional(declaration.key)
+      ? object.required(declaration.key, remedy: remedyForMissing) : object.optional(declaration.key)
     if let value { return configuredSetting(value) }
-    return declaration.required ? nil : byDefault(object.value)
+    return declaration.required ? nil : defaultSetting(object.value)
   }
 
-  private func byDefault(_ value: ConfigurationValue) -> CheckedSetting? {
-    let findings = value.findings
+  private func defaultSetting(_ value: FieldDecoder) -> CheckedSetting? {
+    let collector = value.collector
     var setting = SettingValue(text: "")
     if let text = declaration.defaultText {
-      do throws(SettingProblem) {
-        setting = try declaration.value(of: text, directory: findings.directory)
+      do throws(SettingError) {
+        setting = try declaration.value(of: text, directory: collector.directory)
       } catch {
-        value.complain(
-          "the plugin's own default for \(quoted(declaration.key)) is wrong: \(error.what)",
-          cure: "give the setting, and tell the plugin's author")
+        value.report(
+          "the plugin's own default for \(quoted(declaration.key)) is wrong: \(error.message)",
+          remedy: "give the setting, and tell the plugin's author")
         return nil
       }
     }
-    let place = SettingPlace(
-      file: findings.file, position: value.node.position, path: keyPath(value.path, declaration.key))
+    let location = SettingLocation(
+      file: collector.file, position: value.node.position, path: fieldPath(value.path, declaration.key))
     return CheckedSetting(
-      declaration, given: declaration.defaultText != nil,
-      text: ConfiguredText(.literal(setting.text), at: place, access: findings.secrets),
+      declaration, isSet: declaration.defaultText != nil,
+      text: ConfiguredValue(.literal(setting.text), at: location, access: collector.secrets),
       number: setting.number)
   }
 
-  private func configuredSetting(_ value: ConfigurationValue) -> CheckedSetting? {
-    let findings = value.findings
-    func checked(_ text: ConfiguredText, _ number: Int64 = 0) -> CheckedSetting {
-      CheckedSetting(declaration, given: true, text: text, number: number)
+  private func configuredSetting(_ value: FieldDecoder) -> CheckedSetting? {
+    let collector = value.collector
+    func checked(_ text: ConfiguredValue, _ number: Int64 = 0) -> CheckedSetting {
+      CheckedSetting(declaration, isSet: true, text: text, number: number)
     }
     let text: String
     switch (declaration.kind, value.node.value) {
@@ -112,12 +112,12 @@ private struct SettingCheck {
       // What is fetched is secret even where the setting isn't.
       var declaration = declaration
       declaration.secret = true
-      let hidden = declaration
-      let directory = findings.directory
-      return value.configuredText().map { secret in
+      let secretDeclaration = declaration
+      let directory = collector.directory
+      return value.configuredValue().map { secret in
         checked(
-          secret.finished { (fetched) throws(SettingProblem) in
-            try hidden.value(of: fetched, directory: directory).text
+          secret.transformed { (fetched) throws(SettingError) in
+            try secretDeclaration.value(of: fetched, directory: directory).text
           })
       }
     case (.number, .number(let number)): text = number
@@ -126,25 +126,25 @@ private struct SettingCheck {
       (.path, .string(let string)), (.account, .string(let string)):
       text = string
     default:
-      value.complain(expected: expected, cure: cureForKind(value.node.value))
+      value.report(expected: expected, remedy: remedyForKind(value.node.value))
       return nil
     }
     guard declaration.kind != .account || isKnownAccount(text, value) else { return nil }
-    do throws(SettingProblem) {
-      let setting = try declaration.value(of: text, directory: findings.directory)
+    do throws(SettingError) {
+      let setting = try declaration.value(of: text, directory: collector.directory)
       return checked(
-        ConfiguredText(.literal(setting.text), at: value.place, access: findings.secrets), setting.number)
+        ConfiguredValue(.literal(setting.text), at: value.location, access: collector.secrets), setting.number)
     } catch {
-      value.complain(error.what, cure: error.cure)
+      value.report(error.message, remedy: error.remedy)
       return nil
     }
   }
 
-  private func isKnownAccount(_ name: String, _ value: ConfigurationValue) -> Bool {
+  private func isKnownAccount(_ name: String, _ value: FieldDecoder) -> Bool {
     if accounts.contains(name) { return true }
-    value.complain(
+    value.report(
       "there is no account \(quoted(name))",
-      cure: accounts.isEmpty ? "add it to \"accounts\"" : cure(forUnknown: name, among: accounts))
+      remedy: accounts.isEmpty ? "add it to \"accounts\"" : remedy(forUnknown: name, among: accounts))
     return false
   }
 
@@ -160,7 +160,7 @@ private struct SettingCheck {
     }
   }
 
-  private func cureForKind(_ value: JSONNode.Value) -> String? {
+  private func remedyForKind(_ value: JSONNode.Value) -> String? {
     switch (declaration.kind, value) {
     case (.number, .string(let text)) where Int64(text) != nil: "write it without quotes"
     case (.boolean, .string("true")), (.boolean, .string("false")): "write it without quotes"
@@ -171,7 +171,7 @@ private struct SettingCheck {
     }
   }
 
-  private var cureForMissing: String {
+  private var remedyForMissing: String {
     let help = declaration.help.hasSuffix(".") ? declaration.help.dropLast() : declaration.help[...]
     return help.isEmpty ? "give \(expected)" : "give \(expected): \(help)"
   }

@@ -1,5 +1,5 @@
 /// A transport on the way of outgoing mail.
-public struct DispatchStop: Sendable {
+public struct DispatchTransport: Sendable {
   /// Its name in `config.json`.
   public let name: String
   /// What makes the attempts; where the transport can't be opened it answers `held`.
@@ -14,17 +14,17 @@ public struct DispatchStop: Sendable {
 
 extension Route {
   /// The route's transports for a dispatcher, each opened, on a thread of its own, when it is first needed.
-  public var dispatchStops: [DispatchStop] {
-    names.indices.map { DispatchStop(names[$0], RouteTransport(route: self, index: $0)) }
+  public var dispatchTransports: [DispatchTransport] {
+    names.indices.map { DispatchTransport(names[$0], LazyRouteTransport(route: self, index: $0)) }
   }
 }
 
 /// One transport of a route, which may not be open yet.
-private struct RouteTransport: Transport {
+private struct LazyRouteTransport: Transport {
   let route: Route
   let index: Int
   // Opening fetches secrets, which blocks.
-  private let opener = WorkerThreads(count: 1)
+  private let openingThread = WorkerThreads(count: 1)
 
   init(route: Route, index: Int) {
     self.route = route
@@ -38,15 +38,15 @@ private struct RouteTransport: Transport {
     }
   }
 
-  func send(_ mail: Mail, unless isOver: @escaping @Sendable () -> Bool) async -> Receipt? {
+  func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
     switch await opened() {
-    case .success(let transport): return await transport.send(mail, unless: isOver)
+    case .success(let transport): return await transport.send(mail, unless: isExpired)
     case .failure(let problem): return held(problem, mail)
     }
   }
 
   private func opened() async -> Result<LoadedTransport, Diagnostic> {
-    await opener.run { Result { () throws(Diagnostic) in try route.transport(index) } }
+    await openingThread.run { Result { () throws(Diagnostic) in try route.transport(index) } }
   }
 
   private func held(_ problem: Diagnostic, _ mail: Mail) -> Receipt {
@@ -57,10 +57,10 @@ private struct RouteTransport: Transport {
 extension Dispatcher {
   /// A dispatcher of `outbox` over `route`.
   public init(
-    _ outbox: any Outbox, sealing: any ContentSealing, rules: DispatcherRules = DispatcherRules(),
+    _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }, route: Route
   ) {
-    let stops = route.dispatchStops
-    self.init(outbox, sealing: sealing, rules: rules, report: report, route: { stops })
+    let candidates = route.dispatchTransports
+    self.init(outbox, sealing: sealing, options: options, report: report, route: { candidates })
   }
 }

@@ -1,7 +1,7 @@
 /// Whether mail is handed to a transport, and why not.
 public struct TransportCondition: Sendable, Hashable {
   /// Whether mail is handed to it.
-  public enum Openness: String, Sendable, Hashable, CaseIterable {
+  public enum Availability: String, Sendable, Hashable, CaseIterable {
     /// Yes.
     case open = "open"
     /// The next mail is, to see whether it works again.
@@ -13,7 +13,7 @@ public struct TransportCondition: Sendable, Hashable {
   /// Its name in `config.json`.
   public let name: String
   /// Whether mail is handed to it.
-  public let openness: Openness
+  public let availability: Availability
   /// Until when it is left alone.
   public let until: Timestamp?
   /// Since when it is held, by its account's or the set-up's fault.
@@ -26,9 +26,9 @@ public struct TransportCondition: Sendable, Hashable {
     heldSince = state.heldSince
     failures = state.failures
     switch state.permission(at: now) {
-    case .open: (openness, until) = (.open, nil)
-    case .probe: (openness, until) = (.trial, nil)
-    case .closed(let moment): (openness, until) = (.closed, moment)
+    case .open: (availability, until) = (.open, nil)
+    case .probe: (availability, until) = (.trial, nil)
+    case .closed(let moment): (availability, until) = (.closed, moment)
     }
   }
 }
@@ -37,8 +37,8 @@ extension Dispatcher {
   /// How the transports of the route are, in its order, as far as this process knows; before its first round it asks
   /// the outbox what others know.
   public func conditions() async -> [TransportCondition] {
-    if swept == nil { await refreshBoard() }
-    let now = surroundings.now()
-    return route().map { TransportCondition($0.name, board[$0.name], at: now) }
+    if lastSweep == nil { await refreshStates() }
+    let now = dependencies.now()
+    return route().map { TransportCondition($0.name, stateCache[$0.name], at: now) }
   }
 }

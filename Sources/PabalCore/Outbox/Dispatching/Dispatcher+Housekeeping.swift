@@ -1,23 +1,23 @@
 extension Dispatcher {
-  func keepHouse(_ now: Timestamp) async {
-    do throws(StorageProblem) {
-      forecast = try await outbox.sweep(OutboxSweep(now: now, owner: owner, rules: rules))
+  func runMaintenance(_ now: Timestamp) async {
+    do throws(StorageError) {
+      forecast = try await outbox.sweep(OutboxSweep(now: now, owner: owner, options: options))
     } catch {
       forecast.isUnfinished = false
       report(.storage(error))
     }
-    await refreshBoard()
-    swept = now
-    let waits = forecast.oldestCode.map { now - $0 >= rules.patience } ?? false
-    if waits, !hasToldOfCodes, let since = forecast.oldestCode { report(.codesWait(since: since)) }
-    hasToldOfCodes = waits
+    await refreshStates()
+    lastSweep = now
+    let waits = forecast.oldestCode.map { now - $0 >= options.codeAlertDelay } ?? false
+    if waits, !hasReportedCodeDelay, let since = forecast.oldestCode { report(.codesDelayed(since: since)) }
+    hasReportedCodeDelay = waits
   }
 
   /// Takes over what all processes know of the transports, and mends times that a clock left too far ahead.
-  func refreshBoard() async {
-    let (now, rules) = (surroundings.now(), rules)
-    await share { states in
-      for name in states.keys { states[name]?.pullBack(to: now, by: rules, pace: rules.paces[name]) }
+  func refreshStates() async {
+    let (now, options) = (dependencies.now(), options)
+    await updateStates { states in
+      for name in states.keys { states[name]?.clampFutureTimes(to: now, by: options, pace: options.paces[name]) }
     }
   }
 }

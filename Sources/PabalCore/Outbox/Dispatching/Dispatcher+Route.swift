@@ -5,36 +5,36 @@ extension Dispatcher {
   ///
   /// Where there was such a transport, or the route `hasChanged`, mail that waits because of what a transport said is
   /// due at once.
-  public func adopt(_ rules: DispatcherRules, routeHasChanged hasChanged: Bool = false) async {
-    self.rules = rules
-    let (now, names) = (surroundings.now(), Set(route().map(\.name)))
-    await refreshBoard()
-    let isAnyClosed = names.contains { board[$0].permission(at: now) != .open }
+  public func adopt(_ options: DispatcherOptions, routeHasChanged hasChanged: Bool = false) async {
+    self.options = options
+    let (now, names) = (dependencies.now(), Set(route().map(\.name)))
+    await refreshStates()
+    let isAnyClosed = names.contains { stateCache[$0].permission(at: now) != .open }
     if isAnyClosed {
-      await share { states in for name in names { states[name]?.endWait(at: now) } }
+      await updateStates { states in for name in names { states[name]?.endWait(at: now) } }
     }
     if hasChanged || isAnyClosed {
-      routes += 1
-      hastened = hastened ?? 0
+      currentRouteGeneration += 1
+      expedited = expedited ?? 0
     }
-    expectMore()
+    signalWork()
   }
 
   /// Makes due what waits because of what a transport said, where that is still to be done; says whether there may be
   /// more of it.
-  func hasten() async -> Bool {
-    guard let count = hastened else { return false }
-    let turn = routes
-    do throws(StorageProblem) {
+  func expediteRerouted() async -> Bool {
+    guard let count = expedited else { return false }
+    let routeGeneration = currentRouteGeneration
+    do throws(StorageError) {
       let more = try await outbox.amend(
-        .reroute(limit: Dispatcher.hastenedAtOnce), now: surroundings.now())
-      if more > 0 { mayHaveMore = true }
-      guard more < Dispatcher.hastenedAtOnce, turn == routes else {
-        hastened = count + more
+        .reroute(limit: Dispatcher.expediteBatchSize), now: dependencies.now())
+      if more > 0 { mayHaveWork = true }
+      guard more < Dispatcher.expediteBatchSize, routeGeneration == currentRouteGeneration else {
+        expedited = count + more
         return true
       }
-      hastened = nil
-      if count + more > 0 { report(.hastened(count: count + more)) }
+      expedited = nil
+      if count + more > 0 { report(.expedited(count: count + more)) }
     } catch {
       report(.storage(error))
     }
@@ -42,5 +42,5 @@ extension Dispatcher {
   }
 
   // Few enough to keep nobody from the store for long.
-  private static let hastenedAtOnce = 2_000
+  private static let expediteBatchSize = 2_000
 }

@@ -1,61 +1,61 @@
 internal import Synchronization
 
 extension Dispatcher {
-  func note(_ receipt: Receipt, of id: String, through name: String, took: Duration) async {
+  func recordAttempt(_ receipt: Receipt, of id: String, through name: String, took: Duration) async {
     report(
       .attempted(
         id: id, transport: name, outcome: receipt.outcome, status: replyStatus(receipt.reply), took: took))
-    let now = surroundings.now()
+    let now = dependencies.now()
     let reply = receipt.reply ?? receipt.recipients.first { $0.outcome == receipt.outcome }?.reply
     var cause: [UInt8]?
     if case .held(.transport, _) = receipt.outcome, let reply {
       cause = sealing.seal(Array(reply.utf8), id: TransportState.sealID(name))
     }
-    let (outcome, rules, sealed) = (receipt.outcome, rules, cause)
+    let (outcome, options, sealed) = (receipt.outcome, options, cause)
     let isRecipients = receipt.isOfRecipients
-    var after = board[name]
-    after.record(outcome, isRecipients: isRecipients, at: now, by: rules, cause: sealed)
-    guard after != board[name] else { return }
-    await share {
+    var after = stateCache[name]
+    after.record(outcome, isRecipients: isRecipients, at: now, by: options, cause: sealed)
+    guard after != stateCache[name] else { return }
+    await updateStates {
       $0[name, default: TransportState()].record(
-        outcome, isRecipients: isRecipients, at: now, by: rules, cause: sealed)
+        outcome, isRecipients: isRecipients, at: now, by: options, cause: sealed)
     }
   }
 
   /// Makes a change here at once, and in the outbox for all processes.
-  func share(_ change: @escaping TransportBoard.Change) async {
-    let number = board.begin(change)
-    tellOfHolds()
-    do throws(StorageProblem) {
-      board.end(number, try await ask(change))
-      tellOfHolds()
+  func updateStates(_ change: @escaping TransportStateCache.Change) async {
+    let number = stateCache.begin(change)
+    reportHolds()
+    do throws(StorageError) {
+      stateCache.end(number, try await updateStoredStates(change))
+      reportHolds()
     } catch {
-      board.end(number, nil)
+      stateCache.end(number, nil)
       report(.storage(error))
     }
   }
 
   /// Makes a change in the outbox, and says where in the order of this process's changes it made it.
-  func ask(_ change: @escaping TransportBoard.Change) async throws(StorageProblem) -> TransportBoard.Answer {
-    let turn = AnswerTurn()
-    let order = order
+  func updateStoredStates(_ change: @escaping TransportStateCache.Change) async throws(StorageError) -> TransportStateCache.Snapshot {
+    let sequence = ChangeSequence()
+    let changeSequence = changeSequence
     let states = try await outbox.transports { states in
       // The outbox makes one change after the other; of one it makes twice the last time counts.
-      turn.value.store(order.value.add(1, ordering: .relaxed).newValue, ordering: .relaxed)
+      sequence.value.store(changeSequence.value.add(1, ordering: .relaxed).newValue, ordering: .relaxed)
       change(&states)
     }
-    return TransportBoard.Answer(turn: turn.value.load(ordering: .relaxed), states: states)
+    return TransportStateCache.Snapshot(sequence: sequence.value.load(ordering: .relaxed), states: states)
   }
 
   /// Tells of transports that are held or work again, whichever process met that.
-  private func tellOfHolds() {
-    for stop in route() {
-      let state = board[stop.name]
-      if state.heldSince != nil, toldOfHold.insert(stop.name).inserted {
-        let cause = state.cause.flatMap { try? sealing.open($0, id: TransportState.sealID(stop.name)) }
-        report(.held(transport: stop.name, cause: cause.map { String(decoding: $0, as: UTF8.self) }))
-      } else if state.heldSince == nil, toldOfHold.remove(stop.name) != nil {
-        report(.restored(transport: stop.name))
+  private func reportHolds() {
+    for candidate in route() {
+      let state = stateCache[candidate.name]
+      if state.heldSince != nil, reportedHolds.insert(candidate.name).inserted {
+        let cause = state.cause.flatMap { try? sealing.open($0, id: TransportState.sealID(candidate.name)) }
+        report(.held(transport: candidate.name, cause: cause.map { String(decoding: $0, as: UTF8.self) }))
+      } else if state.heldSince == nil, reportedHolds.remove(candidate.name) != nil {
+        report(.restored(transport: candidate.name))
       }
     }
   }
@@ -90,6 +90,6 @@ extension Receipt {
 }
 
 /// A count that changes of the transports' states share, or one of them has got.
-final class AnswerTurn: Sendable {
+final class ChangeSequence: Sendable {
   let value = Atomic(0)
 }

@@ -7,56 +7,56 @@ public actor Dispatcher {
 
   let outbox: any Outbox
   let sealing: any ContentSealing
-  var rules: DispatcherRules
-  let route: @Sendable () -> [DispatchStop]
+  var options: DispatcherOptions
+  let route: @Sendable () -> [DispatchTransport]
   let report: @Sendable (DispatcherEvent) -> Void
-  let surroundings: Surroundings
-  var board = TransportBoard()
+  let dependencies: Dependencies
+  var stateCache = TransportStateCache()
   // Counts the changes of the transports' states as the outbox makes them.
-  let order = AnswerTurn()
+  let changeSequence = ChangeSequence()
   var isFinishing = false
   // By transport: how many attempts are about to spend a send of its pace.
-  var expected: [String: Int] = [:]
+  var expectedSends: [String: Int] = [:]
   // The transports whose being held was told of.
-  var toldOfHold: Set<String> = []
+  var reportedHolds: Set<String> = []
 
   // Counts the routes that mail has taken.
-  var routes = 0
+  var currentRouteGeneration = 0
   // How many mails were made due since the route changed, while there may be more to make due.
-  var hastened: Int?
+  var expedited: Int?
 
   // What could not be settled, by the mail's id, until its deliverer asks.
-  var unsettled: [String: StorageProblem] = [:]
+  var unsettled: [String: StorageError] = [:]
 
-  private let bell = Bell()
+  private let wakeSignal = WakeSignal()
   // How many mails of the fast path were promised a place and have not come yet.
-  var promised = 0
-  private var flights: [String: Task<Void, Never>] = [:] {
-    didSet { flightCount.store(flights.count, ordering: .relaxed) }
+  var reservedSlots = 0
+  private var inFlight: [String: Task<Void, Never>] = [:] {
+    didSet { inFlightCounter.store(inFlight.count, ordering: .relaxed) }
   }
-  private let flightCount = Atomic(0)
-  private var keeper: Task<Void, Never>?
-  var mayHaveMore = true
+  private let inFlightCounter = Atomic(0)
+  private var leaseRenewal: Task<Void, Never>?
+  var mayHaveWork = true
   // How often somebody said that there is more; a claim that began before knows nothing of it.
-  var news = 0
-  var swept: Timestamp?
+  var wakeCount = 0
+  var lastSweep: Timestamp?
   var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
-  var hasToldOfCodes = false
+  var hasReportedCodeDelay = false
 
   /// A dispatcher of `outbox`.
   ///
   /// `route` is asked anew for each mail, so that a change of it takes effect on mail that waits; `report`
   /// is called from any thread.
   public init(
-    _ outbox: any Outbox, sealing: any ContentSealing, rules: DispatcherRules = DispatcherRules(),
-    surroundings: Surroundings = Surroundings(),
+    _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
+    dependencies: Dependencies = Dependencies(),
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in },
-    route: @escaping @Sendable () -> [DispatchStop]
+    route: @escaping @Sendable () -> [DispatchTransport]
   ) {
     self.outbox = outbox
     self.sealing = sealing
-    self.rules = rules
-    self.surroundings = surroundings
+    self.options = options
+    self.dependencies = dependencies
     self.report = report
     self.route = route
     owner =
@@ -71,54 +71,54 @@ public actor Dispatcher {
     while !isFinishing {
       let wait = await round()
       if isFinishing { break }
-      await bell.rest { [sleep = surroundings.sleep] in await sleep(wait) }
+      await wakeSignal.wait { [sleep = dependencies.sleep] in await sleep(wait) }
     }
-    await landed()
+    await drain()
   }
 
   /// Stops claiming, and returns when what is under way has ended and is settled; what waits for its
   /// transport's pace is put back.
   public func finish() async {
     isFinishing = true
-    bell.ring()
-    await landed()
+    wakeSignal.signal()
+    await drain()
   }
 
   /// How many mails are under way: claimed by this process and not settled yet.
-  public nonisolated var underWay: Int { flightCount.load(ordering: .relaxed) }
+  public nonisolated var inFlightCount: Int { inFlightCounter.load(ordering: .relaxed) }
 
   /// Says that there is new mail in the outbox, or a new route.
   public nonisolated func wake() {
-    Task { await expectMore() }
+    Task { await signalWork() }
   }
 
   /// Does the housekeeping if it is time, and starts what is due; gives when it wants to be called again.
   package func round() async -> Duration {
-    let now = surroundings.now()
+    let now = dependencies.now()
     // A clock that was set back must not stop the housekeeping.
-    if forecast.isUnfinished || swept.map({ now - $0 >= rules.pollInterval || now < $0 }) ?? true {
-      await keepHouse(now)
+    if forecast.isUnfinished || lastSweep.map({ now - $0 >= options.pollInterval || now < $0 }) ?? true {
+      await runMaintenance(now)
     }
-    let isHastening = await hasten()
-    if forecast.due.map({ $0 <= surroundings.now() }) ?? false { mayHaveMore = true }
-    while mayHaveMore, !isFinishing, hasRoom(.code) {
-      do throws(StorageProblem) {
+    let isExpediting = await expediteRerouted()
+    if forecast.due.map({ $0 <= dependencies.now() }) ?? false { mayHaveWork = true }
+    while mayHaveWork, !isFinishing, hasRoom(.code) {
+      do throws(StorageError) {
         guard try await launch() else { break }
       } catch {
         report(.storage(error))
         break
       }
     }
-    if forecast.isUnfinished || isHastening { return .zero }
-    let later = [forecast.due, pacedUntil()].compactMap { $0 }.map { $0 - surroundings.now() }.filter {
+    if forecast.isUnfinished || isExpediting { return .zero }
+    let later = [forecast.due, pacedUntil()].compactMap { $0 }.map { $0 - dependencies.now() }.filter {
       $0 > .zero
     }
-    return min(rules.pollInterval, later.min() ?? rules.pollInterval)
+    return min(options.pollInterval, later.min() ?? options.pollInterval)
   }
 
   /// Returns when no mail is under way.
-  package func landed() async {
-    while let flight = flights.values.first { await flight.value }
+  package func drain() async {
+    while let task = inFlight.values.first { await task.value }
   }
 
   // MARK: The fast path
@@ -126,40 +126,40 @@ public actor Dispatcher {
   /// A lease under which the caller may add a mail of `lane` already claimed, and hand it over at once when
   /// it is durable; `nil`: add it as waiting mail and `wake`.
   ///
-  /// Each lease is followed by one `handOver` or `relinquish`.
+  /// Each lease is followed by one `handOver` or `release`.
   public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
-    let now = surroundings.now()
-    guard !isFinishing, swept != nil, unknown == .resend, hasRoom(lane),
-      let stop = way(lane, at: now).stops.first, free(stop, lane, at: now) > promised
+    let now = dependencies.now()
+    guard !isFinishing, lastSweep != nil, unknown == .resend, hasRoom(lane),
+      let candidate = availableRoute(lane, at: now).candidates.first, availableSends(candidate, lane, at: now) > reservedSlots
     else { return nil }
-    promised += 1
+    reservedSlots += 1
     return lease(from: now)
   }
 
   /// Hands over a mail that was added with a lease of `reserve`; returns at once.
   public func handOver(_ entry: OutboxEntry, _ mail: Mail) {
-    promised -= 1
-    let way = way(entry.lane, at: surroundings.now())
-    expect(1, of: way.stops.first)
-    fly(entry, OutboxContent(mail), over: way.stops, isPartial: way.isPartial, turn: way.turn)
+    reservedSlots -= 1
+    let availableRoute = availableRoute(entry.lane, at: dependencies.now())
+    adjustExpectedSends(1, of: availableRoute.candidates.first)
+    start(entry, OutboxContent(mail), over: availableRoute.candidates, isPartial: availableRoute.isPartial, routeGeneration: availableRoute.routeGeneration)
   }
 
   /// Gives a lease of `reserve` back that was not used.
-  public func relinquish() { promised -= 1 }
+  public func release() { reservedSlots -= 1 }
 
   // MARK: One mail
 
   /// Delivers the waiting mail called `id` alone, whatever is known of its transports, and gives it as it is
   /// after this attempt; as it is where another process has it, it isn't due or the transport's pace is spent
-  /// for longer than `DispatcherRules.deliverWait`, `nil` where it isn't there.
+  /// for longer than `DispatcherOptions.interactivePaceWaitLimit`, `nil` where it isn't there.
   ///
   /// A problem after an attempt is told of as `unsettled`, too.
-  public func deliver(_ id: String) async throws(StorageProblem) -> OutboxEntry? {
-    let now = surroundings.now()
+  public func deliver(_ id: String) async throws(StorageError) -> OutboxEntry? {
+    let now = dependencies.now()
     let claimed = try await outbox.claim(OutboxClaim(lease(from: now), now: now, limit: 1, id: id))
     if let entry = claimed.first { await attempt(entry, nil) }
     if let problem = unsettled.removeValue(forKey: id) { throw problem }
-    return try await outbox.look(OutboxQuery(ids: [id], withContent: true)).entries.first
+    return try await outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first
   }
 
   /// Delivers a mail that was added with `lease()`, and returns when its first attempt has ended and is
@@ -170,20 +170,20 @@ public actor Dispatcher {
   }
 
   /// A lease for a mail that the caller adds and then delivers.
-  public func lease() -> OutboxEntry.Lease { lease(from: surroundings.now()) }
+  public func lease() -> OutboxEntry.Lease { lease(from: dependencies.now()) }
 
   private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
-    await refreshBoard()
-    let (all, turn) = (route(), routes)
-    let soon = unspent(all, entry.lane, at: surroundings.now())
-    let stops = soon.isEmpty ? all : soon
-    expect(1, of: stops.first)
-    await fly(
-      entry, content, over: stops, isPartial: stops.count < all.count, turn: turn, isAlone: true
+    await refreshStates()
+    let (all, routeGeneration) = (route(), currentRouteGeneration)
+    let soon = sendableSoon(all, entry.lane, at: dependencies.now())
+    let candidates = soon.isEmpty ? all : soon
+    adjustExpectedSends(1, of: candidates.first)
+    await start(
+      entry, content, over: candidates, isPartial: candidates.count < all.count, routeGeneration: routeGeneration, isAlone: true
     ).value
     // Without a `serve` nobody else keeps house.
-    do throws(StorageProblem) {
-      _ = try await outbox.sweep(OutboxSweep(now: surroundings.now(), owner: owner, rules: rules))
+    do throws(StorageError) {
+      _ = try await outbox.sweep(OutboxSweep(now: dependencies.now(), owner: owner, options: options))
     } catch {
       report(.storage(error))
     }
@@ -192,57 +192,57 @@ public actor Dispatcher {
   // MARK: Room
 
   func room(_ lane: Lane) -> Int {
-    let kept = lane == .code || rules.maxConcurrentAttempts < 2 ? 0 : 1
-    return max(0, rules.maxConcurrentAttempts - kept - flights.count - promised)
+    let reserved = lane == .code || options.maxConcurrentAttempts < 2 ? 0 : 1
+    return max(0, options.maxConcurrentAttempts - reserved - inFlight.count - reservedSlots)
   }
 
   func hasRoom(_ lane: Lane) -> Bool { room(lane) > 0 }
 
   func lease(from now: Timestamp) -> OutboxEntry.Lease {
-    OutboxEntry.Lease(owner: owner, until: now + rules.leaseDuration)
+    OutboxEntry.Lease(owner: owner, until: now + options.leaseDuration)
   }
 
   /// Takes note that there is new mail or a new route.
-  package func expectMore() {
-    news += 1
-    mayHaveMore = true
-    bell.ring()
+  package func signalWork() {
+    wakeCount += 1
+    mayHaveWork = true
+    wakeSignal.signal()
   }
 
   // MARK: Flights
 
   @discardableResult
-  func fly(
-    _ entry: OutboxEntry, _ content: OutboxContent?, over stops: [DispatchStop], isPartial: Bool, turn: Int,
+  func start(
+    _ entry: OutboxEntry, _ content: OutboxContent?, over candidates: [DispatchTransport], isPartial: Bool, routeGeneration: Int,
     isProbe: Bool = false, isAlone: Bool = false
   ) -> Task<Void, Never> {
-    let flight = Task {
+    let task = Task {
       await handOver(
-        entry, content, over: stops, isPartial: isPartial, turn: turn, isProbe: isProbe, isAlone: isAlone)
-      land(entry.id)
+        entry, content, over: candidates, isPartial: isPartial, routeGeneration: routeGeneration, isProbe: isProbe, isAlone: isAlone)
+      complete(entry.id)
     }
-    flights[entry.id] = flight
-    keepLeases()
-    return flight
+    inFlight[entry.id] = task
+    renewLeases()
+    return task
   }
 
-  private func land(_ id: String) {
-    flights[id] = nil
-    if flights.isEmpty {
-      keeper?.cancel()
-      keeper = nil
+  private func complete(_ id: String) {
+    inFlight[id] = nil
+    if inFlight.isEmpty {
+      leaseRenewal?.cancel()
+      leaseRenewal = nil
     }
-    if mayHaveMore { bell.ring() }
+    if mayHaveWork { wakeSignal.signal() }
   }
 
-  private func keepLeases() {
-    guard keeper == nil else { return }
-    keeper = Task {
+  private func renewLeases() {
+    guard leaseRenewal == nil else { return }
+    leaseRenewal = Task {
       while !Task.isCancelled {
-        await surroundings.sleep(rules.leaseDuration / 3)
+        await dependencies.sleep(options.leaseDuration / 3)
         if Task.isCancelled { return }
-        do throws(StorageProblem) {
-          _ = try await outbox.extend(Array(flights.keys), lease(from: surroundings.now()))
+        do throws(StorageError) {
+          _ = try await outbox.extend(Array(inFlight.keys), lease(from: dependencies.now()))
         } catch {
           report(.storage(error))
         }

@@ -1,7 +1,7 @@
 /// When mail is tried again, when a transport is left alone, and how much happens at once.
-public struct DispatcherRules: Sendable {
+public struct DispatcherOptions: Sendable {
   /// The times between attempts on one mail.
-  public struct BackOff: Sendable {
+  public struct RetryPolicy: Sendable {
     /// The first wait.
     public var initialDelay: Duration
     /// By what each wait is longer than the one before.
@@ -14,17 +14,17 @@ public struct DispatcherRules: Sendable {
     public var maxAge: Duration
 
     /// The longest wait, spread.
-    var farthest: Duration { maxDelay * 1.2 }
+    var longestWait: Duration { maxDelay * 1.2 }
 
     /// The wait after attempt number `attempt`, spread by a fifth up or down, so that mails that failed
-    /// together don't come back together; `chance` is from 0 up to 1.
-    func wait(after attempt: Int, chance: Double) -> Duration {
+    /// together don't come back together; `jitter` is from 0 up to 1.
+    func wait(after attempt: Int, jitter: Double) -> Duration {
       var wait = initialDelay
       for _ in 1..<max(2, min(attempt, 64)) where attempt > 1 {
         if wait >= maxDelay { break }
         wait = wait * factor
       }
-      return min(wait, maxDelay) * (0.8 + 0.4 * chance)
+      return min(wait, maxDelay) * (0.8 + 0.4 * jitter)
     }
   }
 
@@ -39,16 +39,16 @@ public struct DispatcherRules: Sendable {
   /// By transport's name; the others have no pace.
   public var paces: [String: Pace] = [:]
   /// Codes: five retries (as Ory Kratos makes), after 5, 15, 45, 135 and 300 seconds.
-  public var codeRetry = BackOff(
+  public var codeRetry = RetryPolicy(
     initialDelay: .seconds(5), factor: 3, maxDelay: .seconds(300), maxRetries: 5, maxAge: .seconds(86_400))
   /// Everything else: from a minute to two hours, for five days (RFC 5321, 4.5.4.1: 4 to 5 days).
-  public var otherRetry = BackOff(
+  public var otherRetry = RetryPolicy(
     initialDelay: .seconds(60), factor: 2, maxDelay: .seconds(7_200), maxRetries: .max, maxAge: .seconds(432_000))
   /// A mail that is held by itself: until somebody mends the set-up, for as long as it takes.
-  public var heldRetry = BackOff(
+  public var heldRetry = RetryPolicy(
     initialDelay: .seconds(300), factor: 2, maxDelay: .seconds(3_600), maxRetries: .max, maxAge: .seconds(432_000))
   /// How many attempts may end `unknown`, or kill the process, for a mail that may be sent twice.
-  public var maxUnknownAttempts = DispatcherRules.maxUnknownAttempts
+  public var maxUnknownAttempts = DispatcherOptions.maxUnknownAttempts
   /// The usual number of them: three.
   package static let maxUnknownAttempts = 3
   /// After so many failures in a row a transport's breaker opens.
@@ -58,19 +58,19 @@ public struct DispatcherRules: Sendable {
   /// How long a transport that is held is left alone at first, and at most.
   public var suspensionDelay: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
   /// How long an attempt waits for its transport's pace before the mail is put back.
-  public var paceWait: Duration = .seconds(1)
+  public var paceWaitLimit: Duration = .seconds(1)
   /// The same where somebody waits for this mail alone.
-  public var deliverWait: Duration = .seconds(10)
+  public var interactivePaceWaitLimit: Duration = .seconds(10)
   /// For how much longer a transport's pace must be spent for mail to take the next transport of the route that has
   /// a send sooner; Gmail's 60 a minute are never spent for so long, however many codes leave.
-  public var detour: Duration = .seconds(10)
+  public var failoverDelay: Duration = .seconds(10)
   /// How often a settlement is tried, a second apart, by a process that can't wait for ever.
   public var maxSettlementTries = 5
   /// How long a code waits before somebody is told.
-  public var patience: Duration = .seconds(30)
+  public var codeAlertDelay: Duration = .seconds(30)
 
   /// The usual rules.
   public init() {}
 
-  func backOff(_ lane: Lane) -> BackOff { lane == .code ? codeRetry : otherRetry }
+  func retryPolicy(_ lane: Lane) -> RetryPolicy { lane == .code ? codeRetry : otherRetry }
 }

@@ -21,18 +21,18 @@ public struct Pace: Sendable, Hashable {
   var cost: Duration { per / max(1, sends == 1 ? 1 : sends - burst) }
 
   /// How many sends of `lane` are free at `now`; half of the burst is for codes alone.
-  func free(_ lane: Lane, spentUntil: Timestamp?, at now: Timestamp) -> Int {
+  func availableSends(_ lane: Lane, exhaustedUntil: Timestamp?, at now: Timestamp) -> Int {
     let depth = lane == .code ? burst : max(1, burst / 2)
     // Nothing is spent for longer than the time itself: the clock was set back.
-    let spent = spentUntil.map { min(per, max(.zero, $0 - now)) } ?? .zero
+    let spent = exhaustedUntil.map { min(per, max(.zero, $0 - now)) } ?? .zero
     return max(0, Int((cost * depth - spent) / cost))
   }
 
   /// From when on another send of `lane` is free.
-  func next(_ lane: Lane, spentUntil: Timestamp?, at now: Timestamp) -> Timestamp {
+  func next(_ lane: Lane, exhaustedUntil: Timestamp?, at now: Timestamp) -> Timestamp {
     let depth = lane == .code ? burst : max(1, burst / 2)
-    guard let spentUntil else { return now }
+    guard let exhaustedUntil else { return now }
     // A millisecond more, since a moment has no finer ones.
-    return max(now, min(spentUntil, now + per) - cost * (depth - 1) + .milliseconds(1))
+    return max(now, min(exhaustedUntil, now + per) - cost * (depth - 1) + .milliseconds(1))
   }
 }

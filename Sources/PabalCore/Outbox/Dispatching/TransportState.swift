@@ -13,7 +13,7 @@ public struct TransportState: Sendable, Hashable {
   /// Why it is held, sealed: a reply may hold an address.
   public var cause: [UInt8]?
   /// The moment up to which its sends are spent (the theoretical arrival time of ITU-T I.371's GCRA).
-  public var spentUntil: Timestamp?
+  public var exhaustedUntil: Timestamp?
 
   /// A transport nobody has complained of.
   public init() { failures = 0 }
@@ -52,7 +52,7 @@ public struct TransportState: Sendable, Hashable {
   ///
   /// `isRecipients`: what was said is about a recipient, and the transport worked.
   mutating func record(
-    _ outcome: Outcome, isRecipients: Bool = false, at now: Timestamp, by rules: DispatcherRules,
+    _ outcome: Outcome, isRecipients: Bool = false, at now: Timestamp, by options: DispatcherOptions,
     cause: [UInt8]?
   ) {
     switch outcome {
@@ -64,15 +64,15 @@ public struct TransportState: Sendable, Hashable {
       failures += 1
       heldSince = heldSince ?? now
       self.cause = cause
-      close(for: wait ?? rules.suspensionDelay.after(failures), at: now)
+      close(for: wait ?? options.suspensionDelay.after(failures), at: now)
     case .deferred(let wait?):
       // A rate's end is the account's, whichever mail met it.
       failures += 1
       close(for: wait, at: now)
     case .deferred(nil), .unknown:
       failures += 1
-      if failures >= rules.breakerThreshold {
-        close(for: rules.breakerDelay.after(failures - rules.breakerThreshold + 1), at: now)
+      if failures >= options.breakerThreshold {
+        close(for: options.breakerDelay.after(failures - options.breakerThreshold + 1), at: now)
       } else {
         probe = nil
       }
@@ -99,20 +99,20 @@ public struct TransportState: Sendable, Hashable {
 
   /// Spends one send.
   mutating func spend(_ pace: Pace, at now: Timestamp) {
-    spentUntil = max(spentUntil ?? now, now) + pace.cost
+    exhaustedUntil = max(exhaustedUntil ?? now, now) + pace.cost
   }
 
   /// Brings times back that lie further ahead than they can, as after the clock was set back.
-  mutating func pullBack(to now: Timestamp, by rules: DispatcherRules, pace: Pace?) {
-    if let pace, let spentUntil { self.spentUntil = min(spentUntil, now + pace.per) }
-    if let probe, probe.until > now + rules.leaseDuration * 2 { self.probe = nil }
+  mutating func clampFutureTimes(to now: Timestamp, by options: DispatcherOptions, pace: Pace?) {
+    if let pace, let exhaustedUntil { self.exhaustedUntil = min(exhaustedUntil, now + pace.per) }
+    if let probe, probe.until > now + options.leaseDuration * 2 { self.probe = nil }
     guard let closedUntil else { return }
     if let closedAt {
       guard closedAt > now else { return }
       self.closedUntil = now + (closedUntil - closedAt)
       self.closedAt = now
     } else {
-      self.closedUntil = min(closedUntil, now + max(rules.breakerDelay.upperBound, rules.suspensionDelay.upperBound))
+      self.closedUntil = min(closedUntil, now + max(options.breakerDelay.upperBound, options.suspensionDelay.upperBound))
     }
   }
 

@@ -2,7 +2,7 @@ import Glibc
 import PabalCore
 
 /// What the system says of this process.
-struct ProcessFacts {
+struct ProcessStatistics {
   /// Octets of memory in use.
   let resident: Double?
   /// Octets of address space.
@@ -25,7 +25,7 @@ struct ProcessFacts {
     processor = [usage.ru_utime, usage.ru_stime].reduce(0) {
       $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6
     }
-    descriptors = ProcessFacts.entries("/proc/self/fd").map { Double($0) }
+    descriptors = ProcessStatistics.entries("/proc/self/fd").map { Double($0) }
     var limit = rlimit()
     let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
     descriptorLimit = isKnown ? Double(limit.rlim_cur) : nil

@@ -4,25 +4,25 @@ import PabalCore
 import PabalHTTP
 
 extension ServeMetrics {
-  /// All of it as Prometheus reads it, with what `served` is like now.
-  func text(_ served: Served) async -> MetricsText {
-    let parts = served.parts
+  /// All of it as Prometheus reads it, with what `runtime` is like now.
+  func text(_ runtime: ServeRuntime) async -> MetricsText {
+    let snapshot = runtime.snapshot
     var text = MetricsText()
-    await addOutbox(served, to: &text)
-    addMail(parts, to: &text)
-    addTransports(await served.dispatcher.conditions(), to: &text)
+    await addOutbox(runtime, to: &text)
+    addMail(snapshot, to: &text)
+    addTransports(await runtime.dispatcher.conditions(), to: &text)
     addVerifications(to: &text)
     addRequests(to: &text)
-    await addAccounts(parts.sources.compactMap { $0 as? OAuthAccount }, to: &text)
-    addConfiguration(served.health, to: &text)
+    await addAccounts(snapshot.tokenSources.compactMap { $0 as? OAuthAccount }, to: &text)
+    addConfiguration(runtime.health, to: &text)
     addProcess(to: &text)
     return text
   }
 
-  private func addOutbox(_ served: Served, to text: inout MetricsText) async {
+  private func addOutbox(_ runtime: ServeRuntime, to text: inout MetricsText) async {
     let now = Timestamp.now()
     // A store that can't be read says nothing, and not that there is nothing.
-    let backlog = try? await served.storage.outbox.look(OutboxQuery(limit: 0, withBacklog: true)).backlog
+    let backlog = try? await runtime.storage.outbox.read(OutboxQuery(limit: 0, withBacklog: true)).backlog
     text.gauge(
       "pabal_storage_up", "Whether the store could be read for this.", [([], backlog == nil ? 0 : 1)])
     text.gauge(
@@ -43,18 +43,18 @@ extension ServeMetrics {
       backlog.map { [([], Double($0.sending))] } ?? [])
   }
 
-  private func addMail(_ parts: ServedParts, to text: inout MetricsText) {
+  private func addMail(_ snapshot: RuntimeSnapshot, to text: inout MetricsText) {
     let outcomes = ["sent", "deferred", "unsuited", "rejected", "held", "unknown"]
     text.counter(
       "pabal_attempts_total", "Attempts to hand a mail over.", attempts,
-      zero: parts.route.names.flatMap { name in outcomes.map { Attempt(transport: name, outcome: $0) } }
+      zero: snapshot.route.names.flatMap { name in outcomes.map { Attempt(transport: name, outcome: $0) } }
     ) { [("transport", $0.transport), ("outcome", $0.outcome)] }
     text.histogram("pabal_attempt_duration_seconds", "How long attempts took.", attemptTimes) {
       [("transport", $0)]
     }
     text.counter(
       "pabal_mails_ended_total", "Mails that reached a final state here.", ended,
-      zero: OutboxState.allCases.filter(\.isFinal).map { Ended(lane: .code, state: $0) }
+      zero: OutboxState.allCases.filter(\.isFinal).map { EndedMail(lane: .code, state: $0) }
     ) { [("lane", $0.lane.rawValue), ("state", $0.state.rawValue)] }
     text.histogram(
       "pabal_mail_sent_seconds", "From a mail's being accepted to its being sent.", sentTimes
@@ -68,8 +68,8 @@ extension ServeMetrics {
     text.gauge(
       "pabal_transport_state", "Its breaker: 1 for the state it is in, 0 for the others.",
       conditions.flatMap { condition in
-        TransportCondition.Openness.allCases.map { state in
-          ([("transport", condition.name), ("state", state.rawValue)], condition.openness == state ? 1 : 0)
+        TransportCondition.Availability.allCases.map { state in
+          ([("transport", condition.name), ("state", state.rawValue)], condition.availability == state ? 1 : 0)
         }
       })
     text.gauge(
@@ -78,7 +78,7 @@ extension ServeMetrics {
   }
 
   private func addVerifications(to text: inout MetricsText) {
-    func labels(_ kind: Kind) -> MetricsText.Labels {
+    func labels(_ kind: VerificationKind) -> MetricsText.Labels {
       [("purpose", kind.purpose), ("language", kind.language)]
     }
     // A kind that was never approved is a conversion of 0, not none.
@@ -146,22 +146,22 @@ extension ServeMetrics {
   private func addConfiguration(_ health: ConfigurationHealth, to text: inout MetricsText) {
     text.gauge(
       "pabal_config_last_reload_successful", "Whether the configuration is in use as its file is now.",
-      [([], health.isGood ? 1 : 0)])
+      [([], health.isCurrent ? 1 : 0)])
     text.gauge(
       "pabal_config_last_reload_success_timestamp_seconds", "When the configuration in use was read.",
-      [([], health.read.seconds)])
+      [([], health.loadedAt.seconds)])
   }
 
   private func addProcess(to text: inout MetricsText) {
-    let facts = ProcessFacts()
+    let statistics = ProcessStatistics()
     func one(_ value: Double?) -> [(MetricsText.Labels, Double)] { value.map { [([], $0)] } ?? [] }
     text.gauge("pabal_build_info", "The version.", [([("version", Pabal.configuration.version)], 1)])
-    text.gauge("process_start_time_seconds", "When it started.", one(began.seconds))
-    text.counter("process_cpu_seconds_total", "Processor time.", one(facts.processor))
-    text.gauge("process_resident_memory_bytes", "Memory in use.", one(facts.resident))
-    text.gauge("process_virtual_memory_bytes", "Address space.", one(facts.virtual))
-    text.gauge("process_open_fds", "Open descriptors.", one(facts.descriptors))
-    text.gauge("process_max_fds", "How many may be open.", one(facts.descriptorLimit))
+    text.gauge("process_start_time_seconds", "When it started.", one(startTime.seconds))
+    text.counter("process_cpu_seconds_total", "Processor time.", one(statistics.processor))
+    text.gauge("process_resident_memory_bytes", "Memory in use.", one(statistics.resident))
+    text.gauge("process_virtual_memory_bytes", "Address space.", one(statistics.virtual))
+    text.gauge("process_open_fds", "Open descriptors.", one(statistics.descriptors))
+    text.gauge("process_max_fds", "How many may be open.", one(statistics.descriptorLimit))
   }
 }
 
