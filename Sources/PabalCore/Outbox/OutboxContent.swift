@@ -46,3 +46,111 @@ public struct OutboxContent: Sendable {
     return finals.count == progress.count ? Outcome.combined(finals) : nil
   }
 }
+
+extension OutboxContent {
+  /// Why octets are no content of ours.
+  public struct FormatError: Error, Sendable {}
+
+  /// The content as it is sealed: a version, then parts with their lengths, the mail's octets last.
+  public var octets: [UInt8] {
+    var octets: [UInt8] = [1]
+    octets.reserveCapacity(mail.octets.count + 256)
+    func append(_ count: Int) {
+      for shift in [24, 16, 8, 0] { octets.append(UInt8(truncatingIfNeeded: count >> shift)) }
+    }
+    func append(_ text: String) {
+      append(text.utf8.count)
+      octets.append(contentsOf: text.utf8)
+    }
+    octets.append((mail.needsSMTPUTF8 ? 1 : 0) | (mail.needs8BitMIME ? 2 : 0))
+    append(mail.messageID)
+    append(mail.envelope.sender?.description ?? "")
+    append(mail.envelope.recipients.count)
+    for (recipient, progress) in zip(mail.envelope.recipients, progress) {
+      append(recipient.description)
+      append(progress.final?.name ?? "")
+      append(progress.reply ?? "")
+    }
+    octets.append(contentsOf: mail.octets)
+    return octets
+  }
+
+  /// Reads the content of the mail called `id` back.
+  public init(_ octets: [UInt8], id: String) throws(FormatError) {
+    var reader = Reader(octets)
+    guard try reader.octet() == 1 else { throw FormatError() }
+    let needs = try reader.octet()
+    let messageID = try reader.text()
+    let sender = try reader.text()
+    var recipients: [Address] = []
+    var progress: [Progress] = []
+    for _ in 0..<(try reader.number()) {
+      recipients.append(try reader.address())
+      let outcome = try reader.text()
+      let reply = try reader.text()
+      progress.append(Progress(final: try Reader.final(outcome), reply: reply.isEmpty ? nil : reply))
+    }
+    let from = try sender.isEmpty ? nil : Reader.address(sender)
+    // An envelope drops doubles, and what became of them would belong to others.
+    guard let envelope = Envelope(sender: from, recipients: recipients),
+      envelope.recipients.count == recipients.count
+    else { throw FormatError() }
+    mail = Mail(
+      id: id, envelope: envelope, messageID: messageID, octets: Array(reader.remaining),
+      needsSMTPUTF8: needs & 1 != 0, needs8BitMIME: needs & 2 != 0)
+    self.progress = progress
+  }
+
+  private struct Reader {
+    var remaining: ArraySlice<UInt8>
+
+    init(_ octets: [UInt8]) { remaining = octets[...] }
+
+    mutating func octet() throws(FormatError) -> UInt8 {
+      guard let octet = remaining.popFirst() else { throw FormatError() }
+      return octet
+    }
+
+    mutating func number() throws(FormatError) -> Int {
+      var number = 0
+      for _ in 0..<4 { number = number << 8 | Int(try octet()) }
+      return number
+    }
+
+    mutating func text() throws(FormatError) -> String {
+      let count = try number()
+      guard count <= remaining.count else { throw FormatError() }
+      defer { remaining = remaining.dropFirst(count) }
+      return String(decoding: remaining.prefix(count), as: UTF8.self)
+    }
+
+    mutating func address() throws(FormatError) -> Address { try Reader.address(try text()) }
+
+    static func address(_ text: String) throws(FormatError) -> Address {
+      do throws(AddressError) {
+        return try Address(text)
+      } catch {
+        throw FormatError()
+      }
+    }
+
+    static func final(_ name: String) throws(FormatError) -> Outcome? {
+      switch name {
+      case "": nil
+      case Outcome.sent.name: .sent
+      case Outcome.rejected.name: .rejected
+      case Outcome.unknown.name: .unknown
+      default: throw FormatError()
+      }
+    }
+  }
+}
+
+/// Seals what a store keeps, so that a stolen database gives nothing.
+public protocol ContentSealing: Sendable {
+  /// `clear`, sealed for the row called `id` alone.
+  func seal(_ clear: [UInt8], id: String) -> [UInt8]
+  /// What was sealed for the row called `id`; an error if it was changed, moved, or sealed with a key that
+  /// is not known any more.
+  func open(_ sealed: [UInt8], id: String) throws -> [UInt8]
+}

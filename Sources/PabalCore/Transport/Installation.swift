@@ -5,7 +5,7 @@ package struct Installation: Sendable, Equatable {
   /// The folder that `pabal` is in.
   package let binDirectory: String
 
-  /// The installation that a program is part of, by the program's real path: `pabal`, or `pabal-service`, which
+  /// The installation that a program is part of, by the program's real path: `pabal`, or `pabal-main`, which
   /// lies beside it or in `../libexec/pabal`.
   package init(program: String) {
     let parts = program.split(separator: "/").dropLast()
@@ -23,9 +23,9 @@ package struct Installation: Sendable, Equatable {
     return Installation(program: String(cString: program))
   }()
 
-  /// Where `pabal-service` may be, the best first.
+  /// Where `pabal-main` may be, the best first.
   package var mainProgramPaths: [String] {
-    [binDirectory, "\(installPrefix)/libexec/pabal"].map { "\($0)/pabal-service" }
+    [binDirectory, "\(installPrefix)/libexec/pabal"].map { "\($0)/pabal-main" }
   }
 
   /// Where plugins may be, the best first.

@@ -1,0 +1,257 @@
+internal import CPabalTransport
+internal import Dispatch
+internal import Synchronization
+
+/// A transport of `config.json` with its plugin loaded and its settings checked, but no secret fetched.
+public struct CheckedTransport: Sendable {
+  /// Its name in `config.json`.
+  public let name: String
+  /// What makes the attempts.
+  public let plugin: Plugin
+  /// One for each setting that the plugin declares.
+  public let settings: [CheckedSetting]
+  /// What `config.json` says of it.
+  public let configuration: TransportConfiguration
+
+  /// Fetches its secrets and opens it; blocks. `account` gives the source of an account's tokens by its name.
+  public func open(
+    account source: (String) throws(Diagnostic) -> any AccessTokenSource,
+    log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
+  ) throws(Diagnostic) -> LoadedTransport {
+    var sources: [String: any AccessTokenSource] = [:]
+    for setting in settings {
+      guard let account = setting.account, sources[account] == nil else { continue }
+      sources[account] = try source(account)
+    }
+    return try LoadedTransport(plugin, name: name, settings: settings, accounts: sources, log: log)
+  }
+}
+
+extension Configuration {
+  /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
+  public func checked(
+    _ transports: [TransportConfiguration], loader: PluginLoader
+  ) throws(Diagnostics) -> [CheckedTransport] {
+    var problems: [Diagnostic] = []
+    var checked: [CheckedTransport] = []
+    for transport in transports {
+      do throws(Diagnostic) {
+        let plugin = try loader.load(transport.plugin)
+        let settings = settings(of: transport, declared: plugin.settings, diagnostics: &problems)
+        guard let settings else { continue }
+        checked.append(
+          CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport)
+        )
+      } catch {
+        var problem = error
+        problem.path = problem.path ?? transport.pluginLocation.path
+        if problem.file == nil {
+          problem.file = transport.pluginLocation.file
+          problem.position = transport.pluginLocation.position
+        }
+        problems.append(problem)
+      }
+    }
+    guard problems.isEmpty else { throw Diagnostics(problems) }
+    return checked
+  }
+
+  /// The transports of `transport`, their plugins loaded; each is opened, and its secrets are fetched, when the
+  /// first mail needs it. Blocks.
+  ///
+  /// `account` gives the source of an account's tokens by its name; `log` is told a transport's name and words.
+  public func loadRoute(
+    account: @escaping @Sendable (String) throws(Diagnostic) -> any AccessTokenSource = Configuration
+      .noAccount,
+    log: @escaping @Sendable (String, LogLevel, String) -> Void = { _, _, _ in }
+  ) throws(Diagnostics) -> Route {
+    let loader = PluginLoader(configured: plugins.directories)
+    return Route(
+      try checked(try transports(), loader: loader).map { transport in
+        Route.Entry(transport.name) { () throws(Diagnostic) in
+          try transport.open(account: account) { log(transport.name, $0, $1) }
+        }
+      })
+  }
+
+  /// Refuses: whoever has no accounts can't log in by one.
+  public static func noAccount(_ name: String) throws(Diagnostic) -> any AccessTokenSource {
+    throw Diagnostic("this program has no accounts, so \(quoted(name)) gives no tokens")
+  }
+}
+
+/// A transport that a plugin provides, opened with what `config.json` says of it.
+///
+/// Unchecked, since `handle` is the plugin's own object, which the contract makes safe for `parallel`
+/// threads; everything else is written in `init` alone or is behind a lock.
+public final class LoadedTransport: Transport, @unchecked Sendable {
+  /// The transport's name in `config.json`.
+  public let name: String
+  /// The plugin behind it.
+  public let plugin: Plugin
+  /// How many attempts may be under way at once; more wait for their turn.
+  public let parallel: Int
+
+  private let handle: UnsafeMutableRawPointer?
+  private let host: UnsafeMutablePointer<HostTable>
+  private let settings: PluginSettingValues
+  private let accounts: [String: any AccessTokenSource]
+  private let slots: DispatchSemaphore
+  private let isClosed = Atomic(false)
+  private let threads: WorkerThreads
+
+  /// Fetches the secrets among `settings` and opens the transport.
+  ///
+  /// `accounts` are by name; `log` is called from any thread.
+  public init(
+    _ plugin: Plugin, name: String, settings: [CheckedSetting] = [],
+    accounts: [String: any AccessTokenSource] = [:],
+    log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
+  ) throws(Diagnostic) {
+    self.plugin = plugin
+    self.name = name
+    self.settings = try PluginSettingValues(settings, declared: plugin.settings, users: accounts.mapValues(\.user))
+    var bySetting: [String: any AccessTokenSource] = [:]
+    for setting in settings { bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] } }
+    self.accounts = bySetting
+
+    let host = HostTable.allocate(HostLog(log))
+    let opening = OpeningRecord(self.settings)
+    var handle: UnsafeMutableRawPointer?
+    var parallel: UInt32 = 0
+    let status = withExtendedLifetime(opening) {
+      UnsafeMutableRawPointer(host).withMemoryRebound(to: pabal_host.self, capacity: 1) {
+        plugin.table.open($0, OpaquePointer(Unmanaged.passUnretained(opening).toOpaque()), &handle, &parallel)
+      }
+    }
+    guard status == 0 else {
+      HostTable.release(host)
+      let reason = opening.reason ?? "it gives no reason, which is a fault of the plugin \(plugin.path)"
+      throw Diagnostic("the transport “\(name)” can't be opened: \(reason)")
+    }
+    guard (1...256).contains(parallel) else {
+      plugin.table.close(handle)
+      HostTable.release(host)
+      throw Diagnostic(
+        "the transport “\(name)” can't be opened: the plugin wants \(parallel) threads, not 1 to 256",
+        file: plugin.path)
+    }
+    self.host = host
+    self.handle = handle
+    self.parallel = Int(parallel)
+    self.slots = DispatchSemaphore(value: Int(parallel))
+    self.threads = WorkerThreads(count: Int(parallel))
+  }
+
+  deinit { close() }
+
+  /// Makes one attempt, on a thread of the host's.
+  public func send(_ mail: Mail) async -> Receipt {
+    await threads.run { self.attempt(mail) }
+  }
+
+  /// Makes one attempt, on a thread of the host's, unless `isExpired` says so once there is a thread.
+  public func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
+    await threads.run { isExpired() ? nil : self.attempt(mail) }
+  }
+
+  /// Makes one attempt on the calling thread, and blocks until it has ended.
+  public func attempt(_ mail: Mail) -> Receipt {
+    let record = AttemptRecord(accounts: accounts, recipientCount: mail.envelope.recipients.count)
+    let verdict = withSlot(record) { handle, attempt, verdict in
+      withPluginMail(mail) { plugin.table.send(handle, $0, attempt, &verdict) }
+    }
+    return record.receipt(verdict, for: mail.envelope, transport: name)
+  }
+
+  /// What `check` found.
+  public struct CheckReport: Sendable {
+    /// `nil` when the far side was reached and took the login, or there is nothing to reach.
+    public let problem: Outcome?
+    /// What was found and what to do about it.
+    public let reply: String?
+  }
+
+  /// Reaches the far side and logs in, sends nothing; blocks.
+  public func check() -> CheckReport {
+    guard let check = plugin.table.check else { return CheckReport(problem: nil, reply: nil) }
+    let record = AttemptRecord(accounts: accounts, recipientCount: 0)
+    let verdict = withSlot(record) { handle, attempt, verdict in check(handle, attempt, &verdict) }
+    if let problem = record.tokenOutcome {
+      return CheckReport(problem: problem, reply: record.contractViolation ?? record.reply)
+    }
+    if verdict.outcome == PABAL_READY { return CheckReport(problem: nil, reply: record.reply) }
+    guard let outcome = Outcome(verdict), outcome != .sent else {
+      return CheckReport(problem: .unknown, reply: "the plugin's check gave \(describe(verdict))")
+    }
+    return CheckReport(problem: outcome, reply: record.reply)
+  }
+
+  /// Waits for the attempts under way and gives everything back; later attempts are `deferred`.
+  public func close() {
+    guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    threads.stop()
+    for _ in 0..<parallel { slots.wait() }
+    plugin.table.close(handle)
+    HostTable.release(host)
+    for _ in 0..<parallel { slots.signal() }
+  }
+
+  private func withSlot(
+    _ record: AttemptRecord,
+    _ call: (UnsafeMutableRawPointer?, OpaquePointer, inout pabal_verdict) -> Void
+  ) -> pabal_verdict {
+    slots.wait()
+    defer { slots.signal() }
+    var verdict = pabal_verdict()
+    verdict.size = UInt32(MemoryLayout<pabal_verdict>.size)
+    guard !isClosed.load(ordering: .acquiring) else {
+      record.reply = "the transport “\(name)” has been closed"
+      verdict.outcome = Int32(PABAL_DEFERRED)
+      return verdict
+    }
+    withExtendedLifetime(record) {
+      call(handle, OpaquePointer(Unmanaged.passUnretained(record).toOpaque()), &verdict)
+    }
+    return verdict
+  }
+}
+
+/// Calls `body` with the mail as `pabal_transport.h` has it; nothing of it outlives the call.
+private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) -> Void) {
+  let recipients = mail.envelope.recipients
+  let sender = mail.envelope.sender?.description ?? ""
+  // Each text ends with a zero.
+  var byteCount = mail.id.utf8.count + mail.messageID.utf8.count + sender.utf8.count + 3
+  for recipient in recipients { byteCount += recipient.description.utf8.count + 1 }
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: byteCount) { texts in
+    var next = texts.startIndex
+    func copyCString(_ text: String) -> UnsafePointer<CChar>? {
+      let start = next
+      text.utf8Span.span.withUnsafeBytes { octets in
+        UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: texts[start...]))
+          .copyMemory(from: octets)
+        next += octets.count
+      }
+      texts[next] = 0
+      next += 1
+      return texts.baseAddress.map { UnsafePointer($0 + start) }
+    }
+    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: recipients.count + 1) { recipientPointers in
+      for (index, recipient) in recipients.enumerated() {
+        recipientPointers.initializeElement(at: index, to: copyCString(recipient.description))
+      }
+      recipientPointers.initializeElement(at: recipients.count, to: nil)
+      mail.octets.withUnsafeBufferPointer { octets in
+        var needs: UInt32 = 0
+        if mail.needsSMTPUTF8 { needs |= UInt32(PABAL_NEEDS_SMTPUTF8) }
+        if mail.needs8BitMIME { needs |= UInt32(PABAL_NEEDS_8BITMIME) }
+        var cMail = pabal_mail(
+          size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: copyCString(mail.id),
+          message_id: copyCString(mail.messageID), sender: copyCString(sender), recipients: UnsafePointer(recipientPointers.baseAddress),
+          recipient_count: recipients.count, octets: octets.baseAddress, octet_count: octets.count)
+        body(&cMail)
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+internal import CPabalTransport
+
+extension SettingDeclaration {
+  /// What a plugin's author got wrong.
+  struct DeclarationError: Error { let message: String }
+
+  /// A declaration as `pabal_transport.h` has it.
+  init(_ setting: pabal_setting) throws(DeclarationError) {
+    guard let cKey = setting.key else { throw DeclarationError(message: "it has no key") }
+    let key = String(cString: cKey)
+    guard key != "plugin" else { throw DeclarationError(message: "the key “plugin” is the host's") }
+    guard SettingDeclaration.isValidKey(key) else {
+      throw DeclarationError(message: "its key “\(printable(key))” is not lower-case letters, digits and underscores")
+    }
+    guard let help = setting.help else { throw DeclarationError(message: "“\(key)” has no help") }
+    guard let kind = Kind(setting.kind) else {
+      throw DeclarationError(message: "“\(key)” is of kind \(setting.kind), which does not exist")
+    }
+    var choices: [String] = []
+    if kind == .choice {
+      var next = setting.choices
+      while let choice = next?.pointee, choices.count < 1_000 {
+        choices.append(String(cString: choice))
+        next = next?.successor()
+      }
+      guard !choices.isEmpty else { throw DeclarationError(message: "“\(key)” is a choice without choices") }
+    }
+    guard setting.minimum <= setting.maximum else {
+      throw DeclarationError(message: "“\(key)” has a minimum above its maximum")
+    }
+    let hasRange = setting.minimum != 0 || setting.maximum != 0
+    self.init(
+      key: key, kind: kind, help: printable(String(cString: help)),
+      defaultText: setting.default_value.map { String(cString: $0) }, choices: choices,
+      range: hasRange ? setting.minimum...setting.maximum : nil, required: setting.required != 0,
+      secret: setting.secret != 0)
+    if let reason = invalidDefaultReason() { throw DeclarationError(message: "“\(key)”: \(reason)") }
+  }
+}
+
+extension SettingDeclaration.Kind {
+  fileprivate init?(_ kind: Int32) {
+    switch Int(kind) {
+    case PABAL_TEXT: self = .text
+    case PABAL_NUMBER: self = .number
+    case PABAL_BOOLEAN: self = .boolean
+    case PABAL_CHOICE: self = .choice
+    case PABAL_DURATION: self = .duration
+    case PABAL_PATH: self = .path
+    case PABAL_ACCOUNT: self = .account
+    default: return nil
+    }
+  }
+}
+
+/// A transport's settings as C values, with their secrets fetched; lives until the transport is closed.
+final class PluginSettingValues {
+  private var values: [String: UnsafeMutablePointer<pabal_value>] = [:]
+  private var texts: [UnsafeMutableBufferPointer<CChar>] = []
+
+  /// Fetches the secrets among `settings`; `users` are the mailboxes of the accounts, by account name.
+  ///
+  /// What is declared and not among them has its default, so that a plugin finds every key of its own.
+  init(
+    _ settings: [CheckedSetting], declared: [SettingDeclaration], users: [String: String]
+  ) throws(Diagnostic) {
+    for declaration in declared where !settings.contains(where: { $0.key == declaration.key }) {
+      guard !declaration.required else { throw Diagnostic("the setting “\(declaration.key)” is missing") }
+      var value = SettingValue(text: "")
+      if let text = declaration.defaultText {
+        do throws(SettingError) {
+          value = try declaration.value(of: text, directory: "/")
+        } catch {
+          throw Diagnostic("the default of “\(declaration.key)”: \(error.message)")
+        }
+      }
+      add(declaration.key, value, given: declaration.defaultText != nil, user: "")
+    }
+    for setting in settings {
+      let value = try setting.isSet ? setting.fetch() : SettingValue(text: "")
+      add(setting.key, value, given: setting.isSet, user: setting.account.flatMap { users[$0] } ?? "")
+    }
+  }
+
+  private func add(_ key: String, _ value: SettingValue, given: Bool, user: String) {
+    let pointer = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
+    pointer.initialize(
+      to: pabal_value(
+        size: UInt32(MemoryLayout<pabal_value>.size), given: given ? 1 : 0, text: copyCString(value.text),
+        number: value.number, user: copyCString(user)))
+    values[key] = pointer
+  }
+
+  deinit {
+    for value in values.values { value.deallocate() }
+    for text in texts {
+      // A password is not left lying in memory that is given back.
+      text.update(repeating: 0)
+      text.deallocate()
+    }
+  }
+
+  func value(_ key: String) -> UnsafePointer<pabal_value>? {
+    values[key].map { UnsafePointer($0) }
+  }
+
+  private func copyCString(_ text: String) -> UnsafePointer<CChar>? {
+    let octets = text.utf8CString
+    let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: octets.count)
+    _ = copy.initialize(from: octets)
+    texts.append(copy)
+    return UnsafePointer(copy.baseAddress)
+  }
+}
