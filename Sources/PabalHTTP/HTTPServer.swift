@@ -90,3 +90,58 @@ public final class HTTPServer: Sendable {
     await group?.triggerGracefulShutdown()
   }
 }
+
+/// What the service answers from; a reload of the configuration brings a new one.
+public struct HTTPDependencies: Sendable {
+  /// The verifications.
+  public var verifications: VerificationService
+  /// Where mail of any message comes in.
+  public var submission: MailSubmission
+  /// What makes that mail.
+  public var composer: any MessageComposer
+  /// Who may call.
+  public var access: ServeConfiguration
+
+  /// What the page to try it out needs; `nil`: there is no such page.
+  public var demo: DemoDependencies?
+
+  /// What the service answers from.
+  public init(
+    verifications: VerificationService, submission: MailSubmission, composer: any MessageComposer, access: ServeConfiguration
+  ) {
+    self.verifications = verifications
+    self.submission = submission
+    self.composer = composer
+    self.access = access
+  }
+}
+
+/// Whether mail can leave, for whoever sends traffic here.
+public struct Readiness: Sendable {
+  /// Whether a transport of the route is open.
+  public var isReady: Bool
+  /// What there is to tell, by name: printable, without addresses and secrets.
+  public var detail: [String: String]
+
+  /// Whether mail can leave.
+  public init(isReady: Bool, detail: [String: String] = [:]) {
+    self.isReady = isReady
+    self.detail = detail
+  }
+}
+
+/// What the service did, for logs and metrics; nothing in it tells who the people are.
+public enum HTTPEvent: Sendable {
+  /// A request was answered; `route` is the path with names for its variable parts, `client` the name of the key.
+  case answered(route: String, method: String, status: Int, client: String?, took: Duration)
+  /// A verification was started; a notice can't be approved.
+  case started(purpose: String, language: String?, isNotice: Bool)
+  /// A code was sent again.
+  case resent(purpose: String, language: String?)
+  /// A check was judged, so long after the start.
+  case checked(VerificationOutcome, purpose: String, language: String?, after: Duration)
+  /// A request came up against a limit.
+  case limited(VerificationLimit)
+  /// A request could not be done, by the store's or the keys' fault.
+  case failed(String)
+}

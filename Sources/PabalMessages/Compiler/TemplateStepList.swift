@@ -1,3 +1,98 @@
+/// Octets to append, and between them the fields to append.
+struct TemplateStepList: Sendable {
+  /// The literal octets up to `end`, then the field.
+  struct Step: Sendable {
+    var end: Int
+    var field: Int
+  }
+
+  var octets: [UInt8] = []
+  var steps: [Step] = []
+}
+
+/// How a value is written where it stands.
+enum ValueEscaping: Sendable, Hashable {
+  /// As it is: plain text and header lines.
+  case plain
+  /// HTML text and quoted attributes.
+  case html
+  /// A whole address, in plain text.
+  case url
+  /// A whole address, in an HTML attribute.
+  case urlAttribute
+  /// A part of an address; needs no further care in HTML.
+  case urlComponent
+}
+
+/// Something that a render fills in, written out once however often it stands in the mail.
+enum TemplateField: Sendable, Hashable {
+  case value(variable: Int, ValueEscaping)
+  case particle(Particle, variable: Int)
+}
+
+/// The fields of one language of a message.
+struct TemplateFieldTable: Sendable {
+  private(set) var fields: [TemplateField] = []
+  private var index: [TemplateField: Int] = [:]
+
+  mutating func number(of field: TemplateField) -> Int {
+    if let number = index[field] { return number }
+    index[field] = fields.count
+    fields.append(field)
+    return fields.count - 1
+  }
+}
+
+/// Gathers the steps of one part of a mail.
+struct TemplateStepBuilder {
+  private(set) var list = TemplateStepList()
+  /// What each placeholder scalar stands for, and its variable's number.
+  let scope: Scope
+
+  /// Where a tagged text's placeholders lead.
+  struct Scope: Sendable {
+    let tagged: TaggedText
+    let variables: [String: Int]
+  }
+
+  init(scope: Scope) { self.scope = scope }
+
+  /// Octets as they are.
+  mutating func append(literal text: String) { list.octets.append(contentsOf: text.utf8) }
+
+  /// All the steps of another list.
+  mutating func append(_ other: TemplateStepList) {
+    let shift = list.octets.count
+    list.octets.append(contentsOf: other.octets)
+    list.steps.append(
+      contentsOf: other.steps.map { TemplateStepList.Step(end: $0.end + shift, field: $0.field) })
+  }
+
+  /// Text that may hold placeholders, written for its place.
+  mutating func append(
+    _ text: some Sequence<Unicode.Scalar>, as escaping: ValueEscaping, in table: inout TemplateFieldTable
+  ) {
+    for scalar in text {
+      if let placeholder = scope.tagged.placeholder(scalar) {
+        append(placeholder, as: escaping, in: &table)
+      } else {
+        escaping.append(scalar, to: &list.octets)
+      }
+    }
+  }
+
+  /// What a placeholder stands for; names nobody declared were reported before and leave nothing.
+  mutating func append(_ placeholder: Placeholder, as escaping: ValueEscaping, in table: inout TemplateFieldTable) {
+    guard let variable = scope.variables[placeholder.name] else { return }
+    let field: TemplateField =
+      switch placeholder {
+      case .tag: .value(variable: variable, escaping)
+      case .particle(let particle, _): .particle(particle, variable: variable)
+      }
+    list.steps.append(TemplateStepList.Step(end: list.octets.count, field: table.number(of: field)))
+  }
+}
+
 extension ValueEscaping {
   /// Appends one scalar of the author's own words.
   func append(_ scalar: Unicode.Scalar, to octets: inout [UInt8]) {
@@ -88,5 +183,36 @@ extension ValueEscaping {
     octets.append(UInt8(ascii: "%"))
     octets.append(digits[Int(octet >> 4)])
     octets.append(digits[Int(octet & 15)])
+  }
+}
+
+/// The address behind a link or an image, as an author wrote it.
+struct LinkTarget {
+  /// Its scalars, placeholders among them.
+  let scalars: [Unicode.Scalar]
+  /// Whether its first scalar is a variable that holds a whole address.
+  private let beginsWithURLVariable: Bool
+
+  /// The target, or `nil` when it is no https, http or (for a link) mailto address.
+  init?(_ url: String, isImage: Bool, scope: TemplateStepBuilder.Scope, kinds: [VariableKind]) {
+    scalars = Array(url.unicodeScalars)
+    if let first = scalars.first, case .tag(let name)? = scope.tagged.placeholder(first) {
+      guard let variable = scope.variables[name], kinds[variable] == .url else { return nil }
+      beginsWithURLVariable = true
+    } else {
+      guard let rest = URLScheme.afterScheme(url, mail: !isImage), !rest.isEmpty else { return nil }
+      beginsWithURLVariable = false
+    }
+  }
+
+  /// Appends it to a plain text or into a quoted HTML attribute.
+  func append(to builder: inout TemplateStepBuilder, isHTML: Bool, in table: inout TemplateFieldTable) {
+    let rest = beginsWithURLVariable ? 1 : 0
+    builder.append(scalars[..<rest], as: isHTML ? .urlAttribute : .url, in: &table)
+    for scalar in scalars[rest...] {
+      let isPlaceholder = SourceText.placeholders.contains(scalar.value)
+      let escaping: ValueEscaping = isPlaceholder ? .urlComponent : isHTML ? .urlAttribute : .url
+      builder.append(CollectionOfOne(scalar), as: escaping, in: &table)
+    }
   }
 }

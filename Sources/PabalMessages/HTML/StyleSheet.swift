@@ -121,3 +121,149 @@ struct StyleSheet: Sendable {
     }
   }
 }
+
+/// Takes a style sheet apart into rules and what is no rule; all that it looks for is ASCII.
+struct StyleSheetParser {
+  /// A stretch of UTF-8.
+  typealias Octets = ArraySlice<UInt8>
+
+  /// One part of a style sheet.
+  enum Item {
+    case rule(selectors: [Octets], body: Octets)
+    /// An at-rule, as it stands.
+    case retained(String)
+  }
+
+  private let text: [UInt8]
+  private var index = 0
+  private(set) var issue: String?
+
+  init(_ css: String) { text = StyleSheetParser.withoutComments(Array(css.utf8)) }
+
+  mutating func next() -> Item? {
+    while index < text.count, StyleSheetParser.isBlank(text[index]) { index += 1 }
+    guard index < text.count, issue == nil else { return nil }
+    let start = index
+    let isAtRule = text[index] == UInt8(ascii: "@")
+    guard let end = skip(until: UInt8(ascii: "{"), or: isAtRule ? UInt8(ascii: ";") : UInt8(ascii: "{"))
+    else {
+      issue = "a rule without { … }"
+      return nil
+    }
+    index = end + 1
+    if text[end] == UInt8(ascii: ";") {
+      return .retained(String(decoding: StyleSheetParser.collapsed(text[start...end]), as: UTF8.self))
+    }
+    guard let close = skipBlock() else {
+      issue = "a { that is never closed"
+      return nil
+    }
+    if isAtRule { return .retained(String(decoding: StyleSheetParser.collapsed(text[start..<index]), as: UTF8.self)) }
+    return .rule(
+      selectors: StyleSheetParser.split(text[start..<end], at: UInt8(ascii: ",")), body: text[(end + 1)..<close])
+  }
+
+  /// The place of the next of two octets, quotes passed over.
+  private func skip(until one: UInt8, or other: UInt8) -> Int? {
+    var quote: UInt8?
+    for place in index..<text.count {
+      let octet = text[place]
+      if let open = quote {
+        if octet == open { quote = nil }
+      } else if StyleSheetParser.isQuote(octet) {
+        quote = octet
+      } else if octet == one || octet == other {
+        return place
+      }
+    }
+    return nil
+  }
+
+  /// Goes past the `}` that closes the block just opened, and says where it is.
+  private mutating func skipBlock() -> Int? {
+    var depth = 1
+    while let place = skip(until: UInt8(ascii: "{"), or: UInt8(ascii: "}")) {
+      index = place + 1
+      depth += text[place] == UInt8(ascii: "{") ? 1 : -1
+      if depth == 0 { return place }
+    }
+    return nil
+  }
+
+  private static func withoutComments(_ text: [UInt8]) -> [UInt8] {
+    let (slash, star) = (UInt8(ascii: "/"), UInt8(ascii: "*"))
+    var retained: [UInt8] = []
+    retained.reserveCapacity(text.count)
+    var index = 0
+    while index < text.count {
+      if text[index] == slash, index + 1 < text.count, text[index + 1] == star {
+        index += 3
+        while index < text.count, !(text[index] == slash && text[index - 1] == star) { index += 1 }
+      } else {
+        retained.append(text[index])
+      }
+      index += 1
+    }
+    return retained
+  }
+
+  /// The parts between separators, those in quotes and brackets passed over, each without blanks around it.
+  static func split(_ text: Octets, at separator: UInt8) -> [Octets] {
+    var parts: [Octets] = []
+    var start = text.startIndex
+    var quote: UInt8?
+    var depth = 0
+    for index in text.indices {
+      let octet = text[index]
+      if let open = quote {
+        if octet == open { quote = nil }
+      } else if isQuote(octet) {
+        quote = octet
+      } else if octet == UInt8(ascii: "(") {
+        depth += 1
+      } else if octet == UInt8(ascii: ")") {
+        depth -= 1
+      } else if octet == separator, depth <= 0 {
+        parts.append(trimmed(text[start..<index]))
+        start = index + 1
+      }
+    }
+    parts.append(trimmed(text[start...]))
+    return parts
+  }
+
+  /// Without the blanks around it.
+  static func trimmed(_ text: Octets) -> Octets {
+    var text = text
+    while let first = text.first, isBlank(first) { text = text.dropFirst() }
+    while let last = text.last, isBlank(last) { text = text.dropLast() }
+    return text
+  }
+
+  /// Trimmed, with one blank for each run of them, and none around braces and after semicolons.
+  static func collapsed(_ text: Octets) -> [UInt8] {
+    var collapsed: [UInt8] = []
+    collapsed.reserveCapacity(text.count)
+    let (space, open, close) = (UInt8(ascii: " "), UInt8(ascii: "{"), UInt8(ascii: "}"))
+    for octet in trimmed(text) {
+      if isBlank(octet) {
+        if let last = collapsed.last, last != space, last != open, last != close, last != UInt8(ascii: ";") {
+          collapsed.append(space)
+        }
+        continue
+      }
+      if octet == open || octet == close {
+        if collapsed.last == space { collapsed.removeLast() }
+        if octet == close, collapsed.last == UInt8(ascii: ";") { collapsed.removeLast() }
+      }
+      collapsed.append(octet)
+    }
+    return collapsed
+  }
+
+  static func isBlank(_ octet: UInt8) -> Bool { octet == 0x20 || (0x09...0x0D).contains(octet) }
+
+  private static func isQuote(_ octet: UInt8) -> Bool {
+    octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "'")
+  }
+}

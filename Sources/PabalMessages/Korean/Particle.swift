@@ -71,3 +71,120 @@ extension Particle {
     return all
   }()
 }
+
+/// A particle written in both its forms, whether Pabal knows it or not, as it stands in a text.
+struct ParticlePair: Sendable {
+  /// As it stands there.
+  let written: String
+  /// What it is, where Pabal knows it.
+  let particle: Particle?
+  /// How to write what was most likely meant.
+  let canonical: String
+
+  /// How many scalars it takes.
+  var count: Int { written.unicodeScalars.count }
+}
+
+extension ParticlePair {
+  /// The both forms that begin at `start`.
+  ///
+  /// `isAfterVariable` looks for what no other place would make a particle of: `(이)라`, `(은)`.
+  init?(at start: Int, in text: [Unicode.Scalar], isAfterVariable: Bool) {
+    guard ParticlePair.mayStart(at: start, in: text) else { return nil }
+    if let particle = Particle.written(at: text[start...]) {
+      let end = start + particle.written.unicodeScalars.count
+      let isCut = particle.written.contains("/") && ParticlePair.isHangul(end, in: text)
+      let isPlain = particle.written != "(이)" || isAfterVariable || ParticlePair.isHangul(start - 1, in: text)
+      if !isCut, isPlain {
+        self.init(
+          written: particle.written, particle: particle,
+          canonical: Particle.misspelt.contains(particle.written) ? "(이)에요" : particle.written)
+        return
+      }
+    }
+    guard
+      let (end, forms) = text[start] == "("
+        ? ParticlePair.bracket(at: start, in: text, isAfterVariable: isAfterVariable)
+        : ParticlePair.pair(at: start, in: text)
+    else { return nil }
+    self.init(
+      written: String(scalars: text[start..<end]), particle: nil, canonical: ParticlePair.canonicalForm(of: forms))
+  }
+
+  /// Looked for at every character of every file, and almost never there.
+  private static func mayStart(at start: Int, in text: [Unicode.Scalar]) -> Bool {
+    if text[start] == "(" { return isHangul(start + 1, in: text) }
+    guard isHangul(start, in: text) else { return false }
+    for index in (start + 1)..<(start + 2 + maxFormLength) where index < text.count {
+      if text[index] == "(" || text[index] == "/" { return isHangul(index + 1, in: text) }
+      if !isHangul(index, in: text) { return false }
+    }
+    return false
+  }
+
+  /// The most syllables of one form: 이라고.
+  private static let maxFormLength = 3
+
+  private static let basicForms: Set<String> = ["은", "는", "이", "가", "을", "를", "와", "과", "으로", "로", "아", "야"]
+
+  /// `이라(라)`, `은/를`: two forms of the same or of two particles.
+  private static func pair(at start: Int, in text: [Unicode.Scalar]) -> (end: Int, forms: [String])? {
+    let left = hangul(from: start, in: text)
+    let mark = left.upperBound
+    guard left.count <= maxFormLength, mark < text.count, text[mark] == "(" || text[mark] == "/" else { return nil }
+    let right = hangul(from: mark + 1, in: text)
+    guard (1...maxFormLength).contains(right.count) else { return nil }
+    var end = right.upperBound
+    if text[mark] == "(" {
+      guard end < text.count, text[end] == ")" else { return nil }
+      end += 1
+    }
+    let forms = [String(scalars: text[left]), String(scalars: text[right])]
+    let isBasic = forms.allSatisfy(basicForms.contains)
+    guard isBasic || forms[0] == "이" + forms[1] || forms[1] == "이" + forms[0] else { return nil }
+    return (end, forms)
+  }
+
+  /// `(오)로`, `(이)`, `있(으)면`: a form in brackets, with the syllable that follows.
+  private static func bracket(
+    at start: Int, in text: [Unicode.Scalar], isAfterVariable: Bool
+  ) -> (end: Int, forms: [String])? {
+    let inside = hangul(from: start + 1, in: text)
+    let close = inside.upperBound
+    guard close < text.count, text[close] == ")" else { return nil }
+    let form = String(scalars: text[inside])
+    let next = isHangul(close + 1, in: text) ? String(text[close + 1]) : nil
+    if !isAfterVariable {
+      guard form == "으", next != nil, isHangul(start - 1, in: text) else { return nil }
+      return (close + 1, [form])
+    }
+    // 가 and 여 alone are words of their own: (가), (여).
+    if let next, basicForms.contains(next), basicForms.contains(form) || form == "오" || form == "으" {
+      return (close + 2, [form, next])
+    }
+    guard form == "으" || basicForms.contains(form), next == nil, form != "가" else { return nil }
+    return (close + 1, [form])
+  }
+
+  private static func canonicalForm(of forms: [String]) -> String {
+    for form in forms { if let canonical = canonicalByForm[form] { return canonical } }
+    // 이라 and 라.
+    return "(이)" + (forms.min { $0.utf8.count < $1.utf8.count } ?? "라")
+  }
+
+  private static let canonicalByForm = [
+    "은": "은(는)", "는": "은(는)", "이": "이(가)", "가": "이(가)", "을": "을(를)", "를": "을(를)", "와": "와(과)", "과": "와(과)",
+    "으로": "(으)로", "으": "(으)로", "로": "(으)로", "아": "아(야)", "야": "아(야)",
+  ]
+
+  private static func hangul(from start: Int, in text: [Unicode.Scalar]) -> Range<Int> {
+    var end = start
+    // One more than fits tells that it does not.
+    while end <= start + maxFormLength, isHangul(end, in: text) { end += 1 }
+    return start..<end
+  }
+
+  private static func isHangul(_ index: Int, in text: [Unicode.Scalar]) -> Bool {
+    text.indices.contains(index) && (0xAC00...0xD7A3).contains(text[index].value)
+  }
+}

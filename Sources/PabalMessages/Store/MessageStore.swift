@@ -1,3 +1,4 @@
+internal import Glibc
 public import PabalCore
 internal import Synchronization
 
@@ -239,4 +240,53 @@ public final class MessageStore: Sendable {
       return (a.file ?? "", left, a.description) < (b.file ?? "", right, b.description)
     }
   }
+}
+
+extension MessageStore {
+  /// The messages that `messages` in `config.json` names, with the site's variables, of which those that are
+  /// secrets are fetched; blocks.
+  public convenience init(
+    _ configuration: Configuration,
+    onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
+  ) throws(Diagnostic) {
+    guard let section = configuration.messages else {
+      throw Diagnostic(
+        "there are no messages", remedy: "add \"messages\" with \"directory\" and \"language\"",
+        file: configuration.file)
+    }
+    guard access(section.directory, R_OK | X_OK) == 0 else {
+      throw Diagnostic(
+        "the messages directory \(section.directory) can't be read: \(String(cString: strerror(errno)))",
+        remedy: "name another one, or make it readable", file: configuration.file, path: "messages.directory")
+    }
+    var variables: [String: String] = [:]
+    var locations: [String: SettingLocation] = [:]
+    for variable in section.variables {
+      variables[variable.name] = try variable.value.fetch()
+      locations[variable.name] = variable.value.location
+    }
+    self.init(
+      directory: section.directory, language: section.language, variables: variables, variableLocations: locations,
+      onChange: onChange)
+  }
+}
+
+/// A message with its values in place, ready to be made into a mail.
+public struct RenderedMessage: Sendable, Hashable {
+  /// The message's name, which is its folder's.
+  public let name: String
+  /// The language it is in, a BCP 47 tag for `Content-Language`.
+  public let language: String
+  /// One line, without control characters.
+  public let subject: String
+  /// The plain text; its lines end with a line feed.
+  public let text: String
+  /// A whole HTML page; its lines end with a line feed.
+  public let html: String
+  /// How urgent it is.
+  public let lane: Lane
+  /// How long after its making it is of use; `nil` where it does not age.
+  public let lifetime: Duration?
+  /// What becomes of it when nobody knows whether it was taken.
+  public let unknownPolicy: UnknownPolicy
 }
