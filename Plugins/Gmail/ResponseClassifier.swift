@@ -1,3 +1,4 @@
+internal import PabalCurl
 internal import PabalPlugin
 
 /// From answer to outcome: the one table, by reason first and by status where no reason is known.
@@ -173,4 +174,139 @@ extension GmailMessage {
   ///
   /// Nobody says whether the API takes addresses beyond ASCII (RFC 6532), or more than 100 recipients.
   fileprivate var mayExceedGmailLimits: Bool { needsSMTPUTF8 || recipients.count > 100 }
+}
+
+/// What an answer that isn't 200 says, in Google's envelope for errors or in none.
+struct GmailErrorResponse: Equatable {
+  let status: Int
+  /// What may tell why, the most exact first: `errors[].reason`, then `details[].reason`, then `status`.
+  var reasons: [String] = []
+  /// Google's words, or of a body that is no JSON nothing.
+  var message = ""
+  /// Whether Google's envelope for errors was around it.
+  var isGoogle = false
+
+  init(status: Int, body: [UInt8]) {
+    self.status = status
+    guard let error = GmailJSON(body)?["error"] else { return }
+    // The front end that refuses a token may answer as an OAuth server does (RFC 6749, 5.2).
+    if let code = error.string {
+      reasons = [code]
+      message = GmailJSON(body)?["error_description"]?.string ?? ""
+      return
+    }
+    message = error["message"]?.string ?? ""
+    if case .number = error["code"], error["message"]?.string != nil { isGoogle = true }
+    reasons = (error["errors"]?.elements ?? []).compactMap { $0["reason"]?.string }
+    reasons += (error["details"]?.elements ?? []).compactMap { $0["reason"]?.string }
+    if let status = error["status"]?.string { reasons.append(status) }
+  }
+}
+
+/// What the answer to a question for the mailbox's profile says of the account.
+enum ProfileClassifier {
+  static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI, user: String?, now: Int) -> SendResult {
+    let name = api.endpoint.name
+    guard let status = exchange.status else {
+      // Nothing was to be handed over.
+      var exchange = exchange
+      exchange.isFullySent = false
+      return NetworkErrorClassifier.sendResult(of: exchange, api)
+    }
+    if status == 200 {
+      guard let address = GmailJSON(exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
+        return SendResult(.held(.transport), "\(name) answers without a mailbox; is \"endpoint\" Gmail's?")
+      }
+      // An alias is the same mailbox by another name, so it is for a person to judge.
+      let others = user.map { $0.lowercased() != address.lowercased() } ?? false
+      let note =
+        others ? ", though \"user\" of its account is \(user ?? ""): log that one in, or mend \"user\"" : ""
+      return SendResult(.ready, "reached \(name), sends as \(address)\(note)")
+    }
+    let errorResponse = GmailErrorResponse(status: status, body: exchange.body)
+    // gmail.send alone opens no question at all, and it is all that sending needs.
+    let insufficientScope: Set = ["insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"]
+    if status == 403, !insufficientScope.isDisjoint(with: errorResponse.reasons) {
+      return SendResult(
+        .ready, "reached \(name), the token is accepted; its scope does not show whose mailbox it is")
+    }
+    let row = ResponseClassifier.row(for: errorResponse)
+    let message = ResponseClassifier.message(errorResponse, advice: row?.advice ?? "")
+    let wait = [RetryTime.seconds(in: errorResponse.message, now: now) ?? 0, exchange.retryAfter].max() ?? 0
+    switch row?.kind {
+    case .held: return SendResult(.held(.transport, retryAfter: Int64(wait)), message)
+    case .rejected, .unsuited:
+      return SendResult(.held(.transport), "\(message); is \"endpoint\" Gmail's?")
+    case .deferred, .unknown, nil: return SendResult(.deferred(retryAfter: Int64(wait)), message)
+    }
+  }
+}
+
+/// What a request without an answer means, and what to do about it.
+enum NetworkErrorClassifier {
+  static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI) -> SendResult {
+    let name = api.endpoint.name
+    let failure: CurlError
+    switch exchange.failure {
+    case .notConnected(let reason): failure = reason
+    case .some(let reason):
+      let cause = message(reason, api)
+      return exchange.isFullySent
+        ? SendResult(.unknown, "the mail was handed over, and then \(cause)")
+        : SendResult(.deferred(), "before the mail was through, \(cause)")
+    case nil: return SendResult(exchange.isFullySent ? .unknown : .deferred(), "\(name) gave no answer")
+    }
+    switch failure.code {
+    case .unresolved:
+      return SendResult(
+        .deferred(),
+        "\(name) has no address; does this machine resolve names, and is \"endpoint\" spelt right?")
+    case .unreachable:
+      return SendResult(
+        .deferred(),
+        "nothing answers at \(name) (\(failure)); check \"endpoint\", and that no firewall stands between")
+    case .timedOut:
+      return SendResult(.deferred(), "\(name) is silent (\(failure)); a firewall may stand between")
+    case .untrusted:
+      return SendResult(.held(.transport), certificateMessage(failure, name))
+    case .noTrustStore:
+      return SendResult(
+        .held(.transport),
+        "the certificates to trust can't be read (\(failure)); check \"ca_file\" and \"ca_directory\", or install ca-certificates"
+      )
+    case .handshake:
+      return SendResult(
+        .deferred(), "TLS with \(name) failed (\(failure)); is \"endpoint\" a server that speaks https?")
+    case .malformed:
+      return SendResult(.held(.transport), "\"endpoint\" makes no URL (\(failure))")
+    default:
+      return SendResult(.deferred(), "there is no connection to \(name) (\(failure))")
+    }
+  }
+
+  /// What happened to a connection.
+  static func message(_ failure: HTTPExchangeError, _ api: GmailAPI) -> String {
+    let name = api.endpoint.name
+    return switch failure {
+    case .notConnected(let reason): "there was no connection to \(name) (\(reason))"
+    case .connectionLost(let detail): "the connection to \(name) broke (\(detail))"
+    case .idleTimeout: "\(name) was silent for \(api.timeout) ms"
+    case .responseTimeout: "\(name) did not bring its answer to an end within \(api.timeout) ms"
+    case .invalidResponse: "\(name) answered with something that is no HTTP"
+    }
+  }
+
+  static func certificateMessage(_ failure: CurlError, _ name: String) -> String {
+    // OpenSSL's X509_V_ERR_…: 62 another name, 10 expired, 9 not yet valid. libcurl compares names itself, and
+    // then tells it in words only.
+    switch failure.certificate {
+    case 62,
+      _ where failure.code == .untrusted && failure.detail.contains("subject name"):
+      "\(name) shows a certificate for another name (\(failure)); \"endpoint\" must have the name in it"
+    case 9, 10:
+      "the certificate of \(name) is out of date (\(failure)); it has to be renewed, or this machine's clock is wrong"
+    default:
+      "the certificate of \(name) is not to be trusted (\(failure)); if it is your own authority, name it in \"ca_file\""
+    }
+  }
 }

@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Glibc
 internal import PabalCore
 
@@ -192,4 +193,134 @@ struct BrowserLogin {
   }
 
   private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
+
+/// The address that the browser comes back to.
+struct RedirectTarget {
+  let host: String
+  let path: String
+  /// `nil`: any free one.
+  let port: UInt16?
+
+  /// For an installed client the one wanted; for a web client one of those that it has registered.
+  init(_ client: OAuthClient, host: String, port: UInt16?) throws(TokenError) {
+    guard let registered = client.redirects else {
+      (self.host, path, self.port) = (host, "", port)
+      return
+    }
+    let targets = registered.compactMap(RedirectTarget.init(registered:))
+    // Ports below are root's.
+    guard let first = targets.first(where: { $0.port ?? 0 > 1023 }) ?? targets.first else {
+      throw TokenError(
+        .setUp,
+        "the OAuth client is one for web servers, and no address of this machine is registered for it",
+        remedy: "make a desktop client, or register http://127.0.0.1:8765 and name it with --port",
+        step: .client)
+    }
+    guard let port else {
+      self = first
+      return
+    }
+    guard let match = targets.first(where: { $0.port == port }) else {
+      throw TokenError(
+        .setUp, "the OAuth client is one for web servers, and port \(port) isn't registered for it",
+        remedy: "use --port \(first.port ?? 80), or make a desktop client", step: .client, errorKind: .usage)
+    }
+    self = match
+  }
+
+  /// What to do where a web client's users can't come back to port `excluding`; `nil` for an installed client, which
+  /// may choose any.
+  static func advice(_ client: OAuthClient, excluding: UInt16) -> String? {
+    guard let registered = client.redirects else { return nil }
+    let ports = registered.compactMap(RedirectTarget.init(registered:)).compactMap(\.port)
+    if let other = ports.first(where: { $0 != excluding && $0 > 1023 }) {
+      return "use --port \(other), which is registered too, or make a desktop client"
+    }
+    let free = excluding == 8765 ? 8766 : 8765
+    return (excluding > 1023 ? "end that program, or " : "")
+      + "register http://127.0.0.1:\(free) for the client and name it with --port \(free), or make a desktop client"
+  }
+
+  private init?(registered address: String) {
+    guard let endpoint = OAuthEndpoint(address), address.hasPrefix("http://") else { return nil }
+    let rest = address.dropFirst(7)
+    let authority = rest.prefix { $0 != "/" && $0 != "?" }
+    let number = authority.split(separator: ":").last.flatMap { UInt16($0) }
+    (host, path, port) = (endpoint.host, String(rest.dropFirst(authority.count)), number ?? 80)
+  }
+
+  func address(port bound: UInt16) -> String {
+    // Byte for byte what is registered: port 80 goes without saying.
+    bound == 80 ? "http://\(host)\(path)" : "http://\(host):\(bound)\(path)"
+  }
+}
+
+/// The proof that whoever brings the code is who asked for it (RFC 7636), and the state that ties the
+/// browser's answer to this login.
+struct PKCE: Sendable {
+  /// 43 characters.
+  let verifier: String
+  /// The verifier's SHA-256, as the browser's URL has it.
+  let challenge: String
+  let state: String
+
+  init(_ dependencies: AccountDependencies) {
+    verifier = base64URL(dependencies.random(32))
+    challenge = base64URL(Array(SHA256.hash(data: Array(verifier.utf8))))
+    state = base64URL(dependencies.random(24))
+  }
+}
+
+/// Base64 for URLs, without padding (RFC 4648 section 5).
+func base64URL(_ octets: [UInt8]) -> String {
+  let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+  var text: [UInt8] = []
+  for start in stride(from: 0, to: octets.count, by: 3) {
+    let group = octets[start..<min(start + 3, octets.count)]
+    let bits = (0..<3).reduce(0) { $0 << 8 | ($1 < group.count ? Int(group[start + $1]) : 0) }
+    for place in 0...group.count { text.append(digits[bits >> (18 - 6 * place) & 63]) }
+  }
+  return String(decoding: text, as: UTF8.self)
+}
+
+/// Whether two texts are the same, in a time that depends on their lengths alone.
+func isSame(_ a: String, _ b: String) -> Bool {
+  let (a, b) = (Array(a.utf8), Array(b.utf8))
+  guard a.count == b.count else { return false }
+  return zip(a, b).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+}
+
+/// The user's browser.
+enum Browser {
+  /// Opens `url`; whether a browser could be started. The URL has no secret in it.
+  static func open(_ url: String, environment: (String) -> String?) -> Bool {
+    let named = environment("BROWSER")?.split(separator: ":").map(String.init) ?? []
+    let hasScreen = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].contains {
+      environment($0)?.isEmpty == false
+    }
+    guard hasScreen || !named.isEmpty else { return false }
+    for command in named + ["xdg-open", "wslview", "sensible-browser"] {
+      var words = command.split(separator: " ").map(String.init)
+      guard !words.isEmpty else { continue }
+      if let place = words.firstIndex(of: "%s") { words[place] = url } else { words.append(url) }
+      if start(words) { return true }
+    }
+    return false
+  }
+
+  private static func start(_ words: [String]) -> Bool {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    // What a browser says belongs on no terminal that asks for something.
+    for descriptor: CInt in 0...2 {
+      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
+    }
+    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+    arguments.append(nil)
+    defer { for argument in arguments { free(argument) } }
+    var process: pid_t = 0
+    return posix_spawnp(&process, words[0], &actions, nil, arguments, environ) == 0
+  }
 }

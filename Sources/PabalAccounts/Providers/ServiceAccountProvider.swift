@@ -1,3 +1,5 @@
+internal import Crypto
+internal import CryptoExtras
 public import PabalCore
 
 /// Provider `google-service-account`: a Workspace mailbox, by domain-wide delegation.
@@ -28,5 +30,116 @@ public struct ServiceAccountProvider: AccountProvider {
         tokenGrant: ServiceAccountGrant(account: use.name, path: key, subject: use.user, scopes: needed),
         login: nil, dependencies: dependencies)
     }
+  }
+}
+
+/// Renewal by an assertion that a service account's key signs (RFC 7523).
+struct ServiceAccountGrant: TokenGrant {
+  let account: String
+  /// The key's path.
+  let path: String
+  /// The mailbox to act for, by domain-wide delegation.
+  let subject: String
+  let scopes: [String]
+
+  // The longest that Google takes.
+  private static let lifetime: Int64 = 3600
+
+  func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
+    let key = try key()
+    return PabalAccounts.fingerprint(ofSecret: "\(key.id) \(subject) \(scopes.joined(separator: " "))")
+  }
+
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken {
+    let key = try key()
+    let assertion = try assertion(key, at: dependencies.now())
+    let request = TokenRequest(
+      form: URLEncodedForm([
+        ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion),
+      ]), endpoint: key.tokenEndpoint,
+      classifier: OAuthErrorClassifier(issuer: .workspace, operation: .grant, account: account, now: dependencies.now()),
+      dependencies: dependencies)
+    let (root, now) = try request.perform()
+    let response = try TokenResponse(root, at: now)
+    return StoredToken(
+      accessToken: response.accessToken, expiry: response.expiry, lifetime: response.lifetime,
+      scopes: response.scopes ?? scopes, user: subject)
+  }
+
+  private func key() throws(TokenError) -> ServiceAccountKey {
+    do throws(SecretFileError) {
+      return try ServiceAccountKey(path)
+    } catch {
+      var failure = TokenError(error)
+      failure.step = .serviceAccountKey
+      throw failure
+    }
+  }
+
+  private func assertion(_ key: ServiceAccountKey, at now: UTCTime) throws(TokenError) -> String {
+    let header = JSONNode.object([("typ", .text("JWT")), ("alg", .text("RS256")), ("kid", .text(key.id))])
+    let claims = JSONNode.object([
+      ("iss", .text(key.email)), ("sub", .text(subject)), ("scope", .text(scopes.joined(separator: " "))),
+      ("aud", .text(key.tokenEndpoint.description)), ("iat", JSONNode(.number("\(now.seconds)"))),
+      ("exp", JSONNode(.number("\(now.seconds + Self.lifetime)"))),
+    ])
+    let signed = base64URL(Array(header.jsonText.utf8)) + "." + base64URL(Array(claims.jsonText.utf8))
+    do {
+      let signature = try key.privateKey.signature(
+        for: SHA256.hash(data: Array(signed.utf8)), padding: .insecurePKCS1v1_5)
+      return signed + "." + base64URL(Array(signature.rawRepresentation))
+    } catch {
+      throw TokenError(
+        .setUp, "the key \(path) can't sign", remedy: "make a new key", step: .serviceAccountKey)
+    }
+  }
+}
+
+/// A service account's key file, as Google Cloud gives it once.
+struct ServiceAccountKey: RedactedDescription {
+  let id: String
+  let email: String
+  let tokenEndpoint: OAuthEndpoint
+  let privateKey: _RSA.Signing.PrivateKey
+
+  var description: String { "a service account's key" }
+
+  init(_ path: String) throws(SecretFileError) {
+    let root = try SecretDocument.read(path, as: "service account's key").root
+    guard root["type"]?.text == "service_account" else {
+      let isClient = root["installed"] != nil || root["web"] != nil
+      throw SecretFileError(
+        message: isClient
+          ? "\(path) is an OAuth client, no service account's key" : "\(path) is no service account's key",
+        remedy: isClient
+          ? "let \"provider\" be \"google\" and name the file in \"client\""
+          : "make a JSON key for the service account in the Google Cloud console")
+    }
+    guard let id = root["private_key_id"]?.text, let email = root["client_email"]?.text,
+      let pem = root["private_key"]?.text, let token = root["token_uri"]?.text
+    else {
+      throw SecretFileError(
+        message: "\(path) lacks \"private_key_id\", \"private_key\", \"client_email\" or \"token_uri\"",
+        remedy: "make a new key and download it anew")
+    }
+    guard let endpoint = OAuthEndpoint(token) else {
+      throw SecretFileError(
+        message: "\(path) sends assertions where they aren't safe", remedy: "use an https token_uri")
+    }
+    do {
+      privateKey = try _RSA.Signing.PrivateKey(pemRepresentation: pem)
+    } catch {
+      throw SecretFileError(
+        message: "the private key in \(path) is damaged or no RSA key of 2048 bits or more",
+        remedy: "make a new key and download it anew")
+    }
+    (self.id, self.email, tokenEndpoint) = (id, email, endpoint)
+  }
+}
+
+extension JSONNode {
+  /// An object that stands in no file.
+  static func object(_ members: [(String, JSONNode)]) -> JSONNode {
+    JSONNode(.object(members.map { JSONNode.Member(key: $0.0, keyPosition: $0.1.position, node: $0.1) }))
   }
 }

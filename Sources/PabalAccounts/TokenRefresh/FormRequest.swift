@@ -1,3 +1,65 @@
+internal import PabalCurl
+
+/// What a server answered to a form.
+struct FormResponse: Sendable {
+  let status: Int
+  let body: [UInt8]
+  /// What `Retry-After` asks for.
+  let retryAfter: Duration?
+  /// The server's clock, by its `Date` header.
+  let date: UTCTime?
+}
+
+/// A form on its way to a server, over a connection of its own.
+struct FormRequest {
+  let form: URLEncodedForm
+  let endpoint: OAuthEndpoint
+
+  // Google's answers are below 4 KiB, Microsoft's below 8.
+  private static let bodyLimit = 262_144
+
+  /// Sends it once and waits for the answer, at most half a minute; blocks.
+  func perform() throws(CurlError) -> FormResponse {
+    let handle = try CurlHandle(protocols: "https,http")
+    try handle.set(.url, endpoint.description)
+    try handle.set(.post, true)
+    try handle.set(.userAgent, "pabal")
+    try handle.set(.connectTimeout, .seconds(10))
+    try handle.set(.totalTimeout, .seconds(30))
+    // Without the empty Expect libcurl would wait a second before a long assertion.
+    try handle.setHeaders([
+      "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "Expect:",
+    ])
+    let collected = Collected()
+    handle.onBody = { octets in
+      collected.body.append(contentsOf: octets)
+      return collected.body.count <= Self.bodyLimit
+    }
+    handle.onHeader = { octets in
+      let line = String(decoding: octets, as: UTF8.self)
+      if line.lowercased().hasPrefix("date:") {
+        let value = line.utf8.dropFirst(5).filter { $0 != 0x0D && $0 != 0x0A }
+        collected.date = UTCTime(httpDate: String(decoding: value, as: UTF8.self))
+      }
+      return true
+    }
+    var octets = Array(form.encoded.utf8)
+    defer { for index in octets.indices { octets[index] = 0 } }
+    try octets.withUnsafeBufferPointer { (octets) throws(CurlError) in
+      try handle.perform(sending: UnsafeRawBufferPointer(octets))
+    }
+    let seconds = handle.retryAfterSeconds
+    return FormResponse(
+      status: handle.responseCode, body: collected.body,
+      retryAfter: seconds > 0 ? .seconds(seconds) : nil, date: collected.date)
+  }
+
+  private final class Collected {
+    var body: [UInt8] = []
+    var date: UTCTime?
+  }
+}
+
 /// Names and values as a form or a query carries them (`application/x-www-form-urlencoded`).
 struct URLEncodedForm: Sendable {
   var fields: [(name: String, value: String)]
@@ -60,5 +122,59 @@ struct URLEncodedForm: Sendable {
       }
     }
     return String(decoding: decoded, as: UTF8.self)
+  }
+}
+
+/// Hides secrets in what a server says, also where it repeats them percent-encoded.
+struct FormSecretRedactor {
+  private let secrets: [[UInt8]]
+
+  /// Texts of less than four octets would hide what is no secret.
+  init(_ secrets: [String]) {
+    self.secrets = secrets.map { Array($0.utf8) }.filter { $0.count > 3 }.sorted { $0.count > $1.count }
+  }
+
+  /// `text` with an ellipsis in the place of each secret.
+  func redacted(in text: String) -> String {
+    var octets = Array(text.utf8)
+    for secret in secrets { octets = Self.redacted(secret, in: octets) }
+    return String(decoding: octets, as: UTF8.self)
+  }
+
+  private static func redacted(_ secret: [UInt8], in octets: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    var index = 0
+    while index < octets.count {
+      if let end = end(of: secret, at: index, in: octets) {
+        result += Array("…".utf8)
+        index = end
+      } else {
+        result.append(octets[index])
+        index += 1
+      }
+    }
+    return result
+  }
+
+  /// Where the secret that begins at `index` ends, if one does; each of its octets may be encoded, once or twice.
+  private static func end(of secret: [UInt8], at index: Int, in octets: [UInt8]) -> Int? {
+    var index = index
+    for byte in secret {
+      guard let length = length(of: byte, at: index, in: octets) else { return nil }
+      index += length
+    }
+    return index
+  }
+
+  private static func length(of byte: UInt8, at index: Int, in octets: [UInt8]) -> Int? {
+    guard index < octets.count else { return nil }
+    if octets[index] == byte || byte == 0x20 && octets[index] == UInt8(ascii: "+") { return 1 }
+    guard octets[index] == UInt8(ascii: "%") else { return nil }
+    // %252F is %2F, encoded again.
+    let isTwice = octets[index...].starts(with: Array("%25".utf8)) && byte != UInt8(ascii: "%")
+    let start = index + (isTwice ? 3 : 1)
+    guard start + 2 <= octets.count else { return nil }
+    let digits = String(decoding: octets[start..<start + 2], as: UTF8.self)
+    return UInt8(digits, radix: 16) == byte ? start + 2 - index : nil
   }
 }

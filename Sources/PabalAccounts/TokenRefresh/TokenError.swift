@@ -1,4 +1,5 @@
-internal import PabalCore
+public import PabalCore
+internal import PabalCurl
 
 /// Why there is no access token, and what to do.
 struct TokenError: Error, Sendable, Hashable {
@@ -85,4 +86,59 @@ extension String {
 
 extension Diagnostic {
   fileprivate var sentence: String { path.map { "\($0): \(message)" } ?? message }
+}
+
+extension TokenError {
+  /// Why `host` was not reached.
+  init(_ failure: CurlError, host: String) {
+    switch failure.code {
+    case .unresolved:
+      self.init(
+        .transient, "the name \(host) has no address now", remedy: "see whether this machine is on the Internet")
+    case .unreachable:
+      self.init(
+        .transient, "\(host) can't be reached",
+        remedy: "see whether this machine, or a firewall, lets it out to port 443")
+    case .timedOut: self.init(.transient, "\(host) didn't answer in time")
+    case .untrusted:
+      self.init(
+        .setUp, "the certificate that \(host) shows is not to be trusted (\(failure.detail))",
+        remedy: "install ca-certificates, see whether the clock is right, and whether a proxy opens TLS",
+        retryAfter: .seconds(60))
+    case .noTrustStore:
+      self.init(
+        .setUp, "the system's certificates can't be read", remedy: "apt-get install ca-certificates",
+        retryAfter: .seconds(60))
+    case .handshake: self.init(.transient, "no TLS could be agreed on with \(host) (\(failure.detail))")
+    case .abortedByCallback: self.init(.transient, "\(host) answers with more than Pabal wants to read")
+    default: self.init(.transient, "the connection to \(host) broke (\(failure))")
+    }
+  }
+}
+
+/// Why somebody couldn't log in or out.
+public struct AccountError: Error, Sendable {
+  /// Who has to do what.
+  public enum Kind: Sendable, Hashable {
+    /// The command's words are wrong.
+    case usage
+    /// The configuration is.
+    case configuration
+    /// The account or the set-up is at fault.
+    case refused
+    /// It may pass by itself.
+    case transient
+  }
+
+  /// Who has to do what.
+  public let kind: Kind
+  /// What is wrong and what to do.
+  public let diagnostic: Diagnostic
+}
+
+extension TokenError {
+  /// For a command that ends with it.
+  var accountError: AccountError {
+    AccountError(kind: errorKind ?? (kind == .transient ? .transient : .refused), diagnostic: diagnostic)
+  }
 }

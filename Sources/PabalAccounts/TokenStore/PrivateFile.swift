@@ -1,4 +1,52 @@
 internal import Glibc
+internal import PabalCore
+
+/// A lock that processes share, held on a file of its own, since the file it guards is replaced.
+final class FileLock {
+  private let file: CInt
+
+  /// Waits until the lock at `path` is had, at most `limit`; blocks.
+  ///
+  /// `nil` when time ran out; `onWait` is called once, after a second. flock(2) has no time limit and a lock must not outlive patience, so it
+  /// is asked for again and again.
+  static func wait(
+    _ path: String, atMost limit: Duration, pause: (Duration) -> Void, onWait: () -> Void = {}
+  ) throws(FileWriteError) -> FileLock? {
+    try PrivateFile.createFolder(PrivateFile.parent(of: path))
+    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else { throw FileWriteError(path: path, number: errno) }
+    do throws(FileWriteError) {
+      try PrivateFile.copyOwner(file, like: path, or: PrivateFile.parent(of: path))
+    } catch {
+      close(file)
+      throw error
+    }
+    var waited = Duration.zero
+    var step = Duration.milliseconds(5)
+    while flock(file, LOCK_EX | LOCK_NB) != 0 {
+      if errno == EINTR { continue }
+      guard errno == EWOULDBLOCK else {
+        let number = errno
+        close(file)
+        throw FileWriteError(path: path, number: number)
+      }
+      guard waited < limit else {
+        close(file)
+        return nil
+      }
+      pause(step)
+      if waited < .seconds(1), waited + step >= .seconds(1) { onWait() }
+      waited += step
+      step = min(step * 2, .milliseconds(80))
+    }
+    return FileLock(file)
+  }
+
+  private init(_ file: CInt) { self.file = file }
+
+  // Closing lets go of it, also where the process is killed.
+  deinit { close(file) }
+}
 
 /// Why a file could not be written.
 struct FileWriteError: Error {
@@ -88,5 +136,35 @@ enum PrivateFile {
     guard file >= 0 else { throw FileWriteError(path: folder, number: errno) }
     defer { close(file) }
     guard fsync(file) == 0 || errno == EINVAL else { throw FileWriteError(path: folder, number: errno) }
+  }
+}
+
+/// Whose a token file and its folder are: whoever may replace the one through the other has mail sent as he likes.
+enum FileOwnership {
+  /// Refuses a token file of another user's, and a folder where others may put one; that it isn't there is no error.
+  ///
+  /// Root serves everybody, and what is root's nobody else has put there.
+  static func rejectForeignOwner(_ path: String) throws(SecretFileError) {
+    let real = PrivateFile.resolvedPath(of: path)
+    try checkOwner(PrivateFile.parent(of: real), isDirectory: true)
+    try checkOwner(real, isDirectory: false)
+  }
+
+  private static func checkOwner(_ path: String, isDirectory: Bool) throws(SecretFileError) {
+    var facts = stat()
+    guard stat(path, &facts) == 0 else { return }
+    let user = geteuid()
+    let name = shellQuoted(path)
+    if facts.st_uid != user, facts.st_uid != 0, user != 0 {
+      throw SecretFileError(
+        message: "\(path) belongs to another user (uid \(facts.st_uid))",
+        remedy: "sudo chown \"$(id -un)\" \(name)")
+    }
+    // In a folder with the sticky bit nobody replaces what isn't his.
+    guard isDirectory, facts.st_mode & 0o022 != 0, facts.st_mode & S_ISVTX == 0 else { return }
+    throw SecretFileError(
+      message:
+        "others may put a token file into \(path): its mode is \(String(facts.st_mode & 0o777, radix: 8))",
+      remedy: (facts.st_uid == user ? "" : "sudo ") + "chmod go-w \(name)")
   }
 }
