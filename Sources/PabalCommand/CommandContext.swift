@@ -1,6 +1,10 @@
 import Glibc
 import PabalAccounts
 package import PabalCore
+package import PabalMessages
+
+/// The version of every program of this package.
+package let pabalVersion = "0.1.0"
 
 /// Puts the parts together as `config.json` says; the only place that knows all of them.
 package struct CommandContext {
@@ -145,4 +149,51 @@ package struct CommandContext {
 package func environmentVariable(_ name: String) -> String? {
   guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
   return value
+}
+
+/// The messages that `config.json` names, with its variables fetched.
+package struct MessageCatalog: Sendable {
+  /// The store of the messages.
+  package let store: MessageStore
+
+  /// What the store answers; what it refuses becomes the command's failure.
+  package func withStore<Answer>(_ body: (MessageStore) throws(MessageError) -> Answer) throws(CommandError)
+    -> Answer
+  {
+    do throws(MessageError) {
+      return try body(store)
+    } catch {
+      if case .broken(_, let diagnostics) = error { throw CommandError(.input, diagnostics) }
+      throw CommandError(.input, error.description)
+    }
+  }
+}
+
+extension CommandContext {
+  /// The messages, with the site's variables; fetches those that are secrets.
+  package func messages(
+    onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
+  ) throws(CommandError) -> MessageCatalog {
+    do throws(Diagnostic) {
+      return MessageCatalog(store: try MessageStore(configuration, onChange: onChange))
+    } catch {
+      throw CommandError(.configuration, [error])
+    }
+  }
+}
+
+/// What every command takes.
+package struct CommandOptions: Sendable, Equatable {
+  /// The configuration; `nil` to look in its usual places.
+  package var file: String?
+  /// Whether the answer is for a program.
+  package var json: Bool
+  /// Whether more of what the transports do is told.
+  package var verbose: Bool
+
+  package init(file: String? = nil, json: Bool = false, verbose: Bool = false) {
+    self.file = file
+    self.json = json
+    self.verbose = verbose
+  }
 }

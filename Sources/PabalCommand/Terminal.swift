@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 package import PabalCore
 import Synchronization
@@ -95,5 +96,51 @@ package enum Terminal {
       rest = rest.dropFirst(count)
     }
     return nil
+  }
+}
+
+extension Terminal {
+  /// From now on each answer for a program is one line, as whoever follows a log reads.
+  package static func printJSONAsLines() { printsJSONAsLines.withLock { $0 = true } }
+
+  private static let printsJSONAsLines = Mutex(false)
+
+  /// Writes an answer for a program: one JSON value, keys sorted.
+  package static func printResult(json value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if !printsJSONAsLines.withLock({ $0 }) { encoder.outputFormatting.insert(.prettyPrinted) }
+    write(Array(try encoder.encode(value)) + [UInt8(ascii: "\n")])
+  }
+}
+
+/// A diagnostic as a program reads it.
+package struct DiagnosticOutput: Encodable {
+  package let severity: String
+  package let file: OrNull<String>
+  package let line: OrNull<Int>
+  package let column: OrNull<Int>
+  package let path: OrNull<String>
+  package let message: String
+  package let remedy: OrNull<String>
+
+  enum CodingKeys: String, CodingKey {
+    case severity = "severity"
+    case file = "file"
+    case line = "line"
+    case column = "column"
+    case path = "path"
+    case message = "what"
+    case remedy = "cure"
+  }
+
+  package init(_ diagnostic: Diagnostic) {
+    severity = diagnostic.severity.rawValue
+    file = OrNull(diagnostic.file)
+    line = OrNull(diagnostic.position?.line)
+    column = OrNull(diagnostic.position?.column)
+    path = OrNull(diagnostic.path)
+    message = diagnostic.message
+    remedy = OrNull(diagnostic.remedy)
   }
 }
