@@ -6,7 +6,7 @@ import Testing
 @testable import PabalAccounts
 
 @Suite struct ConcurrentRefreshTests {
-  private let tokenClient = "\(BuiltProducts.directory)/token-asker"
+  private let tokenClient = "\(BuiltProducts.directory)/token-client"
 
   /// A configuration file, a client and an expired login in a folder.
   private func loggedIn(to server: AuthorizationServer) throws -> TemporaryDirectory {

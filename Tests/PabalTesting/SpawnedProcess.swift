@@ -132,3 +132,103 @@ extension Pipe {
     target == 0 ? fileHandleForReading : fileHandleForWriting
   }
 }
+
+/// A program run to its end, with what it printed.
+public struct ChildProcess: Sendable {
+  /// The exit status, or the signal's number negated.
+  public let status: Int32
+  /// Standard output.
+  public let output: String
+  /// Standard error.
+  public let errors: String
+  /// Standard output, octet for octet.
+  public let octets: [UInt8]
+
+  /// Runs `program` (a path, or a name found in `PATH`) and waits for its end; blocks.
+  ///
+  /// `environment` is added to this process's; `nil` removes a variable.
+  public static func run(
+    _ program: String, _ arguments: [String] = [], input: [UInt8] = [],
+    environment: [String: String?] = [:], directory: String? = nil
+  ) throws -> ChildProcess {
+    // Files, not pipes: nobody has to read while the child writes.
+    let folder = try TemporaryDirectory()
+    let files = ["in", "out", "err"].map { "\(folder.path)/\($0)" }
+    for file in files { try Data(file == files[0] ? input : []).write(to: URL(filePath: file)) }
+    let status = try SpawnedProcess(
+      program, arguments, environment: .current(with: environment), directory: directory,
+      input: .file(FileHandle(forReadingFrom: URL(filePath: files[0]))),
+      output: .file(FileHandle(forWritingTo: URL(filePath: files[1]))),
+      errors: .file(FileHandle(forWritingTo: URL(filePath: files[2])))
+    ).wait()
+    let output = try Data(contentsOf: URL(filePath: files[1]))
+    let errors = try Data(contentsOf: URL(filePath: files[2]))
+    return ChildProcess(
+      status: status, output: String(decoding: output, as: UTF8.self),
+      errors: String(decoding: errors, as: UTF8.self), octets: Array(output))
+  }
+}
+
+/// A program that is talked to while it runs, in a terminal of its own where that is wanted.
+public final class InteractiveProcess: Sendable {
+  private let process: SpawnedProcess
+  private let input = Pipe()
+  private let folder: TemporaryDirectory
+  private let transcript = Mutex("")
+  private let errors: FileHandle
+
+  /// Starts `program`; `onTerminal` puts its standard input and error on one, as a person has it.
+  public init(
+    _ program: String, _ arguments: [String], environment: [String: String?] = [:], directory: String,
+    onTerminal: Bool = false
+  ) throws {
+    folder = try TemporaryDirectory()
+    let output = "\(folder.path)/out"
+    try Data().write(to: URL(filePath: output))
+    let pipe = Pipe()
+    errors = pipe.fileHandleForReading
+    process = try SpawnedProcess(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/terminal.py", onTerminal ? "terminal" : "pipe", program]
+        + arguments,
+      environment: .current(with: environment), directory: directory, input: .pipe(input),
+      output: .file(FileHandle(forWritingTo: URL(filePath: output))), errors: .pipe(pipe))
+  }
+
+  /// What it said on standard error until `words` were among it; throws when it ends before.
+  @discardableResult
+  public func transcript(until words: String) throws -> String {
+    while true {
+      let text = transcript.withLock { $0 }
+      if text.contains(words) { return text }
+      let more = errors.availableData
+      guard !more.isEmpty else { throw TestError("it ended before it said \(words): \(text)") }
+      transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }
+    }
+  }
+
+  /// Types these octets; 3 is Ctrl-C on a terminal.
+  public func type(_ octets: [UInt8]) throws {
+    try input.fileHandleForWriting.write(contentsOf: Data(octets))
+  }
+
+  /// Types a line.
+  public func type(line: String) throws { try type(Array("\(line)\n".utf8)) }
+
+  /// Its number; that of the program itself without a terminal only.
+  public var number: Int32 { process.number }
+
+  /// Sends it a signal; without a terminal only, where there is nothing between.
+  public func signal(_ number: Int32) { process.signal(number) }
+
+  /// Waits for its end; a status of a signal is its number negated.
+  public func finish() throws -> (status: Int32, output: String, errors: String) {
+    while case let more = errors.availableData, !more.isEmpty {
+      transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }
+    }
+    let number = process.wait()
+    try? input.fileHandleForWriting.close()
+    let output = try String(contentsOfFile: "\(folder.path)/out", encoding: .utf8)
+    return (number > 200 ? 200 - number : number, output, transcript.withLock { $0 })
+  }
+}

@@ -1,8 +1,7 @@
 import Foundation
 import PabalTesting
-import Testing
-
 @testable import SMTPTransport
+import Testing
 
 /// Against real servers: what they take is read back from their mailboxes, octet for octet.
 @Suite(.serialized, .enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
@@ -118,5 +117,18 @@ struct RealServerTests {
     #expect(SMTPTestMail.small.to("nobody@example.net", "b@example.net").outcomes(client) == [.rejected, .sent])
     #expect(SMTPTestMail.small.to("nobody@example.net").outcomes(client) == [.rejected])
     client.close()
+  }
+}
+
+extension RealMailServer {
+  var accessToken: Token { Token(token: values["token"] ?? "", expiresIn: 3_600) }
+
+  func client(_ login: SMTPLogin, _ security: SMTPServer.Security) -> SMTPClient {
+    var server = SMTPServer(
+      host: "localhost", port: values[security.rawValue].flatMap { Int($0) } ?? 0, security: security,
+      ehlo: "client.example", login: login)
+    server.certificateFile = authority.authority
+    server.timeout = 30_000
+    return SMTPClient(server)
   }
 }

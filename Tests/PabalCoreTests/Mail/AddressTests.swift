@@ -88,3 +88,112 @@ import Testing
     #expect(long?.message == "'\(String(repeating: "x", count: 60))…' is no address: it has no @")
   }
 }
+
+@Suite struct MailboxTests {
+  @Test(arguments: [
+    ("Pabal <you@gmail.com>", "Pabal", "you@gmail.com"),
+    (#""Kim, 'C' \"x\"" <a@b>"#, #"Kim, 'C' "x""#, "a@b"),
+    ("a@b", nil, "a@b"),
+    ("<a@b>", nil, "a@b"),
+    ("  a@b  ", nil, "a@b"),
+    ("\"\" <a@b>", nil, "a@b"),
+    ("김철수 <a@b>", "김철수", "a@b"),
+    ("=?utf-8?B?6rmA7LKg7IiY?= <a@b>", "김철수", "a@b"),
+    ("=?UTF-8?q?Kim=2C_C?= <a@b>", "Kim, C", "a@b"),
+    ("=?ISO-8859-1?Q?J=F6rg?= M. =?utf-8*de?q?M=C3=BCller?= <a@b>", "Jörg M. Müller", "a@b"),
+    // The space between two encoded words is no part of them, and a character may be split between two.
+    ("=?utf-8?B?6rmA?= =?utf-8?B?7LKg7IiY?= <a@b>", "김철수", "a@b"),
+    ("=?utf-8?B?6rk=?= =?utf-8?B?gA==?= <a@b>", "김", "a@b"),
+    // What cannot be decoded, and what stands between quotes, is as it was written.
+    ("=?x-unknown?B?6rmA?= <a@b>", "=?x-unknown?B?6rmA?=", "a@b"),
+    (#""=?utf-8?Q?x?=" <a@b>"#, "=?utf-8?Q?x?=", "a@b"),
+    ("John Q. Public <a@b>", "John Q. Public", "a@b"),
+    ("[Pabal] <a@b>", "[Pabal]", "a@b"),
+    ("Pabal (the post) <a@b>", "Pabal", "a@b"),
+    ("a@b <a@b>", nil, "a@b"),
+    ("파발 <파발@한국.kr>", "파발", "파발@xn--3e0b707e.kr"),
+  ])
+  func `a mailbox is read as people write it`(text: String, name: String?, address: String) throws {
+    let mailbox = try Mailbox(text)
+    #expect(mailbox.name == name)
+    #expect(mailbox.address.description == address)
+    #expect(try Mailbox(mailbox.description) == mailbox)
+  }
+
+  @Test(arguments: [
+    "", " ", "Pabal", "Pabal <>", "Pabal <a@b", "Pabal a@b>", "a@b, c@d", "Kim, C <a@b>", "group: a@b, c@d;",
+    "group:;",
+    "a@b <c@d>", "a@b c", "<a@b> c", "<a@b><c@d>", "x <a@b> <c@d>", "\"x <a@b>", "x\" <a@b>", "(x <a@b>",
+    "a@b\r\nBcc: c@d",
+    "x\n <a@b>", "x\0 <a@b>", "x\t<a@b>", "=?utf-8?B?DQpCY2M6IGFAYg==?= <a@b>", "=?utf-8?Q?=00?= <a@b>",
+    "x <a b@c>", "a@b;", "x:y <a@b>",
+  ])
+  func `what is no mailbox is refused`(text: String) {
+    let problem = #expect(throws: MailError.self) { try Mailbox(text) }
+    #expect(
+      problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
+  }
+
+  @Test(arguments: [
+    "a\r\nBcc: x@y", "a\nb", "a\rb", "a\0b", "a\tb", "a\u{85}b", "a\u{2028}b", "a\u{7F}b",
+    String(repeating: "가", count: 342),
+  ])
+  func `a name holds no control character and has an end`(name: String) throws {
+    let address = try Address("a@b")
+    #expect(throws: MailError.self) { try Mailbox(name: name, address: address) }
+  }
+
+  private static let names: [String] = {
+    var generator = SeededGenerator(seed: 5322)
+    var names = [
+      "Pabal", "Kim, C", "'C' \"x\"", "back\\slash", "a (comment)", "<x@y>", "a@b", "x; y: z",
+      "=?utf-8?B?YQ==?=", " lead", "trail ",
+      "two  spaces", "김철수", "김, 철수", "[Pabal]", "John Q. Public", "👨‍👩‍👧‍👦 family",
+      String(repeating: "long ", count: 30) + "name",
+      String(repeating: "x", count: 200), String(repeating: "\"", count: 60), "Ünïcödé, Inc.", ".", "a.b",
+      String(repeating: "김철수, ", count: 40) + "x",
+      "undisclosed-recipients:;",
+    ]
+    for i in 0..<400 {
+      names.append(generator.text(pieces: Int.random(in: 1...(i % 2 == 0 ? 6 : 20), using: &generator)))
+    }
+    // Longer ones are refused, and a name of spaces alone comes back as none from every reader.
+    return names.filter { $0.utf8.count <= 1_024 && $0.contains { $0 != " " } }
+  }()
+
+  @Test func `a name in a header is read back as it was`() throws {
+    for name in MailboxTests.names {
+      let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
+      let mail = try MailDraft(from: mailbox, to: [mailbox, mailbox], subject: "x", text: "x").finish(
+        identity: .fixed)
+      let read = try RawMail(mail.octets)
+      for (field, count) in [("from", 1), ("to", 2)] {
+        let mailboxes = try read.header.mailboxes(of: field)
+        #expect(
+          mailboxes.map { Array(($0.name ?? "").utf8) } == Array(repeating: Array(name.utf8), count: count))
+        #expect(mailboxes.allSatisfy { $0.address == mailbox.address })
+      }
+      for line in String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n") {
+        #expect(line.utf8.count <= 78)
+        #expect(line.utf8.allSatisfy { $0 < 127 })
+      }
+    }
+  }
+
+  @Test(arguments: ExternalMailParser.allCases)
+  func `a name in a header is read by others as it was`(reader: ExternalMailParser) async throws {
+    let mails = try MailboxTests.names.map { name in
+      let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
+      return try MailDraft(
+        from: Mailbox(Address("a@b")), to: [mailbox, Mailbox(Address("c@d"))], subject: "x", text: "x"
+      )
+      .finish(identity: .fixed).octets
+    }
+    for (name, read) in zip(MailboxTests.names, try await reader.read(mails)) {
+      #expect(read.to.map { $0[1] } == ["someone@example.com", "c@d"])
+      if Array((read.to.first?.first ?? "").utf8) != Array(name.utf8) {
+        Issue.record("\(name.debugDescription) reads \(read.to.debugDescription)")
+      }
+    }
+  }
+}

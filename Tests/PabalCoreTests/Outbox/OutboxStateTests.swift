@@ -1,7 +1,7 @@
 import Foundation
-import Testing
-
 @testable import PabalCore
+import PabalTesting
+import Testing
 
 @Suite struct OutboxStateTests {
   /// The arrows of the page about the outbox.
@@ -50,5 +50,87 @@ import Testing
       var entry = OutboxEntry(id: "A", lane: .code, created: zero, content: [1])
       if let state = OutboxState(rawValue: name) { entry.end(state, at: zero) }
     }
+  }
+}
+
+@Suite struct OutboxValueTests {
+  @Test(arguments: OutboxState.allCases)
+  func `a final state becomes nothing else`(_ state: OutboxState) {
+    let next = OutboxState.allCases.filter { state.canTransition(to: $0) }
+    #expect(state.isFinal == next.isEmpty)
+    #expect(!state.canTransition(to: state))
+  }
+
+  @Test func `content comes back as it was`() throws {
+    var content = OutboxContent(
+      try .sample(
+        to: ["one@example.org", "둘@example.org"], from: nil, octets: [0, 255, 13, 10], needsSMTPUTF8: true))
+    content.record(
+      Receipt(recipients: [
+        .init(address: try Address("둘@example.org"), outcome: .rejected, reply: "550 없는 주소")
+      ]), unknown: .resend)
+    let read = try OutboxContent(content.octets, id: content.mail.id)
+    #expect(read.mail.octets == content.mail.octets)
+    #expect(read.mail.envelope == content.mail.envelope)
+    #expect(read.mail.messageID == content.mail.messageID)
+    #expect(read.mail.needsSMTPUTF8)
+    #expect(!read.mail.needs8BitMIME)
+    #expect(read.progress == content.progress)
+    #expect(read.remaining?.envelope.recipients.map(\.description) == ["one@example.org"])
+  }
+
+  @Test func `content cut short or of another version is refused`() throws {
+    let octets = OutboxContent(try .sample()).octets
+    let head = octets.count - "Subject: x\r\n\r\nhello\r\n".utf8.count
+    for count in 0..<head {
+      #expect(throws: OutboxContent.FormatError.self) { try OutboxContent(Array(octets[..<count]), id: "A") }
+    }
+    #expect(throws: OutboxContent.FormatError.self) { try OutboxContent([2] + octets.dropFirst(), id: "A") }
+  }
+
+  @Test(
+    arguments: [
+      ("250 2.0.0 OK <a@b.c>", "250 2.0.0"), ("550-5.1.1 gone", "550 5.1.1"), ("421 bye", "421"),
+      ("429", "429"),
+      ("5501 x", nil), ("a@example.org 550", nil), ("", nil), ("550 5.1.1234 x", "550"),
+      ("550 10.0.0.1 x", "550"),
+      ("250 2.0.0", "250 2.0.0"), ("503\r\nHeld", "503"), ("127.0.0.1:25 is silent", nil),
+      ("192.0.2.1 did not answer", nil), ("250: queued", nil), ("100 octets were written", nil), ("12", nil),
+    ] as [(String, String?)])
+  func `only the digits of a reply are kept`(_ reply: String, _ status: String?) {
+    #expect(replyStatus(reply) == status)
+  }
+
+  @Test func `waits grow to a limit and are spread by a fifth`() {
+    let retryPolicy = DispatcherOptions().codeRetry
+    #expect(
+      (1...7).map { retryPolicy.wait(after: $0, jitter: 0.5) }
+        == [5, 15, 45, 135, 300, 300, 300].map { .seconds($0) })
+    #expect(retryPolicy.wait(after: 1, jitter: 0) == .seconds(4))
+    #expect(retryPolicy.wait(after: 1_000_000, jitter: 0.5) == .seconds(300))
+    let others = DispatcherOptions().otherRetry
+    #expect(others.wait(after: 20, jitter: 0.5) == .seconds(7_200))
+  }
+
+  @Test(arguments: [1, 2, 5, 6, 7, 60, 600])
+  func `a pace lets no more through in any such time`(_ sends: Int) {
+    let pace = Pace(sends: sends, per: .seconds(60))
+    var state = TransportState()
+    var sent: [Int64] = []
+    for millisecond in stride(from: Int64(0), to: 300_000, by: 10) {
+      let now = Timestamp(milliseconds: millisecond)
+      while pace.availableSends(.code, exhaustedUntil: state.exhaustedUntil, at: now) > 0 {
+        state.spend(pace, at: now)
+        sent.append(millisecond)
+      }
+    }
+    for (index, moment) in sent.enumerated() {
+      let upTo = sent[index...].prefix { $0 < moment + 60_000 }.count
+      #expect(upTo <= sends)
+    }
+    // And not far fewer either.
+    #expect(sent.count >= max(1, sends - pace.burst) * 4)
+    let next = pace.next(.code, exhaustedUntil: state.exhaustedUntil, at: Timestamp(milliseconds: 300_000))
+    #expect(pace.availableSends(.code, exhaustedUntil: state.exhaustedUntil, at: next) > 0)
   }
 }

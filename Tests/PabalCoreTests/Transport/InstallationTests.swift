@@ -3,12 +3,12 @@ import Testing
 
 @Suite struct InstallationTests {
   @Test func `both programs know the folder of pabal`() {
-    for program in ["bin/pabal", "bin/pabal-service", "libexec/pabal/pabal-service"] {
+    for program in ["bin/pabal", "bin/pabal-main", "libexec/pabal/pabal-main"] {
       let installation = Installation(program: "/opt/pabal/\(program)")
       #expect(installation.binDirectory == "/opt/pabal/bin")
       #expect(installation.pluginDirectories == ["/opt/pabal/bin", "/opt/pabal/lib/pabal"])
       #expect(
-        installation.mainProgramPaths == ["/opt/pabal/bin/pabal-service", "/opt/pabal/libexec/pabal/pabal-service"])
+        installation.mainProgramPaths == ["/opt/pabal/bin/pabal-main", "/opt/pabal/libexec/pabal/pabal-main"])
     }
   }
 
@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test func `at the top of the tree there is nothing above`() {
-    #expect(Installation(program: "/pabal").mainProgramPaths == ["/pabal-service", "/libexec/pabal/pabal-service"])
-    #expect(Installation(program: "/libexec/pabal/pabal-service").binDirectory == "/bin")
+    #expect(Installation(program: "/pabal").mainProgramPaths == ["/pabal-main", "/libexec/pabal/pabal-main"])
+    #expect(Installation(program: "/libexec/pabal/pabal-main").binDirectory == "/bin")
   }
 }

@@ -81,7 +81,7 @@ import Testing
 
   // MARK: Several processes
 
-  private let program = "\(BuiltProducts.directory)/verification-asker"
+  private let program = "\(BuiltProducts.directory)/verification-client"
 
   /// A file, its keys, and a verification in it with its code.
   private struct SharedStore {
