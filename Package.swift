@@ -5,7 +5,7 @@ let package = Package(
   name: "pabal",
   products: [
     .executable(name: "pabal", targets: ["pabal"]),
-    .executable(name: "pabal-service", targets: ["pabal-service"]),
+    .executable(name: "pabal-main", targets: ["pabal-main"]),
     .library(name: "PabalCore", targets: ["PabalCore"]),
     .library(name: "PabalMessages", targets: ["PabalMessages"]),
     .library(name: "PabalStorage", targets: ["PabalStorage"]),
@@ -69,10 +69,15 @@ let package = Package(
     .target(
       name: "PabalCommand", dependencies: ["PabalCore", "PabalMessages", "PabalAccounts"]),
     .executableTarget(name: "pabal", dependencies: ["PabalCommand", "PabalCore"]),
-    .executableTarget(
-      name: "pabal-service",
+    .target(
+      name: "PabalServer",
       dependencies: [
         "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
+      ]),
+    .executableTarget(
+      name: "pabal-main",
+      dependencies: [
+        "PabalServer", "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -91,20 +96,19 @@ let package = Package(
       name: "PabalCoreTests",
       dependencies: ["PabalCore", "PabalTesting", .product(name: "Crypto", package: "swift-crypto")]),
     .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
-    .testTarget(name: "TransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
-      name: "token-asker", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/TokenAsker"),
+      name: "token-client", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/Programs/TokenClient"),
     .testTarget(
-      name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-asker"]),
+      name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-client"]),
     .executableTarget(
-      name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/OutboxWorker"),
+      name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/Programs/OutboxWorker"),
     .executableTarget(
-      name: "verification-asker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/VerificationAsker"
-    ),
+      name: "verification-client", dependencies: ["PabalStorage", "PabalCore"],
+      path: "Tests/Programs/VerificationClient"),
     .testTarget(
       name: "PabalStorageTests",
       dependencies: [
-        "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker", "verification-asker",
+        "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker", "verification-client",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
@@ -113,9 +117,9 @@ let package = Package(
     .executableTarget(name: "sign-up-over-http", path: "Examples/SignUpOverHTTP"),
     .executableTarget(
       name: "verification-starter", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"],
-      path: "Tests/VerificationStarter"),
+      path: "Tests/Programs/VerificationStarter"),
     .testTarget(
-      name: "pabalTests",
+      name: "CommandLineTests",
       dependencies: ["PabalTesting", "sign-up", "sign-up-over-http", "verification-starter"]),
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(

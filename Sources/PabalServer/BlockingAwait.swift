@@ -1,9 +1,9 @@
 import Dispatch
-import PabalCommand
+package import PabalCommand
 import Synchronization
 
 /// Runs `work` on Swift's own threads and blocks this one, which is none of them, until it has ended.
-func blockingAwait<Value: Sendable>(
+package func blockingAwait<Value: Sendable>(
   _ work: @escaping @Sendable () async throws(CommandError) -> Value
 ) throws(CommandError) -> Value {
   let ended = DispatchSemaphore(value: 0)

@@ -1,21 +1,21 @@
 import Glibc
-import PabalCommand
-import PabalCore
+package import PabalCommand
+package import PabalCore
 import PabalMessages
-import PabalStorage
+package import PabalStorage
 
 /// The store that `config.json` names, opened with its keys.
-struct OpenStorage: Sendable {
-  let keys: Keyring
-  let database: SQLiteDatabase
+package struct OpenStorage: Sendable {
+  package let keys: Keyring
+  package let database: SQLiteDatabase
 
   /// The mail in it.
-  var outbox: SQLiteOutbox { SQLiteOutbox(database) }
+  package var outbox: SQLiteOutbox { SQLiteOutbox(database) }
 }
 
 extension CommandContext {
   /// Opens the store; makes it, and a key, where there are none.
-  func storage() throws(CommandError) -> OpenStorage {
+  package func storage() throws(CommandError) -> OpenStorage {
     let keys: Keyring
     do throws(Diagnostic) {
       try rejectLostKey()
@@ -50,14 +50,14 @@ extension CommandContext {
   }
 
   /// The loop that empties the outbox over `route`.
-  func dispatcher(
+  package func dispatcher(
     _ storage: OpenStorage, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
     Dispatcher(storage.outbox, sealing: storage.keys, options: options, report: report, route: route)
   }
 
   /// How the dispatcher goes about it.
-  var options: DispatcherOptions {
+  package var options: DispatcherOptions {
     var options = configuration.outbox.options
     for transport in configuration.transports
     where transport.plugin == "gmail" && options.paces[transport.name] == nil {
@@ -71,13 +71,13 @@ extension CommandContext {
   private static let gmailPace = Pace(sends: 60, per: .seconds(60))
 
   /// What ends and deletes verifications in their time.
-  func verificationCleanup(_ storage: OpenStorage) -> VerificationCleanup {
+  package func verificationCleanup(_ storage: OpenStorage) -> VerificationCleanup {
     VerificationCleanup(
       store: SQLiteVerificationStore(storage.database), policy: configuration.verification.policy)
   }
 
   /// Verifications in the store; `dispatch` sends their mail in this process.
-  func verifications(
+  package func verifications(
     _ storage: OpenStorage, _ messages: MessageCatalog? = nil, dispatch: (any ImmediateDispatch)? = nil
   ) throws(CommandError) -> VerificationService {
     let messages = if let messages { messages } else { try self.messages() }
@@ -89,12 +89,30 @@ extension CommandContext {
 }
 
 extension CommandError {
-  init(_ problem: StorageError) {
+  package init(_ problem: StorageError) {
     let status: ExitStatus =
       switch problem.kind {
       case .busy, .full: .deferred
       default: .configuration
       }
     self.init(status, [problem.diagnostic])
+  }
+}
+
+/// Ends and deletes verifications in their time, every minute, until the task is cancelled.
+func startVerificationCleanup(
+  _ storage: OpenStorage, _ log: ServeLog, _ context: @escaping @Sendable () -> CommandContext
+) -> Task<Void, Never> {
+  Task.detached {
+    while !Task.isCancelled {
+      // A previous key that was removed is not to seal or to count anything any more.
+      storage.keys.reload()
+      do throws(StorageError) {
+        try await context().verificationCleanup(storage).sweep()
+      } catch {
+        if !Task.isCancelled { log.write("storage", ("problem", error.description)) }
+      }
+      try? await Task.sleep(for: .seconds(60))
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import PabalCommand
 import PabalCore
 import PabalHTTP
@@ -91,6 +92,65 @@ extension MessageCatalog {
         throw CommandError(.configuration, error.description)
       }
       throw CommandError(.configuration, diagnostics.filter { $0.severity == .error })
+    }
+  }
+}
+
+/// A route that outgoing mail takes; its transports are closed when it is replaced and the last mail on its way
+/// through them has landed.
+final class SharedRoute: Sendable {
+  private let route: Route
+  // Saying goodbye to a server may take long, and nobody waits for it.
+  private static let closing = DispatchQueue(label: "closing")
+
+  init(_ route: Route) { self.route = route }
+
+  deinit {
+    let route = route
+    SharedRoute.closing.async { route.close() }
+  }
+
+  /// The names of its transports, in order.
+  var names: [String] { route.names }
+
+  /// Its transports for a dispatcher.
+  var dispatchTransports: [DispatchTransport] {
+    route.dispatchTransports.map { DispatchTransport($0.name, RetainingTransport(transport: $0.transport, route: self)) }
+  }
+
+  /// Closes its transports, and returns when those of all routes before are closed, too.
+  func close() {
+    SharedRoute.closing.sync { route.close() }
+  }
+
+  private struct RetainingTransport: Transport {
+    let transport: any Transport
+    let route: SharedRoute
+
+    func send(_ mail: Mail) async -> Receipt { await transport.send(mail) }
+
+    func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
+      await transport.send(mail, unless: isExpired)
+    }
+  }
+}
+
+extension CommandContext {
+  /// What the page to try the service out needs; it can show what a file transport of the route wrote.
+  func demo(_ transports: [CheckedTransport]) throws(CommandError) -> DemoDependencies {
+    var directories: [String] = []
+    for transport in transports where transport.plugin.name == "file" {
+      guard let directory = transport.settings.first(where: { $0.key == "directory" }) else { continue }
+      do throws(Diagnostic) {
+        directories.append(try directory.fetch().text)
+      } catch {
+        throw CommandError(.configuration, [error])
+      }
+    }
+    return DemoDependencies(language: configuration.messages?.language ?? "en") { [directories] id in
+      // An id of ours is no path; the transport names its files by it.
+      guard id.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ".") }) else { return nil }
+      return directories.lazy.compactMap { try? readFile("\($0)/\(id).eml", atMost: 1 << 20) }.first
     }
   }
 }

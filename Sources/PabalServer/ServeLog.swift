@@ -1,7 +1,9 @@
+import Dispatch
 import FoundationEssentials
 import PabalCommand
 import PabalCore
 import PabalHTTP
+import Synchronization
 
 /// The log of `pabal serve`: a line for each event, without addresses, codes, subjects and tokens.
 struct ServeLog: Sendable {
@@ -117,5 +119,91 @@ struct ServeLog: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return Array((try? encoder.encode(object)) ?? Data()) + [UInt8(ascii: "\n")]
+  }
+}
+
+/// Text of others as a line of the log has it.
+enum LogText {
+  /// What stands for an address.
+  static let address = "(address)"
+
+  /// The text without addresses and control characters.
+  ///
+  /// What a server, a plugin or a file says may name anybody; whoever needs it asks `pabal outbox show` or `check`.
+  static func redacted(_ text: String) -> String {
+    guard text.contains("@") else { return printable(text) }
+    var shown = ""
+    var word = ""
+    func flush() {
+      shown += word.contains("@") ? address : word
+      word = ""
+    }
+    for character in printable(text) {
+      if character.isWhitespace || "<>()[],;:\"'“”".contains(character) {
+        flush()
+        shown.append(character)
+      } else {
+        word.append(character)
+      }
+    }
+    flush()
+    return shown
+  }
+
+  /// The text as a field's value: between quotes where it would not be one word.
+  static func quoted(_ text: String) -> String {
+    let isWord = !text.isEmpty && !text.contains { $0 == " " || $0 == "\"" || $0 == "=" || $0 == "\\" }
+    guard !isWord else { return text }
+    return "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+  }
+}
+
+/// Writes lines on a thread of its own: who reads the log slowly, or not at all, holds up nobody.
+final class LogWriter: Sendable {
+  private struct Backlog {
+    var octets = 0
+    var lost = 0
+  }
+
+  /// What may wait to be written, in octets: some seconds of a service at its busiest.
+  private static let limit = 1 << 20
+
+  private let backlog = Mutex(Backlog())
+  private let queue = DispatchQueue(label: "log")
+  private let out: @Sendable ([UInt8]) -> Void
+  private let lost: @Sendable (Int) -> [UInt8]
+
+  /// A writer to `out`, which may block; `lost` makes the line that tells how many lines found no room.
+  init(out: @escaping @Sendable ([UInt8]) -> Void, lost: @escaping @Sendable (Int) -> [UInt8]) {
+    self.out = out
+    self.lost = lost
+  }
+
+  /// Has a line written, or counts it where too much waits already.
+  func write(_ line: [UInt8]) {
+    let hasRoom = backlog.withLock { backlog in
+      guard backlog.octets + line.count <= LogWriter.limit else {
+        backlog.lost += 1
+        return false
+      }
+      backlog.octets += line.count
+      return true
+    }
+    guard hasRoom else { return }
+    queue.async { [self] in
+      out(line)
+      let droppedCount = backlog.withLock { backlog in
+        backlog.octets -= line.count
+        return exchange(&backlog.lost, with: 0)
+      }
+      if droppedCount > 0 { out(lost(droppedCount)) }
+    }
+  }
+
+  /// Returns when everything is written, or after two seconds of a reader that stands still.
+  func finish() {
+    let written = DispatchSemaphore(value: 0)
+    queue.async { written.signal() }
+    _ = written.wait(timeout: .now() + .seconds(2))
   }
 }

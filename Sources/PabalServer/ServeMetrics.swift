@@ -1,7 +1,99 @@
+import Glibc
 import PabalAccounts
 import PabalCommand
 import PabalCore
 import PabalHTTP
+
+/// What `pabal serve` counts while it runs; of what comes from callers only so many values have a name.
+final class ServeMetrics: Sendable {
+  struct Attempt: Hashable {
+    let transport: String
+    let outcome: String
+  }
+
+  struct EndedMail: Hashable {
+    let lane: Lane
+    let state: OutboxState
+  }
+
+  struct Request: Hashable {
+    let route: String
+    let method: String
+    let status: Int
+  }
+
+  /// What verifications are told apart by.
+  struct VerificationKind: Hashable {
+    let purpose: String
+    let language: String
+  }
+
+  let startTime = Timestamp.now()
+  let attempts = LabelledCounter<Attempt>()
+  let attemptTimes = LabelledHistogram<String>(
+    bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
+  let ended = LabelledCounter<EndedMail>()
+  let sentTimes = LabelledHistogram<Lane>(
+    bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600])
+  let starts = LabelledCounter<VerificationKind>()
+  let approvals = LabelledCounter<VerificationKind>()
+  let approvalTimes = LabelledHistogram<String>(bounds: [5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600])
+  let resends = LabelledCounter<VerificationKind>()
+  let notices = LabelledCounter<VerificationKind>()
+  let checks = LabelledCounter<VerificationOutcome>()
+  let limits = LabelledCounter<VerificationLimit>()
+  let requests = LabelledCounter<Request>()
+  let requestTimes = LabelledHistogram<String>(
+    bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
+  private let purposes = LabelLimiter()
+  private let languages = LabelLimiter()
+
+  /// Counts what the dispatcher reports.
+  func handle(_ event: DispatcherEvent) {
+    switch event {
+    case .attempted(_, let transport, let outcome, _, let took):
+      attempts.add(Attempt(transport: transport, outcome: outcome.name))
+      attemptTimes.add(transport, took)
+    case .settled(let entry):
+      guard entry.state.isFinal else { return }
+      ended.add(EndedMail(lane: entry.lane, state: entry.state))
+      if entry.state == .sent, let moment = entry.ended { sentTimes.add(entry.lane, moment - entry.created) }
+    case .paced, .held, .restored, .expedited, .codesDelayed, .lost, .unreadable, .unsettled, .storage: break
+    }
+  }
+
+  /// Counts what the HTTP service reports.
+  func handle(_ event: HTTPEvent) {
+    switch event {
+    case .answered(let route, let method, let status, _, let took):
+      requests.add(Request(route: route, method: ServeMetrics.methodLabel(method), status: status))
+      requestTimes.add(route, took)
+    case .started(let purpose, let language, let isNotice):
+      (isNotice ? notices : starts).add(kind(purpose, language))
+    case .resent(let purpose, let language): resends.add(kind(purpose, language))
+    case .checked(let outcome, let purpose, let language, let after):
+      checks.add(outcome)
+      guard outcome == .approved else { return }
+      let kind = kind(purpose, language)
+      approvals.add(kind)
+      approvalTimes.add(kind.purpose, after)
+    case .limited(let limit): limits.add(limit)
+    // The answer's status is counted.
+    case .failed: break
+    }
+  }
+
+  private func kind(_ purpose: String, _ language: String?) -> VerificationKind {
+    VerificationKind(purpose: purposes.value(purpose), language: languages.value(language ?? ""))
+  }
+
+  private static func methodLabel(_ method: String) -> String {
+    switch method {
+    case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS": method
+    default: LabelLimiter.other
+    }
+  }
+}
 
 extension ServeMetrics {
   /// All of it as Prometheus reads it, with what `runtime` is like now.
@@ -155,7 +247,7 @@ extension ServeMetrics {
   private func addProcess(to text: inout MetricsText) {
     let statistics = ProcessStatistics()
     func one(_ value: Double?) -> [(MetricsText.Labels, Double)] { value.map { [([], $0)] } ?? [] }
-    text.gauge("pabal_build_info", "The version.", [([("version", Pabal.configuration.version)], 1)])
+    text.gauge("pabal_build_info", "The version.", [([("version", pabalVersion)], 1)])
     text.gauge("process_start_time_seconds", "When it started.", one(startTime.seconds))
     text.counter("process_cpu_seconds_total", "Processor time.", one(statistics.processor))
     text.gauge("process_resident_memory_bytes", "Memory in use.", one(statistics.resident))
@@ -168,4 +260,46 @@ extension ServeMetrics {
 extension Timestamp {
   /// Seconds since 1970-01-01 00:00 UTC.
   fileprivate var seconds: Double { Double(milliseconds) / 1_000 }
+}
+
+/// What the system says of this process.
+struct ProcessStatistics {
+  /// Octets of memory in use.
+  let resident: Double?
+  /// Octets of address space.
+  let virtual: Double?
+  /// Seconds of processor time.
+  let processor: Double
+  /// How many descriptors are open, and may be.
+  let descriptors: Double?
+  let descriptorLimit: Double?
+
+  init() {
+    let page = Double(sysconf(Int32(_SC_PAGESIZE)))
+    let pages = (try? readFile("/proc/self/statm", atMost: 4_096)).map {
+      String(decoding: $0, as: UTF8.self).split(separator: " ").compactMap { Double($0) }
+    }
+    virtual = pages?.first.map { $0 * page }
+    resident = pages?.dropFirst().first.map { $0 * page }
+    var usage = rusage()
+    getrusage(RUSAGE_SELF.rawValue, &usage)
+    processor = [usage.ru_utime, usage.ru_stime].reduce(0) {
+      $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6
+    }
+    descriptors = ProcessStatistics.entries("/proc/self/fd").map { Double($0) }
+    var limit = rlimit()
+    let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+    descriptorLimit = isKnown ? Double(limit.rlim_cur) : nil
+  }
+
+  /// How many entries a folder has, without the descriptor that counts them.
+  private static func entries(_ path: String) -> Int? {
+    guard let folder = opendir(path) else { return nil }
+    defer { closedir(folder) }
+    var count = -1
+    while let entry = readdir(folder) {
+      if entry.pointee.d_name.0 != CChar(bitPattern: UInt8(ascii: ".")) { count += 1 }
+    }
+    return count
+  }
 }

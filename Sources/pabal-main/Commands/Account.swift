@@ -4,6 +4,45 @@ import PabalAccounts
 import PabalCommand
 import PabalCore
 
+/// `pabal account`: identities that give access tokens.
+struct Account: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Log an account in, see how the accounts are, or log one out.",
+    discussion: """
+      Examples:
+        pabal account login google
+        pabal account login google --no-browser --port 8765
+        pabal account status --json
+        pabal account logout google
+      """,
+    subcommands: [Login.self, Status.self, Logout.self], defaultSubcommand: Status.self)
+}
+
+extension CommandContext {
+  /// The account called `name`, or the only one there is, if Pabal logs it in itself.
+  func oauthAccount(_ name: String?) throws(CommandError) -> OAuthAccount {
+    let names = configuration.accounts.map(\.name)
+    guard let name = name ?? (names.count == 1 ? names.first : nil) else {
+      guard !names.isEmpty else { throw CommandError(.configuration, "there is no account", remedy: Self.example) }
+      throw CommandError(.usage, "there are several accounts", remedy: "name one: \(names.joined(separator: ", "))")
+    }
+    do throws(Diagnostic) {
+      guard let account = try accounts.account(name) as? OAuthAccount else {
+        throw Diagnostic(
+          "the account \(name) holds a token that somebody else renews; nobody logs in or out here",
+          remedy: "choose another \"provider\"")
+      }
+      return account
+    } catch {
+      throw CommandError(.configuration, [names.isEmpty ? Diagnostic(error.message, remedy: Self.example) : error])
+    }
+  }
+
+  private static let example =
+    "add to the configuration: "
+    + "\"accounts\": {\"google\": {\"provider\": \"google\", \"user\": \"you@gmail.com\", \"client\": \"credentials.json\"}}"
+}
+
 extension Account {
   /// `pabal account login`.
   struct Login: ParsableCommand {
@@ -120,6 +159,79 @@ extension Account {
       case .enterCode(let code, let address, let until):
         Terminal.printError("Open \(address) on any device and type in\n\n  \(code)\n\nbefore \(until).")
       case .ignoredInput(let message), .waiting(let message): Terminal.printError("pabal: \(message)")
+      }
+    }
+  }
+}
+
+extension Account {
+  /// `pabal account logout`.
+  struct Logout: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Withdraw an account's login and remove its tokens.",
+      discussion: """
+        Google withdraws the user's grant to the whole Google Cloud project: other programs and machines that \
+        use a client of the same project are logged out too. --only-here leaves them alone.
+
+        Examples:
+          pabal account logout google
+          pabal account logout google --only-here
+          pabal account logout google --yes --json
+        """)
+
+    @Argument(help: "The account of config.json; may be left out where there is one.")
+    var name: String?
+
+    @Flag(help: "Don't ask.")
+    var yes = false
+
+    @Flag(help: "Remove the tokens here, and withdraw nothing at the server.")
+    var onlyHere = false
+
+    @OptionGroup var common: CommonOptions
+
+    private struct LogoutOutput: Encodable {
+      let account: String
+      let result: String
+
+      enum CodingKeys: String, CodingKey {
+        case account = "account"
+        case result = "result"
+      }
+    }
+
+    func run() throws {
+      let account = try CommandContext(common).oauthAccount(name)
+      if account.logoutEndsOthers, !onlyHere, !yes {
+        let message =
+          "Google withdraws the grant of \(account.user) to the whole project, so other programs with a client of the same project are logged out too"
+        guard isatty(STDIN_FILENO) == 1 else {
+          throw CommandError(.usage, message, remedy: "say --yes, or remove the tokens here alone with --only-here")
+        }
+        Terminal.printError("\(message). Go on? [y/N]")
+        guard let answer = readLine(), answer.lowercased().hasPrefix("y") else {
+          throw CommandError(.usage, "nothing was done")
+        }
+      }
+      let result: LogoutResult
+      do throws(AccountError) {
+        result = try account.logOut(onlyHere: onlyHere) { event in
+          if case .waiting(let message) = event { Terminal.printError("pabal: \(message)") }
+        }
+      } catch {
+        throw CommandError(ExitStatus(error.kind), [error.diagnostic])
+      }
+      let (word, sentence) =
+        switch result {
+        case .revoked: ("revoked", "The login of \(account.user) is withdrawn, and its tokens are removed.")
+        case .alreadyExpired: ("over", "The login of \(account.user) had ended before; its tokens are removed.")
+        case .forgotten:
+          ("forgotten", "The tokens of \(account.user) are removed here; nothing was withdrawn.")
+        }
+      if common.json {
+        try Terminal.printResult(json: LogoutOutput(account: account.name, result: word))
+      } else {
+        Terminal.printResult(sentence)
       }
     }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import PabalCommand
 import PabalCore
+import PabalServer
 
 /// `pabal keys`: the master key that what is stored is sealed with.
 struct Keys: ParsableCommand {

@@ -1,8 +1,6 @@
 import ArgumentParser
-import Glibc
 import PabalCommand
-import PabalCore
-import PabalHTTP
+import PabalServer
 
 /// `pabal serve`: hands over what is in the outbox, until it is stopped.
 struct Serve: ParsableCommand {
@@ -35,52 +33,6 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     Terminal.printJSONAsLines()
-    raiseDescriptorLimit()
-    let log = ServeLog(asJSON: common.json)
-    defer { log.finish() }
-    let attempts = AttemptWaiters()
-    let metrics = ServeMetrics()
-    let runtime = try ServeRuntime(try CommandContext(common), transport, isDemo: demo, log) { event in
-      metrics.handle(event)
-      attempts.handle(event)
-    }
-    let dispatcher = runtime.dispatcher
-    let http = runtime.httpService(attempts, metrics)
-    let signals = StopSignals { isFirst in
-      let mails = ("mails", "\(dispatcher.inFlightCount)")
-      guard isFirst else {
-        // Leases run out, and the next to serve goes on.
-        log.write("broken off", mails)
-        log.finish()
-        _exit(ExitStatus.deferred.rawValue)
-      }
-      log.write("stopping", mails)
-      Task {
-        await http?.service.finish()
-        await dispatcher.finish()
-      }
-    }
-    defer { signals.cancel() }
-    // A transport that hangs as it is closed must not be deaf to a second signal.
-    defer { runtime.close() }
-    let reload = ConfigurationReloader(runtime).run()
-    defer { reload.cancel() }
-    let cleanup = startVerificationCleanup(runtime.storage, log) { runtime.snapshot.context }
-    defer { cleanup.cancel() }
-    log.write("serving", ("route", runtime.snapshot.route.names.joined(separator: ",")))
-    try blockingAwait { () throws(CommandError) in
-      async let dispatching: Void = dispatcher.run()
-      do throws(CommandError) {
-        try await http?.run(log)
-      } catch {
-        await dispatcher.finish()
-        await dispatching
-        throw error
-      }
-      await dispatching
-      // A request that was answered last may have sent a mail on its way after the dispatcher stopped.
-      await dispatcher.drain()
-    }
-    log.write("stopped")
+    try runServer(try CommandContext(common), transports: transport, isDemo: demo, asJSON: common.json)
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import PabalCommand
 import PabalCore
+import PabalServer
 
 /// `pabal verify`: proves that a person reads the mail of an address.
 struct Verify: ParsableCommand {
@@ -125,5 +126,222 @@ extension CommandError {
     case .keys: self.init(.configuration, problem.description, remedy: "put the key it was made with back")
     case .ended, .input, .proof, .reused: self.init(.input, problem.description)
     }
+  }
+}
+
+/// `pabal verify start`.
+struct VerifyStart: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "start", abstract: "Send a code to an address.",
+    discussion: """
+      Sends it at once and says what became of the mail; where that fails for now, `pabal serve` tries again \
+      until the code has expired. A newer start for the same address and purpose makes the older code worthless.
+
+      Exit status: 0 sent or queued, 69 rejected, 74 unknown, 75 deferred or a limit, 77 held.
+
+      Example:
+        pabal verify start you@example.com --language ko --set service="My shop"
+      """)
+
+  @Argument(help: "Whose address is to be proved.")
+  var address: String
+
+  @Option(help: "What is proved; codes of one purpose are worth nothing for another.")
+  var purpose = "sign-up"
+
+  @Option(help: ArgumentHelp("A language, the best first; repeatable.", valueName: "tag"))
+  var language: [String] = []
+
+  @Option(help: ArgumentHelp("Another message than config.json's for a code or a notice.", valueName: "name"))
+  var message: String?
+
+  @Option(name: .customLong("set"), help: ArgumentHelp("A value for the message.", valueName: "name=value"))
+  var variables: [String] = []
+
+  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  var client: String?
+
+  @Flag(help: "Send a message without a code, as to somebody who is registered already.")
+  var notice = false
+
+  @OptionGroup var sending: VerifySending
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let variables = try SendMailFactory.texts(variables)
+    let context = try CommandContext(common)
+    let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter {
+      !$0.isEmpty
+    }
+    let (address, purpose, message, notice, client) = (address, purpose, message, notice, client)
+    let verification = try context.sendVerificationMail(queued: sending.queue, over: sending.transport) {
+      service throws(VerificationError) in
+      try await service.start(
+        to: address, purpose: purpose, languages: languages, message: message, variables: variables,
+        notice: notice, client: client)
+    }
+    try VerificationOutput(verification).printResult(asJSON: common.json)
+  }
+}
+
+/// `pabal verify resend`.
+struct VerifyResend: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resend", abstract: "Send a new code; the one before is worthless then.")
+
+  @Argument(help: "The verification's id.")
+  var id: String
+
+  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  var client: String?
+
+  @OptionGroup var sending: VerifySending
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let context = try CommandContext(common)
+    let (id, client) = (id, client)
+    let verification = try context.sendVerificationMail(queued: sending.queue, over: sending.transport) {
+      service throws(VerificationError) in try await service.resend(id, client: client)
+    }
+    try VerificationOutput(verification).printResult(asJSON: common.json)
+  }
+}
+
+/// How the mail of a start or resend goes out.
+struct VerifySending: ParsableArguments {
+  @Flag(help: "Only put the mail into the outbox; `pabal serve` sends it.")
+  var queue = false
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Use this transport instead of config.json's; several in order.", valueName: "name"))
+  var transport: [String] = []
+}
+
+/// `pabal verify check`.
+struct VerifyCheck: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Say whether a code is the right one.",
+    discussion: """
+      Exit status: 0 approved, 1 anything else that was judged, 65 there is no such verification.
+
+      Example:
+        pabal verify check 4QXJ7M2ZP0R8T6V1W3Y5A9B7CD 123456
+      """)
+
+  @Argument(help: "The verification's id.")
+  var id: String
+
+  @Argument(help: "The code as it was typed; - reads it from standard input.")
+  var code: String
+
+  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  var client: String?
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let context = try CommandContext(common)
+    let (id, code, client) = (id, try enteredCode(), client)
+    let answer = try context.withVerifications { service throws(VerificationError) in
+      try await service.check(id, code: code, client: client)
+    }
+    if common.json {
+      try Terminal.printResult(json: VerificationCheckJSON(answer))
+    } else {
+      Terminal.printResult(text(answer))
+    }
+    if answer.outcome != .approved { throw ExitCode(1) }
+  }
+
+  private func enteredCode() throws(CommandError) -> String {
+    guard code == "-" else { return code }
+    do throws(FileError) {
+      return String(decoding: try readStandardInput(atMost: 1_024), as: UTF8.self)
+    } catch {
+      throw CommandError(.input, "the code: \(error.message)", remedy: error.remedy)
+    }
+  }
+
+  private func text(_ answer: VerificationCheckResult) -> String {
+    switch answer.outcome {
+    case .approved: "approved" + (answer.proof.map { "\nproof \($0)" } ?? "")
+    case .mismatch:
+      answer.attemptsRemaining > 0
+        ? "mismatch: not the code; \(answer.attemptsRemaining) attempts left"
+        : "mismatch: not the code, and that was the last attempt; start anew"
+    case .superseded: "superseded: a newer code took this one's place; look for the newest mail"
+    case .expired: "expired: the code's time is over; start anew"
+    case .exhausted: "exhausted: no more codes are judged; start anew"
+    case .alreadyApproved: "already_approved: the right code came before"
+    case .cancelled: "cancelled: the verification was taken back"
+    }
+  }
+}
+
+/// `pabal verify redeem`.
+struct VerifyRedeem: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "redeem", abstract: "Trade a proof, once, for the address it proves.")
+
+  @Argument(help: "The proof that `check` gave.")
+  var proof: String
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let context = try CommandContext(common)
+    let proof = proof
+    let proven = try context.withVerifications { service throws(VerificationError) in try await service.redeem(proof)
+    }
+    if common.json {
+      try Terminal.printResult(json: ProvenAddressJSON(proven))
+    } else {
+      Terminal.printResult("\(proven.address) proved for \(proven.purpose) at \(proven.approved.text)")
+    }
+  }
+}
+
+/// `pabal verify status`.
+struct VerifyStatus: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Show how a verification and its mail stand.")
+
+  @Argument(help: "The verification's id.")
+  var id: String
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let id = id
+    try common.show { service throws(VerificationError) in try await service.status(id) }
+  }
+}
+
+/// `pabal verify cancel`.
+struct VerifyCancel: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cancel", abstract: "Take a verification back; mail that still waits isn't sent.")
+
+  @Argument(help: "The verification's id.")
+  var id: String
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let id = id
+    try common.show { service throws(VerificationError) in try await service.cancel(id) }
+  }
+}
+
+extension CommonOptions {
+  /// Shows the verification that `work` gives.
+  fileprivate func show(
+    _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
+  ) throws {
+    try VerificationOutput(try CommandContext(self).withVerifications(work)).show(asJSON: json)
   }
 }

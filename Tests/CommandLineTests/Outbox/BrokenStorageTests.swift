@@ -121,7 +121,7 @@ import Testing
     let site = try TestSite(TestSite.shipped(with: key))
     let environment: [String: String?] = ["PABAL_TEST_KEY": String(repeating: "5a", count: 32)]
     #expect(try site.pabal("verify", "start", TestSite.address, environment: environment).status == 0)
-    let programs = ["pabal", "pabal-service"]
+    let programs = ["pabal", "pabal-main"]
     for name in programs { try site.directory.copy("\(BuiltProducts.directory)/\(name)", to: name) }
     func asNobody() throws -> ChildProcess {
       try ChildProcess.run(

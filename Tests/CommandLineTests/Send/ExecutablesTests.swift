@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// `pabal`, which sends, and `pabal-service`, which does everything else, are one command.
+/// `pabal`, which sends, and `pabal-main`, which does everything else, are one command.
 @Suite struct ExecutablesTests {
   /// Everything a program loads while it runs, plugins and what they load too, as the dynamic linker tells it.
   private func loaded(_ site: TestSite, _ arguments: String...) throws -> String {
@@ -52,7 +52,7 @@ import Testing
     }
     for module in ["4GRDB", "11Hummingbird", "12PabalStorage", "9PabalHTTP", "14ArgumentParser"] {
       #expect(try !binaryContains("pabal", module), "\(module)")
-      #expect(try binaryContains("pabal-service", module), "\(module)")
+      #expect(try binaryContains("pabal-main", module), "\(module)")
     }
     #expect(try binaryContains("pabal", "12PabalCommand"))
   }
@@ -71,7 +71,7 @@ import Testing
       let script = try site.pabal("--generate-completion-script", shell)
       #expect(script.status == 0)
       #expect(script.output.contains("verify") && script.output.contains("dry-run"))
-      #expect(!script.output.contains("pabal-service"))
+      #expect(!script.output.contains("pabal-main"))
     }
     for words in [["send", "--help"], ["help", "send"]] {
       let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", words)
@@ -81,7 +81,7 @@ import Testing
     for words in [["send"], ["send", "--colour"], ["sned"]] {
       let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", words)
       #expect(run.status == 64)
-      #expect(run.errors.contains("Usage: pabal ") && !run.errors.contains("pabal-service"), "\(run.errors)")
+      #expect(run.errors.contains("Usage: pabal ") && !run.errors.contains("pabal-main"), "\(run.errors)")
     }
   }
 
@@ -154,7 +154,7 @@ import Testing
   func `both programs read the same words alike`(_ words: [String]) throws {
     let site = try TestSite()
     let mail = Array("From: a@example.com\r\nTo: b@example.com\r\nSubject: s\r\n\r\nb\r\n".utf8)
-    let answers = try ["pabal", "pabal-service"].map { program in
+    let answers = try ["pabal", "pabal-main"].map { program in
       let run = try ChildProcess.run(
         "\(BuiltProducts.directory)/\(program)", ["send"] + words + ["--dry-run"], input: mail,
         environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil], directory: site.directory.path)
@@ -170,11 +170,11 @@ import Testing
     }.joined(separator: "\n").replacing(/[0-9]{6}/, with: "code")
   }
 
-  /// A folder with `pabal`, and a shell where `pabal-service` is looked for: it tells what it is given.
+  /// A folder with `pabal`, and a shell where `pabal-main` is looked for: it tells what it is given.
   private func fakeMainProgram() throws -> TemporaryDirectory {
     let folder = try TemporaryDirectory()
     try folder.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
-    try folder.copy(URL(filePath: "/bin/sh").resolvingSymlinksInPath().path, to: "pabal-service")
+    try folder.copy(URL(filePath: "/bin/sh").resolvingSymlinksInPath().path, to: "pabal-main")
     return folder
   }
 
@@ -206,17 +206,17 @@ import Testing
     let alone = try pabal("transports", "--json")
     #expect(alone.status == 78)
     for place in ["bin", "libexec/pabal"] {
-      #expect(alone.errors.contains("\(site.directory.path)/\(place)/pabal-service"), "\(alone.errors)")
+      #expect(alone.errors.contains("\(site.directory.path)/\(place)/pabal-main"), "\(alone.errors)")
     }
     #expect(alone.output.contains("pabal is not whole"))
 
-    try site.directory.write("", to: "libexec/pabal/pabal-service")
+    try site.directory.write("", to: "libexec/pabal/pabal-main")
     let unfit = try pabal("transports")
     #expect(unfit.status == 78)
     #expect(unfit.errors.contains("can't be run: Permission denied"), "\(unfit.errors)")
 
-    try FileManager.default.removeItem(atPath: "\(site.directory.path)/libexec/pabal/pabal-service")
-    try site.directory.copy("\(BuiltProducts.directory)/pabal-service", to: "libexec/pabal/pabal-service")
+    try FileManager.default.removeItem(atPath: "\(site.directory.path)/libexec/pabal/pabal-main")
+    try site.directory.copy("\(BuiltProducts.directory)/pabal-main", to: "libexec/pabal/pabal-main")
     let whole = try pabal("transports")
     #expect(whole.status == 0, "\(whole.errors)")
     // The plugins of pabal are the service's, too.

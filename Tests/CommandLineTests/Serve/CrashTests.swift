@@ -1,5 +1,59 @@
 import Foundation
 import PabalTesting
+import Testing
+
+/// What is promised to whoever got an answer holds whatever dies, and whenever.
+@Suite struct CrashTests {
+  /// How many processes are killed; a nightly run may take more.
+  static let kills = ProcessInfo.processInfo.environment["PABAL_KILLS"].flatMap(Int.init) ?? 200
+
+  @Test func `kill -9 at any moment loses no acknowledged mail and sends no expired code`() async throws {
+    let results = await mapOnThreads([Self.kills]) { kills in
+      Result { try CrashScenario().run(kills: kills) }
+    }
+    let count = try #require(try results.first?.get())
+    print("crash: \(count)")
+    #expect(count.acknowledged > count.kills, "there was no load")
+    #expect(count.lost == [])
+    #expect(count.lateCodes == [])
+    #expect(count.unexplainedDuplicates == [])
+    #expect(count.unexpectedOutput == [])
+    // What the promises are about did happen.
+    #expect(count.sent > 0 && count.expired > 0)
+  }
+}
+
+/// What a run came to.
+struct CrashResult: CustomStringConvertible, Sendable {
+  var kills = 0
+  var acknowledged = 0
+  var sent = 0
+  var expired = 0
+  var waiting = 0
+  var givenUp = 0
+  var interrupted = 0
+  var unknown = 0
+  var duplicates = 0
+  var maxLateness = 0
+  /// Acknowledged and neither arrived, waiting nor ended with a reason.
+  var lost: [String] = []
+  /// Begun to be handed over after the code's expiry.
+  var lateCodes: [String] = []
+  /// Arrived again though no attempt was under way at a kill, or ended `unknown`.
+  var unexplainedDuplicates: [String] = []
+  /// What no program should have said.
+  var unexpectedOutput: [String] = []
+
+  var description: String {
+    """
+    \(kills) kills; \(acknowledged) mails acknowledged: \(sent) sent, \(expired) expired, \(waiting) waiting, \
+    \(givenUp) given up as unknown, \
+    \(lost.count) lost; attempts cut off \(interrupted), ended unknown \(unknown); \
+    \(duplicates) arrived again, \(unexplainedDuplicates.count) of them without such an attempt; \
+    \(lateCodes.count) codes late (begun at most \(maxLateness) ms after expiry)
+    """
+  }
+}
 
 /// Two `pabal serve` and two services that start verifications on one store, killed again and again.
 final class CrashScenario {
@@ -151,5 +205,50 @@ final class CrashScenario {
         count.unexplainedDuplicates.append("\(id) arrived \(arrivals.count) times, \(interruptedAttempts(id)) attempts were cut off")
       }
     }
+  }
+}
+
+/// A program that is started, killed and started again; what all of them print stands in one file.
+final class KilledProcess {
+  let name: String
+  private let arguments: [String]
+  private let environment: [String: String]
+  private let directory: String
+  private let output: String
+  private var process: SpawnedProcess?
+
+  /// `arguments` begin with the program's name, among the built products.
+  init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: String)
+    throws
+  {
+    self.name = name
+    self.arguments = arguments
+    self.environment = environment
+    self.directory = directory
+    output = "\(directory)/\(name).out"
+    try Data().write(to: URL(filePath: output))
+  }
+
+  func start() throws {
+    let file = try FileHandle(forWritingTo: URL(filePath: output))
+    try file.seekToEnd()
+    process = try SpawnedProcess(
+      "\(BuiltProducts.directory)/\(arguments[0])", Array(arguments.dropFirst()),
+      environment: .current(with: environment), directory: directory, output: .file(file),
+      errors: .file(file))
+  }
+
+  /// Kills it as `kill -9` does; whether it was alive until then.
+  @discardableResult
+  func kill() -> Bool {
+    guard let process else { return false }
+    process.signal(SIGKILL)
+    self.process = nil
+    return process.wait() == -SIGKILL
+  }
+
+  /// The whole lines that all of its lives printed.
+  func lines() throws -> [Substring] {
+    try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n")
   }
 }

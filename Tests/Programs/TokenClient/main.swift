@@ -1,5 +1,5 @@
 // Asks an account for tokens on many threads at once, as the transports of a process do.
-// usage: token-asker CONFIG ACCOUNT THREADS [--rejected]
+// usage: token-client CONFIG ACCOUNT THREADS [--rejected]
 // Prints a line for each thread: a fingerprint of its token, or why there is none.
 import Foundation
 import PabalAccounts

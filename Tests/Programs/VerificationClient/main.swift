@@ -1,7 +1,7 @@
 // Asks a verification service for the same thing many times at once, as several processes of a site do.
-// usage: verification-asker DATABASE KEYS check ID CODE COUNT [STEP]   (each code STEP higher than the last)
-//        verification-asker DATABASE KEYS start ADDRESS COUNT
-//        verification-asker DATABASE KEYS once CLIENT COUNT   (each with an idempotency key of its own, 1 to COUNT)
+// usage: verification-client DATABASE KEYS check ID CODE COUNT [STEP]   (each code STEP higher than the last)
+//        verification-client DATABASE KEYS start ADDRESS COUNT
+//        verification-client DATABASE KEYS once CLIENT COUNT   (each with an idempotency key of its own, 1 to COUNT)
 // Prints a line for each answer: the outcome and the proof, or the id of what was started, or the problem; with
 // "once", at once, the key and the id.
 import Glibc
