@@ -99,7 +99,8 @@ let package = Package(
     .executableTarget(
       name: "token-client", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/Programs/TokenClient"),
     .testTarget(
-      name: "PabalAccountsTests", dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-client"]),
+      name: "PabalAccountsTests",
+      dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-client"]),
     .executableTarget(
       name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/Programs/OutboxWorker"),
     .executableTarget(

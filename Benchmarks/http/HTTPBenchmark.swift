@@ -65,7 +65,9 @@ internal import Synchronization
     database.close()
   }
 
-  private static func makeDispatcher(_ outbox: SQLiteOutbox, _ keys: Keyring, _ clock: AcceleratedClock) -> Dispatcher {
+  private static func makeDispatcher(_ outbox: SQLiteOutbox, _ keys: Keyring, _ clock: AcceleratedClock)
+    -> Dispatcher
+  {
     var options = DispatcherOptions()
     // A clock that races must not take a mail from this process while it sends it.
     options.leaseDuration = .seconds(3_600)

@@ -13,7 +13,8 @@ struct LatencyBenchmark {
     let database = try SQLiteDatabase("\(directory)/latency.sqlite", keyCheck: [1])
     let outbox = SQLiteOutbox(database)
     let transport = TimestampingTransport()
-    let dispatcher = Dispatcher(outbox, sealing: BenchmarkSealing(), route: { [DispatchTransport("bench", transport)] })
+    let dispatcher = Dispatcher(
+      outbox, sealing: BenchmarkSealing(), route: { [DispatchTransport("bench", transport)] })
     let loop = Task { await dispatcher.run() }
     let mail = Mail.bench()
     let content = OutboxContent(mail).octets

@@ -15,7 +15,8 @@ let route = try configuration.loadRoute()
 let dispatcher = Dispatcher(
   SQLiteOutbox(database), sealing: keys, options: configuration.outbox.options, route: route)
 let verifications = VerificationService(
-  store: SQLiteVerificationStore(database), keys: keys, composer: mail, policy: configuration.verification.policy,
+  store: SQLiteVerificationStore(database), keys: keys, composer: mail,
+  policy: configuration.verification.policy,
   dispatch: dispatcher)
 let running = Task { await dispatcher.run() }
 

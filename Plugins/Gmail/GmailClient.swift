@@ -32,7 +32,9 @@ final class GmailClient: Sendable {
       api.appendSendHead(token: token, count: upload.count, to: &head)
       head.append(contentsOf: upload.head)
       let exchange = exchange(head, upload.tail)
-      return (ResponseClassifier.sendResult(of: exchange, mail, upload, api, now: now()), exchange.status == 401)
+      return (
+        ResponseClassifier.sendResult(of: exchange, mail, upload, api, now: now()), exchange.status == 401
+      )
     }
   }
 

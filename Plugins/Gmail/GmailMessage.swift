@@ -11,14 +11,16 @@ struct GmailMessage {
   /// a recipient they don't name would not: the latter are added as Bcc, which Gmail takes out again.
   func upload() throws(UnsuitedMailError) -> UploadBody {
     guard recipients.count <= GmailAPI.maxRecipients else {
-      throw UnsuitedMailError("the mail has \(recipients.count) recipients, Gmail takes \(GmailAPI.maxRecipients)")
+      throw UnsuitedMailError(
+        "the mail has \(recipients.count) recipients, Gmail takes \(GmailAPI.maxRecipients)")
     }
     var named = try EnvelopeRecipients(recipients)
     let header = try read(&named)
     let added = named.unnamed.map { recipients[$0] }
     let upload = UploadBody(octets, header: header, adding: added)
     guard upload.count <= GmailAPI.maxUploadSize else {
-      throw UnsuitedMailError("the mail has \(upload.count) octets, Gmail's API takes \(GmailAPI.maxUploadSize)")
+      throw UnsuitedMailError(
+        "the mail has \(upload.count) octets, Gmail's API takes \(GmailAPI.maxUploadSize)")
     }
     return upload
   }
@@ -30,7 +32,8 @@ struct GmailMessage {
     var scanner = HeaderScanner(octets)
     while let field = try scanner.next() {
       if scanner.isResent(field) {
-        throw UnsuitedMailError("the mail has Resent- fields, and whom Gmail's API would send it to isn't certain")
+        throw UnsuitedMailError(
+          "the mail has Resent- fields, and whom Gmail's API would send it to isn't certain")
       }
       guard let kind = scanner.kind(of: field) else { continue }
       guard kind != .from else {
@@ -39,7 +42,8 @@ struct GmailMessage {
       }
       // RFC 5322, 3.6: at most one of each. Which of two Gmail would read, nobody knows.
       guard !seen.contains(kind) else {
-        throw UnsuitedMailError("the mail has two \(kind.rawValue) fields, and Gmail may read only one of them")
+        throw UnsuitedMailError(
+          "the mail has two \(kind.rawValue) fields, and Gmail may read only one of them")
       }
       seen.append(kind)
       if kind == .bcc { header.bcc = field }
@@ -164,7 +168,9 @@ struct EnvelopeRecipients {
     }
     isNamed = Array(repeating: false, count: addresses.count)
     guard addresses.count > Self.linearSearchLimit else { return }
-    for (index, address) in addresses.enumerated() where indexByAddress[address] == nil { indexByAddress[address] = index }
+    for (index, address) in addresses.enumerated() where indexByAddress[address] == nil {
+      indexByAddress[address] = index
+    }
   }
 
   /// Notes that the header names `address`; `false`: the envelope doesn't.

@@ -76,7 +76,8 @@ struct HTTPResponseParser {
     if case .bodyUntilClose = stage { isComplete = true }
   }
 
-  private mutating func appendBody(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int) throws(ParsingError) -> Int
+  private mutating func appendBody(_ rest: inout Slice<UnsafeRawBufferPointer>, _ most: Int)
+    throws(ParsingError) -> Int
   {
     let piece = rest.prefix(most)
     guard body.count + piece.count <= Self.maxBodySize else { throw ParsingError() }

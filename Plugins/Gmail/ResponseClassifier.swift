@@ -109,7 +109,8 @@ enum ResponseClassifier {
   }
 
   private static func matches(_ row: Row, _ errorResponse: GmailErrorResponse) -> Bool {
-    row.statuses.contains(errorResponse.status) && row.message.map { errorResponse.message.contains($0) } ?? true
+    row.statuses.contains(errorResponse.status)
+      && row.message.map { errorResponse.message.contains($0) } ?? true
   }
 
   /// How an attempt to send ended.
@@ -147,13 +148,15 @@ enum ResponseClassifier {
     }
     // A text that broke off is no JSON; framing that contradicts itself may have made one up.
     if exchange.failure != .invalidResponse, let id = GmailJSON(exchange.body)?["id"]?.string, !id.isEmpty {
-      let note = upload.fromDiffersFromSender ? "; bounces go to the account, the API takes no other sender" : ""
+      let note =
+        upload.fromDiffersFromSender ? "; bounces go to the account, the API takes no other sender" : ""
       return SendResult(.sent, "200 accepted as \(id)\(note)", id: id)
     }
     if let failure = exchange.failure {
       return SendResult(
         .unknown,
-        "\(exchange.status ?? 0), but the answer is not whole: \(NetworkErrorClassifier.message(failure, api))")
+        "\(exchange.status ?? 0), but the answer is not whole: \(NetworkErrorClassifier.message(failure, api))"
+      )
     }
     return SendResult(
       .unknown,

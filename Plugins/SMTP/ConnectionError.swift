@@ -16,7 +16,8 @@ struct ConnectionError: Error, Equatable {
 
   /// Reads libcurl's failure together with what the server had said by then.
   init(
-    _ failure: CurlError, _ parser: borrowing ReplyParser, _ server: SMTPServer, _ redactor: SMTPSecretRedactor
+    _ failure: CurlError, _ parser: borrowing ReplyParser, _ server: SMTPServer,
+    _ redactor: SMTPSecretRedactor
   ) {
     let last = parser.replies.last
     let raw = last.map { parser.text($0) } ?? ""
@@ -70,11 +71,13 @@ struct ConnectionError: Error, Equatable {
       self = Self.loginError(last, replyText, server) { Self.challenge(raw, redactor) }
     case .unexpectedReply where last?.isRefusal == true:
       self.init(
-        last.map { ReplyClassifier.outcome(of: $0, at: .greeting) } ?? .deferred, "\(name) turns us away: \(replyText)")
+        last.map { ReplyClassifier.outcome(of: $0, at: .greeting) } ?? .deferred,
+        "\(name) turns us away: \(replyText)")
     case .abortedByCallback where parser.replies.isEmpty, .unexpectedReply where parser.replies.count <= 1:
       self.init(
         .deferred,
-        "\(name) does not speak SMTP; check \"host\" and \"port\"\(replyText.isEmpty ? "" : " (\(replyText))")")
+        "\(name) does not speak SMTP; check \"host\" and \"port\"\(replyText.isEmpty ? "" : " (\(replyText))")"
+      )
     case .malformed:
       self.init(.held(.transport), "\"host\", \"port\" or \"ehlo\" make no address (\(detail))")
     default:
@@ -126,7 +129,8 @@ struct ConnectionError: Error, Equatable {
       let advice =
         reply.code == 534
         ? "the provider wants an app password, or a login by account" : "check user and password"
-      return ConnectionError(outcome, "\(server.name) refuses the password of \(user): \(replyText); \(advice)")
+      return ConnectionError(
+        outcome, "\(server.name) refuses the password of \(user): \(replyText); \(advice)")
     }
     return ConnectionError(
       outcome,

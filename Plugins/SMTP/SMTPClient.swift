@@ -69,7 +69,8 @@ final class SMTPClient: Sendable {
         if isReused { continue }
         guard !hadUnsolicitedReply else {
           for index in remaining {
-            recipientResults[index] = RecipientResult(.deferred, "the server speaks, or parts, before it is asked")
+            recipientResults[index] = RecipientResult(
+              .deferred, "the server speaks, or parts, before it is asked")
           }
           return .recipientResults(recipientResults)
         }
@@ -80,13 +81,16 @@ final class SMTPClient: Sendable {
       let (result, mode) = connection.send(
         mail, to: remaining, ServerQuirks(rawValue: quirks.load(ordering: .relaxed)), now: start)
       for (index, recipientResult) in result.recipientResults {
-        recipientResults[index] = RecipientResult(recipientResult.outcome, connection.redactor.redact(recipientResult.message))
+        recipientResults[index] = RecipientResult(
+          recipientResult.outcome, connection.redactor.redact(recipientResult.message))
       }
       if result.isSound { held = connection }
       switch result.next {
       case .done: return .recipientResults(recipientResults)
       case .remaining(let indices):
-        guard indices.count < remaining.count, result.isSound else { return .recipientResults(recipientResults) }
+        guard indices.count < remaining.count, result.isSound else {
+          return .recipientResults(recipientResults)
+        }
         remaining = indices
         continue
       case .nothingAccepted, .connectionClosing:
@@ -143,10 +147,12 @@ final class SMTPClient: Sendable {
   /// Why an envelope never reaches the wire, whatever the host has checked.
   private static func envelopeError(_ mail: SMTPMessage) -> RecipientResult? {
     if !mail.sender.isEmpty, !SMTPSyntax.isAddress(mail.sender) {
-      return RecipientResult(.rejected, "the sender's address can't be sent: it holds a control, a blank or a bracket")
+      return RecipientResult(
+        .rejected, "the sender's address can't be sent: it holds a control, a blank or a bracket")
     }
     if !mail.recipients.allSatisfy(SMTPSyntax.isAddress) {
-      return RecipientResult(.rejected, "a recipient's address can't be sent: it holds a control, a blank or a bracket")
+      return RecipientResult(
+        .rejected, "a recipient's address can't be sent: it holds a control, a blank or a bracket")
     }
     return nil
   }

@@ -80,7 +80,8 @@ extension SMTPServer {
   init(_ settings: Settings) throws(TransportOpenError) {
     let host = settings.text("host") ?? ""
     guard SMTPSyntax.isHost(host) else {
-      throw TransportOpenError("\"host\" is no name of a server; write it as in smtp.gmail.com, without a port")
+      throw TransportOpenError(
+        "\"host\" is no name of a server; write it as in smtp.gmail.com, without a port")
     }
     let security = Security(rawValue: settings.text("security") ?? "") ?? .tls
     let ehlo = settings.text("ehlo") ?? "[127.0.0.1]"
@@ -94,7 +95,8 @@ extension SMTPServer {
       case .none: 25
       }
     self.init(
-      host: host, port: settings.number("port").map { Int($0) } ?? defaultPort, security: security, ehlo: ehlo,
+      host: host, port: settings.number("port").map { Int($0) } ?? defaultPort, security: security,
+      ehlo: ehlo,
       login: try SMTPLogin(settings))
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")

@@ -47,7 +47,9 @@ struct SMTPTransaction {
     try stream.send(buffer.octets, stop: Self.isClosing)
     try stream.awaitReplies(expected)
     state.isDesynchronized = stream.parser.replies.count > expected || stream.parser.hasPartialReply
-    if !state.mode.chunking, let dataReply = stream.parser.replies.last, dataReply.code != 354, !dataReply.isRefusal {
+    if !state.mode.chunking, let dataReply = stream.parser.replies.last, dataReply.code != 354,
+      !dataReply.isRefusal
+    {
       state.isDesynchronized = true
     }
     guard !state.isDesynchronized, state.hasAccepted(stream.parser) else { return }
@@ -102,7 +104,8 @@ struct SMTPTransaction {
     let before = stream.parser.replies.last?.code
     guard try stream.readAvailable() else { return true }
     // Whoever takes 354 back has refused the octets.
-    if before == 354, stream.parser.replies.count == stream.parser.expectedCount, !stream.parser.hasPartialReply,
+    if before == 354, stream.parser.replies.count == stream.parser.expectedCount,
+      !stream.parser.hasPartialReply,
       stream.parser.replies.last?.isRefusal == true
     {
       throw .refused

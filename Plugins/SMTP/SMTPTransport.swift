@@ -32,9 +32,13 @@ public final class SMTPTransport: PluginTransport {
       needsSMTPUTF8: mail.needsSMTPUTF8, needs8BitMIME: mail.needs8BitMIME)
     let deliveryResult = client.send(message) { rejected in attempt.accessToken(rejected: rejected) }
     guard case .recipientResults(let recipientResults) = deliveryResult else { return .alreadySet }
-    guard let worst = recipientResults.min(by: { $0.outcome.rank < $1.outcome.rank }) else { return .rejected }
+    guard let worst = recipientResults.min(by: { $0.outcome.rank < $1.outcome.rank }) else {
+      return .rejected
+    }
     attempt.reply(worst.message)
-    if let sent = recipientResults.first(where: { $0.outcome == .sent }), let id = QueueID.find(in: sent.message) {
+    if let sent = recipientResults.first(where: { $0.outcome == .sent }),
+      let id = QueueID.find(in: sent.message)
+    {
       attempt.remoteID(id)
     }
     if recipientResults.contains(where: { $0 != worst }) {

@@ -41,7 +41,8 @@ struct TransactionState {
     let final = replies.count > finalPosition ? replies[finalPosition] : nil
     let extras = replies.dropFirst(finalPosition + 1)
     result.isSound =
-      streamError == nil && extras.isEmpty && !parser.hasPartialReply && !replies.contains(where: \.closesConnection)
+      streamError == nil && extras.isEmpty && !parser.hasPartialReply
+      && !replies.contains(where: \.closesConnection)
     result.needsReset = final == nil
     // The server waits for octets that nobody was left to get.
     if !mode.chunking, final == nil, replies.count > contentPosition, replies[contentPosition].code == 354 {
@@ -89,7 +90,8 @@ struct TransactionState {
       result.isSound = false
       result.next = .reduceGrouping
       return setAll(
-        &result, RecipientResult(.deferred, "the server answered out of sequence: \(parser.text(final ?? mail))"))
+        &result,
+        RecipientResult(.deferred, "the server answered out of sequence: \(parser.text(final ?? mail))"))
     }
     // Replies that contradict each other: somebody may have got the mail.
     let isContradiction =
@@ -98,7 +100,8 @@ struct TransactionState {
     guard !isContradiction else {
       result.isSound = false
       return setAll(
-        &result, RecipientResult(.unknown, "the server's replies contradict each other: \(parser.text(mail))"))
+        &result, RecipientResult(.unknown, "the server's replies contradict each other: \(parser.text(mail))")
+      )
     }
 
     guard mail.isSuccess else {
@@ -106,7 +109,8 @@ struct TransactionState {
       if mail.code == 421 { result.next = .connectionClosing }
       if !mail.isRefusal { result.isSound = false }
       return setAll(
-        &result, RecipientResult(mail.isRefusal ? ReplyClassifier.outcome(of: mail, at: .mail) : undecided, message))
+        &result,
+        RecipientResult(mail.isRefusal ? ReplyClassifier.outcome(of: mail, at: .mail) : undecided, message))
     }
     if case .closed = streamError, !isFullySent, !replies.contains(where: \.isRefusal) {
       result.next = .nothingAccepted
@@ -159,14 +163,18 @@ struct TransactionState {
         result.isSound = false
         return RecipientResult(.unknown, "the server's replies don't fit the commands: \(parser.text(final))")
       }
-      if final.isRefusal { return RecipientResult(ReplyClassifier.outcome(of: final, at: .content), parser.text(final)) }
+      if final.isRefusal {
+        return RecipientResult(ReplyClassifier.outcome(of: final, at: .content), parser.text(final))
+      }
       result.isSound = false
       return RecipientResult(undecided, parser.text(final))
     }
     // DATA's own reply, where it was refused or wrong.
     if !mode.chunking, parser.replies.count > contentPosition, !isFullySent {
       let dataReply = parser.replies[contentPosition]
-      if dataReply.isRefusal { return RecipientResult(ReplyClassifier.outcome(of: dataReply, at: .content), parser.text(dataReply)) }
+      if dataReply.isRefusal {
+        return RecipientResult(ReplyClassifier.outcome(of: dataReply, at: .content), parser.text(dataReply))
+      }
       if dataReply.code != 354 {
         result.isSound = false
         return RecipientResult(.deferred, parser.text(dataReply))
@@ -188,7 +196,9 @@ struct TransactionState {
   private func isOutOfSequence(
     _ mail: Reply, _ answers: ArraySlice<Reply>, _ final: Reply?, _ extras: ArraySlice<Reply>
   ) -> Bool {
-    guard mode.grouping != .lockStep, let final, final.isRefusal, !final.closesConnection else { return false }
+    guard mode.grouping != .lockStep, let final, final.isRefusal, !final.closesConnection else {
+      return false
+    }
     let others = extras.filter { !$0.closesConnection }
     guard others.allSatisfy(\.isRefusal) else { return false }
     // The first refusal decides; what comes after it is its echo.

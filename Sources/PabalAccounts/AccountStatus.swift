@@ -63,7 +63,8 @@ extension OAuthAccount {
         markDead(
           TokenError(
             .dead, "the login ended at \(end)\(LoginExpiry(stored, issuer).reasonClause)",
-            remedy: LoginExpiry(stored, issuer).remedy(account: name), step: LoginExpiry(stored, issuer).step))
+            remedy: LoginExpiry(stored, issuer).remedy(account: name), step: LoginExpiry(stored, issuer).step)
+        )
       } else if end - now < .seconds(8 * 86_400) {
         status.state = .expiring
         let reason = LoginExpiry(stored, issuer)

@@ -70,7 +70,9 @@ public final class OAuthAccount: AccessTokenSource {
     let result = refreshLock.withLock { _ -> Result<AccessToken, TokenError> in
       if let token = token(excluding: rejected, for: .use) { return .success(token) }
       // It failed while this call waited for its turn.
-      if refreshCount.load(ordering: .relaxed) != seen, let failure = current.withLock({ $0.failure?.failure }) {
+      if refreshCount.load(ordering: .relaxed) != seen,
+        let failure = current.withLock({ $0.failure?.failure })
+      {
         return lastResort(failure, rejected: rejected)
       }
       return refreshLocked(rejected: rejected, for: .use)
@@ -150,7 +152,9 @@ public final class OAuthAccount: AccessTokenSource {
 
   /// Renews, in this process's turn; `freshness` is what a token that another process got must still have,
   /// `nil` for a renewal in any case.
-  private func refreshLocked(rejected: String?, for freshness: TokenFreshness?) -> Result<AccessToken, TokenError> {
+  private func refreshLocked(rejected: String?, for freshness: TokenFreshness?) -> Result<
+    AccessToken, TokenError
+  > {
     defer { refreshCount.add(1, ordering: .releasing) }
     do throws(TokenError) {
       try rejectRepeatedRefusal(rejected)
@@ -185,19 +189,22 @@ public final class OAuthAccount: AccessTokenSource {
       retryAfter: .seconds(60))
   }
 
-  private func refreshed(rejected: String?, for freshness: TokenFreshness?) throws(TokenError) -> StoredToken {
+  private func refreshed(rejected: String?, for freshness: TokenFreshness?) throws(TokenError) -> StoredToken
+  {
     let began = dependencies.now()
     let lock = try lock()
     return try withExtendedLifetime(lock) { () throws(TokenError) in
       let stored = try stored()
-      if let freshness, let stored, let text = stored.accessToken, let expiry = stored.expiry, text != rejected,
+      if let freshness, let stored, let text = stored.accessToken, let expiry = stored.expiry,
+        text != rejected,
         expiry - dependencies.now() > freshness.minimumRemaining(of: stored.lifetime)
       {
         return stored
       }
       let fingerprint = try tokenGrant.fingerprint(of: stored)
       if freshness != nil,
-        let failure = file.lastError?.blockingError(against: fingerprint, since: began, now: dependencies.now())
+        let failure = file.lastError?.blockingError(
+          against: fingerprint, since: began, now: dependencies.now())
       {
         adopt(stored, excluding: rejected)
         throw failure

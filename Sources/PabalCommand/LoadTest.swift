@@ -102,7 +102,8 @@ struct LoadTest {
       let summary = Summary(
         count: tally.latencies.total, outcomes: tally.outcomes, seconds: seconds,
         perSecond: seconds > 0 ? Double(tally.latencies.total) / seconds : 0,
-        p50: OrNull(tally.latencies.milliseconds(at: 0.5)), p99: OrNull(tally.latencies.milliseconds(at: 0.99)),
+        p50: OrNull(tally.latencies.milliseconds(at: 0.5)),
+        p99: OrNull(tally.latencies.milliseconds(at: 0.99)),
         replies: tally.replies)
       return (summary, tally.worst ?? .sent)
     }

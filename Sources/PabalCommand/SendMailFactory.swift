@@ -80,7 +80,9 @@ package struct SendMailFactory: Sendable {
       }
     }
     // Where the mail has these, nothing in it changes from one time to the next.
-    guard ["date", "message-id", "from"].allSatisfy({ mail.header.contains($0) }) else { return (.keep, make) }
+    guard ["date", "message-id", "from"].allSatisfy({ mail.header.contains($0) }) else {
+      return (.keep, make)
+    }
     let first = try make()
     let ids = MailIDSequence(.now())
     return (.keep, { () throws(CommandError) in first.withID(ids.next()) })
@@ -96,7 +98,8 @@ package struct SendMailFactory: Sendable {
       do throws(MailError) {
         recipients.append(try Mailbox(text))
       } catch {
-        problems.append(Diagnostic("“\(printable(text))” is no address: \(error.message)", remedy: error.remedy))
+        problems.append(
+          Diagnostic("“\(printable(text))” is no address: \(error.message)", remedy: error.remedy))
       }
     }
     guard problems.isEmpty else { throw CommandError(.input, problems) }

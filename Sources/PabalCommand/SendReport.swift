@@ -68,7 +68,8 @@ struct SendReport: Encodable {
     }
     attempts = delivery.attempts.map {
       Attempt(
-        transport: $0.transport, outcome: $0.outcome.name, reply: OrNull($0.reply), seconds: $0.duration.seconds)
+        transport: $0.transport, outcome: $0.outcome.name, reply: OrNull($0.reply),
+        seconds: $0.duration.seconds)
     }
   }
 }
@@ -98,7 +99,8 @@ extension SendReport {
   private static func advice(_ receipt: Receipt) -> String? {
     let unsent = receipt.recipients.filter { $0.outcome != .sent }.map(\.address.description)
     guard unsent.count < receipt.recipients.count, !unsent.isEmpty else { return advice(receipt.outcome) }
-    let names = unsent.count > 5 ? "\(unsent.count) of \(receipt.recipients.count)" : unsent.joined(separator: ", ")
+    let names =
+      unsent.count > 5 ? "\(unsent.count) of \(receipt.recipients.count)" : unsent.joined(separator: ", ")
     return "Sent to the others; not to \(names). Don't send it to those again who have it."
   }
 

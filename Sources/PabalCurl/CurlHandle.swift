@@ -23,7 +23,9 @@ public final class CurlHandle {
 
   /// A handle that speaks only `protocols`, libcurl's names with commas between: `"smtp,smtps"`.
   public init(protocols: String) throws(CurlError) {
-    guard Self.isLibraryInitialized, let handle = pabal_curl_init() else { throw CurlError(CURLE_FAILED_INIT) }
+    guard Self.isLibraryInitialized, let handle = pabal_curl_init() else {
+      throw CurlError(CURLE_FAILED_INIT)
+    }
     self.handle = handle
     errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
     errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))

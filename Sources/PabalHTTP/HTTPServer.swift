@@ -30,7 +30,8 @@ public final class HTTPServer: Sendable {
   public init(
     attempts: AttemptWaiters, readiness: @escaping @Sendable () async -> Readiness,
     metrics: (@Sendable () async -> MetricsText)? = nil,
-    report: @escaping @Sendable (HTTPEvent) -> Void = { _ in }, dependencies: @escaping @Sendable () -> HTTPDependencies
+    report: @escaping @Sendable (HTTPEvent) -> Void = { _ in },
+    dependencies: @escaping @Sendable () -> HTTPDependencies
   ) {
     self.report = report
     handlers = RequestHandlers(
@@ -107,7 +108,8 @@ public struct HTTPDependencies: Sendable {
 
   /// What the service answers from.
   public init(
-    verifications: VerificationService, submission: MailSubmission, composer: any MessageComposer, access: ServeConfiguration
+    verifications: VerificationService, submission: MailSubmission, composer: any MessageComposer,
+    access: ServeConfiguration
   ) {
     self.verifications = verifications
     self.submission = submission

@@ -22,7 +22,8 @@ public struct TransportTable: Sendable {
     table.initialize(
       to: pabal_transport(
         abi: PABAL_TRANSPORT_ABI, size: UInt32(MemoryLayout<pabal_transport>.size),
-        name: UnsafePointer(permanentCString(Transport.name)), version: UnsafePointer(permanentCString(Transport.version)),
+        name: UnsafePointer(permanentCString(Transport.name)),
+        version: UnsafePointer(permanentCString(Transport.version)),
         summary: UnsafePointer(permanentCString(Transport.summary)), settings: UnsafePointer(settings),
         setting_count: Transport.settings.count, open: open, send: sendMail, close: closeTransport,
         check: Transport.canCheck ? checkTransport : nil))

@@ -18,7 +18,8 @@ final class ConfigurationReloader: Sendable {
     self.runtime = runtime
     log = runtime.log
     signal(SIGHUP, SIG_IGN)
-    hangupSource = Mutex(DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "hang-up")))
+    hangupSource = Mutex(
+      DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "hang-up")))
     hangupSource.withLock { hangupSource in
       hangupSource.setEventHandler { [weak self] in self?.isRequested.withLock { $0 = true } }
       hangupSource.resume()

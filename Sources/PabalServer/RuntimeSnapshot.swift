@@ -115,7 +115,9 @@ final class SharedRoute: Sendable {
 
   /// Its transports for a dispatcher.
   var dispatchTransports: [DispatchTransport] {
-    route.dispatchTransports.map { DispatchTransport($0.name, RetainingTransport(transport: $0.transport, route: self)) }
+    route.dispatchTransports.map {
+      DispatchTransport($0.name, RetainingTransport(transport: $0.transport, route: self))
+    }
   }
 
   /// Closes its transports, and returns when those of all routes before are closed, too.

@@ -161,7 +161,10 @@ extension ServeMetrics {
       "pabal_transport_state", "Its breaker: 1 for the state it is in, 0 for the others.",
       conditions.flatMap { condition in
         TransportCondition.Availability.allCases.map { state in
-          ([("transport", condition.name), ("state", state.rawValue)], condition.availability == state ? 1 : 0)
+          (
+            [("transport", condition.name), ("state", state.rawValue)],
+            condition.availability == state ? 1 : 0
+          )
         }
       })
     text.gauge(

@@ -67,13 +67,16 @@ final class ServeRuntime: Sendable {
     let context = try previous.context.reloaded(octets)
     let transports = try context.checked(try context.transports(transportNames))
     let snapshot = try RuntimeSnapshot(
-      context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous)
+      context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous
+    )
     snapshotBox.replace(by: snapshot)
     tokenRefresh.withLock { task in
       task.cancel()
       task = startTokenRefresh(snapshot.tokenSources, log)
     }
-    return (initialConfiguration.needsRestart(for: context.configuration), !snapshot.hasSameRoute(as: previous))
+    return (
+      initialConfiguration.needsRestart(for: context.configuration), !snapshot.hasSameRoute(as: previous)
+    )
   }
 
   /// Stops keeping tokens fresh and closes the transports and the store; the dispatcher has ended before.
@@ -88,7 +91,9 @@ final class ServeRuntime: Sendable {
     private let value = Mutex<RuntimeSnapshot?>(nil)
 
     var snapshot: RuntimeSnapshot {
-      guard let snapshot = value.withLock({ $0 }) else { preconditionFailure("the first parts are made in init") }
+      guard let snapshot = value.withLock({ $0 }) else {
+        preconditionFailure("the first parts are made in init")
+      }
       return snapshot
     }
 

@@ -45,7 +45,9 @@ struct Pabal: ParsableCommand {
     let arguments = CommandLine.arguments.dropFirst()
     let subcommand = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
     guard let subcommand, subcommand.configuration.subcommands.isEmpty else { return nil }
-    guard let command = try? subcommand.parseAsRoot(Array(arguments.dropFirst())), type(of: command) == subcommand else {
+    guard let command = try? subcommand.parseAsRoot(Array(arguments.dropFirst())),
+      type(of: command) == subcommand
+    else {
       return nil
     }
     return command

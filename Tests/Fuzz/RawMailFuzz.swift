@@ -20,7 +20,8 @@ private func check(_ mail: Mail?) {
   }
   guard let read = try? RawMail(mail.octets) else { preconditionFailure("a finished mail is unreadable") }
   precondition(!read.header.contains("bcc", "resent-bcc"), "a Bcc left")
-  precondition(read.header.contains("date") && read.header.contains("message-id") && read.header.contains("from"))
+  precondition(
+    read.header.contains("date") && read.header.contains("message-id") && read.header.contains("from"))
   precondition(mail.needs8BitMIME == mail.octets.contains { $0 >= 0x80 })
   precondition(mail.messageID.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }, "a Message-ID holds a control")
   let again = try? read.finish(

@@ -10,7 +10,9 @@ import Testing
   struct CutVariant: CustomTestStringConvertible, Sendable {
     let resets: Bool
     let plain: Bool
-    static let all = [false, true].flatMap { resets in [false, true].map { CutVariant(resets: resets, plain: $0) } }
+    static let all = [false, true].flatMap { resets in
+      [false, true].map { CutVariant(resets: resets, plain: $0) }
+    }
     var testDescription: String { "\(resets ? "RST" : "FIN") over \(plain ? "TCP" : "TLS")" }
 
     /// `act` with a connection that ends so.
@@ -26,14 +28,18 @@ import Testing
   private let shares = 6
 
   /// One mail for each of `acts`, several at once: how each ended. The server saw each of them once.
-  private func sendResults(_ acts: [GmailServerAction], _ variant: CutVariant, whole: Int) async throws -> [SendResult?] {
+  private func sendResults(_ acts: [GmailServerAction], _ variant: CutVariant, whole: Int) async throws
+    -> [SendResult?]
+  {
     let actions = acts.map(variant.sendResult)
     let results = try await mapOnThreads(Array(0..<shares)) { share in
       Result {
         let own = stride(from: share, to: actions.count, by: shares).map { actions[$0] }
         let port = try gmail(GmailServerScript(plain: variant.plain, acts: own))
         let client = try port.client()
-        return (sendResults: own.map { _ in GmailTestMail.small.sendResult(client) }, report: try port.report())
+        return (
+          sendResults: own.map { _ in GmailTestMail.small.sendResult(client) }, report: try port.report()
+        )
       }
     }.map { try $0.get() }
     #expect(results.map(\.report.begun).reduce(0, +) == acts.count)
@@ -43,7 +49,9 @@ import Testing
   }
 
   /// How a mail ended for each of `cuts`, after so many octets of the whole `answer`.
-  private func sendResults(of answer: String, after cuts: [Int], _ variant: CutVariant) async throws -> [SendResult?] {
+  private func sendResults(of answer: String, after cuts: [Int], _ variant: CutVariant) async throws
+    -> [SendResult?]
+  {
     let acts = cuts.map { cut in
       var act = GmailServerAction.raw(answer)
       act.answer = cut
@@ -60,7 +68,9 @@ import Testing
   }
 
   @Test(arguments: CutVariant.all)
-  func `a request that is cut is asked for once, and is unknown since all of it was out`(_ variant: CutVariant)
+  func `a request that is cut is asked for once, and is unknown since all of it was out`(
+    _ variant: CutVariant
+  )
     async throws
   {
     let cuts = Array(1..<(try length(variant)))
@@ -72,7 +82,9 @@ import Testing
   }
 
   @Test(arguments: CutVariant.all)
-  func `an answer that is cut is unknown until the id of the mail has come`(_ variant: CutVariant) async throws {
+  func `an answer that is cut is unknown until the id of the mail has come`(_ variant: CutVariant)
+    async throws
+  {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
     let cuts = Array(0...answer.utf8.count)
     let sendResults = try await sendResults(of: answer, after: cuts, variant)
@@ -85,7 +97,9 @@ import Testing
   }
 
   @Test(arguments: CutVariant.all.filter(\.plain))
-  func `a refusal that is cut is unknown, then deferred, and final only whole`(_ variant: CutVariant) async throws {
+  func `a refusal that is cut is unknown, then deferred, and final only whole`(_ variant: CutVariant)
+    async throws
+  {
     let body = "{\"error\":{\"errors\":[{\"reason\":\"invalidArgument\",\"message\":\"Invalid To header\"}]}}"
     let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
     let cuts = Array(0...answer.utf8.count)
@@ -108,14 +122,18 @@ import Testing
   }
 
   @Test(arguments: CutVariant.all.filter(\.plain))
-  func `a mail that is asked for again with a new token is not sent again by a cut`(_ variant: CutVariant) async throws {
+  func `a mail that is asked for again with a new token is not sent again by a cut`(_ variant: CutVariant)
+    async throws
+  {
     // As long as the first, so that both requests are.
     let renewed = String(TestTokens.first.reversed())
     let count = try length(variant)
     let results = try await mapOnThreads(Array(0..<shares)) { share in
       Result {
         let cuts = Array(stride(from: 1 + share, to: count, by: shares))
-        let acts = cuts.flatMap { [.error(401, "authError"), variant.sendResult(GmailServerAction(request: $0))] }
+        let acts = cuts.flatMap {
+          [.error(401, "authError"), variant.sendResult(GmailServerAction(request: $0))]
+        }
         let port = try gmail(GmailServerScript(plain: variant.plain, acts: acts))
         let client = try port.client()
         let sendResults = cuts.map { _ in

@@ -147,10 +147,12 @@ import Testing
   @Test func `an obstacle reaches nobody, and a Bcc is invisible to the others`() throws {
     let port = try gmail()
     let client = try port.client()
-    let sendResult = GmailTestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").sendResult(client)
+    let sendResult = GmailTestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").sendResult(
+      client)
     #expect(sendResult?.verdict == .unsuited)
     #expect(try port.report().connections == 0)
-    let hidden = GmailTestMail("To: bob@example.net\r\nSubject: x", to: "bob@example.net", "carol@example.org")
+    let hidden = GmailTestMail(
+      "To: bob@example.net\r\nSubject: x", to: "bob@example.net", "carol@example.org")
     #expect(hidden.sendResult(client)?.verdict == .sent)
     let taken = try #require(try port.report().taken.first)
     #expect(taken.recipients == ["bob@example.net", "carol@example.org"])

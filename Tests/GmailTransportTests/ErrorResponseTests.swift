@@ -39,14 +39,16 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     ErrorResponseCase(.status(400, "{\"error\":\"invalid_request\"}"), .held(.transport), "endpoint"),
     ErrorResponseCase(.error(403, nil, name: "RESOURCE_EXHAUSTED"), .deferred()),
     ErrorResponseCase(.status(429, headers: ["Retry-After": "86401"]), .deferred(retryAfter: 86_400)),
-    ErrorResponseCase(.status(429, headers: ["Retry-After": "99999999999999999999"]), .deferred(retryAfter: 86_400)),
+    ErrorResponseCase(
+      .status(429, headers: ["Retry-After": "99999999999999999999"]), .deferred(retryAfter: 86_400)),
     ErrorResponseCase(.status(400, html), .held(.transport), "endpoint"),
     ErrorResponseCase(.status(400), .held(.transport), "endpoint"),
     ErrorResponseCase(
       .error(
         403, "insufficientPermissions", "Insufficient Permission", name: "PERMISSION_DENIED",
         details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
-    ErrorResponseCase(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
+    ErrorResponseCase(
+      .error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT"), .held(.transport), "scope"),
     ErrorResponseCase(.error(403, "rateLimitExceeded", "Rate Limit Exceeded"), .deferred()),
     ErrorResponseCase(.error(403, "userRateLimitExceeded", "User Rate Limit Exceeded"), .deferred()),
     ErrorResponseCase(
@@ -55,7 +57,8 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     ErrorResponseCase(.error(403, "dailyLimitExceeded"), .held(.transport), "project"),
     ErrorResponseCase(.error(403, "quotaExceeded"), .held(.transport), "project"),
     ErrorResponseCase(.error(403, "domainPolicy"), .held(.transport), "administrator"),
-    ErrorResponseCase(.error(403, "accessNotConfigured", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
+    ErrorResponseCase(
+      .error(403, "accessNotConfigured", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
     ErrorResponseCase(.error(403, "forbidden", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
     ErrorResponseCase(.error(403, "neverHeardOf"), .held(.transport)),
     ErrorResponseCase(.status(403, html), .held(.transport)),
@@ -65,7 +68,8 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     ErrorResponseCase(.status(413, html), .unsuited),
     ErrorResponseCase(.error(400, "uploadTooLarge"), .unsuited),
     ErrorResponseCase(.error(429, "rateLimitExceeded", name: "RESOURCE_EXHAUSTED"), .deferred()),
-    ErrorResponseCase(.error(429, nil, "Too many concurrent requests for user", name: "RESOURCE_EXHAUSTED"), .deferred()),
+    ErrorResponseCase(
+      .error(429, nil, "Too many concurrent requests for user", name: "RESOURCE_EXHAUSTED"), .deferred()),
     ErrorResponseCase(
       .error(
         429, "rateLimitExceeded",
@@ -78,7 +82,8 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     ErrorResponseCase(.status(429), .deferred()),
     ErrorResponseCase(.status(429, headers: ["Retry-After": "77"]), .deferred(retryAfter: 77)),
     ErrorResponseCase(.status(408, html), .deferred()),
-    ErrorResponseCase(.status(301, headers: ["Location": "https://elsewhere.example/"]), .held(.transport), "redirection"),
+    ErrorResponseCase(
+      .status(301, headers: ["Location": "https://elsewhere.example/"]), .held(.transport), "redirection"),
     ErrorResponseCase(.error(500, "backendError"), .unknown),
     ErrorResponseCase(.error(503, "backendError", "Backend Error", name: "UNAVAILABLE"), .unknown),
     ErrorResponseCase(.status(500), .unknown),
@@ -102,7 +107,8 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
       let (sendResult, report) = try result.get()
       #expect(sendResult?.verdict == row.verdict, "\(row.testDescription): \(sendResult?.message ?? "")")
       if let word = row.word {
-        #expect(sendResult?.message.contains(word) == true, "\(row.testDescription): \(sendResult?.message ?? "")")
+        #expect(
+          sendResult?.message.contains(word) == true, "\(row.testDescription): \(sendResult?.message ?? "")")
       }
       #expect(report.whole == 1, "\(row.testDescription)")
       #expect(report.strange == [])
@@ -164,7 +170,8 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     #expect(sendResult?.message.contains("not …!") == true)
     let longer = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)x!")).client()
     #expect(
-      GmailTestMail.small.sendResult(longer) { $0 == nil ? token : token + "x" }?.message.contains("not …!") == true)
+      GmailTestMail.small.sendResult(longer) { $0 == nil ? token : token + "x" }?.message.contains("not …!")
+        == true)
   }
 
   @Test func `what Gmail says is shown on one line, and not without end`() throws {

@@ -35,11 +35,14 @@ import Testing
   }
 
   @Test(arguments: [
-    GmailServerAction.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"), .error(403, "domainPolicy"),
+    GmailServerAction.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"),
+    .error(403, "domainPolicy"),
     .error(429, "rateLimitExceeded", "User-rate limit exceeded (Mail sending)"),
     .error(400, "failedPrecondition"), .status(413), .error(401, "authError"), .status(408),
   ])
-  fileprivate func `quota, a dead account and an outage go on to the next transport`(act: GmailServerAction) throws {
+  fileprivate func `quota, a dead account and an outage go on to the next transport`(act: GmailServerAction)
+    throws
+  {
     let port = try gmail(GmailServerScript(acts: [act, act]))
     let delivery = try deliver(port)
     #expect(delivery.receipt.outcome == .sent)

@@ -23,7 +23,9 @@ struct GmailServerAction: Encodable, Sendable {
   var parting: Bool?
   var raw: String?
 
-  static func status(_ status: Int, _ body: String = "", headers: [String: String]? = nil) -> GmailServerAction {
+  static func status(_ status: Int, _ body: String = "", headers: [String: String]? = nil)
+    -> GmailServerAction
+  {
     GmailServerAction(status: status, body: body, headers: headers)
   }
   /// Google's envelope for errors, as facts and the client library know it.
@@ -135,7 +137,9 @@ struct GmailTestMail {
   }
 
   /// Sends it; blocks. `nil`: no token was to be had.
-  func sendResult(_ client: GmailClient, tokens: GmailClient.TokenSource = { _ in TestTokens.first }) -> SendResult? {
+  func sendResult(_ client: GmailClient, tokens: GmailClient.TokenSource = { _ in TestTokens.first })
+    -> SendResult?
+  {
     octets.withUnsafeBytes { octets in
       client.send(
         GmailMessage(sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8),

@@ -42,7 +42,8 @@ import Testing
   }
 
   @Test func `check tells whose mailbox it is where the scope allows`() throws {
-    let port = try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
+    let port = try gmail(
+      GmailServerScript(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
     let transport = try open(port)
     defer { transport.close() }
     let report = transport.check()
@@ -56,7 +57,8 @@ import Testing
 
   @Test func `check renews a refused token once, then says what to do`() throws {
     let tokens = TestTokens()
-    let transport = try open(try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
+    let transport = try open(
+      try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
     defer { transport.close() }
     #expect(transport.check().problem == nil)
     #expect(tokens.renewals == [TestTokens.first])
@@ -74,7 +76,8 @@ import Testing
     ("https://127.0.0.1:1", "nothing answers", Outcome.deferred()),
     ("https://no-such-host.invalid", "has no address", .deferred()),
   ])
-  func `check tells in words why nothing is reached`(endpoint: String, message: String, outcome: Outcome) throws
+  func `check tells in words why nothing is reached`(endpoint: String, message: String, outcome: Outcome)
+    throws
   {
     let transport = try open(try gmail(), ["endpoint": endpoint])
     defer { transport.close() }

@@ -58,7 +58,9 @@ private struct ClientResult: Decodable {
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다."
     ).finish(identity: .now())
     let results = try google(
-      ["json", "media", "multipart"].map { ClientStep($0, port, octets: mail.octets) } + [ClientStep("profile", port)])
+      ["json", "media", "multipart"].map { ClientStep($0, port, octets: mail.octets) } + [
+        ClientStep("profile", port)
+      ])
     #expect(results.compactMap(\.answer?.id).count == 3)
     #expect(results.last?.answer?.emailAddress == "sender@example.com")
     for result in results { #expect(result.strange == []) }
@@ -96,7 +98,9 @@ private struct ClientResult: Decodable {
       return (row, row.act.status == 429 || isRate || (row.act.status ?? 0) >= 500)
     }
     #expect(rows.count > 15)
-    let steps = try rows.map { ClientStep("media", try gmail($0.row.act), octets: GmailTestMail.small.octets) }
+    let steps = try rows.map {
+      ClientStep("media", try gmail($0.row.act), octets: GmailTestMail.small.octets)
+    }
     for ((row, retries), result) in zip(rows, try google(steps)) {
       #expect(result.status == row.act.status)
       #expect(result.retries == retries, "\(row.testDescription)")

@@ -7,9 +7,11 @@ import Testing
 
 /// Connections that end, stall and dribble: what the outcome says is what the server has seen.
 @Suite struct HTTPFaultTests {
-  private func run(_ acts: [GmailServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000) async throws -> [(
-    sendResult: SendResult?, report: GmailReport
-  )] {
+  private func run(_ acts: [GmailServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000)
+    async throws -> [(
+      sendResult: SendResult?, report: GmailReport
+    )]
+  {
     try await mapOnThreads(acts) { act in
       Result {
         let port = try gmail(act)
@@ -26,7 +28,8 @@ import Testing
     }
     for (act, result) in zip(acts, try await run(acts)) {
       // The kernel had taken all of so small a mail: whether it was read to its end, only the server knows.
-      #expect(result.sendResult?.verdict == .unknown, "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
+      #expect(
+        result.sendResult?.verdict == .unknown, "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
       #expect(result.report.begun == 1)
       #expect(result.report.taken.isEmpty)
     }
@@ -38,7 +41,8 @@ import Testing
       GmailServerAction(request: $0, close: resets ? nil : true, reset: resets)
     }
     for (act, result) in zip(acts, try await run(acts, .large(16_000_000))) {
-      #expect(result.sendResult?.verdict == .deferred(), "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
+      #expect(
+        result.sendResult?.verdict == .deferred(), "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
       #expect(result.report.begun == 1)
       #expect(result.report.whole == 0)
     }
@@ -86,9 +90,12 @@ import Testing
   @Test func `an answer has to end in time, however it dribbles`() async throws {
     let result = try await run([GmailServerAction(drip: true, pause: 0.1)], timeout: 300)[0]
     #expect(result.sendResult?.verdict == .unknown)
-    #expect(result.sendResult?.message.contains("within 300 ms") == true, "\(result.sendResult?.message ?? "")")
+    #expect(
+      result.sendResult?.message.contains("within 300 ms") == true, "\(result.sendResult?.message ?? "")")
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}"
-    let acts = [8, 9].map { GmailServerAction.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer) }
+    let acts = [8, 9].map {
+      GmailServerAction.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer)
+    }
     #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
@@ -113,8 +120,10 @@ import Testing
   @Test func `answers come in any form`() async throws {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     let acts = [
-      GmailServerAction(chunked: true), GmailServerAction(continue: true), GmailServerAction(drip: true), GmailServerAction(chunked: true, drip: true),
-      GmailServerAction(headers: ["Connection": "close"]), GmailServerAction(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
+      GmailServerAction(chunked: true), GmailServerAction(continue: true), GmailServerAction(drip: true),
+      GmailServerAction(chunked: true, drip: true),
+      GmailServerAction(headers: ["Connection": "close"]),
+      GmailServerAction(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
       .raw(
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\nX: y\r\n\r\n\(head)Content-Length: 10\r\n\r\n{\"id\":\"a\"}"
       ),
@@ -170,7 +179,8 @@ import Testing
     for ((status, verdict), result) in zip(refusals, try await run(acts, .large(16_000_000))) {
       // Closing with a mail half read makes a reset, which may overtake the answer.
       #expect(
-        [verdict, .deferred()].contains(result.sendResult?.verdict), "\(status): \(result.sendResult?.message ?? "")")
+        [verdict, .deferred()].contains(result.sendResult?.verdict),
+        "\(status): \(result.sendResult?.message ?? "")")
       #expect(result.report.whole == 0)
     }
   }
@@ -211,7 +221,9 @@ import Testing
   @Test func `as many requests as threads are under way, each on its own connection`() async throws {
     let port = try gmail(GmailServerScript(always: GmailServerAction(drip: true)))
     let client = try port.client()
-    let sendResults = await mapOnThreads(Array(0..<8)) { _ in (0..<3).map { _ in GmailTestMail.small.sendResult(client) } }
+    let sendResults = await mapOnThreads(Array(0..<8)) { _ in
+      (0..<3).map { _ in GmailTestMail.small.sendResult(client) }
+    }
     #expect(sendResults.joined().allSatisfy { $0?.verdict == .sent })
     let report = try port.report()
     #expect(report.taken.count == 24)

@@ -28,7 +28,9 @@ import Testing
     _ folder: TemporaryDirectory, processes: Int, threads: Int, _ more: [String] = []
   ) throws -> [String] {
     let input = (0..<processes).map { "\($0)\n" }.joined()
-    let arguments = ["-P", "\(processes)", "-n", "1", tokenClient, "\(folder.path)/config.json", "a", "\(threads)"]
+    let arguments = [
+      "-P", "\(processes)", "-n", "1", tokenClient, "\(folder.path)/config.json", "a", "\(threads)",
+    ]
     let run = try ChildProcess.run("xargs", arguments + more, input: Array(input.utf8))
     return run.output.split(separator: "\n").map(String.init)
   }

@@ -87,7 +87,8 @@ import Testing
     #expect(
       throws: Never.self
     ) {
-      try TestLogin(two, options: LoginOptions(opensBrowser: false, port: spare, timeout: .seconds(60))).result
+      try TestLogin(two, options: LoginOptions(opensBrowser: false, port: spare, timeout: .seconds(60)))
+        .result
         .get()
     }
     // Root's ports are no one's first choice.

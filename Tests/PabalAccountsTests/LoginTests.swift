@@ -49,7 +49,9 @@ import Testing
       print(client.refresh_grant(request, sys.argv[2], credentials.refresh_token, credentials.client_id,
                                  credentials.client_secret)[0] != credentials.token)
       """
-    let read = try GooglePython.python(["-c", script, "\(test.folder.path)/tokens/a.json", server.url("/token")])
+    let read = try GooglePython.python([
+      "-c", script, "\(test.folder.path)/tokens/a.json", server.url("/token"),
+    ])
     #expect(read == "True ['https://mail.google.com/']\nTrue\n")
     #expect(test.account.status().state == .fresh)
   }
@@ -63,7 +65,9 @@ import Testing
   @Test func `every login has its own state and proof`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
-    let urls = [TestLogin(test).url, TestLogin(test).url].map { URLEncodedForm(query: $0.drop { $0 != "?" }.dropFirst()) }
+    let urls = [TestLogin(test).url, TestLogin(test).url].map {
+      URLEncodedForm(query: $0.drop { $0 != "?" }.dropFirst())
+    }
     #expect(urls[0]["state"] != urls[1]["state"])
     #expect(urls[0]["code_challenge"] != urls[1]["code_challenge"])
     #expect(urls[0]["code_challenge"]?.utf8.count == 43)
@@ -176,7 +180,8 @@ import Testing
   @Test func `nobody who comes back ends the login`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(
-      try account(server), options: LoginOptions(opensBrowser: false, timeout: .zero), browser: { _, _ in [] })
+      try account(server), options: LoginOptions(opensBrowser: false, timeout: .zero), browser: { _, _ in [] }
+    )
     #expect(login.failure.contains("nobody came back from the browser"))
   }
 

@@ -26,19 +26,22 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
   }
 
   static func workspace(_ error: String, _ text: String, _ words: String...) -> OAuthErrorCase {
-    OAuthErrorCase(issuer: .workspace, operation: .grant, error: error, text: text, kind: .setUp, words: words)
+    OAuthErrorCase(
+      issuer: .workspace, operation: .grant, error: error, text: text, kind: .setUp, words: words)
   }
 
   static func microsoft(
     _ error: String, _ text: String?, _ kind: TokenError.Kind, _ words: String...,
     operation: OAuthErrorClassifier.Operation = .refresh
   ) -> OAuthErrorCase {
-    OAuthErrorCase(issuer: .microsoft, operation: operation, error: error, text: text, kind: kind, words: words)
+    OAuthErrorCase(
+      issuer: .microsoft, operation: operation, error: error, text: text, kind: kind, words: words)
   }
 
   static let all: [OAuthErrorCase] = [
     .google("access_denied", nil, .setUp, "refused on Google's page", "test users", operation: .codeExchange),
-    .google("invalid_grant", "Malformed auth code.", .setUp, "used before, is too old", operation: .codeExchange),
+    .google(
+      "invalid_grant", "Malformed auth code.", .setUp, "used before, is too old", operation: .codeExchange),
     .google("redirect_uri_mismatch", "Bad Request", .setUp, "no desktop client", operation: .codeExchange),
     .google("org_internal", nil, .setUp, "Internal", "External", operation: .codeExchange),
     .google("admin_policy_enforced", nil, .setUp, "administrator", "API controls", operation: .codeExchange),

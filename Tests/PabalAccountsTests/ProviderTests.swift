@@ -26,7 +26,8 @@ import Testing
     #expect(login.events.last == "ABCD-1234 \(server.url("/device"))")
     #expect(test.time.pauses == [.seconds(5), .seconds(10), .seconds(10), .seconds(10)])
     #expect(
-      try server.requests("/contoso.example/oauth2/v2.0/devicecode").first?["scope"] == "\(scope) offline_access"
+      try server.requests("/contoso.example/oauth2/v2.0/devicecode").first?["scope"]
+        == "\(scope) offline_access"
     )
     #expect(try test.account.accessToken(rejected: nil).text.isEmpty == false)
     #expect(test.account.status().state == .fresh)

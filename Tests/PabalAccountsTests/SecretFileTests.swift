@@ -99,7 +99,8 @@ import Testing
     let test = try account(["c.json": server.clientFile(), "t.json": adc])
     let first = try test.account.accessToken(rejected: nil).text
     #expect(try test.account.accessToken(rejected: first).text != first)
-    #expect(try server.requests("/token").map { $0["grant_type"] }.filter { $0 == "refresh_token" }.count == 2)
+    #expect(
+      try server.requests("/token").map { $0["grant_type"] }.filter { $0 == "refresh_token" }.count == 2)
     #expect(try test.file("t.json") == adc)
     #expect(TestLogin(test).failure.contains("gcloud's own"))
   }
@@ -180,7 +181,8 @@ import Testing
     #expect(read == "[('a', '4/0A b+c&d=é한%'), ('scope', 'https://mail.google.com/ x')]\n")
     let script2 = "import urllib.parse; print(urllib.parse.urlencode([('a', '4/0A b+c&d=é한%')]))"
     #expect(
-      URLEncodedForm(query: try ChildProcess.run("python3", ["-c", script2]).output.dropLast())["a"] == "4/0A b+c&d=é한%"
+      URLEncodedForm(query: try ChildProcess.run("python3", ["-c", script2]).output.dropLast())["a"]
+        == "4/0A b+c&d=é한%"
     )
   }
 }

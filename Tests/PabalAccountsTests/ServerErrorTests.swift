@@ -94,7 +94,9 @@ import Testing
           ? url.replacing("code_challenge=", with: "code_challenge=A")
           : url.replacing("%3A\(port)", with: "%3A1")
         let back = try TestLogin.redirect(other)
-        return [try TestLogin.open(back.replacing("http://127.0.0.1:1/?", with: "http://127.0.0.1:\(port)/?"))]
+        return [
+          try TestLogin.open(back.replacing("http://127.0.0.1:1/?", with: "http://127.0.0.1:\(port)/?"))
+        ]
       }
     }
     #expect(

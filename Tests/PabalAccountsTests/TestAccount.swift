@@ -34,7 +34,8 @@ struct TestAccount {
 
   /// `entry` is the account's members in JSON, without `user`.
   init(
-    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp", dependencies: AccountDependencies? = nil
+    _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp",
+    dependencies: AccountDependencies? = nil
   ) throws {
     self.folder = folder
     account = try Self.open(

@@ -1,9 +1,10 @@
 import Foundation
-@testable import PabalAccounts
 import PabalCore
 import PabalTesting
 import Synchronization
 import Testing
+
+@testable import PabalAccounts
 
 @Suite struct TokenRefreshTests {
   @Test func `a token that Google's library stored is given as it is until its margin`() throws {
@@ -86,7 +87,8 @@ import Testing
     #expect(run.lines == [])
     #expect(run.sleeps.allSatisfy { $0 >= .seconds(60) && $0 <= .seconds(3600) })
     #expect(try server.requests("/token").count <= 31)
-    #expect(try #require(try run.test.account.accessToken(rejected: nil).expiresIn) > OAuthAccount.expiryMargin)
+    #expect(
+      try #require(try run.test.account.accessToken(rejected: nil).expiresIn) > OAuthAccount.expiryMargin)
   }
 
   @Test func `a lost network is said once, asked for less and less often, and its return is said`()

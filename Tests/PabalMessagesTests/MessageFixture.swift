@@ -44,7 +44,8 @@ struct MessageFixture {
     do throws(Diagnostics) {
       let layout = HTMLTemplate(try SourceText(Array(self.layout.utf8), file: "layout.html"))
       var compiler = MessageCompiler(
-        MessageFiles(name: "test", folder: "test", declaration: Array(json.utf8), languageFiles: languageFiles),
+        MessageFiles(
+          name: "test", folder: "test", declaration: Array(json.utf8), languageFiles: languageFiles),
         layout: layout, siteVariables: siteVariables, defaultLanguage: language)
       let message = compiler.compile()
       return (message, compiler.diagnostics)

@@ -12,7 +12,8 @@ import Testing
   ) async throws {
     try await backend.withFixture { fixture in
       try await body(
-        MailSubmission(store: fixture.store, keys: fixture.keys, now: { [clock = fixture.clock] in clock.now }), fixture)
+        MailSubmission(
+          store: fixture.store, keys: fixture.keys, now: { [clock = fixture.clock] in clock.now }), fixture)
     }
   }
 
@@ -53,7 +54,9 @@ import Testing
       let again = try await submission.add(try mail(), idempotencyKey: try key())
       #expect(again.isReplay && again.value == first.value)
       #expect(try await submission.existingMail(key()) == first.value)
-      await #expect(throws: MailSubmissionError.reused) { try await submission.add(mail(), idempotencyKey: key(2)) }
+      await #expect(throws: MailSubmissionError.reused) {
+        try await submission.add(mail(), idempotencyKey: key(2))
+      }
       await #expect(throws: MailSubmissionError.reused) { try await submission.existingMail(key(2)) }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
       _ = try await fixture.outbox.amend(.cancel([first.value.mail]), now: fixture.clock.now)
@@ -80,7 +83,8 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a mail that the outbox has deleted isn't queued again under its key`(_ backend: Backend) async throws {
+  func `a mail that the outbox has deleted isn't queued again under its key`(_ backend: Backend) async throws
+  {
     try await withSubmission(backend) { submission, fixture in
       let first = try await submission.add(try mail(), idempotencyKey: try key())
       _ = try await fixture.outbox.amend(.cancel([first.value.mail]), now: fixture.clock.now)
@@ -88,7 +92,9 @@ import Testing
       options.retention = .seconds(1)
       fixture.clock.advance(.seconds(2))
       _ = try await fixture.outbox.sweep(OutboxSweep(now: fixture.clock.now, options: options))
-      await #expect(throws: MailSubmissionError.mailDeleted) { try await submission.add(mail(), idempotencyKey: key()) }
+      await #expect(throws: MailSubmissionError.mailDeleted) {
+        try await submission.add(mail(), idempotencyKey: key())
+      }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries == [])
     }
   }

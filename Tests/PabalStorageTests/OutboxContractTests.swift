@@ -5,7 +5,8 @@ import Testing
 /// What every outbox keeps to.
 @Suite struct OutboxContractTests {
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail comes back as it was added, claimed and content and all`(_ backend: OutboxBackend) async throws {
+  func `a mail comes back as it was added, claimed and content and all`(_ backend: OutboxBackend) async throws
+  {
     try await backend.withOutbox { outbox in
       let added = mail(1, lane: .normal, due: 0, notAfter: 600, unknown: .keep, group: "V")
       try await outbox.add([added])
@@ -104,7 +105,9 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `what decided nothing waits until it is due, with its new content`(_ backend: OutboxBackend) async throws {
+  func `what decided nothing waits until it is due, with its new content`(_ backend: OutboxBackend)
+    async throws
+  {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       let claimed = try #require(try await outbox.claim(claim("a")).first)
@@ -174,7 +177,8 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a lease that ran out gives the mail back, or leaves it unknown`(_ backend: OutboxBackend) async throws {
+  func `a lease that ran out gives the mail back, or leaves it unknown`(_ backend: OutboxBackend) async throws
+  {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, unknown: .resend), mail(2, unknown: .keep), mail(3)])
       _ = try await outbox.claim(claim("a"))

@@ -48,7 +48,8 @@ import Testing
     }
     let fixture = VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys)
     let key = try #require(IdempotencyKey("k", client: "shop", payload: []))
-    let started = try await fixture.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
+    let started = try await fixture.service.start(
+      to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
     _ = try await fixture.service.check(started.value.id, code: fixture.wrong())
     fixture.clock.advance(.seconds(60))
     _ = try await fixture.service.resend(started.value.id, idempotencyKey: key)

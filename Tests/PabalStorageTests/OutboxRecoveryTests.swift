@@ -9,7 +9,8 @@ import Testing
 /// Mail whose process died, clocks that go back, and files that close or vanish.
 @Suite struct OutboxRecoveryTests {
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail in whose attempts processes die is given up after three`(_ backend: OutboxBackend) async throws {
+  func `a mail in whose attempts processes die is given up after three`(_ backend: OutboxBackend) async throws
+  {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       for number in 0..<3 {
@@ -24,7 +25,8 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a dead process's mail can be retried and cancelled without a sweep`(_ backend: OutboxBackend) async throws
+  func `a dead process's mail can be retried and cancelled without a sweep`(_ backend: OutboxBackend)
+    async throws
   {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1), mail(2), mail(3), mail(4, unknown: .keep)])

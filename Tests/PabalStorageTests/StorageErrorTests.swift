@@ -71,7 +71,8 @@ import Testing
       #expect(try await SQLiteOutbox(database).read(OutboxQuery()).entries.map(\.id) == ["MAIL1", "OLD"])
       let now = second(0)
       #expect(
-        try await SQLiteVerificationStore(database).transact { try $0.sweepRequests(at: now, limit: 1) } == false)
+        try await SQLiteVerificationStore(database).transact { try $0.sweepRequests(at: now, limit: 1) }
+          == false)
       database.close()
     }
   }

@@ -76,7 +76,8 @@ import Testing
 
   @Test(arguments: [[], ["CHUNKING"]])
   func `a server that stops reading amid a large mail has not got it`(_ missing: [String]) async throws {
-    var script = SMTPServerScript(["octets": SMTPServerAction(freeze: true, after: 100_000)], without: missing)
+    var script = SMTPServerScript(
+      ["octets": SMTPServerAction(freeze: true, after: 100_000)], without: missing)
     script.receiveBuffer = 16_384
     #expect(Self.large.outcomes(try hostile(script).client(timeout: 1_500)) == [.deferred])
     // One that reads on and is silent may have it.
@@ -87,7 +88,8 @@ import Testing
   @Test(arguments: [[], ["CHUNKING"]])
   func `endless replies amid a large mail neither block nor pass`(_ missing: [String]) async throws {
     for flood in ["250 2.0.0 ok\r\n", "250-more\r\n", "x", "354 go\r\n", "\0\u{1}\r\n"] {
-      var script = SMTPServerScript(["octets": SMTPServerAction(after: 1_000, flood: flood)], without: missing)
+      var script = SMTPServerScript(
+        ["octets": SMTPServerAction(after: 1_000, flood: flood)], without: missing)
       script.receiveBuffer = 16_384
       let port = try hostile(script)
       #expect(Self.large.outcomes(port.client()) == [.deferred], "\(flood)")

@@ -96,7 +96,8 @@ import Testing
       (off, password, PABAL_HELD, ["switched off", "administrator"]),
     ]
     for (port, values, outcome, message) in rows {
-      let found = check(port, values, tokens: [SMTPTestMail.accessToken.token, SMTPTestMail.accessToken.token])
+      let found = check(
+        port, values, tokens: [SMTPTestMail.accessToken.token, SMTPTestMail.accessToken.token])
       #expect(Int(found.outcome) == outcome, "\(values): \(found.message)")
       for word in message { #expect(found.message.contains(word), "\(found.message)") }
     }

@@ -43,7 +43,8 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     FaultCase(place: "ehlo", act: .reply("502 5.5.1 no EHLO here"), outcome: .held(.transport)),
     FaultCase(place: "auth", act: .reply("421 4.7.0 too many logins", close: true), outcome: .deferred),
     FaultCase(place: "auth", act: .reply("454 4.7.0 Temporary authentication failure"), outcome: .deferred),
-    FaultCase(place: "auth", act: .reply("432 4.3.2 Concurrent connections limit exceeded"), outcome: .deferred),
+    FaultCase(
+      place: "auth", act: .reply("432 4.3.2 Concurrent connections limit exceeded"), outcome: .deferred),
     FaultCase(
       place: "auth", act: .reply("534 5.7.9 Application-specific password required"),
       outcome: .held(.transport)),
@@ -65,7 +66,8 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     FaultCase(place: "rcpt", act: .reply("550 nobody"), outcome: .rejected),
     FaultCase(place: "rcpt", act: .reply("553 5.7.1 not owned by user"), outcome: .held(.mail)),
     FaultCase(place: "final", act: .reply("421 4.3.2 bye", close: true), outcome: .deferred),
-    FaultCase(place: "final", act: .reply("432 4.3.2 Concurrent connections limit exceeded"), outcome: .deferred),
+    FaultCase(
+      place: "final", act: .reply("432 4.3.2 Concurrent connections limit exceeded"), outcome: .deferred),
     FaultCase(place: "final", act: .reply("452 4.3.1 disk full"), outcome: .deferred),
     FaultCase(place: "final", act: .reply("535 5.7.8 who are you"), outcome: .held(.transport)),
     FaultCase(
@@ -78,7 +80,9 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     FaultCase(place: "final", act: .reply("220 hello again"), outcome: .unknown),
   ]
 
-  @Test(arguments: WireMode.allCases) func `every refusal has the outcome of its row`(_ wireMode: WireMode) async throws {
+  @Test(arguments: WireMode.allCases) func `every refusal has the outcome of its row`(_ wireMode: WireMode)
+    async throws
+  {
     let results = await mapOnThreads(Self.replies) { fault in
       Result {
         let port = try hostile([fault.place: fault.act], without: wireMode.missing)
@@ -111,7 +115,8 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     }
     for ((place, act), result) in zip(cases, results) {
       let (outcomes, report) = try result.get()
-      let isFullySent = place == "final" || wireMode == .pipelinedWithBody && ["mail", "rcpt"].contains(place)
+      let isFullySent =
+        place == "final" || wireMode == .pipelinedWithBody && ["mail", "rcpt"].contains(place)
       #expect(
         outcomes == [isFullySent ? .unknown : .deferred],
         "\(wireMode): \(act.close == true ? "closes" : "resets") at \(place)")
@@ -133,7 +138,8 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     }
     for (place, result) in zip(places, results) {
       let (outcomes, report) = try result.get()
-      let isFullySent = place == "final" || wireMode == .pipelinedWithBody && ["mail", "rcpt"].contains(place)
+      let isFullySent =
+        place == "final" || wireMode == .pipelinedWithBody && ["mail", "rcpt"].contains(place)
       #expect(outcomes == [isFullySent ? .unknown : .deferred], "\(wireMode): silent at \(place)")
       #expect(report.taken.isEmpty)
     }

@@ -19,7 +19,9 @@ struct SMTPServerAction: Encodable, Sendable {
   var skip: Int?
   var consume: Bool?
 
-  static func reply(_ text: String, close: Bool? = nil) -> SMTPServerAction { SMTPServerAction(reply: text, close: close) }
+  static func reply(_ text: String, close: Bool? = nil) -> SMTPServerAction {
+    SMTPServerAction(reply: text, close: close)
+  }
   static func octets(_ octets: [UInt8], split: Bool? = nil, close: Bool? = nil) -> SMTPServerAction {
     SMTPServerAction(raw: Data(octets).base64EncodedString(), split: split, close: close)
   }
@@ -120,7 +122,8 @@ struct HostilePort: Sendable {
 
   /// How a transport reaches it.
   func server(
-    _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2), host: String = "localhost",
+    _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2),
+    host: String = "localhost",
     timeout: Int = 20_000
   ) -> SMTPServer {
     var server = SMTPServer(
@@ -140,7 +143,8 @@ struct HostilePort: Sendable {
 }
 
 /// A port that plays `faults`, with every capability but those `missing`.
-func hostile(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) throws -> HostilePort {
+func hostile(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) throws -> HostilePort
+{
   try HostileSMTPServer.listen(SMTPServerScript(faults, without: missing))
 }
 

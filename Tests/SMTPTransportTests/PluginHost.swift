@@ -23,7 +23,8 @@ final class PluginHost {
   }
 
   init(
-    _ values: [String: String], user: String = "alice@example.test", tokens: [String] = [SMTPTestMail.accessToken.token]
+    _ values: [String: String], user: String = "alice@example.test",
+    tokens: [String] = [SMTPTestMail.accessToken.token]
   ) {
     self.values = values
     self.user = user
@@ -111,7 +112,8 @@ final class PluginHost {
   }
 
   fileprivate func setting(_ key: UnsafePointer<CChar>?) -> UnsafePointer<pabal_value>? {
-    guard let key, let declared = SMTPServer.settings.map(\.text).first(where: { $0.key == String(cString: key) })
+    guard let key,
+      let declared = SMTPServer.settings.map(\.text).first(where: { $0.key == String(cString: key) })
     else { return nil }
     // Lives as long as the process, like a real host's table for a transport that is never closed.
     let value = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)

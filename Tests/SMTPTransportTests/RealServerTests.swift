@@ -1,7 +1,8 @@
 import Foundation
 import PabalTesting
-@testable import SMTPTransport
 import Testing
+
+@testable import SMTPTransport
 
 /// Against real servers: what they take is read back from their mailboxes, octet for octet.
 @Suite(.serialized, .enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
@@ -29,7 +30,8 @@ struct RealServerTests {
         + "To: bob@example.net\r\nSubject: test\r\n\r\n\(body)"
       let mail = SMTPTestMail(text)
       let recipientResults = mail.recipientResults(client) { _ in server.accessToken }
-      #expect(recipientResults?.map(\.outcome) == [.sent], "\(recipientResults?.first?.message ?? "no token")")
+      #expect(
+        recipientResults?.map(\.outcome) == [.sent], "\(recipientResults?.first?.message ?? "no token")")
       guard recipientResults?.first?.outcome == .sent else { continue }
       let whole = try server.mail(marker)
       #expect(RealMailServer.isSame(whole, mail.octets), "\(body.prefix(40).debugDescription)")
@@ -70,7 +72,8 @@ struct RealServerTests {
         let long = Token(token: server.values["long"] ?? "", expiresIn: nil)
         #expect(SMTPTestMail.small.outcomes(client) { _ in expired } == [.held(.transport)])
         #expect(
-          SMTPTestMail.small.outcomes(client) { rejected in rejected == nil ? expired : server.accessToken } == [.sent]
+          SMTPTestMail.small.outcomes(client) { rejected in rejected == nil ? expired : server.accessToken }
+            == [.sent]
         )
         client.close()
         let other = server.client(Self.login(mechanism), .starttls)
@@ -89,7 +92,8 @@ struct RealServerTests {
   {
     let server = try RealMailServer.of(kind)
     let client = server.client(Self.login(.plain), .tls)
-    let mixed = SMTPTestMail.small.to("a@example.net", "nobody@example.net", "busy@example.net", "b@example.net")
+    let mixed = SMTPTestMail.small.to(
+      "a@example.net", "nobody@example.net", "busy@example.net", "b@example.net")
     #expect(mixed.outcomes(client) == [.sent, .rejected, .deferred, .sent])
     #expect(SMTPTestMail.small.to("nobody@example.net").outcomes(client) == [.rejected])
     #expect(SMTPTestMail.small.outcomes(client) == [.sent])
@@ -114,7 +118,8 @@ struct RealServerTests {
     let client = server.client(Self.login(.plain), .tls)
     for _ in 0..<8 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
     #expect(SMTPTestMail("X-Unwanted: yes\r\n\r\nno\r\n").outcomes(client) == [.rejected])
-    #expect(SMTPTestMail.small.to("nobody@example.net", "b@example.net").outcomes(client) == [.rejected, .sent])
+    #expect(
+      SMTPTestMail.small.to("nobody@example.net", "b@example.net").outcomes(client) == [.rejected, .sent])
     #expect(SMTPTestMail.small.to("nobody@example.net").outcomes(client) == [.rejected])
     client.close()
   }

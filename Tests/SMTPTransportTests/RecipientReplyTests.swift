@@ -7,7 +7,9 @@ import Testing
   static let three = SMTPTestMail.small.to("a@example.net", "b@example.net", "c@example.net")
   static let missingExtensions: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
 
-  @Test(arguments: missingExtensions) func `each recipient has its own outcome and words`(_ missing: [String]) throws {
+  @Test(arguments: missingExtensions) func `each recipient has its own outcome and words`(_ missing: [String])
+    throws
+  {
     let port = try hostile(
       ["rcpt0": .reply("550 5.1.1 nobody"), "rcpt2": .reply("450 4.2.1 rate")], without: missing)
     let client = port.client()
@@ -23,7 +25,8 @@ import Testing
   ) throws {
     let port = try hostile(["rcpt": .reply("550 5.1.1 nobody")], without: missing)
     #expect(
-      Self.three.recipientResults(port.client()) == Array(repeating: RecipientResult(.rejected, "550 5.1.1 nobody"), count: 3))
+      Self.three.recipientResults(port.client())
+        == Array(repeating: RecipientResult(.rejected, "550 5.1.1 nobody"), count: 3))
     let other = try hostile(["mail": .reply("550 5.7.1 not your address")], without: missing)
     #expect(
       Self.three.recipientResults(other.client())
@@ -32,7 +35,8 @@ import Testing
     #expect(try other.report().whole.isEmpty)
   }
 
-  @Test(arguments: missingExtensions) func `an accepted mail refused as a whole is refused for those who were accepted`(
+  @Test(arguments: missingExtensions)
+  func `an accepted mail refused as a whole is refused for those who were accepted`(
     _ missing: [String]
   ) throws {
     let port = try hostile(
@@ -40,13 +44,16 @@ import Testing
     #expect(Self.three.outcomes(port.client()) == [.deferred, .rejected, .deferred])
   }
 
-  @Test(arguments: missingExtensions) func `a connection that ends leaves the refused refused`(_ missing: [String]) throws
-  {
+  @Test(arguments: missingExtensions) func `a connection that ends leaves the refused refused`(
+    _ missing: [String]
+  ) throws {
     let port = try hostile(["rcpt1": .reply("550 5.1.1 nobody"), "final": .close], without: missing)
     #expect(Self.three.outcomes(port.client()) == [.unknown, .rejected, .unknown])
   }
 
-  @Test(arguments: missingExtensions) func `one too many goes in a transaction of its own`(_ missing: [String]) throws {
+  @Test(arguments: missingExtensions) func `one too many goes in a transaction of its own`(
+    _ missing: [String]
+  ) throws {
     for reply in ["452 4.5.3 too many recipients", "452 too many", "552 5.5.3 too many"] {
       let port = try hostile(["rcpt2": .reply(reply)], without: missing)
       #expect(Self.three.outcomes(port.client()) == [.sent, .sent, .sent])

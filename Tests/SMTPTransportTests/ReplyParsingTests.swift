@@ -13,7 +13,8 @@ import Testing
     }
     let port = try hostile([
       "greeting": many(220, "hello"), "auth": many(235, "welcome"),
-      "mail": SMTPServerAction(split: true), "rcpt": SMTPServerAction(split: true), "final": SMTPServerAction(split: true),
+      "mail": SMTPServerAction(split: true), "rcpt": SMTPServerAction(split: true),
+      "final": SMTPServerAction(split: true),
     ])
     #expect(Self.mail.outcomes(port.client()) == [.sent])
     #expect(try port.report().taken.count == 1)
@@ -90,7 +91,9 @@ import Testing
       ["250 ok\r\n", "250-ok\r\n", "250", "a"].map { (place, $0) }
     }
     let results = await mapOnThreads(cases) { place, flood in
-      Result { Self.mail.outcomes(try hostile([place: SMTPServerAction(flood: flood)]).client(timeout: 10_000)) }
+      Result {
+        Self.mail.outcomes(try hostile([place: SMTPServerAction(flood: flood)]).client(timeout: 10_000))
+      }
     }
     for ((place, flood), result) in zip(cases, results) {
       let outcomes = try result.get()
@@ -115,14 +118,17 @@ import Testing
     #expect(Self.mail.outcomes(client) == [.sent])
     #expect(try port.report().connections == 2)
     // One reply too many at MAIL pushes the refusal of the recipient to where the octets' reply belongs.
-    port = try hostile(["mail": SMTPServerAction(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody")])
+    port = try hostile([
+      "mail": SMTPServerAction(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody"),
+    ])
     let outcomes = Self.mail.outcomes(port.client())
     #expect(outcomes == [.rejected] || outcomes == [.deferred])
     #expect(try port.report().taken.isEmpty)
     // Pushed by one, the recipient's reply stands where the octets' should: that is no word about the mail.
     for (final, taken) in [("250 2.0.0 ok", 1), ("554 5.6.0 no", 0)] {
       port = try hostile([
-        "mail": SMTPServerAction(extra: "250 2.1.0 and again"), "final": SMTPServerAction(reply: final, taken: taken == 1),
+        "mail": SMTPServerAction(extra: "250 2.1.0 and again"),
+        "final": SMTPServerAction(reply: final, taken: taken == 1),
       ])
       #expect(Self.mail.outcomes(port.client()) == [.unknown])
     }

@@ -123,7 +123,8 @@ import Testing
         let isBDAT = !missing.contains("CHUNKING")
         let ended = isBDAT || text.isEmpty || text.hasSuffix("\r\n") ? text : text + "\r\n"
         #expect(
-          try port.report().taken.last?.sha256 == SMTPTestMail.sha256(Array(ended.utf8)), "\(text.prefix(20))")
+          try port.report().taken.last?.sha256 == SMTPTestMail.sha256(Array(ended.utf8)), "\(text.prefix(20))"
+        )
       }
     }
   }

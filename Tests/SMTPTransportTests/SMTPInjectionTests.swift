@@ -11,12 +11,15 @@ import Testing
     "a@b.example\u{1}", "", String(repeating: "a", count: 300) + "@example.net", "\"a\r\nb\"@example.net",
   ]
 
-  @Test(arguments: invalidAddresses) func `an address that would be more than an address is refused`(_ invalidAddresses: String)
+  @Test(arguments: invalidAddresses) func `an address that would be more than an address is refused`(
+    _ invalidAddresses: String
+  )
     throws
   {
     let port = try hostile()
     let client = port.client()
-    #expect(SMTPTestMail.small.to("good@example.net", invalidAddresses).outcomes(client) == [.rejected, .rejected])
+    #expect(
+      SMTPTestMail.small.to("good@example.net", invalidAddresses).outcomes(client) == [.rejected, .rejected])
     if !invalidAddresses.isEmpty {
       #expect(SMTPTestMail.small.with { $0.sender = invalidAddresses }.outcomes(client) == [.rejected])
     }
@@ -37,7 +40,9 @@ import Testing
   @Test func `a token with more in it than a token holds the transport and never leaves`() throws {
     let port = try hostile()
     for token in ["ya29.a\r\nMAIL", "ya29.a\u{1}b", "ya29 b", "ya29.한", "", "a\0b"] {
-      let recipientResults = SMTPTestMail.small.recipientResults(port.client()) { _ in Token(token: token, expiresIn: nil) }
+      let recipientResults = SMTPTestMail.small.recipientResults(port.client()) { _ in
+        Token(token: token, expiresIn: nil)
+      }
       #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
     }
     #expect(try port.report().connections == 0)

@@ -80,7 +80,8 @@ import Testing
     let asked = Mutex<[String?]>([])
     let outcomes = SMTPTestMail.small.outcomes(port.client(login)) { rejected in
       asked.withLock { $0.append(rejected) }
-      return rejected == nil ? Token(token: "ya29.stale-token-0123456789", expiresIn: nil) : SMTPTestMail.accessToken
+      return rejected == nil
+        ? Token(token: "ya29.stale-token-0123456789", expiresIn: nil) : SMTPTestMail.accessToken
     }
     #expect(outcomes == [.sent])
     #expect(asked.withLock { $0 } == [nil, "ya29.stale-token-0123456789"])
@@ -186,7 +187,8 @@ import Testing
 
   @Test func `without STARTTLS nothing is said in the clear`() throws {
     for (offers, act) in [
-      (SMTPServerScript.all, nil), (["STARTTLS"] + SMTPServerScript.all, SMTPServerAction.reply("454 4.7.0 TLS not available")),
+      (SMTPServerScript.all, nil),
+      (["STARTTLS"] + SMTPServerScript.all, SMTPServerAction.reply("454 4.7.0 TLS not available")),
       (["STARTTLS"] + SMTPServerScript.all, .reply("502 5.5.1 no")),
     ] {
       var script = SMTPServerScript(act.map { ["starttls": $0] } ?? [:])

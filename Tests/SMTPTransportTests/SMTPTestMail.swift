@@ -30,18 +30,24 @@ struct SMTPTestMail {
   }
 
   /// Sends it; blocks. `nil`: no token was to be had.
-  func recipientResults(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken }) -> [RecipientResult]? {
+  func recipientResults(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken })
+    -> [RecipientResult]?
+  {
     octets.withUnsafeBytes { octets in
       let message = SMTPMessage(
         sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
         needs8BitMIME: needs8BitMIME)
-      guard case .recipientResults(let recipientResults) = client.send(message, tokens: tokens) else { return nil }
+      guard case .recipientResults(let recipientResults) = client.send(message, tokens: tokens) else {
+        return nil
+      }
       return recipientResults
     }
   }
 
   /// The outcomes alone.
-  func outcomes(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken }) -> [SMTPOutcome]? {
+  func outcomes(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken })
+    -> [SMTPOutcome]?
+  {
     recipientResults(client, tokens: tokens)?.map(\.outcome)
   }
 

@@ -76,7 +76,9 @@ import Testing
     let accessToken = Token(token: "secretTokenOfLetters0123456789", expiresIn: nil)
     let recipientResults = SMTPTestMail.small.recipientResults(port.client(), tokens: { _ in accessToken })
     #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
-    #expect(recipientResults?.first?.message.contains("secretTo") == false, "\(recipientResults?.first?.message ?? "")")
+    #expect(
+      recipientResults?.first?.message.contains("secretTo") == false,
+      "\(recipientResults?.first?.message ?? "")")
   }
 
   @Test func `neither a grant nor a server prints its secret`() {

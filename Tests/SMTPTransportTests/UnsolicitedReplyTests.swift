@@ -22,7 +22,8 @@ import Testing
     func count() -> Int { number.add(1, ordering: .relaxed).newValue }
   }
 
-  @Test(arguments: missingExtensions) func `a stray reply on a new connection costs the connection, not the truth`(
+  @Test(arguments: missingExtensions)
+  func `a stray reply on a new connection costs the connection, not the truth`(
     _ missing: [String]
   ) throws {
     let port = try hostile(["rcpt": .reply("550 5.1.1 nobody")], without: missing)
@@ -38,7 +39,8 @@ import Testing
     #expect(try port.report().whole.isEmpty)
   }
 
-  @Test(arguments: missingExtensions) func `a stray reply between two transactions of a mail is none of the second's`(
+  @Test(arguments: missingExtensions)
+  func `a stray reply between two transactions of a mail is none of the second's`(
     _ missing: [String]
   ) throws {
     let refusals = ["rcpt2": SMTPServerAction.reply("452 4.5.3 too many recipients")]
@@ -50,8 +52,9 @@ import Testing
     #expect(try port.report().connections == 2)
   }
 
-  @Test(arguments: missingExtensions) func `a refused RSET decides nothing about the next mail`(_ missing: [String]) throws
-  {
+  @Test(arguments: missingExtensions) func `a refused RSET decides nothing about the next mail`(
+    _ missing: [String]
+  ) throws {
     var script = SMTPServerScript([:], without: missing)
     // Nobody was left to send DATA for: the transaction has to be reset.
     script.connections = [

@@ -130,9 +130,13 @@ struct BrowserLogin {
       return nil
     }
     let query = URLEncodedForm(query: line[line.index(after: mark)...].prefix { $0 != "#" })
-    if let error = query["authError"].flatMap(Self.error(onGooglesPage:)) { return URLEncodedForm([("error", error)]) }
+    if let error = query["authError"].flatMap(Self.error(onGooglesPage:)) {
+      return URLEncodedForm([("error", error)])
+    }
     guard query["code"] != nil || query["error"] != nil else {
-      notify(.ignoredInput("that address has no code in it; paste the one of the page that failed at the very end"))
+      notify(
+        .ignoredInput("that address has no code in it; paste the one of the page that failed at the very end")
+      )
       return nil
     }
     guard isSame(query["state"] ?? "", pkce.state) else {
@@ -154,11 +158,13 @@ struct BrowserLogin {
     return String(decoding: name, as: UTF8.self)
   }
 
-  private func exchangeCode(_ query: URLEncodedForm, _ redirect: String, _ store: TokenHandler) -> Result<LoginResult, TokenError>
-  {
+  private func exchangeCode(_ query: URLEncodedForm, _ redirect: String, _ store: TokenHandler) -> Result<
+    LoginResult, TokenError
+  > {
     do throws(TokenError) {
       let classifier = OAuthErrorClassifier(
-        issuer: account.issuer, operation: .codeExchange, account: account.name, now: account.dependencies.now())
+        issuer: account.issuer, operation: .codeExchange, account: account.name,
+        now: account.dependencies.now())
       if let error = query["error"] {
         let serverError = OAuthError(
           error: printable(String(error.prefix(100))),

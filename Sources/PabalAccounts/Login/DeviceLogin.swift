@@ -51,14 +51,16 @@ struct DeviceLogin {
       }
     }
     throw TokenError(
-      .setUp, "the code was not typed in in time", remedy: "log in again: pabal account login \(account.name)")
+      .setUp, "the code was not typed in in time", remedy: "log in again: pabal account login \(account.name)"
+    )
   }
 
   private func request(_ fields: [(String, String)], _ endpoint: OAuthEndpoint) -> TokenRequest {
     TokenRequest(
       form: URLEncodedForm(fields), endpoint: endpoint,
       classifier: OAuthErrorClassifier(
-        issuer: account.issuer, operation: .devicePoll, account: account.name, now: account.dependencies.now()),
+        issuer: account.issuer, operation: .devicePoll, account: account.name, now: account.dependencies.now()
+      ),
       dependencies: account.dependencies)
   }
 }

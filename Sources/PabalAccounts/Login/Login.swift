@@ -80,7 +80,8 @@ extension OAuthAccount {
       if let wanted = options.flow {
         guard let known = LoginPlan.Flow(rawValue: wanted) else {
           throw TokenError(
-            .setUp, "there is no login called \(wanted)", remedy: "browser and device are known", errorKind: .usage)
+            .setUp, "there is no login called \(wanted)", remedy: "browser and device are known",
+            errorKind: .usage)
         }
         flow = known
       }
@@ -125,7 +126,8 @@ extension OAuthAccount {
         .setUp, "\(file.path) is gcloud's own, and a login here would overwrite gcloud's",
         remedy: "let \"token\" name another file")
     }
-    try withTokenFileLock("nothing was begun", notify) { () throws(FileWriteError) in try file.checkWritable() }
+    try withTokenFileLock("nothing was begun", notify) { () throws(FileWriteError) in try file.checkWritable()
+    }
   }
 
   /// Does what needs the token file's lock, and nothing without it; `consequence` is what follows then.
@@ -174,7 +176,8 @@ extension OAuthAccount {
         korean: "서버가 갱신 토큰을 주지 않아 로그인이 한 시간 안에 끝납니다.")
     }
     var token = StoredToken(
-      accessToken: response.accessToken, expiry: response.expiry, refreshToken: refreshToken, clientID: client.id,
+      accessToken: response.accessToken, expiry: response.expiry, refreshToken: refreshToken,
+      clientID: client.id,
       clientSecret: client.secret, tokenEndpoint: client.tokenEndpoint.description, scopes: granted,
       user: user)
     token.lifetime = response.lifetime

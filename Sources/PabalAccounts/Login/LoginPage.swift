@@ -136,7 +136,8 @@ struct KoreanErrorText {
 
   /// `nil` where only the server's own words say it.
   init?(_ failure: TokenError) {
-    guard let text = failure.korean ?? Self.text(of: failure.serverError) ?? Self.text(of: failure.kind) else {
+    guard let text = failure.korean ?? Self.text(of: failure.serverError) ?? Self.text(of: failure.kind)
+    else {
       return nil
     }
     self.text = text

@@ -58,7 +58,8 @@ extension OAuthAccount {
     }
     let request = TokenRequest(
       form: URLEncodedForm(fields), endpoint: endpoint,
-      classifier: OAuthErrorClassifier(issuer: issuer, operation: .refresh, account: name, now: dependencies.now()),
+      classifier: OAuthErrorClassifier(
+        issuer: issuer, operation: .refresh, account: name, now: dependencies.now()),
       dependencies: dependencies, expectsJSON: false)
     do throws(TokenError) {
       _ = try request.perform()

@@ -67,7 +67,8 @@ public struct GoogleProvider: AccountProvider {
     return OAuthAccount(
       use, provider: name, issuer: .google, neededScopes: needed,
       scopeSets: GoogleScopes.scopeSets(use.plugins, configured: scopes),
-      file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant, login: plan,
+      file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant,
+      login: plan,
       dependencies: dependencies)
   }
 }

@@ -11,7 +11,8 @@ public struct OAuth2Provider: AccountProvider {
 
   /// Reads the endpoints and the keys `client_id`, `client_secret`, `scopes`, `flow` and `token`.
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
-    let token = object.required("token_endpoint", remedy: "see the server's /.well-known/openid-configuration")?
+    let token = object.required(
+      "token_endpoint", remedy: "see the server's /.well-known/openid-configuration")?
       .endpoint()
     let authorization = object.optional("authorization_endpoint")
     let device = object.optional("device_authorization_endpoint")

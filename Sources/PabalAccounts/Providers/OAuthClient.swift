@@ -36,7 +36,8 @@ extension OAuthClient {
       throw SecretFileError(
         message: "\(path) lacks \"client_id\", \"auth_uri\" or \"token_uri\"", remedy: "download it anew")
     }
-    guard let authorizationEndpoint = OAuthEndpoint(authorization), let tokenEndpoint = OAuthEndpoint(token) else {
+    guard let authorizationEndpoint = OAuthEndpoint(authorization), let tokenEndpoint = OAuthEndpoint(token)
+    else {
       throw SecretFileError(
         message: "\(path) sends secrets over a connection that isn't safe", remedy: "use https endpoints")
     }
@@ -130,7 +131,8 @@ struct ClientSettings: Sendable {
     }
     return OAuthAccount(
       use, provider: provider, issuer: issuer, neededScopes: scopes,
-      file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant, login: plan,
+      file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant,
+      login: plan,
       dependencies: dependencies)
   }
 }
@@ -149,7 +151,8 @@ extension FieldDecoder {
     guard let text = nonEmptyText() else { return nil }
     guard let endpoint = OAuthEndpoint(text) else {
       report(
-        "no URL that secrets may go to", remedy: "write it as https://…; http:// only for this machine itself")
+        "no URL that secrets may go to", remedy: "write it as https://…; http:// only for this machine itself"
+      )
       return nil
     }
     return endpoint

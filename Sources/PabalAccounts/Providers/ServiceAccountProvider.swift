@@ -50,14 +50,16 @@ struct ServiceAccountGrant: TokenGrant {
     return PabalAccounts.fingerprint(ofSecret: "\(key.id) \(subject) \(scopes.joined(separator: " "))")
   }
 
-  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken {
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken
+  {
     let key = try key()
     let assertion = try assertion(key, at: dependencies.now())
     let request = TokenRequest(
       form: URLEncodedForm([
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion),
       ]), endpoint: key.tokenEndpoint,
-      classifier: OAuthErrorClassifier(issuer: .workspace, operation: .grant, account: account, now: dependencies.now()),
+      classifier: OAuthErrorClassifier(
+        issuer: .workspace, operation: .grant, account: account, now: dependencies.now()),
       dependencies: dependencies)
     let (root, now) = try request.perform()
     let response = try TokenResponse(root, at: now)

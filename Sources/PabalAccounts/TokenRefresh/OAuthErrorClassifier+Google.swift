@@ -8,7 +8,8 @@ extension OAuthErrorClassifier {
         .setUp,
         "Google refused the login's code (\(summary)): it was used before, is too old, or is another login's",
         remedy: "start the login again", step: .login)
-    case "invalid_grant" where serverError.subtype == "invalid_rapt" || serverError.subtype == "rapt_required":
+    case "invalid_grant"
+    where serverError.subtype == "invalid_rapt" || serverError.subtype == "rapt_required":
       return TokenError(
         .dead,
         "the Workspace's session policy ended the login (\(serverError.subtype ?? ""))",
@@ -16,7 +17,8 @@ extension OAuthErrorClassifier {
         step: .login)
     case "invalid_grant" where serverError.description?.lowercased().contains("bad request") == true:
       return TokenError(
-        .dead, "Google can't read the refresh token, or another client got it (\(summary))", remedy: loginAgain,
+        .dead, "Google can't read the refresh token, or another client got it (\(summary))",
+        remedy: loginAgain,
         step: .login)
     case "invalid_grant":
       return loginEnded(summary)
@@ -93,7 +95,9 @@ extension OAuthErrorClassifier {
         loginExpiry == .testing
         ? "the login lived its seven days, as every login does while the app is in Testing"
         : "the login's time was to end at \(date)\(loginExpiry.reasonClause)"
-      return TokenError(.dead, "\(message) (\(summary))", remedy: loginExpiry.remedy(account: account), step: loginExpiry.step)
+      return TokenError(
+        .dead, "\(message) (\(summary))", remedy: loginExpiry.remedy(account: account), step: loginExpiry.step
+      )
     }
     return TokenError(
       .dead,
@@ -116,7 +120,8 @@ extension OAuthErrorClassifier {
     case "invalid_grant" where detail.contains("signature"):
       return TokenError(
         .setUp, "Google doesn't know the key that signs (\(summary)): it was deleted or is another account's",
-        remedy: "make a new key for the service account and name its file in \"key\"", step: .serviceAccountKey)
+        remedy: "make a new key for the service account and name its file in \"key\"",
+        step: .serviceAccountKey)
     case "invalid_grant" where detail.contains("user id") || detail.contains("email"):
       return TokenError(
         .setUp, "Google knows no such user to act for (\(summary))",
@@ -135,7 +140,8 @@ extension OAuthErrorClassifier {
         step: .delegation)
     case "invalid_scope":
       return TokenError(
-        .setUp, "Google doesn't know a scope asked for (\(summary))", remedy: "mend \"scopes\"", step: .delegation
+        .setUp, "Google doesn't know a scope asked for (\(summary))", remedy: "mend \"scopes\"",
+        step: .delegation
       )
     case "access_denied":
       return TokenError(

@@ -37,14 +37,16 @@ extension OAuthErrorClassifier {
         .dead, "the password was changed or the login withdrawn (\(summary))", remedy: loginAgain,
         step: .microsoftLogin)
     case 700_082, 70008:
-      TokenError(.dead, "the login lay unused too long (\(summary))", remedy: loginAgain, step: .microsoftLogin)
+      TokenError(
+        .dead, "the login lay unused too long (\(summary))", remedy: loginAgain, step: .microsoftLogin)
     case 50076, 50079, 50078, 50074:
       TokenError(
         .dead, "Microsoft wants a second factor (\(summary))", remedy: loginAgain, step: .microsoftLogin)
     case 53000, 53001, 53002, 53003:
       TokenError(
         .setUp, "a conditional access policy blocks the login (\(summary))",
-        remedy: "ask the tenant's administrator; some policies block the device flow alone: try --flow browser",
+        remedy:
+          "ask the tenant's administrator; some policies block the device flow alone: try --flow browser",
         step: .microsoftLogin)
     case 65001:
       TokenError(
@@ -71,7 +73,8 @@ extension OAuthErrorClassifier {
     case 50011:
       TokenError(
         .setUp, "the app isn't registered to come back to http://localhost (\(summary))",
-        remedy: "add the platform “Mobile and desktop applications” with http://localhost", step: .registration)
+        remedy: "add the platform “Mobile and desktop applications” with http://localhost",
+        step: .registration)
     case 70011, 28002:
       TokenError(
         .setUp, "Microsoft doesn't know the scope (\(summary))", remedy: "mend \"scopes\"", step: .permission)

@@ -89,7 +89,8 @@ struct OAuthErrorClassifier: Sendable {
     default:
       return TokenError(
         .setUp, "the token server refuses (\(summary))",
-        remedy: "compare the account's endpoints, client and scopes with what the server's documentation says")
+        remedy: "compare the account's endpoints, client and scopes with what the server's documentation says"
+      )
     }
   }
 }

@@ -28,7 +28,8 @@ struct TokenError: Error, Sendable, Hashable {
   var missingScopes: [String] = []
 
   init(
-    _ kind: Kind, _ message: String, remedy: String? = nil, step: GuideStep? = nil, serverError: OAuthError? = nil,
+    _ kind: Kind, _ message: String, remedy: String? = nil, step: GuideStep? = nil,
+    serverError: OAuthError? = nil,
     retryAfter: Duration? = nil, errorKind: AccountError.Kind? = nil, korean: String? = nil
   ) {
     self.errorKind = errorKind
@@ -94,7 +95,8 @@ extension TokenError {
     switch failure.code {
     case .unresolved:
       self.init(
-        .transient, "the name \(host) has no address now", remedy: "see whether this machine is on the Internet")
+        .transient, "the name \(host) has no address now",
+        remedy: "see whether this machine is on the Internet")
     case .unreachable:
       self.init(
         .transient, "\(host) can't be reached",

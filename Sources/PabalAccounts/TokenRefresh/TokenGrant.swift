@@ -32,7 +32,8 @@ struct RefreshTokenGrant: TokenGrant {
     PabalAccounts.fingerprint(ofSecret: try refreshToken(stored))
   }
 
-  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken {
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken
+  {
     let refreshToken = try refreshToken(stored)
     guard let stored else { throw notLoggedIn }
     let client = try client()
@@ -91,7 +92,8 @@ struct ClientCredentialsGrant: TokenGrant {
     return PabalAccounts.fingerprint(ofSecret: "\(client.id) \(client.secret ?? "")")
   }
 
-  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken {
+  func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken
+  {
     let client = try client()
     let secret = client.secret ?? ""
     let request = TokenRequest(
@@ -99,7 +101,8 @@ struct ClientCredentialsGrant: TokenGrant {
         ("grant_type", "client_credentials"), ("client_id", client.id), ("client_secret", secret),
         ("scope", scopes.joined(separator: " ")),
       ]), endpoint: client.tokenEndpoint,
-      classifier: OAuthErrorClassifier(issuer: issuer, operation: .grant, account: account, now: dependencies.now()),
+      classifier: OAuthErrorClassifier(
+        issuer: issuer, operation: .grant, account: account, now: dependencies.now()),
       dependencies: dependencies)
     let (root, now) = try request.perform()
     let response = try TokenResponse(root, at: now)

@@ -28,7 +28,8 @@ struct TokenRequest {
         return (try sendOnce(), now)
       } catch {
         // Who asks to be left alone for longer is.
-        guard error.kind == .transient, attempt < Self.attempts, error.retryAfter ?? .zero <= Self.maxRetryAfter
+        guard error.kind == .transient, attempt < Self.attempts,
+          error.retryAfter ?? .zero <= Self.maxRetryAfter
         else { throw error }
         dependencies.pause(max(dependencies.jittered(wait), error.retryAfter ?? .zero))
         wait *= 2

@@ -103,7 +103,9 @@ enum PrivateFile {
     case EEXIST: return
     case ENOENT where path != parent(of: path):
       try createFolder(parent(of: path))
-      guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw FileWriteError(path: path, number: errno) }
+      guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+        throw FileWriteError(path: path, number: errno)
+      }
     default: throw FileWriteError(path: path, number: errno)
     }
   }
@@ -120,7 +122,9 @@ enum PrivateFile {
     var facts = stat()
     guard stat(path, &facts) == 0 || stat(folder, &facts) == 0 else { return }
     guard facts.st_uid != 0 else { return }
-    guard fchown(file, facts.st_uid, facts.st_gid) == 0 else { throw FileWriteError(path: path, number: errno) }
+    guard fchown(file, facts.st_uid, facts.st_gid) == 0 else {
+      throw FileWriteError(path: path, number: errno)
+    }
   }
 
   /// Where a file really is: a link stays a link, and what it points to is replaced.

@@ -113,7 +113,8 @@ struct StoredToken: Sendable, RedactedDescription {
     if let scopes = response.scopes, !scopes.isEmpty { refreshed.scopes = scopes }
     if let end = response.refreshTokenExpiry {
       // The same refresh token gets no longer life by being used; and what a second's rounding makes of its end is no news.
-      let isOlder = response.refreshToken == nil && refreshTokenExpiry.map { $0 < end + .seconds(60) } ?? false
+      let isOlder =
+        response.refreshToken == nil && refreshTokenExpiry.map { $0 < end + .seconds(60) } ?? false
       refreshed.refreshTokenExpiry = isOlder ? refreshTokenExpiry : end
     }
     return refreshed

@@ -133,7 +133,8 @@ private struct SettingReader {
     do throws(SettingError) {
       let setting = try declaration.value(of: text, directory: collector.directory)
       return checked(
-        ConfiguredValue(.literal(setting.text), at: value.location, access: collector.secrets), setting.number)
+        ConfiguredValue(.literal(setting.text), at: value.location, access: collector.secrets), setting.number
+      )
     } catch {
       value.report(error.message, remedy: error.remedy)
       return nil

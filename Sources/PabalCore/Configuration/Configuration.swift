@@ -63,7 +63,9 @@ public struct Configuration: Sendable {
     let collector = DiagnosticCollector(file: file, directory: directory, secrets: secrets)
     let root = FieldDecoder(node, path: "", collector: collector)
     let read = root.object { Configuration($0, file: file, providers: providers) }
-    guard var configuration = read, collector.all.isEmpty else { throw Diagnostics(collector.sortedByPosition) }
+    guard var configuration = read, collector.all.isEmpty else {
+      throw Diagnostics(collector.sortedByPosition)
+    }
     configuration.octets = octets
     return configuration
   }
@@ -109,7 +111,8 @@ public struct Configuration: Sendable {
     } catch {
       // What was fetched may be a secret that stands in the wrong place.
       guard from.literal != nil else {
-        throw from.location.diagnostic("what \(from) gives is no mailbox", remedy: "write it as Name <address>")
+        throw from.location.diagnostic(
+          "what \(from) gives is no mailbox", remedy: "write it as Name <address>")
       }
       throw from.location.diagnostic(error.message, remedy: error.remedy)
     }
@@ -121,7 +124,8 @@ public struct Configuration: Sendable {
       return String(cString: name)
     }
     let fullPath =
-      path.hasPrefix("/") ? path : "\(workingDirectory ?? "")/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
+      path.hasPrefix("/")
+      ? path : "\(workingDirectory ?? "")/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
     let parentDirectory = fullPath[..<(fullPath.lastIndex(of: "/") ?? fullPath.startIndex)]
     return parentDirectory.isEmpty ? "/" : String(parentDirectory)
   }

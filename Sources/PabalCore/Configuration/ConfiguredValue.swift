@@ -110,7 +110,8 @@ public struct ConfiguredValue: Sendable, RedactedDescription {
 }
 
 /// A value whose `dump`, debugger view and interpolation show its description alone.
-package protocol RedactedDescription: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
+package protocol RedactedDescription: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
+{}
 
 extension RedactedDescription {
   /// The description.

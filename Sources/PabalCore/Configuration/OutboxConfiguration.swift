@@ -14,7 +14,9 @@ public struct OutboxConfiguration: Sendable {
       if let unknown = object.optional("unknown") {
         outbox.unknown = unknown.choice(UnknownPolicy.allCases) ?? outbox.unknown
       }
-      if let parallel = object.optional("parallel")?.integer(1...256) { outbox.options.maxConcurrentAttempts = parallel }
+      if let parallel = object.optional("parallel")?.integer(1...256) {
+        outbox.options.maxConcurrentAttempts = parallel
+      }
       if let retention = object.optional("retention")?.duration(.seconds(60)...(.seconds(31_536_000))) {
         outbox.options.retention = retention
       }
@@ -39,7 +41,8 @@ public struct OutboxConfiguration: Sendable {
 
   private static func pace(_ value: FieldDecoder) -> Pace? {
     value.object { object in
-      let sends = object.required("sends", remedy: "say how many, as in \"sends\": 60")?.integer(1...1_000_000)
+      let sends = object.required("sends", remedy: "say how many, as in \"sends\": 60")?.integer(
+        1...1_000_000)
       let per = object.required("per", remedy: "say in which time, as in \"per\": \"1m\"")?
         .duration(.seconds(1)...(.seconds(86_400)))
       guard let sends, let per else { return nil }

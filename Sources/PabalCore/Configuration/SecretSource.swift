@@ -14,7 +14,8 @@ public enum SecretSource: Sendable, Hashable, CustomStringConvertible {
     switch self {
     case .environment(let name): "{\"env\": \(quoted(name))}"
     case .file(let path): "{\"file\": \(quoted(path))}"
-    case .command(let commandLine): "{\"command\": [\(quoted(commandLine.first ?? ""))\(commandLine.count > 1 ? ", …" : "")]}"
+    case .command(let commandLine):
+      "{\"command\": [\(quoted(commandLine.first ?? ""))\(commandLine.count > 1 ? ", …" : "")]}"
     }
   }
 }
@@ -125,7 +126,8 @@ extension SecretSource {
     case .file(let path):
       return try secret(Self.octets(ofFile: path, atMost: access.sizeLimit), from: path)
     case .command(let commandLine):
-      let command = SecretCommand(commandLine: commandLine, timeout: access.commandTimeout, sizeLimit: access.sizeLimit)
+      let command = SecretCommand(
+        commandLine: commandLine, timeout: access.commandTimeout, sizeLimit: access.sizeLimit)
       return try secret(command.run(), from: "the command \(command.name)")
     }
   }
@@ -140,7 +142,8 @@ extension SecretSource {
     }
     guard attributes.isRegular else {
       throw SecretError(
-        message: "\(path) is no regular file", remedy: "read it by {\"command\": [\"cat\", \(jsonLiteral(path))]}")
+        message: "\(path) is no regular file",
+        remedy: "read it by {\"command\": [\"cat\", \(jsonLiteral(path))]}")
     }
     try checkPermissions(path, attributes, user: geteuid())
     return octets
@@ -243,7 +246,8 @@ package func readSecretFile(_ path: String, atMost limit: Int) throws(SecretFile
     octets = try readFile(path, atMost: limit) { (found) throws(FileError) in attributes = found }
   } catch {
     throw SecretFileError(
-      message: error.message, remedy: error.remedy, isMissing: error.kind == .notFound, isTransient: error.isTransient)
+      message: error.message, remedy: error.remedy, isMissing: error.kind == .notFound,
+      isTransient: error.isTransient)
   }
   guard attributes.isRegular else { throw SecretFileError(message: "\(path) is no regular file") }
   do throws(SecretError) {

@@ -116,9 +116,12 @@ public struct AlertCommand: Sendable {
   /// users can read the words of a process, so nothing else is among them.
   public func run(_ event: String, _ detail: String) throws(Diagnostic) {
     do throws(SecretError) {
-      _ = try SecretCommand(commandLine: commandLine + [event, detail], timeout: .seconds(10), sizeLimit: 65_536).run()
+      _ = try SecretCommand(
+        commandLine: commandLine + [event, detail], timeout: .seconds(10), sizeLimit: 65_536
+      ).run()
     } catch {
-      throw Diagnostic("the alert could not be given: \(error.message)", remedy: error.remedy, path: "serve.alert")
+      throw Diagnostic(
+        "the alert could not be given: \(error.message)", remedy: error.remedy, path: "serve.alert")
     }
   }
 

@@ -102,7 +102,8 @@ extension SettingDeclaration {
   /// Whether an account of that name exists is not looked at.
   public func value(of text: String, directory: String) throws(SettingError) -> SettingValue {
     guard !text.containsControlCharacter else {
-      throw SettingError(message: "a line break or another control character in the text", remedy: "take it out")
+      throw SettingError(
+        message: "a line break or another control character in the text", remedy: "take it out")
     }
     switch kind {
     case .text, .account:

@@ -68,7 +68,8 @@ public final class TokenAccount: AccessTokenSource {
     // RFC 6750 section 2.1 has fewer characters, but not every issuer keeps to them.
     guard !text.isEmpty, text.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
       throw .held(
-        "\(token.location.path): the token holds a blank or another character that no token has; give it alone")
+        "\(token.location.path): the token holds a blank or another character that no token has; give it alone"
+      )
     }
     return text
   }

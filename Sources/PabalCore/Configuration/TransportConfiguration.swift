@@ -38,7 +38,8 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
     let suggestion = nearest(to: "plugin", among: settings.map(\.key))
     let plugin = object.required(
       "plugin",
-      remedy: suggestion.map { "did you mean it by \(quoted($0))?" } ?? "say which, as in \"plugin\": \"smtp\"")
+      remedy: suggestion.map { "did you mean it by \(quoted($0))?" }
+        ?? "say which, as in \"plugin\": \"smtp\"")
     guard let plugin, let text = plugin.nonEmptyText() else { return nil }
     guard let text = text.contains("/") ? plugin.filePath() : text else { return nil }
     self.name = name

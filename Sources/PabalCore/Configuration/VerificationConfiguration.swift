@@ -89,7 +89,8 @@ extension FieldDecoder {
       Duration.seconds(1)...Duration.seconds(30 * 86_400) ~= window
     else {
       report(
-        "expected so many within so long, at most 720h", remedy: "write it as in \"5/1h\": five within an hour")
+        "expected so many within so long, at most 720h",
+        remedy: "write it as in \"5/1h\": five within an hour")
       return nil
     }
     return RateLimit(count, per: window)

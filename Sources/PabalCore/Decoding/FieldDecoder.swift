@@ -141,7 +141,8 @@ private func invalidNameReason(_ name: String) -> String? {
     !(scalar.properties.isAlphabetic || scalar.properties.numericType != nil
       || scalar.properties.generalCategory == .nonspacingMark || "-_.@+".unicodeScalars.contains(scalar))
   }
-  return hasInvalidCharacter || name.first == "-" ? "a name with a character that commands and lists can't carry" : nil
+  return hasInvalidCharacter || name.first == "-"
+    ? "a name with a character that commands and lists can't carry" : nil
 }
 
 extension FieldDecoder {
@@ -182,7 +183,8 @@ extension FieldDecoder {
     guard range.contains(duration) else {
       report(
         "\(quoted(text)) is out of range",
-        remedy: "it may be from \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)")
+        remedy:
+          "it may be from \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)")
       return nil
     }
     return duration

@@ -72,7 +72,8 @@ struct FileAttributes {
 
 /// Reads a file that `validate` has let through, looking at the opened file and not at its name again.
 func readFile(
-  _ path: String, atMost limit: Int, waitsForWriter: Bool = false, validate: (FileAttributes) throws(FileError) -> Void
+  _ path: String, atMost limit: Int, waitsForWriter: Bool = false,
+  validate: (FileAttributes) throws(FileError) -> Void
 ) throws(FileError) -> [UInt8] {
   // A NUL would cut the name short and open another file.
   guard !path.utf8.contains(0) else { throw FileError(kind: .notFound, path: path) }

@@ -208,7 +208,8 @@ extension JSONScanner {
 
   private mutating func unclosedError(_ bracket: String, openedAt: SourcePosition) -> JSONSyntaxError {
     JSONSyntaxError(
-      "the file ends before the \(bracket) of line \(openedAt.line), column \(openedAt.column) is closed", nil,
+      "the file ends before the \(bracket) of line \(openedAt.line), column \(openedAt.column) is closed",
+      nil,
       at: position)
   }
 

@@ -23,7 +23,9 @@ extension Keyring {
     try read(try KeyDirectory(directory))
   }
 
-  private static func read(_ folder: KeyDirectory) throws(Diagnostic) -> (KeySource.Keys, KeySource.KeyFileIdentity?)? {
+  private static func read(_ folder: KeyDirectory) throws(Diagnostic) -> (
+    KeySource.Keys, KeySource.KeyFileIdentity?
+  )? {
     // Looked at before it is read: a rotation in between is then seen at the next look.
     let identity = KeySource.KeyFileIdentity("\(folder.path)/\(fileName)")
     guard let current = try folder.read(KeyDirectory.current) else { return nil }
@@ -147,7 +149,8 @@ private struct KeyDirectory {
     defer { close(file) }
     let octets = Array((key.text + "\n").utf8)
     // A handful of octets is written whole or not at all.
-    guard fchmod(file, 0o600) == 0, matchDirectoryOwner(file), Glibc.write(file, octets, octets.count) == octets.count,
+    guard fchmod(file, 0o600) == 0, matchDirectoryOwner(file),
+      Glibc.write(file, octets, octets.count) == octets.count,
       fsync(file) == 0
     else {
       let number = errno
@@ -248,7 +251,9 @@ final class KeySource: Sendable {
   /// The keys as they are now, for the price of one look at the current key's file.
   var keys: Keys {
     let (known, identity) = state.withLock { ($0.keys, $0.identity) }
-    guard let directory, let currentIdentity = KeyFileIdentity("\(directory)/\(Keyring.fileName)"), currentIdentity != identity else {
+    guard let directory, let currentIdentity = KeyFileIdentity("\(directory)/\(Keyring.fileName)"),
+      currentIdentity != identity
+    else {
       return known
     }
     return reload()

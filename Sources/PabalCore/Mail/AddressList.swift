@@ -236,7 +236,9 @@ private struct AddressListParser {
       }
       position += 1
     }
-    guard depth == 0, position <= octets.count else { throw makeError("a comment has no closing parenthesis") }
+    guard depth == 0, position <= octets.count else {
+      throw makeError("a comment has no closing parenthesis")
+    }
   }
 
   /// The content of the quoted string at the current position, its line ends dropped.

@@ -137,7 +137,8 @@ struct BodyPart {
           let followers = octet >= 0xF0 ? 3 : octet >= 0xE0 ? 2 : octet >= 0xC0 ? 1 : 0
           let isLast = source[i + followers + 1] == 0x0D
           let isUnescaped =
-            (QuotedPrintableLine.isLiteral(octet) || octet == 0x09) && !(isLast && (octet == 0x20 || octet == 0x09))
+            (QuotedPrintableLine.isLiteral(octet) || octet == 0x09)
+            && !(isLast && (octet == 0x20 || octet == 0x09))
             && !(isLineStart && (octet == UInt8(ascii: ".") || BodyPart.isFromLine(source.span, i)))
           let length = (isUnescaped ? 1 : 3) + 3 * followers + (isLast ? 0 : 1)
           if length > quoted.remaining { quoted.appendSoftBreak(in: &target) }

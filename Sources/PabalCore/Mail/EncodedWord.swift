@@ -35,7 +35,8 @@ struct EncodedWordEncoder {
       largest = max(largest, cost)
       offset = next
     }
-    usesBase64 = length > EncodedWordEncoder.base64Length(octets.count) || largest > EncodedWordEncoder.fullCapacity
+    usesBase64 =
+      length > EncodedWordEncoder.base64Length(octets.count) || largest > EncodedWordEncoder.fullCapacity
   }
 
   mutating func next() -> Word? {

@@ -11,7 +11,8 @@ struct HeaderText: Sendable, Hashable {
     let octets = text.utf8Span.span
     guard octets.count <= limit else {
       throw MailError(
-        field, "the text has \(octets.count) octets", remedy: "shorten it to at most \(limit) octets of UTF-8")
+        field, "the text has \(octets.count) octets", remedy: "shorten it to at most \(limit) octets of UTF-8"
+      )
     }
     var previous: UInt8 = 0
     var beforePrevious: UInt8 = 0

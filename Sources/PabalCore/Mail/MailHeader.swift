@@ -50,7 +50,8 @@ package struct MailHeader: Sendable {
       block.append(0x0A)
       if content[0] == 0x20 || content[0] == 0x09 {
         guard let field = fields.popLast() else {
-          throw MailHeader.makeError(lineNumber, "the first line of the header begins with a space", remedy: nil)
+          throw MailHeader.makeError(
+            lineNumber, "the first line of the header begins with a space", remedy: nil)
         }
         fields.append(
           Field(
@@ -92,7 +93,8 @@ package struct MailHeader: Sendable {
 
   private static func check(_ line: UnsafeBufferPointer<UInt8>, lineNumber: Int) throws(MailError) {
     guard line.count <= lineLimit else {
-      throw makeError(lineNumber, "the line has \(line.count) octets", remedy: "fold it: a line has at most 998")
+      throw makeError(
+        lineNumber, "the line has \(line.count) octets", remedy: "fold it: a line has at most 998")
     }
     guard !line.contains(0) else { throw makeError(lineNumber, "the line holds a NUL", remedy: "remove it") }
     guard line.allSatisfy({ $0 < 0x80 }) || String(validating: line, as: UTF8.self) != nil else {
@@ -108,7 +110,8 @@ package struct MailHeader: Sendable {
     let shown = quoted(String(decoding: line, as: UTF8.self))
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
       throw makeError(
-        lineNumber, "\(shown) is no header field: it has no colon", remedy: "put an empty line before the body")
+        lineNumber, "\(shown) is no header field: it has no colon",
+        remedy: "put an empty line before the body")
     }
     // RFC 5322, 4.5: old mailers put white space before the colon.
     var end = colon

@@ -32,7 +32,8 @@ public struct RawMail: Sendable {
   /// of Sender where From has several; `from` stands in where the header has no From. Throws when there is no
   /// recipient or author to be found, or when a field that is needed to find them cannot be read.
   public func finish(
-    sender: EnvelopeSender = .author, recipients: [Address]? = nil, from: Mailbox? = nil, identity: MailIdentity
+    sender: EnvelopeSender = .author, recipients: [Address]? = nil, from: Mailbox? = nil,
+    identity: MailIdentity
   ) throws(MailError) -> Mail {
     let envelopeSender: Address? =
       switch sender {

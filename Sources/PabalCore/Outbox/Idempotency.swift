@@ -100,6 +100,7 @@ struct IdempotentRequest: Sendable {
   /// Takes down that it made what has this id.
   func remember(_ resultID: String, _ rows: any VerificationTransaction, at now: Timestamp) throws {
     let digests = digests[0]
-    try rows.remember(IdempotencyRecord(key: digests.key, payload: digests.payload, resultID: resultID, at: now))
+    try rows.remember(
+      IdempotencyRecord(key: digests.key, payload: digests.payload, resultID: resultID, at: now))
   }
 }

@@ -229,7 +229,8 @@ extension OutboxEntry {
       }
       self.lease?.until = sweep.now + sweep.leaseDuration
     case .waiting:
-      let longestWait = hold == nil ? sweep.longestWaits[lane] ?? sweep.longestHoldWait : sweep.longestHoldWait
+      let longestWait =
+        hold == nil ? sweep.longestWaits[lane] ?? sweep.longestHoldWait : sweep.longestHoldWait
       if attempts > 0 {
         guard due > sweep.now + longestWait else { return false }
         due = sweep.now + longestWait
@@ -300,7 +301,8 @@ extension OutboxEntry {
   }
 
   private mutating func transition(to next: OutboxState) {
-    precondition(state.canTransition(to: next), "a mail in state \(state.rawValue) can't become \(next.rawValue)")
+    precondition(
+      state.canTransition(to: next), "a mail in state \(state.rawValue) can't become \(next.rawValue)")
     state = next
   }
 }

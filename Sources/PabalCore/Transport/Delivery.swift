@@ -70,7 +70,8 @@ public struct Delivery: Sendable {
       for (index, entry) in zip(openIndices, receipt.recipients) { apply(index, entry) }
     }
     let name = route[position]
-    attempts.append(Attempt(transport: name, outcome: receipt.outcome, reply: receipt.reply, duration: duration))
+    attempts.append(
+      Attempt(transport: name, outcome: receipt.outcome, reply: receipt.reply, duration: duration))
     if transport == nil || receipt.outcome != .unsuited { transport = name }
     if let id = receipt.remoteID { remoteID = id }
     position += 1

@@ -56,7 +56,8 @@ public struct VerificationRecord: Sendable, Hashable {
   package init(
     id: String, purpose: String, identity: [UInt8], recipient: [UInt8], request: [UInt8]?,
     state: VerificationState = .pending, generation: Int = 1, code: [UInt8], earlier: [EarlierCode] = [],
-    attempts: Int = 0, created: Timestamp, codeCreated: Timestamp, expires: Timestamp, ended: Timestamp? = nil,
+    attempts: Int = 0, created: Timestamp, codeCreated: Timestamp, expires: Timestamp,
+    ended: Timestamp? = nil,
     proof: [UInt8]? = nil, mail: String, language: String?
   ) {
     self.id = id
@@ -87,7 +88,8 @@ extension VerificationRecord {
   /// Brings it into `next`, and erases what only a pending one needs.
   mutating func transition(to next: VerificationState, at now: Timestamp) {
     precondition(
-      state.canTransition(to: next), "a verification in state \(state.rawValue) can't become \(next.rawValue)")
+      state.canTransition(to: next), "a verification in state \(state.rawValue) can't become \(next.rawValue)"
+    )
     state = next
     // The proof's time runs from the approval.
     if next != .consumed { ended = now }

@@ -94,10 +94,13 @@ extension VerificationService {
     return isEarlier ? .superseded : .mismatch
   }
 
-  private func checkClientLimit(_ client: ClientAddress, _ rows: any VerificationTransaction, at now: Timestamp) throws {
+  private func checkClientLimit(
+    _ client: ClientAddress, _ rows: any VerificationTransaction, at now: Timestamp
+  ) throws {
     guard !policy.clientChecks.isEmpty else { return }
     var limiter = VerificationRateLimiter(rows: rows, now: now)
-    let rule = VerificationRateLimiter.Rule(limit: .client, keys: rateLimitKeys.checks(client), rateLimits: policy.clientChecks)
+    let rule = VerificationRateLimiter.Rule(
+      limit: .client, keys: rateLimitKeys.checks(client), rateLimits: policy.clientChecks)
     try limiter.clampFutureTimes([rule])
     if let block = try limiter.block([rule]) {
       throw VerificationError.limited(.client, retryAfter: block.until - now)

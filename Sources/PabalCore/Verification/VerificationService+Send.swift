@@ -29,7 +29,8 @@ extension VerificationService {
   /// new as it was.
   public func start(
     to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
-    variables: [String: String] = [:], notice: Bool = false, client: String? = nil, idempotencyKey key: IdempotencyKey?
+    variables: [String: String] = [:], notice: Bool = false, client: String? = nil,
+    idempotencyKey key: IdempotencyKey?
   ) async throws(VerificationError) -> IdempotentResult<Verification> {
     let recipient = try VerificationService.recipient(address)
     let client = try VerificationService.client(client)
@@ -39,22 +40,29 @@ extension VerificationService {
       variables: variables, isNotice: notice)
     let encodedRequest = request.octets
     guard encodedRequest.count <= StoredVerificationRequest.sizeLimit else {
-      throw .input(field: "variables", message: "they are longer than \(StoredVerificationRequest.sizeLimit) octets")
+      throw .input(
+        field: "variables", message: "they are longer than \(StoredVerificationRequest.sizeLimit) octets")
     }
 
     let idempotentRequest = key.map { IdempotentRequest($0, .start, keys: keys) }
     let identity = rateLimitKeys.identity(recipient, purpose)
     while true {
       let now = now()
-      if let earlier = try await earlier(idempotentRequest, at: now) { return IdempotentResult(value: earlier, isReplay: true) }
+      if let earlier = try await earlier(idempotentRequest, at: now) {
+        return IdempotentResult(value: earlier, isReplay: true)
+      }
       let id = RandomString.id(at: now, random)
-      let preparedMail = try preparedMail(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
+      let preparedMail = try preparedMail(
+        request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
       let record = VerificationRecord(
         id: id, purpose: purpose, identity: identity[0],
         recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
-        request: keys.seal(encodedRequest, id: "request \(id)"), code: preparedMail.digest, created: now, codeCreated: now,
+        request: keys.seal(encodedRequest, id: "request \(id)"), code: preparedMail.digest, created: now,
+        codeCreated: now,
         expires: preparedMail.expires, mail: preparedMail.entry.id, language: preparedMail.language)
-      if let started = try await start(record, identity, preparedMail, recipient, client, idempotentRequest, at: now) {
+      if let started = try await start(
+        record, identity, preparedMail, recipient, client, idempotentRequest, at: now)
+      {
         return IdempotentResult(value: started, isReplay: false)
       }
     }
@@ -62,7 +70,8 @@ extension VerificationService {
 
   /// `nil`: the same request came beside this one, and was first.
   private func start(
-    _ record: VerificationRecord, _ identity: [[UInt8]], _ preparedMail: PreparedMail, _ recipient: VerificationRecipient,
+    _ record: VerificationRecord, _ identity: [[UInt8]], _ preparedMail: PreparedMail,
+    _ recipient: VerificationRecipient,
     _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
     let mails = rateLimitKeys.recipient(recipient, record.purpose)
@@ -81,7 +90,8 @@ extension VerificationService {
         let isLive = older.state(at: now) == .pending
         // A code of the one before, typed here, is told from a wrong one.
         if isLive {
-          record.earlier = Array((older.replacedCodes + record.earlier).prefix(VerificationRecord.earlierLimit))
+          record.earlier = Array(
+            (older.replacedCodes + record.earlier).prefix(VerificationRecord.earlierLimit))
         }
         older.transition(to: isLive ? .superseded : .expired, at: isLive ? now : older.expires)
         try rows.update(older)
@@ -111,7 +121,9 @@ extension VerificationService {
     let idempotentRequest = key.map { IdempotentRequest($0, .resend, of: id, keys: keys) }
     while true {
       let now = now()
-      if let earlier = try await earlier(idempotentRequest, at: now) { return IdempotentResult(value: earlier, isReplay: true) }
+      if let earlier = try await earlier(idempotentRequest, at: now) {
+        return IdempotentResult(value: earlier, isReplay: true)
+      }
       // The words are made outside of the transaction, for the record as it is now.
       let record = try await pendingRecord(id, at: now)
       let (recipient, request) = try unsealed(record)
@@ -199,17 +211,23 @@ extension VerificationService {
 
   private func clientRules(_ client: ClientAddress?) -> [VerificationRateLimiter.Rule] {
     guard let client, !policy.clientStarts.isEmpty else { return [] }
-    return [VerificationRateLimiter.Rule(limit: .client, keys: rateLimitKeys.starts(client), rateLimits: policy.clientStarts)]
+    return [
+      VerificationRateLimiter.Rule(
+        limit: .client, keys: rateLimitKeys.starts(client), rateLimits: policy.clientStarts)
+    ]
   }
 
-  func resendRules(_ record: VerificationRecord, _ recipient: VerificationRecipient) -> [VerificationRateLimiter.Rule] {
+  func resendRules(_ record: VerificationRecord, _ recipient: VerificationRecipient)
+    -> [VerificationRateLimiter.Rule]
+  {
     sendRules(rateLimitKeys.recipient(recipient, record.purpose), quota: policy.quota)
   }
 
   /// The rules of what is noted under `mails`, a recipient's digests.
   private func sendRules(_ mails: [[UInt8]], quota: Int?) -> [VerificationRateLimiter.Rule] {
     var rules = [
-      VerificationRateLimiter.Rule(limit: .cooldown, keys: mails, rateLimits: [RateLimit(1, per: policy.cooldown)]),
+      VerificationRateLimiter.Rule(
+        limit: .cooldown, keys: mails, rateLimits: [RateLimit(1, per: policy.cooldown)]),
       VerificationRateLimiter.Rule(limit: .recipient, keys: mails, rateLimits: policy.recipient),
     ]
     if let quota {
@@ -233,7 +251,9 @@ extension VerificationService {
   }
 
   /// Takes down what was done. A rejected mail gives back what counts mails; requests of a client stay counted.
-  private func recordEvents(_ rules: [VerificationRateLimiter.Rule], _ limiter: inout VerificationRateLimiter, mail: String) throws {
+  private func recordEvents(
+    _ rules: [VerificationRateLimiter.Rule], _ limiter: inout VerificationRateLimiter, mail: String
+  ) throws {
     try limiter.recordEvents(VerificationService.counted(rules)) { $0.limit == .client ? nil : mail }
   }
 

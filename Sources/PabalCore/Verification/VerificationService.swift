@@ -133,7 +133,8 @@ public struct VerificationService: Sendable {
   ///
   /// `body` gives `nil` where it added none after all.
   func send<Value: Sendable>(
-    _ preparedMail: PreparedMail, _ body: @escaping @Sendable (OutboxEntry, any VerificationTransaction) throws -> Value?
+    _ preparedMail: PreparedMail,
+    _ body: @escaping @Sendable (OutboxEntry, any VerificationTransaction) throws -> Value?
   ) async throws(VerificationError) -> Value? {
     try await writer.write(preparedMail.entry, preparedMail.mail) { entry throws(VerificationError) in
       try await transact { rows in try body(entry, rows) }
@@ -186,7 +187,8 @@ extension VerificationService {
   }
 
   func preparedMail(
-    _ request: StoredVerificationRequest, id: String, purpose: String, recipient: VerificationRecipient, generation: Int,
+    _ request: StoredVerificationRequest, id: String, purpose: String, recipient: VerificationRecipient,
+    generation: Int,
     at now: Timestamp
   ) throws(VerificationError) -> PreparedMail {
     let code = VerificationCode.random(digits: policy.digits, random)
@@ -201,9 +203,11 @@ extension VerificationService {
         of: storedCode, purpose: purpose, recipient: recipient, id: id, generation: generation))
     let expires = now + policy.lifetime
     let entry = OutboxEntry(
-      id: composed.mail.id, lane: .code, created: now, notAfter: expires, unknown: composed.unknown, group: id,
+      id: composed.mail.id, lane: .code, created: now, notAfter: expires, unknown: composed.unknown,
+      group: id,
       content: keys.seal(OutboxContent(composed.mail).octets, id: composed.mail.id))
-    return PreparedMail(mail: composed.mail, entry: entry, digest: digest, expires: expires, language: composed.language)
+    return PreparedMail(
+      mail: composed.mail, entry: entry, digest: digest, expires: expires, language: composed.language)
   }
 
   /// What a code's digest is made of; each part has its length in front.

@@ -92,7 +92,9 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
     guard deadline > .now() else { return context.close(promise: nil) }
     let context = NIOLoopBound(context, eventLoop: context.eventLoop)
     let handler = NIOLoopBound(self, eventLoop: context.value.eventLoop)
-    deadlineCheck = context.value.eventLoop.scheduleTask(deadline: min(deadline, .now() + limits.shortestTimeout)) {
+    deadlineCheck = context.value.eventLoop.scheduleTask(
+      deadline: min(deadline, .now() + limits.shortestTimeout)
+    ) {
       handler.value.deadlineCheck(context.value)
     }
   }
@@ -120,7 +122,8 @@ final class ConnectionLimits: Sendable {
   private let open = Mutex<[ObjectIdentifier: Open]>([:])
 
   init(
-    requestTimeout: TimeAmount = .seconds(15), idleTimeout: TimeAmount = .seconds(60), responseTimeout: TimeAmount = .seconds(30),
+    requestTimeout: TimeAmount = .seconds(15), idleTimeout: TimeAmount = .seconds(60),
+    responseTimeout: TimeAmount = .seconds(30),
     count: Int = ConnectionLimits.defaultCount
   ) {
     self.requestTimeout = requestTimeout

@@ -36,7 +36,8 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
     guard head.version != .http1_1 || head.headers["host"].count == 1 else {
       return reject(head, .host, context)
     }
-    guard head.uri.hasPrefix("/") || head.uri == "*" || head.method == .CONNECT || head.moveAuthorityToHost() else {
+    guard head.uri.hasPrefix("/") || head.uri == "*" || head.method == .CONNECT || head.moveAuthorityToHost()
+    else {
       return reject(head, .target, context)
     }
     let options = head.headers[canonicalForm: "connection"]
@@ -57,7 +58,9 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
   private func reject(
     _ head: HTTPRequestHead, _ reason: MalformedRequest.Reason, _ context: ChannelHandlerContext
   ) {
-    let malformedRequest = HTTPRequest.Method(head.method.rawValue).map { MalformedRequest(reason, method: $0) }
+    let malformedRequest = HTTPRequest.Method(head.method.rawValue).map {
+      MalformedRequest(reason, method: $0)
+    }
     context.fireErrorCaught(malformedRequest ?? MalformedRequest(.method))
   }
 }

@@ -103,7 +103,9 @@ final class MalformedRequestHandler: ChannelInboundHandler, RemovableChannelHand
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard !isFinished, let malformedRequest = MalformedRequest(error) else { return context.fireErrorCaught(error) }
+    guard !isFinished, let malformedRequest = MalformedRequest(error) else {
+      return context.fireErrorCaught(error)
+    }
     isFinished = true
     // Of a request whose head came the answer may be on its way: whoever reads its body learns of it.
     guard !isReceiving, context.channel.isActive else { return context.fireErrorCaught(malformedRequest) }

@@ -70,7 +70,8 @@ struct DemoHandlers {
         return view.withError(error)
       }
       shared.report(
-        .checked(response.outcome, purpose: response.purpose, language: response.language, after: response.age))
+        .checked(
+          response.outcome, purpose: response.purpose, language: response.language, after: response.age))
       if let proof = response.proof {
         // An app that keeps what is proved takes it from here, not from the form.
         let proven = try await service.redeem(proof)
@@ -134,8 +135,12 @@ struct DemoHandlers {
     return verification
   }
 
-  private func waitForFirstAttempt(_ verification: Verification) async throws(VerificationError) -> Verification {
-    try await shared.waitForFirstAttempt(verification, PreferHeader(wait: DemoHandlers.firstAttemptWait), delivery: \.delivery) {
+  private func waitForFirstAttempt(_ verification: Verification) async throws(VerificationError)
+    -> Verification
+  {
+    try await shared.waitForFirstAttempt(
+      verification, PreferHeader(wait: DemoHandlers.firstAttemptWait), delivery: \.delivery
+    ) {
       () throws(VerificationError) in try await service.status(verification.id)
     }
   }

@@ -74,7 +74,8 @@ struct DemoView {
 
   /// The page that tells how a verification ended: `approved`, `already_approved` or the name of its state.
   static func ended(
-    _ end: String, _ strings: PageStrings, _ form: DemoForm, of verification: Verification, proven: String? = nil
+    _ end: String, _ strings: PageStrings, _ form: DemoForm, of verification: Verification,
+    proven: String? = nil
   ) -> DemoView {
     var view = DemoView(strings, form, heading: "heading_\(end)")
     view.values["ended"] = end

@@ -53,7 +53,8 @@ struct MailHandlers {
       do throws(MailSubmissionError) {
         let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
         once = try await dependencies.submission.add(
-          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknown, idempotencyKey: key)
+          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknown,
+          idempotencyKey: key)
       } catch {
         throw problemDetails(error)
       }

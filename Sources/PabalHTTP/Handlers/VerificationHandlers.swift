@@ -86,7 +86,9 @@ struct VerificationHandlers {
   private func sendCode(
     _ request: Request, _ octets: [UInt8],
     _ work:
-      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationError) -> IdempotentResult<Verification>
+      @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationError) -> IdempotentResult<
+        Verification
+      >
   ) async throws(ProblemDetails) -> Response {
     let preference = PreferHeader(request.headers)
     let key = try request.idempotencyKey(of: caller, octets)
@@ -125,7 +127,8 @@ struct VerificationHandlers {
 
   private func redeem(_ request: Request) async throws(ProblemDetails) -> Response {
     let proof = try request.object(try await request.octets()) { $0.text("proof", as: "4QXJ….7M2Z…") }
-    let proven = try await withService { service throws(VerificationError) in try await service.redeem(proof) }
+    let proven = try await withService { service throws(VerificationError) in try await service.redeem(proof)
+    }
     return .json(ProvenAddressJSON(proven))
   }
 

@@ -39,7 +39,8 @@ struct AuthenticatedCaller: Sendable {
   }
 
   private static func unauthorizedError(_ detail: String) -> ProblemDetails {
-    var problem = ProblemDetails("unauthorized", .unauthorized, "The request has no valid key", detail: detail)
+    var problem = ProblemDetails(
+      "unauthorized", .unauthorized, "The request has no valid key", detail: detail)
     problem.headers[.wwwAuthenticate] = "Bearer realm=\"pabal\""
     return problem
   }

@@ -20,7 +20,9 @@ final class RequestsInFlight: Sendable {
 
 extension Request {
   /// The `Idempotency-Key` of a request with this body: printable ASCII, perhaps quoted as a string of RFC 9651.
-  func idempotencyKey(of caller: AuthenticatedCaller, _ octets: [UInt8]) throws(ProblemDetails) -> IdempotencyKey? {
+  func idempotencyKey(of caller: AuthenticatedCaller, _ octets: [UInt8]) throws(ProblemDetails)
+    -> IdempotencyKey?
+  {
     guard let text = headers[.idempotencyKey] else { return nil }
     var key = text[...]
     if key.count > 1, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }

@@ -44,7 +44,8 @@ extension Request {
     guard let value, collector.all.isEmpty else {
       throw .invalid(
         collector.sortedByPosition.map {
-          ProblemDetails.FieldError(field: $0.path ?? "", detail: $0.message + ($0.remedy.map { "; \($0)" } ?? ""))
+          ProblemDetails.FieldError(
+            field: $0.path ?? "", detail: $0.message + ($0.remedy.map { "; \($0)" } ?? ""))
         })
     }
     return value

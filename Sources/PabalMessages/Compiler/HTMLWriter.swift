@@ -10,7 +10,8 @@ struct HTMLWriter {
     _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind], styles: StyleSheet,
     table: inout TemplateFieldTable
   ) -> TemplateStepList {
-    var writer = HTMLWriter(builder: TemplateStepBuilder(scope: scope), table: table, kinds: kinds, styles: styles)
+    var writer = HTMLWriter(
+      builder: TemplateStepBuilder(scope: scope), table: table, kinds: kinds, styles: styles)
     // What follows the last line across is the small print.
     let end = document.children.lastIndex { $0.kind == .thematicBreak } ?? document.children.count
     writer.write(blocks: Array(document.children[..<end]), isTight: false)

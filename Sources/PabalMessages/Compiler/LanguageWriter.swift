@@ -22,7 +22,8 @@ struct LanguageWriter {
 
     let plainSteps: TemplateStepList
     if let plain {
-      var builder = TemplateStepBuilder(scope: TemplateStepBuilder.Scope(tagged: plain, variables: declaration.index))
+      var builder = TemplateStepBuilder(
+        scope: TemplateStepBuilder.Scope(tagged: plain, variables: declaration.index))
       builder.append(plain.scalars, as: .plain, in: &table)
       if plain.scalars.last != "\n" { builder.append(literal: "\n") }
       plainSteps = builder.list
@@ -49,7 +50,9 @@ struct LanguageWriter {
     }
     let html: TemplateStepList
     if let handWritten, handWritten.isPage {
-      if handWritten.names.contains(where: { $0.name == "content" }) { slots["content"] = content(of: handWritten) }
+      if handWritten.names.contains(where: { $0.name == "content" }) {
+        slots["content"] = content(of: handWritten)
+      }
       html = fill(handWritten)
     } else if let handWritten {
       slots["content"] = fill(handWritten)
@@ -76,15 +79,18 @@ struct LanguageWriter {
     for (number, variable) in declaration.variables.enumerated() where variable.isSiteWide {
       siteValues[number] = variable.defaultValue
     }
-    let compiled = CompiledLanguage(tag: tag, fullPlan: plan, previewLinePlan: previewLinePlan, siteValues: siteValues)
+    let compiled = CompiledLanguage(
+      tag: tag, fullPlan: plan, previewLinePlan: previewLinePlan, siteValues: siteValues)
     return (compiled, issues)
   }
 
   private static func fill(
-    _ template: HTMLTemplate, slots: [String: TemplateStepList], variables: [String: Int], kinds: [VariableKind],
+    _ template: HTMLTemplate, slots: [String: TemplateStepList], variables: [String: Int],
+    kinds: [VariableKind],
     table: inout TemplateFieldTable
   ) -> (TemplateStepList, [Diagnostic]) {
-    var builder = TemplateStepBuilder(scope: TemplateStepBuilder.Scope(tagged: template.tagged, variables: variables))
+    var builder = TemplateStepBuilder(
+      scope: TemplateStepBuilder.Scope(tagged: template.tagged, variables: variables))
     var issues: [Diagnostic] = []
     for piece in template.pieces {
       switch piece {
@@ -94,7 +100,8 @@ struct LanguageWriter {
         func issue(_ message: String, _ remedy: String) {
           issues.append(
             Diagnostic(
-              message, remedy: remedy, file: template.file, position: template.tagged.position(ofPlaceholder: number)
+              message, remedy: remedy, file: template.file,
+              position: template.tagged.position(ofPlaceholder: number)
             ))
         }
         let name = placeholder.name

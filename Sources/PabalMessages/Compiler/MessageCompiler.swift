@@ -100,7 +100,9 @@ struct MessageCompiler {
     }
     // A layout may use what the whole site has, whatever this message declares.
     for (name, _) in layout.names where !declaration.declares(name) {
-      guard let written = siteVariables[name], !MessageDeclarationReader.slots.contains(name) else { continue }
+      guard let written = siteVariables[name], !MessageDeclarationReader.slots.contains(name) else {
+        continue
+      }
       declaration.append(
         MessageDeclaration.Variable(
           name: name, purpose: "a value of the whole site", kind: .text,
@@ -115,9 +117,11 @@ struct MessageCompiler {
     let variable = declaration.variables[index]
     let reading = siteVariables[variable.name + MessageValue.readingSuffix]
     do throws(InvalidValueError) {
-      declaration.setSiteValue(try variable.kind.validate(.text(written, reading: reading)), ofVariable: index)
+      declaration.setSiteValue(
+        try variable.kind.validate(.text(written, reading: reading)), ofVariable: index)
     } catch {
-      let location = siteVariableLocations[variable.name] ?? SettingLocation(path: "messages.variables.\(variable.name)")
+      let location =
+        siteVariableLocations[variable.name] ?? SettingLocation(path: "messages.variables.\(variable.name)")
       diagnostics.append(location.diagnostic(error.message, remedy: error.remedy))
     }
   }
@@ -177,7 +181,8 @@ struct MessageCompiler {
     }
   }
 
-  private mutating func compile(_ part: MessageFiles.LanguageFile, namesUsed: inout Set<String>) -> CompiledLanguage?
+  private mutating func compile(_ part: MessageFiles.LanguageFile, namesUsed: inout Set<String>)
+    -> CompiledLanguage?
   {
     guard let source = source(part) else { return nil }
     let text = MessageText(source)
@@ -271,7 +276,8 @@ struct MessageCompiler {
         continue
       }
       if !isInText {
-        reportMissingCode(variable, in: "text", plain ?? text.tagged, at: plain == nil ? text.body.lowerBound + 1 : 0)
+        reportMissingCode(
+          variable, in: "text", plain ?? text.tagged, at: plain == nil ? text.body.lowerBound + 1 : 0)
       }
       if !isInPage {
         reportMissingCode(

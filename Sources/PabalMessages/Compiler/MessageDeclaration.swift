@@ -148,7 +148,8 @@ struct MessageDeclarationReader {
       isWhole = false
       // Under a misspelt key it is there.
       guard !suggested.contains(key) else { continue }
-      issue("\"\(key)\" is missing", MessageDeclarationReader.remedies[key], at: member.keyPosition, path: path)
+      issue(
+        "\"\(key)\" is missing", MessageDeclarationReader.remedies[key], at: member.keyPosition, path: path)
     }
     guard isWhole, let kind, let example = written["example"] else { return }
     if let showsDate, kind != .time {
@@ -159,7 +160,9 @@ struct MessageDeclarationReader {
       return
     }
     let reading = written["reading"]?.text
-    guard let validExample = validate(example, reading: reading, kind: kind, path: "\(path).example") else { return }
+    guard let validExample = validate(example, reading: reading, kind: kind, path: "\(path).example") else {
+      return
+    }
     var variable = MessageDeclaration.Variable(
       name: name, purpose: purpose ?? "", kind: kind, example: validExample,
       exampleSource: .text(example.text, reading: reading), showsDate: showsDate?.isOn ?? false,
@@ -246,7 +249,8 @@ struct MessageDeclarationReader {
     var seen: Set<String> = []
     return members.filter { member in
       if seen.insert(member.key).inserted { return true }
-      issue("\"\(member.key.displayName)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
+      issue(
+        "\"\(member.key.displayName)\" stands twice", "keep one of them", at: member.keyPosition, path: path)
       return false
     }
   }

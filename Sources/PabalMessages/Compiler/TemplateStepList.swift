@@ -82,7 +82,9 @@ struct TemplateStepBuilder {
   }
 
   /// What a placeholder stands for; names nobody declared were reported before and leave nothing.
-  mutating func append(_ placeholder: Placeholder, as escaping: ValueEscaping, in table: inout TemplateFieldTable) {
+  mutating func append(
+    _ placeholder: Placeholder, as escaping: ValueEscaping, in table: inout TemplateFieldTable
+  ) {
     guard let variable = scope.variables[placeholder.name] else { return }
     let field: TemplateField =
       switch placeholder {

@@ -6,7 +6,8 @@ struct TextWriter {
 
   /// The steps of the text, and the fields they use.
   static func write(
-    _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind], table: inout TemplateFieldTable
+    _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind],
+    table: inout TemplateFieldTable
   ) -> TemplateStepList {
     var writer = TextWriter(builder: TemplateStepBuilder(scope: scope), table: table, kinds: kinds)
     writer.write(document.children, first: "", rest: "", isTight: false)

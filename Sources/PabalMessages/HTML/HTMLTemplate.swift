@@ -53,7 +53,8 @@ struct HTMLTemplate: Sendable {
   ) {
     issues.append(
       Diagnostic(
-        message, remedy: remedy, file: tagged.source.file, position: tagged.position(at: index), severity: severity))
+        message, remedy: remedy, file: tagged.source.file, position: tagged.position(at: index),
+        severity: severity))
   }
 
   private func string(_ range: Range<Int>) -> String {
@@ -195,7 +196,9 @@ struct HTMLTemplate: Sendable {
     tagged.placeholder(scalar) == nil ? nil : Int(scalar.value - SourceText.placeholders.lowerBound)
   }
 
-  private mutating func append(_ range: Range<Int>, as escaping: ValueEscaping, to literal: inout LiteralWriter) {
+  private mutating func append(
+    _ range: Range<Int>, as escaping: ValueEscaping, to literal: inout LiteralWriter
+  ) {
     for index in range {
       let scalar = tagged.scalars[index]
       if let number = number(of: scalar) {

@@ -106,7 +106,8 @@ struct HTMLTokenizer {
     let start = index
     // At least one character, so that a stray = or quote can't stop us.
     index += 1
-    while index < text.count, !HTMLTokenizer.isBlank(text[index]), !"=>/".unicodeScalars.contains(text[index]) {
+    while index < text.count, !HTMLTokenizer.isBlank(text[index]), !"=>/".unicodeScalars.contains(text[index])
+    {
       index += 1
     }
     var attribute = HTMLToken.Attribute(

@@ -42,7 +42,9 @@ struct StyleSheet: Sendable {
             retained.append(String(decoding: selector, as: UTF8.self))
           }
         }
-        if !retained.isEmpty { remainingCSS += "\(retained.joined(separator: ",")){\(StyleSheet.written(declarations))}\n" }
+        if !retained.isEmpty {
+          remainingCSS += "\(retained.joined(separator: ",")){\(StyleSheet.written(declarations))}\n"
+        }
       case .retained(let text):
         remainingCSS += text + "\n"
       }
@@ -57,7 +59,9 @@ struct StyleSheet: Sendable {
     func merge(_ declarations: [PropertyValue]) {
       for declaration in declarations {
         // The last one holds, and stands last, so that `margin` and `margin-top` keep their order.
-        if let old = merged.firstIndex(where: { $0.property == declaration.property }) { merged.remove(at: old) }
+        if let old = merged.firstIndex(where: { $0.property == declaration.property }) {
+          merged.remove(at: old)
+        }
         merged.append(declaration)
       }
     }
@@ -158,9 +162,12 @@ struct StyleSheetParser {
       issue = "a { that is never closed"
       return nil
     }
-    if isAtRule { return .retained(String(decoding: StyleSheetParser.collapsed(text[start..<index]), as: UTF8.self)) }
+    if isAtRule {
+      return .retained(String(decoding: StyleSheetParser.collapsed(text[start..<index]), as: UTF8.self))
+    }
     return .rule(
-      selectors: StyleSheetParser.split(text[start..<end], at: UInt8(ascii: ",")), body: text[(end + 1)..<close])
+      selectors: StyleSheetParser.split(text[start..<end], at: UInt8(ascii: ",")),
+      body: text[(end + 1)..<close])
   }
 
   /// The place of the next of two octets, quotes passed over.

@@ -108,7 +108,8 @@ extension ParticlePair {
         : ParticlePair.pair(at: start, in: text)
     else { return nil }
     self.init(
-      written: String(scalars: text[start..<end]), particle: nil, canonical: ParticlePair.canonicalForm(of: forms))
+      written: String(scalars: text[start..<end]), particle: nil,
+      canonical: ParticlePair.canonicalForm(of: forms))
   }
 
   /// Looked for at every character of every file, and almost never there.
@@ -131,7 +132,9 @@ extension ParticlePair {
   private static func pair(at start: Int, in text: [Unicode.Scalar]) -> (end: Int, forms: [String])? {
     let left = hangul(from: start, in: text)
     let mark = left.upperBound
-    guard left.count <= maxFormLength, mark < text.count, text[mark] == "(" || text[mark] == "/" else { return nil }
+    guard left.count <= maxFormLength, mark < text.count, text[mark] == "(" || text[mark] == "/" else {
+      return nil
+    }
     let right = hangul(from: mark + 1, in: text)
     guard (1...maxFormLength).contains(right.count) else { return nil }
     var end = right.upperBound

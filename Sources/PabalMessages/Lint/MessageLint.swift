@@ -93,7 +93,8 @@ struct MessageLint {
   /// Where a text node holds ** that an author did not mean to be read as stars, as `\*\*` is.
   private func strayAsterisks(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
     let asterisks = Array(literal.utf8)
-    guard zip(asterisks, asterisks.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 }) else {
+    guard zip(asterisks, asterisks.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 })
+    else {
       return nil
     }
     let scalars = text.tagged.scalars
@@ -286,7 +287,9 @@ extension MessageLint {
     var above: ArraySlice<MarkdownNode> = []
     for line in block.children.split(whereSeparator: { $0.kind == .softBreak || $0.kind == .lineBreak }) {
       if line.count == 1, case .text(let rule) = line[line.startIndex].kind, isRule(rule),
-        above.contains(where: { if case .text(let textContent) = $0.kind { textContent.contains("|") } else { false } })
+        above.contains(where: {
+          if case .text(let textContent) = $0.kind { textContent.contains("|") } else { false }
+        })
       {
         return above.first
       }

@@ -50,7 +50,9 @@ extension MessageStore {
     var messages: [PreviewedMessage] = []
     for name in (try? names()) ?? [] {
       // Why one does not load is among the problems.
-      guard let message = try? load(name, ignoringInterval: true), let previewed = try? PreviewedMessage(message) else {
+      guard let message = try? load(name, ignoringInterval: true),
+        let previewed = try? PreviewedMessage(message)
+      else {
         continue
       }
       messages.append(previewed)

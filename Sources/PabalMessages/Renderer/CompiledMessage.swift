@@ -58,7 +58,9 @@ final class CompiledMessage: Sendable {
     let usedCount = try fill(callerInputs, from: values, into: &filled)
     // What the site gives stands in the steps already, unless this mail has its own.
     if usedCount == values.count { return language.foldedPlan.render(filled, formatter: language.formatter) }
-    if usedCount + (try fill(siteInputs, from: values, into: &filled)) != values.count { try rejectUnknown(values) }
+    if usedCount + (try fill(siteInputs, from: values, into: &filled)) != values.count {
+      try rejectUnknown(values)
+    }
     return language.fullPlan.render(filled, formatter: language.formatter)
   }
 
@@ -81,7 +83,8 @@ final class CompiledMessage: Sendable {
         do throws(InvalidValueError) {
           filled[input.number] = try input.kind.validate(value)
         } catch {
-          throw .invalidValue(variable: input.name, message: name, reason: error.message, remedy: error.remedy)
+          throw .invalidValue(
+            variable: input.name, message: name, reason: error.message, remedy: error.remedy)
         }
       } else if let defaultValue = input.defaultValue {
         filled[input.number] = defaultValue

@@ -72,7 +72,8 @@ enum LanguageFormatter: Sendable, Hashable {
     switch self {
     case .korean: return (moment.hour < 12 ? "오전 " : "오후 ") + "\(twelve):" + minute
     case .english: return "\(twelve):" + minute + (moment.hour < 12 ? " AM" : " PM")
-    case .japanese, .chinese, .international: return (moment.hour < 10 ? "0" : "") + "\(moment.hour):" + minute
+    case .japanese, .chinese, .international:
+      return (moment.hour < 10 ? "0" : "") + "\(moment.hour):" + minute
     }
   }
 

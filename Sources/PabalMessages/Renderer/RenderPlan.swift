@@ -17,7 +17,8 @@ struct RenderPlan: Sendable {
   private var html: CompiledTemplate
 
   init(
-    subject: TemplateStepList, text: TemplateStepList, html: TemplateStepList, fields: [TemplateField], variables: [MessageDeclaration.Variable]
+    subject: TemplateStepList, text: TemplateStepList, html: TemplateStepList, fields: [TemplateField],
+    variables: [MessageDeclaration.Variable]
   ) {
     self.subject = CompiledTemplate(subject)
     self.text = CompiledTemplate(text)
@@ -63,7 +64,9 @@ struct RenderPlan: Sendable {
   func render(_ values: VariableValues, formatter: LanguageFormatter) -> CompiledLanguage.RenderedParts {
     // Every field is written once, however often it stands in the mail.
     var fields = [String](repeating: "", count: count)
-    for group in groups { RenderPlan.write(values[group.variable], of: group, formatter: formatter, to: &fields) }
+    for group in groups {
+      RenderPlan.write(values[group.variable], of: group, formatter: formatter, to: &fields)
+    }
     return (subject.filled(fields), text.filled(fields), html.filled(fields))
   }
 

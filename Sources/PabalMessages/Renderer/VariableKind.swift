@@ -58,7 +58,8 @@ extension VariableKind {
       return .text(text, reading: reading)
     case .code:
       guard (4...12).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-        throw InvalidValueError(message: "not a code", remedy: "give 4 to 12 digits with nothing between them")
+        throw InvalidValueError(
+          message: "not a code", remedy: "give 4 to 12 digits with nothing between them")
       }
       return .text(text, reading: reading)
     case .url:
@@ -88,7 +89,9 @@ extension VariableKind {
     return .duration(seconds: seconds)
   }
 
-  private static func validate(secondsSince1970 seconds: Int64, offset: Int) throws(InvalidValueError) -> ValidValue {
+  private static func validate(secondsSince1970 seconds: Int64, offset: Int) throws(InvalidValueError)
+    -> ValidValue
+  {
     // The years 0001 to 9999, and the widest offset RFC 3339 can write.
     guard (-62_135_596_800...253_402_300_799).contains(seconds), (-86_340...86_340).contains(offset) else {
       throw InvalidValueError(message: "not a time", remedy: "give a moment of the years 1 to 9999")
@@ -129,7 +132,9 @@ extension VariableKind {
           index += 1
           continue
         }
-        if octet == 0xC2, octets[index + 1] < 0xA0 { return forbiddenCharacterError(UInt32(octets[index + 1])) }
+        if octet == 0xC2, octets[index + 1] < 0xA0 {
+          return forbiddenCharacterError(UInt32(octets[index + 1]))
+        }
         if octet == 0xE2 || octet >= 0xEE {
           let scalar =
             UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6

@@ -102,7 +102,9 @@ public final class MessageStore: Sendable {
       if let message = result.message { languages[name] = message.languages.values.map(\.tag) }
     }
     if names == nil {
-      findings += misnamedFolders.values + directory.misplacedFiles() + checkSiteVariables() + missingLanguages(languages)
+      findings +=
+        misnamedFolders.values + directory.misplacedFiles() + checkSiteVariables()
+        + missingLanguages(languages)
     }
     return MessageStore.sorted(findings)
   }
@@ -175,7 +177,8 @@ public final class MessageStore: Sendable {
     let stamps = directory.stamps(of: name)
     do throws(Diagnostics) {
       var compiler = MessageCompiler(
-        directory.files(of: name), layout: try layout(), siteVariables: variables, siteVariableLocations: variableLocations,
+        directory.files(of: name), layout: try layout(), siteVariables: variables,
+        siteVariableLocations: variableLocations,
         defaultLanguage: language)
       let message = compiler.compile()
       return ReadResult(
@@ -213,9 +216,11 @@ public final class MessageStore: Sendable {
       let isReading = key.hasSuffix(MessageValue.readingSuffix)
       let name = isReading ? String(key.dropLast(MessageValue.readingSuffix.count)) : key
       guard !declared.contains(name) else { return nil }
-      var finding = (variableLocations[key] ?? SettingLocation(path: "messages.variables.\(key.displayName)")).diagnostic(
-        "no message declares {{\(name.displayName)}}",
-        remedy: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" } ?? "take it out")
+      var finding = (variableLocations[key] ?? SettingLocation(path: "messages.variables.\(key.displayName)"))
+        .diagnostic(
+          "no message declares {{\(name.displayName)}}",
+          remedy: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" }
+            ?? "take it out")
       finding.severity = .warning
       return finding
     }
@@ -266,7 +271,8 @@ extension MessageStore {
       locations[variable.name] = variable.value.location
     }
     self.init(
-      directory: section.directory, language: section.language, variables: variables, variableLocations: locations,
+      directory: section.directory, language: section.language, variables: variables,
+      variableLocations: locations,
       onChange: onChange)
   }
 }

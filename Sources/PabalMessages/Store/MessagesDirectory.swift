@@ -47,7 +47,8 @@ struct MessagesDirectory: Sendable {
       guard isDirectory("\(path)/\(entry)") else { continue }
       var remedy = "use small letters a to z, digits and -, 64 at most, such as welcome"
       if let name = MessagesDirectory.name(like: entry) {
-        remedy = entries.contains(name) ? remedy + "; \"\(name)\" is there already" : "rename it to \"\(name)\""
+        remedy =
+          entries.contains(name) ? remedy + "; \"\(name)\" is there already" : "rename it to \"\(name)\""
       }
       findings[entry] = Diagnostic(
         "not the name of a message, so nobody finds it", remedy: remedy, file: "\(path)/\(entry.displayName)",
@@ -71,7 +72,8 @@ struct MessagesDirectory: Sendable {
   func stamps(of name: String) -> [Stamp] {
     let folder = "\(path)/\(name)"
     var stamps = [stamp("\(path)/layout.html"), stamp(folder)]
-    for entry in (MessagesDirectory.entries(folder) ?? []).sorted() where MessagesDirectory.isMessageFile(entry) {
+    for entry in (MessagesDirectory.entries(folder) ?? []).sorted()
+    where MessagesDirectory.isMessageFile(entry) {
       stamps.append(stamp("\(folder)/\(entry)"))
     }
     return stamps
@@ -111,13 +113,15 @@ struct MessagesDirectory: Sendable {
         files.declaration = octets(entry)
       } else if let (language, fileExtension) = MessagesDirectory.languageFile(entry) {
         if let octets = octets(entry) {
-          files.languageFiles.append(MessageFiles.LanguageFile(language: language, fileExtension: fileExtension, octets: octets))
+          files.languageFiles.append(
+            MessageFiles.LanguageFile(language: language, fileExtension: fileExtension, octets: octets))
         }
       } else if !MessagesDirectory.isIgnored(entry) {
         files.issues.append(
           Diagnostic(
             "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
-            remedy: "name it by its language, such as ko.md, or take it out", file: "\(folder)/\(entry.displayName)",
+            remedy: "name it by its language, such as ko.md, or take it out",
+            file: "\(folder)/\(entry.displayName)",
             severity: .warning))
       }
     }
@@ -138,7 +142,8 @@ struct MessagesDirectory: Sendable {
   /// The files that lie beside the messages' folders and belong into one.
   func misplacedFiles() -> [Diagnostic] {
     (MessagesDirectory.entries(path) ?? []).sorted().compactMap { entry in
-      guard !MessagesDirectory.isIgnored(entry), entry != "layout.html", MessagesDirectory.isMessageFile(entry),
+      guard !MessagesDirectory.isIgnored(entry), entry != "layout.html",
+        MessagesDirectory.isMessageFile(entry),
         !isDirectory("\(path)/\(entry)")
       else { return nil }
       return Diagnostic(
@@ -147,7 +152,9 @@ struct MessagesDirectory: Sendable {
     }
   }
 
-  private static func isMessageFile(_ entry: String) -> Bool { entry == "message.json" || languageFile(entry) != nil }
+  private static func isMessageFile(_ entry: String) -> Bool {
+    entry == "message.json" || languageFile(entry) != nil
+  }
 
   /// What lies in a folder and is nobody's business: hidden files, editors' copies, a README.
   private static func isIgnored(_ entry: String) -> Bool {
@@ -158,7 +165,9 @@ struct MessagesDirectory: Sendable {
     guard let dot = entry.lastIndex(of: ".") else { return nil }
     let language = String(entry[..<dot])
     let fileExtension = String(entry[entry.index(after: dot)...])
-    guard ["md", "html", "txt"].contains(fileExtension), LanguageTag.isWellFormed(language) else { return nil }
+    guard ["md", "html", "txt"].contains(fileExtension), LanguageTag.isWellFormed(language) else {
+      return nil
+    }
     return (language, fileExtension)
   }
 

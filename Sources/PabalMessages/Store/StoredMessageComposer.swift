@@ -20,7 +20,8 @@ public struct StoredVerificationComposer: VerificationMailComposer {
     if request.code == nil, hasCode(request.message) {
       throw .input(
         field: "message",
-        message: "\(request.message.displayName) has a code, and a notice has none; name a message without one")
+        message:
+          "\(request.message.displayName) has a code, and a notice has none; name a message without one")
     }
     do throws(MessageError) {
       var values = MessageValue.values(request.variables)
@@ -68,7 +69,8 @@ public struct StoredVerificationComposer: VerificationMailComposer {
   private static func mapError(_ error: MessageError) -> VerificationError {
     switch error {
     case .unknownMessage: .input(field: "message", message: error.description)
-    case .missingVariable, .unknownVariable, .invalidValue: .input(field: "variables", message: error.description)
+    case .missingVariable, .unknownVariable, .invalidValue:
+      .input(field: "variables", message: error.description)
     case .broken, .languageUnavailable: .brokenMessage(Diagnostics(error.diagnostics))
     }
   }
@@ -118,7 +120,8 @@ public struct StoredMessageComposer: MessageComposer {
       let typedValues = MessageValue.values(variables)
       let examples = withExamples ? try store.describe(message).examples : [:]
       return try store.render(
-        message, languages: languages, values: typedValues.merging(examples) { typedValues, _ in typedValues })
+        message, languages: languages, values: typedValues.merging(examples) { typedValues, _ in typedValues }
+      )
     } catch {
       switch error {
       case .unknownMessage: throw .unknown(message: error.description)

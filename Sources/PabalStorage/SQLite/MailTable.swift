@@ -36,7 +36,9 @@ enum MailTable {
   }
 
   /// The rows that `rest` of a SELECT names, without their content.
-  static func fetch(_ rest: String, _ values: [any SQLiteValue], in database: Database) throws -> [NumberedEntry] {
+  static func fetch(_ rest: String, _ values: [any SQLiteValue], in database: Database) throws
+    -> [NumberedEntry]
+  {
     var found: [NumberedEntry] = []
     try database.run("SELECT \(columns) FROM mail \(rest)", values) { found.append(try NumberedEntry($0)) }
     return found
@@ -57,7 +59,8 @@ enum MailTable {
       """,
       [
         entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
-        entry.requestedState?.rawValue, entry.hold?.rawValue, entry.transport, entry.outcome, entry.status, entry.ended,
+        entry.requestedState?.rawValue, entry.hold?.rawValue, entry.transport, entry.outcome, entry.status,
+        entry.ended,
         entry.failures, entry.unknownAttempts, row.number,
       ])
     if entry.state.isFinal {

@@ -178,7 +178,9 @@ extension SQLiteOutbox {
   }
 }
 
-private func placeholders(_ count: Int) -> String { Array(repeating: "?", count: count).joined(separator: ",") }
+private func placeholders(_ count: Int) -> String {
+  Array(repeating: "?", count: count).joined(separator: ",")
+}
 
 /// The housekeeping of the outbox, inside of one transaction.
 struct SQLiteSweep {

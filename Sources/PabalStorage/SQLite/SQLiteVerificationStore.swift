@@ -37,7 +37,8 @@ extension SQLiteDatabase {
       keys.reload()
       guard error.kind == .wrongKey, keys.checkValue != known else { throw error }
       try self.init(
-        path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues, busyTimeout: busyTimeout)
+        path, keyCheck: keys.checkValue, previousKeyChecks: keys.previousCheckValues, busyTimeout: busyTimeout
+      )
     }
   }
 }
@@ -66,7 +67,8 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       """,
       [
         record.id, record.purpose, record.identity, record.recipient, record.request, record.state.rawValue,
-        record.generation, record.code, record.earlierOctets, record.attempts, record.created, record.codeCreated,
+        record.generation, record.code, record.earlierOctets, record.attempts, record.created,
+        record.codeCreated,
         record.expires, record.ended, record.proof, record.mail, record.language,
       ])
   }
@@ -148,13 +150,15 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
 
   func request(under keys: [[UInt8]]) throws -> IdempotencyRecord? {
     var records: [IdempotencyRecord] = []
-    try database.run("SELECT key, payload, made, at FROM request WHERE key IN (\(placeholders(keys)))", keys) {
+    try database.run("SELECT key, payload, made, at FROM request WHERE key IN (\(placeholders(keys)))", keys)
+    {
       row in
       guard let key = row.octets(0), let payload = row.octets(1), let resultID = row.text(2) else {
         throw DatabaseError(resultCode: .SQLITE_CORRUPT)
       }
       records.append(
-        IdempotencyRecord(key: key, payload: payload, resultID: resultID, at: Timestamp(milliseconds: row.number(3))))
+        IdempotencyRecord(
+          key: key, payload: payload, resultID: resultID, at: Timestamp(milliseconds: row.number(3))))
     }
     return records.max { $0.at < $1.at }
   }
@@ -212,7 +216,8 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
   }
 
   /// Runs statements that change up to `limit` rows each; says whether one of them changed so many.
-  private func changeLimited(_ statements: [(sql: String, values: [any SQLiteValue])], limit: Int) throws -> Bool
+  private func changeLimited(_ statements: [(sql: String, values: [any SQLiteValue])], limit: Int) throws
+    -> Bool
   {
     var isUnfinished = false
     for (sql, values) in statements {
@@ -246,7 +251,8 @@ extension VerificationRecord {
     self.init(
       id: id, purpose: purpose, identity: identity, recipient: recipient, request: row.octets(4),
       state: state, generation: row.count(6), code: code, earlier: earlier, attempts: row.count(9),
-      created: created, codeCreated: codeCreated, expires: expires, ended: row.time(13), proof: row.octets(14),
+      created: created, codeCreated: codeCreated, expires: expires, ended: row.time(13),
+      proof: row.octets(14),
       mail: mail, language: row.text(16))
   }
 

@@ -23,8 +23,11 @@ extension CommandContext {
   func oauthAccount(_ name: String?) throws(CommandError) -> OAuthAccount {
     let names = configuration.accounts.map(\.name)
     guard let name = name ?? (names.count == 1 ? names.first : nil) else {
-      guard !names.isEmpty else { throw CommandError(.configuration, "there is no account", remedy: Self.example) }
-      throw CommandError(.usage, "there are several accounts", remedy: "name one: \(names.joined(separator: ", "))")
+      guard !names.isEmpty else {
+        throw CommandError(.configuration, "there is no account", remedy: Self.example)
+      }
+      throw CommandError(
+        .usage, "there are several accounts", remedy: "name one: \(names.joined(separator: ", "))")
     }
     do throws(Diagnostic) {
       guard let account = try accounts.account(name) as? OAuthAccount else {
@@ -34,7 +37,8 @@ extension CommandContext {
       }
       return account
     } catch {
-      throw CommandError(.configuration, [names.isEmpty ? Diagnostic(error.message, remedy: Self.example) : error])
+      throw CommandError(
+        .configuration, [names.isEmpty ? Diagnostic(error.message, remedy: Self.example) : error])
     }
   }
 
@@ -144,7 +148,8 @@ extension Account {
       switch event {
       case .scope(let scope, let meaning):
         Terminal.printError("Asking for \(scope)\(meaning.map { ": \($0)" } ?? "").")
-      case .openedBrowser(let url): Terminal.printError("Your browser opens. If it doesn't, open\n\n  \(url)\n")
+      case .openedBrowser(let url):
+        Terminal.printError("Your browser opens. If it doesn't, open\n\n  \(url)\n")
       case .openURL(let url, let port):
         Terminal.printError(
           """
@@ -206,7 +211,8 @@ extension Account {
         let message =
           "Google withdraws the grant of \(account.user) to the whole project, so other programs with a client of the same project are logged out too"
         guard isatty(STDIN_FILENO) == 1 else {
-          throw CommandError(.usage, message, remedy: "say --yes, or remove the tokens here alone with --only-here")
+          throw CommandError(
+            .usage, message, remedy: "say --yes, or remove the tokens here alone with --only-here")
         }
         Terminal.printError("\(message). Go on? [y/N]")
         guard let answer = readLine(), answer.lowercased().hasPrefix("y") else {
@@ -224,7 +230,8 @@ extension Account {
       let (word, sentence) =
         switch result {
         case .revoked: ("revoked", "The login of \(account.user) is withdrawn, and its tokens are removed.")
-        case .alreadyExpired: ("over", "The login of \(account.user) had ended before; its tokens are removed.")
+        case .alreadyExpired:
+          ("over", "The login of \(account.user) had ended before; its tokens are removed.")
         case .forgotten:
           ("forgotten", "The tokens of \(account.user) are removed here; nothing was withdrawn.")
         }

@@ -153,7 +153,8 @@ struct Check: ParsableCommand {
     }
     do throws(CommandError) {
       let unavailableTransports = try context.withOutbox { storage throws(StorageError) in
-        storage.unavailableTransports(try await storage.outbox.read(OutboxQuery(limit: 0, withTransports: true)).transports)
+        storage.unavailableTransports(
+          try await storage.outbox.read(OutboxQuery(limit: 0, withTransports: true)).transports)
       }
       let waits = unavailableTransports.map {
         Diagnostic($0.line, remedy: "once that is mended: `pabal outbox retry --all`", severity: .warning)

@@ -143,7 +143,8 @@ extension Messages {
 
     func run() throws {
       let messages = try CommandContext(common).messages()
-      let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name) }
+      let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name)
+      }
       let values = messageDescription.examples.merging(try SendMailFactory.values(variables)) { $1 }
       let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }
       let rendered = try messages.withStore { store throws(MessageError) in
@@ -161,7 +162,8 @@ extension Messages {
       case .text: Terminal.write(Array(rendered.text.utf8))
       case .html: Terminal.write(Array(rendered.html.utf8))
       case nil:
-        Terminal.printResult("Subject: \(rendered.subject)\nContent-Language: \(rendered.language)\n\n\(rendered.text)")
+        Terminal.printResult(
+          "Subject: \(rendered.subject)\nContent-Language: \(rendered.language)\n\n\(rendered.text)")
         Terminal.printError("(--part html prints the HTML)")
       }
     }

@@ -74,7 +74,8 @@ extension Messages {
         try Preview.write(Array(page.html.utf8), to: file)
         if common.json {
           try Terminal.printResult(
-            json: PreviewFileOutput(file: file, messages: messages.map(\.name), problems: problems.map(DiagnosticOutput.init)))
+            json: PreviewFileOutput(
+              file: file, messages: messages.map(\.name), problems: problems.map(DiagnosticOutput.init)))
         } else {
           Terminal.printResult("\(printable(file)): open it in a browser. (--watch reloads it as you edit.)")
         }

@@ -197,7 +197,8 @@ struct OutboxList: ParsableCommand {
         try Terminal.printResult(
           json:
             Listing(
-              counts: Dictionary(uniqueKeysWithValues: counts), transports: unavailableTransports, mails: mails))
+              counts: Dictionary(uniqueKeysWithValues: counts), transports: unavailableTransports,
+              mails: mails))
       } else {
         if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
         Terminal.printResult(Self.text(view.counts, unavailableTransports, mails))
@@ -207,7 +208,8 @@ struct OutboxList: ParsableCommand {
   }
 
   private static func text(
-    _ counts: [OutboxState: Int], _ unavailableTransports: [UnavailableTransport], _ mails: [OutboxEntryOutput]
+    _ counts: [OutboxState: Int], _ unavailableTransports: [UnavailableTransport],
+    _ mails: [OutboxEntryOutput]
   ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
     // Why mail waits comes before the mail.

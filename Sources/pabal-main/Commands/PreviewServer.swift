@@ -46,7 +46,8 @@ final class PreviewServer {
     guard error == 0 else {
       close(listener)
       throw StartError(
-        message: "port \(port) can't be served: \(String(cString: strerror(error)))", remedy: "give another --port"
+        message: "port \(port) can't be served: \(String(cString: strerror(error)))",
+        remedy: "give another --port"
       )
     }
     var address = sockaddr_in()
@@ -98,7 +99,9 @@ final class PreviewServer {
     for index in connections.indices {
       // A follower waits for news without end, but must take them.
       if connections[index].follows, connections[index].outgoing.isEmpty { connections[index].since = now }
-      if now - connections[index].since > PreviewServer.requestTimeout { connections[index].isFinished = true }
+      if now - connections[index].since > PreviewServer.requestTimeout {
+        connections[index].isFinished = true
+      }
     }
     closeFinished()
   }

@@ -51,7 +51,8 @@ extension CommandContext {
     let dispatcher = dispatcher(storage, route) { event in
       if let line = event.line { Terminal.printError("pabal: \(line)") }
     }
-    let service = try verifications(storage, dispatch: queued ? nil : InProcessDispatch(dispatcher: dispatcher))
+    let service = try verifications(
+      storage, dispatch: queued ? nil : InProcessDispatch(dispatcher: dispatcher))
     return try blockingAwait { () throws(CommandError) in
       do throws(VerificationError) {
         let verification = try await work(service)
@@ -295,7 +296,8 @@ struct VerifyRedeem: ParsableCommand {
   func run() throws {
     let context = try CommandContext(common)
     let proof = proof
-    let proven = try context.withVerifications { service throws(VerificationError) in try await service.redeem(proof)
+    let proven = try context.withVerifications { service throws(VerificationError) in
+      try await service.redeem(proof)
     }
     if common.json {
       try Terminal.printResult(json: ProvenAddressJSON(proven))

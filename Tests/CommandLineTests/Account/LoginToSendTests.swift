@@ -14,7 +14,8 @@ struct LoginToSendTests {
     return (port, { try fake.ask(["report": port], as: GmailReport.self) })
   }
 
-  private func site(_ server: AuthorizationServer, gmail: Int, postfix: RealMailServer?) throws -> AccountSite {
+  private func site(_ server: AuthorizationServer, gmail: Int, postfix: RealMailServer?) throws -> AccountSite
+  {
     var transports =
       #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://localhost:\#(gmail)" }"#
     if let postfix {

@@ -41,7 +41,8 @@ import Testing
   @Test func `a verification's mails, for which no time makes room`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s", "sends": 1"#)
     let page = try demo.post("start", ["address": "kim@example.com"])
-    #expect(try !page.html.contains(#"id="resend""#) && page.text.contains(DemoTestSite.words("ko", "no_resend")))
+    #expect(
+      try !page.html.contains(#"id="resend""#) && page.text.contains(DemoTestSite.words("ko", "no_resend")))
     try expect(try demo.post("resend", ["verification": try page.id]), "verification", wait: nil)
   }
 

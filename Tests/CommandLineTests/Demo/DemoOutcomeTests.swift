@@ -28,7 +28,8 @@ import Testing
       String.UnicodeScalarView(code.unicodeScalars.compactMap { Unicode.Scalar($0.value + 0xFEE0) }))
     let typed = "\(wide.prefix(3)) \(wide.dropFirst(3))"
     let done = try demo.post(
-      "check", ["verification": try codePage.id, "code": typed, "address": "kim@example.com"], language: language
+      "check", ["verification": try codePage.id, "code": typed, "address": "kim@example.com"],
+      language: language
     )
     #expect(done.status == 200 && done.end == "approved")
     #expect(
@@ -36,7 +37,8 @@ import Testing
         try DemoTestSite.words(language, "approved").replacing("{{address}}", with: "kim@example.com")))
     // The page's server took what was proved from the proof, as an app's would.
     #expect(
-      try demo.site.pabal("verify", "status", try codePage.id, "--json").json["status"] as? String == "consumed")
+      try demo.site.pabal("verify", "status", try codePage.id, "--json").json["status"] as? String
+        == "consumed")
   }
 
   @Test(arguments: ["ko", "en"])
@@ -47,7 +49,8 @@ import Testing
     for left in [4, 3, 2, 1] {
       let response = try demo.post("check", ["verification": id, "code": wrong], language: language)
       #expect(response.status == 422)
-      #expect(try response.error == (DemoTestSite.words(language, "mismatch.\(left == 1 ? "one" : "other")", left)))
+      #expect(
+        try response.error == (DemoTestSite.words(language, "mismatch.\(left == 1 ? "one" : "other")", left)))
       #expect(response.html.contains(#"aria-describedby="code-error "#))
       #expect(try response.text.contains("<title>\(DemoTestSite.words(language, "title_error")): "))
     }

@@ -46,7 +46,8 @@ import Testing
     for id in [id, "A234567890123456789012345Z", "../../config", ""] {
       for action in ["check", "resend", "cancel"] {
         let response = try demo.post(action, ["verification": id, "code": code])
-        #expect(try response.status == 404 && response.error == (DemoTestSite.words("ko", "unknown")), "\(action)")
+        #expect(
+          try response.status == 404 && response.error == (DemoTestSite.words("ko", "unknown")), "\(action)")
         #expect(!response.html.contains(code))
       }
     }

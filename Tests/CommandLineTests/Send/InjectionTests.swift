@@ -62,7 +62,9 @@ private let attacks = [
       ("from", TestSite.shipped.replacing("파발 <", with: "\(json) <")),
       ("from address", TestSite.shipped.replacing("파발 <pabal@example.com>", with: json)),
       ("directory", TestSite.shipped.replacing(#""directory": "mail""#, with: #""directory": "\#(json)""#)),
-      ("messages", TestSite.shipped.replacing(#""directory": "messages""#, with: #""directory": "\#(json)""#)),
+      (
+        "messages", TestSite.shipped.replacing(#""directory": "messages""#, with: #""directory": "\#(json)""#)
+      ),
       ("language", TestSite.shipped.replacing(#""language": "ko""#, with: #""language": "\#(json)""#)),
       ("variable", TestSite.shipped.replacing(#""service": "Pabal""#, with: #""service": "\#(json)""#)),
       ("variable name", TestSite.shipped.replacing(#""service": "Pabal""#, with: #""\#(json)": "Pabal""#)),

@@ -105,7 +105,8 @@ import Testing
   }
 
   @Test func `fail-over leaves out whoever has it already`() throws {
-    let site = try TestSite(TestSite.scripted("each sent deferred rejected", "sent", transport: #"["first", "file"]"#))
+    let site = try TestSite(
+      TestSite.scripted("each sent deferred rejected", "sent", transport: #"["first", "file"]"#))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "a@x.org", "b@x.org", "c@x.org", "--json", "--transport", "first,file")
     #expect(run.status == 69)

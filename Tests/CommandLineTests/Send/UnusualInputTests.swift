@@ -99,7 +99,8 @@ import Testing
   }
 
   @Test func `a missing messages directory is named by every command`() throws {
-    let site = try TestSite(TestSite.shipped.replacing(#""directory": "messages""#, with: #""directory": "mesages""#))
+    let site = try TestSite(
+      TestSite.shipped.replacing(#""directory": "messages""#, with: #""directory": "mesages""#))
     for arguments in [
       ["send", "a@x.org"], ["messages", "lint"], ["messages", "render", "verification"], ["check"],
     ] {

@@ -93,7 +93,8 @@ final class CrashScenario {
       try KilledProcess("serve-\($0)", ["pabal", "serve", "--json"], in: path)
     }
     let clock = [
-      "LD_PRELOAD": BuiltProducts.fixture("clock"), "PABAL_TEST_CLOCK": "\(Self.shortLifetime - Self.lifetime)",
+      "LD_PRELOAD": BuiltProducts.fixture("clock"),
+      "PABAL_TEST_CLOCK": "\(Self.shortLifetime - Self.lifetime)",
     ]
     starters = [
       try KilledProcess(
@@ -192,17 +193,21 @@ final class CrashScenario {
       case "sent" where !arrivals.isEmpty: count.sent += 1
       case "expired": count.expired += 1
       // Nobody knew three times whether it was taken, since no reply said so or the process died.
-      case "unknown" where (reportedAttempts.unknown[id] ?? 0) + interruptedAttempts(id) >= 3: count.givenUp += 1
+      case "unknown" where (reportedAttempts.unknown[id] ?? 0) + interruptedAttempts(id) >= 3:
+        count.givenUp += 1
       case "waiting", "sending": count.waiting += 1
       default: count.lost.append("\(id) \(state ?? "nowhere"), \(arrivals.count) arrivals")
       }
       for arrival in arrivals {
         count.maxLateness = max(count.maxLateness, arrival - expires)
-        if arrival - expires > Self.maxTransitTime { count.lateCodes.append("\(id) by \(arrival - expires) ms") }
+        if arrival - expires > Self.maxTransitTime {
+          count.lateCodes.append("\(id) by \(arrival - expires) ms")
+        }
       }
       count.duplicates += max(0, arrivals.count - 1)
       if arrivals.count - 1 > interruptedAttempts(id) + (reportedAttempts.unknown[id] ?? 0) {
-        count.unexplainedDuplicates.append("\(id) arrived \(arrivals.count) times, \(interruptedAttempts(id)) attempts were cut off")
+        count.unexplainedDuplicates.append(
+          "\(id) arrived \(arrivals.count) times, \(interruptedAttempts(id)) attempts were cut off")
       }
     }
   }

@@ -4,7 +4,9 @@ import Testing
 
 /// `pabal serve` goes on with what `config.json` has become.
 @Suite struct ReloadTests {
-  private func served(_ configuration: String = TestSite.shipped(with: ServingSite.serve)) throws -> ServingSite {
+  private func served(_ configuration: String = TestSite.shipped(with: ServingSite.serve)) throws
+    -> ServingSite
+  {
     try ServingSite(TestSite(configuration))
   }
 
@@ -54,7 +56,8 @@ import Testing
     let served = try served()
     try served.site.edit(#""plugin": "file", "#, #""plugin": "file", "drectory": "x", "#)
     let transcript = try served.server.transcript(until: "reload failed")
-    #expect(transcript.contains(/reload failed line=\d+ column=\d+ path=transports.file.drectory problem="unknown/))
+    #expect(
+      transcript.contains(/reload failed line=\d+ column=\d+ path=transports.file.drectory problem="unknown/))
     let detail = try served.detail("configuration")
     #expect(
       detail.contains(/^broken since 20.*Z: line \d+, column \d+, transports\.file\.drectory: unknown/),

@@ -169,7 +169,8 @@ import Testing
   @Test func `a held transport alerts once, mail waits, and retry --all mends it`() throws {
     let alert = "\"serve\": { \"alert\": [\"sh\", \"-c\", \"echo $0 $1 >> alerts\"] }"
     let site = try TestSite(
-      TestSite.shipped(with: alert).replacing(#""directory": "mail" }"#, with: #""directory": "blocked/mail" }"#))
+      TestSite.shipped(with: alert).replacing(
+        #""directory": "mail" }"#, with: #""directory": "blocked/mail" }"#))
     try site.directory.write("in the way", to: "blocked")
     try site.start("--queue")
     try site.pabal("verify", "start", "kim@example.org", "--queue")

@@ -67,7 +67,8 @@ struct AccountSite {
   /// The address that a login asks to open.
   static func address(in transcript: String) throws -> String {
     String(
-      try #require(transcript.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
+      try #require(
+        transcript.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
   }
 
   /// What a browser shows at the end of its redirects.

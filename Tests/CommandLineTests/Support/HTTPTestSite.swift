@@ -15,7 +15,8 @@ final class HTTPTestSite {
     shellSetup: String = ":"
   ) throws {
     try self.init(
-      TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", \#(serve) }"# + more), arguments: arguments,
+      TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", \#(serve) }"# + more),
+      arguments: arguments,
       timeout: timeout, shellSetup: shellSetup)
   }
 

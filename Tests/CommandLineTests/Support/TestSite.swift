@@ -31,7 +31,8 @@ struct TestSite {
   }
 
   /// A configuration whose transports `first` and `second` do as they are told by the faulty plugin.
-  static func scripted(_ first: String, _ second: String = "sent", transport: String = #""first""#) -> String {
+  static func scripted(_ first: String, _ second: String = "sent", transport: String = #""first""#) -> String
+  {
     let plugin = "faulty/libpabal-faulty.so"
     return configuration(
       transport: transport,

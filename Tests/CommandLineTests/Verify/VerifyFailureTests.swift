@@ -6,7 +6,8 @@ import Testing
 @Suite struct VerifyDeliveryFailureTests {
   @Test func `a rejected send leaves no cooldown and no spent cap`() throws {
     // One mail an hour, so that a cap that was spent would show.
-    let site = try TestSite(TestSite.scripted("rejected", with: #""verification": { "recipient": ["1/1h"] }"#))
+    let site = try TestSite(
+      TestSite.scripted("rejected", with: #""verification": { "recipient": ["1/1h"] }"#))
     try site.addFaultyPlugin()
     let run = try site.pabal("verify", "start", TestSite.address, "--json")
     #expect(run.status == 69)

@@ -59,7 +59,8 @@ import Testing
       try Self.keysInSchema("$defs", "tokenAccount")
         == Self.keysKnownToReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))
     #expect(
-      try Self.keysInSchema("$defs", "secret") == Self.keysKnownToReader("from", in: #"{"from": {STRANGER}}"#))
+      try Self.keysInSchema("$defs", "secret") == Self.keysKnownToReader("from", in: #"{"from": {STRANGER}}"#)
+    )
     #expect(try Self.keysInSchema("$defs", "transport") == ["plugin"])
   }
 

@@ -4,7 +4,8 @@ import Testing
 @testable import PabalCore
 
 @Suite struct SecretCommandTests {
-  private func fetch(_ commandLine: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536) throws
+  private func fetch(_ commandLine: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536)
+    throws
     -> String
   {
     try SecretSourceTests.text(.command(commandLine), timeout: timeout, sizeLimit: sizeLimit).fetch()
@@ -13,7 +14,8 @@ import Testing
   private func problem(_ commandLine: [String], timeout: Duration = .seconds(30), sizeLimit: Int = 65_536)
     -> String?
   {
-    SecretSourceTests.problem(SecretSourceTests.text(.command(commandLine), timeout: timeout, sizeLimit: sizeLimit))
+    SecretSourceTests.problem(
+      SecretSourceTests.text(.command(commandLine), timeout: timeout, sizeLimit: sizeLimit))
   }
 
   @Test func `a command gives what it prints without one line break at its end`() throws {

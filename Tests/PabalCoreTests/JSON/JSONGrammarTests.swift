@@ -78,7 +78,8 @@ import Testing
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(1...lines.count ~= location.line)
     #expect(1...text.unicodeScalars.count + 1 ~= location.column)
-    #expect(!problem.message.isEmpty && !problem.message.containsControl && !(problem.remedy ?? "").containsControl)
+    #expect(
+      !problem.message.isEmpty && !problem.message.containsControl && !(problem.remedy ?? "").containsControl)
   }
 
   @Test(arguments: [
@@ -104,5 +105,7 @@ import Testing
 }
 
 extension String {
-  fileprivate var containsControl: Bool { unicodeScalars.contains { $0.properties.generalCategory == .control } }
+  fileprivate var containsControl: Bool {
+    unicodeScalars.contains { $0.properties.generalCategory == .control }
+  }
 }

@@ -93,7 +93,8 @@ import Testing
   @Test func `the digests of codes and proofs`() throws {
     let id = "QR7K0000000000000000000001"
     let parts = VerificationService.codeDigestInput(
-      of: "012345", purpose: "sign-up", recipient: VerificationRecipient(address: try Address("Kim+news@example.com")),
+      of: "012345", purpose: "sign-up",
+      recipient: VerificationRecipient(address: try Address("Kim+news@example.com")),
       id: id, generation: 2)
     let code = "285f015f26131d1a58df480439c69f405fc36cd199070bc9b5c9de7f9617fb5cbac08371"
     #expect(hexadecimal(keyring.codeDigest(parts)) == code)

@@ -20,12 +20,14 @@ enum ExternalMailParser: CaseIterable {
   case perl
 
   func read(_ mails: [[UInt8]]) async throws -> [ParsedMail] {
-    try await run(self == .python ? ExternalMailParser.pythonMails : ExternalMailParser.perlMails, over: mails)
+    try await run(
+      self == .python ? ExternalMailParser.pythonMails : ExternalMailParser.perlMails, over: mails)
   }
 
   /// The subjects alone, which takes Python a thousandth of the time.
   func readSubjects(_ mails: [[UInt8]]) async throws -> [String] {
-    try await run(self == .python ? ExternalMailParser.pythonSubjects : ExternalMailParser.perlSubjects, over: mails)
+    try await run(
+      self == .python ? ExternalMailParser.pythonSubjects : ExternalMailParser.perlSubjects, over: mails)
   }
 
   private func run<Result: Decodable>(_ script: String, over mails: [[UInt8]]) async throws -> [Result] {
@@ -37,8 +39,10 @@ enum ExternalMailParser: CaseIterable {
     let output =
       switch self {
       case .python:
-        try await PabalCoreTests.run("python3", ["-c", ExternalMailParser.pythonCases + script], input: input)
-      case .perl: try await PabalCoreTests.run("perl", ["-e", ExternalMailParser.perlCases + script], input: input)
+        try await PabalCoreTests.run(
+          "python3", ["-c", ExternalMailParser.pythonCases + script], input: input)
+      case .perl:
+        try await PabalCoreTests.run("perl", ["-e", ExternalMailParser.perlCases + script], input: input)
       }
     return try JSONDecoder().decode([Result].self, from: output)
   }

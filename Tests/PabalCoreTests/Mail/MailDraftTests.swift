@@ -82,7 +82,9 @@ import Testing
   }
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `international addresses leave as A-labels, and as UTF-8 only where they must`(reader: ExternalMailParser)
+  func `international addresses leave as A-labels, and as UTF-8 only where they must`(
+    reader: ExternalMailParser
+  )
     async throws
   {
     let plain = try MailDraft(

@@ -31,8 +31,10 @@ import Testing
     let last = MailIdentity(milliseconds: 1 << 48 - 1, utcOffset: 0, random: repeatElement(255, count: 40))
     #expect(last.id == "7" + String(repeating: "Z", count: 25))
     let ids = [0, 1, 31, 32, 1_000_000_000_000, 1_792_843_384_005].map { time in
-      MailIdentity(milliseconds: time, utcOffset: 0, random: repeatElement(UInt8(time & 1 == 0 ? 255 : 0), count: 40))
-        .id
+      MailIdentity(
+        milliseconds: time, utcOffset: 0, random: repeatElement(UInt8(time & 1 == 0 ? 255 : 0), count: 40)
+      )
+      .id
     }
     #expect(ids == ids.sorted())
   }
@@ -41,7 +43,8 @@ import Testing
     let identities = (0..<1_000).map { _ in MailIdentity.now() }
     #expect(Set(identities.map(\.id)).count == identities.count)
     #expect(
-      identities.allSatisfy { $0.id.utf8.count == 26 && $0.id.utf8.allSatisfy { (0x30...0x5A).contains($0) } })
+      identities.allSatisfy { $0.id.utf8.count == 26 && $0.id.utf8.allSatisfy { (0x30...0x5A).contains($0) } }
+    )
     #expect(identities.map { $0.id.prefix(10) } == identities.map { $0.id.prefix(10) }.sorted())
   }
 }

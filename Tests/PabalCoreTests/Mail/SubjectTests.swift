@@ -35,7 +35,8 @@ import Testing
     let read = try await reader.readSubjects(SubjectTests.subjects.map(mail))
     try #require(read.count == SubjectTests.subjects.count)
     // Octets, because Swift takes é and e with an accent for the same text.
-    for (expected, parsed) in zip(SubjectTests.subjects, read) where Array(expected.utf8) != Array(parsed.utf8) {
+    for (expected, parsed) in zip(SubjectTests.subjects, read)
+    where Array(expected.utf8) != Array(parsed.utf8) {
       Issue.record("\(expected.debugDescription) reads \(parsed.debugDescription)")
     }
   }

@@ -1,7 +1,8 @@
 import Foundation
-@testable import PabalCore
 import PabalTesting
 import Testing
+
+@testable import PabalCore
 
 @Suite struct OutboxStateTests {
   /// The arrows of the page about the outbox.

@@ -31,7 +31,9 @@ import Testing
   @Test func `however its local part is quoted, an address is one identity, and a tag is another`() throws {
     let spellings = ["Kim@example.com", "\"kim\"@example.com", "\"k\\im\"@example.com"]
     #expect(
-      Set(try spellings.map { VerificationRecipient(address: try Address($0)).identity }) == ["kim@example.com"])
+      Set(try spellings.map { VerificationRecipient(address: try Address($0)).identity }) == [
+        "kim@example.com"
+      ])
     #expect(VerificationRecipient(address: try Address("kim+2@example.com")).identity == "kim+2@example.com")
   }
 

@@ -1,6 +1,7 @@
 import PabalCore
-@testable import PabalMessages
 import Testing
+
+@testable import PabalMessages
 
 /// What lint says of a message's files together: its declaration, its languages and its parts by hand.
 @Suite struct MessageFolderTests {
@@ -199,6 +200,7 @@ import Testing
     try fixture.remove("hello")
     fixture.advance(by: 1)
     _ = try store.describe("hello")
-    #expect(store.problems.map(\.message) == ["the message's folder can't be read: No such file or directory"])
+    #expect(
+      store.problems.map(\.message) == ["the message's folder can't be read: No such file or directory"])
   }
 }

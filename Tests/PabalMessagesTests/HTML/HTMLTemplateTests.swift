@@ -1,5 +1,6 @@
-@testable import PabalMessages
 import Testing
+
+@testable import PabalMessages
 
 /// What lint says of the layout that all messages share.
 @Suite struct LayoutLintTests {
@@ -154,7 +155,8 @@ import Testing
   }
 
   @Test func `blanks between elements shrink, and not in pre`() throws {
-    let html = try StyleSheetTests.page("<p>\n     a   b\n</p>\n\n  <pre>\n  c\n\n  d</pre>{{content}}", style: "")
+    let html = try StyleSheetTests.page(
+      "<p>\n     a   b\n</p>\n\n  <pre>\n  c\n\n  d</pre>{{content}}", style: "")
     #expect(html.contains("<p>\na b\n</p>\n<pre>\n  c\n\n  d</pre>"))
   }
 

@@ -1,6 +1,7 @@
 import PabalCore
-@testable import PabalMessages
 import Testing
+
+@testable import PabalMessages
 
 @Suite struct MessageLintTests {
   private static func findings(_ file: String) -> [String] {

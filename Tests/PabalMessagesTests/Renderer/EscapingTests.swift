@@ -19,7 +19,8 @@ import Testing
     "12*34", "a_b_c", "1 < 2 & 3 > 2", "`", "\\", "&amp;", "http://evil.example", "# x", "- x", "1. x",
   ])
   func `marks in a value stay themselves, in code as elsewhere`(value: String) throws {
-    let fixture = MessageFixture("{{service}}\n\n`{{service}}`\n\n- `x {{service}}`\n\n```\n{{service}}\n```\n")
+    let fixture = MessageFixture(
+      "{{service}}\n\n`{{service}}`\n\n- `x {{service}}`\n\n```\n{{service}}\n```\n")
     let mail = try fixture.render(["service": .text(value)])
     #expect(mail.text == "\(value)\n\n    \(value)\n\n- x \(value)\n\n    \(value)\n")
     let escaped = value.map { ["&": "&amp;", "<": "&lt;", ">": "&gt;"][$0] ?? String($0) }.joined()

@@ -36,7 +36,9 @@ import Testing
     var compiled = 0
     for _ in 0..<1500 {
       let count = Int.random(in: 1...14, using: &generator)
-      let body = (0..<count).compactMap { _ in RenderingPropertyTests.fragments.randomElement(using: &generator) }.joined()
+      let body = (0..<count).compactMap { _ in
+        RenderingPropertyTests.fragments.randomElement(using: &generator)
+      }.joined()
       let fixture = MessageFixture(
         body,
         variables: [

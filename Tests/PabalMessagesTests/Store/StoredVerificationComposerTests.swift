@@ -17,7 +17,8 @@ import Testing
     let outbox = MemoryOutbox()
     let keys = Keyring(current: .random())
     return (
-      VerificationService(store: MemoryVerificationStore(outbox: outbox), keys: keys, composer: try Self.words()),
+      VerificationService(
+        store: MemoryVerificationStore(outbox: outbox), keys: keys, composer: try Self.words()),
       outbox, keys
     )
   }

@@ -32,7 +32,8 @@ import Testing
     let outbox = MemoryOutbox()
     let clock = SettableClock()
     let service = VerificationService(
-      store: MemoryVerificationStore(outbox: outbox), keys: Keyring(current: .random()), composer: RecordingMailComposer(),
+      store: MemoryVerificationStore(outbox: outbox), keys: Keyring(current: .random()),
+      composer: RecordingMailComposer(),
       now: { clock.now }, dispatch: dispatch)
     return (service, outbox)
   }

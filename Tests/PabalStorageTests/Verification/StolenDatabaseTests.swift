@@ -12,7 +12,8 @@ import Testing
 
   /// A database with a verification in each state, in use and not closed, and all that was secret in it.
   private func withStolenDatabase(
-    _ body: (_ folder: TemporaryDirectory, _ fixture: VerificationFixture, _ key: [UInt8]) async throws -> Void
+    _ body: (_ folder: TemporaryDirectory, _ fixture: VerificationFixture, _ key: [UInt8]) async throws ->
+      Void
   )
     async throws
   {
@@ -25,7 +26,8 @@ import Testing
     let fixture = VerificationFixture(SQLiteVerificationStore(database), outbox, keys: keys)
     let first = try await fixture.service.start(
       to: Self.address, languages: ["ko"], variables: ["name": "김철수"], client: "203.0.113.77")
-    _ = try await fixture.service.check(first.id, code: fixture.wrong(for: Self.address), client: "203.0.113.77")
+    _ = try await fixture.service.check(
+      first.id, code: fixture.wrong(for: Self.address), client: "203.0.113.77")
     // A reply is sealed by the dispatcher, as the mail is.
     let lease = OutboxEntry.Lease(owner: "a", until: fixture.clock.now + .seconds(30))
     let claimed = try await outbox.claim(OutboxClaim(lease, now: fixture.clock.now, limit: 1))
@@ -95,7 +97,8 @@ import Testing
           purpose, Self.address, id, String(generation), Self.hexadecimal(digest.dropFirst(4)),
         ]
         let run = try ChildProcess.run(
-          "python3", ["-c", Self.bruteForceScript] + arguments + keys.map { "\($0.name)=\(Self.hexadecimal($0.key))" })
+          "python3",
+          ["-c", Self.bruteForceScript] + arguments + keys.map { "\($0.name)=\(Self.hexadecimal($0.key))" })
         #expect(run.status == 0 && run.errors == "")
         return run.output.split(separator: "\n").map(String.init)
       }

@@ -102,7 +102,8 @@ import Testing
   /// The lines of eight processes that ask the same.
   private func runPrograms(_ sharedStore: SharedStore, _ question: [String]) throws -> [String] {
     let arguments = ["-P", "8", "-n", "1", "sh", "-c"]
-    let words = [program, "\(sharedStore.folder.path)/pabal.sqlite", "\(sharedStore.folder.path)/keys"] + question
+    let words =
+      [program, "\(sharedStore.folder.path)/pabal.sqlite", "\(sharedStore.folder.path)/keys"] + question
     let run = try ChildProcess.run(
       "xargs", arguments + [words.joined(separator: " ")],
       input: Array((0..<8).map { "\($0)\n" }.joined().utf8))

@@ -12,7 +12,8 @@ enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
 
   /// Runs `body` at a desk with an empty store, and removes it.
   func withFixture(
-    _ change: (inout VerificationPolicy) -> Void = { _ in }, _ body: (VerificationFixture) async throws -> Void
+    _ change: (inout VerificationPolicy) -> Void = { _ in },
+    _ body: (VerificationFixture) async throws -> Void
   ) async throws {
     var policy = VerificationPolicy()
     change(&policy)
@@ -27,7 +28,8 @@ enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
       let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
       defer { database.close() }
       try await body(
-        VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy))
+        VerificationFixture(
+          SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy))
     }
   }
 }
@@ -101,7 +103,9 @@ final class RecordingMailComposer: VerificationMailComposer {
   var all: [VerificationMailRequest] { requests.withLock { $0 } }
 
   func mail(for mailRequest: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
-    guard mailRequest.message != "broken" else { throw .brokenMessage(Diagnostics([Diagnostic("it is broken")])) }
+    guard mailRequest.message != "broken" else {
+      throw .brokenMessage(Diagnostics([Diagnostic("it is broken")]))
+    }
     requests.withLock { $0.append(mailRequest) }
     do {
       let draft = MailDraft(

@@ -20,10 +20,12 @@ import Testing
   ) async throws {
     try await backend.withFixture { fixture in
       let key = try key("k")
-      let first = try await fixture.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
+      let first = try await fixture.service.start(
+        to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
       #expect(!first.isReplay)
       for _ in 0..<20 {
-        let again = try await fixture.service.start(to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
+        let again = try await fixture.service.start(
+          to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
         #expect(again.isReplay && again.value == first.value)
       }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
@@ -40,16 +42,22 @@ import Testing
   func `a key is its client's and its operation's, and of one payload`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let first = try await fixture.service.start(to: "kim@example.com", idempotencyKey: try key("k"))
-      await expectError(.reused) { try await fixture.service.start(to: "lee@example.com", idempotencyKey: key("k", [2])) }
-      let other = try await fixture.service.start(to: "lee@example.com", idempotencyKey: try key("k", client: "bank", [2]))
+      await expectError(.reused) {
+        try await fixture.service.start(to: "lee@example.com", idempotencyKey: key("k", [2]))
+      }
+      let other = try await fixture.service.start(
+        to: "lee@example.com", idempotencyKey: try key("k", client: "bank", [2]))
       #expect(!other.isReplay && other.value.id != first.value.id)
       let resent = try await fixture.service.resend(first.value.id, idempotencyKey: try key("k"))
       #expect(!resent.isReplay && resent.value.generation == 2)
-      await expectError(.reused) { try await fixture.service.resend(other.value.id, idempotencyKey: key("k")) }
+      await expectError(.reused) {
+        try await fixture.service.resend(other.value.id, idempotencyKey: key("k"))
+      }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 3)
       // What looks alike in one row of octets is not the same.
       for (name, client) in [("ab", "c"), ("b", "ca"), ("c", "ab")] {
-        let next = try await fixture.service.start(to: "x@example.com", idempotencyKey: try key(name, client: client))
+        let next = try await fixture.service.start(
+          to: "x@example.com", idempotencyKey: try key(name, client: client))
         #expect(!next.isReplay)
         if name == "ab" { fixture.clock.advance(.seconds(1)) }
       }
@@ -57,7 +65,8 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a resend that comes again sends nothing, whatever became of it since`(_ backend: Backend) async throws {
+  func `a resend that comes again sends nothing, whatever became of it since`(_ backend: Backend) async throws
+  {
     try await backend.withFixture { fixture in
       let id = try await fixture.start().id
       fixture.clock.advance(.seconds(60))
@@ -83,7 +92,9 @@ import Testing
       await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
         try await fixture.service.resend(live.id, idempotencyKey: key)
       }
-      await #expect(throws: VerificationError.self) { try await fixture.service.start(to: "kim", idempotencyKey: key) }
+      await #expect(throws: VerificationError.self) {
+        try await fixture.service.start(to: "kim", idempotencyKey: key)
+      }
       await #expect(throws: VerificationError.self) {
         try await fixture.service.start(to: "a@example.com", message: "broken", idempotencyKey: key)
       }
@@ -117,24 +128,31 @@ import Testing
       let first = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
       fixture.clock.advance(.seconds(86_399))
       _ = try await fixture.service.sweep()
-      #expect(try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).value.id == first.value.id)
+      #expect(
+        try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).value.id == first.value.id
+      )
       fixture.clock.advance(.seconds(1))
       let second = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
       #expect(!second.isReplay && second.value.id != first.value.id)
       // The new one is as long-lived as the first was.
       fixture.clock.advance(.seconds(86_399))
       _ = try await fixture.service.sweep()
-      #expect(try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).value.id == second.value.id)
+      #expect(
+        try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).value.id
+          == second.value.id)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `a clock that is set back neither forgets a key nor keeps it for ever`(_ backend: Backend) async throws {
+  func `a clock that is set back neither forgets a key nor keeps it for ever`(_ backend: Backend) async throws
+  {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let key = try key("k")
       let first = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
       fixture.clock.advance(.seconds(-30 * 86_400))
-      #expect(try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).value.id == first.value.id)
+      #expect(
+        try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).value.id == first.value.id
+      )
       _ = try await fixture.service.sweep()
       fixture.clock.advance(.seconds(86_399))
       #expect(try await fixture.service.start(to: "kim@example.com", idempotencyKey: key).isReplay)
@@ -172,8 +190,11 @@ import Testing
     for keys in [first, second] {
       let fixture = VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys)
       #expect(
-        try await fixture.service.start(to: "kim@example.com", idempotencyKey: try key("k")).value.id == before.value.id)
-      await expectError(.reused) { try await fixture.service.start(to: "kim@example.com", idempotencyKey: key("k", [2])) }
+        try await fixture.service.start(to: "kim@example.com", idempotencyKey: try key("k")).value.id
+          == before.value.id)
+      await expectError(.reused) {
+        try await fixture.service.start(to: "kim@example.com", idempotencyKey: key("k", [2]))
+      }
     }
   }
 

@@ -16,11 +16,15 @@ import Testing
       fixture.clock.advance(.milliseconds(59_999))
       for wait in [Duration.milliseconds(1)] {
         await expectError(.limited(.cooldown, retryAfter: wait)) { try await fixture.start() }
-        await expectError(.limited(.cooldown, retryAfter: wait)) { try await fixture.start("KIM+tag@example.com") }
+        await expectError(.limited(.cooldown, retryAfter: wait)) {
+          try await fixture.start("KIM+tag@example.com")
+        }
         for quoted in ["\"kim\"@example.com", "\"k\\im\"@example.com", "\"kim+2\"@example.com"] {
           await expectError(.limited(.cooldown, retryAfter: wait)) { try await fixture.start(quoted) }
         }
-        await expectError(.limited(.cooldown, retryAfter: wait)) { try await fixture.service.resend(started.id) }
+        await expectError(.limited(.cooldown, retryAfter: wait)) {
+          try await fixture.service.resend(started.id)
+        }
       }
       _ = try await fixture.service.start(to: "kim@example.com", purpose: "login")
       #expect(try await fixture.outcome(started.id, code) == .approved)
@@ -63,7 +67,9 @@ import Testing
         _ = try await fixture.start()
         fixture.clock.advance(.seconds(1_800))
       }
-      await expectError(.limited(.recipient, retryAfter: .seconds(86_400 - 18_000))) { try await fixture.start() }
+      await expectError(.limited(.recipient, retryAfter: .seconds(86_400 - 18_000))) {
+        try await fixture.start()
+      }
       fixture.clock.advance(.seconds(86_400 - 18_000))
       _ = try await fixture.start()
     }
@@ -80,7 +86,9 @@ import Testing
       #expect(try await fixture.service.status(started.id).resendAt == nil)
       let code = try fixture.code()
       fixture.clock.advance(.seconds(60))
-      await expectError(.limited(.verification, retryAfter: nil)) { try await fixture.service.resend(started.id) }
+      await expectError(.limited(.verification, retryAfter: nil)) {
+        try await fixture.service.resend(started.id)
+      }
       #expect(try await fixture.outcome(started.id, code) == .approved)
       fixture.clock.advance(.seconds(60))
       _ = try await fixture.start()
@@ -149,8 +157,12 @@ import Testing
       $0.quota = 10
       $0.cooldown = .zero
     }) { fixture in
-      let started = try await [1, 2, 3, 4, 5, 6, 7, 8].asyncMap { try await fixture.start("a\($0)@example.com") }
-      await expectError(.limited(.overall, retryAfter: .seconds(86_400))) { try await fixture.start("x@example.com") }
+      let started = try await [1, 2, 3, 4, 5, 6, 7, 8].asyncMap {
+        try await fixture.start("a\($0)@example.com")
+      }
+      await expectError(.limited(.overall, retryAfter: .seconds(86_400))) {
+        try await fixture.start("x@example.com")
+      }
       for verification in started.prefix(2) { _ = try await fixture.service.resend(verification.id) }
       await expectError(.limited(.overall, retryAfter: .seconds(86_400))) {
         try await fixture.service.resend(started[2].id)

@@ -93,7 +93,9 @@ import Testing
   func `the fifth attempt may be the right one`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
-      for number in 1...4 { #expect(try await fixture.outcome(started.id, fixture.wrong(number)) == .mismatch) }
+      for number in 1...4 {
+        #expect(try await fixture.outcome(started.id, fixture.wrong(number)) == .mismatch)
+      }
       #expect(try await fixture.outcome(started.id, fixture.code()) == .approved)
     }
   }

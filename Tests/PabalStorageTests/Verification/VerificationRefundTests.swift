@@ -30,7 +30,9 @@ import Testing
         let started = try await fixture.start(client: "192.0.2.1")
         try await fixture.end(started, .rejected, outcome: "rejected")
       }
-      await expectError(.limited(.client, retryAfter: .seconds(600))) { try await fixture.start(client: "192.0.2.1") }
+      await expectError(.limited(.client, retryAfter: .seconds(600))) {
+        try await fixture.start(client: "192.0.2.1")
+      }
     }
   }
 
@@ -124,7 +126,8 @@ import Testing
     try await backend.withFixture { fixture in
       // One check in sixteen sweeps, and what a sweep has ended stays so.
       let service = VerificationService(
-        store: fixture.store, keys: fixture.keys, composer: fixture.composer, now: { [clock = fixture.clock] in clock.now },
+        store: fixture.store, keys: fixture.keys, composer: fixture.composer,
+        now: { [clock = fixture.clock] in clock.now },
         random: { UInt64.random(in: .min ... .max) | 1 })
       let started = try await service.start(to: "kim@example.com")
       fixture.clock.advance(.seconds(7_200))

@@ -14,7 +14,8 @@ import Testing
       policy.failures = 5
       return (
         database,
-        VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy)
+        VerificationFixture(
+          SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy)
       )
     }
     let first = try Keyring.loadOrCreate(directory: "\(folder.path)/keys")
@@ -33,12 +34,16 @@ import Testing
     let (new, after) = try open(second)
     defer { new.close() }
     #expect(try await after.outcome(checked.id, before.code(for: "a@example.com")) == .approved)
-    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await after.service.resend(resent.id) }
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+      try await after.service.resend(resent.id)
+    }
     #expect(try await after.service.redeem(proof).address.description == "e@example.com")
     // The fifth wrong code in a row blocks, four of which were counted under the key before.
     #expect(
       try await after.outcome(guessed.id, before.wrong(for: "d@example.com", 5)) == .mismatch)
-    await expectError(.limited(.failures, retryAfter: .seconds(86_400))) { try await after.start("d@example.com") }
+    await expectError(.limited(.failures, retryAfter: .seconds(86_400))) {
+      try await after.start("d@example.com")
+    }
     after.clock.advance(.seconds(60))
     #expect(try await after.service.resend(resent.id).generation == 2)
     #expect(try await after.outcome(resent.id, before.code(for: "b@example.com")) == .superseded)
@@ -61,7 +66,9 @@ import Testing
     let elsewhere = VerificationFixture(SQLiteVerificationStore(other), SQLiteOutbox(other), keys: rotated)
     let after = try await elsewhere.start("b@example.com")
     #expect(try await fixture.outcome(after.id, elsewhere.code(for: "b@example.com")) == .approved)
-    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await fixture.start("b@example.com") }
+    await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+      try await fixture.start("b@example.com")
+    }
     #expect(try await fixture.outcome(before.id, fixture.code(for: "a@example.com")) == .approved)
     #expect(keys.checkValue == rotated.checkValue)
   }

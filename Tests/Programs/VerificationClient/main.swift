@@ -13,7 +13,8 @@ struct PlainMailComposer: VerificationMailComposer {
   func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
     do throws(MailError) {
       let draft = MailDraft(
-        from: try Mailbox("pabal@example.com"), to: [Mailbox(request.to)], subject: "code", text: request.code)
+        from: try Mailbox("pabal@example.com"), to: [Mailbox(request.to)], subject: "code", text: request.code
+      )
       return VerificationMail(try draft.finish(identity: .now()))
     } catch {
       throw .input(field: error.field, message: error.message)

@@ -130,7 +130,8 @@ public actor Dispatcher {
   public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
     let now = dependencies.now()
     guard !isFinishing, lastSweep != nil, unknown == .resend, hasRoom(lane),
-      let candidate = availableRoute(lane, at: now).candidates.first, availableSends(candidate, lane, at: now) > reservedSlots
+      let candidate = availableRoute(lane, at: now).candidates.first,
+      availableSends(candidate, lane, at: now) > reservedSlots
     else { return nil }
     reservedSlots += 1
     return lease(from: now)
@@ -141,7 +142,9 @@ public actor Dispatcher {
     reservedSlots -= 1
     let availableRoute = availableRoute(entry.lane, at: dependencies.now())
     adjustExpectedSends(1, of: availableRoute.candidates.first)
-    start(entry, OutboxContent(mail), over: availableRoute.candidates, isPartial: availableRoute.isPartial, routeGeneration: availableRoute.routeGeneration)
+    start(
+      entry, OutboxContent(mail), over: availableRoute.candidates, isPartial: availableRoute.isPartial,
+      routeGeneration: availableRoute.routeGeneration)
   }
 
   /// Gives a lease of `reserve` back that was not used.
@@ -179,7 +182,8 @@ public actor Dispatcher {
     let candidates = soon.isEmpty ? all : soon
     adjustExpectedSends(1, of: candidates.first)
     await start(
-      entry, content, over: candidates, isPartial: candidates.count < all.count, routeGeneration: routeGeneration, isAlone: true
+      entry, content, over: candidates, isPartial: candidates.count < all.count,
+      routeGeneration: routeGeneration, isAlone: true
     ).value
     // Without a `serve` nobody else keeps house.
     do throws(StorageError) {
@@ -213,12 +217,14 @@ public actor Dispatcher {
 
   @discardableResult
   func start(
-    _ entry: OutboxEntry, _ content: OutboxContent?, over candidates: [DispatchTransport], isPartial: Bool, routeGeneration: Int,
+    _ entry: OutboxEntry, _ content: OutboxContent?, over candidates: [DispatchTransport], isPartial: Bool,
+    routeGeneration: Int,
     isProbe: Bool = false, isAlone: Bool = false
   ) -> Task<Void, Never> {
     let task = Task {
       await handOver(
-        entry, content, over: candidates, isPartial: isPartial, routeGeneration: routeGeneration, isProbe: isProbe, isAlone: isAlone)
+        entry, content, over: candidates, isPartial: isPartial, routeGeneration: routeGeneration,
+        isProbe: isProbe, isAlone: isAlone)
       complete(entry.id)
     }
     inFlight[entry.id] = task
@@ -274,7 +280,8 @@ extension Dispatcher {
     let soon = sendableSoon(open, lane, at: now)
     let candidates = soon.isEmpty ? open : soon
     return AvailableRoute(
-      candidates: candidates, isPartial: candidates.count < all.count, isPaceExhausted: soon.isEmpty && !open.isEmpty,
+      candidates: candidates, isPartial: candidates.count < all.count,
+      isPaceExhausted: soon.isEmpty && !open.isEmpty,
       routeGeneration: currentRouteGeneration)
   }
 
@@ -336,7 +343,9 @@ extension Dispatcher {
     adjustExpectedSends(entries.count - claim.limit, of: candidate)
     for entry in entries {
       let availableRoute = entry.lane == .code ? codes : others
-      start(entry, nil, over: availableRoute.candidates, isPartial: availableRoute.isPartial, routeGeneration: availableRoute.routeGeneration)
+      start(
+        entry, nil, over: availableRoute.candidates, isPartial: availableRoute.isPartial,
+        routeGeneration: availableRoute.routeGeneration)
     }
     return entries.count
   }
@@ -350,7 +359,8 @@ extension Dispatcher {
     var hasProbed = false
     for (index, candidate) in candidates.enumerated() {
       if candidate.name == name { break }
-      guard stateCache[candidate.name].permission(at: now) == .probe, availableSends(candidate, lane, at: now) > 0, hasRoom(lane)
+      guard stateCache[candidate.name].permission(at: now) == .probe,
+        availableSends(candidate, lane, at: now) > 0, hasRoom(lane)
       else { continue }
       let lease = lease(from: now)
       await updateStates { states in _ = states[candidate.name]?.takeProbe(lease, at: now) }
@@ -371,7 +381,9 @@ extension Dispatcher {
       hasProbed = true
       let rest = candidates[(index + 1)...].filter { stateCache[$0.name].permission(at: now) == .open }
       adjustExpectedSends(1, of: candidate)
-      start(entry, nil, over: [candidate] + rest, isPartial: rest.count + 1 < candidates.count, routeGeneration: routeGeneration, isProbe: true)
+      start(
+        entry, nil, over: [candidate] + rest, isPartial: rest.count + 1 < candidates.count,
+        routeGeneration: routeGeneration, isProbe: true)
     }
     return hasProbed
   }
@@ -396,7 +408,9 @@ extension Dispatcher {
   func refreshStates() async {
     let (now, options) = (dependencies.now(), options)
     await updateStates { states in
-      for name in states.keys { states[name]?.clampFutureTimes(to: now, by: options, pace: options.paces[name]) }
+      for name in states.keys {
+        states[name]?.clampFutureTimes(to: now, by: options, pace: options.paces[name])
+      }
     }
   }
 }

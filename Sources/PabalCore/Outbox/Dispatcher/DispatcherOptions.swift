@@ -43,10 +43,12 @@ public struct DispatcherOptions: Sendable {
     initialDelay: .seconds(5), factor: 3, maxDelay: .seconds(300), maxRetries: 5, maxAge: .seconds(86_400))
   /// Everything else: from a minute to two hours, for five days (RFC 5321, 4.5.4.1: 4 to 5 days).
   public var otherRetry = RetryPolicy(
-    initialDelay: .seconds(60), factor: 2, maxDelay: .seconds(7_200), maxRetries: .max, maxAge: .seconds(432_000))
+    initialDelay: .seconds(60), factor: 2, maxDelay: .seconds(7_200), maxRetries: .max,
+    maxAge: .seconds(432_000))
   /// A mail that is held by itself: until somebody mends the set-up, for as long as it takes.
   public var heldRetry = RetryPolicy(
-    initialDelay: .seconds(300), factor: 2, maxDelay: .seconds(3_600), maxRetries: .max, maxAge: .seconds(432_000))
+    initialDelay: .seconds(300), factor: 2, maxDelay: .seconds(3_600), maxRetries: .max,
+    maxAge: .seconds(432_000))
   /// How many attempts may end `unknown`, or kill the process, for a mail that may be sent twice.
   public var maxUnknownAttempts = DispatcherOptions.maxUnknownAttempts
   /// The usual number of them: three.

@@ -48,7 +48,9 @@ struct OutboxDelivery {
     if isPartial {
       receipt.recipients = receipt.recipients.map { recipient in
         // A transport that was left out may be able to carry it.
-        guard recipient.outcome == .rejected, !suitedRecipients.contains(recipient.address) else { return recipient }
+        guard recipient.outcome == .rejected, !suitedRecipients.contains(recipient.address) else {
+          return recipient
+        }
         return Receipt.Recipient(address: recipient.address, outcome: .deferred(), reply: recipient.reply)
       }
     }
@@ -95,7 +97,8 @@ struct OutboxDelivery {
       return .retry(.zero)
     case .held(.mail, let wait):
       let holds = max(1, entry.attempts - entry.failures)
-      return .retry(min(wait ?? options.heldRetry.wait(after: holds, jitter: jitter), options.heldRetry.longestWait))
+      return .retry(
+        min(wait ?? options.heldRetry.wait(after: holds, jitter: jitter), options.heldRetry.longestWait))
     case .unknown where entry.unknownAttempts + 1 >= options.maxUnknownAttempts:
       return .final(.unknown)
     case .sent, .deferred, .unsuited, .rejected, .unknown:
@@ -125,7 +128,8 @@ extension Dispatcher {
   /// `isProbe`: the first attempt shows whether its transport works again; `isAlone`: somebody waits for
   /// this mail and nothing else; `routeGeneration`: which of the routes `candidates` are of.
   func handOver(
-    _ entry: OutboxEntry, _ known: OutboxContent?, over candidates: [DispatchTransport], isPartial: Bool, routeGeneration: Int,
+    _ entry: OutboxEntry, _ known: OutboxContent?, over candidates: [DispatchTransport], isPartial: Bool,
+    routeGeneration: Int,
     isProbe: Bool, isAlone: Bool
   ) async {
     var isSendExpected = true
@@ -142,7 +146,8 @@ extension Dispatcher {
         isAlone: isAlone)
       return
     }
-    var delivery = OutboxDelivery(entry, content, over: candidates.map(\.name), isPartial: isPartial, options: options)
+    var delivery = OutboxDelivery(
+      entry, content, over: candidates.map(\.name), isPartial: isPartial, options: options)
     let now = dependencies.now
     while let (index, mail) = delivery.next() {
       let candidate = candidates[index]
@@ -162,12 +167,15 @@ extension Dispatcher {
       delivery.record(receipt, duration: took)
       await recordAttempt(receipt, of: entry.id, through: candidate.name, took: took)
     }
-    if isProbe, let candidate = candidates.first, stateCache[candidate.name].probe?.until == entry.lease?.until {
+    if isProbe, let candidate = candidates.first,
+      stateCache[candidate.name].probe?.until == entry.lease?.until
+    {
       // No attempt was made: another mail may be the one.
       await updateStates { $0[candidate.name]?.dropProbe(of: entry.lease) }
     }
     let settlement = delivery.settlement(
-      at: dependencies.now(), jitter: dependencies.jitter(), usedStaleRoute: routeGeneration != currentRouteGeneration
+      at: dependencies.now(), jitter: dependencies.jitter(),
+      usedStaleRoute: routeGeneration != currentRouteGeneration
     ) { sealing.seal($0.octets, id: entry.id) }
     await settle(settlement, isAlone: isAlone)
   }
@@ -190,7 +198,9 @@ extension Dispatcher {
       } catch {
         report(.storage(error))
         tries += 1
-        if error.kind == .closed || (isFinishing && tries > 3) || (isAlone && tries >= options.maxSettlementTries) {
+        if error.kind == .closed || (isFinishing && tries > 3)
+          || (isAlone && tries >= options.maxSettlementTries)
+        {
           if isAlone { unsettled[settlement.id] = error }
           if settlement.outcome != nil { report(.unsettled(id: settlement.id, error)) }
           return

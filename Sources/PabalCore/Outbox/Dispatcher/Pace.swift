@@ -75,7 +75,8 @@ extension Dispatcher {
   /// How many sends of `lane` its pace leaves the transport at `now`, as far as this process knows.
   func availableSends(_ candidate: DispatchTransport, _ lane: Lane, at now: Timestamp) -> Int {
     guard let pace = options.paces[candidate.name] else { return .max }
-    let availableSends = pace.availableSends(lane, exhaustedUntil: stateCache[candidate.name].exhaustedUntil, at: now)
+    let availableSends = pace.availableSends(
+      lane, exhaustedUntil: stateCache[candidate.name].exhaustedUntil, at: now)
     return max(0, availableSends - expectedSends[candidate.name, default: 0])
   }
 
@@ -83,10 +84,12 @@ extension Dispatcher {
   ///
   /// Mail that would wait for long takes the next one; mail that waits its turn doesn't, or a pace would be for
   /// nothing where the route goes on.
-  func sendableSoon(_ candidates: [DispatchTransport], _ lane: Lane, at now: Timestamp) -> [DispatchTransport] {
+  func sendableSoon(_ candidates: [DispatchTransport], _ lane: Lane, at now: Timestamp) -> [DispatchTransport]
+  {
     candidates.filter { candidate in
       guard let pace = options.paces[candidate.name] else { return true }
-      return pace.next(lane, exhaustedUntil: stateCache[candidate.name].exhaustedUntil, at: now) - now <= options.failoverDelay
+      return pace.next(lane, exhaustedUntil: stateCache[candidate.name].exhaustedUntil, at: now) - now
+        <= options.failoverDelay
     }
   }
 
@@ -94,7 +97,8 @@ extension Dispatcher {
   func pacedUntil() -> Timestamp? {
     let now = dependencies.now()
     let moments = [Lane.code, .normal].compactMap { lane -> Timestamp? in
-      guard let candidate = availableRoute(lane, at: now).candidates.first, let pace = options.paces[candidate.name],
+      guard let candidate = availableRoute(lane, at: now).candidates.first,
+        let pace = options.paces[candidate.name],
         availableSends(candidate, lane, at: now) == 0
       else { return nil }
       return pace.next(lane, exhaustedUntil: stateCache[candidate.name].exhaustedUntil, at: now)

@@ -77,7 +77,9 @@ extension Dispatcher {
   }
 
   /// Makes a change in the outbox, and says where in the order of this process's changes it made it.
-  func updateStoredStates(_ change: @escaping TransportStateCache.Change) async throws(StorageError) -> TransportStateCache.Snapshot {
+  func updateStoredStates(_ change: @escaping TransportStateCache.Change) async throws(StorageError)
+    -> TransportStateCache.Snapshot
+  {
     let sequence = ChangeSequence()
     let changeSequence = changeSequence
     let states = try await outbox.transports { states in

@@ -112,7 +112,8 @@ public struct TransportState: Sendable, Hashable {
       self.closedUntil = now + (closedUntil - closedAt)
       self.closedAt = now
     } else {
-      self.closedUntil = min(closedUntil, now + max(options.breakerDelay.upperBound, options.suspensionDelay.upperBound))
+      self.closedUntil = min(
+        closedUntil, now + max(options.breakerDelay.upperBound, options.suspensionDelay.upperBound))
     }
   }
 

@@ -110,7 +110,8 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   ) throws(Diagnostic) {
     self.plugin = plugin
     self.name = name
-    self.settings = try PluginSettingValues(settings, declared: plugin.settings, users: accounts.mapValues(\.user))
+    self.settings = try PluginSettingValues(
+      settings, declared: plugin.settings, users: accounts.mapValues(\.user))
     var bySetting: [String: any AccessTokenSource] = [:]
     for setting in settings { bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] } }
     self.accounts = bySetting
@@ -237,7 +238,8 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
       next += 1
       return texts.baseAddress.map { UnsafePointer($0 + start) }
     }
-    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: recipients.count + 1) { recipientPointers in
+    withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: recipients.count + 1) {
+      recipientPointers in
       for (index, recipient) in recipients.enumerated() {
         recipientPointers.initializeElement(at: index, to: copyCString(recipient.description))
       }
@@ -248,7 +250,8 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
         if mail.needs8BitMIME { needs |= UInt32(PABAL_NEEDS_8BITMIME) }
         var cMail = pabal_mail(
           size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: copyCString(mail.id),
-          message_id: copyCString(mail.messageID), sender: copyCString(sender), recipients: UnsafePointer(recipientPointers.baseAddress),
+          message_id: copyCString(mail.messageID), sender: copyCString(sender),
+          recipients: UnsafePointer(recipientPointers.baseAddress),
           recipient_count: recipients.count, octets: octets.baseAddress, octet_count: octets.count)
         body(&cMail)
       }

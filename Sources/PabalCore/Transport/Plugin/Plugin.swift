@@ -55,8 +55,10 @@ public struct Plugin: Sendable {
           ? "update pabal, or build the plugin against its header"
           : "build the plugin against pabal_transport.h")
     }
-    guard pluginTable.pointee.size >= MemoryLayout<pabal_transport>.size, pluginTable.pointee.size < 65_536 else {
-      throw makeError("the plugin's table says it has \(pluginTable.pointee.size) octets, too few or too many")
+    guard pluginTable.pointee.size >= MemoryLayout<pabal_transport>.size, pluginTable.pointee.size < 65_536
+    else {
+      throw makeError(
+        "the plugin's table says it has \(pluginTable.pointee.size) octets, too few or too many")
     }
     table = pluginTable.pointee
     guard let name = table.name.map({ String(cString: $0) }), Self.isValidName(name) else {

@@ -10,7 +10,8 @@ extension SettingDeclaration {
     let key = String(cString: cKey)
     guard key != "plugin" else { throw DeclarationError(message: "the key “plugin” is the host's") }
     guard SettingDeclaration.isValidKey(key) else {
-      throw DeclarationError(message: "its key “\(printable(key))” is not lower-case letters, digits and underscores")
+      throw DeclarationError(
+        message: "its key “\(printable(key))” is not lower-case letters, digits and underscores")
     }
     guard let help = setting.help else { throw DeclarationError(message: "“\(key)” has no help") }
     guard let kind = Kind(setting.kind) else {

@@ -140,7 +140,9 @@ import Testing
     let smtp = ScriptedTransport("smtp", [.held(.transport)])
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("A")
-    func reportCount() -> Int { fixture.events.filter { if case .codesDelayed = $0 { true } else { false } }.count }
+    func reportCount() -> Int {
+      fixture.events.filter { if case .codesDelayed = $0 { true } else { false } }.count
+    }
     await fixture.advance()
     await fixture.advance(.seconds(29))
     #expect(reportCount() == 0)

@@ -51,7 +51,8 @@ import Testing
   @Test func `two processes never spend the same send`() async throws {
     let gmail = ScriptedTransport("gmail")
     let fixture = DispatcherFixture([gmail], options: pacedRules())
-    let other = DispatcherFixture([gmail], options: pacedRules(), outbox: fixture.outbox, clock: fixture.clock)
+    let other = DispatcherFixture(
+      [gmail], options: pacedRules(), outbox: fixture.outbox, clock: fixture.clock)
     await fixture.advance()
     await other.advance()
     try await fixture.add("A")
@@ -69,7 +70,8 @@ import Testing
   @Test func `one mail alone keeps to the pace, too, and is left waiting`() async throws {
     let gmail = ScriptedTransport("gmail")
     let fixture = DispatcherFixture([gmail], options: pacedRules())
-    let other = DispatcherFixture([gmail], options: pacedRules(), outbox: fixture.outbox, clock: fixture.clock)
+    let other = DispatcherFixture(
+      [gmail], options: pacedRules(), outbox: fixture.outbox, clock: fixture.clock)
     try await fixture.add("A")
     try await fixture.add("B")
     _ = try await fixture.dispatcher.deliver("A")

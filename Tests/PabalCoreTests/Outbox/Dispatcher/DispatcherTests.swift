@@ -179,7 +179,9 @@ import Testing
   @Test func `content that can't be unsealed waits for its key and says so`() async throws {
     let smtp = ScriptedTransport("smtp")
     let fixture = DispatcherFixture([smtp])
-    try await fixture.outbox.add([OutboxEntry(id: "A", lane: .code, created: fixture.clock.now, content: [1, 2])])
+    try await fixture.outbox.add([
+      OutboxEntry(id: "A", lane: .code, created: fixture.clock.now, content: [1, 2])
+    ])
     await fixture.advance()
     #expect(smtp.ids.isEmpty)
     #expect(try await fixture.entry("A")?.hold == .mail)

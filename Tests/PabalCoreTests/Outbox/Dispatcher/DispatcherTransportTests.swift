@@ -1,6 +1,7 @@
-@testable import PabalCore
 import PabalTesting
 import Testing
+
+@testable import PabalCore
 
 /// Transports that are left alone for a time, and those that have a pace.
 @Suite struct DispatcherTransportTests {
@@ -161,7 +162,8 @@ import Testing
     let fixture = DispatcherFixture([smtp, ScriptedTransport("file")])
     try await fixture.add("A")
     await fixture.advance()
-    let other = DispatcherFixture([smtp, ScriptedTransport("file")], outbox: fixture.outbox, clock: fixture.clock)
+    let other = DispatcherFixture(
+      [smtp, ScriptedTransport("file")], outbox: fixture.outbox, clock: fixture.clock)
     let conditions = await other.dispatcher.conditions()
     #expect(conditions.map(\.name) == ["smtp", "file"])
     #expect(conditions.map(\.availability) == [.closed, .open])

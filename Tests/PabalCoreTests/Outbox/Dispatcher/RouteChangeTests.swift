@@ -158,7 +158,8 @@ import Testing
       _ = try await fixture.outbox.settle(
         claimed.map {
           OutboxSettlement(
-            $0, .retry(due: fixture.clock.second(60), content: nil), outcome: "deferred", now: fixture.clock.now)
+            $0, .retry(due: fixture.clock.second(60), content: nil), outcome: "deferred",
+            now: fixture.clock.now)
         })
     }
     await fixture.dispatcher.adopt(options(), routeHasChanged: true)

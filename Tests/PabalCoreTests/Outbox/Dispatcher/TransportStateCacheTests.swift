@@ -1,7 +1,8 @@
-@testable import PabalCore
 import PabalTesting
 import Synchronization
 import Testing
+
+@testable import PabalCore
 
 /// What a process knows of the transports while the outbox's answers overtake each other.
 @Suite struct TransportStateCacheTests {

@@ -217,7 +217,8 @@ import Testing
   }
 
   @Test func `a refused token is renewed by the host`() throws {
-    let transport = try open(["account": .string("me")], accounts: ["me": SequentialTokenSource(["stale", "fresh"])])
+    let transport = try open(
+      ["account": .string("me")], accounts: ["me": SequentialTokenSource(["stale", "fresh"])])
     defer { transport.close() }
     #expect(transport.attempt(try Mail.sample()).remoteID == "fresh")
   }
