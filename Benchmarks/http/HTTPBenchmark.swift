@@ -86,8 +86,8 @@ private struct NullTransport: Transport {
 
 private func printLine(_ line: String) {
   // Not by stdio: it would wait for whoever reads a line meanwhile.
-  let octets = Array("\(line)\n".utf8)
-  _ = write(STDOUT_FILENO, octets, octets.count)
+  let bytes = Array("\(line)\n".utf8)
+  _ = write(STDOUT_FILENO, bytes, bytes.count)
 }
 
 /// 64 callers that ask a service in its own process, each waiting for its answer before it asks again.

@@ -51,8 +51,8 @@ struct ClaimBenchmark {
   }
 
   private func resident() -> Double {
-    guard let octets = try? readFile("/proc/self/statm", atMost: 4_096) else { return 0 }
-    let words = String(decoding: octets, as: UTF8.self).split(separator: " ")
+    guard let bytes = try? readFile("/proc/self/statm", atMost: 4_096) else { return 0 }
+    let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
     return (words.count > 1 ? Double(words[1]) ?? 0 : 0) * Double(sysconf(Int32(_SC_PAGESIZE))) / 1_048_576
   }
 }

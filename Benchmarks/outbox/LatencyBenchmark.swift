@@ -17,7 +17,7 @@ struct LatencyBenchmark {
       outbox, sealing: BenchmarkSealing(), route: { [DispatchTransport("bench", transport)] })
     let loop = Task { await dispatcher.run() }
     let mail = Mail.bench()
-    let content = OutboxContent(mail).octets
+    let content = OutboxContent(mail).bytes
     var commits: [Double] = []
     var begins: [Double] = []
     for number in 0..<count {
@@ -72,12 +72,12 @@ final class TimestampingTransport: Transport {
 extension Mail {
   /// A mail of about 7 KB, as the verification mail that ships.
   fileprivate static func bench() -> Mail {
-    let octets = Array("Subject: bench\r\n\r\n".utf8) + Array(repeating: UInt8(ascii: "x"), count: 7_000)
+    let bytes = Array("Subject: bench\r\n\r\n".utf8) + Array(repeating: UInt8(ascii: "x"), count: 7_000)
     do {
       let address = try Address("bob@example.org")
       guard let envelope = Envelope(sender: nil, recipients: [address]) else { fatalError("no recipient") }
       return Mail(
-        id: "01JD0000000000000000000000", envelope: envelope, messageID: "", octets: octets,
+        id: "01JD0000000000000000000000", envelope: envelope, messageID: "", bytes: bytes,
         needsSMTPUTF8: false,
         needs8BitMIME: false)
     } catch {

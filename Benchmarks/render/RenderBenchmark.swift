@@ -11,28 +11,28 @@ internal import PabalMessages
     do throws(MessageError) {
       _ = try render(20_000, from: store)
       let start = cpuSeconds()
-      let octets = try render(renders, from: store)
+      let bytes = try render(renders, from: store)
       let seconds = cpuSeconds() - start
       print(
         "{\"renders\":\(renders),\"cpu_seconds\":\(seconds),"
-          + "\"per_cpu_second\":\(Int(Double(renders) / seconds)),\"octets_each\":\(octets / renders)}")
+          + "\"per_cpu_second\":\(Int(Double(renders) / seconds)),\"octets_each\":\(bytes / renders)}")
     } catch {
       print(error)
       exit(65)
     }
   }
 
-  /// Renders so many different mails, and says how many octets they had.
+  /// Renders so many different mails, and says how many bytes they had.
   private static func render(_ count: Int, from store: MessageStore) throws(MessageError) -> Int {
-    var octets = 0
+    var bytes = 0
     for number in 0..<count {
       let code = String(String(1_000_000 + number % 1_000_000).dropFirst())
       let message = try store.render(
         "verification", languages: ["ko"],
         values: ["code": .text(code), "valid_for": .duration(.seconds(600))])
-      octets += message.subject.utf8.count + message.text.utf8.count + message.html.utf8.count
+      bytes += message.subject.utf8.count + message.text.utf8.count + message.html.utf8.count
     }
-    return octets
+    return bytes
   }
 
   private static func cpuSeconds() -> Double {

@@ -79,13 +79,13 @@ public final class FileTransport: PluginTransport {
   /// Gives the directory back.
   public func close() { _ = Glibc.close(directory) }
 
-  /// Writes the octets and returns the name they now stand under.
+  /// Writes the bytes and returns the name they now stand under.
   private func write(_ mail: PluginMail) throws(SystemError) -> String {
     let id = mail.id
     // Many processes may hand the same mail over; each has a temporary name of its own.
     let file = try TemporaryFile(".\(id)-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp", in: directory)
     defer { file.remove() }
-    try file.write(mail.octets)
+    try file.write(mail.bytes)
     var name = "\(id).eml"
     var number = 1
     while true {
@@ -112,8 +112,8 @@ private struct TemporaryFile: ~Copyable {
     file = try valueOrErrno("create", openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
   }
 
-  func write(_ octets: UnsafeRawBufferPointer) throws(SystemError) {
-    var rest = octets[...]
+  func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+    var rest = bytes[...]
     while !rest.isEmpty {
       let count = Glibc.write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
       if count < 0, errno == EINTR { continue }

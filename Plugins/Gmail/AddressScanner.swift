@@ -9,7 +9,7 @@ struct AddressScanner {
   private(set) var found: [HeaderAddress] = []
   /// Whether there was more than addresses and commas: a name, a comment, a group.
   private(set) var isDecorated = false
-  private let octets: UnsafeRawBufferPointer
+  private let bytes: UnsafeRawBufferPointer
   private var position = 0
 
   /// A dot-atom where it stands, or the content of a quoted string.
@@ -18,14 +18,14 @@ struct AddressScanner {
     case quoted([UInt8])
   }
 
-  init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
+  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// Reads to the end; `found` then holds all of them, those of groups too.
   mutating func readList() throws(SyntaxError) {
     while true {
       try skipSpace()
-      guard let octet = peek else { return }
-      if octet == UInt8(ascii: ",") {
+      guard let byte = peek else { return }
+      if byte == UInt8(ascii: ",") {
         position += 1
         continue
       }
@@ -35,7 +35,7 @@ struct AddressScanner {
     }
   }
 
-  private var peek: UInt8? { position < octets.count ? octets[position] : nil }
+  private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   private mutating func readElement(isInGroup: Bool) throws(SyntaxError) {
     let (last, count) = try readWords()
@@ -63,8 +63,8 @@ struct AddressScanner {
   private mutating func readGroup() throws(SyntaxError) {
     while true {
       try skipSpace()
-      guard let octet = peek else { throw SyntaxError() }
-      switch octet {
+      guard let byte = peek else { throw SyntaxError() }
+      switch byte {
       case UInt8(ascii: ";"):
         position += 1
         return
@@ -95,21 +95,21 @@ struct AddressScanner {
     try skipSpace()
     let start = position
     if peek == UInt8(ascii: "[") {
-      while let octet = peek, octet != UInt8(ascii: "]") {
-        guard octet > 0x20, octet < 0x7F, octet != UInt8(ascii: "\\") else { throw SyntaxError() }
+      while let byte = peek, byte != UInt8(ascii: "]") {
+        guard byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "\\") else { throw SyntaxError() }
         position += 1
       }
       guard peek != nil else { throw SyntaxError() }
       position += 1
     } else {
-      while let octet = peek, Self.isAtomText(octet) || octet == UInt8(ascii: ".") { position += 1 }
+      while let byte = peek, Self.isAtomText(byte) || byte == UInt8(ascii: ".") { position += 1 }
     }
-    let domain = octets[start..<position]
+    let domain = bytes[start..<position]
     let address: HeaderAddress?
     switch local {
     case .atom(let range):
-      guard Self.isDotAtom(octets[range]) else { throw SyntaxError() }
-      address = HeaderAddress(local: octets[range], domain: domain)
+      guard Self.isDotAtom(bytes[range]) else { throw SyntaxError() }
+      address = HeaderAddress(local: bytes[range], domain: domain)
     case .quoted(let content):
       guard !content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { throw SyntaxError() }
       address = HeaderAddress(local: content, domain: domain)
@@ -124,12 +124,12 @@ struct AddressScanner {
     var count = 0
     while true {
       try skipSpace()
-      guard let octet = peek else { break }
+      guard let byte = peek else { break }
       let start = position
-      if octet == UInt8(ascii: "\"") {
+      if byte == UInt8(ascii: "\"") {
         last = .quoted(try readQuoted())
       } else {
-        while let octet = peek, Self.isAtomText(octet) || Self.isTolerated(octet) { position += 1 }
+        while let byte = peek, Self.isAtomText(byte) || Self.isTolerated(byte) { position += 1 }
         guard position > start else { break }
         last = .atom(start..<position)
       }
@@ -143,17 +143,17 @@ struct AddressScanner {
   private mutating func readQuoted() throws(SyntaxError) -> [UInt8] {
     var content: [UInt8] = []
     position += 1
-    while let octet = peek {
+    while let byte = peek {
       position += 1
-      switch octet {
+      switch byte {
       case UInt8(ascii: "\""): return content
       case UInt8(ascii: "\\"):
         guard let escaped = peek, escaped >= 0x20, escaped != 0x7F else { throw SyntaxError() }
         content.append(escaped)
         position += 1
       case 0x0D, 0x0A: break
-      case 0x00..<0x20 where octet != 0x09, 0x7F: throw SyntaxError()
-      default: content.append(octet)
+      case 0x00..<0x20 where byte != 0x09, 0x7F: throw SyntaxError()
+      default: content.append(byte)
       }
     }
     throw SyntaxError()
@@ -162,8 +162,8 @@ struct AddressScanner {
   /// Passes over white space, folds and comments.
   private mutating func skipSpace() throws(SyntaxError) {
     var depth = 0
-    while let octet = peek {
-      switch octet {
+    while let byte = peek {
+      switch byte {
       case 0x20, 0x09, 0x0D, 0x0A: break
       case UInt8(ascii: "("):
         depth += 1
@@ -175,29 +175,29 @@ struct AddressScanner {
       }
       position += 1
     }
-    guard depth == 0, position <= octets.count else { throw SyntaxError() }
+    guard depth == 0, position <= bytes.count else { throw SyntaxError() }
   }
 
-  private static func isDotAtom(_ octets: Slice<UnsafeRawBufferPointer>) -> Bool {
+  private static func isDotAtom(_ bytes: Slice<UnsafeRawBufferPointer>) -> Bool {
     var previous = UInt8(ascii: ".")
-    for octet in octets {
-      guard isAtomText(octet) || (octet == UInt8(ascii: ".") && previous != octet) else { return false }
-      previous = octet
+    for byte in bytes {
+      guard isAtomText(byte) || (byte == UInt8(ascii: ".") && previous != byte) else { return false }
+      previous = byte
     }
     return previous != UInt8(ascii: ".")
   }
 
-  private static func isTolerated(_ octet: UInt8) -> Bool {
-    octet == UInt8(ascii: ".") || octet == UInt8(ascii: "[") || octet == UInt8(ascii: "]")
+  private static func isTolerated(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: ".") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "]")
   }
 
   /// RFC 5322, 3.2.3, with RFC 6532.
   ///
-  /// A bit for each of ASCII's 128: a switch over ranges costs a dozen comparisons an octet.
-  static func isAtomText(_ octet: UInt8) -> Bool {
-    switch octet {
-    case 0..<64: 0xA3FF_ACFA_0000_0000 >> UInt64(octet) & 1 == 1 as UInt64
-    case 64..<128: 0x7FFF_FFFF_C7FF_FFFE >> UInt64(octet - 64) & 1 == 1 as UInt64
+  /// A bit for each of ASCII's 128: a switch over ranges costs a dozen comparisons an byte.
+  static func isAtomText(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0..<64: 0xA3FF_ACFA_0000_0000 >> UInt64(byte) & 1 == 1 as UInt64
+    case 64..<128: 0x7FFF_FFFF_C7FF_FFFE >> UInt64(byte - 64) & 1 == 1 as UInt64
     default: true
     }
   }

@@ -11,7 +11,7 @@ struct GmailAPI: Sendable {
 
   init(_ endpoint: GmailEndpoint) { self.endpoint = endpoint }
 
-  /// Appends the head of a media upload: the mail's octets are its body, whatever their size (Gmail discovery
+  /// Appends the head of a media upload: the mail's bytes are its body, whatever their size (Gmail discovery
   /// document).
   func appendSendHead(token: String, count: Int, to head: inout [UInt8]) {
     append("POST ", "/upload/gmail/v1/users/me/messages/send?uploadType=media", token: token, to: &head)
@@ -38,7 +38,7 @@ struct GmailAPI: Sendable {
     head.append(contentsOf: token.utf8)
   }
 
-  /// The most octets an upload may have (Gmail discovery document, `mediaUpload.maxSize`).
+  /// The most bytes an upload may have (Gmail discovery document, `mediaUpload.maxSize`).
   static let maxUploadSize = 36_700_160
   /// The most recipients of one mail (Gmail's quota page; another page of Google's says 100).
   static let maxRecipients = 500
@@ -135,12 +135,12 @@ struct GmailEndpoint: Sendable, Equatable {
   /// Whether the host is this machine by its very name: libcurl gives `localhost` no other address.
   private static func isLoopback(_ host: String) -> Bool {
     let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
-    let isFour = numbers.count == 4 && numbers.allSatisfy(isOctet) && numbers[0] == "127"
+    let isFour = numbers.count == 4 && numbers.allSatisfy(isByte) && numbers[0] == "127"
     return isFour || host == "::1" || host.lowercased() == "localhost"
   }
 
   // UInt8 would also read a sign, and libcurl a number that begins with 0 as octal or as a name.
-  private static func isOctet(_ text: Substring) -> Bool {
+  private static func isByte(_ text: Substring) -> Bool {
     UInt8(text) != nil && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
       && (text.utf8.count == 1 || text.first != "0")
   }

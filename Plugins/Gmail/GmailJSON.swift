@@ -6,9 +6,9 @@ indirect enum GmailJSON: Equatable {
   case array([GmailJSON])
   case object([(key: String, value: GmailJSON)])
 
-  /// Reads `octets`; `nil` when they are no JSON, or deeper than 32.
-  init?(_ octets: [UInt8]) {
-    var reader = GmailJSONParser(octets)
+  /// Reads `bytes`; `nil` when they are no JSON, or deeper than 32.
+  init?(_ bytes: [UInt8]) {
+    var reader = GmailJSONParser(bytes)
     guard let text = reader.read() else { return nil }
     self = text
   }
@@ -44,27 +44,27 @@ indirect enum GmailJSON: Equatable {
 }
 
 private struct GmailJSONParser {
-  private let octets: [UInt8]
+  private let bytes: [UInt8]
   private var position = 0
   private var depth = 0
 
-  init(_ octets: [UInt8]) { self.octets = octets }
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   mutating func read() -> GmailJSON? {
     guard let value = value() else { return nil }
     skipSpace()
-    return position == octets.count ? value : nil
+    return position == bytes.count ? value : nil
   }
 
-  private var peek: UInt8? { position < octets.count ? octets[position] : nil }
+  private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   private mutating func skipSpace() {
-    while let octet = peek, octet == 0x20 || octet == 0x0A || octet == 0x0D || octet == 0x09 { position += 1 }
+    while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }
 
-  private mutating func skip(_ octet: UInt8) -> Bool {
+  private mutating func skip(_ byte: UInt8) -> Bool {
     skipSpace()
-    guard peek == octet else { return false }
+    guard peek == byte else { return false }
     position += 1
     return true
   }
@@ -79,8 +79,8 @@ private struct GmailJSONParser {
       return peek == UInt8(ascii: "{") ? object() : array()
     case UInt8(ascii: "\""): return string().map { .string($0) }
     default:
-      if let octet = peek, octet == UInt8(ascii: "-") || (0x30...0x39).contains(octet) { return number() }
-      for literal in ["true", "false", "null"] where octets[position...].starts(with: literal.utf8) {
+      if let byte = peek, byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte) { return number() }
+      for literal in ["true", "false", "null"] where bytes[position...].starts(with: literal.utf8) {
         position += literal.utf8.count
         return .literal(literal)
       }
@@ -116,39 +116,39 @@ private struct GmailJSONParser {
 
   private mutating func number() -> GmailJSON? {
     let start = position
-    while let octet = peek, (0x30...0x39).contains(octet) || ".+-eE".utf8.contains(octet) { position += 1 }
-    return .number(Substring(decoding: octets[start..<position], as: UTF8.self))
+    while let byte = peek, (0x30...0x39).contains(byte) || ".+-eE".utf8.contains(byte) { position += 1 }
+    return .number(Substring(decoding: bytes[start..<position], as: UTF8.self))
   }
 
   private mutating func string() -> String? {
     position += 1
     // Most strings end before anything is escaped.
     let start = position
-    while position < octets.count, isPlain(octets[position]) { position += 1 }
-    var text = octets[start..<position]
-    while let octet = peek {
+    while position < bytes.count, isPlain(bytes[position]) { position += 1 }
+    var text = bytes[start..<position]
+    while let byte = peek {
       position += 1
-      switch octet {
+      switch byte {
       case UInt8(ascii: "\""): return String(validating: text, as: UTF8.self)
       case UInt8(ascii: "\\"):
         guard let scalar = escaped() else { return nil }
         text.append(contentsOf: String(scalar).utf8)
       case 0x00..<0x20: return nil
-      default: text.append(octet)
+      default: text.append(byte)
       }
     }
     return nil
   }
 
-  private func isPlain(_ octet: UInt8) -> Bool {
-    octet >= 0x20 && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "\\")
+  private func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 
   private mutating func escaped() -> Unicode.Scalar? {
-    guard let octet = peek else { return nil }
+    guard let byte = peek else { return nil }
     position += 1
-    switch octet {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(octet)
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
     case UInt8(ascii: "b"): return "\u{8}"
     case UInt8(ascii: "f"): return "\u{C}"
     case UInt8(ascii: "n"): return "\n"
@@ -158,7 +158,7 @@ private struct GmailJSONParser {
       guard let first = fourDigits() else { return nil }
       if let scalar = Unicode.Scalar(first) { return scalar }
       // Half of a pair (RFC 8259, 7); the other half alone is none.
-      guard (0xD800...0xDBFF).contains(first), octets[position...].starts(with: "\\u".utf8) else {
+      guard (0xD800...0xDBFF).contains(first), bytes[position...].starts(with: "\\u".utf8) else {
         return nil
       }
       position += 2
@@ -169,8 +169,8 @@ private struct GmailJSONParser {
   }
 
   private mutating func fourDigits() -> UInt16? {
-    guard position + 4 <= octets.count else { return nil }
-    let digits = octets[position..<(position + 4)]
+    guard position + 4 <= bytes.count else { return nil }
+    let digits = bytes[position..<(position + 4)]
     // UInt16 would also read a sign.
     guard digits.allSatisfy({ Unicode.Scalar($0).properties.isASCIIHexDigit }) else { return nil }
     position += 4

@@ -1,8 +1,8 @@
-/// A mail as the engine needs it: plain values, the octets lent for one attempt.
+/// A mail as the engine needs it: plain values, the bytes lent for one attempt.
 struct GmailMessage {
   let sender: String
   let recipients: [String]
-  let octets: UnsafeRawBufferPointer
+  let bytes: UnsafeRawBufferPointer
   var needsSMTPUTF8 = false
 
   /// What goes to the API, or why nothing may.
@@ -17,7 +17,7 @@ struct GmailMessage {
     var named = try EnvelopeRecipients(recipients)
     let header = try read(&named)
     let added = named.unnamed.map { recipients[$0] }
-    let upload = UploadBody(octets, header: header, adding: added)
+    let upload = UploadBody(bytes, header: header, adding: added)
     guard upload.count <= GmailAPI.maxUploadSize else {
       throw UnsuitedMailError(
         "the mail has \(upload.count) octets, Gmail's API takes \(GmailAPI.maxUploadSize)")
@@ -29,7 +29,7 @@ struct GmailMessage {
   private func read(_ named: inout EnvelopeRecipients) throws(UnsuitedMailError) -> UploadBody.Header {
     var seen: [AddressField] = []
     var header = UploadBody.Header()
-    var scanner = HeaderScanner(octets)
+    var scanner = HeaderScanner(bytes)
     while let field = try scanner.next() {
       if scanner.isResent(field) {
         throw UnsuitedMailError(
@@ -37,7 +37,7 @@ struct GmailMessage {
       }
       guard let kind = scanner.kind(of: field) else { continue }
       guard kind != .from else {
-        header.fromDiffersFromSender = header.fromDiffersFromSender || !isSender(octets[field.value])
+        header.fromDiffersFromSender = header.fromDiffersFromSender || !isSender(bytes[field.value])
         continue
       }
       // RFC 5322, 3.6: at most one of each. Which of two Gmail would read, nobody knows.
@@ -47,7 +47,7 @@ struct GmailMessage {
       }
       seen.append(kind)
       if kind == .bcc { header.bcc = field }
-      var addressScanner = AddressScanner(UnsafeRawBufferPointer(rebasing: octets[field.value]))
+      var addressScanner = AddressScanner(UnsafeRawBufferPointer(rebasing: bytes[field.value]))
       do throws(AddressScanner.SyntaxError) {
         try addressScanner.readList()
       } catch {
@@ -56,7 +56,7 @@ struct GmailMessage {
       }
       for address in addressScanner.found {
         guard named.markNamed(address) else {
-          let shown = String(decoding: address.octets, as: UTF8.self)
+          let shown = String(decoding: address.bytes, as: UTF8.self)
           throw UnsuitedMailError(
             "\(kind.rawValue) names \(shown), who is not to get this mail now, and Gmail's API would send it there"
           )
@@ -80,7 +80,7 @@ struct GmailMessage {
   }
 }
 
-/// The octets that go to the API: a small head of our own, then the mail as it was lent.
+/// The bytes that go to the API: a small head of our own, then the mail as it was lent.
 struct UploadBody {
   /// What matters of a mail's header.
   struct Header {
@@ -98,15 +98,15 @@ struct UploadBody {
   let head: [UInt8]
   let tail: UnsafeRawBufferPointer
 
-  /// How many octets there are.
+  /// How many bytes there are.
   var count: Int { head.count + tail.count }
 
   /// The mail with `recipients` added as Bcc. A Bcc field it has already becomes part of that one.
-  init(_ octets: UnsafeRawBufferPointer, header: Header, adding recipients: [String]) {
+  init(_ bytes: UnsafeRawBufferPointer, header: Header, adding recipients: [String]) {
     fromDiffersFromSender = header.fromDiffersFromSender
     guard !recipients.isEmpty else {
       head = []
-      tail = octets
+      tail = bytes
       return
     }
     var head: [UInt8] = []
@@ -121,7 +121,7 @@ struct UploadBody {
       column += Self.append(" \(recipient)\(isLast ? "" : ",")", to: &head)
     }
     if let bcc = header.bcc {
-      let rest = octets[bcc.value]
+      let rest = bytes[bcc.value]
       // A field without an address in it adds none.
       if rest.contains(where: { !Self.isSpace($0) }) {
         head += [UInt8(ascii: ","), 0x0D, 0x0A, 0x20]
@@ -129,18 +129,18 @@ struct UploadBody {
       } else {
         head += [0x0D, 0x0A]
       }
-      head += octets[..<bcc.lines.lowerBound]
-      head += octets[bcc.lines.upperBound..<header.end]
-      tail = UnsafeRawBufferPointer(rebasing: octets[header.end...])
+      head += bytes[..<bcc.lines.lowerBound]
+      head += bytes[bcc.lines.upperBound..<header.end]
+      tail = UnsafeRawBufferPointer(rebasing: bytes[header.end...])
     } else {
       head += [0x0D, 0x0A]
-      tail = octets
+      tail = bytes
     }
     self.head = head
   }
 
-  private static func isSpace(_ octet: UInt8) -> Bool {
-    octet == 0x20 || octet == 0x09 || octet == 0x0D || octet == 0x0A
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || byte == 0x09 || byte == 0x0D || byte == 0x0A
   }
 
   private static func append(_ text: String, to head: inout [UInt8]) -> Int {

@@ -31,7 +31,7 @@ public final class GmailTransport: PluginTransport {
   /// Makes one attempt over a kept or a new connection.
   public func send(_ mail: PluginMail, _ attempt: Attempt) -> Verdict {
     let message = GmailMessage(
-      sender: mail.sender, recipients: mail.recipients, octets: mail.octets,
+      sender: mail.sender, recipients: mail.recipients, bytes: mail.bytes,
       needsSMTPUTF8: mail.needsSMTPUTF8)
     let sendResult = client.send(message) { attempt.accessToken("account", rejected: $0)?.text }
     return attempt.report(sendResult)
@@ -82,17 +82,17 @@ extension SendResult {
     return redacted
   }
 
-  /// The most octets of a text that somebody else wrote.
+  /// The most bytes of a text that somebody else wrote.
   private static let maxLength = 1_024
 
   private static func redacted(_ text: String, removing tokens: [[UInt8]]) -> String {
     // Nearly every answer may be seen as it is.
     if needsNoRedaction(text, removing: tokens) { return text }
-    var octets = Array(text.utf8)
-    for token in tokens { octets = redact(token, in: octets) }
+    var bytes = Array(text.utf8)
+    for token in tokens { bytes = redact(token, in: bytes) }
     var line = ""
     var count = 0
-    for scalar in String(decoding: octets, as: UTF8.self).unicodeScalars {
+    for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
       let redacted = isControlOrLineBreak(scalar) ? " " : scalar
       count += UTF8.width(redacted)
       guard count <= maxLength else { break }
@@ -103,29 +103,29 @@ extension SendResult {
 
   /// Whether a text is short, of plain characters, and holds no token.
   private static func needsNoRedaction(_ text: String, removing tokens: [[UInt8]]) -> Bool {
-    let octets = text.utf8Span.span
-    guard octets.count <= maxLength else { return false }
-    for index in octets.indices {
-      guard octets[index] >= 0x20, octets[index] < 0x7F else { return false }
+    let bytes = text.utf8Span.span
+    guard bytes.count <= maxLength else { return false }
+    for index in bytes.indices {
+      guard bytes[index] >= 0x20, bytes[index] < 0x7F else { return false }
     }
-    return tokens.allSatisfy { !contains($0.span, octets) }
+    return tokens.allSatisfy { !contains($0.span, bytes) }
   }
 
-  private static func contains(_ token: Span<UInt8>, _ octets: Span<UInt8>) -> Bool {
-    guard token.count > 0, octets.count >= token.count else { return false }
-    for start in 0...(octets.count - token.count) where octets[start] == token[0] {
+  private static func contains(_ token: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
+    guard token.count > 0, bytes.count >= token.count else { return false }
+    for start in 0...(bytes.count - token.count) where bytes[start] == token[0] {
       var length = 1
-      while length < token.count, octets[start + length] == token[length] { length += 1 }
+      while length < token.count, bytes[start + length] == token[length] { length += 1 }
       if length == token.count { return true }
     }
     return false
   }
 
-  // By octets: as characters, a token before a combining mark would not be found.
-  private static func redact(_ token: [UInt8], in octets: [UInt8]) -> [UInt8] {
+  // By bytes: as characters, a token before a combining mark would not be found.
+  private static func redact(_ token: [UInt8], in bytes: [UInt8]) -> [UInt8] {
     var hidden: [UInt8] = []
-    hidden.reserveCapacity(octets.count)
-    var rest = octets[...]
+    hidden.reserveCapacity(bytes.count)
+    var rest = bytes[...]
     while let first = rest.first {
       if first == token.first, rest.starts(with: token) {
         hidden += "…".utf8

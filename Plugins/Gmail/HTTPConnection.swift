@@ -9,7 +9,7 @@ struct HTTPExchange {
   var body: [UInt8] = []
   /// Why the exchange did not come to its end.
   var failure: HTTPExchangeError?
-  /// How many octets of the request were handed over.
+  /// How many bytes of the request were handed over.
   var bytesSent = 0
   /// Whether the last one was among them.
   var isFullySent = false
@@ -36,7 +36,7 @@ enum HTTPExchangeError: Error, Equatable {
 /// One connection to the API, for one request at a time.
 ///
 /// libcurl connects and secures; the dialogue over it is our own. It then costs a third of libcurl's own, nothing is
-/// ever sent a second time behind our back, and it is known to the octet what was handed over.
+/// ever sent a second time behind our back, and it is known to the byte what was handed over.
 ///
 /// Sendable although it is no value: the courier gives it to one caller, who alone uses it until it comes back.
 final class HTTPConnection: @unchecked Sendable {
@@ -131,15 +131,15 @@ final class HTTPConnection: @unchecked Sendable {
   }
 
   private func send(
-    _ octets: UnsafeRawBufferPointer, _ parser: inout HTTPResponseParser, _ sentCount: inout Int
+    _ bytes: UnsafeRawBufferPointer, _ parser: inout HTTPResponseParser, _ sentCount: inout Int
   ) throws(HTTPExchangeError) {
     var start = 0
     var deadline: Int?
-    while start < octets.count, parser.status == nil {
-      let end = min(octets.count, start + Self.slice)
+    while start < bytes.count, parser.status == nil {
+      let end = min(bytes.count, start + Self.slice)
       let count: Int?
       do throws(CurlError) {
-        count = try handle.send(UnsafeRawBufferPointer(rebasing: octets[start..<end]))
+        count = try handle.send(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
       } catch {
         // The reason may have come before the connection went.
         try readAvailable(&parser)

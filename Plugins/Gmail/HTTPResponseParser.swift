@@ -43,10 +43,10 @@ struct HTTPResponseParser {
   var hasBegun: Bool { count > 0 }
 
   /// Takes what has come.
-  mutating func feed(_ octets: UnsafeRawBufferPointer) throws(ParsingError) {
-    count += octets.count
+  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(ParsingError) {
+    count += bytes.count
     guard count <= Self.maxResponseSize else { throw ParsingError() }
-    var rest = octets[...]
+    var rest = bytes[...]
     while !rest.isEmpty {
       // Nothing was asked that this could answer.
       guard !isComplete else {
@@ -211,8 +211,8 @@ struct HTTPResponseParser {
   private static func equalsIgnoringCase(_ text: ArraySlice<UInt8>, _ word: StaticString) -> Bool {
     guard text.count == word.utf8CodeUnitCount else { return false }
     var next = word.utf8Start
-    for octet in text {
-      guard octet | 0x20 == next.pointee | 0x20 else { return false }
+    for byte in text {
+      guard byte | 0x20 == next.pointee | 0x20 else { return false }
       next += 1
     }
     return true

@@ -21,29 +21,29 @@ struct HeaderScanner {
     let lines: Range<Int>
   }
 
-  private let octets: UnsafeRawBufferPointer
+  private let bytes: UnsafeRawBufferPointer
   /// Where the next field begins; at the end, where the empty line before the body stands.
   private(set) var position = 0
 
-  init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
+  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// The next field; `nil`: the header is over.
   mutating func next() throws(UnsuitedMailError) -> Field? {
     let start = position
-    guard start < octets.count, !isEmptyLine(start) else { return nil }
+    guard start < bytes.count, !isEmptyLine(start) else { return nil }
     var colon = start
     // RFC 5322, 2.2: a name is printable ASCII without a colon.
-    while colon < octets.count, (0x21...0x7E).contains(octets[colon]), octets[colon] != UInt8(ascii: ":") {
+    while colon < bytes.count, (0x21...0x7E).contains(bytes[colon]), bytes[colon] != UInt8(ascii: ":") {
       colon += 1
     }
     var end = colon
     // RFC 5322, 4.5: old mailers put white space before the colon.
-    while end < octets.count, Self.isBlank(octets[end]) { end += 1 }
-    guard colon > start, end < octets.count, octets[end] == UInt8(ascii: ":") else {
+    while end < bytes.count, Self.isBlank(bytes[end]) { end += 1 }
+    guard colon > start, end < bytes.count, bytes[end] == UInt8(ascii: ":") else {
       throw UnsuitedMailError("a line of the mail's header is no field; who would get the mail isn't certain")
     }
     var line = end
-    repeat { line = try endOfLine(line) } while line < octets.count && Self.isBlank(octets[line])
+    repeat { line = try endOfLine(line) } while line < bytes.count && Self.isBlank(bytes[line])
     position = line
     return Field(name: start..<colon, value: (end + 1)..<line, lines: start..<line)
   }
@@ -66,25 +66,25 @@ struct HeaderScanner {
 
   private func isName(_ range: Range<Int>, _ name: StaticString) -> Bool {
     guard range.count == name.utf8CodeUnitCount else { return false }
-    for i in 0..<range.count where octets[range.lowerBound + i] | 0x20 != name.utf8Start[i] | 0x20 {
+    for i in 0..<range.count where bytes[range.lowerBound + i] | 0x20 != name.utf8Start[i] | 0x20 {
       return false
     }
     return true
   }
 
   private func isEmptyLine(_ start: Int) -> Bool {
-    octets[start] == 0x0D && start + 1 < octets.count && octets[start + 1] == 0x0A
+    bytes[start] == 0x0D && start + 1 < bytes.count && bytes[start + 1] == 0x0A
   }
 
   private func endOfLine(_ start: Int) throws(UnsuitedMailError) -> Int {
     var i = start
-    while i < octets.count, octets[i] != 0x0A, octets[i] != 0x0D { i += 1 }
+    while i < bytes.count, bytes[i] != 0x0A, bytes[i] != 0x0D { i += 1 }
     // Gmail may see a line end, and so a field, where another reader sees none.
-    guard i + 1 < octets.count, octets[i] == 0x0D, octets[i + 1] == 0x0A else {
+    guard i + 1 < bytes.count, bytes[i] == 0x0D, bytes[i + 1] == 0x0A else {
       throw UnsuitedMailError("a line of the mail's header does not end with CR LF")
     }
     return i + 2
   }
 
-  private static func isBlank(_ octet: UInt8) -> Bool { octet == 0x20 || octet == 0x09 }
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// Where a flight is put together: memory that never moves while it is on its way.
 ///
-/// One TLS record holds 16,384 octets (RFC 8446, 5.1); a flight that fits leaves as one.
+/// One TLS record holds 16,384 bytes (RFC 8446, 5.1); a flight that fits leaves as one.
 final class CommandBuffer {
   static let slice = 16_384
 
@@ -13,16 +13,16 @@ final class CommandBuffer {
   deinit { memory.deallocate() }
 
   /// What has been put in.
-  var octets: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
+  var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
   /// How much still fits into the last slice.
   var roomInRecord: Int { Self.slice - count % Self.slice }
 
   func removeAll() { count = 0 }
 
-  func append(_ octets: UnsafeRawBufferPointer) {
-    makeRoom(for: octets.count)
-    UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: octets)
-    count += octets.count
+  func append(_ bytes: UnsafeRawBufferPointer) {
+    makeRoom(for: bytes.count)
+    UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: bytes)
+    count += bytes.count
   }
 
   func append(_ text: StaticString) {
@@ -34,9 +34,9 @@ final class CommandBuffer {
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
   }
 
-  func append(_ octet: UInt8) {
+  func append(_ byte: UInt8) {
     makeRoom(for: 1)
-    memory[count] = octet
+    memory[count] = byte
     count += 1
   }
 
@@ -60,7 +60,7 @@ final class CommandBuffer {
     guard memory.count - count < more else { return }
     let larger = UnsafeMutableRawBufferPointer.allocate(
       byteCount: (memory.count + more) * 2, alignment: 16)
-    larger.copyMemory(from: octets)
+    larger.copyMemory(from: bytes)
     memory.deallocate()
     memory = larger
   }
@@ -68,19 +68,19 @@ final class CommandBuffer {
 
 /// Doubles the dots that begin lines, for DATA (RFC 5321, 4.5.2), a buffer at a time.
 struct DotStuffing {
-  private let octets: UnsafeRawBufferPointer
+  private let bytes: UnsafeRawBufferPointer
   private var position = 0
   private var isLineStart = true
 
-  init(_ octets: UnsafeRawBufferPointer) { self.octets = octets }
+  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// Appends up to a slice; `true` when the final dot is in it.
   mutating func fill(_ buffer: CommandBuffer) -> Bool {
     // Room for the doubled dot, a missing line end and the final dot.
     let limit = CommandBuffer.slice - 8
-    while position < octets.count, buffer.count < limit - 1 {
-      if isLineStart, octets[position] == UInt8(ascii: ".") { buffer.append(UInt8(ascii: ".")) }
-      let rest = UnsafeRawBufferPointer(rebasing: octets[position...])
+    while position < bytes.count, buffer.count < limit - 1 {
+      if isLineStart, bytes[position] == UInt8(ascii: ".") { buffer.append(UInt8(ascii: ".")) }
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
       let room = min(rest.count, limit - buffer.count)
       let found = rest.baseAddress.flatMap { memchr($0, 10, room) }
       let length = found.flatMap { end in rest.baseAddress.map { UnsafeRawPointer(end) - $0 + 1 } } ?? room
@@ -88,8 +88,8 @@ struct DotStuffing {
       position += length
       isLineStart = found != nil
     }
-    guard position == octets.count else { return false }
-    if !octets.isEmpty, !octets.suffix(2).elementsEqual([13, 10]) { buffer.append("\r\n") }
+    guard position == bytes.count else { return false }
+    if !bytes.isEmpty, !bytes.suffix(2).elementsEqual([13, 10]) { buffer.append("\r\n") }
     buffer.append(".\r\n")
     return true
   }

@@ -20,9 +20,9 @@ enum ReplyError: Error, Equatable {
   }
 }
 
-/// Takes a server's octets however they are split and finds the replies in them, within bounds.
+/// Takes a server's bytes however they are split and finds the replies in them, within bounds.
 ///
-/// RFC 5321 allows 512 octets a line; real servers send more. One buffer serves a connection for its life.
+/// RFC 5321 allows 512 bytes a line; real servers send more. One buffer serves a connection for its life.
 struct ReplyParser: ~Copyable {
   static let maxLineLength = 4_096
   static let maxLines = 256
@@ -49,7 +49,7 @@ struct ReplyParser: ~Copyable {
 
   deinit { buffer.deallocate() }
 
-  /// Whether octets lie behind the last whole reply.
+  /// Whether bytes lie behind the last whole reply.
   var hasPartialReply: Bool { filled > replyStart }
 
   /// Forgets the replies read so far, and what lies behind them.
@@ -75,11 +75,11 @@ struct ReplyParser: ~Copyable {
     }
   }
 
-  /// Takes octets that somebody else has read.
-  mutating func feed(_ octets: UnsafeRawBufferPointer) throws(ReplyError) {
-    makeRoom(for: octets.count)
-    UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: octets)
-    filled += octets.count
+  /// Takes bytes that somebody else has read.
+  mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(ReplyError) {
+    makeRoom(for: bytes.count)
+    UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: bytes)
+    filled += bytes.count
     try scan()
   }
 
@@ -179,7 +179,7 @@ struct Reply: Equatable {
   let code: Int
   /// The enhanced status code of its last line (RFC 3463), where there is one.
   let enhanced: EnhancedCode?
-  /// Its lines in the reader's octets, line ends included.
+  /// Its lines in the reader's bytes, line ends included.
   let range: Range<Int>
 
   /// Whether the command it answers was done. 220 and 221 greet and part; they answer none of ours.
@@ -196,17 +196,17 @@ struct EnhancedCode: Equatable {
   let subject: Int
   let detail: Int
 
-  /// Reads the code at the start of `octets`; `nil` when none stands there.
-  init?(_ octets: some Sequence<UInt8>) {
+  /// Reads the code at the start of `bytes`; `nil` when none stands there.
+  init?(_ bytes: some Sequence<UInt8>) {
     var parts = (0, 0, 0)
     var index = 0
     var digits = 0
-    for octet in octets {
-      switch octet {
+    for byte in bytes {
+      switch byte {
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
         digits += 1
         if digits > 3 { return nil }
-        let digit = Int(octet - UInt8(ascii: "0"))
+        let digit = Int(byte - UInt8(ascii: "0"))
         switch index {
         case 0: parts.0 = parts.0 * 10 + digit
         case 1: parts.1 = parts.1 * 10 + digit

@@ -137,7 +137,7 @@ final class SMTPConnection: @unchecked Sendable {
     buffer.removeAll()
     buffer.append("QUIT\r\n")
     do throws(SMTPStreamError) {
-      try stream.send(buffer.octets) { _ in true }
+      try stream.send(buffer.bytes) { _ in true }
       stream.parser.reset()
       hasSentQuit = true
     } catch {
@@ -168,13 +168,13 @@ struct Capabilities: Sendable, Equatable {
   var pipelining = false
   /// BDAT (RFC 3030).
   var chunking = false
-  /// Octets above 127 in a body (RFC 6152).
+  /// Bytes above 127 in a body (RFC 6152).
   var eightBitMIME = false
   /// UTF-8 in addresses and headers (RFC 6531).
   var smtpUTF8 = false
   /// The SIZE parameter is known (RFC 1870).
   var size = false
-  /// The largest mail taken, in octets; `nil` when none is named.
+  /// The largest mail taken, in bytes; `nil` when none is named.
   var maxSize: Int?
   /// Replies carry enhanced status codes (RFC 2034).
   var enhancedStatusCodes = false

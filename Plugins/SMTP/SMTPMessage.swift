@@ -1,19 +1,19 @@
-/// A mail as the engine needs it: plain values, the octets lent for one attempt.
+/// A mail as the engine needs it: plain values, the bytes lent for one attempt.
 struct SMTPMessage {
   let sender: String
   let recipients: [String]
-  let octets: UnsafeRawBufferPointer
+  let bytes: UnsafeRawBufferPointer
   let needsSMTPUTF8: Bool
   let needs8BitMIME: Bool
 
   /// The envelope's own share is counted in: an address beyond ASCII needs SMTPUTF8 whatever the flag says.
   init(
-    sender: String, recipients: [String], octets: UnsafeRawBufferPointer, needsSMTPUTF8: Bool = false,
+    sender: String, recipients: [String], bytes: UnsafeRawBufferPointer, needsSMTPUTF8: Bool = false,
     needs8BitMIME: Bool = false
   ) {
     self.sender = sender
     self.recipients = recipients
-    self.octets = octets
+    self.bytes = bytes
     self.needsSMTPUTF8 =
       needsSMTPUTF8 || !SMTPSyntax.isASCII(sender) || !recipients.allSatisfy(SMTPSyntax.isASCII)
     self.needs8BitMIME = needs8BitMIME
@@ -21,8 +21,8 @@ struct SMTPMessage {
 
   /// Why this mail can't leave over a connection with `capabilities`; `nil`: it can.
   func incompatibility(_ capabilities: Capabilities) -> String? {
-    if let maxSize = capabilities.maxSize, octets.count > maxSize {
-      return "the mail has \(octets.count) octets, the server takes \(maxSize)"
+    if let maxSize = capabilities.maxSize, bytes.count > maxSize {
+      return "the mail has \(bytes.count) octets, the server takes \(maxSize)"
     }
     if needsSMTPUTF8, !capabilities.smtpUTF8 {
       return "an address or a header is not ASCII and the server offers no SMTPUTF8"
@@ -48,29 +48,29 @@ struct RecipientResult: Equatable, Sendable {
 /// What may stand on the wire: a last gate, whatever the host has already checked.
 enum SMTPSyntax {
   static func isASCII(_ text: String) -> Bool {
-    let octets = text.utf8Span.span
+    let bytes = text.utf8Span.span
     var all: UInt8 = 0
-    for index in octets.indices { all |= octets[index] }
+    for index in bytes.indices { all |= bytes[index] }
     return all < 0x80
   }
 
   /// Whether `address` can stand between < and >: no control, and outside quotes no blank, < or >
-  /// (a parameter would follow); 256 octets at most (RFC 5321, 4.5.3.1.3).
+  /// (a parameter would follow); 256 bytes at most (RFC 5321, 4.5.3.1.3).
   static func isAddress(_ address: String) -> Bool {
-    let octets = address.utf8Span.span
-    guard octets.count > 0, octets.count <= 256 else { return false }
+    let bytes = address.utf8Span.span
+    guard bytes.count > 0, bytes.count <= 256 else { return false }
     var isQuoted = false
     var isEscaped = false
-    for index in octets.indices {
-      let octet = octets[index]
-      if octet < 0x20 || octet == 0x7F { return false }
+    for index in bytes.indices {
+      let byte = bytes[index]
+      if byte < 0x20 || byte == 0x7F { return false }
       if isEscaped {
         isEscaped = false
-      } else if isQuoted, octet == UInt8(ascii: "\\") {
+      } else if isQuoted, byte == UInt8(ascii: "\\") {
         isEscaped = true
-      } else if octet == UInt8(ascii: "\"") {
+      } else if byte == UInt8(ascii: "\"") {
         isQuoted.toggle()
-      } else if !isQuoted, octet == 0x20 || octet == UInt8(ascii: "<") || octet == UInt8(ascii: ">") {
+      } else if !isQuoted, byte == 0x20 || byte == UInt8(ascii: "<") || byte == UInt8(ascii: ">") {
         return false
       }
     }
@@ -101,13 +101,13 @@ enum SMTPSyntax {
     !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
   }
 
-  /// Whether `text` holds no control octet.
+  /// Whether `text` holds no control byte.
   static func hasNoControlCharacters(_ text: String) -> Bool {
     text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
   }
 
-  private static func isLetterOrDigit(_ octet: UInt8) -> Bool {
-    switch octet {
+  private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+    switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "a")...UInt8(ascii: "z"):
       true

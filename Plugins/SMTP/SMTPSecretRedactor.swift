@@ -1,4 +1,4 @@
-/// Takes secrets, and any part of them eight octets long, out of what a server says.
+/// Takes secrets, and any part of them eight bytes long, out of what a server says.
 struct SMTPSecretRedactor: Sendable {
   private static let fragmentLength = 8
   private var fragments: Set<UInt64> = []
@@ -66,10 +66,10 @@ struct SMTPSecretRedactor: Sendable {
   /// Whether a part of a secret may stand in `text`.
   private func mayContainSecret(_ text: inout String) -> Bool {
     if !shortSecrets.isEmpty { return true }
-    return text.withUTF8 { octets in
+    return text.withUTF8 { bytes in
       var window: UInt64 = 0
-      for (index, octet) in octets.enumerated() {
-        window = window << 8 | UInt64(octet)
+      for (index, byte) in bytes.enumerated() {
+        window = window << 8 | UInt64(byte)
         guard index >= Self.fragmentLength - 1 else { continue }
         let filterBit = Self.filterBit(window)
         if filter[filterBit >> 6] & (1 << UInt64(filterBit & 63)) != 0 { return true }
@@ -78,8 +78,8 @@ struct SMTPSecretRedactor: Sendable {
     }
   }
 
-  private static func fragment(_ octets: ArraySlice<UInt8>) -> UInt64 {
-    octets.reduce(0) { $0 << 8 | UInt64($1) }
+  private static func fragment(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+    bytes.reduce(0) { $0 << 8 | UInt64($1) }
   }
 
   /// `text` with every part of a secret as `***`.
@@ -88,17 +88,17 @@ struct SMTPSecretRedactor: Sendable {
     var text = text
     guard mayContainSecret(&text) else { return text }
     var ranges: [Range<Int>] = []
-    let octets = Array(text.utf8)
+    let bytes = Array(text.utf8)
     var window: UInt64 = 0
-    for (index, octet) in octets.enumerated() {
-      window = window << 8 | UInt64(octet)
+    for (index, byte) in bytes.enumerated() {
+      window = window << 8 | UInt64(byte)
       if index >= Self.fragmentLength - 1, fragments.contains(window) {
         ranges.append((index - Self.fragmentLength + 1)..<(index + 1))
       }
     }
-    for secret in shortSecrets where octets.count >= secret.count {
-      for start in 0...(octets.count - secret.count)
-      where octets[start..<(start + secret.count)].elementsEqual(secret) {
+    for secret in shortSecrets where bytes.count >= secret.count {
+      for start in 0...(bytes.count - secret.count)
+      where bytes[start..<(start + secret.count)].elementsEqual(secret) {
         ranges.append(start..<(start + secret.count))
       }
     }
@@ -107,12 +107,12 @@ struct SMTPSecretRedactor: Sendable {
     var position = 0
     for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where range.upperBound > position {
       if range.lowerBound > position || position == 0 {
-        if range.lowerBound > position { result += octets[position..<range.lowerBound] }
+        if range.lowerBound > position { result += bytes[position..<range.lowerBound] }
         result += Array("***".utf8)
       }
       position = range.upperBound
     }
-    return String(decoding: result + octets[position...], as: UTF8.self)
+    return String(decoding: result + bytes[position...], as: UTF8.self)
   }
 }
 
@@ -120,10 +120,10 @@ struct SMTPSecretRedactor: Sendable {
 enum SMTPBase64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-  static func encode(_ octets: [UInt8]) -> [UInt8] {
+  static func encode(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
-    for start in stride(from: 0, to: octets.count, by: 3) {
-      let group = octets[start..<min(start + 3, octets.count)]
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let group = bytes[start..<min(start + 3, bytes.count)]
       let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
       for place in 0..<4 {
         result.append(place <= group.count ? alphabet[bits >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
@@ -136,8 +136,8 @@ enum SMTPBase64 {
     var result: [UInt8] = []
     var bits = 0
     var count = 0
-    for octet in text where octet != UInt8(ascii: "=") {
-      guard let value = alphabet.firstIndex(of: octet) else { return nil }
+    for byte in text where byte != UInt8(ascii: "=") {
+      guard let value = alphabet.firstIndex(of: byte) else { return nil }
       bits = (bits << 6 | value) & 0xFF_FFFF
       count += 6
       if count >= 8 {

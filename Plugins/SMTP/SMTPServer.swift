@@ -5,7 +5,7 @@ internal import PabalPlugin
 struct SMTPServer: Sendable {
   /// How the connection is secured.
   enum Security: String, Sendable, CaseIterable {
-    /// TLS from the first octet.
+    /// TLS from the first byte.
     case tls = "tls"
     /// STARTTLS before anything else.
     case starttls = "starttls"

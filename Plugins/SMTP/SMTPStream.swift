@@ -27,7 +27,7 @@ enum SMTPStreamError: Error, Equatable {
   }
 }
 
-/// Sends octets and reads replies over one connection; never both sides waiting for each other.
+/// Sends bytes and reads replies over one connection; never both sides waiting for each other.
 final class SMTPStream {
   let handle: CurlHandle
   var parser: ReplyParser
@@ -53,15 +53,15 @@ final class SMTPStream {
     }
   }
 
-  /// Hands all of `octets` over, reading replies meanwhile; they must not move until it returns.
+  /// Hands all of `bytes` over, reading replies meanwhile; they must not move until it returns.
   ///
   /// `stop` looks at the replies whenever the server is slow to take more; `true` ends it.
-  func send(_ octets: UnsafeRawBufferPointer, stop: (borrowing ReplyParser) -> Bool) throws(SMTPStreamError) {
+  func send(_ bytes: UnsafeRawBufferPointer, stop: (borrowing ReplyParser) -> Bool) throws(SMTPStreamError) {
     var start = 0
     var deadline = milliseconds() + timeout
-    while start < octets.count {
+    while start < bytes.count {
       let slice = UnsafeRawBufferPointer(
-        rebasing: octets[start..<min(octets.count, start + CommandBuffer.slice)])
+        rebasing: bytes[start..<min(bytes.count, start + CommandBuffer.slice)])
       let taken: Int?
       do throws(CurlError) {
         taken = try handle.send(slice)

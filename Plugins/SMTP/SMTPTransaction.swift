@@ -44,7 +44,7 @@ struct SMTPTransaction {
     if !state.mode.chunking { buffer.append("DATA\r\n") }
     let expected = state.contentPosition + (state.mode.chunking ? 0 : 1)
     stream.parser.expectedCount = expected
-    try stream.send(buffer.octets, stop: Self.isClosing)
+    try stream.send(buffer.bytes, stop: Self.isClosing)
     try stream.awaitReplies(expected)
     state.isDesynchronized = stream.parser.replies.count > expected || stream.parser.hasPartialReply
     if !state.mode.chunking, let dataReply = stream.parser.replies.last, dataReply.code != 354,
@@ -94,7 +94,7 @@ struct SMTPTransaction {
     let count = stream.parser.replies.count + 1
     stream.parser.expectedCount = count
     guard try hasNoUnsolicitedReply(stream) else { return }
-    try stream.send(buffer.octets, stop: Self.isClosing)
+    try stream.send(buffer.bytes, stop: Self.isClosing)
     try stream.awaitReplies(count)
     state.isDesynchronized = stream.parser.replies.count > count || stream.parser.hasPartialReply
   }
@@ -103,7 +103,7 @@ struct SMTPTransaction {
   private mutating func hasNoUnsolicitedReply(_ stream: SMTPStream) throws(SMTPStreamError) -> Bool {
     let before = stream.parser.replies.last?.code
     guard try stream.readAvailable() else { return true }
-    // Whoever takes 354 back has refused the octets.
+    // Whoever takes 354 back has refused the bytes.
     if before == 354, stream.parser.replies.count == stream.parser.expectedCount,
       !stream.parser.hasPartialReply,
       stream.parser.replies.last?.isRefusal == true
@@ -114,7 +114,7 @@ struct SMTPTransaction {
     return false
   }
 
-  /// The second flight: BDAT with the octets; or, once 354 has come, the octets with their dots doubled.
+  /// The second flight: BDAT with the bytes; or, once 354 has come, the bytes with their dots doubled.
   private mutating func sendContent(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.removeAll()
     let known = stream.parser.replies.count
@@ -124,12 +124,12 @@ struct SMTPTransaction {
       try sendChunk(stream, buffer)
     } else {
       guard stream.parser.replies.last?.code == 354 else { return }
-      var stuffing = DotStuffing(mail.octets)
+      var stuffing = DotStuffing(mail.bytes)
       while true {
         buffer.removeAll()
         let isLast = stuffing.fill(buffer)
         // A reply now can only be a refusal, or a server that has lost its place.
-        try stream.send(buffer.octets) { parser in parser.replies.count > known || parser.hasPartialReply }
+        try stream.send(buffer.bytes) { parser in parser.replies.count > known || parser.hasPartialReply }
         if isLast { break }
       }
       state.isFullySent = true
@@ -137,26 +137,26 @@ struct SMTPTransaction {
     try stream.awaitReplies(known + 1)
   }
 
-  /// BDAT and all octets: the first slice holds what stands in `buffer` already, the rest goes from the mail's
+  /// BDAT and all bytes: the first slice holds what stands in `buffer` already, the rest goes from the mail's
   /// own memory.
   private mutating func sendChunk(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.append("BDAT ")
-    buffer.append(mail.octets.count)
+    buffer.append(mail.bytes.count)
     buffer.append(" LAST\r\n")
-    let firstPartCount = min(mail.octets.count, buffer.roomInRecord)
-    buffer.append(UnsafeRawBufferPointer(rebasing: mail.octets[..<firstPartCount]))
-    let (mailIndex, octets) = (state.mailPosition, state.contentPosition)
+    let firstPartCount = min(mail.bytes.count, buffer.roomInRecord)
+    buffer.append(UnsafeRawBufferPointer(rebasing: mail.bytes[..<firstPartCount]))
+    let (mailIndex, bytes) = (state.mailPosition, state.contentPosition)
     // Once nobody is left to take it for, the rest of a large mail stays here.
     let isRefused: (borrowing ReplyParser) -> Bool = { parser in
-      if Self.isClosing(parser) || parser.replies.count > octets { return true }
+      if Self.isClosing(parser) || parser.replies.count > bytes { return true }
       guard parser.replies.count > mailIndex else { return false }
       if parser.replies[mailIndex].isRefusal { return true }
-      return parser.replies.count == octets
-        && !parser.replies[(mailIndex + 1)..<octets].contains { $0.isSuccess }
+      return parser.replies.count == bytes
+        && !parser.replies[(mailIndex + 1)..<bytes].contains { $0.isSuccess }
     }
-    try stream.send(buffer.octets, stop: isRefused)
-    if firstPartCount < mail.octets.count {
-      try stream.send(UnsafeRawBufferPointer(rebasing: mail.octets[firstPartCount...]), stop: isRefused)
+    try stream.send(buffer.bytes, stop: isRefused)
+    if firstPartCount < mail.bytes.count {
+      try stream.send(UnsafeRawBufferPointer(rebasing: mail.bytes[firstPartCount...]), stop: isRefused)
     }
     state.isFullySent = true
   }
@@ -181,7 +181,7 @@ struct SMTPTransaction {
     buffer.append(UInt8(ascii: ">"))
     if capabilities.size {
       buffer.append(" SIZE=")
-      buffer.append(mail.octets.count)
+      buffer.append(mail.bytes.count)
     }
     if mail.needs8BitMIME { buffer.append(" BODY=8BITMIME") }
     if mail.needsSMTPUTF8 { buffer.append(" SMTPUTF8") }
@@ -199,9 +199,9 @@ struct SMTPTransaction {
 struct TransactionMode: Equatable, Sendable {
   /// How many commands go out before an answer is awaited.
   enum Grouping: Sendable {
-    /// MAIL, RCPT… and BDAT with all octets: one round trip.
+    /// MAIL, RCPT… and BDAT with all bytes: one round trip.
     case pipelinedWithBody
-    /// MAIL and RCPT… (and DATA), then the octets: two round trips.
+    /// MAIL and RCPT… (and DATA), then the bytes: two round trips.
     case pipelinedEnvelope
     /// Each command by itself.
     case lockStep

@@ -28,7 +28,7 @@ public final class SMTPTransport: PluginTransport {
   /// Makes one attempt over a kept or a new connection.
   public func send(_ mail: PluginMail, _ attempt: Attempt) -> Verdict {
     let message = SMTPMessage(
-      sender: mail.sender, recipients: mail.recipients, octets: mail.octets,
+      sender: mail.sender, recipients: mail.recipients, bytes: mail.bytes,
       needsSMTPUTF8: mail.needsSMTPUTF8, needs8BitMIME: mail.needs8BitMIME)
     let deliveryResult = client.send(message) { rejected in attempt.accessToken(rejected: rejected) }
     guard case .recipientResults(let recipientResults) = deliveryResult else { return .alreadySet }

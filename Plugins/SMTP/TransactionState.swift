@@ -7,9 +7,9 @@ struct TransactionState {
   var mailPosition = 0
   /// Where the reply to BDAT or DATA stands.
   var contentPosition: Int
-  /// Whether the last octet was handed over.
+  /// Whether the last byte was handed over.
   var isFullySent = false
-  /// More replies than commands before the octets went: nobody knows which answers which.
+  /// More replies than commands before the bytes went: nobody knows which answers which.
   var isDesynchronized = false
   /// Why it ended before its last reply.
   var streamError: SMTPStreamError?
@@ -44,7 +44,7 @@ struct TransactionState {
       streamError == nil && extras.isEmpty && !parser.hasPartialReply
       && !replies.contains(where: \.closesConnection)
     result.needsReset = final == nil
-    // The server waits for octets that nobody was left to get.
+    // The server waits for bytes that nobody was left to get.
     if !mode.chunking, final == nil, replies.count > contentPosition, replies[contentPosition].code == 354 {
       result.isSound = false
     }
@@ -79,7 +79,7 @@ struct TransactionState {
     let answers = replies[min(replies.count, mailPosition + 1)..<min(replies.count, contentPosition)]
     let hasAccepted = answers.contains { $0.isSuccess }
     if mode.chunking, let final, final.isRefusal {
-      // Whether the refused octets were read as octets is the server's secret.
+      // Whether the refused bytes were read as bytes is the server's secret.
       result.isSound = false
       if mail.isSuccess, hasAccepted, ReplyClassifier.rejectsBDAT(final) {
         result.next = .bdatUnsupported
@@ -180,7 +180,7 @@ struct TransactionState {
         return RecipientResult(.deferred, parser.text(dataReply))
       }
     }
-    // Whoever said 421 to an earlier command has not gone on to the octets.
+    // Whoever said 421 to an earlier command has not gone on to the bytes.
     if let connectionClosing = parser.replies.first(where: { $0.code == 421 }) {
       return RecipientResult(.deferred, parser.text(connectionClosing))
     }
@@ -192,7 +192,7 @@ struct TransactionState {
   }
 
   /// Whether the group was answered in another order than it was asked, and certainly nothing was taken: every
-  /// reply that could be the octets' is a refusal.
+  /// reply that could be the bytes' is a refusal.
   private func isOutOfSequence(
     _ mail: Reply, _ answers: ArraySlice<Reply>, _ final: Reply?, _ extras: ArraySlice<Reply>
   ) -> Bool {

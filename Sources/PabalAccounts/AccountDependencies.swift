@@ -6,7 +6,7 @@ public struct AccountDependencies: Sendable {
   public var now: @Sendable () -> UTCTime
   /// Waits; blocks.
   public var pause: @Sendable (Duration) -> Void
-  /// So many octets that nobody can guess.
+  /// So many bytes that nobody can guess.
   public var random: @Sendable (Int) -> [UInt8]
   /// Waits without a thread; throws when its task is cancelled.
   public var sleep: @Sendable (Duration) async throws -> Void
@@ -39,7 +39,7 @@ public struct AccountDependencies: Sendable {
 
   /// `duration`, up to a tenth longer or shorter.
   func jittered(_ duration: Duration) -> Duration {
-    let octet = random(1).first ?? 128
-    return duration * (0.9 + 0.2 * Double(octet) / 255)
+    let byte = random(1).first ?? 128
+    return duration * (0.9 + 0.2 * Double(byte) / 255)
   }
 }

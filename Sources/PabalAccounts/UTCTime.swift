@@ -59,8 +59,8 @@ public struct UTCTime: Sendable, Hashable, Comparable, CustomStringConvertible {
       defer { rest = rest.dropFirst(digits) }
       return rest.prefix(digits).reduce(0) { $0 * 10 + Int64($1 - 0x30) }
     }
-    func take(_ octets: String) -> Bool {
-      guard let first = rest.first, octets.utf8.contains(first) else { return false }
+    func take(_ bytes: String) -> Bool {
+      guard let first = rest.first, bytes.utf8.contains(first) else { return false }
       rest = rest.dropFirst()
       return true
     }

@@ -34,12 +34,12 @@ package struct CommandContext {
     verbose = options.verbose
   }
 
-  /// The parts as `octets`, which its file has become, say; everything is anew.
-  package func reloaded(_ octets: [UInt8]) throws(CommandError) -> CommandContext {
+  /// The parts as `bytes`, which its file has become, say; everything is anew.
+  package func reloaded(_ bytes: [UInt8]) throws(CommandError) -> CommandContext {
     do throws(Diagnostics) {
       return CommandContext(
         try Configuration.read(
-          octets, file: configuration.file, directory: configuration.directory,
+          bytes, file: configuration.file, directory: configuration.directory,
           providers: [TokenProvider()] + oauthProviders()), verbose: verbose)
     } catch {
       throw CommandError(.configuration, error.all)

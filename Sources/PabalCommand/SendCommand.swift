@@ -105,13 +105,13 @@ package struct SendCommand: Sendable, Equatable {
     let sender: OrNull<String>
     let recipients: [String]
     /// Null where they are not UTF-8.
-    let octets: OrNull<String>
+    let bytes: OrNull<String>
     let base64: Data
 
     enum CodingKeys: String, CodingKey {
       case sender = "sender"
       case recipients = "recipients"
-      case octets = "octets"
+      case bytes = "octets"
       case base64 = "octets_base64"
       case messageID = "message_id"
     }
@@ -119,14 +119,14 @@ package struct SendCommand: Sendable, Equatable {
 
   private func printMail(_ mail: Mail) throws {
     guard options.json else {
-      Terminal.write(mail.octets)
+      Terminal.write(mail.bytes)
       return
     }
     try Terminal.printResult(
       json: DryRun(
         messageID: mail.messageID, sender: OrNull(mail.envelope.sender?.description),
         recipients: mail.envelope.recipients.map(\.description),
-        octets: OrNull(String(validating: mail.octets, as: UTF8.self)), base64: Data(mail.octets)))
+        bytes: OrNull(String(validating: mail.bytes, as: UTF8.self)), base64: Data(mail.bytes)))
   }
 }
 

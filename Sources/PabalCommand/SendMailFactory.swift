@@ -55,9 +55,9 @@ package struct SendMailFactory: Sendable {
   private static func rawMail(
     _ file: String, _ content: MailContent, _ addresses: [String], _ context: CommandContext
   ) throws(CommandError) -> (UnknownPolicy, @Sendable () throws(CommandError) -> Mail) {
-    let octets: [UInt8]
+    let bytes: [UInt8]
     do throws(FileError) {
-      octets =
+      bytes =
         try file == "-"
         ? readStandardInput(atMost: sizeLimit) : readFile(file, atMost: sizeLimit, waitsForWriter: true)
     } catch {
@@ -68,7 +68,7 @@ package struct SendMailFactory: Sendable {
     let envelopeSender: EnvelopeSender = content.from == nil ? .author : .address(sender.address)
     let mail: RawMail
     do throws(MailError) {
-      mail = try RawMail(octets)
+      mail = try RawMail(bytes)
     } catch {
       throw CommandError(.input, "--eml: \(error.field): \(error.message)", remedy: error.remedy)
     }

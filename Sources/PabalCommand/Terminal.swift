@@ -20,9 +20,9 @@ package enum Terminal {
   }
 
   /// Writes an answer; when it can't be written whole, the command ends with another status than 0.
-  package static func write(_ octets: [UInt8]) {
+  package static func write(_ bytes: [UInt8]) {
     let descriptor = output.withLock { $0 }
-    if let failure = writeAll(octets, to: descriptor) { outputErrno.withLock { $0 = failure } }
+    if let failure = writeAll(bytes, to: descriptor) { outputErrno.withLock { $0 = failure } }
   }
 
   /// Why an answer did not reach standard output whole; `nil` when all did.
@@ -81,8 +81,8 @@ package enum Terminal {
 
   /// The errno of what could not be written; `nil` when all was.
   @discardableResult
-  private static func writeAll(_ octets: [UInt8], to descriptor: CInt) -> CInt? {
-    var rest = octets[...]
+  private static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> CInt? {
+    var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }

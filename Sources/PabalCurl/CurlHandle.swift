@@ -171,21 +171,21 @@ public final class CurlHandle {
 }
 
 private func headerCallback(
-  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
   guard let context else { return 0 }
   let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
   guard let onHeader = handle.onHeader else { return size * count }
-  return onHeader(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
+  return onHeader(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
 }
 
 private func writeCallback(
-  _ octets: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+  _ bytes: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
   guard let context else { return 0 }
   let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
   guard let onBody = handle.onBody else { return size * count }
-  return onBody(UnsafeRawBufferPointer(start: octets, count: size * count)) ? size * count : 0
+  return onBody(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
 }
 
 private func readCallback(
@@ -217,10 +217,10 @@ extension CurlHandle {
     case either
   }
 
-  /// Hands octets over and returns how many were taken; `nil`: none now, wait and offer the same again.
-  public func send(_ octets: UnsafeRawBufferPointer) throws(CurlError) -> Int? {
+  /// Hands bytes over and returns how many were taken; `nil`: none now, wait and offer the same again.
+  public func send(_ bytes: UnsafeRawBufferPointer) throws(CurlError) -> Int? {
     var taken = 0
-    let code = pabal_curl_send(handle, octets.baseAddress, octets.count, &taken)
+    let code = pabal_curl_send(handle, bytes.baseAddress, bytes.count, &taken)
     if code == CURLE_OK { return taken }
     if code == CURLE_AGAIN { return nil }
     throw makeError(code)
@@ -250,8 +250,8 @@ extension CurlHandle {
   public var responseCode: Int { number(CURLINFO_RESPONSE_CODE) }
   /// How many connections the last `perform` made; 0: it took a kept one.
   public var connectionsMade: Int { number(CURLINFO_NUM_CONNECTS) }
-  /// How many octets of the body the last `perform` sent.
-  public var octetsSent: Int { offset(CURLINFO_SIZE_UPLOAD_T) }
+  /// How many bytes of the body the last `perform` sent.
+  public var bytesSent: Int { offset(CURLINFO_SIZE_UPLOAD_T) }
   /// The seconds a Retry-After header asked to wait, 0 when there was none.
   public var retryAfterSeconds: Int { offset(CURLINFO_RETRY_AFTER) }
 

@@ -37,7 +37,7 @@ public struct Verdict: Sendable, Hashable {
       PABAL_HELD, scope: scope == .transport ? PABAL_SCOPE_TRANSPORT : PABAL_SCOPE_MAIL,
       retryAfter: retryAfter)
   }
-  /// The last octet was handed over and no reply decides.
+  /// The last byte was handed over and no reply decides.
   public static let unknown = Verdict(PABAL_UNKNOWN)
   /// From `check` only: reached and logged in.
   public static let ready = Verdict(PABAL_READY)
@@ -84,8 +84,8 @@ public struct Attempt {
   }
 
   /// The far side's reply that decided, or in `check` what was found; the last call counts.
-  public func reply(_ octets: UnsafeRawBufferPointer) {
-    host.pointee.reply(attempt, octets.baseAddress?.assumingMemoryBound(to: CChar.self), octets.count)
+  public func reply(_ bytes: UnsafeRawBufferPointer) {
+    host.pointee.reply(attempt, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
   }
 
   /// The far side's reply that decided, or in `check` what was found; the last call counts.

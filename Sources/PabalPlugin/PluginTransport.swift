@@ -55,7 +55,7 @@ public struct TransportOpenError: Error, Sendable {
   public init(_ reason: String) { self.reason = reason }
 }
 
-/// An envelope and finished RFC 5322 octets, lent for one call of `send`.
+/// An envelope and finished RFC 5322 bytes, lent for one call of `send`.
 public struct PluginMail {
   let mail: UnsafePointer<pabal_mail>
 
@@ -71,12 +71,12 @@ public struct PluginMail {
   public var recipients: [String] {
     (0..<recipientCount).map { index in mail.pointee.recipients[index].map { String(cString: $0) } ?? "" }
   }
-  /// The finished octets; every line ends with CRLF.
-  public var octets: UnsafeRawBufferPointer {
+  /// The finished bytes; every line ends with CRLF.
+  public var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: mail.pointee.octets, count: mail.pointee.octet_count)
   }
   /// Whether an address or a header holds non-ASCII (RFC 6531).
   public var needsSMTPUTF8: Bool { mail.pointee.needs & UInt32(PABAL_NEEDS_SMTPUTF8) != 0 }
-  /// Whether an octet is above 127 (RFC 6152).
+  /// Whether an byte is above 127 (RFC 6152).
   public var needs8BitMIME: Bool { mail.pointee.needs & UInt32(PABAL_NEEDS_8BITMIME) != 0 }
 }

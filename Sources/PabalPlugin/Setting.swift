@@ -77,9 +77,9 @@ public struct Setting: Sendable {
 
 /// A C string that lives as long as the process, as a plugin's table must.
 func permanentCString(_ text: String) -> UnsafeMutablePointer<CChar> {
-  let octets = text.utf8CString
-  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: octets.count)
-  for (index, octet) in octets.enumerated() { (copy + index).initialize(to: octet) }
+  let bytes = text.utf8CString
+  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+  for (index, byte) in bytes.enumerated() { (copy + index).initialize(to: byte) }
   return copy
 }
 

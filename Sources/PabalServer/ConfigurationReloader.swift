@@ -72,17 +72,17 @@ final class ConfigurationReloader: Sendable {
   }
 
   private func apply(isRequested: Bool) throws(CommandError) -> Change? {
-    let octets: [UInt8]
+    let bytes: [UInt8]
     do throws(FileError) {
-      octets = try readFile(runtime.initialConfiguration.file, atMost: Configuration.sizeLimit)
+      bytes = try readFile(runtime.initialConfiguration.file, atMost: Configuration.sizeLimit)
     } catch {
       throw CommandError(.configuration, [error.diagnostic])
     }
-    guard isRequested || octets != runtime.snapshot.context.configuration.octets else {
+    guard isRequested || bytes != runtime.snapshot.context.configuration.bytes else {
       if runtime.health.markCurrent(restart: nil) { log.write("configuration mended") }
       return nil
     }
-    let (restart, routeChanged) = try runtime.replace(by: octets)
+    let (restart, routeChanged) = try runtime.replace(by: bytes)
     if runtime.health.markCurrent(restart: restart) { log.write("configuration mended") }
     log.write("reloaded", ("route", runtime.snapshot.route.names.joined(separator: ",")))
     for key in restart { log.write("restart needed", ("path", key)) }

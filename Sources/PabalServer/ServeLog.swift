@@ -161,11 +161,11 @@ enum LogText {
 /// Writes lines on a thread of its own: who reads the log slowly, or not at all, holds up nobody.
 final class LogWriter: Sendable {
   private struct Backlog {
-    var octets = 0
+    var bytes = 0
     var lost = 0
   }
 
-  /// What may wait to be written, in octets: some seconds of a service at its busiest.
+  /// What may wait to be written, in bytes: some seconds of a service at its busiest.
   private static let limit = 1 << 20
 
   private let backlog = Mutex(Backlog())
@@ -182,18 +182,18 @@ final class LogWriter: Sendable {
   /// Has a line written, or counts it where too much waits already.
   func write(_ line: [UInt8]) {
     let hasRoom = backlog.withLock { backlog in
-      guard backlog.octets + line.count <= LogWriter.limit else {
+      guard backlog.bytes + line.count <= LogWriter.limit else {
         backlog.lost += 1
         return false
       }
-      backlog.octets += line.count
+      backlog.bytes += line.count
       return true
     }
     guard hasRoom else { return }
     queue.async { [self] in
       out(line)
       let droppedCount = backlog.withLock { backlog in
-        backlog.octets -= line.count
+        backlog.bytes -= line.count
         return exchange(&backlog.lost, with: 0)
       }
       if droppedCount > 0 { out(lost(droppedCount)) }

@@ -267,9 +267,9 @@ extension Timestamp {
 
 /// What the system says of this process.
 struct ProcessStatistics {
-  /// Octets of memory in use.
+  /// Bytes of memory in use.
   let resident: Double?
-  /// Octets of address space.
+  /// Bytes of address space.
   let virtual: Double?
   /// Seconds of processor time.
   let processor: Double

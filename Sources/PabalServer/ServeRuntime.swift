@@ -59,12 +59,12 @@ final class ServeRuntime: Sendable {
   /// The parts that hold now.
   var snapshot: RuntimeSnapshot { snapshotBox.snapshot }
 
-  /// Goes on with what `octets` say from now on; where anything of it is wrong, all stays as it is. Blocks.
+  /// Goes on with what `bytes` say from now on; where anything of it is wrong, all stays as it is. Blocks.
   ///
   /// Gives what would take a restart, the keys that changed and hold as they were; and whether mail takes another route.
-  func replace(by octets: [UInt8]) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
+  func replace(by bytes: [UInt8]) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
     let previous = snapshot
-    let context = try previous.context.reloaded(octets)
+    let context = try previous.context.reloaded(bytes)
     let transports = try context.checked(try context.transports(transportNames))
     let snapshot = try RuntimeSnapshot(
       context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous

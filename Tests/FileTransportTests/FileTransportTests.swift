@@ -26,12 +26,12 @@ import Testing
   @Test func `a mail is written octet for octet, readable by its owner alone`() throws {
     let transport = try open(directory.path)
     defer { transport.close() }
-    let mail = try Mail.sample(octets: Array("Subject: 안녕\r\n\r\n.\r\n".utf8) + [0xFF, 0x0D, 0x0A])
+    let mail = try Mail.sample(bytes: Array("Subject: 안녕\r\n\r\n.\r\n".utf8) + [0xFF, 0x0D, 0x0A])
     let receipt = transport.attempt(mail)
     #expect(receipt.outcome == .sent)
     #expect(receipt.remoteID == "\(mail.id).eml")
     let path = "\(directory.path)/\(mail.id).eml"
-    #expect(Array(try Data(contentsOf: URL(filePath: path))) == mail.octets)
+    #expect(Array(try Data(contentsOf: URL(filePath: path))) == mail.bytes)
     #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
     #expect(try files(in: directory.path) == ["\(mail.id).eml"])
   }
@@ -40,7 +40,7 @@ import Testing
     let transport = try open(directory.path)
     defer { transport.close() }
     let names = try (0..<5).map { number in
-      let receipt = transport.attempt(try Mail.sample(octets: Array("X: \(number)\r\n\r\n".utf8), id: "SAME"))
+      let receipt = transport.attempt(try Mail.sample(bytes: Array("X: \(number)\r\n\r\n".utf8), id: "SAME"))
       return try #require(receipt.remoteID)
     }
     #expect(names == ["SAME.eml", "SAME-2.eml", "SAME-3.eml", "SAME-4.eml", "SAME-5.eml"])
@@ -77,7 +77,7 @@ import Testing
     defer { _ = try? ChildProcess.run("umount", [path]) }
     let transport = try open(path)
     defer { transport.close() }
-    let big = try Mail.sample(octets: Array("X: y\r\n\r\n".utf8) + Array(repeating: 0x61, count: 200_000))
+    let big = try Mail.sample(bytes: Array("X: y\r\n\r\n".utf8) + Array(repeating: 0x61, count: 200_000))
     let receipt = transport.attempt(big)
     #expect(receipt.outcome == .deferred())
     #expect(try files(in: path) == [])
@@ -103,8 +103,8 @@ import Testing
       process.wait()
       let names = try files(in: mail).filter { $0.hasSuffix(".eml") }
       for name in names {
-        let octets = try Data(contentsOf: URL(filePath: "\(mail)/\(name)"))
-        #expect(octets.starts(with: Array("Date: ".utf8)) && octets.suffix(4) == Data("--\r\n".utf8))
+        let bytes = try Data(contentsOf: URL(filePath: "\(mail)/\(name)"))
+        #expect(bytes.starts(with: Array("Date: ".utf8)) && bytes.suffix(4) == Data("--\r\n".utf8))
       }
       whole = names.count
     }

@@ -1,17 +1,17 @@
 import PabalCore
 
-/// Addresses, mailboxes and address lists of any octets: what is accepted is safe in an envelope and a header.
+/// Addresses, mailboxes and address lists of any bytes: what is accepted is safe in an envelope and a header.
 @c(LLVMFuzzerTestOneInput)
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let octets = Array(UnsafeBufferPointer(start: start, count: count))
-  let text = String(decoding: octets, as: UTF8.self)
+  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+  let text = String(decoding: bytes, as: UTF8.self)
   if let address = try? Address(text) { check(address) }
   if let mailbox = try? Mailbox(text) {
     check(mailbox)
     precondition((try? Mailbox(mailbox.description)) == mailbox, "a mailbox reads back as another")
     check(inHeader: mailbox)
   }
-  if let list = try? AddressList(octets, field: "to") { for mailbox in list.mailboxes { check(mailbox) } }
+  if let list = try? AddressList(bytes, field: "to") { for mailbox in list.mailboxes { check(mailbox) } }
   return 0
 }
 
@@ -45,7 +45,7 @@ private func check(inHeader mailbox: Mailbox) {
   let draft = MailDraft(
     from: mailbox, to: [mailbox, mailbox], subject: mailbox.name ?? "", text: mailbox.description)
   guard let mail = try? draft.finish(identity: MailIdentity(milliseconds: 0, utcOffset: 0, random: [])),
-    let read = try? RawMail(mail.octets)
+    let read = try? RawMail(mail.bytes)
   else { preconditionFailure("an accepted mailbox makes no mail") }
   precondition(
     read.header.fields.map(\.name) == [

@@ -1,7 +1,7 @@
 import PabalCore
 
-// Any octets as config.json, and what is read of them against declared settings. Nothing is fetched: the
-// octets could name a command.
+// Any bytes as config.json, and what is read of them against declared settings. Nothing is fetched: the
+// bytes could name a command.
 
 private let declared = [
   SettingDeclaration(key: "host", kind: .text, help: "", required: true),
@@ -30,12 +30,12 @@ private func check(at problems: [Diagnostic], lines: Int) {
 /// One input of libFuzzer's.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzConfiguration(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let octets = Array(UnsafeBufferPointer(start: start, count: count))
-  let lines = octets.count { $0 == UInt8(ascii: "\n") } + 1
+  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+  let lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
   let secrets = SecretAccess(environment: { _ in nil })
   do throws(Diagnostics) {
     let configuration = try Configuration.read(
-      octets, file: "config.json", directory: "/etc/pabal", secrets: secrets)
+      bytes, file: "config.json", directory: "/etc/pabal", secrets: secrets)
     require(!(try configuration.transports().isEmpty), "no route")
     for transport in configuration.transports {
       var problems: [Diagnostic] = []

@@ -2,8 +2,8 @@ import Glibc
 import PabalCore
 import PabalMessages
 
-// Any octets as one of a message's files, the others being good; what compiles is rendered with values that
-// try to become markup. The first octet chooses the file.
+// Any bytes as one of a message's files, the others being good; what compiles is rendered with values that
+// try to become markup. The first byte chooses the file.
 
 private let files = ["ko.md", "layout.html", "message.json", "ko.html", "ko.txt"]
 
@@ -26,11 +26,11 @@ private let directory: String = {
   return name
 }()
 
-private func write(_ octets: [UInt8], to file: String) {
+private func write(_ bytes: [UInt8], to file: String) {
   let path = directory + (file == "layout.html" ? "/" : "/m/") + file
   let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
   precondition(descriptor >= 0, "no room for \(path)")
-  precondition(Glibc.write(descriptor, octets, octets.count) == octets.count, "no room for \(path)")
+  precondition(Glibc.write(descriptor, bytes, bytes.count) == bytes.count, "no room for \(path)")
   close(descriptor)
 }
 
@@ -57,10 +57,10 @@ private func holdsPlaceholder(_ text: String) -> Bool {
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let input = Array(UnsafeBufferPointer(start: start, count: count))
   let chosen = files[Int(input.first ?? 0) % files.count]
-  let octets = Array(input.dropFirst())
+  let bytes = Array(input.dropFirst())
   for (file, text) in good where file != chosen { write(Array(text.utf8), to: file) }
   for file in files where good[file] == nil { unlink("\(directory)/m/\(file)") }
-  write(octets, to: chosen)
+  write(bytes, to: chosen)
 
   let store = MessageStore(directory: directory, language: "ko", variables: ["service": "파발"])
   let attack = "\"'><script>[x](y)`**&#0;"
@@ -85,7 +85,7 @@ func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if chosen == "ko.md" { precondition(!message.html.contains("<script>"), "a value became markup") }
   } catch {
     switch error {
-    case .broken(_, let diagnostics): check(diagnostics, lines: octets.count { $0 == 0x0A || $0 == 0x0D } + 8)
+    case .broken(_, let diagnostics): check(diagnostics, lines: bytes.count { $0 == 0x0A || $0 == 0x0D } + 8)
     default: preconditionFailure("\(error)")
     }
   }

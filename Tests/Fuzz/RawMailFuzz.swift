@@ -1,10 +1,10 @@
 import PabalCore
 
-/// Foreign mail of any octets: what is finished has CRLF everywhere, no Bcc and a header that can be read.
+/// Foreign mail of any bytes: what is finished has CRLF everywhere, no Bcc and a header that can be read.
 @c(LLVMFuzzerTestOneInput)
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-  let octets = Array(UnsafeBufferPointer(start: start, count: count))
-  guard let rawMail = try? RawMail(octets), let sender = try? Mailbox("a@b") else { return 0 }
+  let bytes = Array(UnsafeBufferPointer(start: start, count: count))
+  guard let rawMail = try? RawMail(bytes), let sender = try? Mailbox("a@b") else { return 0 }
   let identity = MailIdentity(milliseconds: 0, utcOffset: 0, random: [])
   check(try? rawMail.finish(recipients: [sender.address], from: sender, identity: identity))
   check(try? rawMail.finish(from: sender, identity: identity))
@@ -13,18 +13,18 @@ func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 private func check(_ mail: Mail?) {
   guard let mail else { return }
-  precondition(mail.octets.suffix(2).elementsEqual("\r\n".utf8), "a mail has no end")
-  for i in mail.octets.indices {
-    if mail.octets[i] == 0x0A { precondition(i > 0 && mail.octets[i - 1] == 0x0D, "a LF stands alone") }
-    if mail.octets[i] == 0x0D { precondition(mail.octets[i + 1] == 0x0A, "a CR stands alone") }
+  precondition(mail.bytes.suffix(2).elementsEqual("\r\n".utf8), "a mail has no end")
+  for i in mail.bytes.indices {
+    if mail.bytes[i] == 0x0A { precondition(i > 0 && mail.bytes[i - 1] == 0x0D, "a LF stands alone") }
+    if mail.bytes[i] == 0x0D { precondition(mail.bytes[i + 1] == 0x0A, "a CR stands alone") }
   }
-  guard let read = try? RawMail(mail.octets) else { preconditionFailure("a finished mail is unreadable") }
+  guard let read = try? RawMail(mail.bytes) else { preconditionFailure("a finished mail is unreadable") }
   precondition(!read.header.contains("bcc", "resent-bcc"), "a Bcc left")
   precondition(
     read.header.contains("date") && read.header.contains("message-id") && read.header.contains("from"))
-  precondition(mail.needs8BitMIME == mail.octets.contains { $0 >= 0x80 })
+  precondition(mail.needs8BitMIME == mail.bytes.contains { $0 >= 0x80 })
   precondition(mail.messageID.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }, "a Message-ID holds a control")
   let again = try? read.finish(
     recipients: mail.envelope.recipients, identity: MailIdentity(milliseconds: 1, utcOffset: 0, random: []))
-  precondition(again == nil || again?.octets == mail.octets, "a finished mail is not taken as it is")
+  precondition(again == nil || again?.bytes == mail.bytes, "a finished mail is not taken as it is")
 }

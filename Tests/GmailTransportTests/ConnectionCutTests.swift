@@ -4,7 +4,7 @@ import Testing
 
 @testable import GmailTransport
 
-/// Connections that end after any one octet, of the request or of the answer, by a FIN and by a RST.
+/// Connections that end after any one byte, of the request or of the answer, by a FIN and by a RST.
 @Suite struct ConnectionCutTests {
   /// How a connection ends and what it speaks.
   struct CutVariant: CustomTestStringConvertible, Sendable {
@@ -48,7 +48,7 @@ import Testing
     return acts.indices.map { results[$0 % shares].sendResults[$0 / shares] }
   }
 
-  /// How a mail ended for each of `cuts`, after so many octets of the whole `answer`.
+  /// How a mail ended for each of `cuts`, after so many bytes of the whole `answer`.
   private func sendResults(of answer: String, after cuts: [Int], _ variant: CutVariant) async throws
     -> [SendResult?]
   {
@@ -60,7 +60,7 @@ import Testing
     return try await sendResults(acts, variant, whole: acts.count)
   }
 
-  /// The octets of a request with the small mail, on the wire.
+  /// The bytes of a request with the small mail, on the wire.
   private func length(_ variant: CutVariant) throws -> Int {
     let port = try gmail(GmailServerScript(plain: variant.plain))
     #expect(GmailTestMail.small.sendResult(try port.client())?.verdict == .sent)

@@ -8,10 +8,10 @@ import Testing
 /// Header and envelope: nobody outside the envelope is mailed, nobody in it is left out.
 @Suite struct EnvelopeHeaderTests {
   /// What goes to the API; throws the obstacle.
-  private func octets(_ header: String, to recipients: [String]) throws -> String {
+  private func bytes(_ header: String, to recipients: [String]) throws -> String {
     let mail = Array("\(header)\r\n\r\nbody\r\n".utf8)
-    return try mail.withUnsafeBytes { octets in
-      let upload = try GmailMessage(sender: "a@b.test", recipients: recipients, octets: octets).upload()
+    return try mail.withUnsafeBytes { bytes in
+      let upload = try GmailMessage(sender: "a@b.test", recipients: recipients, bytes: bytes).upload()
       #expect(upload.count == upload.head.count + upload.tail.count)
       return String(decoding: upload.head + Array(upload.tail), as: UTF8.self)
     }
@@ -19,7 +19,7 @@ import Testing
 
   private func errorMessage(_ header: String, to recipients: [String]) -> String? {
     do {
-      _ = try octets(header, to: recipients)
+      _ = try bytes(header, to: recipients)
       return nil
     } catch {
       return (error as? UnsuitedMailError)?.message
@@ -39,7 +39,7 @@ import Testing
     "To: \"a\\\"b <x@y.z>\" <bob@example.net>", "To:\t\"folded\r\n name\"\r\n\t<bob@example.net>",
   ])
   func `a header that names the recipient stays as it is`(header: String) throws {
-    #expect(try octets(header, to: ["bob@example.net"]) == "\(header)\r\n\r\nbody\r\n")
+    #expect(try bytes(header, to: ["bob@example.net"]) == "\(header)\r\n\r\nbody\r\n")
   }
 
   @Test(arguments: [
@@ -53,7 +53,7 @@ import Testing
     if recipient == "x@example.net" {
       #expect(errorMessage(header, to: [recipient])?.contains("can't be read") == true)
     } else {
-      #expect(try octets(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
+      #expect(try bytes(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
     }
   }
 
@@ -99,11 +99,11 @@ import Testing
 
   @Test func `recipients no header names are added as one folded Bcc`() throws {
     #expect(
-      try octets("To: bob@example.net", to: ["bob@example.net", "c@x.org", "d@x.org"])
+      try bytes("To: bob@example.net", to: ["bob@example.net", "c@x.org", "d@x.org"])
         == "Bcc: c@x.org, d@x.org\r\nTo: bob@example.net\r\n\r\nbody\r\n")
-    #expect(try octets("Subject: x", to: ["c@x.org"]) == "Bcc: c@x.org\r\nSubject: x\r\n\r\nbody\r\n")
+    #expect(try bytes("Subject: x", to: ["c@x.org"]) == "Bcc: c@x.org\r\nSubject: x\r\n\r\nbody\r\n")
     let many = (0..<99).map { "somebody-\($0)@example.org" }
-    let text = try octets("To: undisclosed-recipients:;", to: many)
+    let text = try bytes("To: undisclosed-recipients:;", to: many)
     let lines = text.components(separatedBy: "\r\n")
     #expect(lines.allSatisfy { $0.utf8.count <= 78 })
     var scanner = HeaderScanner(UnsafeRawBufferPointer(start: nil, count: 0))
@@ -119,12 +119,12 @@ import Testing
 
   @Test func `a Bcc that is there already becomes part of the one that is sent`() throws {
     #expect(
-      try octets(
+      try bytes(
         "To: b@x.org\r\nBcc: c@x.org,\r\n d@x.org\r\nSubject: s",
         to: ["b@x.org", "c@x.org", "d@x.org", "e@x.org"])
         == "Bcc: e@x.org,\r\n c@x.org,\r\n d@x.org\r\nTo: b@x.org\r\nSubject: s\r\n\r\nbody\r\n")
     #expect(
-      try octets("Bcc: \r\nTo: b@x.org", to: ["b@x.org", "e@x.org"])
+      try bytes("Bcc: \r\nTo: b@x.org", to: ["b@x.org", "e@x.org"])
         == "Bcc: e@x.org\r\nTo: b@x.org\r\n\r\nbody\r\n")
   }
 
@@ -137,7 +137,7 @@ import Testing
 
   @Test func `what is larger than the API takes is an obstacle before anything leaves`() throws {
     var mail = GmailTestMail.small
-    mail.octets += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.maxUploadSize)
+    mail.bytes += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.maxUploadSize)
     let port = try gmail()
     #expect(mail.sendResult(try port.client())?.verdict == .unsuited)
     #expect(errorMessage("Subject: x", to: (0...500).map { "a\($0)@x.org" })?.contains("recipients") == true)
@@ -157,6 +157,6 @@ import Testing
     let taken = try #require(try port.report().taken.first)
     #expect(taken.recipients == ["bob@example.net", "carol@example.org"])
     #expect(taken.bcc == ["carol@example.org"])
-    #expect(Array(try #require(taken.delivered)) == hidden.octets)
+    #expect(Array(try #require(taken.delivered)) == hidden.bytes)
   }
 }

@@ -20,7 +20,7 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(act.status ?? 0) \(act.body?.prefix(160) ?? "")" }
 }
 
-/// Every row of Google's errors, as the fake gives them, from octets to outcome.
+/// Every row of Google's errors, as the fake gives them, from bytes to outcome.
 @Suite struct ErrorResponseTests {
   static let html = "<!DOCTYPE html><title>Error</title><p>That’s an error."
 

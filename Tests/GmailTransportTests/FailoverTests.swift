@@ -31,7 +31,7 @@ import Testing
     ])
     defer { route.close() }
     return route.deliver(
-      try Mail.sample(to: recipients, octets: Array("\(header)\r\n\r\nx\r\n".utf8)), unknown: unknown)
+      try Mail.sample(to: recipients, bytes: Array("\(header)\r\n\r\nx\r\n".utf8)), unknown: unknown)
   }
 
   @Test(arguments: [
@@ -112,13 +112,13 @@ import Testing
     defer { route.close() }
     let recipients = ["bob@example.org", "carol@example.org"]
     let named = try Mail.sample(
-      to: recipients, octets: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
+      to: recipients, bytes: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
     // Gmail would mail bob again.
     let first = route.deliver(named, unknown: .resend)
     #expect(first.attempts.map(\.outcome.name) == ["deferred", "unsuited"])
     #expect(try port.report().taken.isEmpty)
     let blind = route.deliver(
-      try Mail.sample(to: recipients, octets: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknown: .resend)
+      try Mail.sample(to: recipients, bytes: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknown: .resend)
     #expect(blind.receipt.outcome == .sent)
     #expect(try port.report().taken.map(\.recipients) == [["carol@example.org"]])
   }

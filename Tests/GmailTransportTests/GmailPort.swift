@@ -119,11 +119,11 @@ final class TestTokens: AccessTokenSource {
 struct GmailTestMail {
   var sender = "sender@example.com"
   var recipients = ["bob@example.net"]
-  var octets: [UInt8]
+  var bytes: [UInt8]
   var needsSMTPUTF8 = false
 
   init(_ header: String, body: String = "482913\r\n", to recipients: String...) {
-    octets = Array("\(header)\r\n\r\n\(body)".utf8)
+    bytes = Array("\(header)\r\n\r\n\(body)".utf8)
     if !recipients.isEmpty { self.recipients = recipients }
   }
 
@@ -132,7 +132,7 @@ struct GmailTestMail {
   static func large(_ count: Int) -> GmailTestMail {
     let line = "the quick brown fox jumps over the lazy dog, and does it again and again.\r\n"
     var mail = small
-    mail.octets += Array(String(repeating: line, count: count / line.utf8.count).utf8)
+    mail.bytes += Array(String(repeating: line, count: count / line.utf8.count).utf8)
     return mail
   }
 
@@ -140,9 +140,9 @@ struct GmailTestMail {
   func sendResult(_ client: GmailClient, tokens: GmailClient.TokenSource = { _ in TestTokens.first })
     -> SendResult?
   {
-    octets.withUnsafeBytes { octets in
+    bytes.withUnsafeBytes { bytes in
       client.send(
-        GmailMessage(sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8),
+        GmailMessage(sender: sender, recipients: recipients, bytes: bytes, needsSMTPUTF8: needsSMTPUTF8),
         tokens: tokens)
     }
   }

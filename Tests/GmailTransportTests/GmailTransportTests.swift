@@ -28,7 +28,7 @@ import Testing
     #expect(receipt.outcome == .sent)
     let report = try port.report()
     #expect(report.taken.count == 1)
-    #expect(report.taken[0].octets.map { Array($0) } == mail.octets)
+    #expect(report.taken[0].bytes.map { Array($0) } == mail.bytes)
     #expect(report.taken[0].recipients == ["bob@example.net"])
     #expect(receipt.remoteID == "19a0000000000000")
     #expect(report.strange == [])
@@ -125,11 +125,11 @@ import Testing
     let port = try gmail()
     let transport = try open(port)
     defer { transport.close() }
-    let octets = Array("From: sender@example.com\r\nTo: bob@example.org\r\n\r\nx\r\n".utf8)
-    let own = transport.attempt(try Mail.sample(from: "sender@example.com", octets: octets))
+    let bytes = Array("From: sender@example.com\r\nTo: bob@example.org\r\n\r\nx\r\n".utf8)
+    let own = transport.attempt(try Mail.sample(from: "sender@example.com", bytes: bytes))
     #expect(own.reply == "200 accepted as 19a0000000000000")
     for sender in [.some("bounces@example.com"), nil] as [String?] {
-      let other = transport.attempt(try Mail.sample(from: sender, octets: octets))
+      let other = transport.attempt(try Mail.sample(from: sender, bytes: bytes))
       #expect(other.outcome == .sent)
       #expect(other.reply?.contains("bounces go to the account") == true)
     }

@@ -11,13 +11,13 @@ private struct ClientStep: Encodable {
   let `do`: String
   var endpoint: String?
   var authority: String?
-  var octets: Data?
+  var bytes: Data?
 
-  init(_ what: String, _ port: GmailPort? = nil, octets: [UInt8]? = nil) {
+  init(_ what: String, _ port: GmailPort? = nil, bytes: [UInt8]? = nil) {
     `do` = what
     endpoint = port?.endpoint
     authority = port?.fake.authority.authority
-    self.octets = octets.map { Data($0) }
+    self.bytes = bytes.map { Data($0) }
   }
 }
 
@@ -58,7 +58,7 @@ private struct ClientResult: Decodable {
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다."
     ).finish(identity: .now())
     let results = try google(
-      ["json", "media", "multipart"].map { ClientStep($0, port, octets: mail.octets) } + [
+      ["json", "media", "multipart"].map { ClientStep($0, port, bytes: mail.bytes) } + [
         ClientStep("profile", port)
       ])
     #expect(results.compactMap(\.answer?.id).count == 3)
@@ -66,7 +66,7 @@ private struct ClientResult: Decodable {
     for result in results { #expect(result.strange == []) }
     let taken = try port.report().taken
     #expect(taken.count == 3)
-    for taken in taken { #expect(taken.octets.map { Array($0) } == mail.octets) }
+    for taken in taken { #expect(taken.bytes.map { Array($0) } == mail.bytes) }
   }
 
   @Test func `the transport asks where, and with what, the document says`() throws {
@@ -99,7 +99,7 @@ private struct ClientResult: Decodable {
     }
     #expect(rows.count > 15)
     let steps = try rows.map {
-      ClientStep("media", try gmail($0.row.act), octets: GmailTestMail.small.octets)
+      ClientStep("media", try gmail($0.row.act), bytes: GmailTestMail.small.bytes)
     }
     for ((row, retries), result) in zip(rows, try google(steps)) {
       #expect(result.status == row.act.status)
@@ -113,9 +113,9 @@ private struct ClientResult: Decodable {
   @Test func `what the fake refuses, Google's client is told as Gmail would`() throws {
     let port = try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.send"]]))
     let results = try google([
-      ClientStep("media", try gmail(), octets: Array("Subject: x\r\n\r\nx\r\n".utf8)),
-      ClientStep("media", try gmail(), octets: Array("To: nobody\r\n\r\nx\r\n".utf8)),
-      ClientStep("json", try gmail(), octets: []), ClientStep("profile", port),
+      ClientStep("media", try gmail(), bytes: Array("Subject: x\r\n\r\nx\r\n".utf8)),
+      ClientStep("media", try gmail(), bytes: Array("To: nobody\r\n\r\nx\r\n".utf8)),
+      ClientStep("json", try gmail(), bytes: []), ClientStep("profile", port),
     ])
     #expect(results.map(\.status) == [400, 400, 400, 401])
     #expect(results[0].reason == "Recipient address required")

@@ -78,8 +78,8 @@ import Testing
     exchange.body = Array("{\"id\":\"a\"}".utf8)
     for isFullySent in [false, true] {
       exchange.isFullySent = isFullySent
-      let verdict = try GmailTestMail.small.octets.withUnsafeBytes { octets in
-        let mail = GmailMessage(sender: "a@b.test", recipients: ["bob@example.net"], octets: octets)
+      let verdict = try GmailTestMail.small.bytes.withUnsafeBytes { bytes in
+        let mail = GmailMessage(sender: "a@b.test", recipients: ["bob@example.net"], bytes: bytes)
         let api = GmailAPI(try GmailEndpoint("https://x.test"))
         return ResponseClassifier.sendResult(of: exchange, mail, try mail.upload(), api, now: 0).verdict
       }
@@ -236,7 +236,7 @@ import Testing
     for size in [16_000, 16_384, 16_385, 40_000, 900_000] {
       let mail = GmailTestMail.large(size)
       #expect(mail.sendResult(client)?.verdict == .sent)
-      #expect(try port.report().taken.last?.octets.map { Array($0) } == mail.octets)
+      #expect(try port.report().taken.last?.bytes.map { Array($0) } == mail.bytes)
     }
     var header = GmailTestMail(
       "To: bob@example.net\r\nX: \(String(repeating: "y ", count: 20_000))\r\nBcc: c@x.org")
@@ -245,6 +245,6 @@ import Testing
     #expect(try port.report().taken.last?.bcc == ["d@x.org", "c@x.org"])
     let plain = try gmail(GmailServerScript(plain: true))
     #expect(GmailTestMail.large(3_000_000).sendResult(try plain.client())?.verdict == .sent)
-    #expect(try plain.report().taken.last?.size == GmailTestMail.large(3_000_000).octets.count)
+    #expect(try plain.report().taken.last?.size == GmailTestMail.large(3_000_000).bytes.count)
   }
 }

@@ -68,10 +68,10 @@ import Testing
 
   @Test func `Base64 is read as it is written, at every length`() {
     for length in 0..<70 {
-      let octets = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 251) }
-      #expect(PabalAccounts.octets(ofBase64URL: base64URL(octets)[...]) == octets)
-      let padded = Data(octets).base64EncodedString()
-      #expect(PabalAccounts.octets(ofBase64URL: padded[...]) == octets)
+      let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 251) }
+      #expect(PabalAccounts.bytes(ofBase64URL: base64URL(bytes)[...]) == bytes)
+      let padded = Data(bytes).base64EncodedString()
+      #expect(PabalAccounts.bytes(ofBase64URL: padded[...]) == bytes)
     }
   }
 

@@ -114,12 +114,12 @@ import Testing
       let back = try TestLogin.redirect(url)
       let target = back.split(separator: "/", maxSplits: 2).last ?? ""
       // Half a request and a FIN; half a request and a RST; a whole one whose browser has gone.
-      for (octets, resets) in [
+      for (bytes, resets) in [
         ("GET /?code=4/0Ahalf", false), ("GET /\(target.prefix(40))", true),
         ("GET /favicon.ico HTTP/1.1\r\nHost: x\r\n\r\n", true),
       ] {
         let socket = try Self.connected(to: port)
-        _ = octets.withCString { send(socket, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+        _ = bytes.withCString { send(socket, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
         if resets {
           var linger = linger(l_onoff: 1, l_linger: 0)
           setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))

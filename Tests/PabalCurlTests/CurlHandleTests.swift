@@ -41,8 +41,8 @@ import Testing
       let handle = try CurlHandle(protocols: "http")
       try handle.set(.url, "http://127.0.0.1:\(server.port)/here")
       var body: [UInt8] = []
-      handle.onBody = { octets in
-        body += octets
+      handle.onBody = { bytes in
+        body += bytes
         return true
       }
       try handle.perform()
@@ -66,18 +66,18 @@ import Testing
       lines.append(String(decoding: line, as: UTF8.self))
       return true
     }
-    handle.onBody = { octets in
-      body += octets
+    handle.onBody = { bytes in
+      body += bytes
       return true
     }
     let sent = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
-    try sent.withUnsafeBytes { octets in try handle.perform(sending: octets) }
+    try sent.withUnsafeBytes { bytes in try handle.perform(sending: bytes) }
     let request = String(decoding: body, as: UTF8.self)
     #expect(lines.first?.hasPrefix("HTTP/1.1 200") == true)
     #expect(request.contains("X-Own: yes"))
     #expect(request.contains("Content-Length: 100000"))
     #expect(body.suffix(100_000).allSatisfy { $0 == UInt8(ascii: "x") })
-    #expect(handle.octetsSent == 100_000)
+    #expect(handle.bytesSent == 100_000)
   }
 
   @Test func `a callback that says no stops the transfer`() throws {

@@ -39,7 +39,7 @@ struct MessageFixture {
     let languageFiles = files.sorted { $0.key < $1.key }.map { name, text in
       let pieces = name.split(separator: ".")
       return MessageFiles.LanguageFile(
-        language: String(pieces[0]), fileExtension: String(pieces[1]), octets: Array(text.utf8))
+        language: String(pieces[0]), fileExtension: String(pieces[1]), bytes: Array(text.utf8))
     }
     do throws(Diagnostics) {
       let layout = HTMLTemplate(try SourceText(Array(self.layout.utf8), file: "layout.html"))

@@ -40,7 +40,7 @@ import Testing
       #expect(claimed.count == 1 && entry.lane == .bulk && entry.unknown == .keep)
       #expect(entry.notAfter == fixture.clock.now + .seconds(60))
       let content = try OutboxContent(try fixture.keys.open(entry.content ?? [], id: mail.id), id: mail.id)
-      #expect(content.mail.octets == mail.octets)
+      #expect(content.mail.bytes == mail.bytes)
       #expect(try await submission.status(mail.id)?.state == .sending)
       #expect(try await submission.status("01JD0000000000000000000000") == nil)
     }

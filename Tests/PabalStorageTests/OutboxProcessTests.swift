@@ -16,7 +16,7 @@ import Testing
       (0..<count).map { number in
         OutboxEntry(
           id: "M\(number)", lane: number % 5 == 0 ? .code : .bulk, created: now,
-          content: OutboxContent(try Mail.sample(id: "M\(number)")).octets)
+          content: OutboxContent(try Mail.sample(id: "M\(number)")).bytes)
       })
     database.close()
   }
@@ -88,7 +88,7 @@ import Testing
     try await SQLiteOutbox(database).add([
       OutboxEntry(
         id: "M1", lane: .code, created: Timestamp.now(),
-        content: OutboxContent(try Mail.sample(id: "M1")).octets)
+        content: OutboxContent(try Mail.sample(id: "M1")).bytes)
     ])
     database.close()
     let worker = "\(BuiltProducts.directory)/outbox-worker"

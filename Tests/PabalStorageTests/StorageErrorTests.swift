@@ -87,10 +87,10 @@ import Testing
   }
 
   @Test func `what is no database of ours is refused and left alone`() async throws {
-    let octets = Data((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 7) })
-    try octets.write(to: URL(filePath: path))
+    let bytes = Data((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+    try bytes.write(to: URL(filePath: path))
     #expect(problem() == .corrupt)
-    #expect(try Data(contentsOf: URL(filePath: path)) == octets)
+    #expect(try Data(contentsOf: URL(filePath: path)) == bytes)
     try FileManager.default.removeItem(atPath: path)
     try await DatabaseQueue(path: path).write { try $0.execute(sql: "CREATE TABLE theirs (x)") }
     #expect(problem() == .corrupt)

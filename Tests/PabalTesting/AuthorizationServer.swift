@@ -52,7 +52,7 @@ public final class AuthorizationServer: Sendable {
   /// What was asked of `path`, the forms or queries in order.
   public func requests(_ path: String) throws -> [[String: String]] {
     let result = try ChildProcess.run("curl", ["-sf", url("/log")])
-    let log = try JSONSerialization.jsonObject(with: Data(result.octets)) as? [[String: Any]] ?? []
+    let log = try JSONSerialization.jsonObject(with: Data(result.bytes)) as? [[String: Any]] ?? []
     return log.filter { $0["path"] as? String == path }.compactMap {
       ($0["form"] ?? $0["query"]) as? [String: String]
     }

@@ -28,9 +28,9 @@ public final class TemporaryDirectory: Sendable {
   public init() throws {
     var template = Array((NSTemporaryDirectory() + "/pabal-test-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
-    let octets = template.dropLast().map { UInt8(bitPattern: $0) }
+    let bytes = template.dropLast().map { UInt8(bitPattern: $0) }
     // Plugins are found by their real path.
-    path = URL(filePath: String(decoding: octets, as: UTF8.self)).resolvingSymlinksInPath().path(
+    path = URL(filePath: String(decoding: bytes, as: UTF8.self)).resolvingSymlinksInPath().path(
       percentEncoded: false)
   }
 

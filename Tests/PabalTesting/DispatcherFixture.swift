@@ -48,7 +48,7 @@ public final class DispatcherFixture: Sendable {
     let now = clock.now
     let entry = OutboxEntry(
       id: id, lane: lane, created: now, notAfter: life.map { now + $0 }, unknown: unknown, group: group,
-      content: PlainSealing().seal(OutboxContent(mail).octets, id: id))
+      content: PlainSealing().seal(OutboxContent(mail).bytes, id: id))
     try await outbox.add([entry])
     return entry
   }

@@ -99,7 +99,7 @@ public final class RealMailServer: Sendable {
 
   private struct Lines {
     var rest: UnsafeRawBufferPointer
-    init(_ octets: UnsafeRawBufferPointer) { rest = octets }
+    init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
 
     mutating func next() -> UnsafeRawBufferPointer? {
       guard let start = rest.baseAddress, rest.count > 0 else { return nil }

@@ -55,11 +55,11 @@ public final class ScriptedServer: Sendable {
 public struct GmailReport: Decodable, Sendable {
   /// A mail that was taken.
   public struct Mail: Decodable, Sendable {
-    /// As it came; nil above a million octets.
-    public let octets: Data?
+    /// As it came; nil above a million bytes.
+    public let bytes: Data?
     /// As its recipients see it, without Bcc.
     public let delivered: Data?
-    /// In octets.
+    /// In bytes.
     public let size: Int
     /// Whom its header names.
     public let recipients: [String]
@@ -73,11 +73,11 @@ public struct GmailReport: Decodable, Sendable {
 
   /// Connections that were made.
   public let connections: Int
-  /// Requests of which at least one octet came.
+  /// Requests of which at least one byte came.
   public let begun: Int
-  /// POSTs that came to their last octet.
+  /// POSTs that came to their last byte.
   public let whole: Int
-  /// The octets of each POST that came to its last, head and body.
+  /// The bytes of each POST that came to its last, head and body.
   public let lengths: [Int]
   /// The mails, in their order.
   public let taken: [Mail]

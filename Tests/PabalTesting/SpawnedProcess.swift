@@ -141,8 +141,8 @@ public struct ChildProcess: Sendable {
   public let output: String
   /// Standard error.
   public let errors: String
-  /// Standard output, octet for octet.
-  public let octets: [UInt8]
+  /// Standard output, byte for byte.
+  public let bytes: [UInt8]
 
   /// Runs `program` (a path, or a name found in `PATH`) and waits for its end; blocks.
   ///
@@ -165,7 +165,7 @@ public struct ChildProcess: Sendable {
     let errors = try Data(contentsOf: URL(filePath: files[2]))
     return ChildProcess(
       status: status, output: String(decoding: output, as: UTF8.self),
-      errors: String(decoding: errors, as: UTF8.self), octets: Array(output))
+      errors: String(decoding: errors, as: UTF8.self), bytes: Array(output))
   }
 }
 
@@ -207,9 +207,9 @@ public final class InteractiveProcess: Sendable {
     }
   }
 
-  /// Types these octets; 3 is Ctrl-C on a terminal.
-  public func type(_ octets: [UInt8]) throws {
-    try input.fileHandleForWriting.write(contentsOf: Data(octets))
+  /// Types these bytes; 3 is Ctrl-C on a terminal.
+  public func type(_ bytes: [UInt8]) throws {
+    try input.fileHandleForWriting.write(contentsOf: Data(bytes))
   }
 
   /// Types a line.

@@ -92,12 +92,12 @@ public struct TransportContract: Sendable {
       }
     }
     check("a mail without a body leaves") {
-      try send(plugin, try mail(octets: Array("Subject: empty\r\n\r\n".utf8)))
+      try send(plugin, try mail(bytes: Array("Subject: empty\r\n\r\n".utf8)))
     }
     check("dots, long lines and a megabyte are taken, and the lent octets stay as they are") {
       let line = String(repeating: "x", count: 996)
       let body = "Subject: long\r\n\r\n.\r\n..\r\n.x\r\n" + String(repeating: "\(line)\r\n", count: 1_060)
-      return try send(plugin, try mail(octets: Array(body.utf8)))
+      return try send(plugin, try mail(bytes: Array(body.utf8)))
     }
     check("the null sender is taken, or refused with an outcome") {
       let transport = try open(plugin)
@@ -106,10 +106,10 @@ public struct TransportContract: Sendable {
       return nil
     }
     check("8-bit and SMTPUTF8 mail leaves, or is unsuited") {
-      let octets = Array("Subject: 안녕\r\n\r\n반갑습니다\r\n".utf8)
+      let bytes = Array("Subject: 안녕\r\n\r\n반갑습니다\r\n".utf8)
       let transport = try open(plugin)
       defer { transport.close() }
-      let receipt = transport.attempt(try mail(octets: octets, eightBit: true))
+      let receipt = transport.attempt(try mail(bytes: bytes, eightBit: true))
       return [.sent, .unsuited].contains(receipt.outcome) ? nil : describe(receipt)
     }
     check("as many threads as it allows send at once") {
@@ -139,23 +139,23 @@ public struct TransportContract: Sendable {
 
   private func mail(
     to recipients: [String]? = nil, from sender: String?? = nil,
-    octets: [UInt8] = Array("Subject: contract\r\n\r\nhello\r\n".utf8), eightBit: Bool = false
+    bytes: [UInt8] = Array("Subject: contract\r\n\r\nhello\r\n".utf8), eightBit: Bool = false
   ) throws -> Mail {
     let sender: String? = if let sender { sender } else { self.sender }
     return try Mail.sample(
-      to: recipients ?? [self.recipients[0]], from: sender, octets: octets,
+      to: recipients ?? [self.recipients[0]], from: sender, bytes: bytes,
       id: MailIdentity.now().id, needsSMTPUTF8: eightBit, needs8BitMIME: eightBit)
   }
 
   private func send(
     _ plugin: Plugin, _ mail: Mail, _ more: (Receipt) -> String? = { _ in nil }
   ) throws -> String? {
-    let octets = mail.octets.map { $0 }
+    let bytes = mail.bytes.map { $0 }
     let transport = try open(plugin)
     defer { transport.close() }
     let receipt = transport.attempt(mail)
     guard receipt.outcome == .sent else { return describe(receipt) }
-    guard mail.octets == octets else { return "the plugin altered the octets it was lent" }
+    guard mail.bytes == bytes else { return "the plugin altered the octets it was lent" }
     return more(receipt)
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Faults while the octets are on their way: nothing half-sent, whatever the octet.
+/// Faults while the bytes are on their way: nothing half-sent, whatever the byte.
 @Suite struct BodyFaultTests {
   /// So large that a server which reads nothing more is still owed some of it, whatever the buffers hold.
   static let large = SMTPTestMail(count: 8_000_000)
@@ -18,12 +18,12 @@ import Testing
     _ missing: [String]
   ) async throws {
     let mail = SMTPTestMail(count: 2_000)
-    let size = mail.octets.count
+    let size = mail.bytes.count
     let places = [0, 1, 2, 3, 17, size / 2, size - 2, size - 1, size]
     let cases = places.flatMap { place in Self.acts.map { $0.after(place) } }
     let results = await mapOnThreads(cases) { act in
       Result {
-        let port = try hostile(["octets": act], without: missing)
+        let port = try hostile(["bytes": act], without: missing)
         return (mail.outcomes(port.client()), try port.report())
       }
     }
@@ -38,7 +38,7 @@ import Testing
         default: .unknown
         }
       // A reset may overtake the reply before it; then nothing decides.
-      // One that ends straight after 354 may be seen to before an octet has left.
+      // One that ends straight after 354 may be seen to before an byte has left.
       #expect(
         outcomes == [expected] || act.reply != nil && outcomes == [.unknown]
           || act.after == 0 && !missing.isEmpty && outcomes == [.deferred],
@@ -52,7 +52,7 @@ import Testing
     let cases = [0, 1, 16_384, 1_000_000].flatMap { place in Self.acts.map { $0.after(place) } }
     let results = await mapOnThreads(cases) { act in
       Result {
-        var script = SMTPServerScript(["octets": act], without: missing)
+        var script = SMTPServerScript(["bytes": act], without: missing)
         script.receiveBuffer = 16_384
         let port = try hostile(script)
         return (Self.large.outcomes(port.client()), try port.report())
@@ -77,11 +77,11 @@ import Testing
   @Test(arguments: [[], ["CHUNKING"]])
   func `a server that stops reading amid a large mail has not got it`(_ missing: [String]) async throws {
     var script = SMTPServerScript(
-      ["octets": SMTPServerAction(freeze: true, after: 100_000)], without: missing)
+      ["bytes": SMTPServerAction(freeze: true, after: 100_000)], without: missing)
     script.receiveBuffer = 16_384
     #expect(Self.large.outcomes(try hostile(script).client(timeout: 1_500)) == [.deferred])
     // One that reads on and is silent may have it.
-    script.connections = [["octets": SMTPServerAction(stall: true, after: 100_000)]]
+    script.connections = [["bytes": SMTPServerAction(stall: true, after: 100_000)]]
     #expect(Self.large.outcomes(try hostile(script).client(timeout: 3_000)) == [.unknown])
   }
 
@@ -89,7 +89,7 @@ import Testing
   func `endless replies amid a large mail neither block nor pass`(_ missing: [String]) async throws {
     for flood in ["250 2.0.0 ok\r\n", "250-more\r\n", "x", "354 go\r\n", "\0\u{1}\r\n"] {
       var script = SMTPServerScript(
-        ["octets": SMTPServerAction(after: 1_000, flood: flood)], without: missing)
+        ["bytes": SMTPServerAction(after: 1_000, flood: flood)], without: missing)
       script.receiveBuffer = 16_384
       let port = try hostile(script)
       #expect(Self.large.outcomes(port.client()) == [.deferred], "\(flood)")
@@ -103,8 +103,8 @@ import Testing
       let port = try hostile([:], without: missing)
       #expect(mail.outcomes(port.client()) == [.sent])
       let taken = try port.report().taken
-      #expect(taken.map(\.size) == [mail.octets.count])
-      #expect(taken.first?.sha256 == SMTPTestMail.sha256(mail.octets))
+      #expect(taken.map(\.size) == [mail.bytes.count])
+      #expect(taken.first?.sha256 == SMTPTestMail.sha256(mail.bytes))
     }
   }
 

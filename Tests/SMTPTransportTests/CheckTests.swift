@@ -77,7 +77,7 @@ import Testing
         ["\"ca_directory\" /nowhere is missing"]
       ),
       (
-        try hostile(["greeting": .octets(Array("hello there\r\n".utf8))]), ["account": "a"], PABAL_DEFERRED,
+        try hostile(["greeting": .bytes(Array("hello there\r\n".utf8))]), ["account": "a"], PABAL_DEFERRED,
         ["does not speak SMTP"]
       ),
       (expired, ["account": "a"], PABAL_HELD, ["out of date"]),

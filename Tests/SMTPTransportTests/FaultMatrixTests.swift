@@ -98,7 +98,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Places before the octets; in one flight everything from MAIL on has been handed over by then.
+  /// Places before the bytes; in one flight everything from MAIL on has been handed over by then.
   static let steps = ["greeting", "ehlo", "auth", "mail", "rcpt", "data", "final"]
 
   @Test(arguments: WireMode.allCases)

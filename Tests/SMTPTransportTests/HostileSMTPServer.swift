@@ -22,16 +22,16 @@ struct SMTPServerAction: Encodable, Sendable {
   static func reply(_ text: String, close: Bool? = nil) -> SMTPServerAction {
     SMTPServerAction(reply: text, close: close)
   }
-  static func octets(_ octets: [UInt8], split: Bool? = nil, close: Bool? = nil) -> SMTPServerAction {
-    SMTPServerAction(raw: Data(octets).base64EncodedString(), split: split, close: close)
+  static func bytes(_ bytes: [UInt8], split: Bool? = nil, close: Bool? = nil) -> SMTPServerAction {
+    SMTPServerAction(raw: Data(bytes).base64EncodedString(), split: split, close: close)
   }
   static let close = SMTPServerAction(close: true)
   static let reset = SMTPServerAction(reset: true)
   static let stall = SMTPServerAction(stall: true)
 
-  func after(_ octets: Int) -> SMTPServerAction {
+  func after(_ bytes: Int) -> SMTPServerAction {
     var act = self
-    act.after = octets
+    act.after = bytes
     return act
   }
   func from(_ time: Int) -> SMTPServerAction {
@@ -72,7 +72,7 @@ struct SMTPServerReport: Decodable, Sendable {
     let size: Int
     let sha256: String
     let flights: Int
-    let octets: String?
+    let bytes: String?
   }
 
   let connections: Int

@@ -84,15 +84,15 @@ final class PluginHost {
     }
     var verdict = pabal_verdict()
     var list = addresses.map { UnsafePointer($0) } + [nil]
-    mail.octets.withUnsafeBufferPointer { octets in
+    mail.bytes.withUnsafeBufferPointer { bytes in
       list.withUnsafeMutableBufferPointer { list in
         var given = pabal_mail()
         given.size = UInt32(MemoryLayout<pabal_mail>.size)
         given.sender = UnsafePointer(sender)
         given.recipients = UnsafePointer(list.baseAddress)
         given.recipient_count = addresses.count
-        given.octets = octets.baseAddress
-        given.octet_count = octets.count
+        given.octets = bytes.baseAddress
+        given.octet_count = bytes.count
         functions.send(transport, &given, OpaquePointer(table), &verdict)
       }
     }

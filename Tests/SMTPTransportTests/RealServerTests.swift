@@ -4,7 +4,7 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Against real servers: what they take is read back from their mailboxes, octet for octet.
+/// Against real servers: what they take is read back from their mailboxes, byte for byte.
 @Suite(.serialized, .enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
 struct RealServerTests {
   static let alice = "alice@example.test"
@@ -34,7 +34,7 @@ struct RealServerTests {
         recipientResults?.map(\.outcome) == [.sent], "\(recipientResults?.first?.message ?? "no token")")
       guard recipientResults?.first?.outcome == .sent else { continue }
       let whole = try server.mail(marker)
-      #expect(RealMailServer.isSame(whole, mail.octets), "\(body.prefix(40).debugDescription)")
+      #expect(RealMailServer.isSame(whole, mail.bytes), "\(body.prefix(40).debugDescription)")
     }
   }
 

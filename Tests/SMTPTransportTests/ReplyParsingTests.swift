@@ -32,7 +32,7 @@ import Testing
 
   @Test func `a line may end with a bare LF and a code may stand alone`() throws {
     let port = try hostile([
-      "final": .octets(Array("250\n".utf8)), "rset": .octets(Array("250\n".utf8)),
+      "final": .bytes(Array("250\n".utf8)), "rset": .bytes(Array("250\n".utf8)),
     ])
     #expect(Self.mail.outcomes(port.client()) == [.sent])
   }
@@ -59,30 +59,30 @@ import Testing
   ]
 
   @Test func `what is no reply decides nothing`() async throws {
-    let cases = Self.nonsense.flatMap { octets in
+    let cases = Self.nonsense.flatMap { bytes in
       ["mail", "rcpt", "final"].flatMap { place in
-        [[], ["CHUNKING"]].map { missing in (place, missing, octets) }
+        [[], ["CHUNKING"]].map { missing in (place, missing, bytes) }
       }
     }
-    let results = await mapOnThreads(cases) { place, missing, octets in
+    let results = await mapOnThreads(cases) { place, missing, bytes in
       Result {
-        let port = try hostile([place: .octets(octets, close: true)], without: missing)
+        let port = try hostile([place: .bytes(bytes, close: true)], without: missing)
         return (Self.mail.outcomes(port.client()), try port.report())
       }
     }
-    for ((place, missing, octets), result) in zip(cases, results) {
+    for ((place, missing, bytes), result) in zip(cases, results) {
       let (outcomes, report) = try result.get()
       let isFullySent = place == "final" || missing.isEmpty
       #expect(
         outcomes == [isFullySent ? .unknown : .deferred],
-        "\(place) \(missing) \(String(decoding: octets.prefix(40), as: UTF8.self))")
+        "\(place) \(missing) \(String(decoding: bytes.prefix(40), as: UTF8.self))")
       #expect(report.taken.isEmpty)
     }
   }
 
   @Test func `a reply's text may be any octets`() throws {
     let text: [UInt8] = Array("250 2.0.0 ".utf8) + [0, 1, 0x80, 0xFF, 0xED, 0x9A] + [13, 10]
-    let port = try hostile(["final": .octets(text)])
+    let port = try hostile(["final": .bytes(text)])
     #expect(Self.mail.outcomes(port.client()) == [.sent])
   }
 
@@ -117,14 +117,14 @@ import Testing
     #expect(Self.mail.outcomes(client) == [.sent])
     #expect(Self.mail.outcomes(client) == [.sent])
     #expect(try port.report().connections == 2)
-    // One reply too many at MAIL pushes the refusal of the recipient to where the octets' reply belongs.
+    // One reply too many at MAIL pushes the refusal of the recipient to where the bytes' reply belongs.
     port = try hostile([
       "mail": SMTPServerAction(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody"),
     ])
     let outcomes = Self.mail.outcomes(port.client())
     #expect(outcomes == [.rejected] || outcomes == [.deferred])
     #expect(try port.report().taken.isEmpty)
-    // Pushed by one, the recipient's reply stands where the octets' should: that is no word about the mail.
+    // Pushed by one, the recipient's reply stands where the bytes' should: that is no word about the mail.
     for (final, taken) in [("250 2.0.0 ok", 1), ("554 5.6.0 no", 0)] {
       port = try hostile([
         "mail": SMTPServerAction(extra: "250 2.1.0 and again"),

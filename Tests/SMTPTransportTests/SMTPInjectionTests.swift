@@ -2,7 +2,7 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Line ends, NUL, controls and stray octets in every field that reaches the wire: nothing gets through.
+/// Line ends, NUL, controls and stray bytes in every field that reaches the wire: nothing gets through.
 @Suite struct SMTPInjectionTests {
   static let invalidAddresses = [
     "a@b.example>\r\nRCPT TO:<victim@example.net", "a@b.example\rX", "a@b.example\nRSET", "a\0@b.example",

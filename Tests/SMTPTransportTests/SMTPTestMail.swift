@@ -10,17 +10,17 @@ struct SMTPTestMail {
 
   var sender = "alice@example.test"
   var recipients = ["bob@example.net"]
-  var octets: [UInt8]
+  var bytes: [UInt8]
   var needsSMTPUTF8 = false
   var needs8BitMIME = false
 
-  init(_ text: String) { octets = Array(text.utf8) }
+  init(_ text: String) { bytes = Array(text.utf8) }
 
   init(count: Int) {
-    octets = Array("Subject: large\r\n\r\n".utf8)
+    bytes = Array("Subject: large\r\n\r\n".utf8)
     let line = Array(".the quick brown fox jumps over the lazy dog, and does it again and again.\r\n".utf8)
-    octets.reserveCapacity(count + line.count)
-    while octets.count < count { octets += line }
+    bytes.reserveCapacity(count + line.count)
+    while bytes.count < count { bytes += line }
   }
 
   func to(_ recipients: String...) -> SMTPTestMail {
@@ -33,9 +33,9 @@ struct SMTPTestMail {
   func recipientResults(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken })
     -> [RecipientResult]?
   {
-    octets.withUnsafeBytes { octets in
+    bytes.withUnsafeBytes { bytes in
       let message = SMTPMessage(
-        sender: sender, recipients: recipients, octets: octets, needsSMTPUTF8: needsSMTPUTF8,
+        sender: sender, recipients: recipients, bytes: bytes, needsSMTPUTF8: needsSMTPUTF8,
         needs8BitMIME: needs8BitMIME)
       guard case .recipientResults(let recipientResults) = client.send(message, tokens: tokens) else {
         return nil
@@ -56,8 +56,8 @@ struct SMTPTestMail {
 
 extension SMTPTestMail {
   /// The digest that the hostile server reports, by the tool that every test machine has.
-  static func sha256(_ octets: [UInt8]) -> String {
-    let child = try? ChildProcess.run("sha256sum", input: octets)
+  static func sha256(_ bytes: [UInt8]) -> String {
+    let child = try? ChildProcess.run("sha256sum", input: bytes)
     return String(child?.output.prefix(64) ?? "")
   }
 }

@@ -125,7 +125,7 @@ class Mailbox:
         with self.lock:
             number = len(self.taken)
             self.taken.append({
-                "octets": base64.b64encode(octets).decode() if len(octets) < 1_000_000 else None,
+                "bytes": base64.b64encode(octets).decode() if len(octets) < 1_000_000 else None,
                 "delivered": base64.b64encode(delivered).decode() if len(octets) < 1_000_000 else None,
                 "size": len(octets), "recipients": everybody, **recipients})
         identifier = f"19a{number:013x}"

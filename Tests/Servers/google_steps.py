@@ -1,7 +1,7 @@
 """Drives a Gmail endpoint with Google's own Python client, and reads Google's discovery document.
 
 One JSON list of steps in, one list of results out. A step is {"do": "json" | "media" | "multipart" | "profile",
-"endpoint": URL, "octets": BASE64, "authority": FILE}; its result {"answer": ..., "strange": [what the document does
+"endpoint": URL, "bytes": BASE64, "authority": FILE}; its result {"answer": ..., "strange": [what the document does
 not allow]} or {"status", "reason", "retries"}: what the client understood of an error, and whether it would ask again.
 {"do": "document"} tells what the document says of sending.
 """
@@ -48,7 +48,7 @@ def users(step):
 
 
 def request(step):
-    octets = base64.b64decode(step.get("octets", ""))
+    octets = base64.b64decode(step.get("bytes", ""))
     if step["do"] == "profile":
         return users(step).getProfile(userId="me"), "Profile"
     if step["do"] == "json":

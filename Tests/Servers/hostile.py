@@ -264,8 +264,8 @@ class Session:
             self.write(b"535 5.7.8 refused\r\n")
 
     def fault_at(self, received):
-        act = self.faults.get("octets")
-        if act is not None and received >= act["after"] and self.seen.get("octets", 0) >= act.get("skip", 0):
+        act = self.faults.get("bytes")
+        if act is not None and received >= act["after"] and self.seen.get("bytes", 0) >= act.get("skip", 0):
             return act
         return None
 
@@ -320,7 +320,7 @@ class Session:
             "sha256": hashlib.sha256(octets).hexdigest(), "flights": self.flights,
         }
         if len(octets) < 20_000:
-            mail["octets"] = base64.b64encode(octets).decode()
+            mail["bytes"] = base64.b64encode(octets).decode()
         report["whole"].append(mail)
         # The report must hold it before the peer can ask.
         report["taken"].append(mail)

@@ -202,7 +202,7 @@ elif kind in ("broken", "absolute"):
             answers_.append({
                 "status": int(lines[0].split()[0]), "type": fields.get("content-type"),
                 "connection": fields.get("connection"), "dated": "date" in fields,
-                "problem": said.get("type"), "said": said.get("status"), "octets": len(body),
+                "problem": said.get("type"), "said": said.get("status"), "bytes": len(body),
                 "whole": len(body) == int(fields["content-length"]),
             })
         answered[name] = answers_

@@ -150,9 +150,9 @@ struct BrowserLogin {
   ///
   /// Undocumented: Base64 of a protocol buffer whose first field is the error's name.
   private static func error(onGooglesPage text: String) -> String? {
-    guard let octets = octets(ofBase64URL: text[...]), octets.count > 2, octets[0] == 0x0A else { return nil }
-    let name = octets.dropFirst(2).prefix(Int(octets[1]))
-    guard name.count == Int(octets[1]), !name.isEmpty,
+    guard let bytes = bytes(ofBase64URL: text[...]), bytes.count > 2, bytes[0] == 0x0A else { return nil }
+    let name = bytes.dropFirst(2).prefix(Int(bytes[1]))
+    guard name.count == Int(bytes[1]), !name.isEmpty,
       name.allSatisfy({ $0 == UInt8(ascii: "_") || UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 })
     else { return nil }
     return String(decoding: name, as: UTF8.self)
@@ -279,11 +279,11 @@ struct PKCE: Sendable {
 }
 
 /// Base64 for URLs, without padding (RFC 4648 section 5).
-func base64URL(_ octets: [UInt8]) -> String {
+func base64URL(_ bytes: [UInt8]) -> String {
   let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
   var text: [UInt8] = []
-  for start in stride(from: 0, to: octets.count, by: 3) {
-    let group = octets[start..<min(start + 3, octets.count)]
+  for start in stride(from: 0, to: bytes.count, by: 3) {
+    let group = bytes[start..<min(start + 3, bytes.count)]
     let bits = (0..<3).reduce(0) { $0 << 8 | ($1 < group.count ? Int(group[start + $1]) : 0) }
     for place in 0...group.count { text.append(digits[bits >> (18 - 6 * place) & 63]) }
   }

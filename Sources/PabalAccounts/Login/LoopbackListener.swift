@@ -19,7 +19,7 @@ final class LoopbackListener {
 
   let port: UInt16
   private var listeners: [CInt]
-  private var connections: [(socket: CInt, octets: [UInt8])] = []
+  private var connections: [(socket: CInt, bytes: [UInt8])] = []
   private var input: CInt?
   private var typed: [UInt8] = []
 
@@ -140,9 +140,9 @@ final class LoopbackListener {
       close(connections.remove(at: index).socket)
       return nil
     }
-    connections[index].octets += buffer[..<count]
-    guard let request = BrowserRequest(connections[index].octets, socket: socket) else {
-      if connections[index].octets.count > Self.headLimit { close(connections.remove(at: index).socket) }
+    connections[index].bytes += buffer[..<count]
+    guard let request = BrowserRequest(connections[index].bytes, socket: socket) else {
+      if connections[index].bytes.count > Self.headLimit { close(connections.remove(at: index).socket) }
       return nil
     }
     connections.remove(at: index)
@@ -226,8 +226,8 @@ struct BrowserRequest {
   fileprivate let socket: CInt
 
   /// The request, or `nil` before the end of its head.
-  fileprivate init?(_ octets: [UInt8], socket: CInt) {
-    let head = String(decoding: octets, as: UTF8.self)
+  fileprivate init?(_ bytes: [UInt8], socket: CInt) {
+    let head = String(decoding: bytes, as: UTF8.self)
     guard let end = head.ranges(of: "\r\n\r\n").first else { return nil }
     let lines = head[..<end.lowerBound].split(separator: "\r\n")
     let words = (lines.first ?? "").split(separator: " ")

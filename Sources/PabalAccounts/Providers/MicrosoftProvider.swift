@@ -21,9 +21,9 @@ public struct MicrosoftProvider: AccountProvider {
       remedy: "copy the Directory (tenant) ID from the app's Overview page, or write \"organizations\"")
     var name: String?
     if let tenant, let text = tenant.nonEmptyText() {
-      let fits = text.utf8.allSatisfy { octet in
-        Unicode.Scalar(octet).properties.isAlphabetic || 0x30...0x39 ~= octet || octet == 0x2D
-          || octet == 0x2E
+      let fits = text.utf8.allSatisfy { byte in
+        Unicode.Scalar(byte).properties.isAlphabetic || 0x30...0x39 ~= byte || byte == 0x2D
+          || byte == 0x2E
       }
       if fits, text.utf8.allSatisfy({ $0 < 0x80 }) {
         name = text

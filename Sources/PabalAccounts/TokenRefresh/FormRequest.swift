@@ -31,22 +31,22 @@ struct FormRequest {
       "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "Expect:",
     ])
     let collected = Collected()
-    handle.onBody = { octets in
-      collected.body.append(contentsOf: octets)
+    handle.onBody = { bytes in
+      collected.body.append(contentsOf: bytes)
       return collected.body.count <= Self.bodyLimit
     }
-    handle.onHeader = { octets in
-      let line = String(decoding: octets, as: UTF8.self)
+    handle.onHeader = { bytes in
+      let line = String(decoding: bytes, as: UTF8.self)
       if line.lowercased().hasPrefix("date:") {
         let value = line.utf8.dropFirst(5).filter { $0 != 0x0D && $0 != 0x0A }
         collected.date = UTCTime(httpDate: String(decoding: value, as: UTF8.self))
       }
       return true
     }
-    var octets = Array(form.encoded.utf8)
-    defer { for index in octets.indices { octets[index] = 0 } }
-    try octets.withUnsafeBufferPointer { (octets) throws(CurlError) in
-      try handle.perform(sending: UnsafeRawBufferPointer(octets))
+    var bytes = Array(form.encoded.utf8)
+    defer { for index in bytes.indices { bytes[index] = 0 } }
+    try bytes.withUnsafeBufferPointer { (bytes) throws(CurlError) in
+      try handle.perform(sending: UnsafeRawBufferPointer(bytes))
     }
     let seconds = handle.retryAfterSeconds
     return FormResponse(
@@ -92,32 +92,32 @@ struct URLEncodedForm: Sendable {
   // RFC 3986 section 2.3; a blank as %20 is understood in queries and forms alike.
   private static func encoded(_ text: String) -> String {
     var encoded = ""
-    for octet in text.utf8 {
-      switch octet {
+    for byte in text.utf8 {
+      switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
         UInt8(ascii: "~"):
-        encoded.unicodeScalars.append(Unicode.Scalar(octet))
+        encoded.unicodeScalars.append(Unicode.Scalar(byte))
       default:
-        encoded += (octet < 16 ? "%0" : "%") + String(octet, radix: 16, uppercase: true)
+        encoded += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
       }
     }
     return encoded
   }
 
   private static func decoded(_ text: some StringProtocol) -> String {
-    let octets = Array(text.utf8)
+    let bytes = Array(text.utf8)
     var decoded: [UInt8] = []
     var index = 0
-    while index < octets.count {
-      let digits = octets[min(index + 1, octets.count)..<min(index + 3, octets.count)]
-      if octets[index] == UInt8(ascii: "%"), digits.count == 2, digits.first != UInt8(ascii: "+"),
-        let octet = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+    while index < bytes.count {
+      let digits = bytes[min(index + 1, bytes.count)..<min(index + 3, bytes.count)]
+      if bytes[index] == UInt8(ascii: "%"), digits.count == 2, digits.first != UInt8(ascii: "+"),
+        let byte = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
       {
-        decoded.append(octet)
+        decoded.append(byte)
         index += 3
       } else {
-        decoded.append(octets[index] == UInt8(ascii: "+") ? 0x20 : octets[index])
+        decoded.append(bytes[index] == UInt8(ascii: "+") ? 0x20 : bytes[index])
         index += 1
       }
     }
@@ -129,52 +129,52 @@ struct URLEncodedForm: Sendable {
 struct FormSecretRedactor {
   private let secrets: [[UInt8]]
 
-  /// Texts of less than four octets would hide what is no secret.
+  /// Texts of less than four bytes would hide what is no secret.
   init(_ secrets: [String]) {
     self.secrets = secrets.map { Array($0.utf8) }.filter { $0.count > 3 }.sorted { $0.count > $1.count }
   }
 
   /// `text` with an ellipsis in the place of each secret.
   func redacted(in text: String) -> String {
-    var octets = Array(text.utf8)
-    for secret in secrets { octets = Self.redacted(secret, in: octets) }
-    return String(decoding: octets, as: UTF8.self)
+    var bytes = Array(text.utf8)
+    for secret in secrets { bytes = Self.redacted(secret, in: bytes) }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
-  private static func redacted(_ secret: [UInt8], in octets: [UInt8]) -> [UInt8] {
+  private static func redacted(_ secret: [UInt8], in bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     var index = 0
-    while index < octets.count {
-      if let end = end(of: secret, at: index, in: octets) {
+    while index < bytes.count {
+      if let end = end(of: secret, at: index, in: bytes) {
         result += Array("…".utf8)
         index = end
       } else {
-        result.append(octets[index])
+        result.append(bytes[index])
         index += 1
       }
     }
     return result
   }
 
-  /// Where the secret that begins at `index` ends, if one does; each of its octets may be encoded, once or twice.
-  private static func end(of secret: [UInt8], at index: Int, in octets: [UInt8]) -> Int? {
+  /// Where the secret that begins at `index` ends, if one does; each of its bytes may be encoded, once or twice.
+  private static func end(of secret: [UInt8], at index: Int, in bytes: [UInt8]) -> Int? {
     var index = index
     for byte in secret {
-      guard let length = length(of: byte, at: index, in: octets) else { return nil }
+      guard let length = length(of: byte, at: index, in: bytes) else { return nil }
       index += length
     }
     return index
   }
 
-  private static func length(of byte: UInt8, at index: Int, in octets: [UInt8]) -> Int? {
-    guard index < octets.count else { return nil }
-    if octets[index] == byte || byte == 0x20 && octets[index] == UInt8(ascii: "+") { return 1 }
-    guard octets[index] == UInt8(ascii: "%") else { return nil }
+  private static func length(of byte: UInt8, at index: Int, in bytes: [UInt8]) -> Int? {
+    guard index < bytes.count else { return nil }
+    if bytes[index] == byte || byte == 0x20 && bytes[index] == UInt8(ascii: "+") { return 1 }
+    guard bytes[index] == UInt8(ascii: "%") else { return nil }
     // %252F is %2F, encoded again.
-    let isTwice = octets[index...].starts(with: Array("%25".utf8)) && byte != UInt8(ascii: "%")
+    let isTwice = bytes[index...].starts(with: Array("%25".utf8)) && byte != UInt8(ascii: "%")
     let start = index + (isTwice ? 3 : 1)
-    guard start + 2 <= octets.count else { return nil }
-    let digits = String(decoding: octets[start..<start + 2], as: UTF8.self)
+    guard start + 2 <= bytes.count else { return nil }
+    let digits = String(decoding: bytes[start..<start + 2], as: UTF8.self)
     return UInt8(digits, radix: 16) == byte ? start + 2 - index : nil
   }
 }

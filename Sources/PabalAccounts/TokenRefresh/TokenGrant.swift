@@ -12,8 +12,8 @@ protocol TokenGrant: Sendable {
 
 /// Enough of a hash of `secret` to tell it from another, and nothing to find it by.
 func fingerprint(ofSecret secret: String) -> String {
-  SHA256.hash(data: Array(secret.utf8)).prefix(8).reduce(into: "") { text, octet in
-    text += (octet < 16 ? "0" : "") + String(octet, radix: 16)
+  SHA256.hash(data: Array(secret.utf8)).prefix(8).reduce(into: "") { text, byte in
+    text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
   }
 }
 

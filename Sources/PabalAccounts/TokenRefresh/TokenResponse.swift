@@ -52,8 +52,8 @@ struct IdentityToken {
   /// Reads the claims; `nil` where it is none.
   init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, let octets = octets(ofBase64URL: parts[1]),
-      let claims = try? JSONParser.read(octets, file: "")
+    guard parts.count == 3, let bytes = bytes(ofBase64URL: parts[1]),
+      let claims = try? JSONParser.read(bytes, file: "")
     else { return nil }
     email =
       claims["email_verified"]?.value == .boolean(false) ? nil : claims["email"]?.text.map { printable($0) }
@@ -72,7 +72,7 @@ func isSameMailbox(_ a: String, _ b: String) -> Bool {
   return canonical(a) == canonical(b)
 }
 
-/// The octets of Base64, for URLs or not, with or without padding; `nil` where it is none.
-func octets(ofBase64URL text: Substring) -> [UInt8]? {
-  octets(ofBase64: text.utf8.filter { $0 != UInt8(ascii: "=") })?.octets
+/// The bytes of Base64, for URLs or not, with or without padding; `nil` where it is none.
+func bytes(ofBase64URL text: Substring) -> [UInt8]? {
+  bytes(ofBase64: text.utf8.filter { $0 != UInt8(ascii: "=") })?.bytes
 }

@@ -58,8 +58,8 @@ struct FileWriteError: Error {
 
 /// Files that only their owner may read, written so that at any moment the old or the new one is there whole.
 enum PrivateFile {
-  /// Writes `octets` to `path`; one writer at a time, which is the caller's to see to. Blocks.
-  static func write(_ octets: [UInt8], to path: String) throws(FileWriteError) {
+  /// Writes `bytes` to `path`; one writer at a time, which is the caller's to see to. Blocks.
+  static func write(_ bytes: [UInt8], to path: String) throws(FileWriteError) {
     let path = resolvedPath(of: path)
     let folder = parent(of: path)
     try createFolder(folder)
@@ -74,7 +74,7 @@ enum PrivateFile {
       defer { close(file) }
       try copyOwner(file, like: path, or: folder)
       guard fchmod(file, 0o600) == 0 else { throw FileWriteError(path: path, number: errno) }
-      var rest = octets[...]
+      var rest = bytes[...]
       while !rest.isEmpty {
         let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
         if count < 0, errno == EINTR { continue }

@@ -5,16 +5,16 @@ struct SecretDocument {
   let path: String
   let root: JSONNode
 
-  /// The most octets such a file has; Google's are below 3,000.
+  /// The most bytes such a file has; Google's are below 3,000.
   private static let sizeLimit = 262_144
 
   /// Reads it; `kind` says what it should be, for errors. Nothing of the content is ever in an error.
   static func read(
     _ path: String, as kind: String, remedy: String? = "fetch it anew"
   ) throws(SecretFileError) -> SecretDocument {
-    let octets = try readSecretFile(path, atMost: sizeLimit)
+    let bytes = try readSecretFile(path, atMost: sizeLimit)
     // Protocol 2 and later begin so; Google's old samples kept their tokens in `token.pickle`.
-    if octets.count > 1, octets[0] == 0x80, 2...5 ~= octets[1] {
+    if bytes.count > 1, bytes[0] == 0x80, 2...5 ~= bytes[1] {
       throw SecretFileError(
         message: "\(path) is a Python pickle, which runs code when it is read, so Pabal never reads one",
         remedy: "in Python: open(\"token.json\", \"w\").write(creds.to_json()), then name that file; "
@@ -22,7 +22,7 @@ struct SecretDocument {
     }
     let root: JSONNode
     do throws(Diagnostic) {
-      root = try JSONParser.read(octets, file: path)
+      root = try JSONParser.read(bytes, file: path)
     } catch {
       // The reader's own words may hold a piece of the file.
       let place = error.position.map { " (line \($0.line), column \($0.column))" } ?? ""

@@ -41,7 +41,7 @@ public struct APIClients: Sendable {
       if case .array = member.value.node.value { texts = member.value.elements() ?? [] }
       for text in texts {
         guard let text = text.text().map({ ($0, text) }) else { continue }
-        guard let digest = octets(text.0) else {
+        guard let digest = bytes(text.0) else {
           text.1.report(
             "this is no digest of a key, and a key itself doesn't stand here",
             remedy: "`pabal keys client \(member.name)` makes a key and prints what belongs here")
@@ -53,7 +53,7 @@ public struct APIClients: Sendable {
     return APIClients(digests)
   }
 
-  private static func octets(_ text: String) -> [UInt8]? {
+  private static func bytes(_ text: String) -> [UInt8]? {
     guard text.hasPrefix(prefix), text.utf8.count == prefix.utf8.count + 64 else { return nil }
     let digits = text.dropFirst(prefix.count).compactMap(\.hexDigitValue)
     guard digits.count == 64 else { return nil }

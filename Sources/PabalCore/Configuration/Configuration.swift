@@ -2,7 +2,7 @@ internal import Glibc
 
 /// What `config.json` says, its shape checked; no secret is fetched and no plugin loaded for it.
 public struct Configuration: Sendable {
-  /// The most octets a configuration file may have.
+  /// The most bytes a configuration file may have.
   public static let sizeLimit = 1_048_576
 
   /// The file, as the user named it.
@@ -31,32 +31,32 @@ public struct Configuration: Sendable {
   public let verification: VerificationConfiguration
   /// `serve`: what `pabal serve` does beside sending.
   public let serve: ServeConfiguration
-  /// The octets it was read from.
-  public private(set) var octets: [UInt8] = []
+  /// The bytes it was read from.
+  public private(set) var bytes: [UInt8] = []
   let secrets: SecretAccess
 
   /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
   public static func read(
     _ path: String, providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
-    let octets: [UInt8]
+    let bytes: [UInt8]
     do throws(FileError) {
-      octets = try readFile(path, atMost: sizeLimit)
+      bytes = try readFile(path, atMost: sizeLimit)
     } catch {
       throw Diagnostics([error.diagnostic])
     }
     return try read(
-      octets, file: path, directory: parentDirectory(of: path), providers: providers, secrets: secrets)
+      bytes, file: path, directory: parentDirectory(of: path), providers: providers, secrets: secrets)
   }
 
-  /// Reads the octets of a file called `file` whose relative paths start from the absolute `directory`.
+  /// Reads the bytes of a file called `file` whose relative paths start from the absolute `directory`.
   public static func read(
-    _ octets: [UInt8], file: String, directory: String,
+    _ bytes: [UInt8], file: String, directory: String,
     providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
     let node: JSONNode
     do throws(Diagnostic) {
-      node = try JSONParser.read(octets, file: file)
+      node = try JSONParser.read(bytes, file: file)
     } catch {
       throw Diagnostics([error])
     }
@@ -66,7 +66,7 @@ public struct Configuration: Sendable {
     guard var configuration = read, collector.all.isEmpty else {
       throw Diagnostics(collector.sortedByPosition)
     }
-    configuration.octets = octets
+    configuration.bytes = bytes
     return configuration
   }
 

@@ -48,10 +48,10 @@ struct SecretCommand {
     guard status == 0 else {
       throw SecretError(
         message:
-          "the command \(name) \(exitDescription(status))\(Self.lastLine(standardError.octets, without: standardOutput.octets))",
+          "the command \(name) \(exitDescription(status))\(Self.lastLine(standardError.bytes, without: standardOutput.bytes))",
         remedy: "run it by hand and see")
     }
-    return standardOutput.octets
+    return standardOutput.bytes
   }
 
   /// The two ends of a pipe, none of them 0, 1 or 2, which the child gives a meaning of their own.
@@ -191,11 +191,11 @@ struct SecretCommand {
   }
 }
 
-/// Octets from a pipe, the first or the last so many of them.
+/// Bytes from a pipe, the first or the last so many of them.
 private struct PipeBuffer {
   private let limit: Int
   private let keepsFirst: Bool
-  private(set) var octets: [UInt8] = []
+  private(set) var bytes: [UInt8] = []
   /// How many there were, kept or not.
   private(set) var total = 0
   private(set) var isAtEnd = false
@@ -218,12 +218,12 @@ private struct PipeBuffer {
         break
       }
       total += bytesRead
-      octets += buffer[..<bytesRead]
-      if octets.count > limit {
+      bytes += buffer[..<bytesRead]
+      if bytes.count > limit {
         if keepsFirst {
-          octets.removeLast(octets.count - limit)
+          bytes.removeLast(bytes.count - limit)
         } else {
-          octets.removeFirst(octets.count - limit)
+          bytes.removeFirst(bytes.count - limit)
         }
       }
     }

@@ -26,7 +26,7 @@ public struct SecretAccess: Sendable {
   public var environment: @Sendable (String) -> String?
   /// How long a command may run before it is killed.
   public var commandTimeout: Duration
-  /// The most octets a file or command may give.
+  /// The most bytes a file or command may give.
   public var sizeLimit: Int
 
   /// How secrets are reached.
@@ -124,7 +124,7 @@ extension SecretSource {
       }
       return try validated(text, from: "the environment variable \(name)")
     case .file(let path):
-      return try secret(Self.octets(ofFile: path, atMost: access.sizeLimit), from: path)
+      return try secret(Self.bytes(ofFile: path, atMost: access.sizeLimit), from: path)
     case .command(let commandLine):
       let command = SecretCommand(
         commandLine: commandLine, timeout: access.commandTimeout, sizeLimit: access.sizeLimit)
@@ -132,11 +132,11 @@ extension SecretSource {
     }
   }
 
-  private static func octets(ofFile path: String, atMost limit: Int) throws(SecretError) -> [UInt8] {
+  private static func bytes(ofFile path: String, atMost limit: Int) throws(SecretError) -> [UInt8] {
     var attributes = FileAttributes(mode: 0, owner: 0, isRegular: false)
-    let octets: [UInt8]
+    let bytes: [UInt8]
     do throws(FileError) {
-      octets = try readFile(path, atMost: limit) { (found) throws(FileError) in attributes = found }
+      bytes = try readFile(path, atMost: limit) { (found) throws(FileError) in attributes = found }
     } catch {
       throw SecretError(message: error.message, remedy: error.remedy, isTransient: error.isTransient)
     }
@@ -146,7 +146,7 @@ extension SecretSource {
         remedy: "read it by {\"command\": [\"cat\", \(jsonLiteral(path))]}")
     }
     try checkPermissions(path, attributes, user: geteuid())
-    return octets
+    return bytes
   }
 
   /// Nobody else may read or write a secret. As PostgreSQL has it, root may lend it to a group: then
@@ -165,13 +165,13 @@ extension SecretSource {
         ? "chmod 600 \(name)" : "sudo chown \"$(id -un)\" \(name) && sudo chmod 600 \(name)")
   }
 
-  private func secret(_ octets: [UInt8], from origin: String) throws(SecretError) -> String {
-    var octets = octets[...]
-    if octets.last == UInt8(ascii: "\n") {
-      octets.removeLast()
-      if octets.last == UInt8(ascii: "\r") { octets.removeLast() }
+  private func secret(_ bytes: [UInt8], from origin: String) throws(SecretError) -> String {
+    var bytes = bytes[...]
+    if bytes.last == UInt8(ascii: "\n") {
+      bytes.removeLast()
+      if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
     }
-    guard let text = String(validating: octets, as: UTF8.self) else {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw SecretError(message: "\(origin) gives something that isn't UTF-8")
     }
     return try validated(text, from: origin)
@@ -200,8 +200,8 @@ extension FileError {
 
 /// `word` as a shell takes it for one word.
 package func shellQuoted(_ word: String) -> String {
-  let plain = word.utf8.allSatisfy { octet in
-    switch octet {
+  let plain = word.utf8.allSatisfy { byte in
+    switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"),
       UInt8(ascii: "-"), 0x80...0xFF:
@@ -241,9 +241,9 @@ package struct SecretFileError: Error {
 /// Reads a file that holds a secret, unless others than its owner may read or write it; blocks.
 package func readSecretFile(_ path: String, atMost limit: Int) throws(SecretFileError) -> [UInt8] {
   var attributes = FileAttributes(mode: 0, owner: 0, isRegular: false)
-  let octets: [UInt8]
+  let bytes: [UInt8]
   do throws(FileError) {
-    octets = try readFile(path, atMost: limit) { (found) throws(FileError) in attributes = found }
+    bytes = try readFile(path, atMost: limit) { (found) throws(FileError) in attributes = found }
   } catch {
     throw SecretFileError(
       message: error.message, remedy: error.remedy, isMissing: error.kind == .notFound,
@@ -255,5 +255,5 @@ package func readSecretFile(_ path: String, atMost limit: Int) throws(SecretFile
   } catch {
     throw SecretFileError(message: error.message, remedy: error.remedy)
   }
-  return octets
+  return bytes
 }

@@ -76,12 +76,12 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     let name = text[..<colon]
     var host = name == "localhost" ? "127.0.0.1" : String(name)
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-    var octets = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, host, &octets) == 1 {
+    var bytes = [UInt8](repeating: 0, count: 16)
+    if inet_pton(AF_INET, host, &bytes) == 1 {
       guard !name.hasPrefix("[") else { return nil }
-      isLoopback = octets[0] == 127
-    } else if name.hasPrefix("["), inet_pton(AF_INET6, host, &octets) == 1 {
-      isLoopback = octets.dropLast().allSatisfy { $0 == 0 } && octets[15] == 1
+      isLoopback = bytes[0] == 127
+    } else if name.hasPrefix("["), inet_pton(AF_INET6, host, &bytes) == 1 {
+      isLoopback = bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
     } else {
       return nil
     }

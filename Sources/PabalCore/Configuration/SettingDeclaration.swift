@@ -74,8 +74,8 @@ extension SettingDeclaration {
   public static func isValidKey(_ key: String) -> Bool {
     guard let first = key.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first else { return false }
     return key != "plugin"
-      && key.utf8.allSatisfy { octet in
-        switch octet {
+      && key.utf8.allSatisfy { byte in
+        switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
           UInt8(ascii: "_"):
           true

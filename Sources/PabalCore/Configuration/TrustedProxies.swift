@@ -3,15 +3,15 @@ internal import Glibc
 /// The proxies whose word on where a request came from is believed.
 public struct TrustedProxies: Sendable {
   private struct Network: Sendable {
-    let octets: [UInt8]
+    let bytes: [UInt8]
     let bits: Int
 
     func contains(_ address: [UInt8]) -> Bool {
-      guard address.count == octets.count else { return false }
-      for (index, octet) in octets.enumerated() {
+      guard address.count == bytes.count else { return false }
+      for (index, byte) in bytes.enumerated() {
         let maskBits = min(max(bits - index * 8, 0), 8)
         let mask = UInt8(truncatingIfNeeded: 0xFF00 >> maskBits)
-        guard octet & mask == address[index] & mask else { return false }
+        guard byte & mask == address[index] & mask else { return false }
       }
       return true
     }
@@ -34,25 +34,25 @@ public struct TrustedProxies: Sendable {
   public func client(_ peer: String, forwarded: [String]) -> String {
     var client = peer
     var rest = forwarded.flatMap { $0.split(separator: ",") }.map { String($0).trimmed }
-    while trusts(client), let previous = rest.popLast(), TrustedProxies.octets(previous) != nil {
+    while trusts(client), let previous = rest.popLast(), TrustedProxies.bytes(previous) != nil {
       client = previous
     }
     return client
   }
 
   private func trusts(_ address: String) -> Bool {
-    guard let octets = TrustedProxies.octets(address) else { return false }
-    return networks.contains { $0.contains(octets) }
+    guard let bytes = TrustedProxies.bytes(address) else { return false }
+    return networks.contains { $0.contains(bytes) }
   }
 
-  /// The octets of an address in its text form; an IPv4-mapped one is that of IPv4 (RFC 4291, 2.5.5.2).
-  private static func octets(_ text: String) -> [UInt8]? {
+  /// The bytes of an address in its text form; an IPv4-mapped one is that of IPv4 (RFC 4291, 2.5.5.2).
+  private static func bytes(_ text: String) -> [UInt8]? {
     guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
-    var octets = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, text, &octets) == 1 { return Array(octets[..<4]) }
-    guard inet_pton(AF_INET6, text, &octets) == 1 else { return nil }
-    let isMapped = octets[..<10].allSatisfy { $0 == 0 } && octets[10] == 0xFF && octets[11] == 0xFF
-    return isMapped ? Array(octets[12...]) : octets
+    var bytes = [UInt8](repeating: 0, count: 16)
+    if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes[..<4]) }
+    guard inet_pton(AF_INET6, text, &bytes) == 1 else { return nil }
+    let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+    return isMapped ? Array(bytes[12...]) : bytes
   }
 
   static func read(_ value: FieldDecoder) -> TrustedProxies? {
@@ -63,13 +63,13 @@ public struct TrustedProxies: Sendable {
   private static func network(_ value: FieldDecoder) -> Network? {
     guard let text = value.text() else { return nil }
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    let octets = octets(String(parts[0]))
-    let bits = parts.count == 2 ? Int(parts[1]) : octets.map { $0.count * 8 }
-    guard let octets, let bits, 0...(octets.count * 8) ~= bits else {
+    let bytes = bytes(String(parts[0]))
+    let bits = parts.count == 2 ? Int(parts[1]) : bytes.map { $0.count * 8 }
+    guard let bytes, let bits, 0...(bytes.count * 8) ~= bits else {
       value.report(
         "\(quoted(text)) is no address or network", remedy: "write it as in \"127.0.0.1\" or \"10.0.0.0/8\"")
       return nil
     }
-    return Network(octets: octets, bits: bits)
+    return Network(bytes: bytes, bits: bits)
   }
 }

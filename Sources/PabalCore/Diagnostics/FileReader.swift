@@ -10,7 +10,7 @@ public struct FileError: Error, Sendable, Hashable {
     case notPermitted
     /// It is a folder.
     case directory
-    /// It holds more octets than the caller wants.
+    /// It holds more bytes than the caller wants.
     case tooLarge(limit: Int)
     /// Anything else, by its errno.
     case other(Int32)
@@ -46,7 +46,7 @@ public struct FileError: Error, Sendable, Hashable {
   public var diagnostic: Diagnostic { Diagnostic(message, remedy: remedy) }
 }
 
-/// Reads the whole of a file of at most `limit` octets, or of a pipe that somebody writes to; blocks.
+/// Reads the whole of a file of at most `limit` bytes, or of a pipe that somebody writes to; blocks.
 ///
 /// A named pipe that nobody writes to yet is empty, unless `waitsForWriter` says to wait for its writer.
 public func readFile(
@@ -55,7 +55,7 @@ public func readFile(
   try readFile(path, atMost: limit, waitsForWriter: waitsForWriter) { _ throws(FileError) in }
 }
 
-/// Reads standard input from where it stands, at most `limit` octets; blocks.
+/// Reads standard input from where it stands, at most `limit` bytes; blocks.
 ///
 /// The descriptor itself, not `/dev/stdin`: that can't open a socket, and begins a file anew.
 public func readStandardInput(atMost limit: Int) throws(FileError) -> [UInt8] {
@@ -94,7 +94,7 @@ func readFile(
 
   if kind != S_IFREG { _ = fcntl(file, F_SETFL, 0) }
 
-  // One octet more than announced, so that the usual file ends in one further call that says 0.
+  // One byte more than announced, so that the usual file ends in one further call that says 0.
   return try readAll(
     file, path, atMost: limit, expectedSize: kind == S_IFREG ? Int(status.st_size) + 1 : 0)
 }
@@ -102,12 +102,12 @@ func readFile(
 private func readAll(
   _ file: CInt, _ path: String, atMost limit: Int, expectedSize: Int
 ) throws(FileError) -> [UInt8] {
-  var octets: [UInt8] = []
-  while octets.count <= limit {
-    let wanted = max(expectedSize - octets.count, 4096)
+  var bytes: [UInt8] = []
+  while bytes.count <= limit {
+    let wanted = max(expectedSize - bytes.count, 4096)
     var failure: Int32 = 0
-    let before = octets.count
-    octets.append(
+    let before = bytes.count
+    bytes.append(
       contentsOf: [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
         var bytesRead = read(file, buffer.baseAddress, wanted)
         while bytesRead < 0, errno == EINTR { bytesRead = read(file, buffer.baseAddress, wanted) }
@@ -115,7 +115,7 @@ private func readAll(
         count = max(bytesRead, 0)
       })
     if failure != 0 { throw FileError(errno: failure, path: path) }
-    if octets.count == before { return octets }
+    if bytes.count == before { return bytes }
   }
   throw FileError(kind: .tooLarge(limit: limit), path: path)
 }

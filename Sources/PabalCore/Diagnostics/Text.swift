@@ -3,8 +3,8 @@
 /// Line feeds and tabs stay where `lines` is true, with CR LF folded to LF.
 public func printable(_ text: String, lines: Bool = false) -> String {
   var text = text
-  let isPrintable = text.withUTF8 { octets in
-    octets.allSatisfy { ($0 >= 0x20 && $0 < 0x7F) || ($0 >= 0x80 && $0 != 0xC2 && $0 != 0xE2) }
+  let isPrintable = text.withUTF8 { bytes in
+    bytes.allSatisfy { ($0 >= 0x20 && $0 < 0x7F) || ($0 >= 0x80 && $0 != 0xC2 && $0 != 0xE2) }
   }
   if isPrintable { return text }
   var escaped = ""

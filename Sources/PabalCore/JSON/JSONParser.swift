@@ -7,9 +7,9 @@ public enum JSONParser {
   ///
   /// A key that stands twice is kept twice: whoever knows the keys says so. `file` is the name to
   /// show in the error; the first syntax error is the only one, since what follows it is guesswork.
-  public static func read(_ octets: [UInt8], file: String) throws(Diagnostic) -> JSONNode {
+  public static func read(_ bytes: [UInt8], file: String) throws(Diagnostic) -> JSONNode {
     do throws(JSONSyntaxError) {
-      var scanner = try JSONScanner(octets)
+      var scanner = try JSONScanner(bytes)
       let node = try scanner.value(depth: 0)
       scanner.skipWhitespace()
       guard scanner.isAtEnd else { throw scanner.errorAfterDocument() }
@@ -21,7 +21,7 @@ public enum JSONParser {
 }
 
 extension JSONScanner {
-  /// Any value, from its first octet; blanks before it are skipped.
+  /// Any value, from its first byte; blanks before it are skipped.
   mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONNode {
     skipWhitespace()
     let start = position
@@ -102,8 +102,8 @@ extension JSONScanner {
     index += 1
     var run = index
     var text = ""
-    while let octet = next {
-      switch octet {
+    while let byte = next {
+      switch byte {
       case UInt8(ascii: "\""):
         text += self.text(run..<index)
         index += 1
@@ -118,8 +118,8 @@ extension JSONScanner {
           at: position(of: start))
       case ..<0x20:
         throw JSONSyntaxError(
-          octet == UInt8(ascii: "\t") ? "a tab inside a string" : "a control character inside a string",
-          octet == UInt8(ascii: "\t") ? #"write it as \t"# : "take it out", at: position)
+          byte == UInt8(ascii: "\t") ? "a tab inside a string" : "a control character inside a string",
+          byte == UInt8(ascii: "\t") ? #"write it as \t"# : "take it out", at: position)
       default:
         index += 1
       }
@@ -153,7 +153,7 @@ extension JSONScanner {
   private mutating func scalar(escapedAt start: Int) throws(JSONSyntaxError) -> Unicode.Scalar {
     let first = try fourHexDigits(escapedAt: start)
     if let scalar = Unicode.Scalar(first) { return scalar }
-    if first < 0xDC00, octets[index...].starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) {
+    if first < 0xDC00, bytes[index...].starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) {
       let secondStart = index
       index += 2
       let second = try fourHexDigits(escapedAt: secondStart)
@@ -171,7 +171,7 @@ extension JSONScanner {
   private mutating func fourHexDigits(escapedAt start: Int) throws(JSONSyntaxError) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<4 {
-      guard let octet = next, let digit = Character(Unicode.Scalar(octet)).hexDigitValue else {
+      guard let byte = next, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
         throw JSONSyntaxError(#"\u without four hexadecimal digits"#, nil, at: position(of: start))
       }
       value = value << 4 + UInt32(digit)
@@ -184,16 +184,16 @@ extension JSONScanner {
   mutating func number() throws(JSONSyntaxError) -> String {
     let start = index
     let end = numberEnd
-    if let defect = Self.defect(ofNumber: octets[start..<end]) {
+    if let defect = Self.defect(ofNumber: bytes[start..<end]) {
       throw JSONSyntaxError(defect.message, defect.remedy, at: position)
     }
     index = end
     return text(start..<end)
   }
 
-  /// What keeps `octets` from being a number of RFC 8259 section 6.
-  private static func defect(ofNumber octets: ArraySlice<UInt8>) -> (message: String, remedy: String?)? {
-    var rest = octets[...]
+  /// What keeps `bytes` from being a number of RFC 8259 section 6.
+  private static func defect(ofNumber bytes: ArraySlice<UInt8>) -> (message: String, remedy: String?)? {
+    var rest = bytes[...]
     func digits() -> Int {
       let run = rest.prefix { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }.count
       rest = rest.dropFirst(run)

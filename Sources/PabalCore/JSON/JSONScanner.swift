@@ -11,9 +11,9 @@ struct JSONSyntaxError: Error {
   }
 }
 
-/// Walks the octets of a JSON text and knows its line and column.
+/// Walks the bytes of a JSON text and knows its line and column.
 struct JSONScanner {
-  let octets: [UInt8]
+  let bytes: [UInt8]
   var index: Int
 
   // Positions are asked for in reading order, so counting on from the last one costs one pass in all;
@@ -23,51 +23,51 @@ struct JSONScanner {
   private var line = 1
   private var column = 1
 
-  init(_ octets: [UInt8]) throws(JSONSyntaxError) {
-    self.octets = octets
-    start = octets.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+  init(_ bytes: [UInt8]) throws(JSONSyntaxError) {
+    self.bytes = bytes
+    start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     index = start
     counted = start
     let first = SourcePosition(line: 1, column: 1)
-    if octets.starts(with: [0xFF, 0xFE]) || octets.starts(with: [0xFE, 0xFF])
-      || octets.prefix(2).contains(0) && octets.count > 1
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+      || bytes.prefix(2).contains(0) && bytes.count > 1
     {
       throw JSONSyntaxError("the file is UTF-16 or UTF-32", "save it as UTF-8", at: first)
     }
-    if let wrong = Self.firstInvalidUTF8(octets) {
+    if let wrong = Self.firstInvalidUTF8(bytes) {
       throw JSONSyntaxError("an octet that isn't UTF-8", "save the file as UTF-8", at: position(of: wrong))
     }
   }
 
-  private static func firstInvalidUTF8(_ octets: [UInt8]) -> Int? {
+  private static func firstInvalidUTF8(_ bytes: [UInt8]) -> Int? {
     do {
-      _ = try UTF8Span(validating: octets.span)
+      _ = try UTF8Span(validating: bytes.span)
       return nil
     } catch {
       return error.byteOffsets.lowerBound
     }
   }
 
-  /// The octet at hand, or `nil` at the end.
-  var next: UInt8? { index < octets.count ? octets[index] : nil }
+  /// The byte at hand, or `nil` at the end.
+  var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-  var isAtEnd: Bool { index >= octets.count }
+  var isAtEnd: Bool { index >= bytes.count }
 
-  /// Where the octet at hand stands.
+  /// Where the byte at hand stands.
   var position: SourcePosition {
     mutating get { position(of: index) }
   }
 
-  /// Where the octet at `index` stands.
+  /// Where the byte at `index` stands.
   mutating func position(of index: Int) -> SourcePosition {
     if index < counted { (counted, line, column) = (start, 1, 1) }
     while counted < index {
-      let octet = octets[counted]
+      let byte = bytes[counted]
       counted += 1
-      if octet == UInt8(ascii: "\n") {
+      if byte == UInt8(ascii: "\n") {
         line += 1
         column = 1
-      } else if octet & 0xC0 != 0x80 {
+      } else if byte & 0xC0 != 0x80 {
         column += 1
       }
     }
@@ -75,8 +75,8 @@ struct JSONScanner {
   }
 
   mutating func skipWhitespace() {
-    while index < octets.count {
-      switch octets[index] {
+    while index < bytes.count {
+      switch bytes[index] {
       case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"): index += 1
       default: return
       }
@@ -94,23 +94,23 @@ struct JSONScanner {
   mutating func consumeWord(_ word: StaticString) -> Bool {
     let end = index + word.utf8CodeUnitCount
     guard wordEnd == end else { return false }
-    for i in 0..<word.utf8CodeUnitCount where octets[index + i] != word.utf8Start[i] { return false }
+    for i in 0..<word.utf8CodeUnitCount where bytes[index + i] != word.utf8Start[i] { return false }
     index = end
     return true
   }
 
   /// The index after the run at hand of letters, digits, `_`, `$`, `-`, `.`, `+` and non-ASCII.
   var wordEnd: Int {
-    octets[index...].firstIndex { !($0.isInNumberOrWord || $0 == UInt8(ascii: "$") || $0 > 0x7F) }
-      ?? octets.count
+    bytes[index...].firstIndex { !($0.isInNumberOrWord || $0 == UInt8(ascii: "$") || $0 > 0x7F) }
+      ?? bytes.count
   }
 
   /// The index after the run at hand of ASCII letters, digits, `_`, `-`, `.` and `+`.
-  var numberEnd: Int { octets[index...].firstIndex { !$0.isInNumberOrWord } ?? octets.count }
+  var numberEnd: Int { bytes[index...].firstIndex { !$0.isInNumberOrWord } ?? bytes.count }
 
   /// The text of `range`, which begins and ends between scalars.
   func text(_ range: Range<Int>) -> String {
-    String(decoding: octets[range], as: UTF8.self)
+    String(decoding: bytes[range], as: UTF8.self)
   }
 }
 
@@ -131,7 +131,7 @@ extension JSONScanner {
   mutating func errorExpectingValue() -> JSONSyntaxError {
     let location = position
     guard let next else {
-      let empty = octets.allSatisfy { $0 <= 0x20 || $0 > 0x7F }
+      let empty = bytes.allSatisfy { $0 <= 0x20 || $0 > 0x7F }
       return JSONSyntaxError(
         empty ? "the file is empty" : "the file ends where a value should stand",
         empty ? "write at least {}" : nil, at: location)
@@ -215,7 +215,7 @@ extension JSONScanner {
 
   /// A character that JSON knows nowhere outside a string, if one is at hand.
   private func strayCharacterError(at location: SourcePosition) -> JSONSyntaxError? {
-    guard let scalar = text(index..<min(index + 4, octets.count)).unicodeScalars.first else { return nil }
+    guard let scalar = text(index..<min(index + 4, bytes.count)).unicodeScalars.first else { return nil }
     switch scalar {
     case "'", "`":
       return JSONSyntaxError("a single quotation mark", "JSON takes double quotes: \"…\"", at: location)

@@ -71,14 +71,14 @@ private struct KeyDirectory {
   /// The key in a file; `nil` if there is no such file.
   func read(_ name: String) throws(Diagnostic) -> MasterKey? {
     let file = "\(path)/\(name)"
-    let octets: [UInt8]
+    let bytes: [UInt8]
     do throws(SecretFileError) {
-      octets = try readSecretFile(file, atMost: 256)
+      bytes = try readSecretFile(file, atMost: 256)
     } catch {
       if error.isMissing { return nil }
       throw Diagnostic(error.message, remedy: error.remedy)
     }
-    guard let text = String(validating: octets, as: UTF8.self), let key = MasterKey(text) else {
+    guard let text = String(validating: bytes, as: UTF8.self), let key = MasterKey(text) else {
       throw Diagnostic(
         "\(file) holds no key, which is 64 hexadecimal digits or base64 of 32 octets",
         remedy: "put back the file that was there; without it the database can't be read")
@@ -147,10 +147,10 @@ private struct KeyDirectory {
     let file = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { throw Self.ioError(path, errno) }
     defer { close(file) }
-    let octets = Array((key.text + "\n").utf8)
-    // A handful of octets is written whole or not at all.
+    let bytes = Array((key.text + "\n").utf8)
+    // A handful of bytes is written whole or not at all.
     guard fchmod(file, 0o600) == 0, matchDirectoryOwner(file),
-      Glibc.write(file, octets, octets.count) == octets.count,
+      Glibc.write(file, bytes, bytes.count) == bytes.count,
       fsync(file) == 0
     else {
       let number = errno

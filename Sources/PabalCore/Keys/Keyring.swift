@@ -8,7 +8,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
   private var current: DerivedKeys { source.keys.current }
   private var previous: [DerivedKeys] { source.keys.previous }
 
-  /// What tells one master key from another takes this many octets in front of what it made.
+  /// What tells one master key from another takes this many bytes in front of what it made.
   private static let versionSize = 4
   private static let nonceSize = 12
   private static let tagSize = 16
@@ -31,14 +31,14 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   /// `plaintext`, sealed (ChaCha20-Poly1305, RFC 8439) so that only `id`'s own record opens it.
   ///
-  /// Four octets for the key's version, twelve of nonce, the text, sixteen of tag.
+  /// Four bytes for the key's version, twelve of nonce, the text, sixteen of tag.
   public func seal(_ plaintext: [UInt8], id: String) -> [UInt8] {
     let id = Array(id.utf8)
     let current = current
     do {
       let box = try ChaChaPoly.seal(
         plaintext, using: current.sealingKey(id),
-        nonce: ChaChaPoly.Nonce(data: SecureRandom.octets(Keyring.nonceSize)),
+        nonce: ChaChaPoly.Nonce(data: SecureRandom.bytes(Keyring.nonceSize)),
         authenticating: current.version + id)
       var sealed = current.version
       sealed.reserveCapacity(Keyring.versionSize + Keyring.nonceSize + plaintext.count + Keyring.tagSize)
@@ -71,7 +71,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   // MARK: Addresses
 
-  /// What stands for an address in records that outlive it, 32 octets; without the key nobody can try addresses.
+  /// What stands for an address in records that outlive it, 32 bytes; without the key nobody can try addresses.
   ///
   /// `normalized` is whatever is to count as the same address, client or bucket.
   package func addressDigest(_ normalized: String) -> [UInt8] {
@@ -135,7 +135,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   // MARK: The database's own key
 
-  /// What a database keeps to know its master key again, 32 octets that say nothing about it.
+  /// What a database keeps to know its master key again, 32 bytes that say nothing about it.
   public var checkValue: [UInt8] { current.check }
 
   /// The same of the previous master keys: a database that has one of these belongs to the current key from

@@ -1,31 +1,31 @@
 internal import Crypto
 
-/// The 32 octets that all of Pabal's keys come from; kept outside the database.
+/// The 32 bytes that all of Pabal's keys come from; kept outside the database.
 ///
 /// No description, debugger or `dump` shows them.
 public struct MasterKey: Sendable, Hashable, RedactedDescription {
-  /// How many octets a master key has.
+  /// How many bytes a master key has.
   public static let size = 32
 
-  let octets: [UInt8]
+  let bytes: [UInt8]
 
-  /// A key of 32 octets, which must be random; `nil` for any other number of them.
-  public init?(octets: [UInt8]) {
-    guard octets.count == MasterKey.size else { return nil }
-    self.octets = octets
+  /// A key of 32 bytes, which must be random; `nil` for any other number of them.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == MasterKey.size else { return nil }
+    self.bytes = bytes
   }
 
-  /// The key a text spells: 64 hexadecimal digits, or base64 or base64url of 32 octets; blanks around it don't count.
+  /// The key a text spells: 64 hexadecimal digits, or base64 or base64url of 32 bytes; blanks around it don't count.
   ///
   /// `openssl rand -hex 32` and `openssl rand -base64 32` print such texts.
   public init?(_ text: String) {
     var digits = text.utf8[...]
     while let first = digits.first, first == 0x20 || 0x09...0x0D ~= first { digits.removeFirst() }
     while let last = digits.last, last == 0x20 || 0x09...0x0D ~= last { digits.removeLast() }
-    guard let octets = digits.count == 64 ? MasterKey.hexadecimal(digits) : MasterKey.base64(digits) else {
+    guard let bytes = digits.count == 64 ? MasterKey.hexadecimal(digits) : MasterKey.base64(digits) else {
       return nil
     }
-    self.init(octets: octets)
+    self.init(bytes: bytes)
   }
 
   /// A new key from the system's generator.
@@ -35,47 +35,47 @@ public struct MasterKey: Sendable, Hashable, RedactedDescription {
   }
 
   init(random generator: inout some RandomNumberGenerator) {
-    octets = (0..<MasterKey.size).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    bytes = (0..<MasterKey.size).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
   }
 
   /// The key as 64 hexadecimal digits, for its file alone.
   var text: String {
     let digits = Array("0123456789abcdef".utf8)
     return String(
-      decoding: octets.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
   /// `a master key`.
   public var description: String { "a master key" }
 
   private static func hexadecimal(_ text: Substring.UTF8View) -> [UInt8]? {
-    var octets: [UInt8] = []
+    var bytes: [UInt8] = []
     var pending: UInt8?
     for digit in text {
       guard let value = Character(Unicode.Scalar(digit)).hexDigitValue.map(UInt8.init) else { return nil }
       if let high = pending {
-        octets.append(high << 4 | value)
+        bytes.append(high << 4 | value)
         pending = nil
       } else {
         pending = value
       }
     }
-    return octets
+    return bytes
   }
 
   private static func base64(_ text: Substring.UTF8View) -> [UInt8]? {
     let digits = text.last == UInt8(ascii: "=") ? text.dropLast() : text
     // What is left over of the last digit says nothing and must be nothing.
-    guard let (octets, rest) = PabalCore.octets(ofBase64: digits), rest == 0 else { return nil }
-    return octets
+    guard let (bytes, rest) = PabalCore.bytes(ofBase64: digits), rest == 0 else { return nil }
+    return bytes
   }
 }
 
 /// What one master key gives: a key for each purpose by HKDF-SHA256 (RFC 5869), none of use for another.
 struct DerivedKeys: Sendable {
-  /// Four octets that tell this master key from others and nothing else about it.
+  /// Four bytes that tell this master key from others and nothing else about it.
   let version: [UInt8]
-  /// What a database keeps to know its master key again, 32 octets.
+  /// What a database keeps to know its master key again, 32 bytes.
   let check: [UInt8]
   // Begun once: each digest takes a copy up from where the key has been worked in.
   let code: HMAC<SHA256>
@@ -87,7 +87,7 @@ struct DerivedKeys: Sendable {
   init(_ master: MasterKey) {
     func derived(_ purpose: String, _ count: Int = 32) -> SymmetricKey {
       DerivedKeys.derive(
-        master.octets, salt: Array("Pabal".utf8), info: Array("Pabal 1 \(purpose)".utf8), count: count)
+        master.bytes, salt: Array("Pabal".utf8), info: Array("Pabal 1 \(purpose)".utf8), count: count)
     }
     version = derived("version", 4).withUnsafeBytes(Array.init)
     check = derived("check").withUnsafeBytes(Array.init)
@@ -124,7 +124,7 @@ struct DerivedKeys: Sendable {
     var result: [UInt8] = []
     result.reserveCapacity(parts.reduce(0) { $0 + $1.count + 8 })
     for part in parts {
-      result.append(contentsOf: UInt64(part.count).bigEndianOctets)
+      result.append(contentsOf: UInt64(part.count).bigEndianBytes)
       result.append(contentsOf: part)
     }
     return result
@@ -132,7 +132,7 @@ struct DerivedKeys: Sendable {
 
   /// One key a record, so that no number of records wears out the key they all come from.
   ///
-  /// HKDF-SHA256's expansion (RFC 5869, 2.3), whose first 32 octets are one HMAC.
+  /// HKDF-SHA256's expansion (RFC 5869, 2.3), whose first 32 bytes are one HMAC.
   func sealingKey(_ id: [UInt8]) -> SymmetricKey {
     var seal = seal
     seal.update(data: id + [1])
@@ -141,6 +141,6 @@ struct DerivedKeys: Sendable {
 }
 
 extension FixedWidthInteger {
-  /// The octets, the most significant first.
-  var bigEndianOctets: [UInt8] { withUnsafeBytes(of: bigEndian, Array.init) }
+  /// The bytes, the most significant first.
+  var bigEndianBytes: [UInt8] { withUnsafeBytes(of: bigEndian, Array.init) }
 }

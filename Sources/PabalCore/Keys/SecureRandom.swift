@@ -1,33 +1,33 @@
 internal import Glibc
 internal import Synchronization
 
-/// Random octets from the kernel, drawn 256 at a time: a call costs as much as the hashing of a mail's code.
+/// Random bytes from the kernel, drawn 256 at a time: a call costs as much as the hashing of a mail's code.
 ///
 /// Nothing is handed out twice, and what was handed out is erased here. A forked child must exec.
 enum SecureRandom {
   private static let buffer = Mutex(RandomBuffer())
 
-  /// `count` octets that nobody can foretell, at most 256.
-  static func octets(_ count: Int) -> [UInt8] { buffer.withLock { $0.draw(count) } }
+  /// `count` bytes that nobody can foretell, at most 256.
+  static func bytes(_ count: Int) -> [UInt8] { buffer.withLock { $0.draw(count) } }
 
   /// 64 bits that nobody can foretell.
-  static func number() -> UInt64 { octets(8).reduce(0) { $0 << 8 | UInt64($1) } }
+  static func number() -> UInt64 { bytes(8).reduce(0) { $0 << 8 | UInt64($1) } }
 
   private struct RandomBuffer {
     // The most that getentropy gives, all or nothing.
     private static let size = 256
-    private var octets = [UInt8](repeating: 0, count: size)
+    private var bytes = [UInt8](repeating: 0, count: size)
     private var available = 0
 
     mutating func draw(_ count: Int) -> [UInt8] {
       precondition(count <= RandomBuffer.size, "so many random octets are not there at once")
       if available < count {
-        let status = getentropy(&octets, RandomBuffer.size)
+        let status = getentropy(&bytes, RandomBuffer.size)
         precondition(status == 0, "the kernel gives no random numbers")
         available = RandomBuffer.size
       }
-      let result = Array(octets[(available - count)..<available])
-      for index in (available - count)..<available { octets[index] = 0 }
+      let result = Array(bytes[(available - count)..<available])
+      for index in (available - count)..<available { bytes[index] = 0 }
       available -= count
       return result
     }

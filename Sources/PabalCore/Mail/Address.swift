@@ -17,16 +17,16 @@ public struct AddressError: Error, Sendable, Hashable, CustomStringConvertible {
 /// RFC 5321 and 6531, without spaces and controls even between quotes. The domain is kept in lower case,
 /// the local part as typed; two addresses are equal when both are, canonically equivalent text included.
 public struct Address: Sendable, Hashable, CustomStringConvertible {
-  /// The address without `<` and `>`, at most 254 octets.
+  /// The address without `<` and `>`, at most 254 bytes.
   public let description: String
   /// Whether the local part holds non-ASCII, which takes SMTPUTF8 (RFC 6531).
   public let needsSMTPUTF8: Bool
-  // In UTF-8 octets.
+  // In UTF-8 bytes.
   private let localLength: Int
 
   /// Reads one address, without display name or comment.
   public init(_ text: String) throws(AddressError) {
-    // 64 octets, the @ and a domain that may shrink when it becomes A-labels.
+    // 64 bytes, the @ and a domain that may shrink when it becomes A-labels.
     guard text.utf8.count <= 1_100 else { throw AddressError("the address is longer than 254 octets") }
     guard !text.isEmpty else { throw AddressError("no address is given") }
     guard let at = Address.endOfLocalPart(text.utf8Span.span) else {
@@ -42,7 +42,7 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
     let domain = try Domain(domain)
     localLength = localPart.utf8.count
     description = "\(localPart)@\(domain.description)"
-    // RFC 5321, 4.5.3.1.3: a path is at most 256 octets, < and > included.
+    // RFC 5321, 4.5.3.1.3: a path is at most 256 bytes, < and > included.
     guard description.utf8.count <= 254 else { throw AddressError("the address is longer than 254 octets") }
   }
 
@@ -62,35 +62,35 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
   /// Hashes the envelope form.
   public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 
-  private static func endOfLocalPart(_ octets: Span<UInt8>) -> Int? {
+  private static func endOfLocalPart(_ bytes: Span<UInt8>) -> Int? {
     var i = 0
-    if octets[0] == UInt8(ascii: "\"") {
+    if bytes[0] == UInt8(ascii: "\"") {
       i = 1
-      while i < octets.count, octets[i] != UInt8(ascii: "\"") { i += octets[i] == UInt8(ascii: "\\") ? 2 : 1 }
+      while i < bytes.count, bytes[i] != UInt8(ascii: "\"") { i += bytes[i] == UInt8(ascii: "\\") ? 2 : 1 }
     }
-    while i < octets.count, octets[i] != UInt8(ascii: "@") { i += 1 }
-    return i < octets.count ? i : nil
+    while i < bytes.count, bytes[i] != UInt8(ascii: "@") { i += 1 }
+    return i < bytes.count ? i : nil
   }
 
   /// Whether the local part, a dot-atom or a quoted string, holds non-ASCII.
   private static func checkLocalPart(_ text: String) throws(AddressError) -> Bool {
-    let octets = text.utf8Span.span
-    guard octets.count > 0 else { throw AddressError("nothing stands before the @") }
+    let bytes = text.utf8Span.span
+    guard bytes.count > 0 else { throw AddressError("nothing stands before the @") }
     // RFC 5321, 4.5.3.1.1.
-    guard octets.count <= 64 else { throw AddressError("the part before the @ is longer than 64 octets") }
+    guard bytes.count <= 64 else { throw AddressError("the part before the @ is longer than 64 octets") }
     var isASCII = true
-    for i in octets.indices {
-      let octet = octets[i]
-      guard octet > 0x20, octet != 0x7F else {
-        throw AddressError("an address holds no \(octet == 0x20 ? "space" : "control character")")
+    for i in bytes.indices {
+      let byte = bytes[i]
+      guard byte > 0x20, byte != 0x7F else {
+        throw AddressError("an address holds no \(byte == 0x20 ? "space" : "control character")")
       }
-      isASCII = isASCII && octet < 0x80
+      isASCII = isASCII && byte < 0x80
     }
     if !isASCII { try checkScalars(text) }
-    if octets[0] == UInt8(ascii: "\"") {
-      try checkQuotedString(octets)
+    if bytes[0] == UInt8(ascii: "\"") {
+      try checkQuotedString(bytes)
     } else {
-      try checkDotAtom(octets, of: text)
+      try checkDotAtom(bytes, of: text)
     }
     return !isASCII
   }
@@ -108,39 +108,39 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  private static func checkDotAtom(_ octets: Span<UInt8>, of text: String) throws(AddressError) {
+  private static func checkDotAtom(_ bytes: Span<UInt8>, of text: String) throws(AddressError) {
     var previous = UInt8(ascii: ".")
-    for i in octets.indices {
-      let octet = octets[i]
-      if octet == UInt8(ascii: ".") {
-        guard previous != octet else {
+    for i in bytes.indices {
+      let byte = bytes[i]
+      if byte == UInt8(ascii: ".") {
+        guard previous != byte else {
           throw AddressError("the part before the @, \(quoted(text)), begins with a dot or has two together")
         }
-      } else if !isAtomText(octet) {
+      } else if !isAtomText(byte) {
         throw AddressError(
           "the part before the @, \(quoted(text)), holds a character that only stands between quotes")
       }
-      previous = octet
+      previous = byte
     }
     guard previous != UInt8(ascii: ".") else {
       throw AddressError("the part before the @, \(quoted(text)), ends with a dot")
     }
   }
 
-  private static func checkQuotedString(_ octets: Span<UInt8>) throws(AddressError) {
+  private static func checkQuotedString(_ bytes: Span<UInt8>) throws(AddressError) {
     var i = 1
-    while i < octets.count - 1, octets[i] != UInt8(ascii: "\"") {
-      i += octets[i] == UInt8(ascii: "\\") ? 2 : 1
+    while i < bytes.count - 1, bytes[i] != UInt8(ascii: "\"") {
+      i += bytes[i] == UInt8(ascii: "\\") ? 2 : 1
     }
-    guard octets.count >= 2, i == octets.count - 1, octets[i] == UInt8(ascii: "\"") else {
+    guard bytes.count >= 2, i == bytes.count - 1, bytes[i] == UInt8(ascii: "\"") else {
       throw AddressError("the quotes before the @ do not match")
     }
   }
 }
 
 /// RFC 5322, 3.2.3 with RFC 6532: what an atom is made of.
-func isAtomText(_ octet: UInt8) -> Bool {
-  switch octet {
+func isAtomText(_ byte: UInt8) -> Bool {
+  switch byte {
   case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
     UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...0xFF:
     true
@@ -166,19 +166,19 @@ struct Domain {
   let description: String
 
   init(_ text: String) throws(AddressError) {
-    let octets = text.utf8Span.span
+    let bytes = text.utf8Span.span
     // Before mapping, a name may be longer than after it, but not without end.
-    guard octets.count <= 1_024 else { throw AddressError("the domain is longer than 255 octets") }
-    guard octets.count > 0 else { throw AddressError("nothing stands after the @") }
-    if octets[0] == UInt8(ascii: "[") {
+    guard bytes.count <= 1_024 else { throw AddressError("the domain is longer than 255 octets") }
+    guard bytes.count > 0 else { throw AddressError("nothing stands after the @") }
+    if bytes[0] == UInt8(ascii: "[") {
       description = try Domain.literal(text)
       return
     }
     var isASCII = true
     var hasUpperCase = false
-    for i in octets.indices {
-      isASCII = isASCII && octets[i] < 0x80
-      hasUpperCase = hasUpperCase || (0x41...0x5A).contains(octets[i])
+    for i in bytes.indices {
+      isASCII = isASCII && bytes[i] < 0x80
+      hasUpperCase = hasUpperCase || (0x41...0x5A).contains(bytes[i])
     }
     var name = isASCII ? text : try Domain.aLabels(text)
     if isASCII, hasUpperCase { name = text.lowercased() }
@@ -204,15 +204,15 @@ struct Domain {
     return String(cString: found).lowercased()
   }
 
-  /// RFC 5321, 4.1.2: letters, digits and inner hyphens between dots; RFC 1035: 63 octets a label.
+  /// RFC 5321, 4.1.2: letters, digits and inner hyphens between dots; RFC 1035: 63 bytes a label.
   private static func checkHostName(_ name: String) throws(AddressError) {
-    let octets = name.utf8Span.span
-    guard octets.count <= 255 else { throw AddressError("the domain is longer than 255 octets") }
+    let bytes = name.utf8Span.span
+    guard bytes.count <= 255 else { throw AddressError("the domain is longer than 255 octets") }
     var label = 0
     var previous = UInt8(ascii: ".")
-    for i in octets.indices {
-      let octet = octets[i]
-      switch octet {
+    for i in bytes.indices {
+      let byte = bytes[i]
+      switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): label += 1
       case UInt8(ascii: "-") where label > 0: label += 1
       case UInt8(ascii: ".") where label > 0 && previous != UInt8(ascii: "-"): label = 0
@@ -225,7 +225,7 @@ struct Domain {
       guard label <= 63 else {
         throw AddressError("the domain \(quoted(name)) has a label of more than 63 octets")
       }
-      previous = octet
+      previous = byte
     }
     guard label > 0, previous != UInt8(ascii: "-") else {
       throw AddressError("the domain \(quoted(name)) ends with a dot or a hyphen")
@@ -256,12 +256,12 @@ public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
   public let address: Address
   let content: HeaderText?
 
-  /// The most octets of UTF-8 a display name may have.
+  /// The most bytes of UTF-8 a display name may have.
   private static let nameLimit = 1_024
 
   /// A display name and an address; an empty name is none.
   ///
-  /// Throws when the name holds a control character or line break, or more than 1,024 octets.
+  /// Throws when the name holds a control character or line break, or more than 1,024 bytes.
   public init(name: String?, address: Address) throws(MailError) {
     self.address = address
     if let name, !name.isEmpty {

@@ -7,37 +7,37 @@ public struct AddressList: Sendable, Hashable {
   public let mailboxes: [Mailbox]
 
   /// Reads what stands after a header field's colon, folded or not; `field` names it in errors.
-  public init(_ octets: [UInt8], field: String) throws(MailError) {
-    var parser = AddressListParser(octets: octets, field: field)
+  public init(_ bytes: [UInt8], field: String) throws(MailError) {
+    var parser = AddressListParser(bytes: bytes, field: field)
     mailboxes = try parser.parse()
   }
 }
 
 /// One pass over a header field's value.
 private struct AddressListParser {
-  let octets: [UInt8]
+  let bytes: [UInt8]
   let field: String
   private var position = 0
   private var mailboxes = [Mailbox]()
 
   /// A piece of a display name or local part.
   private struct Word {
-    var octets: [UInt8]
+    var bytes: [UInt8]
     var isQuoted: Bool
     /// Whether white space or a comment stands before it.
     var followsSpace: Bool
   }
 
-  init(octets: [UInt8], field: String) {
-    self.octets = octets
+  init(bytes: [UInt8], field: String) {
+    self.bytes = bytes
     self.field = field
   }
 
   mutating func parse() throws(MailError) -> [Mailbox] {
     while true {
       try skipSpace()
-      guard let octet = peek else { return mailboxes }
-      if octet == UInt8(ascii: ",") {
+      guard let byte = peek else { return mailboxes }
+      if byte == UInt8(ascii: ",") {
         position += 1
         continue
       }
@@ -47,11 +47,11 @@ private struct AddressListParser {
     }
   }
 
-  private var peek: UInt8? { position < octets.count ? octets[position] : nil }
+  private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   private func makeError(_ message: String) -> MailError {
     MailError(
-      field, "\(message) in \(quoted(String(decoding: octets, as: UTF8.self)))",
+      field, "\(message) in \(quoted(String(decoding: bytes, as: UTF8.self)))",
       remedy: "write addresses as Name <address>, with commas between them and special characters in quotes")
   }
 
@@ -104,23 +104,23 @@ private struct AddressListParser {
       let before = position
       try skipSpace()
       let followsSpace = position > before
-      guard let octet = peek else { return words }
-      if octet == UInt8(ascii: "\"") {
+      guard let byte = peek else { return words }
+      if byte == UInt8(ascii: "\"") {
         let text = try quotedString()
-        words.append(Word(octets: text, isQuoted: true, followsSpace: followsSpace))
+        words.append(Word(bytes: text, isQuoted: true, followsSpace: followsSpace))
         continue
       }
       let start = position
-      while let octet = peek, isNameText(octet) { position += 1 }
+      while let byte = peek, isNameText(byte) { position += 1 }
       guard position > start else { return words }
       words.append(
-        Word(octets: Array(octets[start..<position]), isQuoted: false, followsSpace: followsSpace))
+        Word(bytes: Array(bytes[start..<position]), isQuoted: false, followsSpace: followsSpace))
     }
   }
 
-  private func isNameText(_ octet: UInt8) -> Bool {
-    isAtomText(octet) || octet == UInt8(ascii: ".") || octet == UInt8(ascii: "[")
-      || octet == UInt8(ascii: "]")
+  private func isNameText(_ byte: UInt8) -> Bool {
+    isAtomText(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "[")
+      || byte == UInt8(ascii: "]")
   }
 
   private mutating func angleAddress() throws(MailError) -> Address {
@@ -148,18 +148,18 @@ private struct AddressListParser {
     var localPart = [UInt8]()
     if words.count == 1, words[0].isQuoted {
       localPart.append(UInt8(ascii: "\""))
-      for octet in words[0].octets {
-        if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\") { localPart.append(UInt8(ascii: "\\")) }
-        localPart.append(octet)
+      for byte in words[0].bytes {
+        if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { localPart.append(UInt8(ascii: "\\")) }
+        localPart.append(byte)
       }
       localPart.append(UInt8(ascii: "\""))
     } else {
       for word in words {
         // Spaces may stand around a dot (RFC 5322, 4.4), but two words are not one.
         let isJoined =
-          localPart.isEmpty || localPart.last == UInt8(ascii: ".") || word.octets.first == UInt8(ascii: ".")
+          localPart.isEmpty || localPart.last == UInt8(ascii: ".") || word.bytes.first == UInt8(ascii: ".")
         guard !word.isQuoted, isJoined else { throw makeError("the part before an @ is no one word") }
-        localPart += word.octets
+        localPart += word.bytes
       }
     }
     let domain = try text(domain())
@@ -177,31 +177,31 @@ private struct AddressListParser {
     try skipSpace()
     var domain = [UInt8]()
     if peek == UInt8(ascii: "[") {
-      while let octet = peek, octet != UInt8(ascii: "]") {
+      while let byte = peek, byte != UInt8(ascii: "]") {
         position += 1
-        if !isSpace(octet) { domain.append(octet) }
+        if !isSpace(byte) { domain.append(byte) }
       }
       guard peek == UInt8(ascii: "]") else { throw makeError("an address literal has no closing bracket") }
       position += 1
       return domain + [UInt8(ascii: "]")]
     }
     while true {
-      while let octet = peek, isAtomText(octet) || octet == UInt8(ascii: ".") {
-        domain.append(octet)
+      while let byte = peek, isAtomText(byte) || byte == UInt8(ascii: ".") {
+        domain.append(byte)
         position += 1
       }
       let end = position
       try skipSpace()
-      guard let octet = peek, isAtomText(octet) || octet == UInt8(ascii: ".") else { return domain }
-      guard octet == UInt8(ascii: ".") || domain.last == UInt8(ascii: ".") else {
+      guard let byte = peek, isAtomText(byte) || byte == UInt8(ascii: ".") else { return domain }
+      guard byte == UInt8(ascii: ".") || domain.last == UInt8(ascii: ".") else {
         position = end
         throw makeError("a word follows an address")
       }
     }
   }
 
-  private func text(_ octets: [UInt8]) throws(MailError) -> String {
-    guard let text = String(validating: octets, as: UTF8.self) else {
+  private func text(_ bytes: [UInt8]) throws(MailError) -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw makeError("an address isn't UTF-8")
     }
     return text
@@ -211,32 +211,32 @@ private struct AddressListParser {
   private func name(of words: [Word]) throws(MailError) -> String? {
     var decoder = EncodedWordDecoder()
     for word in words {
-      decoder.append(word.octets, followsSpace: word.followsSpace, mayBeEncoded: !word.isQuoted)
+      decoder.append(word.bytes, followsSpace: word.followsSpace, mayBeEncoded: !word.isQuoted)
     }
     let name = decoder.finished()
     return name.isEmpty ? nil : name
   }
 
-  private func isSpace(_ octet: UInt8) -> Bool {
-    octet == UInt8(ascii: " ") || octet == UInt8(ascii: "\t") || octet == UInt8(ascii: "\r")
-      || octet == UInt8(ascii: "\n")
+  private func isSpace(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+      || byte == UInt8(ascii: "\n")
   }
 
   /// Passes over white space, line ends and comments.
   private mutating func skipSpace() throws(MailError) {
     var depth = 0
-    while let octet = peek {
-      if octet == UInt8(ascii: "(") {
+    while let byte = peek {
+      if byte == UInt8(ascii: "(") {
         depth += 1
       } else if depth > 0 {
-        if octet == UInt8(ascii: ")") { depth -= 1 }
-        if octet == UInt8(ascii: "\\") { position += 1 }
-      } else if !isSpace(octet) {
+        if byte == UInt8(ascii: ")") { depth -= 1 }
+        if byte == UInt8(ascii: "\\") { position += 1 }
+      } else if !isSpace(byte) {
         return
       }
       position += 1
     }
-    guard depth == 0, position <= octets.count else {
+    guard depth == 0, position <= bytes.count else {
       throw makeError("a comment has no closing parenthesis")
     }
   }
@@ -245,9 +245,9 @@ private struct AddressListParser {
   private mutating func quotedString() throws(MailError) -> [UInt8] {
     var text = [UInt8]()
     position += 1
-    while let octet = peek {
+    while let byte = peek {
       position += 1
-      switch octet {
+      switch byte {
       case UInt8(ascii: "\""): return text
       case UInt8(ascii: "\\"):
         guard let next = peek else { throw makeError("a quotation has no end") }
@@ -256,7 +256,7 @@ private struct AddressListParser {
       case UInt8(ascii: "\r"), UInt8(ascii: "\n"): break
       // A fold may stand at a tab, which no name holds.
       case UInt8(ascii: "\t"): text.append(UInt8(ascii: " "))
-      default: text.append(octet)
+      default: text.append(byte)
       }
     }
     throw makeError("a quotation has no end")

@@ -1,4 +1,4 @@
-/// Base64 (RFC 4648) over octets.
+/// Base64 (RFC 4648) over bytes.
 enum Base64 {
   // A static string lies in the program itself: nothing to initialise, and no bounds to check for an index
   // that six bits hold.
@@ -6,20 +6,20 @@ enum Base64 {
     ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" as StaticString).utf8Start
   }
 
-  /// Appends the encoded octets, padded, on one line.
-  static func append(_ source: Span<UInt8>, to octets: inout [UInt8]) {
-    append(source, lineLength: max(source.count, 1), end: 0, to: &octets)
+  /// Appends the encoded bytes, padded, on one line.
+  static func append(_ source: Span<UInt8>, to bytes: inout [UInt8]) {
+    append(source, lineLength: max(source.count, 1), end: 0, to: &bytes)
   }
 
-  /// Appends the encoded octets in lines of 76, each ended by CRLF.
-  static func append(lines source: Span<UInt8>, to octets: inout [UInt8]) {
-    append(source, lineLength: 57, end: 2, to: &octets)
+  /// Appends the encoded bytes in lines of 76, each ended by CRLF.
+  static func append(lines source: Span<UInt8>, to bytes: inout [UInt8]) {
+    append(source, lineLength: 57, end: 2, to: &bytes)
   }
 
-  private static func append(_ source: Span<UInt8>, lineLength: Int, end: Int, to octets: inout [UInt8]) {
+  private static func append(_ source: Span<UInt8>, lineLength: Int, end: Int, to bytes: inout [UInt8]) {
     let lines = (source.count + lineLength - 1) / lineLength
     let length = (source.count + 2) / 3 * 4 + end * lines
-    octets.append(addingCapacity: length) { (output: inout OutputSpan<UInt8>) in
+    bytes.append(addingCapacity: length) { (output: inout OutputSpan<UInt8>) in
       output.withUnsafeMutableBufferPointer { buffer, count in
         source.withUnsafeBufferPointer { source in
           // One pointer for many short steps: an append each took three times as long.
@@ -41,7 +41,7 @@ enum Base64 {
     }
   }
 
-  /// Writes four octets for each three begun, and gives the place behind them.
+  /// Writes four bytes for each three begun, and gives the place behind them.
   private static func encode(
     _ source: UnsafePointer<UInt8>, _ count: Int, to start: UnsafeMutablePointer<UInt8>
   ) -> UnsafeMutablePointer<UInt8> {
@@ -67,18 +67,18 @@ enum Base64 {
     return target + 4
   }
 
-  /// The octets, white space passed over; `nil` where it is no base64. Missing padding is forgiven.
+  /// The bytes, white space passed over; `nil` where it is no base64. Missing padding is forgiven.
   static func decode(_ source: some Sequence<UInt8>) -> [UInt8]? {
-    var octets = [UInt8]()
+    var bytes = [UInt8]()
     var group = 0
     var bits = 0
     var isPadded = false
-    for octet in source {
+    for byte in source {
       let value: Int
-      switch octet {
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = Int(octet) - 65
-      case UInt8(ascii: "a")...UInt8(ascii: "z"): value = Int(octet) - 71
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = Int(octet) + 4
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = Int(byte) - 65
+      case UInt8(ascii: "a")...UInt8(ascii: "z"): value = Int(byte) - 71
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = Int(byte) + 4
       case UInt8(ascii: "+"): value = 62
       case UInt8(ascii: "/"): value = 63
       case UInt8(ascii: "="):
@@ -92,9 +92,9 @@ enum Base64 {
       bits += 6
       if bits >= 8 {
         bits -= 8
-        octets.append(UInt8(truncatingIfNeeded: group >> bits))
+        bytes.append(UInt8(truncatingIfNeeded: group >> bits))
       }
     }
-    return octets
+    return bytes
   }
 }

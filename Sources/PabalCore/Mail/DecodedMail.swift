@@ -15,8 +15,8 @@ package struct DecodedMail: Sendable, Hashable {
   package private(set) var html: String?
 
   /// Reads a mail; `nil` where its header can't be read.
-  package init?(_ octets: [UInt8]) {
-    guard let part = MIMEPart(octets[...]) else { return nil }
+  package init?(_ bytes: [UInt8]) {
+    guard let part = MIMEPart(bytes[...]) else { return nil }
     from = part.displayText(of: "from")
     to = part.displayText(of: "to")
     subject = part.displayText(of: "subject")
@@ -36,12 +36,12 @@ private struct MIMEPart {
   private let header: MailHeader
   private let body: ArraySlice<UInt8>
 
-  init?(_ octets: ArraySlice<UInt8>) {
+  init?(_ bytes: ArraySlice<UInt8>) {
     var start = 0
-    let header = try? octets.withUnsafeBufferPointer { octets in try MailHeader(of: octets, body: &start) }
+    let header = try? bytes.withUnsafeBufferPointer { bytes in try MailHeader(of: bytes, body: &start) }
     guard let header else { return nil }
     self.header = header
-    body = octets.dropFirst(start)
+    body = bytes.dropFirst(start)
   }
 
   private func value(_ name: String) -> String {
@@ -79,13 +79,13 @@ private struct MIMEPart {
     let delimiter = Array("--\(boundary)".utf8)
     var parts: [MIMEPart] = []
     var start: Int?
-    body.withUnsafeBufferPointer { octets in
-      var lines = LineScanner(octets)
+    body.withUnsafeBufferPointer { bytes in
+      var lines = LineScanner(bytes)
       // The line break before a delimiter belongs to that (RFC 2046, 5.1.1).
       var end = 0
       while let line = lines.next() {
         defer { end = line.content.upperBound }
-        guard octets[line.content].starts(with: delimiter) else { continue }
+        guard bytes[line.content].starts(with: delimiter) else { continue }
         if let start, let part = MIMEPart(body.dropFirst(start).prefix(max(end - start, 0))) {
           parts.append(part)
         }
@@ -97,26 +97,26 @@ private struct MIMEPart {
 
   /// The body decoded, lines ended by LF.
   var text: String {
-    let octets: [UInt8] =
+    let bytes: [UInt8] =
       switch value("content-transfer-encoding").trimmed.lowercased() {
       case "base64": Base64.decode(body) ?? []
       case "quoted-printable": quotedPrintable
       default: Array(body)
       }
-    return String(decoding: octets.filter { $0 != 0x0D }, as: UTF8.self)
+    return String(decoding: bytes.filter { $0 != 0x0D }, as: UTF8.self)
   }
 
   private var quotedPrintable: [UInt8] {
-    var octets: [UInt8] = []
+    var bytes: [UInt8] = []
     var rest = body
-    while let octet = rest.popFirst() {
-      guard octet == UInt8(ascii: "=") else {
-        octets.append(octet)
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "=") else {
+        bytes.append(byte)
         continue
       }
       let digits = rest.prefix(2)
       if let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16), digits.count == 2 {
-        octets.append(value)
+        bytes.append(value)
         rest = rest.dropFirst(2)
       } else {
         // A soft line break.
@@ -124,6 +124,6 @@ private struct MIMEPart {
         if rest.first == 0x0A { rest = rest.dropFirst() }
       }
     }
-    return octets
+    return bytes
   }
 }

@@ -4,32 +4,32 @@
 struct HeaderText: Sendable, Hashable {
   let text: String
 
-  /// The most octets of UTF-8 one header field's text may have.
+  /// The most bytes of UTF-8 one header field's text may have.
   static let limit = 16_384
 
   init(_ text: String, field: String, limit: Int = HeaderText.limit) throws(MailError) {
-    let octets = text.utf8Span.span
-    guard octets.count <= limit else {
+    let bytes = text.utf8Span.span
+    guard bytes.count <= limit else {
       throw MailError(
-        field, "the text has \(octets.count) octets", remedy: "shorten it to at most \(limit) octets of UTF-8"
+        field, "the text has \(bytes.count) octets", remedy: "shorten it to at most \(limit) octets of UTF-8"
       )
     }
     var previous: UInt8 = 0
     var beforePrevious: UInt8 = 0
-    for i in octets.indices {
-      let octet = octets[i]
+    for i in bytes.indices {
+      let byte = bytes[i]
       // C0 and DEL; C1 (C2 80…9F), among them U+0085; U+2028 and U+2029 (E2 80 A8, A9). All of them begin
       // a line or move the cursor somewhere.
       let isControl =
-        octet < 0x20 || octet == 0x7F || (previous == 0xC2 && octet < 0xA0)
-        || (beforePrevious == 0xE2 && previous == 0x80 && (octet == 0xA8 || octet == 0xA9))
+        byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0)
+        || (beforePrevious == 0xE2 && previous == 0x80 && (byte == 0xA8 || byte == 0xA9))
       guard !isControl else {
         throw MailError(
           field, "\(quoted(text)) holds a control character or line break",
           remedy: "write it on one line, without tabs")
       }
       beforePrevious = previous
-      previous = octet
+      previous = byte
     }
     self.text = text
   }
@@ -47,7 +47,7 @@ public struct HeaderField: Sendable, Hashable {
   /// A field for people to read: what is not plain ASCII leaves as encoded words (RFC 2047).
   ///
   /// Throws when the name isn't 1 to 64 letters, digits, `-` or `_`, when the field is one that the mail
-  /// itself writes, or when the text holds a control character or more than 16,384 octets.
+  /// itself writes, or when the text holds a control character or more than 16,384 bytes.
   public init(_ name: String, text: String) throws(MailError) {
     try HeaderField.check(name)
     self.name = name
@@ -58,7 +58,7 @@ public struct HeaderField: Sendable, Hashable {
   /// A field for programs to read: it is only folded, at spaces.
   ///
   /// Throws as `init(_:text:)` does, and when the value isn't words of printable ASCII, each below
-  /// 900 octets, with single spaces between them.
+  /// 900 bytes, with single spaces between them.
   public init(_ name: String, verbatim value: String) throws(MailError) {
     try HeaderField.check(name)
     self.name = name
@@ -67,7 +67,7 @@ public struct HeaderField: Sendable, Hashable {
     guard value.utf8.allSatisfy({ $0 < 0x80 }) else {
       throw MailError(name, "\(quoted(value)) is not ASCII, and this field cannot be encoded")
     }
-    // RFC 5322, 2.1.1: a line has at most 998 octets.
+    // RFC 5322, 2.1.1: a line has at most 998 bytes.
     let words = value.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
     guard words.allSatisfy({ (1..<900).contains($0.count) }) else {
       throw MailError(

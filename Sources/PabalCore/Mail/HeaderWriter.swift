@@ -1,27 +1,27 @@
-/// Appends header fields to a mail's octets, folded so that lines have at most 78 octets (RFC 5322, 2.1.1).
+/// Appends header fields to a mail's bytes, folded so that lines have at most 78 bytes (RFC 5322, 2.1.1).
 struct HeaderWriter: ~Copyable {
-  private var octets: [UInt8]
+  private var bytes: [UInt8]
   private var lineStart = 0
 
   init(capacity: Int) {
-    octets = []
-    octets.reserveCapacity(capacity)
+    bytes = []
+    bytes.reserveCapacity(capacity)
   }
 
-  /// The octets, for more to follow.
-  consuming func finished() -> [UInt8] { octets }
+  /// The bytes, for more to follow.
+  consuming func finished() -> [UInt8] { bytes }
 
-  private var column: Int { octets.count - lineStart }
+  private var column: Int { bytes.count - lineStart }
 
   private mutating func fold() {
-    octets.append(ascii: "\r\n")
-    lineStart = octets.count
+    bytes.append(ascii: "\r\n")
+    lineStart = bytes.count
   }
 
   private mutating func startField(_ name: String) {
-    lineStart = octets.count
-    octets.append(text: name)
-    octets.append(UInt8(ascii: ":"))
+    lineStart = bytes.count
+    bytes.append(text: name)
+    bytes.append(UInt8(ascii: ":"))
   }
 
   /// A field that Pabal itself wrote: printable ASCII that fits one line, or has no place to fold.
@@ -67,15 +67,15 @@ struct HeaderWriter: ~Copyable {
     let address = mailbox.address.description.utf8Span.span
     guard let name = mailbox.content else {
       append(word: address, reserving: 1)
-      if !isLast { octets.append(UInt8(ascii: ",")) }
+      if !isLast { bytes.append(UInt8(ascii: ",")) }
       return
     }
     append(phrase: name)
     if column + address.count + 4 > 78 { fold() }
-    octets.append(ascii: " <")
+    bytes.append(ascii: " <")
     append(address)
-    octets.append(UInt8(ascii: ">"))
-    if !isLast { octets.append(UInt8(ascii: ",")) }
+    bytes.append(UInt8(ascii: ">"))
+    if !isLast { bytes.append(UInt8(ascii: ",")) }
   }
 
   /// A display name: atoms as they are, else between quotes if that fits one line, else encoded words.
@@ -86,21 +86,21 @@ struct HeaderWriter: ~Copyable {
     var quotedLength = text.count + 2
     var previous = UInt8(ascii: " ")
     for i in text.indices {
-      let octet = text[i]
+      let byte = text[i]
       // Two spaces together are one in a phrase.
-      areAtoms = areAtoms && (isAtomText(octet) || octet == UInt8(ascii: " ") && previous != octet)
-      if octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "\\") { quotedLength += 1 }
-      previous = octet
+      areAtoms = areAtoms && (isAtomText(byte) || byte == UInt8(ascii: " ") && previous != byte)
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { quotedLength += 1 }
+      previous = byte
     }
     if areAtoms { return append(plain: text) }
     guard quotedLength <= 74 else { return append(encoded: name) }
     if column + 1 + quotedLength > 78 { fold() }
-    octets.append(ascii: " \"")
+    bytes.append(ascii: " \"")
     for i in text.indices {
-      if text[i] == UInt8(ascii: "\"") || text[i] == UInt8(ascii: "\\") { octets.append(UInt8(ascii: "\\")) }
-      octets.append(text[i])
+      if text[i] == UInt8(ascii: "\"") || text[i] == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
+      bytes.append(text[i])
     }
-    octets.append(UInt8(ascii: "\""))
+    bytes.append(UInt8(ascii: "\""))
   }
 
   /// Whether the text can stand as it is: ASCII that no decoder takes for an encoded word, that keeps its
@@ -111,11 +111,11 @@ struct HeaderWriter: ~Copyable {
     var run = 1
     var wordStart = true
     for i in text.indices {
-      let octet = text[i]
-      guard octet < 0x80 else { return false }
-      if octet == UInt8(ascii: "?"), i > 0, text[i - 1] == UInt8(ascii: "=") { return false }
+      let byte = text[i]
+      guard byte < 0x80 else { return false }
+      if byte == UInt8(ascii: "?"), i > 0, text[i - 1] == UInt8(ascii: "=") { return false }
       // A run is some spaces and the word after them: a line of its own at worst.
-      if octet == UInt8(ascii: " ") {
+      if byte == UInt8(ascii: " ") {
         if !wordStart { run = 0 }
         wordStart = true
       } else {
@@ -128,7 +128,7 @@ struct HeaderWriter: ~Copyable {
   }
 
   private mutating func append(plain text: Span<UInt8>) {
-    octets.reserveCapacity(octets.count + text.count + 8)
+    bytes.reserveCapacity(bytes.count + text.count + 8)
     var start = 0
     while start < text.count {
       var end = start
@@ -136,7 +136,7 @@ struct HeaderWriter: ~Copyable {
       while end < text.count, text[end] != UInt8(ascii: " ") { end += 1 }
       let isFirst = start == 0
       if column + (isFirst ? 1 : 0) + end - start > 78 { fold() }
-      if isFirst { octets.append(UInt8(ascii: " ")) }
+      if isFirst { bytes.append(UInt8(ascii: " ")) }
       append(text.extracting(start..<end))
       start = end
     }
@@ -144,20 +144,20 @@ struct HeaderWriter: ~Copyable {
 
   private mutating func append(word: Span<UInt8>, reserving reserved: Int = 0) {
     if column + 1 + word.count + reserved > 78 { fold() }
-    octets.append(UInt8(ascii: " "))
+    bytes.append(UInt8(ascii: " "))
     append(word)
   }
 
   private mutating func append(_ span: Span<UInt8>) {
-    span.withUnsafeBufferPointer { octets.append(contentsOf: $0) }
+    span.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
   }
 
   private mutating func append(encoded content: HeaderText) {
     var words = EncodedWordEncoder(content.text, column: column)
     while let word = words.next() {
       if word.beginsLine { fold() }
-      octets.append(UInt8(ascii: " "))
-      words.append(word, to: &octets)
+      bytes.append(UInt8(ascii: " "))
+      words.append(word, to: &bytes)
     }
   }
 }

@@ -1,4 +1,4 @@
-/// What a mail is to say and to whom, before it is finished into octets.
+/// What a mail is to say and to whom, before it is finished into bytes.
 public struct MailDraft: Sendable, Hashable {
   /// Whom the mail is from.
   public var from: Mailbox
@@ -10,7 +10,7 @@ public struct MailDraft: Sendable, Hashable {
   public var bcc: [Mailbox]
   /// Where answers go, if not to `from`.
   public var replyTo: Mailbox?
-  /// The subject, any Unicode but controls and line breaks, at most 16,384 octets of UTF-8.
+  /// The subject, any Unicode but controls and line breaks, at most 16,384 bytes of UTF-8.
   public var subject: String
   /// The words as plain text; `nil` only where there is `html`.
   public var text: String?
@@ -89,33 +89,33 @@ public struct MailDraft: Sendable, Hashable {
       || (to + cc).contains { $0.address.needsSMTPUTF8 }
     return Mail(
       id: identity.id, envelope: envelope, messageID: messageID,
-      octets: MailDraft.octets(header, text: text, html: html, boundary: identity.boundary),
+      bytes: MailDraft.bytes(header, text: text, html: html, boundary: identity.boundary),
       needsSMTPUTF8: needsUTF8InHeader || envelope.needsSMTPUTF8, needs8BitMIME: needsUTF8InHeader)
   }
 
-  private static func octets(
+  private static func bytes(
     _ header: consuming HeaderWriter, text: BodyPart?, html: BodyPart?, boundary: String
   ) -> [UInt8] {
     guard let text, let html else {
-      var octets = header.finished()
-      text?.append(subtype: "plain", to: &octets)
-      html?.append(subtype: "html", to: &octets)
-      return octets
+      var bytes = header.finished()
+      text?.append(subtype: "plain", to: &bytes)
+      html?.append(subtype: "html", to: &bytes)
+      return bytes
     }
     header.append("Content-Type", token: "multipart/alternative; boundary=\"\(boundary)\"")
-    var octets = header.finished()
-    octets.append(ascii: "\r\n")
+    var bytes = header.finished()
+    bytes.append(ascii: "\r\n")
     for (subtype, part) in [("plain", text), ("html", html)] {
-      octets.append(ascii: "--")
-      octets.append(text: boundary)
-      octets.append(ascii: "\r\n")
-      part.append(subtype: subtype, to: &octets)
-      octets.append(ascii: "\r\n")
+      bytes.append(ascii: "--")
+      bytes.append(text: boundary)
+      bytes.append(ascii: "\r\n")
+      part.append(subtype: subtype, to: &bytes)
+      bytes.append(ascii: "\r\n")
     }
-    octets.append(ascii: "--")
-    octets.append(text: boundary)
-    octets.append(ascii: "--\r\n")
-    return octets
+    bytes.append(ascii: "--")
+    bytes.append(text: boundary)
+    bytes.append(ascii: "--\r\n")
+    return bytes
   }
 
   /// RFC 5646, 2.1, as far as its shape goes: subtags of one to eight letters and digits.

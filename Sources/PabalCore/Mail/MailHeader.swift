@@ -13,7 +13,7 @@ package struct MailHeader: Sendable {
 
   /// The fields in the order written.
   package let fields: [Field]
-  private let octets: [UInt8]
+  private let bytes: [UInt8]
 
   /// RFC 5322, 2.1.1, without CRLF.
   private static let lineLimit = 998
@@ -64,12 +64,12 @@ package struct MailHeader: Sendable {
       }
     }
     self.fields = fields
-    octets = block
+    bytes = block
   }
 
   /// The values of all fields of a name, given in lower case, as they stand after the colon, folds included.
   package func values(of name: String) -> [[UInt8]] {
-    fields.filter { $0.name == name }.map { Array(octets[$0.value]) }
+    fields.filter { $0.name == name }.map { Array(bytes[$0.value]) }
   }
 
   /// The mailboxes of all fields of a name, given in lower case.
@@ -84,7 +84,7 @@ package struct MailHeader: Sendable {
 
   /// Appends every field but those named, in lower case, as they were written.
   func append(to target: inout [UInt8], without names: Set<String>) {
-    for field in fields where !names.contains(field.name) { target.append(contentsOf: octets[field.lines]) }
+    for field in fields where !names.contains(field.name) { target.append(contentsOf: bytes[field.lines]) }
   }
 
   private static func makeError(_ lineNumber: Int, _ message: String, remedy: String?) -> MailError {
@@ -124,7 +124,7 @@ package struct MailHeader: Sendable {
   }
 }
 
-/// Finds the lines of octets that end with CRLF, LF or CR, in time that grows with their number alone.
+/// Finds the lines of bytes that end with CRLF, LF or CR, in time that grows with their number alone.
 struct LineScanner {
   /// One line of a text.
   struct Line {
@@ -138,47 +138,47 @@ struct LineScanner {
   /// How a line ends.
   enum End { case crlf, lf, cr, none }
 
-  private let octets: UnsafeBufferPointer<UInt8>
+  private let bytes: UnsafeBufferPointer<UInt8>
   private var position: Int
-  // The first CR and LF at or after `position`; each octet is looked at once for either.
+  // The first CR and LF at or after `position`; each byte is looked at once for either.
   private var nextCR: Int
   private var nextLF: Int
 
   /// The lines from `start` on; the buffer must outlive the scanner.
-  init(_ octets: UnsafeBufferPointer<UInt8>, from start: Int = 0) {
-    self.octets = octets
+  init(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int = 0) {
+    self.bytes = bytes
     position = start
-    nextCR = LineScanner.find(0x0D, in: octets, from: start)
-    nextLF = LineScanner.find(0x0A, in: octets, from: start)
+    nextCR = LineScanner.find(0x0D, in: bytes, from: start)
+    nextLF = LineScanner.find(0x0A, in: bytes, from: start)
   }
 
   mutating func next() -> Line? {
     let start = position
-    guard start < octets.count else { return nil }
+    guard start < bytes.count else { return nil }
     let end = min(nextCR, nextLF)
-    guard end < octets.count else {
-      position = octets.count
-      return Line(content: start..<octets.count, next: octets.count, end: .none)
+    guard end < bytes.count else {
+      position = bytes.count
+      return Line(content: start..<bytes.count, next: bytes.count, end: .none)
     }
     if nextLF < nextCR {
       position = end + 1
-      nextLF = LineScanner.find(0x0A, in: octets, from: position)
+      nextLF = LineScanner.find(0x0A, in: bytes, from: position)
       return Line(content: start..<end, next: position, end: .lf)
     }
-    let isPair = nextLF == end + 1 && nextLF < octets.count
+    let isPair = nextLF == end + 1 && nextLF < bytes.count
     position = end + (isPair ? 2 : 1)
-    nextCR = LineScanner.find(0x0D, in: octets, from: position)
-    if isPair { nextLF = LineScanner.find(0x0A, in: octets, from: position) }
+    nextCR = LineScanner.find(0x0D, in: bytes, from: position)
+    if isPair { nextLF = LineScanner.find(0x0A, in: bytes, from: position) }
     return Line(content: start..<end, next: position, end: isPair ? .crlf : .cr)
   }
 
-  /// Where an octet is first found at or after `start`; the buffer's count where it isn't.
-  static func find(_ octet: UInt8, in octets: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+  /// Where an byte is first found at or after `start`; the buffer's count where it isn't.
+  static func find(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
     // Runs of line ends are common, and a call for each is not cheap.
-    if start < octets.count, octets[start] == octet { return start }
-    guard start < octets.count, let base = octets.baseAddress,
-      let found = memchr(base + start, Int32(octet), octets.count - start)
-    else { return octets.count }
+    if start < bytes.count, bytes[start] == byte { return start }
+    guard start < bytes.count, let base = bytes.baseAddress,
+      let found = memchr(base + start, Int32(byte), bytes.count - start)
+    else { return bytes.count }
     return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
 }

@@ -13,16 +13,16 @@ public struct MailIdentity: Sendable, Hashable {
   let boundary: String
 
   /// A stamp of a time, in milliseconds since 1970 and with the zone's minutes east of UTC (-1439 to 1439),
-  /// and of 40 random octets, which must be unpredictable where others see the mail.
+  /// and of 40 random bytes, which must be unpredictable where others see the mail.
   public init(milliseconds: Int64, utcOffset minutes: Int, random: some Sequence<UInt8>) {
-    var octets: InlineArray<46, UInt8> = .init(repeating: 0)
-    for i in 0..<6 { octets[i] = UInt8(truncatingIfNeeded: milliseconds >> Int64(40 - 8 * i)) }
+    var bytes: InlineArray<46, UInt8> = .init(repeating: 0)
+    for i in 0..<6 { bytes[i] = UInt8(truncatingIfNeeded: milliseconds >> Int64(40 - 8 * i)) }
     var index = 6
-    for octet in random.prefix(40) {
-      octets[index] = octet
+    for byte in random.prefix(40) {
+      bytes[index] = byte
       index += 1
     }
-    let source = octets.span
+    let source = bytes.span
     // 48 bits of time are ten characters, 80 random ones sixteen: a ULID.
     id = String(unsafeUninitializedCapacity: 26) { text in
       MailIdentity.base32(source.extracting(0..<6), to: text[..<10])
@@ -52,7 +52,7 @@ public struct MailIdentity: Sendable, Hashable {
     localtime_r(&seconds, &parts)
     return MailIdentity(
       milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000,
-      utcOffset: parts.tm_gmtoff / 60, random: SecureRandom.octets(40))
+      utcOffset: parts.tm_gmtoff / 60, random: SecureRandom.bytes(40))
   }
 
   /// `prefix` and the lowest 50 bits of `number` as ten characters.
@@ -76,19 +76,19 @@ public struct MailIdentity: Sendable, Hashable {
     ("0123456789ABCDEFGHJKMNPQRSTVWXYZ" as StaticString).utf8Start
   }
 
-  /// Writes the octets as one big number, with leading zeros, over all of `text`.
-  private static func base32(_ octets: Span<UInt8>, to text: Slice<UnsafeMutableBufferPointer<UInt8>>) {
+  /// Writes the bytes as one big number, with leading zeros, over all of `text`.
+  private static func base32(_ bytes: Span<UInt8>, to text: Slice<UnsafeMutableBufferPointer<UInt8>>) {
     let digits = digits
     let text = UnsafeMutableBufferPointer(rebasing: text)
     var bits = 0
     var pending = 0
-    var source = octets.count
+    var source = bytes.count
     var i = text.count
     while i > 0 {
       i -= 1
       if bits < 5, source > 0 {
         source -= 1
-        pending |= Int(octets[source]) << bits
+        pending |= Int(bytes[source]) << bits
         bits += 8
       }
       text[i] = digits[pending & 31]

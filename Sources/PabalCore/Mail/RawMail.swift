@@ -1,10 +1,10 @@
 /// A mail that another program wrote, to be sent as it is.
 ///
-/// Its line ends are mended to CRLF; its body stays octet for octet otherwise, lines over 998 octets among
+/// Its line ends are mended to CRLF; its body stays byte for byte otherwise, lines over 998 bytes among
 /// them: next hops take them or say so, and only the author could fold them without harm. Bcc fields are
 /// taken out. Date, Message-ID and From are added at the header's end where they are missing; Resent fields stay.
 public struct RawMail: Sendable {
-  private let octets: [UInt8]
+  private let bytes: [UInt8]
   private let body: Int
   /// The header fields, as they came.
   package let header: MailHeader
@@ -12,14 +12,14 @@ public struct RawMail: Sendable {
   /// Reads the header of a mail.
   ///
   /// Throws when there is nothing, or when a header line is no field, isn't UTF-8, holds a NUL, has more
-  /// than 998 octets, or holds a lone CR while others end with LF.
-  public init(_ octets: [UInt8]) throws(MailError) {
-    guard !octets.isEmpty else { throw MailError("mail", "it is empty") }
+  /// than 998 bytes, or holds a lone CR while others end with LF.
+  public init(_ bytes: [UInt8]) throws(MailError) {
+    guard !bytes.isEmpty else { throw MailError("mail", "it is empty") }
     var body = 0
-    header = try octets.withUnsafeBufferPointer { mail throws(MailError) in
+    header = try bytes.withUnsafeBufferPointer { mail throws(MailError) in
       try MailHeader(of: mail, body: &body)
     }
-    self.octets = octets
+    self.bytes = bytes
     self.body = body
     guard header.values(of: "from").count <= 1 else {
       throw MailError("from", "the header has more than one From field", remedy: "leave one")
@@ -63,14 +63,14 @@ public struct RawMail: Sendable {
     var finished = [UInt8]()
     let bareLineBreaks = countBareLineBreaks()
     // One allocation of the right size: a mail may have 35 MiB.
-    finished.reserveCapacity(octets.count + bareLineBreaks + header.fields.count + added.count + 4)
+    finished.reserveCapacity(bytes.count + bareLineBreaks + header.fields.count + added.count + 4)
     header.append(to: &finished, without: ["bcc", "resent-bcc"])
     finished.append(contentsOf: added)
     let headerHasUTF8 = !finished.allSatisfy { $0 < 0x80 }
     finished.append(ascii: "\r\n")
     appendBody(to: &finished, usesCRLF: bareLineBreaks == 0)
     return Mail(
-      id: identity.id, envelope: envelope, messageID: messageID, octets: finished,
+      id: identity.id, envelope: envelope, messageID: messageID, bytes: finished,
       needsSMTPUTF8: headerHasUTF8 || envelope.needsSMTPUTF8,
       needs8BitMIME: headerHasUTF8 || bodyHas8Bit())
   }
@@ -116,8 +116,8 @@ public struct RawMail: Sendable {
   }
 
   private func countBareLineBreaks() -> Int {
-    octets.withUnsafeBufferPointer { octets in
-      var scanner = LineScanner(octets, from: body)
+    bytes.withUnsafeBufferPointer { bytes in
+      var scanner = LineScanner(bytes, from: body)
       var count = 0
       while let line = scanner.next() { if line.end != .crlf { count += 1 } }
       return count
@@ -125,33 +125,33 @@ public struct RawMail: Sendable {
   }
 
   private func appendBody(to target: inout [UInt8], usesCRLF: Bool) {
-    octets.withUnsafeBufferPointer { octets in
+    bytes.withUnsafeBufferPointer { bytes in
       var pending = body
       if !usesCRLF {
-        var scanner = LineScanner(octets, from: body)
+        var scanner = LineScanner(bytes, from: body)
         while let line = scanner.next() {
           if line.end == .crlf { continue }
-          target.append(contentsOf: UnsafeBufferPointer(rebasing: octets[pending..<line.content.upperBound]))
+          target.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[pending..<line.content.upperBound]))
           target.append(0x0D)
           target.append(0x0A)
           pending = line.next
         }
       }
-      target.append(contentsOf: UnsafeBufferPointer(rebasing: octets[pending...]))
+      target.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[pending...]))
     }
   }
 
   private func bodyHas8Bit() -> Bool {
-    octets.withUnsafeBytes { octets in
+    bytes.withUnsafeBytes { bytes in
       var i = body
-      while i + 8 <= octets.count {
-        if octets.loadUnaligned(fromByteOffset: i, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
+      while i + 8 <= bytes.count {
+        if bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
           return true
         }
         i += 8
       }
-      while i < octets.count {
-        if octets[i] >= 0x80 { return true }
+      while i < bytes.count {
+        if bytes[i] >= 0x80 { return true }
         i += 1
       }
       return false

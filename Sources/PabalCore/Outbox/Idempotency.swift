@@ -3,14 +3,14 @@
 public struct IdempotencyKey: Sendable, Hashable {
   /// How long a key is remembered after the request that brought it.
   public static let lifetime = Duration.seconds(86_400)
-  /// The most octets a key may have.
+  /// The most bytes a key may have.
   public static let sizeLimit = 255
 
   let client: String
   let key: String
   let payload: [UInt8]
 
-  /// The key `key` of `client`, a caller's name, for a request of these octets; `nil` where it has none or more
+  /// The key `key` of `client`, a caller's name, for a request of these bytes; `nil` where it has none or more
   /// than `sizeLimit`.
   ///
   /// Keys of other clients, and of other operations, are other keys. The same key with another payload is refused.

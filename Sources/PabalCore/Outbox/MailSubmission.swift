@@ -38,7 +38,7 @@ public struct MailSubmission: Sendable {
     _ mail: Mail, lane: Lane = .normal, notAfter: Timestamp? = nil, unknown: UnknownPolicy = .resend,
     idempotencyKey key: IdempotencyKey?
   ) async throws(MailSubmissionError) -> IdempotentResult<MailStatus> {
-    let sealed = keys.seal(OutboxContent(mail).octets, id: mail.id)
+    let sealed = keys.seal(OutboxContent(mail).bytes, id: mail.id)
     let request = key.map { IdempotentRequest($0, .mail, keys: keys) }
     while true {
       let now = now()

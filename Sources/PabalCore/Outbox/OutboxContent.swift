@@ -48,21 +48,21 @@ public struct OutboxContent: Sendable {
 }
 
 extension OutboxContent {
-  /// Why octets are no content of ours.
+  /// Why bytes are no content of ours.
   public struct FormatError: Error, Sendable {}
 
-  /// The content as it is sealed: a version, then parts with their lengths, the mail's octets last.
-  public var octets: [UInt8] {
-    var octets: [UInt8] = [1]
-    octets.reserveCapacity(mail.octets.count + 256)
+  /// The content as it is sealed: a version, then parts with their lengths, the mail's bytes last.
+  public var bytes: [UInt8] {
+    var bytes: [UInt8] = [1]
+    bytes.reserveCapacity(mail.bytes.count + 256)
     func append(_ count: Int) {
-      for shift in [24, 16, 8, 0] { octets.append(UInt8(truncatingIfNeeded: count >> shift)) }
+      for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: count >> shift)) }
     }
     func append(_ text: String) {
       append(text.utf8.count)
-      octets.append(contentsOf: text.utf8)
+      bytes.append(contentsOf: text.utf8)
     }
-    octets.append((mail.needsSMTPUTF8 ? 1 : 0) | (mail.needs8BitMIME ? 2 : 0))
+    bytes.append((mail.needsSMTPUTF8 ? 1 : 0) | (mail.needs8BitMIME ? 2 : 0))
     append(mail.messageID)
     append(mail.envelope.sender?.description ?? "")
     append(mail.envelope.recipients.count)
@@ -71,15 +71,15 @@ extension OutboxContent {
       append(progress.final?.name ?? "")
       append(progress.reply ?? "")
     }
-    octets.append(contentsOf: mail.octets)
-    return octets
+    bytes.append(contentsOf: mail.bytes)
+    return bytes
   }
 
   /// Reads the content of the mail called `id` back.
-  public init(_ octets: [UInt8], id: String) throws(FormatError) {
-    var reader = Reader(octets)
-    guard try reader.octet() == 1 else { throw FormatError() }
-    let needs = try reader.octet()
+  public init(_ bytes: [UInt8], id: String) throws(FormatError) {
+    var reader = Reader(bytes)
+    guard try reader.byte() == 1 else { throw FormatError() }
+    let needs = try reader.byte()
     let messageID = try reader.text()
     let sender = try reader.text()
     var recipients: [Address] = []
@@ -96,7 +96,7 @@ extension OutboxContent {
       envelope.recipients.count == recipients.count
     else { throw FormatError() }
     mail = Mail(
-      id: id, envelope: envelope, messageID: messageID, octets: Array(reader.remaining),
+      id: id, envelope: envelope, messageID: messageID, bytes: Array(reader.remaining),
       needsSMTPUTF8: needs & 1 != 0, needs8BitMIME: needs & 2 != 0)
     self.progress = progress
   }
@@ -104,16 +104,16 @@ extension OutboxContent {
   private struct Reader {
     var remaining: ArraySlice<UInt8>
 
-    init(_ octets: [UInt8]) { remaining = octets[...] }
+    init(_ bytes: [UInt8]) { remaining = bytes[...] }
 
-    mutating func octet() throws(FormatError) -> UInt8 {
-      guard let octet = remaining.popFirst() else { throw FormatError() }
-      return octet
+    mutating func byte() throws(FormatError) -> UInt8 {
+      guard let byte = remaining.popFirst() else { throw FormatError() }
+      return byte
     }
 
     mutating func number() throws(FormatError) -> Int {
       var number = 0
-      for _ in 0..<4 { number = number << 8 | Int(try octet()) }
+      for _ in 0..<4 { number = number << 8 | Int(try byte()) }
       return number
     }
 

@@ -121,7 +121,7 @@ public enum OutboxState: String, Sendable, Hashable, Codable, CaseIterable {
   case sent = "sent"
   /// It was decided, and at least one recipient will never be taken.
   case rejected = "rejected"
-  /// The last octet left for a recipient and no reply decides, and nothing more is tried.
+  /// The last byte left for a recipient and no reply decides, and nothing more is tried.
   case unknown = "unknown"
   /// Its time was over before it could be handed over.
   case expired = "expired"
@@ -163,7 +163,7 @@ extension OutboxEntry {
   /// The entry in the hands of `lease.owner`, one attempt further; its state must be `waiting`.
   ///
   /// An adder that sends at once adds it like this, which only mail that may be sent twice allows: a
-  /// crash between the commit and the first octet leaves an attempt that may have been one.
+  /// crash between the commit and the first byte leaves an attempt that may have been one.
   public func claimed(by lease: Lease) -> OutboxEntry {
     var entry = self
     entry.transition(to: .sending)

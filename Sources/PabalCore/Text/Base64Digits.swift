@@ -1,7 +1,7 @@
-/// The octets that Base64's digits spell, those for URLs (RFC 4648, 5) or the others, and the bits left over, which
+/// The bytes that Base64's digits spell, those for URLs (RFC 4648, 5) or the others, and the bits left over, which
 /// say nothing; `nil` where one is no digit.
-package func octets(ofBase64 digits: some Sequence<UInt8>) -> (octets: [UInt8], rest: UInt32)? {
-  var octets: [UInt8] = []
+package func bytes(ofBase64 digits: some Sequence<UInt8>) -> (bytes: [UInt8], rest: UInt32)? {
+  var bytes: [UInt8] = []
   var bits = 0
   var pending: UInt32 = 0
   for digit in digits {
@@ -18,8 +18,8 @@ package func octets(ofBase64 digits: some Sequence<UInt8>) -> (octets: [UInt8], 
     bits += 6
     if bits >= 8 {
       bits -= 8
-      octets.append(UInt8(truncatingIfNeeded: pending >> UInt32(bits)))
+      bytes.append(UInt8(truncatingIfNeeded: pending >> UInt32(bits)))
     }
   }
-  return (octets, pending & (1 << UInt32(bits) - 1))
+  return (bytes, pending & (1 << UInt32(bits) - 1))
 }

@@ -10,7 +10,7 @@ public enum Outcome: Sendable, Hashable {
   case rejected
   /// The account or the set-up is at fault, not the recipient.
   case held(Scope, retryAfter: Duration? = nil)
-  /// The last octet was handed over and no reply decides.
+  /// The last byte was handed over and no reply decides.
   case unknown
 
   /// How far `held` reaches.

@@ -52,15 +52,15 @@ enum RandomString {
 
   /// `count` characters of Crockford's base32, five random bits each.
   static func make(_ count: Int, _ random: () -> UInt64) -> String {
-    var octets: [UInt8] = []
-    while octets.count < count {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
       var number = random()
       // Twelve whole digits of each 64 bits.
-      for _ in 0..<12 where octets.count < count {
-        octets.append(digits[Int(number & 31)])
+      for _ in 0..<12 where bytes.count < count {
+        bytes.append(digits[Int(number & 31)])
         number >>= 5
       }
     }
-    return String(decoding: octets, as: UTF8.self)
+    return String(decoding: bytes, as: UTF8.self)
   }
 }

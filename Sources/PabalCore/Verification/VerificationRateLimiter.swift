@@ -168,24 +168,24 @@ package struct ClientAddress: Sendable, Hashable {
   package init?(_ text: String) {
     guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
     let text = String(text.prefix { $0 != "%" })
-    var octets = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, text, &octets) == 1 {
-      bucket = ClientAddress.version4(octets[..<4])
-    } else if inet_pton(AF_INET6, text, &octets) == 1 {
+    var bytes = [UInt8](repeating: 0, count: 16)
+    if inet_pton(AF_INET, text, &bytes) == 1 {
+      bucket = ClientAddress.version4(bytes[..<4])
+    } else if inet_pton(AF_INET6, text, &bytes) == 1 {
       // IPv4-mapped (RFC 4291, 2.5.5.2) and translated (RFC 6052, 2.1) addresses are those of an IPv4 client;
       // by 64 bits all of them would be one.
-      let mapped = octets[..<10].allSatisfy { $0 == 0 } && octets[10] == 0xFF && octets[11] == 0xFF
-      let translated = octets[..<12].elementsEqual([0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0])
+      let mapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+      let translated = bytes[..<12].elementsEqual([0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0])
       bucket =
         mapped || translated
-        ? ClientAddress.version4(octets[12...])
-        : octets[..<8].map { String($0, radix: 16) }.joined(separator: ":") + "/64"
+        ? ClientAddress.version4(bytes[12...])
+        : bytes[..<8].map { String($0, radix: 16) }.joined(separator: ":") + "/64"
     } else {
       return nil
     }
   }
 
-  private static func version4(_ octets: ArraySlice<UInt8>) -> String {
-    octets.map { String($0) }.joined(separator: ".")
+  private static func version4(_ bytes: ArraySlice<UInt8>) -> String {
+    bytes.map { String($0) }.joined(separator: ".")
   }
 }

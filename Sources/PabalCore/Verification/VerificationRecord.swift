@@ -133,7 +133,7 @@ struct StoredVerificationRequest: Sendable, Hashable {
   var variables: [String: String]
   var isNotice: Bool
 
-  /// The most octets all of it may have; a mail's variables are a few words.
+  /// The most bytes all of it may have; a mail's variables are a few words.
   static let sizeLimit = 65_536
 
   init(message: String, languages: [String], variables: [String: String], isNotice: Bool) {
@@ -144,11 +144,11 @@ struct StoredVerificationRequest: Sendable, Hashable {
   }
 
   /// Its texts, each with its length in front; whether it is a notice can't be told from their number.
-  var octets: [UInt8] {
-    var octets: [UInt8] = []
+  var bytes: [UInt8] {
+    var bytes: [UInt8] = []
     func append(_ text: String) {
-      octets += UInt32(text.utf8.count).bigEndianOctets
-      octets += Array(text.utf8)
+      bytes += UInt32(text.utf8.count).bigEndianBytes
+      bytes += Array(text.utf8)
     }
     append(isNotice ? "n" : "c")
     append(message)
@@ -158,13 +158,13 @@ struct StoredVerificationRequest: Sendable, Hashable {
       append(name)
       append(value)
     }
-    return octets
+    return bytes
   }
 
-  /// What `octets` gave; `nil` for anything else.
-  init?(octets: [UInt8]) {
+  /// What `bytes` gave; `nil` for anything else.
+  init?(bytes: [UInt8]) {
     var texts: [String] = []
-    var rest = octets[...]
+    var rest = bytes[...]
     while !rest.isEmpty {
       guard rest.count >= 4 else { return nil }
       let count = rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }

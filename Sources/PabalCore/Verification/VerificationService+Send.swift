@@ -38,7 +38,7 @@ extension VerificationService {
     let request = StoredVerificationRequest(
       message: message ?? (notice ? policy.notice : policy.message), languages: languages,
       variables: variables, isNotice: notice)
-    let encodedRequest = request.octets
+    let encodedRequest = request.bytes
     guard encodedRequest.count <= StoredVerificationRequest.sizeLimit else {
       throw .input(
         field: "variables", message: "they are longer than \(StoredVerificationRequest.sizeLimit) octets")
@@ -195,8 +195,8 @@ extension VerificationService {
   ) throws(VerificationError) -> (VerificationRecipient, StoredVerificationRequest) {
     do {
       let recipient = try recipient(of: record)
-      let octets = try keys.open(record.request ?? [], id: "request \(record.id)")
-      guard let request = StoredVerificationRequest(octets: octets) else { throw KeyringError.notAuthentic }
+      let bytes = try keys.open(record.request ?? [], id: "request \(record.id)")
+      guard let request = StoredVerificationRequest(bytes: bytes) else { throw KeyringError.notAuthentic }
       return (recipient, request)
     } catch let problem as KeyringError {
       throw .keys(problem)
@@ -281,8 +281,8 @@ extension VerificationService {
   }
 
   private static func check(purpose: String) throws(VerificationError) {
-    let fits = purpose.utf8.allSatisfy { octet in
-      switch octet {
+    let fits = purpose.utf8.allSatisfy { byte in
+      switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
         true

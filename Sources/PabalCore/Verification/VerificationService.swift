@@ -117,8 +117,8 @@ public struct VerificationService: Sendable {
 
   func recipient(of record: VerificationRecord) throws -> VerificationRecipient {
     do throws(KeyringError) {
-      let octets = try keys.open(record.recipient, id: "recipient \(record.id)")
-      guard let address = try? Address(String(decoding: octets, as: UTF8.self)) else {
+      let bytes = try keys.open(record.recipient, id: "recipient \(record.id)")
+      guard let address = try? Address(String(decoding: bytes, as: UTF8.self)) else {
         throw KeyringError.notAuthentic
       }
       return VerificationRecipient(address: address)
@@ -205,7 +205,7 @@ extension VerificationService {
     let entry = OutboxEntry(
       id: composed.mail.id, lane: .code, created: now, notAfter: expires, unknown: composed.unknown,
       group: id,
-      content: keys.seal(OutboxContent(composed.mail).octets, id: composed.mail.id))
+      content: keys.seal(OutboxContent(composed.mail).bytes, id: composed.mail.id))
     return PreparedMail(
       mail: composed.mail, entry: entry, digest: digest, expires: expires, language: composed.language)
   }
@@ -215,7 +215,7 @@ extension VerificationService {
     of code: String, purpose: String, recipient: VerificationRecipient, id: String, generation: Int
   ) -> [[UInt8]] {
     [
-      Array(purpose.utf8), Array(recipient.identity.utf8), Array(id.utf8), UInt64(generation).bigEndianOctets,
+      Array(purpose.utf8), Array(recipient.identity.utf8), Array(id.utf8), UInt64(generation).bigEndianBytes,
       Array(code.utf8),
     ]
   }

@@ -16,8 +16,8 @@ struct DemoHandlers {
 
   func response(_ endpoint: DemoEndpoint, _ request: Request) async throws(ProblemDetails) -> Response {
     switch endpoint {
-    case .style: return .octets(PackageResources.verify_css, type: "text/css; charset=utf-8")
-    case .script: return .octets(PackageResources.verify_js, type: "text/javascript; charset=utf-8")
+    case .style: return .bytes(PackageResources.verify_css, type: "text/css; charset=utf-8")
+    case .script: return .bytes(PackageResources.verify_js, type: "text/javascript; charset=utf-8")
     case .page: return page(.address(strings(nil, request), DemoForm()))
     case .mail(let id): return try await mail(id)
     case .action(let action):
@@ -146,8 +146,8 @@ struct DemoHandlers {
   }
 
   private func mail(of verification: Verification) -> (DecodedMail, [UInt8])? {
-    guard let id = verification.delivery?.mail, let octets = demo.sentMail(id) else { return nil }
-    return DecodedMail(octets).map { ($0, octets) }
+    guard let id = verification.delivery?.mail, let bytes = demo.sentMail(id) else { return nil }
+    return DecodedMail(bytes).map { ($0, bytes) }
   }
 
   /// The HTML of a mail alone: nothing in it runs, and nothing of it comes from elsewhere.
@@ -155,7 +155,7 @@ struct DemoHandlers {
     guard let verification = try? await verification(id), let html = mail(of: verification)?.0.html else {
       throw .pathNotFound
     }
-    var response = Response.octets(Array(html.utf8), type: "text/html; charset=utf-8")
+    var response = Response.bytes(Array(html.utf8), type: "text/html; charset=utf-8")
     response.headers[.contentSecurityPolicy] =
       "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
       + "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
@@ -172,9 +172,9 @@ struct DemoHandlers {
 
   private func view(of verification: Verification, _ strings: PageStrings, _ form: DemoForm) -> DemoView {
     let view = DemoView.verification(verification, strings, form, at: service.currentTime())
-    guard verification.state == .pending, let (mail, octets) = mail(of: verification) else { return view }
+    guard verification.state == .pending, let (mail, bytes) = mail(of: verification) else { return view }
     // Another mail is at another address, or a browser would go on showing the first.
-    return view.withMail(mail, octets, frame: "/demo/mail/\(verification.id)?\(verification.generation)")
+    return view.withMail(mail, bytes, frame: "/demo/mail/\(verification.id)?\(verification.generation)")
   }
 
   /// The page that `work` makes; what can't be done is told on the page that asks for an address.
@@ -191,7 +191,7 @@ struct DemoHandlers {
   }
 
   private func page(_ view: DemoView) -> Response {
-    var response = Response.octets(
+    var response = Response.bytes(
       Array(view.html.utf8), type: "text/html; charset=utf-8", status: view.status)
     response.headers[.contentLanguage] = view.strings.language
     response.headers[.vary] = "Accept-Language"
@@ -296,7 +296,7 @@ enum DemoEndpoint: Sendable, Hashable {
 public struct DemoDependencies: Sendable {
   /// The language of readers whose own the page isn't in: `ko` or `en`.
   public var language: String
-  /// The octets of the mail of an id as its transport left them, where that is somewhere to be read.
+  /// The bytes of the mail of an id as its transport left them, where that is somewhere to be read.
   public var sentMail: @Sendable (String) -> [UInt8]?
 
   /// What the page needs.

@@ -124,10 +124,10 @@ struct DemoView {
   }
 
   /// The same with the mail beside it, whose HTML is at `frame`.
-  func withMail(_ mail: DecodedMail, _ octets: [UInt8], frame: String) -> DemoView {
+  func withMail(_ mail: DecodedMail, _ bytes: [UInt8], frame: String) -> DemoView {
     var view = self
     view.values.merge([
-      "mail": String(decoding: octets, as: UTF8.self), "mail_from": mail.from, "mail_to": mail.to,
+      "mail": String(decoding: bytes, as: UTF8.self), "mail_from": mail.from, "mail_to": mail.to,
       "mail_subject": mail.subject, "mail_text": mail.text ?? "", "mail_html": mail.html == nil ? "" : frame,
     ]) { $1 }
     return view
@@ -180,8 +180,8 @@ struct DemoForm: Decodable, Sendable {
     guard String(type).trimmed.lowercased() == "application/x-www-form-urlencoded" else {
       throw ProblemDetails("unsupported-media-type", .unsupportedMediaType, "The body is no form")
     }
-    let octets = try await request.octets()
-    let form = String(validating: octets, as: UTF8.self).flatMap {
+    let bytes = try await request.bytes()
+    let form = String(validating: bytes, as: UTF8.self).flatMap {
       try? URLEncodedFormDecoder().decode(DemoForm.self, from: $0)
     }
     guard let form else { throw .invalid("", "the body is no form") }

@@ -100,8 +100,8 @@ struct PageStrings: Sendable {
     PageStrings("ko", PackageResources.ko_json), PageStrings("en", PackageResources.en_json),
   ]
 
-  private init(_ language: String, _ octets: [UInt8]) {
-    guard let texts = try? JSONDecoder().decode([String: String].self, from: Data(octets)) else {
+  private init(_ language: String, _ bytes: [UInt8]) {
+    guard let texts = try? JSONDecoder().decode([String: String].self, from: Data(bytes)) else {
       preconditionFailure("the page's words are JSON texts by name")
     }
     self.language = language

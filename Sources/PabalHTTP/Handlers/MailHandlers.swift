@@ -36,10 +36,10 @@ struct MailHandlers {
   }
 
   private func add(_ request: Request) async throws(ProblemDetails) -> Response {
-    let octets = try await request.octets()
-    let body = try request.object(octets, AddBody.init)
+    let bytes = try await request.bytes()
+    let body = try request.object(bytes, AddBody.init)
     let preference = PreferHeader(request.headers)
-    let key = try request.idempotencyKey(of: caller, octets)
+    let key = try request.idempotencyKey(of: caller, bytes)
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
       let dependencies = shared.dependencies()
       let composed: ComposedMail
@@ -101,12 +101,12 @@ struct MailHandlers {
   }
 
   private func render(_ name: String, _ request: Request) async throws(ProblemDetails) -> Response {
-    let octets = try await request.octets()
+    let bytes = try await request.bytes()
     // Nothing needs to be said.
     let body =
-      octets.isEmpty
+      bytes.isEmpty
       ? RenderBody()
-      : try request.object(octets) {
+      : try request.object(bytes) {
         RenderBody(languages: $0.texts("language"), variables: $0.variables())
       }
     do throws(MessageComposerError) {

@@ -23,9 +23,9 @@ struct RequestHandlers: Sendable {
       return await readinessResponse(withDetail: isKnown)
     case .metrics:
       guard let metrics else { throw .pathNotFound }
-      return .octets(Array(await metrics().text.utf8), type: MetricsText.type)
+      return .bytes(Array(await metrics().text.utf8), type: MetricsText.type)
     case .document:
-      return .octets(PackageResources.openapi_json, type: "application/json")
+      return .bytes(PackageResources.openapi_json, type: "application/json")
     case .demo(let endpoint):
       let dependencies = dependencies()
       guard let demo = dependencies.demo else { throw .pathNotFound }

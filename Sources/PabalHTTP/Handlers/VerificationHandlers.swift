@@ -52,10 +52,10 @@ struct VerificationHandlers {
   }
 
   private func start(_ request: Request) async throws(ProblemDetails) -> Response {
-    let octets = try await request.octets()
-    let body = try request.object(octets, StartBody.init)
+    let bytes = try await request.bytes()
+    let body = try request.object(bytes, StartBody.init)
     let client = caller.client(body.client)
-    return try await sendCode(request, octets) { service, key throws(VerificationError) in
+    return try await sendCode(request, bytes) { service, key throws(VerificationError) in
       let once = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
         variables: body.variables, notice: body.isNotice, client: client, idempotencyKey: key)
@@ -68,11 +68,11 @@ struct VerificationHandlers {
   }
 
   private func resend(_ id: String, _ request: Request) async throws(ProblemDetails) -> Response {
-    let octets = try await request.octets()
+    let bytes = try await request.bytes()
     // Nothing needs to be said, and most say nothing.
-    let input = octets.isEmpty ? nil : try request.object(octets) { Optional($0.clientAddress()) }
+    let input = bytes.isEmpty ? nil : try request.object(bytes) { Optional($0.clientAddress()) }
     let client = caller.client(input ?? nil)
-    return try await sendCode(request, octets) { service, key throws(VerificationError) in
+    return try await sendCode(request, bytes) { service, key throws(VerificationError) in
       let once = try await service.resend(id, client: client, idempotencyKey: key)
       if !once.isReplay {
         shared.report(.resent(purpose: once.value.purpose, language: once.value.language))
@@ -84,14 +84,14 @@ struct VerificationHandlers {
   /// Does what sends a code; answers when it is in the outbox or, where the request prefers, when the mail's first
   /// attempt has ended.
   private func sendCode(
-    _ request: Request, _ octets: [UInt8],
+    _ request: Request, _ bytes: [UInt8],
     _ work:
       @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationError) -> IdempotentResult<
         Verification
       >
   ) async throws(ProblemDetails) -> Response {
     let preference = PreferHeader(request.headers)
-    let key = try request.idempotencyKey(of: caller, octets)
+    let key = try request.idempotencyKey(of: caller, bytes)
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
       let once = try await withService { service throws(VerificationError) in try await work(service, key) }
       let id = once.value.id
@@ -110,7 +110,7 @@ struct VerificationHandlers {
   }
 
   private func check(_ id: String, _ request: Request) async throws(ProblemDetails) -> Response {
-    let input = try request.object(try await request.octets()) { object in
+    let input = try request.object(try await request.bytes()) { object in
       let code = object.untrimmedText("code", as: "123456")
       let client = object.clientAddress()
       return code.map { (code: $0, client: client) }
@@ -126,7 +126,7 @@ struct VerificationHandlers {
   }
 
   private func redeem(_ request: Request) async throws(ProblemDetails) -> Response {
-    let proof = try request.object(try await request.octets()) { $0.text("proof", as: "4QXJ….7M2Z…") }
+    let proof = try request.object(try await request.bytes()) { $0.text("proof", as: "4QXJ….7M2Z…") }
     let proven = try await withService { service throws(VerificationError) in try await service.redeem(proof)
     }
     return .json(ProvenAddressJSON(proven))

@@ -20,14 +20,14 @@ final class RequestsInFlight: Sendable {
 
 extension Request {
   /// The `Idempotency-Key` of a request with this body: printable ASCII, perhaps quoted as a string of RFC 9651.
-  func idempotencyKey(of caller: AuthenticatedCaller, _ octets: [UInt8]) throws(ProblemDetails)
+  func idempotencyKey(of caller: AuthenticatedCaller, _ bytes: [UInt8]) throws(ProblemDetails)
     -> IdempotencyKey?
   {
     guard let text = headers[.idempotencyKey] else { return nil }
     var key = text[...]
     if key.count > 1, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }
     guard key.utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
-      let key = IdempotencyKey(String(key), client: caller.name ?? "", payload: octets)
+      let key = IdempotencyKey(String(key), client: caller.name ?? "", payload: bytes)
     else {
       throw .invalid(
         "Idempotency-Key", "it is not 1 to \(IdempotencyKey.sizeLimit) printable ASCII characters")

@@ -3,12 +3,12 @@ internal import Hummingbird
 internal import NIOCore
 internal import PabalCore
 
-/// The most octets that a request's body may have.
+/// The most bytes that a request's body may have.
 let bodyLimit = 65_536
 
 extension Request {
-  /// The body's octets.
-  func octets() async throws(ProblemDetails) -> [UInt8] {
+  /// The body's bytes.
+  func bytes() async throws(ProblemDetails) -> [UInt8] {
     if let length = headers[.contentLength].flatMap(Int.init), length > bodyLimit { throw .bodyTooLarge }
     do {
       return Array(try await body.collect(upTo: bodyLimit).readableBytesView)
@@ -21,7 +21,7 @@ extension Request {
 
   /// What `read` makes of the body's JSON object; all that is wrong with it comes at once.
   func object<Value>(
-    _ octets: [UInt8], _ read: (ObjectDecoder) -> Value?
+    _ bytes: [UInt8], _ read: (ObjectDecoder) -> Value?
   ) throws(ProblemDetails) -> Value {
     let type = (headers[.contentType] ?? "").prefix { $0 != ";" }
     guard String(type).trimmed.lowercased() == "application/json" else {
@@ -31,7 +31,7 @@ extension Request {
     }
     let node: JSONNode
     do throws(Diagnostic) {
-      node = try JSONParser.read(octets, file: "body")
+      node = try JSONParser.read(bytes, file: "body")
     } catch {
       let place = error.position.map { "line \($0.line), column \($0.column): " } ?? ""
       let words = error.message + (error.remedy.map { "; \($0)" } ?? "")

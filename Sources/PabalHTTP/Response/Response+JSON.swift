@@ -11,14 +11,14 @@ extension Response {
     guard let data = try? encoder.encode(value) else {
       preconditionFailure("what the service answers is texts, numbers and lists of them")
     }
-    return octets(data, type: "application/json", status: status)
+    return bytes(data, type: "application/json", status: status)
   }
 
-  /// An answer of these octets, which nobody may keep.
-  static func octets(
-    _ octets: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok
+  /// An answer of these bytes, which nobody may keep.
+  static func bytes(
+    _ bytes: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok
   ) -> Response {
-    var response = Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(bytes: octets)))
+    var response = Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     response.headers[.contentType] = type
     response.headers[.cacheControl] = "no-store"
     return response

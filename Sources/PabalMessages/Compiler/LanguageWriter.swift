@@ -137,10 +137,9 @@ extension HTMLTemplate {
 extension TemplateStepList {
   /// Whether a placeholder was left among the literals.
   fileprivate var holdsPlaceholder: Bool {
-    for (index, octet) in octets.enumerated() where octet >= 0xEE && octet <= 0xEF && index + 2 < octets.count
-    {
-      let scalar = UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
-      if SourceText.placeholders.contains(scalar | UInt32(octets[index + 2] & 0x3F)) { return true }
+    for (index, byte) in bytes.enumerated() where byte >= 0xEE && byte <= 0xEF && index + 2 < bytes.count {
+      let scalar = UInt32(byte & 0x0F) << 12 | UInt32(bytes[index + 1] & 0x3F) << 6
+      if SourceText.placeholders.contains(scalar | UInt32(bytes[index + 2] & 0x3F)) { return true }
     }
     return false
   }

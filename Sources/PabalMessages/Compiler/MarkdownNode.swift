@@ -29,10 +29,10 @@ struct MarkdownNode: Sendable {
 
   var kind: Kind
   var children: [MarkdownNode] = []
-  /// Where it begins: the line, from 1, and the column in octets, from 1.
+  /// Where it begins: the line, from 1, and the column in bytes, from 1.
   var line: Int
   var column: Int
-  /// The column of its last octet, for what stands in one line.
+  /// The column of its last byte, for what stands in one line.
   var endColumn: Int
 }
 
@@ -42,8 +42,8 @@ extension MarkdownNode {
 
   /// The document, or `nil` when it is nested deeper than `maxDepth`.
   static func parsing(_ scalars: ArraySlice<Unicode.Scalar>) -> MarkdownNode? {
-    var octets = String(scalars: scalars)
-    return octets.withUTF8 { buffer in
+    var bytes = String(scalars: scalars)
+    return bytes.withUTF8 { buffer in
       buffer.withMemoryRebound(to: CChar.self) { characters in
         guard let root = cmark_parse_document(characters.baseAddress, characters.count, CMARK_OPT_DEFAULT)
         else { return nil }

@@ -7,7 +7,7 @@ struct MessageFiles: Sendable {
     var language: String
     /// `md`, `html` or `txt`.
     var fileExtension: String
-    var octets: [UInt8]
+    var bytes: [UInt8]
   }
 
   var name: String
@@ -81,7 +81,7 @@ struct MessageCompiler {
 
   /// Whether message.json tells which variables there are.
   private mutating func readDeclaration() -> Bool {
-    guard let octets = files.declaration else {
+    guard let bytes = files.declaration else {
       if !files.unreadableFiles.contains("message.json") {
         diagnostics.append(
           Diagnostic(
@@ -90,7 +90,7 @@ struct MessageCompiler {
       }
       return false
     }
-    let reader = MessageDeclarationReader(octets, file: "\(files.folder)/message.json")
+    let reader = MessageDeclarationReader(bytes, file: "\(files.folder)/message.json")
     diagnostics += reader.issues
     declaration = reader.declaration
     guard declaration.isReadable else { return false }
@@ -237,7 +237,7 @@ struct MessageCompiler {
 
   private mutating func source(_ part: MessageFiles.LanguageFile) -> SourceText? {
     do throws(Diagnostics) {
-      return try SourceText(part.octets, file: "\(files.folder)/\(part.language).\(part.fileExtension)")
+      return try SourceText(part.bytes, file: "\(files.folder)/\(part.language).\(part.fileExtension)")
     } catch {
       diagnostics += error.all
       return nil

@@ -56,10 +56,10 @@ struct MessageDeclarationReader {
   /// Names a layout knows already.
   static let slots = ["content", "subject", "preview", "language"]
 
-  init(_ octets: [UInt8], file: String) {
+  init(_ bytes: [UInt8], file: String) {
     self.file = file
     do throws(Diagnostic) {
-      read(try JSONParser.read(octets, file: file))
+      read(try JSONParser.read(bytes, file: file))
     } catch {
       issues = [error]
       declaration.isReadable = false
@@ -259,8 +259,8 @@ struct MessageDeclarationReader {
 extension MessageDeclarationReader {
   /// The names a message declares, rightly or not; `nil` when its message.json can't be read.
   static func variableNames(_ files: MessageFiles) -> [String]? {
-    guard let octets = files.declaration else { return nil }
-    let declaration = MessageDeclarationReader(octets, file: "").declaration
+    guard let bytes = files.declaration else { return nil }
+    let declaration = MessageDeclarationReader(bytes, file: "").declaration
     return declaration.isReadable ? declaration.names : nil
   }
 }

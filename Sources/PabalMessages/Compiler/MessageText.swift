@@ -18,7 +18,7 @@ struct MessageText: Sendable {
     rejectPrivateUseReferences()
   }
 
-  /// Where a part of the body stands in the file, by its line and its column in octets, both from 1.
+  /// Where a part of the body stands in the file, by its line and its column in bytes, both from 1.
   func position(ofBodyLine line: Int, column: Int) -> SourcePosition {
     tagged.position(at: index(ofBodyLine: line, column: column))
   }
@@ -31,9 +31,9 @@ struct MessageText: Sendable {
       guard let end = text[index...].firstIndex(of: "\n") else { break }
       index = end + 1
     }
-    var octets = 1
-    while index < text.count, octets < column, text[index] != "\n" {
-      octets += UTF8.width(text[index])
+    var bytes = 1
+    while index < text.count, bytes < column, text[index] != "\n" {
+      bytes += UTF8.width(text[index])
       index += 1
     }
     return index

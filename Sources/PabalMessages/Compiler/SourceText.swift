@@ -12,11 +12,11 @@ struct SourceText: Sendable {
   static let placeholders: ClosedRange<UInt32> = 0xE000...0xF8FF
 
   /// Reads UTF-8 with or without a byte order mark and with any line ends.
-  init(_ octets: [UInt8], file: String) throws(Diagnostics) {
+  init(_ bytes: [UInt8], file: String) throws(Diagnostics) {
     self.file = file
     var scalars: [Unicode.Scalar] = []
     var lineStarts = [0]
-    scalars.reserveCapacity(octets.count)
+    scalars.reserveCapacity(bytes.count)
     var issues: [Diagnostic] = []
     var position = SourcePosition(line: 1, column: 1)
     func issue(_ message: String, _ remedy: String) {
@@ -24,7 +24,7 @@ struct SourceText: Sendable {
     }
 
     var parser = Unicode.UTF8.ForwardParser()
-    var input = octets.makeIterator()
+    var input = bytes.makeIterator()
     var afterReturn = false
     reading: while true {
       let scalar: Unicode.Scalar
@@ -90,15 +90,15 @@ extension Unicode.Scalar {
 extension String {
   /// The text of these scalars.
   init(scalars: some Collection<Unicode.Scalar>) {
-    var octets: [UInt8] = []
-    octets.reserveCapacity(scalars.underestimatedCount * 2)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(scalars.underestimatedCount * 2)
     for scalar in scalars {
       if scalar.value < 0x80 {
-        octets.append(UInt8(truncatingIfNeeded: scalar.value))
+        bytes.append(UInt8(truncatingIfNeeded: scalar.value))
       } else {
-        octets.append(contentsOf: scalar.utf8)
+        bytes.append(contentsOf: scalar.utf8)
       }
     }
-    self = String(decoding: octets, as: UTF8.self)
+    self = String(decoding: bytes, as: UTF8.self)
   }
 }

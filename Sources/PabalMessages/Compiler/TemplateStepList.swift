@@ -1,12 +1,12 @@
-/// Octets to append, and between them the fields to append.
+/// Bytes to append, and between them the fields to append.
 struct TemplateStepList: Sendable {
-  /// The literal octets up to `end`, then the field.
+  /// The literal bytes up to `end`, then the field.
   struct Step: Sendable {
     var end: Int
     var field: Int
   }
 
-  var octets: [UInt8] = []
+  var bytes: [UInt8] = []
   var steps: [Step] = []
 }
 
@@ -57,13 +57,13 @@ struct TemplateStepBuilder {
 
   init(scope: Scope) { self.scope = scope }
 
-  /// Octets as they are.
-  mutating func append(literal text: String) { list.octets.append(contentsOf: text.utf8) }
+  /// Bytes as they are.
+  mutating func append(literal text: String) { list.bytes.append(contentsOf: text.utf8) }
 
   /// All the steps of another list.
   mutating func append(_ other: TemplateStepList) {
-    let shift = list.octets.count
-    list.octets.append(contentsOf: other.octets)
+    let shift = list.bytes.count
+    list.bytes.append(contentsOf: other.bytes)
     list.steps.append(
       contentsOf: other.steps.map { TemplateStepList.Step(end: $0.end + shift, field: $0.field) })
   }
@@ -76,7 +76,7 @@ struct TemplateStepBuilder {
       if let placeholder = scope.tagged.placeholder(scalar) {
         append(placeholder, as: escaping, in: &table)
       } else {
-        escaping.append(scalar, to: &list.octets)
+        escaping.append(scalar, to: &list.bytes)
       }
     }
   }
@@ -91,100 +91,100 @@ struct TemplateStepBuilder {
       case .tag: .value(variable: variable, escaping)
       case .particle(let particle, _): .particle(particle, variable: variable)
       }
-    list.steps.append(TemplateStepList.Step(end: list.octets.count, field: table.number(of: field)))
+    list.steps.append(TemplateStepList.Step(end: list.bytes.count, field: table.number(of: field)))
   }
 }
 
 extension ValueEscaping {
   /// Appends one scalar of the author's own words.
-  func append(_ scalar: Unicode.Scalar, to octets: inout [UInt8]) {
+  func append(_ scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
     switch self {
-    case .plain, .url: octets.append(contentsOf: scalar.utf8)
-    case .html: ValueEscaping.appendHTML(scalar.utf8, to: &octets)
-    case .urlAttribute, .urlComponent: ValueEscaping.appendURL(scalar.utf8, isHTML: true, to: &octets)
+    case .plain, .url: bytes.append(contentsOf: scalar.utf8)
+    case .html: ValueEscaping.appendHTML(scalar.utf8, to: &bytes)
+    case .urlAttribute, .urlComponent: ValueEscaping.appendURL(scalar.utf8, isHTML: true, to: &bytes)
     }
   }
 
   /// A value, written for this place.
   func escaped(_ value: String) -> String {
     var value = value
-    return value.withUTF8 { octets -> String? in
-      if octets.allSatisfy(isSafe) { return nil }
+    return value.withUTF8 { bytes -> String? in
+      if bytes.allSatisfy(isSafe) { return nil }
       var escaped: [UInt8] = []
       switch self {
       case .plain: return nil
-      case .html: ValueEscaping.appendHTML(octets, to: &escaped)
-      case .url: ValueEscaping.appendURL(octets, isHTML: false, to: &escaped)
-      case .urlAttribute: ValueEscaping.appendURL(octets, isHTML: true, to: &escaped)
-      case .urlComponent: ValueEscaping.appendURLComponent(octets, to: &escaped)
+      case .html: ValueEscaping.appendHTML(bytes, to: &escaped)
+      case .url: ValueEscaping.appendURL(bytes, isHTML: false, to: &escaped)
+      case .urlAttribute: ValueEscaping.appendURL(bytes, isHTML: true, to: &escaped)
+      case .urlComponent: ValueEscaping.appendURLComponent(bytes, to: &escaped)
       }
       return String(decoding: escaped, as: UTF8.self)
     } ?? value
   }
 
-  /// Whether an octet stays as it is; most values hold no other.
-  private func isSafe(_ octet: UInt8) -> Bool {
+  /// Whether an byte stays as it is; most values hold no other.
+  private func isSafe(_ byte: UInt8) -> Bool {
     switch self {
     case .plain: true
     case .html:
-      octet != UInt8(ascii: "&") && octet != UInt8(ascii: "<") && octet != UInt8(ascii: ">")
-        && octet != UInt8(ascii: "\"") && octet != UInt8(ascii: "'")
+      byte != UInt8(ascii: "&") && byte != UInt8(ascii: "<") && byte != UInt8(ascii: ">")
+        && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'")
     // Letters and digits; the rest is not worth a second list.
     case .url, .urlAttribute, .urlComponent:
-      (0x61...0x7A).contains(octet) || (0x41...0x5A).contains(octet) || (0x30...0x39).contains(octet)
+      (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte)
     }
   }
 
   /// Everything that could end text, a quoted attribute or a character reference.
-  private static func appendHTML(_ value: some Sequence<UInt8>, to octets: inout [UInt8]) {
-    for octet in value {
-      switch octet {
-      case UInt8(ascii: "&"): octets.append(contentsOf: "&amp;".utf8)
-      case UInt8(ascii: "<"): octets.append(contentsOf: "&lt;".utf8)
-      case UInt8(ascii: ">"): octets.append(contentsOf: "&gt;".utf8)
-      case UInt8(ascii: "\""): octets.append(contentsOf: "&quot;".utf8)
-      case UInt8(ascii: "'"): octets.append(contentsOf: "&#39;".utf8)
-      default: octets.append(octet)
+  private static func appendHTML(_ value: some Sequence<UInt8>, to bytes: inout [UInt8]) {
+    for byte in value {
+      switch byte {
+      case UInt8(ascii: "&"): bytes.append(contentsOf: "&amp;".utf8)
+      case UInt8(ascii: "<"): bytes.append(contentsOf: "&lt;".utf8)
+      case UInt8(ascii: ">"): bytes.append(contentsOf: "&gt;".utf8)
+      case UInt8(ascii: "\""): bytes.append(contentsOf: "&quot;".utf8)
+      case UInt8(ascii: "'"): bytes.append(contentsOf: "&#39;".utf8)
+      default: bytes.append(byte)
       }
     }
   }
 
   /// What RFC 3986 lets stand in an address stays, the rest is percent-encoded.
-  private static func appendURL(_ value: some Sequence<UInt8>, isHTML: Bool, to octets: inout [UInt8]) {
-    for octet in value {
-      switch octet {
-      case UInt8(ascii: "&") where isHTML: octets.append(contentsOf: "&amp;".utf8)
-      case UInt8(ascii: "'"): octets.append(contentsOf: "%27".utf8)
+  private static func appendURL(_ value: some Sequence<UInt8>, isHTML: Bool, to bytes: inout [UInt8]) {
+    for byte in value {
+      switch byte {
+      case UInt8(ascii: "&") where isHTML: bytes.append(contentsOf: "&amp;".utf8)
+      case UInt8(ascii: "'"): bytes.append(contentsOf: "%27".utf8)
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         // - . / and the digits, then : and ;
         0x2D...0x3B, UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
         UInt8(ascii: "&"), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"),
         UInt8(ascii: ","), UInt8(ascii: "="), UInt8(ascii: "?"), UInt8(ascii: "@"), UInt8(ascii: "_"),
         UInt8(ascii: "~"), UInt8(ascii: "["), UInt8(ascii: "]"):
-        octets.append(octet)
-      default: appendPercent(octet, to: &octets)
+        bytes.append(byte)
+      default: appendPercent(byte, to: &bytes)
       }
     }
   }
 
   /// Only the unreserved characters of RFC 3986 stay.
-  private static func appendURLComponent(_ value: some Sequence<UInt8>, to octets: inout [UInt8]) {
-    for octet in value {
-      switch octet {
+  private static func appendURLComponent(_ value: some Sequence<UInt8>, to bytes: inout [UInt8]) {
+    for byte in value {
+      switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
         UInt8(ascii: "~"):
-        octets.append(octet)
-      default: appendPercent(octet, to: &octets)
+        bytes.append(byte)
+      default: appendPercent(byte, to: &bytes)
       }
     }
   }
 
-  private static func appendPercent(_ octet: UInt8, to octets: inout [UInt8]) {
+  private static func appendPercent(_ byte: UInt8, to bytes: inout [UInt8]) {
     let digits = Array("0123456789ABCDEF".utf8)
-    octets.append(UInt8(ascii: "%"))
-    octets.append(digits[Int(octet >> 4)])
-    octets.append(digits[Int(octet & 15)])
+    bytes.append(UInt8(ascii: "%"))
+    bytes.append(digits[Int(byte >> 4)])
+    bytes.append(digits[Int(byte & 15)])
   }
 }
 

@@ -90,16 +90,16 @@ struct StyleSheet: Sendable {
   }
 
   /// The rule of a selector that is no more than an element, a class or both.
-  private static func rule(_ selector: StyleSheetParser.Octets, _ declarations: [PropertyValue]) -> Rule? {
-    func name(_ octets: StyleSheetParser.Octets) -> String? {
+  private static func rule(_ selector: StyleSheetParser.Bytes, _ declarations: [PropertyValue]) -> Rule? {
+    func name(_ bytes: StyleSheetParser.Bytes) -> String? {
       guard
-        !octets.isEmpty,
-        octets.allSatisfy({
+        !bytes.isEmpty,
+        bytes.allSatisfy({
           (0x61...0x7A).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-")
             || $0 == UInt8(ascii: "_")
         })
       else { return nil }
-      return String(decoding: octets, as: UTF8.self)
+      return String(decoding: bytes, as: UTF8.self)
     }
     let dot = selector.firstIndex(of: UInt8(ascii: ".")) ?? selector.endIndex
     let element = name(selector[..<dot])?.lowercased()
@@ -113,7 +113,7 @@ struct StyleSheet: Sendable {
   }
 
   /// The declarations of a rule's body.
-  private static func declarations(_ body: StyleSheetParser.Octets) -> [PropertyValue] {
+  private static func declarations(_ body: StyleSheetParser.Bytes) -> [PropertyValue] {
     StyleSheetParser.split(body, at: UInt8(ascii: ";")).compactMap { part in
       guard let colon = part.firstIndex(of: UInt8(ascii: ":")) else { return nil }
       let property = StyleSheetParser.trimmed(part[..<colon])
@@ -129,11 +129,11 @@ struct StyleSheet: Sendable {
 /// Takes a style sheet apart into rules and what is no rule; all that it looks for is ASCII.
 struct StyleSheetParser {
   /// A stretch of UTF-8.
-  typealias Octets = ArraySlice<UInt8>
+  typealias Bytes = ArraySlice<UInt8>
 
   /// One part of a style sheet.
   enum Item {
-    case rule(selectors: [Octets], body: Octets)
+    case rule(selectors: [Bytes], body: Bytes)
     /// An at-rule, as it stands.
     case retained(String)
   }
@@ -170,16 +170,16 @@ struct StyleSheetParser {
       body: text[(end + 1)..<close])
   }
 
-  /// The place of the next of two octets, quotes passed over.
+  /// The place of the next of two bytes, quotes passed over.
   private func skip(until one: UInt8, or other: UInt8) -> Int? {
     var quote: UInt8?
     for place in index..<text.count {
-      let octet = text[place]
+      let byte = text[place]
       if let open = quote {
-        if octet == open { quote = nil }
-      } else if StyleSheetParser.isQuote(octet) {
-        quote = octet
-      } else if octet == one || octet == other {
+        if byte == open { quote = nil }
+      } else if StyleSheetParser.isQuote(byte) {
+        quote = byte
+      } else if byte == one || byte == other {
         return place
       }
     }
@@ -215,22 +215,22 @@ struct StyleSheetParser {
   }
 
   /// The parts between separators, those in quotes and brackets passed over, each without blanks around it.
-  static func split(_ text: Octets, at separator: UInt8) -> [Octets] {
-    var parts: [Octets] = []
+  static func split(_ text: Bytes, at separator: UInt8) -> [Bytes] {
+    var parts: [Bytes] = []
     var start = text.startIndex
     var quote: UInt8?
     var depth = 0
     for index in text.indices {
-      let octet = text[index]
+      let byte = text[index]
       if let open = quote {
-        if octet == open { quote = nil }
-      } else if isQuote(octet) {
-        quote = octet
-      } else if octet == UInt8(ascii: "(") {
+        if byte == open { quote = nil }
+      } else if isQuote(byte) {
+        quote = byte
+      } else if byte == UInt8(ascii: "(") {
         depth += 1
-      } else if octet == UInt8(ascii: ")") {
+      } else if byte == UInt8(ascii: ")") {
         depth -= 1
-      } else if octet == separator, depth <= 0 {
+      } else if byte == separator, depth <= 0 {
         parts.append(trimmed(text[start..<index]))
         start = index + 1
       }
@@ -240,7 +240,7 @@ struct StyleSheetParser {
   }
 
   /// Without the blanks around it.
-  static func trimmed(_ text: Octets) -> Octets {
+  static func trimmed(_ text: Bytes) -> Bytes {
     var text = text
     while let first = text.first, isBlank(first) { text = text.dropFirst() }
     while let last = text.last, isBlank(last) { text = text.dropLast() }
@@ -248,29 +248,29 @@ struct StyleSheetParser {
   }
 
   /// Trimmed, with one blank for each run of them, and none around braces and after semicolons.
-  static func collapsed(_ text: Octets) -> [UInt8] {
+  static func collapsed(_ text: Bytes) -> [UInt8] {
     var collapsed: [UInt8] = []
     collapsed.reserveCapacity(text.count)
     let (space, open, close) = (UInt8(ascii: " "), UInt8(ascii: "{"), UInt8(ascii: "}"))
-    for octet in trimmed(text) {
-      if isBlank(octet) {
+    for byte in trimmed(text) {
+      if isBlank(byte) {
         if let last = collapsed.last, last != space, last != open, last != close, last != UInt8(ascii: ";") {
           collapsed.append(space)
         }
         continue
       }
-      if octet == open || octet == close {
+      if byte == open || byte == close {
         if collapsed.last == space { collapsed.removeLast() }
-        if octet == close, collapsed.last == UInt8(ascii: ";") { collapsed.removeLast() }
+        if byte == close, collapsed.last == UInt8(ascii: ";") { collapsed.removeLast() }
       }
-      collapsed.append(octet)
+      collapsed.append(byte)
     }
     return collapsed
   }
 
-  static func isBlank(_ octet: UInt8) -> Bool { octet == 0x20 || (0x09...0x0D).contains(octet) }
+  static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-  private static func isQuote(_ octet: UInt8) -> Bool {
-    octet == UInt8(ascii: "\"") || octet == UInt8(ascii: "'")
+  private static func isQuote(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'")
   }
 }

@@ -4,7 +4,7 @@ internal import PabalCore
 struct MessageLint {
   /// The most characters a subject should have.
   static let maxSubjectLength = 60
-  /// Gmail cuts a mail off after this many octets of HTML.
+  /// Gmail cuts a mail off after this many bytes of HTML.
   static let maxHTMLSize = 102 * 1024
 
   let declaration: MessageDeclaration

@@ -20,7 +20,7 @@ public struct PreviewPage: Sendable, Hashable {
     for message in messages { writer.write(message) }
     // FNV-1a: the same in every process, so that a page outlives the server that sent it.
     var version: UInt64 = 0xCBF2_9CE4_8422_2325
-    for octet in writer.html.utf8 { version = (version ^ UInt64(octet)) &* 0x100_0000_01B3 }
+    for byte in writer.html.utf8 { version = (version ^ UInt64(byte)) &* 0x100_0000_01B3 }
     self.version = version
     html = PreviewPage.document(writer.html, follows: follows ? version : nil)
   }
@@ -155,18 +155,18 @@ struct PreviewWriter {
 
   /// Text as it may stand in HTML and in quoted attributes.
   static func escaped(_ text: String) -> String {
-    var octets: [UInt8] = []
-    octets.reserveCapacity(text.utf8.count + text.utf8.count / 8)
-    for octet in text.utf8 {
-      switch octet {
-      case UInt8(ascii: "&"): octets += "&amp;".utf8
-      case UInt8(ascii: "<"): octets += "&lt;".utf8
-      case UInt8(ascii: ">"): octets += "&gt;".utf8
-      case UInt8(ascii: "\""): octets += "&quot;".utf8
-      default: octets.append(octet)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.utf8.count + text.utf8.count / 8)
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "&"): bytes += "&amp;".utf8
+      case UInt8(ascii: "<"): bytes += "&lt;".utf8
+      case UInt8(ascii: ">"): bytes += "&gt;".utf8
+      case UInt8(ascii: "\""): bytes += "&quot;".utf8
+      default: bytes.append(byte)
       }
     }
-    return String(decoding: octets, as: UTF8.self)
+    return String(decoding: bytes, as: UTF8.self)
   }
 }
 
@@ -181,24 +181,24 @@ enum ColorScheme: String, Sendable, CaseIterable {
   /// are answered here.
   func applied(to page: String) -> String {
     var applied: [UInt8] = []
-    let octets = Array(page.utf8)
-    applied.reserveCapacity(octets.count + 256)
+    let bytes = Array(page.utf8)
+    applied.reserveCapacity(bytes.count + 256)
     var index = 0
     var state = ParserState.text
-    while index < octets.count {
+    while index < bytes.count {
       switch state {
-      case .text where octets[index] == UInt8(ascii: "<"):
-        state = ColorScheme.matches("<style", at: index, in: octets) ? .style : .tag
-      case .tag where octets[index] == UInt8(ascii: ">"): state = .text
-      case .style where ColorScheme.matches("</style", at: index, in: octets): state = .tag
+      case .text where bytes[index] == UInt8(ascii: "<"):
+        state = ColorScheme.matches("<style", at: index, in: bytes) ? .style : .tag
+      case .tag where bytes[index] == UInt8(ascii: ">"): state = .text
+      case .style where ColorScheme.matches("</style", at: index, in: bytes): state = .tag
       case .style, .tag:
-        guard let (replacement, end) = replacement(at: index, in: octets) else { break }
+        guard let (replacement, end) = replacement(at: index, in: bytes) else { break }
         applied += replacement.utf8
         index = end
         continue
       case .text: break
       }
-      applied.append(octets[index])
+      applied.append(bytes[index])
       index += 1
     }
     return String(decoding: applied, as: UTF8.self)
@@ -213,19 +213,19 @@ enum ColorScheme: String, Sendable, CaseIterable {
   }
 
   /// What stands for `(prefers-color-scheme: …)` at `start`, and where that ends.
-  private func replacement(at start: Int, in octets: [UInt8]) -> (String, Int)? {
-    guard ColorScheme.matches("(prefers-color-scheme", at: start, in: octets),
-      let end = octets[start...].prefix(64).firstIndex(of: UInt8(ascii: ")"))
+  private func replacement(at start: Int, in bytes: [UInt8]) -> (String, Int)? {
+    guard ColorScheme.matches("(prefers-color-scheme", at: start, in: bytes),
+      let end = bytes[start...].prefix(64).firstIndex(of: UInt8(ascii: ")"))
     else { return nil }
-    let query = String(decoding: octets[start..<end], as: UTF8.self).lowercased()
+    let query = String(decoding: bytes[start..<end], as: UTF8.self).lowercased()
     // Without a scheme it asks whether there is one at all.
     let matchesScheme = !query.contains(":") || query.contains(rawValue)
     return (matchesScheme ? "(min-width:0)" : "(max-width:0)", end + 1)
   }
 
-  private static func matches(_ word: String, at start: Int, in octets: [UInt8]) -> Bool {
+  private static func matches(_ word: String, at start: Int, in bytes: [UInt8]) -> Bool {
     let word = word.utf8
-    guard start + word.count <= octets.count else { return false }
-    return zip(word, octets[start...]).allSatisfy { $0 == ($1 >= 0x41 && $1 <= 0x5A ? $1 | 0x20 : $1) }
+    guard start + word.count <= bytes.count else { return false }
+    return zip(word, bytes[start...]).allSatisfy { $0 == ($1 >= 0x41 && $1 <= 0x5A ? $1 | 0x20 : $1) }
   }
 }

@@ -42,18 +42,18 @@ struct CivilDateTime: Sendable, Hashable {
 
   /// Reads RFC 3339, `2026-01-02T15:24:00+09:00`; fractions of a second are dropped.
   static func reading(_ text: String) -> (secondsSince1970: Int64, offset: Int)? {
-    let octets = Array(text.utf8)
+    let bytes = Array(text.utf8)
     func number(_ start: Int, _ count: Int) -> Int64? {
-      guard start + count <= octets.count else { return nil }
+      guard start + count <= bytes.count else { return nil }
       var number: Int64 = 0
-      for octet in octets[start..<(start + count)] {
-        guard (0x30...0x39).contains(octet) else { return nil }
-        number = number * 10 + Int64(octet - 0x30)
+      for byte in bytes[start..<(start + count)] {
+        guard (0x30...0x39).contains(byte) else { return nil }
+        number = number * 10 + Int64(byte - 0x30)
       }
       return number
     }
     func matches(_ character: Unicode.Scalar, at index: Int) -> Bool {
-      index < octets.count && octets[index] == UInt8(ascii: character)
+      index < bytes.count && bytes[index] == UInt8(ascii: character)
     }
     guard let year = number(0, 4), year >= 1, matches("-", at: 4), let month = number(5, 2),
       (1...12).contains(month), matches("-", at: 7), let day = number(8, 2),
@@ -79,7 +79,7 @@ struct CivilDateTime: Sendable, Hashable {
       offset = (hours * 3600 + minutes * 60) * (matches("-", at: index) ? -1 : 1)
       index += 6
     }
-    guard index == octets.count else { return nil }
+    guard index == bytes.count else { return nil }
     let local = days(year: year, month: month, day: day) * 86_400 + hour * 3600 + minute * 60 + second
     return (local - offset, Int(offset))
   }

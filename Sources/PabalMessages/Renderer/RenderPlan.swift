@@ -95,18 +95,18 @@ struct CompiledTemplate: Sendable {
   /// One more than there are fields.
   private var literals: [String]
   private var fields: [Int]
-  private var octets: Int
+  private var bytes: Int
 
   init(_ list: TemplateStepList) {
     literals = []
     var start = 0
     for step in list.steps {
-      literals.append(String(decoding: list.octets[start..<step.end], as: UTF8.self))
+      literals.append(String(decoding: list.bytes[start..<step.end], as: UTF8.self))
       start = step.end
     }
-    literals.append(String(decoding: list.octets[start...], as: UTF8.self))
+    literals.append(String(decoding: list.bytes[start...], as: UTF8.self))
     fields = list.steps.map(\.field)
-    octets = list.octets.count
+    bytes = list.bytes.count
   }
 
   /// The same part with some fields among its literals.
@@ -117,7 +117,7 @@ struct CompiledTemplate: Sendable {
     for (index, field) in fields.enumerated() {
       if let constant = constants[field] {
         folded.literals[folded.literals.count - 1] += constant + literals[index + 1]
-        folded.octets += constant.utf8.count
+        folded.bytes += constant.utf8.count
       } else {
         folded.fields.append(field)
         folded.literals.append(literals[index + 1])
@@ -128,10 +128,10 @@ struct CompiledTemplate: Sendable {
 
   /// The literals with the fields between them.
   ///
-  /// Strings are appended to a string: octets would have to be proved UTF-8 again, which takes longer than
+  /// Strings are appended to a string: bytes would have to be proved UTF-8 again, which takes longer than
   /// all else.
   func filled(_ values: [String]) -> String {
-    var size = octets
+    var size = bytes
     for field in fields { size += values[field].utf8.count }
     var text = ""
     text.reserveCapacity(size)

@@ -26,8 +26,8 @@ struct InvalidValueError: Error, Hashable {
 }
 
 extension VariableKind {
-  /// The most octets a value may hold.
-  static let octets = 8192
+  /// The most bytes a value may hold.
+  static let bytes = 8192
 
   /// The value, read and checked.
   func validate(_ value: MessageValue) throws(InvalidValueError) -> ValidValue {
@@ -119,29 +119,29 @@ extension VariableKind {
   /// Refuses what could break a line, hide text or pass for a placeholder.
   private static func check(_ text: String) throws(InvalidValueError) {
     var text = text
-    let found = text.withUTF8 { octets -> InvalidValueError? in
-      guard octets.count <= VariableKind.octets else {
+    let found = text.withUTF8 { bytes -> InvalidValueError? in
+      guard bytes.count <= VariableKind.bytes else {
         return InvalidValueError(
-          message: "longer than \(VariableKind.octets) octets", remedy: "give a shorter one")
+          message: "longer than \(VariableKind.bytes) octets", remedy: "give a shorter one")
       }
       var index = 0
-      while index < octets.count {
-        let octet = octets[index]
-        if octet < 0x20 || octet == 0x7F { return forbiddenCharacterError(UInt32(octet)) }
-        if octet < 0xC2 || octet > 0xEF {
+      while index < bytes.count {
+        let byte = bytes[index]
+        if byte < 0x20 || byte == 0x7F { return forbiddenCharacterError(UInt32(byte)) }
+        if byte < 0xC2 || byte > 0xEF {
           index += 1
           continue
         }
-        if octet == 0xC2, octets[index + 1] < 0xA0 {
-          return forbiddenCharacterError(UInt32(octets[index + 1]))
+        if byte == 0xC2, bytes[index + 1] < 0xA0 {
+          return forbiddenCharacterError(UInt32(bytes[index + 1]))
         }
-        if octet == 0xE2 || octet >= 0xEE {
+        if byte == 0xE2 || byte >= 0xEE {
           let scalar =
-            UInt32(octet & 0x0F) << 12 | UInt32(octets[index + 1] & 0x3F) << 6
-            | UInt32(octets[index + 2] & 0x3F)
+            UInt32(byte & 0x0F) << 12 | UInt32(bytes[index + 1] & 0x3F) << 6
+            | UInt32(bytes[index + 2] & 0x3F)
           if isForbidden(scalar) { return forbiddenCharacterError(scalar) }
         }
-        index += octet < 0xE0 ? 2 : 3
+        index += byte < 0xE0 ? 2 : 3
       }
       return nil
     }

@@ -6,8 +6,8 @@ struct MessagesDirectory: Sendable {
   /// The directory as the user named it.
   let path: String
 
-  /// The most octets one file may hold.
-  static let octets = 256 * 1024
+  /// The most bytes one file may hold.
+  static let bytes = 256 * 1024
 
   /// What tells an edited file from the one read before.
   struct Stamp: Sendable, Hashable {
@@ -91,7 +91,7 @@ struct MessagesDirectory: Sendable {
   func files(of name: String) -> MessageFiles {
     let folder = "\(path)/\(name)"
     var files = MessageFiles(name: name, folder: folder, languageFiles: [])
-    func octets(_ entry: String) -> [UInt8]? {
+    func bytes(_ entry: String) -> [UInt8]? {
       do throws(Diagnostics) {
         return try read("\(name)/\(entry)")
       } catch {
@@ -110,11 +110,11 @@ struct MessagesDirectory: Sendable {
     }
     for entry in entries.sorted() {
       if entry == "message.json" {
-        files.declaration = octets(entry)
+        files.declaration = bytes(entry)
       } else if let (language, fileExtension) = MessagesDirectory.languageFile(entry) {
-        if let octets = octets(entry) {
+        if let bytes = bytes(entry) {
           files.languageFiles.append(
-            MessageFiles.LanguageFile(language: language, fileExtension: fileExtension, octets: octets))
+            MessageFiles.LanguageFile(language: language, fileExtension: fileExtension, bytes: bytes))
         }
       } else if !MessagesDirectory.isIgnored(entry) {
         files.issues.append(
@@ -188,7 +188,7 @@ struct MessagesDirectory: Sendable {
       throw readError("is no regular file", "put a file there")
     }
     do throws(FileError) {
-      return try readFile(file, atMost: MessagesDirectory.octets)
+      return try readFile(file, atMost: MessagesDirectory.bytes)
     } catch {
       var diagnostic = error.diagnostic
       diagnostic.file = displayName

@@ -46,7 +46,7 @@ enum MailTable {
 
   /// The sealed content of a row.
   static func content(_ number: Int64, in database: Database) throws -> [UInt8]? {
-    try database.first("SELECT sealed FROM mail_content WHERE mail = ?", [number]) { $0.octets(0) }
+    try database.first("SELECT sealed FROM mail_content WHERE mail = ?", [number]) { $0.bytes(0) }
   }
 
   /// Writes what `change` made of the row; its content only where `hasNewContent`, or where it was erased.

@@ -278,6 +278,6 @@ struct KeyCheck {
   }
 
   private static func value(in database: Database) throws -> [UInt8]? {
-    try database.first("SELECT value FROM meta WHERE name = 'key'") { $0.octets(0) }
+    try database.first("SELECT value FROM meta WHERE name = 'key'") { $0.bytes(0) }
   }
 }

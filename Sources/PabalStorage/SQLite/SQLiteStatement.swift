@@ -42,7 +42,7 @@ extension String: SQLiteValue {
 
 extension [UInt8]: SQLiteValue {
   func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
-    // No octets have no address, which would be NULL.
+    // No bytes have no address, which would be NULL.
     isEmpty
       ? sqlite3_bind_zeroblob(statement, index, 0)
       : withUnsafeBytes { sqlite3_bind_blob64(statement, index, $0.baseAddress, UInt64($0.count), copied) }
@@ -71,14 +71,14 @@ struct SQLiteRow {
   }
 
   func text(_ column: Int32) -> String? {
-    guard let octets = sqlite3_column_text(statement, column) else { return nil }
+    guard let bytes = sqlite3_column_text(statement, column) else { return nil }
     let count = Int(sqlite3_column_bytes(statement, column))
-    return String(decoding: UnsafeBufferPointer(start: octets, count: count), as: UTF8.self)
+    return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
   }
 
-  func octets(_ column: Int32) -> [UInt8]? {
+  func bytes(_ column: Int32) -> [UInt8]? {
     guard sqlite3_column_type(statement, column) != SQLITE_NULL else { return nil }
-    // The address comes first: asking for the size may move the octets.
+    // The address comes first: asking for the size may move the bytes.
     let address = sqlite3_column_blob(statement, column)
     return [UInt8](
       UnsafeRawBufferPointer(start: address, count: Int(sqlite3_column_bytes(statement, column))))

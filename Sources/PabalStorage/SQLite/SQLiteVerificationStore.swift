@@ -67,7 +67,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       """,
       [
         record.id, record.purpose, record.identity, record.recipient, record.request, record.state.rawValue,
-        record.generation, record.code, record.earlierOctets, record.attempts, record.created,
+        record.generation, record.code, record.earlierBytes, record.attempts, record.created,
         record.codeCreated,
         record.expires, record.ended, record.proof, record.mail, record.language,
       ])
@@ -80,7 +80,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
         created = ?, renewed = ?, expires = ?, ended = ?, proof = ?, mail = ?, language = ? WHERE id = ?
       """,
       [
-        record.request, record.state.rawValue, record.generation, record.code, record.earlierOctets,
+        record.request, record.state.rawValue, record.generation, record.code, record.earlierBytes,
         record.attempts, record.created, record.codeCreated, record.expires, record.ended, record.proof,
         record.mail, record.language, record.id,
       ])
@@ -153,7 +153,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
     try database.run("SELECT key, payload, made, at FROM request WHERE key IN (\(placeholders(keys)))", keys)
     {
       row in
-      guard let key = row.octets(0), let payload = row.octets(1), let resultID = row.text(2) else {
+      guard let key = row.bytes(0), let payload = row.bytes(1), let resultID = row.text(2) else {
         throw DatabaseError(resultCode: .SQLITE_CORRUPT)
       }
       records.append(
@@ -242,22 +242,22 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
 
 extension VerificationRecord {
   fileprivate init(_ row: SQLiteRow) throws {
-    guard let id = row.text(0), let purpose = row.text(1), let identity = row.octets(2),
-      let recipient = row.octets(3), let state = row.text(5).flatMap(VerificationState.init),
-      let code = row.octets(7), let earlier = row.octets(8).flatMap(VerificationRecord.earlier),
+    guard let id = row.text(0), let purpose = row.text(1), let identity = row.bytes(2),
+      let recipient = row.bytes(3), let state = row.text(5).flatMap(VerificationState.init),
+      let code = row.bytes(7), let earlier = row.bytes(8).flatMap(VerificationRecord.earlier),
       let created = row.time(10), let codeCreated = row.time(11), let expires = row.time(12),
       let mail = row.text(15)
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
     self.init(
-      id: id, purpose: purpose, identity: identity, recipient: recipient, request: row.octets(4),
+      id: id, purpose: purpose, identity: identity, recipient: recipient, request: row.bytes(4),
       state: state, generation: row.count(6), code: code, earlier: earlier, attempts: row.count(9),
       created: created, codeCreated: codeCreated, expires: expires, ended: row.time(13),
-      proof: row.octets(14),
+      proof: row.bytes(14),
       mail: mail, language: row.text(16))
   }
 
-  // Each is the length of the id, the id, four octets of the generation, the length of the digest, the digest.
-  fileprivate var earlierOctets: [UInt8] {
+  // Each is the length of the id, the id, four bytes of the generation, the length of the digest, the digest.
+  fileprivate var earlierBytes: [UInt8] {
     earlier.flatMap { code in
       [UInt8(truncatingIfNeeded: code.id.utf8.count)] + Array(code.id.utf8)
         + withUnsafeBytes(of: UInt32(truncatingIfNeeded: code.generation).bigEndian, Array.init)
@@ -265,9 +265,9 @@ extension VerificationRecord {
     }
   }
 
-  fileprivate static func earlier(_ octets: [UInt8]) -> [EarlierCode]? {
+  fileprivate static func earlier(_ bytes: [UInt8]) -> [EarlierCode]? {
     var codes: [EarlierCode] = []
-    var rest = octets[...]
+    var rest = bytes[...]
     func take(_ count: Int) -> ArraySlice<UInt8>? {
       guard rest.count >= count else { return nil }
       defer { rest = rest.dropFirst(count) }

@@ -33,7 +33,7 @@ enum TransportStateTable {
         state.probe = OutboxEntry.Lease(owner: owner, until: until)
       }
       state.heldSince = row.time(5)
-      state.cause = row.octets(6)
+      state.cause = row.bytes(6)
       state.exhaustedUntil = row.time(7)
       state.closedAt = row.time(8)
       states[row.text(0) ?? ""] = state

@@ -85,7 +85,7 @@ extension Messages {
     }
 
     /// Whoever has the old page open never finds half of the new one.
-    private static func write(_ octets: [UInt8], to file: String) throws {
+    private static func write(_ bytes: [UInt8], to file: String) throws {
       func failure(_ number: Int32) -> CommandError {
         CommandError(
           .input, "\(printable(file)) can't be written: \(String(cString: strerror(number)))",
@@ -95,7 +95,7 @@ extension Messages {
       let descriptor = mkstemp(&template)
       guard descriptor >= 0 else { throw failure(errno) }
       let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      var rest = octets[...]
+      var rest = bytes[...]
       var problem: Int32?
       while !rest.isEmpty, problem == nil {
         let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }

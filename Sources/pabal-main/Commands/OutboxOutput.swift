@@ -79,8 +79,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
 
   /// What the mail holds; `nil` where it is erased, or sealed with a key that is gone.
   private static func content(_ entry: OutboxEntry, _ keys: Keyring) -> OutboxContent? {
-    guard let sealed = entry.content, let octets = try? keys.open(sealed, id: entry.id) else { return nil }
-    return try? OutboxContent(octets, id: entry.id)
+    guard let sealed = entry.content, let bytes = try? keys.open(sealed, id: entry.id) else { return nil }
+    return try? OutboxContent(bytes, id: entry.id)
   }
 
   /// One line for a list.
@@ -138,8 +138,8 @@ struct UnavailableTransport: Encodable, Sendable {
     heldSince = OrNull(known.heldSince?.text)
     closedUntil = until.text
     failures = known.failures
-    let octets = known.cause.flatMap { try? keys.open($0, id: TransportState.sealID(name)) }
-    cause = OrNull(octets.map { printable(String(decoding: $0, as: UTF8.self)) })
+    let bytes = known.cause.flatMap { try? keys.open($0, id: TransportState.sealID(name)) }
+    cause = OrNull(bytes.map { printable(String(decoding: $0, as: UTF8.self)) })
   }
 
   /// One line for a person.

@@ -139,8 +139,8 @@ final class PreviewServer {
   }
 
   private func receive(_ connection: inout Connection) {
-    var octets = [UInt8](repeating: 0, count: 4096)
-    let count = recv(connection.descriptor, &octets, octets.count, 0)
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = recv(connection.descriptor, &bytes, bytes.count, 0)
     if count < 0, errno == EAGAIN || errno == EINTR { return }
     guard count > 0 else {
       connection.isFinished = true
@@ -148,7 +148,7 @@ final class PreviewServer {
     }
     // What comes after the request is nobody's business.
     guard !connection.hasResponded else { return }
-    connection.received += octets[..<count]
+    connection.received += bytes[..<count]
     guard let request = PreviewRequest(connection.received) else { return }
     connection.received = []
     connection.hasResponded = true
@@ -193,7 +193,7 @@ final class PreviewServer {
       }
       connection.outgoing = connection.outgoing.dropFirst(count)
     }
-    // Closing with octets unread would reset the connection, and the answer with it; the browser closes.
+    // Closing with bytes unread would reset the connection, and the answer with it; the browser closes.
     if connection.hasResponded, !connection.follows { shutdown(connection.descriptor, CInt(SHUT_WR)) }
   }
 }
@@ -206,17 +206,17 @@ enum PreviewRequest: Equatable {
   /// Refused, with the status line that says why.
   case rejected(String)
 
-  /// The most octets a request's head may have.
+  /// The most bytes a request's head may have.
   static let maxHeadSize = 16 * 1024
 
   /// Reads the head of a request; `nil` as long as its end has not come.
-  init?(_ octets: [UInt8]) {
-    guard let end = octets.firstRange(of: Array("\r\n\r\n".utf8)) else {
-      guard octets.count >= PreviewRequest.maxHeadSize else { return nil }
+  init?(_ bytes: [UInt8]) {
+    guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else {
+      guard bytes.count >= PreviewRequest.maxHeadSize else { return nil }
       self = .rejected("431 Request Header Fields Too Large")
       return
     }
-    let lines = String(decoding: octets[..<end.lowerBound], as: UTF8.self).split(
+    let lines = String(decoding: bytes[..<end.lowerBound], as: UTF8.self).split(
       separator: "\r\n", omittingEmptySubsequences: false)
     let requestLine = lines[0].split(separator: " ", omittingEmptySubsequences: false)
     guard requestLine.count == 3, requestLine[2].hasPrefix("HTTP/1.") else {

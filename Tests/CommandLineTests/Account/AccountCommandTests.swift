@@ -130,7 +130,7 @@ import Testing
     let statusJSON = try site.site.pabal("account", "status", "--json")
     #expect(statusJSON.status == 77)
     let account = try #require(
-      (try JSONSerialization.jsonObject(with: Data(statusJSON.octets)) as? [[String: Any]])?.first)
+      (try JSONSerialization.jsonObject(with: Data(statusJSON.bytes)) as? [[String: Any]])?.first)
     #expect(account["state"] as? String == "dead")
     #expect((account["cause"] as? String)?.contains("the password was changed") == true)
     #expect(

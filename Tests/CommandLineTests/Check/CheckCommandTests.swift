@@ -8,7 +8,7 @@ import Testing
     let run = try site.pabal("check")
     #expect(run.status == 0, "\(run.output)")
     let json = try site.pabal("check", "--json")
-    let steps = try #require(JSONSerialization.jsonObject(with: Data(json.octets)) as? [[String: Any]])
+    let steps = try #require(JSONSerialization.jsonObject(with: Data(json.bytes)) as? [[String: Any]])
     #expect(steps.allSatisfy { $0["ok"] as? Bool == true })
     #expect(site.mails == [])
   }

@@ -44,7 +44,7 @@ import Testing
         "PABAL_CLOCK": BuiltProducts.fixture("clock"), "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil,
       ], directory: site.directory.path)
     #expect(run.status == 0, "\(run.errors)")
-    let states = try JSONDecoder().decode([State].self, from: Data(run.octets))
+    let states = try JSONDecoder().decode([State].self, from: Data(run.bytes))
     for state in states {
       #expect(state.violations == [], "\(state.state)")
       #expect(state.rules > 20, "axe-core judged nothing")

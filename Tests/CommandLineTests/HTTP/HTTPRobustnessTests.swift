@@ -119,7 +119,7 @@ import Testing
       "python3",
       ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind])
     #expect(run.status == 0, "\(run.errors)")
-    return try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [String: [[String: Any]]])
+    return try #require(JSONSerialization.jsonObject(with: Data(run.bytes)) as? [String: [[String: Any]]])
   }
 
   private func expect(_ response: [String: Any]?, is problem: String, _ name: String) throws {

@@ -143,7 +143,7 @@ import Testing
       ],
     ]
     let names = try #require(
-      JSONSerialization.jsonObject(with: Data(site.pabal("messages", "list", "--json").octets))
+      JSONSerialization.jsonObject(with: Data(site.pabal("messages", "list", "--json").bytes))
         as? [[String: Any]])
     #expect(Set(names.compactMap { $0["name"] as? String }) == Set(samples.keys))
     let evaluate = """
@@ -169,7 +169,7 @@ import Testing
     let run = try ChildProcess.run(
       "python3", [MessagesPreviewTests.script, "show"], input: Array(JSONEncoder().encode(views)))
     #expect(run.status == 0, "\(run.errors)")
-    let seen = try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [[Int]])
+    let seen = try #require(JSONSerialization.jsonObject(with: Data(run.bytes)) as? [[Int]])
     #expect(seen.count == views.count)
     for (view, numbers) in zip(views, seen) {
       #expect(numbers[0] <= numbers[1], "\(view.width) \(view.scheme): \(numbers)")
@@ -196,7 +196,7 @@ import Testing
     let run = try ChildProcess.run(
       "python3", [MessagesPreviewTests.script, "show"], input: Array(JSONEncoder().encode(views)))
     #expect(run.status == 0, "\(run.errors)")
-    let seen = try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [[[Any]]])
+    let seen = try #require(JSONSerialization.jsonObject(with: Data(run.bytes)) as? [[[Any]]])
     for frames in seen {
       #expect(frames.count == 24)
       for frame in frames where frame.count == 4 {

@@ -89,10 +89,10 @@ import Testing
     for log in ["-wal", "-shm"] {
       try? FileManager.default.removeItem(atPath: "\(site.directory.path)/pabal.sqlite\(log)")
     }
-    let octets = String(repeating: "no database at all\n", count: 500)
-    let path = try site.directory.write(octets, to: "pabal.sqlite")
+    let bytes = String(repeating: "no database at all\n", count: 500)
+    let path = try site.directory.write(bytes, to: "pabal.sqlite")
     try expectAll(site, 78, "is damaged, or no database of Pabal's")
-    #expect(try String(contentsOfFile: path, encoding: .utf8) == octets)
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == bytes)
   }
 
   @Test func `a torn file is refused or read, never a crash`() throws {

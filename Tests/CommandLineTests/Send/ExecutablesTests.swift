@@ -103,7 +103,7 @@ import Testing
       }
       let command: Command
     }
-    let dump = try JSONDecoder().decode(Dump.self, from: Data(site.pabal("--experimental-dump-help").octets))
+    let dump = try JSONDecoder().decode(Dump.self, from: Data(site.pabal("--experimental-dump-help").bytes))
     let send = try #require(dump.command.subcommands?.first { $0.commandName == "send" })
     let requiredCompanions = [
       "--subject": ["--text", "t"], "--text": ["--subject", "s"], "--html": ["--subject", "s"],
@@ -163,7 +163,7 @@ import Testing
     #expect(answers[0] == answers[1])
   }
 
-  /// What two mails of one making have in common: no stamp, code, boundary or octets that hold them.
+  /// What two mails of one making have in common: no stamp, code, boundary or bytes that hold them.
   private func withoutVaryingLines(_ output: String) -> String {
     output.split(separator: "\n").filter { line in
       !["Date:", "Message-ID:", "--=_", "octets", "message_id", "boundary="].contains { line.contains($0) }

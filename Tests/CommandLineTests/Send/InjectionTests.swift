@@ -19,11 +19,11 @@ private let attacks = [
     #expect([0, 64, 65, 78].contains(run.status), "\(field): \(run.status) \(run.errors.prefix(300))")
     if run.status != 0 { #expect(!run.errors.isEmpty) }
     for name in site.mails {
-      let octets = Array(try Data(contentsOf: URL(filePath: "\(site.directory.path)/mail/\(name)")))
-      let mail = try site.read(octets)
+      let bytes = Array(try Data(contentsOf: URL(filePath: "\(site.directory.path)/mail/\(name)")))
+      let mail = try site.read(bytes)
       let headers = try #require(mail["headers"] as? [String]).map { $0.lowercased() }
       #expect(!headers.contains("bcc") && !headers.contains("x-evil"), "\(field)")
-      #expect(!octets.contains(0), "a NUL came through \(field)")
+      #expect(!bytes.contains(0), "a NUL came through \(field)")
     }
     try? FileManager.default.removeItem(atPath: "\(site.directory.path)/mail")
   }

@@ -36,7 +36,7 @@ import Testing
     throws
   {
     let folder = try TemporaryDirectory()
-    // A server that takes a mail's octets and never answers.
+    // A server that takes a mail's bytes and never answers.
     let sink = try SMTPSink(in: folder, delay: 9)
     let smtp =
       #""smtp": { "plugin": "smtp", "host": "127.0.0.1", "port": \#(sink.port), "security": "none" }"#

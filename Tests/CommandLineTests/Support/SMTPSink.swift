@@ -9,7 +9,7 @@ final class SMTPSink: Sendable {
   let port: Int
 
   /// Of a thousand mails `defer` are deferred, and `drop` are taken without an answer; `delay` is the longest
-  /// time, in seconds, between a mail's last octet and its reply.
+  /// time, in seconds, between a mail's last byte and its reply.
   init(in directory: TemporaryDirectory, defer deferred: Int = 0, drop: Int = 0, delay: Double) throws {
     log = "\(directory.path)/sink.log"
     _ = try SpawnedProcess(
@@ -20,7 +20,7 @@ final class SMTPSink: Sendable {
     self.port = port
   }
 
-  /// Returns when the octets of `count` mails have come, whether they are taken then or not.
+  /// Returns when the bytes of `count` mails have come, whether they are taken then or not.
   func received(_ count: Int) throws {
     var transcript = Data()
     while transcript.count(where: { $0 == 10 }) < count {

@@ -64,7 +64,7 @@ struct TestSite {
     return names.filter { !$0.hasPrefix(".") }.sorted()
   }
 
-  /// The octets of the only mail there is.
+  /// The bytes of the only mail there is.
   func onlyMail() throws -> String {
     #expect(mails.count == 1)
     let data = try Data(contentsOf: URL(filePath: "\(directory.path)/mail/\(try #require(mails.first))"))
@@ -72,7 +72,7 @@ struct TestSite {
   }
 
   /// Subject, text and the header fields of a mail, as Python's `email` package reads it.
-  func read(_ octets: [UInt8]) throws -> [String: Any] {
+  func read(_ bytes: [UInt8]) throws -> [String: Any] {
     let script = """
       import email, email.policy, json, sys
       m = email.message_from_bytes(sys.stdin.buffer.read(), policy=email.policy.default)
@@ -80,16 +80,16 @@ struct TestSite {
       print(json.dumps({"subject": m["subject"], "from": m["from"], "to": m["to"], "headers": m.keys(),
         "text": b and b.get_content(), "html": h and h.get_content(), "defects": [str(d) for d in m.defects]}))
       """
-    let run = try ChildProcess.run("python3", ["-c", script], input: octets)
+    let run = try ChildProcess.run("python3", ["-c", script], input: bytes)
     #expect(run.status == 0, "\(run.errors)")
-    return try #require(JSONSerialization.jsonObject(with: Data(run.octets)) as? [String: Any])
+    return try #require(JSONSerialization.jsonObject(with: Data(run.bytes)) as? [String: Any])
   }
 }
 
 extension ChildProcess {
   /// Standard output as one JSON object.
   var json: [String: Any] {
-    get throws { try #require(JSONSerialization.jsonObject(with: Data(octets)) as? [String: Any]) }
+    get throws { try #require(JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]) }
   }
 }
 

@@ -97,7 +97,7 @@ import Testing
     let limited = try site.pabal("verify", "start", "kim@example.com", "--queue", "--json")
     #expect(limited.status == 75)
     let answer = try #require(
-      try JSONSerialization.jsonObject(with: Data(limited.octets)) as? [String: Any])
+      try JSONSerialization.jsonObject(with: Data(limited.bytes)) as? [String: Any])
     #expect(answer["limit"] as? String == "cooldown" && answer["done"] as? Bool == false)
     #expect(1...60 ~= (answer["retry_after"] as? Int ?? 0))
     #expect((answer["errors"] as? [Any])?.count == 1)

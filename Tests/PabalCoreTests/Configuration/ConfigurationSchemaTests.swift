@@ -23,9 +23,9 @@ import Testing
   /// The keys that the reader names as right when an object at `path` has one that is nowhere near.
   private static func keysKnownToReader(_ path: String, in text: String) throws -> Set<String> {
     let unknownKey = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
-    let octets = Array(text.replacing("STRANGER", with: "\"\(unknownKey)\": 1").utf8)
+    let bytes = Array(text.replacing("STRANGER", with: "\"\(unknownKey)\": 1").utf8)
     let problem = try #require(throws: Diagnostics.self) {
-      try Configuration.read(octets, file: "a", directory: "/")
+      try Configuration.read(bytes, file: "a", directory: "/")
     }
     let unknown = try #require(
       problem.all.first { $0.message == "unknown key" && $0.path == fieldPath(path, unknownKey) })

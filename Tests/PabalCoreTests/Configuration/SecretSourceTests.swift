@@ -71,8 +71,8 @@ import Testing
     try TemporaryFolder.with { folder in
       let file = folder.path("secret")
       _ = try folder.write("secret", "")
-      func problem(_ octets: [UInt8]) -> String? {
-        #expect(throws: Never.self) { try Data(octets).write(to: URL(filePath: file)) }
+      func problem(_ bytes: [UInt8]) -> String? {
+        #expect(throws: Never.self) { try Data(bytes).write(to: URL(filePath: file)) }
         return Self.problem(Self.text(.file(file), sizeLimit: 10))
       }
       let several =

@@ -91,8 +91,8 @@ import Testing
 
   @Test func `keys are given as secrets, the previous ones beside`() throws {
     let keys = try read(#""keys": {"current": {"env": "KEY"}, "previous": [{"env": "OLD"}]}"#).keys.keyring()
-    let current = try #require(MasterKey(octets: [UInt8](repeating: 10, count: 32)))
-    let old = try #require(MasterKey(octets: Array(0..<32)))
+    let current = try #require(MasterKey(bytes: [UInt8](repeating: 10, count: 32)))
+    let old = try #require(MasterKey(bytes: Array(0..<32)))
     #expect(keys.checkValue == Keyring(current: current).checkValue)
     #expect(keys.previousCheckValues == [Keyring(current: old).checkValue])
   }

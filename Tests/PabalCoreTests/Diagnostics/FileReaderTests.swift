@@ -7,11 +7,11 @@ import Testing
   @Test(arguments: [0, 1, 4095, 4096, 4097, 100_000])
   func `a file is read whole, up to the limit exactly`(size: Int) throws {
     try TemporaryFolder.with { folder in
-      let octets = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+      let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
       let file = folder.path("file")
-      try Data(octets).write(to: URL(filePath: file))
-      #expect(try readFile(file, atMost: size) == octets)
-      #expect(try readFile(file, atMost: size + 1) == octets)
+      try Data(bytes).write(to: URL(filePath: file))
+      #expect(try readFile(file, atMost: size) == bytes)
+      #expect(try readFile(file, atMost: size + 1) == bytes)
       guard size > 0 else { return }
       #expect(throws: FileError(kind: .tooLarge(limit: size - 1), path: file)) {
         try readFile(file, atMost: size - 1)
@@ -62,8 +62,8 @@ import Testing
   @Test func `a named pipe that nobody writes to is empty and holds nobody up`() throws {
     try TemporaryFolder.with { folder in
       #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
-      let octets = try readFile(folder.path("pipe"), atMost: 10)
-      #expect(octets.isEmpty)
+      let bytes = try readFile(folder.path("pipe"), atMost: 10)
+      #expect(bytes.isEmpty)
     }
   }
 }

@@ -141,8 +141,8 @@ import Testing
       ),
       ([0x22, 0xE2, 0x82], "1:2: error: an octet that isn't UTF-8; save the file as UTF-8"),
     ] as [([UInt8], String)])
-  func `only UTF-8 is read`(octets: [UInt8], expected: String) {
-    let problem = #expect(throws: Diagnostic.self) { try JSONParser.read(octets, file: "config.json") }
+  func `only UTF-8 is read`(bytes: [UInt8], expected: String) {
+    let problem = #expect(throws: Diagnostic.self) { try JSONParser.read(bytes, file: "config.json") }
     #expect(problem?.description == "config.json:" + expected)
   }
 

@@ -20,18 +20,18 @@ import Testing
   private static func mutations(_ count: Int) -> [[UInt8]] {
     var random = SplitMix(state: 20_260_101)
     return (0..<count).map { _ in
-      var octets = Array(seeds[random.below(seeds.count)].utf8)
+      var bytes = Array(seeds[random.below(seeds.count)].utf8)
       for _ in 0...random.below(4) {
-        let at = random.below(octets.count + 1)
+        let at = random.below(bytes.count + 1)
         switch random.below(5) {
-        case 0: if at < octets.count { octets.remove(at: at) }
-        case 1: octets.insert(contentsOf: Array(pieces[random.below(pieces.count)].utf8), at: at)
-        case 2: if at < octets.count { octets[at] = UInt8(random.below(256)) }
-        case 3: octets.removeSubrange(at..<min(octets.count, at + random.below(6)))
-        default: octets.insert(contentsOf: octets[min(at, octets.count)...].prefix(random.below(8)), at: at)
+        case 0: if at < bytes.count { bytes.remove(at: at) }
+        case 1: bytes.insert(contentsOf: Array(pieces[random.below(pieces.count)].utf8), at: at)
+        case 2: if at < bytes.count { bytes[at] = UInt8(random.below(256)) }
+        case 3: bytes.removeSubrange(at..<min(bytes.count, at + random.below(6)))
+        default: bytes.insert(contentsOf: bytes[min(at, bytes.count)...].prefix(random.below(8)), at: at)
         }
       }
-      return octets
+      return bytes
     }
   }
 
@@ -70,13 +70,13 @@ import Testing
     let answers = try Self.python(Self.pythonReader, input: input).split(separator: "\n").map(String.init)
     try #require(answers.count == mutations.count)
     var acceptedCount = 0
-    for (octets, answer) in zip(mutations, answers) {
+    for (bytes, answer) in zip(mutations, answers) {
       var ours = "no"
-      if let node = try? JSONParser.read(octets, file: "a") {
+      if let node = try? JSONParser.read(bytes, file: "a") {
         acceptedCount += 1
         ours = "yes " + Self.hexadecimal(Array(Self.strings(node).joined(separator: "\0").utf8))
       }
-      #expect(ours == answer, "\(String(decoding: octets, as: UTF8.self).debugDescription)")
+      #expect(ours == answer, "\(String(decoding: bytes, as: UTF8.self).debugDescription)")
     }
     // The corpus is worth something only when both answers are in it often.
     #expect(2_000...18_000 ~= acceptedCount)
@@ -93,8 +93,8 @@ import Testing
     }
   }
 
-  private static func hexadecimal(_ octets: [UInt8]) -> String {
-    octets.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  private static func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 
   private static func python(_ program: String, input: String) throws -> String {

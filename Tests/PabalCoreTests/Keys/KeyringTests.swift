@@ -4,14 +4,14 @@ import Testing
 @testable import PabalCore
 
 @Suite struct KeyringTests {
-  static func key(_ octet: UInt8) -> MasterKey {
-    guard let key = MasterKey(octets: [UInt8](repeating: octet, count: 32)) else {
+  static func key(_ byte: UInt8) -> MasterKey {
+    guard let key = MasterKey(bytes: [UInt8](repeating: byte, count: 32)) else {
       preconditionFailure("32 octets are a key")
     }
     return key
   }
 
-  private func octets(_ hexadecimal: String) -> [UInt8] {
+  private func bytes(_ hexadecimal: String) -> [UInt8] {
     let digits = Array(hexadecimal).compactMap(\.hexDigitValue)
     return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
   }
@@ -22,20 +22,20 @@ import Testing
       [UInt8](repeating: 0x0B, count: 22), salt: Array(0...0x0C), info: Array(0xF0...0xF9), count: 42)
     #expect(
       first.withUnsafeBytes(Array.init)
-        == octets("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"))
+        == bytes("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"))
     // Test case 2: longer input and output.
     let second = DerivedKeys.derive(
       Array(0...0x4F), salt: Array(0x60...0xAF), info: Array(0xB0...0xFF), count: 82)
     #expect(
       second.withUnsafeBytes(Array.init)
-        == octets(
+        == bytes(
           "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87"
         ))
     // Test case 3: neither salt nor info.
     let third = DerivedKeys.derive([UInt8](repeating: 0x0B, count: 22), salt: [], info: [], count: 42)
     #expect(
       third.withUnsafeBytes(Array.init)
-        == octets("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"))
+        == bytes("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"))
   }
 
   @Test func `each purpose has a key of its own`() {
@@ -59,7 +59,7 @@ import Testing
       let id = Array(text.utf8)
       let expanded = HKDF<SHA256>.expand(pseudoRandomKey: derived("seal"), info: id, outputByteCount: 32)
       let digest = HMAC<SHA256>.authenticationCode(
-        for: UInt64(id.count).bigEndianOctets + id, using: derived("code"))
+        for: UInt64(id.count).bigEndianBytes + id, using: derived("code"))
       for _ in 0..<2 {
         #expect(keys.sealingKey(id) == expanded)
         #expect(DerivedKeys.digest([id], keys.code) == Array(digest))
@@ -142,17 +142,17 @@ import Testing
   }
 
   @Test func `a key is read as openssl prints it`() {
-    let octets = Array(UInt8(0)..<32)
+    let bytes = Array(UInt8(0)..<32)
     let hexadecimal = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
     let base64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-    #expect(MasterKey(hexadecimal)?.octets == octets)
-    #expect(MasterKey(" \(hexadecimal.uppercased())\n")?.octets == octets)
-    #expect(MasterKey(base64)?.octets == octets)
-    #expect(MasterKey(String(base64.dropLast()))?.octets == octets)
+    #expect(MasterKey(hexadecimal)?.bytes == bytes)
+    #expect(MasterKey(" \(hexadecimal.uppercased())\n")?.bytes == bytes)
+    #expect(MasterKey(base64)?.bytes == bytes)
+    #expect(MasterKey(String(base64.dropLast()))?.bytes == bytes)
     #expect(
       MasterKey("-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8=")
         == MasterKey("+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+/8="))
-    #expect(MasterKey(octets: octets).flatMap { MasterKey($0.text) }?.octets == octets)
+    #expect(MasterKey(bytes: bytes).flatMap { MasterKey($0.text) }?.bytes == bytes)
   }
 
   @Test(arguments: [

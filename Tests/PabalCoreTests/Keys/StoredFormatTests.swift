@@ -119,14 +119,14 @@ import Testing
     #expect(read.mail.envelope.sender?.description == "a@example.com")
     #expect(read.mail.needsSMTPUTF8 && read.mail.needs8BitMIME)
     #expect(
-      read.mail.octets == Array("From: a@example.com\r\nTo: b@example.com\r\n\r\nHello\r\n".utf8))
+      read.mail.bytes == Array("From: a@example.com\r\nTo: b@example.com\r\n\r\nHello\r\n".utf8))
     #expect(
       read.recipients.map { $0.address.description } == [
         "b@example.com", "c@example.com", "d@example.com", "e@example.com",
       ])
     #expect(read.recipients.map { $0.outcome } == [nil, .sent, .rejected, .unknown])
     #expect(read.recipients.map { $0.reply } == [nil, "250 2.0.0 ok", "550 5.1.1 no", nil])
-    #expect(hexadecimal(read.octets) == content)
+    #expect(hexadecimal(read.bytes) == content)
   }
 
   @Test func `why a transport is held, as it is sealed`() throws {
@@ -143,11 +143,11 @@ import Testing
       isNotice: true)
     let content =
       "000000016e0000000d7369676e2d696e2d616c6572740000000132000000026b6f00000002656e000000066465766963650000000746697265666f7800000005706c61636500000006ec849cec9ab8"
-    #expect(hexadecimal(request.octets) == content)
-    #expect(StoredVerificationRequest(octets: bytes(content)) == request)
+    #expect(hexadecimal(request.bytes) == content)
+    #expect(StoredVerificationRequest(bytes: bytes(content)) == request)
     let code = StoredVerificationRequest(
       message: "verification", languages: [], variables: [:], isNotice: false)
     #expect(
-      hexadecimal(code.octets) == "00000001630000000c766572696669636174696f6e0000000130")
+      hexadecimal(code.bytes) == "00000001630000000c766572696669636174696f6e0000000130")
   }
 }

@@ -71,7 +71,7 @@ import Testing
     }
     #expect(throws: AddressError.self) { try Address(String(repeating: "a", count: 1 << 20)) }
     #expect(throws: AddressError.self) { try Address("a@" + String(repeating: "한", count: 300)) }
-    // 22 octets each in UTF-8, of which three are a character.
+    // 22 bytes each in UTF-8, of which three are a character.
     #expect(throws: AddressError.self) { try Address(String(repeating: "파", count: 22) + "@b") }
   }
 
@@ -166,14 +166,14 @@ import Testing
       let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
       let mail = try MailDraft(from: mailbox, to: [mailbox, mailbox], subject: "x", text: "x").finish(
         identity: .fixed)
-      let read = try RawMail(mail.octets)
+      let read = try RawMail(mail.bytes)
       for (field, count) in [("from", 1), ("to", 2)] {
         let mailboxes = try read.header.mailboxes(of: field)
         #expect(
           mailboxes.map { Array(($0.name ?? "").utf8) } == Array(repeating: Array(name.utf8), count: count))
         #expect(mailboxes.allSatisfy { $0.address == mailbox.address })
       }
-      for line in String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n") {
+      for line in String(decoding: mail.bytes, as: UTF8.self).split(separator: "\r\n") {
         #expect(line.utf8.count <= 78)
         #expect(line.utf8.allSatisfy { $0 < 127 })
       }
@@ -187,7 +187,7 @@ import Testing
       return try MailDraft(
         from: Mailbox(Address("a@b")), to: [mailbox, Mailbox(Address("c@d"))], subject: "x", text: "x"
       )
-      .finish(identity: .fixed).octets
+      .finish(identity: .fixed).bytes
     }
     for (name, read) in zip(MailboxTests.names, try await reader.read(mails)) {
       #expect(read.to.map { $0[1] } == ["someone@example.com", "c@d"])

@@ -6,7 +6,7 @@ import Testing
   private func body(_ text: String) throws -> (encoding: String, lines: [String]) {
     let address = Mailbox(try Address("a@b"))
     let mail = try MailDraft(from: address, to: [address], subject: "x", text: text).finish(identity: .fixed)
-    let parts = String(decoding: mail.octets, as: UTF8.self).components(separatedBy: "\r\n")
+    let parts = String(decoding: mail.bytes, as: UTF8.self).components(separatedBy: "\r\n")
     let end = try #require(parts.firstIndex(of: ""))
     try #require(parts.last == "")
     let encoding = try #require(parts[..<end].first { $0.hasPrefix("Content-Transfer-Encoding: ") })
@@ -84,7 +84,7 @@ import Testing
         from: address, to: [address], subject: "x", text: texts[i],
         html: i % 3 == 0 ? nil : texts[texts.count - 1 - i]
       )
-      .finish(identity: .fixed).octets
+      .finish(identity: .fixed).bytes
     }
     for mail in mails {
       for line in mail.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast() {
@@ -110,7 +110,7 @@ import Testing
     let address = Mailbox(try Address("a@b"))
     let mail = try MailDraft(from: address, to: [address], subject: "x", text: "text", html: "<p>html</p>")
       .finish(identity: .fixed)
-    let text = String(decoding: mail.octets, as: UTF8.self)
+    let text = String(decoding: mail.bytes, as: UTF8.self)
     let start = try #require(text.range(of: "Content-Type: multipart"))
     #expect(
       text[start.lowerBound...]

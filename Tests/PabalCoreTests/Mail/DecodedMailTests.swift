@@ -6,7 +6,7 @@ import Testing
     try MailDraft(
       from: try Mailbox("파발 <pabal@example.com>"), to: [try Mailbox("김 하늘 <kim@example.com>")],
       subject: subject, text: text, html: html
-    ).finish(identity: .now()).octets
+    ).finish(identity: .now()).bytes
   }
 
   @Test(arguments: [

@@ -132,7 +132,7 @@ func run(_ program: String, _ arguments: [String], input: Data) async throws -> 
   }
   let run = try runs[0].get()
   guard run.status == 0 else { throw ChildProcessError(program: program, status: run.status) }
-  return Data(run.octets)
+  return Data(run.bytes)
 }
 
 struct ChildProcessError: Error {

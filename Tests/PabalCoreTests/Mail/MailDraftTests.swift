@@ -8,7 +8,7 @@ import Testing
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.", language: "ko", autoSubmitted: true)
     let mail = try draft.finish(identity: .fixed)
     #expect(
-      String(decoding: mail.octets, as: UTF8.self)
+      String(decoding: mail.bytes, as: UTF8.self)
         == [
           "Date: Sat, 24 Oct 2026 21:03:04 +0900",
           "From: Pabal <you@gmail.com>",
@@ -37,7 +37,7 @@ import Testing
     let draft = MailDraft(
       from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("\"Kim, 'C' \\\"x\\\"\" <a@b.example>")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.", html: "<p>인증번호는 <b>123456</b>입니다.</p>")
-    let read = try await reader.read([draft.finish(identity: .fixed).octets])
+    let read = try await reader.read([draft.finish(identity: .fixed).bytes])
     let mail = try #require(read.first)
     #expect(mail.subject == "회원가입 인증번호")
     #expect(mail.text == "인증번호는 123456입니다.\n")
@@ -55,7 +55,7 @@ import Testing
     ).finish(identity: .fixed)
     #expect(mail.envelope.recipients.map(\.description) == ["to@x", "cc@x", "bcc@x"])
     #expect(mail.envelope.sender?.description == "bounce@y")
-    let text = String(decoding: mail.octets, as: UTF8.self)
+    let text = String(decoding: mail.bytes, as: UTF8.self)
     #expect(!text.lowercased().contains("bcc"))
     #expect(!text.contains("Hidden"))
     #expect(text.contains("\r\nReply-To: =?utf-8?B?64u17J6l?= <reply@x>\r\nTo: to@x\r\nCc: Cc <cc@x>\r\n"))
@@ -63,8 +63,8 @@ import Testing
       from: Mailbox("a@b"), bcc: [Mailbox("bcc@x")], subject: "x", text: "x", sender: .null
     ).finish(identity: .fixed)
     #expect(hidden.envelope.sender == nil)
-    #expect(String(decoding: hidden.octets, as: UTF8.self).contains("\r\nTo: undisclosed-recipients:;\r\n"))
-    #expect(!String(decoding: hidden.octets, as: UTF8.self).contains("bcc@x"))
+    #expect(String(decoding: hidden.bytes, as: UTF8.self).contains("\r\nTo: undisclosed-recipients:;\r\n"))
+    #expect(!String(decoding: hidden.bytes, as: UTF8.self).contains("bcc@x"))
   }
 
   @Test(arguments: ExternalMailParser.allCases)
@@ -74,10 +74,10 @@ import Testing
         "\($0 % 3 == 0 ? "이름 \($0)" : $0 % 3 == 1 ? "\"Kim, \($0)\"" : "") <somebody.\($0)@example.com>")
     }
     let mail = try MailDraft(from: Mailbox("a@b"), to: to, subject: "x", text: "x").finish(identity: .fixed)
-    for line in String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n") {
+    for line in String(decoding: mail.bytes, as: UTF8.self).split(separator: "\r\n") {
       #expect(line.utf8.count <= 78)
     }
-    let read = try #require(try await reader.read([mail.octets]).first)
+    let read = try #require(try await reader.read([mail.bytes]).first)
     #expect(read.to == to.map { [$0.name ?? "", $0.address.description] })
   }
 
@@ -90,7 +90,7 @@ import Testing
     let plain = try MailDraft(
       from: Mailbox("파발 <a@한국.kr>"), to: [Mailbox("c@bücher.example")], subject: "안녕", text: "안녕"
     ).finish(identity: .fixed)
-    #expect(plain.octets.allSatisfy { $0 < 0x80 })
+    #expect(plain.bytes.allSatisfy { $0 < 0x80 })
     #expect(!plain.needsSMTPUTF8 && !plain.needs8BitMIME)
     let raw = try MailDraft(from: Mailbox("파발 <파발@한국.kr>"), to: [Mailbox("c@d")], subject: "안녕", text: "안녕")
       .finish(identity: .fixed)
@@ -100,8 +100,8 @@ import Testing
       from: Mailbox("a@b"), to: [Mailbox("c@d")], bcc: [Mailbox("파발@한국.kr")], subject: "x", text: "x"
     ).finish(identity: .fixed)
     #expect(hidden.needsSMTPUTF8 && !hidden.needs8BitMIME)
-    #expect(hidden.octets.allSatisfy { $0 < 0x80 })
-    let read = try await reader.read([plain.octets, raw.octets])
+    #expect(hidden.bytes.allSatisfy { $0 < 0x80 })
+    let read = try await reader.read([plain.bytes, raw.bytes])
     #expect(read[0].from == [["파발", "a@xn--3e0b707e.kr"]])
     #expect(read[0].to == [["", "c@xn--bcher-kva.example"]])
     #expect(read[1].subject == "안녕")

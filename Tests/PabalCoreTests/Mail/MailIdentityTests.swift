@@ -6,7 +6,7 @@ import Testing
     let address = Mailbox(try Address("a@b"))
     let identity = MailIdentity(milliseconds: milliseconds, utcOffset: utcOffset, random: [])
     let mail = try MailDraft(from: address, to: [address], subject: "x", text: "x").finish(identity: identity)
-    let line = try #require(String(decoding: mail.octets, as: UTF8.self).split(separator: "\r\n").first)
+    let line = try #require(String(decoding: mail.bytes, as: UTF8.self).split(separator: "\r\n").first)
     return String(line.dropFirst("Date: ".count))
   }
 

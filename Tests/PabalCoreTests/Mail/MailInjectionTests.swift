@@ -51,7 +51,7 @@ import Testing
   ) throws {
     var draft = try draft()
     draft.language = tag
-    let mail = String(decoding: try draft.finish(identity: .fixed).octets, as: UTF8.self)
+    let mail = String(decoding: try draft.finish(identity: .fixed).bytes, as: UTF8.self)
     #expect(mail.contains("\r\nContent-Language: \(tag)\r\n"))
   }
 
@@ -80,7 +80,7 @@ import Testing
       try HeaderField("X-Note", text: "가장 높은 산"), try HeaderField("List-Unsubscribe", verbatim: link),
       try HeaderField("X-Empty", text: ""), try HeaderField("X-Looks", verbatim: "=?utf-8?Q?kept?="),
     ]
-    let mail = String(decoding: try draft.finish(identity: .fixed).octets, as: UTF8.self)
+    let mail = String(decoding: try draft.finish(identity: .fixed).bytes, as: UTF8.self)
     #expect(
       mail.contains(
         "\r\nX-Note: =?utf-8?B?6rCA7J6lIOuGkuydgCDsgrA=?=\r\nList-Unsubscribe:\r\n <https://example.com/"
@@ -106,10 +106,10 @@ import Testing
     draft.html = attack
     let mail = try draft.finish(identity: .fixed)
     for reader in ExternalMailParser.allCases {
-      let read = try #require(try await reader.read([mail.octets]).first)
+      let read = try #require(try await reader.read([mail.bytes]).first)
       #expect(read.text == attack.replacing("\r\n", with: "\n") + "\n")
       #expect(read.html == attack.replacing("\r\n", with: "\n") + "\n")
     }
-    #expect(!mail.octets.indices.contains { mail.octets[$0...].starts(with: "\r\n.\r\n".utf8) })
+    #expect(!mail.bytes.indices.contains { mail.bytes[$0...].starts(with: "\r\n.\r\n".utf8) })
   }
 }

@@ -12,15 +12,15 @@ import Testing
       from: from.map { text throws in try Mailbox(text) }, identity: .fixed)
   }
 
-  private func octets(_ text: String) throws -> String {
-    String(decoding: try finish(text).octets, as: UTF8.self)
+  private func bytes(_ text: String) throws -> String {
+    String(decoding: try finish(text).bytes, as: UTF8.self)
   }
 
   @Test func `a mail that is whole is kept octet for octet`() throws {
     let text =
       header
       + "Subject: =?euc-kr?B?x9Gx5w==?=\r\nX-Odd:\r\n  folded\r\n\tthrice \r\n\r\nbody \r\n.\r\n\r\n\t\r\n\r\n"
-    #expect(try octets(text) == text)
+    #expect(try bytes(text) == text)
     #expect(try finish(text).messageID == "<m@b.example>")
   }
 
@@ -34,14 +34,14 @@ import Testing
     ("\n.\n\nFrom x\n", "\r\n.\r\n\r\nFrom x\r\n"),
   ])
   func `line ends of a body are mended and nothing else`(body: String, normalized: String) throws {
-    #expect(try octets(header + "\r\n" + body) == header + "\r\n" + normalized)
-    #expect(try octets(header.replacing("\r\n", with: "\n") + "\n" + body) == header + "\r\n" + normalized)
+    #expect(try bytes(header + "\r\n" + body) == header + "\r\n" + normalized)
+    #expect(try bytes(header.replacing("\r\n", with: "\n") + "\n" + body) == header + "\r\n" + normalized)
   }
 
   @Test func `line ends of a header are mended where they are all alike`() throws {
-    #expect(try octets(header.replacing("\r\n", with: "\r") + "\rbody\r\n") == header + "\r\nbody\r\n")
-    #expect(try octets(header.replacing("\r\n", with: "\n")) == header + "\r\n")
-    #expect(try octets(String(header.dropLast())) == header + "\r\n")
+    #expect(try bytes(header.replacing("\r\n", with: "\r") + "\rbody\r\n") == header + "\r\nbody\r\n")
+    #expect(try bytes(header.replacing("\r\n", with: "\n")) == header + "\r\n")
+    #expect(try bytes(String(header.dropLast())) == header + "\r\n")
     for broken in ["Subject: a\rBcc: x@y\r\n", "Subject: a\r\r\n", "Subject: a\rb\n"] {
       let problem = #expect(throws: MailError.self) { try finish(header + broken + "\r\nbody") }
       #expect(problem?.description.contains("another line break") == true)
@@ -53,7 +53,7 @@ import Testing
       "From: a@b\r\nBcc: one@x,\r\n two@x\r\nTo: Name <to@x>\r\nbCC : three@x\r\nCc: g: cc@x;\r\nBCC:\r\nX-Bcc: kept@x\r\nResent-Bcc: not@x\r\nDate: x\r\nMessage-ID: <m@b>\r\n\r\nBcc: body@x\r\n",
       recipients: ["to@x"])
     #expect(
-      String(decoding: mail.octets, as: UTF8.self)
+      String(decoding: mail.bytes, as: UTF8.self)
         == "From: a@b\r\nTo: Name <to@x>\r\nCc: g: cc@x;\r\nX-Bcc: kept@x\r\nDate: x\r\nMessage-ID: <m@b>\r\n\r\nBcc: body@x\r\n"
     )
     #expect(mail.envelope.recipients.map(\.description) == ["to@x"])
@@ -61,18 +61,18 @@ import Testing
       "From: a@b\nBcc: one@x,\n two@x\nTo: Name <to@x>\nbCC : three@x\nCc: g: cc@x, TO@x, to@X;\n\nx")
     #expect(
       all.envelope.recipients.map(\.description) == ["to@x", "cc@x", "TO@x", "one@x", "two@x", "three@x"])
-    #expect(!String(decoding: all.octets, as: UTF8.self).lowercased().contains("bcc"))
+    #expect(!String(decoding: all.bytes, as: UTF8.self).lowercased().contains("bcc"))
   }
 
   @Test func `Date, Message-ID and From are added where they are missing`() throws {
     #expect(
       String(
-        decoding: try finish("Subject: x\n\nbody\n", recipients: ["to@x"], from: "파발 <me@한국.kr>").octets,
+        decoding: try finish("Subject: x\n\nbody\n", recipients: ["to@x"], from: "파발 <me@한국.kr>").bytes,
         as: UTF8.self)
         == "Subject: x\r\nDate: Sat, 24 Oct 2026 21:03:04 +0900\r\nMessage-ID: <1C60T3GF208H44RM2MB1E60S@xn--3e0b707e.kr>\r\n"
         + "From: =?utf-8?B?7YyM67Cc?= <me@xn--3e0b707e.kr>\r\n\r\nbody\r\n")
     let empty = try finish("\r\nonly a body", recipients: ["to@x"], from: "a@b")
-    #expect(String(decoding: empty.octets, as: UTF8.self).hasSuffix("From: a@b\r\n\r\nonly a body\r\n"))
+    #expect(String(decoding: empty.bytes, as: UTF8.self).hasSuffix("From: a@b\r\n\r\nonly a body\r\n"))
     #expect(empty.messageID == "<1C60T3GF208H44RM2MB1E60S@b>")
     // A sender alone says whose Message-ID it is.
     #expect(
@@ -110,7 +110,7 @@ import Testing
     // Who got it the first time must not get it twice.
     let resent = "Resent-From: x@y\nResent-To: z@y\nFrom: a@b\nTo: c@d\n\n"
     #expect(throws: MailError.self) { try finish(resent) }
-    let given = String(decoding: try finish(resent, recipients: ["z@y"]).octets, as: UTF8.self)
+    let given = String(decoding: try finish(resent, recipients: ["z@y"]).bytes, as: UTF8.self)
     #expect(given.hasPrefix("Resent-From: x@y\r\nResent-To: z@y\r\nFrom: a@b\r\nTo: c@d\r\n"))
   }
 
@@ -130,14 +130,14 @@ import Testing
   }
 
   @Test func `a header in another character set than UTF-8 is refused`() {
-    let octets = Array("From: a@b\nTo: c@d\nSubject: ".utf8) + [0xC7, 0xD1, 0xB1, 0xE7] + Array("\n\n".utf8)
-    let problem = #expect(throws: MailError.self) { try RawMail(octets) }
+    let bytes = Array("From: a@b\nTo: c@d\nSubject: ".utf8) + [0xC7, 0xD1, 0xB1, 0xE7] + Array("\n\n".utf8)
+    let problem = #expect(throws: MailError.self) { try RawMail(bytes) }
     #expect(problem?.field == "header line 3")
   }
 
   @Test func `a header line has at most 998 octets`() throws {
     let subject = "Subject: " + String(repeating: "x", count: 989)
-    #expect(try octets(header + subject + "\r\n\r\n") == header + subject + "\r\n\r\n")
+    #expect(try bytes(header + subject + "\r\n\r\n") == header + subject + "\r\n\r\n")
   }
 
   @Test func `a mail needs what it holds`() throws {
@@ -164,7 +164,7 @@ import Testing
   func `the Message-ID is read, or kept as it is`(value: String, id: String) throws {
     let text = "From: a@b\r\nTo: c@d\r\nDate: x\r\nMessage-ID: \(value)\r\n\r\nx\r\n"
     #expect(try finish(text).messageID == id)
-    #expect(try octets(text) == text)
+    #expect(try bytes(text) == text)
   }
 
   @Test func `what a draft becomes is taken as it is`() throws {
@@ -172,8 +172,8 @@ import Testing
       from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("a@b")], subject: "가장 높은 산", text: "x\n",
       html: "<p>é</p>")
     let mail = try draft.finish(identity: .fixed)
-    let again = try RawMail(mail.octets).finish(identity: .fixed)
-    #expect(again.octets == mail.octets)
+    let again = try RawMail(mail.bytes).finish(identity: .fixed)
+    #expect(again.bytes == mail.bytes)
     #expect(again.envelope == mail.envelope)
     #expect(again.messageID == mail.messageID)
     #expect(!again.needs8BitMIME)

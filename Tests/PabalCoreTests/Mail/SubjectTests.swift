@@ -27,14 +27,14 @@ import Testing
   private func mail(_ subject: String) throws -> [UInt8] {
     let address = try Address("a@b.example")
     return try MailDraft(from: Mailbox(address), to: [Mailbox(address)], subject: subject, text: "x")
-      .finish(identity: .fixed).octets
+      .finish(identity: .fixed).bytes
   }
 
   @Test(arguments: ExternalMailParser.allCases)
   func `a subject is read by others as it was written`(reader: ExternalMailParser) async throws {
     let read = try await reader.readSubjects(SubjectTests.subjects.map(mail))
     try #require(read.count == SubjectTests.subjects.count)
-    // Octets, because Swift takes é and e with an accent for the same text.
+    // Bytes, because Swift takes é and e with an accent for the same text.
     for (expected, parsed) in zip(SubjectTests.subjects, read)
     where Array(expected.utf8) != Array(parsed.utf8) {
       Issue.record("\(expected.debugDescription) reads \(parsed.debugDescription)")
@@ -54,7 +54,7 @@ import Testing
 
   @Test func `no word ends in a code point, nor in a grapheme that fits one word`() throws {
     for subject in SubjectTests.subjects {
-      // Where a word may end: after each grapheme, and anywhere in one of more than 45 octets.
+      // Where a word may end: after each grapheme, and anywhere in one of more than 45 bytes.
       var ends = Set<Int>()
       var offset = 0
       for grapheme in subject {
@@ -71,7 +71,7 @@ import Testing
       }
       var end = 0
       for word in try encodedWords(of: subject) {
-        let text = try #require(String(validating: word.octets, as: UTF8.self), "\(word.written)")
+        let text = try #require(String(validating: word.bytes, as: UTF8.self), "\(word.written)")
         end += text.utf8.count
         if !ends.contains(end) {
           Issue.record("\(word.written) splits a grapheme of \(subject.debugDescription)")
@@ -88,7 +88,7 @@ import Testing
     }
     for subject in ["=?utf-8?B?YQ==?=", " a", "a ", String(repeating: "x", count: 100)] {
       let words = try encodedWords(of: subject)
-      #expect(words.flatMap(\.octets) == Array(subject.utf8))
+      #expect(words.flatMap(\.bytes) == Array(subject.utf8))
     }
   }
 
@@ -106,7 +106,7 @@ import Testing
     return [lines[first]] + lines[(first + 1)...].prefix { $0.hasPrefix(" ") }
   }
 
-  private func encodedWords(of subject: String) throws -> [(written: String, octets: [UInt8])] {
+  private func encodedWords(of subject: String) throws -> [(written: String, bytes: [UInt8])] {
     let field = try lines(of: subject).joined().dropFirst("Subject:".count)
     guard field.contains("=?") else { return [] }
     return try field.split(separator: " ").map { word in
@@ -116,25 +116,25 @@ import Testing
         return (String(word), Array(try #require(Data(base64Encoded: String(parts[3])))))
       }
       let escaped = parts[3].replacing("_", with: "%20").replacing("=", with: "%")
-      let octets = try #require(escaped.removingPercentEncodingOctets)
-      return (String(word), octets)
+      let bytes = try #require(escaped.removingPercentEncodingBytes)
+      return (String(word), bytes)
     }
   }
 }
 
 extension StringProtocol {
-  fileprivate var removingPercentEncodingOctets: [UInt8]? {
-    var octets = [UInt8]()
+  fileprivate var removingPercentEncodingBytes: [UInt8]? {
+    var bytes = [UInt8]()
     var rest = utf8[...]
-    while let octet = rest.popFirst() {
-      guard octet == UInt8(ascii: "%") else {
-        octets.append(octet)
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
         continue
       }
       guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
-      octets.append(value)
+      bytes.append(value)
       rest = rest.dropFirst(2)
     }
-    return octets
+    return bytes
   }
 }

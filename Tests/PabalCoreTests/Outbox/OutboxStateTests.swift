@@ -65,13 +65,13 @@ import Testing
   @Test func `content comes back as it was`() throws {
     var content = OutboxContent(
       try .sample(
-        to: ["one@example.org", "둘@example.org"], from: nil, octets: [0, 255, 13, 10], needsSMTPUTF8: true))
+        to: ["one@example.org", "둘@example.org"], from: nil, bytes: [0, 255, 13, 10], needsSMTPUTF8: true))
     content.record(
       Receipt(recipients: [
         .init(address: try Address("둘@example.org"), outcome: .rejected, reply: "550 없는 주소")
       ]), unknown: .resend)
-    let read = try OutboxContent(content.octets, id: content.mail.id)
-    #expect(read.mail.octets == content.mail.octets)
+    let read = try OutboxContent(content.bytes, id: content.mail.id)
+    #expect(read.mail.bytes == content.mail.bytes)
     #expect(read.mail.envelope == content.mail.envelope)
     #expect(read.mail.messageID == content.mail.messageID)
     #expect(read.mail.needsSMTPUTF8)
@@ -81,12 +81,12 @@ import Testing
   }
 
   @Test func `content cut short or of another version is refused`() throws {
-    let octets = OutboxContent(try .sample()).octets
-    let head = octets.count - "Subject: x\r\n\r\nhello\r\n".utf8.count
+    let bytes = OutboxContent(try .sample()).bytes
+    let head = bytes.count - "Subject: x\r\n\r\nhello\r\n".utf8.count
     for count in 0..<head {
-      #expect(throws: OutboxContent.FormatError.self) { try OutboxContent(Array(octets[..<count]), id: "A") }
+      #expect(throws: OutboxContent.FormatError.self) { try OutboxContent(Array(bytes[..<count]), id: "A") }
     }
-    #expect(throws: OutboxContent.FormatError.self) { try OutboxContent([2] + octets.dropFirst(), id: "A") }
+    #expect(throws: OutboxContent.FormatError.self) { try OutboxContent([2] + bytes.dropFirst(), id: "A") }
   }
 
   @Test(

@@ -60,12 +60,12 @@ import Testing
         isNotice: false),
     ]
     for request in requests {
-      #expect(StoredVerificationRequest(octets: request.octets) == request)
-      for count in 0..<request.octets.count {
-        let cut = StoredVerificationRequest(octets: Array(request.octets.prefix(count)))
+      #expect(StoredVerificationRequest(bytes: request.bytes) == request)
+      for count in 0..<request.bytes.count {
+        let cut = StoredVerificationRequest(bytes: Array(request.bytes.prefix(count)))
         #expect(cut != request)
       }
     }
-    #expect(StoredVerificationRequest(octets: [0xFF, 0xFF, 0xFF, 0xFF]) == nil)
+    #expect(StoredVerificationRequest(bytes: [0xFF, 0xFF, 0xFF, 0xFF]) == nil)
   }
 }

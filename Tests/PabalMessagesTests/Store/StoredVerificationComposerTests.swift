@@ -31,7 +31,7 @@ import Testing
     let content = try OutboxContent(keys.open(try #require(entry.content), id: entry.id), id: entry.id)
     #expect(entry.group == started.id && entry.notAfter == started.expires && entry.lane == .code)
     #expect(content.mail.envelope.recipients.map(\.description) == ["kim@example.com"])
-    #expect(String(decoding: content.mail.octets, as: UTF8.self).contains("Content-Language: ko\r\n"))
+    #expect(String(decoding: content.mail.bytes, as: UTF8.self).contains("Content-Language: ko\r\n"))
   }
 
   @Test func `a mail holds the code and how long it is valid`() throws {
@@ -39,9 +39,9 @@ import Testing
       to: try Address("kim@example.com"), message: "verification", languages: ["en"], code: "012345",
       validFor: .seconds(300))
     let made = try Self.words().mail(for: request)
-    let octets = String(decoding: made.mail.octets, as: UTF8.self)
-    #expect(octets.contains("012345") && octets.contains("5 minutes") && !octets.contains("10 minutes"))
-    #expect(octets.contains("Auto-Submitted: auto-generated") && made.unknown == .resend)
+    let bytes = String(decoding: made.mail.bytes, as: UTF8.self)
+    #expect(bytes.contains("012345") && bytes.contains("5 minutes") && !bytes.contains("10 minutes"))
+    #expect(bytes.contains("Auto-Submitted: auto-generated") && made.unknown == .resend)
   }
 
   @Test func `nobody but Pabal says how long a code is valid`() async throws {

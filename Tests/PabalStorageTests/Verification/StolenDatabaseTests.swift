@@ -19,7 +19,7 @@ import Testing
   {
     let folder = try TemporaryDirectory()
     let key = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
-    let keys = Keyring(current: try #require(MasterKey(octets: key)))
+    let keys = Keyring(current: try #require(MasterKey(bytes: key)))
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
     defer { database.close() }
     let outbox = SQLiteOutbox(database)
@@ -51,8 +51,8 @@ import Testing
     try await body(folder, fixture, key)
   }
 
-  /// All octets of the file, its log and its index.
-  private func octets(_ folder: TemporaryDirectory) throws -> Data {
+  /// All bytes of the file, its log and its index.
+  private func bytes(_ folder: TemporaryDirectory) throws -> Data {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     #expect(names.contains("pabal.sqlite-wal"))
     return try names.reduce(into: Data()) {
@@ -62,7 +62,7 @@ import Testing
 
   @Test func `holds no code, address, mail, reply, variable or client`() async throws {
     try await withStolenDatabase { folder, fixture, _ in
-      let stolenBytes = try octets(folder)
+      let stolenBytes = try bytes(folder)
       #expect(stolenBytes.count > 50_000)
       func holds(_ text: String) -> Bool { stolenBytes.range(of: Data(text.utf8)) != nil }
       // What isn't secret is there, so that the search would find the rest.
@@ -110,8 +110,8 @@ import Testing
     }
   }
 
-  private static func hexadecimal(_ octets: Data) -> String {
-    octets.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
+  private static func hexadecimal(_ bytes: Data) -> String {
+    bytes.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
   }
 
   /// Tries all codes by everything but the code under test; prints those that fit.

@@ -54,7 +54,7 @@ import Testing
         try await fixture.service.resend(other.value.id, idempotencyKey: key("k"))
       }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 3)
-      // What looks alike in one row of octets is not the same.
+      // What looks alike in one row of bytes is not the same.
       for (name, client) in [("ab", "c"), ("b", "ca"), ("c", "ab")] {
         let next = try await fixture.service.start(
           to: "x@example.com", idempotencyKey: try key(name, client: client))

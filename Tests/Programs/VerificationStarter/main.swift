@@ -29,8 +29,8 @@ let service = VerificationService(
 
 /// One write, so that a kill leaves whole lines.
 @Sendable func say(_ line: String) {
-  let octets = Array("\(line)\n".utf8)
-  _ = write(STDOUT_FILENO, octets, octets.count)
+  let bytes = Array("\(line)\n".utf8)
+  _ = write(STDOUT_FILENO, bytes, bytes.count)
 }
 
 if arguments[4] == "dispatch" { Task { await dispatcher.run() } }

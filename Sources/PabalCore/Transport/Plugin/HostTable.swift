@@ -165,9 +165,9 @@ final class AttemptRecord {
   }
 
   func copyToken(_ token: AccessToken) -> UnsafePointer<CChar>? {
-    let octets = token.text.utf8CString
-    let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: octets.count)
-    _ = copy.initialize(from: octets)
+    let bytes = token.text.utf8CString
+    let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: bytes.count)
+    _ = copy.initialize(from: bytes)
     tokenCopies.append(copy)
     return UnsafePointer(copy.baseAddress)
   }
@@ -223,7 +223,7 @@ func describe(_ verdict: pabal_verdict) -> String {
 /// A plugin's text: repaired where it is not UTF-8, escaped where it is not printable.
 func printableText(_ text: UnsafePointer<CChar>?, _ length: Int) -> String? {
   guard let text, length > 0, length < 1 << 30 else { return nil }
-  let octets = UnsafeRawBufferPointer(start: text, count: length)
-  let shown = printable(String(decoding: octets, as: UTF8.self), lines: true)
+  let bytes = UnsafeRawBufferPointer(start: text, count: length)
+  let shown = printable(String(decoding: bytes, as: UTF8.self), lines: true)
   return shown.isEmpty ? nil : shown
 }

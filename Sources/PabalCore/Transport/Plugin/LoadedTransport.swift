@@ -229,10 +229,10 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
     var next = texts.startIndex
     func copyCString(_ text: String) -> UnsafePointer<CChar>? {
       let start = next
-      text.utf8Span.span.withUnsafeBytes { octets in
+      text.utf8Span.span.withUnsafeBytes { bytes in
         UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: texts[start...]))
-          .copyMemory(from: octets)
-        next += octets.count
+          .copyMemory(from: bytes)
+        next += bytes.count
       }
       texts[next] = 0
       next += 1
@@ -244,7 +244,7 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
         recipientPointers.initializeElement(at: index, to: copyCString(recipient.description))
       }
       recipientPointers.initializeElement(at: recipients.count, to: nil)
-      mail.octets.withUnsafeBufferPointer { octets in
+      mail.bytes.withUnsafeBufferPointer { bytes in
         var needs: UInt32 = 0
         if mail.needsSMTPUTF8 { needs |= UInt32(PABAL_NEEDS_SMTPUTF8) }
         if mail.needs8BitMIME { needs |= UInt32(PABAL_NEEDS_8BITMIME) }
@@ -252,7 +252,7 @@ private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) ->
           size: UInt32(MemoryLayout<pabal_mail>.size), needs: needs, id: copyCString(mail.id),
           message_id: copyCString(mail.messageID), sender: copyCString(sender),
           recipients: UnsafePointer(recipientPointers.baseAddress),
-          recipient_count: recipients.count, octets: octets.baseAddress, octet_count: octets.count)
+          recipient_count: recipients.count, octets: bytes.baseAddress, octet_count: bytes.count)
         body(&cMail)
       }
     }

@@ -106,9 +106,9 @@ final class PluginSettingValues {
   }
 
   private func copyCString(_ text: String) -> UnsafePointer<CChar>? {
-    let octets = text.utf8CString
-    let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: octets.count)
-    _ = copy.initialize(from: octets)
+    let bytes = text.utf8CString
+    let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: bytes.count)
+    _ = copy.initialize(from: bytes)
     texts.append(copy)
     return UnsafePointer(copy.baseAddress)
   }

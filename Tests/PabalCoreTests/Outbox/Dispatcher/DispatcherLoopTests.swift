@@ -47,7 +47,7 @@ import Testing
     let mail = try Mail.sample(id: "A")
     let entry = OutboxEntry(
       id: "A", lane: .code, created: fixture.clock.now,
-      content: PlainSealing().seal(OutboxContent(mail).octets, id: "A")
+      content: PlainSealing().seal(OutboxContent(mail).bytes, id: "A")
     ).claimed(by: lease)
     try await outbox.add([entry])
     let before = outbox.calls
