@@ -83,7 +83,7 @@ import Testing
     try expect(behind.last, is: "malformed-request", "behind others")
     // No body in the answer to a HEAD, and no answer to what comes behind it.
     let hosts = try #require(received["two hosts"])
-    #expect(hosts.count == 1 && hosts[0]["status"] as? Int == 400 && hosts[0]["octets"] as? Int == 0)
+    #expect(hosts.count == 1 && hosts[0]["status"] as? Int == 400 && hosts[0]["bytes"] as? Int == 0)
     let unread = try #require(received["body that nobody reads"])
     #expect(unread.map { $0["status"] as? Int } == [200])
     let counted = try http.call("GET", "/metrics").body
