@@ -6,6 +6,7 @@ let package = Package(
   products: [
     .executable(name: "pabal", targets: ["pabal"]),
     .executable(name: "pabal-main", targets: ["pabal-main"]),
+    .library(name: "PabalFormats", targets: ["PabalFormats"]),
     .library(name: "PabalCore", targets: ["PabalCore"]),
     .library(name: "PabalMessages", targets: ["PabalMessages"]),
     .library(name: "PabalStorage", targets: ["PabalStorage"]),
@@ -29,18 +30,20 @@ let package = Package(
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
 
+    .target(name: "PabalFormats"),
     .target(
       name: "PabalCore",
       dependencies: [
-        "CPabalTransport", "CPabalGNU", "CPabalIDN", .product(name: "Crypto", package: "swift-crypto"),
+        "PabalFormats", "CPabalTransport", "CPabalGNU", "CPabalIDN",
+        .product(name: "Crypto", package: "swift-crypto"),
       ]),
-    .target(name: "PabalMessages", dependencies: ["PabalCore", "CPabalCMark"]),
+    .target(name: "PabalMessages", dependencies: ["PabalFormats", "PabalCore", "CPabalCMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
     .target(
       name: "PabalAccounts",
       dependencies: [
-        "PabalCore", "PabalCurl", .product(name: "Crypto", package: "swift-crypto"),
+        "PabalFormats", "PabalCore", "PabalCurl", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "CryptoExtras", package: "swift-crypto"),
       ]),
     .target(
@@ -52,7 +55,7 @@ let package = Package(
     .target(
       name: "PabalHTTP",
       dependencies: [
-        "PabalCore", .product(name: "Hummingbird", package: "hummingbird"),
+        "PabalFormats", "PabalCore", .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
@@ -67,7 +70,7 @@ let package = Package(
         .embedInCode("Demo/Page/ko.json"), .embedInCode("Demo/Page/en.json"),
       ]),
     .target(
-      name: "PabalCommand", dependencies: ["PabalCore", "PabalMessages", "PabalAccounts"]),
+      name: "PabalCommand", dependencies: ["PabalFormats", "PabalCore", "PabalMessages", "PabalAccounts"]),
     .executableTarget(name: "pabal", dependencies: ["PabalCommand", "PabalCore"]),
     .target(
       name: "PabalServer",
@@ -89,18 +92,23 @@ let package = Package(
       name: "bench-http", dependencies: ["PabalHTTP", "PabalMessages", "PabalStorage", "PabalCore"],
       path: "Benchmarks/http"),
 
-    .target(name: "PabalTesting", dependencies: ["PabalCore", "CPabalGNU"], path: "Tests/PabalTesting"),
+    .target(
+      name: "PabalTesting", dependencies: ["PabalFormats", "PabalCore", "CPabalGNU"],
+      path: "Tests/PabalTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
+    .testTarget(name: "PabalFormatsTests", dependencies: ["PabalFormats", "PabalTesting"]),
     .testTarget(
       name: "PabalCoreTests",
-      dependencies: ["PabalCore", "PabalTesting", .product(name: "Crypto", package: "swift-crypto")]),
-    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalMessages", "PabalTesting"]),
+      dependencies: [
+        "PabalFormats", "PabalCore", "PabalTesting", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+    .testTarget(name: "PabalMessagesTests", dependencies: ["PabalFormats", "PabalMessages", "PabalTesting"]),
     .executableTarget(
       name: "token-client", dependencies: ["PabalAccounts", "PabalCore"], path: "Tests/Programs/TokenClient"),
     .testTarget(
       name: "PabalAccountsTests",
-      dependencies: ["PabalAccounts", "PabalCore", "PabalTesting", "token-client"]),
+      dependencies: ["PabalFormats", "PabalAccounts", "PabalCore", "PabalTesting", "token-client"]),
     .executableTarget(
       name: "outbox-worker", dependencies: ["PabalStorage", "PabalCore"], path: "Tests/Programs/OutboxWorker"),
     .executableTarget(
@@ -125,10 +133,12 @@ let package = Package(
     .testTarget(name: "PabalCurlTests", dependencies: ["PabalCurl", "PabalTesting"]),
     .testTarget(
       name: "SMTPTransportTests",
-      dependencies: ["SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting"]),
+      dependencies: [
+        "PabalFormats", "SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting",
+      ]),
     .testTarget(
       name: "GmailTransportTests",
-      dependencies: ["GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
+      dependencies: ["PabalFormats", "GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
   ]
 )
 
@@ -145,8 +155,8 @@ for name in ["Console"] {
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
 for (name, uses) in [
-  ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalCurl"]),
-  ("Gmail", ["PabalCurl", "CPabalIDN"]),
+  ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalFormats", "PabalCurl"]),
+  ("Gmail", ["PabalFormats", "PabalCurl", "CPabalIDN"]),
 ] {
   package.targets += [
     .target(
