@@ -50,22 +50,6 @@ extension CurlError.Code {
   public static var tlsUnavailable: Self { Self(CURLE_USE_SSL_FAILED) }
   /// The login was refused.
   public static var loginDenied: Self { Self(CURLE_LOGIN_DENIED) }
-  /// Sending failed.
-  public static var send: Self { Self(CURLE_SEND_ERROR) }
-  /// Receiving failed.
-  public static var receive: Self { Self(CURLE_RECV_ERROR) }
-  /// The peer closed without a word.
-  public static var nothingReceived: Self { Self(CURLE_GOT_NOTHING) }
   /// A callback of the caller's stopped the transfer.
   public static var abortedByCallback: Self { Self(CURLE_WRITE_ERROR) }
-  /// The transfer ended early.
-  public static var partial: Self { Self(CURLE_PARTIAL_FILE) }
-  /// A body that had gone out would have been needed again.
-  public static var rewind: Self { Self(CURLE_SEND_FAIL_REWIND) }
-  /// The HTTP/2 connection broke.
-  public static var http2: Self { Self(CURLE_HTTP2) }
-  /// The HTTP/2 stream broke.
-  public static var http2Stream: Self { Self(CURLE_HTTP2_STREAM) }
-  /// Memory ran out.
-  public static var outOfMemory: Self { Self(CURLE_OUT_OF_MEMORY) }
 }

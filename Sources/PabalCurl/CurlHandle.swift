@@ -243,13 +243,8 @@ extension CurlHandle {
     return poll(&entry, 1, CInt(clamping: milliseconds)) != 0
   }
 
-  /// Whether a connection stands that `send` and `receive` may use.
-  public var isConnected: Bool { socket >= 0 }
-
   /// The last response's status, 0 when there was none.
   public var responseCode: Int { number(CURLINFO_RESPONSE_CODE) }
-  /// How many connections the last `perform` made; 0: it took a kept one.
-  public var connectionsMade: Int { number(CURLINFO_NUM_CONNECTS) }
   /// How many bytes of the body the last `perform` sent.
   public var bytesSent: Int { offset(CURLINFO_SIZE_UPLOAD_T) }
   /// The seconds a Retry-After header asked to wait, 0 when there was none.

@@ -21,10 +21,6 @@ extension CurlOption<String> {
   public static var bearer: Self { Self(CURLOPT_XOAUTH2_BEARER) }
   /// Which login mechanisms may be used, such as `AUTH=XOAUTH2`.
   public static var loginOptions: Self { Self(CURLOPT_LOGIN_OPTIONS) }
-  /// The HTTP method, where it isn't the usual one.
-  public static var method: Self { Self(CURLOPT_CUSTOMREQUEST) }
-  /// The content encodings that are understood; empty for all.
-  public static var acceptEncoding: Self { Self(CURLOPT_ACCEPT_ENCODING) }
   /// The User-Agent header.
   public static var userAgent: Self { Self(CURLOPT_USERAGENT) }
 }
@@ -36,10 +32,6 @@ extension CurlOption<Bool> {
   public static var initialResponse: Self { Self(CURLOPT_SASL_IR) }
   /// A POST.
   public static var post: Self { Self(CURLOPT_POST) }
-  /// An upload, PUT in HTTP.
-  public static var upload: Self { Self(CURLOPT_UPLOAD) }
-  /// The next transfer takes a new connection.
-  public static var freshConnection: Self { Self(CURLOPT_FRESH_CONNECT) }
 }
 
 extension CurlOption<Duration> {
@@ -52,8 +44,6 @@ extension CurlOption<Duration> {
 extension CurlOption<Int> {
   /// The longest time for one reply of a mail server, in whole seconds.
   public static var replySeconds: Self { Self(CURLOPT_SERVER_RESPONSE_TIMEOUT) }
-  /// How many connections the handle keeps.
-  public static var keptConnections: Self { Self(CURLOPT_MAXCONNECTS) }
 }
 
 /// How far a connection has to be secured.

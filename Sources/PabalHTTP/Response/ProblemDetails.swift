@@ -106,7 +106,6 @@ extension HTTPField.Name {
   static let prefer = known("Prefer")
   static let preferenceApplied = known("Preference-Applied")
   static let rateLimit = known("RateLimit")
-  static let rateLimitPolicy = known("RateLimit-Policy")
   static let forwardedFor = known("X-Forwarded-For")
 }
 
