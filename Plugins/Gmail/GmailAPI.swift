@@ -1,15 +1,27 @@
+internal import PabalFormats
 internal import PabalPlugin
 
 /// Where the API is, and how it is spoken to.
 struct GmailAPI: Sendable {
-  let endpoint: GmailEndpoint
+  let endpoint: HTTPEndpoint
+  /// What comes before the API's own paths; empty, or beginning with a slash.
+  private let path: String
   var certificateFile: String?
   var certificateDirectory: String?
   /// The longest stop while a request goes out, and the longest time from its end to the end of the answer, in
   /// milliseconds.
   var timeout = 60_000
 
-  init(_ endpoint: GmailEndpoint) { self.endpoint = endpoint }
+  init(_ endpoint: HTTPEndpoint) {
+    self.endpoint = endpoint
+    path = Self.path(of: endpoint)
+  }
+
+  private static func path(of endpoint: HTTPEndpoint) -> String {
+    var path = endpoint.path
+    while path.last == "/" { path.removeLast() }
+    return path
+  }
 
   /// Appends the head of a media upload: the mail's bytes are its body, whatever their size (Gmail discovery
   /// document).
@@ -30,10 +42,10 @@ struct GmailAPI: Sendable {
   private func append(_ method: StaticString, _ path: StaticString, token: String, to head: inout [UInt8]) {
     head.reserveCapacity(head.count + 512 + token.utf8.count)
     head.append(contentsOf: UnsafeBufferPointer(start: method.utf8Start, count: method.utf8CodeUnitCount))
-    head.append(contentsOf: endpoint.path.utf8)
+    head.append(contentsOf: self.path.utf8)
     head.append(contentsOf: UnsafeBufferPointer(start: path.utf8Start, count: path.utf8CodeUnitCount))
     head.append(contentsOf: " HTTP/1.1\r\nHost: ".utf8)
-    head.append(contentsOf: endpoint.name.utf8)
+    head.append(contentsOf: endpoint.authority.utf8)
     head.append(contentsOf: "\r\nAuthorization: Bearer ".utf8)
     head.append(contentsOf: token.utf8)
   }
@@ -61,87 +73,14 @@ struct GmailAPI: Sendable {
 
   /// Reads the settings; says in words what does not fit.
   init(_ settings: Settings) throws(TransportOpenError) {
-    do throws(GmailEndpoint.ParsingError) {
-      endpoint = try GmailEndpoint(settings.text("endpoint") ?? "https://gmail.googleapis.com")
+    do throws(HTTPEndpointError) {
+      let text = settings.text("endpoint") ?? "https://gmail.googleapis.com"
+      self.init(try HTTPEndpoint(text, query: .refused))
     } catch {
-      throw TransportOpenError("\"endpoint\" \(error.message)")
+      throw TransportOpenError("\"endpoint\" \(error)")
     }
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")
     timeout = Int(settings.number("timeout") ?? 60_000)
-  }
-}
-
-/// The beginning of every URL: scheme, host, port and perhaps a path.
-struct GmailEndpoint: Sendable, Equatable {
-  /// Why a text is no endpoint.
-  struct ParsingError: Error, Equatable { let message: String }
-
-  /// Scheme, host and port.
-  let url: String
-  /// What comes before the API's own paths; empty, or beginning with a slash.
-  let path: String
-  /// `host:port` as written.
-  let name: String
-  let isSecure: Bool
-
-  init(_ text: String) throws(ParsingError) {
-    guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") }) else {
-      throw ParsingError(message: "holds a blank or a character that no URL has")
-    }
-    let scheme = text.prefix { $0 != ":" }.lowercased()
-    guard scheme == "https" || scheme == "http", text.dropFirst(scheme.count).hasPrefix("://") else {
-      throw ParsingError(message: "begins with neither https:// nor http://")
-    }
-    let rest = text.dropFirst(scheme.count + 3)
-    guard !rest.contains(where: { "?#@".contains($0) }) else {
-      throw ParsingError(message: "holds a user, a query or a fragment; give scheme, host and port only")
-    }
-    let authority = rest.prefix { $0 != "/" }
-    let host = try Self.host(of: authority)
-    isSecure = scheme == "https"
-    // A token would cross the network readable for anybody.
-    guard isSecure || Self.isLoopback(host) else {
-      throw ParsingError(message: "is http, which is only for this machine; use https")
-    }
-    var path = rest.dropFirst(authority.count)
-    while path.last == "/" { path.removeLast() }
-    url = "\(scheme)://\(authority)/"
-    self.path = String(path)
-    name = String(authority)
-  }
-
-  private static func host(of authority: Substring) throws(ParsingError) -> String {
-    var host = authority
-    var port: Substring?
-    if host.first == "[", let end = host.firstIndex(of: "]") {
-      let after = host[host.index(after: end)...]
-      guard after.isEmpty || after.first == ":" else { throw ParsingError(message: "has no host") }
-      if !after.isEmpty { port = after.dropFirst() }
-      host = host[host.index(after: host.startIndex)..<end]
-    } else if let colon = host.firstIndex(of: ":") {
-      port = host[host.index(after: colon)...]
-      host = host[..<colon]
-    }
-    guard !host.isEmpty else { throw ParsingError(message: "has no host") }
-    if let port {
-      guard let number = UInt16(port), number > 0, port.first != "+" else {
-        throw ParsingError(message: "has no port after the colon")
-      }
-    }
-    return String(host)
-  }
-
-  /// Whether the host is this machine by its very name: libcurl gives `localhost` no other address.
-  private static func isLoopback(_ host: String) -> Bool {
-    let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
-    let isFour = numbers.count == 4 && numbers.allSatisfy(isByte) && numbers[0] == "127"
-    return isFour || host == "::1" || host.lowercased() == "localhost"
-  }
-
-  // UInt8 would also read a sign, and libcurl a number that begins with 0 as octal or as a name.
-  private static func isByte(_ text: Substring) -> Bool {
-    UInt8(text) != nil && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-      && (text.utf8.count == 1 || text.first != "0")
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PabalCurl
+internal import PabalFormats
 internal import PabalPlugin
 internal import Synchronization
 
@@ -54,7 +55,7 @@ final class GmailClient: Sendable {
   /// Makes a request over a kept connection or a new one.
   private func exchange(_ head: [UInt8], _ tail: UnsafeRawBufferPointer) -> HTTPExchange {
     if let connection = pooledConnection() {
-      let exchange = connection.perform(head, tail, now: milliseconds())
+      let exchange = connection.perform(head, tail, now: MonotonicClock.milliseconds())
       if exchange.isReusable { idleConnections.withLock { $0.append(connection) } }
       // It had died, and none of the request left: nobody can have read it.
       guard exchange.failure != nil, exchange.status == nil, exchange.bytesSent == 0 else {
@@ -63,7 +64,7 @@ final class GmailClient: Sendable {
     }
     do throws(CurlError) {
       let connection = try HTTPConnection(api)
-      let exchange = connection.perform(head, tail, now: milliseconds())
+      let exchange = connection.perform(head, tail, now: MonotonicClock.milliseconds())
       if exchange.isReusable { idleConnections.withLock { $0.append(connection) } }
       return exchange
     } catch {
@@ -74,7 +75,7 @@ final class GmailClient: Sendable {
   }
 
   private func pooledConnection() -> HTTPConnection? {
-    let now = milliseconds()
+    let now = MonotonicClock.milliseconds()
     while let connection = idleConnections.withLock({ $0.popLast() }) {
       if connection.isUsable(now: now) { return connection }
     }

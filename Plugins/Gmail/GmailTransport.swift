@@ -1,3 +1,4 @@
+internal import PabalFormats
 public import PabalPlugin
 
 /// Hands mails to Gmail's REST API, as the mailbox of an account.
@@ -74,25 +75,24 @@ struct SendResult: Equatable {
 extension SendResult {
   /// The same as people may see it: on one line, not endless, without the tokens, should the far side repeat them.
   func redacted(removing tokens: String...) -> SendResult {
-    // A token may be the beginning of another.
-    let tokens = tokens.map { Array($0.utf8) }.sorted { $0.count > $1.count }
+    var redactor = SecretRedactor(replacement: "…")
+    for token in tokens { redactor.add(Array(token.utf8), minimumLength: 1) }
     var redacted = self
-    redacted.message = Self.redacted(message, removing: tokens)
-    redacted.id = id.map { Self.redacted($0, removing: tokens) }
+    redacted.message = Self.redacted(message, by: redactor)
+    redacted.id = id.map { Self.redacted($0, by: redactor) }
     return redacted
   }
 
   /// The most bytes of a text that somebody else wrote.
   private static let maxLength = 1_024
 
-  private static func redacted(_ text: String, removing tokens: [[UInt8]]) -> String {
+  private static func redacted(_ text: String, by redactor: SecretRedactor) -> String {
+    let text = redactor.redact(text)
     // Nearly every answer may be seen as it is.
-    if needsNoRedaction(text, removing: tokens) { return text }
-    var bytes = Array(text.utf8)
-    for token in tokens { bytes = redact(token, in: bytes) }
+    if isShortAndPlain(text) { return text }
     var line = ""
     var count = 0
-    for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+    for scalar in text.unicodeScalars {
       let redacted = isControlOrLineBreak(scalar) ? " " : scalar
       count += UTF8.width(redacted)
       guard count <= maxLength else { break }
@@ -101,41 +101,14 @@ extension SendResult {
     return line
   }
 
-  /// Whether a text is short, of plain characters, and holds no token.
-  private static func needsNoRedaction(_ text: String, removing tokens: [[UInt8]]) -> Bool {
+  /// Whether a text is short and printable ASCII.
+  private static func isShortAndPlain(_ text: String) -> Bool {
     let bytes = text.utf8Span.span
     guard bytes.count <= maxLength else { return false }
     for index in bytes.indices {
       guard bytes[index] >= 0x20, bytes[index] < 0x7F else { return false }
     }
-    return tokens.allSatisfy { !contains($0.span, bytes) }
-  }
-
-  private static func contains(_ token: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
-    guard token.count > 0, bytes.count >= token.count else { return false }
-    for start in 0...(bytes.count - token.count) where bytes[start] == token[0] {
-      var length = 1
-      while length < token.count, bytes[start + length] == token[length] { length += 1 }
-      if length == token.count { return true }
-    }
-    return false
-  }
-
-  // By bytes: as characters, a token before a combining mark would not be found.
-  private static func redact(_ token: [UInt8], in bytes: [UInt8]) -> [UInt8] {
-    var hidden: [UInt8] = []
-    hidden.reserveCapacity(bytes.count)
-    var rest = bytes[...]
-    while let first = rest.first {
-      if first == token.first, rest.starts(with: token) {
-        hidden += "…".utf8
-        rest = rest.dropFirst(token.count)
-      } else {
-        hidden.append(first)
-        rest = rest.dropFirst()
-      }
-    }
-    return hidden
+    return true
   }
 
   /// Whether it is a control character, or ends a line or paragraph (Unicode, Cc, Zl and Zp).

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PabalCurl
+internal import PabalFormats
 
 /// One request and what came back.
 struct HTTPExchange {
@@ -55,8 +56,8 @@ final class HTTPConnection: @unchecked Sendable {
   /// Connects.
   init(_ api: GmailAPI) throws(CurlError) {
     timeout = api.timeout
-    handle = try CurlHandle(protocols: api.endpoint.isSecure ? "https" : "http")
-    try handle.set(.url, api.endpoint.url)
+    handle = try CurlHandle(protocols: api.endpoint.isEncrypted ? "https" : "http")
+    try handle.set(.url, api.endpoint.origin)
     try handle.set(.connectOnly, true)
     // By ALPN too: the dialogue is HTTP/1.1.
     try handle.set(.http1)
@@ -91,10 +92,12 @@ final class HTTPConnection: @unchecked Sendable {
     do throws(HTTPExchangeError) {
       try send(head, tail, &parser, sentCount: &exchange.bytesSent)
       // Straight after a request nothing can have come: waiting first saves a call.
-      let deadline = milliseconds() + timeout
+      let deadline = MonotonicClock.milliseconds() + timeout
       if parser.status == nil { _ = handle.wait(for: .readable, until: deadline) }
       while !parser.isComplete {
-        guard milliseconds() < deadline else { throw parser.hasBegun ? .responseTimeout : .idleTimeout }
+        guard MonotonicClock.milliseconds() < deadline else {
+          throw parser.hasBegun ? .responseTimeout : .idleTimeout
+        }
         if try !read(&parser), !handle.wait(for: .readable, until: deadline) {
           throw parser.hasBegun ? .responseTimeout : .idleTimeout
         }
@@ -152,7 +155,7 @@ final class HTTPConnection: @unchecked Sendable {
       } else {
         // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
         // What comes in meanwhile is no progress of the mail.
-        let end = deadline ?? milliseconds() + timeout
+        let end = deadline ?? MonotonicClock.milliseconds() + timeout
         deadline = end
         guard handle.wait(for: .either, until: end) else { throw .idleTimeout }
         try readAvailable(&parser)
@@ -193,16 +196,9 @@ extension CurlHandle {
   /// Waits until it is ready, or `deadline` (ms) has come: `false`.
   fileprivate func wait(for readiness: Readiness, until deadline: Int) -> Bool {
     while true {
-      let left = deadline - milliseconds()
+      let left = deadline - MonotonicClock.milliseconds()
       guard left > 0 else { return false }
       if wait(for: readiness, milliseconds: left) { return true }
     }
   }
-}
-
-/// Milliseconds of a clock that nobody sets.
-func milliseconds() -> Int {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
 }

@@ -1,4 +1,5 @@
 internal import PabalCurl
+internal import PabalFormats
 internal import PabalPlugin
 
 /// From answer to outcome: the one table, by reason first and by status where no reason is known.
@@ -143,11 +144,13 @@ enum ResponseClassifier {
     guard exchange.isFullySent else {
       return SendResult(
         .deferred(),
-        "\(api.endpoint.name) answers \(exchange.status ?? 0) before it can have read the mail; is \"endpoint\" Gmail's?"
+        "\(api.endpoint.authority) answers \(exchange.status ?? 0) before it can have read the mail; is \"endpoint\" Gmail's?"
       )
     }
     // A text that broke off is no JSON; framing that contradicts itself may have made one up.
-    if exchange.failure != .invalidResponse, let id = GmailJSON(exchange.body)?["id"]?.string, !id.isEmpty {
+    if exchange.failure != .invalidResponse, let id = JSONValue(answer: exchange.body)?["id"]?.string,
+      !id.isEmpty
+    {
       let note =
         upload.fromDiffersFromSender ? "; bounces go to the account, the API takes no other sender" : ""
       return SendResult(.sent, "200 accepted as \(id)\(note)", id: id)
@@ -160,7 +163,7 @@ enum ResponseClassifier {
     }
     return SendResult(
       .unknown,
-      "\(api.endpoint.name) answers \(exchange.status ?? 0) without an id of the mail; is \"endpoint\" Gmail's?"
+      "\(api.endpoint.authority) answers \(exchange.status ?? 0) without an id of the mail; is \"endpoint\" Gmail's?"
     )
   }
 
@@ -191,25 +194,39 @@ struct GmailErrorResponse: Equatable {
 
   init(status: Int, body: [UInt8]) {
     self.status = status
-    guard let error = GmailJSON(body)?["error"] else { return }
+    let answer = JSONValue(answer: body)
+    guard let error = answer?["error"] else { return }
     // The front end that refuses a token may answer as an OAuth server does (RFC 6749, 5.2).
     if let code = error.string {
       reasons = [code]
-      message = GmailJSON(body)?["error_description"]?.string ?? ""
+      message = answer?["error_description"]?.string ?? ""
       return
     }
     message = error["message"]?.string ?? ""
-    if case .number = error["code"], error["message"]?.string != nil { isGoogle = true }
+    if error["code"]?.number != nil, error["message"]?.string != nil { isGoogle = true }
     reasons = (error["errors"]?.elements ?? []).compactMap { $0["reason"]?.string }
     reasons += (error["details"]?.elements ?? []).compactMap { $0["reason"]?.string }
     if let status = error["status"]?.string { reasons.append(status) }
   }
 }
 
+extension JSONValue {
+  /// Parses an answer of the API; `nil` if it is not JSON or has more than 32 levels.
+  fileprivate init?(answer bytes: [UInt8]) {
+    guard let value = try? JSONParser(maxDepth: 32, skipsByteOrderMark: false).parse(bytes.span) else {
+      return nil
+    }
+    self = value
+  }
+
+  /// The value of a key, the first if it is written more than once.
+  fileprivate subscript(key: String) -> JSONValue? { member(key, ifRepeated: .first) }
+}
+
 /// What the answer to a question for the mailbox's profile says of the account.
 enum ProfileClassifier {
   static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI, user: String?, now: Int) -> SendResult {
-    let name = api.endpoint.name
+    let name = api.endpoint.authority
     guard let status = exchange.status else {
       // Nothing was to be handed over.
       var exchange = exchange
@@ -217,7 +234,7 @@ enum ProfileClassifier {
       return NetworkErrorClassifier.sendResult(of: exchange, api)
     }
     if status == 200 {
-      guard let address = GmailJSON(exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
+      guard let address = JSONValue(answer: exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
         return SendResult(.held(.transport), "\(name) answers without a mailbox; is \"endpoint\" Gmail's?")
       }
       // An alias is the same mailbox by another name, so it is for a person to judge.
@@ -248,7 +265,7 @@ enum ProfileClassifier {
 /// What a request without an answer means, and what to do about it.
 enum NetworkErrorClassifier {
   static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI) -> SendResult {
-    let name = api.endpoint.name
+    let name = api.endpoint.authority
     let failure: CurlError
     switch exchange.failure {
     case .notConnected(let reason): failure = reason
@@ -289,7 +306,7 @@ enum NetworkErrorClassifier {
 
   /// What happened to a connection.
   static func message(_ failure: HTTPExchangeError, _ api: GmailAPI) -> String {
-    let name = api.endpoint.name
+    let name = api.endpoint.authority
     return switch failure {
     case .notConnected(let reason): "there was no connection to \(name) (\(reason))"
     case .connectionLost(let detail): "the connection to \(name) broke (\(detail))"

@@ -1,4 +1,5 @@
 internal import PabalCurl
+internal import PabalFormats
 
 /// Why no connection, or no login, came about: what it means for a mail, and what to do about it.
 struct ConnectionError: Error, Equatable {
@@ -17,7 +18,7 @@ struct ConnectionError: Error, Equatable {
   /// Reads libcurl's failure together with what the server had said by then.
   init(
     _ failure: CurlError, _ parser: borrowing ReplyParser, _ server: SMTPServer,
-    _ redactor: SMTPSecretRedactor
+    _ redactor: SecretRedactor
   ) {
     let last = parser.replies.last
     let raw = last.map { parser.text($0) } ?? ""
@@ -139,8 +140,10 @@ struct ConnectionError: Error, Equatable {
   }
 
   /// XOAUTH2's refusal is JSON in base64; its `status` is all that tells something.
-  private static func challenge(_ raw: String, _ redactor: SMTPSecretRedactor) -> String {
-    let text = SMTPBase64.decode(raw.utf8.dropFirst(4)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  private static func challenge(_ raw: String, _ redactor: SecretRedactor) -> String {
+    let encoded = Array(raw.utf8.dropFirst(4))
+    let decoded = try? Base64.decode(encoded.span, .init(padding: .ignored, dropsTrailingBits: true))
+    let text = String(decoding: decoded ?? [], as: UTF8.self)
     // What base64 had covered shows only now.
     let message = redactor.redact(text).split(separator: "\"")
     guard let key = message.firstIndex(of: "status"), key + 2 < message.count else { return "334" }

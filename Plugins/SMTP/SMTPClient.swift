@@ -1,3 +1,4 @@
+internal import PabalFormats
 internal import Synchronization
 
 /// Carries mails to one server: finds a connection, logs in, and tries again where nothing was taken.
@@ -21,7 +22,7 @@ final class SMTPClient: Sendable {
 
   /// `now` in milliseconds, from any beginning; `log` tells the operator.
   init(
-    _ server: SMTPServer, now: @escaping @Sendable () -> Int = milliseconds,
+    _ server: SMTPServer, now: @escaping @Sendable () -> Int = MonotonicClock.milliseconds,
     log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.server = server
@@ -184,7 +185,7 @@ final class ConnectionPool: Sendable {
       return idle
     }
     for connection in connections { connection.sendQuit() }
-    let end = milliseconds() + 2_000
+    let end = MonotonicClock.milliseconds() + 2_000
     for connection in connections { connection.awaitQuitReply(until: end) }
   }
 }

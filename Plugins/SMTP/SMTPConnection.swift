@@ -1,4 +1,5 @@
 internal import PabalCurl
+internal import PabalFormats
 
 /// One connection, logged in: it carries one mail after another until it is in doubt.
 ///
@@ -12,7 +13,7 @@ final class SMTPConnection: @unchecked Sendable {
   static let maxSessionTime = 50 * 60_000
 
   let capabilities: Capabilities
-  let redactor: SMTPSecretRedactor
+  let redactor: SecretRedactor
   private let stream: SMTPStream
   private let buffer = CommandBuffer()
   private let expires: Int?
@@ -23,7 +24,7 @@ final class SMTPConnection: @unchecked Sendable {
 
   /// Connects and logs in.
   init(_ server: SMTPServer, _ accessToken: Token?, now: Int) throws(ConnectionError) {
-    let redactor = SMTPSecretRedactor(server.login, accessToken, host: server.host, port: server.port)
+    let redactor = SecretRedactor(server.login, accessToken, host: server.host, port: server.port)
     let handle: CurlHandle
     do throws(CurlError) {
       handle = try Self.handle(server, accessToken)
@@ -147,11 +148,11 @@ final class SMTPConnection: @unchecked Sendable {
 
   private var hasSentQuit = false
 
-  /// Waits for the answer to `sendQuit` until the moment `end`, in `milliseconds()`.
+  /// Waits for the answer to `sendQuit` until the moment `end`, of `MonotonicClock`.
   func awaitQuitReply(until end: Int) {
     guard hasSentQuit else { return }
     while stream.parser.replies.isEmpty {
-      let left = end - milliseconds()
+      let left = end - MonotonicClock.milliseconds()
       guard left > 0, stream.handle.wait(for: .readable, milliseconds: left) else { return }
       do throws(SMTPStreamError) {
         _ = try stream.readAvailable()

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PabalFormats
 internal import PabalPlugin
 
 /// The server a transport speaks to, and how.
@@ -35,13 +36,6 @@ struct SMTPServer: Sendable {
       if let path, access(path, F_OK) != 0 { return "\"\(key)\" \(path)" }
     }
     return nil
-  }
-
-  /// Whether the host is this machine by its very name: libcurl gives `localhost` no other address.
-  var isLoopback: Bool {
-    let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
-    let isFour = numbers.count == 4 && numbers.allSatisfy { UInt8($0) != nil } && numbers[0] == "127"
-    return isFour || host == "::1" || host.lowercased() == "localhost"
   }
 }
 
@@ -101,7 +95,7 @@ extension SMTPServer {
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")
     timeout = Int(settings.number("timeout") ?? 60_000)
-    guard security != .none || isLoopback else {
+    guard security != .none || LoopbackHost.matches(host) else {
       throw TransportOpenError(
         "\"security\" none sends mail in the clear and is only for this machine; use tls or starttls for \(host)"
       )

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PabalCurl
+internal import PabalFormats
 
 /// Why a dialogue ended before its last reply.
 enum SMTPStreamError: Error, Equatable {
@@ -58,7 +59,7 @@ final class SMTPStream {
   /// `stop` looks at the replies whenever the server is slow to take more; `true` ends it.
   func send(_ bytes: UnsafeRawBufferPointer, stop: (borrowing ReplyParser) -> Bool) throws(SMTPStreamError) {
     var start = 0
-    var deadline = milliseconds() + timeout
+    var deadline = MonotonicClock.milliseconds() + timeout
     while start < bytes.count {
       let slice = UnsafeRawBufferPointer(
         rebasing: bytes[start..<min(bytes.count, start + CommandBuffer.slice)])
@@ -73,7 +74,7 @@ final class SMTPStream {
       }
       if let taken {
         start += taken
-        deadline = milliseconds() + timeout
+        deadline = MonotonicClock.milliseconds() + timeout
         continue
       }
       // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
@@ -89,7 +90,7 @@ final class SMTPStream {
     // Straight after a flight nothing can have come: waiting first saves a call.
     while parser.replies.count < count {
       let before = parser.replies.count
-      let deadline = milliseconds() + timeout
+      let deadline = MonotonicClock.milliseconds() + timeout
       while parser.replies.count == before {
         try wait(for: .readable, until: deadline)
         while parser.replies.count < count, try readAvailable() {}
@@ -114,16 +115,11 @@ final class SMTPStream {
   }
 
   private func wait(for readiness: CurlHandle.Readiness, until deadline: Int) throws(SMTPStreamError) {
-    let left = deadline - milliseconds()
-    guard left > 0, handle.wait(for: readiness, milliseconds: left) || milliseconds() < deadline else {
+    let left = deadline - MonotonicClock.milliseconds()
+    guard left > 0,
+      handle.wait(for: readiness, milliseconds: left) || MonotonicClock.milliseconds() < deadline
+    else {
       throw .timedOut(Double(timeout) / 1_000)
     }
   }
-}
-
-/// Milliseconds of a clock that nobody sets.
-func milliseconds() -> Int {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
 }

@@ -1,9 +1,10 @@
 internal import Glibc
+public import PabalCore
 
 /// What an account takes from the world besides its files and the network, so that tests give their own.
 public struct AccountDependencies: Sendable {
   /// The time.
-  public var now: @Sendable () -> UTCTime
+  public var now: @Sendable () -> Timestamp
   /// Waits; blocks.
   public var pause: @Sendable (Duration) -> Void
   /// So many bytes that nobody can guess.
@@ -13,7 +14,7 @@ public struct AccountDependencies: Sendable {
 
   /// What an account takes from the world.
   public init(
-    now: @escaping @Sendable () -> UTCTime, pause: @escaping @Sendable (Duration) -> Void,
+    now: @escaping @Sendable () -> Timestamp, pause: @escaping @Sendable (Duration) -> Void,
     random: @escaping @Sendable (Int) -> [UInt8],
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
@@ -25,7 +26,7 @@ public struct AccountDependencies: Sendable {
 
   /// This system's clock and randomness.
   public static let system = AccountDependencies(
-    now: { .now },
+    now: { .now() },
     pause: { duration in
       let (seconds, attoseconds) = duration.components
       var rest = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import PabalCore
+public import PabalCore
 
 /// How an account is, as far as this machine knows without asking anybody.
 public struct AccountStatus: Sendable {
@@ -28,9 +28,9 @@ public struct AccountStatus: Sendable {
   /// What follows from that and what to do, while a transport that needs less still works; one sentence.
   public var scopeProblem: String?
   /// When the access token ends; it is renewed before.
-  public var accessTokenExpiry: UTCTime?
+  public var accessTokenExpiry: Timestamp?
   /// When the login itself ends, where the server said so: within seven days means Testing.
-  public var refreshTokenExpiry: UTCTime?
+  public var refreshTokenExpiry: Timestamp?
   /// The token file.
   public var file: String
   /// What else somebody should know.

@@ -35,7 +35,7 @@ public final class OAuthAccount: AccessTokenSource {
   private let refreshCount = Atomic(0)
 
   private struct Current {
-    var token: (text: String, expiry: UTCTime, life: Duration?)?
+    var token: (text: String, expiry: Timestamp, life: Duration?)?
     /// What would be stored if the file could be written, or were ours, and the refresh token that it holds.
     var unwritten: (token: StoredToken, replacing: String?)?
     var writeError: String?
@@ -43,7 +43,7 @@ public final class OAuthAccount: AccessTokenSource {
     /// How many renewals ahead of time have failed since the last that didn't.
     var failures = 0
     /// The token got because another was refused: refused as well, it is no use to get a third.
-    var replacement: (text: String, at: UTCTime)?
+    var replacement: (text: String, at: Timestamp)?
   }
 
   init(

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import PabalCore
+import PabalFormats
 import PabalMessages
 
 /// What `pabal send` is asked to do: one mail, at once.
@@ -140,23 +141,6 @@ extension CheckedTransport {
     guard !endpoints.isEmpty || !settings.contains(where: { $0.kind == .account && $0.isSet }) else {
       return false
     }
-    return endpoints.allSatisfy { $0.text.literal.map(isLoopback) ?? false }
+    return endpoints.allSatisfy { $0.text.literal.map(LoopbackHost.matches(destination:)) ?? false }
   }
-}
-
-/// Whether a host name, an address or a URL's host is this machine's loopback.
-func isLoopback(_ text: String) -> Bool {
-  var host = Substring(text)
-  if let scheme = host.firstRange(of: "://") {
-    host = host[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-    if let user = host.lastIndex(of: "@") { host = host[host.index(after: user)...] }
-  }
-  if host.hasPrefix("[") {
-    host = host.dropFirst().prefix { $0 != "]" }
-  } else if host.count(where: { $0 == ":" }) == 1 {
-    host = host.prefix { $0 != ":" }
-  }
-  if host.lowercased() == "localhost" || host == "::1" { return true }
-  let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-  return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
 }

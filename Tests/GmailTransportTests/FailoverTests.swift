@@ -1,4 +1,5 @@
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
   ) throws -> Delivery {
     let faulty = try directory.copy(
       BuiltProducts.fixture("faulty"), to: "\(port.port)-\(second)/libpabal-faulty.so")
-    let settings = port.settings.mapValues { JSONNode.Value.string($0) }
+    let settings = port.settings.mapValues { JSONValue.Content.string($0) }
     func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Entry {
       Route.Entry(name) { () throws(Diagnostic) in
         do { return try open() } catch { throw Diagnostic("\(error)") }
@@ -95,7 +96,7 @@ import Testing
   @Test func `recipients already served are not served twice`() throws {
     let port = try gmail()
     let faulty = try directory.copy(BuiltProducts.fixture("faulty"), to: "first/libpabal-faulty.so")
-    let settings = port.settings.mapValues { JSONNode.Value.string($0) }
+    let settings = port.settings.mapValues { JSONValue.Content.string($0) }
     let route = Route([
       Route.Entry("smtp") { () throws(Diagnostic) in
         do {

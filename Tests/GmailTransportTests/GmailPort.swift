@@ -1,5 +1,6 @@
 import Foundation
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Synchronization
 
@@ -73,7 +74,7 @@ struct GmailPort: Sendable {
   }
 
   func client(timeout: Int = 20_000, now: Int = 0) throws -> GmailClient {
-    var api = GmailAPI(try GmailEndpoint(endpoint))
+    var api = GmailAPI(try HTTPEndpoint(endpoint, query: .refused))
     api.certificateFile = fake.authority.authority
     api.timeout = timeout
     return GmailClient(api, now: { now })

@@ -1,5 +1,6 @@
 import Foundation
 import PabalCore
+import PabalFormats
 import PabalPlugin
 import PabalTesting
 import Testing
@@ -71,8 +72,8 @@ private struct ClientResult: Decodable {
 
   @Test func `the transport asks where, and with what, the document says`() throws {
     let document = try #require(try google([ClientStep("document")]).first)
-    let api = GmailAPI(try GmailEndpoint("https://gmail.googleapis.com"))
-    #expect(document.root == api.endpoint.url)
+    let api = GmailAPI(try HTTPEndpoint("https://gmail.googleapis.com", query: .refused))
+    #expect(document.root == api.endpoint.origin)
     let upload = try #require(document.upload).replacing("{userId}", with: "me")
     var head: [UInt8] = []
     api.appendSendHead(token: "t", count: 7, to: &head)

@@ -1,4 +1,5 @@
 import Foundation
+import PabalFormats
 import PabalPlugin
 import PabalTesting
 import Testing
@@ -80,7 +81,7 @@ import Testing
       exchange.isFullySent = isFullySent
       let verdict = try GmailTestMail.small.bytes.withUnsafeBytes { bytes in
         let mail = GmailMessage(sender: "a@b.test", recipients: ["bob@example.net"], bytes: bytes)
-        let api = GmailAPI(try GmailEndpoint("https://x.test"))
+        let api = GmailAPI(try HTTPEndpoint("https://x.test", query: .refused))
         return ResponseClassifier.sendResult(of: exchange, mail, try mail.upload(), api, now: 0).verdict
       }
       #expect(verdict == (isFullySent ? .sent : .deferred()))

@@ -1,5 +1,6 @@
 import Foundation
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Testing
 
@@ -69,9 +70,9 @@ import Testing
   @Test func `Base64 is read as it is written, at every length`() {
     for length in 0..<70 {
       let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 251) }
-      #expect(PabalAccounts.bytes(ofBase64URL: base64URL(bytes)[...]) == bytes)
+      #expect(base64URLBytes(base64URL(bytes)) == bytes)
       let padded = Data(bytes).base64EncodedString()
-      #expect(PabalAccounts.bytes(ofBase64URL: padded[...]) == bytes)
+      #expect(base64URLBytes(padded) == bytes)
     }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Testing
 
@@ -52,9 +53,9 @@ import Testing
     "4/0Ab%20c~x*é",
   ])
   func `a secret is hidden however it is encoded`(shown: String) {
-    let redactor = FormSecretRedactor(["4/0Ab c~x*é", "", "abc"])
-    #expect(redactor.redacted(in: "no \(shown), 50% of abc") == "no …, 50% of abc")
-    #expect(redactor.redacted(in: "4/0Ab") == "4/0Ab")
+    let redactor = SecretRedactor(formSecrets: ["4/0Ab c~x*é", "", "abc"])
+    #expect(redactor.redact("no \(shown), 50% of abc") == "no …, 50% of abc")
+    #expect(redactor.redact("4/0Ab") == "4/0Ab")
   }
 
   @Test func `no secret that a renewal sends is in what is said, encoded or not`() throws {

@@ -136,7 +136,7 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
   }
 
   @Test func `a login that lived its seven days is known by its date`() {
-    let now = UTCTime.now
+    let now = Timestamp.now()
     let classifier = OAuthErrorClassifier(
       issuer: .google, operation: .refresh, account: "a", refreshTokenExpiry: now + .seconds(-5),
       loginExpiry: .testing, now: now)

@@ -1,5 +1,6 @@
 import Foundation
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Testing
 
@@ -127,7 +128,7 @@ import Testing
     ("2026-11-22T23:05:06.5-05:00", 500),
   ])
   func `dates are read as google-auth and others write them`(text: String, milliseconds: Int64) throws {
-    let time = try #require(UTCTime(text))
+    let time = try #require(Timestamp(text))
     #expect(time.milliseconds == 1_795_406_706_000 + milliseconds)
     #expect(time.description == "2026-11-23T04:05:06Z")
   }
@@ -145,31 +146,31 @@ import Testing
     for line in lines {
       let parts = line.split(separator: " ")
       let seconds = try #require(Int64(parts[0]))
-      #expect(UTCTime(milliseconds: seconds * 1000).description == parts[1])
-      #expect(UTCTime(String(parts[1]))?.milliseconds == seconds * 1000)
+      #expect(Timestamp(milliseconds: seconds * 1000).description == parts[1])
+      #expect(Timestamp(String(parts[1]))?.milliseconds == seconds * 1000)
     }
   }
 
   @Test(arguments: [
     "", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-11-23T04:05:06.Z", "2026-11-23", "x",
   ])
-  func `what is no date counts as expired`(text: String) { #expect(UTCTime(text) == nil) }
+  func `what is no date counts as expired`(text: String) { #expect(Timestamp(text) == nil) }
 
-  @Test func `secrets go by HTTPS, or to this machine`() {
+  @Test func `secrets go by HTTPS, or to this machine`() throws {
     for good in [
       "https://oauth2.googleapis.com/token", "http://127.0.0.1:8080/token", "http://localhost/t",
       "http://[::1]:1/t",
     ] {
-      #expect(OAuthEndpoint(good) != nil)
+      #expect((try? HTTPEndpoint(good)) != nil)
     }
     for bad in [
       "http://example.com/token", "ftp://127.0.0.1/", "https://user:pass@example.com/",
       "http://127.0.0.1.evil.com/",
       "https://", "token", "https://a b/", "http://localhost.evil.com/", "https://x/#f",
       "http://127.0.0.256/",
-    ] { #expect(OAuthEndpoint(bad) == nil) }
+    ] { #expect((try? HTTPEndpoint(bad)) == nil) }
     #expect(
-      OAuthEndpoint("https://oauth2.googleapis.com/token")?.sibling("revoke")?.description
+      try HTTPEndpoint("https://oauth2.googleapis.com/token").sibling("revoke")?.description
         == "https://oauth2.googleapis.com/revoke")
   }
 

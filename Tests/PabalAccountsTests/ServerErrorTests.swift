@@ -128,7 +128,7 @@ import Testing
       _ = try TestLogin(test).result.get()
       let before = try test.file()
       test.time.advance(.seconds(3600))
-      try server.control(["clock": Int((test.time.now - UTCTime.now).components.seconds)])
+      try server.control(["clock": Int((test.time.now - Timestamp.now()).components.seconds)])
       var serverError: [String: Any] = [
         "error": sample.error, "status": sample.error == "invalid_client" ? 401 : 400,
       ]

@@ -8,9 +8,9 @@ import Testing
 
 /// A clock that stands still until it is moved, and a sleep that only counts.
 final class TestTime: Sendable {
-  private let state = Mutex((now: UTCTime.now, pauses: [Duration]()))
+  private let state = Mutex((now: Timestamp.now(), pauses: [Duration]()))
 
-  var now: UTCTime { state.withLock(\.now) }
+  var now: Timestamp { state.withLock(\.now) }
   var pauses: [Duration] { state.withLock(\.pauses) }
   func advance(_ duration: Duration) { state.withLock { $0.now = $0.now + duration } }
 

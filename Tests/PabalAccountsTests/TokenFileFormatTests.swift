@@ -1,4 +1,5 @@
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Testing
 
@@ -46,7 +47,7 @@ import Testing
   }
 
   @Test func `a failure is read and written as it was`() throws {
-    let at = UTCTime(milliseconds: 1_795_000_000_123)
+    let at = Timestamp(milliseconds: 1_795_000_000_123)
     let about = fingerprint(ofSecret: "1//refresh")
     #expect(about == "d1125fb9574052e5")
     let kinds: [(TokenError.Kind, String)] = [(.dead, "dead"), (.setUp, "set-up"), (.transient, "passing")]

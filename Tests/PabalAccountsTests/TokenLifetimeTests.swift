@@ -10,7 +10,7 @@ import Testing
   /// Moves both clocks; they start together.
   private func advance(_ test: TestAccount, _ server: AuthorizationServer, _ duration: Duration) throws {
     test.time.advance(duration)
-    try server.control(["clock": Int((test.time.now - UTCTime.now).components.seconds)])
+    try server.control(["clock": Int((test.time.now - Timestamp.now()).components.seconds)])
   }
 
   /// The transport `gmail` as `pabal` loads it, towards a fake Gmail that asks `server` whose each token is.

@@ -1,5 +1,6 @@
 import Foundation
 public import PabalCore
+public import PabalFormats
 import Synchronization
 
 /// What every transport must do, whoever wrote it; run on a plugin's file through its real boundary.
@@ -127,7 +128,7 @@ public struct TransportContract: Sendable {
   }
 
   private func open(_ plugin: Plugin) throws -> LoadedTransport {
-    let values = settings.map { key, text -> (String, JSONNode.Value) in
+    let values = settings.map { key, text -> (String, JSONValue.Content) in
       switch plugin.settings.first(where: { $0.key == key })?.kind {
       case .number: (key, .number(text))
       case .boolean: (key, .boolean(text == "true"))
@@ -203,18 +204,18 @@ private struct ProcessState {
 public enum TestPlugin {
   /// The plugin at `path`, opened under its own name; settings are as a configuration would have them.
   public static func open(
-    _ path: String, _ settings: [String: JSONNode.Value] = [:],
+    _ path: String, _ settings: [String: JSONValue.Content] = [:],
     accounts: [String: any AccessTokenSource] = [:],
     log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
   ) throws -> LoadedTransport {
     let plugin = try Plugin(at: path)
     let start = SourcePosition(line: 1, column: 1)
     let members = settings.sorted { $0.key < $1.key }.map {
-      JSONNode.Member(key: $0.key, keyPosition: start, node: JSONNode($0.value, at: start))
+      JSONValue.Member(key: $0.key, keyPosition: start, value: JSONValue($0.value, at: start))
     }
     var problems: [Diagnostic] = []
     let checked = checkedSettings(
-      JSONNode(.object(members), at: start), declared: plugin.settings, path: plugin.name,
+      JSONValue(.object(members), at: start), declared: plugin.settings, path: plugin.name,
       accounts: accounts.keys.sorted(), file: nil, directory: FileManager.default.currentDirectoryPath,
       secrets: .process, diagnostics: &problems)
     guard let checked else { throw Diagnostics(problems) }

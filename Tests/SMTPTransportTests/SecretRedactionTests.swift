@@ -1,4 +1,5 @@
 import Foundation
+import PabalFormats
 import Testing
 
 @testable import SMTPTransport
@@ -49,15 +50,15 @@ import Testing
 
   @Test func `a short password is hidden as well, and what is no secret is not`() {
     let login = SMTPLogin.password(user: "bob", password: "tiger", mechanism: nil)
-    let redactor = SMTPSecretRedactor(login, nil, host: "h", port: 1)
+    let redactor = SecretRedactor(login, nil, host: "h", port: 1)
     #expect(redactor.redact("535 no tiger here, bob") == "535 no *** here, bob")
     #expect(redactor.redact("250 2.0.0 Ok: queued as 4Vx1") == "250 2.0.0 Ok: queued as 4Vx1")
-    #expect(SMTPSecretRedactor().redact("anything") == "anything")
+    #expect(SecretRedactor(.none, nil, host: "h", port: 1).redact("anything") == "anything")
   }
 
   @Test func `only the secret is hidden, in whatever base64 it stands`() {
     let login = SMTPLogin.account(user: "alice@example.test", mechanism: .xoauth2)
-    let redactor = SMTPSecretRedactor(
+    let redactor = SecretRedactor(
       login, Token(token: Self.token, expiresIn: nil), host: "smtp.example.test", port: 465)
     let innocent =
       "250 2.0.0 <4711@example.test> alice@example.test at smtp.example.test host=smtp.example.test auth=Bearer "

@@ -1,6 +1,7 @@
 internal import Crypto
 internal import Glibc
 internal import PabalCore
+internal import PabalFormats
 
 /// The login by a browser that comes back to a listener on this machine (RFC 8252).
 struct BrowserLogin {
@@ -150,7 +151,7 @@ struct BrowserLogin {
   ///
   /// Undocumented: Base64 of a protocol buffer whose first field is the error's name.
   private static func error(onGooglesPage text: String) -> String? {
-    guard let bytes = bytes(ofBase64URL: text[...]), bytes.count > 2, bytes[0] == 0x0A else { return nil }
+    guard let bytes = base64URLBytes(text), bytes.count > 2, bytes[0] == 0x0A else { return nil }
     let name = bytes.dropFirst(2).prefix(Int(bytes[1]))
     guard name.count == Int(bytes[1]), !name.isEmpty,
       name.allSatisfy({ $0 == UInt8(ascii: "_") || UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 })
@@ -249,11 +250,8 @@ struct RedirectTarget {
   }
 
   private init?(registered address: String) {
-    guard let endpoint = OAuthEndpoint(address), address.hasPrefix("http://") else { return nil }
-    let rest = address.dropFirst(7)
-    let authority = rest.prefix { $0 != "/" && $0 != "?" }
-    let number = authority.split(separator: ":").last.flatMap { UInt16($0) }
-    (host, path, port) = (endpoint.host, String(rest.dropFirst(authority.count)), number ?? 80)
+    guard let endpoint = try? HTTPEndpoint(address), address.hasPrefix("http://") else { return nil }
+    (host, path, port) = (endpoint.bracketedHost, endpoint.pathAndQuery, endpoint.port ?? 80)
   }
 
   func address(port bound: UInt16) -> String {
@@ -278,16 +276,15 @@ struct PKCE: Sendable {
   }
 }
 
-/// Base64 for URLs, without padding (RFC 4648 section 5).
+/// Base64 for URLs, without padding (RFC 4648, section 5).
 func base64URL(_ bytes: [UInt8]) -> String {
-  let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-  var text: [UInt8] = []
-  for start in stride(from: 0, to: bytes.count, by: 3) {
-    let group = bytes[start..<min(start + 3, bytes.count)]
-    let bits = (0..<3).reduce(0) { $0 << 8 | ($1 < group.count ? Int(group[start + $1]) : 0) }
-    for place in 0...group.count { text.append(digits[bits >> (18 - 6 * place) & 63]) }
-  }
-  return String(decoding: text, as: UTF8.self)
+  Base64.string(bytes.span, alphabet: .urlSafe, isPadded: false)
+}
+
+/// The bytes that Base64 encodes, for URLs or not, with or without padding; `nil` if it has another character.
+func base64URLBytes(_ text: String) -> [UInt8]? {
+  try? Base64.decode(
+    text.utf8Span.span, .init(digits: .either, padding: .ignored, dropsTrailingBits: true))
 }
 
 /// Whether two texts are the same, in a time that depends on their lengths alone.

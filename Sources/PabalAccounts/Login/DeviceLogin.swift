@@ -1,4 +1,5 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// The login by a code that is typed in on any device (RFC 8628).
 struct DeviceLogin {
@@ -23,7 +24,7 @@ struct DeviceLogin {
       let address = (offer["verification_uri"] ?? offer["verification_url"])?.text
     else {
       throw TokenError(
-        .transient, "\(endpoint.host) answers without a code",
+        .transient, "\(endpoint.bracketedHost) answers without a code",
         remedy: "see whether \(endpoint) is the server's device authorization endpoint")
     }
     let end = began + .seconds(min(max(offer["expires_in"]?.wholeNumber ?? 900, 1), 86_400))
@@ -55,7 +56,7 @@ struct DeviceLogin {
     )
   }
 
-  private func request(_ fields: [(String, String)], _ endpoint: OAuthEndpoint) -> TokenRequest {
+  private func request(_ fields: [(String, String)], _ endpoint: HTTPEndpoint) -> TokenRequest {
     TokenRequest(
       form: URLEncodedForm(fields), endpoint: endpoint,
       classifier: OAuthErrorClassifier(

@@ -1,4 +1,4 @@
-internal import PabalCore
+public import PabalCore
 
 /// How a person wants to log in.
 public struct LoginOptions: Sendable {
@@ -38,7 +38,7 @@ public enum LoginEvent: Sendable {
   /// This address is to be opened somewhere; the browser comes back to this port.
   case openURL(String, port: UInt16)
   /// The code is to be typed in at this address before then.
-  case enterCode(code: String, at: String, until: UTCTime)
+  case enterCode(code: String, at: String, until: Timestamp)
   /// Something came that is no answer to this login.
   case ignoredInput(String)
   /// Something takes longer than a person expects.
@@ -50,7 +50,7 @@ public struct LoginResult: Sendable {
   /// What was granted.
   public var scopes: [String]
   /// When the login ends, where the server said so.
-  public var refreshTokenExpiry: UTCTime?
+  public var refreshTokenExpiry: Timestamp?
   /// Whether it ends because the app's publishing status is Testing.
   public var isTesting: Bool
   /// The token file.
@@ -60,9 +60,6 @@ public struct LoginResult: Sendable {
 }
 
 extension OAuthAccount {
-  /// Whether a person logs this account in.
-  public var hasLogin: Bool { login != nil }
-
   /// Whether the server can say at a login which mailbox it was.
   public var canConfirmUser: Bool { login != nil && issuer == .google }
 

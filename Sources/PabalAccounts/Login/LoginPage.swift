@@ -1,8 +1,10 @@
+internal import PabalCore
+
 /// The page that the browser shows when it has come back.
 struct LoginPage {
   /// What it says.
   enum Content: Sendable {
-    case success(user: String, expiry: UTCTime?, isTesting: Bool)
+    case success(user: String, expiry: Timestamp?, isTesting: Bool)
     case refused
     case missingConsent([String])
     /// An answer to another login.

@@ -1,4 +1,5 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// What a logout did.
 public enum LogoutResult: Sendable, Hashable {
@@ -46,7 +47,7 @@ extension OAuthAccount {
     // What gave the token withdraws it; the client file may be gone.
     let client = try? login?.client()
     let standard = issuer == .google ? GoogleProvider.tokenEndpoint : nil
-    let beside = (stored.tokenEndpoint ?? standard).flatMap { OAuthEndpoint($0) }?.sibling("revoke")
+    let beside = (stored.tokenEndpoint ?? standard).flatMap { try? HTTPEndpoint($0) }?.sibling("revoke")
     guard let endpoint = client?.revocationEndpoint ?? (issuer == .google ? beside : nil) else {
       return .forgotten
     }

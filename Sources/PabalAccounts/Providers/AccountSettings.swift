@@ -1,4 +1,5 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// Where an account's tokens are kept.
 enum TokenLocation {
@@ -50,10 +51,10 @@ extension ObjectDecoder {
 
   /// Whether `user` is an address, as far as it stands here; else an error is added.
   func userIsAddress() -> Bool {
-    guard let user = members.first(where: { $0.key == "user" }), case .string(let text) = user.node.value,
+    guard let user = members.first(where: { $0.key == "user" }), case .string(let text) = user.value.content,
       let problem = addressErrorText(text)
     else { return true }
-    FieldDecoder(user.node, path: value.path + ".user", collector: collector)
+    FieldDecoder(user.value, path: value.path + ".user", collector: collector)
       .report(problem, remedy: Self.userCure)
     return false
   }

@@ -1,4 +1,5 @@
 public import PabalCore
+internal import PabalFormats
 
 /// Provider `microsoft`: a Microsoft 365 mailbox, for SMTP.
 public struct MicrosoftProvider: AccountProvider {
@@ -33,11 +34,11 @@ public struct MicrosoftProvider: AccountProvider {
       }
     }
     let given = object.optional("authority")
-    let authority = given == nil ? OAuthEndpoint("https://login.microsoftonline.com") : given?.endpoint()
+    let authority = given == nil ? try? HTTPEndpoint("https://login.microsoftonline.com") : given?.endpoint()
     let settings = ClientSettings(object)
     guard object.userIsAddress(), let name, let authority, let settings else { return nil }
     let root = (authority.description.hasSuffix("/") ? "" : "/") + name + "/oauth2/v2.0/"
-    func endpoint(_ last: String) -> OAuthEndpoint? { OAuthEndpoint(authority.description + root + last) }
+    func endpoint(_ last: String) -> HTTPEndpoint? { try? HTTPEndpoint(authority.description + root + last) }
     guard let token = endpoint("token") else { return nil }
     let endpoints = ClientEndpoints(
       authorization: endpoint("authorize"), token: token, device: endpoint("devicecode"))

@@ -1,4 +1,5 @@
 public import PabalCore
+internal import PabalFormats
 
 /// Provider `oauth2`: any other authorization server.
 public struct OAuth2Provider: AccountProvider {
@@ -18,7 +19,7 @@ public struct OAuth2Provider: AccountProvider {
     let device = object.optional("device_authorization_endpoint")
     let revocation = object.optional("revocation_endpoint")
     let optional = [authorization, device, revocation].compactMap(\.self).map { ($0.path, $0.endpoint()) }
-    func endpoint(_ value: FieldDecoder?) -> OAuthEndpoint? {
+    func endpoint(_ value: FieldDecoder?) -> HTTPEndpoint? {
       optional.first { $0.0 == value?.path }?.1
     }
     let settings = ClientSettings(object)

@@ -1,13 +1,14 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// What a program is to an authorization server, and where that server is asked.
 struct OAuthClient: Sendable, RedactedDescription {
   var id: String
   var secret: String?
-  var authorizationEndpoint: OAuthEndpoint?
-  var tokenEndpoint: OAuthEndpoint
-  var deviceEndpoint: OAuthEndpoint?
-  var revocationEndpoint: OAuthEndpoint?
+  var authorizationEndpoint: HTTPEndpoint?
+  var tokenEndpoint: HTTPEndpoint
+  var deviceEndpoint: HTTPEndpoint?
+  var revocationEndpoint: HTTPEndpoint?
   /// The addresses a web client may send its users back to; `nil` for an installed one, which may choose.
   var redirects: [String]?
 
@@ -36,7 +37,8 @@ extension OAuthClient {
       throw SecretFileError(
         message: "\(path) lacks \"client_id\", \"auth_uri\" or \"token_uri\"", remedy: "download it anew")
     }
-    guard let authorizationEndpoint = OAuthEndpoint(authorization), let tokenEndpoint = OAuthEndpoint(token)
+    guard let authorizationEndpoint = try? HTTPEndpoint(authorization),
+      let tokenEndpoint = try? HTTPEndpoint(token)
     else {
       throw SecretFileError(
         message: "\(path) sends secrets over a connection that isn't safe", remedy: "use https endpoints")
@@ -74,7 +76,7 @@ struct ClientSettings: Sendable {
     var chosen: Flow? = .browser
     if let flow {
       chosen = flow.text().flatMap { Flow(rawValue: $0) }
-      if chosen == nil, case .string = flow.node.value {
+      if chosen == nil, case .string = flow.node.content {
         flow.report("there is no such flow", remedy: "browser, device and app are known")
       }
     }
@@ -139,17 +141,17 @@ struct ClientSettings: Sendable {
 
 /// Where an authorization server is asked what.
 struct ClientEndpoints: Sendable {
-  var authorization: OAuthEndpoint?
-  var token: OAuthEndpoint
-  var device: OAuthEndpoint?
-  var revocation: OAuthEndpoint?
+  var authorization: HTTPEndpoint?
+  var token: HTTPEndpoint
+  var device: HTTPEndpoint?
+  var revocation: HTTPEndpoint?
 }
 
 extension FieldDecoder {
   /// A URL that secrets may go to.
-  func endpoint() -> OAuthEndpoint? {
+  func endpoint() -> HTTPEndpoint? {
     guard let text = nonEmptyText() else { return nil }
-    guard let endpoint = OAuthEndpoint(text) else {
+    guard let endpoint = try? HTTPEndpoint(text) else {
       report(
         "no URL that secrets may go to", remedy: "write it as https://…; http:// only for this machine itself"
       )

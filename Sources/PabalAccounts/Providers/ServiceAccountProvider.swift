@@ -1,6 +1,7 @@
 internal import Crypto
 internal import CryptoExtras
 public import PabalCore
+internal import PabalFormats
 
 /// Provider `google-service-account`: a Workspace mailbox, by domain-wide delegation.
 public struct ServiceAccountProvider: AccountProvider {
@@ -78,14 +79,17 @@ struct ServiceAccountGrant: TokenGrant {
     }
   }
 
-  private func assertion(_ key: ServiceAccountKey, at now: UTCTime) throws(TokenError) -> String {
-    let header = JSONNode.object([("typ", .text("JWT")), ("alg", .text("RS256")), ("kid", .text(key.id))])
-    let claims = JSONNode.object([
-      ("iss", .text(key.email)), ("sub", .text(subject)), ("scope", .text(scopes.joined(separator: " "))),
-      ("aud", .text(key.tokenEndpoint.description)), ("iat", JSONNode(.number("\(now.seconds)"))),
-      ("exp", JSONNode(.number("\(now.seconds + Self.lifetime)"))),
+  private func assertion(_ key: ServiceAccountKey, at now: Timestamp) throws(TokenError) -> String {
+    let header = JSONValue.object([
+      ("typ", .string("JWT")), ("alg", .string("RS256")), ("kid", .string(key.id)),
     ])
-    let signed = base64URL(Array(header.jsonText.utf8)) + "." + base64URL(Array(claims.jsonText.utf8))
+    let claims = JSONValue.object([
+      ("iss", .string(key.email)), ("sub", .string(subject)),
+      ("scope", .string(scopes.joined(separator: " "))),
+      ("aud", .string(key.tokenEndpoint.description)), ("iat", .number(now.seconds)),
+      ("exp", .number(now.seconds + Self.lifetime)),
+    ])
+    let signed = base64URL(JSONWriter.bytes(header)) + "." + base64URL(JSONWriter.bytes(claims))
     do {
       let signature = try key.privateKey.signature(
         for: SHA256.hash(data: Array(signed.utf8)), padding: .insecurePKCS1v1_5)
@@ -101,7 +105,7 @@ struct ServiceAccountGrant: TokenGrant {
 struct ServiceAccountKey: RedactedDescription {
   let id: String
   let email: String
-  let tokenEndpoint: OAuthEndpoint
+  let tokenEndpoint: HTTPEndpoint
   let privateKey: _RSA.Signing.PrivateKey
 
   var description: String { "a service account's key" }
@@ -124,7 +128,7 @@ struct ServiceAccountKey: RedactedDescription {
         message: "\(path) lacks \"private_key_id\", \"private_key\", \"client_email\" or \"token_uri\"",
         remedy: "make a new key and download it anew")
     }
-    guard let endpoint = OAuthEndpoint(token) else {
+    guard let endpoint = try? HTTPEndpoint(token) else {
       throw SecretFileError(
         message: "\(path) sends assertions where they aren't safe", remedy: "use an https token_uri")
     }
@@ -136,12 +140,5 @@ struct ServiceAccountKey: RedactedDescription {
         remedy: "make a new key and download it anew")
     }
     (self.id, self.email, tokenEndpoint) = (id, email, endpoint)
-  }
-}
-
-extension JSONNode {
-  /// An object that stands in no file.
-  static func object(_ members: [(String, JSONNode)]) -> JSONNode {
-    JSONNode(.object(members.map { JSONNode.Member(key: $0.0, keyPosition: $0.1.position, node: $0.1) }))
   }
 }

@@ -1,3 +1,5 @@
+internal import PabalCore
+
 extension OAuthErrorClassifier {
   /// Google's errors for users' logins.
   func google(_ serverError: OAuthError) -> TokenError {

@@ -1,3 +1,5 @@
+internal import PabalCore
+
 /// What the error answers of a token endpoint mean, and what to do about each.
 struct OAuthErrorClassifier: Sendable {
   /// Whose errors they are.
@@ -21,11 +23,11 @@ struct OAuthErrorClassifier: Sendable {
   let operation: Operation
   let account: String
   /// When the refresh token was to die, where that was said.
-  var refreshTokenExpiry: UTCTime?
+  var refreshTokenExpiry: Timestamp?
   /// Why it was to die.
   var loginExpiry = LoginExpiry.unknownReason
   /// When it was asked.
-  var now = UTCTime.now
+  var now = Timestamp.now()
 
   /// The failure that a refusal is; `clock` is how far this machine's clock is ahead of the server's.
   func failure(_ serverError: OAuthError, clock: Duration?) -> TokenError {

@@ -1,5 +1,6 @@
 internal import Crypto
 internal import PabalCore
+internal import PabalFormats
 
 /// A way to get another access token without a person.
 protocol TokenGrant: Sendable {
@@ -12,9 +13,8 @@ protocol TokenGrant: Sendable {
 
 /// Enough of a hash of `secret` to tell it from another, and nothing to find it by.
 func fingerprint(ofSecret secret: String) -> String {
-  SHA256.hash(data: Array(secret.utf8)).prefix(8).reduce(into: "") { text, byte in
-    text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
-  }
+  let digest = Array(SHA256.hash(data: Array(secret.utf8)).prefix(8))
+  return Hexadecimal.string(digest.span)
 }
 
 /// Renewal by the refresh token that a login gave.
@@ -43,7 +43,7 @@ struct RefreshTokenGrant: TokenGrant {
     // A refresh token works only with the client that got it; a secret may have been changed since.
     let secret = client?.id == id ? client?.secret ?? stored.clientSecret : stored.clientSecret
     let written = stored.tokenEndpoint ?? standardEndpoint
-    guard let endpoint = client?.tokenEndpoint ?? written.flatMap({ OAuthEndpoint($0) }) else {
+    guard let endpoint = client?.tokenEndpoint ?? written.flatMap({ try? HTTPEndpoint($0) }) else {
       throw TokenError(
         .setUp, "there is no token endpoint, or secrets may not go there", remedy: "use an https URL")
     }

@@ -1,10 +1,11 @@
 internal import PabalCore
 internal import PabalCurl
+internal import PabalFormats
 
 /// One question to a token endpoint, asked again where that can help.
 struct TokenRequest {
   let form: URLEncodedForm
-  let endpoint: OAuthEndpoint
+  let endpoint: HTTPEndpoint
   /// Texts besides the form's that must never be shown, should the server repeat them.
   var secrets: [String] = []
   let classifier: OAuthErrorClassifier
@@ -19,7 +20,7 @@ struct TokenRequest {
   static let maxRetryAfter = Duration.seconds(5)
 
   /// Asks, at most three times; blocks. The answer is that of status 200.
-  func perform() throws(TokenError) -> (root: JSONNode, at: UTCTime) {
+  func perform() throws(TokenError) -> (root: JSONValue, at: Timestamp) {
     var wait = Self.firstWait
     var attempt = 1
     while true {
@@ -38,19 +39,19 @@ struct TokenRequest {
     }
   }
 
-  private func sendOnce() throws(TokenError) -> JSONNode {
+  private func sendOnce() throws(TokenError) -> JSONValue {
     let response: FormResponse
     do throws(CurlError) {
       response = try FormRequest(form: form, endpoint: endpoint).perform()
     } catch {
-      throw TokenError(error, host: endpoint.host)
+      throw TokenError(error, host: endpoint.bracketedHost)
     }
-    let root = try? JSONParser.read(response.body, file: "")
-    if response.status == 200, !expectsJSON { return JSONNode(.null) }
+    let root = try? JSONParser().parse(response.body.span)
+    if response.status == 200, !expectsJSON { return JSONValue(.null) }
     if response.status == 200 {
-      guard let root, case .object = root.value else {
+      guard let root, case .object = root.content else {
         throw TokenError(
-          .transient, "\(endpoint.host) answers with something that is no JSON",
+          .transient, "\(endpoint.bracketedHost) answers with something that is no JSON",
           remedy: "see whether a proxy or a portal stands between this machine and the Internet")
       }
       return root
@@ -58,7 +59,7 @@ struct TokenRequest {
     throw failure(response, root)
   }
 
-  private func failure(_ response: FormResponse, _ root: JSONNode?) -> TokenError {
+  private func failure(_ response: FormResponse, _ root: JSONValue?) -> TokenError {
     // Google's older errors are an object with a message.
     let code = root?["error"]?.text ?? root?["error"]?["status"]?.text
     let serverError = code.map { code in
@@ -73,12 +74,13 @@ struct TokenRequest {
     if passes {
       let summary = serverError.map { " (\($0.summary))" } ?? ""
       return TokenError(
-        .transient, "\(endpoint.host) can't give a token now: status \(response.status)\(summary)",
+        .transient, "\(endpoint.bracketedHost) can't give a token now: status \(response.status)\(summary)",
         serverError: serverError, retryAfter: response.retryAfter)
     }
     guard let serverError else {
       return TokenError(
-        .transient, "\(endpoint.host) answers with status \(response.status) and no reason Pabal can read",
+        .transient,
+        "\(endpoint.bracketedHost) answers with status \(response.status) and no reason Pabal can read",
         remedy: 300...399 ~= response.status
           ? "see whether a proxy or a portal stands between this machine and the Internet"
           : "see whether \(endpoint) is the right address")
@@ -86,7 +88,7 @@ struct TokenRequest {
     var failure = classifier.failure(serverError, clock: clockDifference(response))
     if response.status == 404 {
       failure.message =
-        "\(endpoint.host) has nothing at the address that was asked (status 404, \(serverError.summary))"
+        "\(endpoint.bracketedHost) has nothing at the address that was asked (status 404, \(serverError.summary))"
       failure.remedy =
         "see whether \(endpoint) is the right address (token_uri in credentials.json, or the configured endpoint)"
     }
@@ -102,7 +104,7 @@ struct TokenRequest {
   }
 
   private func redacted(_ text: String) -> String {
-    printable(String(FormSecretRedactor(secrets + form.secrets).redacted(in: text).prefix(300)))
+    printable(String(SecretRedactor(formSecrets: secrets + form.secrets).redact(text).prefix(300)))
   }
 }
 

@@ -1,22 +1,23 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// A token endpoint's answer (RFC 6749 section 5.1).
 struct TokenResponse: Sendable {
   var accessToken: String
-  var expiry: UTCTime
+  var expiry: Timestamp
   /// How long it lives from when it was asked for.
   var lifetime: Duration
   var refreshToken: String?
   /// The scopes granted, where the server says them.
   var scopes: [String]?
-  var refreshTokenExpiry: UTCTime?
+  var refreshTokenExpiry: Timestamp?
   /// How long the refresh token lives from when it was asked for, where the server says it.
   var refreshTokenLifetime: Duration?
   /// The mailbox that logged in, where the server says it.
   var user: String?
 
   /// Reads an answer of status 200; `now` is when it was asked for.
-  init(_ root: JSONNode, at now: UTCTime) throws(TokenError) {
+  init(_ root: JSONValue, at now: Timestamp) throws(TokenError) {
     guard let token = root["access_token"]?.text, token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
       throw TokenError(
         .transient, "the token server's answer holds no access token",
@@ -52,11 +53,11 @@ struct IdentityToken {
   /// Reads the claims; `nil` where it is none.
   init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 3, let bytes = bytes(ofBase64URL: parts[1]),
-      let claims = try? JSONParser.read(bytes, file: "")
+    guard parts.count == 3, let bytes = base64URLBytes(String(parts[1])),
+      let claims = try? JSONParser().parse(bytes.span)
     else { return nil }
     email =
-      claims["email_verified"]?.value == .boolean(false) ? nil : claims["email"]?.text.map { printable($0) }
+      claims["email_verified"]?.content == .boolean(false) ? nil : claims["email"]?.text.map { printable($0) }
   }
 }
 
@@ -70,9 +71,4 @@ func isSameMailbox(_ a: String, _ b: String) -> Bool {
     return parts[0].filter { $0 != "." } + "@gmail.com"
   }
   return canonical(a) == canonical(b)
-}
-
-/// The bytes of Base64, for URLs or not, with or without padding; `nil` where it is none.
-func bytes(ofBase64URL text: Substring) -> [UInt8]? {
-  bytes(ofBase64: text.utf8.filter { $0 != UInt8(ascii: "=") })?.bytes
 }

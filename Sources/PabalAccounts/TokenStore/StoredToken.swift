@@ -1,11 +1,12 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// A token file: what google-auth calls an authorized user, or gcloud's application default credentials.
 ///
 /// What Pabal doesn't know in it stays in it. No description shows any of it.
 struct StoredToken: Sendable, RedactedDescription {
   var accessToken: String?
-  var expiry: UTCTime?
+  var expiry: Timestamp?
   var refreshToken: String?
   var clientID: String?
   var clientSecret: String?
@@ -13,19 +14,19 @@ struct StoredToken: Sendable, RedactedDescription {
   var scopes: [String]
   var user: String?
   /// When the refresh token dies, where the server said so.
-  var refreshTokenExpiry: UTCTime?
+  var refreshTokenExpiry: Timestamp?
   /// How long the refresh token was to live at the login, where the server said so.
   var refreshTokenLifetime: Duration?
   /// How long the access token lives from its first moment on, where that is known.
   var lifetime: Duration?
   /// Whether the file is gcloud's own, which Pabal reads and never writes.
   var isGcloud = false
-  private var others: [JSONNode.Member] = []
+  private var others: [JSONValue.Member] = []
 
   var description: String { "a token file's content" }
 
   init(
-    accessToken: String? = nil, expiry: UTCTime? = nil, lifetime: Duration? = nil,
+    accessToken: String? = nil, expiry: Timestamp? = nil, lifetime: Duration? = nil,
     refreshToken: String? = nil, clientID: String? = nil,
     clientSecret: String? = nil, tokenEndpoint: String? = nil, scopes: [String] = [], user: String? = nil
   ) {
@@ -58,14 +59,14 @@ struct StoredToken: Sendable, RedactedDescription {
         remedy: "name it in \"client\", not in \"token\"")
     }
     accessToken = root["token"]?.text
-    expiry = root["expiry"]?.text.flatMap { UTCTime($0) }
+    expiry = root["expiry"]?.text.flatMap { Timestamp($0) }
     refreshToken = root["refresh_token"]?.text
     clientID = root["client_id"]?.text
     clientSecret = root["client_secret"]?.text
     tokenEndpoint = root["token_uri"]?.text
     scopes = root["scopes"]?.words ?? []
     user = root["account"]?.text
-    refreshTokenExpiry = root["refresh_token_expiry"]?.text.flatMap { UTCTime($0) }
+    refreshTokenExpiry = root["refresh_token_expiry"]?.text.flatMap { Timestamp($0) }
     refreshTokenLifetime = root["refresh_token_lifetime"]?.wholeNumber.map { .seconds($0) }
     lifetime = root["token_lifetime"]?.wholeNumber.map { .seconds($0) }
     isGcloud = root["type"] != nil && accessToken == nil
@@ -74,7 +75,7 @@ struct StoredToken: Sendable, RedactedDescription {
         message: "\(document.path) holds neither a token nor a refresh token",
         remedy: "name a file that pabal account login or google-auth wrote")
     }
-    if case .object(let members) = root.value { others = members.filter { !Self.known.contains($0.key) } }
+    if case .object(let members) = root.content { others = members.filter { !Self.known.contains($0.key) } }
   }
 
   private static let known = [
@@ -84,23 +85,23 @@ struct StoredToken: Sendable, RedactedDescription {
 
   /// The file's text: google-auth's members in its order, then what others put there.
   var text: String {
-    var members: [(String, JSONNode)] = []
-    func add(_ key: String, _ text: String?) { if let text { members.append((key, .text(text))) } }
+    var members: [(String, JSONValue)] = []
+    func add(_ key: String, _ text: String?) { if let text { members.append((key, .string(text))) } }
     add("token", accessToken)
     add("refresh_token", refreshToken)
     add("token_uri", tokenEndpoint)
     add("client_id", clientID)
     // google-auth reads no file without one, and public clients have none.
     add("client_secret", clientSecret ?? (refreshToken == nil ? nil : ""))
-    members.append(("scopes", JSONNode(.array(scopes.map(JSONNode.text)))))
+    members.append(("scopes", JSONValue(.array(scopes.map(JSONValue.string)))))
     add("account", user ?? "")
-    add("expiry", expiry?.description)
-    add("refresh_token_expiry", refreshTokenExpiry?.description)
+    add("expiry", expiry?.text)
+    add("refresh_token_expiry", refreshTokenExpiry?.text)
     for (key, duration) in [("refresh_token_lifetime", refreshTokenLifetime), ("token_lifetime", lifetime)] {
       guard let duration else { continue }
-      members.append((key, JSONNode(.number("\(duration.components.seconds)"))))
+      members.append((key, .number(duration.components.seconds)))
     }
-    return JSONNode.object(members + others.map { ($0.key, $0.node) }).jsonText
+    return JSONWriter.string(.object(members + others.map { ($0.key, $0.value) }))
   }
 
   /// This token after a server's answer; what the answer doesn't say stays.

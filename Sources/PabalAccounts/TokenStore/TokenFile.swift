@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PabalCore
+internal import PabalFormats
 
 /// An account's token file, with its lock and the last failure beside it.
 struct TokenFile: Sendable {
@@ -91,21 +92,21 @@ struct RecordedError: Sendable {
   /// What it is about; another refresh token or key has another one.
   let fingerprint: String
   let failure: TokenError
-  let at: UTCTime
+  let at: Timestamp
 
-  init(_ failure: TokenError, about fingerprint: String, at: UTCTime) {
+  init(_ failure: TokenError, about fingerprint: String, at: Timestamp) {
     self.fingerprint = fingerprint
     self.failure = failure
     self.at = at
   }
 
-  init?(_ root: JSONNode) {
+  init?(_ root: JSONValue) {
     let kinds: [String: TokenError.Kind] = ["dead": .dead, "set-up": .setUp, "passing": .transient]
     guard let fingerprint = root["about"]?.text, let kind = root["kind"]?.text.flatMap({ kinds[$0] }),
       let message = root["what"]?.text, let at = root["at"]?.wholeNumber
     else { return nil }
     self.fingerprint = fingerprint
-    self.at = UTCTime(milliseconds: at)
+    self.at = Timestamp(milliseconds: at)
     failure = TokenError(
       kind, message, remedy: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)),
       retryAfter: root["retry_after"]?.wholeNumber.map { .seconds(max(0, min($0, 3600))) })
@@ -113,7 +114,7 @@ struct RecordedError: Sendable {
 
   /// The failure, where asking again now, about what has this fingerprint, would be of no use: the login is over,
   /// somebody else has asked since `began`, or the server wants to be left alone for longer.
-  func blockingError(against fingerprint: String, since began: UTCTime, now: UTCTime) -> TokenError? {
+  func blockingError(against fingerprint: String, since began: Timestamp, now: Timestamp) -> TokenError? {
     guard applies(against: fingerprint, now: now) else { return nil }
     if failure.kind == .dead || at > began { return failure }
     guard failure.kind == .transient, let wait = failure.retryAfter, at + wait > now else { return nil }
@@ -123,7 +124,7 @@ struct RecordedError: Sendable {
   }
 
   /// Whether it is about what has this fingerprint; one of the future is of a clock that was wrong.
-  func applies(against fingerprint: String, now: UTCTime) -> Bool {
+  func applies(against fingerprint: String, now: Timestamp) -> Bool {
     self.fingerprint == fingerprint && at <= now
   }
 
@@ -134,17 +135,18 @@ struct RecordedError: Sendable {
       case .setUp: "set-up"
       case .transient: "passing"
       }
-    let members: [(String, JSONNode?)] = [
-      ("about", JSONNode.text(fingerprint)), ("kind", .text(kind)), ("what", .text(failure.message)),
-      ("cure", failure.remedy.map(JSONNode.text)), ("guide", (failure.step?.rawValue).map(JSONNode.text)),
-      ("at", JSONNode(.number("\(at.milliseconds)"))),
+    let members: [(String, JSONValue?)] = [
+      ("about", JSONValue.string(fingerprint)), ("kind", .string(kind)), ("what", .string(failure.message)),
+      ("cure", failure.remedy.map(JSONValue.string)),
+      ("guide", (failure.step?.rawValue).map(JSONValue.string)),
+      ("at", .number(at.milliseconds)),
       // Of a set-up that is mended nobody should have to wait for the end of it.
       (
         "retry_after",
         failure.kind == .transient
-          ? failure.retryAfter.map { JSONNode(.number("\($0.components.seconds)")) } : nil
+          ? failure.retryAfter.map { JSONValue.number($0.components.seconds) } : nil
       ),
     ]
-    return JSONNode.object(members.compactMap { key, node in node.map { (key, $0) } }).jsonText
+    return JSONWriter.string(.object(members.compactMap { key, value in value.map { (key, $0) } }))
   }
 }

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import PabalFormats
 
 /// Who may call the HTTP service: names, each with the SHA-256 digests of its keys.
 ///
@@ -27,8 +28,8 @@ public struct APIClients: Sendable {
     random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
   ) -> (key: String, configured: String) {
     let key = "pabal_" + RandomString.make(26, random)
-    let digest = SHA256.hash(data: Array(key.utf8))
-    return (key, prefix + digest.map { String(UInt16($0) + 256, radix: 16).suffix(2) }.joined())
+    let digest = Array(SHA256.hash(data: Array(key.utf8)))
+    return (key, prefix + Hexadecimal.string(digest.span))
   }
 
   private static let prefix = "sha256:"
@@ -38,7 +39,7 @@ public struct APIClients: Sendable {
     var digests: [(name: String, digest: [UInt8])] = []
     for member in members {
       var texts = [member.value]
-      if case .array = member.value.node.value { texts = member.value.elements() ?? [] }
+      if case .array = member.value.node.content { texts = member.value.elements() ?? [] }
       for text in texts {
         guard let text = text.text().map({ ($0, text) }) else { continue }
         guard let digest = bytes(text.0) else {

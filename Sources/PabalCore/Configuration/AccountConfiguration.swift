@@ -1,3 +1,4 @@
+internal import PabalFormats
 internal import Synchronization
 
 /// One entry of `accounts`, its shape checked by its provider.
@@ -13,14 +14,14 @@ public struct AccountConfiguration: Sendable, RedactedDescription {
   /// Makes the source of its tokens, which may fetch secrets and block.
   let opener: AccountOpener
   // As written; it may hold secrets.
-  private let node: JSONNode
+  private let node: JSONValue
 
   /// The name and the provider.
   public var description: String { "account \(quoted(name)) by provider \(quoted(provider))" }
 
   /// Whether it is the same account with the same settings, wherever they stand.
   public func isSame(as other: AccountConfiguration) -> Bool {
-    name == other.name && node.isSame(as: other.node)
+    name == other.name && node.isEquivalent(to: other.node)
   }
 
   /// The entries of `accounts`, or `nil` after an error in any of them.
@@ -132,7 +133,7 @@ public final class Accounts: Sendable {
   private func plugins(withAccount name: String) -> [String] {
     var plugins: [String] = []
     for transport in transports where !plugins.contains(transport.plugin) {
-      let names = transport.settings.contains { $0.key == "account" && $0.node.value == .string(name) }
+      let names = transport.settings.contains { $0.key == "account" && $0.value.content == .string(name) }
       if names { plugins.append(transport.plugin) }
     }
     return plugins

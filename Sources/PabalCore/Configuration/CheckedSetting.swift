@@ -1,3 +1,5 @@
+package import PabalFormats
+
 /// A declared setting together with what the configuration gives for it.
 public struct CheckedSetting: Sendable, RedactedDescription {
   /// What the plugin declares.
@@ -48,7 +50,7 @@ extension Configuration {
     diagnostics: inout [Diagnostic]
   ) -> [CheckedSetting]? {
     checkedSettings(
-      JSONNode(
+      JSONValue(
         .object(transport.settings), at: transport.location.position ?? SourcePosition(line: 1, column: 1)),
       declared: declared, path: transport.location.path, accounts: accounts.map(\.name), file: file,
       directory: directory, secrets: secrets, diagnostics: &diagnostics)
@@ -57,7 +59,7 @@ extension Configuration {
 
 /// What an object of `settings` gives for the `declared` ones, as `Configuration.settings` has it.
 package func checkedSettings(
-  _ settings: JSONNode, declared: [SettingDeclaration], path: String, accounts: [String], file: String?,
+  _ settings: JSONValue, declared: [SettingDeclaration], path: String, accounts: [String], file: String?,
   directory: String, secrets: SecretAccess, diagnostics: inout [Diagnostic]
 ) -> [CheckedSetting]? {
   let collector = DiagnosticCollector(file: file, directory: directory, secrets: secrets)
@@ -107,7 +109,7 @@ private struct SettingReader {
       CheckedSetting(declaration, isSet: true, text: text, number: number)
     }
     let text: String
-    switch (declaration.kind, value.node.value) {
+    switch (declaration.kind, value.node.content) {
     case (.text, .object), (.choice, .object), (.duration, .object), (.path, .object):
       // What is fetched is secret even where the setting isn't.
       var declaration = declaration
@@ -126,7 +128,7 @@ private struct SettingReader {
       (.path, .string(let string)), (.account, .string(let string)):
       text = string
     default:
-      value.report(expected: expected, remedy: remedyForKind(value.node.value))
+      value.report(expected: expected, remedy: remedyForKind(value.node.content))
       return nil
     }
     guard declaration.kind != .account || isKnownAccount(text, value) else { return nil }
@@ -161,7 +163,7 @@ private struct SettingReader {
     }
   }
 
-  private func remedyForKind(_ value: JSONNode.Value) -> String? {
+  private func remedyForKind(_ value: JSONValue.Content) -> String? {
     switch (declaration.kind, value) {
     case (.number, .string(let text)) where Int64(text) != nil: "write it without quotes"
     case (.boolean, .string("true")), (.boolean, .string("false")): "write it without quotes"

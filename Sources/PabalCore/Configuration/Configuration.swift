@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PabalFormats
 
 /// What `config.json` says, its shape checked; no secret is fetched and no plugin loaded for it.
 public struct Configuration: Sendable {
@@ -54,7 +55,7 @@ public struct Configuration: Sendable {
     _ bytes: [UInt8], file: String, directory: String,
     providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
-    let node: JSONNode
+    let node: JSONValue
     do throws(Diagnostic) {
       node = try JSONParser.read(bytes, file: file)
     } catch {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PabalFormats
 
 /// Where a secret is kept, outside the configuration file.
 public enum SecretSource: Sendable, Hashable, CustomStringConvertible {
@@ -77,7 +78,7 @@ extension SecretSource {
   }
 
   private static func command(_ value: FieldDecoder) -> SecretSource? {
-    if case .string = value.node.value {
+    if case .string = value.node.content {
       value.report(
         expected: "a list",
         remedy:

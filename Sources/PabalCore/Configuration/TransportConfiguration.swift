@@ -1,3 +1,5 @@
+public import PabalFormats
+
 /// One entry of `transports`: the plugin is known, its settings are not judged before it is loaded.
 public struct TransportConfiguration: Sendable, RedactedDescription {
   /// Its key in `transports`.
@@ -5,7 +7,7 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
   /// The plugin's name, or its absolute path if it has a slash.
   public let plugin: String
   /// All members but `plugin`, as written; they may hold passwords.
-  public let settings: [JSONNode.Member]
+  public let settings: [JSONValue.Member]
   /// Where the entry stands.
   public let location: SettingLocation
   /// Where its `plugin` stands.
@@ -16,7 +18,7 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
 
   /// Whether it is the same transport by the same plugin with the same settings, wherever they stand.
   public func isSame(as other: TransportConfiguration) -> Bool {
-    name == other.name && plugin == other.plugin && JSONNode.isSame(settings, as: other.settings)
+    name == other.name && plugin == other.plugin && JSONValue.areEquivalent(settings, other.settings)
   }
 
   /// The entries of `transports`, or `nil` after an error in any of them.
@@ -52,12 +54,12 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
   /// The names that `transport` gives, a name or a list of them, or `nil` after an error.
   static func route(in root: ObjectDecoder) -> [String]? {
     let defined = definedTransportNames(in: root.value)
-    let example = defined?.first(where: isPlainKey) ?? "console"
+    let example = defined?.first(where: JSONValue.isPlainKey) ?? "console"
     let value = root.required(
       "transport", remedy: "name one of \"transports\", as in \"transport\": \"\(example)\"")
     guard let value else { return nil }
     let names: [FieldDecoder]
-    switch value.node.value {
+    switch value.node.content {
     case .string: names = [value]
     case .array: names = value.elements() ?? []
     default:
@@ -80,8 +82,8 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
 
   // From the file, not from what could be read of it: a faulty entry is still the one that was meant.
   private static func definedTransportNames(in root: FieldDecoder) -> [String]? {
-    guard case .object(let members) = root.node.value,
-      case .object(let transports) = members.first(where: { $0.key == "transports" })?.node.value
+    guard case .object(let members) = root.node.content,
+      case .object(let transports) = members.first(where: { $0.key == "transports" })?.value.content
     else { return nil }
     return transports.map(\.key)
   }

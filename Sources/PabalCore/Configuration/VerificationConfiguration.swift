@@ -51,7 +51,7 @@ public struct VerificationConfiguration: Sendable, Hashable {
 
 extension FieldDecoder {
   fileprivate func integer(in range: ClosedRange<Int>) -> Int? {
-    guard case .number(let text) = node.value else {
+    guard case .number(let text) = node.content else {
       report(expected: "a number")
       return nil
     }

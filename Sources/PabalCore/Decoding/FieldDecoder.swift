@@ -1,17 +1,19 @@
+public import PabalFormats
+
 /// A value of the configuration file on its way into a type of ours.
 ///
 /// Every way of reading it either gives what was asked for, or adds one error to the findings and gives
 /// `nil`; reading goes on, so that one run shows all that is wrong.
 public struct FieldDecoder {
   /// The value as it stands in the file.
-  public let node: JSONNode
+  public let node: JSONValue
   /// Its key's path, such as `transports.smtp.port`; empty for the whole file.
   public let path: String
   /// Where errors go.
   public let collector: DiagnosticCollector
 
   /// The value `node` at `path`.
-  public init(_ node: JSONNode, path: String, collector: DiagnosticCollector) {
+  public init(_ node: JSONValue, path: String, collector: DiagnosticCollector) {
     self.node = node
     self.path = path
     self.collector = collector
@@ -34,7 +36,7 @@ public struct FieldDecoder {
 
   /// Text written here, without control characters.
   public func text() -> String? {
-    guard case .string(let text) = node.value else {
+    guard case .string(let text) = node.content else {
       report(expected: "a string", remedy: remedyForNonString)
       return nil
     }
@@ -57,7 +59,7 @@ public struct FieldDecoder {
 
   /// Text written here, or where a secret says it is to be fetched from.
   public func configuredValue() -> ConfiguredValue? {
-    if case .object = node.value {
+    if case .object = node.content {
       guard let source = SecretSource(self) else { return nil }
       return ConfiguredValue(.secret(source), at: location, access: collector.secrets)
     }
@@ -77,7 +79,7 @@ public struct FieldDecoder {
 
   /// The elements of a list.
   public func elements() -> [FieldDecoder]? {
-    guard case .array(let elements) = node.value else {
+    guard case .array(let elements) = node.content else {
       report(expected: "a list")
       return nil
     }
@@ -108,7 +110,7 @@ public struct FieldDecoder {
 
   /// Adds an error for each key that stands twice in an object in here.
   public func reportDuplicateKeys() {
-    switch node.value {
+    switch node.content {
     case .object:
       guard let object = ObjectDecoder(self) else { return }
       for member in object.members { object.value(of: member).reportDuplicateKeys() }
@@ -118,7 +120,7 @@ public struct FieldDecoder {
   }
 
   private var remedyForNonString: String? {
-    switch node.value {
+    switch node.content {
     case .number: "write it in double quotes"
     case .null: "give a text, or take the key out"
     case .boolean, .string, .array, .object: nil
@@ -148,7 +150,7 @@ private func invalidNameReason(_ name: String) -> String? {
 extension FieldDecoder {
   /// `true` or `false`.
   func boolean() -> Bool? {
-    guard case .boolean(let value) = node.value else {
+    guard case .boolean(let value) = node.content else {
       report(expected: "true or false")
       return nil
     }
@@ -166,7 +168,7 @@ extension FieldDecoder {
 
   /// A whole number in `range`.
   func integer(_ range: ClosedRange<Int>) -> Int? {
-    guard case .number(let text) = node.value, let number = Int(text), range.contains(number) else {
+    guard case .number(let text) = node.content, let number = Int(text), range.contains(number) else {
       report("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
       return nil
     }

@@ -1,14 +1,16 @@
+public import PabalFormats
+
 /// An object of the configuration file that knows which keys were asked for.
 public final class ObjectDecoder {
   /// Its members, each key once.
-  public let members: [JSONNode.Member]
+  public let members: [JSONValue.Member]
   /// Where the object stands.
   public let value: FieldDecoder
   private var known: [String] = []
 
   /// The object `value` is; `nil`, with an error, when it is none. A key that stands twice is an error.
   init?(_ value: FieldDecoder) {
-    guard case .object(let members) = value.node.value else {
+    guard case .object(let members) = value.node.content else {
       value.report(expected: "an object")
       return nil
     }
@@ -38,14 +40,14 @@ public final class ObjectDecoder {
   }
 
   /// All members but those of `keys`; their keys somebody else judges.
-  public func remaining(except keys: [String]) -> [JSONNode.Member] {
+  public func remaining(except keys: [String]) -> [JSONValue.Member] {
     let remaining = members.filter { !keys.contains($0.key) }
     known += remaining.map(\.key)
     return remaining
   }
 
-  func value(of member: JSONNode.Member) -> FieldDecoder {
-    FieldDecoder(member.node, path: fieldPath(value.path, member.key), collector: value.collector)
+  func value(of member: JSONValue.Member) -> FieldDecoder {
+    FieldDecoder(member.value, path: fieldPath(value.path, member.key), collector: value.collector)
   }
 
   func reportUnknownKeys() {
@@ -65,15 +67,6 @@ func remedy(forUnknown word: String, among known: [String]) -> String {
 
 /// `path.key`, the key in quotes where it would be misread bare.
 func fieldPath(_ path: String, _ key: String) -> String {
-  let key = isPlainKey(key) ? key : quoted(key)
+  let key = JSONValue.isPlainKey(key) ? key : quoted(key)
   return path.isEmpty ? key : "\(path).\(key)"
-}
-
-/// Whether `key` can stand in a line for people without quotes.
-func isPlainKey(_ key: String) -> Bool {
-  1...64 ~= key.unicodeScalars.count
-    && key.unicodeScalars.allSatisfy { scalar in
-      scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-        || "-_$".unicodeScalars.contains(scalar)
-    }
 }

@@ -1,21 +1,7 @@
-/// A place in a file, as an editor counts: both from 1, columns in Unicode scalars.
-public struct SourcePosition: Sendable, Hashable, Comparable {
-  /// The line, from 1.
-  public var line: Int
-  /// The column, from 1, in Unicode scalars.
-  public var column: Int
+public import PabalFormats
 
-  /// A place in a file.
-  public init(line: Int, column: Int) {
-    self.line = line
-    self.column = column
-  }
-
-  /// Orders places as they are read.
-  public static func < (a: SourcePosition, b: SourcePosition) -> Bool {
-    (a.line, a.column) < (b.line, b.column)
-  }
-}
+/// A position in a text file as editors count it: line and column from 1, columns in Unicode scalars.
+public typealias SourcePosition = PabalFormats.SourcePosition
 
 /// Something wrong that a person can mend: what, where, why, and what to do next.
 public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PabalFormats
 internal import Synchronization
 
 extension Keyring {
@@ -114,7 +115,7 @@ private struct KeyDirectory {
     guard let old = try read(Self.current) else {
       throw Diagnostic("there is no key in \(path) that could be followed by another")
     }
-    let version = DerivedKeys(old).version.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
+    let version = Hexadecimal.string(DerivedKeys(old).version.span)
     // First the second name, then the new key: killed in between, the old one stands twice.
     guard link(current, "\(path)/previous-\(version).key") == 0 || errno == EEXIST else {
       throw Self.ioError(path, errno)

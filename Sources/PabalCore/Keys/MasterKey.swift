@@ -1,4 +1,5 @@
 internal import Crypto
+internal import PabalFormats
 
 /// The 32 bytes that all of Pabal's keys come from; kept outside the database.
 ///
@@ -22,9 +23,12 @@ public struct MasterKey: Sendable, Hashable, RedactedDescription {
     var digits = text.utf8[...]
     while let first = digits.first, first == 0x20 || 0x09...0x0D ~= first { digits.removeFirst() }
     while let last = digits.last, last == 0x20 || 0x09...0x0D ~= last { digits.removeLast() }
-    guard let bytes = digits.count == 64 ? MasterKey.hexadecimal(digits) : MasterKey.base64(digits) else {
-      return nil
-    }
+    let text = Array(digits)
+    let bytes =
+      text.count == 64
+      ? Hexadecimal.bytes(text.span)
+      : try? Base64.decode(text.span, .init(digits: .either, padding: .optional))
+    guard let bytes else { return nil }
     self.init(bytes: bytes)
   }
 
@@ -39,36 +43,10 @@ public struct MasterKey: Sendable, Hashable, RedactedDescription {
   }
 
   /// The key as 64 hexadecimal digits, for its file alone.
-  var text: String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
+  var text: String { Hexadecimal.string(bytes.span) }
 
   /// `a master key`.
   public var description: String { "a master key" }
-
-  private static func hexadecimal(_ text: Substring.UTF8View) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var pending: UInt8?
-    for digit in text {
-      guard let value = Character(Unicode.Scalar(digit)).hexDigitValue.map(UInt8.init) else { return nil }
-      if let high = pending {
-        bytes.append(high << 4 | value)
-        pending = nil
-      } else {
-        pending = value
-      }
-    }
-    return bytes
-  }
-
-  private static func base64(_ text: Substring.UTF8View) -> [UInt8]? {
-    let digits = text.last == UInt8(ascii: "=") ? text.dropLast() : text
-    // What is left over of the last digit says nothing and must be nothing.
-    guard let (bytes, rest) = PabalCore.bytes(ofBase64: digits), rest == 0 else { return nil }
-    return bytes
-  }
 }
 
 /// What one master key gives: a key for each purpose by HKDF-SHA256 (RFC 5869), none of use for another.

@@ -1,3 +1,5 @@
+internal import PabalFormats
+
 /// A text body in canonical form, with the transfer encoding that makes it shortest (RFC 2045).
 struct BodyPart {
   private let bytes: [UInt8]
@@ -34,7 +36,7 @@ struct BodyPart {
     // A soft line break for each 75 bytes; two for each 76.
     let literal = bytes.count + 2 * count.escapeCount
     let quotedLength = literal + literal / 75 * 3
-    let base64Length = (bytes.count + 2) / 3 * 4 + (bytes.count + 56) / 57 * 2
+    let base64Length = Base64.encodedCount(inLines: bytes.count)
     encoding = isPlain ? .plain : quotedLength <= base64Length ? .quotedPrintable : .base64
   }
 

@@ -1,3 +1,5 @@
+internal import PabalFormats
+
 /// What people read of a finished mail: its subject and its bodies, decoded.
 ///
 /// Reads what `MailDraft` writes: bodies in UTF-8, one alone or in `multipart/alternative`, as 7bit, quoted-printable
@@ -99,7 +101,7 @@ private struct MIMEPart {
   var text: String {
     let bytes: [UInt8] =
       switch value("content-transfer-encoding").trimmed.lowercased() {
-      case "base64": Base64.decode(body) ?? []
+      case "base64": (try? Base64.decode(body.span, .mime)) ?? []
       case "quoted-printable": quotedPrintable
       default: Array(body)
       }
@@ -114,9 +116,9 @@ private struct MIMEPart {
         bytes.append(byte)
         continue
       }
-      let digits = rest.prefix(2)
-      if let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16), digits.count == 2 {
-        bytes.append(value)
+      let digits = Array(rest.prefix(2))
+      if digits.count == 2, let value = Hexadecimal.bytes(digits.span) {
+        bytes += value
         rest = rest.dropFirst(2)
       } else {
         // A soft line break.

@@ -1,3 +1,5 @@
+internal import PabalFormats
+
 /// A text as a sequence of RFC 2047 encoded words, each of at most 75 bytes on a line of at most 78.
 ///
 /// The spaces are inside the words, because many readers drop those between them. No word ends within a code
@@ -223,7 +225,9 @@ struct EncodedWordDecoder {
     default: return nil
     }
     switch encoding {
-    case UInt8(ascii: "B"), UInt8(ascii: "b"): return Base64.decode(parts[2]).map { ($0, charset) }
+    case UInt8(ascii: "B"), UInt8(ascii: "b"):
+      let text = parts[2]
+      return (try? Base64.decode(text.span, .mime)).map { ($0, charset) }
     case UInt8(ascii: "Q"), UInt8(ascii: "q"): return decodeQ(parts[2]).map { ($0, charset) }
     default: return nil
     }
@@ -236,7 +240,8 @@ struct EncodedWordDecoder {
       switch source[i] {
       case UInt8(ascii: "_"): bytes.append(UInt8(ascii: " "))
       case UInt8(ascii: "="):
-        guard i + 2 < source.endIndex, let high = nibble(source[i + 1]), let low = nibble(source[i + 2])
+        guard i + 2 < source.endIndex, let high = Hexadecimal.value(ofDigit: source[i + 1]),
+          let low = Hexadecimal.value(ofDigit: source[i + 2])
         else {
           return nil
         }
@@ -247,14 +252,5 @@ struct EncodedWordDecoder {
       i += 1
     }
     return bytes
-  }
-
-  private static func nibble(_ digit: UInt8) -> UInt8? {
-    switch digit {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - 0x30
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - 0x37
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - 0x57
-    default: nil
-    }
   }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PabalFormats
 internal import Synchronization
 
 /// What makes one mail different from every other: its time and its random names.
@@ -40,7 +41,7 @@ public struct MailIdentity: Sendable, Hashable {
       MailIdentity.base32(source.extracting(31..<46), to: text[2..<26])
       return 26
     }
-    date = MailIdentity.date(milliseconds: milliseconds, utcOffset: minutes)
+    date = MailDate.string(millisecondsSince1970: milliseconds, offset: minutes * 60)
   }
 
   /// A stamp of the present moment in the local zone, with randomness from the kernel.
@@ -95,60 +96,6 @@ public struct MailIdentity: Sendable, Hashable {
       pending >>= 5
       bits -= 5
     }
-  }
-
-  /// RFC 5322, 3.3, in the given zone.
-  private static func date(milliseconds: Int64, utcOffset minutes: Int) -> String {
-    let seconds = Int(milliseconds.floorDivided(by: 1_000)) + minutes * 60
-    let days = seconds.floorDivided(by: 86_400)
-    let time = seconds - days * 86_400
-    // Howard Hinnant, “chrono-Compatible Low-Level Date Algorithms”: years begin in March, eras have 400.
-    let shifted = days + 719_468
-    let era = shifted.floorDivided(by: 146_097)
-    let dayOfEra = shifted - era * 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let marchMonth = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
-    let month = marchMonth < 10 ? marchMonth + 2 : marchMonth - 10
-    let year = yearOfEra + era * 400 + (month < 2 ? 1 : 0)
-    let weekday = (days + 4) - (days + 4).floorDivided(by: 7) * 7
-
-    return String(unsafeUninitializedCapacity: pattern.utf8CodeUnitCount) { text in
-      for i in 0..<pattern.utf8CodeUnitCount { text[i] = pattern.utf8Start[i] }
-      func write(_ number: Int, digits: Int, at index: Int) {
-        var rest = number
-        for i in stride(from: index + digits - 1, through: index, by: -1) {
-          text[i] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
-          rest /= 10
-        }
-      }
-      for i in 0..<3 {
-        text[i] = weekdays.utf8Start[3 * weekday + i]
-        text[8 + i] = months.utf8Start[3 * month + i]
-      }
-      write(day, digits: 2, at: 5)
-      write(year, digits: 4, at: 12)
-      write(time / 3_600, digits: 2, at: 17)
-      write(time / 60 % 60, digits: 2, at: 20)
-      write(time % 60, digits: 2, at: 23)
-      text[26] = UInt8(ascii: minutes < 0 ? "-" : "+")
-      write(abs(minutes) / 60, digits: 2, at: 27)
-      write(abs(minutes) % 60, digits: 2, at: 29)
-      return pattern.utf8CodeUnitCount
-    }
-  }
-
-  // Static strings again: every mail has a date.
-  private static var pattern: StaticString { "www, dd mmm yyyy hh:mm:ss +zzzz" }
-  private static var weekdays: StaticString { "SunMonTueWedThuFriSat" }
-  private static var months: StaticString { "JanFebMarAprMayJunJulAugSepOctNovDec" }
-}
-
-extension BinaryInteger {
-  fileprivate func floorDivided(by divisor: Self) -> Self {
-    let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-    return remainder < 0 ? quotient - 1 : quotient
   }
 }
 

@@ -1,7 +1,7 @@
-internal import Glibc
+internal import PabalFormats
 
 /// A moment of the calendar, in milliseconds since 1970-01-01 00:00 UTC, as stores keep it.
-public struct Timestamp: Sendable, Hashable, Comparable {
+public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// Milliseconds since 1970-01-01 00:00 UTC, leap seconds left out.
   public let milliseconds: Int64
 
@@ -10,20 +10,17 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
   /// The present moment by the system's clock, which may be set back.
   public static func now() -> Timestamp {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Timestamp(milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    Timestamp(milliseconds: WallClock.milliseconds())
   }
 
   /// In UTC to the second below, as RFC 3339 has it: `2026-11-23T04:05:06Z`.
-  public var text: String {
-    var seconds = time_t(milliseconds >= 0 ? milliseconds / 1_000 : -((999 - milliseconds) / 1_000))
-    var date = tm()
-    gmtime_r(&seconds, &date)
-    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    let year = String(repeating: "0", count: max(0, 4 - "\(date.tm_year + 1_900)".count))
-    return "\(year)\(date.tm_year + 1_900)-\(two(date.tm_mon + 1))-\(two(date.tm_mday))"
-      + "T\(two(date.tm_hour)):\(two(date.tm_min)):\(two(date.tm_sec))Z"
+  public var text: String { RFC3339.string(millisecondsSince1970: milliseconds) }
+  /// The same as `text`.
+  public var description: String { text }
+
+  /// Whole seconds since 1970-01-01 00:00 UTC, rounded down.
+  public var seconds: Int64 {
+    milliseconds >= 0 ? milliseconds / 1_000 : -((999 - milliseconds) / 1_000)
   }
 
   /// Whether the left moment is the earlier one.

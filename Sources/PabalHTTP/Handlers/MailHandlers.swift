@@ -152,7 +152,7 @@ extension ObjectDecoder {
   fileprivate func mailboxes(_ key: String) -> [Mailbox]? {
     guard let value = required(key, as: "kim@example.com") else { return nil }
     var texts = [value]
-    if case .array = value.node.value { texts = value.elements() ?? [] }
+    if case .array = value.node.content { texts = value.elements() ?? [] }
     guard 1...ObjectDecoder.mailboxLimit ~= texts.count else {
       value.report("expected 1 to \(ObjectDecoder.mailboxLimit) addresses")
       return nil

@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import PabalCore
+internal import PabalFormats
 
 /// The most bytes that a request's body may have.
 let bodyLimit = 65_536
@@ -29,15 +30,12 @@ extension Request {
         "unsupported-media-type", .unsupportedMediaType, "The body is no JSON",
         detail: "send Content-Type: application/json")
     }
-    let node: JSONNode
-    do throws(Diagnostic) {
-      node = try JSONParser.read(bytes, file: "body")
+    let node: JSONValue
+    do throws(JSONError) {
+      node = try JSONParser(subject: .body).parse(bytes.span)
     } catch {
-      let place = error.position.map { "line \($0.line), column \($0.column): " } ?? ""
-      let words = error.message + (error.remedy.map { "; \($0)" } ?? "")
-      // The reader reads configurations.
-      throw .invalid(
-        "", place + words.replacing("the file", with: "the body").replacing("save ", with: "send "))
+      let message = error.message + (error.remedy.map { "; \($0)" } ?? "")
+      throw .invalid("", "line \(error.position.line), column \(error.position.column): \(message)")
     }
     let collector = DiagnosticCollector(file: nil, directory: "/", secrets: .process)
     let value = FieldDecoder(node, path: "", collector: collector).object(read)
@@ -67,7 +65,7 @@ extension ObjectDecoder {
   /// The same as a person typed or pasted it, with whatever came along.
   func untrimmedText(_ key: String, as example: String) -> String? {
     guard let value = required(key, as: example) else { return nil }
-    guard case .string(let text) = value.node.value else {
+    guard case .string(let text) = value.node.content else {
       value.report(expected: "a string")
       return nil
     }
@@ -80,7 +78,7 @@ extension ObjectDecoder {
   /// One text or a list of them; none where it isn't there.
   func texts(_ key: String) -> [String] {
     guard let value = optional(key) else { return [] }
-    guard case .array = value.node.value else { return value.text().map { [$0] } ?? [] }
+    guard case .array = value.node.content else { return value.text().map { [$0] } ?? [] }
     return (value.elements() ?? []).compactMap { $0.text() }
   }
 
@@ -104,7 +102,7 @@ extension ObjectDecoder {
   /// `true` or `false`; false where it isn't there.
   func flag(_ key: String) -> Bool {
     guard let value = optional(key) else { return false }
-    if case .boolean(let isSet) = value.node.value { return isSet }
+    if case .boolean(let isSet) = value.node.content { return isSet }
     value.report(expected: "true or false")
     return false
   }

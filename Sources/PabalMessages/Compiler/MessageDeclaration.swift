@@ -1,4 +1,5 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// What `message.json` says of a message.
 struct MessageDeclaration: Sendable {
@@ -72,7 +73,7 @@ struct MessageDeclarationReader {
     issues.append(Diagnostic(message, remedy: remedy, file: file, position: position, path: path))
   }
 
-  private mutating func read(_ root: JSONNode) {
+  private mutating func read(_ root: JSONValue) {
     guard let members = object(root, path: nil) else {
       declaration.isReadable = false
       return
@@ -81,7 +82,7 @@ struct MessageDeclarationReader {
     let (known, suggested) = known(members, among: keys, path: nil)
     if suggested.contains("variables") { declaration.isReadable = false }
     for member in known {
-      let (node, path) = (member.node, member.key)
+      let (node, path) = (member.value, member.key)
       switch member.key {
       case "for": declaration.purpose = string(node, path: path) ?? ""
       case "lane": declaration.lane = choice(node, path: path) ?? .normal
@@ -101,7 +102,7 @@ struct MessageDeclarationReader {
     }
   }
 
-  private mutating func read(_ member: JSONNode.Member, path: String) {
+  private mutating func read(_ member: JSONValue.Member, path: String) {
     let name = member.key
     if TaggedText.name(Array(name.unicodeScalars)) == nil {
       issue(
@@ -114,7 +115,7 @@ struct MessageDeclarationReader {
         "{{\(name)}} is a place in layout.html", "give the variable another name", at: member.keyPosition,
         path: path)
     }
-    guard let members = object(member.node, path: path) else { return }
+    guard let members = object(member.value, path: path) else { return }
     var purpose: String?
     var kind: VariableKind?
     var written: [String: (text: String, position: SourcePosition)] = [:]
@@ -125,22 +126,22 @@ struct MessageDeclarationReader {
     for key in known {
       let keyPath = "\(path).\(key.key)"
       switch key.key {
-      case "for": purpose = string(key.node, path: keyPath)
+      case "for": purpose = string(key.value, path: keyPath)
       case "kind":
-        kind = choice(key.node, path: keyPath)
+        kind = choice(key.value, path: keyPath)
         isWhole = isWhole && kind != nil
       case "date":
-        if case .boolean(let isOn) = key.node.value {
+        if case .boolean(let isOn) = key.value.content {
           showsDate = (isOn, key.keyPosition)
         } else {
-          issue("\(key.node.kind) where true or false belongs", nil, at: key.node.position, path: keyPath)
+          issue("\(key.value.kind) where true or false belongs", nil, at: key.value.position, path: keyPath)
         }
       default:
-        guard let text = string(key.node, path: keyPath) else {
+        guard let text = string(key.value, path: keyPath) else {
           isWhole = false
           break
         }
-        written[key.key] = (text, key.node.position)
+        written[key.key] = (text, key.value.position)
       }
     }
     let missing = [("for", purpose == nil), ("kind", kind == nil), ("example", written["example"] == nil)]
@@ -191,7 +192,7 @@ struct MessageDeclarationReader {
     }
   }
 
-  private mutating func lifetime(_ node: JSONNode, path: String) -> Duration? {
+  private mutating func lifetime(_ node: JSONValue, path: String) -> Duration? {
     guard let text = string(node, path: path) else { return nil }
     guard let seconds = VariableKind.seconds(text), (1...31_536_000).contains(seconds) else {
       issue("not a lifetime", "write 90s, 10m, 2h or 3d, a year at most", at: node.position, path: path)
@@ -200,20 +201,20 @@ struct MessageDeclarationReader {
     return .seconds(seconds)
   }
 
-  private mutating func object(_ node: JSONNode, path: String?) -> [JSONNode.Member]? {
-    if case .object(let members) = node.value { return members }
+  private mutating func object(_ node: JSONValue, path: String?) -> [JSONValue.Member]? {
+    if case .object(let members) = node.content { return members }
     issue("\(node.kind) where an object belongs", "write { … }", at: node.position, path: path)
     return nil
   }
 
-  private mutating func string(_ node: JSONNode, path: String) -> String? {
-    if case .string(let text) = node.value { return text }
+  private mutating func string(_ node: JSONValue, path: String) -> String? {
+    if case .string(let text) = node.content { return text }
     issue("\(node.kind) where a string belongs", "write \"…\"", at: node.position, path: path)
     return nil
   }
 
   private mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
-    _ node: JSONNode, path: String
+    _ node: JSONValue, path: String
   ) -> Choice? {
     guard let text = string(node, path: path) else { return nil }
     if let choice = Choice(rawValue: text) { return choice }
@@ -228,8 +229,8 @@ struct MessageDeclarationReader {
 
   /// The members whose keys are known, each once, and the keys that the others most likely mean.
   private mutating func known(
-    _ members: [JSONNode.Member], among keys: [String], path: String?
-  ) -> (members: [JSONNode.Member], suggested: Set<String>) {
+    _ members: [JSONValue.Member], among keys: [String], path: String?
+  ) -> (members: [JSONValue.Member], suggested: Set<String>) {
     var suggested: Set<String> = []
     let known = unique(members, path: path).filter { member in
       if keys.contains(member.key) { return true }
@@ -245,7 +246,7 @@ struct MessageDeclarationReader {
     return (known, suggested)
   }
 
-  private mutating func unique(_ members: [JSONNode.Member], path: String?) -> [JSONNode.Member] {
+  private mutating func unique(_ members: [JSONValue.Member], path: String?) -> [JSONValue.Member] {
     var seen: Set<String> = []
     return members.filter { member in
       if seen.insert(member.key).inserted { return true }

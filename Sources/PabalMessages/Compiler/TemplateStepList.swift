@@ -1,3 +1,5 @@
+internal import PabalFormats
+
 /// Bytes to append, and between them the fields to append.
 struct TemplateStepList: Sendable {
   /// The literal bytes up to `end`, then the field.
@@ -116,7 +118,7 @@ extension ValueEscaping {
       case .html: ValueEscaping.appendHTML(bytes, to: &escaped)
       case .url: ValueEscaping.appendURL(bytes, isHTML: false, to: &escaped)
       case .urlAttribute: ValueEscaping.appendURL(bytes, isHTML: true, to: &escaped)
-      case .urlComponent: ValueEscaping.appendURLComponent(bytes, to: &escaped)
+      case .urlComponent: PercentEncoding.append(bytes.span, allowing: .unreserved, to: &escaped)
       }
       return String(decoding: escaped, as: UTF8.self)
     } ?? value
@@ -152,39 +154,12 @@ extension ValueEscaping {
   /// What RFC 3986 lets stand in an address stays, the rest is percent-encoded.
   private static func appendURL(_ value: some Sequence<UInt8>, isHTML: Bool, to bytes: inout [UInt8]) {
     for byte in value {
-      switch byte {
-      case UInt8(ascii: "&") where isHTML: bytes.append(contentsOf: "&amp;".utf8)
-      case UInt8(ascii: "'"): bytes.append(contentsOf: "%27".utf8)
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        // - . / and the digits, then : and ;
-        0x2D...0x3B, UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
-        UInt8(ascii: "&"), UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"),
-        UInt8(ascii: ","), UInt8(ascii: "="), UInt8(ascii: "?"), UInt8(ascii: "@"), UInt8(ascii: "_"),
-        UInt8(ascii: "~"), UInt8(ascii: "["), UInt8(ascii: "]"):
-        bytes.append(byte)
-      default: appendPercent(byte, to: &bytes)
+      if isHTML, byte == UInt8(ascii: "&") {
+        bytes.append(contentsOf: "&amp;".utf8)
+      } else {
+        PercentEncoding.append(byte, allowing: .uri, to: &bytes)
       }
     }
-  }
-
-  /// Only the unreserved characters of RFC 3986 stay.
-  private static func appendURLComponent(_ value: some Sequence<UInt8>, to bytes: inout [UInt8]) {
-    for byte in value {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-        UInt8(ascii: "~"):
-        bytes.append(byte)
-      default: appendPercent(byte, to: &bytes)
-      }
-    }
-  }
-
-  private static func appendPercent(_ byte: UInt8, to bytes: inout [UInt8]) {
-    let digits = Array("0123456789ABCDEF".utf8)
-    bytes.append(UInt8(ascii: "%"))
-    bytes.append(digits[Int(byte >> 4)])
-    bytes.append(digits[Int(byte & 15)])
   }
 }
 

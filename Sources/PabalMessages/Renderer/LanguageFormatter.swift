@@ -1,3 +1,5 @@
+internal import PabalFormats
+
 /// How a language writes durations and times; languages not listed get the signs all of them share.
 enum LanguageFormatter: Sendable, Hashable {
   case korean

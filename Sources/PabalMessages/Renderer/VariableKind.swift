@@ -1,3 +1,5 @@
+internal import PabalFormats
+
 /// What a variable holds.
 public enum VariableKind: String, Sendable, Hashable, Codable, CaseIterable {
   /// Words, on one line.
@@ -74,10 +76,10 @@ extension VariableKind {
       }
       return try VariableKind.validate(seconds: seconds)
     case .time:
-      guard let (seconds, offset) = CivilDateTime.reading(text) else {
+      guard let time = try? RFC3339.parse(text, .space), time.year >= 1 else {
         throw InvalidValueError(message: "not a time", remedy: "write it as 2026-01-02T15:24:00+09:00")
       }
-      return try VariableKind.validate(secondsSince1970: seconds, offset: offset)
+      return try VariableKind.validate(secondsSince1970: time.secondsSince1970, offset: time.offset)
     }
   }
 

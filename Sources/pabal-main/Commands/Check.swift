@@ -189,7 +189,7 @@ extension CommandContext {
   func accounts(of transports: [TransportConfiguration]?) -> [AccountConfiguration] {
     let used = transports?.flatMap { transport in
       transport.settings.compactMap { member -> String? in
-        guard member.key == "account", case .string(let name) = member.node.value else { return nil }
+        guard member.key == "account", case .string(let name) = member.value.content else { return nil }
         return name
       }
     }

@@ -1,3 +1,4 @@
+import PabalFormats
 import Testing
 
 @testable import PabalCore
@@ -193,11 +194,11 @@ import Testing
 
   @Test func `an account without accounts is told where to add one`() {
     var diagnostics: [Diagnostic] = []
-    let node = JSONNode(
+    let node = JSONValue(
       .object([
-        JSONNode.Member(
+        JSONValue.Member(
           key: "account", keyPosition: SourcePosition(line: 1, column: 2),
-          node: JSONNode(.string("google"), at: SourcePosition(line: 1, column: 13)))
+          value: JSONValue(.string("google"), at: SourcePosition(line: 1, column: 13)))
       ]), at: SourcePosition(line: 1, column: 1))
     let settings = checkedSettings(
       node, declared: [SettingDeclaration(key: "account", kind: .account, help: "")], path: "transports.smtp",

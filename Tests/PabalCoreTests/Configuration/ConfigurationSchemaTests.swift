@@ -1,4 +1,5 @@
 import Foundation
+import PabalFormats
 import Testing
 
 @testable import PabalCore
@@ -8,7 +9,7 @@ import Testing
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path()
 
-  private static func schema() throws -> JSONNode {
+  private static func schema() throws -> JSONValue {
     try JSONParser.read(readFile(root + "config.schema.json", atMost: 1_000_000), file: "config.schema.json")
   }
 
@@ -16,7 +17,7 @@ import Testing
   private static func keysInSchema(_ path: String...) throws -> Set<String> {
     var node = try schema()
     for key in path + ["properties"] { node = try #require(node[key]) }
-    guard case .object(let members) = node.value else { return [] }
+    guard case .object(let members) = node.content else { return [] }
     return Set(members.map(\.key))
   }
 
@@ -68,8 +69,8 @@ import Testing
     func required(_ path: String...) throws -> [String] {
       var node = try Self.schema()
       for key in path + ["required"] { node = try #require(node[key]) }
-      guard case .array(let elements) = node.value else { return [] }
-      return elements.compactMap { if case .string(let text) = $0.value { text } else { nil } }
+      guard case .array(let elements) = node.content else { return [] }
+      return elements.compactMap { if case .string(let text) = $0.content { text } else { nil } }
     }
     func reportedMissing(_ text: String) throws -> [String] {
       let problem = try #require(throws: Diagnostics.self) {
@@ -90,9 +91,9 @@ import Testing
   }
 }
 
-extension JSONNode {
-  fileprivate subscript(key: String) -> JSONNode? {
-    guard case .object(let members) = value else { return nil }
-    return members.first { $0.key == key }?.node
+extension JSONValue {
+  fileprivate subscript(key: String) -> JSONValue? {
+    guard case .object(let members) = content else { return nil }
+    return members.first { $0.key == key }?.value
   }
 }

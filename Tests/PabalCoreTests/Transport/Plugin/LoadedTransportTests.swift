@@ -1,5 +1,6 @@
 import Dispatch
 import PabalCore
+import PabalFormats
 import PabalTesting
 import Synchronization
 import Testing
@@ -181,7 +182,7 @@ import Testing
   }
 
   private func open(
-    _ settings: [String: JSONNode.Value] = [:], accounts: [String: any AccessTokenSource] = [:],
+    _ settings: [String: JSONValue.Content] = [:], accounts: [String: any AccessTokenSource] = [:],
     log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
   ) throws -> LoadedTransport {
     try TestPlugin.open(
