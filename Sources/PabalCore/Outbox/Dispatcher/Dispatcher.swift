@@ -1,51 +1,34 @@
 internal import Synchronization
 
-/// The loop that empties an outbox: claims what is due, walks it over the transports, takes down how it ended.
+/// Drains an outbox: claims mail that is due, attempts it over the route's transports and stores how it ended.
+///
+/// One actor owns the state, in structs with synchronous methods, and reads it again after each `await`, because
+/// other calls run meanwhile. Only this file changes the state; the actor's extensions read it.
 public actor Dispatcher {
-  /// The name under which this process claims.
+  /// The name under which this process claims mail, drawn at random.
   public nonisolated let owner: String
 
   let outbox: any Outbox
   let sealing: any ContentSealing
-  var options: DispatcherOptions
   let route: @Sendable () -> [DispatchTransport]
   let report: @Sendable (DispatcherEvent) -> Void
   let dependencies: Dependencies
-  var stateCache = TransportStateCache()
-  // Counts the changes of the transports' states as the outbox makes them.
-  let changeSequence = ChangeSequence()
-  var isFinishing = false
-  // By transport: how many attempts are about to spend a send of its pace.
-  var expectedSends: [String: Int] = [:]
-  // The transports whose being held was told of.
-  var reportedHolds: Set<String> = []
-
-  // Counts the routes that mail has taken.
-  var currentRouteGeneration = 0
-  // How many mails were made due since the route changed, while there may be more to make due.
-  var expedited: Int?
-
-  // What could not be settled, by the mail's id, until its deliverer asks.
-  var unsettled: [String: StorageError] = [:]
-
   private let wakeSignal = WakeSignal()
-  // How many mails of the fast path were promised a place and have not come yet.
-  var reservedSlots = 0
-  private var inFlight: [String: Task<Void, Never>] = [:] {
+  private let inFlightCounter = Atomic(0)
+
+  private(set) var isFinishing = false
+  private(set) var options: DispatcherOptions
+  private(set) var schedule = DispatchSchedule()
+  private(set) var rateLimiter: RateLimiter
+  private(set) var health: TransportHealth
+  private(set) var routeChange = RouteChange()
+  private var inFlight = InFlightTable() {
     didSet { inFlightCounter.store(inFlight.count, ordering: .relaxed) }
   }
-  private let inFlightCounter = Atomic(0)
-  private var leaseRenewal: Task<Void, Never>?
-  var mayHaveWork = true
-  // How often somebody said that there is more; a claim that began before knows nothing of it.
-  var wakeCount = 0
-  var lastSweep: Timestamp?
-  var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
-  var hasReportedCodeDelay = false
 
   /// A dispatcher of `outbox`.
   ///
-  /// `route` is asked anew for each mail, so that a change of it takes effect on mail that waits; `report`
+  /// `route` is called for every mail, so that a changed route applies to mail that is already waiting. `report`
   /// is called from any thread.
   public init(
     _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
@@ -59,6 +42,8 @@ public actor Dispatcher {
     self.dependencies = dependencies
     self.report = report
     self.route = route
+    rateLimiter = RateLimiter(options)
+    health = TransportHealth(sealing)
     owner =
       String(UInt64.random(in: .min ... .max), radix: 36)
       + String(UInt64.random(in: .min ... .max), radix: 36)
@@ -66,345 +51,199 @@ public actor Dispatcher {
 
   // MARK: Running
 
-  /// Hands mail over until `finish` is called, and returns when nothing is under way any more.
+  /// Delivers mail until `finish` is called. Returns when no mail is in flight.
   public func run() async {
     while !isFinishing {
-      let wait = await round()
+      let delay = await round()
       if isFinishing { break }
-      await wakeSignal.wait { [sleep = dependencies.sleep] in await sleep(wait) }
+      await wakeSignal.wait { [sleep = dependencies.sleep] in await sleep(delay) }
     }
     await drain()
   }
 
-  /// Stops claiming, and returns when what is under way has ended and is settled; what waits for its
-  /// transport's pace is put back.
+  /// Stops claiming. Returns when the mail in flight is settled; mail that waits for its transport's pace returns
+  /// to the queue.
   public func finish() async {
     isFinishing = true
     wakeSignal.signal()
     await drain()
   }
 
-  /// How many mails are under way: claimed by this process and not settled yet.
+  /// How many mails this process has claimed and not settled yet.
   public nonisolated var inFlightCount: Int { inFlightCounter.load(ordering: .relaxed) }
 
-  /// Says that there is new mail in the outbox, or a new route.
+  /// Announces new mail in the outbox, or a new route.
   public nonisolated func wake() {
     Task { await signalWork() }
   }
 
-  /// Does the housekeeping if it is time, and starts what is due; gives when it wants to be called again.
+  /// Announces new mail or a new route to the next round.
+  package func signalWork() {
+    schedule.signalWork()
+    wakeSignal.signal()
+  }
+
+  /// Runs maintenance if it is due and starts the mail that is due. Returns the delay until the next round.
   package func round() async -> Duration {
     let now = dependencies.now()
-    // A clock that was set back must not stop the housekeeping.
-    if forecast.isUnfinished || lastSweep.map({ now - $0 >= options.pollInterval || now < $0 }) ?? true {
-      await runMaintenance(now)
-    }
+    if schedule.isMaintenanceDue(at: now, every: options.pollInterval) { await runMaintenance(now) }
     let isExpediting = await expediteRerouted()
-    if forecast.due.map({ $0 <= dependencies.now() }) ?? false { mayHaveWork = true }
-    while mayHaveWork, !isFinishing, hasRoom(.code) {
+    schedule.expectDueMail(at: dependencies.now())
+    while schedule.mayHaveWork, !isFinishing, room(.code) > 0 {
       do throws(StorageError) {
-        guard try await launch() else { break }
+        let result = try await claimAndStart()
+        schedule.finishClaim(result)
+        guard result.hasStarted else { break }
       } catch {
         report(.storage(error))
         break
       }
     }
-    if forecast.isUnfinished || isExpediting { return .zero }
-    let later = [forecast.due, pacedUntil()].compactMap { $0 }.map { $0 - dependencies.now() }.filter {
-      $0 > .zero
-    }
-    return min(options.pollInterval, later.min() ?? options.pollInterval)
+    if isExpediting { return .zero }
+    return schedule.delay(
+      at: dependencies.now(), nextSend: nextPacedSend(), pollInterval: options.pollInterval)
   }
 
-  /// Returns when no mail is under way.
+  /// Returns when no mail is in flight.
   package func drain() async {
-    while let task = inFlight.values.first { await task.value }
+    while let delivery = inFlight.anyDelivery { _ = await delivery.value }
   }
 
-  // MARK: The fast path
-
-  /// A lease under which the caller may add a mail of `lane` already claimed, and hand it over at once when
-  /// it is durable; `nil`: add it as waiting mail and `wake`.
-  ///
-  /// Each lease is followed by one `handOver` or `release`.
-  public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
-    let now = dependencies.now()
-    guard !isFinishing, lastSweep != nil, unknown == .resend, hasRoom(lane),
-      let candidate = availableRoute(lane, at: now).candidates.first,
-      availableSends(candidate, lane, at: now) > reservedSlots
-    else { return nil }
-    reservedSlots += 1
-    return lease(from: now)
-  }
-
-  /// Hands over a mail that was added with a lease of `reserve`; returns at once.
-  public func handOver(_ entry: OutboxEntry, _ mail: Mail) {
-    reservedSlots -= 1
-    let availableRoute = availableRoute(entry.lane, at: dependencies.now())
-    adjustExpectedSends(1, of: availableRoute.candidates.first)
-    start(
-      entry, OutboxContent(mail), over: availableRoute.candidates, isPartial: availableRoute.isPartial,
-      routeGeneration: availableRoute.routeGeneration)
-  }
-
-  /// Gives a lease of `reserve` back that was not used.
-  public func release() { reservedSlots -= 1 }
-
-  // MARK: One mail
-
-  /// Delivers the waiting mail called `id` alone, whatever is known of its transports, and gives it as it is
-  /// after this attempt; as it is where another process has it, it isn't due or the transport's pace is spent
-  /// for longer than `DispatcherOptions.interactivePaceWaitLimit`, `nil` where it isn't there.
-  ///
-  /// A problem after an attempt is told of as `unsettled`, too.
-  public func deliver(_ id: String) async throws(StorageError) -> OutboxEntry? {
-    let now = dependencies.now()
-    let claimed = try await outbox.claim(OutboxClaim(lease(from: now), now: now, limit: 1, id: id))
-    if let entry = claimed.first { await attempt(entry, nil) }
-    if let problem = unsettled.removeValue(forKey: id) { throw problem }
-    return try await outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first
-  }
-
-  /// Delivers a mail that was added with `lease()`, and returns when its first attempt has ended and is
-  /// settled, or `unsettled` was told of it.
-  public func deliver(_ entry: OutboxEntry, _ mail: Mail) async {
-    await attempt(entry, OutboxContent(mail))
-    unsettled[entry.id] = nil
-  }
-
-  /// A lease for a mail that the caller adds and then delivers.
-  public func lease() -> OutboxEntry.Lease { lease(from: dependencies.now()) }
-
-  private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async {
-    await refreshStates()
-    let (all, routeGeneration) = (route(), currentRouteGeneration)
-    let soon = sendableSoon(all, entry.lane, at: dependencies.now())
-    let candidates = soon.isEmpty ? all : soon
-    adjustExpectedSends(1, of: candidates.first)
-    await start(
-      entry, content, over: candidates, isPartial: candidates.count < all.count,
-      routeGeneration: routeGeneration, isAlone: true
-    ).value
-    // Without a `serve` nobody else keeps house.
+  private func runMaintenance(_ now: Timestamp) async {
     do throws(StorageError) {
-      _ = try await outbox.sweep(OutboxSweep(now: dependencies.now(), owner: owner, options: options))
+      schedule.adopt(try await outbox.sweep(OutboxSweep(now: now, owner: owner, options: options)))
+    } catch {
+      schedule.adopt(nil)
+      report(.storage(error))
+    }
+    await refreshStates()
+    if let since = schedule.finishMaintenance(at: now, alertDelay: options.codeAlertDelay) {
+      report(.codesDelayed(since: since))
+    }
+  }
+
+  // MARK: Configuration
+
+  /// Adopts new options and the route as it is now. The next mail tries every closed transport of the route,
+  /// because the edit may have fixed what closed it.
+  ///
+  /// If there was one, or if `hasChanged`, mail that waits because of a transport's answer is due at once.
+  public func adopt(_ options: DispatcherOptions, routeHasChanged hasChanged: Bool = false) async {
+    self.options = options
+    rateLimiter.adopt(options)
+    let (now, names) = (dependencies.now(), Set(route().map(\.name)))
+    await refreshStates()
+    let isAnyClosed = names.contains { health[$0].permission(at: now) != .open }
+    if isAnyClosed {
+      await updateStates { states in for name in names { states[name]?.endWait(at: now) } }
+    }
+    if hasChanged || isAnyClosed { routeChange.begin() }
+    signalWork()
+  }
+
+  /// Makes mail due that waits because of a transport's answer, if the route has changed. Returns whether more
+  /// may follow.
+  func expediteRerouted() async -> Bool {
+    guard routeChange.isExpediting else { return false }
+    let generation = routeChange.generation
+    do throws(StorageError) {
+      let count = try await outbox.amend(
+        .reroute(limit: RouteChange.batchSize), now: dependencies.now())
+      if count > 0 { schedule.expectWork() }
+      guard let total = routeChange.recordBatch(of: count, begunIn: generation) else { return true }
+      if total > 0 { report(.expedited(count: total)) }
     } catch {
       report(.storage(error))
     }
+    return false
   }
 
-  // MARK: Room
+  // MARK: Immediate dispatch
 
-  func room(_ lane: Lane) -> Int {
-    let reserved = lane == .code || options.maxConcurrentAttempts < 2 ? 0 : 1
-    return max(0, options.maxConcurrentAttempts - reserved - inFlight.count - reservedSlots)
+  /// Returns a lease under which the caller may add a mail of `lane` that is already claimed and hand it over when
+  /// it is durable, or `nil` if the mail is to be added as waiting, followed by `wake`.
+  ///
+  /// Every lease is followed by one `handOver` or `release`.
+  public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
+    let now = dependencies.now()
+    guard !isFinishing, schedule.hasRunMaintenance, unknown == .resend, room(lane) > 0,
+      let transport = availableRoute(lane, at: now).first,
+      availableSends(of: transport, lane, at: now) > inFlight.reservedSlots
+    else { return nil }
+    inFlight.reserve()
+    return lease(from: now)
   }
 
-  func hasRoom(_ lane: Lane) -> Bool { room(lane) > 0 }
+  /// Delivers a mail that was added with a lease of `reserve`. Returns at once.
+  public func handOver(_ entry: OutboxEntry, _ mail: Mail) {
+    inFlight.release()
+    start(entry, OutboxContent(mail), over: availableRoute(entry.lane, at: dependencies.now()))
+  }
+
+  /// Returns a lease of `reserve` that was not used.
+  public func release() { inFlight.release() }
+
+  // MARK: Starting mail
+
+  /// Returns how many more mails of `lane` may be in flight.
+  func room(_ lane: Lane) -> Int { inFlight.room(for: lane, limit: options.maxConcurrentAttempts) }
 
   func lease(from now: Timestamp) -> OutboxEntry.Lease {
     OutboxEntry.Lease(owner: owner, until: now + options.leaseDuration)
   }
 
-  /// Takes note that there is new mail or a new route.
-  package func signalWork() {
-    wakeCount += 1
-    mayHaveWork = true
-    wakeSignal.signal()
-  }
-
-  // MARK: Flights
-
-  @discardableResult
+  /// Claims mail and starts it, each over the route of its lane, which begins with `transport`. Returns how many
+  /// mails were claimed.
   func start(
-    _ entry: OutboxEntry, _ content: OutboxContent?, over candidates: [DispatchTransport], isPartial: Bool,
-    routeGeneration: Int,
-    isProbe: Bool = false, isAlone: Bool = false
-  ) -> Task<Void, Never> {
-    let task = Task {
-      await handOver(
-        entry, content, over: candidates, isPartial: isPartial, routeGeneration: routeGeneration,
-        isProbe: isProbe, isAlone: isAlone)
-      complete(entry.id)
-    }
-    inFlight[entry.id] = task
-    renewLeases()
-    return task
-  }
-
-  private func complete(_ id: String) {
-    inFlight[id] = nil
-    if inFlight.isEmpty {
-      leaseRenewal?.cancel()
-      leaseRenewal = nil
-    }
-    if mayHaveWork { wakeSignal.signal() }
-  }
-
-  private func renewLeases() {
-    guard leaseRenewal == nil else { return }
-    leaseRenewal = Task {
-      while !Task.isCancelled {
-        await dependencies.sleep(options.leaseDuration / 3)
-        if Task.isCancelled { return }
-        do throws(StorageError) {
-          _ = try await outbox.extend(Array(inFlight.keys), lease(from: dependencies.now()))
-        } catch {
-          report(.storage(error))
-        }
-      }
-    }
-  }
-}
-
-// What is claimed, and which way it goes.
-extension Dispatcher {
-  /// The transports that mail of one lane may take now, in order.
-  struct AvailableRoute {
-    let candidates: [DispatchTransport]
-    /// Whether some transports of the route are left out for now.
-    let isPartial: Bool
-    /// Whether each of them has its next send long after.
-    let isPaceExhausted: Bool
-    /// Which of the routes that mail has taken it is.
-    let routeGeneration: Int
-
-    /// The transport before which those that were left alone are tried again; `nil`: wherever they stand.
-    var probeLimit: String? { isPaceExhausted ? nil : candidates.first?.name }
-  }
-
-  /// The way of mail of `lane` at `now`.
-  func availableRoute(_ lane: Lane, at now: Timestamp) -> AvailableRoute {
-    let all = route()
-    let open = all.filter { stateCache[$0.name].permission(at: now) == .open }
-    let soon = sendableSoon(open, lane, at: now)
-    let candidates = soon.isEmpty ? open : soon
-    return AvailableRoute(
-      candidates: candidates, isPartial: candidates.count < all.count,
-      isPaceExhausted: soon.isEmpty && !open.isEmpty,
-      routeGeneration: currentRouteGeneration)
-  }
-
-  /// Claims what there is room and pace for, and starts it; says whether there was anything.
-  func launch() async throws(StorageError) -> Bool {
-    let now = dependencies.now()
-    let codes = availableRoute(.code, at: now)
-    let others = availableRoute(.normal, at: now)
-    var probed = try await probe(.code, before: codes.probeLimit, now)
-    // Mail that may not have what the pace keeps for codes looks further.
-    if !probed, others.probeLimit != codes.probeLimit {
-      probed = try await probe(.normal, before: others.probeLimit, now)
-    }
-    guard let first = codes.candidates.first, let second = others.candidates.first else {
-      if !probed { mayHaveWork = false }
-      return probed
-    }
-    let seen = wakeCount
-    let forCodes = min(room(.code), availableSends(first, .code, at: now))
-    if first.name == second.name {
-      let forOthers = min(room(.normal), availableSends(first, .normal, at: now))
-      guard forCodes > 0 else { return probed }
-      let claim = OutboxClaim(
-        lease(from: now), now: now, limit: forCodes, reservedForCodes: max(0, forCodes - forOthers))
-      let count = try await take(claim, codes, others, by: first)
-      // Fewer than there was room for: the rest comes with a bell or the next housekeeping.
-      mayHaveWork = wakeCount != seen || forOthers == 0 || count >= min(forCodes, forOthers)
-      return count > 0 || probed
-    }
-    // The pace has sends left for codes alone.
-    let claim = OutboxClaim(lease(from: now), now: now, limit: forCodes, reservedForCodes: forCodes)
-    let count = try await take(claim, codes, others, by: first)
-    let forOthers = min(room(.normal), availableSends(second, .normal, at: now))
-    var rest = OutboxClaim(lease(from: now), now: now, limit: forOthers)
-    rest.excludesCodes = true
-    let more = try await take(rest, codes, others, by: second)
-    mayHaveWork =
-      wakeCount != seen || forCodes == 0 || forOthers == 0 || count >= forCodes || more >= forOthers
-    return count + more > 0 || probed
-  }
-
-  /// Claims mail and starts it, each by the way of its lane, `candidate` first; says how many.
-  private func take(
-    _ claim: OutboxClaim, _ codes: AvailableRoute, _ others: AvailableRoute, by candidate: DispatchTransport
+    _ claim: OutboxClaim, _ codes: AvailableRoute, _ others: AvailableRoute,
+    through transport: DispatchTransport
   ) async throws(StorageError) -> Int {
     guard claim.limit > 0 else { return 0 }
-    // Neither places nor sends may be given away twice while the claim is under way.
-    reservedSlots += claim.limit
-    adjustExpectedSends(claim.limit, of: candidate)
-    let entries: [OutboxEntry]
-    do throws(StorageError) {
-      entries = try await outbox.claim(claim)
-    } catch {
-      reservedSlots -= claim.limit
-      adjustExpectedSends(-claim.limit, of: candidate)
-      throw error
+    // Reserved because slots and sends must not be given away twice while the claim runs.
+    inFlight.reserve(claim.limit)
+    rateLimiter.expect(claim.limit, of: transport.name)
+    defer {
+      inFlight.release(claim.limit)
+      rateLimiter.expect(-claim.limit, of: transport.name)
     }
-    reservedSlots -= claim.limit
-    adjustExpectedSends(entries.count - claim.limit, of: candidate)
-    for entry in entries {
-      let availableRoute = entry.lane == .code ? codes : others
-      start(
-        entry, nil, over: availableRoute.candidates, isPartial: availableRoute.isPartial,
-        routeGeneration: availableRoute.routeGeneration)
-    }
+    let entries = try await outbox.claim(claim)
+    for entry in entries { start(entry, nil, over: entry.lane == .code ? codes : others) }
     return entries.count
   }
 
-  /// Lets one mail try each transport before `name` whose time to be left alone is over; of `lane` `.normal`, one that
-  /// is no code.
-  private func probe(
-    _ lane: Lane, before name: String?, _ now: Timestamp
-  ) async throws(StorageError) -> Bool {
-    let (candidates, routeGeneration) = (route(), currentRouteGeneration)
-    var hasProbed = false
-    for (index, candidate) in candidates.enumerated() {
-      if candidate.name == name { break }
-      guard stateCache[candidate.name].permission(at: now) == .probe,
-        availableSends(candidate, lane, at: now) > 0, hasRoom(lane)
-      else { continue }
-      let lease = lease(from: now)
-      await updateStates { states in _ = states[candidate.name]?.takeProbe(lease, at: now) }
-      guard stateCache[candidate.name].probe == lease else { continue }
-      let entry: OutboxEntry?
+  /// Starts the delivery of a claimed mail, with its content unless it is to be unsealed.
+  @discardableResult
+  func start(
+    _ entry: OutboxEntry, _ content: OutboxContent?, over route: AvailableRoute,
+    _ mode: OutboxDelivery.Mode = .queued
+  ) -> InFlightTable.Delivery {
+    rateLimiter.expect(1, of: route.first?.name)
+    let delivery = Task {
+      let error = await deliver(OutboxDelivery(entry, over: route, mode, options), content)
+      inFlight.remove(entry.id)
+      if schedule.mayHaveWork { wakeSignal.signal() }
+      return error
+    }
+    inFlight.insert(delivery, for: entry.id)
+    if !inFlight.hasLeaseRenewal { inFlight.setLeaseRenewal(Task { await renewLeases() }) }
+    return delivery
+  }
+
+  private func renewLeases() async {
+    while !Task.isCancelled {
+      await dependencies.sleep(options.leaseDuration / 3)
+      if Task.isCancelled { return }
       do throws(StorageError) {
-        var claim = OutboxClaim(lease, now: now, limit: 1)
-        claim.excludesCodes = lane != .code
-        entry = try await outbox.claim(claim).first
+        _ = try await outbox.extend(inFlight.ids, lease(from: dependencies.now()))
       } catch {
-        await updateStates { $0[candidate.name]?.probe = nil }
-        throw error
+        report(.storage(error))
       }
-      guard let entry else {
-        await updateStates { $0[candidate.name]?.probe = nil }
-        continue
-      }
-      hasProbed = true
-      let rest = candidates[(index + 1)...].filter { stateCache[$0.name].permission(at: now) == .open }
-      adjustExpectedSends(1, of: candidate)
-      start(
-        entry, nil, over: [candidate] + rest, isPartial: rest.count + 1 < candidates.count,
-        routeGeneration: routeGeneration, isProbe: true)
     }
-    return hasProbed
-  }
-}
-
-extension Dispatcher {
-  func runMaintenance(_ now: Timestamp) async {
-    do throws(StorageError) {
-      forecast = try await outbox.sweep(OutboxSweep(now: now, owner: owner, options: options))
-    } catch {
-      forecast.isUnfinished = false
-      report(.storage(error))
-    }
-    await refreshStates()
-    lastSweep = now
-    let waits = forecast.oldestCode.map { now - $0 >= options.codeAlertDelay } ?? false
-    if waits, !hasReportedCodeDelay, let since = forecast.oldestCode { report(.codesDelayed(since: since)) }
-    hasReportedCodeDelay = waits
   }
 
-  /// Takes over what all processes know of the transports, and mends times that a clock left too far ahead.
+  // MARK: Transport states
+
+  /// Reads what all processes know of the transports, and clamps times that a clock set back left in the future.
   func refreshStates() async {
     let (now, options) = (dependencies.now(), options)
     await updateStates { states in
@@ -412,5 +251,46 @@ extension Dispatcher {
         states[name]?.clampFutureTimes(to: now, by: options, pace: options.paces[name])
       }
     }
+  }
+
+  /// Applies a change here at once, and in the outbox for all processes.
+  func updateStates(_ change: @escaping TransportHealth.Change) async {
+    let number = health.begin(change)
+    reportHolds()
+    do throws(StorageError) {
+      health.end(number, try await store(health.sequenced(change)))
+      reportHolds()
+    } catch {
+      health.end(number, nil)
+      report(.storage(error))
+    }
+  }
+
+  /// Stops expecting the send that a started mail is about to use.
+  func endExpectedSend(of name: String?) { rateLimiter.expect(-1, of: name) }
+
+  /// Acquires a send of the pace in the outbox, which all processes share.
+  func acquireSend(of name: String, _ pace: Pace, _ lane: Lane) async -> PaceDecision {
+    let now = dependencies.now
+    let change = health.sequenced { states in
+      states[name, default: TransportState()].acquireSend(of: pace, for: lane, at: now())
+    }
+    do throws(StorageError) {
+      health.adopt(try await store(change))
+      return change.value ?? .unavailable
+    } catch {
+      report(.storage(error))
+      return .unavailable
+    }
+  }
+
+  private func store<Value: Sendable>(
+    _ change: SequencedChange<Value>
+  ) async throws(StorageError) -> TransportStateCache.Snapshot {
+    change.snapshot(try await outbox.transports { change.apply(to: &$0) })
+  }
+
+  private func reportHolds() {
+    for event in health.holdEvents(for: route().map(\.name)) { report(event) }
   }
 }

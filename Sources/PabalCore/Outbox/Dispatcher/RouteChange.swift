@@ -1,46 +1,30 @@
-// A route that changes while mail waits for it.
-extension Dispatcher {
-  /// Goes by other rules from now on, and by what the route has become: the next mail tries each transport that was
-  /// left alone, since an edit may have mended what was wrong with it.
+/// Changes of the route, and the mail that becomes due because of them.
+struct RouteChange {
+  /// How many mails become due in one call, few enough not to block the store for long.
+  static let batchSize = 2_000
+
+  /// Counts the changes. A delivery that began in an earlier generation used a stale route.
+  private(set) var generation = 0
+  // How many mails have become due since the change, while more may follow.
+  private var expeditedCount: Int?
+
+  /// Whether mail that waits because of a transport's answer is still to become due.
+  var isExpediting: Bool { expeditedCount != nil }
+
+  /// Begins a new generation, in which waiting mail becomes due.
+  mutating func begin() {
+    generation += 1
+    expeditedCount = expeditedCount ?? 0
+  }
+
+  /// Records that a batch begun in `generation` made `count` mails due.
   ///
-  /// Where there was such a transport, or the route `hasChanged`, mail that waits because of what a transport said is
-  /// due at once.
-  public func adopt(_ options: DispatcherOptions, routeHasChanged hasChanged: Bool = false) async {
-    self.options = options
-    let (now, names) = (dependencies.now(), Set(route().map(\.name)))
-    await refreshStates()
-    let isAnyClosed = names.contains { stateCache[$0].permission(at: now) != .open }
-    if isAnyClosed {
-      await updateStates { states in for name in names { states[name]?.endWait(at: now) } }
-    }
-    if hasChanged || isAnyClosed {
-      currentRouteGeneration += 1
-      expedited = expedited ?? 0
-    }
-    signalWork()
+  /// Returns how many mails became due since the change if that was all of them, and `nil` if more may follow:
+  /// the batch was full, or the route has changed again.
+  mutating func recordBatch(of count: Int, begunIn generation: Int) -> Int? {
+    let total = (expeditedCount ?? 0) + count
+    let isComplete = count < RouteChange.batchSize && generation == self.generation
+    expeditedCount = isComplete ? nil : total
+    return isComplete ? total : nil
   }
-
-  /// Makes due what waits because of what a transport said, where that is still to be done; says whether there may be
-  /// more of it.
-  func expediteRerouted() async -> Bool {
-    guard let count = expedited else { return false }
-    let routeGeneration = currentRouteGeneration
-    do throws(StorageError) {
-      let more = try await outbox.amend(
-        .reroute(limit: Dispatcher.expediteBatchSize), now: dependencies.now())
-      if more > 0 { mayHaveWork = true }
-      guard more < Dispatcher.expediteBatchSize, routeGeneration == currentRouteGeneration else {
-        expedited = count + more
-        return true
-      }
-      expedited = nil
-      if count + more > 0 { report(.expedited(count: count + more)) }
-    } catch {
-      report(.storage(error))
-    }
-    return false
-  }
-
-  // Few enough to keep nobody from the store for long.
-  private static let expediteBatchSize = 2_000
 }

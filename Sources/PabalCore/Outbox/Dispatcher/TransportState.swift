@@ -50,13 +50,13 @@ public struct TransportState: Sendable, Hashable {
 
   /// Takes down how an attempt through it ended.
   ///
-  /// `isRecipients`: what was said is about a recipient, and the transport worked.
+  /// `isAboutRecipients`: what was said is about a recipient, and the transport worked.
   mutating func record(
-    _ outcome: Outcome, isRecipients: Bool = false, at now: Timestamp, by options: DispatcherOptions,
+    _ outcome: Outcome, isAboutRecipients: Bool = false, at now: Timestamp, by options: DispatcherOptions,
     cause: [UInt8]?
   ) {
     switch outcome {
-    case .deferred(nil) where isRecipients: open()
+    case .deferred(nil) where isAboutRecipients: open()
     case .sent, .rejected, .unsuited, .held(.mail, _):
       // It answered, and what it said is about the mail.
       open()

@@ -167,4 +167,25 @@ import Testing
     #expect(await !fixture.dispatcher.expediteRerouted())
     #expect(expedited(fixture) == [2_001])
   }
+
+  // MARK: The struct
+
+  @Test func `batches are counted until one is not full`() {
+    var change = RouteChange()
+    #expect(!change.isExpediting)
+    change.begin()
+    #expect(change.generation == 1)
+    #expect(change.recordBatch(of: RouteChange.batchSize, begunIn: 1) == nil)
+    #expect(change.isExpediting)
+    #expect(change.recordBatch(of: 1, begunIn: 1) == RouteChange.batchSize + 1)
+    #expect(!change.isExpediting)
+  }
+
+  @Test func `a batch that a further change overtook is not the last`() {
+    var change = RouteChange()
+    change.begin()
+    change.begin()
+    #expect(change.recordBatch(of: 2, begunIn: 1) == nil)
+    #expect(change.recordBatch(of: 1, begunIn: 2) == 3)
+  }
 }

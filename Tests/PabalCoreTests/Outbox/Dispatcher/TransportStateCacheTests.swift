@@ -79,10 +79,10 @@ import Testing
     try await fixture.add("A")
     await fixture.advance()
     #expect(try await fixture.entry("A")?.state == .sent)
-    let availableSends = try #require(await fixture.dispatcher.pacedUntil())
+    let availableSends = try #require(await fixture.dispatcher.nextPacedSend())
     outbox.release()
     await late.value
-    #expect(await fixture.dispatcher.pacedUntil() == availableSends)
+    #expect(await fixture.dispatcher.nextPacedSend() == availableSends)
   }
 
   @Test func `a change that the outbox had to make twice counts as late as the second time`() async throws {
