@@ -1,23 +1,23 @@
 public import PabalCore
 import Synchronization
 
-/// A dispatcher with a clock, transports and an outbox that a test moves.
+/// A dispatcher with a clock, transports and an outbox that a test controls.
 public final class DispatcherFixture: Sendable {
-  /// The clock of everything in it.
+  /// The dispatcher's clock.
   public let clock: ManualClock
-  /// The outbox.
+  /// The dispatcher's outbox.
   public let outbox: any Outbox
-  /// The dispatcher.
+  /// The dispatcher under test.
   public let dispatcher: Dispatcher
   private let shared = Shared()
 
-  /// What the dispatcher's closures see of the bench.
+  /// The state that the dispatcher's closures share with the fixture.
   private final class Shared: Sendable {
     let events = Mutex<[DispatcherEvent]>([])
     let route = Mutex<[ScriptedTransport]>([])
   }
 
-  /// A dispatcher over `transports`, in order.
+  /// A fixture whose route is `transports`, in order.
   public init(
     _ transports: [ScriptedTransport], options: DispatcherOptions = DispatcherOptions(),
     outbox: any Outbox = MemoryOutbox(), clock: ManualClock = ManualClock()
@@ -32,13 +32,13 @@ public final class DispatcherFixture: Sendable {
       route: { shared.route.withLock { $0 }.map { DispatchTransport($0.name, $0) } })
   }
 
-  /// Puts other transports into the route.
+  /// Replaces the transports of the route.
   public func reroute(_ transports: [ScriptedTransport]) { shared.route.withLock { $0 = transports } }
 
-  /// What the dispatcher has told.
+  /// The events that the dispatcher has reported.
   public var events: [DispatcherEvent] { shared.events.withLock { $0 } }
 
-  /// Adds a mail of this id that is due now.
+  /// Adds a mail with this id that is due now.
   @discardableResult
   public func add(
     _ id: String, lane: Lane = .code, to recipients: [String] = ["bob@example.org"], life: Duration? = nil,
@@ -53,7 +53,7 @@ public final class DispatcherFixture: Sendable {
     return entry
   }
 
-  /// Moves the clock, lets the dispatcher do what is due, and waits until it is settled.
+  /// Advances the clock, runs one round of the dispatcher, and waits until no mail is in flight.
   public func advance(_ duration: Duration = .zero) async {
     clock.advance(duration)
     await dispatcher.signalWork()
@@ -61,26 +61,26 @@ public final class DispatcherFixture: Sendable {
     await dispatcher.drain()
   }
 
-  /// The mail called `id` as it is now.
+  /// Returns the mail `id` as it is now, or `nil` if it doesn't exist.
   public func entry(_ id: String) async throws -> OutboxEntry? {
     try await outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first
   }
 }
 
-/// Seals nothing, but knows whose content it was.
+/// Prefixes content with its id instead of encrypting it.
 public struct PlainSealing: ContentSealing {
-  /// It has no key.
+  /// A sealing without a key.
   public init() {}
 
-  /// `clear` with the id before it.
+  /// Returns `clear` with the id in front.
   public func seal(_ clear: [UInt8], id: String) -> [UInt8] { Array("\(id):".utf8) + clear }
 
-  /// What was sealed for `id`.
+  /// Returns the content if it was sealed for `id`.
   public func open(_ sealed: [UInt8], id: String) throws -> [UInt8] {
     guard sealed.starts(with: "\(id):".utf8) else { throw WrongMailError() }
     return Array(sealed.dropFirst(id.utf8.count + 1))
   }
 
-  /// What was sealed for another id.
+  /// The content was sealed for another id.
   public struct WrongMailError: Error {}
 }

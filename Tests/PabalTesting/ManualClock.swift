@@ -1,7 +1,7 @@
 public import PabalCore
 import Synchronization
 
-/// A clock that a test moves; whoever sleeps by it wakes when its time has come.
+/// A clock that a test moves. Tasks that sleep on it wake when it reaches their time.
 public final class ManualClock: Sendable {
   private struct State {
     var now = Timestamp(milliseconds: 1_700_000_000_000)
@@ -11,18 +11,18 @@ public final class ManualClock: Sendable {
   private let state = Mutex(State())
   private let start = ContinuousClock.now
 
-  /// A clock that stands at second 0.
+  /// A clock at second 0.
   public init() {}
 
-  /// The present moment.
+  /// The current time.
   public var now: Timestamp { state.withLock { $0.now } }
 
-  /// The moment so many seconds after second 0.
+  /// Returns the time `seconds` after second 0.
   public func second(_ seconds: Double) -> Timestamp {
     Timestamp(milliseconds: 1_700_000_000_000 + Int64(seconds * 1000))
   }
 
-  /// Moves the clock, back too, and wakes whose time has come.
+  /// Moves the clock, backwards if negative, and wakes the tasks whose time it has reached.
   public func advance(_ duration: Duration) {
     let due = state.withLock { state in
       state.now = state.now + duration
@@ -33,7 +33,7 @@ public final class ManualClock: Sendable {
     for continuation in due { continuation.resume() }
   }
 
-  /// Returns when the clock has moved so far, or the task is cancelled.
+  /// Returns when the clock has moved by `duration`, or the task is cancelled.
   public func sleep(_ duration: Duration) async {
     let number = state.withLock { state in
       state.next += 1
@@ -53,10 +53,10 @@ public final class ManualClock: Sendable {
     }
   }
 
-  /// How many sleep by it.
+  /// How many tasks sleep on the clock.
   public var sleepers: Int { state.withLock { $0.sleepers.count } }
 
-  /// What a dispatcher gets from a world with this clock; every chance is the middle one.
+  /// A dispatcher's dependencies with this clock; the jitter is always 0.5.
   public var dependencies: Dispatcher.Dependencies {
     Dispatcher.Dependencies(
       now: { self.now }, sleep: { await self.sleep($0) }, jitter: { 0.5 }, instant: { [start] in start })

@@ -1,7 +1,7 @@
 public import PabalCore
 import Synchronization
 
-/// A transport that answers as a test says, and remembers what it was given.
+/// A transport that answers as a test specifies and records the mail it receives.
 public final class ScriptedTransport: Transport {
   private struct State {
     var answers: [Outcome]
@@ -13,16 +13,16 @@ public final class ScriptedTransport: Transport {
     var watchers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
   }
   private let state: Mutex<State>
-  /// Its name.
+  /// The transport's name.
   public let name: String
 
-  /// A transport that gives `answers` one after the other, and the last one for ever.
+  /// A transport that answers with `answers` one after the other, and then always with the last one.
   public init(_ name: String, _ answers: [Outcome] = [.sent], reply: String? = nil) {
     self.name = name
     state = Mutex(State(answers: answers, reply: reply))
   }
 
-  /// What it answers from now on.
+  /// Sets the answers from now on.
   public func answer(_ answers: Outcome..., reply: String? = nil) {
     state.withLock { state in
       state.answers = answers
@@ -30,21 +30,21 @@ public final class ScriptedTransport: Transport {
     }
   }
 
-  /// What it answers for one recipient, whatever else it answers.
+  /// Sets the answer for one recipient, regardless of the other answers.
   public func answer(_ outcome: Outcome, for address: String) {
     state.withLock { $0.byAddress[address] = outcome }
   }
 
-  /// The ids of the mails it was given, in order.
+  /// The ids of the received mails, in order.
   public var ids: [String] { state.withLock { $0.received.map(\.id) } }
 
-  /// The mails it was given, in order.
+  /// The received mails, in order.
   public var received: [Mail] { state.withLock { $0.received } }
 
-  /// From now on attempts don't end before `open`.
+  /// Blocks attempts until `open` is called.
   public func shut() { state.withLock { $0.isShut = true } }
 
-  /// Lets attempts end.
+  /// Lets blocked attempts end.
   public func open() {
     let waiting = state.withLock { state in
       state.isShut = false
@@ -54,19 +54,19 @@ public final class ScriptedTransport: Transport {
     for continuation in waiting { continuation.resume() }
   }
 
-  /// Returns when it has been given `count` mails.
+  /// Returns when `count` mails have been received.
   public func received(_ count: Int) async {
     await withCheckedContinuation { continuation in
-      let isThere = state.withLock { state in
+      let hasReceived = state.withLock { state in
         if state.received.count >= count { return true }
         state.watchers.append((count, continuation))
         return false
       }
-      if isThere { continuation.resume() }
+      if hasReceived { continuation.resume() }
     }
   }
 
-  /// Answers as the test says.
+  /// Records the mail and returns the next answer.
   public func send(_ mail: Mail) async -> Receipt {
     let (receipt, seen) = state.withLock { state in
       state.received.append(mail)
@@ -81,18 +81,18 @@ public final class ScriptedTransport: Transport {
     }
     for watcher in seen { watcher.continuation.resume() }
     await withCheckedContinuation { continuation in
-      let mayGo = state.withLock { state in
+      let isOpen = state.withLock { state in
         if state.isShut { state.waiting.append(continuation) }
         return !state.isShut
       }
-      if mayGo { continuation.resume() }
+      if isOpen { continuation.resume() }
     }
     return receipt
   }
 }
 
 extension Mail {
-  /// A mail for tests, made without the composer.
+  /// Returns a mail for tests, built without the composer.
   public static func sample(
     to recipients: [String] = ["bob@example.org"], from sender: String? = "alice@example.test",
     bytes: [UInt8] = Array("Subject: x\r\n\r\nhello\r\n".utf8), id: String = "01JD0000000000000000000000",
@@ -109,5 +109,5 @@ extension Mail {
   }
 }
 
-/// A sample was asked for without a recipient.
+/// A sample needs at least one recipient.
 public struct MissingRecipientError: Error {}

@@ -5,7 +5,7 @@ import Testing
 @testable import PabalCore
 
 @Suite struct OutboxStateTests {
-  /// The arrows of the page about the outbox.
+  /// The arrows in the diagram of the catalog's page on the outbox.
   private static func diagram() throws -> Set<String> {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent()
@@ -18,7 +18,7 @@ import Testing
       })
   }
 
-  @Test func `the diagram shows the steps there are and no others`() throws {
+  @Test func `the diagram shows exactly the transitions that are allowed`() throws {
     var steps: Set<String> = []
     for state in OutboxState.allCases {
       for next in OutboxState.allCases where state.canTransition(to: next) {
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test(arguments: OutboxState.allCases.filter(\.isFinal))
-  func `a final mail takes no retry, no cancellation and no settlement`(_ state: OutboxState) {
+  func `a mail in a final state can't be retried, cancelled or settled`(_ state: OutboxState) {
     let zero = Timestamp(milliseconds: 0)
     let lease = OutboxEntry.Lease(owner: "a", until: zero)
     var entry = OutboxEntry(id: "A", lane: .code, created: zero, content: [1]).claimed(by: lease)
@@ -44,8 +44,8 @@ import Testing
   }
 
   @Test(arguments: OutboxState.allCases.filter { !OutboxState.waiting.canTransition(to: $0) && $0.isFinal })
-  func `a mail nobody has claimed has no outcome`(_ state: OutboxState) async {
-    // The state goes by its name: an exit test takes along what can be encoded.
+  func `a mail that was never claimed can't end with an outcome`(_ state: OutboxState) async {
+    // The state's raw value, because an exit test can capture only encodable values.
     await #expect(processExitsWith: .failure) { [name = state.rawValue as String] in
       let zero = Timestamp(milliseconds: 0)
       var entry = OutboxEntry(id: "A", lane: .code, created: zero, content: [1])
@@ -56,13 +56,13 @@ import Testing
 
 @Suite struct OutboxValueTests {
   @Test(arguments: OutboxState.allCases)
-  func `a final state becomes nothing else`(_ state: OutboxState) {
+  func `only final states allow no transition`(_ state: OutboxState) {
     let next = OutboxState.allCases.filter { state.canTransition(to: $0) }
     #expect(state.isFinal == next.isEmpty)
     #expect(!state.canTransition(to: state))
   }
 
-  @Test func `content comes back as it was`() throws {
+  @Test func `content survives encoding and decoding`() throws {
     var content = OutboxContent(
       try .sample(
         to: ["one@example.org", "둘@example.org"], from: nil, bytes: [0, 255, 13, 10], needsSMTPUTF8: true))
@@ -80,7 +80,7 @@ import Testing
     #expect(read.remaining?.envelope.recipients.map(\.description) == ["one@example.org"])
   }
 
-  @Test func `content cut short or of another version is refused`() throws {
+  @Test func `truncated content and other versions are rejected`() throws {
     let bytes = OutboxContent(try .sample()).bytes
     let head = bytes.count - "Subject: x\r\n\r\nhello\r\n".utf8.count
     for count in 0..<head {
@@ -96,25 +96,25 @@ import Testing
       ("5501 x", nil), ("a@example.org 550", nil), ("", nil), ("550 5.1.1234 x", "550"),
       ("550 10.0.0.1 x", "550"),
       ("250 2.0.0", "250 2.0.0"), ("503\r\nHeld", "503"), ("127.0.0.1:25 is silent", nil),
-      ("192.0.2.1 did not answer", nil), ("250: queued", nil), ("100 octets were written", nil), ("12", nil),
+      ("192.0.2.1 did not answer", nil), ("250: queued", nil), ("100 bytes were written", nil), ("12", nil),
     ] as [(String, String?)])
-  func `only the digits of a reply are kept`(_ reply: String, _ status: String?) {
+  func `only the status codes of a reply are kept`(_ reply: String, _ status: String?) {
     #expect(replyStatus(reply) == status)
   }
 
-  @Test func `waits grow to a limit and are spread by a fifth`() {
+  @Test func `waits grow up to a limit and are spread by a fifth`() {
     let retryPolicy = DispatcherOptions().codeRetry
     #expect(
       (1...7).map { retryPolicy.wait(after: $0, jitter: 0.5) }
         == [5, 15, 45, 135, 300, 300, 300].map { .seconds($0) })
     #expect(retryPolicy.wait(after: 1, jitter: 0) == .seconds(4))
     #expect(retryPolicy.wait(after: 1_000_000, jitter: 0.5) == .seconds(300))
-    let others = DispatcherOptions().otherRetry
-    #expect(others.wait(after: 20, jitter: 0.5) == .seconds(7_200))
+    let otherRetry = DispatcherOptions().otherRetry
+    #expect(otherRetry.wait(after: 20, jitter: 0.5) == .seconds(7_200))
   }
 
   @Test(arguments: [1, 2, 5, 6, 7, 60, 600])
-  func `a pace lets no more through in any such time`(_ sends: Int) {
+  func `a pace never lets more through in any period`(_ sends: Int) {
     let pace = Pace(sends: sends, per: .seconds(60))
     var state = TransportState()
     var sent: [Int64] = []
@@ -129,7 +129,7 @@ import Testing
       let upTo = sent[index...].prefix { $0 < moment + 60_000 }.count
       #expect(upTo <= sends)
     }
-    // And not far fewer either.
+    // The pace must not waste sends either.
     #expect(sent.count >= max(1, sends - pace.burst) * 4)
     let next = pace.next(.code, exhaustedUntil: state.exhaustedUntil, at: Timestamp(milliseconds: 300_000))
     #expect(pace.availableSends(.code, exhaustedUntil: state.exhaustedUntil, at: next) > 0)

@@ -18,7 +18,7 @@ struct AvailableRoute: Sendable {
 
 extension AvailableRoute {
   /// The part of `route` for queued mail of `lane`: the open transports, without those whose pace is exhausted
-  /// for long unless there are no others.
+  /// for long if others remain.
   init(
     _ route: [DispatchTransport], generation: Int, for lane: Lane, at now: Timestamp,
     _ health: TransportHealth, _ rateLimiter: RateLimiter

@@ -1,11 +1,11 @@
-/// A transport on the way of outgoing mail.
+/// A transport of the route, as the dispatcher uses it.
 public struct DispatchTransport: Sendable {
-  /// Its name in `config.json`.
+  /// The transport's name in `config.json`.
   public let name: String
-  /// What makes the attempts; where the transport can't be opened it answers `held`.
+  /// Makes the attempts. Returns `held` if the transport can't be opened.
   public let transport: any Transport
 
-  /// The transport `name`.
+  /// A transport called `name`.
   public init(_ name: String, _ transport: any Transport) {
     self.name = name
     self.transport = transport
@@ -13,17 +13,17 @@ public struct DispatchTransport: Sendable {
 }
 
 extension Route {
-  /// The route's transports for a dispatcher, each opened, on a thread of its own, when it is first needed.
+  /// The route's transports for a dispatcher. Each is opened on a thread of its own when it is first used.
   public var dispatchTransports: [DispatchTransport] {
     names.indices.map { DispatchTransport(names[$0], LazyRouteTransport(route: self, index: $0)) }
   }
 }
 
-/// One transport of a route, which may not be open yet.
+/// One transport of a route, opened on first use.
 private struct LazyRouteTransport: Transport {
   let route: Route
   let index: Int
-  // Opening fetches secrets, which blocks.
+  // A thread of its own because opening fetches secrets, which blocks.
   private let openingThread = WorkerThreads(count: 1)
 
   init(route: Route, index: Int) {
@@ -34,14 +34,14 @@ private struct LazyRouteTransport: Transport {
   func send(_ mail: Mail) async -> Receipt {
     switch await opened() {
     case .success(let transport): return await transport.send(mail)
-    case .failure(let problem): return held(problem, mail)
+    case .failure(let error): return held(error, mail)
     }
   }
 
   func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
     switch await opened() {
     case .success(let transport): return await transport.send(mail, unless: isExpired)
-    case .failure(let problem): return held(problem, mail)
+    case .failure(let error): return held(error, mail)
     }
   }
 
@@ -49,8 +49,8 @@ private struct LazyRouteTransport: Transport {
     await openingThread.run { Result { () throws(Diagnostic) in try route.transport(index) } }
   }
 
-  private func held(_ problem: Diagnostic, _ mail: Mail) -> Receipt {
-    Receipt(.held(.transport), for: mail.envelope, reply: problem.description)
+  private func held(_ error: Diagnostic, _ mail: Mail) -> Receipt {
+    Receipt(.held(.transport), for: mail.envelope, reply: error.description)
   }
 }
 
@@ -60,7 +60,7 @@ extension Dispatcher {
     _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }, route: Route
   ) {
-    let candidates = route.dispatchTransports
-    self.init(outbox, sealing: sealing, options: options, report: report, route: { candidates })
+    let transports = route.dispatchTransports
+    self.init(outbox, sealing: sealing, options: options, report: report, route: { transports })
   }
 }

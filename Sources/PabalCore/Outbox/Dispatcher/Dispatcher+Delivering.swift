@@ -30,7 +30,7 @@ extension Dispatcher {
       interactive: route(), generation: routeChange.generation, for: entry.lane, at: dependencies.now(),
       health, rateLimiter)
     let error = await start(entry, content, over: available, .interactive).value
-    // There may be no `pabal serve` that sweeps the outbox.
+    // Swept here because `pabal serve`, which sweeps otherwise, may not be running.
     do throws(StorageError) {
       _ = try await outbox.sweep(OutboxSweep(now: dependencies.now(), owner: owner, options: options))
     } catch {

@@ -1,23 +1,25 @@
-/// When mail is tried again, when a transport is left alone, and how much happens at once.
+/// When a dispatcher retries mail, when it suspends transports, and how much it does at once.
 public struct DispatcherOptions: Sendable {
-  /// The times between attempts on one mail.
+  /// When failed attempts on one mail are repeated.
   public struct RetryPolicy: Sendable {
-    /// The first wait.
+    /// The wait after the first attempt.
     public var initialDelay: Duration
-    /// By what each wait is longer than the one before.
+    /// The factor by which each wait is longer than the one before.
     public var factor: Double
-    /// The longest wait.
+    /// The longest wait, before jitter.
     public var maxDelay: Duration
-    /// After how many retries nothing more is tried.
+    /// The number of retries after which the mail expires.
     public var maxRetries: Int
-    /// How long after it was added nothing more is tried.
+    /// The age at which a mail expires after a failed attempt.
     public var maxAge: Duration
 
-    /// The longest wait, spread.
+    /// The longest wait, with jitter.
     var longestWait: Duration { maxDelay * 1.2 }
 
-    /// The wait after attempt number `attempt`, spread by a fifth up or down, so that mails that failed
-    /// together don't come back together; `jitter` is from 0 up to 1.
+    /// Returns the wait after attempt number `attempt`.
+    ///
+    /// `jitter`, in 0..<1, spreads it by up to a fifth up or down, so that mails that failed together are not
+    /// retried together.
     func wait(after attempt: Int, jitter: Double) -> Duration {
       var wait = initialDelay
       for _ in 1..<max(2, min(attempt, 64)) where attempt > 1 {
@@ -28,68 +30,70 @@ public struct DispatcherOptions: Sendable {
     }
   }
 
-  /// How many attempts run at once; one of them is for codes alone.
+  /// How many attempts run at once. One of them is reserved for codes.
   public var maxConcurrentAttempts = 8
-  /// How long a mail is a process's own without a word from it; extended while the process lives.
+  /// How long a claim lasts. The process renews it while the mail is in flight.
   public var leaseDuration: Duration = .seconds(60)
-  /// How long another process's new mail may go unseen.
+  /// How often maintenance runs, and so the longest time until mail that another process added is noticed.
   public var pollInterval: Duration = .seconds(1)
-  /// How long mail in a final state is shown: a day (reference: GOV.UK Notify deletes after one).
+  /// How long mail in a final state is kept: a day, as GOV.UK Notify does.
   public var retention: Duration = .seconds(86_400)
-  /// By transport's name; the others have no pace.
+  /// The paces by transport name. Other transports send without limit.
   public var paces: [String: Pace] = [:]
-  /// Codes: five retries (as Ory Kratos makes), after 5, 15, 45, 135 and 300 seconds.
+  /// The retries of codes: five, as Ory Kratos makes, after 5, 15, 45, 135 and 300 seconds.
   public var codeRetry = RetryPolicy(
     initialDelay: .seconds(5), factor: 3, maxDelay: .seconds(300), maxRetries: 5, maxAge: .seconds(86_400))
-  /// Everything else: from a minute to two hours, for five days (RFC 5321, 4.5.4.1: 4 to 5 days).
+  /// The retries of other mail: after one minute up to two hours, for five days (RFC 5321, 4.5.4.1: 4 to 5 days).
   public var otherRetry = RetryPolicy(
     initialDelay: .seconds(60), factor: 2, maxDelay: .seconds(7_200), maxRetries: .max,
     maxAge: .seconds(432_000))
-  /// A mail that is held by itself: until somebody mends the set-up, for as long as it takes.
+  /// The retries of a mail that is held by itself. It waits until the account or configuration is fixed.
   public var heldRetry = RetryPolicy(
     initialDelay: .seconds(300), factor: 2, maxDelay: .seconds(3_600), maxRetries: .max,
     maxAge: .seconds(432_000))
-  /// How many attempts may end `unknown`, or kill the process, for a mail that may be sent twice.
+  /// How many attempts may end `unknown`, or in the death of the process, for a mail with `UnknownPolicy.resend`.
   public var maxUnknownAttempts = DispatcherOptions.maxUnknownAttempts
-  /// The usual number of them: three.
+  /// The default: three.
   package static let maxUnknownAttempts = 3
-  /// After so many failures in a row a transport's breaker opens.
+  /// The number of failures in a row after which a transport is suspended.
   public var breakerThreshold = 5
-  /// How long it stays open at first, and at most.
+  /// How long that suspension is at first and at most. It doubles with each further failure.
   public var breakerDelay: ClosedRange<Duration> = .seconds(30)...(.seconds(600))
-  /// How long a transport that is held is left alone at first, and at most.
+  /// How long a held transport is suspended at first and at most. It doubles with each further failure.
   public var suspensionDelay: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
-  /// How long an attempt waits for its transport's pace before the mail is put back.
+  /// How long an attempt waits for its transport's pace before the mail returns to the queue.
   public var paceWaitLimit: Duration = .seconds(1)
-  /// The same where somebody waits for this mail alone.
+  /// The same for a mail that a caller waits for.
   public var interactivePaceWaitLimit: Duration = .seconds(10)
-  /// For how much longer a transport's pace must be spent for mail to take the next transport of the route that has
-  /// a send sooner; Gmail's 60 a minute are never spent for so long, however many codes leave.
+  /// The wait for a transport's pace above which mail takes the next transport that has a send sooner.
+  ///
+  /// Gmail's pace of 60 a minute never causes a wait that long.
   public var failoverDelay: Duration = .seconds(10)
-  /// How often a settlement is tried, a second apart, by a process that can't wait for ever.
+  /// How often a settlement that a caller waits for is tried, one second apart.
   public var maxSettlementTries = 5
-  /// How long a code waits before somebody is told.
+  /// How long a code waits before `DispatcherEvent.codesDelayed` is reported.
   public var codeAlertDelay: Duration = .seconds(30)
 
-  /// The usual rules.
+  /// The defaults.
   public init() {}
 
+  /// Returns the retries of mail of `lane`.
   func retryPolicy(_ lane: Lane) -> RetryPolicy { lane == .code ? codeRetry : otherRetry }
 }
 
 extension Dispatcher {
-  /// What a dispatcher gets from the world; replaced in tests.
+  /// The clock and randomness that a dispatcher uses; replaced in tests.
   public struct Dependencies: Sendable {
-    /// The present moment.
+    /// Returns the current time.
     public var now: @Sendable () -> Timestamp
-    /// Returns after so long, or when the task is cancelled.
+    /// Returns after the duration, or when the task is cancelled.
     public var sleep: @Sendable (Duration) async -> Void
-    /// A number from 0 up to 1.
+    /// Returns a random number in 0..<1.
     public var jitter: @Sendable () -> Double
-    /// Times attempts.
+    /// Returns an instant of a monotonic clock, which times attempts.
     public var instant: @Sendable () -> ContinuousClock.Instant
 
-    /// The system's clock and chance.
+    /// The system's clocks and random numbers, unless others are given.
     public init(
       now: @escaping @Sendable () -> Timestamp = Timestamp.now,
       sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) },

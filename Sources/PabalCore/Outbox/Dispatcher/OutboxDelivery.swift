@@ -87,7 +87,7 @@ struct OutboxDelivery {
       return OutboxSettlement(entry, .final(OutboxDelivery.state(decided)), outcome: decided.name, now: now)
     }
     guard let delivery, var content, !delivery.attempts.isEmpty else {
-      // Either the mail has expired, which returning it to the queue finds out, or there was no transport to try.
+      // The mail has expired, in which case returning it to the queue ends it, or the route is empty.
       return OutboxSettlement(entry, .release, now: now)
     }
     let receipt = receipt(of: delivery)
@@ -105,7 +105,7 @@ struct OutboxDelivery {
       result = .retry(due: now + wait, content: sealing.seal(content.bytes, id: entry.id))
       if case .held(let scope, _) = outcome { hold = scope }
     }
-    // If no transport could carry the mail, that is no recipient's rejection.
+    // If every transport found the mail unsuited, no server rejected a recipient.
     let reportedOutcome: Outcome = outcome == .rejected && suitedRecipients.isEmpty ? .unsuited : outcome
     var settlement = OutboxSettlement(
       entry, result, transport: delivery.transport, outcome: reportedOutcome.name,

@@ -1,34 +1,34 @@
-/// What all processes know of a transport: whether it may be tried, and when.
+/// What all processes know of a transport: whether it may be tried, and when it may send again.
 public struct TransportState: Sendable, Hashable {
-  /// How many attempts in a row failed by the transport's fault.
+  /// How many attempts in a row failed because of the transport.
   public var failures: Int
-  /// Before when it isn't tried: its breaker is open, or it is held.
+  /// Until when the transport is closed, because of failures or a hold.
   public var closedUntil: Timestamp?
-  /// When that was said; `nil`: it isn't known.
+  /// When it was closed; `nil` if unknown.
   public var closedAt: Timestamp?
-  /// Who makes the one attempt that decides, once that time is over, and until when others wait for it.
+  /// The process that makes the one attempt after `closedUntil` that decides, and until when others wait for it.
   public var probe: OutboxEntry.Lease?
-  /// Since when it is held, by its account's or the set-up's fault.
+  /// Since when it has been held because of its account or configuration.
   public var heldSince: Timestamp?
-  /// Why it is held, sealed: a reply may hold an address.
+  /// Why it is held; sealed because a reply may contain an address.
   public var cause: [UInt8]?
-  /// The moment up to which its sends are spent (the theoretical arrival time of ITU-T I.371's GCRA).
+  /// The time up to which its sends are used (the theoretical arrival time of the GCRA, ITU-T I.371).
   public var exhaustedUntil: Timestamp?
 
-  /// A transport nobody has complained of.
+  /// A transport without failures.
   public init() { failures = 0 }
 
   /// Whether a transport may be tried.
   enum Permission: Sendable, Hashable {
-    /// Yes.
+    /// It may be tried.
     case open
-    /// One attempt may, to see whether it works again.
+    /// One attempt may be made, to see whether it works again.
     case probe
-    /// Not before then.
+    /// It may not be tried before that time.
     case closed(Timestamp)
   }
 
-  /// Whether it may be tried at `now`.
+  /// Returns whether it may be tried at `now`.
   func permission(at now: Timestamp) -> Permission {
     guard let closedUntil else { return .open }
     if closedUntil > now { return .closed(closedUntil) }
@@ -36,21 +36,21 @@ public struct TransportState: Sendable, Hashable {
     return .probe
   }
 
-  /// Lets `lease.owner` make the attempt that decides; says whether it may.
+  /// Gives the deciding attempt to `lease.owner`. Returns whether it was free.
   mutating func takeProbe(_ lease: OutboxEntry.Lease, at now: Timestamp) -> Bool {
     guard permission(at: now) == .probe else { return false }
     probe = lease
     return true
   }
 
-  /// Leaves the attempt that decides to another one, where it is `lease`'s.
+  /// Frees the deciding attempt if `lease` has it.
   mutating func dropProbe(of lease: OutboxEntry.Lease?) {
     if probe == lease { probe = nil }
   }
 
-  /// Takes down how an attempt through it ended.
+  /// Records how an attempt ended.
   ///
-  /// `isAboutRecipients`: what was said is about a recipient, and the transport worked.
+  /// `isAboutRecipients`: a deferral concerns recipients only, so the transport works.
   mutating func record(
     _ outcome: Outcome, isAboutRecipients: Bool = false, at now: Timestamp, by options: DispatcherOptions,
     cause: [UInt8]?
@@ -58,7 +58,7 @@ public struct TransportState: Sendable, Hashable {
     switch outcome {
     case .deferred(nil) where isAboutRecipients: open()
     case .sent, .rejected, .unsuited, .held(.mail, _):
-      // It answered, and what it said is about the mail.
+      // The transport works: its answer concerns the mail.
       open()
     case .held(.transport, let wait):
       failures += 1
@@ -66,7 +66,7 @@ public struct TransportState: Sendable, Hashable {
       self.cause = cause
       close(for: wait ?? options.suspensionDelay.after(failures), at: now)
     case .deferred(let wait?):
-      // A rate's end is the account's, whichever mail met it.
+      // A rate limit applies to the account, not only to this mail.
       failures += 1
       close(for: wait, at: now)
     case .deferred(nil), .unknown:
@@ -79,7 +79,7 @@ public struct TransportState: Sendable, Hashable {
     }
   }
 
-  /// Forgets all complaints, as when somebody has mended the set-up.
+  /// Forgets all failures.
   public mutating func open() {
     failures = 0
     closedUntil = nil
@@ -89,7 +89,7 @@ public struct TransportState: Sendable, Hashable {
     cause = nil
   }
 
-  /// Lets the next attempt decide whether it works again, now rather than later.
+  /// Lets an attempt decide at once whether a closed transport works again.
   mutating func endWait(at now: Timestamp) {
     guard closedUntil != nil else { return }
     closedUntil = now
@@ -97,12 +97,12 @@ public struct TransportState: Sendable, Hashable {
     probe = nil
   }
 
-  /// Spends one send.
+  /// Uses one send.
   mutating func spend(_ pace: Pace, at now: Timestamp) {
     exhaustedUntil = max(exhaustedUntil ?? now, now) + pace.cost
   }
 
-  /// Brings times back that lie further ahead than they can, as after the clock was set back.
+  /// Limits times that are further ahead than possible, because the clock was set back.
   mutating func clampFutureTimes(to now: Timestamp, by options: DispatcherOptions, pace: Pace?) {
     if let pace, let exhaustedUntil { self.exhaustedUntil = min(exhaustedUntil, now + pace.per) }
     if let probe, probe.until > now + options.leaseDuration * 2 { self.probe = nil }
@@ -128,8 +128,8 @@ public struct TransportState: Sendable, Hashable {
 }
 
 extension ClosedRange<Duration> {
-  /// The lower bound, doubled with each time after the first, up to the upper bound.
-  fileprivate func after(_ times: Int) -> Duration {
-    Swift.min(lowerBound * (1 << Swift.max(0, Swift.min(times - 1, 20))), upperBound)
+  /// The lower bound, doubled for each failure after the first, up to the upper bound.
+  fileprivate func after(_ failures: Int) -> Duration {
+    Swift.min(lowerBound * (1 << Swift.max(0, Swift.min(failures - 1, 20))), upperBound)
   }
 }

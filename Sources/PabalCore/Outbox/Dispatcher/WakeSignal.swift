@@ -1,6 +1,8 @@
 internal import Synchronization
 
-/// Wakes the one that rests, now or as soon as it wants to rest; rings that nobody heard count once.
+/// A wake-up signal for a single waiter.
+///
+/// A signal sent while no task is waiting is remembered, once, and ends the next wait immediately.
 final class WakeSignal: Sendable {
   private struct State {
     var waiter: CheckedContinuation<Void, Never>?
@@ -8,7 +10,7 @@ final class WakeSignal: Sendable {
   }
   private let state = Mutex(State())
 
-  /// Wakes it.
+  /// Wakes the waiting task, or makes the next `wait` return at once.
   func signal() {
     let waiter = state.withLock { state in
       let waiter = state.waiter
@@ -19,7 +21,7 @@ final class WakeSignal: Sendable {
     waiter?.resume()
   }
 
-  /// Rests until the bell rings or `timeout` has returned.
+  /// Suspends until `signal` is called or `timeout` returns.
   func wait(_ timeout: @escaping @Sendable () async -> Void) async {
     let timer = Task {
       await timeout()

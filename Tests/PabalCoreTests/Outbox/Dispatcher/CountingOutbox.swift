@@ -1,15 +1,15 @@
 import PabalCore
 import Synchronization
 
-/// A memory outbox that counts its calls, and refuses as long as a test says.
+/// A memory outbox that counts the calls that may write, and refuses as many as a test asks for.
 final class CountingOutbox: Outbox {
   private let inner = MemoryOutbox()
   private let state = Mutex((calls: 0, refusals: 0))
 
-  /// How many calls there were.
+  /// The number of calls so far.
   var calls: Int { state.withLock { $0.calls } }
 
-  /// The next so many calls fail.
+  /// Makes the next `count` calls fail.
   func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
 
   private func count() throws(StorageError) {

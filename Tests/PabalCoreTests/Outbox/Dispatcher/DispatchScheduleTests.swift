@@ -78,7 +78,7 @@ import Testing
     #expect(delay(nextSend: clock.second(10.25)) == .milliseconds(250))
     schedule.adopt(forecast(due: clock.second(10.1)))
     #expect(delay(nextSend: clock.second(10.25)) == .milliseconds(100))
-    // What is due already was claimed, or there is no room for it.
+    // Mail that is already due does not count: it was claimed, or every slot is taken.
     schedule.adopt(forecast(due: clock.second(9)))
     #expect(delay() == .seconds(1))
     schedule.adopt(forecast(isUnfinished: true))

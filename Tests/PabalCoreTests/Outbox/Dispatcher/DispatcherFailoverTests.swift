@@ -3,7 +3,7 @@ import Testing
 
 @testable import PabalCore
 
-/// Mail that takes the route's next transport because the pace of the first is spent for long.
+/// Mail that takes the route's next transport because the pace of the first is exhausted for long.
 @Suite struct DispatcherFailoverTests {
   private let gmail = ScriptedTransport("gmail")
   private let smtp = ScriptedTransport("smtp")
@@ -19,7 +19,7 @@ import Testing
   private let hourly = Pace(sends: 1, per: .seconds(3_600))
 
   @Test
-  func `a code leaves by the next transport rather than wait an hour, and then by the first again`()
+  func `a code takes the next transport instead of waiting an hour, and later the first again`()
     async throws
   {
     let fixture = fixture(["gmail": hourly])
@@ -33,11 +33,11 @@ import Testing
     #expect(gmail.ids == ["A", "D"])
   }
 
-  @Test func `a send that is ten seconds away is waited for`() async throws {
+  @Test func `mail waits for a send that is ten seconds away`() async throws {
     let fixture = fixture(["gmail": Pace(sends: 6, per: .seconds(60))])
     try await fixture.add("A")
     await fixture.advance()
-    // One send every twelve seconds.
+    // The pace has one send every twelve seconds.
     fixture.clock.advance(.seconds(2.1))
     try await fixture.add("B")
     await fixture.advance()
@@ -46,7 +46,7 @@ import Testing
     #expect(gmail.ids == ["A", "B"])
   }
 
-  @Test func `Gmail's pace, however busy, drives no mail away`() async throws {
+  @Test func `Gmail's default pace never diverts mail to the next transport`() async throws {
     let fixture = fixture(["gmail": Pace(sends: 60, per: .seconds(60))])
     for number in 0..<60 { try await fixture.add("N\(number)", lane: .bulk) }
     for number in 0..<20 { try await fixture.add("C\(number)") }
@@ -55,10 +55,10 @@ import Testing
     #expect(smtp.ids.isEmpty)
   }
 
-  @Test func `what the pace keeps for codes stays theirs, and other mail takes the next transport`()
+  @Test func `sends reserved for codes are kept for them, and other mail takes the next transport`()
     async throws
   {
-    // Two sends at once, of which one is for codes alone, and then one every six minutes.
+    // Two sends at once, of which one is reserved for codes, and then one every six minutes.
     let fixture = fixture(["gmail": Pace(sends: 12, per: .seconds(3_600))])
     for id in ["N1", "N2"] { try await fixture.add(id, lane: .normal) }
     for _ in 0..<2 { await fixture.advance() }
@@ -72,7 +72,7 @@ import Testing
     #expect(smtp.ids == ["N2", "N3", "C2"])
   }
 
-  @Test func `where the next transport's pace is spent, too, mail waits and none is exceeded`()
+  @Test func `mail waits if the paces of all transports are exhausted`()
     async throws
   {
     let fixture = fixture(["gmail": hourly, "smtp": hourly])
@@ -85,7 +85,7 @@ import Testing
     #expect(try await fixture.entry("C")?.state == .sent)
   }
 
-  @Test func `one mail alone takes it, too, and so does the fast path`() async throws {
+  @Test func `interactive and immediate deliveries take the next transport as well`() async throws {
     let fixture = fixture(["gmail": hourly])
     for id in ["A", "B"] { try await fixture.add(id) }
     #expect(try await fixture.dispatcher.deliver("A")?.state == .sent)
@@ -103,8 +103,7 @@ import Testing
     #expect(gmail.ids == ["A"])
   }
 
-  @Test func `a next transport that failed is tried again while the first has nothing to give`() async throws
-  {
+  @Test func `a suspended second transport is probed while the first is exhausted`() async throws {
     let fixture = fixture(["gmail": hourly])
     try await fixture.add("A")
     await fixture.advance()
@@ -124,8 +123,8 @@ import Testing
     #expect(gmail.ids == ["A"])
   }
 
-  @Test func `it is tried by mail that may not have what the first keeps for codes`() async throws {
-    // Two sends at once, of which one is for codes alone, and then one every six minutes.
+  @Test func `mail that may not use the sends reserved for codes probes the second transport`() async throws {
+    // Two sends at once, of which one is reserved for codes, and then one every six minutes.
     let fixture = fixture(["gmail": Pace(sends: 12, per: .seconds(3_600))])
     smtp.answer(.deferred())
     for number in 0..<6 {
@@ -144,7 +143,7 @@ import Testing
     #expect(try await fixture.entry("M")?.state == .sent)
   }
 
-  @Test func `a mail that only the first can carry is not refused for it`() async throws {
+  @Test func `a mail that only the exhausted transport can carry is not rejected`() async throws {
     smtp.answer(.unsuited)
     let fixture = fixture(["gmail": Pace(sends: 6, per: .seconds(120))])
     for id in ["A", "B"] { try await fixture.add(id) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PabalCore
 
-/// The loop itself: waking, finishing, leases, the fast path, one mail alone.
+/// The dispatcher's loop: waking, finishing, leases, immediate and interactive deliveries.
 @Suite struct DispatcherLoopTests {
   @Test func `a mail added in this process wakes the loop`() async throws {
     let smtp = ScriptedTransport("smtp")
@@ -17,7 +17,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `what is under way ends before the loop does, and nothing new begins`() async throws {
+  @Test func `finishing waits for the mail in flight and starts no other`() async throws {
     var options = DispatcherOptions()
     options.maxConcurrentAttempts = 1
     let smtp = ScriptedTransport("smtp")
@@ -27,17 +27,17 @@ import Testing
     try await fixture.add("B")
     let loop = Task { await fixture.dispatcher.run() }
     await smtp.received(1)
-    let end = Task { await fixture.dispatcher.finish() }
+    let finishing = Task { await fixture.dispatcher.finish() }
     while await !fixture.dispatcher.isFinishing { await Task.yield() }
     smtp.open()
-    await end.value
+    await finishing.value
     await loop.value
     #expect(smtp.ids == ["A"])
     #expect(try await fixture.entry("A")?.state == .sent)
     #expect(try await fixture.entry("B")?.state == .waiting)
   }
 
-  @Test func `a mail that its adder claimed begins without another commit`() async throws {
+  @Test func `a mail added with a lease starts without another commit`() async throws {
     let smtp = ScriptedTransport("smtp")
     let outbox = CountingOutbox()
     let fixture = DispatcherFixture([smtp], outbox: outbox)
@@ -59,7 +59,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `the fast path is refused to mail that must not be sent twice, and where there is no room`()
+  @Test func `reserve refuses mail that must not be sent twice, and all mail when every slot is taken`()
     async throws
   {
     var options = DispatcherOptions()
@@ -76,7 +76,7 @@ import Testing
     #expect(await fixture.dispatcher.reserve(.code, unknown: .resend) != nil)
   }
 
-  @Test func `one mail alone is delivered, whatever is known of its transport`() async throws {
+  @Test func `an interactive delivery is attempted through a closed transport`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()], reply: "451 4.3.0 later")
     let fixture = DispatcherFixture([smtp])
     let state: @Sendable (inout [String: TransportState]) -> Void = {
@@ -96,7 +96,7 @@ import Testing
     #expect(try await fixture.dispatcher.deliver("C") == nil)
   }
 
-  @Test func `leases are extended while a mail is under way`() async throws {
+  @Test func `leases are renewed while a mail is in flight`() async throws {
     let smtp = ScriptedTransport("smtp")
     let fixture = DispatcherFixture([smtp])
     let other = DispatcherFixture([smtp], outbox: fixture.outbox, clock: fixture.clock)
@@ -117,7 +117,7 @@ import Testing
     #expect(try await fixture.entry("A")?.attempts == 1)
   }
 
-  @Test func `what a dead process held is sent by another, and the late answer changes nothing`() async throws
+  @Test func `another process sends the mail of a dead one, whose late answer changes nothing`() async throws
   {
     let (dead, alive) = (ScriptedTransport("smtp"), ScriptedTransport("smtp"))
     let fixture = DispatcherFixture([dead])
@@ -126,7 +126,7 @@ import Testing
     try await fixture.add("A")
     _ = await fixture.dispatcher.round()
     await dead.received(1)
-    // Only the other one's clock moves: the first one is as good as dead.
+    // Only the other fixture's clock moves, so the first process does not renew its lease.
     await other.advance(.seconds(61))
     #expect(alive.ids == ["A"])
     #expect(try await fixture.entry("A")?.state == .sent)
@@ -136,7 +136,7 @@ import Testing
     #expect(fixture.events.contains { if case .lost("A") = $0 { true } else { false } })
   }
 
-  @Test func `a code that waits for half a minute is told once`() async throws {
+  @Test func `a code that waits for half a minute is reported once`() async throws {
     let smtp = ScriptedTransport("smtp", [.held(.transport)])
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("A")

@@ -3,9 +3,9 @@ import Testing
 
 @testable import PabalCore
 
-/// What several processes on one outbox know and spend together.
+/// What several processes share on one outbox: the transports' states and their paces.
 @Suite struct DispatcherMultiProcessTests {
-  private func pacedRules() -> DispatcherOptions {
+  private func pacedOptions() -> DispatcherOptions {
     var options = DispatcherOptions()
     // One send at once, and then one every twelve seconds.
     options.paces = ["gmail": Pace(sends: 6, per: .seconds(60))]
@@ -17,7 +17,7 @@ import Testing
       guard case .paced(let id, let name, let until, let isReturned) = event else { return nil }
       let wait = (until - fixture.clock.second(0)).components
       let seconds = Double(wait.seconds) + Double(wait.attoseconds) / 1e18
-      return "\(id) by \(name) at \(seconds)\(isReturned ? ", put back" : "")"
+      return "\(id) by \(name) at \(seconds)\(isReturned ? ", returned" : "")"
     }
   }
 
@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  @Test func `every process tells once of a hold that another one met`() async throws {
+  @Test func `every process reports a hold found by another one once`() async throws {
     let smtp = ScriptedTransport("smtp", [.held(.transport), .sent], reply: "535 5.7.8 no")
     let fixture = DispatcherFixture([smtp])
     let other = DispatcherFixture([smtp], outbox: fixture.outbox, clock: fixture.clock)
@@ -48,17 +48,17 @@ import Testing
     #expect(holds(fixture) == holds(other))
   }
 
-  @Test func `two processes never spend the same send`() async throws {
+  @Test func `two processes never use the same send`() async throws {
     let gmail = ScriptedTransport("gmail")
-    let fixture = DispatcherFixture([gmail], options: pacedRules())
+    let fixture = DispatcherFixture([gmail], options: pacedOptions())
     let other = DispatcherFixture(
-      [gmail], options: pacedRules(), outbox: fixture.outbox, clock: fixture.clock)
+      [gmail], options: pacedOptions(), outbox: fixture.outbox, clock: fixture.clock)
     await fixture.advance()
     await other.advance()
     try await fixture.add("A")
     await fixture.advance()
     try await fixture.add("B")
-    // It doesn't know yet that the send is spent.
+    // The other process does not know yet that the send is used.
     await other.advance()
     #expect(gmail.ids == ["A"])
     #expect(try await fixture.entry("B")?.state == .waiting)
@@ -67,22 +67,22 @@ import Testing
     #expect(gmail.ids == ["A", "B"])
   }
 
-  @Test func `one mail alone keeps to the pace, too, and is left waiting`() async throws {
+  @Test func `an interactive delivery keeps to the pace and leaves its mail waiting`() async throws {
     let gmail = ScriptedTransport("gmail")
-    let fixture = DispatcherFixture([gmail], options: pacedRules())
+    let fixture = DispatcherFixture([gmail], options: pacedOptions())
     let other = DispatcherFixture(
-      [gmail], options: pacedRules(), outbox: fixture.outbox, clock: fixture.clock)
+      [gmail], options: pacedOptions(), outbox: fixture.outbox, clock: fixture.clock)
     try await fixture.add("A")
     try await fixture.add("B")
     _ = try await fixture.dispatcher.deliver("A")
     #expect(try await other.dispatcher.deliver("B")?.state == .waiting)
     #expect(gmail.ids == ["A"])
-    #expect(paces(other) == ["B by gmail at 12.001, put back"])
+    #expect(paces(other) == ["B by gmail at 12.001, returned"])
   }
 
-  @Test func `one mail alone says until when it waits for the pace`() async throws {
+  @Test func `an interactive delivery reports until when it waits for the pace`() async throws {
     let gmail = ScriptedTransport("gmail")
-    var options = pacedRules()
+    var options = pacedOptions()
     options.interactivePaceWaitLimit = .seconds(20)
     let fixture = DispatcherFixture([gmail], options: options)
     try await fixture.add("A")
@@ -95,9 +95,9 @@ import Testing
     #expect(try await delivery.value?.state == .sent)
   }
 
-  @Test func `a mail whose time ends before the next send gives its place back`() async throws {
+  @Test func `a mail that expires before the next send returns to the queue`() async throws {
     let gmail = ScriptedTransport("gmail")
-    let fixture = DispatcherFixture([gmail], options: pacedRules())
+    let fixture = DispatcherFixture([gmail], options: pacedOptions())
     try await fixture.add("A")
     try await fixture.add("B", life: .seconds(5))
     _ = try await fixture.dispatcher.deliver("A")
@@ -106,7 +106,7 @@ import Testing
     #expect(try await fixture.entry("B")?.state == .expired)
   }
 
-  @Test func `recipients that are put off don't close the transport to others`() async throws {
+  @Test func `deferred recipients don't suspend the transport`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()], reply: "450 4.2.0 greylisted")
     let fixture = DispatcherFixture([smtp])
     for number in 0..<6 {
@@ -122,7 +122,7 @@ import Testing
     #expect(smtp.ids.count == 11)
   }
 
-  @Test func `one mail alone ends where the store never takes down how it ended`() async throws {
+  @Test func `an interactive delivery gives up if its settlement can't be stored`() async throws {
     let smtp = ScriptedTransport("smtp")
     let outbox = CountingOutbox()
     let fixture = DispatcherFixture([smtp], outbox: outbox)
@@ -145,11 +145,11 @@ import Testing
     #expect(fixture.events.contains { if case .unsettled("A", _) = $0 { true } else { false } })
   }
 
-  // MARK: The clock is set back
+  // MARK: A clock set back
 
-  @Test func `after the clock is set back a pace leaves sends again within its time`() async throws {
+  @Test func `after the clock is set back a pace frees sends within its period`() async throws {
     let gmail = ScriptedTransport("gmail")
-    let fixture = DispatcherFixture([gmail], options: pacedRules())
+    let fixture = DispatcherFixture([gmail], options: pacedOptions())
     try await fixture.add("A")
     await fixture.advance()
     fixture.clock.advance(.seconds(-86_400))
@@ -159,7 +159,7 @@ import Testing
     #expect(gmail.ids == ["A", "B"])
   }
 
-  @Test func `after the clock is set back a transport stays closed for no longer than it was to be`()
+  @Test func `after the clock is set back a transport stays closed no longer than before`()
     async throws
   {
     let smtp = ScriptedTransport("smtp", [.held(.transport), .sent])
@@ -187,7 +187,7 @@ import Testing
 
   // MARK: Counting
 
-  @Test func `holds use up neither a code's retries nor its unknown ends`() async throws {
+  @Test func `holds count neither as retries of a code nor as unknown outcomes`() async throws {
     let smtp = ScriptedTransport(
       "smtp", Array(repeating: .held(.mail), count: 6) + [.unknown, .deferred(), .sent])
     let fixture = DispatcherFixture([smtp])

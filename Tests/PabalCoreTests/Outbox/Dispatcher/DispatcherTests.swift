@@ -3,9 +3,9 @@ import Testing
 
 @testable import PabalCore
 
-/// How a mail goes through the outbox, one attempt after the other.
+/// The way of one mail through the outbox, attempt by attempt.
 @Suite struct DispatcherTests {
-  @Test func `a mail that is taken is sent and its content erased`() async throws {
+  @Test func `an accepted mail becomes sent and its content is erased`() async throws {
     let smtp = ScriptedTransport("smtp", [.sent], reply: "250 2.0.0 OK for bob@example.org")
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("A")
@@ -20,7 +20,7 @@ import Testing
     #expect(smtp.ids == ["A"])
   }
 
-  @Test func `what is deferred goes to the next transport at once`() async throws {
+  @Test func `a deferred mail takes the next transport at once`() async throws {
     let (first, second) = (ScriptedTransport("a", [.deferred()]), ScriptedTransport("b"))
     let fixture = DispatcherFixture([first, second])
     try await fixture.add("A")
@@ -30,7 +30,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `what is rejected goes nowhere else`() async throws {
+  @Test func `a rejected mail does not take the next transport`() async throws {
     let (first, second) = (ScriptedTransport("a", [.rejected], reply: "550 5.1.1 no"), ScriptedTransport("b"))
     let fixture = DispatcherFixture([first, second])
     try await fixture.add("A")
@@ -40,7 +40,7 @@ import Testing
     #expect(try await fixture.entry("A")?.status == "550 5.1.1")
   }
 
-  @Test func `a retry carries only the recipients that nothing is decided for`() async throws {
+  @Test func `a retry carries only the undecided recipients`() async throws {
     let smtp = ScriptedTransport("smtp", [.sent])
     smtp.answer(.deferred(), for: "two@example.org")
     let fixture = DispatcherFixture([smtp])
@@ -63,7 +63,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .rejected)
   }
 
-  @Test func `a code is tried six times, each wait longer, and then given up`() async throws {
+  @Test func `a code is tried six times with growing waits and then expires`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()])
     var options = DispatcherOptions()
     options.breakerThreshold = .max
@@ -91,7 +91,7 @@ import Testing
     #expect((50...70).contains(smtp.ids.count))
   }
 
-  @Test func `nothing is handed over once its time is over, not to the next transport either`() async throws {
+  @Test func `an expired mail is not attempted, not even through the next transport`() async throws {
     let (first, second) = (ScriptedTransport("a", [.deferred()]), ScriptedTransport("b"))
     let fixture = DispatcherFixture([first, second])
     try await fixture.add("A", life: .seconds(10))
@@ -110,21 +110,21 @@ import Testing
     #expect(try await fixture.entry("B")?.state == .expired)
   }
 
-  @Test func `an unknown end is tried again by its policy, three times at most`() async throws {
+  @Test func `after an unknown outcome the policy decides, with three attempts at most`() async throws {
     let smtp = ScriptedTransport("smtp", [.unknown])
     let fixture = DispatcherFixture([smtp])
-    try await fixture.add("KEPT", unknown: .keep)
-    try await fixture.add("AGAIN", unknown: .resend)
+    try await fixture.add("KEEP", unknown: .keep)
+    try await fixture.add("RESEND", unknown: .resend)
     await fixture.advance()
-    #expect(try await fixture.entry("KEPT")?.state == .unknown)
-    #expect(try await fixture.entry("AGAIN")?.state == .waiting)
+    #expect(try await fixture.entry("KEEP")?.state == .unknown)
+    #expect(try await fixture.entry("RESEND")?.state == .waiting)
     await fixture.advance(.seconds(6))
     await fixture.advance(.seconds(16))
-    #expect(smtp.ids.filter { $0 == "AGAIN" }.count == 3)
-    #expect(try await fixture.entry("AGAIN")?.state == .unknown)
+    #expect(smtp.ids.filter { $0 == "RESEND" }.count == 3)
+    #expect(try await fixture.entry("RESEND")?.state == .unknown)
   }
 
-  @Test func `a mail that is held by itself waits and lets the others go`() async throws {
+  @Test func `a held mail waits without delaying others`() async throws {
     let smtp = ScriptedTransport("smtp", [.held(.mail), .sent])
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("A")
@@ -138,7 +138,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `a mail that nobody at hand can carry waits for the one that is left alone`() async throws {
+  @Test func `a mail unsuited to the open transports waits for the closed one`() async throws {
     let (first, second) = (ScriptedTransport("a", [.held(.transport)]), ScriptedTransport("b", [.unsuited]))
     let fixture = DispatcherFixture([first, second])
     try await fixture.add("A")
@@ -154,7 +154,7 @@ import Testing
     #expect(try await fixture.entry("B")?.outcome == "unsuited")
   }
 
-  @Test func `a mail that one could carry is told as what that one said`() async throws {
+  @Test func `the outcome of a mail is that of the transport that could carry it`() async throws {
     let (first, second) = (ScriptedTransport("a", [.unsuited]), ScriptedTransport("b", [.rejected]))
     for route in [[first, second], [second], [second, first]] {
       let fixture = DispatcherFixture(route)
@@ -165,7 +165,7 @@ import Testing
     }
   }
 
-  @Test func `mail that waits takes the new route`() async throws {
+  @Test func `waiting mail takes the new route`() async throws {
     let (old, new) = (ScriptedTransport("old", [.deferred()]), ScriptedTransport("new"))
     let fixture = DispatcherFixture([old])
     try await fixture.add("A")
@@ -176,7 +176,7 @@ import Testing
     #expect(new.ids == ["A"])
   }
 
-  @Test func `content that can't be unsealed waits for its key and says so`() async throws {
+  @Test func `a mail that can't be unsealed waits for its key and is reported`() async throws {
     let smtp = ScriptedTransport("smtp")
     let fixture = DispatcherFixture([smtp])
     try await fixture.outbox.add([
@@ -189,7 +189,7 @@ import Testing
     #expect(fixture.events.contains { if case .unreadable("A") = $0 { true } else { false } })
   }
 
-  @Test func `codes are not kept waiting by other mail`() async throws {
+  @Test func `codes don't wait for other mail`() async throws {
     var options = DispatcherOptions()
     options.maxConcurrentAttempts = 3
     let smtp = ScriptedTransport("smtp")
@@ -210,7 +210,7 @@ import Testing
     #expect(smtp.ids.count >= 5)
   }
 
-  @Test func `a superseded mail that is under way is not tried again`() async throws {
+  @Test func `a mail superseded in flight is not tried again`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()])
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("OLD", group: "V")

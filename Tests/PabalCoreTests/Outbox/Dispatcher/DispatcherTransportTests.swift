@@ -3,9 +3,9 @@ import Testing
 
 @testable import PabalCore
 
-/// Transports that are left alone for a time, and those that have a pace.
+/// Transports that are suspended, and transports with a pace.
 @Suite struct DispatcherTransportTests {
-  private func held(_ fixture: DispatcherFixture) -> [String] {
+  private func holds(_ fixture: DispatcherFixture) -> [String] {
     fixture.events.compactMap { event in
       switch event {
       case .held(let name, let cause): "held \(name): \(cause ?? "")"
@@ -26,15 +26,17 @@ import Testing
     }
     #expect(first.ids == ["A"])
     #expect(second.ids == ["A", "B", "C"])
-    #expect(held(fixture) == ["held a: 535 5.7.8 wrong password"])
-    let known = try await fixture.outbox.transports { _ in }
-    let cause = try #require(known["a"]?.cause)
+    #expect(holds(fixture) == ["held a: 535 5.7.8 wrong password"])
+    let states = try await fixture.outbox.transports { _ in }
+    let cause = try #require(states["a"]?.cause)
     #expect(
       try PlainSealing().open(cause, id: TransportState.sealID("a")) == Array("535 5.7.8 wrong password".utf8)
     )
   }
 
-  @Test func `mail of a held transport waits, says why, and goes when it works again`() async throws {
+  @Test func `mail of a held transport records the hold and leaves when the transport works again`()
+    async throws
+  {
     let smtp = ScriptedTransport("smtp", [.held(.transport)], reply: "535 5.7.8 no")
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("A")
@@ -50,11 +52,11 @@ import Testing
     await fixture.advance(.seconds(1))
     #expect(try await fixture.entry("A")?.state == .sent)
     #expect(try await fixture.entry("B")?.state == .sent)
-    #expect(held(fixture) == ["held smtp: 535 5.7.8 no", "restored smtp"])
+    #expect(holds(fixture) == ["held smtp: 535 5.7.8 no", "restored smtp"])
     #expect(try await fixture.outbox.transports { _ in }["smtp"]?.cause == nil)
   }
 
-  @Test func `five failures in a row open the breaker, and one mail probes`() async throws {
+  @Test func `five failures in a row suspend a transport, and one mail probes it`() async throws {
     let smtp = ScriptedTransport("smtp", [.deferred()])
     let fixture = DispatcherFixture([smtp])
     for number in 0..<5 {
@@ -103,7 +105,7 @@ import Testing
     await other.dispatcher.drain()
   }
 
-  @Test func `a rate that is over leaves the transport alone for as long as it says`() async throws {
+  @Test func `a transport that asks for a delay is suspended for that long`() async throws {
     let gmail = ScriptedTransport("gmail", [.deferred(retryAfter: .seconds(90)), .sent])
     let fixture = DispatcherFixture([gmail])
     try await fixture.add("A")
@@ -116,7 +118,7 @@ import Testing
     #expect(gmail.ids.count == 3)
   }
 
-  @Test func `a pace is never exceeded, and codes spend it first`() async throws {
+  @Test func `a pace is never exceeded, and codes use it first`() async throws {
     var options = DispatcherOptions()
     options.paces = ["gmail": Pace(sends: 60, per: .seconds(60))]
     options.maxConcurrentAttempts = 100
@@ -134,7 +136,7 @@ import Testing
     #expect(sent[129] >= 100)
   }
 
-  @Test func `a settlement is tried again until the store takes it`() async throws {
+  @Test func `a settlement is retried until the store accepts it`() async throws {
     let smtp = ScriptedTransport("smtp")
     let outbox = CountingOutbox()
     let fixture = DispatcherFixture([smtp], outbox: outbox)
@@ -145,7 +147,7 @@ import Testing
     outbox.refuse(2)
     smtp.open()
     for _ in 0..<2 {
-      // The lease's keeper and the settlement sleep.
+      // Both the lease renewal and the settlement are sleeping.
       while fixture.clock.sleepers < 2 { await Task.yield() }
       fixture.clock.advance(.seconds(1))
     }
@@ -155,9 +157,9 @@ import Testing
   }
 }
 
-/// What a dispatcher says of its transports, and what new rules change.
+/// The conditions of the transports that a dispatcher returns, and the effect of new options on them.
 @Suite struct TransportConditionTests {
-  @Test func `what another process met is known before the first round`() async throws {
+  @Test func `a hold found by another process is known before the first round`() async throws {
     let smtp = ScriptedTransport("smtp", [.held(.transport)])
     let fixture = DispatcherFixture([smtp, ScriptedTransport("file")])
     try await fixture.add("A")
@@ -172,7 +174,7 @@ import Testing
     #expect(conditions[0].failures == 1)
   }
 
-  @Test func `a transport that was left alone long enough waits for a mail to try it`() async throws {
+  @Test func `a transport whose suspension has ended waits for a mail to try it`() async throws {
     let fixture = DispatcherFixture([ScriptedTransport("smtp", [.held(.transport)])])
     try await fixture.add("A")
     await fixture.advance()
@@ -180,7 +182,7 @@ import Testing
     #expect(await fixture.dispatcher.conditions().map(\.availability) == [.trial])
   }
 
-  @Test func `with new rules a held transport is tried at once, and mail that waited leaves`() async throws {
+  @Test func `new options make a held transport be tried at once, and waiting mail leaves`() async throws {
     let smtp = ScriptedTransport("smtp", [.held(.transport)])
     let fixture = DispatcherFixture([smtp])
     try await fixture.add("A")
@@ -193,7 +195,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `a pace that came while mail was under way counts from then on, and none is left over`()
+  @Test func `a pace added while mail is in flight applies from then on, and every expected send ends`()
     async throws
   {
     let smtp = ScriptedTransport("smtp")

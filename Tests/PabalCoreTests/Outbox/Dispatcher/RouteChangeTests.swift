@@ -3,7 +3,7 @@ import Testing
 
 @testable import PabalCore
 
-/// What becomes of mail that waits when an edit changes the route, or lets a closed transport be tried.
+/// What happens to waiting mail when an edit changes the route or ends the suspension of a transport.
 @Suite struct RouteChangeTests {
   private let old = ScriptedTransport("old", [.deferred()])
   private let new = ScriptedTransport("new")
@@ -18,7 +18,7 @@ import Testing
     fixture.events.compactMap { if case .expedited(let count) = $0 { count } else { nil } }
   }
 
-  @Test func `mail that waits for its next try takes the new route at once`() async throws {
+  @Test func `mail that waits for a retry takes the new route at once`() async throws {
     let fixture = DispatcherFixture([old], options: options())
     for id in ["A", "B"] { try await fixture.add(id, lane: .normal) }
     await fixture.advance()
@@ -32,7 +32,7 @@ import Testing
     #expect(expedited(fixture) == [2])
   }
 
-  @Test func `an edit that leaves the route as it is leaves waiting mail as it is, too`() async throws {
+  @Test func `an edit that does not change the route does not make mail due`() async throws {
     let fixture = DispatcherFixture([old], options: options())
     try await fixture.add("A")
     await fixture.advance()
@@ -44,7 +44,7 @@ import Testing
     #expect(old.ids.count == 2)
   }
 
-  @Test func `mail of a transport whose breaker an edit lifts is due, and one of it tries`() async throws {
+  @Test func `mail of a suspended transport is due after an edit, and one mail probes it`() async throws {
     var options = DispatcherOptions()
     options.breakerThreshold = 3
     let fixture = DispatcherFixture([old], options: options)
@@ -54,7 +54,7 @@ import Testing
     #expect(tried >= 3)
     await fixture.dispatcher.adopt(options)
     await fixture.advance()
-    // Nothing was mended: the others wait for the breaker, and are due.
+    // The transport still fails: the other mail waits for its suspension, and is due.
     #expect(old.ids.count == tried + 1)
     #expect(expedited(fixture).count == 1)
     old.answer(.sent)
@@ -63,13 +63,13 @@ import Testing
     #expect(try await fixture.outbox.read(OutboxQuery(withCounts: true)).counts == [.sent: 6])
   }
 
-  @Test func `new routes that fail, too, bring nobody's end nearer`() async throws {
+  @Test func `failures of new routes don't use up a mail's retries`() async throws {
     let fixture = DispatcherFixture([old], options: options())
     try await fixture.add("A", life: .seconds(600))
     await fixture.advance()
     for wait in [5.0, 15, 45, 135] { await fixture.advance(.seconds(wait)) }
     #expect(old.ids.count == 5)
-    // The next one would be the last, a wait after it would go past the code's time.
+    // The next attempt would be the last, because the wait after it would exceed the code's lifetime.
     await fixture.advance(.seconds(150))
     for _ in 0..<8 {
       await fixture.dispatcher.adopt(options(), routeHasChanged: true)
@@ -83,7 +83,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `what was under way by the old route when it changed takes the new one next, at once`()
+  @Test func `mail in flight over the old route takes the new one next, at once`()
     async throws
   {
     let fixture = DispatcherFixture([old], options: options())
@@ -102,7 +102,7 @@ import Testing
     #expect(new.ids == ["A"])
   }
 
-  @Test func `a last attempt that the old route failed is followed by one through the new`() async throws {
+  @Test func `a last attempt over the old route is followed by one over the new route`() async throws {
     let fixture = DispatcherFixture([old], options: options())
     try await fixture.add("A")
     await fixture.advance()
@@ -120,7 +120,7 @@ import Testing
     #expect(try await fixture.entry("A")?.state == .sent)
   }
 
-  @Test func `what ended unknown is not sent again the sooner`() async throws {
+  @Test func `a new route does not repeat an unknown outcome any sooner`() async throws {
     let lossy = ScriptedTransport("lossy", [.unknown])
     let fixture = DispatcherFixture([lossy], options: options())
     try await fixture.add("A")
@@ -133,7 +133,7 @@ import Testing
     #expect(new.ids == ["A"])
   }
 
-  @Test func `a store that refuses is asked again until the mail is due`() async throws {
+  @Test func `making mail due is repeated if the store refuses`() async throws {
     let outbox = CountingOutbox()
     let fixture = DispatcherFixture([old], options: options(), outbox: outbox)
     try await fixture.add("A", lane: .normal)
@@ -147,13 +147,13 @@ import Testing
     #expect(new.ids == ["A"])
   }
 
-  @Test func `more mail than is made due at once is all made due, and told of once`() async throws {
+  @Test func `mail made due in several batches is reported once`() async throws {
     let fixture = DispatcherFixture([old], options: options())
     for number in 0..<2_001 {
       let entry = try await fixture.add("A\(number)", lane: .bulk)
-      let lease = fixture.dispatcher.owner
+      let owner = fixture.dispatcher.owner
       let claimed = try await fixture.outbox.claim(
-        OutboxClaim(.init(owner: lease, until: fixture.clock.second(60)), now: fixture.clock.now, limit: 1))
+        OutboxClaim(.init(owner: owner, until: fixture.clock.second(60)), now: fixture.clock.now, limit: 1))
       #expect(claimed.first?.id == entry.id)
       _ = try await fixture.outbox.settle(
         claimed.map {
@@ -168,7 +168,7 @@ import Testing
     #expect(expedited(fixture) == [2_001])
   }
 
-  // MARK: The struct
+  // MARK: State
 
   @Test func `batches are counted until one is not full`() {
     var change = RouteChange()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PabalCore
 
-/// What a process knows of the transports while the outbox's answers overtake each other.
+/// The transport states that a process knows while the outbox's answers overtake each other.
 @Suite struct TransportStateCacheTests {
   private func answer(_ sequence: Int, failures: Int) -> TransportStateCache.Snapshot {
     var state = TransportState()
@@ -16,9 +16,9 @@ import Testing
     states["smtp", default: TransportState()].failures += 1
   }
 
-  // MARK: The board
+  // MARK: The cache
 
-  @Test func `the later of two answers holds, whichever comes first`() {
+  @Test func `the later of two answers counts, whichever arrives first`() {
     for answers in [
       [answer(1, failures: 1), answer(2, failures: 2)], [answer(2, failures: 2), answer(1, failures: 1)],
     ] {
@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  @Test func `an answer to a change that later ones overtook brings nothing older back`() {
+  @Test func `an answer that later ones overtook restores nothing older`() {
     var stateCache = TransportStateCache()
     let number = stateCache.begin(fail)
     stateCache.adopt(answer(2, failures: 7))
@@ -37,20 +37,20 @@ import Testing
     #expect(stateCache["smtp"].failures == 7)
   }
 
-  @Test func `changes on their way stand over every answer, and end with their own`() {
+  @Test func `pending changes apply on top of every answer, until their own arrives`() {
     var stateCache = TransportStateCache()
     let (first, second) = (stateCache.begin(fail), stateCache.begin(fail))
     #expect(stateCache["smtp"].failures == 2)
     stateCache.adopt(answer(1, failures: 10))
     #expect(stateCache["smtp"].failures == 12)
-    // The outbox made the second one first.
+    // The outbox applied the second change first.
     stateCache.end(second, answer(2, failures: 11))
     #expect(stateCache["smtp"].failures == 12)
     stateCache.end(first, answer(3, failures: 12))
     #expect(stateCache["smtp"].failures == 12)
   }
 
-  @Test func `a change that the outbox refused leaves what it said last`() {
+  @Test func `a refused change is reverted to the latest answer`() {
     var stateCache = TransportStateCache()
     stateCache.adopt(answer(1, failures: 3))
     let (refused, other) = (stateCache.begin(fail), stateCache.begin(fail))
@@ -62,54 +62,54 @@ import Testing
 
   // MARK: The dispatcher
 
-  /// A dispatcher whose one transport makes one send at once, and then one every twelve seconds.
+  /// A dispatcher with one transport, whose pace allows one send at once, and then one every twelve seconds.
   private func fixture(_ outbox: ReorderingOutbox) -> DispatcherFixture {
     var options = DispatcherOptions()
     options.paces = ["gmail": Pace(sends: 6, per: .seconds(60))]
     return DispatcherFixture([ScriptedTransport("gmail")], options: options, outbox: outbox)
   }
 
-  @Test func `a send that was spent stays so when an older answer comes after`() async throws {
+  @Test func `a used send stays used when an older answer arrives later`() async throws {
     let outbox = ReorderingOutbox()
     let fixture = fixture(outbox)
     await fixture.advance()
     outbox.delayNext(.applied)
-    let late = Task { await fixture.dispatcher.refreshStates() }
+    let refresh = Task { await fixture.dispatcher.refreshStates() }
     await outbox.delayed()
     try await fixture.add("A")
     await fixture.advance()
     #expect(try await fixture.entry("A")?.state == .sent)
-    let availableSends = try #require(await fixture.dispatcher.nextPacedSend())
+    let nextSend = try #require(await fixture.dispatcher.nextPacedSend())
     outbox.release()
-    await late.value
-    #expect(await fixture.dispatcher.nextPacedSend() == availableSends)
+    await refresh.value
+    #expect(await fixture.dispatcher.nextPacedSend() == nextSend)
   }
 
-  @Test func `a change that the outbox had to make twice counts as late as the second time`() async throws {
+  @Test func `a change that the outbox applied twice counts as late as the second time`() async throws {
     let outbox = ReorderingOutbox()
     let fixture = fixture(outbox)
     await fixture.advance()
     outbox.delayNext(.rolledBack)
-    let late = Task { await fixture.dispatcher.refreshStates() }
+    let refresh = Task { await fixture.dispatcher.refreshStates() }
     await outbox.delayed()
     try await fixture.add("A")
     await fixture.advance()
-    // Another process meets a hold.
+    // Another process closes the transport.
     let until = fixture.clock.now + .seconds(60)
     _ = try await outbox.transports { $0["gmail"]?.closedUntil = until }
     outbox.release()
-    await late.value
+    await refresh.value
     #expect(await fixture.dispatcher.conditions().map(\.until) == [until])
   }
 }
 
-/// A memory outbox that answers one change of the transports' states only after others that came later.
+/// A memory outbox that delays its answer to one change of the transport states until later changes are answered.
 final class ReorderingOutbox: Outbox {
-  /// What has become of the change that waits.
+  /// How far the delayed change has come.
   enum DelayPoint {
-    /// It is made, and its answer is on its way.
+    /// The change is applied, and its answer is delayed.
     case applied
-    /// It was made in vain, as in a transaction that another one got in the way of, and will be made again.
+    /// The change was applied in a transaction that was rolled back, and will be applied again.
     case rolledBack
   }
 
@@ -124,10 +124,10 @@ final class ReorderingOutbox: Outbox {
   private let inner = MemoryOutbox()
   private let state = Mutex(State())
 
-  /// Keeps the next change until `release`.
+  /// Delays the next change until `release`.
   func delayNext(_ delay: DelayPoint) { state.withLock { $0.delay = delay } }
 
-  /// Returns when a change is kept.
+  /// Returns when a change is delayed.
   func delayed() async {
     await withCheckedContinuation { continuation in
       let isDelayed = state.withLock { state in
@@ -138,7 +138,7 @@ final class ReorderingOutbox: Outbox {
     }
   }
 
-  /// Lets the change that is kept go on.
+  /// Lets the delayed change continue.
   func release() {
     let waiting = state.withLock { state in
       state.isReleased = true
@@ -170,17 +170,17 @@ final class ReorderingOutbox: Outbox {
 
   private func released() async {
     await withCheckedContinuation { continuation in
-      let (mayGo, watcher) = state.withLock { state in
+      let (isReleased, watcher) = state.withLock { state in
         state.isDelayed = true
         if !state.isReleased { state.waiting = continuation }
         return (state.isReleased, state.watcher)
       }
       watcher?.resume()
-      if mayGo { continuation.resume() }
+      if isReleased { continuation.resume() }
     }
   }
 
-  // MARK: As the memory outbox does
+  // MARK: Calls that are passed on
 
   func add(_ entries: [OutboxEntry]) async throws(StorageError) { try await inner.add(entries) }
   func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
