@@ -15,7 +15,7 @@ public final class HTTPServer: Sendable {
     case finished
   }
 
-  private let handlers: RequestHandlers
+  private let shared: SharedState
   private let report: @Sendable (HTTPEvent) -> Void
   private let phase = Mutex(Phase.idle)
 
@@ -34,7 +34,7 @@ public final class HTTPServer: Sendable {
     dependencies: @escaping @Sendable () -> HTTPDependencies
   ) {
     self.report = report
-    handlers = RequestHandlers(
+    shared = SharedState(
       dependencies: dependencies, readiness: readiness, metrics: metrics, attempts: attempts, report: report)
   }
 
@@ -52,7 +52,7 @@ public final class HTTPServer: Sendable {
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))
     let application = Application(
-      responder: HTTPRouter(handlers: handlers, report: report),
+      responder: HTTPRouter(shared: shared, report: report),
       server: HTTPServerBuilder { responder in
         HTTP1ComplianceChannel(http: HTTP1Channel(responder: responder, configuration: configuration))
       },
@@ -82,7 +82,7 @@ public final class HTTPServer: Sendable {
   /// Takes no more connections, and lets `run` return when what is under way is answered; what waits for a mail's
   /// first attempt is answered as things stand.
   public func finish() async {
-    handlers.attempts.release()
+    shared.attempts.release()
     let group = phase.withLock { phase -> ServiceGroup? in
       defer { phase = .finished }
       guard case .running(let group) = phase else { return nil }

@@ -2,17 +2,17 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import PabalCore
 
-/// The page in one of its states, as the values of its template.
+/// The demo page in one of its states, as the values of its template.
 struct DemoView {
   let strings: PageStrings
-  /// The address as its owner typed it.
+  /// The address as it was entered.
   let address: String
   private let code: String
   private(set) var status = HTTPResponse.Status.ok
   private(set) var retryAfter: Int64?
   private var values: [String: String]
 
-  /// How many digits make a form one that nobody guesses.
+  /// The number of digits in a form's random number, enough that it can't be guessed.
   static let onceLength = 40
 
   private static let template = PageTemplate(String(decoding: PackageResources.verify_html, as: UTF8.self))
@@ -28,7 +28,7 @@ struct DemoView {
     for (name, text) in strings.texts { values["words.\(name)"] = text }
   }
 
-  /// The page that asks for an address.
+  /// Returns the page that asks for an address.
   static func address(_ strings: PageStrings, _ form: DemoForm) -> DemoView {
     var view = DemoView(strings, form, heading: "heading_address")
     view.values["asks_address"] = "yes"
@@ -36,7 +36,7 @@ struct DemoView {
     return view
   }
 
-  /// The page that asks for the code of a verification that is pending, or tells how it ended.
+  /// Returns the page that asks for the code of a pending verification, or that says how the verification ended.
   static func verification(
     _ verification: Verification, _ strings: PageStrings, _ form: DemoForm, at now: Timestamp
   ) -> DemoView {
@@ -72,7 +72,7 @@ struct DemoView {
     return view
   }
 
-  /// The page that tells how a verification ended: `approved`, `already_approved` or the name of its state.
+  /// Returns the page that says how a verification ended; `end` is `approved`, `already_approved` or a state's name.
   static func ended(
     _ end: String, _ strings: PageStrings, _ form: DemoForm, of verification: Verification,
     proven: String? = nil
@@ -85,26 +85,26 @@ struct DemoView {
     return view
   }
 
-  /// The same with words on what went wrong.
+  /// Returns the page with an error message.
   func withError(_ name: String, _ status: HTTPResponse.Status, count: Int? = nil) -> DemoView {
     var view = self
     view.status = status
-    // To be mended, or seen to be wrong.
+    // Keeps the code in its field so that it can be corrected.
     view.values["code"] = code
     view.values["error"] = count.map { strings.count(name, $0) } ?? strings[name]
     return view
   }
 
-  /// The same with words on what went right.
+  /// Returns the page with a notice of success.
   func withNotice(_ name: String) -> DemoView {
     var view = self
     view.values["notice"] = strings[name]
     return view
   }
 
-  /// The same with words on why it could not be done, and when it can.
-  func withError(_ problem: VerificationError) -> DemoView {
-    switch problem {
+  /// Returns the page with the reason for an error and, for a limit, the time until it is lifted.
+  func withError(_ error: VerificationError) -> DemoView {
+    switch error {
     case .limited(let limit, let wait):
       var view = withError(
         "limit.\(limit.rawValue)", limit == .overall ? .serviceUnavailable : .tooManyRequests)
@@ -114,7 +114,7 @@ struct DemoView {
       view.values.merge([
         "wait_before": aroundTime.before, "wait_after": aroundTime.after, "wait_text": strings.duration(wait),
       ]) { $1 }
-      // Longer times nobody watches run out.
+      // A countdown of more than an hour isn't useful.
       if wait < 3_600 { view.values["wait"] = "\(wait)" }
       return view
     case .input(field: "to", message: _): return withError("bad_address", .unprocessableContent)
@@ -123,7 +123,7 @@ struct DemoView {
     }
   }
 
-  /// The same with the mail beside it, whose HTML is at `frame`.
+  /// Returns the page with the mail shown beside it; the URL of its HTML part is `frame`.
   func withMail(_ mail: DecodedMail, _ bytes: [UInt8], frame: String) -> DemoView {
     var view = self
     view.values.merge([
@@ -133,7 +133,7 @@ struct DemoView {
     return view
   }
 
-  /// The page.
+  /// The page's HTML.
   var html: String { DemoView.template.render(values) }
 
   private mutating func setDelivery(_ delivery: MailStatus?) {
@@ -154,7 +154,7 @@ struct DemoView {
   }
 }
 
-/// What a form of the page sends.
+/// The fields of the page's forms.
 struct DemoForm: Decodable, Sendable {
   var verification: String?
   var address: String?
@@ -170,28 +170,28 @@ struct DemoForm: Decodable, Sendable {
     case once = "once"
   }
 
-  /// Nothing.
+  /// An empty form.
   init() {}
 
-  /// Reads the form of a request that the page itself sent.
+  /// Reads the form of a request; throws if another site's page sent it or the body isn't a form.
   init(_ request: Request) async throws(ProblemDetails) {
     try DemoForm.rejectCrossSite(request)
     let type = (request.headers[.contentType] ?? "").prefix { $0 != ";" }
     guard String(type).trimmed.lowercased() == "application/x-www-form-urlencoded" else {
-      throw ProblemDetails("unsupported-media-type", .unsupportedMediaType, "The body is no form")
+      throw ProblemDetails("unsupported-media-type", .unsupportedMediaType, "The body isn't a form")
     }
     let bytes = try await request.bytes()
     let form = String(validating: bytes, as: UTF8.self).flatMap {
       try? URLEncodedFormDecoder().decode(DemoForm.self, from: $0)
     }
-    guard let form else { throw .invalid("", "the body is no form") }
+    guard let form else { throw .invalid("", "the body isn't a valid form") }
     self = form
   }
 
-  /// Another site's page may not post in its visitor's name.
+  /// Throws if another site's page sent the form on behalf of its visitor (cross-site request forgery).
   ///
-  /// Browsers say by `Sec-Fetch-Site`, older ones and those on plain HTTP by `Origin`, where a post comes from; what is
-  /// no browser says neither, and acts in nobody's name.
+  /// Browsers name the origin of a form in `Sec-Fetch-Site`; older ones, and all on plain HTTP, in `Origin`. Clients
+  /// other than browsers send neither and can't be abused in this way.
   private static func rejectCrossSite(_ request: Request) throws(ProblemDetails) {
     let isSameSite =
       if let site = request.headers[.secFetchSite] {
@@ -202,7 +202,7 @@ struct DemoForm: Decodable, Sendable {
         true
       }
     guard isSameSite else {
-      throw ProblemDetails("foreign-form", .forbidden, "The form was sent by another site's page")
+      throw ProblemDetails("foreign-form", .forbidden, "Another site's page sent the form")
     }
   }
 }

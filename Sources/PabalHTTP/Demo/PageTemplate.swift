@@ -1,20 +1,22 @@
 internal import FoundationEssentials
 
-/// A page with places to fill: as much of Mustache as a page of forms needs, so that any Mustache library
-/// takes a copy of it.
+/// An HTML page with tags for values and sections.
+///
+/// The syntax is the subset of Mustache that a page of forms needs, so that the page works with any Mustache library.
 struct PageTemplate: Sendable {
   private enum Piece {
     case literal(Substring)
     case value(String)
-    /// What follows, up to the piece of that number, stands only where the value is there, or isn't.
+    /// The pieces up to index `end` are rendered only if the value is non-empty, or empty if `isInverted`.
     case section(String, isInverted: Bool, end: Int)
   }
 
   private let pieces: [Piece]
-  /// Every name that the page asks for.
+  /// The names of all values and sections.
   let names: Set<String>
 
-  /// A page of `{{name}}`, `{{#name}}`, `{{^name}}` and `{{/name}}`; a section's tag alone on its line leaves no line.
+  /// Parses a page with `{{name}}`, `{{#name}}`, `{{^name}}` and `{{/name}}`. A line that consists of a section's tag is
+  /// removed.
   init(_ source: String) {
     var pieces: [Piece] = []
     var names: Set<String> = []
@@ -51,12 +53,12 @@ struct PageTemplate: Sendable {
       pieces.append(.literal(rest))
       pieces.append(.literal("\n"))
     }
-    precondition(open.isEmpty, "a section of the page has no end")
+    precondition(open.isEmpty, "a section isn't closed")
     self.pieces = pieces
     self.names = names
   }
 
-  /// The page with `values`, each escaped; a section stands where its value is there and not empty.
+  /// Returns the page with `values` inserted and HTML-escaped; a section is rendered if its value is non-empty.
   func render(_ values: [String: String]) -> String {
     var page = ""
     var index = 0
@@ -72,7 +74,7 @@ struct PageTemplate: Sendable {
     return page
   }
 
-  /// Safe as text and in a quoted attribute.
+  /// Returns the text escaped for HTML text and quoted attributes.
   private static func escaped(_ text: String) -> String {
     var escaped = ""
     for scalar in text.unicodeScalars {
@@ -89,11 +91,11 @@ struct PageTemplate: Sendable {
   }
 }
 
-/// The words of the page in one language.
+/// The texts of the demo page in one language.
 struct PageStrings: Sendable {
   /// `ko` or `en`.
   let language: String
-  /// The words by their names.
+  /// The texts by name.
   let texts: [String: String]
 
   private static let all = [
@@ -102,29 +104,30 @@ struct PageStrings: Sendable {
 
   private init(_ language: String, _ bytes: [UInt8]) {
     guard let texts = try? JSONDecoder().decode([String: String].self, from: Data(bytes)) else {
-      preconditionFailure("the page's words are JSON texts by name")
+      preconditionFailure("the page's texts aren't a JSON object of strings")
     }
     self.language = language
     self.texts = texts
   }
 
-  /// The words of this name.
+  /// Returns the text called `name`.
   subscript(_ name: String) -> String {
-    guard let text = texts[name] else { preconditionFailure("the page has no words \(name)") }
+    guard let text = texts[name] else { preconditionFailure("the page has no text \(name)") }
     return text
   }
 
-  /// The same with a value in its place.
+  /// Returns the text called `name` with the value inserted for `variable`.
   func callAsFunction(_ name: String, _ variable: String, _ value: String) -> String {
     self[name].replacing("{{\(variable)}}", with: value)
   }
 
-  /// Words for a number of things.
+  /// Returns the text called `name` with `{{count}}` inserted, in the singular or plural form if it has both.
   func count(_ name: String, _ count: Int) -> String {
     self(texts[name] == nil ? "\(name).\(count == 1 ? "one" : "other")" : name, "count", "\(count)")
   }
 
-  /// A time in its largest fitting unit, rounded up: who waits so long has waited long enough.
+  /// Returns a time in seconds below two minutes, in minutes below two hours, otherwise in hours; rounded up, so that it
+  /// is never shorter than the actual time.
   func duration(_ seconds: Int64) -> String {
     let seconds = Int(seconds)
     if seconds < 120 { return count("seconds", seconds) }
@@ -132,20 +135,20 @@ struct PageStrings: Sendable {
     return count("hours", (seconds + 3_599) / 3_600)
   }
 
-  /// What stands before and after `{{time}}`.
+  /// Returns what comes before and after `{{time}}` in the text called `name`.
   func aroundTime(_ name: String) -> (before: String, after: String) {
     let parts = self[name].components(separatedBy: "{{time}}")
     return (parts[0], parts.count > 1 ? parts[1] : "")
   }
 
-  /// The words in `language`, where the page has that.
+  /// Returns the texts in `language`, or `nil` if the page doesn't have that language.
   static func inLanguage(_ language: String) -> PageStrings? { all.first { $0.language == language } }
 
-  /// The words in the other language.
+  /// The texts in the other language.
   var other: PageStrings { PageStrings.all.first { $0.language != language } ?? self }
 
-  /// The words a reader asks for by `Accept-Language` (RFC 9110, 12.5.4), looked up as RFC 4647, 3.4 has it;
-  /// else those in `language`.
+  /// Returns the texts in the language that `Accept-Language` prefers (RFC 9110, 12.5.4; lookup by RFC 4647, 3.4), or
+  /// those in `language` if the page has none of its languages.
   static func accepted(_ header: String, else language: String) -> PageStrings {
     let ranges = header.prefix(1_000).split(separator: ",").enumerated().compactMap {
       (order, range) -> (order: Int, tag: String, quality: Double)? in
@@ -154,10 +157,10 @@ struct PageStrings: Sendable {
       let quality = parts.dropFirst().first { $0.hasPrefix("q=") }.map { Double($0.dropFirst(2)) ?? 0 } ?? 1
       return quality > 0 ? (order, tag, quality) : nil
     }
-    // What the page has are whole primary tags, so that a range loses all its subtags before it fits.
-    let found = ranges.sorted { ($1.quality, $0.order) < ($0.quality, $1.order) }.lazy.compactMap { range in
+    // The page's languages are primary tags, so lookup removes all subtags of a range.
+    let match = ranges.sorted { ($1.quality, $0.order) < ($0.quality, $1.order) }.lazy.compactMap { range in
       range.tag.split(separator: "-").first.flatMap { inLanguage(String($0)) }
     }.first
-    return found ?? inLanguage(language) ?? all[1]
+    return match ?? inLanguage(language) ?? all[1]
   }
 }

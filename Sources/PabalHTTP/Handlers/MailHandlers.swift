@@ -2,21 +2,13 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import PabalCore
 
-/// The endpoints of mail and of the messages it is made of.
-struct MailHandlers {
-  let shared: RequestHandlers
-  let caller: AuthenticatedCaller
+/// The handlers of `/v1/mails` and `/v1/messages`.
+struct MailHandlers: RequestHandlers {
+  private let call: HTTPCall
+  private var shared: SharedState { call.shared }
+  private var request: Request { call.request }
 
-  func response(_ endpoint: APIEndpoint, _ request: Request) async throws(ProblemDetails) -> Response {
-    switch endpoint {
-    case .addMail: return try await add(request)
-    case .mail(let id):
-      guard let delivery = try await status(id) else { throw .mailNotFound }
-      return .json(MailBody(delivery))
-    case .render(let name): return try await render(name, request)
-    default: throw .pathNotFound
-    }
-  }
+  init(_ call: HTTPCall) { self.call = call }
 
   private struct AddBody: Sendable {
     let to: [Mailbox]
@@ -35,11 +27,12 @@ struct MailHandlers {
     }
   }
 
-  private func add(_ request: Request) async throws(ProblemDetails) -> Response {
+  /// Queues a mail; answers 202.
+  func add() async throws(ProblemDetails) -> Response {
     let bytes = try await request.bytes()
     let body = try request.object(bytes, AddBody.init)
     let preference = PreferHeader(request.headers)
-    let key = try request.idempotencyKey(of: caller, bytes)
+    let key = try request.idempotencyKey(of: call.caller, bytes)
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
       let dependencies = shared.dependencies()
       let composed: ComposedMail
@@ -49,21 +42,27 @@ struct MailHandlers {
       } catch {
         throw ProblemDetails(error, named: "message")
       }
-      let once: IdempotentResult<MailStatus>
+      let added: IdempotentResult<MailStatus>
       do throws(MailSubmissionError) {
         let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
-        once = try await dependencies.submission.add(
+        added = try await dependencies.submission.add(
           composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknown,
           idempotencyKey: key)
       } catch {
         throw problemDetails(error)
       }
-      let id = once.value.mail
-      let delivery = try await shared.waitForFirstAttempt(once.value, preference, delivery: { $0 }) {
-        () throws(ProblemDetails) in try await status(id) ?? once.value
+      let id = added.value.mail
+      let mail = try await shared.waitForFirstAttempt(added.value, preference, delivery: { $0 }) {
+        () throws(ProblemDetails) in try await status(id) ?? added.value
       }
-      return shared.accepted(MailBody(delivery), at: "/v1/mails/\(id)", preference)
+      return shared.accepted(MailBody(mail), at: "/v1/mails/\(id)", preference)
     }
+  }
+
+  /// Answers with the status of a mail.
+  func show() async throws(ProblemDetails) -> Response {
+    guard let status = try await status(call.parameter) else { throw .mailNotFound }
+    return .json(MailBody(status))
   }
 
   private func status(_ id: String) async throws(ProblemDetails) -> MailStatus? {
@@ -74,9 +73,9 @@ struct MailHandlers {
     }
   }
 
-  private func problemDetails(_ problem: MailSubmissionError) -> ProblemDetails {
-    if case .storage(let problem) = problem { shared.report(.failed(problem.description)) }
-    return ProblemDetails(problem)
+  private func problemDetails(_ error: MailSubmissionError) -> ProblemDetails {
+    if case .storage(let error) = error { shared.report(.failed(error.description)) }
+    return ProblemDetails(error)
   }
 
   private struct RenderBody: Sendable {
@@ -100,9 +99,10 @@ struct MailHandlers {
     }
   }
 
-  private func render(_ name: String, _ request: Request) async throws(ProblemDetails) -> Response {
+  /// Answers with the text of a message, without sending it.
+  func render() async throws(ProblemDetails) -> Response {
     let bytes = try await request.bytes()
-    // Nothing needs to be said.
+    // The body is optional: the message has examples for its variables.
     let body =
       bytes.isEmpty
       ? RenderBody()
@@ -111,10 +111,10 @@ struct MailHandlers {
       }
     do throws(MessageComposerError) {
       let preview = try shared.dependencies().composer.preview(
-        of: name, languages: body.languages, variables: body.variables)
+        of: call.parameter, languages: body.languages, variables: body.variables)
       return .json(
         Rendered(
-          message: name, language: preview.language, subject: preview.subject, text: preview.text,
+          message: call.parameter, language: preview.language, subject: preview.subject, text: preview.text,
           html: preview.html))
     } catch {
       throw ProblemDetails(error, named: nil)
@@ -122,7 +122,7 @@ struct MailHandlers {
   }
 }
 
-/// A mail as the service answers it.
+/// The JSON form of a mail's status.
 private struct MailBody: Encodable {
   let id: String
   let status: String
@@ -136,19 +136,19 @@ private struct MailBody: Encodable {
     case reply = "reply"
   }
 
-  init(_ delivery: MailStatus) {
-    id = delivery.mail
-    status = delivery.state.rawValue
-    outcome = OrNull(delivery.outcome)
-    reply = OrNull(delivery.status)
+  init(_ mail: MailStatus) {
+    id = mail.mail
+    status = mail.state.rawValue
+    outcome = OrNull(mail.outcome)
+    reply = OrNull(mail.status)
   }
 }
 
 extension ObjectDecoder {
-  /// The most recipients that one mail may have.
+  /// The maximum number of recipients of one mail.
   private static let mailboxLimit = 100
 
-  /// One mailbox or a list of them, at least one.
+  /// Returns the mailboxes of a member that is one address or a list of them.
   fileprivate func mailboxes(_ key: String) -> [Mailbox]? {
     guard let value = required(key, as: "kim@example.com") else { return nil }
     var texts = [value]

@@ -2,32 +2,13 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import PabalCore
 
-/// The endpoints of verifications and their proofs.
-struct VerificationHandlers {
-  let shared: RequestHandlers
-  let caller: AuthenticatedCaller
+/// The handlers of `/v1/verifications` and `/v1/proofs`.
+struct VerificationHandlers: RequestHandlers {
+  private let call: HTTPCall
+  private var shared: SharedState { call.shared }
+  private var request: Request { call.request }
 
-  func response(_ endpoint: APIEndpoint, _ request: Request) async throws(ProblemDetails) -> Response {
-    switch endpoint {
-    case .start: return try await start(request)
-    case .resend(let id): return try await resend(id, request)
-    case .check(let id): return try await check(id, request)
-    case .verification(let id):
-      return .json(
-        VerificationJSON(
-          try await withService { service throws(VerificationError) in
-            try await service.status(id)
-          }))
-    case .cancel(let id):
-      return .json(
-        VerificationJSON(
-          try await withService { service throws(VerificationError) in
-            try await service.cancel(id)
-          }))
-    case .redeem: return try await redeem(request)
-    default: throw .pathNotFound
-    }
-  }
+  init(_ call: HTTPCall) { self.call = call }
 
   private struct StartBody: Sendable {
     let to: String
@@ -51,51 +32,53 @@ struct VerificationHandlers {
     }
   }
 
-  private func start(_ request: Request) async throws(ProblemDetails) -> Response {
+  /// Starts a verification and queues its mail; answers 202.
+  func start() async throws(ProblemDetails) -> Response {
     let bytes = try await request.bytes()
     let body = try request.object(bytes, StartBody.init)
-    let client = caller.client(body.client)
-    return try await sendCode(request, bytes) { service, key throws(VerificationError) in
-      let once = try await service.start(
+    let client = call.caller.client(body.client)
+    return try await sendCode(bytes) { service, key throws(VerificationError) in
+      let started = try await service.start(
         to: body.to, purpose: body.purpose, languages: body.languages, message: body.message,
         variables: body.variables, notice: body.isNotice, client: client, idempotencyKey: key)
-      if !once.isReplay {
-        let (purpose, language) = (once.value.purpose, once.value.language)
+      if !started.isReplay {
+        let (purpose, language) = (started.value.purpose, started.value.language)
         shared.report(.started(purpose: purpose, language: language, isNotice: body.isNotice))
       }
-      return once
+      return started
     }
   }
 
-  private func resend(_ id: String, _ request: Request) async throws(ProblemDetails) -> Response {
+  /// Sends a new code; answers 202.
+  func resend() async throws(ProblemDetails) -> Response {
     let bytes = try await request.bytes()
-    // Nothing needs to be said, and most say nothing.
+    // The body is optional: only a caller with a key has a client to name.
     let input = bytes.isEmpty ? nil : try request.object(bytes) { Optional($0.clientAddress()) }
-    let client = caller.client(input ?? nil)
-    return try await sendCode(request, bytes) { service, key throws(VerificationError) in
-      let once = try await service.resend(id, client: client, idempotencyKey: key)
-      if !once.isReplay {
-        shared.report(.resent(purpose: once.value.purpose, language: once.value.language))
+    let client = call.caller.client(input ?? nil)
+    return try await sendCode(bytes) { service, key throws(VerificationError) in
+      let resent = try await service.resend(call.parameter, client: client, idempotencyKey: key)
+      if !resent.isReplay {
+        shared.report(.resent(purpose: resent.value.purpose, language: resent.value.language))
       }
-      return once
+      return resent
     }
   }
 
-  /// Does what sends a code; answers when it is in the outbox or, where the request prefers, when the mail's first
-  /// attempt has ended.
+  /// Runs `work`, which queues a mail with a code, and answers 202: at once, or after the mail's first attempt if the
+  /// request prefers to wait for it.
   private func sendCode(
-    _ request: Request, _ bytes: [UInt8],
+    _ bytes: [UInt8],
     _ work:
       @Sendable (VerificationService, IdempotencyKey?) async throws(VerificationError) -> IdempotentResult<
         Verification
       >
   ) async throws(ProblemDetails) -> Response {
     let preference = PreferHeader(request.headers)
-    let key = try request.idempotencyKey(of: caller, bytes)
+    let key = try request.idempotencyKey(of: call.caller, bytes)
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
-      let once = try await withService { service throws(VerificationError) in try await work(service, key) }
-      let id = once.value.id
-      let verification = try await shared.waitForFirstAttempt(once.value, preference, delivery: \.delivery) {
+      let sent = try await withService { service throws(VerificationError) in try await work(service, key) }
+      let id = sent.value.id
+      let verification = try await shared.waitForFirstAttempt(sent.value, preference, delivery: \.delivery) {
         () throws(ProblemDetails) in
         try await withService { service throws(VerificationError) in try await service.status(id) }
       }
@@ -109,25 +92,43 @@ struct VerificationHandlers {
     }
   }
 
-  private func check(_ id: String, _ request: Request) async throws(ProblemDetails) -> Response {
+  /// Compares a code; answers 200 with the outcome, which a wrong code is as well.
+  func check() async throws(ProblemDetails) -> Response {
     let input = try request.object(try await request.bytes()) { object in
       let code = object.untrimmedText("code", as: "123456")
       let client = object.clientAddress()
       return code.map { (code: $0, client: client) }
     }
-    let client = caller.client(input.client)
-    let response = try await withService { service throws(VerificationError) in
-      try await service.check(id, code: input.code, client: client)
+    let client = call.caller.client(input.client)
+    let result = try await withService { service throws(VerificationError) in
+      try await service.check(call.parameter, code: input.code, client: client)
     }
     shared.report(
-      .checked(
-        response.outcome, purpose: response.purpose, language: response.language, after: response.age))
-    return .json(VerificationCheckJSON(response))
+      .checked(result.outcome, purpose: result.purpose, language: result.language, after: result.age))
+    return .json(VerificationCheckJSON(result))
   }
 
-  private func redeem(_ request: Request) async throws(ProblemDetails) -> Response {
+  /// Answers with the status of a verification.
+  func show() async throws(ProblemDetails) -> Response {
+    let verification = try await withService { service throws(VerificationError) in
+      try await service.status(call.parameter)
+    }
+    return .json(VerificationJSON(verification))
+  }
+
+  /// Cancels a pending verification.
+  func cancel() async throws(ProblemDetails) -> Response {
+    let verification = try await withService { service throws(VerificationError) in
+      try await service.cancel(call.parameter)
+    }
+    return .json(VerificationJSON(verification))
+  }
+
+  /// Redeems a proof, once; answers with the address that it proves.
+  func redeem() async throws(ProblemDetails) -> Response {
     let proof = try request.object(try await request.bytes()) { $0.text("proof", as: "4QXJ….7M2Z…") }
-    let proven = try await withService { service throws(VerificationError) in try await service.redeem(proof)
+    let proven = try await withService { service throws(VerificationError) in
+      try await service.redeem(proof)
     }
     return .json(ProvenAddressJSON(proven))
   }

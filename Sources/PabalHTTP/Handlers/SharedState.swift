@@ -1,0 +1,58 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import PabalCore
+
+/// The state that all handlers share.
+struct SharedState: Sendable {
+  /// Returns what to answer from; a reload of the configuration replaces it.
+  let dependencies: @Sendable () -> HTTPDependencies
+  let readiness: @Sendable () async -> Readiness
+  let metrics: (@Sendable () async -> MetricsText)?
+  let attempts: AttemptWaiters
+  let inFlight = RequestsInFlight()
+  let report: @Sendable (HTTPEvent) -> Void
+
+  /// Calls `read` repeatedly until the mail's first attempt has ended or the time in `preference` is up, and returns its
+  /// last result; returns `first` if the request doesn't want to wait.
+  func waitForFirstAttempt<Value, Problem: Error>(
+    _ first: Value, _ preference: PreferHeader, delivery: (Value) -> MailStatus?,
+    read: () async throws(Problem) -> Value
+  ) async throws(Problem) -> Value {
+    guard let wait = preference.wait else { return first }
+    let deadline = ContinuousClock.now + .seconds(wait)
+    var latest = first
+    // Polls as well, because an attempt by another process isn't reported here.
+    var pause = Duration.milliseconds(50)
+    while let delivery = delivery(latest), delivery.isAwaitingFirstAttempt {
+      let left = deadline - .now
+      guard left > .zero, !Task.isCancelled, !attempts.isReleased else { break }
+      await attempts.wait(for: delivery.mail, atMost: min(left, pause))
+      pause = min(pause * 2, .milliseconds(500))
+      latest = try await read()
+    }
+    return latest
+  }
+
+  /// Returns 202 with the location of what was queued.
+  func accepted(_ body: some Encodable, at path: String, _ preference: PreferHeader) -> Response {
+    var response = Response.json(body, status: .accepted)
+    response.headers[.location] = path
+    if let wait = preference.wait { response.headers[.preferenceApplied] = "wait=\(wait)" }
+    return response
+  }
+
+  /// Reports errors that an operator should know of: limits, and faults of the store or the keys.
+  func reportFailure(_ error: VerificationError) {
+    switch error {
+    case .limited(let limit, _): report(.limited(limit))
+    case .storage, .keys: report(.failed(error.description))
+    // The caller's errors, and broken messages, which are reported when they are loaded.
+    case .unknown, .ended, .input, .brokenMessage, .proof, .reused: break
+    }
+  }
+}
+
+extension MailStatus {
+  /// Whether the first attempt has yet to end.
+  fileprivate var isAwaitingFirstAttempt: Bool { (state == .waiting || state == .sending) && outcome == nil }
+}
