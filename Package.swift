@@ -120,6 +120,13 @@ let package = Package(
         "PabalStorage", "PabalCore", "PabalTesting", "outbox-worker", "verification-client",
         .product(name: "GRDB", package: "GRDB.swift"),
       ]),
+    .testTarget(
+      name: "PabalHTTPTests",
+      dependencies: [
+        "PabalHTTP", "PabalCore", "PabalTesting", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(
       name: "sign-up", dependencies: ["PabalStorage", "PabalMessages", "PabalCore"], path: "Examples/SignUp"),

@@ -1,0 +1,127 @@
+import HTTPTypes
+import PabalCore
+import Testing
+
+@testable import PabalHTTP
+
+/// Who a caller is: by its key, by its address, behind proxies.
+@Suite struct AuthenticatedCallerTests {
+  private let key: String
+  private let withKeys: ServeConfiguration
+  private let keyless: ServeConfiguration
+
+  init() throws {
+    let (key, configured) = APIClients.newKey()
+    self.key = key
+    let clients = #""clients": { "shop": ["\#(APIClients.newKey().configured)", "\#(configured)"] }"#
+    withKeys = try RouterFixture.access(#"{ "listen": "127.0.0.1:0", \#(clients) }"#)
+    keyless = try RouterFixture.access(
+      #"{ "listen": "127.0.0.1:0", "keyless": true, "proxies": ["127.0.0.0/8", "10.0.0.1"], \#(clients) }"#)
+  }
+
+  private func caller(
+    _ authorization: String?, forwarded: [String] = [], peer: String? = "127.0.0.1",
+    _ access: ServeConfiguration
+  ) throws(ProblemDetails) -> AuthenticatedCaller {
+    var headers = HTTPFields()
+    headers[.authorization] = authorization
+    headers[values: .forwardedFor] = forwarded
+    return try AuthenticatedCaller(headers, peer: peer, access)
+  }
+
+  @Test func `a key identifies its client, in any case of the scheme and with spaces around it`() throws {
+    for authorization in ["Bearer \(key)", "bearer \(key)", "BEARER  \(key) "] {
+      #expect(try caller(authorization, withKeys).name == "shop")
+    }
+  }
+
+  @Test func `a request without a known key is refused where keys are required`() throws {
+    for authorization in [
+      nil, "", "Bearer", "Bearer ", "Bearer pabal_WRONG", "Bearer \(key)x", "Bearer \(key.lowercased())",
+      "Basic \(key)", "Token \(key)", key, "Bearer \(key) \(key)",
+    ] {
+      let error = #expect(throws: ProblemDetails.self) { try caller(authorization, withKeys) }
+      #expect(error?.kind == "unauthorized" && error?.status == .unauthorized)
+      #expect(error?.headers[.wwwAuthenticate] == #"Bearer realm="pabal""#)
+      #expect(error?.detail?.contains(key) == false)
+    }
+  }
+
+  @Test func `a keyless service still refuses a wrong key`() throws {
+    #expect(try caller(nil, keyless).name == nil)
+    #expect(try caller("Bearer \(key)", keyless).name == "shop")
+    #expect(throws: ProblemDetails.self) { try caller("Bearer pabal_WRONG", keyless) }
+  }
+
+  @Test func `limits count a caller without a key by its address, whatever it claims`() throws {
+    let anonymous = try caller(nil, peer: "192.0.2.1", keyless)
+    #expect(anonymous.client("192.0.2.9") == "192.0.2.1" && anonymous.client(nil) == "192.0.2.1")
+    #expect(try caller(nil, peer: nil, keyless).client("192.0.2.9") == nil)
+  }
+
+  @Test func `limits count a caller with a key by the client that it names, if it names one`() throws {
+    let shop = try caller("Bearer \(key)", forwarded: ["192.0.2.3"], withKeys)
+    #expect(shop.client("192.0.2.9") == "192.0.2.9" && shop.client(nil) == nil)
+  }
+
+  @Test(arguments: [
+    ("127.0.0.1", ["192.0.2.1"], "192.0.2.1"),
+    ("127.0.0.1", ["192.0.2.66, 192.0.2.1, 10.0.0.1"], "192.0.2.1"),
+    ("127.0.0.1", ["192.0.2.66", "192.0.2.1", "10.0.0.1"], "192.0.2.1"),
+    ("127.0.0.1", ["2001:db8::1"], "2001:db8::1"),
+    ("127.0.0.1", [], "127.0.0.1"),
+    ("127.0.0.1", ["unknown"], "127.0.0.1"),
+    ("127.0.0.1", ["192.0.2.1, unknown"], "127.0.0.1"),
+    ("::ffff:127.0.0.1", ["192.0.2.1"], "192.0.2.1"),
+    ("192.0.2.7", ["192.0.2.1"], "192.0.2.7"),
+  ])
+  func `X-Forwarded-For counts from its end, as far as proxies are trusted`(
+    peer: String, forwarded: [String], address: String
+  ) throws {
+    #expect(try caller(nil, forwarded: forwarded, peer: peer, keyless).address == address)
+  }
+
+  @Test func `X-Forwarded-For of a caller that isn't a trusted proxy is ignored`() throws {
+    let access = try RouterFixture.access(RouterFixture.keyless)
+    #expect(try caller(nil, forwarded: ["192.0.2.1"], access).address == "127.0.0.1")
+  }
+
+  @Test(arguments: [
+    ("localhost", true), ("LOCALHOST:8025", true), ("127.0.0.1", true), ("127.0.0.1:8025", true),
+    ("[::1]:8025", true), ("192.0.2.1", true), ("rebound.example", false), ("localhost.example:80", false),
+    ("127.0.0.1.example", false), ("2130706433", false), ("0x7f.1", false), ("", false),
+  ])
+  func `a keyless service answers only to this machine's names and to IP addresses`(
+    authority: String, isServed: Bool
+  ) async throws {
+    let fixture = try RouterFixture(hasDemo: true)
+    for path in ["/v1/mails/abc", "/"] {
+      let answer = try await fixture.send(.get, path, authority: authority)
+      #expect((answer.problem == "misdirected") == !isServed, "\(path): \(answer.body)")
+    }
+    #expect(try await fixture.send(.get, "/healthz", authority: authority).status == .ok)
+  }
+
+  @Test func `a service with keys or behind a proxy answers to any name`() async throws {
+    let (key, configured) = APIClients.newKey()
+    let withKeys = try RouterFixture(
+      serve: #"{ "listen": "127.0.0.1:0", "keyless": true, "clients": { "shop": "\#(configured)" } }"#)
+    let answer = try await withKeys.send(
+      .get, "/v1/mails/abc", headers: [.authorization: "Bearer \(key)"], authority: "shop.example.com")
+    #expect(answer.problem == "no-such-mail" && withKeys.lastReport?.client == "shop")
+    let behindProxy = try RouterFixture(
+      serve: #"{ "listen": "127.0.0.1:0", "keyless": true, "proxies": ["127.0.0.1"] }"#)
+    #expect(
+      try await behindProxy.send(.get, "/v1/mails/abc", authority: "shop.example.com").problem
+        == "no-such-mail")
+  }
+
+  @Test func `only a caller that may use the API learns the details of readiness`() async throws {
+    let (key, configured) = APIClients.newKey()
+    let fixture = try RouterFixture(
+      serve: #"{ "listen": "127.0.0.1:0", "clients": { "shop": "\#(configured)" } }"#)
+    #expect(try await fixture.send(.get, "/readyz").body == #"{"status":"ready"}"#)
+    let answer = try await fixture.send(.get, "/readyz", headers: [.authorization: "Bearer \(key)"])
+    #expect(answer.body == #"{"detail":{"a":"b"},"status":"ready"}"#)
+  }
+}
