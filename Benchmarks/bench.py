@@ -1,4 +1,4 @@
-"""Races Pabal against yardsticks in one run, in turn, and prints medians with their spread."""
+"""Compares Pabal with baselines, alternating within one run, and prints medians with their spread."""
 
 import argparse
 import json
@@ -6,36 +6,36 @@ import os
 import pathlib
 import platform
 
-from harness.places import Places
+from harness.workspace import Workspace
 from harness.table import table
-from races import cold, gmail, http, outbox, render, smtp, start
+from scenarios import cold, gmail, http, outbox, render, smtp, start
 
-RACES = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail, "cold": cold}
+SCENARIOS = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail, "cold": cold}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("races", nargs="*", metavar="RACE", help=f"of {', '.join(RACES)}; all without one")
-    parser.add_argument("--rounds", type=int, help="how often each contender runs")
-    parser.add_argument("--only", default="", metavar="TEXT", help="of these, only races with TEXT in their name")
-    parser.add_argument("--json", default=".build-bench/bench.json", help="where the figures go as JSON")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}; default: all")
+    parser.add_argument("--rounds", type=int, help="runs of each candidate")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only comparisons with TEXT in their name")
+    parser.add_argument("--json", default=".build-bench/bench.json", help="file for the figures as JSON")
     parser.add_argument("--scratch", type=pathlib.Path, default=".build-bench", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    unknown = [name for name in options.races if name not in RACES]
+    unknown = [name for name in options.scenarios if name not in SCENARIOS]
     if unknown:
-        parser.error(f"no race {', '.join(unknown)}; there are {', '.join(RACES)}")
-    places = Places(options.scratch, options.rounds)
+        parser.error(f"unknown scenario {', '.join(unknown)}; choose from {', '.join(SCENARIOS)}")
+    workspace = Workspace(options.scratch, options.rounds)
     rows, notes = [], []
     try:
-        for name in options.races or RACES:
-            for race in RACES[name].races(places):
-                if options.only not in race.name:
+        for name in options.scenarios or SCENARIOS:
+            for comparison in SCENARIOS[name].comparisons(workspace):
+                if options.only not in comparison.name:
                     continue
-                race.run(str(places.own / "measure"))
-                rows += race.rows()
-                notes += race.notes
+                comparison.run(str(workspace.tools / "measure"))
+                rows += comparison.rows()
+                notes += comparison.notes
     finally:
-        places.clear()
+        workspace.clean_up()
     table(rows, notes)
     machine = {"machine": platform.machine(), "system": platform.platform(), "cores": os.cpu_count(),
                "load": os.getloadavg()}

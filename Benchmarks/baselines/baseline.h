@@ -1,4 +1,4 @@
-// What the yardsticks in C share: whose mail it is, how many are left, and threads that send them.
+// Shared by the baselines in C: the mail, the number of mails remaining to send, and the threads that send them.
 #pragma once
 
 #include <curl/curl.h>
@@ -13,7 +13,7 @@
 #define TOKEN "bench-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 typedef struct {
-  char *octets;
+  char *content;
   size_t count;
 } mail;
 
@@ -21,29 +21,29 @@ static mail read_mail(const char *path) {
   FILE *file = fopen(path, "rb");
   if (file == NULL) perror(path), exit(66);
   fseek(file, 0, SEEK_END);
-  mail one = {NULL, (size_t)ftell(file)};
+  mail file_content = {NULL, (size_t)ftell(file)};
   rewind(file);
-  one.octets = malloc(one.count);
-  if (one.octets == NULL || fread(one.octets, 1, one.count, file) != one.count) exit(66);
+  file_content.content = malloc(file_content.count);
+  if (file_content.content == NULL || fread(file_content.content, 1, file_content.count, file) != file_content.count) exit(66);
   fclose(file);
-  return one;
+  return file_content;
 }
 
-static atomic_int left, failed;
+static atomic_int remaining, failed;
 
-/// Whether there is another mail to send; takes it.
-static int one_more(void) { return atomic_fetch_sub(&left, 1) > 0 && atomic_load(&failed) < 3; }
+/// Whether there is another mail to send; claims it.
+static int take_next(void) { return atomic_fetch_sub(&remaining, 1) > 0 && atomic_load(&failed) < 3; }
 
-static void sent(int is_sent, const char *why, long reply) {
+static void record_result(int is_sent, const char *why, long reply) {
   if (is_sent) return;
   atomic_fetch_add(&failed, 1);
-  fprintf(stderr, "not sent: %s, reply %ld\n", why, reply);
+  fprintf(stderr, "not record_result: %s, reply %ld\n", why, reply);
 }
 
 __attribute__((unused)) static int run(int count, int threads, void *(*work)(void *)) {
   pthread_t all[256];
   if (threads < 1 || threads > 256) return 64;
-  atomic_store(&left, count);
+  atomic_store(&remaining, count);
   for (int i = 0; i < threads; i++) pthread_create(&all[i], NULL, work, NULL);
   for (int i = 0; i < threads; i++) pthread_join(all[i], NULL);
   return atomic_load(&failed) > 0;

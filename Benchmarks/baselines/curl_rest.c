@@ -1,16 +1,16 @@
-// curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2: sends one mail COUNT times to Gmail's
+// curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2: sends transfer mail COUNT times to Gmail's
 // REST API by media upload.
 //
-// What libcurl can do at best, three ways: HTTP/1.1 with one kept easy handle a thread, HTTP/1.1 with all
-// handles on one thread, HTTP/2 with all handles as streams of one connection; one thread is driven by epoll
+// What libcurl can do at best, three ways: HTTP/1.1 with transfer kept easy handle a thread, HTTP/1.1 with all
+// handles on transfer thread, HTTP/2 with all handles as streams of transfer connection; transfer thread is driven by epoll
 // and curl_multi_socket_action. The mail is ready-made.
 #define _GNU_SOURCE
-#include "yardstick.h"
+#include "baseline.h"
 
 #include <sys/epoll.h>
 
 static const char *port, *authorities;
-static mail octets;
+static mail message;
 static long version = CURL_HTTP_VERSION_1_1;
 static struct curl_slist *headers;
 
@@ -20,18 +20,18 @@ typedef struct {
   size_t count;
 } request;
 
-static size_t take(char *octets, size_t size, size_t count, void *context) {
-  request *one = context;
+static size_t append_response(char *message, size_t size, size_t count, void *context) {
+  request *transfer = context;
   size_t length = size * count;
-  if (one->count + length < sizeof one->answer) memcpy(one->answer + one->count, octets, length), one->count += length;
+  if (transfer->count + length < sizeof transfer->answer) memcpy(transfer->answer + transfer->count, message, length), transfer->count += length;
   return length;
 }
 
-static void prepare(request *one) {
+static void prepare(request *transfer) {
   char url[128];
   snprintf(url, sizeof url, "https://localhost:%s/upload/gmail/v1/users/me/messages/send?uploadType=media", port);
-  CURL *handle = one->handle = curl_easy_init();
-  curl_easy_setopt(handle, CURLOPT_PRIVATE, one);
+  CURL *handle = transfer->handle = curl_easy_init();
+  curl_easy_setopt(handle, CURLOPT_PRIVATE, transfer);
   curl_easy_setopt(handle, CURLOPT_URL, url);
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_CAINFO, authorities);
@@ -39,35 +39,35 @@ static void prepare(request *one) {
   curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, version);
   if (version != CURL_HTTP_VERSION_1_1) curl_easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(handle, CURLOPT_POST, 1L);
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, octets.octets);
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, (long)octets.count);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, one);
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, message.content);
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, (long)message.count);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append_response);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, transfer);
 }
 
-static void finish(request *one, CURLcode code) {
+static void finish(request *transfer, CURLcode code) {
   long status = 0;
-  curl_easy_getinfo(one->handle, CURLINFO_RESPONSE_CODE, &status);
-  sent(code == CURLE_OK && status == 200 && memmem(one->answer, one->count, "\"id\"", 4), curl_easy_strerror(code),
+  curl_easy_getinfo(transfer->handle, CURLINFO_RESPONSE_CODE, &status);
+  record_result(code == CURLE_OK && status == 200 && memmem(transfer->answer, transfer->count, "\"id\"", 4), curl_easy_strerror(code),
        status);
 }
 
 static void *work(void *unused) {
-  request one;
-  prepare(&one);
-  while (one_more()) {
-    one.count = 0;
-    finish(&one, curl_easy_perform(one.handle));
+  request transfer;
+  prepare(&transfer);
+  while (take_next()) {
+    transfer.count = 0;
+    finish(&transfer, curl_easy_perform(transfer.handle));
   }
-  curl_easy_cleanup(one.handle);
+  curl_easy_cleanup(transfer.handle);
   return unused;
 }
 
 static int poller;
-static long timer = -1;  // milliseconds until libcurl wants to be called, or none
-static int busy;
+static long timer = -1;  // milliseconds until libcurl wants to be called; -1: none
+static int in_flight_count;
 
-static int watch(CURL *handle, curl_socket_t socket, int what, void *multi, void *known) {
+static int update_socket(CURL *handle, curl_socket_t socket, int what, void *multi, void *known) {
   (void)handle;
   struct epoll_event event = {.data.fd = socket};
   if (what == CURL_POLL_REMOVE) return epoll_ctl(poller, EPOLL_CTL_DEL, socket, NULL), 0;
@@ -83,21 +83,21 @@ static int set_timer(CURLM *multi, long milliseconds, void *unused) {
   return 0;
 }
 
-/// Takes the answers that have come and sends the next mails.
-static void reap(CURLM *multi) {
+/// Handles the completed requests and starts the next ones.
+static void handle_completed(CURLM *multi) {
   CURLMsg *message;
   int waiting;
   while ((message = curl_multi_info_read(multi, &waiting))) {
     if (message->msg != CURLMSG_DONE) continue;
-    request *one;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &one);
-    finish(one, message->data.result);
-    curl_multi_remove_handle(multi, one->handle);
-    one->count = 0;
-    busy--;
-    if (!one_more()) continue;
-    curl_multi_add_handle(multi, one->handle);
-    busy++;
+    request *transfer;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    finish(transfer, message->data.result);
+    curl_multi_remove_handle(multi, transfer->handle);
+    transfer->count = 0;
+    in_flight_count--;
+    if (!take_next()) continue;
+    curl_multi_add_handle(multi, transfer->handle);
+    in_flight_count++;
   }
 }
 
@@ -106,18 +106,18 @@ static int run_multi(int count, int in_flight) {
   if (all == NULL) return 71;
   poller = epoll_create1(EPOLL_CLOEXEC);
   CURLM *multi = curl_multi_init();
-  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, update_socket);
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, multi);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)in_flight + 4);
   if (version != CURL_HTTP_VERSION_1_1) curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, 1L);
-  atomic_store(&left, count);
+  atomic_store(&remaining, count);
   int running;
-  for (int i = 0; i < in_flight && one_more(); i++, busy++) {
+  for (int i = 0; i < in_flight && take_next(); i++, in_flight_count++) {
     prepare(&all[i]);
     curl_multi_add_handle(multi, all[i].handle);
   }
-  while (busy > 0) {
+  while (in_flight_count > 0) {
     struct epoll_event events[64];
     int ready = timer == 0 ? 0 : epoll_wait(poller, events, 64, timer > 0 ? (int)timer : 1000);
     if (ready == 0) {
@@ -129,7 +129,7 @@ static int run_multi(int count, int in_flight) {
                  (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0);
       curl_multi_socket_action(multi, events[i].data.fd, what, &running);
     }
-    reap(multi);
+    handle_completed(multi);
   }
   for (int i = 0; i < in_flight; i++) curl_easy_cleanup(all[i].handle);
   curl_multi_cleanup(multi);
@@ -137,17 +137,17 @@ static int run_multi(int count, int in_flight) {
   return atomic_load(&failed) > 0;
 }
 
-int main(int count, char **words) {
+int main(int count, char **arguments) {
   if (count != 7)
     return fprintf(stderr, "usage: curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2\n"), 64;
-  port = words[1];
-  authorities = words[4];
-  octets = read_mail(words[5]);
+  port = arguments[1];
+  authorities = arguments[4];
+  message = read_mail(arguments[5]);
   curl_global_init(CURL_GLOBAL_ALL);
   headers = curl_slist_append(NULL, "Content-Type: message/rfc822");
   headers = curl_slist_append(headers, "Authorization: Bearer " TOKEN);
   headers = curl_slist_append(headers, "Expect:");
-  if (!strcmp(words[6], "threads")) return run(atoi(words[2]), atoi(words[3]), work);
-  if (!strcmp(words[6], "http2")) version = CURL_HTTP_VERSION_2TLS;
-  return run_multi(atoi(words[2]), atoi(words[3]));
+  if (!strcmp(arguments[6], "threads")) return run(atoi(arguments[2]), atoi(arguments[3]), work);
+  if (!strcmp(arguments[6], "http2")) version = CURL_HTTP_VERSION_2TLS;
+  return run_multi(atoi(arguments[2]), atoi(arguments[3]));
 }

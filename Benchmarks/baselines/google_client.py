@@ -1,7 +1,7 @@
-"""google_client.py PORT COUNT THREADS CA.pem MAIL.eml each|once: sends a mail by Google's own Python client.
+"""google_client.py PORT COUNT THREADS CA.pem MAIL.eml each|once: sends a mail with Google's own Python client.
 
 As the first version of this project used it: credentials from a pickle, the service built from the discovery
-document, for each mail anew or once a thread; the mail as base64url in JSON. Only the address is another.
+document for each mail or once per thread, the mail as base64url in JSON. Only the endpoint differs.
 """
 
 import base64
@@ -11,13 +11,13 @@ import pickle
 import sys
 import tempfile
 
-port, count, threads, authorities, path, way = sys.argv[1:]
+port, count, threads, authorities, path, mode = sys.argv[1:]
 os.environ["HTTPLIB2_CA_CERTS"] = authorities
 
 from google.oauth2.credentials import Credentials  # noqa: E402
-from google_auth_oauthlib.flow import InstalledAppFlow  # noqa: E402, F401 (its import is a part of the cost)
+from google_auth_oauthlib.flow import InstalledAppFlow  # noqa: E402, F401 (importing it is part of the cost)
 from googleapiclient.discovery import build  # noqa: E402
-from team import share  # noqa: E402
+from workers import run_workers  # noqa: E402
 
 SCOPES = ["https://www.googleapis.com/auth/gmail.send"]
 TOKEN = "bench-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -34,7 +34,7 @@ def authenticate(pickled):
 
 def main():
     with open(path, "rb") as file:
-        octets = file.read()
+        content = file.read()
     with tempfile.NamedTemporaryFile() as pickled:
         pickle.dump(Credentials(TOKEN, scopes=SCOPES, expiry=datetime.datetime(2099, 1, 1)), pickled)
         pickled.flush()
@@ -42,12 +42,12 @@ def main():
         def work(turns):
             service = None
             for _ in turns:
-                if service is None or way == "each":
+                if service is None or mode == "each":
                     service = authenticate(pickled.name)
-                body = {"raw": base64.urlsafe_b64encode(octets).decode()}
+                body = {"raw": base64.urlsafe_b64encode(content).decode()}
                 service.users().messages().send(userId="me", body=body).execute()
 
-        share(int(count), int(threads), work)
+        run_workers(int(count), int(threads), work)
 
 
 main()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""http_first.py PABAL FOLDER ROUNDS: the time from `pabal serve` to its first 202, on a database that is there and
-on a new one. Prints JSON."""
+"""http_first.py PABAL FOLDER ROUNDS: the time from `pabal serve` to its first 202, with an existing and
+with a new database. Prints JSON."""
 
 import json
 import pathlib
@@ -31,7 +31,7 @@ def first(config, port):
             try:
                 status, _ = Caller(port).post("/v1/verifications", to=f"f{time.time_ns()}@example.com")
                 if status != 202:
-                    raise SystemExit(f"the first start was answered with {status}")
+                    raise SystemExit(f"the first start returned {status}")
                 return (time.perf_counter() - began) * 1000
             except ConnectionError:
                 if process.poll() is not None:

@@ -1,8 +1,8 @@
 /* http_load PORT CONNECTIONS SECONDS start PREFIX IDS | check IDS
  *
- * So many callers at once, each waiting for its answer before it asks again. `start` writes the ids it got to the
- * file IDS, `check` reads them there. Prints JSON: requests a second, and milliseconds of the median and the 99th in
- * a hundred. Any answer but the wanted one ends it with status 1. */
+ * CONNECTIONS concurrent callers, each of which waits for a response before its next request. `start` writes the
+ * returned ids to the file IDS, from which `check` reads them. Prints JSON: requests per second, and the median and
+ * the 99th percentile in milliseconds. An unexpected response ends it with status 1. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -57,7 +57,7 @@ static void ask(struct caller *c, int port, const char *prefix) {
   if (write(c->fd, request, (size_t)total) != total) perror("write"), exit(1);
 }
 
-/* Whether the reply is whole; ends the program where it isn't the wanted one. */
+/* Whether the response is complete; exits if it isn't the expected one. */
 static int whole(struct caller *c, int starting) {
   c->reply[c->held] = 0;
   char *end = strstr(c->reply, "\r\n\r\n"), *length = strcasestr(c->reply, "content-length: ");
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
     }
   }
   double took = now() - began;
-  if (!done) return fprintf(stderr, "nothing was answered\n"), 1;
+  if (!done) return fprintf(stderr, "no response\n"), 1;
   qsort(times, done, sizeof *times, by_size);
   printf("{\"a_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", (double)done / took, times[done / 2] * 1000,
          times[done * 99 / 100] * 1000);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""http_notices.py RELEASE FOLDER PAIRS: whether the time of an answer tells notices from ordinary starts. Prints JSON
-with the medians and the z of a Mann-Whitney test (two-sided, |z| below 3.29 is no difference at 1 in 1,000), and the
-same for two groups of ordinary starts, so that the test itself can be judged."""
+"""http_notices.py RELEASE FOLDER PAIRS: whether response times distinguish notices from ordinary starts. Prints JSON
+with the medians and the z of a Mann-Whitney test (two-sided; |z| < 3.29 means indistinguishable at p = 0.001), and the
+same for two groups of ordinary starts as a control."""
 
 import json
 import math
@@ -18,7 +18,7 @@ pairs = int(sys.argv[3])
 
 
 def z(first, second):
-    """Of the rank sums; times to the nanosecond are hardly ever tied."""
+    """The z of the rank sums; ties are ignored because nanosecond times are hardly ever equal."""
     ranks = {id(time): rank for rank, time in enumerate(sorted(first + second), 1)}
     m, n = len(first), len(second)
     u = sum(ranks[id(time)] for time in first) - m * (m + 1) / 2
@@ -35,8 +35,8 @@ for number in range(pairs + 100):
         status, _ = caller.post("/v1/verifications", to=f"{kind[0]}{number:06}@example.com", **kinds[kind])
         took = (time.perf_counter_ns() - began) / 1e6
         if status != 202:
-            raise SystemExit(f"{kind} was answered with {status}")
-        # The first ones warm it up.
+            raise SystemExit(f"{kind} returned {status}")
+        # The first 100 rounds are the warm-up.
         if number >= 100:
             times[kind].append(took)
 service.close()

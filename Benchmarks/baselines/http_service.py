@@ -1,4 +1,4 @@
-"""The service that the HTTP figures are of, and what asks it."""
+"""The service that the HTTP benchmarks measure, and its client."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def configure(folder, **serve):
-    """The config.json of a site of its own, where one address may call as often as it likes."""
+    """Writes the config.json of a new site without limits per client."""
     folder.mkdir()
     config = json.loads((ROOT / "config.json").read_text())
     config["messages"]["directory"] = str(ROOT / "Sources/Messages")
@@ -20,20 +20,20 @@ def configure(folder, **serve):
 
 
 class Service:
-    """A bench-http, whose clock runs `speed` times as fast as the wall's."""
+    """A bench-http, whose clock runs `speed` times as fast as real time."""
 
     def __init__(self, release, config, speed=None):
         self.process = subprocess.Popen([release / "bench-http", config, *([str(speed)] if speed else [])],
                                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self.process.stdout.readline().split()[1])
 
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
+    def command(self, line):
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
 
     def resident(self):
-        """MiB that it holds."""
+        """Resident memory in MiB."""
         for line in open(f"/proc/{self.process.pid}/status"):
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
@@ -44,13 +44,13 @@ class Service:
 
 
 class Caller:
-    """One connection that is kept."""
+    """A client with one kept connection."""
 
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port)
 
     def post(self, path, **body):
-        """The status, and the JSON that came with it."""
+        """Returns the status and the JSON of the response."""
         self.connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         answer = self.connection.getresponse()
         return answer.status, json.loads(answer.read())

@@ -1,6 +1,6 @@
-/* drive: sends one mail N times through a transport's .so, over the real plug-in boundary.
+/* plugin_driver: sends one mail N times through a transport's .so, over the real plugin boundary.
  *
- *   drive LIBPABAL-NAME.so MAIL.eml COUNT THREADS [key=value…]
+ *   plugin_driver LIBPABAL-NAME.so MAIL.eml COUNT THREADS [key=value…]
  *
  * Prints one JSON line: sent, other outcomes, seconds, mails a second. The token of an `account` setting is
  * $PABAL_BENCH_TOKEN, its mailbox $PABAL_BENCH_USER. */
@@ -28,12 +28,12 @@ static char **pairs;
 static int pair_count;
 static const pabal_transport *table;
 static void *transport;
-static unsigned char *octets;
-static size_t octet_count;
+static unsigned char *content;
+static size_t content_size;
 static int total;
 static atomic_int next, sent, other;
 
-static const char *given(const char *key) {
+static const char *setting_text(const char *key) {
   size_t length = strlen(key);
   for (int i = 0; i < pair_count; i++)
     if (!strncmp(pairs[i], key, length) && pairs[i][length] == '=') return pairs[i] + length + 1;
@@ -55,7 +55,7 @@ static const pabal_value *setting(pabal_opening *opening, const char *key) {
   for (size_t i = 0; i < table->setting_count; i++) {
     const pabal_setting *declared = &table->settings[i];
     if (strcmp(declared->key, key)) continue;
-    const char *text = given(key) ? given(key) : declared->default_value;
+    const char *text = setting_text(key) ? setting_text(key) : declared->default_value;
     if (!text) return value;
     value->given = 1;
     value->text = text;
@@ -109,8 +109,8 @@ static const pabal_host host = {PABAL_TRANSPORT_ABI, sizeof host, log_line, sett
 
 static void *work(void *unused) {
   static const char *const recipients[] = {"user@example.net", NULL};
-  pabal_mail mail = {sizeof mail, 0, "bench", "<bench@example.com>", "sender@example.com", recipients, 1, octets,
-                     octet_count};
+  pabal_mail mail = {sizeof mail, 0, "bench", "<bench@example.com>", "sender@example.com", recipients, 1, content,
+                     content_size};
   while (atomic_fetch_add(&next, 1) < total) {
     pabal_attempt attempt = {{0}};
     pabal_verdict verdict = {sizeof verdict, 0, 0, 0, 0};
@@ -124,25 +124,25 @@ static void *work(void *unused) {
   return unused;
 }
 
-int main(int count, char **words) {
+int main(int count, char **arguments) {
   if (count < 5) {
-    fprintf(stderr, "usage: drive PLUGIN.so MAIL.eml COUNT THREADS [key=value...]\n");
+    fprintf(stderr, "usage: plugin_driver PLUGIN.so MAIL.eml COUNT THREADS [key=value...]\n");
     return 64;
   }
-  pairs = words + 5;
+  pairs = arguments + 5;
   pair_count = count - 5;
-  total = atoi(words[3]);
-  int threads = atoi(words[4]);
-  FILE *file = fopen(words[2], "rb");
-  if (!file) return perror(words[2]), 66;
+  total = atoi(arguments[3]);
+  int threads = atoi(arguments[4]);
+  FILE *file = fopen(arguments[2], "rb");
+  if (!file) return perror(arguments[2]), 66;
   fseek(file, 0, SEEK_END);
-  octet_count = (size_t)ftell(file);
+  content_size = (size_t)ftell(file);
   rewind(file);
-  octets = malloc(octet_count + 1);
-  if (fread(octets, 1, octet_count, file) != octet_count) return 66;
+  content = malloc(content_size + 1);
+  if (fread(content, 1, content_size, file) != content_size) return 66;
   fclose(file);
 
-  void *library = dlopen(words[1], RTLD_NOW | RTLD_LOCAL);
+  void *library = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
   if (!library) return fprintf(stderr, "%s\n", dlerror()), 78;
   pabal_transport_entry_function entry = (pabal_transport_entry_function)dlsym(library, "pabal_transport_entry");
   table = entry ? entry(PABAL_TRANSPORT_ABI) : NULL;
@@ -153,9 +153,9 @@ int main(int count, char **words) {
 
   struct timespec start, end;
   clock_gettime(CLOCK_MONOTONIC, &start);
-  pthread_t team[256];
-  for (int i = 0; i < threads; i++) pthread_create(&team[i], NULL, work, NULL);
-  for (int i = 0; i < threads; i++) pthread_join(team[i], NULL);
+  pthread_t workers[256];
+  for (int i = 0; i < threads; i++) pthread_create(&workers[i], NULL, work, NULL);
+  for (int i = 0; i < threads; i++) pthread_join(workers[i], NULL);
   clock_gettime(CLOCK_MONOTONIC, &end);
   double seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
   printf("{\"sent\":%d,\"other\":%d,\"seconds\":%.4f,\"rate\":%.1f}\n", sent, other, seconds, sent / seconds);

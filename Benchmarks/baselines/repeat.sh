@@ -1,5 +1,5 @@
 #!/bin/sh
-# repeat.sh COUNT PARALLEL FILE COMMAND…: runs the command COUNT times, PARALLEL at once, FILE its input.
+# repeat.sh COUNT PARALLEL FILE COMMAND…: runs the command COUNT times, PARALLEL at once, with FILE as its input.
 set -eu
 count=$1 parallel=$2 file=$3
 shift 3
@@ -14,10 +14,10 @@ work() {
 }
 
 started=0
-team=
+pids=
 while [ "$started" -lt "$parallel" ]; do
   work "$started" "$@" &
-  team="$team $!"
+  pids="$pids $!"
   started=$((started + 1))
 done
-for one in $team; do wait "$one"; done
+for pid in $pids; do wait "$pid"; done

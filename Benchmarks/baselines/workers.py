@@ -1,13 +1,13 @@
-"""Threads that share a number of mails, for the yardsticks in Python."""
+"""Threads that send a number of mails together, for the baselines in Python."""
 
 import sys
 import threading
 
 
-def share(count, threads, work):
-    """Calls work(turns) on each thread: `turns` goes round once for each mail that falls to that thread.
+def run_workers(count, thread_count, work):
+    """Calls work(turns) on each thread; `turns` yields once for each mail that the thread has to send.
 
-    Ends the program with the first failure.
+    Exits with the first failure.
     """
     numbers = iter(range(count))
     lock, failures = threading.Lock(), []
@@ -19,17 +19,17 @@ def share(count, threads, work):
                     return
             yield
 
-    def member():
+    def worker():
         try:
             work(turns())
         except Exception as error:
             failures.append(error)
 
-    team = [threading.Thread(target=member) for _ in range(threads - 1)]
-    for thread in team:
+    pool = [threading.Thread(target=worker) for _ in range(thread_count - 1)]
+    for thread in pool:
         thread.start()
-    member()
-    for thread in team:
+    worker()
+    for thread in pool:
         thread.join()
     if failures:
         sys.exit(f"{failures[0]!r}")

@@ -1,4 +1,4 @@
-"""An authority of the bench's own and the certificate it gives the sink."""
+"""A certificate authority of the benchmarks and the certificate it issues for the sink."""
 
 import subprocess
 
@@ -9,7 +9,7 @@ extendedKeyUsage=serverAuth
 
 
 class Authority:
-    """Made by openssl in `folder` unless it is there and will last this day."""
+    """Created with openssl in `folder`, unless one exists that is valid for another day."""
 
     def __init__(self, folder):
         self.certificate, self.key, self.chain = folder / "ca.pem", folder / "host.key", folder / "chain.pem"
@@ -18,7 +18,7 @@ class Authority:
             return
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "host.fields").write_text(HOST_FIELDS)
-        openssl = lambda *words: subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+        openssl = lambda *arguments: subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
         for name in ("ca", "host"):
             openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
         openssl("req", "-x509", "-new", "-key", "ca.key", "-days", "30", "-subj", "/CN=Pabal bench authority",

@@ -1,4 +1,4 @@
-"""A program in a race."""
+"""A program in a comparison."""
 
 import json
 import os
@@ -8,22 +8,22 @@ import sys
 import tempfile
 
 
-class Contender:
-    """What it is called, how it is started, how much it does in one run."""
+class Candidate:
+    """A program with its name, its command and the units of work of one run."""
 
-    def __init__(self, name, command, units=1, own_figures=False, core=None, around=(), input=None,
+    def __init__(self, name, command, units=1, reports_figures=False, core=None, command_prefix=(), input=None,
                  environment=None):
-        self.name, self.command, self.units = name, [str(word) for word in command], units
-        self.own_figures, self.core, self.around, self.input = own_figures, core, list(around), input
+        self.name, self.command, self.units = name, [str(argument) for argument in command], units
+        self.own_figures, self.core, self.command_prefix, self.input = reports_figures, core, list(command_prefix), input
         self.environment = {**os.environ, **(environment or {})}
         self.runs = []
 
     def run(self, measure, sink=None):
-        """Runs it once; what `sink` took meanwhile must be what it was to send."""
+        """Runs it once and requires that `sink` received as many mails as it had to send."""
         pinned = ["taskset", "-c", str(self.core)] if self.core is not None else []
         with tempfile.NamedTemporaryFile("r") as figures, tempfile.TemporaryFile() as errors, \
-                tempfile.TemporaryFile() as output, open(self.input or os.devnull, "rb") as given:
-            subprocess.run([*pinned, *self.around, measure, figures.name, *self.command], stdin=given,
+                tempfile.TemporaryFile() as output, open(self.input or os.devnull, "rb") as input_file:
+            subprocess.run([*pinned, *self.command_prefix, measure, figures.name, *self.command], stdin=input_file,
                            stdout=output, stderr=errors, env=self.environment, check=True)
             run = json.load(figures)
             if run["status"] != 0:
@@ -31,11 +31,11 @@ class Contender:
                 sys.exit(f"bench: {self.name} ended with {run['status']}:\n{errors.read().decode()[-2000:]}")
             if self.own_figures:
                 output.seek(0)
-                run["own"] = json.loads(output.read())
+                run["reported"] = json.loads(output.read())
         if sink:
             run["sink"] = sink.report()
             if run["sink"]["messages"] != self.units:
-                sys.exit(f"bench: {self.name} was to send {self.units} mails; the sink says: {run['sink']}")
+                sys.exit(f"bench: {self.name} had to send {self.units} mails; the sink reports {run['sink']}")
         self.runs.append(run)
 
     def figure(self, key):
@@ -43,5 +43,5 @@ class Contender:
         return {"min": values[0], "median": statistics.median(values), "max": values[-1]}
 
     def each(self, key):
-        """What one unit took, run by run."""
+        """The cost of one unit in each run."""
         return [run[key] / self.units for run in self.runs]

@@ -1,4 +1,4 @@
-"""Google's own Python client, in the environment that the tests have it in."""
+"""Google's own Python client, from the Python environment of the tests."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ ENVIRONMENT = "Tests/python-environment"
 
 
 def google_python():
-    """The interpreter that has it, or None and why there is none."""
+    """The interpreter that has it, or None and the reason."""
     installed = subprocess.run([ENVIRONMENT], capture_output=True, text=True)
     if installed.returncode == 0:
         return installed.stdout.strip(), None

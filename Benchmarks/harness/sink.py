@@ -1,4 +1,4 @@
-"""The far side of a race, on a core of its own."""
+"""The server of a comparison, on a core of its own."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ class Sink:
         self.smtp, self.smtps, self.https = ports["smtp"], ports["smtps"], ports["https"]
 
     def report(self):
-        """What it took since the last report."""
+        """What it received since the last report."""
         self.process.send_signal(signal.SIGUSR1)
         return json.loads(self.process.stdout.readline())
 

@@ -1,8 +1,8 @@
-"""The figures as a person reads them."""
+"""The figures as a table."""
 
 import json
 
-HEADS = ["race", "contender", "wall ms", "min–max", "a second", "CPU ms each", "peak MiB", "× rate", "× CPU"]
+HEADS = ["scenario", "candidate", "wall ms", "min–max", "a second", "CPU ms each", "peak MiB", "× rate", "× CPU"]
 
 
 def table(rows, notes):
@@ -15,19 +15,19 @@ def table(rows, notes):
                         for column, (cell, width) in enumerate(zip(line, widths))))
         if number == 0:
             print("  ".join("-" * width for width in widths))
-    for yardstick in {row["race"]: row["yardstick"] for row in rows}.items():
-        notes = [f"{yardstick[0]}: × is to {yardstick[1]}", *notes]
+    for baseline in {row["scenario"]: row["baseline"] for row in rows}.items():
+        notes = [f"{baseline[0]}: × is to {baseline[1]}", *notes]
     for note in sorted(notes):
         print(note)
     for row in rows:
-        if row["own"]:
-            print(f"{row['race']}: {row['contender']} says {json.dumps(row['own'])}")
+        if row["reported"]:
+            print(f"{row['scenario']}: {row['candidate']} reports {json.dumps(row['reported'])}")
 
 
 def cells(row):
     wall = row["wall_s"]
     return [
-        row["race"], row["contender"], f"{1000 * wall['median']:.1f}",
+        row["scenario"], row["candidate"], f"{1000 * wall['median']:.1f}",
         f"{1000 * wall['min']:.1f}–{1000 * wall['max']:.1f}", figure(row["per_second"]),
         f"{row['cpu_ms_a_unit']:.4g}", f"{row['peak_kib']['median'] / 1024:.1f}",
         figure(row["times_rate"]), figure(row["times_cpu"]),
@@ -35,5 +35,5 @@ def cells(row):
 
 
 def figure(number):
-    """Three digits that count."""
+    """Three significant digits."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

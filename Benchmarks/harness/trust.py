@@ -1,4 +1,4 @@
-"""The system's trust store as it is, with the bench's authority among the others."""
+"""The system's trust store plus the benchmark's certificate authority."""
 
 import pathlib
 import shutil
@@ -9,18 +9,18 @@ BUNDLE = "ca-certificates.crt"
 
 
 class SystemStore:
-    """A copy of the store that a command sees in the original's place, so that each uses its own default rule.
+    """A copy of the store, mounted over the original for one command, so that each program uses its own default.
 
-    `around` are the words that put it there: a mount that only this command and its children see.
+    `command_prefix` is the command that mounts it, visible only to that command and its children.
     """
 
     def __init__(self, folder, authority):
         self.bundle = SYSTEM / BUNDLE
-        self.why_not = None
-        self.around = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+        self.unavailable_reason = None
+        self.command_prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
                        f'mount --bind "{folder}" {SYSTEM} && exec "$@"', "sh"]
         if not self.bundle.exists():
-            self.why_not = f"there is no {self.bundle}; install ca-certificates"
+            self.unavailable_reason = f"{self.bundle} is missing; install ca-certificates"
             return
         shutil.copytree(SYSTEM, folder, symlinks=True)
         with open(folder / BUNDLE, "ab") as bundle:
@@ -28,6 +28,6 @@ class SystemStore:
         name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", authority.certificate],
                               capture_output=True, text=True, check=True).stdout.strip()
         shutil.copy(authority.certificate, folder / f"{name}.0")
-        tried = subprocess.run([*self.around, "true"], capture_output=True, text=True)
-        if tried.returncode != 0:
-            self.why_not = f"a mount of its own is not allowed here ({tried.stderr.strip()})"
+        attempt = subprocess.run([*self.command_prefix, "true"], capture_output=True, text=True)
+        if attempt.returncode != 0:
+            self.unavailable_reason = f"private mounts are not permitted ({attempt.stderr.strip()})"

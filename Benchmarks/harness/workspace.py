@@ -1,4 +1,4 @@
-"""Where things are, what was made for a race, and how it goes away again."""
+"""Paths, the files made for a comparison, and their clean-up."""
 
 import json
 import os
@@ -14,34 +14,34 @@ SENDER, RECIPIENT = "sender@example.com", "user@example.net"
 TOKEN = "bench-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 
-class Places:
+class Workspace:
     def __init__(self, scratch, rounds):
         self.release = (scratch / "release").absolute()
-        self.own = (scratch / "bench").absolute()
+        self.tools = (scratch / "bench").absolute()
         self.pabal = self.release / "pabal"
-        self.yardsticks = pathlib.Path(__file__).parent.parent / "yardstick"
+        self.baselines = pathlib.Path(__file__).parent.parent / "baselines"
         self.rounds = rounds
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pabal-bench-"))
-        self.after = [lambda: shutil.rmtree(self.folder)]
-        # The far side must not take its clients' time, as far as there are cores.
+        self.cleanup_steps = [lambda: shutil.rmtree(self.folder)]
+        # The server has a core of its own, if there are two, so as not to slow its clients.
         cores = sorted(os.sched_getaffinity(0))
         self.client_core, self.sink_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
-    def clear(self):
-        for step in reversed(self.after):
+    def clean_up(self):
+        for step in reversed(self.cleanup_steps):
             step()
-        self.after = []
+        self.cleanup_steps = []
 
     def authority(self):
-        return Authority(self.own / "ca")
+        return Authority(self.tools / "ca")
 
     def sink(self, round_trip=0):
-        sink = Sink(self.own / "sink", self.authority(), self.sink_core, round_trip)
-        self.after.append(sink.stop)
+        sink = Sink(self.tools / "sink", self.authority(), self.sink_core, round_trip)
+        self.cleanup_steps.append(sink.stop)
         return sink
 
     def config(self, transport, messages="Sources/Messages", **settings):
-        """A config.json whose one transport has these settings and, where it takes one, an account."""
+        """Writes a config.json with one transport of these settings and, if they name one, an account."""
         path = self.folder / f"{transport}-{len(list(self.folder.iterdir()))}.json"
         config = {
             "transport": transport,
@@ -56,9 +56,9 @@ class Places:
         return path
 
     def mail(self, config):
-        """The verification mail that Pabal sends in these races, ready-made for those who don't make it."""
-        octets = subprocess.run([self.pabal, "send", RECIPIENT, "--config", config, "--dry-run"],
+        """Writes the verification mail of these comparisons to a file, for candidates that only send."""
+        content = subprocess.run([self.pabal, "send", RECIPIENT, "--config", config, "--dry-run"],
                                 stdout=subprocess.PIPE, check=True).stdout
         path = self.folder / f"{config.stem}.eml"
-        path.write_bytes(octets)
+        path.write_bytes(content)
         return path

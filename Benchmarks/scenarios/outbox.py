@@ -1,18 +1,18 @@
-"""Durable adds by 64 callers against the disk's single commits, latency to the transport, claims, memory."""
+"""Durable adds by 64 callers compared with single commits to the disk; latency to the transport, claims, memory."""
 
 import pathlib
 import tempfile
 
-from harness.contender import Contender
-from harness.race import Race
+from harness.candidate import Candidate
+from harness.comparison import Comparison
 
 
-def races(places):
-    # On the disk, not in memory: /tmp may be either.
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-", dir=places.release.parent))
-    places.after.append(lambda: [path.unlink() for path in folder.iterdir()] and folder.rmdir())
-    yield Race("outbox", [
-        Contender("pabal (SQLite, 64 callers)",
-                  ["sh", "-c", f'rm -f {folder}/* && exec {places.release / "bench-outbox"} {folder} 6'],
-                  own_figures=True),
-    ], rounds=places.rounds or 3, warm_up=False)
+def comparisons(workspace):
+    # On a disk: /tmp may be in memory.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="outbox-", dir=workspace.release.parent))
+    workspace.cleanup_steps.append(lambda: [path.unlink() for path in folder.iterdir()] and folder.rmdir())
+    yield Comparison("outbox", [
+        Candidate("pabal (SQLite, 64 callers)",
+                  ["sh", "-c", f'rm -f {folder}/* && exec {workspace.release / "bench-outbox"} {folder} 6'],
+                  reports_figures=True),
+    ], rounds=workspace.rounds or 3, warm_up=False)

@@ -1,11 +1,11 @@
 """Subject, text and HTML of the Korean verification mail, in one process."""
 
-from harness.contender import Contender
-from harness.race import Race
+from harness.candidate import Candidate
+from harness.comparison import Comparison
 
 
-def races(places):
-    yield Race("render", [
-        Contender("pabal (subject + text + HTML)", [places.release / "bench-render", "200000"],
-                  units=200_000, own_figures=True),
-    ], rounds=places.rounds or 5)
+def comparisons(workspace):
+    yield Comparison("render", [
+        Candidate("pabal (subject + text + HTML)", [workspace.release / "bench-render", "200000"],
+                  units=200_000, reports_figures=True),
+    ], rounds=workspace.rounds or 5)

@@ -1,13 +1,13 @@
 """A cold process that sends one mail through the file transport."""
 
-from harness.contender import Contender
-from harness.race import Race
+from harness.candidate import Candidate
+from harness.comparison import Comparison
 
 
-def races(places):
-    config = places.config("file", directory=str(places.folder / "mail"))
-    yield Race("start", [
-        Contender("pabal send (file)", [places.pabal, "send", "you@example.com", "--config", config]),
-        Contender("swift hello (FoundationEssentials)", [places.own / "hello"]),
-        Contender("python3 -c pass", ["python3", "-c", "pass"]),
-    ], rounds=places.rounds or 31, yardstick="swift hello (FoundationEssentials)")
+def comparisons(workspace):
+    config = workspace.config("file", directory=str(workspace.folder / "mail"))
+    yield Comparison("start", [
+        Candidate("pabal send (file)", [workspace.pabal, "send", "you@example.com", "--config", config]),
+        Candidate("swift hello (FoundationEssentials)", [workspace.tools / "hello"]),
+        Candidate("python3 -c pass", ["python3", "-c", "pass"]),
+    ], rounds=workspace.rounds or 31, baseline="swift hello (FoundationEssentials)")
