@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A folder that a version of Pabal wrote, which every later one opens and goes on with.
+"""Data directories written by earlier versions of Pabal, which every later version must open and continue.
 
-data.py record BIN NAME   writes Tests/Goldens/data/NAME with the programs in BIN; done once for a version
-data.py check BIN         lets the programs in BIN go on with each of these folders, and compares what comes of it
+data.py record BIN NAME   writes Tests/Goldens/data/NAME with the programs in BIN; done once per version
+data.py check BIN         continues each of these directories with the programs in BIN and compares the results
 
-A folder has a database, its keys, token files, messages and a configuration as they were, and `expected` with what its
-own version made of them. Its time stands still: the programs run as if it were shortly after the recording.
+A directory has a database, its keys, token files, messages and a configuration, and `expected` with the results of the
+version that wrote it. The programs run with a fixed clock shortly after the recording.
 """
 import difflib, json, os, pathlib, re, shutil, signal, sqlite3, sys, time
 
@@ -20,7 +20,7 @@ ACT = "./faulty/libpabal-faulty.so"
 
 
 def configuration(port, server):
-    """Times so long that nothing ends before it is looked at."""
+    """Lifetimes so long that nothing expires before it is checked."""
     client = {"provider": "google", "user": server.user, "client": "client.json"}
     return {
         "transport": "file",
@@ -47,7 +47,7 @@ def configuration(port, server):
 
 
 def make(bin, folder):
-    """Writes a folder by the programs in `bin`."""
+    """Writes a directory with the programs in `bin`."""
     with SMTPServer() as smtp, AuthorizationServer() as server, Site(bin, configuration(smtp.port, server)) as site:
         site.write("client.json", server.client_file())
         site.write("messages/once/message.json", json.dumps(ONCE, ensure_ascii=False, indent=2) + "\n")
@@ -74,7 +74,7 @@ def make(bin, folder):
             for wrong in range(3):
                 check(name, another_code(known["codes"][name]), "mismatch")
 
-        # Long ago: a code that was never typed, and a mail that was never sent.
+        # In the past: a code that was never typed, and a mail that was never sent.
         past = site.clock(-90_000)
         start("expired", **past)
         start("expired-queued", "--queue", **past)
@@ -140,7 +140,7 @@ def make(bin, folder):
         start("taken-back", "--queue")
         assert site.pabal("outbox", "cancel", known["mails"]["verification taken-back"]).status == 0
 
-        # Half of it by the key of before.
+        # Half of it sealed with the previous key.
         assert site.pabal("keys", "rotate").status == 0
         start("pending-after")
         start("waiting-after", "--queue", "--language", "en")
@@ -158,11 +158,11 @@ def make(bin, folder):
         assert (site.path / "tokens/dead.json.state").exists()
         site.edit('"account": "dead",\n      ', "")
 
-        # What must be there, is.
+        # The required states exist.
         counts = site.pabal("outbox", "list", "--json").json["counts"]
         assert set(counts) == {
             "waiting", "sending", "sent", "rejected", "unknown", "expired", "superseded", "cancelled"}, counts
-        # Nothing listens there any more.
+        # The port is closed now.
         site.write("config.json", site.read("config.json").replace(f'"port": {smtp.port}', '"port": 9'))
         with sqlite3.connect(site.path / "pabal.sqlite") as database:
             states = {state for state, in database.execute("SELECT DISTINCT state FROM verification")}
@@ -183,11 +183,11 @@ def make(bin, folder):
         (folder / "known.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
 
 
-# MARK: Going on
+# MARK: Continuing
 
 
 def opened(bin, folder):
-    """A copy of the folder as its owner has it, whose programs believe that it is a minute and a half after."""
+    """A copy of the directory in which the programs see a clock 90 seconds after the recording."""
     site = Site(bin, copy=folder)
     for path in site.path.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -197,7 +197,7 @@ def opened(bin, folder):
 
 
 def observe(bin, folder):
-    """What the programs in `bin` make of a folder: a transcript, and the mails that they send."""
+    """The results of the programs in `bin` on a directory: a transcript and the mails they send."""
     seen, mails = {}, {}
     began = time.time()
     site, known, clock = opened(bin, folder)
@@ -212,7 +212,7 @@ def observe(bin, folder):
             return run.json
 
         names = sorted(known["verifications"])
-        # Every row as it stands.
+        # Every row.
         ask("outbox list", "outbox", "list", "--limit", "100")
         for name, id in sorted(known["mails"].items()):
             ask(f"outbox show {name}", "outbox", "show", id)
@@ -225,7 +225,7 @@ def observe(bin, folder):
         def check(title, name, code):
             ask(title, "verify", "check", known["verifications"][name], code, only=("outcome", "attempts_remaining"))
 
-        # A code that another one took the place of, before that is typed.
+        # A replaced code, before the new one is typed.
         for name in sorted(known["codes"], key=lambda name: (not name.endswith(" before"), name)):
             id = name.removesuffix(" before")
             if name in ("pending", "pending-after", "Pending+Tag", "tried"):
@@ -234,14 +234,14 @@ def observe(bin, folder):
         ask("the proof", "verify", "redeem", known["proof"])
         ask("the proof again", "verify", "redeem", known["proof"])
 
-        # What a resend has to remember, sealed by the key of before and by the current one.
+        # The stored input of a resend, sealed with the previous and the current key.
         sent = len(site.mails())
         for name in ("notice", "rejected", "held", "waiting-after"):
             ask(f"verify resend {name}", "verify", "resend", known["verifications"][name],
                 only=("status", "generation", "to_masked", "language", "purpose", "attempts_remaining", "sends_remaining"))
         seen["the mails of the resends"] = [heads(mail) for mail in site.mails()[sent:]]
 
-        # Requests that come again.
+        # Repeated requests.
         with Served(site, **clock) as served:
             for request in known["requests"]:
                 answer = served.ask("POST", request["path"], request["body"], {"Idempotency-Key": request["key"]})
@@ -267,7 +267,7 @@ def observe(bin, folder):
             ask(f"a start, limit {title}", "verify", "start", *words, only=limited)
             site.write("config.json", good)
 
-    # All that waits is sent, once nothing is in its way: the same bytes as the version that wrote it sent.
+    # Waiting mail is sent once its transport works: the same bytes that the original version sent.
     site, known, clock = opened(bin, folder)
     with site:
         ask("outbox retry --all", "outbox", "retry", "--all")
@@ -278,7 +278,7 @@ def observe(bin, folder):
         for file in (site.path / "mail").iterdir():
             mails[file.name] = file.read_bytes()
 
-    # Another key opens nothing; without the key of before only what it sealed is closed.
+    # A wrong key opens nothing; without the previous key only what it sealed stays closed.
     site, known, clock = opened(bin, folder)
     with site:
         current = site.read("keys/current.key")
@@ -300,7 +300,7 @@ def observe(bin, folder):
         (site.path / "keys/current.key").unlink()
         ask("no key", "outbox", "list")
     text = json.dumps(seen, indent=1, ensure_ascii=False, sort_keys=True)
-    # What is due at once is due at the time of asking.
+    # "Due now" is the time of the command.
     for second in range(int(read - began) + 3):
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known["recorded"] + 89 + second))
         text = text.replace(f'"{moment}"', '"now"')
@@ -314,13 +314,13 @@ def counts(site, clock):
 
 
 def heads(mail):
-    """Whom a mail is for and which message it is."""
+    """The recipient of a mail and its message."""
     text = mail.decode()
     return [line for line in text.split("\r\n\r\n")[0].split("\r\n") if line.startswith(("To:", "Content-Language:"))]
 
 
 def check(bin, folder):
-    """What is different from what the folder's own version made of it, in lines."""
+    """The lines in which the results differ from those of the original version."""
     text, mails = observe(bin, folder)
     expected = folder / "expected"
     place = f"Tests/Goldens/data/{folder.name}/expected"
@@ -337,15 +337,15 @@ def check(bin, folder):
     return lines
 
 
-README = """# What a version wrote
+README = """# Data of an earlier version
 
 Written by `python3 Tests/Goldens/data.py record` with the programs of the commit that the folder is named after, and
 never changed since: a database with mail and verifications in every state, the keys it is sealed with (one rotation),
 token files, messages and a configuration. `known.json` has the codes, ids and requests; `expected` has what that version
-made of it. `Tests/Goldens/data.py check` lets a later build go on from here.
+computed from it. `Tests/Goldens/data.py check` continues from here with a later build.
 
-The keys, tokens, codes and the client's secret are made for this test and open nothing else: the accounts are those of
-`Tests/Servers/oauth.py`, the addresses are of example.org.
+The keys, tokens, codes and the client secret are test values: the accounts are those of
+`Tests/Servers/oauth.py`, the addresses are in example.org.
 """
 
 

@@ -1,22 +1,22 @@
-"""What the recorders share: folders with a configuration, the program under test, and servers for it to speak to."""
+"""Shared by the recorders: sites with a configuration, the program under test, and servers for it."""
 import http.client, json, os, pathlib, re, select, shutil, signal, socket, socketserver, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDENS = pathlib.Path(__file__).resolve().parent
-# The files of the checkout that are read; who moves one of them changes its path here.
+# Files of the checkout that the recorders read.
 MESSAGES = ROOT / "Sources/Messages"
 SCHEMA = ROOT / "config.schema.json"
 PLUGIN_HEADER = ROOT / "Sources/CPabalTransport/include/pabal_transport.h"
 AUTHORIZATION_SERVER = ROOT / "Tests/Servers/oauth.py"
-# Names within the folder of the programs.
+# File names in the directory of the programs.
 PROGRAM, FAULTY, CLOCK = "pabal", "libfixture-faulty.so", "libfixture-clock.so"
 
-# A machine that runs many tests at once may take this long for anything.
+# A limit for every wait, generous because many tests run at once.
 PATIENCE = int(os.environ.get("PABAL_TEST_PATIENCE", "240"))
 
 
 def environment(**more):
-    """An environment of which nothing is the machine's own; `None` leaves a variable out."""
+    """A clean environment; `None` removes a variable."""
     plain = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": "/nonexistent", "COLUMNS": "80"}
     for name in ("LD_LIBRARY_PATH", "TMPDIR"):
         if name in os.environ:
@@ -26,14 +26,14 @@ def environment(**more):
 
 
 class Run:
-    """A program that has ended."""
+    """A finished process."""
 
     def __init__(self, status, output, errors):
         self.status, self.output, self.errors = status, output, errors
 
     @property
     def documents(self):
-        """The JSON documents of its output, one after the other."""
+        """The JSON documents of its output, in order."""
         decoder, rest, found = json.JSONDecoder(), self.output.strip(), []
         try:
             while rest:
@@ -52,7 +52,7 @@ class Run:
 
 
 class Site:
-    """A folder with a configuration, as an operator has it; gone at its end."""
+    """A temporary directory with a configuration, as an operator has it."""
 
     def __init__(self, bin, configuration=None, faulty=True, copy=None):
         self.bin = pathlib.Path(bin).resolve()
@@ -74,7 +74,7 @@ class Site:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def configure(self, configuration):
-        """Writes config.json as editors do: beside it first."""
+        """Writes config.json as editors do: to a temporary file, then by rename."""
         text = configuration if isinstance(configuration, str) else json.dumps(configuration, indent=2)
         self.write("config.json", text)
 
@@ -95,7 +95,7 @@ class Site:
         return (self.path / name).read_text()
 
     def lose_tables(self):
-        """Makes a store of which nothing can be read or written any more."""
+        """Creates a corrupt store."""
         import sqlite3
 
         with sqlite3.connect(self.path / "pabal.sqlite", timeout=PATIENCE) as database:
@@ -106,7 +106,7 @@ class Site:
         database.close()
 
     def clock(self, seconds):
-        """An environment in which it is so much later."""
+        """An environment whose clock is advanced."""
         return {"LD_PRELOAD": str(self.bin / CLOCK), "PABAL_TEST_CLOCK": str(int(seconds))}
 
     def pabal(self, *words, input=b"", **more):
@@ -119,7 +119,7 @@ class Site:
         return Running([str(self.bin / PROGRAM), *map(str, words)], self.path, environment(**more))
 
     def mails(self, folder="mail"):
-        """The mails that the file transport wrote, the oldest first."""
+        """The mails that the file transport wrote, oldest first."""
         try:
             files = [file for file in (self.path / folder).iterdir() if not file.name.startswith(".")]
         except FileNotFoundError:
@@ -127,7 +127,7 @@ class Site:
         return [file.read_bytes() for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name))]
 
     def code(self, mail=None):
-        """The code that a mail, or the newest, carries."""
+        """The code in a mail, by default the newest one."""
         return code_of(mail if mail is not None else self.mails()[-1])
 
 
@@ -143,7 +143,7 @@ def another_code(code):
 
 
 def eventually(condition, what):
-    """Waits until `condition` holds; gives what it gave."""
+    """Waits until `condition` returns a true value, and returns it."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         value = condition()
@@ -154,7 +154,7 @@ def eventually(condition, what):
 
 
 class Running:
-    """A program that runs; what it says is read all the time."""
+    """A running process whose output is read continuously."""
 
     def __init__(self, words, folder, environment):
         self.process = subprocess.Popen(
@@ -179,7 +179,7 @@ class Running:
         return self.parts["errors"].decode(errors="replace")
 
     def wait_for(self, pattern, count=1):
-        """Waits until it has said so, so many times; gives the last match."""
+        """Waits for `count` matches of the pattern; returns the last one."""
 
         def found():
             matches = list(re.finditer(pattern, self.output + self.errors))
@@ -193,7 +193,7 @@ class Running:
         self.process.send_signal(number)
 
     def end(self, number=None):
-        """Waits for its end, after a signal if there is one."""
+        """Sends a signal, if given, and waits for the exit."""
         if number is not None:
             self.signal(number)
         if not self.process.stdin.closed:
@@ -230,7 +230,7 @@ class Served:
         self.running.kill()
 
     def wait_for(self, event, count=1, **fields):
-        """Waits for so many log lines of an event with these fields; gives the last of them."""
+        """Waits for `count` log lines of an event with these fields; returns the last one."""
 
         def found():
             lines = [
@@ -250,7 +250,7 @@ class Served:
         return run
 
     def ask(self, method, path, body=None, headers=None, key="own", raw=None):
-        """One request; `body` goes as JSON, `raw` as it is."""
+        """Sends one request; `body` as JSON, `raw` unchanged."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         fields = dict(headers or {})
         if key == "own":
@@ -272,7 +272,7 @@ class Served:
         return found
 
     def send_raw(self, request):
-        """Sends bytes as they are and returns the answer."""
+        """Sends raw bytes and returns the response."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
@@ -304,10 +304,10 @@ class Answer:
 
 
 class SMTPServer:
-    """An SMTP server on loopback that does what the recipient's name says.
+    """An SMTP server on loopback whose behavior depends on the recipient's name.
 
-    `rejected…@` is refused for good, `deferred…@` for now, of `unknown…@` the connection is cut once the mail is there,
-    `slow…@` is never answered; all the others are taken. Who logs in is refused.
+    `rejected…@` is rejected permanently, `deferred…@` temporarily; for `unknown…@` the connection is closed after the
+    mail, `slow…@` is never answered; all others are accepted. Logins are rejected.
     """
 
     def __init__(self):
@@ -369,7 +369,7 @@ class SMTPServer:
                             return
                         self.say("250 2.0.0 taken")
                     elif verb == b"BDAT":
-                        # It promises what it doesn't know.
+                        # Offers a mechanism that it does not support.
                         self.rfile.read(int(line.split()[1]))
                         self.say("500 5.5.1 what?")
                     elif verb == b"QUIT":
@@ -395,7 +395,7 @@ class SMTPServer:
 
 
 class AuthorizationServer:
-    """The tests' authorization server, and the login of an account there."""
+    """The authorization server of the tests, and a login there."""
 
     client = "fake-client.apps.googleusercontent.com"
     secret = "GOCSPX-fake-secret"
@@ -432,7 +432,7 @@ class AuthorizationServer:
             "token_uri": self.url("/token"), "client_secret": self.secret, "redirect_uris": ["http://localhost"]}})
 
     def log_in(self, site, *words):
-        """Logs the account in as a person with a browser does."""
+        """Logs the account in as a person with a browser would."""
         import urllib.request
 
         running = site.spawn("account", "login", "--no-browser", *words)

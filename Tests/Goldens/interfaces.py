@@ -1,4 +1,4 @@
-"""What other programs rely on: records answers, statuses, logs, metrics and keys, without sentences."""
+"""Records what other programs rely on: output, exit statuses, logs, metrics and keys, without sentences."""
 import email, email.policy, json, re, signal, sqlite3, threading, urllib.parse
 
 from harness import *
@@ -6,7 +6,7 @@ from shapes import shape, shapes, without
 
 
 class Golden:
-    """One file of goldens, as text with sections."""
+    """One golden file: text with sections."""
 
     def __init__(self, about):
         self.parts = [f"# {about}"]
@@ -20,7 +20,7 @@ class Golden:
 
 
 def configuration(**more):
-    """The usual configuration of a site; `transports` are added to the usual ones."""
+    """The default configuration of a site plus `transports`."""
     act = "./faulty/libpabal-faulty.so"
     transports = {
         "console": {"plugin": "console"},
@@ -43,14 +43,14 @@ ADDRESS = "you@example.org"
 
 
 class Answers(Golden):
-    """Answers of the command with `--json`."""
+    """Output of commands with `--json`."""
 
     def __init__(self, about, site):
         super().__init__(about)
         self.site = site
 
     def ask(self, *words, title=None, shown=None, **more):
-        """Runs a command with `--json` and takes down its answer; gives the answer."""
+        """Runs a command with `--json`, records its output and returns it."""
         run = self.site.pabal(*words, "--json", **more)
         texts = [shapes(value) for value in run.documents]
         self.add(f"{title or ' '.join(words)} -> {run.status}", "\n  and then\n".join(texts))
@@ -94,7 +94,7 @@ def send(bin):
 
 
 def structure(mail):
-    """A mail's fields, values of the volatile ones left out, and its parts."""
+    """The header fields of a mail, without volatile values, and its parts."""
     message = email.message_from_bytes(mail, policy=email.policy.compat32)
     lines = []
     for part in message.walk():
@@ -108,7 +108,7 @@ def structure(mail):
 
 
 def far(site):
-    """A configuration whose transport leads to another machine."""
+    """A configuration whose transport connects to another machine."""
     site.write("far.json", json.dumps(configuration(
         transports={"far": {"plugin": "smtp", "host": "mail.example.com"}})))
     return site.path / "far.json"
@@ -163,7 +163,7 @@ def verify(bin):
         about("status", fifth, **late)
         about("status", "NONE")
 
-        # Each limit by a configuration that has no other.
+        # Each limit with a configuration that sets only this one.
         plain = {"cooldown": "0s", "recipient": [], "clientStarts": [], "clientChecks": []}
         cases = {
             "cooldown": {"cooldown": "1h"}, "recipient": {"recipient": ["1/1h"]}, "client": {"clientStarts": ["1/1h"]},
@@ -342,7 +342,7 @@ def account(bin):
 
 
 def problems_of(answer):
-    """What a refusal tells a program."""
+    """The machine-readable fields of an error."""
     body = answer.json
     text = [f"  {answer.status} {body['type']}"]
     text.append(f"  keys: {' '.join(sorted(body))}; status {body['status']}" + (
@@ -354,7 +354,7 @@ def problems_of(answer):
 
 
 def fields_of(answer):
-    """The header fields of an answer, numbers left out."""
+    """The header fields of a response, without numbers."""
     lines = []
     for name, value in sorted(answer.headers.items()):
         if name == "date":
@@ -366,7 +366,7 @@ def fields_of(answer):
 
 
 class Service(Golden):
-    """Answers of the HTTP service."""
+    """Responses of the HTTP API."""
 
     def __init__(self, about, problems):
         super().__init__(about)
@@ -480,7 +480,7 @@ def service(bin):
             }.items():
                 golden_problems.add(title, problems_of(served.send_raw(request.encode())))
 
-            # Limits, each by a configuration that has no other.
+            # Limits, each with a configuration that sets only this one.
             count = 0
             for name, policy in {
                 "cooldown": {"cooldown": "1h"}, "recipient": {"recipient": ["1/1h"]}, "client": {"clientStarts": ["1/1h"]},
@@ -509,7 +509,7 @@ def service(bin):
             ask("POST", f"/v1/verifications/{id}/check", {"code": another_code(code)}, title="POST …/check, the last attempt")
             ask("POST", f"/v1/verifications/{id}/check", {"code": code}, title="POST …/check, exhausted")
 
-            # How attempts end.
+            # Outcomes of attempts.
             for name in ("deferred", "unsuited", "rejected", "held-mail", "unknown", "held"):
                 count += 1
                 reconfigured(count, transport=name)
@@ -517,7 +517,7 @@ def service(bin):
             served.wait_for("held", transport="held")
             served.wait_for("alerted", alert="held")
             ask("GET", "/readyz", title="GET /readyz, all transports held")
-            # A request that is repeated while the first is under way.
+            # A request repeated while the first one is being processed.
             count += 1
             reconfigured(count, transport="smtp")
             body, keyed = {"to": "slow@example.org"}, {"Idempotency-Key": "slow", **wait}
@@ -526,7 +526,7 @@ def service(bin):
             assert server.waiting.wait(PATIENCE)
             ask("POST", "/v1/verifications", body, keyed, title="POST /v1/verifications, its key is in flight")
 
-            # The configuration goes wrong and is put right.
+            # The configuration is broken and repaired.
             good = site.read("config.json")
             site.write("config.json", good.replace('"from"', '"frm"'))
             served.wait_for("reload failed")
@@ -549,7 +549,7 @@ def service(bin):
             thread.join()
             log.add(served)
 
-        # Later: leases are over, codes have waited, a proof is too old, and some of what is stored can't be opened.
+        # Later: expired leases, delayed codes, an expired proof, and stored content that can't be opened.
         proof = site.pabal("verify", "start", "proof@example.org", "--transport", "file", "--json").json["id"]
         proof = site.pabal("verify", "check", proof, site.code(), "--json").json["proof"]
         pending = site.pabal("verify", "start", "pending@example.org", "--transport", "file", "--json").json["id"]
@@ -579,7 +579,7 @@ def service(bin):
             served.running.kill()
             log.add(served)
 
-        # A code that has waited for a transport that is held, until that is put right.
+        # A code that waits for a held transport until that is corrected.
     with Site(bin, configuration(transport="held", serve={**serve, "clients": {}, "keyless": True})) as site:
         site.pabal("verify", "start", ADDRESS)
         site.pabal("verify", "start", "waits@example.org", "--queue")
@@ -601,7 +601,7 @@ def service(bin):
 
 
 def demo(bin, problems):
-    """The page to try the service out: its forms, and what it refuses."""
+    """The demo page: its forms and errors."""
     golden = Golden("The page of pabal serve --demo: forms, and header fields")
     with Site(bin, configuration(serve={"listen": "127.0.0.1:0", "keyless": True})) as site:
         with Served(site, "--demo") as served:
@@ -643,7 +643,7 @@ def demo(bin, problems):
 
 
 def watched_account(bin):
-    """A service whose account's login ends while it runs: its metrics and its log."""
+    """A service whose account login expires while it runs: metrics and log."""
     with AuthorizationServer() as server:
         smtp = {"plugin": "smtp", "host": "127.0.0.1", "port": 9, "security": "none", "account": "google"}
         accounts = {"google": {"provider": "google", "user": server.user, "client": "client.json"}}
@@ -691,7 +691,7 @@ class Log(Golden):
 
 
 def metrics_of(text, only=None):
-    """Names, types, labels and the values of labels; no numbers, no help. Of `only` those whose names begin so."""
+    """Names, types, labels and label values, without numbers and help; with `only`, names with that prefix."""
     golden = Golden("The metrics: names, types, labels and their values")
     types, labels = {}, {}
     for line in text.splitlines():
@@ -713,7 +713,7 @@ def metrics_of(text, only=None):
 
 
 def rank(value):
-    """The order of a label's values: numbers by their size, before words."""
+    """Sort key of label values: numbers first, by value."""
     try:
         return (0, float(value), value)
     except ValueError:
@@ -732,7 +732,7 @@ def openapi(text):
 
 
 def commands(bin):
-    """The subcommands with their arguments and flags; no sentences."""
+    """The subcommands with their arguments and flags, without sentences."""
     golden = Golden("The command: subcommands, their arguments and flags")
     with Site(bin) as site:
         dump = site.pabal("--experimental-dump-help").json
@@ -764,7 +764,7 @@ def commands(bin):
 
 
 def statuses(bin):
-    """What command lines end with, and whether anything reaches standard output."""
+    """Exit statuses of command lines, and whether they print to standard output."""
     golden = Golden("Command lines: exit status, and where what they say goes")
     with Site(bin, configuration()) as site:
         site.write("mail.eml", "From: a@example.com\r\nTo: b@example.org\r\nSubject: x\r\n\r\nx\r\n")
@@ -813,7 +813,7 @@ def statuses(bin):
 
 
 def variables(bin):
-    """The variables of the environment that the command looks at."""
+    """The environment variables that the command reads."""
     import pty
 
     golden = Golden("Variables of the environment: what is otherwise with them")
@@ -885,7 +885,7 @@ def variables(bin):
 
 
 def files(bin):
-    """The keys of config.json as their schema has them, and the header for plugins without its comments."""
+    """The keys of config.json from its schema, and the plugin header without comments."""
     schema = Golden("")
     names = {"description", "title", "examples", "$comment", "markdownDescription"}
     schema.parts = [json.dumps(without(json.loads(SCHEMA.read_text()), names), indent=1, ensure_ascii=False)]
@@ -895,5 +895,5 @@ def files(bin):
     return {"configuration": schema, "plugin": header}
 
 
-# By the longest first: two run at a time.
+# Longest first, because two run at a time.
 ALL = [service, verify, account, statuses, send, others, outbox, variables, commands, files]

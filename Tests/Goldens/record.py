@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Records what must not change by itself, or compares it with what was recorded.
+"""Records interfaces and sentences, or compares them with the recorded ones.
 
 record.py BIN [interfaces|sentences …]          writes the goldens beside this file
-record.py BIN --check [interfaces|sentences …]  compares; prints what is different and how to record it again
+record.py BIN --check [interfaces|sentences …]  compares; prints the differences and how to re-record
 
-BIN is the folder of the programs, as .build/debug. `interfaces` holds what other programs rely on, without sentences;
-a difference there breaks somebody's program and is to be made on purpose. `sentences` holds what people read; a
-difference there is a copy-edit to be read. Only the standard library is needed.
+BIN is the directory of the programs, e.g. .build/debug. `interfaces` has what other programs rely on, without sentences;
+a difference there breaks a caller and must be intended. `sentences` has what people read; a difference there is a
+copy-edit to review. Needs only the standard library.
 """
 import concurrent.futures, difflib, os, pathlib, sys, traceback
 
@@ -29,7 +29,7 @@ def record(bin, suite):
 
 
 def compare(suite, texts):
-    """The differences between a suite's goldens and these texts, as a person reads them."""
+    """A unified diff between a suite's goldens and these texts."""
     folder, differences = GOLDENS / suite, []
     known = {file.name: file.read_text() for file in folder.iterdir()} if folder.exists() else {}
     for name in sorted({*known, *texts}):

@@ -1,4 +1,4 @@
-"""What people read: help, errors, diagnostics and answers, so that a copy-edit is one readable difference."""
+"""Records what people read: help, errors, diagnostics and output, so that a copy-edit is one readable diff."""
 import json, re
 
 from harness import *
@@ -6,7 +6,7 @@ from interfaces import ADDRESS, Golden, configuration
 
 
 def plain(text, site):
-    """A text without what differs from run to run."""
+    """A text without values that vary between runs."""
     text = text.replace(str(site.path), "SITE").replace(str(site.bin), "BIN")
     text = text.replace(f"{site.bin.parent}/lib/pabal", "BIN/../lib/pabal")
     for pattern, instead in [
@@ -27,7 +27,7 @@ class Sentences(Golden):
         self.site = site
 
     def record(self, *words, title=None, input=b"", **more):
-        """Runs a command and takes down what it says."""
+        """Runs a command and records its output."""
         run = self.site.pabal(*words, input=input, **more)
         said = [text for text in (run.output, run.errors) if text.strip()]
         text = plain("".join(text if text.endswith("\n") else text + "\n" for text in said), self.site)
@@ -128,7 +128,7 @@ def errors(bin):
 
 
 def accounts(bin):
-    """Logins, and what goes wrong with them."""
+    """Logins and their errors."""
     with AuthorizationServer() as server:
         smtp = {"plugin": "smtp", "host": "127.0.0.1", "port": 9, "security": "none", "account": "google"}
         entries = {
@@ -173,7 +173,7 @@ def accounts(bin):
 
 
 def diagnostics(bin):
-    """The catalog of what can be wrong with a configuration, one fault or a few at a time."""
+    """The catalog of configuration errors, one or a few at a time."""
     good = {
         "transport": "file", "transports": {"file": {"plugin": "file", "directory": "mail"}},
         "from": "pabal@example.com"}
@@ -242,7 +242,7 @@ def diagnostics(bin):
 
 
 def answers(bin):
-    """The answers of commands to a person."""
+    """The output of commands for people."""
     with Site(bin, configuration()) as site, SMTPServer() as server:
         site.edit('"transports": {', '"transports": { "smtp": { "plugin": "smtp", "host": "127.0.0.1", "port": %d, '
                   '"security": "none" },' % server.port)

@@ -1,7 +1,7 @@
-"""Answers without what differs from run to run: which keys there are, of which types, and the words of a fixed set."""
+"""JSON without values that vary between runs: keys, types, and values of fixed sets."""
 import json, re
 
-# The strings under these keys are of a fixed set, which programs compare with.
+# Strings under these keys belong to fixed sets that programs compare with.
 WORDS = {
     "event", "flow", "held", "kind", "lane", "level", "limit", "outcome", "part", "plugin", "provider", "result",
     "scope", "severity", "state", "status", "type", "unknown", "purpose", "alert", "language", "languages", "transport",
@@ -12,7 +12,7 @@ ID = re.compile(r"[0-9A-Z]{26}")
 
 
 def kind(value, key, words=WORDS):
-    """What is kept of a value that has no parts."""
+    """The recorded form of a scalar."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -25,7 +25,7 @@ def kind(value, key, words=WORDS):
 
 
 def paths(value, path="", key="", words=WORDS):
-    """All paths into a value with what is there, as pairs."""
+    """All paths into a value with their scalars, as pairs."""
     if isinstance(value, dict):
         if not value:
             yield path or ".", "{}"
@@ -41,7 +41,7 @@ def paths(value, path="", key="", words=WORDS):
 
 
 def shape(*values, words=WORDS):
-    """Lines of a path and all that stands there in one of these values; `?` where one of them hasn't got the path."""
+    """Lines of a path and everything found there in these values; `?` if one of them lacks the path."""
     found, counts = {}, {}
     for value in values:
         pairs = list(paths(value, words=words))
@@ -66,7 +66,7 @@ def shapes(value):
 
 
 def without(value, names):
-    """A value without the members of these names, all the way down; `properties` may have such names of their own."""
+    """A value without the members of these names, recursively; keys under `properties` are kept."""
     if isinstance(value, dict):
         return {
             name: {key: without(part, names) for key, part in part.items()} if name in ("properties", "$defs")

@@ -2,24 +2,24 @@
 """Shows pages in a headless Chromium, driven over its debugging pipe.
 
   browser.py show < JOBS            JOBS: [{"html" or "url", "width", "height", "scheme", "evaluate", "picture"}]
-                                    answers a JSON list of what "evaluate" gave
+                                    prints a JSON list of the results of "evaluate"
   browser.py follow PABAL FILE      runs `PABAL messages preview --watch` in the working directory, breaks and
-                                    mends FILE, answers what an open page showed after each edit
+                                    repairs FILE, prints what an open page showed after each edit
 """
 import base64, fcntl, json, os, shutil, subprocess, sys, tempfile, time
 
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Browser:
     def __init__(self):
         program = shutil.which("chromium")
         self.profile = tempfile.mkdtemp(prefix="pabal-browser-")
-        there, self.output = os.pipe()
-        self.input, back = os.pipe()
-        # Chromium reads descriptor 3 and writes 4; high ones first, so that neither is overwritten too early.
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 50) for end in (there, back)]
-        os.close(there), os.close(back)
+        child_input, self.output = os.pipe()
+        self.input, child_output = os.pipe()
+        # Chromium reads descriptor 3 and writes 4; duplicated to high numbers first so that neither is overwritten.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 50) for end in (child_input, child_output)]
+        os.close(child_input), os.close(child_output)
         shell = f'exec 3<&{ends[0]} 4>&{ends[1]} {ends[0]}<&- {ends[1]}>&-; exec "$@"'
         self.child = subprocess.Popen(
             ["bash", "-c", shell, "-", program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
@@ -39,10 +39,10 @@ class Browser:
         os.write(self.output, json.dumps(message).encode() + b"\0")
         while True:
             while b"\0" not in self.rest:
-                octets = os.read(self.input, 1 << 16)
-                if not octets:
+                content = os.read(self.input, 1 << 16)
+                if not content:
                     raise SystemExit("chromium has gone away")
-                self.rest += octets
+                self.rest += content
             line, self.rest = self.rest.split(b"\0", 1)
             answer = json.loads(line)
             if answer.get("id") == self.number:
@@ -61,8 +61,8 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, script):
-        """What the script gives, as soon as that is anything; it may be asked while a page loads."""
-        end = time.monotonic() + PATIENCE
+        """Returns the script's result as soon as it is not null; may be called while a page loads."""
+        end = time.monotonic() + TIMEOUT
         while True:
             try:
                 value = self.evaluate(script)
@@ -79,9 +79,9 @@ class Browser:
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
     def picture(self, file):
-        octets = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        content = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         with open(file, "wb") as out:
-            out.write(base64.b64decode(octets))
+            out.write(base64.b64decode(content))
 
     def close(self):
         self.session = None

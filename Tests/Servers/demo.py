@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Uses the page of `pabal serve --demo` as people do, in a headless Chromium with a keyboard.
 
-  demo.py PABAL AXE LANGUAGE WIDTH SCHEME [PICTURES]   through the whole of it once
-  demo.py PABAL AXE all [PICTURES]                     through everything that can go wrong
+  demo.py PABAL AXE LANGUAGE WIDTH SCHEME [PICTURES]   one complete run
+  demo.py PABAL AXE all [PICTURES]                     every error case
 
-In the working directory lies a config.json whose "127.0.0.1:0" is made a free port here. Answers a JSON list of what
-was seen in each state. PICTURES is a folder for a picture of each; PABAL_CLOCK the fixture that sets a clock forward.
+The working directory has a config.json whose "127.0.0.1:0" is replaced by a free port. Prints a JSON list of what was
+seen in each state. PICTURES is a folder for a screenshot of each; PABAL_CLOCK the fixture that advances the clock.
 """
 import email, email.policy, glob, json, os, re, signal, socket, subprocess, sys, time
 
@@ -19,7 +19,7 @@ ENDED = "document.querySelector('h1[class]') !== null"
 
 
 class Service:
-    """The program, on one port however often it is started anew."""
+    """The program, on the same port after every restart."""
 
     def __init__(self, pabal):
         self.pabal = pabal
@@ -33,7 +33,7 @@ class Service:
 
     def start(self, *words):
         self.stop()
-        # What starts this may ignore the signal that ends the program.
+        # The parent process may ignore the signal that ends the program.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         clock = {"LD_PRELOAD": os.environ["PABAL_CLOCK"], "PABAL_TEST_CLOCK": str(self.ahead)} if self.ahead else {}
         self.child = subprocess.Popen([self.pabal, "serve", "--demo", *words], stderr=subprocess.PIPE,
@@ -55,7 +55,7 @@ class Service:
 
 
 class Reader:
-    """Somebody at the page."""
+    """A person who uses the page."""
 
     def __init__(self, service, axe, pictures):
         self.service, self.pictures, self.seen = service, pictures, []
@@ -81,12 +81,12 @@ class Reader:
         self.browser.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def type(self, text):
-        """Writes over what is in the field that has the focus."""
+        """Replaces the content of the focused field."""
         self.browser.evaluate("document.activeElement.select()")
         self.browser.call("Input.insertText", text=text)
 
     def enter(self, then):
-        """Presses Enter, and waits for another state of the page in which `then` is true."""
+        """Presses Enter and waits for a new state of the page in which `then` is true."""
         self.browser.evaluate("window.before = document.getElementById('page')")
         self.key("Enter", 13, "\r")
         self.changed(then)
@@ -103,7 +103,7 @@ class Reader:
         raise SystemExit(f"no way by Tab to {to}")
 
     def look(self, state):
-        """Takes down what there is to see and to hear, and what axe-core finds."""
+        """Records what is visible, what a screen reader announces, and the findings of axe-core."""
         self.browser.until("!document.querySelector('iframe') || document.querySelector('iframe').offsetHeight > 100")
         self.browser.evaluate(f"if (!window.axe) {{ {self.axe} }}; undefined")
         answer = self.browser.evaluate("""(async () => {
@@ -134,7 +134,7 @@ class Reader:
             self.browser.window(self.width, 740, self.scheme)
 
     def wait(self, seconds):
-        """Makes it later, for the service and for the page that is open."""
+        """Advances the clock of the service and of the open page."""
         self.service.ahead += seconds
         self.service.start()
         self.browser.evaluate(f"window.before = document.getElementById('page'); {{ const now = Date.now; "
@@ -146,11 +146,11 @@ class Reader:
 
 
 def codes():
-    """The codes of the mails that were sent, the last one last."""
+    """The codes of the mails sent, newest last."""
     found = []
     for file in sorted(glob.glob("mail/*.eml"), key=os.path.getmtime):
-        with open(file, "rb") as octets:
-            mail = email.message_from_binary_file(octets, policy=email.policy.default)
+        with open(file, "rb") as file_bytes:
+            mail = email.message_from_binary_file(file_bytes, policy=email.policy.default)
         found.append(re.search(r"\d{6}", mail["subject"])[0])
     return found
 
@@ -178,7 +178,7 @@ def once(reader, language, width, scheme):
     reader.type(wrong(codes()[-1]))
     reader.enter(ERROR)
     reader.look("mismatch")
-    # As Korean and Japanese keyboards write digits, and with a space in their middle.
+    # Full-width digits, as typed with Korean and Japanese input methods, with a space in the middle.
     wide = "".join(chr(ord(digit) + 0xFEE0) for digit in codes()[-1])
     reader.type(f" {wide[:3]} {wide[3:]}")
     reader.enter(ENDED)
@@ -194,7 +194,7 @@ def everything(reader):
     reader.open("ko", 360, "dark")
     reader.start("resend@example.com")
     first = codes()[-1]
-    # A phone forgets pages while their owner reads mail.
+    # A phone discards pages while the mail is read.
     reader.reload()
     browser.until(CODE)
     reader.look("restored")
@@ -258,7 +258,7 @@ def everything(reader):
         reader.type(f"{outcome}@example.com")
         reader.enter(ERROR if outcome == "rejected" else CODE)
         reader.look(outcome)
-    # Mended, and the page finds out by itself, whatever is being typed.
+    # Repaired; the page notices by itself, whatever is being typed.
     reader.browser.evaluate("document.getElementById('code').focus()")
     reader.type("12")
     before = len(codes())

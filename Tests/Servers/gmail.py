@@ -3,18 +3,17 @@
 
 gmail.py CERTIFICATE KEY
 
-One line of JSON in, one out. {"listen": SCRIPT} opens a port of its own: {"port": N}.
-{"report": PORT} tells what came over it, {"hangUp": PORT} closes its idle connections.
+One line of JSON in, one out. {"listen": SCRIPT} opens a port: {"port": N}.
+{"report": PORT} returns what it received, {"hangUp": PORT} closes its idle connections.
 
 SCRIPT: "tokens" {TOKEN: [SCOPE, ...]} (absent: any token, every scope), or "tokeninfo" URL: the authorization server
-that knows each token, its user and scopes; "plain" true (no TLS), "user" the mailbox,
-"acts" [ACT, ...] for the first requests in their order, "always" ACT for those after them.
+that knows the user and scopes of each token; "plain" true (no TLS), "user" the mailbox,
+"acts" [ACT, ...] for the first requests in order, "always" ACT for the later ones.
 
-An ACT bends one request: {"status": N, "body": TEXT, "headers": {...}} answers so; {"request": N} reads only N
-octets and {"answer": N} writes only N, each then with "close" or "reset" (true); "early" answers before the body is
-read, "chunked" in chunks, "continue" after 100 Continue, "drip": octets of the answer one by one
-("pause" seconds apart), "stall" never,
-"parting" closes after the answer without saying so, "raw": BASE64 answers with these octets.
+An ACT changes one response: {"status": N, "body": TEXT, "headers": {...}} sends these; {"request": N} reads only N
+bytes and {"answer": N} writes only N, each followed by "close" or "reset" (true); "early" responds before the body is
+read, "chunked" in chunks, "continue" after 100 Continue, "drip" byte by byte ("pause" seconds apart), "stall" never;
+"parting" closes after the response without announcing it; "raw": BASE64 sends these bytes.
 """
 import base64
 import binascii
@@ -33,18 +32,18 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-LARGEST = 36_700_160  # the discovery document: mediaUpload.maxSize
+MAX_SIZE = 36_700_160  # the discovery document: mediaUpload.maxSize
 SCOPES = "https://www.googleapis.com/auth/"
 SENDING = {"gmail.send", "gmail.compose", "gmail.modify", "mail"}
 LOOKING = {"gmail.metadata", "gmail.readonly", "gmail.compose", "gmail.modify", "mail"}
 
 
-class Gone(Exception):
-    """The connection is over."""
+class ConnectionClosed(Exception):
+    """The connection is closed."""
 
 
-class Refused(Exception):
-    """An answer that isn't 200."""
+class APIError(Exception):
+    """A response other than 200."""
 
     def __init__(self, status, reason, message, name, details=None, domain="global"):
         self.status = status
@@ -57,11 +56,11 @@ class Refused(Exception):
 
 
 def bad(message, reason="invalidArgument"):
-    return Refused(400, reason, message, "INVALID_ARGUMENT")
+    return APIError(400, reason, message, "INVALID_ARGUMENT")
 
 
 class Mailbox:
-    """What one port has taken."""
+    """What one port has received."""
 
     def __init__(self, script):
         self.script = script
@@ -89,12 +88,12 @@ class Mailbox:
             known = asked(self.script["tokeninfo"], token)
             self.script["user"] = known.pop("user", None)
         if token is None or (known is not None and token not in known):
-            raise Refused(
+            raise APIError(
                 401, "authError",
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or "
                 "other valid authentication credential.", "UNAUTHENTICATED")
         if known is not None and not wanted & set(known[token]):
-            raise Refused(403, "insufficientPermissions",
+            raise APIError(403, "insufficientPermissions",
                           "Request had insufficient authentication scopes.", "PERMISSION_DENIED",
                           "ACCESS_TOKEN_SCOPE_INSUFFICIENT")
 
@@ -102,10 +101,10 @@ class Mailbox:
         return {"emailAddress": self.script.get("user", "sender@example.com"), "messagesTotal": len(self.taken),
                 "threadsTotal": len(self.taken), "historyId": "4711"}
 
-    def send(self, octets):
-        if len(octets) > LARGEST:
-            raise Refused(413, "uploadTooLarge", "Request is too large.", "INVALID_ARGUMENT")
-        mail = email.message_from_bytes(octets, policy=email.policy.default.clone(utf8=True))
+    def send(self, content):
+        if len(content) > MAX_SIZE:
+            raise APIError(413, "uploadTooLarge", "Request is too large.", "INVALID_ARGUMENT")
+        mail = email.message_from_bytes(content, policy=email.policy.default.clone(utf8=True))
         recipients = {}
         for name in ("To", "Cc", "Bcc"):
             fields = mail.get_all(name, [])
@@ -118,16 +117,16 @@ class Mailbox:
                 if str(field).strip() and not found and ":" not in str(field):
                     raise bad(f"Invalid {name} header")
             recipients[name.lower()] = found
-        everybody = [address for found in recipients.values() for address in found]
-        if not everybody:
+        all_recipients = [address for found in recipients.values() for address in found]
+        if not all_recipients:
             raise bad("Recipient address required")
-        delivered = without_bcc(octets)
+        delivered = without_bcc(content)
         with self.lock:
             number = len(self.taken)
             self.taken.append({
-                "bytes": base64.b64encode(octets).decode() if len(octets) < 1_000_000 else None,
-                "delivered": base64.b64encode(delivered).decode() if len(octets) < 1_000_000 else None,
-                "size": len(octets), "recipients": everybody, **recipients})
+                "bytes": base64.b64encode(content).decode() if len(content) < 1_000_000 else None,
+                "delivered": base64.b64encode(delivered).decode() if len(content) < 1_000_000 else None,
+                "size": len(content), "recipients": all_recipients, **recipients})
         identifier = f"19a{number:013x}"
         return {"id": identifier, "threadId": identifier, "labelIds": ["SENT"]}
 
@@ -136,19 +135,19 @@ class Mailbox:
         query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
         match = re.fullmatch(r"(/upload)?/gmail/v1/users/([^/]+)/(profile|messages/send)", parts.path)
         if not match:
-            raise Refused(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
+            raise APIError(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
         upload, user, what = match.groups()
         if urllib.parse.unquote(user) not in ("me", self.script.get("user", "sender@example.com")):
-            raise Refused(403, "forbidden", "Delegation denied", "PERMISSION_DENIED")
+            raise APIError(403, "forbidden", "Delegation denied", "PERMISSION_DENIED")
         if "access_token" in query:
             self.strange.append("a token in the URL")
         if what == "profile":
             self.authorize(headers, LOOKING)
             if method != "GET" or upload:
-                raise Refused(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
+                raise APIError(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
             return self.profile()
         if method != "POST":
-            raise Refused(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
+            raise APIError(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
         self.authorize(headers, SENDING)
         kind, parameters = media_type(headers.get("content-type", ""))
         if not upload:
@@ -166,15 +165,15 @@ class Mailbox:
 
 
 def asked(url, token):
-    """What the authorization server says of a token: {TOKEN: [SCOPE, ...], "user": MAILBOX}, or nothing."""
+    """The authorization server's information on a token: {TOKEN: [SCOPE, ...], "user": MAILBOX}, or nothing."""
     form = urllib.parse.urlencode({"access_token": token}).encode()
     try:
         with urllib.request.urlopen(url, form, timeout=20) as answer:
-            told = json.load(answer)
+            info = json.load(answer)
     except urllib.error.HTTPError:
         return {}
-    scopes = [scope.removeprefix(SCOPES).replace("https://mail.google.com/", "mail") for scope in told["scope"].split()]
-    return {token: scopes, "user": told["email"]}
+    scopes = [scope.removeprefix(SCOPES).replace("https://mail.google.com/", "mail") for scope in info["scope"].split()]
+    return {token: scopes, "user": info["email"]}
 
 
 def media_type(text):
@@ -229,8 +228,8 @@ def related(kind, parameters, body):
     return parts[1][1]
 
 
-def without_bcc(octets):
-    head, separator, body = octets.partition(b"\r\n\r\n")
+def without_bcc(content):
+    head, separator, body = content.partition(b"\r\n\r\n")
     lines, kept, skips = head.split(b"\r\n"), [], False
     for line in lines:
         if line[:1] not in (b" ", b"\t"):
@@ -241,7 +240,7 @@ def without_bcc(octets):
 
 
 class Connection:
-    """One connection: requests one after another, as the acts bend them."""
+    """One connection: consecutive requests, each handled as its act demands."""
 
     def __init__(self, mailbox, connection):
         self.mailbox, self.socket, self.buffer = mailbox, connection, b""
@@ -250,33 +249,33 @@ class Connection:
 
     def more(self):
         if self.limit is not None and self.read >= self.limit:
-            raise Gone()
+            raise ConnectionClosed()
         size = 65536 if self.limit is None else min(65536, self.limit - self.read)
         try:
             data = self.socket.recv(size)
         except OSError:
             data = b""
         if not data:
-            raise Gone()
+            raise ConnectionClosed()
         self.read += len(data)
         self.buffer += data
 
     def part(self, act):
-        """Parts without a word of HTTP: a FIN, or with "reset" a RST."""
+        """Closes without an HTTP response: a FIN, or with "reset" a RST."""
         if act.get("reset"):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        raise Gone()
+        raise ConnectionClosed()
 
-    def write(self, octets, act):
+    def write(self, content, act):
         cut = act.get("answer")
         if cut is not None:
-            octets = octets[:cut]
+            content = content[:cut]
         if act.get("drip"):
-            for i in range(len(octets)):
-                self.socket.sendall(octets[i:i + 1])
+            for i in range(len(content)):
+                self.socket.sendall(content[i:i + 1])
                 time.sleep(act.get("pause", 0))
         else:
-            self.socket.sendall(octets)
+            self.socket.sendall(content)
         if cut is not None:
             self.part(act)
 
@@ -325,7 +324,7 @@ class Connection:
         self.buffer = whole[size:]
         return whole[:size]
 
-    def octets(self, status, body, act, kind="application/json; charset=UTF-8"):
+    def content(self, status, body, act, kind="application/json; charset=UTF-8"):
         if isinstance(body, str):
             body = body.encode()
         if act.get("continue"):
@@ -344,26 +343,26 @@ class Connection:
         return head.encode() + b"\r\n" + body
 
     def reply(self, act, result):
-        """The octets of the answer that `act` wants; `result` makes the API's own."""
+        """The bytes of the response that `act` demands; `result` creates the API's own."""
         if "raw" in act:
             return base64.b64decode(act["raw"])
         if "status" in act:
             kind = "application/json; charset=UTF-8" if act.get("body", "").startswith("{") else "text/html"
-            return self.octets(act["status"], act.get("body", ""), act, kind)
+            return self.response_bytes(act["status"], act.get("body", ""), act, kind)
         try:
-            return self.octets(200, json.dumps(result(), indent=2) + "\n", act)
-        except Refused as refused:
-            return self.octets(refused.status, refused.body, act)
+            return self.response_bytes(200, json.dumps(result(), indent=2) + "\n", act)
+        except APIError as refused:
+            return self.response_bytes(refused.status, refused.body, act)
 
     def one(self):
         if not self.buffer:
-            # One octet alone, so that a limit can hold from the first on.
+            # A single byte, so that a limit can take effect from the first one.
             self.limit, self.read = 1, 0
             self.more()
         if self.buffer[:1] == b"\x16":
-            # Somebody begins with TLS where none is spoken.
+            # A TLS ClientHello on a port without TLS.
             self.socket.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-            raise Gone()
+            raise ConnectionClosed()
         act = self.mailbox.act()
         self.read = len(self.buffer)
         self.limit = act.get("request")
@@ -373,7 +372,7 @@ class Connection:
                 self.write(self.reply(act, dict), act)
                 self.part(act)
             body = self.body(headers)
-        except Gone:
+        except ConnectionClosed:
             if self.limit is not None and self.read >= self.limit:
                 self.part(act)
             raise
@@ -399,7 +398,7 @@ class Connection:
         try:
             while True:
                 self.one()
-        except (Gone, OSError):
+        except (ConnectionClosed, OSError):
             pass
         finally:
             self.socket.close()
@@ -432,7 +431,7 @@ class Server:
             mailbox.connections += 1
         try:
             if not mailbox.script.get("plain"):
-                # One record of TLS at a time, so that octets can be counted.
+                # One TLS record at a time, so that bytes can be counted.
                 connection = self.context.wrap_socket(connection, server_side=True,
                                                       suppress_ragged_eofs=True)
         except OSError:

@@ -1,9 +1,9 @@
 """Drives a Gmail endpoint with Google's own Python client, and reads Google's discovery document.
 
-One JSON list of steps in, one list of results out. A step is {"do": "json" | "media" | "multipart" | "profile",
-"endpoint": URL, "bytes": BASE64, "authority": FILE}; its result {"answer": ..., "strange": [what the document does
-not allow]} or {"status", "reason", "retries"}: what the client understood of an error, and whether it would ask again.
-{"do": "document"} tells what the document says of sending.
+Reads a JSON list of steps, prints a list of results. A step is {"do": "json" | "media" | "multipart" | "profile",
+"endpoint": URL, "bytes": BASE64, "authority": FILE}; its result {"answer": ..., "strange": [violations of
+the document]} or {"status", "reason", "retries"}: the error as the client understood it, and whether it would retry.
+{"do": "document"} returns what the document says about sending.
 """
 import base64
 import io
@@ -22,12 +22,12 @@ DOCUMENT = json.loads(get_static_doc("gmail", "v1"))
 
 
 def strange(value, schema, place="answer"):
-    """What of `value` does not fit its schema in the document."""
+    """The parts of `value` that violate its schema in the document."""
     if "$ref" in schema:
         return strange(value, DOCUMENT["schemas"][schema["$ref"]], place)
     kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float)}
     if not isinstance(value, kinds[schema["type"]]):
-        return [f"{place} is no {schema['type']}"]
+        return [f"{place} is not a {schema['type']}"]
     if schema["type"] == "array":
         return [found for item in value for found in strange(item, schema["items"], place + "[]")]
     if schema["type"] != "object":
@@ -48,13 +48,13 @@ def users(step):
 
 
 def request(step):
-    octets = base64.b64decode(step.get("bytes", ""))
+    content = base64.b64decode(step.get("bytes", ""))
     if step["do"] == "profile":
         return users(step).getProfile(userId="me"), "Profile"
     if step["do"] == "json":
-        raw = base64.urlsafe_b64encode(octets).decode()
+        raw = base64.urlsafe_b64encode(content).decode()
         return users(step).messages().send(userId="me", body={"raw": raw}), "Message"
-    media = googleapiclient.http.MediaIoBaseUpload(io.BytesIO(octets), "message/rfc822", resumable=False)
+    media = googleapiclient.http.MediaIoBaseUpload(io.BytesIO(content), "message/rfc822", resumable=False)
     body = {"threadId": "19a0"} if step["do"] == "multipart" else None
     return users(step).messages().send(userId="me", body=body, media_body=media), "Message"
 

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""A mail server that does as it is told, and as badly as it is told.
+"""A scripted SMTP server that misbehaves on demand.
 
 hostile.py CERTIFICATE KEY
 
-One line of JSON in, one out. {"listen": SCRIPT} opens a port of its own: {"port": N}.
-{"report": PORT} tells what came over it, {"close": PORT} ends it.
+One line of JSON in, one out. {"listen": SCRIPT} opens a port: {"port": N}.
+{"report": PORT} returns what it received, {"close": PORT} closes it.
 
 SCRIPT: "security" tls|starttls|none, "offers" [EHLO words], "offersBefore" [EHLO words before STARTTLS],
 "logins" {"XOAUTH2": [user, token], "PLAIN": [user, password]} or absent (every login is accepted),
-"receiveBuffer" octets, "connections" [FAULTS], the last of which repeats.
+"receiveBuffer" bytes, "connections" [FAULTS], the last of which repeats.
 
-FAULTS maps a place to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, octets,
+FAULTS maps a step to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, bytes,
 final, rset, quit. An act is {"reply": TEXT, "raw": BASE64, "split": true, "close": true, "reset": true,
-"stall": true, "freeze": true, "after": OCTETS (octets only), "flood": TEXT, "extra": TEXT, "skip": N}: split sends single octets,
-flood repeats TEXT until the peer has gone, extra follows the ordinary reply, skip acts only from the Nth time on.
+"stall": true, "freeze": true, "after": N (bytes only), "flood": TEXT, "extra": TEXT, "skip": N}: split sends single bytes,
+flood repeats TEXT until the peer closes, extra follows the normal reply, skip takes effect from the Nth time on.
 """
 import base64
 import hashlib
@@ -27,7 +27,7 @@ import threading
 import time
 
 
-class Gone(Exception):
+class ConnectionClosed(Exception):
     pass
 
 
@@ -41,7 +41,7 @@ class Session:
         self.secure = False
         self.flights = 0
         self.seen = {}
-        # Of one TLS connection OpenSSL lets no two threads read and write at once; `say` writes from another.
+        # OpenSSL forbids concurrent use of one TLS connection; `say` writes from another thread.
         self.turn = threading.Lock()
 
     # --- the wire
@@ -57,7 +57,7 @@ class Session:
         except (OSError, ValueError):
             data = b""
         if not data:
-            raise Gone()
+            raise ConnectionClosed()
         if self.answered:
             self.answered = False
             self.flights += 1
@@ -66,7 +66,7 @@ class Session:
     def line(self):
         while b"\n" not in self.buffer:
             if len(self.buffer) > 100_000:
-                raise Gone()
+                raise ConnectionClosed()
             self.more()
         line, self.buffer = self.buffer.split(b"\n", 1)
         return line.rstrip(b"\r")
@@ -75,16 +75,16 @@ class Session:
         self.answered = True
         try:
             with self.turn:
-                for part in ([bytes([octet]) for octet in data] if split else [data]):
+                for part in ([bytes([byte]) for byte in data] if split else [data]):
                     self.socket.sendall(part)
         except OSError:
-            raise Gone()
+            raise ConnectionClosed()
 
     def reset(self):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # Of TLS, without its word of goodbye.
+        # A TLS connection, without close_notify.
         socket.socket(fileno=self.socket.detach()).close()
-        raise Gone()
+        raise ConnectionClosed()
 
     def stall(self):
         self.listener.report["stalled"] += 1
@@ -93,14 +93,14 @@ class Session:
             self.buffer = b""
 
     def freeze(self):
-        """Neither reads nor writes until the peer has gone."""
+        """Neither reads nor writes until the peer closes."""
         watch = select.poll()
         watch.register(self.socket.fileno(), select.POLLHUP | select.POLLRDHUP | select.POLLERR)
         watch.poll(60_000)
-        raise Gone()
+        raise ConnectionClosed()
 
     def act(self, place, reply):
-        """Does the act for `place`, or replies; False when the ordinary course is broken."""
+        """Performs the act for `place` or replies; returns False if the normal dialogue ends here."""
         count = self.seen.get(place, 0)
         self.seen[place] = count + 1
         act = self.faults.get(place)
@@ -132,7 +132,7 @@ class Session:
         if act.get("reset"):
             self.reset()
         if act.get("close"):
-            raise Gone()
+            raise ConnectionClosed()
         return "reply" not in act and "raw" not in act
 
     # --- the dialogue
@@ -187,8 +187,8 @@ class Session:
                 if not recipients:
                     self.write(b"503 5.5.1 RCPT first\r\n")
                 elif self.act("data", "354 go ahead"):
-                    octets = self.dotted()
-                    self.final(sender, recipients, params, octets)
+                    content = self.dotted()
+                    self.final(sender, recipients, params, content)
                     sender, recipients = None, []
                     self.seen["rcpts"] = 0
             elif verb == "BDAT":
@@ -197,19 +197,19 @@ class Session:
                 if act is not None and "reply" in act and not act.get("consume"):
                     self.perform(act, None)
                     continue
-                octets = self.chunk(size)
+                content = self.chunk(size)
                 if act is not None:
                     self.perform(act, None)
                 elif not recipients:
                     self.write(b"503 5.5.1 no recipients\r\n")
                 else:
-                    self.final(sender, recipients, params, octets)
+                    self.final(sender, recipients, params, content)
                 sender, recipients = None, []
                 self.seen["rcpts"] = 0
             elif verb == "QUIT":
                 self.listener.report["quits"] += 1
                 self.act("quit", "221 2.0.0 bye")
-                raise Gone()
+                raise ConnectionClosed()
             elif verb == "NOOP":
                 self.write(b"250 2.0.0 ok\r\n")
             else:
@@ -270,7 +270,7 @@ class Session:
         return None
 
     def chunk(self, size):
-        octets = b""
+        content = b""
         parts = []
         received = 0
         while True:
@@ -283,9 +283,9 @@ class Session:
             received += len(part)
             if act is not None:
                 self.perform(act, None)
-                raise Gone()
+                raise ConnectionClosed()
             if received == size:
-                return octets.join(parts)
+                return content.join(parts)
             self.more()
 
     def dotted(self):
@@ -297,7 +297,7 @@ class Session:
             act = self.fault_at(len(received))
             if act is not None:
                 self.perform(act, None)
-                raise Gone()
+                raise ConnectionClosed()
             if received.startswith(b".\r\n"):
                 end, skip = 0, 3
             else:
@@ -313,14 +313,14 @@ class Session:
                 return content.replace(b"\r\n..", b"\r\n.")
             self.more()
 
-    def final(self, sender, recipients, params, octets):
+    def final(self, sender, recipients, params, content):
         report = self.listener.report
         mail = {
-            "sender": sender, "recipients": recipients, "params": params, "size": len(octets),
-            "sha256": hashlib.sha256(octets).hexdigest(), "flights": self.flights,
+            "sender": sender, "recipients": recipients, "params": params, "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(), "flights": self.flights,
         }
-        if len(octets) < 20_000:
-            mail["bytes"] = base64.b64encode(octets).decode()
+        if len(content) < 20_000:
+            mail["bytes"] = base64.b64encode(content).decode()
         report["whole"].append(mail)
         # The report must hold it before the peer can ask.
         report["taken"].append(mail)
@@ -368,9 +368,9 @@ class Listener:
         self.open.append(session)
         try:
             session.run()
-        except (Gone, OSError):
+        except (ConnectionClosed, OSError):
             pass
-        except Exception as error:  # a fault of ours must not look like one of the client's
+        except Exception as error:  # a server error must not look like a client error
             self.report["strange"].append(f"server: {error!r}")
         try:
             session.socket.close()
@@ -400,8 +400,8 @@ def main():
             for session in listeners[request["say"]].open:
                 try:
                     session.write(request["text"].encode())
-                except Gone:
-                    pass  # one that ended before
+                except ConnectionClosed:
+                    pass  # already closed
             answer = {}
         else:
             listener = listeners.pop(request["close"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""hostile_http.py PORT PID KIND: what hostile callers do to an HTTP service; prints JSON of what came of it."""
+"""hostile_http.py PORT PID KIND: attacks an HTTP service as hostile clients do; prints the results as JSON."""
 import json, resource, select, socket, sys, time
 
 port, pid, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -12,14 +12,14 @@ def connect():
 
 
 def resident():
-    """MiB that the service holds."""
+    """Resident memory of the service in MiB."""
     for line in open(f"/proc/{pid}/status"):
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
 
 
 def answers(patience=10):
-    """Whether somebody well-behaved is served, and in what time."""
+    """Whether a well-behaved client is served, and how fast."""
     began = time.monotonic()
     with connect() as c:
         c.settimeout(patience)
@@ -31,7 +31,7 @@ def answers(patience=10):
 
 
 def ended(connections, patience):
-    """How many of them the service closes within so many seconds."""
+    """How many of the connections the service closes within the given seconds."""
     deadline = time.monotonic() + patience
     open_ = set(connections)
     while open_ and time.monotonic() < deadline:
@@ -51,7 +51,7 @@ if kind == "idle":
     served, took = answers()
     print(json.dumps({"served": served, "grew": resident() - before, "open": len(many)}))
 elif kind == "trickle":
-    # A header line a second, for ever: each octet feeds an idle time-out.
+    # A header line every second, forever: each byte resets an idle timeout.
     slow = [connect() for _ in range(20)]
     for c in slow[:10]:
         c.sendall(b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\n")
@@ -107,7 +107,7 @@ elif kind == "huge":
     served, _ = answers()
     print(json.dumps({"served": served, "sent": results, "grew": resident() - before}))
 elif kind == "half":
-    for octets in (
+    for content in (
         b"", b"\r\n", b"G", b"GET", b"GET / HTTP/1.1\r\n", b"\x00" * 100, b"\x16\x03\x01\x02\x00\x01\x00",
         b"POST /v1/verifications HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{", b"GET / HTTP/9.9\r\n\r\n",
         b"GET  / HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: -1\r\n\r\n",
@@ -118,7 +118,7 @@ elif kind == "half":
     ):
         for how in ("close", "reset"):
             c = connect()
-            c.sendall(octets)
+            c.sendall(content)
             if how == "reset":
                 c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             c.close()
@@ -136,9 +136,9 @@ elif kind == "rules":
         "usual": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     }
     answered = {}
-    for name, octets in asked.items():
+    for name, content in asked.items():
         with connect() as c:
-            c.sendall(octets)
+            c.sendall(content)
             got, end = c.recv(65536), "closed"
             c.settimeout(1)
             try:
@@ -184,10 +184,10 @@ elif kind in ("broken", "absolute"):
         "host alone elsewhere": b"GET /v1/mails/x" + rest.replace(b"localhost", b"other.example"),
     }
     answered = {}
-    for name, octets in asked.items():
+    for name, content in asked.items():
         with connect() as c:
-            c.sendall(octets)
-            # No more is coming; what is whole is answered, and what is broken ends the connection by itself.
+            c.sendall(content)
+            # End of input: complete requests are answered, and a malformed one closes the connection.
             if kind == "absolute" or name == "half":
                 c.shutdown(socket.SHUT_WR)
             got = b""

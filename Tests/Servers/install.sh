@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the mail servers that the SMTP tests start on loopback; for root on Debian 12, in CI's containers.
-# Debian lets one mail server be installed; Exim is only unpacked, into .build-servers of the checkout.
+# Installs the mail servers that the SMTP tests start on loopback; for root on Debian 12, in CI.
+# Debian allows one installed mail server, so Exim is only unpacked, into .build-servers of the checkout.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 export DEBIAN_FRONTEND=noninteractive
@@ -16,5 +16,5 @@ if [ ! -x "$root/.build-servers/usr/sbin/exim4" ]; then
   dpkg-deb -x "$work"/exim4-daemon-light*.deb "$root/.build-servers"
   rm -r "$work"
 fi
-# Exim looks its user up at start, whatever its configuration says.
+# Exim looks up its user at start, regardless of its configuration.
 getent passwd Debian-exim >/dev/null || useradd --system --no-create-home --shell /usr/sbin/nologin Debian-exim

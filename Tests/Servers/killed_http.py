@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""killed_http.py PABAL SITE KILLS: callers with an Idempotency-Key each, and a service that is killed under them.
+"""killed_http.py PABAL SITE KILLS: clients with an Idempotency-Key each, and a service that is killed meanwhile.
 
-Every caller sends its request until it is answered with 202, and now and then once more. At the end the outbox is
-emptied. Prints JSON: how many were answered, which keys got more than one verification, which answered mails are
-not in the outbox, which addresses got mails of more than one verification.
+Every client repeats its request until it gets a 202, and sometimes once more. At the end the outbox is drained. Prints
+JSON: how many were answered, which keys got more than one verification, which acknowledged mails are missing from the
+outbox, which addresses got mails of more than one verification.
 """
 import http.client, json, os, random, re, signal, subprocess, sys, threading, time
 
@@ -11,7 +11,7 @@ pabal, site, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
 os.chdir(site)
 environment = {k: v for k, v in os.environ.items() if not k.startswith("PABAL_")}
 lock = threading.Lock()
-answers = {}  # key -> ids it was answered with
+answers = {}  # key -> ids in the responses
 port = None
 finished = False
 odd = []
@@ -60,7 +60,7 @@ def caller(number):
             if status == 202:
                 with lock:
                     answers.setdefault(key, set()).add(body["id"])
-                # Once more for one in four, as a caller does that lost the answer.
+                # One in four repeats its request, as a client does that lost the response.
                 if tries > 1 or random.random() < 0.75:
                     break
             elif status != 409:
@@ -81,7 +81,7 @@ for _ in range(kills):
 finished = True
 for thread in callers:
     thread.join()
-# The outbox empties once the last dead process's leases are over.
+# The outbox drains when the leases of the last killed process have expired.
 def outbox():
     run = subprocess.run(
         [pabal, "outbox", "list", "--json", "--limit", "1"], capture_output=True, env=environment
@@ -106,7 +106,7 @@ for name in os.listdir("mail"):
     if name.endswith(".eml"):
         text = open(f"mail/{name}", encoding="utf-8", errors="replace").read()
         to = re.search(r"^To: (\S+)", text, re.M)[1]
-        # A mail whose attempt was cut off may come again, as itself.
+        # A mail whose attempt was interrupted may arrive twice, with the same id.
         codes.setdefault(to, set()).add(re.search(r"^Message-ID: (\S+)", text, re.M | re.I)[1])
 print(json.dumps({
     "answered": len(answers), "twice": [k for k, ids in answers.items() if len(ids) > 1], "missing": missing[:5],

@@ -5,15 +5,15 @@
 #
 # postfix: Postfix, its logins verified by Dovecot (XOAUTH2, OAUTHBEARER, PLAIN); modest: the same without CHUNKING
 # and PIPELINING; dovecot: Dovecot's submission server in front of smtp-sink; exim: Exim with PLAIN and LOGIN.
-# User alice@example.test, password app-password-1. With TOKENINFO=URL in the environment whose token it is and whether
-# it lives is asked there, as of Google. Needs root and Tests/Servers/install.sh.
+# User alice@example.test, password app-password-1. With TOKENINFO=URL in the environment, the owner and validity of a
+# token are looked up there, as at Google. Needs root and Tests/Servers/install.sh.
 set -euo pipefail
 kind=$1 run=$(cd "$2" && pwd) certificate=$3 key=$4
 root=$(cd "$(dirname "$0")/../.." && pwd)
 user=alice@example.test password=app-password-1 issuer=https://issuer.test
 chmod 755 "$run"
 read -r tls starttls sink < <(python3 - <<'P'
-# Below the range from which the system gives ports away, or another test has it before the server does.
+# Below the ephemeral range, so that another test cannot take the port before the server does.
 import random, socket
 ports = []
 while len(ports) < 3:
@@ -234,7 +234,7 @@ C
 
 start_exim() {
   mkdir -p "$run"/{spool,mail,log}
-  # Exim reads them as its own user.
+  # Exim reads these files as its own user.
   cp "$certificate" "$run/certificate.pem"
   cp "$key" "$run/key.pem"
   chmod 644 "$run"/*.pem

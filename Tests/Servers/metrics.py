@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Reads Prometheus' text format from standard input, by Prometheus' own parser for Python.
+"""Reads Prometheus' text format from standard input with Prometheus' own Python parser.
 
   metrics.py          prints {"types": {family: type}, "values": [[name, labels, value], …]} as JSON
-  metrics.py names    … and checks that every metric that Monitoring/ names is there; prints what is not
-  metrics.py rules    prints the dashboard's expressions as a file of rules, for promtool; reads nothing
+  metrics.py names    … and checks that every metric used in Monitoring/ exists; prints the missing ones
+  metrics.py rules    prints the dashboard's expressions as a rules file for promtool; reads nothing
 """
 import json, pathlib, re, sys
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,7 +28,7 @@ def alerts():
 
 if sys.argv[1:] == ["rules"]:
     rules = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(panels())]
-    # JSON is YAML.
+    # JSON is valid YAML.
     print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
     sys.exit()
 

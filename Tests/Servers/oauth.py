@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""An authorization server for the tests, in the shape of Google's and, where told, Microsoft's.
+"""An authorization server for the tests, modelled on Google's and, on request, Microsoft's.
 
-Prints its port and ends with its standard input. Every rule of the flows is checked as strictly as the real
-ones do: byte-equal redirect_uri, S256, codes that work once, clients, signatures. `POST /control` with JSON
-changes how it behaves ({"void": true} ends every access token at once), `GET /log` tells what it was asked. google-auth-oauthlib and google-auth complete
-their flows against it (Tests/PabalAccountsTests), so it is no mirror of Pabal alone.
+Prints its port and ends with its standard input. It checks every rule of the flows as strictly as the real servers:
+byte-equal redirect_uri, S256, single-use codes, clients, signatures. `POST /control` with JSON changes its behavior
+({"void": true} ends every access token at once), `GET /log` returns the requests it received. google-auth-oauthlib and
+google-auth complete their flows against it (Tests/PabalAccountsTests), so it does not merely mirror Pabal.
 """
 import base64, hashlib, hmac, html, json, secrets, subprocess, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,16 +21,16 @@ class State:
         self.options = {
             "consent": "redirect",  # or "page", "deny"
             "expires_in": 3599,
-            "refresh_token_expires_in": None,  # counted from the login on, as in a project in Testing
-            "granted": None,  # scopes, where they aren't those asked for
+            "refresh_token_expires_in": None,  # counted from the login, as for a project in Testing
+            "granted": None,  # the granted scopes, if they differ from the requested ones
             "rotate": False,
-            "user": None,  # who is at the browser, where it isn't whom the login names
-            "faults": [],  # answers of /token in the place of the true ones, the first first
+            "user": None,  # the user in the browser, if it isn't the one the login names
+            "faults": [],  # responses of /token instead of the real ones, in order
             "faults_at": {},  # the same for other paths: {"/revoke": [...]}
-            "dead": None,  # the error that every renewal gets
+            "dead": None,  # the error that every refresh gets
             "clients": {CLIENT: SECRET},  # a client whose secret is null has none
             "jwt_secret": None,  # base64: access tokens are JWTs (HS256) that Dovecot can check
-            "clock": 0,  # seconds that this server's clock is ahead of the machine's
+            "clock": 0,  # how many seconds this server's clock is ahead of the machine's
             "service_accounts": {},  # e-mail -> path of the key file
             "delegated": {},  # e-mail -> {"subjects": [...], "scopes": [...]}
             "device": "pending",  # then "approved", "declined", "expired", "slow_down" (once)
@@ -42,7 +42,7 @@ class State:
 state = State()
 
 
-class Refused(Exception):
+class OAuthError(Exception):
     def __init__(self, error, description=None, status=400, **more):
         self.status = status
         self.body = {"error": error, **({"error_description": description} if description else {}), **more}
@@ -52,7 +52,7 @@ def now():
     return time.time() + state.options["clock"]
 
 
-def octets(text):
+def base64url_decode(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
@@ -106,9 +106,9 @@ def check_client(form):
     client = form.get("client_id")
     clients = state.options["clients"]
     if client not in clients:
-        raise Refused("invalid_client", "The OAuth client was not found.", 401)
+        raise OAuthError("invalid_client", "The OAuth client was not found.", 401)
     if clients[client] is not None and form.get("client_secret") != clients[client]:
-        raise Refused("invalid_client", "Unauthorized", 401)
+        raise OAuthError("invalid_client", "Unauthorized", 401)
     return client
 
 
@@ -116,15 +116,15 @@ def exchange(form):
     client = check_client(form)
     code = state.codes.pop(form.get("code"), None)
     if not code or code["client"] != client or code["until"] < now():
-        raise Refused("invalid_grant", "Malformed auth code.")
+        raise OAuthError("invalid_grant", "Malformed auth code.")
     if form.get("redirect_uri") != code["redirect_uri"]:
-        raise Refused("redirect_uri_mismatch", "Bad Request")
+        raise OAuthError("redirect_uri_mismatch", "Bad Request")
     if code["challenge"]:
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         if not 43 <= len(form.get("code_verifier", "")) <= 128 or text(digest) != code["challenge"]:
-            raise Refused("invalid_grant", "Invalid code verifier.")
+            raise OAuthError("invalid_grant", "Invalid code verifier.")
     elif form.get("code_verifier"):
-        raise Refused("invalid_grant", "code_verifier without code_challenge.")
+        raise OAuthError("invalid_grant", "code_verifier without code_challenge.")
     # Without access_type=offline there is no refresh token.
     ends = end_of_login()
     token = new_refresh_token(code["user"], code["scopes"], client, ends) if code["offline"] else None
@@ -134,17 +134,17 @@ def exchange(form):
 def refresh(form):
     client = check_client(form)
     if state.options["dead"]:
-        raise Refused(**state.options["dead"])
+        raise OAuthError(**state.options["dead"])
     known = state.refresh_tokens.get(form.get("refresh_token"))
     if not known:
-        raise Refused("invalid_grant", "Bad Request")
+        raise OAuthError("invalid_grant", "Bad Request")
     if known["client"] != client:
-        raise Refused("unauthorized_client", "Unauthorized", 401)
+        raise OAuthError("unauthorized_client", "Unauthorized", 401)
     if known["revoked"] or known["ends"] is not None and known["ends"] <= now():
-        raise Refused("invalid_grant", "Token has been expired or revoked.")
+        raise OAuthError("invalid_grant", "Token has been expired or revoked.")
     scopes = form["scope"].split() if form.get("scope") else known["scopes"]
     if not set(scopes) <= set(known["scopes"]) | {"offline_access"}:
-        raise Refused("invalid_scope", "Bad Request")
+        raise OAuthError("invalid_scope", "Bad Request")
     rotates = state.options["rotate"]
     token = new_refresh_token(known["user"], known["scopes"], client, known["ends"]) if rotates else None
     return answer(known["user"], [s for s in scopes if s != "offline_access"], client, token, known["ends"])
@@ -152,34 +152,34 @@ def refresh(form):
 
 def assertion(form, own_url):
     head, claims, signature = form.get("assertion", "..").split(".")
-    header, claims_read = json.loads(octets(head)), json.loads(octets(claims))
+    header, claims_read = json.loads(base64url_decode(head)), json.loads(base64url_decode(claims))
     path = state.options["service_accounts"].get(claims_read.get("iss"))
     if not path:
-        raise Refused("invalid_grant", "Invalid grant: account not found")
+        raise OAuthError("invalid_grant", "Invalid grant: account not found")
     key = json.load(open(path))
     if header != {"typ": "JWT", "alg": "RS256", "kid": key["private_key_id"]}:
-        raise Refused("invalid_grant", "Invalid JWT Signature.")
+        raise OAuthError("invalid_grant", "Invalid JWT Signature.")
     pem = subprocess.run(["openssl", "rsa", "-noout", "-modulus"], input=key["private_key"].encode(),
                          capture_output=True, check=True).stdout
     modulus = int(pem.decode().strip().split("=")[1], 16)
     size = (modulus.bit_length() + 7) // 8
-    got = pow(int.from_bytes(octets(signature), "big"), 65537, modulus).to_bytes(size, "big")
+    got = pow(int.from_bytes(base64url_decode(signature), "big"), 65537, modulus).to_bytes(size, "big")
     info = bytes.fromhex("3031300d060960864801650304020105000420") + hashlib.sha256(f"{head}.{claims}".encode()).digest()
     if got != b"\x00\x01" + b"\xff" * (size - len(info) - 3) + b"\x00" + info:
-        raise Refused("invalid_grant", "Invalid JWT Signature.")
+        raise OAuthError("invalid_grant", "Invalid JWT Signature.")
     times = claims_read.get("iat", 0), claims_read.get("exp", 0)
     if times[0] > now() + 60 or times[1] < now() or times[1] - times[0] > 3600:
-        raise Refused("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
+        raise OAuthError("invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a "
                       "reasonable timeframe. Check your iat and exp values in the JWT claim.")
-    # Google's library names Google's endpoint whatever the key file says.
+    # Google's library uses Google's endpoint as the audience, whatever the key file says.
     if claims_read.get("aud") not in (own_url, "https://oauth2.googleapis.com/token"):
-        raise Refused("invalid_grant", "Invalid JWT: Failed audience check.")
+        raise OAuthError("invalid_grant", "Invalid JWT: Failed audience check.")
     delegated = state.options["delegated"].get(claims_read["iss"], {"subjects": [], "scopes": []})
     subject, scopes = claims_read.get("sub"), claims_read.get("scope", "").split()
     if subject and subject not in delegated["subjects"]:
-        raise Refused("invalid_grant", "Invalid email or User ID")
+        raise OAuthError("invalid_grant", "Invalid email or User ID")
     if subject and not set(scopes) <= set(delegated["scopes"]):
-        raise Refused("unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, "
+        raise OAuthError("unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, "
                       "or client not authorized for any of the scopes requested.", 401)
     return answer(subject or claims_read["iss"], scopes, claims_read["iss"])
 
@@ -188,21 +188,21 @@ def device(form):
     client = check_client(form)
     known = state.devices.get(form.get("device_code"))
     if not known or known["client"] != client:
-        raise Refused("bad_verification_code", "AADSTS70018: Invalid verification code.")
+        raise OAuthError("bad_verification_code", "AADSTS70018: Invalid verification code.")
     mode = state.options["device"]
     if mode == "slow_down":
         state.options["device"] = "pending"
-        raise Refused("slow_down")
+        raise OAuthError("slow_down")
     if mode == "pending":
         known["asked"] += 1
         if known["asked"] > known["patience"]:
             mode = "approved"
         else:
-            raise Refused("authorization_pending", "AADSTS70016: Pending end-user authorization.")
+            raise OAuthError("authorization_pending", "AADSTS70016: Pending end-user authorization.")
     if mode == "declined":
-        raise Refused("authorization_declined", "AADSTS70020: declined")
+        raise OAuthError("authorization_declined", "AADSTS70020: declined")
     if mode == "expired":
-        raise Refused("expired_token", "AADSTS70020: expired")
+        raise OAuthError("expired_token", "AADSTS70020: expired")
     scopes = [scope for scope in known["scopes"] if scope != "offline_access"]
     token = new_refresh_token("user@example.com", known["scopes"], client)
     return answer("user@example.com", scopes, client, token)
@@ -232,7 +232,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Type", "").startswith("application/json"):
             return json.loads(data)
         form = {name: values[0] for name, values in parse_qs(data, keep_blank_values=True).items()}
-        # Google's library says by Basic who it is (RFC 6749 section 2.3.1).
+        # Google's library authenticates by Basic (RFC 6749, section 2.3.1).
         kind, _, value = self.headers.get("Authorization", "").partition(" ")
         if kind == "Basic":
             form["client_id"], _, form["client_secret"] = base64.b64decode(value).decode().partition(":")
@@ -286,13 +286,13 @@ class Handler(BaseHTTPRequestHandler):
                 elif kind in grants:
                     body = grants[kind](form)
                 else:
-                    raise Refused("unsupported_grant_type", f"Invalid grant_type: {kind}")
+                    raise OAuthError("unsupported_grant_type", f"Invalid grant_type: {kind}")
                 self.reply(200, body, Cache_Control="no-store")
-            except Refused as refusal:
+            except OAuthError as refusal:
                 self.reply(refusal.status, refusal.body)
 
     def fault(self, fault):
-        """Answers as told: {"status", "body", "kind", "headers"}, "drop": without a word, "cut": half of it."""
+        """Sends a scripted response: {"status", "body", "kind", "headers"}; "drop": closes silently; "cut": sends half."""
         if fault.get("drop"):
             self.close_connection = True
             return
@@ -336,7 +336,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def allow(self, query, scopes):
         scopes = state.options["granted"] if state.options["granted"] is not None else scopes
-        # Google gives the short name's long one back.
+        # Google returns the long name of a short scope.
         scopes = [EMAIL if scope == "email" else scope for scope in scopes]
         # With a slash, as Google's.
         code = "4/0A" + secrets.token_urlsafe(20)
@@ -351,7 +351,7 @@ class Handler(BaseHTTPRequestHandler):
     def back(self, redirect, fields):
         self.reply(302, b"", "text/html", Location=redirect + ("&" if "?" in redirect else "?") + urlencode(fields))
 
-    # The e-mail is there whatever the scopes are: mail servers of the tests ask here whose token it is.
+    # The e-mail is included whatever the scopes, because the mail servers of the tests ask here for a token's owner.
     def tokeninfo(self, fields):
         known = state.access_tokens.get(fields.get("access_token"))
         if not known or known["until"] < now():

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A quick SMTP server on loopback that takes mail and counts it, for runs in which much is killed.
+"""A fast SMTP server on loopback that accepts and counts mail, for tests that kill processes.
 
 sink.py LOG DEFER DROP DELAY
 
-Prints its port. For each mail taken a line "BEGAN ADDRESS" goes to LOG, with the milliseconds since 1970 at which its
-MAIL came; it is there before the reply is. Of a thousand mails DEFER are answered 451, and DROP are taken without an
-answer, the connection closed. A mail's octets are answered after a random time up to DELAY seconds; with 9 or more,
-never. With 1 or more a line "received" is printed for each mail that has come whole. Ends when its input ends.
+Prints its port. For each accepted mail a line "BEGAN ADDRESS" is appended to LOG before the reply, with the Unix time
+in milliseconds of its MAIL command. Of a thousand mails, DEFER are answered 451, and DROP are accepted without a reply
+before the connection is closed. The final reply follows after a random delay of up to DELAY seconds; if DELAY is 9 or
+more, never. If it is 1 or more, a line "received" is printed for each complete mail. Ends with its input.
 """
 import asyncio, os, random, sys, time
 
@@ -23,7 +23,7 @@ async def session(reader, writer):
     async def taken():
         if delay >= 1:
             print("received", flush=True)
-        # A server that thinks for a moment, so that kills meet mails that are on their way.
+        # A delayed reply, so that kills interrupt mails in flight.
         await asyncio.sleep(random.random() * delay if delay < 9 else 600)
         os.write(log, f"{began} {address}\n".encode())
         if random.random() < drop:

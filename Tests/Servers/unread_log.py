@@ -1,33 +1,33 @@
 #!/usr/bin/env python3
-"""unread_log.py PABAL CONFIG: `pabal serve` whose log nobody reads for a while, or ever; prints JSON of what came of
-it."""
+"""unread_log.py PABAL CONFIG: runs `pabal serve` with a log that is not read for a while, or ever; prints the
+results as JSON."""
 import json, re, socket, subprocess, sys
 
 pabal, config = sys.argv[1:3]
-TOGETHER = 100
+BATCH = 100
 
 
 def serve():
     process = subprocess.Popen([pabal, "serve", "--config", config], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     while not (match := re.search(rb" listening host=\S+ port=(\d+)", line := process.stderr.readline())):
         if not line:
-            raise SystemExit("it ended before it listened")
+            raise SystemExit("it exited before it listened")
     return process, int(match[1])
 
 
 def ask(port, total):
-    """How many requests are answered, sent in packs."""
+    """Sends requests in batches; returns how many were answered."""
     answered = 0
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        for _ in range(total // TOGETHER):
-            connection.sendall(b"GET /v1/verifications/x/check HTTP/1.1\r\nHost: localhost\r\n\r\n" * TOGETHER)
+        for _ in range(total // BATCH):
+            connection.sendall(b"GET /v1/verifications/x/check HTTP/1.1\r\nHost: localhost\r\n\r\n" * BATCH)
             got = b""
-            while got.count(b'"status":405') < TOGETHER:
+            while got.count(b'"status":405') < BATCH:
                 more = connection.recv(65536)
                 if not more:
                     return answered
                 got += more
-            answered += TOGETHER
+            answered += BATCH
     return answered
 
 
