@@ -324,7 +324,7 @@ class Connection:
         self.buffer = whole[size:]
         return whole[:size]
 
-    def content(self, status, body, act, kind="application/json; charset=UTF-8"):
+    def response_bytes(self, status, body, act, kind="application/json; charset=UTF-8"):
         if isinstance(body, str):
             body = body.encode()
         if act.get("continue"):
