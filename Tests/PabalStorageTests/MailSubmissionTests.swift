@@ -107,7 +107,7 @@ import Testing
       // One in sixteen sweeps: that none of so many does happens to nobody.
       for _ in 0..<400 { _ = try await submission.add(try mail(), idempotencyKey: nil) }
       let now = fixture.clock.now
-      #expect(try await fixture.store.transact { try $0.sweepRequests(at: now, limit: 1) } == false)
+      #expect(try await fixture.store.sweepRequests(at: now, limit: 1) == false)
     }
   }
 }

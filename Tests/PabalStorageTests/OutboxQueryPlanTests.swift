@@ -56,9 +56,13 @@ import Testing
     fixture.clock.advance(.seconds(60))
     _ = try await fixture.start()
     _ = try await fixture.service.sweep()
-    // What is looked up beside the transactions.
-    _ = try await fixture.store.transact { rows in
-      (try rows.request(under: [[1]]), try rows.verification("X"), try rows.mail("X")).1
+    // Reads use other connections, so their statements are run in a transaction here.
+    let footprint = VerificationFootprint(
+      verifications: ["X"], outbox: OutboxFootprint(requests: [[1]], mails: ["X"]))
+    _ = try await fixture.store.transact(footprint: footprint) { transaction in
+      _ = try transaction.request(under: [[1]])
+      _ = try transaction.verification("X")
+      _ = try transaction.mail("X")
     }
     try await expectIndexes(statements, in: database)
     database.close()

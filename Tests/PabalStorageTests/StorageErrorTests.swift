@@ -71,7 +71,7 @@ import Testing
       #expect(try await SQLiteOutbox(database).read(OutboxQuery()).entries.map(\.id) == ["MAIL1", "OLD"])
       let now = second(0)
       #expect(
-        try await SQLiteVerificationStore(database).transact { try $0.sweepRequests(at: now, limit: 1) }
+        try await SQLiteVerificationStore(database).sweepRequests(at: now, limit: 1)
           == false)
       database.close()
     }

@@ -1,19 +1,19 @@
-/// What makes a request that comes twice one request: the key that its caller drew for it
+/// Identifies a request, so that repeating it has no further effect
 /// (draft-ietf-httpapi-idempotency-key-header).
 public struct IdempotencyKey: Sendable, Hashable {
-  /// How long a key is remembered after the request that brought it.
+  /// How long a key is remembered after its request.
   public static let lifetime = Duration.seconds(86_400)
-  /// The most bytes a key may have.
+  /// The maximum length of a key in bytes.
   public static let sizeLimit = 255
 
   let client: String
   let key: String
   let payload: [UInt8]
 
-  /// The key `key` of `client`, a caller's name, for a request of these bytes; `nil` where it has none or more
+  /// The key `key` of the caller named `client`, for a request with these bytes; `nil` if `key` is empty or longer
   /// than `sizeLimit`.
   ///
-  /// Keys of other clients, and of other operations, are other keys. The same key with another payload is refused.
+  /// Keys are separate for each client and operation. Reusing a key with another payload is an error.
   public init?(_ key: String, client: String, payload: [UInt8]) {
     guard 1...IdempotencyKey.sizeLimit ~= key.utf8.count else { return nil }
     self.key = key
@@ -22,28 +22,28 @@ public struct IdempotencyKey: Sendable, Hashable {
   }
 }
 
-/// What a request came to that may have come before.
+/// The result of a request that may have been made before.
 public struct IdempotentResult<Value: Sendable>: Sendable {
-  /// What was asked for, as it is now.
+  /// The requested object in its current state.
   public let value: Value
-  /// Whether an earlier request of the same key made it, and this one nothing.
+  /// Whether an earlier request with the same key created it.
   public let isReplay: Bool
 }
 
 extension IdempotentResult: Equatable where Value: Equatable {}
 
-/// A request that was carried out, as stores keep it: nothing of it but keyed digests.
+/// A completed request as stores keep it: keyed digests only.
 public struct IdempotencyRecord: Sendable, Hashable {
   /// The digest of client, operation and key.
   package var key: [UInt8]
-  /// The digest of what was asked for.
+  /// The digest of the payload.
   package var payload: [UInt8]
-  /// The id of the verification or mail that it made.
+  /// The id of what the request created.
   package var resultID: String
-  /// When it came.
+  /// When the request was made.
   package var at: Timestamp
 
-  /// A request that was carried out.
+  /// A completed request.
   package init(key: [UInt8], payload: [UInt8], resultID: String, at: Timestamp) {
     self.key = key
     self.payload = payload
@@ -52,26 +52,26 @@ public struct IdempotencyRecord: Sendable, Hashable {
   }
 }
 
-/// A request with an idempotency key, in the digests that stores know it by.
+/// A request with an idempotency key, as the digests by which stores find it.
 struct IdempotentRequest: Sendable {
-  /// What a request can ask for; a key of one is none of another.
-  enum Operation: String {
-    case start = "start"
-    case resend = "resend"
-    case mail = "mail"
+  /// The kind of request; keys of different kinds are unrelated. Its name is part of the digests.
+  struct Operation: Sendable {
+    let name: String
+
+    static let mail = Operation(name: "mail")
   }
 
-  /// What the store knows of a request.
+  /// What the store knows about a request.
   enum PriorResult: Sendable, Hashable {
-    /// It never came, or too long ago.
+    /// Not made before, or longer ago than keys are remembered.
     case none
-    /// It came, and made what has this id.
+    /// Made before; it created the object with this id.
     case replay(of: String)
-    /// Its key came with another payload.
+    /// Its key was used with another payload.
     case reused
   }
 
-  // By each of the keyring's keys, the current one's first.
+  // One for each key of the keyring, the current one first.
   let digests: [Digests]
 
   struct Digests: Sendable {
@@ -79,28 +79,56 @@ struct IdempotentRequest: Sendable {
     var payload: [UInt8]
   }
 
-  /// A request that asks `operation` of what is called `subject`, if of anything.
+  /// A request for `operation`, on the object called `subject` if there is one.
   init(_ key: IdempotencyKey, _ operation: Operation, of subject: String = "", keys: Keyring) {
-    let name = [operation.rawValue, key.client, key.key].map { Array($0.utf8) }
+    let name = [operation.name, key.client, key.key].map { Array($0.utf8) }
     let names = keys.requestDigests([Array("key".utf8)] + name)
     let payloads = keys.requestDigests([Array("payload".utf8)] + name + [Array(subject.utf8), key.payload])
     digests = zip(names, payloads).map { Digests(key: $0, payload: $1) }
   }
 
-  /// What came of it before `now`.
-  func priorResult(_ rows: any VerificationTransaction, at now: Timestamp) throws -> PriorResult {
-    guard let record = try rows.request(under: digests.map(\.key)),
-      // One from a time to come, before the clock was set back, counts as made now.
+  /// The digests under which the request may be stored: its part of a transaction's footprint.
+  var footprint: [[UInt8]] { digests.map(\.key) }
+
+  /// Returns the result of this request if it was made before `now`.
+  func priorResult(_ transaction: any OutboxTransaction, at now: Timestamp) throws -> PriorResult {
+    guard let record = try transaction.request(under: footprint),
+      // A record dated in the future, written before the clock was set back, counts as made now.
       now < min(record.at, now) + IdempotencyKey.lifetime
     else { return .none }
     let isSame = digests.contains { $0.key == record.key && $0.payload == record.payload }
     return isSame ? .replay(of: record.resultID) : .reused
   }
 
-  /// Takes down that it made what has this id.
-  func remember(_ resultID: String, _ rows: any VerificationTransaction, at now: Timestamp) throws {
+  /// Stores that this request created the object with the id `resultID`.
+  func remember(_ resultID: String, _ transaction: any OutboxTransaction, at now: Timestamp) throws {
     let digests = digests[0]
-    try rows.remember(
+    try transaction.remember(
       IdempotencyRecord(key: digests.key, payload: digests.payload, resultID: resultID, at: now))
+  }
+}
+
+/// Runs housekeeping during one in sixteen operations, so that a store doesn't grow in a program without a
+/// dispatcher either.
+struct OccasionalSweep: Sendable {
+  /// How many rows of each kind one sweep deletes at most: sixteen for each operation since the last sweep on
+  /// average, and an operation adds at most three.
+  static let limit = 256
+
+  /// Draws 64 random bits.
+  let random: @Sendable () -> UInt64
+
+  /// Runs `body`, sometimes with `sweep` beside it, so that a store can write both in one commit.
+  ///
+  /// An error of `sweep` is dropped because a later sweep catches up and `body` doesn't depend on it.
+  func run<Value: Sendable, Failure: Error>(
+    _ sweep: @escaping @Sendable () async throws -> Void,
+    beside body: () async throws(Failure) -> sending Value
+  ) async throws(Failure) -> sending Value {
+    guard random().isMultiple(of: 16) else { return try await body() }
+    async let swept: Void? = try? sweep()
+    let value = try await body()
+    _ = await swept
+    return value
   }
 }

@@ -1,25 +1,25 @@
-/// Whoever may send a verification's mail at once, in the process that adds it: a dispatcher.
+/// Sends mail in the process that adds it, without waiting for the outbox to be polled. Implemented by ``Dispatcher``.
 public protocol ImmediateDispatch: Sendable {
-  /// A lease under which a mail may be added already claimed; `nil`: it is to be added as waiting.
+  /// Returns a lease under which a mail may be added already claimed, or `nil` if it must be added as waiting.
   ///
-  /// Each lease is followed by one `handOver` or `release`.
+  /// Exactly one `handOver` or `release` must follow each lease.
   func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease?
-  /// Takes over a mail that is durable now and was added under a lease.
+  /// Sends a mail that is durable and was added under a lease.
   func handOver(_ entry: OutboxEntry, _ mail: Mail) async
-  /// Takes back a lease that was not used.
+  /// Returns a lease that was not used.
   func release() async
-  /// Is told that a waiting mail was added.
+  /// Reports that a waiting mail was added.
   func wake()
 }
 
 extension Dispatcher: ImmediateDispatch {}
 
-/// Adds a mail to the outbox, at once in the hands of whoever sends it in this process, if anybody does.
+/// Adds mail to the outbox and, if this process has a dispatcher with room, hands it over at once.
 struct OutboxWriter: Sendable {
   let dispatch: (any ImmediateDispatch)?
 
-  /// Has `add` add the entry it is told, and hands the mail over once that is durable; `nil` where it added none
-  /// after all.
+  /// Calls `add` with the entry to store, which is claimed if the mail can be sent at once, and hands the mail over
+  /// when `add` has returned a value. `add` returns `nil` if it didn't add the entry.
   func write<Value, Failure: Error>(
     _ entry: OutboxEntry, _ mail: Mail, _ add: (OutboxEntry) async throws(Failure) -> sending Value?
   ) async throws(Failure) -> sending Value? {

@@ -1,39 +1,40 @@
-/// Where finished mail comes in to be queued: once for each idempotency key, durable when it is answered.
+/// Queues finished mail: once for each idempotency key, and durably before it returns.
 public struct MailSubmission: Sendable {
-  private let store: any VerificationStore
+  private let store: any OutboxStore
   private let keys: Keyring
   private let now: @Sendable () -> Timestamp
-  private let random: @Sendable () -> UInt64
+  private let occasionalSweep: OccasionalSweep
   private let writer: OutboxWriter
 
-  /// A front door to the outbox beside `store`, whose content `keys` seal.
+  /// Queues mail in the outbox of `store`, with its content sealed by `keys`.
   ///
   /// - Parameters:
-  ///   - store: Where keys are remembered, in one transaction with the outbox.
+  ///   - store: Stores mail and idempotency keys in one transaction.
   ///   - keys: The keys that the store's database belongs to.
   ///   - now: The clock.
-  ///   - random: 64 random bits, by default the kernel's; they decide when old keys are swept out.
-  ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
+  ///   - random: Returns 64 random bits, by default from the kernel. They decide when expired idempotency keys are
+  ///     deleted.
+  ///   - dispatch: Sends the mail in this process. If it is `nil`, the mail waits for a dispatcher in another one.
   public init(
-    store: any VerificationStore, keys: Keyring, now: @escaping @Sendable () -> Timestamp = Timestamp.now,
+    store: any OutboxStore, keys: Keyring, now: @escaping @Sendable () -> Timestamp = Timestamp.now,
     random: (@Sendable () -> UInt64)? = nil,
     dispatch: (any ImmediateDispatch)? = nil
   ) {
     self.store = store
     self.keys = keys
     self.now = now
-    self.random = random ?? SecureRandom.number
+    occasionalSweep = OccasionalSweep(random: random ?? SecureRandom.number)
     writer = OutboxWriter(dispatch: dispatch)
   }
 
-  /// Adds `mail`; where a request of the same key and payload added one before, gives that one and adds none.
+  /// Queues `mail`, or returns the mail that an earlier request with the same key and payload queued.
   ///
   /// - Parameters:
-  ///   - mail: The mail, finished.
-  ///   - lane: How urgent it is.
-  ///   - notAfter: From when on it is too late to hand it over; `nil`: never.
-  ///   - unknown: What becomes of it when nobody knows whether it was taken.
-  ///   - key: What the request is known by; `nil`: each request is a new one.
+  ///   - mail: The finished mail.
+  ///   - lane: Its priority.
+  ///   - notAfter: When the mail expires if it hasn't been handed over; `nil`: never.
+  ///   - unknown: What follows an attempt whose result is unknown.
+  ///   - key: Identifies the request; `nil`: every request is new.
   public func add(
     _ mail: Mail, lane: Lane = .normal, notAfter: Timestamp? = nil, unknown: UnknownPolicy = .resend,
     idempotencyKey key: IdempotencyKey?
@@ -47,42 +48,57 @@ public struct MailSubmission: Sendable {
       }
       let entry = OutboxEntry(
         id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, content: sealed)
-      let sweeps = random().isMultiple(of: 16)
-      let added = try await writer.write(entry, mail) { entry throws(MailSubmissionError) in
-        try await run(store.transact) { rows -> MailStatus? in
-          if sweeps { _ = try rows.sweepRequests(at: now, limit: 256) }
-          if let request {
-            // The same request came beside this one, and was first.
-            guard try request.priorResult(rows, at: now) == .none else { return nil }
-            try request.remember(entry.id, rows, at: now)
-          }
-          try rows.enqueue(entry)
-          return MailStatus(entry)
-        }
+      let added = try await occasionalSweep.run {
+        _ = try await store.sweepRequests(at: now, limit: OccasionalSweep.limit)
+      } beside: { () throws(MailSubmissionError) in
+        try await add(entry, mail, request, at: now)
       }
       if let added { return IdempotentResult(value: added, isReplay: false) }
     }
   }
 
-  /// The mail that a request of this key and payload added before, as it is now; `nil`: none did.
+  /// Returns the mail that an earlier request with this key and payload queued, in its current state.
   ///
-  /// Who asks this first need not make a mail for nothing; `add` asks again.
+  /// Asking before `add` saves composing a mail that would not be queued. `add` checks the key again.
   public func existingMail(_ key: IdempotencyKey) async throws(MailSubmissionError) -> MailStatus? {
     try await existingMail(IdempotentRequest(key, .mail, keys: keys), at: now())
   }
 
-  /// How it stands with the mail called `id`; `nil` where there is none, or the outbox has forgotten it.
+  /// Returns the status of the mail `id`, or `nil` if it doesn't exist or has been deleted.
   public func status(_ id: String) async throws(MailSubmissionError) -> MailStatus? {
-    try await run(store.read) { rows in try rows.mail(id).map(MailStatus.init) }
+    try await catchingStorageError { () throws(StorageError) in
+      try await store.readMail { transaction in try transaction.mail(id).map(MailStatus.init) }
+    }
+  }
+
+  /// Returns `nil` if a concurrent request with the same key was first.
+  private func add(
+    _ entry: OutboxEntry, _ mail: Mail, _ request: IdempotentRequest?, at now: Timestamp
+  ) async throws(MailSubmissionError) -> MailStatus? {
+    let footprint = OutboxFootprint(requests: request?.footprint ?? [], mails: [entry.id])
+    return try await writer.write(entry, mail) { entry throws(MailSubmissionError) in
+      try await catchingStorageError { () throws(StorageError) in
+        try await store.transactMail(footprint: footprint) { transaction -> MailStatus? in
+          if let request {
+            guard try request.priorResult(transaction, at: now) == .none else { return nil }
+            try request.remember(entry.id, transaction, at: now)
+          }
+          try transaction.enqueue(entry)
+          return MailStatus(entry)
+        }
+      }
+    }
   }
 
   private func existingMail(
     _ request: IdempotentRequest, at now: Timestamp
   ) async throws(MailSubmissionError) -> MailStatus? {
-    let (priorResult, mail) = try await run(store.read) { rows in
-      let priorResult = try request.priorResult(rows, at: now)
-      guard case .replay(let id) = priorResult else { return (priorResult, OutboxEntry?.none) }
-      return (priorResult, try rows.mail(id))
+    let (priorResult, mail) = try await catchingStorageError { () throws(StorageError) in
+      try await store.readMail { transaction in
+        let priorResult = try request.priorResult(transaction, at: now)
+        guard case .replay(let id) = priorResult else { return (priorResult, OutboxEntry?.none) }
+        return (priorResult, try transaction.mail(id))
+      }
     }
     switch priorResult {
     case .none: return nil
@@ -93,35 +109,32 @@ public struct MailSubmission: Sendable {
     }
   }
 
-  private func run<Value: Sendable>(
-    _ run: (
-      @escaping @Sendable (any VerificationTransaction) throws -> Value
-    ) async throws(StorageError) -> Value,
-    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  private func catchingStorageError<Value: Sendable>(
+    _ body: () async throws(StorageError) -> Value
   ) async throws(MailSubmissionError) -> Value {
     do throws(StorageError) {
-      return try await run(body)
+      return try await body()
     } catch {
       throw .storage(error)
     }
   }
 }
 
-/// Why a mail was not taken in, or can't be told of.
+/// The reason why a mail was not queued, or its status is not available.
 public enum MailSubmissionError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// The idempotency key came before, with another payload.
+  /// The idempotency key was used before with another payload.
   case reused
-  /// The request came before, and the outbox keeps its mail no longer.
+  /// The request was made before, and its mail has been deleted since.
   case mailDeleted
-  /// The store could not do it.
+  /// The store failed.
   case storage(StorageError)
 
-  /// What is wrong; one sentence without its full stop.
+  /// One sentence without its full stop.
   public var description: String {
     switch self {
-    case .reused: "the idempotency key came before with another payload"
-    case .mailDeleted: "the mail that this idempotency key brought is no longer kept"
-    case .storage(let problem): problem.description
+    case .reused: "the idempotency key was used before with another payload"
+    case .mailDeleted: "the mail of this idempotency key has been deleted"
+    case .storage(let error): error.description
     }
   }
 }

@@ -1,46 +1,81 @@
 internal import Synchronization
 
-/// Verifications that a crash empties, beside an outbox in memory: for tests.
+/// A store of verifications in memory, beside an outbox in memory. Its content is lost when the process ends.
 public final class MemoryVerificationStore: VerificationStore {
   private let outbox: MemoryOutbox
-  private let rows = Mutex(MemoryVerificationTables())
+  private let tables = Mutex(MemoryVerificationTables())
 
   /// An empty store whose mail goes to `outbox`.
   public init(outbox: MemoryOutbox) {
     self.outbox = outbox
-    outbox.transact { rows in
-      rows.onRejected = { [weak self] mail in self?.rows.withLock { $0.removeEvents(of: mail) } }
+    outbox.transact { mails in
+      mails.onRejected = { [weak self] mail in self?.tables.withLock { $0.removeEvents(of: mail) } }
     }
   }
 
-  /// Runs `body` alone, on the verifications and on the outbox.
+  /// Runs `body` on the verifications and the outbox, with no other transaction beside it.
   public func transact<Value: Sendable>(
+    footprint: VerificationFootprint,
     _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(StorageError) -> Value { try run { try body($0.checked(footprint)) } }
+
+  /// Runs `body` on one verification.
+  public func transact<Value: Sendable>(
+    verification id: String, footprint: @escaping @Sendable (VerificationRecord) -> VerificationFootprint,
+    _ body: @escaping @Sendable (any VerificationTransaction, VerificationRecord?) throws -> Value
   ) async throws(StorageError) -> Value {
+    try run { try $0.run(verification: id, footprint: footprint, body) }
+  }
+
+  /// Runs `body` on the current state.
+  public func read<Value: Sendable>(
+    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  ) async throws(StorageError) -> Value { try run { try body($0.checkedForReading()) } }
+
+  /// Runs `body` on the outbox and the requests beside it.
+  public func transactMail<Value: Sendable>(
+    footprint: OutboxFootprint, _ body: @escaping @Sendable (any OutboxTransaction) throws -> Value
+  ) async throws(StorageError) -> Value {
+    try run { try body($0.checked(VerificationFootprint(outbox: footprint))) }
+  }
+
+  /// Runs `body` on the current state.
+  public func readMail<Value: Sendable>(
+    _ body: @escaping @Sendable (any OutboxTransaction) throws -> Value
+  ) async throws(StorageError) -> Value { try run { try body($0.checkedForReading()) } }
+
+  /// Deletes expired requests.
+  public func sweepRequests(at now: Timestamp, limit: Int) async throws(StorageError) -> Bool {
+    tables.withLock { $0.sweepRequests(at: now, limit: limit) }
+  }
+
+  /// Expires and deletes old rows.
+  public func sweep(_ sweep: VerificationSweep) async throws(StorageError) -> Bool {
+    tables.withLock { $0.sweep(sweep) }
+  }
+
+  private func run<Value>(
+    _ body: (MemoryVerificationTransaction) throws -> sending Value
+  ) throws(StorageError) -> sending Value {
     do {
       return try outbox.transact { mails in
-        try rows.withLock { rows in
-          let transaction = MemoryVerificationTransaction(rows, mails)
+        try tables.withLock { tables in
+          let transaction = MemoryVerificationTransaction(tables, mails)
           let value = try body(transaction)
-          rows = transaction.rows
+          tables = transaction.tables
           mails = transaction.mails
           return value
         }
       }
-    } catch let problem as StorageError {
-      throw problem
+    } catch let error as StorageError {
+      throw error
     } catch {
       throw StorageError(.other("\(error)"), place: "memory")
     }
   }
-
-  /// Runs `body` on what there is.
-  public func read<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
-  ) async throws(StorageError) -> Value { try await transact(body) }
 }
 
-/// What a memory store holds.
+/// The content of a memory store.
 private struct MemoryVerificationTables: Sendable {
   var records: [String: VerificationRecord] = [:]
   var events: [[UInt8]: [RateLimitEvent]] = [:]
@@ -50,43 +85,69 @@ private struct MemoryVerificationTables: Sendable {
   mutating func removeEvents(of mail: String) {
     for key in events.keys { events[key]?.removeAll { $0.mail == mail } }
   }
+
+  mutating func sweepRequests(at now: Timestamp, limit: Int) -> Bool {
+    let old = requests.values.filter { $0.at <= now - IdempotencyKey.lifetime }
+    for request in old.prefix(limit) { requests[request.key] = nil }
+    for request in requests.values where request.at > now { requests[request.key]?.at = now }
+    return old.count > limit
+  }
+
+  mutating func sweep(_ sweep: VerificationSweep) -> Bool {
+    let leavesRequests = sweepRequests(at: sweep.now, limit: sweep.limit)
+    let expired = records.values.filter { $0.state == .pending && $0.expires <= sweep.now }
+    for var record in expired.prefix(sweep.limit) {
+      record.transition(to: .expired, at: record.expires)
+      records[record.id] = record
+    }
+    let old = records.values.filter { $0.ended.map { $0 <= sweep.ended } ?? false }
+    for record in old.prefix(sweep.limit) { records[record.id] = nil }
+    for key in events.keys {
+      events[key]?.removeAll { $0.at <= sweep.events }
+      if events[key]?.isEmpty == true { events[key] = nil }
+    }
+    failures = failures.filter { $0.value.last > sweep.failures }
+    return leavesRequests || max(expired.count, old.count) > sweep.limit
+  }
 }
 
-/// One transaction's view, written back when it succeeds.
+/// The working copy of one transaction, which the store keeps if the transaction succeeds.
 private final class MemoryVerificationTransaction: VerificationTransaction {
-  var rows: MemoryVerificationTables
+  var tables: MemoryVerificationTables
   var mails: MemoryOutboxTable
 
-  init(_ rows: MemoryVerificationTables, _ mails: MemoryOutboxTable) {
-    self.rows = rows
+  init(_ tables: MemoryVerificationTables, _ mails: MemoryOutboxTable) {
+    self.tables = tables
     self.mails = mails
   }
 
-  func verification(_ id: String) -> VerificationRecord? { rows.records[id] }
+  func verification(_ id: String) -> VerificationRecord? { tables.records[id] }
 
   func pending(_ identities: [[UInt8]]) -> [VerificationRecord] {
-    rows.records.values.filter { $0.state == .pending && identities.contains($0.identity) }
+    tables.records.values.filter { $0.state == .pending && identities.contains($0.identity) }
       .sorted { $0.created > $1.created }
   }
 
-  func insert(_ record: VerificationRecord) { rows.records[record.id] = record }
+  func insert(_ record: VerificationRecord) { tables.records[record.id] = record }
 
-  func update(_ record: VerificationRecord) { rows.records[record.id] = record }
+  func update(_ record: VerificationRecord) { tables.records[record.id] = record }
 
   func takeAttempt(_ id: String, atMost limit: Int) -> Int? {
-    guard let record = rows.records[id], record.state == .pending, record.attempts < limit else { return nil }
-    rows.records[id]?.attempts += 1
+    guard let record = tables.records[id], record.state == .pending, record.attempts < limit else {
+      return nil
+    }
+    tables.records[id]?.attempts += 1
     return record.attempts + 1
   }
 
   func events(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) -> [Timestamp] {
-    let times = keys.flatMap { rows.events[$0] ?? [] }.map(\.at).sorted(by: >)
+    let times = keys.flatMap { tables.events[$0] ?? [] }.map(\.at).sorted(by: >)
     return Array(times.dropFirst(skipped).prefix(count))
   }
 
   func clampFutureEvents(under keys: [[UInt8]], at now: Timestamp) {
     for key in keys {
-      rows.events[key] = rows.events[key]?.map { event in
+      tables.events[key] = tables.events[key]?.map { event in
         var event = event
         event.at = min(event.at, now)
         return event
@@ -95,16 +156,16 @@ private final class MemoryVerificationTransaction: VerificationTransaction {
   }
 
   func add(_ events: [RateLimitEvent]) {
-    for event in events { rows.events[event.key, default: []].append(event) }
+    for event in events { tables.events[event.key, default: []].append(event) }
   }
 
   func failures(under keys: [[UInt8]]) -> FailureCount? {
-    keys.compactMap { rows.failures[$0] }.max { $0.last < $1.last }
+    keys.compactMap { tables.failures[$0] }.max { $0.last < $1.last }
   }
 
   func set(_ failures: FailureCount?, under keys: [[UInt8]]) {
-    for key in keys { rows.failures[key] = nil }
-    if let first = keys.first { rows.failures[first] = failures }
+    for key in keys { tables.failures[key] = nil }
+    if let first = keys.first { tables.failures[first] = failures }
   }
 
   func enqueue(_ entry: OutboxEntry) { mails.add(entry) }
@@ -118,32 +179,8 @@ private final class MemoryVerificationTransaction: VerificationTransaction {
   func mail(_ id: String) -> OutboxEntry? { mails.entry(id)?.withoutContent }
 
   func request(under keys: [[UInt8]]) -> IdempotencyRecord? {
-    keys.compactMap { rows.requests[$0] }.max { $0.at < $1.at }
+    keys.compactMap { tables.requests[$0] }.max { $0.at < $1.at }
   }
 
-  func remember(_ request: IdempotencyRecord) { rows.requests[request.key] = request }
-
-  func sweepRequests(at now: Timestamp, limit: Int) -> Bool {
-    let old = rows.requests.values.filter { $0.at <= now - IdempotencyKey.lifetime }
-    for request in old.prefix(limit) { rows.requests[request.key] = nil }
-    for request in rows.requests.values where request.at > now { rows.requests[request.key]?.at = now }
-    return old.count > limit
-  }
-
-  func sweep(_ sweep: VerificationSweep) -> Bool {
-    let leavesRequests = sweepRequests(at: sweep.now, limit: sweep.limit)
-    let expired = rows.records.values.filter { $0.state == .pending && $0.expires <= sweep.now }
-    for var record in expired.prefix(sweep.limit) {
-      record.transition(to: .expired, at: record.expires)
-      rows.records[record.id] = record
-    }
-    let old = rows.records.values.filter { $0.ended.map { $0 <= sweep.ended } ?? false }
-    for record in old.prefix(sweep.limit) { rows.records[record.id] = nil }
-    for key in rows.events.keys {
-      rows.events[key]?.removeAll { $0.at <= sweep.events }
-      if rows.events[key]?.isEmpty == true { rows.events[key] = nil }
-    }
-    rows.failures = rows.failures.filter { $0.value.last > sweep.failures }
-    return leavesRequests || max(expired.count, old.count) > sweep.limit
-  }
+  func remember(_ request: IdempotencyRecord) { tables.requests[request.key] = request }
 }

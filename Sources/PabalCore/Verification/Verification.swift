@@ -31,61 +31,6 @@ public struct Verification: Sendable, Hashable {
   public var reference: String { String(id.suffix(6)) }
 }
 
-/// What became of a mail so far.
-public struct MailStatus: Sendable, Hashable {
-  /// Where a mail stands.
-  public enum State: String, Sendable, Hashable, Codable, CaseIterable {
-    /// It waits for its first attempt.
-    case waiting = "waiting"
-    /// It is being handed over.
-    case sending = "sending"
-    /// An attempt failed and there will be another.
-    case deferred = "deferred"
-    /// The account or the set-up is at fault; it waits for somebody to mend that.
-    case held = "held"
-    /// The next hop took responsibility.
-    case sent = "sent"
-    /// The recipient will never be taken; cooldown and caps are given back.
-    case rejected = "rejected"
-    /// Nobody knows whether it was taken, and it isn't tried again.
-    case unknown = "unknown"
-    /// It was too late to hand it over.
-    case expired = "expired"
-    /// A newer mail took its place.
-    case superseded = "superseded"
-    /// It was taken back.
-    case cancelled = "cancelled"
-  }
-
-  /// The mail's id in the outbox.
-  public let mail: String
-  /// Where the mail stands.
-  public let state: State
-  /// The name of the last attempt's outcome; after `unknown` it may have arrived, though it is tried again.
-  public let outcome: String?
-  /// The digits of the last reply: `550 5.1.1`.
-  public let status: String?
-
-  init(_ entry: OutboxEntry) {
-    mail = entry.id
-    outcome = entry.outcome
-    status = entry.status
-    state =
-      switch entry.state {
-      case .waiting where entry.hold != nil: .held
-      case .waiting where entry.outcome != nil: .deferred
-      case .waiting: .waiting
-      case .sending: .sending
-      case .sent: .sent
-      case .rejected: .rejected
-      case .unknown: .unknown
-      case .expired: .expired
-      case .superseded: .superseded
-      case .cancelled: .cancelled
-      }
-  }
-}
-
 /// What a check came to.
 public enum VerificationOutcome: String, Sendable, Hashable, Codable, CaseIterable {
   /// It is the code; the address is proved.

@@ -84,7 +84,7 @@ public struct VerificationCleanup: Sendable {
   /// in between; ends early when the task is cancelled.
   public func sweep(limit: Int = 500) async throws(StorageError) {
     let sweep = policy.sweep(at: now(), limit: limit)
-    while try await store.transact({ rows in try rows.sweep(sweep) }), !Task.isCancelled {}
+    while try await store.sweep(sweep), !Task.isCancelled {}
   }
 }
 

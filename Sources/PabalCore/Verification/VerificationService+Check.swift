@@ -1,8 +1,10 @@
 extension VerificationService {
-  /// Says whether `code`, as a person typed or pasted it, is the verification's; counts the attempt first.
+  /// Checks whether `code`, as a person typed or pasted it, is the verification's. The attempt is counted before the
+  /// codes are compared.
   ///
-  /// What can't be a code, too short or with letters in it, is a `mismatch` that costs nothing: nobody can
-  /// guess by it. `client` is the IP address of whoever asks, as an authenticated caller passes it.
+  /// Input that can't be a code, because of its length or because it contains letters, is a `mismatch` that costs no
+  /// attempt, since it can't be used for guessing. `client` is the IP address of the person, as passed by an
+  /// authenticated caller.
   public func check(
     _ id: String, code: String, client: String? = nil
   ) async throws(VerificationError) -> VerificationCheckResult {
@@ -10,51 +12,67 @@ extension VerificationService {
     let code = VerificationCode.read(code, digits: policy.digits)
     let secret = RandomString.make(32, random)
     let now = now()
-    let sweep = occasionalSweep(at: now)
-    return try await transact { rows in
-      if let sweep { _ = try rows.sweep(sweep) }
-      guard var record = try rows.verification(id) else { throw VerificationError.unknown }
-      if let client { try checkClientLimit(client, rows, at: now) }
-      if record.clampFutureTimes(at: now, lifetime: policy.lifetime) { try rows.update(record) }
-      if let outcome = VerificationService.finalOutcome(record.state(at: now)) {
-        return answer(outcome, record, at: now)
+    let clientRule = clientCheckRule(client)
+    return try await withOccasionalSweep(at: now) { () throws(VerificationError) in
+      try await transact(verification: id) { record in
+        var footprint = footprint(of: record)
+        footprint.events = clientRule?.keys ?? []
+        // Without its keys a recipient can't be read, and `check` ends before it looks at the failures.
+        footprint.failures = (try? rateLimitKeys.failures(recipient(of: record), record.purpose)) ?? []
+        return footprint
+      } _: { transaction, record in
+        try check(record, code, clientRule, proofSecret: secret, transaction, at: now)
       }
-      let recipient = try recipient(of: record)
-      let failures = rateLimitKeys.failures(recipient, record.purpose)
-      let limiter = VerificationRateLimiter(rows: rows, now: now)
-      if let block = try limiter.block(failures, policy) {
-        throw VerificationError.limited(.failures, retryAfter: block.until - now)
-      }
-      guard let code else { return answer(.mismatch, record, at: now) }
-      guard let attempt = try rows.takeAttempt(id, atMost: policy.attempts) else {
-        return answer(.exhausted, record, at: now)
-      }
-      record.attempts = attempt
-      let outcome = compare(code, record, recipient)
-      var proof: String?
-      switch outcome {
-      case .approved:
-        proof = "\(id).\(secret)"
-        record.proof = keys.proofDigest([Array(id.utf8), Array(secret.utf8)])
-        record.transition(to: .approved, at: now)
-        try rows.set(nil, under: failures)
-      case .mismatch: try limiter.addFailure(failures, policy)
-      default: break
-      }
-      if record.state == .pending, attempt >= policy.attempts { record.transition(to: .exhausted, at: now) }
-      try rows.update(record)
-      return answer(outcome, record, proof: proof, at: now)
     }
   }
 
-  /// Takes a proof for what it proves, once and within its time.
+  private func check(
+    _ record: VerificationRecord?, _ code: String?, _ clientRule: VerificationRateLimiter.Rule?,
+    proofSecret: String, _ transaction: any VerificationTransaction, at now: Timestamp
+  ) throws -> VerificationCheckResult {
+    guard var record else { throw VerificationError.unknown }
+    if let clientRule { try enforce(clientRule, transaction, at: now) }
+    if record.clampFutureTimes(at: now, lifetime: policy.lifetime) { try transaction.update(record) }
+    if let outcome = VerificationService.finalOutcome(record.state(at: now)) {
+      return result(outcome, record, at: now)
+    }
+    let recipient = try recipient(of: record)
+    let failures = rateLimitKeys.failures(recipient, record.purpose)
+    let limiter = VerificationRateLimiter(transaction: transaction, now: now)
+    if let block = try limiter.block(failures, policy) {
+      throw VerificationError.limited(.failures, retryAfter: block.until - now)
+    }
+    guard let code else { return result(.mismatch, record, at: now) }
+    guard let attempt = try transaction.takeAttempt(record.id, atMost: policy.attempts) else {
+      return result(.exhausted, record, at: now)
+    }
+    record.attempts = attempt
+    let outcome = compare(code, record, recipient)
+    var proof: String?
+    switch outcome {
+    case .approved:
+      proof = "\(record.id).\(proofSecret)"
+      record.proof = keys.proofDigest([Array(record.id.utf8), Array(proofSecret.utf8)])
+      record.transition(to: .approved, at: now)
+      try transaction.set(nil, under: failures)
+    case .mismatch: try limiter.addFailure(failures, policy)
+    default: break
+    }
+    if record.state == .pending, attempt >= policy.attempts { record.transition(to: .exhausted, at: now) }
+    try transaction.update(record)
+    return result(outcome, record, proof: proof, at: now)
+  }
+
+  /// Exchanges a proof for the address that it proves. A proof can be redeemed once, within `policy.proofLifetime`.
   public func redeem(_ proof: String) async throws(VerificationError) -> ProvenAddress {
     let parts = proof.utf8.count <= 128 ? proof.split(separator: ".", omittingEmptySubsequences: false) : []
     guard parts.count == 2 else { throw .proof(.unknown) }
     let (id, secret) = (String(parts[0]), String(parts[1]))
     let now = now()
-    return try await transact { rows in
-      guard var record = try rows.verification(id), let digest = record.proof,
+    return try await transact(verification: id) {
+      footprint(of: $0)
+    } _: { transaction, record in
+      guard var record, let digest = record.proof,
         keys.proofDigest(digest, matches: [Array(id.utf8), Array(secret.utf8)])
       else { throw VerificationError.proof(.unknown) }
       guard record.state == .approved else { throw VerificationError.proof(.redeemed) }
@@ -62,13 +80,13 @@ extension VerificationService {
       let approved = record.ended ?? now
       guard now < approved + policy.proofLifetime else { throw VerificationError.proof(.expired) }
       record.transition(to: .consumed, at: now)
-      try rows.update(record)
+      try transaction.update(record)
       return ProvenAddress(
         id: id, purpose: record.purpose, address: try recipient(of: record).address, approved: approved)
     }
   }
 
-  /// What any code is answered in a state that judges none.
+  /// Returns the outcome of every check in a final state, or `nil` for `pending`.
   private static func finalOutcome(_ state: VerificationState) -> VerificationOutcome? {
     switch state {
     case .pending: nil
@@ -94,13 +112,16 @@ extension VerificationService {
     return isEarlier ? .superseded : .mismatch
   }
 
-  private func checkClientLimit(
-    _ client: ClientAddress, _ rows: any VerificationTransaction, at now: Timestamp
-  ) throws {
-    guard !policy.clientChecks.isEmpty else { return }
-    var limiter = VerificationRateLimiter(rows: rows, now: now)
-    let rule = VerificationRateLimiter.Rule(
+  private func clientCheckRule(_ client: ClientAddress?) -> VerificationRateLimiter.Rule? {
+    guard let client, !policy.clientChecks.isEmpty else { return nil }
+    return VerificationRateLimiter.Rule(
       limit: .client, keys: rateLimitKeys.checks(client), rateLimits: policy.clientChecks)
+  }
+
+  private func enforce(
+    _ rule: VerificationRateLimiter.Rule, _ transaction: any VerificationTransaction, at now: Timestamp
+  ) throws {
+    var limiter = VerificationRateLimiter(transaction: transaction, now: now)
     try limiter.clampFutureTimes([rule])
     if let block = try limiter.block([rule]) {
       throw VerificationError.limited(.client, retryAfter: block.until - now)
@@ -108,7 +129,7 @@ extension VerificationService {
     try limiter.recordEvents([rule]) { _ in nil }
   }
 
-  private func answer(
+  private func result(
     _ outcome: VerificationOutcome, _ record: VerificationRecord, proof: String? = nil, at now: Timestamp
   ) -> VerificationCheckResult {
     let isPending = record.state(at: now) == .pending

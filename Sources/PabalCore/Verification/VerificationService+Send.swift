@@ -1,17 +1,17 @@
 extension VerificationService {
-  /// Sends a code to `address`; a newer start for the same address and purpose takes the older one's place.
+  /// Sends a code to `address`, and supersedes an earlier verification of the same address and purpose.
   ///
   /// - Parameters:
-  ///   - address: Where the code goes, such as `kim@example.com`.
-  ///   - purpose: What is proved, 1 to 64 letters, digits, `-`, `_` or `.`; codes of one purpose are worth
-  ///     nothing for another.
-  ///   - languages: The languages to look for, the best first (BCP 47).
-  ///   - message: The message, by name; by default the policy's for a code or for a notice.
+  ///   - address: The recipient, such as `kim@example.com`.
+  ///   - purpose: What the code is for, 1 to 64 letters, digits, `-`, `_` or `.`. A code is valid for one purpose
+  ///     only.
+  ///   - languages: The preferred languages, the best first (BCP 47).
+  ///   - message: The name of the message; by default the policy's for a code or for a notice.
   ///   - variables: Values for the message's variables.
-  ///   - notice: Sends a message without a code, as to somebody who is registered already; in everything that
-  ///     can be seen it is like any other, but nothing approves it.
-  ///   - client: The IP address of whoever asks, as an authenticated caller passes it; without one no limit
-  ///     by client applies.
+  ///   - notice: Sends a message without a code, for example because the address is already registered. The result
+  ///     looks like any other verification, but no code approves it.
+  ///   - client: The IP address of the person, as passed by an authenticated caller. Without it, no limit for
+  ///     clients applies.
   public func start(
     to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
     variables: [String: String] = [:], notice: Bool = false, client: String? = nil
@@ -22,11 +22,10 @@ extension VerificationService {
     ).value
   }
 
-  /// Sends a code to `address` as `start` does; where a request of the same key and payload did before, gives that
-  /// verification as it is now, sends nothing and counts nothing.
+  /// Sends a code to `address`, or returns the verification that an earlier request with the same key and payload
+  /// started, in its current state, without sending or counting anything.
   ///
-  /// Of a key whose verification is no longer kept it throws `.unknown`; a start that was refused leaves its key as
-  /// new as it was.
+  /// Throws `.unknown` if the verification behind `key` has been deleted. A rejected start does not consume the key.
   public func start(
     to address: String, purpose: String = "sign-up", languages: [String] = [], message: String? = nil,
     variables: [String: String] = [:], notice: Bool = false, client: String? = nil,
@@ -41,7 +40,7 @@ extension VerificationService {
     let encodedRequest = request.bytes
     guard encodedRequest.count <= StoredVerificationRequest.sizeLimit else {
       throw .input(
-        field: "variables", message: "they are longer than \(StoredVerificationRequest.sizeLimit) octets")
+        field: "variables", message: "longer than \(StoredVerificationRequest.sizeLimit) bytes together")
     }
 
     let idempotentRequest = key.map { IdempotentRequest($0, .start, keys: keys) }
@@ -68,7 +67,7 @@ extension VerificationService {
     }
   }
 
-  /// `nil`: the same request came beside this one, and was first.
+  /// Returns `nil` if a concurrent request with the same key was first.
   private func start(
     _ record: VerificationRecord, _ identity: [[UInt8]], _ preparedMail: PreparedMail,
     _ recipient: VerificationRecipient,
@@ -78,42 +77,47 @@ extension VerificationService {
     let rules = sendRules(mails, quota: policy.startQuota) + clientRules(client)
     let failures = rateLimitKeys.failures(recipient, record.purpose)
     let resends = policy.sends > 1 ? sendRules(mails, quota: policy.quota) : nil
-    let sweep = occasionalSweep(at: now)
-    return try await send(preparedMail) { entry, rows in
-      if let sweep { _ = try rows.sweep(sweep) }
-      if let idempotentRequest, try idempotentRequest.priorResult(rows, at: now) != .none { return nil }
-      var limiter = VerificationRateLimiter(rows: rows, now: now)
-      try enforce(rules, failures, &limiter)
-      var record = record
-      for var older in try rows.pending(identity) {
-        _ = older.clampFutureTimes(at: now, lifetime: policy.lifetime)
-        let isLive = older.state(at: now) == .pending
-        // A code of the one before, typed here, is told from a wrong one.
-        if isLive {
-          record.earlier = Array(
-            (older.replacedCodes + record.earlier).prefix(VerificationRecord.earlierLimit))
+    let footprint = VerificationFootprint(
+      identities: identity, rules, failures: failures, verification: record.id, mail: record.mail,
+      idempotentRequest)
+    return try await withOccasionalSweep(at: now) { () throws(VerificationError) in
+      try await send(preparedMail, footprint: footprint) { entry, transaction in
+        if let idempotentRequest, try idempotentRequest.priorResult(transaction, at: now) != .none {
+          return nil
         }
-        older.transition(to: isLive ? .superseded : .expired, at: isLive ? now : older.expires)
-        try rows.update(older)
-        try rows.supersedeMail(of: older.id, newest: nil, at: now)
+        var limiter = VerificationRateLimiter(transaction: transaction, now: now)
+        try enforce(rules, failures, &limiter)
+        var record = record
+        for var older in try transaction.pending(identity) {
+          _ = older.clampFutureTimes(at: now, lifetime: policy.lifetime)
+          let isLive = older.state(at: now) == .pending
+          // A code of the older verification, typed for this one, is answered with `superseded`.
+          if isLive {
+            record.earlier = Array(
+              (older.replacedCodes + record.earlier).prefix(VerificationRecord.earlierLimit))
+          }
+          older.transition(to: isLive ? .superseded : .expired, at: isLive ? now : older.expires)
+          try transaction.update(older)
+          try transaction.supersedeMail(of: older.id, newest: nil, at: now)
+        }
+        try transaction.insert(record)
+        try recordEvents(rules, &limiter, mail: record.mail)
+        try idempotentRequest?.remember(record.id, transaction, at: now)
+        try transaction.enqueue(entry)
+        return try snapshot(record, recipient, mail: entry, resendRules: resends, &limiter)
       }
-      try rows.insert(record)
-      try recordEvents(rules, &limiter, mail: record.mail)
-      try idempotentRequest?.remember(record.id, rows, at: now)
-      try rows.enqueue(entry)
-      return try snapshot(record, recipient, mail: entry, resendRules: resends, &limiter)
     }
   }
 
-  /// Sends a new code for a pending verification; the codes before it are dead, the attempts stay counted.
+  /// Sends a new code for a pending verification. Earlier codes become invalid; attempts stay counted.
   ///
-  /// `client` is the IP address of whoever asks, as an authenticated caller passes it; it counts as a start does.
+  /// `client` is the IP address of the person, as passed by an authenticated caller; a resend counts like a start.
   public func resend(_ id: String, client: String? = nil) async throws(VerificationError) -> Verification {
     try await resend(id, client: client, idempotencyKey: nil).value
   }
 
-  /// Sends a new code as `resend` does; where a request of the same key and payload did before, gives the
-  /// verification as it is now, sends nothing and counts nothing.
+  /// Sends a new code, or returns the verification for which an earlier request with the same key and payload did, in
+  /// its current state, without sending or counting anything.
   public func resend(
     _ id: String, client: String? = nil, idempotencyKey key: IdempotencyKey?
   ) async throws(VerificationError) -> IdempotentResult<Verification> {
@@ -124,57 +128,72 @@ extension VerificationService {
       if let earlier = try await earlier(idempotentRequest, at: now) {
         return IdempotentResult(value: earlier, isReplay: true)
       }
-      // The words are made outside of the transaction, for the record as it is now.
+      // The mail is composed outside the transaction, for the record as it is now.
       let record = try await pendingRecord(id, at: now)
       let (recipient, request) = try unsealed(record)
       let preparedMail = try preparedMail(
         request, id: id, purpose: record.purpose, recipient: recipient, generation: record.generation + 1,
         at: now)
-      let verification: Verification? = try await send(preparedMail) { entry, rows in
-        if let idempotentRequest, try idempotentRequest.priorResult(rows, at: now) != .none { return nil }
-        guard var current = try rows.verification(id) else { throw VerificationError.unknown }
-        _ = current.clampFutureTimes(at: now, lifetime: policy.lifetime)
-        let state = current.state(at: now)
-        guard state == .pending else { throw VerificationError.ended(state) }
-        // Not a matter of time: a verification has so many mails, and then it takes a new one.
-        guard current.generation < policy.sends else {
-          throw VerificationError.limited(.verification, retryAfter: nil)
-        }
-        let rules = resendRules(current, recipient) + clientRules(client)
-        var limiter = VerificationRateLimiter(rows: rows, now: now)
-        try enforce(rules, rateLimitKeys.failures(recipient, record.purpose), &limiter)
-        // Another resend came between and there is no cooldown: its code is the one to overwrite.
-        guard current.generation == record.generation else { return nil }
-        current.earlier = current.replacedCodes
-        current.generation += 1
-        current.code = preparedMail.digest
-        current.codeCreated = now
-        current.expires = preparedMail.expires
-        current.mail = preparedMail.entry.id
-        current.language = preparedMail.language
-        try rows.update(current)
-        try recordEvents(rules, &limiter, mail: current.mail)
-        try idempotentRequest?.remember(id, rows, at: now)
-        try rows.enqueue(entry)
-        try rows.supersedeMail(of: id, newest: current.mail, at: now)
-        return try snapshot(current, rows, at: now)
+      if let resent = try await resend(record, preparedMail, recipient, client, idempotentRequest, at: now) {
+        return IdempotentResult(value: resent, isReplay: false)
       }
-      if let verification { return IdempotentResult(value: verification, isReplay: false) }
     }
   }
 
-  /// What the same request came to before.
+  /// Returns `nil` if a concurrent resend was first: one with the same key, or one whose code `record` doesn't have.
+  private func resend(
+    _ record: VerificationRecord, _ preparedMail: PreparedMail, _ recipient: VerificationRecipient,
+    _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
+  ) async throws(VerificationError) -> Verification? {
+    let rules = resendRules(record, recipient) + clientRules(client)
+    let failures = rateLimitKeys.failures(recipient, record.purpose)
+    let footprint = VerificationFootprint(
+      identities: [record.identity], rules, failures: failures, verification: record.id,
+      mail: preparedMail.entry.id, idempotentRequest)
+    return try await send(preparedMail, footprint: footprint) { entry, transaction in
+      if let idempotentRequest, try idempotentRequest.priorResult(transaction, at: now) != .none {
+        return nil
+      }
+      guard var current = try transaction.verification(record.id) else { throw VerificationError.unknown }
+      _ = current.clampFutureTimes(at: now, lifetime: policy.lifetime)
+      let state = current.state(at: now)
+      guard state == .pending else { throw VerificationError.ended(state) }
+      // No wait helps: a verification has a fixed number of mails.
+      guard current.generation < policy.sends else {
+        throw VerificationError.limited(.verification, retryAfter: nil)
+      }
+      var limiter = VerificationRateLimiter(transaction: transaction, now: now)
+      try enforce(rules, failures, &limiter)
+      // Without a cooldown a concurrent resend can come first; then its code is the one to replace.
+      guard current.generation == record.generation else { return nil }
+      current.earlier = current.replacedCodes
+      current.generation += 1
+      current.code = preparedMail.digest
+      current.codeCreated = now
+      current.expires = preparedMail.expires
+      current.mail = preparedMail.entry.id
+      current.language = preparedMail.language
+      try transaction.update(current)
+      try recordEvents(rules, &limiter, mail: current.mail)
+      try idempotentRequest?.remember(current.id, transaction, at: now)
+      try transaction.enqueue(entry)
+      try transaction.supersedeMail(of: current.id, newest: current.mail, at: now)
+      return try snapshot(current, transaction, at: now)
+    }
+  }
+
+  /// Returns the verification of an earlier request with the same key.
   private func earlier(
     _ request: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
     guard let request else { return nil }
-    return try await read { rows in
-      switch try request.priorResult(rows, at: now) {
+    return try await read { transaction in
+      switch try request.priorResult(transaction, at: now) {
       case .none: return nil
       case .reused: throw VerificationError.reused
       case .replay(let id):
-        guard let record = try rows.verification(id) else { throw VerificationError.unknown }
-        return try snapshot(record, rows, at: now)
+        guard let record = try transaction.verification(id) else { throw VerificationError.unknown }
+        return try snapshot(record, transaction, at: now)
       }
     }
   }
@@ -182,8 +201,8 @@ extension VerificationService {
   private func pendingRecord(_ id: String, at now: Timestamp) async throws(VerificationError)
     -> VerificationRecord
   {
-    try await read { rows in
-      guard let record = try rows.verification(id) else { throw VerificationError.unknown }
+    try await read { transaction in
+      guard let record = try transaction.verification(id) else { throw VerificationError.unknown }
       let state = record.state(at: now)
       guard state == .pending else { throw VerificationError.ended(state) }
       return record
@@ -198,10 +217,10 @@ extension VerificationService {
       let bytes = try keys.open(record.request ?? [], id: "request \(record.id)")
       guard let request = StoredVerificationRequest(bytes: bytes) else { throw KeyringError.notAuthentic }
       return (recipient, request)
-    } catch let problem as KeyringError {
-      throw .keys(problem)
-    } catch let problem as VerificationError {
-      throw problem
+    } catch let error as KeyringError {
+      throw .keys(error)
+    } catch let error as VerificationError {
+      throw error
     } catch {
       throw .keys(.notAuthentic)
     }
@@ -223,7 +242,7 @@ extension VerificationService {
     sendRules(rateLimitKeys.recipient(recipient, record.purpose), quota: policy.quota)
   }
 
-  /// The rules of what is noted under `mails`, a recipient's digests.
+  /// The rules for events under `mails`, the digests of a recipient.
   private func sendRules(_ mails: [[UInt8]], quota: Int?) -> [VerificationRateLimiter.Rule] {
     var rules = [
       VerificationRateLimiter.Rule(
@@ -239,7 +258,7 @@ extension VerificationService {
     return rules
   }
 
-  /// Throws where a limit stands in the way.
+  /// Throws if a limit refuses the mail.
   private func enforce(
     _ rules: [VerificationRateLimiter.Rule], _ failures: [[UInt8]], _ limiter: inout VerificationRateLimiter
   ) throws {
@@ -250,14 +269,14 @@ extension VerificationService {
     }
   }
 
-  /// Takes down what was done. A rejected mail gives back what counts mails; requests of a client stay counted.
+  /// Records the events of a mail. A rejection of the mail deletes those that count mails; those of a client stay.
   private func recordEvents(
     _ rules: [VerificationRateLimiter.Rule], _ limiter: inout VerificationRateLimiter, mail: String
   ) throws {
     try limiter.recordEvents(VerificationService.counted(rules)) { $0.limit == .client ? nil : mail }
   }
 
-  /// The cooldown and the recipient's caps count the same notes.
+  /// The rules with events of their own: the cooldown counts the events of the recipient's caps.
   private static func counted(_ rules: [VerificationRateLimiter.Rule]) -> [VerificationRateLimiter.Rule] {
     rules.filter { $0.limit != .cooldown }
   }
@@ -275,7 +294,7 @@ extension VerificationService {
   static func client(_ text: String?) throws(VerificationError) -> ClientAddress? {
     guard let text else { return nil }
     guard let client = ClientAddress(text) else {
-      throw .input(field: "client", message: "\(quoted(text)) is no IP address")
+      throw .input(field: "client", message: "\(quoted(text)) isn't an IP address")
     }
     return client
   }
@@ -292,7 +311,30 @@ extension VerificationService {
     guard fits, 1...64 ~= purpose.utf8.count else {
       throw .input(
         field: "purpose",
-        message: "\(quoted(purpose)) is not 1 to 64 letters, digits, hyphens, dots and underscores")
+        message: "\(quoted(purpose)) isn't 1 to 64 letters, digits, hyphens, dots and underscores")
     }
+  }
+}
+
+extension IdempotentRequest.Operation {
+  static let start = IdempotentRequest.Operation(name: "start")
+  static let resend = IdempotentRequest.Operation(name: "resend")
+}
+
+extension VerificationFootprint {
+  /// The footprint of a mail that is sent by `rules`.
+  fileprivate init(
+    identities: [[UInt8]], _ rules: [VerificationRateLimiter.Rule], failures: [[UInt8]],
+    verification: String, mail: String, _ request: IdempotentRequest?
+  ) {
+    var events: [[UInt8]] = []
+    var sharedEvents: [[UInt8]] = []
+    for rule in rules where rule.limit != .cooldown {
+      if rule.limit == .overall { sharedEvents += rule.keys } else { events += rule.keys }
+    }
+    self.init(
+      identities: identities, events: events, sharedEvents: sharedEvents, failures: failures,
+      verifications: [verification],
+      outbox: OutboxFootprint(requests: request?.footprint ?? [], mails: [mail]))
   }
 }

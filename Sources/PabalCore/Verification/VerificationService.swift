@@ -1,7 +1,6 @@
-/// Proves that a person reads the mail of an address: sends a code, and says whether what came back is it.
+/// Proves that a person can read the mail of an address, by mailing a code and checking what the person types.
 ///
-/// Nothing here waits for a mail to be sent: it is in the outbox when a call returns, and a dispatcher
-/// sends it.
+/// A call returns when the mail is in the outbox. A dispatcher sends it.
 public struct VerificationService: Sendable {
   let store: any VerificationStore
   let keys: Keyring
@@ -12,16 +11,16 @@ public struct VerificationService: Sendable {
   let writer: OutboxWriter
   let rateLimitKeys: RateLimitKeys
 
-  /// A service on `store`, whose addresses, codes and requests `keys` keep to themselves.
+  /// A service on `store`. Addresses, codes and requests are digested or sealed with `keys`.
   ///
   /// - Parameters:
-  ///   - store: Where verifications are kept, in one transaction with the outbox.
+  ///   - store: Stores verifications, in the same transactions as the outbox.
   ///   - keys: The keys that the store's database belongs to.
-  ///   - words: What makes the mails.
-  ///   - policy: How long codes live and how often they may be tried and sent.
+  ///   - composer: Composes the mails.
+  ///   - policy: The lifetimes and limits of codes.
   ///   - now: The clock.
-  ///   - random: 64 random bits that nobody can foretell; by default the kernel's.
-  ///   - dispatch: Who sends the mail in this process; `nil`: it waits in the outbox for one in another.
+  ///   - random: Returns 64 unpredictable random bits, by default from the kernel.
+  ///   - dispatch: Sends the mail in this process. If it is `nil`, the mail waits for a dispatcher in another one.
   public init(
     store: any VerificationStore, keys: Keyring, composer: any VerificationMailComposer,
     policy: VerificationPolicy = VerificationPolicy(),
@@ -39,65 +38,81 @@ public struct VerificationService: Sendable {
     rateLimitKeys = RateLimitKeys(keys: keys)
   }
 
-  /// The present moment by the service's clock.
+  /// Returns the current time by the service's clock.
   public func currentTime() -> Timestamp { now() }
 
-  /// How it stands with the verification called `id`, and with its mail.
+  /// Returns the state of a verification and of its mail.
   public func status(_ id: String) async throws(VerificationError) -> Verification {
     let now = now()
-    return try await read { rows in
-      guard let record = try rows.verification(id) else { throw VerificationError.unknown }
-      return try snapshot(record, rows, at: now)
+    return try await read { transaction in
+      guard let record = try transaction.verification(id) else { throw VerificationError.unknown }
+      return try snapshot(record, transaction, at: now)
     }
   }
 
-  /// Takes a pending verification back; its mail isn't sent if it still waits. Once more changes nothing.
+  /// Cancels a pending verification, and its mail if that still waits. Cancelling twice has no further effect.
   public func cancel(_ id: String) async throws(VerificationError) -> Verification {
     let now = now()
-    return try await transact { rows in
-      guard var record = try rows.verification(id) else { throw VerificationError.unknown }
+    return try await transact(verification: id) {
+      footprint(of: $0)
+    } _: { transaction, record in
+      guard var record else { throw VerificationError.unknown }
       _ = record.clampFutureTimes(at: now, lifetime: policy.lifetime)
       switch record.state(at: now) {
       case .pending:
         record.transition(to: .cancelled, at: now)
-        try rows.update(record)
-        try rows.cancelMail(record.mail, at: now)
+        try transaction.update(record)
+        try transaction.cancelMail(record.mail, at: now)
       case .cancelled: break
       case let state: throw VerificationError.ended(state)
       }
-      return try snapshot(record, rows, at: now)
+      return try snapshot(record, transaction, at: now)
     }
   }
 
-  /// Deletes what was kept long enough, up to `limit` rows of each kind; says whether there is more.
+  /// Deletes up to `limit` expired rows of each kind. Returns whether there are more.
   ///
-  /// Starts and checks do some of it now and then, so that a program without a dispatcher doesn't grow either.
+  /// Starts and checks do this occasionally, so that the store doesn't grow in a program without a dispatcher either.
   @discardableResult
   public func sweep(limit: Int = 500) async throws(VerificationError) -> Bool {
-    let sweep = policy.sweep(at: now(), limit: limit)
-    return try await transact { rows in try rows.sweep(sweep) }
+    do throws(StorageError) {
+      return try await store.sweep(policy.sweep(at: now(), limit: limit))
+    } catch {
+      throw .storage(error)
+    }
   }
 
-  /// What one in sixteen starts and checks does: 16 rows of each kind for each of them, of which a start adds at
-  /// most three and a check one.
-  func occasionalSweep(at now: Timestamp) -> VerificationSweep? {
-    random().isMultiple(of: 16) ? policy.sweep(at: now, limit: 256) : nil
+  /// Runs `body`, and in one of sixteen calls housekeeping beside it.
+  func withOccasionalSweep<Value: Sendable>(
+    at now: Timestamp, _ body: () async throws(VerificationError) -> Value
+  ) async throws(VerificationError) -> Value {
+    try await OccasionalSweep(random: random).run {
+      _ = try await store.sweep(policy.sweep(at: now, limit: OccasionalSweep.limit))
+    } beside: { () throws(VerificationError) in
+      try await body()
+    }
   }
 
-  /// The verification as its owner sees it.
+  /// The footprint of an operation on a stored verification: its identity, which covers its mails.
+  func footprint(of record: VerificationRecord) -> VerificationFootprint {
+    VerificationFootprint(identities: [record.identity], verifications: [record.id])
+  }
+
+  /// Returns the verification as its caller sees it.
   func snapshot(
-    _ record: VerificationRecord, _ rows: any VerificationTransaction, at now: Timestamp
+    _ record: VerificationRecord, _ transaction: any VerificationTransaction, at now: Timestamp
   ) throws -> Verification {
     let recipient = try recipient(of: record)
     let state = record.state(at: now)
-    var limiter = VerificationRateLimiter(rows: rows, now: now)
+    var limiter = VerificationRateLimiter(transaction: transaction, now: now)
     return try snapshot(
-      record, recipient, mail: rows.mail(record.mail),
+      record, recipient, mail: transaction.mail(record.mail),
       resendRules: state == .pending && record.generation < policy.sends
         ? resendRules(record, recipient) : nil, &limiter)
   }
 
-  /// The same by what is known already; `resendRules` where a resend is only a matter of time.
+  /// Returns the verification as its caller sees it, from rows that have been read. `resendRules` is `nil` if it can't
+  /// be resent at any time.
   func snapshot(
     _ record: VerificationRecord, _ recipient: VerificationRecipient, mail: OutboxEntry?,
     resendRules: [VerificationRateLimiter.Rule]?, _ limiter: inout VerificationRateLimiter
@@ -129,46 +144,58 @@ public struct VerificationService: Sendable {
 
   // MARK: Transactions
 
-  /// Adds a mail in a transaction of which `body` is told the entry, and hands it over once that is durable.
-  ///
-  /// `body` gives `nil` where it added none after all.
+  /// Runs `body` in a transaction with the entry to add, and hands the mail over when it is durable. `body` returns
+  /// `nil` if it didn't add the entry.
   func send<Value: Sendable>(
-    _ preparedMail: PreparedMail,
+    _ preparedMail: PreparedMail, footprint: VerificationFootprint,
     _ body: @escaping @Sendable (OutboxEntry, any VerificationTransaction) throws -> Value?
   ) async throws(VerificationError) -> Value? {
     try await writer.write(preparedMail.entry, preparedMail.mail) { entry throws(VerificationError) in
-      try await transact { rows in try body(entry, rows) }
+      try await catchingErrors { () throws(StorageError) in
+        try await store.transact(footprint: footprint) { transaction in
+          try catchingRefusal { try body(entry, transaction) }
+        }
+      }
     }
   }
 
+  /// Runs `body` in a transaction on the verification `id`.
   func transact<Value: Sendable>(
-    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+    verification id: String, footprint: @escaping @Sendable (VerificationRecord) -> VerificationFootprint,
+    _ body: @escaping @Sendable (any VerificationTransaction, VerificationRecord?) throws -> Value
   ) async throws(VerificationError) -> Value {
-    try await VerificationService.run(store.transact, body)
+    try await catchingErrors { () throws(StorageError) in
+      try await store.transact(verification: id, footprint: footprint) { transaction, record in
+        try catchingRefusal { try body(transaction, record) }
+      }
+    }
   }
 
+  /// Runs `body` on the last committed state.
   func read<Value: Sendable>(
     _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
   ) async throws(VerificationError) -> Value {
-    try await VerificationService.run(store.read, body)
+    try await catchingErrors { () throws(StorageError) in
+      try await store.read { transaction in try catchingRefusal { try body(transaction) } }
+    }
   }
 
-  /// A refusal is no problem of the store's: it comes back as a value, and what was done before it stays.
-  private static func run<Value: Sendable>(
-    _ run: (
-      @escaping @Sendable (any VerificationTransaction) throws -> Result<Value, VerificationError>
-    ) async throws(StorageError) -> Result<Value, VerificationError>,
-    _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
+  /// Returns a refusal as a value, because the transaction must not be undone: what it wrote before, such as a
+  /// client's event, stays.
+  private func catchingRefusal<Value>(_ body: () throws -> Value) throws -> Result<Value, VerificationError> {
+    do {
+      return .success(try body())
+    } catch let error as VerificationError {
+      return .failure(error)
+    }
+  }
+
+  private func catchingErrors<Value: Sendable>(
+    _ body: () async throws(StorageError) -> Result<Value, VerificationError>
   ) async throws(VerificationError) -> Value {
     let result: Result<Value, VerificationError>
     do throws(StorageError) {
-      result = try await run { rows in
-        do {
-          return .success(try body(rows))
-        } catch let problem as VerificationError {
-          return .failure(problem)
-        }
-      }
+      result = try await body()
     } catch {
       throw .storage(error)
     }
@@ -177,7 +204,7 @@ public struct VerificationService: Sendable {
 }
 
 extension VerificationService {
-  /// A mail ready for the outbox, and what is kept of its code.
+  /// A mail for the outbox, with the digest and lifetime of its code.
   struct PreparedMail: Sendable {
     var mail: Mail
     var entry: OutboxEntry
@@ -196,7 +223,7 @@ extension VerificationService {
       for: VerificationMailRequest(
         to: recipient.address, message: request.message, languages: request.languages,
         variables: request.variables, code: request.isNotice ? nil : code, validFor: policy.lifetime))
-    // A notice's code is one that nobody can type, so that it needs no mark in the store.
+    // A notice gets a code that can't be typed, so that the store needs no column that tells notices apart.
     let storedCode = request.isNotice ? RandomString.make(26, random) : code
     let digest = keys.codeDigest(
       VerificationService.codeDigestInput(
@@ -210,7 +237,7 @@ extension VerificationService {
       mail: composed.mail, entry: entry, digest: digest, expires: expires, language: composed.language)
   }
 
-  /// What a code's digest is made of; each part has its length in front.
+  /// The parts that a code's digest covers.
   static func codeDigestInput(
     of code: String, purpose: String, recipient: VerificationRecipient, id: String, generation: Int
   ) -> [[UInt8]] {

@@ -1,7 +1,7 @@
 internal import GRDB
 public import PabalCore
 
-/// Verifications in a SQLite file, in one transaction with the outbox there.
+/// The verifications in a SQLite file, in the same transactions as the outbox there.
 public struct SQLiteVerificationStore: VerificationStore {
   let database: SQLiteDatabase
 
@@ -9,17 +9,54 @@ public struct SQLiteVerificationStore: VerificationStore {
   public init(_ database: SQLiteDatabase) { self.database = database }
 
   /// Runs `body` as one transaction, which shares its commit with others that wait.
+  ///
+  /// SQLite runs one transaction at a time, so the footprint locks nothing; debug builds check `body` against it.
   public func transact<Value: Sendable>(
+    footprint: VerificationFootprint,
     _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
   ) async throws(StorageError) -> Value {
-    try await database.write { try body(SQLiteVerificationTransaction(database: $0)) }
+    try await database.write { try body(SQLiteVerificationTransaction(database: $0).checked(footprint)) }
   }
 
-  /// Runs `body` on the file as the last commit left it.
+  /// Runs `body` as one transaction, with the verification `id`.
+  public func transact<Value: Sendable>(
+    verification id: String, footprint: @escaping @Sendable (VerificationRecord) -> VerificationFootprint,
+    _ body: @escaping @Sendable (any VerificationTransaction, VerificationRecord?) throws -> Value
+  ) async throws(StorageError) -> Value {
+    try await database.write {
+      try SQLiteVerificationTransaction(database: $0).run(verification: id, footprint: footprint, body)
+    }
+  }
+
+  /// Runs `body` on the last committed state of the file.
   public func read<Value: Sendable>(
     _ body: @escaping @Sendable (any VerificationTransaction) throws -> Value
   ) async throws(StorageError) -> Value {
-    try await database.read { try body(SQLiteVerificationTransaction(database: $0)) }
+    try await database.read { try body(SQLiteVerificationTransaction(database: $0).checkedForReading()) }
+  }
+
+  /// Runs `body` as one transaction on the outbox and the requests beside it.
+  public func transactMail<Value: Sendable>(
+    footprint: OutboxFootprint, _ body: @escaping @Sendable (any OutboxTransaction) throws -> Value
+  ) async throws(StorageError) -> Value {
+    try await transact(footprint: VerificationFootprint(outbox: footprint)) { try body($0) }
+  }
+
+  /// Runs `body` on the last committed state of the file.
+  public func readMail<Value: Sendable>(
+    _ body: @escaping @Sendable (any OutboxTransaction) throws -> Value
+  ) async throws(StorageError) -> Value { try await read { try body($0) } }
+
+  /// Deletes expired requests.
+  public func sweepRequests(at now: Timestamp, limit: Int) async throws(StorageError) -> Bool {
+    try await database.write {
+      try SQLiteVerificationSweep(database: $0).sweepRequests(at: now, limit: limit)
+    }
+  }
+
+  /// Expires and deletes old rows.
+  public func sweep(_ sweep: VerificationSweep) async throws(StorageError) -> Bool {
+    try await database.write { try SQLiteVerificationSweep(database: $0).run(sweep) }
   }
 }
 
@@ -169,6 +206,23 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       [request.key, request.payload, request.resultID, request.at])
   }
 
+  private func fetch(_ condition: String, _ values: [any SQLiteValue]) throws -> [VerificationRecord] {
+    var records: [VerificationRecord] = []
+    try database.run("SELECT \(Self.columns) FROM verification WHERE \(condition)", values) {
+      records.append(try VerificationRecord($0))
+    }
+    return records
+  }
+
+  private func placeholders(_ values: [[UInt8]]) -> String {
+    values.count == 1 ? "?" : values.map { _ in "?" }.joined(separator: ", ")
+  }
+}
+
+/// The housekeeping of verifications, within one transaction.
+private struct SQLiteVerificationSweep {
+  let database: Database
+
   func sweepRequests(at now: Timestamp, limit: Int) throws -> Bool {
     try changeLimited(
       [
@@ -183,9 +237,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       ], limit: limit)
   }
 
-  // MARK: Housekeeping
-
-  func sweep(_ sweep: VerificationSweep) throws -> Bool {
+  func run(_ sweep: VerificationSweep) throws -> Bool {
     let leavesRequests = try sweepRequests(at: sweep.now, limit: sweep.limit)
     let leavesOthers = try changeLimited(
       [
@@ -225,18 +277,6 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       if database.changesCount >= limit { isUnfinished = true }
     }
     return isUnfinished
-  }
-
-  private func fetch(_ condition: String, _ values: [any SQLiteValue]) throws -> [VerificationRecord] {
-    var records: [VerificationRecord] = []
-    try database.run("SELECT \(Self.columns) FROM verification WHERE \(condition)", values) {
-      records.append(try VerificationRecord($0))
-    }
-    return records
-  }
-
-  private func placeholders(_ values: [[UInt8]]) -> String {
-    values.count == 1 ? "?" : values.map { _ in "?" }.joined(separator: ", ")
   }
 }
 

@@ -39,6 +39,7 @@ struct VerificationFixture: Sendable {
   let service: VerificationService
   let store: any VerificationStore
   let keys: Keyring
+  let policy: VerificationPolicy
   let outbox: any Outbox
   let clock = SettableClock()
   let composer = RecordingMailComposer()
@@ -50,6 +51,7 @@ struct VerificationFixture: Sendable {
     self.store = store
     self.outbox = outbox
     self.keys = keys
+    self.policy = policy
     service = VerificationService(
       store: store, keys: keys, composer: composer, policy: policy, now: { [clock] in clock.now })
   }

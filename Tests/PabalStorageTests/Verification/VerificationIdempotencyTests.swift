@@ -173,7 +173,7 @@ import Testing
     fixture.clock.advance(.seconds(86_400))
     let now = fixture.clock.now
     var rounds = 1
-    while try await fixture.store.transact({ try $0.sweepRequests(at: now, limit: 4) }) { rounds += 1 }
+    while try await fixture.store.sweepRequests(at: now, limit: 4) { rounds += 1 }
     #expect(rounds == 3)
     #expect(try await !fixture.service.start(to: "0@example.com", idempotencyKey: try key("0")).isReplay)
   }
