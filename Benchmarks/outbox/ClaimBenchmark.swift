@@ -2,14 +2,14 @@ internal import Glibc
 internal import PabalCore
 internal import PabalStorage
 
-/// What a claim costs beside few and beside many waiting mails, and what the many cost in memory.
+/// Compares claims with few and with many waiting mails, and measures the memory with many.
 struct ClaimBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
-  /// The median of a claim of one mail in microseconds with 100 and with 100,000 waiting, and the process's
-  /// resident MiB with the latter.
+  /// Returns the median time of a claim of one mail in microseconds, with 100 and with 100,000 waiting mails, and the
+  /// resident memory in MiB with the latter.
   func run() async throws(StorageError) -> (few: Double, many: Double, memory: Double) {
     let small = try await filled("few", 100)
     let large = try await filled("many", 100_000)
@@ -38,7 +38,7 @@ struct ClaimBenchmark {
     return (database, outbox)
   }
 
-  /// Claims one mail and puts it back; the claim's microseconds.
+  /// Claims one mail and releases it. Returns the time of the claim in microseconds.
   private func claim(_ outbox: SQLiteOutbox) async throws(StorageError) -> Double {
     let time = Timestamp.now()
     let lease = OutboxEntry.Lease(owner: "bench", until: time + .seconds(60))
@@ -52,7 +52,7 @@ struct ClaimBenchmark {
 
   private func resident() -> Double {
     guard let bytes = try? readFile("/proc/self/statm", atMost: 4_096) else { return 0 }
-    let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
-    return (words.count > 1 ? Double(words[1]) ?? 0 : 0) * Double(sysconf(Int32(_SC_PAGESIZE))) / 1_048_576
+    let fields = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+    return (fields.count > 1 ? Double(fields[1]) ?? 0 : 0) * Double(sysconf(Int32(_SC_PAGESIZE))) / 1_048_576
   }
 }

@@ -3,13 +3,13 @@ internal import PabalCore
 internal import PabalStorage
 internal import Synchronization
 
-/// Durable adds by 64 callers at once against one write and fdatasync after the other.
+/// Compares durable adds by 64 concurrent callers with sequential writes and fdatasyncs.
 struct CommitBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
-  /// The medians of so many rounds of each, in turn, and of their ratio.
+  /// Returns the medians of `rounds` alternating measurements, and of their ratio.
   func run(rounds: Int, seconds: Double) async throws(StorageError) -> (
     baseline: Double, adds: Double, ratio: Double
   ) {
@@ -27,7 +27,7 @@ struct CommitBenchmark {
     return (median(baselines), median(adds), median(zip(adds, baselines).map { $0 / $1 }))
   }
 
-  /// Writes and syncs one after the other, a second.
+  /// Returns the number of sequential writes with fdatasync a second.
   func baseline(_ content: [UInt8], _ seconds: Double) -> Double {
     let path = "\(directory)/floor"
     let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
@@ -48,7 +48,7 @@ struct CommitBenchmark {
     to outbox: SQLiteOutbox, _ content: [UInt8], _ seconds: Double, _ count: borrowing Mutex<Int>
   ) async -> Double {
     let numbers = count.withLock { count in
-      // Each round and caller has numbers of its own.
+      // Each round and caller has numbers of its own because ids must be unique.
       count += 1
       return count * 10_000_000
     }

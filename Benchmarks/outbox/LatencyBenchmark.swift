@@ -2,13 +2,13 @@ internal import PabalCore
 internal import PabalStorage
 internal import Synchronization
 
-/// From the moment a mail is added to the moment a transport's `send` begins, beside the commit alone.
+/// Measures the time from adding a mail to the start of a transport's `send`, and of the commit alone.
 struct LatencyBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
-  /// Medians in milliseconds: an add alone, add to `send`, and the second over the first.
+  /// Returns medians in milliseconds: the commit alone, from add to `send`, and their difference.
   func run(count: Int) async throws(StorageError) -> (commit: Double, begin: Double, over: Double) {
     let database = try SQLiteDatabase("\(directory)/latency.sqlite", keyCheck: [1])
     let outbox = SQLiteOutbox(database)
@@ -25,7 +25,7 @@ struct LatencyBenchmark {
       var began = now()
       var reserved = await dispatcher.reserve(entry.lane, unknown: entry.unknown)
       while reserved == nil {
-        // The loop has not looked at its transports yet.
+        // The dispatcher's loop hasn't loaded its transports yet.
         await Task.yield()
         began = now()
         reserved = await dispatcher.reserve(entry.lane, unknown: entry.unknown)
@@ -44,13 +44,13 @@ struct LatencyBenchmark {
   }
 }
 
-/// Seals nothing; sealing is not what is measured.
+/// Leaves content unsealed because sealing isn't measured here.
 struct BenchmarkSealing: ContentSealing {
   func seal(_ clear: [UInt8], id: String) -> [UInt8] { clear }
   func open(_ sealed: [UInt8], id: String) throws -> [UInt8] { sealed }
 }
 
-/// A transport that says when its `send` began.
+/// A transport that reports when its `send` began.
 final class TimestampingTransport: Transport {
   private let times: AsyncStream<Double>
   private let put: AsyncStream<Double>.Continuation
@@ -62,7 +62,7 @@ final class TimestampingTransport: Transport {
     return Receipt(.sent, for: mail.envelope)
   }
 
-  /// When the next `send` began.
+  /// Returns when the next `send` began.
   func nextStart() async -> Double {
     for await time in times { return time }
     return 0
@@ -70,7 +70,7 @@ final class TimestampingTransport: Transport {
 }
 
 extension Mail {
-  /// A mail of about 7 KB, as the verification mail that ships.
+  /// Returns a mail of the size of the shipped verification mail, about 7 KB.
   fileprivate static func bench() -> Mail {
     let bytes = Array("Subject: bench\r\n\r\n".utf8) + Array(repeating: UInt8(ascii: "x"), count: 7_000)
     do {

@@ -2,9 +2,9 @@ internal import Glibc
 internal import PabalCore
 internal import PabalStorage
 
-/// `bench-outbox DIRECTORY [SECONDS]`: what the outbox does on the disk of that directory, as JSON.
+/// `bench-outbox DIRECTORY [SECONDS]` measures the outbox on the disk of that directory and prints JSON.
 ///
-/// The floor is measured in the same run, in turns with what it is the floor of.
+/// The floor, single commits of the disk, is measured in alternation with the outbox because disks vary over time.
 @main struct OutboxBenchmark {
   static func main() async {
     let arguments = CommandLine.arguments.dropFirst()
@@ -40,25 +40,25 @@ internal import PabalStorage
   private static func rounded(_ number: Double) -> Double { (number * 1_000).rounded() / 1_000 }
 }
 
-/// The middle of so many numbers.
+/// Returns the median, or 0 without numbers.
 func median(_ numbers: [Double]) -> Double {
   let sorted = numbers.sorted()
   return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
 }
 
-/// Seconds of a clock that is never set.
+/// Returns the seconds of the monotonic clock.
 func now() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// A verification mail's worth of sealed content: about 7 KB, as it ships.
+/// Returns content of the size of the shipped verification mail, about 7 KB.
 func sealedMail() -> [UInt8] { (0..<7_168).map { UInt8(truncatingIfNeeded: $0 &* 31) } }
 
-/// A waiting code of number `number`.
+/// Returns a waiting mail with an id of `number`.
 func waitingMail(_ number: Int, _ content: [UInt8], lane: Lane = .code) -> OutboxEntry {
-  // As long as a mail's id, and in the order they are added, as its time makes it.
+  // Like real ids, these are 26 characters long and in the order in which mail is added.
   let digits = String(number)
   let id = "01JD" + String(repeating: "0", count: 22 - digits.count) + digits
   return OutboxEntry(
@@ -66,11 +66,11 @@ func waitingMail(_ number: Int, _ content: [UInt8], lane: Lane = .code) -> Outbo
     content: content)
 }
 
-/// 64 callers at once, each of whom asks again as soon as it is answered.
+/// Runs work in 64 concurrent callers, each of which repeats it as soon as it has finished.
 enum ConcurrentCallers {
   private static let count = 64
 
-  /// How often a second `work` was done, which is told its caller's number and how often that one asked before.
+  /// Returns how many times a second `work` finished. It receives its caller's number and iteration.
   static func rate(
     _ seconds: Double, _ work: @escaping @Sendable (_ caller: Int, _ iteration: Int) async throws -> Void
   ) async -> Double {

@@ -3,13 +3,13 @@ internal import PabalCore
 internal import PabalStorage
 internal import Synchronization
 
-/// Durable starts and checks of verifications by 64 callers at once, in turns with the disk's single commits.
+/// Measures starts and checks of verifications by 64 concurrent callers, in alternation with single commits.
 struct VerificationBenchmark {
   private let directory: String
 
   init(_ directory: String) { self.directory = directory }
 
-  /// The medians of starts and checks a second, and of their ratios to `baseline`, single commits a second.
+  /// Returns the medians of starts and checks a second, and of their ratios to `baseline`, single commits a second.
   func run(rounds: Int, seconds: Double, baseline: @Sendable () -> Double) async throws(StorageError) -> (
     starts: Double, startsRatio: Double, checks: Double, checksRatio: Double
   ) {
@@ -24,7 +24,7 @@ struct VerificationBenchmark {
     for _ in 0..<rounds {
       let commits = baseline()
       let made = await ConcurrentCallers.rate(seconds) { _, _ in
-        // Everybody but the first caller of a mailbox would be told to wait.
+        // Each start has its own address because of the cooldown.
         let name = number.add(1, ordering: .relaxed).newValue
         let verification = try await service.start(to: "user\(name)@example.com")
         started.withLock { $0.append(verification.id) }
@@ -33,7 +33,7 @@ struct VerificationBenchmark {
       let next = Atomic(0)
       let ids = started.withLock { $0 }
       let checked = await ConcurrentCallers.rate(seconds) { _, _ in
-        // Wrong ones: each is counted before it is compared, which is a write.
+        // Wrong codes, because counting the attempt is a write.
         let index = next.add(1, ordering: .relaxed).oldValue
         _ = try await service.check(ids[index % ids.count], code: "000000")
       }
@@ -47,7 +47,7 @@ struct VerificationBenchmark {
   }
 }
 
-/// A mail of about 2 KB; rendering is measured elsewhere.
+/// Composes a mail of about 2 KB, because rendering isn't measured here.
 private struct BenchmarkMailComposer: VerificationMailComposer {
   func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
     let text = String(repeating: "The code is \(request.code ?? "").\n", count: 100)

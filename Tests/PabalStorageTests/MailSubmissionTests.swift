@@ -3,7 +3,7 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// What every store keeps to where finished mail comes in.
+/// The contract of `MailSubmission` on every store.
 @Suite struct MailSubmissionTests {
   typealias Backend = VerificationBackend
 
@@ -28,7 +28,9 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a mail is queued, sealed, and told of by its id`(_ backend: Backend) async throws {
+  func `a mail is queued with sealed content, and its status is found by its id`(_ backend: Backend)
+    async throws
+  {
     try await withSubmission(backend) { submission, fixture in
       let mail = try mail()
       let added = try await submission.add(
@@ -47,12 +49,12 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a mail that comes again under its key is the one from before`(_ backend: Backend) async throws {
+  func `a repeated request returns the mail of the first one`(_ backend: Backend) async throws {
     try await withSubmission(backend) { submission, fixture in
       #expect(try await submission.existingMail(key()) == nil)
       let first = try await submission.add(try mail(), idempotencyKey: try key())
-      let again = try await submission.add(try mail(), idempotencyKey: try key())
-      #expect(again.isReplay && again.value == first.value)
+      let repeated = try await submission.add(try mail(), idempotencyKey: try key())
+      #expect(repeated.isReplay && repeated.value == first.value)
       #expect(try await submission.existingMail(key()) == first.value)
       await #expect(throws: MailSubmissionError.reused) {
         try await submission.add(mail(), idempotencyKey: key(2))
@@ -61,7 +63,7 @@ import Testing
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
       _ = try await fixture.outbox.amend(.cancel([first.value.mail]), now: fixture.clock.now)
       #expect(try await submission.add(try mail(), idempotencyKey: try key()).value.state == .cancelled)
-      // Without a key nothing is the same.
+      // Without a key every request is new.
       for _ in 0..<2 { #expect(try await !submission.add(try mail(), idempotencyKey: nil).isReplay) }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 3)
       fixture.clock.advance(.seconds(86_400))
@@ -70,21 +72,20 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `of the same mail a hundred times at once one is queued`(_ backend: Backend) async throws {
+  func `a hundred concurrent requests with one key queue one mail`(_ backend: Backend) async throws {
     try await withSubmission(backend) { submission, fixture in
-      let answers = try await withThrowingTaskGroup(of: IdempotentResult<MailStatus>.self) { group in
+      let results = try await withThrowingTaskGroup(of: IdempotentResult<MailStatus>.self) { group in
         for _ in 0..<100 { group.addTask { try await submission.add(mail(), idempotencyKey: key()) } }
         return try await group.reduce(into: []) { $0.append($1) }
       }
-      #expect(answers.filter { !$0.isReplay }.count == 1)
-      #expect(Set(answers.map(\.value.mail)).count == 1)
+      #expect(results.filter { !$0.isReplay }.count == 1)
+      #expect(Set(results.map(\.value.mail)).count == 1)
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `a mail that the outbox has deleted isn't queued again under its key`(_ backend: Backend) async throws
-  {
+  func `a repeated request whose mail has been deleted throws`(_ backend: Backend) async throws {
     try await withSubmission(backend) { submission, fixture in
       let first = try await submission.add(try mail(), idempotencyKey: try key())
       _ = try await fixture.outbox.amend(.cancel([first.value.mail]), now: fixture.clock.now)
@@ -100,11 +101,11 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `mails alone keep the store from growing`(_ backend: Backend) async throws {
+  func `submissions delete expired keys without a dispatcher`(_ backend: Backend) async throws {
     try await withSubmission(backend) { submission, fixture in
       _ = try await submission.add(try mail(), idempotencyKey: try key())
       fixture.clock.advance(.seconds(86_400))
-      // One in sixteen sweeps: that none of so many does happens to nobody.
+      // One in sixteen calls sweeps, so the probability that none of 400 does is about 10⁻¹¹.
       for _ in 0..<400 { _ = try await submission.add(try mail(), idempotencyKey: nil) }
       let now = fixture.clock.now
       #expect(try await fixture.store.sweepRequests(at: now, limit: 1) == false)

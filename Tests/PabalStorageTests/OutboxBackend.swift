@@ -3,13 +3,13 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// The stores that keep the contract; a further one is a further case.
+/// The outboxes that the contract tests run on.
 enum OutboxBackend: String, CaseIterable, CustomTestStringConvertible {
   case memory, sqlite
 
   var testDescription: String { rawValue }
 
-  /// Runs `body` on an empty outbox, and removes it.
+  /// Runs `body` on a new outbox and deletes it afterwards.
   func withOutbox<Value>(_ body: (any Outbox) async throws -> Value) async throws -> Value {
     switch self {
     case .memory: return try await body(MemoryOutbox())
@@ -22,12 +22,12 @@ enum OutboxBackend: String, CaseIterable, CustomTestStringConvertible {
   }
 }
 
-/// A moment so many seconds after the start of a test.
+/// Returns the time `seconds` after the start of a test.
 func second(_ seconds: Double) -> Timestamp {
   Timestamp(milliseconds: 1_700_000_000_000 + Int64(seconds * 1000))
 }
 
-/// A mail of number `number`, added at second 0.
+/// Returns a mail with an id of `number`, added at second 0 by default.
 func mail(
   _ number: Int, lane: Lane = .code, created: Double = 0, due: Double? = nil, notAfter: Double? = nil,
   unknown: UnknownPolicy = .resend, group: String? = nil
@@ -37,7 +37,7 @@ func mail(
     notAfter: notAfter.map(second), unknown: unknown, group: group, content: [UInt8(number & 0xFF), 7, 9])
 }
 
-/// A claim by `owner` at `now`, for 30 seconds.
+/// Returns a claim by `owner` at second `now`, with a lease of 30 seconds.
 func claim(
   _ owner: String, at now: Double = 0, limit: Int = 10, reservedForCodes: Int = 0, id: String? = nil
 ) -> OutboxClaim {
@@ -46,7 +46,7 @@ func claim(
     reservedForCodes: reservedForCodes, id: id)
 }
 
-/// The housekeeping of `owner` at `now`, which keeps what ended for 100 seconds.
+/// Returns a sweep by `owner` at second `now`, with a retention of 100 seconds.
 func sweepRequest(_ owner: String = "sweeper", at now: Double, limit: Int = 500) -> OutboxSweep {
   var options = DispatcherOptions()
   options.retention = .seconds(100)

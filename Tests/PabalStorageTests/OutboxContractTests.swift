@@ -2,10 +2,11 @@ import PabalCore
 import PabalStorage
 import Testing
 
-/// What every outbox keeps to.
+/// The contract of every outbox.
 @Suite struct OutboxContractTests {
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail comes back as it was added, claimed and content and all`(_ backend: OutboxBackend) async throws
+  func `a claimed mail has all properties and the content with which it was added`(_ backend: OutboxBackend)
+    async throws
   {
     try await backend.withOutbox { outbox in
       let added = mail(1, lane: .normal, due: 0, notAfter: 600, unknown: .keep, group: "V")
@@ -19,7 +20,9 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail that its adder claimed is nobody else's`(_ backend: OutboxBackend) async throws {
+  func `a mail that is added claimed can't be claimed by another process`(_ backend: OutboxBackend)
+    async throws
+  {
     try await backend.withOutbox { outbox in
       let mine = mail(1).claimed(by: OutboxEntry.Lease(owner: "a", until: second(30)))
       try await outbox.add([mine])
@@ -40,7 +43,9 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `the backlog counts by lane what has not left, and its oldest`(_ backend: OutboxBackend) async throws {
+  func `the backlog has the number and the oldest of the unfinished mails of each lane`(
+    _ backend: OutboxBackend
+  ) async throws {
     try await backend.withOutbox { outbox in
       #expect(try await waiting(in: outbox) == OutboxBacklog())
       try await outbox.add(
@@ -60,7 +65,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `an id that is there already is left as it is`(_ backend: OutboxBackend) async throws {
+  func `adding an existing id changes nothing`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, lane: .bulk)])
       try await outbox.add([mail(1, lane: .code), mail(2)])
@@ -70,7 +75,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `codes come first, then what was due first`(_ backend: OutboxBackend) async throws {
+  func `claims take codes first, then the mail that was due first`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([
         mail(1, lane: .bulk), mail(2, lane: .normal, due: 3), mail(3, lane: .code, due: 5),
@@ -91,7 +96,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail that is too late is never claimed, and expires`(_ backend: OutboxBackend) async throws {
+  func `a mail past its time limit isn't claimed and expires`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, notAfter: 10), mail(2, notAfter: 11)])
       #expect(try await outbox.claim(claim("a", at: 10)).map(\.id) == ["MAIL2"])
@@ -105,7 +110,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `what decided nothing waits until it is due, with its new content`(_ backend: OutboxBackend)
+  func `an undecided mail waits until it is due, with its new content`(_ backend: OutboxBackend)
     async throws
   {
     try await backend.withOutbox { outbox in
@@ -119,17 +124,17 @@ import Testing
       ])
       #expect(try await outbox.claim(claim("b", at: 59)).isEmpty)
       #expect(try await outbox.sweep(sweepRequest(at: 59)).due == second(60))
-      let again = try #require(try await outbox.claim(claim("b", at: 60)).first)
-      #expect(again.content == [4, 4])
-      #expect(again.attempts == 2)
-      #expect(again.hold == .mail)
-      #expect(again.outcome == "deferred")
-      #expect(again.transport == "smtp")
+      let retried = try #require(try await outbox.claim(claim("b", at: 60)).first)
+      #expect(retried.content == [4, 4])
+      #expect(retried.attempts == 2)
+      #expect(retried.hold == .mail)
+      #expect(retried.outcome == "deferred")
+      #expect(retried.transport == "smtp")
     }
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a release is no attempt`(_ backend: OutboxBackend) async throws {
+  func `a release doesn't count as an attempt`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, due: 5)])
       let claimed = try #require(try await outbox.claim(claim("a", at: 5)).first)
@@ -142,7 +147,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail that would be due too late expires at once`(_ backend: OutboxBackend) async throws {
+  func `a mail whose next attempt would be too late expires at once`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, notAfter: 20)])
       let claimed = try #require(try await outbox.claim(claim("a")).first)
@@ -154,13 +159,13 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `who lost the lease settles nothing`(_ backend: OutboxBackend) async throws {
+  func `a settlement without the lease changes nothing`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       let first = try #require(try await outbox.claim(claim("a")).first)
       _ = try await outbox.sweep(sweepRequest("b", at: 30))
       let second = try #require(try await outbox.claim(claim("a", at: 30)).first)
-      // The same process, but an earlier attempt.
+      // The owner is right but the attempt isn't.
       let late = try await outbox.settle([
         OutboxSettlement(first, .final(.rejected), outcome: "rejected", now: .now())
       ])
@@ -177,8 +182,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a lease that ran out gives the mail back, or leaves it unknown`(_ backend: OutboxBackend) async throws
-  {
+  func `a mail with an expired lease is waiting again, or unknown`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, unknown: .resend), mail(2, unknown: .keep), mail(3)])
       _ = try await outbox.claim(claim("a"))
@@ -207,7 +211,7 @@ import Testing
       let seen = try await outbox.read(OutboxQuery(withContent: true)).entries
       #expect(seen.map(\.state) == [.waiting, .superseded, .waiting, .sending])
       #expect(seen[1].content == nil)
-      // The one that is on its way is not called back, but not tried again either.
+      // The mail being sent can't be recalled, but it isn't tried again.
       let settled = try await outbox.settle([
         OutboxSettlement(seen[3], .retry(due: second(9), content: nil), outcome: "deferred", now: second(2))
       ])
@@ -216,7 +220,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `what is on its way when it is superseded or cancelled may still be sent`(_ backend: OutboxBackend)
+  func `a mail that is cancelled while being sent may still be sent`(_ backend: OutboxBackend)
     async throws
   {
     try await backend.withOutbox { outbox in
@@ -232,7 +236,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `only waiting mail is hastened`(_ backend: OutboxBackend) async throws {
+  func `a retry makes only waiting mail due`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, due: 100), mail(2, due: 200), mail(3), mail(4)])
       let claimed = try await outbox.claim(claim("a"))
@@ -248,7 +252,9 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `what ended is shown for a time and then deleted`(_ backend: OutboxBackend) async throws {
+  func `a finished mail is kept for the retention time and then deleted`(_ backend: OutboxBackend)
+    async throws
+  {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1), mail(2)])
       try await outbox.amend(.cancel(["MAIL1"]), now: second(0))
@@ -261,7 +267,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a sweep does so much at a time and says that there is more`(_ backend: OutboxBackend) async throws {
+  func `a sweep stops at its limit and reports that work is left`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add((1...5).map { mail($0, notAfter: 5) })
       #expect(try await outbox.sweep(sweepRequest(at: 5, limit: 3)).isUnfinished)
@@ -272,7 +278,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a forecast names the oldest code and the next moment`(_ backend: OutboxBackend) async throws {
+  func `a forecast has the oldest code and the next due time and end`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       #expect(
         try await outbox.sweep(sweepRequest(at: 0))
@@ -287,7 +293,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `pages follow each other`(_ backend: OutboxBackend) async throws {
+  func `a query continues where the last page ended`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add((1...5).map { mail($0) })
       let first = try await outbox.read(OutboxQuery(limit: 2)).entries
@@ -299,7 +305,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `what is known of a transport is kept`(_ backend: OutboxBackend) async throws {
+  func `transport states are stored, changed and removed`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       let none = try await outbox.transports { _ in }
       #expect(none.isEmpty)
@@ -321,7 +327,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `many claimers at once get each mail once`(_ backend: OutboxBackend) async throws {
+  func `concurrent claims return each mail once`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add((0..<300).map { mail($0) })
       let ids = try await withThrowingTaskGroup(of: [String].self) { group in

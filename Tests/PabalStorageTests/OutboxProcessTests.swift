@@ -4,11 +4,11 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// Several processes on one file.
+/// Several processes that share a file.
 @Suite struct OutboxProcessTests {
   private let worker = "\(BuiltProducts.directory)/outbox-worker"
 
-  /// Fills a database with `count` mails that hold their own id.
+  /// Fills a database with `count` mails.
   private func fill(_ path: String, _ count: Int) async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
     let now = Timestamp.now()
@@ -21,7 +21,7 @@ import Testing
     database.close()
   }
 
-  /// Starts a worker for each of `deaths`, which kills itself after so many sends (0: never); their ends.
+  /// Runs a worker for each of `deaths`, the number of sends after which it kills itself (0: never).
   private func run(
     _ path: String, _ log: String, lease seconds: Int, _ deaths: [Int]
   ) async -> [ChildProcess?] {
@@ -35,7 +35,7 @@ import Testing
     try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map(String.init)
   }
 
-  @Test func `three processes send each mail once`() async throws {
+  @Test func `three processes send each mail exactly once`() async throws {
     let folder = try TemporaryDirectory()
     let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
     try await fill(path, 600)
@@ -47,18 +47,19 @@ import Testing
     #expect(Set(sent).count == 600)
   }
 
-  @Test func `processes that are killed lose nothing, and repeat at most what was under way`() async throws {
+  @Test func `killed processes lose no mail, and at most the mails in progress are sent twice`() async throws
+  {
     let folder = try TemporaryDirectory()
     let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
     try await fill(path, 400)
-    // What the dead held waits for so long; a process that stands still for longer has lost it, too.
+    // The lease is short because the last process waits for those of the killed ones, but long enough for a slow machine.
     let ends = await run(path, log, lease: 8, [40, 60, 80])
     #expect(ends.map { $0?.status } == [-9, -9, -9])
     let last = await run(path, log, lease: 8, [0])
     #expect(last.map { $0?.status } == [0])
     let sent = try lines(log)
     #expect(Set(sent).count == 400)
-    // Eight attempts at once in each of the three that died.
+    // Each of the three killed processes had up to eight attempts in progress.
     #expect(sent.count <= 400 + 3 * 8)
     let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
     let seen = try await SQLiteOutbox(database).read(OutboxQuery(limit: 0, withCounts: true))
@@ -66,7 +67,7 @@ import Testing
     database.close()
   }
 
-  @Test func `many processes that open a new file at once make one`() async throws {
+  @Test func `processes that open a new file at the same time create it once`() async throws {
     let folder = try TemporaryDirectory()
     let worker = worker
     let ends = await mapOnThreads(Array(0..<8)) { _ in
@@ -81,7 +82,7 @@ import Testing
   @Test(
     .enabled(
       if: (try? ChildProcess.run("strace", ["-f", "true"]).status) == 0, "strace must be allowed to trace"))
-  func `what a commit wrote is synced before anything is done on the strength of it`() async throws {
+  func `a claim is synced to disk before the mail is sent`() async throws {
     let folder = try TemporaryDirectory()
     let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
     let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])

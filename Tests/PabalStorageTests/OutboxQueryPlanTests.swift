@@ -6,9 +6,9 @@ import Testing
 
 @testable import PabalStorage
 
-/// What the dispatcher asks for all the time costs the same with 100,000 mails as with 100.
+/// Checks the query plans: statements that run all the time must not slow down with the number of rows.
 @Suite struct OutboxQueryPlanTests {
-  @Test func `no statement of the loop reads a whole table or sorts`() async throws {
+  @Test func `no statement of the dispatcher scans a table or sorts`() async throws {
     let folder = try TemporaryDirectory()
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keyCheck: [1])
     let outbox = SQLiteOutbox(database)
@@ -36,7 +36,7 @@ import Testing
     database.close()
   }
 
-  @Test func `no statement of a verification or of a front door reads a whole table or sorts`() async throws {
+  @Test func `no statement of a verification or a submission scans a table or sorts`() async throws {
     let folder = try TemporaryDirectory()
     let keys = Keyring(current: .random())
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
@@ -68,7 +68,7 @@ import Testing
     database.close()
   }
 
-  /// Checks the plan of each statement that was seen.
+  /// Checks the plan of each recorded statement.
   private func expectIndexes(_ statements: Statements, in database: SQLiteDatabase) async throws {
     let seen = statements.all.filter { sql in
       ["SELECT", "UPDATE", "DELETE"].contains { sql.hasPrefix($0) }

@@ -6,10 +6,11 @@ import Testing
 
 @testable import PabalStorage
 
-/// Mail whose process died, clocks that go back, and files that close or vanish.
+/// Mail of dead processes, clocks that are set back, and files that are closed or deleted.
 @Suite struct OutboxRecoveryTests {
   @Test(arguments: OutboxBackend.allCases)
-  func `a mail in whose attempts processes die is given up after three`(_ backend: OutboxBackend) async throws
+  func `a mail is unknown after three attempts in which the process died`(_ backend: OutboxBackend)
+    async throws
   {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
@@ -25,7 +26,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a dead process's mail can be retried and cancelled without a sweep`(_ backend: OutboxBackend)
+  func `mail of a dead process can be retried and cancelled before a sweep`(_ backend: OutboxBackend)
     async throws
   {
     try await backend.withOutbox { outbox in
@@ -41,7 +42,7 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `a lease from before the clock was set back is cut`(_ backend: OutboxBackend) async throws {
+  func `a lease is shortened after the clock was set back`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       _ = try await outbox.claim(claim("dead", at: 86_400))
@@ -53,14 +54,14 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `mail that its adder wants late is left as it is`(_ backend: OutboxBackend) async throws {
+  func `a mail added with a late due time keeps it`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1, due: 86_400)])
       #expect(try await outbox.sweep(sweepRequest(at: 1)).due == second(86_400))
     }
   }
 
-  @Test func `a store that is closed has everything in its file`() async throws {
+  @Test func `closing a database merges its log into the file`() async throws {
     let folder = try TemporaryDirectory()
     let path = "\(folder.path)/pabal.sqlite"
     let database = try SQLiteDatabase(path, keyCheck: [1])
@@ -72,7 +73,7 @@ import Testing
     #expect(log.isEmpty)
   }
 
-  @Test func `a file that is deleted or replaced while it is in use is noticed`() async throws {
+  @Test func `a sweep reports that the file was deleted or replaced`() async throws {
     let folder = try TemporaryDirectory()
     let path = "\(folder.path)/pabal.sqlite"
     let database = try SQLiteDatabase(path, keyCheck: [1])

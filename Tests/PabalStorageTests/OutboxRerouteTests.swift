@@ -2,16 +2,16 @@ import PabalCore
 import PabalStorage
 import Testing
 
-/// What every outbox does with waiting mail when its route becomes another one.
+/// The contract of every outbox for a change of the route.
 @Suite struct OutboxRerouteTests {
   @Test(arguments: OutboxBackend.allCases)
-  func `another route hastens what waits for a transport's sake, codes first, and so many at a time`(
+  func `a new route makes mail due that waits for a transport, codes first, up to the limit`(
     _ backend: OutboxBackend
   ) async throws {
     try await backend.withOutbox { outbox in
       let ends: [(outcome: String?, hold: Outcome.Scope?, due: Double)] = [
         ("deferred", nil, 90), ("held", .mail, 90), ("deferred", nil, 90),
-        // These wait for another reason: a copy that may have arrived, a key, a moment that has come.
+        // These don't wait for a transport: an unknown result, a missing key, a due time that has passed.
         ("unknown", nil, 90), (nil, .mail, 90), ("deferred", nil, 2),
       ]
       let lanes: [Lane] = [.bulk, .normal, .code, .code, .code, .code]
@@ -35,7 +35,7 @@ import Testing
       #expect(try await outbox.amend(.reroute(limit: 2), now: second(5)) == 0)
       let after = try await entries()
       #expect(after.map(\.due) == [4, 3, 3, 90, 90, 2, 90, 0].map(second))
-      // A back-off that begins anew; the others' goes on.
+      // Only the rerouted mails start their back-off from zero.
       #expect(after.map(\.failures) == [0, 0, 0, 1, 0, 1, 0, 0])
       #expect(after.map(\.attempts) == [1, 1, 1, 1, 1, 1, 0, 1])
       #expect(after.map(\.hold) == [nil, nil, nil, nil, .mail, nil, nil, nil])
@@ -44,7 +44,9 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
-  func `an attempt by a route that isn't any more costs no retry`(_ backend: OutboxBackend) async throws {
+  func `an attempt over a replaced route doesn't count towards the back-off`(_ backend: OutboxBackend)
+    async throws
+  {
     try await backend.withOutbox { outbox in
       try await outbox.add([mail(1)])
       for usedStaleRoute in [false, false, true] {

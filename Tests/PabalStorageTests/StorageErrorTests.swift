@@ -6,7 +6,7 @@ import Testing
 
 @testable import PabalStorage
 
-/// A database that can't be used says why and what to do, and is left as it was.
+/// Databases that can't be used: the error has the reason and a remedy, and the file stays unchanged.
 @Suite struct StorageErrorTests {
   private let folder: TemporaryDirectory
   private let path: String
@@ -16,14 +16,14 @@ import Testing
     path = "\(folder.path)/pabal.sqlite"
   }
 
-  /// Makes a database, with one mail in it.
-  private func make() async throws {
+  /// Creates a database with one mail.
+  private func create() async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1])
     try await SQLiteOutbox(database).add([mail(1)])
     database.close()
   }
 
-  private func problem(key: [UInt8] = [1], previous: [[UInt8]] = []) -> StorageError.Kind? {
+  private func openingError(key: [UInt8] = [1], previous: [[UInt8]] = []) -> StorageError.Kind? {
     do throws(StorageError) {
       try SQLiteDatabase(path, keyCheck: key, previousKeyChecks: previous, busyTimeout: .milliseconds(20))
         .close()
@@ -34,7 +34,7 @@ import Testing
     }
   }
 
-  @Test func `the file is its owner's alone, and so are its log and its shared memory`() async throws {
+  @Test func `only the owner can read the file, its log and its shared memory`() async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1])
     try await SQLiteOutbox(database).add([mail(1)])
     for file in [path, path + "-wal", path + "-shm"] {
@@ -44,17 +44,17 @@ import Testing
     database.close()
   }
 
-  @Test func `a newer Pabal's database is refused and left alone`() async throws {
-    try await make()
+  @Test func `a database of a newer version is rejected and stays unchanged`() async throws {
+    try await create()
     try await DatabaseQueue(path: path).write { try $0.execute(sql: "PRAGMA user_version = 99") }
-    #expect(problem() == .newer(found: 99, known: SQLiteMigration.all.count))
+    #expect(openingError() == .newer(found: 99, known: SQLiteMigration.all.count))
     let version = try await DatabaseQueue(path: path).read {
       try Int.fetchOne($0, sql: "PRAGMA user_version")
     }
     #expect(version == 99)
   }
 
-  @Test func `a database of each earlier version is brought up with all that is in it`() async throws {
+  @Test func `a database of each earlier version is migrated with its content`() async throws {
     for version in 1..<SQLiteMigration.all.count {
       let path = "\(folder.path)/version\(version).sqlite"
       try await DatabaseQueue(path: path).write { database in
@@ -77,30 +77,32 @@ import Testing
     }
   }
 
-  @Test func `another master key than the database's is refused, a previous one gives way`() async throws {
-    try await make()
-    #expect(problem(key: [2]) == .wrongKey)
-    #expect(problem(key: [2], previous: [[3]]) == .wrongKey)
-    #expect(problem(key: [2], previous: [[1]]) == nil)
-    #expect(problem(key: [1]) == .wrongKey)
-    #expect(problem(key: [2]) == nil)
+  @Test func `a database of another master key is rejected, one of a previous key is reassigned`()
+    async throws
+  {
+    try await create()
+    #expect(openingError(key: [2]) == .wrongKey)
+    #expect(openingError(key: [2], previous: [[3]]) == .wrongKey)
+    #expect(openingError(key: [2], previous: [[1]]) == nil)
+    #expect(openingError(key: [1]) == .wrongKey)
+    #expect(openingError(key: [2]) == nil)
   }
 
-  @Test func `what is no database of ours is refused and left alone`() async throws {
+  @Test func `a file that isn't a database of Pabal is rejected and stays unchanged`() async throws {
     let bytes = Data((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 7) })
     try bytes.write(to: URL(filePath: path))
-    #expect(problem() == .corrupt)
+    #expect(openingError() == .corrupt)
     #expect(try Data(contentsOf: URL(filePath: path)) == bytes)
     try FileManager.default.removeItem(atPath: path)
     try await DatabaseQueue(path: path).write { try $0.execute(sql: "CREATE TABLE theirs (x)") }
-    #expect(problem() == .corrupt)
+    #expect(openingError() == .corrupt)
     let tables = try await DatabaseQueue(path: path).read {
       try String.fetchAll($0, sql: "SELECT name FROM sqlite_schema")
     }
     #expect(tables == ["theirs"])
   }
 
-  @Test func `a locked database is busy, and does its work once it is free`() async throws {
+  @Test func `a locked database is busy, and writes again when it is unlocked`() async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1], busyTimeout: .milliseconds(20))
     let outbox = SQLiteOutbox(database)
     var unfinished = GRDB.Configuration()
@@ -115,7 +117,7 @@ import Testing
     database.close()
   }
 
-  @Test func `on a full disk what was acknowledged is there and nothing else`() async throws {
+  @Test func `on a full disk the file holds what was acknowledged and nothing else`() async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1])
     let outbox = SQLiteOutbox(database)
     try await database.write { try $0.execute(sql: "PRAGMA max_page_count = 100") }
@@ -128,7 +130,7 @@ import Testing
               id: "C\(caller)N\(number)", lane: .normal, created: second(0),
               content: Array(repeating: 7, count: 9_000))
             do throws(StorageError) {
-              // Two in one call: all or none.
+              // A call adds both or none.
               try await outbox.add([entry, mail(1_000 + caller * 100 + number)])
               ids += [entry.id, "MAIL\(1_000 + caller * 100 + number)"]
             } catch {
@@ -151,7 +153,7 @@ import Testing
     database.close()
   }
 
-  @Test func `a job that fails undoes itself and not its neighbours`() async throws {
+  @Test func `a failed job undoes only its own changes`() async throws {
     struct RefusedError: Error {}
     let database = try SQLiteDatabase(path, keyCheck: [1])
     let done = await withTaskGroup(of: Int?.self) { group in
@@ -176,7 +178,7 @@ import Testing
     database.close()
   }
 
-  @Test func `a closed database says so`() async throws {
+  @Test func `a call on a closed database throws`() async throws {
     let database = try SQLiteDatabase(path, keyCheck: [1])
     database.close()
     await #expect(throws: StorageError(.closed, place: path)) {
@@ -185,23 +187,23 @@ import Testing
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root can act as another user"))
-  func `a file that this user may not write to or open is told apart`() async throws {
-    try await make()
+  func `a file that isn't readable and one that isn't writable have different errors`() async throws {
+    try await create()
     func asOtherUser() throws -> String {
       try ChildProcess.run(
         "setpriv", ["--reuid=65534", "--clear-groups", "\(folder.path)/worker", "open", path]
       ).output
     }
-    // A copy, since nobody may look into the folder of the build; by another process, since a neighbour's
-    // child that inherits the open copy would make it "text file busy".
+    // A copy, because other users can't read the build directory. Another process makes it, because a child of a parallel
+    // test would inherit the open file and make it "text file busy".
     let copied = try ChildProcess.run(
       "cp", ["\(BuiltProducts.directory)/outbox-worker", "\(folder.path)/worker"])
     #expect(copied.status == 0)
     for (mode, file) in [(0o755, folder.path), (0o755, "\(folder.path)/worker")] {
       try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
     }
-    #expect(try asOtherUser().contains("can't be opened or made by this user"))
+    #expect(try asOtherUser().contains("can't be opened or created by this user"))
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
-    #expect(try asOtherUser().contains("can't be written to"))
+    #expect(try asOtherUser().contains("isn't writable"))
   }
 }

@@ -33,3 +33,30 @@ enum SecureRandom {
     }
   }
 }
+
+/// Unguessable names in Crockford's base32.
+enum RandomString {
+  private static let digits = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
+
+  /// Returns an id of 26 characters: four of the time, so that ids created together are neighbours in an index, and
+  /// 110 random bits.
+  static func id(at now: Timestamp, _ random: () -> UInt64) -> String {
+    let seconds = now.milliseconds / 1_000
+    let time = [15, 10, 5, 0].map { digits[Int(truncatingIfNeeded: seconds >> $0) & 31] }
+    return String(decoding: time, as: UTF8.self) + make(22, random)
+  }
+
+  /// Returns `count` characters with five random bits each. `random` returns 64 random bits.
+  static func make(_ count: Int, _ random: () -> UInt64) -> String {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+      var number = random()
+      // 64 bits are twelve whole digits.
+      for _ in 0..<12 where bytes.count < count {
+        bytes.append(digits[Int(number & 31)])
+        number >>= 5
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -14,7 +14,7 @@ public struct MailStatus: Sendable, Hashable {
     case sent = "sent"
     /// Permanently refused; for a verification, the cooldown and caps that it counted towards are refunded.
     case rejected = "rejected"
-    /// It is not known whether the mail was accepted, and there will be no further attempt.
+    /// It is not known whether the mail was accepted, and it won't be tried again.
     case unknown = "unknown"
     /// The mail could not be handed over before its time limit.
     case expired = "expired"

@@ -1,13 +1,13 @@
 internal import Synchronization
 
-/// An outbox that a crash empties: for tests, and for programs that can lose mail.
+/// An outbox in memory, for tests and for programs that may lose mail in a crash.
 public final class MemoryOutbox: Outbox {
   private let rows = Mutex(MemoryOutboxTable())
 
   /// An empty outbox.
   public init() {}
 
-  /// Runs `body` on the rows as one transaction: what a thrown error leaves is as it was before.
+  /// Runs `body` on the rows as one transaction, which an error undoes.
   package func transact<Value, Failure: Error>(
     _ body: (inout sending MemoryOutboxTable) throws(Failure) -> sending Value
   ) throws(Failure) -> sending Value {
@@ -27,12 +27,12 @@ public final class MemoryOutbox: Outbox {
     transact { for entry in entries { $0.add(entry) } }
   }
 
-  /// Takes waiting mail that is due.
+  /// Claims waiting mail that is due.
   public func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
     transact { $0.claim(claim) }
   }
 
-  /// Takes down how attempts ended.
+  /// Records how attempts ended.
   public func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?] {
     transact { rows in settlements.map { rows.settle($0) } }
   }
@@ -44,12 +44,12 @@ public final class MemoryOutbox: Outbox {
     transact { $0.extend(ids, lease) }
   }
 
-  /// Gives what is in the outbox.
+  /// Returns what `query` asks for.
   public func read(_ query: OutboxQuery) async throws(StorageError) -> OutboxView {
     transact { $0.read(query) }
   }
 
-  /// Changes mail from outside of an attempt.
+  /// Changes mail outside of an attempt.
   @discardableResult
   public func amend(
     _ amendment: OutboxAmendment, now: Timestamp
@@ -57,7 +57,7 @@ public final class MemoryOutbox: Outbox {
     transact { $0.amend(amendment, now: now) }
   }
 
-  /// Changes what is known of the transports.
+  /// Changes the transport states.
   public func transports(
     _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
   ) async throws(StorageError) -> [String: TransportState] {
@@ -67,27 +67,27 @@ public final class MemoryOutbox: Outbox {
     }
   }
 
-  /// Does the housekeeping.
+  /// Expires, releases and deletes mail.
   public func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast {
     transact { $0.sweep(sweep) }
   }
 }
 
-/// What a memory outbox holds, changed one call at a time.
+/// The content of a memory outbox.
 package struct MemoryOutboxTable: Sendable {
-  /// What is known of the transports.
+  /// The transport states.
   package var transports: [String: TransportState] = [:]
-  /// Called with the id of a mail that has just been rejected, inside of the transaction.
+  /// Called with the id of a mail that was rejected, within the transaction.
   package var onRejected: (@Sendable (String) -> Void)?
-  // In the order they were added; a number never changes its mail.
+  // By number, in the order in which they were added.
   private var entries: [Int: OutboxEntry] = [:]
   private var numbers: [String: Int] = [:]
   private var next = 0
 
-  /// The mail called `id`.
+  /// Returns the mail with this id.
   package func entry(_ id: String) -> OutboxEntry? { numbers[id].flatMap { entries[$0] } }
 
-  /// Adds a mail, unless its id is there already.
+  /// Adds a mail, unless its id exists already.
   package mutating func add(_ entry: OutboxEntry) {
     guard numbers[entry.id] == nil else { return }
     numbers[entry.id] = next
@@ -163,7 +163,7 @@ package struct MemoryOutboxTable: Sendable {
     return backlog
   }
 
-  /// Changes mail from outside of an attempt; says how many.
+  /// Changes mail outside of an attempt. Returns how many mails it changed.
   package mutating func amend(_ amendment: OutboxAmendment, now: Timestamp) -> Int {
     switch amendment {
     case .retry(let ids):
@@ -224,7 +224,7 @@ package struct MemoryOutboxTable: Sendable {
 }
 
 extension OutboxEntry {
-  /// The same without its sealed content, as lists show it.
+  /// The entry without its sealed content.
   package var withoutContent: OutboxEntry {
     var entry = self
     entry.content = nil

@@ -1,35 +1,35 @@
-/// What a sealed entry holds: the mail, and what became of its recipients so far.
+/// The sealed content of an entry: the mail, and the result for each recipient so far.
 public struct OutboxContent: Sendable {
-  /// What became of one recipient.
+  /// The result for one recipient so far.
   struct Progress: Sendable, Hashable {
-    /// `sent`, `rejected` or `unknown` once nothing more is tried for it.
+    /// `sent`, `rejected` or `unknown` once the recipient isn't tried again; otherwise `nil`.
     var final: Outcome?
-    /// The last reply for it.
+    /// The last reply.
     var reply: String?
   }
 
   /// The mail, with all its recipients.
   public let mail: Mail
-  /// One for each recipient of the envelope, in its order.
+  /// One element for each recipient of the envelope, in the same order.
   var progress: [Progress]
 
-  /// The content of a mail nobody has tried.
+  /// The content of a mail before its first attempt.
   public init(_ mail: Mail) {
     self.mail = mail
     progress = Array(repeating: Progress(), count: mail.envelope.recipients.count)
   }
 
-  /// What became of each recipient so far: its outcome once it is final, and the last reply for it.
+  /// The recipients with their final outcome, if there is one, and their last reply.
   public var recipients: [(address: Address, outcome: Outcome?, reply: String?)] {
     zip(mail.envelope.recipients, progress).map { ($0, $1.final, $1.reply) }
   }
 
-  /// The mail for those that are still to be reached; `nil` when there are none.
+  /// The mail for the recipients without a final outcome, or `nil` if there are none.
   var remaining: Mail? {
     mail.addressed(to: zip(mail.envelope.recipients, progress).filter { $1.final == nil }.map(\.0))
   }
 
-  /// Takes down what became of the recipients that `receipt` names.
+  /// Records the results of the recipients in `receipt`.
   mutating func record(_ receipt: Receipt, unknown: UnknownPolicy) {
     for entry in receipt.recipients {
       guard let index = mail.envelope.recipients.firstIndex(of: entry.address) else { continue }
@@ -40,7 +40,7 @@ public struct OutboxContent: Sendable {
     }
   }
 
-  /// The outcome over all recipients, once nothing more is tried for any.
+  /// The combined outcome, once every recipient has a final one.
   var decided: Outcome? {
     let finals = progress.compactMap(\.final)
     return finals.count == progress.count ? Outcome.combined(finals) : nil
@@ -48,10 +48,10 @@ public struct OutboxContent: Sendable {
 }
 
 extension OutboxContent {
-  /// Why bytes are no content of ours.
+  /// The bytes aren't valid content.
   public struct FormatError: Error, Sendable {}
 
-  /// The content as it is sealed: a version, then parts with their lengths, the mail's bytes last.
+  /// The encoded content: a version, then fields with their lengths, and the mail's bytes last.
   public var bytes: [UInt8] {
     var bytes: [UInt8] = [1]
     bytes.reserveCapacity(mail.bytes.count + 256)
@@ -75,7 +75,7 @@ extension OutboxContent {
     return bytes
   }
 
-  /// Reads the content of the mail called `id` back.
+  /// Decodes the content of the mail `id`.
   public init(_ bytes: [UInt8], id: String) throws(FormatError) {
     var reader = Reader(bytes)
     guard try reader.byte() == 1 else { throw FormatError() }
@@ -91,7 +91,7 @@ extension OutboxContent {
       progress.append(Progress(final: try Reader.final(outcome), reply: reply.isEmpty ? nil : reply))
     }
     let from = try sender.isEmpty ? nil : Reader.address(sender)
-    // An envelope drops doubles, and what became of them would belong to others.
+    // An envelope drops duplicate recipients, which would assign results to the wrong ones.
     guard let envelope = Envelope(sender: from, recipients: recipients),
       envelope.recipients.count == recipients.count
     else { throw FormatError() }
@@ -146,11 +146,11 @@ extension OutboxContent {
   }
 }
 
-/// Seals what a store keeps, so that a stolen database gives nothing.
+/// Encrypts what a store keeps, so that a stolen database doesn't reveal it.
 public protocol ContentSealing: Sendable {
-  /// `clear`, sealed for the row called `id` alone.
+  /// Returns `clear`, sealed for the row `id`.
   func seal(_ clear: [UInt8], id: String) -> [UInt8]
-  /// What was sealed for the row called `id`; an error if it was changed, moved, or sealed with a key that
-  /// is not known any more.
+  /// Returns the content that was sealed for the row `id`. Throws if it was changed or moved to another row, or if its
+  /// key is no longer known.
   func open(_ sealed: [UInt8], id: String) throws -> [UInt8]
 }

@@ -1,11 +1,11 @@
-/// A mail in the outbox, as stores keep it: its content sealed, everything beside it free of addresses,
-/// codes and replies.
+/// A mail in the outbox as stores keep it. Its content is sealed; the other properties contain no addresses, codes or
+/// replies.
 public struct OutboxEntry: Sendable, Hashable {
-  /// Whose a mail in state `sending` is, and how long without a word from that process.
+  /// The right of one process to send a mail in state `sending`, for a limited time.
   public struct Lease: Sendable, Hashable {
-    /// The process, by a name it drew at random when it started.
+    /// The random name of the process.
     public var owner: String
-    /// When the mail is anybody's again, unless the lease is extended before.
+    /// When the lease expires unless it is extended.
     public var until: Timestamp
 
     /// A lease for `owner`.
@@ -17,45 +17,45 @@ public struct OutboxEntry: Sendable, Hashable {
 
   /// The mail's id.
   public let id: String
-  /// How urgent it is.
+  /// Its priority.
   public let lane: Lane
-  /// When it was added.
+  /// When it was added to the outbox.
   public let created: Timestamp
-  /// From when on it is too late to hand it over; `nil`: never.
+  /// When it expires if it hasn't been handed over; `nil`: never.
   public let notAfter: Timestamp?
-  /// What follows an attempt that ended `unknown`, or in the death of the process.
+  /// What follows an attempt that ended `unknown` or with the death of the process.
   public let unknown: UnknownPolicy
-  /// What it belongs to, a verification's id; a newer mail of the group supersedes the older.
+  /// The group it belongs to; a newer mail of the group may supersede it.
   public let group: String?
-  /// Where it stands.
+  /// Its state.
   public internal(set) var state: OutboxState
-  /// Before when it is not to be tried again.
+  /// The earliest time of the next attempt.
   public internal(set) var due: Timestamp
-  /// How often it was claimed for an attempt.
+  /// How many times it was claimed for an attempt.
   public internal(set) var attempts: Int
-  /// How many attempts failed, by the route as it is, without an account's or the set-up's fault: these use up its
-  /// retries.
+  /// How many attempts over the current route failed, not counting those that the account or the set-up caused. The
+  /// back-off depends on it.
   public internal(set) var failures: Int
-  /// How many of them ended `unknown`, or in the death of the process.
+  /// How many attempts ended `unknown` or with the death of the process.
   public internal(set) var unknownAttempts: Int
-  /// Whose it is while it is `sending`, otherwise `nil`.
+  /// The lease while it is `sending`, otherwise `nil`.
   public internal(set) var lease: Lease?
-  /// What it becomes if the attempt under way leaves it undecided: `superseded` or `cancelled`.
+  /// The state that it enters if the current attempt doesn't decide it: `superseded` or `cancelled`.
   public internal(set) var requestedState: OutboxState?
-  /// Why it waits, where an account or the set-up is at fault.
+  /// Set while it waits because of the account or the set-up.
   public internal(set) var hold: Outcome.Scope?
-  /// The transport tried last.
+  /// The name of the transport tried last.
   public internal(set) var transport: String?
   /// The name of the last attempt's outcome.
   public internal(set) var outcome: String?
-  /// The digits of the last reply: `550 5.1.1`; never its text.
+  /// The digits of the last reply, such as `550 5.1.1`, without its text.
   public internal(set) var status: String?
-  /// When it came into a final state.
+  /// When it entered a final state.
   public internal(set) var ended: Timestamp?
-  /// Mail, envelope, and what became of recipients so far, sealed; `nil` once it is erased.
+  /// The sealed `OutboxContent`; `nil` after it was erased.
   public internal(set) var content: [UInt8]?
 
-  /// A mail that waits from `due` on (by default from `created`) with its content sealed.
+  /// A waiting mail with sealed content, due at `due`, by default at `created`.
   public init(
     id: String, lane: Lane, created: Timestamp, due: Timestamp? = nil, notAfter: Timestamp? = nil,
     unknown: UnknownPolicy = .resend, group: String? = nil, content: [UInt8]
@@ -74,7 +74,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.content = content
   }
 
-  /// The whole of a row, as a store reads it back.
+  /// An entry with all properties, as a store reads it.
   package init(
     id: String, lane: Lane, created: Timestamp, notAfter: Timestamp?, unknown: UnknownPolicy,
     group: String?, state: OutboxState, due: Timestamp, attempts: Int, failures: Int, unknownAttempts: Int,
@@ -105,32 +105,32 @@ public struct OutboxEntry: Sendable, Hashable {
 }
 
 extension OutboxEntry {
-  /// Puts in the content that a store keeps elsewhere.
+  /// Sets the content, which a store may keep apart from the entry.
   package mutating func setContent(_ content: [UInt8]?) { self.content = content }
 }
 
-/// Where a mail in the outbox stands.
+/// The state of a mail in the outbox.
 ///
-/// `held` is no state: a held mail is waiting, and says why.
+/// A held mail is `waiting`, with its `hold` set.
 public enum OutboxState: String, Sendable, Hashable, Codable, CaseIterable {
-  /// It is to be handed over, at its due time or later.
+  /// Waiting for its due time or a free transport.
   case waiting = "waiting"
-  /// A process has it and hands it over, or was about to when it died.
+  /// Claimed by a process, which is sending it or died before it could.
   case sending = "sending"
-  /// The next hop took responsibility for every recipient.
+  /// The next hop took responsibility for all recipients.
   case sent = "sent"
-  /// It was decided, and at least one recipient will never be taken.
+  /// All recipients are decided, and at least one was rejected.
   case rejected = "rejected"
-  /// The last byte left for a recipient and no reply decides, and nothing more is tried.
+  /// For at least one recipient the result isn't known, and it won't be tried again.
   case unknown = "unknown"
-  /// Its time was over before it could be handed over.
+  /// It wasn't handed over before its time limit.
   case expired = "expired"
-  /// A newer mail of its group took its place.
+  /// A newer mail of its group replaced it.
   case superseded = "superseded"
-  /// Somebody took it back.
+  /// Cancelled on request.
   case cancelled = "cancelled"
 
-  /// Whether nothing more happens to it; its content is erased.
+  /// Whether the state never changes again. The content of a mail in a final state is erased.
   public var isFinal: Bool {
     switch self {
     case .waiting, .sending: false
@@ -138,32 +138,32 @@ public enum OutboxState: String, Sendable, Hashable, Codable, CaseIterable {
     }
   }
 
-  /// Whether a mail may pass from this state to `next` in one step.
+  /// Whether a mail in this state may enter `next`.
   public func canTransition(to next: OutboxState) -> Bool { OutboxState.steps[self]?.contains(next) ?? false }
 
-  // The diagram in the catalog's page Outbox is this table; a test compares them.
+  // A test compares this table with the diagram in The-outbox.md.
   private static let steps: [OutboxState: Set<OutboxState>] = [
     .waiting: [.sending, .expired, .superseded, .cancelled],
     .sending: [.waiting, .sent, .rejected, .unknown, .expired, .superseded, .cancelled],
   ]
 }
 
-/// How urgent a kind of mail is.
+/// The priority of a mail.
 public enum Lane: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Somebody waits in front of a screen.
+  /// A person is waiting for it in front of a screen.
   case code = "code"
-  /// Everything else that one person's act causes.
+  /// Other mail caused by one person's action.
   case normal = "normal"
-  /// What goes to many at once.
+  /// Mail to many recipients at once.
   case bulk = "bulk"
 }
 
-// The rules by which an entry changes, so that every store follows the same ones.
+// The transitions of an entry, here because all stores share them.
 extension OutboxEntry {
-  /// The entry in the hands of `lease.owner`, one attempt further; its state must be `waiting`.
+  /// Returns the entry, which must be `waiting`, claimed under `lease` for its next attempt.
   ///
-  /// An adder that sends at once adds it like this, which only mail that may be sent twice allows: a
-  /// crash between the commit and the first byte leaves an attempt that may have been one.
+  /// A process that sends a mail at once adds it already claimed. Only mail that may be sent twice permits that, because
+  /// after a crash it isn't known whether the attempt was made.
   public func claimed(by lease: Lease) -> OutboxEntry {
     var entry = self
     entry.transition(to: .sending)
@@ -172,12 +172,12 @@ extension OutboxEntry {
     return entry
   }
 
-  /// Whether `owner` may settle the attempt number `attempts`.
+  /// Whether `owner` holds the lease for this attempt, and so may settle it.
   package func isLeased(by owner: String, attempt: Int) -> Bool {
     state == .sending && lease?.owner == owner && attempts == attempt
   }
 
-  /// Takes down how an attempt ended.
+  /// Records how an attempt ended.
   package mutating func settle(_ settlement: OutboxSettlement) {
     if let transport = settlement.transport { self.transport = transport }
     if let outcome = settlement.outcome { self.outcome = outcome }
@@ -199,13 +199,13 @@ extension OutboxEntry {
     }
   }
 
-  /// Whether the process that had it is dead, as far as anybody can know.
+  /// Whether it is `sending` with an expired lease, so that its process is presumed dead.
   package func isLeaseExpired(at now: Timestamp) -> Bool {
     state == .sending && lease.map { $0.until <= now } ?? false
   }
 
-  /// What happens to a mail whose lease ran out: the attempt may have been one; after `limit` of these
-  /// nothing more is tried, since the mail itself may be what kills.
+  /// Ends the attempt of a process that is presumed dead. The attempt counts as unknown. After `limit` of these the mail
+  /// isn't tried again, since it may be the cause of the crashes.
   package mutating func expireLease(at now: Timestamp, limit: Int = DispatcherOptions.maxUnknownAttempts) {
     failures += 1
     unknownAttempts += 1
@@ -218,12 +218,12 @@ extension OutboxEntry {
     }
   }
 
-  /// Brings times back that lie further ahead than `sweep` allows, as after the clock was set back; says
-  /// whether it did.
+  /// Moves times back that lie further ahead than `sweep` allows because the clock was set back. Returns whether it
+  /// changed any.
   package mutating func clampFutureTimes(_ sweep: OutboxSweep) -> Bool {
     switch state {
     case .sending:
-      // Not stranded: where its process lives, it extends the lease in time.
+      // The lease isn't ended: if its process is alive, it will extend it in time.
       guard let lease, lease.owner != sweep.owner, lease.until > sweep.now + sweep.leaseDuration * 2 else {
         return false
       }
@@ -235,7 +235,7 @@ extension OutboxEntry {
         guard due > sweep.now + longestWait else { return false }
         due = sweep.now + longestWait
       } else {
-        // Whoever added it may have wanted it late, but not later than that after it was added.
+        // The mail may have been added with a later due time on purpose, so that delay after `created` is kept.
         guard created > sweep.now, due > sweep.now + longestWait else { return false }
         due = min(due, sweep.now + max(.zero, due - created))
       }
@@ -244,7 +244,7 @@ extension OutboxEntry {
     return true
   }
 
-  /// Takes it back, or marks it as taken back for when the attempt under way ends; says whether it did.
+  /// Ends it as `state`, at once or when the current attempt ends without a decision. Returns whether it wasn't final.
   package mutating func withdraw(as state: OutboxState, at now: Timestamp) -> Bool {
     if isLeaseExpired(at: now) { expireLease(at: now) }
     switch self.state {
@@ -255,7 +255,7 @@ extension OutboxEntry {
     return true
   }
 
-  /// Makes a waiting mail due at once and forgets why it was held; says whether it did.
+  /// Makes a waiting mail due and clears its hold. Returns whether it was waiting.
   package mutating func expedite(at now: Timestamp) -> Bool {
     if isLeaseExpired(at: now) { expireLease(at: now) }
     guard state == .waiting else { return false }
@@ -264,11 +264,10 @@ extension OutboxEntry {
     return true
   }
 
-  /// Makes a mail due at once that waits because of what a transport said, since there is another route; says
-  /// whether it did.
+  /// Makes a mail due that waits because of a transport's answer, since the route has changed. Returns whether it did.
   ///
-  /// Its back-off begins anew: an attempt that nobody had planned doesn't bring its end nearer. After `unknown` it
-  /// goes on waiting: each further attempt may be a further copy, and there is an end to their number.
+  /// Its back-off starts from zero, so that the extra attempt doesn't count against it. A mail whose last outcome is
+  /// `unknown` keeps waiting, because every further attempt may deliver another copy.
   package mutating func reroute(at now: Timestamp) -> Bool {
     let cause = hold == nil ? Outcome.deferred().name : Outcome.held(.mail).name
     guard state == .waiting, due > now, outcome == cause else { return false }
@@ -278,7 +277,7 @@ extension OutboxEntry {
     return true
   }
 
-  /// Ends it in a final state and erases its content.
+  /// Enters a final state and erases the content.
   package mutating func end(_ state: OutboxState, at now: Timestamp) {
     transition(to: state)
     lease = nil
@@ -288,7 +287,7 @@ extension OutboxEntry {
     ended = now
   }
 
-  // After an attempt that decided nothing: the mail waits, unless it was taken back or is too late.
+  // After an attempt without a decision, the mail waits unless it was withdrawn or has expired.
   private mutating func returnToWaiting(at now: Timestamp) {
     if let requestedState {
       end(requestedState, at: now)

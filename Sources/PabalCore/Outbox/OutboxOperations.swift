@@ -1,19 +1,19 @@
-/// What a process wants to hand over next.
+/// A request of a process for mail to send.
 public struct OutboxClaim: Sendable {
-  /// Who claims, and for how long.
+  /// The claiming process, and until when it holds the mail.
   public var lease: OutboxEntry.Lease
-  /// The present moment; mail that is due later, or too late by now, stays.
+  /// The current time. Mail that isn't due or has expired isn't claimed.
   public var now: Timestamp
-  /// How many mails at most.
+  /// The maximum number of mails.
   public var limit: Int
-  /// How many of these are for codes alone.
+  /// How many of these are reserved for the lane `code`.
   public var reservedForCodes: Int
-  /// Whether codes are left to another claim.
+  /// Whether mail in the lane `code` is excluded.
   public var excludesCodes = false
-  /// The one mail that is wanted, or `nil` for any.
+  /// The id of the only mail to claim; `nil`: any.
   public var id: String?
 
-  /// A claim of up to `limit` mails, the most urgent lanes first.
+  /// A claim of up to `limit` mails, by the priority of their lanes.
   public init(
     _ lease: OutboxEntry.Lease, now: Timestamp, limit: Int, reservedForCodes: Int = 0, id: String? = nil
   ) {
@@ -24,47 +24,47 @@ public struct OutboxClaim: Sendable {
     self.id = id
   }
 
-  /// How many mails of `lane` are still wanted after `count`.
+  /// Returns how many mails of `lane` may be claimed after `count` others.
   package func wanted(of lane: Lane, after count: Int) -> Int {
     if lane == .code, excludesCodes { return 0 }
     return max(0, limit - (lane == .code ? 0 : reservedForCodes) - count)
   }
 }
 
-/// How an attempt ended, as the outbox keeps it.
+/// The end of an attempt, as the outbox records it.
 public struct OutboxSettlement: Sendable {
-  /// What follows.
+  /// What happens to the mail.
   public enum Result: Sendable {
-    /// It is decided.
+    /// It enters a final state.
     case final(OutboxState)
-    /// It waits until `due`, with its content as it is now, or as it was where that is `nil`.
+    /// It waits until `due`, with new content unless that is `nil`.
     case retry(due: Timestamp, content: [UInt8]?)
-    /// No attempt was made: it waits as before.
+    /// It waits as before, because there wasn't an attempt.
     case release
   }
 
-  /// The mail.
+  /// The id of the mail.
   public var id: String
-  /// Who claimed it.
+  /// The process that claimed it.
   public var owner: String
-  /// The entry's `attempts` when it was claimed.
+  /// The entry's `attempts` after it was claimed.
   public var attempt: Int
-  /// What follows.
+  /// What happens to the mail.
   public var result: Result
-  /// The transport tried last.
+  /// The name of the transport tried last.
   public var transport: String?
-  /// The name of the outcome, `nil` where no attempt was made.
+  /// The name of the outcome; `nil` without an attempt.
   public var outcome: String?
-  /// The digits of the reply that decided.
+  /// The digits of the deciding reply.
   public var status: String?
-  /// Why it waits, where an account or the set-up is at fault.
+  /// Set if it waits because of the account or the set-up.
   public var hold: Outcome.Scope?
-  /// Whether the attempt went by a route that isn't any more, so that its back-off begins anew.
+  /// Whether the attempt used a route that has been replaced, so that the back-off starts from zero.
   public var usedStaleRoute = false
-  /// The present moment.
+  /// The current time.
   public var now: Timestamp
 
-  /// How the attempt on the claimed `entry` ended.
+  /// The end of the attempt on a claimed entry.
   public init(
     _ entry: OutboxEntry, _ result: Result, transport: String? = nil, outcome: String? = nil,
     status: String? = nil, hold: Outcome.Scope? = nil, now: Timestamp
@@ -81,26 +81,26 @@ public struct OutboxSettlement: Sendable {
   }
 }
 
-/// Which mail to show.
+/// A selection of mail and statistics.
 public struct OutboxQuery: Sendable {
-  /// Only mail with one of these ids.
+  /// Selects mail with one of these ids; `nil`: any.
   public var ids: [String]?
-  /// Only mail in one of these states.
+  /// Selects mail in one of these states; `nil`: any.
   public var states: Set<OutboxState>?
-  /// Only mail older than the one with this id, as the last page ended.
+  /// Selects mail added before the one with this id, for paging.
   public var before: String?
-  /// How many at most, the newest first.
+  /// The maximum number of mails, the newest first.
   public var limit: Int
-  /// Whether their sealed content is wanted.
+  /// Whether to include the sealed content.
   public var withContent: Bool
-  /// Whether the number of all mails in each state is wanted, which takes a look at every one.
+  /// Whether to count the mails in each state, which reads all of them.
   public var withCounts: Bool
-  /// Whether what is known of the transports is wanted.
+  /// Whether to include the transport states.
   public var withTransports: Bool
-  /// Whether the numbers of mails that have not left are wanted, at a cost that doesn't depend on those that have.
+  /// Whether to count the unfinished mails, at a cost independent of the number of finished ones.
   public var withBacklog: Bool
 
-  /// The newest `limit` mails that fit.
+  /// Selects the newest `limit` mails that match.
   public init(
     ids: [String]? = nil, states: Set<OutboxState>? = nil, before: String? = nil, limit: Int = 100,
     withContent: Bool = false, withCounts: Bool = false, withTransports: Bool = false,
@@ -117,18 +117,18 @@ public struct OutboxQuery: Sendable {
   }
 }
 
-/// What a look found.
+/// The result of an `OutboxQuery`.
 public struct OutboxView: Sendable {
-  /// The mails, the newest first.
+  /// The selected mails, the newest first.
   public var entries: [OutboxEntry]
-  /// How many mails are in each state, where it was asked for; a state without mail is missing.
+  /// The number of mails in each state, without the states that have none; empty unless requested.
   public var counts: [OutboxState: Int]
-  /// What is known of the transports, where it was asked for.
+  /// The transport states; empty unless requested.
   public var transports: [String: TransportState]
-  /// What has not left yet, where it was asked for.
+  /// The unfinished mail; empty unless requested.
   public var backlog: OutboxBacklog
 
-  /// What a look found.
+  /// The result of an `OutboxQuery`.
   public init(
     entries: [OutboxEntry], counts: [OutboxState: Int] = [:], transports: [String: TransportState] = [:],
     backlog: OutboxBacklog = OutboxBacklog()
@@ -140,39 +140,39 @@ public struct OutboxView: Sendable {
   }
 }
 
-/// A change of mail from outside of an attempt.
+/// A change of mail outside of an attempt.
 public enum OutboxAmendment: Sendable {
-  /// These waiting mails are due at once, all of them for `nil`; so are those whose process died.
+  /// Makes waiting mails due, and those whose lease has expired. `nil`: all.
   case retry([String]?)
-  /// Mail that waits because of what a transport said is due at once and begins its back-off anew, at most so
-  /// much of it, codes first: there is another route.
+  /// Makes up to `limit` mails due that wait because of a transport's answer, codes first, and resets their back-off,
+  /// because the route has changed.
   case reroute(limit: Int)
-  /// These are taken back, if they aren't final: at once, or when the attempt under way decides nothing.
+  /// Cancels mails that aren't final: at once, or when the current attempt ends without a decision.
   case cancel([String])
-  /// The group's mails but `newest` are superseded in the same way.
+  /// Supersedes the mails of a group except `newest`, in the same way.
   case supersede(group: String, newest: String)
 }
 
-/// The housekeeping to do.
+/// The limits of one round of housekeeping.
 public struct OutboxSweep: Sendable {
-  /// The present moment.
+  /// The current time.
   public var now: Timestamp
-  /// Whose leases can't have run out, whatever the clock says: the sweeper's own.
+  /// The process that sweeps. Its own leases are never expired, whatever the clock says.
   public var owner: String
-  /// How long a mail in a final state is shown.
+  /// How long a mail in a final state is kept.
   public var retention: Duration
-  /// After how many attempts that ended `unknown`, or in the death of a process, nothing more is tried.
+  /// After how many attempts that ended `unknown` or with the death of a process a mail isn't tried again.
   public var maxUnknownAttempts: Int
-  /// For how long a lease is at most; one that reaches further is cut.
+  /// The duration of a lease. Leases that reach more than twice as far ahead are cut.
   public var leaseDuration: Duration
-  /// The longest wait after an attempt, by lane.
+  /// The maximum wait after an attempt, by lane.
   public var longestWaits: [Lane: Duration]
-  /// The longest wait of a mail that is held.
+  /// The maximum wait of a held mail.
   public var longestHoldWait: Duration
-  /// How many mails of each kind at most, so that nobody waits long for the store.
+  /// The maximum number of mails of each kind, so that the transaction stays short.
   public var limit: Int
 
-  /// The housekeeping to do at `now` by `owner`, a process; by nobody for "".
+  /// The housekeeping at `now` by the process `owner`; an empty string is none.
   public init(
     now: Timestamp, owner: String = "", options: DispatcherOptions = DispatcherOptions(), limit: Int = 500
   ) {
@@ -188,18 +188,18 @@ public struct OutboxSweep: Sendable {
   }
 }
 
-/// What lies ahead of the outbox.
+/// When the outbox has its next work.
 public struct OutboxForecast: Sendable, Hashable {
-  /// When the next mail is due, perhaps already; `nil`: none waits.
+  /// When the next mail is due, possibly in the past; `nil`: no mail is waiting.
   public var due: Timestamp?
-  /// When the next mail is too late, or the next lease of another process runs out.
+  /// When the next mail expires, or the next lease of another process.
   public var end: Timestamp?
-  /// When the oldest waiting code was added.
+  /// When the oldest waiting mail in the lane `code` was added.
   public var oldestCode: Timestamp?
-  /// Whether the limit left something to do at once.
+  /// Whether the limit of the sweep left work to do now.
   public var isUnfinished: Bool
 
-  /// What lies ahead of the outbox.
+  /// When the outbox has its next work.
   public init(due: Timestamp?, end: Timestamp?, oldestCode: Timestamp?, isUnfinished: Bool) {
     self.due = due
     self.end = end
@@ -208,28 +208,28 @@ public struct OutboxForecast: Sendable, Hashable {
   }
 }
 
-/// How much mail has not left yet.
+/// The number of unfinished mails.
 public struct OutboxBacklog: Sendable, Hashable {
   /// The waiting mail of a lane.
   public struct Waiting: Sendable, Hashable {
-    /// How many mails, whether they are due or not.
+    /// The number of mails, due or not.
     public var count: Int
     /// When the oldest of them was added.
     public var oldest: Timestamp
 
-    /// So many mails.
+    /// A number of waiting mails.
     public init(count: Int, oldest: Timestamp) {
       self.count = count
       self.oldest = oldest
     }
   }
 
-  /// What waits; a lane without mail is missing.
+  /// The waiting mail by lane, without the lanes that have none.
   public var waiting: [Lane: Waiting]
-  /// How many mails are being handed over.
+  /// The number of mails being sent.
   public var sending: Int
 
-  /// How much mail has not left yet.
+  /// The number of unfinished mails.
   public init(waiting: [Lane: Waiting] = [:], sending: Int = 0) {
     self.waiting = waiting
     self.sending = sending

@@ -1,103 +1,104 @@
-/// A verification as whoever started it sees it.
+/// A verification as the program that started it sees it.
 public struct Verification: Sendable, Hashable {
-  /// 26 characters of `[0-9A-Z]` that nobody can guess; what checks need.
+  /// The unguessable id: 26 characters of `[0-9A-Z]`. A check needs it.
   public let id: String
-  /// What is proved.
+  /// What the code is for.
   public let purpose: String
-  /// Where it stands.
+  /// Its state.
   public let state: VerificationState
-  /// The address, masked: `k***@example.com`.
+  /// The masked address: `k***@example.com`.
   public let masked: String
-  /// Which code is valid, from 1; each resend adds one.
+  /// The number of the valid code, from 1. Each resend increments it.
   public let generation: Int
   /// When it was started.
   public let created: Timestamp
-  /// From when on its code is dead.
+  /// When its code expires.
   public let expires: Timestamp
-  /// From when on a resend can be taken; `nil`: never.
+  /// When it can be resent; `nil`: never.
   public let resendAt: Timestamp?
-  /// How many mails it may still send.
+  /// How many more mails it may send.
   public let sendsRemaining: Int
-  /// How many codes will still be judged.
+  /// How many more codes will be checked.
   public let attemptsRemaining: Int
-  /// How many digits the code has.
+  /// The number of digits of the code.
   public let digits: Int
-  /// The language of the mail's words.
+  /// The language of the mail.
   public let language: String?
-  /// What became of the mail with the valid code; `nil` once the outbox has forgotten it.
+  /// The status of the mail with the valid code; `nil` after the outbox has deleted it.
   public let delivery: MailStatus?
 
-  /// The last six characters of the id, for people to tell verifications apart.
+  /// The last six characters of the id, by which people distinguish verifications.
   public var reference: String { String(id.suffix(6)) }
 }
 
-/// What a check came to.
+/// The outcome of a check.
 public enum VerificationOutcome: String, Sendable, Hashable, Codable, CaseIterable {
-  /// It is the code; the address is proved.
+  /// The code is right, and the address is proven.
   case approved = "approved"
-  /// It is not the code.
+  /// The code is wrong.
   case mismatch = "mismatch"
-  /// It was the code until a newer one overwrote it; or a newer start took the verification's place.
+  /// The code was right until a newer one replaced it, or a newer start superseded the verification.
   case superseded = "superseded"
-  /// The code's time is over.
+  /// The code has expired.
   case expired = "expired"
-  /// As many codes were judged as may be; this one was not.
+  /// All attempts are used up; this code was not compared.
   case exhausted = "exhausted"
-  /// The right code came before; this one was not looked at.
+  /// The right code was entered before; this one was not compared.
   case alreadyApproved = "already_approved"
-  /// The verification was cancelled.
+  /// The verification has been cancelled.
   case cancelled = "cancelled"
 }
 
-/// The answer to a check.
+/// The result of a check.
 public struct VerificationCheckResult: Sendable, Hashable {
-  /// What the check came to.
+  /// The outcome.
   public let outcome: VerificationOutcome
-  /// How many codes will still be judged.
+  /// How many more codes will be checked.
   public let attemptsRemaining: Int
-  /// With `approved` alone: what a program that trusts nobody redeems, once and within the proof's lifetime.
+  /// A token that proves the approval to another program, which redeems it once within `policy.proofLifetime`. Only set
+  /// with `approved`.
   public let proof: String?
-  /// What is to be proved.
+  /// What the code is for.
   public let purpose: String
-  /// The language of the words that carried the code.
+  /// The language of the mail with the code.
   public let language: String?
-  /// How long after the start it was given.
+  /// The time since the start.
   public let age: Duration
 }
 
-/// What a redeemed proof proves.
+/// The address that a redeemed proof proves.
 public struct ProvenAddress: Sendable, Hashable {
-  /// The verification.
+  /// The id of the verification.
   public let id: String
-  /// What was proved.
+  /// What the code was for.
   public let purpose: String
-  /// The address, as it was typed at the start.
+  /// The address as it was passed to the start.
   public let address: Address
-  /// When the right code came.
+  /// When the right code was entered.
   public let approved: Timestamp
 }
 
-/// Where a verification stands.
+/// The state of a verification.
 public enum VerificationState: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Its code is out, or on its way, and can be checked.
+  /// A code was sent and can be checked.
   case pending = "pending"
-  /// The right code came; the proof waits to be redeemed.
+  /// The right code was entered; the proof can be redeemed.
   case approved = "approved"
-  /// The proof was redeemed, which happens once.
+  /// The proof was redeemed.
   case consumed = "consumed"
-  /// As many wrong codes came as are judged.
+  /// Too many wrong codes were entered.
   case exhausted = "exhausted"
-  /// The code's time was over before the right one came.
+  /// The code expired before it was entered.
   case expired = "expired"
-  /// Whoever started it took it back.
+  /// Cancelled by the program that started it.
   case cancelled = "cancelled"
-  /// A newer start for the same address and purpose took its place.
+  /// Replaced by a newer start for the same address and purpose.
   case superseded = "superseded"
 
-  /// Whether no code can be approved any more; what a resend would need is erased.
+  /// Whether codes can't be approved any more. The data for a resend is erased then.
   public var isFinal: Bool { self != .pending }
 
-  /// Whether a verification may pass from this state to `next` in one step.
+  /// Whether a verification in this state may enter `next`.
   public func canTransition(to next: VerificationState) -> Bool {
     switch (self, next) {
     case (.pending, .approved), (.pending, .exhausted), (.pending, .expired), (.pending, .cancelled),

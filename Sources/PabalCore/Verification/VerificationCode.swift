@@ -1,12 +1,12 @@
-/// The digits a person reads in a mail and types.
+/// The digits that a person reads in a mail and types.
 enum VerificationCode {
-  /// The most scalars of an input that are looked at; a code with its spaces has far fewer.
+  /// The maximum number of Unicode scalars in an input. A code with spaces has far fewer.
   private static let inputLimit = 64
 
-  /// So many digits, each code as likely as any other; `random` gives 64 uniform bits.
+  /// Returns a uniformly distributed code. `random` returns 64 uniform bits.
   static func random(digits: Int, _ random: () -> UInt64) -> String {
     let codes = (0..<digits).reduce(UInt64(1)) { product, _ in product * 10 }
-    // Numbers above the last whole multiple would favour the low codes.
+    // Numbers above the last whole multiple are drawn again because they would make low codes more likely.
     let last = UInt64.max - (UInt64.max % codes + 1) % codes
     var number = random()
     while number > last { number = random() }
@@ -14,10 +14,10 @@ enum VerificationCode {
     return String(repeating: "0", count: digits - text.utf8.count) + text
   }
 
-  /// The code that a person typed or pasted, with ASCII digits; `nil` where it can't be one.
+  /// Returns the code in a typed or pasted input, in ASCII digits, or `nil` if the input can't be a code.
   ///
-  /// Digits of any script count as digits, full-width `１２３` among them; spaces, dashes and what nobody can
-  /// see are left out.
+  /// Digits of any script are accepted, such as full-width `１２３`. Spaces, dashes and invisible characters are
+  /// ignored.
   static func read(_ input: String, digits: Int) -> String? {
     var code = ""
     for (count, scalar) in input.unicodeScalars.enumerated() {
@@ -29,38 +29,11 @@ enum VerificationCode {
         code += String(Int(value))
       case .dashPunctuation, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: break
       case .control where properties.isWhitespace: break
-      // The minus sign and the Hangul filler look like a dash and a space.
+      // The minus sign looks like a dash, and the Hangul filler like a space.
       case _ where scalar == "\u{2212}" || scalar == "\u{3164}": break
       default: return nil
       }
     }
     return code.utf8.count == digits ? code : nil
-  }
-}
-
-/// Names that nobody can guess.
-enum RandomString {
-  private static let digits = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
-
-  /// 26 characters: four of the time, so that what was started together lies together in a store's indexes,
-  /// and 110 random bits.
-  static func id(at now: Timestamp, _ random: () -> UInt64) -> String {
-    let seconds = now.milliseconds / 1_000
-    let time = [15, 10, 5, 0].map { digits[Int(truncatingIfNeeded: seconds >> $0) & 31] }
-    return String(decoding: time, as: UTF8.self) + make(22, random)
-  }
-
-  /// `count` characters of Crockford's base32, five random bits each.
-  static func make(_ count: Int, _ random: () -> UInt64) -> String {
-    var bytes: [UInt8] = []
-    while bytes.count < count {
-      var number = random()
-      // Twelve whole digits of each 64 bits.
-      for _ in 0..<12 where bytes.count < count {
-        bytes.append(digits[Int(number & 31)])
-        number >>= 5
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -1,71 +1,71 @@
-/// What a request came up against.
+/// The limit that refused a request.
 public enum VerificationLimit: String, Sendable, Hashable, Codable, CaseIterable {
-  /// The last mail to this recipient went out a moment ago.
+  /// The last mail to this recipient was sent too recently.
   case cooldown = "cooldown"
-  /// This recipient got as many mails as it may in a while.
+  /// The cap of mails to this recipient is reached.
   case recipient = "recipient"
-  /// This verification sent as many mails as it may.
+  /// The cap of mails for this verification is reached.
   case verification = "verification"
-  /// The client's address started, or checked, as much as it may in a while.
+  /// The cap of starts or checks from the client's address is reached.
   case client = "client"
-  /// As much was sent to everybody as the transports take in a day.
+  /// The daily quota of all mails is reached.
   case overall = "overall"
-  /// Too many wrong codes in a row came for this recipient.
+  /// Too many consecutive wrong codes were entered for this recipient.
   case failures = "failures"
 }
 
-/// Why a verification could not be started, sent, looked at or ended; nothing of it was done.
+/// A refused or failed operation on a verification.
 public enum VerificationError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// There is no verification of this id, or its time of being kept is over.
+  /// The id is unknown, or the verification has been deleted.
   case unknown
-  /// A limit stands in the way until `retryAfter` has passed; `nil`: for good. A code that is out stays valid.
+  /// A limit refuses the request until `retryAfter` has passed; `nil`: permanently. The current code stays valid.
   case limited(VerificationLimit, retryAfter: Duration?)
-  /// It is final, and what was asked for takes a pending one.
+  /// The verification is not pending any more.
   case ended(VerificationState)
-  /// What was asked for can't be: which part of it, and what is wrong.
+  /// The value of a field is invalid.
   case input(field: String, message: String)
-  /// The message can't be rendered.
+  /// The message has errors and can't be rendered.
   case brokenMessage(Diagnostics)
-  /// The proof is none, was redeemed before, or is too old.
+  /// The proof can't be redeemed.
   case proof(ProofError)
-  /// What was kept of it can't be opened with the keys there are.
+  /// The stored data can't be opened with the available keys.
   case keys(KeyringError)
-  /// The idempotency key came before, with another payload.
+  /// The idempotency key was used before with another payload.
   case reused
-  /// The store could not do it.
+  /// The store failed.
   case storage(StorageError)
 
-  /// What is wrong; one sentence without its full stop, printable whatever the input was.
+  /// One sentence without its full stop; safe to print whatever the input was.
   public var description: String {
     switch self {
-    case .unknown: "there is no such verification"
+    case .unknown: "the verification does not exist"
     case .limited(let limit, let wait):
       "\(VerificationError.message(for: limit))"
         + (wait.map { "; try again in \($0.wholeSecondsUp) seconds" } ?? "; start a new verification")
     case .ended(let state): "the verification is \(state.rawValue)"
     case .input(let field, let message): "\(field): \(message)"
     case .brokenMessage(let diagnostics): diagnostics.description
-    case .proof(let problem): problem.description
-    case .keys(let problem): "the verification can't be read: \(problem)"
-    case .reused: "the idempotency key came before with another payload"
-    case .storage(let problem): problem.description
+    case .proof(let error): error.description
+    case .keys(let error): "the verification can't be read: \(error)"
+    case .reused: "the idempotency key was used before with another payload"
+    case .storage(let error): error.description
     }
   }
 
   private static func message(for limit: VerificationLimit) -> String {
     switch limit {
-    case .cooldown: "the last mail to this address went out a moment ago"
-    case .recipient: "this address got as many mails as it may for now"
-    case .verification: "this verification sent as many mails as it may"
-    case .client: "too many requests came from the client's address"
-    case .overall: "as many mails were sent as a day allows"
-    case .failures: "too many wrong codes came for this address"
+    case .cooldown: "a mail was sent to this address a moment ago"
+    case .recipient: "too many mails were sent to this address"
+    case .verification: "too many mails were sent for this verification"
+    case .client: "too many requests from the client's address"
+    case .overall: "the daily quota of mails is used up"
+    case .failures: "too many wrong codes were entered for this address"
     }
   }
 }
 
 extension VerificationError {
-  /// `Diagnostics` has no equality of its own, and its text says all.
+  /// Compares errors; diagnostics by their list.
   public static func == (a: VerificationError, b: VerificationError) -> Bool {
     switch (a, b) {
     case (.unknown, .unknown), (.reused, .reused): true
@@ -81,33 +81,25 @@ extension VerificationError {
     }
   }
 
-  /// Hashes what tells one problem from another.
+  /// Hashes the description.
   public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 
-/// Why a proof proves nothing.
+/// The reason why a proof can't be redeemed.
 public enum ProofError: String, Error, Sendable, Hashable, Codable, CustomStringConvertible {
-  /// It was never given out, or its verification is no longer kept.
+  /// It was never issued, or its verification has been deleted.
   case unknown = "unknown"
   /// It was redeemed before.
   case redeemed = "redeemed"
-  /// Its time is over.
+  /// It has expired.
   case expired = "expired"
 
-  /// What is wrong; one sentence without its full stop.
+  /// One sentence without its full stop.
   public var description: String {
     switch self {
-    case .unknown: "there is no such proof"
-    case .redeemed: "the proof was redeemed before"
-    case .expired: "the proof's time is over"
+    case .unknown: "the proof does not exist"
+    case .redeemed: "the proof has been redeemed already"
+    case .expired: "the proof has expired"
     }
-  }
-}
-
-extension Duration {
-  /// Seconds, a begun one counted whole: who waits so long has waited long enough.
-  public var wholeSecondsUp: Int64 {
-    let (seconds, attoseconds) = components
-    return attoseconds > 0 ? seconds + 1 : seconds
   }
 }

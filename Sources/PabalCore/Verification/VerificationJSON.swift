@@ -1,10 +1,10 @@
-/// A verification by the names that a program reads, of the HTTP service and of the command alike; times are UTC.
+/// The JSON form of a verification, for the HTTP API and the command. Times are in UTC.
 package struct VerificationJSON: Encodable, Sendable {
-  /// How it stands with its mail.
+  /// The JSON form of the mail's status.
   package struct DeliveryStatus: Encodable, Sendable {
     package let status: String
     package let mail: String
-    /// How the last attempt ended.
+    /// The name of the last attempt's outcome.
     package let outcome: OrNull<String>
     /// The digits of the last reply.
     package let reply: OrNull<String>
@@ -71,7 +71,7 @@ package struct VerificationJSON: Encodable, Sendable {
   }
 }
 
-/// What a check came to, by the same names.
+/// The JSON form of the result of a check.
 package struct VerificationCheckJSON: Encodable, Sendable {
   package let outcome: String
   package let attempts: Int
@@ -83,14 +83,14 @@ package struct VerificationCheckJSON: Encodable, Sendable {
     case attempts = "attempts_remaining"
   }
 
-  package init(_ answer: VerificationCheckResult) {
-    outcome = answer.outcome.rawValue
-    attempts = answer.attemptsRemaining
-    proof = OrNull(answer.proof)
+  package init(_ result: VerificationCheckResult) {
+    outcome = result.outcome.rawValue
+    attempts = result.attemptsRemaining
+    proof = OrNull(result.proof)
   }
 }
 
-/// What a proof proves, by the same names.
+/// The JSON form of a proven address.
 package struct ProvenAddressJSON: Encodable, Sendable {
   package let id: String
   package let purpose: String

@@ -1,25 +1,25 @@
-/// Makes the mail that brings a code; what knows messages stands behind it.
+/// Composes the mails that carry codes.
 public protocol VerificationMailComposer: Sendable {
-  /// The finished mail; throws `.input` for what the caller gave and `.brokenMessage` for a broken message.
+  /// Returns the finished mail. Throws `.input` for invalid values and `.brokenMessage` for a message with errors.
   func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail
 }
 
-/// What a mail is to say.
+/// The content of a verification mail.
 public struct VerificationMailRequest: Sendable, Hashable {
-  /// Whom it goes to.
+  /// The recipient.
   public var to: Address
-  /// The message, by name.
+  /// The name of the message.
   public var message: String
-  /// The languages to look for, the best first.
+  /// The preferred languages, the best first.
   public var languages: [String]
-  /// Values for the message's variables, beside `code` and `valid_for`.
+  /// Values for the message's variables other than `code` and `valid_for`.
   public var variables: [String: String]
-  /// The code; `nil` in a notice, which has none.
+  /// The code; `nil` in a notice.
   public var code: String?
-  /// How long the code is valid.
+  /// The lifetime of the code.
   public var validFor: Duration
 
-  /// What a mail is to say.
+  /// The content of a mail.
   public init(
     to: Address, message: String, languages: [String] = [], variables: [String: String] = [:], code: String?,
     validFor: Duration
@@ -33,13 +33,13 @@ public struct VerificationMailRequest: Sendable, Hashable {
   }
 }
 
-/// A finished mail, and what its message says of it.
+/// A finished mail, with properties of its message.
 public struct VerificationMail: Sendable {
   /// The mail.
   public var mail: Mail
-  /// What becomes of it when nobody knows whether it was taken.
+  /// What follows an attempt whose result is unknown.
   public var unknown: UnknownPolicy
-  /// The language of its words.
+  /// The language of the mail.
   public var language: String?
 
   /// A finished mail.

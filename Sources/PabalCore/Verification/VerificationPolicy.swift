@@ -1,70 +1,70 @@
-/// So many within so long, over a window that slides.
+/// A maximum number of events within a sliding window.
 public struct RateLimit: Sendable, Hashable {
-  /// How many are allowed.
+  /// The maximum number of events.
   public var count: Int
-  /// Within how long.
+  /// The length of the window.
   public var window: Duration
 
-  /// `count` within `window`.
+  /// At most `count` events within `window`.
   public init(_ count: Int, per window: Duration) {
     self.count = count
     self.window = window
   }
 }
 
-/// How long codes live and how often they may be tried and sent; the defaults' sources stand in the catalog.
+/// The lifetimes and limits of codes. Proving-an-address.md has the sources of the defaults.
 public struct VerificationPolicy: Sendable, Hashable {
-  /// The message whose words carry the code.
+  /// The name of the message that carries the code.
   public var message = "verification"
-  /// The message, without a code, that a notice sends.
+  /// The name of the message that a notice sends, which has no code.
   public var notice = "registered"
-  /// How many digits a code has, 6 to 10.
+  /// The number of digits of a code, 6 to 10.
   public var digits = 6
   /// How long a code is valid, 2 minutes to 24 hours.
   public var lifetime = Duration.seconds(600)
-  /// How many codes are judged before a verification is exhausted, 1 to 10; a resend gives none back.
+  /// How many codes may be entered before a verification is exhausted, 1 to 10. A resend doesn't reset the count.
   public var attempts = 5
-  /// How long after a mail to a recipient the next one may go out; zero: at once.
+  /// The minimum time between two mails to a recipient; may be zero.
   public var cooldown = Duration.seconds(60)
-  /// How many mails one verification may send.
+  /// The maximum number of mails of one verification.
   public var sends = 5
-  /// How many mails a recipient may get for one purpose.
+  /// The caps of mails to one recipient for one purpose.
   public var recipient = [
     RateLimit(5, per: .seconds(3_600)), RateLimit(10, per: .seconds(86_400)),
   ]
-  /// How many verifications a client's address may start.
+  /// The caps of starts and resends from one client's address.
   public var clientStarts = [
     RateLimit(10, per: .seconds(600)), RateLimit(50, per: .seconds(86_400)),
   ]
-  /// How many codes a client's address may have checked.
+  /// The caps of checks from one client's address.
   public var clientChecks = [RateLimit(30, per: .seconds(300))]
-  /// How many mails the transports take in 24 hours; starts may use 80 % of it, resends all; `nil`: any number.
+  /// The maximum number of mails in 24 hours; `nil`: unlimited. Starts may use 80 % of it, resends all of it.
   public var quota: Int?
-  /// How many wrong codes in a row, over all verifications of a recipient and purpose, block it.
+  /// How many consecutive wrong codes block a recipient and purpose, over all of its verifications.
   public var failures = 100
-  /// How long it is blocked then.
+  /// How long such a block lasts.
   public var block = Duration.seconds(86_400)
-  /// How long an approved verification's proof can be redeemed.
+  /// How long after the approval a proof can be redeemed.
   public var proofLifetime = Duration.seconds(900)
-  /// How long a final verification still answers truthfully; then it is deleted.
+  /// How long a verification is kept after it has ended.
   public var retention = Duration.seconds(86_400)
 
-  /// The defaults.
+  /// The default policy.
   public init() {}
 
-  /// How many mails in 24 hours all starts together may cause.
+  /// The part of the quota that starts may use.
   var startQuota: Int? { quota.map { $0 - $0 / 5 } }
   static let day = Duration.seconds(86_400)
-  /// How long a row of wrong codes is remembered after the last of them.
+  /// How long a count of wrong codes is kept after the last one.
   static let failureRetention = Duration.seconds(30 * 86_400)
 
-  /// The longest window of any cap: older notes limit nothing.
+  /// The longest window of all caps. Older events can be deleted.
   var longestWindow: Duration {
     (recipient + clientStarts + clientChecks).map(\.window).reduce(max(cooldown, VerificationPolicy.day), max)
   }
 }
 
-/// Ends and deletes verifications and their notes in their time, for whoever runs as long as the store is used.
+/// Expires and deletes verifications and their events, for programs that run as long as the store is in use.
 public struct VerificationCleanup: Sendable {
   private let store: any VerificationStore
   private let policy: VerificationPolicy
@@ -80,8 +80,8 @@ public struct VerificationCleanup: Sendable {
     self.now = now
   }
 
-  /// Deletes all that was kept long enough, `limit` rows of each kind in a transaction, so that others get theirs
-  /// in between; ends early when the task is cancelled.
+  /// Deletes all expired rows, up to `limit` of each kind in one transaction so that others can run in between. Stops
+  /// early if the task is cancelled.
   public func sweep(limit: Int = 500) async throws(StorageError) {
     let sweep = policy.sweep(at: now(), limit: limit)
     while try await store.sweep(sweep), !Task.isCancelled {}
@@ -89,7 +89,7 @@ public struct VerificationCleanup: Sendable {
 }
 
 extension VerificationPolicy {
-  /// What is due at `now`.
+  /// Returns the housekeeping due at `now`.
   func sweep(at now: Timestamp, limit: Int) -> VerificationSweep {
     VerificationSweep(
       now: now, ended: now - retention, events: now - longestWindow,

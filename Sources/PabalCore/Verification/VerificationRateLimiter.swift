@@ -1,10 +1,12 @@
 internal import Glibc
 
-/// The limits as the notes in the store have them at one moment, each looked up once.
+/// Evaluates the sending and checking limits of one transaction.
+///
+/// It reads each set of recent events from the store at most once; `now` is fixed for the transaction.
 struct VerificationRateLimiter {
   let transaction: any VerificationTransaction
   let now: Timestamp
-  // The newest few under each rule's keys, the newest first.
+  // The newest events under the keys of each rule, the newest first.
   private var cachedEvents: [[[UInt8]]: [Timestamp]] = [:]
 
   init(transaction: any VerificationTransaction, now: Timestamp) {
@@ -12,28 +14,29 @@ struct VerificationRateLimiter {
     self.now = now
   }
 
-  /// A limit that stands in the way until then.
+  /// A limit that refuses the request until a certain time.
   struct Block {
     var limit: VerificationLimit
     var until: Timestamp
   }
 
-  /// What is counted, and how many of it may be.
+  /// A limit with the keys of its events and its caps.
   struct Rule {
     var limit: VerificationLimit
     var keys: [[UInt8]]
     var rateLimits: [RateLimit]
   }
 
-  /// So many notes cost no more to read than one.
+  /// How many recent events are read at once. Reading ten costs the same as reading one, because they are adjacent in the
+  /// index.
   private static let prefetchCount = 10
 
-  /// The barrier that is the last to fall, so that whoever waits for it has waited for all.
+  /// Returns the block that expires last, or `nil` if all rules allow the request.
   mutating func block(_ rules: [Rule]) throws -> Block? {
     var last: Block?
     for rule in rules {
       for rateLimit in rule.rateLimits where rateLimit.window > .zero {
-        // A cap is full as long as the note that many places back is within the window.
+        // A cap of n is reached while the nth newest event is within the window.
         guard rateLimit.count > 0 else { return Block(limit: rule.limit, until: now + rateLimit.window) }
         let event: Timestamp?
         if rateLimit.count <= VerificationRateLimiter.prefetchCount {
@@ -43,7 +46,7 @@ struct VerificationRateLimiter {
           event = try transaction.events(1, skipping: rateLimit.count - 1, under: rule.keys).first
         }
         guard let event else { continue }
-        // The clock may have been set back since.
+        // The clock may have been set back since the event was recorded.
         let until = min(event, now) + rateLimit.window
         if until > now, until > last?.until ?? now { last = Block(limit: rule.limit, until: until) }
       }
@@ -51,7 +54,7 @@ struct VerificationRateLimiter {
     return last
   }
 
-  /// Dates notes that a clock that was set back left ahead of now back to it.
+  /// Moves events dated after `now` back to `now`. They exist when the clock was set back.
   mutating func clampFutureTimes(_ rules: [Rule]) throws {
     for rule in rules {
       guard let newest = try newest(rule.keys).first, newest > now else { continue }
@@ -60,7 +63,7 @@ struct VerificationRateLimiter {
     }
   }
 
-  /// Takes down notes under the first of each rule's keys; `mail` is the one whose rejection takes them back.
+  /// Records an event under the first key of each rule. `mail` returns the mail whose rejection deletes the event.
   mutating func recordEvents(_ rules: [Rule], mail: (Rule) -> String?) throws {
     try transaction.add(rules.map { RateLimitEvent(key: $0.keys[0], at: now, mail: mail($0)) })
     for rule in rules {
@@ -75,7 +78,7 @@ struct VerificationRateLimiter {
     return times
   }
 
-  /// The barrier that too many wrong codes in a row put up.
+  /// Returns the block caused by consecutive wrong codes, if there is one.
   func block(_ keys: [[UInt8]], _ policy: VerificationPolicy) throws -> Block? {
     guard let failures = try transaction.failures(under: keys), failures.count >= policy.failures else {
       return nil
@@ -84,7 +87,7 @@ struct VerificationRateLimiter {
     return until > now ? Block(limit: .failures, until: until) : nil
   }
 
-  /// One more wrong code; a row that a block ended begins anew.
+  /// Counts a wrong code. Starts from zero if the count has caused a block before.
   func addFailure(_ keys: [[UInt8]], _ policy: VerificationPolicy) throws {
     let before = try transaction.failures(under: keys)
     let count = before.map { $0.count >= policy.failures ? 0 : $0.count } ?? 0
@@ -92,51 +95,53 @@ struct VerificationRateLimiter {
   }
 }
 
-/// What the notes that limit are kept under: digests, so that no such note holds an address.
+/// The keys under which events and failures are stored. They are digests, so that the store holds no addresses.
 struct RateLimitKeys: Sendable {
   let keys: Keyring
 
-  /// The mails to a recipient for a purpose: the cooldown and the recipient's caps.
+  /// The keys of mails to a recipient for a purpose, for the cooldown and the recipient's caps.
   func recipient(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
     digests("recipient", purpose, recipient.rateLimitIdentity)
   }
 
-  /// The wrong codes in a row for a recipient and purpose.
+  /// The keys of consecutive wrong codes for a recipient and purpose.
   func failures(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
     digests("failures", purpose, recipient.rateLimitIdentity)
   }
 
-  /// The verifications of a recipient and purpose, of which one is live.
+  /// The identities of a recipient and purpose, of which one verification is pending.
   func identity(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
     digests("verification", purpose, recipient.identity)
   }
 
-  /// The starts and resends of a client.
+  /// The keys of starts and resends from a client.
   func starts(_ client: ClientAddress) -> [[UInt8]] { digests("starts", client.bucket) }
-  /// The checks of a client.
+  /// The keys of checks from a client.
   func checks(_ client: ClientAddress) -> [[UInt8]] { digests("checks", client.bucket) }
-  /// All mails together.
+  /// The keys of all mails together.
   func overall() -> [[UInt8]] { digests("overall") }
 
-  // No part can hold a NUL, so none runs into the next.
+  // NUL separates the parts because it can't occur in them.
   private func digests(_ parts: String...) -> [[UInt8]] {
     keys.addressDigests(parts.joined(separator: "\0"))
   }
 }
 
-/// A recipient as verifications tell recipients apart.
+/// A recipient, with the forms by which verifications compare recipients.
 struct VerificationRecipient: Sendable, Hashable {
-  /// Where the mail goes, as typed.
+  /// The address of the mail, as it was typed.
   let address: Address
 
-  /// What a newer start for it replaces: people don't remember how they capitalised their address, and
-  /// `"kim"`, `"k\im"` and `kim` are one local part (RFC 5321, 4.1.2).
+  /// The form by which a newer start replaces an older one. It is lower-cased because people don't remember how they
+  /// capitalised their address, and unquoted because `"kim"`, `"k\im"` and `kim` are the same local part (RFC 5321,
+  /// 4.1.2).
   var identity: String { "\(unquoted.lowercased())@\(address.domain)" }
 
-  /// What limits count as one: folded and without `+tag`, so that neither multiplies what a mailbox gets.
+  /// The form by which limits count: case-folded and without `+tag`, so that variants don't multiply the mails that a
+  /// mailbox receives.
   ///
-  /// Letters that some case of theirs makes one count as one (`ẞ`, `ß` and `ss`; `ı` and `i`). An accent that
-  /// stands by itself and its composed letter count as two: telling needs tables that aren't here.
+  /// Letters that share a lower- or upper-case form count as one (`ẞ`, `ß` and `ss`; `ı` and `i`). Composed and
+  /// decomposed accents count as different, because normalizing them needs tables that this module doesn't have.
   var rateLimitIdentity: String {
     let local = unquoted.lowercased().uppercased().lowercased()
     guard let plus = local.firstIndex(of: "+"), plus != local.startIndex else {
@@ -145,7 +150,7 @@ struct VerificationRecipient: Sendable, Hashable {
     return "\(local[..<plus])@\(address.domain)"
   }
 
-  /// As logs and pages show it: `k***@example.com`.
+  /// The form in logs and pages: `k***@example.com`.
   var masked: String { address.masked }
 
   private var unquoted: String {
@@ -161,12 +166,12 @@ struct VerificationRecipient: Sendable, Hashable {
   }
 }
 
-/// A client's address as far as limits tell clients apart: IPv4 whole, IPv6 by its network of 64 bits.
+/// A client's address as limits count it: IPv4 in full, IPv6 by its 64-bit network.
 package struct ClientAddress: Sendable, Hashable {
-  /// The same for all addresses that count as one.
+  /// Equal for all addresses that count as one client.
   let bucket: String
 
-  /// Reads `192.0.2.1` or `2001:db8::1`, perhaps with a zone; `nil` for anything else.
+  /// Parses `192.0.2.1` or `2001:db8::1`, optionally with a zone; `nil` for anything else.
   package init?(_ text: String) {
     guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
     let text = String(text.prefix { $0 != "%" })
@@ -174,8 +179,8 @@ package struct ClientAddress: Sendable, Hashable {
     if inet_pton(AF_INET, text, &bytes) == 1 {
       bucket = ClientAddress.version4(bytes[..<4])
     } else if inet_pton(AF_INET6, text, &bytes) == 1 {
-      // IPv4-mapped (RFC 4291, 2.5.5.2) and translated (RFC 6052, 2.1) addresses are those of an IPv4 client;
-      // by 64 bits all of them would be one.
+      // IPv4-mapped (RFC 4291, 2.5.5.2) and translated (RFC 6052, 2.1) addresses count as IPv4, because all of them
+      // share the same 64-bit network.
       let mapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
       let translated = bytes[..<12].elementsEqual([0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0])
       bucket =

@@ -1,15 +1,15 @@
-/// A verification as stores keep it: its code as a keyed digest, its recipient sealed.
+/// A verification as stores keep it. Codes are keyed digests, and the recipient is sealed.
 public struct VerificationRecord: Sendable, Hashable {
-  /// A code that a newer one overwrote, kept so that it can be answered truthfully.
+  /// A code that a newer one replaced. It is kept so that a check can answer `superseded`.
   package struct EarlierCode: Sendable, Hashable {
-    /// The verification it was made for.
+    /// The id of its verification.
     package var id: String
-    /// Which of its codes it was, from 1.
+    /// Its number within the verification, from 1.
     package var generation: Int
     /// The keyed digest.
     package var digest: [UInt8]
 
-    /// A code that a newer one overwrote.
+    /// A replaced code.
     package init(id: String, generation: Int, digest: [UInt8]) {
       self.id = id
       self.generation = generation
@@ -17,42 +17,42 @@ public struct VerificationRecord: Sendable, Hashable {
     }
   }
 
-  /// 26 characters of `[0-9A-Z]` that nobody can guess; whoever has it may check.
+  /// The unguessable id: 26 characters of `[0-9A-Z]`. Knowing it is what permits a check.
   package let id: String
-  /// What is proved: `sign-up`.
+  /// What the code is for, such as `sign-up`.
   package let purpose: String
-  /// The digest of purpose and address, by which a newer start finds it.
+  /// The digest of purpose and address. It never changes; a newer start finds the verification by it.
   package let identity: [UInt8]
-  /// The address as typed, sealed.
+  /// The sealed address, as it was typed.
   package let recipient: [UInt8]
-  /// What a resend needs, sealed; `nil` once it is final.
+  /// The sealed `StoredVerificationRequest`; `nil` in a final state.
   package var request: [UInt8]?
-  /// Where it stands.
+  /// Its state.
   package var state: VerificationState
-  /// Which code is valid, from 1.
+  /// The number of the valid code, from 1.
   package var generation: Int
   /// The keyed digest of the valid code.
   package var code: [UInt8]
-  /// The codes before it, the newest first.
+  /// The replaced codes, the newest first.
   package var earlier: [EarlierCode]
-  /// How many codes were judged.
+  /// How many codes were checked.
   package var attempts: Int
   /// When it was started.
   package var created: Timestamp
-  /// When the valid code was made.
+  /// When the valid code was generated.
   package var codeCreated: Timestamp
-  /// From when on the valid code is dead.
+  /// When the valid code expires.
   package var expires: Timestamp
-  /// When it came into its final state, or was approved.
+  /// When it entered its final state or was approved.
   package var ended: Timestamp?
-  /// The keyed digest of the proof, once there is one.
+  /// The keyed digest of the proof; `nil` before the approval.
   package var proof: [UInt8]?
-  /// The mail that carries the valid code.
+  /// The id of the mail with the valid code.
   package var mail: String
-  /// The language of its words.
+  /// The language of the mail.
   package var language: String?
 
-  /// The whole of a row.
+  /// A record with all properties.
   package init(
     id: String, purpose: String, identity: [UInt8], recipient: [UInt8], request: [UInt8]?,
     state: VerificationState = .pending, generation: Int = 1, code: [UInt8], earlier: [EarlierCode] = [],
@@ -80,31 +80,31 @@ public struct VerificationRecord: Sendable, Hashable {
   }
 }
 
-// The rules by which a record changes, so that every store follows the same ones.
+// The transitions of a record, here because all stores share them.
 extension VerificationRecord {
-  /// How many overwritten codes are told from wrong ones: all that a day's caps let out to one address.
+  /// How many replaced codes are kept: as many as the default caps allow for one address in a day.
   static let earlierLimit = 10
 
-  /// Brings it into `next`, and erases what only a pending one needs.
+  /// Enters `next`, and erases the request, which only a pending verification needs.
   mutating func transition(to next: VerificationState, at now: Timestamp) {
     precondition(
       state.canTransition(to: next), "a verification in state \(state.rawValue) can't become \(next.rawValue)"
     )
     state = next
-    // The proof's time runs from the approval.
+    // The lifetime of a proof starts with the approval, so `consumed` keeps that time.
     if next != .consumed { ended = now }
     request = nil
   }
 
-  /// The codes that the next one overwrites, the newest first.
+  /// The codes that a new one replaces, the newest first.
   var replacedCodes: [EarlierCode] {
     Array(
       ([EarlierCode(id: id, generation: generation, digest: code)] + earlier)
         .prefix(VerificationRecord.earlierLimit))
   }
 
-  /// Where the clock was set back since, what lies ahead of it counts as made now: no code or proof lives
-  /// longer than a lifetime from here. Says whether that changed anything.
+  /// Moves times after `now` back to `now`, so that no code or proof outlives its lifetime after the clock was set back.
+  /// Returns whether it changed any.
   mutating func clampFutureTimes(at now: Timestamp, lifetime: Duration) -> Bool {
     var changed = false
     if codeCreated > now {
@@ -120,20 +120,20 @@ extension VerificationRecord {
     return changed
   }
 
-  /// The state, with a pending one whose time is over as expired.
+  /// Returns the state at `now`: `expired` for a pending verification that has expired but isn't marked yet.
   func state(at now: Timestamp) -> VerificationState {
     state == .pending && expires <= now ? .expired : state
   }
 }
 
-/// What a resend needs to know of the start, as it is sealed.
+/// The parameters of a start that a resend needs. Stores keep them sealed.
 struct StoredVerificationRequest: Sendable, Hashable {
   var message: String
   var languages: [String]
   var variables: [String: String]
   var isNotice: Bool
 
-  /// The most bytes all of it may have; a mail's variables are a few words.
+  /// The maximum encoded size in bytes.
   static let sizeLimit = 65_536
 
   init(message: String, languages: [String], variables: [String: String], isNotice: Bool) {
@@ -143,7 +143,8 @@ struct StoredVerificationRequest: Sendable, Hashable {
     self.isNotice = isNotice
   }
 
-  /// Its texts, each with its length in front; whether it is a notice can't be told from their number.
+  /// The encoded request: texts prefixed with their lengths. A notice has as many texts as a code, so that the size
+  /// doesn't reveal it.
   var bytes: [UInt8] {
     var bytes: [UInt8] = []
     func append(_ text: String) {
@@ -161,7 +162,7 @@ struct StoredVerificationRequest: Sendable, Hashable {
     return bytes
   }
 
-  /// What `bytes` gave; `nil` for anything else.
+  /// Decodes a request; `nil` if `bytes` aren't a valid one.
   init?(bytes: [UInt8]) {
     var texts: [String] = []
     var rest = bytes[...]

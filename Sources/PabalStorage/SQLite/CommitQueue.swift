@@ -2,18 +2,116 @@ internal import GRDB
 internal import PabalCore
 internal import Synchronization
 
-/// Something to be written in the next commit, whatever its answer is.
-protocol CommitJob: Sendable {
-  /// Does it inside of the transaction; what it throws undoes the whole transaction, and it may be run again.
-  func run(_ database: Database) throws
-  /// Does it in a savepoint of its own: its failure undoes nothing else. Throws only what does all the same.
-  func runInSavepoint(_ database: Database) throws
-  /// Answers its caller after the commit, or with the problem that undid it.
-  func answer(_ problem: StorageError?)
+/// Writes to a database on behalf of concurrent callers, with many of their jobs in one commit.
+///
+/// A commit costs one fsync however many jobs it holds, so jobs that arrive while one is running join it.
+final class CommitQueue: Sendable {
+  private struct State {
+    var jobs: [any CommitJob] = []
+    var isDraining = false
+  }
+
+  private static let maxJobsPerCommit = 512
+
+  private let pool: DatabasePool
+  private let path: String
+  private let state = Mutex(State())
+
+  init(_ pool: DatabasePool, path: String) {
+    self.pool = pool
+    self.path = path
+  }
+
+  /// Runs `body` in a transaction and returns when it is durable. An error that it throws undoes its own changes
+  /// only. `body` may run more than once.
+  func write<Value: Sendable>(
+    _ body: @escaping @Sendable (Database) throws -> Value
+  ) async throws(StorageError) -> Value {
+    let result = await withCheckedContinuation { continuation in
+      let job = ValueCommitJob(body, place: path) { continuation.resume(returning: $0) }
+      let isFirst = state.withLock { state in
+        state.jobs.append(job)
+        defer { state.isDraining = true }
+        return !state.isDraining
+      }
+      if isFirst { pool.asyncWriteWithoutTransaction { self.drain($0) } }
+    }
+    return try result.get()
+  }
+
+  private func drain(_ database: Database) {
+    while true {
+      let jobs = take(CommitQueue.maxJobsPerCommit, endsDraining: true)
+      guard !jobs.isEmpty else { return }
+      commit(jobs, to: database)
+    }
+  }
+
+  /// Removes up to `count` waiting jobs from the queue. If there are none and `endsDraining` is set, the next job
+  /// starts a new drain.
+  private func take(_ count: Int, endsDraining: Bool) -> [any CommitJob] {
+    state.withLock { state in
+      let next = Array(state.jobs.prefix(count))
+      state.jobs.removeFirst(next.count)
+      if next.isEmpty, endsDraining { state.isDraining = false }
+      return next
+    }
+  }
+
+  /// Runs `jobs` and those that arrive meanwhile, commits once, and answers them all.
+  private func commit(_ jobs: [any CommitJob], to database: Database) {
+    var jobs = jobs
+    var error = transaction(on: database) {
+      var done = 0
+      repeat {
+        for job in jobs[done...] { try run(job.run, on: database) }
+        done = jobs.count
+        // Callers that the last commit answered return quickly, and one more job is far cheaper than one more commit.
+        // The limit exists because a long transaction would lock out other processes.
+        jobs += take(CommitQueue.maxJobsPerCommit - done, endsDraining: false)
+      } while jobs.count > done
+    }
+    // Only a commit that failed uses savepoints, because they make each job half as expensive again.
+    if error != nil, jobs.count > 1 {
+      error = transaction(on: database) {
+        for job in jobs { try run(job.runInSavepoint, on: database) }
+      }
+    }
+    for job in jobs { job.answer(error) }
+  }
+
+  /// Runs `work` in one transaction. Returns the error that undid it.
+  private func transaction(on database: Database, _ work: () throws -> Void) -> StorageError? {
+    do {
+      try database.beginTransaction(.immediate)
+      try work()
+      try database.commit()
+      return nil
+    } catch {
+      try? database.rollback()
+      return StorageError(error, place: path)
+    }
+  }
+
+  private func run(_ job: (Database) throws -> Void, on database: Database) throws {
+    try job(database)
+    // On a full disk, SQLite rolls back the whole transaction on its own.
+    guard database.isInsideTransaction else { throw StorageError(.full, place: path) }
+  }
 }
 
-/// A job and the answer it has until its commit.
-final class ValueCommitJob<Value: Sendable>: CommitJob {
+/// A job of a `CommitQueue`, whatever the type of its result.
+private protocol CommitJob: Sendable {
+  /// Runs the job. An error undoes the whole transaction, after which the job may run again.
+  func run(_ database: Database) throws
+  /// Runs the job in a savepoint, so that its error doesn't undo other jobs. Throws if the transaction has ended.
+  func runInSavepoint(_ database: Database) throws
+  /// Answers the caller: with the result after the commit, or with the error that undid the transaction.
+  func answer(_ error: StorageError?)
+}
+
+/// A job and its result until the commit.
+private final class ValueCommitJob<Value: Sendable>: CommitJob {
   private let body: @Sendable (Database) throws -> Value
   private let caller: @Sendable (Result<Value, StorageError>) -> Void
   private let place: String
@@ -47,8 +145,8 @@ final class ValueCommitJob<Value: Sendable>: CommitJob {
     }
   }
 
-  func answer(_ problem: StorageError?) {
-    if let problem { return caller(.failure(problem)) }
+  func answer(_ error: StorageError?) {
+    if let error { return caller(.failure(error)) }
     let result = result.withLock { $0 }
     caller(result ?? .failure(StorageError(.closed, place: place)))
   }

@@ -1,21 +1,21 @@
 internal import GRDB
 internal import PabalCore
 
-/// The table of mail, one statement at a time; the steps an entry takes are core's.
+/// The statements on the tables of mail. Which state follows which is decided by `OutboxEntry`.
 ///
-/// Within the module, so that a verification and its mail are written in one transaction.
+/// The outbox and the verifications use them, each within its own transaction.
 enum MailTable {
   private static let columns =
     "number, id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, wish, "
     + "hold, transport, outcome, status, ended, failures, unknowns"
 
-  /// A row and its number.
+  /// A row with its primary key.
   struct NumberedEntry {
     let number: Int64
     var entry: OutboxEntry
   }
 
-  /// Adds a mail, unless its id is there already.
+  /// Adds a mail, unless its id exists already.
   static func add(_ entry: OutboxEntry, to database: Database) throws {
     try database.run(
       """
@@ -30,12 +30,12 @@ enum MailTable {
     try write(content, of: database.lastInsertedRowID, to: database)
   }
 
-  /// The mail called `id`, without its content.
+  /// Returns the mail with this id, without its content.
   static func find(_ id: String, in database: Database) throws -> NumberedEntry? {
     try fetch("WHERE id = ?", [id], in: database).first
   }
 
-  /// The rows that `rest` of a SELECT names, without their content.
+  /// Returns the rows that `rest`, the end of a SELECT, selects; without their content.
   static func fetch(_ rest: String, _ values: [any SQLiteValue], in database: Database) throws
     -> [NumberedEntry]
   {
@@ -44,12 +44,12 @@ enum MailTable {
     return found
   }
 
-  /// The sealed content of a row.
+  /// Returns the sealed content of a row.
   static func content(_ number: Int64, in database: Database) throws -> [UInt8]? {
     try database.first("SELECT sealed FROM mail_content WHERE mail = ?", [number]) { $0.bytes(0) }
   }
 
-  /// Writes what `change` made of the row; its content only where `hasNewContent`, or where it was erased.
+  /// Writes a changed row: its content only if `hasNewContent` is set, or to erase it in a final state.
   static func update(_ row: NumberedEntry, hasNewContent: Bool = false, in database: Database) throws {
     let entry = row.entry
     try database.run(
@@ -70,7 +70,7 @@ enum MailTable {
     }
   }
 
-  /// Changes the rows that `rest` names by `change`; says how many it changed.
+  /// Applies `change` to the rows that `rest` selects. Returns how many rows it changed.
   static func change(
     _ rest: String, _ values: [any SQLiteValue], in database: Database,
     _ change: (inout OutboxEntry) -> Bool
@@ -111,11 +111,11 @@ extension MailTable.NumberedEntry {
 }
 
 extension MailTable {
-  /// Counts what has not left yet, from indexes alone.
+  /// Counts the mail that is waiting or being sent, from indexes only.
   static func backlog(in database: Database) throws -> OutboxBacklog {
     var backlog = OutboxBacklog()
     for lane in Lane.allCases {
-      // The oldest is the one that was added first: its number is in every index, its time is not.
+      // The oldest mail is the one with the lowest number, which every index contains; `created` isn't in this one.
       let row = try Row.fetchOne(
         database, sql: "SELECT count(*), min(number) FROM mail WHERE state = 'waiting' AND lane = ?",
         arguments: [lane.rawValue])

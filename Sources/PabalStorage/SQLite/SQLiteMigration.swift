@@ -1,22 +1,22 @@
 internal import GRDB
 internal import PabalCore
 
-/// One step from a version of the database to the next; what has shipped is never changed.
+/// The step from one version of the schema to the next. Shipped steps must not change.
 struct SQLiteMigration: Sendable {
   /// The statements of the step.
   let statements: String
 
-  /// The steps in order; the version is how many have been taken.
+  /// All steps in order. The version of a database is the number of steps taken.
   static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests]
 
-  // "PABA": whose file it is, as `file` and we tell it.
+  // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
   private static let applicationID = 0x5041_4241
 
-  /// Takes the steps that are missing, all or none; refuses another program's file and a newer Pabal's.
+  /// Takes the missing steps, all or none. Throws if the file belongs to another program or to a newer version.
   static func migrate(_ database: Database, place: String) throws {
     guard try verifiedVersion(database, place: place) != all.count else { return }
     try database.inTransaction(.immediate) {
-      // Another process may have taken them meanwhile.
+      // Checked again inside the transaction, because another process may have taken them.
       let version = try verifiedVersion(database, place: place)
       for step in all[version...] { try database.execute(sql: step.statements) }
       try database.execute(
@@ -40,9 +40,9 @@ struct SQLiteMigration: Sendable {
 }
 
 extension SQLiteMigration {
-  /// The outbox as it began.
+  /// Version 1: the outbox.
   ///
-  /// Content stands by itself: the small rows that claims and lists read stay small, and a change of state
+  /// Content has a table of its own, so that the rows that claims and lists read stay small and a change of state
   /// doesn't write the mail again.
   static let outbox = SQLiteMigration(
     statements: """
@@ -94,9 +94,10 @@ extension SQLiteMigration {
 }
 
 extension SQLiteMigration {
-  /// Verifications and what limits them, as they began.
+  /// Version 2: verifications and their limits.
   ///
-  /// Notes lie in the order they are asked for, by key and time; the salt tells those of one moment apart.
+  /// Rows of `limit_note` are stored in the order of queries, by key and time. The salt makes those of the same
+  /// millisecond unique.
   static let verifications = SQLiteMigration(
     statements: """
       CREATE TABLE verification (
@@ -147,7 +148,7 @@ extension SQLiteMigration {
 }
 
 extension SQLiteMigration {
-  /// What an outbox must know to tell attempts apart, and a clock that was set back.
+  /// Version 3: counts of failed and unknown attempts, and when a transport was closed, to detect a clock set back.
   static let counts = SQLiteMigration(
     statements: """
       ALTER TABLE mail ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
@@ -157,7 +158,7 @@ extension SQLiteMigration {
 }
 
 extension SQLiteMigration {
-  /// The requests that an idempotency key makes one.
+  /// Version 4: requests with an idempotency key.
   static let requests = SQLiteMigration(
     statements: """
       CREATE TABLE request (

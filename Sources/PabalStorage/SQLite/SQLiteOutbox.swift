@@ -3,7 +3,7 @@ public import PabalCore
 
 /// The outbox in a SQLite file.
 ///
-/// Whoever wants to know of a rejected mail in the same transaction sets a trigger on `mail.state`.
+/// A trigger on `mail.state` (see `SQLiteMigration`) refunds the limits of a rejected mail in the same transaction.
 public struct SQLiteOutbox: Outbox {
   let database: SQLiteDatabase
 
@@ -17,7 +17,7 @@ public struct SQLiteOutbox: Outbox {
     }
   }
 
-  /// Takes waiting mail that is due.
+  /// Claims waiting mail that is due.
   public func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
     try await database.write { database in
       var claimed: [OutboxEntry] = []
@@ -43,7 +43,7 @@ public struct SQLiteOutbox: Outbox {
     }
   }
 
-  /// Takes down how attempts ended.
+  /// Records how attempts ended.
   public func settle(_ settlements: [OutboxSettlement]) async throws(StorageError) -> [OutboxEntry?] {
     try await database.write { database in
       try settlements.map { settlement in
@@ -73,20 +73,20 @@ public struct SQLiteOutbox: Outbox {
     }
   }
 
-  /// Changes mail from outside of an attempt.
+  /// Changes mail outside of an attempt.
   @discardableResult
   public func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageError) -> Int {
     try await database.write { try SQLiteOutbox.amend(amendment, now: now, in: $0) }
   }
 
-  /// Changes mail inside of a transaction.
+  /// Changes mail within a transaction.
   static func amend(_ amendment: OutboxAmendment, now: Timestamp, in database: Database) throws -> Int {
     switch amendment {
     case .retry(nil):
       _ = try MailTable.change(
         "WHERE state = 'sending' AND until <= ?", [now], in: database
       ) { $0.expedite(at: now) }
-      // One statement: there may be a hundred thousand of them, and they need not be read.
+      // One statement instead of reading the rows, because there may be a hundred thousand.
       try database.run("UPDATE mail SET due = ?, hold = NULL WHERE state = 'waiting'", [now])
       return database.changesCount
     case .retry(let ids?):
@@ -94,7 +94,7 @@ public struct SQLiteOutbox: Outbox {
         try $0 + MailTable.change("WHERE id = ?", [$1], in: database) { $0.expedite(at: now) }
       }
     case .reroute(let limit):
-      // As `OutboxEntry.reroute` has it, without reading a hundred thousand rows.
+      // The same change as `OutboxEntry.reroute`, without reading a hundred thousand rows.
       var count = 0
       for lane in Lane.allCases {
         try database.run(
@@ -122,23 +122,23 @@ public struct SQLiteOutbox: Outbox {
     }
   }
 
-  /// Changes what is known of the transports.
+  /// Changes the transport states.
   public func transports(
     _ change: @escaping @Sendable (inout [String: TransportState]) -> Void
   ) async throws(StorageError) -> [String: TransportState] {
     try await database.write { try TransportStateTable.change(in: $0, change) }
   }
 
-  /// Does the housekeeping.
+  /// Expires, releases and deletes mail.
   public func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast {
-    // Every commit would succeed, and nothing of it would be there for anybody else.
+    // Because commits to a deleted file succeed, but no other process ever sees them.
     try database.checkFile()
     return try await database.write { try SQLiteSweep(sweep, $0).run() }
   }
 }
 
 extension SQLiteOutbox {
-  /// Gives what is in the outbox.
+  /// Returns what `query` asks for.
   public func read(_ query: OutboxQuery) async throws(StorageError) -> OutboxView {
     try await database.read { database in
       var conditions = ["1"]
@@ -182,7 +182,7 @@ private func placeholders(_ count: Int) -> String {
   Array(repeating: "?", count: count).joined(separator: ",")
 }
 
-/// The housekeeping of the outbox, inside of one transaction.
+/// The housekeeping of the outbox, within one transaction.
 struct SQLiteSweep {
   private let sweep: OutboxSweep
   private let database: Database
@@ -225,7 +225,7 @@ struct SQLiteSweep {
       isUnfinished: counts.contains(sweep.limit))
   }
 
-  /// Brings back what a clock that was set back left too far ahead.
+  /// Moves times back that lie too far ahead because the clock was set back.
   private func clampFutureTimes() throws {
     _ = try MailTable.change(
       "WHERE state = 'sending' AND until > ? ORDER BY until DESC LIMIT ?",

@@ -2,11 +2,12 @@ internal import GRDB
 internal import GRDBSQLite
 internal import PabalCore
 
-// GRDB boxes and copies each value several times over, which costs more than SQLite's own work on such small rows.
+// SQLite's own API is used because GRDB boxes and copies each value several times, which costs more than SQLite's work
+// on rows this small.
 
-/// What a place of a statement can be bound to.
+/// A value that can be bound to a parameter of a statement.
 protocol SQLiteValue {
-  /// Binds it to the place of this number, from 1.
+  /// Binds the value to the parameter at `index`, which counts from 1.
   func bind(to statement: OpaquePointer, at index: Int32) -> Int32
 }
 
@@ -42,7 +43,7 @@ extension String: SQLiteValue {
 
 extension [UInt8]: SQLiteValue {
   func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
-    // No bytes have no address, which would be NULL.
+    // An empty array has no base address, which SQLite would take for NULL.
     isEmpty
       ? sqlite3_bind_zeroblob(statement, index, 0)
       : withUnsafeBytes { sqlite3_bind_blob64(statement, index, $0.baseAddress, UInt64($0.count), copied) }
@@ -55,10 +56,10 @@ extension Optional: SQLiteValue where Wrapped: SQLiteValue {
   }
 }
 
-/// SQLITE_TRANSIENT, a macro that Swift doesn't see: SQLite copies the value before the call returns.
+/// `SQLITE_TRANSIENT`, a macro that Swift doesn't import: SQLite copies the value before the call returns.
 private var copied: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
 
-/// The row that a statement stands at; columns are numbered from 0.
+/// The current row of a statement. Columns count from 0.
 struct SQLiteRow {
   fileprivate let statement: OpaquePointer
 
@@ -78,7 +79,7 @@ struct SQLiteRow {
 
   func bytes(_ column: Int32) -> [UInt8]? {
     guard sqlite3_column_type(statement, column) != SQLITE_NULL else { return nil }
-    // The address comes first: asking for the size may move the bytes.
+    // SQLite's documentation asks for the address before the size (sqlite3_column_blob).
     let address = sqlite3_column_blob(statement, column)
     return [UInt8](
       UnsafeRawBufferPointer(start: address, count: Int(sqlite3_column_bytes(statement, column))))
@@ -86,7 +87,7 @@ struct SQLiteRow {
 }
 
 extension Database {
-  /// Runs a statement to its end, and gives `body` each row it has.
+  /// Runs a statement to its end and calls `body` with each row.
   func run(_ sql: String, _ values: [any SQLiteValue] = [], each body: (SQLiteRow) throws -> Void = { _ in })
     throws
   {
@@ -98,7 +99,8 @@ extension Database {
       withExtendedLifetime(prepared) {}
     }
     precondition(
-      sqlite3_bind_parameter_count(statement) == values.count, "a statement has other places than values")
+      sqlite3_bind_parameter_count(statement) == values.count,
+      "the number of values differs from the number of parameters")
     for (index, value) in values.enumerated() {
       guard value.bind(to: statement, at: Int32(index + 1)) == SQLITE_OK else { throw failure(of: statement) }
     }
@@ -111,7 +113,7 @@ extension Database {
     }
   }
 
-  /// Runs a statement, and gives what `body` makes of its first row.
+  /// Runs a statement and returns the result of `body` for its first row, or `nil` without rows.
   func first<Value>(
     _ sql: String, _ values: [any SQLiteValue] = [], _ body: (SQLiteRow) throws -> Value?
   ) throws -> Value? {

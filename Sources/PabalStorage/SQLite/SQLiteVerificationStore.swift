@@ -61,7 +61,7 @@ public struct SQLiteVerificationStore: VerificationStore {
 }
 
 extension SQLiteDatabase {
-  /// Opens the file at `path` as the one that belongs to `keys`; blocks.
+  /// Opens the file at `path`, which must belong to `keys`. Blocks.
   public convenience init(
     _ path: String, keys: Keyring, busyTimeout: Duration = .seconds(10)
   ) throws(StorageError) {
@@ -70,7 +70,7 @@ extension SQLiteDatabase {
       try self.init(
         path, keyCheck: known, previousKeyChecks: keys.previousCheckValues, busyTimeout: busyTimeout)
     } catch {
-      // A rotation in another process may have come between the keys' reading and the file's opening.
+      // Another process may have rotated the keys after they were read and before the file was opened.
       keys.reload()
       guard error.kind == .wrongKey, keys.checkValue != known else { throw error }
       try self.init(
@@ -80,7 +80,7 @@ extension SQLiteDatabase {
   }
 }
 
-/// The tables of verifications, within one transaction.
+/// The operations on the tables of verifications, within one transaction.
 struct SQLiteVerificationTransaction: VerificationTransaction {
   let database: Database
 
@@ -267,7 +267,7 @@ private struct SQLiteVerificationSweep {
     return leavesRequests || leavesOthers
   }
 
-  /// Runs statements that change up to `limit` rows each; says whether one of them changed so many.
+  /// Runs statements that change up to `limit` rows each. Returns whether one of them reached the limit.
   private func changeLimited(_ statements: [(sql: String, values: [any SQLiteValue])], limit: Int) throws
     -> Bool
   {
@@ -296,7 +296,7 @@ extension VerificationRecord {
       mail: mail, language: row.text(16))
   }
 
-  // Each is the length of the id, the id, four bytes of the generation, the length of the digest, the digest.
+  // For each code: the length of the id, the id, the generation as four bytes, the length of the digest, the digest.
   fileprivate var earlierBytes: [UInt8] {
     earlier.flatMap { code in
       [UInt8(truncatingIfNeeded: code.id.utf8.count)] + Array(code.id.utf8)

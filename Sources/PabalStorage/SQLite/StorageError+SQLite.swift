@@ -2,10 +2,10 @@ internal import GRDB
 internal import PabalCore
 
 extension StorageError {
-  /// What an error of SQLite's means to a person; never with SQL or values in it.
+  /// Converts an error of SQLite. The result contains neither SQL nor values.
   init(_ error: any Error, place: String) {
     switch error {
-    case let problem as StorageError: self = problem
+    case let error as StorageError: self = error
     case let error as DatabaseError: self.init(Kind(error), place: place)
     default: self.init(.other("\(type(of: error))"), place: place)
     }
@@ -14,7 +14,7 @@ extension StorageError {
 
 extension StorageError.Kind {
   fileprivate init(_ error: DatabaseError) {
-    // A shared-memory file that can't grow is how a full disk looks to a log that has just been made.
+    // On a full disk, a new log fails because its shared-memory file can't grow.
     if error.extendedResultCode == .SQLITE_IOERR_SHMSIZE {
       self = .full
       return

@@ -1,9 +1,9 @@
 internal import GRDB
 internal import PabalCore
 
-/// The table of transports: a row for each that somebody has complained of.
+/// The statements on the table of transport states. A transport without a row is in its initial state.
 enum TransportStateTable {
-  /// Changes the states by `change`, and writes those that it changed.
+  /// Applies `change` to the states and writes those that it changed. Returns all of them.
   static func change(
     in database: Database, _ change: (inout [String: TransportState]) -> Void
   ) throws -> [String: TransportState] {
@@ -17,7 +17,7 @@ enum TransportStateTable {
     return after
   }
 
-  /// The states of all that have one.
+  /// Returns the state of each transport that has a row.
   static func all(in database: Database) throws -> [String: TransportState] {
     var states: [String: TransportState] = [:]
     try database.run(

@@ -34,7 +34,7 @@ import Testing
     try site.directory.write(key, to: "keys/current.key")
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o600], ofItemAtPath: "\(site.directory.path)/keys/current.key")
-    try expectAll(site, 78, "is sealed with another master key; put the key back that it was made with")
+    try expectAll(site, 78, "belongs to another master key; restore its key")
   }
 
   @Test func `a store whose key is gone gets no new one`() throws {
@@ -80,7 +80,7 @@ import Testing
     let site = try TestSite()
     try site.start()
     try change(site, "PRAGMA user_version = 99")
-    try expectAll(site, 78, "was made by a newer Pabal: its version is 99")
+    try expectAll(site, 78, "was written by a newer Pabal: it has version 99")
   }
 
   @Test func `what is no database is refused and stays as it is`() throws {
@@ -91,7 +91,7 @@ import Testing
     }
     let bytes = String(repeating: "no database at all\n", count: 500)
     let path = try site.directory.write(bytes, to: "pabal.sqlite")
-    try expectAll(site, 78, "is damaged, or no database of Pabal's")
+    try expectAll(site, 78, "is damaged or isn't a database of Pabal")
     #expect(try String(contentsOfFile: path, encoding: .utf8) == bytes)
   }
 
@@ -134,12 +134,12 @@ import Testing
     }
     let closed = try asNobody()
     #expect(closed.status == 78)
-    #expect(closed.errors.contains("can't be opened or made by this user"), "\(closed.errors)")
+    #expect(closed.errors.contains("can't be opened or created by this user"), "\(closed.errors)")
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o644], ofItemAtPath: "\(site.directory.path)/pabal.sqlite")
     let readable = try asNobody()
     #expect(readable.status == 78)
-    #expect(readable.errors.contains("can't be written to"), "\(readable.errors)")
+    #expect(readable.errors.contains("isn't writable"), "\(readable.errors)")
   }
 
   @Test func `a store that another program holds is busy, and free again later`() throws {

@@ -64,7 +64,7 @@ import Testing
       "\(BuiltProducts.directory)/pabal", ["verify", command, id] + (command == "check" ? ["123456"] : []),
       directory: site.directory.path)
     #expect(run.status == 65, "\(run.errors)")
-    #expect(run.errors.contains("there is no such"))
+    #expect(run.errors.contains("does not exist"))
   }
 
   @Test(arguments: [
@@ -125,7 +125,7 @@ import Testing
     (["--purpose", String(repeating: "a", count: 65)], 65, "purpose"),
     (["--message", "../../etc"], 65, "no message"),
     (["--message", ""], 65, "no message"),
-    (["--client", "nobody"], 65, "is no IP address"),
+    (["--client", "nobody"], 65, "isn't an IP address"),
     (["--transport", "nobody"], 78, "there is no transport"),
   ])
   func `an option that can't be says what is wrong`(options: [String], status: Int32, words: String) throws {

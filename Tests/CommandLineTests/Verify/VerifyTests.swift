@@ -39,7 +39,7 @@ import Testing
     #expect(redeemed.output.hasPrefix("you@example.org proved for sign-up at "))
     let twice = try site.pabal("verify", "redeem", proof)
     #expect(twice.status == 65)
-    #expect(twice.errors.contains("the proof was redeemed before"))
+    #expect(twice.errors.contains("the proof has been redeemed already"))
     for run in [start, wrong, again, redeemed, twice] {
       #expect(!(run.output + run.errors).contains(code))
     }
@@ -65,7 +65,7 @@ import Testing
     let proof = try #require(try site.check(id, try site.newestCode()).proof)
     let late = try site.pabal("verify", "redeem", proof, environment: TestSite.later(901))
     #expect(late.status == 65)
-    #expect(late.errors.contains("the proof's time is over"))
+    #expect(late.errors.contains("the proof has expired"))
     let intime = try site.pabal("verify", "redeem", proof, "--json")
     #expect(Set(try intime.json.keys) == ["id", "purpose", "address", "approved_at"])
     #expect(try intime.json["address"] as? String == TestSite.address)

@@ -4,13 +4,13 @@ import Testing
 @testable import PabalCore
 
 @Suite struct VerificationCodeTests {
-  /// Gives these numbers one after the other.
+  /// Returns a generator of these numbers.
   private func drawing(_ numbers: [UInt64]) -> () -> UInt64 {
     var rest = numbers[...]
     return { rest.popFirst() ?? 0 }
   }
 
-  @Test func `a code is six digits with its leading zeros`() {
+  @Test func `a code has leading zeros`() {
     #expect(VerificationCode.random(digits: 6, drawing([0])) == "000000")
     #expect(VerificationCode.random(digits: 6, drawing([42])) == "000042")
     #expect(VerificationCode.random(digits: 6, drawing([999_999])) == "999999")
@@ -19,9 +19,9 @@ import Testing
   }
 
   @Test(arguments: [6, 7, 8, 9, 10])
-  func `what would favour low codes is drawn again`(digits: Int) {
+  func `numbers that would favour low codes are drawn again`(digits: Int) {
     let codes = (0..<digits).reduce(UInt64(1)) { product, _ in product * 10 }
-    // 2⁶⁴ without its rest, by wider arithmetic than the code's.
+    // The last number that is used, computed in 128 bits.
     let whole = UInt64((UInt128(1) << 64) / UInt128(codes) * UInt128(codes) - 1)
     let last = String(codes - 1)
     #expect(VerificationCode.random(digits: digits, drawing([whole])) == last)
@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  @Test func `each digit is as likely as any other in each place`() {
+  @Test func `digits are uniformly distributed at each position`() {
     var generator = SystemRandomNumberGenerator()
     var counts = [[Int]](repeating: [Int](repeating: 0, count: 10), count: 6)
     let rounds = 60_000
@@ -41,7 +41,7 @@ import Testing
     for place in counts {
       let expected = Double(rounds) / 10
       let square = place.reduce(0) { $0 + (Double($1) - expected) * (Double($1) - expected) / expected }
-      // 9 degrees of freedom: beyond 60 lies less than one in 10⁹.
+      // With 9 degrees of freedom, a chi-square above 60 has a probability below 10⁻⁸.
       #expect(square < 60)
     }
   }
@@ -52,7 +52,7 @@ import Testing
     "\u{202A}012345\u{202C}",
     "012\u{00AD}345",
   ])
-  func `a code is read however it is typed`(input: String) {
+  func `a code is read with spaces, dashes and digits of any script`(input: String) {
     #expect(VerificationCode.read(input, digits: 6) == "012345")
   }
 
@@ -61,9 +61,9 @@ import Testing
     "０１２３４",
     String(repeating: " ", count: 60) + "012345",
   ])
-  func `anything else is no code`(input: String) { #expect(VerificationCode.read(input, digits: 6) == nil) }
+  func `other input isn't a code`(input: String) { #expect(VerificationCode.read(input, digits: 6) == nil) }
 
-  @Test func `names have five random bits a character`() {
+  @Test func `random strings have five random bits in each character`() {
     #expect(RandomString.make(13, drawing([0, .max])) == "000000000000Z")
     #expect(RandomString.make(26) { .max } == String(repeating: "Z", count: 26))
     #expect(RandomString.make(3, drawing([1 | 2 << 5 | 31 << 10])) == "12Z")

@@ -3,14 +3,14 @@ import Testing
 
 @testable import PabalCore
 
-/// The catalog's page says what the code does.
+/// The page Proving-an-address agrees with the code.
 @Suite struct VerificationDocumentationTests {
   private func page() throws -> String {
     let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Proving-an-address.md"
     return String(decoding: try readFile(path, atMost: 100_000), as: UTF8.self)
   }
 
-  @Test func `the diagram has each step there is, and no other`() throws {
+  @Test func `the diagram has exactly the transitions of the code`() throws {
     var steps: [VerificationState: Set<VerificationState>] = [:]
     for line in try page().split(separator: "\n") {
       let parts = line.split(separator: "→", omittingEmptySubsequences: false)
@@ -30,12 +30,12 @@ import Testing
     }
   }
 
-  @Test func `each state is in the table`() throws {
+  @Test func `the table has each state`() throws {
     let rows = Set(try rows(of: "| state |").map { $0[0] })
     #expect(rows == Set(VerificationState.allCases.map(\.rawValue)))
   }
 
-  @Test func `the table has each key with its default and its range`() throws {
+  @Test func `the table has each key with its default and range`() throws {
     var seen: Set<String> = []
     for row in try rows(of: "| key |") {
       seen.insert(row[0])
@@ -56,7 +56,7 @@ import Testing
     #expect(seen == Set(known))
   }
 
-  /// The cells of the table whose heading begins so, without their marks.
+  /// Returns the cells of the table whose header starts with `heading`, without backticks.
   private func rows(of heading: String) throws -> [[String]] {
     let lines = try page().split(separator: "\n", omittingEmptySubsequences: false)
     let start = try #require(lines.firstIndex { $0.hasPrefix(heading) })
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  /// What the reader makes of one setting; `nil` where it refuses it.
+  /// Returns the policy with one setting, or `nil` if the value is invalid.
   private func policy(_ key: String, _ value: String) -> VerificationPolicy? {
     let json =
       value.contains("/")
@@ -81,7 +81,7 @@ import Testing
     return try? Configuration.read(Array(text.utf8), file: "a", directory: "/").verification.policy
   }
 
-  /// The nearest value beyond the end of a range.
+  /// Returns the value one step away.
   private func next(_ value: String, _ step: Int) throws -> String {
     if let number = Int(value) { return String(number + step) }
     let duration = try #require(Duration(configured: value))

@@ -19,7 +19,7 @@ import Testing
     ("kımẞ@example.com", "kimss@example.com", "k***@example.com"),
     ("김철수@example.com", "김철수@example.com", "김***@example.com"),
   ])
-  func `limits fold case and tags and leave dots, logs mask`(
+  func `limits ignore case and tags but not dots, and logs mask the address`(
     text: String, rateLimitIdentity: String, masked: String
   ) throws {
     let recipient = VerificationRecipient(address: try Address(text))
@@ -28,7 +28,7 @@ import Testing
     #expect(recipient.address.description == (try Address(text)).description)
   }
 
-  @Test func `however its local part is quoted, an address is one identity, and a tag is another`() throws {
+  @Test func `quoted forms of an address are one identity, and a tag is another`() throws {
     let spellings = ["Kim@example.com", "\"kim\"@example.com", "\"k\\im\"@example.com"]
     #expect(
       Set(try spellings.map { VerificationRecipient(address: try Address($0)).identity }) == [
@@ -43,16 +43,16 @@ import Testing
     ("2001:db8:0:1::", "20:1:d:b8:0:0:0:1/64"), ("fe80::1%eth0", "fe:80:0:0:0:0:0:0/64"),
     ("::1", "0:0:0:0:0:0:0:0/64"),
   ])
-  func `clients are told apart by IPv4 address or IPv6 network`(text: String, bucket: String) {
+  func `clients are distinguished by IPv4 address or IPv6 network`(text: String, bucket: String) {
     #expect(ClientAddress(text)?.bucket == bucket)
   }
 
   @Test(arguments: [
     "", "localhost", "192.0.2", "192.0.2.256", "1.2.3.4, 5.6.7.8", "192.0.2.1:80", "[::1]", "::g",
   ])
-  func `anything else is no client`(text: String) { #expect(ClientAddress(text) == nil) }
+  func `other input isn't a client's address`(text: String) { #expect(ClientAddress(text) == nil) }
 
-  @Test func `what a resend needs comes back as it was sealed`() {
+  @Test func `a stored request is decoded as it was encoded`() {
     let requests = [
       StoredVerificationRequest(message: "m", languages: [], variables: [:], isNotice: true),
       StoredVerificationRequest(

@@ -4,9 +4,9 @@ import PabalTesting
 import Synchronization
 import Testing
 
-/// A start that has a dispatcher beside it.
+/// Starts in a process with a dispatcher.
 @Suite struct ImmediateDispatchTests {
-  /// Takes down what it is asked.
+  /// Records its calls.
   private final class RecordingDispatch: ImmediateDispatch {
     let lines = Mutex<[String]>([])
     let handedOver = Mutex<[OutboxEntry]>([])
@@ -20,17 +20,17 @@ import Testing
     }
 
     func handOver(_ entry: OutboxEntry, _ mail: Mail) {
-      lines.withLock { $0.append("hand over") }
+      lines.withLock { $0.append("handOver") }
       handedOver.withLock { $0.append(entry) }
     }
 
-    func release() { lines.withLock { $0.append("relinquish") } }
+    func release() { lines.withLock { $0.append("release") } }
     func wake() { lines.withLock { $0.append("wake") } }
   }
 
   private func service(_ dispatch: any ImmediateDispatch) -> (VerificationService, MemoryOutbox) {
     let outbox = MemoryOutbox()
-    let clock = SettableClock()
+    let clock = ManualClock()
     let service = VerificationService(
       store: MemoryVerificationStore(outbox: outbox), keys: Keyring(current: .random()),
       composer: RecordingMailComposer(),
@@ -38,7 +38,7 @@ import Testing
     return (service, outbox)
   }
 
-  @Test func `a free dispatcher gets the mail in the commit that adds it`() async throws {
+  @Test func `a dispatcher with room receives the mail already claimed`() async throws {
     let dispatch = RecordingDispatch()
     let (service, outbox) = service(dispatch)
     let started = try await service.start(to: "kim@example.com")
@@ -46,10 +46,10 @@ import Testing
     let entries = try await outbox.read(OutboxQuery(withContent: true)).entries
     #expect(entries == dispatch.handedOver.withLock { $0 })
     #expect(entries.map(\.state) == [.sending])
-    #expect(dispatch.lines.withLock { $0 } == ["reserve code", "hand over"])
+    #expect(dispatch.lines.withLock { $0 } == ["reserve code", "handOver"])
   }
 
-  @Test func `a busy one is woken`() async throws {
+  @Test func `a busy dispatcher is woken`() async throws {
     let dispatch = RecordingDispatch(isBusy: true)
     let (service, outbox) = service(dispatch)
     _ = try await service.start(to: "kim@example.com")
@@ -57,7 +57,7 @@ import Testing
     #expect(dispatch.lines.withLock { $0 } == ["reserve code", "wake"])
   }
 
-  @Test func `a refused start gives the lease back`() async throws {
+  @Test func `a refused start releases the lease`() async throws {
     let dispatch = RecordingDispatch()
     let (service, outbox) = service(dispatch)
     let started = try await service.start(to: "kim@example.com")
@@ -68,10 +68,10 @@ import Testing
     #expect(try await outbox.read(OutboxQuery()).entries.count == 1)
     #expect(
       dispatch.lines.withLock { $0 }
-        == ["reserve code", "hand over", "reserve code", "relinquish", "reserve code", "relinquish"])
+        == ["reserve code", "handOver", "reserve code", "release", "reserve code", "release"])
   }
 
-  /// Refuses every recipient for good.
+  /// Rejects every recipient.
   private struct RejectingTransport: Transport {
     func send(_ mail: Mail) async -> Receipt {
       Receipt(.rejected, for: mail.envelope, reply: "550 5.1.1 no such user")
@@ -79,7 +79,9 @@ import Testing
   }
 
   @Test(arguments: VerificationBackend.allCases)
-  func `a failed send is told and leaves no cooldown`(_ backend: VerificationBackend) async throws {
+  func `a rejected mail shows in the status and leaves no cooldown`(_ backend: VerificationBackend)
+    async throws
+  {
     try await backend.withFixture { fixture in
       var dependencies = Dispatcher.Dependencies()
       dependencies.now = { [clock = fixture.clock] in clock.now }

@@ -5,12 +5,12 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// What a thief of the database finds who has everything but the key.
+/// What a stolen database reveals without the master key.
 @Suite struct StolenDatabaseTests {
   private static let address = "kim.cheolsu@example.com"
   private static let reply = "550 5.1.1 <kim.cheolsu@example.com> mailbox of 김철수 is unknown here"
 
-  /// A database with a verification in each state, in use and not closed, and all that was secret in it.
+  /// Calls `body` with an open database of verifications in several states, and its master key.
   private func withStolenDatabase(
     _ body: (_ folder: TemporaryDirectory, _ fixture: VerificationFixture, _ key: [UInt8]) async throws ->
       Void
@@ -28,7 +28,7 @@ import Testing
       to: Self.address, languages: ["ko"], variables: ["name": "김철수"], client: "203.0.113.77")
     _ = try await fixture.service.check(
       first.id, code: fixture.wrong(for: Self.address), client: "203.0.113.77")
-    // A reply is sealed by the dispatcher, as the mail is.
+    // The dispatcher seals replies together with the mail.
     let lease = OutboxEntry.Lease(owner: "a", until: fixture.clock.now + .seconds(30))
     let claimed = try await outbox.claim(OutboxClaim(lease, now: fixture.clock.now, limit: 1))
     let mail = try #require(claimed.first)
@@ -51,7 +51,7 @@ import Testing
     try await body(folder, fixture, key)
   }
 
-  /// All bytes of the file, its log and its index.
+  /// Returns the bytes of the file, its log and its shared memory.
   private func bytes(_ folder: TemporaryDirectory) throws -> Data {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     #expect(names.contains("pabal.sqlite-wal"))
@@ -60,12 +60,13 @@ import Testing
     }
   }
 
-  @Test func `holds no code, address, mail, reply, variable or client`() async throws {
+  @Test func `a stolen database has no code, address, mail, reply, variable or client in clear`() async throws
+  {
     try await withStolenDatabase { folder, fixture, _ in
       let stolenBytes = try bytes(folder)
       #expect(stolenBytes.count > 50_000)
       func holds(_ text: String) -> Bool { stolenBytes.range(of: Data(text.utf8)) != nil }
-      // What isn't secret is there, so that the search would find the rest.
+      // Values that aren't secret are found, which shows that the search works.
       #expect(holds("pending") && holds("superseded") && holds("450 4.2.0"))
       for mailRequest in fixture.composer.all { #expect(!holds(try #require(mailRequest.code))) }
       let secrets = [
@@ -77,7 +78,7 @@ import Testing
     }
   }
 
-  @Test func `gives no code to somebody who tries all of them`() async throws {
+  @Test func `trying all codes against a stolen database finds none without the master key`() async throws {
     try await withStolenDatabase { folder, fixture, key in
       let code = try #require(fixture.composer.all.last { $0.to.description == Self.address }?.code)
       let database = try DatabaseQueue(path: "\(folder.path)/pabal.sqlite")
@@ -102,10 +103,10 @@ import Testing
         #expect(run.status == 0 && run.errors == "")
         return run.output.split(separator: "\n").map(String.init)
       }
-      // Without a key, and with the best one that the file holds.
+      // Without a key, and with the key check, the only such value in the file.
       #expect(
         try search([("none", Data()), ("hmac", check)]) == [])
-      // With the master key the same search finds the code, so it is the right one.
+      // With the master key the same search finds the code, which shows that the search works.
       #expect(try search([("master", Data(key))]) == [code])
     }
   }
@@ -114,7 +115,7 @@ import Testing
     bytes.map { String(256 + Int($0), radix: 16).dropFirst() }.joined()
   }
 
-  /// Tries all codes by everything but the code under test; prints those that fit.
+  /// Tries all codes with an implementation of its own, and prints those that match.
   private static let bruteForceScript = """
     import hashlib, hmac, struct, sys
     purpose, address, identity, generation, digest = sys.argv[1:6]

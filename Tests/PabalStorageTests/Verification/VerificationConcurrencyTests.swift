@@ -4,7 +4,7 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// What every store of verifications keeps to when many come at once, in one process and in several.
+/// The contract of every verification store for concurrent calls, in one process and in several.
 @Suite struct VerificationConcurrencyTests {
   typealias Backend = VerificationBackend
 
@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `of a thousand wrong codes at once exactly five are judged`(_ backend: Backend) async throws {
+  func `exactly five of a thousand concurrent wrong codes are checked`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       let wrong = try (1...1_000).map { try fixture.wrong($0) }
@@ -29,16 +29,16 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `of a thousand right codes at once exactly one is approved, with one proof`(
+  func `exactly one of a thousand concurrent right codes is approved, with one proof`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       let code = try fixture.code()
-      let answers = try await all(1_000) { _ in try await fixture.service.check(started.id, code: code) }
-      #expect(answers.filter { $0.outcome == .approved }.count == 1)
-      #expect(answers.filter { $0.outcome == .alreadyApproved }.count == 999)
-      let proofs = answers.compactMap(\.proof)
+      let results = try await all(1_000) { _ in try await fixture.service.check(started.id, code: code) }
+      #expect(results.filter { $0.outcome == .approved }.count == 1)
+      #expect(results.filter { $0.outcome == .alreadyApproved }.count == 999)
+      let proofs = results.compactMap(\.proof)
       #expect(proofs.count == 1)
       let redeemed = try await all(100) { _ in (try? await fixture.service.redeem(proofs[0])) != nil }
       #expect(redeemed.filter { $0 }.count == 1)
@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `of starts for one address at once one sends, the others wait for the cooldown`(
+  func `one of a hundred concurrent starts for an address sends a mail`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture { fixture in
@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `of starts and resends for one address at once one code lives, whatever the cooldown`(
+  func `concurrent starts and resends for an address leave one valid code without a cooldown`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture({
@@ -83,7 +83,7 @@ import Testing
 
   private let program = "\(BuiltProducts.directory)/verification-client"
 
-  /// A file, its keys, and a verification in it with its code.
+  /// A database that the test shares with other processes.
   private struct SharedStore {
     let folder: TemporaryDirectory
     let database: SQLiteDatabase
@@ -94,24 +94,25 @@ import Testing
       let keys = try Keyring.loadOrCreate(directory: "\(folder.path)/keys")
       database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
       fixture = VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys)
-      // The processes have the system's clock.
+      // The other processes use the system's clock.
       fixture.clock.advance(Timestamp.now() - fixture.clock.now)
     }
   }
 
-  /// The lines of eight processes that ask the same.
-  private func runPrograms(_ sharedStore: SharedStore, _ question: [String]) throws -> [String] {
+  /// Runs the client in eight processes with the same arguments. Returns the lines that they print.
+  private func runPrograms(_ sharedStore: SharedStore, _ clientArguments: [String]) throws -> [String] {
     let arguments = ["-P", "8", "-n", "1", "sh", "-c"]
-    let words =
-      [program, "\(sharedStore.folder.path)/pabal.sqlite", "\(sharedStore.folder.path)/keys"] + question
+    let command =
+      [program, "\(sharedStore.folder.path)/pabal.sqlite", "\(sharedStore.folder.path)/keys"]
+      + clientArguments
     let run = try ChildProcess.run(
-      "xargs", arguments + [words.joined(separator: " ")],
+      "xargs", arguments + [command.joined(separator: " ")],
       input: Array((0..<8).map { "\($0)\n" }.joined().utf8))
     #expect(run.errors == "" && run.status == 0)
     return run.output.split(separator: "\n").map(String.init)
   }
 
-  @Test func `eight processes judge five wrong codes between them`() async throws {
+  @Test func `eight processes check five wrong codes in total`() async throws {
     let sharedStore = try SharedStore()
     defer { sharedStore.database.close() }
     let started = try await sharedStore.fixture.start()
@@ -121,7 +122,7 @@ import Testing
     #expect(lines.filter { $0.hasPrefix("exhausted") }.count == 995)
   }
 
-  @Test func `eight processes approve one right code between them`() async throws {
+  @Test func `eight processes approve the right code once in total`() async throws {
     let sharedStore = try SharedStore()
     defer { sharedStore.database.close() }
     let started = try await sharedStore.fixture.start()
@@ -131,7 +132,7 @@ import Testing
     #expect(lines.filter { $0 == "already_approved " }.count == 999)
   }
 
-  @Test func `eight processes that start for one address leave one live code and keep the caps`() async throws
+  @Test func `eight processes that start for one address leave one valid code within the caps`() async throws
   {
     let sharedStore = try SharedStore()
     defer { sharedStore.database.close() }
@@ -139,17 +140,9 @@ import Testing
     #expect(lines.count == 160)
     let ids = lines.filter { $0.count == 26 }
     #expect(ids.count == 5)
-    #expect(lines.filter { $0.hasPrefix("this address got as many mails as it may for now") }.count == 155)
+    #expect(lines.filter { $0.hasPrefix("too many mails were sent to this address") }.count == 155)
     let states = try await ids.asyncMap { try await sharedStore.fixture.service.status($0).state }
     #expect(states.filter { $0 == .pending }.count == 1)
     #expect(states.filter { $0 == .superseded }.count == 4)
-  }
-}
-
-extension Array {
-  fileprivate func asyncMap<Value>(_ body: (Element) async throws -> Value) async rethrows -> [Value] {
-    var values: [Value] = []
-    for element in self { values.append(try await body(element)) }
-    return values
   }
 }

@@ -4,13 +4,13 @@ import PabalTesting
 import Synchronization
 import Testing
 
-/// The stores that keep the contract; a further one is a further case.
+/// The verification stores that the contract tests run on.
 enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
   case memory, sqlite
 
   var testDescription: String { rawValue }
 
-  /// Runs `body` at a desk with an empty store, and removes it.
+  /// Runs `body` with a service on a new store, which is deleted afterwards. `change` changes the default policy.
   func withFixture(
     _ change: (inout VerificationPolicy) -> Void = { _ in },
     _ body: (VerificationFixture) async throws -> Void
@@ -34,14 +34,14 @@ enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
   }
 }
 
-/// A service with a clock in the test's hand, and the letters it wrote.
+/// A service with a manual clock, and the mails that it composed.
 struct VerificationFixture: Sendable {
   let service: VerificationService
   let store: any VerificationStore
   let keys: Keyring
   let policy: VerificationPolicy
   let outbox: any Outbox
-  let clock = SettableClock()
+  let clock = ManualClock()
   let composer = RecordingMailComposer()
 
   init(
@@ -56,12 +56,12 @@ struct VerificationFixture: Sendable {
       store: store, keys: keys, composer: composer, policy: policy, now: { [clock] in clock.now })
   }
 
-  /// The code in the newest letter to the address.
+  /// Returns the code in the newest mail to the address.
   func code(for address: String = "kim@example.com") throws -> String {
     try #require(composer.all.last { $0.to.description == address }?.code)
   }
 
-  /// A code that is not the valid one.
+  /// Returns a code that isn't the valid one.
   func wrong(for address: String = "kim@example.com", _ step: Int = 1) throws -> String {
     let number = (try #require(Int(try code(for: address))) + step) % 1_000_000
     let digits = String(number)
@@ -76,7 +76,7 @@ struct VerificationFixture: Sendable {
     try await service.check(id, code: code).outcome
   }
 
-  /// Ends the newest mail of a verification as a dispatcher would.
+  /// Settles the newest mail of a verification as a dispatcher would.
   func end(_ verification: Verification, _ state: OutboxState, outcome: String) async throws {
     let lease = OutboxEntry.Lease(owner: "test", until: clock.now + .seconds(30))
     let claimed = try await outbox.claim(OutboxClaim(lease, now: clock.now, limit: 100))
@@ -92,14 +92,7 @@ struct VerificationFixture: Sendable {
   }
 }
 
-/// A clock that stands until it is moved.
-final class SettableClock: Sendable {
-  private let time = Mutex(Timestamp(milliseconds: 1_700_000_000_000))
-  var now: Timestamp { time.withLock { $0 } }
-  func advance(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
-}
-
-/// Words that keep what they were asked for.
+/// Composes mails and records the requests.
 final class RecordingMailComposer: VerificationMailComposer {
   private let requests = Mutex<[VerificationMailRequest]>([])
   var all: [VerificationMailRequest] { requests.withLock { $0 } }
@@ -120,10 +113,19 @@ final class RecordingMailComposer: VerificationMailComposer {
   }
 }
 
-/// Whether `body` throws `problem`, and nothing else.
+/// Expects `body` to throw `error`.
 func expectError(
-  _ problem: VerificationError, sourceLocation: SourceLocation = #_sourceLocation,
+  _ error: VerificationError, sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () async throws -> some Any
 ) async {
-  await #expect(throws: problem, sourceLocation: sourceLocation) { _ = try await body() }
+  await #expect(throws: error, sourceLocation: sourceLocation) { _ = try await body() }
+}
+
+extension Array {
+  /// Maps the elements one after the other.
+  func asyncMap<Value>(_ body: (Element) async throws -> Value) async rethrows -> [Value] {
+    var values: [Value] = []
+    for element in self { values.append(try await body(element)) }
+    return values
+  }
 }

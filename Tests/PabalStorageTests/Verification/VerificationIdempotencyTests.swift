@@ -5,7 +5,7 @@ import PabalTesting
 import Synchronization
 import Testing
 
-/// What every store keeps to where a request comes twice.
+/// The contract of every verification store for repeated requests.
 @Suite struct VerificationIdempotencyTests {
   typealias Backend = VerificationBackend
 
@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a start that comes again gives the verification as it is now, and costs nothing`(
+  func `a repeated start returns the verification in its current state and counts nothing`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture { fixture in
@@ -24,13 +24,13 @@ import Testing
         to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
       #expect(!first.isReplay)
       for _ in 0..<20 {
-        let again = try await fixture.service.start(
+        let repeated = try await fixture.service.start(
           to: "kim@example.com", client: "192.0.2.1", idempotencyKey: key)
-        #expect(again.isReplay && again.value == first.value)
+        #expect(repeated.isReplay && repeated.value == first.value)
       }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
       #expect(fixture.composer.all.count == 1)
-      // Neither the cooldown nor the client's ten starts have heard of them.
+      // The repeated starts counted neither towards the cooldown nor towards the client's ten starts.
       fixture.clock.advance(.seconds(60))
       _ = try await fixture.start(client: "192.0.2.1")
       let replaced = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
@@ -39,7 +39,9 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a key is its client's and its operation's, and of one payload`(_ backend: Backend) async throws {
+  func `keys are separate for clients and operations, and belong to one payload`(_ backend: Backend)
+    async throws
+  {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let first = try await fixture.service.start(to: "kim@example.com", idempotencyKey: try key("k"))
       await expectError(.reused) {
@@ -54,7 +56,7 @@ import Testing
         try await fixture.service.resend(other.value.id, idempotencyKey: key("k"))
       }
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 3)
-      // What looks alike in one row of bytes is not the same.
+      // Client and key are not simply concatenated.
       for (name, client) in [("ab", "c"), ("b", "ca"), ("c", "ab")] {
         let next = try await fixture.service.start(
           to: "x@example.com", idempotencyKey: try key(name, client: client))
@@ -65,15 +67,16 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a resend that comes again sends nothing, whatever became of it since`(_ backend: Backend) async throws
+  func `a repeated resend sends nothing, in whatever state the verification is`(_ backend: Backend)
+    async throws
   {
     try await backend.withFixture { fixture in
       let id = try await fixture.start().id
       fixture.clock.advance(.seconds(60))
       let key = try key("k")
       let first = try await fixture.service.resend(id, idempotencyKey: key)
-      let again = try await fixture.service.resend(id, idempotencyKey: key)
-      #expect(again.isReplay && again.value == first.value)
+      let repeated = try await fixture.service.resend(id, idempotencyKey: key)
+      #expect(repeated.isReplay && repeated.value == first.value)
       #expect(try await fixture.outcome(id, fixture.code()) == .approved)
       let late = try await fixture.service.resend(id, idempotencyKey: key)
       #expect(late.isReplay && late.value.state == .approved && late.value.generation == 2)
@@ -82,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a request that was refused leaves its key as new as it was`(_ backend: Backend) async throws {
+  func `a refused request doesn't consume its key`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let live = try await fixture.start()
       let key = try key("k")
@@ -106,23 +109,23 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `of the same start a hundred times at once one is made`(_ backend: Backend) async throws {
+  func `a hundred concurrent starts with one key start one verification`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let key = try key("k")
-      let answers = try await withThrowingTaskGroup(of: IdempotentResult<Verification>.self) { group in
+      let results = try await withThrowingTaskGroup(of: IdempotentResult<Verification>.self) { group in
         for _ in 0..<100 {
           group.addTask { try await fixture.service.start(to: "kim@example.com", idempotencyKey: key) }
         }
         return try await group.reduce(into: []) { $0.append($1) }
       }
-      #expect(answers.filter { !$0.isReplay }.count == 1)
-      #expect(Set(answers.map(\.value.id)).count == 1)
+      #expect(results.filter { !$0.isReplay }.count == 1)
+      #expect(Set(results.map(\.value.id)).count == 1)
       #expect(try await fixture.outbox.read(OutboxQuery()).entries.count == 1)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `a key is remembered for a day, whether it is swept out then or not`(_ backend: Backend) async throws {
+  func `a key is remembered for a day, with or without a sweep`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let key = try key("k")
       let first = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
@@ -134,7 +137,7 @@ import Testing
       fixture.clock.advance(.seconds(1))
       let second = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
       #expect(!second.isReplay && second.value.id != first.value.id)
-      // The new one is as long-lived as the first was.
+      // The second request is remembered for a day from its own time.
       fixture.clock.advance(.seconds(86_399))
       _ = try await fixture.service.sweep()
       #expect(
@@ -144,8 +147,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a clock that is set back neither forgets a key nor keeps it for ever`(_ backend: Backend) async throws
-  {
+  func `after the clock is set back a key is remembered for one more day`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let key = try key("k")
       let first = try await fixture.service.start(to: "kim@example.com", idempotencyKey: key)
@@ -161,7 +163,7 @@ import Testing
     }
   }
 
-  @Test func `swept keys leave nothing behind, a few at a time`() async throws {
+  @Test func `a sweep of keys works in steps until none is left`() async throws {
     let folder = try TemporaryDirectory()
     let keys = Keyring(current: .random())
     let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
@@ -178,7 +180,7 @@ import Testing
     #expect(try await !fixture.service.start(to: "0@example.com", idempotencyKey: try key("0")).isReplay)
   }
 
-  @Test func `a key outlives a rotation of the master key`() async throws {
+  @Test func `a key is remembered across a rotation of the master key`() async throws {
     let folder = try TemporaryDirectory()
     let directory = "\(folder.path)/keys"
     let first = try Keyring.loadOrCreate(directory: directory)
@@ -198,62 +200,62 @@ import Testing
     }
   }
 
-  @Test func `a key of no octets or too many is none`() {
+  @Test func `a key must have 1 to 255 bytes`() {
     #expect(IdempotencyKey("", client: "shop", payload: []) == nil)
     #expect(IdempotencyKey(String(repeating: "k", count: 256), client: "shop", payload: []) == nil)
     #expect(IdempotencyKey(String(repeating: "k", count: 255), client: "", payload: []) != nil)
   }
 }
 
-/// What holds of idempotency keys whenever a process dies.
+/// Idempotency keys in processes that are killed.
 @Suite struct IdempotencyCrashTests {
   private static let keys = 300
   private static let kills = 30
 
-  /// Starts a process that uses every key, kills it after so many answers (`nil`: never), and gives what it said.
+  /// Runs a process that uses every key, and kills it after `count` answers; `nil`: never. Returns the lines it printed.
   private static func runProgram(_ folder: String, killedAfter count: Int?) throws -> [Substring] {
     let output = Pipe()
     let process = try SpawnedProcess(
       "\(BuiltProducts.directory)/verification-client",
       ["\(folder)/pabal.sqlite", "\(folder)/keys", "once", "shop", "\(keys)"], output: .pipe(output))
-    var said = Data()
-    while said.count(where: { $0 == 10 }) < count ?? .max {
+    var printed = Data()
+    while printed.count(where: { $0 == 10 }) < count ?? .max {
       let more = output.fileHandleForReading.availableData
       if more.isEmpty { break }
-      said += more
+      printed += more
     }
     if count != nil { process.signal(SIGKILL) }
     process.wait()
     // The last line may have been cut off.
-    let lines = String(decoding: said, as: UTF8.self)
+    let lines = String(decoding: printed, as: UTF8.self)
     return lines.prefix(lines.lastIndex(of: "\n").map { lines.distance(from: lines.startIndex, to: $0) } ?? 0)
       .split(separator: "\n")
   }
 
-  @Test func `kill -9 at any moment leaves no key with two verifications or mails`() async throws {
+  @Test func `no key has two verifications or mails after kill -9`() async throws {
     let folder = try TemporaryDirectory()
     let path = folder.path
-    let said = await mapOnThreads([Self.kills]) { kills in
+    let runs = await mapOnThreads([Self.kills]) { kills in
       Result {
         var lines: [Substring] = []
         for _ in 0..<kills { lines += try Self.runProgram(path, killedAfter: Int.random(in: 1...40)) }
         return lines + (try Self.runProgram(path, killedAfter: nil))
       }
     }
-    var made: [Substring: Set<Substring>] = [:]
-    let lines = try said.flatMap { try $0.get() }
+    var idsByKey: [Substring: Set<Substring>] = [:]
+    let lines = try runs.flatMap { try $0.get() }
     for line in lines {
-      let words = line.split(separator: " ")
-      try #require(words.count == 2, "\(line)")
-      made[words[0], default: []].insert(words[1])
+      let fields = line.split(separator: " ")
+      try #require(fields.count == 2, "\(line)")
+      idsByKey[fields[0], default: []].insert(fields[1])
     }
-    #expect(made.count == Self.keys)
-    #expect(made.values.allSatisfy { $0.count == 1 })
+    #expect(idsByKey.count == Self.keys)
+    #expect(idsByKey.values.allSatisfy { $0.count == 1 })
     let database = try SQLiteDatabase(
       "\(path)/pabal.sqlite", keys: try Keyring.loadOrCreate(directory: "\(path)/keys"))
     defer { database.close() }
     let mails = try await SQLiteOutbox(database).read(OutboxQuery(limit: 10_000)).entries
-    // One for each, none of which a second start has superseded.
+    // One mail for each key, none of them superseded by a second start.
     #expect(mails.count == Self.keys && mails.allSatisfy { $0.state == .waiting })
   }
 }

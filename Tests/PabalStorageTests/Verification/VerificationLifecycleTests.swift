@@ -2,7 +2,7 @@ import PabalCore
 import PabalStorage
 import Testing
 
-/// What every act does to a verification in every state: the steps there are, and that there is no other.
+/// The effect of every action on a verification in every state.
 @Suite struct VerificationTransitionTests {
   private enum Action: CaseIterable {
     case rightCode, wrongCodes, resend, cancel, redeem, newerStart, time
@@ -16,7 +16,7 @@ import Testing
     .approved: [.redeem: .consumed],
   ]
 
-  /// The act that leads there from a pending one.
+  /// The actions that lead from `pending` to a state.
   private static func path(to state: VerificationState) -> [Action] {
     switch state {
     case .pending: []
@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  /// A verification in the test's hand.
+  /// A verification under test.
   private final class Subject {
     let fixture: VerificationFixture
     let id: String
@@ -47,8 +47,8 @@ import Testing
     func perform(_ action: Action) async throws {
       switch action {
       case .rightCode:
-        let answer = try await fixture.service.check(id, code: code)
-        if let proof = answer.proof { self.proof = proof }
+        let result = try await fixture.service.check(id, code: code)
+        if let proof = result.proof { self.proof = proof }
       case .wrongCodes:
         let number = try #require(Int(code))
         for step in 1...5 {
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(arguments: VerificationBackend.allCases, VerificationState.allCases)
-  func `each act leads where the table says, or nowhere`(
+  func `each action leads to the state in the table, or changes nothing`(
     _ backend: VerificationBackend, _ state: VerificationState
   ) async throws {
     try await backend.withFixture({
@@ -85,19 +85,19 @@ import Testing
         let expected = Self.steps[state]?[action] ?? state
         #expect(after.state == expected, "\(state) + \(action)")
         #expect(after.state == state || state.canTransition(to: after.state))
-        // What is final keeps nothing that a resend could use.
+        // A final verification can't be resent.
         if after.state.isFinal { #expect(after.resendAt == nil && after.sendsRemaining == 0) }
       }
     }
   }
 }
 
-/// What every store of verifications keeps to: how long it keeps them.
+/// The contract of every verification store: retention.
 @Suite struct VerificationRetentionTests {
   typealias Backend = VerificationBackend
 
   @Test(arguments: Backend.allCases)
-  func `a final verification answers for a day, then it is gone`(_ backend: Backend) async throws {
+  func `a final verification is kept for a day and then deleted`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let expired = try await fixture.start("a@example.com")
       fixture.clock.advance(.seconds(600))
@@ -113,18 +113,18 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `starts alone keep the store from growing`(_ backend: Backend) async throws {
+  func `starts delete expired rows without a dispatcher`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let first = try await fixture.start("first@example.com")
       fixture.clock.advance(.seconds(600 + 86_400))
-      // One in sixteen sweeps: that none of so many does happens to nobody.
+      // One in sixteen calls sweeps, so the probability that none of 400 does is about 10⁻¹¹.
       for number in 0..<400 { _ = try await fixture.start("\(number)@example.com") }
       await expectError(.unknown) { try await fixture.service.status(first.id) }
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `housekeeping goes on until nothing is left`(_ backend: Backend) async throws {
+  func `a cleanup deletes in steps until nothing is left`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       var ids: [String] = []
       for number in 0..<20 { ids.append(try await fixture.start("\(number)@example.com").id) }

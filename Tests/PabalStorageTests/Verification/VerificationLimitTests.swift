@@ -2,30 +2,25 @@ import PabalCore
 import PabalStorage
 import Testing
 
-/// What every store of verifications keeps to: each limit at its edge and one past it.
+/// The contract of every verification store: each limit at its edge and one step past it.
 @Suite struct VerificationLimitTests {
   typealias Backend = VerificationBackend
 
   @Test(arguments: Backend.allCases)
-  func `start and resend share a cooldown of a minute, and the live code stays valid`(
+  func `starts and resends share a cooldown of a minute, during which the code stays valid`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       let code = try fixture.code()
       fixture.clock.advance(.milliseconds(59_999))
-      for wait in [Duration.milliseconds(1)] {
-        await expectError(.limited(.cooldown, retryAfter: wait)) { try await fixture.start() }
-        await expectError(.limited(.cooldown, retryAfter: wait)) {
-          try await fixture.start("KIM+tag@example.com")
-        }
-        for quoted in ["\"kim\"@example.com", "\"k\\im\"@example.com", "\"kim+2\"@example.com"] {
-          await expectError(.limited(.cooldown, retryAfter: wait)) { try await fixture.start(quoted) }
-        }
-        await expectError(.limited(.cooldown, retryAfter: wait)) {
-          try await fixture.service.resend(started.id)
-        }
-      }
+      let cooldown = VerificationError.limited(.cooldown, retryAfter: .milliseconds(1))
+      let spellings = [
+        "kim@example.com", "KIM+tag@example.com", "\"kim\"@example.com", "\"k\\im\"@example.com",
+        "\"kim+2\"@example.com",
+      ]
+      for address in spellings { await expectError(cooldown) { try await fixture.start(address) } }
+      await expectError(cooldown) { try await fixture.service.resend(started.id) }
       _ = try await fixture.service.start(to: "kim@example.com", purpose: "login")
       #expect(try await fixture.outcome(started.id, code) == .approved)
       fixture.clock.advance(.milliseconds(1))
@@ -34,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `without a cooldown the next mail goes at once`(_ backend: Backend) async throws {
+  func `without a cooldown the next mail is sent at once`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let started = try await fixture.start()
       #expect(started.resendAt == fixture.clock.now)
@@ -44,13 +39,13 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a recipient gets five mails an hour, over a window that slides`(_ backend: Backend) async throws {
+  func `a recipient gets five mails in an hour, over a sliding window`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       for number in 1...5 {
         _ = try await fixture.start(["kim@example.com", "Kim+\(number)@example.com"][number % 2])
         fixture.clock.advance(.seconds(600))
       }
-      // 3,000 seconds after the first.
+      // 3,000 seconds have passed since the first start.
       await expectError(.limited(.recipient, retryAfter: .seconds(600))) { try await fixture.start() }
       fixture.clock.advance(.milliseconds(599_999))
       await expectError(.limited(.recipient, retryAfter: .milliseconds(1))) { try await fixture.start() }
@@ -61,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a recipient gets ten mails a day`(_ backend: Backend) async throws {
+  func `a recipient gets ten mails in a day`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       for _ in 1...10 {
         _ = try await fixture.start()
@@ -96,7 +91,9 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a client starts ten in ten minutes and fifty a day`(_ backend: Backend) async throws {
+  func `a client may start ten verifications in ten minutes and fifty in a day`(_ backend: Backend)
+    async throws
+  {
     try await backend.withFixture { fixture in
       for number in 0..<50 {
         if number > 0, number % 10 == 0 {
@@ -119,7 +116,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a network of 64 bits is one client`(_ backend: Backend) async throws {
+  func `an IPv6 network of 64 bits counts as one client`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       for number in 0..<10 {
         _ = try await fixture.start("a\(number)@example.com", client: "2001:db8:1:2:\(number)::1")
@@ -132,7 +129,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a client checks thirty codes in five minutes`(_ backend: Backend) async throws {
+  func `a client may check thirty codes in five minutes`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let ids = try await [0, 1, 2, 3, 4, 5, 6].asyncMap { try await fixture.start("a\($0)@example.com").id }
       for number in 0..<30 {
@@ -150,7 +147,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `starts use four fifths of what the transports take in a day, resends all of it`(
+  func `starts may use 80 % of the daily quota, resends all of it`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture({
@@ -173,7 +170,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a hundred wrong codes in a row block a recipient and purpose for a day`(
+  func `a hundred consecutive wrong codes block a recipient and purpose for a day`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture({
@@ -186,7 +183,7 @@ import Testing
         #expect(try await fixture.outcome(verification.id, fixture.wrong(number % 5 + 1)) == .mismatch)
         fixture.clock.advance(.seconds(60))
       }
-      // What can't be a code, and what was one, is no failure.
+      // Input that can't be a code and a replaced code don't count as failures.
       verification = try await fixture.start()
       #expect(try await fixture.outcome(verification.id, "x") == .mismatch)
       let live = try await fixture.service.resend(verification.id)
@@ -211,7 +208,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `the right code ends a row of wrong ones`(_ backend: Backend) async throws {
+  func `the right code resets the count of wrong codes`(_ backend: Backend) async throws {
     try await backend.withFixture({
       $0.failures = 6
       $0.cooldown = .zero
@@ -223,13 +220,5 @@ import Testing
       for number in 1...4 { _ = try await fixture.outcome(second.id, fixture.wrong(number)) }
       #expect(try await fixture.outcome(second.id, fixture.code()) == .approved)
     }
-  }
-}
-
-extension Array {
-  fileprivate func asyncMap<Value>(_ body: (Element) async throws -> Value) async rethrows -> [Value] {
-    var values: [Value] = []
-    for element in self { values.append(try await body(element)) }
-    return values
   }
 }

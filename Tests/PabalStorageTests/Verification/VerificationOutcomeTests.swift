@@ -2,12 +2,12 @@ import PabalCore
 import PabalStorage
 import Testing
 
-/// What every store of verifications keeps to: outcomes.
+/// The contract of every verification store: outcomes.
 @Suite struct VerificationOutcomeTests {
   typealias Backend = VerificationBackend
 
   @Test(arguments: Backend.allCases)
-  func `the right code is approved, once, and its proof redeemed, once`(_ backend: Backend) async throws {
+  func `the right code is approved once, and its proof is redeemed once`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.service.start(
         to: "Kim@Example.COM", purpose: "login", languages: ["ko"], variables: ["name": "김"])
@@ -23,11 +23,11 @@ import Testing
       #expect(mailRequest.validFor == .seconds(600) && mailRequest.message == "verification")
 
       let code = try fixture.code(for: "Kim@example.com")
-      let answer = try await fixture.service.check(started.id, code: code)
-      #expect(answer.outcome == .approved)
-      let proof = try #require(answer.proof)
-      let again = try await fixture.service.check(started.id, code: code)
-      #expect(again.outcome == .alreadyApproved && again.proof == nil)
+      let result = try await fixture.service.check(started.id, code: code)
+      #expect(result.outcome == .approved)
+      let proof = try #require(result.proof)
+      let repeated = try await fixture.service.check(started.id, code: code)
+      #expect(repeated.outcome == .alreadyApproved && repeated.proof == nil)
       #expect(try await fixture.service.status(started.id).state == .approved)
 
       fixture.clock.advance(.seconds(30))
@@ -42,15 +42,15 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a proof lives a quarter of an hour`(_ backend: Backend) async throws {
+  func `a proof can be redeemed for fifteen minutes`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
-      for (age, problem) in [(899.0, nil), (900.0, ProofError.expired)] {
+      for (age, error) in [(899.0, nil), (900.0, ProofError.expired)] {
         let started = try await fixture.start("a\(Int(age))@example.com")
         let code = try fixture.code(for: "a\(Int(age))@example.com")
         let proof = try #require(try await fixture.service.check(started.id, code: code).proof)
         fixture.clock.advance(.seconds(age))
-        if let problem {
-          await expectError(.proof(problem)) { try await fixture.service.redeem(proof) }
+        if let error {
+          await expectError(.proof(error)) { try await fixture.service.redeem(proof) }
         } else {
           #expect(try await fixture.service.redeem(proof).id == started.id)
         }
@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a proof that was never given out proves nothing`(_ backend: Backend) async throws {
+  func `a proof that was never issued can't be redeemed`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       await expectError(.proof(.unknown)) { try await fixture.service.redeem("\(started.id).") }
@@ -74,12 +74,12 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `five wrong codes are judged, then not even the right one`(_ backend: Backend) async throws {
+  func `after five wrong codes the right one isn't checked`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       for number in 1...5 {
-        let answer = try await fixture.service.check(started.id, code: fixture.wrong(number))
-        #expect(answer.outcome == .mismatch && answer.attemptsRemaining == 5 - number && answer.proof == nil)
+        let result = try await fixture.service.check(started.id, code: fixture.wrong(number))
+        #expect(result.outcome == .mismatch && result.attemptsRemaining == 5 - number && result.proof == nil)
       }
       #expect(try await fixture.outcome(started.id, fixture.code()) == .exhausted)
       let status = try await fixture.service.status(started.id)
@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `the fifth attempt may be the right one`(_ backend: Backend) async throws {
+  func `the fifth attempt can be approved`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       for number in 1...4 {
@@ -101,16 +101,16 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a resend overwrites the code and gives no attempt back`(_ backend: Backend) async throws {
+  func `a resend replaces the code and doesn't reset the attempts`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       let first = try fixture.code()
       for number in 1...3 { _ = try await fixture.outcome(started.id, fixture.wrong(number)) }
       fixture.clock.advance(.seconds(60))
-      let again = try await fixture.service.resend(started.id)
-      #expect(again.id == started.id && again.generation == 2 && again.attemptsRemaining == 2)
-      #expect(again.sendsRemaining == 3 && again.expires == fixture.clock.now + .seconds(600))
-      #expect(again.delivery?.mail != started.delivery?.mail && again.delivery?.state == .waiting)
+      let repeated = try await fixture.service.resend(started.id)
+      #expect(repeated.id == started.id && repeated.generation == 2 && repeated.attemptsRemaining == 2)
+      #expect(repeated.sendsRemaining == 3 && repeated.expires == fixture.clock.now + .seconds(600))
+      #expect(repeated.delivery?.mail != started.delivery?.mail && repeated.delivery?.state == .waiting)
       let older = try await fixture.outbox.read(OutboxQuery(ids: [try #require(started.delivery?.mail)]))
       #expect(older.entries.map(\.state) == [.superseded])
 
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a newer start takes the older one's place`(_ backend: Backend) async throws {
+  func `a newer start supersedes the older verification`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let older = try await fixture.start("kim@example.com")
       let first = try fixture.code()
@@ -131,15 +131,15 @@ import Testing
       #expect(try await fixture.outcome(older.id, first) == .superseded)
       #expect(try await fixture.service.status(older.id).state == .superseded)
       #expect(try await fixture.service.status(older.id).delivery?.state == .superseded)
-      // The old code under the new id, as a person types it who has two mails.
-      let answer = try await fixture.service.check(newer.id, code: first)
-      #expect(answer.outcome == .superseded && answer.attemptsRemaining == 4)
+      // A person with two mails may type the old code for the new verification.
+      let result = try await fixture.service.check(newer.id, code: first)
+      #expect(result.outcome == .superseded && result.attemptsRemaining == 4)
       #expect(try await fixture.outcome(newer.id, fixture.code(for: "KIM@example.com")) == .approved)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `another purpose, another address and a tag are verifications of their own`(
+  func `other purposes, addresses and tags have separate verifications`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
@@ -153,15 +153,15 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a code lives ten minutes`(_ backend: Backend) async throws {
+  func `a code is valid for ten minutes`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let first = try await fixture.start("a@example.com")
       let second = try await fixture.start("b@example.com")
       fixture.clock.advance(.milliseconds(599_999))
       #expect(try await fixture.outcome(first.id, fixture.code(for: "a@example.com")) == .approved)
       fixture.clock.advance(.milliseconds(1))
-      let answer = try await fixture.service.check(second.id, code: fixture.code(for: "b@example.com"))
-      #expect(answer.outcome == .expired && answer.attemptsRemaining == 0)
+      let result = try await fixture.service.check(second.id, code: fixture.code(for: "b@example.com"))
+      #expect(result.outcome == .expired && result.attemptsRemaining == 0)
       #expect(try await fixture.service.status(second.id).state == .expired)
       await expectError(.ended(.expired)) { try await fixture.service.resend(second.id) }
       await expectError(.ended(.expired)) { try await fixture.service.cancel(second.id) }
@@ -169,7 +169,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `what is cancelled is not sent, resent or approved`(_ backend: Backend) async throws {
+  func `a cancelled verification isn't sent, resent or approved`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       let cancelled = try await fixture.service.cancel(started.id)
@@ -184,7 +184,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `nobody knows an id that was never given out`(_ backend: Backend) async throws {
+  func `an id that was never issued is unknown`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       await expectError(.unknown) { try await fixture.service.check("X", code: "000000") }
       await expectError(.unknown) { try await fixture.service.status("") }
@@ -194,7 +194,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a notice looks like any other and is never approved`(_ backend: Backend) async throws {
+  func `a notice looks like any other verification and is never approved`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let usual = try await fixture.service.start(to: "a@example.com", languages: ["ko"], client: "192.0.2.1")
       let notice = try await fixture.service.start(
@@ -217,38 +217,38 @@ import Testing
       #expect(try await fixture.service.resend(notice.id).generation == 2)
       #expect(fixture.composer.all.last?.code == nil && fixture.composer.all.last?.message == "registered")
       for number in 1...5 {
-        let answer = try await fixture.service.check(notice.id, code: "00000\(number)")
-        #expect(answer.outcome == .mismatch && answer.attemptsRemaining == 5 - number)
+        let result = try await fixture.service.check(notice.id, code: "00000\(number)")
+        #expect(result.outcome == .mismatch && result.attemptsRemaining == 5 - number)
       }
       #expect(try await fixture.outcome(notice.id, "000006") == .exhausted)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `a code is taken as people type and paste it`(_ backend: Backend) async throws {
+  func `a code is accepted as people type and paste it`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       let code = Array(try fixture.code())
-      let answer = try await fixture.service.check(
+      let result = try await fixture.service.check(
         started.id, code: " \u{200B}\(code[0])\(code[1])\(code[2])-\(code[3]) \(code[4])\(code[5])\n")
-      #expect(answer.outcome == .approved)
+      #expect(result.outcome == .approved)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `what can't be a code is a mismatch that costs nothing`(_ backend: Backend) async throws {
+  func `input that can't be a code is a mismatch that costs no attempt`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       let started = try await fixture.start()
       for input in ["", "12345", "1234567", "12345a", "코드", String(repeating: "1", count: 100_000)] {
-        let answer = try await fixture.service.check(started.id, code: input)
-        #expect(answer.outcome == .mismatch && answer.attemptsRemaining == 5)
+        let result = try await fixture.service.check(started.id, code: input)
+        #expect(result.outcome == .mismatch && result.attemptsRemaining == 5)
       }
       #expect(try await fixture.outcome(started.id, fixture.code()) == .approved)
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `a message that can't be rendered leaves nothing behind`(_ backend: Backend) async throws {
+  func `a start whose message can't be rendered stores nothing`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       await expectError(.brokenMessage(Diagnostics([Diagnostic("it is broken")]))) {
         try await fixture.service.start(to: "kim@example.com", message: "broken")
@@ -259,11 +259,13 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `what is no address, purpose or client is refused by name`(_ backend: Backend) async throws {
+  func `an invalid address, purpose, client or variable is reported with its field`(_ backend: Backend)
+    async throws
+  {
     try await backend.withFixture { fixture in
       func field(_ body: () async throws -> Any) async -> String? {
-        let problem = await #expect(throws: VerificationError.self) { _ = try await body() }
-        guard case .input(let field, _)? = problem else { return nil }
+        let error = await #expect(throws: VerificationError.self) { _ = try await body() }
+        guard case .input(let field, _)? = error else { return nil }
         return field
       }
       #expect(await field { try await fixture.service.start(to: "kim") } == "to")
@@ -278,7 +280,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `what became of the mail is told`(_ backend: Backend) async throws {
+  func `the status has the result of the mail`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       let ends: [(OutboxState, String, MailStatus.State)] = [
         (.sent, "sent", .sent), (.rejected, "rejected", .rejected), (.unknown, "unknown", .unknown),

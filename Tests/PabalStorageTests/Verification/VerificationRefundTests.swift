@@ -2,12 +2,12 @@ import PabalCore
 import PabalStorage
 import Testing
 
-/// What every store of verifications keeps to: what is given back, and clocks that jump.
+/// The contract of every verification store: refunds, and clocks that are set.
 @Suite struct VerificationRefundTests {
   typealias Backend = VerificationBackend
 
   @Test(arguments: Backend.allCases)
-  func `a rejected mail gives cooldown and caps back`(_ backend: Backend) async throws {
+  func `a rejected mail refunds the cooldown and the caps`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.quota = 10 }) { fixture in
       for _ in 0..<12 {
         let started = try await fixture.start()
@@ -24,7 +24,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a rejection gives nothing back of what a client asked for`(_ backend: Backend) async throws {
+  func `a rejection doesn't refund the limits of the client`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       for _ in 0..<10 {
         let started = try await fixture.start(client: "192.0.2.1")
@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a rejected address gets no more mails than a verification may send, for all refunds`(
+  func `refunds don't raise the number of mails of a verification`(
     _ backend: Backend
   ) async throws {
     try await backend.withFixture { fixture in
@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a client's resends count as its starts do`(_ backend: Backend) async throws {
+  func `resends of a client count like starts`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
       for number in 0..<5 {
         let started = try await fixture.start("a\(number)@example.com", client: "192.0.2.1")
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `any other end gives nothing back`(_ backend: Backend) async throws {
+  func `other final states refund nothing`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       for (state, outcome) in [(OutboxState.sent, "sent"), (.unknown, "unknown"), (.cancelled, "deferred")] {
         let started = try await fixture.start("\(outcome)@example.com")
@@ -86,7 +86,9 @@ import Testing
   // MARK: Clocks
 
   @Test(arguments: Backend.allCases)
-  func `a clock set back holds nobody off for longer than the limit itself`(_ backend: Backend) async throws {
+  func `after the clock is set back no limit lasts longer than its own window`(_ backend: Backend)
+    async throws
+  {
     try await backend.withFixture { fixture in
       fixture.clock.advance(.seconds(365 * 86_400))
       _ = try await fixture.start(client: "192.0.2.1")
@@ -99,13 +101,15 @@ import Testing
         _ = try await fixture.start()
       }
       fixture.clock.advance(.seconds(60))
-      // The one from the future still counts.
+      // The start that was dated in the future still counts.
       await expectError(.limited(.recipient, retryAfter: .seconds(3_300))) { try await fixture.start() }
     }
   }
 
   @Test(arguments: Backend.allCases)
-  func `a clock set back gives no code or proof more than another lifetime`(_ backend: Backend) async throws {
+  func `after the clock is set back codes and proofs live for at most one more lifetime`(_ backend: Backend)
+    async throws
+  {
     try await backend.withFixture { fixture in
       let first = try await fixture.start("a@example.com")
       let second = try await fixture.start("b@example.com")
@@ -122,9 +126,9 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
-  func `a clock that jumps ahead and back again leaves a live code alive`(_ backend: Backend) async throws {
+  func `a code stays valid after the clock was set ahead and back again`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
-      // One check in sixteen sweeps, and what a sweep has ended stays so.
+      // An odd random number means no sweep; a sweep would expire the verification for good.
       let service = VerificationService(
         store: fixture.store, keys: fixture.keys, composer: fixture.composer,
         now: { [clock = fixture.clock] in clock.now },

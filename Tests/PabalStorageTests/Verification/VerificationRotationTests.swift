@@ -3,9 +3,9 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// A new master key while verifications are alive.
+/// Rotations of the master key while verifications are pending.
 @Suite struct VerificationRotationTests {
-  @Test func `what is alive outlives a rotation, limits and all`() async throws {
+  @Test func `verifications, proofs and limits continue after a rotation`() async throws {
     let folder = try TemporaryDirectory()
     let path = "\(folder.path)/pabal.sqlite"
     func open(_ keys: Keyring) throws -> (SQLiteDatabase, VerificationFixture) {
@@ -38,7 +38,7 @@ import Testing
       try await after.service.resend(resent.id)
     }
     #expect(try await after.service.redeem(proof).address.description == "e@example.com")
-    // The fifth wrong code in a row blocks, four of which were counted under the key before.
+    // The fifth consecutive wrong code blocks; four of them were counted under the previous key.
     #expect(
       try await after.outcome(guessed.id, before.wrong(for: "d@example.com", 5)) == .mismatch)
     await expectError(.limited(.failures, retryAfter: .seconds(86_400))) {
@@ -51,7 +51,7 @@ import Testing
     #expect(try await after.service.status(replaced.id).state == .superseded)
   }
 
-  @Test func `a process that runs on takes up a rotation by itself`() async throws {
+  @Test func `a running process notices a rotation`() async throws {
     let folder = try TemporaryDirectory()
     let (path, directory) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/keys")
     let keys = try Keyring.loadOrCreate(directory: directory)
@@ -63,9 +63,10 @@ import Testing
     let rotated = try Keyring.rotate(directory: directory)
     let other = try SQLiteDatabase(path, keys: rotated)
     defer { other.close() }
-    let elsewhere = VerificationFixture(SQLiteVerificationStore(other), SQLiteOutbox(other), keys: rotated)
-    let after = try await elsewhere.start("b@example.com")
-    #expect(try await fixture.outcome(after.id, elsewhere.code(for: "b@example.com")) == .approved)
+    let rotatedFixture = VerificationFixture(
+      SQLiteVerificationStore(other), SQLiteOutbox(other), keys: rotated)
+    let after = try await rotatedFixture.start("b@example.com")
+    #expect(try await fixture.outcome(after.id, rotatedFixture.code(for: "b@example.com")) == .approved)
     await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
       try await fixture.start("b@example.com")
     }
@@ -73,7 +74,7 @@ import Testing
     #expect(keys.checkValue == rotated.checkValue)
   }
 
-  @Test func `a rotation between the keys' reading and the store's opening is no failure`() throws {
+  @Test func `a rotation between loading the keys and opening the database is handled`() throws {
     let folder = try TemporaryDirectory()
     let (path, directory) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/keys")
     let early = try Keyring.loadOrCreate(directory: directory)
@@ -82,7 +83,7 @@ import Testing
     try SQLiteDatabase(path, keys: early).close()
   }
 
-  @Test func `without the key before, what it sealed is refused and not guessed at`() async throws {
+  @Test func `without the previous key its data can't be opened`() async throws {
     let folder = try TemporaryDirectory()
     let path = "\(folder.path)/pabal.sqlite"
     let (first, second) = (MasterKey.random(), MasterKey.random())
@@ -95,7 +96,7 @@ import Testing
       try SQLiteDatabase(path, keys: Keyring(current: second))
     }
     try SQLiteDatabase(path, keys: Keyring(current: second, previous: [first])).close()
-    // From now on the file is the second key's.
+    // The file belongs to the second key now.
     let keys = Keyring(current: second)
     let new = try SQLiteDatabase(path, keys: keys)
     defer { new.close() }

@@ -1,19 +1,19 @@
-// Empties an outbox as one of several processes do, by a transport that writes ids to a file.
-// usage: outbox-worker work DATABASE LOG LEASE [DIE-AFTER]   until nothing waits; kills itself within a send
-//        outbox-worker open DATABASE                         prints what is wrong, if anything
+// Drains an outbox, beside other processes, with a transport that writes ids to a file.
+// usage: outbox-worker work DATABASE LOG LEASE [DIE-AFTER]   until no mail is left; kills itself in send DIE-AFTER
+//        outbox-worker open DATABASE                         prints the error, if there is one
 // LEASE is in seconds.
 import Glibc
 import PabalCore
 import PabalStorage
 import Synchronization
 
-/// Seals nothing.
+/// Leaves content unsealed.
 struct PassthroughSealing: ContentSealing {
   func seal(_ clear: [UInt8], id: String) -> [UInt8] { clear }
   func open(_ sealed: [UInt8], id: String) throws -> [UInt8] { sealed }
 }
 
-/// Appends the mail's id to a file: what is there has left.
+/// Appends the id of each sent mail to a file.
 final class LogTransport: Transport {
   private let file: CInt
   private let dieAfter: Int
@@ -53,7 +53,7 @@ do throws(StorageError) {
   let dispatcher = Dispatcher(
     outbox, sealing: PassthroughSealing(), options: options,
     report: { event in
-      if case .storage(let problem) = event { print(problem) }
+      if case .storage(let error) = event { print(error) }
       if case .lost(let id) = event { print("lost \(id)") }
     }, route: { [DispatchTransport("log", transport)] })
   let loop = Task { await dispatcher.run() }

@@ -1,6 +1,6 @@
-// Asks an account for tokens on many threads at once, as the transports of a process do.
+// Requests tokens of an account on many threads at once, as the transports of a process do.
 // usage: token-client CONFIG ACCOUNT THREADS [--rejected]
-// Prints a line for each thread: a fingerprint of its token, or why there is none.
+// Prints a line for each thread: a fingerprint of its token, or the error.
 import Foundation
 import PabalAccounts
 import PabalCore

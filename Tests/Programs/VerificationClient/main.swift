@@ -1,14 +1,14 @@
-// Asks a verification service for the same thing many times at once, as several processes of a site do.
+// Makes the same request to a verification service many times at once, as several processes of a site do.
 // usage: verification-client DATABASE KEYS check ID CODE COUNT [STEP]   (each code STEP higher than the last)
 //        verification-client DATABASE KEYS start ADDRESS COUNT
 //        verification-client DATABASE KEYS once CLIENT COUNT   (each with an idempotency key of its own, 1 to COUNT)
-// Prints a line for each answer: the outcome and the proof, or the id of what was started, or the problem; with
-// "once", at once, the key and the id.
+// Prints a line for each answer: the outcome and the proof, the id of the verification, or the error. With "once" it
+// prints the key and the id, each as soon as it is known.
 import Glibc
 import PabalCore
 import PabalStorage
 
-/// Words enough for a mail.
+/// Composes a mail with nothing but the code.
 struct PlainMailComposer: VerificationMailComposer {
   func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
     do throws(MailError) {
@@ -33,12 +33,12 @@ if arguments[3] != "check" { policy.cooldown = .zero }
 let service = VerificationService(
   store: SQLiteVerificationStore(database), keys: keys, composer: PlainMailComposer(), policy: policy)
 
-@Sendable func ask(_ number: Int) async -> String {
+@Sendable func request(_ number: Int) async -> String {
   do throws(VerificationError) {
     if arguments[3] == "once" {
       let key = IdempotencyKey("\(number)", client: arguments[4], payload: [1])
       let id = try await service.start(to: "user\(number)@example.com", idempotencyKey: key).value.id
-      // Whoever kills this process has seen the whole line.
+      // Written at once and unbuffered, because the test kills this process.
       let line = "\(number) \(id)\n"
       _ = write(STDOUT_FILENO, line, line.utf8.count)
       return ""
@@ -47,15 +47,15 @@ let service = VerificationService(
     let step = arguments.count > 7 ? Int(arguments[7]) ?? 0 : 0
     let digits = String(((Int(arguments[5]) ?? 0) + number * step) % 1_000_000)
     let code = String(repeating: "0", count: 6 - digits.count) + digits
-    let answer = try await service.check(arguments[4], code: code)
-    return "\(answer.outcome.rawValue) \(answer.proof ?? "")"
+    let result = try await service.check(arguments[4], code: code)
+    return "\(result.outcome.rawValue) \(result.proof ?? "")"
   } catch {
     return "\(error)"
   }
 }
 
 let lines = await withTaskGroup(of: String.self) { group in
-  for number in 0..<count { group.addTask { await ask(number) } }
+  for number in 0..<count { group.addTask { await request(number) } }
   var lines: [String] = []
   for await line in group { lines.append(line) }
   return lines

@@ -1,6 +1,6 @@
-// Starts verifications without an end, as a busy service does, and prints those that were acknowledged.
+// Starts verifications until it is killed, as a busy service does, and prints those that were acknowledged.
 // usage: verification-starter CONFIG PREFIX CALLERS queue|dispatch
-// prints "ID MAIL ADDRESS NOT-AFTER" for each, the last in milliseconds since 1970
+// Prints "started MAIL ADDRESS EXPIRES" for each, the last in milliseconds since 1970.
 import Glibc
 import PabalCore
 import PabalMessages
@@ -27,7 +27,7 @@ let service = VerificationService(
   composer: StoredVerificationComposer(try MessageStore(configuration), from: try configuration.sender()),
   policy: configuration.verification.policy, dispatch: arguments[4] == "dispatch" ? dispatcher : nil)
 
-/// One write, so that a kill leaves whole lines.
+/// Prints a line with a single write, so that a killed process leaves whole lines.
 @Sendable func say(_ line: String) {
   let bytes = Array("\(line)\n".utf8)
   _ = write(STDOUT_FILENO, bytes, bytes.count)
@@ -40,7 +40,7 @@ await withTaskGroup(of: Void.self) { group in
       var number = 0
       while true {
         number += 1
-        // Each life has addresses of its own, or the cooldown of the one before would be in its way.
+        // Each process uses addresses of its own, because those of the one before are in their cooldown.
         let address = "\(arguments[2])-\(getpid())-\(caller)-\(number)@example.org"
         do throws(VerificationError) {
           let started = try await service.start(to: address)
@@ -48,7 +48,7 @@ await withTaskGroup(of: Void.self) { group in
         } catch {
           say("refused \(error)")
         }
-        // A service's callers come one after the other; without a pause the disk is all there is.
+        // The pause makes it like a real service; without it the test would only measure the disk.
         try? await Task.sleep(for: .milliseconds(40))
       }
     }
