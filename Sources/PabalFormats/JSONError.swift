@@ -4,7 +4,7 @@
 public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
   /// What is wrong; one sentence without its full stop.
   public var message: String
-  /// What to do; one sentence without its full stop, `nil` if there is no single answer.
+  /// What to do; one sentence without its full stop, `nil` if that depends on what was meant.
   public var remedy: String?
   /// The position of the mistake.
   public var position: SourcePosition
@@ -61,20 +61,20 @@ struct JSONMistakeExplainer {
     }
     guard let offset = text.firstInvalidByte else { return nil }
     return JSONMistake(
-      "an octet that isn't UTF-8", "\(subject.verb) \(subject.noun) as UTF-8", at: offset)
+      "invalid UTF-8", "\(subject.verb) \(subject.noun) as UTF-8", at: offset)
   }
 
   func notAValue(at offset: Int) -> JSONMistake {
     guard let next = text[offset] else {
       let isEmpty = text.bytes.allSatisfy { $0 <= 0x20 || $0 > 0x7F }
       return JSONMistake(
-        isEmpty ? "\(subject.noun) is empty" : "\(subject.noun) ends where a value should stand",
+        isEmpty ? "\(subject.noun) is empty" : "\(subject.noun) ends where a value is expected",
         isEmpty ? "write at least {}" : nil, at: offset)
     }
     if let mistake = strayCharacter(at: offset) { return mistake }
     switch next {
     case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "}"), UInt8(ascii: "]"):
-      return JSONMistake("\(Unicode.Scalar(next)) where a value should stand", nil, at: offset)
+      return JSONMistake("expected a value, not \(Unicode.Scalar(next))", nil, at: offset)
     default:
       let (message, remedy) = explanation(ofWord: text.string(offset..<text.wordEnd(from: offset)))
       return JSONMistake(message, remedy, at: offset)
@@ -83,14 +83,15 @@ struct JSONMistakeExplainer {
 
   private func explanation(ofWord word: String) -> (String, String?) {
     switch word.lowercased() {
-    case "true", "yes", "on": ("\(word) is no JSON value", "write true")
-    case "false", "no", "off": ("\(word) is no JSON value", "write false")
-    case "null", "none", "nil", "undefined": ("\(word) is no JSON value", "write null")
-    case "nan", "inf", "infinity", "+infinity": ("\(word) is no JSON value", "write a number")
-    case let word where word.first == "+": ("a number with a plus sign", "take the sign out")
-    case let word where word.first == ".": ("a number with no digit before its point", "write 0 before it")
-    case "": ("a character that begins no JSON value", nil)
-    default: ("a word without quotes", "write it in double quotes")
+    case "true", "yes", "on": ("\(word) is not a JSON value", "write true")
+    case "false", "no", "off": ("\(word) is not a JSON value", "write false")
+    case "null", "none", "nil", "undefined": ("\(word) is not a JSON value", "write null")
+    case "nan", "inf", "infinity", "+infinity": ("\(word) is not a JSON value", "write a number")
+    case let word where word.first == "+": ("number with a plus sign", "remove the sign")
+    case let word where word.first == ".":
+      ("number without a digit before its decimal point", "write 0 before it")
+    case "": ("unexpected character", nil)
+    default: ("word without quotes", "write it in double quotes")
     }
   }
 
@@ -100,16 +101,16 @@ struct JSONMistakeExplainer {
     if let mistake = strayCharacter(at: offset) { return mistake }
     let end = text.wordEnd(from: offset)
     if end > offset, UInt8(ascii: "0")...UInt8(ascii: "9") ~= next || next == UInt8(ascii: "-") {
-      return JSONMistake("a key that is no string", "write it in double quotes", at: offset)
+      return JSONMistake("key that is not a string", "write it in double quotes", at: offset)
     }
     if end > offset {
       let word = text.string(offset..<end)
       return JSONMistake(
-        "a key without quotes",
+        "key without quotes",
         "write " + (JSONValue.isPlainKey(word) ? "\"\(word)\"" : "it in double quotes"),
         at: offset)
     }
-    return JSONMistake("\(Unicode.Scalar(next)) where a key should stand", nil, at: offset)
+    return JSONMistake("expected a key, not \(Unicode.Scalar(next))", nil, at: offset)
   }
 
   func notAColon(at offset: Int) -> JSONMistake {
@@ -118,7 +119,7 @@ struct JSONMistakeExplainer {
     }
     if let mistake = strayCharacter(at: offset) { return mistake }
     return JSONMistake(
-      "expected : after the key", next == UInt8(ascii: "=") ? "write : in place of =" : nil, at: offset)
+      "expected : after the key", next == UInt8(ascii: "=") ? "write : instead of =" : nil, at: offset)
   }
 
   /// `end` is the offset just after the value, where a missing comma belongs; `opening` that of the bracket.
@@ -132,7 +133,7 @@ struct JSONMistakeExplainer {
     switch next {
     case UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "0")...UInt8(ascii: "9"),
       UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "-"):
-      return JSONMistake(message, "put a comma here", at: end)
+      return JSONMistake(message, "add a comma here", at: end)
     default:
       return strayCharacter(at: offset) ?? JSONMistake(message, nil, at: offset)
     }
@@ -140,12 +141,12 @@ struct JSONMistakeExplainer {
 
   func trailingComma(at offset: Int, before bracket: UInt8) -> JSONMistake {
     JSONMistake(
-      "a comma before \(Unicode.Scalar(bracket)), with nothing after it", "take the comma out", at: offset)
+      "comma before \(Unicode.Scalar(bracket))", "remove the comma", at: offset)
   }
 
   func trailingText(at offset: Int) -> JSONMistake {
     strayCharacter(at: offset)
-      ?? JSONMistake("something after the end of the JSON text", "take it out", at: offset)
+      ?? JSONMistake("text after the end of the JSON value", "remove it", at: offset)
   }
 
   private func neverClosed(_ bracket: String, openedAt opening: Int) -> JSONMistake {
@@ -161,18 +162,18 @@ struct JSONMistakeExplainer {
     guard let scalar = scalars.first else { return nil }
     switch scalar {
     case "'", "`":
-      return JSONMistake("a single quotation mark", "JSON takes double quotes: \"…\"", at: offset)
+      return JSONMistake("single quotation mark", "use double quotes: \"…\"", at: offset)
     case "/", "#":
-      return JSONMistake("a comment; JSON has none", "take it out", at: offset)
+      return JSONMistake("comment, which JSON doesn't allow", "remove it", at: offset)
     case "\u{2018}"..."\u{201F}", "\u{300C}"..."\u{300F}", "\u{FF02}", "\u{FF07}", "\u{AB}", "\u{BB}":
-      return JSONMistake("a quotation mark that isn't JSON's", "write the straight one: \"", at: offset)
+      return JSONMistake("typographic quotation mark", "use the straight one: \"", at: offset)
     case "\u{FF0C}", "\u{FF1A}", "\u{3001}":
-      return JSONMistake("a full-width \(scalar)", "write the ASCII one", at: offset)
+      return JSONMistake("full-width \(scalar)", "use the ASCII character", at: offset)
     case "\u{A0}", "\u{AD}", "\u{1680}", "\u{2000}"..."\u{200F}", "\u{2028}"..."\u{202F}",
       "\u{205F}"..."\u{206F}", "\u{3000}", "\u{FEFF}", "\0"..."\u{1F}", "\u{7F}"..."\u{9F}":
       let digits = String(scalar.value, radix: 16, uppercase: true)
       let code = String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-      return JSONMistake("an invisible character, U+\(code)", "take it out", at: offset)
+      return JSONMistake("invisible character U+\(code)", "remove it", at: offset)
     default:
       return nil
     }

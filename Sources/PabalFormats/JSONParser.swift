@@ -255,14 +255,14 @@ private struct JSONScanner {
         run = index
       case UInt8(ascii: "\n"), UInt8(ascii: "\r"):
         throw JSONMistake(
-          "a string that isn't closed on its line", #"close it with ", or write a line break as \n"#,
+          "string not closed on its line", #"close it with ", or write a line break as \n"#,
           at: start)
-      case UInt8(ascii: "\t"): throw JSONMistake("a tab inside a string", #"write it as \t"#, at: index)
-      case ..<0x20: throw JSONMistake("a control character inside a string", "take it out", at: index)
+      case UInt8(ascii: "\t"): throw JSONMistake("tab in a string", #"write it as \t"#, at: index)
+      case ..<0x20: throw JSONMistake("control character in a string", "remove it", at: index)
       default: index += 1
       }
     }
-    throw JSONMistake("a string that is never closed", #"close it with ""#, at: start)
+    throw JSONMistake("string not closed", #"close it with ""#, at: start)
   }
 
   /// The character that an escape stands for, from its backslash.
@@ -270,7 +270,7 @@ private struct JSONScanner {
     let start = index
     index += 1
     guard let letter = next else {
-      throw JSONMistake("a string that is never closed", #"close it with ""#, at: start)
+      throw JSONMistake("string not closed", #"close it with ""#, at: start)
     }
     index += 1
     switch letter {
@@ -282,7 +282,7 @@ private struct JSONScanner {
     case UInt8(ascii: "t"): return "\t"
     case UInt8(ascii: "u"): return try scalar(escapedAt: start)
     default:
-      throw JSONMistake("a backslash that begins no escape", #"write a backslash itself as \\"#, at: start)
+      throw JSONMistake("invalid escape sequence", #"write a backslash as \\"#, at: start)
     }
   }
 
@@ -302,7 +302,7 @@ private struct JSONScanner {
       }
     }
     throw JSONMistake(
-      "half a character: \\u\(String(first, radix: 16, uppercase: true)) stands without its other half",
+      "unpaired surrogate \\u\(String(first, radix: 16, uppercase: true))",
       "write the character itself", at: start)
   }
 
@@ -342,20 +342,20 @@ private struct JSONScanner {
     if rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
     let hasLeadingZero = rest.first == UInt8(ascii: "0")
     let whole = takeDigits()
-    if whole == 0 { return ("a minus sign without a digit after it", nil) }
+    if whole == 0 { return ("minus sign without a digit after it", nil) }
     if hasLeadingZero, whole > 1 {
-      return ("a number with a leading zero", "take the zero out, or write a text in double quotes")
+      return ("number with a leading zero", "remove the zero, or write a text in double quotes")
     }
     if rest.first == UInt8(ascii: ".") {
       rest = rest.dropFirst()
-      if takeDigits() == 0 { return ("a number with no digit after its point", nil) }
+      if takeDigits() == 0 { return ("number without a digit after its decimal point", nil) }
     }
     if rest.first == UInt8(ascii: "e") || rest.first == UInt8(ascii: "E") {
       rest = rest.dropFirst()
       if rest.first == UInt8(ascii: "+") || rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
-      if takeDigits() == 0 { return ("a number with no digit in its exponent", nil) }
+      if takeDigits() == 0 { return ("number without a digit in its exponent", nil) }
     }
-    return rest.isEmpty ? nil : ("a number with something else in it", "write a text in double quotes")
+    return rest.isEmpty ? nil : ("number with other characters in it", "write a text in double quotes")
   }
 }
 

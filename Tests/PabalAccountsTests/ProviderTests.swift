@@ -96,7 +96,7 @@ import Testing
         "token_endpoint": "\(server.url("/token"))", "client_secret": {"env": "PABAL_TEST_SECRET"},
         "revocation_endpoint": "\(server.url("/revoke"))", "scopes": ["mail.send", "offline_access"]
         """, in: TemporaryDirectory())
-      #expect(TestLogin(test).failure.contains("PABAL_TEST_SECRET isn't set"))
+      #expect(TestLogin(test).failure.contains("PABAL_TEST_SECRET is not set"))
       setenv("PABAL_TEST_SECRET", "s3cret", 1)
       #expect(try TestLogin(test).result.get().scopes == ["mail.send", "offline_access"])
       test.time.advance(.seconds(3600))
@@ -204,12 +204,12 @@ import Testing
   }
 
   @Test(arguments: [
-    (#""provider": "google""#, "the key “client” is missing"),
+    (#""provider": "google""#, "accounts.a: missing key 'client'"),
     (#""provider": "google", "clients": "x""#, "unknown key; did you mean 'client'?"),
     (#""provider": "google", "client": "c", "scopes": ["a b"]"#, "no scope"),
     (#""provider": "google", "client": "c", "scopes": []"#, "the list is empty"),
-    (#""provider": "google-service-account""#, "the key 'key' is missing"),
-    (#""provider": "microsoft", "client_id": "x""#, "the key 'tenant' is missing"),
+    (#""provider": "google-service-account""#, "accounts.a: missing key 'key'"),
+    (#""provider": "microsoft", "client_id": "x""#, "accounts.a: missing key 'tenant'"),
     (#""provider": "microsoft", "client_id": "x", "tenant": "a/b""#, "no tenant"),
     (
       #""provider": "microsoft", "client_id": "x", "tenant": "a", "flow": "app""#,
@@ -220,16 +220,16 @@ import Testing
       #""provider": "microsoft", "client_id": "x", "tenant": "a", "authority": "http://a.example""#,
       "no URL that secrets"
     ),
-    (#""provider": "oauth2", "client_id": "x", "scopes": ["a"]"#, "the key 'token_endpoint' is missing"),
+    (#""provider": "oauth2", "client_id": "x", "scopes": ["a"]"#, "accounts.a: missing key 'token_endpoint'"),
     (
       #""provider": "oauth2", "client_id": "x", "scopes": ["a"], "token_endpoint": "https://a/t""#,
       "needs the key “authorization_endpoint”"
     ),
     (
       #""provider": "oauth2", "client_id": "x", "token_endpoint": "https://a/t", "authorization_endpoint": "https://a/a""#,
-      "the key “scopes” is missing"
+      "accounts.a: missing key 'scopes'"
     ),
-    (#""provider": "googel", "client": "c""#, "there is no provider"),
+    (#""provider": "googel", "client": "c""#, "unknown provider"),
   ])
   func `what is wrong with an account is said where it stands`(entry: String, words: String) throws {
     let errors = try errors(entry)

@@ -26,7 +26,7 @@ import Testing
     let path = "\(test.folder.path)/t.json"
     try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path)
     let said = try test.problem().held
-    #expect(said.contains("its mode is 640"))
+    #expect(said.contains("mode 640 lets other users read the secret"))
     #expect(said.contains("chmod 600 \(path)"))
     #expect(test.account.status().remedy == "chmod 600 \(path)")
     try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)

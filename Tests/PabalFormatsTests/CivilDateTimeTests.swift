@@ -125,7 +125,7 @@ import Testing
     #expect(Self.milliseconds("1970-01-01T00:00:01", .trailingText) == nil)
   }
 
-  @Test func `errors say where or that there is no such date`() {
+  @Test func `errors have a position, or say that the date does not exist`() {
     #expect(throws: RFC3339Error.syntax(offset: 10)) { try RFC3339.parse("2026-01-02 00:00:00Z") }
     #expect(throws: RFC3339Error.syntax(offset: 19)) { try RFC3339.parse("2026-01-02T00:00:00") }
     #expect(throws: RFC3339Error.outOfRange) { try RFC3339.parse("2026-02-30T00:00:00Z") }

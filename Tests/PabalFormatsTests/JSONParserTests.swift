@@ -47,74 +47,74 @@ private func parse(_ text: String, _ parser: JSONParser = JSONParser()) throws(J
   @Test(arguments: [
     ("", "1:1: the file is empty; write at least {}"),
     (" \n ", "2:2: the file is empty; write at least {}"),
-    ("{\n  \"a\": 1\n  \"b\": 2\n}", "2:9: expected , or } after the value; put a comma here"),
-    ("[1 2]", "1:3: expected , or ] after the value; put a comma here"),
+    ("{\n  \"a\": 1\n  \"b\": 2\n}", "2:9: expected , or } after the value; add a comma here"),
+    ("[1 2]", "1:3: expected , or ] after the value; add a comma here"),
     ("[1 ; 2]", "1:4: expected , or ] after the value"),
     ("{\"a\": 1]", "1:8: expected , or } after the value"),
-    ("[1,]", "1:3: a comma before ], with nothing after it; take the comma out"),
-    ("{\"a\": 1 ,\n\n}", "1:9: a comma before }, with nothing after it; take the comma out"),
-    ("{,}", "1:2: , where a key should stand"),
-    ("[,1]", "1:2: , where a value should stand"),
-    ("{\"a\": }", "1:7: } where a value should stand"),
+    ("[1,]", "1:3: comma before ]; remove the comma"),
+    ("{\"a\": 1 ,\n\n}", "1:9: comma before }; remove the comma"),
+    ("{,}", "1:2: expected a key, not ,"),
+    ("[,1]", "1:2: expected a value, not ,"),
+    ("{\"a\": }", "1:7: expected a value, not }"),
     ("{\"a\"}", "1:5: expected : after the key"),
-    ("{\"a\" = 1}", "1:6: expected : after the key; write : in place of ="),
-    ("{a: 1}", "1:2: a key without quotes; write \"a\""),
-    ("{전송: 1}", "1:2: a key without quotes; write \"전송\""),
-    ("{a\u{85}b: 1}", "1:2: a key without quotes; write it in double quotes"),
-    ("{1: 1}", "1:2: a key that is no string; write it in double quotes"),
-    ("{'a': 1}", "1:2: a single quotation mark; JSON takes double quotes: \"…\""),
-    ("{\"a\": 'b'}", "1:7: a single quotation mark; JSON takes double quotes: \"…\""),
-    ("{\"a\": “b”}", "1:7: a quotation mark that isn't JSON's; write the straight one: \""),
-    ("{\"a\"： 1}", "1:5: a full-width ：; write the ASCII one"),
-    ("[1，2]", "1:3: a full-width ，; write the ASCII one"),
-    ("{\u{A0}\"a\": 1}", "1:2: an invisible character, U+00A0; take it out"),
-    ("[\u{200B}1]", "1:2: an invisible character, U+200B; take it out"),
-    ("[\u{B}1]", "1:2: an invisible character, U+000B; take it out"),
-    ("{} // end", "1:4: a comment; JSON has none; take it out"),
-    ("{\n  # transport\n}", "2:3: a comment; JSON has none; take it out"),
-    ("[/* 1 */ 2]", "1:2: a comment; JSON has none; take it out"),
-    ("[True]", "1:2: True is no JSON value; write true"),
-    ("[None]", "1:2: None is no JSON value; write null"),
-    ("[NaN]", "1:2: NaN is no JSON value; write a number"),
-    ("[-Infinity]", "1:2: a minus sign without a digit after it"),
-    ("[+1]", "1:2: a number with a plus sign; take the sign out"),
-    ("[.5]", "1:2: a number with no digit before its point; write 0 before it"),
-    ("[5.]", "1:2: a number with no digit after its point"),
-    ("[1e]", "1:2: a number with no digit in its exponent"),
+    ("{\"a\" = 1}", "1:6: expected : after the key; write : instead of ="),
+    ("{a: 1}", "1:2: key without quotes; write \"a\""),
+    ("{전송: 1}", "1:2: key without quotes; write \"전송\""),
+    ("{a\u{85}b: 1}", "1:2: key without quotes; write it in double quotes"),
+    ("{1: 1}", "1:2: key that is not a string; write it in double quotes"),
+    ("{'a': 1}", "1:2: single quotation mark; use double quotes: \"…\""),
+    ("{\"a\": 'b'}", "1:7: single quotation mark; use double quotes: \"…\""),
+    ("{\"a\": “b”}", "1:7: typographic quotation mark; use the straight one: \""),
+    ("{\"a\"： 1}", "1:5: full-width ：; use the ASCII character"),
+    ("[1，2]", "1:3: full-width ，; use the ASCII character"),
+    ("{\u{A0}\"a\": 1}", "1:2: invisible character U+00A0; remove it"),
+    ("[\u{200B}1]", "1:2: invisible character U+200B; remove it"),
+    ("[\u{B}1]", "1:2: invisible character U+000B; remove it"),
+    ("{} // end", "1:4: comment, which JSON doesn't allow; remove it"),
+    ("{\n  # transport\n}", "2:3: comment, which JSON doesn't allow; remove it"),
+    ("[/* 1 */ 2]", "1:2: comment, which JSON doesn't allow; remove it"),
+    ("[True]", "1:2: True is not a JSON value; write true"),
+    ("[None]", "1:2: None is not a JSON value; write null"),
+    ("[NaN]", "1:2: NaN is not a JSON value; write a number"),
+    ("[-Infinity]", "1:2: minus sign without a digit after it"),
+    ("[+1]", "1:2: number with a plus sign; remove the sign"),
+    ("[.5]", "1:2: number without a digit before its decimal point; write 0 before it"),
+    ("[5.]", "1:2: number without a digit after its decimal point"),
+    ("[1e]", "1:2: number without a digit in its exponent"),
     (
-      "[007]", "1:2: a number with a leading zero; take the zero out, or write a text in double quotes"
+      "[007]", "1:2: number with a leading zero; remove the zero, or write a text in double quotes"
     ),
-    ("[0x1F]", "1:2: a number with something else in it; write a text in double quotes"),
-    ("[10s]", "1:2: a number with something else in it; write a text in double quotes"),
-    ("{\"password\": hunter2}", "1:14: a word without quotes; write it in double quotes"),
+    ("[0x1F]", "1:2: number with other characters in it; write a text in double quotes"),
+    ("[10s]", "1:2: number with other characters in it; write a text in double quotes"),
+    ("{\"password\": hunter2}", "1:14: word without quotes; write it in double quotes"),
     (
       "[\"a\nb\"]",
-      "1:2: a string that isn't closed on its line; close it with \", or write a line break as \\n"
+      "1:2: string not closed on its line; close it with \", or write a line break as \\n"
     ),
-    ("[\"a\tb\"]", "1:4: a tab inside a string; write it as \\t"),
-    ("[\"a\u{1}\"]", "1:4: a control character inside a string; take it out"),
-    ("[\"abc", "1:2: a string that is never closed; close it with \""),
-    ("[\"abc\\", "1:6: a string that is never closed; close it with \""),
-    ("[\"C:\\temp\\x\"]", "1:10: a backslash that begins no escape; write a backslash itself as \\\\"),
+    ("[\"a\tb\"]", "1:4: tab in a string; write it as \\t"),
+    ("[\"a\u{1}\"]", "1:4: control character in a string; remove it"),
+    ("[\"abc", "1:2: string not closed; close it with \""),
+    ("[\"abc\\", "1:6: string not closed; close it with \""),
+    ("[\"C:\\temp\\x\"]", "1:10: invalid escape sequence; write a backslash as \\\\"),
     ("[\"\\u12G4\"]", "1:3: \\u without four hexadecimal digits"),
     (
       "[\"ab\\uD83D\"]",
-      "1:5: half a character: \\uD83D stands without its other half; write the character itself"
+      "1:5: unpaired surrogate \\uD83D; write the character itself"
     ),
     (
       "[\"\\uDE00\\uD83D\"]",
-      "1:3: half a character: \\uDE00 stands without its other half; write the character itself"
+      "1:3: unpaired surrogate \\uDE00; write the character itself"
     ),
     (
       "[\"\\uD83Dx\"]",
-      "1:3: half a character: \\uD83D stands without its other half; write the character itself"
+      "1:3: unpaired surrogate \\uD83D; write the character itself"
     ),
     ("{\n  \"a\": [1, 2\n", "3:1: the file ends before the [ of line 2, column 8 is closed"),
     ("{\n", "2:1: the file ends before the { of line 1, column 1 is closed"),
     ("{\"a\"", "1:5: the file ends after the key"),
-    ("{\"a\":", "1:6: the file ends where a value should stand"),
-    ("{} {}", "1:4: something after the end of the JSON text; take it out"),
-    ("[%]", "1:2: a character that begins no JSON value"),
+    ("{\"a\":", "1:6: the file ends where a value is expected"),
+    ("{} {}", "1:4: text after the end of the JSON value; remove it"),
+    ("[%]", "1:2: unexpected character"),
   ])
   func `a mistake is one sentence with its position and remedy`(text: String, expected: String) {
     let error = #expect(throws: JSONError.self) {
@@ -130,20 +130,20 @@ private func parse(_ text: String, _ parser: JSONParser = JSONParser()) throws(J
       ([0x7B, 0x00, 0x7D, 0x00], "1:1: the file is UTF-16 or UTF-32; save it as UTF-8"),
       (
         Array("[\"가".utf8) + [0xB0, 0x22, 0x5D],
-        "1:4: an octet that isn't UTF-8; save the file as UTF-8"
+        "1:4: invalid UTF-8; save the file as UTF-8"
       ),
       // CP949 for 가, in the second line.
       (
         Array("[\n\"".utf8) + [0xB0, 0xA1, 0x22, 0x5D],
-        "2:2: an octet that isn't UTF-8; save the file as UTF-8"
+        "2:2: invalid UTF-8; save the file as UTF-8"
       ),
       // An overlong slash, half a surrogate pair, and a scalar beyond Unicode.
-      ([0x22, 0xC0, 0xAF, 0x22], "1:2: an octet that isn't UTF-8; save the file as UTF-8"),
-      ([0x22, 0xED, 0xA0, 0x80, 0x22], "1:2: an octet that isn't UTF-8; save the file as UTF-8"),
+      ([0x22, 0xC0, 0xAF, 0x22], "1:2: invalid UTF-8; save the file as UTF-8"),
+      ([0x22, 0xED, 0xA0, 0x80, 0x22], "1:2: invalid UTF-8; save the file as UTF-8"),
       (
-        [0x22, 0xF4, 0x90, 0x80, 0x80, 0x22], "1:2: an octet that isn't UTF-8; save the file as UTF-8"
+        [0x22, 0xF4, 0x90, 0x80, 0x80, 0x22], "1:2: invalid UTF-8; save the file as UTF-8"
       ),
-      ([0x22, 0xE2, 0x82], "1:2: an octet that isn't UTF-8; save the file as UTF-8"),
+      ([0x22, 0xE2, 0x82], "1:2: invalid UTF-8; save the file as UTF-8"),
     ] as [([UInt8], String)])
   func `only UTF-8 is read`(bytes: [UInt8], expected: String) {
     let error = #expect(throws: JSONError.self) { try JSONParser().parse(bytes.span) }
@@ -276,10 +276,10 @@ private func parse(_ text: String, _ parser: JSONParser = JSONParser()) throws(J
 @Suite struct JSONSubjectTests {
   @Test(
     arguments: [
-      ("", "the body is empty; write at least {}"), ("[", "the body ends where a value should stand"),
+      ("", "the body is empty; write at least {}"), ("[", "the body ends where a value is expected"),
       ("{", "the body ends before the { of line 1, column 1 is closed"),
       ("{\"a\"", "the body ends after the key"),
-      ("[1,]", "a comma before ], with nothing after it; take the comma out"),
+      ("[1,]", "comma before ]; remove the comma"),
     ])
   func `a body is called a body`(text: String, expected: String) {
     let error = #expect(throws: JSONError.self) { try parse(text, JSONParser(subject: .body)) }
@@ -293,7 +293,7 @@ private func parse(_ text: String, _ parser: JSONParser = JSONParser()) throws(J
     #expect(first?.description == "1:1: the body is UTF-16 or UTF-32; send it as UTF-8")
     let latin1: [UInt8] = [0x22, 0xE9, 0x22]
     let second = #expect(throws: JSONError.self) { try parser.parse(latin1.span) }
-    #expect(second?.description == "1:2: an octet that isn't UTF-8; send the body as UTF-8")
+    #expect(second?.description == "1:2: invalid UTF-8; send the body as UTF-8")
   }
 }
 

@@ -20,8 +20,8 @@ public struct GoogleProvider: AccountProvider {
     let directory = object.directory
     let hasUser = object.userIsAddress()
     if client.path == nil, token.path == nil, client.isSound, token.isSound {
-      object.value.report(
-        "the key “client” is missing",
+      object.reportMissing(
+        "client",
         remedy: "download credentials.json and name it: \"client\": \"credentials.json\"")
     }
     guard hasUser, client.isSound, token.isSound, client.path != nil || token.path != nil,

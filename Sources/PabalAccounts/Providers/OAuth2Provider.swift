@@ -24,7 +24,7 @@ public struct OAuth2Provider: AccountProvider {
     }
     let settings = ClientSettings(object)
     if !object.members.contains(where: { $0.key == "scopes" }) {
-      object.value.report("the key “scopes” is missing", remedy: "name those that let mail be sent")
+      object.reportMissing("scopes", remedy: "add the scopes that permit sending mail")
     }
     guard let token, let settings, let scopes = settings.scopes, optional.allSatisfy({ $0.1 != nil }) else {
       return nil

@@ -1,21 +1,21 @@
 internal import Crypto
 internal import PabalFormats
 
-/// Who may call the HTTP service: names, each with the SHA-256 digests of its keys.
+/// `serve.clients`: the clients of the HTTP API, each with the SHA-256 digests of its keys.
 ///
-/// A key is 130 random bits, so a digest without salt or work is as good as a secret that nobody can guess.
+/// A key has 130 random bits, so its digest needs neither a salt nor a slow hash: it can't be found by guessing.
 public struct APIClients: Sendable {
   private let digests: [(name: String, digest: [UInt8])]
 
-  /// Nobody.
+  /// No clients.
   public init() { digests = [] }
 
   private init(_ digests: [(name: String, digest: [UInt8])]) { self.digests = digests }
 
-  /// Whether there is nobody.
+  /// Whether no client has a key.
   public var isEmpty: Bool { digests.isEmpty }
 
-  /// The name of the client whose key this is, in a time that doesn't depend on where a digest differs.
+  /// Returns the name of the client with this key, in a time that doesn't depend on where digests differ.
   public func name(of key: String) -> String? {
     let digest = SHA256.hash(data: Array(key.utf8))
     var found: String?
@@ -23,7 +23,7 @@ public struct APIClients: Sendable {
     return found
   }
 
-  /// A new key, and what `config.json` has of it.
+  /// Returns a new key, and its digest for `config.json`.
   public static func newKey(
     random: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
   ) -> (key: String, configured: String) {
@@ -38,14 +38,14 @@ public struct APIClients: Sendable {
     guard let members = value.namedMembers() else { return nil }
     var digests: [(name: String, digest: [UInt8])] = []
     for member in members {
-      var texts = [member.value]
-      if case .array = member.value.node.content { texts = member.value.elements() ?? [] }
-      for text in texts {
-        guard let text = text.text().map({ ($0, text) }) else { continue }
-        guard let digest = bytes(text.0) else {
-          text.1.report(
-            "this is no digest of a key, and a key itself doesn't stand here",
-            remedy: "`pabal keys client \(member.name)` makes a key and prints what belongs here")
+      var fields = [member.value]
+      if case .array = member.value.node.content { fields = member.value.elements() ?? [] }
+      for field in fields {
+        guard let text = field.text() else { continue }
+        guard let digest = bytes(text) else {
+          field.report(
+            "not the digest of a key; the key itself must not be stored here",
+            remedy: "run `pabal keys client \(member.name)`, which makes a key and prints its digest")
           continue
         }
         digests.append((member.name, digest))
@@ -55,9 +55,8 @@ public struct APIClients: Sendable {
   }
 
   private static func bytes(_ text: String) -> [UInt8]? {
-    guard text.hasPrefix(prefix), text.utf8.count == prefix.utf8.count + 64 else { return nil }
-    let digits = text.dropFirst(prefix.count).compactMap(\.hexDigitValue)
-    guard digits.count == 64 else { return nil }
-    return stride(from: 0, to: 64, by: 2).map { UInt8(digits[$0] << 4 + digits[$0 + 1]) }
+    guard text.hasPrefix(prefix) else { return nil }
+    let digits = Array(text.utf8.dropFirst(prefix.utf8.count))
+    return digits.count == 64 ? Hexadecimal.bytes(digits.span) : nil
   }
 }

@@ -1,30 +1,30 @@
 internal import PabalFormats
 internal import Synchronization
 
-/// One entry of `accounts`, its shape checked by its provider.
+/// An entry of `accounts`, validated by its provider.
 public struct AccountConfiguration: Sendable, RedactedDescription {
   /// Its key in `accounts`.
   public let name: String
-  /// The provider's name, such as `token`.
+  /// The name of the provider, such as `token`.
   public let provider: String
-  /// The mailbox the tokens are for; not yet parsed.
+  /// The mailbox that the tokens are for, not yet parsed.
   public let user: ConfiguredValue
-  /// Where the entry stands.
+  /// The location of the entry.
   public let location: SettingLocation
-  /// Makes the source of its tokens, which may fetch secrets and block.
+  /// Opens the source of its tokens. May fetch secrets and block.
   let opener: AccountOpener
-  // As written; it may hold secrets.
+  // The entry as written, which may contain secrets.
   private let node: JSONValue
 
-  /// The name and the provider.
+  /// The name and the provider, without the settings.
   public var description: String { "account \(quoted(name)) by provider \(quoted(provider))" }
 
-  /// Whether it is the same account with the same settings, wherever they stand.
+  /// Whether `other` is the same account with the same settings. Positions don't matter.
   public func isSame(as other: AccountConfiguration) -> Bool {
     name == other.name && node.isEquivalent(to: other.node)
   }
 
-  /// The entries of `accounts`, or `nil` after an error in any of them.
+  /// Reads the entries of `accounts`; returns `nil` after an error in any of them.
   static func all(
     in root: ObjectDecoder, providers: [any AccountProvider]
   ) -> [AccountConfiguration]? {
@@ -40,19 +40,19 @@ public struct AccountConfiguration: Sendable, RedactedDescription {
   private init?(_ name: String, _ object: ObjectDecoder, providers: [any AccountProvider]) {
     let names = providers.map(\.name)
     let provider = object.required(
-      "provider", remedy: "say which, as in \"provider\": \"\(names.first ?? "")\"")
-    let user = object.required("user", remedy: "name the mailbox, as in \"user\": \"you@example.com\"")?
+      "provider", remedy: "add one, for example \"provider\": \"\(names.first ?? "")\"")
+    let user = object.required("user", remedy: "name the mailbox, for example \"user\": \"you@example.com\"")?
       .configuredValue()
     let known = provider?.text().flatMap { text in
       let known = providers.first { $0.name == text }
       if known == nil {
         provider?.report(
-          "there is no provider \(quoted(text))", remedy: remedy(forUnknown: text, among: names))
+          "unknown provider \(quoted(text))", remedy: remedy(forUnknown: text, among: names))
       }
       return known
     }
     guard let known else {
-      // What another provider would make of its keys nobody can say.
+      // Without its provider, the other keys can't be judged.
       _ = object.remaining(except: [])
       return nil
     }
@@ -66,16 +66,16 @@ public struct AccountConfiguration: Sendable, RedactedDescription {
   }
 }
 
-/// What an account is opened for.
+/// The account and the transports that its tokens are for.
 public struct AccountContext: Sendable, Hashable {
   /// Its key in `accounts`.
   public let name: String
-  /// The mailbox the tokens are for.
+  /// The mailbox that the tokens are for.
   public let user: String
-  /// The plugins, as `plugin` has them, of the transports whose `account` it is; each once.
+  /// The plugins of the transports that use the account, by their names or paths, each once.
   public let plugins: [String]
 
-  /// What an account is opened for.
+  /// Creates a context.
   public init(name: String, user: String, plugins: [String] = []) {
     self.name = name
     self.user = user
@@ -83,36 +83,36 @@ public struct AccountContext: Sendable, Hashable {
   }
 }
 
-/// What makes the source of an account's tokens; may fetch secrets and block.
+/// Opens the source of an account's tokens. May fetch secrets and block.
 public typealias AccountOpener =
   @Sendable (_ context: AccountContext) throws(Diagnostic) -> any AccessTokenSource
 
-/// A kind of account: what it wants in `accounts`, and how its tokens are had.
+/// A kind of account: reads its settings in `accounts` and opens the source of its tokens.
 public protocol AccountProvider: Sendable {
-  /// The name that `provider` gives.
+  /// The value of `provider` that selects it.
   var name: String { get }
 
-  /// Reads the keys of its own (all but `provider` and `user`), adding what is wrong to the findings.
+  /// Reads its own keys, which are all but `provider` and `user`; returns `nil` after it has reported an error.
   func read(_ object: ObjectDecoder) -> AccountOpener?
 }
 
-/// The accounts of a configuration, each opened once, when it is first needed, for all transports.
+/// The accounts of a configuration. Each is opened when it is first used, once for all transports.
 public final class Accounts: Sendable {
   private let configurations: [AccountConfiguration]
   private let transports: [TransportConfiguration]
   private let opened = Mutex<[String: any AccessTokenSource]>([:])
 
-  /// The accounts of `configuration`; nothing is opened yet.
+  /// Creates the accounts of `configuration` without opening any.
   public init(_ configuration: Configuration) {
     configurations = configuration.accounts
     transports = configuration.transports
   }
 
-  /// The source of the tokens of the account `name`; may fetch secrets and block.
+  /// Returns the source of the tokens of the account `name`. May fetch secrets and block.
   public func account(_ name: String) throws(Diagnostic) -> any AccessTokenSource {
     guard let configuration = configurations.first(where: { $0.name == name }) else {
       let names = configurations.map(\.name)
-      throw Diagnostic("there is no account \(quoted(name))", remedy: remedy(forUnknown: name, among: names))
+      throw Diagnostic("unknown account \(quoted(name))", remedy: remedy(forUnknown: name, among: names))
     }
     let result = opened.withLock { opened -> Result<any AccessTokenSource, Diagnostic> in
       if let source = opened[name] { return .success(source) }
@@ -129,12 +129,15 @@ public final class Accounts: Sendable {
     return try result.get()
   }
 
-  // By the key every transport of ours uses: the plugins, which declare their settings, aren't loaded here.
+  // Looks for the key `account`, which all bundled transports use, because the plugins that declare their settings
+  // are not loaded here.
   private func plugins(withAccount name: String) -> [String] {
     var plugins: [String] = []
     for transport in transports where !plugins.contains(transport.plugin) {
-      let names = transport.settings.contains { $0.key == "account" && $0.value.content == .string(name) }
-      if names { plugins.append(transport.plugin) }
+      let usesAccount = transport.settings.contains {
+        $0.key == "account" && $0.value.content == .string(name)
+      }
+      if usesAccount { plugins.append(transport.plugin) }
     }
     return plugins
   }

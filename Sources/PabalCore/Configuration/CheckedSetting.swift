@@ -1,16 +1,16 @@
 package import PabalFormats
 
-/// A declared setting together with what the configuration gives for it.
+/// A declared setting with its configured or default value.
 public struct CheckedSetting: Sendable, RedactedDescription {
-  /// What the plugin declares.
+  /// The declaration of the plugin.
   public let declaration: SettingDeclaration
-  /// Whether there is a value, configured or by default.
+  /// Whether it has a value, configured or by default.
   public let isSet: Bool
-  /// The value as text in the form its kind arrives in; without a value, empty.
+  /// The value as text, in the form of its kind; empty without a value.
   public let text: ConfiguredValue
-  /// The number, as `SettingValue` has it; 0 while the text is a secret still to be fetched.
+  /// The number as in `SettingValue`; 0 if the value is a secret that is not fetched yet.
   public let number: Int64
-  /// The account it names, which there is.
+  /// The account it names, which is in `accounts`.
   public let account: String?
 
   init(
@@ -23,14 +23,14 @@ public struct CheckedSetting: Sendable, RedactedDescription {
     account = declaration.kind == .account && isSet ? text.literal : nil
   }
 
-  /// Its key.
+  /// The key.
   public var key: String { declaration.key }
-  /// What it is.
+  /// The kind of value.
   public var kind: SettingDeclaration.Kind { declaration.kind }
-  /// Whether a secret stands in clear in the file, which works but deserves a warning.
+  /// Whether a secret is written in plain text in the file, which works but deserves a warning.
   public var isPlaintextSecret: Bool { declaration.secret && isSet && !(text.literal ?? "").isEmpty }
 
-  /// The value, in the form its kind arrives in; fetches a secret, which may block.
+  /// Returns the value in the form of its kind. Fetches a secret, which may block.
   public func fetch() throws(Diagnostic) -> SettingValue {
     let fetched = try text.fetch()
     let isDeferredDuration = kind == .duration && text.literal == nil
@@ -38,13 +38,14 @@ public struct CheckedSetting: Sendable, RedactedDescription {
       text: fetched, number: isDeferredDuration ? Duration.milliseconds(configured: fetched) ?? 0 : number)
   }
 
-  /// The key and where its value comes from.
-  public var description: String { isSet ? "\(key): \(text)" : "\(key): not given" }
+  /// The key and the source of its value.
+  public var description: String { isSet ? "\(key): \(text)" : "\(key): not set" }
 }
 
 extension Configuration {
-  /// What `transport` gives for the settings its plugin declares, one for each, in their order; `nil`
-  /// after errors, which are added to `diagnostics` in the order they stand in the file.
+  /// Returns the settings that the plugin of `transport` declares, in their order, with their values.
+  ///
+  /// Returns `nil` after errors, which are added to `diagnostics` in the order of the file.
   public func settings(
     of transport: TransportConfiguration, declared: [SettingDeclaration],
     diagnostics: inout [Diagnostic]
@@ -57,12 +58,13 @@ extension Configuration {
   }
 }
 
-/// What an object of `settings` gives for the `declared` ones, as `Configuration.settings` has it.
+/// Returns the `declared` settings with their values in the object `settings`, as `Configuration.settings` does.
 package func checkedSettings(
   _ settings: JSONValue, declared: [SettingDeclaration], path: String, accounts: [String], file: String?,
   directory: String, secrets: SecretAccess, diagnostics: inout [Diagnostic]
 ) -> [CheckedSetting]? {
-  let collector = DiagnosticCollector(file: file, directory: directory, secrets: secrets)
+  let collector = DiagnosticCollector(
+    subject: .file(file), directory: directory, secrets: secrets)
   let checked = FieldDecoder(settings, path: path, collector: collector).object { object in
     declared.map { SettingReader(declaration: $0, accounts: accounts).read(object) }
   }
@@ -90,8 +92,8 @@ private struct SettingReader {
         setting = try declaration.value(of: text, directory: collector.directory)
       } catch {
         value.report(
-          "the plugin's own default for \(quoted(declaration.key)) is wrong: \(error.message)",
-          remedy: "give the setting, and tell the plugin's author")
+          "the plugin's default for \(quoted(declaration.key)) is invalid: \(error.message)",
+          remedy: "set it, and report the mistake to the author of the plugin")
         return nil
       }
     }
@@ -111,7 +113,7 @@ private struct SettingReader {
     let text: String
     switch (declaration.kind, value.node.content) {
     case (.text, .object), (.choice, .object), (.duration, .object), (.path, .object):
-      // What is fetched is secret even where the setting isn't.
+      // A fetched value is secret even if the setting isn't.
       var declaration = declaration
       declaration.secret = true
       let secretDeclaration = declaration
@@ -146,7 +148,7 @@ private struct SettingReader {
   private func isKnownAccount(_ name: String, _ value: FieldDecoder) -> Bool {
     if accounts.contains(name) { return true }
     value.report(
-      "there is no account \(quoted(name))",
+      "unknown account \(quoted(name))",
       remedy: accounts.isEmpty ? "add it to \"accounts\"" : remedy(forUnknown: name, among: accounts))
     return false
   }
@@ -159,7 +161,7 @@ private struct SettingReader {
     case .choice: "one of \(declaration.choices.map(quoted).joined(separator: ", "))"
     case .duration: "a duration in a string"
     case .path: "a path in a string"
-    case .account: "an account's name"
+    case .account: "the name of an account"
     }
   }
 
@@ -168,14 +170,14 @@ private struct SettingReader {
     case (.number, .string(let text)) where Int64(text) != nil: "write it without quotes"
     case (.boolean, .string("true")), (.boolean, .string("false")): "write it without quotes"
     case (.text, .number), (.text, .boolean): "write it in double quotes"
-    case (.duration, .number): #"say its unit, as in "500ms", "30s", "10m" or "1h""#
-    case (.account, .object): "accounts are named in place; their secrets stand in \"accounts\""
+    case (.duration, .number): #"write it with its unit, like "500ms", "30s", "10m" or "1h""#
+    case (.account, .object): "write the name of an entry of \"accounts\", which holds the secrets"
     default: nil
     }
   }
 
   private var remedyForMissing: String {
     let help = declaration.help.hasSuffix(".") ? declaration.help.dropLast() : declaration.help[...]
-    return help.isEmpty ? "give \(expected)" : "give \(expected): \(help)"
+    return help.isEmpty ? "add \(expected)" : "add \(expected): \(help)"
   }
 }

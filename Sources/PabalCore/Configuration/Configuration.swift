@@ -1,42 +1,42 @@
 internal import Glibc
-internal import PabalFormats
 
-/// What `config.json` says, its shape checked; no secret is fetched and no plugin loaded for it.
+/// The validated contents of `config.json`. Reading it fetches no secrets and loads no plugins.
 public struct Configuration: Sendable {
-  /// The most bytes a configuration file may have.
+  /// The maximum size of a configuration file in bytes.
   public static let sizeLimit = 1_048_576
 
   /// The file, as the user named it.
   public let file: String
-  /// The folder that relative paths start from, absolute.
+  /// The absolute directory that relative paths start from.
   public let directory: String
-  /// `transport`: the names tried in order; at least one, none twice, all defined.
+  /// `transport`: the names of the transports in the order they are tried; at least one, without duplicates, all
+  /// of them in `transports`.
   public let route: [String]
   /// `transports`, in the order written.
   public let transports: [TransportConfiguration]
   /// `accounts`, in the order written.
   public let accounts: [AccountConfiguration]
-  /// `from`, as configured; `sender` is what it means.
+  /// `from` as configured; `sender()` is the mailbox.
   public let from: ConfiguredValue
-  /// `messages`, where there are any.
+  /// `messages`, if configured.
   public let messages: MessagesConfiguration?
   /// `outbox`.
   public let outbox: OutboxConfiguration
-  /// `storage`; by default `pabal.sqlite` beside the file.
+  /// `storage`; by default `pabal.sqlite` next to the file.
   public let storage: StorageConfiguration
   /// `plugins`.
   public let plugins: PluginsConfiguration
-  /// `keys`; by default in the folder `keys` beside the file.
+  /// `keys`; by default the directory `keys` next to the file.
   public let keys: KeysConfiguration
   /// `verification`.
   public let verification: VerificationConfiguration
-  /// `serve`: what `pabal serve` does beside sending.
+  /// `serve`.
   public let serve: ServeConfiguration
   /// The bytes it was read from.
   public private(set) var bytes: [UInt8] = []
   let secrets: SecretAccess
 
-  /// Reads the file at `path`; blocks. All that is wrong with it comes at once, a syntax error alone.
+  /// Reads the file at `path`. Blocks. Throws every mistake at once, but a syntax error alone.
   public static func read(
     _ path: String, providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
@@ -50,20 +50,13 @@ public struct Configuration: Sendable {
       bytes, file: path, directory: parentDirectory(of: path), providers: providers, secrets: secrets)
   }
 
-  /// Reads the bytes of a file called `file` whose relative paths start from the absolute `directory`.
+  /// Reads the bytes of the file named `file`, whose relative paths start from the absolute `directory`.
   public static func read(
     _ bytes: [UInt8], file: String, directory: String,
     providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
-    let node: JSONValue
-    do throws(Diagnostic) {
-      node = try JSONParser.read(bytes, file: file)
-    } catch {
-      throw Diagnostics([error])
-    }
-    let collector = DiagnosticCollector(file: file, directory: directory, secrets: secrets)
-    let root = FieldDecoder(node, path: "", collector: collector)
-    let read = root.object { Configuration($0, file: file, providers: providers) }
+    let collector = DiagnosticCollector(subject: .file(file), directory: directory, secrets: secrets)
+    let read = collector.decode(bytes) { Configuration($0, file: file, providers: providers) }
     guard var configuration = read, collector.all.isEmpty else {
       throw Diagnostics(collector.sortedByPosition)
     }
@@ -76,7 +69,8 @@ public struct Configuration: Sendable {
     let route = TransportConfiguration.route(in: root)
     let transports = TransportConfiguration.all(in: root)
     let accounts = AccountConfiguration.all(in: root, providers: providers)
-    let from = root.required("from", remedy: "add \"from\": \"Pabal <you@example.com>\"")?.mailbox()
+    let from = root.required("from", remedy: "add one, for example \"from\": \"Pabal <you@example.com>\"")?
+      .mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
     let names = transports?.map(\.name)
     let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
@@ -104,16 +98,16 @@ public struct Configuration: Sendable {
     self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }
 
-  /// Whom the mail that Pabal itself writes is from; fetches a secret, which may block.
+  /// Returns the sender of the mail that Pabal composes. Fetches a secret, which may block.
   public func sender() throws(Diagnostic) -> Mailbox {
     let text = try from.fetch()
     do throws(MailError) {
       return try Mailbox(text)
     } catch {
-      // What was fetched may be a secret that stands in the wrong place.
+      // A fetched value is not shown, because it may be a secret in the wrong place.
       guard from.literal != nil else {
         throw from.location.diagnostic(
-          "what \(from) gives is no mailbox", remedy: "write it as Name <address>")
+          "the value of \(from) is not a mailbox", remedy: "write it like Name <address>")
       }
       throw from.location.diagnostic(error.message, remedy: error.remedy)
     }
@@ -133,7 +127,7 @@ public struct Configuration: Sendable {
 }
 
 extension FieldDecoder {
-  /// A mailbox, which is looked at now if it stands here and not in a secret.
+  /// A mailbox, which is validated now unless it is a secret.
   fileprivate func mailbox() -> ConfiguredValue? {
     guard let text = configuredValue() else { return nil }
     do throws(MailError) {
@@ -147,10 +141,10 @@ extension FieldDecoder {
 }
 
 extension Configuration {
-  /// The path of the file to read: `explicit` (from `--config`), else `$PABAL_CONFIG`, else the first
-  /// there is of `./config.json` and `/etc/pabal/config.json`.
+  /// Returns the path of the file to read: `explicit` (from `--config`), or else `$PABAL_CONFIG`, or else the first
+  /// that exists of `./config.json` and `/etc/pabal/config.json`.
   ///
-  /// A file that is named is taken even if it isn't there, so that reading it says so.
+  /// A named file is returned even if it doesn't exist, so that reading it reports this.
   public static func locate(
     _ explicit: String?, environment: (String) -> String?
   ) throws(Diagnostic) -> String {
@@ -162,12 +156,12 @@ extension Configuration {
   ) throws(Diagnostic) -> String {
     if let explicit { return explicit }
     if let named = environment("PABAL_CONFIG"), !named.isEmpty { return named }
-    // A file that is there but can't be read is the one that was meant.
+    // A file that exists but can't be read is still the one that was meant.
     for path in standard where access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR) {
       return path
     }
     throw Diagnostic(
-      "there is no configuration: neither \(standard.joined(separator: " nor "))",
-      remedy: "name one with --config FILE or PABAL_CONFIG")
+      "no configuration found: neither \(standard.joined(separator: " nor ")) exists",
+      remedy: "name a file with --config FILE or PABAL_CONFIG")
   }
 }

@@ -1,4 +1,4 @@
-/// `keys`: where the master key is.
+/// `keys`: where the master keys are.
 public struct KeysConfiguration: Sendable {
   private enum Source: Sendable {
     case directory(String)
@@ -7,18 +7,18 @@ public struct KeysConfiguration: Sendable {
 
   private let source: Source
 
-  /// Keys in files of a folder, an absolute path, the first of which is made when it is asked for.
+  /// Keys in files of the absolute path `directory`. The first key is created when it is needed.
   public init(directory: String) { source = .directory(directory) }
 
   private init(_ source: Source) { self.source = source }
 
-  /// The folder, where they are in one.
+  /// The directory of the keys, if they are in files.
   public var directory: String? {
     guard case .directory(let path) = source else { return nil }
     return path
   }
 
-  /// Whether the keys come from the same place, or are the same where they are written in place.
+  /// Whether the keys of `other` come from the same place, or are the same if they are written in the file.
   public func isSame(as other: KeysConfiguration) -> Bool {
     switch (source, other.source) {
     case (.directory(let path), .directory(let otherPath)): path == otherPath
@@ -28,7 +28,7 @@ public struct KeysConfiguration: Sendable {
     }
   }
 
-  /// The keys; fetches secrets or reads files, and blocks. Nothing of a key is ever in an error.
+  /// Returns the keys. Fetches secrets or reads files, and blocks. Errors never contain a part of a key.
   public func keyring() throws(Diagnostic) -> Keyring {
     switch source {
     case .directory(let path): return try Keyring.loadOrCreate(directory: path)
@@ -42,12 +42,12 @@ public struct KeysConfiguration: Sendable {
   private static func key(_ text: ConfiguredValue) throws(Diagnostic) -> MasterKey {
     guard let key = MasterKey(try text.fetch()) else {
       throw text.location.diagnostic(
-        text.literal == nil ? "what \(text) gives is no key" : "the text is no key", remedy: remedy)
+        text.literal == nil ? "the value of \(text) is not a key" : "not a key", remedy: remedy)
     }
     return key
   }
 
-  private static let remedy = "make one: openssl rand -hex 32"
+  private static let remedy = "create one with openssl rand -hex 32"
 
   static func read(_ value: FieldDecoder) -> KeysConfiguration? {
     value.object { object in
@@ -56,15 +56,16 @@ public struct KeysConfiguration: Sendable {
       let previous = object.optional("previous")
       if let directory {
         guard current == nil, previous == nil else {
-          value.report("keys are either in a \"directory\" or given as \"current\" and \"previous\"")
+          value.report(
+            "\"directory\" excludes \"current\" and \"previous\"", remedy: "remove one or the other")
           return nil
         }
         return directory.filePath().map { KeysConfiguration(directory: $0) }
       }
       guard let current else {
         value.report(
-          "neither \"directory\" nor \"current\" is given",
-          remedy: "add \"directory\": \"keys\", and Pabal makes a key there")
+          "neither \"directory\" nor \"current\" is set",
+          remedy: "add \"directory\": \"keys\", where Pabal creates a key")
         return nil
       }
       let key = configuredKey(current)
@@ -78,7 +79,7 @@ public struct KeysConfiguration: Sendable {
   private static func configuredKey(_ value: FieldDecoder) -> ConfiguredValue? {
     guard let text = value.configuredValue() else { return nil }
     if let literal = text.literal, MasterKey(literal) == nil {
-      value.report("the text is no key", remedy: remedy)
+      value.report("not a key", remedy: remedy)
       return nil
     }
     return text

@@ -1,41 +1,44 @@
-/// `messages`: where the words of every mail are.
+/// `messages`: where the texts of the mails are.
 public struct MessagesConfiguration: Sendable {
-  /// A value that every message may use.
+  /// A variable that every message may use.
   public struct Variable: Sendable {
-    /// Its name, as `{{name}}` has it.
+    /// The name, as in `{{name}}`.
     public let name: String
-    /// Its value.
+    /// The value.
     public let value: ConfiguredValue
 
-    /// A value that every message may use.
+    /// Creates a variable.
     public init(name: String, value: ConfiguredValue) {
       self.name = name
       self.value = value
     }
   }
 
-  /// The folder of the messages, absolute.
+  /// The absolute directory of the messages.
   public let directory: String
-  /// The language taken where none that was asked for is there (BCP 47).
+  /// The language that is used if no requested one exists (BCP 47).
   public let language: String
-  /// The values for this site, in the order written.
+  /// The variables of this site, in the order written.
   public let variables: [Variable]
 
   static func read(_ value: FieldDecoder) -> MessagesConfiguration? {
     value.object { object in
       let directory = object.required(
-        "directory", remedy: "name the folder of the messages, as in \"directory\": \"Sources/Messages\""
+        "directory",
+        remedy: "name the directory of the messages, for example \"directory\": \"Sources/Messages\""
       )?.filePath()
-      let language = object.required("language", remedy: "name the usual one, as in \"language\": \"ko\"")
-        .flatMap(language)
+      let language = object.required(
+        "language", remedy: "name the default language, for example \"language\": \"ko\""
+      )
+      .flatMap(language)
       let variables = object.optional("variables").map(variables) ?? []
       guard let directory, let language, let variables else { return nil }
       return MessagesConfiguration(directory: directory, language: language, variables: variables)
     }
   }
 
-  // The shape of RFC 5646 section 2.1, so that no path hides in it; whether there is such a language
-  // the messages know.
+  // Checks only the syntax of RFC 5646, section 2.1, so that it can't contain a path. Whether the language exists
+  // depends on the messages.
   private static func language(_ value: FieldDecoder) -> String? {
     guard let text = value.nonEmptyText() else { return nil }
     let parts = text.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
@@ -43,7 +46,7 @@ public struct MessagesConfiguration: Sendable {
       1...8 ~= part.count && part.allSatisfy { Character(Unicode.Scalar($0)).isASCIIAlphanumeric }
     }
     guard fits, text.utf8.count <= 35 else {
-      value.report("\(quoted(text)) is no language", remedy: "write it as in \"ko\" or \"en-GB\"")
+      value.report("\(quoted(text)) is not a language tag", remedy: "write it like \"ko\" or \"en-GB\"")
       return nil
     }
     return text

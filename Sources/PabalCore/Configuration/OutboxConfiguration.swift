@@ -1,36 +1,36 @@
-/// `outbox`: how mail waits and is tried again.
+/// `outbox`: how queued mail is sent, retried and kept.
 public struct OutboxConfiguration: Sendable {
-  /// What follows an attempt on foreign mail that ended `unknown`.
+  /// What to do after an attempt to send a foreign mail ended `unknown`.
   public var unknown: UnknownPolicy = .resend
-  /// How the dispatcher goes about it.
+  /// The options of the dispatcher.
   public var options = DispatcherOptions()
 
-  /// The usual rules.
+  /// The defaults.
   public init() {}
 
   static func read(_ value: FieldDecoder, transports: [String]?) -> OutboxConfiguration? {
     value.object { object in
       var outbox = OutboxConfiguration()
       if let unknown = object.optional("unknown") {
-        outbox.unknown = unknown.choice(UnknownPolicy.allCases) ?? outbox.unknown
+        outbox.unknown = unknown.choice() ?? outbox.unknown
       }
-      if let parallel = object.optional("parallel")?.integer(1...256) {
+      if let parallel = object.optional("parallel")?.integer(in: 1...256) {
         outbox.options.maxConcurrentAttempts = parallel
       }
-      if let retention = object.optional("retention")?.duration(.seconds(60)...(.seconds(31_536_000))) {
+      if let retention = object.optional("retention")?.duration(in: .seconds(60)...(.seconds(31_536_000))) {
         outbox.options.retention = retention
       }
-      if let lease = object.optional("lease")?.duration(.seconds(5)...(.seconds(3_600))) {
+      if let lease = object.optional("lease")?.duration(in: .seconds(5)...(.seconds(3_600))) {
         outbox.options.leaseDuration = lease
       }
-      if let codeAlertDelay = object.optional("alertAfter")?.duration(.seconds(1)...(.seconds(86_400))) {
+      if let codeAlertDelay = object.optional("alertAfter")?.duration(in: .seconds(1)...(.seconds(86_400))) {
         outbox.options.codeAlertDelay = codeAlertDelay
       }
       if let paces = object.optional("pacing")?.namedMembers() {
         for (name, value) in paces {
           if let transports, !transports.contains(name) {
             value.report(
-              "there is no transport \(quoted(name))", remedy: remedy(forUnknown: name, among: transports))
+              "unknown transport \(quoted(name))", remedy: remedy(forUnknown: name, among: transports))
           }
           outbox.options.paces[name] = pace(value)
         }
@@ -41,22 +41,22 @@ public struct OutboxConfiguration: Sendable {
 
   private static func pace(_ value: FieldDecoder) -> Pace? {
     value.object { object in
-      let sends = object.required("sends", remedy: "say how many, as in \"sends\": 60")?.integer(
-        1...1_000_000)
-      let per = object.required("per", remedy: "say in which time, as in \"per\": \"1m\"")?
-        .duration(.seconds(1)...(.seconds(86_400)))
+      let sends = object.required("sends", remedy: "add the number of mails, for example \"sends\": 60")?
+        .integer(in: 1...1_000_000)
+      let per = object.required("per", remedy: "add the period, for example \"per\": \"1m\"")?
+        .duration(in: .seconds(1)...(.seconds(86_400)))
       guard let sends, let per else { return nil }
       return Pace(sends: sends, per: per)
     }
   }
 }
 
-/// `storage`: where what must not be lost is kept.
+/// `storage`: where mail and verifications are stored.
 public struct StorageConfiguration: Sendable {
-  /// The SQLite file, absolute.
+  /// The absolute path of the SQLite file.
   public let path: String
 
-  /// The file that is taken where nothing is said: `pabal.sqlite` beside the configuration.
+  /// The default: `pabal.sqlite` in `directory`.
   static func defaultLocation(_ directory: String) -> StorageConfiguration {
     StorageConfiguration(path: directory == "/" ? "/pabal.sqlite" : "\(directory)/pabal.sqlite")
   }

@@ -1,8 +1,8 @@
 internal import CPabalGNU
-// `environ` is a variable of C's; nothing here or in the plugins' contract ever sets it.
+// `environ` is a C variable. Nothing here sets it, and plugins must not.
 @preconcurrency internal import Glibc
 
-/// One run of a program that prints a secret.
+/// A run of a program that prints a secret.
 struct SecretCommand {
   let commandLine: [String]
   let timeout: Duration
@@ -11,7 +11,7 @@ struct SecretCommand {
   /// The program, without its arguments.
   var name: String { quoted(commandLine[0]) }
 
-  /// What the program prints; blocks until it has ended, or kills it and all it started.
+  /// Returns what the program prints. Blocks until it has ended; after `timeout`, kills it and what it started.
   func run() throws(SecretError) -> [UInt8] {
     let deadline = ContinuousClock.now + timeout
     let (output, outputInput) = try pipe()
@@ -40,7 +40,7 @@ struct SecretCommand {
       status = try collectOutput(
         process, until: deadline, output: output, errors: errors, &standardOutput, &standardError)
     } catch {
-      // Its first process hasn't been waited for, so the group's id is still its own.
+      // The process has not been waited for, so the id of its group can't belong to another one yet.
       kill(-process, SIGKILL)
       _ = wait(for: process)
       throw error
@@ -49,21 +49,21 @@ struct SecretCommand {
       throw SecretError(
         message:
           "the command \(name) \(exitDescription(status))\(Self.lastLine(standardError.bytes, without: standardOutput.bytes))",
-        remedy: "run it by hand and see")
+        remedy: "run it by hand to see why")
     }
     return standardOutput.bytes
   }
 
-  /// The two ends of a pipe, none of them 0, 1 or 2, which the child gives a meaning of their own.
+  /// Returns the two ends of a pipe. Neither is 0, 1 or 2, because the child redirects these.
   private func pipe() throws(SecretError) -> (output: Int32, input: Int32) {
     var ends: [Int32] = [-1, -1]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw systemError(errno, "can't be started") }
+    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw systemError(errno) }
     for i in 0..<2 where ends[i] < 3 {
       let moved = fcntl(ends[i], F_DUPFD_CLOEXEC, 3)
       close(ends[i])
       ends[i] = moved
     }
-    // Only our end: the flag belongs to the end, and a child doesn't expect it of its own.
+    // Only this end is made non-blocking, because the child doesn't expect it of its own.
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
     return (ends[0], ends[1])
   }
@@ -75,14 +75,14 @@ struct SecretCommand {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, errors, 2)
-    // Not every library opens with O_CLOEXEC.
+    // Not every library opens files with O_CLOEXEC.
     posix_spawn_file_actions_addclosefrom_np(&actions, 3)
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    // A group of its own, so that a time-out reaches what it started; and signals as a shell gives
-    // them: the host ignores SIGPIPE, and an ignored signal stays ignored over exec.
+    // A process group of its own, so that a timeout also ends what the program started. Signals have their defaults,
+    // as in a shell, because the host ignores SIGPIPE and an ignored signal stays ignored after exec.
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
@@ -101,43 +101,44 @@ struct SecretCommand {
       switch failure {
       case ENOENT:
         throw SecretError(
-          message: "there is no program \(name)",
-          remedy: commandLine[0].contains("/") ? nil : "install it, or look at PATH")
+          message: "program \(name) not found",
+          remedy: commandLine[0].contains("/") ? nil : "install it, or correct PATH")
       case EACCES:
-        throw SecretError(message: "\(name) may not be run by this user", remedy: "chmod +x it")
+        throw SecretError(
+          message: "this user has no permission to run \(name)", remedy: "add it with chmod +x")
       default:
-        throw systemError(failure, "can't be started")
+        throw systemError(failure)
       }
     }
     return process
   }
 
-  private func systemError(_ number: Int32, _ message: String) -> SecretError {
+  private func systemError(_ number: Int32) -> SecretError {
     SecretError(
-      message: "the command \(name) \(message): \(String(cString: strerror(number)))",
+      message: "the command \(name) can't be started: \(String(cString: strerror(number)))",
       isTransient: [EAGAIN, ENOMEM, EMFILE, ENFILE].contains(number))
   }
 
-  // MARK: Watching
+  // MARK: Output
 
-  /// Reads both ends until the process has ended, and gives its wait status.
+  /// Reads from both pipes until the process has ended, and returns its wait status.
   private func collectOutput(
     _ process: pid_t, until deadline: ContinuousClock.Instant, output: Int32, errors: Int32,
     _ standardOutput: inout PipeBuffer, _ standardError: inout PipeBuffer
   ) throws(SecretError) -> Int32 {
-    // Short at first, for a command that closes its output just before it ends.
+    // Short at first, because most commands close their output just before they end.
     var pollInterval: Int32 = 1
     while true {
-      // Asked before reading, so that all it printed has arrived when it has ended. What it left
-      // running (an agent, say) may keep the pipes open; nobody waits for that.
+      // Checked before reading, so that all output of a process that has ended is read. The end of the pipes is not
+      // awaited, because a process that it left running, such as an agent, may keep them open.
       let status = hasExited(process)
       let received = (standardOutput.drain(from: output), standardError.drain(from: errors))
       guard standardOutput.total <= sizeLimit else { throw outputTooLargeError }
       if status { return wait(for: process) }
       guard ContinuousClock.now < deadline else {
         throw SecretError(
-          message: "the command \(name) hasn't ended within \(timeout.configurationText)",
-          remedy: "run it by hand and see whether it asks for something", isTransient: true)
+          message: "the command \(name) didn't end within \(timeout.configurationText)",
+          remedy: "run it by hand to see whether it waits for input", isTransient: true)
       }
       var ends = [
         pollfd(fd: standardOutput.isAtEnd ? -1 : output, events: Int16(POLLIN), revents: 0),
@@ -149,10 +150,10 @@ struct SecretCommand {
   }
 
   private var outputTooLargeError: SecretError {
-    SecretError(message: "the command \(name) prints more than \(sizeLimit) octets")
+    SecretError(message: "the command \(name) printed more than \(sizeLimit) bytes")
   }
 
-  /// Whether `process` has ended; it stays to be waited for, so that its id stays its own.
+  /// Whether `process` has ended. It remains to be waited for, so that its id isn't reused.
   private func hasExited(_ process: pid_t) -> Bool {
     var found = siginfo_t()
     while waitid(P_PID, id_t(process), &found, WEXITED | WNOHANG | WNOWAIT) != 0 {
@@ -161,7 +162,7 @@ struct SecretCommand {
     return found.si_signo != 0
   }
 
-  /// The wait status of `process`; blocks while it runs.
+  /// Waits for `process` and returns its wait status. Blocks while it runs.
   private func wait(for process: pid_t) -> Int32 {
     var status: Int32 = 0
     while waitpid(process, &status, 0) != process {
@@ -170,16 +171,16 @@ struct SecretCommand {
     return status
   }
 
-  /// Somebody ignores SIGCHLD, or has waited for our child.
+  /// The wait status if SIGCHLD is ignored, or other code has waited for the child.
   private static let statusLost: Int32 = -1
 
   private func exitDescription(_ status: Int32) -> String {
-    if status == Self.statusLost { return "ended, but nobody knows how: SIGCHLD is ignored" }
+    if status == Self.statusLost { return "ended with an unknown status, because SIGCHLD is ignored" }
     let signal = status & 0x7F
-    return signal == 0 ? "ended with status \(status >> 8 & 0xFF)" : "was ended by signal \(signal)"
+    return signal == 0 ? "ended with status \(status >> 8 & 0xFF)" : "was killed by signal \(signal)"
   }
 
-  /// `: ` and the last line of what it complained of, unless that repeats what it printed.
+  /// Returns `: ` and the last line of the error output, or nothing if that line contains the secret.
   private static func lastLine(_ standardError: [UInt8], without standardOutput: [UInt8]) -> String {
     guard
       let line = standardError.split(separator: UInt8(ascii: "\n")).last(where: { $0.contains { $0 > 0x20 } })
@@ -191,12 +192,12 @@ struct SecretCommand {
   }
 }
 
-/// Bytes from a pipe, the first or the last so many of them.
+/// The first or the last `limit` bytes from a pipe.
 private struct PipeBuffer {
   private let limit: Int
   private let keepsFirst: Bool
   private(set) var bytes: [UInt8] = []
-  /// How many there were, kept or not.
+  /// The number of bytes read, including those that were dropped.
   private(set) var total = 0
   private(set) var isAtEnd = false
 
@@ -204,11 +205,11 @@ private struct PipeBuffer {
 
   init(last limit: Int) { (self.limit, keepsFirst) = (limit, false) }
 
-  /// Takes what is there now, without waiting; whether there was anything, the end too.
+  /// Reads what is available without waiting; returns whether there were bytes or the end.
   mutating func drain(from descriptor: Int32) -> Bool {
     let before = (total, isAtEnd)
     var buffer = [UInt8](repeating: 0, count: 4096)
-    // Bounded, so that a program that never stops printing doesn't outlive its time.
+    // Bounded, so that the deadline is checked even if the program never stops printing.
     for _ in 0..<64 where !isAtEnd {
       let bytesRead = read(descriptor, &buffer, buffer.count)
       if bytesRead < 0, errno == EINTR { continue }

@@ -1,19 +1,19 @@
 internal import Glibc
 
-/// `serve`: what `pabal serve` does beside sending.
+/// `serve`: the HTTP service of `pabal serve`, and its alerts.
 public struct ServeConfiguration: Sendable {
-  /// `listen`: where the HTTP service takes requests; `nil`: nowhere.
+  /// `listen`: the address of the HTTP service; `nil` if it is off.
   public private(set) var listen: ListenAddress?
-  /// `keyless`: whether callers on this machine need no key.
+  /// `keyless`: whether callers on this machine may do without a key.
   public private(set) var isKeyless: Bool
-  /// `clients`: who else may call.
+  /// `clients`: the callers with keys.
   public let clients: APIClients
-  /// `proxies`: whose `X-Forwarded-For` is believed.
+  /// `proxies`: the proxies whose `X-Forwarded-For` is trusted.
   public let proxies: TrustedProxies
-  /// `alert`: the command that is run when mail stops leaving.
+  /// `alert`: the command that is run when mail can't be delivered.
   public let alert: AlertCommand?
 
-  /// Nothing listens, and nobody is alerted.
+  /// The defaults: no HTTP service and no alerts.
   public init() {
     listen = nil
     isKeyless = false
@@ -30,8 +30,9 @@ public struct ServeConfiguration: Sendable {
     alert = object.optional("alert").flatMap(AlertCommand.read)
   }
 
-  /// The same for a service that listens on `address` already and goes on doing so: nobody who reaches it from
-  /// elsewhere does without a key.
+  /// Returns the configuration for a service that keeps listening on `address` after a reload.
+  ///
+  /// Callers need keys unless `address` is a loopback address.
   public func listening(on address: ListenAddress?) -> ServeConfiguration {
     var serve = self
     serve.listen = address
@@ -45,30 +46,31 @@ public struct ServeConfiguration: Sendable {
       guard let listen = serve.listen else { return serve }
       if serve.isKeyless, !listen.isLoopback {
         object.optional("keyless")?.report(
-          "anybody who reaches \(listen) could send mail",
-          remedy: "listen on 127.0.0.1, or give each caller a key in \"clients\": `pabal keys client NAME`")
+          "anyone who can reach \(listen) could send mail",
+          remedy: "listen on 127.0.0.1, or add a key for each caller to \"clients\": `pabal keys client NAME`"
+        )
       } else if !serve.isKeyless, serve.clients.isEmpty, object.optional("clients") == nil {
         object.optional("listen")?.report(
-          "nobody could call: there is no key",
+          "without keys, every request would be rejected",
           remedy: listen.isLoopback
-            ? "add \"keyless\": true for callers on this machine, or \"clients\": `pabal keys client NAME`"
-            : "add \"clients\": `pabal keys client NAME` makes a key")
+            ? "add \"keyless\": true for callers on this machine, or a key to \"clients\": `pabal keys client NAME`"
+            : "add a key to \"clients\": `pabal keys client NAME`")
       }
       return serve
     }
   }
 }
 
-/// Where a service takes connections.
+/// The address that a service listens on.
 public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   /// The IP address, without brackets.
   public let host: String
-  /// The port; 0 lets the system choose one.
+  /// The port; for 0, the system chooses one.
   public let port: Int
-  /// Whether only this machine reaches it (127.0.0.0/8, RFC 1122; ::1, RFC 4291).
+  /// Whether only this machine can reach it (127.0.0.0/8, RFC 1122; ::1, RFC 4291).
   public let isLoopback: Bool
 
-  /// Reads `127.0.0.1:8025`, `[::1]:8025` or `localhost:8025`; `nil` for anything else.
+  /// Parses `127.0.0.1:8025`, `[::1]:8025` or `localhost:8025`; `nil` for any other text.
   public init?(_ text: String) {
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       0...65_535 ~= port, text.utf8.count <= 64, !text.utf8.contains(0)
@@ -89,31 +91,31 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
-  /// As it is written in `config.json`.
+  /// The address as `config.json` has it.
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
   static func read(_ value: FieldDecoder) -> ListenAddress? {
     guard let text = value.text() else { return nil }
     guard let address = ListenAddress(text) else {
       value.report(
-        "\(quoted(text)) is no address to listen on",
-        remedy: "write an IP address and a port as in \"127.0.0.1:8025\" or \"[::1]:8025\"")
+        "\(quoted(text)) is not an address to listen on",
+        remedy: "write an IP address and a port, like \"127.0.0.1:8025\" or \"[::1]:8025\"")
       return nil
     }
     return address
   }
 }
 
-/// A command that tells somebody that mail has stopped leaving.
+/// `serve.alert`: the command that notifies a person that mail can't be delivered.
 public struct AlertCommand: Sendable {
   private let commandLine: [String]
 
   init(_ commandLine: [String]) { self.commandLine = commandLine }
 
-  /// Runs it with the event's name and one word about it behind its own words, for ten seconds at most; blocks.
+  /// Runs the command with two more arguments, the event and a detail, for at most ten seconds. Blocks.
   ///
-  /// `held` comes with the transport's name, `waiting` with the seconds that the oldest code has waited. Other
-  /// users can read the words of a process, so nothing else is among them.
+  /// The detail of `held` is the name of the transport, that of `waiting` how many seconds the oldest code has
+  /// waited. Nothing else is passed, because other users can read the arguments of a process.
   public func run(_ event: String, _ detail: String) throws(Diagnostic) {
     do throws(SecretError) {
       _ = try SecretCommand(
@@ -121,7 +123,7 @@ public struct AlertCommand: Sendable {
       ).run()
     } catch {
       throw Diagnostic(
-        "the alert could not be given: \(error.message)", remedy: error.remedy, path: "serve.alert")
+        "the alert command failed: \(error.message)", remedy: error.remedy, path: "serve.alert")
     }
   }
 
@@ -130,7 +132,7 @@ public struct AlertCommand: Sendable {
     let commandLine = elements.compactMap { $0.text() }
     guard commandLine.count == elements.count else { return nil }
     guard let first = commandLine.first, !first.isEmpty else {
-      value.report("the command has no words", remedy: "write it as in [\"notify-send\", \"Pabal\"]")
+      value.report("empty command", remedy: "write it like [\"notify-send\", \"Pabal\"]")
       return nil
     }
     return AlertCommand(commandLine)

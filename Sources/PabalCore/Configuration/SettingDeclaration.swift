@@ -1,6 +1,6 @@
-/// One setting a transport understands, as it declared it.
+/// A setting that a transport declares.
 public struct SettingDeclaration: Sendable, Hashable {
-  /// The kind of value a setting takes in `config.json`.
+  /// The kinds of values in `config.json`.
   public enum Kind: String, Sendable, Hashable, Codable {
     case text = "text"
     case number = "number"
@@ -15,20 +15,20 @@ public struct SettingDeclaration: Sendable, Hashable {
   public var key: String
   /// The kind of value it takes.
   public var kind: Kind
-  /// What it is for, in one sentence.
+  /// What it is for; one sentence.
   public var help: String
-  /// The value where `config.json` gives none, as text.
+  /// The value if `config.json` has none, as text.
   public var defaultText: String?
-  /// What a choice may be; empty for the other kinds.
+  /// The valid values of a choice; empty for the other kinds.
   public var choices: [String]
-  /// The bounds of a number, or of a duration in milliseconds.
+  /// The range of a number, or of a duration in milliseconds.
   public var range: ClosedRange<Int64>?
-  /// Whether `config.json` must give it.
+  /// Whether `config.json` must contain it.
   public var required: Bool
-  /// Whether its value is shown to nobody.
+  /// Whether its value must never be shown.
   public var secret: Bool
 
-  /// A setting as a transport declares it.
+  /// Creates a declaration.
   public init(
     key: String, kind: Kind, help: String, defaultText: String? = nil, choices: [String] = [],
     range: ClosedRange<Int64>? = nil, required: Bool = false, secret: Bool = false
@@ -44,33 +44,33 @@ public struct SettingDeclaration: Sendable, Hashable {
   }
 }
 
-/// A setting's value in the form its kind arrives in at the plugin.
+/// The value of a setting, in the form in which the plugin receives its kind.
 public struct SettingValue: Sendable, Hashable, RedactedDescription {
-  /// The value as text, whatever its kind; a path is absolute.
+  /// The value as text, for every kind. A path is absolute.
   public var text: String
-  /// A number; a duration in milliseconds; a boolean as 0 or 1; else 0.
+  /// A number, a duration in milliseconds, or a boolean as 0 or 1; 0 for the other kinds.
   public var number: Int64
 
-  /// A setting's value.
+  /// Creates a value.
   public init(text: String, number: Int64 = 0) {
     self.text = text
     self.number = number
   }
 
-  /// Words in the value's place, since it may be a password.
+  /// A placeholder, because the value may be a password.
   public var description: String { "a setting's value" }
 }
 
-/// Why a text is no value of a setting.
+/// Why a text is not a valid value of a setting.
 public struct SettingError: Error, Sendable, Hashable {
   /// What is wrong; one sentence without its full stop.
   public var message: String
-  /// What to do next.
+  /// What to do; one sentence without its full stop.
   public var remedy: String?
 }
 
 extension SettingDeclaration {
-  /// Whether `key` may be declared: `[a-z][a-z0-9_]*`, and not `plugin`, which is the host's.
+  /// Whether a plugin may declare `key`: `[a-z][a-z0-9_]*`, except `plugin`, which is reserved.
   public static func isValidKey(_ key: String) -> Bool {
     guard let first = key.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first else { return false }
     return key != "plugin"
@@ -84,11 +84,11 @@ extension SettingDeclaration {
       }
   }
 
-  /// What keeps the declared default from being a value of its own setting, if anything.
+  /// Why the declared default is not a valid value; `nil` if it is, or if there is none.
   public func invalidDefaultReason() -> String? {
     guard let defaultText else { return nil }
-    // An account is named by the operator; a plugin can't know any.
-    if kind == .account { return "an account has no default" }
+    // Accounts are named by the operator, so a plugin can't know any.
+    if kind == .account { return "an account can't have a default" }
     do throws(SettingError) {
       _ = try value(of: defaultText, directory: "/")
       return nil
@@ -97,13 +97,13 @@ extension SettingDeclaration {
     }
   }
 
-  /// What `text` means as a value of this setting; relative paths start from the absolute `directory`.
+  /// Parses `text` as a value of this setting. Relative paths start from the absolute `directory`.
   ///
-  /// Whether an account of that name exists is not looked at.
+  /// Doesn't check whether an account with that name exists.
   public func value(of text: String, directory: String) throws(SettingError) -> SettingValue {
     guard !text.containsControlCharacter else {
       throw SettingError(
-        message: "a line break or another control character in the text", remedy: "take it out")
+        message: "contains a line break or another control character", remedy: "remove it")
     }
     switch kind {
     case .text, .account:
@@ -118,15 +118,15 @@ extension SettingDeclaration {
     case .choice:
       guard choices.contains(text) else {
         throw SettingError(
-          message: secret ? "no such choice" : "there is no choice \(quoted(text))",
+          message: secret ? "not a valid choice" : "\(quoted(text)) is not a valid choice",
           remedy: remedy(forUnknown: text, among: choices))
       }
       return SettingValue(text: text)
     case .duration:
       guard let milliseconds = Duration.milliseconds(configured: text) else {
         throw SettingError(
-          message: "no duration",
-          remedy: #"write a whole number and its unit, as in "500ms", "30s", "10m" or "1h""#)
+          message: "not a duration",
+          remedy: #"write a whole number and a unit, like "500ms", "30s", "10m" or "1h""#)
       }
       try checkRange(milliseconds) { Duration.milliseconds($0).configurationText }
       return SettingValue(text: text, number: milliseconds)
@@ -142,17 +142,17 @@ extension SettingDeclaration {
   private func checkRange(_ number: Int64, formatted: (Int64) -> String) throws(SettingError) {
     guard let range, !range.contains(number) else { return }
     throw SettingError(
-      message: secret ? "out of bounds" : "\(formatted(number)) is out of bounds",
-      remedy: "give \(formatted(range.lowerBound)) to \(formatted(range.upperBound))")
+      message: secret ? "out of range" : "\(formatted(number)) is out of range",
+      remedy: "use \(formatted(range.lowerBound)) to \(formatted(range.upperBound))")
   }
 
-  /// Digits, with or without a minus sign before them, and nothing else.
+  /// Parses digits with an optional minus sign.
   private func wholeNumber(_ text: String) throws(SettingError) -> Int64 {
     let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
     guard !digits.isEmpty, digits.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else {
-      throw SettingError(message: "expected a whole number", remedy: "write it in digits alone, as in 465")
+      throw SettingError(message: "expected a whole number", remedy: "write only digits, like 465")
     }
-    guard let number = Int64(text) else { throw SettingError(message: "a number that doesn't fit 64 bits") }
+    guard let number = Int64(text) else { throw SettingError(message: "the number doesn't fit in 64 bits") }
     return number
   }
 }

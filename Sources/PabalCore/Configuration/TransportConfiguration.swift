@@ -1,32 +1,32 @@
 public import PabalFormats
 
-/// One entry of `transports`: the plugin is known, its settings are not judged before it is loaded.
+/// An entry of `transports`. Its settings are validated when its plugin is loaded.
 public struct TransportConfiguration: Sendable, RedactedDescription {
   /// Its key in `transports`.
   public let name: String
-  /// The plugin's name, or its absolute path if it has a slash.
+  /// The name of the plugin, or its absolute path if the configuration has a path.
   public let plugin: String
-  /// All members but `plugin`, as written; they may hold passwords.
+  /// All members except `plugin`, as written. They may contain passwords.
   public let settings: [JSONValue.Member]
-  /// Where the entry stands.
+  /// The location of the entry.
   public let location: SettingLocation
-  /// Where its `plugin` stands.
+  /// The location of its `plugin`.
   public let pluginLocation: SettingLocation
 
   /// The name and the plugin, without the settings.
   public var description: String { "transport \(quoted(name)) by plugin \(quoted(plugin))" }
 
-  /// Whether it is the same transport by the same plugin with the same settings, wherever they stand.
+  /// Whether `other` is the same transport of the same plugin with the same settings. Positions don't matter.
   public func isSame(as other: TransportConfiguration) -> Bool {
     name == other.name && plugin == other.plugin && JSONValue.areEquivalent(settings, other.settings)
   }
 
-  /// The entries of `transports`, or `nil` after an error in any of them.
+  /// Reads the entries of `transports`; returns `nil` after an error in any of them.
   static func all(in root: ObjectDecoder) -> [TransportConfiguration]? {
     let value = root.required(
-      "transports", remedy: "add \"transports\": {\"console\": {\"plugin\": \"console\"}}")
+      "transports", remedy: "add one, for example \"transports\": {\"console\": {\"plugin\": \"console\"}}")
     guard let members = value?.namedMembers() else { return nil }
-    if members.isEmpty { value?.report("there is no transport in it") }
+    if members.isEmpty { value?.report("no transports", remedy: "add at least one") }
     let all = members.map { name, value in
       value.object { object in TransportConfiguration(name, object) }
     }
@@ -40,8 +40,8 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
     let suggestion = nearest(to: "plugin", among: settings.map(\.key))
     let plugin = object.required(
       "plugin",
-      remedy: suggestion.map { "did you mean it by \(quoted($0))?" }
-        ?? "say which, as in \"plugin\": \"smtp\"")
+      remedy: suggestion.map { "rename \(quoted($0)) to \"plugin\" if it is misspelt" }
+        ?? "add the name of a plugin, for example \"plugin\": \"smtp\"")
     guard let plugin, let text = plugin.nonEmptyText() else { return nil }
     guard let text = text.contains("/") ? plugin.filePath() : text else { return nil }
     self.name = name
@@ -51,12 +51,12 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
     pluginLocation = plugin.location
   }
 
-  /// The names that `transport` gives, a name or a list of them, or `nil` after an error.
+  /// Reads the name or list of names in `transport`; returns `nil` after an error.
   static func route(in root: ObjectDecoder) -> [String]? {
     let defined = definedTransportNames(in: root.value)
     let example = defined?.first(where: JSONValue.isPlainKey) ?? "console"
     let value = root.required(
-      "transport", remedy: "name one of \"transports\", as in \"transport\": \"\(example)\"")
+      "transport", remedy: "name one of \"transports\", for example \"transport\": \"\(example)\"")
     guard let value else { return nil }
     let names: [FieldDecoder]
     switch value.node.content {
@@ -66,21 +66,21 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
       value.report(expected: "a name or a list of names")
       return nil
     }
-    if names.isEmpty { value.report("the list is empty", remedy: "name at least one transport") }
+    if names.isEmpty { value.report("empty list", remedy: "name at least one transport") }
     var route: [String] = []
     for name in names {
       guard let text = name.text() else { continue }
       if let defined, !defined.contains(text) {
-        name.report("there is no transport \(quoted(text))", remedy: remedy(forUnknown: text, among: defined))
+        name.report("unknown transport \(quoted(text))", remedy: remedy(forUnknown: text, among: defined))
       } else if route.contains(text) {
-        name.report("\(quoted(text)) stands twice", remedy: "a route tries each transport once")
+        name.report("duplicate transport \(quoted(text))", remedy: "list each transport once")
       }
       route.append(text)
     }
     return route
   }
 
-  // From the file, not from what could be read of it: a faulty entry is still the one that was meant.
+  // The names are those in the file, not only of valid entries, because an invalid entry is still the one meant.
   private static func definedTransportNames(in root: FieldDecoder) -> [String]? {
     guard case .object(let members) = root.node.content,
       case .object(let transports) = members.first(where: { $0.key == "transports" })?.value.content
@@ -90,8 +90,8 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
 }
 
 extension Configuration {
-  /// The transports to try, in order: those of `transport`, or of `names` (from `--transport` or
-  /// `PABAL_TRANSPORT`), each at most once.
+  /// Returns the transports to try, in order and each at most once: those of `names` (from `--transport` or
+  /// `PABAL_TRANSPORT`), or else of `transport`.
   public func transports(overriding names: [String]? = nil) throws(Diagnostics) -> [TransportConfiguration] {
     var unknown: [Diagnostic] = []
     var chosen: [TransportConfiguration] = []
@@ -100,7 +100,7 @@ extension Configuration {
         chosen.append(transport)
       } else {
         let remedy = remedy(forUnknown: name, among: transports.map(\.name))
-        unknown.append(Diagnostic("there is no transport \(quoted(name))", remedy: remedy, file: file))
+        unknown.append(Diagnostic("unknown transport \(quoted(name))", remedy: remedy, file: file))
       }
     }
     guard unknown.isEmpty else { throw Diagnostics(unknown) }
@@ -108,12 +108,12 @@ extension Configuration {
   }
 }
 
-/// `plugins`: where transports of others are.
+/// `plugins`: where additional plugins are.
 public struct PluginsConfiguration: Sendable {
-  /// The folders looked in first, absolute, in order.
+  /// The absolute directories that are searched first, in order.
   public let directories: [String]
 
-  /// The folders looked in first.
+  /// Creates a list of directories.
   public init(directories: [String] = []) { self.directories = directories }
 
   static func read(_ value: FieldDecoder) -> PluginsConfiguration? {

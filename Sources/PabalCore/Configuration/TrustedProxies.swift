@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// The proxies whose word on where a request came from is believed.
+/// `serve.proxies`: the proxies whose `X-Forwarded-For` is trusted.
 public struct TrustedProxies: Sendable {
   private struct Network: Sendable {
     let bytes: [UInt8]
@@ -19,18 +19,18 @@ public struct TrustedProxies: Sendable {
 
   private let networks: [Network]
 
-  /// None.
+  /// No proxies.
   public init() { networks = [] }
 
   private init(_ networks: [Network]) { self.networks = networks }
 
-  /// Whether there is none.
+  /// Whether no proxy is trusted.
   public var isEmpty: Bool { networks.isEmpty }
 
-  /// Where a request came from that `peer` handed over with these values of `X-Forwarded-For`, in their order.
+  /// Returns the address of the client of a request from `peer` with these values of `X-Forwarded-For`, in order.
   ///
-  /// Read from the end: each trusted proxy vouches for the address before it, and the first that isn't trusted is
-  /// the client's; what stands before that anybody could have written.
+  /// The list is read from its end, because each trusted proxy appends the address of its peer. The first address that
+  /// isn't a trusted proxy is the client's; the client itself may have sent those before it.
   public func client(_ peer: String, forwarded: [String]) -> String {
     var client = peer
     var rest = forwarded.flatMap { $0.split(separator: ",") }.map { String($0).trimmed }
@@ -45,7 +45,7 @@ public struct TrustedProxies: Sendable {
     return networks.contains { $0.contains(bytes) }
   }
 
-  /// The bytes of an address in its text form; an IPv4-mapped one is that of IPv4 (RFC 4291, 2.5.5.2).
+  /// Parses an IP address into its bytes. An IPv4-mapped address becomes an IPv4 address (RFC 4291, 2.5.5.2).
   private static func bytes(_ text: String) -> [UInt8]? {
     guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
     var bytes = [UInt8](repeating: 0, count: 16)
@@ -67,7 +67,8 @@ public struct TrustedProxies: Sendable {
     let bits = parts.count == 2 ? Int(parts[1]) : bytes.map { $0.count * 8 }
     guard let bytes, let bits, 0...(bytes.count * 8) ~= bits else {
       value.report(
-        "\(quoted(text)) is no address or network", remedy: "write it as in \"127.0.0.1\" or \"10.0.0.0/8\"")
+        "\(quoted(text)) is not an IP address or network",
+        remedy: "write it like \"127.0.0.1\" or \"10.0.0.0/8\"")
       return nil
     }
     return Network(bytes: bytes, bits: bits)

@@ -1,6 +1,6 @@
-/// `verification`: how long codes live and how often they may be tried and sent.
+/// `verification`: how long codes are valid, and how often they may be checked and sent.
 public struct VerificationConfiguration: Sendable, Hashable {
-  /// What the section says, with defaults for the rest.
+  /// The configured values, with defaults for the others.
   public let policy: VerificationPolicy
 
   /// The defaults.
@@ -8,12 +8,12 @@ public struct VerificationConfiguration: Sendable, Hashable {
 
   private init(_ policy: VerificationPolicy) { self.policy = policy }
 
-  /// What works but deserves a second look.
+  /// Warnings about valid but inadvisable values.
   public var warnings: [String] {
     // OWASP ASVS 5.0, 6.5.5.
     guard policy.lifetime > .seconds(600) else { return [] }
     return [
-      "verification.lifetime is \(policy.lifetime.configurationText); OWASP ASVS 6.5.5 allows ten minutes at most"
+      "verification.lifetime is \(policy.lifetime.configurationText), longer than the ten minutes of OWASP ASVS 6.5.5; use \"10m\" or less"
     ]
   }
 
@@ -50,30 +50,7 @@ public struct VerificationConfiguration: Sendable, Hashable {
 }
 
 extension FieldDecoder {
-  fileprivate func integer(in range: ClosedRange<Int>) -> Int? {
-    guard case .number(let text) = node.content else {
-      report(expected: "a number")
-      return nil
-    }
-    guard let number = Int(text), range.contains(number) else {
-      report("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
-      return nil
-    }
-    return number
-  }
-
-  fileprivate func duration(in range: ClosedRange<Duration>) -> Duration? {
-    guard let text = text() else { return nil }
-    guard let duration = Duration(configured: text), range.contains(duration) else {
-      report(
-        "expected a duration from \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)",
-        remedy: "write it as in \"90s\", \"10m\" or \"24h\"")
-      return nil
-    }
-    return duration
-  }
-
-  /// `["5/1h", "10/24h"]`; an empty list sets no limit.
+  /// A list such as `["5/1h", "10/24h"]`. An empty list sets no limit.
   fileprivate func rateLimits() -> [RateLimit]? {
     guard let elements = elements() else { return nil }
     let rateLimits = elements.map { $0.rateLimit() }
@@ -89,8 +66,8 @@ extension FieldDecoder {
       Duration.seconds(1)...Duration.seconds(30 * 86_400) ~= window
     else {
       report(
-        "expected so many within so long, at most 720h",
-        remedy: "write it as in \"5/1h\": five within an hour")
+        "\(quoted(text)) is not a limit of 1 to 1000000 within 1s to 720h",
+        remedy: "write it like \"5/1h\", which allows five within an hour")
       return nil
     }
     return RateLimit(count, per: window)

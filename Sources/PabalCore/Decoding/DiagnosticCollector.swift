@@ -1,21 +1,50 @@
-/// What one reading of a configuration file found wrong, and what every part of it needs to know.
+/// Collects the mistakes found while a JSON text is decoded, and holds what every part of the decoding needs.
+///
+/// It is the entry point of the one decoder that reads `config.json`, `message.json` and bodies of HTTP requests.
 public final class DiagnosticCollector {
-  /// The file, as the user named it.
-  public let file: String?
-  /// The folder that relative paths start from, absolute.
+  /// The JSON text that is decoded, as its errors refer to it.
+  public enum Subject: Sendable, Hashable {
+    /// A file, by the name the user gave it, if any.
+    case file(String?)
+    /// The body of an HTTP request.
+    case body
+  }
+
+  /// The JSON text that is decoded.
+  public let subject: Subject
+  /// The absolute directory that relative paths start from.
   public let directory: String
   /// How secrets are fetched later.
   public let secrets: SecretAccess
-  /// All that is wrong so far.
+  /// The mistakes in the order they were found.
   public private(set) var all: [Diagnostic] = []
 
   private var reservations: [String: String] = [:]
 
-  /// An empty list for `file`, whose relative paths start from `directory`.
-  public init(file: String?, directory: String, secrets: SecretAccess) {
-    self.file = file
+  /// Creates a collector without mistakes; a text without paths and secrets needs only its subject.
+  public init(subject: Subject, directory: String = "/", secrets: SecretAccess = .process) {
+    self.subject = subject
     self.directory = directory
     self.secrets = secrets
+  }
+
+  /// The file, as the user named it; `nil` for a body.
+  public var file: String? {
+    guard case .file(let name) = subject else { return nil }
+    return name
+  }
+
+  /// Parses `bytes` and returns what `read` makes of the object in it.
+  ///
+  /// Returns `nil` if `read` does, or if the text is not an object. A syntax error is the only mistake that is
+  /// added, because what follows it is guesswork; all other mistakes are added at once.
+  public func decode<Value>(_ bytes: [UInt8], _ read: (ObjectDecoder) -> Value?) -> Value? {
+    do throws(Diagnostic) {
+      return try FieldDecoder(parsing: bytes, collector: self).object(read)
+    } catch {
+      all.append(error)
+      return nil
+    }
   }
 
   /// Adds an error.
@@ -25,15 +54,16 @@ public final class DiagnosticCollector {
         message, remedy: remedy, file: file, position: position, path: path.isEmpty ? nil : path))
   }
 
-  /// Notes that the entry at `path` has `resource`, such as a file it writes, for itself; gives the path of the entry
-  /// that has it already.
+  /// Reserves `resource`, such as a file it writes, for the entry at `path`.
+  ///
+  /// Returns the path of the entry that has reserved it already, or `nil` if it was free.
   public func reserve(_ resource: String, for path: String) -> String? {
     if let earlier = reservations[resource], earlier != path { return earlier }
     reservations[resource] = path
     return nil
   }
 
-  /// All that is wrong in the order it stands in the file.
+  /// The mistakes in the order of their positions in the text.
   public var sortedByPosition: [Diagnostic] {
     all.enumerated().sorted { a, b in
       let start = SourcePosition(line: 0, column: 0)

@@ -1,11 +1,11 @@
 extension Duration {
-  /// `"500ms"`, `"30s"`, `"10m"`, `"1h"`; `nil` for anything else, or for more than fits.
+  /// Parses `"500ms"`, `"30s"`, `"10m"` or `"1h"`; `nil` for any other text and on overflow.
   package init?(configured text: String) {
     guard let milliseconds = Duration.milliseconds(configured: text) else { return nil }
     self = .milliseconds(milliseconds)
   }
 
-  /// The milliseconds that a text such as `"30s"` names.
+  /// The milliseconds of a text such as `"30s"`; `nil` for any other text and on overflow.
   static func milliseconds(configured text: String) -> Int64? {
     let digits = text.prefix { "0"..."9" ~= $0 && $0.isASCII }
     let factor: Int64

@@ -1,63 +1,74 @@
 public import PabalFormats
 
-/// A value of the configuration file on its way into a type of ours.
+/// A JSON value that is being decoded into a Swift type.
 ///
-/// Every way of reading it either gives what was asked for, or adds one error to the findings and gives
-/// `nil`; reading goes on, so that one run shows all that is wrong.
+/// Each method returns the value in the form asked for, or adds one error to the collector and returns `nil`.
+/// Decoding goes on after an error, so that one run shows every mistake.
 public struct FieldDecoder {
-  /// The value as it stands in the file.
+  /// The JSON value.
   public let node: JSONValue
-  /// Its key's path, such as `transports.smtp.port`; empty for the whole file.
+  /// The path of its key, such as `transports.smtp.port`; empty for the root.
   public let path: String
   /// Where errors go.
   public let collector: DiagnosticCollector
 
-  /// The value `node` at `path`.
+  /// Creates a decoder of the value `node` at `path`.
   public init(_ node: JSONValue, path: String, collector: DiagnosticCollector) {
     self.node = node
     self.path = path
     self.collector = collector
   }
 
-  /// Where the value stands.
+  /// Parses `bytes` as the text of `collector.subject`; throws a syntax error.
+  init(parsing bytes: [UInt8], collector: DiagnosticCollector) throws(Diagnostic) {
+    self.init(try JSONParser.read(bytes, subject: collector.subject), path: "", collector: collector)
+  }
+
+  /// The file, position and path of the value.
   public var location: SettingLocation {
     SettingLocation(file: collector.file, position: node.position, path: path)
   }
 
-  /// Adds an error that stands where the value begins.
+  /// Adds an error at the beginning of the value.
   public func report(_ message: String, remedy: String? = nil) {
     collector.report(message, remedy: remedy, at: node.position, path: path)
   }
 
-  /// Adds the error that the value is no `kind`, with an article.
+  /// Adds the error that the value is of another kind than `kind`, which has an article.
   public func report(expected kind: String, remedy: String? = nil) {
     report("expected \(kind), not \(node.kind)", remedy: remedy)
   }
 
-  /// Text written here, without control characters.
-  public func text() -> String? {
+  /// A string, whatever characters it has.
+  public func string() -> String? {
     guard case .string(let text) = node.content else {
       report(expected: "a string", remedy: remedyForNonString)
       return nil
     }
+    return text
+  }
+
+  /// A string without control characters.
+  public func text() -> String? {
+    guard let text = string() else { return nil }
     guard !text.containsControlCharacter else {
-      report("a line break or another control character in the text", remedy: "take it out")
+      report("contains a line break or another control character", remedy: "remove it")
       return nil
     }
     return text
   }
 
-  /// Text written here, of at least one character.
+  /// A string of at least one character, none of them a control character.
   public func nonEmptyText() -> String? {
     guard let text = text() else { return nil }
     guard !text.isEmpty else {
-      report("the text is empty")
+      report("empty text")
       return nil
     }
     return text
   }
 
-  /// Text written here, or where a secret says it is to be fetched from.
+  /// A string, or an object that names the source of a secret.
   public func configuredValue() -> ConfiguredValue? {
     if case .object = node.content {
       guard let source = SecretSource(self) else { return nil }
@@ -77,6 +88,59 @@ public struct FieldDecoder {
     }
   }
 
+  /// `true` or `false`.
+  public func boolean() -> Bool? {
+    guard case .boolean(let value) = node.content else {
+      report(expected: "true or false")
+      return nil
+    }
+    return value
+  }
+
+  /// A whole number in `range`.
+  func integer(in range: ClosedRange<Int>) -> Int? {
+    guard case .number(let text) = node.content, let number = Int(text) else {
+      report(
+        "expected a whole number from \(range.lowerBound) to \(range.upperBound)",
+        remedy: remedyForNonNumber)
+      return nil
+    }
+    guard range.contains(number) else {
+      report("\(number) is out of range", remedy: "use \(range.lowerBound) to \(range.upperBound)")
+      return nil
+    }
+    return number
+  }
+
+  /// A duration in `range`, such as `"30s"`.
+  func duration(in range: ClosedRange<Duration>) -> Duration? {
+    guard let text = text() else { return nil }
+    guard let duration = Duration(configured: text) else {
+      report(
+        "\(quoted(text)) is not a duration", remedy: #"write it like "500ms", "30s", "10m" or "1h""#)
+      return nil
+    }
+    guard range.contains(duration) else {
+      report(
+        "\(duration.configurationText) is out of range",
+        remedy: "use \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)")
+      return nil
+    }
+    return duration
+  }
+
+  /// A string that is the raw value of one of the cases of `Choice`.
+  public func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ type: Choice.Type = Choice.self
+  ) -> Choice? {
+    guard let text = string() else { return nil }
+    if let choice = Choice(rawValue: text) { return choice }
+    report(
+      "\(quoted(text)) is not a valid choice",
+      remedy: remedy(forUnknown: text, among: Choice.allCases.map(\.rawValue)))
+    return nil
+  }
+
   /// The elements of a list.
   public func elements() -> [FieldDecoder]? {
     guard case .array(let elements) = node.content else {
@@ -88,27 +152,25 @@ public struct FieldDecoder {
     }
   }
 
-  /// What `read` makes of an object; keys it doesn't ask for, or that stand twice, are errors.
+  /// Returns what `read` makes of an object. Missing, unknown and duplicate keys are errors.
   public func object<Value>(_ read: (ObjectDecoder) -> Value?) -> Value? {
     guard let object = ObjectDecoder(self) else { return nil }
     let value = read(object)
-    object.reportUnknownKeys()
+    object.reportKeys()
     return value
   }
 
-  /// The members of an object whose keys are names that the user chose.
+  /// The members of an object whose keys are names chosen by the user.
   public func namedMembers() -> [(name: String, value: FieldDecoder)]? {
     guard let object = ObjectDecoder(self) else { return nil }
     return object.members.compactMap { member in
-      let value = object.value(of: member)
-      guard let reason = invalidNameReason(member.key) else { return (member.key, value) }
-      collector.report(
-        reason, remedy: "letters, digits, - and _ are always good", at: member.keyPosition, path: value.path)
+      guard let reason = invalidNameReason(member.key) else { return (member.key, object.value(of: member)) }
+      object.report(reason, remedy: "use letters, digits, - and _", atKeyOf: member)
       return nil
     }
   }
 
-  /// Adds an error for each key that stands twice in an object in here.
+  /// Adds an error for each duplicate key of the objects in this value, at any depth.
   public func reportDuplicateKeys() {
     switch node.content {
     case .object:
@@ -122,90 +184,44 @@ public struct FieldDecoder {
   private var remedyForNonString: String? {
     switch node.content {
     case .number: "write it in double quotes"
-    case .null: "give a text, or take the key out"
+    case .null: "write a text, or remove the key"
     case .boolean, .string, .array, .object: nil
     }
   }
-}
 
-extension String {
-  /// Whether it holds a scalar of Unicode's category Cc: CR, LF, NUL and the like.
-  package var containsControlCharacter: Bool {
-    unicodeScalars.contains { $0.value < 0x20 || 0x7F...0x9F ~= $0.value }
+  private var remedyForNonNumber: String? {
+    if case .string(let text) = node.content, Int(text) != nil { "write it without quotes" } else { nil }
   }
 }
 
-/// What keeps `name` from being a name that commands, lists and logs can carry, if anything.
+/// What is wrong with `name` as a name that commands, lists and logs show; `nil` if it is valid.
 private func invalidNameReason(_ name: String) -> String? {
-  if name.isEmpty { return "an empty name" }
-  if name.unicodeScalars.count > 64 { return "a name longer than 64 characters" }
+  if name.isEmpty { return "empty name" }
+  if name.unicodeScalars.count > 64 { return "name longer than 64 characters" }
   let hasInvalidCharacter = name.unicodeScalars.contains { scalar in
     !(scalar.properties.isAlphabetic || scalar.properties.numericType != nil
       || scalar.properties.generalCategory == .nonspacingMark || "-_.@+".unicodeScalars.contains(scalar))
   }
-  return hasInvalidCharacter || name.first == "-"
-    ? "a name with a character that commands and lists can't carry" : nil
+  if hasInvalidCharacter { return "name with a character that commands and lists can't show" }
+  // A command would take it for an option.
+  return name.first == "-" ? "name that begins with -" : nil
 }
 
-extension FieldDecoder {
-  /// `true` or `false`.
-  func boolean() -> Bool? {
-    guard case .boolean(let value) = node.content else {
-      report(expected: "true or false")
-      return nil
-    }
-    return value
-  }
-
-  /// One of the words of `choices`.
-  func choice<Choice: RawRepresentable<String>>(_ choices: [Choice]) -> Choice? {
-    guard let text = text() else { return nil }
-    if let choice = choices.first(where: { $0.rawValue == text }) { return choice }
-    report(
-      "\(quoted(text)) is not one of them", remedy: remedy(forUnknown: text, among: choices.map(\.rawValue)))
-    return nil
-  }
-
-  /// A whole number in `range`.
-  func integer(_ range: ClosedRange<Int>) -> Int? {
-    guard case .number(let text) = node.content, let number = Int(text), range.contains(number) else {
-      report("expected a whole number from \(range.lowerBound) to \(range.upperBound)")
-      return nil
-    }
-    return number
-  }
-
-  /// A duration in `range`, as in `"30s"`.
-  func duration(_ range: ClosedRange<Duration>) -> Duration? {
-    guard let text = text() else { return nil }
-    guard let duration = Duration(configured: text) else {
-      report("\(quoted(text)) is no duration", remedy: "write it as in \"500ms\", \"30s\", \"10m\" or \"1h\"")
-      return nil
-    }
-    guard range.contains(duration) else {
-      report(
-        "\(quoted(text)) is out of range",
-        remedy:
-          "it may be from \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)")
-      return nil
-    }
-    return duration
-  }
-}
-
-/// Why a text is no path.
+/// Why a text is not a path.
 package struct PathError: Error {
+  /// What is wrong; one sentence without its full stop.
   package var message: String
+  /// What to do; one sentence without its full stop.
   package var remedy: String?
 }
 
-/// `path`, or where it leads from the absolute `directory` if it is relative; nothing is looked up.
+/// Returns `path` if it is absolute, or else resolves it from the absolute `directory`. The file system is not read.
 package func absolutePath(_ path: String, from directory: String) throws(PathError) -> String {
-  guard !path.isEmpty else { throw PathError(message: "the path is empty") }
+  guard !path.isEmpty else { throw PathError(message: "empty path") }
   guard path != "~", !path.hasPrefix("~/") else {
     throw PathError(
-      message: "~ isn't expanded here",
-      remedy: "write the path of your home folder, or a path relative to this file")
+      message: "~ is not expanded",
+      remedy: "write the path of your home directory, or a path relative to this file")
   }
   if path.utf8.first == UInt8(ascii: "/") { return path }
   let rest = path.hasPrefix("./") ? String(path.dropFirst(2)) : path

@@ -3,30 +3,30 @@ public import PabalFormats
 /// A position in a text file as editors count it: line and column from 1, columns in Unicode scalars.
 public typealias SourcePosition = PabalFormats.SourcePosition
 
-/// Something wrong that a person can mend: what, where, why, and what to do next.
+/// A mistake that a person can correct: what is wrong, where, why, and what to do.
 public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
-  /// How bad it is.
+  /// How serious it is.
   public enum Severity: String, Sendable, Hashable, Codable {
-    /// Nothing works until it is mended.
+    /// Must be corrected before anything works.
     case error = "error"
-    /// It works, but somebody should look.
+    /// Works, but deserves attention.
     case warning = "warning"
   }
 
-  /// How bad it is.
+  /// How serious it is.
   public var severity: Severity
-  /// The file it stands in, as the user named it.
+  /// The file, as the user named it.
   public var file: String?
-  /// The place in the file.
+  /// The position in the file.
   public var position: SourcePosition?
-  /// The key's path in a JSON file, such as `transports.smtp.port`.
+  /// The path of the key in a JSON file, such as `transports.smtp.port`.
   public var path: String?
   /// What is wrong, and why; one sentence without its full stop.
   public var message: String
-  /// What to do next; one sentence without its full stop.
+  /// What to do; one sentence without its full stop.
   public var remedy: String?
 
-  /// Something wrong that a person can mend.
+  /// Creates a diagnostic.
   public init(
     _ message: String, remedy: String? = nil, file: String? = nil, position: SourcePosition? = nil,
     path: String? = nil, severity: Severity = .error
@@ -55,14 +55,14 @@ public struct Diagnostic: Error, Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// All that is wrong at once, so that one run mends everything.
+/// Several mistakes thrown at once, so that one run shows them all.
 public struct Diagnostics: Error, Sendable, CustomStringConvertible {
-  /// At least one of them.
+  /// The mistakes; at least one.
   public var all: [Diagnostic]
 
-  /// All that is wrong at once.
+  /// Creates an error of at least one mistake.
   public init(_ all: [Diagnostic]) { self.all = all }
 
-  /// One line each.
+  /// One line for each mistake.
   public var description: String { all.map(\.description).joined(separator: "\n") }
 }

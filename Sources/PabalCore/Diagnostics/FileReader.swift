@@ -2,82 +2,84 @@ internal import Glibc
 
 /// Why a file could not be read.
 public struct FileError: Error, Sendable, Hashable {
-  /// What kind of problem it is.
+  /// The kinds of errors.
   public enum Kind: Sendable, Hashable {
-    /// There is no such file, or a folder on the way is no folder.
+    /// The file does not exist, or a part of its path is not a directory.
     case notFound
-    /// This user may not read it.
+    /// This user has no permission to read it.
     case notPermitted
-    /// It is a folder.
+    /// It is a directory.
     case directory
-    /// It holds more bytes than the caller wants.
+    /// It has more bytes than the caller accepts.
     case tooLarge(limit: Int)
-    /// Anything else, by its errno.
+    /// Any other error, by its errno.
     case other(Int32)
   }
 
-  /// What kind of problem it is.
+  /// What went wrong.
   public var kind: Kind
   /// The file, as the caller named it.
   public var path: String
 
   /// What is wrong; one sentence without its full stop.
   public var message: String {
-    // A name with a line break in it must not make two lines of one error.
+    // A name with a line break must not split the error into two lines.
     let path = path.containsControlCharacter ? quoted(path) : path
     return switch kind {
-    case .notFound: "there is no file \(path)"
-    case .notPermitted: "\(path) may not be read by this user"
-    case .directory: "\(path) is a folder, not a file"
-    case .tooLarge(let limit): "\(path) is larger than \(limit) octets"
-    case .other(let number): "\(path) can't be read: \(String(cString: strerror(number)))"
+    case .notFound: "\(path): file not found"
+    case .notPermitted: "\(path): this user has no permission to read it"
+    case .directory: "\(path): a directory, not a file"
+    case .tooLarge(let limit): "\(path): larger than \(limit) bytes"
+    case .other(let number): "\(path): \(String(cString: strerror(number)))"
     }
   }
 
-  /// What to do next, where there is something to say.
+  /// What to do; one sentence without its full stop.
   public var remedy: String? {
     switch kind {
-    case .notPermitted: "chmod u+r it, or run as its owner"
+    case .notPermitted: "add the permission with chmod u+r, or run as the owner of the file"
     case .notFound, .directory, .tooLarge, .other: nil
     }
   }
 
-  /// The same as a diagnostic of the file itself.
+  /// The error as a diagnostic.
   public var diagnostic: Diagnostic { Diagnostic(message, remedy: remedy) }
 }
 
-/// Reads the whole of a file of at most `limit` bytes, or of a pipe that somebody writes to; blocks.
+/// Reads all of a file, or of a named pipe, of at most `limit` bytes. Blocks.
 ///
-/// A named pipe that nobody writes to yet is empty, unless `waitsForWriter` says to wait for its writer.
+/// A named pipe without a writer reads as empty, unless `waitsForWriter` says to wait for one.
 public func readFile(
   _ path: String, atMost limit: Int, waitsForWriter: Bool = false
 ) throws(FileError) -> [UInt8] {
   try readFile(path, atMost: limit, waitsForWriter: waitsForWriter) { _ throws(FileError) in }
 }
 
-/// Reads standard input from where it stands, at most `limit` bytes; blocks.
+/// Reads the rest of standard input, at most `limit` bytes. Blocks.
 ///
-/// The descriptor itself, not `/dev/stdin`: that can't open a socket, and begins a file anew.
+/// It reads the descriptor instead of opening `/dev/stdin`, which fails for a socket and starts a file over.
 public func readStandardInput(atMost limit: Int) throws(FileError) -> [UInt8] {
   try readAll(STDIN_FILENO, "standard input", atMost: limit, expectedSize: 0)
 }
 
-/// What the system says of an opened file.
+/// The attributes of an open file.
 struct FileAttributes {
   /// The permission bits, `0o7777` of st_mode.
   var mode: UInt32
+  /// The user id of the owner.
   var owner: UInt32
   var isRegular: Bool
 }
 
-/// Reads a file that `validate` has let through, looking at the opened file and not at its name again.
+/// Reads a file unless `validate` throws. It is passed the attributes of the open file, because the file behind the
+/// name may change meanwhile.
 func readFile(
   _ path: String, atMost limit: Int, waitsForWriter: Bool = false,
   validate: (FileAttributes) throws(FileError) -> Void
 ) throws(FileError) -> [UInt8] {
-  // A NUL would cut the name short and open another file.
+  // A NUL would end the name early and open another file.
   guard !path.utf8.contains(0) else { throw FileError(kind: .notFound, path: path) }
-  // Without O_NONBLOCK a named pipe that nobody writes to would hold us here for good.
+  // Without O_NONBLOCK, open would wait forever for a writer of a named pipe.
   let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waitsForWriter ? 0 : O_NONBLOCK))
   guard file >= 0 else { throw FileError(errno: errno, path: path) }
   defer { close(file) }
@@ -94,7 +96,7 @@ func readFile(
 
   if kind != S_IFREG { _ = fcntl(file, F_SETFL, 0) }
 
-  // One byte more than announced, so that the usual file ends in one further call that says 0.
+  // One byte more than the size, so that all of a regular file arrives in one call and the next returns 0.
   return try readAll(
     file, path, atMost: limit, expectedSize: kind == S_IFREG ? Int(status.st_size) + 1 : 0)
 }
@@ -130,5 +132,13 @@ extension FileError {
       default: .other(number)
       }
     self.init(kind: kind, path: path)
+  }
+
+  /// Whether trying again may succeed without any change by a person.
+  var isTransient: Bool {
+    switch kind {
+    case .other(EMFILE), .other(ENFILE), .other(ENOMEM), .other(EIO), .other(ESTALE), .other(ETIMEDOUT): true
+    case .notFound, .notPermitted, .directory, .tooLarge, .other: false
+    }
   }
 }

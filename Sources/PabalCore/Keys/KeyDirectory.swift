@@ -3,52 +3,52 @@ internal import PabalFormats
 internal import Synchronization
 
 extension Keyring {
-  /// The name of the current key's file in its folder.
+  /// The name of the file of the current key in its directory.
   public static let fileName = "current.key"
 
-  /// The keys kept in `directory`: `current.key` and any `previous-….key`; makes a first one; blocks.
+  /// Returns the keys in `directory`: `current.key` and every `previous-….key`. Creates the first one. Blocks.
   ///
-  /// The folder is made for its owner alone. Processes that come at once make one key between them. A file
-  /// or folder that others may write, or a file that others may read, is refused.
+  /// The directory is created for its owner only. If several processes create a key at once, all of them use the same
+  /// one. Throws if other users may write the directory or a file, or read a file.
   public static func loadOrCreate(directory: String) throws(Diagnostic) -> Keyring {
-    let folder = try KeyDirectory(directory)
-    if try folder.read(KeyDirectory.current) == nil { _ = try folder.create() }
-    guard let (keys, identity) = try read(folder) else {
-      throw Diagnostic("the key in \(directory) went away while it was read", remedy: "put it back")
+    let keyDirectory = try KeyDirectory(directory)
+    if try keyDirectory.read(KeyDirectory.current) == nil { _ = try keyDirectory.create() }
+    guard let (keys, identity) = try read(keyDirectory) else {
+      throw Diagnostic("\(directory): the key was removed while it was read", remedy: "restore it")
     }
     return Keyring(KeySource(keys, directory: directory, identity: identity))
   }
 
-  /// The keys in `directory` as they are, and which file the current one is in; `nil` where there are none.
+  /// Returns the keys in `directory` and the identity of the file of the current one; `nil` if there are none.
   static func read(directory: String) throws(Diagnostic) -> (KeySource.Keys, KeySource.KeyFileIdentity?)? {
     try read(try KeyDirectory(directory))
   }
 
-  private static func read(_ folder: KeyDirectory) throws(Diagnostic) -> (
+  private static func read(_ keyDirectory: KeyDirectory) throws(Diagnostic) -> (
     KeySource.Keys, KeySource.KeyFileIdentity?
   )? {
-    // Looked at before it is read: a rotation in between is then seen at the next look.
-    let identity = KeySource.KeyFileIdentity("\(folder.path)/\(fileName)")
-    guard let current = try folder.read(KeyDirectory.current) else { return nil }
+    // The identity is taken before the key is read, so that a rotation in between is noticed the next time.
+    let identity = KeySource.KeyFileIdentity("\(keyDirectory.path)/\(fileName)")
+    guard let current = try keyDirectory.read(KeyDirectory.current) else { return nil }
     var previous: [MasterKey] = []
-    for name in try folder.previousNames() {
-      // One that a rotation in another process removed meanwhile is no longer asked for.
-      if let key = try folder.read(name) { previous.append(key) }
+    for name in try keyDirectory.previousNames() {
+      // A key that was removed meanwhile is not needed any more.
+      if let key = try keyDirectory.read(name) { previous.append(key) }
     }
     return (KeySource.Keys(current: current, previous: previous), identity)
   }
 
-  /// Makes a new current key in `directory`; the one before it goes on opening what it sealed. Blocks.
+  /// Creates a new current key in `directory`, and keeps the old one as a previous key. Blocks.
   ///
-  /// Keyrings read from the folder, in any process, have it from their next use on.
+  /// Keyrings of this directory in all processes use the new key from their next use on.
   public static func rotate(directory: String) throws(Diagnostic) -> Keyring {
-    let folder = try KeyDirectory(directory)
-    try folder.rotate()
+    let keyDirectory = try KeyDirectory(directory)
+    try keyDirectory.rotate()
     return try loadOrCreate(directory: directory)
   }
 }
 
-/// The folder that holds master keys, one file each.
+/// A directory of master keys, one file each.
 private struct KeyDirectory {
   static let current = Keyring.fileName
   let path: String
@@ -59,17 +59,17 @@ private struct KeyDirectory {
     var status = stat()
     guard stat(path, &status) == 0 else { throw KeyDirectory.ioError(path, errno) }
     guard status.st_mode & S_IFMT == S_IFDIR else {
-      throw Diagnostic("\(path) is no folder, so it holds no keys", remedy: "name another in \"keys\"")
+      throw Diagnostic("\(path): not a directory", remedy: "set keys.directory to a directory")
     }
-    // Who may write the folder may put another key in the place of ours.
+    // A user who may write the directory could replace the key.
     guard status.st_mode & 0o022 == 0 else {
       throw Diagnostic(
-        "the folder of the keys, \(path), may be written by others: its mode is "
-          + String(status.st_mode & 0o777, radix: 8), remedy: "chmod 700 \(shellQuoted(path))")
+        "\(path): mode \(String(status.st_mode & 0o777, radix: 8)) lets other users replace the keys",
+        remedy: "chmod 700 \(shellQuoted(path))")
     }
   }
 
-  /// The key in a file; `nil` if there is no such file.
+  /// Returns the key in a file; `nil` if the file doesn't exist.
   func read(_ name: String) throws(Diagnostic) -> MasterKey? {
     let file = "\(path)/\(name)"
     let bytes: [UInt8]
@@ -81,18 +81,18 @@ private struct KeyDirectory {
     }
     guard let text = String(validating: bytes, as: UTF8.self), let key = MasterKey(text) else {
       throw Diagnostic(
-        "\(file) holds no key, which is 64 hexadecimal digits or base64 of 32 octets",
-        remedy: "put back the file that was there; without it the database can't be read")
+        "\(file): not a key, which is 64 hexadecimal digits or base64 of 32 bytes",
+        remedy: "restore the original file; the database can't be read without it")
     }
     return key
   }
 
-  /// Makes the first key, or takes the one that another process made in the same moment.
+  /// Creates the first key, or returns the one that another process created at the same time.
   func create() throws(Diagnostic) -> MasterKey {
     let key = MasterKey.random()
     let temporaryPath = try write(key)
     defer { unlink(temporaryPath) }
-    // link(2) takes a name only where there is none, and the file it names is whole.
+    // link(2) fails if the name exists, and the file appears with all its contents.
     guard link(temporaryPath, "\(path)/\(Self.current)") == 0 else {
       let number = errno
       guard number == EEXIST, let other = try read(Self.current) else {
@@ -113,10 +113,10 @@ private struct KeyDirectory {
     }
     let current = "\(path)/\(Self.current)"
     guard let old = try read(Self.current) else {
-      throw Diagnostic("there is no key in \(path) that could be followed by another")
+      throw Diagnostic("\(path): no key to rotate", remedy: "start `pabal serve` once, which creates a key")
     }
     let version = Hexadecimal.string(DerivedKeys(old).version.span)
-    // First the second name, then the new key: killed in between, the old one stands twice.
+    // The old key gets its second name first, so that it isn't lost if the process is killed in between.
     guard link(current, "\(path)/previous-\(version).key") == 0 || errno == EEXIST else {
       throw Self.ioError(path, errno)
     }
@@ -130,10 +130,10 @@ private struct KeyDirectory {
   }
 
   func previousNames() throws(Diagnostic) -> [String] {
-    guard let folder = opendir(path) else { throw Self.ioError(path, errno) }
-    defer { closedir(folder) }
+    guard let stream = opendir(path) else { throw Self.ioError(path, errno) }
+    defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(folder) {
+    while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
         name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
@@ -142,14 +142,14 @@ private struct KeyDirectory {
     return names.sorted()
   }
 
-  /// A file with the key under a name that no other process uses; returns its path.
+  /// Writes the key to a file with a unique name, and returns its path.
   private func write(_ key: MasterKey) throws(Diagnostic) -> String {
     let temporaryPath = "\(path)/.key-\(getpid())-\(UInt64.random(in: .min ... .max))"
     let file = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { throw Self.ioError(path, errno) }
     defer { close(file) }
     let bytes = Array((key.text + "\n").utf8)
-    // A handful of bytes is written whole or not at all.
+    // So few bytes are written in one call or not at all.
     guard fchmod(file, 0o600) == 0, matchDirectoryOwner(file),
       Glibc.write(file, bytes, bytes.count) == bytes.count,
       fsync(file) == 0
@@ -161,19 +161,19 @@ private struct KeyDirectory {
     return temporaryPath
   }
 
-  // Root makes the key for the service that will read it, to whom the folder belongs.
+  // If root creates the key, it belongs to the owner of the directory, because the service must be able to read it.
   private func matchDirectoryOwner(_ file: CInt) -> Bool {
     var status = stat()
     guard geteuid() == 0, stat(path, &status) == 0, status.st_uid != 0 else { return true }
     return fchown(file, status.st_uid, status.st_gid) == 0
   }
 
-  // The new name is only sure to outlive a power cut once the folder is on the disk.
+  // A new name survives a power failure only after the directory has been synced.
   private func syncDirectory() throws(Diagnostic) {
-    let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { throw Self.ioError(path, errno) }
-    defer { close(folder) }
-    guard fsync(folder) == 0 || errno == EINVAL else { throw Self.ioError(path, errno) }
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Self.ioError(path, errno) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw Self.ioError(path, errno) }
   }
 
   private static func create(_ path: String) throws(Diagnostic) {
@@ -188,19 +188,19 @@ private struct KeyDirectory {
 
   private static func ioError(_ path: String, _ number: Int32) -> Diagnostic {
     Diagnostic(
-      "\(path) can't be used for keys: \(String(cString: strerror(number)))",
-      remedy: "let this user write there, or name another folder in \"keys\"")
+      "\(path): can't be used for keys: \(String(cString: strerror(number)))",
+      remedy: "let this user write there, or set keys.directory")
   }
 }
 
-/// Derived keys, and the folder that has them anew once somebody has rotated them.
+/// The derived keys, which are read again after a rotation if they come from a directory.
 final class KeySource: Sendable {
-  /// The keys of one moment.
+  /// The keys at one time.
   struct Keys: Sendable {
     let current: DerivedKeys
     let previous: [DerivedKeys]
 
-    /// Keys that come from these; one that stands twice, as after half a rotation, is one key.
+    /// Derives the keys. Duplicates, as after an interrupted rotation, count once.
     init(current: MasterKey, previous: [MasterKey]) {
       let current = DerivedKeys(current)
       var seen: Set<[UInt8]> = [current.version]
@@ -208,17 +208,17 @@ final class KeySource: Sendable {
       self.previous = previous.map(DerivedKeys.init).filter { seen.insert($0.version).inserted }
     }
 
-    /// The keys that bear this version.
+    /// Returns the keys with this version.
     func keys(of version: [UInt8]) -> DerivedKeys? {
       version == current.version ? current : previous.first { $0.version == version }
     }
   }
 
-  /// Which file the current key is in: a rotation puts another in its place.
+  /// The identity of the file of the current key, which changes with a rotation.
   struct KeyFileIdentity: Sendable, Hashable {
     private let parts: [Int64]
 
-    /// That of the file at `path`; `nil` where it can't be looked at.
+    /// The identity of the file at `path`; `nil` if its status can't be read.
     init?(_ path: String) {
       var status = stat()
       guard stat(path, &status) == 0 else { return nil }
@@ -237,19 +237,19 @@ final class KeySource: Sendable {
   private let state: Mutex<State>
   private let directory: String?
 
-  /// Keys that stay as they are.
+  /// Creates a source of keys that never change.
   init(_ keys: Keys) {
     directory = nil
     state = Mutex(State(keys: keys))
   }
 
-  /// The keys read from `directory` after its current file had `identity`.
+  /// Creates a source of the keys of `directory`, read after the file of the current one had `identity`.
   init(_ keys: Keys, directory: String, identity: KeyFileIdentity?) {
     self.directory = directory
     state = Mutex(State(keys: keys, identity: identity))
   }
 
-  /// The keys as they are now, for the price of one look at the current key's file.
+  /// The current keys. Costs one stat(2) of the file of the current key.
   var keys: Keys {
     let (known, identity) = state.withLock { ($0.keys, $0.identity) }
     guard let directory, let currentIdentity = KeyFileIdentity("\(directory)/\(Keyring.fileName)"),
@@ -260,7 +260,7 @@ final class KeySource: Sendable {
     return reload()
   }
 
-  /// The keys as the folder has them; those known already where it can't be read.
+  /// Reads the keys from the directory, and returns them. If it can't be read, the known keys stay.
   @discardableResult
   func reload() -> Keys {
     guard let directory, let (keys, identity) = try? Keyring.read(directory: directory) else {

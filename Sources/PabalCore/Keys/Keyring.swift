@@ -1,37 +1,38 @@
 internal import Crypto
 
-/// The keys that keep a stolen database silent: for sealing, for codes, for addresses and for proofs.
+/// The keys that protect the contents of a stolen database: for sealed content, codes, addresses and proofs.
 ///
-/// All come from one master key outside the database; previous master keys still open what they sealed.
+/// All are derived from one master key outside the database. Previous master keys still open what they sealed.
 public struct Keyring: ContentSealing, RedactedDescription {
   private let source: KeySource
   private var current: DerivedKeys { source.keys.current }
   private var previous: [DerivedKeys] { source.keys.previous }
 
-  /// What tells one master key from another takes this many bytes in front of what it made.
+  /// The size of the version of the master key, which precedes sealed content and digests, in bytes.
   private static let versionSize = 4
   private static let nonceSize = 12
   private static let tagSize = 16
 
-  /// Keys that come from `current`, and from `previous` ones what is still alive.
+  /// Creates a keyring that seals with `current`, and also opens what the `previous` keys sealed.
   public init(current: MasterKey, previous: [MasterKey] = []) {
     self.init(KeySource(KeySource.Keys(current: current, previous: previous)))
   }
 
   init(_ source: KeySource) { self.source = source }
 
-  /// Reads the keys' folder again, where they come from one: a rotation elsewhere is noticed without it, a removed
-  /// previous key is not. Blocks for as long as a few small files take.
+  /// Reads the directory of the keys again, if they come from one. Blocks while it reads a few small files.
+  ///
+  /// A rotation by another process is noticed without it; the removal of a previous key isn't.
   public func reload() { source.reload() }
 
-  /// `a keyring`, with the number of previous keys.
+  /// `a keyring with`, and the number of previous keys.
   public var description: String { "a keyring with \(previous.count) previous keys" }
 
   // MARK: Sealing
 
-  /// `plaintext`, sealed (ChaCha20-Poly1305, RFC 8439) so that only `id`'s own record opens it.
+  /// Returns `plaintext` sealed by ChaCha20-Poly1305 (RFC 8439), bound to the record `id`.
   ///
-  /// Four bytes for the key's version, twelve of nonce, the text, sixteen of tag.
+  /// The result is the version of the key (4 bytes), the nonce (12), the ciphertext and the tag (16).
   public func seal(_ plaintext: [UInt8], id: String) -> [UInt8] {
     let id = Array(id.utf8)
     let current = current
@@ -47,12 +48,12 @@ public struct Keyring: ContentSealing, RedactedDescription {
       sealed.append(contentsOf: box.tag)
       return sealed
     } catch {
-      // It fails for keys and nonces of a wrong length alone, and ours have the right ones.
-      preconditionFailure("ChaCha20-Poly1305 refused to seal")
+      // Sealing fails only for keys or nonces of a wrong length.
+      preconditionFailure("ChaCha20-Poly1305 failed")
     }
   }
 
-  /// What was sealed for `id`, whichever of the keys did it.
+  /// Returns what any of the keys sealed for the record `id`.
   public func open(_ sealed: [UInt8], id: String) throws(KeyringError) -> [UInt8] {
     let headerSize = Keyring.versionSize + Keyring.nonceSize
     guard sealed.count >= headerSize + Keyring.tagSize else { throw .notAuthentic }
@@ -71,14 +72,14 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   // MARK: Addresses
 
-  /// What stands for an address in records that outlive it, 32 bytes; without the key nobody can try addresses.
+  /// Returns the 32-byte digest by which records refer to an address. Without the key, addresses can't be guessed.
   ///
-  /// `normalized` is whatever is to count as the same address, client or bucket.
+  /// `normalized` is equal for everything that counts as the same address, client or bucket.
   package func addressDigest(_ normalized: String) -> [UInt8] {
     DerivedKeys.digest([Array(normalized.utf8)], current.address)
   }
 
-  /// The digests of all keys, the current one's first, for finding what earlier keys wrote.
+  /// Returns the digests by all keys, the current one first, to find records written with earlier keys.
   package func addressDigests(_ normalized: String) -> [[UInt8]] {
     let keys = source.keys
     return ([keys.current] + keys.previous).map { DerivedKeys.digest([Array(normalized.utf8)], $0.address) }
@@ -86,8 +87,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   // MARK: Requests
 
-  /// The digests of all keys over the length-prefixed parts, the current one's first: what stands for a request, its
-  /// idempotency key and its payload.
+  /// Returns the digests of a request, its idempotency key and its payload by all keys, the current one first.
   func requestDigests(_ parts: [[UInt8]]) -> [[UInt8]] {
     let keys = source.keys
     return ([keys.current] + keys.previous).map { DerivedKeys.digest(parts, $0.request) }
@@ -95,7 +95,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   // MARK: Codes and proofs
 
-  /// What is kept of a code: the key's version, then HMAC-SHA256 over the length-prefixed parts.
+  /// Returns the stored form of a code: the version of the key and HMAC-SHA256 over the length-prefixed parts.
   package func codeDigest(_ parts: [[UInt8]]) -> [UInt8] {
     let current = current
     return current.version + DerivedKeys.digest(parts, current.code)
@@ -106,7 +106,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
     matches(digest, parts) { $0.code }
   }
 
-  /// What is kept of a proof: the key's version, then HMAC-SHA256 over the length-prefixed parts.
+  /// Returns the stored form of a proof: the version of the key and HMAC-SHA256 over the length-prefixed parts.
   package func proofDigest(_ parts: [[UInt8]]) -> [UInt8] {
     let current = current
     return current.version + DerivedKeys.digest(parts, current.proof)
@@ -121,7 +121,7 @@ public struct Keyring: ContentSealing, RedactedDescription {
     _ digest: [UInt8], _ parts: [[UInt8]], _ hmac: (DerivedKeys) -> HMAC<SHA256>
   ) -> Bool {
     let keys = keys(of: digest)
-    // An unknown version takes as long as a known one.
+    // The digest is computed even for an unknown version, so that both take the same time.
     let isEqual = DerivedKeys.isDigest(
       digest.dropFirst(Keyring.versionSize), of: parts, hmac(keys ?? current))
     return keys != nil && isEqual
@@ -129,32 +129,31 @@ public struct Keyring: ContentSealing, RedactedDescription {
 
   private func keys(of value: [UInt8]) -> DerivedKeys? {
     let version = Array(value.prefix(Keyring.versionSize))
-    // A key put into the folder by hand doesn't touch the current one's file.
+    // Reloads for an unknown version, because a previous key added by hand doesn't change the file of the current one.
     return source.keys.keys(of: version) ?? source.reload().keys(of: version)
   }
 
-  // MARK: The database's own key
+  // MARK: The key of a database
 
-  /// What a database keeps to know its master key again, 32 bytes that say nothing about it.
+  /// The 32 bytes by which a database recognizes its master key. They reveal nothing about the key.
   public var checkValue: [UInt8] { current.check }
 
-  /// The same of the previous master keys: a database that has one of these belongs to the current key from
-  /// now on.
+  /// The check values of the previous master keys. A database with one of these is switched to the current key.
   public var previousCheckValues: [[UInt8]] { previous.map(\.check) }
 }
 
-/// Why something sealed can't be opened.
+/// Why sealed content can't be opened.
 public enum KeyringError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// It was sealed with a master key that isn't among the current and the previous ones.
+  /// It was sealed with a master key that is neither the current nor a previous one.
   case unknownKey
-  /// It was changed, belongs to another id, or was never sealed by Pabal.
+  /// It was modified, belongs to another record, or was not sealed by Pabal.
   case notAuthentic
 
   /// What is wrong; one sentence without its full stop.
   public var description: String {
     switch self {
-    case .unknownKey: "it was sealed with a master key that is no longer among those given"
-    case .notAuthentic: "it was changed since it was sealed, or belongs to another record"
+    case .unknownKey: "sealed with a master key that is no longer configured"
+    case .notAuthentic: "modified after it was sealed, or belongs to another record"
     }
   }
 }

@@ -1,22 +1,22 @@
 internal import Crypto
 internal import PabalFormats
 
-/// The 32 bytes that all of Pabal's keys come from; kept outside the database.
+/// The 32 bytes that all of Pabal's keys are derived from. They are kept outside the database.
 ///
 /// No description, debugger or `dump` shows them.
 public struct MasterKey: Sendable, Hashable, RedactedDescription {
-  /// How many bytes a master key has.
+  /// The size of a master key in bytes.
   public static let size = 32
 
   let bytes: [UInt8]
 
-  /// A key of 32 bytes, which must be random; `nil` for any other number of them.
+  /// Creates a key of 32 bytes, which must be random; `nil` for any other number of bytes.
   public init?(bytes: [UInt8]) {
     guard bytes.count == MasterKey.size else { return nil }
     self.bytes = bytes
   }
 
-  /// The key a text spells: 64 hexadecimal digits, or base64 or base64url of 32 bytes; blanks around it don't count.
+  /// Parses 64 hexadecimal digits, or base64 or base64url of 32 bytes. White space around it is ignored.
   ///
   /// `openssl rand -hex 32` and `openssl rand -base64 32` print such texts.
   public init?(_ text: String) {
@@ -32,7 +32,7 @@ public struct MasterKey: Sendable, Hashable, RedactedDescription {
     self.init(bytes: bytes)
   }
 
-  /// A new key from the system's generator.
+  /// Returns a new key from the system's random number generator.
   public static func random() -> MasterKey {
     var generator = SystemRandomNumberGenerator()
     return MasterKey(random: &generator)
@@ -42,20 +42,20 @@ public struct MasterKey: Sendable, Hashable, RedactedDescription {
     bytes = (0..<MasterKey.size).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
   }
 
-  /// The key as 64 hexadecimal digits, for its file alone.
+  /// The key as 64 hexadecimal digits, only for its file.
   var text: String { Hexadecimal.string(bytes.span) }
 
   /// `a master key`.
   public var description: String { "a master key" }
 }
 
-/// What one master key gives: a key for each purpose by HKDF-SHA256 (RFC 5869), none of use for another.
+/// The keys derived from a master key by HKDF-SHA256 (RFC 5869), one for each purpose.
 struct DerivedKeys: Sendable {
-  /// Four bytes that tell this master key from others and nothing else about it.
+  /// Four bytes that identify the master key and reveal nothing else about it.
   let version: [UInt8]
-  /// What a database keeps to know its master key again, 32 bytes.
+  /// The 32 bytes by which a database recognizes its master key.
   let check: [UInt8]
-  // Begun once: each digest takes a copy up from where the key has been worked in.
+  // Each has the key hashed in already. A digest starts from a copy, which saves hashing the key again.
   let code: HMAC<SHA256>
   let address: HMAC<SHA256>
   let proof: HMAC<SHA256>
@@ -76,18 +76,18 @@ struct DerivedKeys: Sendable {
     request = HMAC(key: derived("request"))
   }
 
-  /// HKDF-SHA256, RFC 5869: extract, then expand.
+  /// Derives a key by HKDF-SHA256 (RFC 5869): extract, then expand.
   static func derive(_ input: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -> SymmetricKey {
     HKDF<SHA256>.deriveKey(
       inputKeyMaterial: SymmetricKey(data: input), salt: salt, info: info, outputByteCount: count)
   }
 
-  /// HMAC-SHA256 over parts that can't run into each other: each has its length in front.
+  /// Returns HMAC-SHA256 over the parts, each prefixed by its length so that their boundaries matter.
   static func digest(_ parts: [[UInt8]], _ hmac: HMAC<SHA256>) -> [UInt8] {
     code(parts, hmac).withUnsafeBytes(Array.init)
   }
 
-  /// Whether `digest` is that of `parts`, in a time that doesn't depend on where it differs.
+  /// Whether `digest` is that of `parts`, compared in constant time.
   static func isDigest(_ digest: ArraySlice<UInt8>, of parts: [[UInt8]], _ hmac: HMAC<SHA256>) -> Bool {
     code(parts, hmac) == digest
   }
@@ -108,9 +108,9 @@ struct DerivedKeys: Sendable {
     return result
   }
 
-  /// One key a record, so that no number of records wears out the key they all come from.
+  /// Returns the sealing key of one record. A key per record keeps the number of random nonces per key small.
   ///
-  /// HKDF-SHA256's expansion (RFC 5869, 2.3), whose first 32 bytes are one HMAC.
+  /// It is the expansion of HKDF-SHA256 (RFC 5869, 2.3), whose first 32 bytes are one HMAC.
   func sealingKey(_ id: [UInt8]) -> SymmetricKey {
     var seal = seal
     seal.update(data: id + [1])

@@ -1,29 +1,29 @@
 internal import Glibc
 internal import Synchronization
 
-/// Random bytes from the kernel, drawn 256 at a time: a call costs as much as the hashing of a mail's code.
+/// Random bytes from the kernel, fetched 256 at a time, because a call costs as much as hashing the code of a mail.
 ///
-/// Nothing is handed out twice, and what was handed out is erased here. A forked child must exec.
+/// Bytes are returned once and then erased from the buffer. A forked child must exec, or it would return the same.
 enum SecureRandom {
   private static let buffer = Mutex(RandomBuffer())
 
-  /// `count` bytes that nobody can foretell, at most 256.
+  /// Returns `count` unpredictable bytes, at most 256.
   static func bytes(_ count: Int) -> [UInt8] { buffer.withLock { $0.draw(count) } }
 
-  /// 64 bits that nobody can foretell.
+  /// Returns 64 unpredictable bits.
   static func number() -> UInt64 { bytes(8).reduce(0) { $0 << 8 | UInt64($1) } }
 
   private struct RandomBuffer {
-    // The most that getentropy gives, all or nothing.
+    // The maximum of getentropy.
     private static let size = 256
     private var bytes = [UInt8](repeating: 0, count: size)
     private var available = 0
 
     mutating func draw(_ count: Int) -> [UInt8] {
-      precondition(count <= RandomBuffer.size, "so many random octets are not there at once")
+      precondition(count <= RandomBuffer.size, "more random bytes than the buffer holds")
       if available < count {
         let status = getentropy(&bytes, RandomBuffer.size)
-        precondition(status == 0, "the kernel gives no random numbers")
+        precondition(status == 0, "getentropy failed")
         available = RandomBuffer.size
       }
       let result = Array(bytes[(available - count)..<available])

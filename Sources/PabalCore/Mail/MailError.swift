@@ -17,17 +17,3 @@ public struct MailError: Error, Sendable, Hashable, CustomStringConvertible {
   /// `field: message; remedy`.
   public var description: String { "\(field): \(message)" + (remedy.map { "; \($0)" } ?? "") }
 }
-
-/// Foreign text between quotes, as an error may show it: escaped, and shortened with an ellipsis.
-func quoted(_ text: some StringProtocol) -> String {
-  var shown = "'"
-  for (count, scalar) in text.unicodeScalars.enumerated() {
-    guard count < 60 else { return shown + "…'" }
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-      shown += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-    default: shown.unicodeScalars.append(scalar)
-    }
-  }
-  return shown + "'"
-}

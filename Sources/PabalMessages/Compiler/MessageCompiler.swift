@@ -91,7 +91,7 @@ struct MessageCompiler {
       return false
     }
     let reader = MessageDeclarationReader(bytes, file: "\(files.folder)/message.json")
-    diagnostics += reader.issues
+    diagnostics += reader.diagnostics
     declaration = reader.declaration
     guard declaration.isReadable else { return false }
     for (index, variable) in declaration.variables.enumerated() {

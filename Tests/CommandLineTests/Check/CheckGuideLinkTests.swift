@@ -47,7 +47,7 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(site.path)/credentials.json")
     let login = try site.site.pabal("account", "login")
     #expect(login.status == 77)
-    #expect(login.errors.contains("there is no file \(site.path)/credentials.json"))
+    #expect(login.errors.contains("\(site.path)/credentials.json: file not found"))
     #expect(login.errors.contains("Guides/Google.md#5-desktop-client"))
   }
 

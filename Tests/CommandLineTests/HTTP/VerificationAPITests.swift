@@ -116,7 +116,7 @@ import Testing
     #expect(try http.call("GET", "/v1/mails/\(mail)")["id"] == mail)
   }
 
-  @Test func `what is wrong with a request is said, all at once`() throws {
+  @Test func `all mistakes in a request are reported at once`() throws {
     let http = try HTTPTestSite()
     let wrong = try http.call("POST", "/v1/verifications", #"{"too": "a@example.org", "purpose": 7}"#)
     #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request")

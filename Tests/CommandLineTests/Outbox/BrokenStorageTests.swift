@@ -73,7 +73,7 @@ import Testing
     #expect(!other.errors.contains("5b5b"))
     let none = try site.pabal("outbox", environment: ["PABAL_TEST_KEY": "hunter2"])
     #expect(none.status == 78)
-    #expect(none.errors.contains("is no key") && !none.errors.contains("hunter2"))
+    #expect(none.errors.contains("not a key") && !none.errors.contains("hunter2"))
   }
 
   @Test func `a newer Pabal's store is refused and stays as it is`() throws {

@@ -92,9 +92,9 @@ import Testing
     let site = try TestSite()
     let option = try site.pabal("send", "a@x.org", "--transport", "fiel")
     #expect(option.status == 78)
-    #expect(option.errors.contains("error: --transport: there is no transport"))
+    #expect(option.errors.contains("error: --transport: unknown transport"))
     let variable = try site.pabal("send", "a@x.org", environment: ["PABAL_TRANSPORT": "fiel"])
-    #expect(variable.errors.contains("error: PABAL_TRANSPORT: there is no transport"))
+    #expect(variable.errors.contains("error: PABAL_TRANSPORT: unknown transport"))
     #expect(try site.pabal("send", "a@x.org", "--transport", "").status == 64)
   }
 

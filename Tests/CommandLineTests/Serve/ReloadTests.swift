@@ -84,7 +84,7 @@ import Testing
     try eventually { try served.detail("configuration") != before }
     #expect(try served.detail("configuration").contains("line "))
     unlink("\(served.site.directory.path)/config.json")
-    try eventually { try served.detail("configuration").contains("no file") }
+    try eventually { try served.detail("configuration").contains("file not found") }
     #expect(!(try served.object("/readyz").description.contains("hunter2")))
     try served.site.directory.write(good, to: "config.json")
     try served.configuration(is: "in use")

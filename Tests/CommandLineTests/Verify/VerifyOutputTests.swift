@@ -109,7 +109,7 @@ import Testing
     }
     let million = try site.pabal("verify", "check", id, "-", input: Array(repeating: 0x31, count: 1_000_000))
     #expect(million.status == 65)
-    #expect(million.errors.contains("larger than 1024 octets"))
+    #expect(million.errors.contains("larger than 1024 bytes"))
     // As people paste it.
     let spaced = "\(code.prefix(3)) \(code.suffix(3))\n"
     #expect(try site.check(id, spaced).outcome == "approved")
@@ -126,7 +126,7 @@ import Testing
     (["--message", "../../etc"], 65, "no message"),
     (["--message", ""], 65, "no message"),
     (["--client", "nobody"], 65, "isn't an IP address"),
-    (["--transport", "nobody"], 78, "there is no transport"),
+    (["--transport", "nobody"], 78, "unknown transport"),
   ])
   func `an option that can't be says what is wrong`(options: [String], status: Int32, words: String) throws {
     let site = try TestSite()

@@ -33,7 +33,7 @@ import Testing
     return (settings, diagnostics.map { String($0.description.dropFirst("config.json:".count)) })
   }
 
-  @Test func `every kind arrives in its form`() throws {
+  @Test func `every kind of value arrives in its form`() throws {
     let (settings, errors) = try Self.check(
       """
       , "host": "smtp.example.com", "port": 587, "tls": "starttls", "verbose": true, "timeout": "2m",
@@ -54,7 +54,7 @@ import Testing
     #expect(checked.filter(\.isPlaintextSecret).map(\.key) == ["password"])
   }
 
-  @Test func `what isn't given is the default, or not there`() throws {
+  @Test func `a setting that isn't configured has its default, or no value`() throws {
     let (settings, errors) = try Self.check(#", "host": "h""#)
     #expect(errors == [])
     let checked = try #require(settings)
@@ -64,7 +64,7 @@ import Testing
     #expect(checked.compactMap(\.account) == [])
   }
 
-  @Test func `a secret may stand wherever a string may, and is checked when it is fetched`() throws {
+  @Test func `a secret is accepted wherever a string is, and validated when it is fetched`() throws {
     let (settings, errors) = try Self.check(
       """
       , "host": {"env": "H"}, "tls": {"env": "C"}, "timeout": {"env": "D"}, "directory": {"env": "P"},
@@ -88,82 +88,84 @@ import Testing
     }
     #expect(
       problems == [
-        "config.json:3:63: error: transports.smtp.tls: what {\"env\": 'C'} gives: no such choice; known are 'implicit', 'starttls'",
-        "config.json:3:88: error: transports.smtp.timeout: what {\"env\": 'D'} gives: no duration; write a whole number and its unit, as in \"500ms\", \"30s\", \"10m\" or \"1h\"",
-        "config.json:3:115: error: transports.smtp.directory: what {\"env\": 'P'} gives: ~ isn't expanded here; write the path of your home folder, or a path relative to this file",
+        "config.json:3:63: error: transports.smtp.tls: the value of {\"env\": 'C'}: not a valid choice; use one of 'implicit', 'starttls'",
+        "config.json:3:88: error: transports.smtp.timeout: the value of {\"env\": 'D'}: not a duration; write a whole number and a unit, like \"500ms\", \"30s\", \"10m\" or \"1h\"",
+        "config.json:3:115: error: transports.smtp.directory: the value of {\"env\": 'P'}: ~ is not expanded; write the path of your home directory, or a path relative to this file",
       ])
   }
 
-  @Test func `all that is wrong comes at once`() throws {
+  @Test func `all mistakes are reported at once`() throws {
     let (settings, errors) = try Self.check(
       #", "prot": 465, "port": "465", "tls": "startls", "account": "gogle", "timeout": 30, "verbose": "true""#
     )
     #expect(settings == nil)
     #expect(
       errors == [
-        "3:24: error: transports.smtp: the key 'host' is missing; give a string: The server's name",
+        "3:24: error: transports.smtp: missing key 'host'; add a string: The server's name",
         "3:43: error: transports.smtp.prot: unknown key; did you mean 'port'?",
         "3:64: error: transports.smtp.port: expected a whole number, not a string; write it without quotes",
-        "3:78: error: transports.smtp.tls: there is no choice 'startls'; did you mean 'starttls'?",
-        "3:100: error: transports.smtp.account: there is no account 'gogle'; did you mean 'google'?",
-        "3:120: error: transports.smtp.timeout: expected a duration in a string, not a number; say its unit, as in \"500ms\", \"30s\", \"10m\" or \"1h\"",
+        "3:78: error: transports.smtp.tls: 'startls' is not a valid choice; did you mean 'starttls'?",
+        "3:100: error: transports.smtp.account: unknown account 'gogle'; did you mean 'google'?",
+        "3:120: error: transports.smtp.timeout: expected a duration in a string, not a number; write it with its unit, like \"500ms\", \"30s\", \"10m\" or \"1h\"",
         "3:135: error: transports.smtp.verbose: expected true or false, not a string; write it without quotes",
       ])
   }
 
   @Test(arguments: [
-    (#""port": 0"#, "port: 0 is out of bounds; give 1 to 65535"),
-    (#""port": 65536"#, "port: 65536 is out of bounds; give 1 to 65535"),
-    (#""port": -1"#, "port: -1 is out of bounds; give 1 to 65535"),
-    (#""port": 1.5"#, "port: expected a whole number; write it in digits alone, as in 465"),
-    (#""port": 465.0"#, "port: expected a whole number; write it in digits alone, as in 465"),
-    (#""port": 1e3"#, "port: expected a whole number; write it in digits alone, as in 465"),
-    (#""port": 1e400"#, "port: expected a whole number; write it in digits alone, as in 465"),
-    (#""port": 9223372036854775808"#, "port: a number that doesn't fit 64 bits"),
+    (#""port": 0"#, "port: 0 is out of range; use 1 to 65535"),
+    (#""port": 65536"#, "port: 65536 is out of range; use 1 to 65535"),
+    (#""port": -1"#, "port: -1 is out of range; use 1 to 65535"),
+    (#""port": 1.5"#, "port: expected a whole number; write only digits, like 465"),
+    (#""port": 465.0"#, "port: expected a whole number; write only digits, like 465"),
+    (#""port": 1e3"#, "port: expected a whole number; write only digits, like 465"),
+    (#""port": 1e400"#, "port: expected a whole number; write only digits, like 465"),
+    (#""port": 9223372036854775808"#, "port: the number doesn't fit in 64 bits"),
     (#""port": "smtp""#, "port: expected a whole number, not a string"),
     (#""port": null"#, "port: expected a whole number, not null"),
     (#""port": {"env": "PORT"}"#, "port: expected a whole number, not an object"),
-    (#""tls": "x""#, "tls: there is no choice 'x'; known are 'implicit', 'starttls'"),
+    (#""tls": "x""#, "tls: 'x' is not a valid choice; use one of 'implicit', 'starttls'"),
     (#""tls": true"#, "tls: expected one of 'implicit', 'starttls', not true or false"),
     (#""verbose": 1"#, "verbose: expected true or false, not a number"),
     (#""verbose": "yes""#, "verbose: expected true or false, not a string"),
     (
       #""timeout": "30""#,
-      #"timeout: no duration; write a whole number and its unit, as in "500ms", "30s", "10m" or "1h""#
+      #"timeout: not a duration; write a whole number and a unit, like "500ms", "30s", "10m" or "1h""#
     ),
     (
       #""timeout": "1.5s""#,
-      #"timeout: no duration; write a whole number and its unit, as in "500ms", "30s", "10m" or "1h""#
+      #"timeout: not a duration; write a whole number and a unit, like "500ms", "30s", "10m" or "1h""#
     ),
-    (#""timeout": "99ms""#, "timeout: 99ms is out of bounds; give 100ms to 1h"),
-    (#""timeout": "61m""#, "timeout: 61m is out of bounds; give 100ms to 1h"),
-    (#""directory": """#, "directory: the path is empty"),
+    (#""timeout": "99ms""#, "timeout: 99ms is out of range; use 100ms to 1h"),
+    (#""timeout": "61m""#, "timeout: 61m is out of range; use 100ms to 1h"),
+    (#""directory": """#, "directory: empty path"),
     (
       #""directory": "~/mail""#,
-      "directory: ~ isn't expanded here; write the path of your home folder, or a path relative to this file"
+      "directory: ~ is not expanded; write the path of your home directory, or a path relative to this file"
     ),
     (#""directory": ["a"]"#, "directory: expected a path in a string, not a list"),
-    (#""account": 5"#, "account: expected an account's name, not a number"),
+    (#""account": 5"#, "account: expected the name of an account, not a number"),
     (
       #""account": {"env": "A"}"#,
-      "account: expected an account's name, not an object; accounts are named in place; their secrets stand in \"accounts\""
+      "account: expected the name of an account, not an object; write the name of an entry of \"accounts\", which holds the secrets"
     ),
     (#""password": 12345"#, "password: expected a string, not a number; write it in double quotes"),
     (#""password": {"evn": "P"}"#, "password.evn: unknown key; did you mean 'env'?"),
     (
       #""password": "a\u0000b""#,
-      "password: a line break or another control character in the text; take it out"
+      "password: contains a line break or another control character; remove it"
     ),
     (
-      #""password": "a\r\nb""#, "password: a line break or another control character in the text; take it out"
+      #""password": "a\r\nb""#, "password: contains a line break or another control character; remove it"
     ),
     (
-      #""directory": "a\nb""#, "directory: a line break or another control character in the text; take it out"
+      #""directory": "a\nb""#, "directory: contains a line break or another control character; remove it"
     ),
     (#""hots": 1"#, "hots: unknown key; did you mean 'host'?"),
     (#""Port": 1"#, "Port: unknown key; did you mean 'port'?"),
   ])
-  func `a wrong value is refused by name and never shown when secret`(settings: String, expected: String)
+  func `an invalid value is reported with its key, and never shown if it is secret`(
+    settings: String, expected: String
+  )
     throws
   {
     let (checked, errors) = try Self.check(#", "host": "h", "# + settings)
@@ -185,14 +187,14 @@ import Testing
     #expect(!errors.joined().contains("12345") && !errors.joined().contains("hunter2"))
   }
 
-  @Test func `a plugin without settings takes none`() throws {
+  @Test func `a plugin without settings accepts none`() throws {
     let (settings, errors) = try Self.check(#", "host": "h""#, declared: [])
     #expect(settings == nil)
-    #expect(errors == ["3:43: error: transports.smtp.host: unknown key; there is none"])
+    #expect(errors == ["3:43: error: transports.smtp.host: unknown key; remove it"])
     #expect(try Self.check("", declared: []).settings?.isEmpty == true)
   }
 
-  @Test func `an account without accounts is told where to add one`() {
+  @Test func `a missing account is reported with the place to add it`() {
     var diagnostics: [Diagnostic] = []
     let node = JSONValue(
       .object([
@@ -206,7 +208,7 @@ import Testing
     #expect(settings == nil)
     #expect(
       diagnostics.map(\.description) == [
-        "error: transports.smtp.account: there is no account 'google'; add it to \"accounts\""
+        "error: transports.smtp.account: unknown account 'google'; add it to \"accounts\""
       ])
   }
 
@@ -215,7 +217,7 @@ import Testing
       ("0ms", 0), ("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("1h", 3_600_000), ("007s", 7000),
       ("9223372036854775807ms", .max),
     ] as [(String, Int64)])
-  func `a duration is a whole number and its unit`(text: String, milliseconds: Int64) {
+  func `a duration is a whole number and a unit`(text: String, milliseconds: Int64) {
     #expect(Duration.milliseconds(configured: text) == milliseconds)
   }
 
@@ -223,7 +225,7 @@ import Testing
     "", "s", "10", "10 s", " 10s", "10s ", "-1s", "+1s", "1.5s", "1h30m", "10S", "1d", "1w", "１０s", "1e3s",
     "9223372036854775808ms", "9223372036854775807s", "10초", "0x1s",
   ])
-  func `nothing else is a duration`(text: String) {
+  func `other texts are not durations`(text: String) {
     #expect(Duration.milliseconds(configured: text) == nil)
   }
 
@@ -231,19 +233,19 @@ import Testing
     (0, "0ms"), (1, "1ms"), (999, "999ms"), (1000, "1s"), (1500, "1500ms"), (90_000, "90s"), (60_000, "1m"),
     (3_600_000, "1h"), (5_400_000, "90m"),
   ])
-  func `a duration is shown as it would be written`(milliseconds: Int, text: String) {
+  func `a duration is formatted as it would be written`(milliseconds: Int, text: String) {
     #expect(Duration.milliseconds(milliseconds).configurationText == text)
     #expect(Duration(configured: text) == .milliseconds(milliseconds))
   }
 
-  @Test func `a declared key has a form`() {
+  @Test func `only valid keys can be declared`() {
     for key in ["a", "host", "max_size2"] { #expect(SettingDeclaration.isValidKey(key)) }
     for key in ["", "plugin", "Host", "2a", "_a", "a-b", "a b", "가", "a\u{301}"] {
       #expect(!SettingDeclaration.isValidKey(key))
     }
   }
 
-  @Test func `a default is a value of its own setting`() {
+  @Test func `a default must be a valid value of its setting`() {
     func invalidReason(_ kind: SettingDeclaration.Kind, _ text: String?) -> String? {
       SettingDeclaration(
         key: "a", kind: kind, help: "", defaultText: text, choices: ["x"], range: kind == .text ? nil : 1...10
@@ -256,13 +258,13 @@ import Testing
     #expect(invalidReason(.choice, "x") == nil)
     #expect(invalidReason(.duration, "5ms") == nil)
     #expect(invalidReason(.path, "mail") == nil)
-    #expect(invalidReason(.number, "11") == "11 is out of bounds")
+    #expect(invalidReason(.number, "11") == "11 is out of range")
     #expect(invalidReason(.number, "five") == "expected a whole number")
     #expect(invalidReason(.boolean, "yes") == "expected true or false")
-    #expect(invalidReason(.choice, "y") == "there is no choice 'y'")
-    #expect(invalidReason(.duration, "5") == "no duration")
-    #expect(invalidReason(.path, "~/a") == "~ isn't expanded here")
-    #expect(invalidReason(.account, "google") == "an account has no default")
-    #expect(invalidReason(.text, "a\nb") == "a line break or another control character in the text")
+    #expect(invalidReason(.choice, "y") == "'y' is not a valid choice")
+    #expect(invalidReason(.duration, "5") == "not a duration")
+    #expect(invalidReason(.path, "~/a") == "~ is not expanded")
+    #expect(invalidReason(.account, "google") == "an account can\'t have a default")
+    #expect(invalidReason(.text, "a\nb") == "contains a line break or another control character")
   }
 }

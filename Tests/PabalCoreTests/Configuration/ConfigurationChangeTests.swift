@@ -2,7 +2,7 @@ import Testing
 
 @testable import PabalCore
 
-/// What counts as another transport or account after an edit.
+/// Which edits change a transport or an account.
 @Suite struct ConfigurationChangeTests {
   private func configured(_ transport: String, _ account: String) throws -> Configuration {
     let text = """
@@ -15,7 +15,7 @@ import Testing
   private let transport = #""plugin": "smtp", "port": 465, "hosts": ["a", { "b": true, "c": null }]"#
   private let account = #""token": { "env": "TOKEN" }"#
 
-  @Test func `lines, spaces and the order of keys are no change`() throws {
+  @Test func `lines, spaces and the order of keys don't change a transport or an account`() throws {
     let one = try configured(transport, account)
     let other = try configured(
       #"   "hosts": ["a",  { "c": null, "b": true }], "port": 465,"# + "\n\n" + #""plugin": "smtp""#,
@@ -32,13 +32,13 @@ import Testing
     #""plugin": "smtp", "port": 465, "hosts": { "a": 1 }"#,
     #""plugin": "smtp", "port": 465"#,
   ])
-  func `another plugin or setting is one`(_ edited: String) throws {
+  func `another plugin or setting changes a transport`(_ edited: String) throws {
     let one = try configured(transport, account)
     #expect(try !one.transports[0].isSame(as: configured(edited, account).transports[0]))
   }
 
   @Test(arguments: [#""token": { "env": "OTHER" }"#, #""token": { "file": "TOKEN" }"#])
-  func `another setting of an account is one`(_ edited: String) throws {
+  func `another setting changes an account`(_ edited: String) throws {
     let one = try configured(transport, account)
     #expect(try !one.accounts[0].isSame(as: configured(transport, edited).accounts[0]))
   }

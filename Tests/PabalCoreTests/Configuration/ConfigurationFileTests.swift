@@ -4,7 +4,7 @@ import Testing
 @testable import PabalCore
 
 @Suite struct ConfigurationFileTests {
-  @Test func `the explicit path wins, then PABAL_CONFIG, then the standard places`() throws {
+  @Test func `the explicit path comes before PABAL_CONFIG, which comes before the standard paths`() throws {
     try TemporaryFolder.with { folder in
       let first = try folder.write("first.json", "{}")
       let second = try folder.write("second.json", "{}")
@@ -21,12 +21,12 @@ import Testing
       }
       #expect(
         problem?.description
-          == "error: there is no configuration: neither /none/a.json nor /none/b.json; name one with --config FILE or PABAL_CONFIG"
+          == "error: no configuration found: neither /none/a.json nor /none/b.json exists; name a file with --config FILE or PABAL_CONFIG"
       )
     }
   }
 
-  @Test func `relative paths start from the folder of the file`() throws {
+  @Test func `relative paths start from the directory of the file`() throws {
     try TemporaryFolder.with { folder in
       let file = try folder.write(
         "config.json",
@@ -37,20 +37,20 @@ import Testing
     }
   }
 
-  @Test func `a file that can't be read says why`() throws {
+  @Test func `an unreadable file is reported with the reason`() throws {
     try TemporaryFolder.with { folder in
       func problem(_ path: String) -> String? {
         #expect(throws: Diagnostics.self) { try Configuration.read(path) }?.description
       }
       let missing = folder.path("none.json")
-      #expect(problem(missing) == "error: there is no file \(missing)")
-      #expect(problem(folder.root) == "error: \(folder.root) is a folder, not a file")
+      #expect(problem(missing) == "error: \(missing): file not found")
+      #expect(problem(folder.root) == "error: \(folder.root): a directory, not a file")
       let large = try folder.write("large.json", String(repeating: " ", count: Configuration.sizeLimit + 1))
-      #expect(problem(large) == "error: \(large) is larger than 1048576 octets")
+      #expect(problem(large) == "error: \(large): larger than 1048576 bytes")
     }
   }
 
-  @Test func `the shipped example is read`() throws {
+  @Test func `the example configuration is valid`() throws {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().deletingLastPathComponent().path()
     let configuration = try Configuration.read(root + "config.json")
@@ -61,7 +61,7 @@ import Testing
   }
 }
 
-/// A folder of a test's own, which goes with it.
+/// A temporary directory, which is removed after the test.
 struct TemporaryFolder {
   let root: String
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PabalCore
 
-/// `config.schema.json` knows the keys that the reader knows, no more and no fewer.
+/// `config.schema.json` has exactly the keys that the decoder knows.
 @Suite struct ConfigurationSchemaTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path()
@@ -13,7 +13,7 @@ import Testing
     try JSONParser.read(readFile(root + "config.schema.json", atMost: 1_000_000), file: "config.schema.json")
   }
 
-  /// The keys under `properties` of the object at `path` of the schema.
+  /// Returns the keys in `properties` of the object at `path` of the schema.
   private static func keysInSchema(_ path: String...) throws -> Set<String> {
     var node = try schema()
     for key in path + ["properties"] { node = try #require(node[key]) }
@@ -21,10 +21,10 @@ import Testing
     return Set(members.map(\.key))
   }
 
-  /// The keys that the reader names as right when an object at `path` has one that is nowhere near.
-  private static func keysKnownToReader(_ path: String, in text: String) throws -> Set<String> {
+  /// Returns the keys that the decoder lists when the object at `path` has an unknown key that resembles none.
+  private static func keysKnownToDecoder(_ path: String, in text: String) throws -> Set<String> {
     let unknownKey = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
-    let bytes = Array(text.replacing("STRANGER", with: "\"\(unknownKey)\": 1").utf8)
+    let bytes = Array(text.replacing("UNKNOWN", with: "\"\(unknownKey)\": 1").utf8)
     let problem = try #require(throws: Diagnostics.self) {
       try Configuration.read(bytes, file: "a", directory: "/")
     }
@@ -34,38 +34,38 @@ import Testing
     return Set(known.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) })
   }
 
-  @Test func `the schema has the reader's keys`() throws {
-    #expect(try Self.keysInSchema() == Self.keysKnownToReader("", in: "{STRANGER}"))
+  @Test func `the schema has the keys of the decoder`() throws {
+    #expect(try Self.keysInSchema() == Self.keysKnownToDecoder("", in: "{UNKNOWN}"))
     #expect(
       try Self.keysInSchema("$defs", "messages")
-        == Self.keysKnownToReader("messages", in: #"{"messages": {STRANGER}}"#))
+        == Self.keysKnownToDecoder("messages", in: #"{"messages": {UNKNOWN}}"#))
     #expect(
       try Self.keysInSchema("$defs", "outbox")
-        == Self.keysKnownToReader("outbox", in: #"{"outbox": {STRANGER}}"#))
+        == Self.keysKnownToDecoder("outbox", in: #"{"outbox": {UNKNOWN}}"#))
     #expect(
       try Self.keysInSchema("$defs", "pace")
-        == Self.keysKnownToReader("outbox.pacing.a", in: #"{"outbox": {"pacing": {"a": {STRANGER}}}}"#))
+        == Self.keysKnownToDecoder("outbox.pacing.a", in: #"{"outbox": {"pacing": {"a": {UNKNOWN}}}}"#))
     #expect(
       try Self.keysInSchema("$defs", "storage")
-        == Self.keysKnownToReader("storage", in: #"{"storage": {STRANGER}}"#))
+        == Self.keysKnownToDecoder("storage", in: #"{"storage": {UNKNOWN}}"#))
     #expect(
       try Self.keysInSchema("$defs", "plugins")
-        == Self.keysKnownToReader("plugins", in: #"{"plugins": {STRANGER}}"#))
+        == Self.keysKnownToDecoder("plugins", in: #"{"plugins": {UNKNOWN}}"#))
     for section in ["keys", "serve", "verification"] {
       #expect(
         try Self.keysInSchema("$defs", section)
-          == Self.keysKnownToReader(section, in: "{\"\(section)\": {STRANGER}}"))
+          == Self.keysKnownToDecoder(section, in: "{\"\(section)\": {UNKNOWN}}"))
     }
     #expect(
       try Self.keysInSchema("$defs", "tokenAccount")
-        == Self.keysKnownToReader("accounts.a", in: #"{"accounts": {"a": {"provider": "token", STRANGER}}}"#))
+        == Self.keysKnownToDecoder("accounts.a", in: #"{"accounts": {"a": {"provider": "token", UNKNOWN}}}"#))
     #expect(
-      try Self.keysInSchema("$defs", "secret") == Self.keysKnownToReader("from", in: #"{"from": {STRANGER}}"#)
+      try Self.keysInSchema("$defs", "secret") == Self.keysKnownToDecoder("from", in: #"{"from": {UNKNOWN}}"#)
     )
     #expect(try Self.keysInSchema("$defs", "transport") == ["plugin"])
   }
 
-  @Test func `the schema requires what the reader misses`() throws {
+  @Test func `the schema requires the keys that the decoder reports as missing`() throws {
     func required(_ path: String...) throws -> [String] {
       var node = try Self.schema()
       for key in path + ["required"] { node = try #require(node[key]) }
@@ -76,8 +76,8 @@ import Testing
       let problem = try #require(throws: Diagnostics.self) {
         try Configuration.read(Array(text.utf8), file: "a", directory: "/")
       }
-      return problem.all.filter { $0.message.hasSuffix(" is missing") }
-        .compactMap { $0.message.split(separator: "'").dropFirst().first.map(String.init) }
+      return problem.all.filter { $0.message.hasPrefix("missing key '") }
+        .compactMap { $0.message.split(separator: "'").last.map(String.init) }
     }
     let rest = #""transport": "a", "transports": {"a": {"plugin": "a"}}, "from": "a@b.c""#
     #expect(try required() == reportedMissing("{}"))

@@ -25,7 +25,7 @@ import Testing
       secrets: SecretAccess(environment: { environment[$0] }))
   }
 
-  /// One line for each error, without the file's name.
+  /// Returns one line for each error, without the name of the file.
   static func errors(_ text: String) -> [String] {
     do throws(Diagnostics) {
       _ = try read(text)
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  /// A configuration that is right but for what replaces one of its keys.
+  /// Returns the errors of a valid configuration in which some values are replaced.
   static func errors(
     transport: String = #""a""#, transports: String = #"{"a": {"plugin": "a"}}"#,
     from: String = #""a@example.com""#,
@@ -44,7 +44,7 @@ import Testing
     errors("{\"transport\": \(transport),\n\"transports\": \(transports),\n\"from\": \(from)\(more)}")
   }
 
-  @Test func `everything the file says is read`() throws {
+  @Test func `every section of the file is read`() throws {
     let configuration = try Self.read(Self.complete, environment: ["TOKEN": "t0ken"])
     #expect(configuration.route == ["gmail", "smtp"])
     #expect(configuration.transports.map(\.name) == ["gmail", "smtp", "mine"])
@@ -65,7 +65,7 @@ import Testing
     #expect(try account.accessToken(rejected: nil).text == "t0ken")
   }
 
-  @Test func `what may be left out may be left out`() throws {
+  @Test func `optional sections can be left out`() throws {
     let configuration = try Self.read(
       #"{"transport": "a", "transports": {"a": {"plugin": "file"}}, "from": "a@example.com"}"#)
     #expect(configuration.route == ["a"])
@@ -74,7 +74,7 @@ import Testing
     #expect(configuration.plugins.directories.isEmpty)
   }
 
-  @Test func `all errors come at once, in reading order`() {
+  @Test func `all errors are reported at once, in the order of the file`() {
     let text = """
       {
         "transprot": "smtp",
@@ -83,7 +83,7 @@ import Testing
           "file": { "plugin": 5, "a": 1, "a": 2 }
         },
         "accounts": { "google": { "provider": "tokn", "user": "a@example.com" } },
-        "from": "nobody",
+        "from": "kim",
         "from": "a@example.com",
         "messages": { "directory": "~/mail", "language": "../ko", "variables": { "service": 1 } },
         "plugins": "plugins",
@@ -92,102 +92,101 @@ import Testing
       """
     #expect(
       Self.errors(text) == [
-        "1:1: error: the key 'transport' is missing; name one of \"transports\", as in \"transport\": \"smtp\"",
         "2:3: error: transprot: unknown key; did you mean 'transport'?",
-        "4:13: error: transports.smtp: the key 'plugin' is missing; did you mean it by 'plugn'?",
+        "4:13: error: transports.smtp: missing key 'plugin'; rename 'plugn' to \"plugin\" if it is misspelt",
         "5:25: error: transports.file.plugin: expected a string, not a number; write it in double quotes",
-        "5:36: error: transports.file.a: the key stands twice, first in line 5, column 28; keep one of the two",
-        "7:41: error: accounts.google.provider: there is no provider 'tokn'; did you mean 'token'?",
-        "8:11: error: from: a name without an address stands in 'nobody'; write addresses as Name <address>, with commas between them and special characters in quotes",
-        "9:3: error: from: the key stands twice, first in line 8, column 3; keep one of the two",
-        "10:30: error: messages.directory: ~ isn't expanded here; write the path of your home folder, or a path relative to this file",
-        "10:52: error: messages.language: '../ko' is no language; write it as in \"ko\" or \"en-GB\"",
+        "5:36: error: transports.file.a: duplicate key, first in line 5, column 28; remove one of the two",
+        "7:41: error: accounts.google.provider: unknown provider 'tokn'; did you mean 'token'?",
+        "8:11: error: from: a name without an address stands in 'kim'; write addresses as Name <address>, with commas between them and special characters in quotes",
+        "9:3: error: from: duplicate key, first in line 8, column 3; remove one of the two",
+        "10:30: error: messages.directory: ~ is not expanded; write the path of your home directory, or a path relative to this file",
+        "10:52: error: messages.language: '../ko' is not a language tag; write it like \"ko\" or \"en-GB\"",
         "10:87: error: messages.variables.service: expected a string, not a number; write it in double quotes",
         "11:14: error: plugins: expected an object, not a string",
-        "12:3: error: audience: unknown key; known are '$schema', 'transport', 'transports', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'serve', 'verification'",
+        "12:3: error: audience: unknown key; use one of '$schema', 'transport', 'transports', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'serve', 'verification'",
       ])
   }
 
-  @Test func `a syntax error stands alone`() {
+  @Test func `a syntax error is the only error reported`() {
     #expect(
       Self.errors("{\"transprot\": 1,\n\"form\": }")
-        == ["2:9: error: } where a value should stand"])
+        == ["2:9: error: expected a value, not }"])
   }
 
-  @Test func `a file that is no object is refused`() {
+  @Test func `a file without an object is rejected`() {
     #expect(Self.errors("[]") == ["1:1: error: expected an object, not a list"])
     #expect(Self.errors("null") == ["1:1: error: expected an object, not null"])
   }
 
-  @Test func `an empty object lacks what is needed`() {
+  @Test func `the missing keys of an empty object are reported`() {
     #expect(
       Self.errors("{}") == [
-        "1:1: error: the key 'transport' is missing; name one of \"transports\", as in \"transport\": \"console\"",
-        "1:1: error: the key 'transports' is missing; add \"transports\": {\"console\": {\"plugin\": \"console\"}}",
-        "1:1: error: the key 'from' is missing; add \"from\": \"Pabal <you@example.com>\"",
+        "1:1: error: missing key 'transport'; name one of \"transports\", for example \"transport\": \"console\"",
+        "1:1: error: missing key 'transports'; add one, for example \"transports\": {\"console\": {\"plugin\": \"console\"}}",
+        "1:1: error: missing key 'from'; add one, for example \"from\": \"Pabal <you@example.com>\"",
       ])
   }
 
-  @Test func `a name that isn't one never stands in an error as it is`() {
+  @Test func `an invalid name is escaped in errors`() {
     let errors = Self.errors(#"{"transports": {"\u001b[2J": ""}, "\u0000": 1}"#).joined()
     #expect(!errors.isEmpty && !errors.containsControlCharacter)
   }
 
   @Test(arguments: [
-    (#""b""#, "1:15: error: transport: there is no transport 'b'; did you mean 'a'?"),
-    (#""zebra""#, "1:15: error: transport: there is no transport 'zebra'; known are 'a'"),
-    (#"["a", "zebra"]"#, "1:21: error: transport[1]: there is no transport 'zebra'; known are 'a'"),
-    (#"["a", "a"]"#, "1:21: error: transport[1]: 'a' stands twice; a route tries each transport once"),
-    ("[]", "1:15: error: transport: the list is empty; name at least one transport"),
+    (#""b""#, "1:15: error: transport: unknown transport 'b'; did you mean 'a'?"),
+    (#""zebra""#, "1:15: error: transport: unknown transport 'zebra'; use 'a'"),
+    (#"["a", "zebra"]"#, "1:21: error: transport[1]: unknown transport 'zebra'; use 'a'"),
+    (#"["a", "a"]"#, "1:21: error: transport[1]: duplicate transport 'a'; list each transport once"),
+    ("[]", "1:15: error: transport: empty list; name at least one transport"),
     ("5", "1:15: error: transport: expected a name or a list of names, not a number"),
     (#"{"env": "T"}"#, "1:15: error: transport: expected a name or a list of names, not an object"),
     ("[5]", "1:16: error: transport[0]: expected a string, not a number; write it in double quotes"),
     ("null", "1:15: error: transport: expected a name or a list of names, not null"),
   ])
-  func `the route names transports that there are`(transport: String, expected: String) {
+  func `the route names existing transports`(transport: String, expected: String) {
     #expect(Self.errors(transport: transport) == [expected])
   }
 
   @Test(arguments: [
-    ("{}", "2:15: error: transports: there is no transport in it"),
+    ("{}", "2:15: error: transports: no transports; add at least one"),
     ("[]", "2:15: error: transports: expected an object, not a list"),
     (#"{"a": "file"}"#, "2:21: error: transports.a: expected an object, not a string"),
     (
       #"{"a": {}}"#,
-      "2:21: error: transports.a: the key 'plugin' is missing; say which, as in \"plugin\": \"smtp\""
+      "2:21: error: transports.a: missing key 'plugin'; add the name of a plugin, for example \"plugin\": \"smtp\""
     ),
-    (#"{"a": {"plugin": ""}}"#, "2:32: error: transports.a.plugin: the text is empty"),
+    (#"{"a": {"plugin": ""}}"#, "2:32: error: transports.a.plugin: empty text"),
     (
       #"{"a": {"plugin": "~/x.so"}}"#,
-      "2:32: error: transports.a.plugin: ~ isn't expanded here; write the path of your home folder, or a path relative to this file"
+      "2:32: error: transports.a.plugin: ~ is not expanded; write the path of your home directory, or a path relative to this file"
     ),
     (
       #"{"a": {"plugin": "a\nb"}}"#,
-      "2:32: error: transports.a.plugin: a line break or another control character in the text; take it out"
+      "2:32: error: transports.a.plugin: contains a line break or another control character; remove it"
     ),
     (
       #"{"a": {"plugin": "a"}, "b c": {"plugin": "a"}}"#,
-      "2:38: error: transports.'b c': a name with a character that commands and lists can't carry; letters, digits, - and _ are always good"
+      "2:38: error: transports.'b c': name with a character that commands and lists can't show; use letters, digits, - and _"
     ),
     (
       #"{"a": {"plugin": "a"}, "": {"plugin": "a"}}"#,
-      "2:38: error: transports.'': an empty name; letters, digits, - and _ are always good"
+      "2:38: error: transports.'': empty name; use letters, digits, - and _"
     ),
     (
       #"{"a": {"plugin": "a"}, "-a": {"plugin": "a"}}"#,
-      "2:38: error: transports.-a: a name with a character that commands and lists can't carry; letters, digits, - and _ are always good"
+      "2:38: error: transports.-a: name that begins with -; use letters, digits, - and _"
     ),
     (
       #"{"a": {"plugin": "a"}, "a": {"plugin": "b"}}"#,
-      "2:38: error: transports.a: the key stands twice, first in line 2, column 16; keep one of the two"
+      "2:38: error: transports.a: duplicate key, first in line 2, column 16; remove one of the two"
     ),
     (
       #"{"a": {"plugin": "a", "x": {"y": [{"z": 1, "z": 2}]}}}"#,
-      "2:58: error: transports.a.x.y[0].z: the key stands twice, first in line 2, column 50; keep one of the two"
+      "2:58: error: transports.a.x.y[0].z: duplicate key, first in line 2, column 50; remove one of the two"
     ),
   ])
-  func `a transport has a name and a plugin`(transports: String, expected: String) {
-    let noTransport = "1:15: error: transport: there is no transport 'a'; there is none"
+  func `a transport needs a valid name and a plugin`(transports: String, expected: String) {
+    let noTransport = "1:15: error: transport: unknown transport 'a'"
     #expect(Self.errors(transports: transports) == (transports == "{}" ? [noTransport] : []) + [expected])
   }
 
@@ -195,19 +194,19 @@ import Testing
     ("[]", "4:13: error: accounts: expected an object, not a list"),
     (
       #"{"g": {"provider": "google", "user": "a@b.c", "client": "c.json"}}"#,
-      "4:32: error: accounts.g.provider: there is no provider 'google'; known are 'token'"
+      "4:32: error: accounts.g.provider: unknown provider 'google'; use 'token'"
     ),
     (
       #"{"g": {"provider": "token", "token": "t"}}"#,
-      "4:19: error: accounts.g: the key 'user' is missing; name the mailbox, as in \"user\": \"you@example.com\""
+      "4:19: error: accounts.g: missing key 'user'; name the mailbox, for example \"user\": \"you@example.com\""
     ),
     (
       #"{"g": {"provider": "token", "user": "a@b.c"}}"#,
-      "4:19: error: accounts.g: the key 'token' is missing; say where it is, as in \"token\": {\"command\": [\"print-token\"]}"
+      "4:19: error: accounts.g: missing key 'token'; add its source, for example \"token\": {\"command\": [\"print-token\"]}"
     ),
     (
       #"{"g": {"user": "a@b.c", "token": "t"}}"#,
-      "4:19: error: accounts.g: the key 'provider' is missing; say which, as in \"provider\": \"token\""
+      "4:19: error: accounts.g: missing key 'provider'; add one, for example \"provider\": \"token\""
     ),
     (
       #"{"g": {"provider": "token", "usr": 1, "user": "a@b.c", "token": "t"}}"#,
@@ -222,50 +221,50 @@ import Testing
       "4:49: error: accounts.g.user: expected a string, not a number; write it in double quotes"
     ),
   ])
-  func `an account is what its provider wants`(accounts: String, expected: String) {
+  func `an account is validated by its provider`(accounts: String, expected: String) {
     #expect(Self.errors(more: ",\n\"accounts\": \(accounts)") == [expected])
   }
 
   @Test(arguments: [
-    (#"{"env": ""}"#, "3:17: error: from.env: the text is empty"),
+    (#"{"env": ""}"#, "3:17: error: from.env: empty text"),
     (
       #"{"env": "$FROM"}"#,
-      "3:17: error: from.env: no name of an environment variable; write the name alone, as in {\"env\": \"SMTP_PASSWORD\"}"
+      "3:17: error: from.env: not the name of an environment variable; write only the name, like {\"env\": \"SMTP_PASSWORD\"}"
     ),
-    ("{}", "3:9: error: from: a secret names exactly one of \"env\", \"file\" and \"command\""),
+    ("{}", "3:9: error: from: a secret needs exactly one of \"env\", \"file\" and \"command\""),
     (
       #"{"env": "A", "file": "b"}"#,
-      "3:9: error: from: a secret names exactly one of \"env\", \"file\" and \"command\""
+      "3:9: error: from: a secret needs exactly one of \"env\", \"file\" and \"command\""
     ),
     (#"{"file": 1}"#, "3:18: error: from.file: expected a string, not a number; write it in double quotes"),
     (
       #"{"file": "~/secret"}"#,
-      "3:18: error: from.file: ~ isn't expanded here; write the path of your home folder, or a path relative to this file"
+      "3:18: error: from.file: ~ is not expanded; write the path of your home directory, or a path relative to this file"
     ),
     (
       #"{"command": "pass show smtp"}"#,
-      "3:21: error: from.command: expected a list, not a string; write the program and each argument apart, as in [\"pass\", \"show\", \"smtp\"]; no shell is run"
+      "3:21: error: from.command: expected a list, not a string; write the program and each argument as a string, like [\"pass\", \"show\", \"smtp\"], because no shell is involved"
     ),
-    (#"{"command": []}"#, "3:21: error: from.command: the list is empty; name a program and its arguments"),
-    (#"{"command": [""]}"#, "3:22: error: from.command[0]: the text is empty"),
+    (#"{"command": []}"#, "3:21: error: from.command: empty list; name a program and its arguments"),
+    (#"{"command": [""]}"#, "3:22: error: from.command[0]: empty text"),
     (
       #"{"command": ["pass", 1]}"#,
       "3:30: error: from.command[1]: expected a string, not a number; write it in double quotes"
     ),
     (
       #"{"command": ["pass", "a\u0000b"]}"#,
-      "3:30: error: from.command[1]: a line break or another control character in the text; take it out"
+      "3:30: error: from.command[1]: contains a line break or another control character; remove it"
     ),
     (#"{"env": {"env": "A"}}"#, "3:17: error: from.env: expected a string, not an object"),
-    (#"{"cmd": ["pass"]}"#, "3:10: error: from.cmd: unknown key; known are 'env', 'file', 'command'"),
+    (#"{"cmd": ["pass"]}"#, "3:10: error: from.cmd: unknown key; use one of 'env', 'file', 'command'"),
     ("true", "3:9: error: from: expected a string, not true or false"),
-    ("null", "3:9: error: from: expected a string, not null; give a text, or take the key out"),
+    ("null", "3:9: error: from: expected a string, not null; write a text, or remove the key"),
     (
       #""a@b.c\r\nBcc: x@y.z""#,
-      "3:9: error: from: a line break or another control character in the text; take it out"
+      "3:9: error: from: contains a line break or another control character; remove it"
     ),
   ])
-  func `a text or a secret has its shape`(from: String, expected: String) {
+  func `a text or a secret is validated`(from: String, expected: String) {
     #expect(Self.errors(from: from) == [expected])
   }
 
@@ -298,7 +297,7 @@ import Testing
     #expect(try directory("a~b") == "/etc/pabal/a~b")
   }
 
-  @Test func `an override takes other transports for one run`() throws {
+  @Test func `an override selects other transports`() throws {
     let configuration = try Self.read(Self.complete)
     #expect(try configuration.transports().map(\.name) == ["gmail", "smtp"])
     #expect(
@@ -308,8 +307,8 @@ import Testing
     }
     #expect(
       problem?.description == """
-        config.json: error: there is no transport 'mien'; did you mean 'mine'?
-        config.json: error: there is no transport 'x'; known are 'gmail', 'smtp', 'mine'
+        config.json: error: unknown transport 'mien'; did you mean 'mine'?
+        config.json: error: unknown transport 'x'; use one of 'gmail', 'smtp', 'mine'
         """)
   }
 

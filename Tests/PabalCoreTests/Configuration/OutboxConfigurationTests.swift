@@ -9,7 +9,7 @@ import Testing
       file: "config.json", directory: "/etc/pabal")
   }
 
-  @Test func `nothing said means the usual rules and a file beside the configuration`() throws {
+  @Test func `the defaults apply, and the database is next to the configuration`() throws {
     let configuration = try read("")
     #expect(configuration.storage.path == "/etc/pabal/pabal.sqlite")
     #expect(configuration.outbox.unknown == .resend)
@@ -17,7 +17,7 @@ import Testing
     #expect(configuration.outbox.options.paces.isEmpty)
   }
 
-  @Test func `what is said is taken`() throws {
+  @Test func `configured values are used`() throws {
     let configuration = try read(
       #"""
       , "storage": {"path": "data/mail.sqlite"}, "outbox": {"unknown": "keep", "parallel": 20,
@@ -39,7 +39,7 @@ import Testing
     (#""lease": "1s""#, "outbox.lease"), (#""pacing": {"b": {"sends": 1, "per": "1m"}}"#, "outbox.pacing.b"),
     (#""pacing": {"a": {"sends": 1}}"#, "outbox.pacing.a"), (#""pase": {}"#, "outbox.pase"),
   ])
-  func `what is wrong is told with its place`(_ text: String, _ path: String) throws {
+  func `a mistake is reported with its position`(_ text: String, _ path: String) throws {
     let problem = try #require(throws: Diagnostics.self) { try read(#", "outbox": {\#(text)}"#) }
     #expect(problem.all.map(\.path) == [path])
     #expect(problem.all.allSatisfy { $0.position != nil })

@@ -17,7 +17,7 @@ import Testing
         environment: { environment[$0] }, commandTimeout: timeout, sizeLimit: sizeLimit))
   }
 
-  /// What fetching complains of, without its place.
+  /// Returns the error of fetching `text`, without its location.
   static func problem(_ text: ConfiguredValue) -> String? {
     let problem = #expect(throws: Diagnostic.self) { try text.fetch() }
     let prefix = "config.json:3:7: error: transports.smtp.password: "
@@ -25,25 +25,26 @@ import Testing
     return problem.map { String($0.description.dropFirst(prefix.count)) }
   }
 
-  @Test func `an environment variable is taken when asked for`() throws {
+  @Test func `an environment variable is read when the value is fetched`() throws {
     #expect(try Self.text(.environment("P"), environment: ["P": "비밀 1"]).fetch() == "비밀 1")
   }
 
-  @Test func `the process's own environment is the usual one`() throws {
+  @Test func `the environment of the process is the default`() throws {
     let path = try #require(ProcessInfo.processInfo.environment["PATH"])
     #expect(try ConfiguredValue(.secret(.environment("PATH")), at: Self.location).fetch() == path)
   }
 
-  @Test func `a variable that is missing, empty or holds a line break is refused`() {
+  @Test func `a missing or empty variable, or one with a line break, is rejected`() {
     #expect(
-      Self.problem(Self.text(.environment("P"))) == "the environment variable P isn't set; set it: export P=…"
+      Self.problem(Self.text(.environment("P")))
+        == "environment variable P is not set; set it with export P=…"
     )
     #expect(
       Self.problem(Self.text(.environment("P"), environment: ["P": ""]))
-        == "the environment variable P is empty")
+        == "environment variable P: empty")
     #expect(
       Self.problem(Self.text(.environment("P"), environment: ["P": "a\r\nRCPT TO:<x@y>"]))
-        == "the environment variable P gives a line break or another control character inside the secret; keep the secret alone, on one line"
+        == "environment variable P: contains a line break or another control character; store only the secret, on one line"
     )
   }
 
@@ -51,14 +52,16 @@ import Testing
     ("hunter2", "hunter2"), ("hunter2\n", "hunter2"), ("hunter2\r\n", "hunter2"), (" hunter2 ", " hunter2 "),
     ("비밀\n", "비밀"),
   ])
-  func `a file gives its text without one line break at its end`(content: String, expected: String) throws {
+  func `the secret is the text of the file without one trailing line break`(content: String, expected: String)
+    throws
+  {
     try TemporaryFolder.with { folder in
       let file = try folder.write("secret", content)
       #expect(try Self.text(.file(file)).fetch() == expected)
     }
   }
 
-  @Test func `a file is read anew each time`() throws {
+  @Test func `a file is read again each time`() throws {
     try TemporaryFolder.with { folder in
       let text = Self.text(.file(try folder.write("secret", "first")))
       #expect(try text.fetch() == "first")
@@ -67,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func `a file that gives no one line of text is refused`() throws {
+  @Test func `a file without exactly one line of text is rejected`() throws {
     try TemporaryFolder.with { folder in
       let file = folder.path("secret")
       _ = try folder.write("secret", "")
@@ -76,43 +79,47 @@ import Testing
         return Self.problem(Self.text(.file(file), sizeLimit: 10))
       }
       let several =
-        "\(file) gives a line break or another control character inside the secret; keep the secret alone, on one line"
-      #expect(problem([]) == "\(file) is empty")
-      #expect(problem(Array("\n".utf8)) == "\(file) is empty")
+        "\(file): contains a line break or another control character; store only the secret, on one line"
+      #expect(problem([]) == "\(file): empty")
+      #expect(problem(Array("\n".utf8)) == "\(file): empty")
       #expect(problem(Array("a\n\n".utf8)) == several)
       #expect(problem(Array("a\nb".utf8)) == several)
       #expect(problem(Array("a\0b".utf8)) == several)
       #expect(problem(Array("a\rb\n".utf8)) == several)
-      #expect(problem([0x61, 0xFF]) == "\(file) gives something that isn't UTF-8")
-      #expect(problem(Array("12345678901".utf8)) == "\(file) is larger than 10 octets")
-      #expect(Self.problem(Self.text(.file(folder.root))) == "\(folder.root) is a folder, not a file")
-      #expect(Self.problem(Self.text(.file(file + "x"))) == "there is no file \(file)x")
-      #expect(Self.problem(Self.text(.file("/etc/pass\0wd"))) == "there is no file '/etc/pass\\u{0}wd'")
+      #expect(problem([0x61, 0xFF]) == "\(file): not UTF-8")
+      #expect(problem(Array("12345678901".utf8)) == "\(file): larger than 10 bytes")
+      #expect(Self.problem(Self.text(.file(folder.root))) == "\(folder.root): a directory, not a file")
+      #expect(Self.problem(Self.text(.file(file + "x"))) == "\(file)x: file not found")
+      #expect(Self.problem(Self.text(.file("/etc/pass\0wd"))) == "'/etc/pass\\u{0}wd': file not found")
     }
   }
 
   @Test(
     arguments: [
-      (0o640, "may be read by others: its mode is 640"), (0o604, "may be read by others: its mode is 604"),
-      (0o644, "may be read by others: its mode is 644"), (0o660, "may be read by others: its mode is 660"),
-      (0o620, "may be written by others: its mode is 620"),
-      (0o602, "may be written by others: its mode is 602"),
+      (0o640, "mode 640 lets other users read the secret"),
+      (0o604, "mode 604 lets other users read the secret"),
+      (0o644, "mode 644 lets other users read the secret"),
+      (0o660, "mode 660 lets other users read the secret"),
+      (0o620, "mode 620 lets other users replace the secret"),
+      (0o602, "mode 602 lets other users replace the secret"),
     ] as [(mode_t, String)])
-  func `a secret that others may read or write is refused with what mends it`(mode: mode_t, expected: String)
+  func `a secret that other users may read or write is rejected with the command that corrects it`(
+    mode: mode_t, expected: String
+  )
     throws
   {
     try TemporaryFolder.with { folder in
       let file = try folder.write("my secret", "hunter2", mode: mode)
       let problem = Self.problem(Self.text(.file(file)))
-      #expect(problem == "\(file) \(expected); chmod 600 '\(file)'")
-      // The command really mends it.
+      #expect(problem == "\(file): \(expected); chmod 600 '\(file)'")
+      // The command of the remedy works.
       let shell = try Process.run(URL(filePath: "/bin/sh"), arguments: ["-c", "chmod 600 '\(file)'"])
       shell.waitUntilExit()
       #expect(try Self.text(.file(file)).fetch() == "hunter2")
     }
   }
 
-  @Test func `root may lend a secret to a group, and nobody else may`() {
+  @Test func `only a secret of root may be readable by a group`() {
     func problem(owner: UInt32, mode: UInt32, user: UInt32) -> String? {
       do throws(SecretError) {
         let attributes = FileAttributes(mode: mode, owner: owner, isRegular: true)
@@ -127,29 +134,30 @@ import Testing
     #expect(problem(owner: 0, mode: 0o400, user: 0) == nil)
     #expect(
       problem(owner: 0, mode: 0o640, user: 0)
-        == "/s may be read by others: its mode is 640; chmod 600 /s")
+        == "/s: mode 640 lets other users read the secret; chmod 600 /s")
     #expect(
       problem(owner: 0, mode: 0o644, user: 1000)
-        == "/s may be read by others: its mode is 644; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s")
+        == "/s: mode 644 lets other users read the secret; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s")
     #expect(
       problem(owner: 0, mode: 0o660, user: 1000)
-        == "/s may be written by others: its mode is 660; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s")
+        == "/s: mode 660 lets other users replace the secret; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s"
+    )
     #expect(
       problem(owner: 1001, mode: 0o640, user: 1000)
-        == "/s may be read by others: its mode is 640; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s")
+        == "/s: mode 640 lets other users read the secret; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s")
   }
 
-  @Test func `a named pipe is refused and holds nobody up`() throws {
+  @Test func `a named pipe is rejected without waiting for a writer`() throws {
     try TemporaryFolder.with { folder in
       let pipe = folder.path("pipe")
       #expect(mkfifo(pipe, 0o600) == 0)
       #expect(
         Self.problem(Self.text(.file(pipe)))
-          == "\(pipe) is no regular file; read it by {\"command\": [\"cat\", \"\(pipe)\"]}")
+          == "\(pipe): not a regular file; read it with {\"command\": [\"cat\", \"\(pipe)\"]}")
     }
   }
 
-  @Test func `nothing shows a text, and a secret shows where it is kept`() {
+  @Test func `no description shows a text, and that of a secret shows its source`() {
     let texts = [
       ConfiguredValue(.literal("hunter2"), at: Self.location), Self.text(.command(["pass", "hunter2"])),
     ]
@@ -159,7 +167,7 @@ import Testing
       dump([text.source], to: &dumped)
       #expect(!dumped.contains("hunter2"))
     }
-    #expect(texts[0].description == "a text written in place")
+    #expect(texts[0].description == "a text in the file")
     #expect(texts[1].description == "{\"command\": ['pass', …]}")
     #expect(Self.text(.environment("A")).description == "{\"env\": 'A'}")
     #expect(Self.text(.file("/a b")).description == "{\"file\": '/a b'}")

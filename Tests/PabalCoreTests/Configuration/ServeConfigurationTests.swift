@@ -2,7 +2,7 @@ import Testing
 
 @testable import PabalCore
 
-/// What `serve` says to a service that runs already.
+/// How an edit of `serve` changes a running service.
 @Suite struct ServeConfigurationTests {
   private func serve(_ text: String) throws -> ServeConfiguration {
     let configuration = """
@@ -12,7 +12,7 @@ import Testing
     return try Configuration.read(Array(configuration.utf8), file: "config.json", directory: "/").serve
   }
 
-  @Test func `an edit lets nobody without a key in where others reach the service`() throws {
+  @Test func `an edit can't allow calls without a key to a service that other machines can reach`() throws {
     let edited = try serve(#"{ "listen": "127.0.0.1:8025", "keyless": true }"#)
     let (here, everywhere) = (ListenAddress("127.0.0.1:1"), ListenAddress("0.0.0.0:1"))
     #expect(edited.listening(on: here).isKeyless)

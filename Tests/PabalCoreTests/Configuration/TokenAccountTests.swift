@@ -21,7 +21,7 @@ import Testing
     #expect(throws: AccessTokenError.self) { try account.accessToken(rejected: rejected) }
   }
 
-  @Test func `a token is fetched once and then kept`() throws {
+  @Test func `a token is fetched once and cached`() throws {
     let fetches = Atomic(0)
     let account = account(.environment("T")) { _ in "t\(fetches.add(1, ordering: .relaxed).newValue)" }
     #expect(fetches.load(ordering: .relaxed) == 0)
@@ -30,7 +30,7 @@ import Testing
     #expect(fetches.load(ordering: .relaxed) == 1)
   }
 
-  @Test func `a rejected token is fetched again, an older one is not`() throws {
+  @Test func `a rejected token is fetched again, unless a newer one is cached`() throws {
     let fetches = Atomic(0)
     let account = account(.environment("T")) { _ in "t\(fetches.add(1, ordering: .relaxed).newValue)" }
     #expect(try account.accessToken(rejected: nil).text == "t1")
@@ -40,7 +40,7 @@ import Testing
     #expect(fetches.load(ordering: .relaxed) == 2)
   }
 
-  @Test func `the same token again is held, until a new attempt asks`() throws {
+  @Test func `an unchanged token is held until the next attempt`() throws {
     let fetches = Atomic(0)
     let token = Mutex("old")
     let account = account(.environment("T")) { _ in
@@ -48,10 +48,11 @@ import Testing
       return token.withLock(\.self)
     }
     let held = AccessTokenError.held(
-      "accounts.g.token: the far side refused the token, and fetched again it is the same; renew it")
+      "accounts.g.token: the server rejected the token, and fetching it again returned the same one; renew it"
+    )
     #expect(try account.accessToken(rejected: nil).text == "old")
     #expect(problem(account, rejected: "old") == held)
-    // Another mail comes back with the token of before: what became of it is known.
+    // Another mail reports the same token, whose result is known.
     #expect(problem(account, rejected: "old") == held)
     #expect(fetches.load(ordering: .relaxed) == 2)
     token.withLock { $0 = "new" }
@@ -59,7 +60,7 @@ import Testing
     #expect(fetches.load(ordering: .relaxed) == 3)
   }
 
-  @Test func `a refusal that was a mistake is survived`() throws {
+  @Test func `a token that was rejected by mistake can be used again`() throws {
     let account = account(.environment("T")) { _ in "t" }
     #expect(try account.accessToken(rejected: nil).text == "t")
     _ = problem(account, rejected: "t")
@@ -67,7 +68,7 @@ import Testing
   }
 
   @Test(arguments: ["x9 y9", " x9", "Bearer x9", "토큰", "a\u{7F}", "a\nb", "{\n\"x\": 1}"])
-  func `what no token is made of is held`(token: String) {
+  func `an invalid token is held`(token: String) {
     guard case .held(let reason, nil) = problem(account(.environment("T")) { _ in token }) else {
       return #expect(Bool(false), "not held")
     }
@@ -75,29 +76,29 @@ import Testing
   }
 
   @Test(arguments: ["ya29.a0Af_H~-+/=", "EwB4A8l6*!$", "!~"])
-  func `what a token is made of is taken`(token: String) throws {
+  func `every valid character of a token is accepted`(token: String) throws {
     #expect(try account(.environment("T")) { _ in token }.accessToken(rejected: nil).text == token)
   }
 
-  @Test func `what a person must mend is held, what may pass is deferred`() throws {
+  @Test func `an error that a person must correct is held, a transient one is deferred`() throws {
     #expect(
       problem(account(.environment("T")))
-        == .held("accounts.g.token: the environment variable T isn't set; set it: export T=…"))
+        == .held("accounts.g.token: environment variable T is not set; set it with export T=…"))
     #expect(
       problem(account(.command(["false"])))
-        == .held("accounts.g.token: the command 'false' ended with status 1; run it by hand and see"))
+        == .held("accounts.g.token: the command 'false' ended with status 1; run it by hand to see why"))
     try TemporaryFolder.with { folder in
       let pipe = folder.path("pipe")
       #expect(mkfifo(pipe, 0o600) == 0)
       #expect(
         problem(account(.command(["cat", pipe])))
           == .deferred(
-            "accounts.g.token: the command 'cat' hasn't ended within 100ms; run it by hand and see whether it asks for something"
+            "accounts.g.token: the command 'cat' didn't end within 100ms; run it by hand to see whether it waits for input"
           ))
     }
   }
 
-  @Test func `a failure isn't kept for the next attempt`() throws {
+  @Test func `a failure isn't cached for the next attempt`() throws {
     let token = Mutex<String?>(nil)
     let account = account(.environment("T")) { _ in token.withLock(\.self) }
     _ = problem(account)
@@ -105,10 +106,10 @@ import Testing
     #expect(try account.accessToken(rejected: nil).text == "t")
   }
 
-  @Test func `the command runs once for 64 threads that hold the same refused token`() throws {
+  @Test func `the command runs once for 64 threads with the same rejected token`() throws {
     try TemporaryFolder.with { folder in
       let runs = try folder.write("runs", "")
-      // Each run appends a line, and the token is how many there are.
+      // Each run appends a line, and the token is the number of lines.
       let script = "echo run >> '\(runs)'; wc -l < '\(runs)' | tr -d ' '"
       let account = TokenAccount(
         user: "a@example.com",
@@ -122,7 +123,7 @@ import Testing
     }
   }
 
-  @Test func `a command that gives the refused token again runs once for 64 threads, and all are held`()
+  @Test func `a command that prints the rejected token again runs once for 64 threads, and all are held`()
     throws
   {
     try TemporaryFolder.with { folder in
@@ -139,7 +140,7 @@ import Testing
     }
   }
 
-  /// What `body` gives on `count` threads that begin together.
+  /// Returns the results of `body` on `count` threads that start together.
   private static func mapOnThreads(_ count: Int, _ body: @escaping @Sendable () -> String?) -> [String?] {
     let results = Results()
     let (ready, done) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
@@ -175,6 +176,6 @@ import Testing
     #expect(try accounts.account("google").accessToken(rejected: nil).text == "T2")
     #expect(try accounts.account("google").accessToken(rejected: nil).text == "T2")
     let problem = #expect(throws: Diagnostic.self) { try accounts.account("gogle") }
-    #expect(problem?.description == "error: there is no account 'gogle'; did you mean 'google'?")
+    #expect(problem?.description == "error: unknown account 'gogle'; did you mean 'google'?")
   }
 }

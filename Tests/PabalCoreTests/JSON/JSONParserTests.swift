@@ -15,7 +15,7 @@ import Testing
     ("", "config.json:1:1: error: the file is empty; write at least {}"),
     (
       "{\n  \"a\": 1\n  \"b\": 2\n}",
-      "config.json:2:9: error: expected , or } after the value; put a comma here"
+      "config.json:2:9: error: expected , or } after the value; add a comma here"
     ),
     ("[\"\\u12G4\"]", "config.json:1:3: error: \\u without four hexadecimal digits"),
   ])

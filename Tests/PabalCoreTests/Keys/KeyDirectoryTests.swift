@@ -17,7 +17,7 @@ import Testing
     #expect(throws: Diagnostic.self) { try Keyring.loadOrCreate(directory: directory) }?.description
   }
 
-  @Test func `the first reading makes a key for its owner alone, later ones read it`() throws {
+  @Test func `a key that only its owner may read is created once and then read`() throws {
     let folder = try TemporaryDirectory()
     let keys = "\(folder.path)/data/keys"
     let first = try Keyring.loadOrCreate(directory: keys)
@@ -30,7 +30,7 @@ import Testing
     #expect(other.checkValue != first.checkValue)
   }
 
-  @Test func `readers that come at once make one key between them`() async throws {
+  @Test func `concurrent processes create one key together`() async throws {
     for _ in 0..<20 {
       let folder = try TemporaryDirectory()
       let checks = await mapOnThreads(Array(0..<16)) { _ in
@@ -41,9 +41,9 @@ import Testing
     }
   }
 
-  @Test func `a rotation keeps the key before`() throws {
+  @Test func `a rotation keeps the previous key`() throws {
     let folder = try TemporaryDirectory()
-    // A keyring takes up a rotation by itself, so what each seals and shows is kept from before the next one.
+    // A keyring notices a rotation by itself, so its values are recorded before the next rotation.
     var made: [(check: [UInt8], sealed: [UInt8])] = []
     for number in 1...3 {
       let keys =
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test(arguments: [0o644, 0o640, 0o604, 0o660, 0o620, 0o602])
-  func `a key file that others may read or write is refused with the command that mends it`(
+  func `a key file that other users may read or write is rejected with the command that corrects it`(
     wrong: Int
   ) throws {
     let folder = try TemporaryDirectory()
@@ -77,28 +77,28 @@ import Testing
     #expect(throws: Never.self) { try Keyring.loadOrCreate(directory: folder.path) }
   }
 
-  @Test func `a folder of keys that others may write is refused`() throws {
+  @Test func `a key directory that other users may write is rejected`() throws {
     let folder = try TemporaryDirectory()
     try setMode(0o770, folder.path)
     #expect(
       problem(folder.path)
-        == "error: the folder of the keys, \(folder.path), may be written by others: its mode is 770; chmod 700 \(folder.path)"
+        == "error: \(folder.path): mode 770 lets other users replace the keys; chmod 700 \(folder.path)"
     )
   }
 
-  @Test func `a file that holds no key is said to be none, without what it holds`() throws {
+  @Test func `a file without a key is reported without its contents`() throws {
     let folder = try TemporaryDirectory()
     try setMode(0o600, folder.write("hunter2\n", to: "current.key"))
     let message = try #require(problem(folder.path))
-    #expect(message.contains("current.key holds no key") && !message.contains("hunter2"))
+    #expect(message.contains("current.key: not a key") && !message.contains("hunter2"))
     try setMode(0o600, folder.write("", to: "current.key"))
     #expect(problem(folder.path) != nil)
   }
 
-  @Test func `a path that can't be a folder is an error`() throws {
+  @Test func `a path that isn't a directory is an error`() throws {
     let folder = try TemporaryDirectory()
     try folder.write("", to: "file")
-    #expect(problem("\(folder.path)/file")?.contains("is no folder") == true)
+    #expect(problem("\(folder.path)/file")?.contains(": not a directory") == true)
     #expect(problem("\(folder.path)/file/keys")?.contains("can't be used for keys") == true)
   }
 }

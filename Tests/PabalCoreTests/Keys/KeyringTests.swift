@@ -6,7 +6,7 @@ import Testing
 @Suite struct KeyringTests {
   static func key(_ byte: UInt8) -> MasterKey {
     guard let key = MasterKey(bytes: [UInt8](repeating: byte, count: 32)) else {
-      preconditionFailure("32 octets are a key")
+      preconditionFailure("32 bytes are a key")
     }
     return key
   }
@@ -16,7 +16,7 @@ import Testing
     return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
   }
 
-  @Test func `keys are derived as RFC 5869 says`() {
+  @Test func `keys are derived as in RFC 5869`() {
     // Test case 1 of its appendix A.
     let first = DerivedKeys.derive(
       [UInt8](repeating: 0x0B, count: 22), salt: Array(0...0x0C), info: Array(0xF0...0xF9), count: 42)
@@ -54,7 +54,7 @@ import Testing
         [UInt8](repeating: 1, count: 32), salt: Array("Pabal".utf8), info: Array("Pabal 1 \(purpose)".utf8),
         count: 32)
     }
-    // Twice: the first leaves what both began from as it was.
+    // Twice, because the first use must not change the shared state.
     for text in ["", "A", String(repeating: "x", count: 200)] {
       let id = Array(text.utf8)
       let expanded = HKDF<SHA256>.expand(pseudoRandomKey: derived("seal"), info: id, outputByteCount: 32)
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func `what is sealed opens for its own record alone`() throws {
+  @Test func `sealed content opens only for its own record`() throws {
     let keys = Keyring(current: Self.key(1))
     let sealed = keys.seal(Array("인증번호 012345".utf8), id: "A")
     #expect(try keys.open(sealed, id: "A") == Array("인증번호 012345".utf8))
@@ -79,7 +79,7 @@ import Testing
     #expect(try keys.open(keys.seal([], id: ""), id: "") == [])
   }
 
-  @Test func `a sealed text changed in any octet, cut or lengthened doesn't open`() {
+  @Test func `sealed content with any byte changed, removed or added doesn't open`() {
     let keys = Keyring(current: Self.key(1))
     let sealed = keys.seal(Array("code".utf8), id: "A")
     for index in sealed.indices {
@@ -94,7 +94,7 @@ import Testing
     #expect(throws: KeyringError.notAuthentic) { try keys.open(sealed + [0], id: "A") }
   }
 
-  @Test func `after a rotation the key before still opens and still knows its codes`() throws {
+  @Test func `after a rotation, the previous key still opens content and checks codes`() throws {
     let before = Keyring(current: Self.key(1))
     let sealed = before.seal([1, 2, 3], id: "A")
     let code = before.codeDigest([[1], [2]])
@@ -114,7 +114,7 @@ import Testing
     #expect(without.previousCheckValues.isEmpty)
   }
 
-  @Test func `digests depend on every part, on where it ends, on the purpose and on the key`() {
+  @Test func `digests depend on every part, its boundaries, the purpose and the key`() {
     let keys = Keyring(current: Self.key(1))
     let digest = keys.codeDigest([Array("ab".utf8), Array("c".utf8)])
     #expect(keys.codeDigest(digest, matches: [Array("ab".utf8), Array("c".utf8)]))
@@ -127,12 +127,12 @@ import Testing
     #expect(!keys.codeDigest(Array(digest.dropLast()), matches: [Array("ab".utf8), Array("c".utf8)]))
   }
 
-  @Test func `a key that stands twice is one key`() {
+  @Test func `duplicate keys count once`() {
     let keys = Keyring(current: Self.key(1), previous: [Self.key(1), Self.key(2), Self.key(2)])
     #expect(keys.addressDigests("a").count == 2)
   }
 
-  @Test func `nothing that shows a key shows its octets`() {
+  @Test func `no description of a key contains its bytes`() {
     let key = Self.key(0xAB)
     let keys = Keyring(current: key)
     for text in ["\(key)", "\(keys)", String(reflecting: key), String(reflecting: keys)] {
@@ -141,7 +141,7 @@ import Testing
     #expect(Mirror(reflecting: key).children.isEmpty && Mirror(reflecting: keys).children.isEmpty)
   }
 
-  @Test func `a key is read as openssl prints it`() {
+  @Test func `a key is parsed as openssl prints it`() {
     let bytes = Array(UInt8(0)..<32)
     let hexadecimal = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
     let base64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -161,5 +161,5 @@ import Testing
     "g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
     "00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
   ])
-  func `anything else is no key`(text: String) { #expect(MasterKey(text) == nil) }
+  func `other texts are not keys`(text: String) { #expect(MasterKey(text) == nil) }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PabalCore
 
-/// The bytes that databases out there hold: whatever else changes, these don't.
+/// The formats of the bytes in existing databases, which must never change.
 ///
 /// The expected values were computed by another implementation (Python's hmac and its cryptography package), from the
 /// key of 32 bytes 0x01.
@@ -21,7 +21,7 @@ import Testing
     return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
   }
 
-  @Test func `the keys that a master key gives`() {
+  @Test func `the keys derived from a master key`() {
     #expect(hexadecimal(derived.version) == "285f015f")
     #expect(
       hexadecimal(derived.check) == "463be4efd1fbf494177a91aa77bfbe54a6fefd55685d31dec960db951aaa9ba0")
@@ -43,7 +43,7 @@ import Testing
     #expect(hexadecimal(keyring.checkValue) == hexadecimal(derived.check))
   }
 
-  @Test func `the names under which limits are counted`() throws {
+  @Test func `the keys of the rate limits`() throws {
     let limits = RateLimitKeys(keys: keyring)
     let recipient = VerificationRecipient(address: try Address("Kim+news@example.com"))
     let version4 = try #require(ClientAddress("192.0.2.1"))
@@ -106,7 +106,7 @@ import Testing
     #expect(keyring.proofDigest(bytes(proof), matches: [Array(id.utf8), Array(secret.utf8)]))
   }
 
-  @Test func `a mail as it is sealed`() throws {
+  @Test func `the sealed form of a mail`() throws {
     let id = "01ABCDEFGHJKMNPQRSTVWXYZ01"
     let content =
       "01030000000f3c6d406578616d706c652e636f6d3e0000000d61406578616d706c652e636f6d000000040000000d62406578616d706c652e636f6d00000000000000000000000d63406578616d706c652e636f6d0000000473656e740000000c32353020322e302e30206f6b0000000d64406578616d706c652e636f6d0000000872656a65637465640000000c35353020352e312e31206e6f0000000d65406578616d706c652e636f6d00000007756e6b6e6f776e0000000046726f6d3a2061406578616d706c652e636f6d0d0a546f3a2062406578616d706c652e636f6d0d0a0d0a48656c6c6f0d0a"
@@ -129,7 +129,7 @@ import Testing
     #expect(hexadecimal(read.bytes) == content)
   }
 
-  @Test func `why a transport is held, as it is sealed`() throws {
+  @Test func `the sealed form of the reason why a transport is held`() throws {
     let sealed =
       "285f015f000102030405060708090a0b268d5f72395a58da7612811769e23393246a6a0bd0e274eda11c51e021ad586d"
     #expect(TransportState.sealID("smtp") == "transport smtp")
@@ -137,7 +137,7 @@ import Testing
       try keyring.open(bytes(sealed), id: TransportState.sealID("smtp")) == Array("535 5.7.8 거절".utf8))
   }
 
-  @Test func `what a resend needs to know, as it is sealed`() throws {
+  @Test func `the sealed form of the request that a resend uses`() throws {
     let request = StoredVerificationRequest(
       message: "sign-in-alert", languages: ["ko", "en"], variables: ["place": "서울", "device": "Firefox"],
       isNotice: true)

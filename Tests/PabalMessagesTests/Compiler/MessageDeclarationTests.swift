@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct MessageDeclarationTests {
   private static func findings(_ json: String) -> [String] {
-    MessageDeclarationReader(Array(json.utf8), file: "message.json").issues.map(\.description)
+    MessageDeclarationReader(Array(json.utf8), file: "message.json").diagnostics.map(\.description)
   }
 
   private static func variable(_ members: String) -> String { "{\"variables\": {\"a\": {\(members)}}}" }
@@ -22,7 +22,7 @@ import Testing
           }
         }
         """.utf8), file: "message.json")
-    #expect(reader.issues.isEmpty)
+    #expect(reader.diagnostics.isEmpty)
     let declaration = reader.declaration
     #expect(declaration.purpose == "greets")
     #expect(declaration.lane == .code)
@@ -41,29 +41,35 @@ import Testing
   }
 
   @Test(arguments: [
-    ("[]", "message.json:1:1: error: a list where an object belongs; write { … }"),
+    ("[]", "message.json:1:1: error: expected an object, not a list"),
     (
       #"{"lane": "cod"}"#,
-      #"message.json:1:10: error: lane: "cod" is none of "code", "normal", "bulk"; did you mean "code"?"#
+      #"message.json:1:10: error: lane: 'cod' is not a valid choice; did you mean 'code'?"#
     ),
-    (#"{"lane": 1}"#, #"message.json:1:10: error: lane: a number where a string belongs; write "…""#),
+    (
+      #"{"lane": 1}"#,
+      #"message.json:1:10: error: lane: expected a string, not a number; write it in double quotes"#
+    ),
     (
       #"{"unknown": "drop"}"#,
-      #"message.json:1:13: error: unknown: "drop" is none of "resend", "keep"; choose one of them"#
+      #"message.json:1:13: error: unknown: 'drop' is not a valid choice; use one of 'resend', 'keep'"#
     ),
     (
       #"{"lifetime": "soon"}"#,
-      "message.json:1:14: error: lifetime: not a lifetime; write 90s, 10m, 2h or 3d, a year at most"
+      "message.json:1:14: error: lifetime: not a lifetime; write it like 90s, 10m, 2h or 3d, at most a year"
     ),
     (
       #"{"lifetime": "0s"}"#,
-      "message.json:1:14: error: lifetime: not a lifetime; write 90s, 10m, 2h or 3d, a year at most"
+      "message.json:1:14: error: lifetime: not a lifetime; write it like 90s, 10m, 2h or 3d, at most a year"
     ),
-    (#"{"lifetme": "10m"}"#, #"message.json:1:2: error: there is no "lifetme"; did you mean "lifetime"?"#),
-    (#"{"for": "x", "for": "y"}"#, #"message.json:1:14: error: "for" stands twice; keep one of them"#),
+    (#"{"lifetme": "10m"}"#, #"message.json:1:2: error: lifetme: unknown key; did you mean 'lifetime'?"#),
+    (
+      #"{"for": "x", "for": "y"}"#,
+      #"message.json:1:14: error: for: duplicate key, first in line 1, column 2; remove one of the two"#
+    ),
     (
       #"{"variables": []}"#,
-      "message.json:1:15: error: variables: a list where an object belongs; write { … }"
+      "message.json:1:15: error: variables: expected an object, not a list"
     ),
     (
       #"{"variables": {"A": {"for":"x","kind":"text","example":"y"}}}"#,
@@ -71,33 +77,33 @@ import Testing
     ),
     (
       #"{"variables": {"content": {"for":"x","kind":"text","example":"y"}}}"#,
-      "message.json:1:16: error: variables.content: {{content}} is a place in layout.html; give the variable another name"
+      "message.json:1:16: error: variables.content: {{content}} is a placeholder of layout.html; give the variable another name"
     ),
     (
       #"{"variables": {"a": {"for":"x","kind":"text","example":"y"}, "a": {}}}"#,
-      #"message.json:1:62: error: variables: "a" stands twice; keep one of them"#
+      #"message.json:1:62: error: variables.a: duplicate key, first in line 1, column 16; remove one of the two"#
     ),
   ])
-  func `each mistake is told with its place, its path and its cure`(json: String, finding: String) {
+  func `each mistake is reported with its position, its path and a remedy`(json: String, finding: String) {
     #expect(MessageDeclarationTests.findings(json) == [finding])
   }
 
   @Test(arguments: [
     (
       #""kind":"text","example":"y""#,
-      #"message.json:1:16: error: variables.a: "for" is missing; add "for": "…" and say what the variable is for"#
+      #"message.json:1:21: error: variables.a: missing key 'for'; add "for": "…" and say what the variable is for"#
     ),
     (
       #""for":"x","example":"y""#,
-      #"message.json:1:16: error: variables.a: "kind" is missing; add "kind": with one of "text", "code", "url", "duration", "time""#
+      #"message.json:1:21: error: variables.a: missing key 'kind'; add "kind" with one of "text", "code", "url", "duration", "time""#
     ),
     (
       #""for":"x","kind":"text""#,
-      #"message.json:1:16: error: variables.a: "example" is missing; add "example": "…", a value to show in previews"#
+      #"message.json:1:21: error: variables.a: missing key 'example'; add "example": "…", a value to show in previews"#
     ),
     (
       #""for":"x","kind":"texts","example":"y""#,
-      #"message.json:1:39: error: variables.a.kind: "texts" is none of "text", "code", "url", "duration", "time"; did you mean "text"?"#
+      #"message.json:1:39: error: variables.a.kind: 'texts' is not a valid choice; did you mean 'text'?"#
     ),
     (
       #""for":"x","kind":"code","example":"abc""#,
@@ -125,22 +131,22 @@ import Testing
     ),
     (
       #""for":"x","kind":"code","example":"1234","reading":"y""#,
-      "message.json:1:73: error: variables.a.reading: \"reading\" is for a text; take it out"
+      "message.json:1:73: error: variables.a.reading: only a variable of kind \"text\" has a \"reading\"; remove it"
     ),
     (
       #""for":"x","kind":"text","example":"y","date":true"#,
-      "message.json:1:60: error: variables.a.date: \"date\" is for a time; take it out"
+      "message.json:1:67: error: variables.a.date: only a variable of kind \"time\" has a \"date\"; remove it"
     ),
     (
       #""for":"x","kind":"time","example":"2026-01-02T15:24:00Z","date":"yes""#,
-      "message.json:1:86: error: variables.a.date: a string where true or false belongs"
+      "message.json:1:86: error: variables.a.date: expected true or false, not a string"
     ),
     (
       #""for":"x","kind":"text","example":"y","exmple":"z""#,
-      #"message.json:1:60: error: variables.a: there is no "exmple"; did you mean "example"?"#
+      #"message.json:1:60: error: variables.a.exmple: unknown key; did you mean 'example'?"#
     ),
   ])
-  func `each mistake in a variable is told`(members: String, finding: String) {
+  func `each mistake in a variable is reported`(members: String, finding: String) {
     #expect(MessageDeclarationTests.findings(MessageDeclarationTests.variable(members)) == [finding])
   }
 
@@ -149,7 +155,7 @@ import Testing
     #expect(MessageDeclarationTests.findings("").count == 1)
   }
 
-  @Test func `a site's value that does not fit is told by its path`() {
+  @Test func `an invalid value of the site is reported with its path`() {
     var fixture = MessageFixture("{{link}}", variables: [("link", "url", "https://example.com")])
     fixture.siteVariables = ["link": "example.com"]
     #expect(

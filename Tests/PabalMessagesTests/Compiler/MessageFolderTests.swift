@@ -107,11 +107,11 @@ import Testing
 
   @Test(arguments: [
     (#"{"for": "x", "kind": "url", "example": "bad"}"#, "variables.a.example: not an address"),
-    (#"{"for": "x", "kind": "ulr", "example": "https://a.example"}"#, "variables.a.kind: \"ulr\""),
-    (#"{"for": "x", "example": "https://a.example"}"#, "variables.a: \"kind\" is missing"),
-    (#"{"for": "x", "kind": "url", "exmple": "https://a.example"}"#, "there is no \"exmple\""),
-    (#"{"for": "x", "kind": "url", "example": 1}"#, "variables.a.example: a number"),
-    (#""https://a.example""#, "variables.a: a string where an object belongs"),
+    (#"{"for": "x", "kind": "ulr", "example": "https://a.example"}"#, "variables.a.kind: 'ulr'"),
+    (#"{"for": "x", "example": "https://a.example"}"#, "variables.a: missing key 'kind'"),
+    (#"{"for": "x", "kind": "url", "exmple": "https://a.example"}"#, "variables.a.exmple: unknown key"),
+    (#"{"for": "x", "kind": "url", "example": 1}"#, "variables.a.example: expected a string"),
+    (#""https://a.example""#, "variables.a: expected an object, not a string"),
   ])
   func `a variable that is declared and faulty counts as declared`(variable: String, message: String) {
     let findings = CascadingErrorTests.fixture(
