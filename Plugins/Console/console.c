@@ -1,7 +1,6 @@
-/* console: prints each mail. The transport to copy.
+/* console: prints each mail. An example to copy.
  *
- * Everything a transport does is here, in the order of pabal_transport.h:
- * settings, open, send, check, close, table, entry.
+ * In the order of pabal_transport.h: settings, open, send, close, table, entry.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,7 @@
 
 #include "pabal_transport.h"
 
-/* What one opened transport keeps. The host may open several. */
+/* The state of one opened transport. The host may open several. */
 struct console {
   const pabal_host *host;
   FILE *stream;
@@ -23,13 +22,13 @@ static const pabal_setting settings[] = {
     {.size = sizeof(pabal_setting),
      .kind = PABAL_CHOICE,
      .key = "stream",
-     .help = "Where the mail is printed.",
+     .help = "The stream to print to.",
      .default_value = "stdout",
      .choices = streams},
     {.size = sizeof(pabal_setting),
      .kind = PABAL_BOOLEAN,
      .key = "envelope",
-     .help = "Whether sender and recipients are printed before the mail.",
+     .help = "Whether to print sender and recipients before the mail.",
      .default_value = "true"},
 };
 
@@ -41,7 +40,7 @@ static int32_t console_open(const pabal_host *host, pabal_opening *opening, void
                             uint32_t *parallel) {
   struct console *console = malloc(sizeof *console);
   if (console == NULL) {
-    fail(host, opening, "there is no memory left");
+    fail(host, opening, "out of memory; free some memory");
     return 1;
   }
   console->host = host;
@@ -49,18 +48,18 @@ static int32_t console_open(const pabal_host *host, pabal_opening *opening, void
       strcmp(host->setting(opening, "stream")->text, "stderr") == 0 ? stderr : stdout;
   console->envelope = host->setting(opening, "envelope")->number != 0;
   *transport = console;
-  /* One thread at a time: the safest number, and mails printed at once would mix. */
+  /* One thread at a time, because output of two mails would mix. */
   *parallel = 1;
   return 0;
 }
 
-/* Octets from outside can hold escape sequences that take a terminal over. */
-static int print(FILE *stream, const unsigned char *octets, size_t count) {
-  if (!isatty(fileno(stream))) return fwrite(octets, 1, count, stream) == count;
+/* On a terminal, replaces control characters: mail may contain escape sequences. */
+static int print(FILE *stream, const unsigned char *bytes, size_t count) {
+  if (!isatty(fileno(stream))) return fwrite(bytes, 1, count, stream) == count;
   for (size_t i = 0; i < count; i++) {
-    int shown = octets[i];
+    int shown = bytes[i];
     if ((shown < 32 && shown != '\n' && shown != '\t') || shown == 127) {
-      if (shown == '\r' && i + 1 < count && octets[i + 1] == '\n') continue;
+      if (shown == '\r' && i + 1 < count && bytes[i + 1] == '\n') continue;
       shown = '?';
     }
     if (putc(shown, stream) == EOF) return 0;
@@ -78,10 +77,10 @@ static void console_send(void *transport, const pabal_mail *mail, pabal_attempt 
     fputc('\n', console->stream);
   }
   print(console->stream, mail->octets, mail->octet_count);
-  /* A reader that has gone away shows at the flush, not before. What it read of
-   * the mail is anybody's guess, but a person looking at it took nothing over. */
+  /* A pipe whose reader has exited fails here at the earliest. Whatever it read,
+   * it didn't take responsibility for the mail. */
   if (fflush(console->stream) != 0 || ferror(console->stream)) {
-    static const char reply[] = "the stream can't be written: its reader has gone, or its disk is full";
+    static const char reply[] = "the stream can't be written: its reader has exited or its disk is full; correct that";
     console->host->reply(attempt, reply, strlen(reply));
     clearerr(console->stream);
     verdict->outcome = PABAL_DEFERRED;
@@ -97,7 +96,7 @@ static const pabal_transport table = {
     .size = sizeof(pabal_transport),
     .name = "console",
     .version = "1",
-    .summary = "Prints each mail on the terminal.",
+    .summary = "Prints each mail on standard output or standard error.",
     .settings = settings,
     .setting_count = sizeof settings / sizeof *settings,
     .open = console_open,

@@ -2,28 +2,29 @@ internal import CPabalGNU
 internal import Glibc
 public import PabalPlugin
 
-/// Writes each mail as one `.eml` file: the embedded default, without account or network.
+/// Writes each mail to an `.eml` file: the default transport, which needs no account and no network.
 ///
-/// A file appears under its name only when it is whole and on the disk: temporary name, `fsync`, a rename
-/// that never overwrites, `fsync` of the directory. A killed process leaves at most a dot file.
+/// A file has its final name only once it is complete and on the disk: it is written under a temporary name, synced
+/// and renamed without overwriting, and the directory is synced. A killed process leaves at most a dot file.
 public final class FileTransport: PluginTransport {
   /// `file`, as in `libpabal-file.so`.
   public static let name = "file"
-  /// The version, for people.
+  /// The plugin's version.
   public static let version = "1"
-  /// What the transport does.
-  public static let summary = "Writes each mail as one .eml file into a directory."
+  /// One sentence about the transport.
+  public static let summary = "Writes each mail to an .eml file in a directory."
   /// The one setting, `directory`.
   public static let settings = [
-    Setting(.path, "directory", help: "Where the .eml files go; made if it is missing.", required: true)
+    Setting(
+      .path, "directory", help: "The directory for the .eml files; created if it is missing.", required: true)
   ]
-  /// The directory can be tried without a mail.
+  /// `true`: the directory can be tested without a mail.
   public static var canCheck: Bool { true }
 
   private let path: String
   private let directory: CInt
 
-  /// Opens the directory, making it and its parents where they are missing.
+  /// Opens the directory; creates it and its parents if they are missing.
   public init(_ settings: Settings, host: Host) throws(TransportOpenError) {
     path = settings.text("directory") ?? "."
     do throws(SystemError) {
@@ -31,14 +32,14 @@ public final class FileTransport: PluginTransport {
       directory = try valueOrErrno("open", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     } catch {
       throw TransportOpenError(
-        "the directory \(path) can't be used: \(error); make it, or name another one under \"directory\"")
+        "the directory \(path) can't be used: \(error); create it, or set \"directory\" to another")
     }
   }
 
-  /// Files don't get in each other's way; four threads keep a disk's queue filled.
+  /// Four threads, enough to keep a disk busy; files are independent of each other.
   public var parallel: Int { 4 }
 
-  /// Writes the mail; `sent` once file and directory entry are on the disk.
+  /// Writes the mail; `sent` once the file and its directory entry are on the disk.
   public func send(_ mail: PluginMail, _ attempt: Attempt) -> Verdict {
     do throws(SystemError) {
       let name = try write(mail)
@@ -46,7 +47,7 @@ public final class FileTransport: PluginTransport {
       do throws(SystemError) {
         try valueOrErrno("fsync of the directory", fsync(directory))
       } catch {
-        // The mail stands there under its name; a power cut may yet take the name away.
+        // The mail has its name, but a power cut may still remove the name.
         attempt.reply("written to \(path)/\(name), but \(error)")
         return .unknown
       }
@@ -54,16 +55,16 @@ public final class FileTransport: PluginTransport {
       return .sent
     } catch {
       attempt.reply("\(path): \(error)")
-      // Only a full disk mends itself; the rest waits for the operator.
+      // A full or failing disk may recover; other errors need the operator.
       return error.code == ENOSPC || error.code == EDQUOT || error.code == EIO
         ? .deferred() : .held(.transport)
     }
   }
 
-  /// Makes and removes a file in the directory.
+  /// Creates and removes a file in the directory.
   public func check(_ attempt: Attempt) -> Verdict {
     do throws(SystemError) {
-      // One that an earlier check was killed over must not count as a fault.
+      // A random name, because a check that was killed may have left its file.
       let name = ".check-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp"
       let file = try TemporaryFile(name, in: directory)
       defer { file.remove() }
@@ -76,13 +77,13 @@ public final class FileTransport: PluginTransport {
     }
   }
 
-  /// Gives the directory back.
+  /// Closes the directory.
   public func close() { _ = Glibc.close(directory) }
 
-  /// Writes the bytes and returns the name they now stand under.
+  /// Writes the mail and returns the file's name.
   private func write(_ mail: PluginMail) throws(SystemError) -> String {
     let id = mail.id
-    // Many processes may hand the same mail over; each has a temporary name of its own.
+    // Several processes may write the same mail, each under its own temporary name.
     let file = try TemporaryFile(".\(id)-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp", in: directory)
     defer { file.remove() }
     try file.write(mail.bytes)
@@ -99,7 +100,7 @@ public final class FileTransport: PluginTransport {
   }
 }
 
-/// A file under a temporary name, removed again when it is done with.
+/// An open file under a temporary name, which the owner removes.
 private struct TemporaryFile: ~Copyable {
   let name: String
   private let directory: CInt
@@ -108,7 +109,7 @@ private struct TemporaryFile: ~Copyable {
   init(_ name: String, in directory: CInt) throws(SystemError) {
     self.name = name
     self.directory = directory
-    // Mails hold codes: nobody but the owner reads them.
+    // Readable only by the owner, because mails contain codes.
     file = try valueOrErrno("create", openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600))
   }
 
@@ -123,17 +124,17 @@ private struct TemporaryFile: ~Copyable {
     try valueOrErrno("fsync", fsync(file))
   }
 
-  /// Takes room on the disk, so that a full one shows.
+  /// Allocates space on the disk, which fails if the disk is full.
   func reserve(_ count: Int) throws(SystemError) {
     let code = posix_fallocate(file, 0, count)
     guard code == 0 else { throw SystemError("write", code) }
   }
 
-  /// Gives the file its final `name` unless that is taken: 0, or an errno.
+  /// Renames the file to `name` without overwriting; returns 0 or an errno.
   func moveIntoPlace(_ name: String) -> CInt {
     if renameat2(directory, self.name, directory, name, pabal_rename_noreplace) == 0 { return 0 }
     guard errno == EINVAL || errno == ENOSYS else { return errno }
-    // Some network file systems have no such rename; a link never overwrites either.
+    // Some network file systems don't support RENAME_NOREPLACE; a link doesn't overwrite either.
     return linkat(directory, self.name, directory, name, 0) == 0 ? 0 : errno
   }
 
@@ -142,7 +143,7 @@ private struct TemporaryFile: ~Copyable {
   deinit { _ = Glibc.close(file) }
 }
 
-/// A call of the system's that failed, in words.
+/// A failed system call.
 struct SystemError: Error, CustomStringConvertible {
   let call: String
   let code: CInt
@@ -155,14 +156,14 @@ struct SystemError: Error, CustomStringConvertible {
   var description: String { "\(call): \(String(cString: strerror(code))) (errno \(code))" }
 }
 
-/// The result of a call, or its errno as an error.
+/// Returns the result of a system call, or throws its errno.
 @discardableResult
 func valueOrErrno(_ call: String, _ result: CInt) throws(SystemError) -> CInt {
   guard result >= 0 else { throw SystemError(call, errno) }
   return result
 }
 
-/// Makes `path` and its missing parents, for the owner alone.
+/// Creates `path` and its missing parents, accessible only by the owner.
 func makeDirectory(_ path: String) throws(SystemError) {
   if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
   guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {

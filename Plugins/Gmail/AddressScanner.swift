@@ -1,18 +1,18 @@
-/// Reads the addresses of a To, Cc, Bcc or From field: RFC 5322, 3.4, with RFC 6532.
+/// Parses the addresses of a To, Cc, Bcc or From field (RFC 5322, 3.4, with RFC 6532).
 ///
-/// Strict: what can be read in two ways, obsolete forms among them, is unreadable. Tolerated because everybody
-/// reads them alike: empty elements, dots and brackets in names, and an address as its own name.
+/// Strict: ambiguous syntax is an error, and so are obsolete forms. Empty elements, dots and brackets in names, and
+/// an address as its own display name are accepted, because all parsers agree on them.
 struct AddressScanner {
-  /// The field can't be read, or not in one way only.
+  /// The field is malformed or ambiguous.
   struct SyntaxError: Error {}
 
   private(set) var found: [HeaderAddress] = []
-  /// Whether there was more than addresses and commas: a name, a comment, a group.
+  /// Whether the field contains more than addresses and commas: a name, a comment or a group.
   private(set) var isDecorated = false
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
 
-  /// A dot-atom where it stands, or the content of a quoted string.
+  /// The range of a dot-atom, or the content of a quoted string.
   private enum Word {
     case atom(Range<Int>)
     case quoted([UInt8])
@@ -20,7 +20,7 @@ struct AddressScanner {
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  /// Reads to the end; `found` then holds all of them, those of groups too.
+  /// Parses the whole field; `found` then contains all addresses, including those in groups.
   mutating func readList() throws(SyntaxError) {
     while true {
       try skipSpace()
@@ -89,7 +89,7 @@ struct AddressScanner {
     return address
   }
 
-  /// What follows a local part, from its `@` on.
+  /// Parses `@` and the domain after a local part.
   private mutating func readAddress(local: Word) throws(SyntaxError) -> HeaderAddress {
     position += 1
     try skipSpace()
@@ -118,7 +118,7 @@ struct AddressScanner {
     return address
   }
 
-  /// Reads atoms, dots and quoted strings up to the next special character; answers the last one.
+  /// Reads atoms, dots and quoted strings up to the next special character; returns the last one and their number.
   private mutating func readWords() throws(SyntaxError) -> (last: Word?, count: Int) {
     var last: Word?
     var count = 0
@@ -139,7 +139,7 @@ struct AddressScanner {
     return (last, count)
   }
 
-  /// The content of the quoted string that begins here.
+  /// Returns the content of the quoted string at the current position.
   private mutating func readQuoted() throws(SyntaxError) -> [UInt8] {
     var content: [UInt8] = []
     position += 1
@@ -159,7 +159,7 @@ struct AddressScanner {
     throw SyntaxError()
   }
 
-  /// Passes over white space, folds and comments.
+  /// Skips white space, folds and comments.
   private mutating func skipSpace() throws(SyntaxError) {
     var depth = 0
     while let byte = peek {
@@ -191,9 +191,9 @@ struct AddressScanner {
     byte == UInt8(ascii: ".") || byte == UInt8(ascii: "[") || byte == UInt8(ascii: "]")
   }
 
-  /// RFC 5322, 3.2.3, with RFC 6532.
+  /// Whether a byte is `atext` (RFC 5322, 3.2.3, with RFC 6532).
   ///
-  /// A bit for each of ASCII's 128: a switch over ranges costs a dozen comparisons an byte.
+  /// A bit mask for ASCII, because a switch over ranges needs a dozen comparisons per byte.
   static func isAtomText(_ byte: UInt8) -> Bool {
     switch byte {
     case 0..<64: 0xA3FF_ACFA_0000_0000 >> UInt64(byte) & 1 == 1 as UInt64

@@ -1,15 +1,14 @@
 internal import PabalFormats
 internal import PabalPlugin
 
-/// Where the API is, and how it is spoken to.
+/// The API's endpoint and the settings for requests to it.
 struct GmailAPI: Sendable {
   let endpoint: HTTPEndpoint
   /// What comes before the API's own paths; empty, or beginning with a slash.
   private let path: String
   var certificateFile: String?
   var certificateDirectory: String?
-  /// The longest stop while a request goes out, and the longest time from its end to the end of the answer, in
-  /// milliseconds.
+  /// In milliseconds: how long sending may stall, and how long the response may take after the request.
   var timeout = 60_000
 
   init(_ endpoint: HTTPEndpoint) {
@@ -23,8 +22,7 @@ struct GmailAPI: Sendable {
     return path
   }
 
-  /// Appends the head of a media upload: the mail's bytes are its body, whatever their size (Gmail discovery
-  /// document).
+  /// Appends the head of a media upload, whose body is the mail itself (Gmail discovery document, `media`).
   func appendSendHead(token: String, count: Int, to head: inout [UInt8]) {
     append("POST ", "/upload/gmail/v1/users/me/messages/send?uploadType=media", token: token, to: &head)
     head.append(contentsOf: "\r\nContent-Type: message/rfc822\r\nContent-Length: ".utf8)
@@ -38,7 +36,7 @@ struct GmailAPI: Sendable {
     head.append(contentsOf: "\r\n\r\n".utf8)
   }
 
-  // Once a mail: an interpolated string would cost as much as the system call that sends it.
+  // Appends bytes, because an interpolated string costs as much as the system call that sends the request.
   private func append(_ method: StaticString, _ path: StaticString, token: String, to head: inout [UInt8]) {
     head.reserveCapacity(head.count + 512 + token.utf8.count)
     head.append(contentsOf: UnsafeBufferPointer(start: method.utf8Start, count: method.utf8CodeUnitCount))
@@ -50,28 +48,31 @@ struct GmailAPI: Sendable {
     head.append(contentsOf: token.utf8)
   }
 
-  /// The most bytes an upload may have (Gmail discovery document, `mediaUpload.maxSize`).
+  /// The maximum size of an upload in bytes (Gmail discovery document, `mediaUpload.maxSize`).
   static let maxUploadSize = 36_700_160
-  /// The most recipients of one mail (Gmail's quota page; another page of Google's says 100).
+  /// The maximum number of recipients of a mail (Gmail's quota page; another page of Google says 100).
   static let maxRecipients = 500
 
-  /// What `config.json` may say of a Gmail transport.
+  /// The settings of a Gmail transport in `config.json`.
   static let settings: [Setting] = [
     Setting(.account, "account", help: "The account whose mailbox sends.", required: true),
     Setting(
-      .text, "endpoint", help: "Where the API is; https, or http towards this machine.",
+      .text, "endpoint", help: "The API's URL; https, or http for a server on this machine.",
       default: "https://gmail.googleapis.com"),
-    Setting(.path, "ca_file", help: "A PEM file of authorities to trust instead of the system's."),
     Setting(
-      .path, "ca_directory", help: "A directory of hashed authorities to trust instead of the system's."),
+      .path, "ca_file", help: "A PEM file of certificate authorities to trust instead of the system's."),
     Setting(
-      .duration, "timeout", help: "The longest time to connect, to go on taking a mail, and to answer it.",
+      .path, "ca_directory",
+      help: "An OpenSSL directory of certificate authorities to trust instead of the system's."),
+    Setting(
+      .duration, "timeout",
+      help: "How long connecting, a stall while sending, and the response may each take.",
       default: "60s", range: 1_000...3_600_000),
     Setting(
-      .number, "parallel", help: "How many requests are under way at once.", default: "4", range: 1...64),
+      .number, "parallel", help: "The most requests at once.", default: "4", range: 1...64),
   ]
 
-  /// Reads the settings; says in words what does not fit.
+  /// Reads and checks the settings.
   init(_ settings: Settings) throws(TransportOpenError) {
     do throws(HTTPEndpointError) {
       let text = settings.text("endpoint") ?? "https://gmail.googleapis.com"

@@ -4,23 +4,23 @@ internal import PabalFormats
 internal import PabalPlugin
 internal import Synchronization
 
-/// Carries mails to the API: makes header and envelope agree, asks once more where a token was refused.
+/// Sends mails by Gmail's API over kept connections, and repeats a request once with a renewed access token.
 final class GmailClient: Sendable {
-  /// Where access tokens come from, for one attempt: `nil` when there is none to be had.
+  /// Returns an access token for one attempt, or `nil` if there is none; `rejected` is the token just refused.
   typealias TokenSource = (_ rejected: String?) -> String?
 
   let api: GmailAPI
-  /// The one used last goes out first, so that few stay warm.
+  /// The connection used last is taken first, so that idle ones expire.
   private let idleConnections = Mutex<[HTTPConnection]>([])
   private let now: @Sendable () -> Int
 
-  /// `now` in seconds since 1970.
+  /// `now` returns seconds since 1970.
   init(_ api: GmailAPI, now: @escaping @Sendable () -> Int = { time(nil) }) {
     self.api = api
     self.now = now
   }
 
-  /// Makes one attempt and blocks until it has ended; `nil`: no token was to be had.
+  /// Makes one attempt and blocks until it has ended; returns `nil` without an access token.
   func send(_ mail: GmailMessage, tokens: TokenSource) -> SendResult? {
     let upload: UploadBody
     do throws(UnsuitedMailError) {
@@ -39,7 +39,7 @@ final class GmailClient: Sendable {
     }
   }
 
-  /// Asks for the profile, which should be `user`'s; `nil`: no token was to be had.
+  /// Requests the mailbox's profile and compares it with `user`; returns `nil` without an access token.
   func check(user: String? = nil, tokens: TokenSource) -> SendResult? {
     withToken(tokens) { token in
       var head: [UInt8] = []
@@ -49,29 +49,30 @@ final class GmailClient: Sendable {
     }
   }
 
-  /// Parts from the API.
+  /// Closes the kept connections.
   func close() { idleConnections.withLock { $0 = [] } }
 
-  /// Makes a request over a kept connection or a new one.
+  /// Performs a request over a kept connection or a new one.
   private func exchange(_ head: [UInt8], _ tail: UnsafeRawBufferPointer) -> HTTPExchange {
     if let connection = pooledConnection() {
-      let exchange = connection.perform(head, tail, now: MonotonicClock.milliseconds())
-      if exchange.isReusable { idleConnections.withLock { $0.append(connection) } }
-      // It had died, and none of the request left: nobody can have read it.
-      guard exchange.failure != nil, exchange.status == nil, exchange.bytesSent == 0 else {
-        return exchange
-      }
+      let exchange = perform(head, tail, over: connection)
+      if !exchange.isSafeToRepeat { return exchange }
     }
     do throws(CurlError) {
-      let connection = try HTTPConnection(api)
-      let exchange = connection.perform(head, tail, now: MonotonicClock.milliseconds())
-      if exchange.isReusable { idleConnections.withLock { $0.append(connection) } }
-      return exchange
+      return perform(head, tail, over: try HTTPConnection(api))
     } catch {
       var exchange = HTTPExchange()
       exchange.failure = .notConnected(error)
       return exchange
     }
+  }
+
+  private func perform(
+    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, over connection: HTTPConnection
+  ) -> HTTPExchange {
+    let exchange = connection.perform(head, tail, now: MonotonicClock.milliseconds())
+    if exchange.isReusable { idleConnections.withLock { $0.append(connection) } }
+    return exchange
   }
 
   private func pooledConnection() -> HTTPConnection? {
@@ -82,7 +83,7 @@ final class GmailClient: Sendable {
     return nil
   }
 
-  /// Runs `request` with a token, and once more with a new one where that was refused.
+  /// Runs `request` with a token, and again with a renewed one if the API refused the first.
   private func withToken(
     _ tokens: TokenSource, _ request: (String) -> (sendResult: SendResult, isRefused: Bool)
   ) -> SendResult? {
@@ -91,16 +92,16 @@ final class GmailClient: Sendable {
     let first = request(token)
     guard first.isRefused else { return first.sendResult.redacted(removing: token) }
     guard let renewed = tokens(token) else { return nil }
-    // The same token again would be refused again.
+    // The API would refuse the same token again.
     guard renewed != token else { return first.sendResult.redacted(removing: token) }
     guard Self.isValidToken(renewed) else { return Self.invalidToken }
     return request(renewed).sendResult.redacted(removing: token, renewed)
   }
 
   private static let invalidToken = SendResult(
-    .held(.transport), "the account gave a token with characters no token has; log it in again")
+    .held(.transport), "the account's access token contains invalid characters; log the account in again")
 
-  /// Whether a token can stand in a header: printable ASCII without a blank.
+  /// Whether a token is valid in a header: printable ASCII without spaces.
   private static func isValidToken(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
   }

@@ -1,18 +1,18 @@
-/// A mail as the engine needs it: plain values, the bytes lent for one attempt.
+/// A mail for one attempt; `bytes` are borrowed from the host until the attempt ends.
 struct GmailMessage {
   let sender: String
   let recipients: [String]
   let bytes: UnsafeRawBufferPointer
   var needsSMTPUTF8 = false
 
-  /// What goes to the API, or why nothing may.
+  /// Returns the body of the request, or throws if the API can't carry the mail.
   ///
-  /// Gmail reads the recipients from To, Cc and Bcc. Whom these name outside the envelope would get the mail, and
-  /// a recipient they don't name would not: the latter are added as Bcc, which Gmail takes out again.
+  /// Gmail reads the recipients from To, Cc and Bcc. An address there that isn't in the envelope makes the mail
+  /// unsuited, because Gmail would send to it. Recipients that aren't there are added as Bcc, which Gmail removes.
   func upload() throws(UnsuitedMailError) -> UploadBody {
     guard recipients.count <= GmailAPI.maxRecipients else {
       throw UnsuitedMailError(
-        "the mail has \(recipients.count) recipients, Gmail takes \(GmailAPI.maxRecipients)")
+        "the mail has \(recipients.count) recipients, Gmail accepts \(GmailAPI.maxRecipients)")
     }
     var named = try EnvelopeRecipients(recipients)
     let header = try read(&named)
@@ -20,12 +20,12 @@ struct GmailMessage {
     let upload = UploadBody(bytes, header: header, adding: added)
     guard upload.count <= GmailAPI.maxUploadSize else {
       throw UnsuitedMailError(
-        "the mail has \(upload.count) octets, Gmail's API takes \(GmailAPI.maxUploadSize)")
+        "the mail has \(upload.count) bytes, Gmail's API accepts \(GmailAPI.maxUploadSize)")
     }
     return upload
   }
 
-  /// Reads the header; notes whom it names.
+  /// Reads the header and marks the recipients that it names.
   private func read(_ named: inout EnvelopeRecipients) throws(UnsuitedMailError) -> UploadBody.Header {
     var seen: [AddressField] = []
     var header = UploadBody.Header()
@@ -33,14 +33,14 @@ struct GmailMessage {
     while let field = try scanner.next() {
       if scanner.isResent(field) {
         throw UnsuitedMailError(
-          "the mail has Resent- fields, and whom Gmail's API would send it to isn't certain")
+          "the mail has Resent- fields, and it isn't known to whom Gmail's API would send it")
       }
       guard let kind = scanner.kind(of: field) else { continue }
       guard kind != .from else {
         header.fromDiffersFromSender = header.fromDiffersFromSender || !isSender(bytes[field.value])
         continue
       }
-      // RFC 5322, 3.6: at most one of each. Which of two Gmail would read, nobody knows.
+      // RFC 5322, 3.6 allows one of each. Which of two Gmail reads isn't documented.
       guard !seen.contains(kind) else {
         throw UnsuitedMailError(
           "the mail has two \(kind.rawValue) fields, and Gmail may read only one of them")
@@ -52,13 +52,14 @@ struct GmailMessage {
         try addressScanner.readList()
       } catch {
         throw UnsuitedMailError(
-          "\(kind.rawValue) can't be read in one way only, and Gmail's API would mail whom it reads there")
+          "\(kind.rawValue) is ambiguous or malformed, and Gmail's API would send to the addresses it reads there"
+        )
       }
       for address in addressScanner.found {
         guard named.markNamed(address) else {
           let shown = String(decoding: address.bytes, as: UTF8.self)
           throw UnsuitedMailError(
-            "\(kind.rawValue) names \(shown), who is not to get this mail now, and Gmail's API would send it there"
+            "\(kind.rawValue) names \(shown), which isn't a recipient of this attempt, and Gmail's API would send it there"
           )
         }
       }
@@ -67,7 +68,7 @@ struct GmailMessage {
     return header
   }
 
-  /// Whether the envelope's sender is among the authors; the API has no place for another one.
+  /// Whether the envelope's sender is among the addresses in From. The API has no separate envelope sender.
   private func isSender(_ value: Slice<UnsafeRawBufferPointer>) -> Bool {
     guard let sender = HeaderAddress(sender) else { return false }
     var addressScanner = AddressScanner(UnsafeRawBufferPointer(rebasing: value))
@@ -80,28 +81,28 @@ struct GmailMessage {
   }
 }
 
-/// The bytes that go to the API: a small head of our own, then the mail as it was lent.
+/// The body of an upload: a head with changed or added fields, and the rest of the mail in its own memory.
 struct UploadBody {
-  /// What matters of a mail's header.
+  /// What `GmailMessage` found in the header.
   struct Header {
-    /// Where it ends, before the empty line.
+    /// The index of the empty line after the header.
     var end = 0
-    /// Its Bcc field.
+    /// The Bcc field, if there is one.
     var bcc: HeaderScanner.Field?
-    /// Whether From names another than the envelope's sender.
+    /// Whether the envelope's sender isn't in From.
     var fromDiffersFromSender = false
   }
 
-  /// Whether bounces go to another than the envelope's sender.
+  /// Whether the envelope's sender isn't in From, so that bounces don't reach it.
   let fromDiffersFromSender: Bool
 
   let head: [UInt8]
   let tail: UnsafeRawBufferPointer
 
-  /// How many bytes there are.
+  /// The size in bytes.
   var count: Int { head.count + tail.count }
 
-  /// The mail with `recipients` added as Bcc. A Bcc field it has already becomes part of that one.
+  /// The mail with `recipients` added as Bcc. An existing Bcc field is merged into the new one.
   init(_ bytes: UnsafeRawBufferPointer, header: Header, adding recipients: [String]) {
     fromDiffersFromSender = header.fromDiffersFromSender
     guard !recipients.isEmpty else {
@@ -113,7 +114,7 @@ struct UploadBody {
     var column = Self.append("Bcc:", to: &head)
     for (index, recipient) in recipients.enumerated() {
       let isLast = index == recipients.count - 1
-      // RFC 5322, 2.1.1: a line should have at most 78 characters.
+      // RFC 5322, 2.1.1 recommends at most 78 characters per line.
       if index > 0, column + recipient.utf8.count + (isLast ? 1 : 2) > 78 {
         head += [0x0D, 0x0A]
         column = 0
@@ -122,7 +123,7 @@ struct UploadBody {
     }
     if let bcc = header.bcc {
       let rest = bytes[bcc.value]
-      // A field without an address in it adds none.
+      // A Bcc field may be empty.
       if rest.contains(where: { !Self.isSpace($0) }) {
         head += [UInt8(ascii: ","), 0x0D, 0x0A, 0x20]
         head += rest.drop(while: Self.isSpace)
@@ -149,20 +150,21 @@ struct UploadBody {
   }
 }
 
-/// An envelope's recipients, and which of them the header has named.
+/// An envelope's recipients, and which of them the header names.
 struct EnvelopeRecipients {
   private var addresses: [HeaderAddress] = []
   private var isNamed: [Bool] = []
-  /// Where each is; only for more than a look along the list is cheaper for.
+  /// The index of each address; empty for up to `linearSearchLimit` addresses, for which a linear search is faster.
   private var indexByAddress: [HeaderAddress: Int] = [:]
   private static let linearSearchLimit = 16
 
-  /// Reads the addresses of an envelope; throws at one that can't stand in a header.
+  /// Parses the addresses of an envelope; throws if one of them isn't valid in a header.
   init(_ recipients: [String]) throws(UnsuitedMailError) {
     addresses.reserveCapacity(recipients.count)
     for recipient in recipients {
       guard let address = HeaderAddress(recipient) else {
-        throw UnsuitedMailError("the recipient \(recipient) can't be written in a header, as Gmail wants it")
+        throw UnsuitedMailError(
+          "the recipient \(recipient) can't be written in a header, from which Gmail reads the recipients")
       }
       addresses.append(address)
     }
@@ -173,14 +175,14 @@ struct EnvelopeRecipients {
     }
   }
 
-  /// Notes that the header names `address`; `false`: the envelope doesn't.
+  /// Marks `address` as named by the header; returns `false` if it isn't in the envelope.
   mutating func markNamed(_ address: HeaderAddress) -> Bool {
     guard let index = index(of: address) else { return false }
     isNamed[index] = true
     return true
   }
 
-  /// The places of those whom nobody has named, of addresses that are alike the first.
+  /// The indices of the recipients that the header doesn't name; of equal addresses only the first.
   var unnamed: [Int] { addresses.indices.filter { !isNamed[$0] && index(of: addresses[$0]) == $0 } }
 
   private func index(of address: HeaderAddress) -> Int? {

@@ -1,28 +1,28 @@
 internal import PabalFormats
 public import PabalPlugin
 
-/// Hands mails to Gmail's REST API, as the mailbox of an account.
+/// Sends mails by Gmail's REST API from the mailbox of an account.
 ///
-/// The API knows no envelope. Recipients are whom the header names, so header and envelope are made to agree or
-/// the mail is `unsuited`; the envelope's sender is not used: bounces go to the account's mailbox.
+/// The API has no envelope: recipients are those in the header. So the header is made to agree with the envelope, or
+/// the mail is `unsuited`. The envelope's sender isn't used; bounces go to the account's mailbox.
 public final class GmailTransport: PluginTransport {
   /// `gmail`, as in `libpabal-gmail.so`.
   public static let name = "gmail"
-  /// The version, for people.
+  /// The plugin's version.
   public static let version = "1"
-  /// What the transport does.
-  public static let summary = "Hands mails to Gmail's REST API over HTTPS, logged in by OAuth 2.0 token."
-  /// Account, endpoint, trust and limits.
+  /// One sentence about the transport.
+  public static let summary = "Sends mail by Gmail's REST API, authenticated by OAuth 2.0 token."
+  /// Account, endpoint, trusted certificates and limits.
   public static let settings = GmailAPI.settings
-  /// The API can be reached and the token tried without a mail.
+  /// `true`: the token can be tested without a mail.
   public static var canCheck: Bool { true }
 
-  /// How many requests are under way at once.
+  /// The most requests at once.
   public let parallel: Int
   private let client: GmailClient
   private let user: String?
 
-  /// Reads the settings; the first mail connects.
+  /// Reads the settings; the first mail opens a connection.
   public init(_ settings: Settings, host: Host) throws(TransportOpenError) {
     parallel = Int(settings.number("parallel") ?? 4)
     client = GmailClient(try GmailAPI(settings))
@@ -38,17 +38,17 @@ public final class GmailTransport: PluginTransport {
     return attempt.report(sendResult)
   }
 
-  /// Asks for the mailbox's profile, sends nothing.
+  /// Requests the mailbox's profile without sending a mail.
   public func check(_ attempt: Attempt) -> Verdict {
     attempt.report(client.check(user: user) { attempt.accessToken("account", rejected: $0)?.text })
   }
 
-  /// Parts from the API.
+  /// Closes the kept connections.
   public func close() { client.close() }
 }
 
 extension Attempt {
-  /// Tells the host how an attempt ended; without an ending there was no token, and the host knows why.
+  /// Reports the result to the host; `nil` means that the host had no token and has set the verdict.
   fileprivate func report(_ sendResult: SendResult?) -> Verdict {
     guard let sendResult else { return .alreadySet }
     reply(sendResult.message)
@@ -57,10 +57,10 @@ extension Attempt {
   }
 }
 
-/// How an attempt ended.
+/// The result of an attempt.
 struct SendResult: Equatable {
   let verdict: Verdict
-  /// What Gmail said, or what is the matter and what to do; for a person.
+  /// Gmail's reply, or what is wrong and what to do.
   var message: String
   /// Gmail's own id of the mail.
   var id: String?
@@ -73,7 +73,8 @@ struct SendResult: Equatable {
 }
 
 extension SendResult {
-  /// The same as people may see it: on one line, not endless, without the tokens, should the far side repeat them.
+  /// Returns the result for display: on one line, at most `maxLength` bytes, and without tokens, which the server may
+  /// have repeated.
   func redacted(removing tokens: String...) -> SendResult {
     var redactor = SecretRedactor(replacement: "…")
     for token in tokens { redactor.add(Array(token.utf8), minimumLength: 1) }
@@ -83,12 +84,12 @@ extension SendResult {
     return redacted
   }
 
-  /// The most bytes of a text that somebody else wrote.
+  /// The maximum size of a text from the server, in bytes.
   private static let maxLength = 1_024
 
   private static func redacted(_ text: String, by redactor: SecretRedactor) -> String {
     let text = redactor.redact(text)
-    // Nearly every answer may be seen as it is.
+    // Nearly all messages need no change.
     if isShortAndPlain(text) { return text }
     var line = ""
     var count = 0
@@ -111,7 +112,7 @@ extension SendResult {
     return true
   }
 
-  /// Whether it is a control character, or ends a line or paragraph (Unicode, Cc, Zl and Zp).
+  /// Whether a character is a control character or a line or paragraph separator (Unicode Cc, Zl and Zp).
   private static func isControlOrLineBreak(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0..<0x20, 0x7F..<0xA0, 0x2028, 0x2029: true

@@ -2,49 +2,52 @@ internal import Glibc
 internal import PabalCurl
 internal import PabalFormats
 
-/// One request and what came back.
+/// The result of one request: the response, how much was sent, and what went wrong.
 struct HTTPExchange {
-  /// The status of the final answer; `nil`: none came.
+  /// The status of the final response; `nil` if there was none.
   var status: Int?
-  /// The answer's body, or its beginning.
+  /// The response's body, as far as it arrived.
   var body: [UInt8] = []
-  /// Why the exchange did not come to its end.
+  /// Why the exchange ended early.
   var failure: HTTPExchangeError?
-  /// How many bytes of the request were handed over.
+  /// How many bytes of the request were sent.
   var bytesSent = 0
-  /// Whether the last one was among them.
+  /// Whether the whole request was sent.
   var isFullySent = false
-  /// Whether another request may follow on the same connection.
+  /// Whether the connection can be used for another request.
   var isReusable = false
-  /// The seconds a Retry-After field asks to wait; 0: none.
+  /// The seconds in Retry-After; 0 if there were none.
   var retryAfter = 0
+
+  /// Whether the connection was dead and no byte of the request left, so that repeating it sends nothing twice.
+  var isSafeToRepeat: Bool { failure != nil && status == nil && bytesSent == 0 }
 }
 
-/// Why an exchange did not come to its end.
+/// Why an exchange ended early.
 enum HTTPExchangeError: Error, Equatable {
-  /// There was no connection.
+  /// Connecting failed.
   case notConnected(CurlError)
-  /// The far side closed, or the connection broke.
+  /// The server closed the connection, or it was lost.
   case connectionLost(String)
-  /// Nothing moved for so long.
+  /// Nothing was sent or received for the timeout.
   case idleTimeout
-  /// The answer began and did not end in time.
+  /// The response began but didn't end in time.
   case responseTimeout
-  /// What came is no HTTP.
+  /// The response isn't valid HTTP.
   case invalidResponse
 }
 
 /// One connection to the API, for one request at a time.
 ///
-/// libcurl connects and secures; the dialogue over it is our own. It then costs a third of libcurl's own, nothing is
-/// ever sent a second time behind our back, and it is known to the byte what was handed over.
+/// libcurl connects and does TLS; HTTP is written here. That takes a third of libcurl's CPU time, never repeats a
+/// request silently, and tells exactly how many bytes were sent.
 ///
-/// Sendable although it is no value: the courier gives it to one caller, who alone uses it until it comes back.
+/// Sendable without locks because the client lends a connection to one caller at a time.
 final class HTTPConnection: @unchecked Sendable {
-  /// After so long without use (ms) the API, or a box on the way, may close it in the very moment of the next
-  /// request, which would leave a mail `unknown`.
+  /// Idle time (ms) after which a connection isn't used again, because the API or a middlebox may close it just as
+  /// the next request is sent, which would make that mail `unknown`.
   static let maxIdleTime = 60_000
-  /// A record of TLS holds so much (RFC 8446, 5.1); libcurl wants a slice again as it was.
+  /// The size of a TLS record (RFC 8446, 5.1), in which requests are sent.
   private static let slice = 16_384
 
   private let handle: CurlHandle
@@ -59,7 +62,7 @@ final class HTTPConnection: @unchecked Sendable {
     handle = try CurlHandle(protocols: api.endpoint.isEncrypted ? "https" : "http")
     try handle.set(.url, api.endpoint.origin)
     try handle.set(.connectOnly, true)
-    // By ALPN too: the dialogue is HTTP/1.1.
+    // In ALPN too, because only HTTP/1.1 is written here.
     try handle.set(.http1)
     try handle.set(.connectTimeout, .milliseconds(api.timeout))
     if api.certificateFile != nil || api.certificateDirectory != nil {
@@ -73,8 +76,7 @@ final class HTTPConnection: @unchecked Sendable {
     incoming.deallocate()
   }
 
-  /// Whether a request may go over it now: used a short while ago, and nothing has come unasked, the end least
-  /// of all; `now` in milliseconds.
+  /// Whether a request can be sent at `now` (ms): used recently, open, and nothing to read.
   func isUsable(now: Int) -> Bool {
     guard now - lastUsed < Self.maxIdleTime else { return false }
     do throws(CurlError) {
@@ -84,14 +86,14 @@ final class HTTPConnection: @unchecked Sendable {
     }
   }
 
-  /// Sends `head` and then `tail`, and reads the answer; `now` in milliseconds.
+  /// Sends `head` and `tail` and reads the response; `now` in milliseconds.
   func perform(_ head: [UInt8], _ tail: UnsafeRawBufferPointer, now: Int) -> HTTPExchange {
     var exchange = HTTPExchange()
     var parser = HTTPResponseParser()
     lastUsed = now
     do throws(HTTPExchangeError) {
       try send(head, tail, &parser, sentCount: &exchange.bytesSent)
-      // Straight after a request nothing can have come: waiting first saves a call.
+      // Waits first, because no response can have arrived right after sending; that saves a system call.
       let deadline = MonotonicClock.milliseconds() + timeout
       if parser.status == nil { _ = handle.wait(for: .readable, until: deadline) }
       while !parser.isComplete {
@@ -113,7 +115,7 @@ final class HTTPConnection: @unchecked Sendable {
     return exchange
   }
 
-  /// Hands the request over; stops at an answer that comes before its end.
+  /// Sends the request; stops if a response arrives before its end.
   private func send(
     _ head: [UInt8], _ tail: UnsafeRawBufferPointer, _ parser: inout HTTPResponseParser, sentCount: inout Int
   ) throws(HTTPExchangeError) {
@@ -124,7 +126,7 @@ final class HTTPConnection: @unchecked Sendable {
       try result.get()
       return try send(tail, &parser, &sentCount)
     }
-    // All of a small mail goes out with its head: one record, one packet or two.
+    // A small mail is sent with its head in one TLS record.
     let joined = min(tail.count, Self.slice - head.count)
     buffer.copyBytes(from: head)
     UnsafeMutableRawBufferPointer(rebasing: buffer[head.count...])
@@ -144,7 +146,7 @@ final class HTTPConnection: @unchecked Sendable {
       do throws(CurlError) {
         count = try handle.send(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
       } catch {
-        // The reason may have come before the connection went.
+        // The server may have sent a response before it closed the connection.
         try readAvailable(&parser)
         throw .connectionLost(error.detail)
       }
@@ -153,8 +155,8 @@ final class HTTPConnection: @unchecked Sendable {
         sentCount += count
         deadline = nil
       } else {
-        // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
-        // What comes in meanwhile is no progress of the mail.
+        // The next call must pass the same slice, because OpenSSL may have sent part of it. Reading doesn't extend the
+        // deadline, because it isn't progress of the mail.
         let end = deadline ?? MonotonicClock.milliseconds() + timeout
         deadline = end
         guard handle.wait(for: .either, until: end) else { throw .idleTimeout }
@@ -169,7 +171,7 @@ final class HTTPConnection: @unchecked Sendable {
     }
   }
 
-  /// Reads once; `false` when nothing has come.
+  /// Reads once; returns `false` if there was nothing to read.
   private func read(_ parser: inout HTTPResponseParser) throws(HTTPExchangeError) -> Bool {
     let count: Int?
     do throws(CurlError) {
@@ -181,7 +183,7 @@ final class HTTPConnection: @unchecked Sendable {
     guard count > 0 else {
       parser.end()
       if parser.isComplete { return true }
-      throw .connectionLost("the far side closed it")
+      throw .connectionLost("the server closed it")
     }
     do throws(HTTPResponseParser.ParsingError) {
       try parser.feed(UnsafeRawBufferPointer(rebasing: incoming[..<count]))
@@ -193,7 +195,7 @@ final class HTTPConnection: @unchecked Sendable {
 }
 
 extension CurlHandle {
-  /// Waits until it is ready, or `deadline` (ms) has come: `false`.
+  /// Waits until the connection is ready; returns `false` at `deadline` (ms).
   fileprivate func wait(for readiness: Readiness, until deadline: Int) -> Bool {
     while true {
       let left = deadline - MonotonicClock.milliseconds()

@@ -1,21 +1,21 @@
-/// Reads one HTTP/1.1 answer as it comes in (RFC 9112), in pieces of any size.
+/// Parses one HTTP/1.1 response (RFC 9112) that arrives in pieces of any size.
 struct HTTPResponseParser {
-  /// What came is no HTTP.
+  /// The response isn't valid HTTP, or exceeds a limit.
   struct ParsingError: Error {}
 
-  /// The status of the final answer, once its whole status line has come.
+  /// The status of the final response, once its status line is complete.
   private(set) var status: Int?
-  /// The body, or its beginning.
+  /// The body, as far as it arrived.
   private(set) var body: [UInt8] = []
-  /// The seconds a Retry-After field asks to wait; 0: none, or a date.
+  /// The seconds in Retry-After; 0 if it is missing or a date.
   private(set) var retryAfter = 0
   private(set) var isComplete = false
-  /// Whether another request may follow on the same connection.
+  /// Whether the connection can be used for another request.
   private(set) var isReusable = false
 
-  /// A longer body is nothing Gmail says.
+  /// The maximum size of the body; Gmail's responses are much smaller.
   private static let maxBodySize = 1 << 20
-  /// Chunks may multiply a body; an answer longer than that has no end in sight.
+  /// The maximum size of the whole response, which chunk headers can make much larger than its body.
   private static let maxResponseSize = 8 << 20
   private static let maxInterimResponses = 8
   private static let maxLineLength = 16_384
@@ -39,16 +39,16 @@ struct HTTPResponseParser {
   private var isChunked = false
   private var closesConnection = false
 
-  /// Whether anything has come.
+  /// Whether any byte has arrived.
   var hasBegun: Bool { count > 0 }
 
-  /// Takes what has come.
+  /// Parses the next bytes.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(ParsingError) {
     count += bytes.count
     guard count <= Self.maxResponseSize else { throw ParsingError() }
     var rest = bytes[...]
     while !rest.isEmpty {
-      // Nothing was asked that this could answer.
+      // Bytes after the response don't answer any request.
       guard !isComplete else {
         isReusable = false
         return
@@ -71,7 +71,7 @@ struct HTTPResponseParser {
     }
   }
 
-  /// The far side has closed: that ends a body without a length.
+  /// Records that the server closed the connection, which ends a body without a length.
   mutating func end() {
     if case .bodyUntilClose = stage { isComplete = true }
   }
@@ -86,7 +86,7 @@ struct HTTPResponseParser {
     return piece.count
   }
 
-  /// Gathers a line without its CR LF; answers whether it is whole.
+  /// Appends to the current line; returns whether it is complete, then without its line end.
   private mutating func readLine(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(ParsingError) -> Bool {
     let end = rest.firstIndex(of: 0x0A)
     line.append(contentsOf: rest[..<(end ?? rest.endIndex)])
@@ -117,7 +117,7 @@ struct HTTPResponseParser {
     }
   }
 
-  /// `HTTP/1.1 200 OK`, its phrase often missing.
+  /// Parses `HTTP/1.1 200 OK`; the phrase may be missing.
   private mutating func parseStatusLine() throws(ParsingError) {
     guard line.count >= 12, line.starts(with: "HTTP/1.".utf8), line[8] == 0x20,
       line.count == 12 || line[12] == 0x20, let code = Self.number(line[9..<12], radix: 10), code >= 100
@@ -150,10 +150,10 @@ struct HTTPResponseParser {
     }
   }
 
-  /// The empty line has come: what follows (RFC 9112, 6.3)?
+  /// Decides after the header how the body is delimited (RFC 9112, 6.3).
   private mutating func beginBody() throws(ParsingError) {
     guard let status else {
-      // 100 Continue and its like; the answer itself is still to come.
+      // 100 Continue or another interim response; the final one follows.
       interimCount += 1
       guard interimCount <= Self.maxInterimResponses else { throw ParsingError() }
       stage = .statusLine
@@ -162,7 +162,7 @@ struct HTTPResponseParser {
     if status == 204 || status == 304 {
       finish()
     } else if isChunked {
-      // Both at once is how requests are smuggled.
+      // Both together are a sign of request smuggling (RFC 9112, 6.3).
       guard contentLength == nil else { throw ParsingError() }
       stage = .chunkSize
     } else if let contentLength {
@@ -179,7 +179,7 @@ struct HTTPResponseParser {
     isReusable = !closesConnection
   }
 
-  /// Up to a day, however many digits there are.
+  /// Returns the number of seconds, at most `RetryTime.maxWait`; 0 if the value isn't a number.
   private static func seconds(_ value: ArraySlice<UInt8>) -> Int {
     guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else { return 0 }
     return min(number(value, radix: 10) ?? RetryTime.maxWait, RetryTime.maxWait)

@@ -1,10 +1,10 @@
 internal import CPabalIDN
 
-/// An address in the one form by which two are the same here: no quotes, ASCII in lower case, A-labels.
+/// An address in a normalized form for comparison: unquoted local part, ASCII in lower case, domain as A-labels.
 struct HeaderAddress: Hashable {
   let bytes: [UInt8]
 
-  /// An address of its parts, the local one unquoted; `nil` when the domain is none.
+  /// An address from its unquoted local part and its domain; `nil` if the domain is invalid.
   init?(local: some Collection<UInt8>, domain: some Collection<UInt8>) {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(local.count + domain.count + 1)
@@ -27,7 +27,7 @@ struct HeaderAddress: Hashable {
     self.bytes = bytes
   }
 
-  /// Reads an envelope's address; `nil` when it could not stand in a header.
+  /// Parses an envelope's address; `nil` if it isn't valid in a header.
   init?(_ text: String) {
     if let plain = Self.plain(text.utf8Span.span) {
       bytes = plain
@@ -49,7 +49,7 @@ struct HeaderAddress: Hashable {
     self = read
   }
 
-  /// The address of plain ASCII atoms and a host name, as nearly all are; `nil`: read it with more care.
+  /// Returns the normalized address if it consists of ASCII atoms and a host name, as nearly all do; otherwise `nil`.
   private static func plain(_ text: Span<UInt8>) -> [UInt8]? {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count)
@@ -75,7 +75,7 @@ struct HeaderAddress: Hashable {
     (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
   }
 
-  /// RFC 5321, 4.1.2: labels of letters, digits and hyphens, with a dot between.
+  /// Whether `name` is labels of letters, digits and hyphens, separated by dots (RFC 5321, 4.1.2).
   private static func isHostName(_ name: ArraySlice<UInt8>) -> Bool {
     var previous = UInt8(ascii: ".")
     for byte in name {
@@ -90,7 +90,7 @@ struct HeaderAddress: Hashable {
     return previous != UInt8(ascii: ".")
   }
 
-  /// IDNA2008, non-transitional, after NFC (RFC 5891, UTS 46), as the envelope's domains were made.
+  /// Converts to A-labels by IDNA2008, non-transitional, after NFC (RFC 5891, UTS 46), as the host does for envelopes.
   private static func aLabels(_ bytes: [UInt8]) -> [UInt8]? {
     guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
     var found: UnsafeMutablePointer<UInt8>?

@@ -1,4 +1,4 @@
-/// Why a mail can't go by an API that knows no envelope; for a person.
+/// Why Gmail's API can't carry a mail.
 struct UnsuitedMailError: Error, Equatable {
   let message: String
   init(_ message: String) { self.message = message }
@@ -12,9 +12,9 @@ enum AddressField: String, CaseIterable {
   case from = "From"
 }
 
-/// Walks over the fields of a mail's header, without copying.
+/// Iterates over the fields of a mail's header without copying.
 struct HeaderScanner {
-  /// A field: all of its lines, and what stands after its colon.
+  /// The ranges of a field's name, its value after the colon, and all its lines.
   struct Field {
     let name: Range<Int>
     let value: Range<Int>
@@ -22,25 +22,25 @@ struct HeaderScanner {
   }
 
   private let bytes: UnsafeRawBufferPointer
-  /// Where the next field begins; at the end, where the empty line before the body stands.
+  /// The index of the next field; at the end, of the empty line before the body.
   private(set) var position = 0
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  /// The next field; `nil`: the header is over.
+  /// Returns the next field, or `nil` at the end of the header.
   mutating func next() throws(UnsuitedMailError) -> Field? {
     let start = position
     guard start < bytes.count, !isEmptyLine(start) else { return nil }
     var colon = start
-    // RFC 5322, 2.2: a name is printable ASCII without a colon.
+    // A name is printable ASCII without a colon (RFC 5322, 2.2).
     while colon < bytes.count, (0x21...0x7E).contains(bytes[colon]), bytes[colon] != UInt8(ascii: ":") {
       colon += 1
     }
     var end = colon
-    // RFC 5322, 4.5: old mailers put white space before the colon.
+    // White space before the colon is obsolete but legal (RFC 5322, 4.5).
     while end < bytes.count, Self.isBlank(bytes[end]) { end += 1 }
     guard colon > start, end < bytes.count, bytes[end] == UInt8(ascii: ":") else {
-      throw UnsuitedMailError("a line of the mail's header is no field; who would get the mail isn't certain")
+      throw UnsuitedMailError("a line of the mail's header isn't a field, so the recipients aren't certain")
     }
     var line = end
     repeat { line = try endOfLine(line) } while line < bytes.count && Self.isBlank(bytes[line])
@@ -48,9 +48,9 @@ struct HeaderScanner {
     return Field(name: start..<colon, value: (end + 1)..<line, lines: start..<line)
   }
 
-  /// Which address field it is.
+  /// Returns which address field it is, or `nil` for another field.
   func kind(of field: Field) -> AddressField? {
-    // The lengths alone tell most fields apart.
+    // The length alone rules out most fields.
     switch field.name.count {
     case 2: isName(field.name, "to") ? .to : isName(field.name, "cc") ? .cc : nil
     case 3: isName(field.name, "bcc") ? .bcc : nil
@@ -59,7 +59,7 @@ struct HeaderScanner {
     }
   }
 
-  /// Whether it belongs to a block that sends a mail on to others (RFC 5322, 3.6.6).
+  /// Whether it is a Resent- field (RFC 5322, 3.6.6).
   func isResent(_ field: Field) -> Bool {
     field.name.count > 7 && isName(field.name.prefix(7), "resent-")
   }
@@ -79,9 +79,9 @@ struct HeaderScanner {
   private func endOfLine(_ start: Int) throws(UnsuitedMailError) -> Int {
     var i = start
     while i < bytes.count, bytes[i] != 0x0A, bytes[i] != 0x0D { i += 1 }
-    // Gmail may see a line end, and so a field, where another reader sees none.
+    // A bare CR or LF may start a new field for Gmail but not for other parsers.
     guard i + 1 < bytes.count, bytes[i] == 0x0D, bytes[i + 1] == 0x0A else {
-      throw UnsuitedMailError("a line of the mail's header does not end with CR LF")
+      throw UnsuitedMailError("a line of the mail's header doesn't end with CR LF")
     }
     return i + 2
   }

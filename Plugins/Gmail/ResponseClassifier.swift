@@ -2,23 +2,23 @@ internal import PabalCurl
 internal import PabalFormats
 internal import PabalPlugin
 
-/// From answer to outcome: the one table, by reason first and by status where no reason is known.
+/// The table from responses to outcomes: by Google's reason, or by status if no reason is known.
 enum ResponseClassifier {
-  /// What a refusal comes down to.
+  /// What a refusal means.
   enum Kind {
-    /// This mail will never be taken.
+    /// Gmail will never accept this mail.
     case rejected
-    /// Not now; the next attempt may succeed.
+    /// Another attempt may succeed.
     case deferred
-    /// The account or the set-up has to be mended.
+    /// The account or its set-up must be corrected.
     case held
-    /// This mail is none for this API.
+    /// The API can't carry this mail.
     case unsuited
-    /// It may have been sent.
+    /// The mail may have been sent.
     case unknown
   }
 
-  /// One row: a refusal with this status, reason or both, or words, comes down to `kind`; `advice` for a person.
+  /// One row: a refusal with one of these statuses and, if given, reasons and text in its message.
   struct Row {
     let statuses: ClosedRange<Int>
     let reasons: Set<String>?
@@ -40,43 +40,43 @@ enum ResponseClassifier {
 
   private static let anyStatus = 300...599
 
-  /// The row that comes before every reason: Gmail says it with more than one.
+  /// Tried before all reasons, because Gmail reports it with several of them.
   private static let noMailbox = Row(
     400...400, message: "Mail service not enabled", .held,
-    "the account has no Gmail mailbox; let the administrator switch Gmail on, or take another account")
+    "the account has no Gmail mailbox; ask the administrator to switch Gmail on, or use another account")
 
-  /// The rows in the order in which they are tried, for each of a refusal's reasons in turn.
+  /// The rows by reason, in the order in which they are tried for each of a refusal's reasons.
   static let byReason: [Row] = [
-    // status   reason                                              words            kind
+    // status   reason                                              message          kind
     Row(
       anyStatus,
       reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"],
       message: "(Mail sending)", .held,
-      "the mailbox has reached its sending limit for a day, which counts for the web and SMTP too"),
+      "the mailbox has reached its daily sending limit, which includes the web and SMTP; wait, or use another transport"),
     Row(
       anyStatus,
       reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"],
       .deferred),
     Row(
       anyStatus, reasons: ["dailyLimitExceeded", "quotaExceeded"], .held,
-      "the Google Cloud project has used its quota up; raise it in the console, or wait until it is renewed"),
+      "the Google Cloud project has used up its quota; raise it in the console, or wait until it is renewed"),
     Row(
       anyStatus, reasons: ["insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"], .held,
-      "the account was not given the scope gmail.send; log it in again and allow sending"),
+      "the account lacks the scope gmail.send; log it in again and allow sending"),
     Row(
       anyStatus, reasons: ["accessNotConfigured", "SERVICE_DISABLED"], .held,
-      "the Gmail API is off in the Google Cloud project; switch it on there (Guides/Google.md#4-gmail-api), and wait a few minutes"
+      "the Gmail API is off in the Google Cloud project; switch it on there (Guides/Google.md#4-gmail-api) and wait a few minutes"
     ),
     Row(
       anyStatus, reasons: ["domainPolicy"], .held,
-      "the administrator of the Workspace domain blocks this app; ask for it to be allowed"),
+      "the administrator of the Workspace domain blocks this app; ask the administrator to allow it"),
     Row(
       anyStatus, reasons: ["authError", "UNAUTHENTICATED", "invalid_token"], .held,
-      "the token is refused, a new one too; log the account in again"),
+      "a renewed token was rejected too; log the account in again"),
     Row(anyStatus, reasons: ["uploadTooLarge"], .unsuited),
     Row(
       400...400, reasons: ["failedPrecondition", "FAILED_PRECONDITION"], .held,
-      "Gmail can't send for this account: it has no mailbox, is suspended, or is a service account without a user"
+      "Gmail can't send for this account: it has no mailbox, is suspended, or is a service account without \"user\"; check it, or use another account"
     ),
     Row(
       400...400, reasons: ["badRequest", "invalidArgument", "invalid", "required", "INVALID_ARGUMENT"],
@@ -84,21 +84,21 @@ enum ResponseClassifier {
     Row(500...599, reasons: ["backendError"], .unknown),
   ]
 
-  /// The rows where no reason is given, or none that is known.
+  /// The rows by status, for refusals without a known reason.
   static let byStatus: [Row] = [
-    Row(300...399, .held, "check \"endpoint\": it answers with a redirection"),
-    Row(401...401, .held, "the token is refused, a new one too; log the account in again"),
-    Row(403...403, .held, "the account may not use the API"),
-    Row(404...405, .held, "check \"endpoint\": the API isn't there"),
+    Row(300...399, .held, "check \"endpoint\", which redirects"),
+    Row(401...401, .held, "a renewed token was rejected too; log the account in again"),
+    Row(403...403, .held, "the account may not use the API; check its permissions, or use another account"),
+    Row(404...405, .held, "check \"endpoint\", where the API wasn't found"),
     Row(408...408, .deferred),
     Row(413...413, .unsuited),
-    Row(429...429, message: "(Mail sending)", .held, "the mailbox has reached its sending limit for a day"),
+    Row(429...429, message: "(Mail sending)", .held, "the mailbox has reached its daily sending limit; wait, or use another transport"),
     Row(429...429, .deferred),
-    Row(400...499, .held, "check \"endpoint\": this is no answer of Gmail's"),
+    Row(400...499, .held, "check \"endpoint\", because the response isn't from Gmail"),
     Row(500...599, .unknown),
   ]
 
-  /// The row that decides.
+  /// Returns the row that decides.
   static func row(for errorResponse: GmailErrorResponse) -> Row? {
     if matches(noMailbox, errorResponse) { return noMailbox }
     for reason in errorResponse.reasons {
@@ -114,7 +114,7 @@ enum ResponseClassifier {
       && row.message.map { errorResponse.message.contains($0) } ?? true
   }
 
-  /// How an attempt to send ended.
+  /// Returns the result of an attempt to send.
   static func sendResult(
     of exchange: HTTPExchange, _ mail: GmailMessage, _ upload: UploadBody, _ api: GmailAPI, now: Int
   ) -> SendResult {
@@ -124,7 +124,7 @@ enum ResponseClassifier {
     let wait = [RetryTime.seconds(in: errorResponse.message, now: now) ?? 0, exchange.retryAfter].max() ?? 0
     let row = row(for: errorResponse)
     let message = message(errorResponse, advice: row?.advice ?? "")
-    // Its reason has been lost; it was refused all the same.
+    // The reason is missing because the response is incomplete, but the mail was refused.
     if exchange.failure != nil, status < 500, errorResponse.reasons.isEmpty {
       return SendResult(.deferred(retryAfter: Int64(wait)), message)
     }
@@ -144,30 +144,30 @@ enum ResponseClassifier {
     guard exchange.isFullySent else {
       return SendResult(
         .deferred(),
-        "\(api.endpoint.authority) answers \(exchange.status ?? 0) before it can have read the mail; is \"endpoint\" Gmail's?"
+        "\(api.endpoint.authority) answered \(exchange.status ?? 0) before the mail was sent completely; check that \"endpoint\" is Gmail's API"
       )
     }
-    // A text that broke off is no JSON; framing that contradicts itself may have made one up.
+    // An incomplete body isn't valid JSON, but one with contradictory framing may be valid by accident.
     if exchange.failure != .invalidResponse, let id = JSONValue(answer: exchange.body)?["id"]?.string,
       !id.isEmpty
     {
       let note =
-        upload.fromDiffersFromSender ? "; bounces go to the account, the API takes no other sender" : ""
+        upload.fromDiffersFromSender ? "; bounces go to the account, because the API has no other sender" : ""
       return SendResult(.sent, "200 accepted as \(id)\(note)", id: id)
     }
     if let failure = exchange.failure {
       return SendResult(
         .unknown,
-        "\(exchange.status ?? 0), but the answer is not whole: \(NetworkErrorClassifier.message(failure, api))"
+        "\(exchange.status ?? 0), but the response is incomplete: \(NetworkErrorClassifier.message(failure, api))"
       )
     }
     return SendResult(
       .unknown,
-      "\(api.endpoint.authority) answers \(exchange.status ?? 0) without an id of the mail; is \"endpoint\" Gmail's?"
+      "\(api.endpoint.authority) answered \(exchange.status ?? 0) without the mail's id; check that \"endpoint\" is Gmail's API"
     )
   }
 
-  /// Google's words and ours, on one line.
+  /// Returns Google's status, reason and message, and our advice, on one line.
   static func message(_ errorResponse: GmailErrorResponse, advice: String) -> String {
     let reason = errorResponse.reasons.first.map { " \($0)" } ?? ""
     let message = errorResponse.message.isEmpty ? "" : ": \(errorResponse.message)"
@@ -176,27 +176,27 @@ enum ResponseClassifier {
 }
 
 extension GmailMessage {
-  /// Whether a refusal may be Gmail's limit, not the mail's fault: then another transport may carry it.
+  /// Whether a refusal may be due to a limit of Gmail, so that another transport may carry the mail.
   ///
-  /// Nobody says whether the API takes addresses beyond ASCII (RFC 6532), or more than 100 recipients.
+  /// It isn't documented whether the API accepts non-ASCII addresses (RFC 6532) or more than 100 recipients.
   fileprivate var mayExceedGmailLimits: Bool { needsSMTPUTF8 || recipients.count > 100 }
 }
 
-/// What an answer that isn't 200 says, in Google's envelope for errors or in none.
+/// The content of a response other than 2xx, in Google's error format or another.
 struct GmailErrorResponse: Equatable {
   let status: Int
-  /// What may tell why, the most exact first: `errors[].reason`, then `details[].reason`, then `status`.
+  /// The possible reasons, the most specific first: `errors[].reason`, `details[].reason`, `status`.
   var reasons: [String] = []
-  /// Google's words, or of a body that is no JSON nothing.
+  /// Google's message; empty if the body isn't JSON.
   var message = ""
-  /// Whether Google's envelope for errors was around it.
+  /// Whether the body has Google's error format.
   var isGoogle = false
 
   init(status: Int, body: [UInt8]) {
     self.status = status
     let answer = JSONValue(answer: body)
     guard let error = answer?["error"] else { return }
-    // The front end that refuses a token may answer as an OAuth server does (RFC 6749, 5.2).
+    // The front end that refuses a token may use OAuth's error format (RFC 6749, 5.2).
     if let code = error.string {
       reasons = [code]
       message = answer?["error_description"]?.string ?? ""
@@ -223,32 +223,32 @@ extension JSONValue {
   fileprivate subscript(key: String) -> JSONValue? { member(key, ifRepeated: .first) }
 }
 
-/// What the answer to a question for the mailbox's profile says of the account.
+/// The table for responses to a request for the mailbox's profile.
 enum ProfileClassifier {
   static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI, user: String?, now: Int) -> SendResult {
     let name = api.endpoint.authority
     guard let status = exchange.status else {
-      // Nothing was to be handed over.
+      // Without a mail, nothing can be unknown.
       var exchange = exchange
       exchange.isFullySent = false
       return NetworkErrorClassifier.sendResult(of: exchange, api)
     }
     if status == 200 {
       guard let address = JSONValue(answer: exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
-        return SendResult(.held(.transport), "\(name) answers without a mailbox; is \"endpoint\" Gmail's?")
+        return SendResult(.held(.transport), "\(name) answered without a mailbox; check that \"endpoint\" is Gmail's API")
       }
-      // An alias is the same mailbox by another name, so it is for a person to judge.
+      // Only a note, because the other address may be an alias of the mailbox.
       let others = user.map { $0.lowercased() != address.lowercased() } ?? false
       let note =
-        others ? ", though \"user\" of its account is \(user ?? ""): log that one in, or mend \"user\"" : ""
+        others ? ", although \"user\" of its account is \(user ?? ""); log in that one, or correct \"user\"" : ""
       return SendResult(.ready, "reached \(name), sends as \(address)\(note)")
     }
     let errorResponse = GmailErrorResponse(status: status, body: exchange.body)
-    // gmail.send alone opens no question at all, and it is all that sending needs.
+    // The scope gmail.send, which is enough for sending, doesn't allow reading the profile.
     let insufficientScope: Set = ["insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"]
     if status == 403, !insufficientScope.isDisjoint(with: errorResponse.reasons) {
       return SendResult(
-        .ready, "reached \(name), the token is accepted; its scope does not show whose mailbox it is")
+        .ready, "reached \(name), the token is accepted; its scope doesn't allow reading the mailbox's address")
     }
     let row = ResponseClassifier.row(for: errorResponse)
     let message = ResponseClassifier.message(errorResponse, advice: row?.advice ?? "")
@@ -256,13 +256,13 @@ enum ProfileClassifier {
     switch row?.kind {
     case .held: return SendResult(.held(.transport, retryAfter: Int64(wait)), message)
     case .rejected, .unsuited:
-      return SendResult(.held(.transport), "\(message); is \"endpoint\" Gmail's?")
+      return SendResult(.held(.transport), "\(message); check that \"endpoint\" is Gmail's API")
     case .deferred, .unknown, nil: return SendResult(.deferred(retryAfter: Int64(wait)), message)
     }
   }
 }
 
-/// What a request without an answer means, and what to do about it.
+/// The results of requests without a response.
 enum NetworkErrorClassifier {
   static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI) -> SendResult {
     let name = api.endpoint.authority
@@ -272,61 +272,61 @@ enum NetworkErrorClassifier {
     case .some(let reason):
       let cause = message(reason, api)
       return exchange.isFullySent
-        ? SendResult(.unknown, "the mail was handed over, and then \(cause)")
-        : SendResult(.deferred(), "before the mail was through, \(cause)")
-    case nil: return SendResult(exchange.isFullySent ? .unknown : .deferred(), "\(name) gave no answer")
+        ? SendResult(.unknown, "after the mail was sent, \(cause)")
+        : SendResult(.deferred(), "before the mail was sent completely, \(cause)")
+    case nil: return SendResult(exchange.isFullySent ? .unknown : .deferred(), "\(name) sent no response")
     }
     switch failure.code {
     case .unresolved:
       return SendResult(
         .deferred(),
-        "\(name) has no address; does this machine resolve names, and is \"endpoint\" spelt right?")
+        "\(name) has no address; check the spelling of \"endpoint\", and that this machine can resolve names")
     case .unreachable:
       return SendResult(
         .deferred(),
-        "nothing answers at \(name) (\(failure)); check \"endpoint\", and that no firewall stands between")
+        "\(name) doesn't accept connections (\(failure)); check \"endpoint\", and that no firewall is in between")
     case .timedOut:
-      return SendResult(.deferred(), "\(name) is silent (\(failure)); a firewall may stand between")
+      return SendResult(.deferred(), "\(name) doesn't answer (\(failure)); check for a firewall")
     case .untrusted:
       return SendResult(.held(.transport), certificateMessage(failure, name))
     case .noTrustStore:
       return SendResult(
         .held(.transport),
-        "the certificates to trust can't be read (\(failure)); check \"ca_file\" and \"ca_directory\", or install ca-certificates"
+        "the trusted certificates can't be read (\(failure)); check \"ca_file\" and \"ca_directory\", or install ca-certificates"
       )
     case .handshake:
       return SendResult(
-        .deferred(), "TLS with \(name) failed (\(failure)); is \"endpoint\" a server that speaks https?")
+        .deferred(), "TLS with \(name) failed (\(failure)); check that \"endpoint\" is an https server")
     case .malformed:
-      return SendResult(.held(.transport), "\"endpoint\" makes no URL (\(failure))")
+      return SendResult(.held(.transport), "\"endpoint\": not a valid URL (\(failure)); correct it")
     default:
-      return SendResult(.deferred(), "there is no connection to \(name) (\(failure))")
+      return SendResult(.deferred(), "connecting to \(name) failed (\(failure))")
     }
   }
 
-  /// What happened to a connection.
+  /// Returns what happened to the connection, as a clause.
   static func message(_ failure: HTTPExchangeError, _ api: GmailAPI) -> String {
     let name = api.endpoint.authority
     return switch failure {
-    case .notConnected(let reason): "there was no connection to \(name) (\(reason))"
-    case .connectionLost(let detail): "the connection to \(name) broke (\(detail))"
-    case .idleTimeout: "\(name) was silent for \(api.timeout) ms"
-    case .responseTimeout: "\(name) did not bring its answer to an end within \(api.timeout) ms"
-    case .invalidResponse: "\(name) answered with something that is no HTTP"
+    case .notConnected(let reason): "connecting to \(name) failed (\(reason))"
+    case .connectionLost(let detail): "the connection to \(name) was lost (\(detail))"
+    case .idleTimeout: "\(name) sent nothing for \(api.timeout) ms"
+    case .responseTimeout: "\(name) didn't complete its response within \(api.timeout) ms"
+    case .invalidResponse: "\(name) sent something that isn't HTTP"
     }
   }
 
   static func certificateMessage(_ failure: CurlError, _ name: String) -> String {
-    // OpenSSL's X509_V_ERR_…: 62 another name, 10 expired, 9 not yet valid. libcurl compares names itself, and
-    // then tells it in words only.
+    // OpenSSL's X509_V_ERR_…: 62 another name, 10 expired, 9 not yet valid. libcurl may compare names itself and then
+    // reports a mismatch only in its text.
     switch failure.certificate {
     case 62,
       _ where failure.code == .untrusted && failure.detail.contains("subject name"):
-      "\(name) shows a certificate for another name (\(failure)); \"endpoint\" must have the name in it"
+      "\(name) has a certificate for another name (\(failure)); use the name in it in \"endpoint\""
     case 9, 10:
-      "the certificate of \(name) is out of date (\(failure)); it has to be renewed, or this machine's clock is wrong"
+      "the certificate of \(name) has expired or isn't valid yet (\(failure)); renew it on the server, or correct this machine's clock"
     default:
-      "the certificate of \(name) is not to be trusted (\(failure)); if it is your own authority, name it in \"ca_file\""
+      "the certificate of \(name) isn't trusted (\(failure)); if the authority is your own, set \"ca_file\" to its certificate"
     }
   }
 }

@@ -1,11 +1,12 @@
 internal import PabalFormats
 
-/// When to try again, as Gmail writes it into its words: `Retry after 2026-09-16T03:57:19.386Z`.
+/// Finds the time in Gmail's messages before which a retry is useless: `Retry after 2026-09-16T03:57:19.386Z`.
 enum RetryTime {
-  /// A sending limit lasts up to a day (support.google.com/a/answer/166852).
+  /// The longest wait in seconds: a sending limit lasts up to a day (support.google.com/a/answer/166852).
   static let maxWait = 86_400
 
-  /// The seconds from `now` (seconds since 1970) to the time in `text`, 1 to a day; `nil`: none, or it is past.
+  /// Returns the seconds from `now` (seconds since 1970) to the time in `text`, at most `maxWait`; `nil` if the text
+  /// contains no future time.
   static func seconds(in text: String, now: Int) -> Int? {
     guard let mark = text.firstRange(of: "etry after") else { return nil }
     let rest = Array(text[mark.upperBound...].utf8.drop { $0 == 0x20 })

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// Where a flight is put together: memory that never moves while it is on its way.
+/// The bytes of one group of commands, in memory that doesn't move while they are being sent.
 ///
-/// One TLS record holds 16,384 bytes (RFC 8446, 5.1); a flight that fits leaves as one.
+/// A group of at most 16,384 bytes fits into one TLS record (RFC 8446, 5.1).
 final class CommandBuffer {
   static let slice = 16_384
 
@@ -12,9 +12,9 @@ final class CommandBuffer {
   init() { memory = .allocate(byteCount: Self.slice, alignment: 16) }
   deinit { memory.deallocate() }
 
-  /// What has been put in.
+  /// The bytes appended so far; invalid after the next append.
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
-  /// How much still fits into the last slice.
+  /// How many bytes still fit into the last TLS record.
   var roomInRecord: Int { Self.slice - count % Self.slice }
 
   func removeAll() { count = 0 }
@@ -66,7 +66,7 @@ final class CommandBuffer {
   }
 }
 
-/// Doubles the dots that begin lines, for DATA (RFC 5321, 4.5.2), a buffer at a time.
+/// Doubles dots at the beginning of lines, for DATA (RFC 5321, 4.5.2), one buffer at a time.
 struct DotStuffing {
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
@@ -74,9 +74,9 @@ struct DotStuffing {
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  /// Appends up to a slice; `true` when the final dot is in it.
+  /// Appends up to one slice; returns `true` if it contains the final dot.
   mutating func fill(_ buffer: CommandBuffer) -> Bool {
-    // Room for the doubled dot, a missing line end and the final dot.
+    // Leaves room for a doubled dot, a missing line end and the final dot.
     let limit = CommandBuffer.slice - 8
     while position < bytes.count, buffer.count < limit - 1 {
       if isLineStart, bytes[position] == UInt8(ascii: ".") { buffer.append(UInt8(ascii: ".")) }

@@ -1,4 +1,4 @@
-/// How an attempt ended, for one recipient.
+/// The outcome of an attempt for one recipient.
 enum SMTPOutcome: Equatable, Sendable {
   case sent
   case deferred
@@ -7,10 +7,10 @@ enum SMTPOutcome: Equatable, Sendable {
   case held(Scope)
   case unknown
 
-  /// How far `held` reaches.
+  /// What `held` applies to.
   enum Scope: Sendable { case transport, mail }
 
-  /// The order in which the outcome of several recipients is told: the first present.
+  /// The order that decides the outcome of several recipients: the lowest rank among them.
   var rank: Int {
     switch self {
     case .unknown: 0
@@ -24,7 +24,7 @@ enum SMTPOutcome: Equatable, Sendable {
   }
 }
 
-/// What a reply answers.
+/// What a reply responds to.
 enum SMTPStage: Sendable {
   case greeting
   case tls
@@ -34,15 +34,15 @@ enum SMTPStage: Sendable {
   case content
 }
 
-/// From reply to outcome: the one table. The first row that fits decides.
+/// The table from replies to outcomes. The first matching row decides.
 enum ReplyClassifier {
-  /// One row: at these stages a refusal with one of these codes, enhanced codes or both means `outcome`.
+  /// One row: the outcome of a refusal at these stages with one of these codes and, if given, this enhanced code.
   struct Row: Sendable {
     let stages: Set<SMTPStage>
     let codes: ClosedRange<Int>
     let subject: Int?
     let detail: Int?
-    /// Only without an enhanced code.
+    /// Whether the row applies only to replies without an enhanced code.
     let withoutEnhancedCode: Bool
     let outcome: SMTPOutcome
 
@@ -72,29 +72,28 @@ enum ReplyClassifier {
 
   static let table: [Row] = [
     // stages                  codes      X.subject.detail   outcome
-    Row(allStages, 400...499, nil, nil, .deferred),  // 454 to a login among them
+    Row(allStages, 400...499, nil, nil, .deferred),  // includes 454 to a login
     Row([.greeting, .tls], 500...599, nil, nil, .held(.transport)),
     Row([.login], 300...599, nil, nil, .held(.transport)),
     Row(transactionStages, 530...530, nil, nil, .held(.transport)),  // authentication required
     Row(transactionStages, 534...535, nil, nil, .held(.transport)),  // credentials
     Row(transactionStages, 538...538, nil, nil, .held(.transport)),  // encryption required
     Row(transactionStages, 550...550, 4, 5, .held(.transport)),  // the account's daily limit
-    Row([.mail, .recipient], 500...599, 7, nil, .held(.mail)),  // not this sender's to send
-    Row(transactionStages, 503...503, nil, nil, .deferred),  // a quarrel over sequence, nobody's address
-    Row(transactionStages, 552...552, 3, 4, .unsuited),  // larger than this server takes
-    Row(transactionStages, 552...552, 2, 3, .unsuited),  // the same, as an administrator's limit
-    Row([.mail], 552...552, withoutEnhancedCode: true, .unsuited),  // to MAIL with its SIZE
+    Row([.mail, .recipient], 500...599, 7, nil, .held(.mail)),  // the login may not use this sender
+    Row(transactionStages, 503...503, nil, nil, .deferred),  // command order, not an address
+    Row(transactionStages, 552...552, 3, 4, .unsuited),  // larger than the server accepts
+    Row(transactionStages, 552...552, 2, 3, .unsuited),  // larger than the administrator allows
+    Row([.mail], 552...552, withoutEnhancedCode: true, .unsuited),  // in reply to MAIL with SIZE
     Row(transactionStages, 500...599, nil, nil, .rejected),
   ]
 
-  /// What a refusal means; a reply that is none has decided nothing.
+  /// Returns the outcome of a refusal; `.unknown` for any other reply.
   static func outcome(of reply: Reply, at stage: SMTPStage) -> SMTPOutcome {
     table.first { $0.matches(stage, reply) }?.outcome ?? .unknown
   }
 
-  /// Whether a recipient was refused only because the transaction has enough of them: 452 4.5.3, 452 without an
-  /// enhanced code, and 552 5.5.3, or 552 in so many words, of servers that follow RFC 821 (RFC 5321,
-  /// 4.5.3.1.10).
+  /// Whether a recipient was refused only because the transaction has too many: 452 4.5.3, 452 without an enhanced
+  /// code, 552 5.5.3, or 552 with "too many recipients" from servers that follow RFC 821 (RFC 5321, 4.5.3.1.10).
   static func exceedsRecipientLimit(_ reply: Reply, _ message: String) -> Bool {
     switch (reply.code, reply.enhanced?.subject, reply.enhanced?.detail) {
     case (452, nil, nil), (452, 5, 3), (552, 5, 3): true
@@ -103,10 +102,10 @@ enum ReplyClassifier {
     }
   }
 
-  /// Whether BDAT itself was not understood: send DATA.
+  /// Whether the server doesn't know BDAT, so that DATA must be used.
   static func rejectsBDAT(_ reply: Reply) -> Bool { reply.code == 500 || reply.code == 502 }
 
-  /// Whether a refusal of the bytes is about the order of commands: 503, or 5.5.0 and 5.5.1 (RFC 3463, 3.6).
+  /// Whether a refusal of the body is about the order of commands: 503, 5.5.0 or 5.5.1 (RFC 3463, 3.6).
   static func isSequenceError(_ reply: Reply) -> Bool {
     guard reply.code >= 500 else { return false }
     if reply.code == 503 { return true }
@@ -114,11 +113,11 @@ enum ReplyClassifier {
   }
 }
 
-/// The id under which a server says it has queued a mail.
+/// Finds the server's queue id in the reply to a mail.
 enum QueueID {
-  /// Postfix and Dovecot: `queued as ID`; Exim: `id=ID`; Gmail: `ID - gsmtp`; Exchange: `<ID>`.
+  /// Returns the id: Postfix and Dovecot `queued as ID`, Exim `id=ID`, Gmail `ID - gsmtp`, Exchange `<ID>`.
   ///
-  /// Bytes, and no array of words: this runs for every mail.
+  /// Works on bytes without an array of words, because it runs for every mail.
   static func find(in reply: String) -> String? {
     let bytes = reply.utf8Span.span
     func matches(_ range: Range<Int>, _ text: StaticString) -> Bool {

@@ -1,37 +1,37 @@
-/// What a server sent that is no reply.
+/// Why bytes from a server aren't a valid reply.
 enum ReplyError: Error, Equatable {
-  /// A line that doesn't begin with a reply code.
+  /// A line doesn't begin with a reply code.
   case notAReply
-  /// A line of a reply with another code than its first.
+  /// The lines of a reply have different codes.
   case mixedCodes
-  /// A line, or a reply, longer than anybody needs.
+  /// A line or a reply exceeds the limits of `ReplyParser`.
   case tooLong
-  /// More replies than were asked for, without an end.
+  /// There are far more replies than commands.
   case tooMany
 
-  /// The fault in words.
+  /// The error as a sentence.
   var message: String {
     switch self {
-    case .notAReply: "the server sent something that is no SMTP reply"
-    case .mixedCodes: "the server changed the code within one reply"
-    case .tooLong: "the server's reply has no end"
-    case .tooMany: "the server sent far more replies than it was asked for"
+    case .notAReply: "the server sent something that isn't an SMTP reply"
+    case .mixedCodes: "the server sent a reply whose lines have different codes"
+    case .tooLong: "the server sent a reply that is too long"
+    case .tooMany: "the server sent far more replies than commands"
     }
   }
 }
 
-/// Takes a server's bytes however they are split and finds the replies in them, within bounds.
+/// Parses replies from bytes that arrive in pieces of any size, within limits.
 ///
-/// RFC 5321 allows 512 bytes a line; real servers send more. One buffer serves a connection for its life.
+/// RFC 5321 allows 512 bytes per line, but real servers send more. One buffer is reused for the whole connection.
 struct ReplyParser: ~Copyable {
   static let maxLineLength = 4_096
   static let maxLines = 256
-  /// How many more replies than awaited are read before it is called a flood.
+  /// How many replies beyond `expectedCount` are accepted before `.tooMany`.
   static let maxUnexpectedReplies = 16
 
-  /// The whole replies since `reset`.
+  /// The complete replies since `reset`.
   private(set) var replies: [Reply] = []
-  /// How many replies the dialogue is waiting for; bounds how many are read.
+  /// How many replies are expected since `reset`; it limits how many are accepted.
   var expectedCount = 0
 
   private var buffer: UnsafeMutableRawBufferPointer
@@ -49,18 +49,18 @@ struct ReplyParser: ~Copyable {
 
   deinit { buffer.deallocate() }
 
-  /// Whether bytes lie behind the last whole reply.
+  /// Whether there are bytes after the last complete reply.
   var hasPartialReply: Bool { filled > replyStart }
 
-  /// Forgets the replies read so far, and what lies behind them.
+  /// Discards all replies and any bytes after them.
   mutating func reset() {
     replies.removeAll(keepingCapacity: true)
     (filled, lineStart, scanned, replyStart, currentCode, currentLineCount) = (0, 0, 0, 0, 0, 0)
   }
 
-  /// Lends free space, takes what `fill` says it put there, and looks for replies in it.
+  /// Lets `fill` write into free space and parses what it wrote.
   ///
-  /// Returns what `fill` returned: the count, 0 at the end, `nil` when nothing has come.
+  /// Returns what `fill` returned: the number of bytes, 0 at the end of the stream, `nil` if there was nothing to read.
   mutating func read<Failure: Error>(
     _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int?
   ) throws(Failure) -> Result<Int?, ReplyError> {
@@ -75,7 +75,7 @@ struct ReplyParser: ~Copyable {
     }
   }
 
-  /// Takes bytes that somebody else has read.
+  /// Parses bytes that were read elsewhere.
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(ReplyError) {
     makeRoom(for: bytes.count)
     UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: bytes)
@@ -83,7 +83,7 @@ struct ReplyParser: ~Copyable {
     try scan()
   }
 
-  /// A reply's lines as one: the codes and line ends between them become single blanks.
+  /// A reply's lines joined into one; the codes and line ends between them become single spaces.
   func text(_ reply: Reply) -> String {
     var line: [UInt8] = []
     line.reserveCapacity(reply.range.count)
@@ -162,7 +162,7 @@ struct ReplyParser: ~Copyable {
     currentLineCount = 0
   }
 
-  /// The code at `start`: three digits of RFC 5321's ranges; 1yz is none of SMTP's.
+  /// Returns the code at `start`, 200 to 599; `nil` if there is none. SMTP has no 1yz replies (RFC 5321, 4.2.1).
   private func code(at start: Int) -> Int? {
     let (first, second, third) = (buffer[start], buffer[start + 1], buffer[start + 2])
     guard (UInt8(ascii: "2")...UInt8(ascii: "5")).contains(first),
@@ -173,20 +173,20 @@ struct ReplyParser: ~Copyable {
   }
 }
 
-/// One reply of a mail server: its code, and where its text lies in the reader that holds it.
+/// One reply of a server: its code, and the range of its text in the `ReplyParser` that read it.
 struct Reply: Equatable {
   /// Three digits, 200 to 599 (RFC 5321, 4.2).
   let code: Int
-  /// The enhanced status code of its last line (RFC 3463), where there is one.
+  /// The enhanced status code of its last line (RFC 3463), if any.
   let enhanced: EnhancedCode?
-  /// Its lines in the reader's bytes, line ends included.
+  /// Its lines in the parser's buffer, with line ends.
   let range: Range<Int>
 
-  /// Whether the command it answers was done. 220 and 221 greet and part; they answer none of ours.
+  /// Whether the command succeeded. 220 and 221 are a greeting and a goodbye, which no command of a transaction gets.
   var isSuccess: Bool { code / 100 == 2 && code != 220 && code != 221 }
-  /// Whether the command it answers was refused, for now or for good.
+  /// Whether the command was refused, temporarily or permanently.
   var isRefusal: Bool { code >= 400 }
-  /// Whether the server ends the connection with it.
+  /// Whether the server closes the connection after it.
   var closesConnection: Bool { code == 421 || code == 221 }
 }
 
@@ -196,7 +196,7 @@ struct EnhancedCode: Equatable {
   let subject: Int
   let detail: Int
 
-  /// Reads the code at the start of `bytes`; `nil` when none stands there.
+  /// The code at the start of `bytes`; `nil` if there is none.
   init?(_ bytes: some Sequence<UInt8>) {
     var parts = (0, 0, 0)
     var index = 0

@@ -1,16 +1,17 @@
 internal import PabalFormats
+internal import PabalPlugin
 internal import Synchronization
 
-/// Carries mails to one server: finds a connection, logs in, and tries again where nothing was taken.
+/// Sends mails to one server over kept connections.
 final class SMTPClient: Sendable {
-  /// Where access tokens come from, for one attempt: `nil` when there is none to be had.
+  /// Returns an access token for one attempt, or `nil` if there is none; `rejected` is the token just refused.
   typealias TokenSource = (_ rejected: String?) -> Token?
 
   /// How an attempt ended.
   enum DeliveryResult {
-    /// One fate for each recipient, in the mail's order.
+    /// One result for each recipient, in the mail's order.
     case recipientResults([RecipientResult])
-    /// No token was to be had, and whoever was asked has said why.
+    /// The token source had no access token and has reported why.
     case noToken
   }
 
@@ -20,7 +21,7 @@ final class SMTPClient: Sendable {
   private let now: @Sendable () -> Int
   private let log: @Sendable (String) -> Void
 
-  /// `now` in milliseconds, from any beginning; `log` tells the operator.
+  /// `now` returns milliseconds of a monotonic clock; `log` writes a line for the operator.
   init(
     _ server: SMTPServer, now: @escaping @Sendable () -> Int = MonotonicClock.milliseconds,
     log: @escaping @Sendable (String) -> Void = { _ in }
@@ -30,93 +31,79 @@ final class SMTPClient: Sendable {
     self.log = log
   }
 
-  /// Makes one attempt; blocks until it has ended.
+  /// Makes one attempt and blocks until it has ended.
   func send(_ mail: SMTPMessage, tokens: TokenSource) -> DeliveryResult {
     if let recipientResult = Self.envelopeError(mail) {
       return .recipientResults(mail.recipients.map { _ in recipientResult })
     }
-    var recipientResults = [RecipientResult](
-      repeating: RecipientResult(.deferred, "not tried"), count: mail.recipients.count)
-    var remaining = Array(mail.recipients.indices)
-    var held: SMTPConnection?
-    defer { held.map(pool.put) }
-    // A retry needs a connection that had died, or a habit that wasn't known yet: there are three.
-    var retries = 4
-    var needsNewConnection = false
-    var hadUnsolicitedReply = false
-    while true {
-      let connection: SMTPConnection
-      if let kept = held ?? (needsNewConnection ? nil : pool.take(now: now())) {
-        connection = kept
-        held = nil
-      } else {
-        do throws(ConnectionError) {
-          guard let fresh = try connect(tokens) else { return .noToken }
-          connection = fresh
-        } catch {
-          for index in remaining { recipientResults[index] = RecipientResult(error.outcome, error.message) }
-          return .recipientResults(recipientResults)
+    var attempt = AttemptState(recipientCount: mail.recipients.count)
+    var connectionInUse: SMTPConnection?
+    defer { connectionInUse.map(pool.put) }
+    var step = attempt.firstStep
+    while case .send(let choice) = step {
+      let event: AttemptState.Event
+      do throws(ConnectionError) {
+        guard let connection = try connection(choice, current: connectionInUse, tokens) else {
+          // The host must learn what the first transaction settled, or it would send the mail to everyone again.
+          return attempt.hasSettledRecipients ? .recipientResults(attempt.recipientResults) : .noToken
         }
+        connectionInUse = nil
+        (event, connectionInUse) = runTransaction(mail, to: attempt.remaining, over: connection)
+      } catch {
+        event = .connectionFailed(error)
       }
-      if let incompatibility = mail.incompatibility(connection.capabilities) {
-        held = connection
-        for index in remaining { recipientResults[index] = RecipientResult(.unsuited, incompatibility) }
-        return .recipientResults(recipientResults)
-      }
-      let isReused = connection.isReused
-      let start = now()
-      guard connection.hasNoUnsolicitedReply() else {
-        // One from the pool may have ended meanwhile; of new ones only the first is excused.
-        if isReused { continue }
-        guard !hadUnsolicitedReply else {
-          for index in remaining {
-            recipientResults[index] = RecipientResult(
-              .deferred, "the server speaks, or parts, before it is asked")
-          }
-          return .recipientResults(recipientResults)
-        }
-        hadUnsolicitedReply = true
-        needsNewConnection = true
-        continue
-      }
-      let (result, mode) = connection.send(
-        mail, to: remaining, ServerQuirks(rawValue: quirks.load(ordering: .relaxed)), now: start)
-      for (index, recipientResult) in result.recipientResults {
-        recipientResults[index] = RecipientResult(
-          recipientResult.outcome, connection.redactor.redact(recipientResult.message))
-      }
-      if result.isSound { held = connection }
-      switch result.next {
-      case .done: return .recipientResults(recipientResults)
-      case .remaining(let indices):
-        guard indices.count < remaining.count, result.isSound else {
-          return .recipientResults(recipientResults)
-        }
-        remaining = indices
-        continue
-      case .nothingAccepted, .connectionClosing:
-        // A kept connection may have ended between two mails; a fresh one has no such excuse.
-        guard isReused else { return .recipientResults(recipientResults) }
-        needsNewConnection = true
-      case .reduceGrouping:
-        remember(mode.grouping == .pipelinedWithBody ? .repliesOutOfSequence : .losesSynchronization)
-      case .bdatUnsupported:
-        remember(.bdatUnsupported)
-      }
-      retries -= 1
-      if retries == 0 { return .recipientResults(recipientResults) }
+      let decision = attempt.next(after: event)
+      if let quirk = decision.quirk { remember(quirk) }
+      step = decision.step
     }
+    return .recipientResults(attempt.recipientResults)
   }
 
-  /// Reaches the server and logs in; the connection is kept.
+  /// Runs one transaction, if the connection and the mail allow it; returns the connection if it can be used again.
+  private func runTransaction(
+    _ mail: SMTPMessage, to recipients: [Int], over connection: SMTPConnection
+  ) -> (AttemptState.Event, usable: SMTPConnection?) {
+    if let incompatibility = mail.incompatibility(connection.capabilities) {
+      return (.unsuited(incompatibility), connection)
+    }
+    let start = now()
+    guard connection.hasNoUnsolicitedReply() else {
+      return (.unsolicitedReply(isReused: connection.isReused), nil)
+    }
+    var (result, mode) = connection.send(
+      mail, to: recipients, ServerQuirks(rawValue: quirks.load(ordering: .relaxed)), now: start)
+    for index in result.recipientResults.indices {
+      let recipientResult = result.recipientResults[index].recipientResult
+      result.recipientResults[index].recipientResult = RecipientResult(
+        recipientResult.outcome, connection.redactor.redact(recipientResult.message))
+    }
+    return (
+      .transactionEnded(result, mode.grouping, isReused: connection.isReused),
+      result.isSound ? connection : nil
+    )
+  }
+
+  /// Connects and logs in without sending a mail, and keeps the connection; `nil` without an access token.
   func check(tokens: TokenSource) throws(ConnectionError) -> Capabilities? {
     guard let connection = try connect(tokens) else { return nil }
     pool.put(connection)
     return connection.capabilities
   }
 
-  /// Parts from the server.
+  /// Closes the kept connections.
   func close() { pool.close() }
+
+  /// Returns the chosen connection; `nil` if a new one needs a token and there is none.
+  private func connection(
+    _ choice: AttemptState.ConnectionChoice, current: SMTPConnection?, _ tokens: TokenSource
+  ) throws(ConnectionError) -> SMTPConnection? {
+    switch choice {
+    case .current: if let current { return current }
+    case .kept: if let kept = pool.take(now: now()) { return kept }
+    case .new: break
+    }
+    return try connect(tokens)
+  }
 
   private func connect(_ tokens: TokenSource) throws(ConnectionError) -> SMTPConnection? {
     guard case .account = server.login else { return try SMTPConnection(server, nil, now: now()) }
@@ -125,17 +112,17 @@ final class SMTPClient: Sendable {
       return try connect(with: accessToken)
     } catch {
       guard error.isTokenRejected else { throw error }
-      guard let renewed = tokens(accessToken.token) else { return nil }
-      // The same token again would be refused again.
-      if renewed == accessToken || renewed.token == accessToken.token { throw error }
+      guard let renewed = tokens(accessToken.text) else { return nil }
+      // The server would refuse the same token again.
+      if renewed.text == accessToken.text { throw error }
       return try connect(with: renewed)
     }
   }
 
   private func connect(with accessToken: Token) throws(ConnectionError) -> SMTPConnection {
-    guard SMTPSyntax.isPrintable(accessToken.token) else {
+    guard SMTPSyntax.isPrintable(accessToken.text) else {
       throw ConnectionError(
-        .held(.transport), "the account gave a token with characters no token has; log it in again")
+        .held(.transport), "the account's access token contains invalid characters; log the account in again")
     }
     return try SMTPConnection(server, accessToken, now: now())
   }
@@ -145,25 +132,29 @@ final class SMTPClient: Sendable {
     if !ServerQuirks(rawValue: known).contains(quirk) { log("\(server.name) \(quirk.rawValue)") }
   }
 
-  /// Why an envelope never reaches the wire, whatever the host has checked.
+  /// Returns the result for all recipients if an address of the envelope could inject a command.
+  ///
+  /// The host checks addresses too; this check doesn't rely on it.
   private static func envelopeError(_ mail: SMTPMessage) -> RecipientResult? {
     if !mail.sender.isEmpty, !SMTPSyntax.isAddress(mail.sender) {
       return RecipientResult(
-        .rejected, "the sender's address can't be sent: it holds a control, a blank or a bracket")
+        .rejected,
+        "the sender's address contains a control character, a space or an angle bracket; correct it")
     }
     if !mail.recipients.allSatisfy(SMTPSyntax.isAddress) {
       return RecipientResult(
-        .rejected, "a recipient's address can't be sent: it holds a control, a blank or a bracket")
+        .rejected,
+        "a recipient's address contains a control character, a space or an angle bracket; correct it")
     }
     return nil
   }
 }
 
-/// The connections that wait for the next mail; the one used last goes out first, so that few stay warm.
+/// The connections kept for the next mail. The one used last is taken first, so that idle ones expire.
 final class ConnectionPool: Sendable {
   private let idle = Mutex<[SMTPConnection]>([])
 
-  /// A connection that a mail may go over now, if one waits.
+  /// Removes and returns a connection that can carry a mail now; closes those that are too old.
   func take(now: Int) -> SMTPConnection? {
     while let connection = idle.withLock({ $0.popLast() }) {
       if connection.isUsable(now: now) { return connection }
@@ -172,13 +163,13 @@ final class ConnectionPool: Sendable {
     return nil
   }
 
-  /// Puts a sound connection back.
+  /// Keeps a connection that is ready for another mail.
   func put(_ connection: SMTPConnection) {
     connection.markReused()
     idle.withLock { $0.append(connection) }
   }
 
-  /// Says goodbye to all and waits a moment for their answers.
+  /// Sends QUIT over all connections and waits up to two seconds for the replies.
   func close() {
     let connections = idle.withLock { idle in
       defer { idle = [] }

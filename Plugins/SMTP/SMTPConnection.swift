@@ -1,15 +1,17 @@
 internal import PabalCurl
 internal import PabalFormats
+internal import PabalPlugin
 
-/// One connection, logged in: it carries one mail after another until it is in doubt.
+/// One authenticated connection, which carries one mail at a time.
 ///
-/// Sendable although it is no value: the pool gives it to one caller, who alone uses it until it comes back.
+/// Sendable without locks because the pool lends a connection to one caller at a time.
 final class SMTPConnection: @unchecked Sendable {
-  /// After so long without use the peer may be gone unseen: the envelope goes first, by itself.
+  /// Idle time (ms) after which the connection may be half-open; the envelope is then sent separately, because a
+  /// connection that breaks before the body was sent leaves nothing unknown.
   static let staleAfter = 5_000
-  /// After so long without use nobody waits any more; libcurl's own limit for kept connections is 118 s.
+  /// Idle time (ms) after which the connection is closed. libcurl keeps connections for up to 118 s.
   static let maxIdleTime = 115_000
-  /// A session by token lives about as long as the token, an hour; where nobody says how long that is.
+  /// The lifetime (ms) of a session whose token has no known expiry. Access tokens usually last an hour.
   static let maxSessionTime = 50 * 60_000
 
   let capabilities: Capabilities
@@ -19,7 +21,7 @@ final class SMTPConnection: @unchecked Sendable {
   private let expires: Int?
   private var lastUsed: Int
   private var needsReset = false
-  /// Whether a mail has gone over it, or it has waited in the pool.
+  /// Whether the connection has been in the pool, where the server may close it unnoticed.
   private(set) var isReused = false
 
   /// Connects and logs in.
@@ -29,7 +31,7 @@ final class SMTPConnection: @unchecked Sendable {
     do throws(CurlError) {
       handle = try Self.handle(server, accessToken)
     } catch {
-      throw ConnectionError(.held(.transport), "the connection can't be set up: \(error)")
+      throw ConnectionError(.held(.transport), "libcurl can't be set up: \(error); check that the installed libcurl supports SMTP and TLS")
     }
     let stream = SMTPStream(handle, timeout: server.timeout)
     stream.parser.expectedCount = 16
@@ -47,11 +49,11 @@ final class SMTPConnection: @unchecked Sendable {
       throw ConnectionError(error, stream.parser, server, redactor)
     }
     handle.onHeader = nil
-    // libcurl goes on without a login where none is offered.
+    // libcurl continues without a login if the server offers no AUTH.
     if server.login.user != nil, !Self.isLoggedIn(stream.parser) {
       throw ConnectionError(
         .held(.transport),
-        "\(server.name) offers no login here; check host, port and \"security\", or leave account, user and password out"
+        "\(server.name) offers no login; check \"host\", \"port\" and \"security\", or remove \"account\", \"user\" and \"password\""
       )
     }
     let ehloReply = stream.parser.replies.last { $0.code == 250 }
@@ -59,11 +61,11 @@ final class SMTPConnection: @unchecked Sendable {
     stream.parser.reset()
     self.stream = stream
     self.redactor = redactor
-    expires = Self.end(server.login, accessToken).map { now + $0 }
+    expires = Self.sessionLifetime(server.login, accessToken).map { now + $0 }
     lastUsed = now
   }
 
-  /// Whether the last reply is AUTH's 235: behind greeting and EHLO, or behind a challenge.
+  /// Whether the last reply is the 235 to AUTH: it follows the reply to EHLO or a challenge.
   private static func isLoggedIn(_ parser: borrowing ReplyParser) -> Bool {
     let codes = parser.replies.suffix(3).map(\.code)
     return codes.count == 3 && codes[2] == 235 && (codes[1] == 250 || codes[1] == 334)
@@ -75,7 +77,7 @@ final class SMTPConnection: @unchecked Sendable {
     try handle.set(.connectOnly, true)
     try handle.set(server.security == .starttls ? .startTLS : .asScheme)
     try handle.set(.connectTimeout, .milliseconds(server.timeout))
-    // Connecting, securing and logging in are half a dozen replies; a server that dribbles gets no more.
+    // Bounds connecting, TLS and login together, because `replySeconds` starts again with each reply.
     try handle.set(.totalTimeout, .milliseconds(server.timeout * 2))
     try handle.set(.replySeconds, max(1, server.timeout / 1_000))
     if server.certificateFile != nil || server.certificateDirectory != nil {
@@ -91,31 +93,33 @@ final class SMTPConnection: @unchecked Sendable {
       try handle.set(.password, password)
     case .account(let user, let mechanism):
       try handle.set(.user, mechanism == .oauthbearer ? SMTPLogin.escaped(user) : user)
-      try handle.set(.bearer, accessToken?.token)
+      try handle.set(.bearer, accessToken?.text)
     }
     return handle
   }
 
-  /// Milliseconds until the session has to be renewed; `nil`: a password's session has no end.
-  private static func end(_ login: SMTPLogin, _ accessToken: Token?) -> Int? {
+  /// Returns the milliseconds after which a new session is needed; `nil` for a password, whose session doesn't
+  /// expire.
+  private static func sessionLifetime(_ login: SMTPLogin, _ accessToken: Token?) -> Int? {
     guard case .account = login else { return nil }
     guard let seconds = accessToken?.expiresIn else { return maxSessionTime }
     let life = Int(clamping: seconds).multipliedReportingOverflow(by: 1_000)
     if life.overflow { return maxSessionTime }
-    // A minute before the end; of a token that hardly lives, half.
+    // A minute before the token expires, or after half its lifetime if that is shorter.
     return max(life.partialValue - 60_000, life.partialValue / 2)
   }
 
-  /// Whether it is young enough for a mail.
+  /// Whether a mail can be sent at `now`: neither idle for too long nor close to the token's expiry.
   func isUsable(now: Int) -> Bool {
     if let expires, now >= expires { return false }
     return now - lastUsed < Self.maxIdleTime
   }
 
-  /// Whether it stands and nothing has come unasked: what had would pass for a reply to the next command.
+  /// Whether the connection is open and has nothing to read. Unread data would be taken for the reply to the next
+  /// command.
   func hasNoUnsolicitedReply() -> Bool { stream.hasNoUnsolicitedReply() }
 
-  /// Carries `mail` to some of its recipients.
+  /// Runs one transaction with `mail` for `recipients`, given by their indices.
   func send(
     _ mail: SMTPMessage, to recipients: [Int], _ quirks: ServerQuirks, now: Int
   ) -> (result: TransactionResult, mode: TransactionMode) {
@@ -129,10 +133,10 @@ final class SMTPConnection: @unchecked Sendable {
     return (result, mode)
   }
 
-  /// Marks that it waits in the pool, where its peer may part from it.
+  /// Records that the connection has been in the pool.
   func markReused() { isReused = true }
 
-  /// Says goodbye without waiting for the answer.
+  /// Sends QUIT without waiting for the reply.
   func sendQuit() {
     guard stream.hasNoUnsolicitedReply() else { return }
     buffer.removeAll()
@@ -142,13 +146,13 @@ final class SMTPConnection: @unchecked Sendable {
       stream.parser.reset()
       hasSentQuit = true
     } catch {
-      // It is gone already.
+      // The connection is closed already.
     }
   }
 
   private var hasSentQuit = false
 
-  /// Waits for the answer to `sendQuit` until the moment `end`, of `MonotonicClock`.
+  /// Waits for the reply to `sendQuit` until `end`, in milliseconds of `MonotonicClock`.
   func awaitQuitReply(until end: Int) {
     guard hasSentQuit else { return }
     while stream.parser.replies.isEmpty {
@@ -163,28 +167,28 @@ final class SMTPConnection: @unchecked Sendable {
   }
 }
 
-/// What a server's last EHLO offered.
+/// The extensions in a server's last EHLO reply.
 struct Capabilities: Sendable, Equatable {
-  /// Commands may be sent in groups (RFC 2920).
+  /// PIPELINING: commands may be sent in groups (RFC 2920).
   var pipelining = false
-  /// BDAT (RFC 3030).
+  /// CHUNKING: BDAT instead of DATA (RFC 3030).
   var chunking = false
-  /// Bytes above 127 in a body (RFC 6152).
+  /// 8BITMIME: bytes above 127 in a body (RFC 6152).
   var eightBitMIME = false
-  /// UTF-8 in addresses and headers (RFC 6531).
+  /// SMTPUTF8: UTF-8 in addresses and headers (RFC 6531).
   var smtpUTF8 = false
-  /// The SIZE parameter is known (RFC 1870).
+  /// SIZE: MAIL may announce the mail's size (RFC 1870).
   var size = false
-  /// The largest mail taken, in bytes; `nil` when none is named.
+  /// The maximum size of a mail in bytes; `nil` if the server states none.
   var maxSize: Int?
-  /// Replies carry enhanced status codes (RFC 2034).
+  /// ENHANCEDSTATUSCODES: replies contain codes such as 5.7.1 (RFC 2034).
   var enhancedStatusCodes = false
-  /// The login mechanisms.
+  /// The SASL mechanisms after AUTH, in upper case.
   var mechanisms: [String] = []
 
   init() {}
 
-  /// Reads the lines of an EHLO reply; the first is the server's name.
+  /// The extensions in the lines of an EHLO reply, the first of which is the server's name.
   init(lines: some Sequence<String>) {
     for line in lines.dropFirst() {
       let words = line.split(separator: " ")

@@ -1,4 +1,4 @@
-/// A mail as the engine needs it: plain values, the bytes lent for one attempt.
+/// A mail for one attempt; `bytes` are borrowed from the host until the attempt ends.
 struct SMTPMessage {
   let sender: String
   let recipients: [String]
@@ -6,7 +6,7 @@ struct SMTPMessage {
   let needsSMTPUTF8: Bool
   let needs8BitMIME: Bool
 
-  /// The envelope's own share is counted in: an address beyond ASCII needs SMTPUTF8 whatever the flag says.
+  /// A non-ASCII address in the envelope sets `needsSMTPUTF8` too.
   init(
     sender: String, recipients: [String], bytes: UnsafeRawBufferPointer, needsSMTPUTF8: Bool = false,
     needs8BitMIME: Bool = false
@@ -19,22 +19,22 @@ struct SMTPMessage {
     self.needs8BitMIME = needs8BitMIME
   }
 
-  /// Why this mail can't leave over a connection with `capabilities`; `nil`: it can.
+  /// Returns why a server with `capabilities` can't carry the mail, or `nil` if it can.
   func incompatibility(_ capabilities: Capabilities) -> String? {
     if let maxSize = capabilities.maxSize, bytes.count > maxSize {
-      return "the mail has \(bytes.count) octets, the server takes \(maxSize)"
+      return "the mail has \(bytes.count) bytes, the server accepts \(maxSize)"
     }
     if needsSMTPUTF8, !capabilities.smtpUTF8 {
-      return "an address or a header is not ASCII and the server offers no SMTPUTF8"
+      return "an address or a header isn't ASCII, and the server doesn't offer SMTPUTF8"
     }
     if needs8BitMIME, !capabilities.eightBitMIME {
-      return "the body has octets above 127 and the server offers no 8BITMIME"
+      return "the body contains bytes above 127, and the server doesn't offer 8BITMIME"
     }
     return nil
   }
 }
 
-/// What became of one recipient, and the words that decided it.
+/// The outcome for one recipient, and the reply or reason behind it.
 struct RecipientResult: Equatable, Sendable {
   let outcome: SMTPOutcome
   let message: String
@@ -45,7 +45,7 @@ struct RecipientResult: Equatable, Sendable {
   }
 }
 
-/// What may stand on the wire: a last gate, whatever the host has already checked.
+/// Syntax checks of everything that is written into a command or a URL; they don't rely on the host's checks.
 enum SMTPSyntax {
   static func isASCII(_ text: String) -> Bool {
     let bytes = text.utf8Span.span
@@ -54,8 +54,8 @@ enum SMTPSyntax {
     return all < 0x80
   }
 
-  /// Whether `address` can stand between < and >: no control, and outside quotes no blank, < or >
-  /// (a parameter would follow); 256 bytes at most (RFC 5321, 4.5.3.1.3).
+  /// Whether `address` is safe between `<` and `>`: at most 256 bytes (RFC 5321, 4.5.3.1.3), no control characters,
+  /// and outside quotes no space, `<` or `>`, which would start a parameter.
   static func isAddress(_ address: String) -> Bool {
     let bytes = address.utf8Span.span
     guard bytes.count > 0, bytes.count <= 256 else { return false }
@@ -77,7 +77,7 @@ enum SMTPSyntax {
     return !isQuoted && !isEscaped
   }
 
-  /// Whether `name` may follow EHLO: a domain, or an address literal in brackets.
+  /// Whether `name` is valid after EHLO: a domain, or an address literal in brackets.
   static func isEHLOName(_ name: String) -> Bool {
     var inner = Substring(name)
     if inner.first == "[", inner.last == "]" { inner = inner.dropFirst().dropLast() }
@@ -85,23 +85,23 @@ enum SMTPSyntax {
       && inner.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x3A }
   }
 
-  /// Whether `host` can stand in a URL as a name or an address, without brackets and without a port.
+  /// Whether `host` is a host name or an IP address without brackets and without a port.
   static func isHost(_ host: String) -> Bool {
     guard !host.isEmpty, host.utf8.count <= 255 else { return false }
     let colons = host.utf8.count { $0 == 0x3A }
     if colons > 0 {
-      // An IPv6 address has two at least.
+      // An IPv6 address has at least two colons.
       return colons > 1 && host.allSatisfy { $0.isASCII && $0.isHexDigit || $0 == ":" || $0 == "." }
     }
     return host.utf8.allSatisfy { isLetterOrDigit($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F }
   }
 
-  /// Whether `text` is printable ASCII without a blank: a user's name, a token.
+  /// Whether `text` is non-empty printable ASCII without spaces, as user names and tokens are.
   static func isPrintable(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
   }
 
-  /// Whether `text` holds no control byte.
+  /// Whether `text` contains no ASCII control character.
   static func hasNoControlCharacters(_ text: String) -> Bool {
     text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
   }

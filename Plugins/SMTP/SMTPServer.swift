@@ -2,7 +2,7 @@ internal import Glibc
 internal import PabalFormats
 internal import PabalPlugin
 
-/// The server a transport speaks to, and how.
+/// The SMTP server of a transport, and how to connect to it.
 struct SMTPServer: Sendable {
   /// How the connection is secured.
   enum Security: String, Sendable, CaseIterable {
@@ -10,7 +10,7 @@ struct SMTPServer: Sendable {
     case tls = "tls"
     /// STARTTLS before anything else.
     case starttls = "starttls"
-    /// Not at all; only towards this machine.
+    /// Not at all; only for a server on this machine.
     case none = "none"
   }
 
@@ -21,16 +21,16 @@ struct SMTPServer: Sendable {
   let login: SMTPLogin
   var certificateFile: String?
   var certificateDirectory: String?
-  /// The longest silence, in milliseconds.
+  /// How long to wait for each reply, in milliseconds.
   var timeout = 60_000
 
-  /// `host:port`, for people.
+  /// `host:port`, as in messages.
   var name: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-  /// What libcurl connects to; the path is the EHLO name.
+  /// The URL for libcurl, whose path is the EHLO name.
   var url: String { "\(security == .tls ? "smtps" : "smtp")://\(name)/\(ehlo)" }
 
-  /// The setting that names a file or directory of authorities which isn't there, with its path.
+  /// The setting whose file or directory of certificate authorities is missing, with its path; `nil` if none is.
   var missingTrustFile: String? {
     for (key, path) in [("ca_file", certificateFile), ("ca_directory", certificateDirectory)] {
       if let path, access(path, F_OK) != 0 { return "\"\(key)\" \(path)" }
@@ -40,47 +40,49 @@ struct SMTPServer: Sendable {
 }
 
 extension SMTPServer {
-  /// What `config.json` may say of an SMTP transport.
+  /// The settings of an SMTP transport in `config.json`.
   static let settings: [Setting] = [
-    Setting(.text, "host", help: "The server's name, as in its certificate.", required: true),
+    Setting(.text, "host", help: "The server's host name, as in its certificate.", required: true),
     Setting(
-      .number, "port", help: "The server's port; 465 for tls, 587 for starttls, 25 for none.",
+      .number, "port", help: "The server's port; by default 465 for tls, 587 for starttls, 25 for none.",
       range: 1...65_535),
     Setting(
       .choice(Security.allCases.map(\.rawValue)), "security",
-      help: "tls from the start, starttls, or none (only towards this machine).", default: "tls"),
-    Setting(.account, "account", help: "The account whose mailbox logs in by access token."),
-    Setting(.text, "user", help: "Who logs in by password."),
+      help: "tls from the first byte, starttls, or none (only for a server on this machine).", default: "tls"),
+    Setting(.account, "account", help: "The account that logs in with its access token."),
+    Setting(.text, "user", help: "The user who logs in with a password."),
     Setting(.text, "password", help: "The password of \"user\".", secret: true),
     Setting(
       .choice(SMTPLogin.Mechanism.allCases.map(\.rawValue)), "mechanism",
-      help: "How the login is proved; without it xoauth2 for an account, plain or login for a password."),
+      help: "The SASL mechanism; by default xoauth2 for an account, plain or login for a password."),
     Setting(
-      .text, "ehlo", help: "The name this machine gives itself: a domain or [address].",
+      .text, "ehlo", help: "The name sent with EHLO: a domain or an [address].",
       default: "[127.0.0.1]"),
-    Setting(.path, "ca_file", help: "A PEM file of authorities to trust instead of the system's."),
     Setting(
-      .path, "ca_directory", help: "A directory of hashed authorities to trust instead of the system's."),
+      .path, "ca_file", help: "A PEM file of certificate authorities to trust instead of the system's."),
     Setting(
-      .duration, "timeout", help: "The longest silence of the server, for each reply.", default: "60s",
+      .path, "ca_directory",
+      help: "An OpenSSL directory of certificate authorities to trust instead of the system's."),
+    Setting(
+      .duration, "timeout", help: "How long to wait for each reply of the server.", default: "60s",
       range: 100...3_600_000),
     Setting(
       .number, "parallel",
-      help: "How many connections carry mails at once; Microsoft 365 allows three.", default: "3",
+      help: "The most connections at once; Microsoft 365 allows three.", default: "3",
       range: 1...64),
   ]
 
-  /// Reads the settings; says in words what does not fit.
+  /// Reads and checks the settings.
   init(_ settings: Settings) throws(TransportOpenError) {
     let host = settings.text("host") ?? ""
     guard SMTPSyntax.isHost(host) else {
       throw TransportOpenError(
-        "\"host\" is no name of a server; write it as in smtp.gmail.com, without a port")
+        "\"host\": not a host name; write it as in smtp.gmail.com, without a port")
     }
     let security = Security(rawValue: settings.text("security") ?? "") ?? .tls
     let ehlo = settings.text("ehlo") ?? "[127.0.0.1]"
     guard SMTPSyntax.isEHLOName(ehlo) else {
-      throw TransportOpenError("\"ehlo\" is neither a domain nor an [address]")
+      throw TransportOpenError("\"ehlo\": neither a domain nor an [address]; give one of them, or remove it")
     }
     let defaultPort =
       switch security {
@@ -97,7 +99,7 @@ extension SMTPServer {
     timeout = Int(settings.number("timeout") ?? 60_000)
     guard security != .none || LoopbackHost.matches(host) else {
       throw TransportOpenError(
-        "\"security\" none sends mail in the clear and is only for this machine; use tls or starttls for \(host)"
+        "\"security\": none sends mail unencrypted and is only allowed for this machine; use tls or starttls for \(host)"
       )
     }
   }
@@ -110,47 +112,48 @@ extension SMTPLogin {
     let password = settings.text("password")
     if let account = settings.text("account") {
       guard user == nil, password == nil else {
-        throw TransportOpenError("\"account\" logs in by token; leave \"user\" and \"password\" out")
+        throw TransportOpenError("\"account\" logs in with a token; remove \"user\" and \"password\"")
       }
       guard mechanism == nil || mechanism == .xoauth2 || mechanism == .oauthbearer else {
-        throw TransportOpenError("\"mechanism\" is for passwords; an account takes xoauth2 or oauthbearer")
+        throw TransportOpenError("\"mechanism\" is for passwords; use xoauth2 or oauthbearer with an account")
       }
       let mailbox = settings.user("account") ?? ""
       guard SMTPSyntax.isPrintable(mailbox) else {
         throw TransportOpenError(
-          "the account \(account) has no \"user\" that can log in; give it its mailbox address")
+          "the account \(account) has no valid \"user\"; set it to the mailbox address")
       }
       self = .account(user: mailbox, mechanism: mechanism ?? .xoauth2)
       return
     }
     guard user != nil || password != nil else {
       guard mechanism == nil else {
-        throw TransportOpenError("\"mechanism\" needs \"account\", or \"user\" and \"password\"")
+        throw TransportOpenError(
+          "\"mechanism\" is set without a login; set \"account\", or \"user\" and \"password\"")
       }
       self = .none
       return
     }
     guard let user, let password else {
-      throw TransportOpenError("\"user\" and \"password\" come together")
+      throw TransportOpenError("only one of \"user\" and \"password\" is set; set both or neither")
     }
     guard mechanism == nil || mechanism == .plain || mechanism == .login else {
-      throw TransportOpenError("\"mechanism\" is for accounts; a password takes plain or login")
+      throw TransportOpenError("\"mechanism\" is for accounts; use plain or login with a password")
     }
     guard SMTPSyntax.isPrintable(user) else {
-      throw TransportOpenError("\"user\" must be printable ASCII without blanks")
+      throw TransportOpenError("\"user\": not printable ASCII without spaces; correct it")
     }
     guard !password.isEmpty, SMTPSyntax.hasNoControlCharacters(password) else {
-      throw TransportOpenError("\"password\" is empty or holds control characters")
+      throw TransportOpenError("\"password\" is empty or contains control characters; correct it")
     }
     self = .password(user: user, password: password, mechanism: mechanism)
   }
 }
 
-/// Who logs in, and with what.
+/// The user and the credentials for a login.
 ///
-/// It prints as the names of its mechanisms; so does what holds it.
+/// Descriptions contain the mechanisms' names only.
 enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-  /// The mechanism by which a login is proved (RFC 4954).
+  /// A SASL mechanism (RFC 4954).
   enum Mechanism: String, Sendable, CaseIterable {
     case xoauth2 = "xoauth2"
     case oauthbearer = "oauthbearer"
@@ -161,21 +164,21 @@ enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
     var name: String { rawValue.uppercased() }
   }
 
-  /// Nobody: the server knows the machine, or nothing.
+  /// No login: the server accepts this machine without one.
   case none
-  /// A user with a password; `nil`: PLAIN, or LOGIN where that isn't offered.
+  /// A user with a password. Without a mechanism: PLAIN, or LOGIN if the server doesn't offer PLAIN.
   case password(user: String, password: String, mechanism: Mechanism?)
-  /// A mailbox with an access token, one for each connection.
+  /// A mailbox with an access token, requested for each connection.
   case account(user: String, mechanism: Mechanism)
 
-  /// Never the password.
+  /// The mechanisms' names, never the password.
   var description: String { "Login(\(mechanisms))" }
-  /// Never the password.
+  /// The mechanisms' names, never the password.
   var debugDescription: String { description }
-  /// Never the password.
+  /// The mechanisms' names, never the password.
   var customMirror: Mirror { Mirror(self, children: []) }
 
-  /// What libcurl may choose from.
+  /// The mechanisms that libcurl may choose from, as login options; `nil` without a login.
   var options: String? {
     switch self {
     case .none: nil
@@ -185,7 +188,7 @@ enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
     }
   }
 
-  /// The mechanisms by name, for a person.
+  /// The mechanisms' names, as in messages.
   var mechanisms: String {
     switch self {
     case .none: ""
@@ -202,22 +205,8 @@ enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
   }
 }
 
-/// An access token for one login.
-struct Token: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-  let token: String
-  /// The seconds it still lives, where known.
-  let expiresIn: Int64?
-
-  /// Never the token itself.
-  var description: String { "Grant" }
-  /// Never the token itself.
-  var debugDescription: String { description }
-  /// Never the token itself.
-  var customMirror: Mirror { Mirror(self, children: []) }
-}
-
 extension SMTPLogin {
-  /// A user's name as OAUTHBEARER wants it (RFC 5801, 4); libcurl does not escape.
+  /// Returns a user name escaped for OAUTHBEARER (RFC 5801, 4), because libcurl doesn't escape it.
   static func escaped(_ user: String) -> String {
     user.reduce(into: "") { name, character in
       switch character {

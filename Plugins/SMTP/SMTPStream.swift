@@ -2,24 +2,24 @@ internal import Glibc
 internal import PabalCurl
 internal import PabalFormats
 
-/// Why a dialogue ended before its last reply.
+/// Why a stream ended before its last reply.
 enum SMTPStreamError: Error, Equatable {
   /// The connection broke or was closed.
   case closed(String)
-  /// The server was silent for too long, in seconds.
+  /// The server sent nothing for this many seconds.
   case timedOut(Double)
-  /// The server doesn't speak SMTP.
+  /// The server sent something that isn't SMTP.
   case invalidReply(ReplyError)
-  /// The server has already refused what was still on its way.
+  /// The server refused the rest of what was being sent.
   case refused
 
-  /// What happened, in words.
+  /// The error as a sentence.
   var message: String {
     switch self {
-    case .closed(let detail): "the connection broke: \(detail)"
-    case .timedOut(let seconds): "the server was silent for \(Self.formatted(seconds)) s"
+    case .closed(let detail): "the connection was lost: \(detail)"
+    case .timedOut(let seconds): "the server sent nothing for \(Self.formatted(seconds)) s"
     case .invalidReply(let invalidReply): invalidReply.message
-    case .refused: "the server refused before the mail was through"
+    case .refused: "the server refused the mail before it was sent completely"
     }
   }
 
@@ -28,25 +28,26 @@ enum SMTPStreamError: Error, Equatable {
   }
 }
 
-/// Sends bytes and reads replies over one connection; never both sides waiting for each other.
+/// Sends commands and reads replies over one connection. It reads while it sends, so that client and server can't
+/// both wait for the other to read.
 final class SMTPStream {
   let handle: CurlHandle
   var parser: ReplyParser
   private let timeout: Int
 
-  /// `timeout` in milliseconds: the longest silence, for each reply and each slice.
+  /// `timeout` in milliseconds applies to each reply and to each slice that is sent.
   init(_ handle: CurlHandle, timeout: Int) {
     self.handle = handle
     self.timeout = timeout
     parser = ReplyParser()
   }
 
-  /// Whether the connection stands and nothing unasked has come over it.
+  /// Whether the connection is open and has nothing to read.
   func hasNoUnsolicitedReply() -> Bool {
     guard !parser.hasPartialReply else { return false }
     do throws(CurlError) {
       let result = try parser.read { buffer throws(CurlError) in try handle.receive(into: buffer) }
-      // Compared by `==`, two results cost as much as reading.
+      // A pattern, because `==` on two results costs as much as the read.
       if case .success(nil) = result { return true }
       return false
     } catch {
@@ -54,9 +55,9 @@ final class SMTPStream {
     }
   }
 
-  /// Hands all of `bytes` over, reading replies meanwhile; they must not move until it returns.
+  /// Sends all of `bytes`, which must not move until it returns, and reads replies meanwhile.
   ///
-  /// `stop` looks at the replies whenever the server is slow to take more; `true` ends it.
+  /// `stop` is called whenever the server is slow to read, and ends the sending with `.refused` by returning `true`.
   func send(_ bytes: UnsafeRawBufferPointer, stop: (borrowing ReplyParser) -> Bool) throws(SMTPStreamError) {
     var start = 0
     var deadline = MonotonicClock.milliseconds() + timeout
@@ -67,7 +68,7 @@ final class SMTPStream {
       do throws(CurlError) {
         taken = try handle.send(slice)
       } catch {
-        // The reason may have come before the connection went.
+        // The server may have sent a reason before it closed the connection.
         while try readAvailable() {}
         if stop(parser) { throw .refused }
         throw .closed(error.detail)
@@ -77,17 +78,17 @@ final class SMTPStream {
         deadline = MonotonicClock.milliseconds() + timeout
         continue
       }
-      // The same slice again, as OpenSSL demands: nothing taken doesn't mean that nothing left.
+      // The next call must pass the same slice, because OpenSSL may have sent part of it.
       try wait(for: .either, until: deadline)
       while try readAvailable() {}
       if stop(parser) { throw .refused }
     }
   }
 
-  /// Reads until there are `count` replies since the reader's reset.
+  /// Reads until there are `count` replies since the parser's last reset.
   func awaitReplies(_ count: Int) throws(SMTPStreamError) {
     parser.expectedCount = count
-    // Straight after a flight nothing can have come: waiting first saves a call.
+    // Waits first, because no reply can have arrived right after sending; that saves a system call.
     while parser.replies.count < count {
       let before = parser.replies.count
       let deadline = MonotonicClock.milliseconds() + timeout
@@ -98,7 +99,7 @@ final class SMTPStream {
     }
   }
 
-  /// Reads once; `false` when nothing has come.
+  /// Reads once; returns `false` if there was nothing to read.
   func readAvailable() throws(SMTPStreamError) -> Bool {
     let result: Result<Int?, ReplyError>
     do throws(CurlError) {

@@ -1,17 +1,17 @@
-/// One mail transaction over one connection: puts it on the wire.
+/// One mail transaction: MAIL, RCPT and the body, over one connection.
 struct SMTPTransaction {
   private let mail: SMTPMessage
   private let capabilities: Capabilities
   private var state: TransactionState
 
-  /// A transaction for some of the delivery's recipients, by their indices.
+  /// A transaction for some of the mail's recipients, given by their indices.
   init(_ mail: SMTPMessage, recipients: [Int], mode: TransactionMode, capabilities: Capabilities) {
     self.mail = mail
     self.capabilities = capabilities
     state = TransactionState(recipients: recipients, mode: mode)
   }
 
-  /// Puts the transaction on the wire and judges what came of it.
+  /// Sends the commands, reads the replies and returns what they mean.
   mutating func run(_ stream: SMTPStream, _ buffer: CommandBuffer, resetFirst: Bool) -> TransactionResult {
     stream.parser.reset()
     do throws(SMTPStreamError) {
@@ -66,7 +66,7 @@ struct SMTPTransaction {
       state.mailPosition = 1
       try sendCommand(stream, buffer)
       guard !state.isDesynchronized, stream.parser.replies.last?.isSuccess == true else { return }
-      // Its reply isn't one of the transaction's.
+      // The reply to RSET doesn't belong to the transaction.
       state.mailPosition = 0
       stream.parser.reset()
       buffer.removeAll()
@@ -99,11 +99,11 @@ struct SMTPTransaction {
     state.isDesynchronized = stream.parser.replies.count > count || stream.parser.hasPartialReply
   }
 
-  /// Whether nothing has come since the last reply: it would pass for the answer to what goes out next.
+  /// Whether nothing has arrived since the last reply. It would be taken for the reply to the next command.
   private mutating func hasNoUnsolicitedReply(_ stream: SMTPStream) throws(SMTPStreamError) -> Bool {
     let before = stream.parser.replies.last?.code
     guard try stream.readAvailable() else { return true }
-    // Whoever takes 354 back has refused the bytes.
+    // A refusal right after 354 refuses the body.
     if before == 354, stream.parser.replies.count == stream.parser.expectedCount,
       !stream.parser.hasPartialReply,
       stream.parser.replies.last?.isRefusal == true
@@ -114,7 +114,7 @@ struct SMTPTransaction {
     return false
   }
 
-  /// The second flight: BDAT with the bytes; or, once 354 has come, the bytes with their dots doubled.
+  /// Sends the body as the second group: by BDAT, or dot-stuffed after 354.
   private mutating func sendContent(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.removeAll()
     let known = stream.parser.replies.count
@@ -128,7 +128,7 @@ struct SMTPTransaction {
       while true {
         buffer.removeAll()
         let isLast = stuffing.fill(buffer)
-        // A reply now can only be a refusal, or a server that has lost its place.
+        // A reply before the final dot is a refusal, or the server is out of step.
         try stream.send(buffer.bytes) { parser in parser.replies.count > known || parser.hasPartialReply }
         if isLast { break }
       }
@@ -137,22 +137,22 @@ struct SMTPTransaction {
     try stream.awaitReplies(known + 1)
   }
 
-  /// BDAT and all bytes: the first slice holds what stands in `buffer` already, the rest goes from the mail's
-  /// own memory.
+  /// Appends BDAT and the start of the body to `buffer`, so that they leave in one TLS record with the commands
+  /// before them, and sends the rest of the body from the mail's own memory.
   private mutating func sendChunk(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.append("BDAT ")
     buffer.append(mail.bytes.count)
     buffer.append(" LAST\r\n")
     let firstPartCount = min(mail.bytes.count, buffer.roomInRecord)
     buffer.append(UnsafeRawBufferPointer(rebasing: mail.bytes[..<firstPartCount]))
-    let (mailIndex, bytes) = (state.mailPosition, state.contentPosition)
-    // Once nobody is left to take it for, the rest of a large mail stays here.
+    let (mailIndex, contentIndex) = (state.mailPosition, state.contentPosition)
+    // Stops a large body once all recipients are refused.
     let isRefused: (borrowing ReplyParser) -> Bool = { parser in
-      if Self.isClosing(parser) || parser.replies.count > bytes { return true }
+      if Self.isClosing(parser) || parser.replies.count > contentIndex { return true }
       guard parser.replies.count > mailIndex else { return false }
       if parser.replies[mailIndex].isRefusal { return true }
-      return parser.replies.count == bytes
-        && !parser.replies[(mailIndex + 1)..<bytes].contains { $0.isSuccess }
+      return parser.replies.count == contentIndex
+        && !parser.replies[(mailIndex + 1)..<contentIndex].contains { $0.isSuccess }
     }
     try stream.send(buffer.bytes, stop: isRefused)
     if firstPartCount < mail.bytes.count {
@@ -195,23 +195,23 @@ struct SMTPTransaction {
   }
 }
 
-/// How a mail transaction is put on the wire.
+/// How the commands of a transaction are grouped, and how the body is sent.
 struct TransactionMode: Equatable, Sendable {
-  /// How many commands go out before an answer is awaited.
+  /// How many commands are sent before waiting for replies.
   enum Grouping: Sendable {
-    /// MAIL, RCPT… and BDAT with all bytes: one round trip.
+    /// MAIL, RCPT… and BDAT with the body: one round trip.
     case pipelinedWithBody
-    /// MAIL and RCPT… (and DATA), then the bytes: two round trips.
+    /// MAIL and RCPT… (and DATA), then the body: two round trips.
     case pipelinedEnvelope
-    /// Each command by itself.
+    /// One command at a time.
     case lockStep
   }
 
   let grouping: Grouping
-  /// BDAT instead of DATA.
+  /// Whether the body is sent by BDAT instead of DATA.
   let chunking: Bool
 
-  /// The fastest manner that is safe: `isStale` after a pause in which the connection may have died unseen.
+  /// The mode with the fewest round trips that is safe. `isStale`: the connection may be half-open.
   init(_ capabilities: Capabilities, quirks: ServerQuirks, isStale: Bool) {
     chunking = capabilities.chunking && !quirks.contains(.bdatUnsupported)
     grouping =
@@ -225,14 +225,14 @@ struct TransactionMode: Equatable, Sendable {
   }
 }
 
-/// What a server has been seen to do against its own word, as the operator is told of it.
+/// A way in which a server contradicts its own EHLO reply; the raw value is the log line after the server's name.
 enum ServerQuirk: String, Sendable, CaseIterable {
-  case bdatUnsupported = "offers CHUNKING and doesn't know BDAT: it gets DATA"
-  case repliesOutOfSequence = "answers a group out of sequence: it gets two flights a mail"
-  case losesSynchronization = "can't keep step with groups: it gets one command at a time"
+  case bdatUnsupported = "offers CHUNKING but rejects BDAT; using DATA"
+  case repliesOutOfSequence = "answers pipelined commands out of sequence; using two round trips per mail"
+  case losesSynchronization = "can't handle pipelined commands; sending one command at a time"
 }
 
-/// A server's habits: one bit each, so that every mail reads them without a lock.
+/// A set of quirks, one bit each, so that an atomic holds it.
 struct ServerQuirks: OptionSet, Sendable {
   let rawValue: UInt8
 

@@ -1,25 +1,25 @@
 public import PabalPlugin
 
-/// Hands mails to a mail server over TLS, with a login by token or password: one round trip a mail where the
-/// server allows it.
+/// Sends mails to an SMTP server over TLS, authenticated by access token or password, in one round trip per mail if
+/// the server supports PIPELINING and CHUNKING.
 public final class SMTPTransport: PluginTransport {
   /// `smtp`, as in `libpabal-smtp.so`.
   public static let name = "smtp"
-  /// The version, for people.
+  /// The plugin's version.
   public static let version = "1"
-  /// What the transport does.
+  /// One sentence about the transport.
   public static let summary =
-    "Hands mails to a mail server over TLS, logged in by OAuth 2.0 token or password."
-  /// Host, login, trust and limits.
+    "Sends mail to an SMTP server over TLS, authenticated by OAuth 2.0 token or password."
+  /// Host, login, trusted certificates and limits.
   public static let settings = SMTPServer.settings
-  /// The server can be reached and logged in to without a mail.
+  /// `true`: connecting and logging in need no mail.
   public static var canCheck: Bool { true }
 
-  /// How many connections carry mails at once.
+  /// The most connections at once.
   public let parallel: Int
   private let client: SMTPClient
 
-  /// Reads the settings; the first mail connects.
+  /// Reads the settings; the first mail opens a connection.
   public init(_ settings: Settings, host: Host) throws(TransportOpenError) {
     parallel = Int(settings.number("parallel") ?? 3)
     client = SMTPClient(try SMTPServer(settings), log: { host.log(.info, $0) })
@@ -30,7 +30,8 @@ public final class SMTPTransport: PluginTransport {
     let message = SMTPMessage(
       sender: mail.sender, recipients: mail.recipients, bytes: mail.bytes,
       needsSMTPUTF8: mail.needsSMTPUTF8, needs8BitMIME: mail.needs8BitMIME)
-    let deliveryResult = client.send(message) { rejected in attempt.accessToken(rejected: rejected) }
+    let deliveryResult = client.send(message) { rejected in attempt.accessToken("account", rejected: rejected)
+    }
     guard case .recipientResults(let recipientResults) = deliveryResult else { return .alreadySet }
     guard let worst = recipientResults.min(by: { $0.outcome.rank < $1.outcome.rank }) else {
       return .rejected
@@ -49,10 +50,10 @@ public final class SMTPTransport: PluginTransport {
     return worst.outcome.verdict
   }
 
-  /// Connects and logs in, sends nothing.
+  /// Connects and logs in without sending a mail.
   public func check(_ attempt: Attempt) -> Verdict {
     do throws(ConnectionError) {
-      let capabilities = try client.check { rejected in attempt.accessToken(rejected: rejected) }
+      let capabilities = try client.check { rejected in attempt.accessToken("account", rejected: rejected) }
       guard let capabilities else { return .alreadySet }
       attempt.reply(Self.message(client.server, capabilities))
       return .ready
@@ -62,30 +63,24 @@ public final class SMTPTransport: PluginTransport {
     }
   }
 
-  /// Parts from the server.
+  /// Closes the kept connections.
   public func close() { client.close() }
 
   private static func message(_ server: SMTPServer, _ capabilities: Capabilities) -> String {
     let login = server.login.user.map { "logged in as \($0)" } ?? "without a login"
     let trips =
       switch TransactionMode(capabilities, quirks: ServerQuirks(), isStale: false).grouping {
-      case .pipelinedWithBody: "one round trip a mail"
-      case .pipelinedEnvelope: "two round trips a mail"
-      case .lockStep: "one round trip a command"
+      case .pipelinedWithBody: "one round trip per mail"
+      case .pipelinedEnvelope: "two round trips per mail"
+      case .lockStep: "one round trip per command"
       }
-    let size = capabilities.maxSize.map { ", mails up to \($0) octets" } ?? ""
+    let size = capabilities.maxSize.map { ", mails up to \($0) bytes" } ?? ""
     return "reached \(server.name), \(login); \(trips)\(size)"
   }
 }
 
-extension Attempt {
-  fileprivate func accessToken(rejected: String?) -> Token? {
-    accessToken("account", rejected: rejected).map { Token(token: $0.text, expiresIn: $0.expiresIn) }
-  }
-}
-
 extension SMTPOutcome {
-  /// The outcome as the host understands it.
+  /// The outcome as a plugin's verdict.
   var verdict: Verdict {
     switch self {
     case .sent: .sent

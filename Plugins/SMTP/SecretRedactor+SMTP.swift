@@ -2,9 +2,10 @@ internal import PabalFormats
 internal import PabalPlugin
 
 extension SecretRedactor {
-  /// Hides `secret`, its base64 wherever it stands in something longer, and the base64 of the SASL strings.
+  /// A redactor that hides `secret`, its base64 at any offset within something longer, and the base64 of the SASL
+  /// strings.
   ///
-  /// What else a SASL string holds, a user and a host, is no secret.
+  /// The SASL strings also contain the user and the host, which aren't hidden.
   init(_ secret: [UInt8], sasl: [[UInt8]]) {
     self.init(replacement: "***")
     guard !secret.isEmpty else { return }
@@ -12,7 +13,7 @@ extension SecretRedactor {
     for string in sasl { add(Base64.encode(string.span), as: .fragments) }
   }
 
-  /// The secret and SASL strings of a login.
+  /// A redactor for the password or the access token of a login.
   init(_ login: SMTPLogin, _ accessToken: Token?, host: String, port: Int) {
     switch login {
     case .none: self.init(replacement: "***")
@@ -20,7 +21,7 @@ extension SecretRedactor {
       let secret = Array(password.utf8)
       self.init(secret, sasl: [[0] + Array(user.utf8) + [0] + secret])
     case .account(let user, _):
-      let token = Array((accessToken?.token ?? "").utf8)
+      let token = Array((accessToken?.text ?? "").utf8)
       let bearer = Array("auth=Bearer ".utf8) + token + [1, 1]
       let escaped = SMTPLogin.escaped(user)
       let address = "host=\(host)\u{1}port=\(port)\u{1}"

@@ -1,17 +1,18 @@
-/// What was asked in a transaction and how far it came; the replies are the reader's.
+/// How far a transaction got, and what its replies mean. The replies themselves are in the `ReplyParser`.
 struct TransactionState {
-  /// Indices into the delivery's recipients.
+  /// Indices into the mail's recipients.
   let recipients: [Int]
   let mode: TransactionMode
-  /// Where MAIL's reply stands among the replies; 1 behind a RSET.
+  /// The index of the reply to MAIL: 1 after RSET, otherwise 0.
   var mailPosition = 0
-  /// Where the reply to BDAT or DATA stands.
+  /// The index of the reply to BDAT or DATA.
   var contentPosition: Int
-  /// Whether the last byte was handed over.
+  /// Whether the last byte of the body was sent.
   var isFullySent = false
-  /// More replies than commands before the bytes went: nobody knows which answers which.
+  /// Whether there were more replies than commands before the body was sent, so that replies can't be matched to
+  /// commands.
   var isDesynchronized = false
-  /// Why it ended before its last reply.
+  /// Why the transaction ended before its last reply.
   var streamError: SMTPStreamError?
 
   init(recipients: [Int], mode: TransactionMode) {
@@ -20,7 +21,7 @@ struct TransactionState {
     contentPosition = 1 + recipients.count
   }
 
-  /// Whether MAIL and a recipient have been accepted, and the server stays.
+  /// Whether MAIL and at least one recipient were accepted and the server isn't closing the connection.
   func hasAccepted(_ parser: borrowing ReplyParser) -> Bool {
     let replies = parser.replies
     guard replies.count >= contentPosition, replies[mailPosition].isSuccess else { return false }
@@ -28,7 +29,7 @@ struct TransactionState {
     return replies[(mailPosition + 1)..<contentPosition].contains { $0.isSuccess }
   }
 
-  /// What the replies mean for every recipient, for the connection, and for what comes next.
+  /// Returns each recipient's result, whether the connection is usable, and what to do next.
   func result(from parser: borrowing ReplyParser) -> TransactionResult {
     var result = TransactionResult()
     evaluate(parser, &result)
@@ -44,17 +45,17 @@ struct TransactionState {
       streamError == nil && extras.isEmpty && !parser.hasPartialReply
       && !replies.contains(where: \.closesConnection)
     result.needsReset = final == nil
-    // The server waits for bytes that nobody was left to get.
+    // After 354 without a body, the server still waits for one.
     if !mode.chunking, final == nil, replies.count > contentPosition, replies[contentPosition].code == 354 {
       result.isSound = false
     }
 
-    // What has no reply of its own: taken for all we know, or certainly not.
+    // The outcome of recipients without a reply of their own: possibly sent, or certainly not.
     let undecided = isFullySent ? SMTPOutcome.unknown : .deferred
-    let silence = streamError?.message ?? "the server gave no reply that decides"
+    let silence = streamError?.message ?? "the server sent no final reply"
 
     if mailPosition == 1, let reset = replies.first, !reset.isSuccess {
-      // The transaction before this one is in doubt, and so is every reply of this one.
+      // Without RSET the earlier transaction may still be open, so no reply of this one can be relied on.
       result.isSound = false
       if isFullySent, final?.isRefusal != true {
         return setAll(&result, RecipientResult(.unknown, parser.text(reset)))
@@ -68,7 +69,7 @@ struct TransactionState {
       let refusal = replies.first(where: \.isRefusal) ?? replies.last
       let message = refusal.map { parser.text($0) } ?? ""
       return setAll(
-        &result, RecipientResult(.deferred, "the server sent more replies than it was asked for: \(message)"))
+        &result, RecipientResult(.deferred, "the server sent more replies than commands: \(message)"))
     }
     guard replies.count > mailPosition else {
       if !isFullySent { result.next = .nothingAccepted }
@@ -79,7 +80,7 @@ struct TransactionState {
     let answers = replies[min(replies.count, mailPosition + 1)..<min(replies.count, contentPosition)]
     let hasAccepted = answers.contains { $0.isSuccess }
     if mode.chunking, let final, final.isRefusal {
-      // Whether the refused bytes were read as bytes is the server's secret.
+      // The server may have read the refused body as commands.
       result.isSound = false
       if mail.isSuccess, hasAccepted, ReplyClassifier.rejectsBDAT(final) {
         result.next = .bdatUnsupported
@@ -93,7 +94,7 @@ struct TransactionState {
         &result,
         RecipientResult(.deferred, "the server answered out of sequence: \(parser.text(final ?? mail))"))
     }
-    // Replies that contradict each other: somebody may have got the mail.
+    // Contradictory replies: some recipient may have the mail.
     let isContradiction =
       isFullySent && final?.isSuccess == true
       && (!mail.isSuccess || !hasAccepted || answers.contains { !$0.isSuccess && !$0.isRefusal })
@@ -137,7 +138,7 @@ struct TransactionState {
         let message = parser.text(answer)
         let exceedsRecipientLimit = ReplyClassifier.exceedsRecipientLimit(answer, message)
         if exceedsRecipientLimit { deferredIndices.append(index) }
-        // Nothing is wrong with the address, whatever the code says.
+        // The address is valid, whatever the code says.
         let outcome = exceedsRecipientLimit ? .deferred : ReplyClassifier.outcome(of: answer, at: .recipient)
         result.recipientResults.append((index, RecipientResult(outcome, message)))
       } else {
@@ -145,23 +146,24 @@ struct TransactionState {
         result.recipientResults.append((index, RecipientResult(undecided, parser.text(answer))))
       }
     }
-    // Without one that was taken, the next transaction would fare no better.
+    // If no recipient was accepted, another transaction would fail likewise.
     if !deferredIndices.isEmpty, acceptedResult.outcome == .sent, deferredIndices.count < recipients.count {
       result.next = .remaining(deferredIndices)
     }
   }
 
-  /// What became of the recipients that were accepted.
+  /// Returns the result of the recipients that were accepted.
   private func resultForAccepted(
     _ parser: borrowing ReplyParser, _ final: Reply?, _ undecided: SMTPOutcome, _ silence: String,
     _ result: inout TransactionResult
   ) -> RecipientResult {
     if let final {
       if final.isSuccess, isFullySent {
-        // 2.1.z speaks of addresses: the reply to an earlier command, pushed here by one too many.
+        // 2.1.z is about addresses, so this is the reply to an earlier command, shifted by a reply too many.
         if final.enhanced?.subject != 1 { return RecipientResult(.sent, parser.text(final)) }
         result.isSound = false
-        return RecipientResult(.unknown, "the server's replies don't fit the commands: \(parser.text(final))")
+        return RecipientResult(
+          .unknown, "the server's replies don't match the commands: \(parser.text(final))")
       }
       if final.isRefusal {
         return RecipientResult(ReplyClassifier.outcome(of: final, at: .content), parser.text(final))
@@ -169,7 +171,7 @@ struct TransactionState {
       result.isSound = false
       return RecipientResult(undecided, parser.text(final))
     }
-    // DATA's own reply, where it was refused or wrong.
+    // The reply to DATA itself, if it isn't 354.
     if !mode.chunking, parser.replies.count > contentPosition, !isFullySent {
       let dataReply = parser.replies[contentPosition]
       if dataReply.isRefusal {
@@ -180,7 +182,7 @@ struct TransactionState {
         return RecipientResult(.deferred, parser.text(dataReply))
       }
     }
-    // Whoever said 421 to an earlier command has not gone on to the bytes.
+    // A server that answered an earlier command with 421 didn't read the body.
     if let connectionClosing = parser.replies.first(where: { $0.code == 421 }) {
       return RecipientResult(.deferred, parser.text(connectionClosing))
     }
@@ -191,8 +193,8 @@ struct TransactionState {
     result.recipientResults = recipients.map { ($0, recipientResult) }
   }
 
-  /// Whether the group was answered in another order than it was asked, and certainly nothing was taken: every
-  /// reply that could be the bytes' is a refusal.
+  /// Whether the replies to a group are out of order while the mail was certainly not accepted: every reply that
+  /// could be the body's is a refusal.
   private func isOutOfSequence(
     _ mail: Reply, _ answers: ArraySlice<Reply>, _ final: Reply?, _ extras: ArraySlice<Reply>
   ) -> Bool {
@@ -201,7 +203,7 @@ struct TransactionState {
     }
     let others = extras.filter { !$0.closesConnection }
     guard others.allSatisfy(\.isRefusal) else { return false }
-    // The first refusal decides; what comes after it is its echo.
+    // After a refused MAIL, the later refusals only follow from it.
     guard !mail.isRefusal else { return false }
     let hasAccepted = mail.isSuccess && answers.contains { $0.isSuccess }
     let isStrange =
@@ -210,29 +212,29 @@ struct TransactionState {
   }
 }
 
-/// What a transaction has come to.
+/// The result of one transaction.
 struct TransactionResult {
-  /// What to do next.
+  /// What is left to do for the mail.
   enum NextStep: Equatable {
-    /// Every recipient has a fate.
+    /// Nothing: every recipient has its result.
     case done
-    /// Nothing was taken and nothing said; on a kept connection that tells nothing of the mail.
+    /// The connection ended before any reply. On a kept connection, this isn't about the mail.
     case nothingAccepted
-    /// The server said goodbye before it took anything.
+    /// The server closed the connection with 421 before it accepted anything.
     case connectionClosing
-    /// Nothing was taken; the server quarrels with the manner. Take a slower one.
+    /// Nothing was accepted because the server can't handle the grouping; use a slower one.
     case reduceGrouping
-    /// Nothing was taken; BDAT isn't known. Take DATA.
+    /// Nothing was accepted because the server doesn't know BDAT; use DATA.
     case bdatUnsupported
-    /// These recipients were one too many; they need a transaction of their own.
+    /// These recipients exceeded the server's limit; they need another transaction.
     case remaining([Int])
   }
 
-  /// What became of each of the transaction's recipients.
+  /// The result of each of the transaction's recipients, with its index in the mail.
   var recipientResults: [(index: Int, recipientResult: RecipientResult)] = []
   var next = NextStep.done
   /// Whether the connection can carry another mail.
   var isSound = true
-  /// Whether RSET has to come before the next MAIL.
+  /// Whether RSET is needed before the next MAIL.
   var needsReset = false
 }

@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-/* The functions of libcurl that Pabal calls; all are there since 7.18.2. */
+/* The functions of libcurl that Pabal calls; all exist since 7.18.2. */
 static struct {
   __typeof__(&curl_global_init) global_init;
   __typeof__(&curl_version_info) version_info;
@@ -23,9 +23,9 @@ static struct {
 static CURLcode initialised = CURLE_FAILED_INIT;
 
 static void load(void) {
-  /* Its thirty libraries look for their symbols in each other first, not in the
-   * host and Swift's runtime: a quarter of the time, and no mix-up of two TLS
-   * libraries' names. */
+  /* RTLD_DEEPBIND: its thirty libraries look up symbols in each other before the
+   * host and Swift's runtime, which takes a quarter of the time and can't mix up
+   * the symbols of two TLS libraries. */
   void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND);
   if (library == NULL) return;
 #define FIND(field, name) \
@@ -55,11 +55,11 @@ CURLcode pabal_curl_global_init(void) {
 CURL *pabal_curl_init(void) { return pabal_curl_global_init() == CURLE_OK ? curl.init() : NULL; }
 void pabal_curl_cleanup(CURL *handle) { curl.cleanup(handle); }
 CURLcode pabal_curl_perform(CURL *handle) { return curl.perform(handle); }
-CURLcode pabal_curl_send(CURL *handle, const void *octets, size_t count, size_t *sent) {
-  return curl.send(handle, octets, count, sent);
+CURLcode pabal_curl_send(CURL *handle, const void *bytes, size_t count, size_t *sent) {
+  return curl.send(handle, bytes, count, sent);
 }
-CURLcode pabal_curl_receive(CURL *handle, void *octets, size_t count, size_t *received) {
-  return curl.recv(handle, octets, count, received);
+CURLcode pabal_curl_receive(CURL *handle, void *bytes, size_t count, size_t *received) {
+  return curl.recv(handle, bytes, count, received);
 }
 const char *pabal_curl_error_text(CURLcode code) {
   return pabal_curl_global_init() == CURLE_OK ? curl.strerror(code) : "libcurl.so.4 can't be loaded";

@@ -1,4 +1,4 @@
-// glibc shows these under _GNU_SOURCE only, and Swift's Glibc module is built without it.
+// glibc declares these only with _GNU_SOURCE, without which Swift's Glibc module is built.
 #include <stdlib.h>
 
 extern char *secure_getenv(const char *name);

@@ -1,4 +1,4 @@
-// The contract is the header; this makes the compiler read it as C11.
+// The header is the contract; this file has it compiled as C11.
 #include "pabal_transport.h"
 
 _Static_assert(sizeof(pabal_verdict) == 24, "ABI 1 is fixed");

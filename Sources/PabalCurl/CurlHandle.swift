@@ -1,14 +1,14 @@
 internal import CPabalCurl
 internal import Glibc
 
-/// One of libcurl's easy handles: used by one thread at a time, kept for its caches.
+/// An easy handle of libcurl, used by one thread at a time and kept for its caches.
 ///
-/// Nothing of the environment reaches it: no proxy, no netrc. TLS is 1.2 or newer, names and certificates are
-/// always verified, redirects are not followed.
+/// It ignores proxy variables and netrc files of the environment. TLS is 1.2 or newer, names and certificates are
+/// always verified, and redirects aren't followed.
 public final class CurlHandle {
-  /// Gets each header line of a response, or line of a mail server's reply; `false` stops the transfer.
+  /// Called with each header line of a response or line of a mail server's reply; `false` stops the transfer.
   public var onHeader: ((UnsafeRawBufferPointer) -> Bool)?
-  /// Gets the body of a response, piece by piece; `false` stops the transfer.
+  /// Called with each piece of a response's body; `false` stops the transfer.
   public var onBody: ((UnsafeRawBufferPointer) -> Bool)?
 
   let handle: UnsafeMutableRawPointer
@@ -21,7 +21,7 @@ public final class CurlHandle {
 
   private static let isLibraryInitialized = pabal_curl_global_init() == CURLE_OK
 
-  /// A handle that speaks only `protocols`, libcurl's names with commas between: `"smtp,smtps"`.
+  /// A handle for `protocols` only, libcurl's names separated by commas: `"smtp,smtps"`.
   public init(protocols: String) throws(CurlError) {
     guard Self.isLibraryInitialized, let handle = pabal_curl_init() else {
       throw CurlError(CURLE_FAILED_INIT)
@@ -54,7 +54,7 @@ public final class CurlHandle {
     errorText.deallocate()
   }
 
-  /// Sets an option; `nil` takes it back. Text with a NUL in it is refused.
+  /// Sets an option, or resets it with `nil`. Throws if the text contains a NUL.
   public func set(_ option: CurlOption<String>, _ value: String?) throws(CurlError) {
     if let value, value.utf8.contains(0) { throw CurlError(CURLE_BAD_FUNCTION_ARGUMENT) }
     try check(pabal_curl_set_text(handle, option.option, value))
@@ -70,24 +70,24 @@ public final class CurlHandle {
     try check(pabal_curl_set_long(handle, option.option, value))
   }
 
-  /// Sets an option; at least a millisecond, since 0 means libcurl's default.
+  /// Sets an option to at least one millisecond, because 0 means libcurl's default.
   public func set(_ option: CurlOption<Duration>, _ value: Duration) throws(CurlError) {
     try check(pabal_curl_set_long(handle, option.option, max(1, value.wholeMilliseconds)))
   }
 
-  /// Sets how far connections are secured beyond their scheme.
+  /// Sets how connections are secured.
   public func set(_ security: CurlSecurity) throws(CurlError) {
     let level = security == .startTLS ? CURLUSESSL_ALL : CURLUSESSL_NONE
     try check(pabal_curl_set_long(handle, CURLOPT_USE_SSL, Int(level.rawValue)))
   }
 
-  /// Sets which HTTP is spoken.
+  /// Sets the HTTP version.
   public func set(_ version: CurlHTTPVersion) throws(CurlError) {
     let number = version == .http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS
     try check(pabal_curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(number)))
   }
 
-  /// Sets the request's header lines, `Name: value`; a line with CR, LF or NUL is refused.
+  /// Sets the request's header lines, `Name: value`. Throws if a line contains CR, LF or NUL.
   public func setHeaders(_ lines: [String]) throws(CurlError) {
     var list: UnsafeMutablePointer<curl_slist>?
     for line in lines {
@@ -104,7 +104,7 @@ public final class CurlHandle {
     try check(code)
   }
 
-  /// Sets whom to believe. Without a call it is the system.
+  /// Sets the trusted authorities; by default, the system's.
   public func setTrustRoots(_ trust: TrustRoots) throws(CurlError) {
     self.trust = trust
     switch trust {
@@ -122,7 +122,7 @@ public final class CurlHandle {
     isTrustSet = true
   }
 
-  /// Does what the options say and blocks until it is done; `body` goes out where they ask for one.
+  /// Performs the transfer and blocks until it has ended; sends `body` if the options include one.
   public func perform(
     sending body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
   ) throws(CurlError) {
@@ -134,7 +134,7 @@ public final class CurlHandle {
     do throws(CurlError) {
       try performOnce()
     } catch {
-      // A hashed directory may lack what only the bundle holds; nothing has been sent yet.
+      // The bundle may contain authorities that the directory lacks. Nothing has been sent yet.
       guard error.code == .untrusted, trust == .system, SystemTrustRoots.hashedDirectory != nil,
         let bundle = SystemTrustRoots.bundle, access(bundle, R_OK) == 0
       else { throw error }
@@ -197,27 +197,27 @@ private func readCallback(
 }
 
 extension Duration {
-  /// The whole milliseconds in it, as libcurl and poll want them; what they can't hold is as long as they can.
+  /// The duration in whole milliseconds, limited to what libcurl and poll accept.
   var wholeMilliseconds: Int {
     let (seconds, attoseconds) = components
     return Int(min(seconds, 2_000_000)) * 1_000 + Int(attoseconds / 1_000_000_000_000_000)
   }
 }
 
-/// A dialogue of one's own over a connection made with `connectOnly`.
+/// Reading and writing over a connection made with `connectOnly`.
 ///
-/// The TLS rules a caller must keep: a slice that was not taken is offered again from the same address with
-/// the same length, and nothing else is sent before it; that nothing was taken does not mean nothing left.
+/// A TLS rule for callers: after `send` returned `nil`, the next call must pass the same address and length, because
+/// part of the bytes may have been sent already.
 extension CurlHandle {
-  /// What a connection is waited for.
+  /// What to wait for.
   public enum Readiness: Sendable {
-    /// Something has come, or the peer has closed.
+    /// There is something to read, or the peer has closed the connection.
     case readable
-    /// More can be sent, or something has come.
+    /// There is something to read, or more can be sent.
     case either
   }
 
-  /// Hands bytes over and returns how many were taken; `nil`: none now, wait and offer the same again.
+  /// Sends bytes and returns how many were accepted; `nil` if none now: wait, then pass the same bytes again.
   public func send(_ bytes: UnsafeRawBufferPointer) throws(CurlError) -> Int? {
     var taken = 0
     let code = pabal_curl_send(handle, bytes.baseAddress, bytes.count, &taken)
@@ -226,7 +226,7 @@ extension CurlHandle {
     throw makeError(code)
   }
 
-  /// Reads what has come and returns how much; 0: the peer has closed; `nil`: nothing has come.
+  /// Reads bytes and returns how many; 0 if the peer has closed the connection, `nil` if there is nothing to read.
   public func receive(into buffer: UnsafeMutableRawBufferPointer) throws(CurlError) -> Int? {
     var count = 0
     let code = pabal_curl_receive(handle, buffer.baseAddress, buffer.count, &count)
@@ -235,19 +235,19 @@ extension CurlHandle {
     throw makeError(code)
   }
 
-  /// Blocks until the connection is ready or `milliseconds` have passed; `false`: they have.
+  /// Blocks until the connection is ready; returns `false` after `milliseconds`.
   public func wait(for readiness: Readiness, milliseconds: Int) -> Bool {
     let events = readiness == .readable ? POLLIN : POLLIN | POLLOUT
     var entry = pollfd(fd: socket, events: Int16(events), revents: 0)
-    // Interrupted: the caller looks at its deadline and comes back.
+    // On EINTR it returns `true`; callers check their deadline anyway.
     return poll(&entry, 1, CInt(clamping: milliseconds)) != 0
   }
 
-  /// The last response's status, 0 when there was none.
+  /// The last response's status; 0 if there was none.
   public var responseCode: Int { number(CURLINFO_RESPONSE_CODE) }
   /// How many bytes of the body the last `perform` sent.
   public var bytesSent: Int { offset(CURLINFO_SIZE_UPLOAD_T) }
-  /// The seconds a Retry-After header asked to wait, 0 when there was none.
+  /// The seconds in the last response's Retry-After header; 0 if there were none.
   public var retryAfterSeconds: Int { offset(CURLINFO_RETRY_AFTER) }
 
   private func number(_ info: CURLINFO) -> Int {

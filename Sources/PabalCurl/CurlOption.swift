@@ -1,8 +1,8 @@
 internal import CPabalCurl
 
-/// One of libcurl's options and the type of its value.
+/// An option of libcurl with the type of its value.
 ///
-/// Only options that a caller may vary are here; what every handle needs is set by `CurlHandle.init`.
+/// Only the options that callers set; `CurlHandle.init` sets those that every handle needs.
 public struct CurlOption<Value>: Sendable {
   let number: UInt32
 
@@ -11,53 +11,53 @@ public struct CurlOption<Value>: Sendable {
 }
 
 extension CurlOption<String> {
-  /// Where to go.
+  /// The URL.
   public static var url: Self { Self(CURLOPT_URL) }
-  /// The user who logs in.
+  /// The user name for the login.
   public static var user: Self { Self(CURLOPT_USERNAME) }
-  /// The user's password.
+  /// The password for the login.
   public static var password: Self { Self(CURLOPT_PASSWORD) }
   /// An OAuth 2.0 access token.
   public static var bearer: Self { Self(CURLOPT_XOAUTH2_BEARER) }
-  /// Which login mechanisms may be used, such as `AUTH=XOAUTH2`.
+  /// The allowed login mechanisms, such as `AUTH=XOAUTH2`.
   public static var loginOptions: Self { Self(CURLOPT_LOGIN_OPTIONS) }
   /// The User-Agent header.
   public static var userAgent: Self { Self(CURLOPT_USERAGENT) }
 }
 
 extension CurlOption<Bool> {
-  /// Connects, secures and logs in; the dialogue is then the caller's, by `send` and `receive`.
+  /// Whether `perform` only connects, does TLS and logs in; the caller then uses `send` and `receive`.
   public static var connectOnly: Self { Self(CURLOPT_CONNECT_ONLY) }
-  /// The first response of a login goes out with the command that starts it.
+  /// Whether the initial response of a login is sent with AUTH.
   public static var initialResponse: Self { Self(CURLOPT_SASL_IR) }
-  /// A POST.
+  /// Whether the request is a POST.
   public static var post: Self { Self(CURLOPT_POST) }
 }
 
 extension CurlOption<Duration> {
-  /// The longest time to connect, with TLS.
+  /// The timeout for connecting, including TLS.
   public static var connectTimeout: Self { Self(CURLOPT_CONNECTTIMEOUT_MS) }
-  /// The longest time for all of `perform`.
+  /// The timeout for the whole of `perform`.
   public static var totalTimeout: Self { Self(CURLOPT_TIMEOUT_MS) }
 }
 
 extension CurlOption<Int> {
-  /// The longest time for one reply of a mail server, in whole seconds.
+  /// The timeout for one reply of a mail server, in whole seconds.
   public static var replySeconds: Self { Self(CURLOPT_SERVER_RESPONSE_TIMEOUT) }
 }
 
-/// How far a connection has to be secured.
+/// How a connection must be secured.
 public enum CurlSecurity: Sendable {
-  /// Not beyond what the URL's scheme says.
+  /// As the URL's scheme implies.
   case asScheme
-  /// STARTTLS must succeed before anything else is said.
+  /// By STARTTLS, before anything else is sent.
   case startTLS
 }
 
-/// The HTTP versions that may be spoken.
+/// The HTTP version of a request.
 public enum CurlHTTPVersion: Sendable {
   /// HTTP/1.1.
   case http1
-  /// HTTP/2 over TLS where the server offers it.
+  /// HTTP/2 over TLS if the server offers it, otherwise HTTP/1.1.
   case http2
 }

@@ -1,18 +1,18 @@
 internal import CPabalCurl
 internal import Glibc
 
-/// Whose certificates are believed.
+/// The trusted certificate authorities.
 public enum TrustRoots: Sendable, Hashable {
   /// The system's authorities.
   case system
-  /// Only these: a PEM file, a directory of hashed certificates, or both.
+  /// Only those in a PEM file, a directory of hashed certificates, or both.
   case only(file: String?, directory: String?)
 }
 
-/// Where the system keeps its authorities, as libcurl was built.
+/// The paths of the system's authorities, as configured when libcurl was built.
 enum SystemTrustRoots {
-  /// The directory of hashed certificates, if it holds any: a connection then reads the one or two it needs
-  /// (3 to 7 ms), not the whole bundle (40 ms with Debian's).
+  /// The directory of hashed certificates, if it contains any. A connection then reads only the one or two that it
+  /// needs (3 to 7 ms) instead of the whole bundle (40 ms with Debian's).
   static let hashedDirectory: String? = {
     guard let name = pabal_curl_version()?.pointee.capath else { return nil }
     guard let directory = opendir(name) else { return nil }
@@ -28,6 +28,6 @@ enum SystemTrustRoots {
     return nil
   }()
 
-  /// The bundle, if libcurl knows one.
+  /// The bundle, if libcurl has one.
   static let bundle: String? = pabal_curl_version()?.pointee.cainfo.map { String(cString: $0) }
 }

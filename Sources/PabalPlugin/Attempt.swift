@@ -1,16 +1,16 @@
 internal import CPabalTransport
 
-/// How an attempt ended, for the whole mail or for one recipient.
+/// The outcome of an attempt, for the whole mail or for one recipient.
 public struct Verdict: Sendable, Hashable {
-  /// How far `held` reaches.
+  /// Which mail `held` affects.
   public enum Scope: Sendable {
-    /// No mail can leave through the transport now.
+    /// All mail: the transport can't send any now.
     case transport
-    /// Only this mail cannot.
+    /// Only this mail.
     case mail
   }
 
-  /// The outcome's number in `pabal_transport.h`; 0 leaves what the host has set.
+  /// The outcome's number in `pabal_transport.h`; 0 keeps the host's verdict.
   let outcome: Int32
   let scope: Int32
   let retryAfter: Int64
@@ -23,25 +23,25 @@ public struct Verdict: Sendable, Hashable {
 
   /// The next hop took responsibility.
   public static let sent = Verdict(PABAL_SENT)
-  /// Not taken, try later; `retryAfter` in seconds from now, where the far side gave one.
+  /// Not accepted, try later; `retryAfter` in seconds from now, if the server gave it.
   public static func deferred(retryAfter: Int64? = nil) -> Verdict {
     Verdict(PABAL_DEFERRED, retryAfter: retryAfter)
   }
-  /// This transport cannot carry this mail, and nothing left.
+  /// This transport can't carry this mail, and nothing was sent.
   public static let unsuited = Verdict(PABAL_UNSUITED)
-  /// This mail or recipient will never be taken.
+  /// This mail or recipient will never be accepted.
   public static let rejected = Verdict(PABAL_REJECTED)
-  /// The account or the set-up is at fault; `retryAfter` in seconds from now, where known.
+  /// The account or the set-up is at fault; `retryAfter` in seconds from now, if known.
   public static func held(_ scope: Scope, retryAfter: Int64? = nil) -> Verdict {
     Verdict(
       PABAL_HELD, scope: scope == .transport ? PABAL_SCOPE_TRANSPORT : PABAL_SCOPE_MAIL,
       retryAfter: retryAfter)
   }
-  /// The last byte was handed over and no reply decides.
+  /// The last byte was sent and no reply decided.
   public static let unknown = Verdict(PABAL_UNKNOWN)
-  /// From `check` only: reached and logged in.
+  /// From `check` only: connected and logged in.
   public static let ready = Verdict(PABAL_READY)
-  /// After `accessToken` returned `nil`: the host has set the verdict.
+  /// Keeps the verdict that the host set when `accessToken` returned `nil`.
   public static let alreadySet = Verdict(0)
 
   var cValue: pabal_verdict {
@@ -51,29 +51,39 @@ public struct Verdict: Sendable, Hashable {
   }
 }
 
-/// An access token, lent for one attempt; it prints as nothing but its kind.
-public struct Token: Sendable, CustomStringConvertible, CustomReflectable {
+/// An access token. Its description never contains the token.
+public struct Token: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible,
+  CustomReflectable
+{
   /// The token itself.
   public let text: String
-  /// The seconds it still lives, where known.
+  /// The seconds until it expires; `nil` if unknown.
   public let expiresIn: Int64?
 
-  /// Never the token itself.
+  /// A token, for tests of a transport; the host's come from `Attempt.accessToken`.
+  public init(text: String, expiresIn: Int64?) {
+    self.text = text
+    self.expiresIn = expiresIn
+  }
+
+  /// The type's name, never the token.
   public var description: String { "Token" }
-  /// Never the token itself.
+  /// The type's name, never the token.
+  public var debugDescription: String { description }
+  /// Empty, so that `dump` doesn't print the token.
   public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// One call of `send` or `check`: where the plugin asks for tokens and reports what it was told.
+/// One call of `send` or `check`, by which a plugin requests tokens and reports results.
 ///
-/// Valid until that call returns, on its thread alone.
+/// Valid until that call returns, and only on its thread.
 public struct Attempt {
   let host: UnsafePointer<pabal_host>
   let attempt: OpaquePointer
 
-  /// A token for the account the setting `key` names; `rejected` is the one just refused.
+  /// Returns a token for the account in the setting `key`; `rejected` is a token that the server just refused.
   ///
-  /// `nil`: the host has set verdict and reply; return `.alreadySet` at once.
+  /// If it is `nil`, the host has set verdict and reply: return `.alreadySet` at once.
   public func accessToken(_ key: String, rejected: String? = nil) -> Token? {
     var token = pabal_token()
     token.size = UInt32(MemoryLayout<pabal_token>.size)
@@ -83,18 +93,18 @@ public struct Attempt {
     return Token(text: String(cString: text), expiresIn: token.expires_in > 0 ? token.expires_in : nil)
   }
 
-  /// The far side's reply that decided, or in `check` what was found; the last call counts.
+  /// Reports the server's reply that decided, or in `check` what was found; the last call counts.
   public func reply(_ bytes: UnsafeRawBufferPointer) {
     host.pointee.reply(attempt, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
   }
 
-  /// The far side's reply that decided, or in `check` what was found; the last call counts.
+  /// Reports the server's reply that decided, or in `check` what was found; the last call counts.
   public func reply(_ text: String) {
     var text = text
     text.withUTF8 { reply(UnsafeRawBufferPointer($0)) }
   }
 
-  /// The id under which the next hop knows the mail.
+  /// Reports the id by which the next hop knows the mail.
   public func remoteID(_ text: String) {
     var text = text
     text.withUTF8 {
@@ -103,29 +113,29 @@ public struct Attempt {
     }
   }
 
-  /// What became of `recipients[index]`, where the far side says so for each.
+  /// Reports the outcome for `recipients[index]`, if the server replies for each recipient.
   public func recipient(_ index: Int, _ verdict: Verdict, reply: UnsafeRawBufferPointer) {
     var cValue = verdict.cValue
     host.pointee.recipient(
       attempt, index, &cValue, reply.baseAddress?.assumingMemoryBound(to: CChar.self), reply.count)
   }
 
-  /// What became of `recipients[index]`, where the far side says so for each.
+  /// Reports the outcome for `recipients[index]`, if the server replies for each recipient.
   public func recipient(_ index: Int, _ verdict: Verdict, reply: String) {
     var reply = reply
     reply.withUTF8 { recipient(index, verdict, reply: UnsafeRawBufferPointer($0)) }
   }
 }
 
-/// What the host lends for the transport's whole life.
+/// The host, valid until `close` has returned.
 public struct Host: Sendable {
-  /// How much a log line matters.
+  /// The severity of a log line.
   public enum Level: Sendable { case debug, info, warning, error }
 
-  // The host promises that the table stays valid and unchanged until close has returned, from any thread.
+  // The host guarantees that the table is valid and unchanged until close has returned, on any thread.
   nonisolated(unsafe) let host: UnsafePointer<pabal_host>
 
-  /// A line for the operator; never a password, a token or a mail's content.
+  /// Logs a line for the operator, which must not contain a password, a token or a mail's content.
   public func log(_ level: Level, _ text: String) {
     let number =
       switch level {

@@ -1,6 +1,6 @@
 internal import CPabalTransport
 
-/// One setting a transport understands, as it declares it to the host.
+/// The declaration of one setting of a transport.
 public struct Setting: Sendable {
   /// The kind of value a setting takes in `config.json`.
   public enum Kind: Sendable {
@@ -10,11 +10,11 @@ public struct Setting: Sendable {
     case number
     /// `true` or `false`.
     case boolean
-    /// One of a few words.
+    /// One of these words.
     case choice([String])
-    /// A time such as `"30s"`; a range bounds it in milliseconds.
+    /// A duration such as `"30s"`; a range limits it in milliseconds.
     case duration
-    /// A path; arrives absolute.
+    /// A path; the value is absolute.
     case path
     /// The name of an entry in `accounts`.
     case account
@@ -28,7 +28,7 @@ public struct Setting: Sendable {
   let secret: Bool
   let range: ClosedRange<Int64>?
 
-  /// A setting; `help` is one sentence for a person, `default` is as text (`"465"`, `"true"`, `"30s"`).
+  /// A setting; `help` is one sentence for the operator, `default` is text (`"465"`, `"true"`, `"30s"`).
   public init(
     _ kind: Kind, _ key: String, help: String, default: String? = nil, required: Bool = false,
     secret: Bool = false, range: ClosedRange<Int64>? = nil
@@ -42,7 +42,7 @@ public struct Setting: Sendable {
     self.range = range
   }
 
-  /// The declaration as the host reads it; lives as long as the process.
+  /// The declaration as a C struct, valid as long as the process.
   var declaration: pabal_setting {
     var declaration = pabal_setting()
     declaration.size = UInt32(MemoryLayout<pabal_setting>.size)
@@ -75,7 +75,7 @@ public struct Setting: Sendable {
   }
 }
 
-/// A C string that lives as long as the process, as a plugin's table must.
+/// Returns a C string that is never freed, because a plugin's table must be valid as long as the process.
 func permanentCString(_ text: String) -> UnsafeMutablePointer<CChar> {
   let bytes = text.utf8CString
   let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
@@ -83,26 +83,26 @@ func permanentCString(_ text: String) -> UnsafeMutablePointer<CChar> {
   return copy
 }
 
-/// The checked values of the declared settings; valid only inside `init(_:host:)`.
+/// The checked values of the declared settings, valid only in `init(_:host:)`.
 public struct Settings {
   let host: UnsafePointer<pabal_host>
   let opening: OpaquePointer
 
-  /// The value of a text, choice or path setting, or an account's name; `nil` when not given.
+  /// The value of a text, choice or path setting, or an account's name; `nil` if it isn't set.
   public func text(_ key: String) -> String? {
     value(key).map { String(cString: $0.pointee.text) }
   }
 
-  /// The value of a number setting; `nil` when not given.
+  /// The value of a number setting; `nil` if it isn't set.
   public func number(_ key: String) -> Int64? { value(key)?.pointee.number }
 
-  /// The value of a boolean setting; `nil` when not given.
+  /// The value of a boolean setting; `nil` if it isn't set.
   public func boolean(_ key: String) -> Bool? { number(key).map { $0 != 0 } }
 
-  /// The value of a duration setting; `nil` when not given.
+  /// The value of a duration setting; `nil` if it isn't set.
   public func duration(_ key: String) -> Duration? { number(key).map { .milliseconds($0) } }
 
-  /// The mailbox that the tokens of an account setting are for; `nil` when not given.
+  /// The mailbox of the account in an account setting; `nil` if it isn't set.
   public func user(_ key: String) -> String? {
     value(key).map { String(cString: $0.pointee.user) }
   }

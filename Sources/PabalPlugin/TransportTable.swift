@@ -1,18 +1,18 @@
 public import CPabalTransport
 
-/// The table of a transport written in Swift, as `pabal_transport.h` wants it.
+/// The C table of a transport written in Swift; see `pabal_transport.h`.
 public struct TransportTable: Sendable {
-  /// Opens the transport; a C function, since a plugin's `.so` has no other way to name its type.
+  /// The table's `open`: a C function, because only a non-capturing function can name the transport's type.
   public typealias Open =
     @convention(c) (
       UnsafePointer<pabal_host>?, OpaquePointer?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
       UnsafeMutablePointer<UInt32>?
     ) -> Int32
 
-  // Written once here and only read from then on, for the life of the process.
+  // Written once here and then only read, as long as the process lives.
   private nonisolated(unsafe) let table: UnsafePointer<pabal_transport>
 
-  /// The table of `transport`; make one for each `.so`, in a global.
+  /// The table of `transport`; keep it in a global of the plugin.
   public init<Transport: PluginTransport>(_ transport: Transport.Type, open: @escaping Open) {
     let settings = UnsafeMutablePointer<pabal_setting>.allocate(capacity: max(1, Transport.settings.count))
     for (index, setting) in Transport.settings.enumerated() {
@@ -30,7 +30,7 @@ public struct TransportTable: Sendable {
     self.table = UnsafePointer(table)
   }
 
-  /// What `pabal_transport_entry` returns: the table, or `nil` for a host older than this plugin.
+  /// The result of `pabal_transport_entry`: the table, or `nil` if the host is older than the plugin's ABI.
   public func pointer(forHost abi: UInt32) -> UnsafeRawPointer? {
     abi >= PABAL_TRANSPORT_ABI ? UnsafeRawPointer(table) : nil
   }
@@ -46,7 +46,7 @@ private final class TransportInstance {
   }
 }
 
-/// The body of a table's `open` for one type.
+/// Implements the table's `open` for one type.
 public func openTransport<Transport: PluginTransport>(
   _ type: Transport.Type, _ host: UnsafePointer<pabal_host>?, _ opening: OpaquePointer?,
   _ transport: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ parallel: UnsafeMutablePointer<UInt32>?

@@ -1,4 +1,4 @@
-// The transport contract test for a plugin of your own: pabal-contract ./libpabal-x.so key=value …
+// Runs the transport contract test on a plugin: pabal-contract ./libpabal-x.so key=value …
 import Foundation
 import PabalCore
 import PabalTesting
@@ -9,10 +9,10 @@ guard let path = arguments.first, !path.hasPrefix("-") else {
     """
     usage: ./dev contract SO [SETTING=VALUE …] [--from ADDRESS] [--to ADDRESS …]
 
-    Loads the plugin as pabal does and checks every rule of pabal_transport.h that shows from outside. Mail
-    really leaves: give settings, a sender and three recipients of a far side made for tests.
+    Loads the plugin as pabal does and checks the rules of pabal_transport.h. It sends real mail: pass settings, a
+    sender and three recipients of a test server.
 
-    A setting of kind account takes the mailbox, and PABAL_CONTRACT_TOKEN holds its access token.
+    For a setting of kind account, pass the mailbox, and its access token in PABAL_CONTRACT_TOKEN.
 
     Example: ./dev contract .build/debug/libpabal-file.so directory=/tmp/mail
     """)
@@ -29,7 +29,9 @@ while let argument = remaining.popFirst() {
   case "--to": recipients += remaining.popFirst().map { [$0] } ?? []
   default:
     guard let separator = argument.firstIndex(of: "=") else {
-      FileHandle.standardError.write(Data("pabal-contract: “\(argument)” is no SETTING=VALUE\n".utf8))
+      FileHandle.standardError.write(
+        Data(
+          "pabal-contract: “\(argument)”: not a SETTING=VALUE; see pabal-contract without arguments\n".utf8))
       exit(64)
     }
     settings[String(argument[..<separator])] = String(argument[argument.index(after: separator)...])
@@ -38,18 +40,20 @@ while let argument = remaining.popFirst() {
 signal(SIGPIPE, SIG_IGN)
 if recipients.isEmpty { recipients = ["a@example.org", "b@example.org", "c@example.org"] }
 for address in recipients + [sender] where (try? Address(address)) == nil {
-  FileHandle.standardError.write(Data("pabal-contract: “\(address)” is no address\n".utf8))
+  FileHandle.standardError.write(Data("pabal-contract: “\(address)”: not an address; correct it\n".utf8))
   exit(65)
 }
 
-/// One token for one mailbox, from the environment, where no process list shows it.
+/// One token for one mailbox, from the environment, because other users can see a process's arguments.
 struct ContractAccount: AccessTokenSource {
   let user: String
   func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken {
     guard let token = ProcessInfo.processInfo.environment["PABAL_CONTRACT_TOKEN"] else {
-      throw .held("PABAL_CONTRACT_TOKEN is not set", retryAfter: nil)
+      throw .held("PABAL_CONTRACT_TOKEN isn't set; set it to an access token", retryAfter: nil)
     }
-    guard token != rejected else { throw .held("the far side refused the token", retryAfter: nil) }
+    guard token != rejected else {
+      throw .held("the server refused the token; set PABAL_CONTRACT_TOKEN to a new one", retryAfter: nil)
+    }
     return AccessToken(text: token)
   }
 }
@@ -63,5 +67,5 @@ let contract = TransportContract(
 let findings = contract.findings()
 for finding in findings { print(finding) }
 let broken = findings.filter { $0.problem != nil }.count
-print(broken == 0 ? "The contract is kept." : "\(broken) of \(findings.count) rules are broken.")
+print(broken == 0 ? "The plugin keeps the contract." : "\(broken) of \(findings.count) rules are broken.")
 exit(broken == 0 ? 0 : 1)

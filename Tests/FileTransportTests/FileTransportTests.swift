@@ -16,14 +16,14 @@ import Testing
     try FileManager.default.contentsOfDirectory(atPath: path).sorted()
   }
 
-  @Test func `the directory is made with its parents, for the owner alone`() throws {
+  @Test func `the directory is created with its parents, accessible only by its owner`() throws {
     let path = "\(directory.path)/a/b/c"
     try open(path).close()
     let attributes = try FileManager.default.attributesOfItem(atPath: path)
     #expect(attributes[.posixPermissions] as? Int == 0o700)
   }
 
-  @Test func `a mail is written octet for octet, readable by its owner alone`() throws {
+  @Test func `a mail is written byte for byte, readable only by its owner`() throws {
     let transport = try open(directory.path)
     defer { transport.close() }
     let mail = try Mail.sample(bytes: Array("Subject: 안녕\r\n\r\n.\r\n".utf8) + [0xFF, 0x0D, 0x0A])
@@ -36,7 +36,7 @@ import Testing
     #expect(try files(in: directory.path) == ["\(mail.id).eml"])
   }
 
-  @Test func `nothing is ever overwritten`() throws {
+  @Test func `a mail never overwrites a file`() throws {
     let transport = try open(directory.path)
     defer { transport.close() }
     let names = try (0..<5).map { number in
@@ -50,14 +50,14 @@ import Testing
     }
   }
 
-  @Test func `a directory that can't be used is told at opening, with what to do`() throws {
+  @Test func `an unusable directory is an error when the transport opens`() throws {
     for path in ["/proc/none/mail", try directory.write("file", to: "file") + "/below", "/dev/null"] {
       let failure = #expect(throws: Diagnostic.self) { try open(path) }
       #expect(failure?.message.contains("can't be used") == true)
     }
   }
 
-  @Test func `a directory that has gone holds the mail back`() throws {
+  @Test func `a directory that was removed holds the transport`() throws {
     let path = "\(directory.path)/gone"
     let transport = try open(path)
     defer { transport.close() }
@@ -67,12 +67,12 @@ import Testing
     #expect(receipt.reply?.contains("No such file") == true)
   }
 
-  @Test(.enabled(if: geteuid() == 0, "a file system of its own needs root"))
-  func `a full disk defers, and leaves nothing half-written`() throws {
+  @Test(.enabled(if: geteuid() == 0, "mounting a file system needs root"))
+  func `a full disk defers the mail and leaves no partial file`() throws {
     let path = "\(directory.path)/small"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     let mounted = try ChildProcess.run("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", path])
-    // A container may not mount; the other tests hold all the same.
+    // Mounting may be forbidden in a container.
     guard mounted.status == 0 else { return }
     defer { _ = try? ChildProcess.run("umount", [path]) }
     let transport = try open(path)
@@ -83,7 +83,7 @@ import Testing
     #expect(try files(in: path) == [])
   }
 
-  @Test func `a killed process never leaves half an eml`() throws {
+  @Test func `a killed process never leaves a partial .eml`() throws {
     try directory.copy("\(BuiltProducts.root)/Sources/Messages", to: "messages")
     let config = try directory.write(
       """
@@ -96,7 +96,7 @@ import Testing
         "\(BuiltProducts.directory)/pabal",
         ["send", "you@example.org", "--count", "100000", "--parallel", "4", "--config", config],
         errors: .nothing)
-      // Killed in mid-work, wherever that is: once there are more mails than before.
+      // Killed at an arbitrary moment, once there are more mails than before.
       let mail = "\(directory.path)/mail"
       while ((try? files(in: mail).count) ?? 0) < whole + 20 + round { sched_yield() }
       process.signal(SIGKILL)

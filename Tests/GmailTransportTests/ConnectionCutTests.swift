@@ -4,9 +4,9 @@ import Testing
 
 @testable import GmailTransport
 
-/// Connections that end after any one byte, of the request or of the answer, by a FIN and by a RST.
+/// Connections that end after each byte of the request or the response, by FIN and by RST.
 @Suite struct ConnectionCutTests {
-  /// How a connection ends and what it speaks.
+  /// How a connection ends, and whether it uses TLS.
   struct CutVariant: CustomTestStringConvertible, Sendable {
     let resets: Bool
     let plain: Bool
@@ -15,8 +15,8 @@ import Testing
     }
     var testDescription: String { "\(resets ? "RST" : "FIN") over \(plain ? "TCP" : "TLS")" }
 
-    /// `act` with a connection that ends so.
-    func sendResult(_ act: GmailServerAction) -> GmailServerAction {
+    /// Returns `act` followed by this end of the connection.
+    func applied(to act: GmailServerAction) -> GmailServerAction {
       var act = act
       act.reset = resets
       act.close = resets ? nil : true
@@ -24,14 +24,14 @@ import Testing
     }
   }
 
-  // So many servers share the cuts.
+  // The number of ports over which the cuts are distributed.
   private let shares = 6
 
-  /// One mail for each of `acts`, several at once: how each ended. The server saw each of them once.
+  /// Sends one mail for each of `acts`, several at once, and returns the results. Checks that the server saw each once.
   private func sendResults(_ acts: [GmailServerAction], _ variant: CutVariant, whole: Int) async throws
     -> [SendResult?]
   {
-    let actions = acts.map(variant.sendResult)
+    let actions = acts.map(variant.applied(to:))
     let results = try await mapOnThreads(Array(0..<shares)) { share in
       Result {
         let own = stride(from: share, to: actions.count, by: shares).map { actions[$0] }
@@ -48,7 +48,7 @@ import Testing
     return acts.indices.map { results[$0 % shares].sendResults[$0 / shares] }
   }
 
-  /// How a mail ended for each of `cuts`, after so many bytes of the whole `answer`.
+  /// Returns the results of mails whose response is cut after each number of bytes in `cuts`.
   private func sendResults(of answer: String, after cuts: [Int], _ variant: CutVariant) async throws
     -> [SendResult?]
   {
@@ -60,7 +60,7 @@ import Testing
     return try await sendResults(acts, variant, whole: acts.count)
   }
 
-  /// The bytes of a request with the small mail, on the wire.
+  /// Returns the size of a request with the small mail.
   private func length(_ variant: CutVariant) throws -> Int {
     let port = try gmail(GmailServerScript(plain: variant.plain))
     #expect(GmailTestMail.small.sendResult(try port.client())?.verdict == .sent)
@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test(arguments: CutVariant.all)
-  func `a request that is cut is asked for once, and is unknown since all of it was out`(
+  func `a request that is cut is made once and is unknown, because it was sent completely`(
     _ variant: CutVariant
   )
     async throws
@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test(arguments: CutVariant.all)
-  func `an answer that is cut is unknown until the id of the mail has come`(_ variant: CutVariant)
+  func `a response that is cut is unknown until the mail's id has arrived`(_ variant: CutVariant)
     async throws
   {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
@@ -90,14 +90,14 @@ import Testing
     let sendResults = try await sendResults(of: answer, after: cuts, variant)
     for (cut, sendResult) in zip(cuts, sendResults) {
       let isWhole = cut >= answer.utf8.count - 1
-      // A reset may overtake what had been written before it.
+      // A reset may discard what was written before it.
       let mayBe: Set<Verdict?> = isWhole ? variant.resets ? [.sent, .unknown] : [.sent] : [.unknown]
       #expect(mayBe.contains(sendResult?.verdict), "\(cut): \(sendResult?.message ?? "")")
     }
   }
 
   @Test(arguments: CutVariant.all.filter(\.plain))
-  func `a refusal that is cut is unknown, then deferred, and final only whole`(_ variant: CutVariant)
+  func `a refusal that is cut is unknown, then deferred, and final only when complete`(_ variant: CutVariant)
     async throws
   {
     let body = "{\"error\":{\"errors\":[{\"reason\":\"invalidArgument\",\"message\":\"Invalid To header\"}]}}"
@@ -105,7 +105,7 @@ import Testing
     let cuts = Array(0...answer.utf8.count)
     let sendResults = try await sendResults(of: answer, after: cuts, variant)
     let verdicts = sendResults.map { $0?.verdict }
-    // Nothing says no before the status has come, and nothing is final before its reason has.
+    // A refusal needs the status, and a final outcome needs the reason.
     let status = "HTTP/1.1 400".utf8.count
     for (cut, verdict) in zip(cuts, verdicts) {
       if cut < status { #expect(verdict == .unknown, "\(cut)") }
@@ -115,24 +115,24 @@ import Testing
     if !variant.resets {
       #expect(
         verdicts.last != .unknown && verdicts.last != .deferred(), "\(String(describing: verdicts.last))")
-      // What has been understood of an answer is not lost again by more of it.
+      // More of the response never makes the outcome unknown again.
       let known = try #require(verdicts.firstIndex(of: .deferred()))
       #expect(!verdicts[known...].contains(.unknown))
     }
   }
 
   @Test(arguments: CutVariant.all.filter(\.plain))
-  func `a mail that is asked for again with a new token is not sent again by a cut`(_ variant: CutVariant)
+  func `a request repeated with a renewed token isn't repeated again after a cut`(_ variant: CutVariant)
     async throws
   {
-    // As long as the first, so that both requests are.
+    // As long as the first token, so that both requests have the same length.
     let renewed = String(TestTokens.first.reversed())
     let count = try length(variant)
     let results = try await mapOnThreads(Array(0..<shares)) { share in
       Result {
         let cuts = Array(stride(from: 1 + share, to: count, by: shares))
         let acts = cuts.flatMap {
-          [.error(401, "authError"), variant.sendResult(GmailServerAction(request: $0))]
+          [.error(401, "authError"), variant.applied(to: GmailServerAction(request: $0))]
         }
         let port = try gmail(GmailServerScript(plain: variant.plain, acts: acts))
         let client = try port.client()

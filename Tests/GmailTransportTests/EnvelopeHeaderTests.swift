@@ -5,9 +5,9 @@ import Testing
 
 @testable import GmailTransport
 
-/// Header and envelope: nobody outside the envelope is mailed, nobody in it is left out.
+/// Header and envelope: only the recipients in the envelope get the mail, and all of them do.
 @Suite struct EnvelopeHeaderTests {
-  /// What goes to the API; throws the obstacle.
+  /// Returns the body of the request, or throws why the API can't carry the mail.
   private func bytes(_ header: String, to recipients: [String]) throws -> String {
     let mail = Array("\(header)\r\n\r\nbody\r\n".utf8)
     return try mail.withUnsafeBytes { bytes in
@@ -38,7 +38,7 @@ import Testing
     "X-To: eve@example.org\r\nTo: bob@example.net", "To: bob@example.net\r\nReply-To: eve@example.org",
     "To: \"a\\\"b <x@y.z>\" <bob@example.net>", "To:\t\"folded\r\n name\"\r\n\t<bob@example.net>",
   ])
-  func `a header that names the recipient stays as it is`(header: String) throws {
+  func `a header that names the recipient stays unchanged`(header: String) throws {
     #expect(try bytes(header, to: ["bob@example.net"]) == "\(header)\r\n\r\nbody\r\n")
   }
 
@@ -47,14 +47,9 @@ import Testing
     ("To: bob@bücher.example", "bob@xn--bcher-kva.example"),
     ("To: bob@BÜCHER.Example", "bob@xn--bcher-kva.example"),
     ("To: 밥@example.net", "밥@example.net"), ("To: bob@[192.0.2.1]", "bob@[192.0.2.1]"),
-    ("To: \"b ob\\\"\"@example.net", "x@example.net"),
   ])
   func `domains are compared as A-labels`(header: String, recipient: String) throws {
-    if recipient == "x@example.net" {
-      #expect(errorMessage(header, to: [recipient])?.contains("can't be read") == true)
-    } else {
-      #expect(try bytes(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
-    }
+    #expect(try bytes(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
   }
 
   @Test(arguments: [
@@ -64,9 +59,9 @@ import Testing
     "To: \"bob@example.net\" <eve@example.org>", "To: bob@example.net.evil.example",
     "To: bob@example.net\r\nCc: \"<bob@example.net>\" <eve@example.org>",
   ])
-  func `a header that names somebody else is an obstacle`(header: String) {
+  func `a header that names another address makes the mail unsuited`(header: String) {
     let message = errorMessage(header, to: ["bob@example.net"])
-    #expect(message?.contains("who is not to get this mail now") == true, "\(message ?? "none")")
+    #expect(message?.contains("which isn't a recipient of this attempt") == true, "\(message ?? "none")")
   }
 
   @Test(arguments: [
@@ -76,28 +71,29 @@ import Testing
     "To: .bob@example.net", "To: bob@example..net", "To: bob@example.net.", "To: a@b.c <bob@example.net>",
     "To: bo b@example.net", "To: <@relay.test:bob@example.net>", "To: bob@exa mple.net", "To: a: b: c@d.e;;",
     "To: bob@exam\u{1}ple.net", "To: bob\\@x@example.net", "To: bob@-\u{FF}_.net", "To: bob@xn--\u{80}.net",
-    "To: <bob@example.net>, <>", "To: bob@example.net\0",
+    "To: <bob@example.net>, <>", "To: bob@example.net\0", "To: \"b ob\\\"\"@example.net",
   ])
-  func `a header that can't be read in one way only is an obstacle`(header: String) {
+  func `an ambiguous or malformed header makes the mail unsuited`(header: String) {
     let message = errorMessage(header, to: ["bob@example.net"])
-    #expect(message?.contains("can't be read in one way only") == true, "\(message ?? "none")")
+    #expect(message?.contains("is ambiguous or malformed") == true, "\(message ?? "none")")
   }
 
   @Test(arguments: [
     ("Resent-To: bob@example.net\r\nTo: bob@example.net", "Resent-"), ("resent-bcc: x@y.z", "Resent-"),
     ("To: bob@example.net\r\nTo: bob@example.net", "two To"),
     ("Bcc: bob@example.net\r\nbcc: bob@example.net", "two Bcc"),
-    ("To: bob@example.net\r\nno field", "is no field"), (" To: bob@example.net", "is no field"),
-    ("To: bob@example.net\r\n: x", "is no field"), ("To bob@example.net", "is no field"),
-    ("To: bob@example.net\rBcc: eve@example.org", "does not end with CR LF"),
-    ("Subject: x\nBcc: eve@example.org", "does not end with CR LF"),
+    ("To: bob@example.net\r\nno field", "isn't a field"), (" To: bob@example.net", "isn't a field"),
+    ("To: bob@example.net\r\n: x", "isn't a field"), ("To bob@example.net", "isn't a field"),
+    ("To: bob@example.net\rBcc: eve@example.org", "doesn't end with CR LF"),
+    ("Subject: x\nBcc: eve@example.org", "doesn't end with CR LF"),
   ])
-  func `what nobody knows Gmail's reading of is an obstacle`(header: String, word: String) {
+  func `a header that Gmail may read in different ways makes the mail unsuited`(header: String, word: String)
+  {
     let message = errorMessage(header, to: ["bob@example.net"])
     #expect(message?.contains(word) == true, "\(message ?? "none")")
   }
 
-  @Test func `recipients no header names are added as one folded Bcc`() throws {
+  @Test func `recipients that the header doesn't name are added as one folded Bcc`() throws {
     #expect(
       try bytes("To: bob@example.net", to: ["bob@example.net", "c@x.org", "d@x.org"])
         == "Bcc: c@x.org, d@x.org\r\nTo: bob@example.net\r\n\r\nbody\r\n")
@@ -117,7 +113,7 @@ import Testing
     #expect(read.output == many.joined(separator: " ") + "\n")
   }
 
-  @Test func `a Bcc that is there already becomes part of the one that is sent`() throws {
+  @Test func `an existing Bcc is merged into the one that is added`() throws {
     #expect(
       try bytes(
         "To: b@x.org\r\nBcc: c@x.org,\r\n d@x.org\r\nSubject: s",
@@ -131,11 +127,11 @@ import Testing
   @Test(arguments: [
     "a@b.c\r\nBcc: eve@x.org", "a@b.c, eve@x.org", "A <a@b.c>", "g: a@b.c;", "a", "a @b.c", "",
   ])
-  func `an envelope's address that can't stand in a header is an obstacle`(recipient: String) {
+  func `an address that isn't valid in a header makes the mail unsuited`(recipient: String) {
     #expect(errorMessage("Subject: x", to: [recipient])?.contains("can't be written in a header") == true)
   }
 
-  @Test func `what is larger than the API takes is an obstacle before anything leaves`() throws {
+  @Test func `a mail beyond the API's limits is unsuited without a connection`() throws {
     var mail = GmailTestMail.small
     mail.bytes += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.maxUploadSize)
     let port = try gmail()
@@ -144,7 +140,7 @@ import Testing
     #expect(try port.report().connections == 0)
   }
 
-  @Test func `an obstacle reaches nobody, and a Bcc is invisible to the others`() throws {
+  @Test func `an unsuited mail isn't sent, and a Bcc is invisible to the others`() throws {
     let port = try gmail()
     let client = try port.client()
     let sendResult = GmailTestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").sendResult(

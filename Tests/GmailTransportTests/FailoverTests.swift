@@ -5,7 +5,7 @@ import Testing
 
 @testable import GmailTransport
 
-/// `["gmail", "smtp"]`, the second one played by a transport that takes everything.
+/// The route `["gmail", "smtp"]`, where `smtp` is a fixture that accepts everything.
 @Suite struct FailoverTests {
   let directory: TemporaryDirectory
 
@@ -19,16 +19,16 @@ import Testing
     let faulty = try directory.copy(
       BuiltProducts.fixture("faulty"), to: "\(port.port)-\(second)/libpabal-faulty.so")
     let settings = port.settings.mapValues { JSONValue.Content.string($0) }
-    func stop(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Entry {
+    func entry(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Entry {
       Route.Entry(name) { () throws(Diagnostic) in
         do { return try open() } catch { throw Diagnostic("\(error)") }
       }
     }
     let route = Route([
-      stop("gmail") {
+      entry("gmail") {
         try TestPlugin.open(BuiltProducts.plugin("gmail"), settings, accounts: ["google": tokens])
       },
-      stop("smtp") { try TestPlugin.open(faulty, ["act": .string(second)]) },
+      entry("smtp") { try TestPlugin.open(faulty, ["act": .string(second)]) },
     ])
     defer { route.close() }
     return route.deliver(
@@ -41,7 +41,7 @@ import Testing
     .error(429, "rateLimitExceeded", "User-rate limit exceeded (Mail sending)"),
     .error(400, "failedPrecondition"), .status(413), .error(401, "authError"), .status(408),
   ])
-  fileprivate func `quota, a dead account and an outage go on to the next transport`(act: GmailServerAction)
+  fileprivate func `quota, a refused account and an outage fail over`(act: GmailServerAction)
     throws
   {
     let port = try gmail(GmailServerScript(acts: [act, act]))
@@ -52,27 +52,27 @@ import Testing
     #expect(try port.report().taken.isEmpty)
   }
 
-  @Test func `an API that nobody reaches goes on to the next transport`() throws {
+  @Test func `an API that can't be reached fails over`() throws {
     let port = try gmail()
     let nowhere = GmailPort(fake: port.fake, port: 1, isPlain: false)
     let delivery = try deliver(nowhere)
     #expect(delivery.attempts.map(\.outcome.name) == ["deferred", "sent"])
-    #expect(delivery.attempts[0].reply?.contains("nothing answers") == true)
+    #expect(delivery.attempts[0].reply?.contains("doesn't accept connections") == true)
   }
 
-  @Test func `a token that can't be renewed goes on to the next transport`() throws {
+  @Test func `a token that can't be renewed fails over`() throws {
     let delivery = try deliver(try gmail(GmailServerScript(tokens: [:])), tokens: TestTokens(canRenew: false))
     #expect(delivery.attempts.map(\.outcome.name) == ["held", "sent"])
     #expect(delivery.attempts[0].reply?.contains("revoked") == true)
   }
 
-  @Test func `a bad address ends it`() throws {
+  @Test func `an invalid address doesn't fail over`() throws {
     let delivery = try deliver(try gmail(.error(400, "invalidArgument", "Invalid To header")))
     #expect(delivery.receipt.outcome == .rejected)
     #expect(delivery.attempts.count == 1)
   }
 
-  @Test func `unknown follows its policy`() throws {
+  @Test func `an unknown outcome follows the mail's policy`() throws {
     let lost = GmailServerAction(answer: 0, close: true)
     let again = try deliver(try gmail(lost), unknown: .resend)
     #expect(again.attempts.map(\.outcome.name) == ["unknown", "sent"])
@@ -84,7 +84,7 @@ import Testing
     #expect(both.receipt.outcome == .unknown)
   }
 
-  @Test func `a header that names others goes by the transport that knows an envelope`() throws {
+  @Test func `a header that names others fails over to a transport with an envelope`() throws {
     let port = try gmail()
     let delivery = try deliver(port, header: "To: bob@example.org, eve@example.org")
     #expect(delivery.attempts.map(\.outcome.name) == ["unsuited", "sent"])
@@ -93,7 +93,7 @@ import Testing
     #expect(alone.receipt.outcome == .rejected)
   }
 
-  @Test func `recipients already served are not served twice`() throws {
+  @Test func `recipients who have the mail don't get it again`() throws {
     let port = try gmail()
     let faulty = try directory.copy(BuiltProducts.fixture("faulty"), to: "first/libpabal-faulty.so")
     let settings = port.settings.mapValues { JSONValue.Content.string($0) }
@@ -114,7 +114,7 @@ import Testing
     let recipients = ["bob@example.org", "carol@example.org"]
     let named = try Mail.sample(
       to: recipients, bytes: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
-    // Gmail would mail bob again.
+    // Gmail would send to bob again.
     let first = route.deliver(named, unknown: .resend)
     #expect(first.attempts.map(\.outcome.name) == ["deferred", "unsuited"])
     #expect(try port.report().taken.isEmpty)

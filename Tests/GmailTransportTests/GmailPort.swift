@@ -6,7 +6,7 @@ import Synchronization
 
 @testable import GmailTransport
 
-/// What the fake Gmail does with one request; see `Tests/Servers/gmail.py`.
+/// The fake Gmail's action for one request; see `Tests/Servers/gmail.py`.
 struct GmailServerAction: Encodable, Sendable {
   var status: Int?
   var body: String?
@@ -29,7 +29,7 @@ struct GmailServerAction: Encodable, Sendable {
   {
     GmailServerAction(status: status, body: body, headers: headers)
   }
-  /// Google's envelope for errors, as facts and the client library know it.
+  /// Returns an error in Google's format, as its client library expects it.
   static func error(
     _ status: Int, _ reason: String?, _ message: String = "No.", name: String? = nil, details: String? = nil
   ) -> GmailServerAction {
@@ -48,7 +48,7 @@ struct GmailServerAction: Encodable, Sendable {
   static let plain = GmailServerAction()
 }
 
-/// What the fake Gmail plays on one port.
+/// A script for one port of the fake Gmail.
 struct GmailServerScript: Encodable, Sendable {
   var tokens: [String: [String]]?
   var plain: Bool?
@@ -58,7 +58,7 @@ struct GmailServerScript: Encodable, Sendable {
   var always: GmailServerAction?
 }
 
-/// One script's port.
+/// A port that plays one script.
 struct GmailPort: Sendable {
   let fake: ScriptedServer
   let port: Int
@@ -80,23 +80,23 @@ struct GmailPort: Sendable {
     return GmailClient(api, now: { now })
   }
 
-  /// Settings of the plugin, as `config.json` would have them.
+  /// The plugin's settings, as in `config.json`.
   var settings: [String: String] {
     ["account": "google", "endpoint": endpoint, "ca_file": fake.authority.authority]
   }
 }
 
-/// A port that plays `script`.
+/// Returns a port that plays `script`.
 func gmail(_ script: GmailServerScript = GmailServerScript()) throws -> GmailPort {
   let fake = try FakeGmail.shared.get()
   let port = try fake.listen(script)
   return GmailPort(fake: fake, port: port, isPlain: script.plain == true)
 }
 
-/// A port whose first requests are bent by `acts`.
+/// Returns a port with `acts` for the first requests.
 func gmail(_ acts: GmailServerAction...) throws -> GmailPort { try gmail(GmailServerScript(acts: acts)) }
 
-/// Tokens for tests, and how often they were renewed.
+/// A token source that records which tokens were rejected.
 final class TestTokens: AccessTokenSource {
   let user = "sender@example.com"
   static let first = "ya29.a-token-of-the-tests-0123456789"
@@ -116,7 +116,7 @@ final class TestTokens: AccessTokenSource {
   }
 }
 
-/// A mail that a test sends.
+/// A mail for tests.
 struct GmailTestMail {
   var sender = "sender@example.com"
   var recipients = ["bob@example.net"]
@@ -137,7 +137,7 @@ struct GmailTestMail {
     return mail
   }
 
-  /// Sends it; blocks. `nil`: no token was to be had.
+  /// Sends the mail and blocks; returns `nil` without a token.
   func sendResult(_ client: GmailClient, tokens: GmailClient.TokenSource = { _ in TestTokens.first })
     -> SendResult?
   {

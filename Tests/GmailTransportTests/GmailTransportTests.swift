@@ -6,7 +6,7 @@ import Testing
 
 @testable import GmailTransport
 
-/// The transport as the host loads it, against the fake Gmail.
+/// The plugin, loaded by the host, with the fake Gmail.
 @Suite struct GmailTransportTests {
   private func open(
     _ port: GmailPort, _ settings: [String: String] = [:], tokens: TestTokens = TestTokens()
@@ -16,7 +16,7 @@ import Testing
       port.settings.merging(settings) { $1 }.mapValues { .string($0) }, accounts: ["google": tokens])
   }
 
-  @Test func `the first case of all arrives byte for byte`() throws {
+  @Test func `a Korean mail arrives byte for byte`() throws {
     let draft = MailDraft(
       from: try Mailbox("Pabal <sender@example.com>"), to: [try Mailbox("bob@example.net")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.")
@@ -41,7 +41,7 @@ import Testing
     #expect(read.output == "회원가입 인증번호|인증번호는 123456입니다.\n")
   }
 
-  @Test func `check tells whose mailbox it is where the scope allows`() throws {
+  @Test func `check reports the mailbox if the scope allows it`() throws {
     let port = try gmail(
       GmailServerScript(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
     let transport = try open(port)
@@ -55,7 +55,7 @@ import Testing
     #expect(sendOnly.check().reply?.contains("the token is accepted") == true)
   }
 
-  @Test func `check renews a refused token once, then says what to do`() throws {
+  @Test func `check renews a refused token once and then says what to do`() throws {
     let tokens = TestTokens()
     let transport = try open(
       try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
@@ -73,10 +73,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("https://127.0.0.1:1", "nothing answers", Outcome.deferred()),
+    ("https://127.0.0.1:1", "doesn't accept connections", Outcome.deferred()),
     ("https://no-such-host.invalid", "has no address", .deferred()),
   ])
-  func `check tells in words why nothing is reached`(endpoint: String, message: String, outcome: Outcome)
+  func `check says why the API can't be reached`(endpoint: String, message: String, outcome: Outcome)
     throws
   {
     let transport = try open(try gmail(), ["endpoint": endpoint])
@@ -85,19 +85,19 @@ import Testing
     #expect(transport.check().reply?.contains(message) == true, "\(transport.check().reply ?? "")")
   }
 
-  @Test func `a certificate nobody vouches for, and a server without TLS, are told apart`() throws {
+  @Test func `check distinguishes an untrusted certificate from a server without TLS`() throws {
     let port = try gmail()
     let authority = try TestAuthority.shared.get()
-    // A certificate of another authority stands for the only one that is believed.
+    // Only another authority is trusted.
     let stranger = try open(port, ["ca_file": authority.foreign])
     defer { stranger.close() }
     #expect(stranger.check().problem == .held(.transport))
-    #expect(stranger.check().reply?.contains("not to be trusted") == true)
+    #expect(stranger.check().reply?.contains("isn't trusted") == true)
     let plain = try gmail(GmailServerScript(plain: true))
     let secure = try open(plain, ["endpoint": "https://localhost:\(plain.port)"])
     defer { secure.close() }
-    #expect(secure.check().reply?.contains("speaks https") == true, "\(secure.check().reply ?? "")")
-    // libcurl finds every name below localhost on this machine; the certificate is for localhost only.
+    #expect(secure.check().reply?.contains("an https server") == true, "\(secure.check().reply ?? "")")
+    // libcurl resolves all names below localhost to this machine, but the certificate is only for localhost.
     let named = try open(port, ["endpoint": "https://other.localhost:\(port.port)"])
     defer { named.close() }
     #expect(named.check().problem == .held(.transport))
@@ -112,7 +112,7 @@ import Testing
     "http://127.0.0.1.example.com", "https://[::1", "http://127.+0.0.1", "http://127.0.0.08", "https://x:+1",
     "http://127.0.0.-0",
   ])
-  func `an endpoint that would leak or lead nowhere is refused when opened`(endpoint: String) throws {
+  func `an unsafe or invalid endpoint is refused when the transport opens`(endpoint: String) throws {
     #expect(throws: Diagnostic.self) { try open(try gmail(), ["endpoint": endpoint]) }
   }
 
@@ -121,7 +121,7 @@ import Testing
     try open(try gmail(), ["endpoint": endpoint]).close()
   }
 
-  @Test func `the sender of the envelope is not used, and that is said`() throws {
+  @Test func `the reply says that the envelope's sender isn't used`() throws {
     let port = try gmail()
     let transport = try open(port)
     defer { transport.close() }

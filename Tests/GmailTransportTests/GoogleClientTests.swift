@@ -7,15 +7,15 @@ import Testing
 
 @testable import GmailTransport
 
-/// One step for Google's own Python client; see `Tests/Servers/google_steps.py`.
+/// A step for Google's Python client; see `Tests/Servers/google_steps.py`.
 private struct ClientStep: Encodable {
   let `do`: String
   var endpoint: String?
   var authority: String?
   var bytes: Data?
 
-  init(_ what: String, _ port: GmailPort? = nil, bytes: [UInt8]? = nil) {
-    `do` = what
+  init(_ name: String, _ port: GmailPort? = nil, bytes: [UInt8]? = nil) {
+    `do` = name
     endpoint = port?.endpoint
     authority = port?.fake.authority.authority
     self.bytes = bytes.map { Data($0) }
@@ -32,7 +32,7 @@ private struct ClientResult: Decodable {
   let status: Int?
   let reason: String?
   let retries: Bool?
-  // Of the document.
+  // From the discovery document.
   let root: String?
   let upload: String?
   let profile: String?
@@ -42,7 +42,7 @@ private struct ClientResult: Decodable {
   let profileScopes: [String]?
 }
 
-/// The fake Gmail is what Google's client takes it for, and the transport asks as Google's document says.
+/// The fake Gmail works with Google's client, and the transport follows Google's discovery document.
 @Suite struct GoogleClientTests {
   private func google(_ steps: [ClientStep]) throws -> [ClientResult] {
     let child = try ChildProcess.run(
@@ -52,7 +52,7 @@ private struct ClientResult: Decodable {
     return try JSONDecoder().decode([ClientResult].self, from: Data(child.output.utf8))
   }
 
-  @Test func `what Google's own client sends arrives, and is answered as the document says`() throws {
+  @Test func `the fake Gmail answers Google's client as the discovery document says`() throws {
     let port = try gmail()
     let mail = try MailDraft(
       from: try Mailbox("sender@example.com"), to: [try Mailbox("bob@example.net")],
@@ -70,7 +70,7 @@ private struct ClientResult: Decodable {
     for taken in taken { #expect(taken.bytes.map { Array($0) } == mail.bytes) }
   }
 
-  @Test func `the transport asks where, and with what, the document says`() throws {
+  @Test func `the transport makes requests as the discovery document says`() throws {
     let document = try #require(try google([ClientStep("document")]).first)
     let api = GmailAPI(try HTTPEndpoint("https://gmail.googleapis.com", query: .refused))
     #expect(document.root == api.endpoint.origin)
@@ -90,8 +90,8 @@ private struct ClientResult: Decodable {
     #expect(document.profileScopes?.contains(scope) == false)
   }
 
-  @Test func `the errors Google's client understands, the transport does`() throws {
-    // What the client would ask for again on its own.
+  @Test func `the transport understands the same errors as Google's client`() throws {
+    // The errors after which the client would retry.
     let rows: [(row: ErrorResponseCase, retries: Bool)] = ErrorResponseTests.rows.filter {
       ($0.act.status ?? 0) >= 400 && $0.act.body?.contains("\"errors\"") == true
     }.map { row in
@@ -111,11 +111,11 @@ private struct ClientResult: Decodable {
     }
   }
 
-  @Test func `what the fake refuses, Google's client is told as Gmail would`() throws {
+  @Test func `Google's client understands the fake Gmail's refusals`() throws {
     let port = try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.send"]]))
     let results = try google([
       ClientStep("media", try gmail(), bytes: Array("Subject: x\r\n\r\nx\r\n".utf8)),
-      ClientStep("media", try gmail(), bytes: Array("To: nobody\r\n\r\nx\r\n".utf8)),
+      ClientStep("media", try gmail(), bytes: Array("To: no-address\r\n\r\nx\r\n".utf8)),
       ClientStep("json", try gmail(), bytes: []), ClientStep("profile", port),
     ])
     #expect(results.map(\.status) == [400, 400, 400, 401])

@@ -6,7 +6,7 @@ import Testing
 
 @testable import GmailTransport
 
-/// Connections that end, stall and dribble: what the outcome says is what the server has seen.
+/// Connections that end, stall or are slow: the outcome agrees with what the server received.
 @Suite struct HTTPFaultTests {
   private func run(_ acts: [GmailServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000)
     async throws -> [(
@@ -23,12 +23,12 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func `a request cut at any octet is asked for once and never taken for sent`(resets: Bool) async throws {
+  func `a request cut at any byte is made once and never counts as sent`(resets: Bool) async throws {
     let acts = [1, 2, 3, 17, 40, 100, 150, 199, 200, 201, 240, 260].map {
       GmailServerAction(request: $0, close: resets ? nil : true, reset: resets)
     }
     for (act, result) in zip(acts, try await run(acts)) {
-      // The kernel had taken all of so small a mail: whether it was read to its end, only the server knows.
+      // The kernel accepted all of the small mail, so only the server knows whether it read it completely.
       #expect(
         result.sendResult?.verdict == .unknown, "\(act.request ?? 0): \(result.sendResult?.message ?? "")")
       #expect(result.report.begun == 1)
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test(arguments: [false, true])
-  func `an answer cut at any octet is unknown until the id of the mail has come whole`(resets: Bool)
+  func `a response cut at any byte is unknown until the mail's id has arrived`(resets: Bool)
     async throws
   {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
@@ -63,14 +63,14 @@ import Testing
       return act
     }
     for (cut, result) in zip(cuts, try await run(acts)) {
-      // A reset may overtake what had been written before it.
+      // A reset may discard what was written before it.
       let mayBe: Set<Verdict?> = cut < count - 1 ? [.unknown] : resets ? [.unknown, .sent] : [.sent]
       #expect(mayBe.contains(result.sendResult?.verdict), "\(cut): \(result.sendResult?.message ?? "")")
       #expect(result.report.whole == 1)
     }
   }
 
-  @Test func `an id that comes before the mail is through is none of its`() async throws {
+  @Test func `an id that arrives before the mail was sent isn't the mail's`() async throws {
     let early = GmailServerAction(status: 200, body: "{\"id\":\"a\"}", early: true)
     let result = try await run([early], .large(16_000_000))[0]
     #expect(result.sendResult?.verdict == .deferred())
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func `an answer has to end in time, however it dribbles`() async throws {
+  @Test func `a slow response must end within the timeout`() async throws {
     let result = try await run([GmailServerAction(drip: true, pause: 0.1)], timeout: 300)[0]
     #expect(result.sendResult?.verdict == .unknown)
     #expect(
@@ -100,14 +100,14 @@ import Testing
     #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
-  @Test func `an id is found in up to a mebibyte of JSON`() async throws {
+  @Test func `an id is found in up to one mebibyte of JSON`() async throws {
     let acts = [1_000_000, 1 << 20].map { count in
       GmailServerAction.status(200, "{\"x\":\"\(String(repeating: "x", count: count))\",\"id\":\"a\"}")
     }
     #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
-  @Test func `a refusal whose reason is lost is deferred`() async throws {
+  @Test func `a refusal without its reason is deferred`() async throws {
     let acts = [400, 403, 429].map { status -> GmailServerAction in
       var act = GmailServerAction.error(status, "domainPolicy")
       act.headers = ["X-Filler": String(repeating: "x", count: 300)]
@@ -118,7 +118,7 @@ import Testing
     for result in try await run(acts) { #expect(result.sendResult?.verdict == .deferred()) }
   }
 
-  @Test func `answers come in any form`() async throws {
+  @Test func `a response may have any valid form`() async throws {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     let acts = [
       GmailServerAction(chunked: true), GmailServerAction(continue: true), GmailServerAction(drip: true),
@@ -140,7 +140,7 @@ import Testing
     }
   }
 
-  @Test func `what is no HTTP decides nothing`() async throws {
+  @Test func `a response that isn't HTTP decides nothing`() async throws {
     let head = "HTTP/1.1 200 OK\r\n"
     let acts: [GmailServerAction] = [
       .raw("220 smtp.example ESMTP\r\n", close: true), .raw("\0\0\0\0\r\n\r\n", close: true),
@@ -152,7 +152,7 @@ import Testing
     for (act, result) in zip(acts, try await run(acts)) {
       #expect(result.sendResult?.verdict == .unknown, "\(act): \(result.sendResult?.message ?? "")")
     }
-    // The status stands, and proves nothing without an id.
+    // The status is valid but proves nothing without an id.
     let invalidResponse = [
       "\(head)Content-Length: x\r\n\r\n", "\(head)Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
       "\(head)no field\r\n\r\n", "\(head)Transfer-Encoding: gzip\r\n\r\n",
@@ -167,18 +167,18 @@ import Testing
     }
   }
 
-  @Test func `silence is unknown once the mail is out, and deferred before`() async throws {
+  @Test func `a missing response is unknown after the mail was sent`() async throws {
     let silent = try await run([GmailServerAction(stall: true)], timeout: 300)
     #expect(silent[0].sendResult?.verdict == .unknown)
     #expect(silent[0].report.whole == 1)
-    #expect(silent[0].sendResult?.message.contains("silent for 300 ms") == true)
+    #expect(silent[0].sendResult?.message.contains("sent nothing for 300 ms") == true)
   }
 
-  @Test func `an answer that comes before the mail is through decides`() async throws {
+  @Test func `a response that arrives before the mail was sent decides`() async throws {
     let refusals = [(413, Verdict.unsuited), (503, .deferred()), (429, .deferred())]
     let acts = refusals.map { GmailServerAction(status: $0.0, body: "", early: true) }
     for ((status, verdict), result) in zip(refusals, try await run(acts, .large(16_000_000))) {
-      // Closing with a mail half read makes a reset, which may overtake the answer.
+      // Closing with unread data causes a reset, which may discard the response.
       #expect(
         [verdict, .deferred()].contains(result.sendResult?.verdict),
         "\(status): \(result.sendResult?.message ?? "")")
@@ -186,7 +186,7 @@ import Testing
     }
   }
 
-  @Test func `a kept connection that has ended is noticed before the next mail`() throws {
+  @Test func `a kept connection that was closed is replaced before the next mail`() throws {
     let port = try gmail()
     let client = try port.client()
     #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
@@ -198,7 +198,7 @@ import Testing
     #expect(report.taken.count == 2)
   }
 
-  @Test func `a kept connection that dies under a mail is unknown, and nobody sends it twice`() throws {
+  @Test func `a mail during which a kept connection ends is unknown and isn't sent twice`() throws {
     for act in [GmailServerAction(answer: 0, close: true), GmailServerAction(answer: 0, reset: true)] {
       let port = try gmail(.plain, act)
       let client = try port.client()
@@ -211,7 +211,7 @@ import Testing
     }
   }
 
-  @Test func `mails follow each other over one connection`() throws {
+  @Test func `mails share one connection`() throws {
     let port = try gmail(.plain, .error(429, "rateLimitExceeded"), GmailServerAction(chunked: true))
     let client = try port.client()
     let verdicts = (0..<5).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
@@ -219,7 +219,7 @@ import Testing
     #expect(try port.report().connections == 1)
   }
 
-  @Test func `as many requests as threads are under way, each on its own connection`() async throws {
+  @Test func `concurrent requests use a connection each`() async throws {
     let port = try gmail(GmailServerScript(always: GmailServerAction(drip: true)))
     let client = try port.client()
     let sendResults = await mapOnThreads(Array(0..<8)) { _ in
@@ -231,7 +231,7 @@ import Testing
     #expect(report.connections <= 8)
   }
 
-  @Test func `a mail of many records arrives octet for octet`() throws {
+  @Test func `a mail of many TLS records arrives byte for byte`() throws {
     let port = try gmail()
     let client = try port.client()
     for size in [16_000, 16_384, 16_385, 40_000, 900_000] {

@@ -4,9 +4,9 @@ import Testing
 
 @testable import PabalCurl
 
-/// libcurl as the project uses it: nothing of the environment, nothing but the protocols it was made for.
+/// A handle uses only its protocols and nothing of the environment.
 @Suite struct CurlHandleTests {
-  @Test func `a protocol the handle was not made for is refused`() throws {
+  @Test func `a protocol that the handle wasn't made for is refused`() throws {
     let handle = try CurlHandle(protocols: "smtps")
     try handle.set(.url, "http://127.0.0.1:1/")
     #expect(throws: CurlError.self) { try handle.perform() }
@@ -14,7 +14,7 @@ import Testing
     #expect(failure?.code.rawValue == 1)
   }
 
-  @Test func `nobody at home is told in words`() throws {
+  @Test func `a refused connection is an error with the address`() throws {
     let handle = try CurlHandle(protocols: "https")
     try handle.set(.url, "https://127.0.0.1:1/")
     let failure = #expect(throws: CurlError.self) { try handle.perform() }
@@ -30,8 +30,8 @@ import Testing
     }
   }
 
-  @Test func `a proxy and a netrc of the environment are not used`() async throws {
-    // The environment is the whole process's, and other tests look at it: in a process of its own.
+  @Test func `the environment's proxy and netrc aren't used`() async throws {
+    // In a process of its own, because the environment is shared with other tests.
     await #expect(processExitsWith: .success) {
       let home = try TemporaryDirectory()
       try home.write("machine 127.0.0.1 login leaked password leaked\n", to: ".netrc")
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `a body goes out whole and headers come in line by line`() throws {
+  @Test func `a body is sent completely and headers arrive line by line`() throws {
     let server = try EchoServer()
     let handle = try CurlHandle(protocols: "http")
     try handle.set(.url, "http://127.0.0.1:\(server.port)/")
@@ -80,7 +80,7 @@ import Testing
     #expect(handle.bytesSent == 100_000)
   }
 
-  @Test func `a callback that says no stops the transfer`() throws {
+  @Test func `a callback that returns false stops the transfer`() throws {
     let server = try EchoServer()
     let handle = try CurlHandle(protocols: "http")
     try handle.set(.url, "http://127.0.0.1:\(server.port)/")
@@ -90,7 +90,7 @@ import Testing
   }
 }
 
-/// Answers every HTTP request with the request itself.
+/// An HTTP server that answers every request with the request itself.
 final class EchoServer {
   private static let program = """
     import http.server, os, sys, threading
@@ -116,7 +116,7 @@ final class EchoServer {
 
   init() throws {
     let pipe = Pipe()
-    // It ends when this end of its input closes, whatever becomes of this process.
+    // The server exits when its standard input closes, even if this process is killed.
     _ = try SpawnedProcess(
       "python3", ["-c", Self.program], input: .pipe(input), output: .pipe(pipe), errors: .nothing)
     port = Int(pipe.firstLine()) ?? 0

@@ -4,9 +4,9 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Faults while the bytes are on their way: nothing half-sent, whatever the byte.
+/// Faults while the body is being sent: a partly sent mail is never reported as sent.
 @Suite struct BodyFaultTests {
-  /// So large that a server which reads nothing more is still owed some of it, whatever the buffers hold.
+  /// Larger than all buffers, so that a server that stops reading hasn't received it.
   static let large = SMTPTestMail(count: 8_000_000)
   static let acts: [SMTPServerAction] = [
     .close, .reset, .reply("421 4.3.0 bye", close: true), .reply("452 4.3.1 disk full", close: true),
@@ -14,7 +14,7 @@ import Testing
   ]
 
   @Test(arguments: [[], ["CHUNKING"]])
-  func `a server that ends at an octet of a small mail leaves it decided or unknown`(
+  func `a connection that ends at any byte of a small mail leaves it decided or unknown`(
     _ missing: [String]
   ) async throws {
     let mail = SMTPTestMail(count: 2_000)
@@ -29,7 +29,7 @@ import Testing
     }
     for (act, result) in zip(cases, results) {
       let (outcomes, report) = try result.get()
-      // The whole mail leaves at once: a server that ends without a word may have had all of it.
+      // The whole mail is sent at once, so a server that closes without a reply may have received it.
       let expected: SMTPOutcome =
         switch act.reply?.prefix(3) {
         case "421", "452": .deferred
@@ -37,8 +37,8 @@ import Testing
         case "554": .rejected
         default: .unknown
         }
-      // A reset may overtake the reply before it; then nothing decides.
-      // One that ends straight after 354 may be seen to before an byte has left.
+      // A reset may discard the reply before it, which leaves no reply.
+      // A close right after 354 may be noticed before any byte was sent.
       #expect(
         outcomes == [expected] || act.reply != nil && outcomes == [.unknown]
           || act.after == 0 && !missing.isEmpty && outcomes == [.deferred],
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(arguments: [[], ["CHUNKING"]])
-  func `a server that ends amid a large mail has not got it`(_ missing: [String]) async throws {
+  func `a connection that ends within a large mail defers it`(_ missing: [String]) async throws {
     let cases = [0, 1, 16_384, 1_000_000].flatMap { place in Self.acts.map { $0.after(place) } }
     let results = await mapOnThreads(cases) { act in
       Result {
@@ -66,7 +66,7 @@ import Testing
         case "554": .rejected
         default: .deferred
         }
-      // What the server said before it closed may be lost with the connection.
+      // The reply before the close may be lost with the connection.
       #expect(
         outcomes == [expected] || act.reply != nil && outcomes == [.deferred],
         "\(act.reply ?? "ends") at \(act.after ?? 0): \(outcomes ?? [])")
@@ -75,18 +75,18 @@ import Testing
   }
 
   @Test(arguments: [[], ["CHUNKING"]])
-  func `a server that stops reading amid a large mail has not got it`(_ missing: [String]) async throws {
+  func `a server that stops reading within a large mail defers it`(_ missing: [String]) async throws {
     var script = SMTPServerScript(
       ["bytes": SMTPServerAction(freeze: true, after: 100_000)], without: missing)
     script.receiveBuffer = 16_384
     #expect(Self.large.outcomes(try hostile(script).client(timeout: 1_500)) == [.deferred])
-    // One that reads on and is silent may have it.
+    // A server that reads all of it and doesn't reply may have it.
     script.connections = [["bytes": SMTPServerAction(stall: true, after: 100_000)]]
     #expect(Self.large.outcomes(try hostile(script).client(timeout: 3_000)) == [.unknown])
   }
 
   @Test(arguments: [[], ["CHUNKING"]])
-  func `endless replies amid a large mail neither block nor pass`(_ missing: [String]) async throws {
+  func `endless replies within a large mail defer it without blocking`(_ missing: [String]) async throws {
     for flood in ["250 2.0.0 ok\r\n", "250-more\r\n", "x", "354 go\r\n", "\0\u{1}\r\n"] {
       var script = SMTPServerScript(
         ["bytes": SMTPServerAction(after: 1_000, flood: flood)], without: missing)
@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func `a large mail arrives whole while its replies are read`() throws {
+  @Test func `a large mail arrives completely while replies are read`() throws {
     let mail = SMTPTestMail(count: 34_000_000)
     for missing in [[], ["CHUNKING"], ["CHUNKING", "PIPELINING"]] {
       let port = try hostile([:], without: missing)
@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  @Test func `a refusal of the envelope stops a large mail on its way`() throws {
+  @Test func `a refused envelope stops a large mail while it is being sent`() throws {
     var script = SMTPServerScript(["mail": .reply("552 5.3.4 too big")])
     script.receiveBuffer = 16_384
     let port = try hostile(script)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SMTPTransport
 
-/// A fault at one place of a transaction, and the outcome it must have.
+/// A fault at one place of a transaction, and the expected outcome.
 struct FaultCase: Sendable, CustomTestStringConvertible {
   let place: String
   let act: SMTPServerAction
@@ -20,7 +20,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// Closes, stalls, resets, 421, 4xx and 5xx at each step, for each way of putting a mail on the wire.
+/// Closes, stalls, resets, 421, 4xx and 5xx at each step, in each transaction mode.
 @Suite struct FaultMatrixTests {
   enum WireMode: String, CaseIterable, Sendable {
     case pipelinedWithBody, pipelinedEnvelope, lockStep, lockStepBDAT
@@ -62,8 +62,8 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     FaultCase(place: "rcpt", act: .reply("450 4.2.1 rate"), outcome: .deferred),
     FaultCase(place: "rcpt", act: .reply("450 4.7.1 greylisted"), outcome: .deferred),
     FaultCase(place: "rcpt", act: .reply("452 4.5.3 too many"), outcome: .deferred),
-    FaultCase(place: "rcpt", act: .reply("550 5.1.1 nobody"), outcome: .rejected),
-    FaultCase(place: "rcpt", act: .reply("550 nobody"), outcome: .rejected),
+    FaultCase(place: "rcpt", act: .reply("550 5.1.1 no such user"), outcome: .rejected),
+    FaultCase(place: "rcpt", act: .reply("550 no such user"), outcome: .rejected),
     FaultCase(place: "rcpt", act: .reply("553 5.7.1 not owned by user"), outcome: .held(.mail)),
     FaultCase(place: "final", act: .reply("421 4.3.2 bye", close: true), outcome: .deferred),
     FaultCase(
@@ -80,7 +80,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     FaultCase(place: "final", act: .reply("220 hello again"), outcome: .unknown),
   ]
 
-  @Test(arguments: WireMode.allCases) func `every refusal has the outcome of its row`(_ wireMode: WireMode)
+  @Test(arguments: WireMode.allCases) func `a refusal has the outcome of its row`(_ wireMode: WireMode)
     async throws
   {
     let results = await mapOnThreads(Self.replies) { fault in
@@ -98,11 +98,11 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Places before the bytes; in one flight everything from MAIL on has been handed over by then.
+  /// The places, in order. With everything in one group, the mail has been sent completely from MAIL on.
   static let steps = ["greeting", "ehlo", "auth", "mail", "rcpt", "data", "final"]
 
   @Test(arguments: WireMode.allCases)
-  func `a connection that ends is unknown exactly when the last octet was handed over`(_ wireMode: WireMode)
+  func `a connection that ends is unknown if and only if the last byte was sent`(_ wireMode: WireMode)
     async throws
   {
     let places = Self.steps.filter { $0 != "data" || wireMode == .pipelinedEnvelope || wireMode == .lockStep }
@@ -126,7 +126,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
   }
 
   @Test(arguments: WireMode.allCases)
-  func `a server that falls silent is unknown exactly when the last octet was handed over`(
+  func `a server that falls silent is unknown if and only if the last byte was sent`(
     _ wireMode: WireMode
   ) async throws {
     let places = Self.steps.filter { $0 != "data" || wireMode == .pipelinedEnvelope || wireMode == .lockStep }
@@ -145,7 +145,7 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test func `a refused DATA is judged like the octets`() throws {
+  @Test func `a refused DATA has the outcome of a refused body`() throws {
     for (reply, outcome) in [
       ("451 4.3.0 later", SMTPOutcome.deferred), ("554 5.5.1 no valid recipients", .rejected),
       ("503 5.5.1 sequence", .deferred), ("421 4.3.2 bye", .deferred), ("250 what", .deferred),

@@ -3,7 +3,7 @@ import PabalTesting
 
 @testable import SMTPTransport
 
-/// What the hostile server does at one place; see `Tests/Servers/hostile.py`.
+/// The hostile server's action at one place; see `Tests/Servers/hostile.py`.
 struct SMTPServerAction: Encodable, Sendable {
   var reply: String?
   var raw: String?
@@ -41,7 +41,7 @@ struct SMTPServerAction: Encodable, Sendable {
   }
 }
 
-/// What the hostile server plays.
+/// A script for one port of the hostile server.
 struct SMTPServerScript: Encodable, Sendable {
   static let all = [
     "SIZE 35882577", "8BITMIME", "AUTH LOGIN PLAIN XOAUTH2 OAUTHBEARER", "ENHANCEDSTATUSCODES", "PIPELINING",
@@ -63,7 +63,7 @@ struct SMTPServerScript: Encodable, Sendable {
   }
 }
 
-/// What came over the hostile server's port.
+/// What the hostile server received at one port.
 struct SMTPServerReport: Decodable, Sendable {
   struct Mail: Decodable, Sendable {
     let sender: String
@@ -88,7 +88,7 @@ struct SMTPServerReport: Decodable, Sendable {
   let taken: [Mail]
 }
 
-/// `Tests/Servers/hostile.py`.
+/// The running `Tests/Servers/hostile.py`.
 enum HostileSMTPServer {
   static let shared = Result { try ScriptedServer("hostile.py") }
 
@@ -98,7 +98,7 @@ enum HostileSMTPServer {
   }
 }
 
-/// One script's port.
+/// A port that plays one script.
 struct HostilePort: Sendable {
   let server: ScriptedServer
   let port: Int
@@ -120,7 +120,7 @@ struct HostilePort: Sendable {
     _ = try server.ask(Request(say: port, text: text), as: Nothing.self)
   }
 
-  /// How a transport reaches it.
+  /// Returns a client's settings for the port.
   func server(
     _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2),
     host: String = "localhost",
@@ -142,11 +142,11 @@ struct HostilePort: Sendable {
   }
 }
 
-/// A port that plays `faults`, with every capability but those `missing`.
+/// Returns a port that plays `faults` and offers every extension except those in `missing`.
 func hostile(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) throws -> HostilePort
 {
   try HostileSMTPServer.listen(SMTPServerScript(faults, without: missing))
 }
 
-/// A port that plays `script`.
+/// Returns a port that plays `script`.
 func hostile(_ script: SMTPServerScript) throws -> HostilePort { try HostileSMTPServer.listen(script) }

@@ -4,14 +4,14 @@ import PabalPlugin
 
 @testable import SMTPTransport
 
-/// A host on this side of the C table: settings from a dictionary, everything that is said kept.
+/// A host for the plugin's C table: takes settings from a dictionary and records everything that the plugin reports.
 final class PluginHost {
   fileprivate let values: [String: String]
   fileprivate let user: String
   fileprivate let tokens: [String]
-  fileprivate var given = 0
+  fileprivate var tokenCount = 0
   fileprivate(set) var failure = ""
-  /// Every reply, reason and log line that left the plugin.
+  /// All replies, reasons and log lines from the plugin.
   fileprivate(set) var output: [String] = []
   fileprivate(set) var reply = ""
   fileprivate(set) var remoteID = ""
@@ -24,7 +24,7 @@ final class PluginHost {
 
   init(
     _ values: [String: String], user: String = "alice@example.test",
-    tokens: [String] = [SMTPTestMail.accessToken.token]
+    tokens: [String] = [SMTPTestMail.accessToken.text]
   ) {
     self.values = values
     self.user = user
@@ -56,14 +56,14 @@ final class PluginHost {
 
   deinit { table.deallocate() }
 
-  /// Opens the transport and closes it again: the reason why it could not be opened, or nothing.
+  /// Opens and closes the transport; returns why it couldn't be opened, or an empty text.
   static func open(_ values: [String: String], user: String = "alice@example.test") -> String {
     let host = PluginHost(values, user: user)
     host.with { host in if host.open() { host.close() } }
     return host.failure
   }
 
-  /// The C functions carry no context through `log`: one host at a time on a thread.
+  /// Makes this the thread's current host, because `log` has no context argument.
   func with(_ work: (PluginHost) -> Void) {
     Thread.current.threadDictionary["host"] = self
     work(self)
@@ -86,14 +86,14 @@ final class PluginHost {
     var list = addresses.map { UnsafePointer($0) } + [nil]
     mail.bytes.withUnsafeBufferPointer { bytes in
       list.withUnsafeMutableBufferPointer { list in
-        var given = pabal_mail()
-        given.size = UInt32(MemoryLayout<pabal_mail>.size)
-        given.sender = UnsafePointer(sender)
-        given.recipients = UnsafePointer(list.baseAddress)
-        given.recipient_count = addresses.count
-        given.octets = bytes.baseAddress
-        given.octet_count = bytes.count
-        functions.send(transport, &given, OpaquePointer(table), &verdict)
+        var message = pabal_mail()
+        message.size = UInt32(MemoryLayout<pabal_mail>.size)
+        message.sender = UnsafePointer(sender)
+        message.recipients = UnsafePointer(list.baseAddress)
+        message.recipient_count = addresses.count
+        message.octets = bytes.baseAddress
+        message.octet_count = bytes.count
+        functions.send(transport, &message, OpaquePointer(table), &verdict)
       }
     }
     return verdict.outcome
@@ -115,7 +115,7 @@ final class PluginHost {
     guard let key,
       let declared = SMTPServer.settings.map(\.text).first(where: { $0.key == String(cString: key) })
     else { return nil }
-    // Lives as long as the process, like a real host's table for a transport that is never closed.
+    // Never freed, like a real host's values for a transport that is never closed.
     let value = UnsafeMutablePointer<pabal_value>.allocate(capacity: 1)
     value.initialize(to: pabal_value())
     let text = values[declared.key] ?? declared.defaultText
@@ -129,9 +129,9 @@ final class PluginHost {
   fileprivate func accessToken(
     _ rejected: UnsafePointer<CChar>?, _ token: UnsafeMutablePointer<pabal_token>?
   ) -> Int32 {
-    guard given < tokens.count else { return 1 }
-    token?.pointee.text = UnsafePointer(strdup(tokens[given]))
-    given += 1
+    guard tokenCount < tokens.count else { return 1 }
+    token?.pointee.text = UnsafePointer(strdup(tokens[tokenCount]))
+    tokenCount += 1
     return 0
   }
 }
@@ -143,7 +143,7 @@ private func string(_ text: UnsafePointer<CChar>?, _ count: Int) -> String {
 }
 
 extension Setting {
-  /// Key and default, as the plugin's table shows them.
+  /// The key and default, which are internal to PabalPlugin.
   fileprivate var text: (key: String, defaultText: String?) {
     let children = Mirror(reflecting: self).children
     let key = children.first { $0.label == "key" }?.value as? String

@@ -1,10 +1,11 @@
 import Foundation
+import PabalPlugin
 import PabalTesting
 import Testing
 
 @testable import SMTPTransport
 
-/// Against real servers: what they take is read back from their mailboxes, byte for byte.
+/// Postfix, Dovecot and Exim: mails are read back from their mailboxes and compared byte for byte.
 @Suite(.serialized, .enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
 struct RealServerTests {
   static let alice = "alice@example.test"
@@ -15,7 +16,7 @@ struct RealServerTests {
       : .password(user: alice, password: "app-password-1", mechanism: mechanism)
   }
 
-  /// Bodies that a transport could break.
+  /// Bodies that a faulty transport would change.
   static let bodies: [String] = [
     "", ".\r\n", "..\r\n.\r\n...\r\n", "482913\r\n", "\r\n\r\n\r\n", "trailing blanks   \r\n\t\r\n",
     String(repeating: ".dot\r\n", count: 5_000), String(repeating: "x", count: 990) + "\r\n",
@@ -39,7 +40,7 @@ struct RealServerTests {
   }
 
   @Test(arguments: ["postfix", "modest", "dovecot", "exim"])
-  func `mails arrive octet for octet by every login over TLS and STARTTLS`(_ kind: String) throws {
+  func `mails arrive byte for byte by every login over TLS and STARTTLS`(_ kind: String) throws {
     let server = try RealMailServer.of(kind)
     let mechanisms = kind == "exim" ? [SMTPLogin.Mechanism.plain, .login] : SMTPLogin.Mechanism.allCases
     for mechanism in mechanisms {
@@ -54,7 +55,7 @@ struct RealServerTests {
   }
 
   @Test(arguments: ["postfix", "modest", "dovecot", "exim"])
-  func `thirty-four million octets and long lines arrive as they left`(_ kind: String) throws {
+  func `thirty-four million bytes and long lines arrive unchanged`(_ kind: String) throws {
     let server = try RealMailServer.of(kind)
     let client = server.client(Self.login(.plain), .tls)
     let line = "the quick brown fox jumps over the lazy dog, again and again, .\r\n"
@@ -63,13 +64,13 @@ struct RealServerTests {
     client.close()
   }
 
-  @Test func `Postfix answers every token as it deserves`() throws {
+  @Test func `Postfix accepts a valid token and refuses an expired one`() throws {
     for kind in ["postfix", "dovecot"] {
       let server = try RealMailServer.of(kind)
       for mechanism in [SMTPLogin.Mechanism.xoauth2, .oauthbearer] {
         let client = server.client(Self.login(mechanism), .tls)
-        let expired = Token(token: server.values["expired"] ?? "", expiresIn: nil)
-        let long = Token(token: server.values["long"] ?? "", expiresIn: nil)
+        let expired = Token(text: server.values["expired"] ?? "", expiresIn: nil)
+        let long = Token(text: server.values["long"] ?? "", expiresIn: nil)
         #expect(SMTPTestMail.small.outcomes(client) { _ in expired } == [.held(.transport)])
         #expect(
           SMTPTestMail.small.outcomes(client) { rejected in rejected == nil ? expired : server.accessToken }
@@ -87,20 +88,20 @@ struct RealServerTests {
     }
   }
 
-  @Test(arguments: ["postfix", "modest"]) func `Postfix gives each recipient its own answer`(_ kind: String)
+  @Test(arguments: ["postfix", "modest"]) func `Postfix replies for each recipient`(_ kind: String)
     throws
   {
     let server = try RealMailServer.of(kind)
     let client = server.client(Self.login(.plain), .tls)
     let mixed = SMTPTestMail.small.to(
-      "a@example.net", "nobody@example.net", "busy@example.net", "b@example.net")
+      "a@example.net", "unknown@example.net", "busy@example.net", "b@example.net")
     #expect(mixed.outcomes(client) == [.sent, .rejected, .deferred, .sent])
-    #expect(SMTPTestMail.small.to("nobody@example.net").outcomes(client) == [.rejected])
+    #expect(SMTPTestMail.small.to("unknown@example.net").outcomes(client) == [.rejected])
     #expect(SMTPTestMail.small.outcomes(client) == [.sent])
-    // Five recipients a mail are its limit; seven take two transactions.
+    // Its limit is five recipients per mail, so seven take two transactions.
     let seven = SMTPTestMail.small.with { $0.recipients = (1...7).map { "r\($0)@example.net" } }
     #expect(seven.outcomes(client) == Array(repeating: .sent, count: 7))
-    // Its login owns one sender: refused at RCPT, and no recipient's fault.
+    // The login owns one sender; another is refused at RCPT, although the recipient is valid.
     let foreign = SMTPTestMail.small.with { $0.sender = "eve@example.test" }
     let recipientResults = foreign.recipientResults(client)
     #expect(recipientResults?.map(\.outcome) == [.held(.mail)])
@@ -113,20 +114,20 @@ struct RealServerTests {
     client.close()
   }
 
-  @Test func `Exim parts after three mails and refuses content after its octets`() throws {
+  @Test func `Exim closes after three mails and refuses content after the body`() throws {
     let server = try RealMailServer.of("exim")
     let client = server.client(Self.login(.plain), .tls)
     for _ in 0..<8 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
     #expect(SMTPTestMail("X-Unwanted: yes\r\n\r\nno\r\n").outcomes(client) == [.rejected])
     #expect(
-      SMTPTestMail.small.to("nobody@example.net", "b@example.net").outcomes(client) == [.rejected, .sent])
-    #expect(SMTPTestMail.small.to("nobody@example.net").outcomes(client) == [.rejected])
+      SMTPTestMail.small.to("unknown@example.net", "b@example.net").outcomes(client) == [.rejected, .sent])
+    #expect(SMTPTestMail.small.to("unknown@example.net").outcomes(client) == [.rejected])
     client.close()
   }
 }
 
 extension RealMailServer {
-  var accessToken: Token { Token(token: values["token"] ?? "", expiresIn: 3_600) }
+  var accessToken: Token { Token(text: values["token"] ?? "", expiresIn: 3_600) }
 
   func client(_ login: SMTPLogin, _ security: SMTPServer.Security) -> SMTPClient {
     var server = SMTPServer(

@@ -2,31 +2,32 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Every recipient's own reply, and what a server may do with a group of commands.
+/// Replies for each recipient, and servers that mishandle groups of commands.
 @Suite struct RecipientReplyTests {
   static let three = SMTPTestMail.small.to("a@example.net", "b@example.net", "c@example.net")
   static let missingExtensions: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
 
-  @Test(arguments: missingExtensions) func `each recipient has its own outcome and words`(_ missing: [String])
+  @Test(arguments: missingExtensions) func `each recipient has its own outcome and reply`(_ missing: [String])
     throws
   {
     let port = try hostile(
-      ["rcpt0": .reply("550 5.1.1 nobody"), "rcpt2": .reply("450 4.2.1 rate")], without: missing)
+      ["rcpt0": .reply("550 5.1.1 no such user"), "rcpt2": .reply("450 4.2.1 rate")], without: missing)
     let client = port.client()
     let recipientResults = Self.three.recipientResults(client)
     #expect(recipientResults?.map(\.outcome) == [.rejected, .sent, .deferred])
-    #expect(recipientResults?.first?.message == "550 5.1.1 nobody")
+    #expect(recipientResults?.first?.message == "550 5.1.1 no such user")
     #expect(recipientResults?.last?.message == "450 4.2.1 rate")
     #expect(try port.report().taken.map(\.recipients) == [["b@example.net"]])
   }
 
-  @Test(arguments: missingExtensions) func `when all are refused the first refusal decides, not its echo`(
+  @Test(arguments: missingExtensions)
+  func `when all recipients are refused, the first refusal decides, not those that follow from it`(
     _ missing: [String]
   ) throws {
-    let port = try hostile(["rcpt": .reply("550 5.1.1 nobody")], without: missing)
+    let port = try hostile(["rcpt": .reply("550 5.1.1 no such user")], without: missing)
     #expect(
       Self.three.recipientResults(port.client())
-        == Array(repeating: RecipientResult(.rejected, "550 5.1.1 nobody"), count: 3))
+        == Array(repeating: RecipientResult(.rejected, "550 5.1.1 no such user"), count: 3))
     let other = try hostile(["mail": .reply("550 5.7.1 not your address")], without: missing)
     #expect(
       Self.three.recipientResults(other.client())
@@ -36,22 +37,22 @@ import Testing
   }
 
   @Test(arguments: missingExtensions)
-  func `an accepted mail refused as a whole is refused for those who were accepted`(
+  func `a refused body counts for the recipients that were accepted`(
     _ missing: [String]
   ) throws {
     let port = try hostile(
-      ["rcpt1": .reply("550 5.1.1 nobody"), "final": .reply("452 4.3.1 disk full")], without: missing)
+      ["rcpt1": .reply("550 5.1.1 no such user"), "final": .reply("452 4.3.1 disk full")], without: missing)
     #expect(Self.three.outcomes(port.client()) == [.deferred, .rejected, .deferred])
   }
 
-  @Test(arguments: missingExtensions) func `a connection that ends leaves the refused refused`(
+  @Test(arguments: missingExtensions) func `a connection that ends leaves refused recipients refused`(
     _ missing: [String]
   ) throws {
-    let port = try hostile(["rcpt1": .reply("550 5.1.1 nobody"), "final": .close], without: missing)
+    let port = try hostile(["rcpt1": .reply("550 5.1.1 no such user"), "final": .close], without: missing)
     #expect(Self.three.outcomes(port.client()) == [.unknown, .rejected, .unknown])
   }
 
-  @Test(arguments: missingExtensions) func `one too many goes in a transaction of its own`(
+  @Test(arguments: missingExtensions) func `recipients beyond the limit take a second transaction`(
     _ missing: [String]
   ) throws {
     for reply in ["452 4.5.3 too many recipients", "452 too many", "552 5.5.3 too many"] {
@@ -63,14 +64,14 @@ import Testing
     }
   }
 
-  @Test func `a full disk is not one too many`() throws {
+  @Test func `a full disk isn't a recipient limit`() throws {
     let port = try hostile(["rcpt2": .reply("452 4.3.1 disk full")])
     #expect(Self.three.outcomes(port.client()) == [.sent, .sent, .deferred])
     #expect(try port.report().taken.count == 1)
   }
 
   @Test(arguments: ["500 5.5.1 what", "502 5.5.1 not here"])
-  func `a server that offers CHUNKING and doesn't know BDAT gets DATA from then on`(_ reply: String) throws {
+  func `a server that offers CHUNKING but rejects BDAT gets DATA from then on`(_ reply: String) throws {
     let port = try hostile(["bdat": .reply(reply)])
     let client = port.client()
     for _ in 0..<3 { #expect(SMTPTestMail.small.outcomes(client) == [.sent]) }
@@ -81,7 +82,7 @@ import Testing
   }
 
   @Test(arguments: ["503 5.5.1 RCPT first", "554 5.5.0 Improper use of SMTP command pipelining"])
-  func `a server that answers a group out of sequence gets two flights from then on`(_ reply: String) throws {
+  func `a server that answers a group out of sequence gets two groups from then on`(_ reply: String) throws {
     var script = SMTPServerScript()
     var refusal = SMTPServerAction.reply(reply)
     refusal.consume = true
@@ -95,7 +96,7 @@ import Testing
     #expect(report.taken.map(\.flights).last == 2 * 3 + report.taken[0].flights - 2)
   }
 
-  @Test func `a server that can't keep step with a group gets one command at a time from then on`() throws {
+  @Test func `a server that can't handle groups gets one command at a time from then on`() throws {
     var script = SMTPServerScript([:], without: ["CHUNKING"])
     script.connections = [["rcpt": SMTPServerAction(extra: "250 2.1.5 twice")], [:]]
     let port = try hostile(script)
@@ -110,7 +111,7 @@ import Testing
     #expect(zip(flights, flights.dropFirst()).map { $1 - $0 } == [4, 4])
   }
 
-  @Test func `421 to the first command of a kept connection costs nothing`() throws {
+  @Test func `a kept connection that answers 421 is replaced`() throws {
     var script = SMTPServerScript()
     script.connections = [["mail": SMTPServerAction.reply("421 4.7.0 too many mails", close: true).from(2)]]
     let port = try hostile(script)
@@ -121,9 +122,8 @@ import Testing
     #expect(report.connections == 3)
   }
 
-  @Test func `a refused recipient leaves the connection to the next mail where the octets never went`() throws
-  {
-    let port = try hostile(["rcpt0": .reply("550 5.1.1 nobody")], without: ["CHUNKING"])
+  @Test func `a refused recipient leaves the connection usable if the body wasn't sent`() throws {
+    let port = try hostile(["rcpt0": .reply("550 5.1.1 no such user")], without: ["CHUNKING"])
     let client = port.client()
     #expect(SMTPTestMail.small.outcomes(client) == [.rejected])
     #expect(Self.three.outcomes(client) == [.rejected, .sent, .sent])
@@ -132,8 +132,8 @@ import Testing
     #expect(report.commands.filter { $0 == "RSET" }.count == 1)
   }
 
-  @Test func `a refused BDAT costs the connection`() throws {
-    let port = try hostile(["rcpt0": .reply("550 5.1.1 nobody")])
+  @Test func `a refused BDAT closes the connection`() throws {
+    let port = try hostile(["rcpt0": .reply("550 5.1.1 no such user")])
     let client = port.client()
     #expect(SMTPTestMail.small.outcomes(client) == [.rejected])
     #expect(SMTPTestMail.small.to("x@example.net", "y@example.net").outcomes(client) == [.rejected, .sent])

@@ -3,11 +3,11 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Replies in every shape a server may give them, and in many that it may not.
+/// Replies in every valid form and in many invalid ones.
 @Suite struct ReplyParsingTests {
   static let mail = SMTPTestMail.small
 
-  @Test func `replies in single octets and over many lines are the same replies`() throws {
+  @Test func `replies may arrive in single bytes and have many lines`() throws {
     func many(_ code: Int, _ text: String) -> SMTPServerAction {
       SMTPServerAction(reply: "\(code)-\(text)\r\n\(code)-\r\n\(code)-more\r\n\(code) \(text)", split: true)
     }
@@ -37,18 +37,18 @@ import Testing
     #expect(Self.mail.outcomes(port.client()) == [.sent])
   }
 
-  @Test func `several lines are told as one`() throws {
+  @Test func `the lines of a reply are joined into one`() throws {
     let port = try hostile([
       "rcpt": .reply(
-        "550-5.1.1 nobody of that name\r\n550-5.1.1 lives here;\r\n550 5.1.1 see https://help.example")
+        "550-5.1.1 no user of that name\r\n550-5.1.1 lives here;\r\n550 5.1.1 see https://help.example")
     ])
     #expect(
       Self.mail.recipientResults(port.client()) == [
-        RecipientResult(.rejected, "550 5.1.1 nobody of that name lives here; see https://help.example")
+        RecipientResult(.rejected, "550 5.1.1 no user of that name lives here; see https://help.example")
       ])
   }
 
-  /// What is no reply, in place of the one that decides.
+  /// Invalid replies in place of the one that decides.
   static let nonsense: [[UInt8]] = [
     Array("hello there\r\n".utf8), Array("25\r\n".utf8), Array("2500 ok\r\n".utf8), Array("150 ok\r\n".utf8),
     Array("650 ok\r\n".utf8), Array("25x ok\r\n".utf8), Array("250_ok\r\n".utf8), Array(" 250 ok\r\n".utf8),
@@ -58,7 +58,7 @@ import Testing
     Array(String(repeating: "250-more\r\n", count: 300).utf8),
   ]
 
-  @Test func `what is no reply decides nothing`() async throws {
+  @Test func `an invalid reply decides nothing`() async throws {
     let cases = Self.nonsense.flatMap { bytes in
       ["mail", "rcpt", "final"].flatMap { place in
         [[], ["CHUNKING"]].map { missing in (place, missing, bytes) }
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  @Test func `a reply's text may be any octets`() throws {
+  @Test func `a reply's text may contain any bytes`() throws {
     let text: [UInt8] = Array("250 2.0.0 ".utf8) + [0, 1, 0x80, 0xFF, 0xED, 0x9A] + [13, 10]
     let port = try hostile(["final": .bytes(text)])
     #expect(Self.mail.outcomes(port.client()) == [.sent])
@@ -98,7 +98,7 @@ import Testing
     for ((place, flood), result) in zip(cases, results) {
       let outcomes = try result.get()
       let isConnecting = ["greeting", "ehlo", "auth"].contains(place)
-      // A flood of good replies contains the good reply that was awaited.
+      // A flood of positive replies contains the expected one.
       let isTaken = flood == "250 ok\r\n" && !isConnecting
       if isTaken {
         #expect(outcomes == [.sent], "\(place) \(flood)")
@@ -110,21 +110,21 @@ import Testing
     }
   }
 
-  @Test func `more replies than asked for cost the connection and never a false word`() throws {
-    // The last reply decides; what follows only ends the connection.
+  @Test func `extra replies close the connection and never give a wrong outcome`() throws {
+    // The last reply decides; what follows only closes the connection.
     var port = try hostile(["final": SMTPServerAction(extra: "250 2.0.0 and again")])
     let client = port.client()
     #expect(Self.mail.outcomes(client) == [.sent])
     #expect(Self.mail.outcomes(client) == [.sent])
     #expect(try port.report().connections == 2)
-    // One reply too many at MAIL pushes the refusal of the recipient to where the bytes' reply belongs.
+    // An extra reply to MAIL shifts the recipient's refusal to the place of the body's reply.
     port = try hostile([
-      "mail": SMTPServerAction(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 nobody"),
+      "mail": SMTPServerAction(extra: "250 2.1.0 and again"), "rcpt": .reply("550 5.1.1 no such user"),
     ])
     let outcomes = Self.mail.outcomes(port.client())
     #expect(outcomes == [.rejected] || outcomes == [.deferred])
     #expect(try port.report().taken.isEmpty)
-    // Pushed by one, the recipient's reply stands where the bytes' should: that is no word about the mail.
+    // Shifted by one, the recipient's reply is in the place of the body's, about which it says nothing.
     for (final, taken) in [("250 2.0.0 ok", 1), ("554 5.6.0 no", 0)] {
       port = try hostile([
         "mail": SMTPServerAction(extra: "250 2.1.0 and again"),
@@ -134,7 +134,7 @@ import Testing
     }
   }
 
-  @Test func `a server that says what nobody asked loses the connection, not the mail`() throws {
+  @Test func `an unsolicited reply closes the connection and doesn't affect the mail`() throws {
     let port = try hostile()
     let client = port.client()
     #expect(Self.mail.outcomes(client) == [.sent])

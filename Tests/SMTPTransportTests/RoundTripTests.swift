@@ -1,13 +1,14 @@
+import PabalPlugin
 import Testing
 
 @testable import SMTPTransport
 
-/// Round trips as the server counts them: how often it had answered and heard again.
+/// Round trips as counted by the server: how often it received something after a reply.
 @Suite struct RoundTripTests {
   @Test(
     arguments: [([], 1), (["CHUNKING"], 2), (["PIPELINING"], 3), (["CHUNKING", "PIPELINING"], 4)]
       as [([String], Int)])
-  func `a mail on a warm connection takes as many as the server's words allow`(
+  func `a mail on a kept connection takes as many round trips as the server's extensions require`(
     _ missing: [String], _ trips: Int
   ) throws {
     let port = try hostile([:], without: missing)
@@ -28,7 +29,7 @@ import Testing
     #expect((report.taken.last?.flights ?? 0) - (report.taken.first?.flights ?? 0) == 999)
   }
 
-  @Test func `after five unused seconds the envelope goes first`() throws {
+  @Test func `after five idle seconds the envelope is sent separately`() throws {
     let clock = TestClock()
     let port = try hostile()
     let client = port.client(now: clock.now)
@@ -43,7 +44,7 @@ import Testing
     #expect(try port.report().connections == 1)
   }
 
-  @Test func `a connection nobody used for two minutes is parted from`() throws {
+  @Test func `a connection idle for two minutes is closed`() throws {
     let clock = TestClock()
     let port = try hostile()
     let client = port.client(now: clock.now)
@@ -55,11 +56,11 @@ import Testing
     #expect(report.quits == 1)
   }
 
-  @Test func `a session is renewed before its token dies`() throws {
+  @Test func `a session is renewed before its token expires`() throws {
     let clock = TestClock()
     let port = try hostile()
     let client = port.client(now: clock.now)
-    let short = Token(token: "ya29.short-lived-token-0123456789", expiresIn: 100)
+    let short = Token(text: "ya29.short-lived-token-0123456789", expiresIn: 100)
     #expect(SMTPTestMail.small.outcomes(client) { _ in short } == [.sent])
     clock.pass(45_000)
     #expect(SMTPTestMail.small.outcomes(client) { _ in short } == [.sent])
@@ -70,7 +71,7 @@ import Testing
     #expect(try port.report().logins == 2)
   }
 
-  @Test func `without a known end a session by token lasts fifty minutes`() throws {
+  @Test func `a session whose token has no known expiry lasts fifty minutes`() throws {
     let clock = TestClock()
     let port = try hostile()
     let client = port.client(now: clock.now)
@@ -81,7 +82,7 @@ import Testing
     #expect(try port.report().connections == 2)
   }
 
-  @Test func `a mail that no longer fits the offer never leaves`() throws {
+  @Test func `a mail that needs a missing extension isn't sent`() throws {
     for (offer, mail) in [
       ("8BITMIME", SMTPTestMail.small.with { $0.needs8BitMIME = true }),
       ("SMTPUTF8", SMTPTestMail.small.with { $0.needsSMTPUTF8 = true }),
@@ -107,7 +108,7 @@ import Testing
     #expect(SMTPTestMail.small.outcomes(try hostile(script).client()) == [.sent])
   }
 
-  @Test func `octets arrive as they are, dots and missing ends included`() throws {
+  @Test func `bytes arrive unchanged, including dots and missing line ends`() throws {
     let texts = [
       "", ".", "..", ".\r\n", "a: b\r\n\r\n", "a: b\r\n\r\n.\r\n", "a: b\r\n\r\n.\r\n.\r\n..\r\nend\r\n",
       "a: b\r\n\r\n" + String(repeating: "x", count: 70_000) + "\r\n.y\r\n",
@@ -119,7 +120,7 @@ import Testing
       for text in texts {
         let mail = SMTPTestMail(text)
         #expect(mail.outcomes(client) == [.sent])
-        // DATA ends with a line end of its own.
+        // DATA adds a missing line end.
         let isBDAT = !missing.contains("CHUNKING")
         let ended = isBDAT || text.isEmpty || text.hasSuffix("\r\n") ? text : text + "\r\n"
         #expect(

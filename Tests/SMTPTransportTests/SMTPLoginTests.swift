@@ -1,15 +1,16 @@
+import PabalPlugin
 import Synchronization
 import Testing
 
 @testable import SMTPTransport
 
-/// Logins, and everything that must come before one.
+/// Logins and STARTTLS.
 @Suite struct SMTPLoginTests {
   static let alice = "alice@example.test"
-  static let token = SMTPTestMail.accessToken.token
+  static let token = SMTPTestMail.accessToken.text
 
   @Test(arguments: SMTPLogin.Mechanism.allCases, ["tls", "starttls"])
-  func `every mechanism logs in with what the server wants`(
+  func `every mechanism logs in with its credentials`(
     _ mechanism: SMTPLogin.Mechanism, _ security: String
   ) throws {
     var script = SMTPServerScript()
@@ -28,7 +29,7 @@ import Testing
     #expect(try port.report().strange.isEmpty)
   }
 
-  @Test func `a password takes PLAIN, or LOGIN where there is no PLAIN`() throws {
+  @Test func `a password uses PLAIN, or LOGIN if PLAIN isn't offered`() throws {
     let login = SMTPLogin.password(user: Self.alice, password: "secret", mechanism: nil)
     var script = SMTPServerScript()
     var port = try hostile(script)
@@ -40,18 +41,18 @@ import Testing
     #expect(try port.report().attempts.map { $0[0] } == ["LOGIN"])
   }
 
-  @Test func `XOAUTH2 is taken although OAUTHBEARER is offered`() throws {
+  @Test func `XOAUTH2 is used although OAUTHBEARER is offered`() throws {
     let port = try hostile()
     #expect(SMTPTestMail.small.outcomes(port.client()) == [.sent])
     #expect(try port.report().attempts.map { $0[0] } == ["XOAUTH2"])
     #expect(try port.report().initial == [true])
   }
 
-  @Test func `a token too long for one line goes out as an answer`() throws {
-    let long = Token(token: "ya29." + String(repeating: "0123456789", count: 250), expiresIn: nil)
+  @Test func `a token too long for one line is sent after AUTH`() throws {
+    let long = Token(text: "ya29." + String(repeating: "0123456789", count: 250), expiresIn: nil)
     for mechanism in [SMTPLogin.Mechanism.xoauth2, .oauthbearer] {
       var script = SMTPServerScript()
-      script.logins = ["XOAUTH2": [Self.alice, long.token], "OAUTHBEARER": [Self.alice, long.token]]
+      script.logins = ["XOAUTH2": [Self.alice, long.text], "OAUTHBEARER": [Self.alice, long.text]]
       let port = try hostile(script)
       let client = port.client(.account(user: Self.alice, mechanism: mechanism))
       #expect(SMTPTestMail.small.outcomes(client) { _ in long } == [.sent])
@@ -72,7 +73,7 @@ import Testing
   }
 
   @Test(arguments: [SMTPLogin.Mechanism.xoauth2, .oauthbearer])
-  func `a refused token is renewed once and tried once more`(_ mechanism: SMTPLogin.Mechanism) throws {
+  func `a refused token is renewed and tried once`(_ mechanism: SMTPLogin.Mechanism) throws {
     var script = SMTPServerScript()
     script.logins = ["XOAUTH2": [Self.alice, Self.token], "OAUTHBEARER": [Self.alice, Self.token]]
     let port = try hostile(script)
@@ -81,7 +82,7 @@ import Testing
     let outcomes = SMTPTestMail.small.outcomes(port.client(login)) { rejected in
       asked.withLock { $0.append(rejected) }
       return rejected == nil
-        ? Token(token: "ya29.stale-token-0123456789", expiresIn: nil) : SMTPTestMail.accessToken
+        ? Token(text: "ya29.stale-token-0123456789", expiresIn: nil) : SMTPTestMail.accessToken
     }
     #expect(outcomes == [.sent])
     #expect(asked.withLock { $0 } == [nil, "ya29.stale-token-0123456789"])
@@ -94,7 +95,7 @@ import Testing
     let port = try hostile(script)
     let number = Atomic(0)
     let recipientResults = SMTPTestMail.small.recipientResults(port.client()) { _ in
-      Token(token: "ya29.bad-token-\(number.add(1, ordering: .relaxed).newValue)", expiresIn: nil)
+      Token(text: "ya29.bad-token-\(number.add(1, ordering: .relaxed).newValue)", expiresIn: nil)
     }
     #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
     #expect(recipientResults?.first?.message.contains("status 401") == true)
@@ -102,7 +103,7 @@ import Testing
     #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") })
   }
 
-  @Test func `the same token again is not tried again`() throws {
+  @Test func `a renewal that returns the same token isn't tried`() throws {
     var script = SMTPServerScript()
     script.logins = ["XOAUTH2": [Self.alice, "another"]]
     let port = try hostile(script)
@@ -110,13 +111,13 @@ import Testing
     #expect(try port.report().attempts.count == 1)
   }
 
-  @Test func `without a token to be had nothing is tried`() throws {
+  @Test func `without a token the client doesn't connect`() throws {
     let port = try hostile()
     #expect(SMTPTestMail.small.recipientResults(port.client()) { _ in nil } == nil)
     #expect(try port.report().connections == 0)
   }
 
-  @Test func `a wrong password holds the transport and is not tried twice`() throws {
+  @Test func `a wrong password holds the transport and is tried once`() throws {
     var script = SMTPServerScript()
     script.logins = ["PLAIN": [Self.alice, "right"]]
     let port = try hostile(script)
@@ -125,7 +126,7 @@ import Testing
     #expect(try port.report().attempts.count == 1)
   }
 
-  @Test func `a server that forgot its AUTH gets no mail`() throws {
+  @Test func `a server without AUTH gets no mail`() throws {
     let port = try hostile([:], without: ["AUTH"])
     let logins: [SMTPLogin] = [
       .account(user: Self.alice, mechanism: .xoauth2),
@@ -140,7 +141,7 @@ import Testing
     #expect(SMTPTestMail.small.outcomes(port.client(.none)) == [.sent])
   }
 
-  @Test func `a server without our mechanism gets no other secret`() throws {
+  @Test func `a server without the mechanism gets no other credentials`() throws {
     var script = SMTPServerScript()
     script.offers[2] = "AUTH PLAIN LOGIN"
     let port = try hostile(script)
@@ -150,7 +151,7 @@ import Testing
     #expect(try port.report().attempts.isEmpty)
   }
 
-  @Test func `a login that ends with another 2xx than 235 is none`() throws {
+  @Test func `a login that ends with another 2xx than 235 has failed`() throws {
     for reply in ["250 ok", "200 fine", "220 hello"] {
       let port = try hostile(["auth": .reply(reply)])
       let outcomes = SMTPTestMail.small.outcomes(port.client())
@@ -161,7 +162,7 @@ import Testing
 
   // MARK: STARTTLS
 
-  @Test func `what is offered before TLS counts for nothing after it`() throws {
+  @Test func `extensions offered before TLS are ignored after it`() throws {
     var script = SMTPServerScript()
     script.security = "starttls"
     script.offersBefore = ["STARTTLS"] + SMTPServerScript.all
@@ -175,7 +176,7 @@ import Testing
     #expect(report.taken.map(\.params) == [""])
   }
 
-  @Test func `a login offered only before TLS is none`() throws {
+  @Test func `a login offered only before TLS isn't used`() throws {
     var script = SMTPServerScript([:], without: ["AUTH"])
     script.security = "starttls"
     script.offersBefore = ["STARTTLS", "AUTH XOAUTH2 PLAIN"]
@@ -185,7 +186,7 @@ import Testing
     #expect(try port.report().commands.allSatisfy { !$0.hasPrefix("MAIL") && !$0.hasPrefix("AUTH") })
   }
 
-  @Test func `without STARTTLS nothing is said in the clear`() throws {
+  @Test func `without STARTTLS nothing is sent unencrypted`() throws {
     for (offers, act) in [
       (SMTPServerScript.all, nil),
       (["STARTTLS"] + SMTPServerScript.all, SMTPServerAction.reply("454 4.7.0 TLS not available")),
@@ -202,7 +203,7 @@ import Testing
     }
   }
 
-  @Test func `replies slipped in before TLS are not believed`() throws {
+  @Test func `replies injected before TLS are ignored`() throws {
     for slipped in [
       "220 go\r\n235 2.7.0 welcome", "220 go\r\n250-evil\r\n250-AUTH PLAIN\r\n250 CHUNKING",
       "220 go\r\n250 a\r\n235 b\r\n250 c\r\n250 d\r\n250 e",

@@ -1,10 +1,11 @@
 import Foundation
+import PabalPlugin
 import PabalTesting
 import Synchronization
 
 @testable import SMTPTransport
 
-/// A mail that a test sends, and what became of it.
+/// A mail for tests.
 struct SMTPTestMail {
   static let small = SMTPTestMail("Subject: a code\r\n\r\n.a line with a dot\r\n..two dots\r\n482913\r\n")
 
@@ -29,7 +30,7 @@ struct SMTPTestMail {
     return mail
   }
 
-  /// Sends it; blocks. `nil`: no token was to be had.
+  /// Sends the mail and blocks; returns `nil` without a token.
   func recipientResults(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken })
     -> [RecipientResult]?
   {
@@ -44,18 +45,18 @@ struct SMTPTestMail {
     }
   }
 
-  /// The outcomes alone.
+  /// Sends the mail and returns only the outcomes.
   func outcomes(_ client: SMTPClient, tokens: SMTPClient.TokenSource = { _ in Self.accessToken })
     -> [SMTPOutcome]?
   {
     recipientResults(client, tokens: tokens)?.map(\.outcome)
   }
 
-  static let accessToken = Token(token: "ya29.a-token-of-the-tests-0123456789", expiresIn: nil)
+  static let accessToken = Token(text: "ya29.a-token-of-the-tests-0123456789", expiresIn: nil)
 }
 
 extension SMTPTestMail {
-  /// The digest that the hostile server reports, by the tool that every test machine has.
+  /// The SHA-256 digest in hexadecimal, as the hostile server reports it.
   static func sha256(_ bytes: [UInt8]) -> String {
     let child = try? ChildProcess.run("sha256sum", input: bytes)
     return String(child?.output.prefix(64) ?? "")

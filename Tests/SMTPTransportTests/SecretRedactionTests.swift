@@ -1,10 +1,11 @@
 import Foundation
 import PabalFormats
+import PabalPlugin
 import Testing
 
 @testable import SMTPTransport
 
-/// A password, a token and a SASL string in no reply, reason or log line, whatever the server echoes.
+/// Passwords, tokens and SASL strings that a server echoes don't appear in replies, reasons or log lines.
 @Suite struct SecretRedactionTests {
   static let token = "ya29.secret-token-abcdefghijklmnop"
   static let password = "correct horse battery"
@@ -12,7 +13,7 @@ import Testing
   static func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
 
   @Test(arguments: ["greeting", "ehlo", "auth", "mail", "rcpt", "final"])
-  func `what a server echoes of a secret stays here`(_ place: String) throws {
+  func `a secret that the server echoes is hidden`(_ place: String) throws {
     let strings = [
       Self.token, Self.base64(Self.token),
       Self.base64("user=alice@example.test\u{1}auth=Bearer \(Self.token)\u{1}\u{1}"), Self.password,
@@ -48,7 +49,7 @@ import Testing
     }
   }
 
-  @Test func `a short password is hidden as well, and what is no secret is not`() {
+  @Test func `a short password is hidden, and other text isn't`() {
     let login = SMTPLogin.password(user: "bob", password: "tiger", mechanism: nil)
     let redactor = SecretRedactor(login, nil, host: "h", port: 1)
     #expect(redactor.redact("535 no tiger here, bob") == "535 no *** here, bob")
@@ -56,10 +57,10 @@ import Testing
     #expect(SecretRedactor(.none, nil, host: "h", port: 1).redact("anything") == "anything")
   }
 
-  @Test func `only the secret is hidden, in whatever base64 it stands`() {
+  @Test func `only the secret is hidden, at any offset in base64`() {
     let login = SMTPLogin.account(user: "alice@example.test", mechanism: .xoauth2)
     let redactor = SecretRedactor(
-      login, Token(token: Self.token, expiresIn: nil), host: "smtp.example.test", port: 465)
+      login, Token(text: Self.token, expiresIn: nil), host: "smtp.example.test", port: 465)
     let innocent =
       "250 2.0.0 <4711@example.test> alice@example.test at smtp.example.test host=smtp.example.test auth=Bearer "
     #expect(redactor.redact(innocent) == innocent)
@@ -71,10 +72,10 @@ import Testing
     }
   }
 
-  @Test func `a token that base64 had covered stays here`() throws {
+  @Test func `a token inside base64 is hidden`() throws {
     let challenge = Self.base64("{\"status\":\"secretTokenOfLetters0123456789\"}")
     let port = try hostile(["auth": .reply("334 \(challenge)")])
-    let accessToken = Token(token: "secretTokenOfLetters0123456789", expiresIn: nil)
+    let accessToken = Token(text: "secretTokenOfLetters0123456789", expiresIn: nil)
     let recipientResults = SMTPTestMail.small.recipientResults(port.client(), tokens: { _ in accessToken })
     #expect(recipientResults?.map(\.outcome) == [.held(.transport)])
     #expect(
@@ -82,8 +83,8 @@ import Testing
       "\(recipientResults?.first?.message ?? "")")
   }
 
-  @Test func `neither a grant nor a server prints its secret`() {
-    let accessToken = Token(token: Self.token, expiresIn: 1)
+  @Test func `neither a token nor a login prints its secret`() {
+    let accessToken = Token(text: Self.token, expiresIn: 1)
     #expect(!"\(accessToken)".contains("secret") && !String(reflecting: accessToken).contains("secret"))
     var text = ""
     dump(accessToken, to: &text)

@@ -3,12 +3,12 @@ import Testing
 
 @testable import SMTPTransport
 
-/// Words that a server says before it is asked never answer a command.
+/// A reply that arrives before its command is never taken for the command's reply.
 @Suite struct UnsolicitedReplyTests {
   static let missingExtensions: [[String]] = [[], ["CHUNKING"], ["PIPELINING"], ["CHUNKING", "PIPELINING"]]
 
-  /// A courier that hears a stray reply at these looks at its clock; the clock
-  /// is read for the pool, for each new connection, and before each flight.
+  /// Returns a client that receives a stray reply at these reads of its clock, which it reads for the pool, for
+  /// each new connection and before each transaction.
   private func client(_ port: HostilePort, _ clockReads: ClosedRange<Int>) -> SMTPClient {
     let reads = ReadCounter()
     return port.client(now: {
@@ -23,16 +23,18 @@ import Testing
   }
 
   @Test(arguments: missingExtensions)
-  func `a stray reply on a new connection costs the connection, not the truth`(
+  func `a stray reply on a new connection replaces the connection and doesn't affect the outcome`(
     _ missing: [String]
   ) throws {
-    let port = try hostile(["rcpt": .reply("550 5.1.1 nobody")], without: missing)
+    let port = try hostile(["rcpt": .reply("550 5.1.1 no such user")], without: missing)
     #expect(SMTPTestMail.small.outcomes(client(port, 3...3)) == [.rejected])
     #expect(try port.report().connections == 2)
     #expect(try port.report().commands.filter { $0.hasPrefix("MAIL") }.count == 1)
   }
 
-  @Test(arguments: missingExtensions) func `a second one defers the mail`(_ missing: [String]) throws {
+  @Test(arguments: missingExtensions) func `a stray reply on a second new connection defers the mail`(
+    _ missing: [String]
+  ) throws {
     let port = try hostile([:], without: missing)
     #expect(SMTPTestMail.small.outcomes(client(port, 3...9)) == [.deferred])
     #expect(try port.report().connections == 2)
@@ -40,25 +42,38 @@ import Testing
   }
 
   @Test(arguments: missingExtensions)
-  func `a stray reply between two transactions of a mail is none of the second's`(
+  func `a stray reply between two transactions isn't taken for one of the second`(
     _ missing: [String]
   ) throws {
     let refusals = ["rcpt2": SMTPServerAction.reply("452 4.5.3 too many recipients")]
     var script = SMTPServerScript([:], without: missing)
-    script.connections = [refusals, ["rcpt": .reply("550 5.1.1 nobody")]]
+    script.connections = [refusals, ["rcpt": .reply("550 5.1.1 no such user")]]
     let port = try hostile(script)
     let outcomes = RecipientReplyTests.three.outcomes(client(port, 4...4))
     #expect(outcomes == [.sent, .sent, .rejected])
     #expect(try port.report().connections == 2)
   }
 
+  @Test func `recipients that were sent to stay sent when no token is left for the rest`() throws {
+    let refusals = ["rcpt2": SMTPServerAction.reply("452 4.5.3 too many recipients")]
+    var script = SMTPServerScript()
+    script.connections = [refusals, [:]]
+    let port = try hostile(script)
+    let tokens = ReadCounter()
+    let outcomes = RecipientReplyTests.three.outcomes(client(port, 4...4)) { _ in
+      tokens.count() == 1 ? SMTPTestMail.accessToken : nil
+    }
+    #expect(outcomes == [.sent, .sent, .deferred])
+    #expect(try port.report().taken.map(\.recipients) == [["a@example.net", "b@example.net"]])
+  }
+
   @Test(arguments: missingExtensions) func `a refused RSET decides nothing about the next mail`(
     _ missing: [String]
   ) throws {
     var script = SMTPServerScript([:], without: missing)
-    // Nobody was left to send DATA for: the transaction has to be reset.
+    // Without an accepted recipient, DATA isn't sent, so the transaction must be reset.
     script.connections = [
-      ["rcpt": .reply("550 5.1.1 nobody"), "rset": .reply("554 5.3.0 no RSET here")], [:],
+      ["rcpt": .reply("550 5.1.1 no such user"), "rset": .reply("554 5.3.0 no RSET here")], [:],
     ]
     let port = try hostile(script)
     let client = port.client()
@@ -67,14 +82,15 @@ import Testing
     #expect(try port.report().connections == 2)
   }
 
-  @Test func `octets taken for nobody are in doubt`() throws {
+  @Test func `a body accepted without a recipient is unknown`() throws {
     let port = try hostile([
-      "rcpt": .reply("550 5.1.1 nobody"), "bdat": SMTPServerAction(reply: "250 2.0.0 taken", consume: true),
+      "rcpt": .reply("550 5.1.1 no such user"),
+      "bdat": SMTPServerAction(reply: "250 2.0.0 taken", consume: true),
     ])
     #expect(SMTPTestMail.small.outcomes(port.client()) == [.unknown])
   }
 
-  @Test func `235 counts only as the answer to AUTH`() throws {
+  @Test func `235 counts only as the reply to AUTH`() throws {
     let faults: [[String: SMTPServerAction]] = [
       ["greeting": .reply("235 2.7.0 welcome")], ["ehlo": .reply("235 2.7.0 welcome")],
     ]
@@ -86,7 +102,7 @@ import Testing
   }
 
   @Test(arguments: ["552 5.5.3 too many", "452 4.5.3 too many", "552 Too many recipients"])
-  func `one too many is never refused for good`(_ reply: String) throws {
+  func `a recipient beyond the limit is never refused permanently`(_ reply: String) throws {
     for missing in Self.missingExtensions {
       let port = try hostile(["rcpt": .reply(reply)], without: missing)
       let outcomes = RecipientReplyTests.three.outcomes(port.client())
@@ -95,7 +111,7 @@ import Testing
   }
 
   @Test(arguments: ["552 5.2.3 too large", "552 too large"])
-  func `a mail refused for its size does not suit`(_ reply: String) throws {
+  func `a mail refused for its size is unsuited`(_ reply: String) throws {
     for missing in Self.missingExtensions {
       let port = try hostile(["mail": .reply(reply)], without: missing)
       #expect(SMTPTestMail.small.outcomes(port.client()) == [.unsuited])

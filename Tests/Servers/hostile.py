@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""A scripted SMTP server that misbehaves on demand.
+"""A mail server that misbehaves as its script says.
 
 hostile.py CERTIFICATE KEY
 
-One line of JSON in, one out. {"listen": SCRIPT} opens a port: {"port": N}.
-{"report": PORT} returns what it received, {"close": PORT} closes it.
+One line of JSON in, one out. {"listen": SCRIPT} opens a port: {"port": N}. {"report": PORT} returns what the port
+received, {"hangUp": PORT} closes its connections, {"say": PORT, "text": TEXT} writes TEXT to them, {"close": PORT}
+closes the port.
 
-SCRIPT: "security" tls|starttls|none, "offers" [EHLO words], "offersBefore" [EHLO words before STARTTLS],
+SCRIPT: "security" tls|starttls|none, "offers" [EHLO lines], "offersBefore" [EHLO lines before STARTTLS],
 "logins" {"XOAUTH2": [user, token], "PLAIN": [user, password]} or absent (every login is accepted),
 "receiveBuffer" bytes, "connections" [FAULTS], the last of which repeats.
 
-FAULTS maps a step to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, bytes,
+FAULTS maps a place to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, bytes,
 final, rset, quit. An act is {"reply": TEXT, "raw": BASE64, "split": true, "close": true, "reset": true,
-"stall": true, "freeze": true, "after": N (bytes only), "flood": TEXT, "extra": TEXT, "skip": N}: split sends single bytes,
-flood repeats TEXT until the peer closes, extra follows the normal reply, skip takes effect from the Nth time on.
+"stall": true, "freeze": true, "after": BYTES (bytes only), "flood": TEXT, "extra": TEXT, "consume": true (bdat only),
+"taken": true (final only), "skip": N}: "split" sends single bytes, "flood" repeats TEXT until the peer has closed,
+"extra" follows the ordinary reply, "consume" reads the body before the reply, "taken" reports the mail as taken
+whatever the reply, "skip" acts only from the Nth time on.
 """
 import base64
 import hashlib
@@ -27,7 +30,7 @@ import threading
 import time
 
 
-class ConnectionClosed(Exception):
+class Gone(Exception):
     pass
 
 
@@ -41,10 +44,10 @@ class Session:
         self.secure = False
         self.flights = 0
         self.seen = {}
-        # OpenSSL forbids concurrent use of one TLS connection; `say` writes from another thread.
+        # OpenSSL doesn't allow two threads on one connection, and `say` writes from another.
         self.turn = threading.Lock()
 
-    # --- the wire
+    # --- reading and writing
 
     def more(self):
         try:
@@ -57,7 +60,7 @@ class Session:
         except (OSError, ValueError):
             data = b""
         if not data:
-            raise ConnectionClosed()
+            raise Gone()
         if self.answered:
             self.answered = False
             self.flights += 1
@@ -66,7 +69,7 @@ class Session:
     def line(self):
         while b"\n" not in self.buffer:
             if len(self.buffer) > 100_000:
-                raise ConnectionClosed()
+                raise Gone()
             self.more()
         line, self.buffer = self.buffer.split(b"\n", 1)
         return line.rstrip(b"\r")
@@ -78,13 +81,13 @@ class Session:
                 for part in ([bytes([byte]) for byte in data] if split else [data]):
                     self.socket.sendall(part)
         except OSError:
-            raise ConnectionClosed()
+            raise Gone()
 
     def reset(self):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # A TLS connection, without close_notify.
+        # detach() avoids TLS's close_notify.
         socket.socket(fileno=self.socket.detach()).close()
-        raise ConnectionClosed()
+        raise Gone()
 
     def stall(self):
         self.listener.report["stalled"] += 1
@@ -93,14 +96,14 @@ class Session:
             self.buffer = b""
 
     def freeze(self):
-        """Neither reads nor writes until the peer closes."""
+        """Neither reads nor writes until the peer has closed."""
         watch = select.poll()
         watch.register(self.socket.fileno(), select.POLLHUP | select.POLLRDHUP | select.POLLERR)
         watch.poll(60_000)
-        raise ConnectionClosed()
+        raise Gone()
 
     def act(self, place, reply):
-        """Performs the act for `place` or replies; returns False if the normal dialogue ends here."""
+        """Does the act for `place`, or sends the ordinary reply; returns False if the reply wasn't the ordinary one."""
         count = self.seen.get(place, 0)
         self.seen[place] = count + 1
         act = self.faults.get(place)
@@ -132,10 +135,10 @@ class Session:
         if act.get("reset"):
             self.reset()
         if act.get("close"):
-            raise ConnectionClosed()
+            raise Gone()
         return "reply" not in act and "raw" not in act
 
-    # --- the dialogue
+    # --- SMTP
 
     def secured(self):
         self.socket = self.listener.context.wrap_socket(self.socket, server_side=True)
@@ -209,7 +212,7 @@ class Session:
             elif verb == "QUIT":
                 self.listener.report["quits"] += 1
                 self.act("quit", "221 2.0.0 bye")
-                raise ConnectionClosed()
+                raise Gone()
             elif verb == "NOOP":
                 self.write(b"250 2.0.0 ok\r\n")
             else:
@@ -270,7 +273,6 @@ class Session:
         return None
 
     def chunk(self, size):
-        content = b""
         parts = []
         received = 0
         while True:
@@ -283,9 +285,9 @@ class Session:
             received += len(part)
             if act is not None:
                 self.perform(act, None)
-                raise ConnectionClosed()
+                raise Gone()
             if received == size:
-                return content.join(parts)
+                return b"".join(parts)
             self.more()
 
     def dotted(self):
@@ -297,7 +299,7 @@ class Session:
             act = self.fault_at(len(received))
             if act is not None:
                 self.perform(act, None)
-                raise ConnectionClosed()
+                raise Gone()
             if received.startswith(b".\r\n"):
                 end, skip = 0, 3
             else:
@@ -322,14 +324,23 @@ class Session:
         if len(content) < 20_000:
             mail["bytes"] = base64.b64encode(content).decode()
         report["whole"].append(mail)
-        # The report must hold it before the peer can ask.
-        report["taken"].append(mail)
-        ordinary = False
+        # Decided before the reply, because the peer may ask for the report as soon as it has seen the reply, or
+        # while this end has not yet noticed that the peer closed a stalled connection.
+        if self.takes("final"):
+            report["taken"].append(mail)
         try:
-            ordinary = self.act("final", f"250 2.0.0 Ok: queued as H{len(report['taken'])}")
-        finally:
-            if not ordinary and not self.faults.get("final", {}).get("taken"):
+            self.act("final", f"250 2.0.0 Ok: queued as H{len(report['taken'])}")
+        except Gone:
+            if mail in report["taken"] and not self.faults.get("final", {}).get("taken"):
                 report["taken"].remove(mail)
+            raise
+
+    def takes(self, place):
+        """Whether the act for `place` takes the mail over: it is an ordinary reply, or says so itself."""
+        act = self.faults.get(place)
+        if act is None or act.get("taken") or self.seen.get(place, 0) < act.get("skip", 0):
+            return True
+        return not any(act.get(key) for key in ("reply", "raw", "flood", "stall", "freeze", "close", "reset"))
 
 
 class Listener:
@@ -368,9 +379,9 @@ class Listener:
         self.open.append(session)
         try:
             session.run()
-        except (ConnectionClosed, OSError):
+        except (Gone, OSError):
             pass
-        except Exception as error:  # a server error must not look like a client error
+        except Exception as error:  # an error of this server must not look like one of the client
             self.report["strange"].append(f"server: {error!r}")
         try:
             session.socket.close()
@@ -400,7 +411,7 @@ def main():
             for session in listeners[request["say"]].open:
                 try:
                     session.write(request["text"].encode())
-                except ConnectionClosed:
+                except Gone:
                     pass  # already closed
             answer = {}
         else:

@@ -149,7 +149,7 @@ smtpd_helo_required = yes
 smtpd_sender_login_maps = regexp:{{/^(.+)\$\$/ \$\$1}}
 smtpd_sender_restrictions = reject_sender_login_mismatch
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
-smtpd_recipient_restrictions = check_recipient_access regexp:{{/^nobody@/ 550 5.1.1 no such user} {/^busy@/ 450 4.2.1 try later}}, permit_sasl_authenticated, reject
+smtpd_recipient_restrictions = check_recipient_access regexp:{{/^unknown@/ 550 5.1.1 no such user} {/^busy@/ 450 4.2.1 try later}}, permit_sasl_authenticated, reject
 smtpd_tls_cert_file = $certificate
 smtpd_tls_key_file = $key
 smtpd_tls_mandatory_protocols = >=TLSv1.2
@@ -266,7 +266,7 @@ domainlist local = *
 begin acl
 acl_rcpt:
   deny message = no such user
-       local_parts = nobody
+       local_parts = unknown
   deny message = authentication required
        ! authenticated = *
   accept

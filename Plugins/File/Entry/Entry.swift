@@ -3,6 +3,6 @@ internal import PabalPlugin
 
 private let table = TransportTable(FileTransport.self) { openTransport(FileTransport.self, $0, $1, $2, $3) }
 
-/// The plugin's one exported symbol, as `pabal_transport.h` wants it.
+/// The plugin's exported symbol; see `pabal_transport.h`.
 @c(pabal_transport_entry)
 public func entry(_ hostABI: UInt32) -> UnsafeRawPointer? { table.pointer(forHost: hostABI) }

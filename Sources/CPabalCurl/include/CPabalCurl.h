@@ -3,20 +3,20 @@
 
 #include <curl/curl.h>
 
-/* libcurl for Swift, loaded when it is first needed: with all it depends on it
- * takes as long to load as the rest of the command, and most commands never
- * talk HTTP. Swift imports no variadic functions, hence one function a type. */
+/* libcurl for Swift, loaded on first use because it and its dependencies take as
+ * long to load as the rest of the command, and most commands don't need it.
+ * Swift can't import variadic functions, so there is one function per type. */
 
 typedef size_t (*pabal_curl_data)(char *, size_t, size_t, void *);
 
-/* Loads and initialises libcurl, once; every other function wants that done. */
+/* Loads and initialises libcurl, once; must succeed before the other functions. */
 CURLcode pabal_curl_global_init(void);
 
 CURL *pabal_curl_init(void);
 void pabal_curl_cleanup(CURL *handle);
 CURLcode pabal_curl_perform(CURL *handle);
-CURLcode pabal_curl_send(CURL *handle, const void *octets, size_t count, size_t *sent);
-CURLcode pabal_curl_receive(CURL *handle, void *octets, size_t count, size_t *received);
+CURLcode pabal_curl_send(CURL *handle, const void *bytes, size_t count, size_t *sent);
+CURLcode pabal_curl_receive(CURL *handle, void *bytes, size_t count, size_t *received);
 const char *pabal_curl_error_text(CURLcode code);
 struct curl_slist *pabal_curl_list_append(struct curl_slist *list, const char *text);
 void pabal_curl_list_free(struct curl_slist *list);

@@ -1,5 +1,5 @@
-/* Preloaded into a program: its calendar is ahead by PABAL_TEST_CLOCK seconds,
- * or behind where that is negative; its stopwatches are right. */
+/* Preloaded into a program: shifts CLOCK_REALTIME by PABAL_TEST_CLOCK seconds,
+ * which may be negative. Other clocks are unchanged. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,5 +1,6 @@
-/* Every way a plugin can be wrong. The folder a copy of it lies in names the
- * fault of its table; its setting `act` names what send does. */
+/* A plugin with every possible fault. The name of the folder that contains a
+ * copy selects the fault of its table; the setting `act` selects what send
+ * does. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -135,7 +136,7 @@ const pabal_transport *pabal_transport_entry(uint32_t host_abi) {
   settings[1].key = "other";
   if (is("no-table")) return NULL;
   if (is("chatty")) {
-    puts("a word of the plugin's own");
+    puts("output of the plugin");
     fflush(stdout);
   }
   if (is("newer-abi")) table.abi = host_abi + 1;

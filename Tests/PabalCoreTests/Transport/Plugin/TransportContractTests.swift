@@ -31,7 +31,7 @@ private struct PluginUnderTest: Sendable, CustomTestStringConvertible {
       "\(BuiltProducts.directory)/pabal-contract",
       [BuiltProducts.plugin("console"), "stream=stderr", "envelope=false"])
     #expect(run.status == 0)
-    #expect(run.output.hasSuffix("The contract is kept.\n"))
+    #expect(run.output.hasSuffix("The plugin keeps the contract.\n"))
     #expect(run.errors.contains("Subject: contract"))
     let refused = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal-contract", [BuiltProducts.plugin("console"), "steam=stderr"])
