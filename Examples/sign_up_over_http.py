@@ -1,4 +1,4 @@
-"""A server-side app in small, by the client that openapi-python-client generates from /openapi.json.
+"""A minimal app that uses a client generated from /openapi.json with openapi-python-client.
 
 usage: sign_up_over_http.py URL ADDRESS
 """

@@ -1,13 +1,13 @@
-// A server-side app in small: sends a code, asks for it, and says whether the address is proved.
+// A minimal app that uses the Swift library: sends a code, reads it from standard input, and checks it.
 // usage: sign-up CONFIG ADDRESS
 import PabalCore
 import PabalMessages
 import PabalStorage
 
-let words = CommandLine.arguments
-guard words.count == 3 else { fatalError("usage: sign-up CONFIG ADDRESS") }
+let arguments = CommandLine.arguments
+guard arguments.count == 3 else { fatalError("usage: sign-up CONFIG ADDRESS") }
 
-let configuration = try Configuration.read(words[1])
+let configuration = try Configuration.read(arguments[1])
 let keys = try configuration.keys.keyring()
 let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
 let mail = StoredVerificationComposer(try MessageStore(configuration), from: try configuration.sender())
@@ -20,7 +20,7 @@ let verifications = VerificationService(
   dispatch: dispatcher)
 let running = Task { await dispatcher.run() }
 
-let verification = try await verifications.start(to: words[2], languages: ["ko"])
+let verification = try await verifications.start(to: arguments[2], languages: ["ko"])
 print("A code is on its way to \(verification.masked).")
 while let code = readLine() {
   let answer = try await verifications.check(verification.id, code: code)

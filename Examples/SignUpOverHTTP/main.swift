@@ -1,10 +1,10 @@
-// A server-side app in small that calls `pabal serve`: sends a code, asks for it, and says whether it is right.
+// A minimal app that uses the HTTP API of `pabal serve`: sends a code, reads it from standard input, and checks it.
 // usage: sign-up-over-http URL ADDRESS
 import Foundation
 import FoundationNetworking
 
-let words = CommandLine.arguments
-guard words.count == 3, let service = URL(string: words[1]) else {
+let arguments = CommandLine.arguments
+guard arguments.count == 3, let service = URL(string: arguments[1]) else {
   fatalError("usage: sign-up-over-http URL ADDRESS")
 }
 
@@ -35,7 +35,7 @@ func post<Value: Decodable>(_ path: String, _ body: [String: String]) async thro
   return try decoder.decode(Value.self, from: data)
 }
 
-let started: Verification = try await post("v1/verifications", ["to": words[2], "language": "ko"])
+let started: Verification = try await post("v1/verifications", ["to": arguments[2], "language": "ko"])
 guard started.delivery?.status != "rejected" else { fatalError("The code could not be sent.") }
 print("A code is on its way to \(started.toMasked).")
 while let code = readLine() {

@@ -1,18 +1,18 @@
 internal import Glibc
 public import PabalCore
 
-/// What an account takes from the world besides its files and the network, so that tests give their own.
+/// The clock, sleep and randomness that accounts use; tests substitute their own.
 public struct AccountDependencies: Sendable {
-  /// The time.
+  /// Returns the current time.
   public var now: @Sendable () -> Timestamp
-  /// Waits; blocks.
+  /// Sleeps; blocks the thread.
   public var pause: @Sendable (Duration) -> Void
-  /// So many bytes that nobody can guess.
+  /// Returns this number of cryptographically secure random bytes.
   public var random: @Sendable (Int) -> [UInt8]
-  /// Waits without a thread; throws when its task is cancelled.
+  /// Suspends the task; throws when the task is cancelled.
   public var sleep: @Sendable (Duration) async throws -> Void
 
-  /// What an account takes from the world.
+  /// Creates dependencies from functions.
   public init(
     now: @escaping @Sendable () -> Timestamp, pause: @escaping @Sendable (Duration) -> Void,
     random: @escaping @Sendable (Int) -> [UInt8],
@@ -24,7 +24,7 @@ public struct AccountDependencies: Sendable {
     self.sleep = sleep
   }
 
-  /// This system's clock and randomness.
+  /// The system's clock and random number generator.
   public static let system = AccountDependencies(
     now: { .now() },
     pause: { duration in
@@ -38,7 +38,7 @@ public struct AccountDependencies: Sendable {
       return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
     })
 
-  /// `duration`, up to a tenth longer or shorter.
+  /// Returns `duration`, changed at random by up to a tenth.
   func jittered(_ duration: Duration) -> Duration {
     let byte = random(1).first ?? 128
     return duration * (0.9 + 0.2 * Double(byte) / 255)

@@ -1,44 +1,44 @@
 internal import Glibc
 public import PabalCore
 
-/// How an account is, as far as this machine knows without asking anybody.
+/// The state of an account as far as stored files show it, without network access.
 public struct AccountStatus: Sendable {
-  /// How it is.
+  /// The state of an account.
   public enum State: String, Sendable, Hashable {
-    /// Tokens renew themselves.
+    /// Tokens are renewed automatically.
     case fresh = "fresh"
-    /// It works, and its end is known.
+    /// The account works until a known date.
     case expiring = "expiring"
-    /// Only a person can mend it.
+    /// The account doesn't work until a person fixes it.
     case dead = "dead"
   }
 
-  /// How it is.
+  /// The state.
   public var state: State
-  /// Why it isn't fresh; one sentence without its full stop.
+  /// Why the account isn't fresh; one sentence without a full stop.
   public var cause: String?
   /// What to do.
   public var remedy: String?
-  /// Where the guide says more.
+  /// The step of the guide that says more.
   public var guide: GuideStep?
-  /// What the login was granted.
+  /// The granted scopes.
   public var scopes: [String]
-  /// What configured transports need and the login lacks.
+  /// The scopes that configured transports need and that were not granted.
   public var missingScopes: [String]
-  /// What follows from that and what to do, while a transport that needs less still works; one sentence.
+  /// The consequence of missing scopes and the remedy, if another transport still works; one sentence.
   public var scopeProblem: String?
-  /// When the access token ends; it is renewed before.
+  /// When the access token expires; it is renewed before.
   public var accessTokenExpiry: Timestamp?
-  /// When the login itself ends, where the server said so: within seven days means Testing.
+  /// When the login itself expires, if the server said so.
   public var refreshTokenExpiry: Timestamp?
-  /// The token file.
+  /// The path of the token file.
   public var file: String
-  /// What else somebody should know.
+  /// Further remarks, one sentence each.
   public var notes: [String]
 }
 
 extension OAuthAccount {
-  /// How the account is; reads files, asks nobody.
+  /// Returns the state of the account; reads files and doesn't use the network.
   public func status() -> AccountStatus {
     var status = AccountStatus(state: .fresh, scopes: [], missingScopes: [], file: file.path, notes: [])
     func markDead(_ failure: TokenError) {
@@ -62,20 +62,20 @@ extension OAuthAccount {
       if end <= now {
         markDead(
           TokenError(
-            .dead, "the login ended at \(end)\(LoginExpiry(stored, issuer).reasonClause)",
+            .dead, "the login expired at \(end)\(LoginExpiry(stored, issuer).reasonClause)",
             remedy: LoginExpiry(stored, issuer).remedy(account: name), step: LoginExpiry(stored, issuer).step)
         )
       } else if end - now < .seconds(8 * 86_400) {
         status.state = .expiring
         let reason = LoginExpiry(stored, issuer)
-        status.cause = "the login ends at \(end), in \(Self.durationText(end - now))\(reason.reasonClause)"
+        status.cause = "the login expires at \(end), in \(Self.durationText(end - now))\(reason.reasonClause)"
         status.remedy = reason.remedy(account: name)
         status.guide = reason.step
       }
     }
     if let last = file.lastError, last.applies(against: fingerprint, now: now) {
       if last.failure.kind == .transient {
-        status.notes.append("at \(last.at) a renewal failed: \(last.failure.message)")
+        status.notes.append("the renewal at \(last.at) failed: \(last.failure.message)")
       } else {
         markDead(last.failure)
       }
@@ -87,53 +87,54 @@ extension OAuthAccount {
   private func addNotes(at stored: StoredToken, _ status: inout AccountStatus) {
     if stored.refreshToken != nil { addMissingScopes(of: stored, &status) }
     if let other = stored.user, other.lowercased() != user.lowercased() {
-      status.notes.append("the token file is of \(other), the configuration says \(user)")
+      status.notes.append("the token file belongs to \(other), but the configuration says \(user)")
     }
     if let problem = writeError {
-      status.notes.append("renewed tokens are lost with this process: \(problem)")
+      status.notes.append("renewed tokens are lost when this process ends: \(problem)")
     } else if !stored.isGcloud, let problem = file.folderWriteError {
-      status.notes.append("renewed tokens would be lost with each process: \(problem)")
+      status.notes.append("renewed tokens would be lost when the process ends: \(problem)")
     }
   }
 
   private func addMissingScopes(of stored: StoredToken, _ status: inout AccountStatus) {
     guard !stored.scopes.isEmpty else {
-      status.notes.append("the token file doesn't say its scopes; pabal check asks for them")
+      status.notes.append("the token file doesn't list its scopes; pabal check finds them out")
       return
     }
-    let lacks = scopeSets.map { scopeSet in
+    let missingSets = scopeSets.map { scopeSet in
       missing(scopeSet, in: stored.scopes).filter { !GoogleScopes.identity.contains($0) }
     }
-    for scope in lacks.joined() where !status.missingScopes.contains(scope) {
+    for scope in missingSets.joined() where !status.missingScopes.contains(scope) {
       status.missingScopes.append(scope)
     }
     guard !status.missingScopes.isEmpty else { return }
-    let words = status.missingScopes.joined(separator: " ")
-    let again = "log in again: pabal account login \(name)"
-    let asked = missing(status.missingScopes, in: neededScopes)
+    let scopes = status.missingScopes.joined(separator: " ")
+    let newLogin = "log in again: pabal account login \(name)"
+    let unconfigured = missing(status.missingScopes, in: neededScopes)
     let remedy =
-      asked.isEmpty ? again : "put it into \"scopes\" of the account, or take that key out, then \(again)"
-    guard lacks.allSatisfy({ !$0.isEmpty }) else {
-      let problem = "the login lacks the scope \(words), which a transport needs; \(remedy)"
+      unconfigured.isEmpty
+      ? newLogin : "add it to \"scopes\" of the account, or remove that key, then \(newLogin)"
+    guard missingSets.allSatisfy({ !$0.isEmpty }) else {
+      let problem = "the login lacks the scope \(scopes), which a transport needs; \(remedy)"
       status.scopeProblem = problem
       status.notes.append(problem)
       return
     }
-    // What is over is mended by the same login.
+    // An expired login has the same remedy already.
     guard status.state != .dead else { return }
     status.state = .dead
-    status.cause = "the login lacks the scope \(words), without which no transport can send"
+    status.cause = "the login lacks the scope \(scopes), and no transport can send without it"
     status.remedy = remedy
     status.guide = issuer == .google ? .login : issuer == .microsoft ? .permission : nil
   }
 
-  /// Those of the needed scopes that `granted` doesn't serve.
+  /// Returns the needed scopes that `granted` doesn't cover.
   func missingScopes(in granted: [String]) -> [String] { missing(neededScopes, in: granted) }
 
   private func missing(_ needed: [String], in granted: [String]) -> [String] {
     switch issuer {
     case .google, .workspace: GoogleScopes.missing(needed, in: granted)
-    // It asks for the scope offline_access and never grants it by name; names come without their host.
+    // Microsoft never lists offline_access among the granted scopes, and lists names without their host.
     case .microsoft:
       needed.filter { scope in
         scope != "offline_access"
@@ -154,7 +155,7 @@ extension OAuthAccount {
   static func mayExist(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }
 }
 
-/// A step of the guides in the documentation: where what is wrong is mended.
+/// A step of the guides in the documentation.
 public enum GuideStep: String, Sendable, Hashable, CaseIterable {
   case project = "Google.md#1-project"
   case consent = "Google.md#2-consent-screen"
@@ -169,6 +170,6 @@ public enum GuideStep: String, Sendable, Hashable, CaseIterable {
   case permission = "Microsoft365.md#2-permission"
   case microsoftLogin = "Microsoft365.md#4-login"
 
-  /// Where it is, from the root of the repository.
+  /// The path of the step, from the root of the repository.
   public var place: String { "Sources/PabalCore/PabalCore.docc/Guides/\(rawValue)" }
 }

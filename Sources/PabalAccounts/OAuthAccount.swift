@@ -1,48 +1,48 @@
 public import PabalCore
 internal import Synchronization
 
-/// An account whose access tokens Pabal gets and renews itself, by OAuth 2.0.
+/// An account whose access tokens Pabal obtains and renews itself, by OAuth 2.0.
 public final class OAuthAccount: AccessTokenSource {
-  /// Its key in `accounts`.
+  /// The key of the account in `accounts`.
   public let name: String
-  /// Its provider's name, such as `google`.
+  /// The name of the provider, such as `google`.
   public let provider: String
   /// The mailbox the tokens are for.
   public let user: String
-  /// What the configured transports need.
+  /// The scopes that the configured transports need.
   public let neededScopes: [String]
 
   let issuer: OAuthErrorClassifier.Issuer
-  /// What each configured transport needs; mail can leave where one of them has it all.
+  /// The scopes of each configured transport; mail can be sent if all scopes of one of them are granted.
   let scopeSets: [[String]]
   let file: TokenFile
   let tokenGrant: any TokenGrant
-  /// How a person logs in, where one does.
+  /// How a person logs in; `nil` if the provider has no login.
   let login: LoginPlan?
   let dependencies: AccountDependencies
 
-  /// How long before its end a token is no longer given away, as Google's library has it: 3 min 45 s.
+  /// How long before its expiry a token is no longer handed out, as in Google's library: 3 min 45 s.
   public static let expiryMargin = Duration.seconds(225)
-  /// The longest between two attempts of a running service to renew a token that it couldn't: 10 min.
+  /// The longest wait of a running service after failed renewals: 10 min.
   public static let maxRetryDelay = Duration.seconds(600)
-  /// How long before its end a running service renews a token, so that nobody waits for it: 10 min.
+  /// How long before its expiry a running service renews a token, so that no mail waits for it: 10 min.
   public static let refreshMargin = Duration.seconds(600)
 
   private let current = Mutex(Current())
-  /// Held by the one thread that renews.
+  /// Held during a renewal.
   private let refreshLock = Mutex(())
-  /// How many renewals have ended.
+  /// The number of completed renewals, successful or not.
   private let refreshCount = Atomic(0)
 
   private struct Current {
     var token: (text: String, expiry: Timestamp, life: Duration?)?
-    /// What would be stored if the file could be written, or were ours, and the refresh token that it holds.
+    /// The renewed token that couldn't be stored, and the refresh token that the file holds.
     var unwritten: (token: StoredToken, replacing: String?)?
     var writeError: String?
     var failure: (failure: TokenError, rejected: String?)?
-    /// How many renewals ahead of time have failed since the last that didn't.
+    /// The number of consecutive failures of renewals ahead of expiry.
     var failures = 0
-    /// The token got because another was refused: refused as well, it is no use to get a third.
+    /// The token that replaced a rejected one. If it is rejected too, another renewal won't help.
     var replacement: (text: String, at: Timestamp)?
   }
 
@@ -63,13 +63,14 @@ public final class OAuthAccount: AccessTokenSource {
     self.dependencies = dependencies
   }
 
-  /// The token at hand, or where there is none or it was rejected, a renewed one, which whoever asks meanwhile gets too.
+  /// Returns the current token, or a renewed one if it is missing, about to expire, or `rejected`. Concurrent callers
+  /// share one renewal.
   public func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken {
     let seen = refreshCount.load(ordering: .acquiring)
     if let token = token(excluding: rejected, for: .use) { return token }
     let result = refreshLock.withLock { _ -> Result<AccessToken, TokenError> in
       if let token = token(excluding: rejected, for: .use) { return .success(token) }
-      // It failed while this call waited for its turn.
+      // The renewal of another thread failed while this call waited for the lock.
       if refreshCount.load(ordering: .relaxed) != seen,
         let failure = current.withLock({ $0.failure?.failure })
       {
@@ -84,16 +85,16 @@ public final class OAuthAccount: AccessTokenSource {
     }
   }
 
-  /// Renews ahead of expiry, for a running service; blocks. Answers after how long to call again.
+  /// Renews the token ahead of its expiry, for a running service; blocks. Returns how long to wait before the next call.
   ///
-  /// Those who ask for a token meanwhile get the old one at once.
+  /// Other threads get the old token without waiting.
   public func refreshIfDue() -> Duration {
     let now = dependencies.now()
     let token = current.withLock(\.token)
     let left = token.map { $0.expiry - now } ?? .zero
     let due = left - TokenFreshness.ahead.minimumRemaining(of: token?.life)
     if due > .zero { return min(due, .seconds(3600)) }
-    // While it can't be renewed a token that still lives is answered all the same.
+    // If the renewal fails, the current token stays in use until it expires.
     _ = refreshLock.withLock { _ in refreshLocked(rejected: nil, for: .ahead) }
     let (failure, refreshed) = current.withLock { ($0.failure?.failure, $0.token) }
     guard failure == nil, let refreshed else { return retryDelay(after: failure) }
@@ -103,9 +104,9 @@ public final class OAuthAccount: AccessTokenSource {
     return min(max(refreshed.expiry - dependencies.now() - ahead, minimumRemaining), .seconds(3600))
   }
 
-  /// How long a running service waits after a renewal that failed: a minute at first, then twice as long each time.
+  /// Returns the wait after a failed renewal: one minute, doubled for each further failure.
   private func retryDelay(after failure: TokenError?) -> Duration {
-    // Nobody is asked: only the file is looked at, for a new login.
+    // No request is sent for a dead login: only the file is checked for a new one.
     if failure?.kind == .dead { return .seconds(60) }
     let failures = current.withLock { current in
       current.failures += 1
@@ -115,10 +116,10 @@ public final class OAuthAccount: AccessTokenSource {
     return dependencies.jittered(max(wait, min(failure?.retryAfter ?? .zero, .seconds(3600))))
   }
 
-  /// Why the last renewal failed, if it did; one sentence.
+  /// Why the last renewal failed; `nil` if it succeeded. One sentence.
   var lastErrorText: String? { current.withLock { $0.failure?.failure.sentence } }
 
-  /// Renews whatever is at hand, also where the account counts as dead, and so finds out how it is; blocks.
+  /// Renews the token unconditionally, even if the account counts as dead, to find out its state; blocks.
   public func refreshNow() throws(AccessTokenError) {
     let result = refreshLock.withLock { _ in refreshLocked(rejected: nil, for: nil) }
     do throws(TokenError) {
@@ -128,10 +129,10 @@ public final class OAuthAccount: AccessTokenSource {
     }
   }
 
-  /// Why the tokens couldn't be stored, if so; they are lost with this process then.
+  /// Why renewed tokens couldn't be stored, so that they are lost with this process; `nil` if they are stored.
   var writeError: String? { current.withLock(\.writeError) }
 
-  /// Forgets what is at hand; the next call looks at the file again.
+  /// Discards the state in memory; the next call reads the token file.
   func forget() { current.withLock { $0 = Current() } }
 
   private func token(excluding rejected: String?, for freshness: TokenFreshness) -> AccessToken? {
@@ -144,14 +145,14 @@ public final class OAuthAccount: AccessTokenSource {
     }
   }
 
-  /// A token that still lives, where no better one is to be had; else the failure.
+  /// Returns a token that is still valid for a short time, or the failure if there is none.
   private func lastResort(_ failure: TokenError, rejected: String?) -> Result<AccessToken, TokenError> {
     if let token = token(excluding: rejected, for: .fallback) { return .success(token) }
     return .failure(failure)
   }
 
-  /// Renews, in this process's turn; `freshness` is what a token that another process got must still have,
-  /// `nil` for a renewal in any case.
+  /// Renews the token while `refreshLock` is held. A token stored by another process is used if it satisfies
+  /// `freshness`; `nil` always renews.
   private func refreshLocked(rejected: String?, for freshness: TokenFreshness?) -> Result<
     AccessToken, TokenError
   > {
@@ -169,7 +170,7 @@ public final class OAuthAccount: AccessTokenSource {
       return .success(AccessToken(text: text, expiresIn: expiry - dependencies.now()))
     } catch {
       current.withLock { $0.failure = (error, rejected) }
-      // Who wants to find out how the account is isn't served with a token from before.
+      // `refreshNow` has to report the failure instead of an older token.
       return freshness == nil ? .failure(error) : lastResort(error, rejected: rejected)
     }
   }
@@ -182,10 +183,10 @@ public final class OAuthAccount: AccessTokenSource {
     else { return }
     throw TokenError(
       .setUp,
-      "the far side refuses a token that was renewed for it a moment ago, so the token isn't what is wrong",
+      "the server rejects a token that was renewed a moment ago, so the token isn't the cause",
       remedy:
-        "see whether \(user) is the mailbox that logged in\(issuer == .google ? " (pabal account login \(name) --confirm-user asks Google)" : ""), "
-        + "and whether the login has the scope: pabal account status",
+        "check that \(user) is the mailbox that logged in\(issuer == .google ? " (pabal account login \(name) --confirm-user asks Google)" : "") "
+        + "and that the login has the scope (pabal account status)",
       retryAfter: .seconds(60))
   }
 
@@ -221,7 +222,7 @@ public final class OAuthAccount: AccessTokenSource {
     }
   }
 
-  // What the file holds may still live for a while, and this process may not have seen it yet.
+  // The stored token may still be valid for a while and may be new to this process.
   private func adopt(_ stored: StoredToken?, excluding rejected: String?) {
     guard let text = stored?.accessToken, let expiry = stored?.expiry, text != rejected else { return }
     current.withLock { $0.token = (text, expiry, stored?.lifetime) }
@@ -232,17 +233,18 @@ public final class OAuthAccount: AccessTokenSource {
     do throws(FileWriteError) {
       lock = try file.lock(dependencies)
     } catch {
-      // A folder that can't be written to has no lock, and needs none: nobody writes the token there either.
+      // A folder that isn't writable needs no lock, because the token can't be written there either.
       return nil
     }
     guard let lock else {
       throw TokenError(
-        .transient, "another process has been renewing the token for too long", retryAfter: .seconds(30))
+        .transient, "another process has been renewing the token for too long; retry later",
+        retryAfter: .seconds(30))
     }
     return lock
   }
 
-  /// What the file holds, or what was renewed over it and couldn't be written.
+  /// Returns the token of the file, or the renewed one that couldn't be written.
   func stored() throws(TokenError) -> StoredToken? {
     let stored: StoredToken?
     do throws(SecretFileError) {
@@ -250,7 +252,7 @@ public final class OAuthAccount: AccessTokenSource {
     } catch {
       throw TokenError(error)
     }
-    // After a login since then the file has another refresh token.
+    // A different refresh token means that there was a new login since.
     let unwritten = current.withLock(\.unwritten)
     return unwritten?.replacing == stored?.refreshToken ? unwritten?.token ?? stored : stored
   }
@@ -268,7 +270,7 @@ public final class OAuthAccount: AccessTokenSource {
       }
     }
     current.withLock { current in
-      // What the file says, not what the last unwritten renewal made of it.
+      // The refresh token in the file, not that of an earlier unwritten renewal.
       let replacing = current.unwritten?.replacing ?? stored?.refreshToken
       current.unwritten = (refreshed, replacing)
       current.writeError = problem

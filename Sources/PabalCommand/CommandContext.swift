@@ -3,20 +3,20 @@ import PabalAccounts
 package import PabalCore
 package import PabalMessages
 
-/// The version of every program of this package.
+/// The version of every program in this package.
 package let pabalVersion = "0.1.0"
 
-/// Puts the parts together as `config.json` says; the only place that knows all of them.
+/// The composition root: builds the plugin loader, accounts, routes and messages that `config.json` describes.
 package struct CommandContext {
-  /// What `config.json` says.
+  /// The configuration that was read.
   package let configuration: Configuration
-  /// Where plugins are found.
+  /// Finds and loads plugins.
   package let loader: PluginLoader
   /// The accounts of the configuration.
   package let accounts: Accounts
   private let verbose: Bool
 
-  /// Reads the configuration that the options or the environment name.
+  /// Reads the configuration file named by the options or the environment.
   package init(_ options: CommandOptions) throws(CommandError) {
     let file: String
     do throws(Diagnostic) {
@@ -34,7 +34,7 @@ package struct CommandContext {
     verbose = options.verbose
   }
 
-  /// The parts as `bytes`, which its file has become, say; everything is anew.
+  /// Returns a new context for `bytes`, the changed content of the same configuration file.
   package func reloaded(_ bytes: [UInt8]) throws(CommandError) -> CommandContext {
     do throws(Diagnostics) {
       return CommandContext(
@@ -53,7 +53,7 @@ package struct CommandContext {
     self.verbose = verbose
   }
 
-  /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
+  /// Loads the plugins of `transports` and checks their settings; throws every mistake at once.
   package func checked(_ transports: [TransportConfiguration]) throws(CommandError) -> [CheckedTransport] {
     do throws(Diagnostics) {
       return try configuration.checked(transports, loader: loader)
@@ -62,9 +62,9 @@ package struct CommandContext {
     }
   }
 
-  /// Fetches the secrets of a transport and of its accounts, and opens it.
+  /// Fetches the secrets of a transport and opens it.
   ///
-  /// `log` is told its name, and what it has to say that was asked for.
+  /// `log` receives the transport's name, the level and the line: warnings and errors, with `--verbose` everything.
   package func open(
     _ transport: CheckedTransport,
     log: @escaping @Sendable (String, LogLevel, String) -> Void = {
@@ -78,12 +78,12 @@ package struct CommandContext {
     }
   }
 
-  /// The source of an account's tokens; may fetch secrets and block.
+  /// Returns the source of an account's tokens; may fetch secrets and block.
   package func account(_ name: String) throws(Diagnostic) -> any AccessTokenSource {
     try accounts.account(name)
   }
 
-  /// The route over `transports`, each opened when it is first needed.
+  /// Returns a route over `transports`; each is opened on first use.
   package func route(_ transports: [CheckedTransport]) -> Route {
     Route(
       transports.map { transport in
@@ -91,7 +91,7 @@ package struct CommandContext {
       })
   }
 
-  /// The same; `log` is told a transport's name and what it has to say.
+  /// Returns a route over `transports`; `log` receives what they log, with their names.
   package func route(
     _ transports: [CheckedTransport], log: @escaping @Sendable (String, LogLevel, String) -> Void
   ) -> Route {
@@ -101,7 +101,7 @@ package struct CommandContext {
       })
   }
 
-  /// The transports of this run: `names`, or those of `PABAL_TRANSPORT`, or the file's route.
+  /// Returns the transports of this run: `names`, else those in `PABAL_TRANSPORT`, else the configured route.
   package func transports(_ names: [String]) throws(CommandError) -> [TransportConfiguration] {
     var names = names
     var optionName = "--transport"
@@ -110,9 +110,10 @@ package struct CommandContext {
       optionName = "PABAL_TRANSPORT"
     }
     let isOverridden = !names.isEmpty
-    names = names.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
+    names = commaSeparated(names)
     guard !isOverridden || !names.isEmpty else {
-      throw CommandError(.usage, "\(optionName) names no transport", remedy: "`pabal transports` lists them")
+      throw CommandError(
+        .usage, "\(optionName): no transport named", remedy: "`pabal transports` lists them")
     }
     do throws(Diagnostics) {
       return try configuration.transports(overriding: isOverridden ? names : nil)
@@ -121,14 +122,14 @@ package struct CommandContext {
         .configuration,
         error.all.map { problem in
           var problem = problem
-          // The file is right; what was said for this run is not.
+          // The mistake is in the option, not in the file.
           if isOverridden { (problem.file, problem.path) = (nil, optionName) }
           return problem
         })
     }
   }
 
-  /// The sender of what Pabal itself writes.
+  /// Returns the sender of composed mail: `address`, else the configured one.
   package func sender(_ address: String?) throws(CommandError) -> Mailbox {
     if let address {
       do throws(MailError) {
@@ -145,18 +146,23 @@ package struct CommandContext {
   }
 }
 
-/// A variable of the environment; an empty one counts as unset.
+/// Returns the non-empty items of comma-separated lists, trimmed.
+package func commaSeparated(_ lists: [String]) -> [String] {
+  lists.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
+}
+
+/// Returns an environment variable; an empty one counts as unset.
 package func environmentVariable(_ name: String) -> String? {
   guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
   return value
 }
 
-/// The messages that `config.json` names, with its variables fetched.
+/// The configured messages, with the values of their site-wide variables.
 package struct MessageCatalog: Sendable {
-  /// The store of the messages.
+  /// Loads and renders the messages.
   package let store: MessageStore
 
-  /// What the store answers; what it refuses becomes the command's failure.
+  /// Calls `body` with the store and converts its errors to a `CommandError`.
   package func withStore<Answer>(_ body: (MessageStore) throws(MessageError) -> Answer) throws(CommandError)
     -> Answer
   {
@@ -170,7 +176,7 @@ package struct MessageCatalog: Sendable {
 }
 
 extension CommandContext {
-  /// The messages, with the site's variables; fetches those that are secrets.
+  /// Returns the messages with the site's variables; fetches variables that are secrets.
   package func messages(
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) throws(CommandError) -> MessageCatalog {
@@ -182,13 +188,13 @@ extension CommandContext {
   }
 }
 
-/// What every command takes.
+/// The options that every command has.
 package struct CommandOptions: Sendable, Equatable {
-  /// The configuration; `nil` to look in its usual places.
+  /// The configuration file; `nil` for the default locations.
   package var file: String?
-  /// Whether the answer is for a program.
+  /// Whether the result is printed as JSON.
   package var json: Bool
-  /// Whether more of what the transports do is told.
+  /// Whether everything that transports log is printed, not only warnings and errors.
   package var verbose: Bool
 
   package init(file: String? = nil, json: Bool = false, verbose: Bool = false) {

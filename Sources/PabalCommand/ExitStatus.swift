@@ -1,24 +1,24 @@
 package import PabalAccounts
 package import PabalCore
 
-/// What the command ends with, as `sysexits.h` names it.
+/// The exit status of the command, with the values of `sysexits.h`.
 package enum ExitStatus: Int32 {
   case sent = 0
-  /// `EX_USAGE`: the command's words are wrong.
+  /// `EX_USAGE`: the command line is wrong.
   case usage = 64
-  /// `EX_DATAERR`: an address, a message or a mail is wrong.
+  /// `EX_DATAERR`: an address, a message or a mail is invalid.
   case input = 65
   /// `EX_UNAVAILABLE`: the mail was rejected.
   case rejected = 69
-  /// `EX_CANTCREAT`: what the command has to say could not be written.
+  /// `EX_CANTCREAT`: the output could not be written.
   case unwritten = 73
   /// `EX_IOERR`: the mail may have been sent.
   case unknown = 74
-  /// `EX_TEMPFAIL`: not sent, try later.
+  /// `EX_TEMPFAIL`: the mail was not sent; try later.
   case deferred = 75
-  /// `EX_NOPERM`: the account or the set-up is at fault.
+  /// `EX_NOPERM`: the account or the transport's configuration is at fault.
   case held = 77
-  /// `EX_CONFIG`: config.json, a plugin or a secret is wrong.
+  /// `EX_CONFIG`: `config.json`, a plugin or a secret is wrong.
   case configuration = 78
 
   package init(_ outcome: Outcome) {
@@ -41,16 +41,16 @@ package enum ExitStatus: Int32 {
   }
 }
 
-/// Why the command can't go on, and what it ends with.
+/// Why a command failed, with its exit status.
 package struct CommandError: Error {
   package let status: ExitStatus
   package let diagnostics: [Diagnostic]
   package let reachedLimit: ReachedLimit?
 
-  /// A limit that stood in the way of all that was asked for.
+  /// The limit that refused the request.
   package struct ReachedLimit {
     package let limit: VerificationLimit
-    /// How long it stands; `nil`: for good.
+    /// The time until the limit allows the request; `nil` if it never will.
     package let retryAfter: Duration?
 
     package init(_ limit: VerificationLimit, _ retryAfter: Duration?) {
@@ -78,7 +78,8 @@ extension CommandError: Encodable {
     case retryAfter = "retry_after"
   }
 
-  /// As `--json` answers it; a limit by name, the seconds to wait or null for good, and that nothing was done.
+  /// Encodes the answer of `--json`. A reached limit adds its name, the seconds to wait (null if it never ends)
+  /// and `"done": false`.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(diagnostics.map(DiagnosticOutput.init), forKey: .errors)
@@ -89,21 +90,21 @@ extension CommandError: Encodable {
   }
 }
 
-/// How one run of the command ends.
+/// Runs a command and reports how it ended.
 package enum CommandRun {
-  /// Does `work`, tells its failure, and gives what the process ends with.
+  /// Runs `work`, prints its error if it throws one, and returns the exit status of the process.
   package static func status(of work: () throws -> ExitStatus) throws -> ExitStatus {
     let status: ExitStatus
     do {
       status = try work()
     } catch let failure as CommandError {
       Terminal.printError(failure.diagnostics)
-      // Whoever asked for JSON reads standard output, and should find the reason there.
+      // A program that asked for JSON reads standard output only.
       if CommandLine.arguments.contains("--json") { try? Terminal.printResult(json: failure) }
       return failure.status
     }
     guard status == .sent, let problem = Terminal.outputError else { return status }
-    Terminal.printError("pabal: the answer could not be written: \(problem)")
+    Terminal.printError("pabal: the output could not be written: \(problem)")
     return .unwritten
   }
 }

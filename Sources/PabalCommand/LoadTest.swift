@@ -2,16 +2,16 @@ import Glibc
 import PabalCore
 import Synchronization
 
-/// Sends many mails over a few threads and sums up what became of them.
+/// Sends many mails on several threads and summarizes the outcomes.
 struct LoadTest {
   let route: Route
   let unknown: UnknownPolicy
   let count: Int
   let parallel: Int
-  /// Makes the next mail; called on every thread.
+  /// Returns the next mail; called on several threads at once.
   let mail: @Sendable () throws(CommandError) -> Mail
 
-  /// What became of all the mails; what `send --count --json` prints.
+  /// The summary of a load test, as printed by `send --count --json`.
   struct Summary: Encodable {
     let count: Int
     let outcomes: [String: Int]
@@ -19,7 +19,7 @@ struct LoadTest {
     let perSecond: Double
     let p50: OrNull<Double>
     let p99: OrNull<Double>
-    /// The first reply of each outcome but `sent`, so that a person knows where to look.
+    /// The first reply of each outcome except `sent`.
     let replies: [String: String]
 
     enum CodingKeys: String, CodingKey {
@@ -34,7 +34,7 @@ struct LoadTest {
   }
 
   private struct Tally: Sendable {
-    // Counted by itself, since nearly all are: what is counted here, the far side has to wait for.
+    // `sent` has a counter of its own because nearly every mail is sent, and time spent here lowers the rate.
     private var sent = 0
     private var others: [String: Int] = [:]
     private(set) var replies: [String: String] = [:]
@@ -66,7 +66,7 @@ struct LoadTest {
     }
   }
 
-  /// Sends them all; blocks. Answers the summary and the worst outcome there was.
+  /// Sends all mails; blocks. Returns the summary and the worst outcome.
   func run() throws(CommandError) -> (Summary, Outcome) {
     let next = Atomic(0)
     let tally = Mutex(Tally())
@@ -116,13 +116,13 @@ struct LoadTest {
       usleep(200_000)
       done = min(next.load(ordering: .relaxed), count)
       let seconds = (ContinuousClock.now - startTime).seconds
-      Terminal.progress("\(done) of \(count), \(Int(Double(done) / seconds)) a second")
+      Terminal.progress("\(done) of \(count), \(Int(Double(done) / seconds)) per second")
     }
     Terminal.progress("")
   }
 }
 
-/// A thread of the command's own that blocks as long as it likes.
+/// A thread outside the concurrency pool, which may block.
 private final class BlockingThread: Sendable {
   private let thread: pthread_t
 
@@ -154,10 +154,10 @@ extension LoadTest.Summary {
   var text: String {
     func rounded(_ value: Double, _ digits: Double) -> Double { (value * digits).rounded() / digits }
     var lines = [
-      "\(count) mails in \(rounded(seconds, 100)) s, \(rounded(perSecond, 10)) a second"
+      "\(count) mails in \(rounded(seconds, 100)) s, \(rounded(perSecond, 10)) per second"
     ]
     if let p50 = p50.value, let p99 = p99.value {
-      lines.append("each took \(rounded(p50, 100)) ms (median), \(rounded(p99, 100)) ms (99 of 100)")
+      lines.append("latency: median \(rounded(p50, 100)) ms, 99th percentile \(rounded(p99, 100)) ms")
     }
     for (outcome, number) in outcomes.sorted(by: { $0.value > $1.value }) {
       let reply = replies[outcome].map { ": \($0.replacing("\n", with: " "))" } ?? ""
@@ -167,7 +167,7 @@ extension LoadTest.Summary {
   }
 }
 
-/// How long many things took, in a few kilobytes however many they are; exact to a sixteenth.
+/// A histogram of durations with logarithmic buckets: 8 KiB, with a relative error of at most 1/16.
 struct LatencyHistogram: Sendable {
   private var counts = [Int](repeating: 0, count: 64 * 16)
   private(set) var total = 0
@@ -180,13 +180,13 @@ struct LatencyHistogram: Sendable {
     total += 1
   }
 
-  /// Adds what another thread has counted.
+  /// Adds the counts of another thread.
   mutating func add(_ other: LatencyHistogram) {
     for index in counts.indices { counts[index] += other.counts[index] }
     total += other.total
   }
 
-  /// The duration that `share` of all stay below, in milliseconds; `nil` of none.
+  /// Returns the quantile `share` (0 to 1) in milliseconds; `nil` if nothing was recorded.
   func milliseconds(at share: Double) -> Double? {
     guard total > 0 else { return nil }
     var left = max(1, Int((Double(total) * share).rounded(.up)))

@@ -1,32 +1,33 @@
 import Glibc
 
-/// What the command finds around it when it starts, some of which would do harm.
+/// Prepares the process for what a caller may have left in it: signals, descriptors, the environment.
 package enum ProcessSetup {
-  /// Puts right what a caller may have left; before anything else is opened. Doing it twice changes nothing.
+  /// Repairs the state inherited from the caller. Must run before anything is opened; running it twice is harmless.
   package static func prepare() {
-    // A reader that has gone away is an error of one write, not the end of the process.
+    // A closed pipe is an error of one write and must not end the process.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     openMissingStandardDescriptors()
-    // libcurl would write every session's TLS keys to the file this names.
+    // libcurl would write the TLS keys of every session to the file named here.
     unsetenv("SSLKEYLOGFILE")
   }
 
-  /// A standard descriptor that the caller closed would become a file's or a server's, and get what is said to a person.
+  /// Opens standard descriptors that the caller closed. Otherwise the next file or socket would get their numbers,
+  /// and with them the output meant for the terminal.
   private static func openMissingStandardDescriptors() {
     for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
-      // The wrong way round, so that reading or writing it is the error that it was.
+      // Opened in the opposite direction, so that reading or writing still fails as on a closed descriptor.
       _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
     }
   }
 
-  /// Swift repairs what is not UTF-8, and a repaired address is another address.
+  /// Throws if an argument isn't UTF-8, because Swift would repair it, and a repaired address is a different address.
   package static func rejectInvalidArguments() throws(CommandError) {
     for index in 1..<max(1, Int(CommandLine.argc)) {
       guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else {
         continue
       }
-      throw CommandError(.input, "argument \(index) is not UTF-8", remedy: "set the terminal to UTF-8")
+      throw CommandError(.input, "argument \(index) isn't valid UTF-8", remedy: "set the terminal to UTF-8")
     }
   }
 }

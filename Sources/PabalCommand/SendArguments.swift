@@ -1,44 +1,43 @@
-/// Which mail `send` makes: a message, words from the command line, or a finished file.
+/// The content of the mail that `send` makes: a message, text from the command line, or a finished mail.
 package struct MailContent: Sendable, Equatable {
-  /// The message; `nil` for `verification`.
+  /// The name of the message; `nil` for `verification`.
   package var message: String?
-  /// The languages to look for, the best first; each text may hold several, by commas.
+  /// The preferred languages, best first; each element may hold several, separated by commas.
   package var language: [String] = []
-  /// Variables of the message, as `name=value`.
+  /// Values of the message's variables, each as `name=value`.
   package var variables: [String] = []
-  /// The sender, instead of the configuration's.
+  /// The sender; `nil` for the configured one.
   package var from: String?
-  /// A subject of its own, with `text`, `html` or both.
+  /// The subject of a mail without a message; requires `text`, `html` or both.
   package var subject: String?
-  /// The words as plain text.
+  /// The body as plain text.
   package var text: String?
-  /// The words as HTML.
+  /// The body as HTML.
   package var html: String?
-  /// The file of a finished mail; `-` is standard input.
+  /// The file of a finished mail; `-` for standard input.
   package var eml: String?
 
   package init() {}
 
-  /// Why these can't go together, seen before anything is read; `nil` where they can.
+  /// Why the options exclude each other, judged before any file is read; `nil` if they don't.
   var conflict: String? {
     let own = subject != nil || text != nil || html != nil
     let named = message != nil || !variables.isEmpty
     if eml != nil, own || named || !language.isEmpty {
       return
-        "--eml is a finished mail; it goes with none of --message, --language, --set, --subject, --text, --html."
+        "--eml is a finished mail; it excludes --message, --language, --set, --subject, --text and --html."
     }
-    if own, named { return "--subject, --text and --html go with neither --message nor --set." }
-    if own, text == nil, html == nil { return "--subject needs --text or --html." }
-    return own && subject == nil ? "--text and --html need --subject." : nil
+    if own, named { return "--subject, --text and --html exclude --message and --set." }
+    if own, text == nil, html == nil { return "--subject requires --text or --html." }
+    return own && subject == nil ? "--text and --html require --subject." : nil
   }
 }
 
 extension SendCommand {
-  /// Reads the plain words of `pabal send`: options by their whole names, flags, addresses.
+  /// Parses the arguments of `pabal send`: options with their full names, flags, addresses.
   ///
-  /// `nil` where there is more to them, such as a mistake or `--help`. What is read here is read by
-  /// `pabal-main` in the same way; but its way of reading, made for help and completions, takes as long as all
-  /// else that a cold send does on its own.
+  /// Returns `nil` for anything else, such as a mistake or `--help`, which `pabal-main` then handles. Both parse the
+  /// accepted arguments alike. This parser exists because ArgumentParser takes as long as the rest of a cold send.
   package init?(parsing arguments: some Sequence<String>) {
     self.init()
     var arguments = arguments.makeIterator()
@@ -50,7 +49,7 @@ extension SendCommand {
       if setFlag(argument) { continue }
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let name = String(parts[0])
-      // With “=” a value may look like an option, but has to be there; without, the other way round.
+      // After “=” a value may look like an option but can't be empty; as a word of its own it is the other way round.
       guard let value = parts.count > 1 ? String(parts[1]) : arguments.next(),
         parts.count > 1 ? !value.isEmpty : !value.hasPrefix("-") || value == "-",
         setOption(value, for: name)

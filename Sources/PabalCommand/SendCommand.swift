@@ -3,39 +3,41 @@ import PabalCore
 import PabalFormats
 import PabalMessages
 
-/// What `pabal send` is asked to do: one mail, at once.
+/// A `pabal send` command: sends one mail immediately, or many as a load test, without queueing them.
 package struct SendCommand: Sendable, Equatable {
-  /// Who is to get it.
+  /// The recipients, as typed.
   package var addresses: [String] = []
-  /// What is sent.
+  /// The content of the mail.
   package var content = MailContent()
   /// Transports to use instead of the configuration's, in order.
   package var transports: [String] = []
-  /// Whether the finished mail is printed and nothing is sent.
+  /// Whether the finished mail is printed instead of sent.
   package var dryRun = false
-  /// How many times it is sent, 1 to 100,000,000; `nil` for once and a report of it.
+  /// The number of mails of a load test, 1 to 100,000,000; `nil` sends one and reports on it in detail.
   package var count: Int?
-  /// How many at once, 1 to 256.
+  /// The number of mails sent at the same time, 1 to 256.
   package var parallel = 1
-  /// Whether many may go to another machine.
+  /// Whether a load test may send to another machine.
   package var yes = false
-  /// What every command takes.
+  /// The options that every command has.
   package var options = CommandOptions()
 
   package init() {}
 
-  /// Why these can't go together, seen before anything is read; `nil` where they can.
+  /// Why the options exclude each other, judged before any file is read; `nil` if they don't.
   package var conflict: String? {
     if let conflict = content.conflict { return conflict }
-    if addresses.isEmpty, content.eml == nil { return "Say who is to get it: pabal send you@example.com" }
-    if let count, !(1...100_000_000).contains(count) {
-      return "--count takes a number from 1 to 100000000."
+    if addresses.isEmpty, content.eml == nil {
+      return "Name at least one recipient: pabal send you@example.com"
     }
-    if !(1...256).contains(parallel) { return "--parallel takes a number from 1 to 256." }
-    return count == nil && parallel != 1 ? "--parallel goes with --count." : nil
+    if let count, !(1...100_000_000).contains(count) {
+      return "--count must be from 1 to 100000000."
+    }
+    if !(1...256).contains(parallel) { return "--parallel must be from 1 to 256." }
+    return count == nil && parallel != 1 ? "--parallel requires --count." : nil
   }
 
-  /// Does it; gives what the command ends with.
+  /// Runs the command and returns its exit status.
   package func run() throws -> ExitStatus {
     let context = try CommandContext(options)
     let factory = try SendMailFactory(content, addresses: addresses, context: context)
@@ -58,7 +60,7 @@ package struct SendCommand: Sendable, Equatable {
     _ factory: SendMailFactory, _ transports: [CheckedTransport], _ route: Route
   ) throws -> ExitStatus {
     let mail = try factory.mail()
-    // Where there is no other transport to take the mail, one that can't be opened is a wrong set-up.
+    // With a single transport, one that can't be opened is a configuration error, not a deferred mail.
     if transports.count == 1 { try open(route) }
     let delivery = route.deliver(mail, unknown: factory.unknown)
     let outcome = delivery.receipt.outcome
@@ -77,8 +79,8 @@ package struct SendCommand: Sendable, Equatable {
   ) throws -> ExitStatus {
     if !yes, let remote = transports.first(where: { !$0.staysOnThisMachine }) {
       throw CommandError(
-        .usage, "--count would send \(count) mails to another machine, by “\(remote.name)”",
-        remedy: "say --yes if that machine is yours and expects them")
+        .usage, "--count would send \(count) mails to another machine through “\(remote.name)”",
+        remedy: "pass --yes if that machine is yours and expects them")
     }
     if transports.count == 1 { try open(route) }
     let (summary, worst) = try LoadTest(
@@ -105,7 +107,7 @@ package struct SendCommand: Sendable, Equatable {
     let messageID: String
     let sender: OrNull<String>
     let recipients: [String]
-    /// Null where they are not UTF-8.
+    /// The mail as text; null if it isn't UTF-8.
     let bytes: OrNull<String>
     let base64: Data
 
@@ -132,12 +134,13 @@ package struct SendCommand: Sendable, Equatable {
 }
 
 extension CheckedTransport {
-  /// Whether mail by this transport stays on this machine: its far side, where it has one, is loopback.
+  /// Whether mail sent through this transport stays on this machine: every server it names is loopback.
   ///
-  /// A transport with a far side names it by a setting `host` or `endpoint`, as `pabal_transport.h` asks.
+  /// A transport names its server in a setting `host` or `endpoint`, as `pabal_transport.h` requires. A value
+  /// that is fetched later (`{"env": …}`) counts as another machine.
   fileprivate var staysOnThisMachine: Bool {
     let endpoints = settings.filter { ["host", "endpoint"].contains($0.key) && $0.isSet }
-    // Whoever logs in somewhere and doesn't say where is not staying here.
+    // A transport with an account logs in somewhere, so without a server of its own it isn't local.
     guard !endpoints.isEmpty || !settings.contains(where: { $0.kind == .account && $0.isSet }) else {
       return false
     }

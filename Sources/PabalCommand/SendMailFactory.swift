@@ -2,9 +2,9 @@ import Glibc
 import PabalCore
 package import PabalMessages
 
-/// Makes the mails that `send` asks for; each one is finished anew, with a Message-ID and a code of its own.
+/// Makes the mails of a `send` command, each with its own Message-ID and code.
 package struct SendMailFactory: Sendable {
-  /// What an attempt that ended `unknown` means for these mails.
+  /// The policy for these mails after an `unknown` outcome.
   let unknown: UnknownPolicy
   private let make: @Sendable () throws(CommandError) -> Mail
 
@@ -41,7 +41,7 @@ package struct SendMailFactory: Sendable {
     }
   }
 
-  /// The next mail.
+  /// Returns the next mail.
   func mail() throws(CommandError) -> Mail { try make() }
 
   private static func finish(_ draft: MailDraft) throws(CommandError) -> Mail {
@@ -79,7 +79,7 @@ package struct SendMailFactory: Sendable {
         throw CommandError(.input, "--eml: \(error.field): \(error.message)", remedy: error.remedy)
       }
     }
-    // Where the mail has these, nothing in it changes from one time to the next.
+    // A mail that has all of these is the same every time except for its id.
     guard ["date", "message-id", "from"].allSatisfy({ mail.header.contains($0) }) else {
       return (.keep, make)
     }
@@ -88,7 +88,7 @@ package struct SendMailFactory: Sendable {
     return (.keep, { () throws(CommandError) in first.withID(ids.next()) })
   }
 
-  /// Somewhat above what any next hop takes: Gmail's 35 MiB (its API's `maxSize`).
+  /// The largest mail that is read, in bytes: above the largest that a next hop accepts, Gmail's 35 MiB (`maxSize`).
   private static let sizeLimit = 64 << 20
 
   private static func recipients(_ texts: [String]) throws(CommandError) -> [Mailbox] {
@@ -99,34 +99,35 @@ package struct SendMailFactory: Sendable {
         recipients.append(try Mailbox(text))
       } catch {
         problems.append(
-          Diagnostic("“\(printable(text))” is no address: \(error.message)", remedy: error.remedy))
+          Diagnostic("“\(printable(text))” isn't an address: \(error.message)", remedy: error.remedy))
       }
     }
     guard problems.isEmpty else { throw CommandError(.input, problems) }
     return recipients
   }
 
-  /// What `--set name=value` gives a message.
+  /// Returns the values of `--set name=value` for a message.
   package static func values(_ settings: [String]) throws(CommandError) -> [String: MessageValue] {
     MessageValue.values(try texts(settings))
   }
 
-  /// What `--set name=value` gives, by name.
+  /// Returns the values of `--set name=value` by name.
   package static func texts(_ settings: [String]) throws(CommandError) -> [String: String] {
     var written: [String: String] = [:]
     for setting in settings {
       guard let mark = setting.firstIndex(of: "="), mark != setting.startIndex else {
-        throw CommandError(.usage, "--set takes name=value, not “\(printable(setting))”")
+        throw CommandError(.usage, "--set: “\(printable(setting))” isn't name=value")
       }
       let name = String(setting[..<mark])
       guard written.updateValue(String(setting[setting.index(after: mark)...]), forKey: name) == nil else {
-        throw CommandError(.usage, "--set gives “\(printable(name))” twice")
+        throw CommandError(.usage, "--set: “\(printable(name))” is set twice")
       }
     }
     return written
   }
 
-  /// A smoke send needs no values: codes are made up, times of validity come from the message itself.
+  /// Adds values for required variables, so that a test mail needs none: codes are random, durations are the
+  /// message's lifetime.
   private static func addingDefaults(
     _ provided: [String: MessageValue], _ messageDescription: MessageDescription
   ) -> [String: MessageValue] {
@@ -141,7 +142,7 @@ package struct SendMailFactory: Sendable {
     return values
   }
 
-  /// Six digits, uniform over 000000–999999, from the system's generator.
+  /// Returns six digits, uniform over 000000–999999, from the system's random number generator.
   private static func randomCode() -> String {
     let digits = String(UInt32.random(in: 0..<1_000_000))
     return String(repeating: "0", count: 6 - digits.count) + digits
@@ -149,8 +150,6 @@ package struct SendMailFactory: Sendable {
 }
 
 extension MailContent {
-  /// The languages to look for, the best first.
-  var languages: [String] {
-    language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter { !$0.isEmpty }
-  }
+  /// The preferred languages, best first.
+  var languages: [String] { commaSeparated(language) }
 }

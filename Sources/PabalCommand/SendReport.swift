@@ -1,6 +1,6 @@
 import PabalCore
 
-/// What `send --json` prints of one mail.
+/// The report on one mail, as printed by `send --json`.
 struct SendReport: Encodable {
   struct Recipient: Encodable {
     let address: String
@@ -75,7 +75,7 @@ struct SendReport: Encodable {
 }
 
 extension SendReport {
-  /// The same for a person, on a few lines.
+  /// Returns the report on a delivery as text.
   static func text(_ delivery: Delivery) -> String {
     let receipt = delivery.receipt
     var lines: [String] = []
@@ -91,7 +91,7 @@ extension SendReport {
       }
     }
     if !delivery.mail.messageID.isEmpty { lines.append("Message-ID \(delivery.mail.messageID)") }
-    if let remoteID = receipt.remoteID { lines.append("there known as \(remoteID)") }
+    if let remoteID = receipt.remoteID { lines.append("server's id: \(remoteID)") }
     if let advice = advice(receipt) { lines.append(advice) }
     return lines.joined(separator: "\n")
   }
@@ -101,7 +101,7 @@ extension SendReport {
     guard unsent.count < receipt.recipients.count, !unsent.isEmpty else { return advice(receipt.outcome) }
     let names =
       unsent.count > 5 ? "\(unsent.count) of \(receipt.recipients.count)" : unsent.joined(separator: ", ")
-    return "Sent to the others; not to \(names). Don't send it to those again who have it."
+    return "Sent, except to \(names). Don't send it again to the recipients who have it."
   }
 
   private static func advice(_ outcome: Outcome) -> String? {
@@ -109,12 +109,13 @@ extension SendReport {
     return switch outcome {
     case .sent: nil
     case .deferred: "Not sent; try again \(wait ?? "later")."
-    case .rejected, .unsuited: "Not sent, and it won't be: the mail or an address has to change."
+    case .rejected, .unsuited: "Not sent, and a retry won't help: change the mail or the address."
     case .held(.transport, _):
-      "Not sent: the account or the transport's set-up is at fault. `pabal check` says what to mend"
-        + (wait.map { "; it may mend itself \($0)." } ?? ".")
-    case .held(.mail, _): "Not sent: the sender may not send this mail; look at \"from\" and the account."
-    case .unknown: "It may have arrived, or not: look before you send it again."
+      "Not sent: the account or the transport's configuration is at fault; `pabal check` says what to change."
+        + (wait.map { " It may work again \($0)." } ?? "")
+    case .held(.mail, _):
+      "Not sent: the account isn't allowed to send this mail; check \"from\" and the account."
+    case .unknown: "It may have arrived; check before you send it again."
     }
   }
 }

@@ -3,13 +3,13 @@ import Glibc
 package import PabalCore
 import Synchronization
 
-/// Where the command's own words go: answers to standard output, everything else to standard error.
+/// Writes results to standard output and everything else to standard error.
 package enum Terminal {
-  /// The descriptor answers are written to; `reserveStandardOutput` moves it.
+  /// The descriptor of results; `reserveStandardOutput` moves it.
   private static let output = Mutex<CInt>(STDOUT_FILENO)
 
-  /// From now on only the command's answers reach standard output; what a plugin prints goes to standard
-  /// error. A program that reads JSON must find nothing else there.
+  /// Reserves standard output for results: from now on, what a plugin prints goes to standard error, because a
+  /// program that reads JSON must find nothing else there.
   package static func reserveStandardOutput() {
     output.withLock { output in
       let kept = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -19,29 +19,29 @@ package enum Terminal {
     }
   }
 
-  /// Writes an answer; when it can't be written whole, the command ends with another status than 0.
+  /// Writes a result. If it can't be written completely, the exit status is 73 instead of 0.
   package static func write(_ bytes: [UInt8]) {
     let descriptor = output.withLock { $0 }
     if let failure = writeAll(bytes, to: descriptor) { outputErrno.withLock { $0 = failure } }
   }
 
-  /// Why an answer did not reach standard output whole; `nil` when all did.
+  /// Why a result could not be written completely; `nil` if all were.
   package static var outputError: String? {
     outputErrno.withLock { $0.map { String(cString: strerror($0)) } }
   }
 
   private static let outputErrno = Mutex<CInt?>(nil)
 
-  /// Writes an answer line.
+  /// Writes a line to standard output.
   package static func printResult(_ text: String) { write(Array((text + "\n").utf8)) }
 
-  /// Writes a line for the person at the terminal.
+  /// Writes a line to standard error.
   package static func printError(_ text: String) { printError(Array((text + "\n").utf8)) }
 
-  /// Writes whole lines for the person at the terminal.
+  /// Writes complete lines to standard error.
   package static func printError(_ lines: [UInt8]) { writeAll(lines, to: STDERR_FILENO) }
 
-  /// Tells what is wrong, a line each.
+  /// Writes diagnostics to standard error, one per line.
   package static func printError(_ diagnostics: [Diagnostic]) {
     for diagnostic in diagnostics {
       let text = diagnostic.description
@@ -60,7 +60,7 @@ package enum Terminal {
     }
   }
 
-  /// Whether a person looks at the answers.
+  /// Whether standard output is a terminal that understands escape sequences.
   package static var isInteractive: Bool {
     isatty(STDOUT_FILENO) == 1 && environmentVariable("TERM") != "dumb"
   }
@@ -68,7 +68,7 @@ package enum Terminal {
   /// Whether `progress` shows anything.
   static var showsProgress: Bool { isTerminal(STDERR_FILENO) }
 
-  /// Shows how far a long run is, on a terminal only; each line takes the place of the last.
+  /// Shows the progress of a long run in one line that is overwritten; only on a terminal.
   static func progress(_ text: String) {
     guard isTerminal(STDERR_FILENO) else { return }
     writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
@@ -79,7 +79,7 @@ package enum Terminal {
       && getenv("TERM").map { String(cString: $0) } != "dumb"
   }
 
-  /// The errno of what could not be written; `nil` when all was.
+  /// Writes all bytes; returns the `errno` of a failure, or `nil`.
   @discardableResult
   private static func writeAll(_ bytes: [UInt8], to descriptor: CInt) -> CInt? {
     var rest = bytes[...]
@@ -87,7 +87,7 @@ package enum Terminal {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
       if count < 0, errno == EAGAIN {
-        // Somebody else made the pipe non-blocking; its reader comes when it comes.
+        // Another process made the shared pipe non-blocking, so wait for its reader.
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         poll(&waiting, 1, -1)
         continue
@@ -100,12 +100,12 @@ package enum Terminal {
 }
 
 extension Terminal {
-  /// From now on each answer for a program is one line, as whoever follows a log reads.
+  /// Prints JSON results on one line each from now on, for programs that follow a log.
   package static func printJSONAsLines() { printsJSONAsLines.withLock { $0 = true } }
 
   private static let printsJSONAsLines = Mutex(false)
 
-  /// Writes an answer for a program: one JSON value, keys sorted.
+  /// Writes one JSON value, with sorted keys.
   package static func printResult(json value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -114,7 +114,7 @@ extension Terminal {
   }
 }
 
-/// A diagnostic as a program reads it.
+/// A diagnostic in the JSON of `--json`.
 package struct DiagnosticOutput: Encodable {
   package let severity: String
   package let file: OrNull<String>

@@ -1,22 +1,22 @@
 import ArgumentParser
 import PabalCommand
 
-/// The command with all its subcommands, as `pabal` hands over to it what it doesn't do itself.
+/// The `pabal` command with all subcommands; the small `pabal` program runs it for everything except `send`.
 @main
 struct Pabal: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pabal",
-    abstract: "Mail that must arrive.",
+    abstract: "Send mail through Gmail, SMTP or a plugin, with a durable outbox.",
     discussion: """
-      Hands mail to the transport that config.json names: a file, the terminal, or a plugin of your own.
+      Sends mail through the transport that config.json names: Gmail, SMTP, a file, the terminal, or your own plugin.
 
-      Example:
+      Examples:
         pabal send you@example.com
         pabal send you@example.com --transport console --language en
         pabal check
 
-      Exit status of send: 0 sent, 64 wrong words, 65 wrong input or message, 69 rejected, 74 unknown, \
-      75 deferred, 77 held, 78 wrong configuration.
+      Exit status of send: 0 sent, 64 usage error, 65 invalid input or message, 69 rejected, 73 output not written, \
+      74 unknown, 75 deferred, 77 held, 78 configuration error.
       """,
     version: pabalVersion,
     subcommands: [
@@ -39,8 +39,8 @@ struct Pabal: ParsableCommand {
     }
   }
 
-  /// The command that the first word names, read without a look at all the others, which takes twice as long;
-  /// `nil` where there is more to it: its words are wrong, ask for help, or name a command of its own.
+  /// Parses the subcommand named by the first argument on its own, because parsing with all subcommands takes twice
+  /// as long. Returns `nil` for mistakes, requests for help, and commands with subcommands.
   private static func parseNamedSubcommand() -> (any ParsableCommand)? {
     let arguments = CommandLine.arguments.dropFirst()
     let subcommand = configuration.subcommands.first { $0.configuration.commandName == arguments.first }
@@ -55,34 +55,34 @@ struct Pabal: ParsableCommand {
 }
 
 extension ExitStatus {
-  /// The same to ArgumentParser.
+  /// The status as an `ArgumentParser.ExitCode`.
   var exitCode: ExitCode { ExitCode(rawValue) }
 }
 
-/// What every subcommand takes.
+/// The options of every subcommand.
 struct CommonOptions: ParsableArguments {
   @Option(
     name: .customLong("config"),
     help: ArgumentHelp(
-      "The configuration.",
+      "The configuration file.",
       discussion: "Default: $PABAL_CONFIG, then ./config.json, then /etc/pabal/config.json.",
       valueName: "file"),
     completion: .file(extensions: ["json"]))
   var file: String?
 
-  @Flag(help: "Answer in JSON, for a program to read.")
+  @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Tell more of what the transports do, on standard error.")
+  @Flag(name: .shortAndLong, help: "Log everything that transports do to standard error.")
   var verbose = false
 
-  /// What they say.
+  /// The options as a value.
   var options: CommandOptions { CommandOptions(file: file, json: json, verbose: verbose) }
 }
 
 extension CommandContext {
-  /// Reads the configuration; from here on nothing but an answer in JSON reaches standard output, where one is wanted,
-  /// whatever the plugins print that are loaded.
+  /// Reads the configuration. With `--json`, first reserves standard output for the result, because plugins may print
+  /// while they are loaded.
   init(_ options: CommonOptions) throws(CommandError) {
     if options.json { Terminal.reserveStandardOutput() }
     try self.init(options.options)

@@ -2,7 +2,7 @@ import Glibc
 import PabalCommand
 import PabalCore
 
-/// The command as it is called: it sends mail itself and leaves everything else to ``MainProgram``.
+/// The small `pabal` program: runs `send` itself and leaves every other command to ``MainProgram``.
 @main
 enum Pabal {
   static func main() throws {
@@ -10,21 +10,21 @@ enum Pabal {
     let status = try CommandRun.status {
       try ProcessSetup.rejectInvalidArguments()
       let arguments = CommandLine.arguments.dropFirst()
-      // Words that ask for help or are wrong are answered by who knows all the commands.
+      // Help and mistakes are left to the program that knows every command.
       guard arguments.first == "send", let command = SendCommand(parsing: arguments.dropFirst()) else {
         throw MainProgram.replaceProcess()
       }
       return try command.run()
     }
-    // Every transport is closed. What libraries would still tidy up, table by table, the kernel does at once.
+    // Every transport is closed; skip the exit handlers of libraries, because the kernel frees their memory faster.
     fflush(nil)
     _exit(status.rawValue)
   }
 }
 
-/// `pabal-main`, the program with all the commands, and with all that they need loaded.
+/// `pabal-main`, the program with all commands and all libraries they need.
 enum MainProgram {
-  /// Goes on as that program, with the same words and all that this process has; returns only why it could not.
+  /// Replaces this process with `pabal-main`, with the same arguments; returns only if that fails.
   static func replaceProcess() -> CommandError {
     let paths = Installation.current?.mainProgramPaths ?? []
     for path in paths {
@@ -33,12 +33,12 @@ enum MainProgram {
       guard reason != ENOENT, reason != ENOTDIR else { continue }
       return CommandError(
         .configuration, "\(path) can't be run: \(String(cString: strerror(reason)))",
-        remedy: "it has every command but send; install it anew")
+        remedy: "it has every command except send; reinstall pabal")
     }
     return CommandError(
       .configuration,
-      "pabal is not whole: pabal-main, which has every command but send, \(missingDescription(paths))",
-      remedy: "put it beside pabal, or into libexec/pabal beside the folder that pabal is in")
+      "incomplete installation: pabal-main, which has every command except send, \(missingDescription(paths))",
+      remedy: "put it next to pabal, or into libexec/pabal next to the directory of pabal")
   }
 
   private static func missingDescription(_ paths: [String]) -> String {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// What is refused while the configuration is read.
+/// Errors that are found while the configuration is read.
 @Suite struct AccountSettingsTests {
   private func problems(_ accounts: String) -> [Diagnostic] {
     let text = """
@@ -24,14 +24,14 @@ import Testing
     #""\#(name)": {"provider": "google", "client": "c.json", "user": "\#(user)"\#(more)}"#
   }
 
-  @Test func `two accounts with one token file are an error, however it is named`() {
+  @Test func `two accounts with the same token file are an error, however the path is written`() {
     for other in [
       google("b", #", "token": "tokens/a.json""#), google("b", #", "token": "/srv/x/./tokens/a.json""#),
       #""b": {"provider": "google-service-account", "key": "k", "user": "u@example.com", "token": "tokens/a.json"}"#,
     ] {
       let found = problems("\(google("a")), \(other)")
       #expect(found.count == 1)
-      #expect(found.first?.message.contains("tokens/a.json is that of accounts.a, too") == true)
+      #expect(found.first?.message.contains("tokens/a.json is also used by accounts.a") == true)
       #expect(found.first?.path == "accounts.b")
     }
     #expect(problems("\(google("a")), \(google("b"))").isEmpty)
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: ["", "alice", "alice@", "Alice <alice@example.com>"])
-  func `a user who is no address is an error where the provider's users are addresses`(user: String) {
+  func `a user that isn't an address is an error for providers whose users are addresses`(user: String) {
     for entry in [
       google("a", user: user),
       #""a": {"provider": "google-service-account", "key": "k", "user": "\#(user)"}"#,
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func `a user who is fetched and no address is an error when the account is opened`() throws {
+  @Test func `a fetched user that isn't an address is an error when the account is opened`() throws {
     let folder = try TemporaryDirectory()
     try TestAccount.write("alice\n", to: "user", in: folder)
     let text = """
@@ -67,29 +67,31 @@ import Testing
   }
 
   @Test(arguments: [0o777, 0o770, 0o720])
-  func `a folder where others may put tokens is refused with the command that mends it`(mode: Int) throws {
+  func `a folder in which others can create files is rejected with the command that fixes it`(mode: Int)
+    throws
+  {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let folder = "\(test.folder.path)/tokens"
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: folder)
-    #expect(try test.problem().held.contains("others may put a token file into \(folder)"))
+    #expect(try test.problem().held.contains("others can create a token file in \(folder)"))
     #expect(test.account.status().state == .dead)
     let remedy = try #require(test.account.status().remedy)
     #expect(remedy == "chmod go-w \(folder)")
     #expect(
       TestLogin(test).failure
-        == "others may put a token file into \(folder): its mode is \(String(mode, radix: 8)); \(remedy)")
+        == "others can create a token file in \(folder): its mode is \(String(mode, radix: 8)); \(remedy)")
     #expect(try ChildProcess.run("/bin/sh", ["-c", remedy]).status == 0)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
-    // Where nobody replaces another's files.
+    // With the sticky bit, users can't replace files of others.
     try FileManager.default.setAttributes([.posixPermissions: 0o1777], ofItemAtPath: folder)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
   }
 
-  @Test func `a truncated token file is to be moved away for a new login`() throws {
+  @Test func `the remedy for a truncated token file is to move it away and log in again`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     try TestAccount.write(String(try test.file().prefix(60)), to: "tokens/a.json", in: test.folder)
-    #expect(test.account.status().remedy == "move it away, then log in again: pabal account login")
+    #expect(test.account.status().remedy == "move it away, then log in again with pabal account login")
   }
 }

@@ -4,14 +4,14 @@ import Testing
 
 @testable import PabalAccounts
 
-/// The login in a real browser: Debian's Chromium, whose consent page is one of the fake server's.
+/// A login in a real browser: Debian's Chromium with the fake server's consent page.
 @Suite(
   .enabled(
     if: (try? ChildProcess.run("chromium", ["--version"]).status) == 0, "Debian's chromium must be installed")
 )
 struct BrowserLoginTests {
   @Test(arguments: [("ko-KR", "로그인되었습니다", "lang=\"ko\""), ("en-GB", "You are logged in", "lang=\"en\"")])
-  func `from the address to the final page in the user's language`(
+  func `a browser login ends on a page in the user's language`(
     language: String, title: String, attribute: String
   ) throws {
     let server = try AuthorizationServer(["consent": "page"])

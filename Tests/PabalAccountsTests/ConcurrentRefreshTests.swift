@@ -8,7 +8,7 @@ import Testing
 @Suite struct ConcurrentRefreshTests {
   private let tokenClient = "\(BuiltProducts.directory)/token-client"
 
-  /// A configuration file, a client and an expired login in a folder.
+  /// Creates a folder with a configuration, a client and an expired login.
   private func loggedIn(to server: AuthorizationServer) throws -> TemporaryDirectory {
     let folder = try TemporaryDirectory()
     let expired = try server.googleToken(in: folder).replacing(
@@ -23,7 +23,7 @@ import Testing
     return folder
   }
 
-  /// Runs so many askers at once; their lines.
+  /// Runs several token clients at once and returns their output lines.
   private func ask(
     _ folder: TemporaryDirectory, processes: Int, threads: Int, _ more: [String] = []
   ) throws -> [String] {
@@ -35,7 +35,7 @@ import Testing
     return run.output.split(separator: "\n").map(String.init)
   }
 
-  @Test func `fifty processes with four tasks each make one renewal`() throws {
+  @Test func `fifty processes with four threads each make one renewal`() throws {
     let server = try AuthorizationServer()
     let folder = try loggedIn(to: server)
     let lines = try ask(folder, processes: 50, threads: 4)
@@ -48,7 +48,7 @@ import Testing
         != nil)
   }
 
-  @Test func `a hundred tasks whose token is refused make one renewal`() throws {
+  @Test func `a hundred threads whose token is rejected make one renewal`() throws {
     let server = try AuthorizationServer()
     let folder = try loggedIn(to: server)
     let lines = try ask(folder, processes: 1, threads: 100, ["--rejected"])
@@ -57,7 +57,7 @@ import Testing
     #expect(try server.requests("/token").count == 3)  // the login's, the first token's, and one for all
   }
 
-  @Test func `a login that is over is asked for once, however many ask`() throws {
+  @Test func `an expired login causes one request, however many threads need a token`() throws {
     let server = try AuthorizationServer([
       "dead": ["error": "invalid_grant", "description": "Token has been expired or revoked."]
     ])
@@ -68,18 +68,18 @@ import Testing
     #expect(try server.requests("/token").count == 2)
   }
 
-  /// Killed at each of the system calls that a renewal changes files by.
+  /// Kills the process at each system call with which a renewal changes files.
   @Test(
     .enabled(
       if: (try? ChildProcess.run("strace", ["-f", "true"]).status) == 0, "strace must be allowed to trace"),
     arguments: ["unlink", "openat", "fchmod", "write", "fsync", "rename", "flock"])
-  func `killed at any moment, the token file is whole`(call: String) throws {
+  func `the token file is intact after a kill at any moment`(call: String) throws {
     let server = try AuthorizationServer()
     let folder = try loggedIn(to: server)
     let path = "\(folder.path)/tokens/a.json"
     let before = try StoredToken(SecretDocument.read(path, as: "token file"))
     var kills = 0
-    // openat is also how libraries are loaded, so its last ones are those that matter.
+    // openat also loads libraries, so a sample of all its calls is killed.
     let calls = call == "openat" ? Array(stride(from: 1, through: 91, by: 6)) : Array(1...4)
     for number in calls {
       let run = try ChildProcess.run(
@@ -95,7 +95,7 @@ import Testing
       #expect(after.accessToken?.isEmpty == false)
     }
     #expect(kills > 0)
-    // What a killed one left behind hinders nobody.
+    // The leftovers of a killed process don't disturb others.
     let last = try ChildProcess.run(tokenClient, ["\(folder.path)/config.json", "a", "1"])
     #expect(last.output.hasPrefix("token "))
     let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/tokens").sorted()

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct GuideTests {
   @Test(arguments: GuideStep.allCases)
-  func `each step that Pabal points to is in its guide`(step: GuideStep) throws {
+  func `each step that an error links to exists in its guide`(step: GuideStep) throws {
     let parts = step.rawValue.split(separator: "#")
     let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Guides/\(parts[0])"
     let headings = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").filter {
@@ -21,7 +21,7 @@ import Testing
   }
 
   @Test(arguments: ["Google.md", "Workspace.md", "Microsoft365.md"])
-  func `each step is in both languages and says what one sees`(guide: String) throws {
+  func `each step is written in both languages and describes the result`(guide: String) throws {
     let path = "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/Guides/\(guide)"
     let steps = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n## ").filter {
       $0.first?.isNumber == true
@@ -30,7 +30,7 @@ import Testing
     for (number, step) in steps.enumerated() {
       #expect(step.hasPrefix("\(number + 1). "))
       #expect(step.contains("**You see**") || step.contains("**says**"), "\(step.prefix(20))")
-      // In bold, too.
+      // The Korean text is in bold as well.
       let bold = step.matches(of: /\*\*+([^*]*[가-힣][^*]*)/)
       #expect(
         bold.contains {
@@ -40,7 +40,7 @@ import Testing
     }
   }
 
-  @Test func `each step that a transport points to is in its guide`() throws {
+  @Test func `each step that a transport links to exists in its guide`() throws {
     let found = try ChildProcess.run(
       "grep", ["-rohE", "Guides/[A-Za-z0-9]+[.]md#[a-z0-9-]+", "\(BuiltProducts.root)/Plugins"])
     let links = Set(found.output.split(separator: "\n"))
@@ -57,19 +57,19 @@ import Testing
     }
   }
 
-  /// The keys that each provider's reader knows, by what it says to a stranger.
+  /// The keys of each provider, taken from its error about an unknown key.
   @Test(arguments: [
     ("google", "googleAccount"), ("google-service-account", "serviceAccount"),
     ("microsoft", "microsoftAccount"),
     ("oauth2", "oauth2Account"),
   ])
-  func `the schema has the reader's keys`(provider: String, name: String) throws {
-    let stranger = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
-    let text = #"{"accounts": {"a": {"provider": "\#(provider)", "\#(stranger)": 1}}}"#
+  func `the schema has the keys that the provider reads`(provider: String, name: String) throws {
+    let unknownKey = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+    let text = #"{"accounts": {"a": {"provider": "\#(provider)", "\#(unknownKey)": 1}}}"#
     let problem = try #require(throws: Diagnostics.self) {
       try Configuration.read(Array(text.utf8), file: "a", directory: "/", providers: oauthProviders())
     }
-    let unknown = try #require(problem.all.first { $0.path == "accounts.a.\(stranger)" })
+    let unknown = try #require(problem.all.first { $0.path == "accounts.a.\(unknownKey)" })
     let known = try #require(unknown.remedy).split(separator: "'", omittingEmptySubsequences: false)
     let keys = Set(known.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) })
 
@@ -80,7 +80,7 @@ import Testing
     let required = try #require(entry["required"] as? [String])
     let missed = problem.all.filter { $0.message.hasPrefix("missing key '") && $0.path == "accounts.a" }
       .compactMap { $0.message.split(separator: "'").last.map(String.init) }
-    // Either of "client" and "token" is enough, which the schema says by anyOf.
+    // One of "client" and "token" is enough, which the schema expresses with anyOf.
     #expect(Set(required).union(["provider"]) == Set(missed).subtracting(["client"]).union(["provider"]))
   }
 }

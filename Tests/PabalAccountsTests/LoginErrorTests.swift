@@ -7,7 +7,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// What a login that can't go on advises, and what it leaves alone.
+/// The remedies of failed logins, and what they don't change.
 @Suite struct LoginErrorTests {
   private func account(_ server: AuthorizationServer, client: String? = nil) throws -> TestAccount {
     let folder = try TemporaryDirectory()
@@ -20,7 +20,7 @@ import Testing
       #""provider": "google", "client": "credentials.json""#, in: folder, dependencies: dependencies)
   }
 
-  /// Holds the lock of an account's token file until it is let go.
+  /// Holds the lock of an account's token file until it is deinitialized.
   private final class LockHolder: Sendable {
     private let file: CInt
 
@@ -32,26 +32,27 @@ import Testing
     deinit { close(file) }
   }
 
-  @Test func `without the lock no token is written, and it is said who to look for`() throws {
+  @Test func `without the lock no token is written, and the error says how to find its holder`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     _ = try TestLogin(test).result.get()
     let before = try test.file()
     let holderBox = LockHolderBox()
     let login = TestLogin(test) { url, _ in
-      // Another process takes it while the person is at the browser.
+      // Another process locks the file while the person uses the browser.
       holderBox.holder = try LockHolder(test)
       return [try TestLogin.open(url, language: "ko")]
     }
     #expect(
-      login.failure.contains("another process has held \(test.folder.path)/tokens/a.json.lock for too long"))
+      login.failure.contains("another process has locked \(test.folder.path)/tokens/a.json.lock for too long")
+    )
     #expect(login.failure.contains("fuser -v"))
     #expect(login.errorKind == .transient)
-    #expect(login.events.contains { $0.contains("waiting for it") })
+    #expect(login.events.contains { $0.contains("waiting for another process") })
     #expect(login.page.contains("잠그고 있습니다"))
     #expect(try test.file() == before)
     let early = TestLogin(test)
-    #expect(early.failure.contains("so nothing was begun"))
+    #expect(early.failure.contains("so the login wasn't started"))
     #expect(early.url == "")
     let problem = #expect(throws: AccountError.self) { try test.account.logOut(onlyHere: true) }
     #expect(problem?.kind == .transient)
@@ -60,7 +61,7 @@ import Testing
     #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
-  /// Carries what a browser's thread holds out of it.
+  /// Passes a lock out of the browser's thread.
   private final class LockHolderBox: Sendable {
     private let state = Mutex<LockHolder?>(nil)
     var holder: LockHolder? {
@@ -69,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func `a port that is taken is no advice to a web client to use a port it hasn't registered`() throws {
+  @Test func `a port in use leads to advice that a web client can follow`() throws {
     let server = try AuthorizationServer()
     let taken = server.port
     let spare = try LoopbackListener(port: nil, alsoIPv6: false, input: nil).port
@@ -79,11 +80,11 @@ import Testing
     let one = try client("http://127.0.0.1:\(taken)/")
     for port in [nil, UInt16(taken)] {
       let said = TestLogin(one, options: LoginOptions(opensBrowser: false, port: port)).failure
-      #expect(said.contains("port \(taken) is taken by another program; end that program, or register"))
+      #expect(said.contains("port \(taken) is in use by another program; stop that program, or register"))
       #expect(!said.contains("leave it out"))
     }
     let two = try client("http://127.0.0.1:\(taken)/", "http://127.0.0.1:\(spare)/")
-    #expect(TestLogin(two).failure.contains("use --port \(spare), which is registered too"))
+    #expect(TestLogin(two).failure.contains("use --port \(spare), which is also registered"))
     #expect(
       throws: Never.self
     ) {
@@ -91,20 +92,20 @@ import Testing
         .result
         .get()
     }
-    // Root's ports are no one's first choice.
+    // Ports reserved for root are not preferred.
     let low = try client("http://localhost", "http://127.0.0.1:\(spare)/")
     #expect(throws: Never.self) { try TestLogin(low).result.get() }
   }
 
-  @Test func `who doesn't tick the email box is told to`() throws {
+  @Test func `an unselected email checkbox is reported`() throws {
     let server = try AuthorizationServer(["granted": ["https://mail.google.com/", "openid"]])
     let options = LoginOptions(opensBrowser: false, timeout: .seconds(60), confirmsUser: true)
     let login = TestLogin(try account(server), options: options)
-    #expect(login.failure.contains("tick the email box"))
-    #expect(login.page.contains("A box was not ticked"))
+    #expect(login.failure.contains("select the checkbox for the email address"))
+    #expect(login.page.contains("A permission wasn't selected"))
   }
 
-  @Test func `each failure has the fault it is`() throws {
+  @Test func `each failure has its kind`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     func errorKind(_ flow: String?) -> AccountError.Kind? {

@@ -6,18 +6,18 @@ import Testing
 
 @testable import PabalAccounts
 
-/// Why a login ends, as far as its server said how long it lives.
+/// Why a login expires, determined from its lifetime.
 @Suite struct LoginExpiryTests {
   @Test(arguments: [
     (604_799, LoginExpiry.testing), (604_800, .testing), (604_900, .testing), (3600, .limited),
     (2_592_000, .limited),
   ])
-  func `seven days mean Testing, and nothing else does`(seconds: Int, end: LoginExpiry) throws {
+  func `a lifetime of seven days means Testing, any other doesn't`(seconds: Int, end: LoginExpiry) throws {
     #expect(LoginExpiry(lifetime: .seconds(seconds), .google) == end)
     #expect(LoginExpiry(lifetime: .seconds(seconds), .microsoft) == .limited)
   }
 
-  @Test func `a grant of thirty days is never called Testing, from its login to its end`() throws {
+  @Test func `a grant of thirty days is never reported as Testing`() throws {
     let server = try AuthorizationServer(["refresh_token_expires_in": 2_592_000])
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
@@ -25,11 +25,11 @@ import Testing
     let login = TestLogin(test)
     #expect(try !login.result.get().isTesting)
     #expect(!login.page.contains("Testing"))
-    #expect(login.page.contains("limited in time"))
+    #expect(login.page.contains("limited time"))
     test.time.advance(.seconds(25 * 86_400))
     var status = test.account.status()
     #expect(status.state == .expiring)
-    #expect(status.cause?.contains("because the grant is limited in time") == true)
+    #expect(status.cause?.contains("because access was granted for a limited time") == true)
     #expect(!"\(status)".contains("Testing"))
     test.time.advance(.seconds(5 * 86_400 + 1))
     try server.control(["clock": 30 * 86_400 + 60])
@@ -39,26 +39,26 @@ import Testing
     #expect(!"\(status)".contains("Testing"))
   }
 
-  @Test func `an end within the hour is said in minutes`() {
+  @Test func `a duration below an hour is given in minutes`() {
     #expect(OAuthAccount.durationText(.seconds(59 * 60)) == "59 min")
     #expect(OAuthAccount.durationText(.seconds(20)) == "1 min")
     #expect(OAuthAccount.durationText(.seconds(3600)) == "1 h")
   }
 }
 
-/// What a server repeats of what it was sent.
+/// Secrets that a server repeats in its errors.
 @Suite struct FormSecretRedactorTests {
   @Test(arguments: [
     "4/0Ab c~x*é", "4%2F0Ab%20c~x*%C3%A9", "4%2f0Ab+c%7Ex%2A%c3%a9", "4%252F0Ab%2520c~x*%25C3%25A9",
     "4/0Ab%20c~x*é",
   ])
-  func `a secret is hidden however it is encoded`(shown: String) {
+  func `a secret is hidden in every encoding`(shown: String) {
     let redactor = SecretRedactor(formSecrets: ["4/0Ab c~x*é", "", "abc"])
     #expect(redactor.redact("no \(shown), 50% of abc") == "no …, 50% of abc")
     #expect(redactor.redact("4/0Ab") == "4/0Ab")
   }
 
-  @Test func `no secret that a renewal sends is in what is said, encoded or not`() throws {
+  @Test func `errors of a renewal contain no secret, encoded or not`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let stored = try #require(try test.account.stored())
@@ -74,7 +74,7 @@ import Testing
     #expect(!"\(said) \(test.account.status())".contains(token.dropFirst(4)))
   }
 
-  @Test func `a device's code is hidden, and a strange answer says what to look at`() throws {
+  @Test func `a device code is hidden, and an invalid answer names the endpoint to check`() throws {
     let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
     let test = try TestAccount(
       #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id", "flow": "device""#,

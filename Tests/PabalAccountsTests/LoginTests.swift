@@ -21,7 +21,7 @@ import Testing
     )
   }
 
-  @Test func `from the address to stored tokens that Google's library takes`() throws {
+  @Test func `a login stores tokens that Google's library accepts`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko-KR,ko;q=0.9,en;q=0.5")] }
@@ -56,13 +56,13 @@ import Testing
     #expect(test.account.status().state == .fresh)
   }
 
-  @Test func `only what REST needs is asked for where only REST is configured`() throws {
+  @Test func `with only REST configured, only its scope is requested`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(try account(server, plugin: "gmail"))
     #expect(try login.result.get().scopes == ["https://www.googleapis.com/auth/gmail.send"])
   }
 
-  @Test func `every login has its own state and proof`() throws {
+  @Test func `every login has its own state and code challenge`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     let urls = [TestLogin(test).url, TestLogin(test).url].map {
@@ -73,28 +73,28 @@ import Testing
     #expect(urls[0]["code_challenge"]?.utf8.count == 43)
   }
 
-  @Test func `a refusal on the consent page leaves the stored tokens as they were`() throws {
+  @Test func `denied consent doesn't change stored tokens`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     _ = try TestLogin(test).result.get()
     let before = try test.file()
     try server.control(["consent": "deny"])
     let login = TestLogin(test) { url, _ in [try TestLogin.open(url)] }
-    #expect(login.failure.contains("access was refused on Google's page (access_denied)"))
-    #expect(login.page.contains("Access was refused"))
+    #expect(login.failure.contains("access was denied on Google's page (access_denied)"))
+    #expect(login.page.contains("Access denied"))
     #expect(try test.file() == before)
   }
 
-  @Test func `an unticked box is noticed and nothing is stored`() throws {
+  @Test func `an unselected checkbox is reported and nothing is stored`() throws {
     let server = try AuthorizationServer(["granted": ["openid"]])
     let test = try account(server)
     let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko")] }
-    #expect(login.failure.contains("the login lacks https://mail.google.com/: its box was not ticked"))
-    #expect(login.page.contains("체크하지 않았습니다"))
+    #expect(login.failure.contains("the login lacks https://mail.google.com/: its checkbox wasn't selected"))
+    #expect(login.page.contains("선택하지 않았습니다"))
     #expect(!FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
   }
 
-  @Test func `an icon, a strange state, a silent connection and a POST don't disturb a login`() throws {
+  @Test func `other requests and idle connections don't disturb a login`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(try account(server)) { url, port in
       let here = "http://127.0.0.1:\(port)"
@@ -121,11 +121,11 @@ import Testing
     }
     #expect(throws: Never.self) { try login.result.get() }
     #expect(login.pages.prefix(4) == ["404", "400", "400", "405"])
-    #expect(login.events.filter { $0.contains("no answer to it") }.count == 2)
+    #expect(login.events.filter { $0.contains("doesn't belong to this login") }.count == 2)
     #expect(try server.requests("/token").count == 1)
   }
 
-  @Test func `a browser that comes back twice is answered twice and asked once`() throws {
+  @Test func `a browser that returns twice gets two answers, and the code is exchanged once`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(try account(server)) { url, _ in
       let back = try TestLogin.redirect(url)
@@ -138,7 +138,7 @@ import Testing
     #expect(try server.requests("/token").count == 1)
   }
 
-  @Test func `the address of the page that failed may be pasted`() throws {
+  @Test func `the URL of the page that failed to load can be pasted`() throws {
     let server = try AuthorizationServer()
     let pipe = Pipe()
     let writer = pipe.fileHandleForWriting
@@ -155,12 +155,12 @@ import Testing
     }
     #expect(throws: Never.self) { try login.result.get() }
     #expect(login.events.count == 4)
-    #expect(login.events.dropFirst(1).first?.contains("paste the whole address") == true)
-    #expect(login.events.dropFirst(2).first?.contains("no code in it") == true)
+    #expect(login.events.dropFirst(1).first?.contains("not a complete URL") == true)
+    #expect(login.events.dropFirst(2).first?.contains("contains no code") == true)
     #expect(login.events.dropFirst(3).first?.contains("another login") == true)
   }
 
-  @Test func `an input that ends leaves the browser its time`() throws {
+  @Test func `a closed standard input doesn't end the login`() throws {
     let server = try AuthorizationServer()
     let pipe = Pipe()
     try pipe.fileHandleForWriting.close()
@@ -169,34 +169,34 @@ import Testing
     #expect(throws: Never.self) { try TestLogin(try account(server), options: options).result.get() }
   }
 
-  @Test func `a port that is taken is named`() throws {
+  @Test func `a port in use is named`() throws {
     let server = try AuthorizationServer()
     let port = UInt16(server.port)
     let login = TestLogin(try account(server), options: LoginOptions(opensBrowser: false, port: port))
     #expect(
-      login.failure == "port \(port) is taken by another program; choose another --port, or leave it out")
+      login.failure == "port \(port) is in use by another program; choose another --port, or leave it out")
   }
 
-  @Test func `nobody who comes back ends the login`() throws {
+  @Test func `a login without a returning browser times out`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(
       try account(server), options: LoginOptions(opensBrowser: false, timeout: .zero), browser: { _, _ in [] }
     )
-    #expect(login.failure.contains("nobody came back from the browser"))
+    #expect(login.failure.contains("the browser didn't return"))
   }
 
-  @Test func `a lost network at the exchange is tried three times and said on the page`() throws {
+  @Test func `a network failure at the code exchange is retried three times and shown on the page`() throws {
     let server = try AuthorizationServer(["faults": [["drop": true], ["drop": true], ["drop": true]]])
     let test = try account(server)
     let login = TestLogin(test) { url, _ in [try TestLogin.open(url)] }
-    #expect(login.failure.contains("the connection to 127.0.0.1 broke"))
+    #expect(login.failure.contains("the connection to 127.0.0.1 failed"))
     #expect(login.page.contains("The login failed"))
     #expect(try server.requests("/token").count == 3)
     try server.control(["faults": [["status": 503], ["drop": true]]])
     #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
-  @Test func `a server that is gone is said to be`() throws {
+  @Test func `an unreachable server is reported`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(try account(server)) { url, _ in
       let back = try TestLogin.redirect(url)
@@ -207,16 +207,16 @@ import Testing
     #expect(login.page.contains("127.0.0.1 can&#39;t be reached") || login.page.contains("can't be reached"))
   }
 
-  @Test func `a code that is used already is said to be`() throws {
+  @Test func `an invalid code is reported`() throws {
     let server = try AuthorizationServer()
     let login = TestLogin(try account(server)) { url, _ in
       let back = try TestLogin.redirect(url)
       return [try TestLogin.open(back.replacing("code=4", with: "code=5"))]
     }
-    #expect(login.failure.contains("Google refused the login's code (invalid_grant: Malformed auth code.)"))
+    #expect(login.failure.contains("Google rejected the login code (invalid_grant: Malformed auth code.)"))
   }
 
-  @Test func `an answer without a refresh token is no login`() throws {
+  @Test func `an answer without a refresh token is an error`() throws {
     let server = try AuthorizationServer([
       "faults": [
         [
@@ -225,13 +225,13 @@ import Testing
         ]
       ]
     ])
-    #expect(TestLogin(try account(server)).failure.contains("gave no refresh token"))
+    #expect(TestLogin(try account(server)).failure.contains("issued no refresh token"))
   }
 
-  @Test func `a web client is sent back to what it has registered`() throws {
+  @Test func `a web client uses a registered redirect URI`() throws {
     let server = try AuthorizationServer()
     let none = try account(server, client: server.clientFile("web", redirects: ["https://example.com/back"]))
-    #expect(TestLogin(none).failure.contains("no address of this machine is registered"))
+    #expect(TestLogin(none).failure.contains("without a redirect URI on this machine"))
     // A port that was free a moment ago.
     let spare = try LoopbackListener(port: nil, alsoIPv6: false, input: nil).port
     let client = server.clientFile(
@@ -243,7 +243,7 @@ import Testing
     #expect(TestLogin(some, options: options).failure.contains("port 9 isn't registered"))
   }
 
-  @Test func `a project in Testing is told by when its login ends`() throws {
+  @Test func `a login that expires after seven days is reported as Testing`() throws {
     let server = try AuthorizationServer(["refresh_token_expires_in": 604_799])
     let test = try account(server)
     let login = TestLogin(test) { url, _ in [try TestLogin.open(url, language: "ko")] }
@@ -256,17 +256,18 @@ import Testing
     #expect(status.guide == .publish)
   }
 
-  @Test func `logout withdraws the login and removes its file`() throws {
+  @Test func `logout revokes the login and removes its file`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     _ = try TestLogin(test).result.get()
     #expect(try test.account.logOut() == .revoked)
     #expect(try server.requests("/revoke").count == 1)
     #expect(!FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
-    #expect(try test.problem().held.contains("nobody has logged in yet"))
+    #expect(try test.problem().held.contains("not logged in yet"))
   }
 
-  @Test func `logout keeps the file where the server can't be asked, and not where the login is over`() throws
+  @Test func `logout keeps the file if the server is unreachable, and removes that of an expired login`()
+    throws
   {
     let server = try AuthorizationServer()
     let test = try account(server)

@@ -6,16 +6,16 @@ import Testing
 
 @testable import PabalAccounts
 
-/// The network goes at each step of each flow: a clear sentence, and nothing that was there is lost.
+/// Network failures at each step of each flow are reported, and nothing stored is lost.
 @Suite struct NetworkLossTests {
-  /// How a server or the way to it fails; three times, as often as Pabal asks.
-  static let losses: [(fault: String, words: String)] = [
-    (#"{"drop": true}"#, "the connection to 127.0.0.1 broke"),
-    (#"{"cut": true}"#, "the connection to 127.0.0.1 broke"),
-    (#"{"status": 503}"#, "127.0.0.1 can't give a token now: status 503"),
+  /// Faults of the server or the network, and their errors. Each occurs three times, as often as Pabal tries.
+  static let losses: [(fault: String, error: String)] = [
+    (#"{"drop": true}"#, "the connection to 127.0.0.1 failed"),
+    (#"{"cut": true}"#, "the connection to 127.0.0.1 failed"),
+    (#"{"status": 503}"#, "127.0.0.1 can't issue a token at the moment: status 503"),
     (
       #"{"status": 200, "kind": "text/html", "body": "<html>Welcome to the hotel"}"#,
-      "something that is no JSON"
+      "the response of 127.0.0.1 isn't JSON"
     ),
   ]
 
@@ -32,14 +32,14 @@ import Testing
   }
 
   @Test(arguments: 0..<losses.count)
-  func `at the exchange of the code`(number: Int) throws {
+  func `a failure at the code exchange is reported`(number: Int) throws {
     let server = try AuthorizationServer()
     let test = try loggedIn(server)
     let before = try test.file()
-    let (fault, words) = Self.losses[number]
+    let (fault, error) = Self.losses[number]
     try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault)]}"#)
     let login = TestLogin(test)
-    #expect(login.failure.contains(words), "\(login.failure)")
+    #expect(login.failure.contains(error), "\(login.failure)")
     #expect(login.page.contains("The login failed"))
     #expect(!login.page.contains("hotel"))
     #expect(try test.file() == before)
@@ -47,34 +47,34 @@ import Testing
   }
 
   @Test(arguments: 0..<losses.count)
-  func `at a renewal`(number: Int) throws {
+  func `a failed renewal is deferred and noted`(number: Int) throws {
     let server = try AuthorizationServer()
     let test = try loggedIn(server)
     let before = try test.file()
     test.time.advance(.seconds(3600))
-    let (fault, words) = Self.losses[number]
+    let (fault, error) = Self.losses[number]
     try server.control(json: #"{"faults": [\#(fault), \#(fault), \#(fault)]}"#)
-    #expect(try test.problem().deferred.contains(words))
+    #expect(try test.problem().deferred.contains(error))
     #expect(try test.file() == before)
     let status = test.account.status()
     #expect(status.state == .fresh)
-    #expect(status.notes.contains { $0.contains(words) })
+    #expect(status.notes.contains { $0.contains(error) })
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
     #expect(test.account.status().notes == [])
   }
 
   @Test(arguments: 0..<losses.count)
-  func `at the offer of a device's code`(number: Int) throws {
+  func `a failed request for a device code is reported`(number: Int) throws {
     let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
     let test = try device(server)
-    let (fault, words) = Self.losses[number]
+    let (fault, error) = Self.losses[number]
     try control(server, fault, at: "/t/oauth2/v2.0/devicecode")
-    #expect(TestLogin(test).failure.contains(words))
+    #expect(TestLogin(test).failure.contains(error))
     #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
   @Test(arguments: 0..<losses.count)
-  func `while a device's code is asked about, which goes on when it is back`(number: Int) throws {
+  func `polling for a device login continues after a failure`(number: Int) throws {
     let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
     let test = try device(server)
     let (fault, _) = Self.losses[number]
@@ -82,30 +82,30 @@ import Testing
     #expect(throws: Never.self) { try TestLogin(test).result.get() }
   }
 
-  @Test func `a network that stays away until a device's code is over ends the login`() throws {
+  @Test func `a device login ends when the code expires during a network failure`() throws {
     let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
     let test = try device(server)
     try server.control(
       json: #"{"faults": [\#(Array(repeating: #"{"drop": true}"#, count: 900).joined(separator: ","))]}"#)
-    #expect(TestLogin(test).failure.contains("not typed in in time"))
+    #expect(TestLogin(test).failure.contains("the code expired before it was entered"))
   }
 
   @Test(arguments: 0..<3)
-  func `at a logout, whose file stays`(number: Int) throws {
+  func `a failed logout keeps the token file`(number: Int) throws {
     let server = try AuthorizationServer()
     let test = try loggedIn(server)
     let before = try test.file()
-    let (fault, words) = Self.losses[number]
+    let (fault, error) = Self.losses[number]
     try control(server, fault, at: "/revoke")
     let problem = try #require(throws: AccountError.self) { try test.account.logOut() }
-    #expect(problem.diagnostic.message.contains("the login was not withdrawn, so its file stays: \(words)"))
+    #expect(problem.diagnostic.message.contains("the login wasn't revoked, so its file is kept: \(error)"))
     #expect(problem.diagnostic.remedy?.contains("--only-here") == true)
     #expect(try test.file() == before)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
     #expect(try test.account.logOut() == .revoked)
   }
 
-  @Test func `a browser whose connections break before it has asked disturbs no login`() throws {
+  @Test func `broken and idle connections don't disturb a login`() throws {
     let server = try AuthorizationServer()
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
@@ -113,7 +113,7 @@ import Testing
     let login = TestLogin(test) { url, port in
       let back = try TestLogin.redirect(url)
       let target = back.split(separator: "/", maxSplits: 2).last ?? ""
-      // Half a request and a FIN; half a request and a RST; a whole one whose browser has gone.
+      // Half a request with FIN, half a request with RST, a complete request with RST.
       for (bytes, resets) in [
         ("GET /?code=4/0Ahalf", false), ("GET /\(target.prefix(40))", true),
         ("GET /favicon.ico HTTP/1.1\r\nHost: x\r\n\r\n", true),
@@ -126,7 +126,7 @@ import Testing
         }
         close(socket)
       }
-      // More connections than are kept, none of which says anything.
+      // More idle connections than are kept.
       let silent = try (0..<40).map { _ in try Self.connected(to: port) }
       defer { for socket in silent { close(socket) } }
       return [try TestLogin.open(back)]
@@ -135,7 +135,7 @@ import Testing
     #expect(login.page.contains("You are logged in"))
   }
 
-  @Test func `a browser that goes before it is answered has logged in all the same`() throws {
+  @Test func `a login succeeds even if the browser disconnects before the response`() throws {
     let server = try AuthorizationServer()
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
@@ -173,7 +173,7 @@ import Testing
         connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    guard connected == 0 else { throw TestError("the login's port refuses") }
+    guard connected == 0 else { throw TestError("can't connect to the login's port") }
     return socket
   }
 }

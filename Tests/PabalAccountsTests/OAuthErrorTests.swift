@@ -4,7 +4,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// One refusal by the token endpoint, and words of what is to be said of it.
+/// An error of the token endpoint, and parts of the expected text.
 struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
   let issuer: OAuthErrorClassifier.Issuer
   let operation: OAuthErrorClassifier.Operation
@@ -12,46 +12,47 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
   let text: String?
   var subtype: String?
   let kind: TokenError.Kind
-  let words: [String]
+  let texts: [String]
 
   var testDescription: String { "\(issuer) \(operation) \(error) \(subtype ?? text ?? "")" }
 
   static func google(
-    _ error: String, _ text: String?, _ kind: TokenError.Kind, _ words: String...,
+    _ error: String, _ text: String?, _ kind: TokenError.Kind, _ texts: String...,
     operation: OAuthErrorClassifier.Operation = .refresh, subtype: String? = nil
   ) -> OAuthErrorCase {
     OAuthErrorCase(
       issuer: .google, operation: operation, error: error, text: text, subtype: subtype, kind: kind,
-      words: words)
+      texts: texts)
   }
 
-  static func workspace(_ error: String, _ text: String, _ words: String...) -> OAuthErrorCase {
+  static func workspace(_ error: String, _ text: String, _ texts: String...) -> OAuthErrorCase {
     OAuthErrorCase(
-      issuer: .workspace, operation: .grant, error: error, text: text, kind: .setUp, words: words)
+      issuer: .workspace, operation: .grant, error: error, text: text, kind: .setUp, texts: texts)
   }
 
   static func microsoft(
-    _ error: String, _ text: String?, _ kind: TokenError.Kind, _ words: String...,
+    _ error: String, _ text: String?, _ kind: TokenError.Kind, _ texts: String...,
     operation: OAuthErrorClassifier.Operation = .refresh
   ) -> OAuthErrorCase {
     OAuthErrorCase(
-      issuer: .microsoft, operation: operation, error: error, text: text, kind: kind, words: words)
+      issuer: .microsoft, operation: operation, error: error, text: text, kind: kind, texts: texts)
   }
 
   static let all: [OAuthErrorCase] = [
-    .google("access_denied", nil, .setUp, "refused on Google's page", "test users", operation: .codeExchange),
+    .google("access_denied", nil, .setUp, "denied on Google's page", "test users", operation: .codeExchange),
     .google(
-      "invalid_grant", "Malformed auth code.", .setUp, "used before, is too old", operation: .codeExchange),
-    .google("redirect_uri_mismatch", "Bad Request", .setUp, "no desktop client", operation: .codeExchange),
+      "invalid_grant", "Malformed auth code.", .setUp, "already used, has expired", operation: .codeExchange),
+    .google(
+      "redirect_uri_mismatch", "Bad Request", .setUp, "isn't a desktop client", operation: .codeExchange),
     .google("org_internal", nil, .setUp, "Internal", "External", operation: .codeExchange),
     .google("admin_policy_enforced", nil, .setUp, "administrator", "API controls", operation: .codeExchange),
     .google(
-      "disallowed_useragent", nil, .setUp, "ordinary browser", operation: .codeExchange),
-    .google("invalid_request", nil, .setUp, "address wrong", "whole address", operation: .codeExchange),
+      "disallowed_useragent", nil, .setUp, "regular browser", operation: .codeExchange),
+    .google("invalid_request", nil, .setUp, "login URL as invalid", "whole URL", operation: .codeExchange),
     .google(
       "invalid_grant", "Token has been expired or revoked.", .dead, "Testing", "seven days",
       "password was changed",
-      "withdrawn", "six months", "100 times", "clock", "pabal account login a"),
+      "access was removed", "six months", "100 times", "clock", "pabal account login a"),
     .google("invalid_grant", "Bad Request", .dead, "can't read the refresh token"),
     .google(
       "invalid_grant", "reauth related error (invalid_rapt)", .dead, "session policy", subtype: "invalid_rapt"
@@ -59,31 +60,32 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     .google(
       "invalid_grant", "reauth related error (rapt_required)", .dead, "(rapt_required)",
       subtype: "rapt_required"),
-    .google("invalid_client", "The OAuth client was not found.", .setUp, "knows no such OAuth client"),
+    .google("invalid_client", "The OAuth client was not found.", .setUp, "the OAuth client doesn't exist"),
     .google(
-      "invalid_client", "Unauthorized", .setUp, "doesn't take the client's secret",
+      "invalid_client", "Unauthorized", .setUp, "rejected the client secret",
       "download credentials.json"),
-    .google("invalid_request", "Missing required parameter", .setUp, "renewal wrong", "log in again"),
-    .google("unauthorized_client", "Unauthorized", .setUp, "may not use this login"),
-    .google("invalid_scope", "Bad Request", .setUp, "scope asked for"),
+    .google("invalid_request", "Missing required parameter", .setUp, "renewal as invalid", "log in again"),
+    .google("unauthorized_client", "Unauthorized", .setUp, "can't use this login"),
+    .google("invalid_scope", "Bad Request", .setUp, "requested scope"),
     .google("deleted_client", "The OAuth client was deleted.", .setUp, "was deleted", "30 days"),
     .google("disabled_client", "The OAuth client was disabled.", .setUp, "disabled the OAuth client"),
     .workspace(
       "invalid_grant",
       "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
-      "clock isn't right", "set-ntp"),
-    .workspace("invalid_grant", "Invalid JWT Signature.", "doesn't know the key", "make a new key"),
-    .workspace("invalid_grant", "Invalid email or User ID", "no such user", "not an alias"),
+      "clock is wrong", "set-ntp"),
+    .workspace("invalid_grant", "Invalid JWT Signature.", "doesn't know the signing key", "create a new key"),
+    .workspace("invalid_grant", "Invalid email or User ID", "doesn't know the user", "not an alias"),
     .workspace("invalid_grant", "Invalid grant: account not found", "service account was deleted"),
     .workspace(
-      "unauthorized_client", "Client is unauthorized to retrieve access tokens", "isn't delegated, or not yet"
+      "unauthorized_client", "Client is unauthorized to retrieve access tokens",
+      "delegation is missing or not active yet"
     ),
-    .workspace("invalid_scope", "bad scope", "doesn't know a scope"),
-    .workspace("access_denied", "Requested client not authorized.", "refuses the service account this scope"),
+    .workspace("invalid_scope", "bad scope", "doesn't know a requested scope"),
+    .workspace("access_denied", "Requested client not authorized.", "denies the service account this scope"),
     .workspace("disabled_client", "off", "deleted or disabled"),
     .microsoft("invalid_grant", "AADSTS50173: The provided grant has expired", .dead, "password was changed"),
     .microsoft(
-      "invalid_grant", "AADSTS700082: inactive for 90 days.\r\nTrace ID: 1", .dead, "unused too long"),
+      "invalid_grant", "AADSTS700082: inactive for 90 days.\r\nTrace ID: 1", .dead, "because it wasn't used"),
     .microsoft("invalid_grant", "AADSTS50076: you must use multi-factor", .dead, "second factor"),
     .microsoft("invalid_grant", "something", .dead, "Microsoft ended the login"),
     .microsoft("invalid_grant", "AADSTS65001: has not consented", .dead, "SMTP.Send"),
@@ -92,33 +94,33 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
       "invalid_client", "AADSTS7000218: must contain client_assertion", .setUp, "public client flows"),
     .microsoft("invalid_client", "AADSTS7000222: expired secret", .setUp, "secret is wrong or has expired"),
     .microsoft(
-      "unauthorized_client", "AADSTS700016: not found in directory", .setUp, "no app of this client id"),
-    .microsoft("invalid_request", "AADSTS90002: Tenant not found", .setUp, "no such tenant"),
+      "unauthorized_client", "AADSTS700016: not found in directory", .setUp, "no app with this client ID"),
+    .microsoft("invalid_request", "AADSTS90002: Tenant not found", .setUp, "tenant doesn't exist"),
     .microsoft(
       "invalid_request", "AADSTS50011: redirect URI", .setUp, "http://localhost", operation: .codeExchange),
     .microsoft("authorization_declined", nil, .setUp, "declined on Microsoft's page", operation: .devicePoll),
-    .microsoft("expired_token", nil, .setUp, "not typed in in time", operation: .devicePoll),
+    .microsoft("expired_token", nil, .setUp, "expired before it was entered", operation: .devicePoll),
     .microsoft("bad_verification_code", "x", .setUp, "doesn't know the device code", operation: .devicePoll),
   ]
 }
 
 @Suite struct OAuthErrorTests {
   @Test(arguments: OAuthErrorCase.all)
-  func `each error is said in its own words`(sample: OAuthErrorCase) {
+  func `each error has its own text and kind`(sample: OAuthErrorCase) {
     let classifier = OAuthErrorClassifier(issuer: sample.issuer, operation: sample.operation, account: "a")
     let serverError = OAuthError(error: sample.error, description: sample.text, subtype: sample.subtype)
     let failure = classifier.failure(serverError, clock: nil)
     #expect(failure.kind == sample.kind)
-    for word in sample.words { #expect(failure.sentence.contains(word)) }
-    // What a person is to do, or at least what the server said.
+    for word in sample.texts { #expect(failure.sentence.contains(word)) }
+    // Every error has a remedy, or at least the server's text.
     #expect(failure.remedy != nil || failure.sentence.contains(sample.error))
   }
 
-  @Test func `no two errors are said alike`() {
+  @Test func `no two errors have the same text`() {
     let sentences = OAuthErrorCase.all.map { sample in
       let classifier = OAuthErrorClassifier(issuer: sample.issuer, operation: sample.operation, account: "a")
       let serverError = OAuthError(error: sample.error, description: sample.text, subtype: sample.subtype)
-      // Without the server's own words in brackets, ours must still differ.
+      // The texts must differ even without the server's text in parentheses.
       return "\(sample.issuer) "
         + classifier.failure(serverError, clock: nil).sentence.replacing(serverError.summary, with: "")
     }
@@ -126,7 +128,7 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     #expect(same.isEmpty)
   }
 
-  @Test func `a clock that is wrong is said with what follows from it`() {
+  @Test func `a wrong clock is reported with the error it causes`() {
     let classifier = OAuthErrorClassifier(issuer: .workspace, operation: .grant, account: "a")
     let serverError = OAuthError(error: "invalid_grant", description: "Invalid JWT: iat and exp")
     let failure = classifier.failure(serverError, clock: .seconds(-420))
@@ -135,20 +137,20 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     #expect(failure.sentence.ranges(of: "timedatectl").count == 1)
   }
 
-  @Test func `a login that lived its seven days is known by its date`() {
+  @Test func `a login that expired after seven days is recognized by its date`() {
     let now = Timestamp.now()
     let classifier = OAuthErrorClassifier(
       issuer: .google, operation: .refresh, account: "a", refreshTokenExpiry: now + .seconds(-5),
       loginExpiry: .testing, now: now)
     let failure = classifier.failure(
       OAuthError(error: "invalid_grant", description: "Token has been expired or revoked."), clock: nil)
-    #expect(failure.message.contains("lived its seven days"))
+    #expect(failure.message.contains("expired after seven days"))
     #expect(!failure.message.contains("password"))
   }
 }
 
 @Suite struct RefreshFailureTests {
-  @Test func `a login that is over is dead, asked for once, and its file stays`() throws {
+  @Test func `an expired login is dead, causes one request, and keeps its file`() throws {
     let server = try AuthorizationServer([
       "dead": ["error": "invalid_grant", "description": "Token has been expired or revoked."]
     ])
@@ -168,14 +170,14 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     #expect(status.cause?.contains("Testing") == true)
     #expect(status.remedy?.contains("pabal account login a") == true)
 
-    // A new login, here by Google's library, is taken without a restart.
+    // A new login, here by Google's library, is used without a restart.
     try server.control(json: #"{"dead": null}"#)
     try TestAccount.write(try server.googleToken(in: test.folder), to: "tokens/a.json", in: test.folder)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
     #expect(test.account.status().state == .fresh)
   }
 
-  @Test func `a token that still lives is given while no better one is to be had`() throws {
+  @Test func `a valid token is used while it can't be renewed`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let first = try test.account.accessToken(rejected: nil).text
@@ -185,7 +187,7 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     #expect(try test.account.accessToken(rejected: nil).text != first)
   }
 
-  @Test func `what passes is tried three times, after one second and two`() throws {
+  @Test func `transient failures are retried after one second and two`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(3600))
@@ -199,28 +201,30 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     try server.control([
       "faults": Array(repeating: ["status": 500, "body": ["error": "internal_failure"]], count: 3)
     ])
-    #expect(try test.problem().deferred.contains("can't give a token now: status 500 (internal_failure)"))
+    #expect(
+      try test.problem().deferred.contains("can't issue a token at the moment: status 500 (internal_failure)")
+    )
   }
 
   @Test(arguments: [
-    (#"{"status": 200, "kind": "text/html", "body": "<html>Welcome to the hotel"}"#, "no JSON"),
+    (#"{"status": 200, "kind": "text/html", "body": "<html>Welcome to the hotel"}"#, "isn't JSON"),
     (#"{"status": 302, "headers": {"Location": "http://portal/"}}"#, "status 302"),
     (#"{"status": 200, "body": {"token_type": "Bearer"}}"#, "no access token"),
-    (#"{"drop": true}"#, "broke"), (#"{"status": 408}"#, "status 408"),
+    (#"{"drop": true}"#, "the connection to 127.0.0.1 failed"), (#"{"status": 408}"#, "status 408"),
     (#"{"status": 400, "body": {"error": "temporarily_unavailable"}}"#, "temporarily_unavailable"),
   ])
-  func `what isn't Google's answer is deferred`(fault: String, words: String) throws {
+  func `an answer that isn't from the token server is deferred`(fault: String, error: String) throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(3600))
     try server.control(json: "{\"faults\": [\(fault), \(fault), \(fault)]}")
-    #expect(try test.problem().deferred.contains(words))
+    #expect(try test.problem().deferred.contains(error))
     try server.control(["faults": []])
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
   }
 
   @Test(arguments: [#"{"status": 404, "body": {"error": "not_found"}}"#, #"{"status": 404}"#])
-  func `an address where nobody gives tokens is named`(fault: String) throws {
+  func `a URL without a token endpoint is named`(fault: String) throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(3600))
@@ -228,10 +232,10 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     let problem = try test.problem()
     let said = "\(problem)"
     #expect(said.contains("404"))
-    #expect(said.contains("see whether \(server.url("/token")) is the right address"))
+    #expect(said.contains("check that \(server.url("/token")) is the right URL"))
   }
 
-  @Test func `nothing secret is in what is said`() throws {
+  @Test func `errors and descriptions contain no secret`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let stored = try StoredToken(SecretDocument.read("\(test.folder.path)/tokens/a.json", as: "x"))
@@ -257,7 +261,7 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
     #expect(!(try test.file("tokens/a.json.state")).contains(refreshToken))
   }
 
-  @Test func `a set-up that is mended works again after a minute at most`() throws {
+  @Test func `a fixed configuration works again without a restart`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(3600))
@@ -266,24 +270,24 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
       Issue.record("not held")
       return
     }
-    #expect(reason.contains("doesn't take the client's secret"))
+    #expect(reason.contains("rejected the client secret"))
     #expect(after == .seconds(60))
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: test.folder)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
   }
 
-  @Test func `a token refused though it was just renewed for that is no reason for a third`() throws {
+  @Test func `a token rejected right after its renewal isn't renewed again`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let first = try test.account.accessToken(rejected: nil).text
     let second = try test.account.accessToken(rejected: first).text
-    #expect(try test.problem(rejected: second).held.contains("the token isn't what is wrong"))
+    #expect(try test.problem(rejected: second).held.contains("the token isn't the cause"))
     #expect(try server.requests("/token").count == 2)
     test.time.advance(.seconds(61))
     #expect(throws: Never.self) { try test.account.accessToken(rejected: second) }
   }
 
-  @Test func `a rotated refresh token is kept, also where the file can't be written`() throws {
+  @Test func `a rotated refresh token is used for the next renewal`() throws {
     let server = try AuthorizationServer(["rotate": true])
     let test = try TestAccount.loggedIn(to: server)
     var tokens = Set<String>()

@@ -18,7 +18,7 @@ import Testing
 
   private let scope = "https://outlook.office.com/SMTP.Send"
 
-  @Test func `by a code typed in, as slowly as the server wants`() throws {
+  @Test func `a device login polls at the interval that the server asks for`() throws {
     let server = try AuthorizationServer(["device": "slow_down"])
     let test = try account(server, #", "flow": "device""#)
     let login = TestLogin(test)
@@ -33,13 +33,15 @@ import Testing
     #expect(test.account.status().state == .fresh)
   }
 
-  @Test(arguments: [("declined", "declined on Microsoft's page"), ("expired", "not typed in in time")])
-  func `a code that leads to nothing is said to`(mode: String, words: String) throws {
+  @Test(arguments: [
+    ("declined", "declined on Microsoft's page"), ("expired", "expired before it was entered"),
+  ])
+  func `a declined or expired device login is reported`(mode: String, error: String) throws {
     let server = try AuthorizationServer(["device": mode])
-    #expect(TestLogin(try account(server, #", "flow": "device""#)).failure.contains(words))
+    #expect(TestLogin(try account(server, #", "flow": "device""#)).failure.contains(error))
   }
 
-  @Test func `by the browser, and its refresh tokens rotate`() throws {
+  @Test func `a browser login works with rotating refresh tokens`() throws {
     let server = try AuthorizationServer(["rotate": true])
     let test = try account(server)
     let login = TestLogin(test)
@@ -59,7 +61,7 @@ import Testing
     #expect(try test.account.logOut() == .forgotten)
   }
 
-  @Test func `a rotated token isn't lost where it can't be stored, and somebody is told`() throws {
+  @Test func `a rotated token that can't be stored is kept in memory and reported`() throws {
     guard geteuid() != 0 else { return }
     let server = try AuthorizationServer(["rotate": true])
     let test = try account(server)
@@ -71,23 +73,23 @@ import Testing
       test.time.advance(.seconds(3600))
       _ = try test.account.accessToken(rejected: nil)
     }
-    #expect(test.account.status().notes.contains { $0.contains("lost with this process") })
+    #expect(test.account.status().notes.contains { $0.contains("lost when this process ends") })
   }
 
-  @Test func `by the app's own secret`() throws {
+  @Test func `an app renews its token with its client secret`() throws {
     let server = try AuthorizationServer()
     let test = try account(server, #", "flow": "app", "client_secret": "s3cret""#, secret: "s3cret")
     #expect(try test.account.accessToken(rejected: nil).text.isEmpty == false)
     #expect(test.account.status().state == .fresh)
     let form = try #require(try server.requests("/contoso.example/oauth2/v2.0/token").first)
     #expect(form["scope"] == "https://outlook.office365.com/.default")
-    #expect(TestLogin(test).failure.contains("needs no login"))
+    #expect(TestLogin(test).failure.contains("doesn't need a login"))
   }
 }
 
 @Suite struct OAuth2Tests {
-  @Test func `any server by its endpoints`() async throws {
-    // The environment is the whole process's, and other tests look at it: in a process of its own.
+  @Test func `any server works with its endpoints configured`() async throws {
+    // Runs in a separate process, because it changes the environment.
     await #expect(processExitsWith: .success) {
       let server = try AuthorizationServer(["clients": ["me": "s3cret"]])
       let test = try TestAccount(
@@ -107,7 +109,7 @@ import Testing
 }
 
 @Suite struct ServiceAccountTests {
-  /// A key file made by OpenSSL, and the account that is to use it.
+  /// Creates a key file with OpenSSL and an account that uses it.
   private func account(_ server: AuthorizationServer, delegated: Bool = true) throws -> TestAccount {
     let folder = try TemporaryDirectory()
     let pem = try ChildProcess.run(
@@ -131,7 +133,7 @@ import Testing
     return try TestAccount(#""provider": "google-service-account", "key": "key.json""#, in: folder)
   }
 
-  @Test func `Google's library and Pabal sign assertions that the same server takes`() throws {
+  @Test func `the same server accepts assertions signed by Google's library and by Pabal`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     let script = """
@@ -148,25 +150,25 @@ import Testing
     #expect(try #require(token.expiresIn) <= .seconds(3599))
     #expect(test.account.status().state == .fresh)
 
-    // Another process finds the token where this one put it.
+    // Another process uses the stored token.
     let other = try TestAccount.open(
       #""provider": "google-service-account", "key": "key.json""#, in: test.folder,
       dependencies: test.time.dependencies)
     #expect(try other.accessToken(rejected: nil).text == token.text)
     #expect(try server.requests("/token").count == 2)
     test.time.advance(.seconds(3599))
-    // The server's clock stands, so an assertion of the future is refused.
+    // The server's clock is unchanged, so it rejects an assertion from the future.
     let problem = try test.problem()
     #expect(try problem.held.contains("clock"))
   }
 
-  @Test func `each refusal of the fake server is said in its own words`() throws {
+  @Test func `each error of the fake server has its own text`() throws {
     let server = try AuthorizationServer()
     let test = try account(server, delegated: false)
-    #expect(try test.problem().held.contains("isn't delegated, or not yet"))
+    #expect(try test.problem().held.contains("delegation is missing or not active yet"))
     #expect(test.account.status().state == .dead)
     try server.control(["delegated": [:]])
-    #expect(try test.problem().held.contains("knows no such user"))
+    #expect(try test.problem().held.contains("doesn't know the user"))
     try server.control(["service_accounts": [:]])
     #expect(try test.problem().held.contains("service account was deleted"))
     let key = try test.file("key.json").replacing("key-1", with: "key-2")
@@ -174,16 +176,16 @@ import Testing
     try server.control([
       "service_accounts": ["robot@p.iam.gserviceaccount.com": "\(test.folder.path)/other.json"]
     ])
-    #expect(try test.problem().held.contains("doesn't know the key"))
+    #expect(try test.problem().held.contains("doesn't know the signing key"))
   }
 
-  @Test func `a key that is damaged is said to be, without a word of it`() throws {
+  @Test func `a damaged key is reported without its content`() throws {
     let server = try AuthorizationServer()
     let test = try account(server)
     try TestAccount.write(
       try test.file("key.json").replacing("MII", with: "XII"), to: "key.json", in: test.folder)
     let said = try test.problem().held
-    #expect(said.contains("is damaged or no RSA key"))
+    #expect(said.contains("is damaged or isn't an RSA key"))
     #expect(!said.contains("PRIVATE"))
   }
 }
@@ -206,19 +208,19 @@ import Testing
   @Test(arguments: [
     (#""provider": "google""#, "accounts.a: missing key 'client'"),
     (#""provider": "google", "clients": "x""#, "unknown key; did you mean 'client'?"),
-    (#""provider": "google", "client": "c", "scopes": ["a b"]"#, "no scope"),
+    (#""provider": "google", "client": "c", "scopes": ["a b"]"#, "not a valid scope"),
     (#""provider": "google", "client": "c", "scopes": []"#, "the list is empty"),
     (#""provider": "google-service-account""#, "accounts.a: missing key 'key'"),
     (#""provider": "microsoft", "client_id": "x""#, "accounts.a: missing key 'tenant'"),
-    (#""provider": "microsoft", "client_id": "x", "tenant": "a/b""#, "no tenant"),
+    (#""provider": "microsoft", "client_id": "x", "tenant": "a/b""#, "not a tenant"),
     (
       #""provider": "microsoft", "client_id": "x", "tenant": "a", "flow": "app""#,
       "needs the key “client_secret”"
     ),
-    (#""provider": "microsoft", "client_id": "x", "tenant": "a", "flow": "magic""#, "there is no such flow"),
+    (#""provider": "microsoft", "client_id": "x", "tenant": "a", "flow": "magic""#, "unknown flow"),
     (
       #""provider": "microsoft", "client_id": "x", "tenant": "a", "authority": "http://a.example""#,
-      "no URL that secrets"
+      "not a URL that secrets"
     ),
     (#""provider": "oauth2", "client_id": "x", "scopes": ["a"]"#, "accounts.a: missing key 'token_endpoint'"),
     (
@@ -231,12 +233,12 @@ import Testing
     ),
     (#""provider": "googel", "client": "c""#, "unknown provider"),
   ])
-  func `what is wrong with an account is said where it stands`(entry: String, words: String) throws {
+  func `a mistake in an account is reported with its position`(entry: String, error: String) throws {
     let errors = try errors(entry)
-    #expect(errors.contains { $0.contains("config.json:2:") && $0.contains(words) }, "\(errors)")
+    #expect(errors.contains { $0.contains("config.json:2:") && $0.contains(error) }, "\(errors)")
   }
 
-  @Test func `tokens are beside the configuration, or in var where that is below etc`() {
+  @Test func `tokens are stored next to the configuration, or in /var/lib for one in /etc`() {
     #expect(TokenLocation.file(nil, account: "a", directory: "/home/me").path == "/home/me/tokens/a.json")
     #expect(
       TokenLocation.file(nil, account: "a", directory: "/etc/pabal").path == "/var/lib/pabal/tokens/a.json")

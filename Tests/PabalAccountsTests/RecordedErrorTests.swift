@@ -4,7 +4,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// What a failure that was written down means to those who come later.
+/// The effect of recorded failures on other processes.
 @Suite struct RecordedErrorTests {
   private func another(_ test: TestAccount) throws -> OAuthAccount {
     try TestAccount.open(
@@ -12,7 +12,7 @@ import Testing
       dependencies: test.time.dependencies)
   }
 
-  @Test func `a failure of a clock that was ahead counts no longer once it is set right`() throws {
+  @Test func `a failure recorded by a clock that was ahead is ignored after it is corrected`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(86_400 * 400))
@@ -25,7 +25,7 @@ import Testing
     #expect(throws: Never.self) { try other.accessToken(rejected: nil) }
   }
 
-  @Test func `a set-up that failed while the clock was ahead is asked again, by a service too`() throws {
+  @Test func `a configuration that failed while the clock was ahead is retried`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(86_400))
@@ -38,7 +38,7 @@ import Testing
     #expect(throws: Never.self) { try other.accessToken(rejected: nil) }
   }
 
-  @Test func `a second refusal from a time to come hinders no renewal`() throws {
+  @Test func `a rejection dated in the future doesn't prevent a renewal`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(86_400))
@@ -48,7 +48,7 @@ import Testing
     #expect(throws: Never.self) { try test.account.accessToken(rejected: second) }
   }
 
-  @Test func `a server that wants to be left alone is, by every process, for so long and an hour at most`()
+  @Test func `every process respects Retry-After, for at most an hour`()
     throws
   {
     let server = try AuthorizationServer()
@@ -63,7 +63,7 @@ import Testing
     let other = try another(test)
     do throws(AccessTokenError) {
       _ = try other.accessToken(rejected: nil)
-      Issue.record("there is a token")
+      Issue.record("got a token")
     } catch {
       guard case .deferred(_, let wait?) = error else {
         Issue.record("\(error)")
@@ -77,7 +77,7 @@ import Testing
   }
 
   @Test(arguments: [100, 200])
-  func `tokens that live shortly are renewed once for all who ask`(life: Int) throws {
+  func `short-lived tokens are renewed once for all processes`(life: Int) throws {
     let server = try AuthorizationServer(["expires_in": life])
     let test = try TestAccount.loggedIn(to: server)
     test.time.advance(.seconds(3600))
@@ -86,7 +86,7 @@ import Testing
     let others = try [another(test), another(test)]
     for account in [test.account] + others { #expect(try account.accessToken(rejected: nil).text == first) }
     #expect(try server.requests("/token").count == requests)
-    // A quarter before its end.
+    // Until a quarter of the lifetime is left.
     test.time.advance(.seconds(life * 3 / 4 - 1))
     #expect(try test.account.accessToken(rejected: nil).text == first)
     test.time.advance(.seconds(2))

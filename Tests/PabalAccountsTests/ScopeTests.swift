@@ -4,11 +4,11 @@ import Testing
 
 @testable import PabalAccounts
 
-/// What an account says of itself whose login lacks what its transports need.
+/// The status of accounts whose login lacks scopes that transports need.
 @Suite struct ScopeTests {
   private let send = "https://www.googleapis.com/auth/gmail.send"
 
-  @Test func `a login that serves no transport is dead, and says what it lacks`() throws {
+  @Test func `a login whose scopes suffice for no transport is dead and names the missing ones`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server, scopes: [send])
     let status = test.account.status()
@@ -19,7 +19,7 @@ import Testing
     #expect(status.guide == .login)
   }
 
-  @Test func `scopes that the file doesn't say are known after a renewal, also where it can't be written`()
+  @Test func `scopes missing in the file are known after a renewal`()
     throws
   {
     let server = try AuthorizationServer()
@@ -28,13 +28,13 @@ import Testing
     try TestAccount.write(silent, to: "tokens/a.json", in: test.folder)
     #expect(test.account.status().state == .fresh)
     #expect(test.account.status().missingScopes == [])
-    #expect(test.account.status().notes.contains { $0.contains("doesn't say its scopes") })
+    #expect(test.account.status().notes.contains { $0.contains("doesn't list its scopes") })
     try test.account.refreshNow()
     #expect(test.account.status().state == .dead)
     #expect(test.account.status().missingScopes == ["https://mail.google.com/"])
   }
 
-  @Test func `where one of two transports works the account lives and names the other's scope`() throws {
+  @Test func `an account that works for one of two transports is fresh and names the other's scope`() throws {
     let server = try AuthorizationServer()
     let folder = try TemporaryDirectory()
     try TestAccount.write(try server.googleToken(scopes: [send], in: folder), to: "tokens/a.json", in: folder)
@@ -53,7 +53,7 @@ import Testing
     #expect(status.scopeProblem?.contains("pabal account login a") == true)
   }
 
-  @Test func `configured scopes that don't serve the transport are to be changed first`() throws {
+  @Test func `the remedy for insufficient configured scopes is to change them first`() throws {
     let server = try AuthorizationServer()
     let folder = try TemporaryDirectory()
     try TestAccount.write(server.clientFile(), to: "credentials.json", in: folder)
@@ -61,10 +61,10 @@ import Testing
       #""provider": "google", "client": "credentials.json", "scopes": ["\#(send)"]"#, in: folder)
     _ = try TestLogin(test).result.get()
     #expect(test.account.status().state == .dead)
-    #expect(test.account.status().remedy?.hasPrefix("put it into \"scopes\"") == true)
+    #expect(test.account.status().remedy?.hasPrefix("add it to \"scopes\"") == true)
   }
 
-  @Test func `scopes that include sending serve REST`() {
+  @Test func `scopes that include sending suffice for REST`() {
     for scope in ["gmail.modify", "gmail.compose"] {
       #expect(GoogleScopes.missing([send], in: ["https://www.googleapis.com/auth/\(scope)"]) == [])
     }

@@ -21,7 +21,7 @@ import Testing
   private let token =
     #"{"token": "ya29.x", "refresh_token": "1//y", "client_id": "i", "client_secret": "s", "expiry": "2099-01-01T00:00:00Z"}"#
 
-  @Test func `a token file that others may read is refused with the command that mends it`() throws {
+  @Test func `a token file that others can read is rejected with the command that fixes it`() throws {
     let test = try account(["t.json": token])
     let path = "\(test.folder.path)/t.json"
     try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path)
@@ -33,14 +33,14 @@ import Testing
     #expect(try test.account.accessToken(rejected: nil).text == "ya29.x")
   }
 
-  @Test func `an OAuth client that others may read is refused too`() throws {
+  @Test func `an OAuth client that others can read is rejected`() throws {
     let test = try account(["c.json": "{}"])
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o644], ofItemAtPath: "\(test.folder.path)/c.json")
     #expect(TestLogin(test).failure.contains("chmod 600"))
   }
 
-  @Test func `a pickle is refused kindly`() throws {
+  @Test func `a pickle is rejected with instructions to convert it`() throws {
     let test = try account([:])
     let path = "\(test.folder.path)/t.json"
     let script = """
@@ -49,38 +49,38 @@ import Testing
       """
     _ = try ChildProcess.run("python3", ["-c", script, path])
     let said = try test.problem().held
-    #expect(said.contains("is a Python pickle, which runs code when it is read"))
+    #expect(said.contains("is a Python pickle, which Pabal doesn't read"))
     #expect(said.contains("creds.to_json()"))
   }
 
   @Test(arguments: [
     ("t.json", #"{"type": "service_account"}"#, "google-service-account"),
-    ("t.json", #"{"installed": {}}"#, "name it in \"client\""),
-    ("t.json", #"{"type": "external_account"}"#, "of the type external_account"),
-    ("t.json", #"{"secret-word: 1}"#, "is no JSON"),
-    ("t.json", "[1]", "holds a list"),
+    ("t.json", #"{"installed": {}}"#, "set \"client\" to the file"),
+    ("t.json", #"{"type": "external_account"}"#, "has the type external_account"),
+    ("t.json", #"{"secret-word: 1}"#, "isn't valid JSON"),
+    ("t.json", "[1]", "contains a list"),
     ("t.json", "{}", "neither a token nor a refresh token"),
   ])
-  func `a file of another kind is told from a token file`(name: String, text: String, words: String) throws {
+  func `a file that isn't a token file is reported`(name: String, text: String, error: String) throws {
     let test = try account([name: text])
     let said = try test.problem().held
-    #expect(said.contains(words))
+    #expect(said.contains(error))
     #expect(!said.contains("secret-word"))
   }
 
   @Test(arguments: [
-    (#"{"type": "service_account"}"#, "google-service-account"), ("{}", "make a desktop client"),
+    (#"{"type": "service_account"}"#, "google-service-account"), ("{}", "create a desktop client"),
     (#"{"installed": {"client_id": "x"}}"#, "lacks \"client_id\", \"auth_uri\" or \"token_uri\""),
     (
       #"{"installed": {"client_id": "x", "auth_uri": "https://a/b", "token_uri": "http://example.com/t"}}"#,
-      "isn't safe"
+      "unencrypted connection"
     ),
   ])
-  func `a file of another kind is told from a client file`(text: String, words: String) throws {
-    #expect(TestLogin(try account(["c.json": text])).failure.contains(words))
+  func `a file that isn't an OAuth client is reported`(text: String, error: String) throws {
+    #expect(TestLogin(try account(["c.json": text])).failure.contains(error))
   }
 
-  @Test func `a login never overwrites what is no token file`() throws {
+  @Test func `a login never overwrites a file that isn't a token file`() throws {
     let server = try AuthorizationServer()
     let test = try account(["c.json": server.clientFile(), "t.json": key])
     #expect(TestLogin(test).failure.contains("move the file away"))
@@ -103,10 +103,10 @@ import Testing
     #expect(
       try server.requests("/token").map { $0["grant_type"] }.filter { $0 == "refresh_token" }.count == 2)
     #expect(try test.file("t.json") == adc)
-    #expect(TestLogin(test).failure.contains("gcloud's own"))
+    #expect(TestLogin(test).failure.contains("belongs to gcloud"))
   }
 
-  @Test func `what others put into a token file stays in it`() throws {
+  @Test func `unknown members of a token file are kept`() throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let path = "\(test.folder.path)/tokens/a.json"
@@ -154,9 +154,9 @@ import Testing
   @Test(arguments: [
     "", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-11-23T04:05:06.Z", "2026-11-23", "x",
   ])
-  func `what is no date counts as expired`(text: String) { #expect(Timestamp(text) == nil) }
+  func `an invalid date counts as expired`(text: String) { #expect(Timestamp(text) == nil) }
 
-  @Test func `secrets go by HTTPS, or to this machine`() throws {
+  @Test func `secrets are sent only over HTTPS or to this machine`() throws {
     for good in [
       "https://oauth2.googleapis.com/token", "http://127.0.0.1:8080/token", "http://localhost/t",
       "http://[::1]:1/t",

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// The errors of facts' sections 2.3 to 2.7, each provoked over HTTP and read where a person reads it.
+/// Every documented error of the authorization servers, provoked over HTTP and read as a person does.
 @Suite struct ServerErrorTests {
   private func google(_ server: AuthorizationServer) throws -> TestAccount {
     let folder = try TemporaryDirectory()
@@ -20,7 +20,7 @@ import Testing
     return test
   }
 
-  /// Comes back from the browser with other fields than the server's.
+  /// A login whose browser returns with these fields instead of the server's.
   private func redirectTarget(_ test: TestAccount, _ fields: String) -> TestLogin {
     TestLogin(test) { url, port in
       let state = URLEncodedForm(query: url.drop { $0 != "?" }.dropFirst())["state"] ?? ""
@@ -28,26 +28,26 @@ import Testing
     }
   }
 
-  /// Section 2.3, what the browser brings back.
+  /// Errors in the redirect of the browser.
   @Test(arguments: [
-    ("redirect_uri_mismatch", "it is no desktop client"), ("invalid_client", "take the client's secret"),
-    ("deleted_client", "was deleted"), ("disallowed_useragent", "an ordinary browser"),
-    ("org_internal", "make the audience External"), ("admin_policy_enforced", "API controls"),
-    ("access_denied", "only its test users may"), ("invalid_request", "copy the whole address"),
-    ("something_new", "Google refuses (something_new)"),
+    ("redirect_uri_mismatch", "it isn't a desktop client"), ("invalid_client", "rejected the client secret"),
+    ("deleted_client", "was deleted"), ("disallowed_useragent", "a regular browser"),
+    ("org_internal", "change the audience to External"), ("admin_policy_enforced", "API controls"),
+    ("access_denied", "only its test users can"), ("invalid_request", "copy the whole URL"),
+    ("something_new", "Google rejected the request (something_new)"),
   ])
-  func `an error that the browser brings`(error: String, words: String) throws {
+  func `an error in the browser's redirect is reported`(error: String, text: String) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
     _ = try TestLogin(test).result.get()
     let before = try test.file()
     let login = redirectTarget(test, "error=\(error)")
-    #expect(login.failure.contains(words), "\(login.failure)")
+    #expect(login.failure.contains(text), "\(login.failure)")
     #expect(login.failure.contains("Guides/Google.md#"))
-    #expect(login.page.contains(error == "access_denied" ? "Access was refused" : "The login failed"))
+    #expect(login.page.contains(error == "access_denied" ? "Access denied" : "The login failed"))
     #expect(try test.file() == before)
 
-    // Google shows most of them on a page of its own, whose address may be pasted.
+    // Google shows most of them on its own page, whose URL can be pasted.
     let pipe = Pipe()
     let writer = pipe.fileHandleForWriting
     let options = LoginOptions(
@@ -64,16 +64,16 @@ import Testing
     #expect(try test.file() == before)
   }
 
-  /// Section 2.3, `invalid_grant` at the exchange, for each of its causes.
-  @Test(arguments: ["used twice", "too old", "another proof", "another address"])
-  func `a code that is no good`(cause: String) throws {
+  /// `invalid_grant` at the code exchange, for each of its causes.
+  @Test(arguments: ["used twice", "expired", "another challenge", "another redirect URI"])
+  func `an invalid code is reported and changes nothing`(cause: String) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
     _ = try TestLogin(test).result.get()
     let before = try test.file()
     let login = TestLogin(test) { url, port in
       switch cause {
-      case "too old":
+      case "expired":
         let back = try TestLogin.redirect(url)
         try server.control(["clock": 601])
         return [try TestLogin.open(back)]
@@ -90,7 +90,7 @@ import Testing
         return [try TestLogin.open(back)]
       default:
         let other =
-          cause == "another proof"
+          cause == "another challenge"
           ? url.replacing("code_challenge=", with: "code_challenge=A")
           : url.replacing("%3A\(port)", with: "%3A1")
         let back = try TestLogin.redirect(other)
@@ -100,16 +100,17 @@ import Testing
       }
     }
     #expect(
-      login.failure.contains("Google refused the login's code (invalid_grant")
-        || cause == "another address" && login.failure.contains("it is no desktop client"), "\(login.failure)"
+      login.failure.contains("Google rejected the login code (invalid_grant")
+        || cause == "another redirect URI" && login.failure.contains("it isn't a desktop client"),
+      "\(login.failure)"
     )
     #expect(login.page.contains("The login failed"))
     #expect(try test.file() == before)
   }
 
-  /// Sections 2.4 and 2.8: every refusal of a renewal, by the answer that the server gives.
+  /// Every error of a renewal, as sent by the server.
   @Test(arguments: ["google", "microsoft"])
-  func `every refusal of a renewal`(provider: String) throws {
+  func `every error of a renewal is reported and keeps the tokens`(provider: String) throws {
     let server = try AuthorizationServer()
     let isGoogle = provider == "google"
     if !isGoogle { try server.control(["clients": ["app-id": NSNull()]]) }
@@ -138,25 +139,25 @@ import Testing
       let requests = try server.requests(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count
       for _ in 0..<2 {
         let said = try test.problem().held
-        for word in sample.words { #expect(said.contains(word), "\(sample): \(said)") }
+        for text in sample.texts { #expect(said.contains(text), "\(sample): \(said)") }
       }
-      // What is final is asked once; what somebody may mend meanwhile, each time.
+      // A dead login causes one request; an error that may be fixed meanwhile, one each time.
       let times = try server.requests(isGoogle ? "/token" : "/t/oauth2/v2.0/token").count - requests
       #expect(times == (sample.kind == .dead ? 1 : 2), "\(sample)")
       let status = test.account.status()
       #expect(status.state == .dead)
-      #expect(sample.words.contains { "\(status.cause ?? "") \(status.remedy ?? "")".contains($0) })
+      #expect(sample.texts.contains { "\(status.cause ?? "") \(status.remedy ?? "")".contains($0) })
       #expect(try test.file() == before)
     }
   }
 
-  /// Section 2.4, what Google's library asks again for.
+  /// The errors after which Google's library retries.
   @Test(arguments: [
     (408, nil), (429, nil), (500, nil), (503, nil), (504, nil), (400, "internal_failure"),
     (400, "server_error"),
     (400, "temporarily_unavailable"), (500, "internal_failure"),
   ])
-  func `what may pass is tried three times and deferred`(status: Int, error: String?) throws {
+  func `a transient error is retried three times and deferred`(status: Int, error: String?) throws {
     let server = try AuthorizationServer()
     let test = try google(server)
     _ = try TestLogin(test).result.get()
@@ -165,53 +166,56 @@ import Testing
     var fault: [String: Any] = ["status": status]
     if let error { fault["body"] = ["error": error] }
     try server.control(["faults": [fault, fault, fault]])
-    #expect(try test.problem().deferred.contains("can't give a token now: status \(status)"))
+    #expect(try test.problem().deferred.contains("can't issue a token at the moment: status \(status)"))
     #expect(try server.requests("/token").count == 4)
     #expect(try test.file() == before)
     #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
   }
 
-  /// Section 2.5.
+  /// Every error of a revocation.
   @Test(
     arguments: [
       (#"{"status": 400, "body": {"error": "invalid_token"}}"#, nil),
       (
         #"{"status": 400, "body": {"error": "invalid_request"}}"#,
-        "the login was not withdrawn, so its file stays"
+        "the login wasn't revoked, so its file is kept"
       ),
-      (#"{"status": 403, "body": {"error": "forbidden"}}"#, "the login was not withdrawn, so its file stays"),
+      (#"{"status": 403, "body": {"error": "forbidden"}}"#, "the login wasn't revoked, so its file is kept"),
     ] as [(String, String?)])
-  func `every refusal of a revocation`(fault: String, words: String?) throws {
+  func `a failed revocation is reported unless the token is already invalid`(fault: String, error: String?)
+    throws
+  {
     let server = try AuthorizationServer()
     let test = try google(server)
     _ = try TestLogin(test).result.get()
     try server.control(json: #"{"faults_at": {"/revoke": [\#(fault)]}}"#)
-    guard let words else {
+    guard let error else {
       #expect(try test.account.logOut() == .alreadyExpired)
       return
     }
     let problem = try #require(throws: AccountError.self) { try test.account.logOut() }
-    #expect(problem.diagnostic.message.contains(words))
+    #expect(problem.diagnostic.message.contains(error))
     #expect(FileManager.default.fileExists(atPath: "\(test.folder.path)/tokens/a.json"))
   }
 
-  /// Section 2.8, the device's code.
+  /// Every error of a device login.
   @Test(arguments: [
-    ("authorization_declined", "declined on Microsoft's page"), ("expired_token", "not typed in in time"),
+    ("authorization_declined", "declined on Microsoft's page"),
+    ("expired_token", "expired before it was entered"),
     ("bad_verification_code", "doesn't know the device code"),
   ])
-  func `every refusal of a device's code`(error: String, words: String) throws {
+  func `an error of a device login is reported`(error: String, text: String) throws {
     let server = try AuthorizationServer(["clients": ["app-id": NSNull()]])
     let test = try TestAccount(
       #""provider": "microsoft", "tenant": "t", "authority": "\#(server.url(""))", "client_id": "app-id", "flow": "device""#,
       in: TemporaryDirectory())
     try server.control(["faults": [["status": 400, "body": ["error": error]]]])
-    #expect(TestLogin(test).failure.contains(words))
+    #expect(TestLogin(test).failure.contains(text))
     #expect(try server.requests("/t/oauth2/v2.0/token").count == 1)
   }
 
-  /// Section 2.7; the fake server finds each out by itself.
-  @Test func `a service account whose clock is wrong, either way`() throws {
+  /// The fake server checks the times in the assertion.
+  @Test func `a wrong clock of a service account is reported with the difference`() throws {
     for clock in [-600, 600, 4000] {
       let server = try AuthorizationServer(["clock": clock])
       let folder = try TemporaryDirectory()
@@ -230,14 +234,14 @@ import Testing
         "delegated": ["r@p": ["subjects": ["user@example.com"], "scopes": ["https://mail.google.com/"]]],
       ])
       let test = try TestAccount(#""provider": "google-service-account", "key": "key.json""#, in: folder)
-      // Google takes an assertion of the last hour; one of the future it doesn't.
+      // Google accepts an assertion from the last hour, but none from the future.
       guard clock != 600 else {
         #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
         continue
       }
       let said = try test.problem().held
-      #expect(said.contains("clock isn't right"))
-      // The server's clock goes on while the test's stands still.
+      #expect(said.contains("clock is wrong"))
+      // The server's clock runs while the test's clock stands still.
       #expect(
         said.contains(
           clock < 0 ? /([5-9]|10) min ahead of the server's/ : /(6[6-9]|7[0-2]) min behind the server's/))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// A clock that stands still until it is moved, and a sleep that only counts.
+/// A clock that moves only when advanced, and a sleep that advances it.
 final class TestTime: Sendable {
   private let state = Mutex((now: Timestamp.now(), pauses: [Duration]()))
 
@@ -26,13 +26,13 @@ final class TestTime: Sendable {
   }
 }
 
-/// A configuration of one account against the fake server.
+/// An account `a` in a configuration of its own.
 struct TestAccount {
   let folder: TemporaryDirectory
   var time = TestTime()
   var account: OAuthAccount
 
-  /// `entry` is the account's members in JSON, without `user`.
+  /// Creates an account; `entry` are its members in JSON, without `user`.
   init(
     _ entry: String, in folder: TemporaryDirectory, plugin: String = "smtp",
     dependencies: AccountDependencies? = nil
@@ -55,7 +55,7 @@ struct TestAccount {
     return try #require(try Accounts(configuration).account("a") as? OAuthAccount)
   }
 
-  /// A `google` account with a login that Google's own library did.
+  /// Returns a `google` account that was logged in with Google's library.
   static func loggedIn(to server: AuthorizationServer, scopes: [String] = ["https://mail.google.com/"]) throws
     -> TestAccount
   {
@@ -79,11 +79,11 @@ struct TestAccount {
     return (attributes[.posixPermissions] as? Int ?? 0) & 0o777
   }
 
-  /// Why there is no token.
+  /// Returns the error of a request for a token; fails if there is a token.
   func problem(rejected: String? = nil) throws -> AccessTokenError {
     do throws(AccessTokenError) {
       let token = try account.accessToken(rejected: rejected)
-      throw AccessTokenError.deferred("there is a token for \(token.expiresIn.map { "\($0)" } ?? "ever")")
+      throw AccessTokenError.deferred("got a token, valid for \(token.expiresIn.map { "\($0)" } ?? "ever")")
     } catch {
       return error
     }

@@ -6,19 +6,19 @@ import Testing
 
 @testable import PabalAccounts
 
-/// A login with somebody at the browser.
+/// A login with a simulated browser.
 struct TestLogin {
   let result: Result<LoginResult, Diagnostic>
-  /// Whose fault it is that it failed.
+  /// The kind of failure.
   let errorKind: AccountError.Kind?
-  /// What the browser got.
+  /// The pages that the browser received.
   let pages: [String]
-  /// The scopes that were named, and what was ignored.
+  /// The requested scopes and other events.
   let events: [String]
-  /// The address that was to be opened.
+  /// The URL that the login asked to open.
   let url: String
 
-  /// Logs in while `browser`, on a thread of its own, does what it likes with the address and the port.
+  /// Logs in while `browser` runs on its own thread with the URL and the port.
   init(
     _ test: TestAccount, options: LoginOptions = LoginOptions(opensBrowser: false, timeout: .seconds(60)),
     browser: @escaping @Sendable (_ url: String, _ port: UInt16) throws -> [String] = { url, _ in
@@ -52,28 +52,28 @@ struct TestLogin {
       errorKind = error.kind
     }
     if !address.isEmpty { end.wait() }
-    // The account's folder lives as long.
+    // Keeps the account's folder until the login has ended.
     withExtendedLifetime(test) {}
     self.pages = pages.withLock { $0 }
     self.events = events
     url = address
   }
 
-  /// What the browser got first.
+  /// The first page that the browser received.
   var page: String { pages.first ?? "" }
 
-  /// Why it failed: what, and what to do.
+  /// The message and remedy of the failure.
   var failure: String {
     guard case .failure(let diagnostic) = result else { return "it didn't fail" }
     return "\(diagnostic.message); \(diagnostic.remedy ?? "")"
   }
 
-  /// What a browser shows at the end of the redirects.
+  /// Returns the page that a browser shows after all redirects.
   static func open(_ url: String, language: String = "en") throws -> String {
     try ChildProcess.run("curl", ["-sS", "-L", "-m", "30", "-H", "Accept-Language: \(language)", url]).output
   }
 
-  /// Where the server sends the browser, without going there.
+  /// Returns the redirect of the server without following it.
   static func redirect(_ url: String) throws -> String {
     try ChildProcess.run("curl", ["-sS", "-m", "30", "-o", "/dev/null", "-w", "%{redirect_url}", url]).output
   }

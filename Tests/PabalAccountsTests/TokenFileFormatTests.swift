@@ -5,7 +5,7 @@ import Testing
 
 @testable import PabalAccounts
 
-/// The files beside the configuration that earlier versions wrote: whatever else changes, these are read and written.
+/// The formats of token and state files, which must not change because earlier versions wrote them.
 @Suite struct TokenFileFormatTests {
   private static let token = """
     {
@@ -29,7 +29,7 @@ import Testing
     SecretDocument(path: "token.json", root: try JSONParser.read(Array(text.utf8), file: "token.json"))
   }
 
-  @Test func `a token file is read and written as it was`() throws {
+  @Test func `a token file is read and written unchanged`() throws {
     let stored = try StoredToken(document(Self.token))
     #expect(stored.text == Self.token)
     #expect(stored.accessToken == "ya29.access")
@@ -46,7 +46,7 @@ import Testing
     #expect(!stored.isGcloud)
   }
 
-  @Test func `a failure is read and written as it was`() throws {
+  @Test func `a state file is read and written unchanged`() throws {
     let at = Timestamp(milliseconds: 1_795_000_000_123)
     let about = fingerprint(ofSecret: "1//refresh")
     #expect(about == "d1125fb9574052e5")
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test func `the steps of the guides have their places for good`() {
+  @Test func `the names of guide steps and states don't change`() {
     #expect(
       GuideStep.allCases.map(\.rawValue) == [
         "Google.md#1-project", "Google.md#2-consent-screen", "Google.md#3-publishing-status",

@@ -5,15 +5,15 @@ import Testing
 
 @testable import PabalAccounts
 
-/// Days in fast motion: account, authorization server and mail server share a clock that tests move.
+/// Days of operation, simulated with a clock shared by account and servers.
 @Suite struct TokenLifetimeTests {
-  /// Moves both clocks; they start together.
+  /// Advances the clocks of account and server.
   private func advance(_ test: TestAccount, _ server: AuthorizationServer, _ duration: Duration) throws {
     test.time.advance(duration)
     try server.control(["clock": Int((test.time.now - Timestamp.now()).components.seconds)])
   }
 
-  /// The transport `gmail` as `pabal` loads it, towards a fake Gmail that asks `server` whose each token is.
+  /// Opens the transport `gmail` to a fake Gmail that asks `server` for the user of each token.
   private func transport(_ test: TestAccount, _ server: AuthorizationServer) throws -> (
     transport: LoadedTransport, report: () throws -> GmailReport
   ) {
@@ -28,7 +28,7 @@ import Testing
     return (transport, { try fake.ask(["report": port], as: GmailReport.self) })
   }
 
-  @Test func `for a day no send waits for a token, and none fails`() async throws {
+  @Test func `for a day no send waits for a token or fails`() async throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let (transport, report) = try transport(test, server)
@@ -37,24 +37,24 @@ import Testing
     var due = began
     var mails = 0
     while test.time.now - began < .seconds(86_400) {
-      // The service's own renewals, when it said that it wants to be called again.
+      // Renews as a service does, at the times that it was asked to.
       if test.time.now >= due { due = test.time.now + test.account.refreshIfDue() }
       let requests = try server.requests("/token").count
       #expect(await transport.send(try Mail.sample()).outcome == .sent)
       mails += 1
-      // The send itself renewed nothing.
+      // The send itself didn't renew the token.
       #expect(try server.requests("/token").count == requests)
       try advance(test, server, .seconds(300))
     }
-    let told = try report()
-    #expect(told.taken.count == mails)
-    // No mail was refused first: one request each. 3599 s less 10 min each: 28 or 29 tokens.
-    #expect(told.whole == mails)
-    #expect((24...34).contains(Set(told.tokens).count))
+    let summary = try report()
+    #expect(summary.taken.count == mails)
+    // One request per mail, so none was rejected first. A token every 3599 s less 10 min makes 28 or 29 tokens.
+    #expect(summary.whole == mails)
+    #expect((24...34).contains(Set(summary.tokens).count))
     #expect(test.time.pauses.isEmpty)
   }
 
-  @Test func `with nobody who renews ahead of time the sends of a day do it themselves`() async throws {
+  @Test func `without renewals ahead of time, sends renew the token themselves`() async throws {
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     let (transport, report) = try transport(test, server)
@@ -79,13 +79,13 @@ import Testing
       #expect(throws: Never.self) { try test.account.accessToken(rejected: nil) }
       test.time.advance(min(again, .seconds(100)))
     }
-    // A minute, then twice as long each time, give or take a tenth.
+    // A minute, doubled each time, ± 10 %.
     for (wait, wanted) in zip(waits, [60.0, 120, 240]) { #expect(abs(wait - wanted) <= wanted / 10) }
     #expect(test.account.refreshIfDue() > .seconds(2000))
     #expect(try #require(try test.account.accessToken(rejected: nil).expiresIn) > .seconds(3000))
   }
 
-  @Test func `on the seventh day of a Testing project every send is held, and the reason is told`()
+  @Test func `after seven days in Testing every send is held with the reason`()
     async throws
   {
     let server = try AuthorizationServer(["refresh_token_expires_in": 604_799])
@@ -96,7 +96,7 @@ import Testing
     let (transport, report) = try transport(test, server)
     defer { transport.close() }
 
-    // The server, not the test, ends the login: it counts from the login on, whatever is renewed.
+    // The server ends the login, seven days after the login regardless of renewals.
     var hours = 0
     var last: Receipt
     repeat {
@@ -115,11 +115,12 @@ import Testing
       #expect(receipt.outcome == .held(.transport))
       let reply = try #require(receipt.reply)
       #expect(
-        reply.contains("account a: the login lived its seven days, as every login does while the app is in"))
+        reply.contains(
+          "account a: the login expired after seven days, as every login does while the app is in"))
       #expect(reply.contains("publish the app, then log in again: pabal account login a"))
     }
     #expect(try report().taken.count == hours)
-    // Nobody asks a server that has given its final answer.
+    // No requests are sent for a dead login.
     #expect(try server.requests("/token").count == requests)
     #expect(transport.check().problem == .held(.transport))
     let status = test.account.status()
@@ -127,7 +128,7 @@ import Testing
     #expect(status.cause?.contains("Testing") == true)
     #expect(status.guide == .publish)
 
-    // Published and logged in again, the same opened transport sends without a restart.
+    // After publishing and a new login, the open transport sends without a restart.
     try server.control(json: #"{"refresh_token_expires_in": null}"#)
     _ = try TestLogin(test).result.get()
     #expect(await transport.send(try Mail.sample()).outcome == .sent)

@@ -1,18 +1,18 @@
 import Foundation
 
-/// Tests/Servers/oauth.py, running until it is let go.
+/// A fake authorization server (Tests/Servers/oauth.py), which runs until it is deinitialized.
 public final class AuthorizationServer: Sendable {
   /// Its port on 127.0.0.1.
   public let port: Int
   private let process: SpawnedProcess
   private let input: Pipe
 
-  /// The client it knows from the start.
+  /// The id of the client that the server knows from the start.
   public static let clientID = "fake-client.apps.googleusercontent.com"
-  /// That client's secret.
+  /// The secret of that client.
   public static let clientSecret = "GOCSPX-fake-secret"
 
-  /// Starts one, with these options of its own.
+  /// Starts a server with these options.
   public init(_ options: [String: Any] = [:]) throws {
     input = Pipe()
     let output = Pipe()
@@ -26,22 +26,22 @@ public final class AuthorizationServer: Sendable {
 
   deinit { stop() }
 
-  /// Ends it; its port refuses from now on.
+  /// Stops the server; its port refuses connections from then on.
   public func stop() {
     process.signal(SIGKILL)
     process.wait()
     try? input.fileHandleForWriting.close()
   }
 
-  /// The URL of one of its paths.
+  /// Returns the URL of a path.
   public func url(_ path: String) -> String { "http://127.0.0.1:\(port)\(path)" }
 
-  /// Changes how it behaves.
+  /// Changes options of the server.
   public func control(_ options: [String: Any]) throws {
     try control(json: String(decoding: JSONSerialization.data(withJSONObject: options), as: UTF8.self))
   }
 
-  /// Changes how it behaves.
+  /// Changes options of the server.
   public func control(json: String) throws {
     let result = try ChildProcess.run(
       "curl", ["-sf", "-H", "Content-Type: application/json", "--data-binary", "@-", url("/control")],
@@ -49,7 +49,7 @@ public final class AuthorizationServer: Sendable {
     guard result.status == 0 else { throw POSIXError(.EIO) }
   }
 
-  /// What was asked of `path`, the forms or queries in order.
+  /// Returns the forms or queries of all requests to `path`, in order.
   public func requests(_ path: String) throws -> [[String: String]] {
     let result = try ChildProcess.run("curl", ["-sf", url("/log")])
     let log = try JSONSerialization.jsonObject(with: Data(result.bytes)) as? [[String: Any]] ?? []
@@ -58,7 +58,7 @@ public final class AuthorizationServer: Sendable {
     }
   }
 
-  /// A `credentials.json` of this server's client.
+  /// Returns a `credentials.json` for this server's client.
   public func clientFile(
     _ kind: String = "installed", secret: String = clientSecret, redirects: [String] = ["http://localhost"]
   )
@@ -71,7 +71,7 @@ public final class AuthorizationServer: Sendable {
     """
   }
 
-  /// Logs a user in by Google's own library and answers the token file that it writes.
+  /// Logs a user in with Google's library and returns the token file that it writes.
   public func googleToken(scopes: [String] = ["https://mail.google.com/"], in folder: TemporaryDirectory)
     throws
     -> String
@@ -97,7 +97,7 @@ public final class AuthorizationServer: Sendable {
   }
 }
 
-/// Google's own libraries.
+/// Google's Python libraries.
 public enum GooglePython {
   private static let interpreter: Result<String, any Error> = Result {
     let result = try ChildProcess.run("\(BuiltProducts.root)/Tests/python-environment")
@@ -105,14 +105,14 @@ public enum GooglePython {
     return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
-  /// Why a script failed.
+  /// The error of a failed script.
   public struct PythonError: Error, CustomStringConvertible {
     let text: String
-    /// What it said.
+    /// The standard error of the script.
     public var description: String { text }
   }
 
-  /// What a Python script beside them prints.
+  /// Runs Python with Google's libraries and returns its output.
   public static func python(_ arguments: [String]) throws -> String {
     let result = try ChildProcess.run(interpreter.get(), arguments)
     guard result.status == 0 else { throw PythonError(text: result.errors) }

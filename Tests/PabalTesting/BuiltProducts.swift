@@ -1,17 +1,17 @@
 import Foundation
 
-/// Where `swift build` puts programs and plugins: beside the program that runs now.
+/// The directory of built programs and plugins, which is that of the running program.
 public enum BuiltProducts {
-  /// The directory, without a slash at its end.
+  /// The directory, without a trailing slash.
   public static let directory: String = {
     let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."
     return (program as NSString).deletingLastPathComponent
   }()
 
-  /// The plugin `pabal-NAME`.
+  /// Returns the path of the plugin `pabal-NAME`.
   public static func plugin(_ name: String) -> String { "\(directory)/libpabal-\(name).so" }
 
-  /// The plugin `fixture-NAME`, which only the tests load.
+  /// Returns the path of the plugin `fixture-NAME`, which only tests load.
   public static func fixture(_ name: String) -> String { "\(directory)/libfixture-\(name).so" }
 
   /// The root of the checkout.
@@ -19,24 +19,24 @@ public enum BuiltProducts {
     .deletingLastPathComponent().path(percentEncoded: false)
 }
 
-/// A directory that is gone when the test is over.
+/// A directory that is removed when the object is deinitialized.
 public final class TemporaryDirectory: Sendable {
-  /// Its path, without a slash at its end.
+  /// The path, without a trailing slash.
   public let path: String
 
-  /// Makes one, for the owner alone.
+  /// Creates a directory that only the owner can access.
   public init() throws {
     var template = Array((NSTemporaryDirectory() + "/pabal-test-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
     let bytes = template.dropLast().map { UInt8(bitPattern: $0) }
-    // Plugins are found by their real path.
+    // Symbolic links are resolved, because plugins are found by their real path.
     path = URL(filePath: String(decoding: bytes, as: UTF8.self)).resolvingSymlinksInPath().path(
       percentEncoded: false)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  /// Writes a file below the directory, making the directories between; returns its path.
+  /// Writes a file in the directory, creating directories as needed; returns its path.
   @discardableResult
   public func write(_ text: String, to name: String) throws -> String {
     let file = "\(path)/\(name)"
@@ -46,7 +46,7 @@ public final class TemporaryDirectory: Sendable {
     return file
   }
 
-  /// Copies a file to a name below the directory; returns its path.
+  /// Copies a file into the directory; returns its path.
   @discardableResult
   public func copy(_ source: String, to name: String) throws -> String {
     let file = "\(path)/\(name)"

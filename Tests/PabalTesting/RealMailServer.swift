@@ -1,9 +1,9 @@
 public import Foundation
 import Synchronization
 
-/// A real mail server on loopback, by `Tests/Servers/mailserver.sh`; it stops when its input ends.
+/// A real mail server on loopback (`Tests/Servers/mailserver.sh`), which stops when its standard input is closed.
 public final class RealMailServer: Sendable {
-  /// Whether this machine can run them: root, with `Tests/Servers/install.sh` done.
+  /// Whether this machine can run mail servers, which needs root and `Tests/Servers/install.sh`.
   public static let isAvailable =
     getuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/sbin/postfix")
     && FileManager.default.isExecutableFile(atPath: "/usr/sbin/dovecot")
@@ -11,15 +11,15 @@ public final class RealMailServer: Sendable {
 
   private let directory: TemporaryDirectory
   private let input = Pipe()
-  /// Whose certificate it shows.
+  /// The authority of the server's certificate.
   public let authority: TestAuthority
-  /// What it said of itself: `tls` and `starttls` ports, tokens, the `mail` folder.
+  /// The values that the script printed: `tls` and `starttls` ports, tokens, the `mail` folder.
   public let values: [String: String]
 
-  // Tests of one kind share a server; it ends with the test run, when its input closes.
+  // Tests share one server of each kind, which stops at the end of the test run.
   private static let running = Mutex<[String: RealMailServer]>([:])
 
-  /// The server of a kind, started by whoever asks first.
+  /// Returns the shared server of a kind; the first call starts it.
   public static func of(_ kind: String) throws -> RealMailServer {
     try running.withLock { running in
       if let server = running[kind] { return server }
@@ -29,7 +29,7 @@ public final class RealMailServer: Sendable {
     }
   }
 
-  /// A Postfix that asks `tokenInfo` whose each token is, as of Google; it stops with the test run.
+  /// Starts a Postfix that verifies tokens at the URL `tokenInfo`; it stops with the test run.
   public static func postfix(tokenInfo: String) throws -> RealMailServer {
     let server = try RealMailServer("postfix", environment: ["TOKENINFO": tokenInfo])
     running.withLock { $0[tokenInfo] = server }
@@ -61,17 +61,17 @@ public final class RealMailServer: Sendable {
     self.values = values
   }
 
-  /// The mail that holds `marker`, from there on, as it lies in its mailbox.
+  /// Waits for the mail that contains `marker` and returns it from the marker on.
   public func mail(_ marker: String) throws -> Data {
     let folder = values["mail"] ?? ""
     let wanted = Data(marker.utf8)
-    // Delivery goes on behind the reply; a server under load takes its time.
+    // Waits, because delivery may follow some time after the reply.
     let end = Date(timeIntervalSinceNow: 20)
     var seen: Set<String> = []
     while Date() < end {
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
       where !seen.contains(name) {
-        // A mailbox's files are whole when they have their name; smtp-sink's are written in place.
+        // Mailbox files are complete when they appear, but smtp-sink writes in place.
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)") else { continue }
         if let start = data.prefix(4_000).range(of: wanted)?.lowerBound { return data[start...] }
         if data.count > 4_000 { seen.insert(name) }
@@ -81,7 +81,7 @@ public final class RealMailServer: Sendable {
     throw TestError("no mail with \(marker) in \(folder)")
   }
 
-  /// Whether `read` holds the lines of `sent`, whatever ends them there, and at most one empty line more.
+  /// Whether `read` has the same lines as `sent`, apart from line endings and one additional empty line.
   public static func isSame(_ read: Data, _ sent: [UInt8]) -> Bool {
     read.withUnsafeBytes { read in
       sent.withUnsafeBytes { sent in

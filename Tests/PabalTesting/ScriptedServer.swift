@@ -1,9 +1,9 @@
 public import Foundation
 import Synchronization
 
-/// One Python process of `Tests/Servers` that plays every script, each on a port of its own.
+/// A Python process of `Tests/Servers` that plays scripts, each on its own port.
 ///
-/// It answers lines of JSON: `{"listen": SCRIPT}` with `{"port": N}`, and what its own file says.
+/// It answers lines of JSON: `{"listen": SCRIPT}` with `{"port": N}`, and others as its file documents.
 public final class ScriptedServer: Sendable {
   private struct Pipes {
     let requests: FileHandle
@@ -14,7 +14,7 @@ public final class ScriptedServer: Sendable {
 
   private let name: String
   private let pipes: Mutex<Pipes>
-  /// Whose certificate it shows.
+  /// The authority of the server's certificate.
   public let authority: TestAuthority
 
   /// Starts the file `name`.
@@ -33,7 +33,7 @@ public final class ScriptedServer: Sendable {
     try ask(["listen": script], as: Listening.self).port
   }
 
-  /// Asks one question; blocks until it is answered.
+  /// Sends a request and returns the answer; blocks.
   public func ask<Request: Encodable, Answer: Decodable>(_ request: Request, as: Answer.Type) throws -> Answer
   {
     let line = try JSONEncoder().encode(request) + Data("\n".utf8)
@@ -42,7 +42,7 @@ public final class ScriptedServer: Sendable {
       var answer = Data()
       while answer.last != 10 {
         let more = pipes.answers.availableData
-        if more.isEmpty { throw TestError("\(name) has gone") }
+        if more.isEmpty { throw TestError("\(name) has exited") }
         answer += more
       }
       return answer
@@ -51,46 +51,46 @@ public final class ScriptedServer: Sendable {
   }
 }
 
-/// What came over a port of the fake Gmail.
+/// The report of the fake Gmail on one port.
 public struct GmailReport: Decodable, Sendable {
-  /// A mail that was taken.
+  /// A mail that was accepted.
   public struct Mail: Decodable, Sendable {
-    /// As it came; nil above a million bytes.
+    /// The mail as received; `nil` above a million bytes.
     public let bytes: Data?
-    /// As its recipients see it, without Bcc.
+    /// The mail as delivered, without Bcc.
     public let delivered: Data?
-    /// In bytes.
+    /// The size in bytes.
     public let size: Int
-    /// Whom its header names.
+    /// The recipients in the header.
     public let recipients: [String]
-    /// Of the To header.
+    /// The addresses of To.
     public let to: [String]
-    /// Of the Cc header.
+    /// The addresses of Cc.
     public let cc: [String]
-    /// Of the Bcc header.
+    /// The addresses of Bcc.
     public let bcc: [String]
   }
 
-  /// Connections that were made.
+  /// The number of connections.
   public let connections: Int
-  /// Requests of which at least one byte came.
+  /// The number of requests of which at least one byte was received.
   public let begun: Int
-  /// POSTs that came to their last byte.
+  /// The number of POST requests that were received completely.
   public let whole: Int
-  /// The bytes of each POST that came to its last, head and body.
+  /// The sizes of those requests in bytes, head and body.
   public let lengths: [Int]
-  /// The mails, in their order.
+  /// The accepted mails, in order.
   public let taken: [Mail]
-  /// The token of each request; nil where there was none.
+  /// The token of each request; `nil` for a request without one.
   public let tokens: [String?]
-  /// What no well-behaved client does.
+  /// Protocol violations of the client.
   public let strange: [String]
-  /// The most requests at once.
+  /// The largest number of concurrent requests.
   public let mostUnderway: Int
 }
 
-/// `Tests/Servers/gmail.py`.
+/// The fake Gmail (`Tests/Servers/gmail.py`).
 public enum FakeGmail {
-  /// Started by whoever asks first.
+  /// The shared server; the first access starts it.
   public static let shared = Result { try ScriptedServer("gmail.py") }
 }

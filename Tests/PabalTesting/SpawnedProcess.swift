@@ -2,32 +2,32 @@ internal import CPabalGNU
 public import Foundation
 import Synchronization
 
-/// A child process that gets of this one's descriptors only its three streams, hears every signal and is reaped as
-/// soon as it ends.
+/// A child process that inherits only its three standard streams, has default signal handling, and is reaped when it
+/// ends.
 ///
-/// Foundation's Process hands over what another thread opens while it starts a child, the socket that tells the end
-/// of another child among it: whoever waits for that one waits for as long as a stranger lives.
+/// Used instead of Foundation's `Process`, which leaks descriptors that other threads open at the same time. Among them
+/// is the socket that reports the end of another child, so that waiting for that child takes until this one ends.
 public final class SpawnedProcess: Sendable {
-  /// What one of its streams is.
+  /// A standard stream of the child.
   public enum Stream {
     /// `/dev/null`.
     case nothing
-    /// This process's own.
+    /// The stream of this process.
     case inherited
-    /// A file that is open.
+    /// An open file.
     case file(FileHandle)
-    /// A pipe, whose other end stays here.
+    /// A pipe whose other end stays in this process.
     case pipe(Pipe)
   }
 
-  /// Its number.
+  /// The process id.
   public let number: Int32
   private let status = Mutex<Int32?>(nil)
   private let end = DispatchGroup()
-  // Kept until it ends: a server that goes on to print must not die of it once nobody reads.
+  // Kept open until the child ends, so that a server that keeps printing doesn't get SIGPIPE.
   private let pipes: [Pipe]
 
-  /// Starts `program`: a path, or a name that is found in `PATH`.
+  /// Starts `program`, a path or a name in `PATH`.
   public init(
     _ program: String, _ arguments: [String] = [], environment: [String: String]? = nil,
     directory: String? = nil, input: Stream = .nothing, output: Stream = .nothing,
@@ -51,7 +51,7 @@ public final class SpawnedProcess: Sendable {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    // Threads of a test run block signals, and a child inherits that.
+    // The child would inherit the signal mask of test threads, which block signals.
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
@@ -61,17 +61,17 @@ public final class SpawnedProcess: Sendable {
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
     let environment = environment ?? ProcessInfo.processInfo.environment
-    let words = ([program] + arguments).map { strdup($0) }
+    let argv = ([program] + arguments).map { strdup($0) }
     let variables = environment.map { strdup("\($0.key)=\($0.value)") }
-    defer { for text in words + variables { free(text) } }
+    defer { for text in argv + variables { free(text) } }
     var number: pid_t = 0
-    let problem = posix_spawnp(&number, program, &actions, &attributes, words + [nil], variables + [nil])
-    // Nobody would learn that a pipe's other end has gone while this process holds it, too.
+    let problem = posix_spawnp(&number, program, &actions, &attributes, argv + [nil], variables + [nil])
+    // Closes the child's ends, because readers see the end of a pipe only when all copies are closed.
     var pipes: [Pipe] = []
     for (target, stream) in zip(Int32(0)..., [input, output, errors]) {
       guard case .pipe(let pipe) = stream else { continue }
       try? pipe.end(of: target).close()
-      // Its input ends when whoever writes lets go of it.
+      // The input isn't kept, so that it ends when its writer closes it.
       if target > 0 { pipes.append(pipe) }
     }
     self.pipes = pipes
@@ -83,7 +83,7 @@ public final class SpawnedProcess: Sendable {
     Thread.detachNewThread { [self] in reap() }
   }
 
-  /// Waits for its end and keeps how it was.
+  /// Waits for the end of the child and stores its status.
   private func reap() {
     var facts = siginfo_t()
     while waitid(P_PID, id_t(number), &facts, WEXITED | WNOWAIT) != 0, errno == EINTR {}
@@ -95,17 +95,19 @@ public final class SpawnedProcess: Sendable {
     withExtendedLifetime(pipes) { end.leave() }
   }
 
-  /// Waits for its end; its status, or its signal's number negated.
+  /// Waits for the end of the child; returns its exit status, or the negated number of the signal that ended it.
   @discardableResult
   public func wait() -> Int32 {
     end.wait()
-    guard let status = status.withLock({ $0 }) else { preconditionFailure("it ended without a status") }
+    guard let status = status.withLock({ $0 }) else {
+      preconditionFailure("the child ended without a status")
+    }
     return status
   }
 
-  /// Sends it a signal, unless it has ended.
+  /// Sends a signal, unless the child has ended.
   public func signal(_ signal: Int32) {
-    // While it isn't reaped nobody else has its number.
+    // The process id can't be reused before the child is reaped.
     status.withLock { status in
       if status == nil { kill(number, signal) }
     }
@@ -113,45 +115,45 @@ public final class SpawnedProcess: Sendable {
 }
 
 extension [String: String] {
-  /// This process's environment with `changes`; `nil` removes a variable.
+  /// Returns the environment of this process with `changes`; `nil` removes a variable.
   package static func current(with changes: [String: String?]) -> [String: String] {
     changes.reduce(into: ProcessInfo.processInfo.environment) { $0[$1.key] = $1.value }
   }
 }
 
 extension Pipe {
-  /// The first line that comes through it, or what came before its end.
+  /// Reads the first line, or everything if the pipe is closed before.
   public func firstLine() -> String {
     var line = Data()
     while line.last != 10, case let more = fileHandleForReading.availableData, !more.isEmpty { line += more }
     return String(decoding: line, as: UTF8.self).trimmingCharacters(in: .newlines)
   }
 
-  /// The end that a child has as its descriptor `target`.
+  /// Returns the end that the child uses as its descriptor `target`.
   fileprivate func end(of target: Int32) -> FileHandle {
     target == 0 ? fileHandleForReading : fileHandleForWriting
   }
 }
 
-/// A program run to its end, with what it printed.
+/// A program that has run, with its output.
 public struct ChildProcess: Sendable {
-  /// The exit status, or the signal's number negated.
+  /// The exit status, or the negated number of the signal that ended it.
   public let status: Int32
   /// Standard output.
   public let output: String
   /// Standard error.
   public let errors: String
-  /// Standard output, byte for byte.
+  /// Standard output as bytes.
   public let bytes: [UInt8]
 
-  /// Runs `program` (a path, or a name found in `PATH`) and waits for its end; blocks.
+  /// Runs `program`, a path or a name in `PATH`, and waits until it ends; blocks.
   ///
-  /// `environment` is added to this process's; `nil` removes a variable.
+  /// `environment` is added to that of this process; `nil` removes a variable.
   public static func run(
     _ program: String, _ arguments: [String] = [], input: [UInt8] = [],
     environment: [String: String?] = [:], directory: String? = nil
   ) throws -> ChildProcess {
-    // Files, not pipes: nobody has to read while the child writes.
+    // Files instead of pipes, because a full pipe would block the child.
     let folder = try TemporaryDirectory()
     let files = ["in", "out", "err"].map { "\(folder.path)/\($0)" }
     for file in files { try Data(file == files[0] ? input : []).write(to: URL(filePath: file)) }
@@ -169,7 +171,7 @@ public struct ChildProcess: Sendable {
   }
 }
 
-/// A program that is talked to while it runs, in a terminal of its own where that is wanted.
+/// A running program that receives input, optionally on its own terminal.
 public final class InteractiveProcess: Sendable {
   private let process: SpawnedProcess
   private let input = Pipe()
@@ -177,7 +179,7 @@ public final class InteractiveProcess: Sendable {
   private let transcript = Mutex("")
   private let errors: FileHandle
 
-  /// Starts `program`; `onTerminal` puts its standard input and error on one, as a person has it.
+  /// Starts `program`; with `onTerminal`, its standard input and standard error are a terminal.
   public init(
     _ program: String, _ arguments: [String], environment: [String: String?] = [:], directory: String,
     onTerminal: Bool = false
@@ -195,14 +197,14 @@ public final class InteractiveProcess: Sendable {
       output: .file(FileHandle(forWritingTo: URL(filePath: output))), errors: .pipe(pipe))
   }
 
-  /// What it said on standard error until `words` were among it; throws when it ends before.
+  /// Waits until standard error contains `expected` and returns it so far; throws if the program ends before.
   @discardableResult
-  public func transcript(until words: String) throws -> String {
+  public func transcript(until expected: String) throws -> String {
     while true {
       let text = transcript.withLock { $0 }
-      if text.contains(words) { return text }
+      if text.contains(expected) { return text }
       let more = errors.availableData
-      guard !more.isEmpty else { throw TestError("it ended before it said \(words): \(text)") }
+      guard !more.isEmpty else { throw TestError("the program ended before it printed \(expected): \(text)") }
       transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }
     }
   }
@@ -215,13 +217,13 @@ public final class InteractiveProcess: Sendable {
   /// Types a line.
   public func type(line: String) throws { try type(Array("\(line)\n".utf8)) }
 
-  /// Its number; that of the program itself without a terminal only.
+  /// The process id; with a terminal it is that of the script in between.
   public var number: Int32 { process.number }
 
-  /// Sends it a signal; without a terminal only, where there is nothing between.
+  /// Sends a signal. With a terminal it doesn't reach the program.
   public func signal(_ number: Int32) { process.signal(number) }
 
-  /// Waits for its end; a status of a signal is its number negated.
+  /// Waits for the end; returns the exit status, or the negated number of a signal.
   public func finish() throws -> (status: Int32, output: String, errors: String) {
     while case let more = errors.availableData, !more.isEmpty {
       transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }

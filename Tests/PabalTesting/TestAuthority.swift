@@ -1,20 +1,20 @@
 import Foundation
 
-/// An authority that only the tests trust, and certificates of it: good, expired, for another name.
+/// A certificate authority that only tests trust, and certificates of it.
 public final class TestAuthority: Sendable {
-  /// Made once a run.
+  /// The shared authority, created once per test run.
   public static let shared = Result { try TestAuthority() }
 
   private let directory: TemporaryDirectory
-  /// The authority itself, as PEM.
+  /// The certificate of the authority (PEM).
   public var authority: String { "\(directory.path)/ca.pem" }
-  /// The key of all the certificates.
+  /// The private key of all certificates.
   public var key: String { "\(directory.path)/key.pem" }
-  /// For `localhost`, `127.0.0.1` and `::1`.
+  /// A certificate for `localhost`, `127.0.0.1` and `::1`.
   public var good: String { "\(directory.path)/good.pem" }
-  /// The same, but over.
+  /// An expired certificate.
   public var expired: String { "\(directory.path)/expired.pem" }
-  /// For another name.
+  /// A certificate for another name.
   public var foreign: String { "\(directory.path)/foreign.pem" }
 
   private init() throws {
@@ -48,10 +48,10 @@ public final class TestAuthority: Sendable {
   }
 }
 
-/// Why a test could not be made.
+/// A failure of the test environment.
 public struct TestError: Error, CustomStringConvertible {
   /// What went wrong.
   public let description: String
-  /// A failure, in words.
+  /// Creates a failure with this text.
   public init(_ description: String) { self.description = description }
 }

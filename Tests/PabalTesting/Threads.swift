@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Runs `work` for each element on a thread of its own; blocking calls must not hold the pool's few threads.
+/// Runs `work` for each element on its own thread, because blocking calls must not occupy the concurrency pool.
 public func mapOnThreads<Element: Sendable, Result: Sendable>(
   _ elements: [Element], _ work: @escaping @Sendable (Element) -> Result
 ) async -> [Result] {
@@ -19,8 +19,7 @@ public func mapOnThreads<Element: Sendable, Result: Sendable>(
   }
 }
 
-/// Work on a thread of its own, for tests that must not wait their turn among all others' tasks while a program that
-/// they started has its time.
+/// Work on its own thread, for tests with time limits that must not wait for tasks of other tests.
 public final class ThreadTask<Result: Sendable>: Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let result = Mutex<Result?>(nil)
@@ -34,20 +33,19 @@ public final class ThreadTask<Result: Sendable>: Sendable {
     }
   }
 
-  /// What it came to; blocks, and is asked once.
+  /// The result; blocks until the work has ended. Must be read once.
   public var value: Result {
     ended.wait()
-    guard let value = result.withLock({ $0 }) else { preconditionFailure("work that ended left nothing") }
+    guard let value = result.withLock({ $0 }) else { preconditionFailure("the work ended without a result") }
     return value
   }
 }
 
-/// Returns once `condition` holds; throws when it doesn't within a minute and a half, for a program that was waited
-/// for has then ended or hangs.
+/// Waits until `condition` is true; throws after 90 seconds.
 public func eventually(_ condition: () throws -> Bool) throws {
   let deadline = ContinuousClock.now + .seconds(90)
   while try !condition() {
-    guard ContinuousClock.now < deadline else { throw TestError("what was waited for never came") }
+    guard ContinuousClock.now < deadline else { throw TestError("timed out waiting for a condition") }
     usleep(20_000)
   }
 }

@@ -3,33 +3,33 @@ public import PabalCore
 public import PabalFormats
 import Synchronization
 
-/// What every transport must do, whoever wrote it; run on a plugin's file through its real boundary.
+/// The rules that every transport plugin must follow, checked through the C interface of the built plugin.
 public struct TransportContract: Sendable {
-  /// One rule of the contract and whether the plugin keeps it.
+  /// A rule of the contract and whether the plugin follows it.
   public struct Finding: Sendable, CustomStringConvertible {
     /// The rule, as a sentence.
     public let rule: String
-    /// What went wrong; `nil` when the rule is kept.
+    /// What went wrong; `nil` if the plugin follows the rule.
     public let problem: String?
 
-    /// The rule and what went wrong.
+    /// The rule and the problem.
     public var description: String { problem.map { "✗ \(rule): \($0)" } ?? "✓ \(rule)" }
   }
 
-  /// The plugin's file.
+  /// The path of the plugin.
   public let path: String
-  /// Its settings, as `config.json` would give them, values as text.
+  /// The settings as in `config.json`, with values as text.
   public let settings: [String: String]
-  /// Accounts that settings of kind account may name.
+  /// The accounts that settings can name.
   public let accounts: [String: any AccessTokenSource]
-  /// Addresses the far side takes mail for; three at least, and whom it is from.
+  /// At least three addresses that the server accepts.
   public let recipients: [String]
-  /// The sender the far side lets this transport use.
+  /// A sender that the server accepts.
   public let sender: String
-  /// How many mails each thread sends at once.
+  /// The number of mails that each thread sends.
   public let mailsPerThread: Int
 
-  /// The contract for the plugin at `path`.
+  /// Creates the contract test of the plugin at `path`.
   public init(
     _ path: String, settings: [String: String] = [:], accounts: [String: any AccessTokenSource] = [:],
     recipients: [String] = ["a@example.org", "b@example.org", "c@example.org"],
@@ -43,15 +43,15 @@ public struct TransportContract: Sendable {
     self.mailsPerThread = mailsPerThread
   }
 
-  /// Checks every rule, in order; blocks, on one thread for each the transport allows.
+  /// Checks every rule in order; blocks. Uses as many threads as the transport allows.
   public func findings() -> [Finding] {
     var findings: [Finding] = []
     let plugin: Plugin
     do throws(Diagnostic) {
       plugin = try Plugin(at: path)
-      findings.append(Finding(rule: "it is loaded, and its table is sound", problem: nil))
+      findings.append(Finding(rule: "the plugin loads, and its table is valid", problem: nil))
     } catch {
-      return [Finding(rule: "it is loaded, and its table is sound", problem: error.description)]
+      return [Finding(rule: "the plugin loads, and its table is valid", problem: error.description)]
     }
     func check(_ rule: String, _ body: () throws -> String?) {
       do {
@@ -60,68 +60,68 @@ public struct TransportContract: Sendable {
         findings.append(Finding(rule: rule, problem: "\(error)"))
       }
     }
-    check("each setting has a sentence of help") {
+    check("each setting has a help sentence") {
       let without = plugin.settings.filter { !$0.help.hasSuffix(".") }.map(\.key)
       return without.isEmpty ? nil : "these have none: \(without.joined(separator: ", "))"
     }
-    check("its name, version and summary are for people") {
+    check("version and summary are not empty") {
       plugin.version.isEmpty || plugin.summary.isEmpty ? "version or summary is empty" : nil
     }
-    check("its entry gives the same table each time") {
+    check("the entry function returns the same table each time") {
       let again = try Plugin(at: path)
       return again.name == plugin.name && again.settings == plugin.settings ? nil : "the second one differs"
     }
     let before = ProcessState()
-    check("it opens, says how many threads it takes, and closes again") {
+    check("it opens, reports its number of threads, and closes") {
       try open(plugin).close()
       return nil
     }
-    check("it opens a second time, also while the first is open") {
+    check("it can be opened twice at the same time") {
       let first = try open(plugin)
       let second = try open(plugin)
       first.close()
       let receipt = second.attempt(try mail())
       second.close()
-      return receipt.outcome == .sent ? nil : "the second does not send: \(describe(receipt))"
+      return receipt.outcome == .sent ? nil : "the second one doesn't send: \(describe(receipt))"
     }
-    check("a mail leaves, and every recipient has an outcome") {
+    check("a mail is sent, and every recipient has an outcome") {
       try send(plugin, try mail()) { $0.recipients.count == 1 ? nil : "\($0.recipients.count) recipients" }
     }
-    check("a mail to several leaves once for all of them") {
+    check("a mail to several recipients is sent to all of them") {
       try send(plugin, try mail(to: recipients)) {
         $0.recipients.allSatisfy { $0.outcome == .sent } ? nil : describe($0)
       }
     }
-    check("a mail without a body leaves") {
+    check("a mail without a body is sent") {
       try send(plugin, try mail(bytes: Array("Subject: empty\r\n\r\n".utf8)))
     }
-    check("dots, long lines and a megabyte are taken, and the lent octets stay as they are") {
+    check("dots, long lines and a megabyte are sent, and the plugin doesn't change the bytes") {
       let line = String(repeating: "x", count: 996)
       let body = "Subject: long\r\n\r\n.\r\n..\r\n.x\r\n" + String(repeating: "\(line)\r\n", count: 1_060)
       return try send(plugin, try mail(bytes: Array(body.utf8)))
     }
-    check("the null sender is taken, or refused with an outcome") {
+    check("a null sender has an outcome") {
       let transport = try open(plugin)
       defer { transport.close() }
       _ = transport.attempt(try mail(from: .some(nil)))
       return nil
     }
-    check("8-bit and SMTPUTF8 mail leaves, or is unsuited") {
+    check("8-bit and SMTPUTF8 mail is sent or unsuited") {
       let bytes = Array("Subject: 안녕\r\n\r\n반갑습니다\r\n".utf8)
       let transport = try open(plugin)
       defer { transport.close() }
       let receipt = transport.attempt(try mail(bytes: bytes, eightBit: true))
       return [.sent, .unsuited].contains(receipt.outcome) ? nil : describe(receipt)
     }
-    check("as many threads as it allows send at once") {
+    check("as many threads as it allows can send at the same time") {
       try sendConcurrently(plugin)
     }
-    check("check answers, where there is one") {
+    check("check reports a result, if it exists") {
       let transport = try open(plugin)
       defer { transport.close() }
       return transport.check().problem.map { "\($0.name)" }
     }
-    check("it leaves folder, locale, environment and signals as they were") {
+    check("it doesn't change current directory, locale, environment or signal handlers") {
       before.difference(to: ProcessState())
     }
     return findings
@@ -156,7 +156,7 @@ public struct TransportContract: Sendable {
     defer { transport.close() }
     let receipt = transport.attempt(mail)
     guard receipt.outcome == .sent else { return describe(receipt) }
-    guard mail.bytes == bytes else { return "the plugin altered the octets it was lent" }
+    guard mail.bytes == bytes else { return "the plugin changed the bytes of the mail" }
     return more(receipt)
   }
 
@@ -179,7 +179,7 @@ public struct TransportContract: Sendable {
   }
 }
 
-/// What a plugin shares with everybody else in the process.
+/// The process-wide state that a plugin must not change.
 private struct ProcessState {
   let folder = FileManager.default.currentDirectoryPath
   let locale = setlocale(LC_ALL, nil).map { String(cString: $0) } ?? ""
@@ -187,7 +187,7 @@ private struct ProcessState {
   let signals = [SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2].map(ProcessState.handler)
 
   func difference(to other: ProcessState) -> String? {
-    if folder != other.folder { return "the current folder is now \(other.folder)" }
+    if folder != other.folder { return "the current directory is now \(other.folder)" }
     if locale != other.locale { return "the locale is now \(other.locale)" }
     if environment != other.environment { return "the environment changed" }
     return signals == other.signals ? nil : "a signal's handler changed"
@@ -200,9 +200,9 @@ private struct ProcessState {
   }
 }
 
-/// Opens a plugin with settings, past `config.json`.
+/// Opens plugins without a `config.json`.
 public enum TestPlugin {
-  /// The plugin at `path`, opened under its own name; settings are as a configuration would have them.
+  /// Opens the plugin at `path` with settings as in a configuration; its name is that of the plugin.
   public static func open(
     _ path: String, _ settings: [String: JSONValue.Content] = [:],
     accounts: [String: any AccessTokenSource] = [:],
@@ -224,6 +224,6 @@ public enum TestPlugin {
 }
 
 extension String {
-  /// Whether there is a file of this path.
+  /// Whether a file exists at this path.
   public var exists: Bool { FileManager.default.fileExists(atPath: self) }
 }

@@ -139,7 +139,7 @@ def follow(pabal, file):
         edit(good.replace("Subject: ", "Subject: EDITED "))
         browser.until("document.readyState === 'complete' && document.querySelector('.problems') === null && "
                       + shown + ".includes('EDITED')")
-        answers["mended"] = browser.evaluate(shown)
+        answers["fixed"] = browser.evaluate(shown)
         browser.close()
     finally:
         served.kill()

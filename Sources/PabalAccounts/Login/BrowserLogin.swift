@@ -3,7 +3,7 @@ internal import Glibc
 internal import PabalCore
 internal import PabalFormats
 
-/// The login by a browser that comes back to a listener on this machine (RFC 8252).
+/// A login with a browser that returns to a listener on this machine (RFC 8252).
 struct BrowserLogin {
   let plan: LoginPlan
   let client: OAuthClient
@@ -11,7 +11,7 @@ struct BrowserLogin {
   let options: LoginOptions
   let pkce: PKCE
 
-  // No person pastes so often; a file or a device in the terminal's place does.
+  // More than a person would paste; reached only if standard input is a file or a device.
   private static let maxInvalidLines = 50
 
   typealias TokenHandler = (TokenResponse) throws(TokenError) -> LoginResult
@@ -19,7 +19,7 @@ struct BrowserLogin {
   func run(notify: (LoginEvent) -> Void, store: TokenHandler) throws(TokenError) -> LoginResult {
     guard let authorization = client.authorizationEndpoint else {
       throw TokenError(
-        .setUp, "there is no authorization endpoint", remedy: "name one, or use --flow device",
+        .setUp, "no authorization endpoint is configured", remedy: "set one, or use --flow device",
         errorKind: .configuration)
     }
     let target = try RedirectTarget(client, host: plan.host, port: options.port)
@@ -38,7 +38,7 @@ struct BrowserLogin {
       notify(.openURL(url, port: listener.port))
     }
 
-    // Somebody may set the clock meanwhile.
+    // A continuous clock, because the wall clock may be set meanwhile.
     let end = ContinuousClock.now + options.timeout
     var invalidLines = 0
     while true {
@@ -46,14 +46,16 @@ struct BrowserLogin {
       case .timedOut:
         throw TokenError(
           .transient,
-          "nobody came back from the browser within \(options.timeout.components.seconds / 60) minutes",
-          remedy: "start the login again; on another machine than the browser's, use --no-browser; "
-            + "if the browser ended on an error page, paste that page's address")
+          "the browser didn't return within \(options.timeout.components.seconds / 60) minutes",
+          remedy: "start the login again; if the browser is on another machine, use --no-browser; "
+            + "if the browser ended on an error page, paste the URL of that page")
       case .line(let line):
         guard let query = parsePastedURL(line, notify) else {
           invalidLines += 1
           guard invalidLines == Self.maxInvalidLines else { continue }
-          notify(.ignoredInput("nothing more is read here; the browser may still come back"))
+          notify(
+            .ignoredInput(
+              "too many invalid lines, input is ignored from now on; still waiting for the browser"))
           listener.stopReading()
           continue
         }
@@ -63,7 +65,7 @@ struct BrowserLogin {
         let result = exchangeCode(query, redirect, store)
         let page = LoginPage(page(result), languages: request.languages)
         listener.respond(request, status: "200 OK", html: page.html, language: page.language)
-        // A browser that asks twice, or for its icon, gets an answer too.
+        // Browsers may repeat the request or ask for an icon.
         while case .request(let again) = listener.next(within: .milliseconds(20)) {
           listener.respond(again, status: "200 OK", html: page.html, language: page.language)
         }
@@ -79,55 +81,57 @@ struct BrowserLogin {
     } catch {
       if error.number == EADDRINUSE {
         throw TokenError(
-          .setUp, "port \(error.port) is taken by another program",
+          .setUp, "port \(error.port) is in use by another program",
           remedy: RedirectTarget.advice(client, excluding: error.port)
-            ?? (options.port == nil ? "end that program" : "choose another --port, or leave it out"))
+            ?? (options.port == nil ? "stop that program" : "choose another --port, or leave it out"))
       }
       if error.number == EACCES {
         throw TokenError(
-          .setUp, "port \(error.port) is for root alone",
+          .setUp, "port \(error.port) is reserved for root",
           remedy: RedirectTarget.advice(client, excluding: error.port) ?? "choose a --port above 1023")
       }
       if error.number == EADDRNOTAVAIL {
         throw TokenError(
-          .setUp, "this machine has no \(target.host) for the browser to come back to",
-          remedy: "bring its loopback up (ip link set lo up), or log in elsewhere and copy the token file")
+          .setUp, "this machine has no \(target.host) for the browser to return to",
+          remedy: "enable loopback (ip link set lo up), or log in on another machine and copy the token file")
       }
       throw TokenError(
-        .setUp, "nothing can listen on port \(error.port): \(String(cString: strerror(error.number)))")
+        .setUp, "can't listen on port \(error.port): \(String(cString: strerror(error.number)))")
     }
   }
 
-  /// The fields of a request that is the answer to this login; others are answered here.
+  /// Returns the query of the request that completes this login. Answers any other request and returns `nil`.
   private func respond(
     _ request: BrowserRequest, _ target: RedirectTarget, _ listener: LoopbackListener,
     _ notify: (LoginEvent) -> Void
   ) -> URLEncodedForm? {
-    func say(_ end: LoginPage.Content, _ status: String) {
-      let page = LoginPage(end, languages: request.languages)
+    func respond(with content: LoginPage.Content, _ status: String) {
+      let page = LoginPage(content, languages: request.languages)
       listener.respond(request, status: status, html: page.html, language: page.language)
     }
     let path = request.path.isEmpty ? "/" : request.path
     guard request.method == "GET", path == (target.path.isEmpty ? "/" : target.path),
       request.query["code"] != nil || request.query["error"] != nil
     else {
-      say(.notFound, request.method == "GET" ? "404 Not Found" : "405 Method Not Allowed")
+      respond(with: .notFound, request.method == "GET" ? "404 Not Found" : "405 Method Not Allowed")
       return nil
     }
     guard isSame(request.query["state"] ?? "", pkce.state) else {
-      say(.otherLogin, "400 Bad Request")
-      notify(.ignoredInput("something came to the login's port that is no answer to it; waiting on"))
+      respond(with: .otherLogin, "400 Bad Request")
+      notify(.ignoredInput("received a request that doesn't belong to this login; still waiting"))
       return nil
     }
     return request.query
   }
 
-  /// The fields of the address that somebody pasted.
+  /// Returns the query of the URL that was pasted; reports a mistake and returns `nil`.
   private func parsePastedURL(_ line: String, _ notify: (LoginEvent) -> Void) -> URLEncodedForm? {
     let line = line.filter { !$0.isWhitespace }
     guard !line.isEmpty else { return nil }
     guard let mark = line.firstIndex(of: "?") else {
-      notify(.ignoredInput("paste the whole address of the page that failed, from http:// to its end"))
+      notify(
+        .ignoredInput(
+          "not a complete URL; paste the URL of the page that failed to load, from http:// to its end"))
       return nil
     }
     let query = URLEncodedForm(query: line[line.index(after: mark)...].prefix { $0 != "#" })
@@ -136,20 +140,20 @@ struct BrowserLogin {
     }
     guard query["code"] != nil || query["error"] != nil else {
       notify(
-        .ignoredInput("that address has no code in it; paste the one of the page that failed at the very end")
+        .ignoredInput("the URL contains no code; paste the URL of the page that failed to load at the end")
       )
       return nil
     }
     guard isSame(query["state"] ?? "", pkce.state) else {
-      notify(.ignoredInput("that address is of another login; use the one that was shown just now"))
+      notify(.ignoredInput("the URL belongs to another login; open the URL shown above"))
       return nil
     }
     return query
   }
 
-  /// The error in the address of Google's own error page, from which no browser comes back.
+  /// Returns the error in the URL of Google's error page, which doesn't redirect back.
   ///
-  /// Undocumented: Base64 of a protocol buffer whose first field is the error's name.
+  /// The format is undocumented: Base64 of a protocol buffer whose first field is the name of the error.
   private static func error(onGooglesPage text: String) -> String? {
     guard let bytes = base64URLBytes(text), bytes.count > 2, bytes[0] == 0x0A else { return nil }
     let name = bytes.dropFirst(2).prefix(Int(bytes[1]))
@@ -202,26 +206,26 @@ struct BrowserLogin {
   private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
 
-/// The address that the browser comes back to.
+/// The URL that the browser is redirected to.
 struct RedirectTarget {
   let host: String
   let path: String
-  /// `nil`: any free one.
+  /// `nil` for any free port.
   let port: UInt16?
 
-  /// For an installed client the one wanted; for a web client one of those that it has registered.
+  /// Creates the target for `port`. A web client can use only its registered redirect URIs.
   init(_ client: OAuthClient, host: String, port: UInt16?) throws(TokenError) {
     guard let registered = client.redirects else {
       (self.host, path, self.port) = (host, "", port)
       return
     }
     let targets = registered.compactMap(RedirectTarget.init(registered:))
-    // Ports below are root's.
+    // Ports up to 1023 are reserved for root.
     guard let first = targets.first(where: { $0.port ?? 0 > 1023 }) ?? targets.first else {
       throw TokenError(
         .setUp,
-        "the OAuth client is one for web servers, and no address of this machine is registered for it",
-        remedy: "make a desktop client, or register http://127.0.0.1:8765 and name it with --port",
+        "the OAuth client is a web client without a redirect URI on this machine",
+        remedy: "create a desktop client, or register http://127.0.0.1:8765 and use --port 8765",
         step: .client)
     }
     guard let port else {
@@ -230,23 +234,24 @@ struct RedirectTarget {
     }
     guard let match = targets.first(where: { $0.port == port }) else {
       throw TokenError(
-        .setUp, "the OAuth client is one for web servers, and port \(port) isn't registered for it",
-        remedy: "use --port \(first.port ?? 80), or make a desktop client", step: .client, errorKind: .usage)
+        .setUp, "the OAuth client is a web client, and port \(port) isn't registered for it",
+        remedy: "use --port \(first.port ?? 80), or create a desktop client", step: .client, errorKind: .usage
+      )
     }
     self = match
   }
 
-  /// What to do where a web client's users can't come back to port `excluding`; `nil` for an installed client, which
-  /// may choose any.
+  /// Returns the remedy if a web client can't use port `excluding`; `nil` for an installed client, which can use any
+  /// port.
   static func advice(_ client: OAuthClient, excluding: UInt16) -> String? {
     guard let registered = client.redirects else { return nil }
     let ports = registered.compactMap(RedirectTarget.init(registered:)).compactMap(\.port)
     if let other = ports.first(where: { $0 != excluding && $0 > 1023 }) {
-      return "use --port \(other), which is registered too, or make a desktop client"
+      return "use --port \(other), which is also registered, or create a desktop client"
     }
     let free = excluding == 8765 ? 8766 : 8765
-    return (excluding > 1023 ? "end that program, or " : "")
-      + "register http://127.0.0.1:\(free) for the client and name it with --port \(free), or make a desktop client"
+    return (excluding > 1023 ? "stop that program, or " : "")
+      + "register http://127.0.0.1:\(free) for the client and use --port \(free), or create a desktop client"
   }
 
   private init?(registered address: String) {
@@ -255,17 +260,16 @@ struct RedirectTarget {
   }
 
   func address(port bound: UInt16) -> String {
-    // Byte for byte what is registered: port 80 goes without saying.
+    // Must equal the registered URI byte for byte, so port 80 is left out.
     bound == 80 ? "http://\(host)\(path)" : "http://\(host):\(bound)\(path)"
   }
 }
 
-/// The proof that whoever brings the code is who asked for it (RFC 7636), and the state that ties the
-/// browser's answer to this login.
+/// The PKCE verifier and challenge of a login (RFC 7636), and the `state` that ties the browser's answer to it.
 struct PKCE: Sendable {
-  /// 43 characters.
+  /// The code verifier, 43 characters.
   let verifier: String
-  /// The verifier's SHA-256, as the browser's URL has it.
+  /// The code challenge: the Base64 SHA-256 of the verifier.
   let challenge: String
   let state: String
 
@@ -287,43 +291,44 @@ func base64URLBytes(_ text: String) -> [UInt8]? {
     text.utf8Span.span, .init(digits: .either, padding: .ignored, dropsTrailingBits: true))
 }
 
-/// Whether two texts are the same, in a time that depends on their lengths alone.
+/// Whether two texts are equal; takes constant time for texts of the same length.
 func isSame(_ a: String, _ b: String) -> Bool {
   let (a, b) = (Array(a.utf8), Array(b.utf8))
   guard a.count == b.count else { return false }
   return zip(a, b).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
 }
 
-/// The user's browser.
+/// Starts the user's browser.
 enum Browser {
-  /// Opens `url`; whether a browser could be started. The URL has no secret in it.
+  /// Opens `url` and returns whether a browser was started. The URL must not contain secrets, because it is visible in
+  /// the process list.
   static func open(_ url: String, environment: (String) -> String?) -> Bool {
     let named = environment("BROWSER")?.split(separator: ":").map(String.init) ?? []
-    let hasScreen = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].contains {
+    let hasDisplay = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].contains {
       environment($0)?.isEmpty == false
     }
-    guard hasScreen || !named.isEmpty else { return false }
+    guard hasDisplay || !named.isEmpty else { return false }
     for command in named + ["xdg-open", "wslview", "sensible-browser"] {
-      var words = command.split(separator: " ").map(String.init)
-      guard !words.isEmpty else { continue }
-      if let place = words.firstIndex(of: "%s") { words[place] = url } else { words.append(url) }
-      if start(words) { return true }
+      var arguments = command.split(separator: " ").map(String.init)
+      guard !arguments.isEmpty else { continue }
+      if let index = arguments.firstIndex(of: "%s") { arguments[index] = url } else { arguments.append(url) }
+      if start(arguments) { return true }
     }
     return false
   }
 
-  private static func start(_ words: [String]) -> Bool {
+  private static func start(_ arguments: [String]) -> Bool {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // What a browser says belongs on no terminal that asks for something.
+    // The browser's output must not mix with the prompt on the terminal.
     for descriptor: CInt in 0...2 {
       posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
     }
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
-    arguments.append(nil)
-    defer { for argument in arguments { free(argument) } }
+    var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+    argv.append(nil)
+    defer { for argument in argv { free(argument) } }
     var process: pid_t = 0
-    return posix_spawnp(&process, words[0], &actions, nil, arguments, environ) == 0
+    return posix_spawnp(&process, arguments[0], &actions, nil, argv, environ) == 0
   }
 }

@@ -1,7 +1,7 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// The login by a code that is typed in on any device (RFC 8628).
+/// A login with a code that is entered on another device (RFC 8628).
 struct DeviceLogin {
   let plan: LoginPlan
   let client: OAuthClient
@@ -14,7 +14,8 @@ struct DeviceLogin {
       throw TokenError(
         .setUp,
         account.issuer == .google
-          ? "Google lets no device code send mail" : "there is no device authorization endpoint",
+          ? "Google doesn't allow device logins to send mail"
+          : "no device authorization endpoint is configured",
         remedy: "use --flow browser, with --no-browser on a server", errorKind: .usage)
     }
     var fields = [("client_id", client.id), ("scope", plan.scopes.joined(separator: " "))]
@@ -24,13 +25,13 @@ struct DeviceLogin {
       let address = (offer["verification_uri"] ?? offer["verification_url"])?.text
     else {
       throw TokenError(
-        .transient, "\(endpoint.bracketedHost) answers without a code",
-        remedy: "see whether \(endpoint) is the server's device authorization endpoint")
+        .transient, "the answer of \(endpoint.bracketedHost) contains no code",
+        remedy: "check that \(endpoint) is the server's device authorization endpoint")
     }
     let end = began + .seconds(min(max(offer["expires_in"]?.wholeNumber ?? 900, 1), 86_400))
     notify(.enterCode(code: printable(userCode), at: printable(address), until: end))
 
-    // RFC 8628 section 3.5: five seconds unless it says otherwise, and five more at each slow_down.
+    // RFC 8628 section 3.5: five seconds unless the server says otherwise, and five more after each slow_down.
     var interval = Duration.seconds(min(max(offer["interval"]?.wholeNumber ?? 5, 1), 300))
     var operation = [
       ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", deviceCode),
@@ -52,7 +53,8 @@ struct DeviceLogin {
       }
     }
     throw TokenError(
-      .setUp, "the code was not typed in in time", remedy: "log in again: pabal account login \(account.name)"
+      .setUp, "the code expired before it was entered",
+      remedy: "log in again: pabal account login \(account.name)"
     )
   }
 

@@ -1,21 +1,21 @@
 public import PabalCore
 
-/// How a person wants to log in.
+/// The options of a login.
 public struct LoginOptions: Sendable {
-  /// Whether a browser is opened here; else the address is told.
+  /// Whether a browser is opened on this machine; otherwise the URL is reported.
   public var opensBrowser: Bool
-  /// The port of 127.0.0.1 that the browser comes back to; any free one where it is `nil`.
+  /// The port on 127.0.0.1 that the browser returns to; `nil` for any free port.
   public var port: UInt16?
-  /// Where the address of the page that failed may be pasted, line by line.
+  /// The descriptor from which pasted URLs are read, line by line; `nil` for none.
   public var input: Int32?
-  /// `browser` or `device` in place of the configured way.
+  /// `browser` or `device`, instead of the configured flow.
   public var flow: String?
-  /// How long the browser may take.
+  /// How long to wait for the browser.
   public var timeout: Duration
-  /// Whether the server is asked, too, which mailbox logged in, and another than `user` is refused.
+  /// Whether the server is asked which mailbox logged in, so that any other than `user` is rejected.
   public var confirmsUser: Bool
 
-  /// How a person wants to log in.
+  /// Creates login options.
   public init(
     opensBrowser: Bool = true, port: UInt16? = nil, input: Int32? = nil, flow: String? = nil,
     timeout: Duration = .seconds(900), confirmsUser: Bool = false
@@ -29,55 +29,55 @@ public struct LoginOptions: Sendable {
   }
 }
 
-/// What a person is told during a login.
+/// An event during a login that a person should see.
 public enum LoginEvent: Sendable {
-  /// What is asked for, and what that is good for where it is known.
+  /// A requested scope, and what it allows if that is known.
   case scope(String, meaning: String?)
-  /// The browser was opened at this address.
+  /// A browser was opened with this URL.
   case openedBrowser(String)
-  /// This address is to be opened somewhere; the browser comes back to this port.
+  /// The person has to open this URL; the browser returns to this port.
   case openURL(String, port: UInt16)
-  /// The code is to be typed in at this address before then.
+  /// The person has to enter the code at this URL before it expires.
   case enterCode(code: String, at: String, until: Timestamp)
-  /// Something came that is no answer to this login.
+  /// Input or a request that doesn't belong to this login was ignored.
   case ignoredInput(String)
-  /// Something takes longer than a person expects.
+  /// The login is waiting for something else than the person.
   case waiting(String)
 }
 
-/// What a login gave.
+/// The result of a login.
 public struct LoginResult: Sendable {
-  /// What was granted.
+  /// The granted scopes.
   public var scopes: [String]
-  /// When the login ends, where the server said so.
+  /// When the login expires, if the server said so.
   public var refreshTokenExpiry: Timestamp?
-  /// Whether it ends because the app's publishing status is Testing.
+  /// Whether the login expires because the app's publishing status is Testing.
   public var isTesting: Bool
-  /// The token file.
+  /// The path of the token file.
   public var file: String
-  /// Whether the server said that it was `user` who logged in.
+  /// Whether the server confirmed that `user` logged in.
   public var isUserConfirmed: Bool
 }
 
 extension OAuthAccount {
-  /// Whether the server can say at a login which mailbox it was.
+  /// Whether the server can say which mailbox logged in.
   public var canConfirmUser: Bool { login != nil && issuer == .google }
 
-  /// Logs in, with a person's help, and stores the tokens; blocks. What was stored before stays until it succeeds.
+  /// Logs in with the help of a person and stores the tokens; blocks. Stored tokens are kept until the login succeeds.
   public func logIn(
     _ options: LoginOptions, notify: (LoginEvent) -> Void
   ) throws(AccountError) -> LoginResult {
     do throws(TokenError) {
       guard var login else {
         throw TokenError(
-          .setUp, "the provider \(provider) needs no login",
-          remedy: "see whether it works: pabal check", errorKind: .usage)
+          .setUp, "the provider \(provider) doesn't need a login",
+          remedy: "check that it works: pabal check", errorKind: .usage)
       }
       var flow = login.flow
       if let wanted = options.flow {
         guard let known = LoginPlan.Flow(rawValue: wanted) else {
           throw TokenError(
-            .setUp, "there is no login called \(wanted)", remedy: "browser and device are known",
+            .setUp, "unknown flow \(wanted)", remedy: "use browser or device",
             errorKind: .usage)
         }
         flow = known
@@ -104,7 +104,7 @@ extension OAuthAccount {
     }
   }
 
-  // Found out before somebody takes the trouble to log in.
+  // Checked first, so that a person doesn't log in for nothing.
   private func checkTokenFile(_ notify: (LoginEvent) -> Void) throws(TokenError) {
     let stored: StoredToken?
     do throws(SecretFileError) {
@@ -113,27 +113,29 @@ extension OAuthAccount {
       throw TokenError(
         .setUp, error.message,
         remedy: error.remedy.map { remedy in
-          // What is set right by a command needs no moving.
+          // If a command fixes it, the file doesn't have to be moved.
           ["move it away", "chmod go", "sudo"].contains { remedy.hasPrefix($0) }
             ? remedy : "\(remedy), or move the file away"
         })
     }
     guard stored?.isGcloud != true else {
       throw TokenError(
-        .setUp, "\(file.path) is gcloud's own, and a login here would overwrite gcloud's",
-        remedy: "let \"token\" name another file")
+        .setUp, "\(file.path) belongs to gcloud, and a login would overwrite it",
+        remedy: "set \"token\" to another file")
     }
-    try withTokenFileLock("nothing was begun", notify) { () throws(FileWriteError) in try file.checkWritable()
+    try withTokenFileLock("the login wasn't started", notify) { () throws(FileWriteError) in
+      try file.checkWritable()
     }
   }
 
-  /// Does what needs the token file's lock, and nothing without it; `consequence` is what follows then.
+  /// Runs `work` while the token file is locked. If the lock can't be acquired, throws an error that ends in
+  /// `consequence`.
   func withTokenFileLock(
     _ consequence: String, _ notify: (LoginEvent) -> Void, _ work: () throws(FileWriteError) -> Void
   ) throws(TokenError) {
     do throws(FileWriteError) {
       let lock = try file.lock(dependencies) {
-        notify(.waiting("another process holds the lock of \(file.path); waiting for it"))
+        notify(.waiting("waiting for another process that has locked \(file.path)"))
       }
       if let lock {
         try withExtendedLifetime(lock) { () throws(FileWriteError) in try work() }
@@ -141,12 +143,12 @@ extension OAuthAccount {
       }
     } catch {
       throw TokenError(
-        .setUp, error.message, remedy: "run as the user whose tokens they will be, or change \"token\"",
+        .setUp, error.message, remedy: "run it as the user who will own the tokens, or change \"token\"",
         korean: "\(file.path) 파일에 쓸 수 없습니다.")
     }
     throw TokenError(
-      .transient, "another process has held \(file.lockPath) for too long, so \(consequence)",
-      remedy: "see which one it is (fuser -v \(file.lockPath)), and try again when it has ended",
+      .transient, "another process has locked \(file.lockPath) for too long, so \(consequence)",
+      remedy: "find it with fuser -v \(file.lockPath), and try again when it has ended",
       korean: "다른 프로세스가 \(file.lockPath) 파일을 잠그고 있습니다.")
   }
 
@@ -154,23 +156,23 @@ extension OAuthAccount {
     _ response: TokenResponse, _ client: OAuthClient, confirmsUser: Bool, _ notify: (LoginEvent) -> Void
   ) throws(TokenError) -> LoginResult {
     try checkMailbox(response, confirmsUser: confirmsUser)
-    // RFC 6749 section 5.1: left out, they are those asked for.
+    // RFC 6749 section 5.1: if the server leaves them out, they are the requested ones.
     let granted = response.scopes ?? neededScopes
     let missing = missingScopes(in: granted)
     guard missing.isEmpty else {
       var failure = TokenError(
-        .setUp, "the login lacks \(missing.joined(separator: " ")): its box was not ticked",
-        remedy: "log in again and tick every box", step: issuer == .google ? .login : nil)
+        .setUp, "the login lacks \(missing.joined(separator: " ")): its checkbox wasn't selected",
+        remedy: "log in again and select every checkbox", step: issuer == .google ? .login : nil)
       failure.missingScopes = missing
       throw failure
     }
     guard let refreshToken = response.refreshToken else {
       throw TokenError(
-        .setUp, "the server gave no refresh token, so the login would end within the hour",
+        .setUp, "the server issued no refresh token, so the login would expire within an hour",
         remedy: issuer == .google
-          ? "withdraw Pabal's access at myaccount.google.com/connections, and log in again"
-          : "ask for a scope such as offline_access",
-        korean: "서버가 갱신 토큰을 주지 않아 로그인이 한 시간 안에 끝납니다.")
+          ? "remove Pabal's access at myaccount.google.com/connections, then log in again"
+          : "request a scope such as offline_access",
+        korean: "서버가 갱신 토큰을 발급하지 않아 로그인이 한 시간 안에 만료됩니다.")
     }
     var token = StoredToken(
       accessToken: response.accessToken, expiry: response.expiry, refreshToken: refreshToken,
@@ -180,7 +182,8 @@ extension OAuthAccount {
     token.lifetime = response.lifetime
     token.refreshTokenExpiry = response.refreshTokenExpiry
     token.refreshTokenLifetime = response.refreshTokenLifetime
-    try withTokenFileLock("the login's tokens weren't stored", notify) { [token] () throws(FileWriteError) in
+    try withTokenFileLock("the tokens of the login weren't stored", notify) {
+      [token] () throws(FileWriteError) in
       try file.write(token)
       file.record(nil)
     }
@@ -191,9 +194,10 @@ extension OAuthAccount {
       isUserConfirmed: response.user != nil && issuer == .google)
   }
 
-  /// Refuses the login of another mailbox than `user`, where the server says whose it is.
+  /// Rejects the login of another mailbox than `user`, if the server says which one it was.
   ///
-  /// Only Google's: a shared mailbox of Microsoft's has a name of its own, and others may use names of any kind.
+  /// Only for Google, because with Microsoft the user of a shared mailbox has another name, and other servers may use
+  /// any kind of name.
   private func checkMailbox(_ response: TokenResponse, confirmsUser: Bool) throws(TokenError) {
     guard let who = response.user else {
       guard confirmsUser else { return }
@@ -202,8 +206,8 @@ extension OAuthAccount {
         guard missingConsent.isEmpty else {
           var failure = TokenError(
             .setUp,
-            "the server doesn't say which mailbox logged in: the box for the email address was not ticked",
-            remedy: "log in again and tick the email box, too", step: .login)
+            "the server doesn't say which mailbox logged in: the checkbox for the email address wasn't selected",
+            remedy: "log in again and select the checkbox for the email address too", step: .login)
           failure.missingScopes = missingConsent
           throw failure
         }
@@ -214,28 +218,28 @@ extension OAuthAccount {
     }
     guard issuer == .google, !isSameMailbox(who, user) else { return }
     throw TokenError(
-      .setUp, "the browser logged in \(who), and \"user\" is \(user)",
-      remedy: "log in again and choose \(user) on Google's page, or let \"user\" be \(who)", step: .login,
+      .setUp, "\(who) logged in, but \"user\" is \(user)",
+      remedy: "log in again and choose \(user) on Google's page, or set \"user\" to \(who)", step: .login,
       korean: "브라우저에서 \(who) 계정으로 로그인했는데, 설정의 \"user\"는 \(user)입니다.")
   }
 }
 
-/// How a person logs an account in.
+/// How a person logs in to an account.
 struct LoginPlan: Sendable {
-  /// Which way the tokens come.
+  /// The OAuth flow of a login.
   enum Flow: String, Sendable, CaseIterable {
-    /// The browser on this or another machine, which comes back to a listener here (RFC 8252).
+    /// A browser on this or another machine that returns to a listener here (RFC 8252).
     case browser = "browser"
-    /// A code typed in on any device (RFC 8628).
+    /// A code that is entered on another device (RFC 8628).
     case device = "device"
   }
 
   let flow: Flow
   var scopes: [String]
-  /// The client as the configuration has it now.
+  /// Returns the client with its current credentials.
   let client: @Sendable () throws(TokenError) -> OAuthClient
-  /// The host of the address the browser comes back to: `127.0.0.1`, or what the server has registered.
+  /// The host of the redirect URI: `127.0.0.1`, or the one that the server expects.
   var host = "127.0.0.1"
-  /// What goes into the browser's URL besides what RFC 6749 and 7636 say.
+  /// Parameters of the authorization URL besides those of RFC 6749 and RFC 7636.
   var parameters: [(name: String, value: String)] = []
 }

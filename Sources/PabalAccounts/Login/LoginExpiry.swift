@@ -1,22 +1,22 @@
-/// Why a login has an end that is known.
+/// Why a login expires at a known time.
 enum LoginExpiry: Sendable, Hashable {
-  /// The app's publishing status is Testing, where Google lets every login live seven days.
+  /// The app's publishing status is Testing, so Google ends every login after seven days.
   case testing
-  /// The grant is limited in time.
+  /// The access was granted for a limited time.
   case limited
-  /// One of the two; the token file is of another program, or of a Pabal that didn't write it down.
+  /// One of the two: the token file, of another program or an older Pabal, doesn't say which.
   case unknownReason
 
-  /// Seven days, give or take what a clock and a slow network may.
+  /// Seven days, with a tolerance for clocks and slow networks.
   private static let testingLifetimes: ClosedRange<Duration> =
     .seconds(6 * 86_400)...(.seconds(7 * 86_400 + 3600))
 
-  /// Why the login of `stored` ends.
+  /// Determines why the login of `stored` expires.
   init(_ stored: StoredToken?, _ issuer: OAuthErrorClassifier.Issuer) {
     self.init(lifetime: stored?.refreshTokenLifetime, issuer)
   }
 
-  /// Why a login ends that was to live so long.
+  /// Determines why a login with this lifetime expires.
   init(lifetime: Duration?, _ issuer: OAuthErrorClassifier.Issuer) {
     self =
       switch lifetime {
@@ -26,16 +26,17 @@ enum LoginExpiry: Sendable, Hashable {
       }
   }
 
-  /// For the end of a sentence.
+  /// The reason as the end of a sentence.
   var reasonClause: String {
     switch self {
     case .testing: ": the app's publishing status is Testing"
-    case .limited: ", because the grant is limited in time"
-    case .unknownReason: ", because the grant is limited in time, as every one is while the app is in Testing"
+    case .limited: ", because access was granted for a limited time"
+    case .unknownReason:
+      ", because access was granted for a limited time, as it always is while the app is in Testing"
     }
   }
 
-  /// What to do.
+  /// Returns what to do.
   func remedy(account: String) -> String {
     let again = "log in again: pabal account login \(account)"
     return switch self {
@@ -45,6 +46,6 @@ enum LoginExpiry: Sendable, Hashable {
     }
   }
 
-  /// Where the guide says more.
+  /// The step of the guide that says more.
   var step: GuideStep? { self == .limited ? nil : .publish }
 }

@@ -1,17 +1,17 @@
 internal import PabalCore
 
-/// The page that the browser shows when it has come back.
+/// The page that the browser shows after it has returned.
 struct LoginPage {
-  /// What it says.
+  /// What the page reports.
   enum Content: Sendable {
     case success(user: String, expiry: Timestamp?, isTesting: Bool)
     case refused
     case missingConsent([String])
-    /// An answer to another login.
+    /// The request belongs to another login.
     case otherLogin
-    /// Nothing of ours was asked for.
+    /// The path is unknown.
     case notFound
-    /// In the server's or our English words, and in Korean where they are ours.
+    /// The login failed; the reason in English, and in Korean if there is a translation.
     case failed(String, korean: String?)
   }
 
@@ -19,7 +19,7 @@ struct LoginPage {
   /// `ko` or `en`.
   let language: String
 
-  /// In the first of Korean and English that the browser asks for (`Accept-Language`).
+  /// Chooses Korean or English by the browser's preferences (`Accept-Language`).
   init(_ content: Content, languages: String) {
     self.content = content
     let wanted = languages.split(separator: ",").map { entry in
@@ -71,10 +71,10 @@ struct LoginPage {
   private var title: String {
     switch content {
     case .success: isKorean ? "로그인되었습니다" : "You are logged in"
-    case .refused: isKorean ? "접근을 허용하지 않았습니다" : "Access was refused"
-    case .missingConsent: isKorean ? "필요한 권한에 체크하지 않았습니다" : "A box was not ticked"
-    case .otherLogin: isKorean ? "이 로그인에 대한 응답이 아닙니다" : "This is no answer to this login"
-    case .notFound: isKorean ? "여기에는 아무것도 없습니다" : "There is nothing here"
+    case .refused: isKorean ? "접근을 허용하지 않았습니다" : "Access denied"
+    case .missingConsent: isKorean ? "필요한 권한을 선택하지 않았습니다" : "A permission wasn't selected"
+    case .otherLogin: isKorean ? "다른 로그인의 응답입니다" : "This page belongs to another login"
+    case .notFound: isKorean ? "페이지를 찾을 수 없습니다" : "Page not found"
     case .failed: isKorean ? "로그인하지 못했습니다" : "The login failed"
     }
   }
@@ -83,46 +83,49 @@ struct LoginPage {
     switch content {
     case .success(let user, let until, let isTesting):
       let close =
-        isKorean ? "이 창은 닫아도 됩니다. 터미널로 돌아가세요." : "You can close this window and go back to the terminal."
+        isKorean ? "이 창을 닫고 터미널로 돌아가세요." : "You can close this window and return to the terminal."
       let first = isKorean ? "Pabal이 \(user) 계정으로 메일을 보낼 수 있습니다." : "Pabal can send mail as \(user)."
       guard let until else { return [first, close] }
       guard isTesting else {
         let content =
           isKorean
-          ? "이 로그인은 \(until.displayText)에 끝납니다. 그 전에 다시 로그인하세요."
-          : "This login ends at \(until.displayText), because it is limited in time. Log in again before."
+          ? "이 로그인은 \(until.displayText)에 만료됩니다. 그 전에 다시 로그인하세요."
+          : "This login expires at \(until.displayText), because access was granted for a limited time. Log in again before then."
         return [first, content, close]
       }
       let warning =
         isKorean
-        ? "주의: 앱이 아직 ‘테스트’ 상태라서 이 로그인은 \(until.displayText)에 끝납니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
-        : "Mind: the app is still in Testing, so this login ends at \(until.displayText). Publish the app in the Google Cloud "
+        ? "주의: 앱이 아직 ‘테스트’ 상태이므로 이 로그인은 \(until.displayText)에 만료됩니다. Google Cloud 콘솔에서 앱을 게시한 다음 다시 로그인하세요."
+        : "Important: the app is still in Testing, so this login expires at \(until.displayText). Publish the app in the Google Cloud "
           + "console, then log in again."
       return [first, warning, close]
     case .refused:
       return isKorean
         ? ["동의 화면에서 허용하지 않아 메일을 보낼 수 없습니다.", "터미널에서 로그인을 다시 시작하고 ‘계속’을 누르세요."]
         : [
-          "Without consent no mail can be sent.",
+          "Pabal can't send mail without your consent.",
           "Start the login again in the terminal and choose Continue.",
         ]
     case .missingConsent(let scopes):
       let list = scopes.joined(separator: ", ")
       return isKorean
-        ? ["다음 권한이 필요합니다: \(list)", "터미널에서 로그인을 다시 시작하고 모든 상자에 체크하세요."]
-        : ["This permission is needed: \(list)", "Start the login again in the terminal and tick every box."]
+        ? ["다음 권한이 필요합니다: \(list)", "터미널에서 로그인을 다시 시작하고 모든 체크박스를 선택하세요."]
+        : [
+          "Required permission: \(list)", "Start the login again in the terminal and select every checkbox.",
+        ]
     case .otherLogin:
       return isKorean
-        ? ["다른 로그인에서 온 주소이거나 누군가 꾸민 주소입니다. 아무것도 바뀌지 않았습니다.", "터미널에 표시된 주소를 여세요."]
+        ? ["이 주소는 다른 로그인의 주소이거나 위조된 주소입니다. 변경된 것은 없습니다.", "터미널에 표시된 주소를 여세요."]
         : [
-          "The address is of another login, or somebody made it up. Nothing was changed.",
-          "Open the address that the terminal shows.",
+          "The address belongs to another login or was forged. Nothing was changed.",
+          "Open the address shown in the terminal.",
         ]
     case .notFound:
-      return isKorean ? ["터미널에 표시된 주소를 여세요."] : ["Open the address that the terminal shows."]
+      return isKorean ? ["터미널에 표시된 주소를 여세요."] : ["Open the address shown in the terminal."]
     case .failed(let reason, let korean):
       return isKorean
-        ? [korean ?? "까닭: \(reason)", "자세한 내용은 터미널에 있습니다."] : ["Why: \(reason).", "The terminal says more."]
+        ? [korean ?? "이유: \(reason)", "자세한 내용은 터미널을 확인하세요."]
+        : ["Reason: \(reason).", "See the terminal for details."]
     }
   }
 
@@ -132,11 +135,11 @@ struct LoginPage {
   }
 }
 
-/// Why a login failed, for the browser's page in Korean.
+/// The Korean text of an error, for the login page.
 struct KoreanErrorText {
   let text: String
 
-  /// `nil` where only the server's own words say it.
+  /// Returns `nil` if only the server's own text describes the error.
   init?(_ failure: TokenError) {
     guard let text = failure.korean ?? Self.text(of: failure.serverError) ?? Self.text(of: failure.kind)
     else {
@@ -147,26 +150,26 @@ struct KoreanErrorText {
 
   private static func text(of serverError: OAuthError?) -> String? {
     guard let serverError else { return nil }
-    let said: String? =
+    let text: String? =
       switch serverError.error {
-      case "invalid_grant": "서버가 로그인 코드를 받지 않았습니다. 이미 썼거나 너무 오래되었거나 다른 로그인의 코드입니다."
-      case "invalid_client": "서버가 OAuth 클라이언트의 ID나 보안 비밀번호를 받지 않았습니다."
+      case "invalid_grant": "서버가 로그인 코드를 거부했습니다. 이미 사용되었거나 만료되었거나 다른 로그인의 코드입니다."
+      case "invalid_client": "서버가 OAuth 클라이언트 ID 또는 보안 비밀번호를 거부했습니다."
       case "deleted_client": "OAuth 클라이언트가 삭제되었습니다."
       case "disabled_client": "OAuth 클라이언트가 사용 중지되었습니다."
-      case "unauthorized_client": "이 OAuth 클라이언트로는 이 방법으로 로그인할 수 없습니다."
-      case "redirect_uri_mismatch": "이 OAuth 클라이언트는 이 컴퓨터로 돌아올 수 없습니다. 데스크톱 앱 클라이언트를 만드세요."
-      case "org_internal": "앱의 대상이 ‘내부’라서 조직 밖의 계정으로는 로그인할 수 없습니다."
+      case "unauthorized_client": "이 OAuth 클라이언트에는 이 로그인 방식이 허용되지 않습니다."
+      case "redirect_uri_mismatch": "이 OAuth 클라이언트는 이 컴퓨터로 리디렉션할 수 없습니다. 데스크톱 앱 클라이언트를 만드세요."
+      case "org_internal": "앱의 대상이 ‘내부’이므로 조직 외부 계정으로는 로그인할 수 없습니다."
       case "admin_policy_enforced": "Workspace 관리자가 이 앱에 필요한 권한을 허용하지 않았습니다."
       case "disallowed_useragent": "이 브라우저에서는 로그인할 수 없습니다. 일반 브라우저에서 주소를 여세요."
-      case "invalid_scope": "서버가 요청한 권한을 모릅니다."
-      case "invalid_request": "서버가 로그인 주소를 잘못된 것으로 봅니다. 주소 전체를 복사했는지 확인하세요."
+      case "invalid_scope": "서버가 요청한 권한을 인식하지 못합니다."
+      case "invalid_request": "로그인 주소가 올바르지 않습니다. 주소 전체를 복사했는지 확인하세요."
       default: nil
       }
-    return said.map { "\($0) (\(serverError.summary))" }
+    return text.map { "\($0) (\(serverError.summary))" }
   }
 
-  // Without a refusal what passes is the network's, or a server's that is out of order.
+  // Without an error from the server, a transient failure comes from the network or an unavailable server.
   private static func text(of kind: TokenError.Kind) -> String? {
-    kind == .transient ? "지금은 인증 서버에서 토큰을 받을 수 없습니다. 잠시 뒤에 다시 로그인하세요." : nil
+    kind == .transient ? "지금은 인증 서버에서 토큰을 받을 수 없습니다. 잠시 후 다시 로그인하세요." : nil
   }
 }

@@ -1,39 +1,37 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// What a logout did.
+/// The result of a logout.
 public enum LogoutResult: Sendable, Hashable {
-  /// The server withdrew the login.
+  /// The server revoked the login.
   case revoked
-  /// The server said that it had ended before.
+  /// The login had already expired or been revoked.
   case alreadyExpired
-  /// The server has no way to withdraw it; only the file is gone.
+  /// Only the token file was removed; nothing was revoked at the server.
   case forgotten
 }
 
 extension OAuthAccount {
-  /// Whether a logout ends other programs' logins too: Google withdraws the whole project's grant.
+  /// Whether a logout also ends the logins of other programs, because Google revokes the grant to the whole project.
   public var logoutEndsOthers: Bool { issuer == .google }
 
-  /// Withdraws the login at the server, unless `onlyHere`, and removes the token file; blocks.
+  /// Revokes the login at the server, unless `onlyHere`, and removes the token file; blocks.
   ///
-  /// Where the server can't be asked, nothing is removed.
-  ///
-  /// `notify` is called where another process has to be waited for.
+  /// Removes nothing if the server can't be reached. Calls `notify` while it waits for another process.
   public func logOut(
     onlyHere: Bool = false, notify: (LoginEvent) -> Void = { _ in }
   ) throws(AccountError) -> LogoutResult {
     do throws(TokenError) {
       let stored: StoredToken?
       do throws(SecretFileError) { stored = try file.read() } catch { throw TokenError(error) }
-      guard let stored else { throw TokenError(.setUp, "nobody is logged in: there is no \(file.path)") }
+      guard let stored else { throw TokenError(.setUp, "not logged in: \(file.path) doesn't exist") }
       guard !stored.isGcloud else {
         throw TokenError(
-          .setUp, "\(file.path) is gcloud's own", remedy: "gcloud auth application-default revoke")
+          .setUp, "\(file.path) belongs to gcloud", remedy: "run gcloud auth application-default revoke")
       }
       let result = onlyHere ? LogoutResult.forgotten : try revoke(stored)
       let consequence =
-        result == .revoked ? "the login is withdrawn but its tokens are still there" : "nothing was removed"
+        result == .revoked ? "the login was revoked, but its tokens weren't removed" : "nothing was removed"
       try withTokenFileLock(consequence, notify) { () throws(FileWriteError) in try file.remove() }
       forget()
       return result
@@ -44,7 +42,7 @@ extension OAuthAccount {
 
   private func revoke(_ stored: StoredToken) throws(TokenError) -> LogoutResult {
     guard let token = stored.refreshToken ?? stored.accessToken else { return .forgotten }
-    // What gave the token withdraws it; the client file may be gone.
+    // The server that issued the token revokes it; the client file may have been removed.
     let client = try? login?.client()
     let standard = issuer == .google ? GoogleProvider.tokenEndpoint : nil
     let beside = (stored.tokenEndpoint ?? standard).flatMap { try? HTTPEndpoint($0) }?.sibling("revoke")
@@ -52,7 +50,7 @@ extension OAuthAccount {
       return .forgotten
     }
     var fields = [("token", token)]
-    // RFC 7009 wants the client to say who it is; Google wants the token alone.
+    // RFC 7009 requires the client to identify itself; Google accepts only the token.
     if issuer == .other, let client {
       fields.append(("client_id", client.id))
       if let secret = client.secret { fields.append(("client_secret", secret)) }
@@ -68,8 +66,8 @@ extension OAuthAccount {
     } catch {
       guard error.serverError?.error == "invalid_token" || error.serverError?.error == "invalid_grant" else {
         throw TokenError(
-          error.kind, "the login was not withdrawn, so its file stays: \(error.message)",
-          remedy: "try again, or remove the file alone with --only-here")
+          error.kind, "the login wasn't revoked, so its file is kept: \(error.message)",
+          remedy: "try again, or remove only the file with --only-here")
       }
       return .alreadyExpired
     }

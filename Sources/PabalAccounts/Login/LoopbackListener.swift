@@ -1,10 +1,11 @@
 internal import Glibc
 
-/// Waits on this machine alone for the browser that comes back, and for what a person types meanwhile.
+/// Waits on loopback for the browser's request, and for lines typed by a person meanwhile.
 ///
-/// Used by one thread. A browser may open connections that it never uses, so all are watched at once.
+/// Must be used by one thread. Watches all connections at once, because a browser may open connections that it never
+/// uses.
 final class LoopbackListener {
-  /// Why nothing could be listened on.
+  /// Why a port can't be listened on.
   struct ListenError: Error {
     let port: UInt16
     let number: Int32
@@ -12,7 +13,7 @@ final class LoopbackListener {
 
   enum Event {
     case request(BrowserRequest)
-    /// A line was typed in.
+    /// A line was typed.
     case line(String)
     case timedOut
   }
@@ -25,10 +26,10 @@ final class LoopbackListener {
 
   private static let connectionLimit = 32
   private static let headLimit = 16_384
-  // Google's longest address is below 2,000; what never ends is no address.
+  // Google's longest URLs have less than 2,000 bytes.
   private static let lineLimit = 65_536
 
-  /// Listens on `port` of 127.0.0.1, or on any free one; on `::1` too where browsers may try it first.
+  /// Listens on `port` of 127.0.0.1, or on any free port; with `alsoIPv6` on `::1` too, because browsers may try it first.
   init(port: UInt16?, alsoIPv6: Bool, input: CInt?) throws(ListenError) {
     self.input = input
     var attempt = 0
@@ -48,7 +49,7 @@ final class LoopbackListener {
           attempt += 1
           guard port == nil, attempt < 8 else { throw error }
         } else {
-          // No IPv6 here, so no browser tries it.
+          // Without IPv6 on this machine, browsers don't try it either.
           (listeners, self.port) = ([first], bound)
           return
         }
@@ -60,12 +61,12 @@ final class LoopbackListener {
     for socket in listeners + connections.map(\.socket) { close(socket) }
   }
 
-  /// Reads nothing more that is typed.
+  /// Stops reading typed lines.
   func stopReading() { (input, typed) = (nil, []) }
 
-  /// The next thing that happens within `limit`; blocks.
+  /// Returns the next event within `limit`; blocks.
   func next(within limit: Duration) -> Event {
-    // Several lines may have come at once.
+    // One read may have returned several lines.
     if let line = typedLine() { return .line(line) }
     let end = ContinuousClock.now + limit
     while true {
@@ -85,12 +86,12 @@ final class LoopbackListener {
           return .request(request)
         }
       }
-      // What comes without end, and is nothing, takes no more time than there is.
+      // Checked here too, so that a stream of useless input can't exceed the limit.
       if milliseconds == 0 { return .timedOut }
     }
   }
 
-  /// Answers a request and closes its connection.
+  /// Sends the response to a request and closes its connection.
   func respond(_ request: BrowserRequest, status: String, html: String, language: String = "en") {
     let head = """
       HTTP/1.1 \(status)\r
@@ -130,7 +131,7 @@ final class LoopbackListener {
     connections.append((socket, []))
   }
 
-  /// A whole request, which is then the caller's to answer.
+  /// Returns a complete request, which the caller has to answer.
   private func read(_ socket: CInt) -> BrowserRequest? {
     guard let index = connections.firstIndex(where: { $0.socket == socket }) else { return nil }
     var buffer = [UInt8](repeating: 0, count: 4096)
@@ -169,7 +170,7 @@ final class LoopbackListener {
   }
 
   private static func listen(_ family: CInt, _ port: UInt16) throws(ListenError) -> CInt {
-    // Whoever knocked may have gone again, and accept would wait for the next.
+    // Non-blocking, because the client may have disconnected before accept, which would then block.
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     let socket = Glibc.socket(family, kind, 0)
     guard socket >= 0 else { throw ListenError(port: port, number: errno) }
@@ -216,23 +217,23 @@ final class LoopbackListener {
   }
 }
 
-/// A request of the browser's, to be answered once.
+/// A request of the browser, to be answered once.
 struct BrowserRequest {
   let method: String
   let path: String
   let query: URLEncodedForm
-  /// `Accept-Language`.
+  /// The value of `Accept-Language`.
   let languages: String
   fileprivate let socket: CInt
 
-  /// The request, or `nil` before the end of its head.
+  /// Parses a request; `nil` until its head is complete.
   fileprivate init?(_ bytes: [UInt8], socket: CInt) {
     let head = String(decoding: bytes, as: UTF8.self)
     guard let end = head.ranges(of: "\r\n\r\n").first else { return nil }
     let lines = head[..<end.lowerBound].split(separator: "\r\n")
-    let words = (lines.first ?? "").split(separator: " ")
-    method = words.first.map(String.init) ?? ""
-    let target = words.count > 1 ? words[1] : ""
+    let fields = (lines.first ?? "").split(separator: " ")
+    method = fields.first.map(String.init) ?? ""
+    let target = fields.count > 1 ? fields[1] : ""
     path = String(target.prefix { $0 != "?" })
     query = URLEncodedForm(query: target.dropFirst(path.count + 1))
     let field = lines.dropFirst().first { $0.lowercased().hasPrefix("accept-language:") }

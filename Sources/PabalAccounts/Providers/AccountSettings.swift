@@ -1,10 +1,10 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// Where an account's tokens are kept.
+/// Where the tokens of an account are stored.
 enum TokenLocation {
-  /// `token` if it was given, else `tokens/<account>.json` beside the configuration; a configuration below
-  /// `/etc` has no place for what changes, so its tokens are in `/var/lib/pabal`.
+  /// Returns the token file: `token` if it is configured, else `tokens/<account>.json` next to the configuration, or in
+  /// `/var/lib/pabal` for a configuration in `/etc`, because `/etc` isn't for changing data.
   static func file(_ token: String?, account: String, directory: String) -> TokenFile {
     if let token { return TokenFile(path: token) }
     let isSystem = directory == "/etc" || directory.hasPrefix("/etc/")
@@ -14,17 +14,18 @@ enum TokenLocation {
 }
 
 extension ObjectDecoder {
-  /// The scopes in place of those the transports need.
+  /// Reads the scopes that replace those needed by the transports; reports mistakes.
   func scopes() -> (isGiven: Bool, scopes: [String]?) {
     guard let value = optional("scopes") else { return (false, nil) }
     guard let elements = value.elements() else { return (true, nil) }
-    if elements.isEmpty { value.report("the list is empty", remedy: "name a scope, or take the key out") }
+    if elements.isEmpty { value.report("the list is empty", remedy: "add a scope, or remove the key") }
     let scopes = elements.compactMap { element -> String? in
       guard let scope = element.nonEmptyText() else { return nil }
       // RFC 6749 section 3.3
       guard scope.utf8.allSatisfy({ 0x21...0x7E ~= $0 && $0 != 0x22 && $0 != 0x5C }) else {
         element.report(
-          "no scope: it has a blank, a quotation mark or a letter outside ASCII", remedy: "one scope a text")
+          "not a valid scope: it contains a space, a quotation mark or a non-ASCII character",
+          remedy: "write one scope per string")
         return nil
       }
       return scope
@@ -32,24 +33,24 @@ extension ObjectDecoder {
     return (true, scopes.count == elements.count ? scopes : nil)
   }
 
-  /// The path in `token`, which no other account may have, nor may what takes its place where the key is missing.
+  /// Reads the path in `token`. Reports an error if another account has the same token file, configured or by default.
   func tokenFile() -> (path: String?, isSound: Bool) {
     let token = path("token")
-    // The account's name, where it needed quotes without them.
+    // The account's name, without the quotes that some names need in a path.
     let account = value.path.split(separator: ".", maxSplits: 1).last.map(String.init) ?? ""
     let name = account.trimmingQuotes
     guard token.isSound else { return token }
     let file = TokenLocation.file(token.path, account: name, directory: directory).path
-    // However it is written: /a//b/./c is /a/b/c.
+    // Normalized, because /a//b/./c is /a/b/c.
     let plain = file.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     guard let earlier = collector.reserve("token file /\(plain)", for: value.path) else { return token }
     value.report(
-      "its token file \(file) is that of \(earlier), too, and each would overwrite the other's tokens",
-      remedy: "give each account a \"token\" of its own")
+      "the token file \(file) is also used by \(earlier), and each would overwrite the other's tokens",
+      remedy: "give each account its own \"token\"")
     return (nil, false)
   }
 
-  /// Whether `user` is an address, as far as it stands here; else an error is added.
+  /// Whether `user` is a valid address, or a secret that is fetched later; reports an error otherwise.
   func userIsAddress() -> Bool {
     guard let user = members.first(where: { $0.key == "user" }), case .string(let text) = user.value.content,
       let problem = addressErrorText(text)
@@ -59,30 +60,30 @@ extension ObjectDecoder {
     return false
   }
 
-  static let userCure = "name the mailbox, as in \"user\": \"you@example.com\""
+  static let userCure = "set the mailbox, as in \"user\": \"you@example.com\""
 
   private var collector: DiagnosticCollector { value.collector }
 
-  /// A path, `nil` where the key is missing; `isSound` is false after an error.
+  /// Reads a path; `nil` if the key is missing. `isSound` is false after an error.
   func path(_ key: String) -> (path: String?, isSound: Bool) {
     guard let value = optional(key) else { return (nil, true) }
     let path = value.filePath()
     return (path, path != nil)
   }
 
-  /// The folder that relative paths start from.
+  /// The directory that relative paths start from.
   var directory: String { value.collector.directory }
 }
 
 extension AccountContext {
-  /// Throws where the mailbox, which may have been fetched from elsewhere, is no address.
+  /// Throws if the mailbox, which may be a fetched secret, isn't an address.
   func validateUser() throws(Diagnostic) {
     guard let problem = addressErrorText(user) else { return }
     throw Diagnostic(problem, remedy: ObjectDecoder.userCure, path: "accounts.\(name).user")
   }
 }
 
-/// Why `text` is no address, if it is none.
+/// Returns why `text` isn't an address; `nil` if it is one.
 private func addressErrorText(_ text: String) -> String? {
   do throws(AddressError) {
     _ = try Address(text)

@@ -1,15 +1,15 @@
 public import PabalCore
 
-/// Provider `google`: a Gmail or Workspace user who has logged in in a browser.
+/// The provider `google`: a Gmail or Workspace user who logs in with a browser.
 public struct GoogleProvider: AccountProvider {
   /// `google`.
   public let name = "google"
   private let dependencies: AccountDependencies
 
-  /// The provider `google`.
+  /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
-  /// Where Google gives tokens, for token files that don't say it.
+  /// Google's token endpoint, for token files that don't name it.
   static let tokenEndpoint = "https://oauth2.googleapis.com/token"
 
   /// Reads the keys `client`, `token` and `scopes`.
@@ -22,7 +22,7 @@ public struct GoogleProvider: AccountProvider {
     if client.path == nil, token.path == nil, client.isSound, token.isSound {
       object.reportMissing(
         "client",
-        remedy: "download credentials.json and name it: \"client\": \"credentials.json\"")
+        remedy: "download credentials.json and set \"client\": \"credentials.json\"")
     }
     guard hasUser, client.isSound, token.isSound, client.path != nil || token.path != nil,
       !scopes.isGiven || scopes.scopes != nil
@@ -40,7 +40,7 @@ public struct GoogleProvider: AccountProvider {
     let readClient: @Sendable () throws(TokenError) -> OAuthClient = { () throws(TokenError) in
       guard let path else {
         throw TokenError(
-          .setUp, "a login needs the OAuth client", remedy: "name it: \"client\": \"credentials.json\"",
+          .setUp, "a login needs the OAuth client", remedy: "set it: \"client\": \"credentials.json\"",
           step: .client, errorKind: .configuration)
       }
       do throws(SecretFileError) {
@@ -49,7 +49,7 @@ public struct GoogleProvider: AccountProvider {
         var failure = TokenError(error)
         failure.step = .client
         if error.isMissing {
-          failure.remedy = "download the desktop client's JSON from the Google Cloud console to there"
+          failure.remedy = "download the desktop client's JSON from the Google Cloud console to this path"
         }
         throw failure
       }
@@ -57,7 +57,7 @@ public struct GoogleProvider: AccountProvider {
     let tokenGrant = RefreshTokenGrant(
       issuer: .google, account: use.name,
       client: { () throws(TokenError) in
-        // The token file knows its client; credentials.json may be gone after the login.
+        // The token file names its client, so credentials.json may be removed after the login.
         guard let path, OAuthAccount.mayExist(path) else { return nil }
         return try readClient()
       }, standardEndpoint: Self.tokenEndpoint)
@@ -73,11 +73,11 @@ public struct GoogleProvider: AccountProvider {
   }
 }
 
-/// Google's scopes for sending mail, and which transport needs which.
+/// Google's scopes for sending mail, and the scopes that each transport needs.
 enum GoogleScopes {
-  /// Gmail's REST API, sending only.
+  /// Sending through Gmail's REST API only.
   static let send = "https://www.googleapis.com/auth/gmail.send"
-  /// All of the mailbox: what smtp.gmail.com asks for, and enough for REST.
+  /// Full access to the mailbox: required by smtp.gmail.com, and sufficient for the REST API.
   static let mail = "https://mail.google.com/"
 
   // developers.google.com/gmail/api/reference/rest/v1/users.messages/send
@@ -85,24 +85,24 @@ enum GoogleScopes {
     "https://www.googleapis.com/auth/gmail.modify", "https://www.googleapis.com/auth/gmail.compose",
   ]
 
-  /// What makes Google say whose mailbox it is (OpenID Connect).
+  /// The scopes that make Google say whose mailbox it is (OpenID Connect).
   ///
-  /// Not asked for by itself: beside it Google's consent page gets a box that has to be ticked, which a page with one
-  /// scope alone hasn't (developers.google.com/identity/protocols/oauth2/resources/granular-permissions).
+  /// Requested only with `--confirm-user`, because with more than one scope Google's consent page has checkboxes that
+  /// have to be selected (developers.google.com/identity/protocols/oauth2/resources/granular-permissions).
   static let identity = ["openid", "email"]
-  // Asked for by the short name, granted by the long one.
+  // Requested by the short name, granted by the long one.
   private static let longNames = [
     "email": "https://www.googleapis.com/auth/userinfo.email",
     "profile": "https://www.googleapis.com/auth/userinfo.profile",
   ]
 
-  /// What the transports by `plugins` need; without any, what serves every transport.
+  /// Returns the scopes that transports with `plugins` need; without plugins, those that suffice for every transport.
   static func needed(by plugins: [String]) -> [String] {
     !plugins.isEmpty && plugins.allSatisfy { name($0) == "gmail" } ? [send] : [mail]
   }
 
-  /// What each of `plugins` needs by itself; of one that isn't ours nobody knows more than what the configuration
-  /// says, `configured`.
+  /// Returns the scopes that each plugin needs on its own; those of a third-party plugin are known only from the
+  /// configuration (`configured`).
   static func scopeSets(_ plugins: [String], configured: [String]?) -> [[String]] {
     let scopeSets = plugins.map { plugin in
       ["gmail", "smtp"].contains(name(plugin)) ? needed(by: [plugin]) : configured ?? needed(by: [plugin])
@@ -115,7 +115,7 @@ enum GoogleScopes {
     return file.hasPrefix("libpabal-") && file.hasSuffix(".so") ? String(file.dropFirst(9).dropLast(3)) : file
   }
 
-  /// Those of `needed` that nothing in `granted` serves.
+  /// Returns the needed scopes that `granted` doesn't cover.
   static func missing(_ needed: [String], in granted: [String]) -> [String] {
     needed.filter { scope in
       !granted.contains(scope) && !granted.contains(longNames[scope] ?? scope)
@@ -124,13 +124,13 @@ enum GoogleScopes {
     }
   }
 
-  /// What a scope lets Pabal do, in a person's words.
+  /// Returns what a scope allows, for a person; `nil` if it isn't known.
   static func meaning(_ scope: String) -> String? {
     switch scope {
-    case send: "send mail by Gmail's REST API, read nothing"
-    case mail: "send mail by SMTP and REST; Google has no smaller one for SMTP, so it includes reading"
-    case "openid": "tell which mailbox logs in"
-    case "email", "https://www.googleapis.com/auth/userinfo.email": "see its address"
+    case send: "send mail through Gmail's REST API, without reading any"
+    case mail: "send mail by SMTP and REST; includes reading, because Google has no narrower scope for SMTP"
+    case "openid": "identify the mailbox that logs in"
+    case "email", "https://www.googleapis.com/auth/userinfo.email": "see the email address"
     default: nil
     }
   }

@@ -1,18 +1,18 @@
 public import PabalCore
 internal import PabalFormats
 
-/// Provider `microsoft`: a Microsoft 365 mailbox, for SMTP.
+/// The provider `microsoft`: a Microsoft 365 mailbox, for SMTP.
 public struct MicrosoftProvider: AccountProvider {
   /// `microsoft`.
   public let name = "microsoft"
   private let dependencies: AccountDependencies
 
-  /// The provider `microsoft`.
+  /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
-  /// The scope for SMTP; a token for Microsoft Graph is refused there.
+  /// The scopes for SMTP, which rejects tokens for Microsoft Graph.
   static let scopes = ["https://outlook.office.com/SMTP.Send", "offline_access"]
-  /// What an app asks for that sends by its own secret; its permission is SMTP.SendAsApp.
+  /// The scope of an app that sends with its own secret; its permission is SMTP.SendAsApp.
   static let appScopes = ["https://outlook.office365.com/.default"]
 
   /// Reads the keys `tenant`, `authority`, `client_id`, `client_secret`, `flow`, `token` and `scopes`.
@@ -30,7 +30,8 @@ public struct MicrosoftProvider: AccountProvider {
         name = text
       } else {
         tenant.report(
-          "no tenant: letters, digits, - and . only", remedy: "copy it from the app's Overview page")
+          "not a tenant: only letters, digits, - and . are allowed",
+          remedy: "copy it from the app's Overview page")
       }
     }
     let given = object.optional("authority")
@@ -45,7 +46,7 @@ public struct MicrosoftProvider: AccountProvider {
     let scopes = settings.scopes ?? (settings.flow == .app ? Self.appScopes : Self.scopes)
     return { (use) throws(Diagnostic) in
       try use.validateUser()
-      // Of the loopback's names only this one goes with any port there.
+      // Microsoft accepts any port only for this name of loopback.
       return settings.account(
         use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints, host: "localhost",
         parameters: [("login_hint", use.user), ("prompt", "select_account")], dependencies: dependencies)

@@ -1,13 +1,13 @@
 public import PabalCore
 internal import PabalFormats
 
-/// Provider `oauth2`: any other authorization server.
+/// The provider `oauth2`: any other authorization server.
 public struct OAuth2Provider: AccountProvider {
   /// `oauth2`.
   public let name = "oauth2"
   private let dependencies: AccountDependencies
 
-  /// The provider `oauth2`.
+  /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
   /// Reads the endpoints and the keys `client_id`, `client_secret`, `scopes`, `flow` and `token`.
@@ -24,7 +24,7 @@ public struct OAuth2Provider: AccountProvider {
     }
     let settings = ClientSettings(object)
     if !object.members.contains(where: { $0.key == "scopes" }) {
-      object.reportMissing("scopes", remedy: "add the scopes that permit sending mail")
+      object.reportMissing("scopes", remedy: "list the scopes that allow sending mail")
     }
     guard let token, let settings, let scopes = settings.scopes, optional.allSatisfy({ $0.1 != nil }) else {
       return nil
@@ -52,7 +52,7 @@ public struct OAuth2Provider: AccountProvider {
   }
 }
 
-/// Every provider that gets its tokens by OAuth 2.0.
+/// Returns every provider that obtains tokens by OAuth 2.0.
 public func oauthProviders(dependencies: AccountDependencies = .system) -> [any AccountProvider] {
   [
     GoogleProvider(dependencies: dependencies), ServiceAccountProvider(dependencies: dependencies),

@@ -1,7 +1,7 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// What a program is to an authorization server, and where that server is asked.
+/// An OAuth client: its credentials and the endpoints of its authorization server.
 struct OAuthClient: Sendable, RedactedDescription {
   var id: String
   var secret: String?
@@ -9,7 +9,7 @@ struct OAuthClient: Sendable, RedactedDescription {
   var tokenEndpoint: HTTPEndpoint
   var deviceEndpoint: HTTPEndpoint?
   var revocationEndpoint: HTTPEndpoint?
-  /// The addresses a web client may send its users back to; `nil` for an installed one, which may choose.
+  /// The registered redirect URIs of a web client; `nil` for an installed client, which can use any port.
   var redirects: [String]?
 
   var description: String { "an OAuth client" }
@@ -19,29 +19,29 @@ extension OAuthClient {
   /// Reads Google's `credentials.json`, of an installed or a web client.
   static func google(_ path: String) throws(SecretFileError) -> OAuthClient {
     let document = try SecretDocument.read(path, as: "credentials.json")
-    // Google's library looks in this order.
+    // The order of Google's library.
     let kinds = ["web", "installed"]
     guard let kind = kinds.first(where: { document.root[$0] != nil }), let client = document.root[kind] else {
       let isKey = document.root["type"]?.text == "service_account"
       throw SecretFileError(
         message: isKey
-          ? "\(path) is a service account's key, no OAuth client"
-          : "\(path) holds neither \"installed\" nor \"web\", so it is no OAuth client",
+          ? "\(path) is the key of a service account, not an OAuth client"
+          : "\(path) contains neither \"installed\" nor \"web\", so it isn't an OAuth client",
         remedy: isKey
-          ? "let \"provider\" be \"google-service-account\" and name the file in \"key\""
-          : "make a desktop client in the Google Cloud console and download its JSON")
+          ? "set \"provider\" to \"google-service-account\" and \"key\" to the file"
+          : "create a desktop client in the Google Cloud console and download its JSON")
     }
     guard let id = client["client_id"]?.text, let authorization = client["auth_uri"]?.text,
       let token = client["token_uri"]?.text
     else {
       throw SecretFileError(
-        message: "\(path) lacks \"client_id\", \"auth_uri\" or \"token_uri\"", remedy: "download it anew")
+        message: "\(path) lacks \"client_id\", \"auth_uri\" or \"token_uri\"", remedy: "download it again")
     }
     guard let authorizationEndpoint = try? HTTPEndpoint(authorization),
       let tokenEndpoint = try? HTTPEndpoint(token)
     else {
       throw SecretFileError(
-        message: "\(path) sends secrets over a connection that isn't safe", remedy: "use https endpoints")
+        message: "\(path) would send secrets over an unencrypted connection", remedy: "use https endpoints")
     }
     return OAuthClient(
       id: id, secret: client["client_secret"]?.text, authorizationEndpoint: authorizationEndpoint,
@@ -50,13 +50,13 @@ extension OAuthClient {
   }
 }
 
-/// A client that stands in the configuration itself, for `microsoft` and `oauth2`.
+/// A client defined in the configuration itself, for `microsoft` and `oauth2`.
 struct ClientSettings: Sendable {
-  /// How tokens are had.
+  /// How tokens are obtained.
   enum Flow: String, CaseIterable {
     case browser = "browser"
     case device = "device"
-    /// Without a person, by the client's own secret.
+    /// Without a person, with the client's own secret.
     case app = "app"
   }
 
@@ -77,7 +77,7 @@ struct ClientSettings: Sendable {
     if let flow {
       chosen = flow.text().flatMap { Flow(rawValue: $0) }
       if chosen == nil, case .string = flow.node.content {
-        flow.report("there is no such flow", remedy: "browser, device and app are known")
+        flow.report("unknown flow", remedy: "use browser, device or app")
       }
     }
     let token = object.tokenFile()
@@ -85,7 +85,7 @@ struct ClientSettings: Sendable {
     if chosen == .app, secret == nil {
       object.value.report(
         "the flow app needs the key “client_secret”",
-        remedy: "give it as {\"env\": …}, {\"file\": …} or {\"command\": …}")
+        remedy: "set it to {\"env\": …}, {\"file\": …} or {\"command\": …}")
       return nil
     }
     guard let id, let chosen, secret == nil || secretText != nil, token.isSound,
@@ -99,7 +99,7 @@ struct ClientSettings: Sendable {
     directory = object.directory
   }
 
-  /// The client, its secret fetched now.
+  /// Returns the client; fetches its secret.
   func client(_ endpoints: ClientEndpoints) throws(TokenError) -> OAuthClient {
     do throws(Diagnostic) {
       return OAuthClient(
@@ -111,7 +111,7 @@ struct ClientSettings: Sendable {
     }
   }
 
-  /// The account that these settings make.
+  /// Returns the account with these settings.
   func account(
     _ use: AccountContext, provider: String, issuer: OAuthErrorClassifier.Issuer, scopes: [String],
     endpoints: ClientEndpoints,
@@ -139,7 +139,7 @@ struct ClientSettings: Sendable {
   }
 }
 
-/// Where an authorization server is asked what.
+/// The endpoints of an authorization server.
 struct ClientEndpoints: Sendable {
   var authorization: HTTPEndpoint?
   var token: HTTPEndpoint
@@ -148,12 +148,13 @@ struct ClientEndpoints: Sendable {
 }
 
 extension FieldDecoder {
-  /// A URL that secrets may go to.
+  /// Reads a URL that secrets may be sent to; reports an error otherwise.
   func endpoint() -> HTTPEndpoint? {
     guard let text = nonEmptyText() else { return nil }
     guard let endpoint = try? HTTPEndpoint(text) else {
       report(
-        "no URL that secrets may go to", remedy: "write it as https://…; http:// only for this machine itself"
+        "not a URL that secrets may be sent to",
+        remedy: "use https://…; http:// is allowed only for this machine"
       )
       return nil
     }

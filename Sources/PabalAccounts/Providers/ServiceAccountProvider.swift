@@ -3,19 +3,19 @@ internal import CryptoExtras
 public import PabalCore
 internal import PabalFormats
 
-/// Provider `google-service-account`: a Workspace mailbox, by domain-wide delegation.
+/// The provider `google-service-account`: a Workspace mailbox, by domain-wide delegation.
 public struct ServiceAccountProvider: AccountProvider {
   /// `google-service-account`.
   public let name = "google-service-account"
   private let dependencies: AccountDependencies
 
-  /// The provider `google-service-account`.
+  /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
   /// Reads the keys `key`, `token` and `scopes`.
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
     let key = object.required(
-      "key", remedy: "name the service account's key: \"key\": \"service-account.json\"")?
+      "key", remedy: "set the service account's key: \"key\": \"service-account.json\"")?
       .filePath()
     let token = object.tokenFile()
     let scopes = object.scopes()
@@ -34,16 +34,16 @@ public struct ServiceAccountProvider: AccountProvider {
   }
 }
 
-/// Renewal by an assertion that a service account's key signs (RFC 7523).
+/// Renewal with an assertion signed by the key of a service account (RFC 7523).
 struct ServiceAccountGrant: TokenGrant {
   let account: String
-  /// The key's path.
+  /// The path of the key.
   let path: String
   /// The mailbox to act for, by domain-wide delegation.
   let subject: String
   let scopes: [String]
 
-  // The longest that Google takes.
+  // The longest lifetime that Google accepts, in seconds.
   private static let lifetime: Int64 = 3600
 
   func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
@@ -96,12 +96,12 @@ struct ServiceAccountGrant: TokenGrant {
       return signed + "." + base64URL(Array(signature.rawRepresentation))
     } catch {
       throw TokenError(
-        .setUp, "the key \(path) can't sign", remedy: "make a new key", step: .serviceAccountKey)
+        .setUp, "the key \(path) can't sign", remedy: "create a new key", step: .serviceAccountKey)
     }
   }
 }
 
-/// A service account's key file, as Google Cloud gives it once.
+/// The key file of a service account, as downloaded from Google Cloud.
 struct ServiceAccountKey: RedactedDescription {
   let id: String
   let email: String
@@ -116,28 +116,30 @@ struct ServiceAccountKey: RedactedDescription {
       let isClient = root["installed"] != nil || root["web"] != nil
       throw SecretFileError(
         message: isClient
-          ? "\(path) is an OAuth client, no service account's key" : "\(path) is no service account's key",
+          ? "\(path) is an OAuth client, not the key of a service account"
+          : "\(path) isn't the key of a service account",
         remedy: isClient
-          ? "let \"provider\" be \"google\" and name the file in \"client\""
-          : "make a JSON key for the service account in the Google Cloud console")
+          ? "set \"provider\" to \"google\" and \"client\" to the file"
+          : "create a JSON key for the service account in the Google Cloud console")
     }
     guard let id = root["private_key_id"]?.text, let email = root["client_email"]?.text,
       let pem = root["private_key"]?.text, let token = root["token_uri"]?.text
     else {
       throw SecretFileError(
         message: "\(path) lacks \"private_key_id\", \"private_key\", \"client_email\" or \"token_uri\"",
-        remedy: "make a new key and download it anew")
+        remedy: "create a new key and download it")
     }
     guard let endpoint = try? HTTPEndpoint(token) else {
       throw SecretFileError(
-        message: "\(path) sends assertions where they aren't safe", remedy: "use an https token_uri")
+        message: "\(path) would send assertions over an unencrypted connection",
+        remedy: "use an https token_uri")
     }
     do {
       privateKey = try _RSA.Signing.PrivateKey(pemRepresentation: pem)
     } catch {
       throw SecretFileError(
-        message: "the private key in \(path) is damaged or no RSA key of 2048 bits or more",
-        remedy: "make a new key and download it anew")
+        message: "the private key in \(path) is damaged or isn't an RSA key of at least 2048 bits",
+        remedy: "create a new key and download it")
     }
     (self.id, self.email, tokenEndpoint) = (id, email, endpoint)
   }

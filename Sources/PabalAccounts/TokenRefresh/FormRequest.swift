@@ -2,25 +2,25 @@ internal import PabalCore
 internal import PabalCurl
 internal import PabalFormats
 
-/// What a server answered to a form.
+/// A server's response to a form.
 struct FormResponse: Sendable {
   let status: Int
   let body: [UInt8]
-  /// What `Retry-After` asks for.
+  /// The value of `Retry-After`.
   let retryAfter: Duration?
-  /// The server's clock, by its `Date` header.
+  /// The server's time, from its `Date` header.
   let date: Timestamp?
 }
 
-/// A form on its way to a server, over a connection of its own.
+/// A request that posts a form over its own connection.
 struct FormRequest {
   let form: URLEncodedForm
   let endpoint: HTTPEndpoint
 
-  // Google's answers are below 4 KiB, Microsoft's below 8.
+  // Google's responses are smaller than 4 KiB, Microsoft's than 8 KiB.
   private static let bodyLimit = 262_144
 
-  /// Sends it once and waits for the answer, at most half a minute; blocks.
+  /// Sends the form once and returns the response; blocks for at most 30 seconds.
   func perform() throws(CurlError) -> FormResponse {
     let handle = try CurlHandle(protocols: "https,http")
     try handle.set(.url, endpoint.description)
@@ -28,7 +28,7 @@ struct FormRequest {
     try handle.set(.userAgent, "pabal")
     try handle.set(.connectTimeout, .seconds(10))
     try handle.set(.totalTimeout, .seconds(30))
-    // Without the empty Expect libcurl would wait a second before a long assertion.
+    // Without an empty Expect, libcurl would wait up to a second for 100 Continue before sending a long assertion.
     try handle.setHeaders([
       "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "Expect:",
     ])
@@ -79,7 +79,7 @@ struct URLEncodedForm: Sendable {
   /// The first value of `name` that isn't empty.
   subscript(name: String) -> String? { fields.first { $0.name == name && !$0.value.isEmpty }?.value }
 
-  /// The values that nobody but the server may see.
+  /// The values that must never be shown.
   var secrets: [String] {
     let names = [
       "refresh_token", "code", "client_secret", "code_verifier", "device_code", "assertion", "token",

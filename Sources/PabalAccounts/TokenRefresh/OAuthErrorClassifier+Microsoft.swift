@@ -1,12 +1,12 @@
 extension OAuthErrorClassifier {
-  /// Microsoft's errors; the number of `AADSTS…` in the description says more than the error's name.
+  /// Classifies Microsoft's errors; the number of `AADSTS…` in the description is more precise than the error's name.
   func microsoft(_ serverError: OAuthError) -> TokenError {
     let number = serverError.description.flatMap { description in
       description.split(separator: "AADSTS", maxSplits: 1).last.flatMap {
         Int($0.prefix { $0.isASCII && $0.isNumber })
       }
     }
-    // The rest is for support: traces and times.
+    // Further lines are trace ids and times, for support.
     let first = serverError.description?.prefix { $0 != "\r" && $0 != "\n" && $0 != "\\" }
     let summary = first.map { "\(serverError.error): \($0)" } ?? serverError.error
     if let number, let failure = microsoft(number, summary) { return failure }
@@ -14,15 +14,15 @@ extension OAuthErrorClassifier {
     case "invalid_grant" where operation == .refresh:
       return TokenError(
         .dead,
-        "Microsoft ended the login (\(summary)). Likely causes: the password was changed, access was withdrawn, the "
-          + "login lay unused for 90 days, or a policy wants a new login",
+        "Microsoft ended the login (\(summary)). Likely causes: the password was changed, access was revoked, the "
+          + "login wasn't used for 90 days, or a policy requires a new login",
         remedy: loginAgain, step: .microsoftLogin)
     case "authorization_declined":
       return TokenError(
         .setUp, "the login was declined on Microsoft's page", remedy: loginAgain, step: .microsoftLogin)
     case "expired_token":
       return TokenError(
-        .setUp, "the code was not typed in in time", remedy: loginAgain, step: .microsoftLogin)
+        .setUp, "the code expired before it was entered", remedy: loginAgain, step: .microsoftLogin)
     case "bad_verification_code":
       return TokenError(.setUp, "Microsoft doesn't know the device code (\(summary))", remedy: loginAgain)
     default: return other(serverError)
@@ -34,50 +34,52 @@ extension OAuthErrorClassifier {
     switch number {
     case 50173:
       TokenError(
-        .dead, "the password was changed or the login withdrawn (\(summary))", remedy: loginAgain,
+        .dead, "the password was changed or the login revoked (\(summary))", remedy: loginAgain,
         step: .microsoftLogin)
     case 700_082, 70008:
       TokenError(
-        .dead, "the login lay unused too long (\(summary))", remedy: loginAgain, step: .microsoftLogin)
+        .dead, "the login expired because it wasn't used (\(summary))", remedy: loginAgain,
+        step: .microsoftLogin)
     case 50076, 50079, 50078, 50074:
       TokenError(
-        .dead, "Microsoft wants a second factor (\(summary))", remedy: loginAgain, step: .microsoftLogin)
+        .dead, "Microsoft requires a second factor (\(summary))", remedy: loginAgain, step: .microsoftLogin)
     case 53000, 53001, 53002, 53003:
       TokenError(
         .setUp, "a conditional access policy blocks the login (\(summary))",
         remedy:
-          "ask the tenant's administrator; some policies block the device flow alone: try --flow browser",
+          "ask the tenant's administrator; if the policy blocks only the device flow, use --flow browser",
         step: .microsoftLogin)
     case 65001:
       TokenError(
-        .dead, "nobody has consented to the permission SMTP.Send (\(summary))",
-        remedy: "\(loginAgain), or have the administrator consent", step: .permission)
+        .dead, "consent to the permission SMTP.Send is missing (\(summary))",
+        remedy: "\(loginAgain), or ask the administrator to consent", step: .permission)
     case 7_000_218:
       TokenError(
-        .setUp, "the app is registered as one that has a secret (\(summary))",
-        remedy: "allow public client flows in its Authentication page, or give \"client_secret\"",
+        .setUp, "the app is registered as a confidential client, which needs a secret (\(summary))",
+        remedy: "allow public client flows on its Authentication page, or set \"client_secret\"",
         step: .registration)
     case 7_000_215, 7_000_222:
       TokenError(
         .setUp, "the client secret is wrong or has expired (\(summary))",
-        remedy: "make a new secret in its "
+        remedy: "create a new secret on its "
           + "Certificates & secrets page", step: .registration)
     case 700_016:
       TokenError(
-        .setUp, "the tenant has no app of this client id (\(summary))",
+        .setUp, "the tenant has no app with this client ID (\(summary))",
         remedy: "compare \"client_id\" and \"tenant\" with the app's Overview page", step: .registration)
     case 90002, 900_023, 900_971:
       TokenError(
-        .setUp, "there is no such tenant, or no address to come back to (\(summary))",
+        .setUp, "the tenant doesn't exist, or the app has no redirect URI (\(summary))",
         remedy: "compare \"tenant\" with the app's Overview page", step: .registration)
     case 50011:
       TokenError(
-        .setUp, "the app isn't registered to come back to http://localhost (\(summary))",
+        .setUp, "the app doesn't have the redirect URI http://localhost (\(summary))",
         remedy: "add the platform “Mobile and desktop applications” with http://localhost",
         step: .registration)
     case 70011, 28002:
       TokenError(
-        .setUp, "Microsoft doesn't know the scope (\(summary))", remedy: "mend \"scopes\"", step: .permission)
+        .setUp, "Microsoft doesn't know the scope (\(summary))", remedy: "correct \"scopes\"",
+        step: .permission)
     case 50034: TokenError(.setUp, "the tenant has no such user (\(summary))", remedy: loginAgain)
     default: nil
     }

@@ -1,35 +1,35 @@
 internal import PabalCore
 
-/// What the error answers of a token endpoint mean, and what to do about each.
+/// Turns error responses of a token endpoint into a cause and a remedy.
 struct OAuthErrorClassifier: Sendable {
-  /// Whose errors they are.
+  /// The kind of server that sent the error.
   enum Issuer: Sendable {
     case google, workspace, microsoft, other
   }
 
-  /// What was asked.
+  /// The kind of request that failed.
   enum Operation: Sendable {
-    /// A new access token for a refresh token.
+    /// A refresh token was exchanged for an access token.
     case refresh
-    /// The first tokens for a browser's code.
+    /// The code of a browser login was exchanged for the first tokens.
     case codeExchange
-    /// An access token for an assertion or a client's own secret.
+    /// An assertion or a client's own secret was exchanged for an access token.
     case grant
-    /// Whether somebody has typed the device's code in.
+    /// A device login was started or polled.
     case devicePoll
   }
 
   let issuer: Issuer
   let operation: Operation
   let account: String
-  /// When the refresh token was to die, where that was said.
+  /// When the refresh token expires, if known.
   var refreshTokenExpiry: Timestamp?
-  /// Why it was to die.
+  /// Why the refresh token expires.
   var loginExpiry = LoginExpiry.unknownReason
-  /// When it was asked.
+  /// The time of the request.
   var now = Timestamp.now()
 
-  /// The failure that a refusal is; `clock` is how far this machine's clock is ahead of the server's.
+  /// Returns the failure for an error; `clock` is how far this machine's clock is ahead of the server's.
   func failure(_ serverError: OAuthError, clock: Duration?) -> TokenError {
     var failure =
       switch issuer {
@@ -44,7 +44,7 @@ struct OAuthErrorClassifier: Sendable {
       failure.message +=
         "; this machine's clock is \(minutes) min \(clock < .zero ? "behind" : "ahead of") the server's"
       let advice = Self.clockAdvice
-      // Some refusals are about nothing else.
+      // Some errors have this remedy already.
       if failure.remedy?.contains(advice) != true {
         failure.remedy = advice + (failure.remedy.map { ", then \($0)" } ?? "")
       }
@@ -53,45 +53,47 @@ struct OAuthErrorClassifier: Sendable {
     return failure
   }
 
-  /// What mends a clock.
+  /// The remedy for a wrong clock.
   static let clockAdvice = "set the clock (timedatectl set-ntp true)"
 
-  /// The command that mends a login.
+  /// The remedy that asks for a new login.
   var loginAgain: String { "log in again: pabal account login \(account)" }
 
-  /// What every issuer of RFC 6749 means by its errors.
+  /// Classifies the standard errors of RFC 6749.
   func other(_ serverError: OAuthError) -> TokenError {
     let summary = serverError.summary
     switch serverError.error {
     case "invalid_grant" where operation == .codeExchange:
       return TokenError(
         .setUp,
-        "the login's code was refused (\(summary)): it was used before, is too old, or belongs to another client",
+        "the login code was rejected (\(summary)): it was already used, has expired, or belongs to another client",
         remedy: "start the login again")
     case "invalid_grant" where operation == .refresh:
-      return TokenError(.dead, "the login is over (\(summary))", remedy: loginAgain)
+      return TokenError(.dead, "the login has expired or was revoked (\(summary))", remedy: loginAgain)
     case "invalid_client":
       return TokenError(
-        .setUp, "the server doesn't take this client's id and secret (\(summary))",
-        remedy: "compare both with what the server's console shows")
+        .setUp, "the server rejected the client ID or secret (\(summary))",
+        remedy: "compare both with the server's console")
     case "unauthorized_client":
       return TokenError(
-        .setUp, "this client may not ask for tokens this way (\(summary))",
+        .setUp, "this client isn't allowed to request tokens this way (\(summary))",
         remedy: "allow it in the server's console")
     case "invalid_scope":
       return TokenError(
-        .setUp, "the server doesn't know a scope asked for (\(summary))", remedy: "mend \"scopes\"")
+        .setUp, "the server doesn't know a requested scope (\(summary))", remedy: "correct \"scopes\"")
     case "access_denied":
-      return TokenError(.setUp, "the login was refused (\(summary))", remedy: loginAgain)
+      return TokenError(.setUp, "access was denied (\(summary))", remedy: loginAgain)
     case "unsupported_grant_type":
       return TokenError(
-        .setUp, "the server has no such way to get a token (\(summary))", remedy: "choose another \"flow\"")
+        .setUp, "the server doesn't support this way to obtain tokens (\(summary))",
+        remedy: "choose another \"flow\"")
     case "interaction_required", "login_required", "consent_required":
-      return TokenError(.dead, "the server wants to see the user again (\(summary))", remedy: loginAgain)
+      return TokenError(
+        .dead, "the server requires the user to log in again (\(summary))", remedy: loginAgain)
     default:
       return TokenError(
-        .setUp, "the token server refuses (\(summary))",
-        remedy: "compare the account's endpoints, client and scopes with what the server's documentation says"
+        .setUp, "the token server rejected the request (\(summary))",
+        remedy: "compare the account's endpoints, client and scopes with the server's documentation"
       )
     }
   }

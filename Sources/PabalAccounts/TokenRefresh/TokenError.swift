@@ -1,30 +1,30 @@
 public import PabalCore
 internal import PabalCurl
 
-/// Why there is no access token, and what to do.
+/// Why an access token can't be obtained, and the remedy.
 struct TokenError: Error, Sendable, Hashable {
   enum Kind: Sendable, Hashable {
-    /// The login is over; only a new one helps, and asking again never does.
+    /// The login has expired or was revoked; only a new login helps, retries never do.
     case dead
-    /// Somebody has to mend the account or the set-up; asking again later shows whether it is mended.
+    /// The account or the configuration has to be fixed; a later retry shows whether it was.
     case setUp
-    /// It may pass by itself.
+    /// The failure may pass by itself.
     case transient
   }
 
   var kind: Kind
-  /// One sentence without its full stop.
+  /// What is wrong; one sentence without a full stop.
   var message: String
   var remedy: String?
   var step: GuideStep?
-  /// What the server said, if it was the server.
+  /// The error sent by the server, if it sent one.
   var serverError: OAuthError?
   var retryAfter: Duration?
-  /// Whose fault it is, where that is neither the account's nor the network's.
+  /// The kind for a command, if it doesn't follow from `kind`.
   var errorKind: AccountError.Kind?
-  /// The same as `message` for the browser's page; only of ours, never of a server's words.
+  /// The Korean text of `message` for the login page, if there is one.
   var korean: String?
-  /// The scopes whose boxes weren't ticked.
+  /// The scopes whose checkboxes weren't selected.
   var missingScopes: [String] = []
 
   init(
@@ -52,16 +52,16 @@ struct TokenError: Error, Sendable, Hashable {
       errorKind: .configuration)
   }
 
-  /// For a person: what, and what to do.
+  /// The message and the remedy in one sentence.
   var sentence: String { remedy.map { "\(message); \($0)" } ?? message }
 
-  /// For a command that ends with it; names the step of the guide, too.
+  /// The error as a diagnostic that also names the step of the guide.
   var diagnostic: Diagnostic {
     let place = step.map { "see \($0.place)" }
     return Diagnostic(message, remedy: [remedy, place].compactMap(\.self).joined(separator: "; ").nonEmpty)
   }
 
-  /// For a transport, of the account called `account`.
+  /// Returns the error for a transport that uses the account `account`.
   func problem(account: String) -> AccessTokenError {
     let reason = "account \(account): \(sentence)"
     return kind == .transient
@@ -70,14 +70,14 @@ struct TokenError: Error, Sendable, Hashable {
   }
 }
 
-/// An error answer of a token endpoint (RFC 6749 section 5.2), made printable.
+/// An error response of a token endpoint (RFC 6749 section 5.2), made printable.
 struct OAuthError: Error, Sendable, Hashable {
   var error: String
   var description: String?
   /// Google's `error_subtype`.
   var subtype: String?
 
-  /// The server's words, for brackets.
+  /// The server's error and description, for parentheses.
   var summary: String { description.map { "\(error): \($0)" } ?? error }
 }
 
@@ -90,56 +90,56 @@ extension Diagnostic {
 }
 
 extension TokenError {
-  /// Why `host` was not reached.
+  /// Creates the error for a failed connection to `host`.
   init(_ failure: CurlError, host: String) {
     switch failure.code {
     case .unresolved:
       self.init(
-        .transient, "the name \(host) has no address now",
-        remedy: "see whether this machine is on the Internet")
+        .transient, "the name \(host) can't be resolved",
+        remedy: "check this machine's connection to the Internet")
     case .unreachable:
       self.init(
         .transient, "\(host) can't be reached",
-        remedy: "see whether this machine, or a firewall, lets it out to port 443")
+        remedy: "check that this machine and its firewall allow connections to port 443")
     case .timedOut: self.init(.transient, "\(host) didn't answer in time")
     case .untrusted:
       self.init(
-        .setUp, "the certificate that \(host) shows is not to be trusted (\(failure.detail))",
-        remedy: "install ca-certificates, see whether the clock is right, and whether a proxy opens TLS",
+        .setUp, "the certificate of \(host) isn't trusted (\(failure.detail))",
+        remedy: "install ca-certificates, and check the clock and whether a proxy intercepts TLS",
         retryAfter: .seconds(60))
     case .noTrustStore:
       self.init(
-        .setUp, "the system's certificates can't be read", remedy: "apt-get install ca-certificates",
+        .setUp, "the system's certificates can't be read", remedy: "install ca-certificates",
         retryAfter: .seconds(60))
-    case .handshake: self.init(.transient, "no TLS could be agreed on with \(host) (\(failure.detail))")
-    case .abortedByCallback: self.init(.transient, "\(host) answers with more than Pabal wants to read")
-    default: self.init(.transient, "the connection to \(host) broke (\(failure))")
+    case .handshake: self.init(.transient, "the TLS handshake with \(host) failed (\(failure.detail))")
+    case .abortedByCallback: self.init(.transient, "the response of \(host) is too large")
+    default: self.init(.transient, "the connection to \(host) failed (\(failure))")
     }
   }
 }
 
-/// Why somebody couldn't log in or out.
+/// Why a login or logout failed.
 public struct AccountError: Error, Sendable {
-  /// Who has to do what.
+  /// The kind of failure.
   public enum Kind: Sendable, Hashable {
-    /// The command's words are wrong.
+    /// The command line is wrong.
     case usage
-    /// The configuration is.
+    /// The configuration is wrong.
     case configuration
-    /// The account or the set-up is at fault.
+    /// The account or its set-up at the server is at fault.
     case refused
-    /// It may pass by itself.
+    /// The failure may pass by itself.
     case transient
   }
 
-  /// Who has to do what.
+  /// The kind of failure.
   public let kind: Kind
   /// What is wrong and what to do.
   public let diagnostic: Diagnostic
 }
 
 extension TokenError {
-  /// For a command that ends with it.
+  /// The error for a command.
   var accountError: AccountError {
     AccountError(kind: errorKind ?? (kind == .transient ? .transient : .refused), diagnostic: diagnostic)
   }

@@ -2,30 +2,32 @@ internal import Crypto
 internal import PabalCore
 internal import PabalFormats
 
-/// A way to get another access token without a person.
+/// A way to obtain an access token without a person.
 protocol TokenGrant: Sendable {
-  /// What a refusal would be about: a refresh token, a key. With another one it is worth asking again.
+  /// Returns a fingerprint of the credential, such as a refresh token or key. A recorded failure applies only to the
+  /// same credential.
   func fingerprint(of stored: StoredToken?) throws(TokenError) -> String
 
-  /// Asks for another token; blocks.
+  /// Requests a new token; blocks.
   func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken
 }
 
-/// Enough of a hash of `secret` to tell it from another, and nothing to find it by.
+/// Returns the first 8 bytes of the SHA-256 of `secret` in hexadecimal: enough to compare secrets, too little to find
+/// one.
 func fingerprint(ofSecret secret: String) -> String {
   let digest = Array(SHA256.hash(data: Array(secret.utf8)).prefix(8))
   return Hexadecimal.string(digest.span)
 }
 
-/// Renewal by the refresh token that a login gave.
+/// Renewal with the refresh token of a login.
 struct RefreshTokenGrant: TokenGrant {
   let issuer: OAuthErrorClassifier.Issuer
   let account: String
-  /// The client of the configuration, or `nil` where only the token file knows one.
+  /// Returns the configured client; `nil` if only the token file names one.
   let client: @Sendable () throws(TokenError) -> OAuthClient?
-  /// Where to ask if neither client nor token file says it.
+  /// The token endpoint if neither client nor token file names one.
   var standardEndpoint: String?
-  /// Microsoft's answer is for the scopes asked for, the others' for those granted.
+  /// The scopes to request; empty for those granted at the login. Microsoft needs them.
   var scopes: [String] = []
 
   func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
@@ -38,14 +40,15 @@ struct RefreshTokenGrant: TokenGrant {
     guard let stored else { throw notLoggedIn }
     let client = try client()
     guard let id = stored.clientID ?? client?.id else {
-      throw TokenError(.setUp, "neither the token file nor \"client\" says which OAuth client to be")
+      throw TokenError(
+        .setUp, "neither the token file nor \"client\" names an OAuth client", remedy: "set \"client\"")
     }
-    // A refresh token works only with the client that got it; a secret may have been changed since.
+    // A refresh token works only with the client it was issued to, whose secret may have changed since.
     let secret = client?.id == id ? client?.secret ?? stored.clientSecret : stored.clientSecret
     let written = stored.tokenEndpoint ?? standardEndpoint
     guard let endpoint = client?.tokenEndpoint ?? written.flatMap({ try? HTTPEndpoint($0) }) else {
       throw TokenError(
-        .setUp, "there is no token endpoint, or secrets may not go there", remedy: "use an https URL")
+        .setUp, "the token endpoint is missing or isn't encrypted", remedy: "use an https URL")
     }
     var fields = [("grant_type", "refresh_token"), ("refresh_token", refreshToken), ("client_id", id)]
     if let secret { fields.append(("client_secret", secret)) }
@@ -65,7 +68,7 @@ struct RefreshTokenGrant: TokenGrant {
     guard let stored else { throw notLoggedIn }
     guard let token = stored.refreshToken else {
       throw TokenError(
-        .dead, "the token file holds no refresh token, so nothing renews it",
+        .dead, "the token file contains no refresh token, so it can't be renewed",
         remedy: "log in: pabal account login \(account)",
         step: issuer == .google ? .login : nil)
     }
@@ -74,12 +77,12 @@ struct RefreshTokenGrant: TokenGrant {
 
   private var notLoggedIn: TokenError {
     TokenError(
-      .dead, "nobody has logged in yet", remedy: "log in: pabal account login \(account)",
+      .dead, "not logged in yet", remedy: "log in: pabal account login \(account)",
       step: issuer == .google ? .login : issuer == .microsoft ? .microsoftLogin : nil)
   }
 }
 
-/// Renewal by the client's own secret (RFC 6749 section 4.4): the app itself is who sends.
+/// Renewal with the client's own secret (RFC 6749 section 4.4): the app itself sends.
 struct ClientCredentialsGrant: TokenGrant {
   let issuer: OAuthErrorClassifier.Issuer
   let account: String

@@ -1,26 +1,26 @@
 public import PabalCore
 
-/// Keeps the tokens of accounts fresh while a service runs, so that no mail waits for one.
+/// Renews the tokens of accounts ahead of their expiry while a service runs, so that no mail waits for one.
 ///
 /// ```swift
-/// let keeper = TokenRefresher(sources) { line in log(line) }
-/// let keeping = Task { await keeper.run() }   // cancel it to stop
+/// let refresher = TokenRefresher(sources) { line in log(line) }
+/// let task = Task { await refresher.run() }   // cancel it to stop
 /// ```
 public struct TokenRefresher: Sendable {
   private let accounts: [OAuthAccount]
   private let log: @Sendable (String) -> Void
 
-  /// For those of `sources` that renew themselves; `log` gets a line, never with a token in it, whenever an
-  /// account's state changes.
+  /// Creates a refresher for the OAuth accounts in `sources`. `log` receives a line, which never contains a token,
+  /// whenever the state of an account changes.
   public init(_ sources: [any AccessTokenSource], log: @escaping @Sendable (String) -> Void) {
     accounts = sources.compactMap { $0 as? OAuthAccount }
     self.log = log
   }
 
-  /// Runs until its task is cancelled; a renewal under way then ends first. Blocks no thread of the caller's.
+  /// Runs until its task is cancelled, and returns after renewals in progress. Doesn't block the caller's threads.
   public func run() async {
     guard !accounts.isEmpty else { return }
-    // A renewal blocks, at worst for minutes, and one slow server must not keep the others' tokens waiting.
+    // One thread per account, because a renewal may block for minutes and must not delay the other accounts.
     let threads = WorkerThreads(count: accounts.count)
     defer { threads.stop() }
     await withTaskGroup(of: Void.self) { group in
@@ -33,7 +33,7 @@ public struct TokenRefresher: Sendable {
     while !Task.isCancelled {
       let (wait, state) = await threads.run { (account.refreshIfDue(), account.attentionMessage()) }
       if state != lastMessage, lastMessage != nil || state != nil {
-        log("account \(account.name): \(state ?? "its tokens renew themselves again")")
+        log("account \(account.name): \(state ?? "its tokens are renewed again")")
       }
       lastMessage = state
       do {
@@ -46,12 +46,12 @@ public struct TokenRefresher: Sendable {
 }
 
 extension OAuthAccount {
-  /// Whether an operator should look after it: a renewal fails, or the login is over or soon will be.
+  /// Whether an operator has to act: a renewal fails, or the login has expired or is about to.
   public var needsAttention: Bool { attentionMessage() != nil }
 
-  /// What an operator should read in a service's log; `nil` while all is well.
+  /// Returns what an operator should read in the log; `nil` if nothing is wrong.
   ///
-  /// The same words as long as the same is wrong, so that a log has them once.
+  /// The text stays the same while the problem does, so that it is logged once.
   func attentionMessage() -> String? {
     let status = status()
     if let problem = lastErrorText { return problem }
@@ -61,33 +61,33 @@ extension OAuthAccount {
       return [status.cause, status.remedy].compactMap(\.self).joined(separator: "; ")
     case .expiring:
       guard let end = status.refreshTokenExpiry else { return nil }
-      // Again on the last day, when there is still time.
+      // The text changes on the last day, so that it is logged again.
       let isLastDay = end - dependencies.now() < .seconds(86_400)
-      return "the login ends at \(end)\(isLastDay ? ", within a day" : "")"
+      return "the login expires at \(end)\(isLastDay ? ", within a day" : "")"
         + (status.remedy.map { "; \($0)" } ?? "")
     }
   }
 }
 
-/// How much of its life a token must still have, by what it is for.
+/// How long a token must still be valid, by its use.
 ///
-/// A token that lives shortly would else be renewed by everybody who asks for it.
+/// A fraction of the lifetime limits it, because a short-lived token would otherwise be renewed on every use.
 enum TokenFreshness: Sendable {
-  /// For whoever needs one now; Google's library has 3 min 45 s.
+  /// For immediate use: 3 min 45 s, as in Google's library.
   case use
-  /// For a running service, so that nobody waits.
+  /// For a running service, which renews before a token is needed.
   case ahead
-  /// Where no better one is to be had: long enough for one login at the far side.
+  /// If a renewal fails: long enough for one login at the server.
   case fallback
 
-  /// The least that must be left of `life`; `nil` where nobody knows how long that is.
+  /// Returns the shortest remaining validity of a token with this lifetime; `nil` if the lifetime is unknown.
   func minimumRemaining(of life: Duration?) -> Duration {
-    let (most, part): (Duration, Int) =
+    let (most, divisor): (Duration, Int) =
       switch self {
       case .use: (OAuthAccount.expiryMargin, 4)
       case .ahead: (OAuthAccount.refreshMargin, 2)
       case .fallback: (.seconds(20), 10)
       }
-    return life.map { min(most, $0 / part) } ?? most
+    return life.map { min(most, $0 / divisor) } ?? most
   }
 }

@@ -2,24 +2,24 @@ internal import PabalCore
 internal import PabalCurl
 internal import PabalFormats
 
-/// One question to a token endpoint, asked again where that can help.
+/// A request to a token endpoint, with retries after transient failures.
 struct TokenRequest {
   let form: URLEncodedForm
   let endpoint: HTTPEndpoint
-  /// Texts besides the form's that must never be shown, should the server repeat them.
+  /// Secrets besides those of the form that must not be shown if the server repeats them.
   var secrets: [String] = []
   let classifier: OAuthErrorClassifier
   let dependencies: AccountDependencies
-  /// Whether status 200 comes with JSON; a revocation's needs none (RFC 7009 section 2.2).
+  /// Whether status 200 has to come with JSON; for a revocation it doesn't (RFC 7009 section 2.2).
   var expectsJSON = true
 
-  /// As Google's library has it: `_exponential_backoff.py`, 3 attempts, 1 s doubled, give or take 10 %.
+  /// As in Google's library (`_exponential_backoff.py`): 3 attempts, 1 s doubled, ± 10 %.
   static let attempts = 3
   static let firstWait = Duration.seconds(1)
-  /// The longest a server may have somebody who waits for a token wait.
+  /// The longest `Retry-After` that is waited for.
   static let maxRetryAfter = Duration.seconds(5)
 
-  /// Asks, at most three times; blocks. The answer is that of status 200.
+  /// Sends the request, at most three times; blocks. Returns the body of status 200 and the time of the request.
   func perform() throws(TokenError) -> (root: JSONValue, at: Timestamp) {
     var wait = Self.firstWait
     var attempt = 1
@@ -28,7 +28,7 @@ struct TokenRequest {
         let now = dependencies.now()
         return (try sendOnce(), now)
       } catch {
-        // Who asks to be left alone for longer is.
+        // A longer Retry-After is left to the caller.
         guard error.kind == .transient, attempt < Self.attempts,
           error.retryAfter ?? .zero <= Self.maxRetryAfter
         else { throw error }
@@ -51,8 +51,8 @@ struct TokenRequest {
     if response.status == 200 {
       guard let root, case .object = root.content else {
         throw TokenError(
-          .transient, "\(endpoint.bracketedHost) answers with something that is no JSON",
-          remedy: "see whether a proxy or a portal stands between this machine and the Internet")
+          .transient, "the response of \(endpoint.bracketedHost) isn't JSON",
+          remedy: "check for a proxy or login portal between this machine and the Internet")
       }
       return root
     }
@@ -74,32 +74,33 @@ struct TokenRequest {
     if passes {
       let summary = serverError.map { " (\($0.summary))" } ?? ""
       return TokenError(
-        .transient, "\(endpoint.bracketedHost) can't give a token now: status \(response.status)\(summary)",
+        .transient,
+        "\(endpoint.bracketedHost) can't issue a token at the moment: status \(response.status)\(summary)",
         serverError: serverError, retryAfter: response.retryAfter)
     }
     guard let serverError else {
       return TokenError(
         .transient,
-        "\(endpoint.bracketedHost) answers with status \(response.status) and no reason Pabal can read",
+        "\(endpoint.bracketedHost) answered with status \(response.status) without a readable reason",
         remedy: 300...399 ~= response.status
-          ? "see whether a proxy or a portal stands between this machine and the Internet"
-          : "see whether \(endpoint) is the right address")
+          ? "check for a proxy or login portal between this machine and the Internet"
+          : "check that \(endpoint) is the right URL")
     }
     var failure = classifier.failure(serverError, clock: clockDifference(response))
     if response.status == 404 {
       failure.message =
-        "\(endpoint.bracketedHost) has nothing at the address that was asked (status 404, \(serverError.summary))"
+        "\(endpoint.bracketedHost) has no token endpoint at this URL (status 404, \(serverError.summary))"
       failure.remedy =
-        "see whether \(endpoint) is the right address (token_uri in credentials.json, or the configured endpoint)"
+        "check that \(endpoint) is the right URL (token_uri in credentials.json, or the configured endpoint)"
     }
     failure.serverError = serverError
     return failure
   }
 
-  /// How far this machine's clock is ahead of the server's; `nil` where they agree within a minute.
+  /// Returns how far this machine's clock is ahead of the server's; `nil` if they agree within a minute.
   private func clockDifference(_ response: FormResponse) -> Duration? {
-    guard let theirs = response.date else { return nil }
-    let difference = dependencies.now() - theirs
+    guard let serverTime = response.date else { return nil }
+    let difference = dependencies.now() - serverTime
     return difference.magnitude > .seconds(60) ? difference : nil
   }
 

@@ -1,34 +1,34 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// A token endpoint's answer (RFC 6749 section 5.1).
+/// The response of a token endpoint (RFC 6749 section 5.1).
 struct TokenResponse: Sendable {
   var accessToken: String
   var expiry: Timestamp
-  /// How long it lives from when it was asked for.
+  /// The lifetime of the access token, from the time of the request.
   var lifetime: Duration
   var refreshToken: String?
-  /// The scopes granted, where the server says them.
+  /// The granted scopes, if the server lists them.
   var scopes: [String]?
   var refreshTokenExpiry: Timestamp?
-  /// How long the refresh token lives from when it was asked for, where the server says it.
+  /// The lifetime of the refresh token from the time of the request, if the server says it.
   var refreshTokenLifetime: Duration?
-  /// The mailbox that logged in, where the server says it.
+  /// The mailbox that logged in, if the server says it.
   var user: String?
 
-  /// Reads an answer of status 200; `now` is when it was asked for.
+  /// Reads a response with status 200; `now` is the time of the request.
   init(_ root: JSONValue, at now: Timestamp) throws(TokenError) {
     guard let token = root["access_token"]?.text, token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
       throw TokenError(
-        .transient, "the token server's answer holds no access token",
-        remedy: "see whether the token endpoint (token_uri, token_endpoint) is the right address")
+        .transient, "the response of the token server contains no access token",
+        remedy: "check that the token endpoint (token_uri, token_endpoint) is the right URL")
     }
     if let type = root["token_type"]?.text, type.lowercased() != "bearer" {
       throw TokenError(
-        .setUp, "the token server gives \(printable(type)) tokens; Pabal knows Bearer tokens only")
+        .setUp, "the token server issues \(printable(type)) tokens, but Pabal supports only Bearer tokens")
     }
     accessToken = token
-    // RFC 6749 only recommends the field; an hour is what nearly everybody gives.
+    // RFC 6749 only recommends the field; nearly all servers use an hour.
     let seconds = root["expires_in"]?.wholeNumber.flatMap { $0 > 0 ? $0 : nil } ?? 3600
     lifetime = .seconds(min(seconds, 31_536_000))
     expiry = now + lifetime
@@ -36,21 +36,22 @@ struct TokenResponse: Sendable {
     scopes = root["scope"]?.words
     user = root["id_token"]?.text.flatMap { IdentityToken($0)?.email }
     refreshTokenLifetime = root["refresh_token_expires_in"]?.wholeNumber.flatMap { seconds in
-      // Microsoft's and others' 0 or -1 mean that there is no end.
+      // Microsoft and others send 0 or -1 for no expiry.
       seconds > 0 ? .seconds(min(seconds, 3_153_600_000)) : nil
     }
     refreshTokenExpiry = refreshTokenLifetime.map { now + $0 }
   }
 }
 
-/// What an `id_token` (OpenID Connect Core section 2) says of who logged in.
+/// The email address in an `id_token` (OpenID Connect Core section 2).
 ///
-/// Its signature isn't looked at: it comes from the token endpoint itself, over TLS (section 3.1.3.7, point 6).
+/// The signature isn't verified, because the token comes directly from the token endpoint over TLS (section 3.1.3.7,
+/// point 6).
 struct IdentityToken {
-  /// The mailbox, unless the server says that it isn't verified.
+  /// The mailbox; `nil` if the server says that it isn't verified.
   let email: String?
 
-  /// Reads the claims; `nil` where it is none.
+  /// Reads the claims; `nil` if `text` isn't an id token.
   init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, let bytes = base64URLBytes(String(parts[1])),
@@ -61,7 +62,7 @@ struct IdentityToken {
   }
 }
 
-/// Whether two addresses are the same mailbox to Google: case doesn't count, nor do dots in gmail.com's.
+/// Whether Google treats two addresses as the same mailbox: ignores case, and dots in addresses of gmail.com.
 func isSameMailbox(_ a: String, _ b: String) -> Bool {
   func canonical(_ address: String) -> String {
     let parts = address.lowercased().split(separator: "@", omittingEmptySubsequences: false)

@@ -1,14 +1,13 @@
 internal import Glibc
 internal import PabalCore
 
-/// A lock that processes share, held on a file of its own, since the file it guards is replaced.
+/// A lock between processes. It is held on a separate file, because the guarded file is replaced by renaming.
 final class FileLock {
   private let file: CInt
 
-  /// Waits until the lock at `path` is had, at most `limit`; blocks.
+  /// Acquires the lock at `path`; blocks for at most `limit`, then returns `nil`. Calls `onWait` once, after a second.
   ///
-  /// `nil` when time ran out; `onWait` is called once, after a second. flock(2) has no time limit and a lock must not outlive patience, so it
-  /// is asked for again and again.
+  /// Polls, because flock(2) has no timeout.
   static func wait(
     _ path: String, atMost limit: Duration, pause: (Duration) -> Void, onWait: () -> Void = {}
   ) throws(FileWriteError) -> FileLock? {
@@ -44,11 +43,11 @@ final class FileLock {
 
   private init(_ file: CInt) { self.file = file }
 
-  // Closing lets go of it, also where the process is killed.
+  // Closing releases the lock, even if the process is killed.
   deinit { close(file) }
 }
 
-/// Why a file could not be written.
+/// Why a file can't be written.
 struct FileWriteError: Error {
   let path: String
   let number: Int32
@@ -56,14 +55,14 @@ struct FileWriteError: Error {
   var message: String { "\(path) can't be written: \(String(cString: strerror(number)))" }
 }
 
-/// Files that only their owner may read, written so that at any moment the old or the new one is there whole.
+/// Files that only their owner can read, replaced atomically.
 enum PrivateFile {
-  /// Writes `bytes` to `path`; one writer at a time, which is the caller's to see to. Blocks.
+  /// Writes `bytes` to `path`; blocks. The caller has to make sure that there is only one writer at a time.
   static func write(_ bytes: [UInt8], to path: String) throws(FileWriteError) {
     let path = resolvedPath(of: path)
     let folder = parent(of: path)
     try createFolder(folder)
-    // One name, not a random one: what a killed process left is overwritten, not kept for ever.
+    // A fixed name instead of a random one, so that the leftover of a killed process is overwritten.
     let temporary = "\(folder)/.\(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]).new"
     guard unlink(temporary) == 0 || errno == ENOENT else {
       throw FileWriteError(path: temporary, number: errno)
@@ -90,13 +89,13 @@ enum PrivateFile {
     try syncFolder(folder)
   }
 
-  /// Removes a file; that it isn't there is no error.
+  /// Removes a file; a missing file isn't an error.
   static func remove(_ path: String) throws(FileWriteError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileWriteError(path: path, number: errno) }
     try syncFolder(parent(of: path))
   }
 
-  /// Makes a folder for its owner alone, and those above it that are missing.
+  /// Creates a folder that only its owner can access, and its missing parents.
   static func createFolder(_ path: String) throws(FileWriteError) {
     if mkdir(path, 0o700) == 0 { return }
     switch errno {
@@ -110,31 +109,31 @@ enum PrivateFile {
     }
   }
 
-  /// The folder a file is in.
+  /// Returns the folder of a file.
   static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
-  /// Root writes for the service that will read: the file belongs to whom the old one or the folder does.
+  /// For root, gives the file the owner of the old file or of the folder, so that the service can read it.
   static func copyOwner(_ file: CInt, like path: String, or folder: String) throws(FileWriteError) {
     guard geteuid() == 0 else { return }
-    var facts = stat()
-    guard stat(path, &facts) == 0 || stat(folder, &facts) == 0 else { return }
-    guard facts.st_uid != 0 else { return }
-    guard fchown(file, facts.st_uid, facts.st_gid) == 0 else {
+    var status = stat()
+    guard stat(path, &status) == 0 || stat(folder, &status) == 0 else { return }
+    guard status.st_uid != 0 else { return }
+    guard fchown(file, status.st_uid, status.st_gid) == 0 else {
       throw FileWriteError(path: path, number: errno)
     }
   }
 
-  /// Where a file really is: a link stays a link, and what it points to is replaced.
+  /// Returns the path with symbolic links resolved, so that the target of a link is replaced instead of the link.
   static func resolvedPath(of path: String) -> String {
     guard let real = realpath(path, nil) else { return path }
     defer { free(real) }
     return String(cString: real)
   }
 
-  // The new name is only sure to outlive a power cut once the folder is on the disk.
+  // A rename survives a power failure only after the folder is synced.
   private static func syncFolder(_ folder: String) throws(FileWriteError) {
     let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard file >= 0 else { throw FileWriteError(path: folder, number: errno) }
@@ -143,11 +142,12 @@ enum PrivateFile {
   }
 }
 
-/// Whose a token file and its folder are: whoever may replace the one through the other has mail sent as he likes.
+/// Checks the owners of a token file and its folder, because anyone who can replace the file controls which account
+/// sends the mail.
 enum FileOwnership {
-  /// Refuses a token file of another user's, and a folder where others may put one; that it isn't there is no error.
+  /// Rejects a token file of another user, and a folder where others can create one. Missing ones aren't an error.
   ///
-  /// Root serves everybody, and what is root's nobody else has put there.
+  /// Root may read files of every user, and every user may read files of root.
   static func rejectForeignOwner(_ path: String) throws(SecretFileError) {
     let real = PrivateFile.resolvedPath(of: path)
     try checkOwner(PrivateFile.parent(of: real), isDirectory: true)
@@ -155,20 +155,20 @@ enum FileOwnership {
   }
 
   private static func checkOwner(_ path: String, isDirectory: Bool) throws(SecretFileError) {
-    var facts = stat()
-    guard stat(path, &facts) == 0 else { return }
+    var status = stat()
+    guard stat(path, &status) == 0 else { return }
     let user = geteuid()
     let name = shellQuoted(path)
-    if facts.st_uid != user, facts.st_uid != 0, user != 0 {
+    if status.st_uid != user, status.st_uid != 0, user != 0 {
       throw SecretFileError(
-        message: "\(path) belongs to another user (uid \(facts.st_uid))",
+        message: "\(path) belongs to another user (uid \(status.st_uid))",
         remedy: "sudo chown \"$(id -un)\" \(name)")
     }
-    // In a folder with the sticky bit nobody replaces what isn't his.
-    guard isDirectory, facts.st_mode & 0o022 != 0, facts.st_mode & S_ISVTX == 0 else { return }
+    // In a folder with the sticky bit, users can't replace files of others.
+    guard isDirectory, status.st_mode & 0o022 != 0, status.st_mode & S_ISVTX == 0 else { return }
     throw SecretFileError(
       message:
-        "others may put a token file into \(path): its mode is \(String(facts.st_mode & 0o777, radix: 8))",
-      remedy: (facts.st_uid == user ? "" : "sudo ") + "chmod go-w \(name)")
+        "others can create a token file in \(path): its mode is \(String(status.st_mode & 0o777, radix: 8))",
+      remedy: (status.st_uid == user ? "" : "sudo ") + "chmod go-w \(name)")
   }
 }

@@ -1,55 +1,56 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// A JSON object in a file that nobody else may read.
+/// A JSON object in a file that other users can't read.
 struct SecretDocument {
   let path: String
   let root: JSONValue
 
-  /// The most bytes such a file has; Google's are below 3,000.
+  /// The largest size of a file, in bytes; Google's have less than 3,000.
   private static let sizeLimit = 262_144
 
-  /// Reads it; `kind` says what it should be, for errors. Nothing of the content is ever in an error.
+  /// Reads a file; `kind` says in errors what it should be. Errors never contain any of the content.
   static func read(
-    _ path: String, as kind: String, remedy: String? = "fetch it anew"
+    _ path: String, as kind: String, remedy: String? = "download it again"
   ) throws(SecretFileError) -> SecretDocument {
     let bytes = try readSecretFile(path, atMost: sizeLimit)
-    // Protocol 2 and later begin so; Google's old samples kept their tokens in `token.pickle`.
+    // The first bytes of a pickle with protocol 2 to 5; Google's old samples stored tokens in `token.pickle`.
     if bytes.count > 1, bytes[0] == 0x80, 2...5 ~= bytes[1] {
       throw SecretFileError(
-        message: "\(path) is a Python pickle, which runs code when it is read, so Pabal never reads one",
-        remedy: "in Python: open(\"token.json\", \"w\").write(creds.to_json()), then name that file; "
-          + "or log in anew: pabal account login")
+        message: "\(path) is a Python pickle, which Pabal doesn't read because pickles can run code",
+        remedy:
+          "convert it in Python with open(\"token.json\", \"w\").write(creds.to_json()) and name that file, "
+          + "or log in again: pabal account login")
     }
     let root: JSONValue
     do throws(Diagnostic) {
       root = try JSONParser.read(bytes, file: path)
     } catch {
-      // The reader's own words may hold a piece of the file.
+      // The parser's message may quote a piece of the file.
       let place = error.position.map { " (line \($0.line), column \($0.column))" } ?? ""
-      throw SecretFileError(message: "\(path) is no JSON\(place), so it is no \(kind)", remedy: remedy)
+      throw SecretFileError(message: "\(path) isn't valid JSON\(place); expected a \(kind)", remedy: remedy)
     }
     guard case .object = root.content else {
-      throw SecretFileError(message: "\(path) holds \(root.kind), so it is no \(kind)")
+      throw SecretFileError(message: "\(path) contains \(root.kind); expected a \(kind)")
     }
     return SecretDocument(path: path, root: root)
   }
 }
 
 extension JSONValue {
-  /// The last value of `key`, as other readers take it; `nil` where there is none or it is null.
+  /// The last value of `key`, as in other parsers; `nil` if it is missing or null.
   subscript(key: String) -> JSONValue? {
     guard let value = member(key, ifRepeated: .last), value.content != .null else { return nil }
     return value
   }
 
-  /// The text, if it is one and isn't empty.
+  /// The string, if it is one and isn't empty.
   var text: String? {
     guard case .string(let text) = content, !text.isEmpty else { return nil }
     return text
   }
 
-  /// The whole number, which some servers write as a string.
+  /// The value as a whole number; some servers write it as a string.
   var wholeNumber: Int64? {
     switch content {
     case .number(let text), .string(let text):
@@ -58,7 +59,7 @@ extension JSONValue {
     }
   }
 
-  /// A list of words, or words with blanks between.
+  /// The strings of an array, or the words of a string separated by spaces.
   var words: [String]? {
     switch content {
     case .string(let text): text.split(separator: " ").map(String.init)

@@ -1,9 +1,9 @@
 internal import PabalCore
 internal import PabalFormats
 
-/// A token file: what google-auth calls an authorized user, or gcloud's application default credentials.
+/// The content of a token file: an "authorized user" of google-auth, or gcloud's application default credentials.
 ///
-/// What Pabal doesn't know in it stays in it. No description shows any of it.
+/// Unknown members are kept. The description shows none of the content.
 struct StoredToken: Sendable, RedactedDescription {
   var accessToken: String?
   var expiry: Timestamp?
@@ -13,15 +13,15 @@ struct StoredToken: Sendable, RedactedDescription {
   var tokenEndpoint: String?
   var scopes: [String]
   var user: String?
-  /// When the refresh token dies, where the server said so.
+  /// When the refresh token expires, if the server said so.
   var refreshTokenExpiry: Timestamp?
-  /// How long the refresh token was to live at the login, where the server said so.
+  /// The lifetime of the refresh token at the login, if the server said so.
   var refreshTokenLifetime: Duration?
-  /// How long the access token lives from its first moment on, where that is known.
+  /// The whole lifetime of the access token, if it is known.
   var lifetime: Duration?
-  /// Whether the file is gcloud's own, which Pabal reads and never writes.
+  /// Whether the file belongs to gcloud; Pabal reads but never writes it.
   var isGcloud = false
-  private var others: [JSONValue.Member] = []
+  private var unknownMembers: [JSONValue.Member] = []
 
   var description: String { "a token file's content" }
 
@@ -41,22 +41,22 @@ struct StoredToken: Sendable, RedactedDescription {
     self.user = user
   }
 
-  /// Reads a token file's root.
+  /// Reads a token file.
   init(_ document: SecretDocument) throws(SecretFileError) {
     let root = document.root
     if let type = root["type"]?.text, type != "authorized_user" {
       let remedy =
         switch type {
-        case "service_account": "let \"provider\" be \"google-service-account\" and name the file in \"key\""
-        default: "name a file that pabal account login, google-auth or gcloud wrote"
+        case "service_account": "set \"provider\" to \"google-service-account\" and \"key\" to the file"
+        default: "use a file written by pabal account login, google-auth or gcloud"
         }
       throw SecretFileError(
-        message: "\(document.path) is of the type \(printable(type)), no token file", remedy: remedy)
+        message: "\(document.path) has the type \(printable(type)), so it isn't a token file", remedy: remedy)
     }
     if root["installed"] != nil || root["web"] != nil {
       throw SecretFileError(
-        message: "\(document.path) is an OAuth client, no token file",
-        remedy: "name it in \"client\", not in \"token\"")
+        message: "\(document.path) is an OAuth client, not a token file",
+        remedy: "set \"client\" to the file instead of \"token\"")
     }
     accessToken = root["token"]?.text
     expiry = root["expiry"]?.text.flatMap { Timestamp($0) }
@@ -72,10 +72,12 @@ struct StoredToken: Sendable, RedactedDescription {
     isGcloud = root["type"] != nil && accessToken == nil
     guard accessToken != nil || refreshToken != nil else {
       throw SecretFileError(
-        message: "\(document.path) holds neither a token nor a refresh token",
-        remedy: "name a file that pabal account login or google-auth wrote")
+        message: "\(document.path) contains neither a token nor a refresh token",
+        remedy: "use a file written by pabal account login or google-auth")
     }
-    if case .object(let members) = root.content { others = members.filter { !Self.known.contains($0.key) } }
+    if case .object(let members) = root.content {
+      unknownMembers = members.filter { !Self.known.contains($0.key) }
+    }
   }
 
   private static let known = [
@@ -83,7 +85,7 @@ struct StoredToken: Sendable, RedactedDescription {
     "refresh_token_expiry", "refresh_token_lifetime", "token_lifetime",
   ]
 
-  /// The file's text: google-auth's members in its order, then what others put there.
+  /// The text of the file: the members of google-auth in its order, then unknown members.
   var text: String {
     var members: [(String, JSONValue)] = []
     func add(_ key: String, _ text: String?) { if let text { members.append((key, .string(text))) } }
@@ -91,7 +93,7 @@ struct StoredToken: Sendable, RedactedDescription {
     add("refresh_token", refreshToken)
     add("token_uri", tokenEndpoint)
     add("client_id", clientID)
-    // google-auth reads no file without one, and public clients have none.
+    // google-auth doesn't read a file without a secret, and public clients have none.
     add("client_secret", clientSecret ?? (refreshToken == nil ? nil : ""))
     members.append(("scopes", JSONValue(.array(scopes.map(JSONValue.string)))))
     add("account", user ?? "")
@@ -101,10 +103,10 @@ struct StoredToken: Sendable, RedactedDescription {
       guard let duration else { continue }
       members.append((key, .number(duration.components.seconds)))
     }
-    return JSONWriter.string(.object(members + others.map { ($0.key, $0.value) }))
+    return JSONWriter.string(.object(members + unknownMembers.map { ($0.key, $0.value) }))
   }
 
-  /// This token after a server's answer; what the answer doesn't say stays.
+  /// Returns the token updated by a response; values missing in the response are kept.
   func refreshed(by response: TokenResponse) -> StoredToken {
     var refreshed = self
     refreshed.accessToken = response.accessToken
@@ -113,7 +115,7 @@ struct StoredToken: Sendable, RedactedDescription {
     if let token = response.refreshToken { refreshed.refreshToken = token }
     if let scopes = response.scopes, !scopes.isEmpty { refreshed.scopes = scopes }
     if let end = response.refreshTokenExpiry {
-      // The same refresh token gets no longer life by being used; and what a second's rounding makes of its end is no news.
+      // Using a refresh token doesn't extend its lifetime, and differences below a minute are rounding.
       let isOlder =
         response.refreshToken == nil && refreshTokenExpiry.map { $0 < end + .seconds(60) } ?? false
       refreshed.refreshTokenExpiry = isOlder ? refreshTokenExpiry : end

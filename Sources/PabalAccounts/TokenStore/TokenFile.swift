@@ -2,14 +2,14 @@ internal import Glibc
 internal import PabalCore
 internal import PabalFormats
 
-/// An account's token file, with its lock and the last failure beside it.
+/// The token file of an account, with its lock file and the state file of the last failure.
 struct TokenFile: Sendable {
   let path: String
 
-  // Longer than the slowest renewal takes: three attempts of half a minute, with the waits between.
+  // Longer than the slowest renewal: three attempts of 30 seconds, with the waits between.
   private static let lockTimeout = Duration.seconds(100)
 
-  /// What is stored, or `nil` where there is no file.
+  /// Returns the stored token; `nil` if the file doesn't exist.
   func read() throws(SecretFileError) -> StoredToken? {
     do throws(SecretFileError) {
       try FileOwnership.rejectForeignOwner(path)
@@ -18,25 +18,25 @@ struct TokenFile: Sendable {
       if error.isMissing { return nil }
       var problem = error
       if problem.remedy == nil, !problem.isTransient {
-        problem.remedy = "move it away, then log in again: pabal account login"
+        problem.remedy = "move it away, then log in again with pabal account login"
       }
       throw problem
     }
   }
 
-  /// Why nothing could be written beside the token file, as far as that is known without trying.
+  /// Why the folder of the token file isn't writable, by its permissions; `nil` if it is.
   var folderWriteError: String? {
     let folder = PrivateFile.parent(of: PrivateFile.resolvedPath(of: path))
     guard access(folder, W_OK | X_OK) != 0 else { return nil }
     return FileWriteError(path: path, number: errno).message
   }
 
-  /// Replaces what is stored, under `lock`.
+  /// Replaces the stored token; the caller must hold `lock`.
   func write(_ token: StoredToken) throws(FileWriteError) {
     try PrivateFile.write(Array(token.text.utf8), to: path)
   }
 
-  /// Finds out, before anything is worth losing, whether a token could be written.
+  /// Writes and removes a test file, to make sure that a token can be stored later.
   func checkWritable() throws(FileWriteError) {
     let trial = path + ".trial"
     do throws(FileWriteError) {
@@ -47,9 +47,9 @@ struct TokenFile: Sendable {
     }
   }
 
-  /// Waits for this machine's other processes; `nil` when that took too long. Blocks.
+  /// Locks the token file against other processes of this machine; blocks. Returns `nil` after 100 seconds.
   ///
-  /// `onWait` is called once, where that takes more than a second.
+  /// Calls `onWait` once, if it takes more than a second.
   func lock(
     _ dependencies: AccountDependencies, onWait: () -> Void = {}
   ) throws(FileWriteError) -> FileLock? {
@@ -61,18 +61,18 @@ struct TokenFile: Sendable {
     }
   }
 
-  /// What is locked, since the token file itself is replaced.
+  /// The path of the lock file.
   var lockPath: String { path + ".lock" }
 
-  /// The last failure, unless a renewal has succeeded since; one that can't be read counts as none.
+  /// The failure of the last renewal; `nil` if it succeeded, or if the state file can't be read.
   var lastError: RecordedError? {
     guard let document = try? SecretDocument.read(path + ".state", as: "state file") else { return nil }
     return RecordedError(document.root)
   }
 
-  /// Keeps a failure for other processes and for `account status`, or forgets it.
+  /// Stores a failure for other processes and `account status`, or removes it.
   func record(_ failure: RecordedError?) {
-    // Whoever can't write here finds out the same by asking the server himself.
+    // Errors are ignored, because without the file other processes find out by asking the server.
     guard let failure else {
       try? PrivateFile.remove(path + ".state")
       return
@@ -80,16 +80,16 @@ struct TokenFile: Sendable {
     try? PrivateFile.write(Array(failure.text.utf8), to: path + ".state")
   }
 
-  /// Removes the token and all that lies beside it but the lock, which others may be waiting for.
+  /// Removes the token and the state file, but not the lock file, because others may be waiting for it.
   func remove() throws(FileWriteError) {
     try PrivateFile.remove(path)
     try PrivateFile.remove(path + ".state")
   }
 }
 
-/// A failed renewal, as kept beside the token file.
+/// A failed renewal, as stored next to the token file.
 struct RecordedError: Sendable {
-  /// What it is about; another refresh token or key has another one.
+  /// The fingerprint of the credential that failed.
   let fingerprint: String
   let failure: TokenError
   let at: Timestamp
@@ -112,8 +112,8 @@ struct RecordedError: Sendable {
       retryAfter: root["retry_after"]?.wholeNumber.map { .seconds(max(0, min($0, 3600))) })
   }
 
-  /// The failure, where asking again now, about what has this fingerprint, would be of no use: the login is over,
-  /// somebody else has asked since `began`, or the server wants to be left alone for longer.
+  /// Returns the failure if a new request with this credential would be useless: the login is dead, another process has
+  /// tried since `began`, or the server's `Retry-After` hasn't passed.
   func blockingError(against fingerprint: String, since began: Timestamp, now: Timestamp) -> TokenError? {
     guard applies(against: fingerprint, now: now) else { return nil }
     if failure.kind == .dead || at > began { return failure }
@@ -123,7 +123,7 @@ struct RecordedError: Sendable {
     return failure
   }
 
-  /// Whether it is about what has this fingerprint; one of the future is of a clock that was wrong.
+  /// Whether the failure belongs to this credential. A failure in the future comes from a wrong clock and doesn't count.
   func applies(against fingerprint: String, now: Timestamp) -> Bool {
     self.fingerprint == fingerprint && at <= now
   }
@@ -140,7 +140,7 @@ struct RecordedError: Sendable {
       ("cure", failure.remedy.map(JSONValue.string)),
       ("guide", (failure.step?.rawValue).map(JSONValue.string)),
       ("at", .number(at.milliseconds)),
-      // Of a set-up that is mended nobody should have to wait for the end of it.
+      // Not stored for set-up errors, so that a fixed account works at once.
       (
         "retry_after",
         failure.kind == .transient

@@ -4,10 +4,10 @@ import PabalAccounts
 import PabalCommand
 import PabalCore
 
-/// `pabal account`: identities that give access tokens.
+/// `pabal account`: identities that yield access tokens.
 struct Account: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Log an account in, see how the accounts are, or log one out.",
+    abstract: "Log in to accounts, show their state, or log out.",
     discussion: """
       Examples:
         pabal account login google
@@ -19,20 +19,20 @@ struct Account: ParsableCommand {
 }
 
 extension CommandContext {
-  /// The account called `name`, or the only one there is, if Pabal logs it in itself.
+  /// Returns the account `name`, or the only one, provided that Pabal itself logs in to it.
   func oauthAccount(_ name: String?) throws(CommandError) -> OAuthAccount {
     let names = configuration.accounts.map(\.name)
     guard let name = name ?? (names.count == 1 ? names.first : nil) else {
       guard !names.isEmpty else {
-        throw CommandError(.configuration, "there is no account", remedy: Self.example)
+        throw CommandError(.configuration, "no account is configured", remedy: Self.example)
       }
       throw CommandError(
-        .usage, "there are several accounts", remedy: "name one: \(names.joined(separator: ", "))")
+        .usage, "several accounts are configured", remedy: "name one: \(names.joined(separator: ", "))")
     }
     do throws(Diagnostic) {
       guard let account = try accounts.account(name) as? OAuthAccount else {
         throw Diagnostic(
-          "the account \(name) holds a token that somebody else renews; nobody logs in or out here",
+          "the account \(name) uses a token that another program renews, so Pabal can't log in or out",
           remedy: "choose another \"provider\"")
       }
       return account
@@ -51,12 +51,12 @@ extension Account {
   /// `pabal account login`.
   struct Login: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Log an account in, in a browser, and keep its tokens.",
+      abstract: "Log in to an account with a browser and store its tokens.",
       discussion: """
-        On a server: --no-browser prints an address to open anywhere. Then either forward a port, \
-        ssh -L 8765:127.0.0.1:8765 HOST with --port 8765, or paste the address of the page that fails to open \
-        at the end. What was stored before stays until the login succeeds. Exit status: 75 it may work later, \
-        77 it was refused, 78 the configuration is wrong.
+        On a server, --no-browser prints a URL to open on any machine. Then either forward a port \
+        (ssh -L 8765:127.0.0.1:8765 HOST, with --port 8765) or paste the URL of the page that fails to load \
+        at the end. Stored tokens are kept until the login succeeds. Exit status: 75 try again later, \
+        77 login refused, 78 configuration error.
 
         Examples:
           pabal account login google
@@ -64,28 +64,28 @@ extension Account {
           pabal account login microsoft --flow device
         """)
 
-    @Argument(help: "The account of config.json; may be left out where there is one.")
+    @Argument(help: "An account in config.json; optional if there is only one.")
     var name: String?
 
-    @Flag(name: .customLong("no-browser"), help: "Print the address; open no browser.")
+    @Flag(name: .customLong("no-browser"), help: "Print the URL instead of opening a browser.")
     var withoutBrowser = false
 
-    @Option(help: "The port of 127.0.0.1 that the browser comes back to; default: any free one.")
+    @Option(help: "The port on 127.0.0.1 that the browser returns to; default: any free port.")
     var port: UInt16?
 
-    @Option(help: ArgumentHelp("browser, or device for a code typed in elsewhere.", valueName: "way"))
+    @Option(help: ArgumentHelp("browser, or device to enter a code on another device.", valueName: "flow"))
     var flow: String?
 
     @Flag(
       help: ArgumentHelp(
-        "Ask Google, too, which mailbox logs in, and refuse another than \"user\".",
-        discussion: "Its page then has boxes: tick them all."))
+        "Ask Google which mailbox logged in, and reject any other than \"user\".",
+        discussion: "Google's page then shows checkboxes; select all of them."))
     var confirmUser = false
 
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-      if port == 0 { throw ValidationError("--port 0 is no port; leave --port out for any free one") }
+      if port == 0 { throw ValidationError("invalid port 0; leave --port out to use any free port") }
     }
 
     private struct LoginOutput: Encodable {
@@ -125,21 +125,21 @@ extension Account {
             refreshTokenExpiry: OrNull(result.refreshTokenExpiry?.description), testing: isTesting,
             tokenFile: result.file))
       } else {
-        Terminal.printResult("Logged in as \(account.user); the tokens are in \(result.file).")
+        Terminal.printResult("Logged in as \(account.user); tokens stored in \(result.file).")
       }
       guard let end = result.refreshTokenExpiry else { return }
       if isTesting {
         Terminal.printError([
           Diagnostic(
-            "THIS LOGIN ENDS AT \(end). The app's publishing status is Testing, where Google ends every login after seven days, and mail then waits",
+            "THIS LOGIN EXPIRES AT \(end). The app's publishing status is Testing, so Google ends every login after seven days, and mail then waits",
             remedy: "publish the app now (\(GuideStep.publish.place)), then log in again",
             severity: .warning)
         ])
       } else {
         Terminal.printError([
           Diagnostic(
-            "this login ends at \(end), because the grant is limited in time",
-            remedy: "log in again before", severity: .warning)
+            "this login expires at \(end), because the access was granted for a limited time",
+            remedy: "log in again before then", severity: .warning)
         ])
       }
     }
@@ -147,22 +147,22 @@ extension Account {
     private func show(_ event: LoginEvent) {
       switch event {
       case .scope(let scope, let meaning):
-        Terminal.printError("Asking for \(scope)\(meaning.map { ": \($0)" } ?? "").")
+        Terminal.printError("Requesting \(scope)\(meaning.map { ": \($0)" } ?? "").")
       case .openedBrowser(let url):
-        Terminal.printError("Your browser opens. If it doesn't, open\n\n  \(url)\n")
+        Terminal.printError("Opening your browser. If it doesn't open, go to\n\n  \(url)\n")
       case .openURL(let url, let port):
         Terminal.printError(
           """
-          Open this in a browser, here or anywhere:
+          Open this URL in a browser, on this machine or any other:
 
             \(url)
 
-          At its end the browser goes to port \(port) of its own machine. If that is another one, either
-            forward it before:  ssh -L \(port):127.0.0.1:\(port) THIS-MACHINE
-            or paste the address of the page that then fails, and press Return:
+          At the end, the browser goes to port \(port) of its own machine. If that isn't this one, either
+            forward the port first:  ssh -L \(port):127.0.0.1:\(port) THIS-MACHINE
+            or paste the URL of the page that fails to load and press Return:
           """)
       case .enterCode(let code, let address, let until):
-        Terminal.printError("Open \(address) on any device and type in\n\n  \(code)\n\nbefore \(until).")
+        Terminal.printError("Open \(address) on any device and enter\n\n  \(code)\n\nbefore \(until).")
       case .ignoredInput(let message), .waiting(let message): Terminal.printError("pabal: \(message)")
       }
     }
@@ -173,10 +173,10 @@ extension Account {
   /// `pabal account logout`.
   struct Logout: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Withdraw an account's login and remove its tokens.",
+      abstract: "Revoke an account's login and remove its tokens.",
       discussion: """
-        Google withdraws the user's grant to the whole Google Cloud project: other programs and machines that \
-        use a client of the same project are logged out too. --only-here leaves them alone.
+        Google revokes the user's grant to the whole Google Cloud project, so other programs and machines that \
+        use a client of the same project are logged out too. --only-here doesn't affect them.
 
         Examples:
           pabal account logout google
@@ -184,13 +184,13 @@ extension Account {
           pabal account logout google --yes --json
         """)
 
-    @Argument(help: "The account of config.json; may be left out where there is one.")
+    @Argument(help: "An account in config.json; optional if there is only one.")
     var name: String?
 
-    @Flag(help: "Don't ask.")
+    @Flag(help: "Don't ask for confirmation.")
     var yes = false
 
-    @Flag(help: "Remove the tokens here, and withdraw nothing at the server.")
+    @Flag(help: "Remove the tokens from this machine without revoking them at the server.")
     var onlyHere = false
 
     @OptionGroup var common: CommonOptions
@@ -209,14 +209,14 @@ extension Account {
       let account = try CommandContext(common).oauthAccount(name)
       if account.logoutEndsOthers, !onlyHere, !yes {
         let message =
-          "Google withdraws the grant of \(account.user) to the whole project, so other programs with a client of the same project are logged out too"
+          "Google revokes the grant of \(account.user) to the whole project, so other programs that use a client of the same project are logged out too"
         guard isatty(STDIN_FILENO) == 1 else {
           throw CommandError(
-            .usage, message, remedy: "say --yes, or remove the tokens here alone with --only-here")
+            .usage, message, remedy: "pass --yes, or --only-here to remove the tokens from this machine only")
         }
-        Terminal.printError("\(message). Go on? [y/N]")
+        Terminal.printError("\(message). Continue? [y/N]")
         guard let answer = readLine(), answer.lowercased().hasPrefix("y") else {
-          throw CommandError(.usage, "nothing was done")
+          throw CommandError(.usage, "cancelled; nothing was changed")
         }
       }
       let result: LogoutResult
@@ -229,11 +229,12 @@ extension Account {
       }
       let (word, sentence) =
         switch result {
-        case .revoked: ("revoked", "The login of \(account.user) is withdrawn, and its tokens are removed.")
+        case .revoked:
+          ("revoked", "Logged out: the login of \(account.user) was revoked and its tokens were removed.")
         case .alreadyExpired:
-          ("over", "The login of \(account.user) had ended before; its tokens are removed.")
+          ("over", "The login of \(account.user) had already expired; its tokens were removed.")
         case .forgotten:
-          ("forgotten", "The tokens of \(account.user) are removed here; nothing was withdrawn.")
+          ("forgotten", "The tokens of \(account.user) were removed from this machine; nothing was revoked.")
         }
       if common.json {
         try Terminal.printResult(json: LogoutOutput(account: account.name, result: word))

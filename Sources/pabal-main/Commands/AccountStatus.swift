@@ -7,10 +7,10 @@ extension Account {
   /// `pabal account status`.
   struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show how the accounts are; reads files, asks nobody.",
+      abstract: "Show the state of the accounts from stored files, without any network access.",
       discussion: """
-        fresh: tokens renew themselves. expiring: it works, and its end is known. dead: only a person can mend \
-        it. Exit status: 77 when an account is dead.
+        fresh: tokens are renewed automatically. expiring: works until a known date. dead: has to be fixed by a \
+        person. Exit status: 77 if an account is dead.
 
         Examples:
           pabal account status
@@ -33,7 +33,7 @@ extension Account {
       if common.json {
         try Terminal.printResult(json: outputs)
       } else {
-        if outputs.isEmpty { Terminal.printResult("There is no account in \(context.configuration.file).") }
+        if outputs.isEmpty { Terminal.printResult("No accounts in \(context.configuration.file).") }
         for account in outputs { Terminal.printResult(account.text) }
       }
       if outputs.contains(where: { $0.state == "dead" }) { throw ExitStatus.held.exitCode }
@@ -41,21 +41,21 @@ extension Account {
   }
 }
 
-/// An account as `account status` and `check` show it.
+/// The state of an account, as `account status` prints it.
 struct AccountOutput: Encodable {
   let account: String
   let provider: String
   let user: String?
-  /// `fresh`, `expiring` or `dead`; nil for tokens that somebody else renews.
+  /// `fresh`, `expiring` or `dead`; `nil` for tokens that another program renews.
   let state: String?
   var cause: String?
   var remedy: String?
   var guide: String?
   var scopes: [String]?
   var missingScopes: [String]?
-  /// UTC.
+  /// In UTC.
   var accessTokenExpiry: String?
-  /// UTC.
+  /// In UTC.
   var refreshTokenExpiry: String?
   var tokenFile: String?
   var notes: [String] = []
@@ -76,7 +76,7 @@ struct AccountOutput: Encodable {
     case tokenFile = "token_file"
   }
 
-  /// Every key, null where there is nothing to say.
+  /// Encodes every key, with null for missing values.
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(account, forKey: .account)
@@ -125,12 +125,12 @@ struct AccountOutput: Encodable {
     if let guide { lines.append("    see \(guide)") }
     if let scopes, !scopes.isEmpty { lines.append("    scopes: \(scopes.joined(separator: " "))") }
     if let accessTokenExpiry {
-      lines.append("    access token until \(accessTokenExpiry), renewed when it is needed")
+      lines.append("    access token until \(accessTokenExpiry), renewed when needed")
     }
     if let refreshTokenExpiry { lines.append("    login until \(refreshTokenExpiry)") }
-    if let tokenFile { lines.append("    in \(tokenFile)") }
+    if let tokenFile { lines.append("    stored in \(tokenFile)") }
     lines += notes.map { "    note: \($0)" }
-    if state == nil { lines.append("    a token that somebody else renews") }
+    if state == nil { lines.append("    the token is renewed by another program") }
     return lines.joined(separator: "\n")
   }
 }

@@ -6,15 +6,15 @@ import PabalCore
 import PabalMessages
 import PabalServer
 
-/// `pabal check`: the doctor.
+/// `pabal check`: diagnoses the configuration.
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Check configuration, plugins, secrets, transports and messages, and say what to do.",
+    abstract: "Check configuration, plugins, secrets, transports and messages, and suggest fixes.",
     discussion: """
-      Opens every transport of config.json, reaches its far side and logs in where it has one, and sends \
-      nothing. Exit status: 0 all is well, 65 a message is wrong, 69 to 77 a transport can't send now, 78 the \
-      configuration is wrong.
+      Opens every transport in config.json, connects to its server and logs in if it has one, and sends \
+      nothing. Exit status: 0 no errors, 65 error in a message, 69 to 77 a transport can't send now, 78 error in \
+      the configuration.
 
       Example:
         pabal check --json
@@ -25,7 +25,7 @@ struct Check: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  /// One thing looked at.
+  /// The result of one check.
   struct Step: Encodable {
     let part: String
     let name: String
@@ -66,10 +66,10 @@ struct Check: ParsableCommand {
       if !step.ok, status.rawValue > worst.rawValue { worst = status }
       if !common.json { show(step, after: reported) }
     }
-    add(Step("configuration", context.configuration.file, ok: true, detail: "in order"), .configuration)
+    add(Step("configuration", context.configuration.file, ok: true, detail: "no errors"), .configuration)
     let chosen =
       transport.isEmpty ? context.configuration.transports : try context.transports(transport)
-    // Before the transports, which then log in with what is found or renewed here.
+    // Accounts come first, because the transports then log in with the tokens renewed here.
     for account in context.accounts(of: transport.isEmpty ? nil : chosen) {
       let (step, status) = examine(account, context)
       add(step, status)
@@ -98,7 +98,7 @@ struct Check: ParsableCommand {
       for setting in checked.settings where setting.isPlaintextSecret {
         warnings.append(
           Diagnostic(
-            "a secret stands in clear in the file",
+            "a secret is stored in plain text in the file",
             remedy: "use {\"env\": …}, {\"file\": …} or {\"command\": …}", file: setting.text.location.file,
             position: setting.text.location.position, path: setting.text.location.path, severity: .warning))
       }
@@ -116,7 +116,7 @@ struct Check: ParsableCommand {
           "transport", transport.name, ok: false, outcome: problem, detail: report.reply, findings: warnings)
         return (step, ExitStatus(problem))
       }
-      let detail = report.reply ?? "opens"
+      let detail = report.reply ?? "can be opened"
       return (Step("transport", transport.name, ok: true, detail: detail, findings: warnings), .sent)
     } catch {
       return (Step("transport", transport.name, ok: false, findings: error.diagnostics), .configuration)
@@ -125,7 +125,7 @@ struct Check: ParsableCommand {
 
   private func sender(_ context: CommandContext) -> Step {
     do throws(CommandError) {
-      return Step("sender", try context.sender(nil).description, ok: true, detail: "in order")
+      return Step("sender", try context.sender(nil).description, ok: true, detail: "no errors")
     } catch {
       return Step("sender", "from", ok: false, findings: error.diagnostics)
     }
@@ -136,20 +136,20 @@ struct Check: ParsableCommand {
     do throws(CommandError) {
       let findings = try context.messages().store.lint()
       let errors = findings.filter { $0.severity == .error }.count
-      let detail = errors == 0 ? "in order" : errors == 1 ? "1 error" : "\(errors) errors"
+      let detail = errors == 0 ? "no errors" : errors == 1 ? "1 error" : "\(errors) errors"
       return (Step("messages", directory, ok: errors == 0, detail: detail, findings: findings), .input)
     } catch {
       return (Step("messages", directory, ok: false, findings: error.diagnostics), error.status)
     }
   }
 
-  /// The store and its key, as they are: looking makes neither.
+  /// Checks the storage and its key; creates neither.
   private func storage(_ context: CommandContext) -> Step {
     let configuration = context.configuration
     let path = configuration.storage.path
     let warnings = configuration.verification.warnings.map { Diagnostic($0, severity: .warning) }
     guard access(path, F_OK) == 0 else {
-      return Step("storage", path, ok: true, detail: "is made at first use", findings: warnings)
+      return Step("storage", path, ok: true, detail: "will be created on first use", findings: warnings)
     }
     do throws(CommandError) {
       let unavailableTransports = try context.withOutbox { storage throws(StorageError) in
@@ -157,19 +157,19 @@ struct Check: ParsableCommand {
           try await storage.outbox.read(OutboxQuery(limit: 0, withTransports: true)).transports)
       }
       let waits = unavailableTransports.map {
-        Diagnostic($0.line, remedy: "once that is mended: `pabal outbox retry --all`", severity: .warning)
+        Diagnostic($0.line, remedy: "once it is fixed, run `pabal outbox retry --all`", severity: .warning)
       }
-      return Step("storage", path, ok: true, detail: "in order", findings: waits + warnings)
+      return Step("storage", path, ok: true, detail: "no errors", findings: waits + warnings)
     } catch {
       return Step("storage", path, ok: false, findings: error.diagnostics + warnings)
     }
   }
 
-  /// Shows a step; what `reported` has, the accounts' reasons, a person has read above.
+  /// Prints a step. Reasons in `reported` were printed with their accounts and are not repeated.
   private func show(_ step: Step, after reported: [String]) {
     let mark = step.ok ? "ok" : step.outcome.value ?? "wrong"
     let text = step.detail.value.map { detail in
-      reported.reduce(detail) { $0.replacing($1, with: "as said above") }
+      reported.reduce(detail) { $0.replacing($1, with: "see above") }
     }
     let detail = text.map { ": \($0.replacing("\n", with: "\n    "))" } ?? ""
     Terminal.printResult("\(mark)  \(step.part) \(step.name)\(detail)")
@@ -185,7 +185,7 @@ struct Check: ParsableCommand {
 }
 
 extension CommandContext {
-  /// The accounts that `transports` name; all there are without any.
+  /// Returns the accounts used by `transports`, or all accounts for `nil`.
   func accounts(of transports: [TransportConfiguration]?) -> [AccountConfiguration] {
     let used = transports?.flatMap { transport in
       transport.settings.compactMap { member -> String? in
@@ -196,8 +196,8 @@ extension CommandContext {
     return configuration.accounts.filter { used?.contains($0.name) ?? true }
   }
 
-  /// What else may be wrong where the far side refuses an account whose tokens are in order: a token of the
-  /// wrong mailbox is refused like a bad one.
+  /// Returns what else may be wrong if a server rejects an account whose tokens are valid: a token of another
+  /// mailbox is rejected like an invalid one.
   func possibleCauses(about transport: TransportConfiguration, after problem: Outcome) -> [Diagnostic] {
     guard case .held(.transport, _) = problem else { return [] }
     return accounts(of: [transport]).compactMap { configuration in
@@ -205,14 +205,15 @@ extension CommandContext {
         account.status().state != .dead
       else { return nil }
       return Diagnostic(
-        "the account's tokens are in order, but perhaps another mailbox than \(account.user) logged in",
-        remedy: "have Google say it: pabal account login \(account.name) --confirm-user", severity: .warning)
+        "the account's tokens are valid, but another mailbox than \(account.user) may have logged in",
+        remedy: "let Google confirm it: pabal account login \(account.name) --confirm-user",
+        severity: .warning)
     }
   }
 }
 
 extension Check {
-  /// Gets an account's token, anew where the account can renew it, and says how the account is.
+  /// Gets an account's token, renews it if the account can, and reports the account's state.
   func examine(_ account: AccountConfiguration, _ context: CommandContext) -> (Step, ExitStatus) {
     do throws(Diagnostic) {
       let source = try context.account(account.name)
@@ -249,7 +250,7 @@ extension Check {
     }
     if let guide = status.guide {
       findings.append(
-        Diagnostic("the guide says how to mend it: \(guide.place)", severity: .warning))
+        Diagnostic("the guide describes the fix: \(guide.place)", severity: .warning))
     }
     let detail =
       problem.map { removingAccountPrefix(account, $0.reason) }
@@ -260,7 +261,7 @@ extension Check {
     return (step, problem.map { ExitStatus($0.outcome) } ?? .sent)
   }
 
-  // Transports say whose token they miss; here the step itself does.
+  // The reason names the account for transports; here the step already does.
   private func removingAccountPrefix(_ account: OAuthAccount, _ reason: String) -> String {
     let prefix = "account \(account.name): "
     return reason.hasPrefix(prefix) ? String(reason.dropFirst(prefix.count)) : reason

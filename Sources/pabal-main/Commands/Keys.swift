@@ -4,11 +4,11 @@ import PabalCommand
 import PabalCore
 import PabalServer
 
-/// `pabal keys`: the master key that what is stored is sealed with.
+/// `pabal keys`: the master key that seals stored data, and API keys for clients.
 struct Keys: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keys",
-    abstract: "Change the key that what is stored is sealed with; make keys for callers.",
+    abstract: "Rotate the master key that seals stored data; create API keys for clients.",
     discussion: """
       Examples:
         pabal keys rotate
@@ -19,11 +19,11 @@ struct Keys: ParsableCommand {
   /// `pabal keys rotate`.
   struct Rotate: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a new key; what the one before sealed is still opened with it.",
+      abstract: "Create a new master key; data sealed with the previous one stays readable.",
       discussion: """
-        A running `pabal serve` takes it up by itself. The file of the key before may be removed once nothing \
-        that it sealed is kept any more: after a day, with the usual retention, and where mail waits longer, \
-        once that is gone.
+        A running `pabal serve` uses the new key without a restart. The file of the previous key can be removed \
+        once no stored data is sealed with it: with the default retention after a day, or once all mail that \
+        was waiting is gone.
         """)
 
     @OptionGroup var common: CommonOptions
@@ -32,10 +32,10 @@ struct Keys: ParsableCommand {
       let context = try CommandContext(common)
       guard let directory = context.configuration.keys.directory else {
         throw CommandError(
-          .configuration, "the keys are given in \(context.configuration.file), so they are changed there",
-          remedy: "move \"current\" to the front of \"previous\", and put a new one in its place")
+          .configuration, "the keys are set in \(context.configuration.file) and have to be changed there",
+          remedy: "move \"current\" to the front of \"previous\" and set \"current\" to a new key")
       }
-      // Opened with the old key first: it has to be the store's own.
+      // Opened with the old key first, to make sure that it is the key of this storage.
       try context.storage().database.close()
       do throws(Diagnostic) {
         _ = try Keyring.rotate(directory: directory)
@@ -46,7 +46,7 @@ struct Keys: ParsableCommand {
       if common.json {
         try Terminal.printResult(json: ["directory": directory])
       } else {
-        Terminal.printResult("A new key is in \(directory)/\(Keyring.fileName).")
+        Terminal.printResult("New key stored in \(directory)/\(Keyring.fileName).")
       }
     }
   }
@@ -54,20 +54,20 @@ struct Keys: ParsableCommand {
   /// `pabal keys client`.
   struct Client: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a key for somebody who calls the HTTP service.",
+      abstract: "Create an API key for a client of the HTTP service.",
       discussion: """
-        Prints the key, which is kept nowhere, and the line for "clients" under "serve" in config.json, which has \
-        only its digest. A client may have several keys, in a list; one that is taken out is worth nothing from \
-        then on, without a restart.
+        Prints the key, which isn't stored, and the line for "clients" under "serve" in config.json, which holds \
+        only its digest. A client may have several keys, in a list; removing one makes it invalid without a \
+        restart.
 
         Example:
           pabal keys client shop
         """)
 
-    @Argument(help: "The caller's name, for config.json and the log.")
+    @Argument(help: "The client's name, for config.json and the log.")
     var name: String
 
-    @Flag(help: "Answer in JSON, for a program to read.")
+    @Flag(help: "Print the result as JSON.")
     var json = false
 
     func run() throws {
@@ -77,7 +77,7 @@ struct Keys: ParsableCommand {
       }
       Terminal.printResult(key)
       Terminal.printError(
-        "The key is shown this once. In config.json: \"clients\": { \"\(name)\": \"\(configured)\" }")
+        "The key isn't shown again. In config.json: \"clients\": { \"\(name)\": \"\(configured)\" }")
     }
   }
 }

@@ -3,7 +3,7 @@ import PabalCommand
 import PabalCore
 import PabalMessages
 
-/// `pabal messages`: the words of every mail.
+/// `pabal messages`: the texts of composed mail.
 struct Messages: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "messages", abstract: "List, render, check and preview the messages.",
@@ -90,7 +90,7 @@ extension Messages {
         for entry in entries {
           Terminal.printResult("\(entry.name) (\(entry.languages.joined(separator: ", "))): \(entry.purpose)")
           for variable in entry.variables {
-            let need = variable.required ? "" : ", may be left out"
+            let need = variable.required ? "" : ", optional"
             Terminal.printResult("  {{\(variable.name)}} \(variable.kind)\(need): \(variable.purpose)")
           }
         }
@@ -102,7 +102,7 @@ extension Messages {
   /// `pabal messages render`.
   struct Render: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "render", abstract: "Render a message with its examples, or with values of your own.")
+      commandName: "render", abstract: "Render a message with its example values, or with your own.")
 
     /// A part of a rendered message.
     enum Part: String, ExpressibleByArgument, CaseIterable {
@@ -114,13 +114,15 @@ extension Messages {
     @Argument(help: "The message.")
     var name: String
 
-    @Option(help: ArgumentHelp("The languages to look for, by commas or by repeating it.", valueName: "tag"))
+    @Option(help: ArgumentHelp("Preferred languages, separated by commas or repeated.", valueName: "tag"))
     var language: [String] = []
 
-    @Option(name: .customLong("set"), help: ArgumentHelp("A variable.", valueName: "name=value"))
+    @Option(
+      name: .customLong("set"),
+      help: ArgumentHelp("The value of a variable; repeatable.", valueName: "name=value"))
     var variables: [String] = []
 
-    @Option(help: "Only this part.")
+    @Option(help: "Print only this part.")
     var part: Part?
 
     @OptionGroup var common: CommonOptions
@@ -146,7 +148,7 @@ extension Messages {
       let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name)
       }
       let values = messageDescription.examples.merging(try SendMailFactory.values(variables)) { $1 }
-      let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }
+      let languages = commaSeparated(language)
       let rendered = try messages.withStore { store throws(MessageError) in
         try store.render(name, languages: languages, values: values)
       }
@@ -164,7 +166,7 @@ extension Messages {
       case nil:
         Terminal.printResult(
           "Subject: \(rendered.subject)\nContent-Language: \(rendered.language)\n\n\(rendered.text)")
-        Terminal.printError("(--part html prints the HTML)")
+        Terminal.printError("(use --part html for the HTML)")
       }
     }
   }
@@ -172,12 +174,13 @@ extension Messages {
   /// `pabal messages lint`.
   struct Lint: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "lint", abstract: "Find mistakes in the messages: file:line:column, what, why, the cure.")
+      commandName: "lint", abstract: "Find mistakes in the messages, each with file, line, column and remedy."
+    )
 
-    @Argument(help: "Only these messages.")
+    @Argument(help: "Check only these messages.")
     var names: [String] = []
 
-    @Flag(help: "Warnings count as errors, too.")
+    @Flag(help: "Treat warnings as errors.")
     var strict = false
 
     @OptionGroup var common: CommonOptions
@@ -188,7 +191,7 @@ extension Messages {
       if common.json {
         try Terminal.printResult(json: findings.map(DiagnosticOutput.init))
       } else if findings.isEmpty {
-        Terminal.printResult("The messages are in order.")
+        Terminal.printResult("No errors in the messages.")
       }
       let hasErrors = findings.contains { strict || $0.severity == .error }
       if !common.json { Terminal.printError(findings) }

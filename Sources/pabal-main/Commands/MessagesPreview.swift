@@ -9,9 +9,9 @@ extension Messages {
   struct Preview: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "preview",
-      abstract: "Show every message in every language on one page, as a phone and a desktop will.",
+      abstract: "Show every message in every language on one page, as on a phone and on a desktop.",
       discussion: """
-        Text beside HTML, light and dark, with the examples, with long names and with the code 000000.
+        Shows text next to HTML, light and dark, with the example values, with long names and with the code 000000.
 
         Examples:
           pabal messages preview --output preview.html
@@ -19,14 +19,16 @@ extension Messages {
         """)
 
     @Option(
-      help: ArgumentHelp("Where the page goes; - is standard output.", valueName: "file"), completion: .file()
+      help: ArgumentHelp("The file to write; - for standard output.", valueName: "file"), completion: .file()
     )
     var output: String?
 
-    @Flag(help: "Serve the page on this machine alone, and reload it as the files change.")
+    @Flag(help: "Serve the page to this machine only, and reload it when files change.")
     var watch = false
 
-    @Option(help: ArgumentHelp("The port for --watch.", discussion: "Default: 8610, or any free one."))
+    @Option(
+      help: ArgumentHelp(
+        "The port for --watch.", discussion: "Default: 8610, or any free port if that is in use."))
     var port: UInt16?
 
     @OptionGroup var common: CommonOptions
@@ -52,10 +54,10 @@ extension Messages {
     }
 
     func validate() throws {
-      if watch, output != nil { throw ValidationError("--watch serves the page; leave --output out.") }
-      if !watch, port != nil { throw ValidationError("--port is for --watch.") }
+      if watch, output != nil { throw ValidationError("--watch serves the page; it excludes --output.") }
+      if !watch, port != nil { throw ValidationError("--port requires --watch.") }
       if common.json, output == "-" {
-        throw ValidationError("--json and --output - both want standard output.")
+        throw ValidationError("--json and --output - both write to standard output; use one of them.")
       }
     }
 
@@ -77,19 +79,20 @@ extension Messages {
             json: PreviewFileOutput(
               file: file, messages: messages.map(\.name), problems: problems.map(DiagnosticOutput.init)))
         } else {
-          Terminal.printResult("\(printable(file)): open it in a browser. (--watch reloads it as you edit.)")
+          Terminal.printResult(
+            "Wrote \(printable(file)). Open it in a browser, or use --watch to reload it as you edit.")
         }
       }
       if !common.json { Terminal.printError(problems) }
       if problems.contains(where: { $0.severity == .error }) { throw ExitStatus.input.exitCode }
     }
 
-    /// Whoever has the old page open never finds half of the new one.
+    /// Writes the file under a temporary name and renames it, so that a browser never reads half a page.
     private static func write(_ bytes: [UInt8], to file: String) throws {
       func failure(_ number: Int32) -> CommandError {
         CommandError(
           .input, "\(printable(file)) can't be written: \(String(cString: strerror(number)))",
-          remedy: "name another place with --output")
+          remedy: "choose another file with --output")
       }
       var template = Array((file + ".XXXXXX").utf8CString)
       let descriptor = mkstemp(&template)
@@ -120,7 +123,7 @@ extension Messages {
       if common.json {
         try Terminal.printResult(json: PreviewURLOutput(url: url))
       } else {
-        Terminal.printResult("\(url) shows the messages and follows your edits. Ctrl-C ends it.")
+        Terminal.printResult("Preview at \(url), reloaded as you edit. Press Ctrl-C to stop.")
       }
       var stamp: Int?
       var reported: [Diagnostic] = []
@@ -131,7 +134,9 @@ extension Messages {
         stamp = now
         let (messages, problems) = store.preview()
         if problems != reported || isFirst { Terminal.printError(problems) }
-        if problems.isEmpty, !reported.isEmpty { Terminal.printError("The messages are in order again.") }
+        if problems.isEmpty, !reported.isEmpty {
+          Terminal.printError("All errors in the messages are fixed.")
+        }
         reported = problems
         return PreviewPage(messages, problems: problems, follows: true)
       }

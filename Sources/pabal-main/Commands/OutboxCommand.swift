@@ -4,11 +4,11 @@ import PabalCommand
 import PabalCore
 import PabalServer
 
-/// `pabal outbox`: the mail that waits, and what became of the rest.
+/// `pabal outbox`: queued mail and the results of recent mail.
 struct OutboxCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "outbox",
-    abstract: "See the mail that waits and what became of the rest; try it again, or take it back.",
+    abstract: "List queued and recent mail; retry or cancel it.",
     discussion: """
       Examples:
         pabal outbox list
@@ -21,7 +21,7 @@ struct OutboxCommand: ParsableCommand {
 }
 
 extension CommandContext {
-  /// Does `work` on the outbox.
+  /// Opens the outbox, expires what is overdue, and returns what `work` returns.
   func withOutbox<Value: Sendable>(
     _ work: @escaping @Sendable (OpenStorage) async throws(StorageError) -> Value
   ) throws(CommandError) -> Value {
@@ -30,7 +30,7 @@ extension CommandContext {
     let sweep = OutboxSweep(now: .now(), options: configuration.outbox.options)
     return try blockingAwait { () throws(CommandError) in
       do throws(StorageError) {
-        // Without a `serve` nobody else keeps house.
+        // Mail has to expire even if no `serve` is running.
         _ = try await storage.outbox.sweep(sweep)
         return try await work(storage)
       } catch {
@@ -43,25 +43,25 @@ extension CommandContext {
 /// `pabal outbox retry`.
 struct OutboxRetry: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "retry", abstract: "Make waiting mail due now, and try transports that are held again.",
-    discussion: "`pabal serve` then hands it over; mail in a final state stays as it is.")
+    commandName: "retry", abstract: "Make waiting mail due now, and resume suspended transports.",
+    discussion: "`pabal serve` then delivers it. Mail in a final state doesn't change.")
 
-  @Argument(help: "The mails' ids.")
+  @Argument(help: "The ids of the mails.")
   var ids: [String] = []
 
-  @Flag(help: "All waiting mail.")
+  @Flag(help: "Retry all waiting mail.")
   var all = false
 
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard all != !ids.isEmpty else { throw ValidationError("Name mails by their ids, or say --all.") }
+    guard all != !ids.isEmpty else { throw ValidationError("Name mails by id, or pass --all.") }
   }
 
   func run() throws {
     let chosen = all ? nil : ids
     let count = try CommandContext(common).withOutbox { storage throws(StorageError) in
-      // Whoever asks for this has mended something.
+      // A retry by hand means that the cause was fixed, so suspensions end.
       _ = try await storage.outbox.transports { states in
         for name in states.keys {
           states[name]?.open()
@@ -77,10 +77,10 @@ struct OutboxRetry: ParsableCommand {
 /// `pabal outbox cancel`.
 struct OutboxCancel: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cancel", abstract: "Take mail back that is not in a final state.",
-    discussion: "A mail that is just being handed over is taken back only if that decides nothing.")
+    commandName: "cancel", abstract: "Cancel mail that isn't in a final state.",
+    discussion: "A mail that is being sent is cancelled only if the attempt doesn't reach a final state.")
 
-  @Argument(help: "The mails' ids.")
+  @Argument(help: "The ids of the mails.")
   var ids: [String]
 
   @OptionGroup var common: CommonOptions
@@ -94,7 +94,7 @@ struct OutboxCancel: ParsableCommand {
   }
 }
 
-/// How many mails a command changed.
+/// The number of mails that a command changed.
 private struct OutboxChangeOutput: Encodable {
   let verb: String
   let changed: Int
@@ -117,7 +117,7 @@ private struct OutboxChangeOutput: Encodable {
       try Terminal.printResult(json: self)
     } else {
       Terminal.printResult("\(verb) \(changed)\(asked.value.map { " of \($0)" } ?? "")")
-      if isShort { Terminal.printError("pabal: the others are in a final state, or not in this outbox") }
+      if isShort { Terminal.printError("pabal: the other mails are in a final state or not in this outbox") }
     }
     if isShort { throw ExitStatus.input.exitCode }
   }
@@ -126,30 +126,30 @@ private struct OutboxChangeOutput: Encodable {
 /// `pabal outbox list`.
 struct OutboxList: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "List mail, the newest first, and count it by state.")
+    commandName: "list", abstract: "List mail, newest first, with counts by state.")
 
   @Option(
     help: ArgumentHelp("Only mail in this state; repeatable.", valueName: "state"),
     completion: .list(OutboxState.allCases.map(\.rawValue)), transform: Self.state)
   var state: [OutboxState] = []
 
-  @Option(help: "How many at most.")
+  @Option(help: "The largest number of mails to list.")
   var limit: Int = 20
 
-  @Flag(help: "On a terminal: show it anew every second, until Ctrl-C.")
+  @Flag(help: "Refresh the list every second until Ctrl-C; needs a terminal.")
   var watch = false
 
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard 1...10_000 ~= limit else { throw ValidationError("--limit takes a number from 1 to 10000.") }
-    if watch, common.json { throw ValidationError("--watch is for people; leave --json out.") }
+    guard 1...10_000 ~= limit else { throw ValidationError("--limit must be from 1 to 10000.") }
+    if watch, common.json { throw ValidationError("--watch excludes --json.") }
   }
 
   private static func state(_ text: String) throws -> OutboxState {
     guard let state = OutboxState(rawValue: text) else {
       let known = OutboxState.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("There is no state \(printable(text)); there are \(known).")
+      throw ValidationError("Unknown state \(printable(text)); the states are \(known).")
     }
     return state
   }
@@ -168,7 +168,7 @@ struct OutboxList: ParsableCommand {
 
   func run() throws {
     if watch, !Terminal.isInteractive {
-      throw CommandError(.usage, "--watch needs a terminal", remedy: "leave it out, or run it in one")
+      throw CommandError(.usage, "--watch needs a terminal", remedy: "leave it out")
     }
     let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
     let query = OutboxQuery(
@@ -183,7 +183,7 @@ struct OutboxList: ParsableCommand {
       hasSwept = true
       let view = try blockingAwait { () throws(CommandError) in
         do throws(StorageError) {
-          // Without a `serve` nobody else keeps house. Once is enough: whoever watches gets in nobody's way.
+          // Mail has to expire even if no `serve` is running. Once is enough for `--watch`.
           if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), options: options)) }
           return try await storage.outbox.read(query)
         } catch {
@@ -212,7 +212,7 @@ struct OutboxList: ParsableCommand {
     _ mails: [OutboxEntryOutput]
   ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
-    // Why mail waits comes before the mail.
+    // The reasons why mail waits come before the mail.
     let head = unavailableTransports.map(\.line)
     guard !counted.isEmpty else { return (head + ["The outbox is empty."]).joined(separator: "\n") }
     return (head + [counted.joined(separator: ", ")] + mails.map(\.line)).joined(separator: "\n")
@@ -222,7 +222,7 @@ struct OutboxList: ParsableCommand {
 /// `pabal outbox show`.
 struct OutboxShow: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Show a mail: whom it is for, what was tried, why it waits.")
+    commandName: "show", abstract: "Show a mail: its recipients, its attempts, and why it waits.")
 
   @Argument(help: "The mail's id.")
   var id: String
@@ -238,8 +238,8 @@ struct OutboxShow: ParsableCommand {
     }
     guard let found else {
       throw CommandError(
-        .input, "there is no mail \(printable(String(id.prefix(64)))) in this outbox",
-        remedy: "`pabal outbox list` shows all; mail in a final state is kept for a day")
+        .input, "no mail \(printable(String(id.prefix(64)))) in this outbox",
+        remedy: "list mails with `pabal outbox list`; mail in a final state is kept for a day")
     }
     if common.json { try Terminal.printResult(json: found) } else { Terminal.printResult(found.text) }
   }

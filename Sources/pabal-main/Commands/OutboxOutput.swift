@@ -3,14 +3,14 @@ import PabalCore
 import PabalServer
 import PabalStorage
 
-/// A mail of the outbox as the command shows it, in JSON by the names of the HTTP service; times are UTC, addresses are
+/// A mail of the outbox as the command prints it, with the JSON keys of the HTTP API. Times are in UTC, addresses are
 /// masked.
 struct OutboxEntryOutput: Encodable, Sendable {
   struct Recipient: Encodable {
     let to: String
-    /// Null while it is to be tried again.
+    /// Null until the outcome is final.
     let outcome: OrNull<String>
-    /// All of the last reply, where `reply` of the mail is its digits.
+    /// The last reply in full; `reply` of the mail has only its status code.
     let replyText: OrNull<String>
 
     enum CodingKeys: String, CodingKey {
@@ -24,19 +24,19 @@ struct OutboxEntryOutput: Encodable, Sendable {
   let status: String
   let lane: String
   let createdAt: String
-  /// Null where nothing more is tried.
+  /// Null if no attempt is scheduled.
   let dueAt: OrNull<String>
   let notAfter: OrNull<String>
   let endedAt: OrNull<String>
   let attempts: Int
   let transport: OrNull<String>
   let outcome: OrNull<String>
-  /// The digits of the last reply.
+  /// The status code of the last reply.
   let reply: OrNull<String>
-  /// `transport` or `mail` where an account or the set-up is at fault.
+  /// `transport` or `mail` if an account or the configuration is at fault.
   let held: OrNull<String>
   let verification: OrNull<String>
-  /// Null once the mail is erased, as it is in every final state.
+  /// Null once the content is erased, as in every final state.
   let recipients: OrNull<[Recipient]>
 
   enum CodingKeys: String, CodingKey {
@@ -77,48 +77,48 @@ struct OutboxEntryOutput: Encodable, Sendable {
       })
   }
 
-  /// What the mail holds; `nil` where it is erased, or sealed with a key that is gone.
+  /// Returns the content of the mail; `nil` if it is erased, or sealed with a key that no longer exists.
   private static func content(_ entry: OutboxEntry, _ keys: Keyring) -> OutboxContent? {
     guard let sealed = entry.content, let bytes = try? keys.open(sealed, id: entry.id) else { return nil }
     return try? OutboxContent(bytes, id: entry.id)
   }
 
-  /// One line for a list.
+  /// The mail as one line of a list.
   var line: String {
     let to = recipients.value.map { all in
       (all.first?.to ?? "-") + (all.count > 1 ? " and \(all.count - 1) more" : "")
     }
     let tried = transport.value.map { " by \($0): \(outcome.value ?? "-")" } ?? ""
     let code = reply.value.map { " \($0)" } ?? ""
-    let reason = held.value.map { ", held for the \($0)" } ?? ""
+    let reason = held.value.map { ", held (\($0))" } ?? ""
     let due = dueAt.value.map { ", due \($0)" } ?? ""
-    return "\(id)  \(status)  \(lane)  \(to ?? "erased")\(tried)\(code)\(reason)\(due)"
+    return "\(id)  \(status)  \(lane)  \(to ?? "content erased")\(tried)\(code)\(reason)\(due)"
   }
 
-  /// All of it for a person.
+  /// The mail with all details.
   var text: String {
     var lines = [line, "  added \(createdAt), \(attempts) attempts"]
     if let notAfter = notAfter.value { lines.append("  not after \(notAfter)") }
     if let endedAt = endedAt.value { lines.append("  ended \(endedAt)") }
-    if let verification = verification.value { lines.append("  of the verification \(verification)") }
+    if let verification = verification.value { lines.append("  for the verification \(verification)") }
     for recipient in recipients.value ?? [] {
       let reply = recipient.replyText.value.map { ": \($0.replacing("\n", with: " "))" } ?? ""
-      lines.append("  \(recipient.to)  \(recipient.outcome.value ?? "not decided")\(reply)")
+      lines.append("  \(recipient.to)  \(recipient.outcome.value ?? "pending")\(reply)")
     }
     return lines.joined(separator: "\n")
   }
 }
 
-/// A transport that no mail leaves by for now, as all processes on the store know it; times are UTC.
+/// A transport that is suspended at the moment, as recorded in the storage. Times are in UTC.
 struct UnavailableTransport: Encodable, Sendable {
   let name: String
-  /// `held`: its account or the set-up is at fault; `unavailableTransports`: it failed too often in a row.
+  /// `held`: its account or configuration is at fault; `closed`: it failed too often in a row.
   let status: String
-  /// Null where only failures closed it.
+  /// Null if it was closed by failures.
   let heldSince: OrNull<String>
   let closedUntil: String
   let failures: Int
-  /// The far side's reply; null where there was none, or the key it is sealed with is gone.
+  /// The server's reply; null if there was none, or if its key no longer exists.
   let cause: OrNull<String>
 
   enum CodingKeys: String, CodingKey {
@@ -130,7 +130,7 @@ struct UnavailableTransport: Encodable, Sendable {
     case closedUntil = "closed_until"
   }
 
-  /// `nil` for one that may be tried at `now`.
+  /// Returns `nil` for a transport that may be used at `now`.
   init?(_ name: String, _ known: TransportState, keys: Keyring, at now: Timestamp) {
     guard let until = known.closedUntil, until > now || known.heldSince != nil else { return nil }
     self.name = name
@@ -142,16 +142,16 @@ struct UnavailableTransport: Encodable, Sendable {
     cause = OrNull(bytes.map { printable(String(decoding: $0, as: UTF8.self)) })
   }
 
-  /// One line for a person.
+  /// The transport as one line.
   var line: String {
     let since = heldSince.value.map { " since \($0)" } ?? " after \(failures) failures"
     let reason = cause.value.map { ": \($0)" } ?? ""
-    return "transport \(name) is \(status)\(since), tried again at \(closedUntil)\(reason)"
+    return "transport \(name) is \(status)\(since), next attempt at \(closedUntil)\(reason)"
   }
 }
 
 extension OpenStorage {
-  /// The transports of these that no mail leaves by now.
+  /// Returns the transports that are suspended now.
   func unavailableTransports(_ transports: [String: TransportState]) -> [UnavailableTransport] {
     let now = Timestamp.now()
     return transports.sorted { $0.key < $1.key }.compactMap {

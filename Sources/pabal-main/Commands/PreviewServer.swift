@@ -2,25 +2,25 @@ import Glibc
 import PabalCommand
 import PabalMessages
 
-/// Serves one page to the browsers of this machine, and tells them when there is a new one.
+/// Serves one page to browsers on this machine and notifies them of new versions by server-sent events.
 ///
-/// One thread and `poll`: it reads no file, takes `GET` alone, and holds at most 64 connections.
+/// Runs on one thread with `poll`, serves no files, accepts only `GET`, and keeps at most 64 connections.
 final class PreviewServer {
-  /// Why it can't serve.
+  /// Why the server can't start.
   struct StartError: Error {
     let message: String
     let remedy: String
   }
 
-  /// The port it listens on.
+  /// The port that the server listens on.
   let port: UInt16
   private let listener: CInt
   private var connections: [Connection] = []
   private var page = PreviewPage([], problems: [], follows: true)
 
-  /// How often the files are looked at.
+  /// The time between checks for a new page.
   private static let interval = Duration.seconds(1)
-  /// How long a browser may take for its request, and for taking its answer.
+  /// The longest time for receiving a request, and for sending the response.
   private static let requestTimeout = Duration.seconds(20)
   private static let maxConnections = 64
 
@@ -34,7 +34,7 @@ final class PreviewServer {
     var isFinished = false
   }
 
-  /// Listens on 127.0.0.1; `fallingBackToAnyPort` takes another port where this one is taken.
+  /// Listens on 127.0.0.1; with `fallingBackToAnyPort`, on any free port if `port` is in use.
   init(port: UInt16, fallingBackToAnyPort: Bool) throws(StartError) {
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
     let listener = socket(AF_INET, kind, 0)
@@ -46,8 +46,8 @@ final class PreviewServer {
     guard error == 0 else {
       close(listener)
       throw StartError(
-        message: "port \(port) can't be served: \(String(cString: strerror(error)))",
-        remedy: "give another --port"
+        message: "port \(port) can't be used: \(String(cString: strerror(error)))",
+        remedy: "choose another --port"
       )
     }
     var address = sockaddr_in()
@@ -74,7 +74,7 @@ final class PreviewServer {
     return status == 0 ? 0 : errno
   }
 
-  /// Serves without end; `nextPage` is asked once a second and gives a page when there is a new one.
+  /// Serves until the process ends. Calls `nextPage` once a second; it returns a page if it has changed.
   func run(_ nextPage: () -> PreviewPage?) -> Never {
     var lastCheck: ContinuousClock.Instant?
     while true {
@@ -97,7 +97,7 @@ final class PreviewServer {
 
   private func closeTimedOut(_ now: ContinuousClock.Instant) {
     for index in connections.indices {
-      // A follower waits for news without end, but must take them.
+      // A follower may wait for events indefinitely, but must read those that are sent.
       if connections[index].follows, connections[index].outgoing.isEmpty { connections[index].since = now }
       if now - connections[index].since > PreviewServer.requestTimeout {
         connections[index].isFinished = true
@@ -146,7 +146,7 @@ final class PreviewServer {
       connection.isFinished = true
       return
     }
-    // What comes after the request is nobody's business.
+    // Bytes after the request are read and ignored.
     guard !connection.hasResponded else { return }
     connection.received += bytes[..<count]
     guard let request = PreviewRequest(connection.received) else { return }
@@ -193,23 +193,23 @@ final class PreviewServer {
       }
       connection.outgoing = connection.outgoing.dropFirst(count)
     }
-    // Closing with bytes unread would reset the connection, and the answer with it; the browser closes.
+    // Closing with unread bytes would reset the connection and lose the response, so the browser closes it.
     if connection.hasResponded, !connection.follows { shutdown(connection.descriptor, CInt(SHUT_WR)) }
   }
 }
 
-/// What a browser asks of `messages preview --watch`.
+/// A browser's request to `messages preview --watch`.
 enum PreviewRequest: Equatable {
   case page
-  /// Wants to be told of every new version.
+  /// Subscribes to new versions of the page.
   case changes
-  /// Refused, with the status line that says why.
+  /// An invalid request, with the status line of its response.
   case rejected(String)
 
-  /// The most bytes a request's head may have.
+  /// The largest size of a request's head, in bytes.
   static let maxHeadSize = 16 * 1024
 
-  /// Reads the head of a request; `nil` as long as its end has not come.
+  /// Parses the head of a request; `nil` until it is complete.
   init?(_ bytes: [UInt8]) {
     guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else {
       guard bytes.count >= PreviewRequest.maxHeadSize else { return nil }
@@ -228,7 +228,7 @@ enum PreviewRequest: Equatable {
       guard line[..<colon].lowercased() == "host" else { return nil }
       return String(line[colon...].dropFirst()).trimmed
     }
-    // A stranger's page whose name leads here (DNS rebinding) still asks for the stranger's name.
+    // DNS rebinding: a foreign page whose name resolves to this machine still sends its own name as Host.
     guard hosts.count == 1, PreviewRequest.isLoopback(hosts[0]) else {
       self = .rejected("421 Misdirected Request")
       return
@@ -237,7 +237,7 @@ enum PreviewRequest: Equatable {
       self = .rejected("405 Method Not Allowed\r\nAllow: GET")
       return
     }
-    // No path leads to a file.
+    // Paths are never mapped to files.
     switch requestLine[1].prefix(while: { $0 != "?" }) {
     case "/": self = .page
     case "/changes": self = .changes
@@ -248,7 +248,7 @@ enum PreviewRequest: Equatable {
   private static func isLoopback(_ host: String) -> Bool {
     for name in ["127.0.0.1", "localhost"] where host.lowercased().hasPrefix(name) {
       let port = host.dropFirst(name.count)
-      // Any port: one may have been forwarded from another machine.
+      // Any port is accepted, because it may be forwarded from another machine.
       return port.isEmpty
         || (port.first == ":" && (2...6).contains(port.utf8.count)
           && port.utf8.dropFirst().allSatisfy { (0x30...0x39).contains($0) })

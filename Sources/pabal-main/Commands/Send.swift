@@ -1,13 +1,13 @@
 import ArgumentParser
 import PabalCommand
 
-/// `pabal send`: one mail, at once.
+/// `pabal send`: sends one mail immediately.
 struct Send: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "send", abstract: "Send one mail now, and say what became of it.",
+    commandName: "send", abstract: "Send one mail immediately and report the result.",
     discussion: """
-      Sends a verification mail with a fresh code, which is stored nowhere, to try a transport out. Several \
-      addresses are one mail to all of them.
+      Sends a verification mail with a new code, without queueing or storing it, to test a transport. Several \
+      addresses get one mail together.
 
       Examples:
         pabal send you@example.com
@@ -17,28 +17,28 @@ struct Send: ParsableCommand {
         pabal send test@localhost --count 10000 --parallel 8 --json
       """)
 
-  @Argument(help: "Who is to get it.", completion: .default)
+  @Argument(help: "The recipients.", completion: .default)
   var addresses: [String] = []
 
-  @OptionGroup(title: "What is sent") var content: SendContent
+  @OptionGroup(title: "Content") var content: SendContent
 
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Use this transport instead of config.json's; several in order, by commas or by repeating it.",
+      "Use this transport instead of config.json's; several in order, separated by commas or repeated.",
       valueName: "name"))
   var transport: [String] = []
 
   @Flag(help: "Print the finished mail and send nothing.")
   var dryRun = false
 
-  @Option(help: ArgumentHelp("Send it so many times.", valueName: "n"))
+  @Option(help: ArgumentHelp("Send n mails and print a summary.", valueName: "n"))
   var count: Int?
 
-  @Option(help: ArgumentHelp("With --count: so many at once.", valueName: "p"))
+  @Option(help: ArgumentHelp("With --count: send p mails at the same time.", valueName: "p"))
   var parallel: Int = 1
 
-  @Flag(help: "With --count: also towards other machines than this one.")
+  @Flag(help: "With --count: allow sending to other machines.")
   var yes = false
 
   @OptionGroup var common: CommonOptions
@@ -66,40 +66,42 @@ struct Send: ParsableCommand {
   }
 }
 
-/// The words that say which mail `send` makes.
+/// The options that describe the content of the mail.
 struct SendContent: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The message, a folder below the messages directory (default: verification).", valueName: "name"))
+      "The message: a folder in the messages directory (default: verification).", valueName: "name"))
   var message: String?
 
   @Option(
     help: ArgumentHelp(
-      "The languages to look for, the best first (RFC 4647), by commas or by repeating it.",
+      "Preferred languages, best first (RFC 4647), separated by commas or repeated.",
       valueName: "tag"))
   var language: [String] = []
 
-  @Option(name: .customLong("set"), help: ArgumentHelp("A variable of the message.", valueName: "name=value"))
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("The value of a variable of the message; repeatable.", valueName: "name=value"))
   var variables: [String] = []
 
-  @Option(help: ArgumentHelp("The sender, instead of config.json's.", valueName: "mailbox"))
+  @Option(help: ArgumentHelp("The sender instead of config.json's.", valueName: "mailbox"))
   var from: String?
 
-  @Option(help: "A subject of your own; goes with --text, --html or both.")
+  @Option(help: "The subject of a mail without a message; requires --text, --html or both.")
   var subject: String?
 
-  @Option(help: "The words as plain text.")
+  @Option(help: "The body as plain text.")
   var text: String?
 
-  @Option(help: "The words as HTML.")
+  @Option(help: "The body as HTML.")
   var html: String?
 
   @Option(
-    help: ArgumentHelp("A finished mail; - reads standard input.", valueName: "file"),
+    help: ArgumentHelp("Send a finished mail; - reads standard input.", valueName: "file"),
     completion: .file(extensions: ["eml"]))
   var eml: String?
 
-  /// What they say.
+  /// The options as a value.
   var content: MailContent {
     var content = MailContent()
     content.message = message

@@ -2,21 +2,21 @@ import ArgumentParser
 import PabalCommand
 import PabalServer
 
-/// `pabal serve`: hands over what is in the outbox, until it is stopped.
+/// `pabal serve`: delivers queued mail and serves the HTTP API until it is stopped.
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Hand over what is in the outbox and answer HTTP, until stopped.",
+    abstract: "Deliver queued mail and serve the HTTP API until stopped.",
     discussion: """
-      SIGTERM or Ctrl-C stops it once what is being handed over has ended; a second one stops it at once, and \
-      what was under way is then looked at by the next `pabal serve`. Several may run on one store. The log goes \
-      to standard error, a line each; with --json to standard output, a JSON object each.
+      SIGTERM or Ctrl-C stops it after the mail being sent; a second signal stops it immediately, and the next \
+      `pabal serve` takes over the interrupted mail. Several instances can share one storage. The log goes to \
+      standard error, one line per event; with --json to standard output, one JSON object per event.
 
-      The HTTP service listens where serve.listen in config.json says, and /openapi.json describes it. An edit of \
-      config.json is taken up by itself, anything else on SIGHUP.
+      The HTTP API listens on serve.listen of config.json and is described by /openapi.json. Changes to \
+      config.json apply automatically, changes to anything else on SIGHUP.
 
-      With --demo it has a page at / where an address can be proved, in Korean and English; with \
-      the file transport it shows the mail. Whoever reaches the page can have codes sent, within the limits.
+      --demo serves a page at / that verifies an address, in Korean and English; with the file transport it \
+      also shows the mail. Anyone who can reach the page can have codes sent, within the limits.
 
       Examples:
         pabal serve --config /etc/pabal/config.json
@@ -26,7 +26,7 @@ struct Serve: ParsableCommand {
   @Option(help: ArgumentHelp("Use this transport instead of config.json's; repeatable.", valueName: "name"))
   var transport: [String] = []
 
-  @Flag(help: "Serve a page to try it out, too: / of the HTTP service.")
+  @Flag(help: "Also serve a demo page at /.")
   var demo = false
 
   @OptionGroup var common: CommonOptions

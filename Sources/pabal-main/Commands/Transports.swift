@@ -2,10 +2,10 @@ import ArgumentParser
 import PabalCommand
 import PabalCore
 
-/// `pabal transports`: what there is to send with.
+/// `pabal transports`: the configured transports and the installed plugins.
 struct Transports: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "transports", abstract: "List the transports and plugins, or show what one can be told.",
+    commandName: "transports", abstract: "List transports and plugins, or show the settings of one.",
     discussion: """
       Examples:
         pabal transports
@@ -19,7 +19,7 @@ extension Transports {
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "list",
-      abstract: "List the transports of config.json, those in use first, and the plugins there are.")
+      abstract: "List the transports in config.json, those in use first, and the installed plugins.")
 
     @OptionGroup var common: CommonOptions
 
@@ -27,7 +27,7 @@ extension Transports {
       struct Transport: Encodable {
         let name: String
         let plugin: String
-        /// From 1, the place in the route; nil when the route has it not.
+        /// The position in the route, from 1; null if the transport isn't in it.
         let place: OrNull<Int>
 
         enum CodingKeys: String, CodingKey {
@@ -87,7 +87,7 @@ extension Transports {
       Terminal.printResult("Transports in \(context.configuration.file):")
       for transport in transports {
         let mark = transport.place.value.map { route.count > 1 ? "\($0)." : "→" } ?? " "
-        Terminal.printResult("  \(mark) \(transport.name), by the plugin \(transport.plugin)")
+        Terminal.printResult("  \(mark) \(transport.name) (plugin \(transport.plugin))")
       }
       Terminal.printResult("Plugins:")
       for plugin in plugins {
@@ -100,9 +100,9 @@ extension Transports {
   /// `pabal transports show`.
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "show", abstract: "Show the settings a transport or plugin declares.")
+      commandName: "show", abstract: "Show the settings of a transport or plugin.")
 
-    @Argument(help: "A transport of config.json, a plugin's name, or a path to a .so file.")
+    @Argument(help: "A transport in config.json, the name of a plugin, or a path to a .so file.")
     var name: String
 
     @OptionGroup var common: CommonOptions

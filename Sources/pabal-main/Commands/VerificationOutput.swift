@@ -1,7 +1,7 @@
 import PabalCommand
 import PabalCore
 
-/// A verification as the command shows it.
+/// A verification as the command prints it.
 struct VerificationOutput {
   private let fields: VerificationJSON
   private let deliveryState: MailStatus.State?
@@ -11,7 +11,7 @@ struct VerificationOutput {
     deliveryState = verification.delivery?.state
   }
 
-  /// Shows it, and ends the command with the status that its mail deserves.
+  /// Prints the verification; throws the exit status if its mail wasn't sent.
   func printResult(asJSON: Bool) throws {
     try show(asJSON: asJSON)
     switch deliveryState {
@@ -24,7 +24,7 @@ struct VerificationOutput {
     }
   }
 
-  /// Shows it.
+  /// Prints the verification.
   func show(asJSON: Bool) throws {
     guard !asJSON else { return try Terminal.printResult(json: fields) }
     var lines = ["\(fields.status)  \(fields.id)  \(fields.to) (\(fields.purpose))"]
@@ -34,15 +34,15 @@ struct VerificationOutput {
     }
     if fields.status == VerificationState.pending.rawValue {
       lines.append(
-        "  code \(fields.generation) valid until \(fields.expires), \(fields.attempts) attempts left")
+        "  code \(fields.generation) valid until \(fields.expires), attempts left: \(fields.attempts)")
       if let resend = fields.resend.value {
-        lines.append("  resend from \(resend), \(fields.sends) mails left")
+        lines.append("  resend possible from \(resend), mails left: \(fields.sends)")
       }
     }
     Terminal.printResult(lines.joined(separator: "\n"))
   }
 
-  /// Whether the last attempt ended without anybody knowing whether the mail was taken.
+  /// Whether the last attempt ended `unknown`, so that the mail may have arrived.
   private var mayHaveArrived: Bool {
     fields.delivery.value?.outcome.value == Outcome.unknown.name
   }
@@ -50,13 +50,13 @@ struct VerificationOutput {
   private var advice: String? {
     switch deliveryState {
     case .deferred where mayHaveArrived:
-      "it may have arrived, or not; `pabal serve` sends it again until the code expires"
-    case .deferred: "`pabal serve` tries again until the code expires"
-    case .held: "the account or the transport's set-up is at fault, see `pabal check`"
+      "it may have arrived; `pabal serve` sends it again until the code expires"
+    case .deferred: "`pabal serve` retries until the code expires"
+    case .held: "the account or the transport's configuration is at fault; run `pabal check`"
     case .rejected where fields.delivery.value?.outcome.value == Outcome.unsuited.name:
-      "no transport can carry this mail, whatever the address: see `pabal transports`; nothing of it counts against a limit"
-    case .rejected: "this address will never be taken; nothing of it counts against a limit"
-    case .unknown: "it may have arrived, or not"
+      "no transport can carry this mail, whatever the address; see `pabal transports` (it doesn't count towards a limit)"
+    case .rejected: "the address doesn't accept mail (it doesn't count towards a limit)"
+    case .unknown: "it may have arrived"
     case .waiting: "`pabal serve` sends it"
     case .sending, .sent, .expired, .superseded, .cancelled, nil: nil
     }

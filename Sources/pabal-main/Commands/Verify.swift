@@ -3,11 +3,11 @@ import PabalCommand
 import PabalCore
 import PabalServer
 
-/// `pabal verify`: proves that a person reads the mail of an address.
+/// `pabal verify`: verifies that a person reads the mail of an address.
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Prove that somebody reads the mail of an address: send a code, check it.",
+    abstract: "Verify an address: send a code, then check the code that was entered.",
     discussion: """
       Examples:
         pabal verify start you@example.com --language ko
@@ -20,13 +20,13 @@ struct Verify: ParsableCommand {
     ])
 }
 
-/// Sends a verification's mail in this process and returns when its first attempt has ended.
+/// Sends the mail of a verification in this process, and returns after the first attempt.
 struct InProcessDispatch: ImmediateDispatch {
   let dispatcher: Dispatcher
 
   func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease? {
-    // A mail that may not be sent twice is added as waiting: were this process to die with it, nobody
-    // would send it any more.
+    // A mail that may not be sent twice is enqueued as waiting. If it were leased and this process died, no other
+    // process would send it.
     unknown == .resend ? await dispatcher.lease() : nil
   }
 
@@ -38,8 +38,8 @@ struct InProcessDispatch: ImmediateDispatch {
 }
 
 extension CommandContext {
-  /// Does `work`, which adds a mail to the outbox, and waits for that mail's first attempt unless it is to be
-  /// left to `pabal serve`; gives how the verification stands then.
+  /// Runs `work`, which enqueues a mail, and attempts to send the mail unless `queued`. Returns the verification
+  /// afterwards.
   func sendVerificationMail(
     queued: Bool, over names: [String],
     _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
@@ -76,7 +76,7 @@ extension CommandContext {
     }
   }
 
-  /// Does `work` on the verifications, which adds no mail.
+  /// Opens the verifications and returns what `work` returns. `work` must not enqueue mail.
   func withVerifications<Value: Sendable>(
     _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Value
   ) throws(CommandError) -> Value {
@@ -96,22 +96,22 @@ extension CommandContext {
 }
 
 extension DispatcherEvent {
-  /// What somebody should know who waits for the mail; `nil` where the answer tells it.
+  /// What a person waiting for the mail should know; `nil` if the result of the command says it.
   fileprivate var line: String? {
     switch self {
     case .paced(_, let transport, let until, isReturned: false):
-      "the transport \(transport) has spent its pace; the mail leaves at \(until.text)"
+      "transport \(transport): rate limit reached; the mail will be sent at \(until.text)"
     case .paced(_, let transport, let until, isReturned: true):
-      "the transport \(transport) has spent its pace until \(until.text); the mail is in the outbox, and `pabal serve` sends it then if it is still of use"
+      "transport \(transport): rate limit reached until \(until.text); the mail is queued, and `pabal serve` sends it then unless it has expired"
     case .unsettled(let id, let problem):
-      "the mail \(id) was handed over, but that could not be noted, and it may arrive twice: \(problem)"
+      "mail \(id): it was sent, but that could not be recorded, so it may arrive twice: \(problem)"
     case .attempted, .settled, .held, .restored, .expedited, .codesDelayed, .lost, .unreadable, .storage: nil
     }
   }
 }
 
 extension VerificationService {
-  /// The bounded share of housekeeping that a command does once it has its answer, which doesn't depend on it.
+  /// Deletes a bounded number of old rows. Errors are ignored, because the command already has its result.
   fileprivate func cleanUp() async { _ = try? await sweep(limit: 100) }
 }
 
@@ -123,8 +123,9 @@ extension CommandError {
       self.init(.deferred, [Diagnostic(problem.description)], reachedLimit: ReachedLimit(limit, wait))
     case .brokenMessage(let diagnostics): self.init(.input, diagnostics.all)
     case .unknown:
-      self.init(.input, problem.description, remedy: "`verify start` prints the id; it is kept for a day")
-    case .keys: self.init(.configuration, problem.description, remedy: "put the key it was made with back")
+      self.init(
+        .input, problem.description, remedy: "use the id that `verify start` printed; it is kept for a day")
+    case .keys: self.init(.configuration, problem.description, remedy: "restore the key it was created with")
     case .ended, .input, .proof, .reused: self.init(.input, problem.description)
     }
   }
@@ -135,34 +136,38 @@ struct VerifyStart: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "start", abstract: "Send a code to an address.",
     discussion: """
-      Sends it at once and says what became of the mail; where that fails for now, `pabal serve` tries again \
-      until the code has expired. A newer start for the same address and purpose makes the older code worthless.
+      Sends the mail immediately and reports the result; if that fails temporarily, `pabal serve` retries until the \
+      code expires. A new start for the same address and purpose invalidates the previous code.
 
-      Exit status: 0 sent or queued, 69 rejected, 74 unknown, 75 deferred or a limit, 77 held.
+      Exit status: 0 sent or queued, 69 rejected, 74 unknown, 75 deferred or limit reached, 77 held.
 
       Example:
         pabal verify start you@example.com --language ko --set service="My shop"
       """)
 
-  @Argument(help: "Whose address is to be proved.")
+  @Argument(help: "The address to verify.")
   var address: String
 
-  @Option(help: "What is proved; codes of one purpose are worth nothing for another.")
+  @Option(help: "The purpose; a code is only valid for its own purpose.")
   var purpose = "sign-up"
 
-  @Option(help: ArgumentHelp("A language, the best first; repeatable.", valueName: "tag"))
+  @Option(
+    help: ArgumentHelp("Preferred languages, best first, separated by commas or repeated.", valueName: "tag"))
   var language: [String] = []
 
-  @Option(help: ArgumentHelp("Another message than config.json's for a code or a notice.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Use this message instead of config.json's for codes or notices.", valueName: "name"))
   var message: String?
 
-  @Option(name: .customLong("set"), help: ArgumentHelp("A value for the message.", valueName: "name=value"))
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("The value of a variable of the message; repeatable.", valueName: "name=value"))
   var variables: [String] = []
 
-  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  @Option(help: ArgumentHelp("The IP address of the requesting person, for limits.", valueName: "ip"))
   var client: String?
 
-  @Flag(help: "Send a message without a code, as to somebody who is registered already.")
+  @Flag(help: "Send a message without a code, for an address that is already registered.")
   var notice = false
 
   @OptionGroup var sending: VerifySending
@@ -172,9 +177,7 @@ struct VerifyStart: ParsableCommand {
   func run() throws {
     let variables = try SendMailFactory.texts(variables)
     let context = try CommandContext(common)
-    let languages = language.flatMap { $0.split(separator: ",").map { String($0).trimmed } }.filter {
-      !$0.isEmpty
-    }
+    let languages = commaSeparated(language)
     let (address, purpose, message, notice, client) = (address, purpose, message, notice, client)
     let verification = try context.sendVerificationMail(queued: sending.queue, over: sending.transport) {
       service throws(VerificationError) in
@@ -189,12 +192,12 @@ struct VerifyStart: ParsableCommand {
 /// `pabal verify resend`.
 struct VerifyResend: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "resend", abstract: "Send a new code; the one before is worthless then.")
+    commandName: "resend", abstract: "Send a new code and invalidate the previous one.")
 
   @Argument(help: "The verification's id.")
   var id: String
 
-  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  @Option(help: ArgumentHelp("The IP address of the requesting person, for limits.", valueName: "ip"))
   var client: String?
 
   @OptionGroup var sending: VerifySending
@@ -211,9 +214,9 @@ struct VerifyResend: ParsableCommand {
   }
 }
 
-/// How the mail of a start or resend goes out.
+/// How the mail of a start or resend is sent.
 struct VerifySending: ParsableArguments {
-  @Flag(help: "Only put the mail into the outbox; `pabal serve` sends it.")
+  @Flag(help: "Only enqueue the mail; `pabal serve` sends it.")
   var queue = false
 
   @Option(
@@ -225,9 +228,9 @@ struct VerifySending: ParsableArguments {
 /// `pabal verify check`.
 struct VerifyCheck: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Say whether a code is the right one.",
+    commandName: "check", abstract: "Check a code.",
     discussion: """
-      Exit status: 0 approved, 1 anything else that was judged, 65 there is no such verification.
+      Exit status: 0 approved, 1 not approved, 65 no such verification.
 
       Example:
         pabal verify check 4QXJ7M2ZP0R8T6V1W3Y5A9B7CD 123456
@@ -236,10 +239,10 @@ struct VerifyCheck: ParsableCommand {
   @Argument(help: "The verification's id.")
   var id: String
 
-  @Argument(help: "The code as it was typed; - reads it from standard input.")
+  @Argument(help: "The code as entered; - reads it from standard input.")
   var code: String
 
-  @Option(help: ArgumentHelp("The address of whoever asks, for limits.", valueName: "ip"))
+  @Option(help: ArgumentHelp("The IP address of the requesting person, for limits.", valueName: "ip"))
   var client: String?
 
   @OptionGroup var common: CommonOptions
@@ -263,7 +266,7 @@ struct VerifyCheck: ParsableCommand {
     do throws(FileError) {
       return String(decoding: try readStandardInput(atMost: 1_024), as: UTF8.self)
     } catch {
-      throw CommandError(.input, "the code: \(error.message)", remedy: error.remedy)
+      throw CommandError(.input, "code: \(error.message)", remedy: error.remedy)
     }
   }
 
@@ -272,13 +275,13 @@ struct VerifyCheck: ParsableCommand {
     case .approved: "approved" + (answer.proof.map { "\nproof \($0)" } ?? "")
     case .mismatch:
       answer.attemptsRemaining > 0
-        ? "mismatch: not the code; \(answer.attemptsRemaining) attempts left"
-        : "mismatch: not the code, and that was the last attempt; start anew"
-    case .superseded: "superseded: a newer code took this one's place; look for the newest mail"
-    case .expired: "expired: the code's time is over; start anew"
-    case .exhausted: "exhausted: no more codes are judged; start anew"
-    case .alreadyApproved: "already_approved: the right code came before"
-    case .cancelled: "cancelled: the verification was taken back"
+        ? "mismatch: wrong code; attempts left: \(answer.attemptsRemaining)"
+        : "mismatch: wrong code, and no attempts left; start a new verification"
+    case .superseded: "superseded: a newer code was sent; use the newest mail"
+    case .expired: "expired: the code has expired; start a new verification"
+    case .exhausted: "exhausted: too many wrong codes; start a new verification"
+    case .alreadyApproved: "already_approved: the right code was already entered"
+    case .cancelled: "cancelled: the verification was cancelled"
     }
   }
 }
@@ -286,9 +289,9 @@ struct VerifyCheck: ParsableCommand {
 /// `pabal verify redeem`.
 struct VerifyRedeem: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "redeem", abstract: "Trade a proof, once, for the address it proves.")
+    commandName: "redeem", abstract: "Exchange a proof, once, for the verified address.")
 
-  @Argument(help: "The proof that `check` gave.")
+  @Argument(help: "The proof that `verify check` printed.")
   var proof: String
 
   @OptionGroup var common: CommonOptions
@@ -302,7 +305,7 @@ struct VerifyRedeem: ParsableCommand {
     if common.json {
       try Terminal.printResult(json: ProvenAddressJSON(proven))
     } else {
-      Terminal.printResult("\(proven.address) proved for \(proven.purpose) at \(proven.approved.text)")
+      Terminal.printResult("\(proven.address) verified for \(proven.purpose) at \(proven.approved.text)")
     }
   }
 }
@@ -310,7 +313,7 @@ struct VerifyRedeem: ParsableCommand {
 /// `pabal verify status`.
 struct VerifyStatus: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Show how a verification and its mail stand.")
+    commandName: "status", abstract: "Show the state of a verification and its mail.")
 
   @Argument(help: "The verification's id.")
   var id: String
@@ -326,7 +329,7 @@ struct VerifyStatus: ParsableCommand {
 /// `pabal verify cancel`.
 struct VerifyCancel: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cancel", abstract: "Take a verification back; mail that still waits isn't sent.")
+    commandName: "cancel", abstract: "Cancel a verification and its unsent mail.")
 
   @Argument(help: "The verification's id.")
   var id: String
@@ -340,7 +343,7 @@ struct VerifyCancel: ParsableCommand {
 }
 
 extension CommonOptions {
-  /// Shows the verification that `work` gives.
+  /// Prints the verification that `work` returns.
   fileprivate func show(
     _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
   ) throws {

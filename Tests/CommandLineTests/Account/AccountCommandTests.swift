@@ -2,12 +2,12 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// The account commands as processes: what they say where, and what they end with.
+/// The output and exit statuses of the account commands.
 @Suite struct AccountCommandTests {
-  @Test func `the browser that is opened gets the address, and nobody's process list a secret`() throws {
+  @Test func `the browser is opened with the URL, and the process list contains no secret`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
-    // What a neighbour on the machine sees while the browser is at work.
+    // Records what other users of the machine can see while the browser runs.
     let browser = """
       #!/bin/sh
       cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > "$PWD/seen"
@@ -17,14 +17,14 @@ import Testing
     let login = try site.start("account", "login", "-v", environment: ["BROWSER": "\(site.path)/browser"])
     let end = try login.finish()
     #expect(end.status == 0, "\(end.errors)")
-    #expect(end.errors.contains("Your browser opens. If it doesn't, open"))
+    #expect(end.errors.contains("Opening your browser. If it doesn't open, go to"))
     #expect(try String(contentsOfFile: "\(site.path)/page", encoding: .utf8).contains("You are logged in"))
     let seen = try String(contentsOfFile: "\(site.path)/seen", encoding: .utf8)
     #expect(seen.contains("code_challenge="))
     for secret in try site.secrets() { #expect(!(seen + end.errors + end.output).contains(secret)) }
   }
 
-  @Test func `on a server the address of the page that failed is pasted`() throws {
+  @Test func `on a server, the URL of the page that failed to load can be pasted`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let login = try site.start("account", "login", "google", "--no-browser", "--json", onTerminal: true)
@@ -32,9 +32,9 @@ import Testing
     let back = try ChildProcess.run("curl", ["-sS", "-o", "/dev/null", "-w", "%{redirect_url}", address])
       .output
     try login.type([0xFF, 0xFE, 0xC3] + Array("가".utf8.prefix(2)) + [0x0D])
-    try login.transcript(until: "paste the whole address of the page that failed")
+    try login.transcript(until: "paste the URL of the page that failed to load")
     try login.type(line: back.replacing("state=", with: "state=A"))
-    try login.transcript(until: "that address is of another login")
+    try login.transcript(until: "the URL belongs to another login")
     try login.type(line: back)
     let end = try login.finish()
     #expect(end.status == 0, "\(end.errors)")
@@ -46,7 +46,7 @@ import Testing
     #expect(!end.errors.contains("THE TERMINAL IS ANOTHER"))
   }
 
-  @Test func `a port that is taken is named`() throws {
+  @Test func `a port in use is named`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let taken = try site.start("account", "login", "--no-browser", "--port", "\(server.port)")
@@ -55,11 +55,11 @@ import Testing
     #expect(end.output == "")
     #expect(
       end.errors.hasSuffix(
-        "\npabal: error: port \(server.port) is taken by another program; choose another --port, or leave it out\n"
+        "\npabal: error: port \(server.port) is in use by another program; choose another --port, or leave it out\n"
       ))
   }
 
-  @Test func `a fixed port is where the browser comes back, for a tunnel from elsewhere`() throws {
+  @Test func `the browser returns to a fixed port, for a tunnel from another machine`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let spare = try ChildProcess.run(
@@ -72,14 +72,14 @@ import Testing
     #expect(try server.requests("/token").first?["redirect_uri"] == "http://127.0.0.1:\(spare)")
   }
 
-  @Test func `a project in Testing is warned of loudly at login, and shown as expiring`() throws {
+  @Test func `a login of a project in Testing prints a warning and is shown as expiring`() throws {
     let server = try AuthorizationServer(["refresh_token_expires_in": 604_799])
     let site = try AccountSite(server)
     let login = try site.logIn()
     #expect(login.status == 0)
-    #expect(login.errors.contains("THIS LOGIN ENDS AT 20"))
+    #expect(login.errors.contains("THIS LOGIN EXPIRES AT 20"))
     #expect(
-      login.errors.contains("publishing status is Testing, where Google ends every login after seven days"))
+      login.errors.contains("publishing status is Testing, so Google ends every login after seven days"))
     #expect(login.errors.contains("Guides/Google.md#3-publishing-status"))
     let status = try site.site.pabal("account", "status")
     #expect(status.status == 0)
@@ -87,15 +87,15 @@ import Testing
     #expect(status.output.contains("the app's publishing status is Testing"))
     let check = try site.site.pabal("check")
     #expect(check.status == 0)
-    #expect(check.output.contains("warning: the login ends at"))
+    #expect(check.output.contains("warning: the login expires at"))
     #expect(check.output.contains("Guides/Google.md#3-publishing-status"))
   }
 
-  @Test func `an account that has died is on every screen with its reason, and no secret is on any`() throws {
+  @Test func `every command shows why an account is dead, and none shows a secret`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(
       server, transport: "gmail",
-      // Nobody listens there: without a token the transport never gets so far.
+      // The port is closed, but without a token the transport never connects.
       transports: #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://127.0.0.1:9" }"#)
     #expect(try site.logIn().status == 0)
     #expect(try site.site.pabal("account").output.hasPrefix("fresh  google"))
@@ -116,7 +116,7 @@ import Testing
     let json = try site.site.pabal("send", "bob@example.net", "--subject", "x", "--text", "y", "--json")
     #expect(try json.json["outcome"] as? String == "held")
     #expect(try (json.json["reply"] as? String)?.contains("Google ended the login") == true)
-    // Once, however often somebody asks.
+    // Requested once, however often commands run.
     #expect(try server.requests("/token").count == 2)
 
     let status = try site.site.pabal("account", "status", "google")
@@ -139,7 +139,7 @@ import Testing
     #expect(check.status == 77)
     #expect(check.output.contains("held  account google: Google ended the login"))
     #expect(check.output.contains("held  transport gmail"))
-    // Once is enough.
+    // The reason isn't repeated for the transport.
     #expect(check.output.ranges(of: "Google ended the login").count == 1)
     #expect(check.output.contains("Guides/Google.md#3-publishing-status"))
     let checkJSON = try site.site.pabal("check", "--json")
@@ -153,7 +153,7 @@ import Testing
     for secret in try site.secrets() { #expect(!screens.contains(secret)) }
   }
 
-  @Test func `logout asks first, and without anybody to ask does nothing`() throws {
+  @Test func `logout asks for confirmation, and fails without a terminal`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     #expect(try site.logIn().status == 0)
@@ -176,14 +176,15 @@ import Testing
     try yes.type(line: "y")
     let end = try yes.finish()
     #expect(end.status == 0)
-    #expect(end.output == "The login of alice@example.test is withdrawn, and its tokens are removed.\n")
+    #expect(
+      end.output == "Logged out: the login of alice@example.test was revoked and its tokens were removed.\n")
     #expect(try server.requests("/revoke").count == 1)
     let again = try site.site.pabal("account", "logout", "--yes")
     #expect(again.status == 77)
-    #expect(again.errors.contains("nobody is logged in"))
+    #expect(again.errors.contains("not logged in"))
   }
 
-  @Test func `Ctrl-C at each prompt leaves the terminal as it was, and no file`() throws {
+  @Test func `Ctrl-C at each prompt restores the terminal and leaves no file`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let login = try site.start("account", "login", "--no-browser", onTerminal: true)
@@ -205,12 +206,12 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: site.tokenFile))
   }
 
-  @Test func `of two logins at once both succeed, and one whole file is left`() throws {
+  @Test func `two concurrent logins both succeed and leave one valid file`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let logins = try (0..<2).map { _ in try site.start("account", "login", "--no-browser") }
     let addresses = try logins.map { try AccountSite.address(in: $0.transcript(until: "press Return:")) }
-    // Each browser comes back to its own login; one that is sent to the other's is turned away.
+    // Each browser returns to its own login; one that is sent to the other login is rejected.
     let strayed = try ChildProcess.run(
       "curl", ["-sS", "-o", "/dev/null", "-w", "%{redirect_url}", addresses[0]]
     ).output
@@ -218,7 +219,7 @@ import Testing
       try #require($0.firstMatch(of: /redirect_uri=http%3A%2F%2F127\.0\.0\.1%3A([0-9]+)/)?.1)
     }
     let page = try AccountSite.open(strayed.replacing(":\(ports[0])", with: ":\(ports[1])"))
-    #expect(page.contains("This is no answer to this login"))
+    #expect(page.contains("This page belongs to another login"))
     for address in addresses { #expect(try AccountSite.open(address).contains("You are logged in")) }
     for login in logins { #expect(try login.finish().status == 0) }
     #expect(try site.site.pabal("check").status == 0)

@@ -2,13 +2,13 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What the account commands end with, and what they say while somebody waits.
+/// The exit statuses of the account commands, and what they print while they wait.
 @Suite struct AccountExitStatusTests {
-  @Test func `a login without the scope that mail needs is held on every screen`() throws {
+  @Test func `every command reports a login without the scope that mail needs`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     #expect(try site.logIn().status == 0)
-    // Whose scopes nobody wrote down, as other programs' files are.
+    // A token file without scopes, as written by other programs.
     try site.change("scopes", [String]())
     let answer: [String: Any] = [
       "access_token": "ya29.small", "expires_in": 3599,
@@ -19,7 +19,7 @@ import Testing
     #expect(check.status == 77, "\(check.output)")
     #expect(
       check.output.contains(
-        "held  account google: the login lacks the scope https://mail.google.com/, without which no transport can send; "
+        "held  account google: the login lacks the scope https://mail.google.com/, and no transport can send without it; "
           + "log in again: pabal account login google"))
     let status = try site.site.pabal("account", "status")
     #expect(status.status == 77)
@@ -29,7 +29,7 @@ import Testing
     #expect(try site.site.pabal("check").status == 0)
   }
 
-  @Test func `a login ends with the status of what went wrong`() throws {
+  @Test func `the exit status of a login says what went wrong`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     #expect(try site.site.pabal("account", "login", "--flow", "foot").status == 64)
@@ -46,10 +46,10 @@ import Testing
     )
     let run = try shared.site.pabal("account", "status")
     #expect(run.status == 78)
-    #expect(run.errors.contains("is that of accounts.google, too"))
+    #expect(run.errors.contains("is also used by accounts.google"))
   }
 
-  @Test func `who waits for another process is told, at login and at logout`() throws {
+  @Test func `login and logout say that they wait for another process`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     #expect(try site.logIn().status == 0)
@@ -66,7 +66,7 @@ import Testing
       try holder.transcript(until: "held")
       let run = try InteractiveProcess(
         "\(BuiltProducts.directory)/pabal", command, environment: ["PABAL_CONFIG": nil], directory: site.path)
-      try run.transcript(until: "another process holds the lock of \(site.tokenFile); waiting for it")
+      try run.transcript(until: "waiting for another process that has locked \(site.tokenFile)")
       try holder.type(line: "")
       _ = try holder.finish()
       if command[1] == "login" {

@@ -2,22 +2,28 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Files, disks and terminals that aren't as they should be: one clear sentence, no crash, nothing shown or lost.
+/// Unusable files, disks and terminals: one error, no crash, no secret shown, no data lost.
 @Suite struct HostileEnvironmentTests {
-  /// What stands in the place of a file, made by a shell; `$0` is its path.
-  static let malformedFiles: [(name: String, script: String, words: String)] = [
-    ("nothing in it", ": > $0; chmod 600 $0", "is no JSON"),
-    ("a list", "echo '[\"hunter2\"]' > $0; chmod 600 $0", "holds a list"),
-    ("a mark and nothing", #"printf '\357\273\277{}' > $0; chmod 600 $0"#, "holds neither"),
-    ("UTF-16", #"printf '\377\376{\0}\0' > $0; chmod 600 $0"#, "is no JSON"),
-    ("a NUL", #"printf '{"hunter2":\0}' > $0; chmod 600 $0"#, "is no JSON"),
-    ("a hundred thousand levels", "head -c 100000 /dev/zero | tr '\\0' '[' > $0; chmod 600 $0", "is no JSON"),
-    ("a gigabyte of nothing", "truncate -s 1G $0; chmod 600 $0", "larger than 262144 bytes"),
+  /// Scripts that create an unusable file at the path `$0`, and the error.
+  static let malformedFiles: [(name: String, script: String, error: String)] = [
+    ("an empty file", ": > $0; chmod 600 $0", "isn't valid JSON"),
+    ("an array", "echo '[\"hunter2\"]' > $0; chmod 600 $0", "contains a list"),
+    (
+      "a byte order mark and an empty object", #"printf '\357\273\277{}' > $0; chmod 600 $0"#,
+      "contains neither"
+    ),
+    ("UTF-16", #"printf '\377\376{\0}\0' > $0; chmod 600 $0"#, "isn't valid JSON"),
+    ("a NUL", #"printf '{"hunter2":\0}' > $0; chmod 600 $0"#, "isn't valid JSON"),
+    (
+      "a hundred thousand levels", "head -c 100000 /dev/zero | tr '\\0' '[' > $0; chmod 600 $0",
+      "isn't valid JSON"
+    ),
+    ("a gigabyte of zeros", "truncate -s 1G $0; chmod 600 $0", "larger than 262144 bytes"),
     ("a folder", "mkdir $0", "a directory, not a file"),
     ("a pipe without a writer", "mkfifo -m 600 $0", "not a regular file"),
     ("a link to itself", "ln -s $0 $0", "Too many levels of symbolic links"),
     ("a link to an endless device", "ln -s /dev/zero $0", "/"),
-    ("a file for all", "echo '{\"hunter2\": 1}' > $0; chmod 644 $0", "chmod 600"),
+    ("a file that others can read", "echo '{\"hunter2\": 1}' > $0; chmod 644 $0", "chmod 600"),
   ]
 
   private func createFile(_ script: String, at path: String) throws {
@@ -27,7 +33,7 @@ import Testing
   }
 
   @Test(arguments: 0..<malformedFiles.count)
-  func `something odd in the place of credentials.json`(number: Int) throws {
+  func `an unusable credentials.json is reported and leaves the tokens alone`(number: Int) throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let end = try site.logIn()
@@ -43,7 +49,7 @@ import Testing
         continue
       }
       #expect(run.status == 77)
-      #expect(run.errors.contains(malformed.words), "\(run.errors)")
+      #expect(run.errors.contains(malformed.error), "\(run.errors)")
       #expect(run.errors.split(separator: "\n").count == 1)
       #expect(!run.errors.contains("hunter2"))
       #expect(try Data(contentsOf: URL(filePath: site.tokenFile)) == before)
@@ -51,7 +57,7 @@ import Testing
   }
 
   @Test(arguments: 0..<malformedFiles.count)
-  func `something odd in the place of the token file`(number: Int) throws {
+  func `an unusable token file is reported and kept`(number: Int) throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(
       server, transport: "gmail",
@@ -72,7 +78,7 @@ import Testing
       #expect(transcript.contains(site.tokenFile), "\(arguments): \(transcript)")
       #expect(!transcript.contains("hunter2"))
     }
-    // Whatever it is, it is still there.
+    // The file wasn't removed.
     #expect((try? FileManager.default.attributesOfItem(atPath: site.tokenFile)) != nil)
     #expect(try server.requests("/token").isEmpty)
   }
@@ -81,11 +87,11 @@ import Testing
     (try? ChildProcess.run("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).status) == 0
 
   @Test(.enabled(if: canMount, "needs to mount a small disk"))
-  func `on a full disk no login begins, and a renewal lasts as long as its process`() throws {
+  func `on a full disk no login starts, and renewed tokens last until the process ends`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     let pabal = "\(BuiltProducts.directory)/pabal"
-    // The disk is there for these commands alone.
+    // The disk is mounted only for this command.
     func onDisk(_ script: String) throws -> ChildProcess {
       try ChildProcess.run(
         "unshare",
@@ -109,7 +115,7 @@ import Testing
       cmp kept.json tokens/google.json && ls -A tokens
       """)
     #expect(renewed.status == 0, "\(renewed.output)\(renewed.errors)")
-    #expect(renewed.output.contains("renewed tokens are lost with this process"))
+    #expect(renewed.output.contains("renewed tokens are lost when this process ends"))
     #expect(renewed.output.contains("No space left on device"))
     #expect(renewed.output.hasSuffix("fill\ngoogle.json\ngoogle.json.lock\n"))
 
@@ -121,7 +127,8 @@ import Testing
     #expect(status.status == 0)
     #expect(
       status.output.contains(
-        "note: renewed tokens would be lost with each process: \(site.tokenFile) can't be written: Read-only")
+        "note: renewed tokens would be lost when the process ends: \(site.tokenFile) can't be written: Read-only"
+      )
     )
   }
 
@@ -129,7 +136,7 @@ import Testing
     (try? ChildProcess.run("unshare", ["-n", "ip", "addr", "add", "127.0.0.1/8", "dev", "lo"]).status) == 0
 
   @Test(.enabled(if: canLoseLoopback, "needs a network of its own"))
-  func `where this machine has no 127.0.0.1 the login says so`() throws {
+  func `login reports a machine without 127.0.0.1`() throws {
     let site = try AccountSite(try AuthorizationServer())
     let run = try ChildProcess.run(
       "unshare",
@@ -139,10 +146,10 @@ import Testing
         "\(BuiltProducts.directory)/pabal",
       ], directory: site.path)
     #expect(run.status == 77, "\(run.errors)")
-    #expect(run.errors.contains("this machine has no 127.0.0.1 for the browser to come back to"))
+    #expect(run.errors.contains("this machine has no 127.0.0.1 for the browser to return to"))
   }
 
-  @Test func `a standard input that is closed, or never ends, disturbs no login`() throws {
+  @Test func `login ignores a closed or endless standard input`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     for input in ["<&-", "</dev/zero", "</dev/urandom"] {
@@ -162,7 +169,7 @@ import Testing
       server, transport: "gmail",
       transports: #""gmail": { "plugin": "gmail", "account": "google", "endpoint": "http://127.0.0.1:9" }"#)
     #expect(try site.logIn().status == 0)
-    // Each check renews; some are at it when the logout comes.
+    // Each check renews the token, some of them during the logout.
     let checks = try (0..<8).map { _ in try site.start("check", "--json") }
     let logout = try site.start("account", "logout", "--yes")
     #expect(try logout.finish().status == 0)
@@ -170,6 +177,6 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: site.tokenFile))
     let status = try site.site.pabal("account", "status")
     #expect(status.status == 77)
-    #expect(status.output.contains("nobody has logged in yet"))
+    #expect(status.output.contains("not logged in yet"))
   }
 }

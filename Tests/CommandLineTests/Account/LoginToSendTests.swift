@@ -2,10 +2,10 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// From the downloaded client file to mails that have left, by processes alone.
+/// From the downloaded client file to sent mail, with the command only.
 @Suite(.enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
 struct LoginToSendTests {
-  /// A fake Gmail that asks the authorization server whose each token is.
+  /// Starts a fake Gmail that asks the authorization server for the user of each token.
   private func gmail(_ server: AuthorizationServer) throws -> (port: Int, report: () throws -> GmailReport) {
     struct Script: Encodable { let plain = true, tokeninfo: String }
     struct Port: Decodable { let port: Int }
@@ -33,7 +33,7 @@ struct LoginToSendTests {
       "-v")
   }
 
-  @Test func `one login sends by REST and by SMTP, both of which ask whose the token is`() throws {
+  @Test func `one login sends by REST and by SMTP, and both verify the token's user`() throws {
     let server = try AuthorizationServer()
     let postfix = try RealMailServer.postfix(tokenInfo: server.url("/tokeninfo"))
     let (port, report) = try gmail(server)
@@ -42,8 +42,8 @@ struct LoginToSendTests {
 
     let login = try site.logIn()
     #expect(login.status == 0, "\(login.errors)")
-    #expect(login.output == "Logged in as alice@example.test; the tokens are in \(site.tokenFile).\n")
-    // What SMTP needs serves REST, too.
+    #expect(login.output == "Logged in as alice@example.test; tokens stored in \(site.tokenFile).\n")
+    // The scope for SMTP is sufficient for REST.
     #expect(try server.requests("/o/oauth2/auth").map { $0["scope"] } == ["https://mail.google.com/"])
     let token = try #require(try site.token()["token"] as? String)
 
@@ -53,7 +53,7 @@ struct LoginToSendTests {
     #expect(check.output.contains("sends as alice@example.test\n"))
     #expect(check.output.contains("logged in as alice@example.test"))
 
-    // The check has renewed it.
+    // The check has renewed the token.
     let second = try #require(try site.token()["token"] as? String)
     #expect(second != token)
     let marker = UUID().uuidString
@@ -65,12 +65,12 @@ struct LoginToSendTests {
     #expect(try report().taken.map(\.recipients) == [["bob@example.net"]])
     #expect(try report().tokens.last == second)
     #expect(try !postfix.mail("Subject: smtp \(marker)").isEmpty)
-    // Gmail asks by a form, Dovecot by a query; both asked for the very token, and nobody renewed it.
+    // Gmail verifies it with a form, Dovecot with a query. Both got this token, so it wasn't renewed.
     let requests = try server.requests("/tokeninfo").compactMap { $0["access_token"] }.filter { $0 == second }
     #expect(requests.count >= 2)
     #expect(try server.requests("/token").count == 2)
 
-    // All tokens end before their time: each transport has its refused token renewed, once.
+    // The server revokes all tokens: each transport renews its rejected token once.
     for transport in ["gmail", "smtp"] {
       try server.control(["void": true])
       let sent = try send(site, transport, subject: "again")
@@ -82,18 +82,19 @@ struct LoginToSendTests {
     for transport in ["gmail", "smtp"] {
       let held = try send(site, transport, subject: "too late")
       #expect(held.status == 77)
-      #expect(held.output.contains("nobody has logged in yet; log in: pabal account login google"))
+      #expect(held.output.contains("not logged in yet; log in: pabal account login google"))
       for secret in try site.secrets() { #expect(!(held.errors + held.output).contains(secret)) }
     }
   }
 
-  @Test func `with REST alone the small scope sends, and the check says what it can't see`() throws {
+  @Test func `with REST only, the narrow scope suffices, and check says what it can't verify`() throws {
     let server = try AuthorizationServer()
     let (port, report) = try gmail(server)
     let site = try site(server, gmail: port, postfix: nil)
     let login = try site.logIn()
     #expect(
-      login.errors.contains("Asking for https://www.googleapis.com/auth/gmail.send: send mail by Gmail's"))
+      login.errors.contains(
+        "Requesting https://www.googleapis.com/auth/gmail.send: send mail through Gmail's"))
     #expect(try send(site, "gmail", subject: "small").status == 0)
     #expect(try report().taken.count == 1)
     let check = try site.site.pabal("check")
@@ -101,7 +102,7 @@ struct LoginToSendTests {
     #expect(check.output.contains("its scope does not show whose mailbox it is"))
   }
 
-  @Test func `whoever logged in as another is told by the check`() throws {
+  @Test func `check reports a login as another mailbox`() throws {
     let server = try AuthorizationServer(["user": "bob@example.test"])
     let postfix = try RealMailServer.postfix(tokenInfo: server.url("/tokeninfo"))
     let (port, _) = try gmail(server)
@@ -118,11 +119,11 @@ struct LoginToSendTests {
     let again = try site.logIn("--confirm-user")
     #expect(again.status == 77)
     #expect(
-      again.errors.contains("the browser logged in bob@example.test, and \"user\" is alice@example.test"))
+      again.errors.contains("bob@example.test logged in, but \"user\" is alice@example.test"))
     try server.control(json: #"{"user": null}"#)
     let right = try site.logIn("--confirm-user")
     #expect(right.status == 0)
-    #expect(right.errors.contains("Asking for email: see its address."))
+    #expect(right.errors.contains("Requesting email: see the email address."))
     #expect(try site.site.pabal("check").status == 0)
   }
 }

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Each thing that `check` finds wrong with an account leads to the step of a guide that mends it.
+/// `check` links each problem of an account to the step of the guide that fixes it.
 @Suite struct CheckGuideLinkTests {
-  /// What `check` finds, and the step of a guide that mends it.
+  /// The server's errors, and the steps of the guide.
   @Test(arguments: [
     (
       ["error": "invalid_client", "description": "The OAuth client was not found."],
@@ -22,7 +22,7 @@ import Testing
       "Google.md#3-publishing-status"
     ),
   ])
-  func `check links to the step that mends what it found`(refusal: [String: String], step: String) throws {
+  func `check links to the step that fixes the problem`(refusal: [String: String], step: String) throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     #expect(try site.logIn().status == 0)
@@ -31,7 +31,7 @@ import Testing
     #expect(check.status == 77)
     let link = try #require(check.output.split(whereSeparator: \.isWhitespace).first { $0.contains(".md#") })
     #expect(link == "Sources/PabalCore/PabalCore.docc/Guides/\(step)")
-    // The step is there, in both languages.
+    // The step exists, in both languages.
     let parts = link.split(separator: "#")
     let page = try String(contentsOfFile: "\(BuiltProducts.root)/\(parts[0])", encoding: .utf8)
     let number = try #require(parts[1].first)
@@ -40,7 +40,7 @@ import Testing
     #expect(text.contains("see") || text.contains("says"))
   }
 
-  @Test func `a login that is missing, and a client that is, lead to their steps`() throws {
+  @Test func `check and login link to the steps for a missing login and a missing client`() throws {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     #expect(try site.site.pabal("check").output.contains("Guides/Google.md#6-login"))
@@ -51,7 +51,7 @@ import Testing
     #expect(login.errors.contains("Guides/Google.md#5-desktop-client"))
   }
 
-  @Test func `a Gmail API that is off leads to the step that switches it on`() throws {
+  @Test func `check links to the step that enables the Gmail API`() throws {
     struct Act: Encodable { let status = 403, body: String }
     struct Script: Encodable { let plain = true, always: Act }
     struct Port: Decodable { let port: Int }

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// The library, as a server-side app in Swift uses it.
+/// The example of the Swift library.
 @Suite struct SignUpExampleTests {
-  @Test func `the example sends a code and knows the right one`() throws {
+  @Test func `the example sends a code and accepts only the right one`() throws {
     let site = try TestSite()
     let app = try InteractiveProcess(
       "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org"], directory: site.directory.path

@@ -2,20 +2,20 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// The page for the people who edit the words, as the steps it asks them to take.
+/// The guide for message authors (Sources/Messages/README.md), as the steps that it describes.
 struct AuthorGuide {
-  /// A fenced block of the page.
+  /// A fenced code block of the page.
   enum Step: Equatable {
-    /// Lines of a file that become other lines.
+    /// Replaces lines of a file.
     case edit(file: String, from: String, to: String)
-    /// A whole file.
+    /// Writes a file.
     case write(file: String, text: String)
-    /// Commands.
+    /// Runs commands.
     case run([String])
-    /// Lines that the commands before must have printed.
+    /// Lines that the previous commands must have printed.
     case expect([String])
 
-    /// What it does to what; the same in every language of the page.
+    /// A description of the step that is the same in every language of the page.
     var kind: String {
       switch self {
       case .edit(let file, _, _): "edit \(file.replacing(#/(ko|en)\.md/#, with: "LANGUAGE.md"))"
@@ -26,12 +26,12 @@ struct AuthorGuide {
     }
   }
 
-  /// What is wrong with the page itself.
+  /// A mistake in the page itself.
   struct PageError: Error {
     let message: String
   }
 
-  /// The steps of a chapter, in order.
+  /// Returns the steps of a chapter, in order.
   static func steps(of chapter: String) throws -> [Step] {
     let page = try String(contentsOfFile: "\(BuiltProducts.root)/Sources/Messages/README.md", encoding: .utf8)
     guard let start = page.firstRange(of: "\n## \(chapter)\n") else {
@@ -44,7 +44,7 @@ struct AuthorGuide {
     for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
       if line.hasPrefix("```"), let (info, lines) = fence {
         fence = nil
-        // A block without a word after its fence is a picture of the folder.
+        // A block without a language is a listing of the folder.
         if !info.isEmpty { steps.append(try step(info, lines)) }
       } else if line.hasPrefix("```") {
         fence = (String(line.dropFirst(3)), [])
@@ -77,7 +77,7 @@ struct AuthorGuide {
 
 @Suite struct AuthorGuideTests {
   @Test(arguments: ["한국어", "English"])
-  func `every step on the authors' page does what the page says`(chapter: String) throws {
+  func `every step of the authors' guide works as described`(chapter: String) throws {
     let site = try TestSite(TestSite.configuration(transport: #""file""#, variables: #""service": "파발""#))
     let steps = try AuthorGuide.steps(of: chapter)
     #expect(steps.count >= 20)
@@ -111,14 +111,14 @@ struct AuthorGuide {
           line.trimmingCharacters(in: .whitespaces).replacing(#/^pabal: /#, with: "")
         }
         for line in lines { #expect(all.contains(line), "\(line) in \(printed)") }
-        // An example of an error shows all there are.
+        // An example of an error shows the complete output.
         if lines[0].contains(": error: ") { #expect(all == lines) }
       }
     }
     #expect(try site.pabal("messages", "preview", "--output", "-").status == 0)
   }
 
-  @Test func `the page takes the same steps in both languages`() throws {
+  @Test func `the guide has the same steps in both languages`() throws {
     #expect(
       try AuthorGuide.steps(of: "한국어").map(\.kind) == AuthorGuide.steps(of: "English").map(\.kind))
   }

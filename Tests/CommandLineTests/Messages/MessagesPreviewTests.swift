@@ -5,13 +5,13 @@ import Testing
 @Suite struct MessagesPreviewTests {
   private static let script = "\(BuiltProducts.root)/Tests/Servers/browser.py"
 
-  @Test func `one file holds every message in every language and asks for nothing from outside`() throws {
+  @Test func `one file contains every message in every language and loads nothing else`() throws {
     let site = try TestSite()
     let run = try site.pabal("messages", "preview", "--output", "page.html")
     #expect(run.status == 0, "\(run.errors)")
     let page = try String(contentsOfFile: "\(site.directory.path)/page.html", encoding: .utf8)
     for name in ["verification", "registered", "sign-in-alert"] {
-      for words in ["\(name) · ko", "\(name) · en"] { #expect(page.contains(words), "\(words)") }
+      for title in ["\(name) · ko", "\(name) · en"] { #expect(page.contains(title), "\(title)") }
     }
     for outside in ["<link", "<script src", "@import", "url(", "EventSource(\"/changes\")\nfollow"] {
       #expect(!page.contains(outside), "\(outside)")
@@ -19,7 +19,9 @@ import Testing
     #expect(!page.contains("follow(\""))
   }
 
-  @Test func `a broken message is told on the page and by the status, and the others are shown`() throws {
+  @Test func `a broken message is reported on the page and by the exit status, and the others are shown`()
+    throws
+  {
     let site = try TestSite()
     try site.directory.write("Subject: {{cod}}\n\n`{{code}}`\n", to: "messages/verification/ko.md")
     let run = try site.pabal("messages", "preview", "--output", "-")
@@ -33,7 +35,7 @@ import Testing
   @Test(arguments: [
     ["--watch", "--output", "x"], ["--port", "80"], ["--json", "--output", "-"], ["--watch", "--port", "-1"],
   ])
-  func `options that contradict each other are refused`(options: [String]) throws {
+  func `options that exclude each other are a usage error`(options: [String]) throws {
     let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["messages", "preview"] + options,
@@ -41,15 +43,15 @@ import Testing
     #expect(run.status == 64)
   }
 
-  @Test func `the server answers this machine's own browsers, and nothing but its page`() throws {
+  @Test func `the server serves only its page, and only to this machine`() throws {
     let script = """
       import json, re, socket, subprocess, sys
       served = subprocess.Popen([sys.argv[1], "messages", "preview", "--watch", "--port", "0"],
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
       port = int(re.search(rb":(\\d+)/", served.stdout.readline())[1])
-      def ask(octets):
+      def ask(pieces):
           with socket.create_connection(("127.0.0.1", port), timeout=30) as s:
-              for part in octets: s.sendall(part)
+              for piece in pieces: s.sendall(piece)
               answer = b""
               while True:
                   more = s.recv(65536)
@@ -57,7 +59,7 @@ import Testing
                   if not more or (b"event-stream" in answer and b"data: " in answer and b"\\n\\n" in answer):
                       return answer.decode(errors="replace")
       good = b"GET / HTTP/1.1\\r\\nHost: localhost:%d\\r\\n\\r\\n" % port
-      asked = {
+      requests = {
           "good": [good], "in pieces": [bytes([o]) for o in good], "query": [good.replace(b"/ ", b"/?x=1 ", 1)],
           "changes": [good.replace(b"/ ", b"/changes ", 1)],
           "rebound": [good.replace(b"localhost", b"evil.example")],
@@ -70,8 +72,8 @@ import Testing
           "absolute": [good.replace(b"/ ", b"http://localhost/ ", 1)],
           "garbage": [b"\\x00\\xff\\r\\n\\r\\n"], "endless": [b"GET / HTTP/1.1\\r\\nX: " + b"x" * 16384],
       }
-      answers = {name: ask(octets) for name, octets in asked.items()}
-      # Silent ones must not keep others out.
+      answers = {name: ask(pieces) for name, pieces in requests.items()}
+      # Idle connections must not block others.
       silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
       answers["beside silent ones"] = ask([good])
       served.kill()
@@ -100,7 +102,7 @@ import Testing
   }
 
   @Test(.needsChromium)
-  func `an open page follows edits, tells what is broken and keeps the last good words`() throws {
+  func `an open page follows edits, reports errors and keeps the last valid version`() throws {
     let site = try TestSite()
     let run = try ChildProcess.run(
       "python3",
@@ -114,14 +116,14 @@ import Testing
     #expect(first.contains("[Pabal] 인증번호"))
     #expect(broken.contains("verification/ko.md:1:11"))
     #expect(broken.contains("did you mean {{service}}?"))
-    // The words of before stand under what is wrong.
-    for words in ["[Pabal] 인증번호 012345", "안녕하세요. Pabal에 가입해 주셔서 감사합니다."] {
-      #expect(first.contains(words) && broken.contains(words), "\(words)")
+    // The last valid version is shown below the errors.
+    for text in ["[Pabal] 인증번호 012345", "안녕하세요. Pabal에 가입해 주셔서 감사합니다."] {
+      #expect(first.contains(text) && broken.contains(text), "\(text)")
     }
-    #expect(shown["mended"]?.contains("EDITED [Pabal] 인증번호") == true)
+    #expect(shown["fixed"]?.contains("EDITED [Pabal] 인증번호") == true)
   }
 
-  /// One picture of a browser's window.
+  /// A page in a browser window.
   private struct View: Encodable {
     let html: String
     let width: Int
@@ -130,9 +132,9 @@ import Testing
   }
 
   @Test(.needsChromium)
-  func `no mail runs out of a phone's window, and each follows the window's colours`() throws {
+  func `mails fit a phone's width and follow the colour scheme`() throws {
     let site = try TestSite()
-    // A word as wide as any a reader may see, in every text; a code of eight digits.
+    // Long words in every text, and a code of eight digits.
     let long = "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaftskapitänswitwe & <Söhne>"
     let samples = [
       "verification": ["service=\(long)", "code=98765432"],
@@ -204,7 +206,7 @@ import Testing
         #expect(frame[1] as? Bool == true)
         #expect(frame[3] as? Bool == true)
       }
-      // Frames far below wait until somebody scrolls to them.
+      // Frames below the viewport load only when they are scrolled into view.
       #expect(frames.filter { $0.count == 4 }.count >= 4)
     }
   }

@@ -2,24 +2,24 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A store that can't be used: the command says why, with 78 or 75, and leaves it as it is.
+/// Unusable storage: commands report why, with status 78 or 75, and don't change it.
 @Suite struct BrokenStorageTests {
   private let commands = [
     ["verify", "start", "you@example.org"], ["verify", "check", "X", "123456"], ["outbox"], ["serve"],
   ]
 
-  private func expectAll(_ site: TestSite, _ status: Int32, _ words: String) throws {
+  private func expectAll(_ site: TestSite, _ status: Int32, _ error: String) throws {
     for command in commands {
-      // A serve that finds nothing wrong would not end.
+      // A `serve` that finds no error would not end.
       let run = try ChildProcess.run(
         "timeout", ["20", "\(BuiltProducts.directory)/pabal"] + command, directory: site.directory.path)
       #expect(run.status == status, "\(command): \(run.errors)")
-      #expect(run.errors.contains(words), "\(command): \(run.errors)")
+      #expect(run.errors.contains(error), "\(command): \(run.errors)")
       #expect(run.errors.split(separator: "\n").count == 1)
     }
   }
 
-  /// What `statement` does to the site's database, from outside of Pabal.
+  /// Executes an SQL statement in the site's database.
   private func change(_ site: TestSite, _ statement: String) throws {
     let script =
       "import sqlite3, sys; c = sqlite3.connect('pabal.sqlite'); c.execute(sys.argv[1]); c.commit()"
@@ -27,7 +27,7 @@ import Testing
     #expect(run.status == 0, "\(run.errors)")
   }
 
-  @Test func `another master key is refused, and nothing of it is shown`() throws {
+  @Test func `another master key is rejected and never shown`() throws {
     let site = try TestSite()
     try site.start()
     let key = String(repeating: "0f", count: 32)
@@ -37,7 +37,7 @@ import Testing
     try expectAll(site, 78, "belongs to another master key; restore its key")
   }
 
-  @Test func `a store whose key is gone gets no new one`() throws {
+  @Test func `no new key is created for existing storage`() throws {
     let site = try TestSite()
     try site.start()
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/keys/current.key")
@@ -45,7 +45,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(site.directory.path)/keys/current.key"))
   }
 
-  @Test func `a key that others may read is refused`() throws {
+  @Test func `a key that other users can read is rejected`() throws {
     let site = try TestSite()
     try site.start()
     try FileManager.default.setAttributes(
@@ -53,7 +53,7 @@ import Testing
     try expectAll(site, 78, "current.key")
   }
 
-  @Test func `the first use makes key and store for the owner alone`() throws {
+  @Test func `the first use creates key and storage that only the owner can read`() throws {
     let site = try TestSite()
     try site.start()
     for (name, mode) in [("keys", 0o700), ("keys/current.key", 0o600), ("pabal.sqlite", 0o600)] {
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func `a key in the configuration takes the place of the files`() throws {
+  @Test func `a key in the configuration replaces the key files`() throws {
     let key = #""keys": { "current": { "env": "PABAL_TEST_KEY" } }"#
     let site = try TestSite(TestSite.shipped(with: key))
     let environment = ["PABAL_TEST_KEY": String(repeating: "5a", count: 32)]
@@ -76,14 +76,14 @@ import Testing
     #expect(none.errors.contains("not a key") && !none.errors.contains("hunter2"))
   }
 
-  @Test func `a newer Pabal's store is refused and stays as it is`() throws {
+  @Test func `storage of a newer version is rejected and not changed`() throws {
     let site = try TestSite()
     try site.start()
     try change(site, "PRAGMA user_version = 99")
     try expectAll(site, 78, "was written by a newer Pabal: it has version 99")
   }
 
-  @Test func `what is no database is refused and stays as it is`() throws {
+  @Test func `a file that isn't a database is rejected and not changed`() throws {
     let site = try TestSite()
     try site.start()
     for log in ["-wal", "-shm"] {
@@ -95,7 +95,7 @@ import Testing
     #expect(try String(contentsOfFile: path, encoding: .utf8) == bytes)
   }
 
-  @Test func `a torn file is refused or read, never a crash`() throws {
+  @Test func `a damaged file is rejected or read, without a crash`() throws {
     let site = try TestSite()
     for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
     try change(site, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -116,7 +116,7 @@ import Testing
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root can act as another user"))
-  func `a file that may only be read, and one that may not, are told apart`() throws {
+  func `a read-only file and an inaccessible one have different errors`() throws {
     let key = #""keys": { "current": { "env": "PABAL_TEST_KEY" } }"#
     let site = try TestSite(TestSite.shipped(with: key))
     let environment: [String: String?] = ["PABAL_TEST_KEY": String(repeating: "5a", count: 32)]
@@ -142,7 +142,7 @@ import Testing
     #expect(readable.errors.contains("isn't writable"), "\(readable.errors)")
   }
 
-  @Test func `a store that another program holds is busy, and free again later`() throws {
+  @Test func `storage locked by another program is busy, and usable again later`() throws {
     let site = try TestSite()
     try site.start()
     let holder = try InteractiveProcess(
@@ -168,7 +168,7 @@ import Testing
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root can mount a small disk"))
-  func `on a full disk a start is refused, nothing is lost, and room mends it`() throws {
+  func `on a full disk a start fails, nothing is lost, and it works again after space is freed`() throws {
     let site = try TestSite(TestSite.shipped(with: #""storage": { "path": "disk/pabal.sqlite" }"#))
     let script = """
       mkdir disk && mount -t tmpfs -o size=1m none disk || { echo no mount; exit; }

@@ -2,14 +2,14 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What `pabal outbox` shows and changes.
+/// The commands of `pabal outbox`.
 @Suite struct OutboxCommandTests {
   static let keys: Set<String> = [
     "id", "status", "lane", "created_at", "due_at", "not_after", "ended_at", "attempts", "transport",
     "outcome", "reply", "held", "verification", "recipients",
   ]
 
-  @Test func `an empty outbox is no error`() throws {
+  @Test func `an empty outbox isn't an error`() throws {
     let site = try TestSite()
     #expect(try site.pabal("outbox").output == "The outbox is empty.\n")
     let run = try site.pabal("outbox", "list", "--json")
@@ -19,7 +19,8 @@ import Testing
     #expect(try site.pabal("outbox", "retry", "--all").output == "retried 0\n")
   }
 
-  @Test func `waiting and sent mail are listed and counted, addresses masked, codes nowhere`() throws {
+  @Test func `waiting and sent mail are listed and counted, with masked addresses and without codes`() throws
+  {
     let site = try TestSite()
     try site.start()
     let code = try site.newestCode()
@@ -31,7 +32,7 @@ import Testing
     #expect(lines.first == "1 waiting, 1 sent")
     #expect(lines.count == 3)
     #expect(lines[1].hasPrefix("\(id)  waiting  code  k***@example.org, due "))
-    #expect(lines[2].contains("  sent  code  erased by file: sent"))
+    #expect(lines[2].contains("  sent  code  content erased by file: sent"))
     let only = try site.pabal("outbox", "list", "--state", "sent", "--json").json
     #expect(only["counts"] as? [String: Int] == ["waiting": 1, "sent": 1])
     let mails = try #require(only["mails"] as? [[String: Any]])
@@ -45,14 +46,14 @@ import Testing
     let recipients = try #require(show["recipients"] as? [[String: Any]])
     #expect(recipients.map { Set($0.keys) } == [["to_masked", "outcome", "reply_text"]])
     #expect(recipients[0]["to_masked"] as? String == "k***@example.org")
-    let told = try site.pabal("outbox", "show", id)
-    #expect(told.output.contains("  k***@example.org  not decided\n"))
-    for text in [list.output, told.output] {
+    let details = try site.pabal("outbox", "show", id)
+    #expect(details.output.contains("  k***@example.org  pending\n"))
+    for text in [list.output, details.output] {
       #expect(!text.contains("kim@") && !text.contains("you@") && !text.contains(code))
     }
   }
 
-  @Test func `retry makes mail due, cancel takes it back, and both count what they changed`() throws {
+  @Test func `retry makes mail due, cancel cancels it, and both print the number of changed mails`() throws {
     let site = try TestSite(TestSite.scripted("held:mail"))
     try site.addFaultyPlugin()
     #expect(try site.pabal("verify", "start", TestSite.address).status == 77)
@@ -69,26 +70,26 @@ import Testing
     let again = try site.pabal("outbox", "cancel", id, "NOPE")
     #expect(again.status == 65)
     #expect(again.output == "cancelled 0 of 2\n")
-    #expect(again.errors.contains("in a final state, or not in this outbox"))
+    #expect(again.errors.contains("in a final state or not in this outbox"))
     let cancelled = try #require(try site.outbox().first)
     #expect(cancelled["status"] as? String == "cancelled" && cancelled["recipients"] is NSNull)
     #expect(try site.pabal("outbox", "retry", id).status == 65)
   }
 
-  @Test func `a reply is shown to whoever has the key, as one line`() throws {
+  @Test func `a reply is shown on one line`() throws {
     let site = try TestSite(TestSite.scripted("deferred"))
     try site.addFaultyPlugin()
     #expect(try site.pabal("verify", "start", TestSite.address).status == 75)
     let id = try #require(try site.outbox().first?["id"] as? String)
     #expect(
-      try site.pabal("outbox", "show", id).output.contains("  y***@example.org  not decided: deferred\n"))
+      try site.pabal("outbox", "show", id).output.contains("  y***@example.org  pending: deferred\n"))
   }
 
   @Test(arguments: [
     ["retry"], ["retry", "--all", "X"], ["cancel"], ["show"], ["list", "--state", "wating"],
     ["list", "--limit", "0"], ["list", "--limit", "-1"], ["list", "--watch", "--json"], ["list", "--watch"],
   ])
-  func `wrong words end with 64`(arguments: [String]) throws {
+  func `a usage error ends with 64`(arguments: [String]) throws {
     let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["outbox"] + arguments, directory: site.directory.path)
@@ -97,15 +98,15 @@ import Testing
   }
 
   @Test(arguments: ["NOPE", "", "x\r\ny", String(repeating: "x", count: 100_000)])
-  func `an id that isn't there is said so in few words`(id: String) throws {
+  func `an unknown id is reported in a short error`(id: String) throws {
     let site = try TestSite()
     let run = try site.pabal("outbox", "show", id)
     #expect(run.status == 65)
-    #expect(run.errors.contains("there is no mail"))
+    #expect(run.errors.contains("error: no mail "))
     #expect(run.errors.utf8.count < 1_000 && !run.errors.contains("\r"))
   }
 
-  @Test func `--watch shows the outbox anew until Ctrl-C`() throws {
+  @Test func `--watch refreshes the list until Ctrl-C`() throws {
     let site = try TestSite()
     try site.start("--queue")
     let run = try ChildProcess.run(
@@ -116,7 +117,7 @@ import Testing
     #expect(run.output.hasSuffix("ended by signal 2\n"))
   }
 
-  /// Runs a program on a terminal until it has cleared the screen twice, then types Ctrl-C.
+  /// A Python script that runs a program on a terminal until it has cleared the screen twice, then types Ctrl-C.
   private static let watching = """
     import os, pty, signal, sys
     pid, terminal = pty.fork()

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// `pabal`, which sends, and `pabal-main`, which does everything else, are one command.
+/// The programs `pabal` and `pabal-main` behave as one command.
 @Suite struct ExecutablesTests {
-  /// Everything a program loads while it runs, plugins and what they load too, as the dynamic linker tells it.
+  /// Returns the log of the dynamic linker: every library that a run loads, including those of plugins.
   private func loaded(_ site: TestSite, _ arguments: String...) throws -> String {
     let log = "\(site.directory.path)/linker"
     let run = try ChildProcess.run(
@@ -25,7 +25,7 @@ import Testing
     ("smtp", #"{ "plugin": "smtp", "host": "127.0.0.1", "port": 1, "security": "none" }"#),
     ("gmail", #"{ "plugin": "gmail", "account": "me", "endpoint": "https://127.0.0.1:1" }"#),
   ])
-  func `a send loads no database and no Foundation but its essentials`(_ name: String, _ settings: String)
+  func `send loads neither a database nor full Foundation`(_ name: String, _ settings: String)
     throws
   {
     let site = try TestSite(
@@ -40,11 +40,11 @@ import Testing
       #expect(!libraries.contains(heavy), "\(heavy)")
     }
     #expect(libraries.contains("libpabal-\(name).so"))
-    // The same look sees them where they are needed.
+    // The check finds them in a command that needs them.
     if name == "file" { #expect(try loaded(site, "outbox", "list").contains("libFoundation.so")) }
   }
 
-  @Test func `of the two programs only the service has the server and the database in it`() throws {
+  @Test func `only pabal-main contains the server and the database`() throws {
     func binaryContains(_ name: String, _ word: String) throws -> Bool {
       let program = try Data(
         contentsOf: URL(filePath: "\(BuiltProducts.directory)/\(name)"), options: .alwaysMapped)
@@ -57,7 +57,7 @@ import Testing
     #expect(try binaryContains("pabal", "12PabalCommand"))
   }
 
-  @Test func `help, completions and mistakes are those of one command called pabal`() throws {
+  @Test func `help, completions and usage errors speak of one command called pabal`() throws {
     let site = try TestSite()
     let help = try site.pabal("--help")
     #expect(help.status == 0)
@@ -73,19 +73,19 @@ import Testing
       #expect(script.output.contains("verify") && script.output.contains("dry-run"))
       #expect(!script.output.contains("pabal-main"))
     }
-    for words in [["send", "--help"], ["help", "send"]] {
-      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", words)
+    for arguments in [["send", "--help"], ["help", "send"]] {
+      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", arguments)
       #expect(run.status == 0)
       #expect(run.output.contains("USAGE: pabal send "))
     }
-    for words in [["send"], ["send", "--colour"], ["sned"]] {
-      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", words)
+    for arguments in [["send"], ["send", "--colour"], ["sned"]] {
+      let run = try ChildProcess.run("\(BuiltProducts.directory)/pabal", arguments)
       #expect(run.status == 64)
       #expect(run.errors.contains("Usage: pabal ") && !run.errors.contains("pabal-main"), "\(run.errors)")
     }
   }
 
-  /// Every option of `pabal send` as help has it, with a value and with what has to go with it.
+  /// Returns every option of `pabal send` listed in its help, with a value and the options that it requires.
   private func options(_ site: TestSite) throws -> [[String]] {
     struct Dump: Decodable {
       struct Command: Decodable {
@@ -117,19 +117,19 @@ import Testing
     }.filter { !["--help", "-h", "--version"].contains($0[0]) }
   }
 
-  @Test func `pabal reads every option of send on its own`() throws {
+  @Test func `pabal parses every option of send without pabal-main`() throws {
     let site = try TestSite()
     let alone = try TemporaryDirectory()
     try alone.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
     let options = try options(site)
     #expect(options.count > 15)
-    for words in options {
-      let whom = words[0] == "--eml" ? [] : [TestSite.address]
-      // Where there is no configuration, that is the next thing to fail.
+    for option in options {
+      let addresses = option[0] == "--eml" ? [] : [TestSite.address]
+      // The run then fails because there is no configuration.
       let run = try ChildProcess.run(
-        "\(alone.path)/pabal", ["send"] + whom + words, environment: ["PABAL_CONFIG": nil],
+        "\(alone.path)/pabal", ["send"] + addresses + option, environment: ["PABAL_CONFIG": nil],
         directory: alone.path)
-      #expect(!run.errors.contains("not whole"), "\(words): \(run.errors)")
+      #expect(!run.errors.contains("incomplete installation"), "\(option): \(run.errors)")
     }
   }
 
@@ -151,26 +151,26 @@ import Testing
     ["a@example.com", "--config", "config.json"], ["a@example.com", "--config", "nowhere.json"],
     ["a@example.com", "=", "--=x"], ["a@example.com", "---", "x"], ["@a", "--json"],
   ])
-  func `both programs read the same words alike`(_ words: [String]) throws {
+  func `both programs parse arguments alike`(_ arguments: [String]) throws {
     let site = try TestSite()
     let mail = Array("From: a@example.com\r\nTo: b@example.com\r\nSubject: s\r\n\r\nb\r\n".utf8)
     let answers = try ["pabal", "pabal-main"].map { program in
       let run = try ChildProcess.run(
-        "\(BuiltProducts.directory)/\(program)", ["send"] + words + ["--dry-run"], input: mail,
+        "\(BuiltProducts.directory)/\(program)", ["send"] + arguments + ["--dry-run"], input: mail,
         environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil], directory: site.directory.path)
       return "\(run.status)\n\(run.errors)\n\(withoutVaryingLines(run.output))"
     }
     #expect(answers[0] == answers[1])
   }
 
-  /// What two mails of one making have in common: no stamp, code, boundary or bytes that hold them.
+  /// Returns the output without codes and lines that differ between two mails: date, id, boundaries, Base64.
   private func withoutVaryingLines(_ output: String) -> String {
     output.split(separator: "\n").filter { line in
       !["Date:", "Message-ID:", "--=_", "octets", "message_id", "boundary="].contains { line.contains($0) }
     }.joined(separator: "\n").replacing(/[0-9]{6}/, with: "code")
   }
 
-  /// A folder with `pabal`, and a shell where `pabal-main` is looked for: it tells what it is given.
+  /// Returns a folder with `pabal` and a shell named `pabal-main`.
   private func fakeMainProgram() throws -> TemporaryDirectory {
     let folder = try TemporaryDirectory()
     try folder.copy("\(BuiltProducts.directory)/pabal", to: "pabal")
@@ -178,27 +178,26 @@ import Testing
     return folder
   }
 
-  @Test func `the service has the name, the words, the streams and the process of the caller`() throws {
+  @Test func `pabal-main runs with the name, arguments, streams and process of pabal`() throws {
     let folder = try fakeMainProgram()
     let script = #"echo "$$ $0 $HOME $(cat)" "$(test -e /dev/fd/7 && echo seven)" "${SSLKEYLOGFILE-none}""#
     let run = try ChildProcess.run(
       "bash", ["-c", "printf '%s ' $$; exec 7</dev/null; exec -a courier ./pabal -c '\(script)'"],
       input: Array("in".utf8), environment: ["HOME": "/home/one", "SSLKEYLOGFILE": "/tmp/keys"],
       directory: folder.path)
-    let words = run.output.split(whereSeparator: \.isWhitespace)
-    #expect(words.dropFirst(2) == ["courier", "/home/one", "in", "seven", "none"], "\(run.output)")
-    #expect(words.count == 7 && words[0] == words[1])
+    let fields = run.output.split(whereSeparator: \.isWhitespace)
+    #expect(fields.dropFirst(2) == ["courier", "/home/one", "in", "seven", "none"], "\(run.output)")
+    #expect(fields.count == 7 && fields[0] == fields[1])
     #expect(try ChildProcess.run("\(folder.path)/pabal", ["-c", "exit 42"]).status == 42)
   }
 
-  @Test func `a mail is sent without the service, and whatever needs it says where it was looked for`() throws
-  {
+  @Test func `send works without pabal-main, and other commands say where it is expected`() throws {
     let site = try TestSite()
     try site.directory.copy("\(BuiltProducts.directory)/pabal", to: "bin/pabal")
     try site.directory.copy(BuiltProducts.plugin("file"), to: "lib/pabal/libpabal-file.so")
-    func pabal(_ words: String...) throws -> ChildProcess {
+    func pabal(_ arguments: String...) throws -> ChildProcess {
       try ChildProcess.run(
-        "\(site.directory.path)/bin/pabal", words,
+        "\(site.directory.path)/bin/pabal", arguments,
         environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil],
         directory: site.directory.path)
     }
@@ -208,7 +207,7 @@ import Testing
     for place in ["bin", "libexec/pabal"] {
       #expect(alone.errors.contains("\(site.directory.path)/\(place)/pabal-main"), "\(alone.errors)")
     }
-    #expect(alone.output.contains("pabal is not whole"))
+    #expect(alone.output.contains("incomplete installation"))
 
     try site.directory.write("", to: "libexec/pabal/pabal-main")
     let unfit = try pabal("transports")
@@ -219,7 +218,7 @@ import Testing
     try site.directory.copy("\(BuiltProducts.directory)/pabal-main", to: "libexec/pabal/pabal-main")
     let whole = try pabal("transports")
     #expect(whole.status == 0, "\(whole.errors)")
-    // The plugins of pabal are the service's, too.
+    // pabal-main finds the plugins of pabal.
     #expect(whole.output.contains("  file (1):"), "\(whole.output)")
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What a hostile value tries, in every field of every door.
+/// Values that try to inject headers, recipients, commands or paths.
 private let attacks = [
   "x\r\nBcc: evil@example.net", "x\nBcc: evil@example.net", "x\rBcc: evil@example.net",
   "x\r\n\r\n<script>", "x\r\n.\r\nMAIL FROM:<evil@example.net>\r\n", "x\u{2028}Bcc: evil@example.net",
@@ -14,7 +14,7 @@ private let attacks = [
 
   init() throws { site = try TestSite() }
 
-  /// Whatever came of it, no mail has a header, a recipient or a part that the attack names.
+  /// Expects that no mail has an injected header and that a failure is reported.
   private func expectHarmless(_ run: ChildProcess, _ field: String, _ attack: String) throws {
     #expect([0, 64, 65, 78].contains(run.status), "\(field): \(run.status) \(run.errors.prefix(300))")
     if run.status != 0 { #expect(!run.errors.isEmpty) }
@@ -23,7 +23,7 @@ private let attacks = [
       let mail = try site.read(bytes)
       let headers = try #require(mail["headers"] as? [String]).map { $0.lowercased() }
       #expect(!headers.contains("bcc") && !headers.contains("x-evil"), "\(field)")
-      #expect(!bytes.contains(0), "a NUL came through \(field)")
+      #expect(!bytes.contains(0), "NUL in \(field)")
     }
     try? FileManager.default.removeItem(atPath: "\(site.directory.path)/mail")
   }
@@ -93,7 +93,7 @@ private let attacks = [
     if run.status == 0 { #expect(try site.onlyMail().contains("Content-Language: ko")) }
   }
 
-  @Test func `arguments that are not UTF-8 don't crash it`() throws {
+  @Test func `arguments that aren't UTF-8 don't crash the command`() throws {
     let script =
       "exec \"$0\" send \"$(printf 'a\\377@example.org')\" --set \"service=$(printf '\\376\\377')\""
     let run = try ChildProcess.run(
@@ -101,7 +101,7 @@ private let attacks = [
     #expect([0, 64, 65].contains(run.status))
   }
 
-  @Test func `a mail file with NUL, bare CR and broken header lines is refused`() throws {
+  @Test func `a mail file with NUL, bare CR or broken header lines is rejected`() throws {
     for eml in [
       "", "\0", "no header", "From: a@x.org\0\n\nx", "To: a@x.org\n broken\rX: y\n\nx", "X\u{0}: y\n\n",
     ] {

@@ -3,7 +3,7 @@ import PabalTesting
 import Testing
 
 @Suite struct SendTests {
-  @Test func `a Korean code mail leaves by the transport that config.json names`() throws {
+  @Test func `a Korean code mail is sent through the configured transport`() throws {
     let site = try TestSite()
     let run = try site.pabal("send", "you@example.org")
     #expect(run.status == 0)
@@ -28,7 +28,7 @@ import Testing
     #expect(site.mails == [])
   }
 
-  @Test func `an edited message is in the next mail`() throws {
+  @Test func `the next mail uses an edited message`() throws {
     let site = try TestSite()
     try site.directory.write(
       "Subject: 새 말 {{code}}\n\n{{service}}: `{{code}}` ({{valid_for}})\n", to: "messages/verification/ko.md")
@@ -38,7 +38,7 @@ import Testing
     #expect((mail["text"] as? String)?.contains("(10분)") == true)
   }
 
-  @Test func `the first case of all is byte-right`() throws {
+  @Test func `Korean subject and text arrive unchanged`() throws {
     let site = try TestSite()
     let run = try site.pabal(
       "send", "you@example.org", "--subject", "회원가입 인증번호", "--text", "인증번호는 123456입니다.")
@@ -48,7 +48,7 @@ import Testing
     #expect((mail["text"] as? String)?.trimmingCharacters(in: .newlines) == "인증번호는 123456입니다.")
   }
 
-  @Test func `--json prints one object with every key, and nothing else reaches standard output`() throws {
+  @Test func `--json prints one object with every key and nothing else to standard output`() throws {
     let site = try TestSite()
     for transport in ["file", "console"] {
       let run = try site.pabal("send", "a@example.org", "b@example.org", "--transport", transport, "--json")
@@ -73,19 +73,19 @@ import Testing
     ("sent", 0), ("rejected", 69), ("unsuited", 69), ("unknown", 74), ("deferred:30", 75), ("held:mail", 77),
     ("held:transport", 77), ("none", 74),
   ])
-  func `the exit status says the outcome`(act: String, status: Int32) throws {
+  func `the exit status follows from the outcome`(act: String, status: Int32) throws {
     let site = try TestSite(TestSite.scripted(act))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y", "--json")
     #expect(run.status == status, "\(run.errors)")
     if act == "deferred:30" { #expect(try run.json["retry_after"] as? Int == 30) }
     if act == "held:mail" { #expect(try run.json["scope"] as? String == "mail") }
-    let told = try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y")
-    #expect(told.status == status)
-    #expect(status == 0 ? told.errors.isEmpty : told.errors.count > 40)
+    let plain = try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y")
+    #expect(plain.status == status)
+    #expect(status == 0 ? plain.errors.isEmpty : plain.errors.count > 40)
   }
 
-  @Test func `a list fails over in order and tells of every attempt`() throws {
+  @Test func `a list of transports fails over in order and reports every attempt`() throws {
     let site = try TestSite(TestSite.scripted("deferred", "sent", transport: #"["first", "second", "file"]"#))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "you@example.org", "--json")
@@ -97,14 +97,14 @@ import Testing
     #expect(site.mails == [])
   }
 
-  @Test func `after unknown a code goes on, anything else stops`() throws {
+  @Test func `after an unknown outcome a code fails over, and other mail doesn't`() throws {
     let site = try TestSite(TestSite.scripted("unknown", "sent", transport: #"["first", "second"]"#))
     try site.addFaultyPlugin()
     #expect(try site.pabal("send", "you@example.org").status == 0)
     #expect(try site.pabal("send", "you@example.org", "--subject", "x", "--text", "y").status == 74)
   }
 
-  @Test func `fail-over leaves out whoever has it already`() throws {
+  @Test func `fail-over skips recipients who already have the mail`() throws {
     let site = try TestSite(
       TestSite.scripted("each sent deferred rejected", "sent", transport: #"["first", "file"]"#))
     try site.addFaultyPlugin()
@@ -115,7 +115,7 @@ import Testing
     #expect(site.mails.count == 1)
   }
 
-  @Test func `a transport of the route that can't be opened is passed over, alone it is an error`() throws {
+  @Test func `a transport that can't be opened is skipped in a route, and an error on its own`() throws {
     let broken = #"{ "plugin": "file", "directory": "/proc/none" }"#
     let route = TestSite.configuration(transport: #"["broken", "file"]"#, more: "\n\"broken\": \(broken),")
     let site = try TestSite(route)
@@ -125,7 +125,7 @@ import Testing
     #expect(alone.errors.contains("/proc/none can't be used"))
   }
 
-  @Test func `PABAL_TRANSPORT goes before the file, --transport before both`() throws {
+  @Test func `PABAL_TRANSPORT overrides the configuration, --transport overrides both`() throws {
     let site = try TestSite()
     let environment = ["PABAL_TRANSPORT": "console"]
     #expect(
@@ -136,7 +136,7 @@ import Testing
         "transport"] as? String == "file")
   }
 
-  @Test func `--dry-run prints the octets and sends nothing`() throws {
+  @Test func `--dry-run prints the mail and sends nothing`() throws {
     let site = try TestSite()
     let run = try site.pabal("send", "you@example.org", "--dry-run")
     #expect(run.status == 0)
@@ -147,7 +147,7 @@ import Testing
     #expect(json["recipients"] as? [String] == ["you@example.org"])
   }
 
-  @Test func `a finished mail keeps its body, loses its Bcc and reaches everybody`() throws {
+  @Test func `a finished mail keeps its body, loses its Bcc and reaches all recipients`() throws {
     let site = try TestSite()
     let eml = "From: a@example.org\nTo: b@example.org\nBcc: c@example.org\nSubject: hi\n\n.dot\nlast"
     let run = try site.pabal("send", "--eml", "-", "--json", input: Array(eml.utf8))
@@ -159,7 +159,7 @@ import Testing
     #expect(!mail.lowercased().contains("bcc"))
   }
 
-  @Test func `--count sends so many, each with its own id, and sums up`() throws {
+  @Test func `--count sends n mails, each with its own id, and prints a summary`() throws {
     let site = try TestSite()
     let run = try site.pabal("send", "you@example.org", "--count", "50", "--parallel", "4", "--json")
     #expect(run.status == 0)
@@ -173,16 +173,6 @@ import Testing
     #expect(site.mails.count == 50)
   }
 
-  @Test func `--count towards another machine needs --yes`() throws {
-    let site = try TestSite(
-      TestSite.configuration(
-        transport: #""far""#,
-        more: #""far": { "plugin": "./faulty/libpabal-faulty.so", "host": "mail.example.org" },"#))
-    try site.addFaultyPlugin()
-    // The faulty plugin has no setting `host`: what is refused here is the unknown key, before anything.
-    #expect(try site.pabal("send", "you@example.org", "--count", "2").status == 78)
-  }
-
   @Test(arguments: [
     ["send"], ["send", "a@x.org", "--parallel", "2"], ["send", "a@x.org", "--count", "0"],
     ["send", "a@x.org", "--subject", "x"], ["send", "a@x.org", "--text", "x"],
@@ -190,7 +180,7 @@ import Testing
     ["send", "a@x.org", "--set", "novalue"],
     ["sned"], ["send", "a@x.org", "--colour"],
   ])
-  func `wrong words end with 64 and say how it goes`(arguments: [String]) throws {
+  func `a usage error ends with 64 and an explanation`(arguments: [String]) throws {
     let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", arguments, directory: site.directory.path)
@@ -200,15 +190,15 @@ import Testing
   }
 
   @Test(arguments: ["not-an-address", "a@b@c", "a b@example.org", "@example.org", "a@", "a@ex ample.org", ""])
-  func `a wrong address ends with 65 before anything is sent`(address: String) throws {
+  func `an invalid address ends with 65 before anything is sent`(address: String) throws {
     let site = try TestSite()
     let run = try site.pabal("send", "good@example.org", address)
     #expect(run.status == 65)
-    #expect(run.errors.contains("is no address"))
+    #expect(run.errors.contains("isn't an address"))
     #expect(site.mails == [])
   }
 
-  @Test func `help has an example, and completions for three shells are there`() throws {
+  @Test func `help has examples, and completions exist for three shells`() throws {
     let site = try TestSite()
     for command in [
       ["--help"], ["send", "--help"], ["check", "--help"], ["messages", "--help"], ["transports", "--help"],

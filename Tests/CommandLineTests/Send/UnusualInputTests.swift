@@ -2,14 +2,14 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What people ran into, and must not run into again.
+/// Regression tests for unusual input.
 @Suite struct UnusualInputTests {
   @Test(arguments: [
     "From: a@b.c\r\nTo: d@e.f\r\nSubject: x\nBcc: evil@x.y\r\n\r\nb",
     "From: a@b.c\r\nSubject: x\n\nY: z\r\n\r\n",
     "From: a@b.c\nSubject: x\r\nY: z\n\n",
   ])
-  func `a header whose lines end differently is refused`(eml: String) throws {
+  func `a header with mixed line endings is rejected`(eml: String) throws {
     let site = try TestSite()
     let run = try site.pabal("send", "a@example.org", "--eml", "-", input: Array(eml.utf8))
     #expect(run.status == 65)
@@ -17,17 +17,17 @@ import Testing
     #expect(site.mails == [])
   }
 
-  @Test func `an argument that is not UTF-8 is refused, never repaired into another address`() throws {
+  @Test func `an argument that isn't UTF-8 is rejected, not repaired to another address`() throws {
     let site = try TestSite()
     let script = "exec \"$0\" send \"$(printf 'a\\377@b.c')\" --subject x --text y"
     let run = try ChildProcess.run(
       "/bin/sh", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
     #expect(run.status == 65)
-    #expect(run.errors.contains("argument 2 is not UTF-8"))
+    #expect(run.errors.contains("argument 2 isn't valid UTF-8"))
     #expect(site.mails == [])
   }
 
-  @Test func `standard input is read from where it stands`() throws {
+  @Test func `standard input is read from its current position`() throws {
     let site = try TestSite()
     try site.directory.write("From the mailbox\nFrom: a@b.c\nTo: d@e.f\n\nx\n", to: "mbox")
     let script = "{ IFS= read -r skipped; exec \"$0\" send --eml -; } < mbox"
@@ -37,12 +37,12 @@ import Testing
     #expect(try site.onlyMail().hasPrefix("From: a@b.c\r\n"))
   }
 
-  @Test func `who has the mail already is not told to be sent it again`() throws {
+  @Test func `after a partial success, send doesn't advise to repeat the mail`() throws {
     let site = try TestSite(TestSite.scripted("each sent deferred rejected"))
     try site.addFaultyPlugin()
     let run = try site.pabal("send", "a@x.org", "b@x.org", "c@x.org")
     #expect(run.status == 75)
-    #expect(run.errors.contains("Sent to the others; not to b@x.org, c@x.org."))
+    #expect(run.errors.contains("Sent, except to b@x.org, c@x.org."))
     #expect(!run.errors.contains("Not sent; try again"))
   }
 
@@ -56,7 +56,7 @@ import Testing
     #expect(site.mails.count == 3)
   }
 
-  @Test func `a secret in the wrong place is never shown`() throws {
+  @Test func `a secret in a setting that can't be one is never shown`() throws {
     let site = try TestSite(
       TestSite.shipped.replacing(#""파발 <pabal@example.com>""#, with: #"{ "env": "PABAL_TEST_SECRET" }"#))
     for arguments in [
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func `an answer that can't be written whole is no success`() throws {
+  @Test func `output that can't be written completely is an error`() throws {
     let site = try TestSite()
     let script = "\"$0\" messages render verification --part html > /dev/full"
     let run = try ChildProcess.run(
@@ -79,7 +79,7 @@ import Testing
     #expect(run.errors.contains("No space left"))
   }
 
-  @Test func `a configuration error is on standard output too where JSON was asked for`() throws {
+  @Test func `with --json a configuration error is printed to standard output too`() throws {
     let site = try TestSite(#"{ "transport": "file" }"#)
     let run = try site.pabal("send", "a@x.org", "--json")
     #expect(run.status == 78)
@@ -88,7 +88,7 @@ import Testing
       errors.allSatisfy { Set($0.keys) == ["severity", "file", "line", "column", "path", "what", "cure"] })
   }
 
-  @Test func `a transport named wrongly for one run is not blamed on the file`() throws {
+  @Test func `the error about an unknown transport names the option, not the file`() throws {
     let site = try TestSite()
     let option = try site.pabal("send", "a@x.org", "--transport", "fiel")
     #expect(option.status == 78)
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func `check looks at accounts nobody uses yet`() throws {
+  @Test func `check includes accounts that no transport uses`() throws {
     let account =
       #""accounts": { "me": { "provider": "token", "user": "a@x.org", "token": { "env": "PABAL_NONE" } } },"#
     let site = try TestSite(TestSite.shipped.replacing(#""from""#, with: "\(account)\n  \"from\""))
@@ -121,7 +121,7 @@ import Testing
     #expect(run.output.contains("PABAL_NONE"))
   }
 
-  @Test func `a check that answers with an outcome of send is a fault, not a success`() throws {
+  @Test func `a plugin's check that returns an outcome of send is an error`() throws {
     let site = try TestSite(TestSite.scripted("sent"))
     try site.addFaultyPlugin()
     let run = try site.pabal("check", "--transport", "first")

@@ -9,7 +9,7 @@ struct AccountSite {
 
   static let user = "alice@example.test"
 
-  /// `transports` are members of that object in JSON; the first one's name is `transport`.
+  /// Creates a site; `transports` are the members of that object in JSON, and `transport` names one of them.
   init(
     _ server: AuthorizationServer, transport: String = "file",
     transports: String = #""file": { "plugin": "file", "directory": "mail" }"#,
@@ -32,19 +32,19 @@ struct AccountSite {
   var path: String { site.directory.path }
   var tokenFile: String { "\(path)/tokens/google.json" }
 
-  /// Writes a file that only its owner may read.
+  /// Writes a file that only its owner can read.
   func write(_ text: String, to name: String, mode: Int = 0o600) throws {
     let file = try site.directory.write(text, to: name)
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
   }
 
-  /// The token file, as another program reads it.
+  /// Returns the content of the token file.
   func token() throws -> [String: Any] {
     let data = try Data(contentsOf: URL(filePath: tokenFile))
     return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
-  /// Changes a member of the token file.
+  /// Sets a member of the token file.
   func change(_ key: String, _ value: Any) throws {
     var token = try token()
     token[key] = value
@@ -52,7 +52,7 @@ struct AccountSite {
     try write(String(decoding: data, as: UTF8.self), to: "tokens/google.json")
   }
 
-  /// Starts `pabal` with somebody who can answer it.
+  /// Starts `pabal` so that the test can type input.
   func start(
     _ arguments: String..., environment: [String: String?] = [:], onTerminal: Bool = false
   ) throws -> InteractiveProcess {
@@ -64,21 +64,21 @@ struct AccountSite {
       directory: path, onTerminal: onTerminal)
   }
 
-  /// The address that a login asks to open.
+  /// Returns the URL that a login asks to open.
   static func address(in transcript: String) throws -> String {
     String(
       try #require(
         transcript.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
   }
 
-  /// What a browser shows at the end of its redirects.
+  /// Returns the page that a browser shows after all redirects.
   @discardableResult
   static func open(_ address: String, language: String = "en") throws -> String {
     try ChildProcess.run("curl", ["-sS", "-L", "-m", "30", "-H", "Accept-Language: \(language)", address])
       .output
   }
 
-  /// Logs in as a person does on a server, whose browser reaches the login's port.
+  /// Logs in with `--no-browser` and a browser that can reach the login's port.
   @discardableResult
   func logIn(_ more: String...) throws -> (status: Int32, output: String, errors: String) {
     let arguments = ["account", "login", "google", "--no-browser"] + more
@@ -89,7 +89,7 @@ struct AccountSite {
     return try login.finish()
   }
 
-  /// Everything that must never be shown: tokens, codes, proofs, the client's secret.
+  /// Returns everything that must never be shown: tokens, codes, verifiers, the client's secret.
   func secrets() throws -> [String] {
     var secrets = [AuthorizationServer.clientSecret]
     for form in try server.requests("/token") + server.requests("/revoke") {

@@ -2,28 +2,27 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A site whose `pabal serve --demo` runs, as whoever has no script there uses it.
+/// A site with a running `pabal serve --demo`, used like a browser without scripts.
 final class DemoTestSite {
   let site: TestSite
   private let server: InteractiveProcess
-  /// The address and port it answers at.
+  /// The address and port of the server.
   let host: String
 
   static let serve = #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#
 
-  /// Serves the configuration; `verification` is what it says of those.
+  /// Starts the shipped site; `verification` are the members of that section.
   convenience init(verification: String = "") throws {
     let more = verification.isEmpty ? "" : ", \"verification\": { \(verification) }"
     try self.init(TestSite(TestSite.shipped(with: DemoTestSite.serve + more)))
   }
 
-  /// Serves a site.
-  init(_ site: TestSite, _ words: String..., environment: [String: String?] = [:]) throws {
+  /// Starts `pabal serve --demo` for a site.
+  init(_ site: TestSite, _ arguments: String..., environment: [String: String?] = [:]) throws {
     self.site = site
-    let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
     server = try InteractiveProcess(
-      "\(BuiltProducts.directory)/pabal", ["serve", "--demo"] + words,
-      environment: clean.merging(environment) { $1 }, directory: site.directory.path)
+      "\(BuiltProducts.directory)/pabal", ["serve", "--demo"] + arguments,
+      environment: TestSite.cleanEnvironment.merging(environment) { $1 }, directory: site.directory.path)
     let transcript = try server.transcript(until: "listening")
     let port = try #require(transcript.firstMatch(of: /listening .*port=([0-9]+)/)?.1)
     host = "127.0.0.1:\(port)"
@@ -31,41 +30,41 @@ final class DemoTestSite {
 
   deinit { server.signal(SIGTERM) }
 
-  /// Ends the program.
+  /// Stops the server.
   func stop() throws {
     server.signal(SIGTERM)
     #expect(try server.finish().status == 0)
   }
 
-  /// What the program answered.
+  /// A response of the server.
   struct Response {
     let status: Int
-    /// By their names in small letters.
+    /// The header fields, by lowercase name.
     let headers: [String: String]
     let html: String
 
-    /// The page's text and markup, the marks for `<`, `'` and so on undone.
+    /// The HTML with character references decoded.
     var text: String {
       [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")].reduce(html) {
         $0.replacing($1.0, with: $1.1)
       }
     }
 
-    /// The id that the page's forms carry.
+    /// The verification's id in the forms of the page.
     var id: String {
       get throws {
         String(try #require(html.firstMatch(of: /name="verification" value="([0-9A-Z]{26})"/)?.1))
       }
     }
 
-    /// What is wrong, in the page's words.
+    /// The error shown on the page.
     var error: String? {
       text.firstMatch(of: /<p class="error" [^>]*>(.*)<\/p>/).map {
         String($0.1).replacing(/<[^>]*>/, with: "")
       }
     }
 
-    /// How the verification ended.
+    /// The outcome shown on the page.
     var end: String? { html.firstMatch(of: /<h1 tabindex="-1" class="([a-z_]+)">/).map { String($0.1) } }
 
     /// Whether the page asks for a code.
@@ -99,20 +98,20 @@ final class DemoTestSite {
     try ask("/demo/\(action)", fields.merging(["language": language]) { old, _ in old })
   }
 
-  /// Starts a verification by the page; gives its id.
+  /// Starts a verification with the page's form and returns its id.
   func start(_ address: String = "kim@example.com") throws -> String {
     let response = try post("start", ["address": address])
     #expect(response.status == 200 && response.asksCode, "\(response.html)")
     return try response.id
   }
 
-  /// The page's words in a language.
+  /// Returns the texts of the page in a language.
   static func words(_ language: String) throws -> [String: String] {
     let file = "\(BuiltProducts.root)/Sources/PabalHTTP/Demo/Page/\(language).json"
     return try JSONDecoder().decode([String: String].self, from: Data(contentsOf: URL(filePath: file)))
   }
 
-  /// Words of the page with a number in them.
+  /// Returns a text of the page that contains a number.
   static func words(_ language: String, _ name: String, _ count: Int = 0) throws -> String {
     try #require(try words(language)[name], "\(name)").replacing("{{count}}", with: "\(count)")
   }

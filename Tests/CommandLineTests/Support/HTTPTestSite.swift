@@ -2,14 +2,14 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A site with `pabal serve` running, called by curl.
+/// A site with a running `pabal serve` that is called with curl.
 final class HTTPTestSite {
   let site: TestSite
   let port: Int
   private let server: InteractiveProcess
   private let log: String
 
-  /// The shipped site that takes callers without a key, whose messages have one without a code.
+  /// Starts the shipped site, without API keys by default.
   convenience init(
     serve: String = #""keyless": true"#, more: String = "", arguments: [String] = [], timeout: Int = 120,
     shellSetup: String = ":"
@@ -20,8 +20,7 @@ final class HTTPTestSite {
       timeout: timeout, shellSetup: shellSetup)
   }
 
-  /// A site with this configuration, which listens on a port that the system chooses; served `shellSetup` the shell did
-  /// that.
+  /// Starts a site with this configuration. `shellSetup` runs in the shell before `pabal serve`.
   init(
     _ configuration: String, arguments: [String] = [], timeout: Int = 120, shellSetup: String = ":",
     preparing: (TestSite) throws -> Void = { _ in }
@@ -30,14 +29,12 @@ final class HTTPTestSite {
     try preparing(site)
     let log = "\(site.directory.path)/log"
     self.log = log
-    // To a file: a log that nobody reads must not hold the service up.
+    // The log goes to a file, because a full pipe would block the server.
     server = try InteractiveProcess(
       "/bin/sh",
       ["-c", #"\#(shellSetup); exec "$0" serve "$@" 2>log"#, "\(BuiltProducts.directory)/pabal"] + arguments,
-      environment: [
-        "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil,
-        "PABAL_TEST_PATIENCE": "\(timeout)",
-      ], directory: site.directory.path)
+      environment: TestSite.cleanEnvironment.merging(["PABAL_TEST_PATIENCE": "\(timeout)"]) { $1 },
+      directory: site.directory.path)
     var logText = ""
     try eventually {
       logText = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
@@ -48,19 +45,19 @@ final class HTTPTestSite {
     port = try #require(Int(match.1))
   }
 
-  /// The number of its process.
+  /// The process id of the server.
   var number: Int32 { server.number }
 
   deinit { server.signal(SIGKILL) }
 
-  /// Stops it; gives its exit status and its log.
+  /// Stops the server and returns its exit status and log.
   func stop(_ number: Int32 = SIGTERM) throws -> (status: Int32, log: String) {
     server.signal(number)
     let status = try server.finish().status
     return (status, try String(contentsOfFile: log, encoding: .utf8))
   }
 
-  /// What the service answered.
+  /// A response of the server.
   struct Response {
     let status: Int
     let fields: [String: String]
@@ -73,11 +70,11 @@ final class HTTPTestSite {
 
     subscript(_ key: String) -> String? { json[key] as? String }
 
-    /// A member of `delivery`.
+    /// Returns a member of `delivery`.
     func delivery(_ key: String) -> String? { (json["delivery"] as? [String: Any])?[key] as? String }
   }
 
-  /// One request by curl.
+  /// Sends a request with curl.
   @discardableResult
   func call(
     _ method: String, _ path: String, _ json: String? = nil, _ fields: String...
@@ -100,7 +97,7 @@ final class HTTPTestSite {
       status: try #require(status), fields: named, body: parts.count > 1 ? String(parts[1]) : "")
   }
 
-  /// Starts a verification and waits for its mail's first attempt.
+  /// Starts a verification and waits for the first attempt of its mail.
   func start(_ address: String = TestSite.address) throws -> Response {
     try call("POST", "/v1/verifications", #"{"to": "\#(address)"}"#, "Prefer: wait=20")
   }

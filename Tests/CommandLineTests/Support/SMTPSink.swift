@@ -1,15 +1,15 @@
 import Foundation
 import PabalTesting
 
-/// A quick SMTP server that counts what it takes; see `Tests/Servers/sink.py`.
+/// A fast SMTP server that records accepted mail; see `Tests/Servers/sink.py`.
 final class SMTPSink: Sendable {
   private let input = Pipe()
   private let output = Pipe()
   private let log: String
   let port: Int
 
-  /// Of a thousand mails `defer` are deferred, and `drop` are taken without an answer; `delay` is the longest
-  /// time, in seconds, between a mail's last byte and its reply.
+  /// Starts a server that defers `defer` of a thousand mails and accepts `drop` of a thousand without a reply. `delay` is
+  /// the longest time, in seconds, before a reply to a mail.
   init(in directory: TemporaryDirectory, defer deferred: Int = 0, drop: Int = 0, delay: Double) throws {
     log = "\(directory.path)/sink.log"
     _ = try SpawnedProcess(
@@ -20,7 +20,7 @@ final class SMTPSink: Sendable {
     self.port = port
   }
 
-  /// Returns when the bytes of `count` mails have come, whether they are taken then or not.
+  /// Waits until `count` mails were received, accepted or not.
   func received(_ count: Int) throws {
     var transcript = Data()
     while transcript.count(where: { $0 == 10 }) < count {
@@ -32,13 +32,13 @@ final class SMTPSink: Sendable {
 
   deinit { try? input.fileHandleForWriting.close() }
 
-  /// By address, when the MAIL of each mail came that was taken, in milliseconds since 1970.
+  /// Returns the times of MAIL of the accepted mails by address, in milliseconds since 1970.
   func taken() throws -> [String: [Int]] {
     var taken: [String: [Int]] = [:]
     for line in (try? String(contentsOfFile: log, encoding: .utf8))?.split(separator: "\n") ?? [] {
-      let words = line.split(separator: " ")
-      guard words.count == 2, let began = Int(words[0]) else { throw TestError("the sink wrote \(line)") }
-      taken[String(words[1]), default: []].append(began)
+      let fields = line.split(separator: " ")
+      guard fields.count == 2, let began = Int(fields[0]) else { throw TestError("the sink wrote \(line)") }
+      taken[String(fields[1]), default: []].append(began)
     }
     return taken
   }

@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A folder with a configuration and the shipped messages, as an operator has it.
+/// A folder with a configuration and the shipped messages.
 struct TestSite {
   let directory: TemporaryDirectory
 
@@ -30,7 +30,7 @@ struct TestSite {
     """
   }
 
-  /// A configuration whose transports `first` and `second` do as they are told by the faulty plugin.
+  /// Returns a configuration with transports `first` and `second` of the faulty plugin, which act as given.
   static func scripted(_ first: String, _ second: String = "sent", transport: String = #""first""#) -> String
   {
     let plugin = "faulty/libpabal-faulty.so"
@@ -43,6 +43,11 @@ struct TestSite {
         """)
   }
 
+  /// Changes to the environment that remove Pabal's own variables.
+  static let cleanEnvironment: [String: String?] = [
+    "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil,
+  ]
+
   func addFaultyPlugin() throws {
     try directory.copy(BuiltProducts.fixture("faulty"), to: "faulty/libpabal-faulty.so")
   }
@@ -51,27 +56,26 @@ struct TestSite {
   func pabal(
     _ arguments: String..., input: [UInt8] = [], environment: [String: String?] = [:]
   ) throws -> ChildProcess {
-    let clean: [String: String?] = ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil]
     return try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", arguments, input: input,
-      environment: clean.merging(environment) { $1 }, directory: directory.path)
+      environment: Self.cleanEnvironment.merging(environment) { $1 }, directory: directory.path)
   }
 
   /// The names of the mails the file transport has written.
   var mails: [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/mail")) ?? []
-    // One that is still being written has a dot in front.
+    // The name of an incomplete file begins with a dot.
     return names.filter { !$0.hasPrefix(".") }.sorted()
   }
 
-  /// The bytes of the only mail there is.
+  /// Returns the only mail; fails if there are several.
   func onlyMail() throws -> String {
     #expect(mails.count == 1)
     let data = try Data(contentsOf: URL(filePath: "\(directory.path)/mail/\(try #require(mails.first))"))
     return String(decoding: data, as: UTF8.self)
   }
 
-  /// Subject, text and the header fields of a mail, as Python's `email` package reads it.
+  /// Parses a mail with Python's `email` package: subject, text, HTML and header fields.
   func read(_ bytes: [UInt8]) throws -> [String: Any] {
     let script = """
       import email, email.policy, json, sys
@@ -93,7 +97,7 @@ extension ChildProcess {
   }
 }
 
-/// What the tests of verifications ask a site.
+/// Verifications.
 extension TestSite {
   static let address = "you@example.org"
 
@@ -107,12 +111,12 @@ extension TestSite {
     scripted(act).replacing(#""from""#, with: "\(more),\n  \"from\"")
   }
 
-  /// An environment in which it is `seconds` later, for the one program that gets it.
+  /// Returns an environment that sets the clock of a program ahead by `seconds`.
   static func later(_ seconds: Int) -> [String: String?] {
     ["LD_PRELOAD": BuiltProducts.fixture("clock"), "PABAL_TEST_CLOCK": "\(seconds)"]
   }
 
-  /// Starts a verification; gives what the command answered.
+  /// Starts a verification and returns the JSON answer.
   @discardableResult
   func start(_ more: String..., environment: [String: String?] = [:]) throws -> [String: Any] {
     let run = try ChildProcess.run(
@@ -122,7 +126,7 @@ extension TestSite {
     return try run.json
   }
 
-  /// Starts a verification; gives its id.
+  /// Starts a verification and returns its id.
   func startedID(_ more: String..., environment: [String: String?] = [:]) throws -> String {
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["verify", "start", Self.address, "--json"] + more,
@@ -130,20 +134,20 @@ extension TestSite {
     return try #require(try run.json["id"] as? String, "\(run.errors)")
   }
 
-  /// The code in the newest mail of the mail directory.
+  /// Returns the code in the newest mail of the mail directory.
   func newestCode() throws -> String {
     let data = try Data(contentsOf: URL(filePath: "\(directory.path)/mail/\(try #require(mails.last))"))
     let subject = try #require(try read(Array(data))["subject"] as? String)
     return String(try #require(subject.firstMatch(of: /[0-9]{6}/)?.0))
   }
 
-  /// Another code than `code`.
+  /// Returns a code that differs from `code`.
   static func wrong(_ code: String) -> String {
     let other = String(((Int(code) ?? 0) + 1) % 1_000_000)
     return String(repeating: "0", count: 6 - other.count) + other
   }
 
-  /// What `verify check` answers in JSON, and its status.
+  /// Checks a code and returns the JSON answer and the exit status.
   func check(
     _ id: String, _ code: String, environment: [String: String?] = [:]
   ) throws -> (outcome: String?, left: Int?, proof: String?, status: Int32) {
@@ -156,14 +160,14 @@ extension TestSite {
     )
   }
 
-  /// The mails of the outbox, the newest first, as `outbox list` shows them.
+  /// Returns the mails of the outbox, newest first, as listed by `outbox list --json`.
   func outbox() throws -> [[String: Any]] {
     try #require(try pabal("outbox", "list", "--json").json["mails"] as? [[String: Any]])
   }
 }
 
 extension Trait where Self == ConditionTrait {
-  /// Runs where there is a browser to look with.
+  /// Enables a test if Chromium is installed.
   static var needsChromium: Self {
     .enabled("needs Chromium: ./dev prepare installs it") {
       ["/usr/bin/chromium", "/usr/local/bin/chromium"].contains(where: \.exists)

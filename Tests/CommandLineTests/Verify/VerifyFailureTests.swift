@@ -2,10 +2,10 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A failed send is told, in status and words.
+/// Failed deliveries are reported by exit status and text.
 @Suite struct VerifyDeliveryFailureTests {
-  @Test func `a rejected send leaves no cooldown and no spent cap`() throws {
-    // One mail an hour, so that a cap that was spent would show.
+  @Test func `a rejected mail doesn't count towards cooldown and limits`() throws {
+    // One mail per hour, so that a counted mail would be noticed.
     let site = try TestSite(
       TestSite.scripted("rejected", with: #""verification": { "recipient": ["1/1h"] }"#))
     try site.addFaultyPlugin()
@@ -14,28 +14,28 @@ import Testing
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
     #expect(delivery["status"] as? String == "rejected")
     #expect(delivery["outcome"] as? String == "rejected")
-    // What it cost is one of the mails that a verification may send.
+    // It does count towards the mails of the verification.
     #expect(try run.json["sends_remaining"] as? Int == 4)
-    let told = try site.pabal("verify", "start", TestSite.address)
-    #expect(told.status == 69)
-    #expect(told.output.contains("mail rejected; this address will never be taken"))
+    let plain = try site.pabal("verify", "start", TestSite.address)
+    #expect(plain.status == 69)
+    #expect(plain.output.contains("mail rejected; the address doesn't accept mail"))
     let other = try site.pabal("verify", "start", TestSite.address, "--transport", "second")
     #expect(other.status == 0, "\(other.errors)")
-    // And now it is spent.
+    // The limit is reached now.
     #expect(try site.pabal("verify", "start", TestSite.address, "--transport", "second").status == 75)
   }
 
   @Test(arguments: [
-    ("deferred", 75, "deferred", "deferred", "`pabal serve` tries again"),
-    ("held:transport", 77, "held", "held", "see `pabal check`"),
-    ("held:mail", 77, "held", "held", "see `pabal check`"),
-    ("unknown", 74, "deferred", "unknown", "it may have arrived, or not"),
-    ("none", 74, "deferred", "unknown", "it may have arrived, or not"),
-    ("rejected", 69, "rejected", "rejected", "will never be taken"),
+    ("deferred", 75, "deferred", "deferred", "`pabal serve` retries"),
+    ("held:transport", 77, "held", "held", "run `pabal check`"),
+    ("held:mail", 77, "held", "held", "run `pabal check`"),
+    ("unknown", 74, "deferred", "unknown", "it may have arrived; `pabal serve` sends it again"),
+    ("none", 74, "deferred", "unknown", "it may have arrived; `pabal serve` sends it again"),
+    ("rejected", 69, "rejected", "rejected", "doesn't accept mail"),
     ("unsuited", 69, "rejected", "unsuited", "no transport can carry this mail"),
   ])
-  func `a send that failed for now says so, and the mail waits`(
-    act: String, status: Int32, state: String, outcome: String, words: String
+  func `a failed delivery is reported, and the mail waits unless it was rejected`(
+    act: String, status: Int32, state: String, outcome: String, advice: String
   ) throws {
     let site = try TestSite(TestSite.scripted(act, with: #""verification": { "cooldown": "0s" }"#))
     try site.addFaultyPlugin()
@@ -44,13 +44,13 @@ import Testing
     let delivery = try #require(try run.json["delivery"] as? [String: Any])
     #expect(delivery["status"] as? String == state)
     #expect(delivery["outcome"] as? String == outcome)
-    let told = try site.pabal("verify", "start", "other@example.org")
-    #expect(told.status == status)
-    #expect(told.output.contains(words), "\(told.output)")
+    let plain = try site.pabal("verify", "start", "other@example.org")
+    #expect(plain.status == status)
+    #expect(plain.output.contains(advice), "\(plain.output)")
     if status != 69 { #expect(try site.outbox().allSatisfy { $0["status"] as? String == "waiting" }) }
   }
 
-  @Test func `a send that is deferred keeps its cooldown`() throws {
+  @Test func `a deferred mail counts towards the cooldown`() throws {
     let site = try TestSite(TestSite.scripted("deferred"))
     try site.addFaultyPlugin()
     #expect(try site.pabal("verify", "start", TestSite.address).status == 75)
@@ -59,16 +59,16 @@ import Testing
     #expect(again.errors.contains("try again in"))
   }
 
-  @Test func `a mail that a pace puts off says for what it waits, and until when`() throws {
+  @Test func `a mail delayed by pacing is reported with the transport and the time`() throws {
     let site = try TestSite(
       TestSite.shipped(with: #""outbox": { "pacing": { "file": { "sends": 1, "per": "1h" } } }"#))
     #expect(try site.pabal("verify", "start", "kim@example.org").errors == "")
     let run = try site.pabal("verify", "start", TestSite.address, "--json")
     #expect(run.status == 0)
     #expect((try run.json["delivery"] as? [String: Any])?["status"] as? String == "waiting")
-    let told =
-      #/pabal: the transport file has spent its pace until [0-9T:.-]+Z; the mail is in the outbox, .*\n/#
-    #expect(run.errors.wholeMatch(of: told) != nil, "\(run.errors)")
+    let notice =
+      #/pabal: transport file: rate limit reached until [0-9T:.-]+Z; the mail is queued, .*\n/#
+    #expect(run.errors.wholeMatch(of: notice) != nil, "\(run.errors)")
     #expect(site.mails.count == 1)
   }
 
@@ -79,7 +79,7 @@ import Testing
     #expect(try site.outbox().first?["transport"] as? String == "second")
   }
 
-  @Test func `a transport that can't be opened holds the mail, which is kept`() throws {
+  @Test func `a mail is kept and held if the transport can't be opened`() throws {
     let site = try TestSite(
       TestSite.configuration(
         transport: #""broken""#, more: #""broken": { "plugin": "file", "directory": "/proc/none" },"#))
@@ -89,9 +89,9 @@ import Testing
   }
 }
 
-/// What the commands around verifications answer where something stands in the way.
+/// Errors of the verification commands.
 @Suite struct VerifyErrorTests {
-  @Test func `a limit is told in JSON by name, with the seconds to wait`() throws {
+  @Test func `--json reports a reached limit by name with the seconds to wait`() throws {
     let site = try TestSite()
     #expect(try site.pabal("verify", "start", "kim@example.com", "--queue").status == 0)
     let limited = try site.pabal("verify", "start", "kim@example.com", "--queue", "--json")
@@ -103,7 +103,7 @@ import Testing
     #expect((answer["errors"] as? [Any])?.count == 1)
   }
 
-  @Test func `a notice sends the message that the configuration names for it`() throws {
+  @Test func `a notice sends the configured message`() throws {
     let site = try TestSite()
     #expect(try site.pabal("verify", "start", "kim@example.com", "--notice").status == 0)
     #expect(try site.read(Array(site.onlyMail().utf8))["subject"] as? String == "[Pabal] 이미 가입된 이메일 주소입니다")
@@ -112,21 +112,21 @@ import Testing
     #expect(refused.status == 65 && refused.errors.contains("a notice has none"))
   }
 
-  @Test func `keys that can't be looked at are not called gone`() throws {
+  @Test func `inaccessible keys are not reported as missing`() throws {
     let site = try TestSite()
     #expect(try site.pabal("verify", "start", "kim@example.com", "--queue").status == 0)
     let keys = "\(site.directory.path)/keys"
     try FileManager.default.moveItem(atPath: keys, toPath: "\(keys)-away")
     let gone = try site.pabal("outbox", "list")
     #expect(gone.status == 78 && gone.errors.contains("is gone"))
-    // A loop of links, since no mode keeps root out.
+    // A loop of symbolic links, because permissions don't apply to root.
     try FileManager.default.createSymbolicLink(atPath: keys, withDestinationPath: keys)
     let unread = try site.pabal("outbox", "list")
     #expect(unread.status == 78)
     #expect(unread.errors.contains("may not read") && !unread.errors.contains("gone"))
   }
 
-  @Test func `a held transport is told by check and above the list`() throws {
+  @Test func `check and outbox list report a held transport`() throws {
     let site = try TestSite(TestSite.scripted("held:transport"))
     try site.addFaultyPlugin()
     #expect(try site.pabal("verify", "start", "kim@example.com").status == 77)

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What programs read, and what they may give.
+/// JSON output and invalid input of the verification commands.
 @Suite struct VerifyOutputTests {
-  /// The keys that the HTTP service's document asks of what it calls `schema`.
+  /// Returns the required keys of a schema in the OpenAPI document.
   private static func keys(of schema: String) throws -> Set<String> {
     let data = try Data(contentsOf: URL(filePath: "\(BuiltProducts.root)/Sources/PabalHTTP/openapi.json"))
     let document = try JSONSerialization.jsonObject(with: data) as? [String: Any]
@@ -12,7 +12,7 @@ import Testing
     return Set(try #require((schemas?[schema] as? [String: Any])?["required"] as? [String], "\(schema)"))
   }
 
-  @Test func `every answer has the HTTP service's keys, and null where there is nothing`() throws {
+  @Test func `every answer has the keys of the HTTP API, with null for missing values`() throws {
     let site = try TestSite()
     let queued = try site.start("--queue", "--language", "fr,en")
     let keys = try Self.keys(of: "Verification")
@@ -31,13 +31,13 @@ import Testing
     #expect(cancelled["resend_at"] is NSNull)
     let status = try site.pabal("verify", "status", id, "--json").json
     #expect(status["status"] as? String == "cancelled")
-    // A day later the outbox has forgotten the mail before the verification is gone.
+    // A verification whose mail is no longer in the outbox.
     let checked = try site.pabal("verify", "check", id, "1", "--json").json
     #expect(Set(checked.keys) == (try Self.keys(of: "Checked")))
     #expect(checked["proof"] is NSNull)
   }
 
-  @Test func `a mail and a redeemed proof have the HTTP service's keys, too`() throws {
+  @Test func `a mail and a redeemed proof have the keys of the HTTP API`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let mail = try #require(try site.outbox().first)
@@ -58,7 +58,7 @@ import Testing
 
   @Test(
     arguments: ["status", "check", "resend", "cancel", "redeem"], ["NOPE", "", "x\r\ny", "../../etc/passwd"])
-  func `an id that isn't there is said so`(command: String, id: String) throws {
+  func `an unknown id is reported`(command: String, id: String) throws {
     let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["verify", command, id] + (command == "check" ? ["123456"] : []),
@@ -74,7 +74,7 @@ import Testing
     "kim@\(String(repeating: "a.", count: 200))org",
     "kim@[127.0.0.1", "\u{202E}kim@example.org@",
   ])
-  func `an address that is none is refused before anything is kept`(address: String) throws {
+  func `an invalid address is rejected before anything is stored`(address: String) throws {
     let site = try TestSite()
     let run = try site.pabal("verify", "start", "--", address)
     #expect(run.status == 65, "\(run.status) \(run.output)")
@@ -84,18 +84,18 @@ import Testing
     #expect(try site.pabal("outbox").output == "The outbox is empty.\n")
   }
 
-  @Test func `an address that is not UTF-8 is refused, one that is gets its mail`() throws {
+  @Test func `an address that isn't UTF-8 is rejected, one in UTF-8 gets its mail`() throws {
     let site = try TestSite()
     let script = "exec \"$0\" verify start \"$(printf 'a\\377@b.c')\""
     let run = try ChildProcess.run(
       "/bin/sh", ["-c", script, "\(BuiltProducts.directory)/pabal"], directory: site.directory.path)
     #expect(run.status == 65)
-    #expect(run.errors.contains("is not UTF-8"))
+    #expect(run.errors.contains("isn't valid UTF-8"))
     #expect(try site.pabal("verify", "start", "가나다@example.org").status == 0)
     #expect(try site.read(Array(try site.onlyMail().utf8))["to"] as? String == "가나다@example.org")
   }
 
-  @Test func `whatever is typed as a code is answered, and a megabyte of it is refused`() throws {
+  @Test func `any text is accepted as a code and mismatches, but a megabyte is rejected`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
@@ -104,13 +104,13 @@ import Testing
       "\r\n", "'; drop table mail; --",
     ] {
       let answer = try site.check(id, typed)
-      // What can't be a code costs nothing: nobody guesses by it.
+      // Texts that can't be a code don't count as attempts.
       #expect(answer.outcome == "mismatch" && answer.left == 5, "\(typed.prefix(20).debugDescription)")
     }
     let million = try site.pabal("verify", "check", id, "-", input: Array(repeating: 0x31, count: 1_000_000))
     #expect(million.status == 65)
     #expect(million.errors.contains("larger than 1024 bytes"))
-    // As people paste it.
+    // With spaces and a line break, as people paste it.
     let spaced = "\(code.prefix(3)) \(code.suffix(3))\n"
     #expect(try site.check(id, spaced).outcome == "approved")
   }
@@ -125,16 +125,16 @@ import Testing
     (["--purpose", String(repeating: "a", count: 65)], 65, "purpose"),
     (["--message", "../../etc"], 65, "no message"),
     (["--message", ""], 65, "no message"),
-    (["--client", "nobody"], 65, "isn't an IP address"),
-    (["--transport", "nobody"], 78, "unknown transport"),
+    (["--client", "somewhere"], 65, "isn't an IP address"),
+    (["--transport", "missing"], 78, "unknown transport"),
   ])
-  func `an option that can't be says what is wrong`(options: [String], status: Int32, words: String) throws {
+  func `an invalid option is reported`(options: [String], status: Int32, error: String) throws {
     let site = try TestSite()
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["verify", "start", TestSite.address] + options,
       directory: site.directory.path)
     #expect(run.status == status, "\(run.errors)")
-    #expect(run.errors.contains(words), "\(run.errors)")
+    #expect(run.errors.contains(error), "\(run.errors)")
     #expect(site.mails == [])
   }
 
@@ -143,7 +143,7 @@ import Testing
     "\u{1}",
     "../../etc", "k\u{2028}o",
   ])
-  func `a list of languages that means nothing gives the default`(languages: String) throws {
+  func `an invalid list of languages falls back to the default`(languages: String) throws {
     let site = try TestSite()
     let run = try site.pabal("verify", "start", TestSite.address, "--language", languages)
     #expect(run.status == 0 || run.status == 65, "\(run.errors.prefix(300))")

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A person signs up: what the commands do and say.
+/// The flow of a verification with the commands.
 @Suite struct VerifyTests {
-  @Test func `start, a mail in Korean, a wrong code, the right one, the proof: with the shipped files`()
+  @Test func `the shipped files verify an address: a Korean mail, a wrong code, the right one, the proof`()
     throws
   {
     let shipped = try String(contentsOfFile: "\(BuiltProducts.root)/config.json", encoding: .utf8)
@@ -26,7 +26,7 @@ import Testing
 
     let wrong = try site.pabal("verify", "check", id, TestSite.wrong(code))
     #expect(wrong.status == 1)
-    #expect(wrong.output == "mismatch: not the code; 4 attempts left\n")
+    #expect(wrong.output == "mismatch: wrong code; attempts left: 4\n")
     let right = try site.pabal("verify", "check", id, "-", input: Array(" \(code)\n".utf8))
     #expect(right.status == 0)
     let proof = String(try #require(right.output.firstMatch(of: /^approved\nproof (\S+)\n$/)?.1))
@@ -36,7 +36,7 @@ import Testing
 
     let redeemed = try site.pabal("verify", "redeem", proof)
     #expect(redeemed.status == 0)
-    #expect(redeemed.output.hasPrefix("you@example.org proved for sign-up at "))
+    #expect(redeemed.output.hasPrefix("you@example.org verified for sign-up at "))
     let twice = try site.pabal("verify", "redeem", proof)
     #expect(twice.status == 65)
     #expect(twice.errors.contains("the proof has been redeemed already"))
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  @Test func `after ten minutes the right code is dead, and a second before it is not`() throws {
+  @Test func `a code expires after ten minutes`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
@@ -53,13 +53,13 @@ import Testing
     #expect(early.outcome == "mismatch")
     let late = try site.check(id, code, environment: TestSite.later(600))
     #expect(late.outcome == "expired" && late.status == 1 && late.proof == nil)
-    let told = try site.pabal("verify", "check", id, code, environment: TestSite.later(600))
-    #expect(told.output == "expired: the code's time is over; start anew\n")
+    let plain = try site.pabal("verify", "check", id, code, environment: TestSite.later(600))
+    #expect(plain.output == "expired: the code has expired; start a new verification\n")
     let status = try site.pabal("verify", "status", id, "--json", environment: TestSite.later(600)).json
     #expect(status["status"] as? String == "expired")
   }
 
-  @Test func `a proof that is too old proves nothing`() throws {
+  @Test func `an expired proof is rejected`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let proof = try #require(try site.check(id, try site.newestCode()).proof)
@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test(arguments: ["the cooldown over", "no cooldown"])
-  func `a second start overwrites the first, whose code is answered superseded`(how: String) throws {
+  func `a second start supersedes the first code`(how: String) throws {
     let isOver = how == "the cooldown over"
     let site = try TestSite(
       isOver ? TestSite.shipped : TestSite.shipped(with: #""verification": { "cooldown": "0s" }"#))
@@ -82,7 +82,7 @@ import Testing
     let new = try site.newestCode()
     #expect(first != second && site.mails.count == 2)
     #expect(try site.check(first, old).outcome == "superseded")
-    // Two random codes may be the same, one time in a million.
+    // Two random codes are equal once in a million times.
     if old != new {
       let answer = try site.check(second, old)
       #expect(answer.outcome == "superseded" && answer.left == 4 && answer.status == 1)
@@ -90,7 +90,7 @@ import Testing
     #expect(try site.check(second, new).outcome == "approved")
   }
 
-  @Test func `a start within the cooldown says when, and the live code stays valid`() throws {
+  @Test func `a start within the cooldown says how long to wait, and the code stays valid`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let again = try site.pabal("verify", "start", "YOU+shop@example.org")
@@ -105,7 +105,7 @@ import Testing
     #expect(try site.check(id, try site.newestCode()).outcome == "approved")
   }
 
-  @Test func `a resend sends another code, and keeps the attempts`() throws {
+  @Test func `a resend sends a new code and keeps the attempt count`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let old = try site.newestCode()
@@ -120,7 +120,7 @@ import Testing
     #expect(try site.pabal("verify", "resend", id, environment: TestSite.later(200)).status == 65)
   }
 
-  @Test func `five wrong codes are judged, then not even the right one`() throws {
+  @Test func `after five wrong codes even the right one is rejected`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()
@@ -132,7 +132,7 @@ import Testing
     #expect(answer.outcome == "exhausted" && answer.left == 0 && answer.status == 1)
   }
 
-  @Test func `what was cancelled is not sent, and its code is dead`() throws {
+  @Test func `a cancelled verification isn't sent, and its code is invalid`() throws {
     let site = try TestSite()
     let id = try site.startedID("--queue")
     let run = try site.pabal("verify", "cancel", id)
@@ -143,7 +143,7 @@ import Testing
     #expect(try site.outbox().map { $0["status"] as? String } == ["cancelled"])
   }
 
-  @Test func `a start for another purpose is another verification`() throws {
+  @Test func `a start for another purpose is a separate verification`() throws {
     let site = try TestSite()
     let id = try site.startedID()
     let code = try site.newestCode()

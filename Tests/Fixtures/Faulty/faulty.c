@@ -123,7 +123,7 @@ static void faulty_check(void *transport, pabal_attempt *attempt, pabal_verdict 
 static const char *const none[] = {NULL};
 static const char *const ab[] = {"a", "b", NULL};
 
-static pabal_setting settings[3];
+static pabal_setting settings[4];
 static pabal_transport table;
 
 const pabal_transport *pabal_transport_entry(uint32_t host_abi) {
@@ -134,6 +134,13 @@ const pabal_transport *pabal_transport_entry(uint32_t host_abi) {
   settings[0] = act;
   settings[1] = act;
   settings[1].key = "other";
+  if (is("two-servers")) {
+    settings[1].key = "host", settings[1].default_value = NULL;
+    settings[2] = settings[1], settings[2].key = "endpoint";
+    settings[3] = settings[1], settings[3].key = "account", settings[3].kind = PABAL_ACCOUNT;
+    table.setting_count = 4;
+  }
+  if (is("distant")) settings[1].key = "host", settings[1].default_value = "mail.example.invalid", table.setting_count = 2;
   if (is("no-table")) return NULL;
   if (is("chatty")) {
     puts("output of the plugin");
