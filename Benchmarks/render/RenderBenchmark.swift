@@ -1,7 +1,7 @@
 internal import Glibc
 internal import PabalMessages
 
-/// `bench-render [renders [messages directory]]`: how many mails of words a CPU second makes.
+/// Measures how many messages are rendered per CPU second: `bench-render [renders [messages directory]]`.
 @main struct RenderBenchmark {
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
@@ -22,7 +22,7 @@ internal import PabalMessages
     }
   }
 
-  /// Renders so many different mails, and says how many bytes they had.
+  /// Renders `count` different messages and returns their total size in bytes.
   private static func render(_ count: Int, from store: MessageStore) throws(MessageError) -> Int {
     var bytes = 0
     for number in 0..<count {

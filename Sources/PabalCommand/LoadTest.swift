@@ -84,7 +84,7 @@ struct LoadTest {
           break
         }
         let start = ContinuousClock.now
-        let delivery = route.deliver(mail, unknown: unknown)
+        let delivery = route.deliver(mail, unknownPolicy: unknown)
         own.add(delivery, ContinuousClock.now - start)
       }
       tally.withLock { $0.add(own) }

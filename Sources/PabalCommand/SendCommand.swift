@@ -62,7 +62,7 @@ package struct SendCommand: Sendable, Equatable {
     let mail = try factory.mail()
     // With a single transport, one that can't be opened is a configuration error, not a deferred mail.
     if transports.count == 1 { try open(route) }
-    let delivery = route.deliver(mail, unknown: factory.unknown)
+    let delivery = route.deliver(mail, unknownPolicy: factory.unknown)
     let outcome = delivery.receipt.outcome
     if options.json {
       try Terminal.printResult(json: SendReport(delivery))

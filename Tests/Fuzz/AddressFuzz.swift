@@ -1,6 +1,7 @@
 import PabalCore
 
-/// Addresses, mailboxes and address lists of any bytes: what is accepted is safe in an envelope and a header.
+/// Parses arbitrary bytes as addresses, mailboxes and address lists. Accepted input must be safe in an envelope and a
+/// header.
 @c(LLVMFuzzerTestOneInput)
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))
@@ -19,9 +20,10 @@ private func check(_ address: Address) {
   let envelope = address.description.utf8
   precondition(envelope.count <= 254 && address.localPart.utf8.count <= 64, "an address is too long")
   precondition(
-    envelope.allSatisfy { $0 > 0x20 && $0 != 0x7F }, "an address holds a space or control character")
-  precondition(address.domain.utf8.allSatisfy { $0 < 0x80 }, "a domain is no A-labels")
-  precondition(!address.domain.utf8.contains { "<>@\"\\,;".utf8.contains($0) }, "a domain holds a special")
+    envelope.allSatisfy { $0 > 0x20 && $0 != 0x7F }, "an address contains a space or control character")
+  precondition(address.domain.utf8.allSatisfy { $0 < 0x80 }, "a domain isn't ASCII")
+  precondition(
+    !address.domain.utf8.contains { "<>@\"\\,;".utf8.contains($0) }, "a domain contains a special character")
   precondition(
     address.domain.utf8.allSatisfy { !(0x41...0x5A).contains($0) } || address.domain.hasPrefix("[IPv6:"))
   precondition("\(address.localPart)@\(address.domain)" == address.description)
@@ -37,16 +39,17 @@ private func check(_ mailbox: Mailbox) {
   guard let name = mailbox.name else { return }
   precondition(!name.isEmpty && name.utf8.count <= 1_024)
   precondition(
-    !name.unicodeScalars.contains { $0.properties.generalCategory == .control }, "a name holds a control")
+    !name.unicodeScalars.contains { $0.properties.generalCategory == .control },
+    "a name contains a control character")
 }
 
-/// The mailbox reads back from a header, and the header is the one that was meant.
+/// Checks that a mailbox survives a round trip through a header without injecting fields.
 private func check(inHeader mailbox: Mailbox) {
   let draft = MailDraft(
     from: mailbox, to: [mailbox, mailbox], subject: mailbox.name ?? "", text: mailbox.description)
   guard let mail = try? draft.finish(identity: MailIdentity(milliseconds: 0, utcOffset: 0, random: [])),
     let read = try? RawMail(mail.bytes)
-  else { preconditionFailure("an accepted mailbox makes no mail") }
+  else { preconditionFailure("a mail from an accepted mailbox failed") }
   precondition(
     read.header.fields.map(\.name) == [
       "date", "from", "to", "subject", "message-id", "mime-version", "content-type",

@@ -1,7 +1,7 @@
 import PabalCore
 
-// Any bytes as config.json, and what is read of them against declared settings. Nothing is fetched: the
-// bytes could name a command.
+// Parses arbitrary bytes as config.json and checks the transports against declared settings. Secrets aren't fetched,
+// because the input could name a command.
 
 private let declared = [
   SettingDeclaration(key: "host", kind: .text, help: "", required: true),
@@ -17,17 +17,17 @@ private func require(_ condition: Bool, _ message: String) {
   if !condition { fatalError(message) }
 }
 
-/// An error is for a person: on one line, and about a place that is there.
+/// Checks that errors are single lines with valid positions.
 private func check(at problems: [Diagnostic], lines: Int) {
-  require(!problems.isEmpty, "refused without a reason")
+  require(!problems.isEmpty, "rejected without an error")
   for problem in problems {
     let controls = problem.description.unicodeScalars.contains { $0.properties.generalCategory == .control }
     require(!controls, "a control character in an error")
-    require(1...lines ~= problem.position?.line ?? 1, "a line that isn't there")
+    require(1...lines ~= problem.position?.line ?? 1, "a line outside the file")
   }
 }
 
-/// One input of libFuzzer's.
+/// The entry point of libFuzzer.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzConfiguration(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))
@@ -43,7 +43,7 @@ public func fuzzConfiguration(_ start: UnsafePointer<UInt8>?, _ count: Int) -> C
       if let settings {
         require(problems.isEmpty && settings.count == declared.count, "settings with errors")
         for setting in settings {
-          require(setting.text.literal?.utf8.contains(0) != true, "a NUL in a setting")
+          require(setting.text.literal?.utf8.contains(0) != true, "a setting contains a NUL")
         }
       } else {
         check(at: problems, lines: lines)

@@ -2,8 +2,8 @@ import Glibc
 import PabalCore
 import PabalMessages
 
-// Any bytes as one of a message's files, the others being good; what compiles is rendered with values that
-// try to become markup. The first byte chooses the file.
+// Uses arbitrary bytes as one file of an otherwise valid message. If it compiles, renders it with values that try to
+// become markup. The first byte selects the file.
 
 private let files = ["ko.md", "layout.html", "message.json", "ko.html", "ko.txt"]
 
@@ -29,14 +29,14 @@ private let directory: String = {
 private func write(_ bytes: [UInt8], to file: String) {
   let path = directory + (file == "layout.html" ? "/" : "/m/") + file
   let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-  precondition(descriptor >= 0, "no room for \(path)")
-  precondition(Glibc.write(descriptor, bytes, bytes.count) == bytes.count, "no room for \(path)")
+  precondition(descriptor >= 0, "\(path) can't be written")
+  precondition(Glibc.write(descriptor, bytes, bytes.count) == bytes.count, "\(path) can't be written")
   close(descriptor)
 }
 
-/// An error is for a person: on one line, and about a place that is there.
+/// Checks that errors are single lines with valid positions.
 private func check(_ diagnostics: [Diagnostic], lines: Int) {
-  precondition(!diagnostics.isEmpty, "refused without a reason")
+  precondition(!diagnostics.isEmpty, "rejected without an error")
   for diagnostic in diagnostics {
     let hasControl = diagnostic.description.unicodeScalars.contains {
       $0.properties.generalCategory == .control
@@ -44,7 +44,7 @@ private func check(_ diagnostics: [Diagnostic], lines: Int) {
     precondition(!hasControl, "a control character in an error")
     if let position = diagnostic.position {
       precondition(
-        (1...lines + 1).contains(position.line) && position.column >= 1, "a place that is not there")
+        (1...lines + 1).contains(position.line) && position.column >= 1, "a position outside the file")
     }
   }
 }
@@ -72,7 +72,7 @@ func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let needed = try store.describe("m").variables
     var values: [String: MessageValue] = [:]
     for variable in needed { values[variable.name] = variable.example }
-    // What the input declares itself keeps its example.
+    // Variables that the input declares itself keep their examples.
     for (name, value) in given where needed.contains(where: { $0.name == name && $0.kind.takes(value) }) {
       values[name] = value
     }
@@ -93,7 +93,7 @@ func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 extension VariableKind {
-  /// Whether a value of the attack fits the kind.
+  /// Whether the attack value is valid for the kind.
   fileprivate func takes(_ value: MessageValue) -> Bool {
     switch (self, value) {
     case (.text, .text), (.duration, .duration): true

@@ -32,7 +32,7 @@ import Testing
     ])
     defer { route.close() }
     return route.deliver(
-      try Mail.sample(to: recipients, bytes: Array("\(header)\r\n\r\nx\r\n".utf8)), unknown: unknown)
+      try Mail.sample(to: recipients, bytes: Array("\(header)\r\n\r\nx\r\n".utf8)), unknownPolicy: unknown)
   }
 
   @Test(arguments: [
@@ -114,12 +114,12 @@ import Testing
     let recipients = ["bob@example.org", "carol@example.org"]
     let named = try Mail.sample(
       to: recipients, bytes: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
-    // Gmail would send to bob again.
-    let first = route.deliver(named, unknown: .resend)
+    // Gmail would mail bob again.
+    let first = route.deliver(named, unknownPolicy: .resend)
     #expect(first.attempts.map(\.outcome.name) == ["deferred", "unsuited"])
     #expect(try port.report().taken.isEmpty)
     let blind = route.deliver(
-      try Mail.sample(to: recipients, bytes: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknown: .resend)
+      try Mail.sample(to: recipients, bytes: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknownPolicy: .resend)
     #expect(blind.receipt.outcome == .sent)
     #expect(try port.report().taken.map(\.recipients) == [["carol@example.org"]])
   }

@@ -1,9 +1,9 @@
 import PabalCore
 import Testing
 
-/// The names that databases, programs, logs and metrics know cases by: a case may be renamed, its name out there not.
+/// The external names of enum cases in databases, JSON, logs and metrics, which must not change with a Swift rename.
 @Suite struct StoredNameTests {
-  @Test func `the states of a mail`() {
+  @Test func `the states of a mail keep their names`() {
     #expect(
       OutboxState.allCases.map(\.rawValue) == [
         "waiting", "sending", "sent", "rejected", "unknown", "expired", "superseded", "cancelled",
@@ -17,7 +17,7 @@ import Testing
     #expect(UnknownPolicy.allCases.map(\.rawValue) == ["resend", "keep"])
   }
 
-  @Test func `how an attempt ended`() {
+  @Test func `the outcomes keep their names`() {
     let outcomes: [Outcome] = [
       .sent, .deferred(), .unsuited, .rejected, .held(.mail), .held(.transport), .unknown,
     ]
@@ -26,7 +26,7 @@ import Testing
     #expect([Outcome.Scope.transport, .mail].map(\.rawValue) == ["transport", "mail"])
   }
 
-  @Test func `the states of a verification`() {
+  @Test func `the states of a verification keep their names`() {
     #expect(
       VerificationState.allCases.map(\.rawValue) == [
         "pending", "approved", "consumed", "exhausted", "expired", "cancelled", "superseded",
@@ -43,7 +43,7 @@ import Testing
       [ProofError.unknown, .redeemed, .expired].map(\.rawValue) == ["unknown", "redeemed", "expired"])
   }
 
-  @Test func `what transports and their plugins say`() {
+  @Test func `transport conditions, log levels, severities and setting kinds keep their names`() {
     #expect(TransportCondition.Availability.allCases.map(\.rawValue) == ["open", "trial", "closed"])
     #expect(LogLevel.allCases.map(\.rawValue) == ["debug", "info", "warning", "error"])
     #expect([Diagnostic.Severity.error, .warning].map(\.rawValue) == ["error", "warning"])

@@ -13,7 +13,7 @@ struct MessageFixture {
       }
     }
     """
-  /// By file name, such as `ko.md`.
+  /// The language files by name, such as `ko.md`.
   var files: [String: String] = [:]
   var siteVariables: [String: String] = [:]
   var language = "ko"
@@ -22,7 +22,7 @@ struct MessageFixture {
     files["ko.md"] = "Subject: \(subject)\n\n\(body)\n"
   }
 
-  /// A workshop whose message has these variables by kind.
+  /// Creates a fixture whose message has these variables.
   init(_ body: String, subject: String = "제목", variables: [(name: String, kind: String, example: String)]) {
     self.init(body, subject: subject)
     json = MessageFixture.json(variables)
@@ -54,10 +54,10 @@ struct MessageFixture {
     }
   }
 
-  /// The diagnostics as a person sees them.
+  /// The diagnostics as printed.
   var findings: [String] { compile().diagnostics.map(\.description) }
 
-  /// Subject, text and HTML.
+  /// Renders the subject, text and HTML.
   func render(
     _ values: [String: MessageValue] = [:], in language: String = "ko"
   ) throws -> CompiledLanguage.RenderedParts {
@@ -66,7 +66,7 @@ struct MessageFixture {
     return try message.render(compiled, values)
   }
 
-  /// What `{{content}}` became.
+  /// Returns the HTML that replaced `{{content}}`.
   func html(_ values: [String: MessageValue] = [:], in language: String = "ko") throws -> String {
     let page = try render(values, in: language).html
     guard let start = page.firstRange(of: "<body>"), let end = page.firstRange(of: "</body>") else {

@@ -15,7 +15,7 @@ import Testing
 
   private static let code: [String: MessageValue] = ["code": "000000", "valid_for": .duration(.seconds(600))]
 
-  @Test func `lint finds nothing`() { #expect(ShippedMessagesTests.store().lint().isEmpty) }
+  @Test func `lint has no findings`() { #expect(ShippedMessagesTests.store().lint().isEmpty) }
 
   @Test func `every message is in Korean and English`() throws {
     let store = ShippedMessagesTests.store()
@@ -46,10 +46,10 @@ import Testing
   }
 
   @Test(arguments: ["ko", "en"])
-  func `the mail for those who are registered needs nothing but the site's name`(language: String) throws {
+  func `the mail to a registered address only needs the name of the service`(language: String) throws {
     let store = ShippedMessagesTests.store(service: "카카오")
     #expect(try store.describe("registered").variables.map(\.name) == ["service"])
-    // What a notice can't differ in from the mail that has a code.
+    // A notice must not differ in these from a mail with a code.
     let (usual, notice) = (try store.describe("verification"), try store.describe("registered"))
     #expect(notice.lane == usual.lane && notice.unknownPolicy == usual.unknownPolicy)
     #expect(Set(notice.languages) == Set(usual.languages))
@@ -61,7 +61,7 @@ import Testing
     }
   }
 
-  @Test func `a page asks for nothing from outside and says how it wants to be read`() throws {
+  @Test func `a page loads no external resources and declares its language and color schemes`() throws {
     let html = try ShippedMessagesTests.store().render(
       "verification", languages: ["ko"], values: ShippedMessagesTests.code
     ).html
@@ -75,7 +75,7 @@ import Testing
       #expect(html.contains(word), "\(word)")
     }
     #expect(html.utf8.count < 8192)
-    // Digits that stand together can be copied; the space between them is only shown.
+    // The digits can be copied together, because the space between them is only visual.
     #expect(html.contains(">000000</p>") && html.contains("letter-spacing"))
   }
 
@@ -87,8 +87,8 @@ import Testing
     #expect(mail.text.contains(name))
   }
 
-  // WCAG 2.2, 1.4.3: 4.5 to 1.
-  @Test func `text stands out from its ground in both colour schemes`() throws {
+  // WCAG 2.2, 1.4.3 requires a contrast of 4.5 to 1.
+  @Test func `text has enough contrast in both color schemes`() throws {
     let layout = try String(contentsOfFile: ShippedMessagesTests.directory + "/layout.html", encoding: .utf8)
     let page = HTMLTemplate(try SourceText(Array(layout.utf8), file: "layout.html"))
     let light = page.styles

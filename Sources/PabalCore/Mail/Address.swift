@@ -1,9 +1,9 @@
 internal import CPabalIDN
 internal import Glibc
 
-/// Why a text is no address.
+/// Why a text isn't a valid address.
 public struct AddressError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What is wrong; one sentence without its full stop, printable whatever the input was.
+  /// What is wrong: one sentence without a full stop. Non-printable input is escaped.
   public let message: String
 
   init(_ message: String) { self.message = message }
@@ -12,51 +12,52 @@ public struct AddressError: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String { message }
 }
 
-/// An e-mail address as an envelope carries it: local part, `@`, domain; the domain as A-labels.
+/// An e-mail address in its envelope form: local part, `@`, and the domain as A-labels.
 ///
-/// RFC 5321 and 6531, without spaces and controls even between quotes. The domain is kept in lower case,
-/// the local part as typed; two addresses are equal when both are, canonically equivalent text included.
+/// Follows RFC 5321 and RFC 6531, except that spaces and control characters are rejected even in quotes. The
+/// domain is stored in lower case, the local part as typed. Two addresses are equal if both parts are;
+/// canonically equivalent Unicode text is equal.
 public struct Address: Sendable, Hashable, CustomStringConvertible {
   /// The address without `<` and `>`, at most 254 bytes.
   public let description: String
-  /// Whether the local part holds non-ASCII, which takes SMTPUTF8 (RFC 6531).
+  /// Whether the local part contains non-ASCII characters and therefore needs SMTPUTF8 (RFC 6531).
   public let needsSMTPUTF8: Bool
-  // In UTF-8 bytes.
+  // The length of the local part in UTF-8 bytes.
   private let localLength: Int
 
-  /// Reads one address, without display name or comment.
+  /// Parses one address without a display name or comment.
   public init(_ text: String) throws(AddressError) {
-    // 64 bytes, the @ and a domain that may shrink when it becomes A-labels.
-    guard text.utf8.count <= 1_100 else { throw AddressError("the address is longer than 254 octets") }
-    guard !text.isEmpty else { throw AddressError("no address is given") }
+    // 64 bytes, the @, and a domain that may become shorter when it is converted to A-labels.
+    guard text.utf8.count <= 1_100 else { throw AddressError("the address is longer than 254 bytes") }
+    guard !text.isEmpty else { throw AddressError("the address is empty") }
     guard let at = Address.endOfLocalPart(text.utf8Span.span) else {
-      throw AddressError("\(quoted(text)) is no address: it has no @")
+      throw AddressError("\(quoted(text)) isn't an address: it has no @")
     }
     let split = text.utf8.index(text.startIndex, offsetBy: at)
     try self.init(localPart: String(text[..<split]), domain: String(text[text.utf8.index(after: split)...]))
   }
 
-  /// An address of its two parts; the local part with its quotes if it has any.
+  /// Creates an address from its two parts; a quoted local part includes its quotes.
   init(localPart: String, domain: String) throws(AddressError) {
     needsSMTPUTF8 = try Address.checkLocalPart(localPart)
     let domain = try Domain(domain)
     localLength = localPart.utf8.count
     description = "\(localPart)@\(domain.description)"
     // RFC 5321, 4.5.3.1.3: a path is at most 256 bytes, < and > included.
-    guard description.utf8.count <= 254 else { throw AddressError("the address is longer than 254 octets") }
+    guard description.utf8.count <= 254 else { throw AddressError("the address is longer than 254 bytes") }
   }
 
-  /// What stands before the last `@`, quotes included, as typed.
+  /// The part before the last `@` as typed, including quotes.
   public var localPart: String {
     String(description[..<description.utf8.index(description.startIndex, offsetBy: localLength)])
   }
 
-  /// What stands after it: a host name as lower-case A-labels, `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+  /// The part after the last `@`: a host name as lower-case A-labels, `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
   public var domain: String {
     String(description[description.utf8.index(description.startIndex, offsetBy: localLength + 1)...])
   }
 
-  /// Compares the envelope forms; the other properties follow from them.
+  /// Compares the envelope forms; all other properties derive from them.
   public static func == (a: Address, b: Address) -> Bool { a.description == b.description }
 
   /// Hashes the envelope form.
@@ -72,17 +73,17 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
     return i < bytes.count ? i : nil
   }
 
-  /// Whether the local part, a dot-atom or a quoted string, holds non-ASCII.
+  /// Checks that the local part is a dot-atom or a quoted string; returns whether it contains non-ASCII characters.
   private static func checkLocalPart(_ text: String) throws(AddressError) -> Bool {
     let bytes = text.utf8Span.span
-    guard bytes.count > 0 else { throw AddressError("nothing stands before the @") }
+    guard bytes.count > 0 else { throw AddressError("nothing before the @") }
     // RFC 5321, 4.5.3.1.1.
-    guard bytes.count <= 64 else { throw AddressError("the part before the @ is longer than 64 octets") }
+    guard bytes.count <= 64 else { throw AddressError("the part before the @ is longer than 64 bytes") }
     var isASCII = true
     for i in bytes.indices {
       let byte = bytes[i]
       guard byte > 0x20, byte != 0x7F else {
-        throw AddressError("an address holds no \(byte == 0x20 ? "space" : "control character")")
+        throw AddressError("an address can't contain a \(byte == 0x20 ? "space" : "control character")")
       }
       isASCII = isASCII && byte < 0x80
     }
@@ -95,14 +96,14 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
     return !isASCII
   }
 
-  /// Refuses what nobody can see: Unicode's spaces, separators, controls and most format characters.
+  /// Rejects invisible characters: Unicode spaces, separators, controls and most format characters.
   private static func checkScalars(_ text: String) throws(AddressError) {
     for scalar in text.unicodeScalars where !scalar.isASCII {
-      // Persian and Indic words need the two joiners.
+      // ZWNJ and ZWJ are allowed because Persian and Indic words need them.
       if scalar.value == 0x200C || scalar.value == 0x200D { continue }
       switch scalar.properties.generalCategory {
       case .control, .format, .lineSeparator, .paragraphSeparator, .spaceSeparator, .privateUse, .unassigned:
-        throw AddressError("the address \(quoted(text)) holds a space or a character nobody can see")
+        throw AddressError("the address \(quoted(text)) contains a space or an invisible character")
       default: break
       }
     }
@@ -114,11 +115,12 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
       let byte = bytes[i]
       if byte == UInt8(ascii: ".") {
         guard previous != byte else {
-          throw AddressError("the part before the @, \(quoted(text)), begins with a dot or has two together")
+          throw AddressError(
+            "the part before the @, \(quoted(text)), starts with a dot or has two dots in a row")
         }
       } else if !isAtomText(byte) {
         throw AddressError(
-          "the part before the @, \(quoted(text)), holds a character that only stands between quotes")
+          "the part before the @, \(quoted(text)), contains a character that is only allowed in quotes")
       }
       previous = byte
     }
@@ -133,12 +135,12 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
       i += bytes[i] == UInt8(ascii: "\\") ? 2 : 1
     }
     guard bytes.count >= 2, i == bytes.count - 1, bytes[i] == UInt8(ascii: "\"") else {
-      throw AddressError("the quotes before the @ do not match")
+      throw AddressError("the quotes before the @ don't match")
     }
   }
 }
 
-/// RFC 5322, 3.2.3 with RFC 6532: what an atom is made of.
+/// Whether a byte may occur in an atom (RFC 5322, 3.2.3, with RFC 6532).
 func isAtomText(_ byte: UInt8) -> Bool {
   switch byte {
   case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -154,7 +156,7 @@ func isAtomText(_ byte: UInt8) -> Bool {
 }
 
 extension Address {
-  /// The address as logs and pages show it: `k***@example.com`.
+  /// The address as shown in logs and pages: `k***@example.com`.
   public var masked: String {
     let shown = localPart.count > 1 ? String(localPart.prefix(1)) : ""
     return "\(shown)***@\(domain)"
@@ -167,9 +169,9 @@ struct Domain {
 
   init(_ text: String) throws(AddressError) {
     let bytes = text.utf8Span.span
-    // Before mapping, a name may be longer than after it, but not without end.
-    guard bytes.count <= 1_024 else { throw AddressError("the domain is longer than 255 octets") }
-    guard bytes.count > 0 else { throw AddressError("nothing stands after the @") }
+    // A name may be longer before the mapping than after it; the limit bounds the work.
+    guard bytes.count <= 1_024 else { throw AddressError("the domain is longer than 255 bytes") }
+    guard bytes.count > 0 else { throw AddressError("nothing after the @") }
     if bytes[0] == UInt8(ascii: "[") {
       description = try Domain.literal(text)
       return
@@ -186,10 +188,10 @@ struct Domain {
     description = name
   }
 
-  /// IDNA2008, non-transitional, after NFC (RFC 5891, UTS 46).
+  /// Converts a name to A-labels: IDNA2008, non-transitional, after NFC (RFC 5891, UTS 46).
   private static func aLabels(_ text: String) throws(AddressError) -> String {
-    // It would end the C string, and the rest would be lost without a word.
-    guard !text.utf8.contains(0) else { throw AddressError("an address holds no control character") }
+    // A NUL would end the C string and silently cut the name.
+    guard !text.utf8.contains(0) else { throw AddressError("an address can't contain a control character") }
     var found: UnsafeMutablePointer<UInt8>?
     let status = text.withCString { name in
       name.withMemoryRebound(to: UInt8.self, capacity: text.utf8.count + 1) {
@@ -198,16 +200,16 @@ struct Domain {
     }
     guard status == IDN2_OK.rawValue, let found else {
       let reason = idn2_strerror(status).map { String(cString: $0) } ?? "error \(status)"
-      throw AddressError("the domain \(quoted(text)) is no international domain name (\(reason))")
+      throw AddressError("the domain \(quoted(text)) isn't a valid international domain name (\(reason))")
     }
     defer { idn2_free(found) }
     return String(cString: found).lowercased()
   }
 
-  /// RFC 5321, 4.1.2: letters, digits and inner hyphens between dots; RFC 1035: 63 bytes a label.
+  /// Checks for letters, digits and inner hyphens between dots (RFC 5321, 4.1.2), at most 63 bytes per label (RFC 1035).
   private static func checkHostName(_ name: String) throws(AddressError) {
     let bytes = name.utf8Span.span
-    guard bytes.count <= 255 else { throw AddressError("the domain is longer than 255 octets") }
+    guard bytes.count <= 255 else { throw AddressError("the domain is longer than 255 bytes") }
     var label = 0
     var previous = UInt8(ascii: ".")
     for i in bytes.indices {
@@ -218,12 +220,13 @@ struct Domain {
       case UInt8(ascii: ".") where label > 0 && previous != UInt8(ascii: "-"): label = 0
       case UInt8(ascii: "."), UInt8(ascii: "-"):
         throw AddressError(
-          "the domain \(quoted(name)) has an empty label or one that begins or ends with -")
+          "the domain \(quoted(name)) has an empty label, or a label that starts or ends with a hyphen")
       default:
-        throw AddressError("the domain \(quoted(name)) holds more than letters, digits, hyphens and dots")
+        throw AddressError(
+          "the domain \(quoted(name)) contains characters other than letters, digits, hyphens and dots")
       }
       guard label <= 63 else {
-        throw AddressError("the domain \(quoted(name)) has a label of more than 63 octets")
+        throw AddressError("the domain \(quoted(name)) has a label longer than 63 bytes")
       }
       previous = byte
     }
@@ -232,7 +235,7 @@ struct Domain {
     }
   }
 
-  /// RFC 5321, 4.1.3: `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
+  /// Parses an address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]` (RFC 5321, 4.1.3).
   private static func literal(_ text: String) throws(AddressError) -> String {
     let inner = text.dropFirst().dropLast().lowercased()
     guard text.utf8.count > 2, text.utf8.last == UInt8(ascii: "]"), !inner.utf8.contains(0) else {
@@ -243,25 +246,25 @@ struct Domain {
     let status =
       isVersion6
       ? inet_pton(AF_INET6, String(inner.dropFirst(5)), &address) : inet_pton(AF_INET, inner, &address)
-    guard status == 1 else { throw AddressError("\(quoted(text)) is no IP address in brackets") }
+    guard status == 1 else { throw AddressError("\(quoted(text)) isn't an IP address in brackets") }
     return isVersion6 ? "[IPv6:\(inner.dropFirst(5))]" : "[\(inner)]"
   }
 }
 
-/// A display name and an address, as From, To, Cc and Reply-To hold them.
+/// A display name and an address, as used in From, To, Cc and Reply-To.
 public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
-  /// The name as people read it, not encoded; `nil` without one.
+  /// The decoded display name, or `nil` if there is none.
   public var name: String? { content?.text }
   /// The address.
   public let address: Address
   let content: HeaderText?
 
-  /// The most bytes of UTF-8 a display name may have.
+  /// The maximum length of a display name in UTF-8 bytes.
   private static let nameLimit = 1_024
 
-  /// A display name and an address; an empty name is none.
+  /// Creates a mailbox; an empty name counts as no name.
   ///
-  /// Throws when the name holds a control character or line break, or more than 1,024 bytes.
+  /// Throws if the name contains a control character or line break, or has more than 1,024 bytes.
   public init(name: String?, address: Address) throws(MailError) {
     self.address = address
     if let name, !name.isEmpty {
@@ -271,15 +274,15 @@ public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// A bare address.
+  /// Creates a mailbox without a display name.
   public init(_ address: Address) {
     self.address = address
     content = nil
   }
 
-  /// Reads `Pabal <you@gmail.com>`, `"Kim, C" <a@b>` or a bare address, as people and RFC 5322 write them.
+  /// Parses one mailbox in RFC 5322 form: `Pabal <you@gmail.com>`, `"Kim, C" <a@b>` or a bare address.
   public init(_ text: String) throws(MailError) {
-    // No address or name is longer; a person's list belongs in several mailboxes.
+    // No valid mailbox is longer.
     let text = try HeaderText(text, field: "mailbox", limit: 4_096)
     let mailboxes = try AddressList(Array(text.text.utf8), field: "mailbox").mailboxes
     guard let mailbox = mailboxes.first, mailboxes.count == 1 else {
@@ -289,7 +292,7 @@ public struct Mailbox: Sendable, Hashable, CustomStringConvertible {
     self = mailbox
   }
 
-  /// `"Name" <address>`, or the bare address; reading it again gives the same mailbox.
+  /// `"Name" <address>`, or the bare address; parsing it again yields the same mailbox.
   public var description: String {
     guard let name else { return address.description }
     var text = "\""

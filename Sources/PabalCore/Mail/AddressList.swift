@@ -1,19 +1,19 @@
-/// The mailboxes of a To, Cc, Bcc, From or Reply-To header field, foreign mail's included.
+/// The mailboxes of a To, Cc, Bcc, From or Reply-To header field.
 ///
-/// Reads RFC 5322 with RFC 6532: folding, nested comments, quoted strings, groups, encoded words, source routes
-/// and spaces around dots as old mailers write them. What can be read in two ways is refused, never guessed.
+/// Parses RFC 5322 with RFC 6532: folding, nested comments, quoted strings, groups, encoded words, and the obsolete
+/// source routes and spaces around dots. Ambiguous input is rejected.
 public struct AddressList: Sendable, Hashable {
-  /// The mailboxes in the order written, those of groups among them; empty for an empty group or field.
+  /// The mailboxes in the order written, including those in groups; empty for an empty group or field.
   public let mailboxes: [Mailbox]
 
-  /// Reads what stands after a header field's colon, folded or not; `field` names it in errors.
+  /// Parses the value of a header field, folded or not; `field` is its name in errors.
   public init(_ bytes: [UInt8], field: String) throws(MailError) {
     var parser = AddressListParser(bytes: bytes, field: field)
     mailboxes = try parser.parse()
   }
 }
 
-/// One pass over a header field's value.
+/// A single-pass parser for the value of an address header field.
 private struct AddressListParser {
   let bytes: [UInt8]
   let field: String
@@ -24,7 +24,7 @@ private struct AddressListParser {
   private struct Word {
     var bytes: [UInt8]
     var isQuoted: Bool
-    /// Whether white space or a comment stands before it.
+    /// Whether white space or a comment precedes the word.
     var followsSpace: Bool
   }
 
@@ -52,12 +52,12 @@ private struct AddressListParser {
   private func makeError(_ message: String) -> MailError {
     MailError(
       field, "\(message) in \(quoted(String(decoding: bytes, as: UTF8.self)))",
-      remedy: "write addresses as Name <address>, with commas between them and special characters in quotes")
+      remedy: "write addresses as Name <address>, separated by commas, with special characters in quotes")
   }
 
   private func unexpectedCharacter() -> MailError {
-    guard let peek else { return makeError("something is missing at the end") }
-    return makeError("\(quoted(String(decoding: [peek], as: UTF8.self))) is in the wrong place")
+    guard let peek else { return makeError("an address is incomplete") }
+    return makeError("unexpected \(quoted(String(decoding: [peek], as: UTF8.self)))")
   }
 
   private mutating func parseElement(isInGroup: Bool) throws(MailError) {
@@ -69,14 +69,16 @@ private struct AddressListParser {
       let address = try address(localPart: words)
       try skipSpace()
       if peek == UInt8(ascii: "<") {
-        // `a@b <a@b>` is common and plain enough; with two different addresses it is anybody's guess.
-        guard try angleAddress() == address else { throw makeError("an address stands as another's name") }
+        // `a@b <a@b>` is common and unambiguous; with two different addresses it is ambiguous.
+        guard try angleAddress() == address else {
+          throw makeError("an address is used as the display name of another address")
+        }
       }
       mailboxes.append(Mailbox(address))
     case UInt8(ascii: ":") where !isInGroup && !words.isEmpty:
       position += 1
       try parseGroup()
-    default: throw words.isEmpty ? unexpectedCharacter() : makeError("a name without an address stands")
+    default: throw words.isEmpty ? unexpectedCharacter() : makeError("a display name has no address")
     }
   }
 
@@ -84,7 +86,7 @@ private struct AddressListParser {
     while true {
       try skipSpace()
       switch peek {
-      case nil: throw makeError("a group has no ; at its end")
+      case nil: throw makeError("a group has no closing ;")
       case UInt8(ascii: ";"):
         position += 1
         return
@@ -97,7 +99,7 @@ private struct AddressListParser {
     }
   }
 
-  /// Atoms, dots and quoted strings up to the next special character. Brackets pass for letters in names.
+  /// Reads atoms, dots and quoted strings up to the next special character. Square brackets are accepted in names.
   private mutating func words() throws(MailError) -> [Word] {
     var words = [Word]()
     while true {
@@ -126,7 +128,7 @@ private struct AddressListParser {
   private mutating func angleAddress() throws(MailError) -> Address {
     position += 1
     try skipSpace()
-    // RFC 5322, 4.4: a source route, which nobody follows any more.
+    // A source route (RFC 5322, 4.4) is obsolete and skipped.
     if peek == UInt8(ascii: "@") || peek == UInt8(ascii: ",") {
       while peek == UInt8(ascii: "@") || peek == UInt8(ascii: ",") {
         if peek == UInt8(ascii: "@") { _ = try domain() } else { position += 1 }
@@ -155,10 +157,10 @@ private struct AddressListParser {
       localPart.append(UInt8(ascii: "\""))
     } else {
       for word in words {
-        // Spaces may stand around a dot (RFC 5322, 4.4), but two words are not one.
+        // Spaces around a dot are allowed (RFC 5322, 4.4), but two words without a dot aren't one local part.
         let isJoined =
           localPart.isEmpty || localPart.last == UInt8(ascii: ".") || word.bytes.first == UInt8(ascii: ".")
-        guard !word.isQuoted, isJoined else { throw makeError("the part before an @ is no one word") }
+        guard !word.isQuoted, isJoined else { throw makeError("an address with a display name needs <…>") }
         localPart += word.bytes
       }
     }
@@ -171,7 +173,7 @@ private struct AddressListParser {
     }
   }
 
-  /// What follows the `@` at the current position, without spaces and comments.
+  /// Reads the domain after the `@` at the current position, without spaces and comments.
   private mutating func domain() throws(MailError) -> [UInt8] {
     position += 1
     try skipSpace()
@@ -195,7 +197,7 @@ private struct AddressListParser {
       guard let byte = peek, isAtomText(byte) || byte == UInt8(ascii: ".") else { return domain }
       guard byte == UInt8(ascii: ".") || domain.last == UInt8(ascii: ".") else {
         position = end
-        throw makeError("a word follows an address")
+        throw makeError("unexpected text after an address")
       }
     }
   }
@@ -207,7 +209,7 @@ private struct AddressListParser {
     return text
   }
 
-  /// The display name: encoded words decoded, the space between two of them dropped (RFC 2047, 6.2).
+  /// Returns the display name with encoded words decoded and the space between two of them dropped (RFC 2047, 6.2).
   private func name(of words: [Word]) throws(MailError) -> String? {
     var decoder = EncodedWordDecoder()
     for word in words {
@@ -222,7 +224,7 @@ private struct AddressListParser {
       || byte == UInt8(ascii: "\n")
   }
 
-  /// Passes over white space, line ends and comments.
+  /// Skips white space, line ends and comments.
   private mutating func skipSpace() throws(MailError) {
     var depth = 0
     while let byte = peek {
@@ -241,7 +243,7 @@ private struct AddressListParser {
     }
   }
 
-  /// The content of the quoted string at the current position, its line ends dropped.
+  /// Reads the content of the quoted string at the current position, without line ends.
   private mutating func quotedString() throws(MailError) -> [UInt8] {
     var text = [UInt8]()
     position += 1
@@ -250,15 +252,15 @@ private struct AddressListParser {
       switch byte {
       case UInt8(ascii: "\""): return text
       case UInt8(ascii: "\\"):
-        guard let next = peek else { throw makeError("a quotation has no end") }
+        guard let next = peek else { throw makeError("a quoted string has no closing quote") }
         text.append(next)
         position += 1
       case UInt8(ascii: "\r"), UInt8(ascii: "\n"): break
-      // A fold may stand at a tab, which no name holds.
+      // A tab comes from folding; names can't contain tabs.
       case UInt8(ascii: "\t"): text.append(UInt8(ascii: " "))
       default: text.append(byte)
       }
     }
-    throw makeError("a quotation has no end")
+    throw makeError("a quoted string has no closing quote")
   }
 }

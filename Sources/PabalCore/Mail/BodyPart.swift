@@ -1,6 +1,6 @@
 internal import PabalFormats
 
-/// A text body in canonical form, with the transfer encoding that makes it shortest (RFC 2045).
+/// A text body in canonical form, with the shortest safe transfer encoding (RFC 2045).
 struct BodyPart {
   private let bytes: [UInt8]
   private let encoding: TransferEncoding
@@ -11,13 +11,13 @@ struct BodyPart {
     case base64 = "base64"
   }
 
-  /// The text with CRLF at each line's end, the last one's too.
+  /// Normalizes line ends to CRLF, including the last one. Throws if the text contains a NUL.
   init(_ text: String, field: String) throws(MailError) {
     let source = text.utf8Span.span
     var bytes = [UInt8]()
     bytes.reserveCapacity(source.count + source.count / 16 + 2)
     guard source.withUnsafeBufferPointer({ LineScanner.find(0, in: $0, from: 0) == $0.count }) else {
-      throw MailError(field, "it holds a NUL character, which no mail may", remedy: "remove it")
+      throw MailError(field, "contains a NUL character, which mail can't carry", remedy: "remove it")
     }
     let count = source.withUnsafeBufferPointer { ByteCounts($0) }
     var isPlain = count.isPlain
@@ -33,19 +33,19 @@ struct BodyPart {
     }
     if bytes.isEmpty { bytes = [0x0D, 0x0A] }
     self.bytes = bytes
-    // A soft line break for each 75 bytes; two for each 76.
+    // Quoted-printable adds a soft line break (3 bytes) per 75 bytes, base64 a CRLF (2 bytes) per 76.
     let literal = bytes.count + 2 * count.escapeCount
     let quotedLength = literal + literal / 75 * 3
     let base64Length = Base64.encodedCount(inLines: bytes.count)
     encoding = isPlain ? .plain : quotedLength <= base64Length ? .quotedPrintable : .base64
   }
 
-  /// How many bytes of each kind a text has.
+  /// The number of bytes of each kind in a text.
   private struct ByteCounts {
     private var lineEnds = 0
     private var tabs = 0
     private var equalSigns = 0
-    // Below space or above ~.
+    // Bytes below space or above ~.
     private var unprintable = 0
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -53,7 +53,7 @@ struct BodyPart {
         var start = 0
         while start < bytes.count {
           let end = min(start + Int(UInt16.max), bytes.count)
-          // Four counters in one sum: comparing each byte four times takes five times as long.
+          // Four counters share one sum because four comparisons per byte take five times as long.
           var sum: UInt64 = 0
           for i in start..<end { sum &+= weights[Int(bytes[i])] }
           unprintable += Int(sum & 0xFFFF)
@@ -75,15 +75,15 @@ struct BodyPart {
       }
     }
 
-    /// How many bytes quoted-printable has to escape, spaces at a line's end aside.
+    /// The number of bytes that quoted-printable must escape, not counting spaces at line ends.
     var escapeCount: Int { unprintable - lineEnds - tabs + equalSigns }
 
-    /// Whether there is nothing but printable ASCII and line ends.
+    /// Whether the text consists of printable ASCII and line ends only.
     var isPlain: Bool { unprintable == lineEnds }
   }
 
-  /// Whether relays leave a line of plain characters alone: no more than 78 bytes, no space at its end, and
-  /// nothing at its start that means something to a mailbox (`From `), to SMTP (`.`) or to MIME (`--`).
+  /// Whether a line of printable ASCII passes relays unchanged: at most 78 bytes, no trailing space, and no start
+  /// with a meaning in mailbox files (`From `), SMTP (`.`) or MIME (`--`).
   private static func isPlainLine(_ line: Span<UInt8>) -> Bool {
     guard line.count <= 78 else { return false }
     guard line.count > 0 else { return true }
@@ -98,10 +98,10 @@ struct BodyPart {
       && bytes[i + 2] == UInt8(ascii: "o") && bytes[i + 3] == UInt8(ascii: "m") && bytes[i + 4] == 0x20
   }
 
-  /// The room the part takes at most, for reserving it.
+  /// An upper bound of the encoded size, for reserving capacity.
   var capacity: Int { bytes.count * 3 / 2 + 160 }
 
-  /// Appends the part's header fields, the empty line and the encoded text.
+  /// Appends the part's header fields, an empty line and the encoded text.
   func append(subtype: String, to target: inout [UInt8]) {
     target.append(ascii: "Content-Type: text/")
     target.append(text: subtype)
@@ -115,10 +115,9 @@ struct BodyPart {
     }
   }
 
-  /// RFC 2045, 6.7: lines of at most 76 bytes, no code point on two of them.
+  /// Encodes as quoted-printable (RFC 2045, 6.7) in lines of at most 76 bytes, without splitting a code point.
   private func appendQuotedPrintable(to target: inout [UInt8]) {
-    // A line is put together here and appended once, and most of it in runs: byte by byte into an array
-    // takes ten times as long.
+    // Each line is assembled in runs and appended once; appending byte by byte takes ten times as long.
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 80) { line in
       bytes.withUnsafeBufferPointer { source in
         var quoted = QuotedPrintableLine(line)
@@ -135,7 +134,7 @@ struct BodyPart {
             isLineStart = true
             continue
           }
-          // A lead byte takes its followers along.
+          // The continuation bytes stay on the line of their lead byte.
           let followers = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0
           let isLast = source[i + followers + 1] == 0x0D
           let isUnescaped =
@@ -153,15 +152,15 @@ struct BodyPart {
   }
 }
 
-/// One line of quoted-printable in the making.
+/// A line of quoted-printable under construction.
 private struct QuotedPrintableLine {
   private let line: UnsafeMutableBufferPointer<UInt8>
   private var count = 0
 
-  /// A line in memory for 80 bytes: 76, its end, and some to spare.
+  /// Uses `memory` of at least 80 bytes: 76 for the line, plus its end.
   init(_ memory: UnsafeMutableBufferPointer<UInt8>) { line = memory }
 
-  /// How many bytes the line still takes.
+  /// The number of bytes that still fit on the line.
   var remaining: Int { 76 - count }
 
   mutating func append(_ byte: UInt8) {
@@ -175,7 +174,7 @@ private struct QuotedPrintableLine {
     append(hexadecimal(byte & 15))
   }
 
-  /// Takes the bytes from `start` on that stand for themselves, as many as leave room for a soft break.
+  /// Appends the literal bytes from `start` on, leaving room for a soft break; returns how many were appended.
   mutating func appendRun(of source: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
     let limit = min(source.count, start + remaining - 1)
     var end = start
@@ -183,16 +182,16 @@ private struct QuotedPrintableLine {
       line[count + end - start] = source[end]
       end += 1
     }
-    // No space may stand at a line's end.
+    // A space at the end of a line must be escaped.
     if end > start, source[end - 1] == 0x20, end < source.count, source[end] == 0x0D { end -= 1 }
     count += max(0, end - start)
     return max(0, end - start)
   }
 
-  /// Whether an byte may stand for itself within a line.
+  /// Whether a byte may appear unescaped within a line.
   static func isLiteral(_ byte: UInt8) -> Bool { byte &- 0x20 < 0x5F && byte != UInt8(ascii: "=") }
 
-  /// Ends the line where the text's own line ends.
+  /// Ends the line at a line end of the text.
   mutating func end(in target: inout [UInt8]) {
     append(0x0D)
     append(0x0A)
@@ -200,7 +199,7 @@ private struct QuotedPrintableLine {
     count = 0
   }
 
-  /// Ends the line where it is full.
+  /// Ends a full line with a soft line break.
   mutating func appendSoftBreak(in target: inout [UInt8]) {
     append(UInt8(ascii: "="))
     end(in: &target)

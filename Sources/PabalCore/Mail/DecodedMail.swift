@@ -1,22 +1,22 @@
 internal import PabalFormats
 
-/// What people read of a finished mail: its subject and its bodies, decoded.
+/// The readable content of a finished mail: its subject and bodies, decoded.
 ///
-/// Reads what `MailDraft` writes: bodies in UTF-8, one alone or in `multipart/alternative`, as 7bit, quoted-printable
+/// Supports what `MailDraft` produces: UTF-8 bodies, single or in `multipart/alternative`, as 7bit, quoted-printable
 /// or base64 (RFC 2045, RFC 2046).
 package struct DecodedMail: Sendable, Hashable {
-  /// From, as written for people.
+  /// The From field, decoded.
   package let from: String
-  /// To, as written for people.
+  /// The To field, decoded.
   package let to: String
   /// The subject.
   package let subject: String
-  /// The text/plain body, lines ended by LF.
+  /// The text/plain body with LF line ends.
   package private(set) var text: String?
   /// The text/html body.
   package private(set) var html: String?
 
-  /// Reads a mail; `nil` where its header can't be read.
+  /// Decodes a mail; returns `nil` if its header can't be parsed.
   package init?(_ bytes: [UInt8]) {
     guard let part = MIMEPart(bytes[...]) else { return nil }
     from = part.displayText(of: "from")
@@ -33,14 +33,14 @@ package struct DecodedMail: Sendable, Hashable {
   }
 }
 
-/// A header and what stands under it.
+/// A MIME entity: a header and its body.
 private struct MIMEPart {
   private let header: MailHeader
   private let body: ArraySlice<UInt8>
 
   init?(_ bytes: ArraySlice<UInt8>) {
     var start = 0
-    let header = try? bytes.withUnsafeBufferPointer { bytes in try MailHeader(of: bytes, body: &start) }
+    let header = try? bytes.withUnsafeBufferPointer { bytes in try MailHeader(of: bytes, bodyStart: &start) }
     guard let header else { return nil }
     self.header = header
     body = bytes.dropFirst(start)
@@ -50,7 +50,7 @@ private struct MIMEPart {
     header.values(of: name).first.map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  /// A field as people read it.
+  /// Returns a header field with encoded words decoded.
   func displayText(of name: String) -> String {
     var decoder = EncodedWordDecoder()
     for word in value(name).split(whereSeparator: \.isWhitespace) {
@@ -59,13 +59,13 @@ private struct MIMEPart {
     return decoder.finished()
   }
 
-  /// `text/plain` where nothing is said (RFC 2045, 5.2).
+  /// The media type, which defaults to `text/plain` (RFC 2045, 5.2).
   var type: String {
     let type = String(value("content-type").prefix { $0 != ";" }).trimmed.lowercased()
     return type.isEmpty ? "text/plain" : type
   }
 
-  /// A parameter of the content type.
+  /// Returns a parameter of the Content-Type field.
   func parameter(_ name: String) -> String? {
     for parameter in value("content-type").split(separator: ";").dropFirst() {
       let parts = parameter.split(separator: "=", maxSplits: 1).map { String($0).trimmed }
@@ -76,14 +76,14 @@ private struct MIMEPart {
     return nil
   }
 
-  /// The parts between the lines of a boundary.
+  /// Returns the parts between the boundary's delimiter lines.
   func alternatives(_ boundary: String) -> [MIMEPart] {
     let delimiter = Array("--\(boundary)".utf8)
     var parts: [MIMEPart] = []
     var start: Int?
     body.withUnsafeBufferPointer { bytes in
       var lines = LineScanner(bytes)
-      // The line break before a delimiter belongs to that (RFC 2046, 5.1.1).
+      // The line break before a delimiter belongs to the delimiter (RFC 2046, 5.1.1).
       var end = 0
       while let line = lines.next() {
         defer { end = line.content.upperBound }
@@ -97,7 +97,7 @@ private struct MIMEPart {
     return parts
   }
 
-  /// The body decoded, lines ended by LF.
+  /// The decoded body with LF line ends.
   var text: String {
     let bytes: [UInt8] =
       switch value("content-transfer-encoding").trimmed.lowercased() {

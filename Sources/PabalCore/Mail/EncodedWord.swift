@@ -1,30 +1,30 @@
 internal import PabalFormats
 
-/// A text as a sequence of RFC 2047 encoded words, each of at most 75 bytes on a line of at most 78.
+/// Splits a text into RFC 2047 encoded words of at most 75 bytes, on lines of at most 78.
 ///
-/// The spaces are inside the words, because many readers drop those between them. No word ends within a code
-/// point, nor within a grapheme that fits one word.
+/// Spaces are encoded inside the words, because many readers drop spaces between words. A word never ends within a
+/// code point, nor within a grapheme that fits into one word.
 struct EncodedWordEncoder {
-  /// One word: a part of the text, in bytes of UTF-8.
+  /// The range of UTF-8 bytes that form one word.
   struct Word {
     var bytes: Range<Int>
-    /// Whether the line is full and the word begins a new one.
+    /// Whether the word starts a new line because the previous one is full.
     var beginsLine: Bool
   }
 
   private let text: String
   private let usesBase64: Bool
   private var offset = 0
-  // The bytes of encoded text that the current line has room for.
+  // The number of encoded bytes that still fit on the current line.
   private var capacity: Int
   private var beginsLine = false
   private static let overhead = "=?utf-8?B?".utf8.count + "?=".utf8.count
   private static let fullCapacity = 75 - overhead
 
-  /// The words of `text` on a line of which `column` bytes are written.
+  /// Encodes `text`, starting on a line that already has `column` bytes.
   init(_ text: String, column: Int) {
     self.text = text
-    // The space before the word counts too.
+    // One byte is for the space before the word.
     capacity = min(75, 78 - column - 1) - EncodedWordEncoder.overhead
     let bytes = text.utf8Span.span
     var length = 0
@@ -52,7 +52,7 @@ struct EncodedWordEncoder {
       let graphemeCost = self.cost(bytes, offset..<next)
       if !fits(cost + graphemeCost) {
         if offset > start { break }
-        // What is left of the first line may be too short for what fits the next.
+        // The rest of the first line may be too short for a grapheme that fits on the next line.
         if capacity < EncodedWordEncoder.fullCapacity {
           startLine()
           continue
@@ -66,7 +66,7 @@ struct EncodedWordEncoder {
     return word(from: start)
   }
 
-  /// Takes as many code points as fit one word, of a grapheme that doesn't fit any.
+  /// Consumes as many code points as fit into one word, from a grapheme that is too long for a word.
   private mutating func consumeScalars(_ bytes: Span<UInt8>) {
     var cost = 0
     while offset < bytes.count {
@@ -78,21 +78,21 @@ struct EncodedWordEncoder {
     }
   }
 
-  /// Where the grapheme at `start` ends.
+  /// Returns the end of the grapheme at `start`.
   private static func graphemeEnd(in text: String, _ bytes: Span<UInt8>, from start: Int) -> Int {
-    // Between ASCII and whole Hangul syllables there is always a boundary (UAX #29, 3.1.1), and asking the
-    // tables of Unicode for each would be a tenth of what composing a mail takes.
+    // There is always a boundary between ASCII characters and precomposed Hangul syllables (UAX #29, 3.1.1).
+    // Looking each one up in the Unicode tables would take a tenth of the time to compose a mail.
     let end = start + (bytes[start] < 0x80 ? 1 : 3)
     if isSimple(bytes, at: start), end == bytes.count || isSimple(bytes, at: end) { return end }
     let index = text.utf8.index(text.startIndex, offsetBy: start)
     return text.utf8.distance(from: text.startIndex, to: text.index(after: index))
   }
 
-  /// Whether an ASCII character or a whole Hangul syllable, U+AC00 to U+D7A3, begins at `start`.
+  /// Whether an ASCII character or a precomposed Hangul syllable (U+AC00 to U+D7A3) starts at `start`.
   private static func isSimple(_ bytes: Span<UInt8>, at start: Int) -> Bool {
     switch bytes[start] {
     case 0..<0x80: true
-    // EA B0 80 to ED 9E A3, from what is UTF-8 already.
+    // Hangul syllables are EA B0 80 to ED 9E A3; the input is known to be valid UTF-8.
     case 0xEA: bytes[start + 1] >= 0xB0
     case 0xEB, 0xEC: true
     case 0xED: bytes[start + 1] < 0x9E || bytes[start + 1] == 0x9E && bytes[start + 2] <= 0xA3
@@ -118,7 +118,7 @@ struct EncodedWordEncoder {
     (usesBase64 ? EncodedWordEncoder.base64Length(cost) : cost) <= capacity
   }
 
-  /// Appends the word as it stands in the header.
+  /// Appends the encoded word.
   func append(_ word: Word, to bytes: inout [UInt8]) {
     let part = text.utf8Span.span.extracting(word.bytes)
     if usesBase64 {
@@ -150,7 +150,7 @@ struct EncodedWordEncoder {
     return length
   }
 
-  /// RFC 2047, 5 (3): what may stand for itself even in a display name.
+  /// Whether a byte needs no escaping, even in a display name (RFC 2047, 5 (3)).
   private static func isPlain(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -162,21 +162,21 @@ struct EncodedWordEncoder {
   }
 }
 
-/// The upper-case hexadecimal digit of a number below 16.
+/// Returns the upper-case hexadecimal digit of a number below 16.
 func hexadecimal(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x37 + nibble }
 
-/// Puts the words of a header together as people read them, encoded words decoded (RFC 2047).
+/// Decodes the words of a header field, including RFC 2047 encoded words, into readable text.
 ///
-/// Knows UTF-8, ASCII and ISO 8859-1; a word in another character set stays as written.
+/// Supports UTF-8, ASCII and ISO 8859-1; a word in another character set stays as written.
 struct EncodedWordDecoder {
   private var text = ""
-  // Bytes of encoded words not yet read as text: some mailers split a character between two.
+  // Bytes of encoded words that aren't decoded yet, because some mailers split a character between two words.
   private var pending = [UInt8]()
   private var pendingCharset: Charset?
 
   private enum Charset { case utf8, latin1 }
 
-  /// Adds a word, with a space before it unless both it and the last one are encoded.
+  /// Appends a word, preceded by a space unless both it and the previous word are encoded.
   mutating func append(_ word: [UInt8], followsSpace: Bool, mayBeEncoded: Bool) {
     if mayBeEncoded, let (bytes, charset) = EncodedWordDecoder.decode(word) {
       if pendingCharset != charset {
@@ -193,7 +193,7 @@ struct EncodedWordDecoder {
     text += String(decoding: word, as: UTF8.self)
   }
 
-  /// The whole text.
+  /// Returns the whole text.
   mutating func finished() -> String {
     flush()
     return text
@@ -209,7 +209,7 @@ struct EncodedWordDecoder {
     pendingCharset = nil
   }
 
-  /// `=?charset*language?encoding?text?=`.
+  /// Decodes `=?charset*language?encoding?text?=`; returns `nil` if the word isn't an encoded word.
   private static func decode(_ word: [UInt8]) -> (bytes: [UInt8], charset: Charset)? {
     guard word.count >= 8, word.starts(with: "=?".utf8), word.suffix(2).elementsEqual("?=".utf8) else {
       return nil

@@ -1,31 +1,31 @@
-/// Text that may stand in a header: any Unicode but controls and line separators.
+/// Text that is safe in a header: any Unicode except control characters and line separators.
 ///
-/// Only such text reaches a header, so no CR, LF or NUL does.
+/// Headers are only built from this type, so no CR, LF or NUL can reach one.
 struct HeaderText: Sendable, Hashable {
   let text: String
 
-  /// The most bytes of UTF-8 one header field's text may have.
+  /// The maximum length of one header field's text in UTF-8 bytes.
   static let limit = 16_384
 
   init(_ text: String, field: String, limit: Int = HeaderText.limit) throws(MailError) {
     let bytes = text.utf8Span.span
     guard bytes.count <= limit else {
       throw MailError(
-        field, "the text has \(bytes.count) octets", remedy: "shorten it to at most \(limit) octets of UTF-8"
+        field, "the text has \(bytes.count) bytes", remedy: "shorten it to at most \(limit) bytes of UTF-8"
       )
     }
     var previous: UInt8 = 0
     var beforePrevious: UInt8 = 0
     for i in bytes.indices {
       let byte = bytes[i]
-      // C0 and DEL; C1 (C2 80…9F), among them U+0085; U+2028 and U+2029 (E2 80 A8, A9). All of them begin
-      // a line or move the cursor somewhere.
+      // C0 and DEL; C1 (C2 80…9F), including U+0085; U+2028 and U+2029 (E2 80 A8, A9). Each of them can start
+      // a new line or move the cursor.
       let isControl =
         byte < 0x20 || byte == 0x7F || (previous == 0xC2 && byte < 0xA0)
         || (beforePrevious == 0xE2 && previous == 0x80 && (byte == 0xA8 || byte == 0xA9))
       guard !isControl else {
         throw MailError(
-          field, "\(quoted(text)) holds a control character or line break",
+          field, "\(quoted(text)) contains a control character or line break",
           remedy: "write it on one line, without tabs")
       }
       beforePrevious = previous
@@ -35,19 +35,19 @@ struct HeaderText: Sendable, Hashable {
   }
 }
 
-/// A header field beside those that every mail has, such as `List-Unsubscribe` or `X-Campaign`.
+/// An additional header field, such as `List-Unsubscribe` or `X-Campaign`.
 public struct HeaderField: Sendable, Hashable {
   /// The field's name, as written.
   public let name: String
-  /// What stands after the colon, unfolded and not encoded.
+  /// The value, unfolded and not encoded.
   public var value: String { content.text }
   let content: HeaderText
   let isVerbatim: Bool
 
-  /// A field for people to read: what is not plain ASCII leaves as encoded words (RFC 2047).
+  /// Creates a field with human-readable text; text that isn't plain ASCII is sent as encoded words (RFC 2047).
   ///
-  /// Throws when the name isn't 1 to 64 letters, digits, `-` or `_`, when the field is one that the mail
-  /// itself writes, or when the text holds a control character or more than 16,384 bytes.
+  /// Throws if the name isn't 1 to 64 letters, digits, `-` or `_`, if Pabal writes that field itself, or if the text
+  /// contains a control character or has more than 16,384 bytes.
   public init(_ name: String, text: String) throws(MailError) {
     try HeaderField.check(name)
     self.name = name
@@ -55,24 +55,25 @@ public struct HeaderField: Sendable, Hashable {
     isVerbatim = false
   }
 
-  /// A field for programs to read: it is only folded, at spaces.
+  /// Creates a field with a machine-readable value, which is folded at spaces but never encoded.
   ///
-  /// Throws as `init(_:text:)` does, and when the value isn't words of printable ASCII, each below
-  /// 900 bytes, with single spaces between them.
+  /// Throws as `init(_:text:)` does, and if the value isn't a sequence of words of printable ASCII, each shorter than
+  /// 900 bytes, separated by single spaces.
   public init(_ name: String, verbatim value: String) throws(MailError) {
     try HeaderField.check(name)
     self.name = name
     content = try HeaderText(value, field: name)
     isVerbatim = true
     guard value.utf8.allSatisfy({ $0 < 0x80 }) else {
-      throw MailError(name, "\(quoted(value)) is not ASCII, and this field cannot be encoded")
+      throw MailError(name, "\(quoted(value)) isn't ASCII, and this field can't be encoded")
     }
-    // RFC 5322, 2.1.1: a line has at most 998 bytes.
+    // A line has at most 998 bytes (RFC 5322, 2.1.1).
     let words = value.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
     guard words.allSatisfy({ (1..<900).contains($0.count) }) else {
       throw MailError(
         name,
-        "the value is empty, has a space at an end or two together, or 900 octets without one to fold at")
+        "the value is empty, starts or ends with a space, has two spaces in a row, or has a word of 900 bytes or more"
+      )
     }
   }
 
@@ -87,11 +88,12 @@ public struct HeaderField: Sendable, Hashable {
     }
     guard isPlain, (1...64).contains(name.utf8.count) else {
       throw MailError(
-        "header", "\(quoted(name)) is no header field's name", remedy: "use 1 to 64 letters, digits, - or _")
+        "header", "\(quoted(name)) isn't a valid header field name",
+        remedy: "use 1 to 64 letters, digits, - or _")
     }
     let lower = name.lowercased()
     guard !reservedNames.contains(lower), !lower.hasPrefix("content-"), !lower.hasPrefix("resent-") else {
-      throw MailError(name, "this header field is written by the mail itself")
+      throw MailError(name, "Pabal writes this header field itself")
     }
   }
 

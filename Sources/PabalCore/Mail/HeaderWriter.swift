@@ -1,4 +1,4 @@
-/// Appends header fields to a mail's bytes, folded so that lines have at most 78 bytes (RFC 5322, 2.1.1).
+/// Writes header fields, folded to lines of at most 78 bytes (RFC 5322, 2.1.1).
 struct HeaderWriter: ~Copyable {
   private var bytes: [UInt8]
   private var lineStart = 0
@@ -8,7 +8,7 @@ struct HeaderWriter: ~Copyable {
     bytes.reserveCapacity(capacity)
   }
 
-  /// The bytes, for more to follow.
+  /// Returns the bytes written so far and ends the writer.
   consuming func finished() -> [UInt8] { bytes }
 
   private var column: Int { bytes.count - lineStart }
@@ -24,20 +24,20 @@ struct HeaderWriter: ~Copyable {
     bytes.append(UInt8(ascii: ":"))
   }
 
-  /// A field that Pabal itself wrote: printable ASCII that fits one line, or has no place to fold.
+  /// Appends a field with a generated value: printable ASCII that fits on one line or can't be folded.
   mutating func append(_ name: String, token: String) {
     startField(name)
     append(word: token.utf8Span.span)
     fold()
   }
 
-  /// An unstructured field.
+  /// Appends an unstructured field.
   mutating func append(_ name: String, _ content: HeaderText) {
     startField(name)
     let text = content.text.utf8Span.span
     var firstWord = 0
     while firstWord < text.count, text[firstWord] != UInt8(ascii: " ") { firstWord += 1 }
-    // Many readers take the fold for a part of the text when it stands before the first word.
+    // Don't fold before the first word, because many readers treat that fold as part of the text.
     if isPlain(text), column + 1 + firstWord <= 78 {
       append(plain: text)
     } else {
@@ -53,7 +53,7 @@ struct HeaderWriter: ~Copyable {
     fold()
   }
 
-  /// An address field; nothing where there are no mailboxes.
+  /// Appends an address field; does nothing if `mailboxes` is empty.
   mutating func append(_ name: String, _ mailboxes: [Mailbox]) {
     guard !mailboxes.isEmpty else { return }
     startField(name)
@@ -78,7 +78,7 @@ struct HeaderWriter: ~Copyable {
     if !isLast { bytes.append(UInt8(ascii: ",")) }
   }
 
-  /// A display name: atoms as they are, else between quotes if that fits one line, else encoded words.
+  /// Appends a display name: as atoms if possible, else quoted if it fits on one line, else as encoded words.
   private mutating func append(phrase name: HeaderText) {
     let text = name.text.utf8Span.span
     guard isPlain(text), text.count <= 70 else { return append(encoded: name) }
@@ -87,7 +87,7 @@ struct HeaderWriter: ~Copyable {
     var previous = UInt8(ascii: " ")
     for i in text.indices {
       let byte = text[i]
-      // Two spaces together are one in a phrase.
+      // Two consecutive spaces would collapse into one in a phrase.
       areAtoms = areAtoms && (isAtomText(byte) || byte == UInt8(ascii: " ") && previous != byte)
       if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { quotedLength += 1 }
       previous = byte
@@ -103,8 +103,8 @@ struct HeaderWriter: ~Copyable {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  /// Whether the text can stand as it is: ASCII that no decoder takes for an encoded word, that keeps its
-  /// spaces when a reader trims the ends, and that folds into lines of 78.
+  /// Whether the text needs no encoding: ASCII that doesn't look like an encoded word, has no space at either end,
+  /// and can be folded into lines of 78 bytes.
   private func isPlain(_ text: Span<UInt8>) -> Bool {
     guard text.count > 0 else { return true }
     guard text[0] != UInt8(ascii: " "), text[text.count - 1] != UInt8(ascii: " ") else { return false }
@@ -114,7 +114,7 @@ struct HeaderWriter: ~Copyable {
       let byte = text[i]
       guard byte < 0x80 else { return false }
       if byte == UInt8(ascii: "?"), i > 0, text[i - 1] == UInt8(ascii: "=") { return false }
-      // A run is some spaces and the word after them: a line of its own at worst.
+      // A run is a sequence of spaces and the word after it; it can't be folded further.
       if byte == UInt8(ascii: " ") {
         if !wordStart { run = 0 }
         wordStart = true
@@ -162,14 +162,15 @@ struct HeaderWriter: ~Copyable {
   }
 }
 
-// `append(contentsOf: text.utf8)` counts references and copies by way of the runtime; a mail is a hundred of them.
+// These replace `append(contentsOf: text.utf8)`, which retains and copies through the runtime; one mail takes about
+// a hundred appends.
 extension [UInt8] {
-  /// Appends text that the program itself holds.
+  /// Appends a static ASCII text.
   mutating func append(ascii text: StaticString) {
     append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  /// Appends a text's UTF-8.
+  /// Appends the UTF-8 of `text`.
   mutating func append(text: String) {
     text.utf8Span.span.withUnsafeBufferPointer { append(contentsOf: $0) }
   }

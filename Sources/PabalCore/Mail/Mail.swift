@@ -1,19 +1,20 @@
-/// An envelope and finished RFC 5322 bytes.
+/// A finished mail: an envelope and RFC 5322 bytes.
 public struct Mail: Sendable {
-  /// Pabal's own id of the mail: 26 characters of `[A-Z0-9]`, safe in a file name.
+  /// Pabal's id of the mail: 26 characters of `[A-Z0-9]`, safe in a file name.
   public let id: String
-  /// The sender and the recipients this mail still has to reach.
+  /// The sender and the remaining recipients.
   public let envelope: Envelope
-  /// The Message-ID header's value with `<` and `>`, kept over all attempts; empty where a foreign mail has none.
+  /// The value of the Message-ID header with `<` and `>`, the same for all attempts; empty if a raw mail's
+  /// Message-ID can't be read.
   public let messageID: String
-  /// The mail itself; every line, the last one too, ends with CRLF.
+  /// The mail itself; every line, including the last one, ends with CRLF.
   public let bytes: [UInt8]
-  /// Whether an envelope address or a header holds non-ASCII (RFC 6531).
+  /// Whether an envelope address or a header field contains non-ASCII characters (RFC 6531).
   public let needsSMTPUTF8: Bool
-  /// Whether an byte is above 127 (RFC 6152).
+  /// Whether the mail contains bytes above 127 (RFC 6152).
   public let needs8BitMIME: Bool
 
-  /// A finished mail; whoever makes one has finished its bytes (`MailDraft`, `RawMail`).
+  /// Creates a mail from finished bytes; use `MailDraft` or `RawMail` to produce them.
   package init(
     id: String, envelope: Envelope, messageID: String, bytes: [UInt8], needsSMTPUTF8: Bool,
     needs8BitMIME: Bool
@@ -26,7 +27,7 @@ public struct Mail: Sendable {
     self.needs8BitMIME = needs8BitMIME
   }
 
-  /// The same mail for fewer recipients, as retries and fail-over send it; `nil` when none are left.
+  /// Returns the same mail for fewer recipients, for retries and fail-over; `nil` if `recipients` is empty.
   public func addressed(to recipients: [Address]) -> Mail? {
     guard let envelope = Envelope(sender: envelope.sender, recipients: recipients) else { return nil }
     return Mail(
@@ -34,7 +35,7 @@ public struct Mail: Sendable {
       needs8BitMIME: needs8BitMIME)
   }
 
-  /// The same mail under another id, as a load test sends it again.
+  /// Returns the same mail with another id, for sending it repeatedly in a load test.
   package func withID(_ id: String) -> Mail {
     Mail(
       id: id, envelope: envelope, messageID: messageID, bytes: bytes, needsSMTPUTF8: needsSMTPUTF8,
@@ -42,14 +43,14 @@ public struct Mail: Sendable {
   }
 }
 
-/// Who sends a mail and who is to get it, as the next hop is told.
+/// The SMTP envelope of a mail: its sender and recipients.
 public struct Envelope: Sendable, Hashable {
-  /// The reverse path; `nil` is the null one, `<>`.
+  /// The reverse path; `nil` stands for the null path, `<>`.
   public let sender: Address?
-  /// At least one recipient, none twice, in the order given.
+  /// The recipients without duplicates, in the order given; at least one.
   public let recipients: [Address]
 
-  /// An envelope, or `nil` without a recipient.
+  /// Creates an envelope; returns `nil` without a recipient.
   public init?(sender: Address?, recipients: [Address]) {
     guard recipients.count != 1 else {
       self.sender = sender
@@ -63,18 +64,18 @@ public struct Envelope: Sendable, Hashable {
     self.recipients = recipients
   }
 
-  /// Whether an address in it holds non-ASCII (RFC 6531).
+  /// Whether an address contains non-ASCII characters (RFC 6531).
   var needsSMTPUTF8: Bool {
     sender?.needsSMTPUTF8 ?? false || recipients.contains { $0.needsSMTPUTF8 }
   }
 }
 
-/// Whom an envelope names as its sender, to whom the next hops report failures.
+/// The sender of an envelope, which receives failure reports from the next hops.
 public enum EnvelopeSender: Sendable, Hashable {
   /// The author: the address of `from`.
   case author
-  /// Another address, as a front door gave it.
+  /// An explicit address.
   case address(Address)
-  /// Nobody, `<>`: failures are reported to no one.
+  /// The null sender `<>`: no failure reports are sent.
   case null
 }

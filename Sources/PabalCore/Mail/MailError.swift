@@ -1,13 +1,13 @@
-/// Why no mail could be made: which part of it, what is wrong, and what to do next.
+/// Why a mail couldn't be created: the part at fault, what is wrong, and what to do.
 public struct MailError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The part at fault, such as `subject`, `to` or `header line 3`.
   public let field: String
-  /// What is wrong, and why; one sentence without its full stop, printable whatever the input was.
+  /// What is wrong: one sentence without a full stop. Non-printable input is escaped.
   public let message: String
-  /// What to do next; one sentence without its full stop.
+  /// What to do: one sentence without a full stop.
   public let remedy: String?
 
-  /// Why no mail could be made.
+  /// Creates an error about `field`.
   public init(_ field: String, _ message: String, remedy: String? = nil) {
     self.field = field
     self.message = message

@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// The header fields of a mail that others wrote, their line ends mended to CRLF.
+/// The parsed header fields of a raw mail, with line ends normalized to CRLF.
 package struct MailHeader: Sendable {
-  /// A header field, found but not read.
+  /// The location of a header field.
   package struct Field: Sendable {
     /// The name in lower case.
     package let name: String
-    /// The lines of the field in the block, CRLF at their ends.
+    /// The range of the field's lines, including their CRLF.
     let lines: Range<Int>
     let value: Range<Int>
   }
@@ -15,31 +15,31 @@ package struct MailHeader: Sendable {
   package let fields: [Field]
   private let bytes: [UInt8]
 
-  /// RFC 5322, 2.1.1, without CRLF.
+  /// The maximum length of a line without CRLF (RFC 5322, 2.1.1).
   private static let lineLimit = 998
 
-  /// Reads the header block at the start of `mail`; `body` is where its body begins.
-  init(of mail: UnsafeBufferPointer<UInt8>, body: inout Int) throws(MailError) {
+  /// Parses the header at the start of `mail` and sets `bodyStart` to the index where the body starts.
+  init(of mail: UnsafeBufferPointer<UInt8>, bodyStart: inout Int) throws(MailError) {
     var block = [UInt8]()
     var fields = [Field]()
     var lineBreak: LineScanner.End?
     var lineNumber = 0
     var scanner = LineScanner(mail)
-    body = mail.count
+    bodyStart = mail.count
     while let line = scanner.next() {
       lineNumber += 1
-      // Mending a mixture would turn a character inside a field, which an application let through, into a
-      // field of its own.
+      // Mixed line breaks are rejected: normalizing them would turn a lone CR or LF that an application let through
+      // inside a field into a new header field.
       if line.end != .none {
         guard line.end == lineBreak ?? line.end else {
           throw MailHeader.makeError(
-            lineNumber, "it ends with another line break than the lines before",
-            remedy: "end all header lines alike")
+            lineNumber, "the line ends with a different line break than the lines before",
+            remedy: "use the same line break in the whole header")
         }
         lineBreak = line.end
       }
       guard !line.content.isEmpty else {
-        body = line.next
+        bodyStart = line.next
         break
       }
       let content = UnsafeBufferPointer(rebasing: mail[line.content])
@@ -51,7 +51,7 @@ package struct MailHeader: Sendable {
       if content[0] == 0x20 || content[0] == 0x09 {
         guard let field = fields.popLast() else {
           throw MailHeader.makeError(
-            lineNumber, "the first line of the header begins with a space", remedy: nil)
+            lineNumber, "the first line of the header starts with a space", remedy: nil)
         }
         fields.append(
           Field(
@@ -67,22 +67,22 @@ package struct MailHeader: Sendable {
     bytes = block
   }
 
-  /// The values of all fields of a name, given in lower case, as they stand after the colon, folds included.
+  /// Returns the raw values, including folds, of all fields with the given lower-case name.
   package func values(of name: String) -> [[UInt8]] {
     fields.filter { $0.name == name }.map { Array(bytes[$0.value]) }
   }
 
-  /// The mailboxes of all fields of a name, given in lower case.
+  /// Returns the mailboxes of all fields with the given lower-case name.
   package func mailboxes(of name: String) throws(MailError) -> [Mailbox] {
     var mailboxes = [Mailbox]()
     for value in values(of: name) { mailboxes += try AddressList(value, field: name).mailboxes }
     return mailboxes
   }
 
-  /// Whether a field of one of the names, given in lower case, is there.
+  /// Whether there is a field with one of the given lower-case names.
   package func contains(_ names: String...) -> Bool { fields.contains { names.contains($0.name) } }
 
-  /// Appends every field but those named, in lower case, as they were written.
+  /// Appends all fields except those with the given lower-case names, unchanged.
   func append(to target: inout [UInt8], without names: Set<String>) {
     for field in fields where !names.contains(field.name) { target.append(contentsOf: bytes[field.lines]) }
   }
@@ -94,57 +94,59 @@ package struct MailHeader: Sendable {
   private static func check(_ line: UnsafeBufferPointer<UInt8>, lineNumber: Int) throws(MailError) {
     guard line.count <= lineLimit else {
       throw makeError(
-        lineNumber, "the line has \(line.count) octets", remedy: "fold it: a line has at most 998")
+        lineNumber, "the line has \(line.count) bytes", remedy: "fold it: a line can have at most 998")
     }
-    guard !line.contains(0) else { throw makeError(lineNumber, "the line holds a NUL", remedy: "remove it") }
+    guard !line.contains(0) else {
+      throw makeError(lineNumber, "the line contains a NUL character", remedy: "remove it")
+    }
     guard line.allSatisfy({ $0 < 0x80 }) || String(validating: line, as: UTF8.self) != nil else {
       throw makeError(
         lineNumber, "the line isn't UTF-8", remedy: "write other character sets as encoded words (RFC 2047)")
     }
   }
 
-  /// The field's name in lower case, and the length of what stands before its value.
+  /// Returns the field's name in lower case and the number of bytes before its value.
   private static func name(
     of line: UnsafeBufferPointer<UInt8>, lineNumber: Int
   ) throws(MailError) -> (name: String, length: Int) {
     let shown = quoted(String(decoding: line, as: UTF8.self))
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
       throw makeError(
-        lineNumber, "\(shown) is no header field: it has no colon",
+        lineNumber, "\(shown) isn't a header field: it has no colon",
         remedy: "put an empty line before the body")
     }
-    // RFC 5322, 4.5: old mailers put white space before the colon.
+    // White space before the colon is obsolete syntax (RFC 5322, 4.5).
     var end = colon
     while end > 0, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
     guard end > 0, line[..<end].allSatisfy({ (0x21...0x7E).contains($0) }) else {
       let remedy = shown.hasPrefix("'From ") ? "remove the mbox line" : "put an empty line before the body"
-      throw makeError(lineNumber, "\(shown) is no header field: its name isn't one word", remedy: remedy)
+      throw makeError(lineNumber, "\(shown) isn't a header field: its name isn't one word", remedy: remedy)
     }
     return (String(decoding: line[..<end], as: UTF8.self).lowercased(), colon + 1)
   }
 }
 
-/// Finds the lines of bytes that end with CRLF, LF or CR, in time that grows with their number alone.
+/// Splits bytes into lines that end with CRLF, LF or CR, in linear time.
 struct LineScanner {
-  /// One line of a text.
+  /// A line of the text.
   struct Line {
-    /// The line without its end.
+    /// The range of the line without its line end.
     var content: Range<Int>
-    /// Where the next line begins.
+    /// The index where the next line starts.
     var next: Int
     var end: End
   }
 
-  /// How a line ends.
+  /// The kind of line end.
   enum End { case crlf, lf, cr, none }
 
   private let bytes: UnsafeBufferPointer<UInt8>
   private var position: Int
-  // The first CR and LF at or after `position`; each byte is looked at once for either.
+  // The first CR and LF at or after `position`, cached so that each byte is searched once for either.
   private var nextCR: Int
   private var nextLF: Int
 
-  /// The lines from `start` on; the buffer must outlive the scanner.
+  /// Scans the lines from `start` on; the buffer must outlive the scanner.
   init(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int = 0) {
     self.bytes = bytes
     position = start
@@ -172,9 +174,9 @@ struct LineScanner {
     return Line(content: start..<end, next: position, end: isPair ? .crlf : .cr)
   }
 
-  /// Where an byte is first found at or after `start`; the buffer's count where it isn't.
+  /// Returns the index of the first `byte` at or after `start`, or the buffer's count if there is none.
   static func find(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
-    // Runs of line ends are common, and a call for each is not cheap.
+    // Consecutive line ends are common; this saves a call to memchr for each.
     if start < bytes.count, bytes[start] == byte { return start }
     guard start < bytes.count, let base = bytes.baseAddress,
       let found = memchr(base + start, Int32(byte), bytes.count - start)

@@ -2,19 +2,19 @@ internal import Glibc
 internal import PabalFormats
 internal import Synchronization
 
-/// What makes one mail different from every other: its time and its random names.
+/// The values that identify one mail: its date, and ids generated from its time and random bytes.
 public struct MailIdentity: Sendable, Hashable {
-  /// Pabal's own id of the mail: 26 characters of Crockford's base32, in the order of their times.
+  /// Pabal's id of the mail: 26 characters of Crockford's base32 (a ULID), sortable by time.
   public let id: String
-  /// The Date header's value.
+  /// The value of the Date header.
   let date: String
-  /// What stands before the `@` of the Message-ID; says nothing about `id`.
-  let token: String
-  /// What separates the parts of a multipart mail.
+  /// The left part of the Message-ID, before the `@`; `id` can't be derived from it.
+  let messageIDToken: String
+  /// The boundary between the parts of a multipart mail.
   let boundary: String
 
-  /// A stamp of a time, in milliseconds since 1970 and with the zone's minutes east of UTC (-1439 to 1439),
-  /// and of 40 random bytes, which must be unpredictable where others see the mail.
+  /// Creates an identity from milliseconds since 1970, the time zone's minutes east of UTC (-1439 to 1439), and
+  /// 40 random bytes, which must be unpredictable if the mail leaves the machine.
   public init(milliseconds: Int64, utcOffset minutes: Int, random: some Sequence<UInt8>) {
     var bytes: InlineArray<46, UInt8> = .init(repeating: 0)
     for i in 0..<6 { bytes[i] = UInt8(truncatingIfNeeded: milliseconds >> Int64(40 - 8 * i)) }
@@ -24,17 +24,17 @@ public struct MailIdentity: Sendable, Hashable {
       index += 1
     }
     let source = bytes.span
-    // 48 bits of time are ten characters, 80 random ones sixteen: a ULID.
+    // A ULID: ten characters for 48 bits of time, sixteen for 80 random bits.
     id = String(unsafeUninitializedCapacity: 26) { text in
       MailIdentity.base32(source.extracting(0..<6), to: text[..<10])
       MailIdentity.base32(source.extracting(6..<16), to: text[10..<26])
       return 26
     }
-    token = String(unsafeUninitializedCapacity: 24) { text in
+    messageIDToken = String(unsafeUninitializedCapacity: 24) { text in
       MailIdentity.base32(source.extracting(16..<31), to: text[..<24])
       return 24
     }
-    // Neither quoted-printable nor base64 can hold =_ (RFC 2045, 6.7).
+    // `=_` can occur neither in quoted-printable nor in base64 (RFC 2045, 6.7).
     boundary = String(unsafeUninitializedCapacity: 26) { text in
       text[0] = UInt8(ascii: "=")
       text[1] = UInt8(ascii: "_")
@@ -44,7 +44,7 @@ public struct MailIdentity: Sendable, Hashable {
     date = MailDate.string(millisecondsSince1970: milliseconds, offset: minutes * 60)
   }
 
-  /// A stamp of the present moment in the local zone, with randomness from the kernel.
+  /// Returns an identity for the current time in the local time zone, with random bytes from the kernel.
   public static func now() -> MailIdentity {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
@@ -56,7 +56,7 @@ public struct MailIdentity: Sendable, Hashable {
       utcOffset: parts.tm_gmtoff / 60, random: SecureRandom.bytes(40))
   }
 
-  /// `prefix` and the lowest 50 bits of `number` as ten characters.
+  /// Returns `prefix` followed by the lowest 50 bits of `number` as ten characters.
   static func id(_ prefix: String, _ number: UInt64) -> String {
     let (digits, source) = (digits, prefix.utf8Span.span)
     return String(unsafeUninitializedCapacity: source.count + 10) { text in
@@ -66,18 +66,17 @@ public struct MailIdentity: Sendable, Hashable {
     }
   }
 
-  /// What a character of an id stands for, 0 to 31.
+  /// Returns the value of a base32 digit, 0 to 31.
   static func value(ofDigit character: UInt8) -> UInt64 {
     UInt64((0..<32).first { digits[$0] == character } ?? 0)
   }
 
-  // A static string lies in the program itself: nothing to initialise, and no bounds to check for an index
-  // that five bits hold.
+  // A static string needs no initialization and no bounds check for a five-bit index.
   private static var digits: UnsafePointer<UInt8> {
     ("0123456789ABCDEFGHJKMNPQRSTVWXYZ" as StaticString).utf8Start
   }
 
-  /// Writes the bytes as one big number, with leading zeros, over all of `text`.
+  /// Writes the bytes as one base32 number with leading zeros, filling `text`.
   private static func base32(_ bytes: Span<UInt8>, to text: Slice<UnsafeMutableBufferPointer<UInt8>>) {
     let digits = digits
     let text = UnsafeMutableBufferPointer(rebasing: text)
@@ -99,19 +98,19 @@ public struct MailIdentity: Sendable, Hashable {
   }
 }
 
-/// Ids for the copies of one mail: its stamp's own, counted on, so that none costs a call to the kernel.
+/// Generates ids for the copies of one mail by counting up from its own id, without a system call per id.
 package final class MailIDSequence: Sendable {
   private let first: UInt64
   private let prefix: String
   private let issuedCount = Atomic<UInt64>(0)
 
-  /// Ids that begin as the stamp's does and differ in their last ten characters.
+  /// Creates a sequence of ids that share the first 16 characters of the identity's id.
   package init(_ identity: MailIdentity) {
     prefix = String(identity.id.prefix(16))
     first = identity.id.suffix(10).utf8.reduce(0) { $0 << 5 | MailIdentity.value(ofDigit: $1) }
   }
 
-  /// The next id; 2^50 of them come before the first one again.
+  /// Returns the next id; ids repeat after 2^50 calls.
   package func next() -> String {
     let number = first &+ issuedCount.wrappingAdd(1, ordering: .relaxed).oldValue
     return MailIdentity.id(prefix, number)

@@ -1,51 +1,53 @@
-/// Makes mails and previews of any message, for front doors that let callers name one.
+/// Composes mails and previews from a message that the caller names.
 public protocol MessageComposer: Sendable {
-  /// The finished mail of a message to `to`.
+  /// Returns the finished mail of a message, addressed to `to`.
   func mail(
     of message: String, to: [Mailbox], languages: [String], variables: [String: String]
   ) throws(MessageComposerError) -> ComposedMail
 
-  /// The message's words; a variable without a value gets its example.
+  /// Returns the rendered message; a variable without a value gets its example.
   func preview(
     of message: String, languages: [String], variables: [String: String]
   ) throws(MessageComposerError) -> MessagePreview
 }
 
-/// A finished mail, and what its message says of it.
+/// A finished mail with the delivery settings of its message.
 public struct ComposedMail: Sendable {
   /// The mail.
   public var mail: Mail
-  /// How urgent it is.
+  /// The lane, which sets its urgency.
   public var lane: Lane
-  /// How long after its making it is of use; `nil` where it does not age.
+  /// How long the mail is useful after it was created; `nil` if it doesn't expire.
   public var lifetime: Duration?
-  /// What becomes of it when nobody knows whether it was taken.
-  public var unknown: UnknownPolicy
-  /// The language of its words.
+  /// What to do if an attempt ends `unknown`.
+  public var unknownPolicy: UnknownPolicy
+  /// The language of the content.
   public var language: String
 
-  /// A finished mail.
-  public init(_ mail: Mail, lane: Lane, lifetime: Duration?, unknown: UnknownPolicy, language: String) {
+  /// Creates a composed mail.
+  public init(
+    _ mail: Mail, lane: Lane, lifetime: Duration?, unknownPolicy: UnknownPolicy, language: String
+  ) {
     self.mail = mail
     self.lane = lane
     self.lifetime = lifetime
-    self.unknown = unknown
+    self.unknownPolicy = unknownPolicy
     self.language = language
   }
 }
 
-/// The words of a message with values in place.
+/// A rendered message.
 public struct MessagePreview: Sendable, Hashable {
-  /// The language they are in.
+  /// The language of the content.
   public var language: String
-  /// One line.
+  /// The subject, one line.
   public var subject: String
   /// The plain text.
   public var text: String
-  /// A whole HTML page.
+  /// The HTML page.
   public var html: String
 
-  /// The words of a message.
+  /// Creates a preview.
   public init(language: String, subject: String, text: String, html: String) {
     self.language = language
     self.subject = subject
@@ -54,11 +56,11 @@ public struct MessagePreview: Sendable, Hashable {
   }
 }
 
-/// Why there is no such mail.
+/// Why a message couldn't be composed.
 public enum MessageComposerError: Error, Sendable {
-  /// There is no message of this name.
+  /// No message has this name.
   case unknown(message: String)
-  /// What was asked for can't be: which part of it, and what is wrong.
+  /// An input is invalid: the field and what is wrong with it.
   case input(field: String, message: String)
   /// The message can't be rendered.
   case broken(Diagnostics)

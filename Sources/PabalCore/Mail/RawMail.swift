@@ -1,36 +1,36 @@
 /// A mail that another program wrote, to be sent as it is.
 ///
-/// Its line ends are mended to CRLF; its body stays byte for byte otherwise, lines over 998 bytes among
-/// them: next hops take them or say so, and only the author could fold them without harm. Bcc fields are
-/// taken out. Date, Message-ID and From are added at the header's end where they are missing; Resent fields stay.
+/// Line ends are normalized to CRLF. Otherwise the body is kept byte for byte, including lines longer than 998 bytes,
+/// because only the author can fold them safely and next hops reject them if they can't take them. Bcc fields are
+/// removed. Missing Date, Message-ID and From fields are added at the end of the header; Resent fields are kept.
 public struct RawMail: Sendable {
   private let bytes: [UInt8]
-  private let body: Int
-  /// The header fields, as they came.
+  private let bodyStart: Int
+  /// The header fields as received.
   package let header: MailHeader
 
-  /// Reads the header of a mail.
+  /// Parses the header of a mail.
   ///
-  /// Throws when there is nothing, or when a header line is no field, isn't UTF-8, holds a NUL, has more
-  /// than 998 bytes, or holds a lone CR while others end with LF.
+  /// Throws if the mail is empty, or if a header line isn't a field, isn't UTF-8, contains a NUL, has more than
+  /// 998 bytes, or ends with a different line break than the others.
   public init(_ bytes: [UInt8]) throws(MailError) {
-    guard !bytes.isEmpty else { throw MailError("mail", "it is empty") }
-    var body = 0
+    guard !bytes.isEmpty else { throw MailError("mail", "empty") }
+    var bodyStart = 0
     header = try bytes.withUnsafeBufferPointer { mail throws(MailError) in
-      try MailHeader(of: mail, body: &body)
+      try MailHeader(of: mail, bodyStart: &bodyStart)
     }
     self.bytes = bytes
-    self.body = body
+    self.bodyStart = bodyStart
     guard header.values(of: "from").count <= 1 else {
-      throw MailError("from", "the header has more than one From field", remedy: "leave one")
+      throw MailError("from", "the header has more than one From field", remedy: "keep one")
     }
   }
 
-  /// The finished mail.
+  /// Returns the finished mail.
   ///
-  /// Its envelope has the given recipients, or those of To, Cc and Bcc. `.author` is the address of From, or
-  /// of Sender where From has several; `from` stands in where the header has no From. Throws when there is no
-  /// recipient or author to be found, or when a field that is needed to find them cannot be read.
+  /// The envelope has the given recipients, or those of To, Cc and Bcc. The sender `.author` is the address of From,
+  /// or of Sender if From has several addresses; `from` is used if the header has no From. Throws if no recipient or
+  /// author is found, or if a field needed to find them can't be parsed.
   public func finish(
     sender: EnvelopeSender = .author, recipients: [Address]? = nil, from: Mailbox? = nil,
     identity: MailIdentity
@@ -43,7 +43,7 @@ public struct RawMail: Sendable {
       }
     let recipients = if let recipients { recipients } else { try headerRecipients() }
     guard let envelope = Envelope(sender: envelopeSender, recipients: recipients) else {
-      throw MailError("to", "the mail has no recipient", remedy: "name at least one")
+      throw MailError("to", "the mail has no recipient", remedy: "add at least one")
     }
 
     var additions = HeaderWriter(capacity: 256)
@@ -51,7 +51,7 @@ public struct RawMail: Sendable {
     if !header.contains("date") { additions.append("Date", token: identity.date) }
     if !header.contains("message-id") {
       let author = if let envelopeSender { envelopeSender } else { try author(orElse: from) }
-      messageID = "<\(identity.token)@\(author.domain)>"
+      messageID = "<\(identity.messageIDToken)@\(author.domain)>"
       additions.append("Message-ID", token: messageID)
     }
     if !header.contains("from") {
@@ -62,7 +62,7 @@ public struct RawMail: Sendable {
 
     var finished = [UInt8]()
     let bareLineBreaks = countBareLineBreaks()
-    // One allocation of the right size: a mail may have 35 MiB.
+    // Allocate once with the final size, because a mail may have 35 MiB.
     finished.reserveCapacity(bytes.count + bareLineBreaks + header.fields.count + added.count + 4)
     header.append(to: &finished, without: ["bcc", "resent-bcc"])
     finished.append(contentsOf: added)
@@ -76,7 +76,7 @@ public struct RawMail: Sendable {
   }
 
   private static let missingAuthor = MailError(
-    "from", "the header has no From, and nothing else says who sends the mail", remedy: "add a From field")
+    "from", "the header has no From field, and no sender is given elsewhere", remedy: "add a From field")
 
   private func author(orElse from: Mailbox?) throws(MailError) -> Address {
     guard header.contains("from") else {
@@ -85,28 +85,30 @@ public struct RawMail: Sendable {
     }
     let authors = try header.mailboxes(of: "from")
     if authors.count == 1 { return authors[0].address }
-    // RFC 5322, 3.6.2: several authors have one sender.
+    // Several authors require a Sender field (RFC 5322, 3.6.2).
     let senders = try header.mailboxes(of: "sender")
     guard senders.count == 1 else {
       throw MailError(
-        "from", "the field has \(authors.count) addresses, and no Sender field says which of them sends",
-        remedy: "give the envelope's sender, or add a Sender field")
+        "from", "the field has \(authors.count) addresses, but no Sender field names the one that sends",
+        remedy: "add a Sender field, or give the envelope's sender")
     }
     return senders[0].address
   }
 
   private func headerRecipients() throws(MailError) -> [Address] {
-    // RFC 5322, 3.6.6: then To says who got it the first time, and nobody should get it twice.
+    // To, Cc and Bcc name the recipients of the original mail (RFC 5322, 3.6.6), who must not receive it twice.
     guard !header.contains("resent-to", "resent-cc", "resent-bcc") else {
       throw MailError(
-        "resent-to", "a mail with Resent fields has recipients of two times", remedy: "name the recipients")
+        "resent-to",
+        "the header has Resent fields, so it is unclear who the new recipients are",
+        remedy: "name the recipients explicitly")
     }
     var recipients = [Address]()
     for name in ["to", "cc", "bcc"] { recipients += try header.mailboxes(of: name).map(\.address) }
     return recipients
   }
 
-  /// The value from `<` to `>`; empty where the field has none.
+  /// Returns the value from `<` to `>`, or an empty string if there is none.
   private static func messageID(_ value: [UInt8]) -> String {
     guard let start = value.firstIndex(of: UInt8(ascii: "<")),
       let end = value.lastIndex(of: UInt8(ascii: ">")),
@@ -117,7 +119,7 @@ public struct RawMail: Sendable {
 
   private func countBareLineBreaks() -> Int {
     bytes.withUnsafeBufferPointer { bytes in
-      var scanner = LineScanner(bytes, from: body)
+      var scanner = LineScanner(bytes, from: bodyStart)
       var count = 0
       while let line = scanner.next() { if line.end != .crlf { count += 1 } }
       return count
@@ -126,9 +128,9 @@ public struct RawMail: Sendable {
 
   private func appendBody(to target: inout [UInt8], usesCRLF: Bool) {
     bytes.withUnsafeBufferPointer { bytes in
-      var pending = body
+      var pending = bodyStart
       if !usesCRLF {
-        var scanner = LineScanner(bytes, from: body)
+        var scanner = LineScanner(bytes, from: bodyStart)
         while let line = scanner.next() {
           if line.end == .crlf { continue }
           target.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[pending..<line.content.upperBound]))
@@ -143,7 +145,7 @@ public struct RawMail: Sendable {
 
   private func bodyHas8Bit() -> Bool {
     bytes.withUnsafeBytes { bytes in
-      var i = body
+      var i = bodyStart
       while i + 8 <= bytes.count {
         if bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
           return true

@@ -1,49 +1,49 @@
-/// An access token of an account, which nobody prints.
+/// An access token of an account. Its description never contains the token.
 public struct AccessToken: Sendable, RedactedDescription {
-  /// The token: printable ASCII, no blanks.
+  /// The token: printable ASCII without spaces.
   public let text: String
-  /// How long it still lives, where that is known.
+  /// The remaining lifetime, if known.
   public let expiresIn: Duration?
 
-  /// An access token.
+  /// Creates an access token.
   public init(text: String, expiresIn: Duration? = nil) {
     self.text = text
     self.expiresIn = expiresIn
   }
 
-  /// Words in the token's place.
+  /// A fixed text instead of the token.
   public var description: String { "an access token" }
 }
 
-/// Why there is no access token now; the reason is for a person.
+/// Why no access token is available; the reason is human-readable.
 public enum AccessTokenError: Error, Sendable, Hashable {
-  /// Somebody has to mend the account or the set-up.
+  /// The account or its configuration must be fixed.
   case held(String, retryAfter: Duration? = nil)
-  /// Trying again later may help by itself.
+  /// A later attempt may succeed without intervention.
   case deferred(String, retryAfter: Duration? = nil)
 }
 
-/// Where access tokens of one account come from.
+/// A source of access tokens for one account.
 public protocol AccessTokenSource: Sendable {
   /// The mailbox the tokens are for.
   var user: String { get }
 
-  /// A token; `rejected` is the one that the far side has just refused, which makes the source renew
-  /// it once, however many ask.
+  /// Returns a token. `rejected` is a token that the server has just refused; the source then renews it, once for all
+  /// concurrent callers.
   ///
-  /// Blocks, and is called on many threads at once.
+  /// Blocks, and must be safe to call from several threads at once.
   func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken
 }
 
 extension AccessTokenError {
-  /// Why there is no token, for a person.
+  /// The human-readable reason.
   public var reason: String {
     switch self {
     case .held(let reason, _), .deferred(let reason, _): reason
     }
   }
 
-  /// What the lack of a token means for the mail that needed it.
+  /// The resulting outcome for a mail that needed the token.
   public var outcome: Outcome {
     switch self {
     case .held(_, let retryAfter): .held(.transport, retryAfter: retryAfter)

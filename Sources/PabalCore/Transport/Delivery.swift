@@ -1,16 +1,16 @@
-/// One mail on its way along a route: who has it already, and which transport is next.
+/// The progress of one mail along a route: the outcome of each recipient, and the transport to try next.
 ///
-/// Pure: whoever drives it makes the attempts and reports their receipts.
+/// A pure value: the caller makes the attempts and records their receipts.
 public struct Delivery: Sendable {
-  /// One attempt, as it is told to the sender.
+  /// A finished attempt.
   public struct Attempt: Sendable {
     /// The transport's name.
     public let transport: String
-    /// How it ended, over its recipients.
+    /// The combined outcome of its recipients.
     public let outcome: Outcome
-    /// The reply that decided.
+    /// The reply that decided the outcome.
     public let reply: String?
-    /// How long it took.
+    /// The duration of the attempt.
     public let duration: Duration
   }
 
@@ -18,11 +18,11 @@ public struct Delivery: Sendable {
   public let mail: Mail
   /// The attempts made so far, in order.
   public private(set) var attempts: [Attempt] = []
-  /// The transport that took the mail last, or was tried last.
+  /// The last transport that didn't find the mail unsuited, or else the first transport tried.
   public private(set) var transport: String?
 
   private let route: [String]
-  private let unknown: UnknownPolicy
+  private let unknownPolicy: UnknownPolicy
   private var recipientStates: [Recipient]
   private var remoteID: String?
   private var position = 0
@@ -32,34 +32,34 @@ public struct Delivery: Sendable {
     var reply: String?
     var mayHaveBeenSent = false
 
-    func isDone(_ unknown: UnknownPolicy) -> Bool {
+    func isDone(_ unknownPolicy: UnknownPolicy) -> Bool {
       guard let outcome else { return false }
-      return outcome.isFinal || (outcome == .unknown && unknown == .keep)
+      return outcome.isFinal || (outcome == .unknown && unknownPolicy == .keep)
     }
   }
 
-  /// A delivery of `mail` by the transports named in `route`, in order.
-  public init(_ mail: Mail, route: [String], unknown: UnknownPolicy) {
+  /// Creates a delivery of `mail` through the transports named in `route`, in order.
+  public init(_ mail: Mail, route: [String], unknownPolicy: UnknownPolicy) {
     self.mail = mail
     self.route = route
-    self.unknown = unknown
+    self.unknownPolicy = unknownPolicy
     recipientStates = Array(repeating: Recipient(), count: mail.envelope.recipients.count)
   }
 
-  /// The next attempt to make: the transport's place in the route, and the mail for the recipients that
-  /// have no final outcome; `nil` when nothing more is to be tried.
+  /// Returns the next attempt to make: the index of the transport in the route, and the mail for the recipients
+  /// without a final outcome. Returns `nil` if there is nothing left to try.
   public func next() -> (transport: Int, mail: Mail)? {
     guard position < route.count else { return nil }
-    // The first attempt is for all of them.
+    // The first attempt is for all recipients.
     guard position > 0 else { return (position, mail) }
     return mail.addressed(to: openIndices.map { mail.envelope.recipients[$0] }).map { (position, $0) }
   }
 
-  /// Takes down how the attempt that `next` asked for has ended.
+  /// Records the receipt of the attempt that `next` returned.
   public mutating func record(_ receipt: Receipt, duration: Duration) {
     func apply(_ index: Int, _ entry: Receipt.Recipient) {
       if entry.outcome == .unknown { recipientStates[index].mayHaveBeenSent = true }
-      // A transport that can't carry the mail says nothing about what an earlier one answered.
+      // An unsuited transport doesn't change the outcome of an earlier one.
       if entry.outcome == .unsuited, recipientStates[index].outcome != nil { return }
       recipientStates[index].outcome = entry.outcome
       recipientStates[index].reply = entry.reply
@@ -77,13 +77,13 @@ public struct Delivery: Sendable {
     position += 1
   }
 
-  /// What became of the mail, over all attempts.
+  /// The combined receipt of all attempts.
   public var receipt: Receipt {
     let entries = zip(mail.envelope.recipients, recipientStates).map { address, recipient in
       var outcome = recipient.outcome ?? .deferred()
-      // Nothing left that could carry it: it will never leave this way.
+      // No transport of the route can carry the mail.
       if outcome == .unsuited { outcome = .rejected }
-      // An earlier transport may have delivered it, whatever a later one answered.
+      // An earlier transport may have delivered it, regardless of later replies.
       if recipient.mayHaveBeenSent, outcome != .sent { outcome = .unknown }
       return Receipt.Recipient(address: address, outcome: outcome, reply: recipient.reply)
     }
@@ -92,5 +92,7 @@ public struct Delivery: Sendable {
     return Receipt(recipients: entries, reply: reply, remoteID: remoteID)
   }
 
-  private var openIndices: [Int] { recipientStates.indices.filter { !recipientStates[$0].isDone(unknown) } }
+  private var openIndices: [Int] {
+    recipientStates.indices.filter { !recipientStates[$0].isDone(unknownPolicy) }
+  }
 }

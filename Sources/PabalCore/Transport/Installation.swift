@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// Where Pabal's programs and plugins lie, seen from the program that runs.
+/// The locations of Pabal's programs and plugins, derived from the running program.
 package struct Installation: Sendable, Equatable {
-  /// The folder that `pabal` is in.
+  /// The directory that contains `pabal`.
   package let binDirectory: String
 
-  /// The installation that a program is part of, by the program's real path: `pabal`, or `pabal-main`, which
-  /// lies beside it or in `../libexec/pabal`.
+  /// Creates the installation that contains the program with the real path `program`: `pabal`, or `pabal-main`, which
+  /// is next to it or in `../libexec/pabal`.
   package init(program: String) {
     let parts = program.split(separator: "/").dropLast()
     if parts.suffix(2) == ["libexec", "pabal"] {
@@ -16,19 +16,19 @@ package struct Installation: Sendable, Equatable {
     }
   }
 
-  /// That of this process; `nil` where `/proc` can't be read.
+  /// The installation of this process; `nil` if `/proc` can't be read.
   package static let current: Installation? = {
     guard let program = realpath("/proc/self/exe", nil) else { return nil }
     defer { free(program) }
     return Installation(program: String(cString: program))
   }()
 
-  /// Where `pabal-main` may be, the best first.
+  /// The paths where `pabal-main` may be, in order of preference.
   package var mainProgramPaths: [String] {
     [binDirectory, "\(installPrefix)/libexec/pabal"].map { "\($0)/pabal-main" }
   }
 
-  /// Where plugins may be, the best first.
+  /// The directories where plugins may be, in order of preference.
   package var pluginDirectories: [String] { [binDirectory, "\(installPrefix)/lib/pabal"] }
 
   private var installPrefix: String { Self.path(binDirectory.split(separator: "/").dropLast()) }

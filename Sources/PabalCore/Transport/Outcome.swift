@@ -1,23 +1,23 @@
-/// How an attempt to hand a mail over ended, for the whole mail or for one recipient.
+/// The result of an attempt to deliver a mail, for the whole mail or for one recipient.
 public enum Outcome: Sendable, Hashable {
-  /// The next hop took responsibility.
+  /// The next hop accepted responsibility for the mail.
   case sent
-  /// Not taken, try later; `retryAfter` is the time before which trying is useless.
+  /// Not accepted; try again later, but not before `retryAfter` has passed.
   case deferred(retryAfter: Duration? = nil)
-  /// This transport cannot carry this mail, and nothing left.
+  /// This transport can't carry this mail; nothing was sent.
   case unsuited
-  /// This mail or recipient will never be taken.
+  /// The mail or recipient will never be accepted.
   case rejected
-  /// The account or the set-up is at fault, not the recipient.
+  /// The account or the configuration is at fault, not the recipient.
   case held(Scope, retryAfter: Duration? = nil)
-  /// The last byte was handed over and no reply decides.
+  /// The whole mail was sent, but no conclusive reply arrived.
   case unknown
 
-  /// How far `held` reaches.
+  /// What `held` applies to.
   public enum Scope: String, Sendable, Hashable, Codable {
-    /// No mail can leave through the transport now.
+    /// The transport can't send any mail at the moment.
     case transport = "transport"
-    /// Only this mail cannot.
+    /// Only this mail can't be sent.
     case mail = "mail"
   }
 
@@ -33,7 +33,7 @@ public enum Outcome: Sendable, Hashable {
     }
   }
 
-  /// The time before which another attempt is useless, where the far side gave one.
+  /// The minimum wait before another attempt, if the server gave one.
   public var retryAfter: Duration? {
     switch self {
     case .deferred(let wait), .held(_, let wait): wait
@@ -41,7 +41,7 @@ public enum Outcome: Sendable, Hashable {
     }
   }
 
-  /// Whether nothing more is to be tried for the recipient it was said of.
+  /// Whether no further attempt is made for the recipient.
   public var isFinal: Bool {
     switch self {
     case .sent, .rejected: true
@@ -49,8 +49,8 @@ public enum Outcome: Sendable, Hashable {
     }
   }
 
-  /// A mail's outcome over its recipients: the first present of unknown, held, deferred, unsuited,
-  /// rejected, sent; `nil` of none.
+  /// Returns the outcome of a mail from those of its recipients: the first that occurs of unknown, held, deferred,
+  /// unsuited, rejected, sent. Returns `nil` for an empty sequence.
   public static func combined(_ recipients: some Sequence<Outcome>) -> Outcome? {
     recipients.min { $0.rank < $1.rank }
   }
@@ -68,18 +68,18 @@ public enum Outcome: Sendable, Hashable {
   }
 }
 
-/// What a transport says of one attempt.
+/// A transport's report about one attempt.
 public struct Receipt: Sendable, Hashable {
-  /// What became of one recipient.
+  /// The result for one recipient.
   public struct Recipient: Sendable, Hashable {
-    /// The recipient, as the envelope had it.
+    /// The recipient's address in the envelope.
     public var address: Address
-    /// What became of it.
+    /// The outcome for this recipient.
     public var outcome: Outcome
-    /// The far side's reply for this recipient, or the mail's.
+    /// The server's reply for this recipient, or else for the mail.
     public var reply: String?
 
-    /// A recipient's part of a receipt.
+    /// Creates the result for one recipient.
     public init(address: Address, outcome: Outcome, reply: String? = nil) {
       self.address = address
       self.outcome = outcome
@@ -89,14 +89,14 @@ public struct Receipt: Sendable, Hashable {
 
   /// The outcome for the whole mail.
   public var outcome: Outcome
-  /// The reply that decided, in the far side's words.
+  /// The server's reply that decided the outcome, verbatim.
   public var reply: String?
-  /// The id under which the next hop knows the mail.
+  /// The id that the next hop gave the mail.
   public var remoteID: String?
-  /// One entry a recipient of the envelope, in its order.
+  /// The results for the recipients, in envelope order.
   public var recipients: [Recipient]
 
-  /// A receipt whose outcome follows from its recipients'.
+  /// Creates a receipt with the combined outcome of `recipients`.
   public init(recipients: [Recipient], reply: String? = nil, remoteID: String? = nil) {
     self.outcome = Outcome.combined(recipients.lazy.map(\.outcome)) ?? .unsuited
     self.recipients = recipients
@@ -104,7 +104,7 @@ public struct Receipt: Sendable, Hashable {
     self.remoteID = remoteID
   }
 
-  /// A receipt with one outcome for every recipient of `envelope`.
+  /// Creates a receipt with the same outcome for every recipient of `envelope`.
   public init(_ outcome: Outcome, for envelope: Envelope, reply: String? = nil, remoteID: String? = nil) {
     self.init(
       recipients: envelope.recipients.map { Recipient(address: $0, outcome: outcome, reply: reply) },
@@ -112,10 +112,10 @@ public struct Receipt: Sendable, Hashable {
   }
 }
 
-/// What an attempt that ended `unknown` means for a mail.
+/// What happens to a mail after an attempt ended `unknown`.
 public enum UnknownPolicy: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Twice is better than not at all: the next transport gets it.
+  /// Better twice than not at all: the next transport tries it.
   case resend = "resend"
-  /// Not at all is better than twice: nothing more is tried.
+  /// Better not at all than twice: it is not tried again.
   case keep = "keep"
 }

@@ -1,13 +1,13 @@
 internal import Synchronization
 
-/// The transports tried for a mail, in order; hands it to the next one where an outcome allows it.
+/// The transports tried for a mail, in order. Fails over to the next one if the outcome allows it.
 public final class Route: Sendable {
-  /// A transport of the route, opened when it is first needed.
+  /// A transport of the route, opened on first use.
   public struct Entry: Sendable {
     let name: String
     let open: @Sendable () throws(Diagnostic) -> LoadedTransport
 
-    /// The transport `name`; `open` runs at most once, unless it fails.
+    /// Creates an entry for the transport `name`; `open` is called again only if it fails.
     public init(_ name: String, open: @escaping @Sendable () throws(Diagnostic) -> LoadedTransport) {
       self.name = name
       self.open = open
@@ -19,7 +19,7 @@ public final class Route: Sendable {
   private let transports: [LazyTransport]
   private let now: @Sendable () -> ContinuousClock.Instant
 
-  /// A route of `entries`, tried in order; `now` times the attempts.
+  /// Creates a route of `entries`, tried in order; `now` is the clock that times the attempts.
   public init(
     _ entries: [Entry], now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
   ) {
@@ -28,11 +28,11 @@ public final class Route: Sendable {
     self.now = now
   }
 
-  /// Hands `mail` over on the calling thread, and blocks until nothing more is to be tried.
+  /// Delivers `mail` on the calling thread; blocks until there is nothing left to try.
   ///
   /// A transport that can't be opened counts as `held`, and the next one is tried.
-  public func deliver(_ mail: Mail, unknown: UnknownPolicy) -> Delivery {
-    var delivery = Delivery(mail, route: names, unknown: unknown)
+  public func deliver(_ mail: Mail, unknownPolicy: UnknownPolicy) -> Delivery {
+    var delivery = Delivery(mail, route: names, unknownPolicy: unknownPolicy)
     while let (index, remaining) = delivery.next() {
       let start = now()
       let receipt: Receipt
@@ -46,18 +46,18 @@ public final class Route: Sendable {
     return delivery
   }
 
-  /// Opens the transport at `index` of the route, once.
+  /// Returns the transport at `index` of the route, opening it on first use.
   @discardableResult
   public func transport(_ index: Int) throws(Diagnostic) -> LoadedTransport {
     try transports[index].transport()
   }
 
-  /// Closes every transport that was opened; a mail after that is `deferred`.
+  /// Closes all open transports; later mails are `deferred`.
   public func close() {
     for transport in transports { transport.close() }
   }
 
-  /// A stop and, once it has been needed, its transport; every mail looks here, so none waits for a lock.
+  /// A transport that is opened on first use. Reading an open transport takes no lock, because every mail does it.
   private final class LazyTransport: Sendable {
     private let entry: Entry
     private let opened = AtomicLazyReference<LoadedTransport>()

@@ -1,15 +1,15 @@
-/// One way to hand a mail over.
+/// One way to deliver mail.
 public protocol Transport: Sendable {
-  /// Makes one attempt to hand `mail` over, to every recipient of its envelope.
+  /// Makes one attempt to deliver `mail` to all recipients of its envelope.
   func send(_ mail: Mail) async -> Receipt
 
-  /// The same, unless `isExpired` says so at the moment the attempt would begin, however long it had to wait
-  /// for its turn before; `nil`: nothing was begun.
+  /// Makes one attempt unless `isExpired` returns true when the attempt is about to start, after any waiting for a
+  /// free thread. Returns `nil` if no attempt was started.
   func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt?
 }
 
 extension Transport {
-  /// For a transport where no attempt waits for its turn.
+  /// Checks `isExpired` immediately, for transports whose attempts start without waiting.
   public func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
     isExpired() ? nil : await send(mail)
   }

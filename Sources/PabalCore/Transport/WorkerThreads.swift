@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Threads for calls that block, so that they take none of Swift's own.
+/// A thread pool for blocking calls, which must not block Swift's cooperative threads.
 ///
-/// They start as they are needed, up to a number, and end with `stop`.
+/// Threads start on demand, up to a maximum, and end with `stop`.
 package final class WorkerThreads: Sendable {
   private let queue: WorkQueue
   private let count: Int
 
-  /// At most so many of them.
+  /// Creates a pool of at most `count` threads.
   package init(count: Int) {
     self.queue = WorkQueue()
     self.count = count
@@ -20,14 +20,14 @@ package final class WorkerThreads: Sendable {
     }
   }
 
-  /// Lets the threads end once the queue is empty.
+  /// Ends the threads once the queue is empty.
   package func stop() { queue.stop() }
 
   deinit { stop() }
 }
 
-/// Unchecked, since a condition variable can't guard a `Synchronization.Mutex`: every access to the
-/// mutable properties is between `lock` and `unlock`.
+/// Unchecked because a condition variable can't be used with `Synchronization.Mutex`; all mutable properties are
+/// accessed with `mutex` locked.
 private final class WorkQueue: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -53,7 +53,7 @@ private final class WorkQueue: @unchecked Sendable {
     pthread_mutex_lock(mutex)
     guard !isStopped else {
       pthread_mutex_unlock(mutex)
-      // Nobody will come to take it any more; whoever waits for its result must not wait for ever.
+      // Run it here because no thread is left to do so and the caller waits for its result.
       work()
       return
     }
@@ -90,7 +90,7 @@ private final class WorkQueue: @unchecked Sendable {
       threads -= 1
       let isLastThread = threads == 0
       pthread_mutex_unlock(mutex)
-      // Without a single thread the work would wait for ever; a slow caller is better than that.
+      // Without any thread the queued work would never run, so the caller runs it.
       if isLastThread { while let work = dequeue(wait: false) { work() } }
     }
   }

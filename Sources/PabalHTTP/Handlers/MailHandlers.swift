@@ -46,7 +46,7 @@ struct MailHandlers: RequestHandlers {
       do throws(MailSubmissionError) {
         let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
         added = try await dependencies.submission.add(
-          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknown,
+          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknownPolicy,
           idempotencyKey: key)
       } catch {
         throw problemDetails(error)

@@ -1,18 +1,18 @@
-/// Writes a document as HTML, with the style sheet's rules beside every element.
+/// Writes a document as HTML, with the style sheet's rules copied into each element.
 struct HTMLWriter {
   private var builder: TemplateStepBuilder
   private var table: TemplateFieldTable
   private let kinds: [VariableKind]
   private let styles: StyleSheet
 
-  /// The steps of the HTML, and the fields they use.
+  /// Returns the steps of the HTML; adds the fields they use to `table`.
   static func write(
     _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind], styles: StyleSheet,
     table: inout TemplateFieldTable
   ) -> TemplateStepList {
     var writer = HTMLWriter(
       builder: TemplateStepBuilder(scope: scope), table: table, kinds: kinds, styles: styles)
-    // What follows the last line across is the small print.
+    // Everything after the last thematic break is the small print.
     let end = document.children.lastIndex { $0.kind == .thematicBreak } ?? document.children.count
     writer.write(blocks: Array(document.children[..<end]), isTight: false)
     writer.write(blocks: Array(document.children[end...]), isTight: false, class: "note")
@@ -75,7 +75,7 @@ struct HTMLWriter {
       case .strong: wrap("strong") { $0.write(parts: part.children) }
       case .link(let url, let title): link(url, title: title, textContent: part.children)
       case .image(let url, let title): image(url, title: title, textContent: part.textContent)
-      // Dropped HTML was reported before.
+      // Raw HTML is dropped; lint has reported it.
       case .rawHTML: break
       default: write(parts: part.children)
       }

@@ -1,6 +1,6 @@
 internal import PabalCore
 
-/// Writes the steps of one language of a message.
+/// Compiles one language of a message.
 struct LanguageWriter {
   let tag: String
   let declaration: MessageDeclaration
@@ -8,7 +8,7 @@ struct LanguageWriter {
   let document: MarkdownNode
   let layout: HTMLTemplate
 
-  /// The language, with the parts that are written by hand in place of those from the Markdown.
+  /// Returns the compiled language, using hand-written parts instead of those from the Markdown, and its errors.
   func write(html handWritten: HTMLTemplate?, plain: TaggedText?) -> (CompiledLanguage, [Diagnostic]) {
     var table = TemplateFieldTable()
     let kinds = declaration.variables.map(\.kind)
@@ -43,9 +43,9 @@ struct LanguageWriter {
       HTMLWriter.write(document, scope: scope, kinds: kinds, styles: template.styles, table: &table)
     }
     func fill(_ template: HTMLTemplate) -> TemplateStepList {
-      let (list, wrong) = LanguageWriter.fill(
+      let (list, fillIssues) = LanguageWriter.fill(
         template, slots: slots, variables: declaration.index, kinds: kinds, table: &table)
-      issues += wrong
+      issues += fillIssues
       return list
     }
     let html: TemplateStepList
@@ -62,15 +62,15 @@ struct LanguageWriter {
       html = fill(layout)
     }
 
-    // The last guard of the promise that no placeholder is ever mailed.
+    // A final check, so that no placeholder is ever mailed.
     for list in [subject, plainSteps, html] where list.holdsPlaceholder {
       issues.append(
         Diagnostic(
-          "a variable where none can stand", remedy: "move it into the text", file: text.tagged.source.file))
+          "a variable can't be used here", remedy: "move it into the text", file: text.tagged.source.file))
     }
     let plan = RenderPlan(
       subject: subject, text: plainSteps, html: html, fields: table.fields, variables: declaration.variables)
-    // After the mail's own plan, which must not pay for a field that only the preview line has.
+    // Compiled after the mail's own plan, so that the plan has no fields that only the preview line uses.
     let previewLine = text.preview.map { line($0, as: .plain) } ?? TemplateStepList()
     let previewLinePlan = RenderPlan(
       subject: previewLine, text: TemplateStepList(), html: TemplateStepList(), fields: table.fields,
@@ -107,18 +107,20 @@ struct LanguageWriter {
         let name = placeholder.name
         if variables[name] == nil, MessageDeclarationReader.slots.contains(name) {
           guard escaping == .html else {
-            issue("{{\(name)}} in an address", "put a variable there, or take it out")
+            issue("{{\(name)}} can't be used in an address", "use a variable, or remove it")
             break
           }
           if let slot = slots[name] {
             builder.append(slot)
           } else {
-            issue("{{\(name)}} in a part of a page", "take it out: this file is the content")
+            issue(
+              "{{\(name)}} can't be used in a file that is only part of a page",
+              "remove it: this file itself is the content")
           }
         } else {
           if escaping == .urlAttribute, let variable = variables[name], kinds[variable] != .url {
             issue(
-              "{{\(name)}} is a \(kinds[variable].rawValue) where a whole address belongs",
+              "{{\(name)}} is a \(kinds[variable].rawValue), but a complete address is needed here",
               "declare it with kind \"url\", or write https:// before it")
           }
           builder.append(placeholder, as: escaping, in: &table)
@@ -130,12 +132,12 @@ struct LanguageWriter {
 }
 
 extension HTMLTemplate {
-  /// The name to show in errors.
+  /// The file name for errors.
   var file: String { tagged.source.file }
 }
 
 extension TemplateStepList {
-  /// Whether a placeholder was left among the literals.
+  /// Whether a literal contains a placeholder.
   fileprivate var holdsPlaceholder: Bool {
     for (index, byte) in bytes.enumerated() where byte >= 0xEE && byte <= 0xEF && index + 2 < bytes.count {
       let scalar = UInt32(byte & 0x0F) << 12 | UInt32(bytes[index + 1] & 0x3F) << 6

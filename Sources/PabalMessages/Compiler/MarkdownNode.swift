@@ -1,17 +1,17 @@
 internal import CPabalCMark
 internal import PabalCore
 
-/// A part of a CommonMark document.
+/// A node of a CommonMark document.
 struct MarkdownNode: Sendable {
-  /// What it is.
+  /// The kind of a node, with its content.
   enum Kind: Sendable, Equatable {
     case document
     case paragraph
-    /// A paragraph that is nothing but inline code and stands in no list or quote: the big code block.
+    /// A top-level paragraph that consists only of inline code: the big code block.
     case codeParagraph(String)
     case heading(Int)
     case quote
-    /// `start` is its first number, `nil` where it is not numbered.
+    /// A list; `start` is its first number, or `nil` for a bullet list.
     case list(start: Int?, isTight: Bool)
     case item
     case codeBlock(String)
@@ -29,18 +29,18 @@ struct MarkdownNode: Sendable {
 
   var kind: Kind
   var children: [MarkdownNode] = []
-  /// Where it begins: the line, from 1, and the column in bytes, from 1.
+  /// The line where the node starts, from 1; `column` is in bytes, from 1.
   var line: Int
   var column: Int
-  /// The column of its last byte, for what stands in one line.
+  /// The column of the last byte; meaningful only for a node on one line.
   var endColumn: Int
 }
 
 extension MarkdownNode {
-  /// How many quotes, lists and emphases may stand in one another.
+  /// The maximum nesting depth of quotes, lists and emphasis.
   static let maxDepth = 32
 
-  /// The document, or `nil` when it is nested deeper than `maxDepth`.
+  /// Parses a document; returns `nil` if it is nested deeper than `maxDepth`.
   static func parsing(_ scalars: ArraySlice<Unicode.Scalar>) -> MarkdownNode? {
     var bytes = String(scalars: scalars)
     return bytes.withUTF8 { buffer in
@@ -100,7 +100,7 @@ extension MarkdownNode.Kind {
       self = .link(string(cmark_node_get_url(node)), title: string(cmark_node_get_title(node)))
     case CMARK_NODE_IMAGE:
       self = .image(string(cmark_node_get_url(node)), title: string(cmark_node_get_title(node)))
-    // HTML blocks and inlines; without extensions there is nothing else.
+    // HTML blocks and inline HTML, the only other kinds without extensions.
     default: self = .rawHTML(string(cmark_node_get_literal(node)))
     }
   }

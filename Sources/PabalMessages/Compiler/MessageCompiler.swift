@@ -1,8 +1,8 @@
 internal import PabalCore
 
-/// The files of one message as they were read.
+/// The files of one message, as read from disk.
 struct MessageFiles: Sendable {
-  /// One language's file.
+  /// A file of one language.
   struct LanguageFile: Sendable {
     var language: String
     /// `md`, `html` or `txt`.
@@ -11,21 +11,21 @@ struct MessageFiles: Sendable {
   }
 
   var name: String
-  /// The folder as the user named it.
+  /// The path of the folder, as given by the user.
   var folder: String
-  /// `message.json`, where there is one.
+  /// The content of `message.json`, if it exists.
   var declaration: [UInt8]?
-  /// In the order of languages.
+  /// The files of the languages, sorted.
   var languageFiles: [LanguageFile]
   /// Whether the folder could be read.
   var isReadable = true
-  /// The names of files that are there and could not be read.
+  /// The names of files that exist but couldn't be read.
   var unreadableFiles: Set<String> = []
-  /// What is wrong with the folder itself and with what could not be read.
+  /// Errors about the folder itself and about unreadable files.
   var issues: [Diagnostic] = []
 }
 
-/// Makes a message of its files and gathers everything that is wrong with them.
+/// Compiles a message from its files and collects all errors in them.
 struct MessageCompiler {
   private let files: MessageFiles
   private let layout: HTMLTemplate
@@ -33,7 +33,7 @@ struct MessageCompiler {
   private let siteVariableLocations: [String: SettingLocation]
   private let defaultLanguage: String
   private var declaration = MessageDeclaration()
-  /// Variables that a misspelt name was most likely meant for.
+  /// Variables that were suggested for a misspelled name.
   private var suggested: Set<String> = []
   private(set) var diagnostics: [Diagnostic]
 
@@ -51,9 +51,9 @@ struct MessageCompiler {
 
   private var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
 
-  /// The message, unless there are errors.
+  /// Returns the message, or `nil` if there are errors.
   mutating func compile() -> CompiledMessage? {
-    // Without the variables nobody can tell what else is wrong.
+    // Nothing else can be checked without knowing the variables.
     guard files.isReadable, readDeclaration() else { return nil }
     checkLayoutNames()
     var languages: [String: CompiledLanguage] = [:]
@@ -65,12 +65,12 @@ struct MessageCompiler {
     }
     checkLanguages()
     guard !hasErrors else { return nil }
-    // Only now is it known that no name was meant to be another.
+    // Checked last: with a misspelled name, a variable would wrongly seem unused.
     for variable in declaration.variables where !namesUsed.contains(variable.name) {
       guard let position = variable.position else { continue }
       diagnostics.append(
         Diagnostic(
-          "no language uses {{\(variable.name)}}", remedy: "use it, or take it out of message.json",
+          "no language uses {{\(variable.name)}}", remedy: "use it, or remove it from message.json",
           file: "\(files.folder)/message.json", position: position, path: "variables.\(variable.name)",
           severity: .warning))
     }
@@ -79,13 +79,13 @@ struct MessageCompiler {
     return message
   }
 
-  /// Whether message.json tells which variables there are.
+  /// Reads message.json; returns whether it defines the variables.
   private mutating func readDeclaration() -> Bool {
     guard let bytes = files.declaration else {
       if !files.unreadableFiles.contains("message.json") {
         diagnostics.append(
           Diagnostic(
-            "there is no message.json", remedy: "copy another message's, and change the copy",
+            "message.json is missing", remedy: "copy one from another message and adapt it",
             file: files.folder))
       }
       return false
@@ -98,14 +98,14 @@ struct MessageCompiler {
       guard let written = siteVariables[variable.name] else { continue }
       setSiteValue(written, ofVariable: index)
     }
-    // A layout may use what the whole site has, whatever this message declares.
+    // A layout may use site-wide values that this message doesn't declare.
     for (name, _) in layout.names where !declaration.declares(name) {
       guard let written = siteVariables[name], !MessageDeclarationReader.slots.contains(name) else {
         continue
       }
       declaration.append(
         MessageDeclaration.Variable(
-          name: name, purpose: "a value of the whole site", kind: .text,
+          name: name, purpose: "a site-wide value", kind: .text,
           example: .text(written, reading: nil),
           exampleSource: .text(written), defaultValue: nil, showsDate: false, position: nil))
       setSiteValue(written, ofVariable: declaration.variables.count - 1)
@@ -128,11 +128,11 @@ struct MessageCompiler {
 
   private mutating func checkLayoutNames() {
     let slots = MessageDeclarationReader.slots
-    // What makes a layout hard to read may hide it.
+    // An error in the layout may hide {{content}}.
     if layout.contentPositions.isEmpty, !layout.issues.contains(where: { $0.severity == .error }) {
       diagnostics.append(
         Diagnostic(
-          "there is no {{content}}", remedy: "put it where the text belongs", file: layout.file,
+          "{{content}} is missing", remedy: "put it where the text of the mail goes", file: layout.file,
           position: SourcePosition(line: 1, column: 1)))
     }
     checkContentSlots(of: layout)
@@ -140,10 +140,10 @@ struct MessageCompiler {
     for (name, position) in layout.names where !slots.contains(name) && !declaration.declares(name) {
       diagnostics.append(
         Diagnostic(
-          "{{\(name)}} is no place of a layout, no value of the site, and not declared in "
+          "{{\(name)}} is neither a layout placeholder nor a site-wide value, and is not declared in "
             + "\(files.folder)/message.json",
           remedy: nearest(to: name, among: known).map { "did you mean {{\($0)}}?" }
-            ?? "declare it, or take it out", file: layout.file, position: position))
+            ?? "declare it, or remove it", file: layout.file, position: position))
     }
   }
 
@@ -151,7 +151,7 @@ struct MessageCompiler {
     for position in template.contentPositions.dropFirst() {
       diagnostics.append(
         Diagnostic(
-          "{{content}} stands twice", remedy: "keep one of them", file: template.file, position: position))
+          "{{content}} is used twice", remedy: "remove one of them", file: template.file, position: position))
     }
   }
 
@@ -160,8 +160,8 @@ struct MessageCompiler {
       guard let known = LanguageTag.commonMisspelling(part.language) else { continue }
       diagnostics.append(
         Diagnostic(
-          "\(part.language) is not how \(known.name) is written here",
-          remedy: "name it \(known.tag).\(part.fileExtension)",
+          "\(part.language) is not the language tag of \(known.name)",
+          remedy: "rename the file to \(known.tag).\(part.fileExtension)",
           file: "\(files.folder)/\(part.language).\(part.fileExtension)", severity: .warning))
     }
     let languages =
@@ -170,13 +170,14 @@ struct MessageCompiler {
     if !languages.contains(where: { $0.lowercased() == defaultLanguage.lowercased() }) {
       diagnostics.append(
         Diagnostic(
-          "there is no \(defaultLanguage).md, and \(defaultLanguage) is the language of last resort",
+          "\(defaultLanguage).md is missing, but \(defaultLanguage) is the default language",
           remedy: "write it, or change messages.language in config.json", file: files.folder))
     }
     for part in files.languageFiles where part.fileExtension != "md" && !languages.contains(part.language) {
       diagnostics.append(
         Diagnostic(
-          "stands without \(part.language).md", remedy: "write that file too: the subject comes from it",
+          "\(part.language).md is missing beside this file",
+          remedy: "write it too, because the subject comes from it",
           file: "\(files.folder)/\(part.language).\(part.fileExtension)"))
     }
   }
@@ -213,7 +214,8 @@ struct MessageCompiler {
     guard let document = MarkdownNode.parsing(text.tagged.scalars[text.body]) else {
       diagnostics.append(
         Diagnostic(
-          "nested deeper than \(MarkdownNode.maxDepth) levels", remedy: "take some out", file: source.file,
+          "quotes, lists and emphasis are nested more than \(MarkdownNode.maxDepth) levels deep",
+          remedy: "remove some levels", file: source.file,
           position: text.position(ofBodyLine: 2, column: 1)))
       return nil
     }
@@ -261,7 +263,7 @@ struct MessageCompiler {
     }
   }
 
-  /// The code must stand in both parts; looked for in the files themselves, so that no other error hides it.
+  /// Checks that both parts contain the code. Looks in the files themselves, so that other errors don't hide it.
   private mutating func checkCodes(_ text: MessageText, html: HTMLTemplate?, plain: TaggedText?) {
     let body = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.tag }
     var page = html.map { $0.names.map(\.name) } ?? body
@@ -291,28 +293,28 @@ struct MessageCompiler {
   ) {
     diagnostics.append(
       Diagnostic(
-        "the \(part) does not show {{\(variable.name)}}, so its reader has no code to enter",
+        "the \(part) does not contain {{\(variable.name)}}, so the reader has no code to enter",
         remedy: "put `{{\(variable.name)}}` on a line of its own, with a blank line before and after",
         file: file.source.file, position: file.position(at: index)))
   }
 
   private mutating func checkExamples(_ message: CompiledMessage) {
     for language in message.languages.values.sorted(by: { $0.tag < $1.tag }) {
-      // The examples fit: they were checked as they were read.
+      // The examples are valid because they were checked when they were read.
       guard let (subject, _, html) = try? message.render(language, message.examples) else { continue }
       let file = "\(files.folder)/\(language.tag).md"
       if subject.count > MessageLint.maxSubjectLength {
         diagnostics.append(
           Diagnostic(
-            "the subject has \(subject.count) characters with the examples in it, and phones show about 40",
-            remedy: "keep it to \(MessageLint.maxSubjectLength)", file: file,
+            "the subject has \(subject.count) characters with the example values, but phones show only about 40",
+            remedy: "shorten it to at most \(MessageLint.maxSubjectLength)", file: file,
             position: SourcePosition(line: 1, column: 1), severity: .warning))
       }
       if html.utf8.count > MessageLint.maxHTMLSize {
         diagnostics.append(
           Diagnostic(
-            "the HTML has \(html.utf8.count) octets, and Gmail cuts it off after \(MessageLint.maxHTMLSize)",
-            remedy: "make it shorter", file: file, severity: .warning))
+            "the HTML has \(html.utf8.count) bytes, but Gmail cuts it off after \(MessageLint.maxHTMLSize)",
+            remedy: "shorten it", file: file, severity: .warning))
       }
     }
   }

@@ -1,9 +1,9 @@
 internal import PabalCore
 
-/// One language's Markdown file: header lines, a blank line, the body.
+/// The Markdown file of one language: header lines, a blank line, the body.
 struct MessageText: Sendable {
   let tagged: TaggedText
-  /// The ranges in `tagged.scalars`; `subject` is empty where it is missing.
+  /// The range of the subject in `tagged.scalars`; empty if it is missing.
   private(set) var subject: Range<Int> = 0..<0
   private(set) var preview: Range<Int>?
   private(set) var body: Range<Int> = 0..<0
@@ -18,12 +18,12 @@ struct MessageText: Sendable {
     rejectPrivateUseReferences()
   }
 
-  /// Where a part of the body stands in the file, by its line and its column in bytes, both from 1.
+  /// Returns the position in the file of a line and byte column of the body, both from 1.
   func position(ofBodyLine line: Int, column: Int) -> SourcePosition {
     tagged.position(at: index(ofBodyLine: line, column: column))
   }
 
-  /// The index in `tagged.scalars` of a part of the body.
+  /// Returns the index in `tagged.scalars` of a line and byte column of the body, both from 1.
   func index(ofBodyLine line: Int, column: Int) -> Int {
     let text = tagged.scalars
     var index = body.lowerBound
@@ -54,20 +54,22 @@ struct MessageText: Sendable {
       if line.allSatisfy({ $0 == " " || $0 == "\t" }) { break }
       guard let colon = line.firstIndex(of: ":"), let name = MessageText.headerName(line[..<colon]) else {
         issue(
-          seen.isEmpty ? "there is no Subject: here" : "the text begins without a blank line before it",
+          seen.isEmpty ? "Subject: is missing" : "the blank line before the text is missing",
           seen.isEmpty
-            ? "begin the file with Subject: and what the mail is about, then a blank line, then the text"
-            : "put a blank line between Subject: or Preview: and the text", at: start)
+            ? "start the file with Subject: and what the mail is about, then a blank line, then the text"
+            : "add it after Subject: and Preview:", at: start)
         if start == 0 { seen.insert("Subject") }
-        // What follows is the text; saying it again of each of its lines helps nobody.
+        // The rest is the text; don't repeat the error for each of its lines.
         break
       }
       let value = MessageText.trimmed((colon + 1)..<end, in: text)
       if let known = MessageText.headers.first(where: { $0.lowercased() == name.lowercased() }) {
         if !seen.insert(known).inserted {
-          issue("\(known): stands twice", "keep one of them", at: start)
+          issue("\(known): appears twice", "keep one of them", at: start)
         } else if value.isEmpty {
-          issue("\(known): is empty", "write it, or take the line out", at: start)
+          issue(
+            "\(known): is empty",
+            known == "Subject" ? "write what the mail is about" : "fill it in, or remove the line", at: start)
         } else if known == "Subject" {
           subject = value
         } else {
@@ -76,19 +78,19 @@ struct MessageText: Sendable {
       } else {
         let near = nearest(to: name, among: MessageText.headers)
         issue(
-          "\(name): is no header line of a message",
-          near.map { "did you mean \($0):?" } ?? "Subject: and Preview: are", at: start)
+          "\(name): is not a known header line",
+          near.map { "did you mean \($0):?" } ?? "use Subject: or Preview:", at: start)
         if near == "Subject" { seen.insert("Subject") }
       }
       start = end + 1
     }
     if !seen.contains("Subject") {
-      issue("there is no Subject:", "begin the file with Subject: and what the mail is about", at: 0)
+      issue("Subject: is missing", "start the file with Subject: and what the mail is about", at: 0)
     }
     body = min(start, text.count)..<text.count
-    // A tag that is wrong may be all there is, and was reported.
+    // An invalid tag, which has been reported, may be the whole text.
     if tagged.issues.isEmpty, text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
-      issue("there is no text", "write the text after a blank line", at: text.count)
+      issue("the mail has no text", "write it after a blank line", at: text.count)
     }
   }
 
@@ -110,7 +112,7 @@ struct MessageText: Sendable {
     return range
   }
 
-  /// `&#xE000;` would become a placeholder behind our back.
+  /// Rejects references such as `&#xE000;`, which Markdown would turn into a placeholder.
   private mutating func rejectPrivateUseReferences() {
     let text = tagged.scalars
     var index = body.lowerBound
@@ -130,7 +132,7 @@ struct MessageText: Sendable {
         continue
       }
       issue(
-        "a private-use character, which no mail program can be relied on to show",
+        "a private-use character, which mail programs may not display",
         "use another character", at: start)
     }
   }

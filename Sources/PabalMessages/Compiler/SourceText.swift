@@ -1,17 +1,17 @@
 internal import PabalCore
 
-/// A file's text, checked and with its line ends mended, that knows where everything stands.
+/// The checked text of a file with normalized line ends, which maps indices to positions.
 struct SourceText: Sendable {
-  /// The name to show in errors.
+  /// The file name for errors.
   let file: String
-  /// The text; its lines end with a line feed alone.
+  /// The text, with LF line ends.
   let scalars: [Unicode.Scalar]
   private let lineStarts: [Int]
 
-  /// Lends out the placeholders' range, so that no file can hold one.
+  /// The private-use scalars that stand for placeholders. Files can't contain them.
   static let placeholders: ClosedRange<UInt32> = 0xE000...0xF8FF
 
-  /// Reads UTF-8 with or without a byte order mark and with any line ends.
+  /// Decodes UTF-8 with or without a byte order mark and with any line ends.
   init(_ bytes: [UInt8], file: String) throws(Diagnostics) {
     self.file = file
     var scalars: [Unicode.Scalar] = []
@@ -32,7 +32,7 @@ struct SourceText: Sendable {
       case .valid(let encoded): scalar = Unicode.UTF8.decode(encoded)
       case .emptyInput: break reading
       case .error:
-        issue("from here on it is not UTF-8", "save the file again with the encoding UTF-8")
+        issue("the file is not UTF-8 from here on", "save it again with UTF-8 encoding")
         break reading
       }
       defer { afterReturn = scalar == "\r" }
@@ -45,10 +45,10 @@ struct SourceText: Sendable {
         continue
       }
       if SourceText.isForbidden(scalar) {
-        issue("the invisible character \(scalar.codePoint)", "take it out")
+        issue("the invisible character \(scalar.codePoint)", "remove it")
       } else if SourceText.placeholders.contains(scalar.value) {
         issue(
-          "the private-use character \(scalar.codePoint), which no mail program can be relied on to show",
+          "the private-use character \(scalar.codePoint), which mail programs may not display",
           "use another character")
       }
       scalars.append(scalar)
@@ -67,7 +67,7 @@ struct SourceText: Sendable {
     }
   }
 
-  /// Where the scalar at `index` stands.
+  /// Returns the position of the scalar at `index`.
   func position(at index: Int) -> SourcePosition {
     var low = 0
     var high = lineStarts.count
@@ -80,7 +80,7 @@ struct SourceText: Sendable {
 }
 
 extension Unicode.Scalar {
-  /// The scalar as people cite it: `U+00A0`.
+  /// The scalar in the notation `U+00A0`.
   var codePoint: String {
     let digits = String(value, radix: 16, uppercase: true)
     return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
@@ -88,7 +88,7 @@ extension Unicode.Scalar {
 }
 
 extension String {
-  /// The text of these scalars.
+  /// Creates a string from scalars.
   init(scalars: some Collection<Unicode.Scalar>) {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(scalars.underestimatedCount * 2)

@@ -1,16 +1,16 @@
 internal import PabalCore
 
-/// What a private-use scalar in a tagged text stands for.
+/// The meaning of a private-use scalar in a tagged text.
 enum Placeholder: Sendable, Hashable {
   /// `{{name}}`.
   case tag(String)
-  /// A particle after the variable `of`.
+  /// A particle after the variable with the given name.
   case particle(Particle, of: String)
 
-  /// The name of the variable it shows.
+  /// The name of the variable, if the placeholder is a tag.
   var tag: String? { if case .tag(let name) = self { name } else { nil } }
 
-  /// The name of the variable it needs.
+  /// The name of the variable that the placeholder depends on.
   var name: String {
     switch self {
     case .tag(let name), .particle(_, of: let name): name
@@ -18,18 +18,18 @@ enum Placeholder: Sendable, Hashable {
   }
 }
 
-/// A file whose tags and particles have become private-use scalars, one each, in order.
+/// A file in which each tag and particle is replaced by a private-use scalar.
 struct TaggedText: Sendable {
   let source: SourceText
   private(set) var scalars: [Unicode.Scalar] = []
-  /// For every scalar of `scalars` the index in `source` it came from.
+  /// The index in `source` of each scalar in `scalars`.
   private(set) var origins: [Int] = []
   private(set) var placeholders: [Placeholder] = []
-  /// Where each placeholder stands in `source`.
+  /// The index in `source` of each placeholder.
   private(set) var placeholderOrigins: [Int] = []
   private(set) var issues: [Diagnostic] = []
 
-  /// What kind of file it is: only CSS may hold `}}`, and only Markdown has links.
+  /// The format of the file: only HTML may contain `}}` (in CSS), and only Markdown has links.
   enum Format: Sendable {
     case markdown
     case html
@@ -44,19 +44,19 @@ struct TaggedText: Sendable {
     scan()
   }
 
-  /// What the scalar stands for, where it is a placeholder.
+  /// Returns the placeholder that the scalar stands for, if any.
   func placeholder(_ scalar: Unicode.Scalar) -> Placeholder? {
     guard SourceText.placeholders.contains(scalar.value) else { return nil }
     let index = Int(scalar.value - SourceText.placeholders.lowerBound)
     return index < placeholders.count ? placeholders[index] : nil
   }
 
-  /// Where the scalar at `index` of `scalars` stands in the file.
+  /// Returns the position in the file of the scalar at `index` of `scalars`.
   func position(at index: Int) -> SourcePosition {
     source.position(at: index < origins.count ? origins[index] : source.scalars.count)
   }
 
-  /// Where the placeholder at `index` of `placeholders` stands in the file.
+  /// Returns the position in the file of the placeholder at `index` of `placeholders`.
   func position(ofPlaceholder index: Int) -> SourcePosition { source.position(at: placeholderOrigins[index]) }
 
   private mutating func scan() {
@@ -64,7 +64,7 @@ struct TaggedText: Sendable {
     scalars.reserveCapacity(text.count)
     origins.reserveCapacity(text.count)
     var index = 0
-    // The variable just before, marks passed over.
+    // The variable directly before, ignoring closing marks.
     var variable: String?
     while index < text.count {
       if text[index] == "{", index + 1 < text.count {
@@ -76,11 +76,11 @@ struct TaggedText: Sendable {
           continue
         }
         if text[index + 1] == "%", format != .html {
-          issue("{% does nothing in a message", "variables are written {{name}}; take it out", at: index)
+          issue("{% has no meaning in a message", "write variables as {{name}}, or remove it", at: index)
         }
       }
       if text[index] == "}", index + 1 < text.count, text[index + 1] == "}", format != .html {
-        issue("}} closes nothing", "write {{ before the name, or take it out", at: index)
+        issue("}} has no matching {{", "write {{ before the name, or remove it", at: index)
         index += 2
         variable = nil
         continue
@@ -113,7 +113,7 @@ struct TaggedText: Sendable {
     let value = SourceText.placeholders.lowerBound + UInt32(placeholders.count)
     guard SourceText.placeholders.contains(value), let scalar = Unicode.Scalar(value) else {
       if issues.last?.message != TaggedText.tooManyVariables {
-        issue(TaggedText.tooManyVariables, "make the message shorter", at: origin)
+        issue(TaggedText.tooManyVariables, "shorten the message", at: origin)
       }
       return
     }
@@ -129,28 +129,28 @@ struct TaggedText: Sendable {
       Diagnostic(message, remedy: remedy, file: source.file, position: source.position(at: index)))
   }
 
-  /// The name in the tag that opens at `start`, unless it is wrong, and where the text goes on.
+  /// Parses the tag that opens at `start`; returns its name, or `nil` if it is invalid, and the index after it.
   private mutating func tag(at start: Int) -> (name: String?, end: Int) {
     let text = source.scalars
     let line = text[(start + 2)...].prefix { $0 != "\n" }
     let close = line.indices.first { text[$0] == "}" && $0 + 1 < line.endIndex && text[$0 + 1] == "}" }
-    // Another tag before the end is that one's end, not this one's.
+    // A tag that starts before the end means that this tag isn't closed.
     guard let close, !line[..<close].dropFirst().contains("{") else {
-      issue("{{ is never closed", "write {{name}}, on one line", at: start)
+      issue("{{ is never closed", "write {{name}} on one line", at: start)
       return (nil, start + 2)
     }
     let inside = line[..<close].drop { $0 == " " }
     let name = inside.prefix(inside.count - inside.reversed().prefix { $0 == " " }.count)
     guard let word = TaggedText.name(name) else {
       issue(
-        "{{\(String(scalars: name.prefix(40)).displayName)}} can't be a variable",
-        "write {{name}} with a name from message.json, in small letters a to z, digits and _", at: start)
+        "{{\(String(scalars: name.prefix(40)).displayName)}} is not a valid variable",
+        "write {{name}} with a name from message.json: lower-case letters a to z, digits and _", at: start)
       return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }
     return (word, close + 2)
   }
 
-  /// The name, if it is one: small letters, digits and `_`, a letter first, 64 at most.
+  /// Returns the name if it is valid: lower-case letters, digits and `_`, starting with a letter, at most 64.
   static func name(_ scalars: some Collection<Unicode.Scalar>) -> String? {
     guard let first = scalars.first, ("a"..."z").contains(first), scalars.count <= 64 else { return nil }
     var name = String.UnicodeScalarView()
@@ -161,7 +161,7 @@ struct TaggedText: Sendable {
     return String(name)
   }
 
-  /// Where the target of a Markdown link ends that stands between a variable and its particle:
+  /// Returns the end of a Markdown link target between a variable and its particle, as in
   /// `[{{service}}](https://example.com)은(는)`.
   private func endOfLink(at start: Int) -> Int? {
     let text = source.scalars
@@ -169,7 +169,7 @@ struct TaggedText: Sendable {
       return nil
     }
     var end = start + 2
-    // A tag in the target would lose its place; such a link ends the search.
+    // A target that contains a tag isn't skipped, because the tag must be processed.
     while end < text.count, text[end] != "\n", text[end] != " ", text[end] != "{" {
       if text[end] == ")" { return end + 1 }
       end += 1
@@ -177,7 +177,7 @@ struct TaggedText: Sendable {
     return nil
   }
 
-  /// Where the HTML tag ends that stands between a variable and its particle: `<b>{{service}}</b>은(는)`.
+  /// Returns the end of an HTML tag between a variable and its particle, as in `<b>{{service}}</b>은(는)`.
   private func endOfElement(at start: Int) -> Int? {
     let text = source.scalars
     guard format == .html, text[start] == "<" else { return nil }
@@ -187,7 +187,7 @@ struct TaggedText: Sendable {
     return end + 1
   }
 
-  /// Marks, brackets and quotes that may stand between a variable and its particle.
+  /// Whether a mark, bracket or quote may come between a variable and its particle.
   static func isSkipped(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
     case "*", "_", "`", "~", "\"", "'", ")", "]", "}", ">", "”", "’", "»", "›", "」", "』", "》", "〉", "】",

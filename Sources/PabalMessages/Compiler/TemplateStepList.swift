@@ -1,8 +1,8 @@
 internal import PabalFormats
 
-/// Bytes to append, and between them the fields to append.
+/// Literal bytes with the fields to insert between them.
 struct TemplateStepList: Sendable {
-  /// The literal bytes up to `end`, then the field.
+  /// Appends the literal bytes up to `end`, then the field.
   struct Step: Sendable {
     var end: Int
     var field: Int
@@ -12,21 +12,21 @@ struct TemplateStepList: Sendable {
   var steps: [Step] = []
 }
 
-/// How a value is written where it stands.
+/// How a value is escaped in its place.
 enum ValueEscaping: Sendable, Hashable {
-  /// As it is: plain text and header lines.
+  /// No escaping, for plain text and header lines.
   case plain
-  /// HTML text and quoted attributes.
+  /// For HTML text and quoted attributes.
   case html
-  /// A whole address, in plain text.
+  /// A complete URL in plain text.
   case url
-  /// A whole address, in an HTML attribute.
+  /// A complete URL in an HTML attribute.
   case urlAttribute
-  /// A part of an address; needs no further care in HTML.
+  /// A part of a URL, which is safe in HTML too.
   case urlComponent
 }
 
-/// Something that a render fills in, written out once however often it stands in the mail.
+/// A value or particle that rendering fills in. It is formatted once, even if it occurs several times.
 enum TemplateField: Sendable, Hashable {
   case value(variable: Int, ValueEscaping)
   case particle(Particle, variable: Int)
@@ -45,13 +45,13 @@ struct TemplateFieldTable: Sendable {
   }
 }
 
-/// Gathers the steps of one part of a mail.
+/// Builds the steps of one part of a mail.
 struct TemplateStepBuilder {
   private(set) var list = TemplateStepList()
-  /// What each placeholder scalar stands for, and its variable's number.
+  /// The meaning of the placeholder scalars.
   let scope: Scope
 
-  /// Where a tagged text's placeholders lead.
+  /// A tagged text, and the numbers of the variables that its placeholders refer to.
   struct Scope: Sendable {
     let tagged: TaggedText
     let variables: [String: Int]
@@ -59,10 +59,10 @@ struct TemplateStepBuilder {
 
   init(scope: Scope) { self.scope = scope }
 
-  /// Bytes as they are.
+  /// Appends literal text without escaping.
   mutating func append(literal text: String) { list.bytes.append(contentsOf: text.utf8) }
 
-  /// All the steps of another list.
+  /// Appends another list.
   mutating func append(_ other: TemplateStepList) {
     let shift = list.bytes.count
     list.bytes.append(contentsOf: other.bytes)
@@ -70,7 +70,7 @@ struct TemplateStepBuilder {
       contentsOf: other.steps.map { TemplateStepList.Step(end: $0.end + shift, field: $0.field) })
   }
 
-  /// Text that may hold placeholders, written for its place.
+  /// Appends text that may contain placeholders, escaped for its place.
   mutating func append(
     _ text: some Sequence<Unicode.Scalar>, as escaping: ValueEscaping, in table: inout TemplateFieldTable
   ) {
@@ -83,7 +83,7 @@ struct TemplateStepBuilder {
     }
   }
 
-  /// What a placeholder stands for; names nobody declared were reported before and leave nothing.
+  /// Appends the field of a placeholder; does nothing for an undeclared name, which has been reported.
   mutating func append(
     _ placeholder: Placeholder, as escaping: ValueEscaping, in table: inout TemplateFieldTable
   ) {
@@ -98,7 +98,7 @@ struct TemplateStepBuilder {
 }
 
 extension ValueEscaping {
-  /// Appends one scalar of the author's own words.
+  /// Appends one scalar of the author's text.
   func append(_ scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
     switch self {
     case .plain, .url: bytes.append(contentsOf: scalar.utf8)
@@ -107,7 +107,7 @@ extension ValueEscaping {
     }
   }
 
-  /// A value, written for this place.
+  /// Returns a value escaped for this place.
   func escaped(_ value: String) -> String {
     var value = value
     return value.withUTF8 { bytes -> String? in
@@ -124,20 +124,20 @@ extension ValueEscaping {
     } ?? value
   }
 
-  /// Whether an byte stays as it is; most values hold no other.
+  /// Whether a byte needs no escaping, for a fast path: most values need none.
   private func isSafe(_ byte: UInt8) -> Bool {
     switch self {
     case .plain: true
     case .html:
       byte != UInt8(ascii: "&") && byte != UInt8(ascii: "<") && byte != UInt8(ascii: ">")
         && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'")
-    // Letters and digits; the rest is not worth a second list.
+    // Only letters and digits; the fast path needn't cover more.
     case .url, .urlAttribute, .urlComponent:
       (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte)
     }
   }
 
-  /// Everything that could end text, a quoted attribute or a character reference.
+  /// Escapes everything that could end text, a quoted attribute or a character reference.
   private static func appendHTML(_ value: some Sequence<UInt8>, to bytes: inout [UInt8]) {
     for byte in value {
       switch byte {
@@ -151,7 +151,7 @@ extension ValueEscaping {
     }
   }
 
-  /// What RFC 3986 lets stand in an address stays, the rest is percent-encoded.
+  /// Keeps the characters that RFC 3986 allows in a URL and percent-encodes the rest.
   private static func appendURL(_ value: some Sequence<UInt8>, isHTML: Bool, to bytes: inout [UInt8]) {
     for byte in value {
       if isHTML, byte == UInt8(ascii: "&") {
@@ -163,14 +163,14 @@ extension ValueEscaping {
   }
 }
 
-/// The address behind a link or an image, as an author wrote it.
+/// The URL of a link or an image, as the author wrote it.
 struct LinkTarget {
-  /// Its scalars, placeholders among them.
+  /// The scalars of the URL, including placeholders.
   let scalars: [Unicode.Scalar]
-  /// Whether its first scalar is a variable that holds a whole address.
+  /// Whether the first scalar is a variable of kind `url`.
   private let beginsWithURLVariable: Bool
 
-  /// The target, or `nil` when it is no https, http or (for a link) mailto address.
+  /// Creates a target; returns `nil` if it isn't an https, http or (for a link) mailto URL.
   init?(_ url: String, isImage: Bool, scope: TemplateStepBuilder.Scope, kinds: [VariableKind]) {
     scalars = Array(url.unicodeScalars)
     if let first = scalars.first, case .tag(let name)? = scope.tagged.placeholder(first) {
@@ -182,7 +182,7 @@ struct LinkTarget {
     }
   }
 
-  /// Appends it to a plain text or into a quoted HTML attribute.
+  /// Appends the URL to plain text or to a quoted HTML attribute.
   func append(to builder: inout TemplateStepBuilder, isHTML: Bool, in table: inout TemplateFieldTable) {
     let rest = beginsWithURLVariable ? 1 : 0
     builder.append(scalars[..<rest], as: isHTML ? .urlAttribute : .url, in: &table)

@@ -4,7 +4,7 @@ struct TextWriter {
   private var table: TemplateFieldTable
   private let kinds: [VariableKind]
 
-  /// The steps of the text, and the fields they use.
+  /// Returns the steps of the text; adds the fields they use to `table`.
   static func write(
     _ document: MarkdownNode, scope: TemplateStepBuilder.Scope, kinds: [VariableKind],
     table: inout TemplateFieldTable
@@ -17,7 +17,7 @@ struct TextWriter {
 
   private static let codeIndent = "    "
 
-  /// Blocks under one another; `first` leads the first line, `rest` all others.
+  /// Writes blocks one below the other; `first` is the prefix of the first line, `rest` of all others.
   private mutating func write(_ blocks: [MarkdownNode], first: String, rest: String, isTight: Bool) {
     if blocks.isEmpty { builder.append(literal: TextWriter.trimmed(first) + "\n") }
     for (index, block) in blocks.enumerated() {
@@ -73,7 +73,7 @@ struct TextWriter {
     }
   }
 
-  /// What stands in a line.
+  /// Writes inline nodes.
   private mutating func write(_ parts: [MarkdownNode], rest: String) {
     for part in parts {
       switch part.kind {
@@ -81,14 +81,15 @@ struct TextWriter {
       case .softBreak: builder.append(literal: " ")
       case .lineBreak: builder.append(literal: "\n" + rest)
       case .link(let url, _): write(link: url, textContent: part.children, rest: rest, isAlone: false)
-      // Dropped HTML was reported before.
+      // Raw HTML is dropped; lint has reported it.
       case .rawHTML: break
       default: write(part.children, rest: rest)
       }
     }
   }
 
-  /// `textContent (address)`, alone in its paragraph `textContent: address`, and only one of them where they are the same.
+  /// Writes a link as `text (address)`, or `text: address` if it is alone in its paragraph, or only the text if both
+  /// are the same.
   private mutating func write(link url: String, textContent: [MarkdownNode], rest: String, isAlone: Bool) {
     let target = LinkTarget(url, isImage: false, scope: builder.scope, kinds: kinds)
     let text = namingPlaceholders(textContent.map(\.textContent).joined())
@@ -109,17 +110,17 @@ struct TextWriter {
     if !isAlone { builder.append(literal: ")") }
   }
 
-  /// The text with names in place of placeholders, so that two of them can be compared.
+  /// Returns the text with names instead of placeholders, so that two texts can be compared.
   private func namingPlaceholders(_ text: String) -> String {
-    var namingPlaceholders = ""
+    var named = ""
     for scalar in text.unicodeScalars {
       if let placeholder = builder.scope.tagged.placeholder(scalar) {
-        namingPlaceholders += "{{\(placeholder.name)}}"
+        named += "{{\(placeholder.name)}}"
       } else {
-        namingPlaceholders.unicodeScalars.append(scalar)
+        named.unicodeScalars.append(scalar)
       }
     }
-    return namingPlaceholders
+    return named
   }
 
   private mutating func append(_ text: String) {
@@ -132,7 +133,7 @@ struct TextWriter {
 }
 
 extension MarkdownNode {
-  /// The words in it and below, without marks.
+  /// The text of the node and its descendants, without markup.
   var textContent: String {
     switch kind {
     case .text(let text), .code(let text), .codeParagraph(let text): text

@@ -1,11 +1,11 @@
 internal import PabalCore
 
-/// An HTML file with its style rules copied beside its elements, ready to be filled in.
+/// An HTML file with its style rules copied into its elements, ready to be filled in.
 struct HTMLTemplate: Sendable {
-  /// A stretch of the file.
+  /// A piece of the file.
   enum Piece: Sendable {
     case literal(String)
-    /// A placeholder, by its number in `tagged`, and how its value is written there.
+    /// A placeholder, by its number in `tagged`, and the escaping of its value.
     case placeholder(Int, ValueEscaping)
   }
 
@@ -13,7 +13,7 @@ struct HTMLTemplate: Sendable {
   private(set) var pieces: [Piece] = []
   private(set) var styles = StyleSheet()
   private(set) var issues: [Diagnostic]
-  /// Whether it is a whole page and not a part of one.
+  /// Whether the file is a whole page, not a part of one.
   private(set) var isPage = false
 
   init(_ source: SourceText) {
@@ -30,7 +30,7 @@ struct HTMLTemplate: Sendable {
     flush(&literal)
   }
 
-  /// Every name that is filled in, with where; what stands in a dropped comment is none.
+  /// The names of all placeholders with their positions, except those in dropped comments.
   var names: [(name: String, position: SourcePosition)] {
     pieces.compactMap { piece in
       guard case .placeholder(let number, _) = piece else { return nil }
@@ -38,7 +38,7 @@ struct HTMLTemplate: Sendable {
     }
   }
 
-  /// Where every `{{content}}` stands that is filled in; one in a comment is not.
+  /// The positions of all `{{content}}` placeholders, except those in dropped comments.
   var contentPositions: [SourcePosition] {
     pieces.compactMap { piece in
       guard case .placeholder(let number, _) = piece, tagged.placeholders[number] == .tag("content") else {
@@ -70,16 +70,16 @@ struct HTMLTemplate: Sendable {
     }
     styles = StyleSheet(css)
     if let message = styles.issue {
-      let place = tokens.lazy.compactMap { if case .raw(let range, of: "style") = $0 { range } else { nil } }
-      issue("the <style> holds \(message)", "mend its braces", at: place.first?.lowerBound ?? 0)
+      let ranges = tokens.lazy.compactMap { if case .raw(let range, of: "style") = $0 { range } else { nil } }
+      issue("the <style> has \(message)", "check its braces", at: ranges.first?.lowerBound ?? 0)
     }
   }
 
   private mutating func rejectPlaceholders(in range: Range<Int>, _ place: String) {
-    // Small letters may be longer than what was written.
+    // A lower-cased name may be longer than the original.
     let range = range.clamped(to: 0..<tagged.scalars.count)
     for index in range where tagged.placeholder(tagged.scalars[index]) != nil {
-      issue("a variable in \(place)", "move it into the text or a quoted attribute", at: index)
+      issue("a variable can't be used in \(place)", "move it into the text or a quoted attribute", at: index)
     }
   }
 
@@ -95,12 +95,12 @@ struct HTMLTemplate: Sendable {
       literal.append("</\(name)>")
       literal.close(name)
     case .raw(let range, of: let name):
-      // All that was left of every <style> stands in the first.
+      // The remaining rules of all <style> elements go into the first one.
       if name == "style" { break }
       rejectPlaceholders(in: range, "a <\(name)>")
       literal.append(string(range))
     case .comment(let range):
-      // What only Outlook reads is a comment to all others.
+      // Conditional comments for Outlook are kept.
       guard string(range).hasPrefix("<!--[if ") else { break }
       rejectPlaceholders(in: range, "a comment")
       literal.append(string(range))
@@ -134,7 +134,7 @@ struct HTMLTemplate: Sendable {
         classes = string(value).split(separator: " ").map(String.init)
       }
       if attribute.name == "style", let value = attribute.value {
-        rejectPlaceholders(in: value, "a style")
+        rejectPlaceholders(in: value, "a style attribute")
         inlineStyle = string(value)
         continue
       }
@@ -151,7 +151,7 @@ struct HTMLTemplate: Sendable {
     guard let value = attribute.value else { return }
     literal.append("=\"")
     if !attribute.isQuoted { rejectPlaceholders(in: value, "an attribute without quotes") }
-    if attribute.name.hasPrefix("on") { rejectPlaceholders(in: value, "a script") }
+    if attribute.name.hasPrefix("on") { rejectPlaceholders(in: value, "a script attribute") }
     let isURL = HTMLTemplate.urlAttributes.contains(attribute.name)
     for index in value {
       let scalar = tagged.scalars[index]
@@ -173,11 +173,11 @@ struct HTMLTemplate: Sendable {
   private mutating func check(_ name: String, _ attributes: [HTMLToken.Attribute], at: Int) {
     func has(_ attribute: String) -> Bool { attributes.contains { $0.name == attribute } }
     if name == "script" {
-      issue("mail programs run no <script>", "take it out", at: at)
+      issue("mail programs don't run <script>", "remove it", at: at)
     }
     if name == "img", !has("alt") {
       issue(
-        "an image without alt", "say what it shows in alt=\"…\", for whom images are off", at: at,
+        "an image without alt", "describe it in alt=\"…\" for readers who have images turned off", at: at,
         severity: .warning)
     }
     if name == "html", !has("lang") {
@@ -187,7 +187,7 @@ struct HTMLTemplate: Sendable {
     for attribute in attributes {
       guard let value = attribute.value, HTMLTemplate.urlAttributes.contains(attribute.name) else { continue }
       if string(value).lowercased().hasPrefix("javascript:") {
-        issue("mail programs run no script", "take it out", at: attribute.at)
+        issue("mail programs don't run scripts", "remove it", at: attribute.at)
       }
     }
   }
@@ -215,7 +215,7 @@ struct HTMLTemplate: Sendable {
   }
 }
 
-/// Gathers literal HTML and drops the blanks that a browser would not show.
+/// Collects literal HTML and drops the white space that a browser would collapse.
 private struct LiteralWriter {
   private(set) var text = ""
   var hasStyle = false
@@ -230,7 +230,7 @@ private struct LiteralWriter {
   mutating func append(text scalar: Unicode.Scalar) {
     let isBlank = HTMLTokenizer.isBlank(scalar)
     if preDepth == 0, isBlank, lastIsBlank { return }
-    // A < that begins no element would begin one before a value.
+    // A stray < could start an element together with the value after it.
     if scalar == "<" { text += "&lt;" } else { text.unicodeScalars.append(scalar) }
     lastIsBlank = isBlank
   }
@@ -241,7 +241,7 @@ private struct LiteralWriter {
 
   mutating func take() -> String {
     defer { text = "" }
-    // What follows is a value, after which a blank counts.
+    // A value follows, and white space after it is significant.
     lastIsBlank = false
     return text
   }

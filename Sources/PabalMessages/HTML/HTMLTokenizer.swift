@@ -1,30 +1,30 @@
-/// A part of an HTML file as it is written.
+/// A token of an HTML file.
 enum HTMLToken: Sendable {
   case text(Range<Int>)
   case open(name: String, attributes: [Attribute], isClosed: Bool, at: Int)
   case close(name: String, at: Int)
-  /// The inside of a `<style>` or another element that holds no HTML.
+  /// The content of a `<style>` or another element that doesn't contain markup.
   case raw(Range<Int>, of: String)
   case comment(Range<Int>)
   /// `<!doctype html>`.
   case declaration(Range<Int>)
 
-  /// An attribute; its name in small letters.
+  /// An attribute; its name is in lower case.
   struct Attribute: Sendable {
     var name: String
-    /// Without its quotes; `nil` where it has none.
+    /// The range of the value without quotes; `nil` for an attribute without a value.
     var value: Range<Int>?
     var isQuoted: Bool
     var at: Int
   }
 }
 
-/// Takes an HTML file apart.
+/// Splits an HTML file into tokens.
 struct HTMLTokenizer {
   let text: [Unicode.Scalar]
   private var index = 0
   private var rawElement: String?
-  /// What can't be read, and where.
+  /// The syntax errors found so far.
   private(set) var issues: [(message: String, remedy: String, at: Int)] = []
 
   init(_ text: [Unicode.Scalar]) { self.text = text }
@@ -66,7 +66,7 @@ struct HTMLTokenizer {
     index += 4
     while index < text.count, !matches("-->") { index += 1 }
     if index == text.count {
-      issues.append(("a comment that is never closed", "write -->", start))
+      issues.append(("a comment is never closed", "end it with -->", start))
       return .comment(start..<index)
     }
     index += 3
@@ -82,7 +82,7 @@ struct HTMLTokenizer {
     while true {
       skipBlanks()
       guard index < text.count else {
-        issues.append(("<\(name) is never closed", "write >", start))
+        issues.append(("<\(name) is never closed", "close it with >", start))
         break
       }
       if text[index] == ">" {
@@ -104,7 +104,7 @@ struct HTMLTokenizer {
 
   private mutating func attribute() -> HTMLToken.Attribute {
     let start = index
-    // At least one character, so that a stray = or quote can't stop us.
+    // Consume at least one character, so that a stray = or quote can't cause an endless loop.
     index += 1
     while index < text.count, !HTMLTokenizer.isBlank(text[index]), !"=>/".unicodeScalars.contains(text[index])
     {
@@ -122,7 +122,7 @@ struct HTMLTokenizer {
       let value = index + 1
       attribute.isQuoted = true
       guard let end = text[value...].firstIndex(of: first) else {
-        issues.append(("a quote that is never closed", "close it", index))
+        issues.append(("a quotation mark is never closed", "add the closing one", index))
         index = text.count
         attribute.value = value..<text.count
         return attribute
@@ -145,19 +145,19 @@ struct HTMLTokenizer {
     return HTMLTokenizer.lowercased(text[start..<index])
   }
 
-  /// Where `</element` begins.
+  /// Returns the index of the closing `</element`.
   private mutating func endOfRaw(_ element: String) -> Int {
     let wanted = Array(element.unicodeScalars)
-    var place = index
-    while place + 2 + wanted.count <= text.count {
-      if text[place] == "<", text[place + 1] == "/",
-        HTMLTokenizer.lowercased(text[(place + 2)..<(place + 2 + wanted.count)]) == element
+    var position = index
+    while position + 2 + wanted.count <= text.count {
+      if text[position] == "<", text[position + 1] == "/",
+        HTMLTokenizer.lowercased(text[(position + 2)..<(position + 2 + wanted.count)]) == element
       {
-        return place
+        return position
       }
-      place += 1
+      position += 1
     }
-    issues.append(("<\(element)> is never closed", "write </\(element)>", index))
+    issues.append(("<\(element)> is never closed", "add </\(element)>", index))
     return text.count
   }
 

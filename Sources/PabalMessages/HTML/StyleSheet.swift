@@ -1,10 +1,10 @@
-/// The rules of a `<style>`, to be copied beside the elements they are for.
+/// The rules of a `<style>`, to be copied into the `style` attributes of the elements they match.
 ///
-/// Mail programs differ in what they read of a `<style>`; `style=` they all read. Copied are rules whose
-/// selectors are an element (`p`), a class (`.code`) or both (`p.code`), alone or in a list with commas;
-/// everything else stays, media queries above all.
+/// Mail programs differ in their support of `<style>`, but all support `style` attributes. Rules are copied if their
+/// selectors are an element (`p`), a class (`.code`) or both (`p.code`), alone or in a comma-separated list.
+/// Everything else stays in the `<style>`, in particular media queries.
 struct StyleSheet: Sendable {
-  /// One selector and what it sets.
+  /// A selector and its declarations.
   struct Rule: Sendable {
     var element: String?
     var className: String?
@@ -19,16 +19,16 @@ struct StyleSheet: Sendable {
     var value: String
   }
 
-  /// The rules to copy, the weightier and the later last.
+  /// The rules to copy, by specificity and then by order.
   private(set) var rules: [Rule] = []
-  /// What stays in the `<style>`.
+  /// The CSS that stays in the `<style>`.
   private(set) var remainingCSS = ""
-  /// What can't be read, if anything.
+  /// The syntax error, if any.
   private(set) var issue: String?
 
   init(_ css: String = "") {
     var reader = StyleSheetParser(css)
-    // An element, a class, an element with a class.
+    // Specificities: 1 for an element, 10 for a class, 11 for both.
     var bySpecificity: [Int: [Rule]] = [:]
     while let part = reader.next() {
       switch part {
@@ -53,12 +53,13 @@ struct StyleSheet: Sendable {
     issue = reader.issue
   }
 
-  /// ` style="…"` for an element, or nothing where no rule is for it; `inlineStyle` comes last, as it would in a browser.
+  /// Returns ` style="…"` for an element, or an empty string if nothing applies. `inlineStyle` takes precedence, as in
+  /// a browser.
   func attribute(element: String, classes: [String] = [], inlineStyle: String = "") -> String {
     var merged: [PropertyValue] = []
     func merge(_ declarations: [PropertyValue]) {
       for declaration in declarations {
-        // The last one holds, and stands last, so that `margin` and `margin-top` keep their order.
+        // The last declaration wins and is moved to the end, so that `margin` and `margin-top` keep their order.
         if let old = merged.firstIndex(where: { $0.property == declaration.property }) {
           merged.remove(at: old)
         }
@@ -89,7 +90,7 @@ struct StyleSheet: Sendable {
     return written
   }
 
-  /// The rule of a selector that is no more than an element, a class or both.
+  /// Returns a rule if the selector is just an element, a class or both.
   private static func rule(_ selector: StyleSheetParser.Bytes, _ declarations: [PropertyValue]) -> Rule? {
     func name(_ bytes: StyleSheetParser.Bytes) -> String? {
       guard
@@ -112,7 +113,7 @@ struct StyleSheet: Sendable {
     }
   }
 
-  /// The declarations of a rule's body.
+  /// Parses the declarations of a rule.
   private static func declarations(_ body: StyleSheetParser.Bytes) -> [PropertyValue] {
     StyleSheetParser.split(body, at: UInt8(ascii: ";")).compactMap { part in
       guard let colon = part.firstIndex(of: UInt8(ascii: ":")) else { return nil }
@@ -126,15 +127,15 @@ struct StyleSheet: Sendable {
   }
 }
 
-/// Takes a style sheet apart into rules and what is no rule; all that it looks for is ASCII.
+/// Splits a style sheet into rules and at-rules. Works on bytes because all syntax is ASCII.
 struct StyleSheetParser {
-  /// A stretch of UTF-8.
+  /// A slice of UTF-8.
   typealias Bytes = ArraySlice<UInt8>
 
-  /// One part of a style sheet.
+  /// An item of a style sheet.
   enum Item {
     case rule(selectors: [Bytes], body: Bytes)
-    /// An at-rule, as it stands.
+    /// An at-rule, kept as written.
     case retained(String)
   }
 
@@ -170,29 +171,29 @@ struct StyleSheetParser {
       body: text[(end + 1)..<close])
   }
 
-  /// The place of the next of two bytes, quotes passed over.
+  /// Returns the index of the next of two bytes outside quotes.
   private func skip(until one: UInt8, or other: UInt8) -> Int? {
     var quote: UInt8?
-    for place in index..<text.count {
-      let byte = text[place]
+    for position in index..<text.count {
+      let byte = text[position]
       if let open = quote {
         if byte == open { quote = nil }
       } else if StyleSheetParser.isQuote(byte) {
         quote = byte
       } else if byte == one || byte == other {
-        return place
+        return position
       }
     }
     return nil
   }
 
-  /// Goes past the `}` that closes the block just opened, and says where it is.
+  /// Moves past the `}` that closes the current block and returns its index.
   private mutating func skipBlock() -> Int? {
     var depth = 1
-    while let place = skip(until: UInt8(ascii: "{"), or: UInt8(ascii: "}")) {
-      index = place + 1
-      depth += text[place] == UInt8(ascii: "{") ? 1 : -1
-      if depth == 0 { return place }
+    while let position = skip(until: UInt8(ascii: "{"), or: UInt8(ascii: "}")) {
+      index = position + 1
+      depth += text[position] == UInt8(ascii: "{") ? 1 : -1
+      if depth == 0 { return position }
     }
     return nil
   }
@@ -214,7 +215,7 @@ struct StyleSheetParser {
     return retained
   }
 
-  /// The parts between separators, those in quotes and brackets passed over, each without blanks around it.
+  /// Splits at separators outside quotes and parentheses; trims each part.
   static func split(_ text: Bytes, at separator: UInt8) -> [Bytes] {
     var parts: [Bytes] = []
     var start = text.startIndex
@@ -239,7 +240,7 @@ struct StyleSheetParser {
     return parts
   }
 
-  /// Without the blanks around it.
+  /// Returns the text without surrounding white space.
   static func trimmed(_ text: Bytes) -> Bytes {
     var text = text
     while let first = text.first, isBlank(first) { text = text.dropFirst() }
@@ -247,7 +248,7 @@ struct StyleSheetParser {
     return text
   }
 
-  /// Trimmed, with one blank for each run of them, and none around braces and after semicolons.
+  /// Returns the text trimmed, with runs of white space collapsed, and without spaces around braces and after semicolons.
   static func collapsed(_ text: Bytes) -> [UInt8] {
     var collapsed: [UInt8] = []
     collapsed.reserveCapacity(text.count)

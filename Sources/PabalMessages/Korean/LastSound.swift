@@ -1,4 +1,4 @@
-/// The sound a word ends in, as far as Korean particles care.
+/// The final sound of a word, as far as it affects Korean particles.
 enum LastSound: Sendable, Hashable {
   case vowel
   /// The final consonant ㄹ, which (으)로 treats as a vowel.
@@ -7,18 +7,18 @@ enum LastSound: Sendable, Hashable {
 }
 
 extension LastSound {
-  /// The sound `text` ends in when a Korean reads it aloud, or `nil` when nobody can tell.
+  /// Returns the final sound of `text` as read aloud in Korean, or `nil` if it can't be determined.
   ///
-  /// Digits are read as a number (10 is 십), with `digitByDigit` one at a time (공); Latin letters by
-  /// name (L is 엘). Closing marks, blanks and emoji are passed over. A remark in round brackets is not
-  /// read, except when it alone gives a Hangul reading: `삼성(Samsung)` is 삼성, `Slack(슬랙)` is 슬랙.
+  /// Digits are read as a number (10 is 십), or one by one with `digitByDigit` (공); Latin letters are read by name
+  /// (L is 엘). Closing marks, spaces and emoji are ignored. Text in parentheses is ignored, unless only it contains a
+  /// Hangul reading: `삼성(Samsung)` is 삼성, `Slack(슬랙)` is 슬랙.
   static func of(_ text: String, digitByDigit: Bool = false) -> LastSound? {
     if let last = text.unicodeScalars.last, let sound = LastSound(hangul: last) { return sound }
     let scalars = Array(text.unicodeScalars)
     return Pronunciation(scalars: scalars, digitByDigit: digitByDigit).ending(in: scalars[...])?.sound
   }
 
-  /// The sound a Hangul syllable, jamo or letter ends in.
+  /// The final sound of a Hangul syllable, jamo or letter.
   init?(hangul scalar: Unicode.Scalar) {
     switch scalar.value {
     case 0xAC00...0xD7A3:
@@ -30,14 +30,14 @@ extension LastSound {
     case 0x1161...0x1175, 0x314F...0x3163: self = .vowel
     case 0x11AF: self = .rieul
     case 0x11A8...0x11C2: self = .consonant
-    // A letter alone is read by its name, and the names of consonants end in themselves: 리을, 기역.
+    // A single letter is read by its name, which ends in the consonant itself: 리을, 기역.
     case 0x3139: self = .rieul
     case 0x3131...0x314E: self = .consonant
     default: return nil
     }
   }
 
-  /// The sound a digit ends in: 영, 일, 이, 삼, 사, 오, 육, 칠, 팔, 구.
+  /// The final sound of a digit: 영, 일, 이, 삼, 사, 오, 육, 칠, 팔, 구.
   init(digit: Int) {
     switch digit {
     case 1, 7, 8: self = .rieul
@@ -46,7 +46,7 @@ extension LastSound {
     }
   }
 
-  /// The sound a letter's Korean name ends in: 엘 and 알, 엠 and 엔; all others end in a vowel.
+  /// The final sound of a letter's Korean name: 엘 and 알, 엠 and 엔; all others end in a vowel.
   init?(latin letter: Unicode.Scalar) {
     switch letter {
     case "l", "L", "r", "R": self = .rieul
@@ -57,10 +57,10 @@ extension LastSound {
   }
 }
 
-/// One reading aloud of a text, from its end.
+/// Determines the pronunciation of a text, starting from its end.
 private struct Pronunciation {
   typealias Scalars = ArraySlice<Unicode.Scalar>
-  /// A sound, and whether Hangul gave it.
+  /// A sound, and whether it comes from Hangul.
   typealias Ending = (sound: LastSound, isHangul: Bool)
 
   let scalars: [Unicode.Scalar]
@@ -87,7 +87,7 @@ private struct Pronunciation {
     return nil
   }
 
-  /// Where the bracket that closes at `close` opens, if something stands before it.
+  /// Returns the index of the parenthesis that is closed at `close`, if there is text before it.
   private func opening(before close: Int, in text: Scalars) -> Int? {
     var depth = 1
     var index = close
@@ -113,20 +113,20 @@ private struct Pronunciation {
     }
   }
 
-  /// Signs that are read aloud.
+  /// Returns the sound of a symbol that is read aloud.
   private func symbol(at index: Int, in text: Scalars) -> LastSound? {
     switch text[index] {
     // 퍼센트, 플러스, 도, 도, 도, 달러, 유로
     case "%", "％", "+", "＋", "°", "℃", "℉", "$", "€": .vowel
     // 원, 엔
     case "₩", "￦", "¥", "￥": .consonant
-    // 샵, but only as in C#
+    // 샵, but only after a letter, as in C#
     case "#" where index > text.startIndex && LastSound(latin: text[index - 1]) != nil: .consonant
     default: nil
     }
   }
 
-  /// Letters beyond A to Z: with marks on them, in full width, and kana.
+  /// Returns the sound of letters other than A to Z: accented and full-width letters, and kana.
   private func letter(_ scalar: Unicode.Scalar) -> LastSound? {
     switch scalar.value {
     case 0xFF21...0xFF3A, 0xFF41...0xFF5A:
@@ -135,7 +135,7 @@ private struct Pronunciation {
     case 0x3041...0x3096, 0x30A1...0x30FA, 0x30FC: return .vowel
     default: break
     }
-    // LATIN SMALL LETTER E WITH ACUTE: the letter stands in the name.
+    // The Unicode name contains the base letter: LATIN SMALL LETTER E WITH ACUTE.
     guard let name = scalar.properties.name else { return nil }
     for start in ["LATIN SMALL LETTER ", "LATIN CAPITAL LETTER "] where name.hasPrefix(start) {
       let letter = name.dropFirst(start.count)
@@ -147,9 +147,9 @@ private struct Pronunciation {
     return nil
   }
 
-  /// The sound of the number that ends before `end`, with the unit of a currency sign before it.
+  /// Returns the sound of the number that ends before `end`, including the currency sign before it, if any.
   private func number(endingAt end: Int, in text: Scalars) -> LastSound? {
-    guard let last = digit(text[end - 1]) else { return roman(text[end - 1]) }
+    guard let last = digit(text[end - 1]) else { return numeral(text[end - 1]) }
     if digitByDigit { return LastSound(digit: last) }
 
     var digits = [last]
@@ -168,7 +168,7 @@ private struct Pronunciation {
       switch text[start - 1] {
       case "$", "€": return .vowel
       case "₩", "￦", "¥", "￥": return .consonant
-      // What follows the point is read digit by digit.
+      // Decimals are read digit by digit.
       case "." where start - 1 > text.startIndex && digit(text[start - 2]) != nil:
         return LastSound(digit: last)
       default: break
@@ -195,8 +195,8 @@ private struct Pronunciation {
     return scalar.properties.numericValue.map { Int($0) }
   }
 
-  /// Numerals that are one character: Ⅱ, ⑩, 三.
-  private func roman(_ scalar: Unicode.Scalar) -> LastSound? {
+  /// Returns the sound of a single-character numeral: Ⅱ, ⑩, 三.
+  private func numeral(_ scalar: Unicode.Scalar) -> LastSound? {
     guard scalar.value >= 0x80, let value = scalar.properties.numericValue, value >= 0, value <= 10_000,
       value == value.rounded()
     else { return nil }

@@ -3,10 +3,10 @@ struct Particle: Sendable, Hashable {
   let afterVowel: String
   let afterRieul: String
   let afterConsonant: String
-  /// As the author wrote it; it stays so after a word that nobody can read.
+  /// The particle as written by the author, which is kept after a word of unknown pronunciation.
   let written: String
 
-  /// The form after a word that ends in `sound`.
+  /// Returns the form after a word that ends in `sound`.
   func form(after sound: LastSound?) -> String {
     switch sound {
     case .vowel: afterVowel
@@ -18,14 +18,14 @@ struct Particle: Sendable, Hashable {
 }
 
 extension Particle {
-  /// The particle written at the start of `text`, if one is.
+  /// Returns the particle at the start of `text`, if any.
   static func written(at text: ArraySlice<Unicode.Scalar>) -> Particle? {
-    // Looked for at every character of every file, and almost never there.
+    // A fast check, because this runs for every character of every file.
     guard let first = text.first, isStart(first) else { return nil }
     for entry in all where entry.scalars[0] == first && text.starts(with: entry.scalars) {
       return entry.particle
     }
-    // (이)라, (이)나, (이)랑, (이)며 … all drop the 이 alone.
+    // (이)라, (이)나, (이)랑, (이)며 … only drop the 이.
     if text.starts(with: optionalI), let next = text.dropFirst(optionalI.count).first,
       next.value >= 0xAC00 && next.value <= 0xD7A3
     {
@@ -41,8 +41,8 @@ extension Particle {
     }
   }
 
-  /// Writings of (이)에요 that are often seen and wrong; what they mean is beyond doubt.
-  static let misspelt: Set<String> = [
+  /// Common misspellings of (이)에요.
+  static let misspelled: Set<String> = [
     "(이)예요", "이예요(예요)", "예요(이예요)", "이예요/예요", "예요/이예요", "이에요(에요)", "이에요/에요", "에요(이에요)", "에요/이에요",
   ]
 
@@ -64,31 +64,31 @@ extension Particle {
     add("로", "으로", rieul: "로", "(으)로", "으로(로)", "로(으로)", "으로/로", "로/으로")
     add("야", "아", "아(야)", "야(아)", "(아)야", "(야)아", "아/야", "야/아")
     add("예요", "이에요", "(이)에요", "이에요(예요)", "예요(이에요)", "이에요/예요", "예요/이에요")
-    for written in misspelt { add("예요", "이에요", written) }
-    // After a vowel 이었 and 이어 are drawn together.
+    for written in misspelled { add("예요", "이에요", written) }
+    // After a vowel, 이었 and 이어 contract to 였 and 여.
     add("였", "이었", "(이)었", "이었(였)", "이었/였", "였/이었")
     add("여", "이어", "(이)어", "이어/여", "여/이어")
     return all
   }()
 }
 
-/// A particle written in both its forms, whether Pabal knows it or not, as it stands in a text.
+/// A particle in a text that is written in both forms, known to Pabal or not.
 struct ParticlePair: Sendable {
-  /// As it stands there.
+  /// The text as written.
   let written: String
-  /// What it is, where Pabal knows it.
+  /// The particle, if Pabal knows it.
   let particle: Particle?
-  /// How to write what was most likely meant.
+  /// The correct spelling of the particle that was most likely meant.
   let canonical: String
 
-  /// How many scalars it takes.
+  /// The length in scalars.
   var count: Int { written.unicodeScalars.count }
 }
 
 extension ParticlePair {
-  /// The both forms that begin at `start`.
+  /// Finds a pair of forms that starts at `start`.
   ///
-  /// `isAfterVariable` looks for what no other place would make a particle of: `(이)라`, `(은)`.
+  /// With `isAfterVariable`, also accepts forms that are particles only after a variable: `(이)라`, `(은)`.
   init?(at start: Int, in text: [Unicode.Scalar], isAfterVariable: Bool) {
     guard ParticlePair.mayStart(at: start, in: text) else { return nil }
     if let particle = Particle.written(at: text[start...]) {
@@ -98,7 +98,7 @@ extension ParticlePair {
       if !isCut, isPlain {
         self.init(
           written: particle.written, particle: particle,
-          canonical: Particle.misspelt.contains(particle.written) ? "(이)에요" : particle.written)
+          canonical: Particle.misspelled.contains(particle.written) ? "(이)에요" : particle.written)
         return
       }
     }
@@ -112,7 +112,7 @@ extension ParticlePair {
       canonical: ParticlePair.canonicalForm(of: forms))
   }
 
-  /// Looked for at every character of every file, and almost never there.
+  /// A fast check, because this runs for every character of every file.
   private static func mayStart(at start: Int, in text: [Unicode.Scalar]) -> Bool {
     if text[start] == "(" { return isHangul(start + 1, in: text) }
     guard isHangul(start, in: text) else { return false }
@@ -123,12 +123,12 @@ extension ParticlePair {
     return false
   }
 
-  /// The most syllables of one form: 이라고.
+  /// The maximum length of one form in syllables (이라고).
   private static let maxFormLength = 3
 
   private static let basicForms: Set<String> = ["은", "는", "이", "가", "을", "를", "와", "과", "으로", "로", "아", "야"]
 
-  /// `이라(라)`, `은/를`: two forms of the same or of two particles.
+  /// Matches two forms of one or two particles: `이라(라)`, `은/를`.
   private static func pair(at start: Int, in text: [Unicode.Scalar]) -> (end: Int, forms: [String])? {
     let left = hangul(from: start, in: text)
     let mark = left.upperBound
@@ -148,7 +148,7 @@ extension ParticlePair {
     return (end, forms)
   }
 
-  /// `(오)로`, `(이)`, `있(으)면`: a form in brackets, with the syllable that follows.
+  /// Matches a form in parentheses and the syllable after it: `(오)로`, `(이)`, `있(으)면`.
   private static func bracket(
     at start: Int, in text: [Unicode.Scalar], isAfterVariable: Bool
   ) -> (end: Int, forms: [String])? {
@@ -161,7 +161,7 @@ extension ParticlePair {
       guard form == "으", next != nil, isHangul(start - 1, in: text) else { return nil }
       return (close + 1, [form])
     }
-    // 가 and 여 alone are words of their own: (가), (여).
+    // (가) and (여) alone may be words of their own.
     if let next, basicForms.contains(next), basicForms.contains(form) || form == "오" || form == "으" {
       return (close + 2, [form, next])
     }
@@ -171,7 +171,7 @@ extension ParticlePair {
 
   private static func canonicalForm(of forms: [String]) -> String {
     for form in forms { if let canonical = canonicalByForm[form] { return canonical } }
-    // 이라 and 라.
+    // Pairs such as 이라 and 라.
     return "(이)" + (forms.min { $0.utf8.count < $1.utf8.count } ?? "라")
   }
 
@@ -182,7 +182,7 @@ extension ParticlePair {
 
   private static func hangul(from start: Int, in text: [Unicode.Scalar]) -> Range<Int> {
     var end = start
-    // One more than fits tells that it does not.
+    // Read one syllable more than allowed, so that the caller sees that the form is too long.
     while end <= start + maxFormLength, isHangul(end, in: text) { end += 1 }
     return start..<end
   }

@@ -1,10 +1,10 @@
 internal import PabalCore
 
-/// Looks through one language of a message for what an author should mend.
+/// Finds mistakes in one language of a message.
 struct MessageLint {
-  /// The most characters a subject should have.
+  /// The recommended maximum length of a subject in characters.
   static let maxSubjectLength = 60
-  /// Gmail cuts a mail off after this many bytes of HTML.
+  /// The number of bytes of HTML after which Gmail cuts a mail off.
   static let maxHTMLSize = 102 * 1024
 
   let declaration: MessageDeclaration
@@ -26,26 +26,26 @@ struct MessageLint {
 
   // MARK: Markdown
 
-  /// Looks through the Markdown.
+  /// Checks the Markdown.
   mutating func check(_ document: MarkdownNode, of text: MessageText) {
     let kinds = declaration.variables.map(\.kind)
     let scope = TemplateStepBuilder.Scope(tagged: text.tagged, variables: declaration.index)
     func visit(_ node: MarkdownNode, in block: MarkdownNode) {
-      // Some inlines have no place of their own.
+      // Some inline nodes have no position of their own.
       let place = node.line > 0 && node.column > 0 ? node : block
       let position = text.position(ofBodyLine: place.line, column: place.column)
       switch node.kind {
-      // A closing tag is the same mistake as its opening one.
+      // Don't report the closing tag in addition to its opening tag.
       case .rawHTML(let html) where !html.hasPrefix("</"):
         report(
-          "\(String(html.prefix(40).prefix { $0 != ">" }).displayName)> is HTML, which is left out of a .md file",
-          "write **bold**, [words](https://…) or plain words; a page by hand goes into \(language).html",
+          "\(String(html.prefix(40).prefix { $0 != ">" }).displayName)> is HTML, which a .md file can't contain",
+          "write **bold**, [text](https://…) or plain text, or put hand-written HTML into \(language).html",
           in: text.tagged, at: position)
       case .text(let literal) where literal.utf8.count > 1:
         guard let place = strayAsterisks(in: node, literal, of: text) else { break }
         report(
-          "** would be shown as two stars and makes nothing bold",
-          "put quotes and brackets outside of the stars, \"**words**\", and no blank just inside",
+          "** would be shown as two asterisks, not as bold text",
+          "put quotation marks and brackets outside the asterisks, as in \"**words**\", with no space just inside them",
           in: text.tagged,
           at: text.tagged.position(at: place))
       case .link(let url, _), .image(let url, _):
@@ -55,13 +55,13 @@ struct MessageLint {
           LinkTarget(url, isImage: isImage, scope: scope, kinds: kinds) == nil
         {
           report(
-            "\(isImage ? "an image" : "a link") without a whole address",
-            "begin it with https:// or http://\(isImage ? "" : " or mailto:")"
+            "\(isImage ? "an image" : "a link") without a complete address",
+            "start it with \(isImage ? "https:// or http://" : "https://, http:// or mailto:")"
               + ", or with a variable of kind \"url\"", in: text.tagged, at: position)
         }
         if isImage, node.textContent.allSatisfy(\.isWhitespace) {
           report(
-            "an image without words", "say what it shows: ![words](…)", in: text.tagged, at: position,
+            "an image without a description", "describe it: ![description](…)", in: text.tagged, at: position,
             severity: .warning)
         }
       case .paragraph, .heading: checkUnsupportedMarkdown(node, of: text)
@@ -75,14 +75,14 @@ struct MessageLint {
       for index in range.dropLast()
       where text.tagged.scalars[index] == "*" && text.tagged.scalars[index + 1] == "*" {
         report(
-          "** in a header line, which is plain text", "take it out", in: text.tagged,
+          "** in a header line, which is plain text", "remove it", in: text.tagged,
           at: text.tagged.position(at: index))
         break
       }
     }
   }
 
-  /// Whether an address begins with a variable whose kind nobody knows; what is wrong with it was told.
+  /// Whether a URL starts with an undeclared variable, which has been reported.
   private func beginsWithUndeclaredVariable(_ url: String, _ scope: TemplateStepBuilder.Scope) -> Bool {
     guard let first = url.unicodeScalars.first, let placeholder = scope.tagged.placeholder(first) else {
       return false
@@ -90,7 +90,7 @@ struct MessageLint {
     return declaration.index[placeholder.name] == nil
   }
 
-  /// Where a text node holds ** that an author did not mean to be read as stars, as `\*\*` is.
+  /// Returns the index of a `**` in a text node that isn't escaped as `\*\*`.
   private func strayAsterisks(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
     let asterisks = Array(literal.utf8)
     guard zip(asterisks, asterisks.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 })
@@ -113,9 +113,9 @@ struct MessageLint {
     return nil
   }
 
-  // MARK: Words
+  // MARK: Text
 
-  /// Looks through the words of any file.
+  /// Checks the text of a file.
   mutating func check(_ text: TaggedText) {
     checkParticles(text)
     let scalars = text.scalars
@@ -126,7 +126,8 @@ struct MessageLint {
         continue
       }
       report(
-        "{\(name)} is no tag", "write {{\(name)}}", in: text, at: text.position(at: index), severity: .warning
+        "{\(name)} is not a variable", "write {{\(name)}}", in: text, at: text.position(at: index),
+        severity: .warning
       )
       index = end
     }
@@ -139,30 +140,30 @@ struct MessageLint {
     return (name, end + 1)
   }
 
-  /// Looks whether a part written by hand shows all that the Markdown shows.
+  /// Checks that a hand-written part contains all variables of the Markdown.
   mutating func check(_ handWritten: TaggedText, shows text: MessageText) {
     let present = Set(handWritten.placeholders.map(\.name))
-    // With {{content}} the Markdown itself stands in it.
+    // {{content}} includes the whole Markdown.
     guard !present.contains("content") else { return }
     let required = text.tagged.scalars[text.body].compactMap { text.tagged.placeholder($0)?.name }
     for variable in declaration.variables
     where variable.kind != .code && required.contains(variable.name) && !present.contains(variable.name) {
       findings.append(
         Diagnostic(
-          "{{\(variable.name)}} is missing here and stands in \(language).md",
-          remedy: "put it in, so that both tell the same", file: handWritten.source.file,
+          "{{\(variable.name)}} is in \(language).md but missing here",
+          remedy: "add it, so that both versions say the same", file: handWritten.source.file,
           position: SourcePosition(line: 1, column: 1), severity: .warning))
     }
   }
 }
 
-/// Korean particles that would be mailed in both forms, or in one that fits some values only.
+/// Checks for Korean particles that would be mailed in both forms, or in a form that fits only some values.
 extension MessageLint {
-  /// Looks through the words of any file.
+  /// Checks the text of a file.
   mutating func checkParticles(_ text: TaggedText) {
     let scalars = text.scalars
     var index = 0
-    // The variable just before, marks passed over, and whether blanks came since.
+    // The variable directly before, ignoring closing marks, and whether there is a space after it.
     var variable: String?
     var hasSpace = false
     func warn(_ message: String, _ remedy: String) {
@@ -176,43 +177,44 @@ extension MessageLint {
         case .tag(let name): variable = name
         case .particle(let particle, _):
           variable = nil
-          if Particle.misspelt.contains(particle.written) {
-            warn("\(particle.written) is misspelt", "write (이)에요")
+          if Particle.misspelled.contains(particle.written) {
+            warn("\(particle.written) is misspelled", "write (이)에요")
           }
         }
         index += 1
         continue
       }
-      if let both = ParticlePair(at: index, in: scalars, isAfterVariable: variable != nil),
-        !MessageLint.isQuoted(index, both.count, in: scalars)
+      if let pair = ParticlePair(at: index, in: scalars, isAfterVariable: variable != nil),
+        !MessageLint.isQuoted(index, pair.count, in: scalars)
       {
         if let name = variable, hasSpace {
-          warn("a blank between {{\(name)}} and \(both.written)", "remove the blank")
+          warn("a space between {{\(name)}} and \(pair.written)", "remove the space")
         } else if let name = variable {
-          warn("\(both.written) after {{\(name)}} is no particle that Pabal knows", "write \(both.canonical)")
-        } else if let particle = both.particle, let word = MessageLint.word(before: index, in: scalars) {
+          warn(
+            "\(pair.written) after {{\(name)}} is not a particle that Pabal knows", "write \(pair.canonical)")
+        } else if let particle = pair.particle, let word = MessageLint.word(before: index, in: scalars) {
           let form = LastSound.of(word).map { particle.form(after: $0) }
           warn(
-            "\(both.written) after a word that is always the same",
-            form.map { $0.isEmpty ? "take it out" : "write \($0)" } ?? "choose one")
+            "\(pair.written) after a word that never changes",
+            form.map { $0.isEmpty ? "remove it" : "write \($0)" } ?? "choose one form")
         } else {
           warn(
-            "\(both.written) after no variable is mailed as it is",
-            "write one form, or a variable straight before it")
+            "\(pair.written) does not follow a variable, so it is mailed as written",
+            "choose one form, or put a variable directly before it")
         }
         variable = nil
-        index += both.count
+        index += pair.count
         continue
       }
       if let name = variable {
-        if !hasSpace, let (fixed, both, isMisspelt) = fixedParticle(at: index, in: scalars) {
+        if !hasSpace, let (oneForm, bothForms, isMisspelt) = oneFormParticle(at: index, in: scalars) {
           warn(
             isMisspelt
-              ? "\(fixed) is misspelt" : "\(fixed) after {{\(name)}} is right for some values only",
-            "write \(both)")
+              ? "\(oneForm) is misspelled" : "\(oneForm) after {{\(name)}} fits only some values",
+            "write \(bothForms)")
         }
         if scalar == " " || scalar == "\n" || scalar.properties.isWhitespace {
-          // After an empty line another paragraph begins.
+          // An empty line ends the paragraph.
           if scalar == "\n", index > 0, scalars[index - 1] == "\n" { variable = nil }
           hasSpace = true
         } else if !TaggedText.isSkipped(scalar) {
@@ -223,7 +225,7 @@ extension MessageLint {
     }
   }
 
-  /// Whether what stands there is spoken of: `은(는)` in backticks or quotes of its own.
+  /// Whether the particle is itself in backticks or quotes, as when a text mentions `은(는)`.
   private static func isQuoted(_ start: Int, _ count: Int, in scalars: [Unicode.Scalar]) -> Bool {
     guard start > 0, start + count < scalars.count else { return false }
     switch (scalars[start - 1], scalars[start + count]) {
@@ -232,7 +234,7 @@ extension MessageLint {
     }
   }
 
-  /// The end of the line before, where a word stands straight before, marks passed over.
+  /// Returns the text before `index` if it ends in a word, ignoring closing marks.
   private static func word(before index: Int, in scalars: [Unicode.Scalar]) -> String? {
     var end = index
     while end > 0, TaggedText.isSkipped(scalars[end - 1]) { end -= 1 }
@@ -242,44 +244,45 @@ extension MessageLint {
     return String(scalars: scalars[max(0, end - 20)..<end])
   }
 
-  /// A particle in one form only, with nothing after it that would make it another word.
-  private func fixedParticle(
+  /// Finds a particle in only one form that isn't the start of a longer word.
+  private func oneFormParticle(
     at index: Int, in scalars: [Unicode.Scalar]
-  ) -> (fixed: String, both: String, isMisspelt: Bool)? {
-    for (fixed, both) in MessageLint.fixed where scalars[index...].starts(with: fixed.unicodeScalars) {
-      let end = index + fixed.unicodeScalars.count
+  ) -> (oneForm: String, bothForms: String, isMisspelt: Bool)? {
+    for (oneForm, bothForms) in MessageLint.oneForms
+    where scalars[index...].starts(with: oneForm.unicodeScalars) {
+      let end = index + oneForm.unicodeScalars.count
       guard end >= scalars.count || !scalars[end].properties.isAlphabetic else { continue }
-      return (fixed, both, fixed == "이예요" || fixed == "에요")
+      return (oneForm, bothForms, oneForm == "이예요" || oneForm == "에요")
     }
     return nil
   }
 
-  private static let fixed = [
+  private static let oneForms = [
     ("은", "은(는)"), ("는", "은(는)"), ("이", "이(가)"), ("가", "이(가)"), ("을", "을(를)"), ("를", "을(를)"),
     ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"), ("아", "아(야)"), ("야", "아(야)"),
     ("이에요", "(이)에요"), ("예요", "(이)에요"), ("이예요", "(이)에요"), ("에요", "(이)에요"),
   ]
 }
 
-/// What GitHub's Markdown has and CommonMark has not, so that it would be mailed as it is written.
+/// Checks for GitHub extensions of Markdown, which CommonMark doesn't support and which would be mailed as written.
 extension MessageLint {
-  /// Looks through a paragraph or a heading.
+  /// Checks a paragraph or a heading.
   mutating func checkUnsupportedMarkdown(_ block: MarkdownNode, of text: MessageText) {
     if let header = MessageLint.tableHeader(in: block) {
       let place = header.line > 0 && header.column > 0 ? header : block
       report(
-        "a table, which CommonMark has not", "write a list, one \"- name: value\" a row", in: text.tagged,
+        "tables are not supported", "write a list with one \"- name: value\" per row", in: text.tagged,
         at: text.position(ofBodyLine: place.line, column: place.column))
     }
     if let index = MessageLint.strikethroughStart(in: block, of: text) {
       report(
-        "~~ strikes nothing out, for CommonMark has no such mark",
-        "take the words out, or write \\~~ for the signs themselves", in: text.tagged,
+        "~~ does not strike text out, because strikethrough is not supported",
+        "remove the words, or write \\~~ to show the tildes", in: text.tagged,
         at: text.tagged.position(at: index))
     }
   }
 
-  /// Where the line above a table's `|---|---|` begins.
+  /// Returns the start of the line above a table's delimiter row `|---|---|`.
   private static func tableHeader(in block: MarkdownNode) -> MarkdownNode? {
     guard block.kind == .paragraph, block.children.contains(where: { $0.kind == .softBreak }) else {
       return nil
@@ -298,7 +301,7 @@ extension MessageLint {
     return nil
   }
 
-  /// Whether a line is a table's `| :--- | ---: |`.
+  /// Whether a line is a table's delimiter row `| :--- | ---: |`.
   private static func isRule(_ line: String) -> Bool {
     guard line.utf8.contains(UInt8(ascii: "|")) else { return false }
     var cells = line.filter { $0 != " " && $0 != "\t" }[...]
@@ -312,9 +315,9 @@ extension MessageLint {
     }
   }
 
-  /// Where the first `~~` stands that GitHub would strike the words after it out by.
+  /// Returns the index of the first `~~` that GitHub would read as the start of strikethrough.
   ///
-  /// `안녕하세요~~ 반갑습니다~~` is how Koreans lengthen a word: there the first one closes nothing and opens nothing.
+  /// In `안녕하세요~~ 반갑습니다~~`, a common way to lengthen a word in Korean, the first `~~` doesn't start one.
   private static func strikethroughStart(in block: MarkdownNode, of text: MessageText) -> Int? {
     var line: [(scalar: Unicode.Scalar, index: Int)] = []
     func collect(_ node: MarkdownNode) {
@@ -323,18 +326,18 @@ extension MessageLint {
         var index = text.index(ofBodyLine: node.line, column: node.column)
         let end = text.index(ofBodyLine: node.line, column: node.endColumn + 1)
         while index < end {
-          // What is escaped is meant as it is.
+          // An escaped character is literal.
           let isEscape = text.tagged.scalars[index] == "\\"
           line.append((isEscape ? "x" : text.tagged.scalars[index], index))
           index += isEscape ? 2 : 1
         }
       case .softBreak, .lineBreak: line.append((" ", 0))
-      // Whatever stands there is no blank and no tilde.
+      // A stand-in that is neither a space nor a tilde.
       case .code, .image, .rawHTML: line.append(("x", 0))
       default: node.children.forEach(collect)
       }
     }
-    // Almost no text has any.
+    // A fast check, because tildes are rare.
     guard block.textContent.utf8.contains(UInt8(ascii: "~")) else { return nil }
     collect(block)
     var opening: Int?
@@ -351,7 +354,7 @@ extension MessageLint {
     return nil
   }
 
-  /// Whether a mark between the two belongs to `near`, as CommonMark's flanking runs do.
+  /// Whether a delimiter between the two scalars is flanking on the side of `near`, as CommonMark defines it.
   private static func isFlanking(_ near: Unicode.Scalar, on far: Unicode.Scalar) -> Bool {
     func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
       switch scalar.properties.generalCategory {

@@ -1,4 +1,4 @@
-/// The look and the little script of a preview page.
+/// The style sheet and script of a preview page.
 enum PreviewAssets {
   static let style = """
     :root { color-scheme: light dark; --line: light-dark(#d7dbe2, #343a46); --soft: light-dark(#5b6472, #a3acba);
@@ -49,7 +49,7 @@ enum PreviewAssets {
     body:has([name=scheme][value=dark]:checked) figure[data-scheme=light] { display: none; }
     """
 
-  // Frames grow to what stands in them; choices and the place on the page outlive a reload.
+  // Frames grow to fit their content; the chosen options survive a reload.
   static let script = """
     "use strict";
     const fit = (frame) => {

@@ -1,24 +1,24 @@
 public import PabalCore
 
-/// One HTML page that shows messages as their readers will see them; asks for nothing from outside.
+/// A self-contained HTML page that shows messages as their readers will see them.
 public struct PreviewPage: Sendable, Hashable {
-  /// The page.
+  /// The HTML of the page.
   public let html: String
-  /// A number that tells this page from one with other words.
+  /// A hash of the page's content.
   public let version: UInt64
 
-  /// Shows every message in every language, and above them what is wrong.
+  /// Creates a page with every message in every language, below a list of the problems.
   ///
   /// - Parameters:
-  ///   - messages: The messages, as `MessageStore.preview` gives them.
-  ///   - problems: What is wrong with the files as they are now.
-  ///   - follows: Whether the page loads itself again when `/changes` of its server tells another version.
+  ///   - messages: The messages, as returned by `MessageStore.preview`.
+  ///   - problems: The problems in the current files.
+  ///   - follows: Whether the page reloads itself when its server announces another version at `/changes`.
   public init(_ messages: [PreviewedMessage], problems: [Diagnostic], follows: Bool = false) {
     var writer = PreviewWriter()
     writer.write(problems, isFollowed: follows)
     writer.write(tableOf: messages)
     for message in messages { writer.write(message) }
-    // FNV-1a: the same in every process, so that a page outlives the server that sent it.
+    // FNV-1a is the same in every process, so that a page stays valid after a restart of the server.
     var version: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in writer.html.utf8 { version = (version ^ UInt64(byte)) &* 0x100_0000_01B3 }
     self.version = version
@@ -68,19 +68,19 @@ public struct PreviewPage: Sendable, Hashable {
   }
 }
 
-/// Writes what stands in a preview page.
+/// Writes the content of a preview page.
 struct PreviewWriter {
   private(set) var html = ""
 
-  /// The pixels of a phone's and of a desktop's window.
+  /// The width of a phone and a desktop window in pixels.
   private static let widths = [("phone", 360), ("desktop", 1280)]
 
   mutating func write(_ problems: [Diagnostic], isFollowed: Bool) {
     guard !problems.isEmpty else { return }
     let hasErrors = problems.contains { $0.severity == .error }
-    html += "<section class=\"problems\" role=\"alert\">\n<h2>고칠 곳 · to mend</h2>\n"
+    html += "<section class=\"problems\" role=\"alert\">\n<h2>수정할 곳 · To fix</h2>\n"
     if hasErrors {
-      html += "<p>틀린 곳이 있는 메일은 고치기 전의 모습입니다. · A message with an error is shown as it was before"
+      html += "<p>오류가 있는 메일은 수정하기 전의 모습으로 보입니다. · A message with an error is shown as it was before"
       html += isFollowed ? ".</p>\n" : ", or not at all.</p>\n"
     }
     html += "<ul>\n"
@@ -88,11 +88,11 @@ struct PreviewWriter {
       html += "<li class=\"\(problem.severity.rawValue)\">"
       if let file = problem.file {
         let place = problem.position.map { ":\($0.line):\($0.column)" } ?? ""
-        html += "<code>\(PreviewWriter.escaped(file + place))</code> "
+        html += "<code>\(PreviewWriter.htmlEscaped(file + place))</code> "
       }
       let path = problem.path.map { "\($0): " } ?? ""
-      html += "<b>\(PreviewWriter.escaped(path + problem.message))</b>"
-      if let remedy = problem.remedy { html += " <span>→ \(PreviewWriter.escaped(remedy))</span>" }
+      html += "<b>\(PreviewWriter.htmlEscaped(path + problem.message))</b>"
+      if let remedy = problem.remedy { html += " <span>→ \(PreviewWriter.htmlEscaped(remedy))</span>" }
       html += "</li>\n"
     }
     html += "</ul>\n</section>\n"
@@ -109,7 +109,7 @@ struct PreviewWriter {
 
   mutating func write(_ message: PreviewedMessage) {
     html += "<section class=\"message\" id=\"\(message.name)\">\n<h2>\(message.name)</h2>\n"
-    html += "<p>\(PreviewWriter.escaped(message.purpose))</p>\n"
+    html += "<p>\(PreviewWriter.htmlEscaped(message.purpose))</p>\n"
     let hasZeros = message.views.contains { $0.sample == .zeros }
     for view in message.views { write(view, of: message.name, includesZeros: !hasZeros) }
     html += "</section>\n"
@@ -118,19 +118,19 @@ struct PreviewWriter {
   private mutating func write(
     _ view: PreviewedMessage.View, of name: String, includesZeros: Bool
   ) {
-    // A message without a code has nothing of its own to show under zeros.
+    // Without a view for the sample `zeros`, the view of the examples is shown instead.
     let samples = view.sample.rawValue + (view.sample == .examples && includesZeros ? " zeros" : "")
-    let subject = PreviewWriter.escaped(view.subject)
-    let line = PreviewWriter.escaped(view.previewLine)
+    let subject = PreviewWriter.htmlEscaped(view.subject)
+    let line = PreviewWriter.htmlEscaped(view.previewLine)
     html += "<article lang=\"\(view.language)\" data-sample=\"\(samples)\">\n"
     html += "<h3>\(name) · \(view.language)</h3>\n"
     html += "<p class=\"inbox\"><b>\(subject)</b> <span>\(line)</span></p>\n"
     html += "<div class=\"parts\">\n"
-    html += "<figure class=\"text\"><figcaption>글자만 · text</figcaption>"
-    html += "<pre>\(PreviewWriter.escaped(view.text))</pre></figure>\n"
+    html += "<figure class=\"text\"><figcaption>텍스트 버전 · text</figcaption>"
+    html += "<pre>\(PreviewWriter.htmlEscaped(view.text))</pre></figure>\n"
     for (width, pixels) in PreviewWriter.widths {
       for scheme in ColorScheme.allCases {
-        let page = PreviewWriter.escaped(scheme.applied(to: view.html))
+        let page = PreviewWriter.htmlEscaped(scheme.applied(to: view.html))
         html += "<figure data-width=\"\(width)\" data-scheme=\"\(scheme.rawValue)\">"
         html += "<figcaption>\(pixels) px · \(scheme.rawValue)</figcaption>"
         html +=
@@ -145,40 +145,27 @@ struct PreviewWriter {
   }
 
   private static let images = """
-    <p class="hint">그림은 받는 사람이 허락해야 보입니다. · Most readers see images only after they allow them.</p>
+    <p class="hint">이미지는 받는 사람이 허용해야 보입니다. · Most readers see images only after they allow them.</p>
 
     """
   private static let noImages = """
-    <p class="hint">그림이 없어, 그림을 꺼 두어도 똑같이 보입니다. · No images: it looks the same with images off.</p>
+    <p class="hint">이미지가 없어서 이미지를 꺼 두어도 똑같이 보입니다. · No images: it looks the same with images off.</p>
 
     """
 
-  /// Text as it may stand in HTML and in quoted attributes.
-  static func escaped(_ text: String) -> String {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.utf8.count + text.utf8.count / 8)
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "&"): bytes += "&amp;".utf8
-      case UInt8(ascii: "<"): bytes += "&lt;".utf8
-      case UInt8(ascii: ">"): bytes += "&gt;".utf8
-      case UInt8(ascii: "\""): bytes += "&quot;".utf8
-      default: bytes.append(byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+  /// Escapes text for HTML and quoted attributes.
+  static func htmlEscaped(_ text: String) -> String { ValueEscaping.html.escaped(text) }
 }
 
-/// The two ways a reader's window may be coloured.
+/// The color scheme of a reader's mail program.
 enum ColorScheme: String, Sendable, CaseIterable {
   case light = "light"
   case dark = "dark"
 
-  /// The page as a reader with this scheme sees it, whatever the scheme of the browser that shows it.
+  /// Returns the page as a reader with this scheme sees it, independent of the browser's own scheme.
   ///
-  /// `color-scheme` on an iframe would do in Chromium and Firefox, but not in Safari; so the page's own queries
-  /// are answered here.
+  /// Replaces the page's `prefers-color-scheme` queries, because `color-scheme` on an iframe affects them in Chromium
+  /// and Firefox, but not in Safari.
   func applied(to page: String) -> String {
     var applied: [UInt8] = []
     let bytes = Array(page.utf8)
@@ -202,7 +189,7 @@ enum ColorScheme: String, Sendable, CaseIterable {
       index += 1
     }
     return String(decoding: applied, as: UTF8.self)
-      // `base` keeps a followed link from taking the picture's place; the sandbox opens no window for it.
+      // `base` keeps a clicked link from replacing the preview; the sandbox prevents it from opening a window.
       + "<base target=\"_blank\"><style>:root{color-scheme:only \(rawValue)!important}</style>"
   }
 
@@ -212,13 +199,13 @@ enum ColorScheme: String, Sendable, CaseIterable {
     case style
   }
 
-  /// What stands for `(prefers-color-scheme: …)` at `start`, and where that ends.
+  /// Returns the replacement of a `(prefers-color-scheme: …)` query at `start`, and the index after the query.
   private func replacement(at start: Int, in bytes: [UInt8]) -> (String, Int)? {
     guard ColorScheme.matches("(prefers-color-scheme", at: start, in: bytes),
       let end = bytes[start...].prefix(64).firstIndex(of: UInt8(ascii: ")"))
     else { return nil }
     let query = String(decoding: bytes[start..<end], as: UTF8.self).lowercased()
-    // Without a scheme it asks whether there is one at all.
+    // A query without a value asks whether there is any preference.
     let matchesScheme = !query.contains(":") || query.contains(rawValue)
     return (matchesScheme ? "(min-width:0)" : "(max-width:0)", end + 1)
   }

@@ -1,28 +1,28 @@
 public import PabalCore
 
-/// A message in all its languages, filled with every sample.
+/// A message rendered in all its languages with all samples.
 public struct PreviewedMessage: Sendable, Hashable {
-  /// A message in one language with one sample's values.
+  /// A message rendered in one language with the values of one sample.
   public struct View: Sendable, Hashable {
-    /// Whose values it shows.
+    /// The sample whose values it shows.
     public let sample: PreviewSample
     /// The language, a BCP 47 tag.
     public let language: String
     /// The subject.
     public let subject: String
-    /// The line an inbox shows beside the subject; empty where there is none.
+    /// The line that an inbox shows next to the subject; may be empty.
     public let previewLine: String
     /// The plain text.
     public let text: String
-    /// The whole HTML page.
+    /// The HTML page.
     public let html: String
   }
 
   /// The message's name.
   public let name: String
-  /// What it is for.
+  /// The purpose of the message.
   public let purpose: String
-  /// By language, in each the samples in their order.
+  /// The views, sorted by language and then by sample.
   public let views: [View]
 
   init(_ message: CompiledMessage) throws(MessageError) {
@@ -44,12 +44,11 @@ public struct PreviewedMessage: Sendable, Hashable {
 }
 
 extension MessageStore {
-  /// Every message that loads, or loaded before its last edit, in all languages, and everything wrong with the
-  /// files as they are now.
+  /// Returns all messages, each in its last valid version, and all problems in the current files.
   public func preview() -> (messages: [PreviewedMessage], problems: [Diagnostic]) {
     var messages: [PreviewedMessage] = []
     for name in (try? names()) ?? [] {
-      // Why one does not load is among the problems.
+      // The problems contain the reason why a message doesn't load.
       guard let message = try? load(name, ignoringInterval: true),
         let previewed = try? PreviewedMessage(message)
       else {
@@ -60,8 +59,8 @@ extension MessageStore {
     return (messages, lint())
   }
 
-  /// A number that changes when any file of the messages does, for one process to compare; cheap, since it
-  /// reads no file.
+  /// A hash that changes when any file of the messages changes. Cheap, because it reads only file attributes; comparable
+  /// only within one process.
   public var filesStamp: Int {
     var hasher = Hasher()
     hasher.combine(directory.layoutStamp())
@@ -73,16 +72,16 @@ extension MessageStore {
   }
 }
 
-/// The values a preview fills a message with.
+/// The sets of values that a preview shows.
 public enum PreviewSample: String, Sendable, Hashable, CaseIterable {
-  /// What a reader will get: the examples of message.json and the values of the site.
+  /// The examples from message.json and the site-wide values.
   case examples = "examples"
-  /// Texts and addresses as long as they come, the service's name among them.
+  /// Very long texts and addresses, including the name of the service.
   case long = "long"
-  /// Every code is all zeros, which a careless page shows as nothing.
+  /// Codes of zeros, which a faulty page may show as nothing.
   case zeros = "zeros"
 
-  /// The values of a message's variables.
+  /// Returns the values for a message's variables.
   func values(_ variables: [MessageDeclaration.Variable]) -> [String: MessageValue] {
     var values: [String: MessageValue] = [:]
     for variable in variables {
@@ -98,12 +97,12 @@ public enum PreviewSample: String, Sendable, Hashable, CaseIterable {
     return values
   }
 
-  /// Whether it shows anything that the examples don't.
+  /// Whether the sample differs from the examples for a message with these variables.
   func hasContent(_ variables: [MessageDeclaration.Variable]) -> Bool {
     self != .zeros || variables.contains { $0.kind == .code }
   }
 
-  /// With a word that no line of a phone holds, since such a word is what breaks a page.
+  /// Contains a word that is longer than a line on a phone, because such words break pages.
   private static let longText: MessageValue =
     "대한민국우편물류디지털인증서비스 Donaudampfschifffahrtsgesellschaft & Söhne <Seoul>"
   private static let longURL: MessageValue = .text(

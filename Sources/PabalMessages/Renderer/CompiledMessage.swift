@@ -1,17 +1,17 @@
 internal import PabalCore
 
-/// A message made ready to be filled in, in all its languages.
+/// A compiled message in all its languages.
 final class CompiledMessage: Sendable {
   let name: String
   let declaration: MessageDeclaration
-  /// By language tag in small letters.
+  /// The languages by lower-case language tag.
   let languages: [String: CompiledLanguage]
-  /// The variables that some language uses and that the site gives no value for.
+  /// The used variables without a site-wide value.
   private let callerInputs: [VariableInput]
-  /// The variables that some language uses and that the site gives a value for.
+  /// The used variables with a site-wide value.
   private let siteInputs: [VariableInput]
 
-  /// What a render asks of a variable.
+  /// A variable as rendering needs it.
   private final class VariableInput: Sendable {
     let number: Int
     let name: String
@@ -40,23 +40,23 @@ final class CompiledMessage: Sendable {
     siteInputs = inputs.compactMap { $1 ? $0 : nil }
   }
 
-  /// The numbers of the variables that rendering needs a value for.
+  /// The numbers of the variables that need a value from the caller.
   var required: Set<Int> { Set((callerInputs + siteInputs).filter { $0.defaultValue == nil }.map(\.number)) }
 
-  /// The example of every variable.
+  /// The examples of all variables.
   var examples: [String: MessageValue] {
     var examples: [String: MessageValue] = [:]
     for variable in declaration.variables { examples[variable.name] = variable.exampleSource }
     return examples
   }
 
-  /// Subject, text and HTML in one of its languages.
+  /// Renders the subject, text and HTML in one language.
   func render(
     _ language: CompiledLanguage, _ values: [String: MessageValue]
   ) throws(MessageError) -> CompiledLanguage.RenderedParts {
     var filled = VariableValues(count: declaration.variables.count)
     let usedCount = try fill(callerInputs, from: values, into: &filled)
-    // What the site gives stands in the steps already, unless this mail has its own.
+    // Site-wide values are already folded into the plan, unless the caller overrides them.
     if usedCount == values.count { return language.foldedPlan.render(filled, formatter: language.formatter) }
     if usedCount + (try fill(siteInputs, from: values, into: &filled)) != values.count {
       try rejectUnknown(values)
@@ -64,7 +64,7 @@ final class CompiledMessage: Sendable {
     return language.fullPlan.render(filled, formatter: language.formatter)
   }
 
-  /// The line an inbox shows beside the subject, empty where the author wrote none.
+  /// Renders the line that an inbox shows next to the subject; empty if the author wrote none.
   func previewLine(
     _ language: CompiledLanguage, _ values: [String: MessageValue]
   ) throws(MessageError) -> String {
@@ -100,11 +100,11 @@ final class CompiledMessage: Sendable {
       let near = nearest(to: name, among: declaration.variables.map(\.name))
       throw .unknownVariable(name, message: self.name, nearest: near)
     }
-    // A declared variable that no language uses is nobody's mistake here; lint tells of it.
+    // A declared but unused variable isn't an error here; lint reports it.
   }
 }
 
-/// The values of a mail by the numbers of their variables.
+/// The values of a mail by variable number.
 struct VariableValues {
   private var values: [ValidValue]
 
@@ -116,19 +116,19 @@ struct VariableValues {
   }
 }
 
-/// One language of a message.
+/// A compiled language of a message.
 final class CompiledLanguage: Sendable {
-  /// What a render gives.
+  /// The result of rendering.
   typealias RenderedParts = (subject: String, text: String, html: String)
 
-  /// The tag as its file is named.
+  /// The language tag, as in the file name.
   let tag: String
   let formatter: LanguageFormatter
-  /// Asks for every value.
+  /// The plan that takes all values.
   let fullPlan: RenderPlan
-  /// Has the site's values among its literals.
+  /// The plan with the site-wide values folded into its literals.
   let foldedPlan: RenderPlan
-  /// The preview line where a subject stands; only pictures of an inbox need it by itself.
+  /// A plan that renders the preview line as its subject; only previews need it separately.
   let previewLinePlan: RenderPlan
 
   init(tag: String, fullPlan: RenderPlan, previewLinePlan: RenderPlan, siteValues: [Int: ValidValue]) {

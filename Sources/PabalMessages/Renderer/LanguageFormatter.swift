@@ -1,6 +1,6 @@
 internal import PabalFormats
 
-/// How a language writes durations and times; languages not listed get the signs all of them share.
+/// Formats durations and times in a language. Languages that aren't listed get SI symbols and numeric dates.
 enum LanguageFormatter: Sendable, Hashable {
   case korean
   case english
@@ -8,7 +8,7 @@ enum LanguageFormatter: Sendable, Hashable {
   case chinese(isTraditional: Bool)
   case international
 
-  /// The words of a BCP 47 language tag.
+  /// Selects the formatter for a BCP 47 language tag.
   init(_ tag: String) {
     let subtags = tag.lowercased().split(separator: "-")
     switch subtags.first {
@@ -21,19 +21,19 @@ enum LanguageFormatter: Sendable, Hashable {
     }
   }
 
-  /// `10분`, `1시간 30분`, `10 minutes`: at most the two largest units, the rest dropped.
+  /// Formats a duration (`10분`, `1시간 30분`, `10 minutes`) with at most two units, rounded down.
   func duration(seconds: Int64) -> String {
     let (day, hour, minute): (Int64, Int64, Int64) = (86_400, 3600, 60)
     switch seconds {
     case ..<minute: return count(seconds, .second)
     case ..<hour: return count(seconds / minute, .minute)
-    // A day is 24 hours to everybody; from two on, days are easier to read.
+    // One day reads better in hours; from two days on, days are easier to read.
     case ..<(2 * day): return joined(seconds / hour, .hour, seconds % hour / minute, .minute)
     default: return joined(seconds / day, .day, seconds % day / hour, .hour)
     }
   }
 
-  /// `오후 3:24 KST`, `3:24 PM KST`; with the date before it where `showsDate`.
+  /// Formats a time (`오후 3:24 KST`, `3:24 PM KST`), preceded by the date if `showsDate`.
   func time(secondsSince1970: Int64, offset: Int, showsDate: Bool) -> String {
     let moment = CivilDateTime(secondsSince1970: secondsSince1970, offset: offset)
     let time = clock(moment) + " " + zone(offset)
@@ -63,7 +63,7 @@ enum LanguageFormatter: Sendable, Hashable {
     case .japanese: "\(number)" + ["秒", "分", "時間", "日"][unit.rawValue]
     case .chinese(isTraditional: true): "\(number)" + ["秒", "分鐘", "小時", "天"][unit.rawValue]
     case .chinese(isTraditional: false): "\(number)" + ["秒", "分钟", "小时", "天"][unit.rawValue]
-    // The symbols of the International System of Units are the same in all languages.
+    // SI symbols are the same in all languages.
     case .international: "\(number) " + ["s", "min", "h", "d"][unit.rawValue]
     }
   }

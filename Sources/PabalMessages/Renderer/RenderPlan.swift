@@ -1,11 +1,11 @@
-/// The steps of one language's three parts, and the fields they share.
+/// The compiled subject, text and HTML of one language, and the fields they share.
 struct RenderPlan: Sendable {
   /// The fields of one variable.
   private struct VariableFields: Sendable {
     var variable: Int
     var isCode: Bool
     var showsDate: Bool
-    /// How its value is written, and the field that is.
+    /// The fields with its value, by escaping.
     var values: [(escaping: ValueEscaping, field: Int)] = []
     var particles: [(particle: Particle, field: Int)] = []
   }
@@ -38,10 +38,10 @@ struct RenderPlan: Sendable {
     }
   }
 
-  /// The numbers of the variables it asks for.
+  /// The numbers of the variables that the plan needs.
   var variables: [Int] { groups.map(\.variable) }
 
-  /// The same plan with some values among its literals.
+  /// Returns the plan with some values folded into its literals.
   func folding(_ values: [Int: ValidValue], formatter: LanguageFormatter) -> RenderPlan {
     var constants = [String?](repeating: nil, count: count)
     var plan = self
@@ -60,9 +60,9 @@ struct RenderPlan: Sendable {
     return plan
   }
 
-  /// Subject, text and HTML with the values in their places.
+  /// Renders the subject, text and HTML.
   func render(_ values: VariableValues, formatter: LanguageFormatter) -> CompiledLanguage.RenderedParts {
-    // Every field is written once, however often it stands in the mail.
+    // Each field is formatted once, even if it occurs several times.
     var fields = [String](repeating: "", count: count)
     for group in groups {
       RenderPlan.write(values[group.variable], of: group, formatter: formatter, to: &fields)
@@ -90,9 +90,9 @@ struct RenderPlan: Sendable {
   }
 }
 
-/// One part of a mail: literals, and between them fields.
+/// A part of a mail: literals with fields between them.
 struct CompiledTemplate: Sendable {
-  /// One more than there are fields.
+  /// The literals; there is one more than there are fields.
   private var literals: [String]
   private var fields: [Int]
   private var bytes: Int
@@ -109,7 +109,7 @@ struct CompiledTemplate: Sendable {
     bytes = list.bytes.count
   }
 
-  /// The same part with some fields among its literals.
+  /// Returns the part with some fields folded into its literals.
   func folding(_ constants: [String?]) -> CompiledTemplate {
     var folded = self
     folded.literals = [literals[0]]
@@ -126,10 +126,10 @@ struct CompiledTemplate: Sendable {
     return folded
   }
 
-  /// The literals with the fields between them.
+  /// Returns the literals with the values of the fields between them.
   ///
-  /// Strings are appended to a string: bytes would have to be proved UTF-8 again, which takes longer than
-  /// all else.
+  /// Appends strings to a string, because bytes would have to be validated as UTF-8 again, which takes longer than
+  /// everything else.
   func filled(_ values: [String]) -> String {
     var size = bytes
     for field in fields { size += values[field].utf8.count }

@@ -1,37 +1,37 @@
 internal import PabalFormats
 
-/// What a variable holds.
+/// The type of a variable.
 public enum VariableKind: String, Sendable, Hashable, Codable, CaseIterable {
-  /// Words, on one line.
+  /// Text on one line.
   case text = "text"
   /// A code of 4 to 12 digits.
   case code = "code"
-  /// An https, http or mailto address.
+  /// An https, http or mailto URL.
   case url = "url"
-  /// A length of time.
+  /// A duration.
   case duration = "duration"
-  /// A moment of the day.
+  /// A point in time.
   case time = "time"
 }
 
-/// A value read and found fit for its kind, not yet in any language.
+/// A parsed and validated value, not yet formatted for a language.
 enum ValidValue: Sendable, Hashable {
   case text(String, reading: String?)
   case duration(seconds: Int64)
   case time(secondsSince1970: Int64, offset: Int)
 }
 
-/// Why a value does not fit; one sentence without its full stop.
+/// Why a value is invalid.
 struct InvalidValueError: Error, Hashable {
   let message: String
   let remedy: String
 }
 
 extension VariableKind {
-  /// The most bytes a value may hold.
-  static let bytes = 8192
+  /// The maximum length of a value in bytes.
+  static let maxByteCount = 8192
 
-  /// The value, read and checked.
+  /// Parses and validates a value.
   func validate(_ value: MessageValue) throws(InvalidValueError) -> ValidValue {
     switch value {
     case .text(let text, let reading):
@@ -48,26 +48,26 @@ extension VariableKind {
   }
 
   private func typeMismatch(_ valueName: String) -> InvalidValueError {
-    InvalidValueError(message: "\(valueName) where a \(rawValue) belongs", remedy: "give a \(rawValue)")
+    InvalidValueError(message: "expected a \(rawValue), got \(valueName)", remedy: "pass a \(rawValue)")
   }
 
   private func validate(_ text: String, reading: String?) throws(InvalidValueError) -> ValidValue {
     switch self {
     case .text:
       guard text.utf8.contains(where: { $0 != 0x20 }) else {
-        throw InvalidValueError(message: "empty", remedy: "give it a text")
+        throw InvalidValueError(message: "empty", remedy: "enter some text")
       }
       return .text(text, reading: reading)
     case .code:
       guard (4...12).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
         throw InvalidValueError(
-          message: "not a code", remedy: "give 4 to 12 digits with nothing between them")
+          message: "not a code", remedy: "use 4 to 12 digits without spaces")
       }
       return .text(text, reading: reading)
     case .url:
       guard URLScheme.isURL(text) else {
         throw InvalidValueError(
-          message: "not an address", remedy: "give one that begins with https://, http:// or mailto:")
+          message: "not a link address", remedy: "start it with https://, http:// or mailto:")
       }
       return .text(text, reading: reading)
     case .duration:
@@ -84,9 +84,9 @@ extension VariableKind {
   }
 
   private static func validate(seconds: Int64) throws(InvalidValueError) -> ValidValue {
-    // A hundred years: more is a slip of units.
+    // At most a hundred years; more is likely a mistake in the unit.
     guard (0...3_155_760_000).contains(seconds) else {
-      throw InvalidValueError(message: "not a duration", remedy: "give 0 seconds to 100 years")
+      throw InvalidValueError(message: "not a duration", remedy: "use at most 100 years")
     }
     return .duration(seconds: seconds)
   }
@@ -94,14 +94,14 @@ extension VariableKind {
   private static func validate(secondsSince1970 seconds: Int64, offset: Int) throws(InvalidValueError)
     -> ValidValue
   {
-    // The years 0001 to 9999, and the widest offset RFC 3339 can write.
+    // The years 0001 to 9999, and the largest offset in RFC 3339.
     guard (-62_135_596_800...253_402_300_799).contains(seconds), (-86_340...86_340).contains(offset) else {
-      throw InvalidValueError(message: "not a time", remedy: "give a moment of the years 1 to 9999")
+      throw InvalidValueError(message: "not a time", remedy: "use a year from 1 to 9999")
     }
     return .time(secondsSince1970: seconds, offset: offset)
   }
 
-  /// The seconds in `90s`, `10m`, `2h`, `3d`, or bare seconds.
+  /// Parses `90s`, `10m`, `2h`, `3d` or a number of seconds.
   static func seconds(_ text: String) -> Int64? {
     var digits = Substring(text)
     var unit: Int64 = 1
@@ -118,13 +118,13 @@ extension VariableKind {
     return overflow ? nil : seconds
   }
 
-  /// Refuses what could break a line, hide text or pass for a placeholder.
+  /// Rejects characters that could break a line, hide text or be mistaken for a placeholder.
   private static func check(_ text: String) throws(InvalidValueError) {
     var text = text
     let found = text.withUTF8 { bytes -> InvalidValueError? in
-      guard bytes.count <= VariableKind.bytes else {
+      guard bytes.count <= VariableKind.maxByteCount else {
         return InvalidValueError(
-          message: "longer than \(VariableKind.bytes) octets", remedy: "give a shorter one")
+          message: "longer than \(VariableKind.maxByteCount) bytes", remedy: "shorten it")
       }
       var index = 0
       while index < bytes.count {
@@ -150,7 +150,7 @@ extension VariableKind {
     if let found { throw found }
   }
 
-  /// Line and paragraph separators, overrides of the reading direction, private use.
+  /// Whether a scalar is a line or paragraph separator, a bidirectional control or a private-use character.
   private static func isForbidden(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x2028...0x202E, 0x2066...0x2069, SourceText.placeholders: true
@@ -160,30 +160,30 @@ extension VariableKind {
 
   private static func forbiddenCharacterError(_ scalar: UInt32) -> InvalidValueError {
     let name = Unicode.Scalar(scalar)?.codePoint ?? ""
-    return InvalidValueError(message: "holds the character \(name)", remedy: "take it out")
+    return InvalidValueError(message: "contains the character \(name)", remedy: "remove it")
   }
 }
 
-/// A value for a variable of a message.
+/// A value for a message variable.
 public enum MessageValue: Sendable, Hashable, ExpressibleByStringLiteral {
-  /// A text, code, URL, or any kind as a person writes it (`10m`, `2026-01-02T15:24:00+09:00`);
-  /// `reading` is how a Korean reads it aloud, for the particles after it.
+  /// A value of any kind in written form (`10m`, `2026-01-02T15:24:00+09:00`). `reading` is its pronunciation in
+  /// Hangul, which selects the Korean particles after it.
   case text(String, reading: String? = nil)
-  /// A length of time, shown in the mail's language and floored to whole units.
+  /// A duration, shown in the mail's language and rounded down to whole units.
   case duration(Duration)
-  /// A moment, in seconds since 1970-01-01T00:00:00Z, shown at this many seconds east of UTC.
+  /// A point in time, in seconds since 1970-01-01T00:00:00Z, shown with an offset in seconds east of UTC.
   case time(secondsSince1970: Int64, offsetFromUTC: Int)
 
-  /// A text.
+  /// Creates a text value.
   public init(stringLiteral value: String) { self = .text(value) }
 }
 
 extension MessageValue {
-  /// Values as a person writes them, a Korean reading beside its text as `name.reading`.
+  /// Converts written values; a key `name.reading` is the Korean reading of the text `name`.
   public static func values(_ written: [String: String]) -> [String: MessageValue] {
     var values: [String: MessageValue] = [:]
     for (name, text) in written {
-      // A reading without its text stays a value of its own, which rendering refuses by name.
+      // A reading without its text stays a separate value, which rendering rejects by name.
       if name.hasSuffix(readingSuffix), written[String(name.dropLast(readingSuffix.count))] != nil {
         continue
       }
@@ -192,19 +192,19 @@ extension MessageValue {
     return values
   }
 
-  /// What follows a variable's name where a door takes only strings.
+  /// The suffix of a reading's key where values are plain strings.
   static let readingSuffix = ".reading"
 }
 
-/// The addresses that may stand behind a link in a mail.
+/// The URL schemes that are allowed for links in a mail.
 enum URLScheme {
-  /// Whether `text` is an https, http or mailto address without blanks.
+  /// Whether `text` is an https, http or mailto URL without spaces.
   static func isURL(_ text: String) -> Bool {
     guard let rest = afterScheme(text) else { return false }
     return !rest.isEmpty && !rest.utf8.contains(0x20)
   }
 
-  /// What follows `https://`, `http://` or `mailto:`; `nil` where none of them begins it.
+  /// Returns the part after `https://`, `http://` or (if `mail`) `mailto:`; `nil` if the text starts with none of them.
   static func afterScheme(_ text: String, mail: Bool = true) -> Substring? {
     for scheme in mail ? ["https://", "http://", "mailto:"] : ["https://", "http://"] {
       let start = text.prefix(scheme.count)

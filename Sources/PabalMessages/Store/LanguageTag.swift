@@ -1,6 +1,6 @@
-/// Language tags (BCP 47) and the choice among them (RFC 4647, section 3.4).
+/// Language tags (BCP 47) and language lookup (RFC 4647, section 3.4).
 enum LanguageTag {
-  /// Whether `tag` is a language's name in 2 or 3 letters and subtags of 1 to 8 letters and digits.
+  /// Whether `tag` is a language of 2 or 3 letters followed by subtags of 1 to 8 letters and digits.
   static func isWellFormed(_ tag: String) -> Bool {
     guard tag.utf8.count <= 35 else { return false }
     let subtags = tag.split(separator: "-", omittingEmptySubsequences: false)
@@ -16,31 +16,32 @@ enum LanguageTag {
     return true
   }
 
-  /// Looks the first of `ranges` up that `have` (small letters) knows, each shortened step by step.
-  static func lookUp(_ ranges: [String], in have: (String) -> Bool) -> String? {
+  /// Returns the first tag that `isAvailable` accepts, trying each range in order and shortening it step by step. All
+  /// tags are in lower case.
+  static func lookUp(_ ranges: [String], in isAvailable: (String) -> Bool) -> String? {
     for range in ranges {
       var rest = Substring(range.lowercased())
-      // A range of nothing but a wildcard says nothing in a look-up.
+      // The wildcard range is ignored in lookup.
       while !rest.isEmpty, rest != "*" {
-        if have(String(rest)) { return String(rest) }
+        if isAvailable(String(rest)) { return String(rest) }
         guard let dash = rest.lastIndex(of: "-") else { break }
         rest = rest[..<dash]
-        // A subtag of one character introduces the one after it and goes with it.
+        // A single-character subtag is removed together with the subtag after it.
         if rest.utf8.count >= 2, rest.dropLast().last == "-" { rest = rest.dropLast(2) }
       }
     }
     return nil
   }
 
-  /// The language that people who write this tag mean, where it is a country's or a longer code (RFC 5646,
-  /// section 2.2.1: the shortest one).
+  /// Returns the language that is likely meant by a country code or a three-letter code; BCP 47 requires the shortest
+  /// code (RFC 5646, section 2.2.1).
   static func commonMisspelling(_ tag: String) -> (name: String, tag: String)? {
     switch tag.lowercased() {
     case "kr", "kor": ("Korean", "ko")
     case "eng", "uk-en", "us": ("English", "en")
     case "jp", "jpn": ("Japanese", "ja")
     case "cn", "zho", "chi": ("Chinese", "zh-CN")
-    case "tw": ("Chinese of Taiwan", "zh-TW")
+    case "tw": ("Taiwanese Chinese", "zh-TW")
     case "vn", "vie": ("Vietnamese", "vi")
     default: nil
     }

@@ -1,37 +1,37 @@
 public import PabalCore
 
-/// What a message is for and what it needs.
+/// The purpose of a message and the values it needs.
 public struct MessageDescription: Sendable, Hashable {
-  /// One variable of a message.
+  /// A variable of a message.
   public struct Variable: Sendable, Hashable {
-    /// Its name in `{{…}}`.
+    /// The name, as used in `{{…}}`.
     public let name: String
-    /// What it is for.
+    /// The purpose.
     public let purpose: String
-    /// What it holds.
+    /// The type of its value.
     public let kind: VariableKind
-    /// A value to show in previews.
+    /// The value for previews.
     public let example: MessageValue
-    /// Whether rendering needs a value: some language uses it, and neither the site nor message.json gives one.
+    /// Whether the caller must give a value: the variable is used, and has neither a site-wide value nor a default.
     public let isRequired: Bool
   }
 
-  /// The message's name, which is its folder's.
+  /// The name of the message and its folder.
   public let name: String
-  /// What it is for.
+  /// The purpose.
   public let purpose: String
-  /// The languages it is in, sorted.
+  /// The available languages, sorted.
   public let languages: [String]
-  /// Its variables, in the order declared.
+  /// The variables in the order of declaration.
   public let variables: [Variable]
-  /// How urgent it is.
+  /// The lane, which sets the urgency.
   public let lane: Lane
-  /// How long after its making it is of use; `nil` where it does not age.
+  /// How long a mail is useful after it was created; `nil` if it doesn't expire.
   public let lifetime: Duration?
-  /// What becomes of it when nobody knows whether it was taken.
+  /// What to do if an attempt ends `unknown`.
   public let unknownPolicy: UnknownPolicy
 
-  /// The example of every variable, to render the message with.
+  /// The examples of all variables.
   public var examples: [String: MessageValue] {
     var examples: [String: MessageValue] = [:]
     for variable in variables { examples[variable.name] = variable.example }

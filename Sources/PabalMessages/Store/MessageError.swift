@@ -1,51 +1,51 @@
 public import PabalCore
 
-/// Why a message could not be rendered.
+/// Why a message couldn't be rendered.
 public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// There is no message of that name; `nearest` is one that there is.
+  /// No message has that name; `nearest` is a similar existing name.
   case unknownMessage(String, nearest: String?)
-  /// Its files hold errors, and no good version was loaded before.
+  /// The files contain errors, and no valid version was loaded before.
   case broken(String, [Diagnostic])
-  /// A value is missing; `purpose` is what message.json says it is for.
+  /// A value is missing; `purpose` comes from message.json.
   case missingVariable(String, message: String, purpose: String)
-  /// The message has no such variable.
+  /// The message has no variable with that name.
   case unknownVariable(String, message: String, nearest: String?)
-  /// A value that may not stand in a mail, or does not fit the variable's kind; never shown itself, since it
-  /// may be a secret.
+  /// A value contains forbidden characters or doesn't fit the variable's kind. The value itself is never shown, because
+  /// it may be a secret.
   case invalidValue(variable: String, message: String, reason: String, remedy: String)
-  /// The message is in none of the languages asked for, nor in the default one.
+  /// The message is available neither in a requested language nor in the default language.
   case languageUnavailable(message: String, available: [String])
 
-  /// The same as errors to mend.
+  /// The error as diagnostics.
   var diagnostics: [Diagnostic] {
     if case .broken(_, let diagnostics) = self { diagnostics } else { [Diagnostic(description)] }
   }
 
-  /// One sentence for a person: what is wrong and what to do next; for `broken`, one line for each error.
+  /// What is wrong and what to do; for `broken`, one line per error.
   public var description: String {
     switch self {
     case .unknownMessage(let name, let nearest):
-      "there is no message \"\(name.displayName)\""
-        + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; `pabal messages list` shows all")
+      "unknown message \"\(name.displayName)\""
+        + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; `pabal messages list` lists all messages")
     case .broken(_, let diagnostics):
       diagnostics.map(\.description).joined(separator: "\n")
     case .missingVariable(let name, let message, let purpose):
       "the message \"\(message)\" needs a value for \"\(name)\""
-        + (purpose.isEmpty ? "" : " (\(purpose))") + "; give it, or a default in message.json"
+        + (purpose.isEmpty ? "" : " (\(purpose))") + "; provide one, or add a default to message.json"
     case .unknownVariable(let name, let message, let nearest):
       "the message \"\(message)\" has no variable \"\(name.displayName)\""
-        + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; message.json declares them all")
+        + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; message.json lists its variables")
     case .invalidValue(let variable, let message, let reason, let remedy):
       "the value for \"\(variable)\" of the message \"\(message)\": \(reason); \(remedy)"
     case .languageUnavailable(let message, let available):
-      "the message \"\(message)\" is only in \(available.sorted().joined(separator: ", "))"
-        + "; ask for one of them, or add the file of the language"
+      "the message \"\(message)\" is available only in \(available.sorted().joined(separator: ", "))"
+        + "; choose one of them, or add a file for the language"
     }
   }
 }
 
 extension String {
-  /// The start of a name from outside, fit for one line of a terminal or a log.
+  /// The first 64 characters of an untrusted name, with non-printable characters replaced by `?`.
   var displayName: String {
     String(
       String.UnicodeScalarView(

@@ -2,11 +2,10 @@ internal import Glibc
 public import PabalCore
 internal import Synchronization
 
-/// The messages of a directory, read when first asked for and again after an edit.
+/// The messages of a directory, loaded on first use and reloaded after an edit.
 ///
-/// A message is one unit: with an error in any of its files it does not load, and the version before, if there
-/// was one, goes on being rendered. Files are looked at once a second at most, and only when a message is asked
-/// for.
+/// A message is loaded as a unit: if any of its files has an error, the previous version, if any, stays in use. Files
+/// are checked for changes at most once a second, and only when a message is requested.
 public final class MessageStore: Sendable {
   let directory: MessagesDirectory
   private let language: String
@@ -16,18 +15,18 @@ public final class MessageStore: Sendable {
   private let onChange: @Sendable (String, [Diagnostic]) -> Void
   private let state = Mutex(State())
 
-  /// How long a look at the files holds good.
+  /// The minimum interval between checks for changed files.
   public static let interval = Duration.seconds(1)
 
-  /// Nothing is read yet.
+  /// Creates a store without reading any files.
   ///
   /// - Parameters:
-  ///   - directory: Where `layout.html` and the messages' folders lie.
-  ///   - language: The language for those who ask for none that there is, a BCP 47 tag.
-  ///   - variables: Values of the whole site by variable, a text's Korean reading as `name.result`.
-  ///   - variableLocations: Where each of `variables` is written, for the errors about it.
+  ///   - directory: The directory that contains `layout.html` and the folders of the messages.
+  ///   - language: The default language, a BCP 47 tag.
+  ///   - variables: The site-wide values by variable name; the Korean reading of a text as `name.reading`.
+  ///   - variableLocations: The locations of `variables` in the configuration, for errors.
   ///   - now: The clock.
-  ///   - onChange: Told a message's name and all that is wrong with it, each time its files were read again.
+  ///   - onChange: Called with a message's name and all its problems each time its files were reloaded.
   public init(
     directory: String, language: String, variables: [String: String] = [:],
     variableLocations: [String: SettingLocation] = [:],
@@ -42,12 +41,12 @@ public final class MessageStore: Sendable {
     self.onChange = onChange
   }
 
-  /// Whether both read the same files with the same values.
+  /// Whether both stores use the same directory, default language and site-wide values.
   public func hasSameSources(as other: MessageStore) -> Bool {
     (directory.path, language) == (other.directory.path, other.language) && variables == other.variables
   }
 
-  /// The mail's words in the first of `languages` (RFC 4647 look-up) the message is in, else in the default one.
+  /// Renders a message in the best match for `languages` (RFC 4647 lookup), or else in the default language.
   public func render(
     _ name: String, languages: [String], values: [String: MessageValue]
   ) throws(MessageError) -> RenderedMessage {
@@ -62,22 +61,22 @@ public final class MessageStore: Sendable {
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)
   }
 
-  /// What a message is for and what it needs.
+  /// Returns the purpose of a message and the values it needs.
   public func describe(_ name: String) throws(MessageError) -> MessageDescription {
     MessageDescription(try load(name))
   }
 
-  /// The names of all messages, whether they load or not, sorted.
+  /// Returns the names of all messages, including those with errors, sorted.
   public func names() throws(Diagnostics) -> [String] { try directory.names() }
 
-  /// Everything wrong with the messages that were loaded, by their last reading.
+  /// The problems found when the loaded messages were last read.
   public var problems: [Diagnostic] {
     state.withLock { state in
       MessageStore.sorted(state.entries.values.flatMap(\.diagnostics))
     }
   }
 
-  /// Everything wrong with all messages, or with those named, as their files are now.
+  /// Returns the problems in the current files of all messages, or of the named ones.
   public func lint(_ names: [String]? = nil) -> [Diagnostic] {
     var findings: [Diagnostic] = []
     var languages: [String: [String]] = [:]
@@ -123,19 +122,19 @@ public final class MessageStore: Sendable {
     var checkedAt: ContinuousClock.Instant
   }
 
-  /// One reading of a message's files.
+  /// The result of reading a message's files.
   private struct ReadResult {
     var message: CompiledMessage?
     var diagnostics: [Diagnostic]
     var stamps: [MessagesDirectory.Stamp]
   }
 
-  /// The message as its files are now or, while they hold errors, as they were when they last did not.
+  /// Returns the last valid version of a message.
   ///
-  /// `ignoringInterval` looks at the files even if somebody did within the last interval.
+  /// With `ignoringInterval`, checks for changed files even if they were checked within the last interval.
   func load(_ name: String, ignoringInterval: Bool = false) throws(MessageError) -> CompiledMessage {
     let now = self.now()
-    // Whoever comes first after the interval looks; all others go on with what there is.
+    // The first caller after the interval checks the files; concurrent callers use the current version.
     let (entry, isDue) = state.withLock { state -> (Entry?, Bool) in
       guard let entry = state.entries[name] else { return (nil, true) }
       let isDue = ignoringInterval || now - entry.checkedAt >= MessageStore.interval
@@ -167,13 +166,13 @@ public final class MessageStore: Sendable {
     do throws(Diagnostics) {
       return .unknownMessage(name, nearest: nearest(to: name, among: try directory.names()))
     } catch {
-      // Whether there is such a message nobody can tell.
+      // The directory can't be read, so it is unknown whether the message exists.
       return .broken(name, error.all)
     }
   }
 
   private func read(_ name: String) -> ReadResult {
-    // Taken before the files are read: an edit in between is seen the next time.
+    // Taken before reading the files, so that a concurrent edit is detected next time.
     let stamps = directory.stamps(of: name)
     do throws(Diagnostics) {
       var compiler = MessageCompiler(
@@ -207,7 +206,7 @@ public final class MessageStore: Sendable {
   private func checkSiteVariables() -> [Diagnostic] {
     var declared: Set<String> = []
     for name in (try? directory.names()) ?? [] {
-      // What a file that can't be read declares nobody can tell, so that every name may be one of its.
+      // An unreadable declaration could declare any name, so no name can be reported as unused.
       guard let names = MessageDeclarationReader.variableNames(directory.files(of: name)) else { return [] }
       declared.formUnion(names)
     }
@@ -220,7 +219,7 @@ public final class MessageStore: Sendable {
         .diagnostic(
           "no message declares {{\(name.displayName)}}",
           remedy: nearest(to: name, among: declared.sorted()).map { "did you mean \"\($0)\"?" }
-            ?? "take it out")
+            ?? "remove it")
       finding.severity = .warning
       return finding
     }
@@ -231,8 +230,8 @@ public final class MessageStore: Sendable {
     return languages.sorted { $0.key < $1.key }.flatMap { name, available in
       all.subtracting(available).sorted().filter { LanguageTag.commonMisspelling($0) == nil }.map { missing in
         Diagnostic(
-          "there is no \(missing).md, and other messages have one",
-          remedy: "write it, or whoever reads \(missing) gets \(language)", file: "\(directory.path)/\(name)",
+          "\(missing).md is missing, but other messages have one",
+          remedy: "write it, otherwise \(missing) readers get \(language)", file: "\(directory.path)/\(name)",
           severity: .warning)
       }
     }
@@ -248,21 +247,21 @@ public final class MessageStore: Sendable {
 }
 
 extension MessageStore {
-  /// The messages that `messages` in `config.json` names, with the site's variables, of which those that are
-  /// secrets are fetched; blocks.
+  /// Creates the store that `messages` in `config.json` describes; fetches site-wide values that are secrets. Blocks.
   public convenience init(
     _ configuration: Configuration,
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) throws(Diagnostic) {
     guard let section = configuration.messages else {
       throw Diagnostic(
-        "there are no messages", remedy: "add \"messages\" with \"directory\" and \"language\"",
+        "no messages are configured", remedy: "add \"messages\" with \"directory\" and \"language\"",
         file: configuration.file)
     }
     guard access(section.directory, R_OK | X_OK) == 0 else {
       throw Diagnostic(
         "the messages directory \(section.directory) can't be read: \(String(cString: strerror(errno)))",
-        remedy: "name another one, or make it readable", file: configuration.file, path: "messages.directory")
+        remedy: "make it readable, or set another directory", file: configuration.file,
+        path: "messages.directory")
     }
     var variables: [String: String] = [:]
     var locations: [String: SettingLocation] = [:]
@@ -277,22 +276,22 @@ extension MessageStore {
   }
 }
 
-/// A message with its values in place, ready to be made into a mail.
+/// A rendered message, ready to become a mail.
 public struct RenderedMessage: Sendable, Hashable {
-  /// The message's name, which is its folder's.
+  /// The name of the message and its folder.
   public let name: String
-  /// The language it is in, a BCP 47 tag for `Content-Language`.
+  /// The language, a BCP 47 tag for `Content-Language`.
   public let language: String
-  /// One line, without control characters.
+  /// The subject: one line without control characters.
   public let subject: String
-  /// The plain text; its lines end with a line feed.
+  /// The plain text with LF line ends.
   public let text: String
-  /// A whole HTML page; its lines end with a line feed.
+  /// The HTML page with LF line ends.
   public let html: String
-  /// How urgent it is.
+  /// The lane, which sets the urgency.
   public let lane: Lane
-  /// How long after its making it is of use; `nil` where it does not age.
+  /// How long a mail is useful after it was created; `nil` if it doesn't expire.
   public let lifetime: Duration?
-  /// What becomes of it when nobody knows whether it was taken.
+  /// What to do if an attempt ends `unknown`.
   public let unknownPolicy: UnknownPolicy
 }

@@ -1,15 +1,15 @@
 internal import Glibc
 internal import PabalCore
 
-/// The directory the messages lie in; nothing outside of it is ever read.
+/// The directory of the messages. Files outside it are never read.
 struct MessagesDirectory: Sendable {
-  /// The directory as the user named it.
+  /// The path as given by the user.
   let path: String
 
-  /// The most bytes one file may hold.
-  static let bytes = 256 * 1024
+  /// The maximum size of a file in bytes.
+  static let maxFileSize = 256 * 1024
 
-  /// What tells an edited file from the one read before.
+  /// The attributes of a file that change when it is edited.
   struct Stamp: Sendable, Hashable {
     var path: String
     var inode: UInt64
@@ -18,7 +18,7 @@ struct MessagesDirectory: Sendable {
     var nanoseconds: Int
   }
 
-  /// Whether `name` may be the name of a message: small letters, digits and `-`, 64 at most.
+  /// Whether `name` is a valid message name: lower-case letters, digits and `-`, at most 64.
   static func isValidName(_ name: String) -> Bool {
     (1...64).contains(name.utf8.count)
       && name.utf8.allSatisfy {
@@ -26,9 +26,9 @@ struct MessagesDirectory: Sendable {
       }
   }
 
-  /// The names of all folders that may be messages, sorted.
+  /// Returns the names of all folders with a valid message name, sorted.
   func names() throws(Diagnostics) -> [String] {
-    // Without leave to search it every folder in it looks like none.
+    // Without search permission the directory would seem to be empty.
     guard let entries = MessagesDirectory.entries(path), isDirectory("\(path)/.") else {
       throw Diagnostics([
         Diagnostic(
@@ -39,36 +39,37 @@ struct MessagesDirectory: Sendable {
     return entries.filter { MessagesDirectory.isValidName($0) && isDirectory("\(path)/\($0)") }.sorted()
   }
 
-  /// What to say of each folder whose name no message can have, by that name.
+  /// Returns a warning for each folder with an invalid message name, by that name.
   func misnamedFolders() -> [String: Diagnostic] {
     let entries = MessagesDirectory.entries(path) ?? []
     var findings: [String: Diagnostic] = [:]
     for entry in entries where !MessagesDirectory.isValidName(entry) && !MessagesDirectory.isIgnored(entry) {
       guard isDirectory("\(path)/\(entry)") else { continue }
-      var remedy = "use small letters a to z, digits and -, 64 at most, such as welcome"
+      var remedy = "use at most 64 lower-case letters a to z, digits and -, such as welcome"
       if let name = MessagesDirectory.name(like: entry) {
         remedy =
-          entries.contains(name) ? remedy + "; \"\(name)\" is there already" : "rename it to \"\(name)\""
+          entries.contains(name) ? remedy + "; \"\(name)\" already exists" : "rename it to \"\(name)\""
       }
       findings[entry] = Diagnostic(
-        "not the name of a message, so nobody finds it", remedy: remedy, file: "\(path)/\(entry.displayName)",
+        "not a valid message name, so the folder is ignored", remedy: remedy,
+        file: "\(path)/\(entry.displayName)",
         severity: .warning)
     }
     return findings
   }
 
-  /// The name of a message that its author most likely meant: `my-mail` for `My_Mail`.
+  /// Returns the valid name that was likely meant: `my-mail` for `My_Mail`.
   private static func name(like entry: String) -> String? {
     let name = entry.lowercased().map { "_ .".contains($0) ? "-" : String($0) }.joined()
     return isValidName(name) ? name : nil
   }
 
-  /// Whether there is a folder of that name.
+  /// Whether there is a folder with that name.
   func hasMessage(_ name: String) -> Bool {
     MessagesDirectory.isValidName(name) && isDirectory("\(path)/\(name)")
   }
 
-  /// The state of every file a message is made of.
+  /// Returns the stamps of all files of a message.
   func stamps(of name: String) -> [Stamp] {
     let folder = "\(path)/\(name)"
     var stamps = [stamp("\(path)/layout.html"), stamp(folder)]
@@ -79,7 +80,7 @@ struct MessagesDirectory: Sendable {
     return stamps
   }
 
-  /// The state of the layout alone.
+  /// Returns the stamp of the layout.
   func layoutStamp() -> Stamp { stamp("\(path)/layout.html") }
 
   /// Reads layout.html.
@@ -87,7 +88,7 @@ struct MessagesDirectory: Sendable {
     HTMLTemplate(try SourceText(try read("layout.html"), file: "\(path)/layout.html"))
   }
 
-  /// Reads everything in a message's folder.
+  /// Reads the files in a message's folder.
   func files(of name: String) -> MessageFiles {
     let folder = "\(path)/\(name)"
     var files = MessageFiles(name: name, folder: folder, languageFiles: [])
@@ -105,7 +106,7 @@ struct MessagesDirectory: Sendable {
       files.issues.append(
         Diagnostic(
           "the message's folder can't be read: \(String(cString: strerror(errno)))",
-          remedy: "check its name and its mode", file: folder))
+          remedy: "check its name and permissions", file: folder))
       return files
     }
     for entry in entries.sorted() {
@@ -119,8 +120,8 @@ struct MessagesDirectory: Sendable {
       } else if !MessagesDirectory.isIgnored(entry) {
         files.issues.append(
           Diagnostic(
-            "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
-            remedy: "name it by its language, such as ko.md, or take it out",
+            "neither message.json nor a language's .md, .html or .txt file, so it is ignored",
+            remedy: "name it after its language, such as ko.md, or remove it",
             file: "\(folder)/\(entry.displayName)",
             severity: .warning))
       }
@@ -139,7 +140,7 @@ struct MessagesDirectory: Sendable {
     return files
   }
 
-  /// The files that lie beside the messages' folders and belong into one.
+  /// Returns a warning for each message file that isn't in a message's folder.
   func misplacedFiles() -> [Diagnostic] {
     (MessagesDirectory.entries(path) ?? []).sorted().compactMap { entry in
       guard !MessagesDirectory.isIgnored(entry), entry != "layout.html",
@@ -147,7 +148,7 @@ struct MessagesDirectory: Sendable {
         !isDirectory("\(path)/\(entry)")
       else { return nil }
       return Diagnostic(
-        "stands in no message's folder, so nobody reads it", remedy: "move it into the folder of its message",
+        "not in a message's folder, so it is ignored", remedy: "move it into its message's folder",
         file: "\(path)/\(entry.displayName)", severity: .warning)
     }
   }
@@ -156,7 +157,7 @@ struct MessagesDirectory: Sendable {
     entry == "message.json" || languageFile(entry) != nil
   }
 
-  /// What lies in a folder and is nobody's business: hidden files, editors' copies, a README.
+  /// Whether a file is silently ignored: hidden files, editor backups, a README.
   private static func isIgnored(_ entry: String) -> Bool {
     entry.hasPrefix(".") || entry.hasSuffix("~") || entry.hasPrefix("#") || entry == "README.md"
   }
@@ -177,18 +178,18 @@ struct MessagesDirectory: Sendable {
       Diagnostics([Diagnostic(message, remedy: remedy, file: displayName)])
     }
     guard let root = realPath(path), let file = realPath(displayName) else {
-      throw readError("can't be read: \(String(cString: strerror(errno)))", "check its name and its mode")
+      throw readError("can't be read: \(String(cString: strerror(errno)))", "check its name and permissions")
     }
-    // A link may lead about inside of the directory, as mounted volumes do, and never out of it.
+    // Links within the directory are allowed, because mounted volumes use them; links out of it aren't.
     guard file.hasPrefix(root == "/" ? root : root + "/") else {
-      throw readError("leads out of the messages directory", "put the file itself there")
+      throw readError("links to a file outside the messages directory", "put the file itself there")
     }
     var status = stat()
     guard lstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw readError("is no regular file", "put a file there")
+      throw readError("not a regular file", "put a file there")
     }
     do throws(FileError) {
-      return try readFile(file, atMost: MessagesDirectory.bytes)
+      return try readFile(file, atMost: MessagesDirectory.maxFileSize)
     } catch {
       var diagnostic = error.diagnostic
       diagnostic.file = displayName

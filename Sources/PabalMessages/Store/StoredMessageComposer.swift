@@ -1,27 +1,29 @@
 public import PabalCore
 
-/// The mails of verifications, in the words of the messages in a store.
+/// Composes verification mails from the messages in a store.
 ///
-/// A message's variables of kind `code` get the code, those of kind `duration` how long it is valid; beside a code
-/// no caller can promise another time.
+/// Variables of kind `code` get the code, and those of kind `duration` its validity, which callers can't override in a
+/// message with a code.
 public struct StoredVerificationComposer: VerificationMailComposer {
   private let store: MessageStore
   private let from: Mailbox
 
-  /// Mails from `from`, worded as in `store`.
+  /// Creates a composer for mails from `from`.
   public init(_ store: MessageStore, from: Mailbox) {
     self.store = store
     self.from = from
   }
 
-  /// The finished mail; a value that is missing or doesn't fit is the caller's, a broken message the site's.
+  /// Returns the finished mail. Throws `.input` for a missing or invalid value, and `.brokenMessage` for a message with
+  /// errors.
   public func mail(for request: VerificationMailRequest) throws(VerificationError) -> VerificationMail {
     let rendered: RenderedMessage
     if request.code == nil, hasCode(request.message) {
       throw .input(
         field: "message",
         message:
-          "\(request.message.displayName) has a code, and a notice has none; name a message without one")
+          "\(request.message.displayName) contains a code, but a notice has none; use a message without a code"
+      )
     }
     do throws(MessageError) {
       var values = MessageValue.values(request.variables)
@@ -30,17 +32,21 @@ public struct StoredVerificationComposer: VerificationMailComposer {
       guard request.code == nil || variables.contains(where: { $0.kind == .code }) else {
         throw .broken(
           request.message,
-          [Diagnostic("the message \(request.message.displayName) has no code, so it can prove nothing")])
+          [
+            Diagnostic(
+              "the message \(request.message.displayName) has no code, so it can't verify an address")
+          ])
       }
       for variable in variables {
         switch variable.kind {
         case .code where request.variables[variable.name] != nil:
           throw .invalidValue(
-            variable: variable.name, message: request.message, reason: "it is Pabal's to make up",
+            variable: variable.name, message: request.message, reason: "Pabal generates the code",
             remedy: "leave it out")
         case .duration where hasCode && request.variables[variable.name] != nil:
           throw .invalidValue(
-            variable: variable.name, message: request.message, reason: "it is how long the code is valid",
+            variable: variable.name, message: request.message,
+            reason: "Pabal fills in how long the code is valid",
             remedy: "leave it out, or change \"lifetime\" in \"verification\"")
         case .code: values[variable.name] = request.code.map { .text($0) }
         case .duration: values[variable.name] = values[variable.name] ?? .duration(request.validFor)
@@ -76,18 +82,18 @@ public struct StoredVerificationComposer: VerificationMailComposer {
   }
 }
 
-/// Mails of any message in a store, from one sender.
+/// Composes mails from any message in a store, with a fixed sender.
 public struct StoredMessageComposer: MessageComposer {
   private let store: MessageStore
   private let from: Mailbox
 
-  /// Mails from `from`, worded as in `store`.
+  /// Creates a composer for mails from `from`.
   public init(_ store: MessageStore, from: Mailbox) {
     self.store = store
     self.from = from
   }
 
-  /// The finished mail; a code or a duration is the caller's to give, for nobody checks it here.
+  /// Returns the finished mail. Codes and durations come from the caller, because no verification sets them.
   public func mail(
     of message: String, to: [Mailbox], languages: [String], variables: [String: String]
   ) throws(MessageComposerError) -> ComposedMail {
@@ -98,13 +104,13 @@ public struct StoredMessageComposer: MessageComposer {
     do throws(MailError) {
       return ComposedMail(
         try draft.finish(identity: .now()), lane: rendering.lane, lifetime: rendering.lifetime,
-        unknown: rendering.unknownPolicy, language: rendering.language)
+        unknownPolicy: rendering.unknownPolicy, language: rendering.language)
     } catch {
       throw .input(field: error.field, message: error.message)
     }
   }
 
-  /// The message's words, examples where values are missing.
+  /// Returns the rendered message, with examples for missing values.
   public func preview(
     of message: String, languages: [String], variables: [String: String]
   ) throws(MessageComposerError) -> MessagePreview {

@@ -126,6 +126,6 @@ import Testing
     try site.addFaultyPlugin()
     let run = try site.pabal("check", "--transport", "first")
     #expect(run.status == 74)
-    #expect(run.output.contains("sent, which is for send alone"))
+    #expect(run.output.contains("“sent”, which only send may report"))
   }
 }

@@ -116,7 +116,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--set", "code=123456"], 65, "it is Pabal's to make up"),
+    (["--set", "code=123456"], 65, "Pabal generates the code"),
     (["--set", "valid_for=tomorrow"], 65, "valid_for"),
     (["--set", "servcie=x"], 65, "has no variable \"servcie\""),
     (["--set", "service=a\r\nBcc: b@example.org"], 65, "U+000D"),

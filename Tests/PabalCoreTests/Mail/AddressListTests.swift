@@ -3,11 +3,11 @@ import PabalCore
 import Testing
 
 @Suite struct AddressListTests {
-  /// A header's value and what it says, as `name <address>` or a bare address each.
+  /// A header value and its mailboxes, each as `name <address>` or a bare address.
   struct Case: CustomTestStringConvertible {
     var value: String
     var mailboxes: [String]
-    /// What Python's headerregistry makes of it, where that differs.
+    /// The result of Python's headerregistry, if it differs.
     var python: [String]?
     var testDescription: String { value }
 
@@ -44,7 +44,7 @@ import Testing
     Case("a@[192.0.2.1], b@[IPv6:2001:db8::1]", "a@[192.0.2.1]", "b@[IPv6:2001:db8::1]"),
     Case("=?utf-8?B?6rmA7LKg7IiY?= <a@b>", "김철수 <a@b>"),
     Case("=?UTF-8?Q?=EA=B9=80=2C_C?= <a@b>, =?utf-8?q?x?= y <c@d>", "김, C <a@b>", "x y <c@d>"),
-    // Python 3.11 keeps a space between two encoded words.
+    // Python 3.11 keeps the space between two encoded words.
     Case("=?utf-8?B?6rmA?= =?utf-8?B?7LKg7IiY?= <a@b>", "김철수 <a@b>", python: ["김 철수 <a@b>"]),
     Case("=?utf-8?B?6rmA?=\r\n =?utf-8?Q?_C?=\r\n <a@b>", "김 C <a@b>", python: ["김  C <a@b>"]),
     Case("김철수 <a@b>", "김철수 <a@b>"),
@@ -81,17 +81,17 @@ import Testing
   }
 
   @Test(arguments: cases)
-  func `a list is read as others write it`(list: Case) throws {
+  func `an address list is parsed`(list: Case) throws {
     #expect(try read(list.value) == list.mailboxes)
   }
 
   @Test(arguments: refused)
-  func `what can be read in two ways or in none is refused`(value: String) {
+  func `ambiguous and invalid lists are rejected`(value: String) {
     let problem = #expect(throws: MailError.self) { try AddressList(Array(value.utf8), field: "to") }
     #expect(problem?.field == "to" || problem?.field == "display name")
   }
 
-  @Test func `Python reads the same`() async throws {
+  @Test func `Python parses the lists in the same way`() async throws {
     let script = """
       import sys, json, email.policy
       read = []
@@ -110,14 +110,14 @@ import Testing
     }
   }
 
-  @Test func `octets that are no UTF-8 are repaired in a name and refused in an address`() throws {
+  @Test func `invalid UTF-8 is repaired in a name and rejected in an address`() throws {
     let name = try AddressList([0xB1, 0xE8] + Array(" <a@b>".utf8), field: "to").mailboxes
     #expect(name.map(\.name) == ["\u{FFFD}\u{FFFD}"])
     #expect(throws: MailError.self) { try AddressList([0xB1] + Array("@b".utf8), field: "to") }
     #expect(throws: MailError.self) { try AddressList(Array("a@".utf8) + [0xB1], field: "to") }
   }
 
-  @Test func `a list of ten thousand and a comment of a million levels are read`() throws {
+  @Test func `a list of ten thousand addresses and a comment of a million levels are parsed`() throws {
     let many = (0..<10_000).map { "Name \($0) <a\($0)@example.com>" }.joined(separator: ",\r\n ")
     #expect(try read(many).count == 10_000)
     let deep = String(repeating: "(", count: 1 << 20) + String(repeating: ")", count: 1 << 20) + "a@b"

@@ -14,18 +14,18 @@ import Testing
     ("a@bücher.example", "a@xn--bcher-kva.example"),
     ("a@BÜCHER.example", "a@xn--bcher-kva.example"),
     ("a@bu\u{308}cher.example", "a@xn--bcher-kva.example"),
-    // Non-transitional: ß is itself, not ss.
+    // Non-transitional processing keeps ß and doesn't map it to ss.
     ("a@faß.de", "a@xn--fa-hia.de"),
     ("a@메일。한국", "a@xn--h32bq4v.xn--3e0b707e"),
     ("a@xn--3e0b707e.kr", "a@xn--3e0b707e.kr"),
-    // UTS 46 drops what nobody sees.
+    // UTS 46 drops invisible characters.
     ("a@한\u{200B}국.kr", "a@xn--3e0b707e.kr"),
     ("a@r3---sn-a.example", "a@r3---sn-a.example"),
     ("파발@example.com", "파발@example.com"),
     ("파발@한국.kr", "파발@xn--3e0b707e.kr"),
     (#""파발"@example.com"#, #""파발"@example.com"#),
   ])
-  func `an address has an envelope form`(text: String, envelope: String) throws {
+  func `an address is converted to its envelope form`(text: String, envelope: String) throws {
     let address = try Address(text)
     #expect(Array(address.description.utf8) == Array(envelope.utf8))
     #expect("\(address.localPart)@\(address.domain)" == envelope)
@@ -50,13 +50,13 @@ import Testing
     "a@\u{301}b.example",
     "a@❤.example", "파발",
   ])
-  func `what is no address is refused`(text: String) {
+  func `an invalid address is rejected`(text: String) {
     let problem = #expect(throws: AddressError.self) { try Address(text) }
     #expect(problem?.message.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
     #expect(problem?.message.isEmpty == false)
   }
 
-  @Test func `lengths are those of RFC 5321`() throws {
+  @Test func `the length limits are those of RFC 5321`() throws {
     let label = String(repeating: "d", count: 63)
     let local = String(repeating: "l", count: 64)
     #expect(throws: Never.self) { try Address("\(local)@example.com") }
@@ -71,21 +71,21 @@ import Testing
     }
     #expect(throws: AddressError.self) { try Address(String(repeating: "a", count: 1 << 20)) }
     #expect(throws: AddressError.self) { try Address("a@" + String(repeating: "한", count: 300)) }
-    // 22 bytes each in UTF-8, of which three are a character.
+    // 22 characters of three UTF-8 bytes each exceed 64 bytes.
     #expect(throws: AddressError.self) { try Address(String(repeating: "파", count: 22) + "@b") }
   }
 
-  @Test func `domains are equal in any case, local parts are not`() throws {
+  @Test func `domains are compared without case, local parts with case`() throws {
     #expect(try Address("a@EXAMPLE.com") == Address("a@example.COM"))
     #expect(try Address("A@example.com") != Address("a@example.com"))
     #expect(try Set([Address("a@한국.kr"), Address("a@XN--3E0B707E.kr")]).count == 1)
   }
 
-  @Test func `an error shows what was written, escaped and shortened`() {
+  @Test func `an error shows the input escaped and shortened`() {
     let problem = #expect(throws: AddressError.self) { try Address("\u{1B}[31mred") }
-    #expect(problem?.message == "'\\u{1B}[31mred' is no address: it has no @")
+    #expect(problem?.message == "'\\u{1B}[31mred' isn't an address: it has no @")
     let long = #expect(throws: AddressError.self) { try Address(String(repeating: "x", count: 1_000)) }
-    #expect(long?.message == "'\(String(repeating: "x", count: 60))…' is no address: it has no @")
+    #expect(long?.message == "'\(String(repeating: "x", count: 60))…' isn't an address: it has no @")
   }
 }
 
@@ -101,10 +101,10 @@ import Testing
     ("=?utf-8?B?6rmA7LKg7IiY?= <a@b>", "김철수", "a@b"),
     ("=?UTF-8?q?Kim=2C_C?= <a@b>", "Kim, C", "a@b"),
     ("=?ISO-8859-1?Q?J=F6rg?= M. =?utf-8*de?q?M=C3=BCller?= <a@b>", "Jörg M. Müller", "a@b"),
-    // The space between two encoded words is no part of them, and a character may be split between two.
+    // The space between two encoded words is dropped, and a character may be split between two.
     ("=?utf-8?B?6rmA?= =?utf-8?B?7LKg7IiY?= <a@b>", "김철수", "a@b"),
     ("=?utf-8?B?6rk=?= =?utf-8?B?gA==?= <a@b>", "김", "a@b"),
-    // What cannot be decoded, and what stands between quotes, is as it was written.
+    // Invalid encoded words and quoted text are kept as written.
     ("=?x-unknown?B?6rmA?= <a@b>", "=?x-unknown?B?6rmA?=", "a@b"),
     (#""=?utf-8?Q?x?=" <a@b>"#, "=?utf-8?Q?x?=", "a@b"),
     ("John Q. Public <a@b>", "John Q. Public", "a@b"),
@@ -113,7 +113,7 @@ import Testing
     ("a@b <a@b>", nil, "a@b"),
     ("파발 <파발@한국.kr>", "파발", "파발@xn--3e0b707e.kr"),
   ])
-  func `a mailbox is read as people write it`(text: String, name: String?, address: String) throws {
+  func `a mailbox is parsed`(text: String, name: String?, address: String) throws {
     let mailbox = try Mailbox(text)
     #expect(mailbox.name == name)
     #expect(mailbox.address.description == address)
@@ -128,7 +128,7 @@ import Testing
     "x\n <a@b>", "x\0 <a@b>", "x\t<a@b>", "=?utf-8?B?DQpCY2M6IGFAYg==?= <a@b>", "=?utf-8?Q?=00?= <a@b>",
     "x <a b@c>", "a@b;", "x:y <a@b>",
   ])
-  func `what is no mailbox is refused`(text: String) {
+  func `an invalid mailbox is rejected`(text: String) {
     let problem = #expect(throws: MailError.self) { try Mailbox(text) }
     #expect(
       problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
@@ -138,7 +138,7 @@ import Testing
     "a\r\nBcc: x@y", "a\nb", "a\rb", "a\0b", "a\tb", "a\u{85}b", "a\u{2028}b", "a\u{7F}b",
     String(repeating: "가", count: 342),
   ])
-  func `a name holds no control character and has an end`(name: String) throws {
+  func `a name with a control character or excessive length is rejected`(name: String) throws {
     let address = try Address("a@b")
     #expect(throws: MailError.self) { try Mailbox(name: name, address: address) }
   }
@@ -157,11 +157,11 @@ import Testing
     for i in 0..<400 {
       names.append(generator.text(pieces: Int.random(in: 1...(i % 2 == 0 ? 6 : 20), using: &generator)))
     }
-    // Longer ones are refused, and a name of spaces alone comes back as none from every reader.
+    // Longer names are rejected, and every parser reads a name of only spaces as no name.
     return names.filter { $0.utf8.count <= 1_024 && $0.contains { $0 != " " } }
   }()
 
-  @Test func `a name in a header is read back as it was`() throws {
+  @Test func `a name survives a round trip through a header`() throws {
     for name in MailboxTests.names {
       let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
       let mail = try MailDraft(from: mailbox, to: [mailbox, mailbox], subject: "x", text: "x").finish(
@@ -181,7 +181,7 @@ import Testing
   }
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `a name in a header is read by others as it was`(reader: ExternalMailParser) async throws {
+  func `other parsers read a name in a header unchanged`(reader: ExternalMailParser) async throws {
     let mails = try MailboxTests.names.map { name in
       let mailbox = try Mailbox(name: name, address: Address("someone@example.com"))
       return try MailDraft(

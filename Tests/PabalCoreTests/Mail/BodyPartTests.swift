@@ -20,7 +20,7 @@ import Testing
       ("", "7bit", [""]), ("Your code is 123456.", "7bit", ["Your code is 123456."]),
       ("a\nb\r\nc\rd\n\n", "7bit", ["a", "b", "c", "d", ""]),
       ("https://example.com/?a=b", "7bit", ["https://example.com/?a=b"]),
-      // What a mailbox, SMTP, MIME or a relay would change.
+      // Text that a mailbox file, SMTP, MIME or a relay would change.
       ("From here on\nx From y", "quoted-printable", ["=46rom here on", "x From y"]),
       (".\n.a\nb.", "quoted-printable", ["=2E", "=2Ea", "b."]),
       ("--=_boundary", "quoted-printable", ["--=3D_boundary"]),
@@ -34,7 +34,7 @@ import Testing
         String(repeating: "x", count: 79), "quoted-printable",
         [String(repeating: "x", count: 75) + "=", "xxxx"]
       ),
-      // No code point on two lines, no line over 76.
+      // Code points aren't split and lines have at most 76 bytes.
       (
         String(repeating: "x", count: 71) + "é and so on and on", "quoted-printable",
         [String(repeating: "x", count: 71) + "=", "=C3=A9 and so on and on"]
@@ -48,7 +48,7 @@ import Testing
         [String(repeating: "x", count: 73) + "=", "=3D is it"]
       ),
     ] as [(String, String, [String])])
-  func `a text has the shortest encoding that no relay changes`(
+  func `a text gets the shortest encoding that survives relays`(
     text: String, encoding: String, lines: [String]
   ) throws {
     let body = try body(text)
@@ -76,7 +76,7 @@ import Testing
   }()
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `text and HTML are read by others as they were written`(reader: ExternalMailParser) async throws {
+  func `other parsers decode text and HTML unchanged`(reader: ExternalMailParser) async throws {
     let address = Mailbox(try Address("a@b"))
     let texts = BodyPartTests.texts
     let mails = try texts.indices.map { i in
@@ -106,7 +106,7 @@ import Testing
     return lines.utf8.last == 0x0A ? lines : lines + "\n"
   }
 
-  @Test func `two parts stand in an alternative, the plainer first`() throws {
+  @Test func `two parts form a multipart alternative with plain text first`() throws {
     let address = Mailbox(try Address("a@b"))
     let mail = try MailDraft(from: address, to: [address], subject: "x", text: "text", html: "<p>html</p>")
       .finish(identity: .fixed)

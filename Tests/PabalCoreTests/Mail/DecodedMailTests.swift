@@ -13,7 +13,7 @@ import Testing
     "plain\n", "안녕하세요. 인증번호는 012345입니다.\n", "= 1 =3D\n\n  two\t\n.\nFrom here\n--\n", "a=\n",
     String(repeating: "길고 긴 줄 ", count: 100) + "\n", String(repeating: "é=", count: 50) + "\n", "\n",
   ])
-  func `what is composed is read again, in every encoding`(text: String) throws {
+  func `a composed mail is decoded in every encoding`(text: String) throws {
     let html = "<p title=\"\(text.count)\">\(text)</p>\n"
     let subject = "[파발] 인증번호 012345 " + String(repeating: "긴 제목 ", count: 20) + "끝"
     let both = try #require(DecodedMail(try finished(subject, text: text, html: html)))
@@ -32,7 +32,7 @@ import Testing
     "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n--b--\r\n",
     "Content-Transfer-Encoding: base64\r\n\r\n!", "Content-Transfer-Encoding: quoted-printable\r\n\r\na=",
   ])
-  func `what is broken is read as far as it goes`(mail: String) {
+  func `a broken mail is decoded as far as possible`(mail: String) {
     let parts = DecodedMail(Array(mail.utf8))
     #expect(parts == nil || (parts?.text ?? "").count <= 1)
   }

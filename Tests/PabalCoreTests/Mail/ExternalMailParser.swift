@@ -1,7 +1,7 @@
 import Foundation
 import PabalTesting
 
-/// A mail as a program that isn't ours reads it.
+/// A mail as parsed by an independent program.
 struct ParsedMail: Decodable {
   var subject: String?
   var from: [[String]]
@@ -14,7 +14,7 @@ struct ParsedMail: Decodable {
   var defects: [String]
 }
 
-/// A mail parser that isn't ours, run once for many mails.
+/// An independent mail parser that runs once for many mails.
 enum ExternalMailParser: CaseIterable {
   case python
   case perl
@@ -24,7 +24,7 @@ enum ExternalMailParser: CaseIterable {
       self == .python ? ExternalMailParser.pythonMails : ExternalMailParser.perlMails, over: mails)
   }
 
-  /// The subjects alone, which takes Python a thousandth of the time.
+  /// Parses only the subjects, which is a thousand times faster in Python.
   func readSubjects(_ mails: [[UInt8]]) async throws -> [String] {
     try await run(
       self == .python ? ExternalMailParser.pythonSubjects : ExternalMailParser.perlSubjects, over: mails)
@@ -67,8 +67,8 @@ enum ExternalMailParser: CaseIterable {
         raw = [re.sub("\r?\n", "", v).encode("ascii", "surrogateescape").decode() for v in lines]
         decode = lambda v: str(email.header.make_header(email.header.decode_header(v)))
         return [[decode(n), a] for n, a in email.utils.getaddresses(raw)]
-    for octets in mails():
-        mail = email.message_from_bytes(octets, policy=email.policy.default.clone(utf8=True))
+    for data in mails():
+        mail = email.message_from_bytes(data, policy=email.policy.default.clone(utf8=True))
         defects = [str(d) for part in mail.walk() for d in part.defects]
         defects += [f"{k}: {d}" for k, v in mail.items() for d in getattr(v, "defects", ())]
         def body(kind):
@@ -84,8 +84,8 @@ enum ExternalMailParser: CaseIterable {
 
   private static let pythonSubjects = #"""
     cases = []
-    for octets in mails():
-        raw = email.message_from_bytes(octets)["subject"]
+    for data in mails():
+        raw = email.message_from_bytes(data)["subject"]
         cases.append(str(email.header.make_header(email.header.decode_header(re.sub("\r?\n", "", raw)))))
     json.dump(cases, sys.stdout)
     """#
@@ -125,7 +125,7 @@ enum ExternalMailParser: CaseIterable {
     """#
 }
 
-/// What a child process wrote, given its input; throws unless it ends with 0.
+/// Returns the output of a child process with the given input; throws unless it exits with 0.
 func run(_ program: String, _ arguments: [String], input: Data) async throws -> Data {
   let runs = await mapOnThreads([Array(input)]) { input in
     Result { try ChildProcess.run(program, arguments, input: input) }

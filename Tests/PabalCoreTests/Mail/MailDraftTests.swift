@@ -2,7 +2,7 @@ import PabalCore
 import Testing
 
 @Suite struct MailDraftTests {
-  @Test func `the first case of all is right to the octet`() throws {
+  @Test func `a simple draft yields the expected bytes`() throws {
     let draft = MailDraft(
       from: try Mailbox("Pabal <you@gmail.com>"), to: [try Mailbox("someone@example.com")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.", language: "ko", autoSubmitted: true)
@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `the first case of all is read back by others`(reader: ExternalMailParser) async throws {
+  func `other parsers read a simple draft`(reader: ExternalMailParser) async throws {
     let draft = MailDraft(
       from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("\"Kim, 'C' \\\"x\\\"\" <a@b.example>")],
       subject: "회원가입 인증번호", text: "인증번호는 123456입니다.", html: "<p>인증번호는 <b>123456</b>입니다.</p>")
@@ -47,7 +47,7 @@ import Testing
     #expect(mail.defects == [])
   }
 
-  @Test func `Bcc is in the envelope and never in the octets`() throws {
+  @Test func `Bcc is in the envelope and never in the bytes`() throws {
     let mail = try MailDraft(
       from: Mailbox("a@b"), to: [Mailbox("to@x")], cc: [Mailbox("Cc <cc@x>")],
       bcc: [Mailbox("Hidden <bcc@x>"), Mailbox("to@x")],
@@ -68,7 +68,9 @@ import Testing
   }
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `many recipients fold, and others count them all`(reader: ExternalMailParser) async throws {
+  func `many recipients are folded and other parsers find all of them`(reader: ExternalMailParser)
+    async throws
+  {
     let to = try (0..<500).map {
       try Mailbox(
         "\($0 % 3 == 0 ? "이름 \($0)" : $0 % 3 == 1 ? "\"Kim, \($0)\"" : "") <somebody.\($0)@example.com>")
@@ -82,7 +84,7 @@ import Testing
   }
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `international addresses leave as A-labels, and as UTF-8 only where they must`(
+  func `international addresses use A-labels, and UTF-8 only if necessary`(
     reader: ExternalMailParser
   )
     async throws
@@ -105,7 +107,7 @@ import Testing
     #expect(read[0].from == [["파발", "a@xn--3e0b707e.kr"]])
     #expect(read[0].to == [["", "c@xn--bcher-kva.example"]])
     #expect(read[1].subject == "안녕")
-    // Email::MIME knows no RFC 6532.
+    // Email::MIME doesn't support RFC 6532.
     if reader == .python { #expect(read[1].from == [["파발", "파발@xn--3e0b707e.kr"]]) }
   }
 }

@@ -21,11 +21,11 @@ import Testing
       (4_102_444_800_000, 0, "Fri, 01 Jan 2100 00:00:00 +0000"),
       (4_107_542_399_000, 1, "Mon, 01 Mar 2100 00:00:59 +0001"),
     ] as [(Int64, Int, String)])
-  func `a date is that of RFC 5322`(milliseconds: Int64, utcOffset: Int, date: String) throws {
+  func `a date has the format of RFC 5322`(milliseconds: Int64, utcOffset: Int, date: String) throws {
     #expect(try self.date(milliseconds, utcOffset: utcOffset) == date)
   }
 
-  @Test func `an id is 26 characters in the order of time`() {
+  @Test func `ids have 26 characters and sort by time`() {
     #expect(MailIdentity.fixed.id == "01M5PWP165041061050R3GG28A")
     #expect(MailIdentity(milliseconds: 0, utcOffset: 0, random: []).id == String(repeating: "0", count: 26))
     let last = MailIdentity(milliseconds: 1 << 48 - 1, utcOffset: 0, random: repeatElement(255, count: 40))
@@ -39,7 +39,7 @@ import Testing
     #expect(ids == ids.sorted())
   }
 
-  @Test func `no two stamps of now are alike`() {
+  @Test func `two identities are never equal`() {
     let identities = (0..<1_000).map { _ in MailIdentity.now() }
     #expect(Set(identities.map(\.id)).count == identities.count)
     #expect(

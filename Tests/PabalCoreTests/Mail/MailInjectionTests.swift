@@ -1,7 +1,7 @@
 import PabalCore
 import Testing
 
-/// What somebody writes who wants a header, a recipient or a mail of their own.
+/// Attempts to inject header fields, recipients or mails.
 @Suite struct MailInjectionTests {
   private static let attacks = [
     "x\r\nBcc: evil@example.com", "x\nBcc: evil@example.com", "x\rBcc: evil@example.com", "x\r\n\r\nbody",
@@ -28,7 +28,7 @@ import Testing
     #expect((problem?.description.utf8.count ?? 0) < 1_000)
   }
 
-  @Test(arguments: attacks) func `no attack gets through a field`(attack: String) throws {
+  @Test(arguments: attacks) func `an injection attempt in any field is rejected`(attack: String) throws {
     let address = try Address("a@b")
     try refused("subject") { $0.subject = attack }
     try refused("language") { $0.language = attack }
@@ -46,7 +46,8 @@ import Testing
     }
   }
 
-  @Test(arguments: ["ko", "en-GB", "zh-Hant-TW", "x-pabal", "de-1996"]) func `a language tag is one`(
+  @Test(arguments: ["ko", "en-GB", "zh-Hant-TW", "x-pabal", "de-1996"])
+  func `a valid language tag is accepted`(
     tag: String
   ) throws {
     var draft = try draft()
@@ -59,7 +60,7 @@ import Testing
     "", "-", "ko-", "-ko", "ko_KR", "ko--KR", "한국어", "languages", "ko, en", "../ko",
     "a-" + String(repeating: "b-", count: 40) + "c",
   ])
-  func `what is no language tag is refused`(tag: String) throws {
+  func `an invalid language tag is refused`(tag: String) throws {
     try refused("language") { $0.language = tag }
   }
 
@@ -67,12 +68,12 @@ import Testing
     "", "X Field", "X:Field", "X-Fïeld", "Subject", "BCC", "to", "Content-Type", "content-transfer-encoding",
     "Resent-To", "Date", "MIME-Version", "Return-Path", String(repeating: "X", count: 65),
   ])
-  func `a field that is the mail's own, or none, is refused`(name: String) {
+  func `a reserved or invalid header field is rejected`(name: String) {
     #expect(throws: MailError.self) { try HeaderField(name, text: "x") }
     #expect(throws: MailError.self) { try HeaderField(name, verbatim: "x") }
   }
 
-  @Test func `a further field is encoded for people and only folded for programs`() throws {
+  @Test func `a text field is encoded and a verbatim field is only folded`() throws {
     var draft = try draft()
     let link =
       "<https://example.com/" + String(repeating: "u", count: 80) + ">, <mailto:unsubscribe@example.com>"
@@ -92,13 +93,13 @@ import Testing
   }
 
   @Test
-  func `a text or HTML with NUL is refused, and what looks like a boundary or an end stays in its part`()
+  func `a body with NUL is rejected, and text that resembles a boundary or an end stays in its part`()
     async throws
   {
     try refused("text") { $0.text = "a\0b" }
     try refused("html") { $0.html = "a\0b" }
     try refused("nothing") { $0.text = nil }
-    try refused("nobody") { $0.to = [] }
+    try refused("no recipient") { $0.to = [] }
     var draft = try draft()
     let attack =
       "x\r\n--=_38DHR78Y3WG228H34GJJC9S8--\r\n.\r\n\r\nFrom: evil@example.com\r\n--=_38DHR78Y3WG228H34GJJC9S8\r\n\r\nevil"

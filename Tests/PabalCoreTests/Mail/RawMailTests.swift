@@ -16,7 +16,7 @@ import Testing
     String(decoding: try finish(text).bytes, as: UTF8.self)
   }
 
-  @Test func `a mail that is whole is kept octet for octet`() throws {
+  @Test func `a complete mail is kept byte for byte`() throws {
     let text =
       header
       + "Subject: =?euc-kr?B?x9Gx5w==?=\r\nX-Odd:\r\n  folded\r\n\tthrice \r\n\r\nbody \r\n.\r\n\r\n\t\r\n\r\n"
@@ -33,12 +33,12 @@ import Testing
     ("NUL\0\r\n", "NUL\0\r\n"),
     ("\n.\n\nFrom x\n", "\r\n.\r\n\r\nFrom x\r\n"),
   ])
-  func `line ends of a body are mended and nothing else`(body: String, normalized: String) throws {
+  func `only the line ends of a body are normalized`(body: String, normalized: String) throws {
     #expect(try bytes(header + "\r\n" + body) == header + "\r\n" + normalized)
     #expect(try bytes(header.replacing("\r\n", with: "\n") + "\n" + body) == header + "\r\n" + normalized)
   }
 
-  @Test func `line ends of a header are mended where they are all alike`() throws {
+  @Test func `consistent line ends of a header are normalized`() throws {
     #expect(try bytes(header.replacing("\r\n", with: "\r") + "\rbody\r\n") == header + "\r\nbody\r\n")
     #expect(try bytes(header.replacing("\r\n", with: "\n")) == header + "\r\n")
     #expect(try bytes(String(header.dropLast())) == header + "\r\n")
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func `Bcc leaves the octets and joins the envelope`() throws {
+  @Test func `Bcc is removed from the bytes and added to the envelope`() throws {
     let mail = try finish(
       "From: a@b\r\nBcc: one@x,\r\n two@x\r\nTo: Name <to@x>\r\nbCC : three@x\r\nCc: g: cc@x;\r\nBCC:\r\nX-Bcc: kept@x\r\nResent-Bcc: not@x\r\nDate: x\r\nMessage-ID: <m@b>\r\n\r\nBcc: body@x\r\n",
       recipients: ["to@x"])
@@ -64,7 +64,7 @@ import Testing
     #expect(!String(decoding: all.bytes, as: UTF8.self).lowercased().contains("bcc"))
   }
 
-  @Test func `Date, Message-ID and From are added where they are missing`() throws {
+  @Test func `missing Date, Message-ID and From fields are added`() throws {
     #expect(
       String(
         decoding: try finish("Subject: x\n\nbody\n", recipients: ["to@x"], from: "파발 <me@한국.kr>").bytes,
@@ -74,7 +74,7 @@ import Testing
     let empty = try finish("\r\nonly a body", recipients: ["to@x"], from: "a@b")
     #expect(String(decoding: empty.bytes, as: UTF8.self).hasSuffix("From: a@b\r\n\r\nonly a body\r\n"))
     #expect(empty.messageID == "<1C60T3GF208H44RM2MB1E60S@b>")
-    // A sender alone says whose Message-ID it is.
+    // Without From, the domain of the Message-ID comes from the sender.
     #expect(
       try finish("From: a@b\n\n", sender: .address(Address("s@t")), recipients: ["to@x"]).messageID.hasSuffix(
         "@t>"))
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test func `the envelope's sender is the author unless the door gives one`() throws {
+  @Test func `the envelope's sender is the author unless it is given`() throws {
     func sender(_ header: String, _ sender: EnvelopeSender = .author) throws -> String? {
       try finish(header + "\nTo: c@d\n\n", sender: sender).envelope.sender?.description
     }
@@ -101,13 +101,13 @@ import Testing
     #expect(throws: MailError.self) { try sender("From: a@b\nFrom: c@d") }
   }
 
-  @Test func `recipients come from the header only where they can be read without doubt`() throws {
+  @Test func `recipients are taken from the header only if they are unambiguous`() throws {
     #expect(throws: MailError.self) { try finish("From: a@b\n\n") }
     #expect(throws: MailError.self) { try finish("From: a@b\nTo: undisclosed:;\n\n") }
     #expect(throws: MailError.self) { try finish("From: a@b\nTo: a b c\n\n") }
     #expect(throws: MailError.self) { try finish("From: a@b\nTo: c@d\n\n", recipients: []) }
     #expect(try finish("From: a@b\nTo: a b c\n\n", recipients: ["x@y"]).envelope.recipients.count == 1)
-    // Who got it the first time must not get it twice.
+    // The original recipients must not get the mail twice.
     let resent = "Resent-From: x@y\nResent-To: z@y\nFrom: a@b\nTo: c@d\n\n"
     #expect(throws: MailError.self) { try finish(resent) }
     let given = String(decoding: try finish(resent, recipients: ["z@y"]).bytes, as: UTF8.self)
@@ -122,25 +122,25 @@ import Testing
     "From: a@b\nSubject: " + String(repeating: "x", count: 990) + "\n\n",
     "From: a@b\n " + String(repeating: "x", count: 998) + "\n\n",
   ])
-  func `a header that is none is refused with its line`(text: String) {
+  func `an invalid header is rejected with its line number`(text: String) {
     let problem = #expect(throws: MailError.self) { try RawMail(Array(text.utf8)) }
     #expect(problem?.field.hasPrefix("header line ") == true || text.isEmpty)
     #expect(
       problem?.description.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } == true)
   }
 
-  @Test func `a header in another character set than UTF-8 is refused`() {
+  @Test func `a header that isn't UTF-8 is rejected`() {
     let bytes = Array("From: a@b\nTo: c@d\nSubject: ".utf8) + [0xC7, 0xD1, 0xB1, 0xE7] + Array("\n\n".utf8)
     let problem = #expect(throws: MailError.self) { try RawMail(bytes) }
     #expect(problem?.field == "header line 3")
   }
 
-  @Test func `a header line has at most 998 octets`() throws {
+  @Test func `a header line has at most 998 bytes`() throws {
     let subject = "Subject: " + String(repeating: "x", count: 989)
     #expect(try bytes(header + subject + "\r\n\r\n") == header + subject + "\r\n\r\n")
   }
 
-  @Test func `a mail needs what it holds`() throws {
+  @Test func `a mail needs the SMTP extensions for its content`() throws {
     func needs(_ text: String, sender: EnvelopeSender = .author, recipients: [String]? = nil) throws -> [Bool]
     {
       let mail = try finish(text, sender: sender, recipients: recipients)
@@ -161,13 +161,13 @@ import Testing
     ("<m@b>", "<m@b>"), ("\r\n <m@b>", "<m@b>"), ("<m@b> (comment)", "<m@b>"), ("m@b", ""), ("", ""),
     ("<m b>", ""), ("<m\r\n b>", ""), (">x<", ""),
   ])
-  func `the Message-ID is read, or kept as it is`(value: String, id: String) throws {
+  func `a valid Message-ID is read and an invalid one is kept`(value: String, id: String) throws {
     let text = "From: a@b\r\nTo: c@d\r\nDate: x\r\nMessage-ID: \(value)\r\n\r\nx\r\n"
     #expect(try finish(text).messageID == id)
     #expect(try bytes(text) == text)
   }
 
-  @Test func `what a draft becomes is taken as it is`() throws {
+  @Test func `a finished draft is kept unchanged`() throws {
     let draft = MailDraft(
       from: try Mailbox("파발 <you@gmail.com>"), to: [try Mailbox("a@b")], subject: "가장 높은 산", text: "x\n",
       html: "<p>é</p>")

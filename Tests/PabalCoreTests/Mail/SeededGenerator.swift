@@ -1,4 +1,4 @@
-/// SplitMix64: the same numbers from the same seed, on every machine.
+/// SplitMix64, which generates the same numbers from the same seed on every machine.
 struct SeededGenerator: RandomNumberGenerator {
   private var state: UInt64
 
@@ -14,13 +14,13 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 extension SeededGenerator {
-  /// Text of `count` pieces, most of them one grapheme, of a kind that the generator picks.
+  /// Returns a text of `count` random pieces, most of which are one grapheme.
   mutating func text(pieces count: Int) -> String {
     let kinds = SeededGenerator.kinds
     let kind = kinds.indices.randomElement(using: &self) ?? 0
     var text = ""
     for _ in 0..<count {
-      // Every third text keeps to one kind, the others mix.
+      // Every third text uses only one kind of piece.
       let pick = kind % 3 == 0 ? kinds[kind] : kinds.randomElement(using: &self) ?? kinds[0]
       text += pick(&self)
     }

@@ -3,7 +3,7 @@ import PabalCore
 import Testing
 
 @Suite struct SubjectTests {
-  /// 2,400 subjects of 1 to 400 pieces, and some written by hand.
+  /// 2,400 random subjects of 1 to 400 pieces, and some hand-written ones.
   private static let subjects: [String] = {
     var generator = SeededGenerator(seed: 20_261_123)
     var subjects = [
@@ -17,7 +17,7 @@ import Testing
       String(repeating: "word ", count: 60) + "end", "tab-less, “quoted”, and ünïcödé", "\u{301}leading mark",
     ]
     for i in 0..<2_400 {
-      // Short ones more often: that is where subjects live.
+      // Prefer short subjects, which are typical.
       let limit = [5, 40, 400][i % 3]
       subjects.append(generator.text(pieces: Int.random(in: 1...limit, using: &generator)))
     }
@@ -31,17 +31,17 @@ import Testing
   }
 
   @Test(arguments: ExternalMailParser.allCases)
-  func `a subject is read by others as it was written`(reader: ExternalMailParser) async throws {
+  func `other parsers read a subject unchanged`(reader: ExternalMailParser) async throws {
     let read = try await reader.readSubjects(SubjectTests.subjects.map(mail))
     try #require(read.count == SubjectTests.subjects.count)
-    // Bytes, because Swift takes é and e with an accent for the same text.
+    // Compare bytes, because Swift compares precomposed and decomposed é as equal.
     for (expected, parsed) in zip(SubjectTests.subjects, read)
     where Array(expected.utf8) != Array(parsed.utf8) {
       Issue.record("\(expected.debugDescription) reads \(parsed.debugDescription)")
     }
   }
 
-  @Test func `lines have at most 78 octets of ASCII, encoded words at most 75`() throws {
+  @Test func `lines have at most 78 bytes of ASCII and encoded words at most 75`() throws {
     for subject in SubjectTests.subjects {
       for line in try lines(of: subject) {
         #expect(line.utf8.count <= 78)
@@ -52,9 +52,9 @@ import Testing
     }
   }
 
-  @Test func `no word ends in a code point, nor in a grapheme that fits one word`() throws {
+  @Test func `a word splits neither a code point nor a grapheme that fits into one word`() throws {
     for subject in SubjectTests.subjects {
-      // Where a word may end: after each grapheme, and anywhere in one of more than 45 bytes.
+      // A word may end after each grapheme, and anywhere in a grapheme of more than 45 bytes.
       var ends = Set<Int>()
       var offset = 0
       for grapheme in subject {
@@ -81,7 +81,7 @@ import Testing
     }
   }
 
-  @Test func `ASCII stays plain unless it would be read as something else`() throws {
+  @Test func `ASCII stays plain unless it would be misread`() throws {
     for subject in ["Your code is 123456", "a  b", String(repeating: "word ", count: 60) + "end"] {
       let lines = try lines(of: subject)
       #expect(lines.joined() == "Subject: " + subject)
@@ -92,13 +92,13 @@ import Testing
     }
   }
 
-  @Test func `the shorter of base64 and Q is taken`() throws {
+  @Test func `the shorter of the encodings base64 and Q is used`() throws {
     #expect(
       try lines(of: "Ünser Code lautet 123456") == ["Subject: =?utf-8?Q?=C3=9Cnser_Code_lautet_123456?="])
     #expect(try lines(of: "가장 높은 산") == ["Subject: =?utf-8?B?6rCA7J6lIOuGkuydgCDsgrA=?="])
   }
 
-  /// The subject field's lines without CRLF.
+  /// Returns the lines of the Subject field without CRLF.
   private func lines(of subject: String) throws -> [String] {
     let text = String(decoding: try mail(subject), as: UTF8.self)
     let lines = text.components(separatedBy: "\r\n")

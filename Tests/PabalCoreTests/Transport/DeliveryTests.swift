@@ -7,10 +7,10 @@ import Testing
     _ route: [String] = ["a", "b", "c"], to recipients: [String] = ["x@example.org"],
     unknown: UnknownPolicy = .resend
   ) throws -> Delivery {
-    Delivery(try Mail.sample(to: recipients), route: route, unknown: unknown)
+    Delivery(try Mail.sample(to: recipients), route: route, unknownPolicy: unknown)
   }
 
-  /// Feeds one outcome a recipient to the next attempt; answers whom it was for.
+  /// Records one outcome per recipient for the next attempt; returns the recipients of the attempt.
   private func attempt(_ delivery: inout Delivery, _ outcomes: Outcome...) throws -> [String] {
     let (_, mail) = try #require(delivery.next())
     let recipients = zip(mail.envelope.recipients, outcomes).map {
@@ -20,7 +20,7 @@ import Testing
     return mail.envelope.recipients.map(\.description)
   }
 
-  @Test func `sent ends it`() throws {
+  @Test func `sent ends the delivery`() throws {
     var delivery = try delivery()
     _ = try attempt(&delivery, .sent)
     #expect(delivery.next() == nil)
@@ -28,7 +28,7 @@ import Testing
     #expect(delivery.transport == "a")
   }
 
-  @Test func `rejected ends it without fail-over`() throws {
+  @Test func `rejected ends the delivery without fail-over`() throws {
     var delivery = try delivery()
     _ = try attempt(&delivery, .rejected)
     #expect(delivery.next() == nil)
@@ -38,7 +38,7 @@ import Testing
   @Test(arguments: [
     Outcome.deferred(), .deferred(retryAfter: .seconds(9)), .unsuited, .held(.transport), .held(.mail),
   ])
-  func `deferred, unsuited and held go on to the next transport`(first: Outcome) throws {
+  func `deferred, unsuited and held fail over to the next transport`(first: Outcome) throws {
     var delivery = try delivery()
     _ = try attempt(&delivery, first)
     _ = try attempt(&delivery, .sent)
@@ -55,14 +55,14 @@ import Testing
     #expect(delivery.receipt.outcome == .deferred(retryAfter: .seconds(30)))
   }
 
-  @Test func `unsuited everywhere is rejected`() throws {
+  @Test func `a mail that is unsuited for all transports is rejected`() throws {
     var delivery = try delivery(["a", "b"])
     _ = try attempt(&delivery, .unsuited)
     _ = try attempt(&delivery, .unsuited)
     #expect(delivery.receipt.outcome == .rejected)
   }
 
-  @Test func `unsuited hides no earlier answer`() throws {
+  @Test func `unsuited doesn't replace an earlier outcome`() throws {
     var delivery = try delivery(["a", "b"])
     _ = try attempt(&delivery, .deferred())
     _ = try attempt(&delivery, .unsuited)
@@ -70,14 +70,14 @@ import Testing
     #expect(delivery.transport == "a")
   }
 
-  @Test func `unknown goes on where twice is better than not at all`() throws {
+  @Test func `unknown fails over with the policy resend`() throws {
     var delivery = try delivery(unknown: .resend)
     _ = try attempt(&delivery, .unknown)
     _ = try attempt(&delivery, .sent)
     #expect(delivery.receipt.outcome == .sent)
   }
 
-  @Test func `unknown stops where not at all is better than twice`() throws {
+  @Test func `unknown ends the delivery with the policy keep`() throws {
     var delivery = try delivery(unknown: .keep)
     _ = try attempt(&delivery, .unknown)
     #expect(delivery.next() == nil)
@@ -85,14 +85,15 @@ import Testing
   }
 
   @Test(arguments: [Outcome.rejected, .deferred(), .held(.transport), .unsuited])
-  func `what may have been sent stays unknown unless a later transport sends it`(later: Outcome) throws {
+  func `a mail that may have been sent stays unknown unless a later transport sends it`(later: Outcome) throws
+  {
     var delivery = try delivery(["a", "b"], unknown: .resend)
     _ = try attempt(&delivery, .unknown)
     _ = try attempt(&delivery, later)
     #expect(delivery.receipt.outcome == .unknown)
   }
 
-  @Test func `fail-over carries only recipients without a final outcome`() throws {
+  @Test func `fail-over includes only recipients without a final outcome`() throws {
     var delivery = try delivery(to: ["sent@x.org", "bad@x.org", "late@x.org", "odd@x.org"])
     #expect(try attempt(&delivery, .sent, .rejected, .deferred(), .unknown).count == 4)
     #expect(try attempt(&delivery, .sent, .deferred()) == ["late@x.org", "odd@x.org"])
@@ -102,7 +103,7 @@ import Testing
     #expect(delivery.receipt.outcome == .rejected)
   }
 
-  @Test func `the mail's outcome is the first present over its recipients`() throws {
+  @Test func `the mail's outcome is the first of its recipients' outcomes in rank`() throws {
     let order: [Outcome] = [
       .unknown, .held(.transport), .held(.mail), .deferred(), .unsuited, .rejected, .sent,
     ]

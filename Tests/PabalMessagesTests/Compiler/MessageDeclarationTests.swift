@@ -10,7 +10,7 @@ import Testing
 
   private static func variable(_ members: String) -> String { "{\"variables\": {\"a\": {\(members)}}}" }
 
-  @Test func `everything a message says is read`() throws {
+  @Test func `all keys of a declaration are read`() throws {
     let reader = MessageDeclarationReader(
       Array(
         """
@@ -33,7 +33,7 @@ import Testing
     #expect(declaration.variables[1].showsDate)
   }
 
-  @Test func `what is left out has a default`() {
+  @Test func `omitted keys have defaults`() {
     let declaration = MessageDeclarationReader(Array("{}".utf8), file: "message.json").declaration
     #expect(declaration.lane == .normal)
     #expect(declaration.lifetime == nil)
@@ -84,7 +84,7 @@ import Testing
       #"message.json:1:62: error: variables.a: duplicate key, first in line 1, column 16; remove one of the two"#
     ),
   ])
-  func `each mistake is reported with its position, its path and a remedy`(json: String, finding: String) {
+  func `each mistake is reported with its position, path and remedy`(json: String, finding: String) {
     #expect(MessageDeclarationTests.findings(json) == [finding])
   }
 
@@ -107,11 +107,11 @@ import Testing
     ),
     (
       #""for":"x","kind":"code","example":"abc""#,
-      "message.json:1:56: error: variables.a.example: not a code; give 4 to 12 digits with nothing between them"
+      "message.json:1:56: error: variables.a.example: not a code; use 4 to 12 digits without spaces"
     ),
     (
       #""for":"x","kind":"url","example":"abc""#,
-      "message.json:1:55: error: variables.a.example: not an address; give one that begins with https://, http:// or mailto:"
+      "message.json:1:55: error: variables.a.example: not a link address; start it with https://, http:// or mailto:"
     ),
     (
       #""for":"x","kind":"duration","example":"abc""#,
@@ -123,11 +123,11 @@ import Testing
     ),
     (
       #""for":"x","kind":"text","example":"a\nb""#,
-      "message.json:1:56: error: variables.a.example: holds the character U+000A; take it out"
+      "message.json:1:56: error: variables.a.example: contains the character U+000A; remove it"
     ),
     (
       #""for":"x","kind":"text","example":"y","default":"""#,
-      "message.json:1:70: error: variables.a.default: empty; give it a text"
+      "message.json:1:70: error: variables.a.default: empty; enter some text"
     ),
     (
       #""for":"x","kind":"code","example":"1234","reading":"y""#,
@@ -150,21 +150,21 @@ import Testing
     #expect(MessageDeclarationTests.findings(MessageDeclarationTests.variable(members)) == [finding])
   }
 
-  @Test func `a syntax error stands alone`() {
+  @Test func `a syntax error is the only error`() {
     #expect(MessageDeclarationTests.findings("{\"for\": \"x\",}").count == 1)
     #expect(MessageDeclarationTests.findings("").count == 1)
   }
 
-  @Test func `an invalid value of the site is reported with its path`() {
+  @Test func `an invalid site-wide value is reported with its path`() {
     var fixture = MessageFixture("{{link}}", variables: [("link", "url", "https://example.com")])
     fixture.siteVariables = ["link": "example.com"]
     #expect(
       fixture.findings == [
-        "error: messages.variables.link: not an address; give one that begins with https://, http:// or mailto:"
+        "error: messages.variables.link: not a link address; start it with https://, http:// or mailto:"
       ])
   }
 
-  @Test func `a layout may use what only the site gives`() throws {
+  @Test func `a layout can use an undeclared site-wide value`() throws {
     var fixture = MessageFixture("본문 {{service}}")
     fixture.layout = "<html lang=\"ko\">{{content}}{{company}}은(는)</html>"
     fixture.siteVariables = ["company": "Google", "company.reading": "구글"]

@@ -3,37 +3,37 @@ import Testing
 
 @testable import PabalMessages
 
-/// What lint says of a message's files together: its declaration, its languages and its parts by hand.
+/// Findings that concern several files of a message: its declaration, languages and hand-written parts.
 @Suite struct MessageFolderTests {
-  @Test func `the code must stand in both parts`() {
+  @Test func `both parts must contain the code`() {
     var fixture = MessageFixture("가", variables: [("code", "code", "123456")])
     #expect(
       fixture.findings.filter { $0.contains("error") } == [
-        "test/ko.md:3:1: error: the mail does not show {{code}}, so its reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
+        "test/ko.md:3:1: error: the mail does not contain {{code}}, so the reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
       ])
     fixture = MessageFixture("`{{code}}`", variables: [("code", "code", "123456")])
     fixture.files["ko.txt"] = "가"
     #expect(
       fixture.findings == [
-        "test/ko.txt:1:1: error: the text does not show {{code}}, so its reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
+        "test/ko.txt:1:1: error: the text does not contain {{code}}, so the reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
       ])
     fixture.files["ko.txt"] = nil
     fixture.files["ko.html"] = "<p>가</p>"
     #expect(
       fixture.findings == [
-        "test/ko.html:1:1: error: the HTML does not show {{code}}, so its reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
+        "test/ko.html:1:1: error: the HTML does not contain {{code}}, so the reader has no code to enter; put `{{code}}` on a line of its own, with a blank line before and after"
       ])
   }
 
-  @Test func `an error in one file hides none in another`() {
+  @Test func `an error in one file doesn't hide errors in another`() {
     var fixture = MessageFixture("{{nme}}", variables: [("code", "code", "123456"), ("name", "text", "x")])
     fixture.files["en.md"] = "Subject: {{nme}}\n\n`{{code}}`\n"
-    let files = fixture.findings.filter { $0.contains("does not show") || $0.contains("nme") }
+    let files = fixture.findings.filter { $0.contains("does not contain") || $0.contains("nme") }
     #expect(
       files.map { $0.prefix { $0 != " " } } == ["test/en.md:1:10:", "test/ko.md:3:1:", "test/ko.md:3:1:"])
   }
 
-  @Test func `a misspelt code is told once, not as a code that is missing, too`() {
+  @Test func `a misspelled code is reported once, and not as a missing code`() {
     let fixture = MessageFixture("`{{cdoe}}`", variables: [("code", "code", "123456")])
     #expect(
       fixture.findings == [
@@ -46,7 +46,7 @@ import Testing
     #"{ "variables": { "service": { "for": "x", "kind": "txt", "example": "y" } } }"#,
     #"{ "variables": { "service": { "for": "x", "kind": "url", "example": "y" } } }"#,
   ])
-  func `a declaration that can't be read is one error, not one wherever its variable stands`(json: String) {
+  func `an invalid declaration is one error, not one for each use of its variable`(json: String) {
     var fixture = MessageFixture("{{service}} [x]({{service}}) {{service}}")
     fixture.json = json
     #expect(fixture.findings.count == 1)
@@ -54,47 +54,48 @@ import Testing
   }
 
   @Test(arguments: [("kr", "Korean", "ko"), ("kor", "Korean", "ko"), ("jp", "Japanese", "ja")])
-  func `a country's code is no language's`(written: String, language: String, tag: String) {
+  func `a country code instead of a language code is reported`(written: String, language: String, tag: String)
+  {
     var fixture = MessageFixture("{{service}}")
     fixture.files["\(written).md"] = "Subject: x\n\n{{service}}\n"
     #expect(
       fixture.findings == [
-        "test/\(written).md: warning: \(written) is not how \(language) is written here; name it \(tag).md"
+        "test/\(written).md: warning: \(written) is not the language tag of \(language); rename the file to \(tag).md"
       ])
   }
 
-  @Test func `a part by hand shows what the Markdown shows`() {
+  @Test func `a hand-written part must contain the variables of the Markdown`() {
     var fixture = MessageFixture("{{service}}")
     fixture.files["ko.txt"] = "가"
     #expect(
       fixture.findings == [
-        "test/ko.txt:1:1: warning: {{service}} is missing here and stands in ko.md; put it in, so that both tell the same"
+        "test/ko.txt:1:1: warning: {{service}} is in ko.md but missing here; add it, so that both versions say the same"
       ])
   }
 
-  @Test func `an unused variable is told`() {
+  @Test func `an unused variable is reported`() {
     var fixture = MessageFixture("가")
     fixture.json =
       "{\n \"variables\": {\n  \"a\": {\"for\": \"x\", \"kind\": \"text\", \"example\": \"y\"}}}"
     #expect(
       fixture.findings == [
-        "test/message.json:3:3: warning: variables.a: no language uses {{a}}; use it, or take it out of message.json"
+        "test/message.json:3:3: warning: variables.a: no language uses {{a}}; use it, or remove it from message.json"
       ])
   }
 
-  @Test func `the default language must be there, and the Markdown beside every part by hand`() {
+  @Test func `the default language and the Markdown of each hand-written part are required`() {
     var fixture = MessageFixture("가 {{service}}")
     fixture.files["en.txt"] = "가 {{service}}"
     fixture.language = "fr"
     #expect(
       fixture.findings == [
-        "test: error: there is no fr.md, and fr is the language of last resort; write it, or change messages.language in config.json",
-        "test/en.txt: error: stands without en.md; write that file too: the subject comes from it",
+        "test: error: fr.md is missing, but fr is the default language; write it, or change messages.language in config.json",
+        "test/en.txt: error: en.md is missing beside this file; write it too, because the subject comes from it",
       ])
   }
 }
 
-/// One mistake is told once, and makes no false ones elsewhere.
+/// A mistake is reported once and doesn't cause false findings elsewhere.
 @Suite struct CascadingErrorTests {
   private static func fixture(_ json: String) -> MessageFixture {
     var fixture = MessageFixture("{{a}} {{b}} [말]({{a}}) {{b}}은(는)")
@@ -106,14 +107,14 @@ import Testing
   private static let good = #""b": {"for": "x", "kind": "text", "example": "y"}"#
 
   @Test(arguments: [
-    (#"{"for": "x", "kind": "url", "example": "bad"}"#, "variables.a.example: not an address"),
+    (#"{"for": "x", "kind": "url", "example": "bad"}"#, "variables.a.example: not a link address"),
     (#"{"for": "x", "kind": "ulr", "example": "https://a.example"}"#, "variables.a.kind: 'ulr'"),
     (#"{"for": "x", "example": "https://a.example"}"#, "variables.a: missing key 'kind'"),
     (#"{"for": "x", "kind": "url", "exmple": "https://a.example"}"#, "variables.a.exmple: unknown key"),
     (#"{"for": "x", "kind": "url", "example": 1}"#, "variables.a.example: expected a string"),
     (#""https://a.example""#, "variables.a: expected an object, not a string"),
   ])
-  func `a variable that is declared and faulty counts as declared`(variable: String, message: String) {
+  func `a variable with an invalid declaration counts as declared`(variable: String, message: String) {
     let findings = CascadingErrorTests.fixture(
       "{\"variables\": {\"a\": \(variable), \(CascadingErrorTests.good)}}"
     )
@@ -122,7 +123,7 @@ import Testing
     #expect(findings.first?.contains(message) == true, "\(findings)")
   }
 
-  @Test func `a variable whose name is no name counts as declared by the right one`() {
+  @Test func `a variable with an invalid name counts as declared under the corrected name`() {
     var fixture = MessageFixture("{{valid_for}}")
     fixture.json = #"{"variables": {"Valid-For": {"for": "x", "kind": "text", "example": "y"}}}"#
     #expect(fixture.findings.count == 1)
@@ -133,13 +134,13 @@ import Testing
     "{\"variables\": {", "{\"variables\": {},}", "", "[]", "{\"variables\": []}",
     "{\"variabels\": {\"a\": {\"for\": \"x\", \"kind\": \"url\", \"example\": \"https://a.example\"}}}",
   ])
-  func `a message json that can't be read stands alone`(json: String) {
+  func `an invalid message json is the only error`(json: String) {
     let findings = CascadingErrorTests.fixture(json).findings
     #expect(findings.count == 1)
     #expect(findings.first?.hasPrefix("test/message.json:1:") == true)
   }
 
-  @Test func `a layout that uses a faulty variable says nothing of it`() {
+  @Test func `a layout that uses a variable with an invalid declaration isn't reported`() {
     var fixture = CascadingErrorTests.fixture(
       "{\"variables\": {\"a\": {\"for\": \"x\", \"kind\": \"url\", \"example\": \"bad\"}, \(CascadingErrorTests.good)}}"
     )
@@ -156,11 +157,11 @@ import Testing
       ])
   }
 
-  @Test func `a misspelt variable makes no unused one`() {
+  @Test func `a variable isn't unused if its name is misspelled`() {
     #expect(MessageFixture("{{servcie}}").findings.count == 1)
   }
 
-  @Test func `a file that is too large is not missing, and its variables are not unused`() throws {
+  @Test func `a file that is too large doesn't count as missing, nor its variables as unused`() throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     try fixture.remove("hello/en.md")
     try fixture.write("hello/ko.md", "Subject: x\n\n" + String(repeating: "x", count: 300_000))
@@ -170,14 +171,14 @@ import Testing
     #expect(findings.first?.file == fixture.root + "/hello/ko.md")
   }
 
-  @Test func `a message json that is too large declares nobody knows what`() throws {
+  @Test func `a message json that is too large is the only error`() throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     try fixture.write("hello/message.json", String(repeating: " ", count: 300_000))
     let findings = fixture.store(variables: ["service": "x"]).lint()
     #expect(findings.map(\.file) == [fixture.root + "/hello/message.json"])
   }
 
-  @Test func `a site's variable is not unknown while a message json can't be read`() throws {
+  @Test func `a site-wide value isn't unknown while a message json is invalid`() throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     try fixture.write("hello/message.json", "{")
     #expect(fixture.store(variables: ["service": "x"]).lint().count == 1)
@@ -186,14 +187,14 @@ import Testing
     #expect(fixture.store(variables: ["service": "x"]).lint().count == 1)
   }
 
-  @Test func `a message without message json is told once`() throws {
+  @Test func `a missing message json is reported once`() throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     try fixture.remove("hello/message.json")
     try fixture.write("hello/ko.md", "Subject: 안녕\n\n{{service}} [말]({{link}})\n")
-    #expect(fixture.store(variables: ["service": "x"]).lint().map(\.message) == ["there is no message.json"])
+    #expect(fixture.store(variables: ["service": "x"]).lint().map(\.message) == ["message.json is missing"])
   }
 
-  @Test func `a folder taken away is told once`() throws {
+  @Test func `a removed folder is reported once`() throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     let store = fixture.store()
     _ = try store.describe("hello")

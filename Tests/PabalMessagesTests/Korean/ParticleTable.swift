@@ -1,5 +1,5 @@
-/// Values, and after each the particles 은/는 이/가 을/를 과/와 으로/로 이라/라 아/야 이에요/예요 in the form that a Korean
-/// would say, judged value by value.
+/// Values, each with the particles 은/는 이/가 을/를 과/와 으로/로 이라/라 아/야 이에요/예요 in the form that a Korean speaker
+/// would use, determined by hand.
 enum ParticleTable {
   static let rows: [(value: String, forms: String)] = [
     // Hangul that ends in a vowel.
@@ -107,7 +107,7 @@ enum ParticleTable {
     ("三", "은 이 을 과 으로 이라 아 이에요"),
     ("02-123-4567", "은 이 을 과 로 이라 아 이에요"),
     ("1588-0000", "은 이 을 과 으로 이라 아 이에요"),
-    // Numbers among words.
+    // Numbers within text.
     ("제1", "은 이 을 과 로 이라 아 이에요"),
     ("스튜디오 2", "는 가 를 와 로 라 야 예요"),
     ("시즌3", "은 이 을 과 으로 이라 아 이에요"),
@@ -121,7 +121,7 @@ enum ParticleTable {
     ("50ml", "은 이 을 과 로 이라 아 이에요"),
     ("B612", "는 가 를 와 로 라 야 예요"),
     ("A4", "는 가 를 와 로 라 야 예요"),
-    // Letters by name.
+    // Letters, read by name.
     ("A", "는 가 를 와 로 라 야 예요"),
     ("B", "는 가 를 와 로 라 야 예요"),
     ("C", "는 가 를 와 로 라 야 예요"),
@@ -148,7 +148,7 @@ enum ParticleTable {
     ("X", "는 가 를 와 로 라 야 예요"),
     ("Y", "는 가 를 와 로 라 야 예요"),
     ("Z", "는 가 를 와 로 라 야 예요"),
-    // Words in letters, the last one by name.
+    // Latin words, of which the last letter is read by name.
     ("KT", "는 가 를 와 로 라 야 예요"),
     ("LG", "는 가 를 와 로 라 야 예요"),
     ("NHN", "은 이 을 과 으로 이라 아 이에요"),
@@ -188,7 +188,7 @@ enum ParticleTable {
     ("「서울」", "은 이 을 과 로 이라 아 이에요"),
     ("『부산』", "은 이 을 과 으로 이라 아 이에요"),
     ("서비스[3]", "은 이 을 과 으로 이라 아 이에요"),
-    // Remarks in round brackets are not read, unless they give the reading.
+    // Text in parentheses is ignored, unless it contains the reading.
     ("삼성(Samsung)", "은 이 을 과 으로 이라 아 이에요"),
     ("파발(Pabal)", "은 이 을 과 로 이라 아 이에요"),
     ("카카오(Kakao Corp.)", "는 가 를 와 로 라 야 예요"),
@@ -235,7 +235,7 @@ enum ParticleTable {
     ("NH농협", "은 이 을 과 으로 이라 아 이에요"),
     ("T맵", "은 이 을 과 으로 이라 아 이에요"),
     ("A형", "은 이 을 과 으로 이라 아 이에요"),
-    // Letters of Hangul, alone and taken apart.
+    // Hangul letters, single and decomposed.
     ("ㅋㅋㅋ", "은 이 을 과 으로 이라 아 이에요"),
     ("ㄹ", "은 이 을 과 로 이라 아 이에요"),
     ("ㅏ", "는 가 를 와 로 라 야 예요"),
@@ -251,7 +251,7 @@ enum ParticleTable {
     ("파발🚀", "은 이 을 과 로 이라 아 이에요"),
     ("카카오 🎉", "는 가 를 와 로 라 야 예요"),
     ("부산❤️", "은 이 을 과 으로 이라 아 이에요"),
-    // What nobody can read.
+    // Values of unknown pronunciation.
     ("🚀", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
     ("❤️", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
     ("👨‍👩‍👧‍👦", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
@@ -263,7 +263,7 @@ enum ParticleTable {
     ("東京", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
     ("Москва", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
     ("العربية", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
-    // Nothing.
+    // Empty values.
     ("", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
     (" ", "은(는) 이(가) 을(를) 와(과) (으)로 (이)라 아(야) 이에요(예요)"),
   ]

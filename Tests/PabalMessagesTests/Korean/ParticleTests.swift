@@ -10,20 +10,20 @@ import Testing
     #expect(Set(ParticleTable.rows.map(\.value)).count >= 150)
   }
 
-  @Test func `every value takes the particles a Korean would say`() {
+  @Test func `every value takes the particles that a Korean speaker would use`() {
     let writings = ParticleTests.writings.split(separator: " ")
     for (value, forms) in ParticleTable.rows {
       let sound = LastSound.of(value)
       let said = writings.map {
         Particle.written(at: Array($0.unicodeScalars)[...])?.form(after: sound) ?? "?"
       }
-      // The last writing of (이)라 takes its 라 from the text.
+      // For (이)라, the 라 comes from the text.
       let whole = said.enumerated().map { $0 == 5 ? $1 + "라" : $1 }.joined(separator: " ")
       #expect(whole == forms, "\(value)")
     }
   }
 
-  @Test func `a rendered mail says the same in subject, text and HTML`() throws {
+  @Test func `particles are the same in subject, text and HTML`() throws {
     let line = ParticleTests.writings.split(separator: " ").map { "{{service}}\($0)" }.joined(separator: " ")
     let fixture = MessageFixture(line, subject: line)
     let (message, diagnostics) = fixture.compile()
@@ -55,7 +55,9 @@ import Testing
     ("(이)었습니다", "파발이었습니다", "카카오였습니다"), ("이었/였", "파발이었", "카카오였"),
     ("(이)어서", "파발이어서", "카카오여서"),
   ])
-  func `mirrored writings mean the same`(writing: String, afterRieul: String, afterVowel: String) throws {
+  func `the order of the two forms doesn't matter`(writing: String, afterRieul: String, afterVowel: String)
+    throws
+  {
     let fixture = MessageFixture("{{service}}\(writing)")
     #expect(try fixture.render(["service": "파발"]).text == afterRieul + "\n")
     #expect(try fixture.render(["service": "카카오"]).text == afterVowel + "\n")
@@ -72,24 +74,26 @@ import Testing
     ("『{{service}}』은(는)", "『파발』은", "<p>『파발』은</p>"),
     ("`{{service}}`은(는)", "파발은", "<p><code>파발</code>은</p>"),
   ])
-  func `marks, brackets and quotes between are passed over`(body: String, text: String, html: String) throws {
+  func `marks, brackets and quotes before a particle are skipped`(body: String, text: String, html: String)
+    throws
+  {
     let fixture = MessageFixture(body)
     #expect(try fixture.render(["service": "파발"]).text == text + "\n")
     #expect(try fixture.html(["service": "파발"]).contains(html))
   }
 
-  @Test func `elements between are passed over in HTML by hand`() throws {
+  @Test func `tags before a particle are skipped in hand-written HTML`() throws {
     var fixture = MessageFixture("{{service}}")
     fixture.files["ko.html"] = "<b>{{service}}</b>은(는)"
     #expect(try fixture.html(["service": "카카오"]) == "<b>카카오</b>는")
   }
 
-  @Test func `a reading decides where there is one`() throws {
+  @Test func `a reading takes precedence over the value`() throws {
     let fixture = MessageFixture("{{service}}은(는)")
     #expect(try fixture.render(["service": "Google"]).text == "Google는\n")
     #expect(try fixture.render(["service": .text("Google", reading: "구글")]).text == "Google은\n")
     #expect(try fixture.render(["service": .text("🚀", reading: "로켓")]).text == "🚀은\n")
-    // A reading that nobody can read either leaves the decision to the value.
+    // If the pronunciation of the reading is unknown too, the value decides.
     #expect(try fixture.render(["service": .text("파발", reading: "🚀")]).text == "파발은\n")
   }
 
@@ -98,12 +102,12 @@ import Testing
       "`{{code}}`\n\n{{code}}은(는) {{number}}은(는)",
       variables: [("code", "code", "123456"), ("number", "text", "7")])
     let trillion = "1000000000000"
-    // 공 against 조.
+    // 공 versus 조.
     let values: [String: MessageValue] = ["code": "100000000000", "number": .text(trillion)]
     #expect(try fixture.render(values).text.hasSuffix("100000000000은 \(trillion)는\n"))
   }
 
-  @Test func `a duration and a time take the particle of what is shown`() throws {
+  @Test func `a duration and a time take the particle of the formatted text`() throws {
     let fixture = MessageFixture(
       "{{wait}}(으)로 {{at}}은(는)",
       variables: [("wait", "duration", "10m"), ("at", "time", "2026-01-02T15:24:00+09:00")])

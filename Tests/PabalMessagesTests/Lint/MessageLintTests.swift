@@ -10,7 +10,7 @@ import Testing
     fixture.json = MessageFixture.json([
       ("service", "text", "파발"), ("link", "url", "https://example.com"), ("wait", "duration", "10m"),
     ])
-    // Unused variables are another test's matter.
+    // Unused variables are tested elsewhere.
     return fixture.findings.filter { !$0.contains("no language uses") }
   }
 
@@ -25,154 +25,154 @@ import Testing
     ),
     (
       "Subject: x\n\n{{#if x}}가",
-      "test/ko.md:3:1: error: {{#if x}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
+      "test/ko.md:3:1: error: {{#if x}} is not a valid variable; write {{name}} with a name from message.json: lower-case letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n{{{service}}}",
-      "test/ko.md:3:1: error: {{{service}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
+      "test/ko.md:3:1: error: {{{service}} is not a valid variable; write {{name}} with a name from message.json: lower-case letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n가 {{service",
-      "test/ko.md:3:3: error: {{ is never closed; write {{name}}, on one line"
+      "test/ko.md:3:3: error: {{ is never closed; write {{name}} on one line"
     ),
     (
       "Subject: x\n\n{{service\n가",
-      "test/ko.md:3:1: error: {{ is never closed; write {{name}}, on one line"
+      "test/ko.md:3:1: error: {{ is never closed; write {{name}} on one line"
     ),
     (
       "Subject: x\n\n{{}}",
-      "test/ko.md:3:1: error: {{}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
+      "test/ko.md:3:1: error: {{}} is not a valid variable; write {{name}} with a name from message.json: lower-case letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n{{Service}}",
-      "test/ko.md:3:1: error: {{Service}} can't be a variable; write {{name}} with a name from message.json, in small letters a to z, digits and _"
+      "test/ko.md:3:1: error: {{Service}} is not a valid variable; write {{name}} with a name from message.json: lower-case letters a to z, digits and _"
     ),
     (
       "Subject: x\n\n가}} 나",
-      "test/ko.md:3:2: error: }} closes nothing; write {{ before the name, or take it out"
+      "test/ko.md:3:2: error: }} has no matching {{; write {{ before the name, or remove it"
     ),
     (
       "Subject: x\n\n{% if x %}",
-      "test/ko.md:3:1: error: {% does nothing in a message; variables are written {{name}}; take it out"
+      "test/ko.md:3:1: error: {% has no meaning in a message; write variables as {{name}}, or remove it"
     ),
     (
       "Subject: x\n\n가 {service}",
-      "test/ko.md:3:3: warning: {service} is no tag; write {{service}}"
+      "test/ko.md:3:3: warning: {service} is not a variable; write {{service}}"
     ),
     (
       "Subject: x\n\n가 <b>굵게</b>\n",
-      "test/ko.md:3:3: error: <b> is HTML, which is left out of a .md file; write **bold**, [words](https://…) or plain words; a page by hand goes into ko.html"
+      "test/ko.md:3:3: error: <b> is HTML, which a .md file can't contain; write **bold**, [text](https://…) or plain text, or put hand-written HTML into ko.html"
     ),
     (
       "Subject: x\n\n가\n\n<div>\n굵게\n</div>\n",
-      "test/ko.md:5:1: error: <div> is HTML, which is left out of a .md file; write **bold**, [words](https://…) or plain words; a page by hand goes into ko.html"
+      "test/ko.md:5:1: error: <div> is HTML, which a .md file can't contain; write **bold**, [text](https://…) or plain text, or put hand-written HTML into ko.html"
     ),
     (
       "Subject: x\n\n가 **\"나\"**는",
-      "test/ko.md:3:3: error: ** would be shown as two stars and makes nothing bold; put quotes and brackets outside of the stars, \"**words**\", and no blank just inside"
+      "test/ko.md:3:3: error: ** would be shown as two asterisks, not as bold text; put quotation marks and brackets outside the asterisks, as in \"**words**\", with no space just inside them"
     ),
     (
       "Subject: x\n\n첫 줄 {{service}} **굵게**\n둘째 ** 줄",
-      "test/ko.md:4:4: error: ** would be shown as two stars and makes nothing bold; put quotes and brackets outside of the stars, \"**words**\", and no blank just inside"
+      "test/ko.md:4:4: error: ** would be shown as two asterisks, not as bold text; put quotation marks and brackets outside the asterisks, as in \"**words**\", with no space just inside them"
     ),
     (
       "Subject: x\n\n- 첫 줄\n\n  {{service}} **(나)**를",
-      "test/ko.md:5:15: error: ** would be shown as two stars and makes nothing bold; put quotes and brackets outside of the stars, \"**words**\", and no blank just inside"
+      "test/ko.md:5:15: error: ** would be shown as two asterisks, not as bold text; put quotation marks and brackets outside the asterisks, as in \"**words**\", with no space just inside them"
     ),
     (
       "Subject: **x**\n\n가",
-      "test/ko.md:1:10: error: ** in a header line, which is plain text; take it out"
+      "test/ko.md:1:10: error: ** in a header line, which is plain text; remove it"
     ),
     (
       "Subject: x\n\n{{service}} [말](/here)",
-      "test/ko.md:3:13: error: a link without a whole address; begin it with https:// or http:// or mailto:, or with a variable of kind \"url\""
+      "test/ko.md:3:13: error: a link without a complete address; start it with https://, http:// or mailto:, or with a variable of kind \"url\""
     ),
     (
       "Subject: x\n\n[말](javascript:alert)",
-      "test/ko.md:3:1: error: a link without a whole address; begin it with https:// or http:// or mailto:, or with a variable of kind \"url\""
+      "test/ko.md:3:1: error: a link without a complete address; start it with https://, http:// or mailto:, or with a variable of kind \"url\""
     ),
     (
       "Subject: x\n\n[말]({{service}})",
-      "test/ko.md:3:1: error: a link without a whole address; begin it with https:// or http:// or mailto:, or with a variable of kind \"url\""
+      "test/ko.md:3:1: error: a link without a complete address; start it with https://, http:// or mailto:, or with a variable of kind \"url\""
     ),
     (
       "Subject: x\n\n![](https://example.com/a.png)",
-      "test/ko.md:3:1: warning: an image without words; say what it shows: ![words](…)"
+      "test/ko.md:3:1: warning: an image without a description; describe it: ![description](…)"
     ),
     (
       "Subject: x\n\n![그림](mailto:a@example.com)",
-      "test/ko.md:3:1: error: an image without a whole address; begin it with https:// or http://, or with a variable of kind \"url\""
+      "test/ko.md:3:1: error: an image without a complete address; start it with https:// or http://, or with a variable of kind \"url\""
     ),
     (
       "Subject: x\n\n메일을(를) 보냅니다",
-      "test/ko.md:3:3: warning: 을(를) after a word that is always the same; write 을"
+      "test/ko.md:3:3: warning: 을(를) after a word that never changes; write 을"
     ),
     (
       "Subject: 봉수이(가)\n\n가",
-      "test/ko.md:1:12: warning: 이(가) after a word that is always the same; write 가"
+      "test/ko.md:1:12: warning: 이(가) after a word that never changes; write 가"
     ),
     (
       "Subject: x\n\n{{service}}은 빠릅니다",
-      "test/ko.md:3:12: warning: 은 after {{service}} is right for some values only; write 은(는)"
+      "test/ko.md:3:12: warning: 은 after {{service}} fits only some values; write 은(는)"
     ),
     (
       "Subject: x\n\n**{{service}}**으로.",
-      "test/ko.md:3:16: warning: 으로 after {{service}} is right for some values only; write (으)로"
+      "test/ko.md:3:16: warning: 으로 after {{service}} fits only some values; write (으)로"
     ),
     (
       "Subject: x\n\n가 &#xE000; 나",
-      "test/ko.md:3:3: error: a private-use character, which no mail program can be relied on to show; use another character"
+      "test/ko.md:3:3: error: a private-use character, which mail programs may not display; use another character"
     ),
     (
       "Subject: x\n\n가 &#57345; 나",
-      "test/ko.md:3:3: error: a private-use character, which no mail program can be relied on to show; use another character"
+      "test/ko.md:3:3: error: a private-use character, which mail programs may not display; use another character"
     ),
     (
       "Subject: x\n\n가\u{E000}",
-      "test/ko.md:3:2: error: the private-use character U+E000, which no mail program can be relied on to show; use another character"
+      "test/ko.md:3:2: error: the private-use character U+E000, which mail programs may not display; use another character"
     ),
     (
       "Subject: x\n\n가\0",
-      "test/ko.md:3:2: error: the invisible character U+0000; take it out"
+      "test/ko.md:3:2: error: the invisible character U+0000; remove it"
     ),
     (
       "Subject: x\n\n가\u{1B}[0m",
-      "test/ko.md:3:2: error: the invisible character U+001B; take it out"
+      "test/ko.md:3:2: error: the invisible character U+001B; remove it"
     ),
     (
       "Subjet: x\n\n가",
-      "test/ko.md:1:1: error: Subjet: is no header line of a message; did you mean Subject:?"
+      "test/ko.md:1:1: error: Subjet: is not a known header line; did you mean Subject:?"
     ),
     (
       "Subject: x\nFrom: y\n\n가",
-      "test/ko.md:2:1: error: From: is no header line of a message; Subject: and Preview: are"
+      "test/ko.md:2:1: error: From: is not a known header line; use Subject: or Preview:"
     ),
     (
       "Subject: x\nSubject: y\n\n가",
-      "test/ko.md:2:1: error: Subject: stands twice; keep one of them"
+      "test/ko.md:2:1: error: Subject: appears twice; keep one of them"
     ),
     (
       "Subject: \n\n가",
-      "test/ko.md:1:1: error: Subject: is empty; write it, or take the line out"
+      "test/ko.md:1:1: error: Subject: is empty; write what the mail is about"
     ),
     (
       "Preview: x\n\n가",
-      "test/ko.md:1:1: error: there is no Subject:; begin the file with Subject: and what the mail is about"
+      "test/ko.md:1:1: error: Subject: is missing; start the file with Subject: and what the mail is about"
     ),
     (
       "Subject: x\n본문이 바로 옵니다",
-      "test/ko.md:2:1: error: the text begins without a blank line before it; put a blank line between Subject: or Preview: and the text"
+      "test/ko.md:2:1: error: the blank line before the text is missing; add it after Subject: and Preview:"
     ),
     (
       "Subject: x\n\n",
-      "test/ko.md:3:1: error: there is no text; write the text after a blank line"
+      "test/ko.md:3:1: error: the mail has no text; write it after a blank line"
     ),
     (
       "Subject: \(String(repeating: "가", count: 61))\n\n가",
-      "test/ko.md:1:1: warning: the subject has 61 characters with the examples in it, and phones show about 40; keep it to 60"
+      "test/ko.md:1:1: warning: the subject has 61 characters with the example values, but phones show only about 40; shorten it to at most 60"
     ),
   ])
-  func `each mistake is told with its place and its cure`(file: String, finding: String) {
+  func `each mistake is reported with its position and remedy`(file: String, finding: String) {
     #expect(MessageLintTests.findings(file) == [finding])
   }
 
@@ -184,13 +184,13 @@ import Testing
     "Subject: x\n\n<https://a.example>",
     "Subject: x\n\n- a\n  - b", "Subject: \(String(repeating: "가", count: 60))\n\n가", "Subject: x\n\n<주의> 말",
   ])
-  func `what is right is left alone`(file: String) {
-    // 이 after a variable is flagged wherever it ends a word.
+  func `a correct message has no findings`(file: String) {
+    // A single 이 after a variable is reported when it ends a word.
     let expected = file.contains("이 메일") ? 1 : 0
     #expect(MessageLintTests.findings(file).count == expected)
   }
 
-  @Test func `all mistakes of all files come at once`() {
+  @Test func `all mistakes in all files are reported at once`() {
     var fixture = MessageFixture("")
     fixture.files["ko.md"] = "Subjet: x\n\n{{a}} {{b}} <i>x</i>"
     fixture.files["en.md"] = "Subject: x\n\n{{c}} **\"y\"**z"
@@ -203,40 +203,42 @@ import Testing
     }
   }
 
-  @Test func `text that is no UTF-8 is told with its place`() {
+  @Test func `invalid UTF-8 is reported with its position`() {
     let error = #expect(throws: Diagnostics.self) {
       try SourceText(Array("Subject: x\n\n가".utf8) + [0xFF, 0x41], file: "ko.md")
     }
     #expect(
       error?.description
-        == "ko.md:3:2: error: from here on it is not UTF-8; save the file again with the encoding UTF-8")
+        == "ko.md:3:2: error: the file is not UTF-8 from here on; save it again with UTF-8 encoding")
   }
 
-  @Test func `HTML larger than Gmail shows is told`() {
+  @Test func `HTML that Gmail would cut off is reported`() {
     let fixture = MessageFixture("{{service}}\n\n" + String(repeating: "가나다라 ", count: 9000))
     #expect(fixture.findings.count == 1)
     #expect(fixture.findings[0].contains("Gmail cuts it off after 104448"))
   }
 
-  @Test func `nesting without end is refused`() {
+  @Test func `excessive nesting is rejected`() {
     #expect(
       MessageLintTests.findings("Subject: x\n\n" + String(repeating: "> ", count: 200) + "가")
-        == ["test/ko.md:3:1: error: nested deeper than 32 levels; take some out"])
+        == [
+          "test/ko.md:3:1: error: quotes, lists and emphasis are nested more than 32 levels deep; remove some levels"
+        ])
   }
 }
 
-/// What GitHub's Markdown has and CommonMark has not.
+/// Tests for GitHub's Markdown extensions, which CommonMark doesn't support.
 @Suite struct MarkdownLintTests {
   private static func findings(_ body: String) -> [String] {
     MessageFixture(body + "\n\n{{service}}").findings
   }
 
   private static func table(_ place: String) -> String {
-    "test/ko.md:\(place): error: a table, which CommonMark has not; write a list, one \"- name: value\" a row"
+    "test/ko.md:\(place): error: tables are not supported; write a list with one \"- name: value\" per row"
   }
 
   private static func struck(_ place: String) -> String {
-    "test/ko.md:\(place): error: ~~ strikes nothing out, for CommonMark has no such mark; take the words out, or write \\~~ for the signs themselves"
+    "test/ko.md:\(place): error: ~~ does not strike text out, because strikethrough is not supported; remove the words, or write \\~~ to show the tildes"
   }
 
   @Test(arguments: [
@@ -247,7 +249,7 @@ import Testing
     ("- | a | b |\n  |---|---|", "3:3"),
     ("> | a | b |\n> | - | - |", "3:3"),
   ])
-  func `a table is told`(body: String, place: String) {
+  func `a table is reported`(body: String, place: String) {
     #expect(MarkdownLintTests.findings(body) == [MarkdownLintTests.table(place)])
   }
 
@@ -256,7 +258,7 @@ import Testing
     ("가\n나 ~~다\n라~~", "4:3"),
     ("# ~~제목~~", "3:3"), ("\\~~ 하나, ~~둘~~", "3:9"),
   ])
-  func `words struck out are told`(body: String, place: String) {
+  func `strikethrough is reported`(body: String, place: String) {
     #expect(MarkdownLintTests.findings(body) == [MarkdownLintTests.struck(place)])
   }
 
@@ -267,24 +269,26 @@ import Testing
     "~~~\n가\n~~~",
     "가~~~나~~~",
   ])
-  func `what is neither is left alone`(body: String) {
+  func `text that is neither a table nor strikethrough isn't reported`(body: String) {
     #expect(MarkdownLintTests.findings(body).isEmpty)
   }
 
-  @Test func `the content stands in a layout once`() {
+  @Test func `a layout contains the content only once`() {
     var fixture = MessageFixture("{{service}}")
     fixture.layout = "<!-- {{content}} --><p>{{content}}</p>\n<p>{{content}}</p>"
-    #expect(fixture.findings == ["layout.html:2:4: error: {{content}} stands twice; keep one of them"])
+    #expect(fixture.findings == ["layout.html:2:4: error: {{content}} is used twice; remove one of them"])
     fixture.layout = "<!-- {{content}} --><p>{{content}}</p>"
     #expect(fixture.findings.isEmpty)
     fixture.files["ko.html"] = "<html lang=\"ko\">{{content}}{{content}}</html>"
-    #expect(fixture.findings == ["test/ko.html:1:28: error: {{content}} stands twice; keep one of them"])
+    #expect(fixture.findings == ["test/ko.html:1:28: error: {{content}} is used twice; remove one of them"])
   }
 
-  @Test func `content that stands in a comment alone is missing`() {
+  @Test func `content that is only in a comment counts as missing`() {
     var fixture = MessageFixture("{{service}}")
     fixture.layout = "<!-- {{content}} --><p>x</p>"
     #expect(
-      fixture.findings == ["layout.html:1:1: error: there is no {{content}}; put it where the text belongs"])
+      fixture.findings == [
+        "layout.html:1:1: error: {{content}} is missing; put it where the text of the mail goes"
+      ])
   }
 }

@@ -12,7 +12,7 @@ import Testing
     return try PreviewedMessage(message)
   }
 
-  @Test func `every sample shows what it is for`() throws {
+  @Test func `every sample shows its values`() throws {
     let message = try PreviewTests.message(
       "{{service}} `{{code}}` {{link}}",
       variables: [
@@ -25,7 +25,7 @@ import Testing
     #expect(try PreviewTests.message("{{service}}").views.map(\.sample) == [.examples, .long])
   }
 
-  @Test func `nothing an author writes leaves its place on the page`() throws {
+  @Test func `an author's text can't break out of its place on the page`() throws {
     let evil = "</pre></iframe>\"'><script>alert(1)</script>&amp;"
     let message = try PreviewTests.message(
       "{{x}}", variables: [("x", "text", evil.replacing("\"", with: "\\\""))])
@@ -38,7 +38,7 @@ import Testing
       page.contains("&lt;/pre&gt;&lt;/iframe&gt;&quot;'&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"))
   }
 
-  @Test func `every frame is fenced off`() throws {
+  @Test func `every frame is sandboxed`() throws {
     let page = PreviewPage([try PreviewTests.message("{{service}}")], problems: []).html
     let frames = page.ranges(of: "<iframe ").count
     #expect(frames == 8)
@@ -47,7 +47,7 @@ import Testing
     #expect(page.contains("default-src 'none'"))
   }
 
-  @Test func `the same words are the same version, in any process`() throws {
+  @Test func `the same content has the same version in every process`() throws {
     let message = try PreviewTests.message("{{service}}")
     let page = PreviewPage([message], problems: [], follows: true)
     #expect(page == PreviewPage([message], problems: [], follows: true))
@@ -55,7 +55,7 @@ import Testing
     #expect(page.version != PreviewPage([message], problems: [Diagnostic("x")], follows: true).version)
     #expect(page.html.contains("follow(\"\(page.version)\");"))
     #expect(!PreviewPage([message], problems: []).html.contains("follow(\""))
-    // FNV-1a of nothing.
+    // FNV-1a of an empty input.
     #expect(PreviewPage([], problems: []).version == 0xCBF2_9CE4_8422_2325)
   }
 
@@ -65,7 +65,7 @@ import Testing
     ("<STYLE>@media (PREFERS-color-scheme: DARK){p{}}</STYLE>", "(max-width:0)", "(min-width:0)"),
     ("<source media=\"(prefers-color-scheme: dark)\">", "(max-width:0)", "(min-width:0)"),
   ])
-  func `a page's own queries are answered`(page: String, light: String, dark: String) {
+  func `a page's color scheme queries are replaced`(page: String, light: String, dark: String) {
     for (scheme, answer) in [(ColorScheme.light, light), (.dark, dark)] {
       let applied = scheme.applied(to: page)
       #expect(applied.contains(answer))
@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  @Test func `words about colours stay words`() {
+  @Test func `text about color schemes isn't replaced`() {
     let page = "<p>(prefers-color-scheme: dark)</p><style>a{}</style><p>(prefers-color-scheme: dark)</p>"
     #expect(ColorScheme.dark.applied(to: page).hasPrefix(page))
     #expect(

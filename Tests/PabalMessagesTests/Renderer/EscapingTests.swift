@@ -5,7 +5,7 @@ import Testing
 @Suite struct EscapingTests {
   private static let hostileValue = "<b>&\"'</b> [x](http://evil) **y** `z` {{code}} <!-- "
 
-  @Test func `a value is text and nothing else, wherever it stands`() throws {
+  @Test func `a value is always plain text, wherever it is inserted`() throws {
     let mail = try MessageFixture("안녕 {{service}}!", subject: "{{service}}").render([
       "service": .text(EscapingTests.hostileValue)
     ])
@@ -18,7 +18,7 @@ import Testing
   @Test(arguments: [
     "12*34", "a_b_c", "1 < 2 & 3 > 2", "`", "\\", "&amp;", "http://evil.example", "# x", "- x", "1. x",
   ])
-  func `marks in a value stay themselves, in code as elsewhere`(value: String) throws {
+  func `markup characters in a value are kept literally, even in code`(value: String) throws {
     let fixture = MessageFixture(
       "{{service}}\n\n`{{service}}`\n\n- `x {{service}}`\n\n```\n{{service}}\n```\n")
     let mail = try fixture.render(["service": .text(value)])
@@ -29,7 +29,7 @@ import Testing
     #expect(mail.html.contains("<pre>\(escaped)\n</pre>"))
   }
 
-  @Test func `a value in an attribute cannot leave it`() throws {
+  @Test func `a value can't break out of an attribute`() throws {
     let fixture = MessageFixture(
       "[말](https://example.com/ \"{{service}}\")\n\n![{{service}}](https://example.com/x.png)")
     let html = try fixture.html(["service": "\" onclick=\"alert(1)"])
@@ -37,7 +37,7 @@ import Testing
     #expect(html.contains("alt=\"&quot; onclick=&quot;alert(1)\""))
   }
 
-  @Test func `a value in a part of an address is percent-encoded`() throws {
+  @Test func `a value in a part of a URL is percent-encoded`() throws {
     let fixture = MessageFixture("[말](https://example.com/?q={{service}}&x=1#{{service}})")
     let mail = try fixture.render(["service": "a&b=c#d/e?f 가\"'<"])
     let encoded = "a%26b%3Dc%23d%2Fe%3Ff%20%EA%B0%80%22%27%3C"
@@ -45,7 +45,7 @@ import Testing
     #expect(mail.html.contains("<a href=\"https://example.com/?q=\(encoded)&amp;x=1#\(encoded)\">말</a>"))
   }
 
-  @Test func `a whole address keeps its shape`() throws {
+  @Test func `a complete URL is kept as it is`() throws {
     let fixture = MessageFixture("[말]({{link}})", variables: [("link", "url", "https://example.com")])
     let mail = try fixture.render(["link": "https://example.com/가?a=1&b=%20'\""])
     #expect(mail.text == "말: https://example.com/%EA%B0%80?a=1&b=%20%27%22\n")
@@ -58,12 +58,12 @@ import Testing
     "https://",
     "https://a b", "ftp://x", "vbscript:x", " https://x",
   ])
-  func `an address of another scheme is refused`(value: String) throws {
+  func `a URL with another scheme is rejected`(value: String) throws {
     let fixture = MessageFixture("[말]({{link}})", variables: [("link", "url", "https://example.com")])
     #expect(throws: MessageError.self) { try fixture.render(["link": .text(value)]) }
   }
 
-  @Test func `HTML by hand escapes by place too`() throws {
+  @Test func `hand-written HTML escapes values according to their place`() throws {
     var fixture = MessageFixture(
       "{{service}} {{link}}", variables: [("service", "text", "파발"), ("link", "url", "https://example.com")])
     fixture.files["ko.html"] =
@@ -76,7 +76,7 @@ import Testing
         + "&lt; &quot;&lt;b&gt;&#39;&amp;</p>")
   }
 
-  @Test func `text by hand is as it stands`() throws {
+  @Test func `hand-written text is used as it is`() throws {
     var fixture = MessageFixture("{{service}}")
     fixture.files["ko.txt"] = "**{{service}}**은(는) <b>"
     #expect(try fixture.render(["service": "<&>"]).text == "**<&>**은(는) <b>\n")
@@ -86,7 +86,7 @@ import Testing
     "\r", "\n", "\r\nBcc: evil@example.com", "\0", "\u{1}", "\u{1B}[31m", "\t", "\u{7F}", "\u{85}", "\u{9B}",
     "\u{2028}", "\u{2029}", "\u{202E}", "\u{2066}", "\u{E000}", "\u{E001}", "\u{F8FF}",
   ])
-  func `no control character enters a mail through any kind`(character: String) throws {
+  func `a control character is rejected in values of every kind`(character: String) throws {
     let kinds = [
       ("text", "파발"), ("code", "123456"), ("url", "https://example.com/"), ("duration", "10m"),
       ("time", "2026-01-02T15:24:00Z"),
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  @Test func `a value of more than 8192 octets is refused`() throws {
+  @Test func `a value of more than 8192 bytes is rejected`() throws {
     let fixture = MessageFixture("{{service}}")
     #expect(throws: Never.self) {
       try fixture.render(["service": .text(String(repeating: "a", count: 8192))])
@@ -122,7 +122,7 @@ import Testing
   }
 
   @Test(arguments: ["12345a", "123 456", "123-456", "１２３４５６", "123", "1234567890123", ""])
-  func `a code is 4 to 12 digits with nothing between`(value: String) throws {
+  func `a code is 4 to 12 digits and nothing else`(value: String) throws {
     let fixture = MessageFixture("`{{code}}`", variables: [("code", "code", "123456")])
     #expect(throws: MessageError.self) { try fixture.render(["code": .text(value)]) }
   }

@@ -11,19 +11,19 @@ import Testing
     (["en-a-bbb"], "en"),
     (["../../etc/passwd"], "ko"), (["en\0"], "ko"), (["pt-BR"], "pt-br"), (["pt"], "ko"),
   ])
-  func `the first language asked for that there is, else the default`(ranges: [String], found: String) {
+  func `the first available language is chosen, or else the default`(ranges: [String], found: String) {
     let have: Set = ["ko", "en", "zh-hant", "pt-br"]
     #expect(LanguageTag.lookUp(ranges + ["ko"]) { have.contains($0) } == found)
   }
 
   @Test(arguments: ["ko", "en", "KO", "ko-KR", "zh-Hant-TW", "gsw", "de-1996", "sl-rozaj-biske"])
-  func `language tags`(tag: String) { #expect(LanguageTag.isWellFormed(tag)) }
+  func `a language tag is well-formed`(tag: String) { #expect(LanguageTag.isWellFormed(tag)) }
 
   @Test(arguments: [
     "", "k", "README", "ko_KR", "ko-", "-ko", "ko--KR", "../ko", "ko/..", "ko.md", "ko\0", "한국",
     "ko-abcdefghi", "12",
   ])
-  func `no language tags`(tag: String) { #expect(!LanguageTag.isWellFormed(tag)) }
+  func `an invalid language tag is rejected`(tag: String) { #expect(!LanguageTag.isWellFormed(tag)) }
 
   @Test(arguments: [
     (0, "0초", "0 seconds", "0秒", "0 s"), (1, "1초", "1 second", "1秒", "1 s"),
@@ -38,7 +38,7 @@ import Testing
     (172_800, "2일", "2 days", "2日", "2 d"), (180_000, "2일 2시간", "2 days 2 hours", "2日2時間", "2 d 2 h"),
     (604_800, "7일", "7 days", "7日", "7 d"),
   ])
-  func `durations in the words of a language, floored`(
+  func `a duration is rounded down and written in the language`(
     seconds: Int64, ko: String, en: String, ja: String, other: String
   ) {
     #expect(LanguageFormatter("ko").duration(seconds: seconds) == ko)
@@ -47,7 +47,7 @@ import Testing
     #expect(LanguageFormatter("fr").duration(seconds: seconds) == other)
   }
 
-  @Test func `Chinese in both scripts`() {
+  @Test func `Chinese durations use the script of the tag`() {
     #expect(LanguageFormatter("zh").duration(seconds: 5400) == "1小时30分钟")
     #expect(LanguageFormatter("zh-TW").duration(seconds: 5400) == "1小時30分鐘")
     #expect(LanguageFormatter("zh-Hant").duration(seconds: 172_800) == "2天")
@@ -60,7 +60,7 @@ import Testing
     ("2026-01-02T11:59:00-05:00", "오전 11:59 UTC-5", "11:59 AM UTC-5", "11:59 UTC-5"),
     ("2026-01-02T09:00:00+05:30", "오전 9:00 UTC+5:30", "9:00 AM UTC+5:30", "09:00 UTC+5:30"),
   ])
-  func `times of the day with their zone`(written: String, ko: String, en: String, other: String) throws {
+  func `a time is written with its zone`(written: String, ko: String, en: String, other: String) throws {
     let moment = try RFC3339.parse(written)
     func time(_ tag: String) -> String {
       LanguageFormatter(tag).time(
@@ -71,7 +71,7 @@ import Testing
     #expect(time("de") == other)
   }
 
-  @Test func `times with their date`() throws {
+  @Test func `a time is written with its date on request`() throws {
     let moment = try RFC3339.parse("2024-02-29T23:59:59+09:00")
     func time(_ tag: String) -> String {
       LanguageFormatter(tag).time(
@@ -89,7 +89,7 @@ import Testing
     "2026-01-02T24:00:00Z", "2026-01-02T00:60:00Z", "2026-01-02T00:00:00", "2026-01-02T00:00:00+9:00",
     "2026-01-02T00:00:00Zx", "0000-01-01T00:00:00Z", "2026-01-02T00:00:00.Z", "26-01-02T00:00:00Z",
   ])
-  func `no times`(written: String) {
+  func `an invalid time is rejected`(written: String) {
     #expect(throws: InvalidValueError.self) { try VariableKind.time.validate(.text(written)) }
   }
 
@@ -100,7 +100,7 @@ import Testing
     ("9999-12-31T23:59:59Z", 253_402_300_799), ("2100-03-01T00:00:00Z", 4_107_542_400),
     ("1900-02-28T23:59:59.999Z", -2_203_891_201),
   ])
-  func `moments are counted right`(written: String, seconds: Int64) throws {
+  func `a time is converted to seconds since 1970`(written: String, seconds: Int64) throws {
     let offset = written.hasSuffix("+09:00") ? 32_400 : 0
     #expect(
       try VariableKind.time.validate(.text(written)) == .time(secondsSince1970: seconds, offset: offset))
@@ -109,16 +109,16 @@ import Testing
   @Test(arguments: [
     ("10", 10), ("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259_200), ("0", 0), ("0010m", 600),
   ])
-  func `durations as people write them`(written: String, seconds: Int64) throws {
+  func `a duration is parsed`(written: String, seconds: Int64) throws {
     #expect(try VariableKind.duration.validate(.text(written)) == .duration(seconds: seconds))
   }
 
   @Test(arguments: ["x", "10 m", "-1s", "1.5h", "", "m", "99999999999999999999s", "40000d", "１０m"])
-  func `no durations`(written: String) {
+  func `an invalid duration is rejected`(written: String) {
     #expect(throws: InvalidValueError.self) { try VariableKind.duration.validate(.text(written)) }
   }
 
-  @Test func `a kind takes no value of another`() {
+  @Test func `a value of another kind is rejected`() {
     #expect(throws: InvalidValueError.self) { try VariableKind.text.validate(.duration(.seconds(1))) }
     #expect(throws: InvalidValueError.self) {
       try VariableKind.duration.validate(.time(secondsSince1970: 0, offsetFromUTC: 0))

@@ -3,7 +3,7 @@ import Testing
 @testable import PabalMessages
 
 @Suite struct RenderingPropertyTests {
-  /// SplitMix64, so that a failure can be repeated.
+  /// SplitMix64, so that a failure can be reproduced.
   private struct SplitMix64Generator: RandomNumberGenerator {
     var state: UInt64
 
@@ -31,7 +31,7 @@ import Testing
     text.unicodeScalars.contains { SourceText.placeholders.contains($0.value) }
   }
 
-  @Test func `no message that compiles ever shows a placeholder, or a value as markup`() throws {
+  @Test func `a compiled message never shows a placeholder, nor a value as markup`() throws {
     var generator = SplitMix64Generator(state: 20260801)
     var compiled = 0
     for _ in 0..<1500 {
@@ -60,7 +60,7 @@ import Testing
     #expect(compiled > 200)
   }
 
-  @Test func `any text that is no control character comes through as it is`() throws {
+  @Test func `text without control characters is rendered unchanged`() throws {
     var generator = SplitMix64Generator(state: 7)
     let fixture = MessageFixture("{{service}}은(는)", subject: "{{service}}")
     let (compiled, _) = fixture.compile()

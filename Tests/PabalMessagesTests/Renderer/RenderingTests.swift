@@ -102,7 +102,7 @@ import Testing
     }
   }
 
-  @Test func `a paragraph that is only code becomes the big code block`() throws {
+  @Test func `a paragraph of only code becomes the big code block`() throws {
     let fixture = MessageFixture(
       "앞\n\n`{{code}}`\n\n- `{{code}}`\n\n`{{code}}` 뒤", variables: [("code", "code", "123456")])
     let mail = try fixture.render(["code": "000000"])
@@ -116,7 +116,7 @@ import Testing
     #expect(text == "1. 하나\n\n   둘째 문단\n\n2. 둘\n")
   }
 
-  @Test func `a link whose words are its address stands once`() throws {
+  @Test func `a link whose text is its URL appears once`() throws {
     let fixture = MessageFixture(
       "[{{link}}]({{link}}) [{{link}}]({{link}}x)", variables: [("link", "url", "https://example.com")])
     let mail = try fixture.render(["link": "https://a.example/"])
@@ -124,7 +124,7 @@ import Testing
     #expect(mail.html.contains("<a href=\"https://a.example/\">https://a.example/</a>"))
   }
 
-  @Test func `the whole mail is in the layout, and its places are filled`() throws {
+  @Test func `the layout contains the mail and its placeholders are filled`() throws {
     var fixture = MessageFixture("본문")
     fixture.files["ko.md"] = "Subject: <제목> {{service}}\nPreview: 미리 \"{{service}}\"은(는)\n\n본문\n"
     fixture.layout =
@@ -136,7 +136,7 @@ import Testing
         + "<i title=\"미리 &quot;A&amp;B&quot;는\">미리 &quot;A&amp;B&quot;는</i><p>본문</p>\n<b>A&amp;B는</b></html>")
   }
 
-  @Test func `a part by hand goes into the layout, a page by hand replaces it`() throws {
+  @Test func `a hand-written part goes into the layout and a hand-written page replaces it`() throws {
     var fixture = MessageFixture("본문 {{service}}")
     fixture.files["ko.html"] = "<h1>{{service}}</h1>"
     #expect(try fixture.html(["service": "x"]) == "<h1>x</h1>")
@@ -150,7 +150,7 @@ import Testing
     #expect(try fixture.html(["service": "x"]) == "<p style=\"color:red\">본문 x</p>\n")
   }
 
-  @Test func `without a preview its place stays empty`() throws {
+  @Test func `without a preview line its placeholder stays empty`() throws {
     var fixture = MessageFixture("본문")
     fixture.layout = "<html lang=\"ko\"><i>{{preview}}</i>{{content}}</html>"
     #expect(try fixture.render().html == "<html lang=\"ko\"><i></i><p>본문</p>\n</html>")
@@ -172,7 +172,7 @@ import Testing
     #expect(try fixture.render().subject == "제목: 둘")
   }
 
-  @Test func `the site gives values that a mail may give itself`() throws {
+  @Test func `a mail's own value overrides the site-wide value`() throws {
     var fixture = MessageFixture("{{service}}은(는)", subject: "{{service}}")
     fixture.siteVariables = ["service": "Google", "service.reading": "구글"]
     #expect(try fixture.render().text == "Google은\n")
@@ -180,7 +180,7 @@ import Testing
     #expect(try fixture.render(["service": "카카오"]).subject == "카카오")
   }
 
-  @Test func `a default stands where no value is given, with its reading`() throws {
+  @Test func `a default and its reading are used if no value is given`() throws {
     var fixture = MessageFixture("{{service}}은(는)")
     fixture.json =
       #"{"variables":{"service":{"for":"x","kind":"text","example":"x","default":"Google","reading":"구글"}}}"#
@@ -193,7 +193,7 @@ import Testing
     #expect(error == .missingVariable("service", message: "test", purpose: "the service"))
   }
 
-  @Test func `a value for one language is asked for in all`() throws {
+  @Test func `a value that one language uses is required in all languages`() throws {
     var fixture = MessageFixture("{{service}}")
     fixture.files["en.md"] = "Subject: x\n\nx"
     #expect(throws: MessageError.self) { try fixture.render(in: "en") }
@@ -204,14 +204,14 @@ import Testing
       try MessageFixture("{{service}}").render(["service": "x", "servcie": "y"])
     }
     #expect(error == .unknownVariable("servcie", message: "test", nearest: "service"))
-    // A site's value that this mail gives itself does not hide the unknown one.
+    // An override of a site-wide value doesn't hide the unknown value.
     var fixture = MessageFixture("{{service}}")
     fixture.siteVariables = ["service": "x"]
     #expect(throws: MessageError.self) { try fixture.render(["service": "x", "other": "y"]) }
     #expect(throws: MessageError.self) { try fixture.render(["other": "y"]) }
   }
 
-  @Test func `values from strings carry readings`() {
+  @Test func `string values can have readings`() {
     #expect(
       MessageValue.values(["a": "Google", "a.reading": "구글", "b": "x", "c.reading": "z"])
         == ["a": .text("Google", reading: "구글"), "b": .text("x"), "c.reading": .text("z")])

@@ -6,7 +6,7 @@ import Testing
 @testable import PabalMessages
 
 @Suite struct MessageStoreTests {
-  /// A messages directory of its own, with a clock that stands still.
+  /// A temporary messages directory with a manual clock.
   final class MessageDirectoryFixture: Sendable {
     let root: String
     private let seconds = Mutex(0)
@@ -59,21 +59,21 @@ import Testing
     try store.render(name, languages: languages, values: ["service": "파발"]).text
   }
 
-  @Test func `what lies beside the messages as if it were one is told`() throws {
+  @Test func `a misplaced file and a misnamed folder are reported`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write("환영/ko.md", "Subject: x\n\ny\n")
     try fixture.write("ko.md", "Subject: x\n\ny\n")
-    try fixture.write("README.md", "words about words")
+    try fixture.write("README.md", "text")
     try fixture.write(".git/config", "")
     let findings = fixture.store().lint().map { $0.description.replacing(fixture.root + "/", with: "") }
     #expect(
       findings == [
-        "ko.md: warning: stands in no message's folder, so nobody reads it; move it into the folder of its message",
-        "환영: warning: not the name of a message, so nobody finds it; use small letters a to z, digits and -, 64 at most, such as welcome",
+        "ko.md: warning: not in a message's folder, so it is ignored; move it into its message's folder",
+        "환영: warning: not a valid message name, so the folder is ignored; use at most 64 lower-case letters a to z, digits and -, such as welcome",
       ])
   }
 
-  @Test func `a preview keeps the last good words, and sees an edit at once`() throws {
+  @Test func `a preview shows the last valid version and sees an edit immediately`() throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store(variables: ["service": "가게"])
     let stamp = store.filesStamp
@@ -92,7 +92,7 @@ import Testing
     #expect(third.previewLine == "가게의 말")
   }
 
-  @Test func `a message carries everything its mail needs`() throws {
+  @Test func `a rendered message contains everything its mail needs`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write(
       "hello/message.json",
@@ -109,14 +109,14 @@ import Testing
     #expect(message.unknownPolicy == .keep)
   }
 
-  @Test func `languages are whole messages, the default one last`() throws {
+  @Test func `a message is rendered in one language, the default one if no other matches`() throws {
     let store = try MessageDirectoryFixture().store()
     #expect(try MessageStoreTests.text(store, "hello", ["fr", "en-GB"]) == "Hello from 파발.\n")
     #expect(try MessageStoreTests.text(store, "hello", ["fr"]) == "파발은 안녕.\n")
     #expect(try MessageStoreTests.text(store) == "파발은 안녕.\n")
   }
 
-  @Test func `an edit is seen after a second`() throws {
+  @Test func `an edit takes effect after a second`() throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     #expect(try MessageStoreTests.text(store) == "파발은 안녕.\n")
@@ -127,7 +127,7 @@ import Testing
     #expect(fixture.changes == ["hello: 0", "hello: 0"])
   }
 
-  @Test func `an edit of the same length is seen too`() throws {
+  @Test func `an edit that keeps the file size takes effect`() throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     #expect(try MessageStoreTests.text(store, "hello", ["en"]) == "Hello from 파발.\n")
@@ -136,7 +136,7 @@ import Testing
     #expect(try MessageStoreTests.text(store, "hello", ["en"]) == "Hullo from 파발.\n")
   }
 
-  @Test func `the layout, a new language and a removed one are edits`() throws {
+  @Test func `a changed layout, a new language and a removed language take effect`() throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     _ = try MessageStoreTests.text(store)
@@ -151,7 +151,7 @@ import Testing
     #expect(try store.render("hello", languages: ["ja"], values: ["service": "x"]).language == "ko")
   }
 
-  @Test func `a broken edit keeps the last good version and says so`() throws {
+  @Test func `a broken edit keeps the last valid version and is reported`() throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     _ = try MessageStoreTests.text(store)
@@ -162,7 +162,7 @@ import Testing
       store.problems.map(\.description) == [
         "\(fixture.root)/hello/ko.md:3:1: error: {{servcie}} is not declared in message.json; did you mean {{service}}?"
       ])
-    // Told once for each reading, not for each mail.
+    // Reported once per reload, not once per mail.
     fixture.advance(by: 1)
     #expect(try MessageStoreTests.text(store) == "파발은 안녕.\n")
     #expect(fixture.changes == ["hello: 0", "hello: 1"])
@@ -172,7 +172,7 @@ import Testing
     #expect(store.problems.isEmpty)
   }
 
-  @Test func `a folder taken away keeps the last good version`() throws {
+  @Test func `a removed folder keeps the last valid version`() throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     _ = try MessageStoreTests.text(store)
@@ -182,8 +182,7 @@ import Testing
     #expect(!store.problems.isEmpty)
   }
 
-  @Test func `a message broken from the start tells all that is wrong, and is read again when mended`() throws
-  {
+  @Test func `a message that never loaded reports all errors and loads once they are fixed`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write("hello/ko.md", "Subject: 안녕\n\n{{a}} {{b}}\n")
     let store = fixture.store()
@@ -194,7 +193,7 @@ import Testing
     #expect(try MessageStoreTests.text(store) == "안녕 파발.\n")
   }
 
-  @Test func `one broken message stops no other`() throws {
+  @Test func `a broken message doesn't affect others`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write("broken/message.json", "{")
     let store = fixture.store()
@@ -209,7 +208,7 @@ import Testing
     "héllo",
     "hello\nBcc: x", String(repeating: "a", count: 65),
   ])
-  func `no name leads anywhere but to a folder of the directory`(name: String) throws {
+  func `a name can't lead outside the messages directory`(name: String) throws {
     let store = try MessageDirectoryFixture().store()
     let error = #expect(throws: MessageError.self) { try MessageStoreTests.text(store, name) }
     guard case .unknownMessage = error else {
@@ -219,13 +218,13 @@ import Testing
     #expect(error?.description.contains("\n") == false)
   }
 
-  @Test func `a misspelt name gets a suggestion`() throws {
+  @Test func `a misspelled name gets a suggestion`() throws {
     let store = try MessageDirectoryFixture().store()
     let error = #expect(throws: MessageError.self) { try MessageStoreTests.text(store, "helo") }
     #expect(error == .unknownMessage("helo", nearest: "hello"))
   }
 
-  @Test func `a link may lead about inside of the directory and never out of it`() throws {
+  @Test func `a link within the directory works, and a link out of it doesn't`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write("data/ko.md", "Subject: 안녕\n\n속 {{service}}.\n")
     try fixture.link("hello/ko.md", to: "../data/ko.md")
@@ -235,7 +234,7 @@ import Testing
     try outside.write("ko.md", "Subject: 비밀\n\n{{service}}\n")
     try fixture.link("hello/ko.md", to: outside.root + "/ko.md")
     let error = #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
-    #expect(error?.description.contains("leads out of the messages directory") == true)
+    #expect(error?.description.contains("links to a file outside the messages directory") == true)
     #expect(error?.description.contains("비밀") == false)
 
     try fixture.remove("hello/ko.md")
@@ -246,7 +245,7 @@ import Testing
     #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
   }
 
-  @Test func `the directory itself may be a link`() throws {
+  @Test func `the messages directory may be a link`() throws {
     let fixture = try MessageDirectoryFixture()
     let link = fixture.root + "-link"
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: fixture.root)
@@ -255,18 +254,18 @@ import Testing
     #expect(try MessageStoreTests.text(store) == "파발은 안녕.\n")
   }
 
-  @Test func `what is no file, or too large, is refused`() throws {
+  @Test func `a special file or a file that is too large is rejected`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.remove("hello/en.md")
     #expect(mkfifo(fixture.root + "/hello/en.md", 0o600) == 0)
     let error = #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
-    #expect(error?.description.contains("is no regular file") == true)
+    #expect(error?.description.contains("not a regular file") == true)
     try fixture.remove("hello/en.md")
     try fixture.write("hello/en.md", "Subject: x\n\n" + String(repeating: "x", count: 300_000))
     #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
   }
 
-  @Test func `lint tells what is wrong among messages`() throws {
+  @Test func `lint compares messages with each other and with site-wide values`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write("bye/message.json", "{}")
     try fixture.write("bye/ko.md", "Subject: 잘 가\n\n안녕히.\n")
@@ -277,37 +276,37 @@ import Testing
     #expect(
       findings.map { $0.description.replacingOccurrences(of: fixture.root, with: "M") } == [
         "warning: messages.variables.servcie: no message declares {{servcie}}; did you mean \"service\"?",
-        "M/bye/notes.doc: warning: neither message.json nor a language's .md, .html or .txt, so nobody reads it; name it by its language, such as ko.md, or take it out",
+        "M/bye/notes.doc: warning: neither message.json nor a language's .md, .html or .txt file, so it is ignored; name it after its language, such as ko.md, or remove it",
         "M/hello/ko.md: error: the same language as KO.md; keep one of them",
       ])
     try fixture.remove("hello/KO.md")
     #expect(
       fixture.store().lint(["bye", "hullo"]).map(\.message) == [
-        "there is no message \"hullo\"; did you mean \"hello\"?",
-        "neither message.json nor a language's .md, .html or .txt, so nobody reads it",
+        "unknown message \"hullo\"; did you mean \"hello\"?",
+        "neither message.json nor a language's .md, .html or .txt file, so it is ignored",
       ])
     try fixture.remove("bye/notes.doc")
     #expect(
       fixture.store().lint().map { $0.description.replacingOccurrences(of: fixture.root, with: "M") } == [
-        "M/bye: warning: there is no en.md, and other messages have one; write it, or whoever reads en gets ko"
+        "M/bye: warning: en.md is missing, but other messages have one; write it, otherwise en readers get ko"
       ])
   }
 
-  @Test func `a directory that is not there is told`() {
+  @Test func `a missing directory is reported`() {
     let store = MessageStore(directory: "/nowhere/messages", language: "ko")
     #expect(throws: Diagnostics.self) { try store.names() }
     #expect(store.lint().map(\.severity) == [.error])
     #expect(throws: MessageError.self) { try store.describe("hello") }
   }
 
-  @Test func `a missing layout is told`() throws {
+  @Test func `a missing layout is reported`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.remove("layout.html")
     let error = #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
     #expect(error?.description.contains("layout.html") == true)
   }
 
-  @Test func `a description says what a render needs`() throws {
+  @Test func `a description lists the values that rendering needs`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write(
       "hello/message.json",
@@ -331,7 +330,7 @@ import Testing
     #expect(message.text == "파발 5분\n")
   }
 
-  @Test func `many threads may render and edits come in between`() async throws {
+  @Test func `threads can render concurrently while files are edited`() async throws {
     let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     try await withThrowingTaskGroup(of: Void.self) { group in

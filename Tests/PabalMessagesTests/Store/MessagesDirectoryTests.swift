@@ -3,13 +3,13 @@ import Testing
 
 @testable import PabalMessages
 
-/// What the store says of the messages directory itself and of the site's variables.
+/// Findings about the messages directory itself and about site-wide values.
 @Suite struct MessagesDirectoryTests {
   private static let unreadable = [
     "/nowhere/messages: error: the messages directory can't be read: No such file or directory; check messages.directory in config.json"
   ]
 
-  @Test func `a message of a directory that can't be read is not unknown`() {
+  @Test func `a message in an unreadable directory isn't reported as unknown`() {
     let store = MessageStore(directory: "/nowhere/messages", language: "ko")
     let described = #expect(throws: MessageError.self) { try store.describe("verification") }
     let rendered = #expect(throws: MessageError.self) {
@@ -28,25 +28,25 @@ import Testing
   @Test(arguments: [
     ("Welcome", "rename it to \"welcome\""), ("my_mail", "rename it to \"my-mail\""),
     ("My Mail", "rename it to \"my-mail\""),
-    ("비밀번호", "use small letters a to z, digits and -, 64 at most, such as welcome"),
+    ("비밀번호", "use at most 64 lower-case letters a to z, digits and -, such as welcome"),
     (
       "Hello",
-      "use small letters a to z, digits and -, 64 at most, such as welcome; \"hello\" is there already"
+      "use at most 64 lower-case letters a to z, digits and -, such as welcome; \"hello\" already exists"
     ),
   ])
-  func `a folder whose name is no message's is told`(folder: String, remedy: String) throws {
+  func `a folder with an invalid message name is reported`(folder: String, remedy: String) throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     try fixture.write("\(folder)/ko.md", "x")
     try fixture.write(".git/config", "x")
     try fixture.write("README.md", "x")
     let expected =
-      "\(fixture.root)/\(folder): warning: not the name of a message, so nobody finds it; \(remedy)"
+      "\(fixture.root)/\(folder): warning: not a valid message name, so the folder is ignored; \(remedy)"
     #expect(fixture.store().lint().map(\.description) == [expected])
     #expect(fixture.store().lint([folder]).map(\.description) == [expected])
     #expect(fixture.store().lint(["hello"]).isEmpty)
   }
 
-  @Test func `what is wrong with a site's variable is told where it is written`() throws {
+  @Test func `an error in a site-wide value is reported where the value is written`() throws {
     let fixture = try MessageStoreTests.MessageDirectoryFixture()
     func place(_ line: Int, _ name: String) -> SettingLocation {
       SettingLocation(
@@ -60,7 +60,7 @@ import Testing
       ])
     #expect(
       fixture.store(variables: ["service": "a\0"], variableLocations: places).lint().map(\.description) == [
-        "config.json:4:7: error: messages.variables.service: holds the character U+0000; take it out"
+        "config.json:4:7: error: messages.variables.service: contains the character U+0000; remove it"
       ])
   }
 }

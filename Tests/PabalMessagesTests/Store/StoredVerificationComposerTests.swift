@@ -4,7 +4,7 @@ import PabalTesting
 import Testing
 
 @Suite struct StoredVerificationComposerTests {
-  private static func words(_ directory: String = "\(BuiltProducts.root)/Sources/Messages") throws
+  private static func composer(_ directory: String = "\(BuiltProducts.root)/Sources/Messages") throws
     -> StoredVerificationComposer
   {
     StoredVerificationComposer(
@@ -12,18 +12,18 @@ import Testing
       from: try Mailbox("Pabal <pabal@example.com>"))
   }
 
-  /// A service whose mail stays in memory, as an app begins.
+  /// A service that keeps its mail in memory.
   private func service() throws -> (VerificationService, MemoryOutbox, Keyring) {
     let outbox = MemoryOutbox()
     let keys = Keyring(current: .random())
     return (
       VerificationService(
-        store: MemoryVerificationStore(outbox: outbox), keys: keys, composer: try Self.words()),
+        store: MemoryVerificationStore(outbox: outbox), keys: keys, composer: try Self.composer()),
       outbox, keys
     )
   }
 
-  @Test func `a start puts a mail in the person's language into the outbox`() async throws {
+  @Test func `starting a verification queues a mail in the requested language`() async throws {
     let (service, outbox, keys) = try service()
     let started = try await service.start(to: "kim@example.com", languages: ["ko-KR"])
     #expect(started.language == "ko")
@@ -34,17 +34,17 @@ import Testing
     #expect(String(decoding: content.mail.bytes, as: UTF8.self).contains("Content-Language: ko\r\n"))
   }
 
-  @Test func `a mail holds the code and how long it is valid`() throws {
+  @Test func `a mail contains the code and its validity`() throws {
     let request = VerificationMailRequest(
       to: try Address("kim@example.com"), message: "verification", languages: ["en"], code: "012345",
       validFor: .seconds(300))
-    let made = try Self.words().mail(for: request)
-    let bytes = String(decoding: made.mail.bytes, as: UTF8.self)
+    let composed = try Self.composer().mail(for: request)
+    let bytes = String(decoding: composed.mail.bytes, as: UTF8.self)
     #expect(bytes.contains("012345") && bytes.contains("5 minutes") && !bytes.contains("10 minutes"))
-    #expect(bytes.contains("Auto-Submitted: auto-generated") && made.unknown == .resend)
+    #expect(bytes.contains("Auto-Submitted: auto-generated") && composed.unknown == .resend)
   }
 
-  @Test func `nobody but Pabal says how long a code is valid`() async throws {
+  @Test func `a caller can't set how long a code is valid`() async throws {
     let (service, _, _) = try service()
     let problem = await #expect(throws: VerificationError.self) {
       try await service.start(to: "kim@example.com", variables: ["valid_for": "3 days"])
@@ -56,19 +56,19 @@ import Testing
     #expect(message.contains("how long the code is valid"))
   }
 
-  @Test func `a notice with a message that has a code is refused by its message`() async throws {
+  @Test func `a notice with a message that has a code is rejected`() async throws {
     let (service, _, _) = try service()
     let problem = await #expect(throws: VerificationError.self) {
       try await service.start(to: "kim@example.com", message: "verification", notice: true)
     }
     guard case .input("message", let message)? = problem else {
-      Issue.record("a message with a code is no notice")
+      Issue.record("a notice was sent with a message that has a code")
       return
     }
     #expect(message.contains("without one"))
   }
 
-  @Test func `what the caller gave wrong is told from what is broken here`() async throws {
+  @Test func `errors of the caller are distinguished from a broken message`() async throws {
     let (service, _, _) = try service()
     func problem(_ message: String, _ variables: [String: String] = [:]) async -> VerificationError? {
       await #expect(throws: VerificationError.self) {
@@ -86,7 +86,7 @@ import Testing
     let folder = try TemporaryDirectory()
     try folder.write("{{unclosed", to: "verification/en.md")
     #expect(throws: VerificationError.self) {
-      try Self.words(folder.path).mail(
+      try Self.composer(folder.path).mail(
         for: VerificationMailRequest(
           to: try Address("kim@example.com"), message: "verification",
           code: "012345", validFor: .seconds(600)))

@@ -42,7 +42,7 @@ struct OutboxDelivery {
     let content = try content ?? OutboxContent(sealing.open(entry.content ?? [], id: entry.id), id: entry.id)
     self.content = content
     delivery = content.remaining.map {
-      Delivery($0, route: route.transports.map(\.name), unknown: entry.unknown)
+      Delivery($0, route: route.transports.map(\.name), unknownPolicy: entry.unknown)
     }
   }
 

@@ -1,13 +1,13 @@
 internal import CPabalTransport
 
-/// The table the host lends to one opened transport, with the transport's own place behind it.
+/// The function table that the host passes to one opened transport, followed by the host's private data.
 ///
-/// A plugin sees only the first part; `log` finds its way back through the second.
+/// A plugin sees only `table`; the log callback finds its receiver in `log`.
 struct HostTable {
   var table: pabal_host
   let log: Unmanaged<HostLog>
 
-  /// A table that lives until `release`.
+  /// Allocates a table that lives until `release`.
   static func allocate(_ log: HostLog) -> UnsafeMutablePointer<HostTable> {
     let host = UnsafeMutablePointer<HostTable>.allocate(capacity: 1)
     host.initialize(
@@ -27,26 +27,26 @@ struct HostTable {
   }
 }
 
-/// Where a transport's log lines go.
+/// The receiver of a transport's log lines.
 final class HostLog: Sendable {
   let write: @Sendable (LogLevel, String) -> Void
   init(_ write: @escaping @Sendable (LogLevel, String) -> Void) { self.write = write }
 }
 
-/// How much a log line matters.
+/// The importance of a log line.
 public enum LogLevel: String, Sendable, Comparable, CaseIterable {
   case debug = "debug"
   case info = "info"
   case warning = "warning"
   case error = "error"
 
-  /// Orders levels from the least to the most important.
+  /// Orders levels from least to most important.
   public static func < (a: LogLevel, b: LogLevel) -> Bool {
     (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
   }
 }
 
-/// One call of `open`: the settings it may ask for, and why it failed.
+/// The state of one `open` call: the settings it can read, and its failure reason.
 final class OpeningRecord {
   let values: PluginSettingValues
   var reason: String?
@@ -90,7 +90,8 @@ private func accessToken(
   guard let record = record(attempt) else { return 1 }
   guard let key, let token, let source = record.accounts[String(cString: key)] else {
     let name = key.map { printable(String(cString: $0)) } ?? ""
-    record.contractViolation = "the plugin asked for a token by “\(name)”, for which no account is configured"
+    record.contractViolation =
+      "the plugin asked for a token through the setting “\(name)”, which names no account"
     record.tokenOutcome = .held(.transport)
     return 1
   }
@@ -121,14 +122,15 @@ private func reportRecipient(
 ) {
   guard let record = record(attempt) else { return }
   guard let verdict, index >= 0, index < record.recipientCount else {
-    record.contractViolation = "the plugin reported recipient \(index) of \(record.recipientCount)"
+    record.contractViolation =
+      "the plugin reported on recipient index \(index), but the mail has \(record.recipientCount) recipients"
     return
   }
   let outcome = Outcome(verdict.pointee)
   if outcome == nil {
     record.contractViolation =
-      "the plugin gave recipient \(index + 1) outcome \(verdict.pointee.outcome), which does not exist; "
-      + "whether the mail left is not known"
+      "the plugin reported the unknown outcome \(verdict.pointee.outcome) for recipient \(index + 1); "
+      + "it is not known whether the mail was sent"
   }
   if record.recipients.isEmpty {
     record.recipients = Array(repeating: nil, count: record.recipientCount)
@@ -136,19 +138,19 @@ private func reportRecipient(
   record.recipients[index] = (outcome ?? .unknown, printableText(reply, length))
 }
 
-/// What a plugin reports during one call of `send` or `check`: the far end of its `pabal_attempt`.
+/// What a plugin reports during one call of `send` or `check`; `pabal_attempt` points to it.
 ///
-/// Used by the one thread that makes the call, from before it until after it.
+/// Used only by the thread that makes the call.
 final class AttemptRecord {
-  /// The accounts behind settings of kind account, by key.
+  /// The token sources by the key of their account setting.
   let accounts: [String: any AccessTokenSource]
   let recipientCount: Int
   var reply: String?
   var remoteID: String?
   var recipients: [(outcome: Outcome, reply: String?)?] = []
-  /// What the host itself decided, when a token could not be had.
+  /// The outcome set by the host if no token was available.
   var tokenOutcome: Outcome?
-  /// What the plugin did against the contract.
+  /// A violation of the plugin contract.
   var contractViolation: String?
   private var tokenCopies: [UnsafeMutableBufferPointer<CChar>] = []
 
@@ -172,11 +174,12 @@ final class AttemptRecord {
     return UnsafePointer(copy.baseAddress)
   }
 
-  /// The receipt's entries, where a recipient without an outcome of its own shares the mail's.
-  func receipt(_ verdict: pabal_verdict, for envelope: Envelope, transport: String) -> Receipt {
+  /// Returns the receipt of the attempt. Recipients without an outcome of their own share the mail's.
+  func receipt(_ verdict: pabal_verdict, for envelope: Envelope) -> Receipt {
     let mailOutcome = tokenOutcome ?? Outcome(verdict)
     if mailOutcome == nil {
-      contractViolation = "the plugin gave \(describe(verdict)); whether the mail left is not known"
+      contractViolation =
+        "the plugin reported \(describe(verdict)); it is not known whether the mail was sent"
     }
     if let contractViolation { reply = reply.map { "\($0)\n\(contractViolation)" } ?? contractViolation }
     var entries: [Receipt.Recipient] = []
@@ -192,7 +195,7 @@ final class AttemptRecord {
 }
 
 extension Outcome {
-  /// A plugin's verdict on a mail; `nil` when there is no such outcome.
+  /// Converts a plugin's verdict on a mail; returns `nil` if it isn't a valid outcome.
   init?(_ verdict: pabal_verdict) {
     let wait: Duration? = verdict.retry_after > 0 ? .seconds(verdict.retry_after) : nil
     switch Int(verdict.outcome) {
@@ -209,18 +212,18 @@ extension Outcome {
   }
 }
 
-/// A verdict that is none, in words.
+/// Describes an invalid verdict.
 func describe(_ verdict: pabal_verdict) -> String {
   switch Int(verdict.outcome) {
   case 0: "no outcome"
-  case PABAL_HELD: "held without a scope"
-  case PABAL_READY: "ready, which is for check alone"
-  case PABAL_SENT: "sent, which is for send alone"
-  default: "outcome \(verdict.outcome), which does not exist"
+  case PABAL_HELD: "“held” without a scope"
+  case PABAL_READY: "“ready”, which only check may report"
+  case PABAL_SENT: "“sent”, which only send may report"
+  default: "the unknown outcome \(verdict.outcome)"
   }
 }
 
-/// A plugin's text: repaired where it is not UTF-8, escaped where it is not printable.
+/// Returns a plugin's text with invalid UTF-8 repaired and non-printable characters escaped.
 func printableText(_ text: UnsafePointer<CChar>?, _ length: Int) -> String? {
   guard let text, length > 0, length < 1 << 30 else { return nil }
   let bytes = UnsafeRawBufferPointer(start: text, count: length)

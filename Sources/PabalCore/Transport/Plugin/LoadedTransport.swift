@@ -2,18 +2,18 @@ internal import CPabalTransport
 internal import Dispatch
 internal import Synchronization
 
-/// A transport of `config.json` with its plugin loaded and its settings checked, but no secret fetched.
+/// A transport from `config.json` with its plugin loaded and its settings checked; secrets aren't fetched yet.
 public struct CheckedTransport: Sendable {
-  /// Its name in `config.json`.
+  /// The transport's name in `config.json`.
   public let name: String
-  /// What makes the attempts.
+  /// The plugin that makes the attempts.
   public let plugin: Plugin
-  /// One for each setting that the plugin declares.
+  /// The value of each setting that the plugin declares.
   public let settings: [CheckedSetting]
-  /// What `config.json` says of it.
+  /// The transport's section of `config.json`.
   public let configuration: TransportConfiguration
 
-  /// Fetches its secrets and opens it; blocks. `account` gives the source of an account's tokens by its name.
+  /// Fetches the secrets and opens the transport; blocks. `account` returns the token source of an account by name.
   public func open(
     account source: (String) throws(Diagnostic) -> any AccessTokenSource,
     log: @escaping @Sendable (LogLevel, String) -> Void = { _, _ in }
@@ -28,7 +28,7 @@ public struct CheckedTransport: Sendable {
 }
 
 extension Configuration {
-  /// Loads the plugins of `transports` and checks their settings; tells all that is wrong at once.
+  /// Loads the plugins of `transports` and checks their settings; throws all errors at once.
   public func checked(
     _ transports: [TransportConfiguration], loader: PluginLoader
   ) throws(Diagnostics) -> [CheckedTransport] {
@@ -56,10 +56,10 @@ extension Configuration {
     return checked
   }
 
-  /// The transports of `transport`, their plugins loaded; each is opened, and its secrets are fetched, when the
-  /// first mail needs it. Blocks.
+  /// Returns the configured route with its plugins loaded; blocks. A transport is opened, and its secrets are fetched,
+  /// when a mail first needs it.
   ///
-  /// `account` gives the source of an account's tokens by its name; `log` is told a transport's name and words.
+  /// `account` returns the token source of an account by name; `log` receives the transport's name, a level and a line.
   public func loadRoute(
     account: @escaping @Sendable (String) throws(Diagnostic) -> any AccessTokenSource = Configuration
       .noAccount,
@@ -74,22 +74,22 @@ extension Configuration {
       })
   }
 
-  /// Refuses: whoever has no accounts can't log in by one.
+  /// Always throws, for programs without accounts.
   public static func noAccount(_ name: String) throws(Diagnostic) -> any AccessTokenSource {
-    throw Diagnostic("this program has no accounts, so \(quoted(name)) gives no tokens")
+    throw Diagnostic("this program has no accounts, so it can't get access tokens for \(quoted(name))")
   }
 }
 
-/// A transport that a plugin provides, opened with what `config.json` says of it.
+/// A transport that a plugin provides, opened with its settings from `config.json`.
 ///
-/// Unchecked, since `handle` is the plugin's own object, which the contract makes safe for `parallel`
-/// threads; everything else is written in `init` alone or is behind a lock.
+/// Unchecked because `handle` belongs to the plugin, whose contract makes it safe for `parallel` threads; everything
+/// else is immutable or synchronized.
 public final class LoadedTransport: Transport, @unchecked Sendable {
   /// The transport's name in `config.json`.
   public let name: String
   /// The plugin behind it.
   public let plugin: Plugin
-  /// How many attempts may be under way at once; more wait for their turn.
+  /// The maximum number of concurrent attempts; further ones wait.
   public let parallel: Int
 
   private let handle: UnsafeMutableRawPointer?
@@ -100,9 +100,9 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   private let isClosed = Atomic(false)
   private let threads: WorkerThreads
 
-  /// Fetches the secrets among `settings` and opens the transport.
+  /// Fetches the secrets in `settings` and opens the transport.
   ///
-  /// `accounts` are by name; `log` is called from any thread.
+  /// `accounts` maps account names to token sources; `log` is called from any thread.
   public init(
     _ plugin: Plugin, name: String, settings: [CheckedSetting] = [],
     accounts: [String: any AccessTokenSource] = [:],
@@ -127,14 +127,14 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     }
     guard status == 0 else {
       HostTable.release(host)
-      let reason = opening.reason ?? "it gives no reason, which is a fault of the plugin \(plugin.path)"
+      let reason = opening.reason ?? "the plugin \(plugin.path) gave no reason, which is a bug in the plugin"
       throw Diagnostic("the transport “\(name)” can't be opened: \(reason)")
     }
     guard (1...256).contains(parallel) else {
       plugin.table.close(handle)
       HostTable.release(host)
       throw Diagnostic(
-        "the transport “\(name)” can't be opened: the plugin wants \(parallel) threads, not 1 to 256",
+        "the transport “\(name)” can't be opened: the plugin asks for \(parallel) threads, but 1 to 256 are allowed",
         file: plugin.path)
     }
     self.host = host
@@ -146,34 +146,34 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
 
   deinit { close() }
 
-  /// Makes one attempt, on a thread of the host's.
+  /// Makes one attempt on one of the transport's threads.
   public func send(_ mail: Mail) async -> Receipt {
     await threads.run { self.attempt(mail) }
   }
 
-  /// Makes one attempt, on a thread of the host's, unless `isExpired` says so once there is a thread.
+  /// Makes one attempt on one of the transport's threads, unless `isExpired` returns true once a thread is free.
   public func send(_ mail: Mail, unless isExpired: @escaping @Sendable () -> Bool) async -> Receipt? {
     await threads.run { isExpired() ? nil : self.attempt(mail) }
   }
 
-  /// Makes one attempt on the calling thread, and blocks until it has ended.
+  /// Makes one attempt on the calling thread; blocks until it has ended.
   public func attempt(_ mail: Mail) -> Receipt {
     let record = AttemptRecord(accounts: accounts, recipientCount: mail.envelope.recipients.count)
     let verdict = withSlot(record) { handle, attempt, verdict in
       withPluginMail(mail) { plugin.table.send(handle, $0, attempt, &verdict) }
     }
-    return record.receipt(verdict, for: mail.envelope, transport: name)
+    return record.receipt(verdict, for: mail.envelope)
   }
 
-  /// What `check` found.
+  /// The result of `check`.
   public struct CheckReport: Sendable {
-    /// `nil` when the far side was reached and took the login, or there is nothing to reach.
+    /// `nil` if the server was reached and accepted the login, or if the plugin has no check.
     public let problem: Outcome?
-    /// What was found and what to do about it.
+    /// What was found and what to do.
     public let reply: String?
   }
 
-  /// Reaches the far side and logs in, sends nothing; blocks.
+  /// Connects and logs in without sending mail; blocks.
   public func check() -> CheckReport {
     guard let check = plugin.table.check else { return CheckReport(problem: nil, reply: nil) }
     let record = AttemptRecord(accounts: accounts, recipientCount: 0)
@@ -183,12 +183,12 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     }
     if verdict.outcome == PABAL_READY { return CheckReport(problem: nil, reply: record.reply) }
     guard let outcome = Outcome(verdict), outcome != .sent else {
-      return CheckReport(problem: .unknown, reply: "the plugin's check gave \(describe(verdict))")
+      return CheckReport(problem: .unknown, reply: "the plugin's check reported \(describe(verdict))")
     }
     return CheckReport(problem: outcome, reply: record.reply)
   }
 
-  /// Waits for the attempts under way and gives everything back; later attempts are `deferred`.
+  /// Waits for running attempts and releases all resources; later attempts are `deferred`.
   public func close() {
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     threads.stop()
@@ -218,11 +218,11 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   }
 }
 
-/// Calls `body` with the mail as `pabal_transport.h` has it; nothing of it outlives the call.
+/// Calls `body` with the mail as a `pabal_mail`, which is valid only during the call.
 private func withPluginMail(_ mail: Mail, _ body: (UnsafePointer<pabal_mail>) -> Void) {
   let recipients = mail.envelope.recipients
   let sender = mail.envelope.sender?.description ?? ""
-  // Each text ends with a zero.
+  // Includes the terminating NUL of each text.
   var byteCount = mail.id.utf8.count + mail.messageID.utf8.count + sender.utf8.count + 3
   for recipient in recipients { byteCount += recipient.description.utf8.count + 1 }
   withUnsafeTemporaryAllocation(of: CChar.self, capacity: byteCount) { texts in

@@ -1,29 +1,29 @@
 internal import CPabalTransport
 internal import Glibc
 
-/// A loaded plugin: what its table says, checked, before anything of it runs but its entry.
+/// A loaded plugin with its checked table. Only the plugin's entry function has run.
 public struct Plugin: Sendable {
-  /// The file it was loaded from, resolved.
+  /// The real path of the file it was loaded from.
   public let path: String
   /// Its name, as in `libpabal-NAME.so`.
   public let name: String
-  /// Its version, for people.
+  /// The human-readable version.
   public let version: String
-  /// What it does, in one sentence.
+  /// One sentence about what it does.
   public let summary: String
-  /// What `config.json` may say of it.
+  /// The settings that `config.json` can contain for it.
   public let settings: [SettingDeclaration]
-  /// Whether it can reach its far side without a mail.
+  /// Whether it can test its server without sending mail.
   public var canCheck: Bool { table.check != nil }
-  /// What an operator should look at, though it stops nothing.
+  /// Warnings for the operator; they don't prevent loading.
   public let warnings: [Diagnostic]
 
-  /// The table, copied: a plugin's own may be longer or shorter than this host's.
+  /// A copy of the plugin's table, which may be longer or shorter than this host's.
   ///
-  /// Its pointers lead to what the plugin promises to keep unchanged as long as the process lives.
+  /// Its pointers stay valid and unchanged for the lifetime of the process, as the plugin contract requires.
   nonisolated(unsafe) let table: pabal_transport
 
-  /// Loads the plugin in the file at `path`; it stays loaded as long as the process.
+  /// Loads the plugin from the file at `path`; it is never unloaded.
   public init(at path: String) throws(Diagnostic) {
     let file = try PluginFile(path)
     self.path = file.path
@@ -37,20 +37,20 @@ public struct Plugin: Sendable {
     }
     guard let symbol = dlsym(library, "pabal_transport_entry") else {
       throw makeError(
-        "this is no transport: it does not export pabal_transport_entry",
+        "not a transport: it does not export pabal_transport_entry",
         remedy: "see pabal_transport.h")
     }
     let entry = unsafeBitCast(symbol, to: pabal_transport_entry_function.self)
     guard let pluginTable = entry(PABAL_TRANSPORT_ABI) else {
       throw makeError(
         "the plugin needs a newer pabal: it does not work with plug-in ABI \(PABAL_TRANSPORT_ABI)",
-        remedy: "update pabal, or take an older version of the plugin")
+        remedy: "update pabal, or use an older version of the plugin")
     }
-    // Only these two fields have their place in every ABI.
+    // Only `abi` and `size` have the same position in every ABI.
     let abi = pluginTable.pointee.abi
     guard abi == PABAL_TRANSPORT_ABI else {
       throw makeError(
-        "the plugin speaks plug-in ABI \(abi), this pabal \(PABAL_TRANSPORT_ABI)",
+        "the plugin uses plug-in ABI \(abi), but this pabal uses \(PABAL_TRANSPORT_ABI)",
         remedy: abi > PABAL_TRANSPORT_ABI
           ? "update pabal, or build the plugin against its header"
           : "build the plugin against pabal_transport.h")
@@ -58,11 +58,12 @@ public struct Plugin: Sendable {
     guard pluginTable.pointee.size >= MemoryLayout<pabal_transport>.size, pluginTable.pointee.size < 65_536
     else {
       throw makeError(
-        "the plugin's table says it has \(pluginTable.pointee.size) octets, too few or too many")
+        "the plugin's table claims a size of \(pluginTable.pointee.size) bytes, which is too small or too large"
+      )
     }
     table = pluginTable.pointee
     guard let name = table.name.map({ String(cString: $0) }), Self.isValidName(name) else {
-      throw makeError("the plugin's table has no name of lower-case letters, digits and hyphens")
+      throw makeError("the plugin's table has no valid name (lower-case letters, digits and hyphens)")
     }
     self.name = name
     guard let version = table.version, let summary = table.summary else {
@@ -71,12 +72,12 @@ public struct Plugin: Sendable {
     self.version = printable(String(cString: version))
     self.summary = printable(String(cString: summary))
     guard table.open != nil, table.send != nil, table.close != nil else {
-      throw makeError("the plugin's table lacks open, send or close")
+      throw makeError("the plugin's table has no open, send or close function")
     }
     settings = try Self.settings(of: table, makeError)
   }
 
-  /// Whether `text` can be a plugin's name: `[a-z][a-z0-9-]*`, 64 characters at most.
+  /// Whether `text` is a valid plugin name: `[a-z][a-z0-9-]*`, at most 64 characters.
   static func isValidName(_ text: String) -> Bool {
     guard let first = text.utf8.first, text.utf8.count <= 64 else { return false }
     return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
@@ -95,25 +96,26 @@ public struct Plugin: Sendable {
     guard table.setting_count != 0 else { return [] }
     guard (1...1_000).contains(table.setting_count), let first = table.settings else {
       throw makeError(
-        "the plugin's table says it has \(UInt(bitPattern: table.setting_count)) settings, but has none", nil)
+        "the plugin's table claims \(UInt(bitPattern: table.setting_count)) settings, but has none", nil)
     }
-    // Each says its own size, and a newer plugin's are longer: the first one's is the stride.
+    // The size of the first setting is the stride, because settings of a newer plugin are longer.
     let stride = Int(first.pointee.size)
     guard stride >= MemoryLayout<pabal_setting>.size, stride < 4_096 else {
-      throw makeError("the plugin's first setting says it has \(stride) octets, too few or too many", nil)
+      throw makeError(
+        "the plugin's first setting claims a size of \(stride) bytes, which is too small or too large", nil)
     }
     var declared: [SettingDeclaration] = []
     for index in 0..<table.setting_count {
       let setting = UnsafeRawPointer(first).loadUnaligned(
         fromByteOffset: index * stride, as: pabal_setting.self)
       guard setting.size == stride else {
-        throw makeError("the plugin's setting \(index + 1) says it has another size than the first", nil)
+        throw makeError("the plugin's setting \(index + 1) claims a different size than the first one", nil)
       }
       let declaration: SettingDeclaration
       do throws(SettingDeclaration.DeclarationError) {
         declaration = try SettingDeclaration(setting)
       } catch {
-        throw makeError("the plugin's setting \(index + 1) is declared wrongly: \(error.message)", nil)
+        throw makeError("the plugin's setting \(index + 1) has an invalid declaration: \(error.message)", nil)
       }
       guard !declared.contains(where: { $0.key == declaration.key }) else {
         throw makeError("the plugin declares the setting “\(declaration.key)” twice", nil)

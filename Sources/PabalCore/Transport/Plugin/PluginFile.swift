@@ -1,16 +1,16 @@
 internal import Glibc
 
-/// A plugin's file, resolved and found safe to run code from.
+/// A plugin's file, resolved and checked to be safe to load.
 struct PluginFile {
-  /// The file's real path.
+  /// The real path of the file.
   let path: String
-  /// What an operator should look at, though it stops nothing.
+  /// Warnings for the operator; they don't prevent loading.
   let warnings: [Diagnostic]
 
-  /// Resolves `path` and refuses a file or a directory that somebody else could have written.
+  /// Resolves `path` and rejects a file or directory that an untrusted user could have written.
   ///
-  /// Trusted owners are root, the running user and the owner of the program itself. A directory higher up
-  /// may be world-writable only where its sticky bit keeps others from renaming what is in it.
+  /// Trusted owners are root, the running user and the owner of the program. A parent directory may be world-writable
+  /// only if its sticky bit prevents others from renaming its entries.
   init(_ path: String) throws(Diagnostic) {
     guard let resolved = realpath(path, nil) else {
       let reason = String(cString: strerror(errno))
@@ -32,7 +32,7 @@ struct PluginFile {
       let status = try Self.status(ancestor)
       if status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 {
         throw Diagnostic(
-          "the plugin is refused, since anybody can replace it: \(ancestor) is world-writable",
+          "the plugin was refused because anyone can replace it: \(ancestor) is world-writable",
           remedy: "chmod o-w \(ancestor)", file: real)
       }
     }
@@ -45,13 +45,13 @@ struct PluginFile {
   ) throws(Diagnostic) {
     guard status.st_mode & S_IWOTH == 0 else {
       throw Diagnostic(
-        "the \(noun) is refused, since anybody can change it: it is world-writable",
+        "the \(noun) was refused because anyone can change it: it is world-writable",
         remedy: "chmod o-w \(path)",
         file: path)
     }
     guard status.st_uid == 0 || status.st_uid == geteuid() || status.st_uid == programOwner else {
       throw Diagnostic(
-        "the \(noun) is refused, since user \(status.st_uid) owns it, and not root, you or the owner of pabal",
+        "the \(noun) was refused because its owner is user \(status.st_uid), not root, you or the owner of pabal",
         remedy: "chown root \(path)", file: path)
     }
     if status.st_mode & S_IWGRP != 0 {

@@ -1,13 +1,13 @@
 internal import CPabalGNU
 internal import Glibc
 
-/// Finds plugins by name, in the order in which directories are looked through.
+/// Finds and loads plugins by name.
 public struct PluginLoader: Sendable {
-  /// Where plugins are looked for, first match first.
+  /// The directories to search; the first match wins.
   public let directories: [String]
 
-  /// Looks in `configured` directories, then in `PABAL_PLUGIN_PATH` (colons between, ignored in a set-uid
-  /// program), beside `pabal`, and in `../lib/pabal`.
+  /// Creates a loader that searches `configured`, then `PABAL_PLUGIN_PATH` (colon-separated, ignored in a set-uid
+  /// program), the directory of `pabal`, and `../lib/pabal`.
   public init(configured: [String] = []) {
     var directories = configured
     if let path = secure_getenv("PABAL_PLUGIN_PATH") {
@@ -17,16 +17,16 @@ public struct PluginLoader: Sendable {
     self.directories = directories
   }
 
-  /// Looks in `directories` and nowhere else.
+  /// Creates a loader that searches only `directories`.
   public init(only directories: [String]) { self.directories = directories }
 
-  /// Loads the plugin `name` stands for: a name such as `file`, or a path with a slash in it.
+  /// Loads a plugin by its name, such as `file`, or by a path that contains a slash.
   public func load(_ name: String) throws(Diagnostic) -> Plugin {
     if name.contains("/") { return try Plugin(at: name) }
     guard Plugin.isValidName(name) else {
       throw Diagnostic(
-        "“\(printable(name))” is no plugin's name: those are lower-case letters, digits and hyphens",
-        remedy: "or give a path with a slash in it")
+        "“\(printable(name))” isn't a valid plugin name",
+        remedy: "use lower-case letters, digits and hyphens, or a path with a slash in it")
     }
     for directory in directories {
       let path = "\(directory)/libpabal-\(name).so"
@@ -41,11 +41,11 @@ public struct PluginLoader: Sendable {
     }
     let suggestion = nearest(to: name, among: names()).map { "did you mean “\($0)”?" }
     throw Diagnostic(
-      "no plugin “\(name)”: libpabal-\(name).so is in none of \(directories.joined(separator: ", "))",
-      remedy: suggestion ?? "name its directory under plugins.directories, or give its path")
+      "plugin “\(name)” not found: libpabal-\(name).so is in none of \(directories.joined(separator: ", "))",
+      remedy: suggestion ?? "add its directory to plugins.directories, or give its path")
   }
 
-  /// The names of all plugins that lie in the directories, loaded or not, sorted.
+  /// Returns the sorted names of all plugin files in the directories.
   public func names() -> [String] {
     var names = Set<String>()
     for directory in directories {
@@ -57,7 +57,7 @@ public struct PluginLoader: Sendable {
         }
         guard file.hasPrefix("libpabal-"), file.hasSuffix(".so") else { continue }
         let name = String(file.dropFirst("libpabal-".count).dropLast(".so".count))
-        // A link that leads nowhere is nothing to offer.
+        // Skip dangling links.
         if Plugin.isValidName(name), access("\(directory)/\(file)", F_OK) == 0 { names.insert(name) }
       }
     }

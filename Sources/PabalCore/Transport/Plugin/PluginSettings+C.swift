@@ -1,21 +1,22 @@
 internal import CPabalTransport
 
 extension SettingDeclaration {
-  /// What a plugin's author got wrong.
+  /// A mistake in a plugin's setting declaration.
   struct DeclarationError: Error { let message: String }
 
-  /// A declaration as `pabal_transport.h` has it.
+  /// Converts and checks a declaration from a plugin's table.
   init(_ setting: pabal_setting) throws(DeclarationError) {
     guard let cKey = setting.key else { throw DeclarationError(message: "it has no key") }
     let key = String(cString: cKey)
-    guard key != "plugin" else { throw DeclarationError(message: "the key “plugin” is the host's") }
+    guard key != "plugin" else { throw DeclarationError(message: "the key “plugin” is reserved") }
     guard SettingDeclaration.isValidKey(key) else {
       throw DeclarationError(
-        message: "its key “\(printable(key))” is not lower-case letters, digits and underscores")
+        message:
+          "its key “\(printable(key))” has characters other than lower-case letters, digits and underscores")
     }
     guard let help = setting.help else { throw DeclarationError(message: "“\(key)” has no help") }
     guard let kind = Kind(setting.kind) else {
-      throw DeclarationError(message: "“\(key)” is of kind \(setting.kind), which does not exist")
+      throw DeclarationError(message: "“\(key)” has the unknown kind \(setting.kind)")
     }
     var choices: [String] = []
     if kind == .choice {
@@ -54,14 +55,14 @@ extension SettingDeclaration.Kind {
   }
 }
 
-/// A transport's settings as C values, with their secrets fetched; lives until the transport is closed.
+/// The settings of a transport as C values, including fetched secrets; lives until the transport is closed.
 final class PluginSettingValues {
   private var values: [String: UnsafeMutablePointer<pabal_value>] = [:]
   private var texts: [UnsafeMutableBufferPointer<CChar>] = []
 
-  /// Fetches the secrets among `settings`; `users` are the mailboxes of the accounts, by account name.
+  /// Fetches the secrets in `settings`; `users` maps account names to mailboxes.
   ///
-  /// What is declared and not among them has its default, so that a plugin finds every key of its own.
+  /// A declared setting that isn't in `settings` gets its default, so that a plugin finds all its keys.
   init(
     _ settings: [CheckedSetting], declared: [SettingDeclaration], users: [String: String]
   ) throws(Diagnostic) {
@@ -95,7 +96,7 @@ final class PluginSettingValues {
   deinit {
     for value in values.values { value.deallocate() }
     for text in texts {
-      // A password is not left lying in memory that is given back.
+      // Passwords are erased before the memory is released.
       text.update(repeating: 0)
       text.deallocate()
     }

@@ -29,7 +29,7 @@ import Testing
     ("unsuited", .unsuited), ("rejected", .rejected), ("held:mail", .held(.mail)),
     ("held:transport", .held(.transport)), ("unknown", .unknown),
   ])
-  func `every outcome comes through with its scope and its wait`(act: String, outcome: Outcome) throws {
+  func `every outcome is passed on with its scope and wait`(act: String, outcome: Outcome) throws {
     let receipt = try receipt(act)
     #expect(receipt.outcome == outcome)
     #expect(receipt.reply == act)
@@ -37,16 +37,16 @@ import Testing
   }
 
   @Test(arguments: ["none", "ready", "99", "-1", "held"])
-  func `no outcome, or one out of range, is unknown with the plugin's fault named`(act: String) throws {
+  func `a missing or invalid outcome is unknown and reported as a fault of the plugin`(act: String) throws {
     let receipt = try receipt(act)
     #expect(receipt.outcome == .unknown)
-    #expect(receipt.reply?.contains("the plugin gave") == true)
+    #expect(receipt.reply?.contains("the plugin reported") == true)
   }
 
-  @Test func `a recipient's outcome out of range is unknown`() throws {
+  @Test func `an invalid outcome of a recipient is unknown`() throws {
     let receipt = try receipt("each sent 77", to: ["a@example.org", "b@example.org"])
     #expect(receipt.recipients.map(\.outcome) == [.sent, .unknown])
-    #expect(receipt.reply?.contains("gave recipient 2 outcome 77") == true)
+    #expect(receipt.reply?.contains("reported the unknown outcome 77 for recipient 2") == true)
   }
 
   @Test func `recipients keep their own outcomes and replies`() throws {
@@ -57,14 +57,14 @@ import Testing
     #expect(receipt.outcome == .deferred())
   }
 
-  @Test func `an attempt whose time ended while it waited for its turn is not begun`() async throws {
+  @Test func `an attempt that expires while it waits isn't started`() async throws {
     let transport = try faulty("sent")
     defer { transport.close() }
     let mail = try Mail.sample()
     let gate = DispatchSemaphore(value: 0)
     let isExpired = Flag()
     let before = (0..<transport.parallel).map { _ in
-      // The transport's own thread waits here, none of Swift's.
+      // This blocks the transport's own thread, not one of Swift's.
       Task {
         await transport.send(mail) {
           gate.wait()
@@ -84,31 +84,31 @@ import Testing
     let value = Mutex(false)
   }
 
-  @Test func `replies and ids may be of any length`() throws {
+  @Test func `replies and ids can have any length`() throws {
     let receipt = try receipt("long")
     #expect(receipt.reply?.utf8.count == 3 << 20)
     #expect(receipt.remoteID?.utf8.count == 3 << 20)
   }
 
-  @Test func `a binary reply is repaired and can't take a terminal over`() throws {
+  @Test func `a binary reply is repaired and contains no terminal controls`() throws {
     let receipt = try receipt("binary")
     #expect(receipt.reply == "550 \\u{1b}]0;own\\u{7}\u{FFFD}\u{FFFD}\nX: y\\u{0}z")
   }
 
-  @Test func `a report on a recipient that isn't there is a named fault, never a crash`() throws {
+  @Test func `a report on a nonexistent recipient is an error, not a crash`() throws {
     let receipt = try receipt("beyond")
     #expect(receipt.outcome == .sent)
     #expect(receipt.reply?.contains("the plugin reported recipient") == true)
   }
 
-  @Test func `a token asked for by a setting that is no account holds the transport`() throws {
+  @Test func `a token request through a setting without an account holds the transport`() throws {
     let receipt = try receipt("token")
     #expect(receipt.outcome == .held(.transport))
     #expect(receipt.reply?.contains("for which no account is configured") == true)
   }
 
   @Test(arguments: [
-    ("silent-open", "it gives no reason, which is a fault of the plugin"),
+    ("silent-open", "gave no reason, which is a bug in the plugin"),
     ("escaping-open", "bad \\u{1b}[31m\u{FFFD}\\u{0}thing\nnext"),
     ("no-threads", "the plugin wants 0 threads"), ("many-threads", "the plugin wants 100000 threads"),
   ])
@@ -132,7 +132,7 @@ import Testing
     #expect(outcomes == Array(repeating: .sent, count: 200))
   }
 
-  @Test func `sending after close is answered, however long ago its threads have gone`() async throws {
+  @Test func `sending after close is answered even if all threads have ended`() async throws {
     let transport = try faulty("sent")
     _ = await transport.send(try Mail.sample())
     transport.close()
@@ -143,7 +143,7 @@ import Testing
     #expect(outcomes == Array(repeating: .deferred(), count: 20))
   }
 
-  @Test func `a plugin opened without settings finds its defaults`() throws {
+  @Test func `a plugin opened without settings reads its defaults`() throws {
     let transport = try LoadedTransport(try Plugin(at: BuiltProducts.plugin("console")), name: "console")
     transport.close()
     #expect(throws: Diagnostic.self) {
@@ -151,7 +151,7 @@ import Testing
     }
   }
 
-  @Test func `a closed transport defers`() throws {
+  @Test func `a closed transport defers mail`() throws {
     let transport = try faulty("sent")
     transport.close()
     transport.close()
@@ -162,7 +162,7 @@ import Testing
     ("ready", nil), ("sent", Outcome.unknown), ("held:transport", Outcome.held(.transport)),
     ("none", Outcome.unknown),
   ])
-  func `check tells what a mail would get`(act: String, problem: Outcome?) throws {
+  func `check reports the outcome that a mail would get`(act: String, problem: Outcome?) throws {
     let transport = try faulty(act)
     defer { transport.close() }
     #expect(transport.check().problem == problem)
@@ -191,7 +191,7 @@ import Testing
       log: log)
   }
 
-  @Test func `a plugin built against the frozen header of ABI 1 gets its settings in every kind`() throws {
+  @Test func `a plugin built against the frozen header of ABI 1 reads settings of every kind`() throws {
     let transport = try open([
       "word": .string("안녕"), "answer": .number("7"), "loud": .boolean(false), "wait": .string("1500ms"),
     ])
@@ -202,14 +202,14 @@ import Testing
     #expect(receipt.reply == "안녕 7 1500 0 /tmp/x|\(id)||2|21")
   }
 
-  @Test func `defaults arrive where nothing is configured`() throws {
+  @Test func `settings that aren't configured have their defaults`() throws {
     let transport = try open()
     defer { transport.close() }
     let reply = transport.attempt(try Mail.sample()).reply
     #expect(reply?.hasPrefix("hello 42 2000 1 /tmp/x|") == true)
   }
 
-  @Test func `recipients keep their own outcomes, a wait among them`() throws {
+  @Test func `recipients keep their own outcomes and waits`() throws {
     let transport = try open()
     defer { transport.close() }
     let receipt = transport.attempt(try Mail.sample(to: ["a@x.org", "bad@x.org", "late@x.org"]))
@@ -217,14 +217,14 @@ import Testing
     #expect(receipt.outcome == .deferred(retryAfter: .seconds(30)))
   }
 
-  @Test func `a refused token is renewed by the host`() throws {
+  @Test func `the host renews a refused token`() throws {
     let transport = try open(
       ["account": .string("me")], accounts: ["me": SequentialTokenSource(["stale", "fresh"])])
     defer { transport.close() }
     #expect(transport.attempt(try Mail.sample()).remoteID == "fresh")
   }
 
-  @Test func `a token that can't be had decides the attempt`() throws {
+  @Test func `an unavailable token decides the outcome of the attempt`() throws {
     let transport = try open(["account": .string("me")], accounts: ["me": SequentialTokenSource(["stale"])])
     defer { transport.close() }
     let receipt = transport.attempt(try Mail.sample())
@@ -232,7 +232,7 @@ import Testing
     #expect(receipt.reply == "no token now")
   }
 
-  @Test func `open fails with the plugin's own reason`() throws {
+  @Test func `open fails with the reason that the plugin gives`() throws {
     let failure = #expect(throws: Diagnostic.self) { try open(["password": .string("wrong")]) }
     #expect(failure?.message == "the transport “example” can't be opened: the password is wrong")
   }

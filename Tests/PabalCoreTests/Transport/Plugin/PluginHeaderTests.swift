@@ -14,7 +14,7 @@ import Testing
       compiler, flags + ["-Wall", "-Wextra", "-pedantic", "-Werror", "-I", header, "-fsyntax-only", file])
   }
 
-  @Test func `the contract is clean C11 and clean C++17`() throws {
+  @Test func `the header compiles as C11 and C++17 without warnings`() throws {
     let use = "#include \"pabal_transport.h\"\nint main(void) { return (int)PABAL_TRANSPORT_ABI - 1; }\n"
     let c = try compile("clang", ["-std=c11", "-Wstrict-prototypes"], use, "use.c")
     #expect(c.status == 0, "\(c.errors)")
@@ -22,13 +22,13 @@ import Testing
     #expect(cxx.status == 0, "\(cxx.errors)")
   }
 
-  @Test func `the header needs nothing before it and may be included twice`() throws {
+  @Test func `the header is self-contained and may be included twice`() throws {
     let twice = "#include \"pabal_transport.h\"\n#include \"pabal_transport.h\"\nint x;\n"
     #expect(try compile("clang", ["-std=c11"], twice, "twice.c").status == 0)
   }
 
-  @Test func `what ABI 1 promised is where it was`() throws {
-    // Offsets and numbers as ABI 1 shipped on 64-bit machines, written down by hand.
+  @Test func `the layout of ABI 1 is unchanged`() throws {
+    // The offsets and constants of ABI 1 on 64-bit machines, copied by hand.
     let promises = """
       #include "pabal_transport.h"
       #define AT(type, field, offset) _Static_assert(offsetof(type, field) == offset, #type "." #field)

@@ -23,29 +23,29 @@ import Testing
     #expect(try loader.load("faulty").path == first)
   }
 
-  @Test func `the plugins beside the program are found without being told where`() throws {
+  @Test func `plugins next to the program are found by default`() throws {
     #expect(try PluginLoader().load("console").name == "console")
     #expect(try PluginLoader().load("file").name == "file")
     #expect(PluginLoader().names().contains("console"))
   }
 
-  @Test func `a path is taken as it is`() throws {
+  @Test func `a path is used as it is`() throws {
     #expect(try PluginLoader(only: []).load(BuiltProducts.fixture("abi1")).name == "example")
   }
 
-  @Test func `a misspelt name suggests the plugin that was meant`() {
+  @Test func `a misspelled name suggests the plugin that was meant`() {
     let loadError = self.loadError(PluginLoader(), "consol")
-    #expect(loadError?.message.contains("no plugin “consol”") == true)
+    #expect(loadError?.message.contains("plugin “consol” not found") == true)
     #expect(loadError?.remedy == "did you mean “console”?")
   }
 
   @Test(arguments: ["", "../file", "File", "a b", "x\u{0}y", String(repeating: "a", count: 65), "libpabal-é"])
-  func `what is no name never becomes a path`(name: String) {
+  func `an invalid name never becomes a path`(name: String) {
     let loadError = self.loadError(PluginLoader(only: [directory.path]), name)
     #expect(loadError != nil)
   }
 
-  @Test func `a plugin under another's name is refused`() throws {
+  @Test func `a plugin with another file name is rejected`() throws {
     try directory.copy(BuiltProducts.plugin("console"), to: "libpabal-mail.so")
     let loadError = self.loadError(PluginLoader(only: [directory.path]), "mail")
     #expect(loadError?.message == "the plugin calls itself “console”, but its file name says “mail”")

@@ -3,28 +3,28 @@ import PabalCore
 import PabalTesting
 import Testing
 
-/// What a copy of the faulty plugin in a folder named after a fault is refused for.
+/// The error for a copy of the faulty plugin in a folder that is named after the fault.
 private let faults: [(folder: String, expected: String)] = [
   ("no-table", "needs a newer pabal"),
-  ("newer-abi", "speaks plug-in ABI 2, this pabal 1"),
-  ("older-abi", "speaks plug-in ABI 0, this pabal 1"),
-  ("short-table", "table says it has 16 octets"),
-  ("no-name", "has no name"),
-  ("bad-name", "has no name"),
+  ("newer-abi", "uses plug-in ABI 2, but this pabal uses 1"),
+  ("older-abi", "uses plug-in ABI 0, but this pabal uses 1"),
+  ("short-table", "table claims a size of 16 bytes"),
+  ("no-name", "has no valid name"),
+  ("bad-name", "has no valid name"),
   ("no-summary", "no version or no summary"),
-  ("no-open", "lacks open, send or close"),
-  ("no-send", "lacks open, send or close"),
-  ("no-close", "lacks open, send or close"),
-  ("settings-missing", "says it has 1 settings, but has none"),
+  ("no-open", "no open, send or close"),
+  ("no-send", "no open, send or close"),
+  ("no-close", "no open, send or close"),
+  ("settings-missing", "claims 1 settings, but has none"),
   ("settings-endless", "settings, but has none"),
   ("twice", "declares the setting “act” twice"),
-  ("short-setting", "first setting says it has 4 octets"),
-  ("uneven-settings", "setting 2 says it has another size"),
+  ("short-setting", "first setting claims a size of 4 bytes"),
+  ("uneven-settings", "setting 2 claims a different size"),
   ("no-key", "it has no key"),
-  ("bad-key", "its key “A b” is not lower-case"),
-  ("host-key", "the key “plugin” is the host's"),
+  ("bad-key", "its key “A b” has characters other than lower-case"),
+  ("host-key", "the key “plugin” is reserved"),
   ("no-help", "“act” has no help"),
-  ("bad-kind", "“act” is of kind 99"),
+  ("bad-kind", "“act” has the unknown kind 99"),
   ("no-choices", "“act” is a choice without choices"),
   ("empty-choices", "“act” is a choice without choices"),
   ("bad-default", "“act”: "),
@@ -46,7 +46,7 @@ private let faults: [(folder: String, expected: String)] = [
   }
 
   @Test(arguments: faults.map(\.folder))
-  func `a plugin whose table is wrong is refused with the reason`(folder: String) throws {
+  func `a plugin with an invalid table is rejected with the reason`(folder: String) throws {
     let expected = try #require(faults.first { $0.folder == folder }?.expected)
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "\(folder)/libpabal-faulty.so")
     let found = try #require(self.loadError(path))
@@ -54,7 +54,7 @@ private let faults: [(folder: String, expected: String)] = [
     #expect(found.file == path)
   }
 
-  @Test func `a sound plugin is loaded`() throws {
+  @Test func `a valid plugin is loaded`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "sound/libpabal-faulty.so")
     let plugin = try Plugin(at: path)
     #expect(plugin.name == "faulty")
@@ -62,18 +62,18 @@ private let faults: [(folder: String, expected: String)] = [
     #expect(plugin.warnings.isEmpty)
   }
 
-  @Test func `a library without the entry is no transport`() throws {
+  @Test func `a library without the entry function is rejected`() throws {
     let path = try directory.copy(
       "/lib/x86_64-linux-gnu/libc.so.6".existing ?? "/lib/aarch64-linux-gnu/libc.so.6", to: "libpabal-c.so")
     #expect(loadError(path)?.message.contains("does not export pabal_transport_entry") == true)
   }
 
-  @Test func `a file that is no library is refused`() throws {
+  @Test func `a file that isn't a library is rejected`() throws {
     let path = try directory.write("not a library", to: "libpabal-text.so")
     #expect(loadError(path)?.message.hasPrefix("the plugin can't be loaded: ") == true)
   }
 
-  @Test func `a directory, a missing file and a dangling link are refused`() throws {
+  @Test func `a directory, a missing file and a dangling link are rejected`() throws {
     #expect(loadError(directory.path)?.message == "the plugin is not a file")
     #expect(loadError("\(directory.path)/none.so")?.message.contains("No such file") == true)
     let link = "\(directory.path)/dangling.so"
@@ -81,30 +81,30 @@ private let faults: [(folder: String, expected: String)] = [
     #expect(loadError(link)?.message.contains("No such file") == true)
   }
 
-  @Test func `a world-writable file is refused with the command that mends it`() throws {
+  @Test func `a world-writable file is rejected with the command that fixes it`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "libpabal-faulty.so")
     chmod(path, 0o757)
     #expect(loadError(path)?.message.contains("world-writable") == true)
     #expect(loadError(path)?.remedy == "chmod o-w \(path)")
   }
 
-  @Test func `a world-writable directory is refused, sticky or not`() throws {
+  @Test func `a world-writable directory is rejected, sticky or not`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "open/libpabal-faulty.so")
     for mode: mode_t in [0o777, 0o1777] {
       chmod("\(directory.path)/open", mode)
-      #expect(loadError(path)?.message.contains("directory is refused") == true)
+      #expect(loadError(path)?.message.contains("directory was refused") == true)
     }
   }
 
-  @Test func `a directory higher up that anybody can rename in is refused`() throws {
+  @Test func `a world-writable parent directory without the sticky bit is rejected`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "open/inner/libpabal-faulty.so")
     chmod("\(directory.path)/open", 0o777)
-    #expect(loadError(path)?.message.contains("anybody can replace it") == true)
+    #expect(loadError(path)?.message.contains("anyone can replace it") == true)
     chmod("\(directory.path)/open", 0o1777)
     #expect(loadError(path) == nil)
   }
 
-  @Test func `a link to a file somebody else could write is refused`() throws {
+  @Test func `a link to a file that another user can write is rejected`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "open/libpabal-faulty.so")
     chmod(path, 0o666)
     let link = "\(directory.path)/libpabal-faulty.so"
@@ -112,7 +112,7 @@ private let faults: [(folder: String, expected: String)] = [
     #expect(loadError(link)?.message.contains("world-writable") == true)
   }
 
-  @Test func `group-writable is a warning`() throws {
+  @Test func `a group-writable file causes a warning`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "libpabal-faulty.so")
     chmod(path, 0o775)
     let plugin = try Plugin(at: path)
@@ -121,7 +121,7 @@ private let faults: [(folder: String, expected: String)] = [
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root can give a file away"))
-  func `a file or directory of another user's is refused`() throws {
+  func `a file or directory of another user is rejected`() throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "theirs/libpabal-faulty.so")
     chown(path, 65_534, 65_534)
     #expect(loadError(path)?.message.contains("user 65534 owns it") == true)

@@ -2,7 +2,7 @@ import PabalCore
 import PabalTesting
 import Testing
 
-/// A transport with what it needs to send; a new transport adds its row here.
+/// A transport with its settings; add a row here for a new transport.
 private struct PluginUnderTest: Sendable, CustomTestStringConvertible {
   let plugin: String
   var settings: [String: String] = [:]
@@ -26,7 +26,7 @@ private struct PluginUnderTest: Sendable, CustomTestStringConvertible {
     for finding in findings { #expect(finding.problem == nil, "\(finding)") }
   }
 
-  @Test func `a stranger runs the contract on a file of their own`() throws {
+  @Test func `the contract test runs on a third-party plugin file`() throws {
     let run = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal-contract",
       [BuiltProducts.plugin("console"), "stream=stderr", "envelope=false"])
@@ -42,7 +42,7 @@ private struct PluginUnderTest: Sendable, CustomTestStringConvertible {
   @Test(arguments: [
     ("none", "a mail leaves"), ("rejected", "a mail leaves"), ("ready", "a mail leaves"),
   ])
-  func `a transport that breaks the contract is found out`(act: String, rule: String) throws {
+  func `a transport that violates the contract is detected`(act: String, rule: String) throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "sound/libpabal-faulty.so")
     let findings = TransportContract(path, settings: ["act": act]).findings()
     #expect(findings.contains { $0.rule.hasPrefix(rule) && $0.problem != nil })
