@@ -85,7 +85,7 @@ private struct NullTransport: Transport {
 }
 
 private func printLine(_ line: String) {
-  // Not by stdio: it would wait for whoever reads a line meanwhile.
+  // write(2) instead of stdio, because stdout is locked while another thread reads a line.
   let bytes = Array("\(line)\n".utf8)
   _ = write(STDOUT_FILENO, bytes, bytes.count)
 }

@@ -1,4 +1,4 @@
-// One connection of the sink: TLS between a socket and a dialogue, and octets held back for a round trip.
+// One connection of the sink: TLS between a socket and a dialogue, and bytes held back for a round trip.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,21 +14,21 @@
 
 static connection *open_ones;
 
-void buffer_add(buffer *b, const void *octets, size_t count) {
+void buffer_add(buffer *b, const void *bytes, size_t count) {
   if (b->start == b->end) b->start = b->end = 0;
   if (b->end + count > b->room) {
     if (b->start > 0) {
-      memmove(b->octets, b->octets + b->start, b->end - b->start);
+      memmove(b->bytes, b->bytes + b->start, b->end - b->start);
       b->end -= b->start;
       b->start = 0;
     }
     if (b->end + count > b->room) {
       b->room = (b->end + count) * 2 + 4096;
-      b->octets = realloc(b->octets, b->room);
-      if (b->octets == NULL) abort();
+      b->bytes = realloc(b->bytes, b->room);
+      if (b->bytes == NULL) abort();
     }
   }
-  memcpy(b->octets + b->end, octets, count);
+  memcpy(b->bytes + b->end, bytes, count);
   b->end += count;
 }
 
@@ -62,7 +62,7 @@ void open_connection(int listener, protocol protocol, SSL_CTX *context) {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
     if (protocol == SMTP_STARTTLS) {
-      // The greeting is the only octets that go out before any came in; it fits the socket.
+      // The greeting is the only bytes that go out before any came in; it fits the socket.
       smtp_greet(c);
       ssize_t written = send(fd, buffer_begin(&c->output), buffer_count(&c->output), MSG_NOSIGNAL);
       if (written > 0) buffer_drop(&c->output, (size_t)written);
@@ -80,8 +80,8 @@ static bool part(connection *c) {
     next = each->next;
     free(each);
   }
-  free(c->input.octets);
-  free(c->output.octets);
+  free(c->input.bytes);
+  free(c->output.bytes);
   if (c->previous) c->previous->next = c->next;
   else open_ones = c->next;
   if (c->next) c->next->previous = c->previous;
@@ -99,7 +99,7 @@ static void want_write(connection *c, bool wanted) {
 bool write_due(connection *c, uint64_t now) {
   held *first;
   while ((first = c->first_held) && first->due <= now) {
-    ssize_t written = send(c->socket, first->octets + first->written, first->count - first->written, MSG_NOSIGNAL);
+    ssize_t written = send(c->socket, first->bytes + first->written, first->count - first->written, MSG_NOSIGNAL);
     if (written < 0 && errno != EAGAIN) return part(c);
     if (written > 0) first->written += (size_t)written;
     if (first->written < first->count) {
@@ -127,12 +127,12 @@ uint64_t write_all_due(void) {
   return next_due;
 }
 
-/// Writes octets, at once or when a round trip is over.
-static bool write_out(connection *c, const unsigned char *octets, size_t count) {
+/// Writes bytes, at once or when a round trip is over.
+static bool write_out(connection *c, const unsigned char *bytes, size_t count) {
   if (!round_trip && c->first_held == NULL) {
-    ssize_t written = send(c->socket, octets, count, MSG_NOSIGNAL);
+    ssize_t written = send(c->socket, bytes, count, MSG_NOSIGNAL);
     if (written < 0 && errno != EAGAIN) return part(c);
-    if (written > 0) octets += written, count -= (size_t)written;
+    if (written > 0) bytes += written, count -= (size_t)written;
     if (count == 0) return true;
   }
   held *late = malloc(sizeof *late + count);
@@ -144,7 +144,7 @@ static bool write_out(connection *c, const unsigned char *octets, size_t count) 
   // The TCP handshake took a round trip too, which loopback did not.
   if (!c->has_answered && late->due < c->accepted + 2 * round_trip) late->due = c->accepted + 2 * round_trip;
   c->has_answered = true;
-  memcpy(late->octets, octets, count);
+  memcpy(late->bytes, bytes, count);
   if (c->last_held) {
     if (late->due < c->last_held->due) late->due = c->last_held->due;
     c->last_held->next = late;
@@ -157,10 +157,10 @@ static bool write_out(connection *c, const unsigned char *octets, size_t count) 
 }
 
 static bool write_tls(connection *c) {
-  char *octets;
-  long count = BIO_get_mem_data(c->to_peer, &octets);
+  char *bytes;
+  long count = BIO_get_mem_data(c->to_peer, &bytes);
   if (count <= 0) return true;
-  if (!write_out(c, (unsigned char *)octets, (size_t)count)) return false;
+  if (!write_out(c, (unsigned char *)bytes, (size_t)count)) return false;
   (void)BIO_reset(c->to_peer);
   return true;
 }
@@ -206,18 +206,18 @@ static void talk(connection *c) {
 }
 
 void read_from(connection *c, SSL_CTX *context) {
-  static unsigned char octets[1 << 18];
-  ssize_t count = recv(c->socket, octets, sizeof octets, 0);
+  static unsigned char bytes[1 << 18];
+  ssize_t count = recv(c->socket, bytes, sizeof bytes, 0);
   if (count < 0 && errno == EAGAIN) return;
   if (count <= 0) {
     part(c);
     return;
   }
   if (c->tls) {
-    BIO_write(c->from_peer, octets, (int)count);
+    BIO_write(c->from_peer, bytes, (int)count);
     if (!c->is_secured && !shake_hands(c)) return;
     int clear;
-    while ((clear = SSL_read(c->tls, octets, sizeof octets)) > 0) buffer_add(&c->input, octets, (size_t)clear);
+    while ((clear = SSL_read(c->tls, bytes, sizeof bytes)) > 0) buffer_add(&c->input, bytes, (size_t)clear);
     int why = SSL_get_error(c->tls, clear);
     if (why == SSL_ERROR_ZERO_RETURN) {
       c->is_ending = true;
@@ -226,7 +226,7 @@ void read_from(connection *c, SSL_CTX *context) {
       return;
     }
   } else {
-    buffer_add(&c->input, octets, (size_t)count);
+    buffer_add(&c->input, bytes, (size_t)count);
   }
   talk(c);
   if (!write_answers(c) || !c->starts_tls) return;

@@ -10,7 +10,7 @@
 
 typedef struct {
   bool is_authorised, is_send, is_upload, has_raw;
-  size_t octets;
+  size_t bytes;
   char body[256];
   size_t length, read;
 } request;
@@ -40,23 +40,23 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
   return 0;
 }
 
-static int on_octets(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *octets, size_t count,
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *bytes, size_t count,
                      void *unused) {
   (void)flags, (void)unused;
   request *asked = nghttp2_session_get_stream_user_data(session, stream);
   if (asked == NULL) return 0;
-  if (asked->octets == 0) asked->has_raw = has(octets, count < 128 ? count : 128, "\"raw\"");
-  asked->octets += count;
+  if (asked->bytes == 0) asked->has_raw = has(bytes, count < 128 ? count : 128, "\"raw\"");
+  asked->bytes += count;
   return 0;
 }
 
-static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *octets, size_t room, uint32_t *flags,
+static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *bytes, size_t room, uint32_t *flags,
                          nghttp2_data_source *source, void *unused) {
   (void)session, (void)stream, (void)unused;
   request *asked = source->ptr;
   size_t count = asked->length - asked->read;
   if (count > room) count = room;
-  memcpy(octets, asked->body + asked->read, count);
+  memcpy(bytes, asked->body + asked->read, count);
   asked->read += count;
   if (asked->read == asked->length) *flags |= NGHTTP2_DATA_FLAG_EOF;
   return (ssize_t)count;
@@ -67,11 +67,11 @@ static nghttp2_nv field(const char *name, const char *value) {
 }
 
 static void answer(nghttp2_session *session, int32_t stream, request *asked) {
-  bool is_whole = asked->is_upload ? asked->octets > 10 : asked->has_raw;
+  bool is_whole = asked->is_upload ? asked->bytes > 10 : asked->has_raw;
   int status = !asked->is_send ? 404 : !asked->is_authorised ? 401 : is_whole ? 200 : 400;
   counted.commands++;
   if (status == 200) {
-    took_message(asked->octets);
+    took_message(asked->bytes);
     asked->length = (size_t)gmail_answer(asked->body, sizeof asked->body);
   } else {
     counted.errors++;
@@ -109,7 +109,7 @@ static const nghttp2_session_callbacks *callbacks(void) {
   if (nghttp2_session_callbacks_new(&all)) abort();
   nghttp2_session_callbacks_set_on_begin_headers_callback(all, on_begin);
   nghttp2_session_callbacks_set_on_header_callback(all, on_header);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, on_octets);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, on_data);
   nghttp2_session_callbacks_set_on_frame_recv_callback(all, on_frame);
   nghttp2_session_callbacks_set_on_stream_close_callback(all, on_close);
   return all;
@@ -132,7 +132,7 @@ void http2_take(connection *c) {
     return;
   }
   buffer_drop(&c->input, (size_t)used);
-  const uint8_t *octets;
+  const uint8_t *bytes;
   ssize_t count;
-  while ((count = nghttp2_session_mem_send(c->http2, &octets)) > 0) buffer_add(&c->output, octets, (size_t)count);
+  while ((count = nghttp2_session_mem_send(c->http2, &bytes)) > 0) buffer_add(&c->output, bytes, (size_t)count);
 }

@@ -3,7 +3,7 @@
 //   sink --certificate CHAIN.pem --key KEY.pem [--rtt MILLISECONDS]
 //
 // It chooses free ports on loopback and says which: READY {"smtp":…,"smtps":…,"https":…}. With --rtt every
-// octet it writes waits so long, as if the far side were far. On SIGUSR1 it prints one JSON line of what has
+// byte it writes waits so long, as if the far side were far. On SIGUSR1 it prints one JSON line of what has
 // come since the last, on SIGTERM another, and ends.
 #define _GNU_SOURCE
 #include "sink.h"
@@ -31,9 +31,9 @@ uint64_t nanoseconds(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void took_message(size_t octets) {
+void took_message(size_t bytes) {
   counted.messages++;
-  counted.octets += octets;
+  counted.bytes += bytes;
 }
 
 static void die(const char *what) {
@@ -52,9 +52,9 @@ static double cpu_seconds(void) {
 static void report(void) {
   static double reported;
   double cpu = cpu_seconds();
-  printf("{\"messages\":%lu,\"octets\":%lu,\"connections\":%lu,\"handshakes\":%lu,\"logins\":%lu,"
+  printf("{\"messages\":%lu,\"bytes\":%lu,\"connections\":%lu,\"handshakes\":%lu,\"logins\":%lu,"
          "\"flights\":%lu,\"commands\":%lu,\"errors\":%lu,\"cpu\":%.6f}\n",
-         counted.messages, counted.octets, counted.connections, counted.handshakes, counted.logins,
+         counted.messages, counted.bytes, counted.connections, counted.handshakes, counted.logins,
          counted.flights, counted.commands, counted.errors, cpu - reported);
   fflush(stdout);
   reported = cpu;

@@ -8,26 +8,26 @@
 
 struct nghttp2_session;
 
-/// Octets that come in at the end and are used up from the beginning.
+/// Bytes that come in at the end and are used up from the beginning.
 typedef struct {
-  unsigned char *octets;
+  unsigned char *bytes;
   size_t start, end, room;
 } buffer;
 
-void buffer_add(buffer *, const void *octets, size_t count);
+void buffer_add(buffer *, const void *bytes, size_t count);
 void buffer_text(buffer *, const char *text);
 void buffer_drop(buffer *, size_t count);
-static inline unsigned char *buffer_begin(const buffer *b) { return b->octets + b->start; }
+static inline unsigned char *buffer_begin(const buffer *b) { return b->bytes + b->start; }
 static inline size_t buffer_count(const buffer *b) { return b->end - b->start; }
 
 typedef enum { SMTP_STARTTLS, SMTP_TLS, HTTPS, PROTOCOLS } protocol;
 
-/// Octets that a connection has yet to write, and from when on it may.
+/// Bytes that a connection has yet to write, and from when on it may.
 typedef struct held {
   struct held *next;
   uint64_t due;
   size_t count, written;
-  unsigned char octets[];
+  unsigned char bytes[];
 } held;
 
 typedef struct connection {
@@ -47,7 +47,7 @@ typedef struct connection {
   bool is_ending, starts_tls;
 
   /// Where the SMTP dialogue stands.
-  enum { COMMANDS, OCTETS, CHUNK, LOGIN } state;
+  enum { COMMANDS, BODY, CHUNK, LOGIN } state;
   size_t searched, chunk_left, recipients;
   int login_answers;
   bool is_last_chunk, is_logged_in;
@@ -58,14 +58,14 @@ typedef struct connection {
 
 /// What has come since the last report.
 typedef struct {
-  uint64_t messages, octets, connections, handshakes, logins, flights, commands, errors;
+  uint64_t messages, bytes, connections, handshakes, logins, flights, commands, errors;
 } tally;
 
 extern tally counted;
 extern uint64_t round_trip;  // nanoseconds
 
 uint64_t nanoseconds(void);
-void took_message(size_t octets);
+void took_message(size_t bytes);
 
 /// connection.c: everything below the dialogue. A function that answers false has closed the connection.
 void open_connection(int listener, protocol, SSL_CTX *);

@@ -57,7 +57,7 @@ static void obey(connection *c, const char *line) {
       return;
     }
     buffer_text(&c->output, "354 Go ahead\r\n");
-    c->state = OCTETS;
+    c->state = BODY;
     c->searched = 0;
   } else if (begins(line, "EHLO") || begins(line, "HELO")) {
     offer(c);
@@ -77,28 +77,28 @@ static void obey(connection *c, const char *line) {
   }
 }
 
-static void took(connection *c, size_t octets) {
-  took_message(octets);
+static void took(connection *c, size_t bytes) {
+  took_message(bytes);
   c->state = COMMANDS;
   c->recipients = 0;
   buffer_text(&c->output, "250 2.0.0 OK queued as sink\r\n");
 }
 
-/// Octets after DATA, to the line with the dot; answers whether it has come.
+/// Bytes after DATA, to the line with the dot; answers whether it has come.
 static bool take_octets(connection *c) {
-  const unsigned char *octets = buffer_begin(&c->input), *end;
+  const unsigned char *bytes = buffer_begin(&c->input), *end;
   size_t count = buffer_count(&c->input), from = c->searched > 4 ? c->searched - 4 : 0;
-  if (count >= 3 && !memcmp(octets, ".\r\n", 3)) {
+  if (count >= 3 && !memcmp(bytes, ".\r\n", 3)) {
     buffer_drop(&c->input, 3);
     took(c, 0);
     return true;
   }
-  end = memmem(octets + from, count - from, "\r\n.\r\n", 5);
+  end = memmem(bytes + from, count - from, "\r\n.\r\n", 5);
   if (end == NULL) {
     c->searched = count;
     return false;
   }
-  size_t length = (size_t)(end - octets) + 2;
+  size_t length = (size_t)(end - bytes) + 2;
   buffer_drop(&c->input, length + 3);
   took(c, length);
   return true;
@@ -120,7 +120,7 @@ static bool take_chunk(connection *c) {
 
 void smtp_take(connection *c) {
   while (!c->is_ending && !c->starts_tls) {
-    if (c->state == OCTETS) {
+    if (c->state == BODY) {
       if (!take_octets(c)) return;
       continue;
     }

@@ -52,7 +52,8 @@ enum ResponseClassifier {
       anyStatus,
       reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"],
       message: "(Mail sending)", .held,
-      "the mailbox has reached its daily sending limit, which includes the web and SMTP; wait, or use another transport"),
+      "the mailbox has reached its daily sending limit, which includes the web and SMTP; wait, or use another transport"
+    ),
     Row(
       anyStatus,
       reasons: ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"],
@@ -92,7 +93,9 @@ enum ResponseClassifier {
     Row(404...405, .held, "check \"endpoint\", where the API wasn't found"),
     Row(408...408, .deferred),
     Row(413...413, .unsuited),
-    Row(429...429, message: "(Mail sending)", .held, "the mailbox has reached its daily sending limit; wait, or use another transport"),
+    Row(
+      429...429, message: "(Mail sending)", .held,
+      "the mailbox has reached its daily sending limit; wait, or use another transport"),
     Row(429...429, .deferred),
     Row(400...499, .held, "check \"endpoint\", because the response isn't from Gmail"),
     Row(500...599, .unknown),
@@ -235,12 +238,14 @@ enum ProfileClassifier {
     }
     if status == 200 {
       guard let address = JSONValue(answer: exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
-        return SendResult(.held(.transport), "\(name) answered without a mailbox; check that \"endpoint\" is Gmail's API")
+        return SendResult(
+          .held(.transport), "\(name) answered without a mailbox; check that \"endpoint\" is Gmail's API")
       }
       // Only a note, because the other address may be an alias of the mailbox.
       let others = user.map { $0.lowercased() != address.lowercased() } ?? false
       let note =
-        others ? ", although \"user\" of its account is \(user ?? ""); log in that one, or correct \"user\"" : ""
+        others
+        ? ", although \"user\" of its account is \(user ?? ""); log in that one, or correct \"user\"" : ""
       return SendResult(.ready, "reached \(name), sends as \(address)\(note)")
     }
     let errorResponse = GmailErrorResponse(status: status, body: exchange.body)
@@ -248,7 +253,8 @@ enum ProfileClassifier {
     let insufficientScope: Set = ["insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"]
     if status == 403, !insufficientScope.isDisjoint(with: errorResponse.reasons) {
       return SendResult(
-        .ready, "reached \(name), the token is accepted; its scope doesn't allow reading the mailbox's address")
+        .ready,
+        "reached \(name), the token is accepted; its scope doesn't allow reading the mailbox's address")
     }
     let row = ResponseClassifier.row(for: errorResponse)
     let message = ResponseClassifier.message(errorResponse, advice: row?.advice ?? "")
@@ -284,7 +290,8 @@ enum NetworkErrorClassifier {
     case .unreachable:
       return SendResult(
         .deferred(),
-        "\(name) doesn't accept connections (\(failure)); check \"endpoint\", and that no firewall is in between")
+        "\(name) doesn't accept connections (\(failure)); check \"endpoint\", and that no firewall is in between"
+      )
     case .timedOut:
       return SendResult(.deferred(), "\(name) doesn't answer (\(failure)); check for a firewall")
     case .untrusted:

@@ -29,7 +29,8 @@ struct ConnectionError: Error, Equatable {
     case .unresolved:
       self.init(
         .deferred,
-        "\(server.host) has no address; check the spelling of \"host\", and that this machine can resolve names")
+        "\(server.host) has no address; check the spelling of \"host\", and that this machine can resolve names"
+      )
     case .unreachable:
       self.init(
         .deferred,
@@ -80,7 +81,8 @@ struct ConnectionError: Error, Equatable {
         "\(name) doesn't speak SMTP\(replyText.isEmpty ? "" : " (\(replyText))"); check \"host\" and \"port\""
       )
     case .malformed:
-      self.init(.held(.transport), "\"host\", \"port\" and \"ehlo\" don't make a valid URL (\(detail)); correct them")
+      self.init(
+        .held(.transport), "\"host\", \"port\" and \"ehlo\" don't make a valid URL (\(detail)); correct them")
     default:
       let message = replyText.isEmpty ? "" : "; its last reply: \(replyText)"
       let outcome =

@@ -31,7 +31,9 @@ final class SMTPConnection: @unchecked Sendable {
     do throws(CurlError) {
       handle = try Self.handle(server, accessToken)
     } catch {
-      throw ConnectionError(.held(.transport), "libcurl can't be set up: \(error); check that the installed libcurl supports SMTP and TLS")
+      throw ConnectionError(
+        .held(.transport),
+        "libcurl can't be set up: \(error); check that the installed libcurl supports SMTP and TLS")
     }
     let stream = SMTPStream(handle, timeout: server.timeout)
     stream.parser.expectedCount = 16

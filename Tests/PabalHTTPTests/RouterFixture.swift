@@ -116,7 +116,7 @@ private struct StubComposer: VerificationMailComposer, MessageComposer {
   ) throws(MessageComposerError) -> ComposedMail {
     guard message == "verification" else { throw .unknown(message: message) }
     do {
-      return ComposedMail(try draft(to), lane: .normal, lifetime: nil, unknown: .resend, language: "en")
+      return ComposedMail(try draft(to), lane: .normal, lifetime: nil, unknownPolicy: .resend, language: "en")
     } catch {
       throw .input(field: error.field, message: error.message)
     }
