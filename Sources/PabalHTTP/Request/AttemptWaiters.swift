@@ -17,19 +17,19 @@ public final class AttemptWaiters: Sendable {
 
   private let state = Mutex(State())
 
-  /// Nobody waits yet.
+  /// Creates waiters for one service.
   public init() {}
 
-  /// Wakes whoever waits for what happened; a dispatcher reports it.
+  /// Wakes the requests that wait for the mail of a dispatcher's event.
   public func handle(_ event: DispatcherEvent) {
     guard case .settled(let entry) = event else { return }
     wake(entry.id)
   }
 
-  /// Whether nobody waits any more.
+  /// Whether the service is stopping; new waits return immediately.
   var isReleased: Bool { state.withLock { $0.isReleased } }
 
-  /// Wakes whoever waits and lets nobody wait from now on: the service is about to end.
+  /// Wakes all waiting requests, and makes later waits return immediately, because the service is stopping.
   func release() {
     let waiters = state.withLock { state in
       state.isReleased = true
@@ -42,7 +42,7 @@ public final class AttemptWaiters: Sendable {
   /// Returns when the mail called `id` is settled in this process, or after `duration`.
   func wait(for id: String, atMost duration: Duration) async {
     let timer = Task {
-      // Again and again, for whoever had not lain down yet.
+      // Repeats because the waiter may not be registered yet when the first sleep ends.
       while (try? await Task.sleep(for: duration)) != nil { wake(id) }
     }
     await withTaskCancellationHandler {
