@@ -185,7 +185,7 @@ import Testing
     try #require(!run.output.contains("no mount"), "\(run.errors)")
     #expect(run.output.contains("first 0") && run.output.contains("again 0"), "\(run.output)")
     #expect(run.output.contains("full 75"), "\(run.output)")
-    #expect(run.output.contains("can't grow: the disk is full; make room"), "\(run.output)")
+    #expect(run.output.contains("can't grow: the disk is full; free some space"), "\(run.output)")
     let lines = run.output.split(separator: "\n")
     let acknowledged = lines.count { $0.hasPrefix("pending  ") }
     let listed = lines.count { $0.contains("  sent  code  ") || $0.contains("  waiting  code  ") }
