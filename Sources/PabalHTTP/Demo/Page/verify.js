@@ -1,33 +1,34 @@
 "use strict";
-// The forms of the page work without this file. It posts them without a reload, lets the times run, looks after the
-// mail, and remembers a verification while the browser's tab lives: a phone forgets pages while its owner reads mail.
+// The forms of the page work without this file. It posts them without a reload, runs the countdowns, polls the status of
+// the mail, and remembers the verification in the session storage of the tab, because phones discard pages while their
+// owner reads mail.
 
-const memory = "verification";
+const storageKey = "verification";
 let isBusy = false;
 let timers = [];
 
 const page = () => document.getElementById("page");
-const words = () => page().dataset;
-const tell = (text) => { document.getElementById("status").textContent = text; };
+const texts = () => page().dataset;
+const announce = (text) => { document.getElementById("status").textContent = text; };
 const fail = (text) => { document.getElementById("failure").textContent = text; };
 
-/** Posts fields to one of the page's own addresses; the answer is the page as it looks then. */
-async function ask(address, fields) {
-  const response = await fetch(address, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(30000) });
+/** Posts fields to a path of this site; returns the page that it answers with. */
+async function post(path, fields) {
+  const response = await fetch(path, { method: "POST", body: new URLSearchParams(fields), signal: AbortSignal.timeout(30000) });
   const next = new DOMParser().parseFromString(await response.text(), "text/html");
-  // A proxy's page, or none: the service didn't answer.
+  // Not this page, so the response isn't from the service but from a proxy.
   if (!next.getElementById("page")) throw new Error(`${response.status}`);
   return next;
 }
 
-/** What `form` of the page would send. */
+/** Returns the fields that `form` would send. */
 function fields(form, button) {
   const data = new FormData(form);
   if (button?.name) data.set(button.name, button.value);
   return data;
 }
 
-/** What brings the page back as it is. */
+/** Returns the fields that restore the page in its current state. */
 const state = () => new URLSearchParams(
   fields(document.getElementById("languages"), { name: "language", value: document.documentElement.lang }));
 
@@ -35,62 +36,62 @@ async function submit(form, button) {
   if (isBusy) return;
   isBusy = true;
   fail("");
-  tell(words().sending);
+  announce(texts().sending);
   form.setAttribute("aria-busy", "true");
   try {
-    show(await ask(form.getAttribute("action"), fields(form, button)));
+    show(await post(form.getAttribute("action"), fields(form, button)));
   } catch (error) {
-    tell("");
-    fail(error instanceof TypeError || error.name === "TimeoutError" ? words().offline : words().unavailable);
+    announce("");
+    fail(error instanceof TypeError || error.name === "TimeoutError" ? texts().offline : texts().unavailable);
     form.removeAttribute("aria-busy");
   } finally {
     isBusy = false;
   }
 }
 
-/** Puts the next state of the page in place, and the reader where it goes on. */
+/** Replaces the page by its next state and moves the focus to where the reader continues. */
 function show(next) {
   document.documentElement.lang = next.documentElement.lang;
   document.title = next.title;
   page().replaceWith(next.getElementById("page"));
   fail("");
-  // A field with its label, its error and its hint says what is new; other pages begin with their heading.
+  // Focusing a field makes a screen reader read its label, error and hint; a page without one starts at its heading.
   const field = page().querySelector("[autofocus]");
   (field ?? page().querySelector("h1")).focus();
   if (field?.ariaInvalid === "true") field.select();
-  tell(page().querySelector(".notice")?.textContent ?? "");
+  announce(page().querySelector(".notice")?.textContent ?? "");
   begin();
 }
 
-/** Brings the page up to date, without touching what is being typed unless all of it is to be new. */
+/** Updates the status of the mail, without changing what is being typed, or the whole page if `isWhole`. */
 async function refresh(isWhole) {
   if (isBusy) return;
   const shown = page();
   let next;
   try {
-    next = await ask("/demo/show", state());
+    next = await post("/demo/show", state());
   } catch {
-    // The next submit tells of it.
+    // Ignored, because the next submit reports it.
     return watch();
   }
   if (isBusy || page() !== shown) return;
   if (isWhole || !next.getElementById("code")) return show(next);
   const [old, news] = [document.getElementById("delivery"), next.getElementById("delivery")];
-  if (old.textContent !== news.textContent) tell(news.textContent);
+  if (old.textContent !== news.textContent) announce(news.textContent);
   old.replaceWith(news);
   const mail = next.getElementById("mail");
   if (mail && !document.getElementById("mail")) { shown.append(mail); fitMail(); }
   watch();
 }
 
-/** Looks again soon where the mail's way isn't decided. */
+/** Polls again in a moment if the status of the mail can still change. */
 function watch() {
   if (document.querySelector("#delivery[data-again]")) timers.push(setTimeout(refresh, 3000, false));
 }
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 
-/** Lets the time in an element run out; by the clock on the wall, since timers rest while a phone sleeps. */
+/** Counts down the time in an element, by the wall clock, because timers stop while a phone sleeps. */
 function countDown(element) {
   const end = Date.now() + element.dataset.seconds * 1000;
   const then = element.dataset.then;
@@ -102,7 +103,7 @@ function countDown(element) {
     const text = clock(left);
     if (element.textContent !== text) {
       element.textContent = text;
-      if (then === "show" && left === 60) tell(words().lastMinute);
+      if (then === "show" && left === 60) announce(texts().lastMinute);
     }
     if (left > 0) return;
     clearInterval(timer);
@@ -115,7 +116,7 @@ function countDown(element) {
   }
 }
 
-/** Makes the frame as high as the mail in it; nothing in the frame can run. */
+/** Makes the frame as high as the mail in it. No script can run in the frame. */
 function fitMail() {
   const frame = document.querySelector("#mail iframe");
   frame?.addEventListener("load", () => {
@@ -133,22 +134,22 @@ function begin() {
   watch();
   try {
     if (document.getElementById("code")) {
-      sessionStorage.setItem(memory, state().toString());
+      sessionStorage.setItem(storageKey, state().toString());
     } else {
-      sessionStorage.removeItem(memory);
+      sessionStorage.removeItem(storageKey);
     }
-  } catch { /* A browser that keeps nothing only forgets. */ }
+  } catch { /* Without session storage, the page only doesn't remember. */ }
 }
 
 document.addEventListener("submit", (event) => {
   event.preventDefault();
   submit(event.target, event.submitter);
 });
-// A clock that ran while the phone slept is told at once.
+// Updates at once what changed while the phone slept.
 document.addEventListener("visibilitychange", () => { if (!document.hidden && document.getElementById("code")) refresh(false); });
 
-const kept = (() => { try { return sessionStorage.getItem(memory); } catch { return null; } })();
+const kept = (() => { try { return sessionStorage.getItem(storageKey); } catch { return null; } })();
 begin();
 if (kept && document.getElementById("address")) {
-  ask("/demo/show", kept).then((next) => { if (next.getElementById("code")) show(next); }, () => {});
+  post("/demo/show", kept).then((next) => { if (next.getElementById("code")) show(next); }, () => {});
 }
