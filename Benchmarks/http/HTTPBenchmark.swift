@@ -5,11 +5,11 @@ internal import PabalMessages
 internal import PabalStorage
 internal import Synchronization
 
-/// `bench-http CONFIG [SPEED]`: a verification service over HTTP, which prints its port first of all.
+/// `bench-http CONFIG [SPEED]`: a verification service over HTTP, which prints its port first.
 ///
-/// Commands on standard input, each answered with a number: `starts SECONDS` and `checks SECONDS` by callers in this
-/// process, how many a second; `rows`, how many mails the store holds. With SPEED its clock runs so many times as fast
-/// as the wall's, and its mail is sent to nowhere; without it the mail stays where it is.
+/// It reads commands from standard input and answers each with a number: `starts SECONDS` and `checks SECONDS` measure
+/// the operations per second of callers in this process, and `rows` counts the mails in the store. With SPEED, the clock
+/// runs SPEED times as fast as the wall clock and the mail is discarded; without it, the mail stays in the outbox.
 @main struct HTTPBenchmark {
   static func main() async throws {
     let arguments = CommandLine.arguments
@@ -31,7 +31,9 @@ internal import Synchronization
       composer: StoredMessageComposer(messages, from: sender), access: configuration.serve)
     let http = HTTPServer(
       attempts: AttemptWaiters(), readiness: { Readiness(isReady: true) }, dependencies: { dependencies })
-    guard let listen = configuration.serve.listen else { fatalError("the configuration listens nowhere") }
+    guard let listen = configuration.serve.listen else {
+      fatalError("the configuration has no address to listen on")
+    }
     let serving = Task { try await http.run(on: listen) { printLine("port \($0)") } }
     let dispatching = Task { await dispatcher?.run() }
     let verificationCleanup = VerificationCleanup(store: store, policy: policy, now: clock.now)
@@ -43,7 +45,7 @@ internal import Synchronization
     }
 
     let callers = InProcessCallers(service)
-    // A line that doesn't come must hold no thread that others need.
+    // A thread of its own, because waiting for a line must not block one of Swift's threads.
     let reader = WorkerThreads(count: 1)
     while let line = await reader.run({ readLine() }) {
       let fields = line.split(separator: " ")
@@ -69,7 +71,7 @@ internal import Synchronization
     -> Dispatcher
   {
     var options = DispatcherOptions()
-    // A clock that races must not take a mail from this process while it sends it.
+    // Long, because leases must not expire on the accelerated clock while a mail is being sent.
     options.leaseDuration = .seconds(3_600)
     options.pollInterval = .seconds(60)
     return Dispatcher(
@@ -79,18 +81,18 @@ internal import Synchronization
   }
 }
 
-/// Takes every mail and sends it nowhere.
+/// Accepts every mail and discards it.
 private struct NullTransport: Transport {
   func send(_ mail: Mail) async -> Receipt { Receipt(.sent, for: mail.envelope) }
 }
 
 private func printLine(_ line: String) {
-  // write(2) instead of stdio, because stdout is locked while another thread reads a line.
+  // Not with stdio, whose lock is held by the thread that reads a line.
   let bytes = Array("\(line)\n".utf8)
   _ = write(STDOUT_FILENO, bytes, bytes.count)
 }
 
-/// 64 callers that ask a service in its own process, each waiting for its answer before it asks again.
+/// 64 callers of a service in the same process, each of which waits for its result before the next call.
 final class InProcessCallers: Sendable {
   private static let count = 64
   private let service: VerificationService
@@ -99,7 +101,7 @@ final class InProcessCallers: Sendable {
 
   init(_ service: VerificationService) { self.service = service }
 
-  /// Starts a second, over so many seconds.
+  /// Returns the number of starts per second, measured over `seconds`.
   func starts(_ seconds: Double) async -> Int {
     await rate(seconds) { [self] in
       let name = number.add(1, ordering: .relaxed).newValue
@@ -108,7 +110,7 @@ final class InProcessCallers: Sendable {
     }
   }
 
-  /// Checks of wrong codes a second, of what was started here.
+  /// Returns the number of checks with a wrong code per second, on verifications that were started here.
   func checks(_ seconds: Double) async -> Int {
     let ids = started.withLock { $0 }
     let next = Atomic(0)
@@ -141,7 +143,7 @@ final class InProcessCallers: Sendable {
   }
 }
 
-/// A clock that runs so many times as fast as the wall's.
+/// A clock that runs `speed` times as fast as the wall clock.
 struct AcceleratedClock: Sendable {
   private let speed: Int
   private let epoch = Timestamp.now()

@@ -7,7 +7,7 @@ public import PabalCore
 internal import ServiceLifecycle
 internal import Synchronization
 
-/// The verification API over HTTP/1.1.
+/// The server of the HTTP API, over HTTP/1.1.
 public final class HTTPServer: Sendable {
   private enum Phase {
     case idle
@@ -19,14 +19,14 @@ public final class HTTPServer: Sendable {
   private let report: @Sendable (HTTPEvent) -> Void
   private let phase = Mutex(Phase.idle)
 
-  /// A service that answers from what `dependencies` gives at each request.
+  /// Creates a server; `run` starts it.
   ///
   /// - Parameters:
-  ///   - attempts: Is told what the dispatcher of this process reports.
-  ///   - readiness: Says whether mail can leave.
-  ///   - metrics: What `/metrics` answers; `nil`: there is no such path.
-  ///   - report: Is told of each answer, from any thread.
-  ///   - dependencies: What to answer from.
+  ///   - attempts: The waiters to which the caller passes the events of this process's dispatcher.
+  ///   - readiness: Returns what `/readyz` answers.
+  ///   - metrics: Returns what `/metrics` answers; `nil` removes that path.
+  ///   - report: Called with each event, from any thread.
+  ///   - dependencies: Returns what to answer from; called for each request.
   public init(
     attempts: AttemptWaiters, readiness: @escaping @Sendable () async -> Readiness,
     metrics: (@Sendable () async -> MetricsText)? = nil,
@@ -38,9 +38,9 @@ public final class HTTPServer: Sendable {
       dependencies: dependencies, readiness: readiness, metrics: metrics, attempts: attempts, report: report)
   }
 
-  /// Answers requests that reach `address` until `finish` is called, and returns when those under way are answered.
+  /// Serves requests on `address` until `finish` is called, and returns once the requests in progress are answered.
   ///
-  /// `listening` is called with the port once connections are taken.
+  /// `listening` is called with the port once connections are accepted.
   public func run(
     on address: ListenAddress, listening: @escaping @Sendable (Int) -> Void
   ) async throws(Diagnostic) {
@@ -72,15 +72,16 @@ public final class HTTPServer: Sendable {
     } catch let error as IOError {
       throw Diagnostic(
         "can't listen on \(address): \(String(cString: strerror(error.errnoCode)))",
-        remedy: error.errnoCode == EADDRINUSE ? "another program does; choose another port" : nil,
+        remedy: error.errnoCode == EADDRINUSE
+          ? "stop the program that listens there, or choose another port" : nil,
         path: "serve.listen")
     } catch {
-      throw Diagnostic("the HTTP service ended: \(error)", path: "serve.listen")
+      throw Diagnostic("the HTTP server failed: \(error)", path: "serve.listen")
     }
   }
 
-  /// Takes no more connections, and lets `run` return when what is under way is answered; what waits for a mail's
-  /// first attempt is answered as things stand.
+  /// Stops accepting connections and makes `run` return once the requests in progress are answered. Requests that wait
+  /// for a mail's first attempt are answered at once, with the status so far.
   public func finish() async {
     shared.attempts.release()
     let group = phase.withLock { phase -> ServiceGroup? in
@@ -92,21 +93,20 @@ public final class HTTPServer: Sendable {
   }
 }
 
-/// What the service answers from; a reload of the configuration brings a new one.
+/// What the server answers from. A reload of the configuration replaces it.
 public struct HTTPDependencies: Sendable {
-  /// The verifications.
+  /// The service behind `/v1/verifications` and `/v1/proofs`.
   public var verifications: VerificationService
-  /// Where mail of any message comes in.
+  /// The submission behind `/v1/mails`.
   public var submission: MailSubmission
-  /// What makes that mail.
+  /// The composer of mail for `/v1/mails` and of `/v1/messages`.
   public var composer: any MessageComposer
-  /// Who may call.
+  /// The clients, the trusted proxies, and whether a key is required.
   public var access: ServeConfiguration
-
-  /// What the page to try it out needs; `nil`: there is no such page.
+  /// What the demo page needs; `nil` on a service without it.
   public var demo: DemoDependencies?
 
-  /// What the service answers from.
+  /// Creates the dependencies, without the demo page.
   public init(
     verifications: VerificationService, submission: MailSubmission, composer: any MessageComposer,
     access: ServeConfiguration
@@ -118,32 +118,32 @@ public struct HTTPDependencies: Sendable {
   }
 }
 
-/// Whether mail can leave, for whoever sends traffic here.
+/// Whether mail can leave, as `/readyz` reports it.
 public struct Readiness: Sendable {
   /// Whether a transport of the route is open.
   public var isReady: Bool
-  /// What there is to tell, by name: printable, without addresses and secrets.
+  /// Details by name, which are printable and free of addresses and secrets.
   public var detail: [String: String]
 
-  /// Whether mail can leave.
+  /// Creates the answer.
   public init(isReady: Bool, detail: [String: String] = [:]) {
     self.isReady = isReady
     self.detail = detail
   }
 }
 
-/// What the service did, for logs and metrics; nothing in it tells who the people are.
+/// An event of the server, for logs and metrics. It doesn't contain personal data.
 public enum HTTPEvent: Sendable {
-  /// A request was answered; `route` is the path with names for its variable parts, `client` the name of the key.
+  /// A request was answered. `route` is the path of the route, or `-` if there is none; `client` is the client whose key was used.
   case answered(route: String, method: String, status: Int, client: String?, took: Duration)
-  /// A verification was started; a notice can't be approved.
+  /// A verification was started. One that is a notice has no code and can't be approved.
   case started(purpose: String, language: String?, isNotice: Bool)
-  /// A code was sent again.
+  /// A new code was sent.
   case resent(purpose: String, language: String?)
-  /// A check was judged, so long after the start.
+  /// A code was checked, `after` the start of the verification.
   case checked(VerificationOutcome, purpose: String, language: String?, after: Duration)
-  /// A request came up against a limit.
+  /// A request was refused because of a limit.
   case limited(VerificationLimit)
-  /// A request could not be done, by the store's or the keys' fault.
+  /// A request failed because of the store or the keys.
   case failed(String)
 }

@@ -2,20 +2,20 @@ import Dispatch
 import PabalCommand
 import PabalCore
 
-/// Runs the command that `serve.alert` names, when mail stops leaving.
+/// Runs the `serve.alert` command when mail stops leaving.
 struct AlertRunner: Sendable {
   private let command: @Sendable () -> AlertCommand?
   private let log: ServeLog
-  // One after the other, and none of them in the dispatcher's way.
+  // A serial queue: alerts don't overlap, and the dispatcher doesn't wait for them.
   private let queue = DispatchQueue(label: "alarm")
 
-  /// `command` is asked for at each event.
+  /// Creates a runner; `command` is called for each event, because a reload may change the command.
   init(_ log: ServeLog, _ command: @escaping @Sendable () -> AlertCommand?) {
     self.command = command
     self.log = log
   }
 
-  /// Alerts somebody where the event asks for it.
+  /// Runs the command if the event calls for an alert.
   func handle(_ event: DispatcherEvent) {
     switch event {
     case .held(let transport, _): run("held", transport)

@@ -2,7 +2,9 @@ import Dispatch
 package import PabalCommand
 import Synchronization
 
-/// Runs `work` on Swift's own threads and blocks this one, which is none of them, until it has ended.
+/// Runs `work` as a task, blocks the calling thread until it has ended, and returns its value.
+///
+/// Must not be called from a task, whose thread belongs to Swift's pool.
 package func blockingAwait<Value: Sendable>(
   _ work: @escaping @Sendable () async throws(CommandError) -> Value
 ) throws(CommandError) -> Value {
@@ -19,6 +21,6 @@ package func blockingAwait<Value: Sendable>(
     ended.signal()
   }
   ended.wait()
-  guard let result = result.withLock({ $0 }) else { preconditionFailure("work that ended left nothing") }
+  guard let result = result.withLock({ $0 }) else { preconditionFailure("the task ended without a result") }
   return try result.get()
 }

@@ -1,7 +1,7 @@
 import PabalCore
 import Synchronization
 
-/// How the configuration of a running service is.
+/// Whether a running service uses the configuration as its file is now.
 final class ConfigurationHealth: Sendable {
   private struct State {
     var loadedAt = Timestamp.now()
@@ -11,12 +11,13 @@ final class ConfigurationHealth: Sendable {
 
   private let state = Mutex(State())
 
-  /// When the configuration in use was read.
+  /// The time at which the configuration in use was read.
   var loadedAt: Timestamp { state.withLock { $0.loadedAt } }
-  /// Whether the file as it is now is in use.
+  /// Whether the configuration in use is that of the file as it is now.
   var isCurrent: Bool { state.withLock { $0.broken == nil } }
 
-  /// The file is in use; `restart` names the keys that hold as they were. Says whether it was broken before.
+  /// Records that the file is in use; returns whether it was broken before. `restart` lists the keys whose new values need
+  /// a restart; `nil` if the file hasn't been applied again.
   func markCurrent(restart: [String]?) -> Bool {
     state.withLock { state in
       defer { state.broken = nil }
@@ -25,7 +26,7 @@ final class ConfigurationHealth: Sendable {
     }
   }
 
-  /// The file can't be used; says whether that is news.
+  /// Records that the file can't be used; returns whether these problems are new.
   func report(_ problems: [Diagnostic]) -> Bool {
     state.withLock { state in
       guard state.broken?.problems != problems else { return false }
@@ -34,7 +35,7 @@ final class ConfigurationHealth: Sendable {
     }
   }
 
-  /// In words, for whoever sends traffic here.
+  /// One line for `/readyz`.
   var summary: String {
     let state = state.withLock { $0 }
     var summary = "in use since \(state.loadedAt.text)"
@@ -48,16 +49,16 @@ final class ConfigurationHealth: Sendable {
 }
 
 extension Diagnostic {
-  /// Where it is and what is wrong, without what the file says there, which may be a secret.
+  /// The position, the path and the message, without what is quoted from the file, which may be a secret.
   var redacted: String {
     let place = position.map { "line \($0.line), column \($0.column), " } ?? ""
     return place + (path.map { "\($0): " } ?? "") + redacted(message)
   }
 
-  /// What is wrong, without what the file says.
+  /// The message, without what is quoted from the file.
   var redactedMessage: String { redacted(message) }
 
-  /// Leaves out what stands between quotes.
+  /// Replaces quoted text with an ellipsis.
   private func redacted(_ text: String) -> String {
     var shown = ""
     var quote: Character?

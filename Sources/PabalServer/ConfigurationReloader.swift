@@ -4,14 +4,14 @@ import PabalCommand
 import PabalCore
 import Synchronization
 
-/// Goes on with what `config.json` says after an edit, or after SIGHUP.
+/// Applies `config.json` again after an edit, or after SIGHUP.
 final class ConfigurationReloader: Sendable {
   private let runtime: ServeRuntime
   private let log: ServeLog
   private let isRequested = Mutex(false)
   private let hangupSource: Mutex<any DispatchSourceSignal>
 
-  /// How often the file is looked at.
+  /// The time between two checks of the file.
   static let interval = Duration.milliseconds(250)
 
   init(_ runtime: ServeRuntime) {
@@ -26,10 +26,10 @@ final class ConfigurationReloader: Sendable {
     }
   }
 
-  /// Looks at the file until the task is cancelled.
+  /// Starts checking the file, until the task is cancelled.
   func run() -> Task<Void, Never> {
     Task.detached {
-      // Fetching secrets blocks.
+      // A thread of its own, because fetching secrets blocks.
       let threads = WorkerThreads(count: 1)
       defer { threads.stop() }
       var changeDetector = FileChangeDetector(self.runtime.initialConfiguration.file)
@@ -46,12 +46,12 @@ final class ConfigurationReloader: Sendable {
     }
   }
 
-  /// What was replaced.
+  /// What a reload replaced.
   private enum Change {
     case route, others
   }
 
-  /// Does what there is to do; says what was replaced.
+  /// Reloads if the file has changed or SIGHUP was received; returns what was replaced.
   private func checkForChanges(_ changeDetector: FileChangeDetector) -> (FileChangeDetector, Change?) {
     var changeDetector = changeDetector
     let isRequested = isRequested.withLock { exchange(&$0, with: false) }
@@ -61,10 +61,10 @@ final class ConfigurationReloader: Sendable {
       changeDetector.markHandled()
       return (changeDetector, change)
     } catch {
-      // Half of a file is no file yet.
+      // The file may be half written; it is read again once it no longer changes.
       guard changeDetector.isStable || isRequested else { return (changeDetector, nil) }
       changeDetector.markHandled()
-      // Who asks by SIGHUP is answered, even with what was told before.
+      // A reload by SIGHUP always logs its result, even if the problems are the same as before.
       guard runtime.health.report(error.diagnostics) || isRequested else { return (changeDetector, nil) }
       for diagnostic in error.diagnostics { log.report("reload failed", diagnostic) }
       return (changeDetector, nil)
@@ -90,9 +90,9 @@ final class ConfigurationReloader: Sendable {
   }
 }
 
-/// Tells whether a file changed: written in place, renamed over, or exchanged with a folder that a link names.
+/// Detects changes of a file that is rewritten, replaced by a rename, or reached through a symbolic link that changes.
 struct FileChangeDetector: Sendable {
-  /// What tells a file from what it was before.
+  /// The attributes that differ after a change.
   private struct FileState: Hashable {
     let device: UInt
     let inode: UInt
@@ -100,12 +100,12 @@ struct FileChangeDetector: Sendable {
     let times: [Int]
 
     init?(_ path: String) {
-      var facts = stat()
-      guard stat(path, &facts) == 0 else { return nil }
-      device = UInt(facts.st_dev)
-      inode = UInt(facts.st_ino)
-      size = Int(facts.st_size)
-      times = [facts.st_mtim, facts.st_ctim].flatMap { [$0.tv_sec, $0.tv_nsec] }
+      var status = stat()
+      guard stat(path, &status) == 0 else { return nil }
+      device = UInt(status.st_dev)
+      inode = UInt(status.st_ino)
+      size = Int(status.st_size)
+      times = [status.st_mtim, status.st_ctim].flatMap { [$0.tv_sec, $0.tv_nsec] }
     }
   }
 
@@ -113,10 +113,10 @@ struct FileChangeDetector: Sendable {
   private var latest: FileState?
   private var handled: FileState??
 
-  /// Watches the file at `path`; the first look finds it changed.
+  /// Creates a detector for the file at `path`; its first check reports a change.
   init(_ path: String) { self.path = path }
 
-  /// Looks at the file; says whether it changed since it was settled.
+  /// Checks the file; returns whether it has changed since `markHandled`.
   mutating func hasChanged() -> Bool {
     let state = FileState(path)
     isStable = state == latest
@@ -124,9 +124,9 @@ struct FileChangeDetector: Sendable {
     return handled != .some(state)
   }
 
-  /// Whether the last two looks found the same: whoever writes it has come to an end.
+  /// Whether the last two checks found the same, which means that the file isn't being written.
   private(set) var isStable = false
 
-  /// What the last look found is done with.
+  /// Marks what the last check found as handled.
   mutating func markHandled() { handled = .some(latest) }
 }

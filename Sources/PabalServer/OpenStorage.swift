@@ -4,17 +4,17 @@ package import PabalCore
 import PabalMessages
 package import PabalStorage
 
-/// The store that `config.json` names, opened with its keys.
+/// The database that `config.json` names, open, with its keys.
 package struct OpenStorage: Sendable {
   package let keys: Keyring
   package let database: SQLiteDatabase
 
-  /// The mail in it.
+  /// The outbox in the database.
   package var outbox: SQLiteOutbox { SQLiteOutbox(database) }
 }
 
 extension CommandContext {
-  /// Opens the store; makes it, and a key, where there are none.
+  /// Opens the database; creates it, and a key, if they don't exist.
   package func storage() throws(CommandError) -> OpenStorage {
     let keys: Keyring
     do throws(Diagnostic) {
@@ -30,33 +30,34 @@ extension CommandContext {
     }
   }
 
-  /// A store without its key is of no use, and a new key made now would only stand in the old one's way.
+  /// Throws if the database exists and its key doesn't, because a new key couldn't open it and would take the place of the
+  /// old one.
   private func rejectLostKey() throws(Diagnostic) {
     guard let directory = configuration.keys.directory else { return }
-    var facts = stat()
-    guard stat(configuration.storage.path, &facts) == 0,
+    var status = stat()
+    guard stat(configuration.storage.path, &status) == 0,
       access("\(directory)/\(Keyring.fileName)", F_OK) != 0
     else { return }
     let number = errno
-    // Anything else than its absence says nothing about the key; whoever moves the store away then has lost it.
+    // Only ENOENT means that the key is missing; after any other error, advice to move the database away would lose it.
     guard number == ENOENT else {
       throw Diagnostic(
-        "this user may not read the keys in \(directory): \(String(cString: strerror(number)))",
-        remedy: "run it as the user whom the store belongs to, number \(facts.st_uid); nothing is lost")
+        "can't read the keys in \(directory): \(String(cString: strerror(number)))",
+        remedy: "run pabal as the user who owns the store, uid \(status.st_uid); nothing is lost")
     }
     throw Diagnostic(
-      "the key of the store \(configuration.storage.path) is gone: there is no \(directory)/\(Keyring.fileName)",
-      remedy: "put it back, or move the store away and begin anew")
+      "the key of the store \(configuration.storage.path) is missing: \(directory)/\(Keyring.fileName) doesn't exist",
+      remedy: "restore it from a backup, or move the store away to start with an empty one")
   }
 
-  /// The loop that empties the outbox over `route`.
+  /// Returns the dispatcher that delivers the mail of the outbox over `route`.
   package func dispatcher(
     _ storage: OpenStorage, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
     Dispatcher(storage.outbox, sealing: storage.keys, options: options, report: report, route: route)
   }
 
-  /// How the dispatcher goes about it.
+  /// The options of the dispatcher.
   package var options: DispatcherOptions {
     var options = configuration.outbox.options
     for transport in configuration.transports
@@ -66,17 +67,17 @@ extension CommandContext {
     return options
   }
 
-  /// What one mailbox may send by the API: 60 mails a minute (Gmail API, usage limits: 6,000 quota units a minute
-  /// and user, 100 for `messages.send`).
+  /// The pace that the Gmail API allows one mailbox: 60 mails a minute (usage limits: 6,000 quota units per minute and
+  /// user, 100 for `messages.send`).
   private static let gmailPace = Pace(sends: 60, per: .seconds(60))
 
-  /// What ends and deletes verifications in their time.
+  /// Returns the cleanup that expires and deletes verifications when they are due.
   package func verificationCleanup(_ storage: OpenStorage) -> VerificationCleanup {
     VerificationCleanup(
       store: SQLiteVerificationStore(storage.database), policy: configuration.verification.policy)
   }
 
-  /// Verifications in the store; `dispatch` sends their mail in this process.
+  /// Returns the verification service on the database; `dispatch` sends its mail from this process.
   package func verifications(
     _ storage: OpenStorage, _ messages: MessageCatalog? = nil, dispatch: (any ImmediateDispatch)? = nil
   ) throws(CommandError) -> VerificationService {
@@ -89,23 +90,23 @@ extension CommandContext {
 }
 
 extension CommandError {
-  package init(_ problem: StorageError) {
+  package init(_ error: StorageError) {
     let status: ExitStatus =
-      switch problem.kind {
+      switch error.kind {
       case .busy, .full: .deferred
       default: .configuration
       }
-    self.init(status, [problem.diagnostic])
+    self.init(status, [error.diagnostic])
   }
 }
 
-/// Ends and deletes verifications in their time, every minute, until the task is cancelled.
+/// Starts a task that expires and deletes verifications once a minute, until it is cancelled.
 func startVerificationCleanup(
   _ storage: OpenStorage, _ log: ServeLog, _ context: @escaping @Sendable () -> CommandContext
 ) -> Task<Void, Never> {
   Task.detached {
     while !Task.isCancelled {
-      // A previous key that was removed is not to seal or to count anything any more.
+      // Stops using previous keys that have been removed from the directory.
       storage.keys.reload()
       do throws(StorageError) {
         try await context().verificationCleanup(storage).sweep()

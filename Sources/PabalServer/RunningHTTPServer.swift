@@ -2,12 +2,12 @@ import PabalCommand
 import PabalCore
 import PabalHTTP
 
-/// The HTTP service, and where it listens.
+/// The HTTP server and the address that it listens on.
 struct RunningHTTPServer: Sendable {
   let service: HTTPServer
   let address: ListenAddress
 
-  /// Answers requests until the service is finished.
+  /// Serves requests until the server is finished.
   func run(_ log: ServeLog) async throws(CommandError) {
     do throws(Diagnostic) {
       try await service.run(on: address) { port in
@@ -20,7 +20,7 @@ struct RunningHTTPServer: Sendable {
 }
 
 extension ServeRuntime {
-  /// The HTTP service of `config.json`; `nil` where none is wanted.
+  /// Returns the HTTP server of `config.json`; `nil` if it doesn't listen.
   func httpService(_ attempts: AttemptWaiters, _ metrics: ServeMetrics) -> RunningHTTPServer? {
     guard let listen, let http = snapshot.http else { return nil }
     let service = HTTPServer(
@@ -42,10 +42,10 @@ extension ServeRuntime {
 }
 
 extension RuntimeSnapshot {
-  /// How the messages are, for whoever sends traffic here.
+  /// One line about the messages for `/readyz`.
   fileprivate var messageSummary: String {
     let problems = messageProblems
-    guard let first = problems.first else { return "in use as their files are" }
+    guard let first = problems.first else { return "up to date" }
     let file = first.file.map { "\($0.split(separator: "/").suffix(2).joined(separator: "/")), " } ?? ""
     return "broken: \(file)\(first.redacted)"
       + (problems.count > 1 ? ", and \(problems.count - 1) more" : "")
@@ -53,7 +53,7 @@ extension RuntimeSnapshot {
 }
 
 extension TransportCondition {
-  /// How it is, for whoever sends traffic here.
+  /// One line about the transport for `/readyz`.
   fileprivate var summary: String {
     let held = heldSince.map { "held since \($0.text), " }
     return switch availability {

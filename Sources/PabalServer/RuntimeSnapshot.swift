@@ -5,22 +5,21 @@ import PabalHTTP
 import PabalMessages
 import PabalStorage
 
-/// All that an edit of `config.json` may change while `pabal serve` runs: one whole set, made before it is used.
+/// Everything that an edit of `config.json` can change while `pabal serve` runs. It is created as a whole before it is used.
 struct RuntimeSnapshot: Sendable {
   let context: CommandContext
   let route: SharedRoute
   let dispatchTransports: [DispatchTransport]
   /// The accounts of the route's transports.
   let tokenSources: [any AccessTokenSource]
-  /// What the HTTP service answers from, where there is one.
+  /// What the HTTP server answers from; `nil` if there is none.
   let http: HTTPDependencies?
   private let messages: MessageCatalog?
   private let transports: [CheckedTransport]
 
-  /// The parts that `context` says, with `transports` as the route, for a service that listens on `listen` or
-  /// nowhere.
+  /// Creates what `context` describes, with `transports` as the route; without an HTTP server if `listen` is `nil`.
   ///
-  /// Of `previous` goes on what is the same: the messages, whose last good version they keep.
+  /// Takes the messages over from `previous` if they have the same sources, because they keep their last good version.
   init(
     _ context: CommandContext, _ transports: [CheckedTransport], _ dependencies: (OpenStorage, Dispatcher),
     listen: ListenAddress?, isDemo: Bool, log: ServeLog, previous: RuntimeSnapshot? = nil
@@ -54,7 +53,7 @@ struct RuntimeSnapshot: Sendable {
     self.http = http
   }
 
-  /// Whether mail takes the same transports in the same order, with the same settings and accounts.
+  /// Whether both have the same transports in the same order, with the same settings and accounts.
   func hasSameRoute(as other: RuntimeSnapshot) -> Bool {
     let accounts = accounts
     return transports.elementsEqual(other.transports) { $0.configuration.isSame(as: $1.configuration) }
@@ -62,16 +61,16 @@ struct RuntimeSnapshot: Sendable {
       && zip(accounts, other.accounts).allSatisfy { $0.isSame(as: $1) }
   }
 
-  // In the order of their names: the file's order says nothing.
+  // Sorted by name, because their order in the file has no meaning.
   private var accounts: [AccountConfiguration] {
     let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
     return context.configuration.accounts.filter { names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 
-  /// What is wrong with the messages that were asked for, as their files are now. May read files.
+  /// The errors in the files of the messages that have been used. May read files.
   var messageProblems: [Diagnostic] {
     guard let messages else { return [] }
-    // An edit is looked at when somebody asks for the message, and nobody may for hours.
+    // A message is read again only when it is used, which may not happen for hours.
     let policy = context.configuration.verification.policy
     for name in [policy.message, policy.notice] { _ = try? messages.store.describe(name) }
     return messages.store.problems.filter { $0.severity == .error }
@@ -79,7 +78,7 @@ struct RuntimeSnapshot: Sendable {
 }
 
 extension MessageCatalog {
-  /// Refuses messages whose verification can't be sent, unless that of those `before` can't be, either.
+  /// Throws if the verification message is broken, unless it was already broken in `before`.
   fileprivate func rejectBroken(
     _ configuration: Configuration, before: MessageCatalog
   ) throws(CommandError) {
@@ -96,11 +95,10 @@ extension MessageCatalog {
   }
 }
 
-/// A route that outgoing mail takes; its transports are closed when it is replaced and the last mail on its way
-/// through them has landed.
+/// A route whose transports are closed once it has been replaced and the last mail in them has been sent.
 final class SharedRoute: Sendable {
   private let route: Route
-  // Saying goodbye to a server may take long, and nobody waits for it.
+  // A queue of its own, because closing the connection to a server may take long.
   private static let closing = DispatchQueue(label: "closing")
 
   init(_ route: Route) { self.route = route }
@@ -110,17 +108,17 @@ final class SharedRoute: Sendable {
     SharedRoute.closing.async { route.close() }
   }
 
-  /// The names of its transports, in order.
+  /// The names of the transports, in order.
   var names: [String] { route.names }
 
-  /// Its transports for a dispatcher.
+  /// The transports for a dispatcher; each keeps the route open.
   var dispatchTransports: [DispatchTransport] {
     route.dispatchTransports.map {
       DispatchTransport($0.name, RetainingTransport(transport: $0.transport, route: self))
     }
   }
 
-  /// Closes its transports, and returns when those of all routes before are closed, too.
+  /// Closes the transports; returns once those of all earlier routes are closed as well.
   func close() {
     SharedRoute.closing.sync { route.close() }
   }
@@ -138,7 +136,7 @@ final class SharedRoute: Sendable {
 }
 
 extension CommandContext {
-  /// What the page to try the service out needs; it can show what a file transport of the route wrote.
+  /// Returns what the demo page needs, which can show the mail that a file transport of the route wrote.
   func demo(_ transports: [CheckedTransport]) throws(CommandError) -> DemoDependencies {
     var directories: [String] = []
     for transport in transports where transport.plugin.name == "file" {
@@ -150,7 +148,7 @@ extension CommandContext {
       }
     }
     return DemoDependencies(language: configuration.messages?.language ?? "en") { [directories] id in
-      // An id of ours is no path; the transport names its files by it.
+      // Rejects ids that would lead out of the directory; the transport names its files by id.
       guard id.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ".") }) else { return nil }
       return directories.lazy.compactMap { try? readFile("\($0)/\(id).eml", atMost: 1 << 20) }.first
     }

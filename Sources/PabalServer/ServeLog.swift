@@ -5,7 +5,7 @@ import PabalCore
 import PabalHTTP
 import Synchronization
 
-/// The log of `pabal serve`: a line for each event, without addresses, codes, subjects and tokens.
+/// The log of `pabal serve`: one line per event, without addresses, codes, subjects or tokens.
 struct ServeLog: Sendable {
   private let asJSON: Bool
   private let writer: LogWriter
@@ -19,13 +19,13 @@ struct ServeLog: Sendable {
     }
   }
 
-  /// Returns when everything is written, or when whoever reads it stands still.
+  /// Waits until everything is written, or for two seconds if the reader of the log has stopped reading.
   func finish() { writer.finish() }
 
-  /// Writes an event of the command's own.
+  /// Writes an event of the command itself.
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
 
-  /// Writes what is wrong with a file, without what it says there.
+  /// Writes a problem in a file, without the content of the file.
   func report(_ event: String, _ diagnostic: Diagnostic, _ more: [(String, String)] = []) {
     var fields = more
     if let position = diagnostic.position {
@@ -36,19 +36,19 @@ struct ServeLog: Sendable {
     write(event, fields)
   }
 
-  /// Writes that a message was read again.
+  /// Writes that a message was read again, and its errors.
   func report(message name: String, _ diagnostics: [Diagnostic]) {
     let errors = diagnostics.filter { $0.severity == .error }
     write("message", ("message", name), ("errors", "\(errors.count)"))
     for error in errors { report("message failed", error, [("message", name)]) }
   }
 
-  /// Writes what a transport has to say.
+  /// Writes a line that a transport logged.
   func report(_ transport: String, _ level: LogLevel, _ line: String) {
     write("transport", ("transport", transport), ("level", level.rawValue), ("problem", line))
   }
 
-  /// Writes an event of the HTTP service's.
+  /// Writes an event of the HTTP server.
   func write(_ event: HTTPEvent) {
     switch event {
     case .answered(let route, let method, let status, let client, let took):
@@ -57,7 +57,7 @@ struct ServeLog: Sendable {
       ]
       if let client { fields.append(("client", client)) }
       write("request", fields)
-    // Whether it was a notice is for nobody to read.
+    // Doesn't log whether it was a notice, which would reveal who is registered.
     case .started(let purpose, let language, _): write("started", verificationFields(purpose, language))
     case .resent(let purpose, let language): write("resent", verificationFields(purpose, language))
     case .checked(let outcome, let purpose, let language, _):
@@ -73,7 +73,7 @@ struct ServeLog: Sendable {
 
   private func milliseconds(_ took: Duration) -> String { "\((took.seconds * 10_000).rounded() / 10)" }
 
-  /// Writes an event of the dispatcher's.
+  /// Writes an event of the dispatcher.
   func write(_ event: DispatcherEvent) {
     switch event {
     case .attempted(let id, let transport, let outcome, let status, let took):
@@ -82,14 +82,14 @@ struct ServeLog: Sendable {
       ]
       if let status { fields.append(("status", status)) }
       write("attempt", fields)
-    // A pace that is kept is no trouble, and meets mail after mail.
+    // Not logged, because keeping a pace is normal and occurs for mail after mail.
     case .paced: break
     case .settled(let entry):
       var fields = [("mail", entry.id), ("state", entry.state.rawValue), ("attempts", "\(entry.attempts)")]
       if entry.state == .waiting { fields.append(("due", entry.due.text)) }
       write("settled", fields)
     case .held(let transport, _):
-      // The cause is the far side's text; `pabal check` shows it.
+      // Without the cause, which is the server's text; `pabal check` shows it.
       write("held", [("transport", transport)])
     case .restored(let transport): write("restored", [("transport", transport)])
     case .expedited(let count): write("hastened", [("mails", "\(count)")])
@@ -122,14 +122,14 @@ struct ServeLog: Sendable {
   }
 }
 
-/// Text of others as a line of the log has it.
+/// Text from servers, plugins and files, made safe for the log.
 enum LogText {
-  /// What stands for an address.
+  /// The replacement for an address.
   static let address = "(address)"
 
-  /// The text without addresses and control characters.
+  /// Returns the text without addresses and control characters.
   ///
-  /// What a server, a plugin or a file says may name anybody; whoever needs it asks `pabal outbox show` or `check`.
+  /// Such text may contain anyone's address. `pabal outbox show` and `pabal check` show it in full.
   static func redacted(_ text: String) -> String {
     guard text.contains("@") else { return printable(text) }
     var shown = ""
@@ -150,7 +150,7 @@ enum LogText {
     return shown
   }
 
-  /// The text as a field's value: between quotes where it would not be one word.
+  /// Returns the text as the value of a field, in quotes if it isn't a single word.
   static func quoted(_ text: String) -> String {
     let isWord = !text.isEmpty && !text.contains { $0 == " " || $0 == "\"" || $0 == "=" || $0 == "\\" }
     guard !isWord else { return text }
@@ -158,14 +158,14 @@ enum LogText {
   }
 }
 
-/// Writes lines on a thread of its own: who reads the log slowly, or not at all, holds up nobody.
+/// Writes lines on a queue of its own, so that a slow or stopped reader of the log doesn't block the service.
 final class LogWriter: Sendable {
   private struct Backlog {
     var bytes = 0
     var lost = 0
   }
 
-  /// What may wait to be written, in bytes: some seconds of a service at its busiest.
+  /// The maximum size of the lines waiting to be written, in bytes: a few seconds' worth under full load.
   private static let limit = 1 << 20
 
   private let backlog = Mutex(Backlog())
@@ -173,13 +173,13 @@ final class LogWriter: Sendable {
   private let out: @Sendable ([UInt8]) -> Void
   private let lost: @Sendable (Int) -> [UInt8]
 
-  /// A writer to `out`, which may block; `lost` makes the line that tells how many lines found no room.
+  /// Creates a writer to `out`, which may block. `lost` returns the line that reports how many lines were dropped.
   init(out: @escaping @Sendable ([UInt8]) -> Void, lost: @escaping @Sendable (Int) -> [UInt8]) {
     self.out = out
     self.lost = lost
   }
 
-  /// Has a line written, or counts it where too much waits already.
+  /// Queues a line, or drops and counts it if too much is waiting already.
   func write(_ line: [UInt8]) {
     let hasRoom = backlog.withLock { backlog in
       guard backlog.bytes + line.count <= LogWriter.limit else {
@@ -200,7 +200,7 @@ final class LogWriter: Sendable {
     }
   }
 
-  /// Returns when everything is written, or after two seconds of a reader that stands still.
+  /// Waits until everything is written, at most two seconds.
   func finish() {
     let written = DispatchSemaphore(value: 0)
     queue.async { written.signal() }

@@ -4,7 +4,7 @@ import PabalCommand
 import PabalCore
 import PabalHTTP
 
-/// What `pabal serve` counts while it runs; of what comes from callers only so many values have a name.
+/// The metrics of `pabal serve`. The number of label values that callers choose is limited.
 final class ServeMetrics: Sendable {
   struct Attempt: Hashable {
     let transport: String
@@ -22,7 +22,7 @@ final class ServeMetrics: Sendable {
     let status: Int
   }
 
-  /// What verifications are told apart by.
+  /// The labels of the metrics of verifications.
   struct VerificationKind: Hashable {
     let purpose: String
     let language: String
@@ -48,7 +48,7 @@ final class ServeMetrics: Sendable {
   private let purposes = LabelLimiter()
   private let languages = LabelLimiter()
 
-  /// Counts what the dispatcher reports.
+  /// Counts an event of the dispatcher.
   func handle(_ event: DispatcherEvent) {
     switch event {
     case .attempted(_, let transport, let outcome, _, let took):
@@ -62,7 +62,7 @@ final class ServeMetrics: Sendable {
     }
   }
 
-  /// Counts what the HTTP service reports.
+  /// Counts an event of the HTTP server.
   func handle(_ event: HTTPEvent) {
     switch event {
     case .answered(let route, let method, let status, _, let took):
@@ -78,7 +78,7 @@ final class ServeMetrics: Sendable {
       approvals.add(kind)
       approvalTimes.add(kind.purpose, after)
     case .limited(let limit): limits.add(limit)
-    // The answer's status is counted.
+    // The status of the response is counted with `.answered`.
     case .failed: break
     }
   }
@@ -96,7 +96,7 @@ final class ServeMetrics: Sendable {
 }
 
 extension ServeMetrics {
-  /// All of it as Prometheus reads it, with what `runtime` is like now.
+  /// Returns all metrics, with the current state of `runtime`, in the format of Prometheus.
   func text(_ runtime: ServeRuntime) async -> MetricsText {
     let snapshot = runtime.snapshot
     var text = MetricsText()
@@ -113,17 +113,17 @@ extension ServeMetrics {
 
   private func addOutbox(_ runtime: ServeRuntime, to text: inout MetricsText) async {
     let now = Timestamp.now()
-    // A store that can't be read says nothing, and not that there is nothing.
+    // If the store can't be read, the gauges have no value, which is not the same as 0.
     let backlog = try? await runtime.storage.outbox.read(OutboxQuery(limit: 0, withBacklog: true)).backlog
     text.gauge(
-      "pabal_storage_up", "Whether the store could be read for this.", [([], backlog == nil ? 0 : 1)])
+      "pabal_storage_up", "Whether the store could be read for this scrape.", [([], backlog == nil ? 0 : 1)])
     text.gauge(
-      "pabal_outbox_waiting_mails", "Mails that wait to be handed over.",
+      "pabal_outbox_waiting_mails", "Mails waiting to be sent.",
       backlog.map { backlog in
         Lane.allCases.map { ([("lane", $0.rawValue)], Double(backlog.waiting[$0]?.count ?? 0)) }
       } ?? [])
     text.gauge(
-      "pabal_outbox_oldest_waiting_seconds", "How long the oldest of them has waited.",
+      "pabal_outbox_oldest_waiting_seconds", "How long the oldest waiting mail has waited.",
       backlog.map { backlog in
         Lane.allCases.map { lane in
           let age = backlog.waiting[lane].map { max(now - $0.oldest, .zero).seconds }
@@ -131,34 +131,35 @@ extension ServeMetrics {
         }
       } ?? [])
     text.gauge(
-      "pabal_outbox_sending_mails", "Mails that are being handed over.",
+      "pabal_outbox_sending_mails", "Mails being sent.",
       backlog.map { [([], Double($0.sending))] } ?? [])
   }
 
   private func addMail(_ snapshot: RuntimeSnapshot, to text: inout MetricsText) {
     let outcomes = ["sent", "deferred", "unsuited", "rejected", "held", "unknown"]
     text.counter(
-      "pabal_attempts_total", "Attempts to hand a mail over.", attempts,
+      "pabal_attempts_total", "Attempts to send a mail.", attempts,
       zero: snapshot.route.names.flatMap { name in outcomes.map { Attempt(transport: name, outcome: $0) } }
     ) { [("transport", $0.transport), ("outcome", $0.outcome)] }
-    text.histogram("pabal_attempt_duration_seconds", "How long attempts took.", attemptTimes) {
+    text.histogram("pabal_attempt_duration_seconds", "Duration of attempts.", attemptTimes) {
       [("transport", $0)]
     }
     text.counter(
-      "pabal_mails_ended_total", "Mails that reached a final state here.", ended,
+      "pabal_mails_ended_total", "Mails that reached a final state in this process.", ended,
       zero: OutboxState.allCases.filter(\.isFinal).map { EndedMail(lane: .code, state: $0) }
     ) { [("lane", $0.lane.rawValue), ("state", $0.state.rawValue)] }
     text.histogram(
-      "pabal_mail_sent_seconds", "From a mail's being accepted to its being sent.", sentTimes
+      "pabal_mail_sent_seconds", "Time from accepting a mail to sending it.", sentTimes
     ) { [("lane", $0.rawValue)] }
   }
 
   private func addTransports(_ conditions: [TransportCondition], to text: inout MetricsText) {
     text.gauge(
-      "pabal_transport_held", "Whether an account or the set-up keeps mail from leaving by it.",
+      "pabal_transport_held", "Whether the transport is suspended because of its account or configuration.",
       conditions.map { ([("transport", $0.name)], $0.heldSince == nil ? 0 : 1) })
     text.gauge(
-      "pabal_transport_state", "Its breaker: 1 for the state it is in, 0 for the others.",
+      "pabal_transport_state",
+      "State of the transport's circuit breaker: 1 for the current state, 0 for the others.",
       conditions.flatMap { condition in
         TransportCondition.Availability.allCases.map { state in
           (
@@ -168,7 +169,7 @@ extension ServeMetrics {
         }
       })
     text.gauge(
-      "pabal_transport_failures", "Attempts in a row that failed by its fault.",
+      "pabal_transport_failures", "Consecutive attempts that failed because of the transport.",
       conditions.map { ([("transport", $0.name)], Double($0.failures)) })
   }
 
@@ -176,63 +177,66 @@ extension ServeMetrics {
     func labels(_ kind: VerificationKind) -> MetricsText.Labels {
       [("purpose", kind.purpose), ("language", kind.language)]
     }
-    // A kind that was never approved is a conversion of 0, not none.
+    // Includes kinds without an approval, so that their conversion rate is 0 and not missing.
     let kinds = Array(starts.counts.keys)
     text.counter(
-      "pabal_verifications_started_total", "Verifications started, notices left out.", starts,
+      "pabal_verifications_started_total", "Verifications started, not counting notices.", starts,
       labels: labels)
     text.counter(
-      "pabal_verifications_approved_total", "Verifications whose code was typed.", approvals, zero: kinds,
+      "pabal_verifications_approved_total", "Verifications approved by a correct code.", approvals,
+      zero: kinds,
       labels: labels)
     text.counter(
-      "pabal_verifications_resent_total", "Codes sent again.", resends, zero: kinds, labels: labels)
+      "pabal_verifications_resent_total", "New codes sent for a verification.", resends, zero: kinds,
+      labels: labels)
     text.counter(
       "pabal_verification_notices_total", "Starts that sent a notice instead of a code.", notices,
       labels: labels)
     text.histogram(
-      "pabal_verification_approval_seconds", "From a start to its approval.", approvalTimes
+      "pabal_verification_approval_seconds", "Time from the start of a verification to its approval.",
+      approvalTimes
     ) { [("purpose", $0)] }
     text.counter(
-      "pabal_verification_checks_total", "Codes that were checked.", checks,
+      "pabal_verification_checks_total", "Codes checked.", checks,
       zero: VerificationOutcome.allCases
     ) { [("outcome", $0.rawValue)] }
     text.counter(
-      "pabal_verification_limits_total", "Requests that came up against a limit.", limits,
+      "pabal_verification_limits_total", "Requests refused because of a limit.", limits,
       zero: VerificationLimit.allCases
     ) { [("limit", $0.rawValue)] }
   }
 
   private func addRequests(to text: inout MetricsText) {
-    text.counter("pabal_http_requests_total", "Requests answered.", requests) {
+    text.counter("pabal_http_requests_total", "HTTP requests answered.", requests) {
       [("route", $0.route), ("method", $0.method), ("status", "\($0.status)")]
     }
-    text.histogram("pabal_http_request_duration_seconds", "How long the answers took.", requestTimes) {
+    text.histogram("pabal_http_request_duration_seconds", "Duration of HTTP requests.", requestTimes) {
       [("route", $0)]
     }
   }
 
   private func addAccounts(_ accounts: [OAuthAccount], to text: inout MetricsText) async {
     let threads = WorkerThreads(count: 1)
-    // Reads files.
+    // On a thread of its own, because it reads files.
     let states = await threads.run { accounts.map { ($0.name, $0.status(), $0.needsAttention) } }
     threads.stop()
     text.gauge(
-      "pabal_account_state", "An account's login: 1 for the state it is in, 0 for the others.",
+      "pabal_account_state", "State of the account's login: 1 for the current state, 0 for the others.",
       states.flatMap { name, status, _ in
         [AccountStatus.State.fresh, .expiring, .dead].map { state in
           ([("account", name), ("state", state.rawValue)], status.state == state ? 1 : 0)
         }
       })
     text.gauge(
-      "pabal_account_needs_attention", "Whether somebody has to look after the account.",
+      "pabal_account_needs_attention", "Whether the account needs an operator's attention.",
       states.map { ([("account", $0.0)], $0.2 ? 1 : 0) })
     text.gauge(
-      "pabal_account_token_expiry_timestamp_seconds", "When the access token ends; it is renewed before.",
+      "pabal_account_token_expiry_timestamp_seconds", "When the access token expires; it is renewed before.",
       states.compactMap { name, status, _ in
         status.accessTokenExpiry.map { ([("account", name)], Double($0.seconds)) }
       })
     text.gauge(
-      "pabal_account_login_expiry_timestamp_seconds", "When the login ends, where the server said so.",
+      "pabal_account_login_expiry_timestamp_seconds", "When the login expires, if the server says so.",
       states.compactMap { name, status, _ in
         status.refreshTokenExpiry.map { ([("account", name)], Double($0.seconds)) }
       })
@@ -240,7 +244,8 @@ extension ServeMetrics {
 
   private func addConfiguration(_ health: ConfigurationHealth, to text: inout MetricsText) {
     text.gauge(
-      "pabal_config_last_reload_successful", "Whether the configuration is in use as its file is now.",
+      "pabal_config_last_reload_successful",
+      "Whether the configuration in use is that of the file as it is now.",
       [([], health.isCurrent ? 1 : 0)])
     text.gauge(
       "pabal_config_last_reload_success_timestamp_seconds", "When the configuration in use was read.",
@@ -250,13 +255,13 @@ extension ServeMetrics {
   private func addProcess(to text: inout MetricsText) {
     let statistics = ProcessStatistics()
     func one(_ value: Double?) -> [(MetricsText.Labels, Double)] { value.map { [([], $0)] } ?? [] }
-    text.gauge("pabal_build_info", "The version.", [([("version", pabalVersion)], 1)])
-    text.gauge("process_start_time_seconds", "When it started.", one(startTime.seconds))
-    text.counter("process_cpu_seconds_total", "Processor time.", one(statistics.processor))
-    text.gauge("process_resident_memory_bytes", "Memory in use.", one(statistics.resident))
-    text.gauge("process_virtual_memory_bytes", "Address space.", one(statistics.virtual))
-    text.gauge("process_open_fds", "Open descriptors.", one(statistics.descriptors))
-    text.gauge("process_max_fds", "How many may be open.", one(statistics.descriptorLimit))
+    text.gauge("pabal_build_info", "Version of Pabal.", [([("version", pabalVersion)], 1)])
+    text.gauge("process_start_time_seconds", "Start time of the process.", one(startTime.seconds))
+    text.counter("process_cpu_seconds_total", "CPU time.", one(statistics.processor))
+    text.gauge("process_resident_memory_bytes", "Resident memory.", one(statistics.resident))
+    text.gauge("process_virtual_memory_bytes", "Virtual memory.", one(statistics.virtual))
+    text.gauge("process_open_fds", "Open file descriptors.", one(statistics.descriptors))
+    text.gauge("process_max_fds", "Maximum number of open file descriptors.", one(statistics.descriptorLimit))
   }
 }
 
@@ -265,16 +270,17 @@ extension Timestamp {
   fileprivate var seconds: Double { Double(milliseconds) / 1_000 }
 }
 
-/// What the system says of this process.
+/// The resource usage of this process, from the system.
 struct ProcessStatistics {
-  /// Bytes of memory in use.
+  /// Resident memory in bytes.
   let resident: Double?
-  /// Bytes of address space.
+  /// Virtual memory in bytes.
   let virtual: Double?
-  /// Seconds of processor time.
+  /// CPU time in seconds.
   let processor: Double
-  /// How many descriptors are open, and may be.
+  /// The number of open file descriptors.
   let descriptors: Double?
+  /// The maximum number of open file descriptors.
   let descriptorLimit: Double?
 
   init() {
@@ -295,7 +301,7 @@ struct ProcessStatistics {
     descriptorLimit = isKnown ? Double(limit.rlim_cur) : nil
   }
 
-  /// How many entries a folder has, without the descriptor that counts them.
+  /// Returns the number of entries of a directory, without the descriptor that is used for counting.
   private static func entries(_ path: String) -> Int? {
     guard let folder = opendir(path) else { return nil }
     defer { closedir(folder) }

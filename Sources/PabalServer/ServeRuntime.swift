@@ -3,27 +3,29 @@ import PabalCommand
 import PabalCore
 import Synchronization
 
-/// What a running `pabal serve` works with; what an edit of `config.json` changes is replaced in one step.
+/// The state of a running `pabal serve`. What an edit of `config.json` can change is replaced in one step.
 final class ServeRuntime: Sendable {
   let storage: OpenStorage
   let dispatcher: Dispatcher
   let log: ServeLog
-  /// How the configuration is.
+  /// Whether the configuration in use is current.
   let health = ConfigurationHealth()
-  /// Where the HTTP service listens, whatever the file says by now.
+  /// The address that the HTTP server listens on; later edits of the file don't change it.
   let listen: ListenAddress?
-  /// The configuration it was started with.
+  /// The configuration that the process was started with.
   let initialConfiguration: Configuration
-  // The transports that were named for this run.
+  // The transports named on the command line, which replace the route of the configuration.
   private let transportNames: [String]
   private let isDemo: Bool
   private let snapshotBox: SnapshotBox
   private let tokenRefresh: Mutex<Task<Void, Never>>
 
-  /// The parts of `context`, the route over the transports called `transportNames` where there are any; `isDemo` with the
-  /// page to try it out.
+  /// Opens the storage and the transports of `context`.
   ///
-  /// `report` is told of what the dispatcher does.
+  /// - Parameters:
+  ///   - transportNames: The transports of the route, in order; if empty, those of the configuration.
+  ///   - isDemo: Whether to serve the demo page.
+  ///   - report: Called with each event of the dispatcher.
   init(
     _ context: CommandContext, _ transportNames: [String], isDemo: Bool, _ log: ServeLog,
     report: @escaping @Sendable (DispatcherEvent) -> Void
@@ -44,7 +46,7 @@ final class ServeRuntime: Sendable {
     self.isDemo = isDemo
     guard !isDemo || listen != nil else {
       throw CommandError(
-        .configuration, "--demo needs an address to listen on",
+        .configuration, "--demo: no address to listen on",
         remedy: "add \"serve\": {\"listen\": \"127.0.0.1:8025\", \"keyless\": true} to config.json")
     }
     let snapshot = try RuntimeSnapshot(
@@ -56,12 +58,12 @@ final class ServeRuntime: Sendable {
     tokenRefresh = Mutex(startTokenRefresh(snapshot.tokenSources, log))
   }
 
-  /// The parts that hold now.
+  /// The snapshot in use.
   var snapshot: RuntimeSnapshot { snapshotBox.snapshot }
 
-  /// Goes on with what `bytes` say from now on; where anything of it is wrong, all stays as it is. Blocks.
+  /// Replaces the snapshot by that of a configuration file with these bytes. Changes nothing if it throws. Blocks.
   ///
-  /// Gives what would take a restart, the keys that changed and hold as they were; and whether mail takes another route.
+  /// Returns the changed keys that need a restart to take effect, and whether the route has changed.
   func replace(by bytes: [UInt8]) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
     let previous = snapshot
     let context = try previous.context.reloaded(bytes)
@@ -79,26 +81,26 @@ final class ServeRuntime: Sendable {
     )
   }
 
-  /// Stops keeping tokens fresh and closes the transports and the store; the dispatcher has ended before.
+  /// Stops renewing tokens and closes the transports and the database. The dispatcher must have ended.
   func close() {
     tokenRefresh.withLock { $0.cancel() }
     snapshot.route.close()
     storage.database.close()
   }
 
-  /// The parts, once the first are made.
+  /// Holds the snapshot; empty until the first one has been created.
   private final class SnapshotBox: Sendable {
     private let value = Mutex<RuntimeSnapshot?>(nil)
 
     var snapshot: RuntimeSnapshot {
       guard let snapshot = value.withLock({ $0 }) else {
-        preconditionFailure("the first parts are made in init")
+        preconditionFailure("the first snapshot is created in init")
       }
       return snapshot
     }
 
     func replace(by snapshot: RuntimeSnapshot) {
-      // What it takes the place of may end with it, and not under the lock.
+      // Release the old value outside the lock: its deinit may block.
       let previous = value.withLock { value in
         defer { value = snapshot }
         return value
@@ -109,7 +111,7 @@ final class ServeRuntime: Sendable {
 }
 
 extension Configuration {
-  /// The keys of `other` that differ and can't change while a service runs.
+  /// Returns the keys whose values differ in `other` and can't change while the process runs.
   fileprivate func needsRestart(for other: Configuration) -> [String] {
     var keys: [String] = []
     if serve.listen != other.serve.listen { keys.append("serve.listen") }
@@ -121,14 +123,16 @@ extension Configuration {
 }
 
 extension CommandContext {
-  /// The accounts that `transports` use; where a secret can't be had, the transport tells. May block.
+  /// Returns the accounts that `transports` use, without those whose secret can't be fetched, which the transport reports.
+  /// May block.
   func tokenSources(_ transports: [CheckedTransport]) -> [any AccessTokenSource] {
     let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
     return names.sorted().compactMap { try? account($0) }
   }
 }
 
-/// Keeps the tokens of accounts fresh, so that no mail waits for one, until the task is cancelled.
+/// Starts a task that renews access tokens before they expire, so that mail doesn't have to wait for them, until it is
+/// cancelled.
 func startTokenRefresh(_ tokenSources: [any AccessTokenSource], _ log: ServeLog) -> Task<Void, Never> {
   Task.detached {
     await TokenRefresher(tokenSources) { line in log.write("account", ("about", line)) }.run()

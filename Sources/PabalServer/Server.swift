@@ -24,7 +24,7 @@ package func runServer(
   let signals = StopSignals { isFirst in
     let mails = ("mails", "\(dispatcher.inFlightCount)")
     guard isFirst else {
-      // Leases run out, and the next to serve goes on.
+      // The mail in progress isn't lost: its leases expire, and the next process to serve sends it.
       log.write("broken off", mails)
       log.finish()
       _exit(ExitStatus.deferred.rawValue)
@@ -36,7 +36,7 @@ package func runServer(
     }
   }
   defer { signals.cancel() }
-  // A transport that hangs as it is closed must not be deaf to a second signal.
+  // Runs before `signals.cancel`, so that a second signal works even if a transport hangs while closing.
   defer { runtime.close() }
   let reload = ConfigurationReloader(runtime).run()
   defer { reload.cancel() }
@@ -53,7 +53,7 @@ package func runServer(
       throw error
     }
     await dispatching
-    // A request that was answered last may have sent a mail on its way after the dispatcher stopped.
+    // The last request may have dispatched a mail immediately, after the dispatcher had stopped.
     await dispatcher.drain()
   }
   log.write("stopped")

@@ -2,11 +2,12 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Turns SIGTERM and SIGINT into calls.
+/// Calls a function on SIGTERM and SIGINT.
 final class StopSignals: Sendable {
   private let sources: Mutex<[any DispatchSourceSignal]>
 
-  /// Listens from the end of this on; `stop` is called on a thread of its own, with whether it is the first time.
+  /// Handles the signals from the moment this returns. `stop` is called on a queue of its own; its argument says whether it
+  /// is the first signal.
   init(_ stop: @escaping @Sendable (Bool) -> Void) {
     let hasStopped = Mutex(false)
     let queue = DispatchQueue(label: "signals")
@@ -18,21 +19,22 @@ final class StopSignals: Sendable {
       source.resume()
       return source
     }
-    // Sooner a signal ends the process as it does any other; ignored until then, it would be lost.
+    // Not ignored before, because a signal that arrives before the handler is registered would be lost; now it ends the
+    // process.
     for _ in sources { registered.wait() }
     self.sources = Mutex(sources)
   }
 
-  /// Stops listening.
+  /// Stops handling the signals.
   func cancel() { sources.withLock { for source in $0 { source.cancel() } } }
 }
 
-/// Raises how many descriptors this process may have open, as far as the system lets it.
+/// Raises the limit on open file descriptors, as far as the system allows.
 ///
-/// A shell and systemd give 1,024, for programs that use select(2). The HTTP service alone takes 1,000, and a process
-/// without a free one ends: libdispatch watches its threads by files and traps where one can't be opened.
+/// Shells and systemd set 1,024, for programs that use select(2). The HTTP server alone uses up to 1,000, and a process
+/// without a free descriptor crashes, because libdispatch opens files to watch its threads and traps if it can't.
 func raiseDescriptorLimit() {
-  // Not more: some programs that this one starts go through all there may be.
+  // Not more, because some of the programs that this one starts iterate over all possible descriptors.
   let wanted: rlim_t = 8_192
   var limit = rlimit()
   let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)

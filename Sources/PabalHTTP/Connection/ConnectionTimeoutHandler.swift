@@ -4,7 +4,7 @@ internal import NIOCore
 internal import NIOHTTPTypes
 internal import Synchronization
 
-/// Closes a connection that takes too long over a request or an answer, however busily it trickles.
+/// Closes a connection that takes too long to send a request or to read a response, even if bytes keep trickling in.
 final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart
@@ -12,10 +12,10 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
   typealias OutboundOut = HTTPResponsePart
 
   private let limits: ConnectionLimits
-  // A timer for each request and answer would cost more than one that looks again.
+  // One timer that checks repeatedly, because a timer per request and response would cost more.
   private var deadline = NIODeadline.distantFuture
   private var deadlineCheck: Scheduled<Void>?
-  // Requests of which the answer is not written yet; the newest may still be arriving.
+  // Requests whose response hasn't been written yet; the newest may still be arriving.
   private var pendingResponses = 0
   private var isReceiving = false
   private var closesAfterResponse = false
@@ -43,7 +43,7 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
       limits.set(context.channel, isIdle: false)
       pendingResponses += 1
       isReceiving = true
-      // Behind another request its time begins once that is answered.
+      // The time of a pipelined request starts once the request before it is answered.
       if pendingResponses == 1 { deadline = .now() + limits.requestTimeout }
     case .body: break
     case .end:
@@ -87,7 +87,8 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
     }
   }
 
-  /// Closes the connection once its deadline has passed. No deadline that is set meanwhile comes before the next look.
+  /// Closes the connection if its deadline has passed; otherwise schedules the next check, which is never later than the
+  /// earliest deadline that can be set meanwhile.
   private func deadlineCheck(_ context: ChannelHandlerContext) {
     guard deadline > .now() else { return context.close(promise: nil) }
     let context = NIOLoopBound(context, eventLoop: context.eventLoop)
@@ -100,18 +101,18 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
   }
 }
 
-/// How long connections may take, and which of them goes when there are too many.
+/// The open connections, with the limits on their time and number.
 final class ConnectionLimits: Sendable {
-  /// How long a request may take to arrive, from its connection's beginning or its own.
+  /// How long a request may take to arrive, from the start of the connection or of the request.
   let requestTimeout: TimeAmount
   /// How long a connection may wait for its next request.
   let idleTimeout: TimeAmount
-  /// How long the other end may take to read an answer.
+  /// How long the client may take to read a response.
   let responseTimeout: TimeAmount
-  /// How many connections there may be.
-  let count: Int
+  /// The maximum number of open connections.
+  let maxConnections: Int
 
-  /// The shortest of these times.
+  /// The shortest of the timeouts.
   var shortestTimeout: TimeAmount { min(requestTimeout, idleTimeout, responseTimeout) }
 
   private struct Open {
@@ -124,27 +125,28 @@ final class ConnectionLimits: Sendable {
   init(
     requestTimeout: TimeAmount = .seconds(15), idleTimeout: TimeAmount = .seconds(60),
     responseTimeout: TimeAmount = .seconds(30),
-    count: Int = ConnectionLimits.defaultCount
+    maxConnections: Int = ConnectionLimits.defaultMaxConnections
   ) {
     self.requestTimeout = requestTimeout
     self.idleTimeout = idleTimeout
     self.responseTimeout = responseTimeout
-    self.count = count
+    self.maxConnections = maxConnections
   }
 
-  /// 1,000, or half of the descriptors that this process may have: mail and its store need some, too.
-  static var defaultCount: Int {
+  /// 1,000, or half of the descriptors that this process may open if those are fewer, because transports and the store
+  /// need some as well.
+  static var defaultMaxConnections: Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_000 }
     return Int(min(1_000, max(limit.rlim_cur / 2, 16)))
   }
 
-  /// Takes a connection in; where that is one too many, the one that has waited longest for a request is closed, and
-  /// this one itself where all are at work.
+  /// Registers a connection. If there are too many, the one that has been idle longest is closed, or the new one itself
+  /// if none is idle.
   func register(_ channel: any Channel) {
     let evicted = open.withLock { open -> (any Channel)? in
       var evicted: (any Channel)?
-      if open.count >= count {
+      if open.count >= maxConnections {
         let longestIdle = open.min {
           ($0.value.idleSince ?? .distantFuture) < ($1.value.idleSince ?? .distantFuture)
         }
@@ -161,12 +163,12 @@ final class ConnectionLimits: Sendable {
     evicted?.close(promise: nil)
   }
 
-  /// Takes down whether a connection waits for a request.
+  /// Records whether a connection is waiting for a request.
   func set(_ channel: any Channel, isIdle: Bool) {
     open.withLock { $0[ObjectIdentifier(channel)]?.idleSince = isIdle ? .now() : nil }
   }
 
-  /// Takes a connection out.
+  /// Removes a connection.
   func unregister(_ channel: any Channel) {
     _ = open.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
   }

@@ -5,7 +5,7 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOHTTPTypesHTTP1
 
-/// HTTP/1.1 connections whose messages keep to `HTTP1ComplianceHandler`.
+/// An HTTP/1.1 channel with an `HTTP1ComplianceHandler` in its pipeline.
 struct HTTP1ComplianceChannel: ServerChildChannel {
   let http: HTTP1Channel
 
@@ -23,9 +23,9 @@ struct HTTP1ComplianceChannel: ServerChildChannel {
   }
 }
 
-/// What RFC 9110 and 9112 ask of a server before its answer: one Host (9112, 3.2), or that of the target in its place
-/// (3.2.2), a 100 for whoever waits for it before the body (9110, 10.1.1), an end to the connection of an HTTP/1.0 client
-/// (9112, 9.3).
+/// Implements what RFC 9110 and 9112 require of a server before it answers: exactly one Host field (9112, 3.2), which the
+/// host of an absolute target replaces (3.2.2); 100 Continue for a client that waits for it (9110, 10.1.1); and closing
+/// the connection of an HTTP/1.0 client (9112, 9.3).
 final class HTTP1ComplianceHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
@@ -42,12 +42,12 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
     }
     let options = head.headers[canonicalForm: "connection"]
     if head.version != .http1_1 || options.contains(where: { $0.lowercased() == "close" }) {
-      // The one word that the answering side looks for.
+      // Hummingbird recognizes only this exact value.
       head.headers.replaceOrAdd(name: "connection", value: "close")
     }
     let expectsContinue = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
     let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-    // What is too long gets its final answer at once instead.
+    // A body that is too long gets its final response at once instead.
     if expectsContinue, head.version == .http1_1, length <= bodyLimit {
       let interim = HTTPResponseHead(version: head.version, status: .continue)
       context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
@@ -66,11 +66,11 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
 }
 
 extension HTTPRequestHead {
-  /// Puts the authority of a target in absolute form into Host, and leaves its path as the target; false where it is
-  /// none that may be asked for here.
+  /// Moves the authority of a target in absolute form to the Host field and leaves the path as the target; returns
+  /// `false` if the target isn't a valid `http` or `https` URI.
   ///
-  /// `https` counts as `http`: whoever has taken TLS off may pass the target on as it was. A user before the host is an
-  /// error (RFC 9110, 4.2.4).
+  /// `https` is accepted because a proxy that terminates TLS may pass the target on unchanged. User information before
+  /// the host is an error (RFC 9110, 4.2.4).
   fileprivate mutating func moveAuthorityToHost() -> Bool {
     guard let separator = uri.firstRange(of: "://"),
       ["http", "https"].contains(uri[..<separator.lowerBound].lowercased())

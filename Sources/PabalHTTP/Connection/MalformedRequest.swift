@@ -4,7 +4,7 @@ internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
 
-/// A request that can't be made out, as the connection's handlers and the responder pass it on.
+/// A request that can't be parsed, which the connection's handlers pass on to the router so that it is answered there.
 struct MalformedRequest: Error {
   /// What is wrong with it.
   enum Reason: String {
@@ -17,7 +17,7 @@ struct MalformedRequest: Error {
   }
 
   let reason: Reason
-  /// The request's own; `-` where it isn't known.
+  /// The method of the request; `-` if it isn't known.
   let method: HTTPRequest.Method
 
   init(_ reason: Reason, method: HTTPRequest.Method = MalformedRequest.unknownMethod) {
@@ -25,7 +25,7 @@ struct MalformedRequest: Error {
     self.method = method
   }
 
-  /// What a handler's error says of the request; `nil`: it is about the connection.
+  /// Converts an error of a channel handler; `nil` if the error isn't about a request.
   init?(_ error: any Error) {
     switch error {
     case let malformedRequest as MalformedRequest: self = malformedRequest
@@ -38,21 +38,21 @@ struct MalformedRequest: Error {
   }
 
   private static let unknownMethod: HTTPRequest.Method = {
-    guard let method = HTTPRequest.Method("-") else { preconditionFailure("it is a token") }
+    guard let method = HTTPRequest.Method("-") else { preconditionFailure("- isn't a token") }
     return method
   }()
 
-  // What comes over the wire has the scheme http.
+  // A scheme that requests from the network, which have `http`, can't have.
   private static let scheme = "broken"
 
-  /// It in the shape of a request, so that it is answered, counted and told of in its turn.
+  /// The error in the form of a request, so that it is answered, counted and logged in order.
   var request: HTTPRequest {
     HTTPRequest(
       method: method, scheme: MalformedRequest.scheme, authority: nil, path: reason.rawValue,
       headerFields: [.connection: "close"])
   }
 
-  /// It from that shape.
+  /// Reads the error from that form; `nil` for an ordinary request.
   init?(_ request: HTTPRequest) {
     guard request.scheme == MalformedRequest.scheme, let reason = Reason(rawValue: request.path ?? "") else {
       return nil
@@ -60,31 +60,34 @@ struct MalformedRequest: Error {
     self.init(reason, method: request.method)
   }
 
-  /// How it is answered.
+  /// The response, which closes the connection.
   var problem: ProblemDetails {
     var problem =
       switch reason {
       case .size:
         ProblemDetails(
           "header-too-large", .requestHeaderFieldsTooLarge, "The header is too large",
-          detail: "it may have 16384 octets in 100 fields of 8192")
-      // Not 501 and 505: what others send at random is no fault of the service's, and wakes nobody.
-      case .head: MalformedRequest.malformed("it can't be read as HTTP/1.1")
-      case .method: MalformedRequest.malformed("the method is not known")
-      case .version: MalformedRequest.malformed("the version is not HTTP/1.1")
-      case .host: MalformedRequest.malformed("it needs one Host field")
-      case .target: MalformedRequest.malformed("its target is no http URI with a host and without a user")
+          detail: "it may have 16384 bytes, in at most 100 fields of at most 8192")
+      // Not 501 and 505, because random input from the network must not look like a fault of the service in alerts.
+      case .head: MalformedRequest.malformed("the header can't be parsed")
+      case .method: MalformedRequest.malformed("unknown method")
+      case .version: MalformedRequest.malformed("unsupported version; use HTTP/1.1")
+      case .host: MalformedRequest.malformed("expected exactly one Host field")
+      case .target:
+        MalformedRequest.malformed(
+          "the target isn't a path, or an http URI with a host and without user information")
       }
     problem.headers[.connection] = "close"
     return problem
   }
 
   private static func malformed(_ detail: String) -> ProblemDetails {
-    ProblemDetails("malformed-request", .badRequest, "The request is no request of HTTP/1.1", detail: detail)
+    ProblemDetails("malformed-request", .badRequest, "Malformed HTTP/1.1 request", detail: detail)
   }
 }
 
-/// Hands a request that can't be made out on as one, behind those that came before it, and nothing after it.
+/// Turns a parser error into a request for the router, after the requests that came before it, and drops everything
+/// after it.
 final class MalformedRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart
@@ -107,7 +110,7 @@ final class MalformedRequestHandler: ChannelInboundHandler, RemovableChannelHand
       return context.fireErrorCaught(error)
     }
     isFinished = true
-    // Of a request whose head came the answer may be on its way: whoever reads its body learns of it.
+    // The head of this request has been passed on, so a response may be on its way: the reader of its body gets the error.
     guard !isReceiving, context.channel.isActive else { return context.fireErrorCaught(malformedRequest) }
     context.fireChannelRead(wrapInboundOut(.head(malformedRequest.request)))
     context.fireChannelRead(wrapInboundOut(.end(nil)))

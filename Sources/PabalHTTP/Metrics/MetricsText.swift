@@ -1,42 +1,42 @@
 internal import Synchronization
 
-/// Metrics as Prometheus reads them: its text format 0.0.4.
+/// Metrics in the Prometheus text format 0.0.4.
 public struct MetricsText: Sendable {
-  /// The labels of a value, in their order.
+  /// The labels of a value, in order.
   public typealias Labels = [(name: String, value: String)]
 
   /// The content type of the text.
   static let type = "text/plain; version=0.0.4; charset=utf-8"
 
-  /// What was added so far.
+  /// The text so far.
   public private(set) var text = ""
 
-  /// Nothing yet.
+  /// Creates an empty text.
   public init() {}
 
-  /// Adds what only ever grows; `name` ends with `_total`.
+  /// Adds a counter; `name` ends with `_total`.
   public mutating func counter(_ name: String, _ help: String, _ values: [(Labels, Double)]) {
     writeHeader(name, "counter", help)
     for (labels, value) in values { add(name, labels, value) }
   }
 
-  /// Adds what is as it is now.
+  /// Adds a gauge.
   public mutating func gauge(_ name: String, _ help: String, _ values: [(Labels, Double)]) {
     writeHeader(name, "gauge", help)
     for (labels, value) in values { add(name, labels, value) }
   }
 
-  /// Adds what a counter counted.
+  /// Adds a counter; the keys in `zero` are present even if they have not been counted.
   public mutating func counter<Key>(
     _ name: String, _ help: String, _ counter: LabelledCounter<Key>, zero: [Key] = [],
     labels: (Key) -> Labels
   ) {
-    // Whoever computes a rate needs to have seen the zero before the first one.
+    // Prometheus can only compute the increase from 0 to 1 if it has scraped the 0.
     let counts = counter.counts.merging(zero.map { ($0, 0) }) { counted, _ in counted }
     self.counter(name, help, sorted(counts.map { (labels($0), Double($1)) }))
   }
 
-  /// Adds what a histogram took down, in seconds.
+  /// Adds a histogram, in seconds.
   public mutating func histogram<Key>(
     _ name: String, _ help: String, _ histogram: LabelledHistogram<Key>, labels: (Key) -> Labels
   ) {
@@ -85,38 +85,39 @@ public struct MetricsText: Sendable {
   }
 }
 
-/// Counts what happened, by the values of a metric's labels; an increment takes some tens of nanoseconds.
+/// A counter for each combination of a metric's label values. An increment takes some tens of nanoseconds.
 public final class LabelledCounter<Labels: Hashable & Sendable>: Sendable {
   private let storage = Mutex<[Labels: Int]>([:])
 
-  /// Nothing happened yet.
+  /// Creates an empty counter.
   public init() {}
 
-  /// It happened once more with these labels.
+  /// Adds one to the counter of these labels.
   public func add(_ labels: Labels) { storage.withLock { $0[labels, default: 0] += 1 } }
 
-  /// How often it happened.
+  /// The counts by labels.
   public var counts: [Labels: Int] { storage.withLock { $0 } }
 }
 
-/// Takes down how long something took, by the values of a metric's labels.
+/// A histogram of durations for each combination of a metric's label values.
 public final class LabelledHistogram<Labels: Hashable & Sendable>: Sendable {
-  /// What was taken down for one set of labels.
+  /// The observations for one combination of labels.
   public struct Observations: Sendable {
-    /// How many fell below or on each bound and above the one before; the last number is of those above all.
+    /// The number of observations in each bucket: above the previous bound, up to and including its own. The last one
+    /// counts those above all bounds.
     public fileprivate(set) var counts: [Int]
-    /// The sum of all, in seconds.
+    /// The sum of all observations, in seconds.
     public fileprivate(set) var sum: Double
   }
 
-  /// The upper bounds of the buckets in seconds, rising.
+  /// The upper bounds of the buckets in seconds, in ascending order.
   public let bounds: [Double]
   private let storage = Mutex<[Labels: Observations]>([:])
 
-  /// Nothing was taken down yet; `bounds` rise.
+  /// Creates an empty histogram; `bounds` are in ascending order.
   public init(bounds: [Double]) { self.bounds = bounds }
 
-  /// It took so long.
+  /// Records a duration.
   public func add(_ labels: Labels, _ took: Duration) {
     let (whole, attoseconds) = took.components
     let seconds = Double(whole) + Double(attoseconds) / 1e18
@@ -128,7 +129,7 @@ public final class LabelledHistogram<Labels: Hashable & Sendable>: Sendable {
     }
   }
 
-  /// What was taken down.
+  /// The observations by labels.
   public var observations: [Labels: Observations] { storage.withLock { $0 } }
 }
 
@@ -139,18 +140,18 @@ extension LabelledHistogram.Observations {
   }
 }
 
-/// Keeps a label that comes from outside to so many values; all others are one.
+/// Limits the number of values of a label that callers choose, because each value is a time series of its own.
 public final class LabelLimiter: Sendable {
-  /// What the others are called.
+  /// The value that replaces those beyond the limit.
   public static let other = "other"
 
   private let limit: Int
   private let known = Mutex<Set<String>>([])
 
-  /// The first `limit` values keep their names.
+  /// Creates a limiter that keeps the first `limit` distinct values.
   public init(_ limit: Int = 32) { self.limit = limit }
 
-  /// The value, or `other`.
+  /// Returns the value, or `other` if it is beyond the limit.
   public func value(_ text: String) -> String {
     known.withLock { known in
       if known.contains(text) { return text }

@@ -2,7 +2,7 @@ internal import HTTPTypes
 public import PabalCore
 internal import Synchronization
 
-/// Wakes requests that wait for a mail's first attempt to end.
+/// The requests that wait for the first attempt on a mail to end.
 public final class AttemptWaiters: Sendable {
   private struct Waiter {
     let id: UInt64
@@ -17,7 +17,7 @@ public final class AttemptWaiters: Sendable {
 
   private let state = Mutex(State())
 
-  /// Creates waiters for one service.
+  /// Creates an empty set of waiters.
   public init() {}
 
   /// Wakes the requests that wait for the mail of a dispatcher's event.
@@ -29,7 +29,7 @@ public final class AttemptWaiters: Sendable {
   /// Whether the service is stopping; new waits return immediately.
   var isReleased: Bool { state.withLock { $0.isReleased } }
 
-  /// Wakes all waiting requests, and makes later waits return immediately, because the service is stopping.
+  /// Wakes all waiting requests and makes further waits return immediately, because the service is stopping.
   func release() {
     let waiters = state.withLock { state in
       state.isReleased = true
@@ -39,10 +39,10 @@ public final class AttemptWaiters: Sendable {
     for waiter in waiters { waiter.wake.resume() }
   }
 
-  /// Returns when the mail called `id` is settled in this process, or after `duration`.
+  /// Suspends until the mail `id` is settled in this process, the task is cancelled, or `duration` has passed.
   func wait(for id: String, atMost duration: Duration) async {
     let timer = Task {
-      // Repeats because the waiter may not be registered yet when the first sleep ends.
+      // Repeats because the waiter may not be registered yet when the timer first fires.
       while (try? await Task.sleep(for: duration)) != nil { wake(id) }
     }
     await withTaskCancellationHandler {
@@ -68,11 +68,11 @@ public final class AttemptWaiters: Sendable {
   }
 }
 
-/// What `Prefer` asks for (RFC 7240): how long to wait for the first attempt.
+/// The `wait` preference of a request's `Prefer` fields (RFC 7240): how long to wait for the mail's first attempt.
 struct PreferHeader: Sendable, Hashable {
-  /// The longest that a request waits.
+  /// The longest wait, in seconds.
   static let maxWait = 30
-  /// Seconds, from 0 to `maxWait`; `nil`: not at all.
+  /// Seconds from 0 to `maxWait`; `nil` if the request doesn't ask to wait.
   let wait: Int?
 
   init(wait: Int) { self.wait = wait }
@@ -84,7 +84,7 @@ struct PreferHeader: Sendable, Hashable {
         let parts = preference.split(separator: ";").first?.split(separator: "=") ?? []
         guard parts.count == 2, String(parts[0]).trimmed.lowercased() == "wait" else { return nil }
         var seconds = String(parts[1]).trimmed[...]
-        // RFC 7240, 2: a word may stand between quotes.
+        // RFC 7240, 2: the value is a token or a quoted string.
         if seconds.count > 2, seconds.first == "\"", seconds.last == "\"" {
           seconds = seconds.dropFirst().dropLast()
         }

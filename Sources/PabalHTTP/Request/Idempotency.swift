@@ -3,11 +3,11 @@ internal import Hummingbird
 internal import PabalCore
 internal import Synchronization
 
-/// The requests with an `Idempotency-Key` that are under way in this process.
+/// The idempotency keys of the requests that this process is handling.
 final class RequestsInFlight: Sendable {
   private let keys = Mutex<Set<IdempotencyKey>>([])
 
-  /// Does `work` unless a request with the same key is under way.
+  /// Runs `work`; throws 409 if a request with the same key is being handled.
   func runExclusively<Value>(
     _ key: IdempotencyKey?, _ work: () async throws(ProblemDetails) -> Value
   ) async throws(ProblemDetails) -> Value {
@@ -19,7 +19,8 @@ final class RequestsInFlight: Sendable {
 }
 
 extension Request {
-  /// The `Idempotency-Key` of a request with this body: printable ASCII, perhaps quoted as a string of RFC 9651.
+  /// Returns the `Idempotency-Key`, bare or quoted as a string of RFC 9651, bound to the caller and the body; `nil` if
+  /// there is none. Throws 400 if it isn't printable ASCII or too long.
   func idempotencyKey(of caller: AuthenticatedCaller, _ bytes: [UInt8]) throws(ProblemDetails)
     -> IdempotencyKey?
   {
@@ -30,7 +31,7 @@ extension Request {
       let key = IdempotencyKey(String(key), client: caller.name ?? "", payload: bytes)
     else {
       throw .invalid(
-        "Idempotency-Key", "it is not 1 to \(IdempotencyKey.sizeLimit) printable ASCII characters")
+        "Idempotency-Key", "expected 1 to \(IdempotencyKey.sizeLimit) printable ASCII characters")
     }
     return key
   }

@@ -2,11 +2,13 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import PabalCore
 
-/// Why a request was not done, as RFC 9457 has it; `kind` is the last part of its type and never changes.
+/// An error response in the format of RFC 9457.
+///
+/// `kind` is the last part of its type. Clients branch on it, so it never changes.
 struct ProblemDetails: Error {
-  /// One thing that is wrong with a request's body.
+  /// An error in one field of a request.
   struct FieldError: Encodable {
-    /// Where: `to`, `variables.name`, or a header's name.
+    /// The path of the field in the body, such as `to` or `variables.name`, or the name of a header field.
     let field: String
     let detail: String
 
@@ -50,7 +52,7 @@ struct ProblemDetails: Error {
     }
   }
 
-  /// The answer that tells it.
+  /// The response that reports it.
   var response: Response {
     let body = Body(
       type: "/problems/\(kind)", title: title, status: status.code, detail: detail,
@@ -65,26 +67,26 @@ struct ProblemDetails: Error {
 }
 
 extension ProblemDetails {
-  static let pathNotFound = ProblemDetails("not-found", .notFound, "There is nothing at this path")
+  static let pathNotFound = ProblemDetails("not-found", .notFound, "Path not found")
   static let bodyTooLarge: ProblemDetails = {
-    var problem = ProblemDetails("too-large", .contentTooLarge, "The body is longer than 65536 octets")
+    var problem = ProblemDetails("too-large", .contentTooLarge, "The body is longer than 65536 bytes")
     problem.headers[.connection] = "close"
     return problem
   }()
   static let inFlight = ProblemDetails(
-    "idempotency-key-in-flight", .conflict, "A request with this Idempotency-Key is not answered yet",
-    detail: "send it again once the first has been answered")
+    "idempotency-key-in-flight", .conflict, "A request with this Idempotency-Key is still being handled",
+    detail: "repeat the request once the first one has been answered")
 
   static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> ProblemDetails {
     var problem = ProblemDetails(
-      "method-not-allowed", .methodNotAllowed, "The path doesn't take this method")
+      "method-not-allowed", .methodNotAllowed, "Method not allowed")
     problem.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
     return problem
   }
 
   static func invalid(_ fieldErrors: [FieldError]) -> ProblemDetails {
     var problem = ProblemDetails(
-      "invalid-request", .badRequest, "The request is wrong",
+      "invalid-request", .badRequest, "Invalid request",
       detail: fieldErrors.map { $0.field.isEmpty ? $0.detail : "\($0.field): \($0.detail)" }.joined(
         separator: "; "))
     problem.fieldErrors = fieldErrors
@@ -98,7 +100,7 @@ extension ProblemDetails {
 
 extension HTTPField.Name {
   private static func known(_ name: String) -> HTTPField.Name {
-    guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is a token") }
+    guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) isn't a token") }
     return name
   }
 
@@ -110,74 +112,80 @@ extension HTTPField.Name {
 }
 
 extension ProblemDetails {
-  /// What a caller is told of a refusal, and nothing more: what is wrong with the site is for its log.
-  init(_ problem: VerificationError) {
-    switch problem {
+  /// The response to an error of the verification service. Causes that concern only the operator are in the log, not here.
+  init(_ error: VerificationError) {
+    switch error {
     case .unknown:
       self.init(
-        "no-such-verification", .notFound, "There is no such verification",
-        detail: "an ended one is kept for a day")
+        "no-such-verification", .notFound, "Verification not found",
+        detail: "a verification is deleted a day after it has ended")
     case .limited(let limit, let wait):
-      // Nobody but the operator can make room, so it is the service that is not available.
+      // 503 for the overall limit, because no caller has exceeded it and only the operator can raise it.
       self.init(
-        "limit-reached", limit == .overall ? .serviceUnavailable : .tooManyRequests, "A limit is reached",
-        detail: problem.description)
+        "limit-reached", limit == .overall ? .serviceUnavailable : .tooManyRequests, "Limit reached",
+        detail: error.description)
       self.limit = limit.rawValue
       retryAfter = wait?.wholeSecondsUp
     case .ended(let state):
-      self.init("ended", .conflict, "The verification has ended", detail: "it is \(state.rawValue)")
+      self.init("ended", .conflict, "The verification has ended", detail: "its status is \(state.rawValue)")
     case .input(let field, let message):
       self = .invalid(field, message)
     case .proof(let proof):
       switch proof {
-      case .unknown: self.init("no-such-proof", .notFound, "There is no such proof")
-      case .redeemed: self.init("proof-redeemed", .conflict, "The proof was redeemed before")
-      case .expired: self.init("proof-expired", .gone, "The proof's time is over")
+      case .unknown: self.init("no-such-proof", .notFound, "Proof not found")
+      case .redeemed: self.init("proof-redeemed", .conflict, "The proof has already been redeemed")
+      case .expired: self.init("proof-expired", .gone, "The proof has expired")
       }
     case .reused: self = .reused
     case .brokenMessage: self = .brokenMessage
     case .keys:
-      self.init("keys-missing", .serviceUnavailable, "A key is missing here", detail: "see the log")
+      self.init(
+        "keys-missing", .serviceUnavailable, "A key of the service is missing",
+        detail: "the log of the service says which")
       retryAfter = 60
     case .storage: self = .storageUnavailable
     }
   }
 
-  init(_ problem: MailSubmissionError) {
-    switch problem {
+  /// The response to an error of the mail submission.
+  init(_ error: MailSubmissionError) {
+    switch error {
     case .reused: self = .reused
     case .mailDeleted:
       self.init(
-        "no-such-mail", .notFound, "There is no such mail",
-        detail: "the one that this Idempotency-Key made is no longer kept")
+        "no-such-mail", .notFound, "Mail not found",
+        detail: "the mail that this Idempotency-Key created is no longer kept")
     case .storage: self = .storageUnavailable
     }
   }
 
-  /// `field` is where the request names the message; `nil`: its path does.
-  init(_ problem: MessageComposerError, named field: String?) {
-    switch problem {
+  /// The response to an error of the message composer. `field` is the field of the body that names the message; `nil` if
+  /// the path names it.
+  init(_ error: MessageComposerError, named field: String?) {
+    switch error {
     case .unknown(let message):
       self =
         field.map { .invalid($0, message) }
-        ?? ProblemDetails("no-such-message", .notFound, "There is no such message", detail: message)
+        ?? ProblemDetails("no-such-message", .notFound, "Message not found", detail: message)
     case .input(let field, let message): self = .invalid(field, message)
     case .broken: self = .brokenMessage
     }
   }
 
-  static let mailNotFound = ProblemDetails("no-such-mail", .notFound, "There is no such mail")
+  static let mailNotFound = ProblemDetails("no-such-mail", .notFound, "Mail not found")
   static let reused = ProblemDetails(
-    "idempotency-key-reused", .unprocessableContent, "The Idempotency-Key came before with another request")
+    "idempotency-key-reused", .unprocessableContent, "This Idempotency-Key was used with a different request")
   private static let brokenMessage: ProblemDetails = {
     var problem = ProblemDetails(
-      "message-broken", .serviceUnavailable, "The message can't be rendered", detail: "see the log")
+      "message-broken", .serviceUnavailable, "The message can't be rendered",
+      detail: "the log of the service says why")
     problem.retryAfter = 60
     return problem
   }()
   private static let storageUnavailable: ProblemDetails = {
     var problem = ProblemDetails(
-      "storage-unavailable", .serviceUnavailable, "The store could not do it", detail: "nothing was done")
+      "storage-unavailable", .serviceUnavailable, "The store failed", detail: "nothing was changed; try again"
+    )
     problem.retryAfter = 5
     return problem
   }()

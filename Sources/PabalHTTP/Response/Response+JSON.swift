@@ -4,17 +4,17 @@ internal import Hummingbird
 internal import NIOCore
 
 extension Response {
-  /// An answer of one JSON value, keys sorted.
+  /// Returns a response with a JSON value, its keys sorted.
   static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let data = try? encoder.encode(value) else {
-      preconditionFailure("what the service answers is texts, numbers and lists of them")
+      preconditionFailure("the body of a response can't be encoded")
     }
     return bytes(data, type: "application/json", status: status)
   }
 
-  /// An answer of these bytes, which nobody may keep.
+  /// Returns a response with these bytes, which caches must not store.
   static func bytes(
     _ bytes: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok
   ) -> Response {
