@@ -266,7 +266,7 @@ def everything(reader):
     subprocess.run([service.pabal, "outbox", "retry", "--all"], check=True, capture_output=True)
     browser.until("document.getElementById('mail') !== null")
     assert len(codes()) > before
-    reader.look("mended")
+    reader.look("recovered")
 
 
 def main():

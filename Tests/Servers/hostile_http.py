@@ -165,7 +165,7 @@ elif kind in ("broken", "absolute"):
         "half": b"GET /healthz HTT",
         "body": b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-        "body that nobody reads": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "unread body": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     } if kind == "broken" else {
         "here": b"GET http://localhost/healthz?x=http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n",
         "mails here": b"GET http://127.0.0.1:8025/v1/mails/x" + rest.replace(b"localhost", b"other.example"),

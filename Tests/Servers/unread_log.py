@@ -49,5 +49,5 @@ process, port = serve()
 ask(port, 2_000)
 process.terminate()
 second = process.wait(30)
-print(json.dumps({"answered": answered, "told": told, "lost": lost, "last": rest.decode().split("\n")[-2],
+print(json.dumps({"answered": answered, "logged": told, "lost": lost, "last": rest.decode().split("\n")[-2],
                   "statuses": [first, second]}))

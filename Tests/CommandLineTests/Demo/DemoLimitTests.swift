@@ -2,23 +2,23 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Each limit is told on the page, with when to try again.
+/// The demo page names each limit and the time until the next try.
 @Suite struct DemoLimitTests {
   private func expect(
     _ response: DemoTestSite.Response, _ limit: String, wait: ClosedRange<Int>?, status: Int = 429
   ) throws {
-    let words = try DemoTestSite.words("ko", "limit.\(limit)")
+    let text = try DemoTestSite.words("ko", "limit.\(limit)")
     #expect(response.status == status)
-    #expect(response.error?.hasPrefix(words) == true, "\(response.error ?? "nothing")")
-    guard let wait else { return #expect(response.error == words && response.headers["retry-after"] == nil) }
+    #expect(response.error?.hasPrefix(text) == true, "\(response.error ?? "nothing")")
+    guard let wait else { return #expect(response.error == text && response.headers["retry-after"] == nil) }
     #expect(try wait.contains(#require(response.headers["retry-after"].flatMap { Int($0) })))
-    let time = try #require(response.error?.firstMatch(of: /([0-9]+)(초|분|시간) 뒤에 다시 시도해 주세요\.$/))
+    let time = try #require(response.error?.firstMatch(of: /([0-9]+)(초|분|시간) 후에 다시 시도해 주세요\.$/))
     let unit = ["초": 1, "분": 60, "시간": 3_600][String(time.2)] ?? 0
-    // Rounded up to its unit.
+    // The time is rounded up to its unit.
     #expect((wait.lowerBound...(wait.upperBound + unit)).contains((Int(time.1) ?? 0) * unit))
   }
 
-  @Test func `the cooldown, at the start and for a resend`() throws {
+  @Test func `the cooldown limits a new start and a resend`() throws {
     let demo = try DemoTestSite()
     let id = try demo.start()
     let again = try demo.post("start", ["address": "kim@example.com"])
@@ -26,19 +26,19 @@ import Testing
     #expect(again.asksAddress && again.text.contains(#"value="kim@example.com""#))
     let resend = try demo.post("resend", ["verification": id])
     try expect(resend, "cooldown", wait: 30...60)
-    // The code that is out can still be typed.
+    // The code that was sent is still valid.
     #expect(resend.asksCode)
     #expect(
       try demo.post("check", ["verification": id, "code": try demo.site.newestCode()]).end == "approved")
   }
 
-  @Test func `a recipient's mails`() throws {
+  @Test func `a recipient gets a limited number of mails`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s", "recipient": ["1/1h"]"#)
     _ = try demo.start()
     try expect(try demo.post("start", ["address": "kim@example.com"]), "recipient", wait: 3_500...3_600)
   }
 
-  @Test func `a verification's mails, for which no time makes room`() throws {
+  @Test func `a verification sends a limited number of mails, however long one waits`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s", "sends": 1"#)
     let page = try demo.post("start", ["address": "kim@example.com"])
     #expect(
@@ -46,13 +46,13 @@ import Testing
     try expect(try demo.post("resend", ["verification": try page.id]), "verification", wait: nil)
   }
 
-  @Test func `a client's starts, by the address it calls from`() throws {
+  @Test func `a client starts a limited number of verifications, counted by its address`() throws {
     let demo = try DemoTestSite(verification: #""clientStarts": ["1/10m"]"#)
     _ = try demo.start()
     try expect(try demo.post("start", ["address": "lee@example.com"]), "client", wait: 500...600)
   }
 
-  @Test func `a client's checks`() throws {
+  @Test func `a client checks a limited number of codes`() throws {
     let demo = try DemoTestSite(verification: #""clientChecks": ["1/5m"]"#)
     let id = try demo.start()
     let code = try demo.site.newestCode()
@@ -62,14 +62,14 @@ import Testing
     #expect(response.asksCode)
   }
 
-  @Test func `everybody's mails`() throws {
+  @Test func `the service sends a limited number of mails`() throws {
     let demo = try DemoTestSite(verification: #""quota": 1"#)
     _ = try demo.start()
     try expect(
       try demo.post("start", ["address": "lee@example.com"]), "overall", wait: 86_000...86_400, status: 503)
   }
 
-  @Test func `wrong codes for an address`() throws {
+  @Test func `an address is blocked after too many wrong codes`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s", "failures": 5, "block": "2h""#)
     let id = try demo.start()
     let wrong = TestSite.wrong(try demo.site.newestCode())
@@ -77,7 +77,7 @@ import Testing
     try expect(try demo.post("start", ["address": "kim@example.com"]), "failures", wait: 7_000...7_200)
   }
 
-  @Test func `behind a trusted proxy it is the proxy's client that counts`() throws {
+  @Test func `behind a trusted proxy the limits count the proxy's client`() throws {
     let serve = #""serve": { "listen": "127.0.0.1:0", "keyless": true, "proxies": ["127.0.0.1"] }"#
     let demo = try DemoTestSite(
       try TestSite(TestSite.shipped(with: serve + #", "verification": { "clientStarts": ["1/10m"] }"#)))
@@ -89,7 +89,7 @@ import Testing
     #expect(try start("lee@example.com", from: "192.0.2.2") == 200)
   }
 
-  @Test func `a store that can't be used is told as something that passes`() throws {
+  @Test func `a failing store is reported as a temporary problem`() throws {
     let demo = try DemoTestSite()
     let id = try demo.start()
     try demo.site.loseTables()

@@ -2,10 +2,10 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What the page says of everything that a verification can come to, without a script.
+/// What the demo page shows for each outcome of a verification, without scripts.
 @Suite struct DemoOutcomeTests {
   @Test(arguments: ["ko", "en"])
-  func `an address is proved without a script`(language: String) throws {
+  func `an address is verified without scripts`(language: String) throws {
     let demo = try DemoTestSite()
     let first = try demo.ask("/?language=\(language)")
     #expect(first.status == 200 && first.asksAddress && first.headers["content-language"] == language)
@@ -14,7 +14,7 @@ import Testing
     #expect(codePage.text.contains("<strong>kim@example.com</strong>"))
     #expect(try codePage.text.contains(DemoTestSite.words(language, "delivery.sent")))
     let code = try demo.site.newestCode()
-    // The mail stands beside it, in the language of the page.
+    // The mail is shown beside the page, in the language of the page.
     #expect(
       codePage.text.contains(
         language == "ko" ? "[Pabal] 인증번호 \(code)" : "[Pabal] Your verification code: \(code)"))
@@ -23,7 +23,7 @@ import Testing
     let mail = try demo.ask(String(frame))
     #expect(mail.headers["content-type"] == "text/html; charset=utf-8")
     #expect(mail.html.contains(">\(code)</p>"))
-    // As a Korean keyboard writes it.
+    // Full-width digits, as a Korean keyboard enters them.
     let wide = String(
       String.UnicodeScalarView(code.unicodeScalars.compactMap { Unicode.Scalar($0.value + 0xFEE0) }))
     let typed = "\(wide.prefix(3)) \(wide.dropFirst(3))"
@@ -35,14 +35,16 @@ import Testing
     #expect(
       done.text.contains(
         try DemoTestSite.words(language, "approved").replacing("{{address}}", with: "kim@example.com")))
-    // The page's server took what was proved from the proof, as an app's would.
+    // The page's server redeemed the proof, as an app's server would.
     #expect(
       try demo.site.pabal("verify", "status", try codePage.id, "--json").json["status"] as? String
         == "consumed")
   }
 
   @Test(arguments: ["ko", "en"])
-  func `each wrong code says how many are left, and the last one ends it`(language: String) throws {
+  func `each wrong code shows the attempts left, and the last one ends the verification`(language: String)
+    throws
+  {
     let demo = try DemoTestSite()
     let id = try demo.start()
     let wrong = TestSite.wrong(try demo.site.newestCode())
@@ -59,7 +61,7 @@ import Testing
     #expect(try last.text.contains(DemoTestSite.words(language, "exhausted")))
   }
 
-  @Test func `what can't be a code costs nothing`() throws {
+  @Test func `input that can't be a code doesn't cost an attempt`() throws {
     let demo = try DemoTestSite()
     let id = try demo.start()
     #expect(
@@ -67,7 +69,7 @@ import Testing
     for typed in ["12345", "1234567", "12a456", "<b>"] {
       let response = try demo.post("check", ["verification": id, "code": typed])
       #expect(try response.error == (DemoTestSite.words("ko", "bad_code", 6)), "\(typed)")
-      // It stands there to be mended.
+      // The input stays in the field to be corrected.
       #expect(response.text.contains("value=\"\(typed)\""))
     }
     let response = try demo.post(
@@ -75,7 +77,7 @@ import Testing
     #expect(try response.error == (DemoTestSite.words("ko", "mismatch.other", 4)))
   }
 
-  @Test func `a code of the mail before is told from a wrong one`() throws {
+  @Test func `an earlier code is distinguished from a wrong one`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s""#)
     let id = try demo.start()
     let first = try demo.site.newestCode()
@@ -84,12 +86,12 @@ import Testing
     #expect(demo.site.mails.count == 2)
     let response = try demo.post("check", ["verification": id, "code": first])
     #expect(try response.error == (DemoTestSite.words("ko", "earlier.other", 4)))
-    // The page shows the mail that counts.
+    // The page shows the latest mail.
     let shown = try #require(response.text.firstMatch(of: /\[Pabal\] 인증번호 ([0-9]{6})/)?.1)
     #expect(try demo.post("check", ["verification": id, "code": String(shown)]).end == "approved")
   }
 
-  @Test func `what has ended elsewhere is told, whatever is asked of it`() throws {
+  @Test func `every form shows how a verification has ended elsewhere`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s""#)
     let approved = try demo.start()
     let code = try demo.site.newestCode()
@@ -109,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func `a code that is too late is told`() throws {
+  @Test func `a code that has expired is reported`() throws {
     let demo = try DemoTestSite()
     let id = try demo.start()
     let code = try demo.site.newestCode()
@@ -124,16 +126,16 @@ import Testing
     ("rejected", "delivery.rejected"), ("deferred", "delivery.deferred"), ("held:transport", "delivery.held"),
     ("held:mail", "delivery.held"), ("unknown", "delivery.unknown"),
   ])
-  func `a mail that could not be sent is told at once`(act: String, words: String) throws {
+  func `a mail that can't be sent is reported at once`(act: String, text: String) throws {
     let site = try TestSite(TestSite.scripted(act, with: DemoTestSite.serve))
     try site.addFaultyPlugin()
     let demo = try DemoTestSite(site)
     let response = try demo.post("start", ["address": "kim@example.com"])
-    #expect(try response.text.contains(DemoTestSite.words("ko", words)))
+    #expect(try response.text.contains(DemoTestSite.words("ko", text)))
     if act == "rejected" {
-      // It costs nothing, so that the address can be mended.
+      // It doesn't count for the limits, so that the address can be corrected.
       #expect(response.status == 422 && response.asksAddress)
-      #expect(try demo.post("start", ["address": "kim@example.com"]).error == DemoTestSite.words("ko", words))
+      #expect(try demo.post("start", ["address": "kim@example.com"]).error == DemoTestSite.words("ko", text))
     } else {
       #expect(response.status == 200 && response.asksCode && response.html.contains("data-again"))
     }

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// The page itself: who may use it, what it shows, and in which words.
+/// The demo page: who may use it, what it shows, and its texts.
 @Suite struct DemoPageTests {
-  @Test func `without --demo there is no page`() throws {
+  @Test func `pabal serve without --demo has no demo page`() throws {
     let demo = try DemoTestSite()
     let paths = ["/", "/demo/verify.css", "/demo/verify.js", "/demo/start"]
     for path in paths.dropLast() { #expect(try demo.ask(path).status == 200, "\(path)") }
@@ -22,14 +22,14 @@ import Testing
     #expect(try server.finish().status == 0)
   }
 
-  @Test func `where nothing listens --demo is refused`() throws {
+  @Test func `--demo without an address to listen on is refused`() throws {
     let run = try TestSite().pabal("serve", "--demo")
     #expect(run.status == 78)
-    #expect(run.errors.contains("--demo needs an address to listen on"))
+    #expect(run.errors.contains("--demo: no address to listen on"))
     #expect(run.errors.contains(#""listen": "127.0.0.1:8025""#))
   }
 
-  @Test func `it works where callers need keys`() throws {
+  @Test func `the page works on a service that requires keys`() throws {
     let clients = #"{ "shop": "sha256:\#(String(repeating: "0f", count: 32))" }"#
     let demo = try DemoTestSite(
       try TestSite(TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "clients": \#(clients) }"#)))
@@ -39,7 +39,7 @@ import Testing
     #expect(try demo.ask("/v1/verifications/\(id)").status == 401)
   }
 
-  @Test func `only what the page started is shown, and only its mail`() throws {
+  @Test func `the page shows only verifications that it started, and their mail`() throws {
     let demo = try DemoTestSite()
     let id = try demo.site.startedID()
     let code = try demo.site.newestCode()
@@ -52,7 +52,7 @@ import Testing
       }
     }
     #expect(try demo.ask("/demo/mail/\(id)").status == 404)
-    // Codes of the page are worth nothing elsewhere, and the other way about.
+    // Verifications of the page have a purpose of their own, so their proofs aren't valid elsewhere.
     let own = try demo.start("lee@example.com")
     #expect(
       try demo.site.pabal("verify", "status", own, "--json").json["purpose"] as? String == "demo")
@@ -66,7 +66,7 @@ import Testing
     (["Sec-Fetch-Site: same-origin", "Origin: http://HOST"], 200), (["Origin: http://HOST"], 200), ([], 200),
     (["Host: evil.example"], 421), (["Host: evil.example", "Sec-Fetch-Site: same-origin"], 421),
   ])
-  func `a form of another site's page is refused`(headers: [String], status: Int) throws {
+  func `a form that another site's page sent is refused`(headers: [String], status: Int) throws {
     let demo = try DemoTestSite()
     let options = headers.flatMap { ["-H", $0.replacing("HOST", with: demo.host)] }
     let response = try demo.ask("/demo/start", ["address": "kim@example.com"], options: options)
@@ -74,7 +74,7 @@ import Testing
     #expect(demo.site.mails.count == (status == 200 ? 1 : 0))
   }
 
-  @Test func `what is no form is refused, and a reload of what a form led to begins anew`() throws {
+  @Test func `a body that isn't a form is refused, and a reload after a form leads to the start`() throws {
     let demo = try DemoTestSite()
     let json = ["-H", "Content-Type: application/json", "--data", "{}"]
     #expect(try demo.ask("/demo/start", options: json).status == 415)
@@ -90,7 +90,7 @@ import Testing
     #expect(try demo.ask("/", options: ["-X", "POST"]).status == 405)
   }
 
-  @Test func `an answer says what a browser may do with it`() throws {
+  @Test func `responses restrict what a browser may do with them`() throws {
     let demo = try DemoTestSite()
     let page = try demo.post("start", ["address": "kim@example.com"])
     for response in [try demo.ask("/"), page] {
@@ -101,7 +101,7 @@ import Testing
       let policy = try #require(response.headers["content-security-policy"])
       #expect(policy.hasPrefix("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"))
       #expect(!policy.contains("unsafe"))
-      // Nothing comes from elsewhere, and nothing is inline that the policy would stop.
+      // The page loads nothing from other sites and has nothing inline that the policy would block.
       let page = response.html.components(separatedBy: "<details>")[0]
       #expect(!page.contains(/(src|href|action)="(?!\/|data:,)/))
       #expect(!page.contains(/<(style|script)>| style=| on[a-z]+=/))
@@ -112,7 +112,7 @@ import Testing
     #expect(!policy.contains("script"))
   }
 
-  @Test func `what is typed is text on the page, whatever it is`() throws {
+  @Test func `input is escaped wherever the page shows it`() throws {
     let demo = try DemoTestSite()
     let typed = #""'><script>alert(1)</script>&amp;{{words.start}}"#
     let asked = try demo.post("start", ["address": typed])
@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  @Test func `the language is the first that a reader asks for and the page has`() throws {
+  @Test func `the page is in the best language that a reader accepts and the page has`() throws {
     let demo = try DemoTestSite()
     let asked = [
       ("", "ko"), ("fr", "ko"), ("*", "ko"), ("en", "en"), ("en-GB", "en"), ("EN-us;q=0.5, ko;q=0.4", "en"),
@@ -139,7 +139,7 @@ import Testing
       #expect(response.headers["content-language"] == language, "\(accepted)")
       #expect(response.html.contains("<html lang=\"\(language)\">"))
       #expect(response.headers["vary"] == "Accept-Language")
-      // The switch leads to the other.
+      // The switch offers the other language.
       let other = language == "ko" ? "en" : "ko"
       #expect(response.html.contains("<button name=\"language\" value=\"\(other)\" lang=\"\(other)\">"))
     }
@@ -157,10 +157,10 @@ import Testing
     #expect(again.status == 200)
     #expect(try again.id == started.id)
     #expect(demo.site.mails.count == 1)
-    // Gone back to, with another address in it.
+    // The same form, sent again with another address.
     let other = try demo.post("start", form.merging(["address": "lee@example.com"]) { $1 })
     #expect(try other.status == 200 && other.id != started.id)
-    // A new form is a new start, and one that can be guessed is none of these.
+    // A new form starts another verification; a number that is too short is ignored.
     #expect(try once(demo.ask("/")) != once(first))
     #expect(try demo.post("start", ["address": "park@example.com", "once": "1"]).status == 200)
     #expect(try demo.post("start", ["address": "park@example.com", "once": "1"]).status == 429)
@@ -168,7 +168,7 @@ import Testing
     #expect(try demo.post("start", form).end == "cancelled")
   }
 
-  @Test func `the switch keeps what is under way`() throws {
+  @Test func `switching the language keeps the verification`() throws {
     let demo = try DemoTestSite()
     let id = try demo.start()
     let response = try demo.post("show", ["verification": id, "address": "kim@example.com"], language: "en")
@@ -177,15 +177,15 @@ import Testing
     #expect(response.text.contains("<strong>kim@example.com</strong>"))
   }
 
-  @Test func `both languages have the same words with the same places`() throws {
+  @Test func `both languages have the same texts with the same placeholders`() throws {
     let (korean, english) = (try DemoTestSite.words("ko"), try DemoTestSite.words("en"))
     #expect(Set(korean.keys) == Set(english.keys))
-    for (name, words) in korean {
+    for (name, text) in korean {
       func places(_ text: String) -> Set<String> {
         Set(text.matches(of: /\{\{[a-z]+\}\}/).map { String($0.0) })
       }
-      #expect(places(words) == places(english[name] ?? ""), "\(name)")
-      #expect(words.wholeMatch(of: /[\p{Hangul}A-Za-z0-9 .,:@{}_]+/) != nil, "\(name): \(words)")
+      #expect(places(text) == places(english[name] ?? ""), "\(name)")
+      #expect(text.wholeMatch(of: /[\p{Hangul}A-Za-z0-9 .,:@{}_]+/) != nil, "\(name): \(text)")
     }
     let page = try String(
       contentsOfFile: "\(BuiltProducts.root)/Sources/PabalHTTP/Demo/Page/verify.html", encoding: .utf8)

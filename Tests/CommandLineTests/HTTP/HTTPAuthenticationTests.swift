@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Who may call the service, and whose limits count.
+/// Keys, keyless callers and proxies, and whose limits count.
 @Suite struct HTTPAuthenticationTests {
-  /// A new key, and what the configuration has of it.
+  /// Creates a key; returns it with its digest for the configuration.
   private func key(_ name: String = "shop") throws -> (key: String, configured: String) {
     let site = try TestSite()
     let made = try site.pabal("keys", "client", name, "--json").json
@@ -13,7 +13,7 @@ import Testing
 
   private let start = #"{"to": "you@example.org"}"#
 
-  @Test func `a key opens the service, another does not, and its name is in the log but the key is not`()
+  @Test func `a known key is accepted, and the log has its name but not the key`()
     throws
   {
     let (key, configured) = try key()
@@ -33,7 +33,7 @@ import Testing
     #expect(log.contains("client=shop") && !log.contains(key) && !log.contains("WRONG"))
   }
 
-  @Test func `the page of a service with keys is served under any name, that of a keyless one under none`()
+  @Test func `the demo page is served under any host name if keys are required, otherwise only locally`()
     throws
   {
     let (_, configured) = try key()
@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  @Test func `a public address without keys is refused at start`() throws {
+  @Test func `pabal serve refuses to listen on a public address without keys`() throws {
     for serve in [
       #""listen": "0.0.0.0:0""#, #""listen": "0.0.0.0:0", "keyless": true"#,
       #""listen": "[::]:0", "keyless": true"#,
@@ -58,15 +58,15 @@ import Testing
     }
   }
 
-  @Test func `a port that is taken is told`() throws {
+  @Test func `a port that is in use is reported`() throws {
     let http = try HTTPTestSite()
     let listen = #""serve": { "listen": "127.0.0.1:\#(http.port)", "keyless": true }"#
     let run = try TestSite(TestSite.shipped(with: listen)).pabal("serve")
     #expect(run.status == 78 && run.errors.contains("serve.listen"))
-    #expect(run.errors.contains("another program does"))
+    #expect(run.errors.contains("choose another port"))
   }
 
-  @Test func `a caller with a key says whose limits count, and one without can't`() throws {
+  @Test func `only a caller with a key can name the client whose limits count`() throws {
     let (key, configured) = try key()
     let limits = #", "verification": { "clientStarts": ["1/10m"] }"#
     let http = try HTTPTestSite(
@@ -84,12 +84,12 @@ import Testing
     #expect(try begin("c", ip: nil, authorization) == 202)
     #expect(try begin("d", ip: nil, authorization) == 202)
     #expect(try begin("e", ip: "nowhere", authorization) == 400)
-    // By the socket's address, whatever is said.
+    // A caller without a key is counted by the address of its socket, whatever it claims.
     #expect(try begin("f", ip: "192.0.2.7", "X: y") == 202)
     #expect(try begin("g", ip: "192.0.2.8", "X-Forwarded-For: 192.0.2.9") == 429)
   }
 
-  @Test func `what a trusted proxy forwards counts, from its end`() throws {
+  @Test func `X-Forwarded-For of a trusted proxy counts, read from its end`() throws {
     let http = try HTTPTestSite(
       serve: #""keyless": true, "proxies": ["127.0.0.0/8", "10.0.0.1"]"#,
       more: #", "verification": { "clientStarts": ["1/10m"] }"#)
@@ -101,13 +101,13 @@ import Testing
     #expect(try begin("a", "192.0.2.1") == 202)
     #expect(try begin("b", "192.0.2.66, 192.0.2.1, 10.0.0.1") == 429)
     #expect(try begin("c", "192.0.2.2") == 202)
-    // One customer's IPv6 network is one client.
+    // A /64 network, which one customer has, is one client.
     #expect(try begin("d", "2001:db8::1") == 202)
     #expect(try begin("e", "2001:db8::2") == 429)
     #expect(try begin("f", "2001:db8:0:1::2") == 202)
   }
 
-  @Test func `a page of somebody else's under another name is not answered`() throws {
+  @Test func `a request for another host name is refused, as DNS rebinding makes it`() throws {
     let http = try HTTPTestSite()
     #expect(try http.call("POST", "/v1/verifications", start, "Host: rebound.example").status == 421)
     #expect(try http.call("POST", "/v1/verifications", start, "Host: localhost:8025").status == 202)

@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Callers that mean no good, or die: the service goes on, and its memory stays bounded.
+/// The service survives hostile and dying clients, and its memory stays bounded.
 @Suite struct HTTPRobustnessTests {
   private func runAttack(_ kind: String, shellSetup: String = ":") throws -> [String: Any] {
     let http = try HTTPTestSite(shellSetup: shellSetup)
@@ -14,31 +14,30 @@ import Testing
     return try run.json
   }
 
-  @Test func `two thousand idle connections keep nobody out and cost little`() throws {
-    // Fewer descriptors than connections, as most shells give; a process without a free one is ended by libdispatch.
+  @Test func `two thousand idle connections don't block others and cost little memory`() throws {
+    // Fewer descriptors than connections, as most shells set; libdispatch crashes a process without a free one.
     let result = try runAttack("idle", shellSetup: "ulimit -S -n 256")
     #expect(result["served"] as? Bool == true && result["open"] as? Int == 2_000)
     #expect(try #require(result["grew"] as? Double) < 100)
   }
 
-  @Test func `requests that trickle in are cut off, however busy they look`() throws {
+  @Test func `requests that arrive too slowly are cut off`() throws {
     let result = try runAttack("trickle")
     #expect(result["served"] as? Bool == true && result["left"] as? Int == 0)
   }
 
-  @Test func `bodies and headers without an end are cut off and not kept`() throws {
+  @Test func `endless bodies and headers are cut off and not kept in memory`() throws {
     let result = try runAttack("huge")
     #expect(result["served"] as? Bool == true)
     #expect(try #require(result["grew"] as? Double) < 100)
     for sent in try #require(result["sent"] as? [Int]) { #expect(sent < 50_000_000) }
   }
 
-  @Test func `half requests and noise are nobody's trouble`() throws {
+  @Test func `incomplete requests and noise don't affect other clients`() throws {
     #expect(try runAttack("half")["served"] as? Bool == true)
   }
 
-  @Test func `a log that nobody reads holds nobody up, and says afterwards what it had to leave out`() throws
-  {
+  @Test func `a log that isn't read doesn't block requests and reports how many lines were dropped`() throws {
     let site = try TestSite(TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#))
     let run = try ChildProcess.run(
       "python3",
@@ -48,13 +47,13 @@ import Testing
       ])
     #expect(run.status == 0, "\(run.errors)")
     let result = try run.json
-    let (logged, dropped) = (try #require(result["told"] as? Int), try #require(result["lost"] as? Int))
+    let (logged, dropped) = (try #require(result["logged"] as? Int), try #require(result["lost"] as? Int))
     #expect(dropped > 0 && logged + dropped == result["answered"] as? Int)
     #expect((result["last"] as? String)?.hasSuffix(" stopped") == true)
     #expect(result["statuses"] as? [Int] == [0, 0])
   }
 
-  @Test func `what HTTP asks of a server besides answers is done`() throws {
+  @Test func `the server closes, continues and rejects as RFC 9110 and 9112 require`() throws {
     let result = try runAttack("rules")
     #expect(result["old"] as? String == "HTTP/1.1 200 OK, closed")
     #expect(result["no host"] as? String == "HTTP/1.1 400 Bad Request, closed")
@@ -65,7 +64,7 @@ import Testing
     #expect(result["usual"] as? String == "HTTP/1.1 200 OK, open")
   }
 
-  @Test func `what is no request is refused as all else is, in its turn, told and counted`() throws {
+  @Test func `a malformed request is answered in order, logged and counted`() throws {
     let http = try HTTPTestSite()
     let received = try responses("broken", of: http)
     for (name, expected) in [
@@ -81,10 +80,10 @@ import Testing
     let behind = try #require(received["behind others"])
     #expect(behind.map { $0["status"] as? Int } == [200, 200, 400])
     try expect(behind.last, is: "malformed-request", "behind others")
-    // No body in the answer to a HEAD, and no answer to what comes behind it.
+    // The response to HEAD has no body, and what follows the request isn't answered.
     let hosts = try #require(received["two hosts"])
     #expect(hosts.count == 1 && hosts[0]["status"] as? Int == 400 && hosts[0]["bytes"] as? Int == 0)
-    let unread = try #require(received["body that nobody reads"])
+    let unread = try #require(received["unread body"])
     #expect(unread.map { $0["status"] as? Int } == [200])
     let counted = try http.call("GET", "/metrics").body
     #expect(counted.contains(#/pabal_http_requests_total\{[^}]*route="-"[^}]*status="431"\} 2\n/#))
@@ -95,7 +94,7 @@ import Testing
     #expect(log.matches(of: #/request method=(HEAD|GET) route=- status=400 /#).count == 2)
   }
 
-  @Test func `the host of a target counts, and not the field`() throws {
+  @Test func `the host in the target replaces the Host field`() throws {
     let http = try HTTPTestSite()
     let received = try responses("absolute", of: http)
     for (name, status) in [
@@ -113,7 +112,7 @@ import Testing
     #expect(try http.stop().log.contains("route=/v1/mails/{id} status=421"))
   }
 
-  /// By name, what came back on the connection of each request.
+  /// Returns the responses on the connection of each request, by the request's name.
   private func responses(_ kind: String, of http: HTTPTestSite) throws -> [String: [[String: Any]]] {
     let run = try ChildProcess.run(
       "python3",
@@ -131,7 +130,7 @@ import Testing
     if problem != "incomplete" { #expect(response["connection"] as? String == "close", "\(name)") }
   }
 
-  @Test func `kill -9 under load loses no answered start and doubles none`() throws {
+  @Test func `kill -9 under load neither loses nor duplicates an acknowledged start`() throws {
     let site = try TestSite(
       TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
         .replacing(#""serve""#, with: #""verification": { "clientStarts": [] }, "serve""#))

@@ -2,11 +2,14 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// `Idempotency-Key`: whatever is sent twice is done once.
+/// `Idempotency-Key`: a repeated request has no further effect.
 @Suite struct IdempotencyTests {
   private let start = #"{"to": "you@example.org"}"#
 
-  @Test func `a repeated start is the same verification, and another one under its key is refused`() throws {
+  @Test
+  func `a repeated start returns the same verification, and a different request with its key is refused`()
+    throws
+  {
     let http = try HTTPTestSite()
     let first = try http.call("POST", "/v1/verifications", start, "Idempotency-Key: one", "Prefer: wait=20")
     let again = try http.call("POST", "/v1/verifications", start, #"Idempotency-Key: "one""#)
@@ -21,7 +24,7 @@ import Testing
     #expect(http.site.mails.count == 1)
   }
 
-  @Test func `of twenty at once one is carried out`() throws {
+  @Test func `one of twenty simultaneous requests with the same key is carried out`() throws {
     let http = try HTTPTestSite()
     let port = http.port
     let calls = (0..<20).map { _ in
@@ -43,7 +46,7 @@ import Testing
     #expect(http.site.mails.count == 1)
   }
 
-  @Test func `a mail and a resend are repeated without being done again`() throws {
+  @Test func `a repeated mail or resend isn't sent again`() throws {
     let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s" }"#)
     let mail =
       #"{"to": "you@example.org", "message": "verification", "variables": {"code": "424242", "valid_for": "10m"}}"#
@@ -60,13 +63,13 @@ import Testing
     #expect(http.site.mails.count == 3)
   }
 
-  @Test func `a mail that is no longer kept is not sent a second time`() throws {
+  @Test func `a mail that is no longer kept isn't sent a second time`() throws {
     let http = try HTTPTestSite()
     let mail =
       #"{"to": "you@example.org", "message": "verification", "variables": {"code": "424242", "valid_for": "10m"}}"#
     let first = try http.call("POST", "/v1/mails", mail, "Idempotency-Key: m", "Prefer: wait=20")
     #expect(first.status == 202)
-    // As the outbox does after `outbox.retention`, which may be shorter than the key's day.
+    // As the outbox does after `outbox.retention`, which may be shorter than the 24 hours of the key.
     let forget =
       "import sqlite3; c = sqlite3.connect('pabal.sqlite'); c.execute('delete from mail'); c.commit()"
     #expect(try ChildProcess.run("python3", ["-c", forget], directory: http.site.directory.path).status == 0)
@@ -79,7 +82,7 @@ import Testing
     #expect(http.site.mails.count == 1)
   }
 
-  @Test func `a refused start leaves its key as new`() throws {
+  @Test func `a refused start doesn't use up its key`() throws {
     let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s", "recipient": ["1/1h"] }"#)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "x"}"#, "Idempotency-Key: k").status == 400)
     #expect(try http.call("POST", "/v1/verifications", start, "Idempotency-Key: k").status == 202)

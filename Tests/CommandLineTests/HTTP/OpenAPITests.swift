@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// The OpenAPI document: valid, and what the service does.
+/// The OpenAPI document is valid and describes what the service does.
 @Suite struct OpenAPITests {
   private static let document = "\(BuiltProducts.root)/Sources/PabalHTTP/openapi.json"
 
@@ -12,7 +12,7 @@ import Testing
     return run.output.trimmingCharacters(in: .newlines)
   }
 
-  @Test func `the document that is served is valid OpenAPI 3.1, and the one in the sources`() throws {
+  @Test func `the served document is valid OpenAPI 3.1 and equals the one in the sources`() throws {
     let http = try HTTPTestSite()
     let served = try http.call("GET", "/openapi.json")
     #expect(served.status == 200 && served.fields["content-type"] == "application/json")
@@ -23,8 +23,8 @@ import Testing
     #expect(run.status == 0, "\(run.errors)")
   }
 
-  /// `positive_data_acceptance` is left out: no schema can say which addresses, messages and variables there are.
-  @Test func `schemathesis finds no 5xx and no answer that is not in the document`() throws {
+  /// Without `positive_data_acceptance`, because no schema can express which addresses, messages and variables are valid.
+  @Test func `schemathesis finds only responses that are in the document, and no 5xx`() throws {
     let limits =
       #", "verification": { "clientStarts": [], "clientChecks": [], "cooldown": "0s", "recipient": [] }"#
     let http = try HTTPTestSite(more: limits, timeout: 300)
@@ -46,7 +46,9 @@ import Testing
     #expect(try !http.stop().log.contains("status=5"))
   }
 
-  @Test func `sign-up handlers in Swift, and in Python by the generated client, prove an address`() throws {
+  @Test func `the sign-up examples in Swift and, with a generated client, in Python verify an address`()
+    throws
+  {
     let http = try HTTPTestSite()
     let folder = try TemporaryDirectory()
     let python = try python()

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// The verification API as a sign-up form's server uses it.
+/// The verification API, as the server of a sign-up form uses it.
 @Suite struct VerificationAPITests {
-  @Test func `a code is sent, a wrong one refused, the right one approved and its proof redeemed once`()
+  @Test func `a wrong code is a mismatch, the right one is approved, and its proof is redeemed once`()
     throws
   {
     let http = try HTTPTestSite()
@@ -19,7 +19,7 @@ import Testing
     let wrong = try http.check(id, TestSite.wrong(code))
     #expect(wrong.status == 200 && wrong["outcome"] == "mismatch" && wrong["proof"] == nil)
     #expect(wrong.json["attempts_remaining"] as? Int == 4)
-    // As a person pastes it from a Korean keyboard.
+    // Full-width digits, as a Korean keyboard enters them.
     let wide = String(code.unicodeScalars.map { Character(Unicode.Scalar($0.value + 0xFEE0) ?? $0) })
     let right = try http.check(id, "\(wide.prefix(3)) \(wide.suffix(3))")
     #expect(right["outcome"] == "approved")
@@ -33,7 +33,7 @@ import Testing
     #expect(try http.call("GET", "/v1/verifications/\(id)")["status"] == "consumed")
   }
 
-  @Test func `a resend waits for its cooldown, and says for how long`() throws {
+  @Test func `a resend during the cooldown is refused with the time to wait`() throws {
     let http = try HTTPTestSite()
     let id = try #require(try http.start()["id"])
     let early = try http.call("POST", "/v1/verifications/\(id)/resend")
@@ -44,7 +44,7 @@ import Testing
     #expect(early.fields["content-type"] == "application/problem+json")
   }
 
-  @Test func `without a cooldown the code of before is superseded`() throws {
+  @Test func `a resend supersedes the earlier code`() throws {
     let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s" }"#)
     let id = try #require(try http.start()["id"])
     let first = try http.site.newestCode()
@@ -54,7 +54,9 @@ import Testing
     #expect(try http.check(id, try http.site.newestCode())["outcome"] == "approved")
   }
 
-  @Test func `five wrong codes exhaust it, and a cancelled one says so`() throws {
+  @Test func `five wrong codes exhaust a verification, and a cancelled one reports that it is cancelled`()
+    throws
+  {
     let http = try HTTPTestSite(more: #", "verification": { "cooldown": "0s" }"#)
     let id = try #require(try http.start()["id"])
     let code = try http.site.newestCode()
@@ -73,7 +75,8 @@ import Testing
     ("rejected", "rejected"), ("held:transport", "held"), ("held:mail", "held"), ("deferred", "deferred"),
     ("unknown", "deferred"),
   ])
-  func `who waits for the first attempt learns that it failed`(act: String, status: String) throws {
+  func `a request that waits for the first attempt reports that it failed`(act: String, status: String) throws
+  {
     let http = try HTTPTestSite(
       TestSite.scripted(act, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
     ) { try $0.addFaultyPlugin() }
@@ -87,15 +90,16 @@ import Testing
     ("wait=99", "wait=30"), ("wait=0", "wait=0"), ("wait=-1", nil), ("wait=soon", nil), ("wait=\"", nil),
     ("wait", nil), ("wait=99999999999999999999", nil),
   ])
-  func `how long a request waits is told, and what is no time is none`(asked: String, applied: String?) throws
-  {
+  func `the response names the wait that was applied, and an invalid wait is ignored`(
+    asked: String, applied: String?
+  ) throws {
     let http = try HTTPTestSite()
     let started = try http.call(
       "POST", "/v1/verifications", #"{"to": "you@example.org"}"#, "Prefer: \(asked)")
     #expect(started.status == 202 && started.fields["preference-applied"] == applied)
   }
 
-  @Test func `why the store refused is in the log, without what was asked for`() throws {
+  @Test func `the log says why the store failed, without personal data`() throws {
     let http = try HTTPTestSite()
     let id = try #require(try http.start()["id"])
     try http.site.loseTables()
@@ -108,7 +112,7 @@ import Testing
     #expect(!log.contains("lee@"))
   }
 
-  @Test func `who does not wait is answered when the mail is in the outbox`() throws {
+  @Test func `a request that doesn't wait is answered once the mail is in the outbox`() throws {
     let http = try HTTPTestSite()
     let started = try http.call("POST", "/v1/verifications", #"{"to": "you@example.org"}"#)
     #expect(started.status == 202 && started.fields["preference-applied"] == nil)
@@ -116,14 +120,14 @@ import Testing
     #expect(try http.call("GET", "/v1/mails/\(mail)")["id"] == mail)
   }
 
-  @Test func `all mistakes in a request are reported at once`() throws {
+  @Test func `all errors in a request are reported at once`() throws {
     let http = try HTTPTestSite()
     let wrong = try http.call("POST", "/v1/verifications", #"{"too": "a@example.org", "purpose": 7}"#)
     #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request")
     let fields = (wrong.json["errors"] as? [[String: String]] ?? []).compactMap { $0["field"] }
     #expect(Set(fields) == ["to", "too", "purpose"])
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
-    #expect(try http.call("POST", "/v1/verifications", #"{"to": "nobody"}"#).status == 400)
+    #expect(try http.call("POST", "/v1/verifications", #"{"to": "kim"}"#).status == 400)
     for text in ["", "{", "\u{FF}"] {
       let response = try http.call("POST", "/v1/verifications", text)
       #expect(response.status == 400 && response["detail"]?.contains("the file") == false, "\(response.body)")
@@ -139,7 +143,7 @@ import Testing
     #expect(http.site.mails == [])
   }
 
-  @Test func `any message is mailed with its variables, and shown without being sent`() throws {
+  @Test func `any message is sent with its variables, or rendered without being sent`() throws {
     let http = try HTTPTestSite()
     let variables = #""variables": {"code": "424242", "valid_for": "10m"}, "language": "en""#
     let added = try http.call(
@@ -160,8 +164,7 @@ import Testing
     #expect(http.site.mails.count == 1)
   }
 
-  @Test func `a code is taken with what came along when it was pasted, and a missing field is named`() throws
-  {
+  @Test func `a code is accepted with white space, and a missing field is named`() throws {
     let http = try HTTPTestSite()
     let id = try #require(try http.start()["id"])
     let code = try http.site.newestCode()
@@ -171,7 +174,7 @@ import Testing
     #expect(missing.status == 400 && errors.map { $0["field"] } == ["to"])
   }
 
-  @Test func `a notice to somebody who is registered is answered like any start`() throws {
+  @Test func `the response to a notice doesn't differ from that to any other start`() throws {
     let http = try HTTPTestSite()
     let responses = try [
       #"{"to": "a@example.org"}"#, #"{"to": "b@example.org", "notice": true}"#,
@@ -196,7 +199,7 @@ import Testing
     #expect(text.contains("로그인") && text.firstMatch(of: /[0-9]{6}/) == nil)
   }
 
-  @Test func `SIGTERM ends it once what is under way is answered, and health is told meanwhile`() throws {
+  @Test func `the service reports its health and ends with status 0 on SIGTERM`() throws {
     let http = try HTTPTestSite()
     #expect(try http.call("GET", "/healthz").status == 200)
     let ready = try http.call("GET", "/readyz")
@@ -206,7 +209,7 @@ import Testing
     #expect(end.status == 0 && end.log.contains(" stopped"))
   }
 
-  @Test func `it is not ready while every transport is held`() throws {
+  @Test func `the service isn't ready while every transport is held`() throws {
     let http = try HTTPTestSite(
       TestSite.scripted("held:transport", with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
     ) { try $0.addFaultyPlugin() }

@@ -41,7 +41,7 @@ import Testing
     let site = try TestSite()
     try site.start()
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/keys/current.key")
-    try expectAll(site, 78, "is gone")
+    try expectAll(site, 78, "is missing")
     #expect(!FileManager.default.fileExists(atPath: "\(site.directory.path)/keys/current.key"))
   }
 

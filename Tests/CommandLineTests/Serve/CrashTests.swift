@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What is promised to whoever got an answer holds whatever dies, and whenever.
+/// The promises of an acknowledged start hold whichever process is killed at whatever moment.
 @Suite struct CrashTests {
-  /// How many processes are killed; a nightly run may take more.
+  /// The number of processes to kill; `PABAL_KILLS` sets another one for nightly runs.
   static let kills = ProcessInfo.processInfo.environment["PABAL_KILLS"].flatMap(Int.init) ?? 200
 
   @Test func `kill -9 at any moment loses no acknowledged mail and sends no expired code`() async throws {
@@ -13,17 +13,17 @@ import Testing
     }
     let count = try #require(try results.first?.get())
     print("crash: \(count)")
-    #expect(count.acknowledged > count.kills, "there was no load")
+    #expect(count.acknowledged > count.kills, "too little load")
     #expect(count.lost == [])
     #expect(count.lateCodes == [])
     #expect(count.unexplainedDuplicates == [])
     #expect(count.unexpectedOutput == [])
-    // What the promises are about did happen.
+    // The run covered both cases.
     #expect(count.sent > 0 && count.expired > 0)
   }
 }
 
-/// What a run came to.
+/// The result of a run.
 struct CrashResult: CustomStringConvertible, Sendable {
   var kills = 0
   var acknowledged = 0
@@ -35,13 +35,13 @@ struct CrashResult: CustomStringConvertible, Sendable {
   var unknown = 0
   var duplicates = 0
   var maxLateness = 0
-  /// Acknowledged and neither arrived, waiting nor ended with a reason.
+  /// Mails that were acknowledged and neither arrived, nor wait, nor ended with a reason.
   var lost: [String] = []
-  /// Begun to be handed over after the code's expiry.
+  /// Codes whose sending began after their expiry.
   var lateCodes: [String] = []
-  /// Arrived again though no attempt was under way at a kill, or ended `unknown`.
+  /// Mails that arrived again although no attempt was interrupted by a kill or ended `unknown`.
   var unexplainedDuplicates: [String] = []
-  /// What no program should have said.
+  /// Output that the programs should not have written.
   var unexpectedOutput: [String] = []
 
   var description: String {
@@ -55,7 +55,7 @@ struct CrashResult: CustomStringConvertible, Sendable {
   }
 }
 
-/// Two `pabal serve` and two services that start verifications on one store, killed again and again.
+/// Two `pabal serve` and two programs that start verifications on one store, which are killed repeatedly.
 final class CrashScenario {
   private let site: TestSite
   private let sink: SMTPSink
@@ -63,11 +63,10 @@ final class CrashScenario {
   private let starters: [KilledProcess]
   private var random = SystemRandomNumberGenerator()
 
-  /// Codes of the one starter whose clock is wrong are valid for so many seconds; shorter than a dead process's
-  /// lease, so that many expire.
+  /// The lifetime in seconds of codes from the starter with a wrong clock; shorter than a lease, so that many expire.
   private static let shortLifetime = 3
   private static let lifetime = 120
-  /// How long, in milliseconds, a mail may be on its way from the last look at the clock to the server's.
+  /// The time in milliseconds that a mail may take from the last check of the clock to its arrival.
   private static let maxTransitTime = 1_500
 
   init() throws {
@@ -108,13 +107,13 @@ final class CrashScenario {
     let processes = servers + starters
     for process in processes { try process.start() }
     for _ in 0..<kills {
-      // A random moment is what this is about; nothing waits for it to be a certain one.
+      // Sleeps for a random time on purpose, because a kill must come at any moment.
       usleep(UInt32.random(in: 20_000...300_000, using: &random))
       let process = processes[Int.random(in: 0..<processes.count, using: &random)]
       if process.kill() {
         count.kills += 1
       } else {
-        count.unexpectedOutput.append("\(process.name) had ended by itself")
+        count.unexpectedOutput.append("\(process.name) ended by itself")
       }
       try process.start()
     }
@@ -125,7 +124,7 @@ final class CrashScenario {
     return count
   }
 
-  /// Lets the servers hand over what is left, for half a minute at most.
+  /// Lets the servers send the remaining mail, for half a minute at most.
   private func drain() throws {
     for _ in 0..<60 {
       let counts = try site.pabal("outbox", "--json", "--limit", "1").json["counts"] as? [String: Int]
@@ -135,11 +134,11 @@ final class CrashScenario {
     }
   }
 
-  /// What the programs lived to tell of their attempts.
+  /// The attempts that the programs reported before they were killed.
   private struct ReportedAttempts {
-    /// How many attempts on a mail were taken down in the store.
+    /// The number of settled attempts by mail.
     var settled: [String: Int] = [:]
-    /// How many of them ended with nobody knowing whether the mail was taken.
+    /// The number of attempts that ended `unknown`, by mail.
     var unknown: [String: Int] = [:]
     var unexpectedOutput: [String] = []
   }
@@ -150,7 +149,7 @@ final class CrashScenario {
       switch event {
       case "attempt": if outcome == "unknown" { reportedAttempts.unknown[mail, default: 0] += 1 }
       case "settled": reportedAttempts.settled[mail, default: 0] += 1
-      // Codes of a starter whose clock is behind look old.
+      // `codes wait` occurs because the codes of the starter whose clock is behind look old.
       case "serving", "started", "codes wait": break
       default: reportedAttempts.unexpectedOutput.append(String(line))
       }
@@ -192,7 +191,7 @@ final class CrashScenario {
       switch state {
       case "sent" where !arrivals.isEmpty: count.sent += 1
       case "expired": count.expired += 1
-      // Nobody knew three times whether it was taken, since no reply said so or the process died.
+      // Given up after three attempts without a reply, or with a process that was killed.
       case "unknown" where (reportedAttempts.unknown[id] ?? 0) + interruptedAttempts(id) >= 3:
         count.givenUp += 1
       case "waiting", "sending": count.waiting += 1
@@ -213,7 +212,7 @@ final class CrashScenario {
   }
 }
 
-/// A program that is started, killed and started again; what all of them print stands in one file.
+/// A program that is repeatedly killed and started again. The output of all runs goes to one file.
 final class KilledProcess {
   let name: String
   private let arguments: [String]
@@ -222,7 +221,7 @@ final class KilledProcess {
   private let output: String
   private var process: SpawnedProcess?
 
-  /// `arguments` begin with the program's name, among the built products.
+  /// Creates the program without starting it; the first of `arguments` is its name among the built products.
   init(_ name: String, _ arguments: [String], environment: [String: String] = [:], in directory: String)
     throws
   {
@@ -243,7 +242,7 @@ final class KilledProcess {
       errors: .file(file))
   }
 
-  /// Kills it as `kill -9` does; whether it was alive until then.
+  /// Kills the program as `kill -9` does; returns whether it was running.
   @discardableResult
   func kill() -> Bool {
     guard let process else { return false }
@@ -252,7 +251,7 @@ final class KilledProcess {
     return process.wait() == -SIGKILL
   }
 
-  /// The whole lines that all of its lives printed.
+  /// The lines that all runs printed.
   func lines() throws -> [Substring] {
     try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n")
   }

@@ -2,15 +2,15 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Every line of the log is as its page says, and tells nobody's secrets.
+/// Every line of the log is as the documentation says, without secrets and personal data.
 @Suite struct LogTests {
-  /// A service whose log goes to a file, and what befell it.
+  /// The log of a run, and the texts that must not be in it.
   private struct LoggedRun {
     let log: String
     let secrets: [String]
   }
 
-  private func run(_ words: String...) throws -> LoggedRun {
+  private func run(_ arguments: String...) throws -> LoggedRun {
     let site = try TestSite(
       TestSite.scripted("rejected", with: ServingSite.serve).replacing(
         #""transport": "first""#, with: #""transport": "file""#))
@@ -19,9 +19,9 @@ import Testing
     let (key, digest) = (try #require(made["key"] as? String), try #require(made["configured"] as? String))
     try site.edit("CLIENTS", "\"shop\": \"\(digest)\"")
     let log = "\(site.directory.path)/log"
-    // To a file: a log that nobody reads would hold the service up.
+    // The log goes to a file, because a full pipe would make the service drop lines.
     let server = try InteractiveProcess(
-      "/bin/sh", ["-c", #"exec "$0" serve "$@" >log 2>&1"#, "\(BuiltProducts.directory)/pabal"] + words,
+      "/bin/sh", ["-c", #"exec "$0" serve "$@" >log 2>&1"#, "\(BuiltProducts.directory)/pabal"] + arguments,
       environment: ["PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil],
       directory: site.directory.path)
     func waitForLog(_ pattern: some RegexComponent) throws {
@@ -58,7 +58,7 @@ import Testing
     try waitForLog(/reloaded[\s\S]*reloaded/)
     _ = try ask(starts, #"{"to": "park@example.org"}"#, key: key)
     try waitForLog(/held transport=first|"held","time":.*"transport":"first"|"event":"held"/)
-    // What people do: the key itself, a password in the wrong place, an address that is none.
+    // Common mistakes: the key itself instead of its digest, a password in the wrong place, an invalid address.
     try site.edit(digest, key)
     try waitForLog(/reload failed/)
     try site.edit(#""act": "held:transport""#, #""act": { "password": "hunter2" }"#)
@@ -74,7 +74,7 @@ import Testing
       ])
   }
 
-  /// The page's table: by event, which fields there are and whether each must be.
+  /// The table of the documentation: the fields of each event and whether each is required.
   private func schema() throws -> [String: [String: Bool]] {
     let page = try String(
       contentsOfFile: "\(BuiltProducts.root)/Sources/PabalCore/PabalCore.docc/The-log.md", encoding: .utf8)
@@ -86,7 +86,7 @@ import Testing
     return schema
   }
 
-  @Test func `with --json every line has an event of the page and its fields, and no secret`() throws {
+  @Test func `with --json every line has a documented event with its fields, and no secret`() throws {
     let result = try run("--json")
     let known = try schema()
     #expect(known.count > 25)
@@ -111,7 +111,7 @@ import Testing
     for secret in result.secrets { #expect(!result.log.contains(secret), "\(secret)") }
   }
 
-  @Test func `as text it has the same events, a line each, and no secret`() throws {
+  @Test func `as text the log has the same events, one per line, and no secret`() throws {
     let result = try run()
     let known = try schema()
     let names = known.keys.sorted { $0.count > $1.count }

@@ -2,9 +2,9 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// What `/metrics` tells, as Prometheus' own parser reads it, and what is made of it.
+/// `/metrics`, read by the parser of Prometheus, and the alerts and the dashboard on it.
 @Suite struct MetricsTests {
-  @Test func `a known run is counted as it was`() throws {
+  @Test func `the metrics count what happened`() throws {
     let served = try ServingSite(TestSite(TestSite.shipped(with: ServingSite.serve)))
     let started = try served.object("/v1/verifications", #"{"to": "kim@example.org"}"#)
     let id = try #require(started["id"] as? String)
@@ -54,7 +54,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func `what waits, what is held and a broken file are seen at once, and a stranger sees nothing`()
+  @Test func `waiting mail, a held transport and a broken file are visible at once, but only with a key`()
     throws
   {
     let site = try TestSite(TestSite.scripted("held:transport", with: ServingSite.serve))
@@ -78,12 +78,12 @@ import Testing
     try served.stop()
   }
 
-  @Test func `what people do on the page is counted as what programs do`() throws {
+  @Test func `verifications on the demo page are counted like those of the API`() throws {
     let demo = try DemoTestSite(verification: #""cooldown": "0s", "sends": 2"#)
     let id = try demo.start()
     for _ in 0..<2 { _ = try demo.post("resend", ["verification": id]) }
     try eventually { demo.site.mails.count == 2 }
-    // A form without an address, and one that is sent twice, are no starts.
+    // A form without an address, or one that is sent again, isn't a start.
     #expect(try demo.post("start", ["address": ""]).status == 422)
     let form = ["address": "lee@example.org", "once": String(repeating: "7", count: 40)]
     for _ in 0..<2 { #expect(try demo.post("start", form).asksCode) }
@@ -95,7 +95,7 @@ import Testing
     #expect(metrics["pabal_verification_limits_total", ["limit": "verification"]] == 1)
   }
 
-  @Test func `callers can't make values without end`() throws {
+  @Test func `callers can't create an unlimited number of label values`() throws {
     let served = try ServingSite(TestSite(TestSite.shipped(with: ServingSite.serve)))
     for number in 0..<40 {
       let body = "{\"to\": \"k\(number)@example.org\", \"purpose\": \"p\(number)\"}"
@@ -111,7 +111,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func `every metric that an alert or the dashboard names is told`() throws {
+  @Test func `every metric that an alert or the dashboard names exists`() throws {
     let served = try ServingSite(TestSite(TestSite.shipped(with: ServingSite.serve)))
     let text = try served.ask("/metrics").body
     try served.stop()
@@ -120,7 +120,7 @@ import Testing
     #expect(try #require(answer["count"] as? Int) > 20)
   }
 
-  @Test func `the alerts are what Prometheus takes, and fire when they should`() throws {
+  @Test func `the alerts are valid and fire when they should`() throws {
     let tool = try Metrics.promtool()
     let folder = "\(BuiltProducts.root)/Monitoring"
     let check = try ChildProcess.run(tool, ["check", "rules", "pabal-alerts.yaml"], directory: folder)
@@ -130,7 +130,7 @@ import Testing
     #expect(run.status == 0, "\(run.output)\(run.errors)")
   }
 
-  @Test func `the expressions of the dashboard are what Prometheus takes`() throws {
+  @Test func `the expressions of the dashboard are valid`() throws {
     let folder = try TemporaryDirectory()
     let rules = try ChildProcess.run(
       Metrics.python(), ["\(BuiltProducts.root)/Tests/Servers/metrics.py", "rules"])
@@ -142,7 +142,7 @@ import Testing
   }
 }
 
-/// Metrics as prometheus-client reads them.
+/// Metrics read by prometheus-client.
 private struct Metrics {
   let types: [String: String]
   private let values: [(name: String, labels: [String: String], value: Double)]

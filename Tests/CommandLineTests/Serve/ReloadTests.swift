@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// `pabal serve` goes on with what `config.json` has become.
+/// `pabal serve` applies edits of `config.json`.
 @Suite struct ReloadTests {
   private func served(_ configuration: String = TestSite.shipped(with: ServingSite.serve)) throws
     -> ServingSite
@@ -10,30 +10,30 @@ import Testing
     try ServingSite(TestSite(configuration))
   }
 
-  @Test func `a transport switched under load loses nothing, refuses nothing, and takes what waits`()
+  @Test func `a switch of the transport under load loses and refuses nothing, and sends waiting mail`()
     throws
   {
     let site = try TestSite(TestSite.scripted("held:transport", with: ServingSite.serve))
     try site.addFaultyPlugin()
     let served = try ServingSite(site)
-    // It would wait for a reader of its log.
+    // Reads the log in the background, because a full pipe would make the service drop lines.
     let log = ThreadTask { try? served.server.transcript(until: "stopped") }
-    let callers = (0..<4).map { part in
+    let callers = (0..<4).map { caller in
       ThreadTask {
         (0..<60).map { number in
-          // Some thirds of the way the account's fault is answered by another transport, and that by a third.
-          if part == 0, number == 20 { try? site.edit(#""transport": "first""#, #""transport": "file""#) }
-          if part == 0, number == 40 {
+          // A third of the way the held transport is replaced by another one, and at two thirds that by a third one.
+          if caller == 0, number == 20 { try? site.edit(#""transport": "first""#, #""transport": "file""#) }
+          if caller == 0, number == 40 {
             try? site.edit(#""directory": "mail""#, #""directory": "later""#)
           }
-          return (try? served.start("k\(part)x\(number)@example.org")) ?? 0
+          return (try? served.start("k\(caller)x\(number)@example.org")) ?? 0
         }
       }
     }
     #expect(callers.flatMap(\.value).allSatisfy { $0 == 202 })
     try eventually { site.mails(in: "mail").count + site.mails(in: "later").count >= 240 }
     let earlier = site.mails(in: "mail").count
-    // Whichever edit was seen last, the next mail goes by the newest.
+    // Mail takes the newest transport once the last edit has been applied.
     var more = 0
     repeat {
       more += 1
@@ -50,7 +50,7 @@ import Testing
     #expect(counts == ["sent": 240 + more])
   }
 
-  @Test func `a broken edit changes nothing, is told with its place, and told again when it is mended`()
+  @Test func `a broken edit changes nothing and is reported with its position, and so is its correction`()
     throws
   {
     let served = try served()
@@ -73,7 +73,7 @@ import Testing
     #expect(!all.contains("reloaded "))
   }
 
-  @Test func `a syntax error and a missing file are told, and neither shows what the file says`() throws {
+  @Test func `a syntax error and a missing file are reported without the content of the file`() throws {
     let served = try served()
     let good = try served.site.configured()
     try served.site.directory.write(
@@ -91,7 +91,7 @@ import Testing
     #expect(!(try served.stop().contains("hunter2")))
   }
 
-  @Test func `SIGHUP fetches what stands outside of the file anew`() throws {
+  @Test func `SIGHUP fetches values outside the file again`() throws {
     let site = try TestSite(
       TestSite.configuration(transport: #""file""#, variables: #""service": { "file": "service" }"#)
         .replacing(#""from""#, with: ServingSite.serve + #", "from""#))
@@ -110,24 +110,24 @@ import Testing
     try served.stop()
   }
 
-  @Test func `SIGHUP is answered, even where a broken file is broken as before`() throws {
+  @Test func `SIGHUP is reported even if the file is broken as before`() throws {
     let http = try HTTPTestSite()
-    func isTold(_ count: Int) throws {
+    func waitForReports(_ count: Int) throws {
       try eventually {
         let log = try String(contentsOfFile: "\(http.site.directory.path)/log", encoding: .utf8)
         return log.matches(of: /reload failed/).count == count
       }
     }
     try http.site.directory.write("{", to: "config.json")
-    try isTold(1)
+    try waitForReports(1)
     kill(http.number, SIGHUP)
-    try isTold(2)
+    try waitForReports(2)
     #expect(try http.stop().status == 0)
   }
 
-  @Test func `a broken edit of a message is told by readyz until it is mended`() throws {
+  @Test func `readyz reports a broken edit of a message until it is corrected`() throws {
     let served = try served()
-    #expect(try served.detail("messages") == "in use as their files are")
+    #expect(try served.detail("messages") == "up to date")
     let path = "messages/verification/ko.md"
     let good = try String(contentsOfFile: "\(served.site.directory.path)/\(path)", encoding: .utf8)
     try served.site.directory.write(good + "\n{{hunter2}}\n", to: path)
@@ -135,11 +135,11 @@ import Testing
     #expect(try served.ask("/readyz").status == 200)
     #expect(try served.start("kim@example.org") == 202)
     try served.site.directory.write(good, to: path)
-    try eventually { try served.detail("messages") == "in use as their files are" }
+    try eventually { try served.detail("messages") == "up to date" }
     try served.stop()
   }
 
-  @Test func `a key that is taken out is worth nothing, one that is put in is`() throws {
+  @Test func `a removed key is refused, and an added one is accepted`() throws {
     let served = try served()
     #expect(try served.ask("/v1/verifications/NONE").status == 404)
     let made = try served.site.pabal("keys", "client", "till", "--json").json
@@ -154,9 +154,9 @@ import Testing
     try served.stop()
   }
 
-  @Test func `a variable of the messages that is edited in a linked folder stands in the next mail`() throws {
+  @Test func `an edit behind a symbolic link applies to the next mail`() throws {
     let site = try TestSite(TestSite.shipped(with: ServingSite.serve))
-    // As Kubernetes mounts it: the link to the folder is exchanged, never the file.
+    // As Kubernetes mounts it: the link to the directory is replaced, never the file.
     let text = try site.configured().replacing(#""directory": "m"#, with: #""directory": "../m"#)
     try site.directory.write(text, to: "one/config.json")
     try site.directory.write("", to: "two/empty")
@@ -164,7 +164,7 @@ import Testing
     unlink("\(path)/config.json")
     #expect(symlink("one", "\(path)/data") == 0)
     #expect(symlink("data/config.json", "\(path)/config.json") == 0)
-    // Relative paths are relative to the file as it was named.
+    // Relative paths are relative to the path of the file as given, not to the target of the link.
     try site.directory.write(
       try site.configured().replacing(#""../m"#, with: #""m"#), to: "one/config.json")
     let served = try ServingSite(site)
@@ -180,7 +180,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func `what can't change while it runs is told to need a restart, and stays`() throws {
+  @Test func `a change that needs a restart is reported and not applied`() throws {
     let served = try served()
     try served.site.edit(#""listen": "127.0.0.1:0""#, #""listen": "127.0.0.1:1""#)
     try served.server.transcript(until: "restart needed path=serve.listen")
@@ -193,21 +193,21 @@ import Testing
     try served.stop()
   }
 
-  @Test func `mail whose next try is far off leaves as soon as the route is another one`() throws {
+  @Test func `mail whose next attempt is far off is sent as soon as the route changes`() throws {
     let site = try TestSite(TestSite.scripted("deferred", with: ServingSite.serve))
     try site.addFaultyPlugin()
     let served = try ServingSite(site)
-    // No code: the tries of one follow each other too soon.
+    // Not a code, because its attempts follow each other too quickly.
     let variables =
       #""time": "2026-01-02T15:24:00Z", "device": "Chrome", "place": "Seoul", "link": "https://example.com/""#
     let mail = #"{"to": "kim@example.org", "message": "sign-in-alert", "variables": {\#(variables)}}"#
     #expect(try served.ask("/v1/mails", mail).status == 202)
     for attempt in 1...3 {
       try served.server.transcript(until: "state=waiting attempts=\(attempt) ")
-      // After the third it is three minutes away, longer than anything here waits.
+      // After the third attempt the next one is three minutes away, longer than the test waits.
       if attempt < 3 { try #expect(site.pabal("outbox", "retry", "--all").status == 0) }
     }
-    // An edit of something else leaves it there.
+    // An edit of something else doesn't send it.
     try site.edit(#""service": "Pabal""#, #""service": "Omega""#)
     try served.server.transcript(until: "reloaded route=first")
     #expect(try site.pabal("outbox", "--json").output.contains(#""waiting""#))
@@ -219,7 +219,7 @@ import Testing
     #expect(transcript.matches(of: /hastened/).count == 1)
   }
 
-  @Test func `mail that is held by itself leaves when a setting of its transport is another one`()
+  @Test func `mail that is held on its own is sent when a setting of its transport changes`()
     throws
   {
     let site = try TestSite(TestSite.scripted("held:mail", with: ServingSite.serve))
@@ -234,7 +234,9 @@ import Testing
     try served.stop()
   }
 
-  @Test func `a transport named for this run stays through an edit, and its disappearance is told`() throws {
+  @Test func `a transport named on the command line stays through an edit, and its removal is reported`()
+    throws
+  {
     let site = try TestSite(TestSite.shipped(with: ServingSite.serve))
     let served = try ServingSite(site, "--transport", "file")
     try site.edit(#""transport": "file""#, #""transport": "console""#)
@@ -246,7 +248,7 @@ import Testing
     try served.stop()
   }
 
-  @Test func `a service whose transports another process found held isn't ready, until an edit mends it`()
+  @Test func `a service whose transport another process found held isn't ready until an edit fixes it`()
     throws
   {
     let site = try TestSite(TestSite.scripted("held:transport", with: ServingSite.serve))

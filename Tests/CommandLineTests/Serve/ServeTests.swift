@@ -2,7 +2,7 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// `pabal serve`: how it works, what it says, how it ends.
+/// `pabal serve`: delivery, log, signals and alerts.
 @Suite struct ServeTests {
   private func serve(
     _ site: TestSite, _ more: String..., environment: [String: String?] = [:]
@@ -17,7 +17,7 @@ import Testing
     try #require(try site.pabal("outbox", "--json", "--limit", "1").json["counts"] as? [String: Int])
   }
 
-  /// A site whose transport is a slow server.
+  /// A site whose transport is an SMTP server that `sink` creates.
   private func slow(_ sink: (TemporaryDirectory) throws -> SMTPSink) throws -> (TestSite, SMTPSink) {
     let site = try TestSite()
     let sink = try sink(site.directory)
@@ -27,7 +27,7 @@ import Testing
     return (site, sink)
   }
 
-  @Test func `what was queued is sent, and the log names neither addresses, codes nor subjects`() throws {
+  @Test func `queued mail is sent, and the log has neither addresses, codes nor subjects`() throws {
     let site = try TestSite()
     let id = try site.startedID("--queue")
     #expect(site.mails == [])
@@ -43,7 +43,7 @@ import Testing
     #expect(events == ["serving", "attempt", "settled", "stopping", "stopped"])
   }
 
-  @Test func `mail that is added while it runs is sent within its next look`() throws {
+  @Test func `mail that is queued while pabal serve runs is sent at its next poll`() throws {
     let site = try TestSite()
     let server = try serve(site)
     try server.transcript(until: "serving")
@@ -54,7 +54,7 @@ import Testing
     #expect(try server.finish().status == 0)
   }
 
-  @Test func `with --json every line is an object`() throws {
+  @Test func `with --json every line of the log is an object`() throws {
     let site = try TestSite()
     try site.start("--queue")
     let server = try serve(site, "--json")
@@ -72,7 +72,7 @@ import Testing
     #expect(!end.output.contains("example.org"))
   }
 
-  @Test func `with --json what keeps it from beginning is one line, too, and elsewhere as it was`() throws {
+  @Test func `with --json an error at the start is one line, unlike that of other commands`() throws {
     let site = try TestSite(TestSite.configuration(transport: #""nowhere""#))
     let run = try site.pabal("serve", "--json")
     #expect(run.status == 78)
@@ -82,7 +82,7 @@ import Testing
     #expect(other.output.count(where: \.isNewline) > 1)
   }
 
-  @Test func `SIGTERM lets what is under way end, and nothing new begins`() throws {
+  @Test func `SIGTERM finishes the mail in progress and starts no other`() throws {
     let (site, sink) = try slow { try SMTPSink(in: $0, delay: 2) }
     for number in 0..<3 { _ = try site.pabal("verify", "start", "k\(number)@example.org", "--queue") }
     let server = try serve(site)
@@ -94,13 +94,14 @@ import Testing
     #expect(end.errors.hasSuffix("stopped\n"))
     let counts = try states(site)
     #expect(counts["sending"] == nil)
-    // The late one may have been begun before the signal came, and is then ended, too.
+    // The late mail may have been started before the signal arrived, and is then finished as well.
     #expect((counts["sent"] ?? 0) >= 3)
     #expect(try sink.taken().values.map(\.count).allSatisfy { $0 == 1 })
     #expect(try sink.taken().count == counts["sent"])
   }
 
-  @Test func `a second signal ends it at once, and the mail is another's once the lease has run out`() throws
+  @Test func `a second signal ends pabal serve at once, and another process sends the mail after the lease`()
+    throws
   {
     let (site, sink) = try slow { try SMTPSink(in: $0, delay: 9) }
     try site.start("--queue")
@@ -119,7 +120,7 @@ import Testing
     #expect(site.mails.count == 1)
   }
 
-  @Test func `two on one store never send a mail twice`() async throws {
+  @Test func `two pabal serve on one store never send a mail twice`() async throws {
     let site = try TestSite()
     let addresses = (0..<40).map { "k\($0)@example.org" }
     let added = await mapOnThreads([0, 1, 2, 3]) { part in
@@ -129,7 +130,7 @@ import Testing
     }
     #expect(added.reduce(0, +) == 40)
     let servers = [try serve(site), try serve(site)]
-    // One that has not begun hears no signal yet, it dies of it.
+    // Before it serves, a signal would end the process without the usual steps.
     for server in servers { try server.transcript(until: "serving") }
     try eventually { try states(site)["sent"] == 40 }
     for server in servers { server.signal(SIGTERM) }
@@ -143,7 +144,7 @@ import Testing
     #expect(site.mails.count == 40)
   }
 
-  @Test func `an expired code is never handed over`() throws {
+  @Test func `an expired code is never sent`() throws {
     let site = try TestSite()
     try site.start("--queue")
     let server = try serve(site, environment: TestSite.later(601))
@@ -166,7 +167,7 @@ import Testing
     #expect(site.mails.count == 1)
   }
 
-  @Test func `a held transport alerts once, mail waits, and retry --all mends it`() throws {
+  @Test func `a held transport alerts once, and its mail waits until retry --all`() throws {
     let alert = "\"serve\": { \"alert\": [\"sh\", \"-c\", \"echo $0 $1 >> alerts\"] }"
     let site = try TestSite(
       TestSite.shipped(with: alert).replacing(
@@ -189,7 +190,7 @@ import Testing
     #expect(alerts == "held file\n")
   }
 
-  @Test func `an alert that fails is told and harms nothing`() throws {
+  @Test func `an alert command that fails is logged and has no other effect`() throws {
     let site = try TestSite(
       TestSite.scripted("held:transport", with: #""serve": { "alert": ["/nowhere/alert"] }"#))
     try site.addFaultyPlugin()
@@ -200,7 +201,7 @@ import Testing
     #expect(try server.finish().status == 0)
   }
 
-  @Test func `codes that wait too long are told`() throws {
+  @Test func `codes that wait too long run the alert command`() throws {
     let site = try TestSite(
       TestSite.scripted("held:mail", with: #""serve": { "alert": ["sh", "-c", "echo $0 $1 >> alerts"] }"#))
     try site.addFaultyPlugin()

@@ -2,23 +2,23 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// Whoever tells `pabal serve` to stop is heard.
+/// `pabal serve` stops on a signal, at whatever moment it comes.
 @Suite struct StopTests {
   private static let clean: [String: String?] = [
     "PABAL_CONFIG": nil, "PABAL_TRANSPORT": nil, "PABAL_PLUGIN_PATH": nil,
   ]
 
-  /// What the system says of a process; `nil` where there is none.
-  private func fact(_ name: String, of server: InteractiveProcess) -> Substring? {
-    let facts = try? String(contentsOfFile: "/proc/\(server.number)/status", encoding: .utf8)
-    return facts?.split(separator: "\n").first { $0.hasPrefix("\(name):") }?.split(separator: "\t").last
+  /// Returns a field of the status file of a process; `nil` if the process doesn't exist.
+  private func statusField(_ name: String, of server: InteractiveProcess) -> Substring? {
+    let status = try? String(contentsOfFile: "/proc/\(server.number)/status", encoding: .utf8)
+    return status?.split(separator: "\n").first { $0.hasPrefix("\(name):") }?.split(separator: "\t").last
   }
 
   private func hasEnded(_ server: InteractiveProcess) -> Bool {
-    fact("State", of: server).map { $0.hasPrefix("Z") } ?? true
+    statusField("State", of: server).map { $0.hasPrefix("Z") } ?? true
   }
 
-  @Test func `a SIGTERM that comes as soon as it serves stops it`() throws {
+  @Test func `a SIGTERM right after the start stops pabal serve`() throws {
     let site = try TestSite(TestSite.shipped(with: DemoTestSite.serve))
     for _ in 0..<5 {
       let server = try InteractiveProcess(
@@ -32,18 +32,18 @@ import Testing
     }
   }
 
-  @Test func `a request that waits for an attempt is answered as things stand, and the attempt goes on`()
+  @Test func `stopping answers a request that waits for an attempt at once, and the attempt continues`()
     throws
   {
     let folder = try TemporaryDirectory()
-    // A server that takes a mail's bytes and never answers.
+    // A server that accepts the bytes of a mail and never replies.
     let sink = try SMTPSink(in: folder, delay: 9)
     let smtp =
       #""smtp": { "plugin": "smtp", "host": "127.0.0.1", "port": \#(sink.port), "security": "none" }"#
     let http = try HTTPTestSite(
       TestSite.configuration(transport: #""smtp""#, more: "\n\(smtp),")
         .replacing(#""from""#, with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }, "from""#))
-    // It would be answered by itself after 30 seconds.
+    // Without the signal it would be answered after 30 seconds.
     let asked = try InteractiveProcess(
       "/usr/bin/env",
       [
