@@ -92,20 +92,23 @@ struct HTTPCall: Sendable {
 /// The routes grouped by path, for looking up a request.
 struct HTTPRouteTable: Sendable {
   /// The routes of one path.
-  struct Endpoint: Sendable {
+  final class Endpoint: Sendable {
     let path: String
     let access: HTTPRoute.Access
-    fileprivate(set) var routes: [HTTPRoute]
+    let routes: [HTTPRoute]
     /// The methods for `Allow`: those of the routes, and HEAD if there is GET.
-    fileprivate(set) var methods: [HTTPRequest.Method]
+    let methods: [HTTPRequest.Method]
     fileprivate let pattern: PathPattern
 
-    fileprivate init(_ route: HTTPRoute) {
-      path = route.path
-      access = route.access
-      routes = []
-      methods = []
-      pattern = PathPattern(route.path)
+    fileprivate init(_ path: String, _ routes: [HTTPRoute]) {
+      precondition(Set(routes.map(\.access)).count == 1, "\(path) needs one kind of access")
+      precondition(Set(routes.map(\.method)).count == routes.count, "\(path) has a method twice")
+      self.path = path
+      self.routes = routes
+      access = routes[0].access
+      let others = routes.map(\.method).filter { $0 != .get }
+      methods = others.count < routes.count ? [.get, .head] + others : others
+      pattern = PathPattern(path)
     }
 
     /// Returns the route for a method, or `nil` if the path doesn't support it.
@@ -122,18 +125,9 @@ struct HTTPRouteTable: Sendable {
   let endpoints: [Endpoint]
 
   init(_ routes: [HTTPRoute]) {
-    var endpoints: [Endpoint] = []
-    for route in routes {
-      let index = endpoints.firstIndex { $0.path == route.path } ?? endpoints.count
-      if index == endpoints.count { endpoints.append(Endpoint(route)) }
-      precondition(endpoints[index].access == route.access, "\(route.path) has two kinds of access")
-      precondition(!endpoints[index].methods.contains(route.method), "\(route.path) has a method twice")
-      endpoints[index].routes.append(route)
-      let methods = endpoints[index].methods
-      // GET and HEAD come first in `Allow`, whatever the order of the rows.
-      endpoints[index].methods = route.method == .get ? [.get, .head] + methods : methods + [route.method]
-    }
-    self.endpoints = endpoints
+    var paths: [String] = []
+    for route in routes where !paths.contains(route.path) { paths.append(route.path) }
+    endpoints = paths.map { path in Endpoint(path, routes.filter { $0.path == path }) }
   }
 
   /// Returns the endpoint at a path (without a query), or `nil` if there is none.
