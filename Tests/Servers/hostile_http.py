@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """hostile_http.py PORT PID KIND: attacks an HTTP service as hostile clients do; prints the results as JSON."""
-import json, resource, select, socket, sys, time
+import json, re, resource, select, socket, sys, time
 
 port, pid, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -194,7 +194,7 @@ elif kind in ("broken", "absolute"):
             while more := c.recv(65536):
                 got += more
         answers_ = []
-        for part in got.split(b"HTTP/1.1 ")[1:]:
+        for part in re.split(rb"HTTP/1\.1 (?=[0-9]{3} )", got)[1:]:
             head, _, body = part.partition(b"\r\n\r\n")
             lines = head.decode().split("\r\n")
             fields = dict(line.lower().split(": ", 1) for line in lines[1:])
