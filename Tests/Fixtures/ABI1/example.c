@@ -1,6 +1,6 @@
-/* Built against the header beside it, whose declarations are frozen, and loaded
- * in every test run, because a plugin built for ABI 1 must work with every later
- * host that supports ABI 1. It uses every field and every function of ABI 1. */
+/* Built against the frozen header beside it and loaded in every test run: what
+ * was built for ABI 1 works as long as a host says that it speaks ABI 1. It
+ * uses every field and every call that ABI 1 has. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
