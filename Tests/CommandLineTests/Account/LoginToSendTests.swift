@@ -99,7 +99,7 @@ struct LoginToSendTests {
     #expect(try report().taken.count == 1)
     let check = try site.site.pabal("check")
     #expect(check.status == 0)
-    #expect(check.output.contains("its scope does not show whose mailbox it is"))
+    #expect(check.output.contains("its scope doesn't allow reading the mailbox's address"))
   }
 
   @Test func `check reports a login as another mailbox`() throws {
@@ -111,8 +111,8 @@ struct LoginToSendTests {
     let check = try site.site.pabal("check")
     #expect(check.status == 77)
     #expect(
-      check.output.contains("sends as bob@example.test, though \"user\" of its account is alice@example.test")
-    )
+      check.output.contains(
+        "sends as bob@example.test, although \"user\" of its account is alice@example.test"))
     #expect(check.output.contains("held  transport smtp"))
     #expect(check.output.contains("--confirm-user"))
 

@@ -18,7 +18,7 @@ import Testing
   func `a loopback host gets many mails`(host: String) throws {
     let run = try count(Self.smtp(host))
     #expect(run.status == 75, "\(run.errors)")
-    #expect(run.output.contains("deferred: 2: nothing answers at "), "\(run.output)")
+    #expect(run.output.contains("doesn't accept connections"), "\(run.output)")
   }
 
   @Test(arguments: [
@@ -64,7 +64,7 @@ import Testing
   func `a loopback endpoint gets many mails`(endpoint: String) throws {
     let run = try count(Self.gmail(endpoint))
     #expect(run.status == 75, "\(run.errors)")
-    #expect(run.output.contains("deferred: 2: nothing answers at "), "\(run.output)")
+    #expect(run.output.contains("doesn't accept connections"), "\(run.output)")
   }
 
   @Test(arguments: [

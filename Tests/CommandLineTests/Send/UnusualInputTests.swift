@@ -13,7 +13,7 @@ import Testing
     let site = try TestSite()
     let run = try site.pabal("send", "a@example.org", "--eml", "-", input: Array(eml.utf8))
     #expect(run.status == 65)
-    #expect(run.errors.contains("another line break"))
+    #expect(run.errors.contains("different line break"))
     #expect(site.mails == [])
   }
 

@@ -44,7 +44,7 @@ import Testing
     #expect(try bytes(String(header.dropLast())) == header + "\r\n")
     for broken in ["Subject: a\rBcc: x@y\r\n", "Subject: a\r\r\n", "Subject: a\rb\n"] {
       let problem = #expect(throws: MailError.self) { try finish(header + broken + "\r\nbody") }
-      #expect(problem?.description.contains("another line break") == true)
+      #expect(problem?.description.contains("different line break") == true)
     }
   }
 
