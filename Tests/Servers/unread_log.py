@@ -33,12 +33,12 @@ def ask(port, total):
 
 process, port = serve()
 answered = ask(port, 14_000)
-told, lost = 0, 0
-while told + lost < answered:
+logged, lost = 0, 0
+while logged + lost < answered:
     line = process.stderr.readline()
     if not line:
         break
-    told += b" request " in line
+    logged += b" request " in line
     if match := re.search(rb" log lost=(\d+)", line):
         lost += int(match[1])
 process.terminate()
@@ -49,5 +49,5 @@ process, port = serve()
 ask(port, 2_000)
 process.terminate()
 second = process.wait(30)
-print(json.dumps({"answered": answered, "logged": told, "lost": lost, "last": rest.decode().split("\n")[-2],
+print(json.dumps({"answered": answered, "logged": logged, "lost": lost, "last": rest.decode().split("\n")[-2],
                   "statuses": [first, second]}))

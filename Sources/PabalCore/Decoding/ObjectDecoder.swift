@@ -41,7 +41,7 @@ public final class ObjectDecoder {
 
   /// The value of `key`, which is reported if it is missing.
   ///
-  /// In a file, a key that is present under a misspelt name is reported once, as unknown.
+  /// Below the top level of a file, a key that is present under a misspelt name is reported once, as unknown.
   public func required(_ key: String, remedy: String) -> FieldDecoder? {
     let value = optional(key)
     if value == nil { reportMissing(key, remedy: remedy) }
@@ -79,9 +79,9 @@ public final class ObjectDecoder {
     let unknown = members.filter { !known.contains($0.key) }
     let suggestions = unknown.map { nearest(to: $0.key, among: known) }
     // A client maps the errors of a body to its fields, so each missing key has its own path there, even if it seems
-    // to be misspelt.
+    // to be misspelt. A missing top-level key of a file is always reported, too.
     let namesFields = value.collector.subject == .body
-    for (key, remedy) in missing where namesFields || !suggestions.contains(key) {
+    for (key, remedy) in missing where namesFields || value.path.isEmpty || !suggestions.contains(key) {
       value.collector.report(
         "missing key \(quoted(key))", remedy: remedy, at: value.node.position,
         path: namesFields ? fieldPath(value.path, key) : value.path)

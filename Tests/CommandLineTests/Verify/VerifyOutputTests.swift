@@ -123,8 +123,8 @@ import Testing
     (["--set", "service"], 64, "name=value"),
     (["--purpose", "a b"], 65, "purpose"),
     (["--purpose", String(repeating: "a", count: 65)], 65, "purpose"),
-    (["--message", "../../etc"], 65, "no message"),
-    (["--message", ""], 65, "no message"),
+    (["--message", "../../etc"], 65, "unknown message"),
+    (["--message", ""], 65, "unknown message"),
     (["--client", "somewhere"], 65, "isn't an IP address"),
     (["--transport", "missing"], 78, "unknown transport"),
   ])

@@ -92,6 +92,7 @@ import Testing
       """
     #expect(
       Self.errors(text) == [
+        "1:1: error: missing key 'transport'; name one of \"transports\", for example \"transport\": \"smtp\"",
         "2:3: error: transprot: unknown key; did you mean 'transport'?",
         "4:13: error: transports.smtp: missing key 'plugin'; rename 'plugn' to \"plugin\" if it is misspelt",
         "5:25: error: transports.file.plugin: expected a string, not a number; write it in double quotes",

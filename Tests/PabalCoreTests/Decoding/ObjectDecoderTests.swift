@@ -49,10 +49,16 @@ import Testing
       ])
   }
 
-  @Test func `a misspelt key is reported once in a file, and as unknown and missing in a body`() {
+  @Test func `a misspelt key is reported once below a file's top level, and else as unknown and missing`() {
     func read(_ object: ObjectDecoder) -> String? { object.required("color", remedy: "add it")?.text() }
     let unknown = "colr: unknown key; did you mean 'color'?"
-    #expect(errors(#"{"colr": 1}"#, .file("a.json"), read) == ["a.json:1:2: error: \(unknown)"])
+    #expect(
+      errors(#"{"a": {"colr": 1}}"#, .file("a.json")) { $0.optional("a")?.object(read) }
+        == ["a.json:1:8: error: a.\(unknown)"])
+    #expect(
+      errors(#"{"colr": 1}"#, .file("a.json"), read) == [
+        "a.json:1:1: error: missing key 'color'; add it", "a.json:1:2: error: \(unknown)",
+      ])
     #expect(
       errors(#"{"colr": 1}"#, .body, read) == [
         "error: color: missing key 'color'; add it", "error: \(unknown)",

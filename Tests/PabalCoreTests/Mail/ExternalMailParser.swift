@@ -67,8 +67,8 @@ enum ExternalMailParser: CaseIterable {
         raw = [re.sub("\r?\n", "", v).encode("ascii", "surrogateescape").decode() for v in lines]
         decode = lambda v: str(email.header.make_header(email.header.decode_header(v)))
         return [[decode(n), a] for n, a in email.utils.getaddresses(raw)]
-    for data in mails():
-        mail = email.message_from_bytes(data, policy=email.policy.default.clone(utf8=True))
+    for content in mails():
+        mail = email.message_from_bytes(content, policy=email.policy.default.clone(utf8=True))
         defects = [str(d) for part in mail.walk() for d in part.defects]
         defects += [f"{k}: {d}" for k, v in mail.items() for d in getattr(v, "defects", ())]
         def body(kind):
@@ -84,8 +84,8 @@ enum ExternalMailParser: CaseIterable {
 
   private static let pythonSubjects = #"""
     cases = []
-    for data in mails():
-        raw = email.message_from_bytes(data)["subject"]
+    for content in mails():
+        raw = email.message_from_bytes(content)["subject"]
         cases.append(str(email.header.make_header(email.header.decode_header(re.sub("\r?\n", "", raw)))))
     json.dump(cases, sys.stdout)
     """#

@@ -35,7 +35,8 @@ import Testing
     #expect(!page.contains("</iframe>\""))
     #expect(page.ranges(of: "<script>").count == 1)
     #expect(
-      page.contains("&lt;/pre&gt;&lt;/iframe&gt;&quot;'&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"))
+      page.contains(
+        "&lt;/pre&gt;&lt;/iframe&gt;&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"))
   }
 
   @Test func `every frame is sandboxed`() throws {

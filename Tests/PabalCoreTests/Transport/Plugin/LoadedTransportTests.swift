@@ -98,19 +98,19 @@ import Testing
   @Test func `a report on a nonexistent recipient is an error, not a crash`() throws {
     let receipt = try receipt("beyond")
     #expect(receipt.outcome == .sent)
-    #expect(receipt.reply?.contains("the plugin reported recipient") == true)
+    #expect(receipt.reply?.contains("the plugin reported on recipient index") == true)
   }
 
   @Test func `a token request through a setting without an account holds the transport`() throws {
     let receipt = try receipt("token")
     #expect(receipt.outcome == .held(.transport))
-    #expect(receipt.reply?.contains("for which no account is configured") == true)
+    #expect(receipt.reply?.contains("which names no account") == true)
   }
 
   @Test(arguments: [
     ("silent-open", "gave no reason, which is a bug in the plugin"),
     ("escaping-open", "bad \\u{1b}[31m\u{FFFD}\\u{0}thing\nnext"),
-    ("no-threads", "the plugin wants 0 threads"), ("many-threads", "the plugin wants 100000 threads"),
+    ("no-threads", "the plugin asks for 0 threads"), ("many-threads", "the plugin asks for 100000 threads"),
   ])
   func `a transport that can't be opened says why`(folder: String, expected: String) throws {
     do {

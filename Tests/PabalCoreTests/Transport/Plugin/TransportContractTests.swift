@@ -40,7 +40,7 @@ private struct PluginUnderTest: Sendable, CustomTestStringConvertible {
   }
 
   @Test(arguments: [
-    ("none", "a mail leaves"), ("rejected", "a mail leaves"), ("ready", "a mail leaves"),
+    ("none", "a mail is sent"), ("rejected", "a mail is sent"), ("ready", "a mail is sent"),
   ])
   func `a transport that violates the contract is detected`(act: String, rule: String) throws {
     let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "sound/libpabal-faulty.so")
