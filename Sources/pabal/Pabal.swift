@@ -4,7 +4,7 @@ import PabalCore
 
 /// The small `pabal` program: runs `send` itself and leaves every other command to ``MainProgram``.
 @main
-enum Pabal {
+enum PabalLauncher {
   static func main() throws {
     ProcessSetup.prepare()
     let status = try CommandRun.status {

@@ -15,7 +15,7 @@ def plain(text, site):
         (r"pabal_[0-9A-Z]{26}", "KEY"), (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"), (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"\bport \d{4,5}\b", "port PORT"), (r"-L \d+:", "-L PORT:"),
         (r"\b\d+(\.\d+)? ms\b", "N ms"), (r"\b\d+(\.\d+)? s\b", "N s"), (r"in \d+ seconds", "in N seconds"),
-        (r"\b\d+(\.\d+)? (mails )?a second", "N a second"),
+        (r"\b[\d,]+(\.\d+)? per second", "N per second"),
     ]:
         text = re.sub(pattern, instead, text)
     return text

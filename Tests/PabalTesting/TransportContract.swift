@@ -6,7 +6,7 @@ import Synchronization
 /// The rules that every transport plugin must follow, checked through the C interface of the built plugin.
 public struct TransportContract: Sendable {
   /// A rule of the contract and whether the plugin follows it.
-  public struct Finding: Sendable, CustomStringConvertible {
+  public struct RuleResult: Sendable, CustomStringConvertible {
     /// The rule, as a sentence.
     public let rule: String
     /// What went wrong; `nil` if the plugin follows the rule.
@@ -44,20 +44,20 @@ public struct TransportContract: Sendable {
   }
 
   /// Checks every rule in order; blocks. Uses as many threads as the transport allows.
-  public func findings() -> [Finding] {
-    var findings: [Finding] = []
+  public func findings() -> [RuleResult] {
+    var findings: [RuleResult] = []
     let plugin: Plugin
     do throws(Diagnostic) {
       plugin = try Plugin(at: path)
-      findings.append(Finding(rule: "the plugin loads, and its table is valid", problem: nil))
+      findings.append(RuleResult(rule: "the plugin loads, and its table is valid", problem: nil))
     } catch {
-      return [Finding(rule: "the plugin loads, and its table is valid", problem: error.description)]
+      return [RuleResult(rule: "the plugin loads, and its table is valid", problem: error.description)]
     }
     func check(_ rule: String, _ body: () throws -> String?) {
       do {
-        findings.append(Finding(rule: rule, problem: try body()))
+        findings.append(RuleResult(rule: rule, problem: try body()))
       } catch {
-        findings.append(Finding(rule: rule, problem: "\(error)"))
+        findings.append(RuleResult(rule: rule, problem: "\(error)"))
       }
     }
     check("each setting has a help sentence") {

@@ -61,12 +61,12 @@ extension LastSound {
 private struct Pronunciation {
   typealias Scalars = ArraySlice<Unicode.Scalar>
   /// A sound, and whether it comes from Hangul.
-  typealias Ending = (sound: LastSound, isHangul: Bool)
+  typealias SyllableEnding = (sound: LastSound, isHangul: Bool)
 
   let scalars: [Unicode.Scalar]
   let digitByDigit: Bool
 
-  func ending(in text: Scalars) -> Ending? {
+  func ending(in text: Scalars) -> SyllableEnding? {
     var end = text.endIndex
     while end > text.startIndex {
       let last = text[end - 1]

@@ -3,7 +3,7 @@ import PabalFormats
 import Testing
 
 /// `JSONParser.read`; the parser itself is tested in PabalFormatsTests.
-@Suite struct JSONParserTests {
+@Suite struct JSONParserDiagnosticTests {
   @Test func `a file is read with its byte order mark, positions and duplicate keys`() throws(Diagnostic) {
     let value = try JSONParser.read(Array("\u{FEFF}{\"a\": 1,\n \"a\": 2}".utf8), file: "a.json")
     #expect(value.members.map(\.key) == ["a", "a"])
