@@ -1,7 +1,7 @@
 internal import PabalFormats
 public import PabalPlugin
 
-/// Sends mails by Gmail's REST API from the mailbox of an account.
+/// Sends mail through Gmail's REST API from the mailbox of an account.
 ///
 /// The API has no envelope: recipients are those in the header. So the header is made to agree with the envelope, or
 /// the mail is `unsuited`. The envelope's sender isn't used; bounces go to the account's mailbox.

@@ -1,6 +1,6 @@
 internal import PabalFormats
 
-/// Finds the time in Gmail's messages before which a retry is useless: `Retry after 2026-09-16T03:57:19.386Z`.
+/// Finds in Gmail's error messages the time before which a retry is useless: `Retry after 2026-09-16T03:57:19.386Z`.
 enum RetryTime {
   /// The longest wait in seconds: a sending limit lasts up to a day (support.google.com/a/answer/166852).
   static let maxWait = 86_400

@@ -4,18 +4,18 @@ internal import Glibc
 ///
 /// A group of at most 16,384 bytes fits into one TLS record (RFC 8446, 5.1).
 final class CommandBuffer {
-  static let slice = 16_384
+  static let recordSize = 16_384
 
   private var memory: UnsafeMutableRawBufferPointer
   private(set) var count = 0
 
-  init() { memory = .allocate(byteCount: Self.slice, alignment: 16) }
+  init() { memory = .allocate(byteCount: Self.recordSize, alignment: 16) }
   deinit { memory.deallocate() }
 
   /// The bytes appended so far; invalid after the next append.
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
   /// How many bytes still fit into the last TLS record.
-  var roomInRecord: Int { Self.slice - count % Self.slice }
+  var roomInRecord: Int { Self.recordSize - count % Self.recordSize }
 
   func removeAll() { count = 0 }
 
@@ -74,10 +74,10 @@ struct DotStuffing {
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  /// Appends up to one slice; returns `true` if it contains the final dot.
+  /// Appends up to one TLS record; returns `true` if it contains the final dot.
   mutating func fill(_ buffer: CommandBuffer) -> Bool {
     // Leaves room for a doubled dot, a missing line end and the final dot.
-    let limit = CommandBuffer.slice - 8
+    let limit = CommandBuffer.recordSize - 8
     while position < bytes.count, buffer.count < limit - 1 {
       if isLineStart, bytes[position] == UInt8(ascii: ".") { buffer.append(UInt8(ascii: ".")) }
       let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])

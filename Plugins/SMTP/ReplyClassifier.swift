@@ -72,7 +72,7 @@ enum ReplyClassifier {
 
   static let table: [Row] = [
     // stages                  codes      X.subject.detail   outcome
-    Row(allStages, 400...499, nil, nil, .deferred),  // includes 454 to a login
+    Row(allStages, 400...499, nil, nil, .deferred),  // includes 454 in reply to AUTH
     Row([.greeting, .tls], 500...599, nil, nil, .held(.transport)),
     Row([.login], 300...599, nil, nil, .held(.transport)),
     Row(transactionStages, 530...530, nil, nil, .held(.transport)),  // authentication required

@@ -63,7 +63,7 @@ final class SMTPStream {
     var deadline = MonotonicClock.milliseconds() + timeout
     while start < bytes.count {
       let slice = UnsafeRawBufferPointer(
-        rebasing: bytes[start..<min(bytes.count, start + CommandBuffer.slice)])
+        rebasing: bytes[start..<min(bytes.count, start + CommandBuffer.recordSize)])
       let taken: Int?
       do throws(CurlError) {
         taken = try handle.send(slice)

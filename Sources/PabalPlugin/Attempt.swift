@@ -83,7 +83,7 @@ public struct Attempt {
 
   /// Returns a token for the account in the setting `key`; `rejected` is a token that the server just refused.
   ///
-  /// If it is `nil`, the host has set verdict and reply: return `.alreadySet` at once.
+  /// If it is `nil`, the host has set verdict and reply: return `.alreadySet`, after reporting recipients that are already decided.
   public func accessToken(_ key: String, rejected: String? = nil) -> Token? {
     var token = pabal_token()
     token.size = UInt32(MemoryLayout<pabal_token>.size)

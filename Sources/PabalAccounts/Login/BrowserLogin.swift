@@ -116,7 +116,7 @@ struct BrowserLogin {
       respond(with: .notFound, request.method == "GET" ? "404 Not Found" : "405 Method Not Allowed")
       return nil
     }
-    guard isSame(request.query["state"] ?? "", pkce.state) else {
+    guard isEqualInConstantTime(request.query["state"] ?? "", pkce.state) else {
       respond(with: .otherLogin, "400 Bad Request")
       notify(.ignoredInput("received a request that doesn't belong to this login; still waiting"))
       return nil
@@ -144,7 +144,7 @@ struct BrowserLogin {
       )
       return nil
     }
-    guard isSame(query["state"] ?? "", pkce.state) else {
+    guard isEqualInConstantTime(query["state"] ?? "", pkce.state) else {
       notify(.ignoredInput("the URL belongs to another login; open the URL shown above"))
       return nil
     }
@@ -269,7 +269,7 @@ struct RedirectTarget {
 struct PKCE: Sendable {
   /// The code verifier, 43 characters.
   let verifier: String
-  /// The code challenge: the Base64 SHA-256 of the verifier.
+  /// The code challenge: the SHA-256 of the verifier in Base64 for URLs.
   let challenge: String
   let state: String
 
@@ -292,7 +292,7 @@ func base64URLBytes(_ text: String) -> [UInt8]? {
 }
 
 /// Whether two texts are equal; takes constant time for texts of the same length.
-func isSame(_ a: String, _ b: String) -> Bool {
+func isEqualInConstantTime(_ a: String, _ b: String) -> Bool {
   let (a, b) = (Array(a.utf8), Array(b.utf8))
   guard a.count == b.count else { return false }
   return zip(a, b).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0

@@ -4,7 +4,7 @@ enum LoginExpiry: Sendable, Hashable {
   case testing
   /// The access was granted for a limited time.
   case limited
-  /// One of the two: the token file, of another program or an older Pabal, doesn't say which.
+  /// One of the two; a token file written by another program or an older Pabal doesn't say which.
   case unknownReason
 
   /// Seven days, with a tolerance for clocks and slow networks.

@@ -46,7 +46,7 @@ public struct MicrosoftProvider: AccountProvider {
     let scopes = settings.scopes ?? (settings.flow == .app ? Self.appScopes : Self.scopes)
     return { (use) throws(Diagnostic) in
       try use.validateUser()
-      // Microsoft accepts any port only for this name of loopback.
+      // Microsoft accepts any port only for the loopback name localhost.
       return settings.account(
         use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints, host: "localhost",
         parameters: [("login_hint", use.user), ("prompt", "select_account")], dependencies: dependencies)

@@ -68,7 +68,7 @@ struct URLEncodedForm: Sendable {
 
   init(_ fields: [(name: String, value: String)]) { self.fields = fields }
 
-  /// Reads a query; `+` is a blank, and what isn't well encoded stays as it is.
+  /// Parses a query; `+` decodes to a space, and invalid percent-encoding is kept as it is.
   init(query: some StringProtocol) {
     fields = query.split(separator: "&").map { pair in
       let name = pair.prefix { $0 != "=" }
@@ -91,7 +91,7 @@ struct URLEncodedForm: Sendable {
     fields.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }.joined(separator: "&")
   }
 
-  // RFC 3986 section 2.3; a blank as %20 is understood in queries and forms alike.
+  // RFC 3986 section 2.3; %20 for a space is valid in queries and forms alike.
   private static func encoded(_ text: String) -> String {
     PercentEncoding.encode(text, allowing: .unreserved)
   }

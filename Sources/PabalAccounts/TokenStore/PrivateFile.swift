@@ -8,7 +8,7 @@ final class FileLock {
   /// Acquires the lock at `path`; blocks for at most `limit`, then returns `nil`. Calls `onWait` once, after a second.
   ///
   /// Polls, because flock(2) has no timeout.
-  static func wait(
+  static func acquire(
     _ path: String, atMost limit: Duration, pause: (Duration) -> Void, onWait: () -> Void = {}
   ) throws(FileWriteError) -> FileLock? {
     try PrivateFile.createFolder(PrivateFile.parent(of: path))

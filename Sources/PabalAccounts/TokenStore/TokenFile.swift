@@ -54,7 +54,7 @@ struct TokenFile: Sendable {
     _ dependencies: AccountDependencies, onWait: () -> Void = {}
   ) throws(FileWriteError) -> FileLock? {
     do throws(FileWriteError) {
-      return try FileLock.wait(
+      return try FileLock.acquire(
         lockPath, atMost: Self.lockTimeout, pause: dependencies.pause, onWait: onWait)
     } catch {
       throw FileWriteError(path: path, number: error.number)

@@ -106,7 +106,7 @@ public struct FieldDecoder {
       return nil
     }
     guard range.contains(number) else {
-      report("\(number) is out of range", remedy: "use \(range.lowerBound) to \(range.upperBound)")
+      report("\(quoted(text)) is out of range", remedy: "use \(range.lowerBound) to \(range.upperBound)")
       return nil
     }
     return number
@@ -122,7 +122,7 @@ public struct FieldDecoder {
     }
     guard range.contains(duration) else {
       report(
-        "\(duration.configurationText) is out of range",
+        "\(quoted(text)) is out of range",
         remedy: "use \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)")
       return nil
     }

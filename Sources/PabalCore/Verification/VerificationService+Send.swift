@@ -145,7 +145,9 @@ extension VerificationService {
     _ record: VerificationRecord, _ preparedMail: PreparedMail, _ recipient: VerificationRecipient,
     _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
-    let rules = resendRules(record, recipient) + clientRules(client)
+    // Derived once, because a rotation of the keys meanwhile would change the digests that the footprint names.
+    let resends = resendRules(record, recipient)
+    let rules = resends + clientRules(client)
     let failures = rateLimitKeys.failures(recipient, record.purpose)
     let footprint = VerificationFootprint(
       identities: [record.identity], rules, failures: failures, verification: record.id,
@@ -178,7 +180,9 @@ extension VerificationService {
       try idempotentRequest?.remember(current.id, transaction, at: now)
       try transaction.enqueue(entry)
       try transaction.supersedeMail(of: current.id, newest: current.mail, at: now)
-      return try snapshot(current, transaction, at: now)
+      return try snapshot(
+        current, recipient, mail: entry,
+        resendRules: current.generation < policy.sends ? resends : nil, &limiter)
     }
   }
 

@@ -88,11 +88,12 @@ struct OutboxEntryOutput: Encodable, Sendable {
     let to = recipients.value.map { all in
       (all.first?.to ?? "-") + (all.count > 1 ? " and \(all.count - 1) more" : "")
     }
-    let tried = transport.value.map { " by \($0): \(outcome.value ?? "-")" } ?? ""
-    let code = reply.value.map { " \($0)" } ?? ""
-    let reason = held.value.map { ", held (\($0))" } ?? ""
-    let due = dueAt.value.map { ", due \($0)" } ?? ""
-    return "\(id)  \(status)  \(lane)  \(to ?? "content erased")\(tried)\(code)\(reason)\(due)"
+    let code = reply.value.map { " (\($0))" } ?? ""
+    let details = [
+      to, transport.value.map { "\(outcome.value ?? "tried") by \($0)\(code)" },
+      held.value.map { "held (\($0))" }, dueAt.value.map { "due \($0)" }, to == nil ? "content erased" : nil,
+    ]
+    return "\(id)  \(status)  \(lane)  \(details.compactMap(\.self).joined(separator: " · "))"
   }
 
   /// The mail with all details.

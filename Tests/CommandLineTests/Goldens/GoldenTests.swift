@@ -1,7 +1,7 @@
 import PabalTesting
 import Testing
 
-/// What must not change by itself: what other programs rely on, what people read, and what earlier versions wrote.
+/// Compares interfaces, sentences and data of earlier versions with the recorded ones.
 ///
 /// `Tests/Goldens` has the recordings and the programs that make them; a failure prints the difference and what to do.
 @Suite(.serialized) struct GoldenTests {
@@ -18,7 +18,7 @@ import Testing
     try run("record.py", [BuiltProducts.directory, "--check", "sentences"])
   }
 
-  @Test func `what earlier versions wrote is opened and gone on with`() throws {
+  @Test func `data of earlier versions is opened and continued`() throws {
     try run("data.py", ["check", BuiltProducts.directory])
   }
 }

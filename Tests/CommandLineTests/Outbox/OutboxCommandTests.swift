@@ -32,7 +32,7 @@ import Testing
     #expect(lines.first == "1 waiting, 1 sent")
     #expect(lines.count == 3)
     #expect(lines[1].hasPrefix("\(id)  waiting  code  k***@example.org, due "))
-    #expect(lines[2].contains("  sent  code  content erased by file: sent"))
+    #expect(lines[2].contains("  sent  code  sent by file · content erased"))
     let only = try site.pabal("outbox", "list", "--state", "sent", "--json").json
     #expect(only["counts"] as? [String: Int] == ["waiting": 1, "sent": 1])
     let mails = try #require(only["mails"] as? [[String: Any]])

@@ -60,10 +60,10 @@ import Testing
         "verification": {"digits": 5, "lifetime": "1m", "attempts": 0, "cooldown": "61m", "sends": 2.5,
           "recipient": ["5"], "clientStarts": "5/1h", "clientChecks": ["0/1h", "5/1d"], "block": 5, "qouta": 1}
         """) == [
-          "verification.digits: 5 is out of range",
-          "verification.lifetime: 1m is out of range",
-          "verification.attempts: 0 is out of range",
-          "verification.cooldown: 61m is out of range",
+          "verification.digits: '5' is out of range",
+          "verification.lifetime: '1m' is out of range",
+          "verification.attempts: '0' is out of range",
+          "verification.cooldown: '61m' is out of range",
           "verification.sends: expected a whole number from 1 to 10",
           "verification.recipient[0]: '5' is not a limit of 1 to 1000000 within 1s to 720h",
           "verification.clientStarts: expected a list, not a string",

@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("5", nil), ("0", "0 is out of range; use 1 to 9"), ("1.5", "expected a whole number from 1 to 9"),
+    ("5", nil), ("0", "'0' is out of range; use 1 to 9"), ("1.5", "expected a whole number from 1 to 9"),
     ("\"5\"", "expected a whole number from 1 to 9; write it without quotes"),
     ("[]", "expected a whole number from 1 to 9"),
   ])
@@ -92,7 +92,7 @@ import Testing
 
   @Test(arguments: [
     ("30s", nil), ("soon", #"'soon' is not a duration; write it like "500ms", "30s", "10m" or "1h""#),
-    ("2h", "2h is out of range; use 1s to 1h"),
+    ("2h", "'2h' is out of range; use 1s to 1h"),
   ])
   func `a duration is in its range`(text: String, error: String?) {
     let found = errors("{\"d\": \"\(text)\"}") {

@@ -43,14 +43,14 @@ public struct Plugin: Sendable {
     let entry = unsafeBitCast(symbol, to: pabal_transport_entry_function.self)
     guard let pluginTable = entry(PABAL_TRANSPORT_ABI) else {
       throw makeError(
-        "the plugin needs a newer pabal: it does not work with plug-in ABI \(PABAL_TRANSPORT_ABI)",
+        "the plugin needs a newer pabal: it does not work with plugin ABI \(PABAL_TRANSPORT_ABI)",
         remedy: "update pabal, or use an older version of the plugin")
     }
     // Only `abi` and `size` have the same position in every ABI.
     let abi = pluginTable.pointee.abi
     guard abi == PABAL_TRANSPORT_ABI else {
       throw makeError(
-        "the plugin uses plug-in ABI \(abi), but this pabal uses \(PABAL_TRANSPORT_ABI)",
+        "the plugin uses plugin ABI \(abi), but this pabal uses \(PABAL_TRANSPORT_ABI)",
         remedy: abi > PABAL_TRANSPORT_ABI
           ? "update pabal, or build the plugin against its header"
           : "build the plugin against pabal_transport.h")

@@ -6,8 +6,8 @@ import Testing
 /// The error for a copy of the faulty plugin in a folder that is named after the fault.
 private let faults: [(folder: String, expected: String)] = [
   ("no-table", "needs a newer pabal"),
-  ("newer-abi", "uses plug-in ABI 2, but this pabal uses 1"),
-  ("older-abi", "uses plug-in ABI 0, but this pabal uses 1"),
+  ("newer-abi", "uses plugin ABI 2, but this pabal uses 1"),
+  ("older-abi", "uses plugin ABI 0, but this pabal uses 1"),
   ("short-table", "table claims a size of 16 bytes"),
   ("no-name", "has no valid name"),
   ("bad-name", "has no valid name"),
