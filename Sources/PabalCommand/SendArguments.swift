@@ -25,9 +25,9 @@ package struct MailContent: Sendable, Equatable {
     let named = message != nil || !variables.isEmpty
     if eml != nil, own || named || !language.isEmpty {
       return
-        "--eml is a finished mail; it excludes --message, --language, --set, --subject, --text and --html."
+        "--eml sends a finished mail; leave out --message, --language, --set, --subject, --text and --html."
     }
-    if own, named { return "--subject, --text and --html exclude --message and --set." }
+    if own, named { return "--subject, --text and --html can't be combined with --message or --set." }
     if own, text == nil, html == nil { return "--subject requires --text or --html." }
     return own && subject == nil ? "--text and --html require --subject." : nil
   }

@@ -344,7 +344,7 @@ private struct JSONScanner {
     let whole = takeDigits()
     if whole == 0 { return ("minus sign without a digit after it", nil) }
     if hasLeadingZero, whole > 1 {
-      return ("number with a leading zero", "remove the zero, or write a text in double quotes")
+      return ("number with a leading zero", "remove the zero, or put the value in double quotes")
     }
     if rest.first == UInt8(ascii: ".") {
       rest = rest.dropFirst()
@@ -355,7 +355,7 @@ private struct JSONScanner {
       if rest.first == UInt8(ascii: "+") || rest.first == UInt8(ascii: "-") { rest = rest.dropFirst() }
       if takeDigits() == 0 { return ("number without a digit in its exponent", nil) }
     }
-    return rest.isEmpty ? nil : ("number with other characters in it", "write a text in double quotes")
+    return rest.isEmpty ? nil : ("number with other characters in it", "put the value in double quotes")
   }
 }
 

@@ -92,6 +92,6 @@ import Testing
     let server = try AuthorizationServer()
     let test = try TestAccount.loggedIn(to: server)
     try TestAccount.write(String(try test.file().prefix(60)), to: "tokens/a.json", in: test.folder)
-    #expect(test.account.status().remedy == "move it away, then log in again with pabal account login")
+    #expect(test.account.status().remedy == "move it away, then log in again with `pabal account login NAME`")
   }
 }

@@ -82,10 +82,10 @@ private func parse(_ text: String, _ parser: JSONParser = JSONParser()) throws(J
     ("[5.]", "1:2: number without a digit after its decimal point"),
     ("[1e]", "1:2: number without a digit in its exponent"),
     (
-      "[007]", "1:2: number with a leading zero; remove the zero, or write a text in double quotes"
+      "[007]", "1:2: number with a leading zero; remove the zero, or put the value in double quotes"
     ),
-    ("[0x1F]", "1:2: number with other characters in it; write a text in double quotes"),
-    ("[10s]", "1:2: number with other characters in it; write a text in double quotes"),
+    ("[0x1F]", "1:2: number with other characters in it; put the value in double quotes"),
+    ("[10s]", "1:2: number with other characters in it; put the value in double quotes"),
     ("{\"password\": hunter2}", "1:14: word without quotes; write it in double quotes"),
     (
       "[\"a\nb\"]",

@@ -28,7 +28,7 @@ extension OAuthErrorClassifier {
     case "invalid_client" where serverError.description?.lowercased().contains("not found") == true:
       return TokenError(
         .setUp,
-        "the OAuth client doesn't exist (\(summary)): it was deleted, or credentials.json is of another project",
+        "the OAuth client doesn't exist (\(summary)): it was deleted, or credentials.json belongs to another project",
         remedy: "create a desktop client, download its credentials.json, and \(loginAgain)", step: .client)
     case "invalid_client":
       return TokenError(

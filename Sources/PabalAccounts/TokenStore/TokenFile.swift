@@ -18,7 +18,7 @@ struct TokenFile: Sendable {
       if error.isMissing { return nil }
       var problem = error
       if problem.remedy == nil, !problem.isTransient {
-        problem.remedy = "move it away, then log in again with pabal account login"
+        problem.remedy = "move it away, then log in again with `pabal account login NAME`"
       }
       throw problem
     }

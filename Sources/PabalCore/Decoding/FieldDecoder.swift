@@ -184,7 +184,7 @@ public struct FieldDecoder {
   private var remedyForNonString: String? {
     switch node.content {
     case .number: "write it in double quotes"
-    case .null: "write a text, or remove the key"
+    case .null: "write a string, or remove the key"
     case .boolean, .string, .array, .object: nil
     }
   }

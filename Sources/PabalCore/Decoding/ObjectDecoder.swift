@@ -27,7 +27,7 @@ public final class ObjectDecoder {
         return true
       }
       value.collector.report(
-        "duplicate key, first in line \(earlier.line), column \(earlier.column)",
+        "duplicate key, first used in line \(earlier.line), column \(earlier.column)",
         remedy: "remove one of the two", at: member.keyPosition, path: fieldPath(value.path, member.key))
       return false
     }

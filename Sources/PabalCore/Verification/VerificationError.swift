@@ -97,7 +97,7 @@ public enum ProofError: String, Error, Sendable, Hashable, Codable, CustomString
   /// One sentence without its full stop.
   public var description: String {
     switch self {
-    case .unknown: "the proof does not exist"
+    case .unknown: "the proof does not exist; use the one that the check returned"
     case .redeemed: "the proof has been redeemed already"
     case .expired: "the proof has expired"
     }

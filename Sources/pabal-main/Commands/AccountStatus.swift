@@ -125,10 +125,10 @@ struct AccountOutput: Encodable {
     if let guide { lines.append("    see \(guide)") }
     if let scopes, !scopes.isEmpty { lines.append("    scopes: \(scopes.joined(separator: " "))") }
     if let accessTokenExpiry {
-      lines.append("    access token until \(accessTokenExpiry), renewed when needed")
+      lines.append("    access token valid until \(accessTokenExpiry)")
     }
     if let refreshTokenExpiry { lines.append("    login until \(refreshTokenExpiry)") }
-    if let tokenFile { lines.append("    stored in \(tokenFile)") }
+    if let tokenFile { lines.append("    token file \(tokenFile)") }
     lines += notes.map { "    note: \($0)" }
     if state == nil { lines.append("    the token is renewed by another program") }
     return lines.joined(separator: "\n")

@@ -22,8 +22,8 @@ struct Keys: ParsableCommand {
       abstract: "Create a new master key; data sealed with the previous one stays readable.",
       discussion: """
         A running `pabal serve` uses the new key without a restart. The file of the previous key can be removed \
-        once no stored data is sealed with it: with the default retention after a day, or once all mail that \
-        was waiting is gone.
+        once no stored data is sealed with it: with the default retention after a day, or later if mail that \
+        was waiting then is still not final.
         """)
 
     @OptionGroup var common: CommonOptions

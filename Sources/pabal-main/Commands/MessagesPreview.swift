@@ -54,7 +54,7 @@ extension Messages {
     }
 
     func validate() throws {
-      if watch, output != nil { throw ValidationError("--watch serves the page; it excludes --output.") }
+      if watch, output != nil { throw ValidationError("--watch serves the page; leave out --output.") }
       if !watch, port != nil { throw ValidationError("--port requires --watch.") }
       if common.json, output == "-" {
         throw ValidationError("--json and --output - both write to standard output; use one of them.")

@@ -117,7 +117,9 @@ private struct OutboxChangeOutput: Encodable {
       try Terminal.printResult(json: self)
     } else {
       Terminal.printResult("\(verb) \(changed)\(asked.value.map { " of \($0)" } ?? "")")
-      if isShort { Terminal.printError("pabal: the other mails are in a final state or not in this outbox") }
+      if isShort {
+        Terminal.printError("pabal: the remaining mails are in a final state or not in this outbox")
+      }
     }
     if isShort { throw ExitStatus.input.exitCode }
   }
@@ -143,7 +145,7 @@ struct OutboxList: ParsableCommand {
 
   func validate() throws {
     guard 1...10_000 ~= limit else { throw ValidationError("--limit must be from 1 to 10000.") }
-    if watch, common.json { throw ValidationError("--watch excludes --json.") }
+    if watch, common.json { throw ValidationError("--watch can't be combined with --json.") }
   }
 
   private static func state(_ text: String) throws -> OutboxState {

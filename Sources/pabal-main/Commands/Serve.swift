@@ -8,12 +8,12 @@ struct Serve: ParsableCommand {
     commandName: "serve",
     abstract: "Deliver queued mail and serve the HTTP API until stopped.",
     discussion: """
-      SIGTERM or Ctrl-C stops it after the mail being sent; a second signal stops it immediately, and the next \
-      `pabal serve` takes over the interrupted mail. Several instances can share one storage. The log goes to \
+      SIGTERM or Ctrl-C stops it when the mail being sent is finished; a second signal stops it immediately, and the next \
+      `pabal serve` takes over the interrupted mail. Several instances can share one database. The log goes to \
       standard error, one line per event; with --json to standard output, one JSON object per event.
 
-      The HTTP API listens on serve.listen of config.json and is described by /openapi.json. Changes to \
-      config.json apply automatically, changes to anything else on SIGHUP.
+      The HTTP API listens on the address in serve.listen and is described by /openapi.json. A change of \
+      config.json or of a message applies automatically, a changed secret on SIGHUP.
 
       --demo serves a page at / that verifies an address, in Korean and English; with the file transport it \
       also shows the mail. Anyone who can reach the page can have codes sent, within the limits.

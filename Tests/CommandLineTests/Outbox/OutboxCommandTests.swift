@@ -31,7 +31,7 @@ import Testing
     let lines = list.output.split(separator: "\n")
     #expect(lines.first == "1 waiting, 1 sent")
     #expect(lines.count == 3)
-    #expect(lines[1].hasPrefix("\(id)  waiting  code  k***@example.org, due "))
+    #expect(lines[1].hasPrefix("\(id)  waiting  code  k***@example.org · due "))
     #expect(lines[2].contains("  sent  code  sent by file · content erased"))
     let only = try site.pabal("outbox", "list", "--state", "sent", "--json").json
     #expect(only["counts"] as? [String: Int] == ["waiting": 1, "sent": 1])

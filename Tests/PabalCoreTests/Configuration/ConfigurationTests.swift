@@ -96,10 +96,10 @@ import Testing
         "2:3: error: transprot: unknown key; did you mean 'transport'?",
         "4:13: error: transports.smtp: missing key 'plugin'; rename 'plugn' to \"plugin\" if it is misspelt",
         "5:25: error: transports.file.plugin: expected a string, not a number; write it in double quotes",
-        "5:36: error: transports.file.a: duplicate key, first in line 5, column 28; remove one of the two",
+        "5:36: error: transports.file.a: duplicate key, first used in line 5, column 28; remove one of the two",
         "7:41: error: accounts.google.provider: unknown provider 'tokn'; did you mean 'token'?",
         "8:11: error: from: a display name has no address in 'kim'; write addresses as Name <address>, separated by commas, with special characters in quotes",
-        "9:3: error: from: duplicate key, first in line 8, column 3; remove one of the two",
+        "9:3: error: from: duplicate key, first used in line 8, column 3; remove one of the two",
         "10:30: error: messages.directory: ~ is not expanded; write the path of your home directory, or a path relative to this file",
         "10:52: error: messages.language: '../ko' is not a language tag; write it like \"ko\" or \"en-GB\"",
         "10:87: error: messages.variables.service: expected a string, not a number; write it in double quotes",
@@ -179,11 +179,11 @@ import Testing
     ),
     (
       #"{"a": {"plugin": "a"}, "a": {"plugin": "b"}}"#,
-      "2:38: error: transports.a: duplicate key, first in line 2, column 16; remove one of the two"
+      "2:38: error: transports.a: duplicate key, first used in line 2, column 16; remove one of the two"
     ),
     (
       #"{"a": {"plugin": "a", "x": {"y": [{"z": 1, "z": 2}]}}}"#,
-      "2:58: error: transports.a.x.y[0].z: duplicate key, first in line 2, column 50; remove one of the two"
+      "2:58: error: transports.a.x.y[0].z: duplicate key, first used in line 2, column 50; remove one of the two"
     ),
   ])
   func `a transport needs a valid name and a plugin`(transports: String, expected: String) {
@@ -259,7 +259,7 @@ import Testing
     (#"{"env": {"env": "A"}}"#, "3:17: error: from.env: expected a string, not an object"),
     (#"{"cmd": ["pass"]}"#, "3:10: error: from.cmd: unknown key; use one of 'env', 'file', 'command'"),
     ("true", "3:9: error: from: expected a string, not true or false"),
-    ("null", "3:9: error: from: expected a string, not null; write a text, or remove the key"),
+    ("null", "3:9: error: from: expected a string, not null; write a string, or remove the key"),
     (
       #""a@b.c\r\nBcc: x@y.z""#,
       "3:9: error: from: contains a line break or another control character; remove it"

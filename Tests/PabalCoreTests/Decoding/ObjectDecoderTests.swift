@@ -44,7 +44,7 @@ import Testing
     #expect(
       found == [
         "a.json:1:7: error: a: missing key 'needed'; add it",
-        "a.json:1:16: error: a.x: duplicate key, first in line 1, column 8; remove one of the two",
+        "a.json:1:16: error: a.x: duplicate key, first used in line 1, column 8; remove one of the two",
         "a.json:1:24: error: a.zzzz: unknown key; use one of 'x', 'needed'",
       ])
   }

@@ -65,7 +65,7 @@ import Testing
     (#"{"lifetme": "10m"}"#, #"message.json:1:2: error: lifetme: unknown key; did you mean 'lifetime'?"#),
     (
       #"{"for": "x", "for": "y"}"#,
-      #"message.json:1:14: error: for: duplicate key, first in line 1, column 2; remove one of the two"#
+      #"message.json:1:14: error: for: duplicate key, first used in line 1, column 2; remove one of the two"#
     ),
     (
       #"{"variables": []}"#,
@@ -81,7 +81,7 @@ import Testing
     ),
     (
       #"{"variables": {"a": {"for":"x","kind":"text","example":"y"}, "a": {}}}"#,
-      #"message.json:1:62: error: variables.a: duplicate key, first in line 1, column 16; remove one of the two"#
+      #"message.json:1:62: error: variables.a: duplicate key, first used in line 1, column 16; remove one of the two"#
     ),
   ])
   func `each mistake is reported with its position, path and remedy`(json: String, finding: String) {
