@@ -43,8 +43,12 @@ final class FileLock {
 
   private init(_ file: CInt) { self.file = file }
 
-  // Closing releases the lock, even if the process is killed.
-  deinit { close(file) }
+  // Closing releases the lock, even if the process is killed. But a child that is being spawned shares the descriptor
+  // until its exec, and would keep the lock that long; LOCK_UN releases it at once (flock(2)).
+  deinit {
+    flock(file, LOCK_UN)
+    close(file)
+  }
 }
 
 /// Why a file can't be written.
