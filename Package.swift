@@ -40,6 +40,8 @@ let package = Package(
     .target(name: "PabalMessages", dependencies: ["PabalFormats", "PabalCore", "CPabalCMark"]),
     .target(name: "PabalPlugin", dependencies: ["CPabalTransport"]),
     .target(name: "PabalCurl", dependencies: ["CPabalCurl"]),
+    // What the transports by REST APIs share: HTTP over kept connections, and a header that agrees with the envelope.
+    .target(name: "PabalREST", dependencies: ["PabalFormats", "PabalCurl", "PabalPlugin", "CPabalIDN"]),
     .target(
       name: "PabalAccounts",
       dependencies: [
@@ -145,7 +147,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "GmailTransportTests",
-      dependencies: ["PabalFormats", "GmailTransport", "PabalCore", "PabalPlugin", "PabalTesting"]),
+      dependencies: [
+        "PabalFormats", "GmailTransport", "PabalREST", "PabalCore", "PabalPlugin", "PabalTesting",
+      ]),
   ]
 )
 
@@ -163,7 +167,7 @@ for name in ["Console"] {
 // exported symbol: two entries in one test program would clash.
 for (name, uses) in [
   ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalFormats", "PabalCurl"]),
-  ("Gmail", ["PabalFormats", "PabalCurl", "CPabalIDN"]),
+  ("Gmail", ["PabalFormats", "PabalREST"]),
 ] {
   package.targets += [
     .target(

@@ -1,6 +1,6 @@
-internal import PabalCurl
 internal import PabalFormats
 internal import PabalPlugin
+internal import PabalREST
 
 /// The table from responses to outcomes: by Google's reason, or by status if no reason is known.
 enum ResponseClassifier {
@@ -119,10 +119,10 @@ enum ResponseClassifier {
 
   /// Returns the result of an attempt to send.
   static func sendResult(
-    of exchange: HTTPExchange, _ mail: GmailMessage, _ upload: UploadBody, _ api: GmailAPI, now: Int
+    of exchange: HTTPExchange, _ mail: RESTMail, _ upload: ReconciledMail, _ server: RESTServer, now: Int
   ) -> SendResult {
-    guard let status = exchange.status else { return NetworkErrorClassifier.sendResult(of: exchange, api) }
-    if (200...299).contains(status) { return success(exchange, upload, api) }
+    guard let status = exchange.status else { return NetworkErrorClassifier.sendResult(of: exchange, server) }
+    if (200...299).contains(status) { return success(exchange, upload, server) }
     let errorResponse = GmailErrorResponse(status: status, body: exchange.body)
     let wait = [RetryTime.seconds(in: errorResponse.message, now: now) ?? 0, exchange.retryAfter].max() ?? 0
     let row = row(for: errorResponse)
@@ -143,11 +143,13 @@ enum ResponseClassifier {
     }
   }
 
-  private static func success(_ exchange: HTTPExchange, _ upload: UploadBody, _ api: GmailAPI) -> SendResult {
+  private static func success(_ exchange: HTTPExchange, _ upload: ReconciledMail, _ server: RESTServer)
+    -> SendResult
+  {
     guard exchange.isFullySent else {
       return SendResult(
         .deferred(),
-        "\(api.endpoint.authority) answered \(exchange.status ?? 0) before the mail was sent completely; check that \"endpoint\" is Gmail's API"
+        "\(server.endpoint.authority) answered \(exchange.status ?? 0) before the mail was sent completely; check that \"endpoint\" is Gmail's API"
       )
     }
     // An incomplete body isn't valid JSON, but one with contradictory framing may be valid by accident.
@@ -161,12 +163,12 @@ enum ResponseClassifier {
     if let failure = exchange.failure {
       return SendResult(
         .unknown,
-        "\(exchange.status ?? 0), but the response is incomplete: \(NetworkErrorClassifier.message(failure, api))"
+        "\(exchange.status ?? 0), but the response is incomplete: \(NetworkErrorClassifier.message(failure, server))"
       )
     }
     return SendResult(
       .unknown,
-      "\(api.endpoint.authority) answered \(exchange.status ?? 0) without the mail's id; check that \"endpoint\" is Gmail's API"
+      "\(server.endpoint.authority) answered \(exchange.status ?? 0) without the mail's id; check that \"endpoint\" is Gmail's API"
     )
   }
 
@@ -178,7 +180,7 @@ enum ResponseClassifier {
   }
 }
 
-extension GmailMessage {
+extension RESTMail {
   /// Whether a refusal may be due to a limit of Gmail, so that another transport may carry the mail.
   ///
   /// It isn't documented whether the API accepts non-ASCII addresses (RFC 6532) or more than 100 recipients.
@@ -228,13 +230,15 @@ extension JSONValue {
 
 /// The table for responses to a request for the mailbox's profile.
 enum ProfileClassifier {
-  static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI, user: String?, now: Int) -> SendResult {
-    let name = api.endpoint.authority
+  static func sendResult(of exchange: HTTPExchange, _ server: RESTServer, user: String?, now: Int)
+    -> SendResult
+  {
+    let name = server.endpoint.authority
     guard let status = exchange.status else {
       // Without a mail, nothing can be unknown.
       var exchange = exchange
       exchange.isFullySent = false
-      return NetworkErrorClassifier.sendResult(of: exchange, api)
+      return NetworkErrorClassifier.sendResult(of: exchange, server)
     }
     if status == 200 {
       guard let address = JSONValue(answer: exchange.body)?["emailAddress"]?.string, !address.isEmpty else {
@@ -264,76 +268,6 @@ enum ProfileClassifier {
     case .rejected, .unsuited:
       return SendResult(.held(.transport), "\(message); check that \"endpoint\" is Gmail's API")
     case .deferred, .unknown, nil: return SendResult(.deferred(retryAfter: Int64(wait)), message)
-    }
-  }
-}
-
-/// The results of requests without a response.
-enum NetworkErrorClassifier {
-  static func sendResult(of exchange: HTTPExchange, _ api: GmailAPI) -> SendResult {
-    let name = api.endpoint.authority
-    let failure: CurlError
-    switch exchange.failure {
-    case .notConnected(let reason): failure = reason
-    case .some(let reason):
-      let cause = message(reason, api)
-      return exchange.isFullySent
-        ? SendResult(.unknown, "after the mail was sent, \(cause)")
-        : SendResult(.deferred(), "before the mail was sent completely, \(cause)")
-    case nil: return SendResult(exchange.isFullySent ? .unknown : .deferred(), "\(name) sent no response")
-    }
-    switch failure.code {
-    case .unresolved:
-      return SendResult(
-        .deferred(),
-        "\(name) has no address; check the spelling of \"endpoint\", and that this machine can resolve names")
-    case .unreachable:
-      return SendResult(
-        .deferred(),
-        "\(name) doesn't accept connections (\(failure)); check \"endpoint\", and that no firewall is in between"
-      )
-    case .timedOut:
-      return SendResult(.deferred(), "\(name) doesn't answer (\(failure)); check for a firewall")
-    case .untrusted:
-      return SendResult(.held(.transport), certificateMessage(failure, name))
-    case .noTrustStore:
-      return SendResult(
-        .held(.transport),
-        "the trusted certificates can't be read (\(failure)); check \"ca_file\" and \"ca_directory\", or install ca-certificates"
-      )
-    case .handshake:
-      return SendResult(
-        .deferred(), "TLS with \(name) failed (\(failure)); check that \"endpoint\" is an https server")
-    case .malformed:
-      return SendResult(.held(.transport), "\"endpoint\": not a valid URL (\(failure)); correct it")
-    default:
-      return SendResult(.deferred(), "connecting to \(name) failed (\(failure))")
-    }
-  }
-
-  /// Returns what happened to the connection, as a clause.
-  static func message(_ failure: HTTPExchangeError, _ api: GmailAPI) -> String {
-    let name = api.endpoint.authority
-    return switch failure {
-    case .notConnected(let reason): "connecting to \(name) failed (\(reason))"
-    case .connectionLost(let detail): "the connection to \(name) was lost (\(detail))"
-    case .idleTimeout: "\(name) sent nothing for \(api.timeout) ms"
-    case .responseTimeout: "\(name) didn't complete its response within \(api.timeout) ms"
-    case .invalidResponse: "\(name) sent something that isn't HTTP"
-    }
-  }
-
-  static func certificateMessage(_ failure: CurlError, _ name: String) -> String {
-    // OpenSSL's X509_V_ERR_…: 62 another name, 10 expired, 9 not yet valid. libcurl may compare names itself and then
-    // reports a mismatch only in its text.
-    switch failure.certificate {
-    case 62,
-      _ where failure.code == .untrusted && failure.detail.contains("subject name"):
-      "\(name) has a certificate for another name (\(failure)); use the name in it in \"endpoint\""
-    case 9, 10:
-      "the certificate of \(name) has expired or isn't valid yet (\(failure)); renew it on the server, or correct this machine's clock"
-    default:
-      "the certificate of \(name) isn't trusted (\(failure)); if the authority is your own, set \"ca_file\" to its certificate"
     }
   }
 }

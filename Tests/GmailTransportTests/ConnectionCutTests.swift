@@ -3,6 +3,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// Connections that end after each byte of the request or the response, by FIN and by RST.
 @Suite struct ConnectionCutTests {

@@ -4,6 +4,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// Header and envelope: only the recipients in the envelope get the mail, and all of them do.
 @Suite struct EnvelopeHeaderTests {
@@ -11,7 +12,8 @@ import Testing
   private func bytes(_ header: String, to recipients: [String]) throws -> String {
     let mail = Array("\(header)\r\n\r\nbody\r\n".utf8)
     return try mail.withUnsafeBytes { bytes in
-      let upload = try GmailMessage(sender: "a@b.test", recipients: recipients, bytes: bytes).upload()
+      let upload = try RESTMail(sender: "a@b.test", recipients: recipients, bytes: bytes).reconciled(
+        for: GmailAPI.limits)
       #expect(upload.count == upload.head.count + upload.tail.count)
       return String(decoding: upload.head + Array(upload.tail), as: UTF8.self)
     }
@@ -133,7 +135,7 @@ import Testing
 
   @Test func `a mail beyond the API's limits is unsuited without a connection`() throws {
     var mail = GmailTestMail.small
-    mail.bytes += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.maxUploadSize)
+    mail.bytes += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.limits.maxSize)
     let port = try gmail()
     #expect(mail.sendResult(try port.client())?.verdict == .unsuited)
     #expect(errorMessage("Subject: x", to: (0...500).map { "a\($0)@x.org" })?.contains("recipients") == true)

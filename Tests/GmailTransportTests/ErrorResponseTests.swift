@@ -4,6 +4,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// A response and its expected verdict.
 struct ErrorResponseCase: Sendable, CustomTestStringConvertible {

@@ -4,6 +4,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// The route `["gmail", "smtp"]`, where `smtp` is a fixture that accepts everything.
 @Suite struct FailoverTests {

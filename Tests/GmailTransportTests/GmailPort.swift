@@ -5,6 +5,7 @@ import PabalTesting
 import Synchronization
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// The fake Gmail's action for one request; see `Tests/Servers/gmail.py`.
 struct GmailServerAction: Encodable, Sendable {
@@ -74,7 +75,7 @@ struct GmailPort: Sendable {
   }
 
   func client(timeout: Int = 20_000, now: Int = 0) throws -> GmailClient {
-    var api = GmailAPI(try HTTPEndpoint(endpoint, query: .refused))
+    var api = RESTServer(try HTTPEndpoint(endpoint, query: .refused))
     api.certificateFile = fake.authority.authority
     api.timeout = timeout
     return GmailClient(api, now: { now })
@@ -138,12 +139,12 @@ struct GmailTestMail {
   }
 
   /// Sends the mail and blocks; returns `nil` without a token.
-  func sendResult(_ client: GmailClient, tokens: GmailClient.TokenSource = { _ in TestTokens.first })
+  func sendResult(_ client: GmailClient, tokens: RESTClient.TokenSource = { _ in TestTokens.first })
     -> SendResult?
   {
     bytes.withUnsafeBytes { bytes in
       client.send(
-        GmailMessage(sender: sender, recipients: recipients, bytes: bytes, needsSMTPUTF8: needsSMTPUTF8),
+        RESTMail(sender: sender, recipients: recipients, bytes: bytes, needsSMTPUTF8: needsSMTPUTF8),
         tokens: tokens)
     }
   }

@@ -5,6 +5,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// The plugin, loaded by the host, with the fake Gmail.
 @Suite struct GmailTransportTests {

@@ -6,6 +6,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// A step for Google's Python client; see `Tests/Servers/google_steps.py`.
 private struct ClientStep: Encodable {
@@ -72,18 +73,18 @@ private struct ClientResult: Decodable {
 
   @Test func `the transport makes requests as the discovery document says`() throws {
     let document = try #require(try google([ClientStep("document")]).first)
-    let api = GmailAPI(try HTTPEndpoint("https://gmail.googleapis.com", query: .refused))
+    let api = RESTServer(try HTTPEndpoint("https://gmail.googleapis.com", query: .refused))
     #expect(document.root == api.endpoint.origin)
     let upload = try #require(document.upload).replacing("{userId}", with: "me")
     var head: [UInt8] = []
-    api.appendSendHead(token: "t", count: 7, to: &head)
+    GmailAPI.appendSendHead(api, token: "t", count: 7, to: &head)
     let send = String(decoding: head, as: UTF8.self)
     #expect(send.hasPrefix("POST \(upload)?uploadType=media HTTP/1.1\r\nHost: gmail.googleapis.com\r\n"))
     #expect(document.accept == ["message/*"])
-    #expect(document.largest == "\(GmailAPI.maxUploadSize)")
+    #expect(document.largest == "\(GmailAPI.limits.maxSize)")
     let profile = try #require(document.profile).replacing("{userId}", with: "me")
     head = []
-    api.appendProfileHead(token: "t", to: &head)
+    GmailAPI.appendProfileHead(api, token: "t", to: &head)
     #expect(String(decoding: head, as: UTF8.self).hasPrefix("GET /\(profile) HTTP/1.1\r\n"))
     let scope = "https://www.googleapis.com/auth/gmail.send"
     #expect(document.sendScopes?.contains(scope) == true)

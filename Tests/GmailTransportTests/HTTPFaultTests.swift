@@ -5,6 +5,7 @@ import PabalTesting
 import Testing
 
 @testable import GmailTransport
+@testable import PabalREST
 
 /// Connections that end, stall or are slow: the outcome agrees with what the server received.
 @Suite struct HTTPFaultTests {
@@ -80,9 +81,11 @@ import Testing
     for isFullySent in [false, true] {
       exchange.isFullySent = isFullySent
       let verdict = try GmailTestMail.small.bytes.withUnsafeBytes { bytes in
-        let mail = GmailMessage(sender: "a@b.test", recipients: ["bob@example.net"], bytes: bytes)
-        let api = GmailAPI(try HTTPEndpoint("https://x.test", query: .refused))
-        return ResponseClassifier.sendResult(of: exchange, mail, try mail.upload(), api, now: 0).verdict
+        let mail = RESTMail(sender: "a@b.test", recipients: ["bob@example.net"], bytes: bytes)
+        let api = RESTServer(try HTTPEndpoint("https://x.test", query: .refused))
+        return ResponseClassifier.sendResult(
+          of: exchange, mail, try mail.reconciled(for: GmailAPI.limits), api, now: 0
+        ).verdict
       }
       #expect(verdict == (isFullySent ? .sent : .deferred()))
     }

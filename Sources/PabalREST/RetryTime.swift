@@ -1,13 +1,13 @@
 internal import PabalFormats
 
 /// Finds in Gmail's error messages the time before which a retry is useless: `Retry after 2026-09-16T03:57:19.386Z`.
-enum RetryTime {
+package enum RetryTime {
   /// The longest wait in seconds: a sending limit lasts up to a day (support.google.com/a/answer/166852).
-  static let maxWait = 86_400
+  package static let maxWait = 86_400
 
   /// Returns the seconds from `now` (seconds since 1970) to the time in `text`, at most `maxWait`; `nil` if the text
   /// contains no future time.
-  static func seconds(in text: String, now: Int) -> Int? {
+  package static func seconds(in text: String, now: Int) -> Int? {
     guard let mark = text.firstRange(of: "etry after") else { return nil }
     let rest = Array(text[mark.upperBound...].utf8.drop { $0 == 0x20 })
     guard let date = try? RFC3339.parse(rest.span, .trailingText, rounding: .up) else { return nil }

@@ -1,30 +1,36 @@
 internal import Glibc
-internal import PabalCurl
+package import PabalCurl
 internal import PabalFormats
 
 /// The result of one request: the response, how much was sent, and what went wrong.
-struct HTTPExchange {
+package struct HTTPExchange {
   /// The status of the final response; `nil` if there was none.
-  var status: Int?
+  package var status: Int?
   /// The response's body, as far as it arrived.
-  var body: [UInt8] = []
+  package var body: [UInt8] = []
   /// Why the exchange ended early.
-  var failure: HTTPExchangeError?
+  package var failure: HTTPExchangeError?
   /// How many bytes of the request were sent.
-  var bytesSent = 0
+  package var bytesSent = 0
   /// Whether the whole request was sent.
-  var isFullySent = false
+  package var isFullySent = false
   /// Whether the connection can be used for another request.
-  var isReusable = false
+  package var isReusable = false
   /// The seconds in Retry-After; 0 if there were none.
-  var retryAfter = 0
+  package var retryAfter = 0
+
+  /// The server's id of the request, for its support; `nil` if it sent none.
+  package var requestID: String?
+
+  /// An exchange in which nothing has happened yet.
+  package init() {}
 
   /// Whether the connection was dead and no byte of the request left, so that repeating it sends nothing twice.
-  var isSafeToRepeat: Bool { failure != nil && status == nil && bytesSent == 0 }
+  package var isSafeToRepeat: Bool { failure != nil && status == nil && bytesSent == 0 }
 }
 
 /// Why an exchange ended early.
-enum HTTPExchangeError: Error, Equatable {
+package enum HTTPExchangeError: Error, Equatable {
   /// Connecting failed.
   case notConnected(CurlError)
   /// The server closed the connection, or it was lost.
@@ -37,13 +43,13 @@ enum HTTPExchangeError: Error, Equatable {
   case invalidResponse
 }
 
-/// One connection to the API, for one request at a time.
+/// One connection to a REST API, for one request at a time.
 ///
 /// libcurl connects and does TLS; HTTP is written here. That takes a third of libcurl's CPU time, never repeats a
 /// request silently, and tells exactly how many bytes were sent.
 ///
 /// Sendable without locks because the client lends a connection to one caller at a time.
-final class HTTPConnection: @unchecked Sendable {
+package final class HTTPConnection: @unchecked Sendable {
   /// Idle time (ms) after which a connection isn't used again, because the API or a middlebox may close it just as
   /// the next request is sent, which would make that mail `unknown`.
   static let maxIdleTime = 60_000
@@ -57,16 +63,16 @@ final class HTTPConnection: @unchecked Sendable {
   private var lastUsed = 0
 
   /// Connects.
-  init(_ api: GmailAPI) throws(CurlError) {
-    timeout = api.timeout
-    handle = try CurlHandle(protocols: api.endpoint.isEncrypted ? "https" : "http")
-    try handle.set(.url, api.endpoint.origin)
+  init(_ server: RESTServer) throws(CurlError) {
+    timeout = server.timeout
+    handle = try CurlHandle(protocols: server.endpoint.isEncrypted ? "https" : "http")
+    try handle.set(.url, server.endpoint.origin)
     try handle.set(.connectOnly, true)
     // In ALPN too, because only HTTP/1.1 is written here.
     try handle.set(.http1)
-    try handle.set(.connectTimeout, .milliseconds(api.timeout))
-    if api.certificateFile != nil || api.certificateDirectory != nil {
-      try handle.setTrustRoots(.only(file: api.certificateFile, directory: api.certificateDirectory))
+    try handle.set(.connectTimeout, .milliseconds(server.timeout))
+    if server.certificateFile != nil || server.certificateDirectory != nil {
+      try handle.setTrustRoots(.only(file: server.certificateFile, directory: server.certificateDirectory))
     }
     try handle.perform()
   }
@@ -112,6 +118,7 @@ final class HTTPConnection: @unchecked Sendable {
     exchange.status = parser.status
     exchange.body = parser.body
     exchange.retryAfter = parser.retryAfter
+    exchange.requestID = parser.requestID
     return exchange
   }
 

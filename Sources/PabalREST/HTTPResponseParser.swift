@@ -9,11 +9,13 @@ struct HTTPResponseParser {
   private(set) var body: [UInt8] = []
   /// The seconds in Retry-After; 0 if it is missing or a date.
   private(set) var retryAfter = 0
+  /// The server's id of the request (`request-id`, as Microsoft Graph sends it); `nil` if there is none.
+  private(set) var requestID: String?
   private(set) var isComplete = false
   /// Whether the connection can be used for another request.
   private(set) var isReusable = false
 
-  /// The maximum size of the body; Gmail's responses are much smaller.
+  /// The maximum size of the body; the responses of mail APIs are much smaller.
   private static let maxBodySize = 1 << 20
   /// The maximum size of the whole response, which chunk headers can make much larger than its body.
   private static let maxResponseSize = 8 << 20
@@ -126,6 +128,7 @@ struct HTTPResponseParser {
     contentLength = nil
     isChunked = false
     retryAfter = 0
+    requestID = nil
     if code >= 200 { status = code }
     stage = .fields
   }
@@ -136,6 +139,11 @@ struct HTTPResponseParser {
     switch colon {
     case 10 where Self.equalsIgnoringCase(line[..<colon], "connection"):
       if Self.contains(value, "close") { closesConnection = true }
+    case 10 where Self.equalsIgnoringCase(line[..<colon], "request-id"):
+      // A GUID, or a few of them; anything else isn't worth keeping.
+      if value.count <= 128, value.allSatisfy({ (0x21...0x7E).contains($0) }), !value.isEmpty {
+        requestID = String(decoding: value, as: UTF8.self)
+      }
     case 11 where Self.equalsIgnoringCase(line[..<colon], "retry-after"):
       retryAfter = Self.seconds(value)
     case 14 where Self.equalsIgnoringCase(line[..<colon], "content-length"):

@@ -1,7 +1,7 @@
-/// Why Gmail's API can't carry a mail.
-struct UnsuitedMailError: Error, Equatable {
-  let message: String
-  init(_ message: String) { self.message = message }
+/// Why a REST API can't carry a mail.
+package struct UnsuitedMailError: Error, Equatable {
+  package let message: String
+  package init(_ message: String) { self.message = message }
 }
 
 /// A header field whose addresses matter here.
@@ -79,7 +79,7 @@ struct HeaderScanner {
   private func endOfLine(_ start: Int) throws(UnsuitedMailError) -> Int {
     var i = start
     while i < bytes.count, bytes[i] != 0x0A, bytes[i] != 0x0D { i += 1 }
-    // A bare CR or LF may start a new field for Gmail but not for other parsers.
+    // A bare CR or LF may start a new field for the API but not for other parsers.
     guard i + 1 < bytes.count, bytes[i] == 0x0D, bytes[i + 1] == 0x0A else {
       throw UnsuitedMailError("a line of the mail's header doesn't end with CR LF")
     }

@@ -1,49 +1,93 @@
-/// A mail for one attempt; `bytes` are borrowed from the host until the attempt ends.
-struct GmailMessage {
-  let sender: String
-  let recipients: [String]
-  let bytes: UnsafeRawBufferPointer
-  var needsSMTPUTF8 = false
+package import PabalPlugin
 
-  /// Returns the body of the request, or throws if the API can't carry the mail.
-  ///
-  /// Gmail reads the recipients from To, Cc and Bcc. An address there that isn't in the envelope makes the mail
-  /// unsuited, because Gmail would send to it. Recipients that aren't there are added as Bcc, which Gmail removes.
-  func upload() throws(UnsuitedMailError) -> UploadBody {
-    guard recipients.count <= GmailAPI.maxRecipients else {
+/// What a mail API is called and what it accepts.
+package struct MailAPI: Sendable {
+  /// The service, as in "Gmail accepts 500".
+  package let service: String
+  /// The API, as in "Gmail's API would send it there".
+  package let name: String
+  /// The maximum number of recipients of a mail.
+  package let maxRecipients: Int
+  /// The maximum size of a mail in bytes, before it is encoded for the request.
+  package let maxSize: Int
+
+  /// Describes an API.
+  package init(service: String, name: String, maxRecipients: Int, maxSize: Int) {
+    self.service = service
+    self.name = name
+    self.maxRecipients = maxRecipients
+    self.maxSize = maxSize
+  }
+}
+
+/// A mail for one attempt by a REST API; `bytes` are borrowed from the host until the attempt ends.
+///
+/// Such an API has no envelope: it reads the recipients from To, Cc and Bcc. An address there that isn't in the
+/// envelope makes the mail unsuited, because the API would send to it. Recipients that aren't there are added as Bcc,
+/// which the API removes.
+package struct RESTMail {
+  /// The envelope's sender; empty if it is null.
+  package let sender: String
+  /// The envelope's recipients.
+  package let recipients: [String]
+  /// The mail, with CRLF line ends.
+  package let bytes: UnsafeRawBufferPointer
+  /// Whether an address or a header isn't ASCII.
+  package let needsSMTPUTF8: Bool
+
+  /// A mail from its parts.
+  package init(
+    sender: String, recipients: [String], bytes: UnsafeRawBufferPointer, needsSMTPUTF8: Bool = false
+  ) {
+    self.sender = sender
+    self.recipients = recipients
+    self.bytes = bytes
+    self.needsSMTPUTF8 = needsSMTPUTF8
+  }
+
+  /// The host's mail.
+  package init(_ mail: PluginMail) {
+    self.init(
+      sender: mail.sender, recipients: mail.recipients, bytes: mail.bytes, needsSMTPUTF8: mail.needsSMTPUTF8)
+  }
+
+  /// Returns the mail with a header that names exactly the envelope's recipients, or throws if `api` can't carry it.
+  package func reconciled(for api: MailAPI) throws(UnsuitedMailError) -> ReconciledMail {
+    guard recipients.count <= api.maxRecipients else {
       throw UnsuitedMailError(
-        "the mail has \(recipients.count) recipients, Gmail accepts \(GmailAPI.maxRecipients)")
+        "the mail has \(recipients.count) recipients, \(api.service) accepts \(api.maxRecipients)")
     }
-    var named = try EnvelopeRecipients(recipients)
-    let header = try read(&named)
+    var named = try EnvelopeRecipients(recipients, api)
+    let header = try read(&named, api)
     let added = named.unnamed.map { recipients[$0] }
-    let upload = UploadBody(bytes, header: header, adding: added)
-    guard upload.count <= GmailAPI.maxUploadSize else {
-      throw UnsuitedMailError(
-        "the mail has \(upload.count) bytes, Gmail's API accepts \(GmailAPI.maxUploadSize)")
+    let mail = ReconciledMail(bytes, header: header, adding: added)
+    guard mail.count <= api.maxSize else {
+      throw UnsuitedMailError("the mail has \(mail.count) bytes, \(api.name) accepts \(api.maxSize)")
     }
-    return upload
+    return mail
   }
 
   /// Reads the header and marks the recipients that it names.
-  private func read(_ named: inout EnvelopeRecipients) throws(UnsuitedMailError) -> UploadBody.Header {
+  private func read(
+    _ named: inout EnvelopeRecipients, _ api: MailAPI
+  ) throws(UnsuitedMailError) -> ReconciledMail.Header {
     var seen: [AddressField] = []
-    var header = UploadBody.Header()
+    var header = ReconciledMail.Header()
     var scanner = HeaderScanner(bytes)
     while let field = try scanner.next() {
       if scanner.isResent(field) {
         throw UnsuitedMailError(
-          "the mail has Resent- fields, and it isn't known to whom Gmail's API would send it")
+          "the mail has Resent- fields, and it isn't known to whom \(api.name) would send it")
       }
       guard let kind = scanner.kind(of: field) else { continue }
       guard kind != .from else {
         header.fromDiffersFromSender = header.fromDiffersFromSender || !isSender(bytes[field.value])
         continue
       }
-      // RFC 5322, 3.6 allows one of each. Which of two Gmail reads isn't documented.
+      // RFC 5322, 3.6 allows one of each. Which of two an API reads isn't documented.
       guard !seen.contains(kind) else {
         throw UnsuitedMailError(
-          "the mail has two \(kind.rawValue) fields, and Gmail may read only one of them")
+          "the mail has two \(kind.rawValue) fields, and \(api.service) may read only one of them")
       }
       seen.append(kind)
       if kind == .bcc { header.bcc = field }
@@ -52,14 +96,14 @@ struct GmailMessage {
         try addressScanner.readList()
       } catch {
         throw UnsuitedMailError(
-          "\(kind.rawValue) is ambiguous or malformed, and Gmail's API would send to the addresses it reads there"
+          "\(kind.rawValue) is ambiguous or malformed, and \(api.name) would send to the addresses it reads there"
         )
       }
       for address in addressScanner.found {
         guard named.markNamed(address) else {
           let shown = String(decoding: address.bytes, as: UTF8.self)
           throw UnsuitedMailError(
-            "\(kind.rawValue) names \(shown), which isn't a recipient of this attempt, and Gmail's API would send it there"
+            "\(kind.rawValue) names \(shown), which isn't a recipient of this attempt, and \(api.name) would send it there"
           )
         }
       }
@@ -81,9 +125,9 @@ struct GmailMessage {
   }
 }
 
-/// The body of an upload: a head with changed or added fields, and the rest of the mail in its own memory.
-struct UploadBody {
-  /// What `GmailMessage` found in the header.
+/// A mail whose header agrees with its envelope: a head with changed or added fields, and the rest of the mail in its own memory.
+package struct ReconciledMail {
+  /// What `RESTMail` found in the header.
   struct Header {
     /// The index of the empty line after the header.
     var end = 0
@@ -94,13 +138,15 @@ struct UploadBody {
   }
 
   /// Whether the envelope's sender isn't in From, so that bounces don't reach it.
-  let fromDiffersFromSender: Bool
+  package let fromDiffersFromSender: Bool
 
-  let head: [UInt8]
-  let tail: UnsafeRawBufferPointer
+  /// The first bytes, if they differ from the mail's; may be empty.
+  package let head: [UInt8]
+  /// The rest, borrowed from the mail.
+  package let tail: UnsafeRawBufferPointer
 
   /// The size in bytes.
-  var count: Int { head.count + tail.count }
+  package var count: Int { head.count + tail.count }
 
   /// The mail with `recipients` added as Bcc. An existing Bcc field is merged into the new one.
   init(_ bytes: UnsafeRawBufferPointer, header: Header, adding recipients: [String]) {
@@ -159,12 +205,13 @@ struct EnvelopeRecipients {
   private static let linearSearchLimit = 16
 
   /// Parses the addresses of an envelope; throws if one of them isn't valid in a header.
-  init(_ recipients: [String]) throws(UnsuitedMailError) {
+  init(_ recipients: [String], _ api: MailAPI) throws(UnsuitedMailError) {
     addresses.reserveCapacity(recipients.count)
     for recipient in recipients {
       guard let address = HeaderAddress(recipient) else {
         throw UnsuitedMailError(
-          "the recipient \(recipient) can't be written in a header, from which Gmail reads the recipients")
+          "the recipient \(recipient) can't be written in a header, from which \(api.service) reads the recipients"
+        )
       }
       addresses.append(address)
     }
