@@ -11,6 +11,8 @@ public struct AccountDependencies: Sendable {
   public var random: @Sendable (Int) -> [UInt8]
   /// Suspends the task; throws when the task is cancelled.
   public var sleep: @Sendable (Duration) async throws -> Void
+  /// The account's proxy; `nil` without one.
+  var proxy: AccountProxy?
 
   /// Creates dependencies from functions.
   public init(

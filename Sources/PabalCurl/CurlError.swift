@@ -16,11 +16,14 @@ public struct CurlError: Error, Sendable, Hashable, CustomStringConvertible {
   public let detail: String
   /// OpenSSL's result for the certificate (`X509_V_ERR_…`); 0 if there is none.
   public let certificate: Int
+  /// The status of the proxy's response to CONNECT; 0 if there is none.
+  public let proxyStatus: Int
 
-  init(_ code: CURLcode, detail: String = "", certificate: Int = 0) {
+  init(_ code: CURLcode, detail: String = "", certificate: Int = 0, proxyStatus: Int = 0) {
     self.code = Code(rawValue: code.rawValue)
     self.detail = detail.isEmpty ? String(cString: pabal_curl_error_text(code)) : detail
     self.certificate = certificate
+    self.proxyStatus = proxyStatus
   }
 
   /// libcurl's description and number.
@@ -34,7 +37,9 @@ extension CurlError.Code {
   public static var malformed: Self { Self(CURLE_URL_MALFORMAT) }
   /// The name has no address.
   public static var unresolved: Self { Self(CURLE_COULDNT_RESOLVE_HOST) }
-  /// The server refused the connection or isn't reachable.
+  /// The name of the proxy has no address.
+  public static var proxyUnresolved: Self { Self(CURLE_COULDNT_RESOLVE_PROXY) }
+  /// The server, or the proxy in front of it, refused the connection or isn't reachable.
   public static var unreachable: Self { Self(CURLE_COULDNT_CONNECT) }
   /// The server sent an unexpected reply.
   public static var unexpectedReply: Self { Self(CURLE_WEIRD_SERVER_REPLY) }

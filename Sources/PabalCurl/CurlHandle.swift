@@ -3,7 +3,7 @@ internal import Glibc
 
 /// An easy handle of libcurl, used by one thread at a time and kept for its caches.
 ///
-/// It ignores proxy variables and netrc files of the environment. TLS is 1.2 or newer, names and certificates are
+/// It ignores proxy variables (also `no_proxy`) and netrc files of the environment. TLS is 1.2 or newer, names and certificates are
 /// always verified, and redirects aren't followed.
 public final class CurlHandle {
   /// Called with each header line of a response or line of a mail server's reply; `false` stops the transfer.
@@ -16,6 +16,7 @@ public final class CurlHandle {
   private var headers: UnsafeMutablePointer<curl_slist>?
   private var trust = TrustRoots.system
   private var isTrustSet = false
+  private var proxy: CurlProxy?
   private var unsentBody = UnsafeRawBufferPointer(start: nil, count: 0)
   var socket: CInt = -1
 
@@ -33,6 +34,8 @@ public final class CurlHandle {
     for code in [
       pabal_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, protocols),
       pabal_curl_set_text(handle, CURLOPT_PROXY, ""),
+      // Otherwise no_proxy would decide for which hosts a configured proxy is used.
+      pabal_curl_set_text(handle, CURLOPT_NOPROXY, ""),
       pabal_curl_set_long(handle, CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue)),
       pabal_curl_set_long(handle, CURLOPT_NOSIGNAL, 1),
       pabal_curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
@@ -122,6 +125,19 @@ public final class CurlHandle {
     isTrustSet = true
   }
 
+  /// Sets the proxy through which connections are opened; by default, and for `nil`, none.
+  public func setProxy(_ proxy: CurlProxy?) throws(CurlError) {
+    try check(pabal_curl_set_text(handle, CURLOPT_PROXY, proxy?.url ?? ""))
+    try set(.proxyUser, proxy?.user)
+    try set(.proxyPassword, proxy?.password)
+    try check(pabal_curl_set_long(handle, CURLOPT_HTTPPROXYTUNNEL, proxy == nil ? 0 : 1))
+    // Callers read the server's header only.
+    try check(pabal_curl_set_long(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1))
+    // libcurl asks the proxy first which of these it accepts.
+    try check(pabal_curl_set_long(handle, CURLOPT_PROXYAUTH, pabal_curl_proxy_logins))
+    self.proxy = proxy
+  }
+
   /// Performs the transfer and blocks until it has ended; sends `body` if the options include one.
   public func perform(
     sending body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -157,9 +173,11 @@ public final class CurlHandle {
   func makeError(_ code: CURLcode) -> CurlError {
     var certificate = 0
     _ = pabal_curl_get_long(handle, CURLINFO_SSL_VERIFYRESULT, &certificate)
+    var proxyStatus = 0
+    if proxy != nil { _ = pabal_curl_get_long(handle, CURLINFO_HTTP_CONNECTCODE, &proxyStatus) }
     let detail = String(cString: errorText)
     errorText.pointee = 0
-    return CurlError(code, detail: detail, certificate: certificate)
+    return CurlError(code, detail: detail, certificate: certificate, proxyStatus: proxyStatus)
   }
 
   fileprivate func fill(_ buffer: UnsafeMutableRawBufferPointer) -> Int {

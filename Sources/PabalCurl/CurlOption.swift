@@ -23,6 +23,10 @@ extension CurlOption<String> {
   public static var loginOptions: Self { Self(CURLOPT_LOGIN_OPTIONS) }
   /// The User-Agent header.
   public static var userAgent: Self { Self(CURLOPT_USERAGENT) }
+  /// The user name for the proxy.
+  static var proxyUser: Self { Self(CURLOPT_PROXYUSERNAME) }
+  /// The password for the proxy.
+  static var proxyPassword: Self { Self(CURLOPT_PROXYPASSWORD) }
 }
 
 extension CurlOption<Bool> {

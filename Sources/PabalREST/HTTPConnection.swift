@@ -68,6 +68,7 @@ package final class HTTPConnection: @unchecked Sendable {
     handle = try CurlHandle(protocols: server.endpoint.isEncrypted ? "https" : "http")
     try handle.set(.url, server.endpoint.origin)
     try handle.set(.connectOnly, true)
+    if let proxy = server.curlProxy { try handle.setProxy(proxy) }
     // In ALPN too, because only HTTP/1.1 is written here.
     try handle.set(.http1)
     try handle.set(.connectTimeout, .milliseconds(server.timeout))

@@ -1,4 +1,5 @@
 internal import PabalCurl
+internal import PabalFormats
 internal import PabalPlugin
 
 /// The results of requests without a response.
@@ -15,6 +16,21 @@ package enum NetworkErrorClassifier {
         : SendResult(.deferred(), "before the mail was sent completely, \(cause)")
     case nil: return SendResult(exchange.isFullySent ? .unknown : .deferred(), "\(name) sent no response")
     }
+    let proxy = server.curlProxy
+    if let proxyFailure = proxy?.failure(failure, connectingTo: name) {
+      return SendResult(
+        proxyFailure.needsChange ? .held(.transport) : .deferred(), proxyFailure.message)
+    }
+    var result = directResult(of: failure, name)
+    if proxy == nil, [.unresolved, .unreachable, .timedOut].contains(failure.code),
+      let hint = ProxyEnvironment.hint(connectingTo: server.endpoint.host, setting: "\"proxy\"")
+    {
+      result.message += "; \(hint)"
+    }
+    return result
+  }
+
+  private static func directResult(of failure: CurlError, _ name: String) -> SendResult {
     switch failure.code {
     case .unresolved:
       return SendResult(

@@ -1,3 +1,4 @@
+internal import PabalCurl
 package import PabalFormats
 package import PabalPlugin
 
@@ -11,6 +12,8 @@ package struct RESTServer: Sendable {
   package var certificateFile: String?
   /// An OpenSSL directory of certificate authorities to trust instead of the system's.
   package var certificateDirectory: String?
+  /// The proxy for connections to other machines.
+  package var proxy: HTTPProxy?
   /// In milliseconds: how long sending may stall, and how long the response may take after the request.
   package var timeout = 60_000
 
@@ -20,6 +23,13 @@ package struct RESTServer: Sendable {
     var path = endpoint.path
     while path.last == "/" { path.removeLast() }
     self.path = path
+  }
+
+  /// The proxy that connections to the endpoint go through, if there is one.
+  var curlProxy: CurlProxy? {
+    guard let proxy, proxy.applies(to: endpoint.host) else { return nil }
+    return CurlProxy(
+      host: proxy.bracketedHost, port: proxy.port, user: proxy.user, password: proxy.password)
   }
 
   /// Appends a request's line, Host and Authorization, without the line end after the latter.
@@ -50,6 +60,11 @@ package struct RESTServer: Sendable {
         .path, "ca_directory",
         help: "An OpenSSL directory of certificate authorities to trust instead of the system's."),
       Setting(
+        .text, "proxy",
+        help:
+          "An HTTP proxy, http://[user:password@]host:port, as text or secret; not used for this machine. Proxy variables of the environment are ignored."
+      ),
+      Setting(
         .duration, "timeout",
         help: "How long connecting, a stall while sending, and the response may each take.",
         default: "60s", range: 1_000...3_600_000),
@@ -64,6 +79,13 @@ package struct RESTServer: Sendable {
       self.init(try HTTPEndpoint(settings.text("endpoint") ?? endpoint, query: .refused))
     } catch {
       throw TransportOpenError("\"endpoint\" \(error)")
+    }
+    if let text = settings.text("proxy"), !text.isEmpty {
+      do throws(HTTPProxyError) {
+        proxy = try HTTPProxy(text)
+      } catch {
+        throw TransportOpenError("\"proxy\" \(error)")
+      }
     }
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")

@@ -35,7 +35,8 @@ import Testing
     await #expect(processExitsWith: .success) {
       let home = try TemporaryDirectory()
       try home.write("machine 127.0.0.1 login leaked password leaked\n", to: ".netrc")
-      for name in ["http_proxy", "all_proxy", "ALL_PROXY"] { setenv(name, "http://127.0.0.1:1", 1) }
+      let names = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "smtp_proxy"]
+      for name in names { setenv(name, "http://127.0.0.1:1", 1) }
       setenv("HOME", home.path, 1)
       let server = try EchoServer()
       let handle = try CurlHandle(protocols: "http")

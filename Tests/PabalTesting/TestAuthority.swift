@@ -10,7 +10,7 @@ public final class TestAuthority: Sendable {
   public var authority: String { "\(directory.path)/ca.pem" }
   /// The private key of all certificates.
   public var key: String { "\(directory.path)/key.pem" }
-  /// A certificate for `localhost`, `127.0.0.1` and `::1`.
+  /// A certificate for `localhost`, `127.0.0.1`, `::1` and `server.pabal.test`, a name without an address.
   public var good: String { "\(directory.path)/good.pem" }
   /// An expired certificate.
   public var expired: String { "\(directory.path)/expired.pem" }
@@ -28,7 +28,7 @@ public final class TestAuthority: Sendable {
           "-keyout", "ca.key", "-out", "ca.pem",
         ])
     try openSSL(["req"] + curve + ["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "request.pem"])
-    try certificate("good.pem", names: "DNS:localhost,IP:127.0.0.1,IP:::1", days: 30)
+    try certificate("good.pem", names: "DNS:localhost,DNS:server.pabal.test,IP:127.0.0.1,IP:::1", days: 30)
     try certificate("expired.pem", names: "DNS:localhost,IP:127.0.0.1", days: -1)
     try certificate("foreign.pem", names: "DNS:somebody-else.example", days: 30)
   }

@@ -7,6 +7,9 @@
  * long to load as the rest of the command, and most commands don't need it.
  * Swift can't import variadic functions, so there is one function per type. */
 
+/* The ways to log in to a proxy; Swift can't import the macros. */
+static const long pabal_curl_proxy_logins = (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM);
+
 typedef size_t (*pabal_curl_data)(char *, size_t, size_t, void *);
 
 /* Loads and initialises libcurl, once; must succeed before the other functions. */

@@ -12,8 +12,9 @@ public struct GoogleProvider: AccountProvider {
   /// Google's token endpoint, for token files that don't name it.
   static let tokenEndpoint = "https://oauth2.googleapis.com/token"
 
-  /// Reads the keys `client`, `token` and `scopes`.
+  /// Reads the keys `client`, `token`, `scopes` and `proxy`.
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
+    let accountDependencies = dependencies.withProxy(of: object)
     let client = object.path("client")
     let token = object.tokenFile()
     let scopes = object.scopes()
@@ -24,17 +25,21 @@ public struct GoogleProvider: AccountProvider {
         "client",
         remedy: "download credentials.json and set \"client\": \"credentials.json\"")
     }
-    guard hasUser, client.isSound, token.isSound, client.path != nil || token.path != nil,
+    guard let accountDependencies, hasUser, client.isSound, token.isSound,
+      client.path != nil || token.path != nil,
       !scopes.isGiven || scopes.scopes != nil
     else { return nil }
     return { (use) throws(Diagnostic) in
       try use.validateUser()
-      return account(use, client: client.path, token: token.path, scopes: scopes.scopes, directory: directory)
+      return account(
+        use, client: client.path, token: token.path, scopes: scopes.scopes, directory: directory,
+        accountDependencies)
     }
   }
 
   private func account(
-    _ use: AccountContext, client path: String?, token: String?, scopes: [String]?, directory: String
+    _ use: AccountContext, client path: String?, token: String?, scopes: [String]?, directory: String,
+    _ dependencies: AccountDependencies
   ) -> OAuthAccount {
     let needed = scopes ?? GoogleScopes.needed(by: use.plugins)
     let readClient: @Sendable () throws(TokenError) -> OAuthClient = { () throws(TokenError) in

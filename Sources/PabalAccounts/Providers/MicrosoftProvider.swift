@@ -15,8 +15,10 @@ public struct MicrosoftProvider: AccountProvider {
   /// The scope of an app that sends with its own secret; its permission is SMTP.SendAsApp.
   static let appScopes = ["https://outlook.office365.com/.default"]
 
-  /// Reads the keys `tenant`, `authority`, `client_id`, `client_secret`, `flow`, `token` and `scopes`.
+  /// Reads the keys `tenant`, `authority`, `client_id`, `client_secret`, `flow`, `token`, `scopes` and
+  /// `proxy`.
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
+    let accountDependencies = dependencies.withProxy(of: object)
     let tenant = object.required(
       "tenant",
       remedy: "copy the Directory (tenant) ID from the app's Overview page, or write \"organizations\"")
@@ -37,7 +39,9 @@ public struct MicrosoftProvider: AccountProvider {
     let given = object.optional("authority")
     let authority = given == nil ? try? HTTPEndpoint("https://login.microsoftonline.com") : given?.endpoint()
     let settings = ClientSettings(object)
-    guard object.userIsAddress(), let name, let authority, let settings else { return nil }
+    guard object.userIsAddress(), let accountDependencies, let name, let authority, let settings else {
+      return nil
+    }
     let root = (authority.description.hasSuffix("/") ? "" : "/") + name + "/oauth2/v2.0/"
     func endpoint(_ last: String) -> HTTPEndpoint? { try? HTTPEndpoint(authority.description + root + last) }
     guard let token = endpoint("token") else { return nil }
@@ -49,7 +53,8 @@ public struct MicrosoftProvider: AccountProvider {
       // Microsoft accepts any port only for the loopback name localhost.
       return settings.account(
         use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints, host: "localhost",
-        parameters: [("login_hint", use.user), ("prompt", "select_account")], dependencies: dependencies)
+        parameters: [("login_hint", use.user), ("prompt", "select_account")],
+        dependencies: accountDependencies)
     }
   }
 }

@@ -10,8 +10,9 @@ public struct OAuth2Provider: AccountProvider {
   /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
-  /// Reads the endpoints and the keys `client_id`, `client_secret`, `scopes`, `flow` and `token`.
+  /// Reads the endpoints and the keys `client_id`, `client_secret`, `scopes`, `flow`, `token` and `proxy`.
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
+    let accountDependencies = dependencies.withProxy(of: object)
     let token = object.required(
       "token_endpoint", remedy: "see the server's /.well-known/openid-configuration")?
       .endpoint()
@@ -26,7 +27,9 @@ public struct OAuth2Provider: AccountProvider {
     if !object.members.contains(where: { $0.key == "scopes" }) {
       object.reportMissing("scopes", remedy: "list the scopes that allow sending mail")
     }
-    guard let token, let settings, let scopes = settings.scopes, optional.allSatisfy({ $0.1 != nil }) else {
+    guard let accountDependencies, let token, let settings, let scopes = settings.scopes,
+      optional.allSatisfy({ $0.1 != nil })
+    else {
       return nil
     }
     let missing: String? =
@@ -47,7 +50,7 @@ public struct OAuth2Provider: AccountProvider {
     return { use in
       settings.account(
         use, provider: name, issuer: .other, scopes: scopes, endpoints: endpoints, host: "127.0.0.1",
-        parameters: [("login_hint", use.user)], dependencies: dependencies)
+        parameters: [("login_hint", use.user)], dependencies: accountDependencies)
     }
   }
 }

@@ -12,8 +12,9 @@ public struct ServiceAccountProvider: AccountProvider {
   /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
 
-  /// Reads the keys `key`, `token` and `scopes`.
+  /// Reads the keys `key`, `token`, `scopes` and `proxy`.
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
+    let accountDependencies = dependencies.withProxy(of: object)
     let key = object.required(
       "key", remedy: "set the service account's key: \"key\": \"service-account.json\"")?
       .filePath()
@@ -21,7 +22,8 @@ public struct ServiceAccountProvider: AccountProvider {
     let scopes = object.scopes()
     let directory = object.directory
     let hasUser = object.userIsAddress()
-    guard hasUser, let key, token.isSound, !scopes.isGiven || scopes.scopes != nil else { return nil }
+    guard let accountDependencies, hasUser, let key, token.isSound, !scopes.isGiven || scopes.scopes != nil
+    else { return nil }
     return { (use) throws(Diagnostic) in
       try use.validateUser()
       let needed = scopes.scopes ?? GoogleScopes.needed(by: use.plugins)
@@ -29,7 +31,7 @@ public struct ServiceAccountProvider: AccountProvider {
         use, provider: name, issuer: .workspace, neededScopes: needed,
         file: TokenLocation.file(token.path, account: use.name, directory: directory),
         tokenGrant: ServiceAccountGrant(account: use.name, path: key, subject: use.user, scopes: needed),
-        login: nil, dependencies: dependencies)
+        login: nil, dependencies: accountDependencies)
     }
   }
 }

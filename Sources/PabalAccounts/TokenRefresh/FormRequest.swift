@@ -16,6 +16,7 @@ struct FormResponse: Sendable {
 struct FormRequest {
   let form: URLEncodedForm
   let endpoint: HTTPEndpoint
+  var proxy: CurlProxy?
 
   // Google's responses are smaller than 4 KiB, Microsoft's than 8 KiB.
   private static let bodyLimit = 262_144
@@ -24,6 +25,7 @@ struct FormRequest {
   func perform() throws(CurlError) -> FormResponse {
     let handle = try CurlHandle(protocols: "https,http")
     try handle.set(.url, endpoint.description)
+    if let proxy { try handle.setProxy(proxy) }
     try handle.set(.post, true)
     try handle.set(.userAgent, "pabal")
     try handle.set(.connectTimeout, .seconds(10))

@@ -1,5 +1,6 @@
 public import PabalCore
 internal import PabalCurl
+internal import PabalFormats
 
 /// Why an access token can't be obtained, and the remedy.
 struct TokenError: Error, Sendable, Hashable {
@@ -90,6 +91,21 @@ extension Diagnostic {
 }
 
 extension TokenError {
+  /// Creates the error for a failed connection to `endpoint`, through `proxy` if there is one.
+  init(_ failure: CurlError, endpoint: HTTPEndpoint, proxy: CurlProxy?) {
+    if let cause = proxy?.failure(
+      failure, connectingTo: endpoint.bracketedHost, setting: "the account's \"proxy\"")
+    {
+      self.init(cause.needsChange ? .setUp : .transient, cause.message)
+      return
+    }
+    self.init(failure, host: endpoint.bracketedHost)
+    guard proxy == nil, [.unresolved, .unreachable, .timedOut].contains(failure.code),
+      let hint = ProxyEnvironment.hint(connectingTo: endpoint.host, setting: "the account's \"proxy\"")
+    else { return }
+    remedy = remedy.map { "\($0); \(hint)" } ?? hint
+  }
+
   /// Creates the error for a failed connection to `host`.
   init(_ failure: CurlError, host: String) {
     switch failure.code {

@@ -41,10 +41,11 @@ struct TokenRequest {
 
   private func sendOnce() throws(TokenError) -> JSONValue {
     let response: FormResponse
+    let proxy = try dependencies.proxy?.proxy(for: endpoint)
     do throws(CurlError) {
-      response = try FormRequest(form: form, endpoint: endpoint).perform()
+      response = try FormRequest(form: form, endpoint: endpoint, proxy: proxy).perform()
     } catch {
-      throw TokenError(error, host: endpoint.bracketedHost)
+      throw TokenError(error, endpoint: endpoint, proxy: proxy)
     }
     let root = try? JSONParser().parse(response.body.span)
     if response.status == 200, !expectsJSON { return JSONValue(.null) }
