@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 package import PabalCore
+package import PabalMessages
 import Synchronization
 
 /// Writes results to standard output and everything else to standard error.
@@ -41,16 +42,19 @@ package enum Terminal {
   /// Writes complete lines to standard error.
   package static func printError(_ lines: [UInt8]) { writeAll(lines, to: STDERR_FILENO) }
 
+  /// The language of the terminal's locale, which the commands for message authors speak.
+  package static var language: InterfaceLanguage { InterfaceLanguage(environment: environmentVariable) }
+
   /// Writes diagnostics to standard error, one per line.
-  package static func printError(_ diagnostics: [Diagnostic]) {
+  package static func printError(_ diagnostics: [Diagnostic], in language: InterfaceLanguage = .english) {
     for diagnostic in diagnostics {
-      let text = diagnostic.description
+      let text = diagnostic.description(in: language)
       guard isTerminal(STDERR_FILENO) else {
         printError("pabal: \(text)")
         continue
       }
       let colour = diagnostic.severity == .error ? "31" : "33"
-      let word = "\(diagnostic.severity.rawValue): "
+      let word = "\(language.word(for: diagnostic.severity)): "
       let parts = text.split(separator: word, maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2 else {
         printError("pabal: \(text)")

@@ -1,4 +1,5 @@
 import PabalCore
+import Testing
 
 @testable import PabalMessages
 
@@ -54,8 +55,13 @@ struct MessageFixture {
     }
   }
 
-  /// The diagnostics as printed.
-  var findings: [String] { compile().diagnostics.map(\.description) }
+  /// The diagnostics as printed. Each must have a Korean translation.
+  var findings: [String] {
+    compile().diagnostics.map { diagnostic in
+      if !diagnostic.isTranslated { Issue.record("no Korean for: \(diagnostic)") }
+      return diagnostic.description
+    }
+  }
 
   /// Renders the subject, text and HTML.
   func render(

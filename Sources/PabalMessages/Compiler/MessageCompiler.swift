@@ -35,6 +35,8 @@ struct MessageCompiler {
   private var declaration = MessageDeclaration()
   /// Variables that were suggested for a misspelled name.
   private var suggested: Set<String> = []
+  /// Variables with a Korean particle after them.
+  private var particleVariables: Set<String> = []
   private(set) var diagnostics: [Diagnostic]
 
   init(
@@ -56,6 +58,7 @@ struct MessageCompiler {
     // Nothing else can be checked without knowing the variables.
     guard files.isReadable, readDeclaration() else { return nil }
     checkLayoutNames()
+    checkLayoutText()
     var languages: [String: CompiledLanguage] = [:]
     var namesUsed: Set<String> = Set(layout.names.map(\.name))
     for part in files.languageFiles where part.fileExtension == "md" {
@@ -64,6 +67,10 @@ struct MessageCompiler {
       }
     }
     checkLanguages()
+    diagnostics += ReadingLint(
+      particleVariables: particleVariables, siteLocations: siteVariableLocations,
+      file: "\(files.folder)/message.json"
+    ).findings(in: declaration)
     guard !hasErrors else { return nil }
     // Checked last: with a misspelled name, a variable would wrongly seem unused.
     for variable in declaration.variables where !namesUsed.contains(variable.name) {
@@ -105,7 +112,7 @@ struct MessageCompiler {
       }
       declaration.append(
         MessageDeclaration.Variable(
-          name: name, purpose: "a site-wide value", kind: .text,
+          name: name, purpose: MessagePurpose("a site-wide value"), kind: .text,
           example: .text(written, reading: nil),
           exampleSource: .text(written), defaultValue: nil, showsDate: false, position: nil))
       setSiteValue(written, ofVariable: declaration.variables.count - 1)
@@ -155,6 +162,17 @@ struct MessageCompiler {
     }
   }
 
+  private mutating func checkLayoutText() {
+    var lint = MessageLint(declaration: declaration, language: defaultLanguage)
+    lint.checkLookAlikes(layout.tagged)
+    diagnostics += lint.findings
+    collectParticles(layout.tagged)
+  }
+
+  private mutating func collectParticles(_ text: TaggedText) {
+    for case .particle(_, of: let name) in text.placeholders { particleVariables.insert(name) }
+  }
+
   private mutating func checkLanguages() {
     for part in files.languageFiles {
       guard let known = LanguageTag.commonMisspelling(part.language) else { continue }
@@ -189,6 +207,7 @@ struct MessageCompiler {
     let text = MessageText(source)
     diagnostics += text.issues
     checkNames(text.tagged, slots: [])
+    collectParticles(text.tagged)
     namesUsed.formUnion(text.tagged.placeholders.map(\.name))
 
     var handWritten: [String: TaggedText] = [:]
@@ -209,7 +228,10 @@ struct MessageCompiler {
         handWritten["txt"] = tagged
       }
     }
-    for tagged in handWritten.values { namesUsed.formUnion(tagged.placeholders.map(\.name)) }
+    for tagged in handWritten.values {
+      namesUsed.formUnion(tagged.placeholders.map(\.name))
+      collectParticles(tagged)
+    }
 
     guard let document = MarkdownNode.parsing(text.tagged.scalars[text.body]) else {
       diagnostics.append(

@@ -1,11 +1,12 @@
 internal import PabalCore
+internal import PabalFormats
 
 /// The contents of a `message.json`: how a message is sent, and its variables.
 struct MessageDeclaration: Sendable {
   /// A declared variable.
   struct Variable: Sendable {
     var name: String
-    var purpose: String
+    var purpose: MessagePurpose
     var kind: VariableKind
     var example: ValidValue
     var exampleSource: MessageValue
@@ -18,7 +19,7 @@ struct MessageDeclaration: Sendable {
     var position: SourcePosition?
   }
 
-  var purpose = ""
+  var purpose = MessagePurpose("")
   var lane = Lane.normal
   var lifetime: Duration?
   var unknownPolicy = UnknownPolicy.resend
@@ -80,7 +81,7 @@ extension MessageDeclaration {
   fileprivate init(_ object: ObjectDecoder) {
     self.init()
     _ = object.optional("$schema")?.string()
-    purpose = object.optional("for")?.string() ?? ""
+    purpose = object.optional("for")?.purpose() ?? MessagePurpose("")
     lane = object.optional("lane")?.choice() ?? .normal
     lifetime = object.optional("lifetime")?.lifetime()
     unknownPolicy = object.optional("unknown")?.choice() ?? .resend
@@ -116,7 +117,7 @@ extension MessageDeclaration.Variable {
   fileprivate init?(_ name: String, at position: SourcePosition, _ object: ObjectDecoder) {
     let kinds = VariableKind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
     let purposeField = object.required("for", remedy: "add \"for\": \"…\" and say what the variable is for")
-    let purpose = purposeField?.string() ?? ""
+    let purpose = purposeField?.purpose() ?? MessagePurpose("")
     let kind: VariableKind? = object.required("kind", remedy: "add \"kind\" with one of \(kinds)")?.choice()
     let example = object.required("example", remedy: "add \"example\": \"…\", a value to show in previews")
     let exampleText = example?.string()
@@ -150,6 +151,22 @@ extension MessageDeclaration.Variable {
 }
 
 extension FieldDecoder {
+  /// A text, or an object with a text for each language.
+  fileprivate func purpose() -> MessagePurpose? {
+    guard case .object = node.content else { return string().map { MessagePurpose($0.composed) } }
+    return object { object in
+      var purpose = MessagePurpose("")
+      for member in object.remaining(except: []) {
+        guard LanguageTag.isWellFormed(member.key) else {
+          object.report("not a language tag", remedy: "use one such as ko or en", atKeyOf: member)
+          continue
+        }
+        purpose.texts[member.key.lowercased()] = object.value(of: member).string()?.composed
+      }
+      return purpose
+    }
+  }
+
   /// A duration such as `90s`, `10m`, `2h` or `3d`, of at most a year.
   fileprivate func lifetime() -> Duration? {
     guard let text = string() else { return nil }

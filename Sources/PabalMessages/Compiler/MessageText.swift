@@ -51,8 +51,18 @@ struct MessageText: Sendable {
     while start < text.count {
       let end = text[start...].firstIndex(of: "\n") ?? text.count
       let line = text[start..<end]
-      if line.allSatisfy({ $0 == " " || $0 == "\t" }) { break }
+      if line.allSatisfy(LookAlike.isBlank) {
+        // The blank line belongs to neither; what it may contain would become a paragraph.
+        start = end
+        break
+      }
       guard let colon = line.firstIndex(of: ":"), let name = MessageText.headerName(line[..<colon]) else {
+        if let (written, known) = MessageText.lookAlikeHeader(line) {
+          issue("\(written) is not a known header line", "write \(known): with an ASCII colon", at: start)
+          seen.insert(known)
+          start = end + 1
+          continue
+        }
         issue(
           seen.isEmpty ? "Subject: is missing" : "the blank line before the text is missing",
           seen.isEmpty
@@ -89,7 +99,7 @@ struct MessageText: Sendable {
     }
     body = min(start, text.count)..<text.count
     // An invalid tag, which has been reported, may be the whole text.
-    if tagged.issues.isEmpty, text[body].allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\n" }) {
+    if tagged.issues.isEmpty, text[body].allSatisfy({ $0 == "\n" || LookAlike.isBlank($0) }) {
       issue("the mail has no text", "write it after a blank line", at: text.count)
     }
   }
@@ -104,9 +114,29 @@ struct MessageText: Sendable {
     return String(name)
   }
 
+  /// Returns what a line starts with, up to its colon, and the header that was meant by it: `Subject：`, `제목:`.
+  private static func lookAlikeHeader(_ line: ArraySlice<Unicode.Scalar>) -> (written: String, known: String)?
+  {
+    guard let colon = line.prefix(40).firstIndex(where: colons.contains) else { return nil }
+    let visible = line[..<colon].filter { !LookAlike.isBlank($0) }.map(LookAlike.narrowed)
+    guard let known = headerTranslations[String(scalars: visible).lowercased()] else { return nil }
+    return (String(scalars: line[...colon]).displayName, known)
+  }
+
+  /// The colon, and characters that look like it.
+  private static let colons: Set<Unicode.Scalar> = [":", "：", "﹕", "︓", "∶", "ː", "꞉", "˸", ";", "；"]
+
+  /// What authors call the headers, in lower case and without spaces.
+  private static let headerTranslations = [
+    "subject": "Subject", "title": "Subject", "제목": "Subject", "메일제목": "Subject", "件名": "Subject",
+    "主题": "Subject",
+    "主題": "Subject", "標題": "Subject", "标题": "Subject", "preview": "Preview", "미리보기": "Preview",
+    "미리보기문구": "Preview", "프리뷰": "Preview", "プレビュー": "Preview", "预览": "Preview", "預覽": "Preview",
+  ]
+
   private static func trimmed(_ range: Range<Int>, in text: [Unicode.Scalar]) -> Range<Int> {
     var range = range
-    func isBlank(_ index: Int) -> Bool { text[index] == " " || text[index] == "\t" }
+    func isBlank(_ index: Int) -> Bool { LookAlike.isBlank(text[index]) }
     while let first = range.first, isBlank(first) { range = (range.lowerBound + 1)..<range.upperBound }
     while let last = range.last, isBlank(last) { range = range.lowerBound..<(range.upperBound - 1) }
     return range

@@ -1,17 +1,21 @@
 internal import PabalCore
+internal import PabalFormats
 
-/// The checked text of a file with normalized line ends, which maps indices to positions.
+/// The checked text of a file in NFC and with normalized line ends, which maps indices to positions.
 struct SourceText: Sendable {
   /// The file name for errors.
   let file: String
   /// The text, with LF line ends.
   let scalars: [Unicode.Scalar]
   private let lineStarts: [Int]
+  /// The index of each scalar in the text as saved, and its length; `nil` if the file was in NFC already.
+  private let savedIndexes: [Int]?
 
   /// The private-use scalars that stand for placeholders. Files can't contain them.
   static let placeholders: ClosedRange<UInt32> = 0xE000...0xF8FF
 
-  /// Decodes UTF-8 with or without a byte order mark and with any line ends.
+  /// Decodes UTF-8 with or without a byte order mark, with any line ends, and composed or not: macOS decomposes the
+  /// Hangul in some files, where no particle and no word would be recognized.
   init(_ bytes: [UInt8], file: String) throws(Diagnostics) {
     self.file = file
     var scalars: [Unicode.Scalar] = []
@@ -55,8 +59,36 @@ struct SourceText: Sendable {
       position.column += 1
     }
     if !issues.isEmpty { throw Diagnostics(issues) }
-    self.scalars = scalars
-    self.lineStarts = lineStarts
+    if let (composed, savedIndexes) = SourceText.composing(scalars) {
+      self.scalars = composed
+      self.savedIndexes = savedIndexes
+      self.lineStarts = [0] + composed.indices.filter { composed[$0] == "\n" }.map { $0 + 1 }
+    } else {
+      self.scalars = scalars
+      self.savedIndexes = nil
+      self.lineStarts = lineStarts
+    }
+  }
+
+  /// Returns the text in NFC with the index in `scalars` of each of its scalars, followed by the length of `scalars`;
+  /// `nil` if the text is in NFC already.
+  private static func composing(_ scalars: [Unicode.Scalar]) -> ([Unicode.Scalar], [Int])? {
+    guard scalars.contains(where: UnicodeComposition.mayChange) else { return nil }
+    var composed: [Unicode.Scalar] = []
+    var savedIndexes: [Int] = []
+    var start = 0
+    // What composes is always within one grapheme cluster.
+    for cluster in String(scalars: scalars) {
+      let length = cluster.unicodeScalars.count
+      let parts = String(cluster).composed.unicodeScalars
+      for (number, scalar) in parts.enumerated() {
+        composed.append(scalar)
+        savedIndexes.append(start + min(number, length - 1))
+      }
+      start += length
+    }
+    guard composed != scalars else { return nil }
+    return (composed, savedIndexes + [scalars.count])
   }
 
   private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
@@ -75,7 +107,9 @@ struct SourceText: Sendable {
       let middle = (low + high) / 2
       if lineStarts[middle] <= index { low = middle } else { high = middle }
     }
-    return SourcePosition(line: low + 1, column: index - lineStarts[low] + 1)
+    let column =
+      savedIndexes.map { $0[min(index, $0.count - 1)] - $0[lineStarts[low]] } ?? index - lineStarts[low]
+    return SourcePosition(line: low + 1, column: column + 1)
   }
 }
 

@@ -36,7 +36,7 @@ struct TaggedText: Sendable {
     case plain
   }
 
-  private let format: Format
+  let format: Format
 
   init(_ source: SourceText, format: Format) {
     self.source = source
@@ -139,12 +139,16 @@ struct TaggedText: Sendable {
       issue("{{ is never closed", "write {{name}} on one line", at: start)
       return (nil, start + 2)
     }
-    let inside = line[..<close].drop { $0 == " " }
-    let name = inside.prefix(inside.count - inside.reversed().prefix { $0 == " " }.count)
+    // Whatever looks like a space counts as one.
+    let inside = line[..<close].drop { LookAlike.isBlank($0) }
+    let name = inside.prefix(inside.count - inside.reversed().prefix { LookAlike.isBlank($0) }.count)
     guard let word = TaggedText.name(name) else {
+      let meant = name.allSatisfy(\.isASCII) ? nil : LookAlike.name(name)
       issue(
         "{{\(String(scalars: name.prefix(40)).displayName)}} is not a valid variable",
-        "write {{name}} with a name from message.json: lower-case letters a to z, digits and _", at: start)
+        meant.map { "write {{\($0)}} in ASCII characters" }
+          ?? "write {{name}} with a name from message.json: lower-case letters a to z, digits and _",
+        at: start)
       return (nil, close + line[close...].prefix { $0 == "}" }.count)
     }
     return (word, close + 2)

@@ -9,13 +9,24 @@ enum LastSound: Sendable, Hashable {
 extension LastSound {
   /// Returns the final sound of `text` as read aloud in Korean, or `nil` if it can't be determined.
   ///
-  /// Digits are read as a number (10 is 십), or one by one with `digitByDigit` (공); Latin letters are read by name
-  /// (L is 엘). Closing marks, spaces and emoji are ignored. Text in parentheses is ignored, unless only it contains a
+  /// Digits are read as a number (10 is 십), or one by one with `digitByDigit` (공); words in Latin letters as in
+  /// ``KoreanReadings``, otherwise by the name of the last letter (L is 엘). Closing marks, spaces and emoji are ignored. Text in parentheses is ignored, unless only it contains a
   /// Hangul reading: `삼성(Samsung)` is 삼성, `Slack(슬랙)` is 슬랙.
   static func of(_ text: String, digitByDigit: Bool = false) -> LastSound? {
     if let last = text.unicodeScalars.last, let sound = LastSound(hangul: last) { return sound }
     let scalars = Array(text.unicodeScalars)
     return Pronunciation(scalars: scalars, digitByDigit: digitByDigit).ending(in: scalars[...])?.sound
+  }
+
+  /// Returns the Latin word that determines the sound of `text` by the name of its last letter, although it can be read
+  /// as a word: `Foobar`, but neither `Google`, which is listed, nor `KBS`, which has no vowel.
+  static func spelledWord(in text: String) -> String? {
+    let scalars = Array(text.unicodeScalars)
+    let word = Pronunciation(scalars: scalars, digitByDigit: false).ending(in: scalars[...])?.spelled ?? []
+    let isReadable =
+      word.contains { "aeiouAEIOU".unicodeScalars.contains(LookAlike.narrowed($0)) || !$0.isASCII }
+      || word.dropFirst().contains { $0.properties.isLowercase }
+    return word.count >= 3 && isReadable ? String(scalars: word) : nil
   }
 
   /// The final sound of a Hangul syllable, jamo or letter.
@@ -60,8 +71,8 @@ extension LastSound {
 /// Determines the pronunciation of a text, starting from its end.
 private struct Pronunciation {
   typealias Scalars = ArraySlice<Unicode.Scalar>
-  /// A sound, and whether it comes from Hangul.
-  typealias SyllableEnding = (sound: LastSound, isHangul: Bool)
+  /// A sound, whether it comes from Hangul, and the word in Latin letters that was read by the name of its last letter.
+  typealias SyllableEnding = (sound: LastSound, isHangul: Bool, spelled: Scalars)
 
   let scalars: [Unicode.Scalar]
   let digitByDigit: Bool
@@ -70,9 +81,9 @@ private struct Pronunciation {
     var end = text.endIndex
     while end > text.startIndex {
       let last = text[end - 1]
-      if let sound = LastSound(hangul: last) { return (sound, true) }
-      if let sound = LastSound(latin: last) { return (sound, false) }
-      if let sound = number(endingAt: end, in: text) { return (sound, false) }
+      if let sound = LastSound(hangul: last) { return (sound, true, []) }
+      if let sound = LastSound(latin: last) { return word(endingAt: end, letterSound: sound, in: text) }
+      if let sound = number(endingAt: end, in: text) { return (sound, false, []) }
       if last == ")" || last == "）", let open = opening(before: end - 1, in: text) {
         let outside = ending(in: text[text.startIndex..<open])
         if let outside, outside.isHangul { return outside }
@@ -80,12 +91,49 @@ private struct Pronunciation {
         if let inside, inside.isHangul { return inside }
         return outside ?? inside
       }
-      if let sound = symbol(at: end - 1, in: text) { return (sound, false) }
-      guard isSkipped(last) else { return letter(last).map { ($0, false) } }
+      if let sound = symbol(at: end - 1, in: text) { return (sound, false, []) }
+      guard isSkipped(last) else {
+        guard let sound = letter(last) else { return nil }
+        return isKana(last) ? (sound, false, []) : word(endingAt: end, letterSound: sound, in: text)
+      }
       end -= 1
     }
     return nil
   }
+
+  /// Returns the sound of the Latin word that ends before `end`: that of its Korean reading if it is listed, or if the
+  /// part from its last capital is (`KakaoMap`); otherwise that of the name of its last letter.
+  private func word(endingAt end: Int, letterSound: LastSound, in text: Scalars) -> SyllableEnding {
+    var start = end
+    var capital: Int?
+    while start > text.startIndex, isLatin(text[start - 1]) {
+      start -= 1
+      if capital == nil, start + 1 < end, ("A"..."Z").contains(text[start]),
+        ("a"..."z").contains(text[start + 1])
+      {
+        capital = start
+      }
+    }
+    for first in [start, capital ?? start] where end - first <= KoreanReadings.maxLength {
+      var key = String.UnicodeScalarView()
+      for scalar in text[first..<end] {
+        let narrow = LookAlike.narrowed(scalar)
+        key.append(("A"..."Z").contains(narrow) ? Unicode.Scalar(UInt8(narrow.value) | 0x20) : narrow)
+      }
+      if let sound = KoreanReadings.lastSound(of: String(key)) { return (sound, false, []) }
+      if first == capital { break }
+    }
+    return (letterSound, false, text[start..<end])
+  }
+
+  private func isLatin(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.isASCII { return ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) }
+    return (0xC0...0x24F).contains(scalar.value) && scalar.value != 0xD7 && scalar.value != 0xF7
+      || (0x1E00...0x1EFF).contains(scalar.value) || (0xFF21...0xFF3A).contains(scalar.value)
+      || (0xFF41...0xFF5A).contains(scalar.value)
+  }
+
+  private func isKana(_ scalar: Unicode.Scalar) -> Bool { (0x3041...0x30FF).contains(scalar.value) }
 
   /// Returns the index of the parenthesis that is closed at `close`, if there is text before it.
   private func opening(before close: Int, in text: Scalars) -> Int? {

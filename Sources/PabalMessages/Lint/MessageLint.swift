@@ -41,8 +41,14 @@ struct MessageLint {
           "\(String(html.prefix(40).prefix { $0 != ">" }).displayName)> is HTML, which a .md file can't contain",
           "write **bold**, [text](https://…) or plain text, or put hand-written HTML into \(language).html",
           in: text.tagged, at: position)
-      case .text(let literal) where literal.utf8.count > 1:
-        guard let place = strayAsterisks(in: node, literal, of: text) else { break }
+      case .text(let literal):
+        if let place = stray("`", in: node, literal, of: text) {
+          report(
+            "a backtick without a second one is shown as it is", "add the second one, or remove it",
+            in: text.tagged,
+            at: text.tagged.position(at: place), severity: .warning)
+        }
+        guard let place = stray("**", in: node, literal, of: text) else { break }
         report(
           "** would be shown as two asterisks, not as bold text",
           "put quotation marks and brackets outside the asterisks, as in \"**words**\", with no space just inside them",
@@ -67,6 +73,7 @@ struct MessageLint {
       case .paragraph, .heading: checkUnsupportedMarkdown(node, of: text)
       default: break
       }
+      checkMarkdownLookAlikes(node, isTopLevel: block.kind == .document, of: text)
       let isBlock = node.line > 0 && node.column > 0
       for child in node.children { visit(child, in: isBlock ? node : block) }
     }
@@ -90,21 +97,17 @@ struct MessageLint {
     return declaration.index[placeholder.name] == nil
   }
 
-  /// Returns the index of a `**` in a text node that isn't escaped as `\*\*`.
-  private func strayAsterisks(in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int? {
-    let asterisks = Array(literal.utf8)
-    guard zip(asterisks, asterisks.dropFirst()).contains(where: { $0 == UInt8(ascii: "*") && $1 == $0 })
-    else {
-      return nil
-    }
+  /// Returns the index of marks in a text node that aren't escaped with a backslash.
+  private func stray(_ marks: String, in node: MarkdownNode, _ literal: String, of text: MessageText) -> Int?
+  {
+    guard literal.utf8.firstRange(of: marks.utf8) != nil else { return nil }
     let scalars = text.tagged.scalars
-    let start = text.index(ofBodyLine: node.line, column: node.column)
-    let end = text.index(ofBodyLine: node.line, column: node.endColumn)
-    var index = start
-    while index < end, index + 1 < scalars.count {
+    let end = min(text.index(ofBodyLine: node.line, column: node.endColumn + 1), scalars.count)
+    var index = text.index(ofBodyLine: node.line, column: node.column)
+    while index < end {
       if scalars[index] == "\\" {
         index += 2
-      } else if scalars[index] == "*", scalars[index + 1] == "*" {
+      } else if scalars[index...].starts(with: marks.unicodeScalars) {
         return index
       } else {
         index += 1
@@ -118,26 +121,7 @@ struct MessageLint {
   /// Checks the text of a file.
   mutating func check(_ text: TaggedText) {
     checkParticles(text)
-    let scalars = text.scalars
-    var index = 0
-    while index < scalars.count {
-      guard scalars[index] == "{", let (name, end) = singleBraces(at: index, in: scalars) else {
-        index += 1
-        continue
-      }
-      report(
-        "{\(name)} is not a variable", "write {{\(name)}}", in: text, at: text.position(at: index),
-        severity: .warning
-      )
-      index = end
-    }
-  }
-
-  private func singleBraces(at start: Int, in scalars: [Unicode.Scalar]) -> (String, Int)? {
-    guard let end = scalars[start...].prefix(66).firstIndex(of: "}"),
-      let name = TaggedText.name(scalars[(start + 1)..<end]), declaration.declares(name)
-    else { return nil }
-    return (name, end + 1)
+    checkLookAlikes(text)
   }
 
   /// Checks that a hand-written part contains all variables of the Markdown.
@@ -155,113 +139,6 @@ struct MessageLint {
           position: SourcePosition(line: 1, column: 1), severity: .warning))
     }
   }
-}
-
-/// Checks for Korean particles that would be mailed in both forms, or in a form that fits only some values.
-extension MessageLint {
-  /// Checks the text of a file.
-  mutating func checkParticles(_ text: TaggedText) {
-    let scalars = text.scalars
-    var index = 0
-    // The variable directly before, ignoring closing marks, and whether there is a space after it.
-    var variable: String?
-    var hasSpace = false
-    func warn(_ message: String, _ remedy: String) {
-      report(message, remedy, in: text, at: text.position(at: index), severity: .warning)
-    }
-    while index < scalars.count {
-      let scalar = scalars[index]
-      if let placeholder = text.placeholder(scalar) {
-        hasSpace = false
-        switch placeholder {
-        case .tag(let name): variable = name
-        case .particle(let particle, _):
-          variable = nil
-          if Particle.misspelled.contains(particle.written) {
-            warn("\(particle.written) is misspelled", "write (이)에요")
-          }
-        }
-        index += 1
-        continue
-      }
-      if let pair = ParticlePair(at: index, in: scalars, isAfterVariable: variable != nil),
-        !MessageLint.isQuoted(index, pair.count, in: scalars)
-      {
-        if let name = variable, hasSpace {
-          warn("a space between {{\(name)}} and \(pair.written)", "remove the space")
-        } else if let name = variable {
-          warn(
-            "\(pair.written) after {{\(name)}} is not a particle that Pabal knows", "write \(pair.canonical)")
-        } else if let particle = pair.particle, let word = MessageLint.word(before: index, in: scalars) {
-          let form = LastSound.of(word).map { particle.form(after: $0) }
-          warn(
-            "\(pair.written) after a word that never changes",
-            form.map { $0.isEmpty ? "remove it" : "write \($0)" } ?? "choose one form")
-        } else {
-          warn(
-            "\(pair.written) does not follow a variable, so it is mailed as written",
-            "choose one form, or put a variable directly before it")
-        }
-        variable = nil
-        index += pair.count
-        continue
-      }
-      if let name = variable {
-        if !hasSpace, let (oneForm, bothForms, isMisspelt) = oneFormParticle(at: index, in: scalars) {
-          warn(
-            isMisspelt
-              ? "\(oneForm) is misspelled" : "\(oneForm) after {{\(name)}} fits only some values",
-            "write \(bothForms)")
-        }
-        if scalar == " " || scalar == "\n" || scalar.properties.isWhitespace {
-          // An empty line ends the paragraph.
-          if scalar == "\n", index > 0, scalars[index - 1] == "\n" { variable = nil }
-          hasSpace = true
-        } else if !TaggedText.isSkipped(scalar) {
-          variable = nil
-        }
-      }
-      index += 1
-    }
-  }
-
-  /// Whether the particle is itself in backticks or quotes, as when a text mentions `은(는)`.
-  private static func isQuoted(_ start: Int, _ count: Int, in scalars: [Unicode.Scalar]) -> Bool {
-    guard start > 0, start + count < scalars.count else { return false }
-    switch (scalars[start - 1], scalars[start + count]) {
-    case ("`", "`"), ("\"", "\""), ("'", "'"), ("“", "”"), ("‘", "’"), ("「", "」"): return true
-    default: return false
-    }
-  }
-
-  /// Returns the text before `index` if it ends in a word, ignoring closing marks.
-  private static func word(before index: Int, in scalars: [Unicode.Scalar]) -> String? {
-    var end = index
-    while end > 0, TaggedText.isSkipped(scalars[end - 1]) { end -= 1 }
-    guard end > 0, !SourceText.placeholders.contains(scalars[end - 1].value) else { return nil }
-    let last = scalars[end - 1].properties
-    guard last.isAlphabetic || last.numericType != nil else { return nil }
-    return String(scalars: scalars[max(0, end - 20)..<end])
-  }
-
-  /// Finds a particle in only one form that isn't the start of a longer word.
-  private func oneFormParticle(
-    at index: Int, in scalars: [Unicode.Scalar]
-  ) -> (oneForm: String, bothForms: String, isMisspelt: Bool)? {
-    for (oneForm, bothForms) in MessageLint.oneForms
-    where scalars[index...].starts(with: oneForm.unicodeScalars) {
-      let end = index + oneForm.unicodeScalars.count
-      guard end >= scalars.count || !scalars[end].properties.isAlphabetic else { continue }
-      return (oneForm, bothForms, oneForm == "이예요" || oneForm == "에요")
-    }
-    return nil
-  }
-
-  private static let oneForms = [
-    ("은", "은(는)"), ("는", "은(는)"), ("이", "이(가)"), ("가", "이(가)"), ("을", "을(를)"), ("를", "을(를)"),
-    ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"), ("아", "아(야)"), ("야", "아(야)"),
-    ("이에요", "(이)에요"), ("예요", "(이)에요"), ("이예요", "(이)에요"), ("에요", "(이)에요"),
-  ]
 }
 
 /// Checks for GitHub extensions of Markdown, which CommonMark doesn't support and which would be mailed as written.

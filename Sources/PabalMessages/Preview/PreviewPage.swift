@@ -12,9 +12,13 @@ public struct PreviewPage: Sendable, Hashable {
   /// - Parameters:
   ///   - messages: The messages, as returned by `MessageStore.preview`.
   ///   - problems: The problems in the current files.
+  ///   - language: The language of everything around the messages.
   ///   - follows: Whether the page reloads itself when its server announces another version at `/changes`.
-  public init(_ messages: [PreviewedMessage], problems: [Diagnostic], follows: Bool = false) {
-    var writer = PreviewWriter()
+  public init(
+    _ messages: [PreviewedMessage], problems: [Diagnostic], language: InterfaceLanguage = .english,
+    follows: Bool = false
+  ) {
+    var writer = PreviewWriter(language: language)
     writer.write(problems, isFollowed: follows)
     writer.write(tableOf: messages)
     for message in messages { writer.write(message) }
@@ -22,55 +26,65 @@ public struct PreviewPage: Sendable, Hashable {
     var version: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in writer.html.utf8 { version = (version ^ UInt64(byte)) &* 0x100_0000_01B3 }
     self.version = version
-    html = PreviewPage.document(writer.html, follows: follows ? version : nil)
+    html = PreviewPage.document(writer.html, language, follows: follows ? version : nil)
   }
 
-  private static func document(_ main: String, follows version: UInt64?) -> String {
-    """
-    <!doctype html>
-    <html lang="ko">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
-    script-src 'unsafe-inline'; img-src https: data:; connect-src 'self'; base-uri 'none'; form-action 'none'">
-    <title>Pabal: messages</title>
-    <style>
-    \(PreviewAssets.style)
-    </style>
-    </head>
-    <body>
-    <header>
-    <strong>파발 · Pabal</strong>
-    \(choice("sample", [
-      ("examples", "예시 · examples"), ("long", "긴 이름 · long name"), ("zeros", "코드 · code 000000"),
-    ]))
-    \(choice("width", [("both", "둘 다 · both"), ("phone", "휴대폰 · phone"), ("desktop", "컴퓨터 · desktop")]))
-    \(choice("scheme", [("both", "둘 다 · both"), ("light", "밝게 · light"), ("dark", "어둡게 · dark")]))
-    </header>
-    <main>
-    \(main)</main>
-    <script>
-    \(PreviewAssets.script)\(version.map { "\nfollow(\"\($0)\");" } ?? "")
-    </script>
-    </body>
-    </html>
+  private static func document(
+    _ main: String, _ language: InterfaceLanguage, follows version: UInt64?
+  ) -> String {
+    let texts = PreviewTexts.inLanguage(language)
+    return """
+      <!doctype html>
+      <html lang="\(language.rawValue)">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
+      script-src 'unsafe-inline'; img-src https: data:; connect-src 'self'; base-uri 'none'; form-action 'none'">
+      <title>\(texts.title)</title>
+      <style>
+      \(PreviewAssets.style)
+      </style>
+      </head>
+      <body>
+      <header>
+      <strong>\(texts.name)</strong>
+      \(choice("sample", texts.sample, [("examples", texts.examples), ("long", texts.long), ("zeros", texts.zeros)]))
+      \(choice("width", texts.width, [("both", texts.both), ("phone", texts.phone), ("desktop", texts.desktop)]))
+      \(choice("scheme", texts.scheme, [("both", texts.both), ("light", texts.light), ("dark", texts.dark)]))
+      </header>
+      <main>
+      \(main)</main>
+      <script>
+      \(PreviewAssets.script)\(version.map { "\nfollow(\"\($0)\");" } ?? "")
+      </script>
+      </body>
+      </html>
 
-    """
+      """
   }
 
-  private static func choice(_ name: String, _ values: [(value: String, label: String)]) -> String {
+  private static func choice(
+    _ name: String, _ label: String, _ values: [(value: String, label: String)]
+  ) -> String {
     let options = values.enumerated().map { number, option in
       "<label><input type=\"radio\" name=\"\(name)\" value=\"\(option.value)\""
         + "\(number == 0 ? " checked" : "")>\(option.label)</label>"
     }
-    return "<fieldset class=\"choice\" aria-label=\"\(name)\">\(options.joined())</fieldset>"
+    return "<fieldset class=\"choice\" aria-label=\"\(label)\">\(options.joined())</fieldset>"
   }
 }
 
 /// Writes the content of a preview page.
 struct PreviewWriter {
   private(set) var html = ""
+  private let language: InterfaceLanguage
+  private let texts: PreviewTexts
+
+  init(language: InterfaceLanguage) {
+    self.language = language
+    texts = PreviewTexts.inLanguage(language)
+  }
 
   /// The width of a phone and a desktop window in pixels.
   private static let widths = [("phone", 360), ("desktop", 1280)]
@@ -78,13 +92,10 @@ struct PreviewWriter {
   mutating func write(_ problems: [Diagnostic], isFollowed: Bool) {
     guard !problems.isEmpty else { return }
     let hasErrors = problems.contains { $0.severity == .error }
-    html += "<section class=\"problems\" role=\"alert\">\n<h2>수정할 곳 · To fix</h2>\n"
-    if hasErrors {
-      html += "<p>오류가 있는 메일은 수정하기 전의 모습으로 보입니다. · A message with an error is shown as it was before"
-      html += isFollowed ? ".</p>\n" : ", or not at all.</p>\n"
-    }
+    html += "<section class=\"problems\" role=\"alert\">\n<h2>\(texts.problems)</h2>\n"
+    if hasErrors { html += "<p>\(isFollowed ? texts.keptVersion : texts.keptVersionOrNone)</p>\n" }
     html += "<ul>\n"
-    for problem in problems {
+    for problem in problems.map({ $0.translated(to: language) }) {
       html += "<li class=\"\(problem.severity.rawValue)\">"
       if let file = problem.file {
         let place = problem.position.map { ":\($0.line):\($0.column)" } ?? ""
@@ -109,7 +120,7 @@ struct PreviewWriter {
 
   mutating func write(_ message: PreviewedMessage) {
     html += "<section class=\"message\" id=\"\(message.name)\">\n<h2>\(message.name)</h2>\n"
-    html += "<p>\(PreviewWriter.htmlEscaped(message.purpose))</p>\n"
+    html += "<p>\(PreviewWriter.htmlEscaped(message.purpose.text(in: language)))</p>\n"
     let hasZeros = message.views.contains { $0.sample == .zeros }
     for view in message.views { write(view, of: message.name, includesZeros: !hasZeros) }
     html += "</section>\n"
@@ -126,13 +137,14 @@ struct PreviewWriter {
     html += "<h3>\(name) · \(view.language)</h3>\n"
     html += "<p class=\"inbox\"><b>\(subject)</b> <span>\(line)</span></p>\n"
     html += "<div class=\"parts\">\n"
-    html += "<figure class=\"text\"><figcaption>텍스트 버전 · text</figcaption>"
+    html += "<figure class=\"text\"><figcaption>\(texts.text)</figcaption>"
     html += "<pre>\(PreviewWriter.htmlEscaped(view.text))</pre></figure>\n"
     for (width, pixels) in PreviewWriter.widths {
       for scheme in ColorScheme.allCases {
         let page = PreviewWriter.htmlEscaped(scheme.applied(to: view.html))
         html += "<figure data-width=\"\(width)\" data-scheme=\"\(scheme.rawValue)\">"
-        html += "<figcaption>\(pixels) px · \(scheme.rawValue)</figcaption>"
+        let schemeName = scheme == .light ? texts.light : texts.dark
+        html += "<figcaption>\(pixels) px · \(schemeName)</figcaption>"
         html +=
           "<iframe title=\"\(name), \(view.language), \(pixels) px, \(scheme.rawValue)\" loading=\"lazy\""
         html += " sandbox=\"allow-same-origin\" width=\"\(pixels)\" height=\"640\""
@@ -140,18 +152,9 @@ struct PreviewWriter {
       }
     }
     html += "</div>\n"
-    html += view.html.contains("<img") ? PreviewWriter.images : PreviewWriter.noImages
+    html += "<p class=\"hint\">\(view.html.contains("<img") ? texts.images : texts.noImages)</p>\n"
     html += "</article>\n"
   }
-
-  private static let images = """
-    <p class="hint">이미지는 받는 사람이 허용해야 보입니다. · Most readers see images only after they allow them.</p>
-
-    """
-  private static let noImages = """
-    <p class="hint">이미지가 없어서 이미지를 꺼 두어도 똑같이 보입니다. · No images: it looks the same with images off.</p>
-
-    """
 
   /// Escapes text for HTML and quoted attributes.
   static func htmlEscaped(_ text: String) -> String { ValueEscaping.html.escaped(text) }

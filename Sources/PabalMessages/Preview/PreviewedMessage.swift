@@ -20,14 +20,17 @@ public struct PreviewedMessage: Sendable, Hashable {
 
   /// The message's name.
   public let name: String
-  /// The purpose of the message.
-  public let purpose: String
-  /// The views, sorted by language and then by sample.
+  /// What the message is for.
+  let purpose: MessagePurpose
+  /// The views by language, the default language first, and then by sample.
   public let views: [View]
 
-  init(_ message: CompiledMessage) throws(MessageError) {
+  init(_ message: CompiledMessage, defaultLanguage: String) throws(MessageError) {
     var views: [View] = []
-    for language in message.languages.values.sorted(by: { $0.tag < $1.tag }) {
+    let first = defaultLanguage.lowercased()
+    for language in message.languages.values.sorted(by: {
+      ($0.tag.lowercased() != first ? 1 : 0, $0.tag) < ($1.tag.lowercased() != first ? 1 : 0, $1.tag)
+    }) {
       for sample in PreviewSample.allCases where sample.hasContent(message.declaration.variables) {
         let values = sample.values(message.declaration.variables)
         let mail = try message.render(language, values)
@@ -50,7 +53,7 @@ extension MessageStore {
     for name in (try? names()) ?? [] {
       // The problems contain the reason why a message doesn't load.
       guard let message = try? load(name, ignoringInterval: true),
-        let previewed = try? PreviewedMessage(message)
+        let previewed = try? PreviewedMessage(message, defaultLanguage: language)
       else {
         continue
       }

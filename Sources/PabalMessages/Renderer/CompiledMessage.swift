@@ -23,7 +23,7 @@ final class CompiledMessage: Sendable {
       self.number = number
       name = variable.name
       kind = variable.kind
-      purpose = variable.purpose
+      purpose = variable.purpose.text
       defaultValue = variable.defaultValue
     }
   }

@@ -35,9 +35,9 @@ extension VariableKind {
   func validate(_ value: MessageValue) throws(InvalidValueError) -> ValidValue {
     switch value {
     case .text(let text, let reading):
-      try VariableKind.check(text)
-      if let reading { try VariableKind.check(reading) }
-      return try validate(text, reading: reading)
+      let composed = try VariableKind.check(text) ? text.composed : text
+      guard let reading else { return try validate(composed, reading: nil) }
+      return try validate(composed, reading: try VariableKind.check(reading) ? reading.composed : reading)
     case .duration(let duration):
       guard self == .duration else { throw typeMismatch("a duration") }
       return try VariableKind.validate(seconds: duration.components.seconds)
@@ -118,9 +118,11 @@ extension VariableKind {
     return overflow ? nil : seconds
   }
 
-  /// Rejects characters that could break a line, hide text or be mistaken for a placeholder.
-  private static func check(_ text: String) throws(InvalidValueError) {
+  /// Rejects characters that could break a line, hide text or be mistaken for a placeholder; returns whether the text
+  /// may have to be composed to NFC.
+  private static func check(_ text: String) throws(InvalidValueError) -> Bool {
     var text = text
+    var mayChange = false
     let found = text.withUTF8 { bytes -> InvalidValueError? in
       guard bytes.count <= VariableKind.maxByteCount else {
         return InvalidValueError(
@@ -129,25 +131,29 @@ extension VariableKind {
       var index = 0
       while index < bytes.count {
         let byte = bytes[index]
-        if byte < 0x20 || byte == 0x7F { return forbiddenCharacterError(UInt32(byte)) }
-        if byte < 0xC2 || byte > 0xEF {
-          index += 1
-          continue
+        switch byte {
+        case 0x20..<0x7F: index += 1
+        // Most Hangul syllables, which need no further checks.
+        case 0xEB...0xED: index += 3
+        case 0x00..<0x20, 0x7F: return forbiddenCharacterError(UInt32(byte))
+        case 0xC2:
+          if bytes[index + 1] < 0xA0 { return forbiddenCharacterError(UInt32(bytes[index + 1])) }
+          index += 2
+        default:
+          mayChange = mayChange || UnicodeComposition.mayChange(bytes, at: index)
+          if byte == 0xE2 || byte == 0xEE || byte == 0xEF {
+            let scalar =
+              UInt32(byte & 0x0F) << 12 | UInt32(bytes[index + 1] & 0x3F) << 6
+              | UInt32(bytes[index + 2] & 0x3F)
+            if isForbidden(scalar) { return forbiddenCharacterError(scalar) }
+          }
+          index += byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
         }
-        if byte == 0xC2, bytes[index + 1] < 0xA0 {
-          return forbiddenCharacterError(UInt32(bytes[index + 1]))
-        }
-        if byte == 0xE2 || byte >= 0xEE {
-          let scalar =
-            UInt32(byte & 0x0F) << 12 | UInt32(bytes[index + 1] & 0x3F) << 6
-            | UInt32(bytes[index + 2] & 0x3F)
-          if isForbidden(scalar) { return forbiddenCharacterError(scalar) }
-        }
-        index += byte < 0xE0 ? 2 : 3
       }
       return nil
     }
     if let found { throw found }
+    return mayChange
   }
 
   /// Whether a scalar is a line or paragraph separator, a bidirectional control or a private-use character.

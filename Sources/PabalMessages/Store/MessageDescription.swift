@@ -6,20 +6,25 @@ public struct MessageDescription: Sendable, Hashable {
   public struct Variable: Sendable, Hashable {
     /// The name, as used in `{{…}}`.
     public let name: String
-    /// The purpose.
+    /// The purpose, for logs and programs.
     public let purpose: String
+    let purposes: MessagePurpose
     /// The type of its value.
     public let kind: VariableKind
     /// The value for previews.
     public let example: MessageValue
     /// Whether the caller must give a value: the variable is used, and has neither a site-wide value nor a default.
     public let isRequired: Bool
+
+    /// Returns the purpose for a person.
+    public func purpose(in language: InterfaceLanguage) -> String { purposes.text(in: language) }
   }
 
   /// The name of the message and its folder.
   public let name: String
-  /// The purpose.
+  /// The purpose, for logs and programs.
   public let purpose: String
+  let purposes: MessagePurpose
   /// The available languages, sorted.
   public let languages: [String]
   /// The variables in the order of declaration.
@@ -30,6 +35,9 @@ public struct MessageDescription: Sendable, Hashable {
   public let lifetime: Duration?
   /// What to do if an attempt ends `unknown`.
   public let unknownPolicy: UnknownPolicy
+
+  /// Returns the purpose for a person.
+  public func purpose(in language: InterfaceLanguage) -> String { purposes.text(in: language) }
 
   /// The examples of all variables.
   public var examples: [String: MessageValue] {
@@ -44,11 +52,12 @@ extension MessageDescription {
     let declaration = message.declaration
     let required = message.required
     self.init(
-      name: message.name, purpose: declaration.purpose,
+      name: message.name, purpose: declaration.purpose.text, purposes: declaration.purpose,
       languages: message.languages.values.map(\.tag).sorted(),
       variables: declaration.variables.enumerated().map { number, variable in
         Variable(
-          name: variable.name, purpose: variable.purpose, kind: variable.kind,
+          name: variable.name, purpose: variable.purpose.text, purposes: variable.purpose,
+          kind: variable.kind,
           example: variable.exampleSource,
           isRequired: required.contains(number))
       },

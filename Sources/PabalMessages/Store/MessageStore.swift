@@ -8,7 +8,7 @@ internal import Synchronization
 /// are checked for changes at most once a second, and only when a message is requested.
 public final class MessageStore: Sendable {
   let directory: MessagesDirectory
-  private let language: String
+  let language: String
   private let variables: [String: String]
   private let variableLocations: [String: SettingLocation]
   private let now: @Sendable () -> ContinuousClock.Instant
@@ -59,6 +59,19 @@ public final class MessageStore: Sendable {
     return RenderedMessage(
       name: message.name, language: compiled.tag, subject: subject, text: text, html: html,
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)
+  }
+
+  /// Renders the line that an inbox shows next to the subject; empty if the author wrote none.
+  ///
+  /// Separate from `render`, because only authors see it on its own: a mail has it in its HTML.
+  public func previewLine(
+    _ name: String, languages: [String], values: [String: MessageValue]
+  ) throws(MessageError) -> String {
+    let message = try load(name)
+    guard let compiled = compiledLanguage(languages, of: message) else {
+      throw .languageUnavailable(message: name, available: message.languages.values.map(\.tag))
+    }
+    return try message.previewLine(compiled, values)
   }
 
   /// Returns the purpose of a message and the values it needs.

@@ -69,7 +69,7 @@ extension Messages {
 
     func run() throws {
       let messages = try CommandContext(common).messages()
-      var entries: [Entry] = []
+      var descriptions: [MessageDescription] = []
       var broken: [Diagnostic] = []
       let names: [String]
       do throws(Diagnostics) {
@@ -79,23 +79,27 @@ extension Messages {
       }
       for name in names {
         do throws(MessageError) {
-          entries.append(Entry(try messages.store.describe(name)))
+          descriptions.append(try messages.store.describe(name))
         } catch {
           if case .broken(_, let diagnostics) = error { broken += diagnostics }
         }
       }
       if common.json {
-        try Terminal.printResult(json: entries)
+        try Terminal.printResult(json: descriptions.map(Entry.init))
       } else {
-        for entry in entries {
-          Terminal.printResult("\(entry.name) (\(entry.languages.joined(separator: ", "))): \(entry.purpose)")
-          for variable in entry.variables {
-            let need = variable.required ? "" : ", optional"
-            Terminal.printResult("  {{\(variable.name)}} \(variable.kind)\(need): \(variable.purpose)")
-          }
-        }
+        for message in descriptions { print(message, in: Terminal.language) }
       }
       guard broken.isEmpty else { throw CommandError(.input, broken) }
+    }
+
+    private func print(_ message: MessageDescription, in language: InterfaceLanguage) {
+      Terminal.printResult(
+        "\(message.name) (\(message.languages.joined(separator: ", "))): \(message.purpose(in: language))")
+      for variable in message.variables {
+        let need = variable.isRequired ? "" : language == .korean ? ", 생략 가능" : ", optional"
+        Terminal.printResult(
+          "  {{\(variable.name)}} \(variable.kind.rawValue)\(need): \(variable.purpose(in: language))")
+      }
     }
   }
 
@@ -107,6 +111,7 @@ extension Messages {
     /// A part of a rendered message.
     enum Part: String, ExpressibleByArgument, CaseIterable {
       case subject = "subject"
+      case preview = "preview"
       case text = "text"
       case html = "html"
     }
@@ -131,6 +136,7 @@ extension Messages {
       let name: String
       let language: String
       let subject: String
+      let preview: String
       let text: String
       let html: String
 
@@ -138,6 +144,7 @@ extension Messages {
         case name = "name"
         case language = "language"
         case subject = "subject"
+        case preview = "preview"
         case text = "text"
         case html = "html"
       }
@@ -152,21 +159,30 @@ extension Messages {
       let rendered = try messages.withStore { store throws(MessageError) in
         try store.render(name, languages: languages, values: values)
       }
+      let preview = try messages.withStore { store throws(MessageError) in
+        try store.previewLine(name, languages: languages, values: values)
+      }
       if common.json {
         try Terminal.printResult(
           json: Rendered(
-            name: rendered.name, language: rendered.language, subject: rendered.subject, text: rendered.text,
-            html: rendered.html))
+            name: rendered.name, language: rendered.language, subject: rendered.subject, preview: preview,
+            text: rendered.text, html: rendered.html))
         return
       }
       switch part {
       case .subject: Terminal.printResult(rendered.subject)
+      case .preview: Terminal.printResult(preview)
       case .text: Terminal.write(Array(rendered.text.utf8))
       case .html: Terminal.write(Array(rendered.html.utf8))
       case nil:
+        // As an inbox shows it: the subject, then the line next to it.
+        let previewLine = preview.isEmpty ? "" : "Preview: \(preview)\n"
         Terminal.printResult(
-          "Subject: \(rendered.subject)\nContent-Language: \(rendered.language)\n\n\(rendered.text)")
-        Terminal.printError("(use --part html for the HTML)")
+          "Subject: \(rendered.subject)\n\(previewLine)Content-Language: \(rendered.language)\n\n\(rendered.text)"
+        )
+        Terminal.printError(
+          Terminal.language == .korean
+            ? "(HTML 버전은 --part html로 볼 수 있습니다)" : "(use --part html for the HTML)")
       }
     }
   }
@@ -191,10 +207,11 @@ extension Messages {
       if common.json {
         try Terminal.printResult(json: findings.map(DiagnosticOutput.init))
       } else if findings.isEmpty {
-        Terminal.printResult("No errors in the messages.")
+        Terminal.printResult(
+          Terminal.language == .korean ? "메일 문구에 오류가 없습니다." : "No errors in the messages.")
       }
       let hasErrors = findings.contains { strict || $0.severity == .error }
-      if !common.json { Terminal.printError(findings) }
+      if !common.json { Terminal.printError(findings, in: Terminal.language) }
       if hasErrors { throw ExitStatus.input.exitCode }
     }
   }

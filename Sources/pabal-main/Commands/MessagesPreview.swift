@@ -68,7 +68,8 @@ extension Messages {
 
     private func write(_ store: MessageStore) throws {
       let (messages, problems) = store.preview()
-      let page = PreviewPage(messages, problems: problems)
+      let language = Terminal.language
+      let page = PreviewPage(messages, problems: problems, language: language)
       let file = output ?? "messages-preview.html"
       if file == "-" {
         Terminal.write(Array(page.html.utf8))
@@ -80,10 +81,12 @@ extension Messages {
               file: file, messages: messages.map(\.name), problems: problems.map(DiagnosticOutput.init)))
         } else {
           Terminal.printResult(
-            "Wrote \(printable(file)). Open it in a browser, or use --watch to reload it as you edit.")
+            language == .korean
+              ? "\(printable(file)) 파일을 썼습니다. 브라우저에서 여세요. 수정할 때마다 새로 고치려면 --watch를 쓰세요."
+              : "Wrote \(printable(file)). Open it in a browser, or use --watch to reload it as you edit.")
         }
       }
-      if !common.json { Terminal.printError(problems) }
+      if !common.json { Terminal.printError(problems, in: language) }
       if problems.contains(where: { $0.severity == .error }) { throw ExitStatus.input.exitCode }
     }
 
@@ -119,11 +122,15 @@ extension Messages {
       } catch {
         throw CommandError(.input, error.message, remedy: error.remedy)
       }
+      let language = Terminal.language
       let url = "http://127.0.0.1:\(server.port)/"
       if common.json {
         try Terminal.printResult(json: PreviewURLOutput(url: url))
       } else {
-        Terminal.printResult("Preview at \(url), reloaded as you edit. Press Ctrl-C to stop.")
+        Terminal.printResult(
+          language == .korean
+            ? "미리보기: \(url) (파일을 저장하면 새로 고쳐집니다. 끝내려면 Ctrl-C를 누르세요.)"
+            : "Preview at \(url), reloaded as you edit. Press Ctrl-C to stop.")
       }
       var stamp: Int?
       var reported: [Diagnostic] = []
@@ -133,12 +140,13 @@ extension Messages {
         let isFirst = stamp == nil
         stamp = now
         let (messages, problems) = store.preview()
-        if problems != reported || isFirst { Terminal.printError(problems) }
+        if problems != reported || isFirst { Terminal.printError(problems, in: language) }
         if problems.isEmpty, !reported.isEmpty {
-          Terminal.printError("All errors in the messages are fixed.")
+          Terminal.printError(
+            language == .korean ? "메일 문구의 오류를 모두 수정했습니다." : "All errors in the messages are fixed.")
         }
         reported = problems
-        return PreviewPage(messages, problems: problems, follows: true)
+        return PreviewServer.Pages(messages, problems: problems)
       }
     }
   }

@@ -1,8 +1,9 @@
 import Glibc
 import PabalCommand
+import PabalCore
 import PabalMessages
 
-/// Serves one page to browsers on this machine and notifies them of new versions by server-sent events.
+/// Serves one page, in the browser's language, to browsers on this machine and notifies them of new versions by server-sent events.
 ///
 /// Runs on one thread with `poll`, serves no files, accepts only `GET`, and keeps at most 64 connections.
 final class PreviewServer {
@@ -12,11 +13,24 @@ final class PreviewServer {
     let remedy: String
   }
 
+  /// The page in each language.
+  struct Pages: Equatable {
+    private let english: PreviewPage
+    private let korean: PreviewPage
+
+    init(_ messages: [PreviewedMessage], problems: [Diagnostic]) {
+      english = PreviewPage(messages, problems: problems, language: .english, follows: true)
+      korean = PreviewPage(messages, problems: problems, language: .korean, follows: true)
+    }
+
+    subscript(language: InterfaceLanguage) -> PreviewPage { language == .korean ? korean : english }
+  }
+
   /// The port that the server listens on.
   let port: UInt16
   private let listener: CInt
   private var connections: [Connection] = []
-  private var page = PreviewPage([], problems: [], follows: true)
+  private var pages = Pages([], problems: [])
 
   /// The time between checks for a new page.
   private static let interval = Duration.seconds(1)
@@ -31,6 +45,7 @@ final class PreviewServer {
     var outgoing: ArraySlice<UInt8> = []
     var hasResponded = false
     var follows = false
+    var language = InterfaceLanguage.english
     var isFinished = false
   }
 
@@ -74,17 +89,17 @@ final class PreviewServer {
     return status == 0 ? 0 : errno
   }
 
-  /// Serves until the process ends. Calls `nextPage` once a second; it returns a page if it has changed.
-  func run(_ nextPage: () -> PreviewPage?) -> Never {
+  /// Serves until the process ends. Calls `nextPages` once a second; it returns the page if it has changed.
+  func run(_ nextPages: () -> Pages?) -> Never {
     var lastCheck: ContinuousClock.Instant?
     while true {
       let now = ContinuousClock.now
       if lastCheck.map({ now - $0 >= PreviewServer.interval }) ?? true {
         lastCheck = now
-        if let page = nextPage(), page != self.page {
-          self.page = page
+        if let pages = nextPages(), pages != self.pages {
+          self.pages = pages
           for index in connections.indices where connections[index].follows {
-            connections[index].outgoing += event
+            connections[index].outgoing += event(connections[index].language)
           }
         }
         closeTimedOut(now)
@@ -93,7 +108,9 @@ final class PreviewServer {
     }
   }
 
-  private var event: [UInt8] { Array("data: \(page.version)\n\n".utf8) }
+  private func event(_ language: InterfaceLanguage) -> [UInt8] {
+    Array("data: \(pages[language].version)\n\n".utf8)
+  }
 
   private func closeTimedOut(_ now: ContinuousClock.Instant) {
     for index in connections.indices {
@@ -158,12 +175,13 @@ final class PreviewServer {
 
   private func respond(_ request: PreviewRequest, to connection: inout Connection) {
     switch request {
-    case .page:
-      let body = Array(page.html.utf8)
+    case .page(let language):
+      let body = Array(pages[language].html.utf8)
       connection.outgoing = head("200 OK", "text/html; charset=utf-8", length: body.count)[...] + body
-    case .changes:
+    case .changes(let language):
       connection.follows = true
-      connection.outgoing = head("200 OK", "text/event-stream", length: nil)[...] + event
+      connection.language = language
+      connection.outgoing = head("200 OK", "text/event-stream", length: nil)[...] + event(language)
     case .rejected(let status):
       let body = Array((status.prefix(while: { !$0.isNewline }) + "\n").utf8)
       connection.outgoing = head(status, "text/plain", length: body.count)[...] + body
@@ -200,9 +218,9 @@ final class PreviewServer {
 
 /// A browser's request to `messages preview --watch`.
 enum PreviewRequest: Equatable {
-  case page
+  case page(InterfaceLanguage)
   /// Subscribes to new versions of the page.
-  case changes
+  case changes(InterfaceLanguage)
   /// An invalid request, with the status line of its response.
   case rejected(String)
 
@@ -223,11 +241,13 @@ enum PreviewRequest: Equatable {
       self = .rejected("400 Bad Request")
       return
     }
-    let hosts = lines.dropFirst().compactMap { line -> String? in
-      let colon = line.firstIndex(of: ":") ?? line.endIndex
-      guard line[..<colon].lowercased() == "host" else { return nil }
-      return String(line[colon...].dropFirst()).trimmed
+    func values(_ name: String) -> [String] {
+      lines.dropFirst().compactMap { line in
+        let colon = line.firstIndex(of: ":") ?? line.endIndex
+        return line[..<colon].lowercased() == name ? String(line[colon...].dropFirst()).trimmed : nil
+      }
     }
+    let hosts = values("host")
     // DNS rebinding: a foreign page whose name resolves to this machine still sends its own name as Host.
     guard hosts.count == 1, PreviewRequest.isLoopback(hosts[0]) else {
       self = .rejected("421 Misdirected Request")
@@ -237,10 +257,11 @@ enum PreviewRequest: Equatable {
       self = .rejected("405 Method Not Allowed\r\nAllow: GET")
       return
     }
+    let language = InterfaceLanguage(acceptLanguage: values("accept-language").joined(separator: ","))
     // Paths are never mapped to files.
     switch requestLine[1].prefix(while: { $0 != "?" }) {
-    case "/": self = .page
-    case "/changes": self = .changes
+    case "/": self = .page(language)
+    case "/changes": self = .changes(language)
     default: self = .rejected("404 Not Found")
     }
   }

@@ -24,7 +24,7 @@ import Testing
         """.utf8), file: "message.json")
     #expect(reader.diagnostics.isEmpty)
     let declaration = reader.declaration
-    #expect(declaration.purpose == "greets")
+    #expect(declaration.purpose.text == "greets")
     #expect(declaration.lane == .code)
     #expect(declaration.lifetime == .seconds(600))
     #expect(declaration.unknownPolicy == .keep)

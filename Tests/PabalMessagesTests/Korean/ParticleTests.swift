@@ -90,8 +90,8 @@ import Testing
 
   @Test func `a reading takes precedence over the value`() throws {
     let fixture = MessageFixture("{{service}}은(는)")
-    #expect(try fixture.render(["service": "Google"]).text == "Google는\n")
-    #expect(try fixture.render(["service": .text("Google", reading: "구글")]).text == "Google은\n")
+    #expect(try fixture.render(["service": "Foobar"]).text == "Foobar은\n")
+    #expect(try fixture.render(["service": .text("Foobar", reading: "푸바")]).text == "Foobar는\n")
     #expect(try fixture.render(["service": .text("🚀", reading: "로켓")]).text == "🚀은\n")
     // If the pronunciation of the reading is unknown too, the value decides.
     #expect(try fixture.render(["service": .text("파발", reading: "🚀")]).text == "파발은\n")

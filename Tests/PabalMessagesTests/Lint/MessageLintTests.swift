@@ -270,7 +270,9 @@ import Testing
     "가~~~나~~~",
   ])
   func `text that is neither a table nor strikethrough isn't reported`(body: String) {
-    #expect(MarkdownLintTests.findings(body).isEmpty)
+    let others = ["becomes a code block", "become a heading"]
+    #expect(
+      MarkdownLintTests.findings(body).filter { found in !others.contains { found.contains($0) } }.isEmpty)
   }
 
   @Test func `a layout contains the content only once`() {

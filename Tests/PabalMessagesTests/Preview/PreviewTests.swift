@@ -9,7 +9,7 @@ import Testing
   ) throws -> PreviewedMessage {
     let (message, diagnostics) = MessageFixture(body, variables: variables).compile()
     guard let message else { throw Diagnostics(diagnostics) }
-    return try PreviewedMessage(message)
+    return try PreviewedMessage(message, defaultLanguage: "ko")
   }
 
   @Test func `every sample shows its values`() throws {
@@ -37,6 +37,33 @@ import Testing
     #expect(
       page.contains(
         "&lt;/pre&gt;&lt;/iframe&gt;&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;"))
+  }
+
+  @Test func `the default language comes first, whatever the order of the tags`() throws {
+    var fixture = MessageFixture("{{service}}")
+    for tag in ["en", "ja", "zh-CN"] { fixture.files["\(tag).md"] = "Subject: x\n\n{{service}}\n" }
+    let message = try #require(fixture.compile().message)
+    for (first, order) in [("ko", ["ko", "en", "ja", "zh-CN"]), ("zh-cn", ["zh-CN", "en", "ja", "ko"])] {
+      let previewed = try PreviewedMessage(message, defaultLanguage: first)
+      #expect(previewed.views.filter { $0.sample == .examples }.map(\.language) == order)
+    }
+  }
+
+  @Test func `the page is in the language of its reader`() throws {
+    var fixture = MessageFixture("{{service}}")
+    fixture.json =
+      #"{ "for": { "en": "greets", "ko": "인사" }, "variables": { "service": { "for": "the service", "kind": "text", "example": "파발" } } }"#
+    let message = try PreviewedMessage(try #require(fixture.compile().message), defaultLanguage: "ko")
+    let problem = Diagnostic("{{x}} is not declared in message.json", remedy: "declare it there")
+    let korean = PreviewPage([message], problems: [problem], language: .korean).html
+    for text in ["<html lang=\"ko\">", "수정할 곳", "{{x}} 변수가 message.json에 없습니다", "인사", "밝은 화면"] {
+      #expect(korean.contains(text), "\(text)")
+    }
+    let english = PreviewPage([message], problems: [problem], language: .english).html
+    for text in ["<html lang=\"en\">", "To fix", "is not declared", "greets", "Light"] {
+      #expect(english.contains(text), "\(text)")
+    }
+    #expect(!english.contains("수정할 곳") && !korean.contains("To fix"))
   }
 
   @Test func `every frame is sandboxed`() throws {

@@ -87,7 +87,7 @@ import Testing
     #expect(second.messages == first.messages)
     #expect(second.problems.count == 1)
     try fixture.write("hello/ko.md", "Subject: 안녕\nPreview: {{service}}의 말\n\n{{service}}은(는) 또 안녕.\n")
-    let third = try #require(store.preview().messages.first?.views.last { $0.sample == .examples })
+    let third = try #require(store.preview().messages.first?.views.first { $0.sample == .examples })
     #expect(third.text == "가게는 또 안녕.\n")
     #expect(third.previewLine == "가게의 말")
   }
