@@ -98,10 +98,12 @@ struct AttemptState {
       guard indices.count < remaining.count, result.isSound else { return Decision(.finish) }
       remaining = indices
       return Decision(.send(over: .current))
-    case .nothingAccepted, .connectionClosing:
-      // A kept connection may have ended between two mails; with a new one, the server refuses the mail.
+    case .nothingAccepted, .refusedOverConnection:
+      // A kept connection may have ended between two mails, or reached a limit; with a new one, the server refuses the
+      // mail.
       guard isReused else { return Decision(.finish) }
       needsNewConnection = true
+      remaining.removeAll { recipientResults[$0].outcome.isFinal }
     case .reduceGrouping:
       quirk = grouping == .pipelinedWithBody ? .repliesOutOfSequence : .losesSynchronization
     case .bdatUnsupported: quirk = .bdatUnsupported

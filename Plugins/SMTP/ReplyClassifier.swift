@@ -10,6 +10,9 @@ enum SMTPOutcome: Equatable, Sendable {
   /// What `held` applies to.
   enum Scope: Sendable { case transport, mail }
 
+  /// Whether nothing changes it: not another connection, not another time.
+  var isFinal: Bool { self == .sent || self == .rejected || self == .unsuited || self == .held(.mail) }
+
   /// The order that decides the outcome of several recipients: the lowest rank among them.
   var rank: Int {
     switch self {
@@ -102,8 +105,15 @@ enum ReplyClassifier {
     }
   }
 
-  /// Whether the server doesn't know BDAT, so that DATA must be used.
-  static func rejectsBDAT(_ reply: Reply) -> Bool { reply.code == 500 || reply.code == 502 }
+  /// Whether a refusal of BDAT is about the command, not about the content, so that DATA must be used.
+  static func rejectsBDAT(_ reply: Reply) -> Bool {
+    switch reply.code {
+    case 500, 502: true
+    // Syntax, order or parameters of the command; a refused content has a reason of another subject.
+    case 501, 503, 504, 555: reply.enhanced == nil || reply.enhanced?.subject == 5
+    default: false
+    }
+  }
 
   /// Whether a refusal of the body is about the order of commands: 503, 5.5.0 or 5.5.1 (RFC 3463, 3.6).
   static func isSequenceError(_ reply: Reply) -> Bool {

@@ -36,6 +36,7 @@ final class SMTPClient: Sendable {
     if let recipientResult = Self.envelopeError(mail) {
       return .recipientResults(mail.recipients.map { _ in recipientResult })
     }
+    var mail = mail
     var attempt = AttemptState(recipientCount: mail.recipients.count)
     var connectionInUse: SMTPConnection?
     defer { connectionInUse.map(pool.put) }
@@ -48,7 +49,7 @@ final class SMTPClient: Sendable {
           return attempt.hasSettledRecipients ? .recipientResults(attempt.recipientResults) : .noToken
         }
         connectionInUse = nil
-        (event, connectionInUse) = runTransaction(mail, to: attempt.remaining, over: connection)
+        (event, connectionInUse) = runTransaction(&mail, to: attempt.remaining, over: connection)
       } catch {
         event = .connectionFailed(error)
       }
@@ -61,7 +62,7 @@ final class SMTPClient: Sendable {
 
   /// Runs one transaction, if the connection and the mail allow it; returns the connection if it can be used again.
   private func runTransaction(
-    _ mail: SMTPMessage, to recipients: [Int], over connection: SMTPConnection
+    _ mail: inout SMTPMessage, to recipients: [Int], over connection: SMTPConnection
   ) -> (AttemptState.Event, usable: SMTPConnection?) {
     if let incompatibility = mail.incompatibility(connection.capabilities) {
       return (.unsuited(incompatibility), connection)
@@ -70,15 +71,16 @@ final class SMTPClient: Sendable {
     guard connection.hasNoUnsolicitedReply() else {
       return (.unsolicitedReply(isReused: connection.isReused), nil)
     }
+    let isReused = connection.isReused
     var (result, mode) = connection.send(
-      mail, to: recipients, ServerQuirks(rawValue: quirks.load(ordering: .relaxed)), now: start)
+      &mail, to: recipients, ServerQuirks(rawValue: quirks.load(ordering: .relaxed)), now: start)
     for index in result.recipientResults.indices {
       let recipientResult = result.recipientResults[index].recipientResult
       result.recipientResults[index].recipientResult = RecipientResult(
         recipientResult.outcome, connection.redactor.redact(recipientResult.message))
     }
     return (
-      .transactionEnded(result, mode.grouping, isReused: connection.isReused),
+      .transactionEnded(result, mode.grouping, isReused: isReused),
       result.isSound ? connection : nil
     )
   }

@@ -21,7 +21,8 @@ final class SMTPConnection: @unchecked Sendable {
   private let expires: Int?
   private var lastUsed: Int
   private var needsReset = false
-  /// Whether the connection has been in the pool, where the server may close it unnoticed.
+  /// Whether the connection has been in the pool, where the server may close it unnoticed, or had a transaction, so
+  /// that a limit of the server's may have been reached.
   private(set) var isReused = false
 
   /// Connects and logs in.
@@ -35,7 +36,7 @@ final class SMTPConnection: @unchecked Sendable {
         .held(.transport),
         "libcurl can't be set up: \(error); check that the installed libcurl supports SMTP and TLS")
     }
-    let stream = SMTPStream(handle, timeout: server.timeout)
+    let stream = SMTPStream(handle, server.limits)
     stream.parser.expectedCount = 16
     handle.onHeader = { [unowned stream] line in
       do throws(ReplyError) {
@@ -78,10 +79,10 @@ final class SMTPConnection: @unchecked Sendable {
     try handle.set(.url, server.url)
     try handle.set(.connectOnly, true)
     try handle.set(server.security == .starttls ? .startTLS : .asScheme)
-    try handle.set(.connectTimeout, .milliseconds(server.timeout))
+    try handle.set(.connectTimeout, .milliseconds(server.limits.reply))
     // Bounds connecting, TLS and login together, because `replySeconds` starts again with each reply.
-    try handle.set(.totalTimeout, .milliseconds(server.timeout * 2))
-    try handle.set(.replySeconds, max(1, server.timeout / 1_000))
+    try handle.set(.totalTimeout, .milliseconds(server.limits.reply * 2))
+    try handle.set(.replySeconds, max(1, server.limits.reply / 1_000))
     if server.certificateFile != nil || server.certificateDirectory != nil {
       try handle.setTrustRoots(.only(file: server.certificateFile, directory: server.certificateDirectory))
     }
@@ -123,15 +124,17 @@ final class SMTPConnection: @unchecked Sendable {
 
   /// Runs one transaction with `mail` for `recipients`, given by their indices.
   func send(
-    _ mail: SMTPMessage, to recipients: [Int], _ quirks: ServerQuirks, now: Int
+    _ mail: inout SMTPMessage, to recipients: [Int], _ quirks: ServerQuirks, now: Int
   ) -> (result: TransactionResult, mode: TransactionMode) {
     let isStale = now - lastUsed >= Self.staleAfter
-    let mode = TransactionMode(capabilities, quirks: quirks, isStale: isStale)
+    let mode = TransactionMode(capabilities, quirks: quirks, isStale: isStale) { mail.containsCommand }
     var transaction = SMTPTransaction(
       mail, recipients: recipients, mode: mode, capabilities: capabilities)
     let result = transaction.run(stream, buffer, resetFirst: needsReset)
     needsReset = result.needsReset
     lastUsed = now
+    isReused = true
+    if result.isRetired { sendQuit() }
     return (result, mode)
   }
 

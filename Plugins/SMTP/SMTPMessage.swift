@@ -5,6 +5,8 @@ struct SMTPMessage {
   let bytes: UnsafeRawBufferPointer
   let needsSMTPUTF8: Bool
   let needs8BitMIME: Bool
+  /// Whether a server could run a line of the mail as a command; found once, when it is first asked.
+  private(set) lazy var containsCommand = CommandLineScan.findsCommand(in: bytes)
 
   /// A non-ASCII address in the envelope sets `needsSMTPUTF8` too.
   init(

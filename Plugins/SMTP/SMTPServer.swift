@@ -21,8 +21,7 @@ struct SMTPServer: Sendable {
   let login: SMTPLogin
   var certificateFile: String?
   var certificateDirectory: String?
-  /// How long to wait for each reply, in milliseconds.
-  var timeout = 60_000
+  var limits = SMTPLimits()
 
   /// `host:port`, as in messages.
   var name: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
@@ -64,8 +63,14 @@ extension SMTPServer {
       .path, "ca_directory",
       help: "An OpenSSL directory of certificate authorities to trust instead of the system's."),
     Setting(
-      .duration, "timeout", help: "How long to wait for each reply of the server.", default: "60s",
-      range: 100...3_600_000),
+      .duration, "timeout",
+      help: "How long to wait for the connection and for each reply before the mail has been sent.",
+      default: "60s", range: 100...3_600_000),
+    Setting(
+      .duration, "final_timeout",
+      help:
+        "How long to wait for each reply after the mail has been sent; without one, the mail may have arrived or not. RFC 5321 asks for ten minutes.",
+      default: "10m", range: 100...3_600_000),
     Setting(
       .number, "parallel",
       help: "The most connections at once; Microsoft 365 allows three.", default: "3",
@@ -96,7 +101,8 @@ extension SMTPServer {
       login: try SMTPLogin(settings))
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")
-    timeout = Int(settings.number("timeout") ?? 60_000)
+    limits.reply = Int(settings.number("timeout") ?? 60_000)
+    limits.finalReply = max(limits.reply, Int(settings.number("final_timeout") ?? 600_000))
     guard security != .none || LoopbackHost.matches(host) else {
       throw TransportOpenError(
         "\"security\": none sends mail unencrypted and is only allowed for this machine; use tls or starttls for \(host)"

@@ -28,17 +28,24 @@ enum SMTPStreamError: Error, Equatable {
   }
 }
 
+/// How long to wait for a server, in milliseconds (RFC 5321, 4.5.3.2).
+struct SMTPLimits: Sendable, Equatable {
+  /// For the connection, for each reply before the body has been sent, and for room to send more.
+  var reply = 60_000
+  /// For each reply after the last byte of the body.
+  var finalReply = 600_000
+}
+
 /// Sends commands and reads replies over one connection. It reads while it sends, so that client and server can't
 /// both wait for the other to read.
 final class SMTPStream {
   let handle: CurlHandle
   var parser: ReplyParser
-  private let timeout: Int
+  private let limits: SMTPLimits
 
-  /// `timeout` in milliseconds applies to each reply and to each slice that is sent.
-  init(_ handle: CurlHandle, timeout: Int) {
+  init(_ handle: CurlHandle, _ limits: SMTPLimits) {
     self.handle = handle
-    self.timeout = timeout
+    self.limits = limits
     parser = ReplyParser()
   }
 
@@ -60,7 +67,7 @@ final class SMTPStream {
   /// `stop` is called whenever the server is slow to read, and ends the sending with `.refused` by returning `true`.
   func send(_ bytes: UnsafeRawBufferPointer, stop: (borrowing ReplyParser) -> Bool) throws(SMTPStreamError) {
     var start = 0
-    var deadline = MonotonicClock.milliseconds() + timeout
+    var deadline = MonotonicClock.milliseconds() + limits.reply
     while start < bytes.count {
       let slice = UnsafeRawBufferPointer(
         rebasing: bytes[start..<min(bytes.count, start + CommandBuffer.recordSize)])
@@ -75,28 +82,74 @@ final class SMTPStream {
       }
       if let taken {
         start += taken
-        deadline = MonotonicClock.milliseconds() + timeout
+        deadline = MonotonicClock.milliseconds() + limits.reply
         continue
       }
       // The next call must pass the same slice, because OpenSSL may have sent part of it.
-      try wait(for: .either, until: deadline)
+      try wait(for: .either, until: deadline, limit: limits.reply)
       while try readAvailable() {}
       if stop(parser) { throw .refused }
     }
   }
 
-  /// Reads until there are `count` replies since the parser's last reset.
+  /// Reads until there are `count` replies since the parser's last reset, each within the limit of its own.
   func awaitReplies(_ count: Int) throws(SMTPStreamError) {
     parser.expectedCount = count
-    // Waits first, because no reply can have arrived right after sending; that saves a system call.
     while parser.replies.count < count {
-      let before = parser.replies.count
-      let deadline = MonotonicClock.milliseconds() + timeout
-      while parser.replies.count == before {
-        try wait(for: .readable, until: deadline)
-        while parser.replies.count < count, try readAvailable() {}
+      try awaitReply(count, until: MonotonicClock.milliseconds() + limits.reply, limit: limits.reply)
+    }
+  }
+
+  /// Reads the replies after the last byte of a body, `flightCount` bytes after the last reply.
+  ///
+  /// A server that is only slow gets the long limit (RFC 5321, 4.5.3.2.6). It isn't waited for any longer than for
+  /// other replies if it is silent and its kernel hasn't acknowledged a byte.
+  func awaitFinalReplies(_ count: Int, flightCount: Int) throws(SMTPStreamError) {
+    parser.expectedCount = count
+    let before = parser.replies.count
+    while parser.replies.count < count {
+      let start = MonotonicClock.milliseconds()
+      if parser.replies.count == before, !parser.hasPartialReply, limits.reply < limits.finalReply {
+        do throws(SMTPStreamError) {
+          try awaitReply(count, until: start + limits.reply, limit: limits.reply)
+          continue
+        } catch {
+          guard case .timedOut = error, (handle.tcpState()?.unacknowledgedCount ?? 0) < flightCount else {
+            throw error
+          }
+        }
+      }
+      try awaitReply(count, until: start + limits.finalReply, limit: limits.finalReply)
+    }
+  }
+
+  private func awaitReply(_ count: Int, until deadline: Int, limit: Int) throws(SMTPStreamError) {
+    let before = parser.replies.count
+    // Waits first, because no reply can have arrived right after sending; that saves a system call.
+    while parser.replies.count == before {
+      try wait(for: .readable, until: deadline, limit: limit)
+      while parser.replies.count < count, try readAvailable() {}
+    }
+  }
+
+  /// Whether the server closed the connection before it had received any of the last `count` bytes, so that it can't
+  /// have taken them over.
+  ///
+  /// The kernel shows it: the server's FIN, which acknowledges what its kernel had received, acknowledges none of them,
+  /// and then a reset says that they are discarded. A reset alone proves nothing, because it isn't read for what it
+  /// acknowledges.
+  func isUndelivered(_ count: Int) -> Bool {
+    let deadline = MonotonicClock.milliseconds() + min(limits.reply, 2_000)
+    while count > 0, let state = handle.tcpState(), state.unacknowledgedCount >= count {
+      switch state.end {
+      case .closedAndDiscarding: return true
+      case .closed:
+        let left = deadline - MonotonicClock.milliseconds()
+        guard left > 0, handle.waitForReset(milliseconds: left) else { return false }
+      case .open, .broken: return false
       }
     }
+    return false
   }
 
   /// Reads once; returns `false` if there was nothing to read.
@@ -115,12 +168,14 @@ final class SMTPStream {
     }
   }
 
-  private func wait(for readiness: CurlHandle.Readiness, until deadline: Int) throws(SMTPStreamError) {
+  private func wait(
+    for readiness: CurlHandle.Readiness, until deadline: Int, limit: Int
+  ) throws(SMTPStreamError) {
     let left = deadline - MonotonicClock.milliseconds()
     guard left > 0,
       handle.wait(for: readiness, milliseconds: left) || MonotonicClock.milliseconds() < deadline
     else {
-      throw .timedOut(Double(timeout) / 1_000)
+      throw .timedOut(Double(limit) / 1_000)
     }
   }
 }

@@ -3,6 +3,9 @@ struct SMTPTransaction {
   private let mail: SMTPMessage
   private let capabilities: Capabilities
   private var state: TransactionState
+  /// How many bytes of commands and content follow the last reply that was awaited.
+  private var flightCount = 0
+  private var repliesBeforeFlight = 0
 
   /// A transaction for some of the mail's recipients, given by their indices.
   init(_ mail: SMTPMessage, recipients: [Int], mode: TransactionMode, capabilities: Capabilities) {
@@ -22,6 +25,11 @@ struct SMTPTransaction {
       }
     } catch {
       state.streamError = error
+      if case .closed = error, state.isFullySent, stream.parser.replies.count == repliesBeforeFlight,
+        !stream.parser.hasPartialReply, stream.isUndelivered(flightCount)
+      {
+        state.isFullySent = false
+      }
     }
     return state.result(from: stream.parser)
   }
@@ -33,7 +41,7 @@ struct SMTPTransaction {
     state.contentPosition = state.mailPosition + 1 + state.recipients.count
     stream.parser.expectedCount = state.contentPosition + 1
     try sendChunk(stream, buffer)
-    try stream.awaitReplies(state.contentPosition + 1)
+    try stream.awaitFinalReplies(state.contentPosition + 1, flightCount: flightCount)
   }
 
   private mutating func pipelinedEnvelope(
@@ -118,6 +126,7 @@ struct SMTPTransaction {
   private mutating func sendContent(_ stream: SMTPStream, _ buffer: CommandBuffer) throws(SMTPStreamError) {
     buffer.removeAll()
     let known = stream.parser.replies.count
+    repliesBeforeFlight = known
     stream.parser.expectedCount = known + 1
     guard try hasNoUnsolicitedReply(stream) else { return }
     if state.mode.chunking {
@@ -130,11 +139,12 @@ struct SMTPTransaction {
         let isLast = stuffing.fill(buffer)
         // A reply before the final dot is a refusal, or the server is out of step.
         try stream.send(buffer.bytes) { parser in parser.replies.count > known || parser.hasPartialReply }
+        flightCount += buffer.count
         if isLast { break }
       }
       state.isFullySent = true
     }
-    try stream.awaitReplies(known + 1)
+    try stream.awaitFinalReplies(known + 1, flightCount: flightCount)
   }
 
   /// Appends BDAT and the start of the body to `buffer`, so that they leave in one TLS record with the commands
@@ -158,6 +168,7 @@ struct SMTPTransaction {
     if firstPartCount < mail.bytes.count {
       try stream.send(UnsafeRawBufferPointer(rebasing: mail.bytes[firstPartCount...]), stop: isRefused)
     }
+    flightCount = buffer.count + mail.bytes.count - firstPartCount
     state.isFullySent = true
   }
 
@@ -211,9 +222,13 @@ struct TransactionMode: Equatable, Sendable {
   /// Whether the body is sent by BDAT instead of DATA.
   let chunking: Bool
 
-  /// The mode with the fewest round trips that is safe. `isStale`: the connection may be half-open.
-  init(_ capabilities: Capabilities, quirks: ServerQuirks, isStale: Bool) {
-    chunking = capabilities.chunking && !quirks.contains(.bdatUnsupported)
+  /// The mode with the fewest round trips that is safe. `isStale`: the connection may be half-open. `findsCommand`:
+  /// whether the mail contains a line that a server could run as a command; it is asked only if it matters.
+  init(
+    _ capabilities: Capabilities, quirks: ServerQuirks, isStale: Bool, findsCommand: () -> Bool = { false }
+  ) {
+    // With DATA, the content is sent only after 354, so that no server can read it as commands.
+    chunking = capabilities.chunking && !quirks.contains(.bdatUnsupported) && !findsCommand()
     grouping =
       if !capabilities.pipelining || quirks.contains(.losesSynchronization) {
         .lockStep

@@ -33,7 +33,43 @@ struct TransactionState {
   func result(from parser: borrowing ReplyParser) -> TransactionResult {
     var result = TransactionResult()
     evaluate(parser, &result)
+    applyConnectionPolicy(parser, &result)
     return result
+  }
+
+  /// Ends the connection's use, if the refusal that left nothing accepted asks for that.
+  private func applyConnectionPolicy(_ parser: borrowing ReplyParser, _ result: inout TransactionResult) {
+    guard result.next == .done, !isDesynchronized,
+      !result.recipientResults.contains(where: {
+        $0.recipientResult.outcome == .sent || $0.recipientResult.outcome == .unknown
+      }),
+      let (refusal, stage) = decisiveRefusal(parser.replies)
+    else { return }
+    let consequence = ConnectionPolicy.consequence(of: refusal, at: stage)
+    guard consequence != .keep else { return }
+    result.isRetired = result.isSound
+    result.isSound = false
+    if consequence == .retireAndRetry { result.next = .refusedOverConnection }
+  }
+
+  /// The refusal because of which nothing was accepted, and the command that it answers.
+  private func decisiveRefusal(_ replies: [Reply]) -> (Reply, SMTPStage)? {
+    // The server doesn't answer, or answers wrongly, what follows a 421.
+    if let position = replies.firstIndex(where: \.closesConnection) {
+      let isEnvelope = position > mailPosition && position < contentPosition
+      return (replies[position], position <= mailPosition ? .mail : isEnvelope ? .recipient : .content)
+    }
+    guard replies.count > mailPosition else { return nil }
+    if replies[mailPosition].isRefusal { return (replies[mailPosition], .mail) }
+    let answers = replies[min(replies.count, mailPosition + 1)..<min(replies.count, contentPosition)]
+    if answers.contains(where: \.isSuccess) {
+      return replies[min(replies.count, contentPosition)...].first(where: \.isRefusal).map { ($0, .content) }
+    }
+    // One recipient that was refused for its own sake shows that the connection isn't the reason.
+    guard let first = answers.first, answers.allSatisfy(\.isRefusal),
+      answers.allSatisfy({ ConnectionPolicy.consequence(of: $0, at: .recipient) != .keep })
+    else { return nil }
+    return (first, .recipient)
   }
 
   private func evaluate(_ parser: borrowing ReplyParser, _ result: inout TransactionResult) {
@@ -60,7 +96,7 @@ struct TransactionState {
       if isFullySent, final?.isRefusal != true {
         return setAll(&result, RecipientResult(.unknown, parser.text(reset)))
       }
-      result.next = reset.closesConnection ? .connectionClosing : .nothingAccepted
+      result.next = reset.closesConnection ? .refusedOverConnection : .nothingAccepted
       return setAll(&result, RecipientResult(.deferred, parser.text(reset)))
     }
     if isDesynchronized {
@@ -107,7 +143,6 @@ struct TransactionState {
 
     guard mail.isSuccess else {
       let message = parser.text(mail)
-      if mail.code == 421 { result.next = .connectionClosing }
       if !mail.isRefusal { result.isSound = false }
       return setAll(
         &result,
@@ -220,8 +255,9 @@ struct TransactionResult {
     case done
     /// The connection ended before any reply. On a kept connection, this isn't about the mail.
     case nothingAccepted
-    /// The server closed the connection with 421 before it accepted anything.
-    case connectionClosing
+    /// The server refused the transaction, perhaps only over this connection (`ConnectionPolicy`). If the connection
+    /// had been used before, a new one is worth a try.
+    case refusedOverConnection
     /// Nothing was accepted because the server can't handle the grouping; use a slower one.
     case reduceGrouping
     /// Nothing was accepted because the server doesn't know BDAT; use DATA.
@@ -235,6 +271,8 @@ struct TransactionResult {
   var next = NextStep.done
   /// Whether the connection can carry another mail.
   var isSound = true
+  /// Whether the connection is in order but must not carry another mail, so that it ends with QUIT.
+  var isRetired = false
   /// Whether RSET is needed before the next MAIL.
   var needsReset = false
 }

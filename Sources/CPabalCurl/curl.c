@@ -2,7 +2,12 @@
 #include "CPabalCurl.h"
 
 #include <dlfcn.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 /* The functions of libcurl that Pabal calls; all exist since 7.18.2. */
 static struct {
@@ -103,4 +108,15 @@ CURLcode pabal_curl_get_socket(CURL *handle, curl_socket_t *value) {
 }
 CURLcode pabal_curl_get_text(CURL *handle, CURLINFO info, const char **value) {
   return curl.getinfo(handle, info, value);
+}
+
+int pabal_tcp_state(curl_socket_t socket, struct pabal_tcp_state *state) {
+  struct tcp_info info;
+  socklen_t size = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  if (ioctl(socket, SIOCOUTQ, &state->unacknowledged) != 0) return 0;
+  state->is_half_closed = info.tcpi_state == TCP_CLOSE_WAIT;
+  state->is_closed = info.tcpi_state == TCP_CLOSE;
+  size = sizeof state->error;
+  return getsockopt(socket, SOL_SOCKET, SO_ERROR, &state->error, &size) == 0;
 }

@@ -88,11 +88,18 @@ import Testing
       "nothing accepted over a new connection ends the attempt",
       [(transaction(deferred, .nothingAccepted), finish)], [.deferred, .deferred]),
     Row(
-      "421 over a kept connection is retried over a new one, once",
+      "a refusal over a used connection is retried over a new one, once",
       [
-        (transaction(deferred, .connectionClosing, isReused: true), new),
-        (transaction(deferred, .connectionClosing), finish),
+        (transaction(deferred, .refusedOverConnection, isReused: true), new),
+        (transaction(deferred, .refusedOverConnection), finish),
       ], [.deferred, .deferred]),
+
+    Row(
+      "a refusal over a used connection leaves settled recipients alone",
+      [
+        (transaction([0: .rejected, 1: .deferred], .refusedOverConnection, isReused: true), new),
+        (transaction([1: .sent], .done, isSound: true), finish),
+      ], [.rejected, .sent]),
 
     // Quirks.
     Row(

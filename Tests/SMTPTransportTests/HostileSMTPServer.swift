@@ -18,6 +18,7 @@ struct SMTPServerAction: Encodable, Sendable {
   var extra: String?
   var skip: Int?
   var consume: Bool?
+  var delay: Double?
 
   static func reply(_ text: String, close: Bool? = nil) -> SMTPServerAction {
     SMTPServerAction(reply: text, close: close)
@@ -124,21 +125,21 @@ struct HostilePort: Sendable {
   func server(
     _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2),
     host: String = "localhost",
-    timeout: Int = 20_000
+    timeout: Int = 20_000, finalTimeout: Int? = nil
   ) -> SMTPServer {
     var server = SMTPServer(
       host: host, port: port, security: SMTPServer.Security(rawValue: script.security) ?? .tls,
       ehlo: "client.test", login: login)
     server.certificateFile = self.server.authority.authority
-    server.timeout = timeout
+    server.limits = SMTPLimits(reply: timeout, finalReply: finalTimeout ?? timeout)
     return server
   }
 
   func client(
     _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2), timeout: Int = 20_000,
-    now: @escaping @Sendable () -> Int = { 0 }
+    finalTimeout: Int? = nil, now: @escaping @Sendable () -> Int = { 0 }
   ) -> SMTPClient {
-    SMTPClient(server(login, timeout: timeout), now: now)
+    SMTPClient(server(login, timeout: timeout, finalTimeout: finalTimeout), now: now)
   }
 }
 

@@ -121,7 +121,7 @@ final class PluginHost {
     let text = values[declared.key] ?? declared.defaultText
     value.pointee.given = text == nil ? 0 : 1
     value.pointee.text = UnsafePointer(strdup(text ?? ""))
-    value.pointee.number = Int64(text ?? "") ?? (text == "60s" ? 60_000 : 0)
+    value.pointee.number = Int64(text ?? "") ?? (["60s": 60_000, "10m": 600_000][text ?? ""] ?? 0)
     value.pointee.user = UnsafePointer(strdup(user))
     return UnsafePointer(value)
   }

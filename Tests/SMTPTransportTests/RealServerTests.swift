@@ -134,7 +134,7 @@ extension RealMailServer {
       host: "localhost", port: values[security.rawValue].flatMap { Int($0) } ?? 0, security: security,
       ehlo: "client.example", login: login)
     server.certificateFile = authority.authority
-    server.timeout = 30_000
+    server.limits.reply = 30_000
     return SMTPClient(server)
   }
 }

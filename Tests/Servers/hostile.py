@@ -8,15 +8,17 @@ received, {"hangUp": PORT} closes its connections, {"say": PORT, "text": TEXT} w
 closes the port.
 
 SCRIPT: "security" tls|starttls|none, "offers" [EHLO lines], "offersBefore" [EHLO lines before STARTTLS],
+"six" true for ::1, "any" true for every address of this machine, "oldTLS" true for TLS 1.0 only,
 "logins" {"XOAUTH2": [user, token], "PLAIN": [user, password]} or absent (every login is accepted),
 "receiveBuffer" bytes, "connections" [FAULTS], the last of which repeats.
 
 FAULTS maps a place to an act: greeting, ehlo, starttls, auth, mail, rcpt (or rcpt0, rcpt1 …), data, bdat, bytes,
 final, rset, quit. An act is {"reply": TEXT, "raw": BASE64, "split": true, "close": true, "reset": true,
 "stall": true, "freeze": true, "after": BYTES (bytes only), "flood": TEXT, "extra": TEXT, "consume": true (bdat only),
-"taken": true (final only), "skip": N}: "split" sends single bytes, "flood" repeats TEXT until the peer has closed,
+"taken": true (final only), "skip": N, "delay": SECONDS}: "split" sends single bytes, "flood" repeats TEXT until the peer has closed,
 "extra" follows the ordinary reply, "consume" reads the body before the reply, "taken" reports the mail as taken
-whatever the reply, "skip" acts only from the Nth time on.
+whatever the reply, "skip" acts only from the Nth time on, "delay" waits before the reply. "initial" (auth only) acts only on an
+initial response.
 """
 import base64
 import hashlib
@@ -104,16 +106,16 @@ class Session:
 
     def act(self, place, reply):
         """Does the act for `place`, or sends the ordinary reply; returns False if the reply wasn't the ordinary one."""
-        count = self.seen.get(place, 0)
-        self.seen[place] = count + 1
-        act = self.faults.get(place)
-        if act is None or count < act.get("skip", 0):
+        act = self.act_for(place)
+        if act is None:
             if reply:
                 self.write(reply.encode() + b"\r\n")
             return True
         return self.perform(act, reply)
 
     def perform(self, act, reply):
+        if "delay" in act:
+            time.sleep(act["delay"])
         if "flood" in act:
             while True:
                 self.write(act["flood"].encode())
@@ -137,6 +139,13 @@ class Session:
         if act.get("close"):
             raise Gone()
         return "reply" not in act and "raw" not in act
+
+    def act_for(self, place):
+        """The act for `place` this time, if any; counts the times."""
+        count = self.seen.get(place, 0)
+        self.seen[place] = count + 1
+        act = self.faults.get(place)
+        return act if act is not None and count >= act.get("skip", 0) else None
 
     # --- SMTP
 
@@ -196,7 +205,7 @@ class Session:
                     self.seen["rcpts"] = 0
             elif verb == "BDAT":
                 size = int(text.split(" ")[1])
-                act = self.faults.get("bdat")
+                act = self.act_for("bdat")
                 if act is not None and "reply" in act and not act.get("consume"):
                     self.perform(act, None)
                     continue
@@ -222,11 +231,13 @@ class Session:
     def auth(self, text):
         words = text.split(" ")
         mechanism = words[1].upper()
-        if "auth" in self.faults and self.seen.get("auth", 0) >= self.faults["auth"].get("skip", 0):
-            act = self.faults["auth"]
-            if not act.get("late"):
-                self.act("auth", None)
-                return
+        act = self.faults.get("auth")
+        # With "initial", only an initial response is refused.
+        if act is not None and self.seen.get("auth", 0) >= act.get("skip", 0) and (
+            len(words) > 2 or not act.get("initial")
+        ):
+            self.act("auth", None)
+            return
         self.seen["auth"] = self.seen.get("auth", 0) + 1
         if mechanism == "LOGIN":
             if len(words) > 2:
@@ -352,10 +363,16 @@ class Listener:
         }
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(script.get("certificate", certificate), key)
-        self.socket = socket.socket(socket.AF_INET6 if script.get("six") else socket.AF_INET)
+        is_six = script.get("six") or script.get("any")
+        self.socket = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET)
+        if script.get("oldTLS"):
+            self.context.minimum_version = self.context.maximum_version = ssl.TLSVersion.TLSv1
+            self.context.set_ciphers("ALL:@SECLEVEL=0")
+        if script.get("any"):
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         if "receiveBuffer" in script:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, script["receiveBuffer"])
-        self.socket.bind(("::1" if script.get("six") else "127.0.0.1", 0))
+        self.socket.bind(("::" if script.get("any") else "::1" if is_six else "127.0.0.1", 0))
         self.socket.listen(64)
         self.port = self.socket.getsockname()[1]
         self.open = []

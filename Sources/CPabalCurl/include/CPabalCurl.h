@@ -36,4 +36,14 @@ CURLcode pabal_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value);
 CURLcode pabal_curl_get_socket(CURL *handle, curl_socket_t *value);
 CURLcode pabal_curl_get_text(CURL *handle, CURLINFO info, const char **value);
 
+/* What the kernel knows of a TCP connection. */
+struct pabal_tcp_state {
+  int is_half_closed;  /* the peer has closed its side, and nothing else has ended the connection */
+  int is_closed;       /* it has ended */
+  int error;           /* its pending error, which reading it clears */
+  int unacknowledged;  /* how many bytes the peer's kernel hasn't acknowledged */
+};
+/* Returns 0 if the socket isn't a TCP connection. */
+int pabal_tcp_state(curl_socket_t socket, struct pabal_tcp_state *state);
+
 #endif
