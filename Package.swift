@@ -166,7 +166,7 @@ for name in ["Console"] {
 // A transport in Swift is <Name>Transport, which tests import, and the one-file <Name>Entry with the
 // exported symbol: two entries in one test program would clash.
 for (name, uses) in [
-  ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalFormats", "PabalCurl"]),
+  ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalFormats", "PabalCurl", "CPabalIDN"]),
   ("Gmail", ["PabalFormats", "PabalREST"]),
 ] {
   package.targets += [

@@ -6,89 +6,93 @@ struct ConnectionError: Error, Equatable {
   let outcome: SMTPOutcome
   /// What is wrong and what to do.
   let message: String
-  /// Whether the server refused the access token itself, so that a renewed one may help.
-  var isTokenRejected = false
+  /// The server's words if it refused the access token itself, so that a renewed one may help.
+  var tokenRejection: String?
 
-  init(_ outcome: SMTPOutcome, _ message: String, isTokenRejected: Bool = false) {
+  init(_ outcome: SMTPOutcome, _ message: String, tokenRejection: String? = nil) {
     self.outcome = outcome
     self.message = message
-    self.isTokenRejected = isTokenRejected
+    self.tokenRejection = tokenRejection
   }
 
-  /// The meaning of libcurl's error, together with the replies of the server until then.
-  init(
-    _ failure: CurlError, _ parser: borrowing ReplyParser, _ server: SMTPServer,
-    _ redactor: SecretRedactor
-  ) {
-    let last = parser.replies.last
-    let raw = last.map { parser.text($0) } ?? ""
-    let replyText = redactor.redact(raw)
-    let detail = redactor.redact(failure.description)
+  /// The meaning of libcurl's error while connecting or adding TLS.
+  init(_ failure: CurlError, _ server: SMTPServer, _ redactor: SecretRedactor) {
+    if let proxyFailure = server.curlProxy?.failure(failure, connectingTo: server.name) {
+      self.init(
+        proxyFailure.needsChange ? .held(.transport) : .deferred, redactor.redact(proxyFailure.message))
+      return
+    }
+    self = Self.directError(failure, server, redactor.redact(failure.description))
+    if server.curlProxy == nil, [.unresolved, .unreachable, .timedOut].contains(failure.code),
+      let hint = ProxyEnvironment.hint(connectingTo: server.host, setting: "\"proxy\"")
+    {
+      self.init(outcome, "\(message); \(hint)")
+    }
+  }
+
+  private static func directError(
+    _ failure: CurlError, _ server: SMTPServer, _ detail: String
+  ) -> ConnectionError {
     let name = server.name
     switch failure.code {
     case .unresolved:
-      self.init(
+      return ConnectionError(
         .deferred,
         "\(server.host) has no address; check the spelling of \"host\", and that this machine can resolve names"
       )
     case .unreachable:
-      self.init(
+      return ConnectionError(
         .deferred,
         "\(name) doesn't accept connections (\(detail)); check \"host\" and \"port\", and that no firewall is in between"
       )
-    case .timedOut where parser.replies.isEmpty:
-      self.init(
+    case .timedOut:
+      return ConnectionError(
         .deferred,
         "\(name) doesn't answer (\(detail)); check for a firewall, and that \"security\" matches the port"
       )
     case .untrusted where server.missingTrustFile != nil, .noTrustStore where server.missingTrustFile != nil:
-      self.init(
+      return ConnectionError(
         .held(.transport),
         "the trusted certificates can't be read: \(server.missingTrustFile ?? "") is missing; correct it, or remove it to use the system's"
       )
     case .untrusted:
-      self.init(.held(.transport), Self.certificateMessage(failure, server))
+      return ConnectionError(.held(.transport), Self.certificateMessage(failure, server))
     case .noTrustStore:
-      self.init(
+      return ConnectionError(
         .held(.transport),
         "the trusted certificates can't be read (\(detail)); check \"ca_file\" and \"ca_directory\", or install ca-certificates"
       )
+    case .handshake where Self.isOutdated(failure.detail):
+      return ConnectionError(
+        .held(.transport),
+        "the TLS of \(name) is too old (\(detail)); TLS 1.2 with keys of today's length is needed: update the server or its settings"
+      )
     case .handshake where server.security == .tls:
-      self.init(
+      return ConnectionError(
         .deferred,
         "\(name) doesn't start with TLS (\(detail)); for port 587 set \"security\" to \"starttls\""
       )
     case .handshake:
-      self.init(.deferred, "TLS with \(name) failed (\(detail))")
-    case .tlsUnavailable where last?.isRefusal == true:
-      self.init(
-        last.map { ReplyClassifier.outcome(of: $0, at: .tls) } ?? .deferred,
-        "\(name) rejected STARTTLS: \(replyText)")
-    case .tlsUnavailable:
-      self.init(
-        .held(.transport),
-        "\(name) offers no STARTTLS, and mail isn't sent unencrypted; for port 465 set \"security\" to \"tls\""
-      )
-    case .loginDenied:
-      self = Self.loginError(last, replyText, server) { Self.challenge(raw, redactor) }
-    case .unexpectedReply where last?.isRefusal == true:
-      self.init(
-        last.map { ReplyClassifier.outcome(of: $0, at: .greeting) } ?? .deferred,
-        "\(name) rejected the connection: \(replyText)")
-    case .abortedByCallback where parser.replies.isEmpty, .unexpectedReply where parser.replies.count <= 1:
-      self.init(
-        .deferred,
-        "\(name) doesn't speak SMTP\(replyText.isEmpty ? "" : " (\(replyText))"); check \"host\" and \"port\""
-      )
+      return ConnectionError(.deferred, "TLS with \(name) failed (\(detail))")
     case .malformed:
-      self.init(
-        .held(.transport), "\"host\", \"port\" and \"ehlo\" don't make a valid URL (\(detail)); correct them")
+      return ConnectionError(
+        .held(.transport), "\"host\" and \"port\" don't make a valid URL (\(detail)); correct them")
+    case .initialization, .unsupportedProtocol, .unknownOption:
+      return ConnectionError(
+        .held(.transport),
+        "libcurl can't be set up: \(detail); check that the installed libcurl supports HTTPS")
     default:
-      let message = replyText.isEmpty ? "" : "; its last reply: \(replyText)"
-      let outcome =
-        last.flatMap { $0.isRefusal ? ReplyClassifier.outcome(of: $0, at: .greeting) : nil } ?? .deferred
-      self.init(outcome, "the connection to \(name) was lost (\(detail))\(message)")
+      return ConnectionError(.deferred, "the connection to \(name) was lost (\(detail))")
     }
+  }
+
+  /// Whether OpenSSL's error says that the server has only versions, keys or renegotiation of the past.
+  private static func isOutdated(_ detail: String) -> Bool {
+    let reasons = [
+      "unsupported protocol", "protocol version", "version too low", "dh key too small", "ee key too small",
+      "unsafe legacy renegotiation",
+    ]
+    return reasons.contains { detail.contains($0) }
   }
 
   private static func certificateMessage(_ failure: CurlError, _ server: SMTPServer) -> String {
@@ -107,25 +111,20 @@ struct ConnectionError: Error, Equatable {
     }
   }
 
-  private static func loginError(
-    _ reply: Reply?, _ replyText: String, _ server: SMTPServer, challenge: () -> String
-  ) -> ConnectionError {
-    guard let reply, reply.code == 334 || reply.isRefusal else {
-      return ConnectionError(
-        .held(.transport),
-        "\(server.name) doesn't offer \(server.login.mechanisms); choose another \"mechanism\", or check the port"
-      )
-    }
+  /// The meaning of the reply to a login. `challenge` is the status of the error that preceded it, if any.
+  static func login(_ reply: Reply, _ text: String, _ challenge: String?, _ server: SMTPServer)
+    -> ConnectionError
+  {
     let outcome = ReplyClassifier.outcome(of: reply, at: .login)
     let user = server.login.user ?? ""
     if outcome == .deferred {
-      return ConnectionError(outcome, "\(server.name) can't log \(user) in now: \(replyText)")
+      return ConnectionError(outcome, "\(server.name) can't log \(user) in now: \(text)")
     }
     // Microsoft 365, for XOAUTH2 and for passwords.
     if reply.enhanced == EnhancedCode("5.7.139".utf8) {
       return ConnectionError(
-        outcome,
-        "SMTP login is switched off for the mailbox or the tenant of \(user) (\(replyText)); ask an administrator to allow \"Authenticated SMTP\" (Guides/Microsoft365.md#3-authenticated-smtp)"
+        .held(.transport),
+        "SMTP login is switched off for the mailbox or the tenant of \(user) (\(text)); ask an administrator to allow \"Authenticated SMTP\" (Guides/Microsoft365.md#3-authenticated-smtp)"
       )
     }
     guard case .account = server.login else {
@@ -133,16 +132,17 @@ struct ConnectionError: Error, Equatable {
         reply.code == 534
         ? "use an app password, or log in with \"account\"" : "check \"user\" and \"password\""
       return ConnectionError(
-        outcome, "\(server.name) rejected the password of \(user): \(replyText); \(advice)")
+        .held(.transport), "\(server.name) rejected the password of \(user): \(text); \(advice)")
     }
+    let answer = challenge.map { reply.code == 334 ? $0 : "\(text) (\($0))" } ?? text
     return ConnectionError(
-      outcome,
-      "\(server.name) rejected the access token of \(user): \(reply.code == 334 ? challenge() : replyText); log the account in again, as that mailbox and with the scope for SMTP",
-      isTokenRejected: reply.code == 334 || reply.code == 535)
+      .held(.transport),
+      "\(server.name) rejected the access token of \(user): \(answer); log the account in again, as that mailbox and with the scope for SMTP",
+      tokenRejection: challenge != nil || reply.code == 535 ? "\(server.name) replied \(answer)" : nil)
   }
 
   /// Returns the `status` of XOAUTH2's error, which is JSON in base64; `schemes` and `scope` don't say what is wrong.
-  private static func challenge(_ raw: String, _ redactor: SecretRedactor) -> String {
+  static func challengeStatus(_ raw: String, _ redactor: SecretRedactor) -> String {
     let encoded = Array(raw.utf8.dropFirst(4))
     let decoded = try? Base64.decode(encoded.span, .init(padding: .ignored, dropsTrailingBits: true))
     let text = String(decoding: decoded ?? [], as: UTF8.self)

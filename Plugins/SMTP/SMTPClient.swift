@@ -6,6 +6,8 @@ internal import Synchronization
 final class SMTPClient: Sendable {
   /// Returns an access token for one attempt, or `nil` if there is none; `rejected` is the token just refused.
   typealias TokenSource = (_ rejected: String?) -> Token?
+  /// Called with the server's words, without secrets, before the token source is asked for another token.
+  typealias TokenRejectionHandler = (_ reply: String) -> Void
 
   /// How an attempt ended.
   enum DeliveryResult {
@@ -32,7 +34,9 @@ final class SMTPClient: Sendable {
   }
 
   /// Makes one attempt and blocks until it has ended.
-  func send(_ mail: SMTPMessage, tokens: TokenSource) -> DeliveryResult {
+  func send(
+    _ mail: SMTPMessage, onTokenRejection: TokenRejectionHandler = { _ in }, tokens: TokenSource
+  ) -> DeliveryResult {
     if let recipientResult = Self.envelopeError(mail) {
       return .recipientResults(mail.recipients.map { _ in recipientResult })
     }
@@ -44,7 +48,8 @@ final class SMTPClient: Sendable {
     while case .send(let choice) = step {
       let event: AttemptState.Event
       do throws(ConnectionError) {
-        guard let connection = try connection(choice, current: connectionInUse, tokens) else {
+        guard let connection = try connection(choice, current: connectionInUse, tokens, onTokenRejection)
+        else {
           // The host must learn what the first transaction settled, or it would send the mail to everyone again.
           return attempt.hasSettledRecipients ? .recipientResults(attempt.recipientResults) : .noToken
         }
@@ -86,8 +91,10 @@ final class SMTPClient: Sendable {
   }
 
   /// Connects and logs in without sending a mail, and keeps the connection; `nil` without an access token.
-  func check(tokens: TokenSource) throws(ConnectionError) -> Capabilities? {
-    guard let connection = try connect(tokens) else { return nil }
+  func check(
+    onTokenRejection: TokenRejectionHandler = { _ in }, tokens: TokenSource
+  ) throws(ConnectionError) -> Capabilities? {
+    guard let connection = try connect(tokens, onTokenRejection) else { return nil }
     pool.put(connection)
     return connection.capabilities
   }
@@ -97,23 +104,28 @@ final class SMTPClient: Sendable {
 
   /// Returns the chosen connection; `nil` if a new one needs a token and there is none.
   private func connection(
-    _ choice: AttemptState.ConnectionChoice, current: SMTPConnection?, _ tokens: TokenSource
+    _ choice: AttemptState.ConnectionChoice, current: SMTPConnection?, _ tokens: TokenSource,
+    _ onTokenRejection: TokenRejectionHandler
   ) throws(ConnectionError) -> SMTPConnection? {
     switch choice {
     case .current: if let current { return current }
     case .kept: if let kept = pool.take(now: now()) { return kept }
     case .new: break
     }
-    return try connect(tokens)
+    return try connect(tokens, onTokenRejection)
   }
 
-  private func connect(_ tokens: TokenSource) throws(ConnectionError) -> SMTPConnection? {
+  private func connect(
+    _ tokens: TokenSource, _ onTokenRejection: TokenRejectionHandler
+  ) throws(ConnectionError) -> SMTPConnection? {
     guard case .account = server.login else { return try SMTPConnection(server, nil, now: now()) }
     guard let accessToken = tokens(nil) else { return nil }
     do throws(ConnectionError) {
       return try connect(with: accessToken)
     } catch {
-      guard error.isTokenRejected else { throw error }
+      guard let reply = error.tokenRejection else { throw error }
+      log("\(reply) to the access token of \(server.login.user ?? "")")
+      onTokenRejection(reply)
       guard let renewed = tokens(accessToken.text) else { return nil }
       // The server would refuse the same token again.
       if renewed.text == accessToken.text { throw error }

@@ -1,4 +1,3 @@
-internal import PabalCurl
 internal import PabalFormats
 internal import PabalPlugin
 
@@ -28,77 +27,11 @@ final class SMTPConnection: @unchecked Sendable {
   /// Connects and logs in.
   init(_ server: SMTPServer, _ accessToken: Token?, now: Int) throws(ConnectionError) {
     let redactor = SecretRedactor(server.login, accessToken, host: server.host, port: server.port)
-    let handle: CurlHandle
-    do throws(CurlError) {
-      handle = try Self.handle(server, accessToken)
-    } catch {
-      throw ConnectionError(
-        .held(.transport),
-        "libcurl can't be set up: \(error); check that the installed libcurl supports SMTP and TLS")
-    }
-    let stream = SMTPStream(handle, server.limits)
-    stream.parser.expectedCount = 16
-    handle.onHeader = { [unowned stream] line in
-      do throws(ReplyError) {
-        try stream.parser.feed(line)
-        return true
-      } catch {
-        return false
-      }
-    }
-    do throws(CurlError) {
-      try handle.perform()
-    } catch {
-      throw ConnectionError(error, stream.parser, server, redactor)
-    }
-    handle.onHeader = nil
-    // libcurl continues without a login if the server offers no AUTH.
-    if server.login.user != nil, !Self.isLoggedIn(stream.parser) {
-      throw ConnectionError(
-        .held(.transport),
-        "\(server.name) offers no login; check \"host\", \"port\" and \"security\", or remove \"account\", \"user\" and \"password\""
-      )
-    }
-    let ehloReply = stream.parser.replies.last { $0.code == 250 }
-    capabilities = ehloReply.map { Capabilities(lines: stream.parser.lines($0)) } ?? Capabilities()
+    (stream, capabilities) = try ConnectionSetup(server, accessToken, redactor).open()
     stream.parser.reset()
-    self.stream = stream
     self.redactor = redactor
     expires = Self.sessionLifetime(server.login, accessToken).map { now + $0 }
     lastUsed = now
-  }
-
-  /// Whether the last reply is the 235 to AUTH: it follows the reply to EHLO or a challenge.
-  private static func isLoggedIn(_ parser: borrowing ReplyParser) -> Bool {
-    let codes = parser.replies.suffix(3).map(\.code)
-    return codes.count == 3 && codes[2] == 235 && (codes[1] == 250 || codes[1] == 334)
-  }
-
-  private static func handle(_ server: SMTPServer, _ accessToken: Token?) throws(CurlError) -> CurlHandle {
-    let handle = try CurlHandle(protocols: "smtp,smtps")
-    try handle.set(.url, server.url)
-    try handle.set(.connectOnly, true)
-    try handle.set(server.security == .starttls ? .startTLS : .asScheme)
-    try handle.set(.connectTimeout, .milliseconds(server.limits.reply))
-    // Bounds connecting, TLS and login together, because `replySeconds` starts again with each reply.
-    try handle.set(.totalTimeout, .milliseconds(server.limits.reply * 2))
-    try handle.set(.replySeconds, max(1, server.limits.reply / 1_000))
-    if server.certificateFile != nil || server.certificateDirectory != nil {
-      try handle.setTrustRoots(.only(file: server.certificateFile, directory: server.certificateDirectory))
-    }
-    guard let options = server.login.options else { return handle }
-    try handle.set(.loginOptions, options)
-    try handle.set(.initialResponse, true)
-    switch server.login {
-    case .none: break
-    case .password(let user, let password, _):
-      try handle.set(.user, user)
-      try handle.set(.password, password)
-    case .account(let user, let mechanism):
-      try handle.set(.user, mechanism == .oauthbearer ? SMTPLogin.escaped(user) : user)
-      try handle.set(.bearer, accessToken?.text)
-    }
-    return handle
   }
 
   /// Returns the milliseconds after which a new session is needed; `nil` for a password, whose session doesn't
@@ -176,6 +109,8 @@ final class SMTPConnection: @unchecked Sendable {
 struct Capabilities: Sendable, Equatable {
   /// PIPELINING: commands may be sent in groups (RFC 2920).
   var pipelining = false
+  /// STARTTLS: TLS may be added to the connection (RFC 3207).
+  var startTLS = false
   /// CHUNKING: BDAT instead of DATA (RFC 3030).
   var chunking = false
   /// 8BITMIME: bytes above 127 in a body (RFC 6152).
@@ -197,8 +132,10 @@ struct Capabilities: Sendable, Equatable {
   init(lines: some Sequence<String>) {
     for line in lines.dropFirst() {
       let words = line.split(separator: " ")
+      // Keywords are case-insensitive (RFC 5321, 4.1.1.1).
       switch words.first?.uppercased() {
       case "PIPELINING": pipelining = true
+      case "STARTTLS": startTLS = true
       case "CHUNKING": chunking = true
       case "8BITMIME": eightBitMIME = true
       case "SMTPUTF8": smtpUTF8 = true
@@ -207,7 +144,10 @@ struct Capabilities: Sendable, Equatable {
         size = true
         // 0 means no fixed maximum (RFC 1870, 4).
         maxSize = words.dropFirst().first.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
-      case "AUTH": mechanisms = words.dropFirst().map { $0.uppercased() }
+      case "AUTH": mechanisms += words.dropFirst().map { $0.uppercased() }
+      // The form of a draft, which old servers offer as well or instead.
+      case let keyword? where keyword.hasPrefix("AUTH="):
+        mechanisms += [String(keyword.dropFirst(5))] + words.dropFirst().map { $0.uppercased() }
       default: break
       }
     }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PabalCurl
 internal import PabalFormats
 internal import PabalPlugin
 
@@ -10,7 +11,7 @@ struct SMTPServer: Sendable {
     case tls = "tls"
     /// STARTTLS before anything else.
     case starttls = "starttls"
-    /// Not at all; only for a server on this machine.
+    /// Not at all; for a server on this machine, or with `allow_unencrypted` in a private network.
     case none = "none"
   }
 
@@ -21,13 +22,21 @@ struct SMTPServer: Sendable {
   let login: SMTPLogin
   var certificateFile: String?
   var certificateDirectory: String?
+  /// The proxy for connections to other machines.
+  var proxy: HTTPProxy?
   var limits = SMTPLimits()
 
   /// `host:port`, as in messages.
   var name: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-  /// The URL for libcurl, whose path is the EHLO name.
-  var url: String { "\(security == .tls ? "smtps" : "smtp")://\(name)/\(ehlo)" }
+  /// The proxy that connections to the server go through, if there is one.
+  var curlProxy: CurlProxy? {
+    proxy.flatMap { $0.applies(to: host) ? $0 : nil }.map {
+      CurlProxy(host: $0.bracketedHost, port: $0.port, user: $0.user, password: $0.password)
+    }
+  }
+  /// Whether mail leaves this machine unencrypted.
+  var isExposed: Bool { security == .none && !LoopbackHost.matches(host) }
 
   /// The setting whose file or directory of certificate authorities is missing, with its path; `nil` if none is.
   var missingTrustFile: String? {
@@ -47,7 +56,14 @@ extension SMTPServer {
       range: 1...65_535),
     Setting(
       .choice(Security.allCases.map(\.rawValue)), "security",
-      help: "tls from the first byte, starttls, or none (only for a server on this machine).", default: "tls"),
+      help:
+        "tls from the first byte, starttls, or none (only for a server on this machine; see allow_unencrypted).",
+      default: "tls"),
+    Setting(
+      .boolean, "allow_unencrypted",
+      help:
+        "Allow security none, without a login, for a server with a private address, such as Mailpit in a container network. Others in that network can then read the mail.",
+      default: "false"),
     Setting(.account, "account", help: "The account that logs in with its access token."),
     Setting(.text, "user", help: "The user who logs in with a password."),
     Setting(.text, "password", help: "The password of \"user\".", secret: true),
@@ -62,6 +78,11 @@ extension SMTPServer {
     Setting(
       .path, "ca_directory",
       help: "An OpenSSL directory of certificate authorities to trust instead of the system's."),
+    Setting(
+      .text, "proxy",
+      help:
+        "An HTTP proxy that allows CONNECT, http://[user:password@]host:port, as text or secret; not used for this machine. Proxy variables of the environment are ignored."
+    ),
     Setting(
       .duration, "timeout",
       help: "How long to wait for the connection and for each reply before the mail has been sent.",
@@ -79,8 +100,7 @@ extension SMTPServer {
 
   /// Reads and checks the settings.
   init(_ settings: Settings) throws(TransportOpenError) {
-    let host = settings.text("host") ?? ""
-    guard SMTPSyntax.isHost(host) else {
+    guard let host = HostName.ascii(settings.text("host") ?? ""), SMTPSyntax.isHost(host) else {
       throw TransportOpenError(
         "\"host\": not a host name; write it as in smtp.gmail.com, without a port")
     }
@@ -103,9 +123,27 @@ extension SMTPServer {
     certificateDirectory = settings.text("ca_directory")
     limits.reply = Int(settings.number("timeout") ?? 60_000)
     limits.finalReply = max(limits.reply, Int(settings.number("final_timeout") ?? 600_000))
-    guard security != .none || LoopbackHost.matches(host) else {
+    if let text = settings.text("proxy"), !text.isEmpty {
+      do throws(HTTPProxyError) {
+        proxy = try HTTPProxy(text)
+      } catch {
+        throw TransportOpenError("\"proxy\" \(error)")
+      }
+    }
+    guard isExposed else { return }
+    guard settings.boolean("allow_unencrypted") == true else {
       throw TransportOpenError(
-        "\"security\": none sends mail unencrypted and is only allowed for this machine; use tls or starttls for \(host)"
+        "\"security\": none sends mail unencrypted and is only allowed for this machine; use tls or starttls for \(host), or set \"allow_unencrypted\" if it has a private address"
+      )
+    }
+    guard login.user == nil else {
+      throw TransportOpenError(
+        "\"security\": none would show the login to others in the network; use tls or starttls for \(host), or remove the login"
+      )
+    }
+    guard proxy == nil else {
+      throw TransportOpenError(
+        "\"proxy\" leads out of the private network, where \"security\" can't be none; use tls or starttls, or remove \"proxy\""
       )
     }
   }
@@ -184,16 +222,6 @@ enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
   /// The mechanisms' names, never the password.
   var customMirror: Mirror { Mirror(self, children: []) }
 
-  /// The mechanisms that libcurl may choose from, as login options; `nil` without a login.
-  var options: String? {
-    switch self {
-    case .none: nil
-    case .password(_, _, nil): "AUTH=PLAIN;AUTH=LOGIN"
-    case .password(_, _, let mechanism?): "AUTH=\(mechanism.name)"
-    case .account(_, let mechanism): "AUTH=\(mechanism.name)"
-    }
-  }
-
   /// The mechanisms' names, as in messages.
   var mechanisms: String {
     switch self {
@@ -212,7 +240,7 @@ enum SMTPLogin: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
 }
 
 extension SMTPLogin {
-  /// Returns a user name escaped for OAUTHBEARER (RFC 5801, 4), because libcurl doesn't escape it.
+  /// Returns a user name escaped for OAUTHBEARER (RFC 5801, 4).
   static func escaped(_ user: String) -> String {
     user.reduce(into: "") { name, character in
       switch character {

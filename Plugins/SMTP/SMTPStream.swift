@@ -12,6 +12,8 @@ enum SMTPStreamError: Error, Equatable {
   case invalidReply(ReplyError)
   /// The server refused the rest of what was being sent.
   case refused
+  /// The server sent more replies than there were commands.
+  case unexpected
 
   /// The error as a sentence.
   var message: String {
@@ -19,6 +21,7 @@ enum SMTPStreamError: Error, Equatable {
     case .closed(let detail): "the connection was lost: \(detail)"
     case .timedOut(let seconds): "the server sent nothing for \(Self.formatted(seconds)) s"
     case .invalidReply(let invalidReply): invalidReply.message
+    case .unexpected: "the server sent more replies than commands"
     case .refused: "the server refused the mail before it was sent completely"
     }
   }
@@ -98,6 +101,13 @@ final class SMTPStream {
     while parser.replies.count < count {
       try awaitReply(count, until: MonotonicClock.milliseconds() + limits.reply, limit: limits.reply)
     }
+  }
+
+  /// Reads the one reply since the parser's last reset.
+  func awaitReply() throws(SMTPStreamError) -> Reply {
+    try awaitReplies(1)
+    guard parser.replies.count == 1, !parser.hasPartialReply else { throw .unexpected }
+    return parser.replies[0]
   }
 
   /// Reads the replies after the last byte of a body, `flightCount` bytes after the last reply.

@@ -30,7 +30,9 @@ public final class SMTPTransport: PluginTransport {
     let message = SMTPMessage(
       sender: mail.sender, recipients: mail.recipients, bytes: mail.bytes,
       needsSMTPUTF8: mail.needsSMTPUTF8, needs8BitMIME: mail.needs8BitMIME)
-    let deliveryResult = client.send(message) { rejected in attempt.accessToken("account", rejected: rejected)
+    // The host adds the server's words to its own reason if it has no other token.
+    let deliveryResult = client.send(message, onTokenRejection: { attempt.reply($0) }) { rejected in
+      attempt.accessToken("account", rejected: rejected)
     }
     guard case .recipientResults(let recipientResults) = deliveryResult else { return .alreadySet }
     guard let worst = recipientResults.min(by: { $0.outcome.rank < $1.outcome.rank }) else {
@@ -53,7 +55,9 @@ public final class SMTPTransport: PluginTransport {
   /// Connects and logs in without sending a mail.
   public func check(_ attempt: Attempt) -> Verdict {
     do throws(ConnectionError) {
-      let capabilities = try client.check { rejected in attempt.accessToken("account", rejected: rejected) }
+      let capabilities = try client.check(onTokenRejection: { attempt.reply($0) }) { rejected in
+        attempt.accessToken("account", rejected: rejected)
+      }
       guard let capabilities else { return .alreadySet }
       attempt.reply(Self.message(client.server, capabilities))
       return .ready
@@ -75,7 +79,9 @@ public final class SMTPTransport: PluginTransport {
       case .lockStep: "one round trip per command"
       }
     let size = capabilities.maxSize.map { ", mails up to \($0) bytes" } ?? ""
-    return "reached \(server.name), \(login); \(trips)\(size)"
+    let warning =
+      server.isExposed ? "; warning: unencrypted, so others in the network can read the mail" : ""
+    return "reached \(server.name), \(login); \(trips)\(size)\(warning)"
   }
 }
 

@@ -2,10 +2,12 @@
 #include "CPabalCurl.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -108,6 +110,26 @@ CURLcode pabal_curl_get_socket(CURL *handle, curl_socket_t *value) {
 }
 CURLcode pabal_curl_get_text(CURL *handle, CURLINFO info, const char **value) {
   return curl.getinfo(handle, info, value);
+}
+
+static curl_socket_t duplicate(void *socket, curlsocktype purpose, struct curl_sockaddr *address) {
+  (void)purpose;
+  (void)address;
+  return fcntl((int)(intptr_t)socket, F_DUPFD_CLOEXEC, 0);
+}
+
+static int is_connected(void *context, curl_socket_t socket, curlsocktype purpose) {
+  (void)context;
+  (void)socket;
+  (void)purpose;
+  return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+CURLcode pabal_curl_adopt(CURL *handle, curl_socket_t socket) {
+  CURLcode code = curl.setopt(handle, CURLOPT_OPENSOCKETDATA, (void *)(intptr_t)socket);
+  if (code == CURLE_OK) code = curl.setopt(handle, CURLOPT_OPENSOCKETFUNCTION, duplicate);
+  if (code == CURLE_OK) code = curl.setopt(handle, CURLOPT_SOCKOPTFUNCTION, is_connected);
+  return code;
 }
 
 int pabal_tcp_state(curl_socket_t socket, struct pabal_tcp_state *state) {

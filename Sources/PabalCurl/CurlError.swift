@@ -33,6 +33,12 @@ public struct CurlError: Error, Sendable, Hashable, CustomStringConvertible {
 extension CurlError.Code {
   init(_ code: CURLcode) { self.init(rawValue: code.rawValue) }
 
+  /// libcurl can't be loaded or initialized.
+  public static var initialization: Self { Self(CURLE_FAILED_INIT) }
+  /// libcurl was built without the protocol.
+  public static var unsupportedProtocol: Self { Self(CURLE_UNSUPPORTED_PROTOCOL) }
+  /// libcurl doesn't know the option.
+  public static var unknownOption: Self { Self(CURLE_UNKNOWN_OPTION) }
   /// The URL is malformed.
   public static var malformed: Self { Self(CURLE_URL_MALFORMAT) }
   /// The name has no address.
@@ -41,8 +47,6 @@ extension CurlError.Code {
   public static var proxyUnresolved: Self { Self(CURLE_COULDNT_RESOLVE_PROXY) }
   /// The server, or the proxy in front of it, refused the connection or isn't reachable.
   public static var unreachable: Self { Self(CURLE_COULDNT_CONNECT) }
-  /// The server sent an unexpected reply.
-  public static var unexpectedReply: Self { Self(CURLE_WEIRD_SERVER_REPLY) }
   /// A timeout expired.
   public static var timedOut: Self { Self(CURLE_OPERATION_TIMEDOUT) }
   /// The TLS handshake failed.
@@ -51,10 +55,6 @@ extension CurlError.Code {
   public static var untrusted: Self { Self(CURLE_PEER_FAILED_VERIFICATION) }
   /// The trusted certificates can't be read.
   public static var noTrustStore: Self { Self(CURLE_SSL_CACERT_BADFILE) }
-  /// STARTTLS is required and the server doesn't support it, or it failed.
-  public static var tlsUnavailable: Self { Self(CURLE_USE_SSL_FAILED) }
-  /// The server refused the login.
-  public static var loginDenied: Self { Self(CURLE_LOGIN_DENIED) }
   /// A callback of the caller stopped the transfer.
   public static var abortedByCallback: Self { Self(CURLE_WRITE_ERROR) }
 }

@@ -14,6 +14,7 @@ public final class CurlHandle {
   let handle: UnsafeMutableRawPointer
   private let errorText: UnsafeMutablePointer<CChar>
   private var headers: UnsafeMutablePointer<curl_slist>?
+  private var addresses: UnsafeMutablePointer<curl_slist>?
   private var trust = TrustRoots.system
   private var isTrustSet = false
   private var proxy: CurlProxy?
@@ -54,6 +55,7 @@ public final class CurlHandle {
   deinit {
     pabal_curl_cleanup(handle)
     pabal_curl_list_free(headers)
+    pabal_curl_list_free(addresses)
     errorText.deallocate()
   }
 
@@ -68,20 +70,9 @@ public final class CurlHandle {
     try check(pabal_curl_set_long(handle, option.option, value ? 1 : 0))
   }
 
-  /// Sets an option.
-  public func set(_ option: CurlOption<Int>, _ value: Int) throws(CurlError) {
-    try check(pabal_curl_set_long(handle, option.option, value))
-  }
-
   /// Sets an option to at least one millisecond, because 0 means libcurl's default.
   public func set(_ option: CurlOption<Duration>, _ value: Duration) throws(CurlError) {
     try check(pabal_curl_set_long(handle, option.option, max(1, value.wholeMilliseconds)))
-  }
-
-  /// Sets how connections are secured.
-  public func set(_ security: CurlSecurity) throws(CurlError) {
-    let level = security == .startTLS ? CURLUSESSL_ALL : CURLUSESSL_NONE
-    try check(pabal_curl_set_long(handle, CURLOPT_USE_SSL, Int(level.rawValue)))
   }
 
   /// Sets the HTTP version.
@@ -104,6 +95,17 @@ public final class CurlHandle {
     let code = pabal_curl_set_list(handle, CURLOPT_HTTPHEADER, list)
     pabal_curl_list_free(headers)
     headers = list
+    try check(code)
+  }
+
+  /// Sets the address of a host instead of resolving its name.
+  func setAddress(_ address: String, ofHost host: String, port: Int) throws(CurlError) {
+    guard let list = pabal_curl_list_append(nil, "\(host):\(port):\(address)") else {
+      throw CurlError(CURLE_OUT_OF_MEMORY)
+    }
+    let code = pabal_curl_set_list(handle, CURLOPT_RESOLVE, list)
+    pabal_curl_list_free(addresses)
+    addresses = list
     try check(code)
   }
 

@@ -13,14 +13,6 @@ public struct CurlOption<Value>: Sendable {
 extension CurlOption<String> {
   /// The URL.
   public static var url: Self { Self(CURLOPT_URL) }
-  /// The user name for the login.
-  public static var user: Self { Self(CURLOPT_USERNAME) }
-  /// The password for the login.
-  public static var password: Self { Self(CURLOPT_PASSWORD) }
-  /// An OAuth 2.0 access token.
-  public static var bearer: Self { Self(CURLOPT_XOAUTH2_BEARER) }
-  /// The allowed login mechanisms, such as `AUTH=XOAUTH2`.
-  public static var loginOptions: Self { Self(CURLOPT_LOGIN_OPTIONS) }
   /// The User-Agent header.
   public static var userAgent: Self { Self(CURLOPT_USERAGENT) }
   /// The user name for the proxy.
@@ -32,8 +24,8 @@ extension CurlOption<String> {
 extension CurlOption<Bool> {
   /// Whether `perform` only connects, does TLS and logs in; the caller then uses `send` and `receive`.
   public static var connectOnly: Self { Self(CURLOPT_CONNECT_ONLY) }
-  /// Whether the initial response of a login is sent with AUTH.
-  public static var initialResponse: Self { Self(CURLOPT_SASL_IR) }
+  /// Whether TLS negotiates an HTTP version (ALPN).
+  public static var applicationProtocols: Self { Self(CURLOPT_SSL_ENABLE_ALPN) }
   /// Whether the request is a POST.
   public static var post: Self { Self(CURLOPT_POST) }
 }
@@ -43,19 +35,6 @@ extension CurlOption<Duration> {
   public static var connectTimeout: Self { Self(CURLOPT_CONNECTTIMEOUT_MS) }
   /// The timeout for the whole of `perform`.
   public static var totalTimeout: Self { Self(CURLOPT_TIMEOUT_MS) }
-}
-
-extension CurlOption<Int> {
-  /// The timeout for one reply of a mail server, in whole seconds.
-  public static var replySeconds: Self { Self(CURLOPT_SERVER_RESPONSE_TIMEOUT) }
-}
-
-/// How a connection must be secured.
-public enum CurlSecurity: Sendable {
-  /// As the URL's scheme implies.
-  case asScheme
-  /// By STARTTLS, before anything else is sent.
-  case startTLS
 }
 
 /// The HTTP version of a request.

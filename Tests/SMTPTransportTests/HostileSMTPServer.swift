@@ -19,6 +19,7 @@ struct SMTPServerAction: Encodable, Sendable {
   var skip: Int?
   var consume: Bool?
   var delay: Double?
+  var initial: Bool?
 
   static func reply(_ text: String, close: Bool? = nil) -> SMTPServerAction {
     SMTPServerAction(reply: text, close: close)
@@ -29,6 +30,8 @@ struct SMTPServerAction: Encodable, Sendable {
   static let close = SMTPServerAction(close: true)
   static let reset = SMTPServerAction(reset: true)
   static let stall = SMTPServerAction(stall: true)
+
+  static func late(_ seconds: Double) -> SMTPServerAction { SMTPServerAction(delay: seconds) }
 
   func after(_ bytes: Int) -> SMTPServerAction {
     var act = self
@@ -56,6 +59,8 @@ struct SMTPServerScript: Encodable, Sendable {
   var receiveBuffer: Int?
   var certificate: String?
   var six: Bool?
+  var any: Bool?
+  var oldTLS: Bool?
   var connections: [[String: SMTPServerAction]] = [[:]]
 
   init(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) {
@@ -121,9 +126,11 @@ struct HostilePort: Sendable {
     _ = try server.ask(Request(say: port, text: text), as: Nothing.self)
   }
 
+  static let login = SMTPLogin.account(user: "alice@example.test", mechanism: .xoauth2)
+
   /// Returns a client's settings for the port.
   func server(
-    _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2),
+    _ login: SMTPLogin = login,
     host: String = "localhost",
     timeout: Int = 20_000, finalTimeout: Int? = nil
   ) -> SMTPServer {
@@ -136,7 +143,7 @@ struct HostilePort: Sendable {
   }
 
   func client(
-    _ login: SMTPLogin = .account(user: "alice@example.test", mechanism: .xoauth2), timeout: Int = 20_000,
+    _ login: SMTPLogin = login, timeout: Int = 20_000,
     finalTimeout: Int? = nil, now: @escaping @Sendable () -> Int = { 0 }
   ) -> SMTPClient {
     SMTPClient(server(login, timeout: timeout, finalTimeout: finalTimeout), now: now)

@@ -18,6 +18,17 @@ import Testing
     #expect(SMTPTestMail.small.outcomes(slow.client(timeout: 500, finalTimeout: 20_000)) == [.sent])
   }
 
+  @Test(arguments: ["tls", "starttls", "none"])
+  func `each reply before the mail has its own limit`(_ security: String) throws {
+    let late = SMTPServerAction.late(0.7)
+    var script = SMTPServerScript(
+      ["greeting": late, "ehlo": late, "starttls": late, "mail": late, "rcpt": late, "data": late],
+      without: ["CHUNKING"])
+    script.security = security
+    let client = try hostile(script).client(security == "none" ? .none : HostilePort.login, timeout: 1_200)
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
+  }
+
   @Test func `before its last byte, a mail isn't waited for longer`() throws {
     for place in ["mail", "rcpt", "data"] {
       let port = try hostile([place: .stall], without: ["CHUNKING"])

@@ -41,6 +41,97 @@ import Testing
     #expect(try port.report().attempts.map { $0[0] } == ["LOGIN"])
   }
 
+  @Test func `LOGIN waits for the server, and the password is never sent for the user's name`() throws {
+    var script = SMTPServerScript()
+    script.offers[2] = "AUTH LOGIN"
+    script.logins = ["LOGIN": [Self.alice, "secret"]]
+    let login = SMTPLogin.password(user: Self.alice, password: "secret", mechanism: nil)
+    let port = try hostile(script)
+    #expect(SMTPTestMail.small.outcomes(port.client(login)) == [.sent])
+    #expect(try port.report().commands.filter { $0.hasPrefix("AUTH") } == ["AUTH LOGIN"])
+    let exchange = try #require(SASLExchange(port.server(login), nil, offered: ["LOGIN"]))
+    let responses = exchange.responses(withInitialResponse: true)
+    #expect(responses.map(\.content) == [.user, .password])
+    // "Username:", "User Name", "Password:" and nothing.
+    for (challenge, user, password) in [
+      ("334 VXNlcm5hbWU6", true, false), ("334 VXNlciBOYW1lAA==", true, false),
+      ("334 UGFzc3dvcmQ6", false, true),
+      ("334 ", true, true), ("334", true, true), ("334 not base64!", true, true),
+    ] {
+      #expect(exchange.accepts(challenge: challenge, before: responses[0]) == user, "\(challenge)")
+      #expect(exchange.accepts(challenge: challenge, before: responses[1]) == password, "\(challenge)")
+    }
+  }
+
+  @Test func `a server that asks for the user's name twice gets no password`() throws {
+    var script = SMTPServerScript(["auth": .reply("334 VXNlcm5hbWU6")])
+    script.offers[2] = "AUTH LOGIN"
+    let port = try hostile(script)
+    let login = SMTPLogin.password(user: Self.alice, password: "secret", mechanism: .login)
+    // The user's name is taken for a command, which is a refusal.
+    #expect(SMTPTestMail.small.outcomes(port.client(login)) == [.held(.transport)])
+    #expect(try port.report().strange.allSatisfy { !$0.contains("c2VjcmV0") })
+  }
+
+  @Test(arguments: SMTPLogin.Mechanism.allCases, ["tls", "starttls"])
+  func `keywords in lower case are read`(_ mechanism: SMTPLogin.Mechanism, _ security: String) throws {
+    var script = SMTPServerScript()
+    script.offers = SMTPServerScript.all.map { $0.lowercased() }
+    script.offersBefore = ["starttls"]
+    script.security = security
+    let login: SMTPLogin =
+      mechanism == .xoauth2 || mechanism == .oauthbearer
+      ? .account(user: Self.alice, mechanism: mechanism)
+      : .password(user: Self.alice, password: "secret", mechanism: mechanism)
+    let port = try hostile(script)
+    let client = port.client(login)
+    #expect(SMTPTestMail.small.with { $0.needs8BitMIME = true }.outcomes(client) == [.sent])
+    let report = try port.report()
+    #expect(report.attempts.map { $0[0] } == [mechanism.name])
+    #expect(report.handshakes == 1)
+    #expect(report.commands.contains { $0.hasPrefix("BDAT") })
+  }
+
+  @Test func `a server that refuses an initial response gets the response after AUTH`() throws {
+    let port = try hostile(["auth": SMTPServerAction(reply: "501 5.5.2 no initial response", initial: true)])
+    #expect(SMTPTestMail.small.outcomes(port.client()) == [.sent])
+    #expect(try port.report().commands.filter { $0.hasPrefix("AUTH") }.last == "AUTH XOAUTH2")
+  }
+
+  @Test(arguments: [nil, "535 5.7.3 Authentication unsuccessful"])
+  func `the server's words about a refused token reach the host`(_ reply: String?) throws {
+    var script = SMTPServerScript()
+    script.logins = ["XOAUTH2": [Self.alice, "another"]]
+    if let reply { script.connections = [["auth": .reply(reply)]] }
+    let port = try hostile(script)
+    let words = Mutex<[String]>([])
+    let bytes = SMTPTestMail.small.bytes
+    let isWithoutToken = bytes.withUnsafeBytes { bytes in
+      let message = SMTPMessage(sender: Self.alice, recipients: ["bob@example.net"], bytes: bytes)
+      let result = port.client().send(
+        message, onTokenRejection: { reply in words.withLock { $0.append(reply) } }
+      ) {
+        rejected in rejected == nil ? SMTPTestMail.accessToken : nil
+      }
+      guard case .noToken = result else { return false }
+      return true
+    }
+    #expect(isWithoutToken)
+    let heard = words.withLock { $0 }
+    #expect(heard.count == 1)
+    #expect(heard.first?.contains(reply ?? "535 5.7.8 refused (status 401)") == true, "\(heard)")
+    #expect(heard.first?.contains(Self.token) == false)
+  }
+
+  @Test func `a server at an IPv6 address gets STARTTLS`() throws {
+    var script = SMTPServerScript()
+    script.security = "starttls"
+    script.six = true
+    let port = try hostile(script)
+    let client = SMTPClient(port.server(host: "::1"), now: { 0 })
+    #expect(SMTPTestMail.small.outcomes(client) == [.sent])
+  }
+
   @Test func `XOAUTH2 is used although OAUTHBEARER is offered`() throws {
     let port = try hostile()
     #expect(SMTPTestMail.small.outcomes(port.client()) == [.sent])

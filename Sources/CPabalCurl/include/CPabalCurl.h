@@ -36,6 +36,10 @@ CURLcode pabal_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value);
 CURLcode pabal_curl_get_socket(CURL *handle, curl_socket_t *value);
 CURLcode pabal_curl_get_text(CURL *handle, CURLINFO info, const char **value);
 
+/* Lets the handle's next connection be one that another handle has made: the
+ * handle uses a duplicate of `socket` and doesn't connect. */
+CURLcode pabal_curl_adopt(CURL *handle, curl_socket_t socket);
+
 /* What the kernel knows of a TCP connection. */
 struct pabal_tcp_state {
   int is_half_closed;  /* the peer has closed its side, and nothing else has ended the connection */

@@ -101,7 +101,9 @@ private func accessToken(
     token.pointee.expires_in = freshToken.expiresIn.map { max(1, $0.components.seconds) } ?? 0
     return 0
   } catch {
-    record.reply = error.reason
+    // What the plugin reported of the server that refused the token is the cause; the host's reason says what to do.
+    let cause = rejected == nil ? nil : record.reply
+    record.reply = cause.map { "\(error.reason); \($0)" } ?? error.reason
     record.tokenOutcome = error.outcome
     return 1
   }
