@@ -24,7 +24,7 @@ import Testing
 
   @Test func `text with a NUL and headers with a line end are refused`() throws {
     let handle = try CurlHandle(protocols: "https")
-    #expect(throws: CurlError.self) { try handle.set(.user, "a\0b") }
+    #expect(throws: CurlError.self) { try handle.set(.userAgent, "a\0b") }
     for line in ["X: a\r\nY: b", "X: a\nY: b", "X: a\0b"] {
       #expect(throws: CurlError.self) { try handle.setHeaders(["Ok: yes", line]) }
     }
