@@ -205,3 +205,9 @@ for target in package.targets where target.type != .system {
     ]
   }
 }
+
+// `PABAL_TESTS="PabalCoreTests GmailTransportTests"` builds only these test targets, because all of them take most of
+// a build's time.
+if let names = Context.environment["PABAL_TESTS"]?.split(separator: " ").map(String.init) {
+  package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+}
