@@ -19,49 +19,67 @@ struct ConnectionSetup {
 
   /// Returns a connection that is ready for a mail.
   func open() throws(ConnectionError) -> (SMTPStream, Capabilities) {
-    var stream = SMTPStream(try connect(), server.limits)
-    try refusePublicAddress(stream)
-    try greet(stream)
-    var capabilities = try hello(stream)
-    if server.security == .starttls {
-      stream = SMTPStream(try secure(stream, capabilities), server.limits)
-      // What was offered before TLS may have been injected (RFC 3207, 4.2).
-      capabilities = try hello(stream)
-    }
+    let stream =
+      server.security == .starttls ? SMTPStream(try secured(), server.limits) : try greeted()
+    // With STARTTLS for the second time, because what was offered before TLS may have been injected (RFC 3207, 4.2).
+    let capabilities = try hello(stream)
     try logIn(stream, capabilities)
     return (stream, capabilities)
+  }
+
+  /// Returns a connection whose server has sent its greeting.
+  private func greeted() throws(ConnectionError) -> SMTPStream {
+    let stream = SMTPStream(try connect(), server.limits)
+    try refusePublicAddress(stream)
+    try greet(stream)
+    return stream
+  }
+
+  /// Returns a connection with TLS after STARTTLS.
+  private func secured() throws(ConnectionError) -> CurlHandle {
+    var trust = server.trustRoots
+    while true {
+      let plain = try greeted()
+      try startTLS(plain)
+      do throws(CurlError) {
+        let handle = try Self.handle(server, isEncrypted: true, trust)
+        try handle.adoptConnection(of: plain.handle, toHost: server.host, port: server.port)
+        try handle.perform()
+        return handle
+      } catch {
+        // The handshake can't be repeated over the same connection.
+        guard error.code == .untrusted, trust == .system, let bundle = TrustRoots.systemBundle else {
+          throw ConnectionError(error, server, redactor)
+        }
+        trust = bundle
+      }
+    }
   }
 
   // MARK: Connecting
 
   private func connect() throws(ConnectionError) -> CurlHandle {
-    try attempt { () throws(CurlError) in
-      let handle = try Self.handle(server, isEncrypted: server.security == .tls)
+    do throws(CurlError) {
+      let handle = try Self.handle(server, isEncrypted: server.security == .tls, server.trustRoots)
       if let proxy = server.curlProxy { try handle.setProxy(proxy) }
       try handle.perform()
       return handle
+    } catch {
+      throw ConnectionError(error, server, redactor)
     }
   }
 
-  private static func handle(_ server: SMTPServer, isEncrypted: Bool) throws(CurlError) -> CurlHandle {
+  private static func handle(
+    _ server: SMTPServer, isEncrypted: Bool, _ trust: TrustRoots
+  ) throws(CurlError) -> CurlHandle {
     // With `connectOnly`, nothing of HTTP is sent.
     let handle = try CurlHandle(protocols: "http,https")
     try handle.set(.url, "\(isEncrypted ? "https" : "http")://\(server.name)/")
     try handle.set(.connectOnly, true)
     try handle.set(.applicationProtocols, false)
     try handle.set(.connectTimeout, .milliseconds(server.limits.reply))
-    if server.certificateFile != nil || server.certificateDirectory != nil {
-      try handle.setTrustRoots(.only(file: server.certificateFile, directory: server.certificateDirectory))
-    }
+    if trust != .system { try handle.setTrustRoots(trust) }
     return handle
-  }
-
-  private func attempt(_ work: () throws(CurlError) -> CurlHandle) throws(ConnectionError) -> CurlHandle {
-    do throws(CurlError) {
-      return try work()
-    } catch {
-      throw ConnectionError(error, server, redactor)
-    }
   }
 
   /// A name may lead anywhere, so what counts is the address that it led to. Nothing has been sent yet.
@@ -127,10 +145,8 @@ struct ConnectionSetup {
     throw refusal(reply, .greeting, "\(server.name) rejected EHLO: \(text)")
   }
 
-  private func secure(_ stream: SMTPStream, _ capabilities: Capabilities) throws(ConnectionError)
-    -> CurlHandle
-  {
-    guard capabilities.startTLS else {
+  private func startTLS(_ stream: SMTPStream) throws(ConnectionError) {
+    guard try hello(stream).startTLS else {
       throw ConnectionError(
         .held(.transport),
         "\(server.name) offers no STARTTLS, and mail isn't sent unencrypted; for port 465 set \"security\" to \"tls\""
@@ -139,12 +155,6 @@ struct ConnectionSetup {
     let (reply, text) = try ask(stream, "STARTTLS")
     guard reply.code / 100 == 2 else {
       throw refusal(reply, .tls, "\(server.name) rejected STARTTLS: \(text)")
-    }
-    return try attempt { () throws(CurlError) in
-      let handle = try Self.handle(server, isEncrypted: true)
-      try handle.adoptConnection(of: stream.handle, toHost: server.host, port: server.port)
-      try handle.perform()
-      return handle
     }
   }
 

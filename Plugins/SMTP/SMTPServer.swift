@@ -38,6 +38,12 @@ struct SMTPServer: Sendable {
   /// Whether mail leaves this machine unencrypted.
   var isExposed: Bool { security == .none && !LoopbackHost.matches(host) }
 
+  /// The authorities that the server's certificate must lead to.
+  var trustRoots: TrustRoots {
+    guard certificateFile != nil || certificateDirectory != nil else { return .system }
+    return .only(file: certificateFile, directory: certificateDirectory)
+  }
+
   /// The setting whose file or directory of certificate authorities is missing, with its path; `nil` if none is.
   var missingTrustFile: String? {
     for (key, path) in [("ca_file", certificateFile), ("ca_directory", certificateDirectory)] {

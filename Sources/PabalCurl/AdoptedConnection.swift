@@ -6,6 +6,7 @@ extension CurlHandle {
   /// written any more. With an `https` URL of them, it adds TLS and verifies the certificate.
   public func adoptConnection(of other: CurlHandle, toHost host: String, port: Int) throws(CurlError) {
     try check(pabal_curl_adopt(handle, other.socket))
+    isAdopted = true
     // Any address, because nothing connects; otherwise the name would be resolved a second time.
     if !host.utf8.contains(UInt8(ascii: ":")) { try setAddress("127.0.0.1", ofHost: host, port: port) }
   }

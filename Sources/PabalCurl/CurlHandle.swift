@@ -17,6 +17,8 @@ public final class CurlHandle {
   private var addresses: UnsafeMutablePointer<curl_slist>?
   private var trust = TrustRoots.system
   private var isTrustSet = false
+  /// Whether the connection is another handle's, so that it can't be made again.
+  var isAdopted = false
   private var proxy: CurlProxy?
   private var unsentBody = UnsafeRawBufferPointer(start: nil, count: 0)
   var socket: CInt = -1
@@ -153,7 +155,8 @@ public final class CurlHandle {
       try performOnce()
     } catch {
       // The bundle may contain authorities that the directory lacks. Nothing has been sent yet.
-      guard error.code == .untrusted, trust == .system, SystemTrustRoots.hashedDirectory != nil,
+      guard error.code == .untrusted, trust == .system, !isAdopted,
+        SystemTrustRoots.hashedDirectory != nil,
         let bundle = SystemTrustRoots.bundle, access(bundle, R_OK) == 0
       else { throw error }
       try check(pabal_curl_set_text(handle, CURLOPT_CAINFO, bundle))

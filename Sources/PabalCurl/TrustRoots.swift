@@ -7,6 +7,16 @@ public enum TrustRoots: Sendable, Hashable {
   case system
   /// Only those in a PEM file, a directory of hashed certificates, or both.
   case only(file: String?, directory: String?)
+
+  /// The system's bundle, which may contain authorities that its directory lacks; `nil` if `.system` uses it already.
+  ///
+  /// `perform` tries it by itself, except over an adopted connection.
+  public static var systemBundle: TrustRoots? {
+    guard SystemTrustRoots.hashedDirectory != nil, let bundle = SystemTrustRoots.bundle,
+      access(bundle, R_OK) == 0
+    else { return nil }
+    return .only(file: bundle, directory: nil)
+  }
 }
 
 /// The paths of the system's authorities, as configured when libcurl was built.

@@ -123,6 +123,21 @@ import Testing
     #expect(heard.first?.contains(Self.token) == false)
   }
 
+  @Test(arguments: ["tls", "starttls"])
+  func `a certificate that the system doesn't trust holds the transport`(
+    _ security: String
+  ) throws {
+    var script = SMTPServerScript()
+    script.security = security
+    let port = try hostile(script)
+    var server = port.server()
+    server.certificateFile = nil
+    let results = SMTPTestMail.small.recipientResults(SMTPClient(server, now: { 0 }))
+    #expect(results?.map(\.outcome) == [.held(.transport)])
+    #expect(results?.first?.message.contains("isn't trusted") == true, "\(results?.first?.message ?? "")")
+    #expect(try port.report().commands.allSatisfy { $0.hasPrefix("EHLO") || $0 == "STARTTLS" })
+  }
+
   @Test func `a server at an IPv6 address gets STARTTLS`() throws {
     var script = SMTPServerScript()
     script.security = "starttls"
