@@ -205,9 +205,13 @@ struct ConnectionSetup {
       (reply, text) = try ask(stream, exchange.command(withInitialResponse: false))
       responses = exchange.responses(withInitialResponse: false)[...]
     }
+    if reply.code == 334, responses.isEmpty, isBlank(stream.parser.text(reply)) {
+      // The server ignored the initial response. An error would have a text.
+      responses = exchange.responses(withInitialResponse: false)[...]
+    }
     while reply.code == 334, let response = responses.popFirst() {
       guard exchange.accepts(challenge: stream.parser.text(reply), before: response) else {
-        _ = try ask(stream, "*")
+        _ = try askToEnd(stream, exchange, reply, text)
         throw ConnectionError(
           .held(.transport),
           "\(server.name) asks for something else than \(exchange.mechanism.name) has, and got no credentials (\(text)); choose another \"mechanism\""
@@ -224,6 +228,10 @@ struct ConnectionSetup {
     guard reply.code == 235 else {
       throw ConnectionError.login(reply, text, challenge, server)
     }
+  }
+
+  private func isBlank(_ challenge: String) -> Bool {
+    challenge.utf8.dropFirst(3).allSatisfy { $0 == UInt8(ascii: " ") }
   }
 
   /// Confirms an error, or cancels an exchange that never ends. The error counts if no reply to that comes.

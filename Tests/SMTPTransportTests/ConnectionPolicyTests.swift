@@ -108,12 +108,14 @@ import Testing
   func `a server that offers CHUNKING and rejects the command BDAT gets DATA from then on`(_ reply: String)
     throws
   {
-    let port = try hostile(["bdat": .reply(reply)])
-    let client = port.client()
-    for _ in 0..<3 { #expect(SMTPTestMail.small.outcomes(client) == [.sent], "\(reply)") }
-    let report = try port.report()
-    #expect(report.commands.filter { $0.hasPrefix("BDAT") }.count == 1)
-    #expect(report.taken.count == 3)
+    for missing in [[], ["PIPELINING"]] {
+      let port = try hostile(["bdat": .reply(reply)], without: missing)
+      let client = port.client()
+      for _ in 0..<3 { #expect(SMTPTestMail.small.outcomes(client) == [.sent], "\(reply)") }
+      let report = try port.report()
+      #expect(report.commands.filter { $0.hasPrefix("BDAT") }.count == 1)
+      #expect(report.taken.count == 3)
+    }
   }
 
   @Test func `a refused content isn't taken for a rejected BDAT`() throws {

@@ -61,6 +61,7 @@ struct SMTPServerScript: Encodable, Sendable {
   var six: Bool?
   var any: Bool?
   var oldTLS: Bool?
+  var ignoresInitial: Bool?
   var connections: [[String: SMTPServerAction]] = [[:]]
 
   init(_ faults: [String: SMTPServerAction] = [:], without missing: [String] = []) {

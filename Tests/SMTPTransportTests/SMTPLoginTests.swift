@@ -92,6 +92,23 @@ import Testing
     #expect(report.commands.contains { $0.hasPrefix("BDAT") })
   }
 
+  @Test(arguments: SMTPLogin.Mechanism.allCases)
+  func `a server that ignores an initial response gets the response once more`(
+    _ mechanism: SMTPLogin.Mechanism
+  ) throws {
+    var script = SMTPServerScript()
+    script.ignoresInitial = true
+    script.logins = [
+      "XOAUTH2": [Self.alice, Self.token], "OAUTHBEARER": [Self.alice, Self.token],
+      "PLAIN": [Self.alice, "secret"], "LOGIN": [Self.alice, "secret"],
+    ]
+    let login: SMTPLogin =
+      mechanism == .xoauth2 || mechanism == .oauthbearer
+      ? .account(user: Self.alice, mechanism: mechanism)
+      : .password(user: Self.alice, password: "secret", mechanism: mechanism)
+    #expect(SMTPTestMail.small.outcomes(try hostile(script).client(login)) == [.sent])
+  }
+
   @Test func `a server that refuses an initial response gets the response after AUTH`() throws {
     let port = try hostile(["auth": SMTPServerAction(reply: "501 5.5.2 no initial response", initial: true)])
     #expect(SMTPTestMail.small.outcomes(port.client()) == [.sent])

@@ -8,7 +8,8 @@ received, {"hangUp": PORT} closes its connections, {"say": PORT, "text": TEXT} w
 closes the port.
 
 SCRIPT: "security" tls|starttls|none, "offers" [EHLO lines], "offersBefore" [EHLO lines before STARTTLS],
-"six" true for ::1, "any" true for every address of this machine, "oldTLS" true for TLS 1.0 only,
+"six" true for ::1, "ignoresInitial" true to ignore initial responses,
+"any" true for every address of this machine, "oldTLS" true for TLS 1.0 only,
 "logins" {"XOAUTH2": [user, token], "PLAIN": [user, password]} or absent (every login is accepted),
 "receiveBuffer" bytes, "connections" [FAULTS], the last of which repeats.
 
@@ -231,6 +232,8 @@ class Session:
     def auth(self, text):
         words = text.split(" ")
         mechanism = words[1].upper()
+        if self.listener.script.get("ignoresInitial"):
+            words = words[:2]
         act = self.faults.get("auth")
         # With "initial", only an initial response is refused.
         if act is not None and self.seen.get("auth", 0) >= act.get("skip", 0) and (
