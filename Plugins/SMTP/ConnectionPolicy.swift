@@ -21,7 +21,7 @@ enum ConnectionPolicy {
     }
     if isThrottle(refusal) { return stage == .recipient ? .keep : .retire }
     if stage == .recipient, isAboutRecipient(refusal) { return .keep }
-    return .retireAndRetry
+    return isAboutMail(refusal) ? .retire : .retireAndRetry
   }
 
   /// Whether the server asks for less mail or fewer logins: 4.7.z (policy), Gmail's 450 4.2.1, 432 and 454. Another
@@ -30,6 +30,15 @@ enum ConnectionPolicy {
     switch (refusal.code, refusal.enhanced?.subject, refusal.enhanced?.detail) {
     case (432, _, _), (454, _, _), (450, 2, 1): true
     case (400...499, 7, _): true
+    default: false
+    }
+  }
+
+  /// Whether the reason would be the same over any connection: an address or a mailbox, a full disk (4.3.1), or the
+  /// content. Sending a large mail once more would only be a burden.
+  private static func isAboutMail(_ refusal: Reply) -> Bool {
+    switch (refusal.enhanced?.subject, refusal.enhanced?.detail) {
+    case (1, _), (2, _), (3, 1), (6, _): true
     default: false
     }
   }

@@ -39,13 +39,16 @@ import Testing
 
   static let throttles = [
     "451 4.7.0 slow down", "450 4.2.1 rate limit exceeded", "432 4.3.2 Concurrent connections limit exceeded",
-    "454 4.7.0 too many", "451 4.7.500 Server busy", "452 4.7.1 too much mail",
+    "454 4.7.0 too many", "451 4.7.500 Server busy", "452 4.7.1 too much mail", "452 4.3.1 disk full",
+    "451 4.6.0 later", "450 4.2.0 later",
   ]
 
   @Test(arguments: throttles, ["mail", "data", "bdat"])
-  func `a throttled mail waits, and the next attempt uses a new connection`(
-    _ reply: String, _ place: String
-  ) throws {
+  func
+    `a mail that is throttled or refused for its own sake waits, and the next attempt uses a new connection`(
+      _ reply: String, _ place: String
+    ) throws
+  {
     let missing = place == "data" ? ["CHUNKING"] : []
     let port = try hostile([place: .reply(reply).from(2)], without: missing)
     let client = port.client()
