@@ -35,7 +35,7 @@ extension CommandContext {
   private func rejectLostKey() throws(Diagnostic) {
     guard let directory = configuration.keys.directory else { return }
     var status = stat()
-    guard stat(configuration.storage.path, &status) == 0,
+    guard stat(configuration.storage.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
       access("\(directory)/\(Keyring.fileName)", F_OK) != 0
     else { return }
     let number = errno

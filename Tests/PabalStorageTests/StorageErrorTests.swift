@@ -88,6 +88,20 @@ import Testing
     #expect(openingError(key: [2]) == nil)
   }
 
+  @Test func `a directory or a pipe in its place is named as such`() throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    #expect(openingError() == .notFile)
+    try FileManager.default.removeItem(atPath: path)
+    #expect(mkfifo(path, 0o600) == 0)
+    #expect(openingError() == .notFile)
+  }
+
+  @Test func `a file with Pabal's mark but without its tables is damaged`() async throws {
+    try await create()
+    try await DatabaseQueue(path: path).write { try $0.execute(sql: "DROP TABLE meta") }
+    #expect(openingError() == .corrupt)
+  }
+
   @Test func `a file that isn't a database of Pabal is rejected and stays unchanged`() async throws {
     let bytes = Data((0..<8192).map { UInt8(truncatingIfNeeded: $0 &* 7) })
     try bytes.write(to: URL(filePath: path))
@@ -95,7 +109,7 @@ import Testing
     #expect(try Data(contentsOf: URL(filePath: path)) == bytes)
     try FileManager.default.removeItem(atPath: path)
     try await DatabaseQueue(path: path).write { try $0.execute(sql: "CREATE TABLE theirs (x)") }
-    #expect(openingError() == .corrupt)
+    #expect(openingError() == .foreign)
     let tables = try await DatabaseQueue(path: path).read {
       try String.fetchAll($0, sql: "SELECT name FROM sqlite_schema")
     }

@@ -16,6 +16,10 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case wrongKey
     /// The file is damaged, or not a database.
     case corrupt
+    /// The path leads to a directory or something else that isn't a file.
+    case notFile
+    /// The file is a database of another program.
+    case foreign
     /// The file was deleted or replaced while this process had it open.
     case gone
     /// This process has closed the file.
@@ -51,6 +55,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
       "the database \(place) was written by a newer Pabal: it has version \(found), this one supports \(known)"
     case .wrongKey: "the database \(place) belongs to another master key"
     case .corrupt: "the database \(place) is damaged or isn't a database of Pabal"
+    case .notFile: "the database \(place) isn't a file"
+    case .foreign: "the database \(place) belongs to another program"
     case .gone: "the database \(place) was deleted or replaced while it was in use"
     case .closed: "the database \(place) has been closed"
     case .other(let text): "the database \(place) failed: \(text)"
@@ -66,6 +72,7 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .newer: "run the newer version, or set another file in \"storage\""
     case .wrongKey: "restore its key, or set another file in \"storage\""
     case .corrupt: "restore it from a backup, or move it away to start with a new one"
+    case .notFile, .foreign: "set \"storage\": {\"path\": …} to a file of its own, which Pabal creates"
     case .gone: "put it back and restart; mail that is accepted until then is lost"
     case .closed, .other: nil
     }

@@ -127,6 +127,10 @@ enum DatabaseFile {
       guard errno == ENOENT else { throw StorageError(errno: errno, place: path) }
       try create(path)
     }
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw StorageError(.notFile, place: path)
+    }
     guard faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 else {
       throw StorageError(errno: errno, place: path)
     }

@@ -30,7 +30,7 @@ struct SQLiteMigration: Sendable {
     let owner = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
     let isEmpty = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_schema") == 0
     guard owner == applicationID || (owner == 0 && version == 0 && isEmpty) else {
-      throw StorageError(.corrupt, place: place)
+      throw StorageError(.foreign, place: place)
     }
     guard version <= all.count else {
       throw StorageError(.newer(found: version, known: all.count), place: place)

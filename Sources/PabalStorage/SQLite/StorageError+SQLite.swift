@@ -19,6 +19,11 @@ extension StorageError.Kind {
       self = .full
       return
     }
+    // A file with Pabal's mark that lacks its tables.
+    if error.resultCode == .SQLITE_ERROR, error.message?.hasPrefix("no such ") == true {
+      self = .corrupt
+      return
+    }
     switch error.resultCode {
     case .SQLITE_FULL: self = .full
     case .SQLITE_READONLY: self = .readOnly
