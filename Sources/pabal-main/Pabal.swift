@@ -1,5 +1,6 @@
 import ArgumentParser
 import PabalCommand
+import PabalCore
 
 /// The `pabal` command with all subcommands; the small `pabal` program runs it for everything except `send`.
 @main
@@ -29,14 +30,41 @@ struct Pabal: ParsableCommand {
     do {
       let status = try CommandRun.status {
         try ProcessSetup.rejectInvalidArguments()
-        var command = try parseNamedSubcommand() ?? parseAsRoot()
-        try command.run()
+        let misspelt = MisspeltCommand(CommandLine.arguments.dropFirst(), of: Pabal.self)
+        var command = try parse(misspelt)
+        do {
+          try command.run()
+        } catch let failure as CommandError {
+          throw failure.adding(misspelt?.hint)
+        }
         return .sent
       }
       exit(withError: status.exitCode)
     } catch {
       exit(withError: error)
     }
+  }
+
+  /// Parses the command line. Throws the error about a misspelt command, which says more than the parser's.
+  private static func parse(_ misspelt: MisspeltCommand?) throws -> any ParsableCommand {
+    if CommandLine.arguments.dropFirst().first == "help", let error = misspelt?.error { throw error }
+    if let command = parseNamedSubcommand() { return command }
+    do {
+      return try parseAsRoot()
+    } catch {
+      // Help and the version are thrown as well; their exit status is 0.
+      guard exitCode(for: error) != .success else { throw error }
+      if let better = misspelt?.error ?? optionBeforeCommand() { throw better }
+      throw error
+    }
+  }
+
+  /// The error about an option that stands where the command belongs.
+  private static func optionBeforeCommand() -> CommandError? {
+    guard let option = CommandLine.arguments.dropFirst().first, option.hasPrefix("-") else { return nil }
+    return CommandError(
+      .usage, "“\(printable(option))” stands before the command",
+      remedy: "write options after it, like `pabal check --json`; `pabal --help` lists the commands")
   }
 
   /// Parses the subcommand named by the first argument on its own, because parsing with all subcommands takes twice
@@ -54,6 +82,16 @@ struct Pabal: ParsableCommand {
   }
 }
 
+extension CommandError {
+  /// Returns the error with `hint` added to its remedy.
+  fileprivate func adding(_ hint: String?) -> CommandError {
+    guard let hint, let first = diagnostics.first else { return self }
+    var diagnostic = first
+    diagnostic.remedy = [first.remedy, hint].compactMap(\.self).joined(separator: ", ")
+    return CommandError(status, [diagnostic] + diagnostics.dropFirst(), reachedLimit: reachedLimit)
+  }
+}
+
 extension ExitStatus {
   /// The status as an `ArgumentParser.ExitCode`.
   var exitCode: ExitCode { ExitCode(rawValue) }
@@ -65,7 +103,8 @@ struct CommonOptions: ParsableArguments {
     name: .customLong("config"),
     help: ArgumentHelp(
       "The configuration file.",
-      discussion: "Default: $PABAL_CONFIG, then ./config.json, then /etc/pabal/config.json.",
+      discussion:
+        "Default: $PABAL_CONFIG, then config.json here or in a directory above, then /etc/pabal/config.json.",
       valueName: "file"),
     completion: .file(extensions: ["json"]))
   var file: String?
