@@ -18,31 +18,29 @@ package struct CommandContext {
 
   /// Reads the configuration file named by the options or the environment.
   package init(_ options: CommandOptions) throws(CommandError) {
-    let file: String
+    let file: ConfigurationFile
     do throws(Diagnostic) {
-      file = try Configuration.locate(options.file, environment: environmentVariable)
+      file = try ConfigurationFile(try Configuration.locate(options.file, environment: environmentVariable))
     } catch {
       throw CommandError(.configuration, [error])
     }
-    do throws(Diagnostics) {
-      configuration = try Configuration.read(file, providers: [TokenProvider()] + oauthProviders())
-    } catch {
-      throw CommandError(.configuration, error.all)
-    }
+    configuration = try Self.read(file)
     loader = PluginLoader(configured: configuration.plugins.directories)
     accounts = Accounts(configuration)
     verbose = options.verbose
   }
 
-  /// Returns a new context for `bytes`, the changed content of the same configuration file.
-  package func reloaded(_ bytes: [UInt8]) throws(CommandError) -> CommandContext {
+  /// Returns a new context for `file`, the changed content of the same configuration file.
+  package func reloaded(_ file: ConfigurationFile) throws(CommandError) -> CommandContext {
+    CommandContext(try Self.read(file), verbose: verbose)
+  }
+
+  /// Reads the configuration; throws its mistakes together with those in the settings of plugins.
+  private static func read(_ file: ConfigurationFile) throws(CommandError) -> Configuration {
     do throws(Diagnostics) {
-      return CommandContext(
-        try Configuration.read(
-          bytes, file: configuration.file, directory: configuration.directory,
-          providers: [TokenProvider()] + oauthProviders()), verbose: verbose)
+      return try Configuration.read(file, providers: [TokenProvider()] + oauthProviders())
     } catch {
-      throw CommandError(.configuration, error.all)
+      throw CommandError(.configuration, error.merged(with: Configuration.settingsMistakes(in: file)).all)
     }
   }
 

@@ -72,18 +72,19 @@ final class ConfigurationReloader: Sendable {
   }
 
   private func apply(isRequested: Bool) throws(CommandError) -> Change? {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try readFile(runtime.initialConfiguration.file, atMost: Configuration.sizeLimit)
+    let file: ConfigurationFile
+    do throws(Diagnostic) {
+      file = try ConfigurationFile(runtime.initialConfiguration.file)
     } catch {
-      throw CommandError(.configuration, [error.diagnostic])
+      throw CommandError(.configuration, [error])
     }
-    guard isRequested || bytes != runtime.snapshot.context.configuration.bytes else {
+    guard isRequested || file.bytes != runtime.snapshot.context.configuration.bytes else {
       if runtime.health.markCurrent(restart: nil) { log.write("configuration mended") }
       return nil
     }
-    let (restart, routeChanged) = try runtime.replace(by: bytes)
+    let (restart, routeChanged) = try runtime.replace(by: file)
     if runtime.health.markCurrent(restart: restart) { log.write("configuration mended") }
+    for warning in runtime.snapshot.context.configuration.warnings { log.report("warning", warning) }
     log.write("reloaded", ("route", runtime.snapshot.route.names.joined(separator: ",")))
     for key in restart { log.write("restart needed", ("path", key)) }
     return routeChanged ? .route : .others

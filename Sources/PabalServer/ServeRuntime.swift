@@ -61,12 +61,12 @@ final class ServeRuntime: Sendable {
   /// The snapshot in use.
   var snapshot: RuntimeSnapshot { snapshotBox.snapshot }
 
-  /// Replaces the snapshot by that of a configuration file with these bytes. Changes nothing if it throws. Blocks.
+  /// Replaces the snapshot by that of the changed configuration file. Changes nothing if it throws. Blocks.
   ///
   /// Returns the changed keys that need a restart to take effect, and whether the route has changed.
-  func replace(by bytes: [UInt8]) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
+  func replace(by file: ConfigurationFile) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
     let previous = snapshot
-    let context = try previous.context.reloaded(bytes)
+    let context = try previous.context.reloaded(file)
     let transports = try context.checked(try context.transports(transportNames))
     let snapshot = try RuntimeSnapshot(
       context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous

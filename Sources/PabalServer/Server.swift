@@ -42,6 +42,7 @@ package func runServer(
   defer { reload.cancel() }
   let cleanup = startVerificationCleanup(runtime.storage, log) { runtime.snapshot.context }
   defer { cleanup.cancel() }
+  for warning in context.configuration.warnings { log.report("warning", warning) }
   log.write("serving", ("route", runtime.snapshot.route.names.joined(separator: ",")))
   try blockingAwait { () throws(CommandError) in
     async let dispatching: Void = dispatcher.run()

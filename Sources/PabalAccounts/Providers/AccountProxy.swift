@@ -11,7 +11,7 @@ struct AccountProxy: Sendable {
     guard let value = field.configuredValue() else { return nil }
     if let literal = value.literal {
       do throws(HTTPProxyError) {
-        _ = try HTTPProxy(literal)
+        if try HTTPProxy(literal).password != nil { field.reportPlaintextSecret() }
       } catch {
         field.report("the proxy \(error)")
         return nil

@@ -71,7 +71,7 @@ struct ClientSettings: Sendable {
   init?(_ object: ObjectDecoder) {
     let id = object.required("client_id", remedy: "copy it from the app's registration")?.configuredValue()
     let secret = object.optional("client_secret")
-    let secretText = secret?.configuredValue()
+    let secretText = secret?.configuredSecret()
     let flow = object.optional("flow")
     var chosen: Flow? = .browser
     if let flow {

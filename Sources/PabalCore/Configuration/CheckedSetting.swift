@@ -28,7 +28,10 @@ public struct CheckedSetting: Sendable, RedactedDescription {
   /// The kind of value.
   public var kind: SettingDeclaration.Kind { declaration.kind }
   /// Whether a secret is written in plain text in the file, which works but deserves a warning.
-  public var isPlaintextSecret: Bool { declaration.secret && isSet && !(text.literal ?? "").isEmpty }
+  public var isPlaintextSecret: Bool {
+    guard isSet, let literal = text.literal, !literal.isEmpty else { return false }
+    return declaration.secret || (key == "proxy" && literal.contains("@"))
+  }
 
   /// Returns the value in the form of its kind. Fetches a secret, which may block.
   public func fetch() throws(Diagnostic) -> SettingValue {
@@ -51,9 +54,8 @@ extension Configuration {
     diagnostics: inout [Diagnostic]
   ) -> [CheckedSetting]? {
     checkedSettings(
-      JSONValue(
-        .object(transport.settings), at: transport.location.position ?? SourcePosition(line: 1, column: 1)),
-      declared: declared, path: transport.location.path, accounts: accounts.map(\.name), file: file,
+      transport.settingsValue, declared: declared, path: transport.location.path,
+      accounts: accounts.map(\.name), file: file,
       directory: directory, secrets: secrets, diagnostics: &diagnostics)
   }
 }
@@ -64,7 +66,7 @@ package func checkedSettings(
   directory: String, secrets: SecretAccess, diagnostics: inout [Diagnostic]
 ) -> [CheckedSetting]? {
   let collector = DiagnosticCollector(
-    subject: .file(file), directory: directory, secrets: secrets)
+    subject: .file(file), directory: directory, secrets: secrets, isConfiguration: true)
   let checked = FieldDecoder(settings, path: path, collector: collector).object { object in
     declared.map { SettingReader(declaration: $0, accounts: accounts).read(object) }
   }
@@ -133,7 +135,11 @@ private struct SettingReader {
       value.report(expected: expected, remedy: remedyForKind(value.node.content))
       return nil
     }
-    guard declaration.kind != .account || isKnownAccount(text, value) else { return nil }
+    guard
+      !value.rejectsPlaceholder(
+        text, acceptsSource: declaration.kind != .account, isSecret: declaration.secret),
+      declaration.kind != .account || isKnownAccount(text, value)
+    else { return nil }
     do throws(SettingError) {
       let setting = try declaration.value(of: text, directory: collector.directory)
       return checked(

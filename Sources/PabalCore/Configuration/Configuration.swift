@@ -34,20 +34,50 @@ public struct Configuration: Sendable {
   public let serve: ServeConfiguration
   /// The bytes it was read from.
   public private(set) var bytes: [UInt8] = []
+  /// What works but deserves attention; of a configuration that was read from a file.
+  public private(set) var warnings: [Diagnostic] = []
   let secrets: SecretAccess
+  private var plaintextSecrets: [SettingLocation] = []
+  private var isReadableByOthers = false
 
   /// Reads the file at `path`. Blocks. Throws every mistake at once, but a syntax error alone.
+  ///
+  /// Refuses a file that others can change, because it names what this process runs and where secrets are sent.
   public static func read(
     _ path: String, providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
-    let bytes: [UInt8]
-    do throws(FileError) {
-      bytes = try readFile(path, atMost: sizeLimit)
+    let file: ConfigurationFile
+    do throws(Diagnostic) {
+      file = try ConfigurationFile(path)
     } catch {
-      throw Diagnostics([error.diagnostic])
+      throw Diagnostics([error])
     }
-    return try read(
-      bytes, file: path, directory: parentDirectory(of: path), providers: providers, secrets: secrets)
+    return try read(file, providers: providers, secrets: secrets)
+  }
+
+  /// Reads a file that has been examined. Throws every mistake at once, but a syntax error alone.
+  package static func read(
+    _ file: ConfigurationFile, providers: [any AccountProvider], secrets: SecretAccess = .process
+  ) throws(Diagnostics) -> Configuration {
+    var configuration = try read(
+      file.bytes, file: file.path, directory: file.directory, providers: providers, secrets: secrets)
+    configuration.isReadableByOthers = file.isReadableByOthers
+    configuration.warnings =
+      file.warnings + configuration.plaintextSecrets.map { configuration.plaintextSecretWarning(at: $0) }
+      + configuration.serve.warnings
+    return configuration
+  }
+
+  /// Returns the warning about a secret that is written in the file.
+  public func plaintextSecretWarning(at location: SettingLocation) -> Diagnostic {
+    let until =
+      isReadableByOthers
+      ? "; until then chmod o-r \(shellQuoted(file)), because every user of this machine can read it" : ""
+    var warning = location.diagnostic(
+      "a secret is stored in plain text in the file",
+      remedy: "use {\"env\": …}, {\"file\": …} or {\"command\": …}\(until)")
+    warning.severity = .warning
+    return warning
   }
 
   /// Reads the bytes of the file named `file`, whose relative paths start from the absolute `directory`.
@@ -55,12 +85,14 @@ public struct Configuration: Sendable {
     _ bytes: [UInt8], file: String, directory: String,
     providers: [any AccountProvider] = [TokenProvider()], secrets: SecretAccess = .process
   ) throws(Diagnostics) -> Configuration {
-    let collector = DiagnosticCollector(subject: .file(file), directory: directory, secrets: secrets)
+    let collector = DiagnosticCollector(
+      subject: .file(file), directory: directory, secrets: secrets, isConfiguration: true)
     let read = collector.decode(bytes) { Configuration($0, file: file, providers: providers) }
     guard var configuration = read, collector.all.isEmpty else {
       throw Diagnostics(collector.sortedByPosition)
     }
     configuration.bytes = bytes
+    configuration.plaintextSecrets = collector.plaintextSecrets
     return configuration
   }
 
@@ -112,18 +144,6 @@ public struct Configuration: Sendable {
       throw from.location.diagnostic(error.message, remedy: error.remedy)
     }
   }
-
-  private static func parentDirectory(of path: String) -> String {
-    let workingDirectory = getcwd(nil, 0).map { name in
-      defer { free(name) }
-      return String(cString: name)
-    }
-    let fullPath =
-      path.hasPrefix("/")
-      ? path : "\(workingDirectory ?? "")/\(path.hasPrefix("./") ? path.dropFirst(2) : path[...])"
-    let parentDirectory = fullPath[..<(fullPath.lastIndex(of: "/") ?? fullPath.startIndex)]
-    return parentDirectory.isEmpty ? "/" : String(parentDirectory)
-  }
 }
 
 extension FieldDecoder {
@@ -142,26 +162,34 @@ extension FieldDecoder {
 
 extension Configuration {
   /// Returns the path of the file to read: `explicit` (from `--config`), or else `$PABAL_CONFIG`, or else the first
-  /// that exists of `./config.json` and `/etc/pabal/config.json`.
+  /// that exists of `./config.json`, `config.json` in a directory above, and `/etc/pabal/config.json`.
   ///
   /// A named file is returned even if it doesn't exist, so that reading it reports this.
   public static func locate(
     _ explicit: String?, environment: (String) -> String?
   ) throws(Diagnostic) -> String {
-    try locate(explicit, environment: environment, standard: ["config.json", "/etc/pabal/config.json"])
+    let home = environment("HOME")
+    return try locate(
+      explicit, environment: environment, standard: ["config.json", "/etc/pabal/config.json"],
+      above: { ConfigurationSearch.fileAboveWorkingDirectory(home: home) })
   }
 
   static func locate(
-    _ explicit: String?, environment: (String) -> String?, standard: [String]
+    _ explicit: String?, environment: (String) -> String?, standard: [String],
+    above: (() -> String?)? = nil
   ) throws(Diagnostic) -> String {
     if let explicit { return explicit }
     if let named = environment("PABAL_CONFIG"), !named.isEmpty { return named }
-    // A file that exists but can't be read is still the one that was meant.
-    for path in standard where access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR) {
-      return path
+    for (index, path) in standard.enumerated() {
+      // A file that exists but can't be read is still the one that was meant.
+      if access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR) { return path }
+      if index == 0, let found = above?() { return found }
+    }
+    let places = standard.enumerated().map { index, path in
+      index == 0 && above != nil ? "\(path), here or in a directory above," : path
     }
     throw Diagnostic(
-      "no configuration found: neither \(standard.joined(separator: " nor ")) exists",
+      "no configuration found: neither \(places.joined(separator: " nor ")) exists",
       remedy: "name a file with --config FILE or PABAL_CONFIG")
   }
 }

@@ -77,7 +77,7 @@ public struct KeysConfiguration: Sendable {
   }
 
   private static func configuredKey(_ value: FieldDecoder) -> ConfiguredValue? {
-    guard let text = value.configuredValue() else { return nil }
+    guard let text = value.configuredSecret() else { return nil }
     if let literal = text.literal, MasterKey(literal) == nil {
       value.report("not a key", remedy: remedy)
       return nil

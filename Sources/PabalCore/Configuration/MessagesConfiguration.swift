@@ -21,6 +21,28 @@ public struct MessagesConfiguration: Sendable {
   /// The variables of this site, in the order written.
   public let variables: [Variable]
 
+  /// Warnings about users who can change what mail says without being trusted. Reads the file system.
+  public var warnings: [Diagnostic] {
+    do throws(TrustedPath.Problem) {
+      _ = try TrustedPath(directory)
+      return []
+    } catch {
+      let cause: String
+      let remedy: String
+      switch error.reason {
+      case .worldWritable: (cause, remedy) = ("anyone", "chmod o-w \(shellQuoted(error.path))")
+      case .owner(let user): (cause, remedy) = ("user \(user)", "see whether that user writes the messages")
+      // Authors share a group.
+      case .groupWritable, .error: return []
+      }
+      let place = error.path == directory ? "" : " through \(error.path)"
+      return [
+        Diagnostic(
+          "\(cause) can change what mail says\(place)", remedy: remedy, file: directory, severity: .warning)
+      ]
+    }
+  }
+
   static func read(_ value: FieldDecoder) -> MessagesConfiguration? {
     value.object { object in
       let directory = object.required(

@@ -1,10 +1,11 @@
 internal import CPabalGNU
-// `environ` is a C variable. Nothing here sets it, and plugins must not.
-@preconcurrency internal import Glibc
+internal import Glibc
 
 /// A run of a program that prints a secret.
 struct SecretCommand {
   let commandLine: [String]
+  /// The names of variables it gets besides the common ones.
+  var environment: [String] = []
   let timeout: Duration
   let sizeLimit: Int
 
@@ -49,7 +50,7 @@ struct SecretCommand {
       throw SecretError(
         message:
           "the command \(name) \(exitDescription(status))\(Self.lastLine(standardError.bytes, without: standardOutput.bytes))",
-        remedy: "run it by hand to see why")
+        remedy: "run it by hand to see why; if it needs variables, name them in \"environment\"")
     }
     return standardOutput.bytes
   }
@@ -92,11 +93,12 @@ struct SecretCommand {
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-    var arguments: [UnsafeMutablePointer<CChar>?] = commandLine.map { strdup($0) }
-    arguments.append(nil)
-    defer { for argument in arguments { free(argument) } }
+    let arguments: [UnsafeMutablePointer<CChar>?] = commandLine.map { strdup($0) } + [nil]
+    let variables: [UnsafeMutablePointer<CChar>?] =
+      CommandEnvironment.variables(environment).map { strdup($0) } + [nil]
+    defer { for text in arguments + variables { free(text) } }
     var process: pid_t = 0
-    let failure = posix_spawnp(&process, commandLine[0], &actions, &attributes, arguments, environ)
+    let failure = posix_spawnp(&process, commandLine[0], &actions, &attributes, arguments, variables)
     guard failure == 0 else {
       switch failure {
       case ENOENT:

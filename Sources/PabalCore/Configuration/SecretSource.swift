@@ -8,14 +8,16 @@ public enum SecretSource: Sendable, Hashable, CustomStringConvertible {
   /// The file at this absolute path, without one trailing line break.
   case file(String)
   /// The output of this program with its arguments, without one trailing line break. No shell is involved.
-  case command([String])
+  ///
+  /// Of the environment it gets what programs generally need, and the variables named here.
+  case command([String], environment: [String] = [])
 
   /// The source as in `{"env": "NAME"}`. The arguments of a command are left out.
   public var description: String {
     switch self {
     case .environment(let name): "{\"env\": \(quoted(name))}"
     case .file(let path): "{\"file\": \(quoted(path))}"
-    case .command(let commandLine):
+    case .command(let commandLine, _):
       "{\"command\": [\(quoted(commandLine.first ?? ""))\(commandLine.count > 1 ? ", …" : "")]}"
     }
   }
@@ -51,24 +53,35 @@ extension SecretSource {
       let environment = object.optional("env")
       let file = object.optional("file")
       let command = object.optional("command")
+      let names = object.optional("environment")
       switch [environment, file, command].compactMap(\.self).count {
       case 1: break
-      case 0 where !object.members.isEmpty: return nil  // reported as an unknown key
+      // An unknown key is reported as such.
+      case 0 where object.members.contains { $0.key != "environment" }: return nil
       default:
-        value.report("a secret needs exactly one of \"env\", \"file\" and \"command\"")
+        value.report(
+          "a secret needs exactly one of \"env\", \"file\" and \"command\"",
+          remedy: "write it like {\"env\": \"SMTP_PASSWORD\"}")
+        return nil
+      }
+      if let names, command == nil {
+        names.report("only a command has an environment", remedy: "remove it")
         return nil
       }
       if let environment { return Self.environment(environment) }
       if let file { return file.filePath().map(SecretSource.file) }
-      return command.flatMap(Self.command)
+      let inherited = names.map(CommandEnvironment.names) ?? []
+      let commandLine = command.flatMap(Self.command)
+      guard let inherited, let commandLine else { return nil }
+      return .command(commandLine, environment: inherited)
     }
     guard let source else { return nil }
     self = source
   }
 
   private static func environment(_ value: FieldDecoder) -> SecretSource? {
-    guard let name = value.nonEmptyText() else { return nil }
-    guard !name.contains("="), !name.contains("$") else {
+    guard let name = value.literalText() else { return nil }
+    guard !name.isEmpty, !name.contains("="), Placeholder(name) == nil, !name.contains("$") else {
       value.report(
         "not the name of an environment variable",
         remedy: "write only the name, like {\"env\": \"SMTP_PASSWORD\"}")
@@ -77,7 +90,7 @@ extension SecretSource {
     return .environment(name)
   }
 
-  private static func command(_ value: FieldDecoder) -> SecretSource? {
+  private static func command(_ value: FieldDecoder) -> [String]? {
     if case .string = value.node.content {
       value.report(
         expected: "a list",
@@ -91,12 +104,12 @@ extension SecretSource {
       value.report("empty list", remedy: "name a program and its arguments")
       return nil
     }
-    let arguments = elements.dropFirst().map { $0.text() }
+    let arguments = elements.dropFirst().map { $0.literalText() }
     guard let name = program.nonEmptyText() else { return nil }
     // A name without a slash is looked up in PATH, as in a shell.
     guard let name = name.contains("/") ? program.filePath() : name else { return nil }
     let commandLine = arguments.compactMap(\.self)
-    return commandLine.count == arguments.count ? .command([name] + commandLine) : nil
+    return commandLine.count == arguments.count ? [name] + commandLine : nil
   }
 }
 
@@ -129,9 +142,10 @@ extension SecretSource {
       return try validated(text, from: "environment variable \(name)")
     case .file(let path):
       return try secret(Self.bytes(ofFile: path, atMost: access.sizeLimit), from: path)
-    case .command(let commandLine):
+    case .command(let commandLine, let environment):
       let command = SecretCommand(
-        commandLine: commandLine, timeout: access.commandTimeout, sizeLimit: access.sizeLimit)
+        commandLine: commandLine, environment: environment, timeout: access.commandTimeout,
+        sizeLimit: access.sizeLimit)
       return try secret(command.run(), from: "the output of \(command.name)")
     }
   }

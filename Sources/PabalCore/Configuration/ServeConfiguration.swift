@@ -13,6 +13,21 @@ public struct ServeConfiguration: Sendable {
   /// `alert`: the command that is run when mail can't be delivered.
   public let alert: AlertCommand?
 
+  private let listenLocation: SettingLocation?
+
+  /// Warnings about valid but inadvisable values.
+  var warnings: [Diagnostic] {
+    guard let listen, let listenLocation, !listen.isLoopback, !clients.isEmpty, proxies.isEmpty else {
+      return []
+    }
+    var warning = listenLocation.diagnostic(
+      "connections to \(listen) aren't encrypted, so everyone on the way can read keys, codes and addresses",
+      remedy:
+        "listen on 127.0.0.1 behind a proxy with TLS, or name the proxies that may connect in \"proxies\"")
+    warning.severity = .warning
+    return [warning]
+  }
+
   /// The defaults: no HTTP service and no alerts.
   public init() {
     listen = nil
@@ -20,10 +35,13 @@ public struct ServeConfiguration: Sendable {
     clients = APIClients()
     proxies = TrustedProxies()
     alert = nil
+    listenLocation = nil
   }
 
   private init(_ object: ObjectDecoder) {
-    listen = object.optional("listen").flatMap(ListenAddress.read)
+    let address = object.optional("listen")
+    listenLocation = address?.location
+    listen = address.flatMap(ListenAddress.read)
     isKeyless = object.optional("keyless")?.boolean() ?? false
     clients = object.optional("clients").flatMap(APIClients.read) ?? APIClients()
     proxies = object.optional("proxies").flatMap(TrustedProxies.read) ?? TrustedProxies()
@@ -103,38 +121,5 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
       return nil
     }
     return address
-  }
-}
-
-/// `serve.alert`: the command that notifies a person that mail can't be delivered.
-public struct AlertCommand: Sendable {
-  private let commandLine: [String]
-
-  init(_ commandLine: [String]) { self.commandLine = commandLine }
-
-  /// Runs the command with two more arguments, the event and a detail, for at most ten seconds. Blocks.
-  ///
-  /// The detail of `held` is the name of the transport, that of `waiting` how many seconds the oldest code has
-  /// waited. Nothing else is passed, because other users can read the arguments of a process.
-  public func run(_ event: String, _ detail: String) throws(Diagnostic) {
-    do throws(SecretError) {
-      _ = try SecretCommand(
-        commandLine: commandLine + [event, detail], timeout: .seconds(10), sizeLimit: 65_536
-      ).run()
-    } catch {
-      throw Diagnostic(
-        "the alert command failed: \(error.message)", remedy: error.remedy, path: "serve.alert")
-    }
-  }
-
-  static func read(_ value: FieldDecoder) -> AlertCommand? {
-    guard let elements = value.elements() else { return nil }
-    let commandLine = elements.compactMap { $0.text() }
-    guard commandLine.count == elements.count else { return nil }
-    guard let first = commandLine.first, !first.isEmpty else {
-      value.report("empty command", remedy: "write it like [\"notify-send\", \"Pabal\"]")
-      return nil
-    }
-    return AlertCommand(commandLine)
   }
 }

@@ -87,7 +87,7 @@ public struct TokenProvider: AccountProvider {
   public func read(_ object: ObjectDecoder) -> AccountOpener? {
     let token = object.required(
       "token", remedy: "add its source, for example \"token\": {\"command\": [\"print-token\"]}"
-    )?.configuredValue()
+    )?.configuredSecret()
     guard let token else { return nil }
     return { context in TokenAccount(user: context.user, token: token) }
   }

@@ -34,7 +34,8 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
     return read.count == all.count ? read : nil
   }
 
-  private init?(_ name: String, _ object: ObjectDecoder) {
+  /// Reads an entry of `transports`; returns `nil` after an error.
+  init?(_ name: String, _ object: ObjectDecoder) {
     let settings = object.remaining(except: ["plugin"])
     for member in settings { object.value(of: member).reportDuplicateKeys() }
     let suggestion = nearest(to: "plugin", among: settings.map(\.key))
@@ -63,7 +64,8 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
     case .string: names = [value]
     case .array: names = value.elements() ?? []
     default:
-      value.report(expected: "a name or a list of names")
+      value.report(
+        expected: "a name or a list of names", remedy: "write it like \"\(example)\" or [\"\(example)\"]")
       return nil
     }
     if names.isEmpty { value.report("empty list", remedy: "name at least one transport") }

@@ -16,13 +16,23 @@ public final class DiagnosticCollector {
   public let directory: String
   /// How secrets are fetched later.
   public let secrets: SecretAccess
+  /// Whether the text is `config.json`, in which texts in the syntax of variables, such as `${NAME}`, are mistakes.
+  let isConfiguration: Bool
   /// The mistakes in the order they were found.
   public private(set) var all: [Diagnostic] = []
+
+  /// The places of secrets that are written in the text.
+  private(set) var plaintextSecrets: [SettingLocation] = []
 
   private var reservations: [String: String] = [:]
 
   /// Creates a collector without mistakes; a text without paths and secrets needs only its subject.
-  public init(subject: Subject, directory: String = "/", secrets: SecretAccess = .process) {
+  public convenience init(subject: Subject, directory: String = "/", secrets: SecretAccess = .process) {
+    self.init(subject: subject, directory: directory, secrets: secrets, isConfiguration: false)
+  }
+
+  init(subject: Subject, directory: String, secrets: SecretAccess, isConfiguration: Bool) {
+    self.isConfiguration = isConfiguration
     self.subject = subject
     self.directory = directory
     self.secrets = secrets
@@ -53,6 +63,9 @@ public final class DiagnosticCollector {
       Diagnostic(
         message, remedy: remedy, file: file, position: position, path: path.isEmpty ? nil : path))
   }
+
+  /// Adds the place of a secret that is written in the text.
+  func addPlaintextSecret(at location: SettingLocation) { plaintextSecrets.append(location) }
 
   /// Reserves `resource`, such as a file it writes, for the entry at `path`.
   ///

@@ -36,7 +36,7 @@ public struct FieldDecoder {
 
   /// Adds the error that the value is of another kind than `kind`, which has an article.
   public func report(expected kind: String, remedy: String? = nil) {
-    report("expected \(kind), not \(node.kind)", remedy: remedy)
+    report("expected \(kind), not \(node.kind)", remedy: remedy ?? remedyForOtherKind(kind))
   }
 
   /// A string, whatever characters it has.
@@ -48,8 +48,14 @@ public struct FieldDecoder {
     return text
   }
 
-  /// A string without control characters.
+  /// A string without control characters. In `config.json` it may not be a variable such as `${NAME}` either.
   public func text() -> String? {
+    guard let text = literalText() else { return nil }
+    return rejectsPlaceholder(text, acceptsSource: false) ? nil : text
+  }
+
+  /// A string without control characters, in which variables are left to what reads it, such as a command.
+  func literalText() -> String? {
     guard let text = string() else { return nil }
     guard !text.containsControlCharacter else {
       report("contains a line break or another control character", remedy: "remove it")
@@ -62,7 +68,7 @@ public struct FieldDecoder {
   public func nonEmptyText() -> String? {
     guard let text = text() else { return nil }
     guard !text.isEmpty else {
-      report("empty text")
+      report("empty text", remedy: collector.isConfiguration ? "write something in it, or remove it" : nil)
       return nil
     }
     return text
@@ -74,7 +80,25 @@ public struct FieldDecoder {
       guard let source = SecretSource(self) else { return nil }
       return ConfiguredValue(.secret(source), at: location, access: collector.secrets)
     }
-    return text().map { ConfiguredValue(.literal($0), at: location, access: collector.secrets) }
+    guard let text = literalText(), !rejectsPlaceholder(text, acceptsSource: true) else { return nil }
+    return ConfiguredValue(.literal(text), at: location, access: collector.secrets)
+  }
+
+  /// A secret: a string, which deserves a warning, or an object that names its source.
+  public func configuredSecret() -> ConfiguredValue? {
+    let value = configuredValue()
+    if value?.literal?.isEmpty == false { reportPlaintextSecret() }
+    return value
+  }
+
+  /// Adds a warning that the value is a secret in plain text.
+  public func reportPlaintextSecret() { collector.addPlaintextSecret(at: location) }
+
+  /// Adds an error if a text of `config.json` is a variable or a command, and returns whether it is.
+  func rejectsPlaceholder(_ text: String, acceptsSource: Bool, isSecret: Bool = false) -> Bool {
+    guard collector.isConfiguration, let found = Placeholder(text, isSecret: isSecret) else { return false }
+    report(found.message, remedy: found.remedy(acceptsSource: acceptsSource, isSecret: isSecret))
+    return true
   }
 
   /// A path, made absolute.
@@ -181,10 +205,25 @@ public struct FieldDecoder {
     }
   }
 
+  private func remedyForOtherKind(_ kind: String) -> String? {
+    guard collector.isConfiguration else { return nil }
+    return switch (kind, node.content) {
+    case ("an object", _): "write it in braces, like {\"key\": \"value\"}"
+    case ("a list", .string): "write it in brackets, like [\"…\"]"
+    case ("a list", _): "write it in brackets, [ … ]"
+    case ("true or false", .string(let text)) where ["true", "false"].contains(text):
+      "write it without quotes"
+    case ("true or false", _): "write true or false"
+    default: nil
+    }
+  }
+
   private var remedyForNonString: String? {
     switch node.content {
     case .number: "write it in double quotes"
     case .null: "write a string, or remove the key"
+    case .boolean where collector.isConfiguration: "write it in double quotes"
+    case .array where collector.isConfiguration, .object where collector.isConfiguration: "write one string"
     case .boolean, .string, .array, .object: nil
     }
   }
@@ -218,10 +257,12 @@ package struct PathError: Error {
 /// Returns `path` if it is absolute, or else resolves it from the absolute `directory`. The file system is not read.
 package func absolutePath(_ path: String, from directory: String) throws(PathError) -> String {
   guard !path.isEmpty else { throw PathError(message: "empty path") }
-  guard path != "~", !path.hasPrefix("~/") else {
+  if let found = Placeholder.directory(in: path) {
     throw PathError(
-      message: "~ is not expanded",
-      remedy: "write the path of your home directory, or a path relative to this file")
+      message: found.hasPrefix("~") ? "\(found) is not expanded" : "\(quoted(found)) is not expanded",
+      remedy: found.hasPrefix("~")
+        ? "write the path of \(found == "~" ? "your" : "that") home directory, or a path relative to this file"
+        : "write the whole path, or a path relative to this file")
   }
   if path.utf8.first == UInt8(ascii: "/") { return path }
   let rest = path.hasPrefix("./") ? String(path.dropFirst(2)) : path

@@ -69,6 +69,7 @@ struct FileAttributes {
   /// The user id of the owner.
   var owner: UInt32
   var isRegular: Bool
+  var identity: FileIdentity?
 }
 
 /// Reads a file unless `validate` throws. It is passed the attributes of the open file, because the file behind the
@@ -89,7 +90,9 @@ func readFile(
   let kind = status.st_mode & S_IFMT
   guard kind != S_IFDIR else { throw FileError(kind: .directory, path: path) }
   try validate(
-    FileAttributes(mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG))
+    FileAttributes(
+      mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG,
+      identity: FileIdentity(status)))
   guard kind != S_IFREG || status.st_size <= limit else {
     throw FileError(kind: .tooLarge(limit: limit), path: path)
   }

@@ -67,6 +67,29 @@ private struct KeyDirectory {
         "\(path): mode \(String(status.st_mode & 0o777, radix: 8)) lets other users replace the keys",
         remedy: "chmod 700 \(shellQuoted(path))")
     }
+    try KeyDirectory.rejectReplaceable(path)
+  }
+
+  /// Throws if another user could put another directory in its place. Root may use the keys of every user, whose service
+  /// it may be.
+  private static func rejectReplaceable(_ path: String) throws(Diagnostic) {
+    guard path.hasPrefix("/") else { return }
+    do throws(TrustedPath.Problem) {
+      _ = try TrustedPath(path) { geteuid() == 0 || TrustedOwners.contains($0) }
+    } catch {
+      let place = shellQuoted(error.path)
+      switch error.reason {
+      case .worldWritable, .groupWritable:
+        throw Diagnostic(
+          "\(path): other users can replace the keys, because \(error.path) is writable for them",
+          remedy: "chmod go-w \(place)")
+      case .owner(let user):
+        throw Diagnostic(
+          "\(path): user \(user) can replace the keys, because \(error.path) belongs to them",
+          remedy: "sudo chown \"$(id -un)\" \(place), or set keys.directory")
+      case .error(let number): throw ioError(path, number)
+      }
+    }
   }
 
   /// Returns the key in a file; `nil` if the file doesn't exist.

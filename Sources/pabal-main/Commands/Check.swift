@@ -66,7 +66,10 @@ struct Check: ParsableCommand {
       if !step.ok, status.rawValue > worst.rawValue { worst = status }
       if !common.json { show(step, after: reported) }
     }
-    add(Step("configuration", context.configuration.file, ok: true, detail: "no errors"), .configuration)
+    add(
+      Step(
+        "configuration", context.configuration.file, ok: true, detail: "no errors",
+        findings: context.configuration.warnings + context.configuration.commandWarnings), .configuration)
     let chosen =
       transport.isEmpty ? context.configuration.transports : try context.transports(transport)
     // Accounts come first, because the transports then log in with the tokens renewed here.
@@ -96,11 +99,7 @@ struct Check: ParsableCommand {
       }
       var warnings = checked.plugin.warnings
       for setting in checked.settings where setting.isPlaintextSecret {
-        warnings.append(
-          Diagnostic(
-            "a secret is stored in plain text in the file",
-            remedy: "use {\"env\": …}, {\"file\": …} or {\"command\": …}", file: setting.text.location.file,
-            position: setting.text.location.position, path: setting.text.location.path, severity: .warning))
+        warnings.append(context.configuration.plaintextSecretWarning(at: setting.text.location))
       }
       let opened: LoadedTransport
       do throws(Diagnostic) {
@@ -134,7 +133,7 @@ struct Check: ParsableCommand {
   private func messages(_ context: CommandContext) -> (Step, ExitStatus) {
     let directory = context.configuration.messages?.directory ?? ""
     do throws(CommandError) {
-      let findings = try context.messages().store.lint()
+      let findings = try context.messages().store.lint() + (context.configuration.messages?.warnings ?? [])
       let errors = findings.filter { $0.severity == .error }.count
       let detail = errors == 0 ? "no errors" : errors == 1 ? "1 error" : "\(errors) errors"
       return (Step("messages", directory, ok: errors == 0, detail: detail, findings: findings), .input)
@@ -167,7 +166,7 @@ struct Check: ParsableCommand {
 
   /// Prints a step. Reasons in `reported` were printed with their accounts and are not repeated.
   private func show(_ step: Step, after reported: [String]) {
-    let mark = step.ok ? "ok" : step.outcome.value ?? "wrong"
+    let mark = step.ok ? "ok" : step.outcome.value ?? "error"
     let text = step.detail.value.map { detail in
       reported.reduce(detail) { $0.replacing($1, with: "see above") }
     }

@@ -64,4 +64,70 @@ import Testing
     #expect(run.status == 78)
     #expect(run.errors.contains("--config"))
   }
+
+  @Test
+  func `mistakes in the settings of plugins are reported together with those of the file, in its order`()
+    throws
+  {
+    let site = try TestSite(
+      """
+      {
+        "transport": "file",
+        "transports": {
+          "file": { "plugin": "file", "drectory": "mail", "account": "mine" },
+          "console": { "plugin": "consol" }
+        },
+        "accounts": { "mine": { "provider": "tokn", "user": "a@example.com" } },
+        "from": "Pabal <pabal@example.com>",
+        "bogus": 1
+      }
+      """)
+    let run = try site.pabal("check")
+    #expect(run.status == 78)
+    let places = run.errors.split(separator: "\n").compactMap { line in
+      line.firstMatch(of: /error: ([a-z.]+):/).map { String($0.1) }
+    }
+    #expect(places.first == "transports.file.drectory")
+    #expect(
+      Set(places).isSuperset(of: [
+        "transports.file.drectory", "transports.console.plugin", "accounts.mine.provider", "bogus",
+      ]))
+    #expect(places.last == "bogus")
+    // The account exists, although it has a mistake itself.
+    #expect(!run.errors.contains("unknown account"))
+  }
+
+  @Test func `every secret in plain text is a warning, and that everyone can read it`() throws {
+    let key = String(repeating: "a1", count: 32)
+    let site = try TestSite(TestSite.shipped(with: #""keys": { "current": "\#(key)" }"#))
+    let config = "\(site.directory.path)/config.json"
+    chmod(config, 0o644)
+    let run = try site.pabal("check")
+    #expect(run.output.contains("warning: keys.current: a secret is stored in plain text in the file"))
+    #expect(run.output.contains("chmod o-r config.json"))
+    #expect(!run.output.contains(key))
+    chmod(config, 0o600)
+    #expect(try !site.pabal("check").output.contains("chmod o-r"))
+  }
+
+  @Test func `a configuration that others can write is refused by every command`() throws {
+    let site = try TestSite()
+    chmod("\(site.directory.path)/config.json", 0o666)
+    for arguments in [["check"], ["send", "a@example.org"], ["outbox"], ["serve"]] {
+      let run = try ChildProcess.run(
+        "\(BuiltProducts.directory)/pabal", arguments, directory: site.directory.path)
+      #expect(run.status == 78, "\(arguments)")
+      #expect(run.errors.contains("config.json: error: anyone can change this file"), "\(run.errors)")
+    }
+    #expect(site.mails == [])
+  }
+
+  @Test func `the configuration is found from a directory below`() throws {
+    let site = try TestSite()
+    let run = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", ["send", "a@example.org"], environment: TestSite.cleanEnvironment,
+      directory: "\(site.directory.path)/messages/verification")
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(site.mails.count == 1)
+  }
 }

@@ -50,6 +50,17 @@ import Testing
     #expect(counts == ["sent": 240 + more])
   }
 
+  @Test func `an edit by which others could change the configuration isn't applied`() throws {
+    let served = try served()
+    let config = "\(served.site.directory.path)/config.json"
+    chmod(config, 0o666)
+    let transcript = try served.server.transcript(until: "reload failed")
+    #expect(transcript.contains("anyone can change this file"))
+    #expect(try served.start("a@example.org") == 202)
+    chmod(config, 0o600)
+    _ = try served.server.transcript(until: "configuration m")
+  }
+
   @Test func `a broken edit changes nothing and is reported with its position, and so is its correction`()
     throws
   {
@@ -66,7 +77,7 @@ import Testing
     #expect(try served.start("kim@example.org") == 202)
     try served.server.transcript(until: "state=sent")
     try served.site.edit(#""drectory": "x", "#, "")
-    try served.server.transcript(until: "configuration mended")
+    try served.server.transcript(until: "configuration m")
     try served.configuration(is: "in use since")
     let all = try served.stop()
     #expect(all.matches(of: /reload failed/).count == 1)

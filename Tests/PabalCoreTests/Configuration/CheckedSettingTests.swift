@@ -125,8 +125,8 @@ import Testing
     (#""port": {"env": "PORT"}"#, "port: expected a whole number, not an object"),
     (#""tls": "x""#, "tls: 'x' is not a valid choice; use one of 'implicit', 'starttls'"),
     (#""tls": true"#, "tls: expected one of 'implicit', 'starttls', not true or false"),
-    (#""verbose": 1"#, "verbose: expected true or false, not a number"),
-    (#""verbose": "yes""#, "verbose: expected true or false, not a string"),
+    (#""verbose": 1"#, "verbose: expected true or false, not a number; write true or false"),
+    (#""verbose": "yes""#, "verbose: expected true or false, not a string; write true or false"),
     (
       #""timeout": "30""#,
       #"timeout: not a duration; write a whole number and a unit, like "500ms", "30s", "10m" or "1h""#

@@ -61,6 +61,111 @@ import Testing
   }
 }
 
+/// A configuration names commands and where passwords are sent, so a user who can write it acts as the user of the process.
+@Suite struct ConfigurationOwnershipTests {
+  private static let text =
+    #"{"transport": "a", "transports": {"a": {"plugin": "console"}}, "from": {"command": ["id"]}}"#
+
+  private func problem(_ path: String) -> Diagnostic? {
+    do throws(Diagnostics) {
+      _ = try Configuration.read(path)
+      return nil
+    } catch {
+      return error.all.first
+    }
+  }
+
+  @Test func `a world-writable configuration is refused with the command that corrects it`() throws {
+    try TemporaryFolder.with { folder in
+      let file = try folder.write("config.json", Self.text, mode: 0o646)
+      let found = try #require(problem(file))
+      #expect(
+        found.message
+          == "anyone can change this file, which decides what pabal runs: it is world-writable")
+      #expect(found.file == file)
+      let remedy = try #require(found.remedy)
+      let shell = try Process.run(URL(filePath: "/bin/sh"), arguments: ["-c", remedy])
+      shell.waitUntilExit()
+      #expect(problem(file) == nil)
+    }
+  }
+
+  @Test func `a folder where others can replace the configuration is refused, also further up`() throws {
+    try TemporaryFolder.with { folder in
+      try FileManager.default.createDirectory(atPath: folder.path("a/b"), withIntermediateDirectories: true)
+      let file = try folder.write("a/b/config.json", Self.text)
+      for name in ["a/b", "a"] {
+        chmod(folder.path(name), 0o777)
+        #expect(problem(file)?.message.hasPrefix("anyone can replace this file through ") == true)
+        #expect(problem(file)?.remedy?.hasSuffix(name) == true)
+        chmod(folder.path(name), 0o755)
+      }
+      #expect(problem(file) == nil)
+    }
+  }
+
+  @Test func `a link in a folder that others can write is refused although its target is safe`() throws {
+    try TemporaryFolder.with { folder in
+      let target = try folder.write("config.json", Self.text)
+      try FileManager.default.createDirectory(atPath: folder.path("open"), withIntermediateDirectories: true)
+      let link = folder.path("open/config.json")
+      try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
+      #expect(problem(link) == nil)
+      chmod(folder.path("open"), 0o777)
+      #expect(problem(link) != nil)
+    }
+  }
+
+  @Test func `the configuration of a user who isn't trusted is refused`() throws {
+    try TemporaryFolder.with { folder in
+      let file = try folder.write("config.json", Self.text, mode: 0o644)
+      let found = #expect(throws: Diagnostic.self) {
+        try ConfigurationFile(file, owners: { _ in false })
+      }
+      #expect(found?.message.contains("can replace this file through /") == true)
+      guard geteuid() == 0 else { return }
+      chown(file, 65_534, 65_534)
+      #expect(
+        problem(file)?.message
+          == "user 65534 can change this file, which decides what pabal runs: its owner isn't root, you or the owner of pabal"
+      )
+      #expect(problem(file)?.remedy?.hasSuffix("or run pabal as user 65534") == true)
+    }
+  }
+
+  @Test func `a group-writable configuration is a warning if the group is the user's own`() throws {
+    guard geteuid() == 0 else { return }
+    try TemporaryFolder.with { folder in
+      let file = try folder.write("config.json", Self.text, mode: 0o664)
+      #expect(try Configuration.read(file).warnings.map(\.severity) == [.warning])
+      chown(file, 0, 54_321)
+      #expect(problem(file)?.message.hasPrefix("group 54321 can change this file") == true)
+    }
+  }
+
+  @Test func `a command's program that others can change is a warning`() throws {
+    try TemporaryFolder.with { folder in
+      let program = try folder.write("print-token", "#!/bin/sh\n", mode: 0o777)
+      func warnings(_ command: String) throws -> [Diagnostic] {
+        let text = Self.text.replacing(#"["id"]"#, with: "[\"\(command)\"]")
+        return try Configuration.read(try folder.write("config.json", text)).commandWarnings
+      }
+      #expect(try warnings("./print-token").map(\.path) == ["from.command"])
+      #expect(try warnings("./print-token").first?.message.hasPrefix("anyone can change the program") == true)
+      chmod(program, 0o755)
+      #expect(try warnings("./print-token").isEmpty)
+      #expect(try warnings("id").isEmpty)
+    }
+  }
+
+  @Test func `a configuration can still be piped in`() throws {
+    let pipe = Pipe()
+    try pipe.fileHandleForWriting.write(contentsOf: Data(Self.text.utf8))
+    try pipe.fileHandleForWriting.close()
+    #expect(problem("/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)") == nil)
+  }
+}
+
 /// A temporary directory, which is removed after the test.
 struct TemporaryFolder {
   let root: String

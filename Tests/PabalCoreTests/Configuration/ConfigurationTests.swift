@@ -103,7 +103,7 @@ import Testing
         "10:30: error: messages.directory: ~ is not expanded; write the path of your home directory, or a path relative to this file",
         "10:52: error: messages.language: '../ko' is not a language tag; write it like \"ko\" or \"en-GB\"",
         "10:87: error: messages.variables.service: expected a string, not a number; write it in double quotes",
-        "11:14: error: plugins: expected an object, not a string",
+        "11:14: error: plugins: expected an object, not a string; write it in braces, like {\"key\": \"value\"}",
         "12:3: error: audience: unknown key; use one of '$schema', 'transport', 'transports', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'serve', 'verification'",
       ])
   }
@@ -115,8 +115,14 @@ import Testing
   }
 
   @Test func `a file without an object is rejected`() {
-    #expect(Self.errors("[]") == ["1:1: error: expected an object, not a list"])
-    #expect(Self.errors("null") == ["1:1: error: expected an object, not null"])
+    #expect(
+      Self.errors("[]") == [
+        "1:1: error: expected an object, not a list; write it in braces, like {\"key\": \"value\"}"
+      ])
+    #expect(
+      Self.errors("null") == [
+        "1:1: error: expected an object, not null; write it in braces, like {\"key\": \"value\"}"
+      ])
   }
 
   @Test func `the missing keys of an empty object are reported`() {
@@ -139,10 +145,19 @@ import Testing
     (#"["a", "zebra"]"#, "1:21: error: transport[1]: unknown transport 'zebra'; use 'a'"),
     (#"["a", "a"]"#, "1:21: error: transport[1]: duplicate transport 'a'; list each transport once"),
     ("[]", "1:15: error: transport: empty list; name at least one transport"),
-    ("5", "1:15: error: transport: expected a name or a list of names, not a number"),
-    (#"{"env": "T"}"#, "1:15: error: transport: expected a name or a list of names, not an object"),
+    (
+      "5",
+      "1:15: error: transport: expected a name or a list of names, not a number; write it like \"a\" or [\"a\"]"
+    ),
+    (
+      #"{"env": "T"}"#,
+      "1:15: error: transport: expected a name or a list of names, not an object; write it like \"a\" or [\"a\"]"
+    ),
     ("[5]", "1:16: error: transport[0]: expected a string, not a number; write it in double quotes"),
-    ("null", "1:15: error: transport: expected a name or a list of names, not null"),
+    (
+      "null",
+      "1:15: error: transport: expected a name or a list of names, not null; write it like \"a\" or [\"a\"]"
+    ),
   ])
   func `the route names existing transports`(transport: String, expected: String) {
     #expect(Self.errors(transport: transport) == [expected])
@@ -150,13 +165,22 @@ import Testing
 
   @Test(arguments: [
     ("{}", "2:15: error: transports: no transports; add at least one"),
-    ("[]", "2:15: error: transports: expected an object, not a list"),
-    (#"{"a": "file"}"#, "2:21: error: transports.a: expected an object, not a string"),
+    (
+      "[]",
+      "2:15: error: transports: expected an object, not a list; write it in braces, like {\"key\": \"value\"}"
+    ),
+    (
+      #"{"a": "file"}"#,
+      "2:21: error: transports.a: expected an object, not a string; write it in braces, like {\"key\": \"value\"}"
+    ),
     (
       #"{"a": {}}"#,
       "2:21: error: transports.a: missing key 'plugin'; add the name of a plugin, for example \"plugin\": \"smtp\""
     ),
-    (#"{"a": {"plugin": ""}}"#, "2:32: error: transports.a.plugin: empty text"),
+    (
+      #"{"a": {"plugin": ""}}"#,
+      "2:32: error: transports.a.plugin: empty text; write something in it, or remove it"
+    ),
     (
       #"{"a": {"plugin": "~/x.so"}}"#,
       "2:32: error: transports.a.plugin: ~ is not expanded; write the path of your home directory, or a path relative to this file"
@@ -192,7 +216,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("[]", "4:13: error: accounts: expected an object, not a list"),
+    (
+      "[]",
+      "4:13: error: accounts: expected an object, not a list; write it in braces, like {\"key\": \"value\"}"
+    ),
     (
       #"{"g": {"provider": "google", "user": "a@b.c", "client": "c.json"}}"#,
       "4:32: error: accounts.g.provider: unknown provider 'google'; use 'token'"
@@ -227,15 +254,21 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"{"env": ""}"#, "3:17: error: from.env: empty text"),
+    (
+      #"{"env": ""}"#,
+      "3:17: error: from.env: not the name of an environment variable; write only the name, like {\"env\": \"SMTP_PASSWORD\"}"
+    ),
     (
       #"{"env": "$FROM"}"#,
       "3:17: error: from.env: not the name of an environment variable; write only the name, like {\"env\": \"SMTP_PASSWORD\"}"
     ),
-    ("{}", "3:9: error: from: a secret needs exactly one of \"env\", \"file\" and \"command\""),
+    (
+      "{}",
+      "3:9: error: from: a secret needs exactly one of \"env\", \"file\" and \"command\"; write it like {\"env\": \"SMTP_PASSWORD\"}"
+    ),
     (
       #"{"env": "A", "file": "b"}"#,
-      "3:9: error: from: a secret needs exactly one of \"env\", \"file\" and \"command\""
+      "3:9: error: from: a secret needs exactly one of \"env\", \"file\" and \"command\"; write it like {\"env\": \"SMTP_PASSWORD\"}"
     ),
     (#"{"file": 1}"#, "3:18: error: from.file: expected a string, not a number; write it in double quotes"),
     (
@@ -247,7 +280,7 @@ import Testing
       "3:21: error: from.command: expected a list, not a string; write the program and each argument as a string, like [\"pass\", \"show\", \"smtp\"], because no shell is involved"
     ),
     (#"{"command": []}"#, "3:21: error: from.command: empty list; name a program and its arguments"),
-    (#"{"command": [""]}"#, "3:22: error: from.command[0]: empty text"),
+    (#"{"command": [""]}"#, "3:22: error: from.command[0]: empty text; write something in it, or remove it"),
     (
       #"{"command": ["pass", 1]}"#,
       "3:30: error: from.command[1]: expected a string, not a number; write it in double quotes"
@@ -256,9 +289,12 @@ import Testing
       #"{"command": ["pass", "a\u0000b"]}"#,
       "3:30: error: from.command[1]: contains a line break or another control character; remove it"
     ),
-    (#"{"env": {"env": "A"}}"#, "3:17: error: from.env: expected a string, not an object"),
-    (#"{"cmd": ["pass"]}"#, "3:10: error: from.cmd: unknown key; use one of 'env', 'file', 'command'"),
-    ("true", "3:9: error: from: expected a string, not true or false"),
+    (#"{"env": {"env": "A"}}"#, "3:17: error: from.env: expected a string, not an object; write one string"),
+    (
+      #"{"cmd": ["pass"]}"#,
+      "3:10: error: from.cmd: unknown key; use one of 'env', 'file', 'command', 'environment'"
+    ),
+    ("true", "3:9: error: from: expected a string, not true or false; write it in double quotes"),
     ("null", "3:9: error: from: expected a string, not null; write a string, or remove the key"),
     (
       #""a@b.c\r\nBcc: x@y.z""#,

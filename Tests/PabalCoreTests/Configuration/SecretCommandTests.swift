@@ -28,9 +28,53 @@ import Testing
     #expect(try fetch(["echo", "$HOME; `id` * > x"]) == "$HOME; `id` * > x")
   }
 
-  @Test func `the command inherits the environment and has an empty standard input`() throws {
-    #expect(try fetch(["sh", "-c", "echo \"$PATH\""]) == ProcessInfo.processInfo.environment["PATH"])
+  @Test func `the command has an empty standard input`() throws {
     #expect(try fetch(["sh", "-c", "cat; echo end"]) == "end")
+  }
+
+  @Test func `the command gets the common variables and those it names, and no other secret of the service`()
+    async throws
+  {
+    // In a process of its own, because the environment is shared with other tests.
+    await #expect(processExitsWith: .success) {
+      for name in ["SMTP_PASSWORD", "VAULT_TOKEN", "LD_LIBRARY_PATH", "https_proxy"] {
+        setenv(name, "s3cret", 1)
+      }
+      setenv("LC_ALL", "ko_KR.UTF-8", 1)
+      func names(_ environment: [String]) throws -> Set<Substring> {
+        let command = SecretCommand(
+          commandLine: ["env"], environment: environment, timeout: .seconds(30), sizeLimit: 65_536)
+        let lines = String(decoding: try command.run(), as: UTF8.self).split(separator: "\n")
+        return Set(lines.compactMap { $0.split(separator: "=").first })
+      }
+      let common = try names([])
+      #expect(common.isSuperset(of: ["PATH", "LC_ALL"]))
+      #expect(common.isDisjoint(with: ["SMTP_PASSWORD", "VAULT_TOKEN", "LD_LIBRARY_PATH", "https_proxy"]))
+      #expect(common.isSubset(of: Set(CommandEnvironment.common.map { $0[...] })))
+      #expect(try names(["VAULT_TOKEN", "NOT_SET"]) == common.union(["VAULT_TOKEN"]))
+    }
+  }
+
+  @Test func `an alert gets no secret of the service either`() async throws {
+    await #expect(processExitsWith: .success) {
+      setenv("SMTP_PASSWORD", "s3cret", 1)
+      setenv("WEBHOOK", "https://x.test", 1)
+      try TemporaryFolder.with { folder in
+        let log = folder.path("log")
+        let script = "env > \(log)"
+        try AlertCommand(["sh", "-c", script], environment: ["WEBHOOK"]).run("held", "relay")
+        let text = try String(contentsOfFile: log, encoding: .utf8)
+        #expect(text.contains("WEBHOOK=https://x.test"))
+        #expect(!text.contains("SMTP_PASSWORD"))
+      }
+    }
+  }
+
+  @Test func `without PATH, a command is found in the usual directories`() {
+    #expect(
+      CommandEnvironment.variables(["A"]) { $0 == "A" ? "1" : nil } == [
+        "A=1", "PATH=/usr/local/bin:/usr/bin:/bin",
+      ])
   }
 
   @Test func `the command has no other open files, its own process group, and no blocked or ignored signals`()
@@ -70,16 +114,20 @@ import Testing
       problem([
         "sh", "-c", "echo hunter2; echo first >&2; echo 'gpg: no\u{1B}[31m key' >&2; echo >&2; exit 3",
       ])
-        == "the command 'sh' ended with status 3: 'gpg: no\\u{1B}[31m key'; run it by hand to see why")
+        == "the command 'sh' ended with status 3: 'gpg: no\\u{1B}[31m key'; run it by hand to see why; if it needs variables, name them in \"environment\""
+    )
     #expect(
       problem(["sh", "-c", "echo hunter2; exit 1"])
-        == "the command 'sh' ended with status 1; run it by hand to see why")
+        == "the command 'sh' ended with status 1; run it by hand to see why; if it needs variables, name them in \"environment\""
+    )
     #expect(
       problem(["sh", "-c", "echo hunter2; echo bad hunter2 >&2; exit 1"])
-        == "the command 'sh' ended with status 1; run it by hand to see why")
+        == "the command 'sh' ended with status 1; run it by hand to see why; if it needs variables, name them in \"environment\""
+    )
     #expect(
       problem(["sh", "-c", "kill -9 $$"])
-        == "the command 'sh' was killed by signal 9; run it by hand to see why")
+        == "the command 'sh' was killed by signal 9; run it by hand to see why; if it needs variables, name them in \"environment\""
+    )
   }
 
   @Test func `a large standard error is read to its end`() throws {

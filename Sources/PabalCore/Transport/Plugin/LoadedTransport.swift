@@ -43,13 +43,7 @@ extension Configuration {
           CheckedTransport(name: transport.name, plugin: plugin, settings: settings, configuration: transport)
         )
       } catch {
-        var problem = error
-        problem.path = problem.path ?? transport.pluginLocation.path
-        if problem.file == nil {
-          problem.file = transport.pluginLocation.file
-          problem.position = transport.pluginLocation.position
-        }
-        problems.append(problem)
+        problems.append(transport.locating(error))
       }
     }
     guard problems.isEmpty else { throw Diagnostics(problems) }

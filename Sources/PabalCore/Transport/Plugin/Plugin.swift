@@ -25,16 +25,14 @@ public struct Plugin: Sendable {
 
   /// Loads the plugin from the file at `path`; it is never unloaded.
   public init(at path: String) throws(Diagnostic) {
-    let file = try PluginFile(path)
-    self.path = file.path
+    var file = try PluginFile(path)
+    let real = file.path
+    self.path = real
     self.warnings = file.warnings
     func makeError(_ message: String, remedy: String? = nil) -> Diagnostic {
-      Diagnostic(message, remedy: remedy, file: file.path)
+      Diagnostic(message, remedy: remedy, file: real)
     }
-    guard let library = dlopen(file.path, RTLD_NOW | RTLD_LOCAL) else {
-      let reason = dlerror().map { printable(String(cString: $0)) } ?? "no reason given"
-      throw makeError("the plugin can't be loaded: \(reason)")
-    }
+    let library = try file.load()
     guard let symbol = dlsym(library, "pabal_transport_entry") else {
       throw makeError(
         "not a transport: it does not export pabal_transport_entry",

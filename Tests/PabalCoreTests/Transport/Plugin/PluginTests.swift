@@ -1,7 +1,8 @@
 import Foundation
-import PabalCore
 import PabalTesting
 import Testing
+
+@testable import PabalCore
 
 /// The error for a copy of the faulty plugin in a folder that is named after the fault.
 private let faults: [(folder: String, expected: String)] = [
@@ -128,6 +129,66 @@ private let faults: [(folder: String, expected: String)] = [
     chown(path, 0, 0)
     chown("\(directory.path)/theirs", 65_534, 65_534)
     #expect(loadError(path)?.message.contains("its owner is user 65534") == true)
+  }
+}
+
+/// A plugin is loaded from the file that was examined.
+@Suite struct PluginFileTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// Returns the inode of the file that is mapped at `address`.
+  private func mappedInode(_ address: UnsafeMutableRawPointer) throws -> UInt? {
+    for line in try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n") {
+      let fields = line.split(separator: " ")
+      let range = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+      if range[0] <= UInt(bitPattern: address), UInt(bitPattern: address) < range[1] {
+        return UInt(fields[4])
+      }
+    }
+    return nil
+  }
+
+  @Test func `a file put in its place after the examination isn't loaded`() throws {
+    let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "swapped/libpabal-faulty.so")
+    let other = try directory.copy(BuiltProducts.plugin("console"), to: "swapped/other.so")
+    var status = stat()
+    #expect(stat(path, &status) == 0)
+    var file = try PluginFile(path)
+    #expect(rename(other, path) == 0)
+    let library = try file.load()
+    let symbol = try #require(dlsym(library, "pabal_transport_entry"))
+    #expect(try mappedInode(symbol) == UInt(status.st_ino))
+  }
+
+  // That debuggers and backtraces see the path is tested by every faulty plugin, which asks dladdr(3) for its folder.
+  @Test func `a second load of a file is the same library`() throws {
+    let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "named/libpabal-faulty.so")
+    var first = try PluginFile(path)
+    let library = try first.load()
+    var second = try PluginFile(path)
+    let again = try second.load()
+    #expect(again == library)
+  }
+
+  @Test func `an error of the dynamic linker names the path`() throws {
+    let path = try directory.write("not a library", to: "libpabal-text.so")
+    let error = #expect(throws: Diagnostic.self) {
+      var file = try PluginFile(path)
+      _ = try file.load()
+    }
+    #expect(error?.message.contains(path) == true)
+    #expect(error?.message.contains("/proc/") == false)
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "only root can give a folder away"))
+  func `a folder of another user above the plugin's is rejected`() throws {
+    let path = try directory.copy(BuiltProducts.fixture("faulty"), to: "theirs/mine/libpabal-faulty.so")
+    chown("\(directory.path)/theirs", 65_534, 65_534)
+    let error = #expect(throws: Diagnostic.self) { try Plugin(at: path) }
+    #expect(
+      error?.message.contains("user 65534 can replace it: \(directory.path)/theirs belongs to them") == true)
   }
 }
 
