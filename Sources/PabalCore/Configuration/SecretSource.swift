@@ -171,19 +171,24 @@ extension SecretSource {
   ///
   /// A file of root may be readable by its group, as for PostgreSQL's keys: this user can't change it, and mode 600
   /// would lock the user out.
+  ///
+  /// Container engines mount secrets as files that everyone in the container may read, and their mode can't be changed
+  /// there: on a read-only mount, or in memory with mode 444 (Docker). Only the container's own processes see that mount.
   static func checkPermissions(
     _ path: String, _ attributes: FileAttributes, user: UInt32
   ) throws(SecretError) {
     let isOwnedByRoot = attributes.owner == 0 && user != 0
     let excessMode = attributes.mode & (isOwnedByRoot ? 0o026 : 0o066)
-    guard excessMode != 0 else { return }
+    guard excessMode != 0, !attributes.isMountedSecret(user: user) else { return }
     let verb = excessMode & 0o044 != 0 ? "read" : "replace"
     let name = shellQuoted(path)
     throw SecretError(
       message:
         "\(path): mode \(String(attributes.mode & 0o777, radix: 8)) lets other users \(verb) the secret",
-      remedy: attributes.owner == user
-        ? "chmod 600 \(name)" : "sudo chown \"$(id -un)\" \(name) && sudo chmod 600 \(name)")
+      remedy: attributes.isOnReadOnlyMount
+        ? "mount it with the owner \(user) and mode 0400 (\"uid\" and \"mode\" of a secret in Docker Compose), or chmod 600 the file that is mounted"
+        : attributes.owner == user
+          ? "chmod 600 \(name)" : "sudo chown \"$(id -un)\" \(name) && sudo chmod 600 \(name)")
   }
 
   private func secret(_ bytes: [UInt8], from origin: String) throws(SecretError) -> String {

@@ -70,6 +70,30 @@ struct FileAttributes {
   var owner: UInt32
   var isRegular: Bool
   var identity: FileIdentity?
+  /// Whether the mount of the file is read-only.
+  var isOnReadOnlyMount = false
+  /// The device of the file's mount, `st_dev`.
+  var device: UInt64 = 0
+
+  /// Whether the file is a secret as container engines mount it: of root or `user`, and not writable by others.
+  func isMountedSecret(user: UInt32) -> Bool {
+    guard owner == 0 || owner == user, mode & 0o022 == 0 else { return false }
+    return isOnReadOnlyMount || owner == 0 && mode & 0o222 == 0 && isInMemory
+  }
+
+  /// Whether the file is on a tmpfs; `/proc/self/mountinfo` (proc(5)) has the device of each mount and its type.
+  private var isInMemory: Bool {
+    guard let bytes = try? readFile("/proc/self/mountinfo", atMost: 1 << 20) else { return false }
+    // As in makedev(3).
+    let major = device >> 8 & 0xFFF | device >> 32 & ~0xFFF
+    let minor = device & 0xFF | device >> 12 & 0xFFFF_FF00
+    let number = "\(major):\(minor)"
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").contains { line in
+      let fields = line.split(separator: " ")
+      guard fields.count > 4, fields[2] == number, let dash = fields.firstIndex(of: "-") else { return false }
+      return fields.indices.contains(dash + 1) && ["tmpfs", "ramfs"].contains(fields[dash + 1])
+    }
+  }
 }
 
 /// Reads a file unless `validate` throws. It is passed the attributes of the open file, because the file behind the
@@ -92,7 +116,7 @@ func readFile(
   try validate(
     FileAttributes(
       mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG,
-      identity: FileIdentity(status)))
+      identity: FileIdentity(status), isOnReadOnlyMount: isOnReadOnlyMount(file), device: UInt64(status.st_dev)))
   guard kind != S_IFREG || status.st_size <= limit else {
     throw FileError(kind: .tooLarge(limit: limit), path: path)
   }
@@ -102,6 +126,11 @@ func readFile(
   // One byte more than the size, so that all of a regular file arrives in one call and the next returns 0.
   return try readAll(
     file, path, atMost: limit, expectedSize: kind == S_IFREG ? Int(status.st_size) + 1 : 0)
+}
+
+private func isOnReadOnlyMount(_ file: CInt) -> Bool {
+  var status = statvfs()
+  return fstatvfs(file, &status) == 0 && status.f_flag & 1 != 0  // ST_RDONLY
 }
 
 private func readAll(

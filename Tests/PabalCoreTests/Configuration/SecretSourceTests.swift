@@ -147,6 +147,38 @@ import Testing
         == "/s: mode 640 lets other users read the secret; sudo chown \"$(id -un)\" /s && sudo chmod 600 /s")
   }
 
+  @Test func `a secret mounted by a container engine may be readable by everyone in the container`() {
+    func isAccepted(
+      owner: UInt32, mode: UInt32, user: UInt32 = 1000, readOnly: Bool = true
+    ) -> Bool {
+      let attributes = FileAttributes(
+        mode: mode, owner: owner, isRegular: true, isOnReadOnlyMount: readOnly, device: 0)
+      return (try? SecretSource.checkPermissions("/s", attributes, user: user)) != nil
+    }
+    // Docker and Podman, Kubernetes (defaultMode), Compose with a uid.
+    for (owner, mode) in [(0, 0o444), (0, 0o644), (1000, 0o444)] as [(UInt32, UInt32)] {
+      #expect(isAccepted(owner: owner, mode: mode))
+      #expect(!isAccepted(owner: owner, mode: mode, readOnly: false))
+    }
+    #expect(isAccepted(owner: 0, mode: 0o444, user: 0))
+    // Someone else may change it elsewhere.
+    #expect(!isAccepted(owner: 1001, mode: 0o444))
+    for mode: UInt32 in [0o664, 0o646, 0o666] { #expect(!isAccepted(owner: 0, mode: mode)) }
+  }
+
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(atPath: "/dev/shm") && geteuid() == 0, "needs root and a tmpfs"))
+  func `a secret in memory must be unwritable to be readable by everyone`() throws {
+    let path = "/dev/shm/pabal-test-\(getpid())"
+    defer { unlink(path) }
+    try Data("hunter2\n".utf8).write(to: URL(filePath: path))
+    chmod(path, 0o444)
+    #expect(try Self.text(.file(path)).fetch() == "hunter2")
+    chmod(path, 0o644)
+    #expect(Self.problem(Self.text(.file(path)))?.contains("mode 644 lets other users read") == true)
+  }
+
   @Test func `a named pipe is rejected without waiting for a writer`() throws {
     try TemporaryFolder.with { folder in
       let pipe = folder.path("pipe")
