@@ -99,6 +99,11 @@ CURLcode pabal_curl_set_list(CURL *handle, CURLoption option, struct curl_slist 
 CURLcode pabal_curl_set_data(CURL *handle, CURLoption option, pabal_curl_data value) {
   return curl.setopt(handle, option, value);
 }
+CURLcode pabal_curl_set_progress(CURL *handle, pabal_curl_progress progress, void *context) {
+  CURLcode code = curl.setopt(handle, CURLOPT_XFERINFOFUNCTION, progress);
+  if (code == CURLE_OK) code = curl.setopt(handle, CURLOPT_XFERINFODATA, context);
+  return code == CURLE_OK ? curl.setopt(handle, CURLOPT_NOPROGRESS, progress == NULL ? 1L : 0L) : code;
+}
 CURLcode pabal_curl_get_long(CURL *handle, CURLINFO info, long *value) {
   return curl.getinfo(handle, info, value);
 }

@@ -33,6 +33,12 @@ public struct AccountStatus: Sendable {
   public var refreshTokenExpiry: Timestamp?
   /// The path of the token file.
   public var file: String
+  /// Why renewed tokens can't be stored; one sentence without a full stop.
+  public var storageProblem: String?
+  /// What makes the token file writable.
+  public var storageRemedy: String?
+  /// Whether the storage problem may end the login, because the server replaces refresh tokens.
+  public var losesLoginUnstored = false
   /// Further remarks, one sentence each.
   public var notes: [String]
 }
@@ -74,7 +80,9 @@ extension OAuthAccount {
       }
     }
     if let last = file.lastError, last.applies(against: fingerprint, now: now) {
-      if last.failure.kind == .transient {
+      if last.failure.kind == .transient, let problem = last.storageProblem {
+        status.notes.append("the tokens renewed at \(last.at) couldn't be stored: \(problem)")
+      } else if last.failure.kind == .transient {
         status.notes.append("the renewal at \(last.at) failed: \(last.failure.message)")
       } else {
         markDead(last.failure)
@@ -89,10 +97,14 @@ extension OAuthAccount {
     if let other = stored.user, other.lowercased() != user.lowercased() {
       status.notes.append("the token file belongs to \(other), but the configuration says \(user)")
     }
-    if let problem = writeError {
-      status.notes.append("renewed tokens are lost when this process ends: \(problem)")
-    } else if !stored.isGcloud, let problem = file.folderWriteError {
-      status.notes.append("renewed tokens would be lost when the process ends: \(problem)")
+    if let problem = storageProblem {
+      (status.storageProblem, status.storageRemedy) = (problem.message, problem.remedy)
+      status.losesLoginUnstored = losesLoginUnstored
+      let consequence =
+        storage.hasUnwritten
+        ? "renewed tokens are lost when this process ends"
+        : "renewed tokens would be lost when the process ends"
+      status.notes.append("\(consequence): \(problem.message)")
     }
   }
 
@@ -142,7 +154,12 @@ extension OAuthAccount {
             $0.lowercased().split(separator: "/").last == scope.lowercased().split(separator: "/").last
           }
       }
-    case .other: needed.filter { !granted.contains($0) && $0 != "offline_access" }
+    case .other:
+      needed.filter { scope in
+        // A scope with a comma is split in the answer.
+        scope != "offline_access" && !granted.contains(scope)
+          && !scope.split(separator: ",").allSatisfy { granted.contains(String($0)) }
+      }
     }
   }
 

@@ -15,7 +15,8 @@ public final class OAuthAccount: AccessTokenSource {
   let issuer: OAuthErrorClassifier.Issuer
   /// The scopes of each configured transport; mail can be sent if all scopes of one of them are granted.
   let scopeSets: [[String]]
-  let file: TokenFile
+  var file: TokenFile { storage.file }
+  let storage: TokenStorage
   let tokenGrant: any TokenGrant
   /// How a person logs in; `nil` if the provider has no login.
   let login: LoginPlan?
@@ -25,6 +26,8 @@ public final class OAuthAccount: AccessTokenSource {
   public static let expiryMargin = Duration.seconds(225)
   /// The longest wait of a running service after failed renewals: 10 min.
   public static let maxRetryDelay = Duration.seconds(600)
+  /// The wait of a running service before it tries again to store tokens: 1 min.
+  static let storageRetryDelay = Duration.seconds(60)
   /// How long before its expiry a running service renews a token, so that no mail waits for it: 10 min.
   public static let refreshMargin = Duration.seconds(600)
 
@@ -33,12 +36,10 @@ public final class OAuthAccount: AccessTokenSource {
   private let refreshLock = Mutex(())
   /// The number of completed renewals, successful or not.
   private let refreshCount = Atomic(0)
+  private let storesEveryRenewal = Atomic(false)
 
   private struct Current {
     var token: (text: String, expiry: Timestamp, life: Duration?)?
-    /// The renewed token that couldn't be stored, and the refresh token that the file holds.
-    var unwritten: (token: StoredToken, replacing: String?)?
-    var writeError: String?
     var failure: (failure: TokenError, rejected: String?)?
     /// The number of consecutive failures of renewals ahead of expiry.
     var failures = 0
@@ -57,7 +58,7 @@ public final class OAuthAccount: AccessTokenSource {
     self.issuer = issuer
     self.neededScopes = neededScopes
     self.scopeSets = scopeSets ?? [neededScopes]
-    self.file = file
+    storage = .of(file)
     self.tokenGrant = tokenGrant
     self.login = login
     self.dependencies = dependencies
@@ -93,7 +94,7 @@ public final class OAuthAccount: AccessTokenSource {
     let token = current.withLock(\.token)
     let left = token.map { $0.expiry - now } ?? .zero
     let due = left - TokenFreshness.ahead.minimumRemaining(of: token?.life)
-    if due > .zero { return min(due, .seconds(3600)) }
+    if due > .zero { return min(due, storeUnwritten() ? .seconds(3600) : Self.storageRetryDelay) }
     // If the renewal fails, the current token stays in use until it expires.
     _ = refreshLock.withLock { _ in refreshLocked(rejected: nil, for: .ahead) }
     let (failure, refreshed) = current.withLock { ($0.failure?.failure, $0.token) }
@@ -101,8 +102,22 @@ public final class OAuthAccount: AccessTokenSource {
     current.withLock { $0.failures = 0 }
     let ahead = TokenFreshness.ahead.minimumRemaining(of: refreshed.life)
     let minimumRemaining = min(max(ahead / 2, .seconds(5)), .seconds(60))
-    return min(max(refreshed.expiry - dependencies.now() - ahead, minimumRemaining), .seconds(3600))
+    let wait = max(refreshed.expiry - dependencies.now() - ahead, minimumRemaining)
+    return min(wait, storage.problem == nil ? .seconds(3600) : Self.storageRetryDelay)
   }
+
+  /// Tries again to store tokens that couldn't be stored; blocks. Returns whether nothing is left to store.
+  @discardableResult
+  public func storeUnwritten() -> Bool {
+    guard storage.problem != nil else { return true }
+    return refreshLock.withLock { _ in
+      guard let lock = try? file.lock(dependencies) else { return false }
+      return withExtendedLifetime(lock) { TerminationDelay.protect { storage.storeUnwritten() } }
+    }
+  }
+
+  /// From now on, renews no token with a refresh token unless the answer can be stored: for a command that only checks.
+  public func storeEveryRenewal() { storesEveryRenewal.store(true, ordering: .relaxed) }
 
   /// Returns the wait after a failed renewal: one minute, doubled for each further failure.
   private func retryDelay(after failure: TokenError?) -> Duration {
@@ -129,11 +144,11 @@ public final class OAuthAccount: AccessTokenSource {
     }
   }
 
-  /// Why renewed tokens couldn't be stored, so that they are lost with this process; `nil` if they are stored.
-  var writeError: String? { current.withLock(\.writeError) }
-
   /// Discards the state in memory; the next call reads the token file.
-  func forget() { current.withLock { $0 = Current() } }
+  func forget() {
+    storage.forget()
+    current.withLock { $0 = Current() }
+  }
 
   private func token(excluding rejected: String?, for freshness: TokenFreshness) -> AccessToken? {
     let now = dependencies.now()
@@ -210,15 +225,50 @@ public final class OAuthAccount: AccessTokenSource {
         adopt(stored, excluding: rejected)
         throw failure
       }
-      do throws(TokenError) {
-        let refreshed = try tokenGrant.refresh(stored, in: dependencies)
-        store(refreshed, replacing: stored)
-        return refreshed
-      } catch {
-        adopt(stored, excluding: rejected)
-        file.record(RecordedError(error, about: fingerprint, at: dependencies.now()))
-        throw error
+      let preparation = storage.prepare(for: stored)
+      if let problem = preparation.problem, storesEveryRenewal.load(ordering: .relaxed),
+        tokenGrant.usesRefreshToken
+      {
+        return try unrenewed(stored, excluding: rejected, problem)
       }
+      return try TerminationDelay.protect { () throws(TokenError) in
+        try renewed(stored, rejected: rejected, fingerprint, preparation)
+      }
+    }
+  }
+
+  /// Requests a new token and stores it.
+  private func renewed(
+    _ stored: StoredToken?, rejected: String?, _ fingerprint: String, _ preparation: TokenStorage.Preparation
+  ) throws(TokenError) -> StoredToken {
+    do throws(TokenError) {
+      var refreshed = try tokenGrant.refresh(stored, in: dependencies)
+      // RFC 6749 section 5.1: a server leaves the scopes out if they are the requested ones.
+      if refreshed.scopes.isEmpty, issuer == .other { refreshed.scopes = neededScopes }
+      let hadUnwritten = storage.hasUnwritten
+      let problem = storage.store(refreshed, replacing: stored, preparation)
+      guard let problem else {
+        file.record(nil)
+        return refreshed
+      }
+      let text = unstoredText(problem)
+      // In case the login ends, and the file can be written by then. Later ones aren't about the token in the file.
+      if !hadUnwritten {
+        file.record(
+          RecordedError(
+            TokenError(.transient, text), about: fingerprint, at: dependencies.now(),
+            storageProblem: problem.message))
+      }
+      // A service account loses nothing but time.
+      if tokenGrant.usesRefreshToken { dependencies.report(.unstored(account: name, text)) }
+      return refreshed
+    } catch {
+      adopt(stored, excluding: rejected)
+      let last = file.lastError
+      let earlier = last?.fingerprint == fingerprint ? last?.storageProblem : nil
+      let failure = explained(error, storageProblem: preparation.problem, earlier: earlier)
+      file.record(RecordedError(failure, about: fingerprint, at: dependencies.now(), storageProblem: earlier))
+      throw failure
     }
   }
 
@@ -228,12 +278,15 @@ public final class OAuthAccount: AccessTokenSource {
     current.withLock { $0.token = (text, expiry, stored?.lifetime) }
   }
 
-  private func lock() throws(TokenError) -> FileLock? {
-    let lock: FileLock?
+  private func lock() throws(TokenError) -> TokenFileLock? {
+    let lock: TokenFileLock?
     do throws(FileWriteError) {
-      lock = try file.lock(dependencies)
+      lock = try file.lock(dependencies) {
+        dependencies.report(
+          .waiting(account: name, "waiting for another process that has locked \(file.path)"))
+      }
     } catch {
-      // A folder that isn't writable needs no lock, because the token can't be written there either.
+      // Without a file there is no login that another process could renew.
       return nil
     }
     guard let lock else {
@@ -244,36 +297,6 @@ public final class OAuthAccount: AccessTokenSource {
     return lock
   }
 
-  /// Returns the token of the file, or the renewed one that couldn't be written.
-  func stored() throws(TokenError) -> StoredToken? {
-    let stored: StoredToken?
-    do throws(SecretFileError) {
-      stored = try file.read()
-    } catch {
-      throw TokenError(error)
-    }
-    // A different refresh token means that there was a new login since.
-    let unwritten = current.withLock(\.unwritten)
-    return unwritten?.replacing == stored?.refreshToken ? unwritten?.token ?? stored : stored
-  }
-
-  private func store(_ refreshed: StoredToken, replacing stored: StoredToken?) {
-    file.record(nil)
-    var problem: String?
-    if stored?.isGcloud != true {
-      do throws(FileWriteError) {
-        try file.write(refreshed)
-        current.withLock { ($0.unwritten, $0.writeError) = (nil, nil) }
-        return
-      } catch {
-        problem = error.message
-      }
-    }
-    current.withLock { current in
-      // The refresh token in the file, not that of an earlier unwritten renewal.
-      let replacing = current.unwritten?.replacing ?? stored?.refreshToken
-      current.unwritten = (refreshed, replacing)
-      current.writeError = problem
-    }
-  }
+  /// Returns the token of the file, or the renewed one that couldn't be stored.
+  func stored() throws(TokenError) -> StoredToken? { try storage.read() }
 }

@@ -30,6 +30,10 @@ package struct CommandContext {
     verbose = options.verbose
   }
 
+  private static var providers: [any AccountProvider] {
+    [TokenProvider()] + oauthProviders(dependencies: .system.reporting(AccountReports.report))
+  }
+
   /// Returns a new context for `file`, the changed content of the same configuration file.
   package func reloaded(_ file: ConfigurationFile) throws(CommandError) -> CommandContext {
     CommandContext(try Self.read(file), verbose: verbose)
@@ -38,7 +42,7 @@ package struct CommandContext {
   /// Reads the configuration; throws its mistakes together with those in the settings of plugins.
   private static func read(_ file: ConfigurationFile) throws(CommandError) -> Configuration {
     do throws(Diagnostics) {
-      return try Configuration.read(file, providers: [TokenProvider()] + oauthProviders())
+      return try Configuration.read(file, providers: providers)
     } catch {
       throw CommandError(.configuration, error.merged(with: Configuration.settingsMistakes(in: file)).all)
     }

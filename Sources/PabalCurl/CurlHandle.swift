@@ -11,6 +11,14 @@ public final class CurlHandle {
   /// Called with each piece of a response's body; `false` stops the transfer.
   public var onBody: ((UnsafeRawBufferPointer) -> Bool)?
 
+  /// Called about once a second during a transfer, and more often while it makes progress.
+  public var onProgress: (() -> Void)? {
+    didSet {
+      _ = pabal_curl_set_progress(
+        handle, onProgress == nil ? nil : progressCallback, Unmanaged.passUnretained(self).toOpaque())
+    }
+  }
+
   let handle: UnsafeMutableRawPointer
   private let errorText: UnsafeMutablePointer<CChar>
   private var headers: UnsafeMutablePointer<curl_slist>?
@@ -200,6 +208,14 @@ private func headerCallback(
   let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
   guard let onHeader = handle.onHeader else { return size * count }
   return onHeader(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+}
+
+private func progressCallback(
+  _ context: UnsafeMutableRawPointer?, _: curl_off_t, _: curl_off_t, _: curl_off_t, _: curl_off_t
+) -> CInt {
+  guard let context else { return 0 }
+  Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue().onProgress?()
+  return 0
 }
 
 private func writeCallback(

@@ -9,6 +9,7 @@ import Synchronization
 struct ServeLog: Sendable {
   private let asJSON: Bool
   private let writer: LogWriter
+  private let accountLines = SharedLines()
 
   init(asJSON: Bool) {
     self.asJSON = asJSON
@@ -24,6 +25,13 @@ struct ServeLog: Sendable {
 
   /// Writes an event of the command itself.
   func write(_ event: String, _ fields: (String, String)...) { write(event, fields) }
+
+  /// Writes the state of an account, unless it is the last line that was written about the account.
+  func writeAccount(_ line: String) {
+    let name = String(line.prefix { $0 != ":" })
+    guard accountLines.withLock({ $0.updateValue(line, forKey: name) }) != line else { return }
+    write("account", ("about", line))
+  }
 
   /// Writes a problem in a file, without the content of the file.
   func report(_ event: String, _ diagnostic: Diagnostic, _ more: [(String, String)] = []) {
@@ -119,6 +127,15 @@ struct ServeLog: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return Array((try? encoder.encode(object)) ?? Data()) + [UInt8(ascii: "\n")]
+  }
+}
+
+/// The last line about each account.
+private final class SharedLines: Sendable {
+  private let lines = Mutex<[String: String]>([:])
+
+  func withLock<Value: Sendable>(_ work: (inout [String: String]) -> sending Value) -> Value {
+    lines.withLock { work(&$0) }
   }
 }
 

@@ -231,6 +231,9 @@ extension ServeMetrics {
       "pabal_account_needs_attention", "Whether the account needs an operator's attention.",
       states.map { ([("account", $0.0)], $0.2 ? 1 : 0) })
     text.gauge(
+      "pabal_account_tokens_storable", "Whether renewed tokens can be stored, as far as is known.",
+      states.map { ([("account", $0.0)], $0.1.storageProblem == nil ? 1 : 0) })
+    text.gauge(
       "pabal_account_token_expiry_timestamp_seconds", "When the access token expires; it is renewed before.",
       states.compactMap { name, status, _ in
         status.accessTokenExpiry.map { ([("account", name)], Double($0.seconds)) }

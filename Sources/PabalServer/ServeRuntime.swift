@@ -81,9 +81,12 @@ final class ServeRuntime: Sendable {
     )
   }
 
-  /// Stops renewing tokens and closes the transports and the database. The dispatcher must have ended.
+  /// Stops renewing tokens, stores those whose renewal was already requested, and closes the transports and the database.
+  /// The dispatcher must have ended.
   func close() {
     tokenRefresh.withLock { $0.cancel() }
+    TerminationDelay.finish()
+    for case let account as OAuthAccount in snapshot.tokenSources { account.storeUnwritten() }
     snapshot.route.close()
     storage.database.close()
   }
@@ -135,6 +138,6 @@ extension CommandContext {
 /// cancelled.
 func startTokenRefresh(_ tokenSources: [any AccessTokenSource], _ log: ServeLog) -> Task<Void, Never> {
   Task.detached {
-    await TokenRefresher(tokenSources) { line in log.write("account", ("about", line)) }.run()
+    await TokenRefresher(tokenSources) { line in log.writeAccount(line) }.run()
   }
 }

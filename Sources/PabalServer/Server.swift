@@ -1,4 +1,5 @@
 import Glibc
+import PabalAccounts
 package import PabalCommand
 import PabalCore
 import PabalHTTP
@@ -13,6 +14,9 @@ package func runServer(
   raiseDescriptorLimit()
   let log = ServeLog(asJSON: asJSON)
   defer { log.finish() }
+  AccountReports.redirect { event in
+    if case .unstored(let account, let text) = event { log.writeAccount("account \(account): \(text)") }
+  }
   let attempts = AttemptWaiters()
   let metrics = ServeMetrics()
   let runtime = try ServeRuntime(context, transports, isDemo: isDemo, log) { event in
@@ -26,6 +30,8 @@ package func runServer(
     guard isFirst else {
       // The mail in progress isn't lost: its leases expire, and the next process to serve sends it.
       log.write("broken off", mails)
+      // A login would end if the answer to a renewal that was already sent were lost.
+      TerminationDelay.finish()
       log.finish()
       _exit(ExitStatus.deferred.rawValue)
     }

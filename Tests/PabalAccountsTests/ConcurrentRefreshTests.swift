@@ -72,7 +72,7 @@ import Testing
   @Test(
     .enabled(
       if: (try? ChildProcess.run("strace", ["-f", "true"]).status) == 0, "strace must be allowed to trace"),
-    arguments: ["unlink", "openat", "fchmod", "write", "fsync", "rename", "flock"])
+    arguments: ["unlink", "openat", "fchmod", "pwrite64", "ftruncate", "fsync", "rename", "flock"])
   func `the token file is intact after a kill at any moment`(call: String) throws {
     let server = try AuthorizationServer()
     let folder = try loggedIn(to: server)

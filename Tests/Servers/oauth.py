@@ -8,7 +8,7 @@ google-auth complete their flows against it (Tests/PabalAccountsTests), so it do
 """
 import base64, hashlib, hmac, html, json, secrets, subprocess, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 CLIENT = "fake-client.apps.googleusercontent.com"
 SECRET = "GOCSPX-fake-secret"
@@ -24,6 +24,11 @@ class State:
             "refresh_token_expires_in": None,  # counted from the login, as for a project in Testing
             "granted": None,  # the granted scopes, if they differ from the requested ones
             "rotate": False,
+            "reuse_ends": False,  # with "rotate": an old refresh token that is used again ends the login
+            "gate": False,  # while True, /token acts on requests but doesn't answer them
+            "basic_only": False,  # clients must authenticate by Basic (RFC 6749, section 2.3.1)
+            "scope_separator": " ",  # None leaves the scopes out of answers
+            "error_status": None,  # the status of errors, if it isn't the real one
             "user": None,  # the user in the browser, if it isn't the one the login names
             "faults": [],  # responses of /token instead of the real ones, in order
             "faults_at": {},  # the same for other paths: {"/revoke": [...]}
@@ -78,7 +83,9 @@ def access_token(user, scopes, client):
 
 def answer(user, scopes, client, refresh_token=None, ends=None):
     body = {"access_token": access_token(user, scopes, client), "expires_in": state.options["expires_in"],
-            "scope": " ".join(scopes), "token_type": "Bearer"}
+            "token_type": "Bearer"}
+    if state.options["scope_separator"] is not None:
+        body["scope"] = state.options["scope_separator"].join(scopes)
     if refresh_token:
         body["refresh_token"] = refresh_token
     if ends is not None:
@@ -104,6 +111,8 @@ def end_of_login():
 
 def check_client(form):
     client = form.get("client_id")
+    if state.options["basic_only"] and not form.get("by_basic"):
+        raise OAuthError("invalid_client", "Client authentication is required by HTTP Basic", 401)
     clients = state.options["clients"]
     if client not in clients:
         raise OAuthError("invalid_client", "The OAuth client was not found.", 401)
@@ -140,6 +149,11 @@ def refresh(form):
         raise OAuthError("invalid_grant", "Bad Request")
     if known["client"] != client:
         raise OAuthError("unauthorized_client", "Unauthorized", 401)
+    if known.get("replaced") and state.options["reuse_ends"]:
+        for other in state.refresh_tokens.values():
+            if other["user"] == known["user"] and other["client"] == client:
+                other["revoked"] = True
+        raise OAuthError("invalid_grant", "Refresh token was used before.")
     if known["revoked"] or known["ends"] is not None and known["ends"] <= now():
         raise OAuthError("invalid_grant", "Token has been expired or revoked.")
     scopes = form["scope"].split() if form.get("scope") else known["scopes"]
@@ -147,6 +161,7 @@ def refresh(form):
         raise OAuthError("invalid_scope", "Bad Request")
     rotates = state.options["rotate"]
     token = new_refresh_token(known["user"], known["scopes"], client, known["ends"]) if rotates else None
+    known["replaced"] = rotates
     return answer(known["user"], [s for s in scopes if s != "offline_access"], client, token, known["ends"])
 
 
@@ -235,7 +250,9 @@ class Handler(BaseHTTPRequestHandler):
         # Google's library authenticates by Basic (RFC 6749, section 2.3.1).
         kind, _, value = self.headers.get("Authorization", "").partition(" ")
         if kind == "Basic":
-            form["client_id"], _, form["client_secret"] = base64.b64decode(value).decode().partition(":")
+            client, _, secret = base64.b64decode(value).decode().partition(":")
+            form["by_basic"] = "" if "client_secret" in form else "yes"
+            form["client_id"], form["client_secret"] = unquote_plus(client), unquote_plus(secret)
         return form
 
     def do_GET(self):
@@ -262,6 +279,11 @@ class Handler(BaseHTTPRequestHandler):
                 state.options.update(form)
                 return self.reply(200, {})
             state.log.append({"path": path, "form": form})
+            if path.endswith("/revoke") and state.options["basic_only"]:
+                try:
+                    check_client(form)
+                except OAuthError as refusal:
+                    return self.reply(refusal.status, refusal.body)
             faults = state.options["faults"] if path.endswith("/token") else state.options["faults_at"].get(path)
             if faults:
                 return self.fault(faults.pop(0))
@@ -287,9 +309,17 @@ class Handler(BaseHTTPRequestHandler):
                     body = grants[kind](form)
                 else:
                     raise OAuthError("unsupported_grant_type", f"Invalid grant_type: {kind}")
+                self.wait_at_gate()
                 self.reply(200, body, Cache_Control="no-store")
             except OAuthError as refusal:
-                self.reply(refusal.status, refusal.body)
+                self.wait_at_gate()
+                self.reply(state.options["error_status"] or refusal.status, refusal.body)
+
+    def wait_at_gate(self):
+        while state.options["gate"]:
+            state.lock.release()
+            time.sleep(0.02)
+            state.lock.acquire()
 
     def fault(self, fault):
         """Sends a scripted response: {"status", "body", "kind", "headers"}; "drop": closes silently; "cut": sends half."""

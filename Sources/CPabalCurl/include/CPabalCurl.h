@@ -11,6 +11,7 @@
 static const long pabal_curl_proxy_logins = (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM);
 
 typedef size_t (*pabal_curl_data)(char *, size_t, size_t, void *);
+typedef int (*pabal_curl_progress)(void *, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
 
 /* Loads and initialises libcurl, once; must succeed before the other functions. */
 CURLcode pabal_curl_global_init(void);
@@ -31,6 +32,8 @@ CURLcode pabal_curl_set_text(CURL *handle, CURLoption option, const char *value)
 CURLcode pabal_curl_set_pointer(CURL *handle, CURLoption option, void *value);
 CURLcode pabal_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value);
 CURLcode pabal_curl_set_data(CURL *handle, CURLoption option, pabal_curl_data value);
+/* Calls `progress` with `context` during transfers; a null pointer ends it. */
+CURLcode pabal_curl_set_progress(CURL *handle, pabal_curl_progress progress, void *context);
 CURLcode pabal_curl_get_long(CURL *handle, CURLINFO info, long *value);
 CURLcode pabal_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value);
 CURLcode pabal_curl_get_socket(CURL *handle, curl_socket_t *value);

@@ -14,7 +14,7 @@ struct BrowserLogin {
   // More than a person would paste; reached only if standard input is a file or a device.
   private static let maxInvalidLines = 50
 
-  typealias TokenHandler = (TokenResponse) throws(TokenError) -> LoginResult
+  typealias TokenHandler = (TokenResponse, OAuthAccount.LockedStorage) throws(TokenError) -> LoginResult
 
   func run(notify: (LoginEvent) -> Void, store: TokenHandler) throws(TokenError) -> LoginResult {
     guard let authorization = client.authorizationEndpoint else {
@@ -32,7 +32,9 @@ struct BrowserLogin {
       ("code_challenge_method", "S256"),
     ]
     let url = authorization.with(URLEncodedForm(fields + plan.parameters))
-    if options.opensBrowser, Browser.open(url, environment: Self.environment) {
+    let redirectPage = options.opensBrowser ? RedirectPage(to: url, nextTo: account.file.path) : nil
+    defer { withExtendedLifetime(redirectPage) {} }
+    if let redirectPage, Browser.open(redirectPage.url, environment: Self.environment) {
       notify(.openedBrowser(url))
     } else {
       notify(.openURL(url, port: listener.port))
@@ -59,10 +61,10 @@ struct BrowserLogin {
           listener.stopReading()
           continue
         }
-        return try exchangeCode(query, redirect, store).get()
+        return try exchangeCode(query, redirect, notify, store).get()
       case .request(let request):
         guard let query = respond(request, target, listener, notify) else { continue }
-        let result = exchangeCode(query, redirect, store)
+        let result = exchangeCode(query, redirect, notify, store)
         let page = LoginPage(page(result), languages: request.languages)
         listener.respond(request, status: "200 OK", html: page.html, language: page.language)
         // Browsers may repeat the request or ask for an icon.
@@ -163,9 +165,9 @@ struct BrowserLogin {
     return String(decoding: name, as: UTF8.self)
   }
 
-  private func exchangeCode(_ query: URLEncodedForm, _ redirect: String, _ store: TokenHandler) -> Result<
-    LoginResult, TokenError
-  > {
+  private func exchangeCode(
+    _ query: URLEncodedForm, _ redirect: String, _ notify: (LoginEvent) -> Void, _ store: TokenHandler
+  ) -> Result<LoginResult, TokenError> {
     do throws(TokenError) {
       let classifier = OAuthErrorClassifier(
         issuer: account.issuer, operation: .codeExchange, account: account.name,
@@ -173,21 +175,27 @@ struct BrowserLogin {
       if let error = query["error"] {
         let serverError = OAuthError(
           error: printable(String(error.prefix(100))),
-          description: query["error_description"].map { printable(String($0.prefix(300))) })
+          description: query["error_description"].map {
+            printable(String(OAuthError.firstLine($0).prefix(300)))
+          })
         var failure = classifier.failure(serverError, clock: nil)
         failure.serverError = serverError
         throw failure
       }
-      var fields = [
+      let fields = [
         ("grant_type", "authorization_code"), ("code", query["code"] ?? ""), ("redirect_uri", redirect),
-        ("client_id", client.id), ("code_verifier", pkce.verifier),
+        ("code_verifier", pkce.verifier),
       ]
-      if let secret = client.secret { fields.append(("client_secret", secret)) }
       let request = TokenRequest(
-        form: URLEncodedForm(fields), endpoint: client.tokenEndpoint, classifier: classifier,
-        dependencies: account.dependencies)
-      let (root, now) = try request.perform()
-      return .success(try store(TokenResponse(root, at: now)))
+        form: URLEncodedForm(fields), endpoint: client.tokenEndpoint,
+        client: FormClient(id: client.id, secret: client.secret, authentication: plan.authentication),
+        classifier: classifier, dependencies: account.dependencies)
+      // The server gives the tokens only once.
+      let storage = try account.lockedStorage("the tokens of the login weren't stored", notify)
+      return try TerminationDelay.protect { () throws(TokenError) in
+        let (root, now) = try request.perform()
+        return .success(try store(TokenResponse(root, at: now), storage))
+      }
     } catch {
       return .failure(error)
     }
@@ -300,8 +308,8 @@ func isEqualInConstantTime(_ a: String, _ b: String) -> Bool {
 
 /// Starts the user's browser.
 enum Browser {
-  /// Opens `url` and returns whether a browser was started. The URL must not contain secrets, because it is visible in
-  /// the process list.
+  /// Opens `url` and returns whether a browser was started. The URL must contain nothing that other users may not know,
+  /// because it is visible in the process list.
   static func open(_ url: String, environment: (String) -> String?) -> Bool {
     let named = environment("BROWSER")?.split(separator: ":").map(String.init) ?? []
     let hasDisplay = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].contains {

@@ -18,9 +18,10 @@ struct DeviceLogin {
           : "no device authorization endpoint is configured",
         remedy: "use --flow browser, with --no-browser on a server", errorKind: .usage)
     }
-    var fields = [("client_id", client.id), ("scope", plan.scopes.joined(separator: " "))]
-    if let secret = client.secret { fields.append(("client_secret", secret)) }
-    let (offer, began) = try request(fields, endpoint).perform()
+    let fields = [("scope", plan.scopes.joined(separator: " "))]
+    let (offer, began) = try TerminationDelay.protect { () throws(TokenError) in
+      try request(fields, endpoint).perform()
+    }
     guard let deviceCode = offer["device_code"]?.text, let userCode = offer["user_code"]?.text,
       let address = (offer["verification_uri"] ?? offer["verification_url"])?.text
     else {
@@ -33,16 +34,18 @@ struct DeviceLogin {
 
     // RFC 8628 section 3.5: five seconds unless the server says otherwise, and five more after each slow_down.
     var interval = Duration.seconds(min(max(offer["interval"]?.wholeNumber ?? 5, 1), 300))
-    var operation = [
+    let operation = [
       ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", deviceCode),
-      ("client_id", client.id),
     ]
-    if let secret = client.secret { operation.append(("client_secret", secret)) }
     while account.dependencies.now() < end {
       account.dependencies.pause(interval)
       do throws(TokenError) {
-        let (root, now) = try request(operation, client.tokenEndpoint).perform()
-        return try store(TokenResponse(root, at: now))
+        // Any poll may be the one that the server answers with tokens.
+        let storage = try account.lockedStorage("the tokens of the login weren't stored", notify)
+        return try TerminationDelay.protect { () throws(TokenError) in
+          let (root, now) = try request(operation, client.tokenEndpoint).perform()
+          return try store(TokenResponse(root, at: now), storage)
+        }
       } catch {
         switch error.serverError?.error {
         case "authorization_pending": continue
@@ -61,6 +64,8 @@ struct DeviceLogin {
   private func request(_ fields: [(String, String)], _ endpoint: HTTPEndpoint) -> TokenRequest {
     TokenRequest(
       form: URLEncodedForm(fields), endpoint: endpoint,
+      // RFC 8628 section 3.1: a client without a secret is named in the form.
+      client: FormClient(id: client.id, secret: client.secret, authentication: plan.authentication),
       classifier: OAuthErrorClassifier(
         issuer: account.issuer, operation: .devicePoll, account: account.name, now: account.dependencies.now()
       ),

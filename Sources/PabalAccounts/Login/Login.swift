@@ -1,3 +1,4 @@
+internal import Glibc
 public import PabalCore
 
 /// The options of a login.
@@ -88,8 +89,8 @@ extension OAuthAccount {
         login.scopes += GoogleScopes.identity.filter { !login.scopes.contains($0) }
       }
       for scope in login.scopes { notify(.scope(scope, meaning: GoogleScopes.meaning(scope))) }
-      func store(_ response: TokenResponse) throws(TokenError) -> LoginResult {
-        try self.store(response, client, confirmsUser: options.confirmsUser, notify)
+      func store(_ response: TokenResponse, _ storage: LockedStorage) throws(TokenError) -> LoginResult {
+        try self.store(response, login, client, confirmsUser: options.confirmsUser, storage)
       }
       switch flow {
       case .browser:
@@ -123,28 +124,46 @@ extension OAuthAccount {
         .setUp, "\(file.path) belongs to gcloud, and a login would overwrite it",
         remedy: "set \"token\" to another file")
     }
-    try withTokenFileLock("the login wasn't started", notify) { () throws(FileWriteError) in
-      try file.checkWritable()
+    _ = try lockedStorage("the login wasn't started", notify)
+  }
+
+  /// A locked token file that is ready to store the tokens of a login.
+  struct LockedStorage {
+    let lock: TokenFileLock
+    let prepared: PreparedFile
+  }
+
+  /// Locks the token file and prepares to store tokens in it, before they are requested. If the lock can't be acquired,
+  /// throws an error that ends in `consequence`.
+  func lockedStorage(
+    _ consequence: String, _ notify: (LoginEvent) -> Void
+  ) throws(TokenError) -> LockedStorage {
+    var prepared: PreparedFile?
+    var lock: TokenFileLock?
+    try withTokenFileLock(consequence, notify) { (held) throws(FileWriteError) in
+      prepared = try file.prepare()
+      lock = held
     }
+    guard let prepared, let lock else { preconditionFailure("it throws without a lock") }
+    return LockedStorage(lock: lock, prepared: prepared)
   }
 
   /// Runs `work` while the token file is locked. If the lock can't be acquired, throws an error that ends in
   /// `consequence`.
   func withTokenFileLock(
-    _ consequence: String, _ notify: (LoginEvent) -> Void, _ work: () throws(FileWriteError) -> Void
+    _ consequence: String, _ notify: (LoginEvent) -> Void,
+    _ work: (TokenFileLock) throws(FileWriteError) -> Void
   ) throws(TokenError) {
     do throws(FileWriteError) {
       let lock = try file.lock(dependencies) {
         notify(.waiting("waiting for another process that has locked \(file.path)"))
       }
       if let lock {
-        try withExtendedLifetime(lock) { () throws(FileWriteError) in try work() }
+        try withExtendedLifetime(lock) { () throws(FileWriteError) in try work(lock) }
         return
       }
     } catch {
-      throw TokenError(
-        .setUp, error.message, remedy: "run it as the user who will own the tokens, or change \"token\"",
-        korean: "\(file.path) 파일에 쓸 수 없습니다.")
+      throw unwritable(error)
     }
     throw TokenError(
       .transient, "another process has locked \(file.lockPath) for too long, so \(consequence)",
@@ -152,8 +171,17 @@ extension OAuthAccount {
       korean: "다른 프로세스가 \(file.lockPath) 파일을 잠그고 있습니다.")
   }
 
+  private func unwritable(_ error: FileWriteError) -> TokenError {
+    TokenError(
+      .setUp, error.message,
+      remedy: [EACCES, EPERM].contains(error.number)
+        ? "run it as the user who will own the tokens, or change \"token\"" : error.remedy,
+      korean: "\(file.path) 파일에 쓸 수 없습니다.")
+  }
+
   private func store(
-    _ response: TokenResponse, _ client: OAuthClient, confirmsUser: Bool, _ notify: (LoginEvent) -> Void
+    _ response: TokenResponse, _ login: LoginPlan, _ client: OAuthClient, confirmsUser: Bool,
+    _ storage: LockedStorage
   ) throws(TokenError) -> LoginResult {
     try checkMailbox(response, confirmsUser: confirmsUser)
     // RFC 6749 section 5.1: if the server leaves them out, they are the requested ones.
@@ -161,8 +189,14 @@ extension OAuthAccount {
     let missing = missingScopes(in: granted)
     guard missing.isEmpty else {
       var failure = TokenError(
-        .setUp, "the login lacks \(missing.joined(separator: " ")): its checkbox wasn't selected",
-        remedy: "log in again and select every checkbox", step: issuer == .google ? .login : nil)
+        .setUp,
+        issuer == .google
+          ? "the login lacks \(missing.joined(separator: " ")): its checkbox wasn't selected"
+          : "the server didn't grant \(missing.joined(separator: " "))",
+        remedy: issuer == .google
+          ? "log in again and select every checkbox"
+          : "allow the scope for this client in the server's console, or correct \"scopes\"",
+        step: issuer == .google ? .login : nil)
       failure.missingScopes = missing
       throw failure
     }
@@ -182,10 +216,14 @@ extension OAuthAccount {
     token.lifetime = response.lifetime
     token.refreshTokenExpiry = response.refreshTokenExpiry
     token.refreshTokenLifetime = response.refreshTokenLifetime
-    try withTokenFileLock("the tokens of the login weren't stored", notify) {
-      [token] () throws(FileWriteError) in
-      try file.write(token)
-      file.record(nil)
+    token.clientAuthentication = login.authentication?.method
+    do throws(FileWriteError) {
+      try withExtendedLifetime(storage.lock) { () throws(FileWriteError) in
+        try storage.prepared.store(Array(token.text.utf8))
+        file.record(nil)
+      }
+    } catch {
+      throw unwritable(error)
     }
     forget()
     return LoginResult(
@@ -238,6 +276,8 @@ struct LoginPlan: Sendable {
   var scopes: [String]
   /// Returns the client with its current credentials.
   let client: @Sendable () throws(TokenError) -> OAuthClient
+  /// How the client proves its identity, if that has to be found out.
+  var authentication: ClientAuthentication?
   /// The host of the redirect URI: `127.0.0.1`, or the one that the server expects.
   var host = "127.0.0.1"
   /// Parameters of the authorization URL besides those of RFC 6749 and RFC 7636.

@@ -17,7 +17,8 @@ extension OAuthAccount {
 
   /// Revokes the login at the server, unless `onlyHere`, and removes the token file; blocks.
   ///
-  /// Removes nothing if the server can't be reached. Calls `notify` while it waits for another process.
+  /// The content is removed wherever symbolic or hard links lead. Copies are not found: those of a revoked login are
+  /// useless. Removes nothing if the server can't be reached. Calls `notify` while it waits for another process.
   public func logOut(
     onlyHere: Bool = false, notify: (LoginEvent) -> Void = { _ in }
   ) throws(AccountError) -> LogoutResult {
@@ -29,12 +30,14 @@ extension OAuthAccount {
         throw TokenError(
           .setUp, "\(file.path) belongs to gcloud", remedy: "run gcloud auth application-default revoke")
       }
-      let result = onlyHere ? LogoutResult.forgotten : try revoke(stored)
-      let consequence =
-        result == .revoked ? "the login was revoked, but its tokens weren't removed" : "nothing was removed"
-      try withTokenFileLock(consequence, notify) { () throws(FileWriteError) in try file.remove() }
-      forget()
-      return result
+      return try TerminationDelay.protect { () throws(TokenError) in
+        let result = onlyHere ? LogoutResult.forgotten : try revoke(stored)
+        let consequence =
+          result == .revoked ? "the login was revoked, but its tokens weren't removed" : "nothing was removed"
+        try withTokenFileLock(consequence, notify) { _ throws(FileWriteError) in try file.remove() }
+        forget()
+        return result
+      }
     } catch {
       throw error.accountError
     }
@@ -49,14 +52,15 @@ extension OAuthAccount {
     guard let endpoint = client?.revocationEndpoint ?? (issuer == .google ? beside : nil) else {
       return .forgotten
     }
-    var fields = [("token", token)]
-    // RFC 7009 requires the client to identify itself; Google accepts only the token.
-    if issuer == .other, let client {
-      fields.append(("client_id", client.id))
-      if let secret = client.secret { fields.append(("client_secret", secret)) }
-    }
     let request = TokenRequest(
-      form: URLEncodedForm(fields), endpoint: endpoint,
+      form: URLEncodedForm([("token", token)]), endpoint: endpoint,
+      // RFC 7009 requires the client to identify itself; Google accepts only the token.
+      client: issuer == .other
+        ? client.map {
+          FormClient(
+            id: $0.id, secret: $0.secret, authentication: login?.authentication,
+            stored: stored.clientAuthentication)
+        } : nil,
       classifier: OAuthErrorClassifier(
         issuer: issuer, operation: .refresh, account: name, now: dependencies.now()),
       dependencies: dependencies, expectsJSON: false)

@@ -122,14 +122,19 @@ struct ClientSettings: Sendable {
     }
     let tokenGrant: any TokenGrant
     var plan: LoginPlan?
+    // Google and Microsoft document the form.
+    let authentication = issuer == .other ? ClientAuthentication() : nil
     if let loginFlow = LoginPlan.Flow(rawValue: flow.rawValue) {
       tokenGrant = RefreshTokenGrant(
         issuer: issuer, account: use.name, client: { () throws(TokenError) in try client() },
-        scopes: issuer == .microsoft ? scopes : [])
-      plan = LoginPlan(flow: loginFlow, scopes: scopes, client: client, host: host, parameters: parameters)
+        scopes: issuer == .microsoft ? scopes : [], authentication: authentication)
+      plan = LoginPlan(
+        flow: loginFlow, scopes: scopes, client: client, authentication: authentication, host: host,
+        parameters: parameters)
     } else {
       tokenGrant = ClientCredentialsGrant(
-        issuer: issuer, account: use.name, user: use.user, scopes: scopes, client: client)
+        issuer: issuer, account: use.name, user: use.user, scopes: scopes, client: client,
+        authentication: authentication)
     }
     return OAuthAccount(
       use, provider: provider, issuer: issuer, neededScopes: scopes,

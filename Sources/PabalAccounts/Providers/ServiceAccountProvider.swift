@@ -45,6 +45,8 @@ struct ServiceAccountGrant: TokenGrant {
   let subject: String
   let scopes: [String]
 
+  var usesRefreshToken: Bool { false }
+
   // The longest lifetime that Google accepts, in seconds.
   private static let lifetime: Int64 = 3600
 
@@ -137,12 +139,29 @@ struct ServiceAccountKey: RedactedDescription {
         remedy: "use an https token_uri")
     }
     do {
-      privateKey = try _RSA.Signing.PrivateKey(pemRepresentation: pem)
+      privateKey = try _RSA.Signing.PrivateKey(pemRepresentation: Self.repaired(pem))
     } catch {
       throw SecretFileError(
         message: "the private key in \(path) is damaged or isn't an RSA key of at least 2048 bits",
         remedy: "create a new key and download it")
     }
     (self.id, self.email, tokenEndpoint) = (id, email, endpoint)
+  }
+
+  /// Returns the PEM text with the line breaks that it should have: programs that copy a key through an environment
+  /// variable escape them once more, or replace them by spaces.
+  static func repaired(_ pem: String) -> String {
+    let text = pem.replacing(#/\\+[rn]/#, with: "\n")
+    guard let match = text.firstMatch(of: #/-----BEGIN ([A-Z ]+)-----([^-]*)-----END \1-----/#) else {
+      return text
+    }
+    let digits = match.2.filter { !$0.isWhitespace && $0 != "\\" && $0 != "\"" }
+    var lines = ["-----BEGIN \(match.1)-----"]
+    var rest = digits[...]
+    while !rest.isEmpty {
+      lines.append(String(rest.prefix(64)))
+      rest = rest.dropFirst(64)
+    }
+    return (lines + ["-----END \(match.1)-----", ""]).joined(separator: "\n")
   }
 }

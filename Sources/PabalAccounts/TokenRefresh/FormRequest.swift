@@ -17,6 +17,10 @@ struct FormRequest {
   let form: URLEncodedForm
   let endpoint: HTTPEndpoint
   var proxy: CurlProxy?
+  /// The value of the header `Authorization`.
+  var authorization: String?
+  /// Called about once a second while the server hasn't answered.
+  var onWait: () -> Void = {}
 
   // Google's responses are smaller than 4 KiB, Microsoft's than 8 KiB.
   private static let bodyLimit = 262_144
@@ -31,9 +35,10 @@ struct FormRequest {
     try handle.set(.connectTimeout, .seconds(10))
     try handle.set(.totalTimeout, .seconds(30))
     // Without an empty Expect, libcurl would wait up to a second for 100 Continue before sending a long assertion.
-    try handle.setHeaders([
-      "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "Expect:",
-    ])
+    try handle.setHeaders(
+      ["Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "Expect:"]
+        + (authorization.map { ["Authorization: \($0)"] } ?? []))
+    handle.onProgress = onWait
     let collected = Collected()
     handle.onBody = { bytes in
       collected.body.append(contentsOf: bytes)

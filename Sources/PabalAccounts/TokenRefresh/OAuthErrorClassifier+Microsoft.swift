@@ -6,9 +6,7 @@ extension OAuthErrorClassifier {
         Int($0.prefix { $0.isASCII && $0.isNumber })
       }
     }
-    // Further lines are trace ids and times, for support.
-    let first = serverError.description?.prefix { $0 != "\r" && $0 != "\n" && $0 != "\\" }
-    let summary = first.map { "\(serverError.error): \($0)" } ?? serverError.error
+    let summary = serverError.summary
     if let number, let failure = microsoft(number, summary) { return failure }
     switch serverError.error {
     case "invalid_grant" where operation == .refresh:
@@ -25,7 +23,14 @@ extension OAuthErrorClassifier {
         .setUp, "the code expired before it was entered", remedy: loginAgain, step: .microsoftLogin)
     case "bad_verification_code":
       return TokenError(.setUp, "Microsoft doesn't know the device code (\(summary))", remedy: loginAgain)
-    default: return other(serverError)
+    default:
+      var failure = other(serverError)
+      // Microsoft explains its codes better than the error's name does.
+      if let number {
+        failure.remedy =
+          "https://login.microsoftonline.com/error?code=\(number) explains this code; then \(loginAgain)"
+      }
+      return failure
     }
   }
 
@@ -36,13 +41,14 @@ extension OAuthErrorClassifier {
       TokenError(
         .dead, "the password was changed or the login revoked (\(summary))", remedy: loginAgain,
         step: .microsoftLogin)
-    case 700_082, 70008:
+    case 700_082, 700_084, 70008:
       TokenError(
         .dead, "the login expired because it wasn't used (\(summary))", remedy: loginAgain,
         step: .microsoftLogin)
-    case 50076, 50079, 50078, 50074:
+    case 50076, 50079, 50078, 50074, 50072, 50055, 50144:
       TokenError(
-        .dead, "Microsoft requires a second factor (\(summary))", remedy: loginAgain, step: .microsoftLogin)
+        .dead, "Microsoft requires a second factor or a new password (\(summary))", remedy: loginAgain,
+        step: .microsoftLogin)
     case 53000, 53001, 53002, 53003:
       TokenError(
         .setUp, "a conditional access policy blocks the login (\(summary))",
@@ -67,6 +73,28 @@ extension OAuthErrorClassifier {
       TokenError(
         .setUp, "the tenant has no app with this client ID (\(summary))",
         remedy: "compare \"client_id\" and \"tenant\" with the app's Overview page", step: .registration)
+    case 50194, 50059, 9_000_094:
+      TokenError(
+        .setUp, "the app belongs to one tenant, which \"tenant\" doesn't name (\(summary))",
+        remedy: "set \"tenant\" to the Directory (tenant) ID on the app's Overview page",
+        step: .registration)
+    case 9_002_331, 9_002_346:
+      TokenError(
+        .setUp, "the app accepts only personal Microsoft accounts (\(summary))",
+        remedy: "set \"tenant\" to \"consumers\"", step: .registration)
+    case 50020, 90072:
+      TokenError(
+        .setUp, "the user doesn't belong to the tenant (\(summary))",
+        remedy: "set \"tenant\" to the user's tenant, or \(loginAgain) as a user of this tenant",
+        step: .registration)
+    case 50105:
+      TokenError(
+        .setUp, "the user isn't assigned to the app (\(summary))",
+        remedy: "ask the tenant's administrator to assign the user to the app", step: .registration)
+    case 50057, 50053, 50126:
+      TokenError(
+        .dead, "the user's account is disabled or locked, or the password is wrong (\(summary))",
+        remedy: "ask the tenant's administrator, then \(loginAgain)", step: .microsoftLogin)
     case 90002, 900_023, 900_971:
       TokenError(
         .setUp, "the tenant doesn't exist, or the app has no redirect URI (\(summary))",

@@ -29,6 +29,17 @@ struct OAuthErrorClassifier: Sendable {
   /// The time of the request.
   var now = Timestamp.now()
 
+  /// Whether an error passes by itself, whatever the status.
+  static func isTransient(_ error: String) -> Bool {
+    ["internal_failure", "server_error", "temporarily_unavailable"].contains(error)
+  }
+
+  /// The errors of token endpoints (RFC 6749 section 5.2, RFC 8628 section 3.5).
+  static let standardErrors = [
+    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
+    "invalid_scope", "authorization_pending", "slow_down", "access_denied", "expired_token",
+  ]
+
   /// Returns the failure for an error; `clock` is how far this machine's clock is ahead of the server's.
   func failure(_ serverError: OAuthError, clock: Duration?) -> TokenError {
     var failure =
@@ -38,6 +49,11 @@ struct OAuthErrorClassifier: Sendable {
       case .microsoft: microsoft(serverError)
       case .other: other(serverError)
       }
+    if Self.isTransient(serverError.error) {
+      return TokenError(
+        .transient, "the server can't log in anyone at the moment (\(serverError.summary))",
+        serverError: serverError)
+    }
     if failure.kind == .setUp, failure.retryAfter == nil { failure.retryAfter = .seconds(60) }
     if let clock {
       let minutes = max(1, clock.magnitude.components.seconds / 60)

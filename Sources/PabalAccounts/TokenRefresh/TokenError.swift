@@ -27,6 +27,8 @@ struct TokenError: Error, Sendable, Hashable {
   var korean: String?
   /// The scopes whose checkboxes weren't selected.
   var missingScopes: [String] = []
+  /// Whether the server may want another kind of client authentication.
+  var isClientRefused = false
 
   init(
     _ kind: Kind, _ message: String, remedy: String? = nil, step: GuideStep? = nil,
@@ -77,6 +79,13 @@ struct OAuthError: Error, Sendable, Hashable {
   var description: String?
   /// Google's `error_subtype`.
   var subtype: String?
+
+  /// Returns the first line of a server's description: Microsoft appends trace ids and times, for its support.
+  static func firstLine(_ description: String) -> String {
+    let line = description.prefix { !$0.isNewline }
+    let text = line.ranges(of: " Trace ID:").first.map { line[..<$0.lowerBound] } ?? line
+    return String(text).trimmed
+  }
 
   /// The server's error and description, for parentheses.
   var summary: String { description.map { "\(error): \($0)" } ?? error }

@@ -4,6 +4,9 @@ internal import PabalFormats
 
 /// A way to obtain an access token without a person.
 protocol TokenGrant: Sendable {
+  /// Whether a renewal may make the stored credential useless, so that its answer has to be stored.
+  var usesRefreshToken: Bool { get }
+
   /// Returns a fingerprint of the credential, such as a refresh token or key. A recorded failure applies only to the
   /// same credential.
   func fingerprint(of stored: StoredToken?) throws(TokenError) -> String
@@ -29,6 +32,10 @@ struct RefreshTokenGrant: TokenGrant {
   var standardEndpoint: String?
   /// The scopes to request; empty for those granted at the login. Microsoft needs them.
   var scopes: [String] = []
+  /// How the client proves its identity, if that has to be found out.
+  var authentication: ClientAuthentication?
+
+  var usesRefreshToken: Bool { true }
 
   func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
     PabalAccounts.fingerprint(ofSecret: try refreshToken(stored))
@@ -50,18 +57,21 @@ struct RefreshTokenGrant: TokenGrant {
       throw TokenError(
         .setUp, "the token endpoint is missing or isn't encrypted", remedy: "use an https URL")
     }
-    var fields = [("grant_type", "refresh_token"), ("refresh_token", refreshToken), ("client_id", id)]
-    if let secret { fields.append(("client_secret", secret)) }
+    var fields = [("grant_type", "refresh_token"), ("refresh_token", refreshToken)]
     if !scopes.isEmpty { fields.append(("scope", scopes.joined(separator: " "))) }
     let request = TokenRequest(
       form: URLEncodedForm(fields), endpoint: endpoint,
+      client: FormClient(
+        id: id, secret: secret, authentication: authentication, stored: stored.clientAuthentication),
       secrets: [stored.accessToken ?? ""],
       classifier: OAuthErrorClassifier(
         issuer: issuer, operation: .refresh, account: account, refreshTokenExpiry: stored.refreshTokenExpiry,
         loginExpiry: LoginExpiry(stored, issuer), now: dependencies.now()),
       dependencies: dependencies)
     let (root, now) = try request.perform()
-    return stored.refreshed(by: try TokenResponse(root, at: now))
+    var refreshed = stored.refreshed(by: try TokenResponse(root, at: now))
+    if let method = authentication?.method { refreshed.clientAuthentication = method }
+    return refreshed
   }
 
   private func refreshToken(_ stored: StoredToken?) throws(TokenError) -> String {
@@ -89,6 +99,10 @@ struct ClientCredentialsGrant: TokenGrant {
   let user: String
   let scopes: [String]
   let client: @Sendable () throws(TokenError) -> OAuthClient
+  /// How the client proves its identity, if that has to be found out.
+  var authentication: ClientAuthentication?
+
+  var usesRefreshToken: Bool { false }
 
   func fingerprint(of stored: StoredToken?) throws(TokenError) -> String {
     let client = try client()
@@ -98,19 +112,22 @@ struct ClientCredentialsGrant: TokenGrant {
   func refresh(_ stored: StoredToken?, in dependencies: AccountDependencies) throws(TokenError) -> StoredToken
   {
     let client = try client()
-    let secret = client.secret ?? ""
     let request = TokenRequest(
       form: URLEncodedForm([
-        ("grant_type", "client_credentials"), ("client_id", client.id), ("client_secret", secret),
-        ("scope", scopes.joined(separator: " ")),
+        ("grant_type", "client_credentials"), ("scope", scopes.joined(separator: " ")),
       ]), endpoint: client.tokenEndpoint,
+      client: FormClient(
+        id: client.id, secret: client.secret ?? "", authentication: authentication,
+        stored: stored?.clientAuthentication),
       classifier: OAuthErrorClassifier(
         issuer: issuer, operation: .grant, account: account, now: dependencies.now()),
       dependencies: dependencies)
     let (root, now) = try request.perform()
     let response = try TokenResponse(root, at: now)
-    return StoredToken(
+    var token = StoredToken(
       accessToken: response.accessToken, expiry: response.expiry, lifetime: response.lifetime,
       scopes: response.scopes ?? scopes, user: user)
+    token.clientAuthentication = authentication?.method ?? stored?.clientAuthentication
+    return token
   }
 }

@@ -51,12 +51,16 @@ extension OAuthAccount {
 
   /// Returns what an operator should read in the log; `nil` if nothing is wrong.
   ///
+  /// A transport's account can be asked at any time; it reads files.
+  ///
   /// The text stays the same while the problem does, so that it is logged once.
-  func attentionMessage() -> String? {
+  public func attentionMessage() -> String? {
     let status = status()
     if let problem = lastErrorText { return problem }
     switch status.state {
-    case .fresh: return nil
+    case .fresh:
+      guard losesLoginUnstored, let problem = storageProblem else { return nil }
+      return unstoredText(problem)
     case .dead:
       return [status.cause, status.remedy].compactMap(\.self).joined(separator: "; ")
     case .expiring:

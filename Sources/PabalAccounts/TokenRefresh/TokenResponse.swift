@@ -8,7 +8,7 @@ struct TokenResponse: Sendable {
   /// The lifetime of the access token, from the time of the request.
   var lifetime: Duration
   var refreshToken: String?
-  /// The granted scopes, if the server lists them.
+  /// The granted scopes, if the server lists any; otherwise they are as requested (RFC 6749 section 5.1).
   var scopes: [String]?
   var refreshTokenExpiry: Timestamp?
   /// The lifetime of the refresh token from the time of the request, if the server says it.
@@ -33,13 +33,20 @@ struct TokenResponse: Sendable {
     lifetime = .seconds(min(seconds, 31_536_000))
     expiry = now + lifetime
     refreshToken = root["refresh_token"]?.text
-    scopes = root["scope"]?.words
+    let granted = root["scope"]?.words?.flatMap(Self.scopes)
+    scopes = granted?.isEmpty == true ? nil : granted
     user = root["id_token"]?.text.flatMap { IdentityToken($0)?.email }
     refreshTokenLifetime = root["refresh_token_expires_in"]?.wholeNumber.flatMap { seconds in
       // Microsoft and others send 0 or -1 for no expiry.
       seconds > 0 ? .seconds(min(seconds, 3_153_600_000)) : nil
     }
     refreshTokenExpiry = refreshTokenLifetime.map { now + $0 }
+  }
+
+  /// Returns the scopes of one word. GitHub and others separate them by commas, which RFC 6749 allows within a scope, but
+  /// no server is known to use one so.
+  private static func scopes(_ word: String) -> [String] {
+    word.split(separator: ",").map(String.init)
   }
 }
 

@@ -1,102 +1,102 @@
 internal import Glibc
 internal import PabalCore
 
-/// A lock between processes. It is held on a separate file, because the guarded file is replaced by renaming.
-final class FileLock {
-  private let file: CInt
-
-  /// Acquires the lock at `path`; blocks for at most `limit`, then returns `nil`. Calls `onWait` once, after a second.
-  ///
-  /// Polls, because flock(2) has no timeout.
-  static func acquire(
-    _ path: String, atMost limit: Duration, pause: (Duration) -> Void, onWait: () -> Void = {}
-  ) throws(FileWriteError) -> FileLock? {
-    try PrivateFile.createFolder(PrivateFile.parent(of: path))
-    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard file >= 0 else { throw FileWriteError(path: path, number: errno) }
-    do throws(FileWriteError) {
-      try PrivateFile.copyOwner(file, like: path, or: PrivateFile.parent(of: path))
-    } catch {
-      close(file)
-      throw error
-    }
-    var waited = Duration.zero
-    var step = Duration.milliseconds(5)
-    while flock(file, LOCK_EX | LOCK_NB) != 0 {
-      if errno == EINTR { continue }
-      guard errno == EWOULDBLOCK else {
-        let number = errno
-        close(file)
-        throw FileWriteError(path: path, number: number)
-      }
-      guard waited < limit else {
-        close(file)
-        return nil
-      }
-      pause(step)
-      if waited < .seconds(1), waited + step >= .seconds(1) { onWait() }
-      waited += step
-      step = min(step * 2, .milliseconds(80))
-    }
-    return FileLock(file)
-  }
-
-  private init(_ file: CInt) { self.file = file }
-
-  // Closing releases the lock, even if the process is killed. But a child that is being spawned shares the descriptor
-  // until its exec, and would keep the lock that long; LOCK_UN releases it at once (flock(2)).
-  deinit {
-    flock(file, LOCK_UN)
-    close(file)
-  }
-}
-
-/// Why a file can't be written.
-struct FileWriteError: Error {
-  let path: String
-  let number: Int32
-
-  var message: String { "\(path) can't be written: \(String(cString: strerror(number)))" }
-}
-
 /// Files that only their owner can read, replaced atomically.
 enum PrivateFile {
   /// Writes `bytes` to `path`; blocks. The caller has to make sure that there is only one writer at a time.
   static func write(_ bytes: [UInt8], to path: String) throws(FileWriteError) {
     let path = resolvedPath(of: path)
+    let file = try createTemporary(for: path)
+    defer { close(file) }
+    do throws(FileWriteError) {
+      try writeAll(bytes, to: file, path: path)
+      try replace(path, by: file)
+    } catch {
+      unlink(temporaryPath(of: path))
+      throw error
+    }
+  }
+
+  /// The name under which the new content of `path` is written.
+  ///
+  /// Fixed instead of random, so that the leftover of a killed process is overwritten.
+  static func temporaryPath(of path: String) -> String {
+    let name = path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]
+    return "\(parent(of: path))/.\(path.contains("/") ? String(name) : path).new"
+  }
+
+  /// Creates the temporary file that will replace `path`, and its folder; returns its descriptor.
+  static func createTemporary(for path: String) throws(FileWriteError) -> CInt {
     let folder = parent(of: path)
     try createFolder(folder)
-    // A fixed name instead of a random one, so that the leftover of a killed process is overwritten.
-    let temporary = "\(folder)/.\(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]).new"
+    let temporary = temporaryPath(of: path)
     guard unlink(temporary) == 0 || errno == ENOENT else {
       throw FileWriteError(path: temporary, number: errno)
     }
-    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    let file = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard file >= 0 else { throw FileWriteError(path: path, number: errno) }
     do throws(FileWriteError) {
-      defer { close(file) }
       try copyOwner(file, like: path, or: folder)
       guard fchmod(file, 0o600) == 0 else { throw FileWriteError(path: path, number: errno) }
-      var rest = bytes[...]
-      while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { throw FileWriteError(path: path, number: errno) }
-        rest = rest.dropFirst(count)
-      }
-      guard fsync(file) == 0 else { throw FileWriteError(path: path, number: errno) }
-      guard rename(temporary, path) == 0 else { throw FileWriteError(path: path, number: errno) }
     } catch {
+      close(file)
       unlink(temporary)
       throw error
     }
-    try syncFolder(folder)
+    return file
+  }
+
+  /// Writes `bytes` at the start of an open file.
+  static func writeAll(_ bytes: [UInt8], to file: CInt, path: String) throws(FileWriteError) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes[written...].withUnsafeBytes {
+        pwrite(file, $0.baseAddress, $0.count, off_t(written))
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw FileWriteError(path: path, number: count < 0 ? errno : ENOSPC) }
+      written += count
+    }
+  }
+
+  /// Renames the temporary file of `path`, open as `file`, to `path`.
+  static func replace(_ path: String, by file: CInt) throws(FileWriteError) {
+    guard fsync(file) == 0, rename(temporaryPath(of: path), path) == 0 else {
+      throw FileWriteError(path: path, number: errno)
+    }
+    try syncFolder(parent(of: path))
   }
 
   /// Removes a file; a missing file isn't an error.
   static func remove(_ path: String) throws(FileWriteError) {
     guard unlink(path) == 0 || errno == ENOENT else { throw FileWriteError(path: path, number: errno) }
     try syncFolder(parent(of: path))
+  }
+
+  /// Removes a file and its content: behind symbolic links, under further hard links, and in place if the file itself
+  /// can't be removed. Afterwards the file is missing or empty. A missing file isn't an error.
+  static func erase(_ path: String) throws(FileWriteError) {
+    let path = resolvedPath(of: path)
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      guard errno == ENOENT || errno == ENOTDIR else { throw FileWriteError(path: path, number: errno) }
+      return
+    }
+    var isErased = false
+    if status.st_mode & S_IFMT == S_IFREG {
+      let file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+      if file >= 0 {
+        defer { close(file) }
+        try? writeAll([UInt8](repeating: 0x20, count: Int(clamping: status.st_size)), to: file, path: path)
+        isErased = fsync(file) == 0 && ftruncate(file, 0) == 0 && fsync(file) == 0
+      }
+    }
+    let openError = errno
+    let isRemoved = unlink(path) == 0 || errno == ENOENT
+    guard isErased || isRemoved else { throw FileWriteError(path: path, number: errno) }
+    // Another name still leads to the content.
+    guard isErased || status.st_nlink < 2 else { throw FileWriteError(path: path, number: openError) }
+    if isRemoved { try syncFolder(parent(of: path)) }
   }
 
   /// Creates a folder that only its owner can access, and its missing parents.
@@ -130,17 +130,34 @@ enum PrivateFile {
     }
   }
 
-  /// Returns the path with symbolic links resolved, so that the target of a link is replaced instead of the link.
+  /// Returns the path with symbolic links resolved, so that the target of a link is replaced instead of the link; the
+  /// target doesn't have to exist.
   static func resolvedPath(of path: String) -> String {
-    guard let real = realpath(path, nil) else { return path }
-    defer { free(real) }
-    return String(cString: real)
+    var path = path
+    // As many as Linux follows.
+    for _ in 0..<40 {
+      if let real = realpath(path, nil) {
+        defer { free(real) }
+        return String(cString: real)
+      }
+      guard errno == ENOENT, let target = linkTarget(of: path) else { return path }
+      path = target.hasPrefix("/") ? target : "\(parent(of: path))/\(target)"
+    }
+    return path
+  }
+
+  private static func linkTarget(of path: String) -> String? {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink(path, &buffer, buffer.count)
+    guard count > 0 else { return nil }
+    return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   // A rename survives a power failure only after the folder is synced.
   private static func syncFolder(_ folder: String) throws(FileWriteError) {
     let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard file >= 0 else { throw FileWriteError(path: folder, number: errno) }
+    // A folder may be writable but not readable; the new content is there anyway.
+    guard file >= 0 else { return }
     defer { close(file) }
     guard fsync(file) == 0 || errno == EINVAL else { throw FileWriteError(path: folder, number: errno) }
   }

@@ -7,7 +7,7 @@ struct SecretDocument {
   let root: JSONValue
 
   /// The largest size of a file, in bytes; Google's have less than 3,000.
-  private static let sizeLimit = 262_144
+  static let sizeLimit = 262_144
 
   /// Reads a file; `kind` says in errors what it should be. Errors never contain any of the content.
   static func read(

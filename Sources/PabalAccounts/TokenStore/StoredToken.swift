@@ -19,6 +19,8 @@ struct StoredToken: Sendable, RedactedDescription {
   var refreshTokenLifetime: Duration?
   /// The whole lifetime of the access token, if it is known.
   var lifetime: Duration?
+  /// How the client proves its identity to the token endpoint, if it isn't by the form.
+  var clientAuthentication: ClientAuthentication.Method?
   /// Whether the file belongs to gcloud; Pabal reads but never writes it.
   var isGcloud = false
   private var unknownMembers: [JSONValue.Member] = []
@@ -69,6 +71,9 @@ struct StoredToken: Sendable, RedactedDescription {
     refreshTokenExpiry = root["refresh_token_expiry"]?.text.flatMap { Timestamp($0) }
     refreshTokenLifetime = root["refresh_token_lifetime"]?.wholeNumber.map { .seconds($0) }
     lifetime = root["token_lifetime"]?.wholeNumber.map { .seconds($0) }
+    clientAuthentication = root["token_endpoint_auth_method"]?.text.flatMap {
+      ClientAuthentication.Method(rawValue: $0)
+    }
     isGcloud = root["type"] != nil && accessToken == nil
     guard accessToken != nil || refreshToken != nil else {
       throw SecretFileError(
@@ -83,6 +88,7 @@ struct StoredToken: Sendable, RedactedDescription {
   private static let known = [
     "token", "refresh_token", "token_uri", "client_id", "client_secret", "scopes", "account", "expiry",
     "refresh_token_expiry", "refresh_token_lifetime", "token_lifetime",
+    "token_endpoint_auth_method",
   ]
 
   /// The text of the file: the members of google-auth in its order, then unknown members.
@@ -99,6 +105,7 @@ struct StoredToken: Sendable, RedactedDescription {
     add("account", user ?? "")
     add("expiry", expiry?.text)
     add("refresh_token_expiry", refreshTokenExpiry?.text)
+    add("token_endpoint_auth_method", clientAuthentication?.rawValue)
     for (key, duration) in [("refresh_token_lifetime", refreshTokenLifetime), ("token_lifetime", lifetime)] {
       guard let duration else { continue }
       members.append((key, .number(duration.components.seconds)))

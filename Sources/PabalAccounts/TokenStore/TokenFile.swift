@@ -9,10 +9,14 @@ struct TokenFile: Sendable {
   // Longer than the slowest renewal: three attempts of 30 seconds, with the waits between.
   private static let lockTimeout = Duration.seconds(100)
 
-  /// Returns the stored token; `nil` if the file doesn't exist.
+  /// Returns the stored token; `nil` if the file doesn't exist or is empty, as after a logout from a file that is a mount
+  /// of its own.
   func read() throws(SecretFileError) -> StoredToken? {
     do throws(SecretFileError) {
       try FileOwnership.rejectForeignOwner(path)
+      if try readSecretFile(path, atMost: SecretDocument.sizeLimit).allSatisfy({ $0 == 0x20 || $0 == 0x0A }) {
+        return nil
+      }
       return try StoredToken(SecretDocument.read(path, as: "token file", remedy: nil))
     } catch {
       if error.isMissing { return nil }
@@ -24,40 +28,45 @@ struct TokenFile: Sendable {
     }
   }
 
-  /// Why the folder of the token file isn't writable, by its permissions; `nil` if it is.
-  var folderWriteError: String? {
-    let folder = PrivateFile.parent(of: PrivateFile.resolvedPath(of: path))
-    guard access(folder, W_OK | X_OK) != 0 else { return nil }
-    return FileWriteError(path: path, number: errno).message
+  /// Why tokens can't be stored, as far as permissions show it, without writing anything; `nil` if they probably can.
+  var permissionProblem: FileWriteError? {
+    let real = PrivateFile.resolvedPath(of: path)
+    let isFileWritable = access(real, W_OK) == 0
+    // A file on a read-only file system in a writable folder is a mount of its own, which can't be replaced.
+    if !isFileWritable, errno == EROFS { return FileWriteError(path: path, number: EROFS) }
+    guard !isFileWritable, access(PrivateFile.parent(of: real), W_OK | X_OK) != 0 else { return nil }
+    return FileWriteError(path: path, number: errno)
   }
 
-  /// Replaces the stored token; the caller must hold `lock`.
-  func write(_ token: StoredToken) throws(FileWriteError) {
-    try PrivateFile.write(Array(token.text.utf8), to: path)
+  /// Makes sure that a token can be stored, with the operations that will store it; the caller must hold `lock`.
+  func prepare() throws(FileWriteError) -> PreparedFile {
+    try PreparedFile.prepare(path)
   }
 
-  /// Writes and removes a test file, to make sure that a token can be stored later.
-  func checkWritable() throws(FileWriteError) {
-    let trial = path + ".trial"
-    do throws(FileWriteError) {
-      try PrivateFile.write([UInt8](repeating: 0x20, count: 8192), to: trial)
-      try PrivateFile.remove(trial)
-    } catch {
-      throw FileWriteError(path: path, number: error.number)
-    }
-  }
-
-  /// Locks the token file against other processes of this machine; blocks. Returns `nil` after 100 seconds.
+  /// Locks the token file against other processes; blocks. Returns `nil` after 100 seconds.
   ///
-  /// Calls `onWait` once, if it takes more than a second.
+  /// Calls `onWait` once, if it takes more than a second. Locks the token file itself too, because containers that share
+  /// only this file, as a mount, don't share the lock file, and because a read-only folder can't have one.
   func lock(
     _ dependencies: AccountDependencies, onWait: () -> Void = {}
-  ) throws(FileWriteError) -> FileLock? {
+  ) throws(FileWriteError) -> TokenFileLock? {
+    let pause = dependencies.pause
+    var separate: FileLock?
+    var problem: FileWriteError?
     do throws(FileWriteError) {
-      return try FileLock.acquire(
-        lockPath, atMost: Self.lockTimeout, pause: dependencies.pause, onWait: onWait)
+      separate = try FileLock.acquire(lockPath, atMost: Self.lockTimeout, pause: pause, onWait: onWait)
+      if separate == nil { return nil }
     } catch {
-      throw FileWriteError(path: path, number: error.number)
+      problem = FileWriteError(path: path, number: error.number)
+    }
+    do throws(FileWriteError) {
+      let own = try FileLock.acquire(
+        path, existing: true, atMost: Self.lockTimeout, pause: pause, onWait: onWait)
+      return own.map { TokenFileLock(locks: [separate, $0].compactMap(\.self)) }
+    } catch {
+      // The file doesn't exist yet, or can't be locked on its file system.
+      if let problem { throw problem }
+      return TokenFileLock(locks: [separate].compactMap(\.self))
     }
   }
 
@@ -80,11 +89,21 @@ struct TokenFile: Sendable {
     try? PrivateFile.write(Array(failure.text.utf8), to: path + ".state")
   }
 
-  /// Removes the token and the state file, but not the lock file, because others may be waiting for it.
+  /// Removes the content of the token file, wherever a link leads, and the files next to it, but not the lock file,
+  /// because others may be waiting for it.
   func remove() throws(FileWriteError) {
-    try PrivateFile.remove(path)
-    try PrivateFile.remove(path + ".state")
+    // The leftover of a killed process may contain tokens.
+    let temporary = PrivateFile.temporaryPath(of: PrivateFile.resolvedPath(of: path))
+    try PrivateFile.erase(path)
+    for file in [temporary, path + ".state"] where access(file, F_OK) == 0 {
+      try PrivateFile.erase(file)
+    }
   }
+}
+
+/// The locks of a token file, released when it is deinitialized.
+struct TokenFileLock {
+  let locks: [FileLock]
 }
 
 /// A failed renewal, as stored next to the token file.
@@ -93,11 +112,16 @@ struct RecordedError: Sendable {
   let fingerprint: String
   let failure: TokenError
   let at: Timestamp
+  /// Why the answer of a successful renewal couldn't be stored; `nil` if the renewal failed.
+  var storageProblem: String?
 
-  init(_ failure: TokenError, about fingerprint: String, at: Timestamp) {
+  init(
+    _ failure: TokenError, about fingerprint: String, at: Timestamp, storageProblem: String? = nil
+  ) {
     self.fingerprint = fingerprint
     self.failure = failure
     self.at = at
+    self.storageProblem = storageProblem
   }
 
   init?(_ root: JSONValue) {
@@ -107,6 +131,7 @@ struct RecordedError: Sendable {
     else { return nil }
     self.fingerprint = fingerprint
     self.at = Timestamp(milliseconds: at)
+    storageProblem = root["unstored"]?.text
     failure = TokenError(
       kind, message, remedy: root["cure"]?.text, step: root["guide"]?.text.flatMap(GuideStep.init(rawValue:)),
       retryAfter: root["retry_after"]?.wholeNumber.map { .seconds(max(0, min($0, 3600))) })
@@ -140,6 +165,7 @@ struct RecordedError: Sendable {
       ("cure", failure.remedy.map(JSONValue.string)),
       ("guide", (failure.step?.rawValue).map(JSONValue.string)),
       ("at", .number(at.milliseconds)),
+      ("unstored", storageProblem.map(JSONValue.string)),
       // Not stored for set-up errors, so that a fixed account works at once.
       (
         "retry_after",

@@ -79,7 +79,9 @@ extension Account {
     @Flag(
       help: ArgumentHelp(
         "Ask Google which mailbox logged in, and reject any other than \"user\".",
-        discussion: "Google's page then shows checkboxes; select all of them."))
+        discussion:
+          "Recommended where other people use the same machine. Google's page then shows checkboxes; select all of them."
+      ))
     var confirmUser = false
 
     @OptionGroup var common: CommonOptions
@@ -175,6 +177,9 @@ extension Account {
     static let configuration = CommandConfiguration(
       abstract: "Revoke an account's login and remove its tokens.",
       discussion: """
+        Removes the content of the token file, also behind links, but not copies that were made of it. Those are \
+        useless once the login is revoked.
+
         Google revokes the user's grant to the whole Google Cloud project, so other programs and machines that \
         use a client of the same project are logged out too. --only-here doesn't affect them.
 

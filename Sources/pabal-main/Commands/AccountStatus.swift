@@ -58,6 +58,8 @@ struct AccountOutput: Encodable {
   /// In UTC.
   var refreshTokenExpiry: String?
   var tokenFile: String?
+  /// Why renewed tokens can't be stored; `nil` if they can.
+  var storageProblem: String?
   var notes: [String] = []
 
   enum CodingKeys: String, CodingKey {
@@ -74,6 +76,7 @@ struct AccountOutput: Encodable {
     case accessTokenExpiry = "access_token_expiry"
     case refreshTokenExpiry = "refresh_token_expiry"
     case tokenFile = "token_file"
+    case storageProblem = "storage_problem"
   }
 
   /// Encodes every key, with null for missing values.
@@ -84,7 +87,7 @@ struct AccountOutput: Encodable {
     let texts: [(CodingKeys, String?)] = [
       (.user, user), (.state, state), (.cause, cause), (.remedy, remedy), (.guide, guide),
       (.accessTokenExpiry, accessTokenExpiry), (.refreshTokenExpiry, refreshTokenExpiry),
-      (.tokenFile, tokenFile),
+      (.tokenFile, tokenFile), (.storageProblem, storageProblem),
     ]
     for (key, text) in texts { try container.encode(OrNull(text), forKey: key) }
     try container.encode(scopes ?? [], forKey: .scopes)
@@ -110,6 +113,7 @@ struct AccountOutput: Encodable {
       accessTokenExpiry = status.accessTokenExpiry?.description
       refreshTokenExpiry = status.refreshTokenExpiry?.description
       tokenFile = status.file
+      storageProblem = status.storageProblem
       notes = status.notes
     } catch {
       user = nil

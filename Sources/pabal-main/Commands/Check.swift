@@ -201,7 +201,7 @@ extension CommandContext {
     guard case .held(.transport, _) = problem else { return [] }
     return accounts(of: [transport]).compactMap { configuration in
       guard let account = (try? account(configuration.name)) as? OAuthAccount, account.canConfirmUser,
-        account.status().state != .dead
+        account.status().state != .dead, account.status().storageProblem == nil
       else { return nil }
       return Diagnostic(
         "the account's tokens are valid, but another mailbox than \(account.user) may have logged in",
@@ -231,6 +231,7 @@ extension Check {
 
   private func examine(_ account: OAuthAccount) -> (Step, ExitStatus) {
     var problem: AccessTokenError?
+    account.storeEveryRenewal()
     do throws(AccessTokenError) {
       try account.refreshNow()
     } catch {
@@ -243,6 +244,11 @@ extension Check {
     if problem == nil, !status.missingScopes.isEmpty {
       let cause = [status.cause, status.remedy].compactMap(\.self).joined(separator: "; ")
       problem = .held(status.scopeProblem ?? cause)
+    }
+    if problem == nil, status.losesLoginUnstored, let cause = status.storageProblem {
+      problem = .held(
+        "renewed tokens can't be stored, and a server that replaces refresh tokens then ends the login: \(cause)"
+          + (status.storageRemedy.map { "; \($0)" } ?? ""))
     }
     if problem == nil, status.state != .fresh, let cause = status.cause {
       findings.insert(Diagnostic(cause, remedy: status.remedy, severity: .warning), at: 0)

@@ -4,14 +4,19 @@ import Testing
 
 /// The output and exit statuses of the account commands.
 @Suite struct AccountCommandTests {
-  @Test func `the browser is opened with the URL, and the process list contains no secret`() throws {
+  @Test
+  func `the browser is opened with a page that leads to the URL, and the process list contains neither`()
+    throws
+  {
     let server = try AuthorizationServer()
     let site = try AccountSite(server)
     // Records what other users of the machine can see while the browser runs.
     let browser = """
       #!/bin/sh
       cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > "$PWD/seen"
-      curl -sS -L -m 30 "$1" > "$PWD/page"
+      url=$(curl -sS "$1" | tr '"' '\\n' | grep '^http' | sed 's/&amp;/\\&/g')
+      stat -c %a "${1#file://}" > "$PWD/mode"
+      curl -sS -L -m 30 "$url" > "$PWD/page"
       """
     try site.write(browser, to: "browser", mode: 0o700)
     let login = try site.start("account", "login", "-v", environment: ["BROWSER": "\(site.path)/browser"])
@@ -20,7 +25,12 @@ import Testing
     #expect(end.errors.contains("Opening your browser. If it doesn't open, go to"))
     #expect(try String(contentsOfFile: "\(site.path)/page", encoding: .utf8).contains("You are logged in"))
     let seen = try String(contentsOfFile: "\(site.path)/seen", encoding: .utf8)
-    #expect(seen.contains("code_challenge="))
+    #expect(seen.contains("file://"))
+    #expect(!seen.contains("code_challenge=") && !seen.contains("state="))
+    #expect(try String(contentsOfFile: "\(site.path)/mode", encoding: .utf8) == "600\n")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: "\(site.path)/tokens").sorted()
+        == ["google.json", "google.json.lock"])
     for secret in try site.secrets() { #expect(!(seen + end.errors + end.output).contains(secret)) }
   }
 
