@@ -111,7 +111,7 @@ struct AddressScanner {
       guard Self.isDotAtom(bytes[range]) else { throw SyntaxError() }
       address = HeaderAddress(local: bytes[range], domain: domain)
     case .quoted(let content):
-      guard !content.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else { throw SyntaxError() }
+      guard !content.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { throw SyntaxError() }
       address = HeaderAddress(local: content, domain: domain)
     }
     guard let address else { throw SyntaxError() }

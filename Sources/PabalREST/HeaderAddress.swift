@@ -33,7 +33,9 @@ struct HeaderAddress: Hashable {
       bytes = plain
       return
     }
-    guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
+    // Only a quoted local part contains spaces; the scanner would skip others.
+    let isQuoted = text.utf8.first == UInt8(ascii: "\"")
+    guard text.utf8.allSatisfy({ ($0 > 0x20 || $0 == 0x20 && isQuoted) && $0 != 0x7F }) else { return nil }
     var text = text
     let read: HeaderAddress? = text.withUTF8 { bytes in
       var scanner = AddressScanner(UnsafeRawBufferPointer(bytes))

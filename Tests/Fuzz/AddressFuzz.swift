@@ -20,7 +20,8 @@ private func check(_ address: Address) {
   let envelope = address.description.utf8
   precondition(envelope.count <= 254 && address.localPart.utf8.count <= 64, "an address is too long")
   precondition(
-    envelope.allSatisfy { $0 > 0x20 && $0 != 0x7F }, "an address contains a space or control character")
+    envelope.allSatisfy { ($0 > 0x20 || $0 == 0x20 && address.localPart.hasPrefix("\"")) && $0 != 0x7F },
+    "an address contains a control character, or a space outside quotes")
   precondition(address.domain.utf8.allSatisfy { $0 < 0x80 }, "a domain isn't ASCII")
   precondition(
     !address.domain.utf8.contains { "<>@\"\\,;".utf8.contains($0) }, "a domain contains a special character")

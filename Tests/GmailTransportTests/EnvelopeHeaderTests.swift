@@ -54,6 +54,20 @@ import Testing
     #expect(try bytes(header, to: [recipient]) == "\(header)\r\n\r\nbody\r\n")
   }
 
+  @Test func `a quoted local part with blanks is found in the header, or added to it`() throws {
+    let recipient = #""john doe \" x"@example.net"#
+    for header in ["To: \(recipient)", "To: John <\(recipient)>", "Bcc: a@b.test,\r\n \(recipient)"] {
+      let recipients = header.hasPrefix("Bcc") ? ["a@b.test", recipient] : [recipient]
+      #expect(try bytes(header, to: recipients) == "\(header)\r\n\r\nbody\r\n")
+    }
+    #expect(
+      try bytes("To: a@b.test", to: ["a@b.test", recipient])
+        == "Bcc: \(recipient)\r\nTo: a@b.test\r\n\r\nbody\r\n")
+    for invalid in [#"john doe@example.net"#, #" "a"@example.net x"#, "\"a\tb\"@example.net"] {
+      #expect(errorMessage("To: a@b.test", to: ["a@b.test", invalid]) != nil)
+    }
+  }
+
   @Test(arguments: [
     "To: bob@example.net, eve@example.org", "Cc: eve@example.org", "Bcc: eve@example.org",
     "To: friends: bob@example.net, eve@example.org;", "To: bob@example.net (x), Eve <EVE@example.org>",
@@ -73,7 +87,7 @@ import Testing
     "To: .bob@example.net", "To: bob@example..net", "To: bob@example.net.", "To: a@b.c <bob@example.net>",
     "To: bo b@example.net", "To: <@relay.test:bob@example.net>", "To: bob@exa mple.net", "To: a: b: c@d.e;;",
     "To: bob@exam\u{1}ple.net", "To: bob\\@x@example.net", "To: bob@-\u{FF}_.net", "To: bob@xn--\u{80}.net",
-    "To: <bob@example.net>, <>", "To: bob@example.net\0", "To: \"b ob\\\"\"@example.net",
+    "To: <bob@example.net>, <>", "To: bob@example.net\0", "To: \"b\tob\"@example.net",
   ])
   func `an ambiguous or malformed header makes the mail unsuited`(header: String) {
     let message = errorMessage(header, to: ["bob@example.net"])

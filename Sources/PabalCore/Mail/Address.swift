@@ -14,9 +14,9 @@ public struct AddressError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// An e-mail address in its envelope form: local part, `@`, and the domain as A-labels.
 ///
-/// Follows RFC 5321 and RFC 6531, except that spaces and control characters are rejected even in quotes. The
-/// domain is stored in lower case, the local part as typed. Two addresses are equal if both parts are;
-/// canonically equivalent Unicode text is equal.
+/// Follows RFC 5321 and RFC 6531: a local part in quotes may contain spaces and, escaped, quotes and backslashes, but no
+/// control characters. The domain is stored in lower case, the local part as typed. Two addresses are equal if both
+/// parts are; canonically equivalent Unicode text is equal.
 public struct Address: Sendable, Hashable, CustomStringConvertible {
   /// The address without `<` and `>`, at most 254 bytes.
   public let description: String
@@ -80,15 +80,19 @@ public struct Address: Sendable, Hashable, CustomStringConvertible {
     // RFC 5321, 4.5.3.1.1.
     guard bytes.count <= 64 else { throw AddressError("the part before the @ is longer than 64 bytes") }
     var isASCII = true
+    let isQuoted = bytes[0] == UInt8(ascii: "\"")
     for i in bytes.indices {
       let byte = bytes[i]
-      guard byte > 0x20, byte != 0x7F else {
-        throw AddressError("an address can't contain a \(byte == 0x20 ? "space" : "control character")")
+      guard byte > 0x20 || byte == 0x20 && isQuoted, byte != 0x7F else {
+        throw AddressError(
+          byte == 0x20
+            ? "an address can only contain a space in quotes" : "an address can't contain a control character"
+        )
       }
       isASCII = isASCII && byte < 0x80
     }
     if !isASCII { try checkScalars(text) }
-    if bytes[0] == UInt8(ascii: "\"") {
+    if isQuoted {
       try checkQuotedString(bytes)
     } else {
       try checkDotAtom(bytes, of: text)
@@ -189,7 +193,7 @@ struct Domain {
   }
 
   /// Converts a name to A-labels: IDNA2008, non-transitional, after NFC (RFC 5891, UTS 46).
-  private static func aLabels(_ text: String) throws(AddressError) -> String {
+  static func aLabels(_ text: String) throws(AddressError) -> String {
     // A NUL would end the C string and silently cut the name.
     guard !text.utf8.contains(0) else { throw AddressError("an address can't contain a control character") }
     var found: UnsafeMutablePointer<UInt8>?

@@ -1,6 +1,9 @@
 internal import Glibc
 
-/// The parsed header fields of a raw mail, with line ends normalized to CRLF.
+/// The parsed header fields of a raw mail, with line ends normalized to CRLF and long lines folded.
+///
+/// A continuation line of white space only is left out: RFC 5322, 3.2.2 forbids writing one, and the next hop may take
+/// it for the end of the header.
 package struct MailHeader: Sendable {
   /// The location of a header field.
   package struct Field: Sendable {
@@ -14,9 +17,6 @@ package struct MailHeader: Sendable {
   /// The fields in the order written.
   package let fields: [Field]
   private let bytes: [UInt8]
-
-  /// The maximum length of a line without CRLF (RFC 5322, 2.1.1).
-  private static let lineLimit = 998
 
   /// Parses the header at the start of `mail` and sets `bodyStart` to the index where the body starts.
   init(of mail: UnsafeBufferPointer<UInt8>, bodyStart: inout Int) throws(MailError) {
@@ -45,20 +45,20 @@ package struct MailHeader: Sendable {
       let content = UnsafeBufferPointer(rebasing: mail[line.content])
       try MailHeader.check(content, lineNumber: lineNumber)
       let start = block.count
-      block.append(contentsOf: content)
-      block.append(0x0D)
-      block.append(0x0A)
       if content[0] == 0x20 || content[0] == 0x09 {
-        guard let field = fields.popLast() else {
+        guard let field = fields.last else {
           throw MailHeader.makeError(
-            lineNumber, "the first line of the header starts with a space", remedy: nil)
+            lineNumber, "the mail has no header: its first line starts with a space",
+            remedy: "begin it with fields such as Subject: …, followed by an empty line")
         }
-        fields.append(
-          Field(
-            name: field.name, lines: field.lines.lowerBound..<block.count,
-            value: field.value.lowerBound..<(block.count - 2)))
+        guard content.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { continue }
+        try MailHeader.append(content, name: 0, lineNumber: lineNumber, to: &block)
+        fields[fields.count - 1] = Field(
+          name: field.name, lines: field.lines.lowerBound..<block.count,
+          value: field.value.lowerBound..<(block.count - 2))
       } else {
         let (name, length) = try MailHeader.name(of: content, lineNumber: lineNumber)
+        try MailHeader.append(content, name: length, lineNumber: lineNumber, to: &block)
         fields.append(
           Field(name: name, lines: start..<block.count, value: (start + length)..<(block.count - 2)))
       }
@@ -91,11 +91,35 @@ package struct MailHeader: Sendable {
     MailError("header line \(lineNumber)", message, remedy: remedy)
   }
 
-  private static func check(_ line: UnsafeBufferPointer<UInt8>, lineNumber: Int) throws(MailError) {
-    guard line.count <= lineLimit else {
-      throw makeError(
-        lineNumber, "the line has \(line.count) bytes", remedy: "fold it: a line can have at most 998")
+  /// Returns the error about a line that isn't a field; if it is the first one, there is no header at all.
+  private static func makeError(notAField message: String, _ lineNumber: Int) -> MailError {
+    guard lineNumber == 1 else {
+      return makeError(lineNumber, message, remedy: "put an empty line before the body")
     }
+    return makeError(
+      lineNumber, "the mail has no header: \(message)",
+      remedy: "begin it with fields such as Subject: …, followed by an empty line")
+  }
+
+  /// Appends a line with its CRLF; folds it if it is longer than 998 bytes. `name` is the length of what comes before
+  /// the field's value, 0 in a continuation line.
+  private static func append(
+    _ line: UnsafeBufferPointer<UInt8>, name: Int, lineNumber: Int, to block: inout [UInt8]
+  ) throws(MailError) {
+    guard line.count > HeaderFolding.lineLimit else {
+      block.append(contentsOf: line)
+      block.append(0x0D)
+      block.append(0x0A)
+      return
+    }
+    guard HeaderFolding.append(line, name: name, to: &block) else {
+      throw makeError(
+        lineNumber, "the line has \(line.count) bytes and too few blanks to fold it at",
+        remedy: "write it in lines of at most \(HeaderFolding.lineLimit) bytes")
+    }
+  }
+
+  private static func check(_ line: UnsafeBufferPointer<UInt8>, lineNumber: Int) throws(MailError) {
     guard !line.contains(0) else {
       throw makeError(lineNumber, "the line contains a NUL character", remedy: "remove it")
     }
@@ -111,16 +135,17 @@ package struct MailHeader: Sendable {
   ) throws(MailError) -> (name: String, length: Int) {
     let shown = quoted(String(decoding: line, as: UTF8.self))
     guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
-      throw makeError(
-        lineNumber, "\(shown) isn't a header field: it has no colon",
-        remedy: "put an empty line before the body")
+      throw makeError(notAField: "\(shown) isn't a header field: it has no colon", lineNumber)
     }
     // White space before the colon is obsolete syntax (RFC 5322, 4.5).
     var end = colon
     while end > 0, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
     guard end > 0, line[..<end].allSatisfy({ (0x21...0x7E).contains($0) }) else {
-      let remedy = shown.hasPrefix("'From ") ? "remove the mbox line" : "put an empty line before the body"
-      throw makeError(lineNumber, "\(shown) isn't a header field: its name isn't one word", remedy: remedy)
+      let message = "\(shown) isn't a header field: its name isn't one word"
+      guard line.starts(with: "From ".utf8) || line.starts(with: ">From ".utf8) else {
+        throw makeError(notAField: message, lineNumber)
+      }
+      throw makeError(lineNumber, message, remedy: "remove the mbox line")
     }
     return (String(decoding: line[..<end], as: UTF8.self).lowercased(), colon + 1)
   }

@@ -1,8 +1,10 @@
 /// A mail that another program wrote, to be sent as it is.
 ///
 /// Line ends are normalized to CRLF. Otherwise the body is kept byte for byte, including lines longer than 998 bytes,
-/// because only the author can fold them safely and next hops reject them if they can't take them. Bcc fields are
-/// removed. Missing Date, Message-ID and From fields are added at the end of the header; Resent fields are kept.
+/// because only the author can fold them safely and next hops reject them if they can't take them; only a binary part
+/// that no transport would carry unchanged is re-encoded as base64. Longer lines of the header are folded. Bcc fields
+/// are removed, and so are the traces of an earlier delivery. Missing Date, Message-ID and From fields are added at the
+/// end of the header; Resent fields are kept.
 public struct RawMail: Sendable {
   private let bytes: [UInt8]
   private let bodyStart: Int
@@ -11,10 +13,11 @@ public struct RawMail: Sendable {
 
   /// Parses the header of a mail.
   ///
-  /// Throws if the mail is empty, or if a header line isn't a field, isn't UTF-8, contains a NUL, has more than
-  /// 998 bytes, or ends with a different line break than the others.
+  /// Throws if the mail is empty or has no header, or if a header line isn't a field, isn't UTF-8, contains a NUL, can't
+  /// be folded to 998 bytes, or ends with a different line break than the others.
   public init(_ bytes: [UInt8]) throws(MailError) {
     guard !bytes.isEmpty else { throw MailError("mail", "empty") }
+    try RawMail.checkStart(of: bytes)
     var bodyStart = 0
     header = try bytes.withUnsafeBufferPointer { mail throws(MailError) in
       try MailHeader(of: mail, bodyStart: &bodyStart)
@@ -23,6 +26,37 @@ public struct RawMail: Sendable {
     self.bodyStart = bodyStart
     guard header.values(of: "from").count <= 1 else {
       throw MailError("from", "the header has more than one From field", remedy: "keep one")
+    }
+  }
+
+  /// Fields that the last hop, or the mailbox file it wrote to, added to another delivery of the mail.
+  ///
+  /// A Return-Path must not be sent (RFC 5321, 4.4). Delivered-To, and its relatives of other servers, would make the
+  /// next ones see a loop. Mailbox files split their mails by Content-Length and keep flags in the others.
+  private static let removedFields: Set = [
+    "bcc", "resent-bcc", "return-path", "delivered-to", "x-original-to", "envelope-to", "delivery-date",
+    "content-length", "status", "x-status", "x-uid", "x-keywords", "x-imapbase", "x-mozilla-status",
+    "x-mozilla-status2", "x-mozilla-keys",
+  ]
+
+  /// Refuses a mail that doesn't begin with its header: everything up to the first empty line would be its header, and
+  /// what the author wrote as header fields, Bcc included, would be its text.
+  private static func checkStart(of bytes: [UInt8]) throws(MailError) {
+    let line = "header line 1"
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
+      throw MailError(
+        line, "the mail starts with a byte order mark", remedy: "save the file as UTF-8 without one")
+    }
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+      throw MailError(line, "the mail is encoded as UTF-16", remedy: "save the file as UTF-8")
+    }
+    let first = bytes.first { $0 != 0x20 && $0 != 0x09 }
+    guard let first, first != 0x0D, first != 0x0A else {
+      throw MailError(
+        line, "the mail has no header: its first line is empty",
+        remedy:
+          "remove the empty lines at its beginning, or begin it with fields such as Subject: …, followed by an empty line"
+      )
     }
   }
 
@@ -58,21 +92,45 @@ public struct RawMail: Sendable {
       guard let from else { throw RawMail.missingAuthor }
       additions.append("From", [from])
     }
+
+    let survey = BodySurvey(header, bytes, from: bodyStart)
+    let encoded: EncodedBody? =
+      survey.mayBeBinary
+      ? try bytes.withUnsafeBufferPointer { bytes throws(MailError) in
+        try BinaryPartEncoder(bytes, bodyStart: bodyStart).encode(header)
+      } : nil
+    var removed = RawMail.removedFields
+    if let encoded {
+      if let encoding = encoded.encoding {
+        additions.append("Content-Transfer-Encoding", token: encoding)
+        removed.insert("content-transfer-encoding")
+      }
+      // It signs the body that was re-encoded.
+      removed.insert("dkim-signature")
+    }
     let added = additions.finished()
 
     var finished = [UInt8]()
-    let bareLineBreaks = countBareLineBreaks()
     // Allocate once with the final size, because a mail may have 35 MiB.
-    finished.reserveCapacity(bytes.count + bareLineBreaks + header.fields.count + added.count + 4)
-    header.append(to: &finished, without: ["bcc", "resent-bcc"])
+    finished.reserveCapacity(
+      (encoded.map { bodyStart + $0.body.count } ?? bytes.count) + survey.bareLineBreaks + header.fields.count
+        + added.count + 4)
+    header.append(to: &finished, without: removed)
     finished.append(contentsOf: added)
     let headerHasUTF8 = !finished.allSatisfy { $0 < 0x80 }
     finished.append(ascii: "\r\n")
-    appendBody(to: &finished, usesCRLF: bareLineBreaks == 0)
+    let start = finished.count
+    if let encoded {
+      finished.append(contentsOf: encoded.body)
+    } else if survey.bareLineBreaks == 0 {
+      finished.append(contentsOf: bytes[bodyStart...])
+    } else {
+      bytes.withUnsafeBufferPointer { finished.append(normalizing: $0, in: bodyStart..<$0.count) }
+    }
     return Mail(
       id: identity.id, envelope: envelope, messageID: messageID, bytes: finished,
       needsSMTPUTF8: headerHasUTF8 || envelope.needsSMTPUTF8,
-      needs8BitMIME: headerHasUTF8 || bodyHas8Bit())
+      needs8BitMIME: headerHasUTF8 || finished.has8Bit(from: start))
   }
 
   private static let missingAuthor = MailError(
@@ -115,48 +173,5 @@ public struct RawMail: Sendable {
       start < end, value[start...end].allSatisfy({ $0 > 0x20 && $0 != 0x7F })
     else { return "" }
     return String(decoding: value[start...end], as: UTF8.self)
-  }
-
-  private func countBareLineBreaks() -> Int {
-    bytes.withUnsafeBufferPointer { bytes in
-      var scanner = LineScanner(bytes, from: bodyStart)
-      var count = 0
-      while let line = scanner.next() { if line.end != .crlf { count += 1 } }
-      return count
-    }
-  }
-
-  private func appendBody(to target: inout [UInt8], usesCRLF: Bool) {
-    bytes.withUnsafeBufferPointer { bytes in
-      var pending = bodyStart
-      if !usesCRLF {
-        var scanner = LineScanner(bytes, from: bodyStart)
-        while let line = scanner.next() {
-          if line.end == .crlf { continue }
-          target.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[pending..<line.content.upperBound]))
-          target.append(0x0D)
-          target.append(0x0A)
-          pending = line.next
-        }
-      }
-      target.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[pending...]))
-    }
-  }
-
-  private func bodyHas8Bit() -> Bool {
-    bytes.withUnsafeBytes { bytes in
-      var i = bodyStart
-      while i + 8 <= bytes.count {
-        if bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 {
-          return true
-        }
-        i += 8
-      }
-      while i < bytes.count {
-        if bytes[i] >= 0x80 { return true }
-        i += 1
-      }
-      return false
-    }
   }
 }

@@ -41,6 +41,8 @@ import Testing
     Case("a . b @ c . d", "a.b@c.d"),
     Case("John Q. Public <a@b>", "John Q. Public <a@b>"),
     Case("\"a.@b\"@c", "\"a.@b\"@c"),
+    Case("\"a b\\\"c\"@d, <\"john doe\"@e>", "\"a b\\\"c\"@d", "\"john doe\"@e"),
+    Case("Name <\"john\r\n doe\"@e>", "Name <\"john doe\"@e>"),
     Case("a@[192.0.2.1], b@[IPv6:2001:db8::1]", "a@[192.0.2.1]", "b@[IPv6:2001:db8::1]"),
     Case("=?utf-8?B?6rmA7LKg7IiY?= <a@b>", "김철수 <a@b>"),
     Case("=?UTF-8?Q?=EA=B9=80=2C_C?= <a@b>, =?utf-8?q?x?= y <c@d>", "김, C <a@b>", "x y <c@d>"),
@@ -61,7 +63,7 @@ import Testing
   ]
 
   static let refused = [
-    "\"a b\\\"c\"@d", "'a@b'",
+    "\"a b\\\"c@d", "'a@b'",
     "a", "a b", "Name", "Name a@b", "a@b c@d", "a@b; c@d", "<a@b", "a@b>", "Name <a@b> x", "<a@b> <c@d>",
     "<a@b><c@d>", "<>",
     "Name <>", "Name <a>", "<a@b, c@d>", "\"open <a@b>", "open\" <a@b>", "(open <a@b>", "open) <a@b>",

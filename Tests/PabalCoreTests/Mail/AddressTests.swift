@@ -24,6 +24,11 @@ import Testing
     ("파발@example.com", "파발@example.com"),
     ("파발@한국.kr", "파발@xn--3e0b707e.kr"),
     (#""파발"@example.com"#, #""파발"@example.com"#),
+    // Every quoted string of RFC 5321, 4.1.2.
+    (#""john doe"@example.com"#, #""john doe"@example.com"#), (#"" "@Example.com"#, #"" "@example.com"#),
+    (#""a\ b\\c\"d"@example.com"#, #""a\ b\\c\"d"@example.com"#), (#"""@example.com"#, #"""@example.com"#),
+    (#""<>()[],;:@.. !#"@example.com"#, #""<>()[],;:@.. !#"@example.com"#),
+    (#""김 철수"@한국.kr"#, #""김 철수"@xn--3e0b707e.kr"#),
   ])
   func `an address is converted to its envelope form`(text: String, envelope: String) throws {
     let address = try Address(text)
@@ -36,7 +41,8 @@ import Testing
   @Test(arguments: [
     "", "@", "a", "a@", "@b", "a@@b", "a@b@c", "a b@c", "a@b c", " a@b", "a@b ", "a@b\r\nRCPT TO:<c@d>",
     "a\n@b", "a@b\n",
-    "a\0@b", "a@b\0", "a@b\0.한국", "a\t@b", "a\u{7F}@b", #""a b"@c"#, "\"a\r\nb\"@c", "\"a\\\nb\"@c", #""a@b"#,
+    "a\0@b", "a@b\0", "a@b\0.한국", "a\t@b", "a\u{7F}@b", "\"a\tb\"@c", "\"a b\" @c", " \"a b\"@c",
+    "\"a\\\tb\"@c", "\"a\u{A0}b\"@c", "\"a\r\nb\"@c", "\"a\\\nb\"@c", #""a@b"#,
     #"a"b@c"#,
     #""a"b@c"#, #""a""b"@c"#, #""@b"#, #""\"@b"#, ".a@b", "a.@b", "a..b@c", "a,b@c", "<a@b>", "a(b)@c",
     "a@b,c", "a@b;c",

@@ -71,9 +71,6 @@ import Testing
         as: UTF8.self)
         == "Subject: x\r\nDate: Sat, 24 Oct 2026 21:03:04 +0900\r\nMessage-ID: <1C60T3GF208H44RM2MB1E60S@xn--3e0b707e.kr>\r\n"
         + "From: =?utf-8?B?7YyM67Cc?= <me@xn--3e0b707e.kr>\r\n\r\nbody\r\n")
-    let empty = try finish("\r\nonly a body", recipients: ["to@x"], from: "a@b")
-    #expect(String(decoding: empty.bytes, as: UTF8.self).hasSuffix("From: a@b\r\n\r\nonly a body\r\n"))
-    #expect(empty.messageID == "<1C60T3GF208H44RM2MB1E60S@b>")
     // Without From, the domain of the Message-ID comes from the sender.
     #expect(
       try finish("From: a@b\n\n", sender: .address(Address("s@t")), recipients: ["to@x"]).messageID.hasSuffix(
@@ -119,7 +116,8 @@ import Testing
     "From: a@b\nno colon\n\n", ": x\n\n", "a b: c\n\n",
     "Sübject: x\n\n", "Sub\0ject: x\n\n", "Subject: \0\n\n", "From: a@b\n \0\n\n",
     "From: a@b\n\u{FEFF}To: x\n\n", "\u{FEFF}From: a@b\n\n",
-    "From: a@b\nSubject: " + String(repeating: "x", count: 990) + "\n\n",
+    "From: a@b\nSubject: " + String(repeating: "x", count: 990) + "\n " + String(repeating: "x", count: 998)
+      + "\n\n",
     "From: a@b\n " + String(repeating: "x", count: 998) + "\n\n",
   ])
   func `an invalid header is rejected with its line number`(text: String) {
