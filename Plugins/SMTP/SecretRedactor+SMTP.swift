@@ -5,7 +5,8 @@ extension SecretRedactor {
   /// A redactor that hides `secret`, its base64 at any offset within something longer, and the base64 of the SASL
   /// strings.
   ///
-  /// The SASL strings also contain the user and the host, which aren't hidden.
+  /// The SASL strings also contain the user and the host, which aren't hidden. A password shorter than
+  /// `minimumLength` is only hidden in base64.
   init(_ secret: [UInt8], sasl: [[UInt8]]) {
     self.init(replacement: "***")
     guard !secret.isEmpty else { return }

@@ -19,6 +19,10 @@ public struct SecretRedactor: Sendable {
     public static let percentEncoded = Forms(rawValue: 4)
   }
 
+  /// The length in bytes from which a secret, or a form of it, is replaced. A shorter one occurs in other text by
+  /// accident: replacing it would make errors unreadable and would show where, and so what, the secret is.
+  public static let minimumLength = 8
+
   private static let fragmentLength = 8
   private static let hintBits = 1 << 16
 
@@ -32,26 +36,23 @@ public struct SecretRedactor: Sendable {
   /// A redactor without secrets; `replacement` takes the place of each that is found.
   public init(replacement: String) { self.replacement = Array(replacement.utf8) }
 
-  /// Adds a secret in these forms.
-  ///
-  /// A form shorter than `minimumLength` bytes, at least 1, is ignored, because it would hide what is not
-  /// secret.
-  public mutating func add(_ secret: [UInt8], as forms: Forms = [], minimumLength: Int = 4) {
+  /// Adds a secret in these forms. A form shorter than `minimumLength` is ignored.
+  public mutating func add(_ secret: [UInt8], as forms: Forms = []) {
     guard !secret.isEmpty else { return }
-    addForm(secret, forms, minimumLength)
+    addForm(secret, forms)
     guard forms.contains(.base64) else { return }
-    addForm(Base64.encode(secret.span), forms, minimumLength)
+    addForm(Base64.encode(secret.span), forms)
     for lead in 1...2 {
       let bytes = [UInt8](repeating: 0, count: lead) + secret
       let digits = Base64.encode(bytes.span)
       // Only the digits that depend on nothing but the secret; each has six bits.
-      addForm(Array(digits[(lead + 1)..<((lead + secret.count) * 8 / 6)]), forms, minimumLength)
+      addForm(Array(digits[(lead + 1)..<((lead + secret.count) * 8 / 6)]), forms)
     }
   }
 
-  private mutating func addForm(_ form: [UInt8], _ forms: Forms, _ minimumLength: Int) {
-    guard form.count >= max(minimumLength, 1) else { return }
-    let hasFragments = forms.contains(.fragments) && form.count >= Self.fragmentLength
+  private mutating func addForm(_ form: [UInt8], _ forms: Forms) {
+    guard form.count >= Self.minimumLength else { return }
+    let hasFragments = forms.contains(.fragments)
     if hasFragments { addFragments(form) }
     // A secret is found by its fragments already, unless it is percent-encoded.
     if !hasFragments || forms.contains(.percentEncoded) {

@@ -21,7 +21,7 @@ extension SendResult {
   /// have repeated.
   package func redacted(removing tokens: String...) -> SendResult {
     var redactor = SecretRedactor(replacement: "…")
-    for token in tokens { redactor.add(Array(token.utf8), minimumLength: 1) }
+    for token in tokens { redactor.add(Array(token.utf8)) }
     var redacted = self
     redacted.message = Self.redacted(message, by: redactor)
     redacted.id = id.map { Self.redacted($0, by: redactor) }
