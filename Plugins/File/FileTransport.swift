@@ -1,11 +1,15 @@
 internal import CPabalGNU
 internal import Glibc
 public import PabalPlugin
+internal import Synchronization
 
 /// Writes each mail to an `.eml` file: the default transport, which needs no account and no network.
 ///
 /// A file has its final name only once it is complete and on the disk: it is written under a temporary name, synced
 /// and renamed without overwriting, and the directory is synced. A killed process leaves at most a dot file.
+///
+/// Mails go to the directory that is at the path when they are sent: one that was removed is created again, and one
+/// that was replaced is opened.
 public final class FileTransport: PluginTransport {
   /// `file`, as in `libpabal-file.so`.
   public static let name = "file"
@@ -22,14 +26,13 @@ public final class FileTransport: PluginTransport {
   public static var canCheck: Bool { true }
 
   private let path: String
-  private let directory: CInt
+  private let opened: Mutex<OpenDirectory>
 
   /// Opens the directory; creates it and its parents if they are missing.
   public init(_ settings: Settings, host: Host) throws(TransportOpenError) {
     path = settings.text("directory") ?? "."
     do throws(SystemError) {
-      try makeDirectory(path)
-      directory = try valueOrErrno("open", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+      opened = Mutex(try OpenDirectory(creating: path))
     } catch {
       throw TransportOpenError(
         "the directory \(path) can't be used: \(error); create it, or set \"directory\" to another")
@@ -42,10 +45,10 @@ public final class FileTransport: PluginTransport {
   /// Writes the mail; `sent` once the file and its directory entry are on the disk.
   public func send(_ mail: PluginMail, _ attempt: Attempt) -> Verdict {
     do throws(SystemError) {
-      let name = try write(mail)
+      let (name, directory) = try write(mail)
       attempt.remoteID(name)
       do throws(SystemError) {
-        try valueOrErrno("fsync of the directory", fsync(directory))
+        try valueOrErrno("fsync of the directory", fsync(directory.descriptor))
       } catch {
         // The mail has its name, but a power cut may still remove the name.
         attempt.reply("written to \(path)/\(name), but \(error)")
@@ -55,9 +58,7 @@ public final class FileTransport: PluginTransport {
       return .sent
     } catch {
       attempt.reply("\(path): \(error)")
-      // A full or failing disk may recover; other errors need the operator.
-      return error.code == ENOSPC || error.code == EDQUOT || error.code == EIO
-        ? .deferred() : .held(.transport)
+      return error.isTemporary ? .deferred() : .held(.transport)
     }
   }
 
@@ -66,22 +67,44 @@ public final class FileTransport: PluginTransport {
     do throws(SystemError) {
       // A random name, because a check that was killed may have left its file.
       let name = ".check-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp"
-      let file = try TemporaryFile(name, in: directory)
+      let directory = try directory()
+      let file = try TemporaryFile(name, in: directory.descriptor)
       defer { file.remove() }
       try file.reserve(4_096)
       attempt.reply("\(path) is writable")
       return .ready
     } catch {
       attempt.reply("\(path) can't be written: \(error)")
-      return .held(.transport)
+      return error.isTemporary ? .deferred() : .held(.transport)
     }
   }
 
-  /// Closes the directory.
-  public func close() { _ = Glibc.close(directory) }
+  /// Does nothing: the directory is closed with the last reference to it.
+  public func close() {}
 
-  /// Writes the mail and returns the file's name.
-  private func write(_ mail: PluginMail) throws(SystemError) -> String {
+  /// Returns the directory that is at the path now.
+  private func directory() throws(SystemError) -> OpenDirectory {
+    let current = opened.withLock { $0 }
+    if current.isAt(path) { return current }
+    let new = try OpenDirectory(creating: path)
+    opened.withLock { $0 = new }
+    return new
+  }
+
+  /// Writes the mail; returns the file's name and its directory.
+  private func write(_ mail: PluginMail) throws(SystemError) -> (name: String, directory: OpenDirectory) {
+    let directory = try directory()
+    do throws(SystemError) {
+      return (try write(mail, in: directory.descriptor), directory)
+    } catch {
+      // It was removed just now; in a removed directory nothing can be created.
+      guard error.code == ENOENT else { throw error }
+      let directory = try self.directory()
+      return (try write(mail, in: directory.descriptor), directory)
+    }
+  }
+
+  private func write(_ mail: PluginMail, in directory: CInt) throws(SystemError) -> String {
     let id = mail.id
     // Several processes may write the same mail, each under its own temporary name.
     let file = try TemporaryFile(".\(id)-\(getpid())-\(UInt64.random(in: .min ... .max)).tmp", in: directory)
@@ -97,6 +120,36 @@ public final class FileTransport: PluginTransport {
       name = "\(id)-\(number).eml"
     }
     return name
+  }
+}
+
+/// An open directory, closed with the last reference to it.
+private final class OpenDirectory: Sendable {
+  let descriptor: CInt
+  private let device: dev_t
+  private let inode: ino_t
+
+  /// Opens `path`; creates it and its parents if they are missing.
+  init(creating path: String) throws(SystemError) {
+    try makeDirectory(path)
+    let descriptor = try valueOrErrno("open", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      let code = errno
+      _ = Glibc.close(descriptor)
+      throw SystemError("fstat", code)
+    }
+    self.descriptor = descriptor
+    device = status.st_dev
+    inode = status.st_ino
+  }
+
+  deinit { _ = Glibc.close(descriptor) }
+
+  /// Whether `path` still leads to this directory.
+  func isAt(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
   }
 }
 
@@ -151,6 +204,15 @@ struct SystemError: Error, CustomStringConvertible {
   init(_ call: String, _ code: CInt) {
     self.call = call
     self.code = code
+  }
+
+  /// Whether it may pass by itself: a full or failing disk, a server that is away, or too many open files. Other errors
+  /// need the operator.
+  var isTemporary: Bool {
+    switch code {
+    case ENOSPC, EDQUOT, EIO, ESTALE, ETIMEDOUT, EMFILE, ENFILE, ENOMEM, EAGAIN: true
+    default: false
+    }
   }
 
   var description: String { "\(call): \(String(cString: strerror(code))) (errno \(code))" }

@@ -57,14 +57,49 @@ import Testing
     }
   }
 
-  @Test func `a directory that was removed holds the transport`() throws {
-    let path = "\(directory.path)/gone"
+  @Test func `a directory that was removed is created again, and check agrees`() throws {
+    let path = "\(directory.path)/a/gone"
+    let transport = try open(path)
+    defer { transport.close() }
+    try FileManager.default.removeItem(atPath: "\(directory.path)/a")
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
+    #expect(try files(in: path).count == 1)
+    try FileManager.default.removeItem(atPath: "\(directory.path)/a")
+    #expect(transport.check().problem == nil)
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
+    #expect(try files(in: path).count == 1)
+  }
+
+  @Test func `mails go to the directory that is at the path now`() throws {
+    let path = "\(directory.path)/mail"
+    let transport = try open(path)
+    defer { transport.close() }
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
+    // As a rotation moves it away; and as a deployment switches a symbolic link.
+    try FileManager.default.moveItem(atPath: path, toPath: "\(path).1")
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
+    try FileManager.default.moveItem(atPath: path, toPath: "\(path).2")
+    try FileManager.default.createDirectory(atPath: "\(path).3", withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "\(path).3")
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
+    for number in 1...3 { #expect(try files(in: "\(path).\(number)").count == 1) }
+  }
+
+  @Test func `a file in the directory's place holds the transport until it is gone, and check agrees`() throws
+  {
+    let path = "\(directory.path)/mail"
     let transport = try open(path)
     defer { transport.close() }
     try FileManager.default.removeItem(atPath: path)
+    try directory.write("not a directory", to: "mail")
     let receipt = transport.attempt(try Mail.sample())
     #expect(receipt.outcome == .held(.transport))
-    #expect(receipt.reply?.contains("No such file") == true)
+    #expect(receipt.reply?.contains("Not a directory") == true)
+    #expect(transport.check().problem == .held(.transport))
+    try FileManager.default.removeItem(atPath: path)
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
+    #expect(try files(in: path).count == 1)
   }
 
   @Test(.enabled(if: geteuid() == 0, "mounting a file system needs root"))
@@ -81,6 +116,12 @@ import Testing
     let receipt = transport.attempt(big)
     #expect(receipt.outcome == .deferred())
     #expect(try files(in: path) == [])
+    try Data(count: 60_000).write(to: URL(filePath: "\(path)/other"))
+    try? Data(count: 8_192).write(to: URL(filePath: "\(path)/more"))
+    #expect(transport.check().problem == .deferred())
+    try FileManager.default.removeItem(atPath: "\(path)/other")
+    #expect(transport.check().problem == nil)
+    #expect(transport.attempt(try Mail.sample()).outcome == .sent)
   }
 
   @Test func `a killed process never leaves a partial .eml`() throws {
