@@ -176,7 +176,7 @@ private struct SettingReader {
     case (.number, .string(let text)) where Int64(text) != nil: "write it without quotes"
     case (.boolean, .string("true")), (.boolean, .string("false")): "write it without quotes"
     case (.text, .number), (.text, .boolean): "write it in double quotes"
-    case (.duration, .number): #"write it with its unit, like "500ms", "30s", "10m" or "1h""#
+    case (.duration, .number(let text)): Duration.remedy(forInvalid: text, in: declaration.durationRange)
     case (.account, .object): "write the name of an entry of \"accounts\", which holds the secrets"
     default: nil
     }

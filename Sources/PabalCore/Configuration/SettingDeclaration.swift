@@ -126,7 +126,8 @@ extension SettingDeclaration {
       guard let milliseconds = Duration.milliseconds(configured: text) else {
         throw SettingError(
           message: "not a duration",
-          remedy: #"write a whole number and a unit, like "500ms", "30s", "10m" or "1h""#)
+          // A secret isn't repeated.
+          remedy: Duration.remedy(forInvalid: secret ? "" : text, in: durationRange))
       }
       try checkRange(milliseconds) { Duration.milliseconds($0).configurationText }
       return SettingValue(text: text, number: milliseconds)
@@ -137,6 +138,11 @@ extension SettingDeclaration {
         throw SettingError(message: error.message, remedy: error.remedy)
       }
     }
+  }
+
+  /// The range of a duration; `nil` if it has none.
+  var durationRange: ClosedRange<Duration>? {
+    range.map { .milliseconds($0.lowerBound)...(.milliseconds($0.upperBound)) }
   }
 
   private func checkRange(_ number: Int64, formatted: (Int64) -> String) throws(SettingError) {

@@ -138,10 +138,10 @@ public struct FieldDecoder {
 
   /// A duration in `range`, such as `"30s"`.
   func duration(in range: ClosedRange<Duration>) -> Duration? {
+    if reportsNumber(as: "a duration", in: range) { return nil }
     guard let text = text() else { return nil }
     guard let duration = Duration(configured: text) else {
-      report(
-        "\(quoted(text)) is not a duration", remedy: #"write it like "500ms", "30s", "10m" or "1h""#)
+      report("\(quoted(text)) is not a duration", remedy: Duration.remedy(forInvalid: text, in: range))
       return nil
     }
     guard range.contains(duration) else {
@@ -151,6 +151,14 @@ public struct FieldDecoder {
       return nil
     }
     return duration
+  }
+
+  /// Adds an error if the value is a number in place of `kind`, which is a duration; returns whether it is.
+  package func reportsNumber(as kind: String, in range: ClosedRange<Duration>? = nil) -> Bool {
+    guard case .number(let text) = node.content else { return false }
+    report(
+      expected: "\(kind) in a string", remedy: Duration.remedy(forInvalid: text, in: range))
+    return true
   }
 
   /// A string that is the raw value of one of the cases of `Choice`.

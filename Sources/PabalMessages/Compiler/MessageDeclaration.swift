@@ -169,9 +169,15 @@ extension FieldDecoder {
 
   /// A duration such as `90s`, `10m`, `2h` or `3d`, of at most a year.
   fileprivate func lifetime() -> Duration? {
+    if reportsNumber(as: "a lifetime", in: .seconds(1)...(.seconds(31_536_000))) { return nil }
     guard let text = string() else { return nil }
     guard let seconds = VariableKind.seconds(text), (1...31_536_000).contains(seconds) else {
-      report("not a lifetime", remedy: "write it like 90s, 10m, 2h or 3d, at most a year")
+      let meant = Duration.meant(by: text).map(\.configurationText).flatMap { form in
+        VariableKind.seconds(form).flatMap { (1...31_536_000).contains($0) ? form : nil }
+      }
+      report(
+        "not a lifetime",
+        remedy: meant.map { "write \"\($0)\"" } ?? "write it like 90s, 10m, 2h or 3d, at most a year")
       return nil
     }
     return .seconds(seconds)

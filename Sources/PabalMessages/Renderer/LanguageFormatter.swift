@@ -21,12 +21,12 @@ enum LanguageFormatter: Sendable, Hashable {
     }
   }
 
-  /// Formats a duration (`10분`, `1시간 30분`, `10 minutes`) with at most two units, rounded down.
+  /// Formats a duration (`10분`, `1분 30초`, `1시간 30분`, `10 minutes`) with at most two units, rounded down.
   func duration(seconds: Int64) -> String {
     let (day, hour, minute): (Int64, Int64, Int64) = (86_400, 3600, 60)
     switch seconds {
     case ..<minute: return count(seconds, .second)
-    case ..<hour: return count(seconds / minute, .minute)
+    case ..<hour: return joined(seconds / minute, .minute, seconds % minute, .second)
     // One day reads better in hours; from two days on, days are easier to read.
     case ..<(2 * day): return joined(seconds / hour, .hour, seconds % hour / minute, .minute)
     default: return joined(seconds / day, .day, seconds % day / hour, .hour)

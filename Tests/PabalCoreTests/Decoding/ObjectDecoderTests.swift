@@ -93,6 +93,14 @@ import Testing
   @Test(arguments: [
     ("30s", nil), ("soon", #"'soon' is not a duration; write it like "500ms", "30s", "10m" or "1h""#),
     ("2h", "'2h' is out of range; use 1s to 1h"),
+    ("600", #"'600' is not a duration; write "10m""#),
+    ("10 min", #"'10 min' is not a duration; write "10m""#),
+    ("1.5m", #"'1.5m' is not a duration; write "90s""#), ("10M", #"'10M' is not a duration; write "10m""#),
+    ("1h 30m", #"'1h 30m' is not a duration; write "90m""#),
+    ("PT10M", #"'PT10M' is not a duration; write "10m""#),
+    ("1d", #"'1d' is not a duration; write "24h""#), ("10분", #"'10분' is not a duration; write "10m""#),
+    ("30000", #"'30000' is not a duration; write "30s""#),
+    ("-1", #"'-1' is not a duration; write it like "500ms", "30s", "10m" or "1h""#),
   ])
   func `a duration is in its range`(text: String, error: String?) {
     let found = errors("{\"d\": \"\(text)\"}") {

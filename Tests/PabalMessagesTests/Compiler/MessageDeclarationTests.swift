@@ -62,6 +62,11 @@ import Testing
       #"{"lifetime": "0s"}"#,
       "message.json:1:14: error: lifetime: not a lifetime; write it like 90s, 10m, 2h or 3d, at most a year"
     ),
+    (
+      #"{"lifetime": 600}"#,
+      #"message.json:1:14: error: lifetime: expected a lifetime in a string, not a number; write "10m""#
+    ),
+    (#"{"lifetime": "10 minutes"}"#, #"message.json:1:14: error: lifetime: not a lifetime; write "10m""#),
     (#"{"lifetme": "10m"}"#, #"message.json:1:2: error: lifetme: unknown key; did you mean 'lifetime'?"#),
     (
       #"{"for": "x", "for": "y"}"#,

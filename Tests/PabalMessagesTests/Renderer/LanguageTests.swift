@@ -28,8 +28,10 @@ import Testing
   @Test(arguments: [
     (0, "0초", "0 seconds", "0秒", "0 s"), (1, "1초", "1 second", "1秒", "1 s"),
     (59, "59초", "59 seconds", "59秒", "59 s"),
-    (60, "1분", "1 minute", "1分", "1 min"), (90, "1분", "1 minute", "1分", "1 min"),
-    (599, "9분", "9 minutes", "9分", "9 min"), (600, "10분", "10 minutes", "10分", "10 min"),
+    (60, "1분", "1 minute", "1分", "1 min"), (90, "1분 30초", "1 minute 30 seconds", "1分30秒", "1 min 30 s"),
+    (61, "1분 1초", "1 minute 1 second", "1分1秒", "1 min 1 s"),
+    (599, "9분 59초", "9 minutes 59 seconds", "9分59秒", "9 min 59 s"),
+    (600, "10분", "10 minutes", "10分", "10 min"),
     (3600, "1시간", "1 hour", "1時間", "1 h"), (5400, "1시간 30분", "1 hour 30 minutes", "1時間30分", "1 h 30 min"),
     (3660, "1시간 1분", "1 hour 1 minute", "1時間1分", "1 h 1 min"),
     (7199, "1시간 59분", "1 hour 59 minutes", "1時間59分", "1 h 59 min"),
