@@ -172,7 +172,7 @@ package struct MessageCatalog: Sendable {
       return try body(store)
     } catch {
       if case .broken(_, let diagnostics) = error { throw CommandError(.input, diagnostics) }
-      throw CommandError(.input, error.description)
+      throw CommandError(.input, error.all.map { Diagnostic($0.description) })
     }
   }
 }

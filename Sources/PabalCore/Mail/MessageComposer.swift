@@ -56,12 +56,28 @@ public struct MessagePreview: Sendable, Hashable {
   }
 }
 
+/// An invalid input: the field of the request and what is wrong with it.
+public struct InputError: Sendable, Hashable {
+  /// The path of the field, such as `to` or `variables.name`.
+  public let field: String
+  /// What is wrong and what to do.
+  public let message: String
+
+  /// Creates an error about `field`.
+  public init(field: String, message: String) {
+    self.field = field
+    self.message = message
+  }
+}
+
 /// Why a message couldn't be composed.
 public enum MessageComposerError: Error, Sendable {
   /// No message has this name.
   case unknown(message: String)
   /// An input is invalid: the field and what is wrong with it.
   case input(field: String, message: String)
+  /// Several inputs are invalid.
+  case inputs([InputError])
   /// The message can't be rendered.
   case broken(Diagnostics)
 }

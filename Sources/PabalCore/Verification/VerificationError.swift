@@ -24,6 +24,8 @@ public enum VerificationError: Error, Sendable, Hashable, CustomStringConvertibl
   case ended(VerificationState)
   /// The value of a field is invalid.
   case input(field: String, message: String)
+  /// The values of several fields are invalid.
+  case inputs([InputError])
   /// The message has errors and can't be rendered.
   case brokenMessage(Diagnostics)
   /// The proof can't be redeemed.
@@ -44,6 +46,7 @@ public enum VerificationError: Error, Sendable, Hashable, CustomStringConvertibl
         + (wait.map { "; try again in \($0.wholeSecondsUp) seconds" } ?? "; start a new verification")
     case .ended(let state): "the verification is \(state.rawValue)"
     case .input(let field, let message): "\(field): \(message)"
+    case .inputs(let errors): errors.map { "\($0.field): \($0.message)" }.joined(separator: "; ")
     case .brokenMessage(let diagnostics): diagnostics.description
     case .proof(let error): error.description
     case .keys(let error): "the verification can't be read: \(error)"
@@ -73,6 +76,7 @@ extension VerificationError {
       limit == other && wait == otherWait
     case (.ended(let a), .ended(let b)): a == b
     case (.input(let a, let message), .input(let b, let other)): a == b && message == other
+    case (.inputs(let a), .inputs(let b)): a == b
     case (.brokenMessage(let a), .brokenMessage(let b)): a.all == b.all
     case (.proof(let a), .proof(let b)): a == b
     case (.keys(let a), .keys(let b)): a == b

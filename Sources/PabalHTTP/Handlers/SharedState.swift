@@ -47,7 +47,7 @@ struct SharedState: Sendable {
     case .limited(let limit, _): report(.limited(limit))
     case .storage, .keys: report(.failed(error.description))
     // The caller's errors, and broken messages, which are reported when they are loaded.
-    case .unknown, .ended, .input, .brokenMessage, .proof, .reused: break
+    case .unknown, .ended, .input, .inputs, .brokenMessage, .proof, .reused: break
     }
   }
 }

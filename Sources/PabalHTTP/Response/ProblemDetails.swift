@@ -93,6 +93,10 @@ extension ProblemDetails {
     return problem
   }
 
+  static func invalid(_ errors: [InputError]) -> ProblemDetails {
+    invalid(errors.map { FieldError(field: $0.field, detail: $0.message) })
+  }
+
   static func invalid(_ field: String, _ detail: String) -> ProblemDetails {
     invalid([FieldError(field: field, detail: detail)])
   }
@@ -130,6 +134,7 @@ extension ProblemDetails {
       self.init("ended", .conflict, "The verification has ended", detail: "its status is \(state.rawValue)")
     case .input(let field, let message):
       self = .invalid(field, message)
+    case .inputs(let errors): self = .invalid(errors)
     case .proof(let proof):
       switch proof {
       case .unknown: self.init("no-such-proof", .notFound, "Proof not found")
@@ -168,6 +173,7 @@ extension ProblemDetails {
         field.map { .invalid($0, message) }
         ?? ProblemDetails("no-such-message", .notFound, "Message not found", detail: message)
     case .input(let field, let message): self = .invalid(field, message)
+    case .inputs(let errors): self = .invalid(errors)
     case .broken: self = .brokenMessage
     }
   }

@@ -98,6 +98,14 @@ struct TemplateStepBuilder {
 }
 
 extension ValueEscaping {
+  /// Whether the place is a URL, or a part of one.
+  var isInURL: Bool {
+    switch self {
+    case .url, .urlAttribute, .urlComponent: true
+    case .plain, .html: false
+    }
+  }
+
   /// Appends one scalar of the author's text.
   func append(_ scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
     switch self {

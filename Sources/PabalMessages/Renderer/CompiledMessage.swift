@@ -55,12 +55,16 @@ final class CompiledMessage: Sendable {
     _ language: CompiledLanguage, _ values: [String: MessageValue]
   ) throws(MessageError) -> CompiledLanguage.RenderedParts {
     var filled = VariableValues(count: declaration.variables.count)
-    let usedCount = try fill(callerInputs, from: values, into: &filled)
+    var errors: [MessageError] = []
+    let usedCount = fill(callerInputs, from: values, into: &filled, &errors)
     // Site-wide values are already folded into the plan, unless the caller overrides them.
-    if usedCount == values.count { return language.foldedPlan.render(filled, formatter: language.formatter) }
-    if usedCount + (try fill(siteInputs, from: values, into: &filled)) != values.count {
-      try rejectUnknown(values)
+    if errors.isEmpty, usedCount == values.count {
+      return language.foldedPlan.render(filled, formatter: language.formatter)
     }
+    if usedCount + fill(siteInputs, from: values, into: &filled, &errors) != values.count {
+      errors += unknownVariables(in: values)
+    }
+    try throwAll(errors)
     return language.fullPlan.render(filled, formatter: language.formatter)
   }
 
@@ -69,13 +73,18 @@ final class CompiledMessage: Sendable {
     _ language: CompiledLanguage, _ values: [String: MessageValue]
   ) throws(MessageError) -> String {
     var filled = VariableValues(count: declaration.variables.count)
-    for inputs in [callerInputs, siteInputs] { _ = try fill(inputs, from: values, into: &filled) }
+    var errors: [MessageError] = []
+    for inputs in [callerInputs, siteInputs] { _ = fill(inputs, from: values, into: &filled, &errors) }
+    try throwAll(errors)
     return language.previewLinePlan.render(filled, formatter: language.formatter).subject
   }
 
+  /// Sets the values of `inputs`, and appends an error for each that is missing or invalid; returns how many of `values`
+  /// were used.
   private func fill(
-    _ inputs: [VariableInput], from values: [String: MessageValue], into filled: inout VariableValues
-  ) throws(MessageError) -> Int {
+    _ inputs: [VariableInput], from values: [String: MessageValue], into filled: inout VariableValues,
+    _ errors: inout [MessageError]
+  ) -> Int {
     var usedCount = 0
     for input in inputs {
       if let value = values[input.name] {
@@ -83,24 +92,28 @@ final class CompiledMessage: Sendable {
         do throws(InvalidValueError) {
           filled[input.number] = try input.kind.validate(value)
         } catch {
-          throw .invalidValue(
-            variable: input.name, message: name, reason: error.message, remedy: error.remedy)
+          errors.append(
+            .invalidValue(variable: input.name, message: name, reason: error.message, remedy: error.remedy))
         }
       } else if let defaultValue = input.defaultValue {
         filled[input.number] = defaultValue
       } else {
-        throw .missingVariable(input.name, message: name, purpose: input.purpose)
+        errors.append(.missingVariable(input.name, message: name, purpose: input.purpose))
       }
     }
     return usedCount
   }
 
-  private func rejectUnknown(_ values: [String: MessageValue]) throws(MessageError) {
-    for name in values.keys.sorted() where declaration.index[name] == nil {
-      let near = nearest(to: name, among: declaration.variables.map(\.name))
-      throw .unknownVariable(name, message: self.name, nearest: near)
-    }
+  private func unknownVariables(in values: [String: MessageValue]) -> [MessageError] {
     // A declared but unused variable isn't an error here; lint reports it.
+    values.keys.sorted().filter { declaration.index[$0] == nil }.map {
+      .unknownVariable($0, message: name, nearest: nearest(to: $0, among: declaration.variables.map(\.name)))
+    }
+  }
+
+  private func throwAll(_ errors: [MessageError]) throws(MessageError) {
+    if errors.count > 1 { throw .several(errors) }
+    if let error = errors.first { throw error }
   }
 }
 

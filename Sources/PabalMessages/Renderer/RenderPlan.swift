@@ -74,14 +74,18 @@ struct RenderPlan: Sendable {
     _ value: ValidValue, of group: VariableFields, formatter: LanguageFormatter, to fields: inout [String]
   ) {
     let text: String
+    var target: String?
     var reading: String?
     switch value {
     case .text(let rawText, let spokenText): (text, reading) = (rawText, spokenText)
+    case .link(let address): (text, target) = (address.shown, address.target)
     case .duration(let seconds): text = formatter.duration(seconds: seconds)
     case .time(let seconds, let offset):
       text = formatter.time(secondsSince1970: seconds, offset: offset, showsDate: group.showsDate)
     }
-    for (escaping, field) in group.values { fields[field] = escaping.escaped(text) }
+    for (escaping, field) in group.values {
+      fields[field] = escaping.escaped(escaping.isInURL ? target ?? text : text)
+    }
     guard !group.particles.isEmpty else { return }
     var sound: LastSound?
     if let reading { sound = LastSound.of(reading) }

@@ -17,6 +17,7 @@ public enum VariableKind: String, Sendable, Hashable, Codable, CaseIterable {
 /// A parsed and validated value, not yet formatted for a language.
 enum ValidValue: Sendable, Hashable {
   case text(String, reading: String?)
+  case link(LinkAddress)
   case duration(seconds: Int64)
   case time(secondsSince1970: Int64, offset: Int)
 }
@@ -65,11 +66,7 @@ extension VariableKind {
       }
       return .text(text, reading: reading)
     case .url:
-      guard URLScheme.isURL(text) else {
-        throw InvalidValueError(
-          message: "not a link address", remedy: "start it with https://, http:// or mailto:")
-      }
-      return .text(text, reading: reading)
+      return .link(try LinkAddress(text))
     case .duration:
       guard let seconds = VariableKind.seconds(text) else {
         throw InvalidValueError(message: "not a duration", remedy: "write it as 90s, 10m, 2h or 3d")
@@ -200,22 +197,4 @@ extension MessageValue {
 
   /// The suffix of a reading's key where values are plain strings.
   static let readingSuffix = ".reading"
-}
-
-/// The URL schemes that are allowed for links in a mail.
-enum URLScheme {
-  /// Whether `text` is an https, http or mailto URL without spaces.
-  static func isURL(_ text: String) -> Bool {
-    guard let rest = afterScheme(text) else { return false }
-    return !rest.isEmpty && !rest.utf8.contains(0x20)
-  }
-
-  /// Returns the part after `https://`, `http://` or (if `mail`) `mailto:`; `nil` if the text starts with none of them.
-  static func afterScheme(_ text: String, mail: Bool = true) -> Substring? {
-    for scheme in mail ? ["https://", "http://", "mailto:"] : ["https://", "http://"] {
-      let start = text.prefix(scheme.count)
-      if start.lowercased() == scheme { return text[start.endIndex...] }
-    }
-    return nil
-  }
 }

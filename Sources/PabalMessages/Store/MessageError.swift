@@ -13,15 +13,43 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
   /// A value contains forbidden characters or doesn't fit the variable's kind. The value itself is never shown, because
   /// it may be a secret.
   case invalidValue(variable: String, message: String, reason: String, remedy: String)
+  /// Several values are missing, unknown or invalid; one error for each.
+  case several([MessageError])
   /// The message is available neither in a requested language nor in the default language.
   case languageUnavailable(message: String, available: [String])
 
   /// The error as diagnostics.
   var diagnostics: [Diagnostic] {
-    if case .broken(_, let diagnostics) = self { diagnostics } else { [Diagnostic(description)] }
+    switch self {
+    case .broken(_, let diagnostics): diagnostics
+    default: all.map { Diagnostic($0.description) }
+    }
   }
 
-  /// What is wrong and what to do; for `broken`, one line per error.
+  /// The error, or those in `several`.
+  package var all: [MessageError] {
+    if case .several(let errors) = self { errors } else { [self] }
+  }
+
+  /// The variable whose value is at fault, if that is the error.
+  var variable: String? {
+    switch self {
+    case .missingVariable(let name, _, _), .unknownVariable(let name, _, _), .invalidValue(let name, _, _, _):
+      name
+    default: nil
+    }
+  }
+
+  /// The error as errors in the fields of a request, by variable.
+  var inputErrors: [InputError] {
+    all.map { error in
+      InputError(
+        field: error.variable.map { "variables.\($0.displayName)" } ?? "variables", message: error.description
+      )
+    }
+  }
+
+  /// What is wrong and what to do; for `broken` and `several`, one line per error.
   public var description: String {
     switch self {
     case .unknownMessage(let name, let nearest):
@@ -29,6 +57,7 @@ public enum MessageError: Error, Sendable, Hashable, CustomStringConvertible {
         + (nearest.map { "; did you mean \"\($0)\"?" } ?? "; `pabal messages list` lists all messages")
     case .broken(_, let diagnostics):
       diagnostics.map(\.description).joined(separator: "\n")
+    case .several(let errors): errors.map(\.description).joined(separator: "\n")
     case .missingVariable(let name, let message, let purpose):
       "the message \"\(message)\" needs a value for \"\(name)\""
         + (purpose.isEmpty ? "" : " (\(purpose))") + "; provide one, or add a default to message.json"

@@ -76,7 +76,8 @@ public struct StoredVerificationComposer: VerificationMailComposer {
     switch error {
     case .unknownMessage: .input(field: "message", message: error.description)
     case .missingVariable, .unknownVariable, .invalidValue:
-      .input(field: "variables", message: error.description)
+      .input(field: error.inputErrors[0].field, message: error.description)
+    case .several: .inputs(error.inputErrors)
     case .broken, .languageUnavailable: .brokenMessage(Diagnostics(error.diagnostics))
     }
   }
@@ -132,7 +133,8 @@ public struct StoredMessageComposer: MessageComposer {
       switch error {
       case .unknownMessage: throw .unknown(message: error.description)
       case .missingVariable, .unknownVariable, .invalidValue:
-        throw .input(field: "variables", message: error.description)
+        throw .input(field: error.inputErrors[0].field, message: error.description)
+      case .several: throw .inputs(error.inputErrors)
       case .broken, .languageUnavailable: throw .broken(Diagnostics(error.diagnostics))
       }
     }

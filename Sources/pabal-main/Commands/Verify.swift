@@ -126,6 +126,8 @@ extension CommandError {
       self.init(
         .input, problem.description, remedy: "use the id that `verify start` printed; it is kept for a day")
     case .keys: self.init(.configuration, problem.description, remedy: "restore the key it was created with")
+    case .inputs(let errors):
+      self.init(.input, errors.map { Diagnostic("\($0.field): \($0.message)") })
     case .ended, .input, .proof, .reused: self.init(.input, problem.description)
     }
   }

@@ -120,6 +120,35 @@ import Testing
     #expect(try http.call("GET", "/v1/mails/\(mail)")["id"] == mail)
   }
 
+  @Test func `all missing, invalid and unknown variables are reported at once, each with its field`() throws {
+    let http = try HTTPTestSite()
+    func fields(_ path: String, _ body: String) throws -> [String] {
+      let wrong = try http.call("POST", path, body)
+      #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request", "\(wrong.body)")
+      return (wrong.json["errors"] as? [[String: String]] ?? []).compactMap { $0["field"] }
+    }
+    let alert = #""message": "sign-in-alert", "to": "a@example.org""#
+    let missing = ["variables.time", "variables.device", "variables.place", "variables.link"]
+    #expect(Set(try fields("/v1/mails", "{\(alert)}")) == Set(missing))
+    let some = #""variables": {"time": "soon", "device": "x", "place": "y", "lnik": "https://example.com"}"#
+    #expect(
+      Set(try fields("/v1/mails", "{\(alert), \(some)}")) == [
+        "variables.time", "variables.link", "variables.lnik",
+      ])
+    #expect(
+      try fields(
+        "/v1/mails",
+        #"{\#(alert), "variables": {"time": "2026-01-02T15:24:00Z", "device": "x", "place": "y"}}"#) == [
+          "variables.link"
+        ])
+    #expect(
+      Set(try fields("/v1/verifications", #"{"to": "a@example.org", "variables": {"a": "x", "b": "y"}}"#))
+        == ["variables.a", "variables.b"])
+    let run = try http.site.pabal("send", "a@example.org", "--message", "sign-in-alert")
+    #expect(run.status == 65)
+    for name in ["time", "device", "place", "link"] { #expect(run.errors.contains("\"\(name)\"")) }
+  }
+
   @Test func `all errors in a request are reported at once`() throws {
     let http = try HTTPTestSite()
     let wrong = try http.call("POST", "/v1/verifications", #"{"too": "a@example.org", "purpose": 7}"#)

@@ -63,6 +63,74 @@ import Testing
     #expect(throws: MessageError.self) { try fixture.render(["link": .text(value)]) }
   }
 
+  @Test(arguments: [
+    #"https://shop.kr\@evil.example/x"#, #"https://shop.kr\.evil.example"#, #"https://shop.kr/\x"#,
+    #"https:/\evil.example"#,
+    #"https:\\evil.example"#, "https://shop.kr@evil.example", "https://shop.kr:443@evil.example/",
+    "https://@evil.example",
+    "https://a:b@evil.example?x", "https://shop.kr%40evil.example", "https://%65vil.example",
+    "https://evil%2eexample",
+    "https://shop.kr%2f@evil.example", "https:///evil.example", "https:////evil.example", "https://?x",
+    "https://#x", "https://:80/",
+    "https://shop.kr:/", "https://shop.kr:0", "https://shop.kr:65536", "https://shop.kr:80x",
+    "https://shop.kr:-1",
+    "https://shop.kr:80:80/", "https://shop.kr:\u{FF11}", "https:evil.example", "https:/evil.example",
+    "HTTPS:evil.example",
+    "java\nscript:alert(1)", "https://shop.kr\t.evil.example", "https://shop.kr/\r\nX: y",
+    "https://shop.kr\u{0}.evil.example",
+    "https://shop.kr\u{85}", "https://shop.kr/\u{200B}x", "https://shop\u{AD}.kr",
+    "https://shop.kr\u{3000}.evil.example",
+    "https://shop.kr/\u{A0}", "https://shop.kr/\u{2060}", "https://shop.kr／evil.example",
+    "https://shop.kr⁄evil.example",
+    "https://shop.kr℀evil.example", "https://shop.kr＠evil.example", "https://shop.kr？.evil.example",
+    "https://.shop.kr", "https://shop..kr",
+    "https://.", "https://[::1", "https://[::g]/", "https://::1/", "https://shop.kr;evil",
+    "https://shop.kr<evil>", "https://❤.example",
+    "\u{FEFF}https://shop.kr", "mailto:", #"mailto:a@b\c"#, "mailto:a@b\u{200B}",
+    "data:text/html,https://shop.kr",
+  ])
+  func `a URL that programs read differently is rejected`(value: String) throws {
+    let fixture = MessageFixture("[말]({{link}})", variables: [("link", "url", "https://example.com")])
+    #expect(throws: MessageError.self) { try fixture.render(["link": .text(value)]) }
+    let text = MessageFixture("x {{link}}", variables: [("link", "url", "https://example.com")])
+    #expect(throws: MessageError.self) { try text.render(["link": .text(value)]) }
+  }
+
+  @Test(arguments: [
+    (
+      "https://example.com/@kim?x=a@b#@", "https://example.com/@kim?x=a@b#@",
+      "https://example.com/@kim?x=a@b#@"
+    ),
+    ("HTTPS://Example.COM:8443/A", "https://example.com:8443/A", "https://example.com:8443/A"),
+    ("http://[2001:DB8::1]:80/", "http://[2001:db8::1]:80/", "http://[2001:db8::1]:80/"),
+    ("https://my_host.example./x", "https://my_host.example./x", "https://my_host.example./x"),
+    ("https://한국.kr/길?a=가", "https://xn--3e0b707e.kr/%EA%B8%B8?a=%EA%B0%80", "https://한국.kr/길?a=가"),
+    ("https://메일tv。한국", "https://xn--tv-vr0js84b.xn--3e0b707e", "https://메일tv.한국"),
+    ("https://xn--3e0b707e.kr", "https://xn--3e0b707e.kr", "https://한국.kr"),
+    ("https://bücher.example", "https://xn--bcher-kva.example", "https://bücher.example"),
+    ("https://日本.example", "https://xn--wgv71a.example", "https://日本.example"),
+    // Cyrillic, a mix of scripts, and a letter that looks like another stay A-labels.
+    ("https://аррӏе.example", "https://xn--80ak6aa92e.example", "https://xn--80ak6aa92e.example"),
+    ("https://pаypal.example", "https://xn--pypal-4ve.example", "https://xn--pypal-4ve.example"),
+    ("https://paypaı.example", "https://xn--paypa-r4a.example", "https://xn--paypa-r4a.example"),
+    ("https://shop.krノx.example", "https://shop.xn--krx-ln4b.example", "https://shop.xn--krx-ln4b.example"),
+    (
+      "mailto:help@example.com?subject=x", "mailto:help@example.com?subject=x",
+      "mailto:help@example.com?subject=x"
+    ),
+  ])
+  func `a link has its host as A-labels, and shows safe U-labels`(
+    value: String, target: String, shown: String
+  ) throws {
+    let link = MessageFixture("[말]({{link}})", variables: [("link", "url", "https://example.com")])
+    let mail = try link.render(["link": .text(value)])
+    #expect(mail.text == "말: \(target)\n")
+    #expect(mail.html.contains("<a href=\"\(target)\">말</a>"))
+    let text = try MessageFixture("{{link}}", variables: [("link", "url", "https://example.com")])
+      .render(["link": .text(value)])
+    #expect(text.text == "\(shown)\n" && text.html.contains(shown))
+  }
+
   @Test func `hand-written HTML escapes values according to their place`() throws {
     var fixture = MessageFixture(
       "{{service}} {{link}}", variables: [("service", "text", "파발"), ("link", "url", "https://example.com")])

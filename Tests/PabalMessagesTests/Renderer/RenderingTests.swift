@@ -211,6 +211,25 @@ import Testing
     #expect(throws: MessageError.self) { try fixture.render(["other": "y"]) }
   }
 
+  @Test func `all missing, invalid and unknown values are reported at once`() throws {
+    let fixture = MessageFixture(
+      "{{service}} {{link}} {{code}} {{wait}}",
+      variables: [
+        ("service", "text", "파발"), ("link", "url", "https://example.com"), ("code", "code", "123456"),
+        ("wait", "duration", "10m"),
+      ])
+    let error = #expect(throws: MessageError.self) {
+      try fixture.render(["link": "javascript:x", "cod": "123456", "wait": "10m", "other": "x"])
+    }
+    guard case .several(let errors)? = error else {
+      Issue.record("only one error: \(error.map(String.init(describing:)) ?? "")")
+      return
+    }
+    #expect(errors.count == 5)
+    #expect(errors.map(\.variable) == ["service", "link", "code", "cod", "other"])
+    #expect(error?.description.split(separator: "\n").count == 5)
+  }
+
   @Test func `string values can have readings`() {
     #expect(
       MessageValue.values(["a": "Google", "a.reading": "구글", "b": "x", "c.reading": "z"])

@@ -49,7 +49,7 @@ import Testing
     let problem = await #expect(throws: VerificationError.self) {
       try await service.start(to: "kim@example.com", variables: ["valid_for": "3 days"])
     }
-    guard case .input("variables", let message)? = problem else {
+    guard case .input("variables.valid_for", let message)? = problem else {
       Issue.record("a promised time is the caller's fault")
       return
     }
@@ -79,7 +79,7 @@ import Testing
       Issue.record("an unknown message is the caller's")
       return
     }
-    guard case .input("variables", _)? = await problem("verification", ["nmae": "x"]) else {
+    guard case .input("variables.nmae", _)? = await problem("verification", ["nmae": "x"]) else {
       Issue.record("an unknown variable is the caller's")
       return
     }
