@@ -38,7 +38,8 @@ final class GmailClient: Sendable {
     client.withToken(tokens) { token in
       var head: [UInt8] = []
       GmailAPI.appendProfileHead(client.server, token: token, to: &head)
-      let exchange = client.exchange(head, UnsafeRawBufferPointer(start: nil, count: 0))
+      let exchange = client.exchange(
+        head, UnsafeRawBufferPointer(start: nil, count: 0), sendsMail: false)
       return (
         ProfileClassifier.sendResult(of: exchange, client.server, user: user, now: now()),
         exchange.status == 401

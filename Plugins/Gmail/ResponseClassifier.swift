@@ -92,6 +92,9 @@ enum ResponseClassifier {
     Row(403...403, .held, "the account may not use the API; check its permissions, or use another account"),
     Row(404...405, .held, "check \"endpoint\", where the API wasn't found"),
     Row(408...408, .deferred),
+    // The request wasn't processed (RFC 9110, 15.5.20; RFC 8470, 5.2).
+    Row(421...421, .deferred),
+    Row(425...425, .deferred),
     Row(413...413, .unsuited),
     Row(
       429...429, message: "(Mail sending)", .held,
@@ -107,6 +110,10 @@ enum ResponseClassifier {
     for reason in errorResponse.reasons {
       let row = byReason.first { matches($0, errorResponse) && $0.reasons?.contains(reason) == true }
       if let row { return row }
+    }
+    if errorResponse.status == 403, errorResponse.isForeign {
+      return Row(
+        403...403, .held, "check \"endpoint\" and \"proxy\", because the response isn't from Gmail's API")
     }
     if errorResponse.status == 400, errorResponse.isGoogle { return Row(400...400, .rejected) }
     return byStatus.first { matches($0, errorResponse) }
@@ -124,7 +131,7 @@ enum ResponseClassifier {
     guard let status = exchange.status else { return NetworkErrorClassifier.sendResult(of: exchange, server) }
     if (200...299).contains(status) { return success(exchange, upload, server) }
     let errorResponse = GmailErrorResponse(status: status, body: exchange.body)
-    let wait = [RetryTime.seconds(in: errorResponse.message, now: now) ?? 0, exchange.retryAfter].max() ?? 0
+    let wait = errorResponse.wait(exchange, now: now)
     let row = row(for: errorResponse)
     let message = message(errorResponse, advice: row?.advice ?? "")
     // The reason is missing because the response is incomplete, but the mail was refused.
@@ -192,15 +199,25 @@ struct GmailErrorResponse: Equatable {
   let status: Int
   /// The possible reasons, the most specific first: `errors[].reason`, `details[].reason`, `status`.
   var reasons: [String] = []
-  /// Google's message; empty if the body isn't JSON.
+  /// Google's message, or the text of a body that isn't JSON.
   var message = ""
+  /// Whether there is a body that isn't JSON, as front ends and proxies send it.
+  var isForeign = false
+  /// The seconds before which Google says that a retry is useless (`google.rpc.RetryInfo`).
+  var retryDelay = 0
   /// Whether the body has Google's error format.
   var isGoogle = false
 
   init(status: Int, body: [UInt8]) {
     self.status = status
     let answer = JSONValue(answer: body)
-    guard let error = answer?["error"] else { return }
+    guard let error = answer?["error"] else {
+      if answer == nil {
+        message = ResponseText.excerpt(body)
+        isForeign = !body.isEmpty
+      }
+      return
+    }
     // The front end that refuses a token may use OAuth's error format (RFC 6749, 5.2).
     if let code = error.string {
       reasons = [code]
@@ -212,6 +229,18 @@ struct GmailErrorResponse: Equatable {
     reasons = (error["errors"]?.elements ?? []).compactMap { $0["reason"]?.string }
     reasons += (error["details"]?.elements ?? []).compactMap { $0["reason"]?.string }
     if let status = error["status"]?.string { reasons.append(status) }
+    for detail in error["details"]?.elements ?? [] {
+      guard let delay = detail["retryDelay"]?.string, delay.hasSuffix("s"),
+        let seconds = Double(delay.dropLast()),
+        seconds > 0, seconds < Double(RetryTime.maxWait)
+      else { continue }
+      retryDelay = max(retryDelay, Int(seconds.rounded(.up)))
+    }
+  }
+
+  /// Returns the longest wait in seconds that the response asks for, in its text, its details or its header.
+  func wait(_ exchange: HTTPExchange, now: Int) -> Int {
+    max(RetryTime.seconds(in: message, now: now) ?? 0, retryDelay, exchange.retryAfter.wait(from: now))
   }
 }
 
@@ -262,7 +291,7 @@ enum ProfileClassifier {
     }
     let row = ResponseClassifier.row(for: errorResponse)
     let message = ResponseClassifier.message(errorResponse, advice: row?.advice ?? "")
-    let wait = [RetryTime.seconds(in: errorResponse.message, now: now) ?? 0, exchange.retryAfter].max() ?? 0
+    let wait = errorResponse.wait(exchange, now: now)
     switch row?.kind {
     case .held: return SendResult(.held(.transport, retryAfter: Int64(wait)), message)
     case .rejected, .unsuited:

@@ -16,8 +16,8 @@ package struct HTTPExchange {
   package var isFullySent = false
   /// Whether the connection can be used for another request.
   package var isReusable = false
-  /// The seconds in Retry-After; 0 if there were none.
-  package var retryAfter = 0
+  /// The Retry-After field; 0 seconds if there was none.
+  package var retryAfter = RetryAfter.seconds(0)
 
   /// The server's id of the request, for its support; `nil` if it sent none.
   package var requestID: String?
@@ -25,8 +25,16 @@ package struct HTTPExchange {
   /// An exchange in which nothing has happened yet.
   package init() {}
 
-  /// Whether the connection was dead and no byte of the request left, so that repeating it sends nothing twice.
-  package var isSafeToRepeat: Bool { failure != nil && status == nil && bytesSent == 0 }
+  /// Whether a request over a kept connection can be repeated over a new one without being sent twice: the connection
+  /// was dead and no byte of the request left, or the server says that this connection was too old (408) or isn't for
+  /// this host (421), and so that it didn't process the request (RFC 9110, 15.5.9 and 15.5.20).
+  package var isSafeToRepeat: Bool {
+    failure != nil && status == nil && bytesSent == 0 || status == 408 || status == 421
+  }
+
+  /// Whether a response ends the use of its connection, because the server behind it is failing or leaving: the next
+  /// request may reach another.
+  static func endsConnection(_ status: Int) -> Bool { status == 408 || status == 421 || status >= 500 }
 }
 
 /// Why an exchange ended early.
@@ -35,10 +43,12 @@ package enum HTTPExchangeError: Error, Equatable {
   case notConnected(CurlError)
   /// The server closed the connection, or it was lost.
   case connectionLost(String)
-  /// Nothing was sent or received for the timeout.
+  /// Sending stalled for the timeout.
   case idleTimeout
-  /// The response began but didn't end in time.
-  case responseTimeout
+  /// No response came in this many milliseconds.
+  case noResponse(Int)
+  /// The response began but didn't end in this many milliseconds.
+  case responseTimeout(Int)
   /// The response isn't valid HTTP.
   case invalidResponse
 }
@@ -58,6 +68,8 @@ package final class HTTPConnection: @unchecked Sendable {
 
   private let handle: CurlHandle
   private let timeout: Int
+  /// Idle time (ms) after which this connection isn't used again: shorter than the server keeps it.
+  private var idleTime = maxIdleTime
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: slice, alignment: 16)
   private let incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: slice, alignment: 16)
   private var lastUsed = 0
@@ -85,7 +97,7 @@ package final class HTTPConnection: @unchecked Sendable {
 
   /// Whether a request can be sent at `now` (ms): used recently, open, and nothing to read.
   func isUsable(now: Int) -> Bool {
-    guard now - lastUsed < Self.maxIdleTime else { return false }
+    guard now - lastUsed < idleTime else { return false }
     do throws(CurlError) {
       return try handle.receive(into: incoming) == nil
     } catch {
@@ -93,29 +105,36 @@ package final class HTTPConnection: @unchecked Sendable {
     }
   }
 
-  /// Sends `head` and `tail` and reads the response; `now` in milliseconds.
-  func perform(_ head: [UInt8], _ tail: UnsafeRawBufferPointer, now: Int) -> HTTPExchange {
+  /// Sends `head` and `tail` and reads the response, which must be complete within `responseTimeout`; both times in
+  /// milliseconds.
+  func perform(
+    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, responseTimeout: Int, now: Int
+  ) -> HTTPExchange {
     var exchange = HTTPExchange()
     var parser = HTTPResponseParser()
     lastUsed = now
     do throws(HTTPExchangeError) {
       try send(head, tail, &parser, sentCount: &exchange.bytesSent)
       // Waits first, because no response can have arrived right after sending; that saves a system call.
-      let deadline = MonotonicClock.milliseconds() + timeout
+      let deadline = MonotonicClock.milliseconds() + responseTimeout
       if parser.status == nil { _ = handle.wait(for: .readable, until: deadline) }
       while !parser.isComplete {
         guard MonotonicClock.milliseconds() < deadline else {
-          throw parser.hasBegun ? .responseTimeout : .idleTimeout
+          throw parser.hasBegun ? .responseTimeout(responseTimeout) : .noResponse(responseTimeout)
         }
         if try !read(&parser), !handle.wait(for: .readable, until: deadline) {
-          throw parser.hasBegun ? .responseTimeout : .idleTimeout
+          throw parser.hasBegun ? .responseTimeout(responseTimeout) : .noResponse(responseTimeout)
         }
       }
     } catch {
       exchange.failure = error
     }
     exchange.isFullySent = exchange.bytesSent == head.count + tail.count
-    exchange.isReusable = exchange.failure == nil && exchange.isFullySent && parser.isReusable
+    exchange.isReusable =
+      exchange.failure == nil && exchange.isFullySent && parser.isReusable
+      && !HTTPExchange.endsConnection(parser.status ?? 0)
+    // A second less, because the server counts from when it sent the response.
+    if let seconds = parser.keepAlive { idleTime = min(Self.maxIdleTime, max(0, seconds - 1) * 1_000) }
     exchange.status = parser.status
     exchange.body = parser.body
     exchange.retryAfter = parser.retryAfter

@@ -7,8 +7,10 @@ struct HTTPResponseParser {
   private(set) var status: Int?
   /// The body, as far as it arrived.
   private(set) var body: [UInt8] = []
-  /// The seconds in Retry-After; 0 if it is missing or a date.
-  private(set) var retryAfter = 0
+  /// The Retry-After field; 0 seconds if it is missing or invalid.
+  private(set) var retryAfter = RetryAfter.seconds(0)
+  /// The seconds for which the server keeps the connection, as it says in Keep-Alive; `nil` if it doesn't.
+  private(set) var keepAlive: Int?
   /// The server's id of the request (`request-id`, as Microsoft Graph sends it); `nil` if there is none.
   private(set) var requestID: String?
   private(set) var isComplete = false
@@ -127,7 +129,8 @@ struct HTTPResponseParser {
     closesConnection = line[7] != UInt8(ascii: "1")
     contentLength = nil
     isChunked = false
-    retryAfter = 0
+    retryAfter = .seconds(0)
+    keepAlive = nil
     requestID = nil
     if code >= 200 { status = code }
     stage = .fields
@@ -145,7 +148,9 @@ struct HTTPResponseParser {
         requestID = String(decoding: value, as: UTF8.self)
       }
     case 11 where Self.equalsIgnoringCase(line[..<colon], "retry-after"):
-      retryAfter = Self.seconds(value)
+      retryAfter = RetryAfter(value)
+    case 10 where Self.equalsIgnoringCase(line[..<colon], "keep-alive"):
+      keepAlive = Self.keepAlive(value)
     case 14 where Self.equalsIgnoringCase(line[..<colon], "content-length"):
       guard let number = Self.number(value, radix: 10), contentLength == nil || contentLength == number else {
         throw ParsingError()
@@ -187,10 +192,14 @@ struct HTTPResponseParser {
     isReusable = !closesConnection
   }
 
-  /// Returns the number of seconds, at most `RetryTime.maxWait`; 0 if the value isn't a number.
-  private static func seconds(_ value: ArraySlice<UInt8>) -> Int {
-    guard !value.isEmpty, value.allSatisfy({ (0x30...0x39).contains($0) }) else { return 0 }
-    return min(number(value, radix: 10) ?? RetryTime.maxWait, RetryTime.maxWait)
+  /// Returns the seconds in `timeout=5, max=100`.
+  private static func keepAlive(_ value: ArraySlice<UInt8>) -> Int? {
+    for parameter in value.split(separator: UInt8(ascii: ",")) {
+      let parts = parameter.split(separator: UInt8(ascii: "="), maxSplits: 1)
+      guard parts.count == 2, equalsIgnoringCase(trimmed(parts[0]), "timeout") else { continue }
+      return number(trimmed(parts[1]), radix: 10)
+    }
+    return nil
   }
 
   private static func number(_ digits: ArraySlice<UInt8>, radix: Int) -> Int? {

@@ -66,8 +66,9 @@ package enum NetworkErrorClassifier {
     return switch failure {
     case .notConnected(let reason): "connecting to \(name) failed (\(reason))"
     case .connectionLost(let detail): "the connection to \(name) was lost (\(detail))"
-    case .idleTimeout: "\(name) sent nothing for \(server.timeout) ms"
-    case .responseTimeout: "\(name) didn't complete its response within \(server.timeout) ms"
+    case .idleTimeout: "\(name) took nothing for \(server.timeout) ms"
+    case .noResponse(let time): "\(name) sent nothing for \(time) ms"
+    case .responseTimeout(let time): "\(name) didn't complete its response within \(time) ms"
     case .invalidResponse: "\(name) sent something that isn't HTTP"
     }
   }

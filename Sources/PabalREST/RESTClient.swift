@@ -19,14 +19,18 @@ package final class RESTClient: Sendable {
   /// Closes the kept connections.
   package func close() { idleConnections.withLock { $0 = [] } }
 
-  /// Performs a request over a kept connection or a new one.
-  package func exchange(_ head: [UInt8], _ tail: UnsafeRawBufferPointer) -> HTTPExchange {
+  /// Performs a request over a kept connection or a new one. `sendsMail`: whether the response is worth waiting for
+  /// `finalTimeout`.
+  package func exchange(
+    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, sendsMail: Bool = true
+  ) -> HTTPExchange {
+    let patience = sendsMail ? server.finalTimeout : server.timeout
     if let connection = pooledConnection() {
-      let exchange = perform(head, tail, over: connection)
+      let exchange = perform(head, tail, patience, over: connection)
       if !exchange.isSafeToRepeat { return exchange }
     }
     do throws(CurlError) {
-      return perform(head, tail, over: try HTTPConnection(server))
+      return perform(head, tail, patience, over: try HTTPConnection(server))
     } catch {
       var exchange = HTTPExchange()
       exchange.failure = .notConnected(error)
@@ -35,9 +39,10 @@ package final class RESTClient: Sendable {
   }
 
   private func perform(
-    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, over connection: HTTPConnection
+    _ head: [UInt8], _ tail: UnsafeRawBufferPointer, _ patience: Int, over connection: HTTPConnection
   ) -> HTTPExchange {
-    let exchange = connection.perform(head, tail, now: MonotonicClock.milliseconds())
+    let exchange = connection.perform(
+      head, tail, responseTimeout: patience, now: MonotonicClock.milliseconds())
     if exchange.isReusable { idleConnections.withLock { $0.append(connection) } }
     return exchange
   }

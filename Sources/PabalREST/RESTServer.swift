@@ -14,8 +14,11 @@ package struct RESTServer: Sendable {
   package var certificateDirectory: String?
   /// The proxy for connections to other machines.
   package var proxy: HTTPProxy?
-  /// In milliseconds: how long sending may stall, and how long the response may take after the request.
+  /// In milliseconds: how long connecting may take, and how long sending may stall. Until then nothing was sent.
   package var timeout = 60_000
+  /// In milliseconds: how long the response may take after the last byte of a mail. A mail without a response may have
+  /// been sent, so waiting is better than sending it twice.
+  package var finalTimeout = 600_000
 
   /// A server with default settings.
   package init(_ endpoint: HTTPEndpoint) {
@@ -66,8 +69,13 @@ package struct RESTServer: Sendable {
       ),
       Setting(
         .duration, "timeout",
-        help: "How long connecting, a stall while sending, and the response may each take.",
+        help: "How long connecting and a stall while sending may each take; nothing is sent then.",
         default: "60s", range: 1_000...3_600_000),
+      Setting(
+        .duration, "final_timeout",
+        help:
+          "How long the response may take after the last byte of a mail. Without one, the outcome is unknown, and a second attempt may send the mail twice.",
+        default: "10m", range: 1_000...3_600_000),
       Setting(
         .number, "parallel", help: "The most requests at once.", default: "4", range: parallel),
     ]
@@ -90,5 +98,6 @@ package struct RESTServer: Sendable {
     certificateFile = settings.text("ca_file")
     certificateDirectory = settings.text("ca_directory")
     timeout = Int(settings.number("timeout") ?? 60_000)
+    finalTimeout = max(timeout, Int(settings.number("final_timeout") ?? 600_000))
   }
 }

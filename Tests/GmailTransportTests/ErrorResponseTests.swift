@@ -62,7 +62,7 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
       .error(403, "accessNotConfigured", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
     ErrorResponseCase(.error(403, "forbidden", details: "SERVICE_DISABLED"), .held(.transport), "API is off"),
     ErrorResponseCase(.error(403, "neverHeardOf"), .held(.transport)),
-    ErrorResponseCase(.status(403, html), .held(.transport)),
+    ErrorResponseCase(.status(403, html), .held(.transport), "Error; check \"endpoint\" and \"proxy\""),
     ErrorResponseCase(.error(404, "notFound"), .held(.transport), "endpoint"),
     ErrorResponseCase(.status(404, html), .held(.transport), "endpoint"),
     ErrorResponseCase(.error(413, "uploadTooLarge"), .unsuited),
@@ -83,6 +83,27 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     ErrorResponseCase(.status(429), .deferred()),
     ErrorResponseCase(.status(429, headers: ["Retry-After": "77"]), .deferred(retryAfter: 77)),
     ErrorResponseCase(.status(408, html), .deferred()),
+    ErrorResponseCase(.status(421, html), .deferred()), ErrorResponseCase(.status(425), .deferred()),
+    // Bodies that aren't JSON: pages of front ends, plain text, and nothing, with the wait in a field or the text.
+    ErrorResponseCase(.status(429, html), .deferred(), "429: Error"),
+    ErrorResponseCase(
+      .status(429, "<html><body><h1>Too Many\n Requests</h1></body>", headers: ["Retry-After": "60"]),
+      .deferred(retryAfter: 60), "429: Too Many Requests"),
+    ErrorResponseCase(
+      .status(429, "Slow down. Retry after 1970-01-01T00:17:19.386Z"), .deferred(retryAfter: 40), "Slow down"),
+    ErrorResponseCase(
+      .status(429, headers: ["Retry-After": "Thu, 01 Jan 1970 00:17:19 GMT"]), .deferred(retryAfter: 39)),
+    ErrorResponseCase(
+      .status(429, headers: ["Retry-After": "Thu, 01 Jan 1970 00:00:19 GMT"]), .deferred()),
+    ErrorResponseCase(.status(429, headers: ["Retry-After": "Thu, 01 Foo 1970 25:00:19"]), .deferred()),
+    ErrorResponseCase(
+      .status(
+        429,
+        #"{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"30.5s"}]}}"#
+      ), .deferred(retryAfter: 31)),
+    ErrorResponseCase(.status(502, html), .unknown, "502: Error"),
+    ErrorResponseCase(
+      .status(503, "upstream connect error or disconnect"), .unknown, "upstream connect error"),
     ErrorResponseCase(
       .status(301, headers: ["Location": "https://elsewhere.example/"]), .held(.transport), "redirects"),
     ErrorResponseCase(.error(500, "backendError"), .unknown),

@@ -74,10 +74,11 @@ struct GmailPort: Sendable {
     _ = try fake.ask(["hangUp": port], as: Nothing.self)
   }
 
-  func client(timeout: Int = 20_000, now: Int = 0) throws -> GmailClient {
+  func client(timeout: Int = 20_000, finalTimeout: Int? = nil, now: Int = 0) throws -> GmailClient {
     var api = RESTServer(try HTTPEndpoint(endpoint, query: .refused))
     api.certificateFile = fake.authority.authority
     api.timeout = timeout
+    api.finalTimeout = finalTimeout ?? timeout
     return GmailClient(api, now: { now })
   }
 

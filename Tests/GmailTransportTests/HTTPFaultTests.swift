@@ -177,6 +177,45 @@ import Testing
     #expect(silent[0].sendResult?.message.contains("sent nothing for 300 ms") == true)
   }
 
+  @Test func `a response may take longer than sending may stall`() throws {
+    let slow = try gmail(GmailServerAction(drip: true, pause: 0.01))
+    #expect(
+      GmailTestMail.small.sendResult(try slow.client(timeout: 100, finalTimeout: 20_000))?.verdict == .sent)
+    let silent = try gmail(GmailServerAction(stall: true))
+    let result = GmailTestMail.small.sendResult(try silent.client(timeout: 20_000, finalTimeout: 300))
+    #expect(result?.verdict == .unknown)
+    #expect(result?.message.contains("sent nothing for 300 ms") == true, "\(result?.message ?? "")")
+  }
+
+  @Test func `after the response of a failing server the next mail takes a new connection`() throws {
+    let port = try gmail(.plain, .status(503), .plain, .plain, .error(500, "backendError"), .plain)
+    let client = try port.client()
+    let verdicts = (0..<6).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
+    #expect(verdicts == [.sent, .unknown, .sent, .sent, .unknown, .sent])
+    #expect(try port.report().connections == 3)
+  }
+
+  @Test(arguments: [408, 421])
+  func `a request that a kept connection was too old for is repeated once over a new one`(status: Int) throws
+  {
+    let port = try gmail(.plain, .status(status), .plain, .status(status), .status(status), .plain)
+    let client = try port.client()
+    let verdicts = (0..<4).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
+    #expect(verdicts == [.sent, .sent, .deferred(), .sent])
+    let report = try port.report()
+    #expect(report.taken.count == 3)
+    #expect(report.connections == 4)
+  }
+
+  @Test func `a connection that the server keeps for a second isn't used again`() throws {
+    let short = GmailServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "max=9, timeout=1"])
+    let long = GmailServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "timeout=30"])
+    let port = try gmail(short, long, .plain)
+    let client = try port.client()
+    for _ in 0..<3 { #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent) }
+    #expect(try port.report().connections == 2)
+  }
+
   @Test func `a response that arrives before the mail was sent decides`() async throws {
     let refusals = [(413, Verdict.unsuited), (503, .deferred()), (429, .deferred())]
     let acts = refusals.map { GmailServerAction(status: $0.0, body: "", early: true) }
