@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "pabal_transport.h"
+#include "readable.h"
 
 /* The state of one opened transport. The host may open several. */
 struct console {
   const pabal_host *host;
   FILE *stream;
   int envelope;
+  int decoded;
 };
 
 static const char *const streams[] = {"stdout", "stderr", NULL};
@@ -29,6 +31,11 @@ static const pabal_setting settings[] = {
      .kind = PABAL_BOOLEAN,
      .key = "envelope",
      .help = "Whether to print sender and recipients before the mail.",
+     .default_value = "true"},
+    {.size = sizeof(pabal_setting),
+     .kind = PABAL_BOOLEAN,
+     .key = "decoded",
+     .help = "Whether to print the main header fields and the text, decoded, before the mail.",
      .default_value = "true"},
 };
 
@@ -47,6 +54,7 @@ static int32_t console_open(const pabal_host *host, pabal_opening *opening, void
   console->stream =
       strcmp(host->setting(opening, "stream")->text, "stderr") == 0 ? stderr : stdout;
   console->envelope = host->setting(opening, "envelope")->number != 0;
+  console->decoded = host->setting(opening, "decoded")->number != 0;
   *transport = console;
   /* One thread at a time, because output of two mails would mix. */
   *parallel = 1;
@@ -75,6 +83,10 @@ static void console_send(void *transport, const pabal_mail *mail, pabal_attempt 
     for (size_t i = 0; i < mail->recipient_count; i++)
       fprintf(console->stream, "RCPT TO:<%s>\n", mail->recipients[i]);
     fputc('\n', console->stream);
+  }
+  if (console->decoded) {
+    print_readable(console->stream, mail->octets, mail->octet_count);
+    fputs("\n-- the mail as it is sent --\n", console->stream);
   }
   print(console->stream, mail->octets, mail->octet_count);
   /* A pipe whose reader has exited fails here at the earliest. Whatever it read,

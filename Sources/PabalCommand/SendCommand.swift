@@ -122,7 +122,14 @@ package struct SendCommand: Sendable, Equatable {
 
   private func printMail(_ mail: Mail) throws {
     guard options.json else {
-      Terminal.write(mail.bytes)
+      guard Terminal.printsOnTerminal else {
+        Terminal.write(mail.bytes)
+        return
+      }
+      Terminal.printResult(mail.readableText)
+      Terminal.printError(
+        "\nThis is the mail decoded. To get its \(mail.bytes.count) bytes, send the output to a file or a pipe."
+      )
       return
     }
     try Terminal.printResult(

@@ -64,6 +64,9 @@ package enum Terminal {
     }
   }
 
+  /// Whether results are printed on a terminal.
+  static var printsOnTerminal: Bool { isatty(output.withLock { $0 }) == 1 }
+
   /// Whether standard output is a terminal that understands escape sequences.
   package static var isInteractive: Bool {
     isatty(STDOUT_FILENO) == 1 && environmentVariable("TERM") != "dumb"

@@ -2,15 +2,21 @@ internal import PabalFormats
 
 /// The readable content of a finished mail: its subject and bodies, decoded.
 ///
-/// Supports what `MailDraft` produces: UTF-8 bodies, single or in `multipart/alternative`, as 7bit, quoted-printable
-/// or base64 (RFC 2045, RFC 2046).
+/// Supports what `MailDraft` produces and most of what others do: bodies in UTF-8 or Latin-1, single or in nested
+/// multiparts, in any encoding (RFC 2045, RFC 2046).
 package struct DecodedMail: Sendable, Hashable {
   /// The From field, decoded.
   package let from: String
   /// The To field, decoded.
   package let to: String
+  /// The Cc field, decoded.
+  package let cc: String
+  /// The Reply-To field, decoded.
+  package let replyTo: String
   /// The subject.
   package let subject: String
+  /// The Date field.
+  package let date: String
   /// The text/plain body with LF line ends.
   package private(set) var text: String?
   /// The text/html body.
@@ -21,10 +27,12 @@ package struct DecodedMail: Sendable, Hashable {
     guard let part = MIMEPart(bytes[...]) else { return nil }
     from = part.displayText(of: "from")
     to = part.displayText(of: "to")
+    cc = part.displayText(of: "cc")
+    replyTo = part.displayText(of: "reply-to")
     subject = part.displayText(of: "subject")
-    let parts = part.parameter("boundary").map { part.alternatives($0) } ?? [part]
-    for part in parts {
-      switch part.type {
+    date = part.displayText(of: "date")
+    for part in part.leaves() {
+      switch part.type.name {
       case "text/plain": text = text ?? part.text
       case "text/html": html = html ?? part.text
       default: break
@@ -59,26 +67,21 @@ private struct MIMEPart {
     return decoder.finished()
   }
 
-  /// The media type, which defaults to `text/plain` (RFC 2045, 5.2).
-  var type: String {
-    let type = String(value("content-type").prefix { $0 != ";" }).trimmed.lowercased()
-    return type.isEmpty ? "text/plain" : type
-  }
+  /// The media type.
+  var type: ContentType { ContentType(header) }
 
-  /// Returns a parameter of the Content-Type field.
-  func parameter(_ name: String) -> String? {
-    for parameter in value("content-type").split(separator: ";").dropFirst() {
-      let parts = parameter.split(separator: "=", maxSplits: 1).map { String($0).trimmed }
-      guard parts.count == 2, parts[0].lowercased() == name else { continue }
-      let isQuoted = parts[1].count > 1 && parts[1].hasPrefix("\"") && parts[1].hasSuffix("\"")
-      return isQuoted ? String(parts[1].dropFirst().dropLast()) : parts[1]
-    }
-    return nil
+  /// Returns the parts that aren't multiparts, without attachments.
+  func leaves(depth: Int = 0) -> [MIMEPart] {
+    let disposition = value("content-disposition").trimmed.lowercased()
+    guard depth == 0 || !disposition.hasPrefix("attachment") else { return [] }
+    let type = type
+    guard type.isMultipart, let boundary = type.boundary, depth < 8 else { return [self] }
+    return parts(boundary).flatMap { $0.leaves(depth: depth + 1) }
   }
 
   /// Returns the parts between the boundary's delimiter lines.
-  func alternatives(_ boundary: String) -> [MIMEPart] {
-    let delimiter = Array("--\(boundary)".utf8)
+  private func parts(_ boundary: [UInt8]) -> [MIMEPart] {
+    let delimiter = Array("--".utf8) + boundary
     var parts: [MIMEPart] = []
     var start: Int?
     body.withUnsafeBufferPointer { bytes in
@@ -100,12 +103,18 @@ private struct MIMEPart {
   /// The decoded body with LF line ends.
   var text: String {
     let bytes: [UInt8] =
-      switch value("content-transfer-encoding").trimmed.lowercased() {
+      switch ContentType.encoding(header) {
       case "base64": (try? Base64.decode(body.span, .mime)) ?? []
       case "quoted-printable": quotedPrintable
       default: Array(body)
       }
-    return String(decoding: bytes.filter { $0 != 0x0D }, as: UTF8.self)
+    let lines = bytes.filter { $0 != 0x0D }
+    guard let charset = type["charset"]?.lowercased(),
+      ["iso-8859-1", "latin1", "windows-1252"].contains(charset)
+    else { return String(decoding: lines, as: UTF8.self) }
+    var text = ""
+    for byte in lines { text.unicodeScalars.append(Unicode.Scalar(byte)) }
+    return text
   }
 
   private var quotedPrintable: [UInt8] {

@@ -28,6 +28,32 @@ import Testing
     #expect(site.mails == [])
   }
 
+  @Test func `console prints the main fields and the text decoded, before the mail`() throws {
+    let site = try TestSite(TestSite.configuration(transport: #""console""#))
+    let run = try site.pabal("send", "you@example.org", "--language", "ko")
+    let mark = try #require(run.output.firstRange(of: "\n-- the mail as it is sent --\nDate: "))
+    let shown = run.output[..<mark.lowerBound]
+    #expect(shown.contains("\nFrom: 파발 <pabal@example.com>\nTo: you@example.org\nSubject: [Pabal] 인증번호 "))
+    #expect(shown.contains("인증번호를") || shown.contains("인증번호는"), "\(shown)")
+    #expect(!shown.contains("base64") && run.output[mark.upperBound...].contains("base64"))
+    try site.edit(#""plugin": "console""#, #""plugin": "console", "decoded": false, "envelope": false"#)
+    #expect(try site.pabal("send", "you@example.org").output.hasPrefix("\nDate: "))
+  }
+
+  @Test func `--dry-run shows the mail decoded on a terminal, and its bytes elsewhere`() throws {
+    let site = try TestSite()
+    let bytes = try site.pabal("send", "you@example.org", "--dry-run").output
+    #expect(bytes.hasPrefix("Date: ") && bytes.contains("Content-Transfer-Encoding: base64\r\n"))
+    let script = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+    let run = try ChildProcess.run(
+      "python3", ["-c", script, "\(BuiltProducts.directory)/pabal", "send", "you@example.org", "--dry-run"],
+      directory: site.directory.path)
+    #expect(run.status == 0)
+    let shown = run.output.replacing("\r\n", with: "\n")
+    #expect(shown.hasPrefix("Envelope: pabal@example.com to you@example.org\nFrom: 파발 <pabal@example.com>\n"))
+    #expect(shown.contains("\nSubject: [Pabal] 인증번호 ") && !shown.contains("base64"), "\(shown)")
+  }
+
   @Test func `the next mail uses an edited message`() throws {
     let site = try TestSite()
     try site.directory.write(

@@ -27,6 +27,37 @@ import Testing
     #expect(marked.text == nil && marked.html == html)
   }
 
+  @Test func `nested parts, quoted boundaries and attachments are understood`() throws {
+    let mail = """
+      From: a@b
+      Cc: =?utf-8?B?6rmA?= <c@d>
+      Content-Type: multipart/mixed;
+       boundary="o;=b"
+
+      --o;=b
+      Content-Type: text/plain
+      Content-Disposition: attachment; filename=x.txt
+
+      attached
+      --o;=b
+      Content-Type: multipart/alternative; boundary=in
+
+      --in
+      Content-Type: text/plain; charset=ISO-8859-1
+      Content-Transfer-Encoding: quoted-printable
+
+      caf=E9
+      --in
+      Content-Type: text/html
+
+      <p>
+      --in--
+      --o;=b--
+      """
+    let decoded = try #require(DecodedMail(Array(mail.utf8)))
+    #expect(decoded.text == "café" && decoded.html == "<p>" && decoded.cc == "김 <c@d>")
+  }
+
   @Test(arguments: [
     "", "no header", "Subject: x", "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b",
     "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n--b--\r\n",
