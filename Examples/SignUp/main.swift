@@ -1,11 +1,58 @@
-// A minimal app that uses the Swift library: sends a code, reads it from standard input, and checks it.
-// usage: sign-up CONFIG ADDRESS
+// A sign-up that uses the Swift library, with the terminal in place of the form: sends a code, checks what is typed, and
+// redeems the proof.
+// usage: sign-up CONFIG ADDRESS CLIENT-IP
+// CLIENT-IP is the address of the person's browser, which the limits per client count.
+import Glibc
 import PabalCore
 import PabalMessages
 import PabalStorage
 
+/// Returns what to tell the person about an error.
+func explanation(of error: VerificationError) -> String {
+  guard case .limited(_, let wait?) = error else { return "\(error)." }
+  return "\(error). Try again in \(wait.components.seconds + 1) seconds."
+}
+
+/// Sends a code and checks what is typed; returns whether the address is verified.
+func signUp(_ address: String, from client: String, _ verifications: VerificationService) async -> Bool {
+  do throws(VerificationError) {
+    let verification = try await verifications.start(
+      to: address, purpose: "sign-up", languages: ["ko"], client: client)
+    print("A code is on its way to \(verification.masked).")
+    while let code = readLine() {
+      let checked: VerificationCheckResult
+      do throws(VerificationError) {
+        checked = try await verifications.check(verification.id, code: code, client: client)
+      } catch {
+        print("The code was not checked: \(explanation(of: error))")
+        continue
+      }
+      print("\(checked.outcome.rawValue), \(checked.attemptsRemaining) attempts left")
+      if let proof = checked.proof {
+        // Store this address, and not the one from the form: the proof says which one was verified, and for what.
+        let proven = try await verifications.redeem(proof)
+        guard proven.purpose == "sign-up" else { return false }
+        print("Verified: \(proven.address)")
+        return true
+      }
+      guard checked.outcome == .mismatch || checked.outcome == .superseded else {
+        print("This code can't be used any more. Start over.")
+        return false
+      }
+    }
+    print("No code was entered.")
+  } catch {
+    // A limit says when it is worth trying again; a form shows that next to its button.
+    print("No code was sent: \(explanation(of: error))")
+  }
+  return false
+}
+
 let arguments = CommandLine.arguments
-guard arguments.count == 3 else { fatalError("usage: sign-up CONFIG ADDRESS") }
+guard arguments.count == 4 else {
+  print("usage: sign-up CONFIG ADDRESS CLIENT-IP")
+  exit(64)
+}
 
 let configuration = try Configuration.read(arguments[1])
 let keys = try configuration.keys.keyring()
@@ -20,15 +67,11 @@ let verifications = VerificationService(
   dispatch: dispatcher)
 let running = Task { await dispatcher.run() }
 
-let verification = try await verifications.start(to: arguments[2], languages: ["ko"])
-print("A code is on its way to \(verification.masked).")
-while let code = readLine() {
-  let answer = try await verifications.check(verification.id, code: code)
-  print("\(answer.outcome.rawValue), \(answer.attemptsRemaining) attempts left")
-  if answer.outcome == .approved { break }
-}
+let isVerified = await signUp(arguments[2], from: arguments[3], verifications)
 
+// Lets attempts that have begun end; what is left is sent by the next run.
 await dispatcher.finish()
 await running.value
 route.close()
 database.close()
+exit(isVerified ? 0 : 1)

@@ -140,6 +140,12 @@ class Reader:
         self.browser.evaluate(f"window.before = document.getElementById('page'); {{ const now = Date.now; "
                               f"Date.now = () => now() + {seconds * 1000}; }}")
 
+    def move(self, steps, then):
+        """Uses the browser's Back or Forward."""
+        self.browser.evaluate("window.before = document.getElementById('page')")
+        self.browser.evaluate(f"history.go({steps})")
+        self.changed(then)
+
     def start(self, address):
         self.type(address)
         self.enter(CODE)
@@ -201,6 +207,15 @@ def everything(reader):
     reader.tab("header button")
     reader.enter(CODE)
     reader.look("other-language")
+    # The chosen language survives a reload.
+    reader.reload()
+    browser.until(CODE)
+    reader.look("other-language-reloaded")
+    # Back leads to the address, Forward to the code.
+    reader.move(-1, ADDRESS)
+    reader.look("back")
+    reader.move(1, CODE)
+    reader.look("forward")
     reader.tab("header button")
     reader.enter(CODE)
     assert browser.evaluate("document.getElementById('resend').disabled")
@@ -250,10 +265,22 @@ def everything(reader):
     reader.changed(ENDED)
     reader.look("expired")
 
+    # The response takes seconds, because the transport waits; the page says so.
+    service.start("--transport", "slow")
+    browser.evaluate("sessionStorage.clear(); history.replaceState(null, '')")
+    reader.open("ko", 360, "light")
+    reader.type("slow@example.com")
+    browser.evaluate("window.before = document.getElementById('page')")
+    reader.key("Enter", 13, "\r")
+    browser.until("document.querySelector('.progress') !== null")
+    reader.look("progress")
+    reader.changed(CODE)
+    reader.look("slow")
+
     for number, outcome in enumerate(["rejected", "deferred", "held", "unknown"]):
         width, scheme = [(360, "light"), (1280, "dark")][number % 2]
         service.start("--transport", outcome)
-        browser.evaluate("sessionStorage.clear()")
+        browser.evaluate("sessionStorage.clear(); history.replaceState(null, '')")
         reader.open(["ko", "en"][number // 2], width, scheme)
         reader.type(f"{outcome}@example.com")
         reader.enter(ERROR if outcome == "rejected" else CODE)

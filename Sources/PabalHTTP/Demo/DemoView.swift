@@ -32,8 +32,13 @@ struct DemoView {
   static func address(_ strings: PageStrings, _ form: DemoForm) -> DemoView {
     var view = DemoView(strings, form, heading: "heading_address")
     view.values["asks_address"] = "yes"
-    view.values["once"] = (0..<onceLength).map { _ in "\(Int.random(in: 0...9))" }.joined()
+    view.values["once"] = newOnce()
     return view
+  }
+
+  /// Returns the random number of a form that sends mail.
+  private static func newOnce() -> String {
+    (0..<onceLength).map { _ in "\(Int.random(in: 0...9))" }.joined()
   }
 
   /// Returns the page that asks for the code of a pending verification, or that says how the verification ended.
@@ -47,7 +52,9 @@ struct DemoView {
     case .pending: break
     }
     if verification.delivery?.state == .rejected {
-      return address(strings, form).withError("delivery.rejected", .unprocessableContent)
+      let isAddressWrong = rejectsAddress(verification.delivery?.status)
+      return address(strings, form).withError(
+        isAddressWrong ? "delivery.rejected" : "delivery.refused", .unprocessableContent)
     }
     var view = DemoView(strings, form, heading: "heading_code")
     let left = max(verification.expires - now, .zero).wholeSecondsUp
@@ -72,6 +79,16 @@ struct DemoView {
     return view
   }
 
+  /// Whether a reply such as `550 5.1.1` says that the address is wrong, and not that its server refuses this mail.
+  ///
+  /// The enhanced status decides if there is one (RFC 3463: 5.1.x is about addresses, 5.2.1 a disabled mailbox),
+  /// otherwise the code (RFC 5321, 4.2.3). Without a reply, no transport could carry mail to the address.
+  static func rejectsAddress(_ reply: String?) -> Bool {
+    guard let words = reply?.split(separator: " "), let code = words.first else { return true }
+    if words.count > 1 { return words[1].hasPrefix("5.1.") || words[1] == "5.2.1" }
+    return ["550", "551", "553"].contains(code)
+  }
+
   /// Returns the page that says how a verification ended; `end` is `approved`, `already_approved` or a state's name.
   static func ended(
     _ end: String, _ strings: PageStrings, _ form: DemoForm, of verification: Verification,
@@ -81,7 +98,14 @@ struct DemoView {
     view.values["ended"] = end
     view.values["verification"] = verification.id
     view.values["story"] = strings(end, "address", proven ?? verification.masked)
-    view.values["again_address"] = end.hasSuffix("approved") ? "" : view.address
+    if end.hasSuffix("approved") {
+      view.values["again"] = "yes"
+    } else if view.address.isEmpty {
+      view.values["asks_again"] = "yes"
+    } else {
+      view.values["sends_again"] = "yes"
+      view.values["once"] = newOnce()
+    }
     return view
   }
 

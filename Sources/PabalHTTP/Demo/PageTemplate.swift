@@ -126,13 +126,18 @@ struct PageStrings: Sendable {
     self(texts[name] == nil ? "\(name).\(count == 1 ? "one" : "other")" : name, "count", "\(count)")
   }
 
-  /// Returns a time in seconds below two minutes, in minutes below two hours, otherwise in hours; rounded up, so that it
-  /// is never shorter than the actual time.
+  /// Returns a time in seconds below one minute, in minutes and seconds below ten minutes, in minutes below two hours,
+  /// otherwise in hours; rounded up, so that it is never shorter than the actual time.
   func duration(_ seconds: Int64) -> String {
     let seconds = Int(seconds)
-    if seconds < 120 { return count("seconds", seconds) }
-    if seconds < 7_200 { return count("minutes", (seconds + 59) / 60) }
-    return count("hours", (seconds + 3_599) / 3_600)
+    let (minutes, rest) = (seconds / 60, seconds % 60)
+    switch seconds {
+    case ..<60: return count("seconds", seconds)
+    case ..<600 where rest > 0:
+      return self("minutes_seconds", "minutes", "\(minutes)").replacing("{{seconds}}", with: "\(rest)")
+    case ..<7_200: return count("minutes", (seconds + 59) / 60)
+    default: return count("hours", (seconds + 3_599) / 3_600)
+    }
   }
 
   /// Returns what comes before and after `{{time}}` in the text called `name`.

@@ -19,7 +19,7 @@ extension Diagnostic {
     let place = plain.description.dropLast("\(severity.rawValue): ".count)
     let (text, cure) = (translated(to: language).message, translated(to: language).remedy)
     return place + "\(language.word(for: severity)): " + (path.map { "\($0): " } ?? "") + text
-      + (cure.map { "; \($0)" } ?? "")
+      + (cure.map { ". \($0)" } ?? "")
   }
 
   /// Whether every part of the diagnostic has a Korean translation; tests check that.

@@ -15,6 +15,7 @@ public struct MessageDescription: Sendable, Hashable {
     public let example: MessageValue
     /// Whether the caller must give a value: the variable is used, and has neither a site-wide value nor a default.
     public let isRequired: Bool
+    let isSiteWide: Bool
 
     /// Returns the purpose for a person.
     public func purpose(in language: InterfaceLanguage) -> String { purposes.text(in: language) }
@@ -39,10 +40,10 @@ public struct MessageDescription: Sendable, Hashable {
   /// Returns the purpose for a person.
   public func purpose(in language: InterfaceLanguage) -> String { purposes.text(in: language) }
 
-  /// The examples of all variables.
+  /// The examples of all variables without a site-wide value, which a reader would see instead.
   public var examples: [String: MessageValue] {
     var examples: [String: MessageValue] = [:]
-    for variable in variables { examples[variable.name] = variable.example }
+    for variable in variables where !variable.isSiteWide { examples[variable.name] = variable.example }
     return examples
   }
 }
@@ -59,7 +60,7 @@ extension MessageDescription {
           name: variable.name, purpose: variable.purpose.text, purposes: variable.purpose,
           kind: variable.kind,
           example: variable.exampleSource,
-          isRequired: required.contains(number))
+          isRequired: required.contains(number), isSiteWide: variable.isSiteWide)
       },
       lane: declaration.lane, lifetime: declaration.lifetime, unknownPolicy: declaration.unknownPolicy)
   }

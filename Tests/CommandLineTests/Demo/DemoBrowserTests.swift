@@ -100,7 +100,7 @@ import Testing
 
   @Test(.needsChromium)
   func `each error is shown, and the page recovers from those that it can`() throws {
-    let faulty = ["rejected", "deferred", "held:transport", "unknown"].map { act in
+    let faulty = ["rejected", "deferred", "held:transport", "unknown", "slow"].map { act in
       let name = act.prefix { $0 != ":" }
       return #""\#(name)": { "plugin": "./faulty/libpabal-faulty.so", "act": "\#(act)" },"#
     }
@@ -116,6 +116,13 @@ import Testing
     #expect(try state("restored").focus == "code")
     #expect(try state("other-language").lang == "en")
     #expect(try state("other-language").text.contains("resend@example.com"))
+    #expect(try state("other-language-reloaded").lang == "en")
+    #expect(try state("other-language-reloaded").text.contains("resend@example.com"))
+    #expect(try state("back").value == "resend@example.com" && state("back").lang == "en")
+    #expect(try state("forward").text.contains("resend@example.com") && state("forward").focus == "code")
+    #expect(try state("progress").text.contains(korean["sending_mail"] ?? "?"))
+    #expect(try state("progress").status == korean["sending_mail"])
+    #expect(try !state("slow").text.contains(korean["sending_mail"] ?? "?"))
     // A notice is announced, and the field has the focus.
     #expect(try state("resent").status == korean["resent"])
     #expect(try state("resent").focus == "code")

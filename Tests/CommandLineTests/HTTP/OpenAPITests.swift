@@ -46,6 +46,7 @@ import Testing
     #expect(try !http.stop().log.contains("status=5"))
   }
 
+  /// A sign-up example, run by a person who verifies an address and then asks for another code at once.
   @Test func `the sign-up examples in Swift and, with a generated client, in Python verify an address`()
     throws
   {
@@ -55,31 +56,44 @@ import Testing
     try folder.write("post_hooks: []\n", to: "config.yaml")
     let made = try ChildProcess.run(
       python.replacing("/python3", with: "/openapi-python-client"),
-      ["generate", "--path", Self.document, "--output-path", "client", "--config", "config.yaml"],
+      [
+        "generate", "--url", "http://127.0.0.1:\(http.port)/openapi.json", "--output-path", "client",
+        "--config",
+        "config.yaml",
+      ],
       directory: folder.path)
     #expect(made.status == 0, "\(made.output)\(made.errors)")
-    let handlers = [
+    let examples = [
       ("\(BuiltProducts.directory)/sign-up-over-http", [] as [String], "swift@example.org"),
       (python, ["\(BuiltProducts.root)/Examples/sign_up_over_http.py"], "python@example.org"),
     ]
-    for (program, arguments, address) in handlers {
+    for (program, arguments, address) in examples {
+      let arguments = arguments + ["http://127.0.0.1:\(http.port)", address, "203.0.113.7"]
+      let environment: [String: String?] = ["PYTHONPATH": "\(folder.path)/client"]
       let before = http.site.mails.count
-      let handler = try InteractiveProcess(
-        program, arguments + ["http://127.0.0.1:\(http.port)", address],
-        environment: ["PYTHONPATH": "\(folder.path)/client"], directory: folder.path)
+      let example = try InteractiveProcess(
+        program, arguments, environment: environment, directory: folder.path)
       try eventually { http.site.mails.count != before }
       let code = try http.site.newestCode()
-      try handler.type(line: TestSite.wrong(code))
-      try handler.type(line: code)
-      let end = try handler.finish()
+      try example.type(line: TestSite.wrong(code))
+      try example.type(line: code)
+      let end = try example.finish()
       #expect(end.status == 0, "\(end.errors)")
       #expect(
         end.output == """
           A code is on its way to \(address.prefix(1))***@example.org.
           mismatch, 4 attempts left
           approved, 0 attempts left
+          Verified: \(address)
 
           """)
+      // The address got a mail a moment ago: 429 with Retry-After.
+      let refused = try ChildProcess.run(
+        program, arguments, environment: environment, directory: folder.path)
+      #expect(refused.status == 1 && refused.output == "")
+      #expect(
+        refused.errors.firstMatch(of: /^No code was sent\. .*Try again in [0-9]+ seconds\.\n$/) != nil,
+        "\(refused.errors)")
     }
   }
 }

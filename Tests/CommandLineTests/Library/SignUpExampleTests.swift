@@ -7,7 +7,8 @@ import Testing
   @Test func `the example sends a code and accepts only the right one`() throws {
     let site = try TestSite()
     let app = try InteractiveProcess(
-      "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org"], directory: site.directory.path
+      "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org", "203.0.113.7"],
+      directory: site.directory.path
     )
     try eventually { !site.mails.isEmpty }
     let code = try site.newestCode()
@@ -20,8 +21,14 @@ import Testing
         A code is on its way to y***@example.org.
         mismatch, 4 attempts left
         approved, 0 attempts left
+        Verified: you@example.org
 
         """)
     #expect(site.mails.count == 1)
+    let refused = try ChildProcess.run(
+      "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org", "203.0.113.7"],
+      directory: site.directory.path)
+    #expect(refused.status == 1)
+    #expect(refused.output.firstMatch(of: /^No code was sent: .*Try again in [0-9]+ seconds\.\n$/) != nil)
   }
 }

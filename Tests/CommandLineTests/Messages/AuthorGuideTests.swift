@@ -55,6 +55,11 @@ struct AuthorGuide {
     return steps
   }
 
+  /// Whether lines are the output of a command that finds an error.
+  static func isRefusal(_ lines: [String]) -> Bool {
+    lines.contains { $0.contains(": error: ") || $0.contains(": 오류: ") }
+  }
+
   private static func step(_ info: String, _ lines: [String]) throws -> Step {
     let words = info.split(separator: " ").map(String.init)
     switch (words[0], words.count) {
@@ -76,8 +81,8 @@ struct AuthorGuide {
 }
 
 @Suite struct AuthorGuideTests {
-  @Test(arguments: ["한국어", "English"])
-  func `every step of the authors' guide works as described`(chapter: String) throws {
+  @Test(arguments: [("한국어", "ko_KR.UTF-8"), ("English", "C.UTF-8")])
+  func `every step of the authors' guide works as described`(chapter: String, locale: String) throws {
     let site = try TestSite(TestSite.configuration(transport: #""file""#, variables: #""service": "파발""#))
     let steps = try AuthorGuide.steps(of: chapter)
     #expect(steps.count >= 20)
@@ -95,12 +100,14 @@ struct AuthorGuide {
         for command in commands {
           let run = try ChildProcess.run(
             "/bin/sh", ["-c", command],
-            environment: ["PABAL_CONFIG": nil, "PATH": "\(BuiltProducts.directory):/usr/bin:/bin"],
+            environment: [
+              "PABAL_CONFIG": nil, "LC_ALL": locale, "PATH": "\(BuiltProducts.directory):/usr/bin:/bin",
+            ],
             directory: site.directory.path)
           printed += (run.output + run.errors).replacing("\(site.directory.path)/messages/", with: "")
           let isRefused =
             if case .expect(let lines)? = steps.dropFirst(index + 1).first {
-              lines.contains { $0.contains(": error: ") }
+              AuthorGuide.isRefusal(lines)
             } else {
               false
             }
@@ -112,7 +119,7 @@ struct AuthorGuide {
         }
         for line in lines { #expect(all.contains(line), "\(line) in \(printed)") }
         // An example of an error shows the complete output.
-        if lines[0].contains(": error: ") { #expect(all == lines) }
+        if AuthorGuide.isRefusal(lines) { #expect(all == lines) }
       }
     }
     #expect(try site.pabal("messages", "preview", "--output", "-").status == 0)

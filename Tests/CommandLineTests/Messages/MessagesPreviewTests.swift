@@ -33,6 +33,26 @@ import Testing
   }
 
   @Test(arguments: [
+    ("ko_KR.UTF-8", "수정할 곳", "{{code}}를 쓰려던 것인가요?"), ("C.UTF-8", "To fix", "did you mean {{code}}?"),
+  ])
+  func `the page and the errors are in the language of the terminal`(
+    locale: String, heading: String, remedy: String
+  )
+    throws
+  {
+    let site = try TestSite()
+    try site.directory.write("Subject: {{cod}}\n\n`{{code}}`\n", to: "messages/verification/ko.md")
+    let page = try site.pabal("messages", "preview", "--output", "-", environment: ["LC_ALL": locale])
+    #expect(page.output.contains(heading) && page.output.contains(remedy))
+    #expect(page.errors.contains(remedy))
+    let lint = try site.pabal("messages", "lint", environment: ["LC_ALL": locale])
+    #expect(lint.status == 65 && lint.errors.contains(remedy))
+    // Programs read the same in every language.
+    let json = try site.pabal("messages", "lint", "--json", environment: ["LC_ALL": locale])
+    #expect(json.output.contains("did you mean {{code}}?"))
+  }
+
+  @Test(arguments: [
     ["--watch", "--output", "x"], ["--port", "80"], ["--json", "--output", "-"], ["--watch", "--port", "-1"],
   ])
   func `options that exclude each other are a usage error`(options: [String]) throws {

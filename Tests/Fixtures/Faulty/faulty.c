@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "pabal_transport.h"
 
@@ -95,6 +96,12 @@ static void faulty_send(void *transport, const pabal_mail *mail, pabal_attempt *
     f->host->recipient(attempt, mail->recipient_count, &own, NULL, 0);
     f->host->recipient(attempt, (size_t)-1, &own, NULL, 0);
     f->host->recipient(attempt, 0, NULL, NULL, 0);
+    verdict->outcome = PABAL_SENT;
+    return;
+  }
+  if (strcmp(act, "slow") == 0) {
+    const struct timespec time = {3, 0};
+    nanosleep(&time, NULL);
     verdict->outcome = PABAL_SENT;
     return;
   }

@@ -49,12 +49,25 @@ import Testing
   }
 
   @Test(arguments: [
-    (0, "0 seconds", "0초"), (1, "1 second", "1초"), (119, "119 seconds", "119초"), (120, "2 minutes", "2분"),
-    (121, "3 minutes", "3분"), (7_199, "120 minutes", "120분"), (7_200, "2 hours", "2시간"),
+    (0, "0 seconds", "0초"), (1, "1 second", "1초"), (59, "59 seconds", "59초"), (60, "1 minute", "1분"),
+    (119, "1 min 59 s", "1분 59초"), (120, "2 minutes", "2분"), (599, "9 min 59 s", "9분 59초"),
+    (600, "10 minutes", "10분"), (601, "11 minutes", "11분"), (7_199, "120 minutes", "120분"),
+    (7_200, "2 hours", "2시간"),
     (7_201, "3 hours", "3시간"),
   ])
-  func `a time is rounded up to whole units`(seconds: Int64, english: String, korean: String) throws {
+  func `a time is in the units that people say, and rounded up`(
+    seconds: Int64, english: String, korean: String
+  ) throws {
     #expect(try #require(PageStrings.inLanguage("en")).duration(seconds) == english)
     #expect(try #require(PageStrings.inLanguage("ko")).duration(seconds) == korean)
+  }
+
+  @Test(arguments: [
+    ("550 5.1.1", true), ("553 5.1.3", true), ("550 5.2.1", true), ("550", true), ("551", true), (nil, true),
+    ("554", false),
+    ("554 5.7.1", false), ("550 5.7.1", false), ("552 5.2.2", false), ("571", false), ("550 5.4.1", false),
+  ])
+  func `only a reply about the address asks for another address`(reply: String?, isAddress: Bool) {
+    #expect(DemoView.rejectsAddress(reply) == isAddress)
   }
 }

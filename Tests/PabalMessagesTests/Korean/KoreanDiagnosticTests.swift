@@ -10,17 +10,17 @@ import Testing
       Diagnostic(
         "{{servcie}} is not declared in message.json", remedy: "did you mean {{service}}?", file: "a/ko.md",
         position: SourcePosition(line: 4, column: 10)),
-      "a/ko.md:4:10: 오류: {{servcie}} 변수가 message.json에 없습니다; {{service}}를 쓰려던 것인가요?"
+      "a/ko.md:4:10: 오류: {{servcie}} 변수가 message.json에 없습니다. {{service}}를 쓰려던 것인가요?"
     ),
     (
       Diagnostic(
         "은 after {{code}} fits only some values", remedy: "write 은(는)", file: "a/ko.md",
         position: SourcePosition(line: 1, column: 2), severity: .warning),
-      "a/ko.md:1:2: 경고: {{code}} 뒤의 은은 어떤 값에는 맞지 않습니다; 은(는)으로 쓰세요"
+      "a/ko.md:1:2: 경고: {{code}} 뒤의 은은 어떤 값에는 맞지 않습니다. 은(는)으로 쓰세요"
     ),
     (
       Diagnostic("unknown key", remedy: "did you mean 'kind'?", file: "a/message.json", path: "variables.x"),
-      "a/message.json: 오류: variables.x: 쓸 수 없는 이름입니다; 'kind'를 쓰려던 것인가요?"
+      "a/message.json: 오류: variables.x: 쓸 수 없는 이름입니다. 'kind'를 쓰려던 것인가요?"
     ),
     (Diagnostic("something new"), "오류: something new"),
   ])

@@ -1,11 +1,13 @@
 "use strict";
 // The forms of the page work without this file. It posts them without a reload, runs the countdowns, polls the status of
-// the mail, and remembers the verification in the session storage of the tab, because phones discard pages while their
-// owner reads mail.
+// the mail, makes Back lead from the code to the address, and remembers the verification in the history and in the session
+// storage of the tab, because phones discard pages while their owner reads mail.
 
 const storageKey = "verification";
 let isBusy = false;
 let timers = [];
+// Counts the moves through the history; the response to a form that was sent before one is ignored.
+let moves = 0;
 
 const page = () => document.getElementById("page");
 const texts = () => page().dataset;
@@ -28,29 +30,64 @@ function fields(form, button) {
   return data;
 }
 
-/** Returns the fields that restore the page in its current state. */
-const state = () => new URLSearchParams(
-  fields(document.getElementById("languages"), { name: "language", value: document.documentElement.lang }));
+/** Returns the fields that restore the page in its current state, as a query string. */
+function state() {
+  const data = fields(document.getElementById("languages"), { name: "language", value: document.documentElement.lang });
+  const address = document.getElementById("address");
+  if (address) data.set("address", address.value);
+  return new URLSearchParams(data).toString();
+}
+
+/** Shows that a form is being sent, unless that takes no time. */
+function showProgress(form) {
+  const text = /start|resend/.test(form.getAttribute("action")) ? texts().sendingMail : texts().sending;
+  announce(text);
+  form.setAttribute("aria-busy", "true");
+  const shown = document.createElement("p");
+  shown.className = "progress";
+  shown.textContent = text;
+  const timer = setTimeout(() => form.append(shown), 300);
+  return () => { clearTimeout(timer); shown.remove(); form.removeAttribute("aria-busy"); };
+}
 
 async function submit(form, button) {
   if (isBusy) return;
   isBusy = true;
   fail("");
-  announce(texts().sending);
-  form.setAttribute("aria-busy", "true");
+  const move = moves;
+  const data = fields(form, button);
+  const isLanguage = form.id === "languages";
+  // The address as it is being typed isn't part of the form that changes the language.
+  if (isLanguage && document.getElementById("address")) data.set("address", document.getElementById("address").value);
+  const end = isLanguage ? () => announce("") : showProgress(form);
   try {
-    show(await post(form.getAttribute("action"), fields(form, button)));
+    const next = await post(isLanguage ? "/demo/show" : form.getAttribute("action"), data);
+    if (move === moves) show(next, isLanguage ? `/?language=${button.value}` : undefined);
   } catch (error) {
+    if (move !== moves) return;
     announce("");
     fail(error instanceof TypeError || error.name === "TimeoutError" ? texts().offline : texts().unavailable);
-    form.removeAttribute("aria-busy");
   } finally {
+    end();
     isBusy = false;
   }
 }
 
+/** Shows the next state of the page and records it in the history: asking for the code is a new entry, which Back leaves. */
+function show(next, url) {
+  const before = state();
+  const asked = document.getElementById("address");
+  replace(next);
+  if (asked && document.getElementById("code")) {
+    history.replaceState(before, "");
+    history.pushState(state(), "", url);
+  } else {
+    history.replaceState(state(), "", url);
+  }
+}
+
 /** Replaces the page by its next state and moves the focus to where the reader continues. */
-function show(next) {
+function replace(next) {
   document.documentElement.lang = next.documentElement.lang;
   document.title = next.title;
   page().replaceWith(next.getElementById("page"));
@@ -69,7 +106,7 @@ async function refresh(isWhole) {
   const shown = page();
   let next;
   try {
-    next = await post("/demo/show", state());
+    next = await post("/demo/show", new URLSearchParams(state()));
   } catch {
     // Ignored, because the next submit reports it.
     return watch();
@@ -134,7 +171,7 @@ function begin() {
   watch();
   try {
     if (document.getElementById("code")) {
-      sessionStorage.setItem(storageKey, state().toString());
+      sessionStorage.setItem(storageKey, state());
     } else {
       sessionStorage.removeItem(storageKey);
     }
@@ -148,8 +185,25 @@ document.addEventListener("submit", (event) => {
 // Updates at once what changed while the phone slept.
 document.addEventListener("visibilitychange", () => { if (!document.hidden && document.getElementById("code")) refresh(false); });
 
-const kept = (() => { try { return sessionStorage.getItem(storageKey); } catch { return null; } })();
+// Back and Forward within the page.
+addEventListener("popstate", async (event) => {
+  if (typeof event.state !== "string") return;
+  const move = ++moves;
+  const data = new URLSearchParams(event.state);
+  // The language may have been changed since.
+  data.set("language", document.documentElement.lang);
+  try {
+    const next = await post("/demo/show", data);
+    if (move === moves) replace(next);
+  } catch {
+    if (move === moves) fail(texts().offline);
+  }
+});
+
+// A reload keeps the entry of the history; a page that was opened again has only the storage.
+const entry = typeof history.state === "string" ? history.state : null;
+const kept = entry ?? (() => { try { return sessionStorage.getItem(storageKey); } catch { return null; } })();
 begin();
-if (kept && document.getElementById("address")) {
-  post("/demo/show", kept).then((next) => { if (next.getElementById("code")) show(next); }, () => {});
+if (kept && new URLSearchParams(kept).get("verification") && document.getElementById("address")) {
+  post("/demo/show", kept).then((next) => { if (next.getElementById("code")) (entry ? replace : show)(next); }, () => {});
 }
