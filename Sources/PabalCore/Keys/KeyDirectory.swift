@@ -210,8 +210,10 @@ private struct KeyDirectory {
   }
 
   private static func ioError(_ path: String, _ number: Int32) -> Diagnostic {
-    Diagnostic(
-      "\(path): can't be used for keys: \(String(cString: strerror(number)))",
+    let isNotWritable = number == EACCES || number == EPERM || number == EROFS
+    return Diagnostic(
+      "\(path): \(isNotWritable ? "is not writable, so no key can be created" : "no key can be created"): "
+        + String(cString: strerror(number)),
       remedy: "let this user write there, or set keys.directory")
   }
 }

@@ -55,18 +55,18 @@ extension KoreanDiagnostics {
   ]
 
   static let particles: [(String, String)] = [
-    ("<1> is misspelled", "<1>은(는) 맞춤법에 맞지 않습니다"),
-    ("a space between <1> and <2>", "<1> 뒤에 띄어 쓴 조사 <2>이(가) 있습니다"),
-    ("<1> after <2> is not a particle that Pabal knows", "<2> 뒤의 <1>은(는) 알 수 없는 조사입니다"),
-    ("<1> after <2> is in full-width characters", "<2> 뒤의 <1>에 전각 문자가 있습니다"),
-    ("<1> after a word that never changes", "바뀌지 않는 말 뒤에 <1>이(가) 있습니다"), ("choose one form", "한 가지 형태만 쓰세요"),
+    ("<1> is misspelled", "맞춤법에 맞지 않는 조사입니다: <1>"),
+    ("a space between <1> and <2>", "<1> 뒤의 조사를 띄어 썼습니다: <2>"),
+    ("<1> after <2> is not a particle that Pabal knows", "<2> 뒤에 알 수 없는 조사가 있습니다: <1>"),
+    ("<1> after <2> is in full-width characters", "<2> 뒤의 조사에 전각 문자가 있습니다: <1>"),
+    ("<1> after a word that never changes", "바뀌지 않는 말 뒤에 두 형태를 쓴 조사가 있습니다: <1>"), ("choose one form", "한 가지 형태만 쓰세요"),
     (
-      "<1> does not follow a variable, so it is mailed as written", "<1> 앞에 변수가 없어서 쓴 그대로 발송됩니다"
+      "<1> does not follow a variable, so it is mailed as written", "앞에 변수가 없어서 쓴 그대로 발송됩니다: <1>"
     ),
     (
       "choose one form, or put a variable directly before it", "한 가지 형태만 쓰거나, 바로 앞에 변수를 두세요"
     ),
-    ("<1> after <2> fits only some values", "<2> 뒤의 <1>은(는) 어떤 값에는 맞지 않습니다"),
+    ("<1> after <2> fits only some values", "<2> 뒤에 '<1>'만 쓰면 맞지 않는 값이 있습니다"),
     ("write it too, because the subject comes from it", "제목이 그 파일에서 나오므로 함께 작성하세요"),
     ("write it, otherwise <1> readers get <2>", "작성하지 않으면 <1> 사용자는 <2> 메일을 받습니다"),
     ("write it, or change messages.language in config.json", "작성하거나 config.json의 messages.language를 바꾸세요"),
@@ -186,6 +186,6 @@ extension KoreanDiagnostics {
     ("a number", "숫자"), ("true or false", "true나 false"), ("true", "true"), ("false", "false"),
     ("null", "null"),
     // Last, because it fits many remedies.
-    ("write <1>", "<1>(으)로 쓰세요"),
+    ("write <1>", "이렇게 쓰세요: <1>"),
   ]
 }

@@ -99,6 +99,6 @@ import Testing
     let folder = try TemporaryDirectory()
     try folder.write("", to: "file")
     #expect(problem("\(folder.path)/file")?.contains(": not a directory") == true)
-    #expect(problem("\(folder.path)/file/keys")?.contains("can't be used for keys") == true)
+    #expect(problem("\(folder.path)/file/keys")?.contains("no key can be created: ") == true)
   }
 }

@@ -16,7 +16,7 @@ import Testing
       Diagnostic(
         "은 after {{code}} fits only some values", remedy: "write 은(는)", file: "a/ko.md",
         position: SourcePosition(line: 1, column: 2), severity: .warning),
-      "a/ko.md:1:2: 경고: {{code}} 뒤의 은은 어떤 값에는 맞지 않습니다. 은(는)으로 쓰세요"
+      "a/ko.md:1:2: 경고: {{code}} 뒤에 '은'만 쓰면 맞지 않는 값이 있습니다. 이렇게 쓰세요: 은(는)"
     ),
     (
       Diagnostic("unknown key", remedy: "did you mean 'kind'?", file: "a/message.json", path: "variables.x"),
