@@ -311,7 +311,7 @@ import Testing
       #expect(none.isEmpty)
       var state = TransportState()
       state.failures = 3
-      state.closedUntil = second(1)
+      state.pausedUntil = second(1)
       state.probe = OutboxEntry.Lease(owner: "a", until: second(2))
       state.heldSince = second(3)
       state.cause = [1, 2]

@@ -20,7 +20,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case notFile
     /// The file is a database of another program.
     case foreign
-    /// The file was deleted or replaced while this process had it open.
+    /// The file, or the log or shared memory beside it, was deleted or replaced while this process had it open; then
+    /// `place` is that file.
     case gone
     /// This process has closed the file.
     case closed
@@ -45,6 +46,22 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The diagnostic's text.
   public var description: String { diagnostic.description }
 
+  /// What is wrong, in a few words and without the path, for callers of the service.
+  public var reason: String {
+    switch kind {
+    case .full: "the disk is full"
+    case .readOnly: "the database isn't writable"
+    case .notPermitted: "the database can't be opened"
+    case .busy: "the database is locked by another process"
+    case .newer: "the database was written by a newer version"
+    case .wrongKey: "the database belongs to another master key"
+    case .corrupt: "the database is damaged"
+    case .gone: "the database was deleted or replaced"
+    case .closed: "the service is stopping"
+    case .other: "the log of the service says why"
+    }
+  }
+
   private var message: String {
     switch kind {
     case .full: "the database \(place) can't grow: the disk is full"
@@ -57,10 +74,17 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .corrupt: "the database \(place) is damaged or isn't a database of Pabal"
     case .notFile: "the database \(place) isn't a file"
     case .foreign: "the database \(place) belongs to another program"
-    case .gone: "the database \(place) was deleted or replaced while it was in use"
+    case .gone: "\(fileName) was deleted or replaced while it was in use"
     case .closed: "the database \(place) has been closed"
     case .other(let text): "the database \(place) failed: \(text)"
     }
+  }
+
+  private var fileName: String {
+    for (suffix, name) in [("-wal", "log"), ("-shm", "shared memory")] where place.hasSuffix(suffix) {
+      return "the \(name) \(place) of the database"
+    }
+    return "the database \(place)"
   }
 
   private var remedy: String? {
@@ -73,7 +97,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .wrongKey: "restore its key, or set another file in \"storage\""
     case .corrupt: "restore it from a backup, or move it away to start with a new one"
     case .notFile, .foreign: "set \"storage\": {\"path\": …} to a file of its own, which Pabal creates"
-    case .gone: "put it back and restart; mail that is accepted until then is lost"
+    case .gone:
+      "restart pabal serve, after putting it back if that is possible; no mail is accepted until then"
     case .closed, .other: nil
     }
   }

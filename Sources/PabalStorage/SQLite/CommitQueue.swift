@@ -15,11 +15,15 @@ final class CommitQueue: Sendable {
 
   private let pool: DatabasePool
   private let path: String
+  private let files: DatabaseFileWatch
+  private let damage: DamageRecord
   private let state = Mutex(State())
 
-  init(_ pool: DatabasePool, path: String) {
+  init(_ pool: DatabasePool, path: String, files: DatabaseFileWatch, damage: DamageRecord) {
     self.pool = pool
     self.path = path
+    self.files = files
+    self.damage = damage
   }
 
   /// Runs `body` in a transaction and returns when it is durable. An error that it throws undoes its own changes
@@ -61,6 +65,10 @@ final class CommitQueue: Sendable {
   /// Runs `jobs` and those that arrive meanwhile, commits once, and answers them all.
   private func commit(_ jobs: [any CommitJob], to database: Database) {
     var jobs = jobs
+    if let error = missingFile(database) {
+      for job in jobs { job.answer(error) }
+      return
+    }
     var error = transaction(on: database) {
       var done = 0
       repeat {
@@ -71,13 +79,29 @@ final class CommitQueue: Sendable {
         jobs += take(CommitQueue.maxJobsPerCommit - done, endsDraining: false)
       } while jobs.count > done
     }
-    // Only a commit that failed uses savepoints, because they make each job half as expensive again.
-    if error != nil, jobs.count > 1 {
+    if let error { damage.record(error) }
+    // Only a commit that failed uses savepoints, because they make each job half as expensive again. While another
+    // process holds the lock, no job can succeed, and another wait for it would double the time to the answer.
+    if let first = error, first.kind != .busy, jobs.count > 1 {
       error = transaction(on: database) {
         for job in jobs { try run(job.runInSavepoint, on: database) }
       }
     }
+    // Checked again, because a commit to a file that was deleted meanwhile succeeds, and is lost.
+    if error == nil { error = missingFile(database) }
     for job in jobs { job.answer(error) }
+  }
+
+  /// Returns the error if one of the database's files was deleted or replaced.
+  private func missingFile(_ database: Database) -> StorageError? {
+    do throws(StorageError) {
+      try files.check()
+      return nil
+    } catch {
+      // What is committed in a deleted log is moved to the database, which still is in its place.
+      if files.hasLostSidecarsOnly { try? database.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)") }
+      return error
+    }
   }
 
   /// Runs `work` in one transaction. Returns the error that undid it.

@@ -10,10 +10,10 @@ internal import Synchronization
 public final class SQLiteDatabase: Sendable {
   /// The path of the file, as it was passed.
   public let path: String
-  private let pool: DatabasePool
+  let pool: DatabasePool
+  let damage = DamageRecord()
   private let commits: CommitQueue
-  // The identity of the file when it was opened.
-  private let file: DatabaseFile.Identity?
+  private let files: DatabaseFileWatch
 
   /// Opens the file at `path`, creates it with mode 0600 if it doesn't exist, and migrates it to this version.
   /// Blocks.
@@ -28,20 +28,20 @@ public final class SQLiteDatabase: Sendable {
   ) throws(StorageError) {
     self.path = path
     try DatabaseFile.prepare(path)
-    file = DatabaseFile.Identity(path)
     let pool = try SQLiteDatabase.storageCall(path) {
       try DatabasePool(path: path, configuration: SQLiteDatabase.configuration(busyTimeout))
     }
     self.pool = pool
-    commits = CommitQueue(pool, path: path)
-    try SQLiteDatabase.storageCall(path) {
+    files = try SQLiteDatabase.storageCall(path) {
       try pool.writeWithoutTransaction { database in
         // Because GRDB's pool opens its writer with NORMAL, which doesn't sync commits.
         try database.execute(sql: "PRAGMA synchronous = FULL")
         try SQLiteMigration.migrate(database, place: path)
         try KeyCheck(current: keyCheck, previous: previousKeyChecks).verify(database, place: path)
+        return try DatabaseFileWatch(path, database)
       }
     }
+    commits = CommitQueue(pool, path: path, files: files, damage: damage)
   }
 
   /// Closes the file after pending calls have finished; later calls fail. Blocks.
@@ -49,16 +49,14 @@ public final class SQLiteDatabase: Sendable {
   /// The write-ahead log is merged into the file, unless another process is using it.
   public func close() {
     try? pool.writeWithoutTransaction { database in
+      // After one of the files was replaced, another process may have a log of its own for this database.
+      try files.check()
       // A short timeout, because the last process that closes the file merges the log anyway.
       try database.execute(sql: "PRAGMA busy_timeout = 100")
       _ = try Row.fetchAll(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
     }
+    files.end()
     try? pool.close()
-  }
-
-  /// Throws if the file at the path is no longer the one that was opened.
-  func checkFile() throws(StorageError) {
-    guard file == DatabaseFile.Identity(path) else { throw StorageError(.gone, place: path) }
   }
 
   /// Runs `job` in a transaction and returns when it is durable. Concurrent jobs share a commit; an error that `job`
@@ -71,10 +69,14 @@ public final class SQLiteDatabase: Sendable {
   func read<Value: Sendable>(
     _ job: @escaping @Sendable (Database) throws -> Value
   ) async throws(StorageError) -> Value {
+    // What a deleted file says is no longer true for any other process.
+    try files.check()
     do {
       return try await pool.read(job)
     } catch {
-      throw StorageError(error, place: path)
+      let error = StorageError(error, place: path)
+      damage.record(error)
+      throw error
     }
   }
 
@@ -157,6 +159,13 @@ enum DatabaseFile {
     }
   }
 
+  /// The path behind symbolic links.
+  static func resolved(_ path: String) -> String {
+    guard let found = realpath(path, nil) else { return path }
+    defer { free(found) }
+    return String(cString: found)
+  }
+
   private static func create(_ path: String) throws(StorageError) {
     if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
       guard mkdir(String(path[..<slash]), 0o700) == 0 || errno == EEXIST else {
@@ -174,7 +183,7 @@ enum DatabaseFile {
 }
 
 extension StorageError {
-  fileprivate init(errno number: Int32, place: String) {
+  init(errno number: Int32, place: String) {
     let kind: Kind =
       switch number {
       case ENOSPC, EDQUOT: .full

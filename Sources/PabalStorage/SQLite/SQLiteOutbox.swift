@@ -131,9 +131,7 @@ public struct SQLiteOutbox: Outbox {
 
   /// Expires, releases and deletes mail.
   public func sweep(_ sweep: OutboxSweep) async throws(StorageError) -> OutboxForecast {
-    // Because commits to a deleted file succeed, but no other process ever sees them.
-    try database.checkFile()
-    return try await database.write { try SQLiteSweep(sweep, $0).run() }
+    try await database.write { try SQLiteSweep(sweep, $0).run() }
   }
 }
 
