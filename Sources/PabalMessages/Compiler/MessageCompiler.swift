@@ -51,14 +51,18 @@ struct MessageCompiler {
     diagnostics = files.issues + layout.issues
   }
 
-  private var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
+  private func hasErrors(since start: Int = 0) -> Bool {
+    diagnostics[start...].contains { $0.severity == .error }
+  }
 
-  /// Returns the message, or `nil` if there are errors.
+  /// Returns the message in the languages without errors; `nil` if there is none, or if there are errors that concern all
+  /// languages.
   mutating func compile() -> CompiledMessage? {
     // Nothing else can be checked without knowing the variables.
     guard files.isReadable, readDeclaration() else { return nil }
     checkLayoutNames()
     checkLayoutText()
+    let concernsAll = diagnostics.contains { $0.severity == .error && !isAboutLanguage($0) }
     var languages: [String: CompiledLanguage] = [:]
     var namesUsed: Set<String> = Set(layout.names.map(\.name))
     for part in files.languageFiles where part.fileExtension == "md" {
@@ -71,7 +75,9 @@ struct MessageCompiler {
       particleVariables: particleVariables, siteLocations: siteVariableLocations,
       file: "\(files.folder)/message.json"
     ).findings(in: declaration)
-    guard !hasErrors else { return nil }
+    guard !concernsAll, !languages.isEmpty else { return nil }
+    let message = CompiledMessage(name: files.name, declaration: declaration, languages: languages)
+    guard !hasErrors() else { return message }
     // Checked last: with a misspelled name, a variable would wrongly seem unused.
     for variable in declaration.variables where !namesUsed.contains(variable.name) {
       guard let position = variable.position else { continue }
@@ -81,9 +87,14 @@ struct MessageCompiler {
           file: "\(files.folder)/message.json", position: position, path: "variables.\(variable.name)",
           severity: .warning))
     }
-    let message = CompiledMessage(name: files.name, declaration: declaration, languages: languages)
     checkExamples(message)
     return message
+  }
+
+  /// Whether a problem found before the languages are compiled concerns one of them only.
+  private func isAboutLanguage(_ problem: Diagnostic) -> Bool {
+    guard let file = problem.file, file.hasPrefix("\(files.folder)/") else { return false }
+    return [".md", ".html", ".txt"].contains { file.hasSuffix($0) }
   }
 
   /// Reads message.json; returns whether it defines the variables.
@@ -203,6 +214,7 @@ struct MessageCompiler {
   private mutating func compile(_ part: MessageFiles.LanguageFile, namesUsed: inout Set<String>)
     -> CompiledLanguage?
   {
+    let start = diagnostics.count
     guard let source = source(part) else { return nil }
     let text = MessageText(source)
     diagnostics += text.issues
@@ -250,13 +262,15 @@ struct MessageCompiler {
     }
     diagnostics += lint.findings
     checkCodes(text, html: page, plain: handWritten["txt"])
-    guard !hasErrors else { return nil }
+    let prefix = "\(files.folder)/\(part.language)."
+    let isSound = !files.issues.contains { $0.severity == .error && $0.file?.hasPrefix(prefix) ?? false }
+    guard !hasErrors(since: start), isSound else { return nil }
 
     let writer = LanguageWriter(
       tag: part.language, declaration: declaration, text: text, document: document, layout: layout)
     let (language, issues) = writer.write(html: page, plain: handWritten["txt"])
     diagnostics += issues
-    return language
+    return hasErrors(since: start) ? nil : language
   }
 
   private mutating func source(_ part: MessageFiles.LanguageFile) -> SourceText? {

@@ -4,8 +4,9 @@ internal import Synchronization
 
 /// The messages of a directory, loaded on first use and reloaded after an edit.
 ///
-/// A message is loaded as a unit: if any of its files has an error, the previous version, if any, stays in use. Files
-/// are checked for changes at most once a second, and only when a message is requested.
+/// A message is loaded as a unit: if any of its files has an error, the previous version, if any, stays in use. Without
+/// one, as after a restart, its languages without errors are used. Files are checked for changes at most once a second,
+/// and only when a message is requested.
 public final class MessageStore: Sendable {
   let directory: MessagesDirectory
   let language: String
@@ -52,6 +53,8 @@ public final class MessageStore: Sendable {
   ) throws(MessageError) -> RenderedMessage {
     let message = try load(name)
     guard let compiled = compiledLanguage(languages, of: message) else {
+      let errors = errors(of: name)
+      guard errors.isEmpty else { throw .broken(name, errors) }
       throw .languageUnavailable(message: name, available: message.languages.values.map(\.tag))
     }
     let declaration = message.declaration
@@ -111,7 +114,8 @@ public final class MessageStore: Sendable {
       }
       let result = read(name)
       findings += result.diagnostics
-      if let message = result.message { languages[name] = message.languages.values.map(\.tag) }
+      let hasErrors = result.diagnostics.contains { $0.severity == .error }
+      if let message = result.message, !hasErrors { languages[name] = message.languages.values.map(\.tag) }
     }
     if names == nil {
       findings +=
@@ -161,13 +165,26 @@ public final class MessageStore: Sendable {
     let result = read(name)
     let kept = state.withLock { state in
       let kept = Entry(
-        message: result.message ?? state.entries[name]?.message, diagnostics: result.diagnostics,
-        stamps: result.stamps, checkedAt: now)
+        message: MessageStore.better(result, than: state.entries[name]?.message),
+        diagnostics: result.diagnostics, stamps: result.stamps, checkedAt: now)
       state.entries[name] = kept
       return kept
     }
     onChange(name, result.diagnostics)
     return try message(of: kept, name)
+  }
+
+  /// Returns the version to use: a new one with errors only if it lacks no language of the previous one.
+  private static func better(_ result: ReadResult, than previous: CompiledMessage?) -> CompiledMessage? {
+    guard let message = result.message, let previous,
+      result.diagnostics.contains(where: { $0.severity == .error })
+    else { return result.message ?? previous }
+    return previous.languages.keys.allSatisfy { message.languages[$0] != nil } ? message : previous
+  }
+
+  /// Returns the errors found when a message was last read.
+  func errors(of name: String) -> [Diagnostic] {
+    state.withLock { $0.entries[name]?.diagnostics ?? [] }.filter { $0.severity == .error }
   }
 
   private func message(of entry: Entry?, _ name: String) throws(MessageError) -> CompiledMessage {

@@ -193,6 +193,66 @@ import Testing
     #expect(try MessageStoreTests.text(store) == "안녕 파발.\n")
   }
 
+  @Test func `after a restart, the languages without errors are used while another one is broken`() throws {
+    let fixture = try MessageDirectoryFixture()
+    try fixture.write("hello/en.md", "Subject: Hello\n\nHello from {{service}}.\n")
+    try fixture.write("hello/ko.md", "Subject: 안녕\n\n{{servcie}}\n")
+    let store = fixture.store()
+    let values: [String: MessageValue] = ["service": "x"]
+    #expect(try store.render("hello", languages: ["en"], values: values).text == "Hello from x.\n")
+    // The default language is the broken one, so a reader of it can't be served by another.
+    for languages in [[], ["ko"], ["ja"]] {
+      let error = #expect(throws: MessageError.self) {
+        try store.render("hello", languages: languages, values: values)
+      }
+      #expect(error?.description.contains("{{servcie}} is not declared") == true)
+    }
+    #expect(
+      store.problems(ofMessage: "hello", hasCode: false).map(\.message).first?.contains("servcie") == true)
+    #expect(store.languageProblems(ofMessage: "hello").count == 1)
+    #expect(try store.describe("hello").languages == ["en"])
+    // Languages that work are edited as ever.
+    try fixture.write("hello/en.md", "Subject: Hello\n\nHi from {{service}}.\n")
+    fixture.advance(by: 1)
+    #expect(try store.render("hello", languages: ["en"], values: values).text == "Hi from x.\n")
+    try fixture.write("hello/ko.md", "Subject: 안녕\n\n다시 {{service}}.\n")
+    fixture.advance(by: 1)
+    #expect(try store.render("hello", languages: [], values: values).text == "다시 x.\n")
+    #expect(store.problems(ofMessage: "hello", hasCode: false).isEmpty)
+    #expect(store.languageProblems(ofMessage: "hello").isEmpty)
+    // From now on there is a whole version to keep.
+    try fixture.write("hello/ko.md", "Subject: 안녕\n\n{{servcie}}\n")
+    fixture.advance(by: 1)
+    #expect(try store.render("hello", languages: [], values: values).text == "다시 x.\n")
+    #expect(!store.problems.isEmpty && store.problems(ofMessage: "hello", hasCode: false).isEmpty)
+  }
+
+  @Test func `an error outside the languages breaks all of them`() throws {
+    let fixture = try MessageDirectoryFixture()
+    try fixture.write("layout.html", "<html><body>no placeholder</body></html>")
+    let store = fixture.store()
+    for languages in [[], ["en"]] {
+      #expect(throws: MessageError.self) {
+        try store.render("hello", languages: languages, values: ["service": "x"])
+      }
+    }
+    #expect(!store.problems(ofMessage: "hello", hasCode: false).isEmpty)
+  }
+
+  @Test func `a message for codes without one, one for notices with one, and an unknown one are problems`()
+    throws
+  {
+    let store = MessageStore(
+      directory: ShippedMessagesTests.directory, language: "ko", variables: ["service": "파발"])
+    #expect(store.problems(ofMessage: "verification", hasCode: true).isEmpty)
+    #expect(store.problems(ofMessage: "registered", hasCode: false).isEmpty)
+    for (name, hasCode) in [
+      ("verification", false), ("registered", true), ("nothing", true), ("../x", false),
+    ] {
+      #expect(store.problems(ofMessage: name, hasCode: hasCode).count == 1, "\(name)")
+    }
+  }
+
   @Test func `a broken message doesn't affect others`() throws {
     let fixture = try MessageDirectoryFixture()
     try fixture.write("broken/message.json", "{")
@@ -256,12 +316,12 @@ import Testing
 
   @Test func `a special file or a file that is too large is rejected`() throws {
     let fixture = try MessageDirectoryFixture()
-    try fixture.remove("hello/en.md")
-    #expect(mkfifo(fixture.root + "/hello/en.md", 0o600) == 0)
+    try fixture.remove("hello/ko.md")
+    #expect(mkfifo(fixture.root + "/hello/ko.md", 0o600) == 0)
     let error = #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
     #expect(error?.description.contains("not a regular file") == true)
-    try fixture.remove("hello/en.md")
-    try fixture.write("hello/en.md", "Subject: x\n\n" + String(repeating: "x", count: 300_000))
+    try fixture.remove("hello/ko.md")
+    try fixture.write("hello/ko.md", "Subject: x\n\n" + String(repeating: "x", count: 300_000))
     #expect(throws: MessageError.self) { try MessageStoreTests.text(fixture.store()) }
   }
 
