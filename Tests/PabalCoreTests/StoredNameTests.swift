@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test func `transport conditions, log levels, severities and setting kinds keep their names`() {
-    #expect(TransportCondition.Availability.allCases.map(\.rawValue) == ["open", "trial", "closed"])
+    #expect(TransportCondition.Availability.allCases.map(\.rawValue) == ["ready", "paused", "held"])
     #expect(LogLevel.allCases.map(\.rawValue) == ["debug", "info", "warning", "error"])
     #expect([Diagnostic.Severity.error, .warning].map(\.rawValue) == ["error", "warning"])
     let kinds: [SettingDeclaration.Kind] = [.text, .number, .boolean, .choice, .duration, .path, .account]

@@ -28,14 +28,14 @@ enum TransportStateTable {
     ) { row in
       var state = TransportState()
       state.failures = row.count(1)
-      state.closedUntil = row.time(2)
+      state.pausedUntil = row.time(2)
       if let owner = row.text(3), let until = row.time(4) {
         state.probe = OutboxEntry.Lease(owner: owner, until: until)
       }
       state.heldSince = row.time(5)
       state.cause = row.bytes(6)
       state.exhaustedUntil = row.time(7)
-      state.closedAt = row.time(8)
+      state.pausedAt = row.time(8)
       states[row.text(0) ?? ""] = state
     }
     return states
@@ -49,8 +49,8 @@ enum TransportStateTable {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
       """,
       [
-        name, state.failures, state.closedUntil, state.probe?.owner, state.probe?.until, state.heldSince,
-        state.cause, state.exhaustedUntil, state.closedAt,
+        name, state.failures, state.pausedUntil, state.probe?.owner, state.probe?.until, state.heldSince,
+        state.cause, state.exhaustedUntil, state.pausedAt,
       ])
   }
 }

@@ -16,7 +16,7 @@ let dispatcher = Dispatcher(
   SQLiteOutbox(database), sealing: keys, options: configuration.outbox.options,
   report: { event in
     switch event {
-    case .attempted(let id, _, let outcome, _, _): say("attempt \(id) \(outcome.name)")
+    case .attempted(let id, _, let outcome, _, _, _): say("attempt \(id) \(outcome.name)")
     case .settled(let entry): say("settled \(entry.id)")
     case .codesDelayed, .paced: break
     default: say("\(event)")

@@ -12,26 +12,26 @@ struct AvailableRoute: Sendable {
   /// The transport to try first.
   var first: DispatchTransport? { transports.first }
 
-  /// The transport before which closed transports are probed; `nil`: all of them are.
+  /// The transport before which paused transports are probed; `nil`: all of them are.
   var probeLimit: String? { isPaceExhausted ? nil : first?.name }
 }
 
 extension AvailableRoute {
-  /// The part of `route` for queued mail of `lane`: the open transports, without those whose pace is exhausted
+  /// The part of `route` for queued mail of `lane`: the ready transports, without those whose pace is exhausted
   /// for long if others remain.
   init(
     _ route: [DispatchTransport], generation: Int, for lane: Lane, at now: Timestamp,
     _ health: TransportHealth, _ rateLimiter: RateLimiter
   ) {
-    let open = route.filter { health[$0.name].permission(at: now) == .open }
-    let sendable = open.filter { rateLimiter.isSendableSoon($0.name, lane, health[$0.name], at: now) }
-    transports = sendable.isEmpty ? open : sendable
+    let ready = route.filter { health[$0.name].permission(at: now) == .ready }
+    let sendable = ready.filter { rateLimiter.isSendableSoon($0.name, lane, health[$0.name], at: now) }
+    transports = sendable.isEmpty ? ready : sendable
     isPartial = transports.count < route.count
-    isPaceExhausted = sendable.isEmpty && !open.isEmpty
+    isPaceExhausted = sendable.isEmpty && !ready.isEmpty
     self.generation = generation
   }
 
-  /// The part of `route` for a mail that a caller waits for: like queued mail, but closed transports are tried
+  /// The part of `route` for a mail that a caller waits for: like queued mail, but paused transports are tried
   /// as well.
   init(
     interactive route: [DispatchTransport], generation: Int, for lane: Lane, at now: Timestamp,
@@ -44,13 +44,13 @@ extension AvailableRoute {
     self.generation = generation
   }
 
-  /// The part of `route` for a mail that probes the transport at `index`: that one, then the open ones after it.
+  /// The part of `route` for a mail that probes the transport at `index`: that one, then the ready ones after it.
   init(
     probing index: Int, of route: [DispatchTransport], generation: Int, at now: Timestamp,
     _ health: TransportHealth
   ) {
-    let open = route[(index + 1)...].filter { health[$0.name].permission(at: now) == .open }
-    transports = [route[index]] + open
+    let ready = route[(index + 1)...].filter { health[$0.name].permission(at: now) == .ready }
+    transports = [route[index]] + ready
     isPartial = transports.count < route.count
     isPaceExhausted = false
     self.generation = generation

@@ -50,7 +50,7 @@ private struct LazyRouteTransport: Transport {
   }
 
   private func held(_ error: Diagnostic, _ mail: Mail) -> Receipt {
-    Receipt(.held(.transport), for: mail.envelope, reply: error.description)
+    Receipt(.held(.transport), for: mail.envelope, reply: error.cause)
   }
 }
 

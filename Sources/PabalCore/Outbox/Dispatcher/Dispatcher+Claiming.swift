@@ -27,7 +27,7 @@ extension Dispatcher {
     return moments.filter { $0 > now }.min()
   }
 
-  /// Claims and starts as much due mail as there is room and pace for, and probes closed transports.
+  /// Claims and starts as much due mail as there is room and pace for, and probes paused transports.
   func claimAndStart() async throws(StorageError) -> DispatchSchedule.ClaimResult {
     let now = dependencies.now()
     let codes = availableRoute(.code, at: now)

@@ -2,7 +2,7 @@
 extension Dispatcher {
   // MARK: One mail
 
-  /// Makes one attempt on the waiting mail `id`, whether its transports are open or not, and returns the mail
+  /// Makes one attempt on the waiting mail `id`, whether its transports are ready or not, and returns the mail
   /// afterwards; `nil` if it doesn't exist.
   ///
   /// Makes no attempt if another process has the mail, if it isn't due, or if the transport's next send is
@@ -63,7 +63,7 @@ extension Dispatcher {
       guard let receipt else { break }
       let duration = dependencies.instant() - start
       delivery.record(receipt, duration: duration)
-      await record(receipt, of: entry.id, through: transport.name, duration)
+      await record(receipt, of: mail, entry.id, through: transport.name, duration)
     }
     if delivery.mode == .probe, let probed = delivery.route.first?.name,
       health[probed].probe?.until == entry.lease?.until
@@ -102,12 +102,16 @@ extension Dispatcher {
   }
 
   /// Reports an attempt and records it in the state of its transport.
-  private func record(_ receipt: Receipt, of id: String, through name: String, _ duration: Duration) async {
+  private func record(
+    _ receipt: Receipt, of mail: Mail, _ id: String, through name: String, _ duration: Duration
+  ) async {
+    let cause = receipt.failureCause(mail.envelope)
     report(
       .attempted(
-        id: id, transport: name, outcome: receipt.outcome, status: replyStatus(receipt.reply), took: duration)
-    )
-    let change = health.change(recording: receipt, through: name, at: dependencies.now(), options)
+        id: id, transport: name, outcome: receipt.outcome, status: replyStatus(receipt.reply), cause: cause,
+        took: duration))
+    let change = health.change(
+      recording: receipt, cause: cause, through: name, at: dependencies.now(), options)
     if let change { await updateStates(change) }
   }
 
@@ -137,6 +141,18 @@ extension Dispatcher {
         }
         await dependencies.sleep(.seconds(1))
       }
+    }
+  }
+}
+
+extension Receipt {
+  /// Why the attempt failed through no fault of a recipient (`FailureCause`); `nil` if it didn't, or gave no reason.
+  fileprivate func failureCause(_ envelope: Envelope) -> String? {
+    switch outcome {
+    case .sent, .rejected, .unsuited: return nil
+    case .deferred, .held, .unknown:
+      let reply = reply ?? recipients.first { $0.outcome == outcome }?.reply
+      return FailureCause.redacted(reply, envelope: envelope)
     }
   }
 }

@@ -124,8 +124,8 @@ public actor Dispatcher {
 
   // MARK: Configuration
 
-  /// Adopts new options and the route as it is now. The next mail tries every closed transport of the route,
-  /// because the edit may have fixed what closed it.
+  /// Adopts new options and the route as it is now. The next mail tries every paused transport of the route,
+  /// because the edit may have fixed what paused it.
   ///
   /// If there was one, or if `hasChanged`, mail that waits because of a transport's answer is due at once.
   public func adopt(_ options: DispatcherOptions, routeHasChanged hasChanged: Bool = false) async {
@@ -133,11 +133,11 @@ public actor Dispatcher {
     rateLimiter.adopt(options)
     let (now, names) = (dependencies.now(), Set(route().map(\.name)))
     await refreshStates()
-    let isAnyClosed = names.contains { health[$0].permission(at: now) != .open }
-    if isAnyClosed {
+    let isAnyPaused = names.contains { health[$0].permission(at: now) != .ready }
+    if isAnyPaused {
       await updateStates { states in for name in names { states[name]?.endWait(at: now) } }
     }
-    if hasChanged || isAnyClosed { routeChange.begin() }
+    if hasChanged || isAnyPaused { routeChange.begin() }
     signalWork()
   }
 
@@ -256,14 +256,37 @@ public actor Dispatcher {
   /// Applies a change here at once, and in the outbox for all processes.
   func updateStates(_ change: @escaping TransportHealth.Change) async {
     let number = health.begin(change)
-    reportHolds()
+    reportTransports()
     do throws(StorageError) {
       health.end(number, try await store(health.sequenced(change)))
-      reportHolds()
+      reportTransports()
     } catch {
       health.end(number, nil)
       report(.storage(error))
     }
+  }
+
+  /// Holds a transport of the route that can't be opened, until a mail shows that it works. `cause` is why.
+  public func hold(_ name: String, cause: String) async {
+    let (now, options) = (dependencies.now(), options)
+    let cause = FailureCause.redacted(cause).map {
+      sealing.seal(Array($0.utf8), id: TransportState.sealID(name))
+    }
+    await updateStates { states in
+      states[name, default: TransportState()].record(.held(.transport), at: now, by: options, cause: cause)
+    }
+  }
+
+  /// Has the next mail probe the transports called `names` if they are held, because a person may have fixed what held
+  /// them.
+  public func probeHeld(_ names: [String]) async {
+    let now = dependencies.now()
+    await refreshStates()
+    guard names.contains(where: { health[$0].heldSince != nil }) else { return }
+    await updateStates { states in
+      for name in names where states[name]?.heldSince != nil { states[name]?.endWait(at: now) }
+    }
+    signalWork()
   }
 
   /// Stops expecting the send that a started mail is about to use.
@@ -290,7 +313,7 @@ public actor Dispatcher {
     change.snapshot(try await outbox.transports { change.apply(to: &$0) })
   }
 
-  private func reportHolds() {
-    for event in health.holdEvents(for: route().map(\.name)) { report(event) }
+  private func reportTransports() {
+    for event in health.events(for: route().map(\.name)) { report(event) }
   }
 }

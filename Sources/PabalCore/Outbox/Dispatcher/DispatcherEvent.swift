@@ -1,18 +1,22 @@
 /// What a dispatcher reports about its work.
 public enum DispatcherEvent: Sendable {
-  /// An attempt ended. `status` is the status codes of the reply.
-  case attempted(id: String, transport: String, outcome: Outcome, status: String?, took: Duration)
+  /// An attempt ended. `status` is the status codes of the reply; `cause` is why it was deferred, held or unknown
+  /// (`FailureCause`).
+  case attempted(
+    id: String, transport: String, outcome: Outcome, status: String?, cause: String?, took: Duration)
   /// The pace of a transport has no send before `until`. The attempt waits for it, or, if `isReturned`, the mail
   /// returns to the queue.
   case paced(id: String, transport: String, until: Timestamp, isReturned: Bool)
   /// A mail was settled: it is in a final state, or waits again.
   case settled(OutboxEntry)
-  /// A transport gets no mail until its account or configuration is fixed. `cause` is the server's text and may
-  /// contain addresses.
+  /// A transport gets no mail until its account or configuration is fixed; `cause` is why (`FailureCause`).
   case held(transport: String, cause: String?)
-  /// A transport that was held works again.
+  /// A transport gets no mail before `until`, because attempts failed or its server asked for a delay; `cause` is why
+  /// (`FailureCause`).
+  case paused(transport: String, until: Timestamp, cause: String?)
+  /// A transport that was held or paused has made an attempt that shows that it works.
   case restored(transport: String)
-  /// `count` mails that waited because of a transport's answer became due, because the route has changed or a closed
+  /// `count` mails that waited because of a transport's answer became due, because the route has changed or a paused
   /// transport is tried again.
   case expedited(count: Int)
   /// Codes have been waiting longer than `DispatcherOptions.codeAlertDelay`, the oldest since `since`.

@@ -55,11 +55,11 @@ public struct DispatcherOptions: Sendable {
   public var maxUnknownAttempts = DispatcherOptions.maxUnknownAttempts
   /// The default: three.
   package static let maxUnknownAttempts = 3
-  /// The number of failures in a row after which a transport is suspended.
+  /// The number of failures in a row after which a transport is paused.
   public var breakerThreshold = 5
-  /// How long that suspension is at first and at most. It doubles with each further failure.
+  /// How long that pause is at first and at most. It doubles with each further failure.
   public var breakerDelay: ClosedRange<Duration> = .seconds(30)...(.seconds(600))
-  /// How long a held transport is suspended at first and at most. It doubles with each further failure.
+  /// How long a held transport waits for its probe at first and at most. It doubles with each further failure.
   public var suspensionDelay: ClosedRange<Duration> = .seconds(60)...(.seconds(900))
   /// How long an attempt waits for its transport's pace before the mail returns to the queue.
   public var paceWaitLimit: Duration = .seconds(1)

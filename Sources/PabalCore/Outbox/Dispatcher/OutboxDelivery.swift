@@ -6,7 +6,7 @@ struct OutboxDelivery {
   enum Mode: Sendable {
     /// It is the queue's turn.
     case queued
-    /// Its first attempt shows whether a closed transport works again.
+    /// Its first attempt shows whether a paused transport works again.
     case probe
     /// A caller waits for this mail alone.
     case interactive

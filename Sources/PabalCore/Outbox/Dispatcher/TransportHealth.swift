@@ -1,14 +1,14 @@
-/// What this process knows of the transports' states, and which of them it has reported as held.
+/// What this process knows of the transports' states, and which of them it has reported as held or paused.
 struct TransportHealth {
   /// A change of the states.
   typealias Change = TransportStateCache.Change
 
   private var cache = TransportStateCache()
   private let changeSequence = ChangeSequence()
-  private var reportedHolds: Set<String> = []
+  private var reported: [String: TransportCondition.Availability] = [:]
   private let sealing: any ContentSealing
 
-  /// No transport is known yet; `sealing` protects the causes of holds, which may contain addresses.
+  /// No transport is known yet; `sealing` protects the causes of failures.
   init(_ sealing: any ContentSealing) { self.sealing = sealing }
 
   /// The state of the transport `name`.
@@ -27,7 +27,12 @@ struct TransportHealth {
   mutating func begin(_ change: @escaping Change) -> Int { cache.begin(change) }
 
   /// Ends change `number` with the outbox's answer, or reverts it for `nil`.
-  mutating func end(_ number: Int, _ answer: TransportStateCache.Snapshot?) { cache.end(number, answer) }
+  mutating func end(_ number: Int, _ answer: TransportStateCache.Snapshot?) {
+    cache.end(number, answer)
+    guard answer == nil else { return }
+    // A hold or pause that is reverted ends without a success, so its end isn't reported.
+    reported = reported.filter { cache[$0.key].pausedUntil != nil }
+  }
 
   /// Adopts the outbox's answer to a change that was not applied here before.
   mutating func adopt(_ answer: TransportStateCache.Snapshot) { cache.adopt(answer) }
@@ -35,15 +40,12 @@ struct TransportHealth {
   /// Returns the change that records how an attempt through the transport `name` ended, or `nil` if its state
   /// stays as it is.
   func change(
-    recording receipt: Receipt, through name: String, at now: Timestamp, _ options: DispatcherOptions
+    recording receipt: Receipt, cause: String?, through name: String, at now: Timestamp,
+    _ options: DispatcherOptions
   ) -> Change? {
     let outcome = receipt.outcome
     let isAboutRecipients = receipt.isAboutRecipients
-    let reply = receipt.reply ?? receipt.recipients.first { $0.outcome == outcome }?.reply
-    var cause: [UInt8]?
-    if case .held(.transport, _) = outcome, let reply {
-      cause = sealing.seal(Array(reply.utf8), id: TransportState.sealID(name))
-    }
+    let cause = cause.map { sealing.seal(Array($0.utf8), id: TransportState.sealID(name)) }
     var after = self[name]
     after.record(outcome, isAboutRecipients: isAboutRecipients, at: now, by: options, cause: cause)
     guard after != self[name] else { return nil }
@@ -53,25 +55,33 @@ struct TransportHealth {
     }
   }
 
-  // MARK: Holds
+  // MARK: Events
 
-  /// Returns the events for the transports that have become held, or usable again, since the last call,
+  /// Returns why the last attempt through the transport `name` failed, or `nil` if that is unknown or it works.
+  func cause(of name: String) -> String? {
+    cache[name].cause.flatMap { try? sealing.open($0, id: TransportState.sealID(name)) }
+      .map { printable(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  /// Returns the events for the transports that have become held or paused, or work again, since the last call,
   /// whichever process caused it.
-  mutating func holdEvents(for names: [String]) -> [DispatcherEvent] {
+  mutating func events(for names: [String]) -> [DispatcherEvent] {
     names.compactMap { name in
       let state = cache[name]
-      if state.heldSince != nil, reportedHolds.insert(name).inserted {
-        let cause = state.cause.flatMap { try? sealing.open($0, id: TransportState.sealID(name)) }
-        return .held(transport: name, cause: cause.map { String(decoding: $0, as: UTF8.self) })
+      guard let until = state.pausedUntil else {
+        return reported.removeValue(forKey: name) == nil ? nil : .restored(transport: name)
       }
-      if state.heldSince == nil, reportedHolds.remove(name) != nil { return .restored(transport: name) }
-      return nil
+      let availability: TransportCondition.Availability = state.heldSince == nil ? .paused : .held
+      guard reported.updateValue(availability, forKey: name) != availability else { return nil }
+      return availability == .held
+        ? .held(transport: name, cause: cause(of: name))
+        : .paused(transport: name, until: until, cause: cause(of: name))
     }
   }
 }
 
 extension TransportState {
-  /// The id under which the cause of a hold of the transport `name` is sealed.
+  /// The id under which the cause of failures of the transport `name` is sealed.
   package static func sealID(_ name: String) -> String { "transport \(name)" }
 }
 
@@ -104,33 +114,34 @@ public struct TransportCondition: Sendable, Hashable {
   /// Whether a transport receives mail.
   public enum Availability: String, Sendable, Hashable, CaseIterable {
     /// It receives mail.
-    case open = "open"
-    /// It receives the next mail, which shows whether it works again.
-    case trial = "trial"
-    /// It receives no mail before `until`.
-    case closed = "closed"
+    case ready = "ready"
+    /// It receives none for a while, because attempts failed or the server asked for a delay.
+    case paused = "paused"
+    /// It receives none until its account or configuration is corrected.
+    case held = "held"
   }
 
   /// The transport's name in `config.json`.
   public let name: String
   /// Whether it receives mail.
   public let availability: Availability
-  /// When a closed transport is tried again.
+  /// When a transport that isn't ready is tried again; `nil`: by the next mail.
   public let until: Timestamp?
   /// Since when it has been held because of its account or configuration.
   public let heldSince: Timestamp?
   /// How many attempts in a row failed because of the transport.
   public let failures: Int
+  /// Why the last attempt failed (`FailureCause`); `nil` if it is ready, or if the cause is unknown.
+  public let cause: String?
 
-  init(_ name: String, _ state: TransportState, at now: Timestamp) {
+  init(_ name: String, _ state: TransportState, cause: String?, at now: Timestamp) {
     self.name = name
     heldSince = state.heldSince
     failures = state.failures
-    switch state.permission(at: now) {
-    case .open: (availability, until) = (.open, nil)
-    case .probe: (availability, until) = (.trial, nil)
-    case .closed(let moment): (availability, until) = (.closed, moment)
-    }
+    let permission = state.permission(at: now)
+    availability = permission == .ready ? .ready : state.heldSince == nil ? .paused : .held
+    self.cause = permission == .ready ? nil : cause
+    if case .paused(let moment) = permission { until = moment } else { until = nil }
   }
 }
 
@@ -140,6 +151,8 @@ extension Dispatcher {
   public func conditions() async -> [TransportCondition] {
     if !schedule.hasRunMaintenance { await refreshStates() }
     let now = dependencies.now()
-    return route().map { TransportCondition($0.name, health[$0.name], at: now) }
+    return route().map {
+      TransportCondition($0.name, health[$0.name], cause: health.cause(of: $0.name), at: now)
+    }
   }
 }

@@ -2,15 +2,15 @@
 public struct TransportState: Sendable, Hashable {
   /// How many attempts in a row failed because of the transport.
   public var failures: Int
-  /// Until when the transport is closed, because of failures or a hold.
-  public var closedUntil: Timestamp?
-  /// When it was closed; `nil` if unknown.
-  public var closedAt: Timestamp?
-  /// The process that makes the one attempt after `closedUntil` that decides, and until when others wait for it.
+  /// Until when the transport gets no mail, because of failures, a rate limit or a hold.
+  public var pausedUntil: Timestamp?
+  /// When that began; `nil` if unknown.
+  public var pausedAt: Timestamp?
+  /// The process that makes the one attempt after `pausedUntil` that decides, and until when others wait for it.
   public var probe: OutboxEntry.Lease?
   /// Since when it has been held because of its account or configuration.
   public var heldSince: Timestamp?
-  /// Why it is held; sealed because a reply may contain an address.
+  /// Why its last attempt failed (`FailureCause`); sealed. `nil` once it works.
   public var cause: [UInt8]?
   /// The time up to which its sends are used (the theoretical arrival time of the GCRA, ITU-T I.371).
   public var exhaustedUntil: Timestamp?
@@ -21,18 +21,18 @@ public struct TransportState: Sendable, Hashable {
   /// Whether a transport may be tried.
   enum Permission: Sendable, Hashable {
     /// It may be tried.
-    case open
+    case ready
     /// One attempt may be made, to see whether it works again.
     case probe
     /// It may not be tried before that time.
-    case closed(Timestamp)
+    case paused(Timestamp)
   }
 
   /// Returns whether it may be tried at `now`.
   func permission(at now: Timestamp) -> Permission {
-    guard let closedUntil else { return .open }
-    if closedUntil > now { return .closed(closedUntil) }
-    if let probe, probe.until > now { return .closed(probe.until) }
+    guard let pausedUntil else { return .ready }
+    if pausedUntil > now { return .paused(pausedUntil) }
+    if let probe, probe.until > now { return .paused(probe.until) }
     return .probe
   }
 
@@ -56,44 +56,49 @@ public struct TransportState: Sendable, Hashable {
     cause: [UInt8]?
   ) {
     switch outcome {
-    case .deferred(nil) where isAboutRecipients: open()
-    case .sent, .rejected, .unsuited, .held(.mail, _):
+    case .deferred(nil) where isAboutRecipients: recover()
+    case .sent, .rejected, .held(.mail, _):
       // The transport works: its answer concerns the mail.
-      open()
+      recover()
+    case .unsuited:
+      // Nothing was sent, so it isn't known whether the transport works.
+      break
     case .held(.transport, let wait):
       failures += 1
-      heldSince = heldSince ?? now
       self.cause = cause
-      close(for: wait ?? options.suspensionDelay.after(failures), at: now)
+      heldSince = heldSince ?? now
+      pause(for: wait ?? options.suspensionDelay.after(failures), at: now)
     case .deferred(let wait?):
       // A rate limit applies to the account, not only to this mail.
       failures += 1
-      close(for: wait, at: now)
+      self.cause = cause
+      pause(for: wait, at: now)
     case .deferred(nil), .unknown:
       failures += 1
+      self.cause = cause
       if failures >= options.breakerThreshold {
-        close(for: options.breakerDelay.after(failures - options.breakerThreshold + 1), at: now)
+        pause(for: options.breakerDelay.after(failures - options.breakerThreshold + 1), at: now)
       } else {
         probe = nil
       }
     }
   }
 
-  /// Forgets all failures.
-  public mutating func open() {
+  /// Forgets all failures, because the transport works.
+  mutating func recover() {
     failures = 0
-    closedUntil = nil
-    closedAt = nil
+    pausedUntil = nil
+    pausedAt = nil
     probe = nil
     heldSince = nil
     cause = nil
   }
 
-  /// Lets an attempt decide at once whether a closed transport works again.
-  mutating func endWait(at now: Timestamp) {
-    guard closedUntil != nil else { return }
-    closedUntil = now
-    closedAt = now
+  /// Lets an attempt decide at once whether a paused transport works again.
+  public mutating func endWait(at now: Timestamp) {
+    guard pausedUntil != nil else { return }
+    pausedUntil = now
+    pausedAt = now
     probe = nil
   }
 
@@ -106,22 +111,22 @@ public struct TransportState: Sendable, Hashable {
   mutating func clampFutureTimes(to now: Timestamp, by options: DispatcherOptions, pace: Pace?) {
     if let pace, let exhaustedUntil { self.exhaustedUntil = min(exhaustedUntil, now + pace.per) }
     if let probe, probe.until > now + options.leaseDuration * 2 { self.probe = nil }
-    guard let closedUntil else { return }
-    if let closedAt {
-      guard closedAt > now else { return }
-      self.closedUntil = now + (closedUntil - closedAt)
-      self.closedAt = now
+    guard let pausedUntil else { return }
+    if let pausedAt {
+      guard pausedAt > now else { return }
+      self.pausedUntil = now + (pausedUntil - pausedAt)
+      self.pausedAt = now
     } else {
-      self.closedUntil = min(
-        closedUntil, now + max(options.breakerDelay.upperBound, options.suspensionDelay.upperBound))
+      self.pausedUntil = min(
+        pausedUntil, now + max(options.breakerDelay.upperBound, options.suspensionDelay.upperBound))
     }
   }
 
-  private mutating func close(for wait: Duration, at now: Timestamp) {
+  private mutating func pause(for wait: Duration, at now: Timestamp) {
     let moment = now + max(wait, .seconds(1))
-    if closedUntil.map({ $0 < moment }) ?? true {
-      closedUntil = moment
-      closedAt = now
+    if pausedUntil.map({ $0 < moment }) ?? true {
+      pausedUntil = moment
+      pausedAt = now
     }
     probe = nil
   }

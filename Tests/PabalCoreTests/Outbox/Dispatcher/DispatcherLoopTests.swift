@@ -82,7 +82,7 @@ import Testing
     let state: @Sendable (inout [String: TransportState]) -> Void = {
       (states: inout [String: TransportState]) in
       var closed = TransportState()
-      closed.closedUntil = Timestamp(milliseconds: .max)
+      closed.pausedUntil = Timestamp(milliseconds: .max)
       states["smtp"] = closed
     }
     _ = try await fixture.outbox.transports(state)

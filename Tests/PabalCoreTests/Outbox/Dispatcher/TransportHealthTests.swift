@@ -15,36 +15,75 @@ import Testing
     var health = TransportHealth(PlainSealing())
     let held = try receipt(.held(.transport), reply: "535 5.7.8 no")
     let change = try #require(
-      health.change(recording: held, through: "smtp", at: clock.now, DispatcherOptions()))
+      health.change(
+        recording: held, cause: "535 5.7.8 no", through: "smtp", at: clock.now, DispatcherOptions()))
     _ = health.begin(change)
     #expect(holds(&health) == ["held smtp: 535 5.7.8 no"])
     #expect(holds(&health) == [])
-    _ = health.begin { $0["smtp"]?.open() }
+    _ = health.begin { $0["smtp"]?.recover() }
     #expect(holds(&health) == ["restored smtp"])
     #expect(holds(&health) == [])
   }
 
-  @Test func `a hold that the outbox refused is restored`() throws {
+  @Test func `a hold that the outbox refused ends without being reported as restored`() throws {
     var health = TransportHealth(PlainSealing())
     let held = try receipt(.held(.transport))
     let change = try #require(
-      health.change(recording: held, through: "smtp", at: clock.now, DispatcherOptions()))
+      health.change(recording: held, cause: nil, through: "smtp", at: clock.now, DispatcherOptions()))
     let number = health.begin(change)
     #expect(holds(&health) == ["held smtp: "])
     health.end(number, nil)
-    #expect(holds(&health) == ["restored smtp"])
+    #expect(holds(&health) == [])
+    _ = health.begin(change)
+    #expect(holds(&health) == ["held smtp: "])
   }
 
   @Test func `an attempt that leaves the state as it is needs no change`() throws {
     let health = TransportHealth(PlainSealing())
     for outcome in [Outcome.sent, .rejected, .unsuited, .held(.mail)] {
       let change = health.change(
-        recording: try receipt(outcome), through: "smtp", at: clock.now, DispatcherOptions())
+        recording: try receipt(outcome), cause: nil, through: "smtp", at: clock.now, DispatcherOptions())
       #expect(change == nil)
     }
     let failed = health.change(
-      recording: try receipt(.deferred()), through: "smtp", at: clock.now, DispatcherOptions())
+      recording: try receipt(.deferred()), cause: nil, through: "smtp", at: clock.now, DispatcherOptions())
     #expect(failed != nil)
+  }
+
+  @Test func `an unsuited mail says nothing about a transport, and only a success restores it`() throws {
+    var health = TransportHealth(PlainSealing())
+    func record(_ outcome: Outcome, _ cause: String? = nil) throws {
+      let change = health.change(
+        recording: try receipt(outcome, reply: cause), cause: cause, through: "smtp", at: clock.now,
+        DispatcherOptions())
+      if let change { _ = health.begin(change) }
+    }
+    try record(.held(.transport), "535 5.7.8 no")
+    #expect(holds(&health) == ["held smtp: 535 5.7.8 no"])
+    try record(.unsuited)
+    #expect(holds(&health) == [] && health["smtp"].heldSince != nil)
+    // What is wrong now replaces what was wrong.
+    try record(.deferred(), "refused")
+    #expect(holds(&health) == [] && health.cause(of: "smtp") == "refused")
+    try record(.sent)
+    #expect(holds(&health) == ["restored smtp"] && health.cause(of: "smtp") == nil)
+  }
+
+  @Test func `a pause is reported once with its cause, and its end after a success`() throws {
+    var health = TransportHealth(PlainSealing())
+    let options = DispatcherOptions()
+    let deferred = try receipt(.deferred(), reply: "connection refused")
+    for _ in 0..<(options.breakerThreshold + 2) {
+      let change = try #require(
+        health.change(
+          recording: deferred, cause: "connection refused", through: "smtp", at: clock.now, options))
+      _ = health.begin(change)
+    }
+    #expect(holds(&health) == ["paused smtp: connection refused"])
+    _ = health.begin { [now = clock.now] in $0["smtp"]?.endWait(at: now) }
+    #expect(holds(&health) == [])
+    _ = health.begin { $0["smtp"]?.recover() }
+    #expect(holds(&health) == ["restored smtp"])
   }
 
   @Test func `a change counts as late as the outbox applied it last`() {
@@ -61,9 +100,10 @@ import Testing
   }
 
   private func holds(_ health: inout TransportHealth) -> [String] {
-    health.holdEvents(for: ["smtp", "file"]).map { event in
+    health.events(for: ["smtp", "file"]).map { event in
       switch event {
       case .held(let name, let cause): "held \(name): \(cause ?? "")"
+      case .paused(let name, _, let cause): "paused \(name): \(cause ?? "")"
       case .restored(let name): "restored \(name)"
       default: "unexpected"
       }
@@ -131,7 +171,7 @@ import Testing
     let now = clock.now
     let health = health { states in
       states["gmail", default: TransportState()].exhaustedUntil = now + .seconds(1_800)
-      states["smtp", default: TransportState()].closedUntil = now + .seconds(60)
+      states["smtp", default: TransportState()].pausedUntil = now + .seconds(60)
     }
     let route = AvailableRoute(transports, generation: 3, for: .code, at: now, health, rateLimiter())
     #expect(route.transports.map(\.name) == ["file"])
@@ -148,7 +188,7 @@ import Testing
     let now = clock.now
     let health = health { states in
       states["gmail", default: TransportState()].exhaustedUntil = now + .seconds(1_800)
-      states["smtp", default: TransportState()].closedUntil = now
+      states["smtp", default: TransportState()].pausedUntil = now
     }
     let route = AvailableRoute(
       Array(transports.prefix(2)), generation: 0, for: .code, at: now, health, rateLimiter())

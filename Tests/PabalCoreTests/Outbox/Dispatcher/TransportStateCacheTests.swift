@@ -96,7 +96,7 @@ import Testing
     await fixture.advance()
     // Another process closes the transport.
     let until = fixture.clock.now + .seconds(60)
-    _ = try await outbox.transports { $0["gmail"]?.closedUntil = until }
+    _ = try await outbox.transports { $0["gmail"]?.pausedUntil = until }
     outbox.release()
     await refresh.value
     #expect(await fixture.dispatcher.conditions().map(\.until) == [until])
