@@ -43,7 +43,7 @@ extension CommandContext {
 /// `pabal outbox retry`.
 struct OutboxRetry: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "retry", abstract: "Make waiting mail due now, and resume suspended transports.",
+    commandName: "retry", abstract: "Make waiting mail due now, and try paused and held transports again.",
     discussion: "`pabal serve` then delivers it. Mail in a final state doesn't change.")
 
   @Argument(help: "The ids of the mails.")
@@ -61,10 +61,11 @@ struct OutboxRetry: ParsableCommand {
   func run() throws {
     let chosen = all ? nil : ids
     let count = try CommandContext(common).withOutbox { storage throws(StorageError) in
-      // A retry by hand means that the cause was fixed, so suspensions end.
+      // A retry by hand means that the cause was fixed, so the next mail shows whether that is so.
+      let now = Timestamp.now()
       _ = try await storage.outbox.transports { states in
         for name in states.keys {
-          states[name]?.open()
+          states[name]?.endWait(at: now)
           if chosen == nil { states[name]?.exhaustedUntil = nil }
         }
       }
@@ -131,6 +132,7 @@ struct OutboxList: ParsableCommand {
     commandName: "list", abstract: "List mail, newest first, with counts by state.")
 
   @Option(
+    name: [.customLong("state"), .customLong("status")],
     help: ArgumentHelp("Only mail in this state; repeatable.", valueName: "state"),
     completion: .list(OutboxState.allCases.map(\.rawValue)), transform: Self.state)
   var state: [OutboxState] = []
@@ -151,6 +153,9 @@ struct OutboxList: ParsableCommand {
   private static func state(_ text: String) throws -> OutboxState {
     guard let state = OutboxState(rawValue: text) else {
       let known = OutboxState.allCases.map(\.rawValue).joined(separator: ", ")
+      if text == "held" || text == "deferred" {
+        throw ValidationError("Mail that was \(text) is in the state waiting; the states are \(known).")
+      }
       throw ValidationError("Unknown state \(printable(text)); the states are \(known).")
     }
     return state
@@ -193,7 +198,8 @@ struct OutboxList: ParsableCommand {
         }
       }
       let unavailableTransports = storage.unavailableTransports(view.transports)
-      let mails = view.entries.map { OutboxEntryOutput($0, keys: storage.keys) }
+      let schedule = context.routeSchedule(view.transports)
+      let mails = view.entries.map { OutboxEntryOutput($0, keys: storage.keys, schedule: schedule) }
       if common.json {
         let counts = view.counts.map { ($0.key.rawValue, $0.value) }
         try Terminal.printResult(
@@ -233,10 +239,12 @@ struct OutboxShow: ParsableCommand {
 
   func run() throws {
     let id = id
-    let found = try CommandContext(common).withOutbox { storage throws(StorageError) in
-      try await storage.outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first.map {
-        OutboxEntryOutput($0, keys: storage.keys)
-      }
+    let context = try CommandContext(common)
+    let found = try context.withOutbox { storage throws(StorageError) in
+      let view = try await storage.outbox.read(
+        OutboxQuery(ids: [id], withContent: true, withTransports: true))
+      let schedule = context.routeSchedule(view.transports)
+      return view.entries.first.map { OutboxEntryOutput($0, keys: storage.keys, schedule: schedule) }
     }
     guard let found else {
       throw CommandError(

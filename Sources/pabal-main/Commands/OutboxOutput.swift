@@ -21,11 +21,18 @@ struct OutboxEntryOutput: Encodable, Sendable {
   }
 
   let id: String
-  let status: String
+  /// Its state, with the words of `--state`. `status` is its earlier name.
+  let state: String
   let lane: String
   let createdAt: String
-  /// Null if no attempt is scheduled.
+  /// How long ago it was added.
+  let ageSeconds: Int
+  /// Null if no attempt is scheduled, as while its transport is held or paused.
   let dueAt: OrNull<String>
+  /// When the next attempt is expected; null if that isn't known, and in a final state.
+  let nextTryAt: OrNull<String>
+  /// What the next attempt waits for; null in a final state.
+  let waitsFor: OrNull<String>
   let notAfter: OrNull<String>
   let endedAt: OrNull<String>
   let attempts: Int
@@ -33,6 +40,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
   let outcome: OrNull<String>
   /// The status code of the last reply.
   let reply: OrNull<String>
+  /// Why the last attempt failed, as in the log; null if none did, and in a final state.
+  let cause: OrNull<String>
   /// `transport` or `mail` if an account or the configuration is at fault.
   let held: OrNull<String>
   let verification: OrNull<String>
@@ -41,40 +50,85 @@ struct OutboxEntryOutput: Encodable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case id = "id"
+    case state = "state"
     case status = "status"
     case lane = "lane"
     case attempts = "attempts"
     case transport = "transport"
     case outcome = "outcome"
     case reply = "reply"
+    case cause = "cause"
     case held = "held"
     case verification = "verification"
     case recipients = "recipients"
     case createdAt = "created_at"
+    case ageSeconds = "age_seconds"
+    case nextTryAt = "next_try_at"
+    case waitsFor = "waits_for"
     case dueAt = "due_at"
     case notAfter = "not_after"
     case endedAt = "ended_at"
   }
 
-  init(_ entry: OutboxEntry, keys: Keyring) {
+  init(_ entry: OutboxEntry, keys: Keyring, schedule: RouteSchedule) {
+    let next = schedule.nextTry(of: entry)
+    let content = Self.content(entry, keys)
     id = entry.id
-    status = entry.state.rawValue
+    state = entry.state.rawValue
     lane = entry.lane.rawValue
     createdAt = entry.created.text
-    dueAt = OrNull(entry.state == .waiting ? entry.due.text : nil)
+    ageSeconds = Int(max(schedule.now - entry.created, .zero).components.seconds)
+    let isScheduled = entry.state == .waiting && entry.hold != .transport && !schedule.isBlocked
+    dueAt = OrNull(isScheduled ? entry.due.text : nil)
+    nextTryAt = OrNull(next?.at?.text)
+    waitsFor = OrNull(next?.reason)
     notAfter = OrNull(entry.notAfter?.text)
     endedAt = OrNull(entry.ended?.text)
     attempts = entry.attempts
     transport = OrNull(entry.transport)
     outcome = OrNull(entry.outcome)
     reply = OrNull(entry.status)
+    cause = OrNull(content.flatMap(Self.cause))
     held = OrNull(entry.hold?.rawValue)
     verification = OrNull(entry.group)
     recipients = OrNull(
-      Self.content(entry, keys)?.recipients.map {
+      content?.recipients.map {
         Recipient(
           to: $0.address.masked, outcome: OrNull($0.outcome?.name), replyText: OrNull($0.reply))
       })
+    nextTry = next?.text(at: schedule.now)
+  }
+
+  // The next try as `line` shows it.
+  private let nextTry: String?
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(id, forKey: .id)
+    try container.encode(state, forKey: .state)
+    try container.encode(state, forKey: .status)
+    try container.encode(lane, forKey: .lane)
+    try container.encode(attempts, forKey: .attempts)
+    try container.encode(transport, forKey: .transport)
+    try container.encode(outcome, forKey: .outcome)
+    try container.encode(reply, forKey: .reply)
+    try container.encode(cause, forKey: .cause)
+    try container.encode(held, forKey: .held)
+    try container.encode(verification, forKey: .verification)
+    try container.encode(recipients, forKey: .recipients)
+    try container.encode(createdAt, forKey: .createdAt)
+    try container.encode(ageSeconds, forKey: .ageSeconds)
+    try container.encode(dueAt, forKey: .dueAt)
+    try container.encode(nextTryAt, forKey: .nextTryAt)
+    try container.encode(waitsFor, forKey: .waitsFor)
+    try container.encode(notAfter, forKey: .notAfter)
+    try container.encode(endedAt, forKey: .endedAt)
+  }
+
+  private static func cause(_ content: OutboxContent) -> String? {
+    let envelope = Envelope(sender: nil, recipients: content.recipients.map(\.address))
+    let reply = content.recipients.first { $0.reply != nil && $0.outcome != .sent }?.reply
+    return FailureCause.redacted(reply, envelope: envelope)
   }
 
   /// Returns the content of the mail; `nil` if it is erased, or sealed with a key that no longer exists.
@@ -89,11 +143,13 @@ struct OutboxEntryOutput: Encodable, Sendable {
       (all.first?.to ?? "-") + (all.count > 1 ? " and \(all.count - 1) more" : "")
     }
     let code = reply.value.map { " (\($0))" } ?? ""
+    let reason = cause.value.map { ": \($0)" } ?? ""
     let details = [
-      to, transport.value.map { "\(outcome.value ?? "tried") by \($0)\(code)" },
-      held.value.map { "held (\($0))" }, dueAt.value.map { "due \($0)" }, to == nil ? "content erased" : nil,
+      Duration.seconds(ageSeconds).short + " old", to,
+      transport.value.map { "\(outcome.value ?? "tried") by \($0)\(code)\(reason)" }, nextTry,
+      to == nil ? "content erased" : nil,
     ]
-    return "\(id)  \(status)  \(lane)  \(details.compactMap(\.self).joined(separator: " · "))"
+    return "\(id)  \(state)  \(lane)  \(details.compactMap(\.self).joined(separator: " · "))"
   }
 
   /// The mail with all details.
@@ -110,34 +166,52 @@ struct OutboxEntryOutput: Encodable, Sendable {
   }
 }
 
-/// A transport that is suspended at the moment, as recorded in the storage. Times are in UTC.
+/// A transport that is paused or held, as recorded in the storage. Times are in UTC.
 struct UnavailableTransport: Encodable, Sendable {
   let name: String
-  /// `held`: its account or configuration is at fault; `closed`: it failed too often in a row.
-  let status: String
-  /// Null if it was closed by failures.
+  /// `held`: its account or configuration is at fault; `paused`: it failed too often in a row, or its server asked for a
+  /// delay. `status` is the earlier name.
+  let state: String
+  /// Null if it is paused.
   let heldSince: OrNull<String>
-  let closedUntil: String
+  /// When it is tried again. `closed_until` is the earlier name.
+  let pausedUntil: String
   let failures: Int
-  /// The server's reply; null if there was none, or if its key no longer exists.
+  /// Why its last attempt failed, as in the log; null if that is unknown, or if its key no longer exists.
   let cause: OrNull<String>
+  private let isDue: Bool
 
   enum CodingKeys: String, CodingKey {
     case name = "name"
+    case state = "state"
     case status = "status"
     case failures = "failures"
     case cause = "cause"
     case heldSince = "held_since"
+    case pausedUntil = "paused_until"
     case closedUntil = "closed_until"
   }
 
-  /// Returns `nil` for a transport that may be used at `now`.
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(name, forKey: .name)
+    try container.encode(state, forKey: .state)
+    try container.encode(state, forKey: .status)
+    try container.encode(failures, forKey: .failures)
+    try container.encode(cause, forKey: .cause)
+    try container.encode(heldSince, forKey: .heldSince)
+    try container.encode(pausedUntil, forKey: .pausedUntil)
+    try container.encode(pausedUntil, forKey: .closedUntil)
+  }
+
+  /// Returns `nil` for a transport that is ready.
   init?(_ name: String, _ known: TransportState, keys: Keyring, at now: Timestamp) {
-    guard let until = known.closedUntil, until > now || known.heldSince != nil else { return nil }
+    guard let until = known.pausedUntil else { return nil }
     self.name = name
-    status = known.heldSince == nil ? "closed" : "held"
+    isDue = until <= now
+    state = known.heldSince == nil ? "paused" : "held"
     heldSince = OrNull(known.heldSince?.text)
-    closedUntil = until.text
+    pausedUntil = until.text
     failures = known.failures
     let bytes = known.cause.flatMap { try? keys.open($0, id: TransportState.sealID(name)) }
     cause = OrNull(bytes.map { printable(String(decoding: $0, as: UTF8.self)) })
@@ -147,12 +221,13 @@ struct UnavailableTransport: Encodable, Sendable {
   var line: String {
     let since = heldSince.value.map { " since \($0)" } ?? " after \(failures) failures"
     let reason = cause.value.map { ": \($0)" } ?? ""
-    return "transport \(name) is \(status)\(since), next attempt at \(closedUntil)\(reason)"
+    let next = isDue ? "tried by the next mail" : "tried again at \(pausedUntil)"
+    return "transport \(name) is \(state)\(since), \(next)\(reason)"
   }
 }
 
 extension OpenStorage {
-  /// Returns the transports that are suspended now.
+  /// Returns the transports that are paused or held.
   func unavailableTransports(_ transports: [String: TransportState]) -> [UnavailableTransport] {
     let now = Timestamp.now()
     return transports.sorted { $0.key < $1.key }.compactMap {

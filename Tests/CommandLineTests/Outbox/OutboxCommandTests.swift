@@ -5,8 +5,9 @@ import Testing
 /// The commands of `pabal outbox`.
 @Suite struct OutboxCommandTests {
   static let keys: Set<String> = [
-    "id", "status", "lane", "created_at", "due_at", "not_after", "ended_at", "attempts", "transport",
-    "outcome", "reply", "held", "verification", "recipients",
+    "id", "state", "status", "lane", "created_at", "age_seconds", "due_at", "next_try_at", "waits_for",
+    "not_after", "ended_at", "attempts", "transport", "outcome", "reply", "cause", "held", "verification",
+    "recipients",
   ]
 
   @Test func `an empty outbox isn't an error`() throws {
@@ -31,12 +32,17 @@ import Testing
     let lines = list.output.split(separator: "\n")
     #expect(lines.first == "1 waiting, 1 sent")
     #expect(lines.count == 3)
-    #expect(lines[1].hasPrefix("\(id)  waiting  code  k***@example.org · due "))
-    #expect(lines[2].contains("  sent  code  sent by file · content erased"))
+    let waitingLine = /\ \ waiting  code  \d+s old · k\*\*\*@example.org · next try now \(first attempt\)$/
+    #expect(lines[1].hasPrefix(id) && lines[1].contains(waitingLine), "\(lines[1])")
+    #expect(lines[2].contains(/\ \ sent  code  \d+s old · sent by file · content erased$/), "\(lines[2])")
     let only = try site.pabal("outbox", "list", "--state", "sent", "--json").json
     #expect(only["counts"] as? [String: Int] == ["waiting": 1, "sent": 1])
     let mails = try #require(only["mails"] as? [[String: Any]])
     #expect(mails.map { Set($0.keys) } == [Self.keys])
+    #expect(
+      try site.pabal("outbox", "list", "--status", "sent", "--json").json["mails"] as? [NSObject] != nil)
+    #expect(mails[0]["state"] as? String == "sent" && mails[0]["status"] as? String == "sent")
+    #expect(mails[0]["next_try_at"] is NSNull && mails[0]["waits_for"] is NSNull)
     #expect(mails[0]["recipients"] is NSNull && mails[0]["due_at"] is NSNull && mails[0]["held"] is NSNull)
 
     let show = try site.pabal("outbox", "show", id, "--json").json
@@ -66,6 +72,7 @@ import Testing
     #expect(try retried.json["changed"] as? Int == 1)
     #expect(try retried.json["asked"] as? Int == 1)
     #expect(try #require(try site.outbox().first?["due_at"] as? String) < due)
+    #expect(mail["waits_for"] as? String == "the account or the set-up refuses this mail")
     #expect(try site.pabal("outbox", "cancel", id).output == "cancelled 1 of 1\n")
     let again = try site.pabal("outbox", "cancel", id, "NOPE")
     #expect(again.status == 65)
@@ -83,6 +90,32 @@ import Testing
     let id = try #require(try site.outbox().first?["id"] as? String)
     #expect(
       try site.pabal("outbox", "show", id).output.contains("  y***@example.org  pending: deferred\n"))
+  }
+
+  @Test func `a held transport is listed with its cause, and its mail without a due time in the past`() throws
+  {
+    let site = try TestSite(TestSite.scripted("held:transport"))
+    try site.addFaultyPlugin()
+    #expect(try site.pabal("verify", "start", TestSite.address).status == 77)
+    let mail = try #require(try site.outbox().first)
+    #expect(mail["due_at"] is NSNull && mail["cause"] as? String == "held:transport")
+    #expect(mail["waits_for"] as? String == "transport first is held")
+    let next = try #require(mail["next_try_at"] as? String)
+    #expect(next > (try #require(mail["created_at"] as? String)))
+    let lines = try site.pabal("outbox").output.split(separator: "\n")
+    #expect(
+      lines[0].contains(/^transport first is held since .*Z, tried again at .*Z: held:transport$/), "\(lines)"
+    )
+    let held =
+      /waiting  code  \d+s old · .* · held by first: held:transport · next try in \d+s \(transport first is held\)$/
+    #expect(lines[2].contains(held), "\(lines)")
+    let later = try ChildProcess.run(
+      "\(BuiltProducts.directory)/pabal", ["outbox"], environment: TestSite.later(120),
+      directory: site.directory.path)
+    #expect(later.output.contains("tried by the next mail"), "\(later.output)")
+    #expect(later.output.contains("next try now (transport first is held)"), "\(later.output)")
+    let wrong = try site.pabal("outbox", "list", "--state", "held")
+    #expect(wrong.status == 64 && wrong.errors.contains("is in the state waiting"), "\(wrong.errors)")
   }
 
   @Test(arguments: [
