@@ -287,6 +287,15 @@ extension OutboxEntry {
     ended = now
   }
 
+  /// Ends it in a restored copy of the store as `unknown` or `cancelled`, because it may have been sent since the copy was
+  /// made.
+  package mutating func endAfterRestore(as state: OutboxState, at now: Timestamp) {
+    // Only an attempt leads to `unknown`.
+    if self.state == .waiting, state == .unknown { transition(to: .sending) }
+    if state == .unknown { outcome = Outcome.unknown.name }
+    end(state, at: now)
+  }
+
   // After an attempt without a decision, the mail waits unless it was withdrawn or has expired.
   private mutating func returnToWaiting(at now: Timestamp) {
     if let requestedState {
