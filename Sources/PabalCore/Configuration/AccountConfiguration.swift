@@ -24,6 +24,17 @@ public struct AccountConfiguration: Sendable, RedactedDescription {
     name == other.name && node.isEquivalent(to: other.node)
   }
 
+  /// Whether a value of it is the output of a command, which may fail at one time and work at another.
+  package var usesCommand: Bool { AccountConfiguration.usesCommand(node) }
+
+  private static func usesCommand(_ value: JSONValue) -> Bool {
+    switch value.content {
+    case .object(let members): members.contains { $0.key == "command" || usesCommand($0.value) }
+    case .array(let elements): elements.contains(where: usesCommand)
+    default: false
+    }
+  }
+
   /// Reads the entries of `accounts`; returns `nil` after an error in any of them.
   static func all(
     in root: ObjectDecoder, providers: [any AccountProvider]

@@ -96,6 +96,21 @@ public struct ConfiguredValue: Sendable, RedactedDescription {
     }
   }
 
+  /// Returns why the text can't be fetched until a person corrects the set-up; `nil` if it can, or if only a command
+  /// failed, which may work later. Blocks.
+  func missingDiagnostic() -> Diagnostic? {
+    switch source {
+    case .literal, .secret(.command): return nil
+    case .secret(.environment), .secret(.file):
+      do throws(SecretError) {
+        _ = try fetchText()
+        return nil
+      } catch {
+        return error.isTransient ? nil : error.diagnostic(at: location)
+      }
+    }
+  }
+
   func fetchText() throws(SecretError) -> String {
     guard case .secret(let secret) = source else { return literal ?? "" }
     let text = try secret.fetch(access)

@@ -19,6 +19,22 @@ extension Keyring {
     return Keyring(KeySource(keys, directory: directory, identity: identity))
   }
 
+  /// Throws if `loadOrCreate` would: reads the keys, or writes a key like the first one and removes it again, with the
+  /// directories that it needed. Blocks.
+  package static func checkUsable(directory: String) throws(Diagnostic) {
+    var missing: [String] = []
+    var path = directory
+    while access(path, F_OK) != 0, errno == ENOENT {
+      missing.append(path)
+      guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { break }
+      path = String(path[..<slash])
+    }
+    defer { for path in missing { rmdir(path) } }
+    let keyDirectory = try KeyDirectory(directory)
+    guard try read(keyDirectory) == nil else { return }
+    try keyDirectory.tryWriting()
+  }
+
   /// Returns the keys in `directory` and the identity of the file of the current one; `nil` if there are none.
   static func read(directory: String) throws(Diagnostic) -> (KeySource.Keys, KeySource.KeyFileIdentity?)? {
     try read(try KeyDirectory(directory))
@@ -126,6 +142,9 @@ private struct KeyDirectory {
     try syncDirectory()
     return key
   }
+
+  /// Writes a key to a file with a unique name and removes it.
+  func tryWriting() throws(Diagnostic) { unlink(try write(.random())) }
 
   func rotate() throws(Diagnostic) {
     let lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import PabalAccounts
 import PabalCommand
 import PabalCore
@@ -13,7 +12,8 @@ struct Check: ParsableCommand {
     abstract: "Check configuration, plugins, secrets, transports and messages, and suggest fixes.",
     discussion: """
       Opens every transport in config.json, connects to its server and logs in if it has one, and sends \
-      nothing. Exit status: 0 no errors, 65 error in a message, 69 to 77 a transport can't send now, 78 error in \
+      nothing. Then does what `pabal serve` needs, with the same code: fetches the secrets, writes to the storage, and \
+      listens for a moment on the address in serve.listen. Exit status: 0 no errors, 65 error in a message, 69 to 77 a transport can't send now, 78 error in \
       the configuration.
 
       Example:
@@ -87,7 +87,9 @@ struct Check: ParsableCommand {
       let (step, status) = messages(context)
       add(step, status)
     }
-    add(storage(context), .configuration)
+    let (step, status) = storage(context)
+    add(step, status)
+    if transport.isEmpty, let step = serve(context) { add(step, .configuration) }
     if common.json { try Terminal.printResult(json: steps) }
     if worst != .sent { throw worst.exitCode }
   }
@@ -143,25 +145,68 @@ struct Check: ParsableCommand {
   }
 
   /// Checks the storage and its key; creates neither.
-  private func storage(_ context: CommandContext) -> Step {
+  private func storage(_ context: CommandContext) -> (Step, ExitStatus) {
     let configuration = context.configuration
     let path = configuration.storage.path
     let warnings = configuration.verification.warnings.map { Diagnostic($0, severity: .warning) }
-    guard access(path, F_OK) == 0 else {
-      return Step("storage", path, ok: true, detail: "will be created on first use", findings: warnings)
-    }
     do throws(CommandError) {
-      let unavailableTransports = try context.withOutbox { storage throws(StorageError) in
-        storage.unavailableTransports(
-          try await storage.outbox.read(OutboxQuery(limit: 0, withTransports: true)).transports)
+      guard let storage = try context.checkedStorage() else {
+        return (
+          Step("storage", path, ok: true, detail: "will be created on first use", findings: warnings), .sent
+        )
+      }
+      defer { storage.database.close() }
+      let sweep = OutboxSweep(now: .now(), options: context.configuration.outbox.options)
+      let unavailableTransports = try blockingAwait { () throws(CommandError) in
+        do throws(StorageError) {
+          // Mail has to expire even if no `serve` is running.
+          _ = try await storage.outbox.sweep(sweep)
+          return storage.unavailableTransports(
+            try await storage.outbox.read(OutboxQuery(limit: 0, withTransports: true)).transports)
+        } catch {
+          throw CommandError(error)
+        }
       }
       let waits = unavailableTransports.map {
         Diagnostic($0.line, remedy: "once it is fixed, run `pabal outbox retry --all`", severity: .warning)
       }
-      return Step("storage", path, ok: true, detail: "no errors", findings: waits + warnings)
+      return (Step("storage", path, ok: true, detail: "no errors", findings: waits + warnings), .sent)
     } catch {
-      return Step("storage", path, ok: false, findings: error.diagnostics + warnings)
+      return (Step("storage", path, ok: false, findings: error.diagnostics + warnings), error.status)
     }
+  }
+
+  /// Checks what else `pabal serve` needs; `nil` if that is nothing.
+  private func serve(_ context: CommandContext) -> Step? {
+    let listen = context.configuration.serve.listen
+    var findings: [Diagnostic] = []
+    var detail = "can listen"
+    if let listen {
+      do throws(Diagnostic) {
+        if try ListenCheck.run(listen) { detail = "a running Pabal listens there" }
+      } catch {
+        findings.append(error)
+      }
+      if context.configuration.messages == nil {
+        findings.append(
+          Diagnostic(
+            "no messages are configured, which the HTTP API needs",
+            remedy: "add \"messages\" with \"directory\" and \"language\""))
+      }
+    }
+    // Without secrets for any transport, it refuses to start.
+    if let route = try? context.checked(try context.transports([])) {
+      let unopened = route.filter { context.missingSecret($0) != nil }.map(\.name)
+      do throws(CommandError) {
+        try context.rejectRouteWithoutSecrets(route, unopened: unopened)
+      } catch {
+        findings += error.diagnostics.suffix(1)
+      }
+    }
+    guard listen != nil || !findings.isEmpty else { return nil }
+    return Step(
+      "serve", listen?.description ?? "-", ok: findings.isEmpty, detail: findings.isEmpty ? detail : nil,
+      findings: findings)
   }
 
   /// Prints a step. Reasons in `reported` were printed with their accounts and are not repeated.

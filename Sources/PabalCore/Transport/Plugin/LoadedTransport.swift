@@ -27,6 +27,14 @@ public struct CheckedTransport: Sendable {
   }
 }
 
+extension CheckedTransport {
+  /// Returns why a secret in the settings can't be fetched until a person corrects the set-up; `nil` if all can, or if
+  /// only a command failed, which may work later. Blocks.
+  package func missingSecret() -> Diagnostic? {
+    settings.lazy.compactMap { $0.text.missingDiagnostic() }.first
+  }
+}
+
 extension Configuration {
   /// Loads the plugins of `transports` and checks their settings; throws all errors at once.
   public func checked(
