@@ -30,7 +30,7 @@ internal import Synchronization
       verifications: service, submission: MailSubmission(store: store, keys: keys, now: clock.now),
       composer: StoredMessageComposer(messages, from: sender), access: configuration.serve)
     let http = HTTPServer(
-      attempts: AttemptWaiters(), readiness: { Readiness(isReady: true) }, dependencies: { dependencies })
+      attempts: AttemptWaiters(), readiness: { Readiness(.ready) }, dependencies: { dependencies })
     guard let listen = configuration.serve.listen else {
       fatalError("the configuration has no address to listen on")
     }

@@ -70,14 +70,24 @@ public final class HTTPServer: Sendable {
     do {
       try await group.run()
     } catch let error as IOError {
-      throw Diagnostic(
-        "can't listen on \(address): \(String(cString: strerror(error.errnoCode)))",
-        remedy: error.errnoCode == EADDRINUSE
-          ? "stop the program that listens there, or choose another port" : nil,
-        path: "serve.listen")
+      throw HTTPServer.listenError(address, error.errnoCode)
     } catch {
       throw Diagnostic("the HTTP server failed: \(error)", path: "serve.listen")
     }
+  }
+
+  /// The error for a failed bind(2) or listen(2).
+  package static func listenError(_ address: ListenAddress, _ number: Int32) -> Diagnostic {
+    let remedy: String? =
+      switch number {
+      case EADDRINUSE: "stop the program that listens there, or choose another port"
+      case EACCES: "choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE"
+      case EADDRNOTAVAIL: "choose an address of this machine, or 0.0.0.0 for all of them"
+      default: nil
+      }
+    return Diagnostic(
+      "can't listen on \(address): \(String(cString: strerror(number)))", remedy: remedy, path: "serve.listen"
+    )
   }
 
   /// Stops accepting connections and makes `run` return once the requests in progress are answered. Requests that wait
@@ -118,16 +128,26 @@ public struct HTTPDependencies: Sendable {
   }
 }
 
-/// Whether mail can leave, as `/readyz` reports it.
+/// Whether a start of a verification would succeed now, as `/readyz` reports it.
 public struct Readiness: Sendable {
-  /// Whether a transport of the route is open.
-  public var isReady: Bool
+  /// How ready the service is.
+  public enum Status: String, Sendable, Hashable, CaseIterable {
+    /// Everything works.
+    case ready = "ready"
+    /// Starts are accepted, but mail is delayed or some starts fail.
+    case degraded = "degraded"
+    /// No start can succeed.
+    case notReady = "not ready"
+  }
+
+  /// How ready the service is.
+  public var status: Status
   /// Details by name, which are printable and free of addresses and secrets.
   public var detail: [String: String]
 
   /// Creates the answer.
-  public init(isReady: Bool, detail: [String: String] = [:]) {
-    self.isReady = isReady
+  public init(_ status: Status, detail: [String: String] = [:]) {
+    self.status = status
     self.detail = detail
   }
 }
@@ -144,6 +164,6 @@ public enum HTTPEvent: Sendable {
   case checked(VerificationOutcome, purpose: String, language: String?, after: Duration)
   /// A request was refused because of a limit.
   case limited(VerificationLimit)
-  /// A request failed because of the store or the keys.
+  /// A request failed because of the store, the keys or a message.
   case failed(String)
 }

@@ -20,7 +20,9 @@ struct AlertRunner: Sendable {
     switch event {
     case .held(let transport, _): run("held", transport)
     case .codesDelayed(let since): run("waiting", "\((Timestamp.now() - since).components.seconds)")
-    case .attempted, .paced, .settled, .restored, .expedited, .lost, .unreadable, .unsettled, .storage: break
+    case .attempted, .paced, .settled, .paused, .restored, .expedited, .lost, .unreadable, .unsettled,
+      .storage:
+      break
     }
   }
 

@@ -47,31 +47,3 @@ final class ConfigurationHealth: Sendable {
     return summary
   }
 }
-
-extension Diagnostic {
-  /// The position, the path and the message, without what is quoted from the file, which may be a secret.
-  var redacted: String {
-    let place = position.map { "line \($0.line), column \($0.column), " } ?? ""
-    return place + (path.map { "\($0): " } ?? "") + redacted(message)
-  }
-
-  /// The message, without what is quoted from the file.
-  var redactedMessage: String { redacted(message) }
-
-  /// Replaces quoted text with an ellipsis.
-  private func redacted(_ text: String) -> String {
-    var shown = ""
-    var quote: Character?
-    for character in printable(text) {
-      if let open = quote {
-        guard character == open else { continue }
-        quote = nil
-        shown.append("…")
-      } else if character == "\"" || (character == "'" && !(shown.last?.isLetter ?? false)) {
-        quote = character
-      }
-      shown.append(character)
-    }
-    return shown
-  }
-}

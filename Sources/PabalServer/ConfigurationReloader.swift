@@ -40,6 +40,7 @@ final class ConfigurationReloader: Sendable {
         if let change {
           await self.runtime.dispatcher.adopt(
             self.runtime.snapshot.context.options, routeHasChanged: change == .route)
+          await self.runtime.applyOpening(isStart: false)
         }
         try? await Task.sleep(for: ConfigurationReloader.interval)
       }

@@ -10,6 +10,8 @@ struct RuntimeSnapshot: Sendable {
   let context: CommandContext
   let route: SharedRoute
   let dispatchTransports: [DispatchTransport]
+  /// The transports that can't be opened, with the reason.
+  let unopened: [(name: String, problem: Diagnostic)]
   /// The accounts of the route's transports.
   let tokenSources: [any AccessTokenSource]
   /// What the HTTP server answers from; `nil` if there is none.
@@ -28,6 +30,8 @@ struct RuntimeSnapshot: Sendable {
     self.transports = transports
     route = SharedRoute(context.route(transports, log: log.report))
     dispatchTransports = route.dispatchTransports
+    unopened = route.open()
+    try context.rejectRouteWithoutSecrets(transports, unopened: unopened.map(\.name))
     tokenSources = context.tokenSources(transports)
     guard listen != nil else {
       (http, messages) = (nil, nil)
@@ -41,6 +45,7 @@ struct RuntimeSnapshot: Sendable {
         try messages.rejectBroken(context.configuration, before: previous)
       }
     }
+    messages.store.loadAll()
     self.messages = messages
     let (storage, dispatcher) = dependencies
     var http = HTTPDependencies(
@@ -67,6 +72,9 @@ struct RuntimeSnapshot: Sendable {
     return context.configuration.accounts.filter { names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 
+  /// The messages of the HTTP server; `nil` without one.
+  var messageStore: MessageStore? { messages?.store }
+
   /// The errors in the files of the messages that have been used. May read files.
   var messageProblems: [Diagnostic] {
     guard let messages else { return [] }
@@ -83,15 +91,9 @@ extension MessageCatalog {
     _ configuration: Configuration, before: MessageCatalog
   ) throws(CommandError) {
     let name = configuration.verification.policy.message
-    do throws(MessageError) {
-      _ = try store.describe(name)
-    } catch {
-      guard (try? before.store.describe(name)) != nil else { return }
-      guard case .broken(_, let diagnostics) = error else {
-        throw CommandError(.configuration, error.description)
-      }
-      throw CommandError(.configuration, diagnostics.filter { $0.severity == .error })
-    }
+    let problems = store.problems(ofMessage: name, hasCode: true)
+    guard !problems.isEmpty, before.store.problems(ofMessage: name, hasCode: true).isEmpty else { return }
+    throw CommandError(.configuration, problems)
   }
 }
 
@@ -110,6 +112,18 @@ final class SharedRoute: Sendable {
 
   /// The names of the transports, in order.
   var names: [String] { route.names }
+
+  /// Opens the transports, which fetches their secrets. Returns those that can't be opened. Blocks.
+  func open() -> [(name: String, problem: Diagnostic)] {
+    route.names.indices.compactMap { index in
+      do throws(Diagnostic) {
+        try route.transport(index)
+        return nil
+      } catch {
+        return (route.names[index], error)
+      }
+    }
+  }
 
   /// The transports for a dispatcher; each keeps the route open.
   var dispatchTransports: [DispatchTransport] {

@@ -84,11 +84,12 @@ struct ServeLog: Sendable {
   /// Writes an event of the dispatcher.
   func write(_ event: DispatcherEvent) {
     switch event {
-    case .attempted(let id, let transport, let outcome, let status, let took):
+    case .attempted(let id, let transport, let outcome, let status, let cause, let took):
       var fields = [
         ("mail", id), ("transport", transport), ("outcome", outcome.name), ("ms", milliseconds(took)),
       ]
       if let status { fields.append(("status", status)) }
+      if let cause { fields.append(("cause", cause)) }
       write("attempt", fields)
     // Not logged, because keeping a pace is normal and occurs for mail after mail.
     case .paced: break
@@ -96,9 +97,11 @@ struct ServeLog: Sendable {
       var fields = [("mail", entry.id), ("state", entry.state.rawValue), ("attempts", "\(entry.attempts)")]
       if entry.state == .waiting { fields.append(("due", entry.due.text)) }
       write("settled", fields)
-    case .held(let transport, _):
-      // Without the cause, which is the server's text; `pabal check` shows it.
-      write("held", [("transport", transport)])
+    case .held(let transport, let cause):
+      write("held", [("transport", transport)] + (cause.map { [("cause", $0)] } ?? []))
+    case .paused(let transport, let until, let cause):
+      write(
+        "paused", [("transport", transport), ("until", until.text)] + (cause.map { [("cause", $0)] } ?? []))
     case .restored(let transport): write("restored", [("transport", transport)])
     case .expedited(let count): write("hastened", [("mails", "\(count)")])
     case .codesDelayed(let since): write("codes wait", [("since", since.text)])
@@ -141,31 +144,10 @@ private final class SharedLines: Sendable {
 
 /// Text from servers, plugins and files, made safe for the log.
 enum LogText {
-  /// The replacement for an address.
-  static let address = "(address)"
-
   /// Returns the text without addresses and control characters.
   ///
   /// Such text may contain anyone's address. `pabal outbox show` and `pabal check` show it in full.
-  static func redacted(_ text: String) -> String {
-    guard text.contains("@") else { return printable(text) }
-    var shown = ""
-    var word = ""
-    func flush() {
-      shown += word.contains("@") ? address : word
-      word = ""
-    }
-    for character in printable(text) {
-      if character.isWhitespace || "<>()[],;:\"'“”".contains(character) {
-        flush()
-        shown.append(character)
-      } else {
-        word.append(character)
-      }
-    }
-    flush()
-    return shown
-  }
+  static func redacted(_ text: String) -> String { FailureCause.withoutAddresses(text) }
 
   /// Returns the text as the value of a field, in quotes if it isn't a single word.
   static func quoted(_ text: String) -> String {

@@ -51,14 +51,16 @@ final class ServeMetrics: Sendable {
   /// Counts an event of the dispatcher.
   func handle(_ event: DispatcherEvent) {
     switch event {
-    case .attempted(_, let transport, let outcome, _, let took):
+    case .attempted(_, let transport, let outcome, _, _, let took):
       attempts.add(Attempt(transport: transport, outcome: outcome.name))
       attemptTimes.add(transport, took)
     case .settled(let entry):
       guard entry.state.isFinal else { return }
       ended.add(EndedMail(lane: entry.lane, state: entry.state))
       if entry.state == .sent, let moment = entry.ended { sentTimes.add(entry.lane, moment - entry.created) }
-    case .paced, .held, .restored, .expedited, .codesDelayed, .lost, .unreadable, .unsettled, .storage: break
+    case .paced, .held, .paused, .restored, .expedited, .codesDelayed, .lost, .unreadable, .unsettled,
+      .storage:
+      break
     }
   }
 
@@ -97,9 +99,10 @@ final class ServeMetrics: Sendable {
 
 extension ServeMetrics {
   /// Returns all metrics, with the current state of `runtime`, in the format of Prometheus.
-  func text(_ runtime: ServeRuntime) async -> MetricsText {
+  func text(_ runtime: ServeRuntime, _ readiness: ServeReadiness) async -> MetricsText {
     let snapshot = runtime.snapshot
     var text = MetricsText()
+    await addReadiness(readiness, to: &text)
     await addOutbox(runtime, to: &text)
     addMail(snapshot, to: &text)
     addTransports(await runtime.dispatcher.conditions(), to: &text)
@@ -109,6 +112,13 @@ extension ServeMetrics {
     addConfiguration(runtime.health, to: &text)
     addProcess(to: &text)
     return text
+  }
+
+  private func addReadiness(_ readiness: ServeReadiness, to text: inout MetricsText) async {
+    let status = await readiness.current().status
+    text.gauge(
+      "pabal_readiness", "What /readyz answers: 1 for the current status, 0 for the others.",
+      Readiness.Status.allCases.map { ([("status", $0.rawValue)], $0 == status ? 1 : 0) })
   }
 
   private func addOutbox(_ runtime: ServeRuntime, to text: inout MetricsText) async {
@@ -155,11 +165,11 @@ extension ServeMetrics {
 
   private func addTransports(_ conditions: [TransportCondition], to text: inout MetricsText) {
     text.gauge(
-      "pabal_transport_held", "Whether the transport is suspended because of its account or configuration.",
+      "pabal_transport_held", "Whether the transport gets no mail because of its account or configuration.",
       conditions.map { ([("transport", $0.name)], $0.heldSince == nil ? 0 : 1) })
     text.gauge(
       "pabal_transport_state",
-      "State of the transport's circuit breaker: 1 for the current state, 0 for the others.",
+      "Whether the transport receives mail: 1 for the current state, 0 for the others.",
       conditions.flatMap { condition in
         TransportCondition.Availability.allCases.map { state in
           (
@@ -167,6 +177,11 @@ extension ServeMetrics {
             condition.availability == state ? 1 : 0
           )
         }
+      })
+    text.gauge(
+      "pabal_transport_cause_info", "Why a transport is paused or held.",
+      conditions.filter { $0.availability != .ready }.map {
+        ([("transport", $0.name), ("state", $0.availability.rawValue), ("cause", $0.cause ?? "")], 1)
       })
     text.gauge(
       "pabal_transport_failures", "Consecutive attempts that failed because of the transport.",

@@ -81,6 +81,15 @@ final class ServeRuntime: Sendable {
     )
   }
 
+  /// Holds the transports of the route that couldn't be opened. At the start, the next mail probes the others that an
+  /// earlier run held, because a restart follows a correction.
+  func applyOpening(isStart: Bool) async {
+    let snapshot = snapshot
+    let unopened = snapshot.unopened.map(\.name)
+    if isStart { await dispatcher.probeHeld(snapshot.route.names.filter { !unopened.contains($0) }) }
+    for (name, problem) in snapshot.unopened { await dispatcher.hold(name, cause: problem.cause) }
+  }
+
   /// Stops renewing tokens, stores those whose renewal was already requested, and closes the transports and the database.
   /// The dispatcher must have ended.
   func close() {

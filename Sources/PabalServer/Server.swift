@@ -24,7 +24,8 @@ package func runServer(
     attempts.handle(event)
   }
   let dispatcher = runtime.dispatcher
-  let http = runtime.httpService(attempts, metrics)
+  let readiness = ServeReadiness(runtime)
+  let http = runtime.httpService(attempts, metrics, readiness)
   let signals = StopSignals { isFirst in
     let mails = ("mails", "\(dispatcher.inFlightCount)")
     guard isFirst else {
@@ -51,6 +52,9 @@ package func runServer(
   for warning in context.configuration.warnings { log.report("warning", warning) }
   log.write("serving", ("route", runtime.snapshot.route.names.joined(separator: ",")))
   try blockingAwait { () throws(CommandError) in
+    await runtime.applyOpening(isStart: true)
+    // Logs what isn't as it should be.
+    _ = await readiness.current()
     async let dispatching: Void = dispatcher.run()
     do throws(CommandError) {
       try await http?.run(log)

@@ -43,7 +43,7 @@ final class RouterFixture: Sendable {
     }
     let shared = SharedState(
       dependencies: { [dependencies] in dependencies },
-      readiness: { Readiness(isReady: true, detail: ["a": "b"]) },
+      readiness: { Readiness(.ready, detail: ["a": "b"]) },
       metrics: hasMetrics ? { @Sendable in MetricsText() } : nil, attempts: AttemptWaiters(), report: report)
     router = HTTPRouter(shared: shared, report: report)
     self.reported = reported

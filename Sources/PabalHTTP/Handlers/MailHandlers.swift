@@ -40,6 +40,7 @@ struct MailHandlers: RequestHandlers {
         composed = try dependencies.composer.mail(
           of: body.message, to: body.to, languages: body.languages, variables: body.variables)
       } catch {
+        if case .broken(let diagnostics) = error { shared.reportBroken(diagnostics) }
         throw ProblemDetails(error, named: "message")
       }
       let added: IdempotentResult<MailStatus>

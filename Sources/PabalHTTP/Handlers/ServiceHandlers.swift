@@ -11,15 +11,15 @@ struct ServiceHandlers: RequestHandlers {
   /// Answers that the process is alive.
   func health() -> Response { .json(["status": "ok"]) }
 
-  /// Answers whether mail can leave, with details for callers that may use the API.
+  /// Answers whether a start of a verification would succeed, with details for callers that may use the API.
   func readiness() async -> Response {
     // A load balancer without a key needs only the status, and other callers without one must not learn more.
     let access = call.shared.dependencies().access
     let isClient = (try? AuthenticatedCaller(call.request.headers, peer: call.peer, access)) != nil
     let readiness = await call.shared.readiness()
     let body = ReadinessBody(
-      status: readiness.isReady ? "ready" : "not ready", detail: isClient ? readiness.detail : nil)
-    return .json(body, status: readiness.isReady ? .ok : .serviceUnavailable)
+      status: readiness.status.rawValue, detail: isClient ? readiness.detail : nil)
+    return .json(body, status: readiness.status == .notReady ? .serviceUnavailable : .ok)
   }
 
   /// Answers with the metrics; throws 404 if the service has none.

@@ -41,14 +41,20 @@ struct SharedState: Sendable {
     return response
   }
 
-  /// Reports errors that an operator should know of: limits, and faults of the store or the keys.
+  /// Reports errors that an operator should know of: limits, and faults of the store, the keys or a message.
   func reportFailure(_ error: VerificationError) {
     switch error {
     case .limited(let limit, _): report(.limited(limit))
     case .storage, .keys: report(.failed(error.description))
-    // The caller's errors, and broken messages, which are reported when they are loaded.
-    case .unknown, .ended, .input, .inputs, .brokenMessage, .proof, .reused: break
+    case .brokenMessage(let diagnostics): reportBroken(diagnostics)
+    // The caller's errors.
+    case .unknown, .ended, .input, .inputs, .proof, .reused: break
     }
+  }
+
+  /// Reports that a message can't be rendered.
+  func reportBroken(_ diagnostics: Diagnostics) {
+    report(.failed("the message is broken: \(diagnostics.all.first?.located ?? "")"))
   }
 }
 

@@ -142,13 +142,13 @@ extension ProblemDetails {
       case .expired: self.init("proof-expired", .gone, "The proof has expired")
       }
     case .reused: self = .reused
-    case .brokenMessage: self = .brokenMessage
+    case .brokenMessage(let diagnostics): self = .brokenMessage(diagnostics)
     case .keys:
       self.init(
         "keys-missing", .serviceUnavailable, "A key of the service is missing",
         detail: "the log of the service says which")
       retryAfter = 60
-    case .storage: self = .storageUnavailable
+    case .storage(let error): self = .storageUnavailable(error)
     }
   }
 
@@ -160,7 +160,7 @@ extension ProblemDetails {
       self.init(
         "no-such-mail", .notFound, "Mail not found",
         detail: "the mail that this Idempotency-Key created is no longer kept")
-    case .storage: self = .storageUnavailable
+    case .storage(let error): self = .storageUnavailable(error)
     }
   }
 
@@ -174,25 +174,28 @@ extension ProblemDetails {
         ?? ProblemDetails("no-such-message", .notFound, "Message not found", detail: message)
     case .input(let field, let message): self = .invalid(field, message)
     case .inputs(let errors): self = .invalid(errors)
-    case .broken: self = .brokenMessage
+    case .broken(let diagnostics): self = .brokenMessage(diagnostics)
     }
   }
 
   static let mailNotFound = ProblemDetails("no-such-mail", .notFound, "Mail not found")
   static let reused = ProblemDetails(
     "idempotency-key-reused", .unprocessableContent, "This Idempotency-Key was used with a different request")
-  private static let brokenMessage: ProblemDetails = {
+  private static func brokenMessage(_ diagnostics: Diagnostics) -> ProblemDetails {
+    // What is quoted from the file is left out; the log has the path of the file.
+    let cause = diagnostics.all.first { $0.severity == .error } ?? diagnostics.all.first
     var problem = ProblemDetails(
       "message-broken", .serviceUnavailable, "The message can't be rendered",
-      detail: "the log of the service says why")
+      detail: cause?.located ?? "the log of the service says why")
     problem.retryAfter = 60
     return problem
-  }()
-  private static let storageUnavailable: ProblemDetails = {
+  }
+
+  private static func storageUnavailable(_ error: StorageError) -> ProblemDetails {
     var problem = ProblemDetails(
-      "storage-unavailable", .serviceUnavailable, "The store failed", detail: "nothing was changed; try again"
-    )
+      "storage-unavailable", .serviceUnavailable, "The store failed",
+      detail: "\(error.reason); nothing was changed; try again")
     problem.retryAfter = 5
     return problem
-  }()
+  }
 }

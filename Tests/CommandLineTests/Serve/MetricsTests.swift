@@ -29,7 +29,7 @@ import Testing
     #expect(metrics["pabal_mail_sent_seconds_count", ["lane": "code"]] == 1)
     #expect(metrics["pabal_outbox_waiting_mails", ["lane": "code"]] == 0)
     #expect(metrics["pabal_transport_held", ["transport": "file"]] == 0)
-    #expect(metrics["pabal_transport_state", ["transport": "file", "state": "open"]] == 1)
+    #expect(metrics["pabal_transport_state", ["transport": "file", "state": "ready"]] == 1)
     let check = "/v1/verifications/{id}/check"
     #expect(
       metrics["pabal_http_requests_total", ["route": check, "method": "POST", "status": "200"]] == 2)
@@ -70,8 +70,11 @@ import Testing
     }
     let metrics = try Metrics(served.ask("/metrics").body)
     #expect(metrics["pabal_transport_held", ["transport": "first"]] == 1)
-    #expect(metrics["pabal_transport_state", ["transport": "first", "state": "closed"]] == 1)
-    #expect(metrics["pabal_transport_state", ["transport": "first", "state": "open"]] == 0)
+    #expect(metrics["pabal_transport_state", ["transport": "first", "state": "held"]] == 1)
+    #expect(metrics["pabal_transport_state", ["transport": "first", "state": "ready"]] == 0)
+    let cause = ["transport": "first", "state": "held", "cause": "held:transport"]
+    #expect(metrics["pabal_transport_cause_info", cause] == 1)
+    #expect(metrics["pabal_readiness", ["status": "degraded"]] == 1)
     let age = try #require(metrics["pabal_outbox_oldest_waiting_seconds", ["lane": "code"]])
     #expect(age > 0 && age < 60)
     #expect(metrics["pabal_config_last_reload_successful"] == 0)
@@ -125,7 +128,7 @@ import Testing
     let folder = "\(BuiltProducts.root)/Monitoring"
     let check = try ChildProcess.run(tool, ["check", "rules", "pabal-alerts.yaml"], directory: folder)
     #expect(check.status == 0, "\(check.output)\(check.errors)")
-    #expect(check.output.contains("5 rules found"))
+    #expect(check.output.contains("6 rules found"))
     let run = try ChildProcess.run(tool, ["test", "rules", "pabal-alerts.test.yaml"], directory: folder)
     #expect(run.status == 0, "\(run.output)\(run.errors)")
   }

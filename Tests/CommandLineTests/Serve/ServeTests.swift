@@ -179,7 +179,7 @@ import Testing
     try server.transcript(until: "alerted alert=held about=file")
     let mails = try site.outbox()
     #expect(mails.map { $0["status"] as? String } == ["waiting", "waiting"])
-    #expect(mails.contains { $0["held"] as? String == "transport" })
+    #expect(mails.allSatisfy { $0["waits_for"] as? String == "transport file is held" })
     try FileManager.default.removeItem(atPath: "\(site.directory.path)/blocked")
     #expect(try site.pabal("outbox", "retry", "--all").output == "retried 2\n")
     try server.transcript(until: "state=sent")
