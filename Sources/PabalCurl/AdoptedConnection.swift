@@ -7,6 +7,7 @@ extension CurlHandle {
   public func adoptConnection(of other: CurlHandle, toHost host: String, port: Int) throws(CurlError) {
     try check(pabal_curl_adopt(handle, other.socket))
     isAdopted = true
+    adoptedHandle = other
     // Any address, because nothing connects; otherwise the name would be resolved a second time.
     if !host.utf8.contains(UInt8(ascii: ":")) { try setAddress("127.0.0.1", ofHost: host, port: port) }
   }

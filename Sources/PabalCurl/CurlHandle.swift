@@ -27,6 +27,8 @@ public final class CurlHandle {
   private var isTrustSet = false
   /// Whether the connection is another handle's, so that it can't be made again.
   var isAdopted = false
+  /// That handle, which must keep its socket open until `perform` has duplicated it.
+  var adoptedHandle: CurlHandle?
   private var proxy: CurlProxy?
   private var unsentBody = UnsafeRawBufferPointer(start: nil, count: 0)
   var socket: CInt = -1
@@ -156,7 +158,10 @@ public final class CurlHandle {
   ) throws(CurlError) {
     if !isTrustSet { try setTrustRoots(trust) }
     unsentBody = body
-    defer { unsentBody = UnsafeRawBufferPointer(start: nil, count: 0) }
+    defer {
+      unsentBody = UnsafeRawBufferPointer(start: nil, count: 0)
+      adoptedHandle = nil
+    }
     try check(pabal_curl_set_offset(handle, CURLOPT_INFILESIZE_LARGE, curl_off_t(body.count)))
     try check(pabal_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
     do throws(CurlError) {
