@@ -86,7 +86,9 @@ import Testing
         == .held("accounts.g.token: environment variable T is not set; set it with export T=…"))
     #expect(
       problem(account(.command(["false"])))
-        == .held("accounts.g.token: the command 'false' ended with status 1; run it by hand to see why; if it needs variables, name them in \"environment\""))
+        == .held(
+          "accounts.g.token: the command 'false' ended with status 1; run it by hand to see why; if it needs variables, name them in \"environment\""
+        ))
     try TemporaryFolder.with { folder in
       let pipe = folder.path("pipe")
       #expect(mkfifo(pipe, 0o600) == 0)
