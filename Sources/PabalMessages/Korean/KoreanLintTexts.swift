@@ -59,7 +59,8 @@ extension KoreanDiagnostics {
     ("a space between <1> and <2>", "<1> 뒤의 조사를 띄어 썼습니다: <2>"),
     ("<1> after <2> is not a particle that Pabal knows", "<2> 뒤에 알 수 없는 조사가 있습니다: <1>"),
     ("<1> after <2> is in full-width characters", "<2> 뒤의 조사에 전각 문자가 있습니다: <1>"),
-    ("<1> after a word that never changes", "바뀌지 않는 말 뒤에 두 형태를 쓴 조사가 있습니다: <1>"), ("choose one form", "한 가지 형태만 쓰세요"),
+    ("<1> after a word that never changes", "바뀌지 않는 말 뒤에 두 형태를 쓴 조사가 있습니다: <1>"),
+    ("choose one form", "한 가지 형태만 쓰세요"),
     (
       "<1> does not follow a variable, so it is mailed as written", "앞에 변수가 없어서 쓴 그대로 발송됩니다: <1>"
     ),
