@@ -16,24 +16,44 @@ enum VerificationCode {
 
   /// Returns the code in a typed or pasted input, in ASCII digits, or `nil` if the input can't be a code.
   ///
-  /// Digits of any script are accepted, such as full-width `１２３`. Spaces, dashes and invisible characters are
-  /// ignored.
+  /// Digits of any script are accepted, such as full-width `１２３`. Everything that isn't a letter, a symbol or another
+  /// number is ignored: spaces, punctuation, quotes and brackets, and whatever Unicode declares ignorable. An input
+  /// method or a mail program adds such characters, and they can't be used for guessing.
   static func read(_ input: String, digits: Int) -> String? {
     var code = ""
     for (count, scalar) in input.unicodeScalars.enumerated() {
       guard count < inputLimit else { return nil }
-      let properties = scalar.properties
-      switch properties.generalCategory {
-      case .decimalNumber:
-        guard let value = properties.numericValue, code.utf8.count < digits else { return nil }
+      if scalar.properties.generalCategory == .decimalNumber {
+        guard let value = scalar.properties.numericValue, code.utf8.count < digits else { return nil }
         code += String(Int(value))
-      case .dashPunctuation, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: break
-      case .control where properties.isWhitespace: break
-      // The minus sign looks like a dash, and the Hangul filler like a space.
-      case _ where scalar == "\u{2212}" || scalar == "\u{3164}": break
-      default: return nil
+      } else if !isIgnored(scalar) {
+        return nil
       }
     }
     return code.utf8.count == digits ? code : nil
   }
+
+  private static func isIgnored(_ scalar: Unicode.Scalar) -> Bool {
+    let properties = scalar.properties
+    if properties.isDefaultIgnorableCodePoint { return true }
+    switch properties.generalCategory {
+    case .format, .spaceSeparator, .lineSeparator, .paragraphSeparator: return true
+    case .dashPunctuation, .connectorPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+      .finalPunctuation, .otherPunctuation:
+      return true
+    // The marks of keycaps and of other presentations of a digit.
+    case .enclosingMark: return true
+    case .control: return properties.isWhitespace
+    default: return lookalikes.contains(scalar)
+    }
+  }
+
+  /// Characters of other categories that look like a dash, a quote or a space: the long vowel marks and the letter ㅡ,
+  /// which Japanese and Korean keyboards have in the place of a dash, the minus sign, accents typed as quotes, tildes
+  /// and the blank Braille pattern.
+  private static let lookalikes: Set<Unicode.Scalar> = [
+    "\u{30FC}", "\u{FF70}", "\u{3161}", "\u{2212}", "`", "\u{B4}", "\u{FF40}", "\u{2BC}", "\u{2BB}", "~",
+    "\u{FF5E}",
+    "\u{2800}",
+  ]
 }
