@@ -25,18 +25,19 @@ public struct StoredVerificationComposer: VerificationMailComposer {
           "\(request.message.displayName) contains a code, but a notice has none; use a message without a code"
       )
     }
+    if request.code != nil, let variables = try? store.describe(request.message).variables,
+      !variables.contains(where: { $0.kind == .code })
+    {
+      throw .input(
+        field: "message",
+        message:
+          "\(request.message.displayName) has no {{code}}, so it can't verify an address; did you mean \"notice\": true?"
+      )
+    }
     do throws(MessageError) {
       var values = MessageValue.values(request.variables)
       let variables = try store.describe(request.message).variables
       let hasCode = variables.contains { $0.kind == .code }
-      guard request.code == nil || variables.contains(where: { $0.kind == .code }) else {
-        throw .broken(
-          request.message,
-          [
-            Diagnostic(
-              "the message \(request.message.displayName) has no code, so it can't verify an address")
-          ])
-      }
       for variable in variables {
         switch variable.kind {
         case .code where request.variables[variable.name] != nil:

@@ -79,6 +79,11 @@ import Testing
       Issue.record("an unknown message is the caller's")
       return
     }
+    guard case .input("message", let noCode)? = await problem("registered"), noCode.contains("\"notice\"")
+    else {
+      Issue.record("a message without a code, named by the caller, is the caller's mistake")
+      return
+    }
     guard case .input("variables.nmae", _)? = await problem("verification", ["nmae": "x"]) else {
       Issue.record("an unknown variable is the caller's")
       return
