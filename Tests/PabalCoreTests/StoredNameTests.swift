@@ -37,10 +37,12 @@ import Testing
       ])
     #expect(
       VerificationLimit.allCases.map(\.rawValue) == [
-        "cooldown", "recipient", "verification", "client", "overall", "failures",
+        "cooldown", "recipient", "verification", "client", "overall", "failures", "keyless", "rate",
       ])
     #expect(
-      [ProofError.unknown, .redeemed, .expired].map(\.rawValue) == ["unknown", "redeemed", "expired"])
+      [ProofError.unknown, .redeemed, .expired, .otherPurpose].map(\.rawValue) == [
+        "unknown", "redeemed", "expired", "other_purpose",
+      ])
   }
 
   @Test func `transport conditions, log levels, severities and setting kinds keep their names`() {

@@ -36,6 +36,7 @@ public struct VerificationConfiguration: Sendable, Hashable {
       assign("cooldown", \.cooldown) { $0.duration(in: .zero ... .seconds(3_600)) }
       assign("sends", \.sends) { $0.integer(in: 1...10) }
       assign("recipient", \.recipient) { $0.rateLimits() }
+      assign("mailbox", \.mailbox) { $0.rateLimits() }
       assign("clientStarts", \.clientStarts) { $0.rateLimits() }
       assign("clientChecks", \.clientChecks) { $0.rateLimits() }
       assign("quota", \.quota) { value in value.integer(in: 1...10_000_000).map(Optional.some) }
@@ -51,7 +52,7 @@ public struct VerificationConfiguration: Sendable, Hashable {
 
 extension FieldDecoder {
   /// A list such as `["5/1h", "10/24h"]`. An empty list sets no limit.
-  fileprivate func rateLimits() -> [RateLimit]? {
+  func rateLimits() -> [RateLimit]? {
     guard let elements = elements() else { return nil }
     let rateLimits = elements.map { $0.rateLimit() }
     let known = rateLimits.compactMap(\.self)

@@ -12,6 +12,10 @@ public enum VerificationLimit: String, Sendable, Hashable, Codable, CaseIterable
   case overall = "overall"
   /// Too many consecutive wrong codes were entered for this recipient.
   case failures = "failures"
+  /// The cap of starts or checks of all callers without a key is reached.
+  case keyless = "keyless"
+  /// The rate of a client of the HTTP API is reached.
+  case rate = "rate"
 }
 
 /// A refused or failed operation on a verification.
@@ -57,12 +61,17 @@ public enum VerificationError: Error, Sendable, Hashable, CustomStringConvertibl
 
   private static func message(for limit: VerificationLimit) -> String {
     switch limit {
-    case .cooldown: "a mail was sent to this address a moment ago"
-    case .recipient: "too many mails were sent to this address"
-    case .verification: "too many mails were sent for this verification"
-    case .client: "too many requests from the client's address"
-    case .overall: "the daily quota of mails is used up"
-    case .failures: "too many wrong codes were entered for this address"
+    case .cooldown: "a mail was sent to this address a moment ago (verification.cooldown)"
+    case .recipient:
+      "too many mails were sent to this address (verification.recipient for one purpose, verification.mailbox for all)"
+    case .verification: "too many mails were sent for this verification (verification.sends)"
+    case .client:
+      "too many requests from one client's address (verification.clientStarts, verification.clientChecks); pass the address of each person as client.ip, not that of a server"
+    case .overall: "the daily quota of mails is used up (verification.quota)"
+    case .failures: "too many wrong codes were entered for this address (verification.failures)"
+    case .keyless:
+      "too many requests from callers without a key (serve.keylessStarts, serve.keylessChecks); create a key with `pabal keys client NAME`, or raise the limit"
+    case .rate: "the client has queued too many mails (\"rate\" of the client in serve.clients)"
     }
   }
 }
@@ -97,6 +106,8 @@ public enum ProofError: String, Error, Sendable, Hashable, Codable, CustomString
   case redeemed = "redeemed"
   /// It has expired.
   case expired = "expired"
+  /// Its verification has another purpose than the caller expects.
+  case otherPurpose = "other_purpose"
 
   /// One sentence without its full stop.
   public var description: String {
@@ -104,6 +115,7 @@ public enum ProofError: String, Error, Sendable, Hashable, Codable, CustomString
     case .unknown: "the proof does not exist; use the one that the check returned"
     case .redeemed: "the proof has been redeemed already"
     case .expired: "the proof has expired"
+    case .otherPurpose: "the proof is for another purpose; it has not been redeemed"
     }
   }
 }

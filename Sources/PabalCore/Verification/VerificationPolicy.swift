@@ -28,9 +28,16 @@ public struct VerificationPolicy: Sendable, Hashable {
   public var cooldown = Duration.seconds(60)
   /// The maximum number of mails of one verification.
   public var sends = 5
-  /// The caps of mails to one recipient for one purpose.
+  /// The caps of mails to one recipient for one purpose. Setting them sets `mailbox` to twice as many.
   public var recipient = [
     RateLimit(5, per: .seconds(3_600)), RateLimit(10, per: .seconds(86_400)),
+  ]
+  {
+    didSet { mailbox = recipient.map { RateLimit($0.count * 2, per: $0.window) } }
+  }
+  /// The caps of mails to one recipient for all purposes together. Spellings that reach the same mailbox count as one.
+  public var mailbox = [
+    RateLimit(10, per: .seconds(3_600)), RateLimit(20, per: .seconds(86_400)),
   ]
   /// The caps of starts and resends from one client's address.
   public var clientStarts = [
@@ -60,7 +67,8 @@ public struct VerificationPolicy: Sendable, Hashable {
 
   /// The longest window of all caps. Older events can be deleted.
   var longestWindow: Duration {
-    (recipient + clientStarts + clientChecks).map(\.window).reduce(max(cooldown, VerificationPolicy.day), max)
+    (recipient + mailbox + clientStarts + clientChecks).map(\.window).reduce(
+      max(cooldown, VerificationPolicy.day), max)
   }
 }
 

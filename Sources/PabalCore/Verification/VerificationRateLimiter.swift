@@ -1,4 +1,6 @@
 internal import Glibc
+// `_nfc`: the standard library has the tables of normalization, but no public name for them yet.
+@_spi(_Unicode) internal import Swift
 
 /// Evaluates the sending and checking limits of one transaction.
 ///
@@ -104,6 +106,11 @@ struct RateLimitKeys: Sendable {
     digests("recipient", purpose, recipient.rateLimitIdentity)
   }
 
+  /// The keys of mails to a recipient for any purpose; verifications are found by them too.
+  func mailbox(_ recipient: VerificationRecipient) -> [[UInt8]] {
+    digests("mailbox", recipient.rateLimitIdentity)
+  }
+
   /// The keys of consecutive wrong codes for a recipient and purpose.
   func failures(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
     digests("failures", purpose, recipient.rateLimitIdentity)
@@ -137,17 +144,24 @@ struct VerificationRecipient: Sendable, Hashable {
   /// 4.1.2).
   var identity: String { "\(unquoted.lowercased())@\(address.domain)" }
 
-  /// The form by which limits count: case-folded and without `+tag`, so that variants don't multiply the mails that a
-  /// mailbox receives.
+  /// The form by which limits count and verifications are found: case-folded, in normalization form C and without
+  /// `+tag`, so that variants don't multiply the mails that a mailbox receives. Mail is never addressed to it.
   ///
-  /// Letters that share a lower- or upper-case form count as one (`ẞ`, `ß` and `ss`; `ı` and `i`). Composed and
-  /// decomposed accents count as different, because normalizing them needs tables that this module doesn't have.
+  /// Letters that share a lower- or upper-case form count as one (`ẞ`, `ß` and `ss`; `ı` and `i`). Gmail ignores dots,
+  /// and `googlemail.com` is another name of `gmail.com`.
   var rateLimitIdentity: String {
-    let local = unquoted.lowercased().uppercased().lowercased()
-    guard let plus = local.firstIndex(of: "+"), plus != local.startIndex else {
+    var local = VerificationRecipient.composed(unquoted.lowercased().uppercased().lowercased())
+    if let plus = local.firstIndex(of: "+"), plus != local.startIndex { local = String(local[..<plus]) }
+    guard ["gmail.com", "googlemail.com"].contains(address.domain) else {
       return "\(local)@\(address.domain)"
     }
-    return "\(local[..<plus])@\(address.domain)"
+    let letters = local.filter { $0 != "." }
+    return "\(letters.isEmpty ? local : letters)@gmail.com"
+  }
+
+  /// Returns the text in normalization form C, in which composed and decomposed accents are equal.
+  private static func composed(_ text: String) -> String {
+    text.utf8.allSatisfy { $0 < 0x80 } ? text : String(String.UnicodeScalarView(text._nfc))
   }
 
   /// The form in logs and pages: `k***@example.com`.
@@ -170,6 +184,8 @@ struct VerificationRecipient: Sendable, Hashable {
 package struct ClientAddress: Sendable, Hashable {
   /// Equal for all addresses that count as one client.
   let bucket: String
+  /// Whether it is an address of this machine (127.0.0.0/8, ::1).
+  package let isLoopback: Bool
 
   /// Parses `192.0.2.1` or `2001:db8::1`, optionally with a zone; `nil` for anything else.
   package init?(_ text: String) {
@@ -178,6 +194,7 @@ package struct ClientAddress: Sendable, Hashable {
     var bytes = [UInt8](repeating: 0, count: 16)
     if inet_pton(AF_INET, text, &bytes) == 1 {
       bucket = ClientAddress.version4(bytes[..<4])
+      isLoopback = bytes[0] == 127
     } else if inet_pton(AF_INET6, text, &bytes) == 1 {
       // IPv4-mapped (RFC 4291, 2.5.5.2) and translated (RFC 6052, 2.1) addresses count as IPv4, because all of them
       // share the same 64-bit network.
@@ -187,6 +204,8 @@ package struct ClientAddress: Sendable, Hashable {
         mapped || translated
         ? ClientAddress.version4(bytes[12...])
         : bytes[..<8].map { String($0, radix: 16) }.joined(separator: ":") + "/64"
+      isLoopback =
+        mapped ? bytes[12] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
     } else {
       return nil
     }

@@ -64,7 +64,12 @@ extension VerificationService {
   }
 
   /// Exchanges a proof for the address that it proves. A proof can be redeemed once, within `policy.proofLifetime`.
-  public func redeem(_ proof: String) async throws(VerificationError) -> ProvenAddress {
+  ///
+  /// A proof of another purpose than `purpose`, if that isn't `nil`, is refused and stays valid.
+  public func redeem(
+    _ proof: String, purpose: String? = nil
+  ) async throws(VerificationError) -> ProvenAddress {
+    if let purpose { try VerificationService.check(purpose: purpose) }
     let parts = proof.utf8.count <= 128 ? proof.split(separator: ".", omittingEmptySubsequences: false) : []
     guard parts.count == 2 else { throw .proof(.unknown) }
     let (id, secret) = (String(parts[0]), String(parts[1]))
@@ -75,6 +80,7 @@ extension VerificationService {
       guard var record, let digest = record.proof,
         keys.proofDigest(digest, matches: [Array(id.utf8), Array(secret.utf8)])
       else { throw VerificationError.proof(.unknown) }
+      if let purpose, purpose != record.purpose { throw VerificationError.proof(.otherPurpose) }
       guard record.state == .approved else { throw VerificationError.proof(.redeemed) }
       _ = record.clampFutureTimes(at: now, lifetime: policy.lifetime)
       let approved = record.ended ?? now

@@ -34,6 +34,7 @@ extension VerificationService {
     let recipient = try VerificationService.recipient(address)
     let client = try VerificationService.client(client)
     try VerificationService.check(purpose: purpose)
+    let languages = try VerificationService.ranges(languages)
     let request = StoredVerificationRequest(
       message: message ?? (notice ? policy.notice : policy.message), languages: languages,
       variables: variables, isNotice: notice)
@@ -51,8 +52,10 @@ extension VerificationService {
         return IdempotentResult(value: earlier, isReplay: true)
       }
       let id = RandomString.id(at: now, random)
-      let preparedMail = try preparedMail(
-        request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
+      let preparedMail = try catchingConfiguredMessage(message == nil, notice) {
+        () throws(VerificationError) -> PreparedMail in
+        try self.preparedMail(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
+      }
       let record = VerificationRecord(
         id: id, purpose: purpose, identity: identity[0],
         recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
@@ -73,7 +76,7 @@ extension VerificationService {
     _ recipient: VerificationRecipient,
     _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
-    let mails = rateLimitKeys.recipient(recipient, record.purpose)
+    let mails = (rateLimitKeys.recipient(recipient, record.purpose), rateLimitKeys.mailbox(recipient))
     let rules = sendRules(mails, quota: policy.startQuota) + clientRules(client)
     let failures = rateLimitKeys.failures(recipient, record.purpose)
     let resends = policy.sends > 1 ? sendRules(mails, quota: policy.quota) : nil
@@ -243,15 +246,21 @@ extension VerificationService {
   func resendRules(_ record: VerificationRecord, _ recipient: VerificationRecipient)
     -> [VerificationRateLimiter.Rule]
   {
-    sendRules(rateLimitKeys.recipient(recipient, record.purpose), quota: policy.quota)
+    sendRules(
+      (rateLimitKeys.recipient(recipient, record.purpose), rateLimitKeys.mailbox(recipient)),
+      quota: policy.quota)
   }
 
-  /// The rules for events under `mails`, the digests of a recipient.
-  private func sendRules(_ mails: [[UInt8]], quota: Int?) -> [VerificationRateLimiter.Rule] {
+  /// The rules for events under the digests of a recipient: for one purpose, and for all purposes.
+  private func sendRules(
+    _ keys: (mails: [[UInt8]], mailbox: [[UInt8]]), quota: Int?
+  ) -> [VerificationRateLimiter.Rule] {
+    let mails = keys.mails
     var rules = [
       VerificationRateLimiter.Rule(
         limit: .cooldown, keys: mails, rateLimits: [RateLimit(1, per: policy.cooldown)]),
       VerificationRateLimiter.Rule(limit: .recipient, keys: mails, rateLimits: policy.recipient),
+      VerificationRateLimiter.Rule(limit: .recipient, keys: keys.mailbox, rateLimits: policy.mailbox),
     ]
     if let quota {
       rules.append(
@@ -287,6 +296,28 @@ extension VerificationService {
 
   // MARK: Input
 
+  /// Runs `compose`. If `isConfigured`, the caller didn't name the message, so one that can't be used is a mistake in the
+  /// configuration and not the caller's.
+  private func catchingConfiguredMessage<Value>(
+    _ isConfigured: Bool, _ isNotice: Bool, _ compose: () throws(VerificationError) -> Value
+  ) throws(VerificationError) -> Value {
+    do throws(VerificationError) {
+      return try compose()
+    } catch {
+      guard isConfigured, case .input("message", let message) = error else { throw error }
+      let key = isNotice ? "verification.notice" : "verification.message"
+      throw .brokenMessage(Diagnostics([Diagnostic("\(key): \(message)", path: key)]))
+    }
+  }
+
+  private static func ranges(_ languages: [String]) throws(VerificationError) -> [String] {
+    do throws(LanguagePreference.InvalidTag) {
+      return try LanguagePreference(languages).ranges
+    } catch {
+      throw .input(field: "language", message: "\(error.message); \(error.remedy)")
+    }
+  }
+
   private static func recipient(_ text: String) throws(VerificationError) -> VerificationRecipient {
     do throws(AddressError) {
       return VerificationRecipient(address: try Address(text))
@@ -303,7 +334,7 @@ extension VerificationService {
     return client
   }
 
-  private static func check(purpose: String) throws(VerificationError) {
+  static func check(purpose: String) throws(VerificationError) {
     let fits = purpose.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

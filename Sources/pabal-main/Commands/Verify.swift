@@ -298,13 +298,16 @@ struct VerifyRedeem: ParsableCommand {
   @Argument(help: "The proof that `verify check` printed.")
   var proof: String
 
+  @Option(help: "The purpose that the proof must be for; otherwise it is refused and stays valid.")
+  var purpose: String?
+
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let context = try CommandContext(common)
-    let proof = proof
+    let (proof, purpose) = (proof, purpose)
     let proven = try context.withVerifications { service throws(VerificationError) in
-      try await service.redeem(proof)
+      try await service.redeem(proof, purpose: purpose)
     }
     if common.json {
       try Terminal.printResult(json: ProvenAddressJSON(proven))

@@ -71,6 +71,32 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
+  func `a mailbox gets ten mails in an hour over all purposes and spellings`(_ backend: Backend) async throws
+  {
+    try await backend.withFixture { fixture in
+      let spellings = ["kim.lee@gmail.com", "kimlee@gmail.com", "K.I.M.lee+x@googlemail.com"]
+      for number in 0..<10 {
+        _ = try await fixture.service.start(to: spellings[number % 3], purpose: "purpose-\(number)")
+      }
+      for (purpose, address) in [("other", "kimlee@gmail.com"), ("purpose-x", "k.i.m.l.e.e@googlemail.com")] {
+        let error = await #expect(throws: VerificationError.self) {
+          try await fixture.service.start(to: address, purpose: purpose)
+        }
+        guard case .limited(.recipient, _)? = error else {
+          Issue.record("\(String(describing: error))")
+          continue
+        }
+      }
+      #expect(fixture.composer.all.map(\.to.description).prefix(3).elementsEqual(spellings))
+      // Composed and decomposed accents are one mailbox.
+      _ = try await fixture.start("caf\u{E9}@example.com")
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await fixture.start("cafe\u{301}@example.com")
+      }
+    }
+  }
+
+  @Test(arguments: Backend.allCases)
   func `a verification sends five mails`(_ backend: Backend) async throws {
     try await backend.withFixture({ $0.recipient = [] }) { fixture in
       let started = try await fixture.start()

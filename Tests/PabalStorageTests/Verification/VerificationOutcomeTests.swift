@@ -248,6 +248,27 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
+  func `a proof of another purpose than the expected one is refused and stays valid`(_ backend: Backend)
+    async throws
+  {
+    try await backend.withFixture { fixture in
+      let started = try await fixture.service.start(to: "kim@example.com", purpose: "password-reset")
+      let proof = try #require(try await fixture.service.check(started.id, code: fixture.code()).proof)
+      for purpose in ["sign-up", "password-reset2", "Password-reset"] {
+        await expectError(.proof(.otherPurpose)) { try await fixture.service.redeem(proof, purpose: purpose) }
+      }
+      await #expect(throws: VerificationError.self) { try await fixture.service.redeem(proof, purpose: "") }
+      await expectError(.proof(.unknown)) {
+        try await fixture.service.redeem("\(started.id).X", purpose: "sign-up")
+      }
+      #expect(try await fixture.service.redeem(proof, purpose: "password-reset").purpose == "password-reset")
+      await expectError(.proof(.redeemed)) {
+        try await fixture.service.redeem(proof, purpose: "password-reset")
+      }
+    }
+  }
+
+  @Test(arguments: Backend.allCases)
   func `a start whose message can't be rendered stores nothing`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
       await expectError(.brokenMessage(Diagnostics([Diagnostic("it is broken")]))) {
