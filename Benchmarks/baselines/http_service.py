@@ -15,6 +15,7 @@ def configure(folder, **serve):
     config["messages"]["directory"] = str(ROOT / "Sources/Messages")
     config["serve"] = {"listen": "127.0.0.1:0", "keyless": True, **serve}
     config["verification"] = {"clientStarts": [], "clientChecks": []}
+    config["serve"] |= {"keylessStarts": [], "keylessChecks": []}
     (folder / "config.json").write_text(json.dumps(config))
     return folder / "config.json"
 

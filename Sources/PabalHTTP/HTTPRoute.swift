@@ -8,8 +8,8 @@ struct HTTPRoute: Sendable {
   enum Access: Sendable, Hashable {
     /// Anyone.
     case open
-    /// A client with a key; any caller if the service is keyless.
-    case client
+    /// A client whose key has this scope; any caller if the service is keyless.
+    case client(APIScope)
     /// Anyone, on a service that has the demo page.
     case demo
   }
@@ -45,18 +45,18 @@ protocol RequestHandlers: Sendable {
 extension HTTPRoute {
   /// The routes of the service. The router, the metrics, the log and the test of `openapi.json` read this table.
   static let all = [
-    HTTPRoute(.post, "/v1/verifications", access: .client, VerificationHandlers.start),
-    HTTPRoute(.post, "/v1/verifications/{id}/check", access: .client, VerificationHandlers.check),
-    HTTPRoute(.get, "/v1/verifications/{id}", access: .client, VerificationHandlers.show),
-    HTTPRoute(.post, "/v1/verifications/{id}/resend", access: .client, VerificationHandlers.resend),
-    HTTPRoute(.post, "/v1/verifications/{id}/cancel", access: .client, VerificationHandlers.cancel),
-    HTTPRoute(.post, "/v1/proofs/redeem", access: .client, VerificationHandlers.redeem),
-    HTTPRoute(.post, "/v1/mails", access: .client, MailHandlers.add),
-    HTTPRoute(.get, "/v1/mails/{id}", access: .client, MailHandlers.show),
-    HTTPRoute(.post, "/v1/messages/{name}/render", access: .client, MailHandlers.render),
+    HTTPRoute(.post, "/v1/verifications", access: .client(.verify), VerificationHandlers.start),
+    HTTPRoute(.post, "/v1/verifications/{id}/check", access: .client(.verify), VerificationHandlers.check),
+    HTTPRoute(.get, "/v1/verifications/{id}", access: .client(.verify), VerificationHandlers.show),
+    HTTPRoute(.post, "/v1/verifications/{id}/resend", access: .client(.verify), VerificationHandlers.resend),
+    HTTPRoute(.post, "/v1/verifications/{id}/cancel", access: .client(.verify), VerificationHandlers.cancel),
+    HTTPRoute(.post, "/v1/proofs/redeem", access: .client(.verify), VerificationHandlers.redeem),
+    HTTPRoute(.post, "/v1/mails", access: .client(.mail), MailHandlers.add),
+    HTTPRoute(.get, "/v1/mails/{id}", access: .client(.mail), MailHandlers.show),
+    HTTPRoute(.post, "/v1/messages/{name}/render", access: .client(.mail), MailHandlers.render),
     HTTPRoute(.get, "/healthz", access: .open, ServiceHandlers.health),
     HTTPRoute(.get, "/readyz", access: .open, ServiceHandlers.readiness),
-    HTTPRoute(.get, "/metrics", access: .client, ServiceHandlers.metrics),
+    HTTPRoute(.get, "/metrics", access: .client(.metrics), ServiceHandlers.metrics),
     HTTPRoute(.get, "/openapi.json", access: .open, ServiceHandlers.document),
 
     HTTPRoute(.get, "/", access: .demo, DemoHandlers.page),

@@ -53,10 +53,11 @@ struct HTTPRouter: HTTPResponder {
   ) throws(ProblemDetails) -> AuthenticatedCaller {
     switch access {
     case .open: return .unidentified
-    case .client:
+    case .client(let scope):
       let configuration = shared.dependencies().access
       let caller = try AuthenticatedCaller(request.headers, peer: peer, configuration)
       if caller.name == nil { try rejectForeignHost(request, configuration) }
+      guard caller.scopes.contains(scope) else { throw .scopeMissing(scope) }
       return caller
     case .demo:
       let configuration = shared.dependencies().access

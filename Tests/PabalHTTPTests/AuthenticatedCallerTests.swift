@@ -53,10 +53,86 @@ import Testing
     #expect(throws: ProblemDetails.self) { try caller("Bearer pabal_WRONG", keyless) }
   }
 
-  @Test func `limits count a caller without a key by its address, whatever it claims`() throws {
-    let anonymous = try caller(nil, peer: "192.0.2.1", keyless)
-    #expect(anonymous.client("192.0.2.9") == "192.0.2.1" && anonymous.client(nil) == "192.0.2.1")
-    #expect(try caller(nil, peer: nil, keyless).client("192.0.2.9") == nil)
+  @Test(arguments: ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+  func `a caller without a key on this machine is an app, whose client is the one that it passes`(
+    peer: String
+  )
+    throws
+  {
+    let app = try caller(nil, peer: peer, keyless)
+    #expect(app.client("192.0.2.9") == "192.0.2.9" && app.client(nil) == nil && app.owner == .keyless)
+  }
+
+  @Test func `a person behind a trusted proxy is counted by its address, whatever it claims`() throws {
+    for forwarded in ["192.0.2.1", "192.0.2.9, 192.0.2.1"] {
+      let person = try caller(nil, forwarded: [forwarded], keyless)
+      #expect(person.client("192.0.2.9") == "192.0.2.1" && person.client(nil) == "192.0.2.1")
+    }
+    let direct = try caller(nil, peer: "192.0.2.1", keyless)
+    #expect(direct.client("192.0.2.9") == "192.0.2.1")
+    // A trusted network's machine that claims to be this one is still not an app.
+    #expect(try caller(nil, forwarded: ["127.0.0.1"], keyless).client("192.0.2.9") == "127.0.0.1")
+  }
+
+  @Test func `a request that a proxy passed on isn't an app's, by any of its headers`() throws {
+    for name in [HTTPField.Name.forwardedFor, .forwarded, .via, .realAddress] {
+      let access = try RouterFixture.access(RouterFixture.keyless)
+      let caller = try AuthenticatedCaller([name: "192.0.2.1"], peer: "127.0.0.1", access)
+      #expect(caller.client("192.0.2.9") == "127.0.0.1", "\(name)")
+    }
+  }
+
+  @Test func `a client has the scopes and the rate that are configured, and all scopes by default`()
+    async throws
+  {
+    let (key, configured) = APIClients.newKey()
+    let (other, otherConfigured) = APIClients.newKey()
+    let fixture = try RouterFixture(
+      serve: #"""
+        { "listen": "127.0.0.1:0", "clients": {
+          "prometheus": { "keys": "\#(configured)", "scopes": ["metrics"] },
+          "shop": { "keys": ["\#(otherConfigured)"], "scopes": ["mail"], "rate": ["3/1h"] } } }
+        """#)
+    func send(
+      _ key: String, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
+    ) async throws -> RouterFixture.Answer {
+      try await fixture.send(method, path, body, headers: [.authorization: "Bearer \(key)"])
+    }
+    #expect(try await send(key, .get, "/metrics").status == .ok)
+    for (method, path) in [
+      (HTTPRequest.Method.get, "/v1/mails/x"), (.post, "/v1/verifications"), (.get, "/v1/verifications/x"),
+    ] {
+      let answer = try await send(key, method, path)
+      #expect(answer.status == .forbidden && answer.problem == "scope-missing", "\(path)")
+    }
+    #expect(try await send(other, .get, "/metrics").problem == "scope-missing")
+    #expect(try await send(other, .post, "/v1/proofs/redeem").problem == "scope-missing")
+    let mail = #"{"to": ["a@example.org", "b@example.org"], "message": "verification"}"#
+    #expect(try await send(other, .post, "/v1/mails", mail).status == .accepted)
+    let refused = try await send(other, .post, "/v1/mails", mail)
+    #expect(refused.status == .tooManyRequests && refused.body.contains(#""limit":"rate""#))
+    #expect(refused.body.contains("serve.clients") && refused.headers[.retryAfter] != nil)
+  }
+
+  @Test func `callers without a key have a limit of their own, which names its cure`() async throws {
+    let fixture = try RouterFixture(
+      serve:
+        #"{ "listen": "127.0.0.1:0", "keyless": true, "keylessStarts": ["12/10m"], "keylessChecks": ["2/10m"] }"#
+    )
+    var ids: [String] = []
+    for number in 0..<12 {
+      let answer = try await fixture.send(.post, "/v1/verifications", #"{"to": "a\#(number)@example.org"}"#)
+      #expect(answer.status == .accepted)
+      ids.append(String(try #require(answer.body.firstMatch(of: /"id":"([0-9A-Z]{26})"/)).1))
+    }
+    let refused = try await fixture.send(
+      .post, "/v1/verifications", #"{"to": "x@example.org", "client": {"ip": "192.0.2.1"}}"#)
+    #expect(refused.status == .tooManyRequests && refused.body.contains(#""limit":"keyless""#))
+    #expect(refused.body.contains("serve.keylessStarts") && refused.body.contains("pabal keys client"))
+    for (id, status) in zip(ids, [HTTPResponse.Status.ok, .ok, .tooManyRequests]) {
+      #expect(
+        try await fixture.send(.post, "/v1/verifications/\(id)/check", #"{"code": "x"}"#).status == status)
+    }
   }
 
   @Test func `limits count a caller with a key by the client that it names, if it names one`() throws {

@@ -8,6 +8,10 @@ public struct ServeConfiguration: Sendable {
   public private(set) var isKeyless: Bool
   /// `clients`: the callers with keys.
   public let clients: APIClients
+  /// `keylessStarts`: how many verifications all callers without a key together may start or resend.
+  public let keylessStarts: [RateLimit]
+  /// `keylessChecks`: how many codes all callers without a key together may check.
+  public let keylessChecks: [RateLimit]
   /// `proxies`: the proxies whose `X-Forwarded-For` is trusted.
   public let proxies: TrustedProxies
   /// `alert`: the command that is run when mail can't be delivered.
@@ -33,6 +37,8 @@ public struct ServeConfiguration: Sendable {
     listen = nil
     isKeyless = false
     clients = APIClients()
+    keylessStarts = ServeConfiguration.defaultKeylessStarts
+    keylessChecks = ServeConfiguration.defaultKeylessChecks
     proxies = TrustedProxies()
     alert = nil
     listenLocation = nil
@@ -44,9 +50,18 @@ public struct ServeConfiguration: Sendable {
     listen = address.flatMap(ListenAddress.read)
     isKeyless = object.optional("keyless")?.boolean() ?? false
     clients = object.optional("clients").flatMap(APIClients.read) ?? APIClients()
+    keylessStarts =
+      object.optional("keylessStarts").flatMap { $0.rateLimits() } ?? ServeConfiguration.defaultKeylessStarts
+    keylessChecks =
+      object.optional("keylessChecks").flatMap { $0.rateLimits() } ?? ServeConfiguration.defaultKeylessChecks
     proxies = object.optional("proxies").flatMap(TrustedProxies.read) ?? TrustedProxies()
     alert = object.optional("alert").flatMap(AlertCommand.read)
   }
+
+  // Callers without a key count together, because a proxy that Pabal doesn't see may pass on the requests of strangers.
+  private static let defaultKeylessStarts = [RateLimit(1_000, per: .seconds(600))]
+  // Three for each start.
+  private static let defaultKeylessChecks = [RateLimit(3_000, per: .seconds(600))]
 
   /// Returns the configuration for a service that keeps listening on `address` after a reload.
   ///

@@ -19,7 +19,7 @@ struct MailHandlers: RequestHandlers {
     init?(_ object: ObjectDecoder) {
       let to = object.mailboxes("to")
       let message = object.text("message", as: "welcome")
-      languages = object.texts("language")
+      languages = object.languages()
       variables = object.variables()
       guard let to, let message else { return nil }
       self.to = to
@@ -43,14 +43,18 @@ struct MailHandlers: RequestHandlers {
         if case .broken(let diagnostics) = error { shared.reportBroken(diagnostics) }
         throw ProblemDetails(error, named: "message")
       }
-      let added: IdempotentResult<MailStatus>
-      do throws(MailSubmissionError) {
-        let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
-        added = try await dependencies.submission.add(
-          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknownPolicy,
-          idempotencyKey: key)
-      } catch {
-        throw problemDetails(error)
+      let recipients = composed.mail.envelope.recipients.count
+      let added = try await shared.withinRate(of: call.caller, mails: recipients) {
+        () throws(ProblemDetails) in
+        do throws(MailSubmissionError) {
+          let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
+          let added = try await dependencies.submission.add(
+            composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknownPolicy,
+            idempotencyKey: key)
+          return (added, isCounted: !added.isReplay)
+        } catch {
+          throw problemDetails(error)
+        }
       }
       let id = added.value.mail
       let mail = try await shared.waitForFirstAttempt(added.value, preference, delivery: { $0 }) {
@@ -108,7 +112,7 @@ struct MailHandlers: RequestHandlers {
       bytes.isEmpty
       ? RenderBody()
       : try request.object(bytes) {
-        RenderBody(languages: $0.texts("language"), variables: $0.variables())
+        RenderBody(languages: $0.languages(), variables: $0.variables())
       }
     do throws(MessageComposerError) {
       let preview = try shared.dependencies().composer.preview(

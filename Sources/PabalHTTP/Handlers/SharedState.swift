@@ -10,6 +10,7 @@ struct SharedState: Sendable {
   let metrics: (@Sendable () async -> MetricsText)?
   let attempts: AttemptWaiters
   let inFlight = RequestsInFlight()
+  let rates = CallerRates()
   let report: @Sendable (HTTPEvent) -> Void
 
   /// Calls `read` repeatedly until the mail's first attempt has ended or the time in `preference` is up, and returns its
@@ -31,6 +32,41 @@ struct SharedState: Sendable {
       latest = try await read()
     }
     return latest
+  }
+
+  /// Runs `work`, which queues `count` mails, within the rate of the caller.
+  func withinRate<Value>(
+    of caller: AuthenticatedCaller, mails count: Int,
+    _ work: () async throws(ProblemDetails) -> (Value, isCounted: Bool)
+  ) async throws(ProblemDetails) -> Value {
+    try await rates.run(.mail, count, of: caller.owner, caller.rate) { limit, wait in
+      refusal(.rate, limit, wait)
+    } _: { () throws(ProblemDetails) in
+      try await work()
+    }
+  }
+
+  /// Runs `work`, a start or a check, within the limit of all callers without a key.
+  func withinKeylessLimit<Value>(
+    _ action: CallerRates.Action, of caller: AuthenticatedCaller,
+    _ work: () async throws(ProblemDetails) -> (Value, isCounted: Bool)
+  ) async throws(ProblemDetails) -> Value {
+    let access = dependencies().access
+    let limits = action == .check ? access.keylessChecks : access.keylessStarts
+    return try await rates.run(action, of: .keyless, caller.owner == .keyless ? limits : []) { limit, wait in
+      refusal(.keyless, limit, wait)
+    } _: { () throws(ProblemDetails) in
+      try await work()
+    }
+  }
+
+  private func refusal(_ limit: VerificationLimit, _ cap: RateLimit, _ wait: Duration?) -> ProblemDetails {
+    report(.limited(limit))
+    var problem = ProblemDetails(.limited(limit, retryAfter: wait))
+    if wait == nil {
+      problem.detail = "a mail to so many recipients never fits into the client's rate of \(cap.count)"
+    }
+    return problem
   }
 
   /// Returns 202 with the location of what was queued.

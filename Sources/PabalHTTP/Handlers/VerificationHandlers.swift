@@ -22,7 +22,7 @@ struct VerificationHandlers: RequestHandlers {
     init?(_ object: ObjectDecoder) {
       let to = object.text("to", as: "kim@example.com")
       purpose = object.text("purpose") ?? "sign-up"
-      languages = object.texts("language")
+      languages = object.languages()
       message = object.text("message")
       variables = object.variables()
       isNotice = object.flag("notice")
@@ -76,7 +76,14 @@ struct VerificationHandlers: RequestHandlers {
     let preference = PreferHeader(request.headers)
     let key = try request.idempotencyKey(of: call.caller, bytes)
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
-      let sent = try await withService { service throws(VerificationError) in try await work(service, key) }
+      let sent = try await shared.withinKeylessLimit(.start, of: call.caller) { () throws(ProblemDetails) in
+        let sent = try await shared.withinRate(of: call.caller, mails: 1) { () throws(ProblemDetails) in
+          let sent = try await withService { service throws(VerificationError) in try await work(service, key)
+          }
+          return (sent, isCounted: !sent.isReplay)
+        }
+        return (sent, isCounted: !sent.isReplay)
+      }
       let id = sent.value.id
       let verification = try await shared.waitForFirstAttempt(sent.value, preference, delivery: \.delivery) {
         () throws(ProblemDetails) in
@@ -100,8 +107,11 @@ struct VerificationHandlers: RequestHandlers {
       return code.map { (code: $0, client: client) }
     }
     let client = call.caller.client(input.client)
-    let result = try await withService { service throws(VerificationError) in
-      try await service.check(call.parameter, code: input.code, client: client)
+    let result = try await shared.withinKeylessLimit(.check, of: call.caller) { () throws(ProblemDetails) in
+      let result = try await withService { service throws(VerificationError) in
+        try await service.check(call.parameter, code: input.code, client: client)
+      }
+      return (result, isCounted: true)
     }
     shared.report(
       .checked(result.outcome, purpose: result.purpose, language: result.language, after: result.age))
@@ -126,9 +136,13 @@ struct VerificationHandlers: RequestHandlers {
 
   /// Redeems a proof, once; answers with the address that it proves.
   func redeem() async throws(ProblemDetails) -> Response {
-    let proof = try request.object(try await request.bytes()) { $0.text("proof", as: "4QXJ….7M2Z…") }
+    let input = try request.object(try await request.bytes()) { object in
+      let proof = object.text("proof", as: "4QXJ….7M2Z…")
+      let purpose = object.text("purpose")
+      return proof.map { (proof: $0, purpose: purpose) }
+    }
     let proven = try await withService { service throws(VerificationError) in
-      try await service.redeem(proof)
+      try await service.redeem(input.proof, purpose: input.purpose)
     }
     return .json(ProvenAddressJSON(proven))
   }

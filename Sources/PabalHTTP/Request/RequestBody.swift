@@ -61,11 +61,22 @@ extension ObjectDecoder {
   /// A text that may be missing.
   func text(_ key: String) -> String? { optional(key)?.text() }
 
-  /// One text or a list of texts; empty if the key is missing.
-  func texts(_ key: String) -> [String] {
-    guard let value = optional(key) else { return [] }
-    guard case .array = value.node.content else { return value.text().map { [$0] } ?? [] }
-    return (value.elements() ?? []).compactMap { $0.text() }
+  /// `language`: a tag, the value of an `Accept-Language`, or a list of these; the best first.
+  func languages() -> [String] {
+    guard let value = optional("language") else { return [] }
+    var fields = [value]
+    if case .array = value.node.content { fields = value.elements() ?? [] }
+    var texts: [String] = []
+    for field in fields {
+      guard let text = field.text() else { continue }
+      do throws(LanguagePreference.InvalidTag) {
+        _ = try LanguagePreference([text])
+        texts.append(text)
+      } catch {
+        field.report(error.message, remedy: error.remedy)
+      }
+    }
+    return (try? LanguagePreference(texts).ranges) ?? []
   }
 
   /// `variables`: texts by name.

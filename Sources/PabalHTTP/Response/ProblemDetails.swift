@@ -77,6 +77,12 @@ extension ProblemDetails {
     "idempotency-key-in-flight", .conflict, "A request with this Idempotency-Key is still being handled",
     detail: "repeat the request once the first one has been answered")
 
+  static func scopeMissing(_ scope: APIScope) -> ProblemDetails {
+    ProblemDetails(
+      "scope-missing", .forbidden, "The key doesn't permit this request",
+      detail: "add \"\(scope.rawValue)\" to the scopes of the client in serve.clients, or use another key")
+  }
+
   static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> ProblemDetails {
     var problem = ProblemDetails(
       "method-not-allowed", .methodNotAllowed, "Method not allowed")
@@ -113,6 +119,8 @@ extension HTTPField.Name {
   static let preferenceApplied = known("Preference-Applied")
   static let rateLimit = known("RateLimit")
   static let forwardedFor = known("X-Forwarded-For")
+  static let forwarded = known("Forwarded")
+  static let realAddress = known("X-Real-IP")
 }
 
 extension ProblemDetails {
@@ -140,6 +148,10 @@ extension ProblemDetails {
       case .unknown: self.init("no-such-proof", .notFound, "Proof not found")
       case .redeemed: self.init("proof-redeemed", .conflict, "The proof has already been redeemed")
       case .expired: self.init("proof-expired", .gone, "The proof has expired")
+      case .otherPurpose:
+        self.init(
+          "proof-purpose", .conflict, "The proof is for another purpose",
+          detail: "it has not been redeemed; pass the purpose that the verification was started with")
       }
     case .reused: self = .reused
     case .brokenMessage(let diagnostics): self = .brokenMessage(diagnostics)

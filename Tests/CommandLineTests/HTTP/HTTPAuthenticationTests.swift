@@ -66,7 +66,28 @@ import Testing
     #expect(run.errors.contains("choose another port"))
   }
 
-  @Test func `only a caller with a key can name the client whose limits count`() throws {
+  @Test func `an app on this machine starts and checks verifications for many people without a key`() throws {
+    let http = try HTTPTestSite()
+    for number in 0..<40 {
+      let ip = number < 20 ? #", "client": {"ip": "192.0.2.\#(number)"}"# : ""
+      let started = try http.call("POST", "/v1/verifications", #"{"to": "a\#(number)@example.org"\#(ip)}"#)
+      #expect(started.status == 202, "\(number): \(started.body)")
+      #expect(try http.check(try #require(started["id"]), "12345x").status == 200)
+    }
+    // One person's limit still counts, and its refusal says which limit it is and what to do.
+    var refused: HTTPTestSite.Response?
+    for number in 0...10 {
+      let body = #"{"to": "b\#(number)@example.org", "client": {"ip": "192.0.2.200"}}"#
+      let response = try http.call("POST", "/v1/verifications", body)
+      #expect((response.status == 202) == (number < 10))
+      refused = response
+    }
+    #expect(refused?.status == 429 && refused?["limit"] == "client")
+    #expect(refused?["detail"]?.contains("verification.clientStarts") == true)
+    #expect(refused?["detail"]?.contains("client.ip") == true)
+  }
+
+  @Test func `an app names the client whose limits count, with a key or without`() throws {
     let (key, configured) = try key()
     let limits = #", "verification": { "clientStarts": ["1/10m"] }"#
     let http = try HTTPTestSite(
@@ -84,9 +105,10 @@ import Testing
     #expect(try begin("c", ip: nil, authorization) == 202)
     #expect(try begin("d", ip: nil, authorization) == 202)
     #expect(try begin("e", ip: "nowhere", authorization) == 400)
-    // A caller without a key is counted by the address of its socket, whatever it claims.
     #expect(try begin("f", ip: "192.0.2.7", "X: y") == 202)
-    #expect(try begin("g", ip: "192.0.2.8", "X-Forwarded-For: 192.0.2.9") == 429)
+    #expect(try begin("g", ip: "192.0.2.7", "X: y") == 429)
+    #expect(try begin("g", ip: nil, "X: y") == 202)
+    #expect(try begin("h", ip: nil, "X: y") == 202)
   }
 
   @Test func `X-Forwarded-For of a trusted proxy counts, read from its end`() throws {

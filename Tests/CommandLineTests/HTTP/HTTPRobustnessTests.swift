@@ -132,7 +132,7 @@ import Testing
 
   @Test func `kill -9 under load neither loses nor duplicates an acknowledged start`() throws {
     let site = try TestSite(
-      TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#)
+      TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true, "keylessStarts": [] }"#)
         .replacing(#""serve""#, with: #""verification": { "clientStarts": [] }, "serve""#))
     let run = try ChildProcess.run(
       "python3",

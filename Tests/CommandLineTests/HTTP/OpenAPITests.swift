@@ -27,7 +27,8 @@ import Testing
   @Test func `schemathesis finds only responses that are in the document, and no 5xx`() throws {
     let limits =
       #", "verification": { "clientStarts": [], "clientChecks": [], "cooldown": "0s", "recipient": [] }"#
-    let http = try HTTPTestSite(more: limits, timeout: 300)
+    let http = try HTTPTestSite(
+      serve: #""keyless": true, "keylessStarts": [], "keylessChecks": []"#, more: limits, timeout: 300)
     let folder = try TemporaryDirectory()
     let checks = [
       "not_a_server_error", "status_code_conformance", "content_type_conformance",

@@ -1,0 +1,31 @@
+/// The program on whose behalf an operation on mails and verifications runs.
+///
+/// A record belongs to the caller that made it; another client of the HTTP API finds nothing under its id.
+public enum Caller: Sendable, Hashable {
+  /// The command line, and programs that use the library. They see all records.
+  case unrestricted
+  /// A client of the HTTP API, by its name in `serve.clients`.
+  case client(String)
+  /// Callers of the HTTP API without a key.
+  case keyless
+  /// The demo page.
+  case page
+
+  /// The name under which stores keep the owner of a record; empty for ``unrestricted``.
+  package var storedName: String {
+    switch self {
+    case .unrestricted: ""
+    case .client(let name): "@\(name)"
+    case .keyless: "*"
+    case .page: "/"
+    }
+  }
+
+  /// Whether a record of `owner`, a stored name, may be used.
+  ///
+  /// Records without an owner, of the command line and of earlier versions, can be used by any caller that knows their
+  /// id, because the id can't be guessed and an upgrade must not invalidate codes that were mailed.
+  package func mayUse(_ owner: String) -> Bool {
+    self == .unrestricted || owner.isEmpty || owner == storedName
+  }
+}
