@@ -46,6 +46,7 @@ extension HTTPRoute {
   /// The routes of the service. The router, the metrics, the log and the test of `openapi.json` read this table.
   static let all = [
     HTTPRoute(.post, "/v1/verifications", access: .client(.verify), VerificationHandlers.start),
+    HTTPRoute(.get, "/v1/verifications", access: .client(.verify), VerificationHandlers.find),
     HTTPRoute(.post, "/v1/verifications/{id}/check", access: .client(.verify), VerificationHandlers.check),
     HTTPRoute(.get, "/v1/verifications/{id}", access: .client(.verify), VerificationHandlers.show),
     HTTPRoute(.post, "/v1/verifications/{id}/resend", access: .client(.verify), VerificationHandlers.resend),

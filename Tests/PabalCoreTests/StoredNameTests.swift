@@ -30,10 +30,12 @@ import Testing
     #expect(
       VerificationState.allCases.map(\.rawValue) == [
         "pending", "approved", "consumed", "exhausted", "expired", "cancelled", "superseded",
+        "undeliverable",
       ])
     #expect(
       VerificationOutcome.allCases.map(\.rawValue) == [
         "approved", "mismatch", "superseded", "expired", "exhausted", "already_approved", "cancelled",
+        "undeliverable",
       ])
     #expect(
       VerificationLimit.allCases.map(\.rawValue) == [

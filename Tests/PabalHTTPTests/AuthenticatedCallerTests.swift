@@ -114,6 +114,52 @@ import Testing
     #expect(refused.body.contains("serve.clients") && refused.headers[.retryAfter] != nil)
   }
 
+  @Test func `a client gets 404 for what another one made, and finds only its own`() async throws {
+    let (key, configured) = APIClients.newKey()
+    let (other, otherConfigured) = APIClients.newKey()
+    let fixture = try RouterFixture(
+      serve: #"""
+        { "listen": "127.0.0.1:0", "keyless": true,
+          "clients": { "shop": "\#(configured)", "other": ["\#(otherConfigured)"] } }
+        """#)
+    func send(
+      _ key: String?, _ method: HTTPRequest.Method, _ path: String, _ body: String? = nil
+    ) async throws -> RouterFixture.Answer {
+      var headers = HTTPFields()
+      headers[.authorization] = key.map { "Bearer \($0)" }
+      headers[.idempotencyKey] = method == .post ? "the same" : nil
+      return try await fixture.send(method, path, body, headers: headers)
+    }
+    let started = try await send(key, .post, "/v1/verifications", #"{"to": "kim+a@example.org"}"#)
+    let id = String(try #require(started.body.firstMatch(of: /"id":"([0-9A-Z]{26})"/)).1)
+    let mail = String(try #require(started.body.firstMatch(of: /"mail":"([^"]+)"/)).1)
+    for stranger in [other, nil] {
+      for (method, path, body) in [
+        (HTTPRequest.Method.get, "/v1/verifications/\(id)", String?.none),
+        (.post, "/v1/verifications/\(id)/check", #"{"code": "123456"}"#),
+        (.post, "/v1/verifications/\(id)/resend", nil), (.post, "/v1/verifications/\(id)/cancel", nil),
+        (.get, "/v1/mails/\(mail)", nil),
+      ] {
+        #expect(try await send(stranger, method, path, body).status == .notFound, "\(path)")
+      }
+      let found = try await send(stranger, .get, "/v1/verifications?to=kim%40example.org")
+      #expect(found.status == .ok && found.body == #"{"verifications":[]}"#)
+    }
+    for query in [
+      "to=kim%40example.org", "to=Kim+b@EXAMPLE.org", "reference=\(id.suffix(6))", "to=%20kim@example.org",
+    ] {
+      let found = try await send(key, .get, "/v1/verifications?\(query)")
+      #expect(found.status == .ok && found.body.contains(id) && !found.body.contains("kim"), "\(query)")
+      #expect(fixture.lastReport?.route == "/v1/verifications")
+    }
+    for query in [
+      "", "?", "?to=", "?to=kim", "?reference=x", "?to=a@b.co&reference=ABCDEF", "?to=a@b.co&x=1", "?x=1",
+    ] {
+      #expect(try await send(key, .get, "/v1/verifications\(query)").problem == "invalid-request", "\(query)")
+    }
+    #expect(try await send(key, .get, "/v1/mails/\(mail)").status == .ok)
+  }
+
   @Test func `callers without a key have a limit of their own, which names its cure`() async throws {
     let fixture = try RouterFixture(
       serve:
@@ -145,7 +191,6 @@ import Testing
     ("127.0.0.1", ["192.0.2.66, 192.0.2.1, 10.0.0.1"], "192.0.2.1"),
     ("127.0.0.1", ["192.0.2.66", "192.0.2.1", "10.0.0.1"], "192.0.2.1"),
     ("127.0.0.1", ["2001:db8::1"], "2001:db8::1"),
-    ("127.0.0.1", [], "127.0.0.1"),
     ("127.0.0.1", ["unknown"], "127.0.0.1"),
     ("127.0.0.1", ["192.0.2.1, unknown"], "127.0.0.1"),
     ("::ffff:127.0.0.1", ["192.0.2.1"], "192.0.2.1"),

@@ -30,11 +30,12 @@ func second(_ seconds: Double) -> Timestamp {
 /// Returns a mail with an id of `number`, added at second 0 by default.
 func mail(
   _ number: Int, lane: Lane = .code, created: Double = 0, due: Double? = nil, notAfter: Double? = nil,
-  unknown: UnknownPolicy = .resend, group: String? = nil
+  unknown: UnknownPolicy = .resend, group: String? = nil, caller: Caller = .unrestricted
 ) -> OutboxEntry {
   OutboxEntry(
     id: "MAIL\(number)", lane: lane, created: second(created), due: due.map(second),
-    notAfter: notAfter.map(second), unknown: unknown, group: group, content: [UInt8(number & 0xFF), 7, 9])
+    notAfter: notAfter.map(second), unknown: unknown, group: group, caller: caller,
+    content: [UInt8(number & 0xFF), 7, 9])
 }
 
 /// Returns a claim by `owner` at second `now`, with a lease of 30 seconds.

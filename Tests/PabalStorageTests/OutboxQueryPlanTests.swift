@@ -19,7 +19,9 @@ import Testing
       }
     }
     try await outbox.add(
-      (0..<50).map { mail($0, lane: $0 % 2 == 0 ? .code : .bulk, notAfter: 1_000, group: "V") })
+      (0..<50).map {
+        mail($0, lane: $0 % 2 == 0 ? .code : .bulk, notAfter: 1_000, group: "V", caller: .client("\($0 % 3)"))
+      })
     let claimed = try await outbox.claim(claim("a"))
     _ = try await outbox.claim(claim("a", id: "MAIL20"))
     _ = try await outbox.settle([
@@ -71,7 +73,7 @@ import Testing
   /// Checks the plan of each recorded statement.
   private func expectIndexes(_ statements: Statements, in database: SQLiteDatabase) async throws {
     let seen = statements.all.filter { sql in
-      ["SELECT", "UPDATE", "DELETE"].contains { sql.hasPrefix($0) }
+      ["SELECT", "UPDATE", "DELETE", "WITH"].contains { sql.hasPrefix($0) }
     }
     #expect(seen.count > 10)
     for sql in seen {
@@ -81,7 +83,7 @@ import Testing
           arguments: StatementArguments(Array(repeating: Int?.none, count: sql.count(where: { $0 == "?" })))
         ).map { $0["detail"] as String }
       }
-      let tables = ["mail", "verification", "limit_note", "failure", "request"]
+      let tables = ["mail", "verification", "limit_note", "failure", "request", "refund"]
       #expect(
         !plan.contains { line in
           tables.contains { line == "SCAN \($0)" } || line.contains("TEMP B-TREE")

@@ -33,6 +33,7 @@ public struct VerificationConfiguration: Sendable, Hashable {
       assign("digits", \.digits) { $0.integer(in: 6...10) }
       assign("lifetime", \.lifetime) { $0.duration(in: .seconds(120)...day) }
       assign("attempts", \.attempts) { $0.integer(in: 1...10) }
+      assign("simultaneous", \.simultaneous) { $0.integer(in: 1...3) }
       assign("cooldown", \.cooldown) { $0.duration(in: .zero ... .seconds(3_600)) }
       assign("sends", \.sends) { $0.integer(in: 1...10) }
       assign("recipient", \.recipient) { $0.rateLimits() }

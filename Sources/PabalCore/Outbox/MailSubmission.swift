@@ -5,6 +5,7 @@ public struct MailSubmission: Sendable {
   private let now: @Sendable () -> Timestamp
   private let occasionalSweep: OccasionalSweep
   private let writer: OutboxWriter
+  private var caller = Caller.unrestricted
 
   /// Queues mail in the outbox of `store`, with its content sealed by `keys`.
   ///
@@ -27,6 +28,13 @@ public struct MailSubmission: Sendable {
     writer = OutboxWriter(dispatch: dispatch)
   }
 
+  /// Returns the submission on behalf of `caller`: what it queues belongs to it, and it finds no mail of another client.
+  public func acting(for caller: Caller) -> MailSubmission {
+    var submission = self
+    submission.caller = caller
+    return submission
+  }
+
   /// Queues `mail`, or returns the mail that an earlier request with the same key and payload queued.
   ///
   /// - Parameters:
@@ -47,7 +55,8 @@ public struct MailSubmission: Sendable {
         return IdempotentResult(value: existingMail, isReplay: true)
       }
       let entry = OutboxEntry(
-        id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, content: sealed)
+        id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, caller: caller,
+        content: sealed)
       let added = try await occasionalSweep.run {
         _ = try await store.sweepRequests(at: now, limit: OccasionalSweep.limit)
       } beside: { () throws(MailSubmissionError) in
@@ -67,7 +76,9 @@ public struct MailSubmission: Sendable {
   /// Returns the status of the mail `id`, or `nil` if it doesn't exist or has been deleted.
   public func status(_ id: String) async throws(MailSubmissionError) -> MailStatus? {
     try await catchingStorageError { () throws(StorageError) in
-      try await store.readMail { transaction in try transaction.mail(id).map(MailStatus.init) }
+      try await store.readMail { transaction in
+        try transaction.mail(id).flatMap { caller.mayUse($0.caller) ? MailStatus($0) : nil }
+      }
     }
   }
 

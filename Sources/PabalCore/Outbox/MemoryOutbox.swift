@@ -77,8 +77,9 @@ public final class MemoryOutbox: Outbox {
 package struct MemoryOutboxTable: Sendable {
   /// The transport states.
   package var transports: [String: TransportState] = [:]
-  /// Called with the id of a mail that was rejected, within the transaction.
-  package var onRejected: (@Sendable (String) -> Void)?
+  /// Called with a mail that was rejected, within the transaction.
+  package var onRejected: (@Sendable (OutboxEntry) -> Void)?
+  private var turns = CallerTurns()
   // By number, in the order in which they were added.
   private var entries: [Int: OutboxEntry] = [:]
   private var numbers: [String: Int] = [:]
@@ -103,7 +104,13 @@ package struct MemoryOutboxTable: Sendable {
           && entry.notAfter.map { $0 > claim.now } ?? true && claim.id.map { $0 == entry.id } ?? true
       }
       let first = ready.sorted { ($0.value.due, $0.key) < ($1.value.due, $1.key) }
-      for (number, entry) in first.prefix(claim.wanted(of: lane, after: claimed.count)) {
+      let wanted = claim.wanted(of: lane, after: claimed.count)
+      let queues = Dictionary(grouping: first, by: \.value.caller).map { (caller: $0.key, waiting: $0.value) }
+        .sorted {
+          ($0.waiting[0].value.due, $0.waiting[0].key) < ($1.waiting[0].value.due, $1.waiting[0].key)
+        }
+      let picked = claim.id == nil ? turns.take(wanted, of: lane, from: queues) : Array(first.prefix(wanted))
+      for (number, entry) in picked {
         let entry = entry.claimed(by: claim.lease)
         entries[number] = entry
         claimed.append(entry)
@@ -118,7 +125,7 @@ package struct MemoryOutboxTable: Sendable {
     else { return nil }
     entry.settle(settlement)
     entries[number] = entry
-    if entry.state == .rejected { onRejected?(entry.id) }
+    if entry.state == .rejected { onRejected?(entry) }
     return entry
   }
 

@@ -27,6 +27,8 @@ public struct OutboxEntry: Sendable, Hashable {
   public let unknown: UnknownPolicy
   /// The group it belongs to; a newer mail of the group may supersede it.
   public let group: String?
+  /// The stored name of the caller that queued it; empty for the command line and for submissions.
+  package let caller: String
   /// Its state.
   public internal(set) var state: OutboxState
   /// The earliest time of the next attempt.
@@ -58,7 +60,17 @@ public struct OutboxEntry: Sendable, Hashable {
   /// A waiting mail with sealed content, due at `due`, by default at `created`.
   public init(
     id: String, lane: Lane, created: Timestamp, due: Timestamp? = nil, notAfter: Timestamp? = nil,
-    unknown: UnknownPolicy = .resend, group: String? = nil, content: [UInt8]
+    unknown: UnknownPolicy = .resend, group: String? = nil, caller: Caller = .unrestricted, content: [UInt8]
+  ) {
+    self.init(
+      id: id, lane: lane, created: created, due: due, notAfter: notAfter, unknown: unknown, group: group,
+      ownedBy: caller.storedName, content: content)
+  }
+
+  /// A waiting mail that belongs to the caller with the stored name `caller`.
+  package init(
+    id: String, lane: Lane, created: Timestamp, due: Timestamp? = nil, notAfter: Timestamp? = nil,
+    unknown: UnknownPolicy = .resend, group: String? = nil, ownedBy caller: String, content: [UInt8]
   ) {
     self.id = id
     self.lane = lane
@@ -66,6 +78,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.notAfter = notAfter
     self.unknown = unknown
     self.group = group
+    self.caller = caller
     self.state = .waiting
     self.due = due ?? created
     self.attempts = 0
@@ -77,7 +90,8 @@ public struct OutboxEntry: Sendable, Hashable {
   /// An entry with all properties, as a store reads it.
   package init(
     id: String, lane: Lane, created: Timestamp, notAfter: Timestamp?, unknown: UnknownPolicy,
-    group: String?, state: OutboxState, due: Timestamp, attempts: Int, failures: Int, unknownAttempts: Int,
+    group: String?, caller: String, state: OutboxState, due: Timestamp, attempts: Int, failures: Int,
+    unknownAttempts: Int,
     lease: Lease?, requestedState: OutboxState?,
     hold: Outcome.Scope?, transport: String?, outcome: String?, status: String?, ended: Timestamp?,
     content: [UInt8]?
@@ -88,6 +102,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.notAfter = notAfter
     self.unknown = unknown
     self.group = group
+    self.caller = caller
     self.state = state
     self.due = due
     self.attempts = attempts

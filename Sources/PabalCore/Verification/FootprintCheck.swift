@@ -72,6 +72,17 @@ package final class FootprintCheck: VerificationTransaction {
     return records
   }
 
+  // Searches run on the last committed state only, because their rows can't be declared.
+  package func verifications(of mailboxes: [[UInt8]], limit: Int) throws -> [VerificationRecord] {
+    if footprint != nil { try report("a search is not in the transaction's footprint") }
+    return try transaction.verifications(of: mailboxes, limit: limit)
+  }
+
+  package func verifications(withSuffix suffix: String, limit: Int) throws -> [VerificationRecord] {
+    if footprint != nil { try report("a search is not in the transaction's footprint") }
+    return try transaction.verifications(withSuffix: suffix, limit: limit)
+  }
+
   package func insert(_ record: VerificationRecord) throws {
     try write("identity", [record.identity]) { $0.identities }
     try write("verification", record.id, in: verifications)

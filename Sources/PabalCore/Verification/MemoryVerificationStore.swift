@@ -9,7 +9,7 @@ public final class MemoryVerificationStore: VerificationStore {
   public init(outbox: MemoryOutbox) {
     self.outbox = outbox
     outbox.transact { mails in
-      mails.onRejected = { [weak self] mail in self?.tables.withLock { $0.removeEvents(of: mail) } }
+      mails.onRejected = { [weak self] mail in self?.tables.withLock { $0.reject(mail) } }
     }
   }
 
@@ -81,9 +81,22 @@ private struct MemoryVerificationTables: Sendable {
   var events: [[UInt8]: [RateLimitEvent]] = [:]
   var failures: [[UInt8]: FailureCount] = [:]
   var requests: [[UInt8]: IdempotencyRecord] = [:]
+  var refunds: [[UInt8]: Timestamp] = [:]
 
-  mutating func removeEvents(of mail: String) {
-    for key in events.keys { events[key]?.removeAll { $0.mail == mail } }
+  /// Ends the verification of a rejected mail, and refunds what the mail counted towards.
+  mutating func reject(_ mail: OutboxEntry) {
+    let now = mail.ended ?? mail.created
+    if let id = mail.group, records[id]?.mail == mail.id, records[id]?.state == .pending {
+      records[id]?.transition(to: .undeliverable, at: now)
+    }
+    let counted = events.values.joined().filter { $0.mail == mail.id && $0.countsRefunds }
+    let refunded = counted.filter { event in
+      guard let last = refunds[event.key], last <= now else { return true }
+      return last + VerificationPolicy.refundInterval <= now
+    }
+    guard !refunded.isEmpty else { return }
+    for event in refunded { refunds[event.key] = now }
+    for key in events.keys { events[key]?.removeAll { $0.mail == mail.id } }
   }
 
   mutating func sweepRequests(at now: Timestamp, limit: Int) -> Bool {
@@ -106,6 +119,7 @@ private struct MemoryVerificationTables: Sendable {
       events[key]?.removeAll { $0.at <= sweep.events }
       if events[key]?.isEmpty == true { events[key] = nil }
     }
+    refunds = refunds.filter { $0.value > sweep.refunds }
     failures = failures.filter { $0.value.last > sweep.failures }
     return leavesRequests || max(expired.count, old.count) > sweep.limit
   }
@@ -126,6 +140,20 @@ private final class MemoryVerificationTransaction: VerificationTransaction {
   func pending(_ identities: [[UInt8]]) -> [VerificationRecord] {
     tables.records.values.filter { $0.state == .pending && identities.contains($0.identity) }
       .sorted { $0.created > $1.created }
+  }
+
+  func verifications(of mailboxes: [[UInt8]], limit: Int) -> [VerificationRecord] {
+    newest(limit) { record in record.mailbox.map { mailboxes.contains($0) } ?? false }
+  }
+
+  func verifications(withSuffix suffix: String, limit: Int) -> [VerificationRecord] {
+    newest(limit) { $0.id.hasSuffix(suffix) }
+  }
+
+  private func newest(_ limit: Int, _ matches: (VerificationRecord) -> Bool) -> [VerificationRecord] {
+    Array(
+      tables.records.values.filter(matches).sorted { ($0.created, $0.id) > ($1.created, $1.id) }.prefix(limit)
+    )
   }
 
   func insert(_ record: VerificationRecord) { tables.records[record.id] = record }

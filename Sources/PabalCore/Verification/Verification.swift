@@ -28,7 +28,11 @@ public struct Verification: Sendable, Hashable {
   public let delivery: MailStatus?
 
   /// The last six characters of the id, by which people distinguish verifications.
-  public var reference: String { String(id.suffix(6)) }
+  public var reference: String { String(id.suffix(Verification.referenceLength)) }
+
+  static let referenceLength = 6
+  /// The number of characters of an id.
+  package static let completeIDLength = 26
 }
 
 /// The outcome of a check.
@@ -47,6 +51,8 @@ public enum VerificationOutcome: String, Sendable, Hashable, Codable, CaseIterab
   case alreadyApproved = "already_approved"
   /// The verification has been cancelled.
   case cancelled = "cancelled"
+  /// The mail with the code was rejected.
+  case undeliverable = "undeliverable"
 }
 
 /// The result of a check.
@@ -94,6 +100,8 @@ public enum VerificationState: String, Sendable, Hashable, Codable, CaseIterable
   case cancelled = "cancelled"
   /// Replaced by a newer start for the same address and purpose.
   case superseded = "superseded"
+  /// The mail with the valid code was rejected, so that no person can have it.
+  case undeliverable = "undeliverable"
 
   /// Whether codes can't be approved any more. The data for a resend is erased then.
   public var isFinal: Bool { self != .pending }
@@ -102,7 +110,7 @@ public enum VerificationState: String, Sendable, Hashable, Codable, CaseIterable
   public func canTransition(to next: VerificationState) -> Bool {
     switch (self, next) {
     case (.pending, .approved), (.pending, .exhausted), (.pending, .expired), (.pending, .cancelled),
-      (.pending, .superseded), (.approved, .consumed):
+      (.pending, .superseded), (.pending, .undeliverable), (.approved, .consumed):
       true
     default: false
     }

@@ -71,6 +71,19 @@ package struct VerificationJSON: Encodable, Sendable {
   }
 }
 
+/// The JSON form of the verifications that a search found.
+package struct FoundVerificationsJSON: Encodable, Sendable {
+  package let verifications: [VerificationJSON]
+
+  enum CodingKeys: String, CodingKey {
+    case verifications = "verifications"
+  }
+
+  package init(_ verifications: [Verification]) {
+    self.verifications = verifications.map(VerificationJSON.init)
+  }
+}
+
 /// The JSON form of the result of a check.
 package struct VerificationCheckJSON: Encodable, Sendable {
   package let outcome: String

@@ -24,6 +24,9 @@ public struct VerificationPolicy: Sendable, Hashable {
   public var lifetime = Duration.seconds(600)
   /// How many codes may be entered before a verification is exhausted, 1 to 10. A resend doesn't reset the count.
   public var attempts = 5
+  /// How many verifications of one recipient and purpose may be pending at once, 1 to 3. They share the attempts of one.
+  /// With 1, a newer start replaces an older one.
+  public var simultaneous = 1
   /// The minimum time between two mails to a recipient; may be zero.
   public var cooldown = Duration.seconds(60)
   /// The maximum number of mails of one verification.
@@ -62,6 +65,9 @@ public struct VerificationPolicy: Sendable, Hashable {
   /// The part of the quota that starts may use.
   var startQuota: Int? { quota.map { $0 - $0 / 5 } }
   static let day = Duration.seconds(86_400)
+  /// In this time a recipient gets at most one refund for a rejected mail, so that a dead address isn't mailed without
+  /// end.
+  package static let refundInterval = Duration.seconds(3_600)
   /// How long a count of wrong codes is kept after the last one.
   static let failureRetention = Duration.seconds(30 * 86_400)
 
@@ -101,6 +107,7 @@ extension VerificationPolicy {
   func sweep(at now: Timestamp, limit: Int) -> VerificationSweep {
     VerificationSweep(
       now: now, ended: now - retention, events: now - longestWindow,
+      refunds: now - VerificationPolicy.refundInterval,
       failures: now - VerificationPolicy.failureRetention, limit: limit)
   }
 }

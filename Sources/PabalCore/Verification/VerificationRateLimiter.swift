@@ -8,12 +8,18 @@ internal import Glibc
 struct VerificationRateLimiter {
   let transaction: any VerificationTransaction
   let now: Timestamp
+  /// How long a code is valid, which is also how long the limits of a recipient can hold a mail back.
+  let lifetime: Duration
+  /// Whether the last call of `block` found a cap of the recipient reached, but no code that is still valid. Then one mail
+  /// is allowed, because strangers may have used up the cap.
+  private(set) var isBeyondCap = false
   // The newest events under the keys of each rule, the newest first.
   private var cachedEvents: [[[UInt8]]: [Timestamp]] = [:]
 
-  init(transaction: any VerificationTransaction, now: Timestamp) {
+  init(transaction: any VerificationTransaction, now: Timestamp, lifetime: Duration) {
     self.transaction = transaction
     self.now = now
+    self.lifetime = lifetime
   }
 
   /// A limit that refuses the request until a certain time.
@@ -27,6 +33,17 @@ struct VerificationRateLimiter {
     var limit: VerificationLimit
     var keys: [[UInt8]]
     var rateLimits: [RateLimit]
+    /// Whether anyone can use it up by knowing an address, so that it must not lock the address out.
+    var isShared = false
+    /// Whether a rejected mail's refund is counted under its keys.
+    var countsRefunds = false
+  }
+
+  /// A block by consecutive wrong codes.
+  struct FailureBlock {
+    /// When the last wrong code was entered.
+    var last: Timestamp
+    var until: Timestamp
   }
 
   /// How many recent events are read at once. Reading ten costs the same as reading one, because they are adjacent in the
@@ -36,6 +53,7 @@ struct VerificationRateLimiter {
   /// Returns the block that expires last, or `nil` if all rules allow the request.
   mutating func block(_ rules: [Rule]) throws -> Block? {
     var last: Block?
+    isBeyondCap = false
     for rule in rules {
       for rateLimit in rule.rateLimits where rateLimit.window > .zero {
         // A cap of n is reached while the nth newest event is within the window.
@@ -49,7 +67,11 @@ struct VerificationRateLimiter {
         }
         guard let event else { continue }
         // The clock may have been set back since the event was recorded.
-        let until = min(event, now) + rateLimit.window
+        var until = min(event, now) + rateLimit.window
+        if until > now, rule.isShared {
+          isBeyondCap = true
+          if let newest = try newest(rule.keys).first { until = min(until, min(newest, now) + lifetime) }
+        }
         if until > now, until > last?.until ?? now { last = Block(limit: rule.limit, until: until) }
       }
     }
@@ -67,13 +89,17 @@ struct VerificationRateLimiter {
 
   /// Records an event under the first key of each rule. `mail` returns the mail whose rejection deletes the event.
   mutating func recordEvents(_ rules: [Rule], mail: (Rule) -> String?) throws {
-    try transaction.add(rules.map { RateLimitEvent(key: $0.keys[0], at: now, mail: mail($0)) })
+    try transaction.add(
+      rules.map {
+        RateLimitEvent(key: $0.keys[0], at: now, mail: mail($0), countsRefunds: $0.countsRefunds)
+      })
     for rule in rules {
       if let times = cachedEvents[rule.keys] { cachedEvents[rule.keys] = [now] + times }
     }
   }
 
-  private mutating func newest(_ keys: [[UInt8]]) throws -> [Timestamp] {
+  /// Returns the times of the newest events under `keys`, the newest first.
+  mutating func newest(_ keys: [[UInt8]]) throws -> [Timestamp] {
     if let times = cachedEvents[keys] { return times }
     let times = try transaction.events(VerificationRateLimiter.prefetchCount, skipping: 0, under: keys)
     cachedEvents[keys] = times
@@ -81,18 +107,19 @@ struct VerificationRateLimiter {
   }
 
   /// Returns the block caused by consecutive wrong codes, if there is one.
-  func block(_ keys: [[UInt8]], _ policy: VerificationPolicy) throws -> Block? {
+  func failureBlock(_ keys: [[UInt8]], _ policy: VerificationPolicy) throws -> FailureBlock? {
     guard let failures = try transaction.failures(under: keys), failures.count >= policy.failures else {
       return nil
     }
-    let until = min(failures.last, now) + policy.block
-    return until > now ? Block(limit: .failures, until: until) : nil
+    let last = min(failures.last, now)
+    return last + policy.block > now ? FailureBlock(last: last, until: last + policy.block) : nil
   }
 
-  /// Counts a wrong code. Starts from zero if the count has caused a block before.
+  /// Counts a wrong code. Starts from zero if the count has caused a block that is over, and prolongs one that isn't.
   func addFailure(_ keys: [[UInt8]], _ policy: VerificationPolicy) throws {
     let before = try transaction.failures(under: keys)
-    let count = before.map { $0.count >= policy.failures ? 0 : $0.count } ?? 0
+    let isBlocked = try failureBlock(keys, policy) != nil
+    let count = before.map { $0.count >= policy.failures && !isBlocked ? 0 : $0.count } ?? 0
     try transaction.set(FailureCount(count: count + 1, last: now), under: keys)
   }
 }
@@ -106,6 +133,12 @@ struct RateLimitKeys: Sendable {
     digests("recipient", purpose, recipient.rateLimitIdentity)
   }
 
+  /// The keys of mails to a recipient for a purpose that one client asked for.
+  func recipient(_ recipient: VerificationRecipient, _ purpose: String, by client: ClientAddress) -> [[UInt8]]
+  {
+    digests("recipient and client", purpose, recipient.rateLimitIdentity, client.bucket)
+  }
+
   /// The keys of mails to a recipient for any purpose; verifications are found by them too.
   func mailbox(_ recipient: VerificationRecipient) -> [[UInt8]] {
     digests("mailbox", recipient.rateLimitIdentity)
@@ -116,7 +149,7 @@ struct RateLimitKeys: Sendable {
     digests("failures", purpose, recipient.rateLimitIdentity)
   }
 
-  /// The identities of a recipient and purpose, of which one verification is pending.
+  /// The identities of a recipient and purpose, of which `policy.simultaneous` verifications are pending.
   func identity(_ recipient: VerificationRecipient, _ purpose: String) -> [[UInt8]] {
     digests("verification", purpose, recipient.identity)
   }

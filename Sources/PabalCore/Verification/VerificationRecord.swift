@@ -23,6 +23,10 @@ public struct VerificationRecord: Sendable, Hashable {
   package let purpose: String
   /// The digest of purpose and address. It never changes; a newer start finds the verification by it.
   package let identity: [UInt8]
+  /// The digest of the mailbox, by which verifications of an address are found; `nil` in a record of an earlier version.
+  package let mailbox: [UInt8]?
+  /// The stored name of the caller that started it.
+  package let caller: String
   /// The sealed address, as it was typed.
   package let recipient: [UInt8]
   /// The sealed `StoredVerificationRequest`; `nil` in a final state.
@@ -54,7 +58,8 @@ public struct VerificationRecord: Sendable, Hashable {
 
   /// A record with all properties.
   package init(
-    id: String, purpose: String, identity: [UInt8], recipient: [UInt8], request: [UInt8]?,
+    id: String, purpose: String, identity: [UInt8], mailbox: [UInt8]? = nil, caller: String = "",
+    recipient: [UInt8], request: [UInt8]?,
     state: VerificationState = .pending, generation: Int = 1, code: [UInt8], earlier: [EarlierCode] = [],
     attempts: Int = 0, created: Timestamp, codeCreated: Timestamp, expires: Timestamp,
     ended: Timestamp? = nil,
@@ -63,6 +68,8 @@ public struct VerificationRecord: Sendable, Hashable {
     self.id = id
     self.purpose = purpose
     self.identity = identity
+    self.mailbox = mailbox
+    self.caller = caller
     self.recipient = recipient
     self.request = request
     self.state = state

@@ -30,21 +30,25 @@ extension VerificationService {
     _ record: VerificationRecord?, _ code: String?, _ clientRule: VerificationRateLimiter.Rule?,
     proofSecret: String, _ transaction: any VerificationTransaction, at now: Timestamp
   ) throws -> VerificationCheckResult {
-    guard var record else { throw VerificationError.unknown }
+    var record = try own(record)
     if let clientRule { try enforce(clientRule, transaction, at: now) }
     if record.clampFutureTimes(at: now, lifetime: policy.lifetime) { try transaction.update(record) }
     if let outcome = VerificationService.finalOutcome(record.state(at: now)) {
-      return result(outcome, record, at: now)
+      return result(outcome, record, 0, at: now)
     }
     let recipient = try recipient(of: record)
     let failures = rateLimitKeys.failures(recipient, record.purpose)
-    let limiter = VerificationRateLimiter(transaction: transaction, now: now)
-    if let block = try limiter.block(failures, policy) {
-      throw VerificationError.limited(.failures, retryAfter: block.until - now)
+    let limiter = limiter(transaction, at: now)
+    if let block = try limiter.failureBlock(failures, policy), record.created <= block.last {
+      // A start is possible again at the latest when this code has expired.
+      throw VerificationError.limited(.failures, retryAfter: min(block.until, record.expires) - now)
     }
-    guard let code else { return result(.mismatch, record, at: now) }
-    guard let attempt = try transaction.takeAttempt(record.id, atMost: policy.attempts) else {
-      return result(.exhausted, record, at: now)
+    let siblings = try siblings(of: record, transaction, at: now)
+    let others = siblings.reduce(0) { $0 + $1.attempts }
+    guard let code else { return result(.mismatch, record, others, at: now) }
+    let limit = policy.attempts - others
+    guard let attempt = try transaction.takeAttempt(record.id, atMost: limit) else {
+      return result(.exhausted, record, others, at: now)
     }
     record.attempts = attempt
     let outcome = compare(code, record, recipient)
@@ -58,9 +62,15 @@ extension VerificationService {
     case .mismatch: try limiter.addFailure(failures, policy)
     default: break
     }
-    if record.state == .pending, attempt >= policy.attempts { record.transition(to: .exhausted, at: now) }
+    if record.state == .pending, attempt >= limit {
+      record.transition(to: .exhausted, at: now)
+      for var sibling in siblings {
+        sibling.transition(to: .exhausted, at: now)
+        try transaction.update(sibling)
+      }
+    }
     try transaction.update(record)
-    return result(outcome, record, proof: proof, at: now)
+    return result(outcome, record, others, proof: proof, at: now)
   }
 
   /// Exchanges a proof for the address that it proves. A proof can be redeemed once, within `policy.proofLifetime`.
@@ -77,7 +87,7 @@ extension VerificationService {
     return try await transact(verification: id) {
       footprint(of: $0)
     } _: { transaction, record in
-      guard var record, let digest = record.proof,
+      guard var record, caller.mayUse(record.caller), let digest = record.proof,
         keys.proofDigest(digest, matches: [Array(id.utf8), Array(secret.utf8)])
       else { throw VerificationError.proof(.unknown) }
       if let purpose, purpose != record.purpose { throw VerificationError.proof(.otherPurpose) }
@@ -101,6 +111,7 @@ extension VerificationService {
     case .expired: .expired
     case .cancelled: .cancelled
     case .superseded: .superseded
+    case .undeliverable: .undeliverable
     }
   }
 
@@ -127,7 +138,7 @@ extension VerificationService {
   private func enforce(
     _ rule: VerificationRateLimiter.Rule, _ transaction: any VerificationTransaction, at now: Timestamp
   ) throws {
-    var limiter = VerificationRateLimiter(transaction: transaction, now: now)
+    var limiter = limiter(transaction, at: now)
     try limiter.clampFutureTimes([rule])
     if let block = try limiter.block([rule]) {
       throw VerificationError.limited(.client, retryAfter: block.until - now)
@@ -136,11 +147,13 @@ extension VerificationService {
   }
 
   private func result(
-    _ outcome: VerificationOutcome, _ record: VerificationRecord, proof: String? = nil, at now: Timestamp
+    _ outcome: VerificationOutcome, _ record: VerificationRecord, _ otherAttempts: Int, proof: String? = nil,
+    at now: Timestamp
   ) -> VerificationCheckResult {
     let isPending = record.state(at: now) == .pending
     return VerificationCheckResult(
-      outcome: outcome, attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0,
+      outcome: outcome,
+      attemptsRemaining: isPending ? max(policy.attempts - record.attempts - otherAttempts, 0) : 0,
       proof: proof, purpose: record.purpose, language: record.language, age: now - record.created)
   }
 }

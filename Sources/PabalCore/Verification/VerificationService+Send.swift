@@ -46,6 +46,7 @@ extension VerificationService {
 
     let idempotentRequest = key.map { IdempotentRequest($0, .start, keys: keys) }
     let identity = rateLimitKeys.identity(recipient, purpose)
+    let mailbox = rateLimitKeys.mailbox(recipient)
     while true {
       let now = now()
       if let earlier = try await earlier(idempotentRequest, at: now) {
@@ -54,16 +55,18 @@ extension VerificationService {
       let id = RandomString.id(at: now, random)
       let preparedMail = try catchingConfiguredMessage(message == nil, notice) {
         () throws(VerificationError) -> PreparedMail in
-        try self.preparedMail(request, id: id, purpose: purpose, recipient: recipient, generation: 1, at: now)
+        try self.preparedMail(
+          request, id: id, purpose: purpose, recipient: recipient, generation: 1, ownedBy: caller.storedName,
+          at: now)
       }
       let record = VerificationRecord(
-        id: id, purpose: purpose, identity: identity[0],
+        id: id, purpose: purpose, identity: identity[0], mailbox: mailbox[0], caller: caller.storedName,
         recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
         request: keys.seal(encodedRequest, id: "request \(id)"), code: preparedMail.digest, created: now,
         codeCreated: now,
         expires: preparedMail.expires, mail: preparedMail.entry.id, language: preparedMail.language)
       if let started = try await start(
-        record, identity, preparedMail, recipient, client, idempotentRequest, at: now)
+        record, identity, mailbox, preparedMail, recipient, client, idempotentRequest, at: now)
       {
         return IdempotentResult(value: started, isReplay: false)
       }
@@ -72,14 +75,15 @@ extension VerificationService {
 
   /// Returns `nil` if a concurrent request with the same key was first.
   private func start(
-    _ record: VerificationRecord, _ identity: [[UInt8]], _ preparedMail: PreparedMail,
-    _ recipient: VerificationRecipient,
+    _ record: VerificationRecord, _ identity: [[UInt8]], _ mailbox: [[UInt8]],
+    _ preparedMail: PreparedMail, _ recipient: VerificationRecipient,
     _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
-    let mails = (rateLimitKeys.recipient(recipient, record.purpose), rateLimitKeys.mailbox(recipient))
-    let rules = sendRules(mails, quota: policy.startQuota) + clientRules(client)
+    let mails = rateLimitKeys.recipient(recipient, record.purpose)
+    let rules =
+      sendRules(mails, mailbox, quota: policy.startQuota) + clientRules(client, recipient, record.purpose)
     let failures = rateLimitKeys.failures(recipient, record.purpose)
-    let resends = policy.sends > 1 ? sendRules(mails, quota: policy.quota) : nil
+    let resends = policy.sends > 1 ? sendRules(mails, mailbox, quota: policy.quota) : nil
     let footprint = VerificationFootprint(
       identities: identity, rules, failures: failures, verification: record.id, mail: record.mail,
       idempotentRequest)
@@ -88,12 +92,19 @@ extension VerificationService {
         if let idempotentRequest, try idempotentRequest.priorResult(transaction, at: now) != .none {
           return nil
         }
-        var limiter = VerificationRateLimiter(transaction: transaction, now: now)
-        try enforce(rules, failures, &limiter)
+        var limiter = limiter(transaction, at: now)
+        let isBeyondLimit = try enforce(rules, mails, failures, &limiter)
         var record = record
-        for var older in try transaction.pending(identity) {
+        var attempts = 0
+        var kept = 0
+        for var older in try transaction.pending(identity) where older.caller == record.caller {
           _ = older.clampFutureTimes(at: now, lifetime: policy.lifetime)
           let isLive = older.state(at: now) == .pending
+          if isLive, kept < policy.simultaneous - 1 {
+            kept += 1
+            attempts += older.attempts
+            continue
+          }
           // A code of the older verification, typed for this one, is answered with `superseded`.
           if isLive {
             record.earlier = Array(
@@ -103,11 +114,16 @@ extension VerificationService {
           try transaction.update(older)
           try transaction.supersedeMail(of: older.id, newest: nil, at: now)
         }
+        // Beyond the limits of a recipient a code can be entered once, so that the mails which can't be refused without
+        // locking the address out are of little use for guessing.
+        if isBeyondLimit, kept == 0 { record.attempts = policy.attempts - 1 }
         try transaction.insert(record)
         try recordEvents(rules, &limiter, mail: record.mail)
         try idempotentRequest?.remember(record.id, transaction, at: now)
         try transaction.enqueue(entry)
-        return try snapshot(record, recipient, mail: entry, resendRules: resends, &limiter)
+        return try snapshot(
+          record, recipient, mail: entry, resendRules: resends, attempts: record.attempts + attempts, &limiter
+        )
       }
     }
   }
@@ -136,7 +152,7 @@ extension VerificationService {
       let (recipient, request) = try unsealed(record)
       let preparedMail = try preparedMail(
         request, id: id, purpose: record.purpose, recipient: recipient, generation: record.generation + 1,
-        at: now)
+        ownedBy: record.caller, at: now)
       if let resent = try await resend(record, preparedMail, recipient, client, idempotentRequest, at: now) {
         return IdempotentResult(value: resent, isReplay: false)
       }
@@ -149,8 +165,9 @@ extension VerificationService {
     _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
     // Derived once, because a rotation of the keys meanwhile would change the digests that the footprint names.
-    let resends = resendRules(record, recipient)
-    let rules = resends + clientRules(client)
+    let mails = rateLimitKeys.recipient(recipient, record.purpose)
+    let resends = sendRules(mails, rateLimitKeys.mailbox(recipient), quota: policy.quota)
+    let rules = resends + clientRules(client, recipient, record.purpose)
     let failures = rateLimitKeys.failures(recipient, record.purpose)
     let footprint = VerificationFootprint(
       identities: [record.identity], rules, failures: failures, verification: record.id,
@@ -159,7 +176,7 @@ extension VerificationService {
       if let idempotentRequest, try idempotentRequest.priorResult(transaction, at: now) != .none {
         return nil
       }
-      guard var current = try transaction.verification(record.id) else { throw VerificationError.unknown }
+      var current = try own(transaction.verification(record.id))
       _ = current.clampFutureTimes(at: now, lifetime: policy.lifetime)
       let state = current.state(at: now)
       guard state == .pending else { throw VerificationError.ended(state) }
@@ -167,8 +184,8 @@ extension VerificationService {
       guard current.generation < policy.sends else {
         throw VerificationError.limited(.verification, retryAfter: nil)
       }
-      var limiter = VerificationRateLimiter(transaction: transaction, now: now)
-      try enforce(rules, failures, &limiter)
+      var limiter = limiter(transaction, at: now)
+      _ = try enforce(rules, mails, failures, &limiter)
       // Without a cooldown a concurrent resend can come first; then its code is the one to replace.
       guard current.generation == record.generation else { return nil }
       current.earlier = current.replacedCodes
@@ -185,7 +202,8 @@ extension VerificationService {
       try transaction.supersedeMail(of: current.id, newest: current.mail, at: now)
       return try snapshot(
         current, recipient, mail: entry,
-        resendRules: current.generation < policy.sends ? resends : nil, &limiter)
+        resendRules: current.generation < policy.sends ? resends : nil,
+        attempts: attempts(of: current, transaction, at: now), &limiter)
     }
   }
 
@@ -199,8 +217,7 @@ extension VerificationService {
       case .none: return nil
       case .reused: throw VerificationError.reused
       case .replay(let id):
-        guard let record = try transaction.verification(id) else { throw VerificationError.unknown }
-        return try snapshot(record, transaction, at: now)
+        return try snapshot(try own(transaction.verification(id)), transaction, at: now)
       }
     }
   }
@@ -209,7 +226,7 @@ extension VerificationService {
     -> VerificationRecord
   {
     try await read { transaction in
-      guard let record = try transaction.verification(id) else { throw VerificationError.unknown }
+      let record = try own(transaction.verification(id))
       let state = record.state(at: now)
       guard state == .pending else { throw VerificationError.ended(state) }
       return record
@@ -232,144 +249,9 @@ extension VerificationService {
       throw .keys(.notAuthentic)
     }
   }
-
-  // MARK: Limits
-
-  private func clientRules(_ client: ClientAddress?) -> [VerificationRateLimiter.Rule] {
-    guard let client, !policy.clientStarts.isEmpty else { return [] }
-    return [
-      VerificationRateLimiter.Rule(
-        limit: .client, keys: rateLimitKeys.starts(client), rateLimits: policy.clientStarts)
-    ]
-  }
-
-  func resendRules(_ record: VerificationRecord, _ recipient: VerificationRecipient)
-    -> [VerificationRateLimiter.Rule]
-  {
-    sendRules(
-      (rateLimitKeys.recipient(recipient, record.purpose), rateLimitKeys.mailbox(recipient)),
-      quota: policy.quota)
-  }
-
-  /// The rules for events under the digests of a recipient: for one purpose, and for all purposes.
-  private func sendRules(
-    _ keys: (mails: [[UInt8]], mailbox: [[UInt8]]), quota: Int?
-  ) -> [VerificationRateLimiter.Rule] {
-    let mails = keys.mails
-    var rules = [
-      VerificationRateLimiter.Rule(
-        limit: .cooldown, keys: mails, rateLimits: [RateLimit(1, per: policy.cooldown)]),
-      VerificationRateLimiter.Rule(limit: .recipient, keys: mails, rateLimits: policy.recipient),
-      VerificationRateLimiter.Rule(limit: .recipient, keys: keys.mailbox, rateLimits: policy.mailbox),
-    ]
-    if let quota {
-      rules.append(
-        VerificationRateLimiter.Rule(
-          limit: .overall, keys: rateLimitKeys.overall(),
-          rateLimits: [RateLimit(quota, per: VerificationPolicy.day)]))
-    }
-    return rules
-  }
-
-  /// Throws if a limit refuses the mail.
-  private func enforce(
-    _ rules: [VerificationRateLimiter.Rule], _ failures: [[UInt8]], _ limiter: inout VerificationRateLimiter
-  ) throws {
-    try limiter.clampFutureTimes(VerificationService.counted(rules))
-    let blocks = [try limiter.block(rules), try limiter.block(failures, policy)]
-    if let last = blocks.compactMap({ $0 }).max(by: { $0.until < $1.until }) {
-      throw VerificationError.limited(last.limit, retryAfter: last.until - limiter.now)
-    }
-  }
-
-  /// Records the events of a mail. A rejection of the mail deletes those that count mails; those of a client stay.
-  private func recordEvents(
-    _ rules: [VerificationRateLimiter.Rule], _ limiter: inout VerificationRateLimiter, mail: String
-  ) throws {
-    try limiter.recordEvents(VerificationService.counted(rules)) { $0.limit == .client ? nil : mail }
-  }
-
-  /// The rules with events of their own: the cooldown counts the events of the recipient's caps.
-  private static func counted(_ rules: [VerificationRateLimiter.Rule]) -> [VerificationRateLimiter.Rule] {
-    rules.filter { $0.limit != .cooldown }
-  }
-
-  // MARK: Input
-
-  /// Runs `compose`. If `isConfigured`, the caller didn't name the message, so one that can't be used is a mistake in the
-  /// configuration and not the caller's.
-  private func catchingConfiguredMessage<Value>(
-    _ isConfigured: Bool, _ isNotice: Bool, _ compose: () throws(VerificationError) -> Value
-  ) throws(VerificationError) -> Value {
-    do throws(VerificationError) {
-      return try compose()
-    } catch {
-      guard isConfigured, case .input("message", let message) = error else { throw error }
-      let key = isNotice ? "verification.notice" : "verification.message"
-      throw .brokenMessage(Diagnostics([Diagnostic("\(key): \(message)", path: key)]))
-    }
-  }
-
-  private static func ranges(_ languages: [String]) throws(VerificationError) -> [String] {
-    do throws(LanguagePreference.InvalidTag) {
-      return try LanguagePreference(languages).ranges
-    } catch {
-      throw .input(field: "language", message: "\(error.message); \(error.remedy)")
-    }
-  }
-
-  private static func recipient(_ text: String) throws(VerificationError) -> VerificationRecipient {
-    do throws(AddressError) {
-      return VerificationRecipient(address: try Address(text))
-    } catch {
-      throw .input(field: "to", message: error.message)
-    }
-  }
-
-  static func client(_ text: String?) throws(VerificationError) -> ClientAddress? {
-    guard let text else { return nil }
-    guard let client = ClientAddress(text) else {
-      throw .input(field: "client", message: "\(quoted(text)) isn't an IP address")
-    }
-    return client
-  }
-
-  static func check(purpose: String) throws(VerificationError) {
-    let fits = purpose.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
-    guard fits, 1...64 ~= purpose.utf8.count else {
-      throw .input(
-        field: "purpose",
-        message: "\(quoted(purpose)) isn't 1 to 64 letters, digits, hyphens, dots and underscores")
-    }
-  }
 }
 
 extension IdempotentRequest.Operation {
   static let start = IdempotentRequest.Operation(name: "start")
   static let resend = IdempotentRequest.Operation(name: "resend")
-}
-
-extension VerificationFootprint {
-  /// The footprint of a mail that is sent by `rules`.
-  fileprivate init(
-    identities: [[UInt8]], _ rules: [VerificationRateLimiter.Rule], failures: [[UInt8]],
-    verification: String, mail: String, _ request: IdempotentRequest?
-  ) {
-    var events: [[UInt8]] = []
-    var sharedEvents: [[UInt8]] = []
-    for rule in rules where rule.limit != .cooldown {
-      if rule.limit == .overall { sharedEvents += rule.keys } else { events += rule.keys }
-    }
-    self.init(
-      identities: identities, events: events, sharedEvents: sharedEvents, failures: failures,
-      verifications: [verification],
-      outbox: OutboxFootprint(requests: request?.footprint ?? [], mails: [mail]))
-  }
 }

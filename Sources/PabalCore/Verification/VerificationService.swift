@@ -10,6 +10,7 @@ public struct VerificationService: Sendable {
   let random: @Sendable () -> UInt64
   let writer: OutboxWriter
   let rateLimitKeys: RateLimitKeys
+  private(set) var caller = Caller.unrestricted
 
   /// A service on `store`. Addresses, codes and requests are digested or sealed with `keys`.
   ///
@@ -38,6 +39,19 @@ public struct VerificationService: Sendable {
     rateLimitKeys = RateLimitKeys(keys: keys)
   }
 
+  /// Returns the service on behalf of `caller`: what it starts belongs to it, and it finds nothing of another client.
+  public func acting(for caller: Caller) -> VerificationService {
+    var service = self
+    service.caller = caller
+    return service
+  }
+
+  /// Returns the record if it exists and the caller may use it; throws `.unknown` otherwise.
+  func own(_ record: VerificationRecord?) throws(VerificationError) -> VerificationRecord {
+    guard let record, caller.mayUse(record.caller) else { throw .unknown }
+    return record
+  }
+
   /// Returns the current time by the service's clock.
   public func currentTime() -> Timestamp { now() }
 
@@ -45,8 +59,7 @@ public struct VerificationService: Sendable {
   public func status(_ id: String) async throws(VerificationError) -> Verification {
     let now = now()
     return try await read { transaction in
-      guard let record = try transaction.verification(id) else { throw VerificationError.unknown }
-      return try snapshot(record, transaction, at: now)
+      return try snapshot(try own(transaction.verification(id)), transaction, at: now)
     }
   }
 
@@ -56,7 +69,7 @@ public struct VerificationService: Sendable {
     return try await transact(verification: id) {
       footprint(of: $0)
     } _: { transaction, record in
-      guard var record else { throw VerificationError.unknown }
+      var record = try own(record)
       _ = record.clampFutureTimes(at: now, lifetime: policy.lifetime)
       switch record.state(at: now) {
       case .pending:
@@ -104,18 +117,42 @@ public struct VerificationService: Sendable {
   ) throws -> Verification {
     let recipient = try recipient(of: record)
     let state = record.state(at: now)
-    var limiter = VerificationRateLimiter(transaction: transaction, now: now)
+    var limiter = limiter(transaction, at: now)
     return try snapshot(
       record, recipient, mail: transaction.mail(record.mail),
       resendRules: state == .pending && record.generation < policy.sends
-        ? resendRules(record, recipient) : nil, &limiter)
+        ? resendRules(record, recipient) : nil,
+      attempts: attempts(of: record, transaction, at: now), &limiter)
+  }
+
+  /// Returns how many codes were checked against the budget of `record`: its own, and those of the other pending
+  /// verifications of its caller for the same recipient and purpose.
+  func attempts(
+    of record: VerificationRecord, _ transaction: any VerificationTransaction, at now: Timestamp
+  ) throws -> Int {
+    guard record.state(at: now) == .pending else { return record.attempts }
+    return try siblings(of: record, transaction, at: now).reduce(record.attempts) { $0 + $1.attempts }
+  }
+
+  /// The other pending verifications that share the attempts of `record`.
+  func siblings(
+    of record: VerificationRecord, _ transaction: any VerificationTransaction, at now: Timestamp
+  ) throws -> [VerificationRecord] {
+    guard policy.simultaneous > 1 else { return [] }
+    return try transaction.pending([record.identity]).filter {
+      $0.id != record.id && $0.caller == record.caller && $0.state(at: now) == .pending
+    }
+  }
+
+  func limiter(_ transaction: any VerificationTransaction, at now: Timestamp) -> VerificationRateLimiter {
+    VerificationRateLimiter(transaction: transaction, now: now, lifetime: policy.lifetime)
   }
 
   /// Returns the verification as its caller sees it, from rows that have been read. `resendRules` is `nil` if it can't
-  /// be resent at any time.
+  /// be resent at any time, and `attempts` counts those of its budget.
   func snapshot(
     _ record: VerificationRecord, _ recipient: VerificationRecipient, mail: OutboxEntry?,
-    resendRules: [VerificationRateLimiter.Rule]?, _ limiter: inout VerificationRateLimiter
+    resendRules: [VerificationRateLimiter.Rule]?, attempts: Int, _ limiter: inout VerificationRateLimiter
   ) throws -> Verification {
     let now = limiter.now
     let state = record.state(at: now)
@@ -126,7 +163,7 @@ public struct VerificationService: Sendable {
       generation: record.generation, created: record.created, expires: record.expires,
       resendAt: resendRules.map { _ in block?.until ?? now },
       sendsRemaining: isPending ? max(policy.sends - record.generation, 0) : 0,
-      attemptsRemaining: isPending ? max(policy.attempts - record.attempts, 0) : 0, digits: policy.digits,
+      attemptsRemaining: isPending ? max(policy.attempts - attempts, 0) : 0, digits: policy.digits,
       language: record.language, delivery: mail.map(MailStatus.init))
   }
 
@@ -215,8 +252,7 @@ extension VerificationService {
 
   func preparedMail(
     _ request: StoredVerificationRequest, id: String, purpose: String, recipient: VerificationRecipient,
-    generation: Int,
-    at now: Timestamp
+    generation: Int, ownedBy owner: String, at now: Timestamp
   ) throws(VerificationError) -> PreparedMail {
     let code = VerificationCode.random(digits: policy.digits, random)
     let composed = try composer.mail(
@@ -231,7 +267,7 @@ extension VerificationService {
     let expires = now + policy.lifetime
     let entry = OutboxEntry(
       id: composed.mail.id, lane: .code, created: now, notAfter: expires, unknown: composed.unknown,
-      group: id,
+      group: id, ownedBy: owner,
       content: keys.seal(OutboxContent(composed.mail).bytes, id: composed.mail.id))
     return PreparedMail(
       mail: composed.mail, entry: entry, digest: digest, expires: expires, language: composed.language)

@@ -35,6 +35,10 @@ public protocol VerificationTransaction: OutboxTransaction {
   func verification(_ id: String) throws -> VerificationRecord?
   /// Returns the pending verifications whose identity is one of these digests, the newest first.
   func pending(_ identities: [[UInt8]]) throws -> [VerificationRecord]
+  /// Returns up to `limit` verifications of any state whose mailbox is one of these digests, the newest first.
+  func verifications(of mailboxes: [[UInt8]], limit: Int) throws -> [VerificationRecord]
+  /// Returns up to `limit` verifications whose id ends with `suffix`, the newest first.
+  func verifications(withSuffix suffix: String, limit: Int) throws -> [VerificationRecord]
   /// Adds a verification.
   func insert(_ record: VerificationRecord) throws
   /// Writes the mutable properties of a verification.
@@ -48,7 +52,9 @@ public protocol VerificationTransaction: OutboxTransaction {
   func events(_ count: Int, skipping skipped: Int, under keys: [[UInt8]]) throws -> [Timestamp]
   /// Moves events under these digests that are dated after `now` back to `now`.
   func clampFutureEvents(under keys: [[UInt8]], at now: Timestamp) throws
-  /// Adds events. Those with a mail are deleted in the transaction that settles the mail as rejected.
+  /// Adds events. Those with a mail are deleted in the transaction that settles the mail as rejected, at most once in
+  /// `VerificationPolicy.refundInterval` for each key whose event counts refunds. That transaction also ends the
+  /// verification of the mail, if it is pending and has no newer mail.
   func add(_ events: [RateLimitEvent]) throws
 
   /// Returns the newest count of consecutive wrong codes under any of these digests.
@@ -67,7 +73,8 @@ public protocol VerificationTransaction: OutboxTransaction {
 /// An identity covers all verifications of its recipient and purpose, and their mails, including those that the
 /// transaction only finds through another row. That works because every transaction on a verification declares its
 /// identity. Rows of the outbox are also changed by dispatchers and sweeps, which take no such lock, so a store
-/// changes them by conditional statements only.
+/// changes them by conditional statements only; so does the settlement of a rejected mail, which ends its verification
+/// if that is still pending.
 public struct VerificationFootprint: Sendable, Hashable {
   /// The digests of recipient and purpose.
   package var identities: [[UInt8]]
@@ -105,12 +112,15 @@ public struct RateLimitEvent: Sendable, Hashable {
   package var at: Timestamp
   /// The mail whose rejection deletes the event.
   package var mail: String?
+  /// Whether the refunds of events with the same mail are counted under this key.
+  package var countsRefunds: Bool
 
   /// The record of an action.
-  package init(key: [UInt8], at: Timestamp, mail: String?) {
+  package init(key: [UInt8], at: Timestamp, mail: String?, countsRefunds: Bool = false) {
     self.key = key
     self.at = at
     self.mail = mail
+    self.countsRefunds = countsRefunds
   }
 }
 
@@ -136,16 +146,21 @@ public struct VerificationSweep: Sendable, Hashable {
   package var ended: Timestamp
   /// Events up to this time are deleted.
   package var events: Timestamp
+  /// Refunds up to this time are forgotten.
+  package var refunds: Timestamp
   /// Counts of wrong codes that were last changed by this time are deleted.
   package var failures: Timestamp
   /// The maximum number of rows of each kind.
   package var limit: Int
 
   /// A round of housekeeping.
-  package init(now: Timestamp, ended: Timestamp, events: Timestamp, failures: Timestamp, limit: Int) {
+  package init(
+    now: Timestamp, ended: Timestamp, events: Timestamp, refunds: Timestamp, failures: Timestamp, limit: Int
+  ) {
     self.now = now
     self.ended = ended
     self.events = events
+    self.refunds = refunds
     self.failures = failures
     self.limit = limit
   }

@@ -151,7 +151,7 @@ struct DemoHandlers: RequestHandlers {
 
   // MARK: Verifications
 
-  private var service: VerificationService { shared.dependencies().verifications }
+  private var service: VerificationService { shared.dependencies().verifications.acting(for: .page) }
 
   /// Returns the verification of a form; throws `.unknown` if it wasn't started by this page.
   private func verification(_ form: DemoForm) async throws(VerificationError) -> Verification {

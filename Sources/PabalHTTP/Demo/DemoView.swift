@@ -49,12 +49,11 @@ struct DemoView {
     case .approved, .consumed: return ended("already_approved", strings, form, of: verification)
     case .exhausted, .expired, .cancelled, .superseded:
       return ended(verification.state.rawValue, strings, form, of: verification)
-    case .pending: break
-    }
-    if verification.delivery?.state == .rejected {
+    case .undeliverable:
       let isAddressWrong = rejectsAddress(verification.delivery?.status)
       return address(strings, form).withError(
         isAddressWrong ? "delivery.rejected" : "delivery.refused", .unprocessableContent)
+    case .pending: break
     }
     var view = DemoView(strings, form, heading: "heading_code")
     let left = max(verification.expires - now, .zero).wholeSecondsUp

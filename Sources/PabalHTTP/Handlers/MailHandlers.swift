@@ -48,7 +48,7 @@ struct MailHandlers: RequestHandlers {
         () throws(ProblemDetails) in
         do throws(MailSubmissionError) {
           let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
-          let added = try await dependencies.submission.add(
+          let added = try await dependencies.submission.acting(for: call.caller.owner).add(
             composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknownPolicy,
             idempotencyKey: key)
           return (added, isCounted: !added.isReplay)
@@ -72,7 +72,7 @@ struct MailHandlers: RequestHandlers {
 
   private func status(_ id: String) async throws(ProblemDetails) -> MailStatus? {
     do throws(MailSubmissionError) {
-      return try await shared.dependencies().submission.status(id)
+      return try await shared.dependencies().submission.acting(for: call.caller.owner).status(id)
     } catch {
       throw problemDetails(error)
     }

@@ -126,6 +126,22 @@ struct VerificationHandlers: RequestHandlers {
     return .json(VerificationJSON(verification))
   }
 
+  /// Answers with the verifications of an address, or with those that have a reference.
+  ///
+  /// The query holds personal data; neither the log nor the metrics contain it.
+  func find() async throws(ProblemDetails) -> Response {
+    let parameters = request.uri.queryParameters
+    let (addresses, references) = (parameters[values: "to"], parameters[values: "reference"])
+    guard addresses.count + references.count == 1, parameters.count == 1 else {
+      throw .invalid("to", "ask for either an address, as ?to=kim@example.com, or a ?reference=")
+    }
+    let found = try await withService { service throws(VerificationError) in
+      if let address = addresses.first { return try await service.find(address: String(address).trimmed) }
+      return try await service.find(reference: String(references.first ?? "").trimmed)
+    }
+    return .json(FoundVerificationsJSON(found))
+  }
+
   /// Cancels a pending verification.
   func cancel() async throws(ProblemDetails) -> Response {
     let verification = try await withService { service throws(VerificationError) in
@@ -151,7 +167,7 @@ struct VerificationHandlers: RequestHandlers {
     _ work: @Sendable (VerificationService) async throws(VerificationError) -> Value
   ) async throws(ProblemDetails) -> Value {
     do throws(VerificationError) {
-      return try await work(shared.dependencies().verifications)
+      return try await work(shared.dependencies().verifications.acting(for: call.caller.owner))
     } catch {
       shared.reportFailure(error)
       throw ProblemDetails(error)

@@ -7,7 +7,7 @@ internal import PabalCore
 enum MailTable {
   private static let columns =
     "number, id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, wish, "
-    + "hold, transport, outcome, status, ended, failures, unknowns"
+    + "hold, transport, outcome, status, ended, failures, unknowns, caller"
 
   /// A row with its primary key.
   struct NumberedEntry {
@@ -19,12 +19,13 @@ enum MailTable {
   static func add(_ entry: OutboxEntry, to database: Database) throws {
     try database.run(
       """
-      INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+      INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, caller)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
       """,
       [
         entry.id, entry.lane.rawValue, entry.created, entry.notAfter, entry.unknown.rawValue, entry.group,
         entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
+        entry.caller,
       ])
     guard database.changesCount == 1, let content = entry.content else { return }
     try write(content, of: database.lastInsertedRowID, to: database)
@@ -42,6 +43,34 @@ enum MailTable {
     var found: [NumberedEntry] = []
     try database.run("SELECT \(columns) FROM mail \(rest)", values) { found.append(try NumberedEntry($0)) }
     return found
+  }
+
+  /// Returns mail of a lane that `claim` may have, without its content; of one caller unless `caller` is `nil`.
+  static func due(
+    _ claim: OutboxClaim, _ lane: Lane, of caller: String? = nil, limit: Int, in database: Database
+  ) throws -> [NumberedEntry] {
+    try fetch(
+      """
+      WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ?)
+      \(claim.id == nil ? "" : "AND id = ?") \(caller == nil ? "" : "AND caller = ?") ORDER BY due, number LIMIT ?
+      """,
+      [lane.rawValue, claim.now, claim.now] + [claim.id, caller].compactMap(\.self) + [limit], in: database)
+  }
+
+  /// Returns the callers with waiting mail in a lane, reading one entry of the index for each.
+  static func callers(in lane: Lane, of database: Database) throws -> [String] {
+    var callers: [String] = []
+    try database.run(
+      """
+      WITH RECURSIVE known (caller) AS (
+        SELECT min(caller) FROM mail WHERE state = 'waiting' AND lane = ?
+        UNION ALL
+        SELECT (SELECT min(caller) FROM mail WHERE state = 'waiting' AND lane = ? AND caller > known.caller)
+          FROM known WHERE known.caller IS NOT NULL)
+      SELECT caller FROM known WHERE caller IS NOT NULL LIMIT 1000
+      """, [lane.rawValue, lane.rawValue]
+    ) { row in if let caller = row.text(0) { callers.append(caller) } }
+    return callers
   }
 
   /// Returns the sealed content of a row.
@@ -101,7 +130,8 @@ extension MailTable.NumberedEntry {
     number = row.number(0)
     entry = OutboxEntry(
       id: id, lane: lane, created: created, notAfter: row.time(4), unknown: unknown, group: row.text(6),
-      state: state, due: due, attempts: row.count(9), failures: row.count(18), unknownAttempts: row.count(19),
+      caller: row.text(20) ?? "", state: state, due: due, attempts: row.count(9), failures: row.count(18),
+      unknownAttempts: row.count(19),
       lease: row.text(10).map {
         OutboxEntry.Lease(owner: $0, until: row.time(11) ?? Timestamp(milliseconds: 0))
       },

@@ -7,7 +7,7 @@ struct SQLiteMigration: Sendable {
   let statements: String
 
   /// All steps in order. The version of a database is the number of steps taken.
-  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests]
+  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests, .callers]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
   private static let applicationID = 0x5041_4241
@@ -168,5 +168,44 @@ extension SQLiteMigration {
         at INTEGER NOT NULL
       ) WITHOUT ROWID;
       CREATE INDEX request_at ON request (at);
+      """)
+}
+
+extension SQLiteMigration {
+  /// Version 5: the callers that records belong to, searches by address, and what a rejected mail ends.
+  ///
+  /// A rejected mail ends its verification, and its notes are refunded at most once an hour for each key of a note with
+  /// `refunds` set.
+  static let callers = SQLiteMigration(
+    statements: """
+      ALTER TABLE verification ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+      ALTER TABLE verification ADD COLUMN mailbox BLOB;
+      CREATE INDEX verification_mailbox ON verification (mailbox) WHERE mailbox IS NOT NULL;
+
+      ALTER TABLE mail ADD COLUMN caller TEXT NOT NULL DEFAULT '';
+      CREATE INDEX mail_caller ON mail (lane, caller, due) WHERE state = 'waiting';
+
+      ALTER TABLE limit_note ADD COLUMN refunds INTEGER NOT NULL DEFAULT 0;
+      CREATE TABLE refund (
+        key BLOB PRIMARY KEY,
+        at INTEGER NOT NULL,
+        mail TEXT NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX refund_at ON refund (at);
+
+      DROP TRIGGER limit_refund;
+      CREATE TRIGGER mail_rejected AFTER UPDATE OF state ON mail
+        WHEN new.state = 'rejected' AND old.state <> 'rejected'
+        BEGIN
+          UPDATE verification SET state = 'undeliverable', ended = new.ended, request = NULL
+            WHERE id = new.family AND mail = new.id AND state = 'pending';
+          INSERT INTO refund (key, at, mail)
+            SELECT key, new.ended, new.id FROM limit_note WHERE mail = new.id AND refunds = 1
+            ON CONFLICT (key) DO UPDATE SET at = excluded.at, mail = excluded.mail
+              WHERE at > excluded.at OR at <= excluded.at - 3600000;
+          DELETE FROM limit_note WHERE mail = new.id AND EXISTS (
+            SELECT 1 FROM limit_note AS counted JOIN refund ON refund.key = counted.key
+              WHERE counted.mail = new.id AND counted.refunds = 1 AND refund.mail = new.id);
+        END;
       """)
 }

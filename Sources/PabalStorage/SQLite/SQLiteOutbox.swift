@@ -1,11 +1,23 @@
 internal import GRDB
 public import PabalCore
+internal import Synchronization
 
 /// The outbox in a SQLite file.
 ///
-/// A trigger on `mail.state` (see `SQLiteMigration`) refunds the limits of a rejected mail in the same transaction.
+/// A trigger on `mail.state` (see `SQLiteMigration`) ends the verification of a rejected mail and refunds its limits in
+/// the same transaction.
 public struct SQLiteOutbox: Outbox {
   let database: SQLiteDatabase
+  private let turns = Turns()
+
+  /// The turns of callers; they are kept in memory, because they only matter among mail that waits now.
+  private final class Turns: Sendable {
+    private let turns = Mutex(CallerTurns())
+
+    func take<Element: Sendable>(
+      _ limit: Int, of lane: Lane, from queues: [(caller: String, waiting: [Element])]
+    ) -> [Element] { turns.withLock { $0.take(limit, of: lane, from: queues) } }
+  }
 
   /// The outbox in `database`.
   public init(_ database: SQLiteDatabase) { self.database = database }
@@ -19,17 +31,19 @@ public struct SQLiteOutbox: Outbox {
 
   /// Claims waiting mail that is due.
   public func claim(_ claim: OutboxClaim) async throws(StorageError) -> [OutboxEntry] {
-    try await database.write { database in
+    try await database.write { [turns] database in
       var claimed: [OutboxEntry] = []
       for lane in Lane.allCases {
         let wanted = claim.wanted(of: lane, after: claimed.count)
         guard wanted > 0 else { continue }
-        let rows = try MailTable.fetch(
-          """
-          WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ?)
-          \(claim.id == nil ? "" : "AND id = ?") ORDER BY due, number LIMIT ?
-          """,
-          [lane.rawValue, claim.now, claim.now] + (claim.id.map { [$0] } ?? []) + [wanted], in: database)
+        // A claim of one mail takes it out of turn.
+        let rows =
+          claim.id == nil
+          ? turns.take(
+            wanted, of: lane,
+            from: try MailTable.callers(in: lane, of: database).map {
+              ($0, try MailTable.due(claim, lane, of: $0, limit: wanted, in: database))
+            }) : try MailTable.due(claim, lane, limit: wanted, in: database)
         for row in rows {
           var row = row
           row.entry = row.entry.claimed(by: claim.lease)

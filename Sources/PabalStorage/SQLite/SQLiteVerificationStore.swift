@@ -86,7 +86,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
 
   private static let columns =
     "id, purpose, identity, recipient, request, state, generation, code, earlier, attempts, created, "
-    + "renewed, expires, ended, proof, mail, language"
+    + "renewed, expires, ended, proof, mail, language, caller, mailbox"
 
   func verification(_ id: String) throws -> VerificationRecord? { try fetch("id = ?", [id]).first }
 
@@ -96,17 +96,27 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       identities)
   }
 
+  func verifications(of mailboxes: [[UInt8]], limit: Int) throws -> [VerificationRecord] {
+    try fetch("mailbox IN (\(placeholders(mailboxes))) ORDER BY number DESC LIMIT ?", mailboxes + [limit])
+  }
+
+  func verifications(withSuffix suffix: String, limit: Int) throws -> [VerificationRecord] {
+    // This reads all rows: people ask for a reference rarely, and an index would cost every start a write.
+    try fetch("substr(id, ?) = ? ORDER BY number DESC LIMIT ?", [-suffix.utf8.count, suffix, limit])
+  }
+
   func insert(_ record: VerificationRecord) throws {
     try database.run(
       """
       INSERT INTO verification (\(Self.columns))
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """,
       [
         record.id, record.purpose, record.identity, record.recipient, record.request, record.state.rawValue,
         record.generation, record.code, record.earlierBytes, record.attempts, record.created,
         record.codeCreated,
-        record.expires, record.ended, record.proof, record.mail, record.language,
+        record.expires, record.ended, record.proof, record.mail, record.language, record.caller,
+        record.mailbox,
       ])
   }
 
@@ -152,7 +162,8 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
   func add(_ events: [RateLimitEvent]) throws {
     for event in events {
       try database.run(
-        "INSERT INTO limit_note (key, at, mail) VALUES (?, ?, ?)", [event.key, event.at, event.mail])
+        "INSERT INTO limit_note (key, at, mail, refunds) VALUES (?, ?, ?, ?)",
+        [event.key, event.at, event.mail, event.countsRefunds ? 1 : 0])
     }
   }
 
@@ -260,6 +271,10 @@ private struct SQLiteVerificationSweep {
           """, [sweep.events, sweep.limit]
         ),
         (
+          "DELETE FROM refund WHERE key IN (SELECT key FROM refund WHERE at <= ? ORDER BY at LIMIT ?)",
+          [sweep.refunds, sweep.limit]
+        ),
+        (
           "DELETE FROM failure WHERE key IN (SELECT key FROM failure WHERE last <= ? ORDER BY last LIMIT ?)",
           [sweep.failures, sweep.limit]
         ),
@@ -289,7 +304,8 @@ extension VerificationRecord {
       let mail = row.text(15)
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
     self.init(
-      id: id, purpose: purpose, identity: identity, recipient: recipient, request: row.bytes(4),
+      id: id, purpose: purpose, identity: identity, mailbox: row.bytes(18), caller: row.text(17) ?? "",
+      recipient: recipient, request: row.bytes(4),
       state: state, generation: row.count(6), code: code, earlier: earlier, attempts: row.count(9),
       created: created, codeCreated: codeCreated, expires: expires, ended: row.time(13),
       proof: row.bytes(14),

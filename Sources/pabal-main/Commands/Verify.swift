@@ -15,8 +15,8 @@ struct Verify: ParsableCommand {
         pabal verify resend 4QXJ7M2ZP0R8T6V1W3Y5A9B7CD
       """,
     subcommands: [
-      VerifyStart.self, VerifyResend.self, VerifyCheck.self, VerifyStatus.self, VerifyCancel.self,
-      VerifyRedeem.self,
+      VerifyStart.self, VerifyResend.self, VerifyCheck.self, VerifyStatus.self, VerifyFind.self,
+      VerifyCancel.self, VerifyRedeem.self,
     ])
 }
 
@@ -286,6 +286,7 @@ struct VerifyCheck: ParsableCommand {
     case .exhausted: "exhausted: too many wrong codes; start a new verification"
     case .alreadyApproved: "already_approved: the right code was already entered"
     case .cancelled: "cancelled: the verification was cancelled"
+    case .undeliverable: "undeliverable: the mail with the code was rejected; check the address"
     }
   }
 }
@@ -322,14 +323,56 @@ struct VerifyStatus: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Show the state of a verification and its mail.")
 
-  @Argument(help: "The verification's id.")
+  @Argument(help: "The verification's id, or its reference: the last six characters of the id.")
   var id: String
 
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let id = id
-    try common.show { service throws(VerificationError) in try await service.status(id) }
+    try common.show { service throws(VerificationError) in
+      guard id.utf8.count < Verification.completeIDLength else { return try await service.status(id) }
+      let found = try await service.find(reference: id)
+      guard found.count < 2 else {
+        let ids = found.map(\.id).joined(separator: ", ")
+        throw .input(field: "id", message: "several verifications end with \(id): \(ids); use the whole id")
+      }
+      guard let found = found.first else { throw .unknown }
+      return found
+    }
+  }
+}
+
+/// `pabal verify find`.
+struct VerifyFind: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "find", abstract: "Find the verifications of an address.",
+    discussion: """
+      Lists the newest verifications of the mailbox, of any purpose and in any state, with what became of their mails. \
+      A verification is kept for the time in verification.retention after it has ended.
+
+      Example:
+        pabal verify find you@example.com
+      """)
+
+  @Argument(help: "The address.")
+  var address: String
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let address = address
+    let found = try CommandContext(common).withVerifications { service throws(VerificationError) in
+      try await service.find(address: address)
+    }
+    if common.json { return try Terminal.printResult(json: FoundVerificationsJSON(found)) }
+    guard !found.isEmpty else {
+      return Terminal.printResult("no verifications of this address are stored")
+    }
+    for verification in found {
+      Terminal.printResult("\(verification.created.text)  \(verification.reference)")
+      try VerificationOutput(verification).show(asJSON: false)
+    }
   }
 }
 

@@ -45,6 +45,24 @@ import Testing
     }
   }
 
+  @Test func `a verification is found by its address and by its reference`() throws {
+    let site = try TestSite()
+    let id = try site.startedID()
+    let found = try site.pabal("verify", "find", " \(TestSite.address.uppercased())")
+    #expect(
+      found.status == 0 && found.output.contains(id) && found.output.contains("mail sent"), "\(found.errors)")
+    #expect(found.output.contains(id.suffix(6)) && !found.output.contains(TestSite.address))
+    let list =
+      try site.pabal("verify", "find", TestSite.address, "--json").json["verifications"] as? [[String: Any]]
+    #expect(list?.map { $0["id"] as? String } == [id])
+    let status = try site.pabal("verify", "status", id.suffix(6).lowercased(), "--json")
+    #expect(try status.json["id"] as? String == id)
+    #expect(try site.pabal("verify", "status", "000000").status == 65)
+    let none = try site.pabal("verify", "find", "none@example.org")
+    #expect(none.status == 0 && none.output == "no verifications of this address are stored\n")
+    #expect(try site.pabal("verify", "find", "none").status == 65)
+  }
+
   @Test func `a code expires after ten minutes`() throws {
     let site = try TestSite()
     let id = try site.startedID()

@@ -5,13 +5,13 @@ import Testing
 /// The effect of every action on a verification in every state.
 @Suite struct VerificationTransitionTests {
   private enum Action: CaseIterable {
-    case rightCode, wrongCodes, resend, cancel, redeem, newerStart, time
+    case rightCode, wrongCodes, resend, cancel, redeem, newerStart, time, rejection
   }
 
   private static let steps: [VerificationState: [Action: VerificationState]] = [
     .pending: [
       .rightCode: .approved, .wrongCodes: .exhausted, .cancel: .cancelled, .newerStart: .superseded,
-      .time: .expired,
+      .time: .expired, .rejection: .undeliverable,
     ],
     .approved: [.redeem: .consumed],
   ]
@@ -26,6 +26,7 @@ import Testing
     case .expired: [.time]
     case .cancelled: [.cancel]
     case .superseded: [.newerStart]
+    case .undeliverable: [.rejection]
     }
   }
 
@@ -64,6 +65,9 @@ import Testing
       case .time:
         fixture.clock.advance(.seconds(600))
         _ = try await fixture.service.sweep()
+      case .rejection:
+        guard try await fixture.service.status(id).state == .pending else { return }
+        try await fixture.end(fixture.service.status(id), .rejected, outcome: "rejected")
       }
     }
   }

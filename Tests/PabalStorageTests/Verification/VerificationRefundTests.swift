@@ -7,48 +7,92 @@ import Testing
   typealias Backend = VerificationBackend
 
   @Test(arguments: Backend.allCases)
-  func `a rejected mail refunds the cooldown and the caps`(_ backend: Backend) async throws {
+  func `a rejected mail ends its verification and refunds the cooldown and the caps`(_ backend: Backend)
+    async throws
+  {
     try await backend.withFixture({ $0.quota = 10 }) { fixture in
-      for _ in 0..<12 {
-        let started = try await fixture.start()
+      for notice in [false, true] {
+        let started = try await fixture.service.start(to: "\(notice)@example.com", notice: notice)
         try await fixture.end(started, .rejected, outcome: "rejected")
         let status = try await fixture.service.status(started.id)
-        #expect(status.delivery?.state == .rejected && status.resendAt == fixture.clock.now)
-        #expect(status.sendsRemaining == 4)
+        #expect(status.state == .undeliverable && status.delivery?.state == .rejected)
+        #expect(status.resendAt == nil && status.sendsRemaining == 0 && status.attemptsRemaining == 0)
+        let result = try await fixture.service.check(started.id, code: "000000")
+        #expect(result.outcome == .undeliverable && result.attemptsRemaining == 0)
+        await expectError(.ended(.undeliverable)) { try await fixture.service.resend(started.id) }
+        await expectError(.ended(.undeliverable)) { try await fixture.service.cancel(started.id) }
+        // The cooldown and the caps are refunded: the next start is allowed at once.
+        _ = try await fixture.service.start(to: "\(notice)@example.com", notice: notice)
       }
-      let last = try await fixture.start()
-      try await fixture.end(last, .rejected, outcome: "rejected")
-      #expect(try await fixture.service.resend(last.id).generation == 2)
-      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) { try await fixture.start() }
+    }
+  }
+
+  @Test(arguments: Backend.allCases)
+  func `the right code of a rejected mail isn't approved`(_ backend: Backend) async throws {
+    try await backend.withFixture { fixture in
+      let started = try await fixture.start()
+      try await fixture.end(started, .rejected, outcome: "rejected")
+      #expect(try await fixture.outcome(started.id, fixture.code()) == .undeliverable)
+    }
+  }
+
+  @Test(arguments: Backend.allCases)
+  func `a recipient is refunded once in an hour, over all purposes and spellings`(_ backend: Backend)
+    async throws
+  {
+    try await backend.withFixture { fixture in
+      func rejected(_ address: String, _ purpose: String) async throws {
+        let started = try await fixture.service.start(to: address, purpose: purpose)
+        try await fixture.end(started, .rejected, outcome: "rejected")
+      }
+      try await rejected("kim.lee@gmail.com", "sign-up")
+      try await rejected("kim.lee@gmail.com", "sign-up")
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await rejected("kimlee@gmail.com", "sign-up")
+      }
+      try await rejected("kimlee@googlemail.com", "login")
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await rejected("kimlee@gmail.com", "login")
+      }
+      try await rejected("other@gmail.com", "sign-up")
+      try await rejected("other@gmail.com", "sign-up")
+      fixture.clock.advance(.seconds(3_599))
+      try await rejected("kimlee@gmail.com", "sign-up")
+      await expectError(.limited(.cooldown, retryAfter: .seconds(60))) {
+        try await rejected("kimlee@gmail.com", "sign-up")
+      }
+      fixture.clock.advance(.seconds(60))
+      try await rejected("kimlee@gmail.com", "sign-up")
+      try await rejected("kimlee@gmail.com", "sign-up")
+      while try await fixture.service.sweep() {}
+    }
+  }
+
+  @Test(arguments: Backend.allCases)
+  func `a newer code survives the rejection of an older mail`(_ backend: Backend) async throws {
+    try await backend.withFixture({ $0.cooldown = .zero }) { fixture in
+      let started = try await fixture.start()
+      let lease = OutboxEntry.Lease(owner: "test", until: fixture.clock.now + .seconds(30))
+      let claimed = try await fixture.outbox.claim(OutboxClaim(lease, now: fixture.clock.now, limit: 1))
+      _ = try await fixture.service.resend(started.id)
+      _ = try await fixture.outbox.settle([
+        OutboxSettlement(
+          try #require(claimed.first), .final(.rejected), outcome: "rejected", now: fixture.clock.now)
+      ])
+      #expect(try await fixture.outcome(started.id, fixture.code()) == .approved)
     }
   }
 
   @Test(arguments: Backend.allCases)
   func `a rejection doesn't refund the limits of the client`(_ backend: Backend) async throws {
     try await backend.withFixture { fixture in
-      for _ in 0..<10 {
-        let started = try await fixture.start(client: "192.0.2.1")
+      for number in 0..<10 {
+        let started = try await fixture.start("a\(number)@example.com", client: "192.0.2.1")
         try await fixture.end(started, .rejected, outcome: "rejected")
       }
       await expectError(.limited(.client, retryAfter: .seconds(600))) {
-        try await fixture.start(client: "192.0.2.1")
+        try await fixture.start("a0@example.com", client: "192.0.2.1")
       }
-    }
-  }
-
-  @Test(arguments: Backend.allCases)
-  func `refunds don't raise the number of mails of a verification`(
-    _ backend: Backend
-  ) async throws {
-    try await backend.withFixture { fixture in
-      var verification = try await fixture.start()
-      for _ in 2...5 {
-        try await fixture.end(verification, .rejected, outcome: "rejected")
-        verification = try await fixture.service.resend(verification.id)
-      }
-      try await fixture.end(verification, .rejected, outcome: "rejected")
-      let id = verification.id
-      await expectError(.limited(.verification, retryAfter: nil)) { try await fixture.service.resend(id) }
     }
   }
 
@@ -102,7 +146,7 @@ import Testing
       }
       fixture.clock.advance(.seconds(60))
       // The start that was dated in the future still counts.
-      await expectError(.limited(.recipient, retryAfter: .seconds(3_300))) { try await fixture.start() }
+      await expectError(.limited(.recipient, retryAfter: .seconds(540))) { try await fixture.start() }
     }
   }
 

@@ -41,7 +41,7 @@ import Testing
     // The fifth consecutive wrong code blocks; four of them were counted under the previous key.
     #expect(
       try await after.outcome(guessed.id, before.wrong(for: "d@example.com", 5)) == .mismatch)
-    await expectError(.limited(.failures, retryAfter: .seconds(86_400))) {
+    await expectError(.limited(.failures, retryAfter: .seconds(600))) {
       try await after.start("d@example.com")
     }
     after.clock.advance(.seconds(60))
