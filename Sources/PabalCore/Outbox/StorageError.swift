@@ -56,7 +56,6 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .newer: "the database was written by a newer version"
     case .wrongKey: "the database belongs to another master key"
     case .corrupt: "the database is damaged"
-    case .notFile, .foreign: "the database isn't one of Pabal"
     case .notFile: "the database isn't a file"
     case .foreign: "the database belongs to another program"
     case .gone: "the database was deleted or replaced"
