@@ -134,7 +134,6 @@ import Testing
     try await database.write { try $0.execute(sql: "ALTER TABLE \(table) RENAME TO away_\(table)") }
     #expect(await problem(database) == .corrupt, "the probe works without \(table)")
   }
-  }
 
   @Test func `damage that another call found is remembered for a while`() async throws {
     let database = try SQLiteDatabase(path, keys: keys)
