@@ -29,9 +29,8 @@ func signUp(_ address: String, from client: String, _ verifications: Verificatio
       }
       print("\(checked.outcome.rawValue), \(checked.attemptsRemaining) attempts left")
       if let proof = checked.proof {
-        // Store this address, and not the one from the form: the proof says which one was verified, and for what.
-        let proven = try await verifications.redeem(proof)
-        guard proven.purpose == "sign-up" else { return false }
+        // Store this address, and not the one from the form: the proof says which one was verified.
+        let proven = try await verifications.redeem(proof, purpose: "sign-up")
         print("Verified: \(proven.address)")
         return true
       }

@@ -20,7 +20,6 @@ struct Checked: Decodable {
 }
 
 struct Proven: Decodable {
-  let purpose: String
   let address: String
 }
 
@@ -128,9 +127,8 @@ while let code = readLine() {
   }
   print("\(checked.outcome), \(checked.attemptsRemaining) attempts left")
   if let proof = checked.proof {
-    // Store this address, and not the one from the form: the proof says which one was verified, and for what.
-    let proven: Proven = try await api.post("v1/proofs/redeem", Request(proof: proof))
-    guard proven.purpose == "sign-up" else { stop("The proof is for something else.") }
+    // Store this address, and not the one from the form: the proof says which one was verified.
+    let proven: Proven = try await api.post("v1/proofs/redeem", Request(purpose: "sign-up", proof: proof))
     print("Verified: \(proven.address)")
     exit(0)
   }
