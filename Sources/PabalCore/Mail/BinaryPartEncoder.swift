@@ -156,6 +156,8 @@ struct BinaryPartEncoder {
     while let line = scanner.next() {
       let isEnd = line.end == .none || line.end == .crlf || isText && !usesCRLF && line.end == .lf
       guard isEnd, line.content.count <= HeaderFolding.lineLimit else { return false }
+      // At the end of the mail a line end would be added.
+      if line.end == .none, !isText, range.upperBound == mail.count { return false }
     }
     return true
   }

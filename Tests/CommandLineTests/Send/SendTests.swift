@@ -37,7 +37,7 @@ import Testing
     #expect(shown.contains("인증번호를") || shown.contains("인증번호는"), "\(shown)")
     #expect(!shown.contains("base64") && run.output[mark.upperBound...].contains("base64"))
     try site.edit(#""plugin": "console""#, #""plugin": "console", "decoded": false, "envelope": false"#)
-    #expect(try site.pabal("send", "you@example.org").output.hasPrefix("\nDate: "))
+    #expect(try site.pabal("send", "you@example.org").output.hasPrefix("Date: "))
   }
 
   @Test func `--dry-run shows the mail decoded on a terminal, and its bytes elsewhere`() throws {

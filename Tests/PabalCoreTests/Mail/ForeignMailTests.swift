@@ -202,6 +202,12 @@ import Testing
     #expect(try text(unix) == unix.replacing("\n", with: "\r\n"))
   }
 
+  @Test func `a binary mail without a line end at its end gets none`() async throws {
+    let head = "From: a@b\r\nDate: x\r\nMessage-ID: <m@b>\r\n"
+    let mail = try finish(Array(head.utf8) + part("image/png", "binary", Array("ab".utf8), "\r\n"))
+    #expect(try await leaves(mail.bytes).map(\.content) == [Data("ab".utf8).base64EncodedString()])
+  }
+
   @Test func `a binary part that can't be encoded is refused`() throws {
     let head = Array("From: a@b\r\nMIME-Version: 1.0\r\n".utf8)
     let image = part("image/png", "binary", Self.binary, "\r\n")
