@@ -116,7 +116,8 @@ func readFile(
   try validate(
     FileAttributes(
       mode: status.st_mode & 0o7777, owner: status.st_uid, isRegular: kind == S_IFREG,
-      identity: FileIdentity(status), isOnReadOnlyMount: isOnReadOnlyMount(file), device: UInt64(status.st_dev)))
+      identity: FileIdentity(status), isOnReadOnlyMount: isOnReadOnlyMount(file),
+      device: UInt64(status.st_dev)))
   guard kind != S_IFREG || status.st_size <= limit else {
     throw FileError(kind: .tooLarge(limit: limit), path: path)
   }

@@ -331,7 +331,10 @@ struct VerifyStatus: ParsableCommand {
   func run() throws {
     let id = id
     try common.show { service throws(VerificationError) in
-      guard id.utf8.count < Verification.completeIDLength else { return try await service.status(id) }
+      let isReference =
+        id.utf8.count >= 6 && id.utf8.count < Verification.completeIDLength
+        && id.utf8.allSatisfy { 0x30...0x39 ~= $0 || 0x61...0x7A ~= $0 | 0x20 }
+      guard isReference else { return try await service.status(id) }
       let found = try await service.find(reference: id)
       guard found.count < 2 else {
         let ids = found.map(\.id).joined(separator: ", ")

@@ -69,7 +69,8 @@ import Testing
           "verification.clientStarts: expected a list, not a string",
           "verification.clientChecks[0]: '0/1h' is not a limit of 1 to 1000000 within 1s to 720h",
           "verification.clientChecks[1]: '5/1d' is not a limit of 1 to 1000000 within 1s to 720h",
-          "verification.block: expected a duration in a string, not a number", "verification.qouta: unknown key",
+          "verification.block: expected a duration in a string, not a number",
+          "verification.qouta: unknown key",
         ])
   }
 
