@@ -24,6 +24,12 @@ public final class DiagnosticCollector {
   /// The places of secrets that are written in the text.
   private(set) var plaintextSecrets: [SettingLocation] = []
 
+  // A body is a stranger's: each of its ten thousand keys could be unknown, and be compared with all that are known.
+  private static let bodyLimit = 20
+
+  /// How many more mistakes are reported.
+  var remaining: Int { subject == .body ? max(DiagnosticCollector.bodyLimit - all.count, 0) : .max }
+
   private var reservations: [String: String] = [:]
 
   /// Creates a collector without mistakes; a text without paths and secrets needs only its subject.
@@ -57,8 +63,9 @@ public final class DiagnosticCollector {
     }
   }
 
-  /// Adds an error.
+  /// Adds an error; a body has at most 20.
   public func report(_ message: String, remedy: String? = nil, at position: SourcePosition, path: String) {
+    guard remaining > 0 else { return }
     all.append(
       Diagnostic(
         message, remedy: remedy, file: file, position: position, path: path.isEmpty ? nil : path))

@@ -76,7 +76,8 @@ public final class ObjectDecoder {
 
   /// Reports the keys that are missing, and those that were not asked for.
   func reportKeys() {
-    let unknown = members.filter { !known.contains($0.key) }
+    let unknown = Array(
+      members.lazy.filter { [known] in !known.contains($0.key) }.prefix(value.collector.remaining))
     let suggestions = unknown.map { nearest(to: $0.key, among: known) }
     // A client maps the errors of a body to its fields, so each missing key has its own path there, even if it seems
     // to be misspelt. A missing top-level key of a file is always reported, too.

@@ -2,7 +2,7 @@
 enum LanguageTag {
   /// Whether `tag` is a language of 2 or 3 letters followed by subtags of 1 to 8 letters and digits.
   static func isWellFormed(_ tag: String) -> Bool {
-    guard tag.utf8.count <= 35 else { return false }
+    guard tag.utf8.count <= maxSize else { return false }
     let subtags = tag.split(separator: "-", omittingEmptySubsequences: false)
     for (index, subtag) in subtags.enumerated() {
       let isLetters = subtag.utf8.allSatisfy { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A }
@@ -16,10 +16,17 @@ enum LanguageTag {
     return true
   }
 
+  /// The maximum length of a tag or range in bytes (RFC 5646, section 4.4.1).
+  static let maxSize = 35
+  /// How many ranges are tried.
+  static let maxRangeCount = 20
+
   /// Returns the first tag that `isAvailable` accepts, trying each range in order and shortening it step by step. All
   /// tags are in lower case.
+  ///
+  /// Longer ranges are ignored, and so are those after the first 20, because callers pass on what their clients sent.
   static func lookUp(_ ranges: [String], in isAvailable: (String) -> Bool) -> String? {
-    for range in ranges {
+    for range in ranges.lazy.filter({ $0.utf8.count <= maxSize }).prefix(maxRangeCount) {
       var rest = Substring(range.lowercased())
       // The wildcard range is ignored in lookup.
       while !rest.isEmpty, rest != "*" {

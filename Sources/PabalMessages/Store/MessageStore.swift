@@ -227,7 +227,9 @@ public final class MessageStore: Sendable {
 
   private func compiledLanguage(_ languages: [String], of message: CompiledMessage) -> CompiledLanguage? {
     if let first = languages.first, let language = message.languages[first] { return language }
-    let found = LanguageTag.lookUp(languages + [language]) { message.languages[$0] != nil }
+    let found = [languages, [language]].lazy.compactMap { ranges in
+      LanguageTag.lookUp(ranges) { message.languages[$0] != nil }
+    }.first
     return found.flatMap { message.languages[$0] }
   }
 

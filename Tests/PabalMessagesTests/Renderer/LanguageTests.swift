@@ -16,6 +16,24 @@ import Testing
     #expect(LanguageTag.lookUp(ranges + ["ko"]) { have.contains($0) } == found)
   }
 
+  @Test func `ranges of more than 35 bytes and those after the first 20 cost nothing`() {
+    var lookups = 0
+    func lookUp(_ ranges: [String]) -> String? {
+      LanguageTag.lookUp(ranges) { tag in
+        lookups += 1
+        return tag == "en"
+      }
+    }
+    #expect(lookUp([String(repeating: "a-", count: 32_500), "en"]) == "en" && lookups == 1)
+    #expect(lookUp(["en" + String(repeating: "-a", count: 17)]) == nil)
+    #expect(lookUp(["en" + String(repeating: "-a", count: 16)]) == "en")
+    lookups = 0
+    #expect(lookUp([String](repeating: "fr", count: 19) + ["en"]) == "en" && lookups == 20)
+    lookups = 0
+    #expect(
+      lookUp([String](repeating: "fr-a-b-c-d-e-f-g-h-i", count: 20_000) + ["en"]) == nil && lookups <= 400)
+  }
+
   @Test(arguments: ["ko", "en", "KO", "ko-KR", "zh-Hant-TW", "gsw", "de-1996", "sl-rozaj-biske"])
   func `a language tag is well-formed`(tag: String) { #expect(LanguageTag.isWellFormed(tag)) }
 
