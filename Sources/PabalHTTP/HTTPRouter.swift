@@ -51,42 +51,18 @@ struct HTTPRouter: HTTPResponder {
   private func caller(
     of request: Request, access: HTTPRoute.Access, peer: String?
   ) throws(ProblemDetails) -> AuthenticatedCaller {
+    let caller: AuthenticatedCaller
     switch access {
     case .open: return .unidentified
     case .client(let scope):
-      let configuration = shared.dependencies().access
-      let caller = try AuthenticatedCaller(request.headers, peer: peer, configuration)
-      if caller.name == nil { try rejectForeignHost(request, configuration) }
+      caller = try shared.caller(of: request, peer: peer)
       guard caller.scopes.contains(scope) else { throw .scopeMissing(scope) }
-      return caller
     case .demo:
       let configuration = shared.dependencies().access
-      if configuration.isKeyless { try rejectForeignHost(request, configuration) }
-      return AuthenticatedCaller(anonymous: peer, request.headers, configuration)
+      try shared.rejectUnexpectedRoute(of: request, peer: peer, configuration)
+      caller = AuthenticatedCaller(anonymous: peer, request.headers, configuration)
     }
-  }
-
-  /// Throws if a request without a key names a host other than this machine.
-  ///
-  /// Otherwise a website could call a keyless service through its visitor's browser, by resolving its own name to
-  /// 127.0.0.1 (DNS rebinding).
-  private func rejectForeignHost(
-    _ request: Request, _ configuration: ServeConfiguration
-  ) throws(ProblemDetails) {
-    guard configuration.proxies.isEmpty, let authority = request.head.authority else { return }
-    guard authority.isLocalAuthority else {
-      throw ProblemDetails(
-        "misdirected", .misdirectedRequest, "The request names another host",
-        detail: "a service without keys answers only to localhost and IP addresses")
-    }
-  }
-}
-
-extension String {
-  /// Whether an authority is `localhost` or an IP address.
-  fileprivate var isLocalAuthority: Bool {
-    // RFC 9110, 4.2.3: hosts are case-insensitive.
-    let name = lowercased()
-    return ListenAddress(name) != nil || ListenAddress("\(name):80") != nil
+    if let problem = caller.proxyProblem { shared.warnings.report(.forwarding(problem, peer: peer)) }
+    return caller
   }
 }

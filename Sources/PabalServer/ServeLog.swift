@@ -72,6 +72,7 @@ struct ServeLog: Sendable {
       write("checked", [("outcome", outcome.rawValue)] + verificationFields(purpose, language))
     case .limited(let limit): write("limited", ("limit", limit.rawValue))
     case .failed(let problem): write("refused", ("problem", problem))
+    case .warning(let problem): write("warning", ("problem", problem))
     }
   }
 

@@ -81,7 +81,7 @@ final class ServeMetrics: Sendable {
       approvalTimes.add(kind.purpose, after)
     case .limited(let limit): limits.add(limit)
     // The status of the response is counted with `.answered`.
-    case .failed: break
+    case .failed, .warning: break
     }
   }
 

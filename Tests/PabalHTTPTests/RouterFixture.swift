@@ -22,6 +22,7 @@ final class RouterFixture: Sendable {
 
   private final class Reports: Sendable {
     let all = Mutex<[Report]>([])
+    let warnings = Mutex<[String]>([])
   }
 
   /// A router whose `serve` section is `serve`, by default that of a keyless service.
@@ -36,6 +37,7 @@ final class RouterFixture: Sendable {
     if hasDemo { dependencies.demo = DemoDependencies(language: "en") { _ in nil } }
     let reported = Reports()
     let report: @Sendable (HTTPEvent) -> Void = { event in
+      if case .warning(let text) = event { reported.warnings.withLock { $0.append(text) } }
       guard case .answered(let route, let method, let status, let client, _) = event else { return }
       reported.all.withLock {
         $0.append(Report(route: route, method: method, status: status, client: client))
@@ -62,6 +64,9 @@ final class RouterFixture: Sendable {
   /// The last request that was reported.
   var lastReport: Report? { reported.all.withLock(\.last) }
 
+  /// The warnings that were reported.
+  var warnings: [String] { reported.warnings.withLock(\.self) }
+
   /// A response with its body.
   struct Answer: Sendable {
     let status: HTTPResponse.Status
@@ -74,14 +79,14 @@ final class RouterFixture: Sendable {
 
   /// Sends a request to the router.
   func send(
-    _ method: HTTPRequest.Method, _ path: String, _ json: String? = nil, headers: HTTPFields = [:],
-    authority: String? = "localhost", peer: String? = "127.0.0.1"
+    _ method: HTTPRequest.Method, _ path: String, _ json: String? = nil, raw: String? = nil,
+    headers: HTTPFields = [:], authority: String? = "localhost", peer: String? = "127.0.0.1"
   ) async throws -> Answer {
     var headers = headers
     if json != nil { headers[.contentType] = "application/json" }
     let head = HTTPRequest(
       method: method, scheme: "http", authority: authority, path: path, headerFields: headers)
-    let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: json ?? "")))
+    let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: json ?? raw ?? "")))
     let response = try await router.respond(to: request, context: HTTPContext(peer: peer))
     let body = BodyCollector()
     try await response.body.write(body)

@@ -14,6 +14,10 @@ public struct ServeConfiguration: Sendable {
   public let keylessChecks: [RateLimit]
   /// `proxies`: the proxies whose `X-Forwarded-For` is trusted.
   public let proxies: TrustedProxies
+  /// `hosts`: the host names by which callers without a key may address the service.
+  public let hosts: AllowedHosts
+  /// `connections`: the limits on connections.
+  public let connections: ConnectionSettings
   /// `alert`: the command that is run when mail can't be delivered.
   public let alert: AlertCommand?
 
@@ -40,6 +44,8 @@ public struct ServeConfiguration: Sendable {
     keylessStarts = ServeConfiguration.defaultKeylessStarts
     keylessChecks = ServeConfiguration.defaultKeylessChecks
     proxies = TrustedProxies()
+    hosts = AllowedHosts()
+    connections = ConnectionSettings()
     alert = nil
     listenLocation = nil
   }
@@ -55,6 +61,8 @@ public struct ServeConfiguration: Sendable {
     keylessChecks =
       object.optional("keylessChecks").flatMap { $0.rateLimits() } ?? ServeConfiguration.defaultKeylessChecks
     proxies = object.optional("proxies").flatMap(TrustedProxies.read) ?? TrustedProxies()
+    hosts = object.optional("hosts").flatMap(AllowedHosts.read) ?? AllowedHosts()
+    connections = object.optional("connections").flatMap(ConnectionSettings.read) ?? ConnectionSettings()
     alert = object.optional("alert").flatMap(AlertCommand.read)
   }
 
@@ -71,6 +79,14 @@ public struct ServeConfiguration: Sendable {
     serve.listen = address
     serve.isKeyless = isKeyless && address?.isLoopback ?? true
     return serve
+  }
+
+  /// Warnings about valid but inadvisable values.
+  public var warnings: [String] {
+    guard listen != nil, isKeyless, !proxies.isEmpty, hosts.isEmpty else { return [] }
+    return [
+      "serve.keyless with serve.proxies, but without serve.hosts: a website could call the service through a browser on this machine (DNS rebinding); add the names under which the proxy serves it, like \"hosts\": [\"shop.example.com\"]"
+    ]
   }
 
   static func read(_ value: FieldDecoder) -> ServeConfiguration? {

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// `serve.proxies`: the proxies whose `X-Forwarded-For` is trusted.
 public struct TrustedProxies: Sendable {
   private struct Network: Sendable {
@@ -27,33 +25,46 @@ public struct TrustedProxies: Sendable {
   /// Whether no proxy is trusted.
   public var isEmpty: Bool { networks.isEmpty }
 
-  /// Returns the address of the client of a request from `peer` with these values of `X-Forwarded-For`, in order.
+  /// The client of a request that may have passed proxies.
+  public struct Client: Sendable, Hashable {
+    /// Why the client's address isn't known, although the request came from a trusted proxy.
+    public enum Problem: Sendable, Hashable {
+      /// The proxy sent no `X-Forwarded-For`.
+      case missing
+      /// An element of `X-Forwarded-For` isn't an IP address.
+      case unreadable
+    }
+
+    /// The client's address, or the address of the last trusted proxy if there is a problem.
+    public let address: String
+    /// Why `address` isn't the client's; `nil` if it is.
+    public let problem: Problem?
+  }
+
+  /// Returns the client of a request from `peer` with these values of `X-Forwarded-For`, in order.
   ///
   /// The list is read from its end, because each trusted proxy appends the address of its peer. The first address that
   /// isn't a trusted proxy is the client's; the client itself may have sent those before it.
-  public func client(_ peer: String, forwarded: [String]) -> String {
+  public func client(_ peer: String, forwarded: [String]) -> Client {
+    guard !networks.isEmpty, trusts(peer) else { return Client(address: peer, problem: nil) }
     var client = peer
-    var rest = forwarded.flatMap { $0.split(separator: ",") }.map { String($0).trimmed }
-    while trusts(client), let previous = rest.popLast(), TrustedProxies.bytes(previous) != nil {
-      client = previous
+    // Empty elements are ignored (RFC 9110, 5.6.1.2).
+    var rest = forwarded.flatMap { $0.split(separator: ",") }.filter { !$0.allSatisfy(\.isWhitespace) }
+    if rest.isEmpty { return Client(address: peer, problem: .missing) }
+    while let previous = rest.popLast() {
+      guard let address = IPAddress(forwarded: previous) else {
+        return Client(address: client, problem: .unreadable)
+      }
+      client = address.description
+      guard contains(address) else { break }
     }
-    return client
+    return Client(address: client, problem: nil)
   }
 
-  private func trusts(_ address: String) -> Bool {
-    guard let bytes = TrustedProxies.bytes(address) else { return false }
-    return networks.contains { $0.contains(bytes) }
-  }
+  /// Whether an address is that of a trusted proxy.
+  public func trusts(_ address: String) -> Bool { IPAddress(address).map(contains) ?? false }
 
-  /// Parses an IP address into its bytes. An IPv4-mapped address becomes an IPv4 address (RFC 4291, 2.5.5.2).
-  private static func bytes(_ text: String) -> [UInt8]? {
-    guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
-    var bytes = [UInt8](repeating: 0, count: 16)
-    if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes[..<4]) }
-    guard inet_pton(AF_INET6, text, &bytes) == 1 else { return nil }
-    let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
-    return isMapped ? Array(bytes[12...]) : bytes
-  }
+  private func contains(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address.bytes) } }
 
   static func read(_ value: FieldDecoder) -> TrustedProxies? {
     guard let elements = value.elements() else { return nil }
@@ -63,7 +74,7 @@ public struct TrustedProxies: Sendable {
   private static func network(_ value: FieldDecoder) -> Network? {
     guard let text = value.text() else { return nil }
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    let bytes = bytes(String(parts[0]))
+    let bytes = IPAddress(parts[0])?.bytes
     let bits = parts.count == 2 ? Int(parts[1]) : bytes.map { $0.count * 8 }
     guard let bytes, let bits, 0...(bytes.count * 8) ~= bits else {
       value.report(

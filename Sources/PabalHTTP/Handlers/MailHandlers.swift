@@ -165,7 +165,7 @@ extension ObjectDecoder {
     let mailboxes = texts.compactMap { element -> Mailbox? in
       guard let text = element.text() else { return nil }
       do throws(MailError) {
-        return try Mailbox(text)
+        return try Mailbox(text.trimmed)
       } catch {
         element.report(error.message, remedy: error.remedy)
         return nil

@@ -1,5 +1,6 @@
 internal import HTTPTypes
 internal import Hummingbird
+internal import NIOCore
 internal import PabalCore
 
 /// The handlers that say something about the service itself.
@@ -14,8 +15,7 @@ struct ServiceHandlers: RequestHandlers {
   /// Answers whether a start of a verification would succeed, with details for callers that may use the API.
   func readiness() async -> Response {
     // A load balancer without a key needs only the status, and other callers without one must not learn more.
-    let access = call.shared.dependencies().access
-    let isClient = (try? AuthenticatedCaller(call.request.headers, peer: call.peer, access)) != nil
+    let isClient = (try? call.shared.caller(of: call.request, peer: call.peer)) != nil
     let readiness = await call.shared.readiness()
     let body = ReadinessBody(
       status: readiness.status.rawValue, detail: isClient ? readiness.detail : nil)
@@ -29,7 +29,9 @@ struct ServiceHandlers: RequestHandlers {
   }
 
   /// Answers with the OpenAPI document.
-  func document() -> Response { .bytes(PackageResources.openapi_json, type: "application/json") }
+  func document() -> Response { .constant(ServiceHandlers.openAPI, type: "application/json") }
+
+  private static let openAPI = ByteBuffer(bytes: PackageResources.openapi_json)
 }
 
 private struct ReadinessBody: Encodable {

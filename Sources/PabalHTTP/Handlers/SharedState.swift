@@ -12,6 +12,21 @@ struct SharedState: Sendable {
   let inFlight = RequestsInFlight()
   let rates = CallerRates()
   let report: @Sendable (HTTPEvent) -> Void
+  let warnings: ProxyWarnings
+
+  init(
+    dependencies: @escaping @Sendable () -> HTTPDependencies,
+    readiness: @escaping @Sendable () async -> Readiness,
+    metrics: (@Sendable () async -> MetricsText)?, attempts: AttemptWaiters,
+    report: @escaping @Sendable (HTTPEvent) -> Void
+  ) {
+    self.dependencies = dependencies
+    self.readiness = readiness
+    self.metrics = metrics
+    self.attempts = attempts
+    self.report = report
+    warnings = ProxyWarnings(report)
+  }
 
   /// Calls `read` repeatedly until the mail's first attempt has ended or the time in `preference` is up, and returns its
   /// last result; returns `first` if the request doesn't want to wait.

@@ -28,7 +28,8 @@ struct VerificationHandlers: RequestHandlers {
       isNotice = object.flag("notice")
       client = object.clientAddress()
       guard let to else { return nil }
-      self.to = to
+      // Copied addresses and phone keyboards add blanks.
+      self.to = to.trimmed
     }
   }
 

@@ -8,14 +8,17 @@ struct AuthenticatedCaller: Sendable {
   /// The IP address of a caller without a key; `nil` for an app on this machine, whose address says nothing about the
   /// people it acts for.
   let address: String?
+  /// Why `address` is that of a proxy and not that of the caller.
+  let proxyProblem: TrustedProxies.Client.Problem?
   /// What it may do.
   let scopes: Set<APIScope>
   /// How many mails it may queue; empty: any number.
   let rate: [RateLimit]
 
-  private init(address: String?) {
+  private init(address: String?, proxyProblem: TrustedProxies.Client.Problem? = nil) {
     name = nil
     self.address = address
+    self.proxyProblem = proxyProblem
     scopes = Set(APIScope.allCases)
     rate = []
   }
@@ -23,6 +26,7 @@ struct AuthenticatedCaller: Sendable {
   private init(_ client: APIClient) {
     name = client.name
     address = nil
+    proxyProblem = nil
     scopes = client.scopes
     rate = client.rate
   }
@@ -35,20 +39,24 @@ struct AuthenticatedCaller: Sendable {
 
   /// The caller of a route that anyone may call, known by its address.
   init(anonymous peer: String?, _ headers: HTTPFields, _ access: ServeConfiguration) {
-    self.init(address: AuthenticatedCaller.address(peer, headers, access))
+    let client = peer.map { access.proxies.client($0, forwarded: headers[values: .forwardedFor]) }
+    self.init(address: client?.address, proxyProblem: client?.problem)
   }
 
   /// Identifies the caller by its key. Throws 401 if the key is unknown, or missing on a service that requires one.
   init(_ headers: HTTPFields, peer: String?, _ access: ServeConfiguration) throws(ProblemDetails) {
     if let authorization = headers[.authorization] {
-      guard let client = AuthenticatedCaller.key(authorization).flatMap(access.clients.client) else {
+      guard let key = AuthenticatedCaller.key(authorization) else {
+        throw AuthenticatedCaller.unauthorizedError(AuthenticatedCaller.schemeProblem(authorization))
+      }
+      guard let client = access.clients.client(withKey: key) else {
         throw AuthenticatedCaller.unauthorizedError("unknown key")
       }
       self.init(client)
     } else if access.isKeyless {
       // A caller without a key on this machine is an app, unless a proxy passed the request on.
       let isApp = peer.map { ClientAddress($0)?.isLoopback ?? false } ?? true
-      if isApp, !AuthenticatedCaller.isForwarded(headers) {
+      if isApp, headers.forwardingField == nil {
         self.init(address: nil)
       } else {
         self.init(anonymous: peer, headers, access)
@@ -62,22 +70,18 @@ struct AuthenticatedCaller: Sendable {
   /// key, and otherwise the `client.ip` that the app passes, if it passes one.
   func client(_ claimedClient: String?) -> String? { address ?? claimedClient }
 
-  /// Whether a proxy passed the request on.
-  private static func isForwarded(_ headers: HTTPFields) -> Bool {
-    [.forwardedFor, .forwarded, .via, .realAddress].contains { headers.contains($0) }
-  }
-
-  /// Returns the address of the client, which isn't `peer` if that is a trusted proxy.
-  private static func address(
-    _ peer: String?, _ headers: HTTPFields, _ access: ServeConfiguration
-  ) -> String? {
-    peer.map { access.proxies.client($0, forwarded: headers[values: .forwardedFor]) }
-  }
-
   private static func key(_ authorization: String) -> String? {
     let components = authorization.split(separator: " ", maxSplits: 1)
     guard components.count == 2, components[0].lowercased() == "bearer" else { return nil }
     return String(components[1]).trimmed
+  }
+
+  /// Returns what is wrong with a value of `Authorization` that isn't a bearer token.
+  private static func schemeProblem(_ authorization: String) -> String {
+    let scheme = authorization.prefix { $0 != " " }
+    return scheme.lowercased() == "bearer" || authorization.trimmed.isEmpty
+      ? "Authorization has no key; send Authorization: Bearer pabal_…"
+      : "Authorization has no scheme \"Bearer\" before the key; send Authorization: Bearer pabal_…"
   }
 
   private static func unauthorizedError(_ detail: String) -> ProblemDetails {

@@ -23,11 +23,13 @@ extension Request {
   func object<Value>(
     _ bytes: [UInt8], _ read: (ObjectDecoder) -> Value?
   ) throws(ProblemDetails) -> Value {
-    let type = (headers[.contentType] ?? "").prefix { $0 != ";" }
-    guard String(type).trimmed.lowercased() == "application/json" else {
+    let type = headers[.contentType]
+    guard let type, String(type.prefix { $0 != ";" }).trimmed.lowercased() == "application/json" else {
       throw ProblemDetails(
         "unsupported-media-type", .unsupportedMediaType, "The body is not declared as JSON",
-        detail: "send Content-Type: application/json")
+        detail: type == nil
+          ? "the request has no Content-Type; send Content-Type: application/json"
+          : "the request has another Content-Type; send Content-Type: application/json")
     }
     let collector = DiagnosticCollector(subject: .body)
     if let value = collector.decode(bytes, read), collector.all.isEmpty { return value }
