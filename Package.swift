@@ -77,7 +77,8 @@ let package = Package(
     .target(
       name: "PabalServer",
       dependencies: [
-        "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage", "PabalHTTP",
+        "PabalCommand", "CPabalGNU", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage",
+        "PabalHTTP",
       ]),
     .executableTarget(
       name: "pabal-main",
@@ -128,6 +129,10 @@ let package = Package(
         "PabalHTTP", "PabalCore", "PabalTesting", .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(

@@ -19,3 +19,4 @@ static inline void pabal_rename_library(void *library, const char *from, const c
   char *name = strcmp(map->l_name, from) == 0 ? strdup(to) : NULL;
   if (name != NULL) map->l_name = name;
 }
+extern int malloc_trim(size_t pad); // <malloc.h>, which Swift's Glibc module doesn't include

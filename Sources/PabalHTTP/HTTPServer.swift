@@ -46,9 +46,17 @@ public final class HTTPServer: Sendable {
   ) async throws(Diagnostic) {
     var logger = Logger(label: "pabal") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
-    let connections = ConnectionLimits()
+    let settings = shared.dependencies().access.connections
+    let connections = ConnectionTable(
+      ConnectionLimits(settings), timeouts: ConnectionTimeouts(idle: TimeAmount(settings.idle))
+    ) { [shared] peer in
+      IPAddress(peer)?.isLoopback ?? true || shared.dependencies().access.proxies.trusts(peer)
+    }
     let configuration = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [MalformedRequestHandler(), ConnectionTimeoutHandler(connections)],
+      additionalChannelHandlers: [
+        MalformedRequestHandler(), PipelinedRequestsHandler(PipelinedBytesHandler()),
+        ConnectionTimeoutHandler(connections),
+      ],
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
         maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))
     let application = Application(
@@ -58,7 +66,11 @@ public final class HTTPServer: Sendable {
       },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: nil, backlog: 1_024),
-      onServerRunning: { channel in listening(channel.localAddress?.port ?? address.port) }, logger: logger)
+      onServerRunning: { channel in
+        // Accepted connections inherit it. Otherwise the kernel takes up to 4 MB of responses per client that doesn't read.
+        try? await channel.setOption(.socketOption(.so_sndbuf), value: 65_536).get()
+        listening(channel.localAddress?.port ?? address.port)
+      }, logger: logger)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(services: [application], logger: logger))
     let canStart = phase.withLock { phase in
@@ -166,4 +178,6 @@ public enum HTTPEvent: Sendable {
   case limited(VerificationLimit)
   /// A request failed because of the store, the keys or a message.
   case failed(String)
+  /// Something in the set-up is likely wrong; each kind is reported once.
+  case warning(String)
 }

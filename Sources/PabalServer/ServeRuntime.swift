@@ -127,6 +127,7 @@ extension Configuration {
   fileprivate func needsRestart(for other: Configuration) -> [String] {
     var keys: [String] = []
     if serve.listen != other.serve.listen { keys.append("serve.listen") }
+    if serve.connections != other.serve.connections { keys.append("serve.connections") }
     if storage.path != other.storage.path { keys.append("storage") }
     if !self.keys.isSame(as: other.keys) { keys.append("keys") }
     if other.serve.isKeyless, !(serve.listen?.isLoopback ?? true) { keys.append("serve.keyless") }

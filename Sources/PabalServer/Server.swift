@@ -50,6 +50,8 @@ package func runServer(
   let cleanup = startVerificationCleanup(runtime.storage, log) { runtime.snapshot.context }
   defer { cleanup.cancel() }
   for warning in context.configuration.warnings { log.report("warning", warning) }
+  let trimming = MemoryTrimmer.run()
+  defer { trimming.cancel() }
   log.write("serving", ("route", runtime.snapshot.route.names.joined(separator: ",")))
   try blockingAwait { () throws(CommandError) in
     await runtime.applyOpening(isStart: true)

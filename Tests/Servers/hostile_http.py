@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""hostile_http.py PORT PID KIND: attacks an HTTP service as hostile clients do; prints the results as JSON."""
+"""hostile_http.py PORT PID KIND [COUNT]: attacks an HTTP service as hostile clients do; prints the results as JSON."""
 import json, re, resource, select, socket, sys, time
 
 port, pid, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -148,6 +148,100 @@ elif kind == "rules":
                 end = "open"
             answered[name] = f"{got.decode().splitlines()[0]}, {end}"
     print(json.dumps(answered))
+elif kind == "smuggling":
+    # Requests whose end two parsers may see at different places: what follows must never be answered.
+    post = b"POST /v1/proofs/redeem HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    inner = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    chunked = b"2\r\n{}\r\n0\r\n\r\n"
+    asked = {
+        "chunked": post + b"Transfer-Encoding: chunked\r\n\r\n" + chunked,
+        "CHUNKED": post + b"transfer-encoding:CHUNKED\r\n\r\n" + chunked,
+        "gzip, chunked": post + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunked,
+        "gzip;chunked": post + b"Transfer-Encoding: gzip;q=1, chunked\r\n\r\n" + chunked,
+        "gzip": post + b"Transfer-Encoding: gzip\r\n\r\n" + chunked,
+        "identity": post + b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}",
+        "chunked, gzip": post + b"Transfer-Encoding: chunked, gzip\r\n\r\n" + chunked,
+        "chunked, chunked": post + b"Transfer-Encoding: chunked, chunked\r\n\r\n" + chunked,
+        "chunked twice": post + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked,
+        "two lines": post + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked,
+        "xchunked": post + b"Transfer-Encoding: xchunked\r\n\r\n" + chunked,
+        "chunked;x": post + b"Transfer-Encoding: chunked;x=y\r\n\r\n" + chunked,
+        "quoted": post + b'Transfer-Encoding: "chunked"\r\n\r\n' + chunked,
+        "comma": post + b"Transfer-Encoding: ,chunked\r\n\r\n" + chunked,
+        "empty": post + b"Transfer-Encoding:\r\nContent-Length: 2\r\n\r\n{}",
+        "vertical tab": post + b"Transfer-Encoding: \x0bchunked\r\n\r\n" + chunked,
+        "space before colon": post + b"Transfer-Encoding : chunked\r\n\r\n" + chunked,
+        "folded": post + b"Transfer-Encoding:\r\n chunked\r\n\r\n" + chunked,
+        "with length": post + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked,
+        "length after": post + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n" + chunked,
+        "gzip with length": post + b"Content-Length: 2\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + chunked,
+        "two lengths": post + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}" + inner,
+        "same length twice": post + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" + inner,
+        "list of lengths": post + b"Content-Length: 2, 2\r\n\r\n{}" + inner,
+        "signed length": post + b"Content-Length: +2\r\n\r\n{}" + inner,
+        "hexadecimal length": post + b"Content-Length: 0x2\r\n\r\n{}" + inner,
+        "huge length": post + b"Content-Length: 18446744073709551618\r\n\r\n{}" + inner,
+        "old with chunked": post.replace(b"HTTP/1.1", b"HTTP/1.0") + b"Transfer-Encoding: chunked\r\n\r\n" + chunked,
+        "bare LF": post.replace(b"\r\n", b"\n") + b"Transfer-Encoding: chunked\n\n" + chunked,
+        "chunk extension": post + b"Transfer-Encoding: chunked\r\n\r\n2;x=\"y\"\r\n{}\r\n0\r\n\r\n",
+        "chunk with LF": post + b"Transfer-Encoding: chunked\r\n\r\n2\n{}\n0\n\n" + inner,
+        "signed chunk": post + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n" + inner,
+        "hexadecimal chunk": post + b"Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n" + inner,
+        "huge chunk": post + b"Transfer-Encoding: chunked\r\n\r\n10000000000000002\r\n{}\r\n0\r\n\r\n" + inner,
+        "long chunk": post + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}}}\r\n0\r\n\r\n" + inner,
+        "length in trailer": post + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nContent-Length: 9\r\n\r\n",
+    }
+    answered = {}
+    for name, content in asked.items():
+        with connect() as c:
+            c.sendall(content)
+            c.shutdown(socket.SHUT_WR)
+            got = b""
+            while more := c.recv(65536):
+                got += more
+        answered[name] = [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", got)]
+    print(json.dumps(answered))
+elif kind in ("unread", "announced"):
+    # COUNT clients (the fourth argument) occupy the service: pipelined requests whose answers they never read, or
+    # announced bodies that never come.
+    count, unread = int(sys.argv[4]), kind == "unread"
+    content = (
+        b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100 if unread else
+        b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 60000\r\n\r\n{"
+    )
+    many, peak, slowest, statuses = [], before, 0, []
+    for _ in range(count):
+        try:
+            c = connect()
+            c.setblocking(False)
+            c.send(content)
+            many.append(c)
+        except OSError:
+            pass
+    began = time.monotonic()
+    while time.monotonic() - began < 10:
+        served, took = answers()
+        slowest = max(slowest, took if served else 99)
+        peak = max(peak, resident())
+        with connect() as c:
+            body = json.dumps({"to": f"kim{len(statuses)}@example.com"}).encode()
+            c.sendall(
+                b"POST /v1/verifications HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            )
+            statuses.append(int((c.recv(65536).split() or [0, 0])[1]))
+        time.sleep(0.5)
+    for c in many:
+        c.close()
+    after, deadline = resident(), time.monotonic() + 60
+    while after >= 80 and time.monotonic() < deadline:
+        time.sleep(1)
+        after = resident()
+    print(json.dumps({
+        "slowest": slowest, "before": before, "peak": peak, "after": after, "waited": time.monotonic() - deadline + 60,
+        "statuses": statuses,
+    }))
 elif kind in ("broken", "absolute"):
     rest = b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     whole = b"GET /healthz" + rest

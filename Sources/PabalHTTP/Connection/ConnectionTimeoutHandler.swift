@@ -1,26 +1,29 @@
-internal import Glibc
 internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
-internal import Synchronization
 
-/// Closes a connection that takes too long to send a request or to read a response, even if bytes keep trickling in.
+/// Closes a connection that takes too long to send a request or to read a response, even if bytes keep trickling in, and
+/// tells its client how long it may be idle. Gets one request at a time from `PipelinedRequestsHandler`.
 final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias InboundOut = HTTPRequestPart
   typealias OutboundIn = HTTPResponsePart
   typealias OutboundOut = HTTPResponsePart
 
-  private let limits: ConnectionLimits
+  private let table: ConnectionTable
+  private var timeouts: ConnectionTimeouts { table.timeouts }
+  private var connection: ConnectionTable.Connection?
   // One timer that checks repeatedly, because a timer per request and response would cost more.
   private var deadline = NIODeadline.distantFuture
   private var deadlineCheck: Scheduled<Void>?
-  // Requests whose response hasn't been written yet; the newest may still be arriving.
-  private var pendingResponses = 0
   private var isReceiving = false
+  private var isAnswering = false
+  private var isDraining = false
   private var closesAfterResponse = false
+  private var bodySize = 0
+  private var responseSize = 0
 
-  init(_ limits: ConnectionLimits) { self.limits = limits }
+  init(_ table: ConnectionTable) { self.table = table }
 
   func handlerAdded(context: ChannelHandlerContext) {
     if context.channel.isActive { start(context) }
@@ -33,143 +36,152 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
 
   func channelInactive(context: ChannelHandlerContext) {
     deadlineCheck?.cancel()
-    limits.unregister(context.channel)
+    if let connection { table.unregister(connection) }
+    connection = nil
     context.fireChannelInactive()
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
-    case .head:
-      limits.set(context.channel, isIdle: false)
-      pendingResponses += 1
+    case .head(let head):
       isReceiving = true
-      // The time of a pipelined request starts once the request before it is answered.
-      if pendingResponses == 1 { deadline = .now() + limits.requestTimeout }
-    case .body: break
+      isAnswering = true
+      bodySize = 0
+      closesAfterResponse = isDraining || head.headerFields[.connection] == "close"
+      let now = context.eventLoop.now
+      connection?.set(.receiving, since: now)
+      deadline = now + timeouts.request
+    case .body(let body): bodySize += body.readableBytes
     case .end:
       isReceiving = false
-      if pendingResponses == 1 { deadline = .distantFuture }
+      bodySize = 0
+      if isAnswering {
+        connection?.set(.handling, since: context.eventLoop.now)
+        deadline = .distantFuture
+      } else {
+        setIdle(context)
+      }
     }
     context.fireChannelRead(data)
   }
 
+  func channelReadComplete(context: ChannelHandlerContext) {
+    // Small bodies aren't counted, because the table takes a lock.
+    if isReceiving, bodySize > 4_096, let connection { table.setSize(bodySize, of: connection) }
+    context.fireChannelReadComplete()
+  }
+
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch unwrapOutboundIn(data) {
-    case .head(let head):
-      closesAfterResponse = head.headerFields[.connection] == "close"
+    case .head(var head):
+      if isDraining || head.headerFields[.connection] == "close" { closesAfterResponse = true }
+      responseSize = 0
+      // RFC 9110, 7.6.1: `Connection` names the fields that concern only this connection.
+      if !closesAfterResponse {
+        head.headerFields.append(timeouts.persistentConnection)
+        head.headerFields.append(timeouts.keepAlive)
+      } else {
+        head.headerFields[.connection] = "close"
+      }
+      context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .body(let body):
+      responseSize += body.readableBytes
       context.write(data, promise: promise)
-    case .body: context.write(data, promise: promise)
     case .end:
-      deadline = .now() + limits.responseTimeout
+      let now = context.eventLoop.now
+      deadline = now + timeouts.response
+      connection?.set(.sending, since: now)
       let written = promise ?? context.eventLoop.makePromise()
-      let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-      let handler = NIOLoopBound(self, eventLoop: context.value.eventLoop)
-      written.futureResult.whenSuccess { handler.value.responseWritten(context.value) }
-      context.value.write(data, promise: written)
+      let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+      written.futureResult.whenSuccess {
+        let (handler, context) = bound.value
+        handler.responseWritten(context)
+      }
+      context.write(data, promise: written)
     }
+  }
+
+  func flush(context: ChannelHandlerContext) {
+    context.flush()
+    // Still unwritten: the system's buffer is full, because the client doesn't read.
+    if let connection, connection.phase == .sending { table.setSize(responseSize, of: connection) }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard event is ChannelShouldQuiesceEvent else { return context.fireUserInboundEventTriggered(event) }
+    // The next response says that the connection ends. A client that is about to use it, such as a proxy, would lose its
+    // request if an idle connection was closed at once.
+    isDraining = true
+    guard !isAnswering, !isReceiving else { return }
+    deadline = min(deadline, context.eventLoop.now + timeouts.drain)
+    deadlineCheck?.cancel()
+    deadlineCheck(context)
   }
 
   private func start(_ context: ChannelHandlerContext) {
     guard deadlineCheck == nil else { return }
-    limits.register(context.channel)
-    deadline = .now() + limits.requestTimeout
+    connection = table.register(context.channel, at: context.eventLoop.now)
+    deadline = context.eventLoop.now + timeouts.request
     deadlineCheck(context)
   }
 
   private func responseWritten(_ context: ChannelHandlerContext) {
     guard !closesAfterResponse else { return context.close(promise: nil) }
-    pendingResponses -= 1
-    if pendingResponses == 0 {
-      limits.set(context.channel, isIdle: true)
-      deadline = .now() + limits.idleTimeout
+    isAnswering = false
+    if isReceiving {
+      connection?.set(.receiving, since: context.eventLoop.now)
+      deadline = context.eventLoop.now + timeouts.request
     } else {
-      deadline = isReceiving && pendingResponses == 1 ? .now() + limits.requestTimeout : .distantFuture
+      setIdle(context)
     }
+  }
+
+  private func setIdle(_ context: ChannelHandlerContext) {
+    if let connection {
+      connection.set(.idle, since: context.eventLoop.now)
+      if connection.size > 0 { table.setSize(0, of: connection) }
+    }
+    // A second more than was announced, for the way of the response.
+    deadline = context.eventLoop.now + timeouts.idle + .seconds(1)
   }
 
   /// Closes the connection if its deadline has passed; otherwise schedules the next check, which is never later than the
   /// earliest deadline that can be set meanwhile.
   private func deadlineCheck(_ context: ChannelHandlerContext) {
-    guard deadline > .now() else { return context.close(promise: nil) }
-    let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-    let handler = NIOLoopBound(self, eventLoop: context.value.eventLoop)
-    deadlineCheck = context.value.eventLoop.scheduleTask(
-      deadline: min(deadline, .now() + limits.shortestTimeout)
-    ) {
-      handler.value.deadlineCheck(context.value)
+    let now = context.eventLoop.now
+    guard deadline > now else { return context.close(promise: nil) }
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    deadlineCheck = context.eventLoop.scheduleTask(deadline: min(deadline, now + timeouts.shortest)) {
+      let (handler, context) = bound.value
+      handler.deadlineCheck(context)
     }
   }
 }
 
-/// The open connections, with the limits on their time and number.
-final class ConnectionLimits: Sendable {
+/// How long a connection may take.
+struct ConnectionTimeouts: Sendable {
   /// How long a request may take to arrive, from the start of the connection or of the request.
-  let requestTimeout: TimeAmount
+  let request: TimeAmount
   /// How long a connection may wait for its next request.
-  let idleTimeout: TimeAmount
+  let idle: TimeAmount
   /// How long the client may take to read a response.
-  let responseTimeout: TimeAmount
-  /// The maximum number of open connections.
-  let maxConnections: Int
-
-  /// The shortest of the timeouts.
-  var shortestTimeout: TimeAmount { min(requestTimeout, idleTimeout, responseTimeout) }
-
-  private struct Open {
-    let channel: any Channel
-    var idleSince: NIODeadline?
-  }
-
-  private let open = Mutex<[ObjectIdentifier: Open]>([:])
+  let response: TimeAmount
+  /// How long an idle connection stays open once the service stops.
+  let drain: TimeAmount
+  let persistentConnection = HTTPField(name: .connection, value: "keep-alive")
+  let keepAlive: HTTPField
 
   init(
-    requestTimeout: TimeAmount = .seconds(15), idleTimeout: TimeAmount = .seconds(60),
-    responseTimeout: TimeAmount = .seconds(30),
-    maxConnections: Int = ConnectionLimits.defaultMaxConnections
+    request: TimeAmount = .seconds(15), idle: TimeAmount = .seconds(75), response: TimeAmount = .seconds(30),
+    drain: TimeAmount = .seconds(1)
   ) {
-    self.requestTimeout = requestTimeout
-    self.idleTimeout = idleTimeout
-    self.responseTimeout = responseTimeout
-    self.maxConnections = maxConnections
+    self.request = request
+    self.idle = idle
+    self.response = response
+    self.drain = drain
+    keepAlive = HTTPField(name: .keepAlive, value: "timeout=\(max(idle.nanoseconds / 1_000_000_000, 1))")
   }
 
-  /// 1,000, or half of the descriptors that this process may open if those are fewer, because transports and the store
-  /// need some as well.
-  static var defaultMaxConnections: Int {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1_000 }
-    return Int(min(1_000, max(limit.rlim_cur / 2, 16)))
-  }
-
-  /// Registers a connection. If there are too many, the one that has been idle longest is closed, or the new one itself
-  /// if none is idle.
-  func register(_ channel: any Channel) {
-    let evicted = open.withLock { open -> (any Channel)? in
-      var evicted: (any Channel)?
-      if open.count >= maxConnections {
-        let longestIdle = open.min {
-          ($0.value.idleSince ?? .distantFuture) < ($1.value.idleSince ?? .distantFuture)
-        }
-        if let longestIdle, longestIdle.value.idleSince != nil {
-          evicted = longestIdle.value.channel
-          open[longestIdle.key] = nil
-        } else {
-          return channel
-        }
-      }
-      open[ObjectIdentifier(channel)] = Open(channel: channel, idleSince: .now())
-      return evicted
-    }
-    evicted?.close(promise: nil)
-  }
-
-  /// Records whether a connection is waiting for a request.
-  func set(_ channel: any Channel, isIdle: Bool) {
-    open.withLock { $0[ObjectIdentifier(channel)]?.idleSince = isIdle ? .now() : nil }
-  }
-
-  /// Removes a connection.
-  func unregister(_ channel: any Channel) {
-    _ = open.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) }
-  }
+  /// The shortest of the timeouts that don't reschedule the check.
+  var shortest: TimeAmount { min(request, idle, response) }
 }

@@ -12,6 +12,13 @@ struct HTTP1ComplianceChannel: ServerChildChannel {
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
     http.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
+      // One read of at most 16 KiB at a time, which is as much as is held back while a response is outstanding.
+      try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
+      try channel.syncOptions?.setOption(
+        .recvAllocator,
+        value: AdaptiveRecvByteBufferAllocator(minimum: 1_024, initial: 2_048, maximum: 16_384))
+      let requests = try pipeline.handler(type: PipelinedRequestsHandler.self)
+      if let bytes = requests.bytes { try pipeline.addHandler(bytes, position: .first) }
       let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
       try pipeline.addHandler(HTTP1ComplianceHandler(), position: .before(codec))
       return value
@@ -24,7 +31,7 @@ struct HTTP1ComplianceChannel: ServerChildChannel {
 }
 
 /// Implements what RFC 9110 and 9112 require of a server before it answers: exactly one Host field (9112, 3.2), which the
-/// host of an absolute target replaces (3.2.2); 100 Continue for a client that waits for it (9110, 10.1.1); and closing
+/// host of an absolute target replaces (3.2.2); no transfer coding but chunked (9112, 6.1); 100 Continue for a client that waits for it (9110, 10.1.1); and closing
 /// the connection of an HTTP/1.0 client (9112, 9.3).
 final class HTTP1ComplianceHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
@@ -40,6 +47,13 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
     else {
       return reject(head, .target, context)
     }
+    // RFC 9112, 6.1: other codings are unknown here, and a proxy may see another end of the body than this parser.
+    let codings = head.headers["transfer-encoding"]
+    guard codings.isEmpty || (codings.count == 1 && codings[0].lowercased() == "chunked") else {
+      return reject(head, .coding, context)
+    }
+    // RFC 9112, 6.1: HTTP/1.0 has no transfer codings, so the framing of such a message is faulty.
+    guard codings.isEmpty || head.version == .http1_1 else { return reject(head, .head, context) }
     let options = head.headers[canonicalForm: "connection"]
     if head.version != .http1_1 || options.contains(where: { $0.lowercased() == "close" }) {
       // Hummingbird recognizes only this exact value.

@@ -14,6 +14,7 @@ struct MalformedRequest: Error {
     case size = "size"
     case host = "host"
     case target = "target"
+    case coding = "coding"
   }
 
   let reason: Reason
@@ -68,6 +69,10 @@ struct MalformedRequest: Error {
         ProblemDetails(
           "header-too-large", .requestHeaderFieldsTooLarge, "The header is too large",
           detail: "it may have 16384 bytes, in at most 100 fields of at most 8192")
+      case .coding:
+        ProblemDetails(
+          "unknown-transfer-coding", .notImplemented, "Unknown transfer coding",
+          detail: "send Transfer-Encoding: chunked, or Content-Length")
       // Not 501 and 505, because random input from the network must not look like a fault of the service in alerts.
       case .head: MalformedRequest.malformed("the header can't be parsed")
       case .method: MalformedRequest.malformed("unknown method")

@@ -1,5 +1,6 @@
 internal import HTTPTypes
 internal import Hummingbird
+internal import NIOCore
 internal import PabalCore
 
 /// The handlers of the demo page, which does on the server what the server of a sign-up page would do.
@@ -27,10 +28,13 @@ struct DemoHandlers: RequestHandlers {
   func page() -> Response { page(.address(strings(nil), DemoForm())) }
 
   /// Answers with the style sheet.
-  func style() -> Response { .bytes(PackageResources.verify_css, type: "text/css; charset=utf-8") }
+  func style() -> Response { .constant(DemoHandlers.styleSheet, type: "text/css; charset=utf-8") }
 
   /// Answers with the script.
-  func script() -> Response { .bytes(PackageResources.verify_js, type: "text/javascript; charset=utf-8") }
+  func script() -> Response { .constant(DemoHandlers.script, type: "text/javascript; charset=utf-8") }
+
+  private static let styleSheet = ByteBuffer(bytes: PackageResources.verify_css)
+  private static let script = ByteBuffer(bytes: PackageResources.verify_js)
 
   /// Answers with the HTML part of a verification's mail, for a frame; no scripts run in it, and nothing is loaded
   /// from elsewhere.

@@ -119,8 +119,7 @@ extension HTTPField.Name {
   static let preferenceApplied = known("Preference-Applied")
   static let rateLimit = known("RateLimit")
   static let forwardedFor = known("X-Forwarded-For")
-  static let forwarded = known("Forwarded")
-  static let realAddress = known("X-Real-IP")
+  static let keepAlive = known("Keep-Alive")
 }
 
 extension ProblemDetails {

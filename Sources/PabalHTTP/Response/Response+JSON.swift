@@ -18,7 +18,12 @@ extension Response {
   static func bytes(
     _ bytes: some Sequence<UInt8> & Sendable, type: String, status: HTTPResponse.Status = .ok
   ) -> Response {
-    var response = Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    constant(ByteBuffer(bytes: bytes), type: type, status: status)
+  }
+
+  /// Returns a response with these bytes, of which all responses share one copy.
+  static func constant(_ bytes: ByteBuffer, type: String, status: HTTPResponse.Status = .ok) -> Response {
+    var response = Response(status: status, body: ResponseBody(byteBuffer: bytes))
     response.headers[.contentType] = type
     response.headers[.cacheControl] = "no-store"
     return response

@@ -53,6 +53,49 @@ import Testing
     #expect(result["statuses"] as? [Int] == [0, 0])
   }
 
+  @Test(arguments: [("unread", 300), ("unread", 1_050), ("announced", 1_050)])
+  func `clients that occupy the service neither keep others out nor take memory for good`(
+    kind: String, count: Int
+  ) throws {
+    let http = try HTTPTestSite(
+      more: #", "verification": { "clientStarts": [] }"#, shellSetup: "ulimit -S -n 256")
+    let run = try ChildProcess.run(
+      "python3",
+      [
+        "\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", kind,
+        "\(count)",
+      ])
+    #expect(run.status == 0, "\(run.errors)")
+    let result = try run.json
+    #expect(try #require(result["slowest"] as? Double) < 1, "\(run.output)")
+    #expect(try #require(result["peak"] as? Double) < 150, "\(run.output)")
+    #expect(try #require(result["after"] as? Double) < 80, "\(run.output)")
+    let statuses = try #require(result["statuses"] as? [Int])
+    #expect(statuses.count > 5 && statuses.allSatisfy { $0 == 202 }, "\(run.output)")
+    #expect(try http.stop().status == 0)
+  }
+
+  @Test func `a request whose end is ambiguous is rejected, and nothing after it is answered`() throws {
+    let http = try HTTPTestSite()
+    let run = try ChildProcess.run(
+      "python3",
+      ["\(BuiltProducts.root)/Tests/Servers/hostile_http.py", "\(http.port)", "\(http.number)", "smuggling"])
+    #expect(run.status == 0, "\(run.errors)")
+    let answered = try #require(try run.json as? [String: [Int]])
+    // 400: the body was read and lacks `proof`.
+    let read: Set = ["chunked", "CHUNKED", "chunk extension", "length in trailer"]
+    let unknownCoding: Set = [
+      "gzip, chunked", "gzip;chunked", "gzip", "identity", "chunked, gzip", "chunked, chunked",
+      "chunked twice",
+      "two lines", "xchunked", "chunked;x", "quoted", "comma",
+    ]
+    for (name, statuses) in answered {
+      #expect(statuses == [unknownCoding.contains(name) ? 501 : 400], "\(name)")
+      if read.contains(name) { #expect(statuses == [400], "\(name)") }
+    }
+    #expect(answered.count > 30)
+  }
+
   @Test func `the server closes, continues and rejects as RFC 9110 and 9112 require`() throws {
     let result = try runAttack("rules")
     #expect(result["old"] as? String == "HTTP/1.1 200 OK, closed")
