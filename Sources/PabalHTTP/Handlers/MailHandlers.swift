@@ -163,9 +163,9 @@ extension ObjectDecoder {
       return nil
     }
     let mailboxes = texts.compactMap { element -> Mailbox? in
-      guard let text = element.text() else { return nil }
+      guard let text = element.trimmedText() else { return nil }
       do throws(MailError) {
-        return try Mailbox(text.trimmed)
+        return try Mailbox(text)
       } catch {
         element.report(error.message, remedy: error.remedy)
         return nil

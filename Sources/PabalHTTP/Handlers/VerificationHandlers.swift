@@ -20,7 +20,7 @@ struct VerificationHandlers: RequestHandlers {
     let client: String?
 
     init?(_ object: ObjectDecoder) {
-      let to = object.text("to", as: "kim@example.com")
+      let to = object.required("to", as: "kim@example.com")?.trimmedText()
       purpose = object.text("purpose") ?? "sign-up"
       languages = object.languages()
       message = object.text("message")
@@ -28,8 +28,7 @@ struct VerificationHandlers: RequestHandlers {
       isNotice = object.flag("notice")
       client = object.clientAddress()
       guard let to else { return nil }
-      // Copied addresses and phone keyboards add blanks.
-      self.to = to.trimmed
+      self.to = to
     }
   }
 

@@ -2,6 +2,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import PabalCore
+internal import PabalFormats
 
 /// The maximum size of a request body in bytes.
 let bodyLimit = 65_536
@@ -45,6 +46,16 @@ extension ProblemDetails.FieldError {
       detail = "line \(position.line), column \(position.column): \(detail)"
     }
     self.init(field: diagnostic.path ?? "", detail: detail)
+  }
+}
+
+extension FieldDecoder {
+  /// A text without the white space at its ends, which copying, files and phone keyboards add.
+  func trimmedText() -> String? {
+    guard case .string(let text) = node.content else { return text() }
+    return FieldDecoder(
+      JSONValue(.string(text.trimmed), at: node.position), path: path, collector: collector
+    ).text()
   }
 }
 
