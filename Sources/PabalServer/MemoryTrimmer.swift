@@ -4,17 +4,25 @@ internal import Glibc
 /// Gives memory back to the system after a peak, because the allocator keeps what was freed.
 enum MemoryTrimmer {
   private static let interval = Duration.seconds(10)
-  /// Growth since the last time that is worth a pass over the heap, which takes milliseconds.
+  /// Growth that is worth a pass over the heap, which takes milliseconds, in bytes.
   private static let threshold = 8 << 20
+  /// How many intervals may pass between two attempts while what has grown is still in use.
+  private static let maxPause = 3
 
   /// Starts checking the resident memory, until the task is cancelled.
   static func run() -> Task<Void, Never> {
     Task.detached(priority: .background) {
-      var trimmed = residentSize() ?? 0
-      while (try? await Task.sleep(for: interval)) != nil {
-        guard let size = residentSize(), size > trimmed + threshold else { continue }
+      var smallest = residentSize() ?? 0
+      var pause = 1
+      while (try? await Task.sleep(for: interval * pause)) != nil {
+        guard let size = residentSize(), size > smallest + threshold else {
+          pause = 1
+          continue
+        }
         malloc_trim(0)
-        trimmed = residentSize() ?? size
+        let left = residentSize() ?? size
+        smallest = min(smallest, left)
+        pause = size - left > threshold / 8 ? 1 : min(pause + 1, maxPause)
       }
     }
   }
