@@ -88,11 +88,11 @@ import Testing
   }
 
   @Test func `pipelined requests with bodies keep their order, however they are split`() throws {
-    let body = String(repeating: "b", count: 5_000)
+    let body = String(repeating: "b", count: 1_200)
     let text = (1...20).map {
-      $0 % 2 == 0 ? get("/\($0)") : get("/\($0)", "Content-Length: 5000\r\n") + body
+      $0 % 2 == 0 ? get("/\($0)") : get("/\($0)", "Content-Length: 1200\r\n") + body
     }.joined()
-    for size in [1, 7, 1_023, 1_024, 1_025, 16_384, text.utf8.count] {
+    for size in [7, 1_023, 1_024, 1_025, 16_384, text.utf8.count] {
       let connection = try Connection()
       var rest = text[...]
       var seen: [String] = []
@@ -127,11 +127,11 @@ import Testing
     try connection.channel.pipeline.syncOperations.addHandler(recorder)
     try connection.receive((1...60).map { get("/\($0)") }.joined())
     connection.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-    for number in 1...60 {
+    for number in 1..<60 {
       #expect(recorder.events == (1...number).map { "/\($0)" })
       connection.answer()
     }
-    #expect(recorder.events.last == "end")
+    #expect(recorder.events == (1...60).map { "/\($0)" } + ["end"])
   }
 
   @Test func `a response says how long the connection may be idle, and that is when it is closed`() throws {
