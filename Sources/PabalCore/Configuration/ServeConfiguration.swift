@@ -25,15 +25,24 @@ public struct ServeConfiguration: Sendable {
 
   /// Warnings about valid but inadvisable values.
   var warnings: [Diagnostic] {
-    guard let listen, let listenLocation, !listen.isLoopback, !clients.isEmpty, proxies.isEmpty else {
-      return []
+    guard let listen, let listenLocation else { return [] }
+    var warnings: [Diagnostic] = []
+    if !listen.isLoopback, !clients.isEmpty, proxies.isEmpty {
+      warnings.append(
+        listenLocation.diagnostic(
+          "connections to \(listen) aren't encrypted, so everyone on the way can read keys, codes and addresses",
+          remedy:
+            "listen on 127.0.0.1 behind a proxy with TLS, or name the proxies that may connect in \"proxies\""))
     }
-    var warning = listenLocation.diagnostic(
-      "connections to \(listen) aren't encrypted, so everyone on the way can read keys, codes and addresses",
-      remedy:
-        "listen on 127.0.0.1 behind a proxy with TLS, or name the proxies that may connect in \"proxies\"")
-    warning.severity = .warning
-    return [warning]
+    if isKeyless, !proxies.isEmpty, hosts.isEmpty {
+      warnings.append(
+        listenLocation.diagnostic(
+          "with \"keyless\" and \"proxies\", but without \"hosts\", a website could call the service through a browser"
+            + " on this machine (DNS rebinding)",
+          remedy: "add the names under which the proxy serves it, like \"hosts\": [\"shop.example.com\"]"))
+    }
+    for index in warnings.indices { warnings[index].severity = .warning }
+    return warnings
   }
 
   /// The defaults: no HTTP service and no alerts.
@@ -79,14 +88,6 @@ public struct ServeConfiguration: Sendable {
     serve.listen = address
     serve.isKeyless = isKeyless && address?.isLoopback ?? true
     return serve
-  }
-
-  /// Warnings about valid but inadvisable values.
-  public var warnings: [String] {
-    guard listen != nil, isKeyless, !proxies.isEmpty, hosts.isEmpty else { return [] }
-    return [
-      "serve.keyless with serve.proxies, but without serve.hosts: a website could call the service through a browser on this machine (DNS rebinding); add the names under which the proxy serves it, like \"hosts\": [\"shop.example.com\"]"
-    ]
   }
 
   static func read(_ value: FieldDecoder) -> ServeConfiguration? {

@@ -148,9 +148,7 @@ struct Check: ParsableCommand {
   private func storage(_ context: CommandContext) -> (Step, ExitStatus) {
     let configuration = context.configuration
     let path = configuration.storage.path
-    let warnings = (configuration.verification.warnings + configuration.serve.warnings).map {
-      Diagnostic($0, severity: .warning)
-    }
+    let warnings = configuration.verification.warnings.map { Diagnostic($0, severity: .warning) }
     do throws(CommandError) {
       guard let storage = try context.checkedStorage() else {
         return (
