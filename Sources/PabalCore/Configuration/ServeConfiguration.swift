@@ -32,7 +32,8 @@ public struct ServeConfiguration: Sendable {
         listenLocation.diagnostic(
           "connections to \(listen) aren't encrypted, so everyone on the way can read keys, codes and addresses",
           remedy:
-            "listen on 127.0.0.1 behind a proxy with TLS, or name the proxies that may connect in \"proxies\""))
+            "listen on 127.0.0.1 behind a proxy with TLS, or name the proxies that may connect in \"proxies\""
+        ))
     }
     if isKeyless, !proxies.isEmpty, hosts.isEmpty {
       warnings.append(

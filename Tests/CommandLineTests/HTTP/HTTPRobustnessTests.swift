@@ -87,7 +87,8 @@ import Testing
     let read: Set = ["chunked", "CHUNKED", "chunk extension", "length in trailer"]
     // Those that the parser rejects before are 400: a length as well, or a coding after `chunked` (RFC 9112, 6.3).
     let unknownCoding: Set = [
-      "gzip, chunked", "gzip;chunked", "gzip", "two lines", "xchunked", "chunked;x", "quoted", "comma", "empty",
+      "gzip, chunked", "gzip;chunked", "gzip", "two lines", "xchunked", "chunked;x", "quoted", "comma",
+      "empty",
     ]
     for (name, statuses) in answered {
       #expect(statuses == [unknownCoding.contains(name) ? 501 : 400], "\(name)")
