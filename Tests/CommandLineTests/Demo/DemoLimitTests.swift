@@ -20,7 +20,8 @@ import Testing
       return (seconds: (Int(time.1) ?? 0) * unit, unit: unit)
     }
     let seconds = times.reduce(0) { $0 + $1.seconds }
-    #expect((wait.lowerBound...(wait.upperBound + (times.last?.unit ?? 0))).contains(seconds), "\(error)")
+    let range = wait.lowerBound...(wait.upperBound + (times.last?.unit ?? 0))
+    #expect(range.contains(seconds), "\(error)")
   }
 
   @Test func `the cooldown limits a new start and a resend`() throws {
