@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func `a request that a proxy passed on isn't an app's, by any of its headers`() throws {
-    for name in ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"].compactMap(HTTPField.Name.init) {
+    for name in ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"].compactMap({ HTTPField.Name($0) }) {
       let access = try RouterFixture.access(RouterFixture.keyless)
       let caller = try AuthenticatedCaller([name: "192.0.2.1"], peer: "127.0.0.1", access)
       #expect(caller.client("192.0.2.9") == "127.0.0.1", "\(name)")
