@@ -29,6 +29,10 @@ enum GmailAPI {
 
   /// The settings of a Gmail transport in `config.json`.
   static let settings: [Setting] =
-    [Setting(.account, "account", help: "The account whose mailbox sends.", required: true)]
+    [
+      Setting(
+        .account, "account", help: "The account whose mailbox sends.", required: true,
+        scopes: ["google:https://www.googleapis.com/auth/gmail.send"])
+    ]
     + RESTServer.settings(endpoint: endpoint, parallel: 1...64)
 }

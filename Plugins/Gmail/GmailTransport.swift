@@ -14,6 +14,8 @@ public final class GmailTransport: PluginTransport {
   public static let summary = "Sends mail by Gmail's REST API, authenticated by OAuth 2.0 token."
   /// Account, endpoint, trusted certificates and limits.
   public static let settings = GmailAPI.settings
+  /// 60 mails a minute (usage limits: 6,000 quota units per minute and user, 100 for `messages.send`).
+  public static var pace: (sends: UInt32, seconds: UInt32)? { (60, 60) }
   /// `true`: the token can be tested without a mail.
   public static var canCheck: Bool { true }
 

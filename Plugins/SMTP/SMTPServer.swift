@@ -70,7 +70,9 @@ extension SMTPServer {
       help:
         "Allow security none, without a login, for a server with a private address, such as Mailpit in a container network. Others in that network can then read the mail.",
       default: "false"),
-    Setting(.account, "account", help: "The account that logs in with its access token."),
+    Setting(
+      .account, "account", help: "The account that logs in with its access token.",
+      scopes: ["google:https://mail.google.com/", "microsoft:https://outlook.office.com/SMTP.Send"]),
     Setting(.text, "user", help: "The user who logs in with a password."),
     Setting(.text, "password", help: "The password of \"user\".", secret: true),
     Setting(

@@ -11,6 +11,10 @@ public final class OAuthAccount: AccessTokenSource {
   public let user: String
   /// The scopes that the configured transports need.
   public let neededScopes: [String]
+  /// The service that its tokens are for, such as `graph`, if the provider issues tokens for one service each.
+  public let resource: String?
+  /// The same account at the provider's other services, each with a login and tokens of its own.
+  public let others: [OAuthAccount]
 
   let issuer: OAuthErrorClassifier.Issuer
   /// The scopes of each configured transport; mail can be sent if all scopes of one of them are granted.
@@ -50,8 +54,10 @@ public final class OAuthAccount: AccessTokenSource {
   init(
     _ use: AccountContext, provider: String, issuer: OAuthErrorClassifier.Issuer, neededScopes: [String],
     scopeSets: [[String]]? = nil, file: TokenFile, tokenGrant: any TokenGrant, login: LoginPlan?,
-    dependencies: AccountDependencies
+    resource: String? = nil, others: [OAuthAccount] = [], dependencies: AccountDependencies
   ) {
+    self.resource = resource
+    self.others = others
     name = use.name
     user = use.user
     self.provider = provider
@@ -62,6 +68,19 @@ public final class OAuthAccount: AccessTokenSource {
     self.tokenGrant = tokenGrant
     self.login = login
     self.dependencies = dependencies
+  }
+
+  /// This account and the same one at other services.
+  public var all: [OAuthAccount] { [self] + others }
+
+  /// The account's name, with its service if there are several: `office (graph)`.
+  public var title: String { resource.map { "\(name) (\($0))" } ?? name }
+
+  /// Returns the account for the service that a transport with these scopes needs.
+  public func source(for scopes: [AccountScope], given: (String) -> Bool) -> any AccessTokenSource {
+    guard !others.isEmpty, let scope = scopes.scope(provider: provider, given: given) else { return self }
+    let resource = MicrosoftResource(scope).name
+    return all.first { $0.resource == resource } ?? self
   }
 
   /// Returns the current token, or a renewed one if it is missing, about to expire, or `rejected`. Concurrent callers

@@ -21,6 +21,8 @@ public protocol PluginTransport: Sendable {
   static var settings: [Setting] { get }
   /// Whether `check` is implemented.
   static var canCheck: Bool { get }
+  /// How many mails the server accepts from one account in how many seconds; `nil`: no limit.
+  static var pace: (sends: UInt32, seconds: UInt32)? { get }
 
   /// Opens the transport; called once. Don't keep secret settings longer than needed.
   init(_ settings: Settings, host: Host) throws(TransportOpenError)
@@ -41,6 +43,8 @@ public protocol PluginTransport: Sendable {
 extension PluginTransport {
   /// `false`: the transport has no server to check.
   public static var canCheck: Bool { false }
+  /// `nil`: the server has no known limit.
+  public static var pace: (sends: UInt32, seconds: UInt32)? { nil }
   /// Returns `.ready`.
   public func check(_ attempt: Attempt) -> Verdict { .ready }
   /// Does nothing.

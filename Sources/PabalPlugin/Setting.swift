@@ -27,11 +27,14 @@ public struct Setting: Sendable {
   let required: Bool
   let secret: Bool
   let range: ClosedRange<Int64>?
+  let scopes: [String]
 
   /// A setting; `help` is one sentence for the operator, `default` is text (`"465"`, `"true"`, `"30s"`).
+  ///
+  /// `scopes` are the OAuth scopes that an account needs, each as `PROVIDER:SCOPE` (see `pabal_transport.h`).
   public init(
     _ kind: Kind, _ key: String, help: String, default: String? = nil, required: Bool = false,
-    secret: Bool = false, range: ClosedRange<Int64>? = nil
+    secret: Bool = false, range: ClosedRange<Int64>? = nil, scopes: [String] = []
   ) {
     self.kind = kind
     self.key = key
@@ -40,6 +43,7 @@ public struct Setting: Sendable {
     self.required = required
     self.secret = secret
     self.range = range
+    self.scopes = scopes
   }
 
   /// The declaration as a C struct, valid as long as the process.
@@ -54,6 +58,9 @@ public struct Setting: Sendable {
     if let range {
       declaration.minimum = range.lowerBound
       declaration.maximum = range.upperBound
+    }
+    if !scopes.isEmpty {
+      declaration.scopes = UnsafePointer(permanentCString(scopes.joined(separator: " ")))
     }
     switch kind {
     case .text: declaration.kind = Int32(PABAL_TEXT)

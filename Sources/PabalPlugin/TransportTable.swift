@@ -26,7 +26,8 @@ public struct TransportTable: Sendable {
         version: UnsafePointer(permanentCString(Transport.version)),
         summary: UnsafePointer(permanentCString(Transport.summary)), settings: UnsafePointer(settings),
         setting_count: Transport.settings.count, open: open, send: sendMail, close: closeTransport,
-        check: Transport.canCheck ? checkTransport : nil))
+        check: Transport.canCheck ? checkTransport : nil, pace_sends: Transport.pace?.sends ?? 0,
+        pace_seconds: Transport.pace?.seconds ?? 0))
     self.table = UnsafePointer(table)
   }
 

@@ -39,7 +39,7 @@ final class ConfigurationReloader: Sendable {
         changeDetector = next
         if let change {
           await self.runtime.dispatcher.adopt(
-            self.runtime.snapshot.context.options, routeHasChanged: change == .route)
+            self.runtime.snapshot.dispatcherOptions, routeHasChanged: change == .route)
           await self.runtime.applyOpening(isStart: false)
         }
         try? await Task.sleep(for: ConfigurationReloader.interval)

@@ -52,24 +52,22 @@ extension CommandContext {
 
   /// Returns the dispatcher that delivers the mail of the outbox over `route`.
   package func dispatcher(
-    _ storage: OpenStorage, _ route: Route, report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
+    _ storage: OpenStorage, _ transports: [CheckedTransport], _ route: Route,
+    report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
-    Dispatcher(storage.outbox, sealing: storage.keys, options: options, report: report, route: route)
+    Dispatcher(
+      storage.outbox, sealing: storage.keys, options: options(for: transports), report: report, route: route)
   }
 
-  /// The options of the dispatcher.
-  package var options: DispatcherOptions {
+  /// Returns the options of the dispatcher for `transports`, with the paces that their plugins declare unless
+  /// `config.json` sets them.
+  package func options(for transports: [CheckedTransport]) -> DispatcherOptions {
     var options = configuration.outbox.options
-    for transport in configuration.transports
-    where transport.plugin == "gmail" && options.paces[transport.name] == nil {
-      options.paces[transport.name] = Self.gmailPace
+    for transport in transports where options.paces[transport.name] == nil {
+      options.paces[transport.name] = transport.plugin.pace
     }
     return options
   }
-
-  /// The pace that the Gmail API allows one mailbox: 60 mails a minute (usage limits: 6,000 quota units per minute and
-  /// user, 100 for `messages.send`).
-  private static let gmailPace = Pace(sends: 60, per: .seconds(60))
 
   /// Returns the cleanup that expires and deletes verifications when they are due.
   package func verificationCleanup(_ storage: OpenStorage) -> VerificationCleanup {

@@ -58,6 +58,9 @@ struct RuntimeSnapshot: Sendable {
     self.http = http
   }
 
+  /// The options of the dispatcher for this route.
+  var dispatcherOptions: DispatcherOptions { context.options(for: transports) }
+
   /// Whether both have the same transports in the same order, with the same settings and accounts.
   func hasSameRoute(as other: RuntimeSnapshot) -> Bool {
     let accounts = accounts

@@ -35,7 +35,7 @@ final class ServeRuntime: Sendable {
     let snapshotBox = SnapshotBox()
     let alertRunner = AlertRunner(log) { snapshotBox.snapshot.context.configuration.serve.alert }
     dispatcher = Dispatcher(
-      storage.outbox, sealing: storage.keys, options: context.options,
+      storage.outbox, sealing: storage.keys, options: context.options(for: transports),
       report: { event in
         log.write(event)
         alertRunner.handle(event)
@@ -139,8 +139,17 @@ extension CommandContext {
   /// Returns the accounts that `transports` use, without those whose secret can't be fetched, which the transport reports.
   /// May block.
   func tokenSources(_ transports: [CheckedTransport]) -> [any AccessTokenSource] {
-    let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
-    return names.sorted().compactMap { try? account($0) }
+    var sources: [String: any AccessTokenSource] = [:]
+    for transport in transports {
+      for setting in transport.settings {
+        guard let name = setting.account, let account = try? account(name) else { continue }
+        let source = account.source(for: setting.declaration.scopes) { key in
+          transport.settings.contains { $0.key == key && $0.isSet }
+        }
+        sources[(source as? OAuthAccount)?.title ?? name] = source
+      }
+    }
+    return sources.sorted { $0.key < $1.key }.map(\.value)
   }
 }
 

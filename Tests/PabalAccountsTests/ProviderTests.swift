@@ -246,9 +246,12 @@ import Testing
   }
 
   @Test func `scopes follow from the transports`() {
-    #expect(GoogleScopes.needed(by: ["gmail"]) == [GoogleScopes.send])
-    #expect(GoogleScopes.needed(by: ["/opt/libpabal-gmail.so"]) == [GoogleScopes.send])
-    #expect(GoogleScopes.needed(by: ["gmail", "smtp"]) == [GoogleScopes.mail])
+    let gmail = AccountUse(scopes: [AccountScope(provider: "google", scope: GoogleScopes.send)])
+    let smtp = AccountUse(scopes: [AccountScope(provider: "google", scope: GoogleScopes.mail)])
+    #expect(GoogleScopes.needed(by: [gmail]) == [GoogleScopes.send])
+    #expect(GoogleScopes.needed(by: [gmail, smtp]) == [GoogleScopes.mail])
+    // A plugin that declares no scopes may need any.
+    #expect(GoogleScopes.needed(by: [gmail, AccountUse(scopes: [])]) == [GoogleScopes.mail])
     #expect(GoogleScopes.needed(by: []) == [GoogleScopes.mail])
     #expect(GoogleScopes.missing([GoogleScopes.send], in: [GoogleScopes.mail]).isEmpty)
     #expect(GoogleScopes.missing([GoogleScopes.mail], in: [GoogleScopes.send]) == [GoogleScopes.mail])

@@ -30,9 +30,9 @@
  *   - The host copies what the plugin reports (replies, ids, reasons) at once.
  *     It may have any length and any bytes; invalid UTF-8 is repaired, and
  *     unprintable characters are escaped before they are shown.
- *   - Every struct begins with its size. Structs only grow at their end: check
- *     `size` before reading a field that a later ABI added. ABI 1 has no such
- *     field.
+ *   - Every struct begins with its size. Structs only grow at their end, and
+ *     fields marked "may be missing" were added after the first release of
+ *     ABI 1: a struct without them is shorter and still valid.
  *   - The process belongs to the host: SIGPIPE is already ignored; don't change
  *     signal handlers, the locale, the environment or the current directory.
  *
@@ -83,6 +83,15 @@ typedef struct pabal_setting {
   int64_t minimum, maximum;  /* inclusive; both 0: no limits */
   int32_t required;          /* not 0: config.json must set it */
   int32_t secret;            /* not 0: never shown */
+
+  /* May be missing. PABAL_ACCOUNT: the OAuth scopes that sending needs, one per
+   * provider, separated by spaces; NULL: those of the account's configuration.
+   * Each is PROVIDER:SCOPE, or PROVIDER+SETTING:SCOPE if it applies instead
+   * when that setting is given, for example
+   *   "google:https://mail.google.com/ microsoft:https://outlook.office.com/SMTP.Send"
+   * `pabal account login` requests the scopes of all transports that use the
+   * account, and the host lends each transport a token for its own scope. */
+  const char *scopes;
 } pabal_setting;
 
 /* A setting's value, checked and converted according to its kind. */
@@ -237,6 +246,12 @@ typedef struct pabal_transport {
    * with the verdict that a mail would get now. NULL if it has no server. */
   void (*check)(void *transport, pabal_attempt *attempt,
                 pabal_verdict *verdict);
+
+  /* May be missing. How many mails the server accepts from one account in a
+   * period of `pace_seconds`, unless config.json sets another pace; both 0: no
+   * limit. The host queues mail accordingly. */
+  uint32_t pace_sends;
+  uint32_t pace_seconds;
 } pabal_transport;
 
 /* The one exported symbol. `host_abi` is the host's PABAL_TRANSPORT_ABI.

@@ -5,7 +5,19 @@ internal import PabalFormats
 enum TokenLocation {
   /// Returns the token file: `token` if it is configured, else `tokens/<account>.json` next to the configuration, or in
   /// `/var/lib/pabal` for a configuration in `/etc`, because `/etc` isn't for changing data.
-  static func file(_ token: String?, account: String, directory: String) -> TokenFile {
+  ///
+  /// With a `resource` such as `graph`, the file is `office.graph.json` instead of `office.json`.
+  static func file(
+    _ token: String?, account: String, directory: String, resource: String? = nil
+  ) -> TokenFile {
+    let file = file(token, account: account, directory: directory)
+    guard let resource else { return file }
+    let isJSON = file.path.hasSuffix(".json")
+    return TokenFile(
+      path: "\(isJSON ? String(file.path.dropLast(5)) : file.path).\(resource)\(isJSON ? ".json" : "")")
+  }
+
+  private static func file(_ token: String?, account: String, directory: String) -> TokenFile {
     if let token { return TokenFile(path: token) }
     let isSystem = directory == "/etc" || directory.hasPrefix("/etc/")
     let folder = isSystem ? "/var/lib/pabal" : directory == "/" ? "" : directory

@@ -41,7 +41,7 @@ public struct GoogleProvider: AccountProvider {
     _ use: AccountContext, client path: String?, token: String?, scopes: [String]?, directory: String,
     _ dependencies: AccountDependencies
   ) -> OAuthAccount {
-    let needed = scopes ?? GoogleScopes.needed(by: use.plugins)
+    let needed = scopes ?? GoogleScopes.needed(by: use.uses)
     let readClient: @Sendable () throws(TokenError) -> OAuthClient = { () throws(TokenError) in
       guard let path else {
         throw TokenError(
@@ -71,7 +71,7 @@ public struct GoogleProvider: AccountProvider {
       parameters: [("access_type", "offline"), ("prompt", "consent"), ("login_hint", use.user)])
     return OAuthAccount(
       use, provider: name, issuer: .google, neededScopes: needed,
-      scopeSets: GoogleScopes.scopeSets(use.plugins, configured: scopes),
+      scopeSets: GoogleScopes.scopeSets(use.uses, configured: scopes),
       file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant,
       login: plan,
       dependencies: dependencies)
@@ -101,23 +101,22 @@ enum GoogleScopes {
     "profile": "https://www.googleapis.com/auth/userinfo.profile",
   ]
 
-  /// Returns the scopes that transports with `plugins` need; without plugins, those that suffice for every transport.
-  static func needed(by plugins: [String]) -> [String] {
-    !plugins.isEmpty && plugins.allSatisfy { name($0) == "gmail" } ? [send] : [mail]
-  }
-
-  /// Returns the scopes that each plugin needs on its own; those of a third-party plugin are known only from the
-  /// configuration (`configured`).
-  static func scopeSets(_ plugins: [String], configured: [String]?) -> [[String]] {
-    let scopeSets = plugins.map { plugin in
-      ["gmail", "smtp"].contains(name(plugin)) ? needed(by: [plugin]) : configured ?? needed(by: [plugin])
+  /// Returns the scopes that transports with these uses need; without any, those that suffice for every transport.
+  static func needed(by uses: [AccountUse]) -> [String] {
+    let all = scopeSets(uses, configured: nil).reduce(into: [String]()) { all, scopes in
+      all += scopes.filter { !all.contains($0) }
     }
-    return scopeSets.isEmpty ? [configured ?? needed(by: [])] : scopeSets
+    // Full access includes sending.
+    return all.filter { scope in !missing([scope], in: all.filter { $0 != scope }).isEmpty }
   }
 
-  private static func name(_ plugin: String) -> String {
-    let file = plugin.split(separator: "/").last.map(String.init) ?? plugin
-    return file.hasPrefix("libpabal-") && file.hasSuffix(".so") ? String(file.dropFirst(9).dropLast(3)) : file
+  /// Returns the scopes that each transport needs on its own; those of a plugin that declares none are known only from
+  /// the configuration (`configured`).
+  static func scopeSets(_ uses: [AccountUse], configured: [String]?) -> [[String]] {
+    let scopeSets = uses.map { use in
+      use.scope(provider: "google").map { [$0] } ?? configured ?? [mail]
+    }
+    return scopeSets.isEmpty ? [configured ?? [mail]] : scopeSets
   }
 
   /// Returns the needed scopes that `granted` doesn't cover.

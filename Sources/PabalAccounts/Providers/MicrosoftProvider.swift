@@ -1,7 +1,7 @@
 public import PabalCore
 internal import PabalFormats
 
-/// The provider `microsoft`: a Microsoft 365 mailbox, for SMTP.
+/// The provider `microsoft`: a Microsoft 365 mailbox, for Microsoft Graph, SMTP, or both.
 public struct MicrosoftProvider: AccountProvider {
   /// `microsoft`.
   public let name = "microsoft"
@@ -9,11 +9,6 @@ public struct MicrosoftProvider: AccountProvider {
 
   /// Creates the provider.
   public init(dependencies: AccountDependencies = .system) { self.dependencies = dependencies }
-
-  /// The scopes for SMTP, which rejects tokens for Microsoft Graph.
-  static let scopes = ["https://outlook.office.com/SMTP.Send", "offline_access"]
-  /// The scope of an app that sends with its own secret; its permission is SMTP.SendAsApp.
-  static let appScopes = ["https://outlook.office365.com/.default"]
 
   /// Reads the keys `tenant`, `authority`, `client_id`, `client_secret`, `flow`, `token`, `scopes` and
   /// `proxy`.
@@ -47,14 +42,68 @@ public struct MicrosoftProvider: AccountProvider {
     guard let token = endpoint("token") else { return nil }
     let endpoints = ClientEndpoints(
       authorization: endpoint("authorize"), token: token, device: endpoint("devicecode"))
-    let scopes = settings.scopes ?? (settings.flow == .app ? Self.appScopes : Self.scopes)
     return { (use) throws(Diagnostic) in
       try use.validateUser()
-      // Microsoft accepts any port only for the loopback name localhost.
-      return settings.account(
-        use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints, host: "localhost",
-        parameters: [("login_hint", use.user), ("prompt", "select_account")],
-        dependencies: accountDependencies)
+      func account(_ scopes: [String], resource: String?, others: [OAuthAccount] = []) -> OAuthAccount {
+        // Microsoft accepts any port only for the loopback name localhost.
+        settings.account(
+          use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints,
+          host: "localhost", parameters: [("login_hint", use.user), ("prompt", "select_account")],
+          resource: resource, others: others, dependencies: accountDependencies)
+      }
+      if let scopes = settings.scopes { return account(scopes, resource: nil) }
+      let resources = MicrosoftResource.all(neededBy: use.uses)
+      func scopes(_ resource: MicrosoftResource) -> [String] {
+        settings.flow == .app ? [resource.appScope] : resource.scopes + ["offline_access"]
+      }
+      let others = resources.dropFirst().map { account(scopes($0), resource: $0.name) }
+      return account(scopes(resources[0]), resource: resources[0].name, others: others)
     }
+  }
+}
+
+/// A service of Microsoft 365 that mail is sent through. A token is valid for one of them only.
+struct MicrosoftResource: Hashable {
+  /// The service's URL, as in `https://graph.microsoft.com`.
+  let url: String
+  /// The scopes that transports need there.
+  var scopes: [String]
+
+  /// The service that `scope` belongs to, and that scope.
+  init(_ scope: String) {
+    url = scope.lastIndex(of: "/").map { String(scope[..<$0]) } ?? scope
+    scopes = [scope]
+  }
+
+  /// The scope for SMTP.
+  static let smtpScope = "https://outlook.office.com/SMTP.Send"
+
+  /// The service in the names of token files, as in `office.graph.json`; `nil` for SMTP, whose file has no such part.
+  var name: String? {
+    switch url {
+    case "https://outlook.office.com": nil
+    case "https://graph.microsoft.com": "graph"
+    default: String(url.drop { $0 != ":" }.drop { $0 == ":" || $0 == "/" })
+    }
+  }
+
+  /// The scope of an app that sends with its own secret: all application permissions that were consented to.
+  var appScope: String {
+    // For SMTP, Microsoft documents another host than for users; its permission is SMTP.SendAsApp.
+    (url == "https://outlook.office.com" ? "https://outlook.office365.com" : url) + "/.default"
+  }
+
+  /// Returns the services that transports with these uses need, in the order of the transports; SMTP if none is known.
+  static func all(neededBy uses: [AccountUse]) -> [MicrosoftResource] {
+    var all: [MicrosoftResource] = []
+    for scope in uses.compactMap({ $0.scope(provider: "microsoft") }) {
+      let resource = MicrosoftResource(scope)
+      if let index = all.firstIndex(where: { $0.url == resource.url }) {
+        if !all[index].scopes.contains(scope) { all[index].scopes.append(scope) }
+      } else {
+        all.append(resource)
+      }
+    }
+    return all.isEmpty ? [MicrosoftResource(smtpScope)] : all
   }
 }

@@ -115,7 +115,8 @@ struct ClientSettings: Sendable {
   func account(
     _ use: AccountContext, provider: String, issuer: OAuthErrorClassifier.Issuer, scopes: [String],
     endpoints: ClientEndpoints,
-    host: String, parameters: [(name: String, value: String)], dependencies: AccountDependencies
+    host: String, parameters: [(name: String, value: String)], resource: String? = nil,
+    others: [OAuthAccount] = [], dependencies: AccountDependencies
   ) -> OAuthAccount {
     let client: @Sendable () throws(TokenError) -> OAuthClient = { () throws(TokenError) in
       try self.client(endpoints)
@@ -138,9 +139,8 @@ struct ClientSettings: Sendable {
     }
     return OAuthAccount(
       use, provider: provider, issuer: issuer, neededScopes: scopes,
-      file: TokenLocation.file(token, account: use.name, directory: directory), tokenGrant: tokenGrant,
-      login: plan,
-      dependencies: dependencies)
+      file: TokenLocation.file(token, account: use.name, directory: directory, resource: resource),
+      tokenGrant: tokenGrant, login: plan, resource: resource, others: others, dependencies: dependencies)
   }
 }
 

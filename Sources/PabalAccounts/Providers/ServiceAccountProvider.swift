@@ -26,7 +26,7 @@ public struct ServiceAccountProvider: AccountProvider {
     else { return nil }
     return { (use) throws(Diagnostic) in
       try use.validateUser()
-      let needed = scopes.scopes ?? GoogleScopes.needed(by: use.plugins)
+      let needed = scopes.scopes ?? GoogleScopes.needed(by: use.uses)
       return OAuthAccount(
         use, provider: name, issuer: .workspace, neededScopes: needed,
         file: TokenLocation.file(token.path, account: use.name, directory: directory),

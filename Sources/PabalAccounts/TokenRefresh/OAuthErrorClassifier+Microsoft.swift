@@ -57,7 +57,7 @@ extension OAuthErrorClassifier {
         step: .microsoftLogin)
     case 65001:
       TokenError(
-        .dead, "consent to the permission SMTP.Send is missing (\(summary))",
+        .dead, "consent to a permission is missing (\(summary))",
         remedy: "\(loginAgain), or ask the administrator to consent", step: .permission)
     case 7_000_218:
       TokenError(

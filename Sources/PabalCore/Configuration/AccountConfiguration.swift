@@ -83,14 +83,33 @@ public struct AccountContext: Sendable, Hashable {
   public let name: String
   /// The mailbox that the tokens are for.
   public let user: String
-  /// The plugins of the transports that use the account, by their names or paths, each once.
-  public let plugins: [String]
+  /// What each transport that uses the account declares about its scopes.
+  public let uses: [AccountUse]
 
   /// Creates a context.
-  public init(name: String, user: String, plugins: [String] = []) {
+  public init(name: String, user: String, uses: [AccountUse] = []) {
     self.name = name
     self.user = user
-    self.plugins = plugins
+    self.uses = uses
+  }
+}
+
+/// A transport's use of an account.
+public struct AccountUse: Sendable, Hashable {
+  /// The scopes that its plugin declares; empty if it declares none, or can't be loaded.
+  public let scopes: [AccountScope]
+  /// The settings that are given.
+  public let settings: Set<String>
+
+  /// A use.
+  public init(scopes: [AccountScope], settings: Set<String> = []) {
+    self.scopes = scopes
+    self.settings = settings
+  }
+
+  /// Returns the scope that accounts of `provider` need; `nil` if the plugin declares none for it.
+  public func scope(provider: String) -> String? {
+    scopes.scope(provider: provider) { settings.contains($0) }
   }
 }
 
@@ -111,12 +130,14 @@ public protocol AccountProvider: Sendable {
 public final class Accounts: Sendable {
   private let configurations: [AccountConfiguration]
   private let transports: [TransportConfiguration]
+  private let loader: PluginLoader
   private let opened = Mutex<[String: any AccessTokenSource]>([:])
 
   /// Creates the accounts of `configuration` without opening any.
   public init(_ configuration: Configuration) {
     configurations = configuration.accounts
     transports = configuration.transports
+    loader = PluginLoader(configured: configuration.plugins.directories)
   }
 
   /// Returns the source of the tokens of the account `name`. May fetch secrets and block.
@@ -129,7 +150,7 @@ public final class Accounts: Sendable {
       if let source = opened[name] { return .success(source) }
       do throws(Diagnostic) {
         let context = AccountContext(
-          name: name, user: try configuration.user.fetch(), plugins: plugins(withAccount: name))
+          name: name, user: try configuration.user.fetch(), uses: uses(ofAccount: name))
         let source = try configuration.opener(context)
         opened[name] = source
         return .success(source)
@@ -140,16 +161,17 @@ public final class Accounts: Sendable {
     return try result.get()
   }
 
-  // Looks for the key `account`, which all bundled transports use, because the plugins that declare their settings
-  // are not loaded here.
-  private func plugins(withAccount name: String) -> [String] {
-    var plugins: [String] = []
-    for transport in transports where !plugins.contains(transport.plugin) {
-      let usesAccount = transport.settings.contains {
-        $0.key == "account" && $0.value.content == .string(name)
+  // Loads the plugins of all transports that name the account in any setting, because only a plugin knows its scopes. Those
+  // of the route are loaded already.
+  private func uses(ofAccount name: String) -> [AccountUse] {
+    transports.compactMap { transport in
+      let named = transport.settings.filter { $0.value.content == .string(name) }
+      guard !named.isEmpty, let plugin = try? loader.load(transport.plugin) else { return nil }
+      let declared = plugin.settings.first { setting in
+        setting.kind == .account && named.contains { $0.key == setting.key }
       }
-      if usesAccount { plugins.append(transport.plugin) }
+      guard let declared else { return nil }
+      return AccountUse(scopes: declared.scopes, settings: Set(transport.settings.map(\.key)))
     }
-    return plugins
   }
 }

@@ -27,6 +27,8 @@ public struct SettingDeclaration: Sendable, Hashable {
   public var required: Bool
   /// Whether its value must never be shown.
   public var secret: Bool
+  /// Of an account: the scopes that sending needs, by provider; empty if the plugin names none.
+  public var scopes: [AccountScope] = []
 
   /// Creates a declaration.
   public init(

@@ -33,6 +33,16 @@ public protocol AccessTokenSource: Sendable {
   ///
   /// Blocks, and must be safe to call from several threads at once.
   func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken
+
+  /// Returns the source of the tokens for a transport that declares `scopes`; `given` says whether it has a setting.
+  ///
+  /// Authorization servers such as Microsoft's issue a token for one service only.
+  func source(for scopes: [AccountScope], given: (String) -> Bool) -> any AccessTokenSource
+}
+
+extension AccessTokenSource {
+  /// Returns itself: the tokens are the same for all transports.
+  public func source(for scopes: [AccountScope], given: (String) -> Bool) -> any AccessTokenSource { self }
 }
 
 extension AccessTokenError {

@@ -109,7 +109,11 @@ extension Account {
     }
 
     func run() throws {
-      let account = try CommandContext(common).oauthAccount(name)
+      // Each service of Microsoft's asks for its own consent.
+      for account in try CommandContext(common).oauthAccount(name).all { try logIn(account) }
+    }
+
+    private func logIn(_ account: OAuthAccount) throws {
       let loginOptions = LoginOptions(
         opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,
         confirmsUser: confirmUser)
@@ -224,6 +228,10 @@ extension Account {
           throw CommandError(.usage, "cancelled; nothing was changed")
         }
       }
+      for account in account.all { try logOut(account) }
+    }
+
+    private func logOut(_ account: OAuthAccount) throws {
       let result: LogoutResult
       do throws(AccountError) {
         result = try account.logOut(onlyHere: onlyHere) { event in

@@ -28,7 +28,7 @@ extension Account {
       for name in names where !known.contains(name) { _ = try context.oauthAccount(name) }
       var outputs: [AccountOutput] = []
       for account in context.configuration.accounts where names.isEmpty || names.contains(account.name) {
-        outputs.append(AccountOutput(account, in: context))
+        outputs += AccountOutput.all(account, in: context)
       }
       if common.json {
         try Terminal.printResult(json: outputs)
@@ -44,6 +44,8 @@ extension Account {
 /// The state of an account, as `account status` prints it.
 struct AccountOutput: Encodable {
   let account: String
+  /// The service that the tokens are for, if the provider issues tokens for one service each.
+  var resource: String?
   let provider: String
   let user: String?
   /// `fresh`, `expiring` or `dead`; `nil` for tokens that another program renews.
@@ -64,6 +66,7 @@ struct AccountOutput: Encodable {
 
   enum CodingKeys: String, CodingKey {
     case account = "account"
+    case resource = "resource"
     case provider = "provider"
     case user = "user"
     case state = "state"
@@ -85,6 +88,7 @@ struct AccountOutput: Encodable {
     try container.encode(account, forKey: .account)
     try container.encode(provider, forKey: .provider)
     let texts: [(CodingKeys, String?)] = [
+      (.resource, resource),
       (.user, user), (.state, state), (.cause, cause), (.remedy, remedy), (.guide, guide),
       (.accessTokenExpiry, accessTokenExpiry), (.refreshTokenExpiry, refreshTokenExpiry),
       (.tokenFile, tokenFile), (.storageProblem, storageProblem),
@@ -95,16 +99,28 @@ struct AccountOutput: Encodable {
     try container.encode(notes, forKey: .notes)
   }
 
-  init(_ configuration: AccountConfiguration, in context: CommandContext) {
+  /// Returns the states of an account, one for each service that it has tokens for.
+  static func all(_ configuration: AccountConfiguration, in context: CommandContext) -> [AccountOutput] {
+    do throws(Diagnostic) {
+      let source = try context.accounts.account(configuration.name)
+      let sources: [any AccessTokenSource] = (source as? OAuthAccount)?.all ?? [source]
+      return sources.map { AccountOutput(configuration, .success($0)) }
+    } catch {
+      return [AccountOutput(configuration, .failure(error))]
+    }
+  }
+
+  private init(_ configuration: AccountConfiguration, _ source: Result<any AccessTokenSource, Diagnostic>) {
     account = configuration.name
     provider = configuration.provider
     do throws(Diagnostic) {
-      let source = try context.accounts.account(configuration.name)
+      let source = try source.get()
       user = source.user
       guard let oauth = source as? OAuthAccount else {
         state = nil
         return
       }
+      resource = oauth.resource
       let status = oauth.status()
       state = status.state.rawValue
       (cause, remedy, guide) = (status.cause, status.remedy, status.guide?.place)
@@ -123,7 +139,9 @@ struct AccountOutput: Encodable {
   }
 
   var text: String {
-    var lines = ["\(state ?? "-")  \(account) (\(provider)\(user.map { ", \($0)" } ?? ""))"]
+    var lines = [
+      "\(state ?? "-")  \(account)\(resource.map { " (\($0))" } ?? "") (\(provider)\(user.map { ", \($0)" } ?? ""))"
+    ]
     if let cause { lines.append("    \(cause)") }
     if let remedy { lines.append("    → \(remedy)") }
     if let guide { lines.append("    see \(guide)") }

@@ -74,9 +74,10 @@ struct Check: ParsableCommand {
       transport.isEmpty ? context.configuration.transports : try context.transports(transport)
     // Accounts come first, because the transports then log in with the tokens renewed here.
     for account in context.accounts(of: transport.isEmpty ? nil : chosen) {
-      let (step, status) = examine(account, context)
-      add(step, status)
-      if !step.ok, let reason = step.detail.value { reported.append(reason) }
+      for (step, status) in examine(account, context) {
+        add(step, status)
+        if !step.ok, let reason = step.detail.value { reported.append(reason) }
+      }
     }
     for transport in chosen {
       let (step, status) = examine(transport, context)
@@ -258,19 +259,21 @@ extension CommandContext {
 
 extension Check {
   /// Gets an account's token, renews it if the account can, and reports the account's state.
-  func examine(_ account: AccountConfiguration, _ context: CommandContext) -> (Step, ExitStatus) {
+  ///
+  /// An account with tokens for several services has a step for each.
+  func examine(_ account: AccountConfiguration, _ context: CommandContext) -> [(Step, ExitStatus)] {
     do throws(Diagnostic) {
       let source = try context.account(account.name)
-      if let found = source as? OAuthAccount { return examine(found) }
+      if let found = source as? OAuthAccount { return found.all.map(examine) }
       do throws(AccessTokenError) {
         _ = try source.accessToken(rejected: nil)
-        return (Step("account", account.name, ok: true, detail: "has a token for \(source.user)"), .sent)
+        return [(Step("account", account.name, ok: true, detail: "has a token for \(source.user)"), .sent)]
       } catch {
         let step = Step("account", account.name, ok: false, outcome: error.outcome, detail: error.reason)
-        return (step, ExitStatus(error.outcome))
+        return [(step, ExitStatus(error.outcome))]
       }
     } catch {
-      return (Step("account", account.name, ok: false, findings: [error]), .configuration)
+      return [(Step("account", account.name, ok: false, findings: [error]), .configuration)]
     }
   }
 
@@ -306,7 +309,7 @@ extension Check {
       problem.map { removingAccountPrefix(account, $0.reason) }
       ?? "\(status.state.rawValue), \(account.user), \(status.scopes.joined(separator: " "))"
     let step = Step(
-      "account", account.name, ok: problem == nil, outcome: problem?.outcome, detail: detail,
+      "account", account.title, ok: problem == nil, outcome: problem?.outcome, detail: detail,
       findings: findings)
     return (step, problem.map { ExitStatus($0.outcome) } ?? .sent)
   }

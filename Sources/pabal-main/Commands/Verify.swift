@@ -44,11 +44,12 @@ extension CommandContext {
     queued: Bool, over names: [String],
     _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
   ) throws(CommandError) -> Verification {
-    let route = route(try checked(try transports(names)))
+    let transports = try checked(try transports(names))
+    let route = route(transports)
     defer { route.close() }
     let storage = try storage()
     defer { storage.database.close() }
-    let dispatcher = dispatcher(storage, route) { event in
+    let dispatcher = dispatcher(storage, transports, route) { event in
       if let line = event.line { Terminal.printError("pabal: \(line)") }
     }
     let service = try verifications(

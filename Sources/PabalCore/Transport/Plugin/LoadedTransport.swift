@@ -115,7 +115,10 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     self.settings = try PluginSettingValues(
       settings, declared: plugin.settings, users: accounts.mapValues(\.user))
     var bySetting: [String: any AccessTokenSource] = [:]
-    for setting in settings { bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] } }
+    for setting in settings {
+      bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] }?
+        .source(for: setting.declaration.scopes) { key in settings.contains { $0.key == key && $0.isSet } }
+    }
     self.accounts = bySetting
 
     let host = HostTable.allocate(HostLog(log))

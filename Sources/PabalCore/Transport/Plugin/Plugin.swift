@@ -15,6 +15,11 @@ public struct Plugin: Sendable {
   public let settings: [SettingDeclaration]
   /// Whether it can test its server without sending mail.
   public var canCheck: Bool { table.check != nil }
+  /// How fast its server accepts mail from one account, if the plugin says so.
+  public var pace: Pace? {
+    guard table.pace_sends > 0, table.pace_seconds > 0 else { return nil }
+    return Pace(sends: Int(table.pace_sends), per: .seconds(table.pace_seconds))
+  }
   /// Warnings for the operator; they don't prevent loading.
   public let warnings: [Diagnostic]
 
@@ -53,13 +58,12 @@ public struct Plugin: Sendable {
           ? "update pabal, or build the plugin against its header"
           : "build the plugin against pabal_transport.h")
     }
-    guard pluginTable.pointee.size >= MemoryLayout<pabal_transport>.size, pluginTable.pointee.size < 65_536
-    else {
+    guard (Self.minimumTableSize..<65_536).contains(Int(pluginTable.pointee.size)) else {
       throw makeError(
         "the plugin's table claims a size of \(pluginTable.pointee.size) bytes, which is too small or too large"
       )
     }
-    table = pluginTable.pointee
+    table = Self.copy(pluginTable, size: Int(pluginTable.pointee.size), onto: pabal_transport())
     guard let name = table.name.map({ String(cString: $0) }), Self.isValidName(name) else {
       throw makeError("the plugin's table has no valid name (lower-case letters, digits and hyphens)")
     }
@@ -88,6 +92,21 @@ public struct Plugin: Sendable {
       }
   }
 
+  // The sizes of the structs in the first release of ABI 1, up to `check` and `secret`.
+  private static let minimumTableSize = 80
+  private static let minimumSettingSize = 64
+
+  /// Returns the struct at `source`, which has `size` bytes; fields that it is too short for keep their value in `empty`.
+  private static func copy<Struct: BitwiseCopyable>(
+    _ source: UnsafeRawPointer, size: Int, onto empty: Struct
+  ) -> Struct {
+    var copy = empty
+    withUnsafeMutableBytes(of: &copy) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: source, count: min(size, $0.count)))
+    }
+    return copy
+  }
+
   private static func settings(
     of table: pabal_transport, _ makeError: (String, String?) -> Diagnostic
   ) throws(Diagnostic) -> [SettingDeclaration] {
@@ -98,14 +117,13 @@ public struct Plugin: Sendable {
     }
     // The size of the first setting is the stride, because settings of a newer plugin are longer.
     let stride = Int(first.pointee.size)
-    guard stride >= MemoryLayout<pabal_setting>.size, stride < 4_096 else {
+    guard stride >= minimumSettingSize, stride < 4_096 else {
       throw makeError(
         "the plugin's first setting claims a size of \(stride) bytes, which is too small or too large", nil)
     }
     var declared: [SettingDeclaration] = []
     for index in 0..<table.setting_count {
-      let setting = UnsafeRawPointer(first).loadUnaligned(
-        fromByteOffset: index * stride, as: pabal_setting.self)
+      let setting = copy(UnsafeRawPointer(first) + index * stride, size: stride, onto: pabal_setting())
       guard setting.size == stride else {
         throw makeError("the plugin's setting \(index + 1) claims a different size than the first one", nil)
       }

@@ -36,6 +36,18 @@ extension SettingDeclaration {
       defaultText: setting.default_value.map { String(cString: $0) }, choices: choices,
       range: hasRange ? setting.minimum...setting.maximum : nil, required: setting.required != 0,
       secret: setting.secret != 0)
+    if let scopes = setting.scopes {
+      guard kind == .account else {
+        throw DeclarationError(message: "“\(key)” has scopes, but isn't an account")
+      }
+      for text in String(cString: scopes).split(separator: " ") {
+        guard let scope = AccountScope(text) else {
+          throw DeclarationError(
+            message: "“\(key)” has the scope “\(printable(String(text)))”, which isn't PROVIDER:SCOPE")
+        }
+        self.scopes.append(scope)
+      }
+    }
     if let reason = invalidDefaultReason() { throw DeclarationError(message: "“\(key)”: \(reason)") }
   }
 }
