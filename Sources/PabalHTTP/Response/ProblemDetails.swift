@@ -90,12 +90,16 @@ extension ProblemDetails {
     return problem
   }
 
+  /// The most errors that one response names, because a body may have thousands.
+  private static let maxFieldErrors = 20
+
   static func invalid(_ fieldErrors: [FieldError]) -> ProblemDetails {
+    let shown = fieldErrors.prefix(maxFieldErrors)
+    var details = shown.map { $0.field.isEmpty ? $0.detail : "\($0.field): \($0.detail)" }
+    if fieldErrors.count > shown.count { details.append("and \(fieldErrors.count - shown.count) more") }
     var problem = ProblemDetails(
-      "invalid-request", .badRequest, "Invalid request",
-      detail: fieldErrors.map { $0.field.isEmpty ? $0.detail : "\($0.field): \($0.detail)" }.joined(
-        separator: "; "))
-    problem.fieldErrors = fieldErrors
+      "invalid-request", .badRequest, "Invalid request", detail: details.joined(separator: "; "))
+    problem.fieldErrors = Array(shown)
     return problem
   }
 
