@@ -151,6 +151,11 @@ let package = Package(
         "PabalFormats", "SMTPTransport", "PabalCurl", "PabalPlugin", "CPabalTransport", "PabalTesting",
       ]),
     .testTarget(
+      name: "GraphTransportTests",
+      dependencies: [
+        "PabalFormats", "GraphTransport", "PabalREST", "PabalCore", "PabalPlugin", "PabalTesting",
+      ]),
+    .testTarget(
       name: "GmailTransportTests",
       dependencies: [
         "PabalFormats", "GmailTransport", "PabalREST", "PabalCore", "PabalPlugin", "PabalTesting",
@@ -172,7 +177,7 @@ for name in ["Console"] {
 // exported symbol: two entries in one test program would clash.
 for (name, uses) in [
   ("File", ["CPabalGNU"] as [Target.Dependency]), ("SMTP", ["PabalFormats", "PabalCurl", "CPabalIDN"]),
-  ("Gmail", ["PabalFormats", "PabalREST"]),
+  ("Gmail", ["PabalFormats", "PabalREST"]), ("Graph", ["PabalFormats", "PabalREST"]),
 ] {
   package.targets += [
     .target(

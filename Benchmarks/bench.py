@@ -8,9 +8,10 @@ import platform
 
 from harness.workspace import Workspace
 from harness.table import table
-from scenarios import cold, gmail, http, outbox, render, smtp, start
+from scenarios import cold, gmail, graph, http, outbox, render, smtp, start
 
-SCENARIOS = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail, "cold": cold}
+SCENARIOS = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail,
+             "graph": graph, "cold": cold}
 
 
 def main():

@@ -1,5 +1,5 @@
-// curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2: sends transfer mail COUNT times to Gmail's
-// REST API by media upload.
+// curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2 [graph]: sends one mail COUNT times to Gmail's
+// REST API by media upload, or to Microsoft Graph, for which the mail is encoded as base64 once before the first.
 //
 // What libcurl can do at best, three ways: HTTP/1.1 with transfer kept easy handle a thread, HTTP/1.1 with all
 // handles on transfer thread, HTTP/2 with all handles as streams of transfer connection; transfer thread is driven by epoll
@@ -12,6 +12,7 @@
 static const char *port, *authorities;
 static mail message;
 static long version = CURL_HTTP_VERSION_1_1;
+static int is_graph;
 static struct curl_slist *headers;
 
 typedef struct {
@@ -29,7 +30,8 @@ static size_t append_response(char *message, size_t size, size_t count, void *co
 
 static void prepare(request *transfer) {
   char url[128];
-  snprintf(url, sizeof url, "https://localhost:%s/upload/gmail/v1/users/me/messages/send?uploadType=media", port);
+  snprintf(url, sizeof url, "https://localhost:%s%s", port,
+           is_graph ? "/v1.0/me/sendMail" : "/upload/gmail/v1/users/me/messages/send?uploadType=media");
   CURL *handle = transfer->handle = curl_easy_init();
   curl_easy_setopt(handle, CURLOPT_PRIVATE, transfer);
   curl_easy_setopt(handle, CURLOPT_URL, url);
@@ -48,8 +50,8 @@ static void prepare(request *transfer) {
 static void finish(request *transfer, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(transfer->handle, CURLINFO_RESPONSE_CODE, &status);
-  record_result(code == CURLE_OK && status == 200 && memmem(transfer->answer, transfer->count, "\"id\"", 4), curl_easy_strerror(code),
-       status);
+  int is_accepted = is_graph ? status == 202 : status == 200 && memmem(transfer->answer, transfer->count, "\"id\"", 4);
+  record_result(code == CURLE_OK && is_accepted, curl_easy_strerror(code), status);
 }
 
 static void *work(void *unused) {
@@ -137,14 +139,33 @@ static int run_multi(int count, int in_flight) {
   return atomic_load(&failed) > 0;
 }
 
+/// Returns the mail in base64 (RFC 4648, 4).
+static mail encoded(mail plain) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  mail result = {malloc((plain.count + 2) / 3 * 4), 0};
+  if (result.content == NULL) exit(71);
+  const unsigned char *in = (const unsigned char *)plain.content;
+  for (size_t i = 0; i < plain.count; i += 3) {
+    size_t left = plain.count - i;
+    unsigned group = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
+    result.content[result.count++] = digits[group >> 18];
+    result.content[result.count++] = digits[group >> 12 & 63];
+    result.content[result.count++] = left > 1 ? digits[group >> 6 & 63] : '=';
+    result.content[result.count++] = left > 2 ? digits[group & 63] : '=';
+  }
+  return result;
+}
+
 int main(int count, char **arguments) {
-  if (count != 7)
-    return fprintf(stderr, "usage: curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2\n"), 64;
+  if (count != 7 && count != 8)
+    return fprintf(stderr, "usage: curl_rest PORT COUNT IN-FLIGHT CA.pem MAIL.eml threads|multi|http2 [graph]\n"), 64;
+  is_graph = count == 8;
   port = arguments[1];
   authorities = arguments[4];
   message = read_mail(arguments[5]);
+  if (is_graph) message = encoded(message);
   curl_global_init(CURL_GLOBAL_ALL);
-  headers = curl_slist_append(NULL, "Content-Type: message/rfc822");
+  headers = curl_slist_append(NULL, is_graph ? "Content-Type: text/plain" : "Content-Type: message/rfc822");
   headers = curl_slist_append(headers, "Authorization: Bearer " TOKEN);
   headers = curl_slist_append(headers, "Expect:");
   if (!strcmp(arguments[6], "threads")) return run(atoi(arguments[2]), atoi(arguments[3]), work);

@@ -1,4 +1,4 @@
-// The sink's HTTP/1.1: Gmail's `users.messages.send`, as JSON and as media upload.
+// The sink's HTTP/1.1: Gmail's `users.messages.send`, as JSON and as media upload, and Microsoft Graph's `sendMail`.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +16,13 @@ int gmail_answer(char *text, size_t room) {
 
 static void answer(connection *c, int status) {
   char body[256], head[256];
+  if (status == 202) {
+    buffer_text(&c->output,
+                "HTTP/1.1 202 Accepted\r\nCache-Control: private\r\nStrict-Transport-Security: max-age=31536000\r\n"
+                "request-id: 8a5fcb00-3f51-4d8e-9c60-2c2f6a1f0e55\r\n"
+                "client-request-id: 8a5fcb00-3f51-4d8e-9c60-2c2f6a1f0e55\r\nContent-Length: 0\r\n\r\n");
+    return;
+  }
   int length = status == 200 ? gmail_answer(body, sizeof body)
                              : snprintf(body, sizeof body, "{\"error\": {\"code\": %d}}\n", status);
   int head_length = snprintf(head, sizeof head,
@@ -48,6 +55,8 @@ static fields read_fields(const char *head) {
 
 static int judge(const char *request, const fields *given, const unsigned char *body, size_t count) {
   size_t length = strcspn(request, "\r");
+  if (!strncmp(request, "POST /v1.0/", 11) && memmem(request, length, "/sendMail ", 10))
+    return !given->is_authorised ? 401 : count > 10 && count % 4 == 0 ? 202 : 400;
   if (strncmp(request, "POST ", 5) || !memmem(request, length, "/messages/send", 14)) return 404;
   if (!given->is_authorised) return 401;
   if (!strncmp(request + 5, "/upload/", 8)) return count > 10 ? 200 : 400;
@@ -78,7 +87,7 @@ void http1_take(connection *c) {
     c->said_continue = false;
     counted.commands++;
     int status = judge((const char *)head, &given, body, length);
-    if (status == 200) took_message(length);
+    if (status == 200 || status == 202) took_message(length);
     answer(c, status);
     buffer_drop(&c->input, (size_t)(body - head) + length);
   }

@@ -17,7 +17,7 @@ import Testing
     var testDescription: String { "\(resets ? "RST" : "FIN") over \(plain ? "TCP" : "TLS")" }
 
     /// Returns `act` followed by this end of the connection.
-    func applied(to act: GmailServerAction) -> GmailServerAction {
+    func applied(to act: RESTServerAction) -> RESTServerAction {
       var act = act
       act.reset = resets
       act.close = resets ? nil : true
@@ -29,7 +29,7 @@ import Testing
   private let shares = 6
 
   /// Sends one mail for each of `acts`, several at once, and returns the results. Checks that the server saw each once.
-  private func sendResults(_ acts: [GmailServerAction], _ variant: CutVariant, whole: Int) async throws
+  private func sendResults(_ acts: [RESTServerAction], _ variant: CutVariant, whole: Int) async throws
     -> [SendResult?]
   {
     let actions = acts.map(variant.applied(to:))
@@ -54,7 +54,7 @@ import Testing
     -> [SendResult?]
   {
     let acts = cuts.map { cut in
-      var act = GmailServerAction.raw(answer)
+      var act = RESTServerAction.raw(answer)
       act.answer = cut
       return act
     }
@@ -76,7 +76,7 @@ import Testing
   {
     let cuts = Array(1..<(try length(variant)))
     #expect(cuts.count > 200)
-    let sendResults = try await sendResults(cuts.map { GmailServerAction(request: $0) }, variant, whole: 0)
+    let sendResults = try await sendResults(cuts.map { RESTServerAction(request: $0) }, variant, whole: 0)
     for (cut, sendResult) in zip(cuts, sendResults) {
       #expect(sendResult?.verdict == .unknown, "\(cut): \(sendResult?.message ?? "")")
     }
@@ -133,7 +133,7 @@ import Testing
       Result {
         let cuts = Array(stride(from: 1 + share, to: count, by: shares))
         let acts = cuts.flatMap {
-          [.error(401, "authError"), variant.applied(to: GmailServerAction(request: $0))]
+          [.error(401, "authError"), variant.applied(to: RESTServerAction(request: $0))]
         }
         let port = try gmail(GmailServerScript(plain: variant.plain, acts: acts))
         let client = try port.client()

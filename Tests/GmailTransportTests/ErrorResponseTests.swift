@@ -8,11 +8,11 @@ import Testing
 
 /// A response and its expected verdict.
 struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
-  let act: GmailServerAction
+  let act: RESTServerAction
   let verdict: Verdict
   let word: String?
 
-  init(_ act: GmailServerAction, _ verdict: Verdict, _ word: String? = nil) {
+  init(_ act: RESTServerAction, _ verdict: Verdict, _ word: String? = nil) {
     self.act = act
     self.verdict = verdict
     self.word = word
@@ -138,7 +138,7 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
   }
 
   @Test func `a refusal that may be due to a limit of Gmail is unsuited`() throws {
-    let errorResponse = GmailServerAction.error(400, "invalidArgument", "Invalid To header")
+    let errorResponse = RESTServerAction.error(400, "invalidArgument", "Invalid To header")
     var mail = GmailTestMail("To: 밥@example.net", to: "밥@example.net")
     mail.needsSMTPUTF8 = true
     #expect(mail.sendResult(try gmail(errorResponse).client())?.verdict == .unsuited)
@@ -257,7 +257,7 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     body: String, reasons: [String], message: String
   ) {
     let errorResponse = GmailErrorResponse(status: 400, body: Array(body.utf8))
-    #expect(errorResponse.reasons == reasons)
-    #expect(errorResponse.message == message)
+    #expect(errorResponse.response.codes == reasons)
+    #expect(errorResponse.response.message == message)
   }
 }

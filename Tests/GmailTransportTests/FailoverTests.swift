@@ -37,12 +37,12 @@ import Testing
   }
 
   @Test(arguments: [
-    GmailServerAction.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"),
+    RESTServerAction.error(429, "rateLimitExceeded"), .error(403, "dailyLimitExceeded"),
     .error(403, "domainPolicy"),
     .error(429, "rateLimitExceeded", "User-rate limit exceeded (Mail sending)"),
     .error(400, "failedPrecondition"), .status(413), .error(401, "authError"), .status(408),
   ])
-  fileprivate func `quota, a refused account and an outage fail over`(act: GmailServerAction)
+  fileprivate func `quota, a refused account and an outage fail over`(act: RESTServerAction)
     throws
   {
     let port = try gmail(GmailServerScript(acts: [act, act]))
@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test func `an unknown outcome follows the mail's policy`() throws {
-    let lost = GmailServerAction(answer: 0, close: true)
+    let lost = RESTServerAction(answer: 0, close: true)
     let again = try deliver(try gmail(lost), unknown: .resend)
     #expect(again.attempts.map(\.outcome.name) == ["unknown", "sent"])
     #expect(again.receipt.outcome == .sent)

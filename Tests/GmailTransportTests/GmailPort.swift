@@ -7,33 +7,11 @@ import Synchronization
 @testable import GmailTransport
 @testable import PabalREST
 
-/// The fake Gmail's action for one request; see `Tests/Servers/gmail.py`.
-struct GmailServerAction: Encodable, Sendable {
-  var status: Int?
-  var body: String?
-  var headers: [String: String]?
-  var request: Int?
-  var answer: Int?
-  var close: Bool?
-  var reset: Bool?
-  var early: Bool?
-  var chunked: Bool?
-  var `continue`: Bool?
-  var drip: Bool?
-  var pause: Double?
-  var stall: Bool?
-  var parting: Bool?
-  var raw: String?
-
-  static func status(_ status: Int, _ body: String = "", headers: [String: String]? = nil)
-    -> GmailServerAction
-  {
-    GmailServerAction(status: status, body: body, headers: headers)
-  }
+extension RESTServerAction {
   /// Returns an error in Google's format, as its client library expects it.
   static func error(
     _ status: Int, _ reason: String?, _ message: String = "No.", name: String? = nil, details: String? = nil
-  ) -> GmailServerAction {
+  ) -> RESTServerAction {
     var error: [String: Any] = ["code": status, "message": message]
     if let reason { error["errors"] = [["domain": "global", "reason": reason, "message": message]] }
     if let name { error["status"] = name }
@@ -43,10 +21,6 @@ struct GmailServerAction: Encodable, Sendable {
     let body = (try? JSONSerialization.data(withJSONObject: ["error": error])) ?? Data()
     return .status(status, String(decoding: body, as: UTF8.self))
   }
-  static func raw(_ text: String, close: Bool? = nil) -> GmailServerAction {
-    GmailServerAction(close: close, raw: Data(text.utf8).base64EncodedString())
-  }
-  static let plain = GmailServerAction()
 }
 
 /// A script for one port of the fake Gmail.
@@ -55,8 +29,8 @@ struct GmailServerScript: Encodable, Sendable {
   var plain: Bool?
   var user: String?
   var receiveBuffer: Int?
-  var acts: [GmailServerAction] = []
-  var always: GmailServerAction?
+  var acts: [RESTServerAction] = []
+  var always: RESTServerAction?
 }
 
 /// A port that plays one script.
@@ -67,7 +41,7 @@ struct GmailPort: Sendable {
 
   var endpoint: String { "\(isPlain ? "http" : "https")://localhost:\(port)" }
 
-  func report() throws -> GmailReport { try fake.ask(["report": port], as: GmailReport.self) }
+  func report() throws -> RESTServerReport { try fake.ask(["report": port], as: RESTServerReport.self) }
 
   func hangUp() throws {
     struct Nothing: Decodable {}
@@ -96,7 +70,7 @@ func gmail(_ script: GmailServerScript = GmailServerScript()) throws -> GmailPor
 }
 
 /// Returns a port with `acts` for the first requests.
-func gmail(_ acts: GmailServerAction...) throws -> GmailPort { try gmail(GmailServerScript(acts: acts)) }
+func gmail(_ acts: RESTServerAction...) throws -> GmailPort { try gmail(GmailServerScript(acts: acts)) }
 
 /// A token source that records which tokens were rejected.
 final class TestTokens: AccessTokenSource {

@@ -9,9 +9,9 @@ import Testing
 
 /// Connections that end, stall or are slow: the outcome agrees with what the server received.
 @Suite struct HTTPFaultTests {
-  private func run(_ acts: [GmailServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000)
+  private func run(_ acts: [RESTServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000)
     async throws -> [(
-      sendResult: SendResult?, report: GmailReport
+      sendResult: SendResult?, report: RESTServerReport
     )]
   {
     try await mapOnThreads(acts) { act in
@@ -26,7 +26,7 @@ import Testing
   @Test(arguments: [false, true])
   func `a request cut at any byte is made once and never counts as sent`(resets: Bool) async throws {
     let acts = [1, 2, 3, 17, 40, 100, 150, 199, 200, 201, 240, 260].map {
-      GmailServerAction(request: $0, close: resets ? nil : true, reset: resets)
+      RESTServerAction(request: $0, close: resets ? nil : true, reset: resets)
     }
     for (act, result) in zip(acts, try await run(acts)) {
       // The kernel accepted all of the small mail, so only the server knows whether it read it completely.
@@ -40,7 +40,7 @@ import Testing
   @Test(arguments: [false, true])
   func `a large mail cut before its end is deferred`(resets: Bool) async throws {
     let acts = [1, 300, 5_000, 20_000, 100_000, 1_000_000].map {
-      GmailServerAction(request: $0, close: resets ? nil : true, reset: resets)
+      RESTServerAction(request: $0, close: resets ? nil : true, reset: resets)
     }
     for (act, result) in zip(acts, try await run(acts, .large(16_000_000))) {
       #expect(
@@ -57,8 +57,8 @@ import Testing
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"id\":\"a\"}\n"
     let count = answer.utf8.count
     let cuts = [0, 1, 9, 16, 17, 18, 30, count - 13, count - 12, count - 11, count - 3, count - 2, count]
-    let acts = cuts.map { cut -> GmailServerAction in
-      var act = GmailServerAction.raw(answer, close: resets ? nil : true)
+    let acts = cuts.map { cut -> RESTServerAction in
+      var act = RESTServerAction.raw(answer, close: resets ? nil : true)
       act.answer = cut
       act.reset = resets
       return act
@@ -72,7 +72,7 @@ import Testing
   }
 
   @Test func `an id that arrives before the mail was sent isn't the mail's`() async throws {
-    let early = GmailServerAction(status: 200, body: "{\"id\":\"a\"}", early: true)
+    let early = RESTServerAction(status: 200, body: "{\"id\":\"a\"}", early: true)
     let result = try await run([early], .large(16_000_000))[0]
     #expect(result.sendResult?.verdict == .deferred())
     var exchange = HTTPExchange()
@@ -92,27 +92,27 @@ import Testing
   }
 
   @Test func `a slow response must end within the timeout`() async throws {
-    let result = try await run([GmailServerAction(drip: true, pause: 0.1)], timeout: 300)[0]
+    let result = try await run([RESTServerAction(drip: true, pause: 0.1)], timeout: 300)[0]
     #expect(result.sendResult?.verdict == .unknown)
     #expect(
       result.sendResult?.message.contains("within 300 ms") == true, "\(result.sendResult?.message ?? "")")
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"id\":\"a\"}"
     let acts = [8, 9].map {
-      GmailServerAction.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer)
+      RESTServerAction.raw(String(repeating: "HTTP/1.1 102 Wait\r\n\r\n", count: $0) + answer)
     }
     #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
   @Test func `an id is found in up to one mebibyte of JSON`() async throws {
     let acts = [1_000_000, 1 << 20].map { count in
-      GmailServerAction.status(200, "{\"x\":\"\(String(repeating: "x", count: count))\",\"id\":\"a\"}")
+      RESTServerAction.status(200, "{\"x\":\"\(String(repeating: "x", count: count))\",\"id\":\"a\"}")
     }
     #expect(try await run(acts).map { $0.sendResult?.verdict } == [.sent, .unknown])
   }
 
   @Test func `a refusal without its reason is deferred`() async throws {
-    let acts = [400, 403, 429].map { status -> GmailServerAction in
-      var act = GmailServerAction.error(status, "domainPolicy")
+    let acts = [400, 403, 429].map { status -> RESTServerAction in
+      var act = RESTServerAction.error(status, "domainPolicy")
       act.headers = ["X-Filler": String(repeating: "x", count: 300)]
       act.answer = 250
       act.close = true
@@ -124,10 +124,10 @@ import Testing
   @Test func `a response may have any valid form`() async throws {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     let acts = [
-      GmailServerAction(chunked: true), GmailServerAction(continue: true), GmailServerAction(drip: true),
-      GmailServerAction(chunked: true, drip: true),
-      GmailServerAction(headers: ["Connection": "close"]),
-      GmailServerAction(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
+      RESTServerAction(chunked: true), RESTServerAction(continue: true), RESTServerAction(drip: true),
+      RESTServerAction(chunked: true, drip: true),
+      RESTServerAction(headers: ["Connection": "close"]),
+      RESTServerAction(headers: ["X-Long": String(repeating: "y", count: 9_000)]),
       .raw(
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\nX: y\r\n\r\n\(head)Content-Length: 10\r\n\r\n{\"id\":\"a\"}"
       ),
@@ -145,7 +145,7 @@ import Testing
 
   @Test func `a response that isn't HTTP decides nothing`() async throws {
     let head = "HTTP/1.1 200 OK\r\n"
-    let acts: [GmailServerAction] = [
+    let acts: [RESTServerAction] = [
       .raw("220 smtp.example ESMTP\r\n", close: true), .raw("\0\0\0\0\r\n\r\n", close: true),
       .raw("HTTP/2 200\r\n\r\n", close: true), .raw("HTTP/1.1 20 OK\r\n\r\n", close: true),
       .raw("HTTP/1.1 2000 OK\r\n\r\n", close: true), .raw("HTTP/1.1  200 OK\r\n\r\n", close: true),
@@ -171,17 +171,17 @@ import Testing
   }
 
   @Test func `a missing response is unknown after the mail was sent`() async throws {
-    let silent = try await run([GmailServerAction(stall: true)], timeout: 300)
+    let silent = try await run([RESTServerAction(stall: true)], timeout: 300)
     #expect(silent[0].sendResult?.verdict == .unknown)
     #expect(silent[0].report.whole == 1)
     #expect(silent[0].sendResult?.message.contains("sent nothing for 300 ms") == true)
   }
 
   @Test func `a response may take longer than sending may stall`() throws {
-    let slow = try gmail(GmailServerAction(drip: true, pause: 0.01))
+    let slow = try gmail(RESTServerAction(drip: true, pause: 0.01))
     #expect(
       GmailTestMail.small.sendResult(try slow.client(timeout: 100, finalTimeout: 20_000))?.verdict == .sent)
-    let silent = try gmail(GmailServerAction(stall: true))
+    let silent = try gmail(RESTServerAction(stall: true))
     let result = GmailTestMail.small.sendResult(try silent.client(timeout: 20_000, finalTimeout: 300))
     #expect(result?.verdict == .unknown)
     #expect(result?.message.contains("sent nothing for 300 ms") == true, "\(result?.message ?? "")")
@@ -208,8 +208,8 @@ import Testing
   }
 
   @Test func `a connection that the server keeps for a second isn't used again`() throws {
-    let short = GmailServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "max=9, timeout=1"])
-    let long = GmailServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "timeout=30"])
+    let short = RESTServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "max=9, timeout=1"])
+    let long = RESTServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "timeout=30"])
     let port = try gmail(short, long, .plain)
     let client = try port.client()
     for _ in 0..<3 { #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent) }
@@ -218,7 +218,7 @@ import Testing
 
   @Test func `a response that arrives before the mail was sent decides`() async throws {
     let refusals = [(413, Verdict.unsuited), (503, .deferred()), (429, .deferred())]
-    let acts = refusals.map { GmailServerAction(status: $0.0, body: "", early: true) }
+    let acts = refusals.map { RESTServerAction(status: $0.0, body: "", early: true) }
     for ((status, verdict), result) in zip(refusals, try await run(acts, .large(16_000_000))) {
       // Closing with unread data causes a reset, which may discard the response.
       #expect(
@@ -241,7 +241,7 @@ import Testing
   }
 
   @Test func `a mail during which a kept connection ends is unknown and isn't sent twice`() throws {
-    for act in [GmailServerAction(answer: 0, close: true), GmailServerAction(answer: 0, reset: true)] {
+    for act in [RESTServerAction(answer: 0, close: true), RESTServerAction(answer: 0, reset: true)] {
       let port = try gmail(.plain, act)
       let client = try port.client()
       #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
@@ -254,7 +254,7 @@ import Testing
   }
 
   @Test func `mails share one connection`() throws {
-    let port = try gmail(.plain, .error(429, "rateLimitExceeded"), GmailServerAction(chunked: true))
+    let port = try gmail(.plain, .error(429, "rateLimitExceeded"), RESTServerAction(chunked: true))
     let client = try port.client()
     let verdicts = (0..<5).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
     #expect(verdicts == [.sent, .deferred(), .sent, .sent, .sent])
@@ -262,7 +262,7 @@ import Testing
   }
 
   @Test func `concurrent requests use a connection each`() async throws {
-    let port = try gmail(GmailServerScript(always: GmailServerAction(drip: true)))
+    let port = try gmail(GmailServerScript(always: RESTServerAction(drip: true)))
     let client = try port.client()
     let sendResults = await mapOnThreads(Array(0..<8)) { _ in
       (0..<3).map { _ in GmailTestMail.small.sendResult(client) }

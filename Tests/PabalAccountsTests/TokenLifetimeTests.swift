@@ -15,7 +15,7 @@ import Testing
 
   /// Opens the transport `gmail` to a fake Gmail that asks `server` for the user of each token.
   private func transport(_ test: TestAccount, _ server: AuthorizationServer) throws -> (
-    transport: LoadedTransport, report: () throws -> GmailReport
+    transport: LoadedTransport, report: () throws -> RESTServerReport
   ) {
     struct Script: Encodable { let plain = true, tokeninfo: String }
     struct Port: Decodable { let port: Int }
@@ -25,7 +25,7 @@ import Testing
       BuiltProducts.plugin("gmail"),
       ["account": .string("a"), "endpoint": .string("http://localhost:\(port)")],
       accounts: ["a": test.account])
-    return (transport, { try fake.ask(["report": port], as: GmailReport.self) })
+    return (transport, { try fake.ask(["report": port], as: RESTServerReport.self) })
   }
 
   @Test func `for a day no send waits for a token or fails`() async throws {

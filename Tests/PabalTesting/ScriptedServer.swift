@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 import Synchronization
 
 /// A Python process of `Tests/Servers` that plays scripts, each on its own port.
@@ -51,46 +51,14 @@ public final class ScriptedServer: Sendable {
   }
 }
 
-/// The report of the fake Gmail on one port.
-public struct GmailReport: Decodable, Sendable {
-  /// A mail that was accepted.
-  public struct Mail: Decodable, Sendable {
-    /// The mail as received; `nil` above a million bytes.
-    public let bytes: Data?
-    /// The mail as delivered, without Bcc.
-    public let delivered: Data?
-    /// The size in bytes.
-    public let size: Int
-    /// The recipients in the header.
-    public let recipients: [String]
-    /// The addresses of To.
-    public let to: [String]
-    /// The addresses of Cc.
-    public let cc: [String]
-    /// The addresses of Bcc.
-    public let bcc: [String]
-  }
-
-  /// The number of connections.
-  public let connections: Int
-  /// The number of requests of which at least one byte was received.
-  public let begun: Int
-  /// The number of POST requests that were received completely.
-  public let whole: Int
-  /// The sizes of those requests in bytes, head and body.
-  public let lengths: [Int]
-  /// The accepted mails, in order.
-  public let taken: [Mail]
-  /// The token of each request; `nil` for a request without one.
-  public let tokens: [String?]
-  /// Protocol violations of the client.
-  public let strange: [String]
-  /// The largest number of concurrent requests.
-  public let mostUnderway: Int
-}
-
 /// The fake Gmail (`Tests/Servers/gmail.py`).
 public enum FakeGmail {
   /// The shared server; the first access starts it.
   public static let shared = Result { try ScriptedServer("gmail.py") }
+}
+
+/// The fake Microsoft Graph (`Tests/Servers/graph.py`).
+public enum FakeGraph {
+  /// The shared server; the first access starts it.
+  public static let shared = Result { try ScriptedServer("graph.py") }
 }

@@ -6,12 +6,14 @@ import Testing
 @Suite(.enabled(if: RealMailServer.isAvailable, "needs root and Tests/Servers/install.sh"))
 struct LoginToSendTests {
   /// Starts a fake Gmail that asks the authorization server for the user of each token.
-  private func gmail(_ server: AuthorizationServer) throws -> (port: Int, report: () throws -> GmailReport) {
+  private func gmail(_ server: AuthorizationServer) throws -> (
+    port: Int, report: () throws -> RESTServerReport
+  ) {
     struct Script: Encodable { let plain = true, tokeninfo: String }
     struct Port: Decodable { let port: Int }
     let fake = try FakeGmail.shared.get()
     let port = try fake.ask(["listen": Script(tokeninfo: server.url("/tokeninfo"))], as: Port.self).port
-    return (port, { try fake.ask(["report": port], as: GmailReport.self) })
+    return (port, { try fake.ask(["report": port], as: RESTServerReport.self) })
   }
 
   private func site(_ server: AuthorizationServer, gmail: Int, postfix: RealMailServer?) throws -> AccountSite
