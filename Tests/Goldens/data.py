@@ -299,7 +299,7 @@ def observe(bin, folder):
         ask("another key", "outbox", "list")
         (site.path / "keys/current.key").unlink()
         ask("no key", "outbox", "list")
-    text = json.dumps(seen, indent=1, ensure_ascii=False, sort_keys=True)
+    text = formatted(seen)
     # "Due now" is the time of the command.
     for second in range(int(read - began) + 3):
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known["recorded"] + 89 + second))
@@ -319,14 +319,37 @@ def heads(mail):
     return [line for line in text.split("\r\n\r\n")[0].split("\r\n") if line.startswith(("To:", "Content-Language:"))]
 
 
+def formatted(value):
+    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True)
+
+
+def common(value, earlier):
+    """`value` without what later versions added on purpose: keys of objects, and transports that are only paused in the
+    list of the outbox, which shows no due time for held mail either."""
+    if isinstance(value, dict) and isinstance(earlier, dict):
+        value = dict(value)
+        if earlier.get("held") and value.get("due_at", "") is None:
+            value["due_at"] = earlier["due_at"]
+        if isinstance(value.get("transports"), list) and isinstance(earlier.get("transports"), list):
+            names = [transport["name"] for transport in earlier["transports"]]
+            value["transports"] = [
+                transport for transport in value["transports"]
+                if transport["name"] in names or transport["status"] != "paused"]
+        return {key: common(part, earlier[key]) for key, part in value.items() if key in earlier}
+    if isinstance(value, list) and isinstance(earlier, list) and len(value) == len(earlier):
+        return [common(*pair) for pair in zip(value, earlier)]
+    return value
+
+
 def check(bin, folder):
     """The lines in which the results differ from those of the original version."""
     text, mails = observe(bin, folder)
     expected = folder / "expected"
     place = f"Tests/Goldens/data/{folder.name}/expected"
+    before = (expected / "transcript.json").read_text()
     lines = list(difflib.unified_diff(
-        (expected / "transcript.json").read_text().splitlines(), text.splitlines(), f"{place}/transcript.json",
-        "as it is now", lineterm=""))
+        before.splitlines(), formatted(common(json.loads(text), json.loads(before))).splitlines(),
+        f"{place}/transcript.json", "as it is now", lineterm=""))
     known = {file.name: file.read_bytes() for file in expected.glob("*.eml")}
     for name in sorted({*known, *mails}):
         if known.get(name) != mails.get(name):

@@ -214,7 +214,7 @@ def others(bin):
     with Site(bin, configuration()) as site:
         golden = result["transports"] = Answers("pabal transports --json", site)
         golden.ask("transports", title="transports list")
-        for name in ("console", "file", "smtp", "gmail", "rejected"):
+        for name in ("console", "file", "smtp", "gmail", "graph", "rejected"):
             golden.ask("transports", "show", name)
             shown = site.pabal("transports", "show", name, "--json").json
             golden.parts[-1] += "\n" + "\n".join(
@@ -537,7 +537,10 @@ def service(bin):
             served.wait_for("restart needed")
             site.write("messages/registered/en.md", "---\nsubject: {{\n---\n")
             served.ask("POST", "/v1/verifications", {"to": "late@example.org", "notice": True})
-            served.wait_for("message failed", message="registered")
+            # A file that was read a moment ago isn't read again at once, but for readiness.
+            eventually(lambda: served.ask("GET", "/readyz") and [
+                event for event in served.events()
+                if event["event"] == "message failed" and event.get("message") == "registered"], lambda: "no message failed")
 
             metrics = ask("GET", "/metrics").body.decode()
             document = ask("GET", "/openapi.json", key=None).body.decode()

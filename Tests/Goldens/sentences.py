@@ -252,7 +252,7 @@ def answers(bin):
         golden.record("send", "taken@example.org", "deferred@example.org", "rejected@example.org", "--transport", "smtp")
         golden.record("send", ADDRESS, "--count", "2", "--transport", "rejected")
         golden.record("transports")
-        for name in ("console", "file", "smtp", "gmail"):
+        for name in ("console", "file", "smtp", "gmail", "graph"):
             golden.record("transports", "show", name)
         golden.record("messages", "list")
         golden.record("messages", "lint")
