@@ -16,6 +16,7 @@ def plain(text, site):
         (r"\bport \d{4,5}\b", "port PORT"), (r"-L \d+:", "-L PORT:"),
         (r"\b\d+(\.\d+)? ms\b", "N ms"), (r"\b\d+(\.\d+)? s\b", "N s"), (r"in \d+ seconds", "in N seconds"),
         (r"\b[\d,]+(\.\d+)? per second", "N per second"),
+        (r"\b\d+[smhd]( \d+[smh])? old\b", "AGE old"), (r"next try (now|in \d+[smh]( \d+[smh])?)", "next try SOON"),
     ]:
         text = re.sub(pattern, instead, text)
     return text
