@@ -14,6 +14,12 @@ enum GraphResponseClassifier {
       "the account is an app, which has no mailbox of its own; set \"mailbox\" to the one that sends")
   ]
 
+  private static let unavailable: Set<String> = [
+    "MailboxStoreUnavailable", "ErrorMailboxStoreUnavailable", "ErrorMailboxMoveInProgress",
+    "serviceNotAvailable", "ServiceUnavailable", "ErrorConnectionFailed", "resourceBeingProvisioned",
+    "serviceReadOnly", "ErrorIrresolvableConflict",
+  ]
+
   private static let byCode: [ErrorRow] = [
     // codes, kind, advice
     ErrorRow(
@@ -87,12 +93,9 @@ enum GraphResponseClassifier {
       .rejected),
     ErrorRow(
       codes: ["ErrorMessageBlocked", "malwareDetected", "virusSuspicious", "ErrorVirusDetected"], .rejected),
-    ErrorRow(
-      codes: [
-        "MailboxStoreUnavailable", "ErrorMailboxStoreUnavailable", "ErrorMailboxMoveInProgress",
-        "serviceNotAvailable", "ServiceUnavailable", "ErrorConnectionFailed", "resourceBeingProvisioned",
-        "serviceReadOnly", "ErrorIrresolvableConflict",
-      ], .deferred),
+    // Of the 5xx, only 503 says that the request wasn't processed.
+    ErrorRow(300...499, codes: unavailable, .deferred),
+    ErrorRow(503...503, codes: unavailable, .deferred),
     ErrorRow(
       codes: ["notAllowed", "notSupported", "provisioningNotAllowed"], .held,
       "Graph doesn't allow this app to send; check the app's permissions"),

@@ -104,6 +104,7 @@ struct AttemptState {
       guard isReused else { return Decision(.finish) }
       needsNewConnection = true
       remaining.removeAll { recipientResults[$0].outcome.isFinal }
+      guard !remaining.isEmpty else { return Decision(.finish) }
     case .reduceGrouping:
       quirk = grouping == .pipelinedWithBody ? .repliesOutOfSequence : .losesSynchronization
     case .bdatUnsupported: quirk = .bdatUnsupported

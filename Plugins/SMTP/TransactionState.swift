@@ -115,6 +115,13 @@ struct TransactionState {
     let mail = replies[mailPosition]
     let answers = replies[min(replies.count, mailPosition + 1)..<min(replies.count, contentPosition)]
     let hasAccepted = answers.contains { $0.isSuccess }
+    if isFullySent, let final, final.isRefusal, extras.contains(where: \.isSuccess) {
+      // Which of the two replies is about the mail can't be known, and another attempt may send it twice.
+      result.isSound = false
+      return setAll(
+        &result,
+        RecipientResult(.unknown, "the server's replies contradict each other: \(parser.text(final))"))
+    }
     if mode.chunking, let final, final.isRefusal {
       // The server may have read the refused body as commands.
       result.isSound = false

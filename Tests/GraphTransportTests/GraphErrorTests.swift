@@ -95,6 +95,8 @@ struct GraphErrorCase: Sendable, CustomTestStringConvertible {
     GraphErrorCase(.graphError(503, "MailboxStoreUnavailable"), .deferred()),
     GraphErrorCase(.graphError(503, "ErrorServerBusy"), .deferred()),
     GraphErrorCase(.status(503), .deferred()),
+    GraphErrorCase(.graphError(504, "ServiceUnavailable"), .unknown),
+    GraphErrorCase(.graphError(502, "ErrorConnectionFailed"), .unknown),
     GraphErrorCase(.status(504), .unknown),
     GraphErrorCase(.status(509), .deferred()),
     GraphErrorCase(.status(200), .unknown, "instead of 202"),
