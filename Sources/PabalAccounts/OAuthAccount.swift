@@ -70,6 +70,9 @@ public final class OAuthAccount: AccessTokenSource {
     self.dependencies = dependencies
   }
 
+  /// The path of the token file.
+  public var tokenFile: String { file.path }
+
   /// This account and the same one at other services.
   public var all: [OAuthAccount] { [self] + others }
 

@@ -88,7 +88,7 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
       "invalid_grant", "AADSTS700082: inactive for 90 days.\r\nTrace ID: 1", .dead, "because it wasn't used"),
     .microsoft("invalid_grant", "AADSTS50076: you must use multi-factor", .dead, "second factor"),
     .microsoft("invalid_grant", "something", .dead, "Microsoft ended the login"),
-    .microsoft("invalid_grant", "AADSTS65001: has not consented", .dead, "SMTP.Send"),
+    .microsoft("invalid_grant", "AADSTS65001: has not consented", .dead, "consent to a permission"),
     .microsoft("invalid_grant", "AADSTS53003: blocked by Conditional Access", .setUp, "conditional access"),
     .microsoft(
       "invalid_client", "AADSTS7000218: must contain client_assertion", .setUp, "public client flows"),

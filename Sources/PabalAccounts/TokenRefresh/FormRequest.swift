@@ -60,7 +60,8 @@ struct FormRequest {
     let seconds = handle.retryAfterSeconds
     return FormResponse(
       status: handle.responseCode, body: collected.body,
-      retryAfter: seconds > 0 ? .seconds(seconds) : nil, date: collected.date)
+      // At most an hour, because servers have sent points in time by mistake.
+      retryAfter: seconds > 0 ? .seconds(min(seconds, 3_600)) : nil, date: collected.date)
   }
 
   private final class Collected {

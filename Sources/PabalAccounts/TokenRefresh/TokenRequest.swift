@@ -156,7 +156,10 @@ struct TokenRequest {
   }
 
   private func redacted(_ text: String) -> String {
-    let secrets = secrets + form.secrets + [client?.secret, client?.authorization(.basic)].compactMap(\.self)
+    let basic = client?.authorization(.basic)
+    // A server may repeat the credentials without the name of the scheme.
+    let credentials = basic.map { String($0.dropFirst("Basic ".count)) }
+    let secrets = secrets + form.secrets + [client?.secret, basic, credentials].compactMap(\.self)
     return printable(String(SecretRedactor(formSecrets: secrets).redact(text).prefix(300)))
   }
 }

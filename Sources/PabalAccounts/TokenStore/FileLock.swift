@@ -22,7 +22,9 @@ final class FileLock {
       file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
       guard file >= 0 else { throw FileWriteError(path: path, number: errno) }
       do throws(FileWriteError) {
-        try PrivateFile.copyOwner(file, like: path, or: PrivateFile.parent(of: path))
+        // The owner of the guarded file, because the one who creates the lock may be root.
+        let guarded = path.hasSuffix(".lock") ? String(path.dropLast(5)) : path
+        try PrivateFile.copyOwner(file, like: guarded, or: PrivateFile.parent(of: path))
       } catch {
         close(file)
         throw error

@@ -61,9 +61,16 @@ enum PrivateFile {
 
   /// Renames the temporary file of `path`, open as `file`, to `path`.
   static func replace(_ path: String, by file: CInt) throws(FileWriteError) {
-    guard fsync(file) == 0, rename(temporaryPath(of: path), path) == 0 else {
+    guard fsync(file) == 0 else { throw FileWriteError(path: path, number: errno) }
+    // Another process that works without this one's lock may have put its own file there.
+    var (ours, named) = (stat(), stat())
+    guard fstat(file, &ours) == 0, lstat(temporaryPath(of: path), &named) == 0 else {
       throw FileWriteError(path: path, number: errno)
     }
+    guard ours.st_ino == named.st_ino, ours.st_dev == named.st_dev else {
+      throw FileWriteError(path: path, number: EBUSY)
+    }
+    guard rename(temporaryPath(of: path), path) == 0 else { throw FileWriteError(path: path, number: errno) }
     try syncFolder(parent(of: path))
   }
 

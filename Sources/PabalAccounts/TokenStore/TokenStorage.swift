@@ -114,7 +114,14 @@ final class TokenStorage: Sendable {
       forget()
       return true
     }
-    guard let stored = try? file.read(), stored.refreshToken == unwritten.replacing else {
+    let stored: StoredToken?
+    do throws(SecretFileError) {
+      stored = try file.read()
+    } catch {
+      // Unreadable for now. What is kept here may be the only token that still works.
+      return false
+    }
+    guard let stored, stored.refreshToken == unwritten.replacing else {
       // There was a new login, or a logout.
       forget()
       return true

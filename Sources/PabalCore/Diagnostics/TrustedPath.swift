@@ -128,7 +128,7 @@ private struct Walk {
 
   init(owners: @escaping (uid_t) -> Bool) { self.owners = owners }
 
-  var isSticky: Bool { (modes.last ?? 0) & (S_ISVTX | S_IWOTH) == S_ISVTX | S_IWOTH }
+  var isSticky: Bool { (modes.last ?? 0) & S_ISVTX != 0 && (modes.last ?? 0) & (S_IWOTH | S_IWGRP) != 0 }
   var isProcess: Bool { current.hasPrefix("/proc/") }
 
   func path(of name: String) -> String { current == "/" ? "/\(name)" : "\(current)/\(name)" }

@@ -228,7 +228,9 @@ extension Account {
           throw CommandError(.usage, "cancelled; nothing was changed")
         }
       }
-      for account in account.all { try logOut(account) }
+      // A service that has no login must not keep the login of another.
+      let loggedIn = account.all.filter { access($0.tokenFile, F_OK) == 0 }
+      for account in loggedIn.isEmpty ? [account] : loggedIn { try logOut(account) }
     }
 
     private func logOut(_ account: OAuthAccount) throws {

@@ -199,7 +199,8 @@ final class AttemptRecord {
 extension Outcome {
   /// Converts a plugin's verdict on a mail; returns `nil` if it isn't a valid outcome.
   init?(_ verdict: pabal_verdict) {
-    let wait: Duration? = verdict.retry_after > 0 ? .seconds(verdict.retry_after) : nil
+    // At most a week: a longer wait is a mistake, and would keep the transport out of use for as long.
+    let wait: Duration? = verdict.retry_after > 0 ? .seconds(min(verdict.retry_after, 604_800)) : nil
     switch Int(verdict.outcome) {
     case PABAL_SENT: self = .sent
     case PABAL_DEFERRED: self = .deferred(retryAfter: wait)
