@@ -41,7 +41,12 @@ import Testing
     let forwarded = try field("X-Forwarded-For")
     let listed = try RouterFixture(serve: Self.proxied)
     #expect(
-      try await listed.send(.get, "/v1/mails/abc", headers: forwarded).problem == "no-such-mail")
+      try await listed.send(.get, "/v1/verifications/abc", headers: forwarded).problem
+        == "no-such-verification")
+    // A person may verify an address, but neither send other mail nor look for the ids of others.
+    for path in ["/v1/mails/abc", "/metrics", "/v1/verifications?to=kim@example.com"] {
+      #expect(try await listed.send(.get, path, headers: forwarded).problem == "scope-missing")
+    }
     #expect(
       try await listed.send(.get, "/v1/mails/abc", headers: forwarded, peer: "127.0.0.2").problem
         == "unlisted-proxy")
@@ -97,7 +102,7 @@ import Testing
       headers[values: .forwardedFor] = forwarded + []
       headers[.userAgent] = "x"
       if forwarded.isEmpty { headers[.forwardedFor] = "" }
-      _ = try await fixture.send(.get, "/v1/mails/abc", headers: headers)
+      _ = try await fixture.send(.get, "/v1/verifications/abc", headers: headers)
     }
     #expect(fixture.warnings.count == 1)
     #expect(

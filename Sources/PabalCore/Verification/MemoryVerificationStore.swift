@@ -78,10 +78,16 @@ public final class MemoryVerificationStore: VerificationStore {
 /// The content of a memory store.
 private struct MemoryVerificationTables: Sendable {
   var records: [String: VerificationRecord] = [:]
+  /// The order in which the records were inserted, because several may be of the same millisecond.
+  var numbers: [String: Int] = [:]
+  var lastNumber = 0
   var events: [[UInt8]: [RateLimitEvent]] = [:]
   var failures: [[UInt8]: FailureCount] = [:]
   var requests: [[UInt8]: IdempotencyRecord] = [:]
   var refunds: [[UInt8]: Timestamp] = [:]
+
+  /// The position of a record in the order of insertion.
+  func number(of record: VerificationRecord) -> Int { numbers[record.id] ?? 0 }
 
   /// Ends the verification of a rejected mail, and refunds what the mail counted towards.
   mutating func reject(_ mail: OutboxEntry) {
@@ -114,7 +120,7 @@ private struct MemoryVerificationTables: Sendable {
       records[record.id] = record
     }
     let old = records.values.filter { $0.ended.map { $0 <= sweep.ended } ?? false }
-    for record in old.prefix(sweep.limit) { records[record.id] = nil }
+    for record in old.prefix(sweep.limit) { (records[record.id], numbers[record.id]) = (nil, nil) }
     for key in events.keys {
       events[key]?.removeAll { $0.at <= sweep.events }
       if events[key]?.isEmpty == true { events[key] = nil }
@@ -139,7 +145,7 @@ private final class MemoryVerificationTransaction: VerificationTransaction {
 
   func pending(_ identities: [[UInt8]]) -> [VerificationRecord] {
     tables.records.values.filter { $0.state == .pending && identities.contains($0.identity) }
-      .sorted { $0.created > $1.created }
+      .sorted { tables.number(of: $0) > tables.number(of: $1) }
   }
 
   func verifications(of mailboxes: [[UInt8]], limit: Int) -> [VerificationRecord] {
@@ -152,11 +158,16 @@ private final class MemoryVerificationTransaction: VerificationTransaction {
 
   private func newest(_ limit: Int, _ matches: (VerificationRecord) -> Bool) -> [VerificationRecord] {
     Array(
-      tables.records.values.filter(matches).sorted { ($0.created, $0.id) > ($1.created, $1.id) }.prefix(limit)
+      tables.records.values.filter(matches).sorted { tables.number(of: $0) > tables.number(of: $1) }
+        .prefix(limit)
     )
   }
 
-  func insert(_ record: VerificationRecord) { tables.records[record.id] = record }
+  func insert(_ record: VerificationRecord) {
+    tables.lastNumber += 1
+    tables.numbers[record.id] = tables.lastNumber
+    tables.records[record.id] = record
+  }
 
   func update(_ record: VerificationRecord) { tables.records[record.id] = record }
 

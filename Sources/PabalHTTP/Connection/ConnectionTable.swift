@@ -55,6 +55,8 @@ final class ConnectionTable: Sendable {
   private struct State {
     var open: [ObjectIdentifier: Connection] = [:]
     var counts: [String: Int] = [:]
+    /// The peers to which the limit per address doesn't apply.
+    var exempt: Set<String> = []
     var size = 0
 
     mutating func remove(_ connection: Connection) {
@@ -87,20 +89,25 @@ final class ConnectionTable: Sendable {
   func register(_ channel: any Channel, at now: NIODeadline) -> Connection? {
     let address = channel.remoteAddress?.ipAddress ?? ""
     let new = Connection(channel, peer: IPAddress(address)?.network ?? address, at: now)
-    let limit = isExempt(address) ? limits.total : limits.perAddress
+    let isExempt = isExempt(address)
+    let limit = isExempt ? limits.total : limits.perAddress
     let (isAccepted, evicted) = state.withLock { state -> (Bool, Connection?) in
       var evicted: Connection?
       if state.counts[new.peer, default: 0] >= limit {
         evicted = victim(in: state) { $0.peer == new.peer }
         guard evicted != nil else { return (false, nil) }
       } else if state.open.count >= limits.total {
-        let largest = state.counts.max { $0.value < $1.value }?.key
-        evicted = victim(in: state) { $0.peer == largest } ?? victim(in: state) { _ in true }
+        // A proxy's connections carry many clients, so others give way first.
+        let largest = state.counts.filter { !state.exempt.contains($0.key) }.max { $0.value < $1.value }?.key
+        evicted =
+          victim(in: state) { $0.peer == largest } ?? victim(in: state) { !state.exempt.contains($0.peer) }
+          ?? victim(in: state) { _ in true }
         guard evicted != nil else { return (false, nil) }
       }
       if let evicted { state.remove(evicted) }
       state.open[ObjectIdentifier(new)] = new
       state.counts[new.peer, default: 0] += 1
+      if isExempt { state.exempt.insert(new.peer) }
       return (true, evicted)
     }
     evicted?.channel.close(promise: nil)

@@ -51,7 +51,8 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
       let now = context.eventLoop.now
       connection?.set(.receiving, since: now)
       deadline = now + timeouts.request
-    case .body(let body): bodySize += body.readableBytes
+    // The rest of a body that was answered already is discarded.
+    case .body(let body): if isAnswering { bodySize += body.readableBytes }
     case .end:
       isReceiving = false
       bodySize = 0
@@ -120,7 +121,8 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
 
   private func start(_ context: ChannelHandlerContext) {
     guard deadlineCheck == nil else { return }
-    connection = table.register(context.channel, at: context.eventLoop.now)
+    guard let registered = table.register(context.channel, at: context.eventLoop.now) else { return }
+    connection = registered
     deadline = context.eventLoop.now + timeouts.request
     deadlineCheck(context)
   }
@@ -129,7 +131,11 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
     guard !closesAfterResponse else { return context.close(promise: nil) }
     isAnswering = false
     if isReceiving {
-      connection?.set(.receiving, since: context.eventLoop.now)
+      bodySize = 0
+      if let connection {
+        connection.set(.receiving, since: context.eventLoop.now)
+        if connection.size > 0 { table.setSize(0, of: connection) }
+      }
       deadline = context.eventLoop.now + timeouts.request
     } else {
       setIdle(context)
@@ -137,6 +143,8 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
   }
 
   private func setIdle(_ context: ChannelHandlerContext) {
+    // The response began before the service was stopped, so it didn't say that the connection ends.
+    guard !isDraining else { return context.close(promise: nil) }
     if let connection {
       connection.set(.idle, since: context.eventLoop.now)
       if connection.size > 0 { table.setSize(0, of: connection) }

@@ -44,7 +44,7 @@ struct MailHandlers: RequestHandlers {
         throw ProblemDetails(error, named: "message")
       }
       let recipients = composed.mail.envelope.recipients.count
-      let added = try await shared.withinRate(of: call.caller, mails: recipients) {
+      let added = try await shared.withinMailLimit(of: call.caller, mails: recipients) {
         () throws(ProblemDetails) in
         do throws(MailSubmissionError) {
           let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }

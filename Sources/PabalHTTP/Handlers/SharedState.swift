@@ -61,14 +61,36 @@ struct SharedState: Sendable {
     }
   }
 
-  /// Runs `work`, a start or a check, within the limit of all callers without a key.
+  /// Runs `work`, which queues `count` mails of any message, within the client's rate, or within the limit of all callers
+  /// without a key.
+  func withinMailLimit<Value>(
+    of caller: AuthenticatedCaller, mails count: Int,
+    _ work: () async throws(ProblemDetails) -> (Value, isCounted: Bool)
+  ) async throws(ProblemDetails) -> Value {
+    guard caller.owner == .keyless else {
+      return try await withinRate(of: caller, mails: count) { () throws(ProblemDetails) in try await work() }
+    }
+    return try await rates.run(.mail, count, of: .keyless, dependencies().access.keylessStarts) {
+      limit, wait in
+      refusal(.keyless, limit, wait)
+    } _: { () throws(ProblemDetails) in
+      try await work()
+    }
+  }
+
+  /// Runs `work`, a start, a check or a search, within the limit of all callers without a key.
+  ///
+  /// The limit stands in for a proxy that can't be seen. Callers whose own address is known are counted by it instead, so
+  /// that one of them can't use up the limit of all.
   func withinKeylessLimit<Value>(
     _ action: CallerRates.Action, of caller: AuthenticatedCaller,
     _ work: () async throws(ProblemDetails) -> (Value, isCounted: Bool)
   ) async throws(ProblemDetails) -> Value {
     let access = dependencies().access
     let limits = action == .check ? access.keylessChecks : access.keylessStarts
-    return try await rates.run(action, of: .keyless, caller.owner == .keyless ? limits : []) { limit, wait in
+    return try await rates.run(
+      action, of: .keyless, caller.owner == .keyless && caller.address == nil ? limits : []
+    ) { limit, wait in
       refusal(.keyless, limit, wait)
     } _: { () throws(ProblemDetails) in
       try await work()

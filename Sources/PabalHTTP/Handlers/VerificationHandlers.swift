@@ -135,9 +135,14 @@ struct VerificationHandlers: RequestHandlers {
     guard addresses.count + references.count == 1, parameters.count == 1 else {
       throw .invalid("to", "ask for either an address, as ?to=kim@example.com, or a ?reference=")
     }
-    let found = try await withService { service throws(VerificationError) in
-      if let address = addresses.first { return try await service.find(address: String(address).trimmed) }
-      return try await service.find(reference: String(references.first ?? "").trimmed)
+    // An id permits a check, so a person behind a proxy may not look for the ids of others.
+    guard call.caller.address == nil else { throw .scopeMissing(.verify) }
+    let found = try await shared.withinKeylessLimit(.check, of: call.caller) { () throws(ProblemDetails) in
+      let found = try await withService { service throws(VerificationError) in
+        if let address = addresses.first { return try await service.find(address: String(address).trimmed) }
+        return try await service.find(reference: String(references.first ?? "").trimmed)
+      }
+      return (found, isCounted: true)
     }
     return .json(FoundVerificationsJSON(found))
   }

@@ -19,7 +19,8 @@ struct AuthenticatedCaller: Sendable {
     name = nil
     self.address = address
     self.proxyProblem = proxyProblem
-    scopes = Set(APIScope.allCases)
+    // A request that a proxy passed on without a key comes from anyone: it may verify an address, not send other mail.
+    scopes = address == nil ? Set(APIScope.allCases) : [.verify]
     rate = []
   }
 

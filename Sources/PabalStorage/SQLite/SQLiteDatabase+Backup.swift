@@ -144,11 +144,13 @@ extension DatabaseFile {
     return fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != Int16(F_UNLCK)
   }
 
-  /// Renames the three files of a database. Returns the new path; `nil` if there is no database.
+  /// Renames the three files of a database, also a log whose database is missing, because it would be applied to the one
+  /// that takes its place. Returns the new path; `nil` if there is none of them.
   fileprivate static func moveAway(_ path: String, at now: Timestamp) throws(StorageError) -> String? {
-    guard access(path, F_OK) == 0 else { return nil }
+    let found = ["", "-wal", "-shm"].filter { access(path + $0, F_OK) == 0 }
+    guard !found.isEmpty else { return nil }
     let target = "\(path).replaced-\(now.text.filter { $0 != ":" && $0 != "-" })"
-    for suffix in ["", "-wal", "-shm"] where access(path + suffix, F_OK) == 0 {
+    for suffix in found {
       guard rename(path + suffix, target + suffix) == 0 else { throw StorageError(errno: errno, place: path) }
     }
     return target

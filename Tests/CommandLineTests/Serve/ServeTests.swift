@@ -124,11 +124,11 @@ import Testing
     let site = try TestSite()
     let addresses = (0..<40).map { "k\($0)@example.org" }
     let added = await mapOnThreads([0, 1, 2, 3]) { part in
-      addresses.enumerated().filter { $0.offset % 4 == part }.count { _, address in
-        (try? site.pabal("verify", "start", address, "--queue").status) == 0
+      addresses.enumerated().filter { $0.offset % 4 == part }.compactMap { _, address -> String? in
+        Result { try site.pabal("verify", "start", address, "--queue") }.failureText
       }
     }
-    #expect(added.reduce(0, +) == 40)
+    #expect(added.joined().isEmpty, "\(added)")
     let servers = [try serve(site), try serve(site)]
     // Before it serves, a signal would end the process without the usual steps.
     for server in servers { try server.transcript(until: "serving") }
@@ -212,5 +212,15 @@ import Testing
     #expect(try server.finish().status == 0)
     let alerts = try String(contentsOfFile: "\(site.directory.path)/alerts", encoding: .utf8)
     #expect(alerts.wholeMatch(of: /waiting 4[5-9]\n/) != nil, "\(alerts)")
+  }
+}
+
+extension Result where Success == ChildProcess {
+  /// Why the process failed; `nil` if it succeeded.
+  fileprivate var failureText: String? {
+    switch self {
+    case .success(let run): run.status == 0 ? nil : "\(run.status): \(run.errors)"
+    case .failure(let error): "\(error)"
+    }
   }
 }
