@@ -308,7 +308,7 @@ public final class OAuthAccount: AccessTokenSource {
           .waiting(account: name, "waiting for another process that has locked \(file.path)"))
       }
     } catch {
-      // Without a file there is no login that another process could renew.
+      // Without a file, no other process can renew this login.
       return nil
     }
     guard let lock else {

@@ -19,8 +19,8 @@ extension CommandContext {
     throw CommandError(.configuration, missing.compactMap(\.self) + [problem])
   }
 
-  /// Returns why a secret of `transport` or of its accounts can't be fetched until a person corrects the set-up; `nil` if
-  /// there is no such reason. May block.
+  /// Returns why a secret of `transport` or of its accounts can't be fetched until a person corrects the set-up;
+  /// otherwise `nil`. May block.
   package func missingSecret(_ transport: CheckedTransport) -> Diagnostic? {
     if let problem = transport.missingSecret() { return problem }
     for name in transport.settings.compactMap(\.account) {

@@ -91,7 +91,7 @@ package struct MailHeader: Sendable {
     MailError("header line \(lineNumber)", message, remedy: remedy)
   }
 
-  /// Returns the error about a line that isn't a field; if it is the first one, there is no header at all.
+  /// Returns the error about a line that isn't a field. If it is the first line, the mail has no header.
   private static func makeError(notAField message: String, _ lineNumber: Int) -> MailError {
     guard lineNumber == 1 else {
       return makeError(lineNumber, message, remedy: "put an empty line before the body")
