@@ -21,6 +21,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -71,6 +72,15 @@ let package = Package(
         .embedInCode("Demo/Page/verify.css"), .embedInCode("Demo/Page/verify.js"),
         .embedInCode("Demo/Page/ko.json"), .embedInCode("Demo/Page/en.json"),
       ]),
+    // The SMTP dialogue, the listener, and the drop directory of `pabal sendmail`.
+    .target(
+      name: "PabalSubmission",
+      dependencies: [
+        "PabalFormats", "PabalCore", "CPabalGNU", .product(name: "CryptoExtras", package: "swift-crypto"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+      ]),
     .target(
       name: "PabalCommand", dependencies: ["PabalFormats", "PabalCore", "PabalMessages", "PabalAccounts"]),
     .executableTarget(name: "pabal", dependencies: ["PabalCommand", "PabalCore"]),
@@ -78,12 +88,13 @@ let package = Package(
       name: "PabalServer",
       dependencies: [
         "PabalCommand", "CPabalGNU", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage",
-        "PabalHTTP",
+        "PabalHTTP", "PabalSubmission",
       ]),
     .executableTarget(
       name: "pabal-main",
       dependencies: [
         "PabalServer", "PabalCommand", "PabalCore", "PabalMessages", "PabalAccounts", "PabalStorage",
+        "PabalSubmission",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -133,6 +144,13 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+      ]),
+    .testTarget(
+      name: "PabalSubmissionTests",
+      dependencies: [
+        "PabalSubmission", "PabalCore", "PabalTesting", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
     .testTarget(name: "FileTransportTests", dependencies: ["PabalCore", "PabalTesting"]),
     .executableTarget(

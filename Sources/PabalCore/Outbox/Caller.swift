@@ -10,6 +10,8 @@ public enum Caller: Sendable, Hashable {
   case keyless
   /// The demo page.
   case page
+  /// A program that submits mail by SMTP or `sendmail`.
+  case submitter(Submitter)
 
   /// The name under which stores keep the owner of a record; empty for ``unrestricted``.
   package var storedName: String {
@@ -18,6 +20,8 @@ public enum Caller: Sendable, Hashable {
     case .client(let name): "@\(name)"
     case .keyless: "*"
     case .page: "/"
+    // Distinct from the others, which begin with "@", "*" or "/".
+    case .submitter(let submitter): submitter.description
     }
   }
 

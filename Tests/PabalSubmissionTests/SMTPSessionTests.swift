@@ -1,0 +1,6 @@
+import PabalCore
+import Testing
+
+@testable import PabalSubmission
+
+@Suite struct `An SMTP session` {}
