@@ -140,6 +140,21 @@ extension OAuthAccount {
     status.guide = issuer == .google ? .login : issuer == .microsoft ? .permission : nil
   }
 
+  /// Returns the meaning of a refusal of scopes: since the login, a transport was added that needs another one.
+  func explainingMissingScopes(_ failure: TokenError, in stored: StoredToken?) -> TokenError {
+    guard issuer == .microsoft, let granted = stored?.scopes, !granted.isEmpty,
+      let serverError = failure.serverError,
+      serverError.error == "invalid_scope" || serverError.description?.contains("AADSTS65001") == true
+    else { return failure }
+    let missing = missingScopes(in: granted)
+    guard !missing.isEmpty else { return failure }
+    return TokenError(
+      .setUp,
+      "the login lacks the scope \(missing.joined(separator: " ")), which a transport needs (\(serverError.summary))",
+      remedy: "log in again: pabal account login \(name)", step: .permission, serverError: serverError,
+      retryAfter: .seconds(60))
+  }
+
   /// Returns the needed scopes that `granted` doesn't cover.
   func missingScopes(in granted: [String]) -> [String] { missing(neededScopes, in: granted) }
 
@@ -186,6 +201,7 @@ public enum GuideStep: String, Sendable, Hashable, CaseIterable {
   case registration = "Microsoft365.md#1-registration"
   case permission = "Microsoft365.md#2-permission"
   case microsoftLogin = "Microsoft365.md#4-login"
+  case app = "Microsoft365.md#6-an-app-without-a-user"
 
   /// The path of the step, from the root of the repository.
   public var place: String { "Sources/PabalCore/PabalCore.docc/Guides/\(rawValue)" }

@@ -13,6 +13,8 @@ public final class OAuthAccount: AccessTokenSource {
   public let neededScopes: [String]
   /// The service that its tokens are for, such as `graph`, if the provider issues tokens for one service each.
   public let resource: String?
+  /// The account's name, with its service if there are several or if it isn't the usual one: `office (graph)`.
+  public let title: String
   /// The same account at the provider's other services, each with a login and tokens of its own.
   public let others: [OAuthAccount]
 
@@ -54,9 +56,11 @@ public final class OAuthAccount: AccessTokenSource {
   init(
     _ use: AccountContext, provider: String, issuer: OAuthErrorClassifier.Issuer, neededScopes: [String],
     scopeSets: [[String]]? = nil, file: TokenFile, tokenGrant: any TokenGrant, login: LoginPlan?,
-    resource: String? = nil, others: [OAuthAccount] = [], dependencies: AccountDependencies
+    resource: String? = nil, service: String? = nil, others: [OAuthAccount] = [],
+    dependencies: AccountDependencies
   ) {
     self.resource = resource
+    title = service.map { "\(use.name) (\($0))" } ?? use.name
     self.others = others
     name = use.name
     user = use.user
@@ -75,9 +79,6 @@ public final class OAuthAccount: AccessTokenSource {
 
   /// This account and the same one at other services.
   public var all: [OAuthAccount] { [self] + others }
-
-  /// The account's name, with its service if there are several: `office (graph)`.
-  public var title: String { resource.map { "\(name) (\($0))" } ?? name }
 
   /// Returns the account for the service that a transport with these scopes needs.
   public func source(for scopes: [AccountScope], given: (String) -> Bool) -> any AccessTokenSource {
@@ -288,7 +289,8 @@ public final class OAuthAccount: AccessTokenSource {
       adopt(stored, excluding: rejected)
       let last = file.lastError
       let earlier = last?.fingerprint == fingerprint ? last?.storageProblem : nil
-      let failure = explained(error, storageProblem: preparation.problem, earlier: earlier)
+      let failure = explained(
+        explainingMissingScopes(error, in: stored), storageProblem: preparation.problem, earlier: earlier)
       file.record(RecordedError(failure, about: fingerprint, at: dependencies.now(), storageProblem: earlier))
       throw failure
     }

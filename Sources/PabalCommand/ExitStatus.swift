@@ -68,6 +68,12 @@ package struct CommandError: Error {
   package init(_ status: ExitStatus, _ message: String, remedy: String? = nil) {
     self.init(status, [Diagnostic(message, remedy: remedy)])
   }
+
+  /// Returns the error with warnings about what succeeded before it.
+  package func noting(_ notes: [String]) -> CommandError {
+    CommandError(
+      status, diagnostics + notes.map { Diagnostic($0, severity: .warning) }, reachedLimit: reachedLimit)
+  }
 }
 
 extension CommandError: Encodable {

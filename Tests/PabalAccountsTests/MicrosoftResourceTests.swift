@@ -43,7 +43,7 @@ import Testing
     let both = try account("\(graphTransport), \(smtpTransport)")
     #expect(
       both.all.map(\.neededScopes) == [[Self.graph, "offline_access"], [Self.smtp, "offline_access"]])
-    #expect(both.all.map(\.title) == ["office (graph)", "office"])
+    #expect(both.all.map(\.title) == ["office (graph)", "office (smtp)"])
     #expect(Set(both.all.map(\.file.path)).count == 2)
   }
 

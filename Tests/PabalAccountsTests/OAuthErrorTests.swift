@@ -88,7 +88,16 @@ struct OAuthErrorCase: Sendable, CustomTestStringConvertible {
       "invalid_grant", "AADSTS700082: inactive for 90 days.\r\nTrace ID: 1", .dead, "because it wasn't used"),
     .microsoft("invalid_grant", "AADSTS50076: you must use multi-factor", .dead, "second factor"),
     .microsoft("invalid_grant", "something", .dead, "Microsoft ended the login"),
-    .microsoft("invalid_grant", "AADSTS65001: has not consented", .dead, "consent to a permission"),
+    .microsoft("invalid_grant", "AADSTS65001: has not consented", .setUp, "consent to a permission"),
+    .microsoft(
+      "invalid_client", "AADSTS65001: has not consented", .setUp, "lacks an administrator's consent",
+      operation: .grant),
+    .microsoft("access_denied", "AADSTS65004: declined", .setUp, "choose Accept", operation: .codeExchange),
+    .microsoft(
+      "access_denied", "AADSTS90094: admin", .setUp, "only an administrator", operation: .codeExchange),
+    .microsoft("invalid_resource", "AADSTS650057: not listed", .setUp, "doesn't list the permission"),
+    .microsoft("invalid_client", "AADSTS650052: lacks a service principal", .setUp, "lack of a license"),
+    .microsoft("invalid_scope", "AADSTS28000: more than one resource", .setUp, "several services"),
     .microsoft("invalid_grant", "AADSTS53003: blocked by Conditional Access", .setUp, "conditional access"),
     .microsoft(
       "invalid_client", "AADSTS7000218: must contain client_assertion", .setUp, "public client flows"),

@@ -85,6 +85,7 @@ import Testing
         "Google.md#4-gmail-api", "Google.md#5-desktop-client", "Google.md#6-login", "Workspace.md#2-key",
         "Workspace.md#3-delegation", "Workspace.md#4-check", "Microsoft365.md#1-registration",
         "Microsoft365.md#2-permission", "Microsoft365.md#4-login",
+        "Microsoft365.md#6-an-app-without-a-user",
       ])
     #expect(
       [AccountStatus.State.fresh, .expiring, .dead].map(\.rawValue) == ["fresh", "expiring", "dead"])

@@ -197,12 +197,12 @@ public final class InteractiveProcess: Sendable {
       output: .file(FileHandle(forWritingTo: URL(filePath: output))), errors: .pipe(pipe))
   }
 
-  /// Waits until standard error contains `expected` and returns it so far; throws if the program ends before.
+  /// Waits until standard error contains `expected` this often and returns it so far; throws if the program ends before.
   @discardableResult
-  public func transcript(until expected: String) throws -> String {
+  public func transcript(until expected: String, times: Int = 1) throws -> String {
     while true {
       let text = transcript.withLock { $0 }
-      if text.contains(expected) { return text }
+      if text.ranges(of: expected).count >= times { return text }
       let more = errors.availableData
       guard !more.isEmpty else { throw TestError("the program ended before it printed \(expected): \(text)") }
       transcript.withLock { $0 += String(decoding: more, as: UTF8.self) }

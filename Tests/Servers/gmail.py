@@ -11,9 +11,7 @@ import binascii
 import email.message
 import json
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import rest
 
@@ -49,8 +47,10 @@ class Mailbox(rest.Mailbox):
         token = self.bearer(headers)
         known = self.script.get("tokens")
         if token and "tokeninfo" in self.script:
-            known = asked(self.script["tokeninfo"], token)
-            self.script["user"] = known.pop("user", None)
+            user, scopes = rest.token_info(self.script["tokeninfo"], token) or (None, None)
+            self.script["user"] = user
+            known = {} if user is None else {
+                token: [scope.removeprefix(SCOPES).replace("https://mail.google.com/", "mail") for scope in scopes]}
         if token is None or (known is not None and token not in known):
             raise Refusal(
                 401, "authError",
@@ -107,18 +107,6 @@ class Mailbox(rest.Mailbox):
         if how == "multipart":
             return 200, self.send(related(kind, parameters, body))
         raise bad("Bad upload type", "badRequest")
-
-
-def asked(url, token):
-    """The authorization server's information on a token: {TOKEN: [SCOPE, ...], "user": MAILBOX}, or nothing."""
-    form = urllib.parse.urlencode({"access_token": token}).encode()
-    try:
-        with urllib.request.urlopen(url, form, timeout=20) as answer:
-            info = json.load(answer)
-    except urllib.error.HTTPError:
-        return {}
-    scopes = [scope.removeprefix(SCOPES).replace("https://mail.google.com/", "mail") for scope in info["scope"].split()]
-    return {token: scopes, "user": info["email"]}
 
 
 def media_type(text):

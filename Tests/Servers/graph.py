@@ -4,7 +4,8 @@
 graph.py CERTIFICATE KEY
 
 See rest.py for the scripts. Here, a SCRIPT also has "tokens" {TOKEN: {"user": ADDRESS, "scopes": [SCOPE, ...],
-"app": true}} (absent: any token, every scope, a user), "user" the mailbox of /me, "mailboxes" {ADDRESS: [USER who may
+"app": true}} (absent: any token, every scope, a user), or "tokeninfo" URL: the authorization server that knows the
+user and scopes of each token; "user" the mailbox of /me, "mailboxes" {ADDRESS: [USER who may
 send as it, ...]} (absent: any), and "limit", the size of a request in bytes.
 
 Sources: learn.microsoft.com/graph/api/user-sendmail (request, answer, the error for invalid base64), /graph/errors
@@ -20,6 +21,7 @@ import uuid
 import rest
 
 LIMIT = 4_194_304  # a request of 4 MB
+SCOPES = "https://graph.microsoft.com/"
 
 
 class Refusal(rest.APIError):
@@ -43,6 +45,13 @@ class Mailbox(rest.Mailbox):
         known = self.script.get("tokens")
         if token is None:
             raise Refusal(401, "InvalidAuthenticationToken", "Access token is empty.")
+        if "tokeninfo" in self.script:
+            user, scopes = rest.token_info(self.script["tokeninfo"], token) or (None, [])
+            own = [scope.removeprefix(SCOPES) for scope in scopes if scope.startswith(SCOPES)]
+            if user is not None and not own:
+                raise Refusal(401, "InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")
+            app = user == "app"
+            known = {} if user is None else {token: {"user": user, "scopes": ["Mail.Send"] if app else own, "app": app}}
         if known is None:
             return {"user": self.script.get("user", "sender@example.com"), "scopes": ["Mail.Send", "Mail.Send.Shared"]}
         if token not in known:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 CLIENT = "fake-client.apps.googleusercontent.com"
 SECRET = "GOCSPX-fake-secret"
 EMAIL = "https://www.googleapis.com/auth/userinfo.email"
+MICROSOFT = "/oauth2/v2.0/"
 
 
 class State:
@@ -38,7 +39,8 @@ class State:
             "clock": 0,  # how many seconds this server's clock is ahead of the machine's
             "service_accounts": {},  # e-mail -> path of the key file
             "delegated": {},  # e-mail -> {"subjects": [...], "scopes": [...]}
-            "device": "pending",  # then "approved", "declined", "expired", "slow_down" (once)
+            "interval": 5,  # between the polls of a device login
+            "device": "pending",  # then "approved", "declined", "expired", "slow_down" (once); a list: one for each code
         }
         self.codes, self.refresh_tokens, self.access_tokens, self.devices = {}, {}, {}, {}
         self.log = []
@@ -158,11 +160,21 @@ def refresh(form):
         raise OAuthError("invalid_grant", "Token has been expired or revoked.")
     scopes = form["scope"].split() if form.get("scope") else known["scopes"]
     if not set(scopes) <= set(known["scopes"]) | {"offline_access"}:
+        if services(known["scopes"]):
+            raise OAuthError("invalid_grant", "AADSTS65001: The user or administrator has not consented to use the "
+                             f"application with ID '{client}' named 'Pabal'. Send an interactive authorization request "
+                             "for this user and resource. Trace ID: 0 Correlation ID: 0")
         raise OAuthError("invalid_scope", "Bad Request")
     rotates = state.options["rotate"]
     token = new_refresh_token(known["user"], known["scopes"], client, known["ends"]) if rotates else None
     known["replaced"] = rotates
     return answer(known["user"], [s for s in scopes if s != "offline_access"], client, token, known["ends"])
+
+
+def services(scopes):
+    """Microsoft's services that scopes belong to; a token is valid for one of them."""
+    return {scope.rpartition("/")[0] for scope in scopes
+            if scope.startswith(("https://graph.microsoft.com/", "https://outlook.office"))}
 
 
 def assertion(form, own_url):
@@ -204,7 +216,7 @@ def device(form):
     known = state.devices.get(form.get("device_code"))
     if not known or known["client"] != client:
         raise OAuthError("bad_verification_code", "AADSTS70018: Invalid verification code.")
-    mode = state.options["device"]
+    mode = known["mode"] or state.options["device"]
     if mode == "slow_down":
         state.options["device"] = "pending"
         raise OAuthError("slow_down")
@@ -348,8 +360,14 @@ class Handler(BaseHTTPRequestHandler):
             return wrong("invalid_request")
         if query.get("code_challenge") and query.get("code_challenge_method") != "S256":
             return wrong("invalid_request")
+        if len(services(query["scope"].split())) > 1:
+            return self.back(redirect, {"error": "invalid_scope", "state": query.get("state", ""), "error_description":
+                                        "AADSTS28000: Provided value for the input parameter scope is not valid because "
+                                        "it contains more than one resource."})
         if state.options["consent"] == "deny":
-            return self.back(redirect, {"error": "access_denied", "state": query.get("state", "")})
+            text = "AADSTS65004: User declined to consent to access the app. Trace ID: 0"
+            more = {"error_description": text} if MICROSOFT in urlsplit(self.path).path else {}
+            return self.back(redirect, {"error": "access_denied", "state": query.get("state", ""), **more})
         if state.options["consent"] == "page":
             boxes = "".join(f'<label><input type="checkbox" name="scope:{html.escape(scope)}" checked> '
                             f'{html.escape(scope)}</label><br>' for scope in query["scope"].split())
@@ -410,10 +428,12 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(400, {"error": "unauthorized_client",
                                     "error_description": "AADSTS700016: Application was not found in the directory"})
         code = secrets.token_urlsafe(30)
-        state.devices[code] = {"client": form["client_id"], "scopes": form["scope"].split(), "asked": 0, "patience": 2}
+        mode = state.options["device"].pop(0) if isinstance(state.options["device"], list) else None
+        state.devices[code] = {"client": form["client_id"], "scopes": form["scope"].split(), "asked": 0, "patience": 2,
+                               "mode": mode}
         self.reply(200, {"device_code": code, "user_code": "ABCD-1234",
                          "verification_uri": f"http://127.0.0.1:{self.server.server_port}/device",
-                         "expires_in": 900, "interval": 5, "message": "To sign in, use a web browser …"})
+                         "expires_in": 900, "interval": state.options["interval"], "message": "To sign in, use a web browser …"})
 
 
 class Server(ThreadingHTTPServer):

@@ -21,6 +21,9 @@ import struct
 import sys
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
 
 class ConnectionClosed(Exception):
@@ -93,6 +96,17 @@ def recipients_of(content, invalid):
                 raise invalid(name)
         recipients[name.lower()] = found
     return recipients
+
+
+def token_info(url, token):
+    """The user and the scopes of a token according to the authorization server (oauth.py): (USER, [SCOPE, ...]) or None."""
+    form = urllib.parse.urlencode({"access_token": token}).encode()
+    try:
+        with urllib.request.urlopen(url, form, timeout=20) as answer:
+            info = json.load(answer)
+    except urllib.error.HTTPError:
+        return None
+    return info["email"], info["scope"].split()
 
 
 def without_bcc(content):

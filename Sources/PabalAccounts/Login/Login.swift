@@ -88,7 +88,9 @@ extension OAuthAccount {
       if options.confirmsUser {
         login.scopes += GoogleScopes.identity.filter { !login.scopes.contains($0) }
       }
-      for scope in login.scopes { notify(.scope(scope, meaning: GoogleScopes.meaning(scope))) }
+      for scope in login.scopes {
+        notify(.scope(scope, meaning: GoogleScopes.meaning(scope) ?? MicrosoftResource.meaning(scope)))
+      }
       func store(_ response: TokenResponse, _ storage: LockedStorage) throws(TokenError) -> LoginResult {
         try self.store(response, login, client, confirmsUser: options.confirmsUser, storage)
       }

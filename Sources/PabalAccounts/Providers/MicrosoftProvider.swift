@@ -44,20 +44,28 @@ public struct MicrosoftProvider: AccountProvider {
       authorization: endpoint("authorize"), token: token, device: endpoint("devicecode"))
     return { (use) throws(Diagnostic) in
       try use.validateUser()
-      func account(_ scopes: [String], resource: String?, others: [OAuthAccount] = []) -> OAuthAccount {
+      func account(
+        _ scopes: [String], resource: String?, service: String? = nil, others: [OAuthAccount] = []
+      ) -> OAuthAccount {
         // Microsoft accepts any port only for the loopback name localhost.
         settings.account(
           use, provider: self.name, issuer: .microsoft, scopes: scopes, endpoints: endpoints,
           host: "localhost", parameters: [("login_hint", use.user), ("prompt", "select_account")],
-          resource: resource, others: others, dependencies: accountDependencies)
+          resource: resource, service: service, others: others, dependencies: accountDependencies)
       }
       if let scopes = settings.scopes { return account(scopes, resource: nil) }
       let resources = MicrosoftResource.all(neededBy: use.uses)
       func scopes(_ resource: MicrosoftResource) -> [String] {
         settings.flow == .app ? [resource.appScope] : resource.scopes + ["offline_access"]
       }
-      let others = resources.dropFirst().map { account(scopes($0), resource: $0.name) }
-      return account(scopes(resources[0]), resource: resources[0].name, others: others)
+      func service(_ resource: MicrosoftResource) -> String? {
+        resource.name ?? (resources.count > 1 ? "smtp" : nil)
+      }
+      let others = resources.dropFirst().map {
+        account(scopes($0), resource: $0.name, service: service($0))
+      }
+      return account(
+        scopes(resources[0]), resource: resources[0].name, service: service(resources[0]), others: others)
     }
   }
 }
@@ -73,6 +81,18 @@ struct MicrosoftResource: Hashable {
   init(_ scope: String) {
     url = scope.lastIndex(of: "/").map { String(scope[..<$0]) } ?? scope
     scopes = [scope]
+  }
+
+  /// Returns what a scope allows; `nil` for scopes that no transport needs.
+  static func meaning(_ scope: String) -> String? {
+    switch scope {
+    case "https://graph.microsoft.com/Mail.Send": "send mail as the mailbox through Microsoft Graph"
+    case "https://graph.microsoft.com/Mail.Send.Shared":
+      "send mail through Microsoft Graph as the mailbox and as others that let it"
+    case smtpScope: "send mail as the mailbox by SMTP"
+    case "offline_access": "stay logged in"
+    default: nil
+    }
   }
 
   /// The scope for SMTP.

@@ -116,7 +116,7 @@ struct ClientSettings: Sendable {
     _ use: AccountContext, provider: String, issuer: OAuthErrorClassifier.Issuer, scopes: [String],
     endpoints: ClientEndpoints,
     host: String, parameters: [(name: String, value: String)], resource: String? = nil,
-    others: [OAuthAccount] = [], dependencies: AccountDependencies
+    service: String? = nil, others: [OAuthAccount] = [], dependencies: AccountDependencies
   ) -> OAuthAccount {
     let client: @Sendable () throws(TokenError) -> OAuthClient = { () throws(TokenError) in
       try self.client(endpoints)
@@ -140,7 +140,8 @@ struct ClientSettings: Sendable {
     return OAuthAccount(
       use, provider: provider, issuer: issuer, neededScopes: scopes,
       file: TokenLocation.file(token, account: use.name, directory: directory, resource: resource),
-      tokenGrant: tokenGrant, login: plan, resource: resource, others: others, dependencies: dependencies)
+      tokenGrant: tokenGrant, login: plan, resource: resource, service: service, others: others,
+      dependencies: dependencies)
   }
 }
 

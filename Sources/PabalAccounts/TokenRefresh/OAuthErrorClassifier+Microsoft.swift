@@ -55,10 +55,40 @@ extension OAuthErrorClassifier {
         remedy:
           "ask the tenant's administrator; if the policy blocks only the device flow, use --flow browser",
         step: .microsoftLogin)
+    // Not dead, because an administrator's consent takes effect without a new login.
+    case 65001 where operation == .grant:
+      TokenError(
+        .setUp, "the app lacks an administrator's consent to an application permission (\(summary))",
+        remedy: "ask the tenant's administrator for Grant admin consent on the app's API permissions page",
+        step: .app)
     case 65001:
       TokenError(
-        .dead, "consent to a permission is missing (\(summary))",
-        remedy: "\(loginAgain), or ask the administrator to consent", step: .permission)
+        .setUp, "consent to a permission is missing (\(summary))",
+        remedy:
+          "\(loginAgain), or ask the tenant's administrator for Grant admin consent on the app's API permissions page",
+        step: .permission)
+    case 65004:
+      TokenError(
+        .setUp, "the user didn't consent to the permission on Microsoft's page (\(summary))",
+        remedy: "\(loginAgain), and choose Accept", step: .permission)
+    case 90094, 90095, 90093:
+      TokenError(
+        .setUp, "the tenant lets only an administrator consent to the permission (\(summary))",
+        remedy:
+          "ask the tenant's administrator for Grant admin consent on the app's API permissions page, then \(loginAgain)",
+        step: .permission)
+    case 650_057:
+      TokenError(
+        .setUp, "the app's registration doesn't list the permission (\(summary))",
+        remedy: "add it on the app's API permissions page, then \(loginAgain)", step: .permission)
+    case 650_052:
+      TokenError(
+        .setUp, "the tenant doesn't have the service, for lack of a license (\(summary))",
+        remedy: "ask the tenant's administrator for a subscription with Exchange Online", step: .permission)
+    case 28000:
+      TokenError(
+        .setUp, "the scopes belong to several services, and a token is valid for one (\(summary))",
+        remedy: "remove \"scopes\" from the account, because the transports name theirs", step: .permission)
     case 7_000_218:
       TokenError(
         .setUp, "the app is registered as a confidential client, which needs a secret (\(summary))",

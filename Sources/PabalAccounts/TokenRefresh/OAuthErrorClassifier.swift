@@ -72,8 +72,10 @@ struct OAuthErrorClassifier: Sendable {
   /// The remedy for a wrong clock.
   static let clockAdvice = "set the clock (timedatectl set-ntp true)"
 
-  /// The remedy that asks for a new login.
-  var loginAgain: String { "log in again: pabal account login \(account)" }
+  /// The remedy that asks for a new login; an app or a service account has none, and tries again.
+  var loginAgain: String {
+    operation == .grant ? "check again: pabal check" : "log in again: pabal account login \(account)"
+  }
 
   /// Classifies the standard errors of RFC 6749.
   func other(_ serverError: OAuthError) -> TokenError {

@@ -58,6 +58,9 @@ extension Account {
         at the end. Stored tokens are kept until the login succeeds. Exit status: 75 try again later, \
         77 login refused, 78 configuration error.
 
+        Microsoft issues tokens for one service each. An account that is used for Graph and for SMTP logs in to \
+        both, one after the other. If the second login fails, the first one stays stored.
+
         Examples:
           pabal account login google
           pabal account login google --no-browser --port 8765
@@ -92,28 +95,47 @@ extension Account {
 
     private struct LoginOutput: Encodable {
       let account: String
+      let resource: OrNull<String>
       let user: String
       let scopes: [String]
       let refreshTokenExpiry: OrNull<String>
       let testing: Bool
       let tokenFile: String
+      var others: [LoginOutput] = []
 
       enum CodingKeys: String, CodingKey {
         case account = "account"
+        case resource = "resource"
         case user = "user"
         case scopes = "scopes"
         case testing = "testing"
         case refreshTokenExpiry = "refresh_token_expiry"
         case tokenFile = "token_file"
+        case others = "others"
       }
     }
 
     func run() throws {
       // Each service of Microsoft's asks for its own consent.
-      for account in try CommandContext(common).oauthAccount(name).all { try logIn(account) }
+      let accounts = try CommandContext(common).oauthAccount(name).all
+      var outputs: [LoginOutput] = []
+      for (index, account) in accounts.enumerated() {
+        if accounts.count > 1 {
+          Terminal.printError("Login \(index + 1) of \(accounts.count), for \(account.title):")
+        }
+        do throws(CommandError) {
+          outputs.append(try logIn(account))
+        } catch {
+          throw error.noting(
+            accounts[..<index].map { "the login for \($0.title) succeeded, and its tokens are stored" })
+        }
+      }
+      guard common.json, var first = outputs.first else { return }
+      first.others = Array(outputs.dropFirst())
+      try Terminal.printResult(json: first)
     }
 
-    private func logIn(_ account: OAuthAccount) throws {
+    private func logIn(_ account: OAuthAccount) throws(CommandError) -> LoginOutput {
       let loginOptions = LoginOptions(
         opensBrowser: !withoutBrowser, port: port, input: STDIN_FILENO, flow: flow,
         confirmsUser: confirmUser)
@@ -123,18 +145,20 @@ extension Account {
       } catch {
         throw CommandError(ExitStatus(error.kind), [error.diagnostic])
       }
-      let isTesting = result.isTesting
-      if common.json {
-        try Terminal.printResult(
-          json: LoginOutput(
-            account: account.name, user: account.user, scopes: result.scopes,
-            refreshTokenExpiry: OrNull(result.refreshTokenExpiry?.description), testing: isTesting,
-            tokenFile: result.file))
-      } else {
+      if !common.json {
         Terminal.printResult("Logged in as \(account.user); tokens stored in \(result.file).")
       }
+      warn(of: result)
+      return LoginOutput(
+        account: account.name, resource: OrNull(account.resource), user: account.user, scopes: result.scopes,
+        refreshTokenExpiry: OrNull(result.refreshTokenExpiry?.description), testing: result.isTesting,
+        tokenFile: result.file)
+    }
+
+    /// Warns if the login expires.
+    private func warn(of result: LoginResult) {
       guard let end = result.refreshTokenExpiry else { return }
-      if isTesting {
+      if result.isTesting {
         Terminal.printError([
           Diagnostic(
             "THIS LOGIN EXPIRES AT \(end). The app's publishing status is Testing, so Google ends every login after seven days, and mail then waits",
@@ -206,11 +230,15 @@ extension Account {
 
     private struct LogoutOutput: Encodable {
       let account: String
+      let resource: OrNull<String>
       let result: String
+      var others: [LogoutOutput] = []
 
       enum CodingKeys: String, CodingKey {
         case account = "account"
+        case resource = "resource"
         case result = "result"
+        case others = "others"
       }
     }
 
@@ -230,10 +258,26 @@ extension Account {
       }
       // A service that has no login must not keep the login of another.
       let loggedIn = account.all.filter { access($0.tokenFile, F_OK) == 0 }
-      for account in loggedIn.isEmpty ? [account] : loggedIn { try logOut(account) }
+      guard !loggedIn.isEmpty || account.others.isEmpty else {
+        throw CommandError(
+          .held,
+          "not logged in: \(account.all.map(\.tokenFile).joined(separator: " and ")) don't exist")
+      }
+      let accounts = loggedIn.isEmpty ? [account] : loggedIn
+      var outputs: [LogoutOutput] = []
+      for (index, account) in accounts.enumerated() {
+        do throws(CommandError) {
+          outputs.append(try logOut(account))
+        } catch {
+          throw error.noting(accounts[..<index].map { "the tokens for \($0.title) were removed" })
+        }
+      }
+      guard common.json, var first = outputs.first else { return }
+      first.others = Array(outputs.dropFirst())
+      try Terminal.printResult(json: first)
     }
 
-    private func logOut(_ account: OAuthAccount) throws {
+    private func logOut(_ account: OAuthAccount) throws(CommandError) -> LogoutOutput {
       let result: LogoutResult
       do throws(AccountError) {
         result = try account.logOut(onlyHere: onlyHere) { event in
@@ -242,20 +286,18 @@ extension Account {
       } catch {
         throw CommandError(ExitStatus(error.kind), [error.diagnostic])
       }
+      let user = account.user + (account.title == account.name ? "" : " for \(account.title)")
       let (word, sentence) =
         switch result {
         case .revoked:
-          ("revoked", "Logged out: the login of \(account.user) was revoked and its tokens were removed.")
+          ("revoked", "Logged out: the login of \(user) was revoked and its tokens were removed.")
         case .alreadyExpired:
-          ("over", "The login of \(account.user) had already expired; its tokens were removed.")
+          ("over", "The login of \(user) had already expired; its tokens were removed.")
         case .forgotten:
-          ("forgotten", "The tokens of \(account.user) were removed from this machine; nothing was revoked.")
+          ("forgotten", "The tokens of \(user) were removed from this machine; nothing was revoked.")
         }
-      if common.json {
-        try Terminal.printResult(json: LogoutOutput(account: account.name, result: word))
-      } else {
-        Terminal.printResult(sentence)
-      }
+      if !common.json { Terminal.printResult(sentence) }
+      return LogoutOutput(account: account.name, resource: OrNull(account.resource), result: word)
     }
   }
 }

@@ -44,6 +44,8 @@ extension Account {
 /// The state of an account, as `account status` prints it.
 struct AccountOutput: Encodable {
   let account: String
+  /// The account's name, with its service if there are several.
+  private var title: String?
   /// The service that the tokens are for, if the provider issues tokens for one service each.
   var resource: String?
   let provider: String
@@ -120,7 +122,7 @@ struct AccountOutput: Encodable {
         state = nil
         return
       }
-      resource = oauth.resource
+      (resource, title) = (oauth.resource, oauth.title)
       let status = oauth.status()
       state = status.state.rawValue
       (cause, remedy, guide) = (status.cause, status.remedy, status.guide?.place)
@@ -140,7 +142,7 @@ struct AccountOutput: Encodable {
 
   var text: String {
     var lines = [
-      "\(state ?? "-")  \(account)\(resource.map { " (\($0))" } ?? "") (\(provider)\(user.map { ", \($0)" } ?? ""))"
+      "\(state ?? "-")  \(title ?? account) (\(provider)\(user.map { ", \($0)" } ?? ""))"
     ]
     if let cause { lines.append("    \(cause)") }
     if let remedy { lines.append("    → \(remedy)") }

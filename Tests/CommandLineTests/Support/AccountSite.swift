@@ -2,26 +2,29 @@ import Foundation
 import PabalTesting
 import Testing
 
-/// A folder with a configuration whose account `google` logs in at a fake authorization server.
+/// A folder with a configuration whose account, `google` by default, logs in at a fake authorization server.
 struct AccountSite {
   let site: TestSite
   let server: AuthorizationServer
+  let name: String
 
   static let user = "alice@example.test"
 
-  /// Creates a site; `transports` are the members of that object in JSON, and `transport` names one of them.
+  /// Creates a site; `transports` are the members of that object in JSON, and `transport` names one of them, or several
+  /// as a JSON array.
   init(
-    _ server: AuthorizationServer, transport: String = "file",
+    _ server: AuthorizationServer, name: String = "google", transport: String = "file",
     transports: String = #""file": { "plugin": "file", "directory": "mail" }"#,
     account: String = #""provider": "google", "client": "credentials.json""#
   ) throws {
     self.server = server
+    self.name = name
     site = try TestSite(
       """
       {
-        "transport": "\(transport)",
+        "transport": \(transport.hasPrefix("[") ? transport : "\"\(transport)\""),
         "transports": { \(transports) },
-        "accounts": { "google": { "user": "\(Self.user)", \(account) } },
+        "accounts": { "\(name)": { "user": "\(Self.user)", \(account) } },
         "from": "\(Self.user)",
         "messages": { "directory": "messages", "language": "en", "variables": { "service": "Pabal" } }
       }
@@ -30,7 +33,7 @@ struct AccountSite {
   }
 
   var path: String { site.directory.path }
-  var tokenFile: String { "\(path)/tokens/google.json" }
+  var tokenFile: String { "\(path)/tokens/\(name).json" }
 
   /// Writes a file that only its owner can read.
   func write(_ text: String, to name: String, mode: Int = 0o600) throws {
@@ -49,7 +52,7 @@ struct AccountSite {
     var token = try token()
     token[key] = value
     let data = try JSONSerialization.data(withJSONObject: token)
-    try write(String(decoding: data, as: UTF8.self), to: "tokens/google.json")
+    try write(String(decoding: data, as: UTF8.self), to: "tokens/\(name).json")
   }
 
   /// Starts `pabal` so that the test can type input.
@@ -64,11 +67,11 @@ struct AccountSite {
       directory: path, onTerminal: onTerminal)
   }
 
-  /// Returns the URL that a login asks to open.
+  /// Returns the URL that the last login in `transcript` asks to open.
   static func address(in transcript: String) throws -> String {
     String(
       try #require(
-        transcript.split(whereSeparator: \.isWhitespace).first { $0.hasPrefix("http://127.0.0.1") }))
+        transcript.split(whereSeparator: \.isWhitespace).last { $0.hasPrefix("http://127.0.0.1") }))
   }
 
   /// Returns the page that a browser shows after all redirects.
@@ -81,12 +84,17 @@ struct AccountSite {
   /// Logs in with `--no-browser` and a browser that can reach the login's port.
   @discardableResult
   func logIn(_ more: String...) throws -> (status: Int32, output: String, errors: String) {
-    let arguments = ["account", "login", "google", "--no-browser"] + more
-    let login = try InteractiveProcess(
-      "\(BuiltProducts.directory)/pabal", arguments, environment: ["PABAL_CONFIG": nil], directory: path)
+    let login = try startLogin(more)
     let transcript = try login.transcript(until: "press Return:")
     try Self.open(Self.address(in: transcript))
     return try login.finish()
+  }
+
+  /// Starts a login with `--no-browser`.
+  func startLogin(_ more: [String] = [], onTerminal: Bool = false) throws -> InteractiveProcess {
+    try InteractiveProcess(
+      "\(BuiltProducts.directory)/pabal", ["account", "login", name, "--no-browser"] + more,
+      environment: ["PABAL_CONFIG": nil], directory: path, onTerminal: onTerminal)
   }
 
   /// Returns everything that must never be shown: tokens, codes, verifiers, the client's secret.
