@@ -11,7 +11,12 @@ enum GraphResponseClassifier {
   private static let byMessage: [ErrorRow] = [
     ErrorRow(
       400...403, message: "only valid with delegated authentication", .held,
-      "the account is an app, which has no mailbox of its own; set \"mailbox\" to the one that sends")
+      "the account is an app, which has no mailbox of its own; set \"mailbox\" to the one that sends"),
+    // "Access to OData is disabled: [RAOP] : Blocked by tenant configured AppOnly AccessPolicy settings."
+    ErrorRow(
+      400...403, message: "AccessPolicy", .held,
+      "a policy of Exchange keeps the app from this mailbox; ask an Exchange administrator to add the mailbox to the policy's scope (Guides/Microsoft365.md#6-an-app-without-a-user)"
+    ),
   ]
 
   private static let unavailable: Set<String> = [
@@ -55,7 +60,8 @@ enum GraphResponseClassifier {
         "MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI", "ErrorNonExistentMailbox",
         "ErrorMissingEmailAddress", "extensionError",
       ], .held,
-      "the account has no Exchange Online mailbox; assign it a license with Exchange, or set \"mailbox\""),
+      "the account, or \"mailbox\" if it is set, has no mailbox in Exchange Online; assign a license with Exchange, or correct \"mailbox\""
+    ),
     ErrorRow(
       codes: ["ErrorInvalidUser", "ResourceNotFound", "Request_ResourceNotFound", "itemNotFound"], .held,
       "the mailbox wasn't found; check \"mailbox\" and \"user\" of the account"),
@@ -64,7 +70,7 @@ enum GraphResponseClassifier {
         "ErrorAccessDenied", "accessDenied", "Authorization_RequestDenied", "ErrorItemNotFoundOrAccessDenied",
         "accessRestricted",
       ], .held,
-      "consent to Mail.Send (Mail.Send.Shared for \"mailbox\") is missing, or a policy keeps the app from this mailbox (Guides/Microsoft365.md#2-permission)"
+      "consent to Mail.Send (Mail.Send.Shared for \"mailbox\") is missing: add the permission and log the account in again; an app needs an administrator's consent, or a policy whose scope contains the mailbox (Guides/Microsoft365.md#2-permission)"
     ),
     ErrorRow(
       codes: ["insufficient_claims", "InteractionRequired"], .held,
