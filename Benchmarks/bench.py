@@ -8,10 +8,10 @@ import platform
 
 from harness.workspace import Workspace
 from harness.table import table
-from scenarios import cold, gmail, graph, http, outbox, render, smtp, start
+from scenarios import cold, gmail, graph, http, outbox, render, smtp, start, submission
 
 SCENARIOS = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail,
-             "graph": graph, "cold": cold}
+             "graph": graph, "cold": cold, "submission": submission}
 
 
 def main():
