@@ -37,7 +37,7 @@ def answers(port):
 
 def start_sink(port):
     """Postfix's smtp-sink, which discards what it receives."""
-    process = subprocess.Popen(["smtp-sink", "-u", "nobody", f"127.0.0.1:{port}", "1024"], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(["smtp-sink", "-u", "postfix", f"127.0.0.1:{port}", "1024"], stdout=subprocess.DEVNULL)
     wait_until(lambda: answers(port), "smtp-sink didn't answer")
     return process
 
