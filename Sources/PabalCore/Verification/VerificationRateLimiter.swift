@@ -58,14 +58,7 @@ struct VerificationRateLimiter {
       for rateLimit in rule.rateLimits where rateLimit.window > .zero {
         // A cap of n is reached while the nth newest event is within the window.
         guard rateLimit.count > 0 else { return Block(limit: rule.limit, until: now + rateLimit.window) }
-        let event: Timestamp?
-        if rateLimit.count <= VerificationRateLimiter.prefetchCount {
-          let times = try newest(rule.keys)
-          event = times.count >= rateLimit.count ? times[rateLimit.count - 1] : nil
-        } else {
-          event = try transaction.events(1, skipping: rateLimit.count - 1, under: rule.keys).first
-        }
-        guard let event else { continue }
+        guard let event = try event(rateLimit.count, rule.keys, within: rateLimit.window) else { continue }
         // The clock may have been set back since the event was recorded.
         var until = min(event, now) + rateLimit.window
         if until > now, rule.isShared {
@@ -76,6 +69,18 @@ struct VerificationRateLimiter {
       }
     }
     return last
+  }
+
+  /// Returns the time of the `number`th newest event; may return `nil` if it isn't within `window`.
+  private mutating func event(
+    _ number: Int, _ keys: [[UInt8]], within window: Duration
+  ) throws -> Timestamp? {
+    let times = try newest(keys)
+    // An older event than one that isn't within the window isn't either, and needs no statement of its own.
+    let read = min(number, VerificationRateLimiter.prefetchCount)
+    guard times.count >= read, times[read - 1] + window > now else { return nil }
+    if number <= times.count { return times[number - 1] }
+    return try transaction.events(1, skipping: number - 1, under: keys).first
   }
 
   /// Moves events dated after `now` back to `now`. They exist when the clock was set back.

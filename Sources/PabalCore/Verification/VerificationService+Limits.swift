@@ -1,5 +1,35 @@
+/// The limits of one start or resend.
+struct SendLimits: Sendable {
+  var rules: [VerificationRateLimiter.Rule]
+  /// The digests of the recipient and purpose.
+  var mails: [[UInt8]]
+  /// The digests of the recipient for all purposes.
+  var mailbox: [[UInt8]]
+  /// The digests of the recipient's and purpose's wrong codes.
+  var failures: [[UInt8]]
+
+  /// The first digest of each rule.
+  var ruleKeys: [[UInt8]] { rules.map { $0.keys[0] } }
+
+  /// The first digests of the rules of a limit; of the recipient for wrong codes.
+  func ruleKeys(of limit: VerificationLimit) -> [[UInt8]] {
+    limit == .failures ? [mails[0]] : rules.filter { $0.limit == limit }.map { $0.keys[0] }
+  }
+}
+
 // The limits of starts and resends.
 extension VerificationService {
+  /// The limits of a mail to a recipient. `quota` is the maximum of all mails in a day.
+  func sendLimits(
+    _ recipient: VerificationRecipient, _ purpose: String, _ client: ClientAddress?, quota: Int?
+  ) -> SendLimits {
+    let mails = rateLimitKeys.recipient(recipient, purpose)
+    let mailbox = rateLimitKeys.mailbox(recipient)
+    return SendLimits(
+      rules: sendRules(mails, mailbox, quota: quota) + clientRules(client, recipient, purpose),
+      mails: mails, mailbox: mailbox, failures: rateLimitKeys.failures(recipient, purpose))
+  }
+
   /// The rules for a person's address: how much it may start, and how many mails it may cause to this recipient.
   func clientRules(
     _ client: ClientAddress?, _ recipient: VerificationRecipient, _ purpose: String
@@ -18,6 +48,11 @@ extension VerificationService {
           rateLimits: policy.recipient))
     }
     return rules
+  }
+
+  /// The rules of `limits` for a resend at any client's request.
+  func resendRules(_ limits: SendLimits) -> [VerificationRateLimiter.Rule] {
+    sendRules(limits.mails, limits.mailbox, quota: policy.quota)
   }
 
   func resendRules(_ record: VerificationRecord, _ recipient: VerificationRecipient)
@@ -50,16 +85,30 @@ extension VerificationService {
   }
 
   /// Throws if a limit refuses the mail. Returns whether the mail is beyond a limit of its recipient, which allows one
-  /// mail in each lifetime of a code. `mails` are the digests of the recipient and purpose.
-  func enforce(
-    _ rules: [VerificationRateLimiter.Rule], _ mails: [[UInt8]], _ failures: [[UInt8]],
-    _ limiter: inout VerificationRateLimiter
-  ) throws -> Bool {
-    try limiter.clampFutureTimes(VerificationService.counted(rules))
-    var blocks = [try limiter.block(rules)].compactMap(\.self)
+  /// mail in each lifetime of a code.
+  func enforce(_ limits: SendLimits, _ limiter: inout VerificationRateLimiter) throws -> Bool {
+    try limiter.clampFutureTimes(VerificationService.counted(limits.rules))
+    return try judge(limits, &limiter)
+  }
+
+  /// Throws if a limit would refuse the mail, without writing. The transaction that stores the mail decides again.
+  ///
+  /// It doesn't judge by events dated after `now`, because a refusal by them lasts until a transaction moves them back.
+  func refuse(
+    _ limits: SendLimits, _ transaction: any VerificationTransaction, at now: Timestamp
+  ) throws {
+    var limiter = limiter(transaction, at: now)
+    for rule in limits.rules {
+      if let newest = try limiter.newest(rule.keys).first, newest > now { return }
+    }
+    _ = try judge(limits, &limiter)
+  }
+
+  private func judge(_ limits: SendLimits, _ limiter: inout VerificationRateLimiter) throws -> Bool {
+    var blocks = [try limiter.block(limits.rules)].compactMap(\.self)
     let isBeyondCap = limiter.isBeyondCap
-    let failureBlock = try limiter.failureBlock(failures, policy)
-    if let failureBlock, let newest = try limiter.newest(mails).first {
+    let failureBlock = try limiter.failureBlock(limits.failures, policy)
+    if let failureBlock, let newest = try limiter.newest(limits.mails).first {
       let until = min(failureBlock.until, newest + policy.lifetime)
       if until > limiter.now { blocks.append(VerificationRateLimiter.Block(limit: .failures, until: until)) }
     }
@@ -67,6 +116,23 @@ extension VerificationService {
       throw VerificationError.limited(last.limit, retryAfter: last.until - limiter.now)
     }
     return isBeyondCap || failureBlock != nil
+  }
+
+  /// Runs a start, and remembers which limit refused it or refuses the next one.
+  func remembering(
+    _ limits: SendLimits, at now: Timestamp,
+    _ start: () async throws(VerificationError) -> (Verification, next: VerificationRateLimiter.Block?)?
+  ) async throws(VerificationError) -> Verification? {
+    do throws(VerificationError) {
+      let started = try await start()
+      if let next = started?.next { recentRefusals.add(limits.ruleKeys(of: next.limit), until: next.until) }
+      return started?.0
+    } catch {
+      if case .limited(let limit, let wait?) = error {
+        recentRefusals.add(limits.ruleKeys(of: limit), until: now + wait)
+      }
+      throw error
+    }
   }
 
   /// Records the events of a mail. A rejection of the mail deletes those that count mails; those of a client stay.
@@ -83,18 +149,18 @@ extension VerificationService {
 }
 
 extension VerificationFootprint {
-  /// The footprint of a mail that is sent by `rules`.
+  /// The footprint of a mail within `limits`.
   init(
-    identities: [[UInt8]], _ rules: [VerificationRateLimiter.Rule], failures: [[UInt8]],
-    verification: String, mail: String, _ request: IdempotentRequest?
+    identities: [[UInt8]], _ limits: SendLimits, verification: String, mail: String,
+    _ request: IdempotentRequest?
   ) {
     var events: [[UInt8]] = []
     var sharedEvents: [[UInt8]] = []
-    for rule in rules where rule.limit != .cooldown {
+    for rule in limits.rules where rule.limit != .cooldown {
       if rule.limit == .overall { sharedEvents += rule.keys } else { events += rule.keys }
     }
     self.init(
-      identities: identities, events: events, sharedEvents: sharedEvents, failures: failures,
+      identities: identities, events: events, sharedEvents: sharedEvents, failures: limits.failures,
       verifications: [verification],
       outbox: OutboxFootprint(requests: request?.footprint ?? [], mails: [mail]))
   }

@@ -45,11 +45,12 @@ extension VerificationService {
     }
 
     let idempotentRequest = key.map { IdempotentRequest($0, .start, keys: keys) }
+    // Derived once, because a rotation of the keys meanwhile would change the digests that the footprint names.
     let identity = rateLimitKeys.identity(recipient, purpose)
-    let mailbox = rateLimitKeys.mailbox(recipient)
+    let limits = sendLimits(recipient, purpose, client, quota: policy.startQuota)
     while true {
       let now = now()
-      if let earlier = try await earlier(idempotentRequest, at: now) {
+      if let earlier = try await earlier(idempotentRequest, orRefuseBy: limits, at: now) {
         return IdempotentResult(value: earlier, isReplay: true)
       }
       let id = RandomString.id(at: now, random)
@@ -60,40 +61,36 @@ extension VerificationService {
           at: now)
       }
       let record = VerificationRecord(
-        id: id, purpose: purpose, identity: identity[0], mailbox: mailbox[0], caller: caller.storedName,
+        id: id, purpose: purpose, identity: identity[0], mailbox: limits.mailbox[0],
+        caller: caller.storedName,
         recipient: keys.seal(Array(recipient.address.description.utf8), id: "recipient \(id)"),
         request: keys.seal(encodedRequest, id: "request \(id)"), code: preparedMail.digest, created: now,
         codeCreated: now,
         expires: preparedMail.expires, mail: preparedMail.entry.id, language: preparedMail.language)
-      if let started = try await start(
-        record, identity, mailbox, preparedMail, recipient, client, idempotentRequest, at: now)
-      {
-        return IdempotentResult(value: started, isReplay: false)
+      let started = try await remembering(limits, at: now) { () throws(VerificationError) in
+        try await start(record, identity, limits, preparedMail, recipient, idempotentRequest, at: now)
       }
+      if let started { return IdempotentResult(value: started, isReplay: false) }
     }
   }
 
-  /// Returns `nil` if a concurrent request with the same key was first.
+  /// Returns the verification and the limit that refuses the next start; `nil` if a concurrent request with the same key
+  /// was first.
   private func start(
-    _ record: VerificationRecord, _ identity: [[UInt8]], _ mailbox: [[UInt8]],
+    _ record: VerificationRecord, _ identity: [[UInt8]], _ limits: SendLimits,
     _ preparedMail: PreparedMail, _ recipient: VerificationRecipient,
-    _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
-  ) async throws(VerificationError) -> Verification? {
-    let mails = rateLimitKeys.recipient(recipient, record.purpose)
-    let rules =
-      sendRules(mails, mailbox, quota: policy.startQuota) + clientRules(client, recipient, record.purpose)
-    let failures = rateLimitKeys.failures(recipient, record.purpose)
-    let resends = policy.sends > 1 ? sendRules(mails, mailbox, quota: policy.quota) : nil
+    _ idempotentRequest: IdempotentRequest?, at now: Timestamp
+  ) async throws(VerificationError) -> (Verification, next: VerificationRateLimiter.Block?)? {
+    let resends = policy.sends > 1 ? resendRules(limits) : nil
     let footprint = VerificationFootprint(
-      identities: identity, rules, failures: failures, verification: record.id, mail: record.mail,
-      idempotentRequest)
+      identities: identity, limits, verification: record.id, mail: record.mail, idempotentRequest)
     return try await withOccasionalSweep(at: now) { () throws(VerificationError) in
       try await send(preparedMail, footprint: footprint) { entry, transaction in
         if let idempotentRequest, try idempotentRequest.priorResult(transaction, at: now) != .none {
           return nil
         }
         var limiter = limiter(transaction, at: now)
-        let isBeyondLimit = try enforce(rules, mails, failures, &limiter)
+        let isBeyondLimit = try enforce(limits, &limiter)
         var record = record
         var attempts = 0
         var kept = 0
@@ -118,12 +115,14 @@ extension VerificationService {
         // locking the address out are of little use for guessing.
         if isBeyondLimit, kept == 0 { record.attempts = policy.attempts - 1 }
         try transaction.insert(record)
-        try recordEvents(rules, &limiter, mail: record.mail)
+        try recordEvents(limits.rules, &limiter, mail: record.mail)
         try idempotentRequest?.remember(record.id, transaction, at: now)
         try transaction.enqueue(entry)
-        return try snapshot(
+        let verification = try snapshot(
           record, recipient, mail: entry, resendRules: resends, attempts: record.attempts + attempts, &limiter
         )
+        // The quota is left out because its events would be read once more.
+        return (verification, next: try limiter.block(limits.rules.filter { $0.limit != .overall }))
       }
     }
   }
@@ -147,13 +146,13 @@ extension VerificationService {
       if let earlier = try await earlier(idempotentRequest, at: now) {
         return IdempotentResult(value: earlier, isReplay: true)
       }
-      // The mail is composed outside the transaction, for the record as it is now.
-      let record = try await pendingRecord(id, at: now)
-      let (recipient, request) = try unsealed(record)
+      // The mail is composed outside the transaction, for the record as it is now, and only if no limit refuses it now.
+      let pending = try await pendingRecord(id, client, idempotentRequest, at: now)
+      guard let (record, recipient, limits) = pending else { continue }
       let preparedMail = try preparedMail(
-        request, id: id, purpose: record.purpose, recipient: recipient, generation: record.generation + 1,
-        ownedBy: record.caller, at: now)
-      if let resent = try await resend(record, preparedMail, recipient, client, idempotentRequest, at: now) {
+        try request(of: record), id: id, purpose: record.purpose, recipient: recipient,
+        generation: record.generation + 1, ownedBy: record.caller, at: now)
+      if let resent = try await resend(record, limits, preparedMail, recipient, idempotentRequest, at: now) {
         return IdempotentResult(value: resent, isReplay: false)
       }
     }
@@ -161,17 +160,12 @@ extension VerificationService {
 
   /// Returns `nil` if a concurrent resend was first: one with the same key, or one whose code `record` doesn't have.
   private func resend(
-    _ record: VerificationRecord, _ preparedMail: PreparedMail, _ recipient: VerificationRecipient,
-    _ client: ClientAddress?, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
+    _ record: VerificationRecord, _ limits: SendLimits, _ preparedMail: PreparedMail,
+    _ recipient: VerificationRecipient, _ idempotentRequest: IdempotentRequest?, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
-    // Derived once, because a rotation of the keys meanwhile would change the digests that the footprint names.
-    let mails = rateLimitKeys.recipient(recipient, record.purpose)
-    let resends = sendRules(mails, rateLimitKeys.mailbox(recipient), quota: policy.quota)
-    let rules = resends + clientRules(client, recipient, record.purpose)
-    let failures = rateLimitKeys.failures(recipient, record.purpose)
     let footprint = VerificationFootprint(
-      identities: [record.identity], rules, failures: failures, verification: record.id,
-      mail: preparedMail.entry.id, idempotentRequest)
+      identities: [record.identity], limits, verification: record.id, mail: preparedMail.entry.id,
+      idempotentRequest)
     return try await send(preparedMail, footprint: footprint) { entry, transaction in
       if let idempotentRequest, try idempotentRequest.priorResult(transaction, at: now) != .none {
         return nil
@@ -180,12 +174,9 @@ extension VerificationService {
       _ = current.clampFutureTimes(at: now, lifetime: policy.lifetime)
       let state = current.state(at: now)
       guard state == .pending else { throw VerificationError.ended(state) }
-      // No wait helps: a verification has a fixed number of mails.
-      guard current.generation < policy.sends else {
-        throw VerificationError.limited(.verification, retryAfter: nil)
-      }
+      try checkSends(of: current)
       var limiter = limiter(transaction, at: now)
-      _ = try enforce(rules, mails, failures, &limiter)
+      _ = try enforce(limits, &limiter)
       // Without a cooldown a concurrent resend can come first; then its code is the one to replace.
       guard current.generation == record.generation else { return nil }
       current.earlier = current.replacedCodes
@@ -196,25 +187,30 @@ extension VerificationService {
       current.mail = preparedMail.entry.id
       current.language = preparedMail.language
       try transaction.update(current)
-      try recordEvents(rules, &limiter, mail: current.mail)
+      try recordEvents(limits.rules, &limiter, mail: current.mail)
       try idempotentRequest?.remember(current.id, transaction, at: now)
       try transaction.enqueue(entry)
       try transaction.supersedeMail(of: current.id, newest: current.mail, at: now)
       return try snapshot(
         current, recipient, mail: entry,
-        resendRules: current.generation < policy.sends ? resends : nil,
+        resendRules: current.generation < policy.sends ? resendRules(limits) : nil,
         attempts: attempts(of: current, transaction, at: now), &limiter)
     }
   }
 
   /// Returns the verification of an earlier request with the same key.
+  ///
+  /// Throws if one of `limits` refuses the mail, which is looked up only if it refused or was reached recently.
   private func earlier(
-    _ request: IdempotentRequest?, at now: Timestamp
+    _ request: IdempotentRequest?, orRefuseBy limits: SendLimits? = nil, at now: Timestamp
   ) async throws(VerificationError) -> Verification? {
-    guard let request else { return nil }
+    let limits = limits.flatMap { recentRefusals.includes($0.ruleKeys, at: now) ? $0 : nil }
+    guard request != nil || limits != nil else { return nil }
     return try await read { transaction in
-      switch try request.priorResult(transaction, at: now) {
-      case .none: return nil
+      switch try request?.priorResult(transaction, at: now) ?? .none {
+      case .none:
+        if let limits { try refuse(limits, transaction, at: now) }
+        return nil
       case .reused: throw VerificationError.reused
       case .replay(let id):
         return try snapshot(try own(transaction.verification(id)), transaction, at: now)
@@ -222,31 +218,36 @@ extension VerificationService {
     }
   }
 
-  private func pendingRecord(_ id: String, at now: Timestamp) async throws(VerificationError)
-    -> VerificationRecord
-  {
+  /// Returns a pending verification with its recipient and the limits of a resend, which don't refuse it now; `nil` if a
+  /// request with the same key was first.
+  private func pendingRecord(
+    _ id: String, _ client: ClientAddress?, _ request: IdempotentRequest?, at now: Timestamp
+  ) async throws(VerificationError) -> (VerificationRecord, VerificationRecipient, SendLimits)? {
     try await read { transaction in
       let record = try own(transaction.verification(id))
       let state = record.state(at: now)
       guard state == .pending else { throw VerificationError.ended(state) }
-      return record
+      let recipient = try recipient(of: record)
+      let limits = sendLimits(recipient, record.purpose, client, quota: policy.quota)
+      if let request, try request.priorResult(transaction, at: now) != .none { return nil }
+      try checkSends(of: record)
+      try refuse(limits, transaction, at: now)
+      return (record, recipient, limits)
     }
   }
 
-  private func unsealed(
-    _ record: VerificationRecord
-  ) throws(VerificationError) -> (VerificationRecipient, StoredVerificationRequest) {
-    do {
-      let recipient = try recipient(of: record)
+  /// Throws if a verification has had all of its mails. No wait helps then.
+  private func checkSends(of record: VerificationRecord) throws(VerificationError) {
+    guard record.generation < policy.sends else { throw .limited(.verification, retryAfter: nil) }
+  }
+
+  private func request(of record: VerificationRecord) throws(VerificationError) -> StoredVerificationRequest {
+    do throws(KeyringError) {
       let bytes = try keys.open(record.request ?? [], id: "request \(record.id)")
-      guard let request = StoredVerificationRequest(bytes: bytes) else { throw KeyringError.notAuthentic }
-      return (recipient, request)
-    } catch let error as KeyringError {
-      throw .keys(error)
-    } catch let error as VerificationError {
-      throw error
+      guard let request = StoredVerificationRequest(bytes: bytes) else { throw .notAuthentic }
+      return request
     } catch {
-      throw .keys(.notAuthentic)
+      throw .keys(error)
     }
   }
 }

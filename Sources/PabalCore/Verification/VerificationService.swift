@@ -10,6 +10,7 @@ public struct VerificationService: Sendable {
   let random: @Sendable () -> UInt64
   let writer: OutboxWriter
   let rateLimitKeys: RateLimitKeys
+  let recentRefusals = RecentRefusals()
   private(set) var caller = Caller.unrestricted
 
   /// A service on `store`. Addresses, codes and requests are digested or sealed with `keys`.
