@@ -109,6 +109,11 @@ let package = Package(
     .target(
       name: "PabalTesting", dependencies: ["PabalFormats", "PabalCore", "CPabalGNU"],
       path: "Tests/PabalTesting"),
+    // What the tests of the transports by REST APIs share.
+    .target(
+      name: "PabalRESTTesting",
+      dependencies: ["PabalFormats", "PabalREST", "PabalCore", "PabalPlugin", "PabalTesting"],
+      path: "Tests/PabalRESTTesting"),
     .executableTarget(
       name: "pabal-contract", dependencies: ["PabalCore", "PabalTesting"], path: "Tests/Contract"),
     .testTarget(name: "PabalFormatsTests", dependencies: ["PabalFormats", "PabalTesting"]),
@@ -172,11 +177,13 @@ let package = Package(
       name: "GraphTransportTests",
       dependencies: [
         "PabalFormats", "GraphTransport", "PabalREST", "PabalCore", "PabalPlugin", "PabalTesting",
+        "PabalRESTTesting",
       ]),
     .testTarget(
       name: "GmailTransportTests",
       dependencies: [
         "PabalFormats", "GmailTransport", "PabalREST", "PabalCore", "PabalPlugin", "PabalTesting",
+        "PabalRESTTesting",
       ]),
   ]
 )

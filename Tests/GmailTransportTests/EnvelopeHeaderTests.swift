@@ -1,5 +1,6 @@
 import Foundation
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -148,7 +149,7 @@ import Testing
   }
 
   @Test func `a mail beyond the API's limits is unsuited without a connection`() throws {
-    var mail = GmailTestMail.small
+    var mail = RESTTestMail.small
     mail.bytes += Array(repeating: UInt8(ascii: "x"), count: GmailAPI.limits.maxSize)
     let port = try gmail()
     #expect(mail.sendResult(try port.client())?.verdict == .unsuited)
@@ -159,11 +160,11 @@ import Testing
   @Test func `an unsuited mail isn't sent, and a Bcc is invisible to the others`() throws {
     let port = try gmail()
     let client = try port.client()
-    let sendResult = GmailTestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").sendResult(
+    let sendResult = RESTTestMail("To: bob@example.net, eve@example.org", to: "bob@example.net").sendResult(
       client)
     #expect(sendResult?.verdict == .unsuited)
     #expect(try port.report().connections == 0)
-    let hidden = GmailTestMail(
+    let hidden = RESTTestMail(
       "To: bob@example.net\r\nSubject: x", to: "bob@example.net", "carol@example.org")
     #expect(hidden.sendResult(client)?.verdict == .sent)
     let taken = try #require(try port.report().taken.first)

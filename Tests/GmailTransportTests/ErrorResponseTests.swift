@@ -1,25 +1,11 @@
 import Foundation
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
 @testable import GmailTransport
 @testable import PabalREST
-
-/// A response and its expected verdict.
-struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
-  let act: RESTServerAction
-  let verdict: Verdict
-  let word: String?
-
-  init(_ act: RESTServerAction, _ verdict: Verdict, _ word: String? = nil) {
-    self.act = act
-    self.verdict = verdict
-    self.word = word
-  }
-
-  var testDescription: String { "\(act.status ?? 0) \(act.body?.prefix(160) ?? "")" }
-}
 
 /// Google's errors, one row each, from the response to the verdict.
 @Suite struct ErrorResponseTests {
@@ -122,87 +108,87 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
     let results = await mapOnThreads(Self.rows) { row in
       Result {
         let port = try gmail(row.act)
-        return (GmailTestMail.small.sendResult(try port.client(now: 1_000)), try port.report())
+        return (RESTTestMail.small.sendResult(try port.client(now: 1_000)), try port.report())
       }
     }
     for (row, result) in zip(Self.rows, results) {
       let (sendResult, report) = try result.get()
-      #expect(sendResult?.verdict == row.verdict, "\(row.testDescription): \(sendResult?.message ?? "")")
+      #expect(sendResult?.verdict == row.verdict, "\(row): \(sendResult?.message ?? "")")
       if let word = row.word {
         #expect(
-          sendResult?.message.contains(word) == true, "\(row.testDescription): \(sendResult?.message ?? "")")
+          sendResult?.message.contains(word) == true, "\(row): \(sendResult?.message ?? "")")
       }
-      #expect(report.whole == 1, "\(row.testDescription)")
+      #expect(report.whole == 1, "\(row)")
       #expect(report.strange == [])
     }
   }
 
   @Test func `a refusal that may be due to a limit of Gmail is unsuited`() throws {
     let errorResponse = RESTServerAction.error(400, "invalidArgument", "Invalid To header")
-    var mail = GmailTestMail("To: 밥@example.net", to: "밥@example.net")
+    var mail = RESTTestMail("To: 밥@example.net", to: "밥@example.net")
     mail.needsSMTPUTF8 = true
     #expect(mail.sendResult(try gmail(errorResponse).client())?.verdict == .unsuited)
-    var many = GmailTestMail("To: undisclosed-recipients:;")
+    var many = RESTTestMail("To: undisclosed-recipients:;")
     many.recipients = (0..<101).map { "a\($0)@example.net" }
     #expect(many.sendResult(try gmail(errorResponse).client())?.verdict == .unsuited)
   }
 
   @Test func `a refused token is renewed once and the request repeated once`() throws {
-    let port = try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]]))
+    let port = try gmail(GmailServerScript(tokens: [RESTTestTokens.second: ["gmail.send"]]))
     var renewed: [String?] = []
-    let sendResult = GmailTestMail.small.sendResult(try port.client()) {
+    let sendResult = RESTTestMail.small.sendResult(try port.client()) {
       renewed.append($0)
-      return $0 == nil ? TestTokens.first : TestTokens.second
+      return $0 == nil ? RESTTestTokens.first : RESTTestTokens.second
     }
     #expect(sendResult?.verdict == .sent)
-    #expect(renewed == [nil, TestTokens.first])
-    #expect(try port.report().tokens == [TestTokens.first, TestTokens.second])
+    #expect(renewed == [nil, RESTTestTokens.first])
+    #expect(try port.report().tokens == [RESTTestTokens.first, RESTTestTokens.second])
     #expect(try port.report().taken.count == 1)
   }
 
   @Test func `a token that is refused twice holds the transport and isn't shown`() throws {
     let port = try gmail(GmailServerScript(tokens: [:]))
-    let sendResult = GmailTestMail.small.sendResult(try port.client()) {
-      $0 == nil ? TestTokens.first : TestTokens.second
+    let sendResult = RESTTestMail.small.sendResult(try port.client()) {
+      $0 == nil ? RESTTestTokens.first : RESTTestTokens.second
     }
     #expect(sendResult?.verdict == .held(.transport))
     #expect(sendResult?.message.contains("log the account in again") == true)
     #expect(try port.report().whole == 2)
-    let same = GmailTestMail.small.sendResult(try port.client()) { _ in TestTokens.first }
+    let same = RESTTestMail.small.sendResult(try port.client()) { _ in RESTTestTokens.first }
     #expect(same?.verdict == .held(.transport))
     #expect(try port.report().whole == 3)
-    let telling = try gmail(.error(403, "forbidden", "you said \(TestTokens.first)!"))
-    #expect(GmailTestMail.small.sendResult(try telling.client())?.message.contains("you said …!") == true)
+    let telling = try gmail(.error(403, "forbidden", "you said \(RESTTestTokens.first)!"))
+    #expect(RESTTestMail.small.sendResult(try telling.client())?.message.contains("you said …!") == true)
   }
 
   @Test func `a token is hidden wherever a response contains it`() throws {
-    let token = TestTokens.first
-    let sent = GmailTestMail.small.sendResult(try gmail(.status(200, "{\"id\":\"a\(token)b\"}")).client())
+    let token = RESTTestTokens.first
+    let sent = RESTTestMail.small.sendResult(try gmail(.status(200, "{\"id\":\"a\(token)b\"}")).client())
     #expect(sent?.verdict == .sent)
     #expect(sent?.id == "a…b")
     #expect(sent?.message == "200 accepted as a…b")
-    let marked = GmailTestMail.small.sendResult(
+    let marked = RESTTestMail.small.sendResult(
       try gmail(.error(403, "forbidden", "\(token)\u{301}")).client())
     #expect(marked?.message.utf8.firstRange(of: token.utf8) == nil)
     #expect(marked?.message.unicodeScalars.contains("…") == true)
     let profile = try gmail(.status(200, "{\"emailAddress\":\"\(token)\"}")).client()
     #expect(profile.check { _ in token }?.message.hasSuffix("sends as …") == true)
     let later = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)!")).client()
-    let sendResult = GmailTestMail.small.sendResult(later) { $0 == nil ? token : TestTokens.second }
+    let sendResult = RESTTestMail.small.sendResult(later) { $0 == nil ? token : RESTTestTokens.second }
     #expect(sendResult?.message.contains("not …!") == true)
     let longer = try gmail(.error(401, "authError"), .error(403, "forbidden", "not \(token)x!")).client()
     #expect(
-      GmailTestMail.small.sendResult(longer) { $0 == nil ? token : token + "x" }?.message.contains("not …!")
+      RESTTestMail.small.sendResult(longer) { $0 == nil ? token : token + "x" }?.message.contains("not …!")
         == true)
   }
 
   @Test func `Gmail's message is shown on one line and shortened`() throws {
     let long = String(repeating: "é", count: 2_000)
-    let sendResult = GmailTestMail.small.sendResult(
+    let sendResult = RESTTestMail.small.sendResult(
       try gmail(.error(403, "forbidden", "a\r\nb\u{85}c\u{2028}d\0e\u{1B}[1m\(long)")).client())
     #expect(sendResult?.message.hasPrefix("403 forbidden: a  b c d e [1mé") == true)
     #expect(sendResult.map { (1_023...1_024).contains($0.message.utf8.count) } == true)
-    let sent = GmailTestMail.small.sendResult(try gmail(.status(200, "{\"id\":\"a\\n\(long)\"}")).client())
+    let sent = RESTTestMail.small.sendResult(try gmail(.status(200, "{\"id\":\"a\\n\(long)\"}")).client())
     #expect(sent?.verdict == .sent)
     #expect(sent?.id?.hasPrefix("a é") == true)
     #expect(sent?.id?.utf8.count == 1_024)
@@ -210,14 +196,14 @@ struct ErrorResponseCase: Sendable, CustomTestStringConvertible {
 
   @Test func `a scope too narrow for a check is recognized by its details alone`() throws {
     let client = try gmail(.error(403, nil, details: "ACCESS_TOKEN_SCOPE_INSUFFICIENT")).client()
-    #expect(client.check { _ in TestTokens.first }?.verdict == .ready)
+    #expect(client.check { _ in RESTTestTokens.first }?.verdict == .ready)
   }
 
   @Test func `without a valid token no request is made`() throws {
     let port = try gmail()
-    #expect(GmailTestMail.small.sendResult(try port.client()) { _ in nil } == nil)
+    #expect(RESTTestMail.small.sendResult(try port.client()) { _ in nil } == nil)
     for token in ["a b", "a\r\nX: y", "a\0b", "", "é"] {
-      #expect(GmailTestMail.small.sendResult(try port.client()) { _ in token }?.verdict == .held(.transport))
+      #expect(RESTTestMail.small.sendResult(try port.client()) { _ in token }?.verdict == .held(.transport))
     }
     #expect(try port.report().connections == 0)
   }

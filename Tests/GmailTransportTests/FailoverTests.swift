@@ -1,5 +1,6 @@
 import PabalCore
 import PabalFormats
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -13,27 +14,13 @@ import Testing
   init() throws { directory = try TemporaryDirectory() }
 
   private func deliver(
-    _ port: GmailPort, second: String = "sent", unknown: UnknownPolicy = .resend,
+    _ port: RESTTestPort, second: String = "sent", unknown: UnknownPolicy = .resend,
     to recipients: [String] = ["bob@example.org"], header: String = "To: bob@example.org",
-    tokens: TestTokens = TestTokens()
+    tokens: RESTTestTokens = RESTTestTokens()
   ) throws -> Delivery {
-    let faulty = try directory.copy(
-      BuiltProducts.fixture("faulty"), to: "\(port.port)-\(second)/libpabal-faulty.so")
-    let settings = port.settings.mapValues { JSONValue.Content.string($0) }
-    func entry(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Entry {
-      Route.Entry(name) { () throws(Diagnostic) in
-        do { return try open() } catch { throw Diagnostic("\(error)") }
-      }
-    }
-    let route = Route([
-      entry("gmail") {
-        try TestPlugin.open(BuiltProducts.plugin("gmail"), settings, accounts: ["google": tokens])
-      },
-      entry("smtp") { try TestPlugin.open(faulty, ["act": .string(second)]) },
-    ])
-    defer { route.close() }
-    return route.deliver(
-      try Mail.sample(to: recipients, bytes: Array("\(header)\r\n\r\nx\r\n".utf8)), unknownPolicy: unknown)
+    try FailoverRoute(
+      [.plugin("gmail", port, account: "google", tokens), .fixture("smtp", act: second)], in: directory
+    ).deliver(to: recipients, Array("\(header)\r\n\r\nx\r\n".utf8), unknownPolicy: unknown)
   }
 
   @Test(arguments: [
@@ -55,14 +42,15 @@ import Testing
 
   @Test func `an API that can't be reached fails over`() throws {
     let port = try gmail()
-    let nowhere = GmailPort(fake: port.fake, port: 1, isPlain: false)
+    let nowhere = RESTTestPort(fake: port.fake, port: 1, isPlain: false)
     let delivery = try deliver(nowhere)
     #expect(delivery.attempts.map(\.outcome.name) == ["deferred", "sent"])
     #expect(delivery.attempts[0].reply?.contains("doesn't accept connections") == true)
   }
 
   @Test func `a token that can't be renewed fails over`() throws {
-    let delivery = try deliver(try gmail(GmailServerScript(tokens: [:])), tokens: TestTokens(canRenew: false))
+    let delivery = try deliver(
+      try gmail(GmailServerScript(tokens: [:])), tokens: RESTTestTokens(canRenew: false))
     #expect(delivery.attempts.map(\.outcome.name) == ["held", "sent"])
     #expect(delivery.attempts[0].reply?.contains("revoked") == true)
   }
@@ -96,31 +84,18 @@ import Testing
 
   @Test func `recipients who have the mail don't get it again`() throws {
     let port = try gmail()
-    let faulty = try directory.copy(BuiltProducts.fixture("faulty"), to: "first/libpabal-faulty.so")
-    let settings = port.settings.mapValues { JSONValue.Content.string($0) }
-    let route = Route([
-      Route.Entry("smtp") { () throws(Diagnostic) in
-        do {
-          return try TestPlugin.open(faulty, ["act": .string("each sent deferred")])
-        } catch { throw Diagnostic("\(error)") }
-      },
-      Route.Entry("gmail") { () throws(Diagnostic) in
-        do {
-          return try TestPlugin.open(
-            BuiltProducts.plugin("gmail"), settings, accounts: ["google": TestTokens()])
-        } catch { throw Diagnostic("\(error)") }
-      },
-    ])
-    defer { route.close() }
+    let route = FailoverRoute(
+      [
+        .fixture("smtp", act: "each sent deferred"),
+        .plugin("gmail", port, account: "google", RESTTestTokens()),
+      ], in: directory)
     let recipients = ["bob@example.org", "carol@example.org"]
-    let named = try Mail.sample(
-      to: recipients, bytes: Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
     // Gmail would mail bob again.
-    let first = route.deliver(named, unknownPolicy: .resend)
+    let first = try route.deliver(
+      to: recipients, Array("To: bob@example.org, carol@example.org\r\n\r\nx\r\n".utf8))
     #expect(first.attempts.map(\.outcome.name) == ["deferred", "unsuited"])
     #expect(try port.report().taken.isEmpty)
-    let blind = route.deliver(
-      try Mail.sample(to: recipients, bytes: Array("To: all:;\r\n\r\nx\r\n".utf8)), unknownPolicy: .resend)
+    let blind = try route.deliver(to: recipients, Array("To: all:;\r\n\r\nx\r\n".utf8))
     #expect(blind.receipt.outcome == .sent)
     #expect(try port.report().taken.map(\.recipients) == [["carol@example.org"]])
   }

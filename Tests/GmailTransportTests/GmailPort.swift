@@ -1,8 +1,6 @@
 import Foundation
-import PabalCore
-import PabalFormats
+import PabalRESTTesting
 import PabalTesting
-import Synchronization
 
 @testable import GmailTransport
 @testable import PabalREST
@@ -33,94 +31,22 @@ struct GmailServerScript: Encodable, Sendable {
   var always: RESTServerAction?
 }
 
-/// A port that plays one script.
-struct GmailPort: Sendable {
-  let fake: ScriptedServer
-  let port: Int
-  let isPlain: Bool
+extension GmailClient: RESTTestClient {}
 
-  var endpoint: String { "\(isPlain ? "http" : "https")://localhost:\(port)" }
-
-  func report() throws -> RESTServerReport { try fake.ask(["report": port], as: RESTServerReport.self) }
-
-  func hangUp() throws {
-    struct Nothing: Decodable {}
-    _ = try fake.ask(["hangUp": port], as: Nothing.self)
-  }
-
+extension RESTTestPort {
+  /// Returns a client for the port.
   func client(timeout: Int = 20_000, finalTimeout: Int? = nil, now: Int = 0) throws -> GmailClient {
-    var api = RESTServer(try HTTPEndpoint(endpoint, query: .refused))
-    api.certificateFile = fake.authority.authority
-    api.timeout = timeout
-    api.finalTimeout = finalTimeout ?? timeout
-    return GmailClient(api, now: { now })
+    GmailClient(try server(timeout: timeout, finalTimeout: finalTimeout), now: { now })
   }
 
   /// The plugin's settings, as in `config.json`.
-  var settings: [String: String] {
-    ["account": "google", "endpoint": endpoint, "ca_file": fake.authority.authority]
-  }
+  var settings: [String: String] { settings(account: "google") }
 }
 
 /// Returns a port that plays `script`.
-func gmail(_ script: GmailServerScript = GmailServerScript()) throws -> GmailPort {
-  let fake = try FakeGmail.shared.get()
-  let port = try fake.listen(script)
-  return GmailPort(fake: fake, port: port, isPlain: script.plain == true)
+func gmail(_ script: GmailServerScript = GmailServerScript()) throws -> RESTTestPort {
+  try RESTTestPort(FakeGmail.shared.get(), script, isPlain: script.plain == true)
 }
 
 /// Returns a port with `acts` for the first requests.
-func gmail(_ acts: RESTServerAction...) throws -> GmailPort { try gmail(GmailServerScript(acts: acts)) }
-
-/// A token source that records which tokens were rejected.
-final class TestTokens: AccessTokenSource {
-  let user = "sender@example.com"
-  static let first = "ya29.a-token-of-the-tests-0123456789"
-  static let second = "ya29.the-renewed-token-9876543210"
-  private let rejected = Mutex<[String]>([])
-  private let canRenew: Bool
-
-  init(canRenew: Bool = true) { self.canRenew = canRenew }
-
-  var renewals: [String] { rejected.withLock { $0 } }
-
-  func accessToken(rejected: String?) throws(AccessTokenError) -> AccessToken {
-    guard let rejected else { return AccessToken(text: Self.first) }
-    self.rejected.withLock { $0.append(rejected) }
-    guard canRenew else { throw .held("the refresh token has been revoked; log the account in again") }
-    return AccessToken(text: Self.second)
-  }
-}
-
-/// A mail for tests.
-struct GmailTestMail {
-  var sender = "sender@example.com"
-  var recipients = ["bob@example.net"]
-  var bytes: [UInt8]
-  var needsSMTPUTF8 = false
-
-  init(_ header: String, body: String = "482913\r\n", to recipients: String...) {
-    bytes = Array("\(header)\r\n\r\n\(body)".utf8)
-    if !recipients.isEmpty { self.recipients = recipients }
-  }
-
-  static let small = GmailTestMail("From: sender@example.com\r\nTo: bob@example.net\r\nSubject: a code")
-
-  static func large(_ count: Int) -> GmailTestMail {
-    let line = "the quick brown fox jumps over the lazy dog, and does it again and again.\r\n"
-    var mail = small
-    mail.bytes += Array(String(repeating: line, count: count / line.utf8.count).utf8)
-    return mail
-  }
-
-  /// Sends the mail and blocks; returns `nil` without a token.
-  func sendResult(_ client: GmailClient, tokens: RESTClient.TokenSource = { _ in TestTokens.first })
-    -> SendResult?
-  {
-    bytes.withUnsafeBytes { bytes in
-      client.send(
-        RESTMail(sender: sender, recipients: recipients, bytes: bytes, needsSMTPUTF8: needsSMTPUTF8),
-        tokens: tokens)
-    }
-  }
-}
+func gmail(_ acts: RESTServerAction...) throws -> RESTTestPort { try gmail(GmailServerScript(acts: acts)) }

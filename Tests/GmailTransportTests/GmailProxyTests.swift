@@ -1,20 +1,21 @@
 import Foundation
 import PabalCore
 import PabalFormats
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
 /// Gmail behind a company's proxy, which is the only way to it.
 @Suite struct GmailProxyTests {
   private func send(
-    endpoint: String, _ port: GmailPort, proxy: String?
+    endpoint: String, _ port: RESTTestPort, proxy: String?
   ) throws -> Receipt {
     var settings = port.settings
     settings["endpoint"] = endpoint
     settings["proxy"] = proxy
     let transport = try TestPlugin.open(
       BuiltProducts.plugin("gmail"), settings.mapValues { JSONValue.Content.string($0) },
-      accounts: ["google": TestTokens()])
+      accounts: ["google": RESTTestTokens()])
     defer { transport.close() }
     return transport.attempt(
       try Mail.sample(to: ["bob@example.org"], bytes: Array("To: bob@example.org\r\n\r\nx\r\n".utf8)))

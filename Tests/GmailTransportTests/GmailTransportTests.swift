@@ -1,6 +1,7 @@
 import Foundation
 import PabalCore
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -10,7 +11,7 @@ import Testing
 /// The plugin, loaded by the host, with the fake Gmail.
 @Suite struct GmailTransportTests {
   private func open(
-    _ port: GmailPort, _ settings: [String: String] = [:], tokens: TestTokens = TestTokens()
+    _ port: RESTTestPort, _ settings: [String: String] = [:], tokens: RESTTestTokens = RESTTestTokens()
   ) throws -> LoadedTransport {
     try TestPlugin.open(
       BuiltProducts.plugin("gmail"),
@@ -44,30 +45,30 @@ import Testing
 
   @Test func `check reports the mailbox if the scope allows it`() throws {
     let port = try gmail(
-      GmailServerScript(tokens: [TestTokens.first: ["gmail.modify"]], user: "me@example.com"))
+      GmailServerScript(tokens: [RESTTestTokens.first: ["gmail.modify"]], user: "me@example.com"))
     let transport = try open(port)
     defer { transport.close() }
     let report = transport.check()
     #expect(report.problem == nil)
     #expect(report.reply?.contains("sends as me@example.com") == true)
-    let sendOnly = try open(try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.send"]])))
+    let sendOnly = try open(try gmail(GmailServerScript(tokens: [RESTTestTokens.first: ["gmail.send"]])))
     defer { sendOnly.close() }
     #expect(sendOnly.check().problem == nil)
     #expect(sendOnly.check().reply?.contains("the token is accepted") == true)
   }
 
   @Test func `check renews a refused token once and then says what to do`() throws {
-    let tokens = TestTokens()
+    let tokens = RESTTestTokens()
     let transport = try open(
-      try gmail(GmailServerScript(tokens: [TestTokens.second: ["gmail.send"]])), tokens: tokens)
+      try gmail(GmailServerScript(tokens: [RESTTestTokens.second: ["gmail.send"]])), tokens: tokens)
     defer { transport.close() }
     #expect(transport.check().problem == nil)
-    #expect(tokens.renewals == [TestTokens.first])
+    #expect(tokens.renewals == [RESTTestTokens.first])
     let dead = try open(try gmail(GmailServerScript(tokens: [:])))
     defer { dead.close() }
     #expect(dead.check().problem == .held(.transport))
     #expect(dead.check().reply?.contains("log the account in again") == true)
-    let revoked = try open(try gmail(GmailServerScript(tokens: [:])), tokens: TestTokens(canRenew: false))
+    let revoked = try open(try gmail(GmailServerScript(tokens: [:])), tokens: RESTTestTokens(canRenew: false))
     defer { revoked.close() }
     #expect(revoked.check().problem == .held(.transport))
     #expect(revoked.check().reply?.contains("refresh token has been revoked") == true)
@@ -134,16 +135,5 @@ import Testing
       #expect(other.outcome == .sent)
       #expect(other.reply?.contains("bounces go to the account") == true)
     }
-  }
-
-  @Test func `the transport keeps the contract`() throws {
-    let port = try gmail()
-    let findings = TransportContract(
-      BuiltProducts.plugin("gmail"), settings: port.settings, accounts: ["google": TestTokens()],
-      sender: "sender@example.com"
-    ).findings()
-    #expect(findings.count > 10)
-    for finding in findings { #expect(finding.problem == nil, "\(finding)") }
-    #expect(try port.report().strange == [])
   }
 }

@@ -2,6 +2,7 @@ import Foundation
 import PabalCore
 import PabalFormats
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -15,7 +16,7 @@ private struct ClientStep: Encodable {
   var authority: String?
   var bytes: Data?
 
-  init(_ name: String, _ port: GmailPort? = nil, bytes: [UInt8]? = nil) {
+  init(_ name: String, _ port: RESTTestPort? = nil, bytes: [UInt8]? = nil) {
     `do` = name
     endpoint = port?.endpoint
     authority = port?.fake.authority.authority
@@ -101,19 +102,19 @@ private struct ClientResult: Decodable {
     }
     #expect(rows.count > 15)
     let steps = try rows.map {
-      ClientStep("media", try gmail($0.row.act), bytes: GmailTestMail.small.bytes)
+      ClientStep("media", try gmail($0.row.act), bytes: RESTTestMail.small.bytes)
     }
     for ((row, retries), result) in zip(rows, try google(steps)) {
       #expect(result.status == row.act.status)
-      #expect(result.retries == retries, "\(row.testDescription)")
-      let sendResult = GmailTestMail.small.sendResult(try gmail(row.act).client(now: 1_000))
-      #expect(sendResult?.message.contains(try #require(result.reason)) == true, "\(row.testDescription)")
+      #expect(result.retries == retries, "\(row)")
+      let sendResult = RESTTestMail.small.sendResult(try gmail(row.act).client(now: 1_000))
+      #expect(sendResult?.message.contains(try #require(result.reason)) == true, "\(row)")
       if sendResult?.verdict == .rejected { #expect(!retries) }
     }
   }
 
   @Test func `Google's client understands the fake Gmail's refusals`() throws {
-    let port = try gmail(GmailServerScript(tokens: [TestTokens.first: ["gmail.send"]]))
+    let port = try gmail(GmailServerScript(tokens: [RESTTestTokens.first: ["gmail.send"]]))
     let results = try google([
       ClientStep("media", try gmail(), bytes: Array("Subject: x\r\n\r\nx\r\n".utf8)),
       ClientStep("media", try gmail(), bytes: Array("To: no-address\r\n\r\nx\r\n".utf8)),

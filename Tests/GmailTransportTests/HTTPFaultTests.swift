@@ -1,6 +1,7 @@
 import Foundation
 import PabalFormats
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 
 /// Connections that end, stall or are slow: the outcome agrees with what the server received.
 @Suite struct HTTPFaultTests {
-  private func run(_ acts: [RESTServerAction], _ mail: GmailTestMail = .small, timeout: Int = 20_000)
+  private func run(_ acts: [RESTServerAction], _ mail: RESTTestMail = .small, timeout: Int = 20_000)
     async throws -> [(
       sendResult: SendResult?, report: RESTServerReport
     )]
@@ -80,7 +81,7 @@ import Testing
     exchange.body = Array("{\"id\":\"a\"}".utf8)
     for isFullySent in [false, true] {
       exchange.isFullySent = isFullySent
-      let verdict = try GmailTestMail.small.bytes.withUnsafeBytes { bytes in
+      let verdict = try RESTTestMail.small.bytes.withUnsafeBytes { bytes in
         let mail = RESTMail(sender: "a@b.test", recipients: ["bob@example.net"], bytes: bytes)
         let api = RESTServer(try HTTPEndpoint("https://x.test", query: .refused))
         return ResponseClassifier.sendResult(
@@ -180,9 +181,9 @@ import Testing
   @Test func `a response may take longer than sending may stall`() throws {
     let slow = try gmail(RESTServerAction(drip: true, pause: 0.01))
     #expect(
-      GmailTestMail.small.sendResult(try slow.client(timeout: 100, finalTimeout: 20_000))?.verdict == .sent)
+      RESTTestMail.small.sendResult(try slow.client(timeout: 100, finalTimeout: 20_000))?.verdict == .sent)
     let silent = try gmail(RESTServerAction(stall: true))
-    let result = GmailTestMail.small.sendResult(try silent.client(timeout: 20_000, finalTimeout: 300))
+    let result = RESTTestMail.small.sendResult(try silent.client(timeout: 20_000, finalTimeout: 300))
     #expect(result?.verdict == .unknown)
     #expect(result?.message.contains("sent nothing for 300 ms") == true, "\(result?.message ?? "")")
   }
@@ -190,7 +191,7 @@ import Testing
   @Test func `after the response of a failing server the next mail takes a new connection`() throws {
     let port = try gmail(.plain, .status(503), .plain, .plain, .error(500, "backendError"), .plain)
     let client = try port.client()
-    let verdicts = (0..<6).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
+    let verdicts = (0..<6).map { _ in RESTTestMail.small.sendResult(client)?.verdict }
     #expect(verdicts == [.sent, .unknown, .sent, .sent, .unknown, .sent])
     #expect(try port.report().connections == 3)
   }
@@ -200,7 +201,7 @@ import Testing
   {
     let port = try gmail(.plain, .status(status), .plain, .status(status), .status(status), .plain)
     let client = try port.client()
-    let verdicts = (0..<4).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
+    let verdicts = (0..<4).map { _ in RESTTestMail.small.sendResult(client)?.verdict }
     #expect(verdicts == [.sent, .sent, .deferred(), .sent])
     let report = try port.report()
     #expect(report.taken.count == 3)
@@ -212,7 +213,7 @@ import Testing
     let long = RESTServerAction.status(200, #"{"id": "x"}"#, headers: ["Keep-Alive": "timeout=30"])
     let port = try gmail(short, long, .plain)
     let client = try port.client()
-    for _ in 0..<3 { #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent) }
+    for _ in 0..<3 { #expect(RESTTestMail.small.sendResult(client)?.verdict == .sent) }
     #expect(try port.report().connections == 2)
   }
 
@@ -231,9 +232,9 @@ import Testing
   @Test func `a kept connection that was closed is replaced before the next mail`() throws {
     let port = try gmail()
     let client = try port.client()
-    #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
+    #expect(RESTTestMail.small.sendResult(client)?.verdict == .sent)
     try port.hangUp()
-    #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
+    #expect(RESTTestMail.small.sendResult(client)?.verdict == .sent)
     let report = try port.report()
     #expect(report.connections == 2)
     #expect(report.whole == 2)
@@ -244,19 +245,19 @@ import Testing
     for act in [RESTServerAction(answer: 0, close: true), RESTServerAction(answer: 0, reset: true)] {
       let port = try gmail(.plain, act)
       let client = try port.client()
-      #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
-      #expect(GmailTestMail.small.sendResult(client)?.verdict == .unknown)
+      #expect(RESTTestMail.small.sendResult(client)?.verdict == .sent)
+      #expect(RESTTestMail.small.sendResult(client)?.verdict == .unknown)
       let report = try port.report()
       #expect(report.whole == 2)
       #expect(report.connections == 1)
-      #expect(GmailTestMail.small.sendResult(client)?.verdict == .sent)
+      #expect(RESTTestMail.small.sendResult(client)?.verdict == .sent)
     }
   }
 
   @Test func `mails share one connection`() throws {
     let port = try gmail(.plain, .error(429, "rateLimitExceeded"), RESTServerAction(chunked: true))
     let client = try port.client()
-    let verdicts = (0..<5).map { _ in GmailTestMail.small.sendResult(client)?.verdict }
+    let verdicts = (0..<5).map { _ in RESTTestMail.small.sendResult(client)?.verdict }
     #expect(verdicts == [.sent, .deferred(), .sent, .sent, .sent])
     #expect(try port.report().connections == 1)
   }
@@ -265,7 +266,7 @@ import Testing
     let port = try gmail(GmailServerScript(always: RESTServerAction(drip: true)))
     let client = try port.client()
     let sendResults = await mapOnThreads(Array(0..<8)) { _ in
-      (0..<3).map { _ in GmailTestMail.small.sendResult(client) }
+      (0..<3).map { _ in RESTTestMail.small.sendResult(client) }
     }
     #expect(sendResults.joined().allSatisfy { $0?.verdict == .sent })
     let report = try port.report()
@@ -277,17 +278,17 @@ import Testing
     let port = try gmail()
     let client = try port.client()
     for size in [16_000, 16_384, 16_385, 40_000, 900_000] {
-      let mail = GmailTestMail.large(size)
+      let mail = RESTTestMail.large(size)
       #expect(mail.sendResult(client)?.verdict == .sent)
       #expect(try port.report().taken.last?.bytes.map { Array($0) } == mail.bytes)
     }
-    var header = GmailTestMail(
+    var header = RESTTestMail(
       "To: bob@example.net\r\nX: \(String(repeating: "y ", count: 20_000))\r\nBcc: c@x.org")
     header.recipients = ["bob@example.net", "c@x.org", "d@x.org"]
     #expect(header.sendResult(client)?.verdict == .sent)
     #expect(try port.report().taken.last?.bcc == ["d@x.org", "c@x.org"])
     let plain = try gmail(GmailServerScript(plain: true))
-    #expect(GmailTestMail.large(3_000_000).sendResult(try plain.client())?.verdict == .sent)
-    #expect(try plain.report().taken.last?.size == GmailTestMail.large(3_000_000).bytes.count)
+    #expect(RESTTestMail.large(3_000_000).sendResult(try plain.client())?.verdict == .sent)
+    #expect(try plain.report().taken.last?.size == RESTTestMail.large(3_000_000).bytes.count)
   }
 }

@@ -1,6 +1,7 @@
 import PabalCore
 import PabalFormats
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -9,92 +10,52 @@ import Testing
 
 /// Connections that end after each byte of the request or the response, by FIN and by RST.
 @Suite struct GraphFaultTests {
-  // The number of ports over which the cuts are distributed.
-  private let shares = 6
+  private let cuts = ConnectionCuts(
+    listen: { try graph(GraphServerScript(plain: $0, acts: $1)) }, client: { try $0.client() })
 
-  private func sendResults(_ acts: [RESTServerAction], resets: Bool, plain: Bool) async throws -> (
-    [SendResult?], begun: Int, taken: Int
-  ) {
-    let actions = acts.map { act -> RESTServerAction in
-      var act = act
-      act.reset = resets
-      act.close = resets ? nil : true
-      return act
-    }
-    let results = try await mapOnThreads(Array(0..<shares)) { share in
-      Result {
-        let own = stride(from: share, to: actions.count, by: shares).map { actions[$0] }
-        let port = try graph(GraphServerScript(plain: plain, acts: own))
-        let client = try port.client()
-        return (
-          sendResults: own.map { _ in GraphTestMail.small.sendResult(client) }, report: try port.report()
-        )
-      }
-    }.map { try $0.get() }
-    return (
-      acts.indices.map { results[$0 % shares].sendResults[$0 / shares] },
-      results.map(\.report.begun).reduce(0, +), results.map(\.report.taken.count).reduce(0, +)
-    )
-  }
-
-  @Test(arguments: [false, true], [false, true])
+  @Test(arguments: CutVariant.all)
   func `a request that is cut is made once and is unknown, because it was sent completely`(
-    resets: Bool, plain: Bool
+    _ variant: CutVariant
   ) async throws {
-    let port = try graph(GraphServerScript(plain: plain))
-    #expect(GraphTestMail.small.sendResult(try port.client())?.verdict == .sent)
-    let length = try #require(try port.report().lengths.first)
-    let cuts = Array(1..<length)
-    #expect(cuts.count > 200)
-    let (results, begun, taken) = try await sendResults(
-      cuts.map { RESTServerAction(request: $0) }, resets: resets, plain: plain)
-    for (cut, result) in zip(cuts, results) {
-      #expect(result?.verdict == .unknown, "\(cut): \(result?.message ?? "")")
+    let outcome = try await cuts.outcomeOfRequests(variant)
+    #expect(outcome.results.count > 200)
+    for (cut, result) in outcome.results.enumerated() {
+      #expect(result?.verdict == .unknown, "\(cut + 1): \(result?.message ?? "")")
     }
-    #expect(begun == cuts.count)
-    #expect(taken == 0)
+    #expect(outcome.begun == outcome.results.count)
+    #expect(outcome.taken == 0)
+    #expect(outcome.strange == [])
   }
 
-  @Test(arguments: [false, true], [false, true])
-  func `an answer that is cut is unknown until its status has arrived`(resets: Bool, plain: Bool)
-    async throws
-  {
+  @Test(arguments: CutVariant.all)
+  func `an answer that is cut is unknown until its status has arrived`(_ variant: CutVariant) async throws {
     let answer = "HTTP/1.1 202 Accepted\r\nrequest-id: 8a5f\r\nContent-Length: 0\r\n\r\n"
     let status = "HTTP/1.1 202 Accepted\r\n".utf8.count
-    let cuts = Array(0...answer.utf8.count)
-    let acts = cuts.map { cut in
-      var act = RESTServerAction.raw(answer)
-      act.answer = cut
-      return act
-    }
-    let (results, begun, _) = try await sendResults(acts, resets: resets, plain: plain)
-    #expect(begun == cuts.count)
-    for (cut, result) in zip(cuts, results) {
+    let lengths = Array(0...answer.utf8.count)
+    let outcome = try await cuts.outcome(ofResponse: answer, after: lengths, variant)
+    #expect(outcome.begun == lengths.count)
+    for (cut, result) in zip(lengths, outcome.results) {
       // A reset may discard what was written before it.
-      let mayBe: Set<Verdict?> = cut < status ? [.unknown] : resets ? [.unknown, .sent] : [.sent]
+      let mayBe: Set<Verdict?> =
+        cut < status ? [.unknown] : variant.resets ? [.unknown, .sent] : [.sent]
       #expect(mayBe.contains(result?.verdict), "\(cut): \(result?.message ?? "")")
     }
   }
 
-  @Test(arguments: [false, true])
-  func `a refusal that is cut is unknown, then deferred, and final only when complete`(resets: Bool)
+  @Test(arguments: CutVariant.all.filter(\.plain))
+  func `a refusal that is cut is unknown, then deferred, and final only when complete`(_ variant: CutVariant)
     async throws
   {
     let body = #"{"error":{"code":"ErrorInvalidRecipients","message":"At least one recipient isn't valid."}}"#
     let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-    let cuts = Array(0...answer.utf8.count)
-    let acts = cuts.map { cut in
-      var act = RESTServerAction.raw(answer)
-      act.answer = cut
-      return act
-    }
-    let (results, _, _) = try await sendResults(acts, resets: resets, plain: true)
-    for (cut, result) in zip(cuts, results) {
+    let lengths = Array(0...answer.utf8.count)
+    let results = try await cuts.outcome(ofResponse: answer, after: lengths, variant).results
+    for (cut, result) in zip(lengths, results) {
       #expect(result?.verdict != .sent)
       if cut < answer.utf8.count - 1 {
         #expect(
           result?.verdict == .unknown || result?.verdict == .deferred(), "\(cut): \(result?.message ?? "")")
-      } else if !resets, cut == answer.utf8.count {
+      } else if !variant.resets, cut == answer.utf8.count {
         #expect(result?.verdict == .rejected)
       }
     }
@@ -107,7 +68,7 @@ import Testing
         let port = try graph(
           GraphServerScript(acts: [RESTServerAction(request: cut, close: resets ? nil : true, reset: resets)])
         )
-        let mail = GraphTestMail.large(2_200_000)
+        let mail = RESTTestMail.large(2_200_000)
         return (mail.sendResult(try port.client()), try port.report())
       }
     }.map { try $0.get() }
@@ -121,7 +82,7 @@ import Testing
 
   @Test func `an API that stalls is unknown after its timeout`() throws {
     let port = try graph(RESTServerAction(stall: true))
-    let result = GraphTestMail.small.sendResult(try port.client(timeout: 300))
+    let result = RESTTestMail.small.sendResult(try port.client(timeout: 300))
     #expect(result?.verdict == .unknown)
     #expect(result?.message.contains("300 ms") == true, "\(result?.message ?? "")")
   }
@@ -134,30 +95,15 @@ import Testing
   init() throws { directory = try TemporaryDirectory() }
 
   private func deliver(
-    _ port: GraphPort, gmail: String = "sent", bytes: [UInt8]? = nil, tokens: GraphTokens = GraphTokens()
+    _ port: RESTTestPort, gmail: String = "sent", bytes: [UInt8]? = nil,
+    tokens: RESTTestTokens = RESTTestTokens()
   ) throws -> Delivery {
-    let settings = port.settings.mapValues { JSONValue.Content.string($0) }
-    func entry(_ name: String, _ open: @escaping @Sendable () throws -> LoadedTransport) -> Route.Entry {
-      Route.Entry(name) { () throws(Diagnostic) in
-        do { return try open() } catch { throw Diagnostic("\(error)") }
-      }
-    }
-    func fixture(_ name: String, _ act: String) throws -> Route.Entry {
-      let faulty = try directory.copy(
-        BuiltProducts.fixture("faulty"), to: "\(port.port)-\(name)/libpabal-faulty.so")
-      return entry(name) { try TestPlugin.open(faulty, ["act": .string(act)]) }
-    }
-    let route = Route([
-      entry("graph") {
-        try TestPlugin.open(BuiltProducts.plugin("graph"), settings, accounts: ["office": tokens])
-      },
-      try fixture("gmail", gmail), try fixture("smtp", "sent"),
-    ])
-    defer { route.close() }
-    return route.deliver(
-      try Mail.sample(
-        to: ["bob@example.org"], bytes: bytes ?? Array("To: bob@example.org\r\n\r\nx\r\n".utf8)),
-      unknownPolicy: .resend)
+    try FailoverRoute(
+      [
+        .plugin("graph", port, account: "office", tokens), .fixture("gmail", act: gmail),
+        .fixture("smtp", act: "sent"),
+      ], in: directory
+    ).deliver(bytes ?? Array("To: bob@example.org\r\n\r\nx\r\n".utf8))
   }
 
   @Test(arguments: [
@@ -178,14 +124,14 @@ import Testing
 
   @Test func `a dead login fails over`() throws {
     let port = try graph(GraphServerScript(tokens: [:]))
-    let delivery = try deliver(port, tokens: GraphTokens(canRenew: false))
+    let delivery = try deliver(port, tokens: RESTTestTokens(canRenew: false))
     #expect(delivery.attempts.map(\.outcome.name) == ["held", "sent"])
   }
 
   @Test func `a mail that is too large goes to the next transport without a request`() throws {
     let port = try graph()
     let delivery = try deliver(
-      port, bytes: Array("To: bob@example.org\r\n\r\n".utf8) + GraphTestMail.large(2_300_000).bytes)
+      port, bytes: Array("To: bob@example.org\r\n\r\n".utf8) + RESTTestMail.large(2_300_000).bytes)
     #expect(delivery.attempts.map(\.outcome.name) == ["unsuited", "sent"])
     #expect(try port.report().connections == 0)
   }

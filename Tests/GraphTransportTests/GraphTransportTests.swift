@@ -2,6 +2,7 @@ import Foundation
 import PabalCore
 import PabalFormats
 import PabalPlugin
+import PabalRESTTesting
 import PabalTesting
 import Testing
 
@@ -11,7 +12,7 @@ import Testing
 /// The plugin, loaded by the host, with the fake Graph.
 @Suite struct GraphTransportTests {
   private func open(
-    _ port: GraphPort, _ settings: [String: String] = [:], tokens: GraphTokens = GraphTokens()
+    _ port: RESTTestPort, _ settings: [String: String] = [:], tokens: RESTTestTokens = RESTTestTokens()
   ) throws -> LoadedTransport {
     try TestPlugin.open(
       BuiltProducts.plugin("graph"),
@@ -60,7 +61,7 @@ import Testing
     throws
   {
     let hidden = "c\(String(repeating: "x", count: extra))@example.org"
-    let mail = GraphTestMail("To: bob@example.net", body: "안녕\r\n", to: "bob@example.net", hidden)
+    let mail = RESTTestMail("To: bob@example.net", body: "안녕\r\n", to: "bob@example.net", hidden)
     let port = try graph()
     #expect(mail.sendResult(try port.client())?.verdict == .sent)
     let taken = try port.report().taken
@@ -70,7 +71,7 @@ import Testing
 
   @Test func `a header that names others is unsuited, and nothing leaves`() throws {
     let port = try graph()
-    let mail = GraphTestMail("To: bob@example.net, eve@example.org")
+    let mail = RESTTestMail("To: bob@example.net, eve@example.org")
     let result = mail.sendResult(try port.client())
     #expect(result?.verdict == .unsuited)
     #expect(result?.message.contains("eve@example.org") == true)
@@ -80,12 +81,12 @@ import Testing
   @Test func `a mail above the limit of a MIME send is unsuited, and nothing leaves`() throws {
     let port = try graph()
     let client = try port.client()
-    #expect(GraphTestMail.large(2_250_000).sendResult(client)?.verdict == .sent)
+    #expect(RESTTestMail.large(2_250_000).sendResult(client)?.verdict == .sent)
     #expect(try port.report().taken.map(\.size) == [2_250_000])
-    let large = GraphTestMail.large(2_250_001).sendResult(client)
+    let large = RESTTestMail.large(2_250_001).sendResult(client)
     #expect(large?.verdict == .unsuited)
     #expect(large?.message == "the mail has 2250001 bytes, Microsoft Graph accepts 2250000")
-    var many = GraphTestMail("To: all:;")
+    var many = RESTTestMail("To: all:;")
     many.recipients = (0..<501).map { "a\($0)@example.net" }
     #expect(many.sendResult(client)?.verdict == .unsuited)
     #expect(try port.report().whole == 1)
@@ -95,10 +96,10 @@ import Testing
     let shared = "team+korea@example.com"
     func script(_ scopes: [String], app: Bool = false) -> GraphServerScript {
       GraphServerScript(
-        tokens: [GraphTokens.first: .init(scopes: scopes, app: app)],
+        tokens: [RESTTestTokens.first: .init(scopes: scopes, app: app)],
         mailboxes: [shared: ["sender@example.com"]])
     }
-    var mail = GraphTestMail("From: \(shared)\r\nTo: bob@example.net")
+    var mail = RESTTestMail("From: \(shared)\r\nTo: bob@example.net")
     mail.sender = shared
     let port = try graph(script(["Mail.Send.Shared"]))
     #expect(mail.sendResult(try port.client(mailbox: shared))?.verdict == .sent)
@@ -117,17 +118,17 @@ import Testing
   }
 
   @Test func `an app needs a mailbox`() throws {
-    let app = GraphServerScript(tokens: [GraphTokens.first: .init(app: true)])
-    let result = GraphTestMail.small.sendResult(try graph(app).client())
+    let app = GraphServerScript(tokens: [RESTTestTokens.first: .init(app: true)])
+    let result = RESTTestMail.small.sendResult(try graph(app).client())
     #expect(result?.verdict == .held(.transport))
     #expect(result?.message.contains("set \"mailbox\"") == true)
-    let set = GraphTestMail.small.sendResult(try graph(app).client(mailbox: "sender@example.com"))
+    let set = RESTTestMail.small.sendResult(try graph(app).client(mailbox: "sender@example.com"))
     #expect(set?.verdict == .sent)
   }
 
   @Test func `check finds missing consent, mailbox and license without sending`() throws {
     let port = try graph()
-    let ready = try port.client().check { _ in GraphTokens.first }
+    let ready = try port.client().check { _ in RESTTestTokens.first }
     #expect(ready?.verdict == .ready)
     #expect(ready?.message.hasSuffix("may send as sender@example.com") == true, "\(ready?.message ?? "")")
     #expect(try port.report().taken.isEmpty)
@@ -144,7 +145,7 @@ import Testing
       (.graphError(500, "ErrorInternalServerError"), .deferred(), "500"),
     ]
     for (act, verdict, words) in cases {
-      let result = try graph(act).client().check { _ in GraphTokens.first }
+      let result = try graph(act).client().check { _ in RESTTestTokens.first }
       #expect(result?.verdict == verdict, "\(result?.message ?? "")")
       #expect(result?.message.contains(words) == true, "\(result?.message ?? "")")
     }
@@ -161,10 +162,11 @@ import Testing
   func `more than four requests at once aren't accepted`(parallel: Int64) throws {
     var settings = try graph().settings.mapValues { JSONValue.Content.string($0) }
     settings["parallel"] = .number("4")
-    try TestPlugin.open(BuiltProducts.plugin("graph"), settings, accounts: ["office": GraphTokens()]).close()
+    try TestPlugin.open(BuiltProducts.plugin("graph"), settings, accounts: ["office": RESTTestTokens()])
+      .close()
     settings["parallel"] = .number("\(parallel)")
     #expect(throws: Diagnostics.self) {
-      try TestPlugin.open(BuiltProducts.plugin("graph"), settings, accounts: ["office": GraphTokens()])
+      try TestPlugin.open(BuiltProducts.plugin("graph"), settings, accounts: ["office": RESTTestTokens()])
     }
   }
 
@@ -177,17 +179,5 @@ import Testing
       #expect(other.outcome == .sent)
       #expect(other.reply?.contains("bounces go to the mailbox") == true)
     }
-  }
-
-  @Test func `the transport keeps the contract`() throws {
-    let port = try graph()
-    let findings = TransportContract(
-      BuiltProducts.plugin("graph"), settings: port.settings, accounts: ["office": GraphTokens()],
-      sender: "sender@example.com"
-    ).findings()
-    #expect(findings.count > 10)
-    for finding in findings { #expect(finding.problem == nil, "\(finding)") }
-    #expect(try port.report().strange == [])
-    #expect(try port.report().mostUnderway <= 4)
   }
 }
