@@ -1,6 +1,7 @@
 """Compares Pabal with baselines, alternating within one run, and prints medians with their spread."""
 
 import argparse
+import importlib
 import json
 import os
 import pathlib
@@ -8,10 +9,10 @@ import platform
 
 from harness.workspace import Workspace
 from harness.table import table
-from scenarios import cold, gmail, graph, http, outbox, render, smtp, start, submission
 
-SCENARIOS = {"start": start, "render": render, "outbox": outbox, "http": http, "smtp": smtp, "gmail": gmail,
-             "graph": graph, "cold": cold, "submission": submission}
+# Each file of the folder is a scenario.
+NAMES = sorted(file.stem for file in (pathlib.Path(__file__).parent / "scenarios").glob("[!_]*.py"))
+SCENARIOS = {name: importlib.import_module(f"scenarios.{name}") for name in NAMES}
 
 
 def main():
