@@ -8,7 +8,13 @@ public struct AddressList: Sendable, Hashable {
 
   /// Parses the value of a header field, folded or not; `field` is its name in errors.
   public init(_ bytes: [UInt8], field: String) throws(MailError) {
-    var parser = AddressListParser(bytes: bytes, field: field)
+    var parser = AddressListParser(bytes: bytes, field: field, localDomain: nil)
+    mailboxes = try parser.parse()
+  }
+
+  /// Parses the value of a header field without its display names. Names such as `root` are addresses in `domain`.
+  package init(_ bytes: [UInt8], field: String, completing domain: String) throws(MailError) {
+    var parser = AddressListParser(bytes: bytes, field: field, localDomain: domain)
     mailboxes = try parser.parse()
   }
 }
@@ -17,6 +23,8 @@ public struct AddressList: Sendable, Hashable {
 private struct AddressListParser {
   let bytes: [UInt8]
   let field: String
+  /// The domain of names that have none. With it, display names are skipped.
+  let localDomain: String?
   private var position = 0
   private var mailboxes = [Mailbox]()
 
@@ -28,9 +36,10 @@ private struct AddressListParser {
     var followsSpace: Bool
   }
 
-  init(bytes: [UInt8], field: String) {
+  init(bytes: [UInt8], field: String, localDomain: String?) {
     self.bytes = bytes
     self.field = field
+    self.localDomain = localDomain
   }
 
   mutating func parse() throws(MailError) -> [Mailbox] {
@@ -64,7 +73,8 @@ private struct AddressListParser {
     let words = try words()
     switch peek {
     case UInt8(ascii: "<"):
-      try mailboxes.append(Mailbox(name: name(of: words), address: angleAddress()))
+      let name = localDomain == nil ? try name(of: words) : nil
+      try mailboxes.append(Mailbox(name: name, address: angleAddress()))
     case UInt8(ascii: "@"):
       let address = try address(localPart: words)
       try skipSpace()
@@ -78,7 +88,12 @@ private struct AddressListParser {
     case UInt8(ascii: ":") where !isInGroup && !words.isEmpty:
       position += 1
       try parseGroup()
-    default: throw words.isEmpty ? unexpectedCharacter() : makeError("a display name has no address")
+    default:
+      if let localDomain, !words.isEmpty {
+        mailboxes.append(Mailbox(try address(localPart: words, domain: Array(localDomain.utf8))))
+        return
+      }
+      throw words.isEmpty ? unexpectedCharacter() : makeError("a display name has no address")
     }
   }
 
@@ -138,15 +153,22 @@ private struct AddressListParser {
       position += 1
     }
     let localPart = try words()
-    guard peek == UInt8(ascii: "@") else { throw unexpectedCharacter() }
-    let address = try address(localPart: localPart)
+    let address: Address
+    if let localDomain, peek == UInt8(ascii: ">"), !localPart.isEmpty {
+      address = try self.address(localPart: localPart, domain: Array(localDomain.utf8))
+    } else {
+      guard peek == UInt8(ascii: "@") else { throw unexpectedCharacter() }
+      address = try self.address(localPart: localPart)
+    }
     try skipSpace()
     guard peek == UInt8(ascii: ">") else { throw unexpectedCharacter() }
     position += 1
     return address
   }
 
-  private mutating func address(localPart words: [Word]) throws(MailError) -> Address {
+  /// Reads the domain of an address at the current position, unless one is given.
+  private mutating func address(localPart words: [Word], domain: [UInt8]? = nil) throws(MailError) -> Address
+  {
     var localPart = [UInt8]()
     if words.count == 1, words[0].isQuoted {
       localPart.append(UInt8(ascii: "\""))
@@ -164,7 +186,7 @@ private struct AddressListParser {
         localPart += word.bytes
       }
     }
-    let domain = try text(domain())
+    let domain = if let domain { try text(domain) } else { try text(self.domain()) }
     let local = try text(localPart)
     do throws(AddressError) {
       return try Address(localPart: local, domain: domain)

@@ -13,17 +13,30 @@ struct EncodedBody {
 /// A part with `Content-Transfer-Encoding: binary` (RFC 2045, 6.2) may contain any bytes. Transports carry lines: they
 /// need CRLF at each end, at most 998 bytes between two, and no NUL (RFC 5321, 4.5.3.1.6). A binary part that isn't
 /// such lines is encoded, with exactly the bytes it has; all others are kept.
+///
+/// The output of programs may have lone CRs and NULs without saying that it is binary. With
+/// ``Scope/unsendable`` such parts are encoded as well, with CRLF at the end of their lines.
 struct BinaryPartEncoder {
+  /// Which parts may be encoded.
+  enum Scope {
+    /// Parts with `Content-Transfer-Encoding: binary`.
+    case binary
+    /// These, and all with a lone CR or a NUL.
+    case unsendable
+  }
+
   private let mail: UnsafeBufferPointer<UInt8>
   private let bodyStart: Int
   /// Whether the lines of the mail's structure end with CRLF, judged by its header.
   private let usesCRLF: Bool
+  private let scope: Scope
   private static let maxDepth = 32
 
   /// Creates an encoder of `mail`, which must outlive it.
-  init(_ mail: UnsafeBufferPointer<UInt8>, bodyStart: Int) {
+  init(_ mail: UnsafeBufferPointer<UInt8>, bodyStart: Int, scope: Scope = .binary) {
     self.mail = mail
     self.bodyStart = bodyStart
+    self.scope = scope
     usesCRLF = bodyStart >= 2 && mail[bodyStart - 1] == 0x0A && mail[bodyStart - 2] == 0x0D
   }
 
@@ -37,7 +50,8 @@ struct BinaryPartEncoder {
   ) throws(MailError) -> EncodedBody? {
     guard depth < Self.maxDepth else { return nil }
     let type = ContentType(header)
-    let isBinary = ContentType.encoding(header) == "binary"
+    let declaredEncoding = ContentType.encoding(header)
+    let isBinary = declaredEncoding == "binary"
     let content: [UInt8]?
     if let boundary = type.boundary, type.isMultipart {
       content = try multipart(
@@ -45,7 +59,10 @@ struct BinaryPartEncoder {
     } else if type.name == "message/rfc822" || type.name == "message/global" {
       content = try message(body, isSigned: isSigned, depth: depth)
     } else {
-      guard isBinary, !isLines(body, isText: type.isText) else { return nil }
+      let isUnsendable = scope == .unsendable && !isBinary && mail.hasLoneCROrNUL(in: body)
+      guard isUnsendable || isBinary && !isLines(body, isText: type.isText) else { return nil }
+      // Base64 and quoted-printable can't be encoded again (RFC 2045, 6.4).
+      guard isBinary || declaredEncoding == "7bit" || declaredEncoding == "8bit" else { return nil }
       // Signatures cover a part in its encoding (RFC 1847, 2.1).
       guard !isSigned else {
         throw MailError(
@@ -54,7 +71,14 @@ struct BinaryPartEncoder {
       }
       var encoded: [UInt8] = []
       encoded.reserveCapacity(Base64.encodedCount(inLines: body.count))
-      Base64.append(lines: UnsafeBufferPointer(rebasing: mail[body]).span, to: &encoded)
+      if isBinary {
+        Base64.append(lines: UnsafeBufferPointer(rebasing: mail[body]).span, to: &encoded)
+      } else {
+        // Lines end with CRLF before they are encoded (RFC 2045, 6.8).
+        var lines: [UInt8] = []
+        lines.append(normalizing: mail, in: body, keepsLoneCR: true)
+        Base64.append(lines: lines.span, to: &encoded)
+      }
       return EncodedBody(body: encoded, encoding: "base64")
     }
     guard let content else { return nil }
@@ -91,7 +115,9 @@ struct BinaryPartEncoder {
     var start = 0
     let header: MailHeader
     do throws(MailError) {
-      header = try MailHeader(of: UnsafeBufferPointer(rebasing: mail[range]), bodyStart: &start)
+      header = try MailHeader(
+        of: UnsafeBufferPointer(rebasing: mail[range]), syntax: scope == .binary ? .strict : .tolerant,
+        bodyStart: &start)
     } catch {
       guard mayBeBinary(range), !isLines(range, isText: true) else { return nil }
       throw MailError(

@@ -34,13 +34,16 @@ struct BodySurvey {
 }
 
 extension [UInt8] {
-  /// Appends a part of `bytes` with CRLF at the end of each line, the last one included.
-  mutating func append(normalizing bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>) {
+  /// Appends a part of `bytes` with CRLF at the end of each line, the last one included. A CR alone ends a line, unless
+  /// `keepsLoneCR` is true.
+  mutating func append(
+    normalizing bytes: UnsafeBufferPointer<UInt8>, in range: Range<Int>, keepsLoneCR: Bool = false
+  ) {
     var pending = range.lowerBound
     var scanner = LineScanner(
       UnsafeBufferPointer(rebasing: bytes[..<range.upperBound]), from: range.lowerBound)
     while let line = scanner.next() {
-      if line.end == .crlf { continue }
+      if line.end == .crlf || line.end == .cr && keepsLoneCR { continue }
       append(contentsOf: UnsafeBufferPointer(rebasing: bytes[pending..<line.content.upperBound]))
       append(0x0D)
       append(0x0A)
@@ -65,5 +68,19 @@ extension [UInt8] {
       }
       return false
     }
+  }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// Whether the range has a NUL, or a CR that no LF follows.
+  func hasLoneCROrNUL(in range: Range<Int>) -> Bool {
+    let bytes = UnsafeBufferPointer(rebasing: self[..<range.upperBound])
+    guard LineScanner.find(0, in: bytes, from: range.lowerBound) == bytes.count else { return true }
+    var next = LineScanner.find(0x0D, in: bytes, from: range.lowerBound)
+    while next < bytes.count {
+      guard next + 1 < bytes.count, bytes[next + 1] == 0x0A else { return true }
+      next = LineScanner.find(0x0D, in: bytes, from: next + 2)
+    }
+    return false
   }
 }

@@ -1,10 +1,20 @@
 internal import Glibc
 
-/// The parsed header fields of a raw mail, with line ends normalized to CRLF and long lines folded.
-///
-/// A continuation line of white space only is left out: RFC 5322, 3.2.2 forbids writing one, and the next hop may take
-/// it for the end of the header.
+/// The parsed header fields of a mail, with line ends normalized to CRLF.
 package struct MailHeader: Sendable {
+  /// What a header may contain.
+  package enum Syntax: Sendable {
+    /// Fields in UTF-8, with the same line break throughout; anything else is an error. Long lines are folded, and a
+    /// continuation line of white space only is left out: RFC 5322, 3.2.2 forbids writing one, and the next hop may take
+    /// it for the end of the header.
+    case strict
+    /// Fields of any bytes except NUL, kept as they are. The first line that isn't a field begins the body. A lone CR in
+    /// a field, or more than 256 KiB, is an error.
+    case tolerant
+
+    fileprivate static let sizeLimit = 262_144
+  }
+
   /// The location of a header field.
   package struct Field: Sendable {
     /// The name in lower case.
@@ -19,7 +29,9 @@ package struct MailHeader: Sendable {
   private let bytes: [UInt8]
 
   /// Parses the header at the start of `mail` and sets `bodyStart` to the index where the body starts.
-  init(of mail: UnsafeBufferPointer<UInt8>, bodyStart: inout Int) throws(MailError) {
+  init(
+    of mail: UnsafeBufferPointer<UInt8>, syntax: Syntax = .strict, bodyStart: inout Int
+  ) throws(MailError) {
     var block = [UInt8]()
     var fields = [Field]()
     var lineBreak: LineScanner.End?
@@ -28,9 +40,16 @@ package struct MailHeader: Sendable {
     bodyStart = mail.count
     while let line = scanner.next() {
       lineNumber += 1
+      if syntax == .tolerant {
+        guard MailHeader.isPart(line, of: mail, after: fields) else {
+          bodyStart = line.content.isEmpty ? line.next : line.content.lowerBound
+          break
+        }
+        try MailHeader.check(tolerant: line, of: mail, lineNumber: lineNumber, size: block.count)
+      }
       // Mixed line breaks are rejected: normalizing them would turn a lone CR or LF that an application let through
       // inside a field into a new header field.
-      if line.end != .none {
+      if syntax == .strict, line.end != .none {
         guard line.end == lineBreak ?? line.end else {
           throw MailHeader.makeError(
             lineNumber, "the line ends with a different line break than the lines before",
@@ -43,7 +62,7 @@ package struct MailHeader: Sendable {
         break
       }
       let content = UnsafeBufferPointer(rebasing: mail[line.content])
-      try MailHeader.check(content, lineNumber: lineNumber)
+      if syntax == .strict { try MailHeader.check(content, lineNumber: lineNumber) }
       let start = block.count
       if content[0] == 0x20 || content[0] == 0x09 {
         guard let field = fields.last else {
@@ -51,14 +70,14 @@ package struct MailHeader: Sendable {
             lineNumber, "the mail has no header: its first line starts with a space",
             remedy: "begin it with fields such as Subject: …, followed by an empty line")
         }
-        guard content.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { continue }
-        try MailHeader.append(content, name: 0, lineNumber: lineNumber, to: &block)
+        guard syntax == .tolerant || content.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { continue }
+        try MailHeader.append(content, name: 0, lineNumber: lineNumber, syntax: syntax, to: &block)
         fields[fields.count - 1] = Field(
           name: field.name, lines: field.lines.lowerBound..<block.count,
           value: field.value.lowerBound..<(block.count - 2))
       } else {
         let (name, length) = try MailHeader.name(of: content, lineNumber: lineNumber)
-        try MailHeader.append(content, name: length, lineNumber: lineNumber, to: &block)
+        try MailHeader.append(content, name: length, lineNumber: lineNumber, syntax: syntax, to: &block)
         fields.append(
           Field(name: name, lines: start..<block.count, value: (start + length)..<(block.count - 2)))
       }
@@ -104,9 +123,9 @@ package struct MailHeader: Sendable {
   /// Appends a line with its CRLF; folds it if it is longer than 998 bytes. `name` is the length of what comes before
   /// the field's value, 0 in a continuation line.
   private static func append(
-    _ line: UnsafeBufferPointer<UInt8>, name: Int, lineNumber: Int, to block: inout [UInt8]
+    _ line: UnsafeBufferPointer<UInt8>, name: Int, lineNumber: Int, syntax: Syntax, to block: inout [UInt8]
   ) throws(MailError) {
-    guard line.count > HeaderFolding.lineLimit else {
+    guard syntax == .strict, line.count > HeaderFolding.lineLimit else {
       block.append(contentsOf: line)
       block.append(0x0D)
       block.append(0x0A)
@@ -129,25 +148,60 @@ package struct MailHeader: Sendable {
     }
   }
 
+  /// Whether a line is a field, or continues one.
+  private static func isPart(
+    _ line: LineScanner.Line, of mail: UnsafeBufferPointer<UInt8>, after fields: [Field]
+  ) -> Bool {
+    guard let first = mail[line.content].first else { return false }
+    if isBlank(first) { return !fields.isEmpty }
+    return nameLength(of: UnsafeBufferPointer(rebasing: mail[line.content])) != nil
+  }
+
+  private static func check(
+    tolerant line: LineScanner.Line, of mail: UnsafeBufferPointer<UInt8>, lineNumber: Int, size: Int
+  ) throws(MailError) {
+    // Normalizing a lone CR that an application let through inside a field would make a new field of it.
+    guard line.end != .cr else {
+      throw makeError(lineNumber, "the line contains a lone CR", remedy: "end lines with CRLF or LF")
+    }
+    guard
+      LineScanner.find(0, in: UnsafeBufferPointer(rebasing: mail[line.content]), from: 0)
+        == line.content.count
+    else { throw makeError(lineNumber, "the line contains a NUL character", remedy: "remove it") }
+    guard size + line.content.count <= Syntax.sizeLimit else {
+      throw MailError("header", "more than \(Syntax.sizeLimit) bytes", remedy: "shorten its fields")
+    }
+  }
+
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+  /// Returns the length of the field's name and the index of the colon; `nil` if the line isn't a field.
+  private static func nameLength(of line: UnsafeBufferPointer<UInt8>) -> (name: Int, colon: Int)? {
+    let colon = LineScanner.find(UInt8(ascii: ":"), in: line, from: 0)
+    guard colon < line.count else { return nil }
+    // White space before the colon is obsolete syntax (RFC 5322, 4.5).
+    var end = colon
+    while end > 0, isBlank(line[end - 1]) { end -= 1 }
+    guard end > 0, line[..<end].allSatisfy({ (0x21...0x7E).contains($0) }) else { return nil }
+    return (end, colon)
+  }
+
   /// Returns the field's name in lower case and the number of bytes before its value.
   private static func name(
     of line: UnsafeBufferPointer<UInt8>, lineNumber: Int
   ) throws(MailError) -> (name: String, length: Int) {
+    if let (end, colon) = nameLength(of: line) {
+      return (String(decoding: line[..<end], as: UTF8.self).lowercased(), colon + 1)
+    }
     let shown = quoted(String(decoding: line, as: UTF8.self))
-    guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else {
+    guard line.contains(UInt8(ascii: ":")) else {
       throw makeError(notAField: "\(shown) isn't a header field: it has no colon", lineNumber)
     }
-    // White space before the colon is obsolete syntax (RFC 5322, 4.5).
-    var end = colon
-    while end > 0, line[end - 1] == 0x20 || line[end - 1] == 0x09 { end -= 1 }
-    guard end > 0, line[..<end].allSatisfy({ (0x21...0x7E).contains($0) }) else {
-      let message = "\(shown) isn't a header field: its name isn't one word"
-      guard line.starts(with: "From ".utf8) || line.starts(with: ">From ".utf8) else {
-        throw makeError(notAField: message, lineNumber)
-      }
-      throw makeError(lineNumber, message, remedy: "remove the mbox line")
+    let message = "\(shown) isn't a header field: its name isn't one word"
+    guard line.starts(with: "From ".utf8) || line.starts(with: ">From ".utf8) else {
+      throw makeError(notAField: message, lineNumber)
     }
-    return (String(decoding: line[..<end], as: UTF8.self).lowercased(), colon + 1)
+    throw makeError(lineNumber, message, remedy: "remove the mbox line")
   }
 }
 

@@ -44,6 +44,18 @@ public struct MailIdentity: Sendable, Hashable {
     date = MailDate.string(millisecondsSince1970: milliseconds, offset: minutes * 60)
   }
 
+  /// Returns the same identity with another id, for a mail that was given one before it was finished.
+  package func withID(_ id: String) -> MailIdentity {
+    MailIdentity(id: id, date: date, messageIDToken: messageIDToken, boundary: boundary)
+  }
+
+  private init(id: String, date: String, messageIDToken: String, boundary: String) {
+    self.id = id
+    self.date = date
+    self.messageIDToken = messageIDToken
+    self.boundary = boundary
+  }
+
   /// Returns an identity for the current time in the local time zone, with random bytes from the kernel.
   public static func now() -> MailIdentity {
     var time = timespec()

@@ -167,7 +167,7 @@ public struct RawMail: Sendable {
   }
 
   /// Returns the value from `<` to `>`, or an empty string if there is none.
-  private static func messageID(_ value: [UInt8]) -> String {
+  static func messageID(_ value: [UInt8]) -> String {
     guard let start = value.firstIndex(of: UInt8(ascii: "<")),
       let end = value.lastIndex(of: UInt8(ascii: ">")),
       start < end, value[start...end].allSatisfy({ $0 > 0x20 && $0 != 0x7F })
