@@ -11,7 +11,7 @@ package struct SMTPSession {
     case read
     /// Judge a user name and a password, then call ``authenticated(_:)``.
     case authenticate(SMTPCredentials)
-    /// Begin TLS, then call ``startedTLS(certificate:)``. Input that arrived before is gone.
+    /// Begin TLS, then call ``startedTLS(submitter:)``. Input that arrived before is gone.
     case startTLS
     /// Queue a mail, then call ``submitted(_:)``.
     case submit(SMTPSubmission)
@@ -19,148 +19,450 @@ package struct SMTPSession {
     case close
   }
 
+  /// What the next input is.
+  private enum Phase {
+    case command
+    case login(SMTPLogin)
+    case data(DataReader)
+    /// A chunk; it is skipped if there is a reply that refuses it.
+    case chunk(ChunkReader, refusal: SMTPReply?)
+    /// The driver carries out a step.
+    case suspended
+    case ended
+  }
+
+  /// How the client greeted.
+  private struct Greeting {
+    var name: String
+    /// Whether it was EHLO.
+    var isExtended: Bool
+  }
+
   /// The replies that have to be written before the next step is carried out.
   package private(set) var output: [UInt8] = []
+  /// Who a mail of this session belongs to; `nil` while the client has to log in.
+  package private(set) var submitter: Submitter?
+  /// Whether the connection is encrypted.
+  package private(set) var isEncrypted: Bool
+  /// A reply that refuses each MAIL, such as to a full disk; `nil` if mail is accepted.
+  package var mailRefusal: SMTPReply?
 
   private let policy: SMTPSessionPolicy
   private let peer: SMTPPeer
-  private var input: [UInt8] = []
+  private var input = SMTPInput()
+  private var isInputEnded = false
+  private var phase = Phase.command
+  private var greeting: Greeting?
+  private var isLoggedIn = false
+  private var transaction: SMTPTransaction?
+  private var errors = 0
+  private var idleCommands = 0
 
   /// Begins a dialogue; the output then has the greeting.
   package init(_ policy: SMTPSessionPolicy, peer: SMTPPeer) {
     self.policy = policy
     self.peer = peer
+    submitter = peer.submitter
+    isEncrypted = peer.isEncrypted
+    SMTPReply(220, nil, "\(policy.hostName) ESMTP Pabal").append(to: &output)
+  }
+
+  /// Whether the client is sending the content of a mail, which takes longer than a command.
+  package var isReceivingContent: Bool {
+    switch phase {
+    case .data, .chunk: true
+    case .command, .login, .suspended, .ended: false
+    }
   }
 
   /// Returns the output and empties it.
   package mutating func takeOutput() -> [UInt8] { exchange(&output, with: []) }
 
   /// Appends input from the client.
-  package mutating func append(_ bytes: some Sequence<UInt8>) { input.append(contentsOf: bytes) }
+  package mutating func append(_ bytes: some Sequence<UInt8>) {
+    if case .ended = phase { return }
+    input.append(bytes)
+  }
 
   /// Records that the client has closed its side; the next steps end the session.
-  package mutating func endInput() {}
+  package mutating func endInput() { isInputEnded = true }
+
+  /// Ends the session with a reply, such as 421 after a time limit, wherever the dialogue is.
+  package mutating func end(_ reply: SMTPReply) {
+    if case .ended = phase { return }
+    reply.append(to: &output)
+    close()
+  }
 
   /// Works on the input up to the next step.
-  package mutating func next() -> Step { .close }
+  package mutating func next() -> Step {
+    while true {
+      let step: Step?
+      switch phase {
+      case .command: step = readLine(nil)
+      case .login(let login): step = readLine(login)
+      case .data(let reader): step = readData(reader)
+      case .chunk(let reader, let refusal): step = readChunk(reader, refusal)
+      case .suspended: return .read
+      case .ended: return .close
+      }
+      if let step { return step }
+    }
+  }
 
   /// Continues after ``Step/authenticate(_:)``.
-  package mutating func authenticated(_ result: SMTPAuthenticationResult) {}
+  package mutating func authenticated(_ result: SMTPAuthenticationResult) {
+    guard case .suspended = phase else { return }
+    phase = .command
+    guard isSynchronized else { return end(.pipelined) }
+    switch result {
+    case .accepted(let submitter):
+      self.submitter = submitter
+      isLoggedIn = true
+      reply(.loggedIn)
+    case .rejected: reply(.loginRejected)
+    case .limited: reply(.loginLimited, isError: true)
+    }
+  }
 
   /// Continues after ``Step/startTLS``; `submitter` is who a verified client certificate stands for.
-  package mutating func startedTLS(submitter: Submitter?) {}
+  package mutating func startedTLS(submitter: Submitter?) {
+    guard case .suspended = phase else { return }
+    phase = .command
+    // What the client said before may have been changed on the way (RFC 3207, 4.2).
+    input.removeAll()
+    greeting = nil
+    transaction = nil
+    isLoggedIn = false
+    isEncrypted = true
+    self.submitter = submitter ?? peer.submitter
+  }
 
   /// Continues after ``Step/submit(_:)``.
-  package mutating func submitted(_ result: SMTPSubmissionResult) {}
-}
-
-/// What a session offers, requires and limits.
-package struct SMTPSessionPolicy: Sendable {
-  /// The service's name in the greeting, the reply to EHLO and Received fields.
-  package var hostName = "localhost"
-  /// The maximum size of a mail in bytes.
-  package var maxSize = 36_700_160
-  /// The maximum number of recipients of a mail.
-  package var maxRecipients = 1_000
-  /// After how many rejected commands the session ends.
-  package var maxErrors = 20
-  /// Whether STARTTLS is offered while the connection isn't encrypted.
-  package var offersTLS = false
-  /// Whether AUTH is possible on this connection without TLS, as over the Unix socket.
-  package var allowsPlaintextLogin = false
-  /// Whether users are configured, so that AUTH is offered.
-  package var hasUsers = false
-  /// Whether lines of commands and content may end with LF alone, as `sendmail -bs` permits.
-  package var acceptsLF = false
-
-  /// The defaults.
-  package init() {}
-}
-
-/// The client's side of a connection.
-package struct SMTPPeer: Sendable, Hashable {
-  /// The client's IP address; `nil` for a process on this machine over a socket or pipe.
-  package var address: String?
-  /// Whether the connection is encrypted from its start.
-  package var isEncrypted: Bool
-  /// Who the client is without AUTH: a listed network, a local process; `nil` if it has to log in.
-  package var submitter: Submitter?
-
-  /// The client of a connection.
-  package init(address: String?, isEncrypted: Bool = false, submitter: Submitter? = nil) {
-    self.address = address
-    self.isEncrypted = isEncrypted
-    self.submitter = submitter
+  package mutating func submitted(_ result: SMTPSubmissionResult) {
+    guard case .suspended = phase else { return }
+    phase = .command
+    switch result {
+    case .queued(let id):
+      errors = 0
+      idleCommands = 0
+      reply(SMTPReply(250, "2.0.0", "queued as \(id)"))
+    // 421 says that the connection ends (RFC 5321, 4.2.2).
+    case .refused(let refusal) where refusal.code == 421: end(refusal)
+    case .refused(let refusal): reply(refusal)
+    }
   }
-}
 
-/// A user name and a password as a client sent them. Not to be logged.
-package struct SMTPCredentials: Sendable {
-  /// The authorization identity of PLAIN, empty if there is none.
-  package var authorization: String
-  /// The user name.
-  package var user: String
-  /// The password.
-  package var password: [UInt8]
-}
+  // MARK: Replies
 
-/// The result of a login.
-package enum SMTPAuthenticationResult: Sendable {
-  /// The password is right.
-  case accepted(Submitter)
-  /// The user doesn't exist, or the password is wrong.
-  case rejected
-  /// Too many logins; the client should come back later.
-  case limited
-}
+  private mutating func reply(_ reply: SMTPReply, isError: Bool = false) {
+    reply.append(to: &output)
+    if isError || reply.code >= 500 { countError() }
+  }
 
-/// A complete mail with its envelope, as a client handed it over.
-package struct SMTPSubmission: Sendable {
-  /// The reverse path; `nil` stands for `<>`.
-  package var sender: Address?
-  /// The recipients, in order.
-  package var recipients: [Address]
-  /// The mail, without dot-stuffing; its lines end with CRLF unless the session accepts LF.
-  package var bytes: [UInt8]
-  /// Whether MAIL had SMTPUTF8 (RFC 6531).
-  package var isInternational: Bool
-  /// Who submits it.
-  package var submitter: Submitter
-  /// The value of the Received field that the mail gets, without its date and id.
-  package var trace: SMTPTrace
-}
+  private mutating func countError() {
+    errors += 1
+    if errors >= policy.maxErrors { end(.tooManyErrors) }
+  }
 
-/// What a Received field says about a transaction (RFC 5321, 4.4).
-package struct SMTPTrace: Sendable, Hashable {
-  /// The name after HELO, EHLO or LHLO.
-  package var greeting: String
-  /// The client's address; `nil` for a process on this machine.
-  package var address: String?
-  /// SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA or their UTF8 forms (RFC 3848, RFC 6531).
-  package var transmission: String
-}
+  private mutating func close() {
+    phase = .ended
+    input.removeAll()
+    transaction = nil
+  }
 
-/// The result of queueing a submission.
-package enum SMTPSubmissionResult: Sendable {
-  /// The mail is durable under this id.
-  case queued(id: String)
-  /// The mail isn't stored.
-  case refused(SMTPReply)
-}
+  /// Whether no input arrived before the reply that it has to wait for (RFC 2920, 3.1).
+  ///
+  /// Input that someone else put behind a command would otherwise pass for the client's.
+  private var isSynchronized: Bool { policy.acceptsBatch || input.isEmpty }
 
-/// A reply of the service.
-package struct SMTPReply: Sendable, Hashable {
-  /// The three digits.
-  package var code: Int
-  /// The enhanced status code, such as `5.7.1` (RFC 3463); `nil` for replies that have none.
-  package var status: String?
-  /// The lines of text.
-  package var text: [String]
+  // MARK: Lines
 
-  /// A reply with one line of text.
-  package init(_ code: Int, _ status: String? = nil, _ text: String) {
-    self.code = code
-    self.status = status
-    self.text = [text]
+  /// Works on the next line: a command, or a line of `login`'s exchange.
+  private mutating func readLine(_ login: SMTPLogin?) -> Step? {
+    switch input.nextLine(limit: SMTPCommand.loginLimit, acceptsLF: policy.acceptsLF) {
+    case .incomplete:
+      if let byte = input.firstByte, SMTPSession.isBinary(byte) {
+        end(.controlCharacter)
+        return nil
+      }
+      if isInputEnded { close() }
+      return isInputEnded ? .close : .read
+    case .bareLineFeed: end(.bareLineFeed)
+    case .tooLong:
+      phase = .command
+      reply(.lineTooLong)
+    case .complete(let line):
+      phase = .command
+      if let byte = line.first, SMTPSession.isBinary(byte) {
+        end(.controlCharacter)
+      } else if line.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+        reply(.controlCharacter)
+      } else if let login {
+        return continueLogin(login, line[...])
+      } else {
+        return readCommand(line)
+      }
+    }
+    return nil
+  }
+
+  /// Whether a line that begins with this byte isn't SMTP at all, but a TLS handshake, for example.
+  private static func isBinary(_ byte: UInt8) -> Bool {
+    (byte < 0x20 && byte != 0x0A && byte != 0x0D) || byte >= 0x7F
+  }
+
+  private mutating func readCommand(_ line: [UInt8]) -> Step? {
+    guard let command = SMTPCommand(line) else {
+      reply(.emptyCommand)
+      return nil
+    }
+    if line.count > command.limit {
+      reply(.lineTooLong)
+    } else if !command.mayBeInternational, line.contains(where: { $0 >= 0x80 }) {
+      reply(.notASCII)
+    } else {
+      do throws(SMTPReply) {
+        return try perform(command)
+      } catch {
+        reply(error)
+      }
+    }
+    return nil
+  }
+
+  // MARK: Commands
+
+  /// Carries out a command. Throws its reply if it is rejected.
+  private mutating func perform(_ command: SMTPCommand) throws(SMTPReply) -> Step? {
+    switch command.verb {
+    case .helo, .ehlo: try greet(command)
+    case .startTLS: return try startTLS(command)
+    case .auth: return try logIn(command)
+    case .mail: try beginMail(command)
+    case .rcpt:
+      guard transaction != nil else { throw greeting == nil ? .greetingMissing : .mailMissing }
+      try transaction?.addRecipient(command.argument)
+      reply(.recipientOK)
+    case .data: try beginData(command)
+    case .bdat: beginChunk(command)
+    case .rset:
+      try requireNoArgument(command)
+      transaction = nil
+      replyIdle(.reset)
+    case .noop: replyIdle(.reset)
+    case .vrfy:
+      guard !command.argument.isEmpty else { throw SMTPReply(501, "5.5.4", "VRFY takes an address") }
+      replyIdle(.verify)
+    case .help: replyIdle(.help)
+    case .quit:
+      reply(.goodbye)
+      close()
+    case .notImplemented: throw .notImplemented
+    case .http: end(.notSMTP)
+    case .unknown: throw .unknownCommand
+    }
+    return nil
+  }
+
+  private func requireNoArgument(_ command: SMTPCommand) throws(SMTPReply) {
+    guard command.argument.isEmpty else { throw .noParameters }
+  }
+
+  /// Replies to a command that brings no mail nearer.
+  private mutating func replyIdle(_ reply: SMTPReply) {
+    idleCommands += 1
+    self.reply(reply, isError: idleCommands > policy.maxIdleCommands)
+  }
+
+  private mutating func greet(_ command: SMTPCommand) throws(SMTPReply) {
+    guard isSynchronized else { return end(.pipelined) }
+    guard !command.argument.isEmpty else { throw .nameMissing }
+    greeting = Greeting(
+      name: String(decoding: command.argument, as: UTF8.self), isExtended: command.verb == .ehlo)
+    transaction = nil
+    replyIdle(
+      command.verb == .ehlo
+        ? SMTPReply(250, nil, lines: [policy.hostName] + extensions) : SMTPReply(250, nil, policy.hostName))
+  }
+
+  private var extensions: [String] {
+    var extensions = [
+      "SIZE \(policy.maxSize)", "8BITMIME", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "SMTPUTF8",
+      "LIMITS RCPTMAX=\(policy.maxRecipients)",
+    ]
+    if policy.offersTLS, !isEncrypted { extensions.append("STARTTLS") }
+    if policy.hasUsers, isEncrypted || policy.allowsPlaintextLogin { extensions.append("AUTH PLAIN LOGIN") }
+    return extensions
+  }
+
+  private mutating func startTLS(_ command: SMTPCommand) throws(SMTPReply) -> Step? {
+    guard input.isEmpty else {
+      end(.pipelined)
+      return nil
+    }
+    try requireNoArgument(command)
+    guard !isEncrypted else { throw .alreadyEncrypted }
+    guard policy.offersTLS else { throw .tlsUnavailable }
+    reply(.startTLS)
+    phase = .suspended
+    return .startTLS
+  }
+
+  // MARK: Logging in
+
+  private mutating func logIn(_ command: SMTPCommand) throws(SMTPReply) -> Step? {
+    guard isSynchronized else {
+      end(.pipelined)
+      return nil
+    }
+    guard greeting != nil else { throw .greetingMissing }
+    guard policy.hasUsers else { throw .loginUnavailable }
+    guard isEncrypted || policy.allowsPlaintextLogin else { throw .encryptionRequired }
+    guard !isLoggedIn else { throw .alreadyLoggedIn }
+    guard transaction == nil else { throw .loginDuringMail }
+    let (login, step) = try SMTPLogin.begin(command.argument)
+    return proceed(login, step)
+  }
+
+  private mutating func continueLogin(_ login: SMTPLogin, _ line: ArraySlice<UInt8>) -> Step? {
+    guard isSynchronized else {
+      end(.pipelined)
+      return nil
+    }
+    var login = login
+    do throws(SMTPReply) {
+      let step = try login.receive(line)
+      return proceed(login, step)
+    } catch {
+      reply(error)
+      return nil
+    }
+  }
+
+  private mutating func proceed(_ login: SMTPLogin, _ step: SMTPLogin.Step) -> Step? {
+    switch step {
+    case .challenge(let challenge):
+      reply(challenge)
+      phase = .login(login)
+      return nil
+    case .credentials(let credentials):
+      phase = .suspended
+      return .authenticate(credentials)
+    }
+  }
+
+  // MARK: Mail
+
+  private mutating func beginMail(_ command: SMTPCommand) throws(SMTPReply) {
+    guard greeting != nil else { throw .greetingMissing }
+    guard let submitter else { throw .authenticationRequired }
+    guard transaction == nil else { throw .nestedMail }
+    if let mailRefusal { throw mailRefusal }
+    transaction = try SMTPTransaction(command.argument, submitter: submitter, policy: policy)
+    reply(.senderOK)
+  }
+
+  private mutating func beginData(_ command: SMTPCommand) throws(SMTPReply) {
+    // Without a reply of 354, what follows DATA would be taken for commands.
+    guard isSynchronized else { return end(.pipelined) }
+    do throws(SMTPReply) {
+      try requireNoArgument(command)
+      guard let transaction else { throw greeting == nil ? .greetingMissing : .mailMissing }
+      guard transaction.chunks == nil else { throw .mixedContent }
+      if let refusal = transaction.contentRefusal { throw refusal }
+    } catch {
+      // A script doesn't wait for the reply, and its content must not be taken for commands.
+      if policy.acceptsBatch { return end(error) }
+      throw error
+    }
+    reply(.startContent)
+    phase = .data(DataReader())
+  }
+
+  private mutating func readData(_ reader: DataReader) -> Step? {
+    guard var transaction = exchange(&transaction, with: nil) else { return nil }
+    var reader = reader
+    input.take { reader.read($0, into: &transaction.content) }
+    guard !reader.isComplete else { return finish(transaction) }
+    phase = .data(reader)
+    self.transaction = transaction
+    return awaitContent()
+  }
+
+  private mutating func beginChunk(_ command: SMTPCommand) {
+    var reader = transaction?.chunks ?? ChunkReader()
+    do throws(SMTPReply) {
+      reader.begin(try ChunkSize(command.argument))
+    } catch {
+      // Where the chunk ends isn't known, and it must not be taken for commands.
+      return end(error)
+    }
+    let refusal = transaction.map(\.contentRefusal) ?? (greeting == nil ? .greetingMissing : .mailMissing)
+    phase = .chunk(reader, refusal: refusal)
+  }
+
+  private mutating func readChunk(_ reader: ChunkReader, _ refusal: SMTPReply?) -> Step? {
+    var reader = reader
+    guard refusal == nil, var transaction = exchange(&transaction, with: nil) else {
+      input.take { reader.skip($0) }
+      guard reader.remaining == 0 else {
+        phase = .chunk(reader, refusal: refusal)
+        return awaitContent()
+      }
+      phase = .command
+      refuseContent(refusal ?? .mailMissing, isLast: reader.isLast)
+      return nil
+    }
+    input.take { reader.read($0, into: &transaction.content) }
+    if reader.remaining == 0, reader.isLast { return finish(transaction) }
+    transaction.chunks = reader
+    self.transaction = transaction
+    guard reader.remaining == 0 else {
+      phase = .chunk(reader, refusal: nil)
+      return awaitContent()
+    }
+    phase = .command
+    if let fault = transaction.content.fault {
+      refuseContent(fault, isLast: false)
+    } else {
+      reply(.chunkOK)
+    }
+    return nil
+  }
+
+  /// Replies to a chunk that is refused. After the last one the mail is over, before it no more of it is accepted.
+  private mutating func refuseContent(_ refusal: SMTPReply, isLast: Bool) {
+    if isLast { transaction = nil } else { transaction?.hasFailed = true }
+    reply(refusal)
+  }
+
+  private mutating func awaitContent() -> Step {
+    // A mail that was cut off is not a mail.
+    if isInputEnded { close() }
+    return isInputEnded ? .close : .read
+  }
+
+  /// Ends a mail whose content is complete.
+  private mutating func finish(_ transaction: SMTPTransaction) -> Step? {
+    phase = .command
+    if let fault = transaction.content.fault {
+      reply(fault)
+      return nil
+    }
+    phase = .suspended
+    return .submit(
+      SMTPSubmission(
+        sender: transaction.sender, recipients: transaction.recipients, bytes: transaction.content.bytes,
+        isInternational: transaction.isInternational, submitter: transaction.submitter,
+        trace: SMTPTrace(
+          greeting: greeting?.name ?? "", address: peer.address,
+          transmission: transmission(isInternational: transaction.isInternational))))
+  }
+
+  /// The protocol's name in a Received field (RFC 3848; RFC 6531, 4.3).
+  private func transmission(isInternational: Bool) -> String {
+    guard greeting?.isExtended == true else { return "SMTP" }
+    return (isInternational ? "UTF8SMTP" : "ESMTP") + (isEncrypted ? "S" : "") + (isLoggedIn ? "A" : "")
   }
 }

@@ -1,0 +1,43 @@
+/// The content of a mail as it arrives in DATA or BDAT. Of content that is refused, nothing is kept.
+struct SMTPContent {
+  /// The content so far.
+  private(set) var bytes: [UInt8] = []
+  /// The reply to content that is refused.
+  private(set) var fault: SMTPReply?
+
+  private let limit: Int
+  private let expectedSize: Int
+  /// Whether LF alone ends a line; it is stored as CRLF.
+  let acceptsLF: Bool
+
+  /// Content of at most `limit` bytes, of which `expectedSize` were announced.
+  init(limit: Int, expectedSize: Int, acceptsLF: Bool) {
+    self.limit = limit
+    self.expectedSize = expectedSize
+    self.acceptsLF = acceptsLF
+  }
+
+  /// Appends bytes that have been checked.
+  mutating func append(_ new: UnsafeBufferPointer<UInt8>) {
+    guard fault == nil, !new.isEmpty else { return }
+    guard new.count <= limit - bytes.count else { return fail(.tooLarge(limit)) }
+    // The announced size is believed once there is some content, because it may be wrong.
+    if bytes.count + new.count > 65_536, bytes.capacity < expectedSize { bytes.reserveCapacity(expectedSize) }
+    bytes.append(contentsOf: new)
+  }
+
+  /// Appends CRLF.
+  mutating func appendLineEnd() {
+    guard fault == nil else { return }
+    guard limit - bytes.count >= 2 else { return fail(.tooLarge(limit)) }
+    bytes.append(0x0D)
+    bytes.append(0x0A)
+  }
+
+  /// Refuses the content. The first reason counts.
+  mutating func fail(_ reply: SMTPReply) {
+    guard fault == nil else { return }
+    fault = reply
+    bytes = []
+  }
+}

@@ -1,0 +1,89 @@
+internal import PabalCore
+
+/// The mail that a session is receiving: its envelope and its content so far.
+struct SMTPTransaction {
+  /// The reverse path; `nil` stands for `<>`.
+  let sender: Address?
+  /// Whether MAIL had SMTPUTF8.
+  let isInternational: Bool
+  /// Who submits the mail.
+  let submitter: Submitter
+  /// The accepted recipients.
+  private(set) var recipients: [Address] = []
+  /// The content so far.
+  var content: SMTPContent
+  /// The chunks, if the content arrives by BDAT.
+  var chunks: ChunkReader?
+  /// Whether a chunk was refused, so that the mail can't be completed.
+  var hasFailed = false
+
+  private let policy: SMTPSessionPolicy
+  private var hasRefusedRecipient = false
+
+  /// Begins a mail with the argument of MAIL. Throws the reply to an argument that isn't accepted.
+  init(
+    _ argument: ArraySlice<UInt8>, submitter: Submitter, policy: SMTPSessionPolicy
+  ) throws(SMTPReply) {
+    let path = try SMTPPath(argument, after: "FROM:")
+    var expectedSize = 0
+    var isInternational = false
+    for parameter in path.parameters {
+      switch (parameter.keyword, parameter.value) {
+      case ("SIZE", let value?):
+        expectedSize = try SMTPTransaction.size(value, policy)
+      case ("BODY", let value?):
+        guard ["7BIT", "8BITMIME"].contains(value.uppercased()) else {
+          throw SMTPReply(555, "5.5.4", "BODY is 7BIT or 8BITMIME")
+        }
+      case ("SMTPUTF8", nil): isInternational = true
+      // The identity of the submitter is known here, so what an earlier system says about it is ignored (RFC 4954, 5).
+      case ("AUTH", _?): break
+      case ("SIZE", nil), ("BODY", nil), ("SMTPUTF8", _), ("AUTH", nil):
+        throw SMTPReply(501, "5.5.4", "the parameter \(parameter.keyword) isn't valid")
+      default: throw SMTPReply(555, "5.5.4", "unknown parameter \(parameter.keyword)")
+      }
+    }
+    guard isInternational || !path.isInternational else { throw SMTPTransaction.needsSMTPUTF8 }
+    sender = path.isNull ? nil : try path.address(completing: policy.hostName, status: "5.1.7")
+    self.isInternational = isInternational
+    self.submitter = submitter
+    self.policy = policy
+    content = SMTPContent(limit: policy.maxSize, expectedSize: expectedSize, acceptsLF: policy.acceptsLF)
+  }
+
+  /// Adds a recipient with the argument of RCPT. Throws the reply to one that isn't accepted.
+  mutating func addRecipient(_ argument: ArraySlice<UInt8>) throws(SMTPReply) {
+    guard chunks == nil, !hasFailed else { throw SMTPReply.contentBegun }
+    do throws(SMTPReply) {
+      let path = try SMTPPath(argument, after: "TO:")
+      if let parameter = path.parameters.first {
+        throw SMTPReply(555, "5.5.4", "unknown parameter \(parameter.keyword)")
+      }
+      guard isInternational || !path.isInternational else { throw SMTPTransaction.needsSMTPUTF8 }
+      let address = try path.address(completing: policy.hostName, status: "5.1.3")
+      guard recipients.count < policy.maxRecipients else { throw .tooManyRecipients }
+      recipients.append(address)
+    } catch {
+      hasRefusedRecipient = true
+      throw error
+    }
+  }
+
+  /// The reply to content that can't be accepted now; `nil` if it can.
+  var contentRefusal: SMTPReply? {
+    if hasFailed { return .failedContent }
+    guard recipients.isEmpty else { return nil }
+    return hasRefusedRecipient ? .noValidRecipients : .recipientMissing
+  }
+
+  private static let needsSMTPUTF8 = SMTPReply(
+    553, "5.6.7", "an address with non-ASCII characters needs SMTPUTF8")
+
+  private static func size(_ value: String, _ policy: SMTPSessionPolicy) throws(SMTPReply) -> Int {
+    guard (1...20).contains(value.utf8.count), value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      throw SMTPReply(501, "5.5.4", "SIZE isn't a number")
+    }
+    guard let size = Int(value), size <= policy.maxSize else { throw .tooLarge(policy.maxSize) }
+    return size
+  }
+}

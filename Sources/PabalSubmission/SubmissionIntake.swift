@@ -1,0 +1,101 @@
+package import PabalCore
+
+/// Queues submitted mail: finishes it and adds it to the outbox on behalf of its submitter.
+package struct SubmissionIntake: Sendable {
+  private let outbox: MailSubmission
+  private let hostName: String
+  private let identity: @Sendable () -> MailIdentity
+  private let report: @Sendable (StorageError) -> Void
+
+  /// An intake that adds to `outbox`.
+  ///
+  /// - Parameters:
+  ///   - outbox: Where the mail goes.
+  ///   - hostName: The service's name in Received fields.
+  ///   - identity: Generates the ids and dates of mails.
+  ///   - report: Called with each failure of the store, for the log.
+  package init(
+    _ outbox: MailSubmission, hostName: String,
+    identity: @escaping @Sendable () -> MailIdentity = MailIdentity.now,
+    report: @escaping @Sendable (StorageError) -> Void = { _ in }
+  ) {
+    self.outbox = outbox
+    self.hostName = hostName
+    self.identity = identity
+    self.report = report
+  }
+
+  /// Queues the mail of a dialogue. It is durable when the result is `queued`.
+  package func submit(_ submission: SMTPSubmission) async -> SMTPSubmissionResult {
+    do throws(MailError) {
+      return await submit(
+        try SubmittedMail(submission.bytes, lineEnds: .crlf), sender: submission.sender,
+        recipients: submission.recipients, isInternational: submission.isInternational,
+        submitter: submission.submitter,
+        received: ReceivedField(
+          greeting: submission.trace.greeting, address: submission.trace.address, host: hostName,
+          transmission: submission.trace.transmission))
+    } catch {
+      return .refused(SMTPReply(error))
+    }
+  }
+
+  /// Queues a mail, as the commands of the dialogue do.
+  ///
+  /// - Parameters:
+  ///   - mail: The mail as it was submitted.
+  ///   - sender: The reverse path; `nil` stands for `<>`.
+  ///   - recipients: The recipients; at least one.
+  ///   - isInternational: Whether SMTPUTF8 was asked for.
+  ///   - authorName: The display name in a From field that is added.
+  ///   - submitter: Who submits the mail.
+  ///   - received: The Received field; by default that of a local process.
+  ///   - id: The id that the mail has already. If the outbox has a mail with this id, nothing is added.
+  package func submit(
+    _ mail: SubmittedMail, sender: Address?, recipients: [Address], isInternational: Bool = false,
+    authorName: String? = nil, submitter: Submitter, received: ReceivedField? = nil, id: String? = nil
+  ) async -> SMTPSubmissionResult {
+    guard !mail.isLooping else {
+      return .refused(
+        SMTPReply(554, "5.4.6", "more than \(ReceivedField.limit) Received fields: a mail loop"))
+    }
+    guard let envelope = Envelope(sender: sender, recipients: recipients) else {
+      return .refused(.noValidRecipients)
+    }
+    let identity = identity()
+    let finished: Mail
+    do throws(MailError) {
+      finished = try mail.finish(
+        envelope: envelope, received: received ?? ReceivedField(host: hostName),
+        isInternational: isInternational,
+        authorName: authorName, identity: id.map(identity.withID) ?? identity)
+    } catch {
+      return .refused(SMTPReply(error))
+    }
+    do throws(MailSubmissionError) {
+      let added = try await outbox.acting(for: .submitter(submitter)).add(finished, idempotencyKey: nil)
+      return .queued(id: added.value.mail)
+    } catch {
+      if case .storage(let error) = error { report(error) }
+      return .refused(SMTPReply(error))
+    }
+  }
+}
+
+extension SMTPReply {
+  /// The reply to a mail that can't be finished.
+  package init(_ error: MailError) { self.init(550, "5.6.0", error.description) }
+
+  /// The reply to a mail that can't be stored. The client keeps it and tries again, whatever the cause.
+  package init(_ error: MailSubmissionError) {
+    guard case .storage(let error) = error else {
+      self.init(451, "4.3.0", "the mail can't be queued now")
+      return
+    }
+    switch error.kind {
+    case .full: self.init(452, "4.3.1", error.reason)
+    case .closed: self.init(421, "4.3.2", error.reason)
+    default: self.init(451, "4.3.0", error.reason)
+    }
+  }
+}
