@@ -34,7 +34,7 @@ package struct SubmissionIntake: Sendable {
         submitter: submission.submitter,
         received: ReceivedField(
           greeting: submission.trace.greeting, address: submission.trace.address, host: hostName,
-          transmission: submission.trace.transmission))
+          transmission: submission.trace.transmission), id: submission.id)
     } catch {
       return .refused(SMTPReply(error))
     }
@@ -73,8 +73,13 @@ package struct SubmissionIntake: Sendable {
       return .refused(SMTPReply(error))
     }
     do throws(MailSubmissionError) {
-      let added = try await outbox.acting(for: .submitter(submitter)).add(finished, idempotencyKey: nil)
-      return .queued(id: added.value.mail)
+      let outbox = outbox.acting(for: .submitter(submitter))
+      if id != nil {
+        try await outbox.addOnce(finished)
+      } else {
+        _ = try await outbox.add(finished, idempotencyKey: nil)
+      }
+      return .queued(id: finished.id)
     } catch {
       if case .storage(let error) = error { report(error) }
       return .refused(SMTPReply(error))

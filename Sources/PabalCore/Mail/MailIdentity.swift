@@ -78,6 +78,14 @@ public struct MailIdentity: Sendable, Hashable {
     }
   }
 
+  /// Whether a text is an id: 26 digits of Crockford's base32.
+  package static func isID(_ text: String) -> Bool {
+    text.utf8.count == 26
+      && text.utf8.allSatisfy {
+        (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) && !"ILOU".utf8.contains($0)
+      }
+  }
+
   /// Returns the value of a base32 digit, 0 to 31.
   static func value(ofDigit character: UInt8) -> UInt64 {
     UInt64((0..<32).first { digits[$0] == character } ?? 0)

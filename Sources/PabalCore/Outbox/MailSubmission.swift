@@ -66,6 +66,19 @@ public struct MailSubmission: Sendable {
     }
   }
 
+  /// Queues `mail` unless the outbox has a mail with its id already, which then stays as it is.
+  ///
+  /// For a mail that was given its id before it was submitted, and may be submitted again with it.
+  package func addOnce(
+    _ mail: Mail, lane: Lane = .normal, unknown: UnknownPolicy = .resend
+  ) async throws(MailSubmissionError) {
+    let now = now()
+    let entry = OutboxEntry(
+      id: mail.id, lane: lane, created: now, unknown: unknown, caller: caller,
+      content: keys.seal(OutboxContent(mail).bytes, id: mail.id))
+    _ = try await add(entry, mail, nil, at: now, isRepeatable: true)
+  }
+
   /// Returns the mail that an earlier request with this key and payload queued, in its current state.
   ///
   /// Asking before `add` saves composing a mail that would not be queued. `add` checks the key again.
@@ -82,9 +95,10 @@ public struct MailSubmission: Sendable {
     }
   }
 
-  /// Returns `nil` if a concurrent request with the same key was first.
+  /// Returns `nil` if a concurrent request with the same key was first, or if the mail `isRepeatable` and exists.
   private func add(
-    _ entry: OutboxEntry, _ mail: Mail, _ request: IdempotentRequest?, at now: Timestamp
+    _ entry: OutboxEntry, _ mail: Mail, _ request: IdempotentRequest?, at now: Timestamp,
+    isRepeatable: Bool = false
   ) async throws(MailSubmissionError) -> MailStatus? {
     let footprint = OutboxFootprint(requests: request?.footprint ?? [], mails: [entry.id])
     return try await writer.write(entry, mail) { entry throws(MailSubmissionError) in
@@ -94,6 +108,8 @@ public struct MailSubmission: Sendable {
             guard try request.priorResult(transaction, at: now) == .none else { return nil }
             try request.remember(entry.id, transaction, at: now)
           }
+          // The store would ignore the entry, but the mail would be dispatched again.
+          if isRepeatable, try transaction.mail(entry.id) != nil { return nil }
           try transaction.enqueue(entry)
           return MailStatus(entry)
         }

@@ -291,6 +291,7 @@ package struct SMTPSession {
       "SIZE \(policy.maxSize)", "8BITMIME", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "SMTPUTF8",
       "LIMITS RCPTMAX=\(policy.maxRecipients)",
     ]
+    if policy.acceptsQueueIDs { extensions.append("XQUEUEID") }
     if policy.offersTLS, !isEncrypted { extensions.append("STARTTLS") }
     if policy.hasUsers, isEncrypted || policy.allowsPlaintextLogin { extensions.append("AUTH PLAIN LOGIN") }
     return extensions
@@ -454,7 +455,7 @@ package struct SMTPSession {
     return .submit(
       SMTPSubmission(
         sender: transaction.sender, recipients: transaction.recipients, bytes: transaction.content.bytes,
-        isInternational: transaction.isInternational, submitter: transaction.submitter,
+        isInternational: transaction.isInternational, id: transaction.id, submitter: transaction.submitter,
         trace: SMTPTrace(
           greeting: greeting?.name ?? "", address: peer.address,
           transmission: transmission(isInternational: transaction.isInternational))))

@@ -23,6 +23,9 @@ package struct SMTPSessionPolicy: Sendable {
   /// Whether commands and content may arrive before the replies that they have to wait for, as in a script on the
   /// standard input of `sendmail -bs`.
   package var acceptsBatch = false
+  /// Whether the client may choose the queue id of its mail, as `sendmail` does over the Unix socket, so that a mail that
+  /// it repeats after a lost reply isn't queued twice.
+  package var acceptsQueueIDs = false
 
   /// The defaults.
   package init() {}

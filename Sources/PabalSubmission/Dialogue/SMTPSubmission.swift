@@ -10,6 +10,8 @@ package struct SMTPSubmission: Sendable {
   package var bytes: [UInt8]
   /// Whether MAIL had SMTPUTF8 (RFC 6531).
   package var isInternational: Bool
+  /// The queue id that the client chose; `nil` for a new one.
+  package var id: String?
   /// Who submits it.
   package var submitter: Submitter
   /// The value of the Received field that the mail gets, without its date and id.
@@ -18,12 +20,13 @@ package struct SMTPSubmission: Sendable {
   /// A mail with its envelope.
   package init(
     sender: Address?, recipients: [Address], bytes: [UInt8], isInternational: Bool = false,
-    submitter: Submitter, trace: SMTPTrace
+    id: String? = nil, submitter: Submitter, trace: SMTPTrace
   ) {
     self.sender = sender
     self.recipients = recipients
     self.bytes = bytes
     self.isInternational = isInternational
+    self.id = id
     self.submitter = submitter
     self.trace = trace
   }

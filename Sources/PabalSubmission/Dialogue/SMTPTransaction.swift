@@ -6,6 +6,8 @@ struct SMTPTransaction {
   let sender: Address?
   /// Whether MAIL had SMTPUTF8.
   let isInternational: Bool
+  /// The queue id that the client chose.
+  let id: String?
   /// Who submits the mail.
   let submitter: Submitter
   /// The accepted recipients.
@@ -27,6 +29,7 @@ struct SMTPTransaction {
     let path = try SMTPPath(argument, after: "FROM:")
     var expectedSize = 0
     var isInternational = false
+    var id: String?
     for parameter in path.parameters {
       switch (parameter.keyword, parameter.value) {
       case ("SIZE", let value?):
@@ -36,6 +39,9 @@ struct SMTPTransaction {
           throw SMTPReply(555, "5.5.4", "BODY is 7BIT or 8BITMIME")
         }
       case ("SMTPUTF8", nil): isInternational = true
+      case ("XQUEUEID", let value?) where policy.acceptsQueueIDs:
+        guard MailIdentity.isID(value) else { throw SMTPReply(501, "5.5.4", "XQUEUEID isn't an id") }
+        id = value
       // The identity of the submitter is known here, so what an earlier system says about it is ignored (RFC 4954, 5).
       case ("AUTH", _?): break
       case ("SIZE", nil), ("BODY", nil), ("SMTPUTF8", _), ("AUTH", nil):
@@ -46,6 +52,7 @@ struct SMTPTransaction {
     guard isInternational || !path.isInternational else { throw SMTPTransaction.needsSMTPUTF8 }
     sender = path.isNull ? nil : try path.address(completing: policy.hostName, status: "5.1.7")
     self.isInternational = isInternational
+    self.id = id
     self.submitter = submitter
     self.policy = policy
     content = SMTPContent(limit: policy.maxSize, expectedSize: expectedSize, acceptsLF: policy.acceptsLF)

@@ -1,0 +1,241 @@
+import Glibc
+package import PabalCore
+
+/// Queues the mail that `pabal sendmail` left in the drop directory while `pabal serve` wasn't running.
+///
+/// A file's name is the id of its mail in the outbox, and the file is removed after the commit. After a crash between
+/// the two, the mail is read again, and the outbox ignores it because it knows the id.
+package struct DropReader: Sendable {
+  /// What the reader reports.
+  package enum Event: Sendable, Hashable {
+    /// A mail was queued.
+    case queued(id: String, submitter: Submitter)
+    /// A mail was refused for good; its file is in the directory `refused`.
+    case refused(id: String, submitter: Submitter, reply: String)
+    /// Mail waits in the directory because it can't be queued now.
+    case delayed(reply: String)
+    /// An entry of the directory isn't used.
+    case unusable(name: String, problem: String)
+    /// The directory isn't used.
+    case closed(problem: String)
+  }
+
+  /// Queues a mail under the id; a mail whose id is known already counts as queued.
+  package typealias Submit = @Sendable (SMTPSubmission, _ id: String) async -> SMTPSubmissionResult
+
+  private let path: String
+  private let policy: @Sendable () -> SMTPSessionPolicy
+  private let now: @Sendable () -> Timestamp
+  private let submit: Submit
+  private let report: @Sendable (Event) -> Void
+
+  /// Files that are read at the same time, so that they share a commit.
+  private static let batchCount = 32
+  /// The size of files that are read at the same time, except for a single larger one.
+  private static let batchSize = 16 << 20
+  /// The maximum number of files of one round, which bounds its memory.
+  private static let roundLimit = 2_000
+  /// The space for the envelope of a mail of the maximum size.
+  private static let envelopeSize = 1 << 20
+  /// After how many seconds an incomplete file is reported.
+  private static let incompleteTime = 3_600
+
+  /// A reader of the directory at `path`, which doesn't have to exist.
+  package init(
+    _ path: String, policy: @escaping @Sendable () -> SMTPSessionPolicy,
+    now: @escaping @Sendable () -> Timestamp = Timestamp.now, submit: @escaping Submit,
+    report: @escaping @Sendable (Event) -> Void
+  ) {
+    self.path = path
+    self.policy = policy
+    self.now = now
+    self.submit = submit
+    self.report = report
+  }
+
+  /// What a reader remembers between rounds.
+  package struct State: Sendable {
+    /// What was reported, so that it is reported once.
+    fileprivate var reported: Set<String> = []
+    /// Files whose mail is queued but which couldn't be removed.
+    fileprivate var finished: Set<String> = []
+    fileprivate var lastScan = 0
+    fileprivate var needsScan = true
+    fileprivate var delay = 0
+    fileprivate var isDelayed = false
+
+    /// The state before the first round.
+    package init() {}
+
+    /// The seconds until the next round.
+    package var pause: Int { max(1, delay) }
+
+    /// Whether something is reported for the first time. The memory for it is bounded.
+    fileprivate mutating func isNew(_ key: String) -> Bool {
+      if reported.count >= 10_000 { return false }
+      return reported.insert(key).inserted
+    }
+  }
+
+  /// Reads the directory until the task is cancelled, once a second if there is nothing to do.
+  package func run() async {
+    var state = State()
+    while !Task.isCancelled {
+      await round(&state)
+      try? await Task.sleep(for: .seconds(state.pause))
+    }
+  }
+
+  /// Queues the mail that is in the directory, at most ``roundLimit`` files.
+  package func round(_ state: inout State) async {
+    state.delay = 0
+    do throws(DropDirectory.Failure) {
+      guard let directory = try DropDirectory.open(path) else { return }
+      let start = now().milliseconds
+      // An entry that was added in the tick of the clock of the last scan may have been missed.
+      guard state.needsScan || directory.changed / 1_000_000 >= state.lastScan - 1_000 else { return }
+      let files = try scan(directory, &state)
+      state.lastScan = Int(start)
+      // Even a directory full of useless entries takes only a part of the time.
+      state.delay = Int(now().milliseconds - start) / 100
+      try await queue(files, in: directory, &state)
+    } catch {
+      state.delay = 10
+      if state.isNew("directory \(error.reason)") { report(.closed(problem: error.reason)) }
+    }
+  }
+
+  /// Returns the complete files, the oldest first.
+  private func scan(
+    _ directory: borrowing DropDirectory, _ state: inout State
+  ) throws(DropDirectory.Failure) -> [DropDirectory.File] {
+    var names: [String] = []
+    var skipped = 0
+    try directory.forEachName { name in
+      if names.count < 50 * DropReader.roundLimit { names.append(name) } else { skipped += 1 }
+    }
+    names.sort()
+    var files: [DropDirectory.File] = []
+    state.needsScan = skipped > 0
+    state.finished.formIntersection(names)
+    for name in names where !state.finished.contains(name) {
+      switch directory.entry(name) {
+      case .complete(let file):
+        if files.count < DropReader.roundLimit { files.append(file) } else { state.needsScan = true }
+      case .incomplete(let changed):
+        // Completion changes the mode of the file, which the time of the directory doesn't show.
+        state.needsScan = true
+        let age = Int(now().milliseconds / 1_000) - changed
+        if age > DropReader.incompleteTime, state.isNew(name) {
+          report(.unusable(name: name, problem: "it isn't complete, and its writer has probably died"))
+        }
+      case .unusable(let problem):
+        if state.isNew(name) { report(.unusable(name: printable(name), problem: problem)) }
+      case .gone: break
+      }
+    }
+    return files
+  }
+
+  private func queue(
+    _ files: [DropDirectory.File], in directory: borrowing DropDirectory, _ state: inout State
+  ) async throws(DropDirectory.Failure) {
+    let policy = policy()
+    let limit = policy.maxSize + DropReader.envelopeSize
+    var rest = files[...]
+    while !rest.isEmpty, !Task.isCancelled {
+      var mails: [(name: String, content: DropDirectory.Content)] = []
+      var size = 0
+      while mails.count < DropReader.batchCount, let file = rest.first,
+        mails.isEmpty || size + file.size <= DropReader.batchSize
+      {
+        rest.removeFirst()
+        if file.size > limit {
+          let reply = SMTPReply(552, "5.3.4", "The file is larger than \(limit) bytes")
+          try refuse(file.name, .local("?"), reply, in: directory, &state)
+          continue
+        }
+        do throws(DropDirectory.Failure) {
+          guard let content = try directory.read(file, atMost: limit) else { continue }
+          mails.append((file.name, content))
+          size += file.size
+        } catch {
+          if state.isNew(file.name) { report(.unusable(name: file.name, problem: error.reason)) }
+        }
+      }
+      for (name, submitter, result) in await submitted(mails, policy) {
+        switch result {
+        case .queued:
+          report(.queued(id: name, submitter: submitter))
+          do throws(DropDirectory.Failure) {
+            try directory.remove(name)
+          } catch {
+            state.finished.insert(name)
+            if state.isNew(name) {
+              report(.unusable(name: name, problem: "can't remove it: \(error.reason)"))
+            }
+          }
+        case .refused(let reply) where reply.code < 500:
+          let text = DropReader.text(reply)
+          if !state.isDelayed { report(.delayed(reply: text)) }
+          (state.isDelayed, state.needsScan, state.delay) = (true, true, 30)
+        case .refused(let reply):
+          try refuse(name, submitter, reply, in: directory, &state)
+        }
+      }
+      // What stopped one mail, such as a full disk, would stop the others too.
+      if state.delay >= 30 { return }
+      state.isDelayed = false
+    }
+  }
+
+  /// Submits the mails at the same time, in the order of their names.
+  private func submitted(
+    _ mails: [(name: String, content: DropDirectory.Content)], _ policy: SMTPSessionPolicy
+  ) async -> [(String, Submitter, SMTPBatch.Result)] {
+    await withTaskGroup(of: (String, Submitter, SMTPBatch.Result).self) { group in
+      for mail in mails {
+        let submitter = Submitter.local(userName(mail.content.owner))
+        group.addTask {
+          let result = await SMTPBatch.run(mail.content.bytes, policy, submitter: submitter) {
+            await submit($0, mail.name)
+          }
+          return (mail.name, submitter, result)
+        }
+      }
+      var results: [(String, Submitter, SMTPBatch.Result)] = []
+      for await result in group { results.append(result) }
+      return results.sorted { $0.0 < $1.0 }
+    }
+  }
+
+  private func refuse(
+    _ name: String, _ submitter: Submitter, _ reply: SMTPReply, in directory: borrowing DropDirectory,
+    _ state: inout State
+  ) throws(DropDirectory.Failure) {
+    do throws(DropDirectory.Failure) {
+      try directory.moveAside(name)
+      report(.refused(id: name, submitter: submitter, reply: DropReader.text(reply)))
+    } catch {
+      // Left in place, and not read again by this process.
+      state.finished.insert(name)
+      let problem = "\(DropReader.text(reply)); it can't be moved aside: \(error.reason)"
+      if state.isNew(name) { report(.unusable(name: name, problem: problem)) }
+    }
+  }
+
+  private static func text(_ reply: SMTPReply) -> String {
+    ([String(reply.code), reply.status].compactMap(\.self) + reply.text).joined(separator: " ")
+  }
+}
+
+/// Returns the login name of a user, or the number of one without a name.
+package func userName(_ number: UInt32) -> String {
+  var entry = passwd()
+  var found: UnsafeMutablePointer<passwd>?
+  var buffer = [CChar](repeating: 0, count: 16_384)
+  guard getpwuid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil,
+    let name = entry.pw_name.flatMap({ String(validatingCString: $0) })
+  else { return "\(number)" }
+  return name
+}

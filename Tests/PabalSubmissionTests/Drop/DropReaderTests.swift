@@ -1,0 +1,219 @@
+import Foundation
+import PabalCore
+import PabalTesting
+import Synchronization
+import Testing
+
+@testable import PabalSubmission
+
+/// A drop directory with a reader, and what reached the queue.
+private final class DropFixture: Sendable {
+  let directory: TemporaryDirectory
+  let mails = Mutex<[(id: String, submission: SMTPSubmission)]>([])
+  let events = Mutex<[DropReader.Event]>([])
+  let answer = Mutex<SMTPReply?>(nil)
+  let seconds = Mutex(0)
+  private let state = Mutex(DropReader.State())
+
+  init(mode: mode_t = 0o3733) throws {
+    directory = try TemporaryDirectory()
+    #expect(mkdir(path, 0o700) == 0 && chmod(path, mode) == 0)
+  }
+
+  var path: String { "\(directory.path)/drop" }
+
+  static let ids = ["01M5PWP165041061050R3GG28A", "01M5PWP165041061050R3GG28B", "01M5PWP165041061050R3GG28C"]
+
+  static func batch(
+    _ recipients: [String] = ["you@example.com"], content: String = "Subject: hi\r\n\r\ntext\r\n"
+  )
+    -> String
+  {
+    "EHLO host\r\nMAIL FROM:<me@example.com>\r\n" + recipients.map { "RCPT TO:<\($0)>\r\n" }.joined()
+      + "BDAT \(content.utf8.count) LAST\r\n\(content)"
+  }
+
+  @discardableResult
+  func write(_ text: String, as name: String = ids[0], mode: mode_t = DropDirectory.completeMode) throws
+    -> String
+  {
+    let file = "\(path)/\(name)"
+    try Data(text.utf8).write(to: URL(filePath: file))
+    #expect(chmod(file, mode) == 0)
+    return file
+  }
+
+  var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
+
+  func round() async {
+    var state = self.state.withLock { $0 }
+    let start = Timestamp.now()
+    await DropReader(
+      path, policy: { SMTPSessionPolicy() },
+      now: { [self] in start + .seconds(seconds.withLock { $0 }) },
+      submit: { [self] submission, id in
+        if let reply = answer.withLock({ $0 }) { return .refused(reply) }
+        mails.withLock { $0.append((id, submission)) }
+        return .queued(id: id)
+      }, report: { [self] event in events.withLock { $0.append(event) } }
+    ).round(&state)
+    self.state.withLock { [state] in $0 = state }
+  }
+
+  var received: [(id: String, submission: SMTPSubmission)] { mails.withLock { $0 } }
+  var reported: [DropReader.Event] { events.withLock { $0 } }
+}
+
+@Suite struct DropReaderTests {
+  @Test func `a complete file is queued under its name, as its owner, and removed`() async throws {
+    let fixture = try DropFixture()
+    try fixture.write(DropFixture.batch(["a@example.com", "b@example.com"]))
+    await fixture.round()
+    let mail = try #require(fixture.received.first)
+    #expect(fixture.received.count == 1)
+    #expect(mail.id == DropFixture.ids[0])
+    #expect(mail.submission.sender?.description == "me@example.com")
+    #expect(mail.submission.recipients.map(\.description) == ["a@example.com", "b@example.com"])
+    #expect(mail.submission.bytes == Array("Subject: hi\r\n\r\ntext\r\n".utf8))
+    #expect(mail.submission.submitter == .local(userName(getuid())))
+    #expect(try fixture.names == [])
+    #expect(fixture.reported == [.queued(id: mail.id, submitter: mail.submission.submitter)])
+  }
+
+  @Test func `files are queued in the order of their ids`() async throws {
+    let fixture = try DropFixture()
+    for id in DropFixture.ids.reversed() { try fixture.write(DropFixture.batch(), as: id) }
+    await fixture.round()
+    #expect(fixture.reported.map(\.id) == DropFixture.ids)
+    #expect(try fixture.names == [])
+  }
+
+  @Test func `an incomplete file is left, read once it is complete, and reported after an hour`() async throws
+  {
+    let fixture = try DropFixture()
+    let file = try fixture.write(DropFixture.batch(), mode: 0o640)
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[1], mode: 0o640)
+    await fixture.round()
+    #expect(fixture.received.isEmpty && fixture.reported.isEmpty)
+    #expect(chmod(file, DropDirectory.completeMode) == 0)
+    await fixture.round()
+    #expect(fixture.received.map(\.id) == [DropFixture.ids[0]])
+    fixture.seconds.withLock { $0 = 3_700 }
+    for _ in 0..<3 { await fixture.round() }
+    let problems = fixture.reported.compactMap(\.problem)
+    #expect(problems.count == 1 && problems[0].contains("isn't complete"))
+    #expect(try fixture.names == [DropFixture.ids[1]])
+  }
+
+  @Test func `links, pipes, directories and foreign names are neither read nor removed, and reported once`()
+    async throws
+  {
+    let fixture = try DropFixture()
+    let (ids, path) = (DropFixture.ids, fixture.path)
+    let secret = try fixture.directory.write(DropFixture.batch(), to: "secret")
+    #expect(chmod(secret, DropDirectory.completeMode) == 0)
+    #expect(symlink(secret, "\(path)/\(ids[0])") == 0)
+    #expect(link(secret, "\(path)/\(ids[1])") == 0)
+    #expect(mkfifo("\(path)/\(ids[2])", 0o440) == 0)
+    #expect(mkdir("\(path)/01M5PWP165041061050R3GG28D", 0o440) == 0)
+    #expect(symlink("/dev/zero", "\(path)/01M5PWP165041061050R3GG28E") == 0)
+    try fixture.write(DropFixture.batch(), as: "other")
+    try fixture.write(DropFixture.batch(), as: "01M5PWP165041061050R3GG28a")
+    try fixture.write(DropFixture.batch(), as: "01M5PWP165041061050R3GG28Z")
+    for _ in 0..<3 { await fixture.round() }
+    #expect(fixture.received.map(\.id) == ["01M5PWP165041061050R3GG28Z"])
+    #expect(fixture.reported.compactMap(\.problem).count == 7)
+    #expect(try fixture.names.count == 7)
+  }
+
+  @Test(arguments: [
+    "", "EHLO host", "EHLO host\r\n", "not SMTP\r\nat all\r\n",
+    "EHLO host\r\nMAIL FROM:<me@example.com>\r\nBDAT 2 LAST\r\nhi",
+    "EHLO host\r\nMAIL FROM:<me@example.com>\r\nRCPT TO:<you@example.com>\r\nBDAT 20 LAST\r\nhi\r\n",
+    "EHLO host\r\nMAIL FROM:<me@example.com>\r\nRCPT TO:<you@example.com>\r\n",
+    DropFixture.batch(["a@example.com", "not an address"]),
+    DropFixture.batch(content: "Subject: hi\n\nbare\n"),
+    "\u{0}\u{1}\u{2}",
+  ]) func `a malformed file is moved aside as a whole and doesn't stop others`(_ text: String) async throws {
+    let fixture = try DropFixture()
+    try fixture.write(text)
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[1])
+    for _ in 0..<2 { await fixture.round() }
+    #expect(fixture.received.map(\.id) == [DropFixture.ids[1]])
+    #expect(fixture.reported.count == 2)
+    #expect(try fixture.names == ["refused"])
+    let refused = "\(fixture.path)/refused"
+    #expect(try FileManager.default.contentsOfDirectory(atPath: refused) == [DropFixture.ids[0]])
+  }
+
+  @Test func `a file that is too large is moved aside without being read`() async throws {
+    let fixture = try DropFixture()
+    let file = try fixture.write("", mode: 0o640)
+    #expect(truncate(file, 1 << 30) == 0 && chmod(file, DropDirectory.completeMode) == 0)
+    await fixture.round()
+    #expect(fixture.reported.count == 1)
+    #expect(try fixture.names == ["refused"])
+  }
+
+  @Test func `a directory named refused of another kind keeps refused files in place, reported once`()
+    async throws
+  {
+    let fixture = try DropFixture()
+    let elsewhere = try TemporaryDirectory()
+    #expect(symlink(elsewhere.path, "\(fixture.path)/refused") == 0)
+    try fixture.write("garbage\r\n")
+    for _ in 0..<3 { await fixture.round() }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere.path) == [])
+    #expect(fixture.reported.compactMap(\.problem).count == 1)
+    #expect(try fixture.names.contains(DropFixture.ids[0]))
+  }
+
+  @Test func `mail that can't be queued now is left, reported once and tried again`() async throws {
+    let fixture = try DropFixture()
+    for id in DropFixture.ids { try fixture.write(DropFixture.batch(), as: id) }
+    fixture.answer.withLock { $0 = SMTPReply(452, "4.3.1", "disk full") }
+    for _ in 0..<3 { await fixture.round() }
+    #expect(fixture.reported == [.delayed(reply: "452 4.3.1 disk full")])
+    #expect(try fixture.names == DropFixture.ids)
+    fixture.answer.withLock { $0 = nil }
+    await fixture.round()
+    #expect(fixture.received.map(\.id).sorted() == DropFixture.ids)
+    #expect(try fixture.names == [])
+  }
+
+  @Test func `a directory in which users could remove each other's mail isn't used`() async throws {
+    let fixture = try DropFixture(mode: 0o777)
+    try fixture.write(DropFixture.batch())
+    for _ in 0..<2 { await fixture.round() }
+    #expect(fixture.received.isEmpty)
+    #expect(fixture.reported.count == 1)
+    #expect(try fixture.names == [DropFixture.ids[0]])
+    #expect(chmod(fixture.path, 0o3733) == 0)
+    await fixture.round()
+    #expect(fixture.received.count == 1)
+  }
+
+  @Test func `a missing directory is read once it exists`() async throws {
+    let fixture = try DropFixture()
+    #expect(rmdir(fixture.path) == 0)
+    await fixture.round()
+    #expect(mkdir(fixture.path, 0o700) == 0)
+    try fixture.write(DropFixture.batch())
+    await fixture.round()
+    #expect(fixture.received.count == 1)
+    #expect(fixture.reported.count == 1)
+  }
+}
+
+extension DropReader.Event {
+  fileprivate var id: String? {
+    switch self {
+    case .queued(let id, _), .refused(let id, _, _): id
+    case .delayed, .unusable, .closed: nil
+    }
+  }
+
+  fileprivate var problem: String? {
+    if case .unusable(_, let problem) = self { problem } else { nil }
+  }
+}
