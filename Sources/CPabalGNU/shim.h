@@ -20,3 +20,4 @@ static inline void pabal_rename_library(void *library, const char *from, const c
   if (name != NULL) map->l_name = name;
 }
 extern int malloc_trim(size_t pad); // <malloc.h>, which Swift's Glibc module doesn't include
+extern int memfd_create(const char *name, unsigned int flags); // <sys/mman.h>, since glibc 2.27

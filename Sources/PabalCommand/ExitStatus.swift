@@ -8,8 +8,14 @@ package enum ExitStatus: Int32 {
   case usage = 64
   /// `EX_DATAERR`: an address, a message or a mail is invalid.
   case input = 65
+  /// `EX_NOINPUT`: the mail could not be read.
+  case noInput = 66
+  /// `EX_NOUSER`: a recipient was refused.
+  case noUser = 67
   /// `EX_UNAVAILABLE`: the mail was rejected.
   case rejected = 69
+  /// `EX_SOFTWARE`: the service did not understand the command.
+  case software = 70
   /// `EX_CANTCREAT`: the output could not be written.
   case unwritten = 73
   /// `EX_IOERR`: the mail may have been sent.

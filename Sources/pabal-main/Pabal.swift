@@ -2,7 +2,7 @@ import ArgumentParser
 import PabalCommand
 import PabalCore
 
-/// The `pabal` command with all subcommands; the small `pabal` program runs it for everything except `send`.
+/// The `pabal` command with all subcommands; the small `pabal` program runs it for everything except `send` and `sendmail`.
 @main
 struct Pabal: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,7 +21,8 @@ struct Pabal: ParsableCommand {
       """,
     version: pabalVersion,
     subcommands: [
-      Send.self, Verify.self, OutboxCommand.self, StorageCommand.self, Serve.self, Transports.self,
+      Send.self, Sendmail.self, Verify.self, OutboxCommand.self, StorageCommand.self, Serve.self,
+      Transports.self,
       Messages.self, Account.self,
       Keys.self, Check.self,
     ])
@@ -31,6 +32,7 @@ struct Pabal: ParsableCommand {
     do {
       let status = try CommandRun.status {
         try ProcessSetup.rejectInvalidArguments()
+        if let words = SendmailArguments.words(of: CommandLine.arguments) { return try Sendmail.run(words) }
         let misspelt = MisspeltCommand(CommandLine.arguments.dropFirst(), of: Pabal.self)
         var command = try parse(misspelt)
         do {

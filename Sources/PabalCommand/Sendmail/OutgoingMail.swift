@@ -1,0 +1,71 @@
+package import PabalCore
+
+/// A mail on its way from `sendmail` into the queue, with its envelope.
+package struct OutgoingMail: Sendable {
+  /// The id that it gets in the outbox, whichever way it takes, so that it is queued once even if it takes two.
+  package let id: String
+  /// The reverse path; `nil` stands for `<>`.
+  package let sender: Address?
+  /// The recipients without duplicates; at least one.
+  package let recipients: [Address]
+  /// The mail; its lines end with CRLF.
+  package let content: [UInt8]
+  /// The name for EHLO.
+  package let hostName: String
+  /// The delivery notifications that the caller asks for.
+  package let notifications: NotificationRequest
+
+  /// A mail with a new id.
+  package init(
+    sender: Address?, recipients: [Address], content: [UInt8], hostName: String,
+    notifications: NotificationRequest = NotificationRequest()
+  ) {
+    var seen = Set<Address>()
+    id = MailIdentity.now().id
+    self.sender = sender
+    self.recipients = recipients.filter { seen.insert($0).inserted }
+    self.content = content
+    self.hostName = hostName
+    self.notifications = notifications
+  }
+
+  /// The command MAIL for a service that offers `extensions`, without its line end.
+  func mailCommand(_ extensions: Set<String>) -> String {
+    var command = "MAIL FROM:<\(sender?.description ?? "")>"
+    if extensions.contains("SIZE") { command += " SIZE=\(content.count)" }
+    if extensions.contains("8BITMIME"), content.contains(where: { $0 >= 0x80 }) {
+      command += " BODY=8BITMIME"
+    }
+    if extensions.contains("SMTPUTF8"), needsSMTPUTF8 { command += " SMTPUTF8" }
+    if extensions.contains("DSN") {
+      if let value = notifications.returned { command += " RET=\(value)" }
+      if let value = notifications.envelopeID { command += " ENVID=\(value)" }
+    }
+    if extensions.contains(OutgoingMail.idExtension) { command += " \(OutgoingMail.idExtension)=\(id)" }
+    return command
+  }
+
+  /// The command RCPT for a service that offers `extensions`, without its line end.
+  func recipientCommand(_ recipient: Address, _ extensions: Set<String>) -> String {
+    let notify = extensions.contains("DSN") ? notifications.notify.map { " NOTIFY=\($0)" } : nil
+    return "RCPT TO:<\(recipient)>\(notify ?? "")"
+  }
+
+  /// Whether an address has non-ASCII characters (RFC 6531).
+  var needsSMTPUTF8: Bool { sender?.needsSMTPUTF8 ?? false || recipients.contains { $0.needsSMTPUTF8 } }
+
+  /// The extension of the Unix socket by which a client chooses the queue id of its mail.
+  static let idExtension = "XQUEUEID"
+
+  /// The mail as a batch: the commands and the content that a client would send to a service with all extensions
+  /// (RFC 2442). The id isn't part of it, because a drop file has it as its name.
+  package var batch: [UInt8] {
+    // The reader of a batch knows DSN only once it is offered by the service.
+    let extensions: Set = ["SIZE", "8BITMIME", "SMTPUTF8"]
+    var commands = "EHLO \(hostName)\r\n\(mailCommand(extensions))\r\n"
+    for recipient in recipients { commands += "\(recipientCommand(recipient, extensions))\r\n" }
+    var bytes = Array("\(commands)BDAT \(content.count) LAST\r\n".utf8)
+    bytes.append(contentsOf: content)
+    return bytes
+  }
+}

@@ -1,0 +1,105 @@
+import Glibc
+import PabalCore
+
+/// The ways into the queue, tried in order: the socket of `pabal serve`, its drop directory, the outbox itself.
+package struct QueueEntrances {
+  /// Queues a mail in the outbox of the configuration, as the owner of its database. The text says why the other ways
+  /// failed.
+  package typealias OutboxEntrance = (OutgoingMail, String) throws(CommandError) -> Void
+
+  /// How a submission ended.
+  package enum Result {
+    /// The mail is durable.
+    case queued(id: String)
+    /// The service refused the mail.
+    case refused(ServiceReply, CommandError)
+    /// The mail isn't queued, or it isn't known whether it is.
+    case failed(CommandError)
+  }
+
+  private let arguments: SendmailArguments
+  private let outbox: OutboxEntrance
+
+  /// The ways that `arguments` name; `outbox` is the last one.
+  package init(_ arguments: SendmailArguments, outbox: @escaping OutboxEntrance) {
+    self.arguments = arguments
+    self.outbox = outbox
+  }
+
+  /// Queues the mail by the first way that takes it; blocks until it is durable.
+  package func submit(_ mail: OutgoingMail) -> Result {
+    let socket = "the socket \(printable(arguments.socket))"
+    switch SubmissionClient(path: arguments.socket).submit(mail) {
+    case .queued(let id): return .queued(id: id)
+    case .refused(let reply, let command, let recipients):
+      let refusal = Self.error(reply, command, about: recipients)
+      guard reply.isTemporary else { return .refused(reply, refusal) }
+      // The service is short of something; it takes the mail from the drop directory when it can.
+      do throws(DropWriter.Failure) {
+        try drop(mail)
+        return .queued(id: mail.id)
+      } catch {
+        return .refused(reply, refusal)
+      }
+    case .failed(let reason): return submitWithoutService(mail, "\(socket) \(reason)")
+    case .lost(let reason, let isRepeatable):
+      // Under the same id, the mail is queued once even if the service has it already.
+      if isRepeatable { return submitWithoutService(mail, "\(socket) \(reason)") }
+      return .failed(
+        CommandError(
+          .deferred, "\(socket): the connection failed before the service answered (\(reason))",
+          remedy: "the mail may be queued: look for it with `pabal outbox list` before you send it again"))
+    }
+  }
+
+  private func submitWithoutService(_ mail: OutgoingMail, _ failure: String) -> Result {
+    do throws(DropWriter.Failure) {
+      try drop(mail)
+      return .queued(id: mail.id)
+    } catch {
+      do throws(CommandError) {
+        try outbox(mail, "\(failure); the drop directory \(printable(arguments.drop)) \(error.reason)")
+        return .queued(id: mail.id)
+      } catch {
+        return .failed(error)
+      }
+    }
+  }
+
+  private func drop(_ mail: OutgoingMail) throws(DropWriter.Failure) {
+    // What the service certainly refuses must not vanish in a directory that the sender can't read.
+    guard mail.content.count <= Self.maxDroppedSize else {
+      throw DropWriter.Failure(reason: "takes at most \(Self.maxDroppedSize) bytes")
+    }
+    try DropWriter(path: arguments.drop).write(mail.batch, id: mail.id)
+  }
+
+  /// The largest mail that the service accepts by default.
+  private static let maxDroppedSize = 36_700_160
+
+  /// The error that the mail couldn't be queued by any way.
+  package static func notQueued(_ failures: String) -> CommandError {
+    CommandError(
+      .deferred, "mail not queued: \(failures)",
+      remedy: "start `pabal serve` with serve.submission, or create the drop directory")
+  }
+
+  private static func error(
+    _ reply: ServiceReply, _ command: SubmissionClient.Command, about recipients: [Address]
+  ) -> CommandError {
+    // The whole list would be longer than a line of a log.
+    let names = recipients.prefix(5).map(\.description).joined(separator: ", ")
+    let more = recipients.count > 5 ? " and \(recipients.count - 5) more" : ""
+    let subject = recipients.isEmpty ? "mail" : names + more
+    let remedy =
+      if reply.isTemporary {
+        "nothing was sent; send it again later"
+      } else if recipients.isEmpty {
+        "nothing was sent"
+      } else {
+        "nothing was sent to anyone; correct these recipients or leave them out"
+      }
+    return CommandError(
+      reply.exitStatus(after: command), "\(subject): refused: \(reply.text)", remedy: remedy)
+  }
+}

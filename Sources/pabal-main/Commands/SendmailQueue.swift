@@ -1,0 +1,132 @@
+import Glibc
+import PabalCommand
+import PabalCore
+import PabalServer
+
+/// The outbox of a configuration, for the owner of its database.
+struct OwnedOutbox {
+  private let file: String
+  private let failures: String
+
+  /// The outbox that is used because the ways into the queue described by `failures` failed.
+  init(_ file: String, orElse failures: String) {
+    self.file = file
+    self.failures = failures
+  }
+
+  /// Queues the mail of the batch `bytes` under `id`.
+  func add(_ bytes: [UInt8], id: String) throws(CommandError) {
+    let context: CommandContext
+    do throws(CommandError) {
+      context = try CommandContext(CommandOptions(file: file))
+    } catch {
+      throw notQueued(error.diagnostics.first?.message ?? "")
+    }
+    guard context.ownsDatabase else { throw notQueued("its database belongs to another user") }
+    let storage = try context.storage()
+    defer { storage.database.close() }
+    let login = LocalUser.current().login
+    let result = try blockingAwait { () throws(CommandError) in
+      await storage.queue(bytes, id: id, submitter: .local(login))
+    }
+    if case .refused(let reply) = result {
+      let isTemporary = reply.code < 500
+      throw CommandError(
+        isTemporary ? .deferred : .input, "mail: refused: \(reply.code) \(reply.text.joined(separator: " "))",
+        remedy: isTemporary ? "nothing was queued; send it again later" : "nothing was queued")
+    }
+  }
+
+  private func notQueued(_ reason: String) -> CommandError {
+    QueueEntrances.notQueued("\(failures); the configuration \(printable(file)): \(reason)")
+  }
+}
+
+extension CommandContext {
+  /// Whether this user owns the database, or may create it.
+  fileprivate var ownsDatabase: Bool {
+    let path = configuration.storage.path
+    var status = stat()
+    if stat(path, &status) == 0 { return status.st_uid == geteuid() }
+    let directory = path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)
+    return stat(directory.isEmpty ? "/" : String(directory), &status) == 0 && status.st_uid == geteuid()
+  }
+}
+
+/// `sendmail -bp` and `sendmail -q`: the waiting mail.
+struct SendmailQueue {
+  private let arguments: SendmailArguments
+
+  init(_ arguments: SendmailArguments) { self.arguments = arguments }
+
+  /// Prints the waiting mail. Monitoring programs look for the sentence about an empty queue.
+  func printList() throws(CommandError) {
+    let context = try context()
+    guard let storage = try storage(of: context) else {
+      Terminal.printResult(Self.emptyQueue)
+      return
+    }
+    defer { storage.database.close() }
+    let query = OutboxQuery(
+      states: [.waiting, .sending], limit: 10_000, withContent: true, withTransports: true)
+    let view = try blockingAwait { () throws(CommandError) in
+      do throws(StorageError) {
+        return try await storage.outbox.read(query)
+      } catch {
+        throw CommandError(error)
+      }
+    }
+    let schedule = context.routeSchedule(view.transports)
+    let lines = view.entries.map { OutboxEntryOutput($0, keys: storage.keys, schedule: schedule).line }
+    Terminal.printResult(lines.isEmpty ? Self.emptyQueue : lines.joined(separator: "\n"))
+  }
+
+  /// Makes the waiting mail due.
+  func retry() throws(CommandError) {
+    guard let storage = try storage(of: try context()) else { return }
+    defer { storage.database.close() }
+    _ = try blockingAwait { () throws(CommandError) in
+      do throws(StorageError) {
+        let now = Timestamp.now()
+        _ = try await storage.outbox.transports { states in
+          for name in states.keys { states[name]?.endWait(at: now) }
+        }
+        return try await storage.outbox.amend(.retry(nil), now: now)
+      } catch {
+        throw CommandError(error)
+      }
+    }
+  }
+
+  private static let emptyQueue = "Mail queue is empty"
+
+  private func context() throws(CommandError) -> CommandContext {
+    do throws(CommandError) {
+      return try CommandContext(CommandOptions(file: arguments.configuration))
+    } catch {
+      throw unavailable(error.diagnostics.first?.message ?? "invalid configuration")
+    }
+  }
+
+  /// Returns the open database, or `nil` if there is none yet.
+  private func storage(of context: CommandContext) throws(CommandError) -> OpenStorage? {
+    let path = context.configuration.storage.path
+    // Opening would create it, for a user who may not be that of `pabal serve`.
+    guard access(path, F_OK) == 0 else {
+      guard errno == ENOENT else { throw unavailable(String(cString: strerror(errno))) }
+      return nil
+    }
+    guard access(path, R_OK | W_OK) == 0 else { throw unavailable(String(cString: strerror(errno))) }
+    do throws(CommandError) {
+      return try context.storage()
+    } catch {
+      throw unavailable(error.diagnostics.first?.message ?? "the database can't be opened")
+    }
+  }
+
+  private func unavailable(_ reason: String) -> CommandError {
+    CommandError(
+      .rejected, "mail queue: not available to this user: \(reason)",
+      remedy: "run it as the user of pabal serve, or name its configuration with --config")
+  }
+}
