@@ -233,7 +233,7 @@ extension ServeMetrics {
   private func addAccounts(_ accounts: [OAuthAccount], to text: inout MetricsText) async {
     let threads = WorkerThreads(count: 1)
     // On a thread of its own, because it reads files.
-    let states = await threads.run { accounts.map { ($0.name, $0.status(), $0.needsAttention) } }
+    let states = await threads.run { accounts.map { ($0.title, $0.status(), $0.needsAttention) } }
     threads.stop()
     text.gauge(
       "pabal_account_state", "State of the account's login: 1 for the current state, 0 for the others.",

@@ -85,7 +85,7 @@ private struct AccountCondition: Sendable {
 
   init(_ account: OAuthAccount) {
     let status = account.status()
-    name = account.name
+    name = account.title
     // A login that expires in some days delays no mail yet.
     needsAttention = status.state == .dead || (status.state == .fresh && account.needsAttention)
     let reasons = [status.cause].compactMap(\.self) + status.notes

@@ -37,6 +37,15 @@ import Testing
     #expect(problems("\(google("a")), \(google("b"))").isEmpty)
     let dotted = problems("\(google("a.b")), \(google("c", #", "token": "tokens/a.b.json""#))")
     #expect(dotted.count == 1)
+    // A Microsoft account may have a second file, for Graph.
+    func microsoft(_ name: String) -> String {
+      #""\#(name)": {"provider": "microsoft", "tenant": "t", "client_id": "i", "user": "u@example.com"}"#
+    }
+    for names in [["office", "office.graph"], ["office.graph", "office"]] {
+      let found = problems(names.map(microsoft).joined(separator: ", "))
+      #expect(found.count == 1)
+      #expect(found.first?.message.contains("tokens/office.graph.json is also used by") == true)
+    }
   }
 
   @Test(arguments: ["", "alice", "alice@", "Alice <alice@example.com>"])

@@ -45,21 +45,25 @@ extension ObjectDecoder {
     return (true, scopes.count == elements.count ? scopes : nil)
   }
 
-  /// Reads the path in `token`. Reports an error if another account has the same token file, configured or by default.
-  func tokenFile() -> (path: String?, isSound: Bool) {
+  /// Reads the path in `token`. Reports an error if another account has the same token file, configured or by default;
+  /// an account with `resources` has a file for each of them, too.
+  func tokenFile(resources: [String] = []) -> (path: String?, isSound: Bool) {
     let token = path("token")
     // The account's name, without the quotes that some names need in a path.
     let account = value.path.split(separator: ".", maxSplits: 1).last.map(String.init) ?? ""
     let name = account.trimmingQuotes
     guard token.isSound else { return token }
-    let file = TokenLocation.file(token.path, account: name, directory: directory).path
-    // Normalized, because /a//b/./c is /a/b/c.
-    let plain = file.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
-    guard let earlier = collector.reserve("token file /\(plain)", for: value.path) else { return token }
-    value.report(
-      "the token file \(file) is also used by \(earlier), and each would overwrite the other's tokens",
-      remedy: "give each account its own \"token\"")
-    return (nil, false)
+    for resource in [nil] + resources {
+      let file = TokenLocation.file(token.path, account: name, directory: directory, resource: resource).path
+      // Normalized, because /a//b/./c is /a/b/c.
+      let plain = file.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+      guard let earlier = collector.reserve("token file /\(plain)", for: value.path) else { continue }
+      value.report(
+        "the token file \(file) is also used by \(earlier), and each would overwrite the other's tokens",
+        remedy: "give each account its own \"token\"")
+      return (nil, false)
+    }
+    return token
   }
 
   /// Whether `user` is a valid address, or a secret that is fetched later; reports an error otherwise.

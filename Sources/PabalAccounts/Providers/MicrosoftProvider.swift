@@ -33,7 +33,7 @@ public struct MicrosoftProvider: AccountProvider {
     }
     let given = object.optional("authority")
     let authority = given == nil ? try? HTTPEndpoint("https://login.microsoftonline.com") : given?.endpoint()
-    let settings = ClientSettings(object)
+    let settings = ClientSettings(object, resources: ["graph"])
     guard object.userIsAddress(), let accountDependencies, let name, let authority, let settings else {
       return nil
     }

@@ -67,8 +67,9 @@ struct ClientSettings: Sendable {
   let scopes: [String]?
   let directory: String
 
-  /// Reads `client_id`, `client_secret`, `flow`, `token` and `scopes`; `nil` after an error.
-  init?(_ object: ObjectDecoder) {
+  /// Reads `client_id`, `client_secret`, `flow`, `token` and `scopes`; `nil` after an error. There may be a token file
+  /// for each of `resources`, too.
+  init?(_ object: ObjectDecoder, resources: [String] = []) {
     let id = object.required("client_id", remedy: "copy it from the app's registration")?.configuredValue()
     let secret = object.optional("client_secret")
     let secretText = secret?.configuredSecret()
@@ -80,7 +81,7 @@ struct ClientSettings: Sendable {
         flow.report("unknown flow", remedy: "use browser, device or app")
       }
     }
-    let token = object.tokenFile()
+    let token = object.tokenFile(resources: resources)
     let scopes = object.scopes()
     if chosen == .app, secret == nil {
       object.value.report(

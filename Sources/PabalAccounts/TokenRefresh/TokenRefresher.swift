@@ -33,7 +33,7 @@ public struct TokenRefresher: Sendable {
     while !Task.isCancelled {
       let (wait, state) = await threads.run { (account.refreshIfDue(), account.attentionMessage()) }
       if state != lastMessage, lastMessage != nil || state != nil {
-        log("account \(account.name): \(state ?? "its tokens are renewed again")")
+        log("account \(account.title): \(state ?? "its tokens are renewed again")")
       }
       lastMessage = state
       do {

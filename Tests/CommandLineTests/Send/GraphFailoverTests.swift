@@ -102,6 +102,16 @@ import Testing
     let ready = try serving.object("/readyz")
     #expect(ready["status"] as? String == (cause == .outage ? "ready" : "degraded"), "\(ready)")
     if cause != .outage { #expect(try serving.detail("graph").hasPrefix("held since "), "\(ready)") }
+    // Each login has metrics and a state of its own; Prometheus refuses a series that occurs twice.
+    let samples = try serving.ask("/metrics").body.split(separator: "\n").filter { !$0.hasPrefix("#") }
+      .map { String($0[..<($0.lastIndex(of: " ") ?? $0.endIndex)]) }
+    #expect(Set(samples).count == samples.count)
+    for (account, state) in [
+      ("office (graph)", cause == .login ? "dead" : "fresh"), ("office (smtp)", "fresh"),
+    ] {
+      #expect(samples.contains("pabal_account_state{account=\"\(account)\",state=\"\(state)\"}"))
+      #expect(try serving.detail("account \(account)").hasPrefix(state))
+    }
     let log = try serving.stop()
     for secret in try site.account.secrets() { #expect(!log.contains(secret)) }
   }
