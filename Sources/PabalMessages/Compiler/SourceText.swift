@@ -27,6 +27,11 @@ struct SourceText: Sendable {
       issues.append(Diagnostic(message, remedy: remedy, file: file, position: position))
     }
 
+    // Otherwise every second byte would be reported as an invisible character.
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) || bytes.prefix(2).contains(0) {
+      issue("the file is UTF-16 or UTF-32", "save it as UTF-8")
+      throw Diagnostics(issues)
+    }
     var parser = Unicode.UTF8.ForwardParser()
     var input = bytes.makeIterator()
     var afterReturn = false

@@ -28,6 +28,8 @@ struct TaggedText: Sendable {
   /// The index in `source` of each placeholder.
   private(set) var placeholderOrigins: [Int] = []
   private(set) var issues: [Diagnostic] = []
+  /// The indexes in `scalars` after invalid tags, each of which is one letter there.
+  private(set) var invalidTags: Set<Int> = []
 
   /// The format of the file: only HTML may contain `}}` (in CSS), and only Markdown has links.
   enum Format: Sendable {
@@ -70,7 +72,13 @@ struct TaggedText: Sendable {
       if text[index] == "{", index + 1 < text.count {
         if text[index + 1] == "{" {
           let (name, end) = tag(at: index)
-          if let name { append(.tag(name), at: index) }
+          if let name {
+            append(.tag(name), at: index)
+          } else {
+            // Without a letter in its place, marks around the tag would be reported as well.
+            append("x", from: index)
+            invalidTags.insert(scalars.count)
+          }
           variable = name
           index = end
           continue
@@ -143,13 +151,15 @@ struct TaggedText: Sendable {
     let inside = line[..<close].drop { LookAlike.isBlank($0) }
     let name = inside.prefix(inside.count - inside.reversed().prefix { LookAlike.isBlank($0) }.count)
     guard let word = TaggedText.name(name) else {
-      let meant = name.allSatisfy(\.isASCII) ? nil : LookAlike.name(name)
+      let isASCII = name.allSatisfy(\.isASCII)
+      let closing = line[close...].prefix { $0 == "}" }
+      let meant = LookAlike.name(name.drop { $0 == "{" })
       issue(
-        "{{\(String(scalars: name.prefix(40)).displayName)}} is not a valid variable",
-        meant.map { "write {{\($0)}} in ASCII characters" }
+        "{{\(String(scalars: name.prefix(40)).displayName)\(String(scalars: closing.prefix(40))) is not a valid variable",
+        meant.map { isASCII ? "write {{\($0)}}" : "write {{\($0)}} in ASCII characters" }
           ?? "write {{name}} with a name from message.json: lower-case letters a to z, digits and _",
         at: start)
-      return (nil, close + line[close...].prefix { $0 == "}" }.count)
+      return (nil, close + closing.count)
     }
     return (word, close + 2)
   }

@@ -85,7 +85,7 @@ extension KoreanDiagnostics {
     ("write what the mail is about", "제목을 쓰세요"), ("fill it in, or remove the line", "내용을 쓰거나 줄을 지우세요"),
     ("<1> is not a known header line", "<1>은(는) 쓸 수 있는 머리 줄이 아닙니다"),
     ("use Subject: or Preview:", "Subject:나 Preview:를 쓰세요"),
-    ("write <1>: with an ASCII colon", "<1>:로 쓰세요 (전각이 아닌 반각 쌍점)"), ("the mail has no text", "메일에 본문이 없습니다"),
+    ("write <1>: with an ASCII colon", "<1>:로 쓰세요. 콜론은 반각으로 씁니다"), ("the mail has no text", "메일에 본문이 없습니다"),
     ("write it after a blank line", "빈 줄 다음에 본문을 쓰세요"),
     (
       "a private-use character, which mail programs may not display", "메일 프로그램에서 보이지 않을 수 있는 사용자 정의 문자입니다"
@@ -112,8 +112,8 @@ extension KoreanDiagnostics {
       #"put quotation marks and brackets outside the asterisks, as in "**words**", with no space just inside them"#,
       #"따옴표와 괄호는 "**굵게**"처럼 별표 밖에 두고, 별표 바로 안쪽은 띄우지 마세요"#
     ),
-    ("a link without a complete address", "링크에 주소가 온전하지 않습니다"),
-    ("an image without a complete address", "이미지에 주소가 온전하지 않습니다"),
+    ("a link without a complete address", "링크 주소가 완전하지 않습니다"),
+    ("an image without a complete address", "이미지 주소가 완전하지 않습니다"),
     (
       #"start it with https://, http:// or mailto:, or with a variable of kind "url""#,
       #"https://, http://, mailto:나 kind가 "url"인 변수로 시작하세요"#

@@ -24,6 +24,20 @@ extension KoreanDiagnostics {
       "<1> is not in backticks, so it is not shown as the big code block",
       "<1> 양쪽이 백틱이 아니어서 큰 인증번호 상자가 되지 않습니다"
     ),
+    (
+      "<1> is in a code block, so it is not shown as the big code block",
+      "<1>이(가) ``` 사이에 있어서 큰 인증번호 상자가 되지 않습니다"
+    ),
+    (
+      "write <1> on one line, with one backtick on each side", "한 줄에 백틱을 양쪽에 하나씩만 써서 <1>처럼 쓰세요"
+    ),
+    ("<1> after <2>, which contains its unit already", "<2>에는 단위가 이미 들어 있습니다: <1>"),
+    ("leave <1> out", "<1>을(를) 빼세요"),
+    ("two edits of this text conflict", "두 사람이 고친 내용이 합쳐지지 않은 채 남아 있습니다"),
+    (
+      "keep one of them, and remove the lines that start with <<<<<<<, ======= and >>>>>>>",
+      "한쪽 내용만 남기고, <<<<<<<, =======, >>>>>>>로 시작하는 줄을 지우세요"
+    ),
     ("write <1> with the key to the left of 1", "숫자 1 왼쪽의 키로 <1>처럼 쓰세요. 한글 자판에서는 영문으로 바꾸고 누릅니다"),
     (
       "<1> is not a paragraph of its own, so it is not shown as the big code block",
@@ -118,6 +132,17 @@ extension KoreanDiagnostics {
       #"unknown message "<1>"; `pabal messages list` lists all messages"#,
       #""<1>"이라는 메일이 없습니다. `pabal messages list`로 모든 메일을 볼 수 있습니다"#
     ),
+    (
+      #"the message "<1>" has no variable "<2>"; did you mean "<3>"?"#,
+      #""<1>" 메일에는 "<2>" 변수가 없습니다. "<3>"을(를) 쓰려던 것인가요?"#
+    ),
+    (
+      #"the message "<1>" has no variable "<2>"; message.json lists its variables"#,
+      #""<1>" 메일에는 "<2>" 변수가 없습니다. 쓸 수 있는 변수는 message.json에 있습니다"#
+    ),
+    (
+      #"the value for "<1>" of the message "<2>": <3>; <4>"#, #""<2>" 메일의 변수 "<1>"에 맞지 않는 값입니다. <3>. <4>"#
+    ),
   ]
 
   static let html: [(String, String)] = [
@@ -149,7 +174,7 @@ extension KoreanDiagnostics {
   ]
 
   static let json: [(String, String)] = [
-    ("unknown key", "쓸 수 없는 이름입니다"), ("missing key <1>", "<1>이(가) 없습니다"),
+    ("unknown key", "쓸 수 없는 이름입니다"), ("missing key <1>", "<1> 항목이 없습니다"),
     ("use one of <1>", "다음 중 하나를 쓰세요: <1>"), ("<1> is not a valid choice", "<1>은(는) 쓸 수 없는 값입니다"),
     ("duplicate key, first used in line <1>, column <2>", "<1>줄 <2>칸에서 이미 쓴 이름입니다"),
     ("write a string, or remove the key", "문자열을 쓰거나 이름을 지우세요"), ("write it without quotes", "따옴표 없이 쓰세요"),
@@ -172,7 +197,7 @@ extension KoreanDiagnostics {
     ("word without quotes", "따옴표가 없습니다"), ("write it in double quotes", "큰따옴표로 묶으세요"),
     ("key without quotes", "이름에 따옴표가 없습니다"),
     ("key that is not a string", "이름이 문자열이 아닙니다"), ("expected : after the key", "이름 뒤에 :이 없습니다"),
-    ("write : instead of =", "= 대신 :을 쓰세요"), ("expected , or <1> after the value", "값 뒤에 쉼표나 <1>이(가) 없습니다"),
+    ("write : instead of =", "= 대신 :을 쓰세요"), ("expected , or <1> after the value", "값 뒤에 쉼표나 <1> 기호가 없습니다"),
     ("add a comma here", "여기에 쉼표를 쓰세요"), ("comma before <1>", "<1> 앞에 쉼표가 있습니다"),
     ("remove the comma", "쉼표를 지우세요"),
     ("text after the end of the JSON value", "끝난 뒤에 다른 내용이 있습니다"), ("remove one of the two", "둘 중 하나를 지우세요"),
@@ -183,7 +208,7 @@ extension KoreanDiagnostics {
     (#"close it with ""#, #""로 닫으세요"#), ("tab in a string", "문자열에 탭이 있습니다"),
     (#"write it as \t"#, #"\t로 쓰세요"#),
     ("expected <1>, not <2>", "<1>이(가) 있어야 할 곳에 <2>이(가) 있습니다"), ("a string", "문자열"), ("a list", "목록"),
-    ("an object", "{ … }"),
+    ("a lifetime in a string", "큰따옴표로 묶은 유효 기간"), ("an object", "{ … } 묶음"),
     ("a number", "숫자"), ("true or false", "true나 false"), ("true", "true"), ("false", "false"),
     ("null", "null"),
     // Last, because it fits many remedies.

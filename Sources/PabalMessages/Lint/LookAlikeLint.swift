@@ -2,17 +2,19 @@ internal import PabalCore
 
 /// Checks for characters that look like a tag, or that can't be seen.
 extension MessageLint {
-  /// Checks the text of a file.
-  mutating func checkLookAlikes(_ text: TaggedText) {
-    checkBraces(text)
-    checkOtherTags(text)
+  /// Checks the text of a file. Returns the indexes after the tags that it reported.
+  @discardableResult
+  mutating func checkLookAlikes(_ text: TaggedText) -> Set<Int> {
+    let ends = checkBraces(text) + checkOtherTags(text)
     // Hand-written pages pad their preview line with invisible characters.
     if text.format != .html { checkInvisible(text) }
+    return Set(ends)
   }
 
   /// Finds tags with the wrong braces: `｛｛name｝｝`, `{ {name} }`, `\{\{name\}\}`, `｛name｝`.
-  private mutating func checkBraces(_ text: TaggedText) {
+  private mutating func checkBraces(_ text: TaggedText) -> [Int] {
     let scalars = text.scalars
+    var ends: [Int] = []
     var index = 0
     while index < scalars.count {
       guard LookAlike.isOpeningBrace(scalars[index]), let tag = braces(at: index, in: scalars) else {
@@ -20,6 +22,7 @@ extension MessageLint {
         continue
       }
       if let cure = tag.cure {
+        ends.append(tag.end)
         // What would be mailed as a tag is an error; a single brace may belong there.
         report(
           "\(tag.written) is not a variable", cure, in: text, at: text.position(at: index),
@@ -27,6 +30,7 @@ extension MessageLint {
       }
       index = tag.end
     }
+    return ends
   }
 
   private struct BracedName {
@@ -81,8 +85,9 @@ extension MessageLint {
   }
 
   /// Finds the tags of other systems around the name of a variable: `[[name]]`, `%name%`, `<<name>>`.
-  private mutating func checkOtherTags(_ text: TaggedText) {
+  private mutating func checkOtherTags(_ text: TaggedText) -> [Int] {
     let scalars = text.scalars
+    var ends: [Int] = []
     func starts(_ mark: String, at index: Int) -> Bool { scalars[index...].starts(with: mark.unicodeScalars) }
     var index = 0
     while index < scalars.count {
@@ -100,7 +105,9 @@ extension MessageLint {
         at: text.position(at: index),
         severity: .warning)
       index = start + name.unicodeScalars.count + close.unicodeScalars.count - 1
+      ends.append(index + 1)
     }
+    return ends
   }
 
   private static let otherTags: [(mark: Unicode.Scalar, pair: (open: String, close: String))] = [
@@ -138,7 +145,7 @@ extension MessageLint {
   /// Checks a block of the document.
   mutating func checkMarkdownLookAlikes(_ block: MarkdownNode, isTopLevel: Bool, of text: MessageText) {
     switch block.kind {
-    case .codeBlock: checkIndent(block, of: text)
+    case .codeBlock(let content): checkCodeBlock(block, content, of: text)
     case .heading:
       // A heading of # has its # on its line; one of --- or === has them on the next.
       let start = text.index(ofBodyLine: block.line, column: block.column)
@@ -154,12 +161,14 @@ extension MessageLint {
     }
   }
 
-  /// Finds a code block that is made by a tab or spaces.
-  private mutating func checkIndent(_ block: MarkdownNode, of text: MessageText) {
+  /// Finds a code block that is made by a tab or spaces, and a code between lines of ```.
+  private mutating func checkCodeBlock(_ block: MarkdownNode, _ content: String, of text: MessageText) {
     let scalars = text.tagged.scalars
     let start = text.index(ofBodyLine: block.line, column: block.column)
     let line = scalars[start...].drop { $0 == " " || $0 == "\t" }
-    guard !line.starts(with: "```".unicodeScalars), !line.starts(with: "~~~".unicodeScalars) else { return }
+    if line.starts(with: "```".unicodeScalars) || line.starts(with: "~~~".unicodeScalars) {
+      return checkFencedCode(block, content, of: text)
+    }
     let lineStart = scalars[..<start].lastIndex(of: "\n").map { $0 + 1 } ?? 0
     let indent = scalars[lineStart..<min(line.startIndex, scalars.count)]
     report(
@@ -168,8 +177,25 @@ extension MessageLint {
       in: text.tagged, at: text.position(ofBodyLine: block.line, column: 1), severity: .warning)
   }
 
-  /// Finds a code that was meant to be the big code block but isn't, because of other marks than backticks or because of
-  /// text next to it.
+  /// Finds a code between lines of ```, which is not the big code block.
+  private mutating func checkFencedCode(_ block: MarkdownNode, _ content: String, of text: MessageText) {
+    let scalars = content.unicodeScalars.filter { !$0.properties.isWhitespace }
+    guard scalars.count == 1, case .tag(let name)? = text.tagged.placeholder(scalars[scalars.startIndex]),
+      isCode(name)
+    else { return }
+    report(
+      "{{\(name)}} is in a code block, so it is not shown as the big code block",
+      "write `{{\(name)}}` on one line, with one backtick on each side", in: text.tagged,
+      at: text.position(ofBodyLine: block.line, column: 1), severity: .warning)
+  }
+
+  /// Whether `name` is a variable of kind `code`.
+  private func isCode(_ name: String) -> Bool {
+    declaration.index[name].map { declaration.variables[$0].kind == .code } ?? false
+  }
+
+  /// Finds a code that was meant to be the big code block but isn't, because it has no backticks or other marks in
+  /// their place, or because of text next to it.
   private mutating func checkCodeBox(_ paragraph: MarkdownNode, of text: MessageText) {
     let lines = paragraph.children.split { $0.kind == .softBreak || $0.kind == .lineBreak }
     for (number, line) in lines.enumerated() {
@@ -177,13 +203,14 @@ extension MessageLint {
       let rest = content.filter { text.tagged.placeholder($0) == nil }
       let isCode = line.contains { if case .code = $0.kind { true } else { false } }
       let hasQuotes = rest.contains(where: LookAlike.isBacktick)
-      guard content.count - rest.count == 1, isCode || hasQuotes,
+      let isBare = lines.count == 1 && line.allSatisfy { if case .text = $0.kind { true } else { false } }
+      guard content.count - rest.count == 1, isCode || hasQuotes || (isBare && rest.isEmpty),
         rest.allSatisfy({ LookAlike.isBacktick($0) || $0.properties.generalCategory == .otherPunctuation }),
         case .tag(let name)? = content.compactMap({ text.tagged.placeholder($0) }).first,
-        let variable = declaration.index[name], declaration.variables[variable].kind == .code
+        self.isCode(name)
       else { continue }
       let position = text.position(ofBodyLine: paragraph.line + number, column: 1)
-      if hasQuotes {
+      if hasQuotes || !isCode {
         report(
           "{{\(name)}} is not in backticks, so it is not shown as the big code block",
           "write `{{\(name)}}` with the key to the left of 1", in: text.tagged, at: position,

@@ -120,8 +120,10 @@ struct MessageLint {
 
   /// Checks the text of a file.
   mutating func check(_ text: TaggedText) {
-    checkParticles(text)
-    checkLookAlikes(text)
+    let lookAlikes = checkLookAlikes(text)
+    checkParticles(text, after: text.invalidTags.union(lookAlikes))
+    checkUnits(text)
+    checkConflicts(text)
   }
 
   /// Checks that a hand-written part contains all variables of the Markdown.

@@ -2,8 +2,9 @@ internal import PabalCore
 
 /// Checks for Korean particles that would be mailed in both forms, or in a form that fits only some values.
 extension MessageLint {
-  /// Checks the text of a file.
-  mutating func checkParticles(_ text: TaggedText) {
+  /// Checks the text of a file. `mistakenTags` are the indexes after tags that were reported as invalid, whose particles
+  /// are right once the tag is.
+  mutating func checkParticles(_ text: TaggedText, after mistakenTags: Set<Int>) {
     let scalars = text.scalars
     var index = 0
     // The variable directly before, ignoring closing marks, and whether there is a space after it.
@@ -35,6 +36,7 @@ extension MessageLint {
         } else if let name = variable {
           warn(
             "\(pair.written) after {{\(name)}} is not a particle that Pabal knows", "write \(pair.canonical)")
+        } else if MessageLint.follows(mistakenTags, index, in: scalars) {
         } else if let particle = pair.particle, let word = MessageLint.word(before: index, in: scalars) {
           let form = LastSound.of(word).map { particle.form(after: $0) }
           warn(
@@ -72,6 +74,14 @@ extension MessageLint {
       }
       index += 1
     }
+  }
+
+  /// Whether only closing marks are between `index` and the end of a mistaken tag.
+  private static func follows(_ mistakenTags: Set<Int>, _ index: Int, in scalars: [Unicode.Scalar]) -> Bool {
+    guard !mistakenTags.isEmpty else { return false }
+    var end = index
+    while end > 0, !mistakenTags.contains(end), TaggedText.isSkipped(scalars[end - 1]) { end -= 1 }
+    return mistakenTags.contains(end)
   }
 
   /// Whether the particle is itself in backticks or quotes, as when a text mentions `은(는)`.
@@ -117,7 +127,13 @@ extension MessageLint {
     return nil
   }
 
-  private static let oneForms = [
+  private static let oneForms =
+    basicOneForms + particlesWithI.flatMap { [($0, "(이)" + $0), ("이" + $0, "(이)" + $0)] }
+
+  /// The particles that have 이 before them after a consonant.
+  private static let particlesWithI = ["라는", "라고", "라서", "라도", "란", "랑", "나", "며"]
+
+  private static let basicOneForms = [
     ("은", "은(는)"), ("는", "은(는)"), ("이", "이(가)"), ("가", "이(가)"), ("을", "을(를)"), ("를", "을(를)"),
     ("와", "와(과)"), ("과", "와(과)"), ("으로", "(으)로"), ("로", "(으)로"), ("아", "아(야)"), ("야", "아(야)"),
     ("이에요", "(이)에요"), ("예요", "(이)에요"), ("이예요", "(이)에요"), ("에요", "(이)에요"),

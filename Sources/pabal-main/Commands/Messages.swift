@@ -68,6 +68,10 @@ extension Messages {
     }
 
     func run() throws {
+      try inTerminalLanguage(json: common.json) { try list() }
+    }
+
+    private func list() throws {
       let messages = try CommandContext(common).messages()
       var descriptions: [MessageDescription] = []
       var broken: [Diagnostic] = []
@@ -151,6 +155,10 @@ extension Messages {
     }
 
     func run() throws {
+      try inTerminalLanguage(json: common.json) { try render() }
+    }
+
+    private func render() throws {
       let messages = try CommandContext(common).messages()
       let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name)
       }
@@ -168,6 +176,13 @@ extension Messages {
             name: rendered.name, language: rendered.language, subject: rendered.subject, preview: preview,
             text: rendered.text, html: rendered.html))
         return
+      }
+      if MessageLanguageFallback.happened(from: languages, to: rendered.language) {
+        let requested = printable(languages.joined(separator: ", "))
+        Terminal.printError(
+          Terminal.language == .korean
+            ? "(\(requested) 버전이 없어서 \(rendered.language) 버전을 보여 드립니다)"
+            : "(not available in \(requested); this is \(rendered.language))")
       }
       switch part {
       case .subject: Terminal.printResult(rendered.subject)
@@ -214,5 +229,27 @@ extension Messages {
       if !common.json { Terminal.printError(findings, in: Terminal.language) }
       if hasErrors { throw ExitStatus.input.exitCode }
     }
+  }
+}
+
+/// Runs a command for message authors, which prints its errors in the language of the terminal.
+private func inTerminalLanguage(json: Bool, _ command: () throws -> Void) throws {
+  do {
+    try command()
+  } catch let error as CommandError where !json && Terminal.language != .english {
+    Terminal.printError(error.diagnostics, in: Terminal.language)
+    throw error.status.exitCode
+  }
+}
+
+/// Whether a message was rendered in a language that wasn't requested.
+private enum MessageLanguageFallback {
+  static func happened(from requested: [String], to language: String) -> Bool {
+    let language = language.lowercased()
+    return !requested.isEmpty
+      && !requested.contains { range in
+        let tag = range.prefix { $0 != ";" }.lowercased().replacing("_", with: "-")
+        return tag == language || tag.hasPrefix(language + "-") || tag == "*"
+      }
   }
 }

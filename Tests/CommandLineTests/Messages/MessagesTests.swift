@@ -27,4 +27,30 @@ import Testing
     #expect(none.status == 65)
     #expect(none.errors.contains("did you mean \"verification\"?"))
   }
+
+  @Test func `rendering reports errors in the language of the terminal, and a language that isn't there`()
+    throws
+  {
+    let site = try TestSite()
+    func render(_ option: String, _ value: String, language: String = "ko_KR.UTF-8") throws -> ChildProcess {
+      try site.pabal(
+        "messages", "render", "verification", "--part", "subject", option, value,
+        environment: ["LC_ALL": language])
+    }
+    let unknown = try site.pabal("messages", "render", "verificatoin", environment: ["LC_ALL": "ko_KR.UTF-8"])
+    #expect(unknown.status == 65)
+    #expect(unknown.errors == "pabal: 오류: \"verificatoin\"이라는 메일이 없습니다. \"verification\"을(를) 쓰려던 것인가요?\n")
+    #expect(
+      try render("--set", "code=12").errors
+        == "pabal: 오류: \"verification\" 메일의 변수 \"code\"에 맞지 않는 값입니다. 인증번호가 아닙니다. 공백 없이 숫자 4–12자리를 쓰세요\n")
+    #expect(
+      try render("--set", "servcie=x").errors
+        == "pabal: 오류: \"verification\" 메일에는 \"servcie\" 변수가 없습니다. \"service\"을(를) 쓰려던 것인가요?\n")
+    #expect(try render("--language", "fr").errors == "(fr 버전이 없어서 ko 버전을 보여 드립니다)\n")
+    #expect(
+      try render("--language", "fr", language: "C.UTF-8").errors == "(not available in fr; this is ko)\n")
+    for language in ["ko", "ko-KR", "ko_KR", "fr,ko;q=0.5"] {
+      #expect(try render("--language", language).errors.isEmpty, "\(language)")
+    }
+  }
 }

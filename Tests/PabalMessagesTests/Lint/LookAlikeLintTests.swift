@@ -35,6 +35,15 @@ import Testing
     #expect(Self.body("가 \(tag)는 나").contains { $0.contains("ko.md:3:") && $0.contains(": error: ") })
   }
 
+  @Test(arguments: [
+    ("{{Service}}", "{{Service}}"), ("{{{service}}}", "{{{service}}}"), ("{{ SERVICE }}", "{{SERVICE}}"),
+  ])
+  func `a tag in capitals or with three braces is an error with its cure`(tag: String, shown: String) {
+    #expect(
+      Self.body("가 \(tag) 나").contains(
+        "test/ko.md:3:3: error: \(shown) is not a valid variable; write {{service}}"))
+  }
+
   @Test func `a misspelled name in other braces is an error too`() {
     #expect(Self.body("｛｛servcie｝｝").contains { $0.hasSuffix("did you mean {{service}}?") })
     #expect(Self.body("｛｛서비스｝｝").contains { $0.hasPrefix("test/ko.md:3:1: error: ") })
@@ -93,6 +102,31 @@ import Testing
       ), "\(found)")
   }
 
+  @Test(arguments: ["{{code}}", " {{code}} "])
+  func `a code alone in a paragraph without backticks is reported`(code: String) {
+    let found = Self.findings("Subject: x\n\n가\n\n\(code)\n")
+    #expect(
+      found == [
+        "test/ko.md:5:1: warning: {{code}} is not in backticks, so it is not shown as the big code block; write `{{code}}` with the key to the left of 1"
+      ])
+  }
+
+  @Test(arguments: ["```\n{{code}}\n```", "~~~ text\n  {{code}}\n~~~"])
+  func `a code between lines of three backticks is reported`(code: String) {
+    let found = Self.findings("Subject: x\n\n가\n\n\(code)\n")
+    #expect(
+      found == [
+        "test/ko.md:5:1: warning: {{code}} is in a code block, so it is not shown as the big code block; write `{{code}}` on one line, with one backtick on each side"
+      ])
+  }
+
+  @Test(arguments: [
+    "**{{code}}**", "# {{code}}", "> {{code}}", "- {{code}}", "```\n{{code}} 가\n```", "코드: {{code}}",
+  ])
+  func `a code that is set otherwise on purpose isn't reported`(code: String) {
+    #expect(Self.findings("Subject: x\n\n가\n\n\(code)\n").isEmpty)
+  }
+
   @Test(arguments: ["`{{code}}`.", "가 나\n`{{code}}`\n다 라", "가 나\n`{{code}}`", "`{{code}}`\n가 나"])
   func `a code in backticks that isn't a paragraph of its own is reported`(text: String) {
     #expect(
@@ -103,7 +137,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "`{{code}}`", "인증번호 `{{code}}`을(를) 입력하세요.", "{{code}}", "인증번호: {{code}}", "  `{{code}}`  ",
+    "`{{code}}`", "인증번호 `{{code}}`을(를) 입력하세요.", "인증번호: {{code}}", "  `{{code}}`  ",
   ])
   func `other uses of a code are fine`(text: String) {
     #expect(Self.findings("Subject: x\n\n\(text)\n") == [])

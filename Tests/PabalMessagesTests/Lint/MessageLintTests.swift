@@ -29,7 +29,7 @@ import Testing
     ),
     (
       "Subject: x\n\n{{{service}}}",
-      "test/ko.md:3:1: error: {{{service}} is not a valid variable; write {{name}} with a name from message.json: lower-case letters a to z, digits and _"
+      "test/ko.md:3:1: error: {{{service}}} is not a valid variable; write {{service}}"
     ),
     (
       "Subject: x\n\n가 {{service",
@@ -45,7 +45,7 @@ import Testing
     ),
     (
       "Subject: x\n\n{{Service}}",
-      "test/ko.md:3:1: error: {{Service}} is not a valid variable; write {{name}} with a name from message.json: lower-case letters a to z, digits and _"
+      "test/ko.md:3:1: error: {{Service}} is not a valid variable; write {{service}}"
     ),
     (
       "Subject: x\n\n가}} 나",
