@@ -26,12 +26,14 @@ class Refused(Exception):
 
     def __init__(self, response):
         problem = response.parsed
-        text = f"The service answered {int(response.status_code)}."
-        if isinstance(problem, Problem):
-            text = problem.detail if isinstance(problem.detail, str) else problem.title
-        super().__init__(text)
         wait = response.headers.get("Retry-After", "")
         self.retry_after = int(wait) if wait.isdigit() else None
+        text = f"The service answered {int(response.status_code)}."
+        if isinstance(problem, Problem):
+            # `detail` is for developers; where waiting helps, a person needs to know only for how long.
+            has_detail = isinstance(problem.detail, str) and self.retry_after is None
+            text = problem.detail if has_detail else f"{problem.title}."
+        super().__init__(text)
 
 
 def call(operation, *arguments, **fields):
@@ -39,9 +41,9 @@ def call(operation, *arguments, **fields):
     for last in (False, False, True):
         try:
             response = operation.sync_detailed(*arguments, client=client, **fields)
-        except httpx.TransportError:
+        except httpx.TransportError as error:
             if last:
-                raise
+                sys.exit(f"The service can't be reached: {error}")
             time.sleep(1)
             continue
         if response.status_code < 300:

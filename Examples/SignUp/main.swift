@@ -7,12 +7,6 @@ import PabalCore
 import PabalMessages
 import PabalStorage
 
-/// Returns what to tell the person about an error.
-func explanation(of error: VerificationError) -> String {
-  guard case .limited(_, let wait?) = error else { return "\(error)." }
-  return "\(error). Try again in \(wait.components.seconds + 1) seconds."
-}
-
 /// Sends a code and checks what is typed; returns whether the address is verified.
 func signUp(_ address: String, from client: String, _ verifications: VerificationService) async -> Bool {
   do throws(VerificationError) {
@@ -24,7 +18,7 @@ func signUp(_ address: String, from client: String, _ verifications: Verificatio
       do throws(VerificationError) {
         checked = try await verifications.check(verification.id, code: code, client: client)
       } catch {
-        print("The code was not checked: \(explanation(of: error))")
+        print("The code was not checked: \(error).")
         continue
       }
       print("\(checked.outcome.rawValue), \(checked.attemptsRemaining) attempts left")
@@ -41,8 +35,8 @@ func signUp(_ address: String, from client: String, _ verifications: Verificatio
     }
     print("No code was entered.")
   } catch {
-    // A limit says when it is worth trying again; a form shows that next to its button.
-    print("No code was sent: \(explanation(of: error))")
+    // The error of a limit (`limited`) says when it is worth trying again; a form shows that next to its button.
+    print("No code was sent: \(error).")
   }
   return false
 }
@@ -53,24 +47,34 @@ guard arguments.count == 4 else {
   exit(64)
 }
 
-let configuration = try Configuration.read(arguments[1])
-let keys = try configuration.keys.keyring()
-let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
-let mail = StoredVerificationComposer(try MessageStore(configuration), from: try configuration.sender())
-let route = try configuration.loadRoute()
-let dispatcher = Dispatcher(
-  SQLiteOutbox(database), sealing: keys, options: configuration.outbox.options, route: route)
-let verifications = VerificationService(
-  store: SQLiteVerificationStore(database), keys: keys, composer: mail,
-  policy: configuration.verification.policy,
-  dispatch: dispatcher)
-let running = Task { await dispatcher.run() }
+/// Sets up the parts that the configuration names, and signs up with them.
+func signUp(_ address: String, from client: String, configuredBy file: String) async throws -> Bool {
+  let configuration = try Configuration.read(file)
+  let keys = try configuration.keys.keyring()
+  let database = try SQLiteDatabase(configuration.storage.path, keys: keys)
+  let mail = StoredVerificationComposer(try MessageStore(configuration), from: try configuration.sender())
+  let route = try configuration.loadRoute()
+  let dispatcher = Dispatcher(
+    SQLiteOutbox(database), sealing: keys, options: configuration.outbox.options, route: route)
+  let verifications = VerificationService(
+    store: SQLiteVerificationStore(database), keys: keys, composer: mail,
+    policy: configuration.verification.policy,
+    dispatch: dispatcher)
+  let running = Task { await dispatcher.run() }
 
-let isVerified = await signUp(arguments[2], from: arguments[3], verifications)
+  let isVerified = await signUp(address, from: client, verifications)
 
-// Lets attempts that have begun end; what is left is sent by the next run.
-await dispatcher.finish()
-await running.value
-route.close()
-database.close()
-exit(isVerified ? 0 : 1)
+  // Lets attempts that have begun end; what is left is sent by the next run.
+  await dispatcher.finish()
+  await running.value
+  route.close()
+  database.close()
+  return isVerified
+}
+
+do {
+  exit(try await signUp(arguments[2], from: arguments[3], configuredBy: arguments[1]) ? 0 : 1)
+} catch {
+  print("\(error)")
+  exit(1)
+}

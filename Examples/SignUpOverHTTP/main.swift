@@ -51,8 +51,10 @@ struct Refused: Error, CustomStringConvertible {
   }
 
   var description: String {
-    let text = problem.map { $0.detail ?? $0.title } ?? "The service answered \(status)."
-    return text + (retryAfter.map { " Try again in \($0) seconds." } ?? "")
+    guard let problem else { return "The service answered \(status)." }
+    // `detail` is for developers; where waiting helps, a person needs to know only for how long.
+    return retryAfter.map { "\(problem.title). Try again in \($0) seconds." } ?? problem.detail
+      ?? problem.title
   }
 }
 
@@ -92,6 +94,10 @@ struct API {
   }
 }
 
+func explanation(of error: any Error) -> String {
+  (error as? Refused)?.description ?? "The service can't be reached: \(error.localizedDescription)"
+}
+
 func stop(_ message: String) -> Never {
   FileHandle.standardError.write(Data("\(message)\n".utf8))
   exit(1)
@@ -110,9 +116,9 @@ do {
   started = try await api.post(
     "v1/verifications", Request(to: arguments[2], purpose: "sign-up", language: "ko", client: client),
     idempotencyKey: UUID().uuidString)
-} catch let refusal as Refused {
+} catch {
   // 429 and 503 say in Retry-After when it is worth trying again; a form shows that next to its button.
-  stop("No code was sent. \(refusal)")
+  stop("No code was sent. \(explanation(of: error))")
 }
 guard started.delivery?.status != "rejected" else { stop("The mail can't be delivered to this address.") }
 print("A code is on its way to \(started.toMasked).")
@@ -121,16 +127,20 @@ while let code = readLine() {
   let checked: Checked
   do {
     checked = try await api.post("v1/verifications/\(started.id)/check", Request(code: code, client: client))
-  } catch let refusal as Refused {
-    print("The code was not checked. \(refusal)")
+  } catch {
+    print("The code was not checked. \(explanation(of: error))")
     continue
   }
   print("\(checked.outcome), \(checked.attemptsRemaining) attempts left")
   if let proof = checked.proof {
     // Store this address, and not the one from the form: the proof says which one was verified.
-    let proven: Proven = try await api.post("v1/proofs/redeem", Request(purpose: "sign-up", proof: proof))
-    print("Verified: \(proven.address)")
-    exit(0)
+    do {
+      let proven: Proven = try await api.post("v1/proofs/redeem", Request(purpose: "sign-up", proof: proof))
+      print("Verified: \(proven.address)")
+      exit(0)
+    } catch {
+      stop("The proof was not redeemed. \(explanation(of: error))")
+    }
   }
   guard checked.outcome == "mismatch" || checked.outcome == "superseded" else {
     stop("This code can't be used any more. Start over.")

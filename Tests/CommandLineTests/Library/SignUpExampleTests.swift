@@ -29,6 +29,6 @@ import Testing
       "\(BuiltProducts.directory)/sign-up", ["config.json", "you@example.org", "203.0.113.7"],
       directory: site.directory.path)
     #expect(refused.status == 1)
-    #expect(refused.output.firstMatch(of: /^No code was sent: .*Try again in [0-9]+ seconds\.\n$/) != nil)
+    #expect(refused.output.firstMatch(of: /^No code was sent: .*; try again in [0-9]+ seconds\.\n$/) != nil)
   }
 }
