@@ -56,7 +56,9 @@ struct HTTPRouter: HTTPResponder {
     case .open: return .unidentified
     case .client(let scope):
       caller = try shared.caller(of: request, peer: peer)
-      guard caller.scopes.contains(scope) else { throw .scopeMissing(scope) }
+      guard caller.scopes.contains(scope) else {
+        throw caller.address == nil ? .scopeMissing(scope) : .keyNeeded
+      }
     case .demo:
       let configuration = shared.dependencies().access
       try shared.rejectUnexpectedRoute(of: request, peer: peer, configuration)

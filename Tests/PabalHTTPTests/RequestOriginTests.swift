@@ -45,7 +45,9 @@ import Testing
         == "no-such-verification")
     // A person may verify an address, but neither send other mail nor look for the ids of others.
     for path in ["/v1/mails/abc", "/metrics", "/v1/verifications?to=kim@example.com"] {
-      #expect(try await listed.send(.get, path, headers: forwarded).problem == "scope-missing")
+      let answer = try await listed.send(.get, path, headers: forwarded)
+      #expect(answer.problem == "scope-missing")
+      #expect(answer.body.contains("pabal keys client"), "\(answer.body)")
     }
     #expect(
       try await listed.send(.get, "/v1/mails/abc", headers: forwarded, peer: "127.0.0.2").problem

@@ -136,7 +136,7 @@ struct VerificationHandlers: RequestHandlers {
       throw .invalid("to", "ask for either an address, as ?to=kim@example.com, or a ?reference=")
     }
     // An id permits a check, so a person behind a proxy may not look for the ids of others.
-    guard call.caller.address == nil else { throw .scopeMissing(.verify) }
+    guard call.caller.address == nil else { throw .keyNeeded }
     let found = try await shared.withinKeylessLimit(.check, of: call.caller) { () throws(ProblemDetails) in
       let found = try await withService { service throws(VerificationError) in
         if let address = addresses.first { return try await service.find(address: String(address).trimmed) }

@@ -67,7 +67,8 @@ struct ProblemDetails: Error {
 }
 
 extension ProblemDetails {
-  static let pathNotFound = ProblemDetails("not-found", .notFound, "Path not found")
+  static let pathNotFound = ProblemDetails(
+    "not-found", .notFound, "Path not found", detail: "/openapi.json lists the paths")
   static let bodyTooLarge: ProblemDetails = {
     var problem = ProblemDetails("too-large", .contentTooLarge, "The body is longer than 65536 bytes")
     problem.headers[.connection] = "close"
@@ -82,6 +83,12 @@ extension ProblemDetails {
       "scope-missing", .forbidden, "The key doesn't permit this request",
       detail: "add \"\(scope.rawValue)\" to the scopes of the client in serve.clients, or use another key")
   }
+
+  /// The request needs a key, because it came through a proxy.
+  static let keyNeeded = ProblemDetails(
+    "scope-missing", .forbidden, "The request needs a key",
+    detail: "through a proxy, callers without a key may only verify an address by its id;"
+      + " create a key with `pabal keys client NAME`")
 
   static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> ProblemDetails {
     var problem = ProblemDetails(
