@@ -38,8 +38,8 @@ public struct ServeConfiguration: Sendable {
     if isKeyless, !proxies.isEmpty, hosts.isEmpty {
       warnings.append(
         listenLocation.diagnostic(
-          "with \"keyless\" and \"proxies\", but without \"hosts\", a website could call the service through a browser"
-            + " on this machine (DNS rebinding)",
+          "with serve.keyless and serve.proxies, but without serve.hosts, a website could call the service through a"
+            + " browser on this machine (DNS rebinding)",
           remedy: "add the names under which the proxy serves it, like \"hosts\": [\"shop.example.com\"]"))
     }
     for index in warnings.indices { warnings[index].severity = .warning }

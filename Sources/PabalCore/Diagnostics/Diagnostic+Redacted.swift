@@ -8,9 +8,11 @@ extension Diagnostic {
   /// The message, without what is quoted from the file.
   package var redactedMessage: String { redacted(message) }
 
-  /// Replaces quoted text with an ellipsis.
+  /// Replaces quoted text with an ellipsis, except for the name of a missing key, which isn't in the file.
   private func redacted(_ text: String) -> String {
+    let missingKey = "missing key "
     var shown = ""
+    if text.hasPrefix(missingKey) { return printable(text) }
     var quote: Character?
     for character in printable(text) {
       if let open = quote {
