@@ -95,6 +95,13 @@ package struct SendMailFactory: Sendable {
     var problems: [Diagnostic] = []
     var recipients: [Mailbox] = []
     for text in texts {
+      // Otherwise a word alone would be reported as a display name without an address.
+      guard text.contains("@") else {
+        problems.append(
+          Diagnostic(
+            "“\(printable(text))” isn't an address: it has no @", remedy: "write it like kim@example.com"))
+        continue
+      }
       do throws(MailError) {
         recipients.append(try Mailbox(text))
       } catch {

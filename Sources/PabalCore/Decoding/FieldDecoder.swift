@@ -242,7 +242,7 @@ public struct FieldDecoder {
 }
 
 /// What is wrong with `name` as a name that commands, lists and logs show; `nil` if it is valid.
-private func invalidNameReason(_ name: String) -> String? {
+package func invalidNameReason(_ name: String) -> String? {
   if name.isEmpty { return "empty name" }
   if name.unicodeScalars.count > 64 { return "name longer than 64 characters" }
   let hasInvalidCharacter = name.unicodeScalars.contains { scalar in

@@ -47,6 +47,8 @@ struct Keys: ParsableCommand {
         try Terminal.printResult(json: ["directory": directory])
       } else {
         Terminal.printResult("New key stored in \(directory)/\(Keyring.fileName).")
+        Terminal.printError(
+          "Back up \(directory) now: what is stored from now on can't be read without this key.")
       }
     }
   }
@@ -71,13 +73,19 @@ struct Keys: ParsableCommand {
     var json = false
 
     func run() throws {
+      if let reason = invalidNameReason(name) {
+        throw CommandError(
+          .usage, "“\(printable(name))”: \(reason)",
+          remedy: "use letters, digits, - and _, like `pabal keys client shop`")
+      }
       let (key, configured) = APIClients.newKey()
       guard !json else {
         return try Terminal.printResult(json: ["name": name, "key": key, "configured": configured])
       }
       Terminal.printResult(key)
       Terminal.printError(
-        "The key isn't shown again. In config.json: \"clients\": { \"\(name)\": \"\(configured)\" }")
+        "The key isn't shown again. In config.json, under \"serve\": \"clients\": { \"\(name)\": \"\(configured)\" }"
+      )
     }
   }
 }

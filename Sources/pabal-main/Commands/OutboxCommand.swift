@@ -209,7 +209,7 @@ struct OutboxList: ParsableCommand {
               mails: mails))
       } else {
         if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
-        Terminal.printResult(Self.text(view.counts, unavailableTransports, mails))
+        Terminal.printResult(Self.text(view.counts, unavailableTransports, mails, states: state))
       }
       if watch { sleep(1) }
     } while watch
@@ -217,13 +217,17 @@ struct OutboxList: ParsableCommand {
 
   private static func text(
     _ counts: [OutboxState: Int], _ unavailableTransports: [UnavailableTransport],
-    _ mails: [OutboxEntryOutput]
+    _ mails: [OutboxEntryOutput], states: [OutboxState]
   ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
     // The reasons why mail waits come before the mail.
     let head = unavailableTransports.map(\.line)
     guard !counted.isEmpty else { return (head + ["The outbox is empty."]).joined(separator: "\n") }
-    return (head + [counted.joined(separator: ", ")] + mails.map(\.line)).joined(separator: "\n")
+    var lines = mails.map(\.line)
+    if lines.isEmpty, !states.isEmpty {
+      lines = ["No mail is \(states.map(\.rawValue).joined(separator: " or "))."]
+    }
+    return (head + [counted.joined(separator: ", ")] + lines).joined(separator: "\n")
   }
 }
 

@@ -154,7 +154,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
 
   /// The mail with all details.
   var text: String {
-    var lines = [line, "  added \(createdAt), \(attempts) attempts"]
+    var lines = [line, "  added \(createdAt), \(attempts) \(attempts == 1 ? "attempt" : "attempts")"]
     if let notAfter = notAfter.value { lines.append("  not after \(notAfter)") }
     if let endedAt = endedAt.value { lines.append("  ended \(endedAt)") }
     if let verification = verification.value { lines.append("  for the verification \(verification)") }

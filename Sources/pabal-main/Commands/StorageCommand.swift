@@ -45,6 +45,12 @@ struct StorageCommand: ParsableCommand {
         throw CommandError(
           .unwritten, "\(printable(file)): the file exists", remedy: "choose another name, or remove it")
       }
+      let directory = file.split(separator: "/").dropLast().joined(separator: "/")
+      let parent = file.hasPrefix("/") ? "/\(directory)" : directory.isEmpty ? "." : directory
+      guard access(parent, F_OK) == 0 else {
+        throw CommandError(
+          .unwritten, "\(printable(parent)): directory not found", remedy: "create it, or choose another one")
+      }
       let storage = try context.storage()
       defer { storage.database.close() }
       let summary: StorageSummary
@@ -59,8 +65,8 @@ struct StorageCommand: ParsableCommand {
         return try Terminal.printResult(json: BackupOutput(file: file, summary, keys: OrNull(keys)))
       }
       Terminal.printResult(
-        "Backed up to \(printable(file)): \(summary.mails) mails, \(summary.unfinishedMails) of them not sent yet, "
-          + "\(summary.verifications) verifications.")
+        "Backed up to \(printable(file)): \(count(summary.mails, "mail")), \(summary.unfinishedMails) not sent yet, "
+          + "\(count(summary.verifications, "verification")).")
       Terminal.printError(
         "It can be restored only with its key: back up \(keys ?? "the key in \"keys\"") too, and keep it apart."
       )
@@ -72,7 +78,7 @@ struct StorageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Put a copy of a backup in the place of the database.",
       discussion: """
-        Stop every `pabal serve` first. The present database is renamed, not deleted. Mail that was waiting when the \
+        Stop every `pabal serve` first. The current database is renamed, not deleted. Mail that was waiting when the \
         backup was made is sent again, even if it was sent since; mail that must not be sent twice ends as unknown. \
         --cancel-waiting cancels all of it.
         """)
@@ -93,6 +99,11 @@ struct StorageCommand: ParsableCommand {
       } catch {
         throw CommandError(.configuration, [error])
       }
+      guard access(file, F_OK) == 0 else {
+        throw CommandError(
+          .configuration, "\(printable(file)): file not found",
+          remedy: "name the file that `pabal storage backup` wrote")
+      }
       let (summary, moved): (StorageSummary, String?)
       do throws(StorageError) {
         (summary, moved) = try SQLiteDatabase.restore(
@@ -112,8 +123,8 @@ struct StorageCommand: ParsableCommand {
       if summary.endedMails > 0 {
         Terminal.printResult(
           cancelWaiting
-            ? "\(summary.endedMails) waiting mails are cancelled."
-            : "\(summary.endedMails) mails that must not be sent twice ended as unknown.")
+            ? "\(count(summary.endedMails, "waiting mail")) cancelled."
+            : "\(count(summary.endedMails, "mail")) that must not be sent twice ended as unknown.")
       }
       if summary.unfinishedMails > 0 {
         Terminal.printResult(
@@ -135,6 +146,9 @@ extension CommandContext {
     return try configuration.keys.keyring()
   }
 }
+
+/// A number with its noun in the singular or plural.
+private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
 private struct BackupOutput: Encodable {
   let file: String

@@ -33,6 +33,13 @@ import Testing
     #expect(log.contains("client=shop") && !log.contains(key) && !log.contains("WRONG"))
   }
 
+  @Test(arguments: ["sh op", "", "--x", "a\"b"])
+  func `a key isn't made for a name that the configuration would refuse`(name: String) throws {
+    let run = try TestSite().pabal("keys", "client", "--", name)
+    #expect(
+      run.status == 64 && run.output.isEmpty && run.errors.contains("use letters, digits"), "\(run.errors)")
+  }
+
   @Test func `the demo page is served under any host name if keys are required, otherwise only locally`()
     throws
   {

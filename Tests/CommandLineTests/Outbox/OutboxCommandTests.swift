@@ -73,7 +73,11 @@ import Testing
     #expect(try retried.json["asked"] as? Int == 1)
     #expect(try #require(try site.outbox().first?["due_at"] as? String) < due)
     #expect(mail["waits_for"] as? String == "the account or the set-up refuses this mail")
+    #expect(try site.pabal("outbox", "show", id).output.contains(", 1 attempt\n"))
     #expect(try site.pabal("outbox", "cancel", id).output == "cancelled 1 of 1\n")
+    #expect(
+      try site.pabal("outbox", "list", "--state", "waiting", "--state", "sent").output
+        == "1 cancelled\nNo mail is waiting or sent.\n")
     let again = try site.pabal("outbox", "cancel", id, "NOPE")
     #expect(again.status == 65)
     #expect(again.output == "cancelled 0 of 2\n")

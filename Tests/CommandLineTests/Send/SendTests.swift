@@ -221,6 +221,7 @@ import Testing
     let run = try site.pabal("send", "good@example.org", address)
     #expect(run.status == 65)
     #expect(run.errors.contains("isn't an address"))
+    #expect(run.errors.contains("it has no @; write it like kim@example.com") == !address.contains("@"))
     #expect(site.mails == [])
   }
 

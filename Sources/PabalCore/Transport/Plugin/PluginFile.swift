@@ -19,7 +19,9 @@ struct PluginFile: ~Copyable {
     // Without O_NONBLOCK, open would wait for the writer of a named pipe.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw Diagnostic("the plugin can't be opened: \(String(cString: strerror(errno)))", file: path)
+      throw Diagnostic(
+        "the plugin can't be opened: \(String(cString: strerror(errno)))",
+        remedy: "correct \"plugin\" in config.json", file: path)
     }
     do throws(Diagnostic) {
       (self.path, warnings, identity) = try Self.examine(descriptor, path)
