@@ -206,7 +206,7 @@ package struct MailHeader: Sendable {
 }
 
 /// Splits bytes into lines that end with CRLF, LF or CR, in linear time.
-struct LineScanner {
+package struct LineScanner {
   /// A line of the text.
   struct Line {
     /// The range of the line without its line end.
@@ -254,7 +254,7 @@ struct LineScanner {
   }
 
   /// Returns the index of the first `byte` at or after `start`, or the buffer's count if there is none.
-  static func find(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+  package static func find(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
     // Consecutive line ends are common; this saves a call to memchr for each.
     if start < bytes.count, bytes[start] == byte { return start }
     guard start < bytes.count, let base = bytes.baseAddress,

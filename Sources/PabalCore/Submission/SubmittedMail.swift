@@ -31,7 +31,7 @@ package struct SubmittedMail: Sendable {
       bodyStart += start
       return header
     }
-    body = SubmittedBody(bytes, from: bodyStart)
+    body = SubmittedBody(bytes, from: lineEnds == .any ? bodyStart : 0)
     guard lineEnds == .any || !body.hasBareLF && !body.hasLoneCROrNUL else {
       throw MailError(
         "body", "a line doesn't end with CRLF, or contains a NUL", remedy: "end each line with CRLF")

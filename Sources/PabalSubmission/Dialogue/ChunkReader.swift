@@ -22,13 +22,6 @@ struct ChunkReader {
     return chunk.count
   }
 
-  /// Skips the part of the chunk that is at the start of `input`. Returns its length.
-  mutating func skip(_ input: UnsafeBufferPointer<UInt8>) -> Int {
-    let count = min(remaining, input.count)
-    remaining -= count
-    return count
-  }
-
   private mutating func store(_ chunk: UnsafeBufferPointer<UInt8>, in content: inout SMTPContent) {
     guard content.fault == nil, !chunk.isEmpty else { return }
     var lineEnds = LineEndFinder(chunk)
@@ -58,6 +51,30 @@ struct ChunkReader {
     }
     content.append(UnsafeBufferPointer(rebasing: chunk[run...]))
     content.checkForNUL(chunk, count: chunk.count)
+  }
+}
+
+/// A chunk that is refused: its content is skipped, and then comes the reply.
+struct SkippedChunk {
+  private(set) var remaining: Int
+  /// Whether it is the last chunk of the mail.
+  let isLast: Bool
+  /// Why it is refused.
+  let refusal: SMTPReply
+
+  init(_ size: ChunkSize, _ refusal: SMTPReply) {
+    remaining = size.count
+    isLast = size.isLast
+    self.refusal = refusal
+  }
+
+  /// Skips the part of the chunk that is at the start of `input`.
+  mutating func skip(_ input: inout SMTPInput) {
+    input.take { bytes in
+      let count = min(remaining, bytes.count)
+      remaining -= count
+      return count
+    }
   }
 }
 

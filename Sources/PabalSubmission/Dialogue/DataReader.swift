@@ -33,7 +33,7 @@ struct DataReader {
       case .lineStart:
         state = .text
         guard byte == UInt8(ascii: ".") else { continue }
-        content.append(input, run..<position)
+        content.append(UnsafeBufferPointer(rebasing: input[run..<position]))
         position += 1
         run = position
         state = .dot
@@ -56,7 +56,7 @@ struct DataReader {
         if input[position] == 0x0D {
           state = .cr
         } else if content.acceptsLF {
-          content.append(input, run..<position)
+          content.append(UnsafeBufferPointer(rebasing: input[run..<position]))
           content.appendLineEnd()
           run = position + 1
           state = .lineStart
@@ -75,7 +75,7 @@ struct DataReader {
       }
     }
     // After a dot, the CR may belong to the end; if it doesn't, the content is refused.
-    if state != .dotCR { content.append(input, run..<position) }
+    if state != .dotCR { content.append(UnsafeBufferPointer(rebasing: input[run..<position])) }
     content.checkForNUL(input, count: position)
     return position
   }
@@ -86,18 +86,5 @@ struct DataReader {
     content.checkForNUL(input, count: count)
     isComplete = true
     return count
-  }
-}
-
-extension SMTPContent {
-  fileprivate mutating func append(_ input: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) {
-    append(UnsafeBufferPointer(rebasing: input[range]))
-  }
-
-  /// Refuses content with a NUL within the first `count` bytes of `input`.
-  mutating func checkForNUL(_ input: UnsafeBufferPointer<UInt8>, count: Int) {
-    guard fault == nil else { return }
-    let read = UnsafeBufferPointer(rebasing: input[..<count])
-    if LineEndFinder.find(0, in: read, from: 0) < count { fail(.nulInContent) }
   }
 }

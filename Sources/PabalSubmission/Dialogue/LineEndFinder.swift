@@ -1,4 +1,4 @@
-internal import Glibc
+internal import PabalCore
 
 /// Finds the line ends of a buffer. Each byte is searched once for CR and once for LF.
 struct LineEndFinder {
@@ -10,16 +10,8 @@ struct LineEndFinder {
 
   /// Returns the index of the first CR or LF at or after `start`, or the buffer's count if there is none.
   mutating func next(from start: Int) -> Int {
-    if nextCR < start { nextCR = LineEndFinder.find(0x0D, in: bytes, from: start) }
-    if nextLF < start { nextLF = LineEndFinder.find(0x0A, in: bytes, from: start) }
+    if nextCR < start { nextCR = LineScanner.find(0x0D, in: bytes, from: start) }
+    if nextLF < start { nextLF = LineScanner.find(0x0A, in: bytes, from: start) }
     return min(nextCR, nextLF)
-  }
-
-  /// Returns the index of the first `byte` at or after `start`, or the buffer's count if there is none.
-  static func find(_ byte: UInt8, in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
-    guard start < bytes.count, let base = bytes.baseAddress,
-      let found = memchr(base + start, Int32(byte), bytes.count - start)
-    else { return bytes.count }
-    return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
 }

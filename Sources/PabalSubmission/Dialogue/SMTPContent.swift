@@ -1,3 +1,5 @@
+internal import PabalCore
+
 /// The content of a mail as it arrives in DATA or BDAT. Of content that is refused, nothing is kept.
 struct SMTPContent {
   /// The content so far.
@@ -39,5 +41,12 @@ struct SMTPContent {
     guard fault == nil else { return }
     fault = reply
     bytes = []
+  }
+
+  /// Refuses content with a NUL within the first `count` bytes of `input`.
+  mutating func checkForNUL(_ input: UnsafeBufferPointer<UInt8>, count: Int) {
+    guard fault == nil else { return }
+    let read = UnsafeBufferPointer(rebasing: input[..<count])
+    if LineScanner.find(0, in: read, from: 0) < count { fail(.nulInContent) }
   }
 }

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import PabalCore
 
 /// The input of a session that hasn't been worked on, as lines of commands or as bytes of content.
 struct SMTPInput {
@@ -22,6 +22,9 @@ struct SMTPInput {
 
   /// Whether there is nothing left to work on.
   var isEmpty: Bool { start == bytes.count }
+
+  /// The number of bytes kept.
+  var count: Int { bytes.count }
 
   /// The first byte of the line that has begun; `nil` if there is none, or if the line was too long to keep.
   var firstByte: UInt8? { isEmpty || isDiscarding ? nil : bytes[start] }
@@ -69,12 +72,8 @@ struct SMTPInput {
   }
 
   private func firstLineFeed() -> Int? {
-    bytes.withUnsafeBufferPointer { bytes in
-      guard searched < bytes.count, let base = bytes.baseAddress,
-        let found = memchr(base + searched, 0x0A, bytes.count - searched)
-      else { return nil }
-      return UnsafeRawPointer(found) - UnsafeRawPointer(base)
-    }
+    let found = bytes.withUnsafeBufferPointer { LineScanner.find(0x0A, in: $0, from: searched) }
+    return found < bytes.count ? found : nil
   }
 
   /// Frees the bytes that have been worked on.

@@ -23,37 +23,28 @@ package struct SMTPSession {
   private enum Phase {
     case command
     case login(SMTPLogin)
-    case data(DataReader)
-    /// A chunk; it is skipped if there is a reply that refuses it.
-    case chunk(ChunkReader, refusal: SMTPReply?)
+    /// Content of the transaction.
+    case content
+    case skippedChunk(SkippedChunk)
     /// The driver carries out a step.
     case suspended
     case ended
   }
 
-  /// How the client greeted.
-  private struct Greeting {
-    var name: String
-    /// Whether it was EHLO.
-    var isExtended: Bool
-  }
-
   /// The replies that have to be written before the next step is carried out.
   package private(set) var output: [UInt8] = []
   /// Who a mail of this session belongs to; `nil` while the client has to log in.
-  package private(set) var submitter: Submitter?
+  package var submitter: Submitter? { client.submitter }
   /// Whether the connection is encrypted.
-  package private(set) var isEncrypted: Bool
+  package var isEncrypted: Bool { client.isEncrypted }
   /// A reply that refuses each MAIL, such as to a full disk; `nil` if mail is accepted.
   package var mailRefusal: SMTPReply?
 
   private let policy: SMTPSessionPolicy
-  private let peer: SMTPPeer
+  private var client: SMTPClient
   private var input = SMTPInput()
   private var isInputEnded = false
   private var phase = Phase.command
-  private var greeting: Greeting?
-  private var isLoggedIn = false
   private var transaction: SMTPTransaction?
   private var errors = 0
   private var idleCommands = 0
@@ -61,19 +52,20 @@ package struct SMTPSession {
   /// Begins a dialogue; the output then has the greeting.
   package init(_ policy: SMTPSessionPolicy, peer: SMTPPeer) {
     self.policy = policy
-    self.peer = peer
-    submitter = peer.submitter
-    isEncrypted = peer.isEncrypted
+    client = SMTPClient(peer)
     SMTPReply(220, nil, "\(policy.hostName) ESMTP Pabal").append(to: &output)
   }
 
   /// Whether the client is sending the content of a mail, which takes longer than a command.
   package var isReceivingContent: Bool {
     switch phase {
-    case .data, .chunk: true
+    case .content, .skippedChunk: true
     case .command, .login, .suspended, .ended: false
     }
   }
+
+  /// How many bytes of input are kept until they can be worked on.
+  var bufferedBytes: Int { input.count }
 
   /// Returns the output and empties it.
   package mutating func takeOutput() -> [UInt8] { exchange(&output, with: []) }
@@ -101,8 +93,8 @@ package struct SMTPSession {
       switch phase {
       case .command: step = readLine(nil)
       case .login(let login): step = readLine(login)
-      case .data(let reader): step = readData(reader)
-      case .chunk(let reader, let refusal): step = readChunk(reader, refusal)
+      case .content: step = readContent()
+      case .skippedChunk(let chunk): step = skip(chunk)
       case .suspended: return .read
       case .ended: return .close
       }
@@ -117,8 +109,7 @@ package struct SMTPSession {
     guard isSynchronized else { return end(.pipelined) }
     switch result {
     case .accepted(let submitter):
-      self.submitter = submitter
-      isLoggedIn = true
+      client.logIn(as: submitter)
       reply(.loggedIn)
     case .rejected: reply(.loginRejected)
     case .limited: reply(.loginLimited, isError: true)
@@ -131,11 +122,8 @@ package struct SMTPSession {
     phase = .command
     // What the client said before may have been changed on the way (RFC 3207, 4.2).
     input.removeAll()
-    greeting = nil
     transaction = nil
-    isLoggedIn = false
-    isEncrypted = true
-    self.submitter = submitter ?? peer.submitter
+    client.startTLS(submitter: submitter)
   }
 
   /// Continues after ``Step/submit(_:)``.
@@ -241,7 +229,7 @@ package struct SMTPSession {
     case .auth: return try logIn(command)
     case .mail: try beginMail(command)
     case .rcpt:
-      guard transaction != nil else { throw greeting == nil ? .greetingMissing : .mailMissing }
+      guard transaction != nil else { throw mailMissing }
       try transaction?.addRecipient(command.argument)
       reply(.recipientOK)
     case .data: try beginData(command)
@@ -278,23 +266,10 @@ package struct SMTPSession {
   private mutating func greet(_ command: SMTPCommand) throws(SMTPReply) {
     guard isSynchronized else { return end(.pipelined) }
     guard !command.argument.isEmpty else { throw .nameMissing }
-    greeting = Greeting(
-      name: String(decoding: command.argument, as: UTF8.self), isExtended: command.verb == .ehlo)
+    client.greet(String(decoding: command.argument, as: UTF8.self), isExtended: command.verb == .ehlo)
     transaction = nil
-    replyIdle(
-      command.verb == .ehlo
-        ? SMTPReply(250, nil, lines: [policy.hostName] + extensions) : SMTPReply(250, nil, policy.hostName))
-  }
-
-  private var extensions: [String] {
-    var extensions = [
-      "SIZE \(policy.maxSize)", "8BITMIME", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "SMTPUTF8",
-      "LIMITS RCPTMAX=\(policy.maxRecipients)",
-    ]
-    if policy.acceptsQueueIDs { extensions.append("XQUEUEID") }
-    if policy.offersTLS, !isEncrypted { extensions.append("STARTTLS") }
-    if policy.hasUsers, isEncrypted || policy.allowsPlaintextLogin { extensions.append("AUTH PLAIN LOGIN") }
-    return extensions
+    let extensions = command.verb == .ehlo ? client.extensions(policy) : []
+    replyIdle(SMTPReply(250, nil, lines: [policy.hostName] + extensions))
   }
 
   private mutating func startTLS(_ command: SMTPCommand) throws(SMTPReply) -> Step? {
@@ -303,7 +278,7 @@ package struct SMTPSession {
       return nil
     }
     try requireNoArgument(command)
-    guard !isEncrypted else { throw .alreadyEncrypted }
+    guard !client.isEncrypted else { throw .alreadyEncrypted }
     guard policy.offersTLS else { throw .tlsUnavailable }
     reply(.startTLS)
     phase = .suspended
@@ -317,10 +292,10 @@ package struct SMTPSession {
       end(.pipelined)
       return nil
     }
-    guard greeting != nil else { throw .greetingMissing }
+    guard client.greeting != nil else { throw .greetingMissing }
     guard policy.hasUsers else { throw .loginUnavailable }
-    guard isEncrypted || policy.allowsPlaintextLogin else { throw .encryptionRequired }
-    guard !isLoggedIn else { throw .alreadyLoggedIn }
+    guard client.isEncrypted || policy.allowsPlaintextLogin else { throw .encryptionRequired }
+    guard !client.isLoggedIn else { throw .alreadyLoggedIn }
     guard transaction == nil else { throw .loginDuringMail }
     let (login, step) = try SMTPLogin.begin(command.argument)
     return proceed(login, step)
@@ -356,8 +331,8 @@ package struct SMTPSession {
   // MARK: Mail
 
   private mutating func beginMail(_ command: SMTPCommand) throws(SMTPReply) {
-    guard greeting != nil else { throw .greetingMissing }
-    guard let submitter else { throw .authenticationRequired }
+    guard client.greeting != nil else { throw .greetingMissing }
+    guard let submitter = client.submitter else { throw .authenticationRequired }
     guard transaction == nil else { throw .nestedMail }
     if let mailRefusal { throw mailRefusal }
     transaction = try SMTPTransaction(command.argument, submitter: submitter, policy: policy)
@@ -369,66 +344,58 @@ package struct SMTPSession {
     guard isSynchronized else { return end(.pipelined) }
     do throws(SMTPReply) {
       try requireNoArgument(command)
-      guard let transaction else { throw greeting == nil ? .greetingMissing : .mailMissing }
-      guard transaction.chunks == nil else { throw .mixedContent }
-      if let refusal = transaction.contentRefusal { throw refusal }
+      guard transaction != nil else { throw mailMissing }
+      try transaction?.beginData()
     } catch {
       // A script doesn't wait for the reply, and its content must not be taken for commands.
       if policy.acceptsBatch { return end(error) }
       throw error
     }
     reply(.startContent)
-    phase = .data(DataReader())
-  }
-
-  private mutating func readData(_ reader: DataReader) -> Step? {
-    guard var transaction = exchange(&transaction, with: nil) else { return nil }
-    var reader = reader
-    input.take { reader.read($0, into: &transaction.content) }
-    guard !reader.isComplete else { return finish(transaction) }
-    phase = .data(reader)
-    self.transaction = transaction
-    return awaitContent()
+    phase = .content
   }
 
   private mutating func beginChunk(_ command: SMTPCommand) {
-    var reader = transaction?.chunks ?? ChunkReader()
+    let size: ChunkSize
     do throws(SMTPReply) {
-      reader.begin(try ChunkSize(command.argument))
+      size = try ChunkSize(command.argument)
     } catch {
       // Where the chunk ends isn't known, and it must not be taken for commands.
       return end(error)
     }
-    let refusal = transaction.map(\.contentRefusal) ?? (greeting == nil ? .greetingMissing : .mailMissing)
-    phase = .chunk(reader, refusal: refusal)
+    do throws(SMTPReply) {
+      guard transaction != nil else { throw mailMissing }
+      try transaction?.beginChunk(size)
+      phase = .content
+    } catch {
+      phase = .skippedChunk(SkippedChunk(size, error))
+    }
   }
 
-  private mutating func readChunk(_ reader: ChunkReader, _ refusal: SMTPReply?) -> Step? {
-    var reader = reader
-    guard refusal == nil, var transaction = exchange(&transaction, with: nil) else {
-      input.take { reader.skip($0) }
-      guard reader.remaining == 0 else {
-        phase = .chunk(reader, refusal: refusal)
-        return awaitContent()
-      }
+  private mutating func readContent() -> Step? {
+    switch transaction?.read(&input) {
+    case .incomplete, nil: return awaitContent()
+    case .complete: return finish()
+    case .chunk:
       phase = .command
-      refuseContent(refusal ?? .mailMissing, isLast: reader.isLast)
+      if let fault = transaction?.content.fault {
+        refuseContent(fault, isLast: false)
+      } else {
+        reply(.chunkOK)
+      }
       return nil
     }
-    input.take { reader.read($0, into: &transaction.content) }
-    if reader.remaining == 0, reader.isLast { return finish(transaction) }
-    transaction.chunks = reader
-    self.transaction = transaction
-    guard reader.remaining == 0 else {
-      phase = .chunk(reader, refusal: nil)
+  }
+
+  private mutating func skip(_ chunk: SkippedChunk) -> Step? {
+    var chunk = chunk
+    chunk.skip(&input)
+    guard chunk.remaining == 0 else {
+      phase = .skippedChunk(chunk)
       return awaitContent()
     }
     phase = .command
-    if let fault = transaction.content.fault {
-      refuseContent(fault, isLast: false)
-    } else {
-      reply(.chunkOK)
-    }
+    refuseContent(chunk.refusal, isLast: chunk.isLast)
     return nil
   }
 
@@ -445,8 +412,9 @@ package struct SMTPSession {
   }
 
   /// Ends a mail whose content is complete.
-  private mutating func finish(_ transaction: SMTPTransaction) -> Step? {
+  private mutating func finish() -> Step? {
     phase = .command
+    guard let transaction = exchange(&transaction, with: nil) else { return nil }
     if let fault = transaction.content.fault {
       reply(fault)
       return nil
@@ -456,14 +424,8 @@ package struct SMTPSession {
       SMTPSubmission(
         sender: transaction.sender, recipients: transaction.recipients, bytes: transaction.content.bytes,
         isInternational: transaction.isInternational, id: transaction.id, submitter: transaction.submitter,
-        trace: SMTPTrace(
-          greeting: greeting?.name ?? "", address: peer.address,
-          transmission: transmission(isInternational: transaction.isInternational))))
+        trace: client.trace(isInternational: transaction.isInternational)))
   }
 
-  /// The protocol's name in a Received field (RFC 3848; RFC 6531, 4.3).
-  private func transmission(isInternational: Bool) -> String {
-    guard greeting?.isExtended == true else { return "SMTP" }
-    return (isInternational ? "UTF8SMTP" : "ESMTP") + (isEncrypted ? "S" : "") + (isLoggedIn ? "A" : "")
-  }
+  private var mailMissing: SMTPReply { client.greeting == nil ? .greetingMissing : .mailMissing }
 }

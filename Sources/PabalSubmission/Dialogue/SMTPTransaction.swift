@@ -13,12 +13,27 @@ struct SMTPTransaction {
   /// The accepted recipients.
   private(set) var recipients: [Address] = []
   /// The content so far.
-  var content: SMTPContent
-  /// The chunks, if the content arrives by BDAT.
-  var chunks: ChunkReader?
+  private(set) var content: SMTPContent
   /// Whether a chunk was refused, so that the mail can't be completed.
   var hasFailed = false
 
+  /// How the content arrives.
+  private enum Source {
+    case data(DataReader)
+    case chunks(ChunkReader)
+  }
+
+  /// What the input had of the content.
+  enum Progress {
+    /// More input is needed.
+    case incomplete
+    /// A chunk is complete that isn't the last one.
+    case chunk
+    /// The content is complete.
+    case complete
+  }
+
+  private var source: Source?
   private let policy: SMTPSessionPolicy
   private var hasRefusedRecipient = false
 
@@ -60,7 +75,7 @@ struct SMTPTransaction {
 
   /// Adds a recipient with the argument of RCPT. Throws the reply to one that isn't accepted.
   mutating func addRecipient(_ argument: ArraySlice<UInt8>) throws(SMTPReply) {
-    guard chunks == nil, !hasFailed else { throw SMTPReply.contentBegun }
+    guard source == nil, !hasFailed else { throw SMTPReply.contentBegun }
     do throws(SMTPReply) {
       let path = try SMTPPath(argument, after: "TO:")
       if let parameter = path.parameters.first {
@@ -77,10 +92,41 @@ struct SMTPTransaction {
   }
 
   /// The reply to content that can't be accepted now; `nil` if it can.
-  var contentRefusal: SMTPReply? {
+  private var contentRefusal: SMTPReply? {
     if hasFailed { return .failedContent }
     guard recipients.isEmpty else { return nil }
     return hasRefusedRecipient ? .noValidRecipients : .recipientMissing
+  }
+
+  /// Begins to read the content of DATA. Throws the reply if it can't be accepted now.
+  mutating func beginData() throws(SMTPReply) {
+    if case .chunks = source { throw .mixedContent }
+    if let contentRefusal { throw contentRefusal }
+    source = .data(DataReader())
+  }
+
+  /// Begins to read a chunk of BDAT. Throws the reply if it can't be accepted now.
+  mutating func beginChunk(_ size: ChunkSize) throws(SMTPReply) {
+    if let contentRefusal { throw contentRefusal }
+    var reader = if case .chunks(let reader) = source { reader } else { ChunkReader() }
+    reader.begin(size)
+    source = .chunks(reader)
+  }
+
+  /// Reads content that is at the start of `input`.
+  mutating func read(_ input: inout SMTPInput) -> Progress {
+    switch source {
+    case .data(var reader):
+      input.take { reader.read($0, into: &content) }
+      source = .data(reader)
+      return reader.isComplete ? .complete : .incomplete
+    case .chunks(var reader):
+      input.take { reader.read($0, into: &content) }
+      source = .chunks(reader)
+      guard reader.remaining == 0 else { return .incomplete }
+      return reader.isLast ? .complete : .chunk
+    case nil: return .incomplete
+    }
   }
 
   private static let needsSMTPUTF8 = SMTPReply(

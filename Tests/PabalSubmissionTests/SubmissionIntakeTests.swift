@@ -1,0 +1,113 @@
+import PabalCore
+import Testing
+
+@testable import PabalSubmission
+
+@Suite struct `The intake of submitted mail` {
+  /// A store that fails.
+  private struct FailingStore: OutboxStore {
+    let error: StorageError.Kind
+
+    func transactMail<Value: Sendable>(
+      footprint: OutboxFootprint, _ body: @escaping @Sendable (any OutboxTransaction) throws -> Value
+    ) async throws(StorageError) -> Value { throw StorageError(error, place: "/secret/path") }
+
+    func readMail<Value: Sendable>(
+      _ body: @escaping @Sendable (any OutboxTransaction) throws -> Value
+    ) async throws(StorageError) -> Value { throw StorageError(error, place: "/secret/path") }
+
+    func sweepRequests(at now: Timestamp, limit: Int) async throws(StorageError) -> Bool { false }
+  }
+
+  private let keys = Keyring(current: .random())
+  private let trace = SMTPTrace(greeting: "client", address: "192.0.2.7", transmission: "ESMTPA")
+
+  private func submission(_ text: String) throws -> SMTPSubmission {
+    SMTPSubmission(
+      sender: try Address("kim@a.example"), recipients: [try Address("x@y"), try Address("z@y")],
+      bytes: Array(text.replacing("\n", with: "\r\n").utf8), submitter: .user("printer"), trace: trace)
+  }
+
+  @Test func `queues a mail for its submitter, with its envelope`() async throws {
+    let outbox = MemoryOutbox()
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "mail.example")
+    let result = await intake.submit(try submission("To: other@x\nBcc: b@c\n\nbody\n"))
+    guard case .queued(let id) = result else {
+      Issue.record("\(result)")
+      return
+    }
+    let now = Timestamp.now()
+    let lease = OutboxEntry.Lease(owner: "a", until: now + .seconds(30))
+    let entry = try #require(try await outbox.claim(OutboxClaim(lease, now: now, limit: 2)).first)
+    #expect(entry.id == id)
+    #expect(entry.caller == "user:printer")
+    let mail = try OutboxContent(try keys.open(entry.content ?? [], id: id), id: id).mail
+    #expect(mail.envelope.sender?.description == "kim@a.example")
+    #expect(mail.envelope.recipients.map(\.description) == ["x@y", "z@y"])
+    let text = String(decoding: mail.bytes, as: UTF8.self)
+    #expect(
+      text.hasPrefix("Received: from client ([192.0.2.7])\r\n\tby mail.example with ESMTPA id \(id);\r\n"))
+    #expect(text.hasSuffix("\r\n\r\nbody\r\n"))
+    #expect(!text.contains("Bcc") && !text.contains("printer"))
+  }
+
+  @Test func `adds a mail once under the id that it has`() async throws {
+    let outbox = MemoryOutbox()
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "mail.example")
+    let mail = try SubmittedMail(Array("hi\n".utf8), lineEnds: .any)
+    let id = MailIdentity.now().id
+    for _ in 0..<2 {
+      let result = await intake.submit(
+        mail, sender: nil, recipients: [try Address("a@b")], submitter: .local("root"), id: id)
+      #expect(result == .queued(id: id))
+    }
+    let now = Timestamp.now()
+    let lease = OutboxEntry.Lease(owner: "a", until: now + .seconds(30))
+    #expect(try await outbox.claim(OutboxClaim(lease, now: now, limit: 9)).map(\.id) == [id])
+  }
+
+  @Test(arguments: [
+    (StorageError.Kind.full, 452, "4.3.1"), (.readOnly, 451, "4.3.0"), (.busy, 451, "4.3.0"),
+    (.gone, 451, "4.3.0"),
+    (.corrupt, 451, "4.3.0"), (.other("x"), 451, "4.3.0"), (.closed, 421, "4.3.2"),
+  ])
+  func `refuses for now what the store can't take`(_ error: StorageError.Kind, _ code: Int, _ status: String)
+    async throws
+  {
+    let (reports, report) = AsyncStream.makeStream(of: StorageError.self)
+    let intake = SubmissionIntake(
+      MailSubmission(store: FailingStore(error: error), keys: keys), hostName: "h",
+      report: { report.yield($0) })
+    guard case .refused(let reply) = await intake.submit(try submission("\n")) else {
+      Issue.record("queued")
+      return
+    }
+    #expect(reply.code == code && reply.status == status)
+    #expect(!reply.text.joined().contains("/secret"))
+    report.finish()
+    var reported: [StorageError] = []
+    for await error in reports { reported.append(error) }
+    #expect(reported.map(\.kind) == [error])
+  }
+
+  @Test func `refuses a mail in a loop, and one that it can't finish`() async throws {
+    let intake = SubmissionIntake(
+      MailSubmission(store: FailingStore(error: .full), keys: keys), hostName: "h")
+    let loop = try submission(String(repeating: "Received: x\n", count: 101) + "\n")
+    guard case .refused(let reply) = await intake.submit(loop) else {
+      Issue.record("queued")
+      return
+    }
+    #expect(reply.code == 554 && reply.status == "5.4.6")
+    guard
+      case .refused(let reply) = await intake.submit(
+        try submission("X: " + String(repeating: "x", count: 300_000)))
+    else {
+      Issue.record("queued")
+      return
+    }
+    #expect(reply.code == 550 && reply.status == "5.6.0")
+  }
+}
