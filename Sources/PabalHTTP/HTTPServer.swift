@@ -52,9 +52,10 @@ public final class HTTPServer: Sendable {
     ) { [shared] peer in
       IPAddress(peer)?.isLoopback ?? true || shared.dependencies().access.proxies.trusts(peer)
     }
+    let turns = PipelineTurns()
     let configuration = HTTP1Channel.Configuration(
       additionalChannelHandlers: [
-        MalformedRequestHandler(), PipelinedRequestsHandler(PipelinedBytesHandler()),
+        MalformedRequestHandler(), PipelinedRequestsHandler(PipelinedBytesHandler(), turns: turns),
         ConnectionTimeoutHandler(connections),
       ],
       httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(

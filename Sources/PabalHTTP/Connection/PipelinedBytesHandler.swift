@@ -17,6 +17,11 @@ final class PipelinedBytesHandler: ChannelDuplexHandler {
   /// How many bytes of a body of declared length are still expected; they may be parsed at once.
   var expectedBodySize = 0
 
+  /// Whether nothing is held back.
+  var isEmpty: Bool { held == nil }
+  /// How many bytes are held back.
+  var size: Int { held?.readableBytes ?? 0 }
+
   private var held: ByteBuffer?
   private var isFeeding = false
   private var holdsEndOfInput = false

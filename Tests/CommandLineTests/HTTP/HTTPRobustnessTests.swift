@@ -67,8 +67,11 @@ import Testing
       ])
     #expect(run.status == 0, "\(run.errors)")
     let result = try run.json
-    // An optimized build answers within a tenth of a second.
-    #expect(try #require(result["slowest"] as? Double) < 20, "\(run.output)")
+    // The slowest one is connected behind all attackers, so an unoptimized build has work for a second. How long that
+    // takes depends on the load of the machine; a client waits for ten seconds at most.
+    #expect(try #require(result["work"] as? Double) < 2, "\(run.output)")
+    #expect(try #require(result["slowest"] as? Double) < 10, "\(run.output)")
+    #expect(try #require(result["median"] as? Double) < 0.25, "\(run.output)")
     #expect(try #require(result["peak"] as? Double) < 150, "\(run.output)")
     #expect(try #require(result["after"] as? Double) < 80, "\(run.output)")
     let statuses = try #require(result["statuses"] as? [Int])

@@ -10,71 +10,8 @@ import Testing
 
 /// The handlers of a connection, with a clock of their own.
 @Suite struct ConnectionHandlerTests {
-  /// A connection with the handlers of the service up to the router.
-  private struct Connection {
-    let channel: EmbeddedChannel
-    let table: ConnectionTable
-    private let loop = EmbeddedEventLoop()
-
-    init(idle: TimeAmount = .seconds(75), memory: Int = 1 << 20) throws {
-      table = ConnectionTable(
-        ConnectionLimits(total: 10, perAddress: 10, memory: memory), timeouts: ConnectionTimeouts(idle: idle))
-      channel = EmbeddedChannel(loop: loop)
-      let requests = PipelinedRequestsHandler(PipelinedBytesHandler())
-      try channel.pipeline.syncOperations.configureHTTPServerPipeline(
-        withPipeliningAssistance: false, withErrorHandling: false)
-      try channel.pipeline.syncOperations.addHandlers([
-        HTTP1ComplianceHandler(), HTTP1ToHTTPServerCodec(secure: false), MalformedRequestHandler(), requests,
-        ConnectionTimeoutHandler(table),
-      ])
-      try channel.pipeline.syncOperations.addHandler(try #require(requests.bytes), position: .first)
-      try channel.connect(to: SocketAddress(ipAddress: "192.0.2.1", port: 1)).wait()
-    }
-
-    func receive(_ text: String) throws { try channel.writeInbound(ByteBuffer(string: text)) }
-
-    /// The paths of the requests that the router has got since the last call; `…` for a body.
-    func requests() throws -> [String] {
-      var paths: [String] = []
-      while let part = try channel.readInbound(as: HTTPRequestPart.self) {
-        switch part {
-        case .head(let head): paths.append(head.path ?? "")
-        case .body: if paths.last != "…" { paths.append("…") }
-        case .end: break
-        }
-      }
-      return paths
-    }
-
-    /// Answers a request; the client reads the response unless `isRead` is false.
-    func answer(_ fields: HTTPFields = [:], size: Int = 2, isRead: Bool = true) {
-      let channel = channel
-      var fields = fields
-      fields[.contentLength] = "\(size)"
-      channel.write(HTTPResponsePart.head(HTTPResponse(status: .ok, headerFields: fields)), promise: nil)
-      channel.write(HTTPResponsePart.body(ByteBuffer(repeating: 0x78, count: size)), promise: nil)
-      channel.write(HTTPResponsePart.end(nil), promise: nil)
-      if isRead { channel.flush() }
-    }
-
-    /// What the client has got since the last call.
-    func sent() throws -> String {
-      var text = ""
-      while let data = try channel.readOutbound(as: IOData.self) {
-        if case .byteBuffer(let bytes) = data { text += String(buffer: bytes) }
-      }
-      return text
-    }
-
-    func advance(_ seconds: Int64) { loop.advanceTime(by: .seconds(seconds)) }
-  }
-
-  private func get(_ path: String, _ more: String = "") -> String {
-    "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\(more)\r\n"
-  }
-
   @Test func `a pipelined request is passed on once the response before it has been read`() throws {
-    let connection = try Connection()
+    let connection = try EmbeddedConnection()
     try connection.receive((1...100).map { get("/\($0)") }.joined())
     for number in 1...100 {
       #expect(try connection.requests() == ["/\(number)"])
@@ -93,7 +30,7 @@ import Testing
       $0 % 2 == 0 ? get("/\($0)") : get("/\($0)", "Content-Length: 1200\r\n") + body
     }.joined()
     for size in [7, 1_023, 1_024, 1_025, 16_384, text.utf8.count] {
-      let connection = try Connection()
+      let connection = try EmbeddedConnection()
       var rest = text[...]
       var seen: [String] = []
       while !rest.isEmpty {
@@ -122,7 +59,7 @@ import Testing
         context.fireUserInboundEventTriggered(event)
       }
     }
-    let connection = try Connection()
+    let connection = try EmbeddedConnection()
     let recorder = Recorder()
     try connection.channel.pipeline.syncOperations.addHandler(recorder)
     try connection.receive((1...60).map { get("/\($0)") }.joined())
@@ -135,7 +72,7 @@ import Testing
   }
 
   @Test func `a response says how long the connection may be idle, and that is when it is closed`() throws {
-    let connection = try Connection(idle: .seconds(20))
+    let connection = try EmbeddedConnection(idle: .seconds(20))
     for _ in 1...3 {
       try connection.receive(get("/"))
       connection.answer()
@@ -149,14 +86,14 @@ import Testing
 
   @Test func `a response on a connection that ends says so`() throws {
     for (request, answer) in [("Connection: close\r\n", [:] as HTTPFields), ("", [.connection: "close"])] {
-      let connection = try Connection()
+      let connection = try EmbeddedConnection()
       try connection.receive(get("/", request))
       connection.answer(answer)
       let sent = try connection.sent()
       #expect(sent.contains("Connection: close\r\n") && !sent.lowercased().contains("keep-alive"))
       #expect(!connection.channel.isActive)
     }
-    let old = try Connection()
+    let old = try EmbeddedConnection()
     try old.receive("GET / HTTP/1.0\r\n\r\n")
     old.answer()
     #expect(try old.sent().contains("Connection: close\r\n") && !old.channel.isActive)
@@ -166,7 +103,7 @@ import Testing
   func `a request that doesn't arrive in 15 seconds ends the connection, even if bytes trickle in`(
     text: String
   ) throws {
-    let connection = try Connection()
+    let connection = try EmbeddedConnection()
     try connection.receive(text)
     for _ in 1...14 { connection.advance(1) }
     #expect(connection.channel.isActive)
@@ -175,7 +112,7 @@ import Testing
   }
 
   @Test func `a response that isn't read for 30 seconds ends the connection`() throws {
-    let connection = try Connection()
+    let connection = try EmbeddedConnection()
     try connection.receive(get("/1") + get("/2"))
     connection.advance(40)  // The service may take its time.
     #expect(connection.channel.isActive)
@@ -187,7 +124,7 @@ import Testing
   }
 
   @Test func `a stopping service lets the next response end a connection`() throws {
-    let busy = try Connection()
+    let busy = try EmbeddedConnection()
     try busy.receive(get("/1"))
     busy.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
     busy.advance(10)
@@ -195,7 +132,7 @@ import Testing
     busy.answer()
     #expect(try busy.sent().contains("Connection: close\r\n") && !busy.channel.isActive)
 
-    let used = try Connection()
+    let used = try EmbeddedConnection()
     try used.receive(get("/1"))
     used.answer()
     used.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
@@ -204,14 +141,14 @@ import Testing
     used.answer()
     #expect(try used.sent().contains("Connection: close\r\n") && !used.channel.isActive)
 
-    let idle = try Connection()
+    let idle = try EmbeddedConnection()
     idle.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
     idle.advance(1)
     #expect(!idle.channel.isActive)
   }
 
   @Test func `unread responses over the limit of all connections close the one that waited longest`() throws {
-    let connection = try Connection(memory: 100_000)
+    let connection = try EmbeddedConnection(memory: 100_000)
     let other = EmbeddedChannel(loop: EmbeddedEventLoop())
     try other.connect(to: SocketAddress(ipAddress: "192.0.2.2", port: 1)).wait()
     let stuck = try #require(connection.table.register(other, at: .uptimeNanoseconds(0)))
