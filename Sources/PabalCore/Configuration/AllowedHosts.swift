@@ -30,19 +30,22 @@ public struct AllowedHosts: Sendable, Hashable {
   private static func name(_ value: FieldDecoder) -> String? {
     guard let text = value.text() else { return nil }
     let name = (text.last == "." ? String(text.dropLast()) : text).lowercased()
-    let isName =
-      name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
-        1...63 ~= label.utf8.count && label.first != "-" && label.last != "-"
-          && label.utf8.allSatisfy {
-            0x61...0x7A ~= $0 || 0x30...0x39 ~= $0 || $0 == 0x2D || $0 == 0x5F
-          }
-      } && name.utf8.count <= 253
-    guard isName else {
+    guard isName(name) else {
       value.report(
         "\(quoted(text)) is not a host name",
         remedy: "write it as browsers send it, without a scheme or a port, like \"shop.example.com\"")
       return nil
     }
     return name
+  }
+
+  /// Whether a text in lower case is a host name.
+  static func isName(_ name: String) -> Bool {
+    name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+      1...63 ~= label.utf8.count && label.first != "-" && label.last != "-"
+        && label.utf8.allSatisfy {
+          0x61...0x7A ~= $0 || 0x30...0x39 ~= $0 || $0 == 0x2D || $0 == 0x5F
+        }
+    } && name.utf8.count <= 253
   }
 }

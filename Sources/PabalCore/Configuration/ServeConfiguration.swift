@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// `serve`: the HTTP service of `pabal serve`, and its alerts.
+/// `serve`: the HTTP service of `pabal serve`, its SMTP listeners, and its alerts.
 public struct ServeConfiguration: Sendable {
   /// `listen`: the address of the HTTP service; `nil` if it is off.
   public private(set) var listen: ListenAddress?
@@ -20,11 +20,17 @@ public struct ServeConfiguration: Sendable {
   public let connections: ConnectionSettings
   /// `alert`: the command that is run when mail can't be delivered.
   public let alert: AlertCommand?
+  /// `submission`: where programs hand over mail by SMTP.
+  public let submission: [SubmissionConfiguration]
 
   private let listenLocation: SettingLocation?
 
   /// Warnings about valid but inadvisable values.
   var warnings: [Diagnostic] {
+    submission.flatMap(\.warnings) + httpWarnings
+  }
+
+  private var httpWarnings: [Diagnostic] {
     guard let listen, let listenLocation else { return [] }
     var warnings: [Diagnostic] = []
     if !listen.isLoopback, !clients.isEmpty, proxies.isEmpty {
@@ -46,7 +52,7 @@ public struct ServeConfiguration: Sendable {
     return warnings
   }
 
-  /// The defaults: no HTTP service and no alerts.
+  /// The defaults: no HTTP service, no listeners and no alerts.
   public init() {
     listen = nil
     isKeyless = false
@@ -57,6 +63,7 @@ public struct ServeConfiguration: Sendable {
     hosts = AllowedHosts()
     connections = ConnectionSettings()
     alert = nil
+    submission = []
     listenLocation = nil
   }
 
@@ -74,6 +81,7 @@ public struct ServeConfiguration: Sendable {
     hosts = object.optional("hosts").flatMap(AllowedHosts.read) ?? AllowedHosts()
     connections = object.optional("connections").flatMap(ConnectionSettings.read) ?? ConnectionSettings()
     alert = object.optional("alert").flatMap(AlertCommand.read)
+    submission = object.optional("submission").flatMap(SubmissionConfiguration.readAll) ?? []
   }
 
   // Callers without a key count together, because a proxy that Pabal doesn't see may pass on the requests of strangers.

@@ -1,26 +1,11 @@
 /// `serve.proxies`: the proxies whose `X-Forwarded-For` is trusted.
 public struct TrustedProxies: Sendable {
-  private struct Network: Sendable {
-    let bytes: [UInt8]
-    let bits: Int
-
-    func contains(_ address: [UInt8]) -> Bool {
-      guard address.count == bytes.count else { return false }
-      for (index, byte) in bytes.enumerated() {
-        let maskBits = min(max(bits - index * 8, 0), 8)
-        let mask = UInt8(truncatingIfNeeded: 0xFF00 >> maskBits)
-        guard byte & mask == address[index] & mask else { return false }
-      }
-      return true
-    }
-  }
-
-  private let networks: [Network]
+  private let networks: [IPNetwork]
 
   /// No proxies.
   public init() { networks = [] }
 
-  private init(_ networks: [Network]) { self.networks = networks }
+  private init(_ networks: [IPNetwork]) { self.networks = networks }
 
   /// Whether no proxy is trusted.
   public var isEmpty: Bool { networks.isEmpty }
@@ -64,24 +49,11 @@ public struct TrustedProxies: Sendable {
   /// Whether an address is that of a trusted proxy.
   public func trusts(_ address: String) -> Bool { IPAddress(address).map(contains) ?? false }
 
-  private func contains(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address.bytes) } }
+  private func contains(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
 
   static func read(_ value: FieldDecoder) -> TrustedProxies? {
     guard let elements = value.elements() else { return nil }
-    return TrustedProxies(elements.compactMap(network))
-  }
-
-  private static func network(_ value: FieldDecoder) -> Network? {
-    guard let text = value.text() else { return nil }
-    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    let bytes = IPAddress(parts[0])?.bytes
-    let bits = parts.count == 2 ? Int(parts[1]) : bytes.map { $0.count * 8 }
-    guard let bytes, let bits, 0...(bytes.count * 8) ~= bits else {
-      value.report(
-        "\(quoted(text)) is not an IP address or network",
-        remedy: "write it like \"127.0.0.1\" or \"10.0.0.0/8\"")
-      return nil
-    }
-    return Network(bytes: bytes, bits: bits)
+    return TrustedProxies(
+      elements.compactMap { IPNetwork.read($0, example: "\"127.0.0.1\" or \"10.0.0.0/8\"") })
   }
 }

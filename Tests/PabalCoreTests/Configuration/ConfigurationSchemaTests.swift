@@ -57,6 +57,13 @@ import Testing
           == Self.keysKnownToDecoder(section, in: "{\"\(section)\": {UNKNOWN}}"))
     }
     #expect(
+      try Self.keysInSchema("$defs", "submission")
+        == Self.keysKnownToDecoder("serve.submission", in: #"{"serve": {"submission": {UNKNOWN}}}"#))
+    #expect(
+      try Self.keysInSchema("$defs", "submissionLimits")
+        == Self.keysKnownToDecoder(
+          "serve.submission.limits", in: #"{"serve": {"submission": {"limits": {UNKNOWN}}}}"#))
+    #expect(
       try Self.keysInSchema("$defs", "tokenAccount")
         == Self.keysKnownToDecoder("accounts.a", in: #"{"accounts": {"a": {"provider": "token", UNKNOWN}}}"#))
     #expect(
