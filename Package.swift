@@ -79,7 +79,7 @@ let package = Package(
         "PabalFormats", "PabalCore", "CPabalGNU", .product(name: "CryptoExtras", package: "swift-crypto"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
       ]),
     .target(
       name: "PabalCommand", dependencies: ["PabalFormats", "PabalCore", "PabalMessages", "PabalAccounts"]),
@@ -153,7 +153,8 @@ let package = Package(
     .testTarget(
       name: "PabalSubmissionTests",
       dependencies: [
-        "PabalSubmission", "PabalCore", "PabalTesting", .product(name: "NIOCore", package: "swift-nio"),
+        "PabalSubmission", "PabalFormats", "PabalCore", "PabalTesting",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),

@@ -67,6 +67,12 @@ package struct SMTPSession {
   /// How many bytes of input are kept until they can be worked on.
   var bufferedBytes: Int { input.count }
 
+  /// How many bytes of a mail have arrived and are kept.
+  package var contentSize: Int { transaction?.content.bytes.count ?? 0 }
+
+  /// Refuses the content that is arriving, and keeps none of it. The reply follows at its end.
+  package mutating func refuseContent(_ reply: SMTPReply) { transaction?.content.fail(reply) }
+
   /// Returns the output and empties it.
   package mutating func takeOutput() -> [UInt8] { exchange(&output, with: []) }
 

@@ -1,0 +1,484 @@
+internal import NIOCore
+internal import NIOSSL
+internal import NIOTLS
+internal import PabalCore
+
+/// Drives the session of one connection.
+///
+/// It reads only while the session wants input and the client has taken its replies, so that a connection holds no more
+/// than one read beyond what the session has accepted.
+final class SMTPConnectionHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private enum Phase {
+    /// Before the greeting: TLS from the beginning, or the peer isn't known yet.
+    case opening
+    /// The session works, or waits for input.
+    case dialogue
+    /// After 220 of STARTTLS.
+    case startingTLS
+    /// A password is being checked or a mail stored.
+    case pending
+    /// The last reply is on its way.
+    case closing
+    case closed
+  }
+
+  private let shared: ListenerState
+  private let endpoint: SubmissionEndpoint
+  private var settings: ListenerSettings?
+  private var session: SMTPSession?
+  private var connection: SubmissionConnections.Connection?
+  private var peer = SMTPPeer(address: nil)
+  private var phase = Phase.opening
+  private var isStopping = false
+  private var isReading = false
+  private var isAdvancing = false
+  private var isInputClosed = false
+  private var discarded = 0
+  /// How much of the budget for content this connection has.
+  private var held = 0
+  private var started = NIODeadline.now()
+  /// When the client was last answered.
+  private var answered = NIODeadline.now()
+  /// When the content that is arriving began, and how much has arrived.
+  private var content: (since: NIODeadline, bytes: Int)?
+  private var deadline = ConnectionDeadline()
+
+  init(_ shared: ListenerState, _ endpoint: SubmissionEndpoint) {
+    self.shared = shared
+    self.endpoint = endpoint
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if context.channel.isActive { open(context) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) { open(context) }
+
+  // MARK: Beginning
+
+  private func open(_ context: ChannelHandlerContext) {
+    guard phase == .opening, settings == nil else { return }
+    guard let settings = shared.settings(endpoint) else { return close(context) }
+    self.settings = settings
+    started = .now()
+    switch endpoint {
+    case .address:
+      let address = context.remoteAddress?.ipAddress.flatMap { IPAddress($0) }
+      peer = SMTPPeer(address: address?.description ?? "unknown")
+      if let address, settings.configuration.isListed(address) {
+        peer.submitter = .network(address.description)
+      }
+      let key = address?.network ?? "unknown"
+      let perPeer = address?.isLoopback == true ? nil : settings.configuration.limits.perAddress
+      guard register(context, settings, key, perPeer) else { return }
+      guard settings.configuration.security == .tls else { return greet(context, nil) }
+      guard addTLS(context, settings) else { return close(context) }
+      wait(context, until: .now() + shared.times.stranger)
+      read(context)
+    case .socket:
+      guard let provider = context.channel as? any SocketOptionProvider else { return close(context) }
+      let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+      let credentials: EventLoopFuture<LocalPeer.Credentials> = provider.unsafeGetSocketOption(
+        level: .socket, name: NIOBSDSocket.Option(rawValue: LocalPeer.credentialsOption))
+      credentials.whenComplete { result in
+        let (handler, context) = bound.value
+        guard case .success(let credentials) = result else { return handler.close(context) }
+        handler.open(context, settings, LocalPeer(uid: credentials.uid))
+      }
+    }
+  }
+
+  private func open(_ context: ChannelHandlerContext, _ settings: ListenerSettings, _ local: LocalPeer) {
+    peer = SMTPPeer(address: nil, submitter: .local(local.name))
+    guard register(context, settings, "uid \(local.uid)", settings.configuration.limits.perAddress) else {
+      return
+    }
+    greet(context, nil)
+  }
+
+  private func register(
+    _ context: ChannelHandlerContext, _ settings: ListenerSettings, _ key: String, _ perPeer: Int?
+  ) -> Bool {
+    let total = SubmissionConnections.total(settings.configuration.limits.connections)
+    connection = shared.connections.register(context.channel, peer: key, total: total, perPeer: perPeer)
+    guard connection == nil else { return true }
+    shared.report(.crowded(address: peer.address ?? "local"))
+    if settings.configuration.security == .tls, peer.address != nil {
+      close(context)
+    } else {
+      end(context, "421 4.7.0 \(settings.hostName) too many connections, try again later")
+    }
+    return false
+  }
+
+  private func addTLS(_ context: ChannelHandlerContext, _ settings: ListenerSettings) -> Bool {
+    guard let certificate = settings.certificate else { return false }
+    let handler = certificate.makeHandler()
+    return (try? context.pipeline.syncOperations.addHandler(handler, position: .first)) != nil
+  }
+
+  private func greet(_ context: ChannelHandlerContext, _ certificate: Submitter?) {
+    guard let settings else { return close(context) }
+    let configuration = settings.configuration
+    let isLocal = peer.address == nil
+    peer.isEncrypted = !isLocal && configuration.security == .tls
+    if let certificate { peer.submitter = certificate }
+    var policy = SMTPSessionPolicy()
+    policy.hostName = settings.hostName
+    policy.maxSize = configuration.limits.size
+    policy.maxRecipients = configuration.limits.recipients
+    policy.maxErrors = configuration.limits.errors
+    policy.maxIdleCommands = configuration.limits.commands
+    policy.offersTLS = !isLocal && configuration.security == .startTLS && settings.certificate != nil
+    policy.allowsPlaintextLogin = isLocal
+    policy.hasUsers = !configuration.users.isEmpty && (isLocal || configuration.security != .none)
+    session = SMTPSession(policy, peer: peer)
+    phase = .dialogue
+    advance(context)
+  }
+
+  // MARK: Input
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let buffer = unwrapInboundIn(data)
+    switch phase {
+    case .dialogue, .pending:
+      session?.append(buffer.readableBytesView)
+      content?.bytes += buffer.readableBytes
+    case .closing:
+      discarded += buffer.readableBytes
+      if discarded > 1 << 20 { close(context) }
+    case .opening, .startingTLS, .closed: break
+    }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    isReading = false
+    switch phase {
+    case .dialogue: advance(context)
+    case .closing, .startingTLS, .opening: read(context)
+    case .pending, .closed: break
+    }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable, phase == .dialogue { advance(context) }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    switch event {
+    case TLSUserEvent.handshakeCompleted: secured(context)
+    case ChannelEvent.inputClosed:
+      isInputClosed = true
+      switch phase {
+      case .dialogue:
+        session?.endInput()
+        advance(context)
+      case .pending: session?.endInput()
+      case .opening, .startingTLS, .closing: close(context)
+      case .closed: break
+      }
+    case ConnectionSignal.stop:
+      isStopping = true
+      if phase == .dialogue { stop(context) } else if phase != .pending { close(context) }
+    case ConnectionSignal.giveWay:
+      phase == .dialogue
+        ? end(context, "421 4.7.0 \(settings?.hostName ?? "") too many connections, try again later")
+        : close(context)
+    default: context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if phase == .opening || phase == .startingTLS {
+      shared.report(.handshakeFailed(address: peer.address ?? "local"))
+    }
+    close(context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    phase = .closed
+    release()
+    context.fireChannelInactive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { release() }
+
+  private func release() {
+    deadline.cancel()
+    holdContent(0)
+    if let connection { shared.connections.unregister(connection) }
+    connection = nil
+    session = nil
+  }
+
+  private func secured(_ context: ChannelHandlerContext) {
+    let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+    let submitter = settings?.certificate?.submitter(handler?.peerCertificate)
+    // What TLS read for its handshake doesn't count.
+    isReading = false
+    switch phase {
+    case .opening: greet(context, submitter)
+    case .startingTLS:
+      phase = .dialogue
+      session?.startedTLS(submitter: submitter)
+      answered = .now()
+      advance(context)
+    case .dialogue, .pending, .closing, .closed: break
+    }
+  }
+
+  // MARK: The session
+
+  /// Works on the session until it waits for something.
+  private func advance(_ context: ChannelHandlerContext) {
+    // Writing may call back, when the system takes everything at once.
+    guard !isAdvancing else { return }
+    isAdvancing = true
+    defer { isAdvancing = false }
+    while phase == .dialogue {
+      guard context.channel.isWritable else {
+        return wait(context, until: .now() + shared.times.writing)
+      }
+      session?.mailRefusal = mailRefusal
+      guard let step = session?.next() else { return }
+      if let output = session?.takeOutput(), !output.isEmpty {
+        answered = .now()
+        write(context, output)
+        // Writing may have failed and closed the channel.
+        guard phase == .dialogue else { return }
+      }
+      connection?.isStranger = session?.submitter == nil
+      switch step {
+      case .read:
+        if isStopping { return stop(context) }
+        if isInputClosed { return finish(context) }
+        if !acceptsContent() { continue }
+        waitForInput(context)
+        return
+      case .authenticate(let credentials): authenticate(context, credentials)
+      case .startTLS:
+        phase = .startingTLS
+        guard let settings, addTLS(context, settings) else { return close(context) }
+        wait(context, until: .now() + shared.times.stranger)
+        isReading = false
+        read(context)
+      case .submit(let submission): submit(context, submission)
+      case .close: finish(context)
+      }
+    }
+  }
+
+  /// The reply to MAIL while there is no room for mail.
+  private var mailRefusal: SMTPReply? {
+    guard let settings, !shared.space.hasRoom(settings.configuration.limits.freeSpace) else { return nil }
+    return SMTPReply(452, "4.3.1", "not enough disk space, try again later")
+  }
+
+  /// Counts the content that has arrived. If all connections hold too much, the session refuses it and `false` is returned.
+  private func acceptsContent() -> Bool {
+    if session?.isReceivingContent != true {
+      content = nil
+    } else if content == nil {
+      content = (.now(), 0)
+    }
+    guard !holdContent(session?.contentSize ?? 0) else { return true }
+    session?.refuseContent(SMTPConnectionHandler.crowdedReply)
+    holdContent(0)
+    return false
+  }
+
+  private static let crowdedReply = SMTPReply(
+    452, "4.3.1", "too much mail is arriving at once, try again later")
+
+  @discardableResult
+  private func holdContent(_ bytes: Int) -> Bool {
+    let limit = settings?.configuration.limits.memory ?? 0
+    guard bytes != held else { return true }
+    guard shared.budget.resize(from: held, to: bytes, limit: limit) else { return false }
+    held = bytes
+    return true
+  }
+
+  private func waitForInput(_ context: ChannelHandlerContext) {
+    guard let settings, let connection else { return }
+    let times = shared.times
+    let limits = settings.configuration.limits
+    var end: NIODeadline
+    if let content {
+      end = min(.now() + times.content, content.since + times.total(content.bytes))
+    } else if connection.isStranger {
+      // From the last reply on, not from the last byte, because a slow client could send one at a time.
+      end = min(answered + times.stranger, started + times.strangerTotal)
+      end = min(end, answered + TimeAmount(limits.idle))
+    } else {
+      end = min(answered + TimeAmount(limits.idle), started + TimeAmount(limits.time))
+    }
+    wait(context, until: end)
+    read(context)
+  }
+
+  private func read(_ context: ChannelHandlerContext) {
+    guard !isReading, !isInputClosed else { return }
+    isReading = true
+    context.read()
+  }
+
+  private func authenticate(_ context: ChannelHandlerContext, _ credentials: SMTPCredentials) {
+    guard let settings else { return close(context) }
+    phase = .pending
+    deadline.set(nil, on: context.eventLoop) {}
+    let shared = shared
+    let address = peer.address
+    let key = address.flatMap { IPAddress($0)?.network } ?? "local"
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    let eventLoop = context.eventLoop
+    Task {
+      let result = await shared.passwords.verify(
+        credentials, users: settings.configuration.users, address: key,
+        limit: settings.configuration.limits.logins)
+      switch result.answer {
+      case .rejected:
+        shared.report(
+          .loginFailed(address: address ?? "local", user: String(printable(credentials.user).prefix(64))))
+      case .limited where result.reachedLimit: shared.report(.loginsLimited(address: address ?? "local"))
+      case .limited, .accepted: break
+      }
+      eventLoop.execute {
+        let (handler, context) = bound.value
+        handler.resume(context) { $0?.authenticated(result.answer) }
+      }
+    }
+  }
+
+  private func submit(_ context: ChannelHandlerContext, _ submission: SMTPSubmission) {
+    guard let settings else { return close(context) }
+    content = nil
+    // A mail that arrived within one read hasn't been counted yet.
+    guard holdContent(submission.bytes.count) else {
+      holdContent(0)
+      session?.submitted(.refused(SMTPConnectionHandler.crowdedReply))
+      return
+    }
+    phase = .pending
+    deadline.set(nil, on: context.eventLoop) {}
+    let shared = shared
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    let eventLoop = context.eventLoop
+    let size = submission.bytes.count
+    // The mail is counted until it is stored, even if the connection ends before.
+    held = 0
+    let door = endpoint.door
+    Task {
+      let result = await settings.submit(submission)
+      switch result {
+      case .queued(let id):
+        shared.report(
+          .submitted(
+            id: id, submitter: submission.submitter, door: door, recipients: submission.recipients.count,
+            bytes: size))
+      case .refused(let reply):
+        shared.report(
+          .refused(submitter: submission.submitter, door: door, code: reply.code, status: reply.status))
+      }
+      _ = shared.budget.resize(from: size, to: 0, limit: .max)
+      eventLoop.execute {
+        let (handler, context) = bound.value
+        handler.resume(context) { $0?.submitted(result) }
+      }
+    }
+  }
+
+  private func resume(_ context: ChannelHandlerContext, _ body: (inout SMTPSession?) -> Void) {
+    guard phase == .pending else { return }
+    body(&session)
+    phase = .dialogue
+    advance(context)
+  }
+
+  // MARK: Ending
+
+  /// Ends a connection whose session waits for input, because the service stops.
+  private func stop(_ context: ChannelHandlerContext) {
+    end(context, "421 4.3.2 \(settings?.hostName ?? "") service shutting down", lingers: false)
+  }
+
+  /// Writes a last line that the session doesn't know about, and closes.
+  private func end(_ context: ChannelHandlerContext, _ line: String, lingers: Bool = true) {
+    write(context, Array("\(line)\r\n".utf8))
+    finish(context, lingers: lingers)
+  }
+
+  private func write(_ context: ChannelHandlerContext, _ bytes: [UInt8]) {
+    var buffer = context.channel.allocator.buffer(capacity: bytes.count)
+    buffer.writeBytes(bytes)
+    context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+  }
+
+  /// Closes the connection once the client has had time to read the last reply.
+  private func finish(_ context: ChannelHandlerContext, lingers: Bool = true) {
+    guard phase != .closing, phase != .closed else { return }
+    phase = .closing
+    session = nil
+    content = nil
+    holdContent(0)
+    wait(context, until: .now() + shared.times.writing)
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    let written = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(capacity: 0)), promise: written)
+    written.futureResult.whenComplete { _ in
+      let (handler, context) = bound.value
+      lingers ? handler.linger(context) : handler.close(context)
+    }
+  }
+
+  /// Closing with unread input would make the system reset the connection, and the client might not see the reply.
+  private func linger(_ context: ChannelHandlerContext) {
+    guard phase == .closing else { return }
+    let isEncrypted = (try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)) != nil
+    guard !isEncrypted, !isInputClosed else { return close(context) }
+    wait(context, until: .now() + shared.times.lingering)
+    context.close(mode: .output, promise: nil)
+    read(context)
+  }
+
+  private func close(_ context: ChannelHandlerContext) {
+    guard phase != .closed else { return }
+    holdContent(0)
+    phase = .closed
+    deadline.cancel()
+    context.close(promise: nil)
+  }
+
+  // MARK: Time
+
+  private func wait(_ context: ChannelHandlerContext, until end: NIODeadline) {
+    deadline.set(end, on: context.eventLoop, expiry(context))
+  }
+
+  private func expiry(_ context: ChannelHandlerContext) -> @Sendable () -> Void {
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    return {
+      let (handler, context) = bound.value
+      let expiry = handler.expiry(context)
+      guard handler.deadline.fired(at: .now(), on: context.eventLoop, expiry) else { return }
+      handler.expired(context)
+    }
+  }
+
+  private func expired(_ context: ChannelHandlerContext) {
+    guard phase == .dialogue, context.channel.isWritable else { return close(context) }
+    end(context, "421 4.4.2 \(settings?.hostName ?? "") timed out, closing the connection")
+  }
+}
+
+extension TimeAmount {
+  /// A duration of the configuration.
+  init(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+  }
+}
