@@ -8,6 +8,7 @@ import Synchronization
 final class ConfigurationReloader: Sendable {
   private let runtime: ServeRuntime
   private let log: ServeLog
+  private let certificates: CertificateReloader
   private let isRequested = Mutex(false)
   private let hangupSource: Mutex<any DispatchSourceSignal>
 
@@ -17,6 +18,7 @@ final class ConfigurationReloader: Sendable {
   init(_ runtime: ServeRuntime) {
     self.runtime = runtime
     log = runtime.log
+    certificates = CertificateReloader(runtime.log)
     signal(SIGHUP, SIG_IGN)
     hangupSource = Mutex(
       DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "hang-up")))
@@ -54,6 +56,7 @@ final class ConfigurationReloader: Sendable {
 
   /// Reloads if the file has changed or SIGHUP was received; returns what was replaced.
   private func checkForChanges(_ changeDetector: FileChangeDetector) -> (FileChangeDetector, Change?) {
+    certificates.check(runtime.snapshot.submission)
     var changeDetector = changeDetector
     let isRequested = isRequested.withLock { exchange(&$0, with: false) }
     guard changeDetector.hasChanged() || isRequested else { return (changeDetector, nil) }

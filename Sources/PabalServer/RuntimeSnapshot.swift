@@ -16,6 +16,8 @@ struct RuntimeSnapshot: Sendable {
   let tokenSources: [any AccessTokenSource]
   /// What the HTTP server answers from; `nil` if there is none.
   let http: HTTPDependencies?
+  /// What the SMTP listeners use.
+  let submission: SubmissionSnapshot
   private let messages: MessageCatalog?
   private let transports: [CheckedTransport]
 
@@ -33,6 +35,8 @@ struct RuntimeSnapshot: Sendable {
     unopened = route.open()
     try context.rejectRouteWithoutSecrets(transports, unopened: unopened.map(\.name))
     tokenSources = context.tokenSources(transports)
+    submission = try SubmissionSnapshot(
+      context, dependencies.0, dependencies.1, log: log, previous: previous?.submission)
     guard listen != nil else {
       (http, messages) = (nil, nil)
       return

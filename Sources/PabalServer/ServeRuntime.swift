@@ -1,6 +1,7 @@
 import PabalAccounts
 import PabalCommand
 import PabalCore
+import PabalSubmission
 import Synchronization
 
 /// The state of a running `pabal serve`. What an edit of `config.json` can change is replaced in one step.
@@ -17,6 +18,8 @@ final class ServeRuntime: Sendable {
   // The transports named on the command line, which replace the route of the configuration.
   private let transportNames: [String]
   private let isDemo: Bool
+  /// Checks the passwords of `serve.submission`.
+  let passwords = PasswordVerifier()
   private let snapshotBox: SnapshotBox
   private let tokenRefresh: Mutex<Task<Void, Never>>
 
@@ -72,6 +75,7 @@ final class ServeRuntime: Sendable {
       context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous
     )
     snapshotBox.replace(by: snapshot)
+    passwords.clear()
     tokenRefresh.withLock { task in
       task.cancel()
       task = startTokenRefresh(snapshot.tokenSources, log)
@@ -128,6 +132,7 @@ extension Configuration {
     var keys: [String] = []
     if serve.listen != other.serve.listen { keys.append("serve.listen") }
     if serve.connections != other.serve.connections { keys.append("serve.connections") }
+    if serve.submissionEndpoints != other.serve.submissionEndpoints { keys.append("serve.submission") }
     if storage.path != other.storage.path { keys.append("storage") }
     if !self.keys.isSame(as: other.keys) { keys.append("keys") }
     if other.serve.isKeyless, !(serve.listen?.isLoopback ?? true) { keys.append("serve.keyless") }

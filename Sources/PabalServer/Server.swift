@@ -25,6 +25,8 @@ package func runServer(
   }
   let dispatcher = runtime.dispatcher
   let readiness = ServeReadiness(runtime)
+  let submission = runtime.submissionServer(metrics)
+  metrics.setSubmission(submission)
   let http = runtime.httpService(attempts, metrics, readiness)
   let signals = StopSignals { isFirst in
     let mails = ("mails", "\(dispatcher.inFlightCount)")
@@ -39,6 +41,7 @@ package func runServer(
     log.write("stopping", mails)
     Task {
       await http?.service.finish()
+      await submission?.finish()
       await dispatcher.finish()
     }
   }
@@ -59,8 +62,10 @@ package func runServer(
     _ = await readiness.current()
     async let dispatching: Void = dispatcher.run()
     do throws(CommandError) {
+      try await submission?.start(log)
       try await http?.run(log)
     } catch {
+      await submission?.finish()
       await dispatcher.finish()
       await dispatching
       throw error

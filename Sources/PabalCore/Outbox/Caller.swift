@@ -25,6 +25,13 @@ public enum Caller: Sendable, Hashable {
     }
   }
 
+  /// The submitter to which a stored name belongs, as people see it; `nil` for a record that wasn't submitted by SMTP or
+  /// `sendmail`.
+  package static func submitter(ofStoredName name: String) -> String? {
+    name.isEmpty || name.hasPrefix("@") || name == Caller.keyless.storedName || name == Caller.page.storedName
+      ? nil : name
+  }
+
   /// Whether a record of `owner`, a stored name, may be used.
   ///
   /// Records without an owner, of the command line and of earlier versions, can be used by any caller that knows their

@@ -4,17 +4,19 @@ import PabalCommand
 import PabalCore
 import PabalServer
 
-/// `pabal keys`: the master key that seals stored data, and API keys for clients.
+/// `pabal keys`: the master key that seals stored data, API keys for clients, and passwords for users.
 struct Keys: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "keys",
-    abstract: "Rotate the master key that seals stored data; create API keys for clients.",
+    abstract:
+      "Rotate the master key that seals stored data; create API keys for clients and passwords for users.",
     discussion: """
       Examples:
         pabal keys rotate
         pabal keys client shop
+        pabal keys user printer
       """,
-    subcommands: [Rotate.self, Client.self])
+    subcommands: [Rotate.self, Client.self, User.self])
 
   /// `pabal keys rotate`.
   struct Rotate: ParsableCommand {

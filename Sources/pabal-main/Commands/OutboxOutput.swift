@@ -45,6 +45,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
   /// `transport` or `mail` if an account or the configuration is at fault.
   let held: OrNull<String>
   let verification: OrNull<String>
+  /// Who submitted it by SMTP or `sendmail`, such as `user:printer`; null for other mail.
+  let submitter: OrNull<String>
   /// Null once the content is erased, as in every final state.
   let recipients: OrNull<[Recipient]>
 
@@ -60,6 +62,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     case cause = "cause"
     case held = "held"
     case verification = "verification"
+    case submitter = "submitter"
     case recipients = "recipients"
     case createdAt = "created_at"
     case ageSeconds = "age_seconds"
@@ -91,6 +94,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     cause = OrNull(content.flatMap(Self.cause))
     held = OrNull(entry.hold?.rawValue)
     verification = OrNull(entry.group)
+    submitter = OrNull(Caller.submitter(ofStoredName: entry.caller).map { printable($0) })
     recipients = OrNull(
       content?.recipients.map {
         Recipient(
@@ -115,6 +119,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
     try container.encode(cause, forKey: .cause)
     try container.encode(held, forKey: .held)
     try container.encode(verification, forKey: .verification)
+    // Only submitted mail has one.
+    if submitter.value != nil { try container.encode(submitter, forKey: .submitter) }
     try container.encode(recipients, forKey: .recipients)
     try container.encode(createdAt, forKey: .createdAt)
     try container.encode(ageSeconds, forKey: .ageSeconds)
@@ -146,6 +152,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     let reason = cause.value.map { ": \($0)" } ?? ""
     let details = [
       Duration.seconds(ageSeconds).short + " old", to,
+      submitter.value.map { "from \($0)" },
       transport.value.map { "\(outcome.value ?? "tried") by \($0)\(code)\(reason)" }, nextTry,
       to == nil ? "content erased" : nil,
     ]
