@@ -1,4 +1,3 @@
-import Glibc
 import PabalCommand
 import PabalCore
 import PabalStorage
@@ -32,7 +31,7 @@ struct SubmissionSnapshot: Sendable {
           continue
         }
       }
-      let hostName = configuration.host ?? machineName()
+      let hostName = configuration.host ?? LocalUser.current().domain
       let intake = SubmissionIntake(
         outbox, hostName: hostName,
         report: { error in log.write("storage", ("problem", error.description)) })
@@ -55,13 +54,4 @@ struct SubmissionSnapshot: Sendable {
 extension ServeConfiguration {
   /// Where the SMTP listeners accept connections, in the order of the configuration.
   var submissionEndpoints: [SubmissionEndpoint] { submission.flatMap(\.endpoints) }
-}
-
-/// The machine's name, as gethostname(2) has it.
-private func machineName() -> String {
-  var buffer = [CChar](repeating: 0, count: 256)
-  guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
-  let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  let isName = !name.isEmpty && name.utf8.allSatisfy { 0x21...0x7E ~= $0 }
-  return isName ? name : "localhost"
 }

@@ -38,7 +38,7 @@ public struct SubmissionConfiguration: Sendable {
   package let networks: [IPNetwork]
   /// `users`.
   public let users: [User]
-  /// `host`: the service's name in SMTP; by default that of the machine.
+  /// `host`: the service's name in SMTP; by default that of `/etc/mailname` or of the machine.
   public let host: String?
   /// `limits`.
   public let limits: SubmissionLimits

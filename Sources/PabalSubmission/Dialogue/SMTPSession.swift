@@ -71,7 +71,7 @@ package struct SMTPSession {
   package var contentSize: Int { transaction?.content.bytes.count ?? 0 }
 
   /// Refuses the content that is arriving, and keeps none of it. The reply follows at its end.
-  package mutating func refuseContent(_ reply: SMTPReply) { transaction?.content.fail(reply) }
+  package mutating func refuseContent(_ reply: SMTPReply) { transaction?.refuseContent(reply) }
 
   /// Returns the output and empties it.
   package mutating func takeOutput() -> [UInt8] { exchange(&output, with: []) }

@@ -73,6 +73,9 @@ struct SMTPTransaction {
     content = SMTPContent(limit: policy.maxSize, expectedSize: expectedSize, acceptsLF: policy.acceptsLF)
   }
 
+  /// Refuses the content that is arriving, and keeps none of it.
+  mutating func refuseContent(_ reply: SMTPReply) { content.fail(reply) }
+
   /// Adds a recipient with the argument of RCPT. Throws the reply to one that isn't accepted.
   mutating func addRecipient(_ argument: ArraySlice<UInt8>) throws(SMTPReply) {
     guard source == nil, !hasFailed else { throw SMTPReply.contentBegun }

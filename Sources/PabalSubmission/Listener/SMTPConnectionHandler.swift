@@ -134,6 +134,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     policy.maxIdleCommands = configuration.limits.commands
     policy.offersTLS = !isLocal && configuration.security == .startTLS && settings.certificate != nil
     policy.allowsPlaintextLogin = isLocal
+    policy.acceptsQueueIDs = isLocal
     policy.hasUsers = !configuration.users.isEmpty && (isLocal || configuration.security != .none)
     session = SMTPSession(policy, peer: peer)
     phase = .dialogue
