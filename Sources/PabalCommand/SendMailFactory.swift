@@ -95,7 +95,7 @@ package struct SendMailFactory: Sendable {
     var problems: [Diagnostic] = []
     var recipients: [Mailbox] = []
     for text in texts {
-      // Otherwise a word alone would be reported as a display name without an address.
+      // Otherwise an empty text, or several words, would be reported as something else that is missing.
       guard text.contains("@") else {
         problems.append(
           Diagnostic(

@@ -154,11 +154,15 @@ public struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
   static func read(_ value: FieldDecoder) -> ListenAddress? {
+    let remedy = "write an IP address and a port, like \"127.0.0.1:8025\" or \"[::1]:8025\""
+    // A port alone is a common mistake, and quotes wouldn't correct it.
+    if case .number = value.node.content {
+      value.report("expected an address in a string, not a number", remedy: remedy)
+      return nil
+    }
     guard let text = value.text() else { return nil }
     guard let address = ListenAddress(text) else {
-      value.report(
-        "\(quoted(text)) is not an address to listen on",
-        remedy: "write an IP address and a port, like \"127.0.0.1:8025\" or \"[::1]:8025\"")
+      value.report("\(quoted(text)) is not an address to listen on", remedy: remedy)
       return nil
     }
     return address

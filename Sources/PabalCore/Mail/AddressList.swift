@@ -64,6 +64,14 @@ private struct AddressListParser {
       remedy: "write addresses as Name <address>, separated by commas, with special characters in quotes")
   }
 
+  /// The error about words without an address: a word alone was more likely meant as an address than as a name.
+  private func missingAddress(of words: [Word]) -> MailError {
+    guard words.count == 1, !words[0].isQuoted else { return makeError("a display name has no address") }
+    return MailError(
+      field, "\(quoted(String(decoding: words[0].bytes, as: UTF8.self))) isn't an address: it has no @",
+      remedy: "write it like kim@example.com")
+  }
+
   private func unexpectedCharacter() -> MailError {
     guard let peek else { return makeError("an address is incomplete") }
     return makeError("unexpected \(quoted(String(decoding: [peek], as: UTF8.self)))")
@@ -93,7 +101,8 @@ private struct AddressListParser {
         mailboxes.append(Mailbox(try address(localPart: words, domain: Array(localDomain.utf8))))
         return
       }
-      throw words.isEmpty ? unexpectedCharacter() : makeError("a display name has no address")
+      guard words.isEmpty else { throw missingAddress(of: words) }
+      throw unexpectedCharacter()
     }
   }
 

@@ -30,6 +30,28 @@ import Testing
     #expect(run.errors.contains("did you mean"))
   }
 
+  @Test(arguments: [
+    (
+      #""plugin": "./no.so""#,
+      #"5:26: error: transports.x.plugin: the plugin PLACE/no.so can't be opened: No such file"#
+    ),
+    (
+      #""plugin": "smtp", "host": "localhost", "user": "x""#,
+      "5:14: error: the transport “x” can't be opened: only one of \"user\" and \"password\" is set"
+    ),
+  ])
+  func `a transport that can't be opened is reported with its place in the file`(
+    settings: String, error: String
+  ) throws {
+    let site = try TestSite(
+      TestSite.configuration(transport: #""x""#, more: "\n        \"x\": { \(settings) },"))
+    let expected = "config.json:" + error.replacing("PLACE", with: site.directory.path)
+    let check = try site.pabal("check")
+    #expect(check.status == 78 && check.output.contains(expected), "\(check.output)")
+    let send = try site.pabal("send", "kim@example.org")
+    #expect(send.status == 78 && send.errors.contains(expected), "\(send.errors)")
+  }
+
   @Test func `check prints the state of a transport and ends with its status`() throws {
     let site = try TestSite(TestSite.scripted("held:transport"))
     try site.addFaultyPlugin()

@@ -98,7 +98,7 @@ import Testing
         "5:25: error: transports.file.plugin: expected a string, not a number; write it in double quotes",
         "5:36: error: transports.file.a: duplicate key, first used in line 5, column 28; remove one of the two",
         "7:41: error: accounts.google.provider: unknown provider 'tokn'; did you mean 'token'?",
-        "8:11: error: from: a display name has no address in 'kim'; write addresses as Name <address>, separated by commas, with special characters in quotes",
+        "8:11: error: from: 'kim' isn't an address: it has no @; write it like kim@example.com",
         "9:3: error: from: duplicate key, first used in line 8, column 3; remove one of the two",
         "10:30: error: messages.directory: ~ is not expanded; write the path of your home directory, or a path relative to this file",
         "10:52: error: messages.language: '../ko' is not a language tag; write it like \"ko\" or \"en-GB\"",

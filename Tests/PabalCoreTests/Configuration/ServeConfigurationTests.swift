@@ -32,6 +32,12 @@ import Testing
     #expect(try serve(#"{ "listen": "\#(address)", "proxies": ["10.0.0.1"], \#(clients) }"#).warnings.isEmpty)
   }
 
+  @Test func `a port alone is an error that shows the whole address`() {
+    let error = #expect(throws: Diagnostics.self) { try serve(#"{ "listen": 8025 }"#) }
+    #expect(error?.all.first?.message == "expected an address in a string, not a number")
+    #expect(error?.all.first?.remedy?.contains(#""127.0.0.1:8025""#) == true)
+  }
+
   @Test func `an alert is a list, or an object that also names variables for it`() throws {
     #expect(try serve(#"{ "alert": ["notify-send", "$HOME ${x}"] }"#).alert != nil)
     #expect(

@@ -112,6 +112,18 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("kim", "'kim' isn't an address: it has no @"),
+    ("a@b.example, kim", "'kim' isn't an address: it has no @"),
+    ("Kim Lee", "a display name has no address in 'Kim Lee'"),
+    ("\"kim\"", "a display name has no address in '\"kim\"'"),
+  ])
+  func `a word alone is an address without its domain, and several are a name`(value: String, message: String)
+  {
+    let error = #expect(throws: MailError.self) { try AddressList(Array(value.utf8), field: "to") }
+    #expect(error?.message == message)
+  }
+
   @Test func `invalid UTF-8 is repaired in a name and rejected in an address`() throws {
     let name = try AddressList([0xB1, 0xE8] + Array(" <a@b>".utf8), field: "to").mailboxes
     #expect(name.map(\.name) == ["\u{FFFD}\u{FFFD}"])

@@ -23,7 +23,14 @@ public struct CheckedTransport: Sendable {
       guard let account = setting.account, sources[account] == nil else { continue }
       sources[account] = try source(account)
     }
-    return try LoadedTransport(plugin, name: name, settings: settings, accounts: sources, log: log)
+    do throws(Diagnostic) {
+      return try LoadedTransport(plugin, name: name, settings: settings, accounts: sources, log: log)
+    } catch {
+      guard error.file == nil else { throw error }
+      var located = error
+      (located.file, located.position) = (configuration.location.file, configuration.location.position)
+      throw located
+    }
   }
 }
 

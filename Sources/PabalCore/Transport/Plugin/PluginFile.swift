@@ -20,8 +20,8 @@ struct PluginFile: ~Copyable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw Diagnostic(
-        "the plugin can't be opened: \(String(cString: strerror(errno)))",
-        remedy: "correct \"plugin\" in config.json", file: path)
+        "the plugin \(path) can't be opened: \(String(cString: strerror(errno)))",
+        remedy: "correct its path")
     }
     do throws(Diagnostic) {
       (self.path, warnings, identity) = try Self.examine(descriptor, path)

@@ -39,7 +39,13 @@ public struct PluginLoader: Sendable {
       }
       return plugin
     }
-    let suggestion = nearest(to: name, among: names()).map { "did you mean “\($0)”?" }
+    let names = names()
+    let suggestion =
+      nearest(to: name, among: names).map { "did you mean “\($0)”?" }
+      ?? (names.isEmpty
+        ? nil
+        : "use one of \(names.map { "“\($0)”" }.joined(separator: ", ")), add the directory of “\(name)” to"
+          + " plugins.directories, or give its path")
     throw Diagnostic(
       "plugin “\(name)” not found: libpabal-\(name).so is in none of \(directories.joined(separator: ", "))",
       remedy: suggestion ?? "add its directory to plugins.directories, or give its path")

@@ -37,6 +37,11 @@ import Testing
     let loadError = self.loadError(PluginLoader(), "consol")
     #expect(loadError?.message.contains("plugin “consol” not found") == true)
     #expect(loadError?.remedy == "did you mean “console”?")
+    let far = self.loadError(PluginLoader(), "sendgrid")
+    #expect(far?.remedy?.hasPrefix("use one of “console”, “file”, ") == true)
+    #expect(
+      far?.remedy?.hasSuffix(", add the directory of “sendgrid” to plugins.directories, or give its path")
+        == true)
   }
 
   @Test(arguments: ["", "../file", "File", "a b", "x\u{0}y", String(repeating: "a", count: 65), "libpabal-é"])
