@@ -86,6 +86,9 @@ package struct MailHeader: Sendable {
     bytes = block
   }
 
+  /// The number of bytes of all fields with their line ends.
+  package var byteCount: Int { bytes.count }
+
   /// Returns the raw values, including folds, of all fields with the given lower-case name.
   package func values(of name: String) -> [[UInt8]] {
     fields.filter { $0.name == name }.map { Array(bytes[$0.value]) }

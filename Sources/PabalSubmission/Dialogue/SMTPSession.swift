@@ -65,7 +65,7 @@ package struct SMTPSession {
   }
 
   /// How many bytes of input are kept until they can be worked on.
-  var bufferedBytes: Int { input.count }
+  package var bufferedBytes: Int { input.count }
 
   /// How many bytes of a mail have arrived and are kept.
   package var contentSize: Int { transaction?.content.bytes.count ?? 0 }
