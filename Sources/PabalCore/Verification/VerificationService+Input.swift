@@ -39,6 +39,11 @@ extension VerificationService {
   }
 
   static func check(purpose: String) throws(VerificationError) {
+    if let mistake = mistake(inPurpose: purpose) { throw .input(field: "purpose", message: mistake) }
+  }
+
+  /// Returns what is wrong with a purpose; `nil` if it is valid.
+  package static func mistake(inPurpose purpose: String) -> String? {
     let fits = purpose.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -48,9 +53,8 @@ extension VerificationService {
       }
     }
     guard fits, 1...64 ~= purpose.utf8.count else {
-      throw .input(
-        field: "purpose",
-        message: "\(quoted(purpose)) isn't 1 to 64 letters, digits, hyphens, dots and underscores")
+      return "\(quoted(purpose)) isn't 1 to 64 letters, digits, hyphens, dots and underscores"
     }
+    return nil
   }
 }

@@ -20,8 +20,8 @@ struct VerificationHandlers: RequestHandlers {
     let client: String?
 
     init?(_ object: ObjectDecoder) {
-      let to = object.required("to", as: "kim@example.com")?.trimmedText()
-      purpose = object.text("purpose") ?? "sign-up"
+      let to = object.required("to", as: "kim@example.com")?.addressText()
+      purpose = object.purpose() ?? "sign-up"
       languages = object.languages()
       message = object.text("message")
       variables = object.variables()

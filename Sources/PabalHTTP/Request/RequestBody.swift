@@ -59,7 +59,27 @@ extension FieldDecoder {
   }
 }
 
+extension FieldDecoder {
+  /// The text of an address, without the white space at its ends. The service checks it, too, but only after the body.
+  func addressText() -> String? {
+    guard let text = trimmedText() else { return nil }
+    do throws(AddressError) {
+      _ = try Address(text)
+    } catch {
+      report(error.message)
+    }
+    return text
+  }
+}
+
 extension ObjectDecoder {
+  /// `purpose`, which may be missing.
+  func purpose() -> String? {
+    guard let value = optional("purpose"), let text = value.text() else { return nil }
+    if let mistake = VerificationService.mistake(inPurpose: text) { value.report(mistake) }
+    return text
+  }
+
   /// The value of a key that must be present, with an example for the remedy.
   func required(_ key: String, as example: String) -> FieldDecoder? {
     required(key, remedy: "add it, for example \"\(key)\": \"\(example)\"")

@@ -155,6 +155,14 @@ import Testing
     #expect(wrong.status == 400 && wrong["type"] == "/problems/invalid-request")
     let fields = (wrong.json["errors"] as? [[String: String]] ?? []).compactMap { $0["field"] }
     #expect(Set(fields) == ["to", "too", "purpose"])
+    let invalid = try http.call(
+      "POST", "/v1/verifications",
+      #"{"to": "kim", "purpose": "Sign up!", "language": "korean", "client": {"ip": "x"}, "mesage": "y"}"#)
+    let errors = (invalid.json["errors"] as? [[String: String]] ?? []).map {
+      ($0["field"] ?? "", $0["detail"] ?? "")
+    }
+    #expect(errors.map(\.0) == ["to", "purpose", "language", "client.ip", "mesage"])
+    #expect(errors.first?.1 == "'kim' isn't an address: it has no @")
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "a@b"#).status == 400)
     #expect(try http.call("POST", "/v1/verifications", #"{"to": "kim"}"#).status == 400)
     for text in ["", "{", "\u{FF}"] {
