@@ -170,6 +170,21 @@ private let endings = [
     }
   }
 
+  @Test func `is refused for now if the driver has no room for it, whatever else is on its way`() {
+    var dialogue = Dialogue()
+    dialogue.send("EHLO client\n")
+    dialogue.send("MAIL FROM:<a@b>\nRCPT TO:<c@d>\nBDAT 5\nab")
+    #expect(dialogue.session.contentSize == 2)
+    dialogue.session.refuseContent(SMTPReply(452, "4.3.1", "no room"))
+    #expect(dialogue.session.contentSize == 0)
+    // A client that has sent all chunks takes the last reply for that of the mail, so it isn't a permanent one.
+    #expect(dialogue.send("cdeBDAT 1\nxBDAT 1 LAST\nx") == String(repeating: "452 4.3.1 no room\n", count: 3))
+    #expect(dialogue.send("MAIL FROM:<a@b>\nRCPT TO:<c@d>\nDATA\n").hasSuffix("dot\n"))
+    dialogue.session.refuseContent(SMTPReply(452, "4.3.1", "no room"))
+    #expect(dialogue.send("x\n.\n") == "452 4.3.1 no room\n")
+    #expect(dialogue.submissions.isEmpty)
+  }
+
   @Test func `of a line that never ends doesn't grow the memory`() {
     var session = SMTPSession(SMTPSessionPolicy(), peer: .local)
     let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 65_536)

@@ -30,6 +30,20 @@ struct SMTPClient {
     greeting = Greeting(name: name, isExtended: isExtended)
   }
 
+  /// Throws the reply if the client can't log in now.
+  func requireLogin(_ policy: SMTPSessionPolicy) throws(SMTPReply) {
+    guard greeting != nil else { throw .greetingMissing }
+    guard policy.hasUsers else { throw .loginUnavailable }
+    guard isEncrypted || policy.allowsPlaintextLogin else { throw .encryptionRequired }
+    guard !isLoggedIn else { throw .alreadyLoggedIn }
+  }
+
+  /// Throws the reply if TLS can't begin now.
+  func requireTLS(_ policy: SMTPSessionPolicy) throws(SMTPReply) {
+    guard !isEncrypted else { throw .alreadyEncrypted }
+    guard policy.offersTLS else { throw .tlsUnavailable }
+  }
+
   /// Records a login.
   mutating func logIn(as submitter: Submitter) {
     self.submitter = submitter

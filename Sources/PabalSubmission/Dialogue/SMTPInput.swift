@@ -4,14 +4,14 @@ internal import PabalCore
 struct SMTPInput {
   /// The next line of a command.
   enum Line {
-    /// The line, without its line end.
+    /// A line without control characters, and without its line end.
     case complete([UInt8])
-    /// A line that exceeded the limit; its text isn't kept.
-    case tooLong
-    /// A line that ended with LF alone.
-    case bareLineFeed
     /// The line isn't complete.
     case incomplete
+    /// A line that can't be a command, with its reply.
+    case rejected(SMTPReply)
+    /// A line after which nothing of the input can be trusted, with its reply.
+    case fatal(SMTPReply)
   }
 
   private var bytes: [UInt8] = []
@@ -25,9 +25,6 @@ struct SMTPInput {
 
   /// The number of bytes kept.
   var count: Int { bytes.count }
-
-  /// The first byte of the line that has begun; `nil` if there is none, or if the line was too long to keep.
-  var firstByte: UInt8? { isEmpty || isDiscarding ? nil : bytes[start] }
 
   mutating func append(_ new: some Sequence<UInt8>) { bytes.append(contentsOf: new) }
 
@@ -49,7 +46,8 @@ struct SMTPInput {
         start = bytes.count - 1
       }
       release()
-      return .incomplete
+      guard !isDiscarding, !isEmpty, SMTPInput.isBinary(bytes[start]) else { return .incomplete }
+      return .fatal(.controlCharacter)
     }
     let hasCR = lineFeed > start && bytes[lineFeed - 1] == 0x0D
     let line = start..<(hasCR ? lineFeed - 1 : lineFeed)
@@ -59,9 +57,14 @@ struct SMTPInput {
     searched = start
     isDiscarding = false
     release()
-    guard hasCR || acceptsLF else { return .bareLineFeed }
-    return isTooLong ? .tooLong : .complete(text)
+    guard hasCR || acceptsLF else { return .fatal(.bareLineFeed) }
+    if isTooLong { return .rejected(.lineTooLong) }
+    if let first = text.first, SMTPInput.isBinary(first) { return .fatal(.controlCharacter) }
+    return text.contains { $0 < 0x20 || $0 == 0x7F } ? .rejected(.controlCharacter) : .complete(text)
   }
+
+  /// Whether a line that begins with this byte isn't SMTP at all, but a TLS handshake, for example.
+  private static func isBinary(_ byte: UInt8) -> Bool { byte < 0x20 && byte != 0x0D || byte >= 0x7F }
 
   /// Calls `body` with the bytes that haven't been worked on and takes as many as it returns.
   mutating func take(_ body: (UnsafeBufferPointer<UInt8>) -> Int) {

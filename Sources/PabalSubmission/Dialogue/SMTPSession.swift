@@ -5,20 +5,6 @@ package import PabalCore
 /// The driver appends what arrives, calls ``next()``, writes ``output``, and carries out the step that it returned. The
 /// listener, `sendmail -bs` and the drop directory drive the same session.
 package struct SMTPSession {
-  /// What the driver has to do next, after it has written the output.
-  package enum Step {
-    /// Append more input.
-    case read
-    /// Judge a user name and a password, then call ``authenticated(_:)``.
-    case authenticate(SMTPCredentials)
-    /// Begin TLS, then call ``startedTLS(submitter:)``. Input that arrived before is gone.
-    case startTLS
-    /// Queue a mail, then call ``submitted(_:)``.
-    case submit(SMTPSubmission)
-    /// Close the connection.
-    case close
-  }
-
   /// What the next input is.
   private enum Phase {
     case command
@@ -175,35 +161,23 @@ package struct SMTPSession {
   /// Works on the next line: a command, or a line of `login`'s exchange.
   private mutating func readLine(_ login: SMTPLogin?) -> Step? {
     switch input.nextLine(limit: SMTPCommand.loginLimit, acceptsLF: policy.acceptsLF) {
-    case .incomplete:
-      if let byte = input.firstByte, SMTPSession.isBinary(byte) {
-        end(.controlCharacter)
-        return nil
-      }
-      if isInputEnded { close() }
-      return isInputEnded ? .close : .read
-    case .bareLineFeed: end(.bareLineFeed)
-    case .tooLong:
+    case .incomplete: return awaitInput()
+    case .fatal(let reply): end(reply)
+    case .rejected(let reply):
       phase = .command
-      reply(.lineTooLong)
+      self.reply(reply)
     case .complete(let line):
       phase = .command
-      if let byte = line.first, SMTPSession.isBinary(byte) {
-        end(.controlCharacter)
-      } else if line.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
-        reply(.controlCharacter)
-      } else if let login {
-        return continueLogin(login, line[...])
-      } else {
-        return readCommand(line)
-      }
+      return if let login { continueLogin(login, line[...]) } else { readCommand(line) }
     }
     return nil
   }
 
-  /// Whether a line that begins with this byte isn't SMTP at all, but a TLS handshake, for example.
-  private static func isBinary(_ byte: UInt8) -> Bool {
-    (byte < 0x20 && byte != 0x0A && byte != 0x0D) || byte >= 0x7F
+  /// Returns the step if the input isn't enough. What it has of a line or a mail is dropped at its end.
+  private mutating func awaitInput() -> Step {
+    guard isInputEnded else { return .read }
+    close()
+    return .close
   }
 
   private mutating func readCommand(_ line: [UInt8]) -> Step? {
@@ -284,8 +258,7 @@ package struct SMTPSession {
       return nil
     }
     try requireNoArgument(command)
-    guard !client.isEncrypted else { throw .alreadyEncrypted }
-    guard policy.offersTLS else { throw .tlsUnavailable }
+    try client.requireTLS(policy)
     reply(.startTLS)
     phase = .suspended
     return .startTLS
@@ -298,10 +271,7 @@ package struct SMTPSession {
       end(.pipelined)
       return nil
     }
-    guard client.greeting != nil else { throw .greetingMissing }
-    guard policy.hasUsers else { throw .loginUnavailable }
-    guard client.isEncrypted || policy.allowsPlaintextLogin else { throw .encryptionRequired }
-    guard !client.isLoggedIn else { throw .alreadyLoggedIn }
+    try client.requireLogin(policy)
     guard transaction == nil else { throw .loginDuringMail }
     let (login, step) = try SMTPLogin.begin(command.argument)
     return proceed(login, step)
@@ -380,7 +350,7 @@ package struct SMTPSession {
 
   private mutating func readContent() -> Step? {
     switch transaction?.read(&input) {
-    case .incomplete, nil: return awaitContent()
+    case .incomplete, nil: return awaitInput()
     case .complete: return finish()
     case .chunk:
       phase = .command
@@ -398,7 +368,7 @@ package struct SMTPSession {
     chunk.skip(&input)
     guard chunk.remaining == 0 else {
       phase = .skippedChunk(chunk)
-      return awaitContent()
+      return awaitInput()
     }
     phase = .command
     refuseContent(chunk.refusal, isLast: chunk.isLast)
@@ -407,14 +377,8 @@ package struct SMTPSession {
 
   /// Replies to a chunk that is refused. After the last one the mail is over, before it no more of it is accepted.
   private mutating func refuseContent(_ refusal: SMTPReply, isLast: Bool) {
-    if isLast { transaction = nil } else { transaction?.hasFailed = true }
+    if isLast { transaction = nil } else { transaction?.fail(refusal) }
     reply(refusal)
-  }
-
-  private mutating func awaitContent() -> Step {
-    // A mail that was cut off is not a mail.
-    if isInputEnded { close() }
-    return isInputEnded ? .close : .read
   }
 
   /// Ends a mail whose content is complete.

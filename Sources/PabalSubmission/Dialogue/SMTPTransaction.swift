@@ -14,8 +14,8 @@ struct SMTPTransaction {
   private(set) var recipients: [Address] = []
   /// The content so far.
   private(set) var content: SMTPContent
-  /// Whether a chunk was refused, so that the mail can't be completed.
-  var hasFailed = false
+  /// The reply to the chunk that was refused, after which the mail can't be completed.
+  private var failure: SMTPReply?
 
   /// How the content arrives.
   private enum Source {
@@ -73,12 +73,18 @@ struct SMTPTransaction {
     content = SMTPContent(limit: policy.maxSize, expectedSize: expectedSize, acceptsLF: policy.acceptsLF)
   }
 
+  /// Records that a chunk was refused.
+  mutating func fail(_ reply: SMTPReply) {
+    if failure == nil { failure = reply }
+    content.fail(reply)
+  }
+
   /// Refuses the content that is arriving, and keeps none of it.
   mutating func refuseContent(_ reply: SMTPReply) { content.fail(reply) }
 
   /// Adds a recipient with the argument of RCPT. Throws the reply to one that isn't accepted.
   mutating func addRecipient(_ argument: ArraySlice<UInt8>) throws(SMTPReply) {
-    guard source == nil, !hasFailed else { throw SMTPReply.contentBegun }
+    guard source == nil, failure == nil else { throw SMTPReply.contentBegun }
     do throws(SMTPReply) {
       let path = try SMTPPath(argument, after: "TO:")
       if let parameter = path.parameters.first {
@@ -96,7 +102,8 @@ struct SMTPTransaction {
 
   /// The reply to content that can't be accepted now; `nil` if it can.
   private var contentRefusal: SMTPReply? {
-    if hasFailed { return .failedContent }
+    // A passing reason stays one, although the chunks that were sent before its reply can't be accepted.
+    if let failure { return failure.code < 500 ? failure : .failedContent }
     guard recipients.isEmpty else { return nil }
     return hasRefusedRecipient ? .noValidRecipients : .recipientMissing
   }
