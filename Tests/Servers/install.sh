@@ -10,7 +10,7 @@ if ! dpkg -s $packages >/dev/null 2>&1; then
   apt-get install -y -q --no-install-recommends $packages
 fi
 # Needs a mail server, so it comes after Postfix: apt would otherwise choose Exim.
-dpkg -s bsd-mailx >/dev/null 2>&1 || apt-get install -y -q --no-install-recommends bsd-mailx
+dpkg -s bsd-mailx cron >/dev/null 2>&1 || apt-get install -y -q --no-install-recommends bsd-mailx cron
 if [ ! -x "$root/.build-servers/usr/sbin/exim4" ]; then
   apt-get install -y -q --no-install-recommends libdb5.3 libgnutls-dane0 libidn12 libnsl2 libpcre2-8-0
   work=$(mktemp -d)

@@ -8,7 +8,7 @@ in Latin-1. Ends with its input. Settings: `extensions` is a comma-separated lis
 `mail` and `content` are replies in place of the usual ones; `rcpt:ADDRESS` is the reply to a recipient; `lose` set to
 "content" closes the connection after the content, without a reply, and to "mail" after MAIL.
 """
-import json, os, re, socketserver, sys, threading
+import json, re, socketserver, sys, threading
 
 path, log = sys.argv[1:3]
 settings = dict(word.split("=", 1) for word in sys.argv[3:])
@@ -69,9 +69,13 @@ class Session(socketserver.StreamRequestHandler):
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
+    def handle_error(self, request, address):
+        # A client needn't wait for the reply to QUIT.
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handle_error(request, address)
+
 
 with Server(path, Session) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print("ready", flush=True)
     sys.stdin.read()
-os.unlink(path)

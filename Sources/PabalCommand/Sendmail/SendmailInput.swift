@@ -44,7 +44,32 @@ package struct SendmailInput {
       if input.count == before { break }
       if endsAtDot { end = endOfDotLine(in: input, from: before) }
     } while end == nil
-    return SendmailInput(input[..<(end ?? dotAtEnd(of: input, endsAtDot) ?? input.count)])
+    return SendmailInput(mail: input[..<(end ?? dotAtEnd(of: input, endsAtDot) ?? input.count)])
+  }
+
+  /// The mail in `input`. A part with a NUL, or with a CR that doesn't belong to a line end, as in the output of programs
+  /// that show their progress, is encoded, because SMTP can't carry it.
+  private init(mail input: ArraySlice<UInt8>) {
+    if Self.hasLoneCROrNUL(input), let mail = try? SubmittedMail(Array(input), lineEnds: .any),
+      let encoded = try? mail.encodedForSMTP()
+    {
+      self.init(encoded[...])
+    } else {
+      self.init(input)
+    }
+  }
+
+  private static func hasLoneCROrNUL(_ input: ArraySlice<UInt8>) -> Bool {
+    input.withUnsafeBufferPointer { bytes in
+      guard let base = bytes.baseAddress else { return false }
+      if memchr(base, 0, bytes.count) != nil { return true }
+      var position = 0
+      while let found = memchr(base + position, 0x0D, bytes.count - position) {
+        position = UnsafeRawPointer(found) - UnsafeRawPointer(base) + 1
+        if position == bytes.count || base[position] != 0x0A { return true }
+      }
+      return false
+    }
   }
 
   /// Returns where the line with only a dot starts, if it is complete and ends at or after `start`.

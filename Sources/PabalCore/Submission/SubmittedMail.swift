@@ -69,20 +69,9 @@ package struct SubmittedMail: Sendable {
     envelope: Envelope, received: ReceivedField, isInternational: Bool = false, authorName: String? = nil,
     identity: MailIdentity
   ) throws(MailError) -> Mail {
-    var removed: Set = ["bcc", "resent-bcc", "return-path"]
     let encoded = try encodedBody()
     var additions = HeaderWriter(capacity: 256)
-    if let encoding = encoded?.encoding {
-      // It says and signs how the body was encoded before.
-      removed.formUnion(["content-transfer-encoding", "dkim-signature"])
-      if !header.contains("mime-version") { additions.append("MIME-Version", token: "1.0") }
-      if !header.contains("content-type"), body.isUTF8 {
-        additions.append("Content-Type", token: "text/plain; charset=utf-8")
-      }
-      additions.append("Content-Transfer-Encoding", token: encoding)
-    } else if encoded != nil {
-      removed.insert("dkim-signature")
-    }
+    let removed = Set(["bcc", "resent-bcc", "return-path"]).union(declare(encoded, in: &additions))
     let messageID = try complete(&additions, envelope, received, authorName, identity)
     let added = additions.finished()
 
@@ -112,6 +101,31 @@ package struct SubmittedMail: Sendable {
       id: identity.id, envelope: envelope, messageID: messageID, bytes: finished,
       needsSMTPUTF8: envelope.needsSMTPUTF8 || isInternational && headerHas8Bit,
       needs8BitMIME: headerHas8Bit || finished.has8Bit(from: start))
+  }
+
+  /// Returns the mail with lines that SMTP can carry, if it has a part that is encoded for that; otherwise `nil`.
+  package func encodedForSMTP() throws(MailError) -> [UInt8]? {
+    guard let encoded = try encodedBody() else { return nil }
+    var additions = HeaderWriter(capacity: 128)
+    let removed = declare(encoded, in: &additions)
+    var finished: [UInt8] = []
+    header.append(to: &finished, without: removed)
+    finished.append(contentsOf: additions.finished())
+    finished.append(ascii: "\r\n")
+    finished.append(contentsOf: encoded.body)
+    return finished
+  }
+
+  /// Adds the fields that say how the body is encoded. Returns the names of those that say how it was before, or sign it.
+  private func declare(_ encoded: EncodedBody?, in additions: inout HeaderWriter) -> Set<String> {
+    guard let encoded else { return [] }
+    guard let encoding = encoded.encoding else { return ["dkim-signature"] }
+    if !header.contains("mime-version") { additions.append("MIME-Version", token: "1.0") }
+    if !header.contains("content-type"), body.isUTF8 {
+      additions.append("Content-Type", token: "text/plain; charset=utf-8")
+    }
+    additions.append("Content-Transfer-Encoding", token: encoding)
+    return ["content-transfer-encoding", "dkim-signature"]
   }
 
   /// Adds the fields that each mail must have (RFC 5322, 3.6) and Message-ID. Returns the Message-ID.

@@ -42,7 +42,9 @@ struct SendmailDialogue {
     }
     switch entrances.submit(mail) {
     case .queued(let id): return .queued(id: id)
-    case .refused(let reply, _): return .refused(SMTPReply(reply.code, nil, lines: reply.lines))
+    case .refused(let reply, _):
+      // 421 would say that this dialogue ends.
+      return .refused(SMTPReply(reply.code == 421 ? 451 : reply.code, nil, lines: reply.lines))
     case .failed(let error):
       let text = error.diagnostics.map(\.message).joined(separator: ", ")
       return .refused(

@@ -25,6 +25,19 @@ import Testing
     #expect(try site.onlyMail().body == Array(body.utf8), "\(name)")
   }
 
+  @Test(arguments: ["10%\r20%\rdone\n", "a\u{0}b\n", "a\r\r\nb\r\n"])
+  func `a body that SMTP can't carry arrives encoded and unchanged`(_ body: String) throws {
+    let site = try SubmissionSite()
+    let run = try site.sendmail(["you@example.com"], input: "Subject: hi\n\n\(body)")
+    #expect(run.status == 0, "\(run.errors)")
+    let mail = try site.onlyMail()
+    #expect(mail.text.contains("Content-Transfer-Encoding: base64\r\n"))
+    let encoded = String(decoding: mail.body, as: UTF8.self)
+    // Text has CRLF at the end of its lines, encoded or not (RFC 2045, 6.8).
+    let lines = body.hasSuffix("\r\n") ? body : "\(body.dropLast())\r\n"
+    #expect(Data(base64Encoded: encoded, options: .ignoreUnknownCharacters) == Data(lines.utf8))
+  }
+
   @Test func `a CR inside a header field doesn't begin another one`() throws {
     let site = try SubmissionSite()
     let run = try site.sendmail(["you@example.com"], input: "Subject: hi\rBcc: evil@example.com\n\ntext\n")
