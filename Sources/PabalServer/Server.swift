@@ -61,16 +61,19 @@ package func runServer(
     // Logs what isn't as it should be.
     _ = await readiness.current()
     async let dispatching: Void = dispatcher.run()
+    let drops = DropService(runtime, metrics)
     do throws(CommandError) {
       try await submission?.start(log)
       try await http?.run(log)
     } catch {
       await submission?.finish()
+      await drops.finish()
       await dispatcher.finish()
       await dispatching
       throw error
     }
     await dispatching
+    await drops.finish()
     // The last request may have dispatched a mail immediately, after the dispatcher had stopped.
     await dispatcher.drain()
   }

@@ -24,6 +24,9 @@ public struct SubmissionConfiguration: Sendable {
   public let listen: [ListenAddress]
   /// `socket`: the absolute path of a Unix socket for the programs of this machine.
   public let socket: String?
+  /// `drop`: the absolute path of the drop directory of `pabal sendmail`; by default, where there is a socket,
+  /// `/var/spool/pabal/drop`.
+  public let drop: String?
   /// `security`.
   public let security: Security
   /// `certificate`: the absolute path of the chain of certificates (PEM).
@@ -97,6 +100,12 @@ public struct SubmissionConfiguration: Sendable {
     let listenField = object.optional("listen")
     listen = listenField.map(SubmissionConfiguration.addresses) ?? []
     socket = object.optional("socket").flatMap(SubmissionConfiguration.socketPath)
+    drop =
+      if let field = object.optional("drop") {
+        field.filePath()
+      } else {
+        object.optional("socket") == nil ? nil : "/var/spool/pabal/drop"
+      }
     security = object.optional("security")?.choice(Security.self) ?? .startTLS
     let certificateField = object.optional("certificate")
     let keyField = object.optional("key")

@@ -9,11 +9,11 @@ package struct DropReader: Sendable {
   /// What the reader reports.
   package enum Event: Sendable, Hashable {
     /// A mail was queued.
-    case queued(id: String, submitter: Submitter)
+    case queued(id: String, submitter: Submitter, recipients: Int, bytes: Int)
     /// A mail was refused for good; its file is in the directory `refused`.
-    case refused(id: String, submitter: Submitter, reply: String)
+    case refused(id: String, submitter: Submitter, reply: SMTPReply)
     /// Mail waits in the directory because it can't be queued now.
-    case delayed(reply: String)
+    case delayed(reply: SMTPReply)
     /// An entry of the directory isn't used.
     case unusable(name: String, problem: String)
     /// The directory isn't used.
@@ -165,8 +165,8 @@ package struct DropReader: Sendable {
       }
       for (name, submitter, result) in await submitted(mails, policy) {
         switch result {
-        case .queued:
-          report(.queued(id: name, submitter: submitter))
+        case .queued(let recipients, let bytes):
+          report(.queued(id: name, submitter: submitter, recipients: recipients, bytes: bytes))
           do throws(DropDirectory.Failure) {
             try directory.remove(name)
           } catch {
@@ -176,8 +176,7 @@ package struct DropReader: Sendable {
             }
           }
         case .refused(let reply) where reply.code < 500:
-          let text = DropReader.text(reply)
-          if !state.isDelayed { report(.delayed(reply: text)) }
+          if !state.isDelayed { report(.delayed(reply: reply)) }
           (state.isDelayed, state.needsScan, state.delay) = (true, true, 30)
         case .refused(let reply):
           try refuse(name, submitter, reply, in: directory, &state)
@@ -195,7 +194,7 @@ package struct DropReader: Sendable {
   ) async -> [(String, Submitter, SMTPBatch.Result)] {
     await withTaskGroup(of: (String, Submitter, SMTPBatch.Result).self) { group in
       for mail in mails {
-        let submitter = Submitter.local(userName(mail.content.owner))
+        let submitter = Submitter.local(LocalPeer(uid: mail.content.owner).name)
         group.addTask {
           let result = await SMTPBatch.run(mail.content.bytes, policy, submitter: submitter) {
             await submit($0, mail.name)
@@ -215,27 +214,17 @@ package struct DropReader: Sendable {
   ) throws(DropDirectory.Failure) {
     do throws(DropDirectory.Failure) {
       try directory.moveAside(name)
-      report(.refused(id: name, submitter: submitter, reply: DropReader.text(reply)))
+      report(.refused(id: name, submitter: submitter, reply: reply))
     } catch {
       // Left in place, and not read again by this process.
       state.finished.insert(name)
-      let problem = "\(DropReader.text(reply)); it can't be moved aside: \(error.reason)"
+      let problem = "\(reply.line); it can't be moved aside: \(error.reason)"
       if state.isNew(name) { report(.unusable(name: name, problem: problem)) }
     }
   }
-
-  private static func text(_ reply: SMTPReply) -> String {
-    ([String(reply.code), reply.status].compactMap(\.self) + reply.text).joined(separator: " ")
-  }
 }
 
-/// Returns the login name of a user, or the number of one without a name.
-package func userName(_ number: UInt32) -> String {
-  var entry = passwd()
-  var found: UnsafeMutablePointer<passwd>?
-  var buffer = [CChar](repeating: 0, count: 16_384)
-  guard getpwuid_r(number, &entry, &buffer, buffer.count, &found) == 0, found != nil,
-    let name = entry.pw_name.flatMap({ String(validatingCString: $0) })
-  else { return "\(number)" }
-  return name
+extension SMTPReply {
+  /// The reply on one line.
+  package var line: String { ([String(code), status].compactMap(\.self) + text).joined(separator: " ") }
 }

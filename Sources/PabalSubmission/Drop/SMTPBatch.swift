@@ -5,7 +5,7 @@ package enum SMTPBatch {
   /// How a batch ended.
   package enum Result: Sendable {
     /// Its mail is durable.
-    case queued
+    case queued(recipients: Int, bytes: Int)
     /// It is refused as a whole; nothing is stored.
     case refused(SMTPReply)
   }
@@ -37,7 +37,8 @@ package enum SMTPBatch {
         }
       case .submit(let submission):
         switch await submit(submission) {
-        case .queued: return .queued
+        case .queued:
+          return .queued(recipients: submission.recipients.count, bytes: submission.bytes.count)
         case .refused(let reply): return .refused(reply)
         }
       case .authenticate, .startTLS, .close: return .refused(incomplete)

@@ -75,9 +75,12 @@ private final class DropFixture: Sendable {
     #expect(mail.submission.sender?.description == "me@example.com")
     #expect(mail.submission.recipients.map(\.description) == ["a@example.com", "b@example.com"])
     #expect(mail.submission.bytes == Array("Subject: hi\r\n\r\ntext\r\n".utf8))
-    #expect(mail.submission.submitter == .local(userName(getuid())))
+    #expect(mail.submission.submitter == .local(LocalPeer(uid: getuid()).name))
     #expect(try fixture.names == [])
-    #expect(fixture.reported == [.queued(id: mail.id, submitter: mail.submission.submitter)])
+    #expect(
+      fixture.reported == [
+        .queued(id: mail.id, submitter: mail.submission.submitter, recipients: 2, bytes: 21)
+      ])
   }
 
   @Test func `files are queued in the order of their ids`() async throws {
@@ -173,7 +176,7 @@ private final class DropFixture: Sendable {
     for id in DropFixture.ids { try fixture.write(DropFixture.batch(), as: id) }
     fixture.answer.withLock { $0 = SMTPReply(452, "4.3.1", "disk full") }
     for _ in 0..<3 { await fixture.round() }
-    #expect(fixture.reported == [.delayed(reply: "452 4.3.1 disk full")])
+    #expect(fixture.reported == [.delayed(reply: SMTPReply(452, "4.3.1", "disk full"))])
     #expect(try fixture.names == DropFixture.ids)
     fixture.answer.withLock { $0 = nil }
     await fixture.round()
@@ -208,7 +211,7 @@ private final class DropFixture: Sendable {
 extension DropReader.Event {
   fileprivate var id: String? {
     switch self {
-    case .queued(let id, _), .refused(let id, _, _): id
+    case .queued(let id, _, _, _), .refused(let id, _, _): id
     case .delayed, .unusable, .closed: nil
     }
   }

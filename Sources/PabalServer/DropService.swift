@@ -1,0 +1,78 @@
+import PabalCommand
+import PabalCore
+import PabalStorage
+import PabalSubmission
+
+/// Reads the drop directories of `pabal sendmail` while `pabal serve` runs.
+struct DropService: Sendable {
+  private let readers: [Task<Void, Never>]
+
+  /// Starts to read the directories of the configuration that `runtime` was started with.
+  init(_ runtime: ServeRuntime, _ metrics: ServeMetrics) {
+    let log = runtime.log
+    let queue = MailSubmission(
+      store: SQLiteVerificationStore(runtime.storage.database), keys: runtime.storage.keys,
+      dispatch: runtime.dispatcher)
+    var seen: Set<String> = []
+    readers = runtime.initialConfiguration.serve.submission.compactMap { configuration in
+      guard let path = configuration.drop, seen.insert(path).inserted else { return nil }
+      let hostName = configuration.host ?? LocalUser.current().domain
+      var policy = SMTPSessionPolicy()
+      policy.hostName = hostName
+      policy.maxSize = configuration.limits.size
+      policy.maxRecipients = configuration.limits.recipients
+      let intake = SubmissionIntake(
+        queue, hostName: hostName,
+        report: { error in log.write("storage", ("problem", error.description)) })
+      let reader = DropReader(
+        path, policy: { [policy] in policy },
+        submit: { submission, id in
+          var submission = submission
+          submission.id = id
+          return await intake.submit(submission)
+        },
+        report: { event in
+          log.write(event, path: path)
+          if let submission = SubmissionEvent(event) {
+            metrics.handle(submission)
+            log.write(submission)
+          }
+        })
+      return Task.detached { await reader.run() }
+    }
+  }
+
+  /// Stops after the mail that is being read.
+  func finish() async {
+    for reader in readers { reader.cancel() }
+    for reader in readers { await reader.value }
+  }
+}
+
+extension SubmissionEvent {
+  /// The event as that of any submission; `nil` if it is about the directory.
+  fileprivate init?(_ event: DropReader.Event) {
+    switch event {
+    case .queued(let id, let submitter, let recipients, let bytes):
+      self = .submitted(id: id, submitter: submitter, door: .drop, recipients: recipients, bytes: bytes)
+    case .refused(_, let submitter, let reply):
+      self = .refused(submitter: submitter, door: .drop, code: reply.code, status: reply.status)
+    case .delayed, .unusable, .closed: return nil
+    }
+  }
+}
+
+extension ServeLog {
+  /// Writes an event of the drop directory at `path`.
+  fileprivate func write(_ event: DropReader.Event, path: String) {
+    switch event {
+    case .queued: break
+    case .refused(let id, _, let reply):
+      write("drop refused", ("path", path), ("mail", id), ("problem", reply.line))
+    case .delayed(let reply): write("drop delayed", ("path", path), ("problem", reply.line))
+    case .unusable(let name, let problem):
+      write("drop unusable", ("path", path), ("name", name), ("problem", problem))
+    case .closed(let problem): write("drop closed", ("path", path), ("problem", problem))
+    }
+  }
+}
