@@ -64,6 +64,8 @@ private func bodyStart(in bytes: [UInt8], _ mail: SubmittedMail) -> [UInt8]? {
   var rest = bytes[...]
   if rest.starts(with: "From ".utf8) || rest.starts(with: ">From ".utf8) {
     rest = rest.drop { $0 != 0x0A }.dropFirst()
+  } else if rest.starts(with: [0xEF, 0xBB, 0xBF]), mail.header.byteCount > 0 {
+    rest = rest.dropFirst(3)
   }
   rest = rest.dropFirst(mail.header.byteCount)
   return Array(rest.starts(with: [0x0D, 0x0A]) ? rest.dropFirst(2) : rest)

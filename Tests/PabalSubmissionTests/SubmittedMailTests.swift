@@ -61,7 +61,7 @@ import Testing
 
   @Test(arguments: [
     "hi", "hi\n", "hello world: no field\n", " folded\n", "\nbody\n", "\n\n\n", "", ": x\n", "한글: x\n",
-    "\u{FEFF}Subject: x\n",
+    "\u{FEFF}no field\n",
   ])
   func `without a header is all body`(_ text: String) throws {
     let mail = try finish(text)
@@ -79,10 +79,12 @@ import Testing
   }
 
   @Test(arguments: ["From kim Mon Jan  1 00:00:00 1970\n", ">From kim\r\n"])
-  func `loses the line of an mbox file`(_ line: String) throws {
+  func `loses the line of an mbox file, and a byte order mark`(_ line: String) throws {
     #expect(
       text(try finish(line + complete + "\nbody\nFrom x\n")) == received + complete + "\nbody\nFrom x\n")
     #expect(text(try finish("From kim")).hasSuffix("\n\n"))
+    #expect(
+      text(try finish("\u{FEFF}" + complete + "\n\u{FEFF}x\n")) == received + complete + "\n\u{FEFF}x\n")
   }
 
   @Test func `loses Bcc, Resent-Bcc and Return-Path`() throws {

@@ -151,6 +151,12 @@ package struct MailHeader: Sendable {
     }
   }
 
+  /// Whether a field is at `start`.
+  static func beginsWithField(_ mail: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
+    var scanner = LineScanner(mail, from: start)
+    return scanner.next().map { isPart($0, of: mail, after: []) } ?? false
+  }
+
   /// Whether a line is a field, or continues one.
   private static func isPart(
     _ line: LineScanner.Line, of mail: UnsafeBufferPointer<UInt8>, after fields: [Field]

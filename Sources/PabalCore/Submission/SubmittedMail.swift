@@ -20,12 +20,12 @@ package struct SubmittedMail: Sendable {
 
   /// Parses the header of a mail.
   ///
-  /// A line that an mbox file puts before the mail is skipped. Throws if the header contains a NUL, a lone CR or more than
+  /// A line that an mbox file puts before the mail is skipped, and so is a byte order mark before a field. Throws if the header contains a NUL, a lone CR or more than
   /// 256 KiB, or if the body has other line ends than `lineEnds` allows.
   package init(_ bytes: [UInt8], lineEnds: LineEnds) throws(MailError) {
     var bodyStart = 0
     header = try bytes.withUnsafeBufferPointer { mail throws(MailError) in
-      let start = SubmittedMail.mboxLine(mail)
+      let start = SubmittedMail.headerStart(mail)
       let header = try MailHeader(
         of: UnsafeBufferPointer(rebasing: mail[start...]), syntax: .tolerant, bodyStart: &bodyStart)
       bodyStart += start
@@ -171,8 +171,10 @@ package struct SubmittedMail: Sendable {
     return encoded
   }
 
-  /// Returns the length of a line `From …` at the start, which separates the mails of an mbox file.
-  private static func mboxLine(_ mail: UnsafeBufferPointer<UInt8>) -> Int {
+  /// Returns where the header starts: behind a line `From …`, which separates the mails of an mbox file, or behind a byte
+  /// order mark.
+  private static func headerStart(_ mail: UnsafeBufferPointer<UInt8>) -> Int {
+    if mail.starts(with: [0xEF, 0xBB, 0xBF]) { return MailHeader.beginsWithField(mail, at: 3) ? 3 : 0 }
     guard mail.starts(with: "From ".utf8) || mail.starts(with: ">From ".utf8) else { return 0 }
     let end = LineScanner.find(0x0A, in: mail, from: 0)
     return min(end + 1, mail.count)

@@ -79,17 +79,16 @@ struct SMTPInput {
     return found < bytes.count ? found : nil
   }
 
-  /// Frees the bytes that have been worked on.
+  /// Frees the bytes that have been worked on, and memory that a session doesn't need while it waits.
   private mutating func release() {
     if start == bytes.count {
-      bytes.removeAll(keepingCapacity: bytes.count <= 16_384)
-    } else if start >= 65_536 || isDiscarding {
-      bytes.removeFirst(start)
+      if bytes.capacity <= 4_096 { bytes.removeAll(keepingCapacity: true) } else { bytes = [] }
+    } else if start >= 16_384 || isDiscarding || searched == bytes.count && bytes.capacity > 32_768 {
+      bytes = Array(bytes[start...])
     } else {
       return
     }
     searched = max(0, searched - start)
     start = 0
-    if bytes.isEmpty { searched = 0 }
   }
 }
