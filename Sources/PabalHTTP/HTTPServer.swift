@@ -18,6 +18,8 @@ public final class HTTPServer: Sendable {
   private let shared: SharedState
   private let report: @Sendable (HTTPEvent) -> Void
   private let phase = Mutex(Phase.idle)
+  private let listener = Mutex<(any Channel)?>(nil)
+  private let accepted = AcceptedConnections(on: EventLoopGroupProvider.singleton.eventLoopGroup)
 
   /// Creates a server; `run` starts it.
   ///
@@ -62,16 +64,18 @@ public final class HTTPServer: Sendable {
         maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 100))
     let application = Application(
       responder: HTTPRouter(shared: shared, report: report),
-      server: HTTPServerBuilder { responder in
-        HTTP1ComplianceChannel(http: HTTP1Channel(responder: responder, configuration: configuration))
+      server: HTTPServerBuilder { [accepted] responder in
+        HTTP1ComplianceChannel(
+          http: HTTP1Channel(responder: responder, configuration: configuration), accepted: accepted)
       },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: nil, backlog: 1_024),
-      onServerRunning: { channel in
+      onServerRunning: { [self] channel in
+        listener.withLock { $0 = channel }
         // Accepted connections inherit it. Otherwise the kernel takes up to 4 MB of responses per client that doesn't read.
         try? await channel.setOption(.socketOption(.so_sndbuf), value: 65_536).get()
         listening(channel.localAddress?.port ?? address.port)
-      }, logger: logger)
+      }, eventLoopGroupProvider: .singleton, logger: logger)
     let group = ServiceGroup(
       configuration: ServiceGroupConfiguration(services: [application], logger: logger))
     let canStart = phase.withLock { phase in
@@ -112,7 +116,9 @@ public final class HTTPServer: Sendable {
       guard case .running(let group) = phase else { return nil }
       return group
     }
-    await group?.triggerGracefulShutdown()
+    guard let group else { return }
+    if let listener = listener.withLock({ $0 }) { await ListenerDrain.run(listener, accepted) }
+    await group.triggerGracefulShutdown()
   }
 }
 

@@ -8,9 +8,11 @@ internal import NIOHTTPTypesHTTP1
 /// An HTTP/1.1 channel with an `HTTP1ComplianceHandler` in its pipeline.
 struct HTTP1ComplianceChannel: ServerChildChannel {
   let http: HTTP1Channel
+  let accepted: AcceptedConnections
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
-    http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+    accepted.setUp()
+    let setup = http.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let pipeline = channel.pipeline.syncOperations
       // One read of at most 16 KiB at a time, which is as much as is held back while a response is outstanding.
       try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
@@ -23,9 +25,13 @@ struct HTTP1ComplianceChannel: ServerChildChannel {
       try pipeline.addHandler(HTTP1ComplianceHandler(), position: .before(codec))
       return value
     }
+    // It isn't handed to `handle` then.
+    setup.whenFailure { [accepted] _ in accepted.handle() }
+    return setup
   }
 
   func handle(value: HTTP1Channel.Value, logger: Logger) async {
+    accepted.handle()
     await http.handle(value: value, logger: logger)
   }
 }

@@ -79,6 +79,20 @@ import Testing
     #expect(try http.stop().status == 0)
   }
 
+  @Test func `a stopping service answers the requests of connections that it hasn't accepted yet`() throws {
+    let site = try TestSite(TestSite.shipped(with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"#))
+    let run = try ChildProcess.run(
+      "python3",
+      [
+        "\(BuiltProducts.root)/Tests/Servers/stopped_http.py", "\(BuiltProducts.directory)/pabal",
+        "\(site.directory.path)/config.json", "300",
+      ])
+    #expect(run.status == 0, "\(run.errors)")
+    let result = try run.json
+    #expect(result["answered"] as? Int == 300, "\(run.output)")
+    #expect(result["status"] as? Int == 0 && result["refused"] as? Bool == true)
+  }
+
   @Test func `a request whose end is ambiguous is rejected, and nothing after it is answered`() throws {
     let http = try HTTPTestSite()
     let run = try ChildProcess.run(
