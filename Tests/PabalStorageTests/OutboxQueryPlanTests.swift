@@ -66,6 +66,12 @@ import Testing
       _ = try transaction.verification("X")
       _ = try transaction.mail("X")
     }
+    try await database.write { database in
+      let search = SQLiteVerificationTransaction(database: database)
+      _ = try search.verifications(of: [[1]], limit: 1)
+      _ = try search.verifications(withSuffix: "ABCDEF", limit: 1)
+    }
+    #expect(statements.all.contains { $0.contains("substr(id, -6) = ?") })
     try await expectIndexes(statements, in: database)
     database.close()
   }

@@ -37,7 +37,8 @@ public protocol VerificationTransaction: OutboxTransaction {
   func pending(_ identities: [[UInt8]]) throws -> [VerificationRecord]
   /// Returns up to `limit` verifications of any state whose mailbox is one of these digests, the newest first.
   func verifications(of mailboxes: [[UInt8]], limit: Int) throws -> [VerificationRecord]
-  /// Returns up to `limit` verifications whose id ends with `suffix`, the newest first.
+  /// Returns up to `limit` verifications whose id ends with `suffix`, which is at least a reference, the newest
+  /// first.
   func verifications(withSuffix suffix: String, limit: Int) throws -> [VerificationRecord]
   /// Adds a verification.
   func insert(_ record: VerificationRecord) throws

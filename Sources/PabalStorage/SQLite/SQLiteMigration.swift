@@ -7,7 +7,7 @@ struct SQLiteMigration: Sendable {
   let statements: String
 
   /// All steps in order. The version of a database is the number of steps taken.
-  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests, .callers]
+  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests, .callers, .references]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
   private static let applicationID = 0x5041_4241
@@ -208,4 +208,10 @@ extension SQLiteMigration {
               WHERE counted.mail = new.id AND counted.refunds = 1 AND refund.mail = new.id);
         END;
       """)
+}
+
+extension SQLiteMigration {
+  /// Version 6: searches by reference, the last six characters of an id.
+  static let references = SQLiteMigration(
+    statements: "CREATE INDEX verification_reference ON verification (substr(id, -6));")
 }

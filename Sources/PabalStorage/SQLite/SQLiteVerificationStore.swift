@@ -101,8 +101,10 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
   }
 
   func verifications(withSuffix suffix: String, limit: Int) throws -> [VerificationRecord] {
-    // This reads all rows: people ask for a reference rarely, and an index would cost every start a write.
-    try fetch("substr(id, ?) = ? ORDER BY number DESC LIMIT ?", [-suffix.utf8.count, suffix, limit])
+    // The first condition is the expression of an index, which has to be literally the same.
+    try fetch(
+      "substr(id, -6) = ? AND substr(id, ?) = ? ORDER BY number DESC LIMIT ?",
+      [String(suffix.suffix(6)), -suffix.utf8.count, suffix, limit])
   }
 
   func insert(_ record: VerificationRecord) throws {
