@@ -310,7 +310,9 @@ public final class OAuthAccount: AccessTokenSource {
           .waiting(account: name, "waiting for another process that has locked \(file.path)"))
       }
     } catch {
-      // Without a file, no other process can renew this login.
+      // Two processes that renew at the same time can end a login.
+      guard !error.isLocking else { throw TokenError(.setUp, error.message, remedy: error.remedy) }
+      // Without a file that can be opened, no other process can renew this login.
       return nil
     }
     guard let lock else {

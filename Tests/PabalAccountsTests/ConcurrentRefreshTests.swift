@@ -101,4 +101,23 @@ import Testing
     let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/tokens").sorted()
     #expect(left.filter { $0 != ".a.json.new" } == ["a.json", "a.json.lock"])
   }
+
+  @Test(
+    .enabled(
+      if: (try? ChildProcess.run("strace", ["-f", "true"]).status) == 0, "strace must be allowed to trace"),
+    arguments: ["ENOLCK", "EOPNOTSUPP", "EIO"])
+  func `a token file that can't be locked is an error, and no token is renewed`(error: String) throws {
+    let server = try AuthorizationServer()
+    let folder = try loggedIn(to: server)
+    let before = try server.requests("/token").count
+    let run = try ChildProcess.run(
+      "strace",
+      [
+        "-f", "-qq", "-o", "/dev/null", "-e", "trace=flock", "-e", "inject=flock:error=\(error)",
+        tokenClient, "\(folder.path)/config.json", "a", "1",
+      ])
+    #expect(run.output.contains(#/tokens/a.json can\\?'t be locked: /#), "\(run.output) \(run.errors)")
+    #expect(run.output.contains("flock(2)"))
+    #expect(try server.requests("/token").count == before)
+  }
 }

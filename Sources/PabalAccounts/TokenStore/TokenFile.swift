@@ -46,7 +46,8 @@ struct TokenFile: Sendable {
   /// Locks the token file against other processes; blocks. Returns `nil` after 100 seconds.
   ///
   /// Calls `onWait` once, if it takes more than a second. Locks the token file itself too, because containers that share
-  /// only this file, as a mount, don't share the lock file, and because a read-only folder can't have one.
+  /// only this file, as a mount, don't share the lock file, and because a read-only folder can't have one. Throws if the
+  /// token file exists and can't be locked, or if it can't be opened and the lock file can't be locked either.
   func lock(
     _ dependencies: AccountDependencies, onWait: () -> Void = {}
   ) throws(FileWriteError) -> TokenFileLock? {
@@ -57,21 +58,23 @@ struct TokenFile: Sendable {
       separate = try FileLock.acquire(lockPath, atMost: Self.lockTimeout, pause: pause, onWait: onWait)
       if separate == nil { return nil }
     } catch {
-      problem = FileWriteError(path: path, number: error.number)
+      problem = FileWriteError(path: path, number: error.number, isLocking: error.isLocking)
     }
     do throws(FileWriteError) {
       let own = try FileLock.acquire(
         path, existing: true, atMost: Self.lockTimeout, pause: pause, onWait: onWait)
       return own.map { TokenFileLock(locks: [separate, $0].compactMap(\.self)) }
     } catch {
-      // The file doesn't exist yet, or can't be locked on its file system.
+      // The lock file isn't enough, because a process that can't open it has only the token file to lock.
+      if error.isLocking { throw error }
+      // It doesn't exist yet, or the one who reads it finds out why it can't be opened.
       if let problem { throw problem }
       return TokenFileLock(locks: [separate].compactMap(\.self))
     }
   }
 
-  /// The path of the lock file.
-  var lockPath: String { path + ".lock" }
+  /// The path of the lock file, which is the same for all links to the token file.
+  var lockPath: String { PrivateFile.resolvedPath(of: path) + ".lock" }
 
   /// The failure of the last renewal; `nil` if it succeeded, or if the state file can't be read.
   var lastError: RecordedError? {
