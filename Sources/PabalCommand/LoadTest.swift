@@ -154,7 +154,7 @@ extension LoadTest.Summary {
   var text: String {
     func rounded(_ value: Double, _ digits: Double) -> Double { (value * digits).rounded() / digits }
     var lines = [
-      "\(count) mails in \(rounded(seconds, 100)) s, \(rounded(perSecond, 10)) per second"
+      "\(counted(count, "mail")) in \(rounded(seconds, 100)) s, \(rounded(perSecond, 10)) per second"
     ]
     if let p50 = p50.value, let p99 = p99.value {
       lines.append("latency: median \(rounded(p50, 100)) ms, 99th percentile \(rounded(p99, 100)) ms")

@@ -48,7 +48,7 @@ struct BrowserLogin {
       case .timedOut:
         throw TokenError(
           .transient,
-          "the browser didn't return within \(options.timeout.components.seconds / 60) minutes",
+          "the browser didn't return within \(counted(Int(options.timeout.components.seconds / 60), "minute"))",
           remedy: "start the login again; if the browser is on another machine, use --no-browser; "
             + "if the browser ended on an error page, paste the URL of that page")
       case .line(let line):

@@ -107,3 +107,6 @@ package func shellQuoted(_ word: String) -> String {
 func jsonLiteral(_ text: String) -> String {
   "\"" + printable(text).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
 }
+
+/// Returns a number with its noun in the singular or plural, such as `1 attempt`.
+package func counted(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

@@ -47,7 +47,8 @@ public enum VerificationError: Error, Sendable, Hashable, CustomStringConvertibl
     case .unknown: "the verification does not exist"
     case .limited(let limit, let wait):
       "\(VerificationError.message(for: limit))"
-        + (wait.map { "; try again in \($0.wholeSecondsUp) seconds" } ?? "; start a new verification")
+        + (wait.map { "; try again in \(counted(Int($0.wholeSecondsUp), "second"))" }
+          ?? "; start a new verification")
     case .ended(let state): "the verification is \(state.rawValue)"
     case .input(let field, let message): "\(field): \(message)"
     case .inputs(let errors): errors.map { "\($0.field): \($0.message)" }.joined(separator: "; ")

@@ -138,7 +138,7 @@ struct Check: ParsableCommand {
     do throws(CommandError) {
       let findings = try context.messages().store.lint() + (context.configuration.messages?.warnings ?? [])
       let errors = findings.filter { $0.severity == .error }.count
-      let detail = errors == 0 ? "no errors" : errors == 1 ? "1 error" : "\(errors) errors"
+      let detail = errors == 0 ? "no errors" : counted(errors, "error")
       return (Step("messages", directory, ok: errors == 0, detail: detail, findings: findings), .input)
     } catch {
       return (Step("messages", directory, ok: false, findings: error.diagnostics), error.status)

@@ -161,7 +161,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
 
   /// The mail with all details.
   var text: String {
-    var lines = [line, "  added \(createdAt), \(attempts) \(attempts == 1 ? "attempt" : "attempts")"]
+    var lines = [line, "  added \(createdAt), \(counted(attempts, "attempt"))"]
     if let notAfter = notAfter.value { lines.append("  not after \(notAfter)") }
     if let endedAt = endedAt.value { lines.append("  ended \(endedAt)") }
     if let verification = verification.value { lines.append("  for the verification \(verification)") }
@@ -226,7 +226,7 @@ struct UnavailableTransport: Encodable, Sendable {
 
   /// The transport as one line.
   var line: String {
-    let since = heldSince.value.map { " since \($0)" } ?? " after \(failures) failures"
+    let since = heldSince.value.map { " since \($0)" } ?? " after \(counted(failures, "failure"))"
     let reason = cause.value.map { ": \($0)" } ?? ""
     let next = isDue ? "tried by the next mail" : "tried again at \(pausedUntil)"
     return "transport \(name) is \(state)\(since), \(next)\(reason)"

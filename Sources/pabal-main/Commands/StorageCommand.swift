@@ -65,8 +65,8 @@ struct StorageCommand: ParsableCommand {
         return try Terminal.printResult(json: BackupOutput(file: file, summary, keys: OrNull(keys)))
       }
       Terminal.printResult(
-        "Backed up to \(printable(file)): \(count(summary.mails, "mail")), \(summary.unfinishedMails) not sent yet, "
-          + "\(count(summary.verifications, "verification")).")
+        "Backed up to \(printable(file)): \(counted(summary.mails, "mail")), \(summary.unfinishedMails) not sent yet, "
+          + "\(counted(summary.verifications, "verification")).")
       Terminal.printError(
         "It can be restored only with its key: back up \(keys ?? "the key in \"keys\"") too, and keep it apart."
       )
@@ -123,12 +123,12 @@ struct StorageCommand: ParsableCommand {
       if summary.endedMails > 0 {
         Terminal.printResult(
           cancelWaiting
-            ? "\(count(summary.endedMails, "waiting mail")) cancelled."
-            : "\(count(summary.endedMails, "mail")) that must not be sent twice ended as unknown.")
+            ? "\(counted(summary.endedMails, "waiting mail")) cancelled."
+            : "\(counted(summary.endedMails, "mail")) that must not be sent twice ended as unknown.")
       }
       if summary.unfinishedMails > 0 {
         Terminal.printResult(
-          "\(summary.unfinishedMails) mails wait and will be sent by `pabal serve`, again if they were sent after the "
+          "\(counted(summary.unfinishedMails, "mail")) \(summary.unfinishedMails == 1 ? "waits" : "wait") and will be sent by `pabal serve`, again if sent after the "
             + "backup; `pabal outbox list` shows them, and `pabal outbox cancel` cancels them.")
       }
     }
@@ -146,9 +146,6 @@ extension CommandContext {
     return try configuration.keys.keyring()
   }
 }
-
-/// A number with its noun in the singular or plural.
-private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
 private struct BackupOutput: Encodable {
   let file: String

@@ -162,7 +162,7 @@ import Testing
   }
 
   @Test func `a file that is too large doesn't count as missing, nor its variables as unused`() throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     try fixture.remove("hello/en.md")
     try fixture.write("hello/ko.md", "Subject: x\n\n" + String(repeating: "x", count: 300_000))
     try fixture.write("hello/ko.txt", "x")
@@ -172,14 +172,14 @@ import Testing
   }
 
   @Test func `a message json that is too large is the only error`() throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     try fixture.write("hello/message.json", String(repeating: " ", count: 300_000))
     let findings = fixture.store(variables: ["service": "x"]).lint()
     #expect(findings.map(\.file) == [fixture.root + "/hello/message.json"])
   }
 
   @Test func `a site-wide value isn't unknown while a message json is invalid`() throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     try fixture.write("hello/message.json", "{")
     #expect(fixture.store(variables: ["service": "x"]).lint().count == 1)
     try fixture.write(
@@ -188,14 +188,14 @@ import Testing
   }
 
   @Test func `a missing message json is reported once`() throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     try fixture.remove("hello/message.json")
     try fixture.write("hello/ko.md", "Subject: 안녕\n\n{{service}} [말]({{link}})\n")
     #expect(fixture.store(variables: ["service": "x"]).lint().map(\.message) == ["message.json is missing"])
   }
 
   @Test func `a removed folder is reported once`() throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     let store = fixture.store()
     _ = try store.describe("hello")
     try fixture.remove("hello")

@@ -35,7 +35,7 @@ import Testing
     ),
   ])
   func `a folder with an invalid message name is reported`(folder: String, remedy: String) throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     try fixture.write("\(folder)/ko.md", "x")
     try fixture.write(".git/config", "x")
     try fixture.write("README.md", "x")
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test func `an error in a site-wide value is reported where the value is written`() throws {
-    let fixture = try MessageStoreTests.MessageDirectoryFixture()
+    let fixture = try MessageDirectoryFixture()
     func place(_ line: Int, _ name: String) -> SettingLocation {
       SettingLocation(
         file: "config.json", position: SourcePosition(line: line, column: 7),

@@ -125,7 +125,7 @@ private func reportRecipient(
   guard let record = record(attempt) else { return }
   guard let verdict, index >= 0, index < record.recipientCount else {
     record.contractViolation =
-      "the plugin reported on recipient index \(index), but the mail has \(record.recipientCount) recipients"
+      "the plugin reported on recipient index \(index), but the mail has \(counted(record.recipientCount, "recipient"))"
     return
   }
   let outcome = Outcome(verdict.pointee)
