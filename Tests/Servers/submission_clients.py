@@ -209,11 +209,11 @@ def by_curl(service):
 
 def by_swaks(*options):
     def send(service):
-        # swaks reads a literal \\n in --data, so the mail comes from a file.
-        (directory / "mail").write_bytes(MAIL.replace(b"\r\n", b"\n"))
+        # swaks adds a line end.
+        (directory / "mail").write_bytes(MAIL.replace(b"\r\n", b"\n")[:-1])
         run("swaks", "--server", "localhost", "--port", str(service.starttls), "--tls", "--auth", *options, "--auth-user",
             service.user, "--auth-password", service.password, "--from", SENDER, "--to", ",".join(RECIPIENTS), "--data",
-            f"@{directory / 'mail'}", "--no-data-fixup", "--tls-verify", "--tls-ca-path", authority)
+            f"@{directory / 'mail'}", "--tls-verify", "--tls-ca-path", authority)
     return send
 
 
@@ -304,15 +304,19 @@ smtp_tls_security_level = secure
 smtp_tls_secure_cert_match = localhost
 smtp_tls_CAfile = {authority}
 alias_maps =
+local_recipient_maps =
 {more}""")
-        services = "".join(f"{name} unix {private} - n - - {program}\n" for name, private, program in [
-            ("cleanup", "n", "cleanup"), ("rewrite", "-", "trivial-rewrite"), ("bounce", "-", "bounce"),
-            ("defer", "-", "bounce"), ("trace", "-", "bounce"), ("smtp", "-", "smtp"), ("relay", "-", "smtp"),
-            ("showq", "n", "showq"), ("error", "-", "error"), ("retry", "-", "error"), ("anvil", "-", "anvil")])
+        services = "".join(f"{name} unix {private} - n - {limit} {program}\n" for name, private, limit, program in [
+            ("cleanup", "n", 0, "cleanup"), ("rewrite", "-", "-", "trivial-rewrite"), ("bounce", "-", 0, "bounce"),
+            ("defer", "-", 0, "bounce"), ("trace", "-", 0, "bounce"), ("smtp", "-", "-", "smtp"),
+            ("relay", "-", "-", "smtp"), ("showq", "n", "-", "showq"), ("error", "-", "-", "error"),
+            ("retry", "-", "-", "error"), ("anvil", "-", 1, "anvil")])
         (conf / "conf/master.cf").write_text(
             f"127.0.0.1:{port} inet n - n - - smtpd\nqmgr unix n - n 300 1 qmgr\ntlsmgr unix - - n 1000? 1 tlsmgr\n"
             f"scache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n{services}")
-        run("postfix", "-c", conf / "conf", "start")
+        # Not captured, because the daemons keep the output open.
+        subprocess.run(["postfix", "-c", conf / "conf", "start"], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
         try:
             with smtplib.SMTP("127.0.0.1", port) as one:
                 one.sendmail(SENDER, RECIPIENTS, MAIL, ["BODY=8BITMIME"])

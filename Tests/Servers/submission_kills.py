@@ -35,7 +35,7 @@ while True:
         pass
 (directory / "config.json").write_text(json.dumps({
     "transport": "file", "transports": {"file": {"plugin": "file", "directory": "mail"}},
-    "from": "Pabal <pabal@example.com>", "outbox": {"retention": "7d"},
+    "from": "Pabal <pabal@example.com>", "outbox": {"retention": "168h"},
     "serve": {"submission": {"listen": [f"127.0.0.1:{port}"], "security": "none", "networks": ["127.0.0.1"],
                              "socket": str(directory / "submit"), "drop": str(drop)}}}))
 
