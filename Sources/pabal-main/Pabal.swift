@@ -31,8 +31,8 @@ struct Pabal: ParsableCommand {
     ProcessSetup.prepare()
     do {
       let status = try CommandRun.status {
-        try ProcessSetup.rejectInvalidArguments()
         if let words = SendmailArguments.words(of: CommandLine.arguments) { return try Sendmail.run(words) }
+        try ProcessSetup.rejectInvalidArguments()
         let misspelt = MisspeltCommand(CommandLine.arguments.dropFirst(), of: Pabal.self)
         var command = try parse(misspelt)
         do {

@@ -8,8 +8,8 @@ enum PabalLauncher {
   static func main() throws {
     ProcessSetup.prepare()
     let status = try CommandRun.status {
-      try ProcessSetup.rejectInvalidArguments()
       if let words = SendmailArguments.words(of: CommandLine.arguments) { return try sendmail(words) }
+      try ProcessSetup.rejectInvalidArguments()
       let arguments = CommandLine.arguments.dropFirst()
       // Help and mistakes are left to the program that knows every command.
       guard arguments.first == "send", let command = SendCommand(parsing: arguments.dropFirst()) else {

@@ -1,4 +1,5 @@
 import PabalCore
+import Synchronization
 import Testing
 
 @testable import PabalSubmission
@@ -50,6 +51,33 @@ import Testing
       text.hasPrefix("Received: from client ([192.0.2.7])\r\n\tby mail.example with ESMTPA id \(id);\r\n"))
     #expect(text.hasSuffix("\r\n\r\nbody\r\n"))
     #expect(!text.contains("Bcc") && !text.contains("printer"))
+  }
+
+  /// Has room for each mail, and counts what it is handed.
+  private final class CountingDispatch: ImmediateDispatch {
+    let handedOver = Mutex<[String]>([])
+    let released = Mutex(0)
+
+    func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease? {
+      OutboxEntry.Lease(owner: "a", until: .now() + .seconds(30))
+    }
+    func handOver(_ entry: OutboxEntry, _ mail: Mail) async { handedOver.withLock { $0.append(entry.id) } }
+    func release() async { released.withLock { $0 += 1 } }
+    func wake() {}
+  }
+
+  @Test func `doesn't send a mail again that comes a second time under its id`() async throws {
+    let dispatch = CountingDispatch()
+    let outbox = MemoryOutbox()
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys, dispatch: dispatch),
+      hostName: "mail.example")
+    let id = MailIdentity.now().id
+    var repeated = try submission("Subject: hi\n\nbody\n")
+    repeated.id = id
+    for _ in 0..<3 { #expect(await intake.submit(repeated) == .queued(id: id)) }
+    #expect(dispatch.handedOver.withLock { $0 } == [id])
+    #expect(dispatch.released.withLock { $0 } == 2)
   }
 
   @Test func `adds a mail once under the id that it has`() async throws {

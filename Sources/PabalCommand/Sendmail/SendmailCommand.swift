@@ -47,7 +47,9 @@ package struct SendmailCommand {
     let sender = try sender(user, header)
     if !input.fields.contains("from") {
       let address = if let sender { sender } else { try Self.address(local: "MAILER-DAEMON", user.domain) }
-      input.prepend(field: HeaderCompletion.from(name: arguments.fullName ?? user.fullName, address))
+      // A name whose bytes aren't UTF-8 is left out.
+      let name = arguments.fullName.flatMap { $0.unicodeScalars.contains("\u{FFFD}") ? nil : $0 }
+      input.prepend(field: HeaderCompletion.from(name: name ?? user.fullName, address))
     }
     if !input.fields.contains("date") { input.prepend(field: HeaderCompletion.date()) }
     return OutgoingMail(
@@ -83,7 +85,7 @@ package struct SendmailCommand {
     do throws(MailError) {
       return try work()
     } catch {
-      throw CommandError(.input, "the mail's \(error.message)", remedy: error.remedy)
+      throw CommandError(.input, "\(error.field): \(error.message)", remedy: error.remedy)
     }
   }
 
@@ -99,10 +101,14 @@ package struct SendmailCommand {
   private static func addresses(
     _ what: String, _ text: String, completing domain: String
   ) throws(CommandError) -> [Address] {
+    // Swift has replaced invalid bytes, and the repaired address would be another one.
+    guard !text.unicodeScalars.contains("\u{FFFD}") else {
+      throw CommandError(.input, "\(what): \(printable(text)) isn't valid UTF-8", remedy: "pass it in UTF-8")
+    }
     do throws(MailError) {
       return try AddressList(Array(text.utf8), field: what, completing: domain).mailboxes.map(\.address)
     } catch {
-      throw CommandError(.input, "\(what) \(error.message)", remedy: error.remedy)
+      throw CommandError(.input, "\(what): \(error.message)", remedy: error.remedy)
     }
   }
 }

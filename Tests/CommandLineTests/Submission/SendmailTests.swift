@@ -140,6 +140,20 @@ import Testing
     #expect(try site.mails().isEmpty)
   }
 
+  @Test func `bytes that aren't UTF-8 are an error in a recipient, and left out of a name`() throws {
+    let site = try SubmissionSite()
+    let command = (["\(site.directory.path)/sendmail"] + site.ways).joined(separator: " ")
+    func run(_ arguments: String) throws -> ChildProcess {
+      try ChildProcess.run(
+        "sh", ["-c", "\(command) \(arguments)"], input: Array("Subject: hi\n\ntext\n".utf8))
+    }
+    let recipient = try run(#""$(printf 'a\377@example.com')""#)
+    #expect(recipient.status == 65)
+    #expect(recipient.errors.contains("UTF-8"))
+    #expect(try run(#"-F "$(printf 'J\366rg')" -f me@example.com you@example.com"#).status == 0)
+    #expect(try !site.onlyMail().text.contains("\u{FFFD}"))
+  }
+
   @Test func `a closed input is an error and not an empty mail`() throws {
     let site = try SubmissionSite()
     let run = try ChildProcess.run(
