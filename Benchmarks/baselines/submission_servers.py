@@ -161,7 +161,7 @@ class PabalServer:
             "outbox": {"parallel": 20},
             "serve": {"submission": {"listen": [f"127.0.0.1:{self.port}"], **secured,
                                      "networks": ["127.0.0.1"], "socket": str(self.socket),
-                                     "connections": {"max": 2000, "perAddress": 2000}}},
+                                     "limits": {"connections": 2000, "perAddress": 2000}}},
         }, indent=2))
         self.log = open(folder / "log", "w")
         self.process = subprocess.Popen([release / "pabal-main", "serve", "--config", folder / "config.json"],

@@ -24,8 +24,8 @@ extension SubmissionServer {
         switch endpoint {
         case .address(let address):
           log.write(
-            "accepting", ("door", "smtp"), ("host", address.host), ("port", "\(port ?? address.port)"))
-        case .socket(let path): log.write("accepting", ("door", "socket"), ("path", path))
+            "submission listening", ("host", address.host), ("port", "\(port ?? address.port)"))
+        case .socket(let path): log.write("submission listening", ("path", path))
         }
       }
     } catch {

@@ -82,7 +82,7 @@ public struct SubmissionConfiguration: Sendable {
     var seen: Set<String> = []
     for configuration in all {
       for name in configuration.listen.map(\.description) + [configuration.socket].compactMap(\.self)
-      where !name.hasSuffix(":0") && !seen.insert(name).inserted {
+      where !seen.insert(name).inserted {
         value.collector.report(
           "\(name) is used twice", remedy: "use it in one listener only",
           at: configuration.location.position ?? value.node.position, path: configuration.location.path)

@@ -126,12 +126,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let isLocal = peer.address == nil
     peer.isEncrypted = !isLocal && configuration.security == .tls
     if let certificate { peer.submitter = certificate }
-    var policy = SMTPSessionPolicy()
-    policy.hostName = settings.hostName
-    policy.maxSize = configuration.limits.size
-    policy.maxRecipients = configuration.limits.recipients
-    policy.maxErrors = configuration.limits.errors
-    policy.maxIdleCommands = configuration.limits.commands
+    var policy = settings.policy
     policy.offersTLS = !isLocal && configuration.security == .startTLS && settings.certificate != nil
     policy.allowsPlaintextLogin = isLocal
     policy.acceptsQueueIDs = isLocal

@@ -134,6 +134,17 @@ package struct ListenerSettings: Sendable {
   /// Stores a mail.
   package let submit: @Sendable (SMTPSubmission) async -> SMTPSubmissionResult
 
+  /// The limits of a session.
+  package var policy: SMTPSessionPolicy {
+    var policy = SMTPSessionPolicy()
+    policy.hostName = hostName
+    policy.maxSize = configuration.limits.size
+    policy.maxRecipients = configuration.limits.recipients
+    policy.maxErrors = configuration.limits.errors
+    policy.maxIdleCommands = configuration.limits.commands
+    return policy
+  }
+
   /// The settings of a listener.
   package init(
     _ configuration: SubmissionConfiguration, certificate: ServerCertificate?, hostName: String,

@@ -109,6 +109,9 @@ import Testing
   @Test func `one address belongs to one listener`() throws {
     let text = #"{ "listen": "127.0.0.1:2525", "security": "none" }"#
     #expect(try problems("[ \(text), \(text) ]").map(\.message) == ["127.0.0.1:2525 is used twice"])
+    // Even if the system chooses the port, because a reload finds listeners by their addresses.
+    let anyPort = text.replacing("2525", with: "0")
+    #expect(try problems("[ \(anyPort), \(anyPort) ]").map(\.message) == ["127.0.0.1:0 is used twice"])
   }
 
   @Test func `a listener that can accept nothing is a warning`() throws {
