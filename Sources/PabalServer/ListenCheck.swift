@@ -1,6 +1,7 @@
 import Glibc
 package import PabalCore
 import PabalHTTP
+package import PabalSubmission
 
 /// Tests whether a service could listen on an address, and stops listening again.
 package enum ListenCheck {
@@ -11,6 +12,27 @@ package enum ListenCheck {
     // A check beside a running service isn't an error.
     if number == EADDRINUSE, isAnsweredByPabal(address) { return true }
     throw HTTPServer.listenError(address, number)
+  }
+
+  /// Does the same for an SMTP listener. With TLS from the beginning, any program that listens there counts as Pabal.
+  package static func run(_ endpoint: SubmissionEndpoint, isTLS: Bool) throws(Diagnostic) -> Bool {
+    switch endpoint {
+    case .address(let address):
+      guard let number = errorOfBinding(address) else { return false }
+      if number == EADDRINUSE, isTLS || answer(address, to: "").contains(" ESMTP Pabal") { return true }
+      throw endpoint.failure(number)
+    case .socket(let path):
+      if SubmissionEndpoint.isAnswering(path) { return true }
+      let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+      guard access(directory.isEmpty ? "/" : directory, W_OK | X_OK) == 0 else {
+        throw endpoint.failure(errno)
+      }
+      var status = stat()
+      guard lstat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFSOCK else {
+        throw endpoint.failure(EADDRINUSE)
+      }
+      return false
+    }
   }
 
   /// Returns the error of binding and listening as `HTTPServer` does.
@@ -24,14 +46,23 @@ package enum ListenCheck {
   }
 
   private static func isAnsweredByPabal(_ address: ListenAddress) -> Bool {
-    let problem = withSocket(address) { socket, target, size -> Int32? in
+    let text = answer(
+      address, to: "GET /healthz HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
+    return text.hasPrefix("HTTP/1.1 200 ") && text.hasSuffix(#"{"status":"ok"}"#)
+  }
+
+  /// Returns what a server at `address` answers within a second: up to the end of a line if nothing is sent, else all.
+  private static func answer(_ address: ListenAddress, to request: String) -> String {
+    var text = ""
+    _ = withSocket(address) { socket, target, size -> Int32? in
       var limit = timeval(tv_sec: 1, tv_usec: 0)
       for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
         setsockopt(socket, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
       }
       guard connect(socket, target, size) == 0 else { return errno }
-      let request = Array("GET /healthz HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n".utf8)
-      guard send(socket, request, request.count, CInt(MSG_NOSIGNAL)) == request.count else { return errno }
+      let request = Array(request.utf8)
+      guard request.isEmpty || send(socket, request, request.count, CInt(MSG_NOSIGNAL)) == request.count
+      else { return errno }
       var answer = [UInt8](repeating: 0, count: 4_096)
       var length = 0
       while length < answer.count {
@@ -41,11 +72,12 @@ package enum ListenCheck {
         }
         guard count > 0 else { break }
         length += count
+        if request.isEmpty, answer[..<length].contains(10) { break }
       }
-      let text = String(decoding: answer[..<length], as: UTF8.self)
-      return text.hasPrefix("HTTP/1.1 200 ") && text.hasSuffix(#"{"status":"ok"}"#) ? nil : EPROTO
+      text = String(decoding: answer[..<length], as: UTF8.self)
+      return nil
     }
-    return problem == nil
+    return text
   }
 
   /// Calls `body` with a new socket and the address, and closes the socket. Returns the error of `body` or of the socket.

@@ -4,6 +4,7 @@ import PabalCommand
 import PabalCore
 import PabalMessages
 import PabalServer
+import PabalSubmission
 
 /// `pabal check`: diagnoses the configuration.
 struct Check: ParsableCommand {
@@ -90,7 +91,10 @@ struct Check: ParsableCommand {
     }
     let (step, status) = storage(context)
     add(step, status)
-    if transport.isEmpty, let step = serve(context) { add(step, .configuration) }
+    if transport.isEmpty {
+      if let step = serve(context) { add(step, .configuration) }
+      for listener in context.configuration.serve.submission { add(submission(listener), .configuration) }
+    }
     if common.json { try Terminal.printResult(json: steps) }
     if worst != .sent { throw worst.exitCode }
   }
@@ -208,6 +212,25 @@ struct Check: ParsableCommand {
     return Step(
       "serve", listen?.description ?? "-", ok: findings.isEmpty, detail: findings.isEmpty ? detail : nil,
       findings: findings)
+  }
+
+  /// Checks what an SMTP listener needs.
+  private func submission(_ listener: SubmissionConfiguration) -> Step {
+    var findings = listener.certificateFindings()
+    var detail = "can listen"
+    for endpoint in listener.endpoints {
+      do throws(Diagnostic) {
+        if try ListenCheck.run(endpoint, isTLS: listener.security == .tls) {
+          detail = "a running Pabal listens there"
+        }
+      } catch {
+        findings.append(error)
+      }
+    }
+    let isOK = !findings.contains { $0.severity == .error }
+    return Step(
+      "submission", listener.endpoints.map(\.description).joined(separator: ", "), ok: isOK,
+      detail: isOK ? detail : nil, findings: findings)
   }
 
   /// Prints a step. Reasons in `reported` were printed with their accounts and are not repeated.

@@ -1,0 +1,36 @@
+internal import Glibc
+package import PabalCore
+
+extension SubmissionConfiguration {
+  /// Returns what is wrong with the certificate and its key, for `pabal check`. Blocks.
+  package func certificateFindings(at now: Timestamp = .now()) -> [Diagnostic] {
+    guard needsCertificate else { return [] }
+    var findings: [Diagnostic] = []
+    do throws(Diagnostic) {
+      let expiry = try ServerCertificate(self).expiry
+      let path = certificate ?? ""
+      if expiry <= now {
+        findings.append(
+          location.diagnostic(
+            "\(path): expired at \(expiry.text)", remedy: "renew it; clients refuse to connect"))
+      } else if expiry - now < .seconds(14 * 86_400) {
+        var warning = location.diagnostic(
+          "\(path): expires at \(expiry.text)", remedy: "renew it; a running service reads it again by itself"
+        )
+        warning.severity = .warning
+        findings.append(warning)
+      }
+    } catch {
+      findings.append(error)
+    }
+    var status = stat()
+    if let key, stat(key, &status) == 0, status.st_mode & 0o007 != 0 {
+      var warning = location.diagnostic(
+        "\(key): every user of this machine can read the private key",
+        remedy: "chmod o-rwx \(shellQuoted(key))")
+      warning.severity = .warning
+      findings.append(warning)
+    }
+    return findings
+  }
+}
