@@ -259,10 +259,9 @@ extension ServeMetrics {
 
   private func addSubmissions(to text: inout MetricsText) {
     guard let server = submissionServer.withLock({ $0 }) else { return }
-    let doors: [SubmissionDoor] = [.smtp, .socket]
     text.counter(
       "pabal_submissions_total", "Mails submitted by SMTP or sendmail.", submissions,
-      zero: doors.flatMap { door in
+      zero: SubmissionDoor.allCases.flatMap { door in
         ["queued", "deferred", "rejected"].map { Submission(door: door, result: $0) }
       }
     ) { [("door", $0.door.rawValue), ("result", $0.result)] }

@@ -132,7 +132,11 @@ extension Configuration {
     var keys: [String] = []
     if serve.listen != other.serve.listen { keys.append("serve.listen") }
     if serve.connections != other.serve.connections { keys.append("serve.connections") }
-    if serve.submissionEndpoints != other.serve.submissionEndpoints { keys.append("serve.submission") }
+    if serve.submissionEndpoints != other.serve.submissionEndpoints
+      || serve.submission.map(\.drop) != other.serve.submission.map(\.drop)
+    {
+      keys.append("serve.submission")
+    }
     if storage.path != other.storage.path { keys.append("storage") }
     if !self.keys.isSame(as: other.keys) { keys.append("keys") }
     if other.serve.isKeyless, !(serve.listen?.isLoopback ?? true) { keys.append("serve.keyless") }
