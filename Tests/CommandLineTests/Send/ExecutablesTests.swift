@@ -63,7 +63,8 @@ import Testing
     let help = try site.pabal("--help")
     #expect(help.status == 0)
     for command in [
-      "send", "sendmail", "verify", "outbox", "storage", "serve", "transports", "messages", "account", "keys", "check",
+      "send", "sendmail", "verify", "outbox", "storage", "serve", "transports", "messages", "account", "keys",
+      "check",
     ] {
       #expect(help.output.contains("\n  \(command) "), "\(command)")
     }
