@@ -50,7 +50,8 @@ package struct SubmissionIntake: Sendable {
   ///   - authorName: The display name in a From field that is added.
   ///   - submitter: Who submits the mail.
   ///   - received: The Received field; by default that of a local process.
-  ///   - id: The id that the mail has already. If the outbox has a mail with this id, nothing is added.
+  ///   - id: The id that the mail has already. If the outbox has a mail of the submitter with this id, nothing is added; one
+  ///     of another submitter is an error.
   package func submit(
     _ mail: SubmittedMail, sender: Address?, recipients: [Address], isInternational: Bool = false,
     authorName: String? = nil, submitter: Submitter, received: ReceivedField? = nil, id: String? = nil
@@ -75,7 +76,7 @@ package struct SubmissionIntake: Sendable {
     do throws(MailSubmissionError) {
       let outbox = outbox.acting(for: .submitter(submitter))
       if id != nil {
-        try await outbox.addOnce(finished)
+        guard try await outbox.addOnce(finished) else { return .refused(.foreignQueueID) }
       } else {
         _ = try await outbox.add(finished, idempotencyKey: nil)
       }
@@ -88,6 +89,9 @@ package struct SubmissionIntake: Sendable {
 }
 
 extension SMTPReply {
+  /// The reply to a mail with the queue id of somebody else's mail.
+  fileprivate static let foreignQueueID = SMTPReply(550, "5.7.1", "the queue id belongs to another mail")
+
   /// The reply to a mail that can't be finished.
   package init(_ error: MailError) { self.init(550, "5.6.0", error.description) }
 

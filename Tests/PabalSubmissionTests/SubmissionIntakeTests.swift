@@ -78,6 +78,15 @@ import Testing
     for _ in 0..<3 { #expect(await intake.submit(repeated) == .queued(id: id)) }
     #expect(dispatch.handedOver.withLock { $0 } == [id])
     #expect(dispatch.released.withLock { $0 } == 2)
+
+    // The id of somebody else's mail, which Received makes known.
+    repeated.submitter = .local("somebody-else")
+    guard case .refused(let reply) = await intake.submit(repeated) else {
+      Issue.record("the mail of another submitter must not be answered as queued")
+      return
+    }
+    #expect(reply.code == 550 && reply.status == "5.7.1")
+    #expect(dispatch.handedOver.withLock { $0 } == [id])
   }
 
   @Test func `adds a mail once under the id that it has`() async throws {

@@ -68,15 +68,20 @@ public struct MailSubmission: Sendable {
 
   /// Queues `mail` unless the outbox has a mail with its id already, which then stays as it is.
   ///
-  /// For a mail that was given its id before it was submitted, and may be submitted again with it.
+  /// For a mail that was given its id before it was submitted, and may be submitted again with it. Returns `false` if the
+  /// mail with this id belongs to another caller; then nothing was queued.
   package func addOnce(
     _ mail: Mail, lane: Lane = .normal, unknown: UnknownPolicy = .resend
-  ) async throws(MailSubmissionError) {
+  ) async throws(MailSubmissionError) -> Bool {
     let now = now()
     let entry = OutboxEntry(
       id: mail.id, lane: lane, created: now, unknown: unknown, caller: caller,
       content: keys.seal(OutboxContent(mail).bytes, id: mail.id))
-    _ = try await add(entry, mail, nil, at: now, isRepeatable: true)
+    if try await add(entry, mail, nil, at: now, isRepeatable: true) != nil { return true }
+    let owner = try await catchingStorageError { () throws(StorageError) in
+      try await store.readMail { try $0.mail(entry.id)?.caller }
+    }
+    return owner == entry.caller
   }
 
   /// Returns the mail that an earlier request with this key and payload queued, in its current state.

@@ -20,8 +20,8 @@ package struct SubmittedMail: Sendable {
 
   /// Parses the header of a mail.
   ///
-  /// A line that an mbox file puts before the mail is skipped, and so is a byte order mark before a field. Throws if the header contains a NUL, a lone CR or more than
-  /// 256 KiB, or if the body has other line ends than `lineEnds` allows.
+  /// A line that an mbox file puts before the header is skipped, and so is a byte order mark. Throws if the header contains
+  /// a NUL, a lone CR or more than 256 KiB, or if the body has other line ends than `lineEnds` allows.
   package init(_ bytes: [UInt8], lineEnds: LineEnds) throws(MailError) {
     var bodyStart = 0
     header = try bytes.withUnsafeBufferPointer { mail throws(MailError) in
@@ -176,8 +176,9 @@ package struct SubmittedMail: Sendable {
   private static func headerStart(_ mail: UnsafeBufferPointer<UInt8>) -> Int {
     if mail.starts(with: [0xEF, 0xBB, 0xBF]) { return MailHeader.beginsWithField(mail, at: 3) ? 3 : 0 }
     guard mail.starts(with: "From ".utf8) || mail.starts(with: ">From ".utf8) else { return 0 }
-    let end = LineScanner.find(0x0A, in: mail, from: 0)
-    return min(end + 1, mail.count)
+    let next = min(LineScanner.find(0x0A, in: mail, from: 0) + 1, mail.count)
+    // Without a header behind it, it is text that begins with this word.
+    return MailHeader.beginsWithField(mail, at: next) ? next : 0
   }
 }
 
