@@ -30,6 +30,17 @@ package struct CommandContext {
     verbose = options.verbose
   }
 
+  /// Reads the configuration `file`, which only root must be able to change.
+  package init(ownedByRoot file: String) throws(CommandError) {
+    let content: ConfigurationFile
+    do throws(Diagnostic) {
+      content = try ConfigurationFile(ownedByRoot: file)
+    } catch {
+      throw CommandError(.configuration, [error])
+    }
+    self.init(try Self.read(content), verbose: false)
+  }
+
   private static var providers: [any AccountProvider] {
     [TokenProvider()] + oauthProviders(dependencies: .system.reporting(AccountReports.report))
   }

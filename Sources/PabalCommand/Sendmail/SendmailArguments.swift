@@ -43,7 +43,9 @@ package struct SendmailArguments: Sendable, Equatable {
   /// The drop directory of `pabal serve`.
   package var drop = "/var/spool/pabal/drop"
   /// The configuration whose outbox is used if neither the socket nor the drop directory is there.
-  package var configuration = "/etc/pabal/config.json"
+  package var configuration = SendmailArguments.defaultConfiguration
+  /// The configuration of the machine.
+  package static let defaultConfiguration = "/etc/pabal/config.json"
   /// Why the other ways into the queue failed, for the error of a batch.
   package var failures = ""
 

@@ -20,6 +20,13 @@ package struct ConfigurationFile: Sendable {
     try self.init(path, owners: TrustedOwners.contains)
   }
 
+  /// Reads a file that only root can change or replace.
+  ///
+  /// For programs whose arguments others may choose: a configuration decides which commands are run.
+  package init(ownedByRoot path: String) throws(Diagnostic) {
+    try self.init(path) { $0 == 0 }
+  }
+
   init(_ path: String, owners: @escaping (uid_t) -> Bool) throws(Diagnostic) {
     self.path = path
     let absolute = Self.absolutePath(path)

@@ -18,7 +18,7 @@ struct OwnedOutbox {
   func add(_ bytes: [UInt8], id: String) throws(CommandError) {
     let context: CommandContext
     do throws(CommandError) {
-      context = try CommandContext(CommandOptions(file: file))
+      context = try CommandContext(sendmail: file)
     } catch {
       throw notQueued(error.diagnostics.first?.message ?? "")
     }
@@ -43,6 +43,18 @@ struct OwnedOutbox {
 }
 
 extension CommandContext {
+  /// Reads the configuration of a `sendmail` command.
+  ///
+  /// Programs pass arguments on to `sendmail` that strangers chose (CVE-2016-10033), and a configuration names commands and
+  /// files. So a file that was named on the command line must be one that only root can change.
+  fileprivate init(sendmail file: String) throws(CommandError) {
+    if file == SendmailArguments.defaultConfiguration {
+      try self.init(CommandOptions(file: file))
+    } else {
+      try self.init(ownedByRoot: file)
+    }
+  }
+
   /// Whether this user owns the database, or may create it.
   fileprivate var ownsDatabase: Bool {
     let path = configuration.storage.path
@@ -102,7 +114,7 @@ struct SendmailQueue {
 
   private func context() throws(CommandError) -> CommandContext {
     do throws(CommandError) {
-      return try CommandContext(CommandOptions(file: arguments.configuration))
+      return try CommandContext(sendmail: arguments.configuration)
     } catch {
       throw unavailable(error.diagnostics.first?.message ?? "invalid configuration")
     }
