@@ -177,7 +177,8 @@ public struct SubmissionConfiguration: Sendable {
       return nil
     }
     // The largest private networks are 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193).
-    let smallest = network.bytes.count == 4 ? 8 : 7
+    let isUniqueLocal = network.bytes.count == 16 && network.bytes[0] & 0xFE == 0xFC
+    let smallest = network.bytes.count == 4 ? 8 : isUniqueLocal ? 7 : 32
     guard network.bits >= smallest else {
       value.report(
         "a network this large would make this an open relay",

@@ -48,7 +48,7 @@ public struct SubmissionLimits: Sendable, Hashable {
         limits.time = time
       }
       if limits.memory < limits.size {
-        object.optional("memory")?.report(
+        (object.optional("memory") ?? object.optional("size"))?.report(
           "less than \"size\", so the largest mails could never arrive",
           remedy: "use at least \(limits.size)")
       }

@@ -58,6 +58,10 @@ struct DropDirectory: ~Copyable {
     guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
       throw Failure(reason: "any user can remove the mail of others in it; set its mode to 3733")
     }
+    // Otherwise a file has the group of its writer, and this process can't read it.
+    guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISGID != 0 || geteuid() == 0 else {
+      throw Failure(reason: "mail of other users couldn't be read in it; set its mode to 3733")
+    }
     return directory
   }
 

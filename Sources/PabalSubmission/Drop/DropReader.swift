@@ -60,6 +60,7 @@ package struct DropReader: Sendable {
     /// Files whose mail is queued but which couldn't be removed.
     fileprivate var finished: Set<String> = []
     fileprivate var lastScan = 0
+    fileprivate var lastChange = 0
     fileprivate var needsScan = true
     fileprivate var delay = 0
     fileprivate var isDelayed = false
@@ -93,9 +94,13 @@ package struct DropReader: Sendable {
       guard let directory = try DropDirectory.open(path) else { return }
       let start = now().milliseconds
       // An entry that was added in the tick of the clock of the last scan may have been missed.
-      guard state.needsScan || directory.changed / 1_000_000 >= state.lastScan - 1_000 else { return }
+      // A clock that was set back makes the time of a change smaller than that of an earlier scan.
+      guard
+        state.needsScan || directory.changed != state.lastChange
+          || directory.changed / 1_000_000 >= state.lastScan - 1_000
+      else { return }
       let files = try scan(directory, &state)
-      state.lastScan = Int(start)
+      (state.lastScan, state.lastChange) = (Int(start), directory.changed)
       // Even a directory full of useless entries takes only a part of the time.
       state.delay = Int(now().milliseconds - start) / 100
       try await queue(files, in: directory, &state)
@@ -110,11 +115,18 @@ package struct DropReader: Sendable {
     _ directory: borrowing DropDirectory, _ state: inout State
   ) throws(DropDirectory.Failure) -> [DropDirectory.File] {
     var names: [String] = []
+    var others: [String] = []
     var skipped = 0
     try directory.forEachName { name in
-      if names.count < 50 * DropReader.roundLimit { names.append(name) } else { skipped += 1 }
+      // Other entries are reported, but don't take the places of mails.
+      if MailIdentity.isID(name) {
+        if names.count < 50 * DropReader.roundLimit { names.append(name) } else { skipped += 1 }
+      } else if others.count < 100 {
+        others.append(name)
+      }
     }
     names.sort()
+    names += others
     var files: [DropDirectory.File] = []
     state.needsScan = skipped > 0
     state.finished.formIntersection(names)
@@ -156,10 +168,14 @@ package struct DropReader: Sendable {
           continue
         }
         do throws(DropDirectory.Failure) {
-          guard let content = try directory.read(file, atMost: limit) else { continue }
+          guard let content = try directory.read(file, atMost: limit) else {
+            state.needsScan = true
+            continue
+          }
           mails.append((file.name, content))
           size += file.size
         } catch {
+          state.needsScan = true
           if state.isNew(file.name) { report(.unusable(name: file.name, problem: error.reason)) }
         }
       }

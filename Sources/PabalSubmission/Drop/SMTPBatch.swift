@@ -53,7 +53,8 @@ package enum SMTPBatch {
     for line in output.split(separator: 0x0A) {
       let text = String(decoding: line, as: UTF8.self).trimmed
       guard let code = Int(text.prefix(3)), code >= 400 else { continue }
-      return SMTPReply(code, nil, String(text.dropFirst(4)))
+      // The commands stay what they are: a refusal for now, such as that of too many recipients, is one for good.
+      return SMTPReply(code < 500 ? 554 : code, nil, String(text.dropFirst(4)))
     }
     return nil
   }

@@ -105,11 +105,13 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let total = SubmissionConnections.total(settings.configuration.limits.connections)
     connection = shared.connections.register(context.channel, peer: key, total: total, perPeer: perPeer)
     guard connection == nil else { return true }
-    shared.report(.crowded(address: peer.address ?? "local"))
+    let address = peer.address ?? "local"
+    if shared.reports.isDue("crowded \(address)") { shared.report(.crowded(address: address)) }
     if settings.configuration.security == .tls, peer.address != nil {
       close(context)
     } else {
-      end(context, "421 4.7.0 \(settings.hostName) too many connections, try again later")
+      // Without time to read it, because no limit counts a connection that has no place.
+      end(context, "421 4.7.0 \(settings.hostName) too many connections, try again later", lingers: false)
     }
     return false
   }
@@ -189,10 +191,21 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    if phase == .opening || phase == .startingTLS {
-      shared.report(.handshakeFailed(address: peer.address ?? "local"))
+    if phase == .opening || phase == .startingTLS, !SMTPConnectionHandler.isEndOfInput(error) {
+      let address = peer.address ?? "local"
+      if shared.reports.isDue("handshake \(address)") { shared.report(.handshakeFailed(address: address)) }
     }
     close(context)
+  }
+
+  /// Whether an error only says that the client has gone, as port scanners and health checks do.
+  private static func isEndOfInput(_ error: any Error) -> Bool {
+    switch error {
+    case NIOSSLError.handshakeFailed(.sslError(let stack)): stack.contains(.eofDuringHandshake)
+    case NIOSSLError.uncleanShutdown: true
+    case is IOError, is ChannelError: true
+    default: false
+    }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -304,7 +317,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let times = shared.times
     let limits = settings.configuration.limits
     var end: NIODeadline
-    if let content {
+    if let content, !connection.isStranger {
       end = min(.now() + times.content, content.since + times.total(content.bytes))
     } else if connection.isStranger {
       // From the last reply on, not from the last byte, because a slow client could send one at a time.
@@ -324,7 +337,8 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   }
 
   private func authenticate(_ context: ChannelHandlerContext, _ credentials: SMTPCredentials) {
-    guard let settings else { return close(context) }
+    // Those in use now: a user who was removed since the connection began must not log in.
+    guard let settings = shared.settings(endpoint) else { return close(context) }
     phase = .pending
     deadline.set(nil, on: context.eventLoop) {}
     let shared = shared
@@ -353,6 +367,11 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   private func submit(_ context: ChannelHandlerContext, _ submission: SMTPSubmission) {
     guard let settings else { return close(context) }
     content = nil
+    guard shared.settings(endpoint)?.admits(submission.submitter) ?? false else {
+      holdContent(0)
+      session?.submitted(.refused(SMTPReply(530, "5.7.0", "this connection may no longer send mail")))
+      return
+    }
     // A mail that arrived within one read hasn't been counted yet.
     guard holdContent(submission.bytes.count) else {
       holdContent(0)

@@ -145,6 +145,16 @@ package struct ListenerSettings: Sendable {
     return policy
   }
 
+  /// Whether the settings still let a client send that proved to be `submitter` when it connected or logged in.
+  func admits(_ submitter: Submitter) -> Bool {
+    switch submitter {
+    case .user(let name): configuration.users.contains { $0.name == name }
+    case .network(let address): IPAddress(address).map(configuration.isListed) ?? false
+    case .certificate: configuration.acceptsCertificates
+    case .local: true
+    }
+  }
+
   /// The settings of a listener.
   package init(
     _ configuration: SubmissionConfiguration, certificate: ServerCertificate?, hostName: String,
@@ -161,6 +171,7 @@ package struct ListenerSettings: Sendable {
 final class ListenerState: Sendable {
   let connections = SubmissionConnections()
   let budget = ContentBudget()
+  let reports = ReportLimiter()
   let space: FreeSpaceGuard
   let passwords: PasswordVerifier
   let times: ConnectionTimes

@@ -63,7 +63,7 @@ import Testing
       ).map(\.message) == ["client certificates need TLS"])
   }
 
-  @Test(arguments: ["0.0.0.0/0", "::/0", "64.0.0.0/2", "2000::/3", "10.0.0.0/7"])
+  @Test(arguments: ["0.0.0.0/0", "::/0", "64.0.0.0/2", "2000::/3", "2000::/7", "2001:db8::/31", "10.0.0.0/7"])
   func `a network of strangers is refused`(network: String) throws {
     let found = try problems(#"{ "socket": "/run/s", "networks": ["192.0.2.0/24", "\#(network)"] }"#)
     #expect(found.map(\.path) == ["serve.submission.networks[1]"])
@@ -136,5 +136,8 @@ import Testing
     #expect(
       try problems(#"{ "socket": "/run/s", "limits": { "size": 10000000, "memory": 5000000 } }"#).map(\.path)
         == ["serve.submission.limits.memory"])
+    #expect(
+      try problems(#"{ "socket": "/run/s", "limits": { "size": 209715200 } }"#).map(\.path)
+        == ["serve.submission.limits.size"])
   }
 }

@@ -83,6 +83,33 @@ private final class DropFixture: Sendable {
       ])
   }
 
+  @Test func `commands that are refused for now are refused for good, and stop no other mail`() async throws {
+    let fixture = try DropFixture()
+    let many = (0...SMTPSessionPolicy().maxRecipients).map { "r\($0)@example.com" }
+    try fixture.write(DropFixture.batch(many), as: DropFixture.ids[0])
+    try fixture.write(
+      "EHLO host\r\n" + String(repeating: "NOOP\r\n", count: 2_000), as: DropFixture.ids[1])
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[2])
+    await fixture.round()
+    #expect(fixture.received.map(\.id) == [DropFixture.ids[2]])
+    #expect(try fixture.names == [DropDirectory.refusedName])
+    let refused = fixture.reported.compactMap { event in
+      if case .refused(let id, _, let reply) = event { (id, reply.code) } else { nil }
+    }
+    #expect(refused.map(\.0) == Array(DropFixture.ids[..<2]) && refused.allSatisfy { $0.1 == 554 })
+  }
+
+  @Test func `mail is found after the clock was set back`() async throws {
+    let fixture = try DropFixture()
+    await fixture.round()
+    fixture.seconds.withLock { $0 = 36_000 }
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[0])
+    await fixture.round()
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[1])
+    await fixture.round()
+    #expect(fixture.received.map(\.id) == Array(DropFixture.ids[..<2]))
+  }
+
   @Test func `files are queued in the order of their ids`() async throws {
     let fixture = try DropFixture()
     for id in DropFixture.ids.reversed() { try fixture.write(DropFixture.batch(), as: id) }
