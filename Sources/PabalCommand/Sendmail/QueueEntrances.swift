@@ -53,6 +53,12 @@ package struct QueueEntrances {
   }
 
   private func submitWithoutService(_ mail: OutgoingMail, _ failure: String) -> Result {
+    guard mail.recipients.count <= Self.maxRecipients else {
+      return .failed(
+        CommandError(
+          .input, "\(mail.recipients.count) recipients: a mail takes at most \(Self.maxRecipients)",
+          remedy: "nothing was sent to anyone; send several mails"))
+    }
     do throws(DropWriter.Failure) {
       try drop(mail)
       return .queued(id: mail.id)
@@ -76,6 +82,9 @@ package struct QueueEntrances {
 
   /// The largest mail that the service accepts by default.
   private static let maxDroppedSize = 36_700_160
+
+  /// The most recipients that the service accepts by default.
+  private static let maxRecipients = 1_000
 
   /// The error that the mail couldn't be queued by any way.
   package static func notQueued(_ failures: String) -> CommandError {

@@ -155,9 +155,9 @@ package struct SendmailArguments: Sendable, Equatable {
     case "d": reader.skip(oneOf: ["i", "b", "q", "d"])
     case "e": reader.skip(oneOf: ["p", "q", "m", "w", "e"])
     default:
-      // Sendmail's options with a value of any form, and Exim's -oMx VALUE.
+      // Sendmail's options with a value as `-o X VALUE`, and Exim's -oMx VALUE. In `-oX`, the next word is a recipient.
       let takesValue =
-        option.count == 1 && "ABCDFHJKLMNOPQRSTVWXYZghkpqrtuxyz".contains(option)
+        text.isEmpty && option.count == 1 && "ABCDFHJKLMNOPQRSTVWXYZghkpqrtuxyz".contains(option)
         || option.count > 1 && option.hasPrefix("M")
       if takesValue { reader.skipValue() }
     }

@@ -44,7 +44,19 @@ package struct SendmailInput {
       if input.count == before { break }
       if endsAtDot { end = endOfDotLine(in: input, from: before) }
     } while end == nil
-    return SendmailInput(mail: input[..<(end ?? dotAtEnd(of: input, endsAtDot) ?? input.count)])
+    let mail = SendmailInput(mail: input[..<(end ?? dotAtEnd(of: input, endsAtDot) ?? input.count)])
+    try mail.check()
+    return mail
+  }
+
+  /// Throws if the service would refuse the mail for good, which it can't tell the sender of a mail in the drop directory.
+  private func check() throws(CommandError) {
+    do throws(MailError) {
+      guard try SubmittedMail(bytes, lineEnds: .crlf).isLooping else { return }
+    } catch {
+      throw CommandError(.input, "mail: \(error.description)")
+    }
+    throw CommandError(.input, "mail: too many Received fields: a mail loop")
   }
 
   /// The mail in `input`. A part with a NUL, or with a CR that doesn't belong to a line end, as in the output of programs
@@ -95,13 +107,13 @@ package struct SendmailInput {
   /// Repairs the line ends of `input` and finds its header.
   ///
   /// Programs mix LF and CRLF. A line that isn't a header field begins the body, and so does the first line of a text
-  /// without a header, as in Postfix. Lines before the header that mailbox files have ("From …") are left out.
+  /// without a header, as in Postfix. The line before the header that mailbox files have ("From …") is left out.
   package init(_ input: ArraySlice<UInt8>) {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(input.count + input.count / 32 + 64)
     var fields: Set<String> = []
     var isHeader = true
-    var index = input.startIndex
+    var index = Self.headerStart(of: input)
     while index < input.endIndex {
       if !isHeader {
         Self.append(body: input[index...], to: &bytes)
@@ -111,10 +123,6 @@ package struct SendmailInput {
       var line = input[index..<end]
       let next = end < input.endIndex ? end + 1 : end
       while line.last == 0x0D { line.removeLast() }
-      if fields.isEmpty, line.starts(with: "From ".utf8) || line.starts(with: ">From ".utf8) {
-        index = next
-        continue
-      }
       let isContinuation = !fields.isEmpty && (line.first == 0x20 || line.first == 0x09)
       let name = isContinuation ? nil : Self.fieldName(of: line)
       guard isContinuation || name != nil else {
@@ -133,6 +141,19 @@ package struct SendmailInput {
     if isHeader { bytes.append(contentsOf: [0x0D, 0x0A]) }
     self.bytes = bytes
     self.fields = fields
+  }
+
+  /// Returns where the header starts: behind a byte order mark or the line of a mailbox file, if a field follows.
+  private static func headerStart(of input: ArraySlice<UInt8>) -> Int {
+    let first = input.starts(with: [0xEF, 0xBB, 0xBF]) ? input.startIndex + 3 : input.startIndex
+    var start = first
+    let rest = input[first...]
+    if rest.starts(with: "From ".utf8) || rest.starts(with: ">From ".utf8) {
+      start = rest.firstIndex(of: 0x0A).map { $0 + 1 } ?? input.endIndex
+    }
+    guard start > input.startIndex else { return start }
+    let line = input[start...].prefix { $0 != 0x0A }
+    return fieldName(of: line) == nil ? input.startIndex : start
   }
 
   /// Adds a field at the top of the header.

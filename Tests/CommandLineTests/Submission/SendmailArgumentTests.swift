@@ -59,6 +59,9 @@ import Testing
       program: "two words", arguments: ["-o", "i", "-o", "e", "m", "-o", "Q", "/tmp/queue", "root"],
       recipients: ["root@*"]),
     Call(
+      program: "options in one word", arguments: ["-oY", "a@example.com", "-oR", "b@example.com"],
+      recipients: ["a@example.com", "b@example.com"]),
+    Call(
       program: "Exim's options", arguments: ["-oMr", "local", "-oMs", "host", "-oee", "root"],
       recipients: ["root@*"]),
     Call(

@@ -14,6 +14,11 @@ import Testing
     ("a text that begins with an empty line", "\ntext\n", "text\r\n"),
     ("a line in the header that isn't a field", "Subject: hi\ntext\n", "text\r\n"),
     ("an mbox line", "From me Mon Jan  1 00:00:00 2026\nSubject: hi\n\ntext\n", "text\r\n"),
+    (
+      "a text that begins with From", "From now on\nFrom /dev/sda: errors\n",
+      "From now on\r\nFrom /dev/sda: errors\r\n"
+    ),
+    ("a byte order mark", "\u{FEFF}Subject: hi\nBcc: hidden@example.com\n\ntext\n", "text\r\n"),
     ("nothing", "", ""),
     ("bytes above 127", "Subject: hi\n\n\u{E9}\u{20AC}\n", "\u{E9}\u{20AC}\r\n"),
   ]) func `the body arrives with CRLF at the end of each line`(
@@ -36,6 +41,27 @@ import Testing
     // Text has CRLF at the end of its lines, encoded or not (RFC 2045, 6.8).
     let lines = body.hasSuffix("\r\n") ? body : "\(body.dropLast())\r\n"
     #expect(Data(base64Encoded: encoded, options: .ignoreUnknownCharacters) == Data(lines.utf8))
+  }
+
+  @Test(arguments: [
+    "Subject: a\u{0}b\n\ntext\n", "Content-Transfer-Encoding: quoted-printable\n\na\u{0}b\n",
+    String(repeating: "X: y\n", count: 60_000) + "\ntext\n",
+    String(repeating: "Received: by a.example; Tue, 01 Dec 2026 00:00:00 +0000\n", count: 101) + "\ntext\n",
+  ])
+  func `mail that the service refuses for good isn't left in the drop directory`(_ mail: String) throws {
+    let site = try SubmissionSite(nil)
+    try site.makeDrop()
+    let run = try site.sendmail(["-i", "you@example.com"], input: mail)
+    #expect(run.status == 65, "\(run.errors)")
+    #expect(site.dropped == [])
+  }
+
+  @Test func `more recipients than the service takes aren't left in the drop directory`() throws {
+    let site = try SubmissionSite(nil)
+    try site.makeDrop()
+    let run = try site.sendmail((0...1_000).map { "r\($0)@example.com" }, input: "text\n")
+    #expect(run.status == 65 && run.errors.contains("1001 recipients"), "\(run.errors)")
+    #expect(site.dropped == [])
   }
 
   @Test func `a CR inside a header field doesn't begin another one`() throws {
