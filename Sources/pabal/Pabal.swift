@@ -39,7 +39,7 @@ enum PabalLauncher {
         throw QueueEntrances.notQueued("\(failures); memory: \(String(cString: strerror(problem)))")
       }
       let arguments = ["pabal", "sendmail", "--batch", mail.id, "--config", file, "--failures", failures]
-      throw MainProgram.replaceProcess(arguments: arguments)
+      throw MainProgram.replaceProcess(arguments: arguments + (command.arguments.isVerbose ? ["-v"] : []))
     }
   }
 }

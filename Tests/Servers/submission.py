@@ -38,7 +38,7 @@ class Session(socketserver.StreamRequestHandler):
             elif verb == "RCPT":
                 address = re.fullmatch(r"RCPT TO:<(.*?)>(.*)", text).group(1)
                 reply = settings.get(f"rcpt:{address}", "250 2.1.5 ok")
-                if reply.startswith("250"):
+                if reply.startswith("2"):
                     recipients.append(address)
                 self.say(reply)
             elif verb in ("BDAT", "DATA"):
@@ -52,7 +52,7 @@ class Session(socketserver.StreamRequestHandler):
                 if settings.get("lose") == "content":
                     return
                 reply = settings.get("content", "250 2.0.0 queued as 01ABCDEFGHJKMNPQRSTVWXYZ00")
-                if reply.startswith("250"):
+                if reply.startswith("2"):
                     mail = {"sender": sender, "recipients": recipients, "parameters": parameters.strip(),
                             "content": content.decode("latin-1")}
                     with open(log, "a") as file:

@@ -20,6 +20,7 @@ struct DropWriter {
 
   /// Stores `bytes` durably under the name `id`.
   func write(_ bytes: [UInt8], id: String) throws(Failure) {
+    try examine()
     let file = "\(path)/\(id)"
     let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0o640)
     guard descriptor >= 0 else { throw Self.failure(errno) }
@@ -46,6 +47,18 @@ struct DropWriter {
     // The mail is complete, but its mark may not survive a crash. If the service has removed the file, it has queued it.
     guard unlink(file) == 0 else { return }
     throw reason
+  }
+
+  /// Throws unless the directory is one for drop files. The path may be a stranger's, who would put files elsewhere.
+  private func examine() throws(Failure) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw Self.failure(errno) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw Self.failure(ENOTDIR) }
+    let special = S_ISVTX | S_ISGID
+    guard status.st_mode & special == special, status.st_mode & (S_IRGRP | S_IROTH) == 0 else {
+      throw Failure(
+        reason: "has mode \(String(status.st_mode & 0o7777, radix: 8)), not 3733 as a drop directory")
+    }
   }
 
   private static func failure(_ number: CInt) -> Failure {

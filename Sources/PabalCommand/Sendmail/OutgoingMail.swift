@@ -57,6 +57,31 @@ package struct OutgoingMail: Sendable {
   /// The extension of the Unix socket by which a client chooses the queue id of its mail.
   static let idExtension = "XQUEUEID"
 
+  /// Why a service with the default limits refuses the mail for good; `nil` if it doesn't.
+  var refusal: CommandError? {
+    let limits = SubmissionLimits()
+    guard recipients.count <= limits.recipients else {
+      return Self.refused(
+        "\(recipients.count) recipients, a mail can have \(limits.recipients)", "send it in several mails")
+    }
+    guard content.count <= limits.size else {
+      return Self.refused(
+        "\(content.count) bytes, the largest mail has \(limits.size)", "send a smaller mail")
+    }
+    do throws(MailError) {
+      let mail = try SubmittedMail(content, lineEnds: .crlf)
+      return mail.isLooping
+        ? Self.refused("more than \(ReceivedField.limit) Received fields: a mail loop", "nothing was sent")
+        : nil
+    } catch {
+      return CommandError(.input, "\(error.field): \(error.message)", remedy: error.remedy)
+    }
+  }
+
+  private static func refused(_ reason: String, _ remedy: String) -> CommandError {
+    CommandError(.input, "mail: refused: \(reason)", remedy: remedy)
+  }
+
   /// The mail as a batch: the commands and the content that a client would send to a service with all extensions
   /// (RFC 2442). The id isn't part of it, because a drop file has it as its name.
   package var batch: [UInt8] {

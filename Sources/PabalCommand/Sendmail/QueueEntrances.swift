@@ -35,6 +35,7 @@ package struct QueueEntrances {
       let refusal = Self.error(reply, command, about: recipients)
       guard reply.isTemporary else { return .refused(reply, refusal) }
       // The service is short of something; it takes the mail from the drop directory when it can.
+      guard mail.refusal == nil else { return .refused(reply, refusal) }
       do throws(DropWriter.Failure) {
         try drop(mail)
         return .queued(id: mail.id)
@@ -53,12 +54,8 @@ package struct QueueEntrances {
   }
 
   private func submitWithoutService(_ mail: OutgoingMail, _ failure: String) -> Result {
-    guard mail.recipients.count <= Self.maxRecipients else {
-      return .failed(
-        CommandError(
-          .input, "\(mail.recipients.count) recipients: a mail takes at most \(Self.maxRecipients)",
-          remedy: "nothing was sent to anyone; send several mails"))
-    }
+    // What the service certainly refuses must not vanish in a directory that the sender can't read.
+    if let error = mail.refusal { return .failed(error) }
     do throws(DropWriter.Failure) {
       try drop(mail)
       return .queued(id: mail.id)
@@ -73,23 +70,13 @@ package struct QueueEntrances {
   }
 
   private func drop(_ mail: OutgoingMail) throws(DropWriter.Failure) {
-    // What the service certainly refuses must not vanish in a directory that the sender can't read.
-    guard mail.content.count <= Self.maxDroppedSize else {
-      throw DropWriter.Failure(reason: "takes at most \(Self.maxDroppedSize) bytes")
-    }
     try DropWriter(path: arguments.drop).write(mail.batch, id: mail.id)
   }
 
-  /// The largest mail that the service accepts by default.
-  private static let maxDroppedSize = 36_700_160
-
-  /// The most recipients that the service accepts by default.
-  private static let maxRecipients = 1_000
-
   /// The error that the mail couldn't be queued by any way.
-  package static func notQueued(_ failures: String) -> CommandError {
+  package static func notQueued(_ failures: String, _ status: ExitStatus = .deferred) -> CommandError {
     CommandError(
-      .deferred, "mail not queued: \(failures)",
+      status, "mail not queued: \(failures)",
       remedy: "start `pabal serve` with serve.submission, or create the drop directory")
   }
 

@@ -62,8 +62,15 @@ package struct SendmailArguments: Sendable, Equatable {
     }
   }
 
+  private let acceptsBatch: Bool
+
   /// Parses `words`, the arguments after the command's name.
-  package init(_ words: [String]) throws(CommandError) {
+  ///
+  /// - Parameters:
+  ///   - words: The arguments.
+  ///   - acceptsBatch: Whether they may come from the small program, which alone may pass `--batch` and `--failures`.
+  package init(_ words: [String], acceptsBatch: Bool = false) throws(CommandError) {
+    self.acceptsBatch = acceptsBatch
     var reader = WordReader(words)
     while let word = reader.next() {
       if word == "--" {
@@ -149,19 +156,28 @@ package struct SendmailArguments: Sendable, Equatable {
 
   /// Sets `-oX`, of which only `-oi` has an effect. `text` is what follows the letter o.
   private mutating func setOption(_ text: String, _ reader: inout WordReader) {
-    guard let option = text.isEmpty ? reader.next() : text else { return }
+    guard text.isEmpty else {
+      // The value is in the word, even if it is empty; only Exim's -oMx has it in the next word.
+      if text == "i" { endsAtDot = false }
+      if Self.eximOptionsWithValue.contains(text) { reader.skipValue() }
+      return
+    }
+    guard let option = reader.next() else { return }
     switch option {
     case "i": endsAtDot = false
     case "d": reader.skip(oneOf: ["i", "b", "q", "d"])
     case "e": reader.skip(oneOf: ["p", "q", "m", "w", "e"])
     default:
-      // Sendmail's options with a value as `-o X VALUE`, and Exim's -oMx VALUE. In `-oX`, the next word is a recipient.
       let takesValue =
-        text.isEmpty && option.count == 1 && "ABCDFHJKLMNOPQRSTVWXYZghkpqrtuxyz".contains(option)
-        || option.count > 1 && option.hasPrefix("M")
+        option.count == 1 && "ABCDFHJKLMNOPQRSTVWXYZghkpqrtuxyz".contains(option)
+        || Self.eximOptionsWithValue.contains(option)
       if takesValue { reader.skipValue() }
     }
   }
+
+  private static let eximOptionsWithValue: Set<String> = [
+    "Ma", "Maa", "Mai", "Mas", "Mi", "Mm", "Mr", "Ms", "Mt",
+  ]
 
   private mutating func setLong(_ word: String, _ reader: inout WordReader) throws(CommandError) {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -170,7 +186,10 @@ package struct SendmailArguments: Sendable, Equatable {
     case "--help": mode = .help
     case "--read-recipients": readsRecipients = true
     case "--read-envelope-from": readsSender = true
-    case "--socket", "--drop", "--config", "--batch", "--failures":
+    case "--batch", "--failures":
+      guard acceptsBatch else { throw Self.unknown(name, in: word) }
+      fallthrough
+    case "--socket", "--drop", "--config":
       guard let value = parts.count > 1 ? String(parts[1]) : reader.next(), !value.isEmpty else {
         throw CommandError(.usage, "\(name): the value is missing", remedy: Self.helpHint)
       }

@@ -6,8 +6,10 @@ package struct SendmailCommand {
   /// The arguments.
   package let arguments: SendmailArguments
 
-  /// Parses the arguments after the command's name.
-  package init(_ words: [String]) throws(CommandError) { arguments = try SendmailArguments(words) }
+  /// Parses the arguments after the command's name; `acceptsBatch` says that they may come from the small program.
+  package init(_ words: [String], acceptsBatch: Bool = false) throws(CommandError) {
+    arguments = try SendmailArguments(words, acceptsBatch: acceptsBatch)
+  }
 
   /// Whether the small program can run the command; the others need the outbox or the server's side of SMTP.
   package var isSmall: Bool { [.send, .nothing].contains(arguments.mode) }
@@ -18,10 +20,15 @@ package struct SendmailCommand {
     let mail = try mail(from: user, SendmailInput.read(endsAtDot: arguments.endsAtDot))
     switch QueueEntrances(arguments, outbox: outbox).submit(mail) {
     case .queued(let id):
-      if arguments.isVerbose { Terminal.printError("pabal: queued as \(id)") }
+      report(id)
       return .sent
     case .refused(_, let error), .failed(let error): throw error
     }
+  }
+
+  /// Prints the id of a mail that was queued, if that is asked for.
+  package func report(_ id: String) {
+    if arguments.isVerbose { Terminal.printError("pabal: queued as \(id)") }
   }
 
   /// Returns the mail in `input` with its envelope.

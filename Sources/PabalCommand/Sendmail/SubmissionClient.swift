@@ -71,7 +71,7 @@ struct SubmissionClient {
         let reply = try socket.reply()
         if reply.code / 100 != 2 { refused.append((recipient, reply)) }
       }
-      if let sender, sender.code != 250 { return .refused(sender, .mail, about: []) }
+      if let sender, sender.code / 100 != 2 { return .refused(sender, .mail, about: []) }
     }
     // A permanent refusal decides, because sending it again can't help.
     guard let (_, reply) = refused.first(where: { !$0.1.isTemporary }) ?? refused.first else { return nil }
@@ -106,7 +106,7 @@ struct SubmissionClient {
       } catch {
         throw sending ?? error
       }
-      guard reply.code == 250 else { return .refused(reply, .content, about: []) }
+      guard reply.code / 100 == 2 else { return .refused(reply, .content, about: []) }
       try? socket.send(line("QUIT"))
       return .queued(id: mail.id)
     } catch {

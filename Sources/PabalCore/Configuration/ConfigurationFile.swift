@@ -24,10 +24,11 @@ package struct ConfigurationFile: Sendable {
   ///
   /// For programs whose arguments others may choose: a configuration decides which commands are run.
   package init(ownedByRoot path: String) throws(Diagnostic) {
-    try self.init(path) { $0 == 0 }
+    try self.init(path, allowsPrivateGroups: false) { $0 == 0 }
   }
 
-  init(_ path: String, owners: @escaping (uid_t) -> Bool) throws(Diagnostic) {
+  init(_ path: String, allowsPrivateGroups: Bool = true, owners: @escaping (uid_t) -> Bool) throws(Diagnostic)
+  {
     self.path = path
     let absolute = Self.absolutePath(path)
     let parent = absolute[..<(absolute.lastIndex(of: "/") ?? absolute.startIndex)]
@@ -44,7 +45,7 @@ package struct ConfigurationFile: Sendable {
     isReadableByOthers = mode & 0o004 != 0
     let examined: TrustedPath
     do throws(TrustedPath.Problem) {
-      examined = try TrustedPath(absolute, owners: owners)
+      examined = try TrustedPath(absolute, allowsPrivateGroups: allowsPrivateGroups, owners: owners)
     } catch {
       throw Self.diagnostic(error, path, isFile: Self.isFile(error.path, identity))
     }

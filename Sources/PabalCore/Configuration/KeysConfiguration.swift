@@ -18,6 +18,14 @@ public struct KeysConfiguration: Sendable {
     return path
   }
 
+  /// The location of the first key that a command prints; `nil` if there is none.
+  package var commandLocation: SettingLocation? {
+    guard case .values(let current, let previous) = source else { return nil }
+    return ([current] + previous).first { value in
+      if case .secret(.command) = value.source { true } else { false }
+    }?.location
+  }
+
   /// Whether the keys of `other` come from the same place, or are the same if they are written in the file.
   public func isSame(as other: KeysConfiguration) -> Bool {
     switch (source, other.source) {

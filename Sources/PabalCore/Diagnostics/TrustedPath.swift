@@ -33,12 +33,13 @@ struct TrustedPath {
   ///
   /// - Parameters:
   ///   - allowsStickyFolder: Whether the folder of the file itself may be world-writable with a sticky bit.
+  ///   - allowsPrivateGroups: Whether the private group of a trusted user may write.
   ///   - owners: Decides whether an owner is trusted.
   init(
-    _ path: String, allowsStickyFolder: Bool = true,
+    _ path: String, allowsStickyFolder: Bool = true, allowsPrivateGroups: Bool = true,
     owners: @escaping (uid_t) -> Bool = TrustedOwners.contains
   ) throws(Problem) {
-    var walk = Walk(owners: owners)
+    var walk = Walk(owners: owners, allowsPrivateGroups: allowsPrivateGroups)
     var rest = path.split(separator: "/").map(String.init)
     rest.reverse()
     var links = 0
@@ -121,12 +122,15 @@ struct FileIdentity: Sendable, Hashable {
 /// The folders on the way to a file, and what was found about them.
 private struct Walk {
   let owners: (uid_t) -> Bool
+  let allowsPrivateGroups: Bool
   /// The folder that was reached, without symbolic links.
   private(set) var current = "/"
   private var modes: [mode_t] = []
   private var groupWritable: [(path: String, group: gid_t)] = []
 
-  init(owners: @escaping (uid_t) -> Bool) { self.owners = owners }
+  init(owners: @escaping (uid_t) -> Bool, allowsPrivateGroups: Bool) {
+    (self.owners, self.allowsPrivateGroups) = (owners, allowsPrivateGroups)
+  }
 
   var isSticky: Bool { (modes.last ?? 0) & S_ISVTX != 0 && (modes.last ?? 0) & (S_IWOTH | S_IWGRP) != 0 }
   var isProcess: Bool { current.hasPrefix("/proc/") }
@@ -160,7 +164,7 @@ private struct Walk {
     guard status.st_mode & S_IWOTH == 0 else {
       throw TrustedPath.Problem(reason: .worldWritable, path: path)
     }
-    guard PrivateGroup.contains(status.st_gid, owner: status.st_uid) else {
+    guard allowsPrivateGroups, PrivateGroup.contains(status.st_gid, owner: status.st_uid) else {
       throw TrustedPath.Problem(reason: .groupWritable(status.st_gid), path: path)
     }
     groupWritable.append((path, status.st_gid))

@@ -17,7 +17,7 @@ struct Sendmail: ParsableCommand {
       no meaning here are accepted.
 
       Exit status: 0 queued, 64 usage error, 65 invalid address or mail, 66 unreadable input, 67 unknown recipient, \
-      69 refused or unavailable, 75 not queued, try later, 77 not permitted.
+      69 refused or unavailable, 75 not queued, try later, 77 not permitted, 78 configuration not accepted.
 
       Examples:
         pabal sendmail -t -i < mail.eml
@@ -100,7 +100,7 @@ struct Sendmail: ParsableCommand {
 
   /// Runs the command with `words`, its arguments.
   static func run(_ words: [String]) throws -> ExitStatus {
-    let command = try SendmailCommand(words)
+    let command = try SendmailCommand(words, acceptsBatch: true)
     let arguments = command.arguments
     switch arguments.mode {
     case .help:
@@ -117,6 +117,7 @@ struct Sendmail: ParsableCommand {
       } catch let error as FileError {
         throw CommandError(.noInput, [error.diagnostic])
       }
+      command.report(id)
     case .dialogue: SendmailDialogue(arguments).run()
     case .list: try SendmailQueue(arguments).printList()
     case .retry: try SendmailQueue(arguments).retry()

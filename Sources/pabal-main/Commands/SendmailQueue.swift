@@ -20,9 +20,14 @@ struct OwnedOutbox {
     do throws(CommandError) {
       context = try CommandContext(sendmail: file)
     } catch {
-      throw notQueued(error.diagnostics.first?.message ?? "")
+      throw notQueued(error.diagnostics.first?.message ?? "", error.status)
     }
-    guard context.ownsDatabase else { throw notQueued("its database belongs to another user") }
+    // Opening would create it.
+    switch context.databaseOwner {
+    case nil: throw notQueued("its database doesn't exist")
+    case geteuid(): break
+    default: throw notQueued("its database belongs to another user")
+    }
     let storage = try context.storage()
     defer { storage.database.close() }
     let login = LocalUser.current().login
@@ -37,8 +42,8 @@ struct OwnedOutbox {
     }
   }
 
-  private func notQueued(_ reason: String) -> CommandError {
-    QueueEntrances.notQueued("\(failures); the configuration \(printable(file)): \(reason)")
+  private func notQueued(_ reason: String, _ status: ExitStatus = .deferred) -> CommandError {
+    QueueEntrances.notQueued("\(failures); the configuration \(printable(file)): \(reason)", status)
   }
 }
 
@@ -46,22 +51,35 @@ extension CommandContext {
   /// Reads the configuration of a `sendmail` command.
   ///
   /// Programs pass arguments on to `sendmail` that strangers chose (CVE-2016-10033), and a configuration names commands and
-  /// files. So a file that was named on the command line must be one that only root can change.
+  /// files. So a file that was named on the command line must be one that only root can change, and no command is run.
+  /// The status of the error is `configuration` unless the same command may succeed later.
   fileprivate init(sendmail file: String) throws(CommandError) {
+    guard access(file, R_OK) == 0 else {
+      throw CommandError(.deferred, String(cString: strerror(errno)), remedy: "use another file")
+    }
     if file == SendmailArguments.defaultConfiguration {
-      try self.init(CommandOptions(file: file))
+      do throws(CommandError) {
+        try self.init(CommandOptions(file: file))
+      } catch {
+        throw CommandError(.deferred, error.diagnostics)
+      }
     } else {
       try self.init(ownedByRoot: file)
     }
+    if let location = configuration.keys.commandLocation {
+      throw CommandError(
+        .configuration,
+        [location.diagnostic("sendmail runs no command for a key", remedy: "set keys.directory")])
+    }
   }
 
-  /// Whether this user owns the database, or may create it.
-  fileprivate var ownsDatabase: Bool {
-    let path = configuration.storage.path
+  /// The owner of the database; `nil` if it isn't a file.
+  fileprivate var databaseOwner: uid_t? {
     var status = stat()
-    if stat(path, &status) == 0 { return status.st_uid == geteuid() }
-    let directory = path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)
-    return stat(directory.isEmpty ? "/" : String(directory), &status) == 0 && status.st_uid == geteuid()
+    guard stat(configuration.storage.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      return nil
+    }
+    return status.st_uid
   }
 }
 
@@ -116,7 +134,8 @@ struct SendmailQueue {
     do throws(CommandError) {
       return try CommandContext(sendmail: arguments.configuration)
     } catch {
-      throw unavailable(error.diagnostics.first?.message ?? "invalid configuration")
+      let status = error.status == .deferred ? ExitStatus.rejected : error.status
+      throw unavailable(error.diagnostics.first?.message ?? "invalid configuration", status)
     }
   }
 
@@ -136,9 +155,9 @@ struct SendmailQueue {
     }
   }
 
-  private func unavailable(_ reason: String) -> CommandError {
+  private func unavailable(_ reason: String, _ status: ExitStatus = .rejected) -> CommandError {
     CommandError(
-      .rejected, "mail queue: not available to this user: \(reason)",
+      status, "mail queue: not available to this user: \(reason)",
       remedy: "run it as the user of pabal serve, or name its configuration with --config")
   }
 }

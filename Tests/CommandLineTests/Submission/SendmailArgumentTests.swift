@@ -65,6 +65,9 @@ import Testing
       program: "Exim's options", arguments: ["-oMr", "local", "-oMs", "host", "-oee", "root"],
       recipients: ["root@*"]),
     Call(
+      program: "attached values", arguments: ["-oY", "c@example.com", "-oR", "d@example.com", "-oe", "m"],
+      recipients: ["c@example.com", "d@example.com", "m@*"]),
+    Call(
       program: "ignored flags",
       arguments: [
         "-Am", "-d0.1", "-em", "-h", "3", "-L", "tag", "-m", "-n", "-p", "ESMTP", "-U", "-G", "-O",
@@ -113,7 +116,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ["-Z", "root"], ["--unknown"], ["-bd"], ["-bq"], ["-f"], ["-N", "often", "root"], ["-R", "some", "root"],
+    ["-Z", "root"], ["--unknown"], ["--batch", "01M5PWP165041061050R3GG28A"], ["--failures=x", "root"],
+    ["-bd"], ["-bq"], ["-f"], ["-N", "often", "root"], ["-R", "some", "root"],
     [],
   ]) func `a wrong command line is a usage error on one line`(_ arguments: [String]) throws {
     let site = try SubmissionSite()

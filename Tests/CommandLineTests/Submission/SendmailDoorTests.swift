@@ -33,6 +33,38 @@ import Testing
     #expect(site.dropped.isEmpty)
   }
 
+  @Test func `a mail beyond the size that the service takes isn't left in the drop directory`() throws {
+    let site = try SubmissionSite(nil)
+    try site.makeDrop()
+    let body = String(repeating: "x", count: 36_800_000)
+    let run = try site.sendmail(["-i", "you@example.com"], input: "Subject: hi\n\n\(body)")
+    #expect(run.status == 65)
+    #expect(run.errors.split(separator: "\n").count == 1 && run.errors.contains("the largest mail"))
+    #expect(site.dropped.isEmpty)
+  }
+
+  @Test func `a dialogue refuses what the service would refuse for good`() throws {
+    let site = try SubmissionSite(nil)
+    try site.makeDrop()
+    let loop = String(repeating: "Received: by x; now\r\n", count: 101)
+    let run = try site.sendmail(
+      ["-bs"],
+      input: "EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<you@example.com>\r\nDATA\r\n\(loop)\r\nx\r\n.\r\nQUIT\r\n")
+    #expect(run.output.contains("\r\n554 5.3.0 mail: refused: more than 100 Received"), "\(run.output)")
+    #expect(site.dropped.isEmpty)
+  }
+
+  @Test(arguments: [0o1733, 0o2733, 0o3755, 0o3777, 0o755] as [mode_t])
+  func `a directory that isn't a drop directory gets no file`(_ mode: mode_t) throws {
+    let site = try SubmissionSite(nil)
+    try site.makeDrop()
+    #expect(chmod("\(site.directory.path)/drop", mode) == 0)
+    let run = try site.sendmail(["you@example.com"])
+    #expect(run.status == 75)
+    #expect(run.errors.contains("has mode \(String(mode, radix: 8))"), "\(run.errors)")
+    #expect(site.dropped.isEmpty)
+  }
+
   @Test func `a mail whose reply was lost is left under the id that the service knows, or not at all`() throws
   {
     let plain = try SubmissionSite(["lose=content"])
@@ -74,9 +106,16 @@ import Testing
   @Test func `the owner of the database queues directly, with the mail as it is`() throws {
     let (door, site) = (try SubmissionSite(nil), try TestSite())
     let config = "\(site.directory.path)/config.json"
+    // The command creates neither a database nor a key.
+    let none = try door.sendmail(["--config", config, "you@example.com"])
+    #expect(none.status == 75)
+    #expect(none.errors.contains("database doesn't exist"), "\(none.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(site.directory.path)/pabal.sqlite"))
+    #expect(try site.pabal("outbox", "list").status == 0)
     let input = "From: me@example.com\nBcc: hidden@example.com\nSubject: hi\n\nline\n.\nend\n"
     let run = try door.sendmail(["-v", "--config", config, "-i", "-t", "you@example.com"], input: input)
     #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains(#/^pabal: queued as \w{26}\n$/#), "\(run.errors)")
     let waiting = try site.pabal("outbox", "list", "--json").json["mails"] as? [[String: Any]]
     #expect(waiting?.count == 1)
     #expect(waiting?.first?["state"] as? String == "waiting")
@@ -112,6 +151,7 @@ import Testing
     #expect(try ChildProcess.run(mailq, config).output == "Mail queue is empty\n")
     #expect(try door.sendmail(["-q"] + config).status == 0)
     #expect(!FileManager.default.fileExists(atPath: "\(site.directory.path)/pabal.sqlite"))
+    #expect(try site.pabal("outbox", "list").status == 0)
     #expect(try door.sendmail(config + ["you@example.com"]).status == 0)
     let run = try ChildProcess.run(mailq, config)
     #expect(run.status == 0)

@@ -64,6 +64,14 @@ import Testing
     #expect(site.dropped == [])
   }
 
+  @Test(arguments: ["mail=251 2.1.0 ok", "content=251 2.0.0 ok"])
+  func `every reply of class 2 accepts the mail`(_ setting: String) throws {
+    let site = try SubmissionSite([setting])
+    let run = try site.sendmail(["you@example.com"])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try site.mails().count == 1)
+  }
+
   @Test func `a CR inside a header field doesn't begin another one`() throws {
     let site = try SubmissionSite()
     let run = try site.sendmail(["you@example.com"], input: "Subject: hi\rBcc: evil@example.com\n\ntext\n")

@@ -59,7 +59,7 @@ final class SubmissionSite: Sendable {
   func makeDrop() throws {
     let path = "\(directory.path)/drop"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-    #expect(chmod(path, 0o1733) == 0)
+    #expect(chmod(path, 0o3733) == 0)
   }
 
   /// The names in the drop directory.
