@@ -34,8 +34,7 @@ import Testing
       let bold = step.matches(of: /\*\*+([^*]*[가-힣][^*]*)/)
       #expect(
         bold.contains {
-          $0.1.contains("보입니다") || $0.1.contains("알립니다") || $0.1.contains("있습니다") || $0.1.contains("나옵니다")
-            || $0.1.contains("내려받아집니다")
+          $0.1.contains("보입니다") || $0.1.contains("알립니다") || $0.1.contains("있습니다") || $0.1.contains("내려받아집니다")
         }
           || step.contains("보입니다.**"), "\(step.prefix(20))")
     }

@@ -235,6 +235,15 @@ import Testing
     #expect(dialogue.codes == [220, 250, 250, 250, 354, 250, 221])
     #expect(
       dialogue.submissions.map { String(decoding: $0.bytes, as: UTF8.self) } == ["a: b\r\n\r\nx\r\n.\r\n"])
+    // Where the commands end with CRLF, no other line end makes a second mail or takes a dot away.
+    dialogue = Dialogue(policy)
+    dialogue.feed(
+      "EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\na: b\r\n\r\nx\n.\nMAIL FROM:<e@f>\n.\r\n..y\r\n.\r\n"
+        .utf8)
+    #expect(dialogue.codes == [220, 250, 250, 250, 354, 250])
+    #expect(
+      dialogue.submissions.map { String(decoding: $0.bytes, as: UTF8.self) }
+        == ["a: b\r\n\r\nx\r\n.\r\nMAIL FROM:<e@f>\r\n.\r\n.y\r\n"])
     // The content of a mail that is refused isn't taken for commands.
     dialogue = Dialogue(policy)
     dialogue.feed("EHLO me\nMAIL FROM:<a@b>\nRCPT TO:<>\nDATA\nMAIL FROM:<x@y>\n.\n".utf8)

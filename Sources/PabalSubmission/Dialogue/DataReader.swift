@@ -17,9 +17,14 @@ struct DataReader {
     case cr
   }
 
+  // Whether the lines of the client end with LF. In a dialogue with CRLF, only the dots behind CRLF are the client's signs.
+  private let endsAtLF: Bool
   private var state = State.lineStart
   /// Whether the end was read.
   private(set) var isComplete = false
+
+  /// A reader of content that LF, dot, LF ends, too, if `endsAtLF`.
+  init(endsAtLF: Bool = false) { self.endsAtLF = endsAtLF }
 
   /// Reads `input` into `content` up to the end of the content. Returns how many bytes belong to it.
   mutating func read(_ input: UnsafeBufferPointer<UInt8>, into content: inout SMTPContent) -> Int {
@@ -41,7 +46,7 @@ struct DataReader {
         if byte == 0x0D {
           position += 1
           state = .dotCR
-        } else if byte == 0x0A, content.acceptsLF {
+        } else if byte == 0x0A, endsAtLF {
           return finish(position + 1, input, &content)
         } else {
           state = .text
@@ -59,7 +64,7 @@ struct DataReader {
           content.append(UnsafeBufferPointer(rebasing: input[run..<position]))
           content.appendLineEnd()
           run = position + 1
-          state = .lineStart
+          if endsAtLF { state = .lineStart }
         } else {
           content.fail(.bareLineEndInContent)
         }

@@ -19,6 +19,8 @@ struct SMTPInput {
   // Where the search for the next LF goes on, so that a line that arrives byte by byte is searched once.
   private var searched = 0
   private var isDiscarding = false
+  /// Whether the last line that was taken ended with LF alone.
+  private(set) var endedWithLF = false
 
   /// Whether there is nothing left to work on.
   var isEmpty: Bool { start == bytes.count }
@@ -50,6 +52,7 @@ struct SMTPInput {
       return .fatal(.controlCharacter)
     }
     let hasCR = lineFeed > start && bytes[lineFeed - 1] == 0x0D
+    endedWithLF = !hasCR
     let line = start..<(hasCR ? lineFeed - 1 : lineFeed)
     let isTooLong = isDiscarding || line.count > limit
     let text = isTooLong ? [] : Array(bytes[line])

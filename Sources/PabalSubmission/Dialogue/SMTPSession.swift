@@ -25,6 +25,7 @@ package struct SMTPSession {
   package var isEncrypted: Bool { client.isEncrypted }
   /// A reply that refuses each MAIL, such as to a full disk; `nil` if mail is accepted.
   package var mailRefusal: SMTPReply?
+  private var refusals: [SMTPReply] = []
 
   private let policy: SMTPSessionPolicy
   private var client: SMTPClient
@@ -55,6 +56,11 @@ package struct SMTPSession {
 
   /// How many bytes of a mail have arrived and are kept.
   package var contentSize: Int { transaction?.content.bytes.count ?? 0 }
+
+  /// Returns the replies by which the session refused mail since the last call, for the log.
+  package mutating func takeRefusals() -> [SMTPReply] {
+    refusals.isEmpty ? [] : exchange(&refusals, with: [])
+  }
 
   /// Refuses the content that is arriving, and keeps none of it. The reply follows at its end.
   package mutating func refuseContent(_ reply: SMTPReply) { transaction?.refuseContent(reply) }
@@ -310,7 +316,10 @@ package struct SMTPSession {
     guard client.greeting != nil else { throw .greetingMissing }
     guard let submitter = client.submitter else { throw .authenticationRequired }
     guard transaction == nil else { throw .nestedMail }
-    if let mailRefusal { throw mailRefusal }
+    if let mailRefusal {
+      refusals.append(mailRefusal)
+      throw mailRefusal
+    }
     transaction = try SMTPTransaction(command.argument, submitter: submitter, policy: policy)
     reply(.senderOK)
   }
@@ -321,7 +330,7 @@ package struct SMTPSession {
     do throws(SMTPReply) {
       try requireNoArgument(command)
       guard transaction != nil else { throw mailMissing }
-      try transaction?.beginData()
+      try transaction?.beginData(endsAtLF: input.endedWithLF)
     } catch {
       // A script doesn't wait for the reply, and its content must not be taken for commands.
       if policy.acceptsBatch { return end(error) }
@@ -377,6 +386,8 @@ package struct SMTPSession {
 
   /// Replies to a chunk that is refused. After the last one the mail is over, before it no more of it is accepted.
   private mutating func refuseContent(_ refusal: SMTPReply, isLast: Bool) {
+    // One mail is refused once, however many chunks follow.
+    if let transaction, transaction.isAccepted { refusals.append(refusal) }
     if isLast { transaction = nil } else { transaction?.fail(refusal) }
     reply(refusal)
   }
@@ -386,6 +397,7 @@ package struct SMTPSession {
     phase = .command
     guard let transaction = exchange(&transaction, with: nil) else { return nil }
     if let fault = transaction.content.fault {
+      if transaction.isAccepted { refusals.append(fault) }
       reply(fault)
       return nil
     }

@@ -73,6 +73,9 @@ struct SMTPTransaction {
     content = SMTPContent(limit: policy.maxSize, expectedSize: expectedSize, acceptsLF: policy.acceptsLF)
   }
 
+  /// Whether no chunk has been refused.
+  var isAccepted: Bool { failure == nil }
+
   /// Records that a chunk was refused.
   mutating func fail(_ reply: SMTPReply) {
     if failure == nil { failure = reply }
@@ -108,11 +111,11 @@ struct SMTPTransaction {
     return hasRefusedRecipient ? .noValidRecipients : .recipientMissing
   }
 
-  /// Begins to read the content of DATA. Throws the reply if it can't be accepted now.
-  mutating func beginData() throws(SMTPReply) {
+  /// Begins to read the content of DATA, which LF, dot, LF ends if `endsAtLF`. Throws the reply if it can't be accepted now.
+  mutating func beginData(endsAtLF: Bool) throws(SMTPReply) {
     if case .chunks = source { throw .mixedContent }
     if let contentRefusal { throw contentRefusal }
-    source = .data(DataReader())
+    source = .data(DataReader(endsAtLF: endsAtLF))
   }
 
   /// Begins to read a chunk of BDAT. Throws the reply if it can't be accepted now.
