@@ -69,7 +69,8 @@ extension ServeLog {
     case .queued: break
     case .refused(let id, _, let reply):
       write("drop refused", ("path", path), ("mail", id), ("problem", reply.line))
-    case .delayed(let reply): write("drop delayed", ("path", path), ("problem", reply.line))
+    case .delayed(let id, let reply):
+      write("drop delayed", ("path", path), ("mail", id), ("problem", reply.line))
     case .unusable(let name, let problem):
       write("drop unusable", ("path", path), ("name", name), ("problem", problem))
     case .closed(let problem): write("drop closed", ("path", path), ("problem", problem))

@@ -12,8 +12,8 @@ package struct DropReader: Sendable {
     case queued(id: String, submitter: Submitter, recipients: Int, bytes: Int)
     /// A mail was refused for good; its file is in the directory `refused`.
     case refused(id: String, submitter: Submitter, reply: SMTPReply)
-    /// Mail waits in the directory because it can't be queued now.
-    case delayed(reply: SMTPReply)
+    /// A mail waits in the directory, and others with it, because it can't be queued now.
+    case delayed(id: String, reply: SMTPReply)
     /// An entry of the directory isn't used.
     case unusable(name: String, problem: String)
     /// The directory isn't used.
@@ -37,6 +37,8 @@ package struct DropReader: Sendable {
   private static let roundLimit = 2_000
   /// The space for the envelope of a mail of the maximum size.
   private static let envelopeSize = 1 << 20
+  /// How often a delay is reported while it lasts, in milliseconds.
+  private static let delayInterval = 600_000
   /// After how many seconds an incomplete file is reported.
   private static let incompleteTime = 3_600
 
@@ -61,9 +63,11 @@ package struct DropReader: Sendable {
     fileprivate var finished: Set<String> = []
     fileprivate var lastScan = 0
     fileprivate var lastChange = 0
+    fileprivate var closedReason: String?
     fileprivate var needsScan = true
     fileprivate var delay = 0
-    fileprivate var isDelayed = false
+    /// When a delay was last reported, in milliseconds since 1970.
+    fileprivate var delayReported = 0
 
     /// The state before the first round.
     package init() {}
@@ -92,6 +96,7 @@ package struct DropReader: Sendable {
     state.delay = 0
     do throws(DropDirectory.Failure) {
       guard let directory = try DropDirectory.open(path) else { return }
+      state.closedReason = nil
       let start = now().milliseconds
       // An entry that was added in the tick of the clock of the last scan may have been missed.
       // A clock that was set back makes the time of a change smaller than that of an earlier scan.
@@ -106,7 +111,8 @@ package struct DropReader: Sendable {
       try await queue(files, in: directory, &state)
     } catch {
       state.delay = 10
-      if state.isNew("directory \(error.reason)") { report(.closed(problem: error.reason)) }
+      if state.closedReason != error.reason { report(.closed(problem: error.reason)) }
+      state.closedReason = error.reason
     }
   }
 
@@ -130,6 +136,8 @@ package struct DropReader: Sendable {
     var files: [DropDirectory.File] = []
     state.needsScan = skipped > 0
     state.finished.formIntersection(names)
+    // What is gone is forgotten, so that what was reported of it doesn't keep new reports out.
+    if skipped == 0 { state.reported.formIntersection(names) }
     for name in names where !state.finished.contains(name) {
       switch directory.entry(name) {
       case .complete(let file):
@@ -192,15 +200,18 @@ package struct DropReader: Sendable {
             }
           }
         case .refused(let reply) where reply.code < 500:
-          if !state.isDelayed { report(.delayed(reply: reply)) }
-          (state.isDelayed, state.needsScan, state.delay) = (true, true, 30)
+          (state.needsScan, state.delay) = (true, 30)
+          let now = Int(now().milliseconds)
+          guard !(0..<DropReader.delayInterval ~= now - state.delayReported) else { break }
+          state.delayReported = now
+          report(.delayed(id: name, reply: reply))
         case .refused(let reply):
           try refuse(name, submitter, reply, in: directory, &state)
         }
       }
       // What stopped one mail, such as a full disk, would stop the others too.
       if state.delay >= 30 { return }
-      state.isDelayed = false
+      state.delayReported = 0
     }
   }
 

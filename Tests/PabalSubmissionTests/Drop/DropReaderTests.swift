@@ -203,7 +203,8 @@ private final class DropFixture: Sendable {
     for id in DropFixture.ids { try fixture.write(DropFixture.batch(), as: id) }
     fixture.answer.withLock { $0 = SMTPReply(452, "4.3.1", "disk full") }
     for _ in 0..<3 { await fixture.round() }
-    #expect(fixture.reported == [.delayed(reply: SMTPReply(452, "4.3.1", "disk full"))])
+    #expect(
+      fixture.reported == [.delayed(id: DropFixture.ids[0], reply: SMTPReply(452, "4.3.1", "disk full"))])
     #expect(try fixture.names == DropFixture.ids)
     fixture.answer.withLock { $0 = nil }
     await fixture.round()
