@@ -18,6 +18,9 @@ final class ServerFixture: Sendable {
     let waiting = Mutex<[CheckedContinuation<Void, Never>]>([])
     let holds = Mutex(false)
     let free = Mutex<Int?>(nil)
+    let configuration: Mutex<SubmissionConfiguration>
+
+    init(_ configuration: SubmissionConfiguration) { self.configuration = Mutex(configuration) }
   }
 
   /// Starts a server with `submission` as an element of `serve.submission`.
@@ -25,16 +28,11 @@ final class ServerFixture: Sendable {
     _ submission: String = #"{ "listen": "127.0.0.1:0", "security": "none", "networks": ["127.0.0.1"] }"#,
     times: ConnectionTimes = ConnectionTimes(), free: Int? = nil
   ) async throws {
-    let text = """
-      { "transport": "c", "transports": { "c": { "plugin": "console" } }, "from": "a@example.com",
-        "serve": { "submission": \(submission) } }
-      """
-    let serve = try Configuration.read(Array(text.utf8), file: "config.json", directory: "/").serve
-    let configuration = try #require(serve.submission.first)
-    let state = Recorded()
+    let configuration = try ServerFixture.configuration(submission)
+    let state = Recorded(configuration)
     state.free.withLock { $0 = free }
     self.state = state
-    let settings = ListenerSettings(configuration, certificate: nil, hostName: "mail.test") { submission in
+    let submit: @Sendable (SMTPSubmission) async -> SMTPSubmissionResult = { submission in
       if state.holds.withLock({ $0 }) {
         await withCheckedContinuation { continuation in state.waiting.withLock { $0.append(continuation) } }
       }
@@ -46,10 +44,30 @@ final class ServerFixture: Sendable {
     }
     server = SubmissionServer(
       configuration.endpoints, space: FreeSpaceGuard(now: { 0 }) { state.free.withLock { $0 } }, times: times,
-      report: { event in state.events.withLock { $0.append(event) } }, settings: { _ in settings })
+      report: { event in state.events.withLock { $0.append(event) } },
+      settings: { _ in
+        ListenerSettings(
+          state.configuration.withLock { $0 }, certificate: nil, hostName: "mail.test", submit: submit)
+      })
     let found = Mutex(0)
     try await server.start { _, port in if let port { found.withLock { $0 = port } } }
     port = found.withLock { $0 }
+  }
+
+  /// Reads an element of `serve.submission`.
+  static func configuration(_ submission: String) throws -> SubmissionConfiguration {
+    let text = """
+      { "transport": "c", "transports": { "c": { "plugin": "console" } }, "from": "a@example.com",
+        "serve": { "submission": \(submission) } }
+      """
+    let serve = try Configuration.read(Array(text.utf8), file: "config.json", directory: "/").serve
+    return try #require(serve.submission.first)
+  }
+
+  /// Replaces the configuration, as a reload does.
+  func reload(_ submission: String) throws {
+    let configuration = try ServerFixture.configuration(submission)
+    state.configuration.withLock { $0 = configuration }
   }
 
   /// The mails that were submitted.

@@ -38,6 +38,38 @@ import Testing
     #expect(fixture.server.arrivingBytes == 0)
   }
 
+  @Test func `a network that a reload removes sends no more mail over open connections`() async throws {
+    let fixture = try await ServerFixture()
+    let client = try await fixture.connect()
+    let sending = try await fixture.connect()
+    #expect(try await client.command("EHLO client.test").hasPrefix("250"))
+    try await begin(sending)
+    try fixture.reload(#"{ "listen": "127.0.0.1:0", "security": "none", "networks": ["192.0.2.0/24"] }"#)
+    #expect(try await client.command("MAIL FROM:<a@example.com>").hasPrefix("530 5.7.0"))
+    await sending.send(mail)
+    #expect(try await sending.reply().hasPrefix("530 5.7.0"))
+    #expect(fixture.mails.isEmpty)
+    #expect(fixture.events.count == 2)
+    try fixture.reload(#"{ "listen": "127.0.0.1:0", "security": "none", "networks": ["127.0.0.0/8"] }"#)
+    #expect(try await client.command("MAIL FROM:<a@example.com>").hasPrefix("250"))
+    await fixture.server.finish()
+  }
+
+  @Test func `mail that the dialogue refuses is reported once`() async throws {
+    let fixture = try await ServerFixture()
+    let client = try await fixture.connect()
+    try await begin(client)
+    await client.send("Subject: a\r\n\r\nbare\nline\r\n.\r\n")
+    #expect(try await client.reply().hasPrefix("550 5.6.0"))
+    try await until { !fixture.events.isEmpty }
+    guard case .refused(.network("127.0.0.1"), .smtp, 550, "5.6.0") = fixture.events.first else {
+      Issue.record("\(fixture.events)")
+      return
+    }
+    #expect(fixture.events.count == 1)
+    await fixture.server.finish()
+  }
+
   @Test func `loopback proves nothing, and passwords need TLS`() async throws {
     let hash = PasswordHash(logCost: 4, salt: Array(0..<16), hash: Array(0..<32)).text
     let fixture = try await ServerFixture(

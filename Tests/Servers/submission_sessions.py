@@ -203,6 +203,15 @@ def reload():
     return result
 
 
+def reload_certificates():
+    """Connections whose certificates are listed, one of which the test takes off the list."""
+    connections = {name: starttls(name) for name in ("client", "stranger")}
+    before = {name: outcome(connection) for name, connection in connections.items()}
+    print("edit", file=sys.stderr, flush=True)
+    sys.stdin.readline()
+    return {"before": before, "after": {name: outcome(connection) for name, connection in connections.items()}}
+
+
 def stopped():
     """A connection that is open while the service stops."""
     connection = raw()

@@ -176,9 +176,14 @@ public struct SubmissionConfiguration: Sendable {
     guard let network = IPNetwork.read(value, example: "\"192.0.2.7\" or \"192.0.2.0/24\"") else {
       return nil
     }
-    // The largest private networks are 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193).
-    let isUniqueLocal = network.bytes.count == 16 && network.bytes[0] & 0xFE == 0xFC
-    let smallest = network.bytes.count == 4 ? 8 : isUniqueLocal ? 7 : 32
+    // The largest private networks are 10.0.0.0/8 (RFC 1918), fc00::/7 (RFC 4193) and fe80::/10 (RFC 4291).
+    let smallest =
+      switch (network.bytes.count, network.bytes[0], network.bytes[1]) {
+      case (4, _, _): 8
+      case (_, 0xFC...0xFD, _): 7
+      case (_, 0xFE, 0x80...0xBF): 10
+      default: 32
+      }
     guard network.bits >= smallest else {
       value.report(
         "a network this large would make this an open relay",

@@ -48,9 +48,15 @@ public struct SubmissionLimits: Sendable, Hashable {
         limits.time = time
       }
       if limits.memory < limits.size {
-        (object.optional("memory") ?? object.optional("size"))?.report(
-          "less than \"size\", so the largest mails could never arrive",
-          remedy: "use at least \(limits.size)")
+        if let memory = object.optional("memory") {
+          memory.report(
+            "less than \"size\", so the largest mails could never arrive",
+            remedy: "use at least \(limits.size)")
+        } else {
+          object.optional("size")?.report(
+            "more than \"memory\", which is \(limits.memory), so the largest mails could never arrive",
+            remedy: "add \"memory\" with at least \(limits.size)")
+        }
       }
       return limits
     }

@@ -6,9 +6,9 @@ package struct ConnectionTimes: Sendable {
   package var stranger = TimeAmount.seconds(60)
   /// For such a client, until it has.
   package var strangerTotal = TimeAmount.seconds(300)
-  /// Between two arrivals of content (RFC 5321, 4.5.3.2.5).
+  /// For the next arrival of content, however fast the content before it came (RFC 5321, 4.5.3.2.5).
   package var content = TimeAmount.seconds(180)
-  /// For content of any size; a KiB more takes a second more.
+  /// For the first content; each KiB then gives a second more.
   package var contentBase = TimeAmount.seconds(120)
   /// For a client that doesn't read its replies.
   package var writing = TimeAmount.seconds(60)
@@ -17,9 +17,14 @@ package struct ConnectionTimes: Sendable {
 
   /// The times of the service.
   package init() {}
+}
 
-  /// For content of which so many bytes have arrived.
-  func total(_ bytes: Int) -> TimeAmount { contentBase + .seconds(Int64(bytes / 1_024)) }
+extension TimeAmount {
+  /// A duration of the configuration.
+  init(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+  }
 }
 
 /// A timer of a connection whose deadline moves often and is reached rarely.

@@ -37,18 +37,17 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   private var isAdvancing = false
   private var isInputClosed = false
   private var discarded = 0
-  /// How much of the budget for content this connection has.
-  private var held = 0
+  private var proof = ClientProof()
+  private var content: ArrivingContent
   private var started = NIODeadline.now()
   /// When the client was last answered.
   private var answered = NIODeadline.now()
-  /// When the content that is arriving began, and how much has arrived.
-  private var content: (since: NIODeadline, bytes: Int)?
   private var deadline = ConnectionDeadline()
 
   init(_ shared: ListenerState, _ endpoint: SubmissionEndpoint) {
     self.shared = shared
     self.endpoint = endpoint
+    content = ArrivingContent(shared.budget, shared.times)
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -105,14 +104,10 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let total = SubmissionConnections.total(settings.configuration.limits.connections)
     connection = shared.connections.register(context.channel, peer: key, total: total, perPeer: perPeer)
     guard connection == nil else { return true }
-    let address = peer.address ?? "local"
-    if shared.reports.isDue("crowded \(address)") { shared.report(.crowded(address: address)) }
-    if settings.configuration.security == .tls, peer.address != nil {
-      close(context)
-    } else {
-      // Without time to read it, because no limit counts a connection that has no place.
-      end(context, "421 4.7.0 \(settings.hostName) too many connections, try again later", lingers: false)
-    }
+    if shared.reports.isDue("crowded \(key)") { shared.report(.crowded(address: peer.address ?? "local")) }
+    // Without TLS, which hasn't begun, only those who expect it can't read a line.
+    if settings.configuration.security != .tls || peer.address == nil { write(context, crowdedLine) }
+    close(context)
     return false
   }
 
@@ -145,7 +140,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     switch phase {
     case .dialogue, .pending:
       session?.append(buffer.readableBytesView)
-      content?.bytes += buffer.readableBytes
+      content.receive(buffer.readableBytes, at: .now())
     case .closing:
       discarded += buffer.readableBytes
       if discarded > 1 << 20 { close(context) }
@@ -183,29 +178,22 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       isStopping = true
       if phase == .dialogue { stop(context) } else if phase != .pending { close(context) }
     case ConnectionSignal.giveWay:
-      phase == .dialogue
-        ? end(context, "421 4.7.0 \(settings?.hostName ?? "") too many connections, try again later")
-        : close(context)
+      // At once, because no limit counts a connection that has lost its place.
+      if phase == .dialogue { write(context, crowdedLine) }
+      close(context)
     default: context.fireUserInboundEventTriggered(event)
     }
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    if phase == .opening || phase == .startingTLS, !SMTPConnectionHandler.isEndOfInput(error) {
-      let address = peer.address ?? "local"
-      if shared.reports.isDue("handshake \(address)") { shared.report(.handshakeFailed(address: address)) }
+    let address = peer.address ?? "local"
+    let key = IPAddress(address)?.network ?? address
+    if phase == .opening || phase == .startingTLS, !TLSFailure.isEndOfInput(error),
+      shared.reports.isDue("handshake \(key)")
+    {
+      shared.report(.handshakeFailed(address: address))
     }
     close(context)
-  }
-
-  /// Whether an error only says that the client has gone, as port scanners and health checks do.
-  private static func isEndOfInput(_ error: any Error) -> Bool {
-    switch error {
-    case NIOSSLError.handshakeFailed(.sslError(let stack)): stack.contains(.eofDuringHandshake)
-    case NIOSSLError.uncleanShutdown: true
-    case is IOError, is ChannelError: true
-    default: false
-    }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -218,7 +206,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func release() {
     deadline.cancel()
-    holdContent(0)
+    content.release()
     if let connection { shared.connections.unregister(connection) }
     connection = nil
     session = nil
@@ -226,7 +214,9 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func secured(_ context: ChannelHandlerContext) {
     let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-    let submitter = settings?.certificate?.submitter(handler?.peerCertificate)
+    proof.certificate = handler?.peerCertificate
+    proof.authority = settings?.configuration.clientCA
+    let submitter = settings?.certificate?.submitter(proof.certificate)
     // What TLS read for its handshake doesn't count.
     isReading = false
     switch phase {
@@ -252,8 +242,10 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       guard context.channel.isWritable else {
         return wait(context, until: .now() + shared.times.writing)
       }
+      let mailRefusal = mailRefusal
       session?.mailRefusal = mailRefusal
       guard let step = session?.next() else { return }
+      reportRefusals()
       if let output = session?.takeOutput(), !output.isEmpty {
         answered = .now()
         write(context, output)
@@ -281,35 +273,41 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  /// The reply to MAIL while there is no room for mail.
+  /// The reply that MAIL gets from now on; `nil` if it is accepted. A reload of the settings and the disk decide.
   private var mailRefusal: SMTPReply? {
-    guard let settings, !shared.space.hasRoom(settings.configuration.limits.freeSpace) else { return nil }
-    return SMTPReply(452, "4.3.1", "not enough disk space, try again later")
+    guard let settings = shared.settings(endpoint) else { return nil }
+    if let submitter = session?.submitter, !proof.admits(submitter, settings) {
+      return SMTPReply(530, "5.7.0", "this connection may not send mail any more")
+    }
+    guard shared.space.hasRoom(settings.configuration.limits.freeSpace) else {
+      return SMTPReply(452, "4.3.1", "not enough disk space, try again later")
+    }
+    return nil
   }
 
-  /// Counts the content that has arrived. If all connections hold too much, the session refuses it and `false` is returned.
-  private func acceptsContent() -> Bool {
-    if session?.isReceivingContent != true {
-      content = nil
-    } else if content == nil {
-      content = (.now(), 0)
+  /// Reports mail that the session refused by itself.
+  private func reportRefusals() {
+    guard let submitter = session?.submitter else { return }
+    for reply in session?.takeRefusals() ?? [] {
+      shared.report(
+        .refused(submitter: submitter, door: endpoint.door, code: reply.code, status: reply.status))
     }
-    guard !holdContent(session?.contentSize ?? 0) else { return true }
+  }
+
+  /// Counts the content that has arrived. If there is too much of it, the session refuses it and `false` is returned.
+  private func acceptsContent() -> Bool {
+    session?.isReceivingContent == true ? content.begin(at: .now()) : content.end()
+    guard !holds(session?.contentSize ?? 0) else { return true }
     session?.refuseContent(SMTPConnectionHandler.crowdedReply)
-    holdContent(0)
+    content.release()
     return false
   }
 
   private static let crowdedReply = SMTPReply(
     452, "4.3.1", "too much mail is arriving at once, try again later")
 
-  @discardableResult
-  private func holdContent(_ bytes: Int) -> Bool {
-    let limit = settings?.configuration.limits.memory ?? 0
-    guard bytes != held else { return true }
-    guard shared.budget.resize(from: held, to: bytes, limit: limit) else { return false }
-    held = bytes
-    return true
+  private func holds(_ bytes: Int) -> Bool {
+    content.hold(bytes, for: session?.submitter, settings?.configuration.limits ?? SubmissionLimits())
   }
 
   private func waitForInput(_ context: ChannelHandlerContext) {
@@ -317,8 +315,8 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let times = shared.times
     let limits = settings.configuration.limits
     var end: NIODeadline
-    if let content, !connection.isStranger {
-      end = min(.now() + times.content, content.since + times.total(content.bytes))
+    if let deadline = content.deadline, !connection.isStranger {
+      end = deadline
     } else if connection.isStranger {
       // From the last reply on, not from the last byte, because a slow client could send one at a time.
       end = min(answered + times.stranger, started + times.strangerTotal)
@@ -346,6 +344,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let key = address.flatMap { IPAddress($0)?.network } ?? "local"
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let eventLoop = context.eventLoop
+    let password = settings.configuration.users.first { $0.name == credentials.user }?.password
     Task {
       let result = await shared.passwords.verify(
         credentials, users: settings.configuration.users, address: key,
@@ -359,6 +358,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       }
       eventLoop.execute {
         let (handler, context) = bound.value
+        if case .accepted = result.answer { handler.proof.password = password }
         handler.resume(context) { $0?.authenticated(result.answer) }
       }
     }
@@ -366,16 +366,15 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func submit(_ context: ChannelHandlerContext, _ submission: SMTPSubmission) {
     guard let settings else { return close(context) }
-    content = nil
-    guard shared.settings(endpoint)?.admits(submission.submitter) ?? false else {
-      holdContent(0)
-      session?.submitted(.refused(SMTPReply(530, "5.7.0", "this connection may no longer send mail")))
-      return
-    }
-    // A mail that arrived within one read hasn't been counted yet.
-    guard holdContent(submission.bytes.count) else {
-      holdContent(0)
-      session?.submitted(.refused(SMTPConnectionHandler.crowdedReply))
+    content.end()
+    // A mail that arrived within one read hasn't been counted yet. Since MAIL, the settings may have changed.
+    let refusal = mailRefusal ?? (holds(submission.bytes.count) ? nil : SMTPConnectionHandler.crowdedReply)
+    if let refusal {
+      content.release()
+      shared.report(
+        .refused(
+          submitter: submission.submitter, door: endpoint.door, code: refusal.code, status: refusal.status))
+      session?.submitted(.refused(refusal))
       return
     }
     phase = .pending
@@ -385,7 +384,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     let eventLoop = context.eventLoop
     let size = submission.bytes.count
     // The mail is counted until it is stored, even if the connection ends before.
-    held = 0
+    let hold = content.detach()
     let door = endpoint.door
     Task {
       let result = await settings.submit(submission)
@@ -399,7 +398,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
         shared.report(
           .refused(submitter: submission.submitter, door: door, code: reply.code, status: reply.status))
       }
-      _ = shared.budget.resize(from: size, to: 0, limit: .max)
+      shared.budget.release(hold)
       eventLoop.execute {
         let (handler, context) = bound.value
         handler.resume(context) { $0?.submitted(result) }
@@ -421,6 +420,11 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     end(context, "421 4.3.2 \(settings?.hostName ?? "") service shutting down", lingers: false)
   }
 
+  /// The last line for a connection that has no place.
+  private var crowdedLine: [UInt8] {
+    Array("421 4.7.0 \(settings?.hostName ?? "") too many connections, try again later\r\n".utf8)
+  }
+
   /// Writes a last line that the session doesn't know about, and closes.
   private func end(_ context: ChannelHandlerContext, _ line: String, lingers: Bool = true) {
     write(context, Array("\(line)\r\n".utf8))
@@ -438,8 +442,8 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     guard phase != .closing, phase != .closed else { return }
     phase = .closing
     session = nil
-    content = nil
-    holdContent(0)
+    content.end()
+    content.release()
     wait(context, until: .now() + shared.times.writing)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let written = context.eventLoop.makePromise(of: Void.self)
@@ -462,7 +466,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func close(_ context: ChannelHandlerContext) {
     guard phase != .closed else { return }
-    holdContent(0)
+    content.release()
     phase = .closed
     deadline.cancel()
     context.close(promise: nil)
@@ -487,13 +491,5 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   private func expired(_ context: ChannelHandlerContext) {
     guard phase == .dialogue, context.channel.isWritable else { return close(context) }
     end(context, "421 4.4.2 \(settings?.hostName ?? "") timed out, closing the connection")
-  }
-}
-
-extension TimeAmount {
-  /// A duration of the configuration.
-  init(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
-    self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
   }
 }

@@ -123,3 +123,16 @@ package final class ServerCertificate: Sendable {
     }
   }
 }
+
+/// The failure of a TLS handshake.
+enum TLSFailure {
+  /// Whether an error only says that the client has gone, as port scanners and health checks do.
+  static func isEndOfInput(_ error: any Error) -> Bool {
+    switch error {
+    case NIOSSLError.handshakeFailed(.sslError(let stack)): stack.contains(.eofDuringHandshake)
+    case NIOSSLError.uncleanShutdown: true
+    case is IOError, is ChannelError: true
+    default: false
+    }
+  }
+}

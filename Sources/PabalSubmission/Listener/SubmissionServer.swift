@@ -145,16 +145,6 @@ package struct ListenerSettings: Sendable {
     return policy
   }
 
-  /// Whether the settings still let a client send that proved to be `submitter` when it connected or logged in.
-  func admits(_ submitter: Submitter) -> Bool {
-    switch submitter {
-    case .user(let name): configuration.users.contains { $0.name == name }
-    case .network(let address): IPAddress(address).map(configuration.isListed) ?? false
-    case .certificate: configuration.acceptsCertificates
-    case .local: true
-    }
-  }
-
   /// The settings of a listener.
   package init(
     _ configuration: SubmissionConfiguration, certificate: ServerCertificate?, hostName: String,

@@ -122,6 +122,24 @@ import Testing
     #expect(site.log.contains("submitter=certificate:lobby"))
   }
 
+  @Test func `a fingerprint that a reload removes sends no more mail over open connections`() throws {
+    let site = try ListenerSite(
+      #"{ "submission": { "listen": "127.0.0.1:0", FILES, "certificates": { "door": "SHA-client", "lobby": "SHA-stranger" } } }"#
+    )
+    let client = try site.start("reload_certificates")
+    try client.transcript(until: "edit")
+    let removed = try #require(site.fingerprints["stranger"])
+    try site.site.edit(removed, String(repeating: "0", count: 64))
+    try site.logged("reloaded")
+    try client.type(line: "")
+    let result = try client.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(
+      result.output.contains(
+        #""before": {"client": 250, "stranger": 250}, "after": {"client": 250, "stranger": 530}"#),
+      "\(result.output)")
+  }
+
   @Test func `users and networks change by a reload, for open connections too`() throws {
     let site = try ListenerSite(Self.startTLS)
     let client = try site.start("reload")
