@@ -6,6 +6,7 @@ package struct SubmissionIntake: Sendable {
   private let hostName: String
   private let identity: @Sendable () -> MailIdentity
   private let report: @Sendable (StorageError) -> Void
+  private let turns = LargeMailTurns()
 
   /// An intake that adds to `outbox`.
   ///
@@ -27,6 +28,10 @@ package struct SubmissionIntake: Sendable {
 
   /// Queues the mail of a dialogue. It is durable when the result is `queued`.
   package func submit(_ submission: SMTPSubmission) async -> SMTPSubmissionResult {
+    await turns.run(size: submission.bytes.count) { await finish(submission) }
+  }
+
+  private func finish(_ submission: SMTPSubmission) async -> SMTPSubmissionResult {
     do throws(MailError) {
       return await submit(
         try SubmittedMail(submission.bytes, lineEnds: .crlf), sender: submission.sender,
