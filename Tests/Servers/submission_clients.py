@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Sends a mail by a real client through `pabal serve`, which relays it to a recording SMTP server.
 
-submission_clients.py PABAL DIRECTORY CERTIFICATE KEY AUTHORITY CLIENT
+submission_clients.py PABAL DIRECTORY CERTIFICATE KEY AUTHORITY CLIENT [FAR]
 
 Prints JSON: the envelope that arrived, whether the body arrived byte for byte, and the header fields. The certificate
 is for localhost. DIRECTORY gets the configuration, with a listener for STARTTLS, one for TLS, one for this machine without
-TLS, and a Unix socket.
+TLS, a Unix socket and a drop directory.
+
+With FAR, a JSON object, each client that CLIENT names (JSON, or "all") sends one mail by FAR's "transport" and
+"accounts", from FAR's "sender"; the addresses contain its "tag". Printed is, for each client, the recipients and whether
+it writes its own mail, and the state of each mail in the outbox.
 """
 import json
 import os
@@ -21,11 +25,20 @@ import time
 
 pabal, directory, certificate, key, authority, client = sys.argv[1:7]
 directory = pathlib.Path(directory).resolve()
-SENDER, RECIPIENTS = "kim@example.com", ["lee@example.net", "park@example.org"]
-HEADER = ("From: =?utf-8?B?6rmA?= <kim@example.com>\r\nTo: lee@example.net\r\nSubject: =?utf-8?B?7JWI64WV?=\r\n"
-          "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
+far = json.loads(sys.argv[7]) if len(sys.argv) > 7 else None
 BODY = "안녕하세요.\r\n.\r\n..두 점\r\n. \r\nFrom the start\r\n\r\n" + "x" * 900 + "\r\n끝\r\n\r\n"
-MAIL = (HEADER + "\r\n" + BODY).encode()
+
+
+def prepare(sender, tag):
+    """Sets the mail that the next client sends. No field names the second recipient."""
+    global SENDER, RECIPIENTS, MAIL
+    SENDER, RECIPIENTS = sender, [f"lee{tag}@example.net", f"park{tag}@example.org"]
+    header = (f"From: =?utf-8?B?6rmA?= <{SENDER}>\r\nTo: {RECIPIENTS[0]}\r\nSubject: =?utf-8?B?7JWI64WV?=\r\n"
+              "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n")
+    MAIL = (header + "\r\n" + BODY).encode()
+
+
+prepare("kim@example.com", "")
 
 
 class Recorder:
@@ -90,23 +103,25 @@ class Recorder:
 class Service:
     """`pabal serve` with the listeners that the clients use."""
 
-    def __init__(self, far):
+    def __init__(self, transport, accounts):
         (directory / "config.json").write_text("{}")
         made = json.loads(subprocess.run([pabal, "keys", "user", "printer", "--json"], check=True, cwd=directory,
                                          stdout=subprocess.PIPE).stdout)
         self.user, self.password = "printer", made["password"]
-        self.socket = str(directory / "submit")
+        self.socket, self.drop = str(directory / "submit"), str(directory / "drop")
+        os.mkdir(self.drop)
+        os.chmod(self.drop, 0o3733)
         secured = {"certificate": certificate, "key": key, "users": {"printer": {"password": made["configured"]}}}
         # Below the ephemeral range, so that no other test takes a port before serve does.
         self.starttls, self.tls, self.plain = free_ports(3)
         (directory / "config.json").write_text(json.dumps({
-            "transport": "far", "from": "Pabal <pabal@example.com>",
-            "transports": {"far": {"plugin": "smtp", "host": "127.0.0.1", "port": far, "security": "none"}},
+            "transport": "far", "from": "Pabal <pabal@example.com>", "transports": {"far": transport},
+            "accounts": accounts,
             "serve": {"submission": [
                 {"listen": [f"127.0.0.1:{self.starttls}"], "security": "starttls", **secured},
                 {"listen": [f"127.0.0.1:{self.tls}"], "security": "tls", **secured},
                 {"listen": [f"127.0.0.1:{self.plain}"], "security": "none", "networks": ["127.0.0.1"],
-                 "socket": self.socket},
+                 "socket": self.socket, "drop": self.drop},
             ]},
         }, indent=2))
         self.log = open(directory / "log", "w")
@@ -124,6 +139,17 @@ class Service:
             except OSError:
                 time.sleep(0.05)
         raise SystemExit(f"serve doesn't listen on {port}:\n{(directory / 'log').read_text()}")
+
+    def mails(self, count):
+        """Waits until `count` mails have a final state, and returns what the outbox has of them."""
+        end = time.monotonic() + 60
+        while True:
+            mails = json.loads(run(pabal, "outbox", "list", "--json"))["mails"]
+            if len([mail for mail in mails if mail["state"] not in ("waiting", "sending")]) == count:
+                return mails
+            if time.monotonic() > end:
+                raise SystemExit(f"{mails}\nthe log of serve:\n{(directory / 'log').read_text()}")
+            time.sleep(0.05)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -256,18 +282,37 @@ def by_printer(service):
 def by_git(service):
     (directory / "0001-test.patch").write_bytes(
         b"From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
-        + MAIL.replace(b"\r\n", b"\n").replace(b"To: lee@example.net\n", b""))
-    run("git", "-c", "user.name=Kim", "-c", "user.email=kim@example.com", "send-email", "--quiet", "--confirm=never",
+        + MAIL.replace(b"\r\n", b"\n").replace(f"To: {RECIPIENTS[0]}\n".encode(), b""))
+    run("git", "-c", "user.name=Kim", "-c", f"user.email={SENDER}", "send-email", "--quiet", "--confirm=never",
         "--smtp-server=localhost", f"--smtp-server-port={service.starttls}", "--smtp-encryption=tls",
         f"--smtp-ssl-cert-path={authority}", f"--smtp-user={service.user}", f"--smtp-pass={service.password}",
         f"--from={SENDER}", f"--to={RECIPIENTS[0]}", f"--bcc={RECIPIENTS[1]}", "--suppress-cc=all", "0001-test.patch",
         env={**os.environ, "HOME": str(directory), "GIT_CONFIG_NOSYSTEM": "1"})
 
 
+def sendmail(service, door, *words, content):
+    """Runs `pabal sendmail` by one way."""
+    (directory / "sendmail").exists() or (directory / "sendmail").symlink_to(pabal)
+    way = {"socket": [service.socket, "/nonexistent"], "drop": ["/nonexistent", service.drop]}[door]
+    return run(directory / "sendmail", "--socket", way[0], "--drop", way[1], *words, content=content)
+
+
+def by_sendmail(door):
+    return lambda service: sendmail(service, door, "-i", "-f", SENDER, "--", *RECIPIENTS,
+                                    content=MAIL.replace(b"\r\n", b"\n"))
+
+
+def by_sendmail_dialogue(service):
+    commands = ["EHLO here", f"MAIL FROM:<{SENDER}>", *[f"RCPT TO:<{recipient}>" for recipient in RECIPIENTS], "DATA"]
+    content = "".join(f"{line}\r\n" for line in commands).encode() + MAIL.replace(b"\r\n.", b"\r\n..")
+    if b"250 2.0.0 queued as " not in sendmail(service, "socket", "-bs", content=content + b".\r\nQUIT\r\n"):
+        raise SystemExit("sendmail -bs didn't queue the mail")
+
+
 def by_postfix(**settings):
     """Postfix with Pabal as its relayhost, over TLS with a login."""
     def send(service):
-        conf = directory / "postfix"
+        conf = directory / f"postfix-{len(settings)}"
         for name in ("conf", "queue", "data"):
             (conf / name).mkdir(parents=True)
         # Postfix's processes run as another user.
@@ -321,7 +366,7 @@ local_recipient_maps =
             with smtplib.SMTP("127.0.0.1", port) as one:
                 one.sendmail(SENDER, RECIPIENTS, MAIL, ["BODY=8BITMIME"])
             try:
-                recorder.wait()
+                arrived()
             except SystemExit as error:
                 raise SystemExit(f"{error}\nPostfix: {(conf / 'log').read_text()[-3000:]}")
         finally:
@@ -339,11 +384,41 @@ CLIENTS = {
                                              disable_mime_output_conversion="yes"),
 }
 
+# Ways of `pabal sendmail`, which only FAR asks for, because other tests record what they submit.
+DOORS = {
+    "sendmail": by_sendmail("socket"), "sendmail -bs": by_sendmail_dialogue, "the drop directory": by_sendmail("drop"),
+}
+WRITERS = {"Django", "git send-email", "Postfix without extensions"}
+
+
+def send_far():
+    """Sends by every client to the far side that FAR describes."""
+    global arrived
+    service = Service(far["transport"], far.get("accounts", {}))
+    chosen = [*CLIENTS, *DOORS] if client == "all" else json.loads(client)
+    sent = []
+    try:
+        for number, name in enumerate(chosen):
+            prepare(far["sender"], f"-{far['tag']}-{number}")
+            arrived = lambda: service.mails(number + 1)
+            (CLIENTS | DOORS)[name](service)
+            sent.append({"client": name, "recipients": RECIPIENTS, "writes": name in WRITERS})
+        mails = service.mails(len(chosen))
+    finally:
+        service.stop()
+    return {"sent": sent, "states": [mail["state"] for mail in mails], "body": BODY,
+            "log": (directory / "log").read_text()}
+
+
 if client == "--list":
     print(json.dumps(list(CLIENTS)))
     sys.exit()
+if far:
+    print(json.dumps(send_far()))
+    sys.exit()
 recorder = Recorder()
-service = Service(recorder.port)
+arrived = recorder.wait
+service = Service({"plugin": "smtp", "host": "127.0.0.1", "port": recorder.port, "security": "none"}, {})
 try:
     CLIENTS[client](service)
     recorder.wait()

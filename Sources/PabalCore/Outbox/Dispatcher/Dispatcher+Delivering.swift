@@ -149,8 +149,8 @@ extension Receipt {
   /// Why the attempt failed through no fault of a recipient (`FailureCause`); `nil` if it didn't, or gave no reason.
   fileprivate func failureCause(_ envelope: Envelope) -> String? {
     switch outcome {
-    case .sent, .rejected, .unsuited: return nil
-    case .deferred, .held, .unknown:
+    case .sent, .rejected: return nil
+    case .unsuited, .deferred, .held, .unknown:
       let reply = reply ?? recipients.first { $0.outcome == outcome }?.reply
       return FailureCause.redacted(reply, envelope: envelope)
     }

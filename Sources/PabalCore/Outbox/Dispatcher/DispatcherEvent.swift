@@ -1,7 +1,7 @@
 /// What a dispatcher reports about its work.
 public enum DispatcherEvent: Sendable {
-  /// An attempt ended. `status` is the status codes of the reply; `cause` is why it was deferred, held or unknown
-  /// (`FailureCause`).
+  /// An attempt ended. `status` is the status codes of the reply; `cause` is why it was unsuited, deferred, held or
+  /// unknown (`FailureCause`).
   case attempted(
     id: String, transport: String, outcome: Outcome, status: String?, cause: String?, took: Duration)
   /// The pace of a transport has no send before `until`. The attempt waits for it, or, if `isReturned`, the mail
