@@ -217,8 +217,8 @@ for (name, uses) in [
     .library(name: "pabal-\(name.lowercased())", type: .dynamic, targets: ["\(name)Entry"]))
 }
 
-// What only the tests load: a plugin frozen at ABI 1, one with every fault, and a clock that is wrong.
-for name in ["ABI1", "Faulty", "Clock"] {
+// What only the tests load: a plugin frozen at ABI 1, one with every fault, a clock that is wrong, and a read-only disk.
+for name in ["ABI1", "Faulty", "Clock", "ReadOnly"] {
   package.targets.append(
     .target(
       name: "\(name)Fixture", dependencies: name == "Faulty" ? ["CPabalTransport"] : [],
@@ -229,6 +229,7 @@ for name in ["ABI1", "Faulty", "Clock"] {
 
 let inC: Set = [
   "CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture",
+  "ReadOnlyFixture",
 ]
 for target in package.targets where target.type != .system {
   if inC.contains(target.name) {

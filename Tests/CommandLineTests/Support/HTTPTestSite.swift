@@ -39,9 +39,9 @@ final class HTTPTestSite {
     try eventually {
       logText = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
       if logText.contains("error:") { throw TestError(logText) }
-      return logText.contains(" listening ")
+      return logText.contains("Z listening host=")
     }
-    let match = try #require(logText.firstMatch(of: /listening host=[^ ]+ port=([0-9]+)/))
+    let match = try #require(logText.firstMatch(of: /Z listening host=[^ ]+ port=([0-9]+)/))
     port = try #require(Int(match.1))
   }
 
