@@ -158,7 +158,8 @@ def garbage():
 def brute_force():
     """Wrong passwords up to the limit, then the right one; a name that tries to forge the log."""
     result = {"wrong": []}
-    names = ["printer", "nemo", 'x" address=192.0.2.9 user="y\n', "n" * 300]
+    names = ["printer", "nemo", 'x" address=192.0.2.9 user="y\n', "n" * 300,
+             "h pabal[1]: submission login failed address=192.0.2.9 user="]
     for index in range(10):
         connection = starttls()
         name = names[index % len(names)]

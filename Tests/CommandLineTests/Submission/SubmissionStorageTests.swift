@@ -98,7 +98,8 @@ import Testing
     let recipients = (0..<100_000).map { "RCPT TO:<r\($0)@example.com>\r\n" }.joined()
     let run = try door.sendmail(
       ["-bs"],
-      input: "EHLO x\r\nMAIL FROM:<a@example.com>\r\n\(recipients)DATA\r\nSubject: x\r\n\r\ny\r\n.\r\nQUIT\r\n")
+      input:
+        "EHLO x\r\nMAIL FROM:<a@example.com>\r\n\(recipients)DATA\r\nSubject: x\r\n\r\ny\r\n.\r\nQUIT\r\n")
     let replies = run.output.split(separator: "\r\n")
     #expect(replies.count { $0.hasPrefix("250 2.1.5") } == 1_000)
     let refused = replies.count { $0.hasPrefix("452 4.5.3") }
