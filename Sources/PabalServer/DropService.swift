@@ -10,23 +10,15 @@ struct DropService: Sendable {
   /// Starts to read the directories of the configuration that `runtime` was started with.
   init(_ runtime: ServeRuntime, _ metrics: ServeMetrics) {
     let log = runtime.log
-    let queue = MailSubmission(
-      store: SQLiteVerificationStore(runtime.storage.database), keys: runtime.storage.keys,
-      dispatch: runtime.dispatcher)
     var seen: Set<String> = []
     readers = runtime.initialConfiguration.serve.submission.compactMap { configuration in
       guard let path = configuration.drop, seen.insert(path).inserted else { return nil }
-      let hostName = configuration.host ?? LocalUser.current().domain
-      var policy = SMTPSessionPolicy()
-      policy.hostName = hostName
-      policy.maxSize = configuration.limits.size
-      policy.maxRecipients = configuration.limits.recipients
-      let intake = SubmissionIntake(
-        queue, hostName: hostName,
-        report: { error in log.write("storage", ("problem", error.description)) })
       let reader = DropReader(
-        path, policy: { [policy] in policy },
+        path, policy: { runtime.snapshot.submission.drop(path)?.policy ?? SMTPSessionPolicy() },
         submit: { submission, id in
+          guard let intake = runtime.snapshot.submission.drop(path)?.intake else {
+            return .refused(SMTPReply(451, "4.3.0", "the drop directory isn't configured any more"))
+          }
           var submission = submission
           submission.id = id
           return await intake.submit(submission)

@@ -4,10 +4,13 @@ import PabalStorage
 package import PabalSubmission
 
 extension OpenStorage {
-  /// Queues the mail of a batch under `id`, which no serving process has to be running for.
-  package func queue(_ batch: [UInt8], id: String, submitter: Submitter) async -> SMTPBatch.Result {
+  /// Queues the mail of a batch under `id`, which no serving process has to be running for, by the rules that
+  /// `configuration` has for the programs of this machine.
+  package func queue(
+    _ batch: [UInt8], id: String, submitter: Submitter, _ configuration: Configuration
+  ) async -> SMTPBatch.Result {
     let submission = MailSubmission(store: SQLiteVerificationStore(database), keys: keys)
-    let intake = SubmissionIntake(submission, hostName: LocalUser.current().domain)
+    let intake = SubmissionIntake(submission, configuration.serve.localSubmission, configuration)
     return await SMTPBatch.run(batch, SMTPSessionPolicy(), submitter: submitter) {
       var submission = $0
       submission.id = id

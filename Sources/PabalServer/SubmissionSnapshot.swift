@@ -3,9 +3,10 @@ import PabalCore
 import PabalStorage
 import PabalSubmission
 
-/// What the SMTP listeners use until the next reload.
+/// What the SMTP listeners and the readers of the drop directories use until the next reload.
 struct SubmissionSnapshot: Sendable {
   private var settings: [SubmissionEndpoint: ListenerSettings] = [:]
+  private var drops: [String: DropSettings] = [:]
   /// The certificates, each with the files that it was read from.
   private(set) var certificates: [(certificate: ServerCertificate, files: [String])] = []
 
@@ -31,24 +32,50 @@ struct SubmissionSnapshot: Sendable {
           continue
         }
       }
-      let hostName = configuration.host ?? LocalUser.current().domain
       let intake = SubmissionIntake(
-        outbox, hostName: hostName,
+        outbox, configuration, context.configuration,
         report: { error in log.write("storage", ("problem", error.description)) })
-      let listener = ListenerSettings(configuration, certificate: certificate, hostName: hostName) {
+      let listener = ListenerSettings(configuration, certificate: certificate, hostName: intake.hostName) {
         submission in
         await intake.submit(submission)
       }
       for endpoint in configuration.endpoints { settings[endpoint] = listener }
+      if let path = configuration.drop, drops[path] == nil {
+        drops[path] = DropSettings(policy: listener.policy, intake: intake)
+      }
     }
     guard problems.isEmpty else { throw CommandError(.configuration, problems) }
     if let previous {
       settings.merge(previous.settings) { current, _ in current }
+      drops.merge(previous.drops) { current, _ in current }
     }
   }
 
   /// The settings of new connections at an endpoint.
   subscript(endpoint: SubmissionEndpoint) -> ListenerSettings? { settings[endpoint] }
+
+  /// The settings of the drop directory at `path`.
+  func drop(_ path: String) -> DropSettings? { drops[path] }
+}
+
+/// What holds for the mail of a drop directory. A reload replaces it.
+struct DropSettings: Sendable {
+  /// The limits of a mail.
+  let policy: SMTPSessionPolicy
+  /// Queues a mail.
+  let intake: SubmissionIntake
+}
+
+extension SubmissionIntake {
+  /// An intake for an element of `serve.submission`, with its rules; by default for a configuration that has none.
+  init(
+    _ outbox: MailSubmission, _ submission: SubmissionConfiguration?, _ configuration: Configuration,
+    report: @escaping @Sendable (StorageError) -> Void = { _ in }
+  ) {
+    self.init(
+      outbox, hostName: submission?.host ?? LocalUser.current().domain,
+      rules: { submission?.rules(for: $0) ?? SenderRules() }, report: report)
+  }
 }
 
 extension ServeConfiguration {

@@ -3,7 +3,9 @@ package import PabalCore
 /// Queues submitted mail: finishes it and adds it to the outbox on behalf of its submitter.
 package struct SubmissionIntake: Sendable {
   private let outbox: MailSubmission
-  private let hostName: String
+  /// The service's name.
+  package let hostName: String
+  private let rules: @Sendable (Submitter) -> SenderRules
   private let identity: @Sendable () -> MailIdentity
   private let report: @Sendable (StorageError) -> Void
   private let turns = LargeMailTurns()
@@ -13,15 +15,18 @@ package struct SubmissionIntake: Sendable {
   /// - Parameters:
   ///   - outbox: Where the mail goes.
   ///   - hostName: The service's name in Received fields.
+  ///   - rules: Returns what a submitter may send; by default anything.
   ///   - identity: Generates the ids and dates of mails.
   ///   - report: Called with each failure of the store, for the log.
   package init(
     _ outbox: MailSubmission, hostName: String,
+    rules: @escaping @Sendable (Submitter) -> SenderRules = { _ in SenderRules() },
     identity: @escaping @Sendable () -> MailIdentity = MailIdentity.now,
     report: @escaping @Sendable (StorageError) -> Void = { _ in }
   ) {
     self.outbox = outbox
     self.hostName = hostName
+    self.rules = rules
     self.identity = identity
     self.report = report
   }
@@ -68,6 +73,13 @@ package struct SubmissionIntake: Sendable {
     guard let envelope = Envelope(sender: sender, recipients: recipients) else {
       return .refused(.noValidRecipients)
     }
+    let rules = rules(submitter)
+    do throws(SenderRefusal) {
+      try rules.check(envelopeSender: sender)
+      try rules.check(mail.header, completing: hostName)
+    } catch {
+      return .refused(SMTPReply(error))
+    }
     let identity = identity()
     let finished: Mail
     do throws(MailError) {
@@ -96,6 +108,9 @@ package struct SubmissionIntake: Sendable {
 extension SMTPReply {
   /// The reply to a mail with the queue id of somebody else's mail.
   fileprivate static let foreignQueueID = SMTPReply(550, "5.7.1", "the queue id belongs to another mail")
+
+  /// The reply to a sender that the submitter may not use.
+  package init(_ refusal: SenderRefusal) { self.init(550, "5.7.1", refusal.description) }
 
   /// The reply to a mail that can't be finished.
   package init(_ error: MailError) { self.init(550, "5.6.0", error.description) }

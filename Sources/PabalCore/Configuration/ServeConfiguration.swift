@@ -23,6 +23,11 @@ public struct ServeConfiguration: Sendable {
   /// `submission`: where programs hand over mail by SMTP.
   public let submission: [SubmissionConfiguration]
 
+  /// The element of `submission` for the programs of this machine: the first with a socket or a drop directory.
+  package var localSubmission: SubmissionConfiguration? {
+    submission.first { $0.socket != nil || $0.drop != nil }
+  }
+
   private let listenLocation: SettingLocation?
 
   /// Warnings about valid but inadvisable values.

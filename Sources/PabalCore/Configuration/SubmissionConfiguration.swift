@@ -18,6 +18,15 @@ public struct SubmissionConfiguration: Sendable {
     public let name: String
     /// The hash of the password.
     public let password: PasswordHash
+    /// What the user may send.
+    public let rules: SenderRules
+
+    /// A user, by default one that may send anything.
+    init(name: String, password: PasswordHash, rules: SenderRules = SenderRules()) {
+      self.name = name
+      self.password = password
+      self.rules = rules
+    }
   }
 
   /// `listen`: the addresses; may be empty if there is a socket.
@@ -36,9 +45,15 @@ public struct SubmissionConfiguration: Sendable {
   /// `client_ca`: the absolute path of the authority whose client certificates are accepted (PEM).
   public let clientCA: String?
   /// `certificates`: the SHA-256 fingerprints of client certificates, by the names of their holders.
-  public let certificates: [(name: String, fingerprint: [UInt8])]
+  public var certificates: [(name: String, fingerprint: [UInt8])] { certificateRules.compactMap(\.listed) }
+  /// `certificates`: the holders and their rules.
+  let certificateRules: [SubmissionCertificate]
   /// `networks`: the networks whose clients may send without logging in.
-  package let networks: [IPNetwork]
+  package var networks: [IPNetwork] { networkRules.map(\.network) }
+  /// `networks` with their rules.
+  let networkRules: [SubmissionNetwork]
+  /// `local`: the rules of this machine's users by their names; `default` is for all others.
+  let localRules: [String: SenderRules]
   /// `users`.
   public let users: [User]
   /// `host`: the service's name in SMTP; by default that of `/etc/mailname` or of the machine.
@@ -53,10 +68,27 @@ public struct SubmissionConfiguration: Sendable {
     !networks.isEmpty || acceptsCertificates || (!users.isEmpty && (security != .none || socket != nil))
   }
   /// Whether clients are asked for a certificate.
-  public var acceptsCertificates: Bool { clientCA != nil || !certificates.isEmpty }
+  public var acceptsCertificates: Bool { clientCA != nil || !certificateRules.isEmpty }
 
   /// Whether clients at this address may send without logging in.
   package func isListed(_ address: IPAddress) -> Bool { networks.contains { $0.contains(address) } }
+
+  /// Returns the rules of a submitter; those of a client that isn't configured allow everything.
+  package func rules(for submitter: Submitter) -> SenderRules {
+    switch submitter {
+    case .user(let name): users.first { $0.name == name }?.rules ?? SenderRules()
+    case .certificate(let name):
+      (certificateRules.first { $0.name == name } ?? certificateRules.first { $0.name == "default" })?.rules
+        ?? SenderRules()
+    case .network(let address): IPAddress(address).flatMap(networkRules) ?? SenderRules()
+    case .local(let name): localRules[name] ?? localRules["default"] ?? SenderRules()
+    }
+  }
+
+  /// Returns the rules of the smallest network that contains the address, because it is the most specific.
+  private func networkRules(_ address: IPAddress) -> SenderRules? {
+    networkRules.filter { $0.network.contains(address) }.max { $0.network.bits < $1.network.bits }?.rules
+  }
 
   /// Warnings about valid but inadvisable values.
   var warnings: [Diagnostic] {
@@ -114,8 +146,12 @@ public struct SubmissionConfiguration: Sendable {
     let clientCAField = object.optional("client_ca")
     clientCA = clientCAField?.filePath()
     let certificatesField = object.optional("certificates")
-    certificates = certificatesField?.namedMembers().map(SubmissionConfiguration.fingerprints) ?? []
-    networks = object.optional("networks")?.elements()?.compactMap(SubmissionConfiguration.network) ?? []
+    certificateRules =
+      certificatesField?.namedMembers()?.compactMap {
+        SubmissionCertificate.read($0.name, $0.value, hasAuthority: clientCAField != nil)
+      } ?? []
+    networkRules = object.optional("networks")?.elements()?.compactMap(SubmissionNetwork.read) ?? []
+    localRules = object.optional("local").map(SubmissionConfiguration.localRules) ?? [:]
     users = object.optional("users")?.namedMembers().map(SubmissionConfiguration.users) ?? []
     host = object.optional("host").flatMap(SubmissionConfiguration.hostName)
     limits = object.optional("limits").flatMap(SubmissionLimits.read) ?? SubmissionLimits()
@@ -172,30 +208,10 @@ public struct SubmissionConfiguration: Sendable {
     }
   }
 
-  private static func network(_ value: FieldDecoder) -> IPNetwork? {
-    guard let network = IPNetwork.read(value, example: "\"192.0.2.7\" or \"192.0.2.0/24\"") else {
-      return nil
-    }
-    // The largest private networks are 10.0.0.0/8 (RFC 1918), fc00::/7 (RFC 4193) and fe80::/10 (RFC 4291).
-    let smallest =
-      switch (network.bytes.count, network.bytes[0], network.bytes[1]) {
-      case (4, _, _): 8
-      case (_, 0xFC...0xFD, _): 7
-      case (_, 0xFE, 0x80...0xBF): 10
-      default: 32
-      }
-    guard network.bits >= smallest else {
-      value.report(
-        "a network this large would make this an open relay",
-        remedy: "list only your own clients, like \"192.0.2.0/24\"; others can log in as users")
-      return nil
-    }
-    return network
-  }
-
   private static func users(_ members: [(name: String, value: FieldDecoder)]) -> [User] {
     members.compactMap { name, value in
       value.object { object in
+        let rules = SenderRules.read(object)
         let remedy = "run `pabal keys user \(name)`, which makes a password and prints its hash"
         guard let field = object.required("password", remedy: remedy), let text = field.string() else {
           return nil
@@ -206,27 +222,15 @@ public struct SubmissionConfiguration: Sendable {
             "not the hash of a password; the password itself must not be stored here", remedy: remedy)
           return nil
         }
-        return User(name: name, password: hash)
+        return User(name: name, password: hash, rules: rules)
       }
     }
   }
 
-  private static func fingerprints(
-    _ members: [(name: String, value: FieldDecoder)]
-  ) -> [(name: String, fingerprint: [UInt8])] {
-    members.compactMap { name, value in
-      guard let text = value.text() else { return nil }
-      // openssl x509 -fingerprint prints pairs of digits with colons.
-      let digits = text.hasPrefix("sha256:") ? Array(text.dropFirst(7).utf8.filter { $0 != 0x3A }) : []
-      guard digits.count == 64, let bytes = Hexadecimal.bytes(digits.span) else {
-        value.report(
-          "not the fingerprint of a certificate",
-          remedy:
-            "write sha256: and the 64 digits that openssl x509 -in FILE -noout -fingerprint -sha256 prints")
-        return nil
-      }
-      return (name, bytes)
-    }
+  private static func localRules(_ value: FieldDecoder) -> [String: SenderRules] {
+    var rules: [String: SenderRules] = [:]
+    for (name, field) in value.namedMembers() ?? [] { rules[name] = field.object(SenderRules.read) }
+    return rules
   }
 
   private static func hostName(_ value: FieldDecoder) -> String? {

@@ -25,6 +25,8 @@ package struct SMTPSession {
   package var isEncrypted: Bool { client.isEncrypted }
   /// A reply that refuses each MAIL, such as to a full disk; `nil` if mail is accepted.
   package var mailRefusal: SMTPReply?
+  /// What the client may send. The driver sets it before it calls ``next()``.
+  package var rules = SenderRules()
   private var refusals: [SMTPReply] = []
 
   private let policy: SMTPSessionPolicy
@@ -320,7 +322,15 @@ package struct SMTPSession {
       refusals.append(mailRefusal)
       throw mailRefusal
     }
-    transaction = try SMTPTransaction(command.argument, submitter: submitter, policy: policy)
+    let new = try SMTPTransaction(command.argument, submitter: submitter, policy: policy)
+    do throws(SenderRefusal) {
+      try rules.check(envelopeSender: new.sender)
+    } catch {
+      let refusal = SMTPReply(error)
+      refusals.append(refusal)
+      throw refusal
+    }
+    transaction = new
     reply(.senderOK)
   }
 

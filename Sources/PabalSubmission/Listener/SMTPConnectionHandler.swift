@@ -244,6 +244,9 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       }
       let mailRefusal = mailRefusal
       session?.mailRefusal = mailRefusal
+      if let submitter = session?.submitter, let settings = shared.settings(endpoint) {
+        session?.rules = settings.configuration.rules(for: submitter)
+      }
       guard let step = session?.next() else { return }
       reportRefusals()
       if let output = session?.takeOutput(), !output.isEmpty {
@@ -365,7 +368,8 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   }
 
   private func submit(_ context: ChannelHandlerContext, _ submission: SMTPSubmission) {
-    guard let settings else { return close(context) }
+    // Those in use now: the rules of senders may have changed since the connection began.
+    guard let settings = shared.settings(endpoint) else { return close(context) }
     content.end()
     // A mail that arrived within one read hasn't been counted yet. Since MAIL, the settings may have changed.
     let refusal = mailRefusal ?? (holds(submission.bytes.count) ? nil : SMTPConnectionHandler.crowdedReply)

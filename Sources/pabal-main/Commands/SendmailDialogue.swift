@@ -47,9 +47,11 @@ struct SendmailDialogue {
       return .refused(SMTPReply(reply.code == 421 ? 451 : reply.code, nil, lines: reply.lines))
     case .failed(let error):
       let text = error.diagnostics.map(\.message).joined(separator: ", ")
-      return .refused(
-        error.status == .deferred
-          ? SMTPReply(451, "4.3.0", printable(text)) : SMTPReply(554, "5.3.0", printable(text)))
+      return switch error.status {
+      case .deferred: .refused(SMTPReply(451, "4.3.0", printable(text)))
+      case .held: .refused(SMTPReply(550, "5.7.1", printable(text)))
+      default: .refused(SMTPReply(554, "5.3.0", printable(text)))
+      }
     }
   }
 

@@ -32,12 +32,13 @@ struct OwnedOutbox {
     defer { storage.database.close() }
     let login = LocalUser.current().login
     let result = try blockingAwait { () throws(CommandError) in
-      await storage.queue(bytes, id: id, submitter: .local(login))
+      await storage.queue(bytes, id: id, submitter: .local(login), context.configuration)
     }
     if case .refused(let reply) = result {
       let isTemporary = reply.code < 500
       throw CommandError(
-        isTemporary ? .deferred : .input, "mail: refused: \(reply.code) \(reply.text.joined(separator: " "))",
+        isTemporary ? .deferred : reply.status == "5.7.1" ? .held : .input,
+        "mail: refused: \(reply.code) \(reply.text.joined(separator: " "))",
         remedy: isTemporary ? "nothing was queued; send it again later" : "nothing was queued")
     }
   }

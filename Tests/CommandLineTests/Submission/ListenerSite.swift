@@ -12,7 +12,7 @@ final class ListenerSite {
   let fingerprints: [String: String]
   private let server: InteractiveProcess
 
-  /// Starts the shipped site with this text as `serve`, in which `USERS`, `FILES` and the names of certificates are
+  /// Starts the shipped site with this text as `serve`, in which `USERS`, `HASH`, `FILES` and the names of certificates are
   /// replaced.
   init(_ serve: String, listeners: Int = 1) throws {
     site = try TestSite()
@@ -22,6 +22,7 @@ final class ListenerSite {
       "USERS", with: #""users": { "printer": { "password": "\#(try Self.hash())" } }"#
     )
     .replacing("FILES", with: #""certificate": "server.pem", "key": "server.key""#)
+    if text.contains("HASH") { text = text.replacing("HASH", with: try Self.hash()) }
     for (name, digest) in self.fingerprints { text = text.replacing("SHA-\(name)", with: "sha256:\(digest)") }
     try site.directory.write(TestSite.shipped(with: #""serve": \#(text)"#), to: "config.json")
     // The log goes to a file, because a full pipe would block the server.

@@ -141,3 +141,68 @@ import Testing
         == ["serve.submission.limits.size"])
   }
 }
+
+/// `senders` of users, certificates, networks and users of this machine.
+@Suite struct `The rules of senders` {
+  private static let hash =
+    "scrypt:14:8:1:00112233445566778899aabbccddeeff:" + String(repeating: "ab", count: 32)
+
+  private func listener(_ members: String) throws -> SubmissionConfiguration {
+    let configuration = """
+      { "transport": "c", "transports": { "c": { "plugin": "console" } }, "from": "a@example.com",
+        "serve": { "submission": { "socket": "/run/s", \(members) } } }
+      """
+    let serve = try Configuration.read(Array(configuration.utf8), file: "config.json", directory: "/etc")
+      .serve
+    return try #require(serve.submission.first)
+  }
+
+  private func problems(_ members: String) throws -> [Diagnostic] {
+    try #require(throws: Diagnostics.self) { try listener(members) }.all
+  }
+
+  @Test func `are those of the submitter, of the smallest network, or the default`() throws {
+    let listener = try listener(
+      """
+      "users": { "app": { "password": "\(Self.hash)", "senders": ["app@a.example"] } },
+      "client_ca": "ca.pem", "certificates": { "scanner": { "senders": ["scanner@a.example"] },
+        "default": { "senders": ["other@a.example"] } },
+      "networks": [ { "network": "10.0.0.0/8", "senders": ["wide@a.example"] }, "10.1.0.0/16",
+        { "network": "10.2.3.0/24", "senders": ["narrow@a.example"] } ],
+      "local": { "www-data": { "senders": ["web@a.example"] }, "default": { "senders": ["rest@a.example"] } }
+      """)
+    for (submitter, allowed) in [
+      (Submitter.user("app"), "app@a.example"), (.certificate("scanner"), "scanner@a.example"),
+      (.certificate("x"), "other@a.example"), (.network("10.9.9.9"), "wide@a.example"),
+      (.network("10.2.3.4"), "narrow@a.example"), (.local("www-data"), "web@a.example"),
+      (.local("root"), "rest@a.example"),
+    ] {
+      let rules = listener.rules(for: submitter)
+      #expect(rules.permission(for: try Address(allowed)) == .listed, "\(submitter)")
+      #expect(rules.permission(for: try Address("x@a.example")) == .refused, "\(submitter)")
+    }
+    #expect(
+      listener.rules(for: .network("10.1.0.1")).permission(for: try Address("x@a.example")) == .unrestricted)
+  }
+
+  @Test(arguments: [
+    ("a@b.example", "A@B.example", true), ("a@b.example", "a+x@b.example", false),
+    ("b.example", "anyone@B.EXAMPLE", true), ("@b.example", "x@b.example", true),
+    ("b.example", "x@a.b.example", false), ("b.example", "x@ab.example", false),
+    ("bücher.example", "x@xn--bcher-kva.example", true), ("한글@b.example", "한글@b.example", true),
+    (#""a b"@b.example"#, #""A B"@b.example"#, true), ("[192.0.2.1]", "x@[192.0.2.1]", true),
+  ]) func `compare addresses and domains`(_ pattern: String, _ address: String, _ matches: Bool) throws {
+    #expect(try SenderPattern(pattern).matches(try Address(address)) == matches)
+  }
+
+  @Test(arguments: [
+    (#""local": { "a": { "senders": [] } }"#, "serve.submission.local.a.senders"),
+    (#""local": { "a": { "senders": ["a b"] } }"#, "serve.submission.local.a.senders[0]"),
+    (#""local": { "a": { "senders": "a@b" } }"#, "serve.submission.local.a.senders"),
+    (#""local": { "a": { "sender": ["a@b"] } }"#, "serve.submission.local.a.sender"),
+    (#""networks": [ { "senders": ["a@b"] } ]"#, "serve.submission.networks[0]"),
+    (#""certificates": { "a": { "senders": ["a@b"] } }"#, "serve.submission.certificates.a"),
+  ]) func `that are wrong are reported where they are`(_ members: String, _ path: String) throws {
+    #expect(try problems(members).map(\.path) == [path])
+  }
+}

@@ -1,0 +1,125 @@
+/// What a submitter of mail may send: the rules of a user, a certificate, a network or a user of this machine in
+/// `serve.submission`.
+///
+/// All ways by which mail is submitted ask these rules, so that a mail is refused by one of them if it is by another.
+public struct SenderRules: Sendable, Hashable {
+  /// Whether a submitter may use an address as the sender.
+  public enum Permission: Sendable, Hashable {
+    /// The rules name the address or its domain.
+    case listed
+    /// The rules name no addresses, so that any can be used.
+    case unrestricted
+    /// The rules name addresses, and this isn't one of them.
+    case refused
+  }
+
+  /// `senders`: the addresses and domains that may be used; `nil`: any.
+  public let senders: [SenderPattern]?
+
+  /// Rules that allow `senders`, by default any.
+  public init(senders: [SenderPattern]? = nil) {
+    self.senders = senders
+  }
+
+  /// Returns whether the submitter may use `sender`, an envelope's sender or an author.
+  public func permission(for sender: Address) -> Permission {
+    guard let senders else { return .unrestricted }
+    return senders.contains { $0.matches(sender) } ? .listed : .refused
+  }
+
+  /// Throws if the submitter may not use `sender` as the sender of an envelope. The null sender, of bounces, is always
+  /// allowed, because the authors in the header are checked as well.
+  package func check(envelopeSender sender: Address?) throws(SenderRefusal) {
+    guard let sender, permission(for: sender) == .refused else { return }
+    throw SenderRefusal(field: nil, address: sender)
+  }
+
+  /// Throws if a From or Sender field of the header names an address that the submitter may not use, or can't be read.
+  package func check(_ header: MailHeader, completing domain: String) throws(SenderRefusal) {
+    guard senders != nil else { return }
+    for (field, name) in [("from", "From"), ("sender", "Sender")] {
+      for value in header.values(of: field) {
+        let authors: [Address]
+        do throws(MailError) {
+          authors = try AddressList(value, field: field, completing: domain).mailboxes.map(\.address)
+        } catch {
+          throw SenderRefusal(field: name, address: nil)
+        }
+        if let refused = authors.first(where: { permission(for: $0) == .refused }) {
+          throw SenderRefusal(field: name, address: refused)
+        }
+      }
+    }
+  }
+
+  /// Reads the rules among the keys of `object`.
+  static func read(_ object: ObjectDecoder) -> SenderRules {
+    SenderRules(senders: object.optional("senders").flatMap(SenderPattern.readAll))
+  }
+}
+
+/// Why a mail is refused: its submitter may not use a sender of its envelope or header.
+package struct SenderRefusal: Error, Hashable, CustomStringConvertible {
+  /// The header field; `nil` for the envelope.
+  package let field: String?
+  /// The address; `nil` if the field can't be read.
+  package let address: Address?
+
+  /// One sentence without its full stop.
+  package var description: String {
+    guard let address else {
+      return
+        "\(field ?? "sender"): not a valid list of addresses; name an address that this submitter may use"
+    }
+    let subject = field.map { "\($0): \(address)" } ?? "\(address)"
+    return "\(subject) is not an allowed sender of this submitter; use one of its own addresses"
+  }
+}
+
+/// An element of `senders`: an address, or all addresses of a domain.
+public enum SenderPattern: Sendable, Hashable {
+  /// An address. Upper and lower case are the same.
+  case address(Address)
+  /// The addresses of a domain, without those of its subdomains.
+  case domain(String)
+
+  /// Parses `app@example.com`, `example.com` or `@example.com`.
+  public init(_ text: String) throws(AddressError) {
+    if text.hasPrefix("@") {
+      self = .domain(try Domain(String(text.dropFirst())).description)
+    } else if text.utf8.contains(UInt8(ascii: "@")) {
+      self = .address(try Address(text))
+    } else {
+      self = .domain(try Domain(text).description)
+    }
+  }
+
+  /// Whether it includes `sender`.
+  public func matches(_ sender: Address) -> Bool {
+    switch self {
+    case .address(let address):
+      address == sender
+        || address.domain == sender.domain && address.localPart.lowercased() == sender.localPart.lowercased()
+    case .domain(let domain): sender.domain == domain
+    }
+  }
+
+  static func readAll(_ value: FieldDecoder) -> [SenderPattern]? {
+    guard let elements = value.elements() else { return nil }
+    if elements.isEmpty {
+      value.report(
+        "empty list, so no mail could be sent", remedy: "name an address or a domain, or remove \"senders\"")
+    }
+    return elements.compactMap(read)
+  }
+
+  private static func read(_ value: FieldDecoder) -> SenderPattern? {
+    guard let text = value.nonEmptyText() else { return nil }
+    do throws(AddressError) {
+      return try SenderPattern(text)
+    } catch {
+      value.report(error.message, remedy: "write it like \"app@example.com\" or \"example.com\"")
+      return nil
+    }
+  }
+}
