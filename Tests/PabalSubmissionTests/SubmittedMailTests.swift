@@ -90,6 +90,13 @@ import Testing
       text(try finish("\u{FEFF}" + complete + "\n\u{FEFF}x\n")) == received + complete + "\n\u{FEFF}x\n")
   }
 
+  @Test(arguments: [
+    "From what I see\nNote: it works\n", "From Mon on\nOpen: 08:00\n", "From us Mon\nSubject: x\n",
+  ])
+  func `keeps a text that begins with the word From, whatever follows`(_ body: String) throws {
+    #expect(text(try finish(body)).hasSuffix("\n\n" + body))
+  }
+
   @Test func `loses Bcc, Resent-Bcc and Return-Path`() throws {
     let mail = try finish(
       "Bcc: a@b,\n c@d\nReturn-Path: <x@y>\n" + complete

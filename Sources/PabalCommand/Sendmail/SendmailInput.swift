@@ -148,9 +148,8 @@ package struct SendmailInput {
     let first = input.starts(with: [0xEF, 0xBB, 0xBF]) ? input.startIndex + 3 : input.startIndex
     var start = first
     let rest = input[first...]
-    if rest.starts(with: "From ".utf8) || rest.starts(with: ">From ".utf8) {
-      start = rest.firstIndex(of: 0x0A).map { $0 + 1 } ?? input.endIndex
-    }
+    let end = rest.firstIndex(of: 0x0A).map { $0 + 1 } ?? input.endIndex
+    if MailboxLine.matches(rest[..<end]) { start = end }
     guard start > input.startIndex else { return start }
     let line = input[start...].prefix { $0 != 0x0A }
     return fieldName(of: line) == nil ? input.startIndex : start

@@ -175,8 +175,10 @@ package struct SubmittedMail: Sendable {
   /// order mark.
   private static func headerStart(_ mail: UnsafeBufferPointer<UInt8>) -> Int {
     if mail.starts(with: [0xEF, 0xBB, 0xBF]) { return MailHeader.beginsWithField(mail, at: 3) ? 3 : 0 }
-    guard mail.starts(with: "From ".utf8) || mail.starts(with: ">From ".utf8) else { return 0 }
+    // Most mails begin with another letter.
+    guard mail.first == UInt8(ascii: "F") || mail.first == UInt8(ascii: ">") else { return 0 }
     let next = min(LineScanner.find(0x0A, in: mail, from: 0) + 1, mail.count)
+    guard MailboxLine.matches(mail[..<next]) else { return 0 }
     // Without a header behind it, it is text that begins with this word.
     return MailHeader.beginsWithField(mail, at: next) ? next : 0
   }
