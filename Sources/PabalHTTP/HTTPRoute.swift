@@ -52,7 +52,7 @@ extension HTTPRoute {
     HTTPRoute(.post, "/v1/verifications/{id}/resend", access: .client(.verify), VerificationHandlers.resend),
     HTTPRoute(.post, "/v1/verifications/{id}/cancel", access: .client(.verify), VerificationHandlers.cancel),
     HTTPRoute(.post, "/v1/proofs/redeem", access: .client(.verify), VerificationHandlers.redeem),
-    HTTPRoute(.post, "/v1/mails", access: .client(.mail), MailHandlers.add),
+    HTTPRoute(.post, MailHandlers.path, access: .client(.mail), MailHandlers.add),
     HTTPRoute(.get, "/v1/mails/{id}", access: .client(.mail), MailHandlers.show),
     HTTPRoute(.post, "/v1/messages/{name}/render", access: .client(.mail), MailHandlers.render),
     HTTPRoute(.get, "/healthz", access: .open, ServiceHandlers.health),

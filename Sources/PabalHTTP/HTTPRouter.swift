@@ -16,7 +16,7 @@ struct HTTPContext: InitializableFromSource {
 struct HTTPRouter: HTTPResponder {
   let shared: SharedState
   let report: @Sendable (HTTPEvent) -> Void
-  let table = HTTPRouteTable(HTTPRoute.all)
+  private var table: HTTPRouteTable { shared.table }
 
   func respond(to request: Request, context: HTTPContext) async throws -> Response {
     let start = ContinuousClock.now

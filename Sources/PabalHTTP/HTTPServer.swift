@@ -55,6 +55,10 @@ public final class HTTPServer: Sendable {
       IPAddress(peer)?.isLoopback ?? true || shared.dependencies().access.proxies.trusts(peer)
     }
     let turns = PipelineTurns()
+    let bodyLimit = { @Sendable [shared] path in
+      shared.table.match(path)?.endpoint.path == MailHandlers.path
+        ? shared.dependencies().access.mails.size : PabalHTTP.bodyLimit
+    }
     let configuration = HTTP1Channel.Configuration(
       additionalChannelHandlers: [
         MalformedRequestHandler(), PipelinedRequestsHandler(PipelinedBytesHandler(), turns: turns),
@@ -66,7 +70,8 @@ public final class HTTPServer: Sendable {
       responder: HTTPRouter(shared: shared, report: report),
       server: HTTPServerBuilder { [accepted] responder in
         HTTP1ComplianceChannel(
-          http: HTTP1Channel(responder: responder, configuration: configuration), accepted: accepted)
+          http: HTTP1Channel(responder: responder, configuration: configuration), accepted: accepted,
+          bodyLimit: bodyLimit)
       },
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: nil, backlog: 1_024),
@@ -130,6 +135,8 @@ public struct HTTPDependencies: Sendable {
   public var submission: MailSubmission
   /// The composer of mail for `/v1/mails` and of `/v1/messages`.
   public var composer: any MessageComposer
+  /// The service's name in the Received fields of finished mails.
+  public var hostName: String
   /// The clients, the trusted proxies, and whether a key is required.
   public var access: ServeConfiguration
   /// What the demo page needs; `nil` on a service without it.
@@ -138,11 +145,12 @@ public struct HTTPDependencies: Sendable {
   /// Creates the dependencies, without the demo page.
   public init(
     verifications: VerificationService, submission: MailSubmission, composer: any MessageComposer,
-    access: ServeConfiguration
+    access: ServeConfiguration, hostName: String = "localhost"
   ) {
     self.verifications = verifications
     self.submission = submission
     self.composer = composer
+    self.hostName = hostName
     self.access = access
   }
 }
@@ -175,6 +183,8 @@ public struct Readiness: Sendable {
 public enum HTTPEvent: Sendable {
   /// A request was answered. `route` is the path of the route, or `-` if there is none; `client` is the client whose key was used.
   case answered(route: String, method: String, status: Int, client: String?, took: Duration)
+  /// A finished mail was queued; `client` is the client whose key was used.
+  case submitted(mail: String, client: String?, recipients: Int, bytes: Int)
   /// A verification was started. One that is a notice has no code and can't be approved.
   case started(purpose: String, language: String?, isNotice: Bool)
   /// A new code was sent.

@@ -57,7 +57,8 @@ struct RuntimeSnapshot: Sendable {
       submission: MailSubmission(
         store: SQLiteVerificationStore(storage.database), keys: storage.keys, dispatch: dispatcher),
       composer: StoredMessageComposer(messages.store, from: try context.sender(nil)),
-      access: context.configuration.serve.listening(on: listen))
+      access: context.configuration.serve.listening(on: listen),
+      hostName: context.configuration.serve.submission.first?.host ?? LocalUser.current().domain)
     http.demo = isDemo ? try context.demo(transports) : nil
     self.http = http
   }

@@ -65,6 +65,11 @@ struct ServeLog: Sendable {
       ]
       if let client { fields.append(("client", client)) }
       write("request", fields)
+    case .submitted(let id, let client, let recipients, let bytes):
+      write(
+        "submitted", ("mail", id), ("submitter", client.map { "client:\($0)" } ?? "keyless"),
+        ("door", "http"),
+        ("recipients", "\(recipients)"), ("bytes", "\(bytes)"))
     // Doesn't log whether it was a notice, which would reveal who is registered.
     case .started(let purpose, let language, _): write("started", verificationFields(purpose, language))
     case .resent(let purpose, let language): write("resent", verificationFields(purpose, language))

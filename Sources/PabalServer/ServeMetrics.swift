@@ -92,7 +92,7 @@ final class ServeMetrics: Sendable {
       approvalTimes.add(kind.purpose, after)
     case .limited(let limit): limits.add(limit)
     // The status of the response is counted with `.answered`.
-    case .failed, .warning: break
+    case .submitted, .failed, .warning: break
     }
   }
 

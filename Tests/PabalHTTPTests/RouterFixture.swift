@@ -33,7 +33,7 @@ final class RouterFixture: Sendable {
     var dependencies = HTTPDependencies(
       verifications: VerificationService(store: store, keys: keys, composer: composer),
       submission: MailSubmission(store: store, keys: keys), composer: composer,
-      access: try RouterFixture.access(serve))
+      access: try RouterFixture.access(serve), hostName: "mail.example.com")
     if hasDemo { dependencies.demo = DemoDependencies(language: "en") { _ in nil } }
     let reported = Reports()
     let report: @Sendable (HTTPEvent) -> Void = { event in
@@ -117,7 +117,8 @@ private struct StubComposer: VerificationMailComposer, MessageComposer {
   }
 
   func mail(
-    of message: String, to: [Mailbox], languages: [String], variables: [String: String]
+    of message: String, to: [Mailbox], replyTo: Mailbox?, attachments: [MailAttachment], languages: [String],
+    variables: [String: String]
   ) throws(MessageComposerError) -> ComposedMail {
     guard message == "verification" else { throw .unknown(message: message) }
     do {

@@ -18,6 +18,8 @@ public struct ServeConfiguration: Sendable {
   public let hosts: AllowedHosts
   /// `connections`: the limits on connections.
   public let connections: ConnectionSettings
+  /// `mails`: the limits on mails by `POST /v1/mails`.
+  public let mails: MailRequestLimits
   /// `alert`: the command that is run when mail can't be delivered.
   public let alert: AlertCommand?
   /// `submission`: where programs hand over mail by SMTP.
@@ -67,6 +69,7 @@ public struct ServeConfiguration: Sendable {
     proxies = TrustedProxies()
     hosts = AllowedHosts()
     connections = ConnectionSettings()
+    mails = MailRequestLimits()
     alert = nil
     submission = []
     listenLocation = nil
@@ -85,6 +88,7 @@ public struct ServeConfiguration: Sendable {
     proxies = object.optional("proxies").flatMap(TrustedProxies.read) ?? TrustedProxies()
     hosts = object.optional("hosts").flatMap(AllowedHosts.read) ?? AllowedHosts()
     connections = object.optional("connections").flatMap(ConnectionSettings.read) ?? ConnectionSettings()
+    mails = object.optional("mails").flatMap(MailRequestLimits.read) ?? MailRequestLimits()
     alert = object.optional("alert").flatMap(AlertCommand.read)
     submission = object.optional("submission").flatMap(SubmissionConfiguration.readAll) ?? []
   }

@@ -24,12 +24,15 @@ public struct MailDraft: Sendable, Hashable {
   public var headers: [HeaderField]
   /// The sender of the envelope.
   public var sender: EnvelopeSender
+  /// The files that the mail carries, in order.
+  public var attachments: [MailAttachment]
 
   /// Creates a draft; recipients and bodies can be set later.
   public init(
     from: Mailbox, to: [Mailbox] = [], cc: [Mailbox] = [], bcc: [Mailbox] = [], replyTo: Mailbox? = nil,
     subject: String, text: String? = nil, html: String? = nil, language: String? = nil,
-    autoSubmitted: Bool = false, headers: [HeaderField] = [], sender: EnvelopeSender = .author
+    autoSubmitted: Bool = false, headers: [HeaderField] = [], sender: EnvelopeSender = .author,
+    attachments: [MailAttachment] = []
   ) {
     self.from = from
     self.to = to
@@ -43,6 +46,7 @@ public struct MailDraft: Sendable, Hashable {
     self.autoSubmitted = autoSubmitted
     self.headers = headers
     self.sender = sender
+    self.attachments = attachments
   }
 
   /// Returns the finished mail. Throws if it has no recipient or no body, or if a field can't be represented in mail.
@@ -67,7 +71,8 @@ public struct MailDraft: Sendable, Hashable {
     let messageID = "<\(identity.messageIDToken)@\(from.address.domain)>"
 
     var header = HeaderWriter(
-      capacity: 1_024 + 64 * (to.count + cc.count) + (text?.capacity ?? 0) + (html?.capacity ?? 0))
+      capacity: 1_024 + 64 * (to.count + cc.count) + (text?.capacity ?? 0) + (html?.capacity ?? 0)
+        + attachments.reduce(0) { $0 + $1.encodedCapacity })
     header.append("Date", token: identity.date)
     header.append("From", [from])
     header.append("Reply-To", replyTo.map { [$0] } ?? [])
@@ -89,22 +94,53 @@ public struct MailDraft: Sendable, Hashable {
       || (to + cc).contains { $0.address.needsSMTPUTF8 }
     return Mail(
       id: identity.id, envelope: envelope, messageID: messageID,
-      bytes: MailDraft.bytes(header, text: text, html: html, boundary: identity.boundary),
+      bytes: MailDraft.bytes(
+        header, text: text, html: html, attachments: attachments, boundary: identity.boundary),
       needsSMTPUTF8: needsUTF8InHeader || envelope.needsSMTPUTF8, needs8BitMIME: needsUTF8InHeader)
   }
 
   private static func bytes(
-    _ header: consuming HeaderWriter, text: BodyPart?, html: BodyPart?, boundary: String
+    _ header: consuming HeaderWriter, text: BodyPart?, html: BodyPart?, attachments: [MailAttachment],
+    boundary: String
   ) -> [UInt8] {
-    guard let text, let html else {
+    guard !attachments.isEmpty else {
       var bytes = header.finished()
-      text?.append(subtype: "plain", to: &bytes)
-      html?.append(subtype: "html", to: &bytes)
+      append(text, html, boundary: boundary, to: &bytes)
       return bytes
     }
-    header.append("Content-Type", token: "multipart/alternative; boundary=\"\(boundary)\"")
+    // Neither boundary begins with the other.
+    let outerBoundary = "=_=\(boundary.dropFirst(2))"
+    header.append("Content-Type", token: "multipart/mixed; boundary=\"\(outerBoundary)\"")
     var bytes = header.finished()
+    bytes.append(ascii: "\r\n--")
+    bytes.append(text: outerBoundary)
     bytes.append(ascii: "\r\n")
+    append(text, html, boundary: boundary, to: &bytes)
+    bytes.append(ascii: "\r\n")
+    for attachment in attachments {
+      bytes.append(ascii: "--")
+      bytes.append(text: outerBoundary)
+      bytes.append(ascii: "\r\n")
+      attachment.append(to: &bytes)
+    }
+    bytes.append(ascii: "--")
+    bytes.append(text: outerBoundary)
+    bytes.append(ascii: "--\r\n")
+    return bytes
+  }
+
+  /// Appends the text with its header fields and an empty line: one part, or two alternatives.
+  private static func append(
+    _ text: BodyPart?, _ html: BodyPart?, boundary: String, to bytes: inout [UInt8]
+  ) {
+    guard let text, let html else {
+      text?.append(subtype: "plain", to: &bytes)
+      html?.append(subtype: "html", to: &bytes)
+      return
+    }
+    bytes.append(ascii: "Content-Type: multipart/alternative; boundary=\"")
+    bytes.append(text: boundary)
+    bytes.append(ascii: "\"\r\n\r\n")
     for (subtype, part) in [("plain", text), ("html", html)] {
       bytes.append(ascii: "--")
       bytes.append(text: boundary)
@@ -115,7 +151,6 @@ public struct MailDraft: Sendable, Hashable {
     bytes.append(ascii: "--")
     bytes.append(text: boundary)
     bytes.append(ascii: "--\r\n")
-    return bytes
   }
 
   /// Checks the form of a language tag: subtags of one to eight letters and digits (RFC 5646, 2.1).

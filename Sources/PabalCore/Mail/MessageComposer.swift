@@ -1,14 +1,25 @@
 /// Composes mails and previews from a message that the caller names.
 public protocol MessageComposer: Sendable {
-  /// Returns the finished mail of a message, addressed to `to`.
+  /// Returns the finished mail of a message, addressed to `to`. Replies go to `replyTo`, or to the sender.
   func mail(
-    of message: String, to: [Mailbox], languages: [String], variables: [String: String]
+    of message: String, to: [Mailbox], replyTo: Mailbox?, attachments: [MailAttachment], languages: [String],
+    variables: [String: String]
   ) throws(MessageComposerError) -> ComposedMail
 
   /// Returns the rendered message; a variable without a value gets its example.
   func preview(
     of message: String, languages: [String], variables: [String: String]
   ) throws(MessageComposerError) -> MessagePreview
+}
+
+extension MessageComposer {
+  /// Returns the finished mail of a message, addressed to `to`.
+  public func mail(
+    of message: String, to: [Mailbox], languages: [String], variables: [String: String]
+  ) throws(MessageComposerError) -> ComposedMail {
+    try mail(
+      of: message, to: to, replyTo: nil, attachments: [], languages: languages, variables: variables)
+  }
 }
 
 /// A finished mail with the delivery settings of its message.

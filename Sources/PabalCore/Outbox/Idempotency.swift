@@ -8,13 +8,18 @@ public struct IdempotencyKey: Sendable, Hashable {
 
   let client: String
   let key: String
-  let payload: [UInt8]
+  let payload: [[UInt8]]
 
   /// The key `key` of the caller named `client`, for a request with these bytes; `nil` if `key` is empty or longer
   /// than `sizeLimit`.
   ///
   /// Keys are separate for each client and operation. Reusing a key with another payload is an error.
   public init?(_ key: String, client: String, payload: [UInt8]) {
+    self.init(key, client: client, payloadParts: [payload])
+  }
+
+  /// The key `key` of the caller named `client`, for a request that consists of these parts.
+  package init?(_ key: String, client: String, payloadParts payload: [[UInt8]]) {
     guard 1...IdempotencyKey.sizeLimit ~= key.utf8.count else { return nil }
     self.key = key
     self.client = client
@@ -83,7 +88,7 @@ struct IdempotentRequest: Sendable {
   init(_ key: IdempotencyKey, _ operation: Operation, of subject: String = "", keys: Keyring) {
     let name = [operation.name, key.client, key.key].map { Array($0.utf8) }
     let names = keys.requestDigests([Array("key".utf8)] + name)
-    let payloads = keys.requestDigests([Array("payload".utf8)] + name + [Array(subject.utf8), key.payload])
+    let payloads = keys.requestDigests([Array("payload".utf8)] + name + [Array(subject.utf8)] + key.payload)
     digests = zip(names, payloads).map { Digests(key: $0, payload: $1) }
   }
 

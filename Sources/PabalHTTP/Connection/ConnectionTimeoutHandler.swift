@@ -52,7 +52,10 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
       connection?.set(.receiving, since: now)
       deadline = now + timeouts.request
     // The rest of a body that was answered already is discarded.
-    case .body(let body): if isAnswering { bodySize += body.readableBytes }
+    case .body(let body) where isAnswering:
+      bodySize += body.readableBytes
+      if bodySize > bodyLimit { extendDeadline(by: body.readableBytes, at: context.eventLoop.now) }
+    case .body: break
     case .end:
       isReceiving = false
       bodySize = 0
@@ -68,7 +71,10 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
 
   func channelReadComplete(context: ChannelHandlerContext) {
     // Small bodies aren't counted, because the table takes a lock.
-    if isReceiving, bodySize > 4_096, let connection { table.setSize(bodySize, of: connection) }
+    // The memory of larger ones is counted by who reads them, see `MailMemory`.
+    if isReceiving, bodySize > 4_096, let connection {
+      table.setSize(min(bodySize, bodyLimit), of: connection)
+    }
     context.fireChannelReadComplete()
   }
 
@@ -125,6 +131,13 @@ final class ConnectionTimeoutHandler: ChannelDuplexHandler, RemovableChannelHand
     connection = registered
     deadline = context.eventLoop.now + timeouts.request
     deadlineCheck(context)
+  }
+
+  /// Gives a large body a second more for each 16 KiB. However fast it came, the rest has to follow soon, so that a client
+  /// can't hold the memory of a large mail for hours.
+  private func extendDeadline(by size: Int, at now: NIODeadline) {
+    let earned = TimeAmount.nanoseconds(Int64(size) * 1_000_000_000 / 16_384)
+    deadline = min(deadline + earned, max(deadline, now + timeouts.request))
   }
 
   private func responseWritten(_ context: ChannelHandlerContext) {

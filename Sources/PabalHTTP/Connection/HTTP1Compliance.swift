@@ -9,6 +9,8 @@ internal import NIOHTTPTypesHTTP1
 struct HTTP1ComplianceChannel: ServerChildChannel {
   let http: HTTP1Channel
   let accepted: AcceptedConnections
+  /// Returns the maximum size of a body at a path.
+  let bodyLimit: @Sendable (String) -> Int
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
     accepted.setUp()
@@ -22,7 +24,7 @@ struct HTTP1ComplianceChannel: ServerChildChannel {
       let requests = try pipeline.handler(type: PipelinedRequestsHandler.self)
       if let bytes = requests.bytes { try pipeline.addHandler(bytes, position: .first) }
       let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
-      try pipeline.addHandler(HTTP1ComplianceHandler(), position: .before(codec))
+      try pipeline.addHandler(HTTP1ComplianceHandler(bodyLimit), position: .before(codec))
       return value
     }
     // It isn't handed to `handle` then.
@@ -43,6 +45,13 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
+
+  private let bodyLimit: @Sendable (String) -> Int
+
+  /// Creates a handler; `bodyLimit` returns the maximum size of a body at a path.
+  init(_ bodyLimit: @escaping @Sendable (String) -> Int = { _ in PabalHTTP.bodyLimit }) {
+    self.bodyLimit = bodyLimit
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
@@ -68,7 +77,8 @@ final class HTTP1ComplianceHandler: ChannelInboundHandler {
     let expectsContinue = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
     let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
     // A body that is too long gets its final response at once instead.
-    if expectsContinue, head.version == .http1_1, length <= bodyLimit {
+    let path = head.uri.prefix { $0 != "?" }
+    if expectsContinue, head.version == .http1_1, length <= bodyLimit(String(path)) {
       let interim = HTTPResponseHead(version: head.version, status: .continue)
       context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
     }

@@ -10,58 +10,122 @@ struct MailHandlers: RequestHandlers {
 
   init(_ call: HTTPCall) { self.call = call }
 
-  private struct AddBody: Sendable {
-    let to: [Mailbox]
-    let message: String
-    let languages: [String]
-    let variables: [String: String]
-
-    init?(_ object: ObjectDecoder) {
-      let to = object.mailboxes("to")
-      let message = object.text("message", as: "welcome")
-      languages = object.languages()
-      variables = object.variables()
-      guard let to, let message else { return nil }
-      self.to = to
-      self.message = message
-    }
-  }
+  /// The path of the route that takes mail, whose bodies may be large.
+  static let path = "/v1/mails"
 
   /// Queues a mail; answers 202.
   func add() async throws(ProblemDetails) -> Response {
-    let bytes = try await request.bytes()
-    let body = try request.object(bytes, AddBody.init)
-    let preference = PreferHeader(request.headers)
-    let key = try request.idempotencyKey(of: call.caller, bytes)
+    let limits = shared.dependencies().access.mails
+    let memory = shared.mailMemory.hold(for: call.caller.owner, limits)
+    defer { memory.release() }
+    switch request.mediaType {
+    case "message/rfc822": return try await addFinished(limits, memory, isInternational: false)
+    case "message/global": return try await addFinished(limits, memory, isInternational: true)
+    default: return try await addComposed(limits, memory)
+    }
+  }
+
+  /// Queues a mail of a message.
+  private func addComposed(
+    _ limits: MailRequestLimits, _ memory: MailMemory.Hold
+  ) async throws(ProblemDetails) -> Response {
+    guard request.mediaType == "application/json" else {
+      throw .notJSON(
+        request.headers[.contentType],
+        remedy: "send Content-Type: application/json, or message/rfc822 for a finished mail")
+    }
+    let bytes = try await request.bytes(upTo: limits.size, in: memory)
+    let body = try MailRequestBody.read(bytes, of: request)
+    let key = try request.idempotencyKey(of: call.caller, [bytes])
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
       let dependencies = shared.dependencies()
       let composed: ComposedMail
       do throws(MessageComposerError) {
         composed = try dependencies.composer.mail(
-          of: body.message, to: body.to, languages: body.languages, variables: body.variables)
+          of: body.message, to: body.to, replyTo: body.replyTo, attachments: body.attachments,
+          languages: body.languages, variables: body.variables)
       } catch {
         if case .broken(let diagnostics) = error { shared.reportBroken(diagnostics) }
         throw ProblemDetails(error, named: "message")
       }
-      let recipients = composed.mail.envelope.recipients.count
-      let added = try await shared.withinMailLimit(of: call.caller, mails: recipients) {
-        () throws(ProblemDetails) in
-        do throws(MailSubmissionError) {
-          let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
-          let added = try await dependencies.submission.acting(for: call.caller.owner).add(
-            composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknownPolicy,
-            idempotencyKey: key)
-          return (added, isCounted: !added.isReplay)
-        } catch {
-          throw problemDetails(error)
-        }
+      guard composed.mail.bytes.count <= limits.size else {
+        throw .mailTooLarge(composed.mail.bytes.count, limit: limits.size)
       }
-      let id = added.value.mail
-      let mail = try await shared.waitForFirstAttempt(added.value, preference, delivery: { $0 }) {
-        () throws(ProblemDetails) in try await status(id) ?? added.value
+      let notAfter = composed.lifetime.map { dependencies.verifications.currentTime() + $0 }
+      return try await queue(composed.mail) { submission throws(MailSubmissionError) in
+        try await submission.add(
+          composed.mail, lane: composed.lane, notAfter: notAfter, unknown: composed.unknownPolicy,
+          idempotencyKey: key)
       }
-      return shared.accepted(MailBody(mail), at: "/v1/mails/\(id)", preference)
     }
+  }
+
+  /// Queues a finished mail, whose envelope is in the query.
+  private func addFinished(
+    _ limits: MailRequestLimits, _ memory: MailMemory.Hold, isInternational: Bool
+  ) async throws(ProblemDetails) -> Response {
+    let query = try EnvelopeQuery(request.uri.query)
+    let bytes = try await request.bytes(upTo: limits.size, in: memory)
+    guard !bytes.isEmpty else {
+      throw .invalid("body", "empty; send the mail as it is: header fields, an empty line and the text")
+    }
+    let type: StaticString = isInternational ? "message/global" : "message/rfc822"
+    let parts = [Array("\(type)".utf8)] + query.payloadParts + [bytes]
+    let key = try request.idempotencyKey(of: call.caller, parts)
+    return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
+      let mail = try finishedMail(bytes, query.envelope, isInternational: isInternational)
+      return try await queue(mail) { submission throws(MailSubmissionError) in
+        let added = try await submission.add(mail, idempotencyKey: key)
+        if !added.isReplay {
+          shared.report(
+            .submitted(
+              mail: mail.id, client: call.caller.name, recipients: mail.envelope.recipients.count,
+              bytes: mail.bytes.count))
+        }
+        return added
+      }
+    }
+  }
+
+  /// Returns the mail with what a submitted mail needs, as by SMTP and `sendmail`.
+  private func finishedMail(
+    _ bytes: [UInt8], _ envelope: Envelope, isInternational: Bool
+  ) throws(ProblemDetails) -> Mail {
+    do throws(MailError) {
+      let submitted = try SubmittedMail(bytes, lineEnds: .any)
+      guard !submitted.isLooping else {
+        throw MailError("received", "more than \(ReceivedField.limit) Received fields: a mail loop")
+      }
+      return try submitted.finish(
+        envelope: envelope,
+        received: ReceivedField(host: shared.dependencies().hostName, transmission: "HTTP"),
+        isInternational: isInternational, identity: .now())
+    } catch {
+      throw .invalid(error.field, error.message + (error.remedy.map { "; \($0)" } ?? ""))
+    }
+  }
+
+  /// Queues a mail by `add` within the limits of the caller, and answers 202.
+  private func queue(
+    _ mail: Mail,
+    _ add: (MailSubmission) async throws(MailSubmissionError) -> IdempotentResult<MailStatus>
+  ) async throws(ProblemDetails) -> Response {
+    let added = try await shared.withinMailLimit(
+      of: call.caller, mails: mail.envelope.recipients.count
+    ) { () throws(ProblemDetails) in
+      do throws(MailSubmissionError) {
+        let added = try await add(shared.dependencies().submission.acting(for: call.caller.owner))
+        return (added, isCounted: !added.isReplay)
+      } catch {
+        throw problemDetails(error)
+      }
+    }
+    let id = added.value.mail
+    let preference = PreferHeader(request.headers)
+    let latest = try await shared.waitForFirstAttempt(added.value, preference, delivery: { $0 }) {
+      () throws(ProblemDetails) in try await status(id) ?? added.value
+    }
+    return shared.accepted(MailBody(latest), at: "\(MailHandlers.path)/\(id)", preference)
   }
 
   /// Answers with the status of a mail.
@@ -146,31 +210,5 @@ private struct MailBody: Encodable {
     status = mail.state.rawValue
     outcome = OrNull(mail.outcome)
     reply = OrNull(mail.status)
-  }
-}
-
-extension ObjectDecoder {
-  /// The maximum number of recipients of one mail.
-  private static let mailboxLimit = 100
-
-  /// Returns the mailboxes of a member that is one address or a list of them.
-  fileprivate func mailboxes(_ key: String) -> [Mailbox]? {
-    guard let value = required(key, as: "kim@example.com") else { return nil }
-    var texts = [value]
-    if case .array = value.node.content { texts = value.elements() ?? [] }
-    guard 1...ObjectDecoder.mailboxLimit ~= texts.count else {
-      value.report("expected 1 to \(ObjectDecoder.mailboxLimit) addresses")
-      return nil
-    }
-    let mailboxes = texts.compactMap { element -> Mailbox? in
-      guard let text = element.trimmedText() else { return nil }
-      do throws(MailError) {
-        return try Mailbox(text)
-      } catch {
-        element.report(error.message, remedy: error.remedy)
-        return nil
-      }
-    }
-    return mailboxes.count == texts.count ? mailboxes : nil
   }
 }

@@ -11,6 +11,8 @@ struct SharedState: Sendable {
   let attempts: AttemptWaiters
   let inFlight = RequestsInFlight()
   let rates = CallerRates()
+  let mailMemory = MailMemory()
+  let table = HTTPRouteTable(HTTPRoute.all)
   let report: @Sendable (HTTPEvent) -> Void
   let warnings: ProxyWarnings
 

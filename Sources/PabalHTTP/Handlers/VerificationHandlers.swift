@@ -74,7 +74,7 @@ struct VerificationHandlers: RequestHandlers {
       >
   ) async throws(ProblemDetails) -> Response {
     let preference = PreferHeader(request.headers)
-    let key = try request.idempotencyKey(of: call.caller, bytes)
+    let key = try request.idempotencyKey(of: call.caller, [bytes])
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
       let sent = try await shared.withinKeylessLimit(.start, of: call.caller) { () throws(ProblemDetails) in
         let sent = try await shared.withinRate(of: call.caller, mails: 1) { () throws(ProblemDetails) in

@@ -21,14 +21,14 @@ final class RequestsInFlight: Sendable {
 extension Request {
   /// Returns the `Idempotency-Key`, bare or quoted as a string of RFC 9651, bound to the caller and the body; `nil` if
   /// there is none. Throws 400 if it isn't printable ASCII or too long.
-  func idempotencyKey(of caller: AuthenticatedCaller, _ bytes: [UInt8]) throws(ProblemDetails)
+  func idempotencyKey(of caller: AuthenticatedCaller, _ parts: [[UInt8]]) throws(ProblemDetails)
     -> IdempotencyKey?
   {
     guard let text = headers[.idempotencyKey] else { return nil }
     var key = text[...]
     if key.count > 1, key.first == "\"", key.last == "\"" { key = key.dropFirst().dropLast() }
     guard key.utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
-      let key = IdempotencyKey(String(key), client: caller.name ?? "", payload: bytes)
+      let key = IdempotencyKey(String(key), client: caller.name ?? "", payloadParts: parts)
     else {
       throw .invalid(
         "Idempotency-Key", "expected 1 to \(IdempotencyKey.sizeLimit) printable ASCII characters")

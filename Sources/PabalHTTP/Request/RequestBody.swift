@@ -4,34 +4,74 @@ internal import NIOCore
 internal import PabalCore
 internal import PabalFormats
 
-/// The maximum size of a request body in bytes.
+/// The maximum size in bytes of a request body, except one of `POST /v1/mails`.
 let bodyLimit = 65_536
 
 extension Request {
   /// Returns the bytes of the body.
   func bytes() async throws(ProblemDetails) -> [UInt8] {
-    if let length = headers[.contentLength].flatMap(Int.init), length > bodyLimit { throw .bodyTooLarge }
+    if let length = headers[.contentLength].flatMap(Int.init), length > bodyLimit {
+      throw .bodyTooLarge(bodyLimit)
+    }
     do {
       return Array(try await body.collect(upTo: bodyLimit).readableBytesView)
     } catch is NIOTooManyBytesError {
-      throw .bodyTooLarge
+      throw .bodyTooLarge(bodyLimit)
     } catch {
-      throw ProblemDetails("incomplete", .badRequest, "The request ended before its body was complete")
+      throw .incomplete
     }
+  }
+
+  /// Returns the bytes of a body of at most `limit`, which may be large: `memory` is asked for what is over
+  /// `bodyLimit`. Throws 503 if it has no room.
+  func bytes(upTo limit: Int, in memory: MailMemory.Hold) async throws(ProblemDetails) -> [UInt8] {
+    let length = headers[.contentLength].flatMap(Int.init)
+    if let length, length > limit {
+      var problem = ProblemDetails.bodyTooLarge(limit)
+      // A client that sends everything before it reads would see a broken connection instead of the response. The rest is
+      // discarded, unless the client waits for permission to send it, or announced far too much.
+      if headers[.expect] == nil, length / 2 <= limit { problem.headers[.connection] = nil }
+      throw problem
+    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(min(length ?? 0, bodyLimit))
+    var held = bodyLimit
+    var refusal: ProblemDetails?
+    do {
+      for try await part in body {
+        let size = bytes.count + part.readableBytes
+        guard size <= limit else {
+          refusal = .bodyTooLarge(limit)
+          break
+        }
+        if size > held {
+          // All of an announced length at once: it is better to refuse a mail at its beginning than at its end.
+          held = max(length ?? 0, min(2 * size, limit))
+          guard memory.resize(to: held) else {
+            refusal = .mailMemoryFull
+            break
+          }
+          bytes.reserveCapacity(held)
+        }
+        bytes.append(contentsOf: part.readableBytesView)
+      }
+    } catch {
+      throw .incomplete
+    }
+    if let refusal { throw refusal }
+    return bytes
+  }
+
+  /// The type of the body in lower case, without parameters; `nil` if it isn't declared.
+  var mediaType: String? {
+    headers[.contentType].map { String($0.prefix { $0 != ";" }).trimmed.lowercased() }
   }
 
   /// Returns what `read` makes of the JSON object in the body. Throws all its mistakes at once.
   func object<Value>(
     _ bytes: [UInt8], _ read: (ObjectDecoder) -> Value?
   ) throws(ProblemDetails) -> Value {
-    let type = headers[.contentType]
-    guard let type, String(type.prefix { $0 != ";" }).trimmed.lowercased() == "application/json" else {
-      throw ProblemDetails(
-        "unsupported-media-type", .unsupportedMediaType, "The body is not declared as JSON",
-        detail: type == nil
-          ? "the request has no Content-Type; send Content-Type: application/json"
-          : "the request has another Content-Type; send Content-Type: application/json")
-    }
+    guard mediaType == "application/json" else { throw .notJSON(headers[.contentType]) }
     let collector = DiagnosticCollector(subject: .body)
     if let value = collector.decode(bytes, read), collector.all.isEmpty { return value }
     throw .invalid(collector.sortedByPosition.map(ProblemDetails.FieldError.init))

@@ -69,11 +69,53 @@ struct ProblemDetails: Error {
 extension ProblemDetails {
   static let pathNotFound = ProblemDetails(
     "not-found", .notFound, "Path not found", detail: "/openapi.json lists the paths")
-  static let bodyTooLarge: ProblemDetails = {
-    var problem = ProblemDetails("too-large", .contentTooLarge, "The body is longer than 65536 bytes")
+
+  /// The body is longer than `limit` bytes. Its rest isn't read.
+  static func bodyTooLarge(_ limit: Int) -> ProblemDetails {
+    var problem = ProblemDetails(
+      "too-large", .contentTooLarge, "The body is longer than \(limit) bytes",
+      detail: limit == bodyLimit ? nil : "the limit is serve.mails.size")
     problem.headers[.connection] = "close"
     return problem
+  }
+
+  /// The client closed the connection, or its time was up.
+  static let incomplete = ProblemDetails(
+    "incomplete", .badRequest, "The request ended before its body was complete")
+
+  /// The body is of another type than JSON, or of a type that isn't declared.
+  static func notJSON(_ type: String?, remedy: String = "send Content-Type: application/json")
+    -> ProblemDetails
+  {
+    ProblemDetails(
+      "unsupported-media-type", .unsupportedMediaType, "The body is not declared as JSON",
+      detail: "the request has \(type == nil ? "no" : "another") Content-Type; \(remedy)")
+  }
+
+  /// A body with attachments whose rest is longer than other bodies.
+  static let tooMuchBesidesAttachments = ProblemDetails(
+    "too-large", .contentTooLarge, "Without its attachments, the body is longer than \(bodyLimit) bytes",
+    detail: "pass files as attachments; only their content may be longer")
+
+  /// The mail that was composed is longer than `limit` bytes.
+  static func mailTooLarge(_ size: Int, limit: Int) -> ProblemDetails {
+    ProblemDetails(
+      "too-large", .contentTooLarge, "The mail is longer than \(limit) bytes",
+      detail:
+        "it would have \(size) bytes, in which attachments take a third more than their own size;"
+        + " nothing was stored. The limit is serve.mails.size")
+  }
+
+  /// The memory for large mails is in use. The rest of the body is discarded.
+  static let mailMemoryFull: ProblemDetails = {
+    var problem = ProblemDetails(
+      "mail-memory-full", .serviceUnavailable, "Too many large mails are arriving at once",
+      detail: "nothing was changed; try again. The limit is serve.mails.memory, and half of it for one client"
+    )
+    problem.retryAfter = 5
+    return problem
   }()
+
   static let inFlight = ProblemDetails(
     "idempotency-key-in-flight", .conflict, "A request with this Idempotency-Key is still being handled",
     detail: "repeat the request once the first one has been answered")

@@ -97,12 +97,13 @@ public struct StoredMessageComposer: MessageComposer {
 
   /// Returns the finished mail. Codes and durations come from the caller, because no verification sets them.
   public func mail(
-    of message: String, to: [Mailbox], languages: [String], variables: [String: String]
+    of message: String, to: [Mailbox], replyTo: Mailbox?, attachments: [MailAttachment], languages: [String],
+    variables: [String: String]
   ) throws(MessageComposerError) -> ComposedMail {
     let rendering = try rendered(message, languages, variables, withExamples: false)
     let draft = MailDraft(
-      from: from, to: to, subject: rendering.subject, text: rendering.text, html: rendering.html,
-      language: rendering.language, autoSubmitted: true)
+      from: from, to: to, replyTo: replyTo, subject: rendering.subject, text: rendering.text,
+      html: rendering.html, language: rendering.language, autoSubmitted: true, attachments: attachments)
     do throws(MailError) {
       return ComposedMail(
         try draft.finish(identity: .now()), lane: rendering.lane, lifetime: rendering.lifetime,

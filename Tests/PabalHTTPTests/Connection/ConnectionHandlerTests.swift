@@ -111,6 +111,27 @@ import Testing
     #expect(!connection.channel.isActive)
   }
 
+  @Test func `a large body has as long as it keeps coming, and its memory isn't counted here`() throws {
+    let connection = try EmbeddedConnection(memory: 200_000)
+    try connection.receive(get("/", "Content-Length: 10000000\r\n").replacing("GET", with: "POST"))
+    let piece = String(repeating: "b", count: 16_384)
+    for _ in 1...100 {
+      try connection.receive(piece)
+      connection.advance(1)
+    }
+    #expect(connection.channel.isActive)
+    connection.advance(9)
+    #expect(connection.channel.isActive)
+    connection.advance(6)
+    #expect(!connection.channel.isActive)
+    // However much came at once, the rest has to follow soon.
+    let fast = try EmbeddedConnection()
+    try fast.receive(get("/", "Content-Length: 10000000\r\n").replacing("GET", with: "POST"))
+    for _ in 1...100 { try fast.receive(piece) }
+    fast.advance(16)
+    #expect(!fast.channel.isActive)
+  }
+
   @Test func `a response that isn't read for 30 seconds ends the connection`() throws {
     let connection = try EmbeddedConnection()
     try connection.receive(get("/1") + get("/2"))
