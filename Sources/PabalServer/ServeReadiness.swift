@@ -50,6 +50,8 @@ final class ServeReadiness: Sendable {
     }
     detail["keys"] = "ready"
     if let problem = snapshot.context.configuration.keys.missingFile { report("keys", problem) }
+    // Sends nothing late, so it degrades nothing.
+    if let warning = snapshot.context.configuration.localMailWarning { detail["aliases"] = warning.message }
     detail["storage"] = "ready"
     if let problem = await store.problem() { report("storage", problem.description, isFatal: true) }
     log(problems)

@@ -34,7 +34,14 @@ struct SubmissionSnapshot: Sendable {
       }
       let intake = SubmissionIntake(
         outbox, configuration, context.configuration,
-        report: { error in log.write("storage", ("problem", error.description)) })
+        report: { error in log.write("storage", ("problem", error.description)) },
+        removedSignatures: { id, signatures in
+          for signature in signatures {
+            log.write(
+              "signature removed", ("mail", id), ("domain", String(printable(signature.domain).prefix(255))),
+              ("changed", signature.changed.joined(separator: ",")))
+          }
+        })
       let listener = ListenerSettings(configuration, certificate: certificate, hostName: intake.hostName) {
         submission in
         await intake.submit(submission)
@@ -70,11 +77,14 @@ extension SubmissionIntake {
   /// An intake for an element of `serve.submission`, with its rules; by default for a configuration that has none.
   init(
     _ outbox: MailSubmission, _ submission: SubmissionConfiguration?, _ configuration: Configuration,
-    report: @escaping @Sendable (StorageError) -> Void = { _ in }
+    report: @escaping @Sendable (StorageError) -> Void = { _ in },
+    removedSignatures: @escaping @Sendable (String, [RemovedSignature]) -> Void = { _, _ in }
   ) {
+    let hosts = LocalHosts.current(configuration.serve.submission.compactMap(\.host))
     self.init(
-      outbox, hostName: submission?.host ?? LocalUser.current().domain,
-      rules: { submission?.rules(for: $0) ?? SenderRules() }, report: report)
+      outbox, hostName: submission?.host ?? hosts.domain,
+      rules: { submission?.rules(for: $0) ?? SenderRules() }, aliases: configuration.aliases, hosts: hosts,
+      report: report, removedSignatures: removedSignatures)
   }
 }
 

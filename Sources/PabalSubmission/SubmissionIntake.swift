@@ -6,8 +6,11 @@ package struct SubmissionIntake: Sendable {
   /// The service's name.
   package let hostName: String
   private let rules: @Sendable (Submitter) -> SenderRules
+  private let aliases: Aliases
+  private let hosts: LocalHosts
   private let identity: @Sendable () -> MailIdentity
   private let report: @Sendable (StorageError) -> Void
+  private let removedSignatures: @Sendable (String, [RemovedSignature]) -> Void
   private let turns = LargeMailTurns()
 
   /// An intake that adds to `outbox`.
@@ -16,19 +19,27 @@ package struct SubmissionIntake: Sendable {
   ///   - outbox: Where the mail goes.
   ///   - hostName: The service's name in Received fields.
   ///   - rules: Returns what a submitter may send; by default anything.
+  ///   - aliases: The addresses that mail to local names goes to.
+  ///   - hosts: The names of this machine.
   ///   - identity: Generates the ids and dates of mails.
   ///   - report: Called with each failure of the store, for the log.
+  ///   - removedSignatures: Called with the DKIM signatures that were removed from a mail, with its id, for the log.
   package init(
     _ outbox: MailSubmission, hostName: String,
     rules: @escaping @Sendable (Submitter) -> SenderRules = { _ in SenderRules() },
+    aliases: Aliases = Aliases(), hosts: LocalHosts? = nil,
     identity: @escaping @Sendable () -> MailIdentity = MailIdentity.now,
-    report: @escaping @Sendable (StorageError) -> Void = { _ in }
+    report: @escaping @Sendable (StorageError) -> Void = { _ in },
+    removedSignatures: @escaping @Sendable (String, [RemovedSignature]) -> Void = { _, _ in }
   ) {
     self.outbox = outbox
     self.hostName = hostName
     self.rules = rules
+    self.aliases = aliases
+    self.hosts = hosts ?? LocalHosts(host: hostName, mailName: nil)
     self.identity = identity
     self.report = report
+    self.removedSignatures = removedSignatures
   }
 
   /// Queues the mail of a dialogue. It is durable when the result is `queued`.
@@ -70,34 +81,45 @@ package struct SubmissionIntake: Sendable {
       return .refused(
         SMTPReply(554, "5.4.6", "more than \(ReceivedField.limit) Received fields: a mail loop"))
     }
-    guard let envelope = Envelope(sender: sender, recipients: recipients) else {
-      return .refused(.noValidRecipients)
-    }
     let rules = rules(submitter)
+    // `sendmail` has completed the envelope in the same domain.
+    let domain = received?.address == nil ? hosts.domain : hostName
     do throws(SenderRefusal) {
       try rules.check(envelopeSender: sender)
-      try rules.check(mail.header, completing: hostName)
+      try rules.check(mail.header, completing: domain)
     } catch {
       return .refused(SMTPReply(error))
     }
+    var changes = SubmittedMail.Changes()
+    let rewriting = AddressRewriting(aliases, hosts, completing: domain)
+    changes.rewriting = rewriting
+    changes.author = rules.forcedSender
+    let sender = rules.envelopeSender(sender)
+    guard let envelope = Envelope(sender: sender, recipients: rewriting.recipients(recipients)) else {
+      return .refused(.noValidRecipients)
+    }
     let identity = identity()
-    let finished: Mail
+    let finished: SubmittedMail.Finished
     do throws(MailError) {
       finished = try mail.finish(
         envelope: envelope, received: received ?? ReceivedField(host: hostName),
         isInternational: isInternational,
-        authorName: authorName, identity: id.map(identity.withID) ?? identity)
+        authorName: authorName, identity: id.map(identity.withID) ?? identity,
+        changes: changes)
     } catch {
       return .refused(SMTPReply(error))
     }
     do throws(MailSubmissionError) {
       let outbox = outbox.acting(for: .submitter(submitter))
       if id != nil {
-        guard try await outbox.addOnce(finished) else { return .refused(.foreignQueueID) }
+        guard try await outbox.addOnce(finished.mail) else { return .refused(.foreignQueueID) }
       } else {
-        _ = try await outbox.add(finished, idempotencyKey: nil)
+        _ = try await outbox.add(finished.mail, idempotencyKey: nil)
       }
-      return .queued(id: finished.id)
+      if !finished.removedSignatures.isEmpty {
+        removedSignatures(finished.mail.id, finished.removedSignatures)
+      }
+      return .queued(id: finished.mail.id)
     } catch {
       if case .storage(let error) = error { report(error) }
       return .refused(SMTPReply(error))

@@ -35,7 +35,8 @@ private func finish(_ submitted: SubmittedMail, _ envelope: Envelope) -> Mail? {
   let received = ReceivedField(greeting: "client", address: "192.0.2.1", host: "mail.example")
   guard
     let mail = try? submitted.finish(
-      envelope: envelope, received: received, isInternational: true, authorName: "Kim", identity: identity)
+      envelope: envelope, received: received, isInternational: true, authorName: "Kim", identity: identity
+    ).mail
   else { return nil }
   precondition(mail.bytes.suffix(2).elementsEqual("\r\n".utf8), "a mail doesn't end with CRLF")
   for i in mail.bytes.indices {

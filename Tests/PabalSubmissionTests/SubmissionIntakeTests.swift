@@ -53,6 +53,44 @@ import Testing
     #expect(!text.contains("Bcc") && !text.contains("printer"))
   }
 
+  @Test func `replaces the aliases of recipients, and the sender by the one that is forced`() async throws {
+    let configuration = """
+      { "transport": "c", "transports": { "c": { "plugin": "file" } }, "from": "a@example.com",
+        "aliases": { "root": ["ops@a.example", "y@b.example"], "default": "rest@a.example" } }
+      """
+    let aliases = try Configuration.read(Array(configuration.utf8), file: "config.json", directory: "/")
+      .aliases
+    for (sender, forced, expected) in [
+      ("kim@a.example", nil, "kim@a.example"), ("root@web1", nil, "root@web1"),
+      ("kim@a.example", "Shop <shop@a.example>", "shop@a.example"), (nil, "shop@a.example", nil),
+    ] as [(String?, String?, String?)] {
+      let outbox = MemoryOutbox()
+      let rules = SenderRules(forcedSender: try forced.map { try Mailbox($0) })
+      let intake = SubmissionIntake(
+        MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "web1",
+        rules: { _ in rules }, aliases: aliases)
+      var submission = try submission("From: x@a.example\n\nbody\n")
+      submission.sender = try sender.map { try Address($0) }
+      submission.recipients = try [
+        "y@b.example", "root@web1", "z@b.example", "who@localhost", "root@c.example",
+      ].map {
+        try Address($0)
+      }
+      guard case .queued(let id) = await intake.submit(submission) else {
+        Issue.record("not queued")
+        return
+      }
+      let now = Timestamp.now()
+      let lease = OutboxEntry.Lease(owner: "a", until: now + .seconds(30))
+      let entry = try #require(try await outbox.claim(OutboxClaim(lease, now: now, limit: 2)).first)
+      let mail = try OutboxContent(try keys.open(entry.content ?? [], id: id), id: id).mail
+      #expect(mail.envelope.sender?.description == expected)
+      #expect(
+        mail.envelope.recipients.map(\.description)
+          == ["y@b.example", "ops@a.example", "z@b.example", "rest@a.example", "root@c.example"])
+    }
+  }
+
   /// Has room for each mail, and counts what it is handed.
   private final class CountingDispatch: ImmediateDispatch {
     let handedOver = Mutex<[String]>([])

@@ -23,7 +23,8 @@ import Testing
       Envelope(sender: try sender.map { try Address($0) }, recipients: [try Address("lee@b.example")]))
     return try SubmittedMail(bytes, lineEnds: lineEnds).finish(
       envelope: envelope, received: ReceivedField(host: "mail.example"), isInternational: isInternational,
-      authorName: authorName, identity: Self.identity)
+      authorName: authorName, identity: Self.identity
+    ).mail
   }
 
   /// The mail as text with LF, without the Received field and what is completed.
@@ -186,7 +187,8 @@ import Testing
       ),
     ] {
       let mail = try SubmittedMail([], lineEnds: .any).finish(
-        envelope: envelope, received: field, identity: Self.identity)
+        envelope: envelope, received: field, identity: Self.identity
+      ).mail
       #expect(text(mail).hasPrefix(expected))
     }
   }

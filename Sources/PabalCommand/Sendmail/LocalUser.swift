@@ -21,7 +21,7 @@ package struct LocalUser: Sendable, Equatable {
       // Some systems leave the field empty or in Latin-1.
       name = entry.pointee.pw_gecos.flatMap { String(validatingCString: $0) }
     }
-    return LocalUser(login: login ?? "\(getuid())", gecos: name ?? "", domain: hostDomain())
+    return LocalUser(login: login ?? "\(getuid())", gecos: name ?? "", domain: LocalHosts.current().domain)
   }
 
   init(login: String, gecos: String, domain: String) {
@@ -31,20 +31,5 @@ package struct LocalUser: Sendable, Equatable {
     let first = String(gecos.prefix { $0 != "," })
     let name = first.replacing("&", with: login.prefix(1).uppercased() + login.dropFirst()).trimmed
     fullName = name.isEmpty ? nil : name
-  }
-
-  private static func hostDomain() -> String {
-    if let bytes = try? readFile("/etc/mailname", atMost: 1_024) {
-      let name = String(decoding: bytes, as: UTF8.self).trimmed
-      if isDomain(name) { return name }
-    }
-    var buffer = [CChar](repeating: 0, count: 256)
-    guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
-    let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return isDomain(name) ? name : "localhost"
-  }
-
-  private static func isDomain(_ name: String) -> Bool {
-    !name.isEmpty && !name.hasPrefix("[") && (try? Address("x@\(name)")) != nil
   }
 }

@@ -30,6 +30,8 @@ public struct Configuration: Sendable {
   public let keys: KeysConfiguration
   /// `verification`.
   public let verification: VerificationConfiguration
+  /// `aliases`.
+  public let aliases: Aliases
   /// `serve`.
   public let serve: ServeConfiguration
   /// The bytes it was read from.
@@ -104,13 +106,15 @@ public struct Configuration: Sendable {
     let from = root.required("from", remedy: "add one, for example \"from\": \"Pabal <you@example.com>\"")?
       .mailbox()
     let messages = root.optional("messages").map(MessagesConfiguration.read)
-    let names = transports?.map(\.name)
-    let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: names) }
+    let transportNames = transports?.map(\.name)
+    let outbox = root.optional("outbox").map { OutboxConfiguration.read($0, transports: transportNames) }
     let storage = root.optional("storage").map(StorageConfiguration.read)
     let plugins = root.optional("plugins").map(PluginsConfiguration.read)
     let keys = root.optional("keys").map(KeysConfiguration.read)
     let serve = root.optional("serve").map(ServeConfiguration.read)
     let verification = root.optional("verification").map(VerificationConfiguration.read)
+    let hosts = (serve ?? nil)?.submission.compactMap(\.host) ?? []
+    let aliases = root.optional("aliases").map { Aliases.read($0, .current(hosts)) }
 
     guard let transports, let route, let accounts, let from else { return nil }
     self.file = file
@@ -126,6 +130,7 @@ public struct Configuration: Sendable {
     self.plugins = (plugins ?? nil) ?? PluginsConfiguration()
     self.keys =
       (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
+    self.aliases = (aliases ?? nil) ?? Aliases()
     self.serve = (serve ?? nil) ?? ServeConfiguration()
     self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }

@@ -17,6 +17,28 @@ public struct AddressList: Sendable, Hashable {
     var parser = AddressListParser(bytes: bytes, field: field, localDomain: domain)
     mailboxes = try parser.parse()
   }
+
+  /// An address in the value of a header field.
+  struct Located: Sendable, Hashable {
+    /// The address.
+    var address: Address
+    /// Where it is: without its display name, comments and angle brackets.
+    var range: Range<Int>
+    /// Where its mailbox ends: behind the angle bracket, if there is one.
+    var end: Int
+    /// Whether it was written without a domain.
+    var isLocalName: Bool
+  }
+
+  /// Returns the addresses in the value of a header field, with their locations. Names such as `root` are addresses in
+  /// `domain`.
+  static func locate(
+    in bytes: [UInt8], field: String, completing domain: String
+  ) throws(MailError) -> [Located] {
+    var parser = AddressListParser(bytes: bytes, field: field, localDomain: domain)
+    _ = try parser.parse()
+    return parser.located
+  }
 }
 
 /// A single-pass parser for the value of an address header field.
@@ -27,6 +49,12 @@ private struct AddressListParser {
   let localDomain: String?
   private var position = 0
   private var mailboxes = [Mailbox]()
+  /// The locations of the mailboxes, if names have a local domain.
+  private(set) var located = [AddressList.Located]()
+  /// Where the words read last begin.
+  private var wordsStart = 0
+  /// Where the last word, or the last part of a domain, ends.
+  private var tokenEnd = 0
 
   /// A piece of a display name or local part.
   private struct Word {
@@ -82,28 +110,43 @@ private struct AddressListParser {
     switch peek {
     case UInt8(ascii: "<"):
       let name = localDomain == nil ? try name(of: words) : nil
-      try mailboxes.append(Mailbox(name: name, address: angleAddress()))
+      let start = position + 1
+      let address = try angleAddress()
+      try mailboxes.append(Mailbox(name: name, address: address.address))
+      locate(address.address, start..<address.end, end: position, isLocalName: address.isLocalName)
     case UInt8(ascii: "@"):
+      let start = wordsStart
       let address = try address(localPart: words)
+      var end = tokenEnd
       try skipSpace()
       if peek == UInt8(ascii: "<") {
         // `a@b <a@b>` is common and unambiguous; with two different addresses it is ambiguous.
-        guard try angleAddress() == address else {
+        guard try angleAddress().address == address else {
           throw makeError("an address is used as the display name of another address")
         }
+        end = position
       }
       mailboxes.append(Mailbox(address))
+      locate(address, start..<end, end: end, isLocalName: false)
     case UInt8(ascii: ":") where !isInGroup && !words.isEmpty:
       position += 1
       try parseGroup()
     default:
       if let localDomain, !words.isEmpty {
-        mailboxes.append(Mailbox(try address(localPart: words, domain: Array(localDomain.utf8))))
+        let range = wordsStart..<tokenEnd
+        let address = try address(localPart: words, domain: Array(localDomain.utf8))
+        mailboxes.append(Mailbox(address))
+        locate(address, range, end: range.upperBound, isLocalName: true)
         return
       }
       guard words.isEmpty else { throw missingAddress(of: words) }
       throw unexpectedCharacter()
     }
+  }
+
+  private mutating func locate(_ address: Address, _ range: Range<Int>, end: Int, isLocalName: Bool) {
+    guard localDomain != nil else { return }
+    located.append(AddressList.Located(address: address, range: range, end: end, isLocalName: isLocalName))
   }
 
   private mutating func parseGroup() throws(MailError) {
@@ -131,14 +174,17 @@ private struct AddressListParser {
       try skipSpace()
       let followsSpace = position > before
       guard let byte = peek else { return words }
+      if words.isEmpty { wordsStart = position }
       if byte == UInt8(ascii: "\"") {
         let text = try quotedString()
+        tokenEnd = position
         words.append(Word(bytes: text, isQuoted: true, followsSpace: followsSpace))
         continue
       }
       let start = position
       while let byte = peek, isNameText(byte) { position += 1 }
       guard position > start else { return words }
+      tokenEnd = position
       words.append(
         Word(bytes: Array(bytes[start..<position]), isQuoted: false, followsSpace: followsSpace))
     }
@@ -149,7 +195,8 @@ private struct AddressListParser {
       || byte == UInt8(ascii: "]")
   }
 
-  private mutating func angleAddress() throws(MailError) -> Address {
+  /// Reads an address in angle brackets. Returns where it ends, and whether it has no domain, too.
+  private mutating func angleAddress() throws(MailError) -> (address: Address, end: Int, isLocalName: Bool) {
     position += 1
     try skipSpace()
     // A source route (RFC 5322, 4.4) is obsolete and skipped.
@@ -163,16 +210,18 @@ private struct AddressListParser {
     }
     let localPart = try words()
     let address: Address
-    if let localDomain, peek == UInt8(ascii: ">"), !localPart.isEmpty {
+    let isLocalName = peek == UInt8(ascii: ">")
+    if let localDomain, isLocalName, !localPart.isEmpty {
       address = try self.address(localPart: localPart, domain: Array(localDomain.utf8))
     } else {
       guard peek == UInt8(ascii: "@") else { throw unexpectedCharacter() }
       address = try self.address(localPart: localPart)
     }
+    let end = tokenEnd
     try skipSpace()
     guard peek == UInt8(ascii: ">") else { throw unexpectedCharacter() }
     position += 1
-    return address
+    return (address, end, isLocalName)
   }
 
   /// Reads the domain of an address at the current position, unless one is given.
@@ -216,6 +265,7 @@ private struct AddressListParser {
       }
       guard peek == UInt8(ascii: "]") else { throw makeError("an address literal has no closing bracket") }
       position += 1
+      tokenEnd = position
       return domain + [UInt8(ascii: "]")]
     }
     while true {
@@ -224,6 +274,7 @@ private struct AddressListParser {
         position += 1
       }
       let end = position
+      tokenEnd = end
       try skipSpace()
       guard let byte = peek, isAtomText(byte) || byte == UInt8(ascii: ".") else { return domain }
       guard byte == UInt8(ascii: ".") || domain.last == UInt8(ascii: ".") else {

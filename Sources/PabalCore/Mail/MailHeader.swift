@@ -22,6 +22,9 @@ package struct MailHeader: Sendable {
     /// The range of the field's lines, including their CRLF.
     let lines: Range<Int>
     let value: Range<Int>
+
+    /// The number of bytes before the value: the name, the colon and the blanks between them.
+    var nameLength: Int { value.lowerBound - lines.lowerBound }
   }
 
   /// The fields in the order written.
@@ -103,6 +106,9 @@ package struct MailHeader: Sendable {
 
   /// Whether there is a field with one of the given lower-case names.
   package func contains(_ names: String...) -> Bool { fields.contains { names.contains($0.name) } }
+
+  /// Returns the field at `index` with its CRLF.
+  func lines(_ index: Int) -> ArraySlice<UInt8> { bytes[fields[index].lines] }
 
   /// Appends all fields except those with the given lower-case names, unchanged.
   func append(to target: inout [UInt8], without names: Set<String>) {

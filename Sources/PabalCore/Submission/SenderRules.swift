@@ -15,14 +15,24 @@ public struct SenderRules: Sendable, Hashable {
 
   /// `senders`: the addresses and domains that may be used; `nil`: any.
   public let senders: [SenderPattern]?
+  /// `forcedSender`: the sender and the author of every mail, whatever it says.
+  public let forcedSender: Mailbox?
 
-  /// Rules that allow `senders`, by default any.
-  public init(senders: [SenderPattern]? = nil) {
+  /// Rules that allow `senders`, by default any, and send mail as `forcedSender`, by default as it was submitted.
+  public init(senders: [SenderPattern]? = nil, forcedSender: Mailbox? = nil) {
     self.senders = senders
+    self.forcedSender = forcedSender
+  }
+
+  /// Returns the sender of the envelope for a mail that was submitted with `sender`. The null sender stays, because a
+  /// bounce with another one could be answered by a bounce.
+  package func envelopeSender(_ sender: Address?) -> Address? {
+    sender == nil ? nil : forcedSender?.address ?? sender
   }
 
   /// Returns whether the submitter may use `sender`, an envelope's sender or an author.
   public func permission(for sender: Address) -> Permission {
+    if let forcedSender, forcedSender.address.isSame(as: sender) { return .listed }
     guard let senders else { return .unrestricted }
     return senders.contains { $0.matches(sender) } ? .listed : .refused
   }
@@ -54,7 +64,19 @@ public struct SenderRules: Sendable, Hashable {
 
   /// Reads the rules among the keys of `object`.
   static func read(_ object: ObjectDecoder) -> SenderRules {
-    SenderRules(senders: object.optional("senders").flatMap(SenderPattern.readAll))
+    SenderRules(
+      senders: object.optional("senders").flatMap(SenderPattern.readAll),
+      forcedSender: object.optional("forcedSender").flatMap(mailbox))
+  }
+
+  private static func mailbox(_ value: FieldDecoder) -> Mailbox? {
+    guard let text = value.nonEmptyText() else { return nil }
+    do throws(MailError) {
+      return try Mailbox(text)
+    } catch {
+      value.report(error.message, remedy: error.remedy ?? "write it like \"Name <app@example.com>\"")
+      return nil
+    }
   }
 }
 
@@ -73,6 +95,13 @@ package struct SenderRefusal: Error, Hashable, CustomStringConvertible {
     }
     let subject = field.map { "\($0): \(address)" } ?? "\(address)"
     return "\(subject) is not an allowed sender of this submitter; use one of its own addresses"
+  }
+}
+
+extension Address {
+  /// Whether both are the same mailbox, as nearly all systems compare them: without regard to upper and lower case.
+  func isSame(as other: Address) -> Bool {
+    self == other || domain == other.domain && localPart.lowercased() == other.localPart.lowercased()
   }
 }
 
@@ -97,9 +126,7 @@ public enum SenderPattern: Sendable, Hashable {
   /// Whether it includes `sender`.
   public func matches(_ sender: Address) -> Bool {
     switch self {
-    case .address(let address):
-      address == sender
-        || address.domain == sender.domain && address.localPart.lowercased() == sender.localPart.lowercased()
+    case .address(let address): address.isSame(as: sender)
     case .domain(let domain): sender.domain == domain
     }
   }

@@ -1,8 +1,8 @@
 /// A mail that a program submitted by SMTP or `sendmail`, where refusing what isn't quite RFC 5322 would lose mail.
 ///
 /// The body is kept byte for byte. The header is kept as well, whatever it is encoded in; only a Received field is
-/// added, Bcc, Resent-Bcc and Return-Path are removed, and missing From, Date and Message-ID fields are added at its end.
-/// A mail that doesn't begin with a field has no header: all of it is the body.
+/// added, Bcc, Resent-Bcc and Return-Path are removed, missing From, Date and Message-ID fields are added at its end, and
+/// ``Changes`` are made. A DKIM-Signature that covers what is changed is removed. A mail that doesn't begin with a field has no header: all of it is the body.
 package struct SubmittedMail: Sendable {
   /// How the lines of a mail end.
   package enum LineEnds: Sendable {
@@ -57,30 +57,56 @@ package struct SubmittedMail: Sendable {
     return recipients
   }
 
+  /// What is changed in the header besides what each mail needs.
+  package struct Changes: Sendable {
+    /// How addresses are rewritten; `nil`: not at all.
+    package var rewriting: AddressRewriting?
+    /// The author instead of the one that the mail has.
+    package var author: Mailbox?
+
+    /// No changes.
+    package init() {}
+  }
+
+  /// A mail that is ready to be sent, and what became of its signatures.
+  package struct Finished: Sendable {
+    /// The mail.
+    package let mail: Mail
+    /// The signatures that would be invalid, and were removed.
+    package let removedSignatures: [RemovedSignature]
+  }
+
   /// Returns the finished mail.
   ///
   /// - Parameters:
-  ///   - envelope: The envelope as the client gave it.
+  ///   - envelope: The envelope, with aliases replaced.
   ///   - received: The Received field to add.
   ///   - isInternational: Whether the client said SMTPUTF8.
   ///   - authorName: The display name in a From field that is added.
   ///   - identity: The mail's id and date.
+  ///   - changes: What else is changed in the header.
   package func finish(
     envelope: Envelope, received: ReceivedField, isInternational: Bool = false, authorName: String? = nil,
-    identity: MailIdentity
-  ) throws(MailError) -> Mail {
+    identity: MailIdentity, changes: Changes = Changes()
+  ) throws(MailError) -> Finished {
     let encoded = try encodedBody()
-    var additions = HeaderWriter(capacity: 256)
-    let removed = Set(["bcc", "resent-bcc", "return-path"]).union(declare(encoded, in: &additions))
-    let messageID = try complete(&additions, envelope, received, authorName, identity)
-    let added = additions.finished()
+    var header = EditedHeader(header)
+    header.remove(["bcc", "resent-bcc", "return-path"])
+    var removedSignatures = declare(encoded, in: &header)
+    if let rewriting = changes.rewriting { header.rewrite(rewriting) }
+    if let author = changes.author {
+      header.force(author, completing: changes.rewriting?.domain ?? received.host)
+    }
+    let messageID = try complete(
+      &header, envelope, received, changes.author == nil ? authorName : nil, identity,
+      hasAuthor: changes.author != nil)
+    header.prepend(received, identity)
+    removedSignatures += header.removeBrokenSignatures()
 
     var finished: [UInt8] = []
     finished.reserveCapacity(
-      512 + bodyStart + added.count + 4 + (encoded?.body.count ?? bytes.count - bodyStart + body.bareLFs))
-    received.append(to: &finished, id: identity.id, date: identity.date)
-    header.append(to: &finished, without: removed)
-    finished.append(contentsOf: added)
+      1_024 + bodyStart + (encoded?.body.count ?? bytes.count - bodyStart + body.bareLFs))
+    header.append(to: &finished)
     let headerHas8Bit = finished.has8Bit(from: 0)
     finished.append(ascii: "\r\n")
     let start = finished.count
@@ -97,50 +123,58 @@ package struct SubmittedMail: Sendable {
         }
       }
     }
-    return Mail(
+    let mail = Mail(
       id: identity.id, envelope: envelope, messageID: messageID, bytes: finished,
       needsSMTPUTF8: envelope.needsSMTPUTF8 || isInternational && headerHas8Bit,
       needs8BitMIME: headerHas8Bit || finished.has8Bit(from: start))
+    return Finished(mail: mail, removedSignatures: removedSignatures)
   }
 
   /// Returns the mail with lines that SMTP can carry, if it has a part that is encoded for that; otherwise `nil`.
   package func encodedForSMTP() throws(MailError) -> [UInt8]? {
     guard let encoded = try encodedBody() else { return nil }
-    var additions = HeaderWriter(capacity: 128)
-    let removed = declare(encoded, in: &additions)
+    var header = EditedHeader(header)
+    _ = declare(encoded, in: &header)
     var finished: [UInt8] = []
-    header.append(to: &finished, without: removed)
-    finished.append(contentsOf: additions.finished())
+    header.append(to: &finished)
     finished.append(ascii: "\r\n")
     finished.append(contentsOf: encoded.body)
     return finished
   }
 
-  /// Adds the fields that say how the body is encoded. Returns the names of those that say how it was before, or sign it.
-  private func declare(_ encoded: EncodedBody?, in additions: inout HeaderWriter) -> Set<String> {
+  /// Makes the header say how the body is encoded. Returns the signatures, which are removed because they cover the body.
+  private func declare(_ encoded: EncodedBody?, in header: inout EditedHeader) -> [RemovedSignature] {
     guard let encoded else { return [] }
-    guard let encoding = encoded.encoding else { return ["dkim-signature"] }
-    if !header.contains("mime-version") { additions.append("MIME-Version", token: "1.0") }
-    if !header.contains("content-type"), body.isUTF8 {
-      additions.append("Content-Type", token: "text/plain; charset=utf-8")
+    if let encoding = encoded.encoding {
+      var additions = HeaderWriter(capacity: 128)
+      if !self.header.contains("mime-version") { additions.append("MIME-Version", token: "1.0") }
+      if !self.header.contains("content-type"), body.isUTF8 {
+        additions.append("Content-Type", token: "text/plain; charset=utf-8")
+      }
+      additions.append("Content-Transfer-Encoding", token: encoding)
+      header.remove(["content-transfer-encoding"])
+      header.append(additions.finished())
     }
-    additions.append("Content-Transfer-Encoding", token: encoding)
-    return ["content-transfer-encoding", "dkim-signature"]
+    return header.removeSignaturesOfBody()
   }
 
   /// Adds the fields that each mail must have (RFC 5322, 3.6) and Message-ID. Returns the Message-ID.
   private func complete(
-    _ additions: inout HeaderWriter, _ envelope: Envelope, _ received: ReceivedField, _ authorName: String?,
-    _ identity: MailIdentity
+    _ header: inout EditedHeader, _ envelope: Envelope, _ received: ReceivedField, _ authorName: String?,
+    _ identity: MailIdentity, hasAuthor: Bool
   ) throws(MailError) -> String {
-    if !header.contains("from") {
+    var additions = HeaderWriter(capacity: 256)
+    if !hasAuthor, !self.header.contains("from") {
       let author = try SubmittedMail.author(envelope, host: received.host)
       additions.append("From", [try Mailbox(name: authorName, address: author)])
     }
-    if !header.contains("date") { additions.append("Date", token: identity.date) }
-    if let value = header.values(of: "message-id").first { return RawMail.messageID(value) }
-    let messageID = "<\(identity.messageIDToken)@\(envelope.sender?.domain ?? received.host)>"
-    additions.append("Message-ID", token: messageID)
+    if !self.header.contains("date") { additions.append("Date", token: identity.date) }
+    let known = self.header.values(of: "message-id").first
+    let messageID =
+      known.map(RawMail.messageID)
+      ?? "<\(identity.messageIDToken)@\(envelope.sender?.domain ?? received.host)>"
+    if known == nil { additions.append("Message-ID", token: messageID) }
+    header.append(additions.finished())
     return messageID
   }
 

@@ -70,7 +70,8 @@ struct Check: ParsableCommand {
     add(
       Step(
         "configuration", context.configuration.file, ok: true, detail: "no errors",
-        findings: context.configuration.warnings + context.configuration.commandWarnings), .configuration)
+        findings: context.configuration.warnings + context.configuration.commandWarnings
+          + context.configuration.localWarnings), .configuration)
     let chosen =
       transport.isEmpty ? context.configuration.transports : try context.transports(transport)
     // Accounts come first, because the transports then log in with the tokens renewed here.

@@ -47,7 +47,7 @@ import Testing
         { "listen": "127.0.0.1:0", FILES, "client_ca": "ca.pem", "socket": "submit", "drop": "drop",
           "users": { "printer": { "password": "HASH", \(rules) } },
           "certificates": { "scanner": { "fingerprint": "SHA-client", \(rules) } },
-          "local": { "default": { \(rules) }, "nobody": { "senders": ["nobody@example.com"] } } },
+          "local": { "default": { \(rules) }, "daemon": { "senders": ["daemon@example.com"] } } },
         { "listen": "127.0.0.2:0", "security": "none",
           "networks": ["127.0.0.0/8", { "network": "127.0.0.0/24", \(rules) }] } ] }
       """, listeners: 3)

@@ -1,0 +1,154 @@
+/// The header of a submitted mail as it will be sent: fields as they were received, rewritten or removed, and those added.
+struct EditedHeader {
+  private let original: MailHeader
+  private var replacements: [Int: [UInt8]] = [:]
+  private var removed: Set<Int> = []
+  /// The field that is added above all others, with its CRLF.
+  private var first: [UInt8] = []
+  /// The fields that are added at the end, with their CRLF.
+  private var additions: [UInt8] = []
+
+  /// A header without changes.
+  init(_ original: MailHeader) { self.original = original }
+
+  /// Removes the fields with these lower-case names.
+  mutating func remove(_ names: Set<String>) {
+    for (index, field) in original.fields.enumerated() where names.contains(field.name) {
+      removed.insert(index)
+    }
+  }
+
+  /// Adds a Received field above all others.
+  mutating func prepend(_ received: ReceivedField, _ identity: MailIdentity) {
+    first = []
+    received.append(to: &first, id: identity.id, date: identity.date)
+  }
+
+  /// Adds fields at the end.
+  mutating func append(_ fields: [UInt8]) { additions += fields }
+
+  /// Completes and replaces addresses.
+  mutating func rewrite(_ rewriting: AddressRewriting) {
+    for (index, field) in original.fields.enumerated() where !removed.contains(index) {
+      guard AddressRewriting.fields[field.name] != nil,
+        let value = rewriting.rewritten(value(index), field: field.name)
+      else { continue }
+      replace(index, value)
+    }
+  }
+
+  /// Returns the value of a field as it will be sent.
+  private func value(_ index: Int) -> [UInt8] {
+    let lines = lines(index)
+    let name = original.fields[index].nameLength
+    return Array(lines[(lines.startIndex + name)..<(lines.endIndex - 2)])
+  }
+
+  private mutating func replace(_ index: Int, _ value: [UInt8]) {
+    let lines = lines(index)
+    replacements[index] = Array(lines.prefix(original.fields[index].nameLength)) + value + [0x0D, 0x0A]
+  }
+
+  /// Returns a field as it will be sent.
+  private func lines(_ index: Int) -> ArraySlice<UInt8> {
+    if let replacement = replacements[index] { return replacement[...] }
+    return original.lines(index)
+  }
+
+  /// Appends the header, without the empty line behind it.
+  func append(to target: inout [UInt8]) {
+    target.append(contentsOf: first)
+    for index in original.fields.indices where !removed.contains(index) {
+      target.append(contentsOf: lines(index))
+    }
+    target.append(contentsOf: additions)
+  }
+
+  // MARK: The author
+
+  /// Makes `sender` the author. The author so far becomes the address for replies if there is none.
+  ///
+  /// An author with that address already stays as it is. Without a name of its own, `sender` gets the author's.
+  mutating func force(_ sender: Mailbox, completing domain: String) {
+    let authors = original.fields.indices.filter {
+      original.fields[$0].name == "from" && !removed.contains($0)
+    }
+    guard let index = authors.first else {
+      var writer = HeaderWriter(capacity: 128)
+      writer.append("From", [sender])
+      return append(writer.finished())
+    }
+    let value = value(index)
+    let located = (try? AddressList.locate(in: value, field: "from", completing: domain)) ?? []
+    if authors.count == 1, located.count == 1, located[0].address.isSame(as: sender.address) { return }
+    for other in authors.dropFirst() { removed.insert(other) }
+    if sender.name == nil, located.count == 1 {
+      let range = located[0].range
+      replace(
+        index,
+        value[..<range.lowerBound] + Array(sender.address.description.utf8) + value[range.upperBound...])
+    } else {
+      var writer = HeaderWriter(capacity: 128)
+      writer.append("From", [sender])
+      replacements[index] = writer.finished()
+    }
+    guard !located.isEmpty, !original.contains("reply-to") else { return }
+    append(Array("Reply-To:".utf8) + value + [0x0D, 0x0A])
+  }
+
+  // MARK: Signatures
+
+  /// Removes each DKIM-Signature that covers a field which is changed, removed or added, and returns them.
+  ///
+  /// Each is examined by itself. Of fields with the same name, a signature covers as many as it names, from the bottom up
+  /// (RFC 6376, 5.4.2), so that another Received field at the top harms none.
+  mutating func removeBrokenSignatures() -> [RemovedSignature] {
+    let signatures = original.fields.indices.filter { original.fields[$0].name == DKIMSignature.fieldName }
+    guard signatures.contains(where: { !removed.contains($0) }) else { return [] }
+    let parsed = signatures.map {
+      DKIMSignature(original.lines($0).dropFirst(original.fields[$0].nameLength))
+    }
+    let added = fields(of: additions)
+    let top = fields(of: first)
+    var found: [RemovedSignature] = []
+    var hasChanged: Bool
+    // A signature may cover another one that is removed.
+    repeat {
+      hasChanged = false
+      for (index, signature) in zip(signatures, parsed) where !removed.contains(index) {
+        let broken = signature.covered.filter { name, count in
+          let before = original.fields.indices.filter { original.fields[$0].name == name && $0 != index }
+          let after = before.filter { !removed.contains($0) }
+          let old = before.suffix(count).map { original.lines($0) }
+          let new =
+            (top.filter { $0.name == name }.map(\.lines) + after.map(lines)
+            + added.filter { $0.name == name }.map(\.lines)).suffix(count)
+          return old != Array(new)
+        }
+        guard !broken.isEmpty else { continue }
+        removed.insert(index)
+        hasChanged = true
+        found.append(RemovedSignature(domain: signature.domain, changed: broken.keys.sorted()))
+      }
+    } while hasChanged
+    return found
+  }
+
+  /// Removes all DKIM-Signatures, because the body is encoded again, and returns them.
+  mutating func removeSignaturesOfBody() -> [RemovedSignature] {
+    var found: [RemovedSignature] = []
+    for index in original.fields.indices where original.fields[index].name == DKIMSignature.fieldName {
+      guard removed.insert(index).inserted else { continue }
+      let signature = DKIMSignature(original.lines(index).dropFirst(original.fields[index].nameLength))
+      found.append(RemovedSignature(domain: signature.domain, changed: ["body"]))
+    }
+    return found
+  }
+
+  private func fields(of bytes: [UInt8]) -> [(name: String, lines: ArraySlice<UInt8>)] {
+    var end = 0
+    let header = bytes.withUnsafeBufferPointer { try? MailHeader(of: $0, syntax: .tolerant, bodyStart: &end) }
+    guard let header else { return [] }
+    return header.fields.indices.map { (header.fields[$0].name, header.lines($0)) }
+  }
+}
