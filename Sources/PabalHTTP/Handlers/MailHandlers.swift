@@ -99,7 +99,8 @@ struct MailHandlers: RequestHandlers {
       return try submitted.finish(
         envelope: envelope,
         received: ReceivedField(host: shared.dependencies().hostName, transmission: "HTTP"),
-        isInternational: isInternational, identity: .now())
+        isInternational: isInternational, identity: .now()
+      ).mail
     } catch {
       throw .invalid(error.field, error.message + (error.remedy.map { "; \($0)" } ?? ""))
     }
