@@ -28,6 +28,12 @@ package struct SendMailFactory: Sendable {
     let messageDescription = try messages.withStore { store throws(MessageError) in try store.describe(name) }
     let provided = try Self.values(content.variables)
     let languages = content.languages
+    if messageDescription.languages.allSatisfy({ MessageLanguageFallback.happened(from: languages, to: $0) }),
+      let used = context.configuration.messages?.language
+    {
+      Terminal.printError(
+        MessageLanguageFallback.text(from: languages, to: used, in: Terminal.language, isSent: true))
+    }
     unknown = messageDescription.unknownPolicy
     make = { () throws(CommandError) in
       let values = Self.addingDefaults(provided, messageDescription)

@@ -16,6 +16,8 @@ public struct MessagesConfiguration: Sendable {
 
   /// The absolute directory of the messages.
   public let directory: String
+  /// Where `directory` is set.
+  package let directoryLocation: SettingLocation
   /// The language that is used if no requested one exists (BCP 47).
   public let language: String
   /// The variables of this site, in the order written.
@@ -45,17 +47,18 @@ public struct MessagesConfiguration: Sendable {
 
   static func read(_ value: FieldDecoder) -> MessagesConfiguration? {
     value.object { object in
-      let directory = object.required(
+      let field = object.required(
         "directory",
-        remedy: "name the directory of the messages, for example \"directory\": \"Sources/Messages\""
-      )?.filePath()
+        remedy: "name the directory of the messages, for example \"directory\": \"Sources/Messages\"")
+      let directory = field?.filePath()
       let language = object.required(
         "language", remedy: "name the default language, for example \"language\": \"ko\""
       )
       .flatMap(language)
       let variables = object.optional("variables").map(variables) ?? []
-      guard let directory, let language, let variables else { return nil }
-      return MessagesConfiguration(directory: directory, language: language, variables: variables)
+      guard let field, let directory, let language, let variables else { return nil }
+      return MessagesConfiguration(
+        directory: directory, directoryLocation: field.location, language: language, variables: variables)
     }
   }
 

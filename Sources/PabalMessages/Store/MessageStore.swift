@@ -290,10 +290,9 @@ extension MessageStore {
         file: configuration.file)
     }
     guard access(section.directory, R_OK | X_OK) == 0 else {
-      throw Diagnostic(
+      throw section.directoryLocation.diagnostic(
         "the messages directory \(section.directory) can't be read: \(String(cString: strerror(errno)))",
-        remedy: "make it readable, or set another directory", file: configuration.file,
-        path: "messages.directory")
+        remedy: "make it readable, or set another directory")
     }
     var variables: [String: String] = [:]
     var locations: [String: SettingLocation] = [:]

@@ -178,11 +178,8 @@ extension Messages {
         return
       }
       if MessageLanguageFallback.happened(from: languages, to: rendered.language) {
-        let requested = printable(languages.joined(separator: ", "))
         Terminal.printError(
-          Terminal.language == .korean
-            ? "(\(requested) 버전이 없어서 \(rendered.language) 버전을 보여 드립니다)"
-            : "(not available in \(requested); this is \(rendered.language))")
+          MessageLanguageFallback.text(from: languages, to: rendered.language, in: Terminal.language))
       }
       switch part {
       case .subject: Terminal.printResult(rendered.subject)
@@ -239,17 +236,5 @@ private func inTerminalLanguage(json: Bool, _ command: () throws -> Void) throws
   } catch let error as CommandError where !json && Terminal.language != .english {
     Terminal.printError(error.diagnostics, in: Terminal.language)
     throw error.status.exitCode
-  }
-}
-
-/// Whether a message was rendered in a language that wasn't requested.
-private enum MessageLanguageFallback {
-  static func happened(from requested: [String], to language: String) -> Bool {
-    let language = language.lowercased()
-    return !requested.isEmpty
-      && !requested.contains { range in
-        let tag = range.prefix { $0 != ";" }.lowercased().replacing("_", with: "-")
-        return tag == language || tag.hasPrefix(language + "-") || tag == "*"
-      }
   }
 }

@@ -28,6 +28,18 @@ import Testing
     #expect(site.mails == [])
   }
 
+  @Test func `a language that a message lacks is reported, and the mail has the default one`() throws {
+    let site = try TestSite()
+    func send(_ languages: String) throws -> String {
+      let run = try site.pabal(
+        "send", "you@example.org", "--language", languages, environment: ["LC_ALL": "C.UTF-8"])
+      #expect(run.status == 0)
+      return run.errors
+    }
+    #expect(try send("fr") == "(not available in fr; the mail is in ko)\n")
+    for languages in ["fr,en", "en-GB", "ko_KR", "*"] { #expect(try send(languages).isEmpty, "\(languages)") }
+  }
+
   @Test func `console prints the main fields and the text decoded, before the mail`() throws {
     let site = try TestSite(TestSite.configuration(transport: #""console""#))
     let run = try site.pabal("send", "you@example.org", "--language", "ko")
