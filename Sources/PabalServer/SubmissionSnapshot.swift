@@ -7,6 +7,8 @@ import PabalSubmission
 struct SubmissionSnapshot: Sendable {
   private var settings: [SubmissionEndpoint: ListenerSettings] = [:]
   private var drops: [String: DropSettings] = [:]
+  /// What submitters have submitted since the service was started.
+  private let rates: SubmitterRates
   /// The certificates, each with the files that it was read from.
   private(set) var certificates: [(certificate: ServerCertificate, files: [String])] = []
 
@@ -19,6 +21,7 @@ struct SubmissionSnapshot: Sendable {
   ) throws(CommandError) {
     let outbox = MailSubmission(
       store: SQLiteVerificationStore(storage.database), keys: storage.keys, dispatch: dispatcher)
+    rates = previous?.rates ?? SubmitterRates()
     var problems: [Diagnostic] = []
     for configuration in context.configuration.serve.submission {
       var certificate: ServerCertificate?
@@ -33,7 +36,7 @@ struct SubmissionSnapshot: Sendable {
         }
       }
       let intake = SubmissionIntake(
-        outbox, configuration, context.configuration,
+        outbox, configuration, context.configuration, rates: rates,
         report: { error in log.write("storage", ("problem", error.description)) },
         removedSignatures: { id, signatures in
           for signature in signatures {
@@ -77,14 +80,14 @@ extension SubmissionIntake {
   /// An intake for an element of `serve.submission`, with its rules; by default for a configuration that has none.
   init(
     _ outbox: MailSubmission, _ submission: SubmissionConfiguration?, _ configuration: Configuration,
-    report: @escaping @Sendable (StorageError) -> Void = { _ in },
+    rates: SubmitterRates = SubmitterRates(), report: @escaping @Sendable (StorageError) -> Void = { _ in },
     removedSignatures: @escaping @Sendable (String, [RemovedSignature]) -> Void = { _, _ in }
   ) {
     let hosts = LocalHosts.current(configuration.serve.submission.compactMap(\.host))
     self.init(
       outbox, hostName: submission?.host ?? hosts.domain,
-      rules: { submission?.rules(for: $0) ?? SenderRules() }, aliases: configuration.aliases, hosts: hosts,
-      report: report, removedSignatures: removedSignatures)
+      rules: { submission?.rules(for: $0) ?? SenderRules() }, rates: rates, aliases: configuration.aliases,
+      hosts: hosts, report: report, removedSignatures: removedSignatures)
   }
 }
 

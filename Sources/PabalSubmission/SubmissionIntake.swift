@@ -6,6 +6,7 @@ package struct SubmissionIntake: Sendable {
   /// The service's name.
   package let hostName: String
   private let rules: @Sendable (Submitter) -> SenderRules
+  private let rates: SubmitterRates
   private let aliases: Aliases
   private let hosts: LocalHosts
   private let identity: @Sendable () -> MailIdentity
@@ -19,6 +20,7 @@ package struct SubmissionIntake: Sendable {
   ///   - outbox: Where the mail goes.
   ///   - hostName: The service's name in Received fields.
   ///   - rules: Returns what a submitter may send; by default anything.
+  ///   - rates: What submitters have submitted so far.
   ///   - aliases: The addresses that mail to local names goes to.
   ///   - hosts: The names of this machine.
   ///   - identity: Generates the ids and dates of mails.
@@ -27,7 +29,7 @@ package struct SubmissionIntake: Sendable {
   package init(
     _ outbox: MailSubmission, hostName: String,
     rules: @escaping @Sendable (Submitter) -> SenderRules = { _ in SenderRules() },
-    aliases: Aliases = Aliases(), hosts: LocalHosts? = nil,
+    rates: SubmitterRates = SubmitterRates(), aliases: Aliases = Aliases(), hosts: LocalHosts? = nil,
     identity: @escaping @Sendable () -> MailIdentity = MailIdentity.now,
     report: @escaping @Sendable (StorageError) -> Void = { _ in },
     removedSignatures: @escaping @Sendable (String, [RemovedSignature]) -> Void = { _, _ in }
@@ -35,6 +37,7 @@ package struct SubmissionIntake: Sendable {
     self.outbox = outbox
     self.hostName = hostName
     self.rules = rules
+    self.rates = rates
     self.aliases = aliases
     self.hosts = hosts ?? LocalHosts(host: hostName, mailName: nil)
     self.identity = identity
@@ -109,12 +112,26 @@ package struct SubmissionIntake: Sendable {
     } catch {
       return .refused(SMTPReply(error))
     }
+    let reservation: SubmitterRates.Reservation
+    do throws(SubmitterRates.Refusal) {
+      reservation = try rates.reserve(Set(recipients).count, of: submitter, rules)
+    } catch {
+      return .refused(SMTPReply(error))
+    }
+    let result = await queue(finished, for: submitter, in: rules.lane, isRepeatable: id != nil)
+    if case .refused = result { rates.release(reservation) }
+    return result
+  }
+
+  private func queue(
+    _ finished: SubmittedMail.Finished, for submitter: Submitter, in lane: Lane, isRepeatable: Bool
+  ) async -> SMTPSubmissionResult {
     do throws(MailSubmissionError) {
       let outbox = outbox.acting(for: .submitter(submitter))
-      if id != nil {
-        guard try await outbox.addOnce(finished.mail) else { return .refused(.foreignQueueID) }
+      if isRepeatable {
+        guard try await outbox.addOnce(finished.mail, lane: lane) else { return .refused(.foreignQueueID) }
       } else {
-        _ = try await outbox.add(finished.mail, idempotencyKey: nil)
+        _ = try await outbox.add(finished.mail, lane: lane, idempotencyKey: nil)
       }
       if !finished.removedSignatures.isEmpty {
         removedSignatures(finished.mail.id, finished.removedSignatures)
@@ -133,6 +150,22 @@ extension SMTPReply {
 
   /// The reply to a sender that the submitter may not use.
   package init(_ refusal: SenderRefusal) { self.init(550, "5.7.1", refusal.description) }
+
+  /// The reply to a mail for which a limit of its submitter has no room.
+  package init(_ refusal: SubmitterRates.Refusal) {
+    let limit = "\(refusal.limit.count) recipients in \(refusal.limit.window.configurationText)"
+    if let wait = refusal.wait {
+      let seconds = Duration.seconds(wait.components.seconds + 1)
+      self.init(
+        450, SMTPReply.limitedStatus,
+        "the limit of \(limit) is reached; try again in \(seconds.configurationText)")
+    } else {
+      self.init(550, "5.7.1", "more recipients than the limit of \(limit); send it in several mails")
+    }
+  }
+
+  /// The enhanced status code of a reply to a submitter whose limit is reached, which concerns no one else.
+  package static let limitedStatus = "4.7.1"
 
   /// The reply to a mail that can't be finished.
   package init(_ error: MailError) { self.init(550, "5.6.0", error.description) }

@@ -91,6 +91,58 @@ import Testing
     }
   }
 
+  @Test func `counts the recipients of a submitter, and refuses for now those beyond its limit`() async throws
+  {
+    let seconds = Mutex(0)
+    let rates = SubmitterRates(now: { .seconds(seconds.withLock { $0 }) })
+    func intake(_ store: any OutboxStore) -> SubmissionIntake {
+      SubmissionIntake(
+        MailSubmission(store: store, keys: keys), hostName: "web1",
+        rules: { _ in SenderRules(rate: [RateLimit(4, per: .seconds(3_600))]) }, rates: rates)
+    }
+    let working = intake(MemoryVerificationStore(outbox: MemoryOutbox()))
+    let mail = try submission("\nbody\n")
+    func code(_ intake: SubmissionIntake, _ submission: SMTPSubmission) async -> (Int, String?, String) {
+      switch await intake.submit(submission) {
+      case .queued: (250, nil, "")
+      case .refused(let reply): (reply.code, reply.status, reply.text.joined())
+      }
+    }
+    // What isn't stored isn't counted.
+    for _ in 0..<9 { #expect(await code(intake(FailingStore(error: .full)), mail).0 == 452) }
+    for _ in 0..<2 { #expect(await code(working, mail).0 == 250) }
+    let refused = await code(working, mail)
+    #expect(refused.0 == 450 && refused.1 == "4.7.1")
+    #expect(refused.2.contains("the limit of 4 recipients in 1h is reached; try again in"), "\(refused)")
+    // Another submitter has a limit of its own.
+    var other = mail
+    other.submitter = .local("www-data")
+    #expect(await code(working, other).0 == 250)
+    seconds.withLock { $0 = 3_700 }
+    #expect(await code(working, mail).0 == 250)
+    var large = mail
+    large.recipients = try (0..<5).map { try Address("a\($0)@b.example") }
+    let never = await code(working, large)
+    #expect(never.0 == 550 && never.1 == "5.7.1", "\(never)")
+  }
+
+  @Test func `queues a mail in the lane of its submitter`() async throws {
+    for lane in Lane.allCases {
+      for id in [nil, MailIdentity.now().id] {
+        let outbox = MemoryOutbox()
+        let intake = SubmissionIntake(
+          MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "web1",
+          rules: { _ in SenderRules(lane: lane) })
+        var submission = try submission("\nbody\n")
+        submission.id = id
+        _ = await intake.submit(submission)
+        let now = Timestamp.now()
+        let lease = OutboxEntry.Lease(owner: "a", until: now + .seconds(30))
+        #expect(try await outbox.claim(OutboxClaim(lease, now: now, limit: 2)).map(\.lane) == [lane])
+      }
+    }
+  }
+
   /// Has room for each mail, and counts what it is handed.
   private final class CountingDispatch: ImmediateDispatch {
     let handedOver = Mutex<[String]>([])

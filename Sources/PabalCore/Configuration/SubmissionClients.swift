@@ -14,7 +14,9 @@ struct SubmissionNetwork: Sendable {
       let rules = SenderRules.read(object)
       let field = object.required(
         "network", remedy: "add the clients, for example \"network\": \"192.0.2.0/24\"")
-      return field.flatMap(network).map { SubmissionNetwork(network: $0, rules: rules) }
+      return field.flatMap(network).map {
+        SubmissionNetwork(network: $0, rules: rules.counted(as: "network \($0.bytes)/\($0.bits)"))
+      }
     }
   }
 

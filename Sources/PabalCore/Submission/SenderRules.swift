@@ -17,11 +17,34 @@ public struct SenderRules: Sendable, Hashable {
   public let senders: [SenderPattern]?
   /// `forcedSender`: the sender and the author of every mail, whatever it says.
   public let forcedSender: Mailbox?
+  /// `rate`: how many mails may be submitted, one for each recipient; empty: any number.
+  public let rate: [RateLimit]
+  /// `lane`: the priority of the mail.
+  public let lane: Lane
+  /// What `rate` counts together, such as a network; `nil`: each submitter by itself.
+  package let counted: String?
 
   /// Rules that allow `senders`, by default any, and send mail as `forcedSender`, by default as it was submitted.
-  public init(senders: [SenderPattern]? = nil, forcedSender: Mailbox? = nil) {
+  public init(
+    senders: [SenderPattern]? = nil, forcedSender: Mailbox? = nil, rate: [RateLimit] = [],
+    lane: Lane = .normal
+  ) {
+    self.init(senders: senders, forcedSender: forcedSender, rate: rate, lane: lane, counted: nil)
+  }
+
+  private init(
+    senders: [SenderPattern]?, forcedSender: Mailbox?, rate: [RateLimit], lane: Lane, counted: String?
+  ) {
     self.senders = senders
     self.forcedSender = forcedSender
+    self.rate = rate
+    self.lane = lane
+    self.counted = counted
+  }
+
+  /// Returns the same rules, whose `rate` is for all that is called `name` together.
+  func counted(as name: String) -> SenderRules {
+    SenderRules(senders: senders, forcedSender: forcedSender, rate: rate, lane: lane, counted: name)
   }
 
   /// Returns the sender of the envelope for a mail that was submitted with `sender`. The null sender stays, because a
@@ -66,7 +89,9 @@ public struct SenderRules: Sendable, Hashable {
   static func read(_ object: ObjectDecoder) -> SenderRules {
     SenderRules(
       senders: object.optional("senders").flatMap(SenderPattern.readAll),
-      forcedSender: object.optional("forcedSender").flatMap(mailbox))
+      forcedSender: object.optional("forcedSender").flatMap(mailbox),
+      rate: object.optional("rate")?.rateLimits() ?? [],
+      lane: object.optional("lane")?.choice(Lane.self) ?? .normal)
   }
 
   private static func mailbox(_ value: FieldDecoder) -> Mailbox? {

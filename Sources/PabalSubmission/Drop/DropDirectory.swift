@@ -16,6 +16,8 @@ struct DropDirectory: ~Copyable {
     let name: String
     /// Its size in bytes.
     let size: Int
+    /// The user who wrote it.
+    let owner: uid_t
   }
 
   /// What is known about an entry of the directory.
@@ -104,7 +106,7 @@ struct DropDirectory: ~Copyable {
     guard status.st_mode & 0o7777 == completeMode else {
       return .incomplete(changed: Int(status.st_mtim.tv_sec))
     }
-    return .complete(File(name: name, size: Int(status.st_size)))
+    return .complete(File(name: name, size: Int(status.st_size), owner: status.st_uid))
   }
 
   /// A mail that was read.

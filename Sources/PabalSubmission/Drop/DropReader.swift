@@ -39,6 +39,8 @@ package struct DropReader: Sendable {
   private static let envelopeSize = 1 << 20
   /// How often a delay is reported while it lasts, in milliseconds.
   private static let delayInterval = 600_000
+  /// How long the mail of a user whose limit is reached isn't tried, in milliseconds.
+  private static let limitedTime = 30_000
   /// After how many seconds an incomplete file is reported.
   private static let incompleteTime = 3_600
 
@@ -68,6 +70,14 @@ package struct DropReader: Sendable {
     fileprivate var delay = 0
     /// When a delay was last reported, in milliseconds since 1970.
     fileprivate var delayReported = 0
+    /// The users whose limits are reached, each with when its mail is tried again, and when that was last reported, in
+    /// milliseconds since 1970.
+    fileprivate var limited: [uid_t: (until: Int, reported: Int)] = [:]
+
+    /// Whether the mail of a user waits for its limit.
+    fileprivate func isLimited(_ user: uid_t, at now: Int) -> Bool {
+      limited[user].map { now < $0.until } ?? false
+    }
 
     /// The state before the first round.
     package init() {}
@@ -140,6 +150,9 @@ package struct DropReader: Sendable {
     if skipped == 0 { state.reported.formIntersection(names) }
     for name in names where !state.finished.contains(name) {
       switch directory.entry(name) {
+      // Its mail takes the places of no other's.
+      case .complete(let file) where state.isLimited(file.owner, at: Int(now().milliseconds)):
+        state.needsScan = true
       case .complete(let file):
         if files.count < DropReader.roundLimit { files.append(file) } else { state.needsScan = true }
       case .incomplete(let changed):
@@ -170,6 +183,10 @@ package struct DropReader: Sendable {
         mails.isEmpty || size + file.size <= DropReader.batchSize
       {
         rest.removeFirst()
+        if state.isLimited(file.owner, at: Int(now().milliseconds)) {
+          state.needsScan = true
+          continue
+        }
         if file.size > limit {
           let reply = SMTPReply(552, "5.3.4", "The file is larger than \(limit) bytes")
           try refuse(file.name, .local("?"), reply, in: directory, &state)
@@ -188,6 +205,7 @@ package struct DropReader: Sendable {
         }
       }
       for (name, submitter, result) in await submitted(mails, policy) {
+        let owner = mails.first { $0.name == name }?.content.owner
         switch result {
         case .queued(let recipients, let bytes):
           report(.queued(id: name, submitter: submitter, recipients: recipients, bytes: bytes))
@@ -199,6 +217,14 @@ package struct DropReader: Sendable {
               report(.unusable(name: name, problem: "can't remove it: \(error.reason)"))
             }
           }
+        case .refused(let reply) where reply.status == SMTPReply.limitedStatus:
+          guard let owner else { break }
+          state.needsScan = true
+          let now = Int(now().milliseconds)
+          let reported = state.limited[owner]?.reported ?? 0
+          let isReported = 0..<DropReader.delayInterval ~= now - reported
+          state.limited[owner] = (now + DropReader.limitedTime, isReported ? reported : now)
+          if !isReported { report(.delayed(id: name, reply: reply)) }
         case .refused(let reply) where reply.code < 500:
           (state.needsScan, state.delay) = (true, 30)
           let now = Int(now().milliseconds)

@@ -146,6 +146,35 @@ import Testing
     #expect(try site.stop() == 0)
   }
 
+  @Test func `limit what a submitter sends by all ways together, and name its lane`() throws {
+    let rules = #""rate": ["3/1h"], "lane": "bulk""#
+    let site = try ListenerSite(
+      #"{ "submission": { "socket": "submit", "drop": "drop", "local": { "default": { \#(rules) } } } }"#)
+    let folder = site.site.directory.path
+    try FileManager.default.createDirectory(atPath: "\(folder)/drop", withIntermediateDirectories: false)
+    #expect(chmod("\(folder)/drop", 0o3733) == 0)
+    func send(_ ways: String...) throws -> ChildProcess {
+      try ChildProcess.run(
+        "\(BuiltProducts.directory)/pabal",
+        ["sendmail"] + ways + ["-i", "-f", "a@example.com", "you@example.net"],
+        input: Array("Subject: x\n\ntext\n".utf8), environment: TestSite.cleanEnvironment)
+    }
+    #expect(try send("--socket", "/none", "--drop", "\(folder)/drop").status == 0)
+    try site.logged("door=drop")
+    for _ in 0..<2 { #expect(try send("--socket", "\(folder)/submit", "--drop", "/none").status == 0) }
+    let refused = try send("--socket", "\(folder)/submit", "--drop", "/none")
+    #expect(
+      refused.status == 75 && refused.errors.contains("the limit of 3 recipients in 1h is reached"),
+      "\(refused.errors)")
+    #expect(site.log.contains("door=socket status=4.7.1"))
+    // Without another way, it isn't lost: it waits in the drop directory.
+    #expect(try send("--socket", "\(folder)/submit", "--drop", "\(folder)/drop").status == 0)
+    try site.logged("drop delayed")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/drop").count == 1)
+    #expect(try site.site.outbox().allSatisfy { $0["lane"] as? String == "bulk" })
+    #expect(try site.site.outbox().count == 3)
+  }
+
   @Test func `follow an edit of the configuration, on a connection that is open`() throws {
     let site = try Self.site()
     let folder = site.site.directory.path

@@ -195,7 +195,27 @@ import Testing
     #expect(try SenderPattern(pattern).matches(try Address(address)) == matches)
   }
 
+  @Test func `have limits, which a network has as a whole, a lane and a forced sender`() throws {
+    let listener = try listener(
+      """
+      "networks": [ { "network": "10.0.0.0/8", "rate": ["100/1h", "5/1m"] } ],
+      "local": { "default": { "rate": ["7/1h"], "lane": "bulk", "forcedSender": "Kim <kim@a.example>" } }
+      """)
+    let network = listener.rules(for: .network("10.1.2.3"))
+    #expect(network.rate == [RateLimit(100, per: .seconds(3_600)), RateLimit(5, per: .seconds(60))])
+    #expect(network.counted != nil && network.counted == listener.rules(for: .network("10.3.2.1")).counted)
+    #expect(network.lane == .normal && network.forcedSender == nil)
+    let local = listener.rules(for: .local("kim"))
+    #expect(local.rate.count == 1 && local.lane == .bulk && local.counted == nil)
+    #expect(local.forcedSender?.description == "\"Kim\" <kim@a.example>")
+    #expect(local.permission(for: try Address("KIM@a.example")) == .listed)
+    #expect(local.permission(for: try Address("lee@a.example")) == .unrestricted)
+  }
+
   @Test(arguments: [
+    (#""local": { "a": { "rate": ["many"] } }"#, "serve.submission.local.a.rate[0]"),
+    (#""local": { "a": { "lane": "fast" } }"#, "serve.submission.local.a.lane"),
+    (#""local": { "a": { "forcedSender": "Kim" } }"#, "serve.submission.local.a.forcedSender"),
     (#""local": { "a": { "senders": [] } }"#, "serve.submission.local.a.senders"),
     (#""local": { "a": { "senders": ["a b"] } }"#, "serve.submission.local.a.senders[0]"),
     (#""local": { "a": { "senders": "a@b" } }"#, "serve.submission.local.a.senders"),

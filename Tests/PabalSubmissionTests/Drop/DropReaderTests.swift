@@ -12,6 +12,8 @@ private final class DropFixture: Sendable {
   let mails = Mutex<[(id: String, submission: SMTPSubmission)]>([])
   let events = Mutex<[DropReader.Event]>([])
   let answer = Mutex<SMTPReply?>(nil)
+  /// The submitter whose limit is reached.
+  let limited = Mutex<Submitter?>(nil)
   let seconds = Mutex(0)
   private let state = Mutex(DropReader.State())
 
@@ -23,6 +25,8 @@ private final class DropFixture: Sendable {
   var path: String { "\(directory.path)/drop" }
 
   static let ids = ["01M5PWP165041061050R3GG28A", "01M5PWP165041061050R3GG28B", "01M5PWP165041061050R3GG28C"]
+
+  static let limitReached = SMTPReply(450, "4.7.1", "limit reached")
 
   static func batch(
     _ recipients: [String] = ["you@example.com"], content: String = "Subject: hi\r\n\r\ntext\r\n"
@@ -53,6 +57,7 @@ private final class DropFixture: Sendable {
       now: { [self] in start + .seconds(seconds.withLock { $0 }) },
       submit: { [self] submission, id in
         if let reply = answer.withLock({ $0 }) { return .refused(reply) }
+        if submission.submitter == limited.withLock({ $0 }) { return .refused(DropFixture.limitReached) }
         mails.withLock { $0.append((id, submission)) }
         return .queued(id: id)
       }, report: { [self] event in events.withLock { $0.append(event) } }
@@ -216,6 +221,29 @@ private final class DropFixture: Sendable {
     fixture.answer.withLock { $0 = nil }
     await fixture.round()
     #expect(fixture.received.map(\.id).sorted() == DropFixture.ids)
+    #expect(try fixture.names == [])
+  }
+
+  @Test(.enabled(if: getuid() == 0, "only root can give a file to another user"))
+  func `mail of a user whose limit is reached waits without delaying that of others`() async throws {
+    let fixture = try DropFixture()
+    fixture.limited.withLock { $0 = .local("12345") }
+    for id in DropFixture.ids.prefix(2) {
+      let file = try fixture.write(DropFixture.batch(), as: id)
+      #expect(chown(file, 12_345, gid_t.max) == 0 && chmod(file, 0o440) == 0)
+    }
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[2])
+    for _ in 0..<3 { await fixture.round() }
+    #expect(fixture.received.map(\.id) == [DropFixture.ids[2]])
+    #expect(try fixture.names == Array(DropFixture.ids.prefix(2)))
+    #expect(fixture.reported.count { if case .delayed = $0 { true } else { false } } == 1)
+    // It is tried again after a while, not in each round.
+    fixture.limited.withLock { $0 = nil }
+    await fixture.round()
+    #expect(fixture.received.count == 1)
+    fixture.seconds.withLock { $0 = 31 }
+    await fixture.round()
+    #expect(fixture.received.count == 3)
     #expect(try fixture.names == [])
   }
 
