@@ -410,26 +410,27 @@ def send_far():
             "log": (directory / "log").read_text()}
 
 
-if client == "--list":
-    print(json.dumps(list(CLIENTS)))
-    sys.exit()
-if far:
-    print(json.dumps(send_far()))
-    sys.exit()
-recorder = Recorder()
-arrived = recorder.wait
-service = Service({"plugin": "smtp", "host": "127.0.0.1", "port": recorder.port, "security": "none"}, {})
-try:
-    CLIENTS[client](service)
-    recorder.wait()
-finally:
-    service.stop()
-sender, recipients, content = recorder.mails[0]
-header, _, body = content.partition(b"\r\n\r\n")
-names = [line.split(b":")[0].decode() for line in header.split(b"\r\n") if line[:1] not in b" \t"]
-print(json.dumps({
-    "mails": len(recorder.mails), "sender": sender, "recipients": recipients, "fields": names,
-    # A client that writes its own mail may encode the body.
-    "body": body == BODY.encode(), "content": content.decode("utf-8", "backslashreplace"),
-    "log": (directory / "log").read_text(),
-}))
+if __name__ == "__main__":
+    if client == "--list":
+        print(json.dumps(list(CLIENTS)))
+        sys.exit()
+    if far:
+        print(json.dumps(send_far()))
+        sys.exit()
+    recorder = Recorder()
+    arrived = recorder.wait
+    service = Service({"plugin": "smtp", "host": "127.0.0.1", "port": recorder.port, "security": "none"}, {})
+    try:
+        CLIENTS[client](service)
+        recorder.wait()
+    finally:
+        service.stop()
+    sender, recipients, content = recorder.mails[0]
+    header, _, body = content.partition(b"\r\n\r\n")
+    names = [line.split(b":")[0].decode() for line in header.split(b"\r\n") if line[:1] not in b" \t"]
+    print(json.dumps({
+        "mails": len(recorder.mails), "sender": sender, "recipients": recipients, "fields": names,
+        # A client that writes its own mail may encode the body.
+        "body": body == BODY.encode(), "content": content.decode("utf-8", "backslashreplace"),
+        "log": (directory / "log").read_text(),
+    }))
