@@ -6,7 +6,8 @@ submission.py SOCKET LOG [NAME=VALUE ...]
 Prints "ready". Each accepted mail becomes a line of JSON in LOG: sender, recipients, the parameters of MAIL, the content
 in Latin-1. Ends with its input. Settings: `extensions` is a comma-separated list in place of the usual ones; `greeting`,
 `mail` and `content` are replies in place of the usual ones; `rcpt:ADDRESS` is the reply to a recipient; `lose` set to
-"content" closes the connection after the content, without a reply, and to "mail" after MAIL.
+"content" closes the connection after the content, without a reply, to "mail" after MAIL, and to "reply" once after a mail
+was accepted.
 """
 import json, re, socketserver, sys, threading
 
@@ -57,6 +58,9 @@ class Session(socketserver.StreamRequestHandler):
                             "content": content.decode("latin-1")}
                     with open(log, "a") as file:
                         file.write(json.dumps(mail) + "\n")
+                if settings.get("lose") == "reply":
+                    del settings["lose"]
+                    return
                 self.say(reply)
                 recipients = []
             elif verb == "QUIT":

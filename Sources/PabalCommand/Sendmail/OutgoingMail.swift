@@ -10,6 +10,8 @@ package struct OutgoingMail: Sendable {
   package let recipients: [Address]
   /// The mail; its lines end with CRLF.
   package let content: [UInt8]
+  /// Whether the caller asked for SMTPUTF8 (RFC 6531), which a header may need without an address that does.
+  package let isInternational: Bool
   /// The name for EHLO.
   package let hostName: String
   /// The delivery notifications that the caller asks for.
@@ -17,14 +19,15 @@ package struct OutgoingMail: Sendable {
 
   /// A mail with a new id.
   package init(
-    sender: Address?, recipients: [Address], content: [UInt8], hostName: String,
-    notifications: NotificationRequest = NotificationRequest()
+    sender: Address?, recipients: [Address], content: [UInt8], isInternational: Bool = false,
+    hostName: String, notifications: NotificationRequest = NotificationRequest()
   ) {
     var seen = Set<Address>()
     id = MailIdentity.now().id
     self.sender = sender
     self.recipients = recipients.filter { seen.insert($0).inserted }
     self.content = content
+    self.isInternational = isInternational
     self.hostName = hostName
     self.notifications = notifications
   }
@@ -51,15 +54,16 @@ package struct OutgoingMail: Sendable {
     return "RCPT TO:<\(recipient)>\(notify ?? "")"
   }
 
-  /// Whether an address has non-ASCII characters (RFC 6531).
-  var needsSMTPUTF8: Bool { sender?.needsSMTPUTF8 ?? false || recipients.contains { $0.needsSMTPUTF8 } }
+  /// Whether the service has to take mail with non-ASCII characters in the envelope or the header (RFC 6531).
+  var needsSMTPUTF8: Bool {
+    isInternational || sender?.needsSMTPUTF8 ?? false || recipients.contains { $0.needsSMTPUTF8 }
+  }
 
   /// The extension of the Unix socket by which a client chooses the queue id of its mail.
   static let idExtension = "XQUEUEID"
 
-  /// Why a service with the default limits refuses the mail for good; `nil` if it doesn't.
-  var refusal: CommandError? {
-    let limits = SubmissionLimits()
+  /// Returns why a service with these limits refuses the mail for good; `nil` if it doesn't.
+  func refusal(_ limits: PublishedLimits) -> CommandError? {
     guard recipients.count <= limits.recipients else {
       return Self.refused(
         "\(recipients.count) recipients, a mail can have \(limits.recipients)", "send it in several mails")

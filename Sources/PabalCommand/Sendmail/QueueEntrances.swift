@@ -29,13 +29,14 @@ package struct QueueEntrances {
   /// Queues the mail by the first way that takes it; blocks until it is durable.
   package func submit(_ mail: OutgoingMail) -> Result {
     let socket = "the socket \(printable(arguments.socket))"
-    switch SubmissionClient(path: arguments.socket).submit(mail) {
+    let client = SubmissionClient(path: arguments.socket)
+    switch client.submit(mail) {
     case .queued(let id): return .queued(id: id)
     case .refused(let reply, let command, let recipients):
       let refusal = Self.error(reply, command, about: recipients)
       guard reply.isTemporary else { return .refused(reply, refusal) }
       // The service is short of something; it takes the mail from the drop directory when it can.
-      guard mail.refusal == nil else { return .refused(reply, refusal) }
+      guard mail.refusal(limits) == nil else { return .refused(reply, refusal) }
       do throws(DropWriter.Failure) {
         try drop(mail)
         return .queued(id: mail.id)
@@ -44,18 +45,34 @@ package struct QueueEntrances {
       }
     case .failed(let reason): return submitWithoutService(mail, "\(socket) \(reason)")
     case .lost(let reason, let isRepeatable):
+      let isUncertain = "\(socket): the connection failed before the service answered (\(reason))"
+      guard isRepeatable else { return Self.uncertain(isUncertain) }
       // Under the same id, the mail is queued once even if the service has it already.
-      if isRepeatable { return submitWithoutService(mail, "\(socket) \(reason)") }
-      return .failed(
-        CommandError(
-          .deferred, "\(socket): the connection failed before the service answered (\(reason))",
-          remedy: "the mail may be queued: look for it with `pabal outbox list` before you send it again"))
+      switch client.submit(mail) {
+      case .queued(let id): return .queued(id: id)
+      case .refused(let reply, let command, let recipients) where !reply.isTemporary:
+        return .refused(reply, Self.error(reply, command, about: recipients))
+      case .refused, .failed, .lost:
+        if case .queued(let id) = submitWithoutService(mail, "\(socket) \(reason)") { return .queued(id: id) }
+        return Self.uncertain(isUncertain)
+      }
     }
   }
 
+  /// The result of a mail that the service may have queued.
+  private static func uncertain(_ reason: String) -> Result {
+    .failed(
+      CommandError(
+        .deferred, reason,
+        remedy: "the mail may be queued: look for it with `pabal outbox list` before you send it again"))
+  }
+
+  /// The limits of the service, as it publishes them in its drop directory; otherwise the default ones.
+  private var limits: PublishedLimits { PublishedLimits.published(in: arguments.drop) ?? PublishedLimits() }
+
   private func submitWithoutService(_ mail: OutgoingMail, _ failure: String) -> Result {
     // What the service certainly refuses must not vanish in a directory that the sender can't read.
-    if let error = mail.refusal { return .failed(error) }
+    if let error = mail.refusal(limits) { return .failed(error) }
     do throws(DropWriter.Failure) {
       try drop(mail)
       return .queued(id: mail.id)

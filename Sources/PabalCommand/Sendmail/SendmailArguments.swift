@@ -16,6 +16,8 @@ package struct SendmailArguments: Sendable, Equatable {
     case nothing
     /// Prints the help.
     case help
+    /// Prints the version.
+    case version
     /// Queues the batch on standard input under this id, as the owner of the database.
     case batch(id: String)
   }
@@ -184,6 +186,7 @@ package struct SendmailArguments: Sendable, Equatable {
     let name = String(parts[0])
     switch name {
     case "--help": mode = .help
+    case "--version": mode = .version
     case "--read-recipients": readsRecipients = true
     case "--read-envelope-from": readsSender = true
     case "--batch", "--failures":

@@ -1,4 +1,4 @@
-import PabalCore
+package import PabalCore
 
 /// Submits a mail over the Unix socket of `pabal serve`.
 struct SubmissionClient {
@@ -130,11 +130,32 @@ struct SubmissionClient {
   }
 }
 
+/// The limits that `pabal serve` announces on its socket.
+package enum ServiceLimits {
+  /// Asks the service; `nil` if it can't be reached.
+  package static func ask(_ path: String) -> PublishedLimits? {
+    do throws(SubmissionSocket.Failure) {
+      var socket = try SubmissionSocket.connect(to: path)
+      socket.setTimeout(seconds: 5)
+      guard try socket.reply().code == 220 else { return nil }
+      try socket.send(Array("EHLO localhost\r\n".utf8))
+      let hello = try socket.reply()
+      guard hello.code == 250 else { return nil }
+      try? socket.send(Array("QUIT\r\n".utf8))
+      let extensions = ServiceExtensions(hello)
+      guard let size = extensions.maxSize, let recipients = extensions.maxRecipients else { return nil }
+      return PublishedLimits(size: size, recipients: recipients)
+    } catch {
+      return nil
+    }
+  }
+}
+
 /// The extensions in a reply to EHLO.
 private struct ServiceExtensions {
   let names: Set<String>
-  private let maxSize: Int?
-  private let maxRecipients: Int?
+  let maxSize: Int?
+  let maxRecipients: Int?
 
   init(_ reply: ServiceReply) {
     var names: Set<String> = []

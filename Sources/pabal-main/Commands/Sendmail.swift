@@ -23,7 +23,9 @@ struct Sendmail: ParsableCommand {
         pabal sendmail -t -i < mail.eml
         pabal sendmail -f app@example.com you@example.com < mail.eml
         pabal sendmail -bp
-      """)
+      """,
+    // `-h` has had another meaning for sendmail, with a value.
+    helpNames: .long)
 
   @Flag(name: .customShort("t"), help: "Add the recipients in To, Cc and Bcc of the mail.")
   var readsRecipients = false
@@ -105,6 +107,7 @@ struct Sendmail: ParsableCommand {
     switch arguments.mode {
     case .help:
       Terminal.printResult(Pabal.helpMessage(for: Sendmail.self))
+    case .version: Terminal.printResult(pabalVersion)
     case .nothing: break
     case .send:
       return try command.submit { mail, failures throws(CommandError) in

@@ -14,6 +14,10 @@ struct SendmailDialogue {
   func run() {
     var policy = SMTPSessionPolicy()
     policy.hostName = user.domain
+    if let limits = PublishedLimits.published(in: arguments.drop) ?? ServiceLimits.ask(arguments.socket) {
+      policy.maxSize = limits.size
+      policy.maxRecipients = limits.recipients
+    }
     policy.acceptsLF = true
     policy.acceptsBatch = true
     let peer = SMTPPeer(address: nil, submitter: .local(user.login))
@@ -36,7 +40,8 @@ struct SendmailDialogue {
   private func submit(_ submission: SMTPSubmission) -> SMTPSubmissionResult {
     let mail = OutgoingMail(
       sender: submission.sender, recipients: submission.recipients,
-      content: SendmailInput(submission.bytes[...]).bytes, hostName: user.domain)
+      content: SendmailInput(submission.bytes[...]).bytes, isInternational: submission.isInternational,
+      hostName: user.domain)
     let entrances = QueueEntrances(arguments) { mail, failures throws(CommandError) in
       try OwnedOutbox(arguments.configuration, orElse: failures).add(mail.batch, id: mail.id)
     }

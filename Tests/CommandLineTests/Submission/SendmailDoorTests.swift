@@ -80,6 +80,56 @@ import Testing
     #expect(repeatable.dropped.count == 1)
   }
 
+  @Test func `a mail whose reply was lost is offered again under its id, without a drop directory too`()
+    throws
+  {
+    let site = try SubmissionSite(["lose=reply", "extensions=CHUNKING,XQUEUEID"])
+    let run = try site.sendmail(["you@example.com"])
+    #expect(run.status == 0, "\(run.errors)")
+    let mails = try site.mails()
+    #expect(mails.count == 2)
+    #expect(Set(mails.map(\.parameters)).count == 1)
+
+    let gone = try SubmissionSite(["lose=content", "extensions=CHUNKING,XQUEUEID"])
+    let failed = try gone.sendmail(["you@example.com"])
+    #expect(failed.status == 75)
+    // The service may have it.
+    #expect(
+      failed.errors.contains("may be queued") && !failed.errors.contains("not queued"), "\(failed.errors)")
+  }
+
+  @Test func `a dialogue passes SMTPUTF8 on for a header that needs it`() throws {
+    let site = try SubmissionSite()
+    let run = try site.sendmail(
+      ["-bs"],
+      input:
+        "EHLO me\r\nMAIL FROM:<me@example.com> SMTPUTF8\r\nRCPT TO:<you@example.com>\r\nDATA\r\nSubject: 안녕\r\n\r\nx\r\n.\r\nQUIT\r\n"
+    )
+    #expect(run.output.contains("250 2.0.0 queued"), "\(run.output)")
+    #expect(try site.onlyMail().parameters.contains("SMTPUTF8"))
+  }
+
+  @Test func `the limits of the service hold for sendmail while it is down, and in a dialogue`() throws {
+    let site = try SubmissionSite(nil)
+    try site.makeDrop()
+    let many = (0..<1_500).map { "r\($0)@example.com" }
+    #expect(try site.sendmail(many).status == 65)
+    try site.directory.write("size 60000000\nrecipients 5000\n", to: "drop/limits")
+    #expect(try site.sendmail(many).status == 0)
+    #expect(site.dropped.count == 1)
+    #expect(try site.sendmail(["-bs"], input: "EHLO me\r\n").output.contains("250-SIZE 60000000\r\n"))
+    try site.directory.write("size 1000\nrecipients 10\n", to: "drop/limits")
+    #expect(try site.sendmail(many).status == 65)
+    // A file of somebody else, which only root can make here.
+    if geteuid() == 0 {
+      #expect(chown("\(site.directory.path)/drop/limits", 65_534, 65_534) == 0)
+      #expect(try site.sendmail(["a@example.com"], input: String(repeating: "x\n", count: 1_000)).status == 0)
+    }
+    let announcing = try SubmissionSite(["extensions=SIZE 1234567,LIMITS RCPTMAX=77,CHUNKING"])
+    let hello = try announcing.sendmail(["-bs"], input: "EHLO me\r\n").output
+    #expect(hello.contains("SIZE 1234567") && hello.contains("RCPTMAX=77"), "\(hello)")
+  }
+
   @Test func `the service gets the id`() throws {
     let site = try SubmissionSite(["extensions=CHUNKING,XQUEUEID"])
     let run = try site.sendmail(["-v", "you@example.com"])
