@@ -10,18 +10,20 @@ struct DropService: Sendable {
   /// Starts to read the directories of the configuration that `runtime` was started with.
   init(_ runtime: ServeRuntime, _ metrics: ServeMetrics) {
     let log = runtime.log
+    let space = FreeSpaceGuard(ofFile: runtime.initialConfiguration.storage.path)
     var seen: Set<String> = []
     readers = runtime.initialConfiguration.serve.submission.compactMap { configuration in
       guard let path = configuration.drop, seen.insert(path).inserted else { return nil }
       let reader = DropReader(
         path, policy: { runtime.snapshot.submission.drop(path)?.policy ?? SMTPSessionPolicy() },
         submit: { submission, id in
-          guard let intake = runtime.snapshot.submission.drop(path)?.intake else {
+          guard let settings = runtime.snapshot.submission.drop(path) else {
             return .refused(SMTPReply(451, "4.3.0", "the drop directory isn't configured any more"))
           }
+          guard space.hasRoom(settings.freeSpace) else { return .refused(FreeSpaceGuard.fullReply) }
           var submission = submission
           submission.id = id
-          return await intake.submit(submission)
+          return await settings.intake.submit(submission)
         },
         report: { event in
           log.write(event, path: path)

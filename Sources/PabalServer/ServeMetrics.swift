@@ -38,6 +38,7 @@ final class ServeMetrics: Sendable {
 
   let startTime = Timestamp.now()
   let submissions = LabelledCounter<Submission>()
+  let submittedMails = LabelledCounter<String>()
   let loginFailures = LabelledCounter<String>()
   private let submissionServer = Mutex<SubmissionServer?>(nil)
   let attempts = LabelledCounter<Attempt>()
@@ -56,6 +57,7 @@ final class ServeMetrics: Sendable {
   let requests = LabelledCounter<Request>()
   let requestTimes = LabelledHistogram<String>(
     bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
+  private let submitters = LabelLimiter(1_000)
   private let purposes = LabelLimiter()
   private let languages = LabelLimiter()
 
@@ -99,7 +101,9 @@ final class ServeMetrics: Sendable {
   /// Counts an event of the SMTP listeners.
   func handle(_ event: SubmissionEvent) {
     switch event {
-    case .submitted(_, _, let door, _, _): submissions.add(Submission(door: door, result: "queued"))
+    case .submitted(_, let submitter, let door, _, _):
+      submissions.add(Submission(door: door, result: "queued"))
+      submittedMails.add(submitters.value(submitter.description))
     case .refused(_, let door, let code, _):
       submissions.add(Submission(door: door, result: code < 500 ? "deferred" : "rejected"))
     case .loginFailed: loginFailures.add("failed")
@@ -265,6 +269,10 @@ extension ServeMetrics {
         ["queued", "deferred", "rejected"].map { Submission(door: door, result: $0) }
       }
     ) { [("door", $0.door.rawValue), ("result", $0.result)] }
+    text.counter(
+      "pabal_submitted_mails_total", "Queued mails by who submitted them; other beyond 1,000 submitters.",
+      submittedMails, zero: []
+    ) { [("submitter", $0)] }
     text.counter(
       "pabal_submission_login_failures_total", "Failed logins of SMTP clients, and refusals after too many.",
       loginFailures, zero: ["failed", "limited"]

@@ -1,6 +1,7 @@
 import PabalAccounts
 import PabalCore
 import PabalHTTP
+import PabalSubmission
 import Synchronization
 
 /// Whether a start of a verification would succeed now, as `/readyz`, the metrics and the log report it.
@@ -52,6 +53,10 @@ final class ServeReadiness: Sendable {
     if let problem = snapshot.context.configuration.keys.missingFile { report("keys", problem) }
     // Sends nothing late, so it degrades nothing.
     if let warning = snapshot.context.configuration.localMailWarning { detail["aliases"] = warning.message }
+    for submission in snapshot.context.configuration.serve.submission {
+      // Mail that sendmail left there waits.
+      if let finding = submission.dropFinding { report("drop", finding.message) }
+    }
     detail["storage"] = "ready"
     if let problem = await store.problem() { report("storage", problem.description, isFatal: true) }
     log(problems)

@@ -51,7 +51,8 @@ struct SubmissionSnapshot: Sendable {
       }
       for endpoint in configuration.endpoints { settings[endpoint] = listener }
       if let path = configuration.drop, drops[path] == nil {
-        drops[path] = DropSettings(policy: listener.policy, intake: intake)
+        drops[path] = DropSettings(
+          policy: listener.policy, freeSpace: configuration.limits.freeSpace, intake: intake)
       }
     }
     guard problems.isEmpty else { throw CommandError(.configuration, problems) }
@@ -72,6 +73,8 @@ struct SubmissionSnapshot: Sendable {
 struct DropSettings: Sendable {
   /// The limits of a mail.
   let policy: SMTPSessionPolicy
+  /// How many bytes have to be free where the database is.
+  let freeSpace: Int
   /// Queues a mail.
   let intake: SubmissionIntake
 }

@@ -24,9 +24,9 @@ public final class TemporaryDirectory: Sendable {
   /// The path, without a trailing slash.
   public let path: String
 
-  /// Creates a directory that only the owner can access.
-  public init() throws {
-    var template = Array((NSTemporaryDirectory() + "/pabal-test-XXXXXX").utf8CString)
+  /// Creates a directory that only the owner can access, in `parent`.
+  public init(in parent: String? = nil) throws {
+    var template = Array("\(parent ?? NSTemporaryDirectory())/pabal-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
     let bytes = template.dropLast().map { UInt8(bitPattern: $0) }
     // Symbolic links are resolved, because plugins are found by their real path.

@@ -99,6 +99,11 @@ def by_sendmail(number, way, *options):
         time.sleep(0.01)
 
 
+def waiting():
+    """The names of the drop files; `limits` is the service's own."""
+    return [path.name for path in drop.iterdir() if path.name != "limits"]
+
+
 server = serve()
 threads = [threading.Thread(target=by_smtp, args=(number,)) for number in range(8)]
 threads += [threading.Thread(target=by_sendmail, args=(
@@ -119,9 +124,9 @@ for thread in threads:
 database = sqlite3.connect("file:pabal.sqlite?mode=ro", uri=True)
 count = lambda: database.execute("SELECT count(*) FROM mail WHERE state IN ('waiting', 'sending')").fetchone()[0]
 end = time.monotonic() + 300
-while (count() or any(drop.iterdir())) and time.monotonic() < end:
+while (count() or waiting()) and time.monotonic() < end:
     time.sleep(0.1)
-left = [path.name for path in drop.iterdir()]
+left = waiting()
 server.send_signal(signal.SIGTERM)
 server.wait()
 rows = {id: state for id, state in database.execute("SELECT id, state FROM mail")}

@@ -22,6 +22,12 @@ struct SMTPInput {
   /// Whether the last line that was taken ended with LF alone.
   private(set) var endedWithLF = false
 
+  /// Whether what is left is the line `text`, in upper or lower case.
+  func isLine(_ text: String) -> Bool {
+    bytes.count - start == text.utf8.count + 2
+      && String(decoding: bytes[start...], as: UTF8.self).uppercased() == "\(text)\r\n"
+  }
+
   /// Whether there is nothing left to work on.
   var isEmpty: Bool { start == bytes.count }
 

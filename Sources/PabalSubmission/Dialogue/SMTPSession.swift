@@ -56,6 +56,9 @@ package struct SMTPSession {
   /// How many bytes of input are kept until they can be worked on.
   package var bufferedBytes: Int { input.count }
 
+  /// Whether nothing has arrived that the session hasn't worked on, except perhaps the line `command`.
+  func isAtEnd(allowing command: String) -> Bool { input.isEmpty || input.isLine(command) }
+
   /// How many bytes of a mail have arrived and are kept.
   package var contentSize: Int { transaction?.content.bytes.count ?? 0 }
 

@@ -8,6 +8,8 @@ struct DropDirectory: ~Copyable {
   /// A directory that isn't used, with the reason.
   struct Failure: Error, Hashable {
     let reason: String
+    /// Whether the cause is a mode or an owner, which stay until somebody changes them.
+    var isDenied = false
   }
 
   /// A complete file.
@@ -18,6 +20,8 @@ struct DropDirectory: ~Copyable {
     let size: Int
     /// The user who wrote it.
     let owner: uid_t
+    /// When its mode, owner or content last changed, in nanoseconds since 1970.
+    let changed: Int
   }
 
   /// What is known about an entry of the directory.
@@ -44,19 +48,20 @@ struct DropDirectory: ~Copyable {
   static func open(_ path: String) throws(Failure) -> DropDirectory? {
     let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else {
-      if errno == ENOENT { return nil }
-      throw Failure(reason: String(cString: strerror(errno)))
+      let number = errno
+      if number == ENOENT { return nil }
+      var status = stat()
+      if number == EACCES, stat(path, &status) == 0, status.st_uid != geteuid() { throw foreign }
+      throw Failure(reason: String(cString: strerror(number)))
     }
     var status = stat()
     let isKnown = fstat(descriptor, &status) == 0
     let directory = DropDirectory(
       descriptor: descriptor,
-      changed: Int(status.st_mtim.tv_sec) * 1_000_000_000 + Int(status.st_mtim.tv_nsec))
+      changed: nanoseconds(status.st_mtim))
     guard isKnown else { throw Failure(reason: "its owner can't be read") }
     // Otherwise files couldn't be removed, and would be read again after the outbox has forgotten their ids.
-    guard status.st_uid == geteuid() || geteuid() == 0 else {
-      throw Failure(reason: "belongs to another user; change its owner to the user of pabal serve")
-    }
+    guard status.st_uid == geteuid() || geteuid() == 0 else { throw foreign }
     guard status.st_mode & S_IWOTH == 0 || status.st_mode & S_ISVTX != 0 else {
       throw Failure(reason: "any user can remove the mail of others in it; set its mode to 3733")
     }
@@ -65,6 +70,15 @@ struct DropDirectory: ~Copyable {
       throw Failure(reason: "mail of other users couldn't be read in it; set its mode to 3733")
     }
     return directory
+  }
+
+  private static let foreign = Failure(
+    reason:
+      "belongs to another user; change its owner, and that of the files in it, to the user of pabal serve")
+
+  /// A time as nanoseconds since 1970. Users choose the times of their files, even beyond what fits.
+  private static func nanoseconds(_ time: timespec) -> Int {
+    min(max(Int(time.tv_sec), 0), 1 << 32) * 1_000_000_000 + Int(time.tv_nsec)
   }
 
   deinit { close(descriptor) }
@@ -83,7 +97,7 @@ struct DropDirectory: ~Copyable {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if [".", "..", Self.refusedName].contains(name) { continue }
+      if [".", "..", Self.refusedName, PublishedLimits.name, Self.draftName].contains(name) { continue }
       body(name)
     }
   }
@@ -104,9 +118,12 @@ struct DropDirectory: ~Copyable {
     // A link may lead to a file of another user, in whose name it would be sent.
     guard status.st_nlink == 1 else { return .unusable("it has more than one link") }
     guard status.st_mode & 0o7777 == completeMode else {
-      return .incomplete(changed: Int(status.st_mtim.tv_sec))
+      return .incomplete(changed: nanoseconds(status.st_mtim) / 1_000_000_000)
     }
-    return .complete(File(name: name, size: Int(status.st_size), owner: status.st_uid))
+    // A file can be larger than all memory, because what was never written takes no space.
+    let size = min(Int(status.st_size), 1 << 40)
+    return .complete(
+      File(name: name, size: size, owner: status.st_uid, changed: nanoseconds(status.st_ctim)))
   }
 
   /// A mail that was read.
@@ -121,8 +138,10 @@ struct DropDirectory: ~Copyable {
     let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
     let source = openat(descriptor, file.name, flags)
     guard source >= 0 else {
-      if errno == ENOENT || errno == ELOOP { return nil }
-      throw Failure(reason: String(cString: strerror(errno)))
+      let number = errno
+      if number == ENOENT || number == ELOOP { return nil }
+      throw Failure(
+        reason: String(cString: strerror(number)), isDenied: number == EACCES || number == EPERM)
     }
     defer { close(source) }
     var status = stat()
@@ -151,6 +170,26 @@ struct DropDirectory: ~Copyable {
   func remove(_ name: String) throws(Failure) {
     guard unlinkat(descriptor, name, 0) == 0 || errno == ENOENT else {
       throw Failure(reason: String(cString: strerror(errno)))
+    }
+  }
+
+  // The name of the file of limits while it is being written.
+  private static let draftName = "limits.new"
+
+  /// Publishes the limits for writers, in a file that all users can read.
+  func publish(_ limits: PublishedLimits) throws(Failure) {
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    var draft = openat(descriptor, Self.draftName, flags, 0o644)
+    if draft < 0, errno == EEXIST, unlinkat(descriptor, Self.draftName, 0) == 0 {
+      draft = openat(descriptor, Self.draftName, flags, 0o644)
+    }
+    guard draft >= 0 else { throw Failure(reason: "\(Self.draftName): \(String(cString: strerror(errno)))") }
+    defer { close(draft) }
+    let bytes = Array(limits.text.utf8)
+    guard write(draft, bytes, bytes.count) == bytes.count, fchmod(draft, 0o644) == 0,
+      renameat(descriptor, Self.draftName, descriptor, PublishedLimits.name) == 0
+    else {
+      throw Failure(reason: "\(PublishedLimits.name): \(String(cString: strerror(errno)))")
     }
   }
 

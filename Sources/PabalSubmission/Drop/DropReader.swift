@@ -35,6 +35,8 @@ package struct DropReader: Sendable {
   private static let batchSize = 16 << 20
   /// The maximum number of files of one round, which bounds its memory.
   private static let roundLimit = 2_000
+  /// The maximum number of files that are remembered because they can't be read or removed.
+  private static let memoryLimit = 100_000
   /// The space for the envelope of a mail of the maximum size.
   private static let envelopeSize = 1 << 20
   /// How often a delay is reported while it lasts, in milliseconds.
@@ -63,6 +65,9 @@ package struct DropReader: Sendable {
     fileprivate var reported: Set<String> = []
     /// Files whose mail is queued but which couldn't be removed.
     fileprivate var finished: Set<String> = []
+    /// Files that this process may not read, each with when it last changed.
+    fileprivate var denied: [String: Int] = [:]
+    fileprivate var published: PublishedLimits?
     fileprivate var lastScan = 0
     fileprivate var lastChange = 0
     fileprivate var closedReason: String?
@@ -84,6 +89,18 @@ package struct DropReader: Sendable {
 
     /// The seconds until the next round.
     package var pause: Int { max(1, delay) }
+
+    /// Whether something is remembered about a file.
+    fileprivate func knows(_ name: String) -> Bool {
+      reported.contains(name) || finished.contains(name) || denied[name] != nil
+    }
+
+    /// Forgets the files that aren't in `names`.
+    fileprivate mutating func forget(except names: Set<String>) {
+      reported.formIntersection(names)
+      finished.formIntersection(names)
+      denied = denied.filter { names.contains($0.key) }
+    }
 
     /// Whether something is reported for the first time. The memory for it is bounded.
     fileprivate mutating func isNew(_ key: String) -> Bool {
@@ -107,6 +124,7 @@ package struct DropReader: Sendable {
     do throws(DropDirectory.Failure) {
       guard let directory = try DropDirectory.open(path) else { return }
       state.closedReason = nil
+      publish(in: directory, &state)
       let start = now().milliseconds
       // An entry that was added in the tick of the clock of the last scan may have been missed.
       // A clock that was set back makes the time of a change smaller than that of an earlier scan.
@@ -126,40 +144,44 @@ package struct DropReader: Sendable {
     }
   }
 
-  /// Returns the complete files, the oldest first.
+  /// Publishes the limits after they have changed.
+  private func publish(in directory: borrowing DropDirectory, _ state: inout State) {
+    let policy = policy()
+    let limits = PublishedLimits(size: policy.maxSize, recipients: policy.maxRecipients)
+    guard state.published != limits else { return }
+    state.published = limits
+    do throws(DropDirectory.Failure) {
+      try directory.publish(limits)
+    } catch {
+      report(.unusable(name: PublishedLimits.name, problem: error.reason))
+    }
+  }
+
+  /// Returns the complete files, the oldest first, at most ``roundLimit``.
   private func scan(
     _ directory: borrowing DropDirectory, _ state: inout State
   ) throws(DropDirectory.Failure) -> [DropDirectory.File] {
-    var names: [String] = []
-    var others: [String] = []
-    var skipped = 0
-    try directory.forEachName { name in
-      // Other entries are reported, but don't take the places of mails.
-      if MailIdentity.isID(name) {
-        if names.count < 50 * DropReader.roundLimit { names.append(name) } else { skipped += 1 }
-      } else if others.count < 100 {
-        others.append(name)
-      }
-    }
-    names.sort()
-    names += others
     var files: [DropDirectory.File] = []
-    state.needsScan = skipped > 0
-    state.finished.formIntersection(names)
-    // What is gone is forgotten, so that what was reported of it doesn't keep new reports out.
-    if skipped == 0 { state.reported.formIntersection(names) }
-    for name in names where !state.finished.contains(name) {
+    var known: Set<String> = []
+    let time = Int(now().milliseconds)
+    state.needsScan = false
+    // Every entry is looked at, and only complete files are kept, so that none takes the place of a mail.
+    try directory.forEachName { name in
+      defer { if state.knows(name) { known.insert(name) } }
+      guard !state.finished.contains(name) else { return }
       switch directory.entry(name) {
       // Its mail takes the places of no other's.
-      case .complete(let file) where state.isLimited(file.owner, at: Int(now().milliseconds)):
+      case .complete(let file) where state.isLimited(file.owner, at: time): state.needsScan = true
+      case .complete(let file) where state.denied[name] == file.changed:
+        // A change of the mode or the owner of the file doesn't show in the time of the directory.
         state.needsScan = true
       case .complete(let file):
-        if files.count < DropReader.roundLimit { files.append(file) } else { state.needsScan = true }
+        files.append(file)
+        if files.count >= 4 * DropReader.roundLimit { keepOldest(&files, &state) }
       case .incomplete(let changed):
         // Completion changes the mode of the file, which the time of the directory doesn't show.
         state.needsScan = true
-        let age = Int(now().milliseconds / 1_000) - changed
-        if age > DropReader.incompleteTime, state.isNew(name) {
+        if time / 1_000 - changed > DropReader.incompleteTime, state.isNew(name) {
           report(.unusable(name: name, problem: "it isn't complete, and its writer has probably died"))
         }
       case .unusable(let problem):
@@ -167,7 +189,18 @@ package struct DropReader: Sendable {
       case .gone: break
       }
     }
+    keepOldest(&files, &state)
+    // What is gone is forgotten, so that what was reported of it doesn't keep new reports out.
+    state.forget(except: known)
     return files
+  }
+
+  /// Sorts the files by age, and leaves those beyond a round for the next one.
+  private func keepOldest(_ files: inout [DropDirectory.File], _ state: inout State) {
+    files.sort { $0.name < $1.name }
+    guard files.count > DropReader.roundLimit else { return }
+    files.removeLast(files.count - DropReader.roundLimit)
+    state.needsScan = true
   }
 
   private func queue(
@@ -201,6 +234,9 @@ package struct DropReader: Sendable {
           size += file.size
         } catch {
           state.needsScan = true
+          if error.isDenied, state.denied.count < DropReader.memoryLimit {
+            state.denied[file.name] = file.changed
+          }
           if state.isNew(file.name) { report(.unusable(name: file.name, problem: error.reason)) }
         }
       }

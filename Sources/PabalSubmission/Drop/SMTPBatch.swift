@@ -36,6 +36,8 @@ package enum SMTPBatch {
           return .refused(incomplete)
         }
       case .submit(let submission):
+        // A second mail behind the first would vanish with the file.
+        guard session.isAtEnd(allowing: "QUIT") && parts.isEmpty else { return .refused(incomplete) }
         switch await submit(submission) {
         case .queued:
           return .queued(recipients: submission.recipients.count, bytes: submission.bytes.count)

@@ -28,7 +28,7 @@ package final class FreeSpaceGuard: Sendable {
   }
 
   /// Whether at least `bytes` are free.
-  func hasRoom(_ bytes: Int) -> Bool {
+  package func hasRoom(_ bytes: Int) -> Bool {
     guard bytes > 0 else { return true }
     let now = now()
     let known = known.withLock { known in
@@ -39,6 +39,9 @@ package final class FreeSpaceGuard: Sendable {
     }
     return known.free.map { $0 >= bytes } ?? true
   }
+
+  /// The reply to mail while there isn't.
+  package static let fullReply = SMTPReply(452, "4.3.1", "not enough disk space, try again later")
 
   private static func freeBytes(_ directory: String) -> Int? {
     var status = statvfs()

@@ -31,6 +31,8 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   private var session: SMTPSession?
   private var connection: SubmissionConnections.Connection?
   private var peer = SMTPPeer(address: nil)
+  /// The network of the client, or its user on this machine, for all that is limited per client.
+  private var peerKey = "unknown"
   private var phase = Phase.opening
   private var isStopping = false
   private var isReading = false
@@ -101,6 +103,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   private func register(
     _ context: ChannelHandlerContext, _ settings: ListenerSettings, _ key: String, _ perPeer: Int?
   ) -> Bool {
+    peerKey = key
     let total = SubmissionConnections.total(settings.configuration.limits.connections)
     connection = shared.connections.register(context.channel, peer: key, total: total, perPeer: perPeer)
     guard connection == nil else { return true }
@@ -186,12 +189,10 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    let address = peer.address ?? "local"
-    let key = IPAddress(address)?.network ?? address
     if phase == .opening || phase == .startingTLS, !TLSFailure.isEndOfInput(error),
-      shared.reports.isDue("handshake \(key)")
+      shared.reports.isDue("handshake \(peerKey)")
     {
-      shared.report(.handshakeFailed(address: address))
+      shared.report(.handshakeFailed(address: peer.address ?? "local"))
     }
     close(context)
   }
@@ -283,7 +284,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       return SMTPReply(530, "5.7.0", "this connection may not send mail any more")
     }
     guard shared.space.hasRoom(settings.configuration.limits.freeSpace) else {
-      return SMTPReply(452, "4.3.1", "not enough disk space, try again later")
+      return FreeSpaceGuard.fullReply
     }
     return nil
   }
@@ -344,7 +345,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     deadline.set(nil, on: context.eventLoop) {}
     let shared = shared
     let address = peer.address
-    let key = address.flatMap { IPAddress($0)?.network } ?? "local"
+    let key = peerKey
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let eventLoop = context.eventLoop
     let password = settings.configuration.users.first { $0.name == credentials.user }?.password

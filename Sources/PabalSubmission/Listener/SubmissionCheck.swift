@@ -2,6 +2,17 @@ internal import Glibc
 package import PabalCore
 
 extension SubmissionConfiguration {
+  /// Returns why this process can't read the drop directory; `nil` if it can, or if there is none. Reads the file system.
+  package var dropFinding: Diagnostic? {
+    guard let drop else { return nil }
+    do throws(DropDirectory.Failure) {
+      _ = try DropDirectory.open(drop)
+      return nil
+    } catch {
+      return location.diagnostic("the drop directory \(drop) isn't used: \(error.reason)")
+    }
+  }
+
   /// Returns what is wrong with the certificate and its key, for `pabal check`. Blocks.
   package func certificateFindings(at now: Timestamp = .now()) -> [Diagnostic] {
     guard needsCertificate else { return [] }

@@ -228,6 +228,7 @@ struct Check: ParsableCommand {
         findings.append(error)
       }
     }
+    if let finding = listener.dropFinding { findings.append(finding) }
     let isOK = !findings.contains { $0.severity == .error }
     return Step(
       "submission", listener.endpoints.map(\.description).joined(separator: ", "), ok: isOK,

@@ -35,6 +35,12 @@ extension Keys {
       let configured: String
     }
 
+    func validate() throws {
+      if let reason = invalidNameReason(name) {
+        throw ValidationError("NAME: \(reason); use letters, digits, - and _.")
+      }
+    }
+
     func run() throws {
       let generated = stdin ? nil : PasswordHash.randomPassword()
       let password = try generated.map { Array($0.utf8) } ?? Self.readPassword()

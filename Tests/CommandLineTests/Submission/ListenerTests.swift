@@ -207,6 +207,7 @@ import Testing
     let port = try #require(site.log.firstMatch(of: /Z listening host=127.0.0.1 port=(\d+)/)).1
     let metrics = try ChildProcess.run("curl", ["-s", "http://127.0.0.1:\(port)/metrics"]).output
     #expect(metrics.contains(#"pabal_submissions_total{door="smtp",result="queued"} 1"#))
+    #expect(metrics.contains(#"pabal_submitted_mails_total{submitter="network:127.0.0.1"} 1"#))
     #expect(metrics.contains(#"pabal_submission_login_failures_total{reason="failed"} 10"#))
     #expect(metrics.contains("pabal_submission_connections "))
   }
@@ -231,7 +232,9 @@ import Testing
     }
     try eventually { site.site.mails.count == 2 }
     #expect(
-      try FileManager.default.contentsOfDirectory(atPath: "\(directory)/drop").allSatisfy { $0 == "refused" })
+      try FileManager.default.contentsOfDirectory(atPath: "\(directory)/drop").allSatisfy {
+        ["refused", "limits"].contains($0)
+      })
     #expect(try site.stop() == 0)
     #expect(!"\(directory)/submit".exists)
   }

@@ -62,9 +62,10 @@ final class SubmissionSite: Sendable {
     #expect(chmod(path, 0o3733) == 0)
   }
 
-  /// The names in the drop directory.
+  /// The names in the drop directory, except for the file of limits.
   var dropped: [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/drop")) ?? []).sorted()
+    ((try? FileManager.default.contentsOfDirectory(atPath: "\(directory.path)/drop")) ?? [])
+      .filter { $0 != "limits" }.sorted()
   }
 
   /// Runs `sendmail`, a link to `pabal`, with these arguments.

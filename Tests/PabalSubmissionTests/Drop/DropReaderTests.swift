@@ -17,8 +17,8 @@ private final class DropFixture: Sendable {
   let seconds = Mutex(0)
   private let state = Mutex(DropReader.State())
 
-  init(mode: mode_t = 0o3733) throws {
-    directory = try TemporaryDirectory()
+  init(mode: mode_t = 0o3733, in parent: String? = nil) throws {
+    directory = try parent.map { try TemporaryDirectory(in: $0) } ?? TemporaryDirectory()
     #expect(mkdir(path, 0o700) == 0 && chmod(path, mode) == 0)
   }
 
@@ -47,7 +47,12 @@ private final class DropFixture: Sendable {
     return file
   }
 
-  var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() } }
+  /// The entries, except for the file of limits.
+  var names: [String] {
+    get throws {
+      try FileManager.default.contentsOfDirectory(atPath: path).filter { $0 != PublishedLimits.name }.sorted()
+    }
+  }
 
   func round() async {
     var state = self.state.withLock { $0 }
@@ -175,7 +180,7 @@ private final class DropFixture: Sendable {
     "EHLO host\r\nMAIL FROM:<me@example.com>\r\nRCPT TO:<you@example.com>\r\n",
     DropFixture.batch(["a@example.com", "not an address"]),
     DropFixture.batch(content: "Subject: hi\n\nbare\n"),
-    "\u{0}\u{1}\u{2}",
+    DropFixture.batch() + DropFixture.batch(), DropFixture.batch() + "\r\n", "\u{0}\u{1}\u{2}",
   ]) func `a malformed file is moved aside as a whole and doesn't stop others`(_ text: String) async throws {
     let fixture = try DropFixture()
     try fixture.write(text)
@@ -195,6 +200,51 @@ private final class DropFixture: Sendable {
     await fixture.round()
     #expect(fixture.reported.count == 1)
     #expect(try fixture.names == ["refused"])
+  }
+
+  @Test(
+    .enabled("needs a tmpfs, which keeps what other file systems don't") { access("/dev/shm", W_OK) == 0 })
+  func `times and sizes beyond all measure stop nothing`() async throws {
+    let fixture = try DropFixture(in: "/dev/shm")
+    let early = try fixture.write("", as: DropFixture.ids[0], mode: 0o640)
+    var times = [timespec(tv_sec: .min, tv_nsec: 0), timespec(tv_sec: .max, tv_nsec: 999_999_999)]
+    #expect(utimensat(AT_FDCWD, early, &times, 0) == 0)
+    try fixture.write(DropFixture.batch(), as: DropFixture.ids[1])
+    let sparse = try fixture.write("", as: DropFixture.ids[2], mode: 0o640)
+    #expect(truncate(sparse, .max) == 0 && chmod(sparse, DropDirectory.completeMode) == 0)
+    for _ in 0..<2 { await fixture.round() }
+    #expect(fixture.received.map(\.id) == [DropFixture.ids[1]])
+    #expect(try fixture.names == [DropFixture.ids[0], "refused"])
+  }
+
+  @Test func `files that aren't complete take the places of no mail, however many they are`() async throws {
+    let fixture = try DropFixture()
+    for number in 10_000..<15_000 {
+      try fixture.write("", as: "000000000000000000000\(number)", mode: 0o640)
+    }
+    try fixture.write(DropFixture.batch())
+    await fixture.round()
+    #expect(fixture.received.map(\.id) == [DropFixture.ids[0]])
+  }
+
+  @Test func `the limits are published for writers, and again when they change`() async throws {
+    let fixture = try DropFixture()
+    let file = "\(fixture.path)/limits"
+    try Data("a stranger's".utf8).write(to: URL(filePath: "\(fixture.path)/limits.new"))
+    await fixture.round()
+    #expect(PublishedLimits.published(in: fixture.path) == PublishedLimits())
+    var status = stat()
+    #expect(stat(file, &status) == 0 && status.st_mode & 0o7777 == 0o644)
+    for text in [
+      "", "size 1\n", "size 0\nrecipients 1\n", "size x\nrecipients 1\n",
+      String(repeating: "x", count: 1_000),
+    ] {
+      try Data(text.utf8).write(to: URL(filePath: file))
+      #expect(PublishedLimits.published(in: fixture.path) == nil, "\(text)")
+    }
+    #expect(unlink(file) == 0 && symlink("/etc/passwd", file) == 0)
+    #expect(PublishedLimits.published(in: fixture.path) == nil)
+    #expect(fixture.reported.isEmpty)
   }
 
   @Test func `a directory named refused of another kind keeps refused files in place, reported once`()
