@@ -16,6 +16,8 @@ public final class GmailTransport: PluginTransport {
   public static let settings = GmailAPI.settings
   /// 60 mails a minute (usage limits: 6,000 quota units per minute and user, 100 for `messages.send`).
   public static var pace: (sends: UInt32, seconds: UInt32)? { (60, 60) }
+  /// The account: Gmail replaces authors that aren't addresses of its mailbox.
+  public static let senderSettings = ["account"]
   /// `true`: the token can be tested without a mail.
   public static var canCheck: Bool { true }
 

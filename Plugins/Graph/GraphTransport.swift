@@ -17,6 +17,8 @@ public final class GraphTransport: PluginTransport {
   public static let settings = GraphAPI.settings
   /// 30 mails a minute (Exchange Online limits, "Sending limits").
   public static var pace: (sends: UInt32, seconds: UInt32)? { (30, 60) }
+  /// The mailbox: Graph refuses authors that it may not send as.
+  public static let senderSettings = ["mailbox", "account"]
   /// `true`: consent, license and mailbox can be tested without a mail.
   public static var canCheck: Bool { true }
 

@@ -23,6 +23,9 @@ public protocol PluginTransport: Sendable {
   static var canCheck: Bool { get }
   /// How many mails the server accepts from one account in how many seconds; `nil`: no limit.
   static var pace: (sends: UInt32, seconds: UInt32)? { get }
+  /// The keys of the settings that have the only address that mail is sent as; the first that is given counts. Empty: any
+  /// sender.
+  static var senderSettings: [String] { get }
 
   /// Opens the transport; called once. Don't keep secret settings longer than needed.
   init(_ settings: Settings, host: Host) throws(TransportOpenError)
@@ -45,6 +48,8 @@ extension PluginTransport {
   public static var canCheck: Bool { false }
   /// `nil`: the server has no known limit.
   public static var pace: (sends: UInt32, seconds: UInt32)? { nil }
+  /// Empty: the transport sends as any sender.
+  public static var senderSettings: [String] { [] }
   /// Returns `.ready`.
   public func check(_ attempt: Attempt) -> Verdict { .ready }
   /// Does nothing.

@@ -27,7 +27,9 @@ public struct TransportTable: Sendable {
         summary: UnsafePointer(permanentCString(Transport.summary)), settings: UnsafePointer(settings),
         setting_count: Transport.settings.count, open: open, send: sendMail, close: closeTransport,
         check: Transport.canCheck ? checkTransport : nil, pace_sends: Transport.pace?.sends ?? 0,
-        pace_seconds: Transport.pace?.seconds ?? 0))
+        pace_seconds: Transport.pace?.seconds ?? 0,
+        sender_settings: Transport.senderSettings.isEmpty
+          ? nil : UnsafePointer(permanentCString(Transport.senderSettings.joined(separator: " ")))))
     self.table = UnsafePointer(table)
   }
 

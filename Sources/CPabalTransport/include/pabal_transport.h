@@ -252,6 +252,12 @@ typedef struct pabal_transport {
    * limit. The host queues mail accordingly. */
   uint32_t pace_sends;
   uint32_t pace_seconds;
+
+  /* May be missing. For a transport that sends every mail as one address, such
+   * as that of its mailbox: the keys of the settings that have it, separated by
+   * spaces. The first that is given counts; of PABAL_ACCOUNT, its mailbox. The
+   * host warns if submitters may use other senders. NULL: any sender. */
+  const char *sender_settings;
 } pabal_transport;
 
 /* The one exported symbol. `host_abi` is the host's PABAL_TRANSPORT_ABI.

@@ -3,19 +3,24 @@ internal import PabalFormats
 /// An element of `serve.submission.networks`: a network whose clients may send without logging in.
 struct SubmissionNetwork: Sendable {
   let network: IPNetwork
+  /// The network as it is written.
+  let text: String
   let rules: SenderRules
 
   /// Reads a network, or an object with `network` and rules.
   static func read(_ value: FieldDecoder) -> SubmissionNetwork? {
     guard case .object = value.node.content else {
-      return network(value).map { SubmissionNetwork(network: $0, rules: SenderRules()) }
+      return network(value).map {
+        SubmissionNetwork(network: $0, text: value.text() ?? "", rules: SenderRules())
+      }
     }
     return value.object { object in
       let rules = SenderRules.read(object)
       let field = object.required(
         "network", remedy: "add the clients, for example \"network\": \"192.0.2.0/24\"")
       return field.flatMap(network).map {
-        SubmissionNetwork(network: $0, rules: rules.counted(as: "network \($0.bytes)/\($0.bits)"))
+        SubmissionNetwork(
+          network: $0, text: field?.text() ?? "", rules: rules.counted(as: "network \($0.bytes)/\($0.bits)"))
       }
     }
   }

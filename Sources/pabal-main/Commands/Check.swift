@@ -94,7 +94,9 @@ struct Check: ParsableCommand {
     add(step, status)
     if transport.isEmpty {
       if let step = serve(context) { add(step, .configuration) }
-      for listener in context.configuration.serve.submission { add(submission(listener), .configuration) }
+      for listener in context.configuration.serve.submission {
+        add(submission(listener, context), .configuration)
+      }
     }
     if common.json { try Terminal.printResult(json: steps) }
     if worst != .sent { throw worst.exitCode }
@@ -216,8 +218,8 @@ struct Check: ParsableCommand {
   }
 
   /// Checks what an SMTP listener needs.
-  private func submission(_ listener: SubmissionConfiguration) -> Step {
-    var findings = listener.certificateFindings()
+  private func submission(_ listener: SubmissionConfiguration, _ context: CommandContext) -> Step {
+    var findings = listener.certificateFindings() + context.senderWarnings(listener)
     var detail = "can listen"
     for endpoint in listener.endpoints {
       do throws(Diagnostic) {

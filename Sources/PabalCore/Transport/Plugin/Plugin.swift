@@ -20,6 +20,9 @@ public struct Plugin: Sendable {
     guard table.pace_sends > 0, table.pace_seconds > 0 else { return nil }
     return Pace(sends: Int(table.pace_sends), per: .seconds(table.pace_seconds))
   }
+  /// The keys of the settings that have the only address that it sends as; the first that is given counts. Empty: it sends
+  /// as any sender.
+  public let senderSettings: [String]
   /// Warnings for the operator; they don't prevent loading.
   public let warnings: [Diagnostic]
 
@@ -77,6 +80,13 @@ public struct Plugin: Sendable {
       throw makeError("the plugin's table has no open, send or close function")
     }
     settings = try Self.settings(of: table, makeError)
+    let declared = settings
+    senderSettings =
+      table.sender_settings.map { String(cString: $0).split(separator: " ").map(String.init) } ?? []
+    if let unknown = senderSettings.first(where: { key in !declared.contains { $0.key == key } }) {
+      throw makeError(
+        "the plugin's table names the setting \(quoted(unknown)) of its sender, which it doesn't declare")
+    }
   }
 
   /// Whether `text` is a valid plugin name: `[a-z][a-z0-9-]*`, at most 64 characters.

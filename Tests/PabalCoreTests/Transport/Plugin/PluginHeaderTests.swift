@@ -35,7 +35,8 @@ import Testing
       AT(pabal_transport, abi, 0); AT(pabal_transport, size, 4); AT(pabal_transport, name, 8);
       AT(pabal_transport, version, 16); AT(pabal_transport, summary, 24); AT(pabal_transport, settings, 32);
       AT(pabal_transport, setting_count, 40); AT(pabal_transport, open, 48); AT(pabal_transport, send, 56);
-      AT(pabal_transport, close, 64); AT(pabal_transport, check, 72);
+      AT(pabal_transport, close, 64); AT(pabal_transport, check, 72); AT(pabal_transport, pace_sends, 80);
+      AT(pabal_transport, pace_seconds, 84); AT(pabal_transport, sender_settings, 88);
       AT(pabal_setting, size, 0); AT(pabal_setting, kind, 4); AT(pabal_setting, key, 8);
       AT(pabal_setting, help, 16); AT(pabal_setting, default_value, 24); AT(pabal_setting, choices, 32);
       AT(pabal_setting, minimum, 40); AT(pabal_setting, maximum, 48); AT(pabal_setting, required, 56);
