@@ -243,7 +243,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       guard context.channel.isWritable else {
         return wait(context, until: .now() + shared.times.writing)
       }
-      let mailRefusal = mailRefusal
+      let mailRefusal = shared.mailRefusal(session?.submitter, proof, at: endpoint)
       session?.mailRefusal = mailRefusal
       if let submitter = session?.submitter, let settings = shared.settings(endpoint) {
         session?.rules = settings.configuration.rules(for: submitter)
@@ -277,25 +277,10 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  /// The reply that MAIL gets from now on; `nil` if it is accepted. A reload of the settings and the disk decide.
-  private var mailRefusal: SMTPReply? {
-    guard let settings = shared.settings(endpoint) else { return nil }
-    if let submitter = session?.submitter, !proof.admits(submitter, settings) {
-      return SMTPReply(530, "5.7.0", "this connection may not send mail any more")
-    }
-    guard shared.space.hasRoom(settings.configuration.limits.freeSpace) else {
-      return FreeSpaceGuard.fullReply
-    }
-    return nil
-  }
-
   /// Reports mail that the session refused by itself.
   private func reportRefusals() {
     guard let submitter = session?.submitter else { return }
-    for reply in session?.takeRefusals() ?? [] {
-      shared.report(
-        .refused(submitter: submitter, door: endpoint.door, code: reply.code, status: reply.status))
-    }
+    for reply in session?.takeRefusals() ?? [] { shared.reportRefusal(submitter, at: endpoint, reply) }
   }
 
   /// Counts the content that has arrived. If there is too much of it, the session refuses it and `false` is returned.
@@ -343,27 +328,16 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     guard let settings = shared.settings(endpoint) else { return close(context) }
     phase = .pending
     deadline.set(nil, on: context.eventLoop) {}
-    let shared = shared
-    let address = peer.address
-    let key = peerKey
+    let (shared, peer, key) = (shared, peer, peerKey)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let eventLoop = context.eventLoop
     let password = settings.configuration.users.first { $0.name == credentials.user }?.password
     Task {
-      let result = await shared.passwords.verify(
-        credentials, users: settings.configuration.users, address: key,
-        limit: settings.configuration.limits.logins)
-      switch result.answer {
-      case .rejected:
-        shared.report(
-          .loginFailed(address: address ?? "local", user: String(printable(credentials.user).prefix(64))))
-      case .limited where result.reachedLimit: shared.report(.loginsLimited(address: address ?? "local"))
-      case .limited, .accepted: break
-      }
+      let answer = await shared.logIn(credentials, peer, key: key, settings.configuration)
       eventLoop.execute {
         let (handler, context) = bound.value
-        if case .accepted = result.answer { handler.proof.password = password }
-        handler.resume(context) { $0?.authenticated(result.answer) }
+        if case .accepted = answer { handler.proof.password = password }
+        handler.resume(context) { $0?.authenticated(answer) }
       }
     }
   }
@@ -373,37 +347,24 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     guard let settings = shared.settings(endpoint) else { return close(context) }
     content.end()
     // A mail that arrived within one read hasn't been counted yet. Since MAIL, the settings may have changed.
-    let refusal = mailRefusal ?? (holds(submission.bytes.count) ? nil : SMTPConnectionHandler.crowdedReply)
+    let refusal =
+      shared.mailRefusal(session?.submitter, proof, at: endpoint)
+      ?? (holds(submission.bytes.count) ? nil : SMTPConnectionHandler.crowdedReply)
     if let refusal {
       content.release()
-      shared.report(
-        .refused(
-          submitter: submission.submitter, door: endpoint.door, code: refusal.code, status: refusal.status))
+      shared.reportRefusal(submission.submitter, at: endpoint, refusal)
       session?.submitted(.refused(refusal))
       return
     }
     phase = .pending
     deadline.set(nil, on: context.eventLoop) {}
-    let shared = shared
+    let (shared, endpoint) = (shared, endpoint)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let eventLoop = context.eventLoop
-    let size = submission.bytes.count
     // The mail is counted until it is stored, even if the connection ends before.
     let hold = content.detach()
-    let door = endpoint.door
     Task {
-      let result = await settings.submit(submission)
-      switch result {
-      case .queued(let id):
-        shared.report(
-          .submitted(
-            id: id, submitter: submission.submitter, door: door, recipients: submission.recipients.count,
-            bytes: size))
-      case .refused(let reply):
-        shared.report(
-          .refused(submitter: submission.submitter, door: door, code: reply.code, status: reply.status))
-      }
-      shared.budget.release(hold)
+      let result = await shared.store(submission, hold, at: endpoint, settings)
       eventLoop.execute {
         let (handler, context) = bound.value
         handler.resume(context) { $0?.submitted(result) }
