@@ -11,6 +11,16 @@ package struct OpenStorage: Sendable {
 
   /// The outbox in the database.
   package var outbox: SQLiteOutbox { SQLiteOutbox(database) }
+
+  /// The suppression list in the database.
+  package var suppressions: SuppressionList { SuppressionList(SQLiteSuppressionStore(database), keys: keys) }
+
+  /// What a dispatcher of the outbox uses.
+  var dispatcherDependencies: Dispatcher.Dependencies {
+    var dependencies = Dispatcher.Dependencies()
+    dependencies.suppression = suppressions
+    return dependencies
+  }
 }
 
 extension CommandContext {
@@ -56,7 +66,8 @@ extension CommandContext {
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
     Dispatcher(
-      storage.outbox, sealing: storage.keys, options: options(for: transports), report: report, route: route)
+      storage.outbox, sealing: storage.keys, options: options(for: transports),
+      dependencies: storage.dispatcherDependencies, report: report, route: route)
   }
 
   /// Returns the options of the dispatcher for `transports`, with the paces that their plugins declare unless
@@ -108,6 +119,8 @@ func startVerificationCleanup(
       storage.keys.reload()
       do throws(StorageError) {
         try await context().verificationCleanup(storage).sweep()
+        // Once the key that sealed an entry is deleted, the address would get bulk mail again.
+        _ = try await storage.suppressions.renew()
       } catch {
         if !Task.isCancelled { log.write("storage", ("problem", error.description)) }
       }

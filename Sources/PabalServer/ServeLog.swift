@@ -103,6 +103,10 @@ struct ServeLog: Sendable {
       var fields = [("mail", entry.id), ("state", entry.state.rawValue), ("attempts", "\(entry.attempts)")]
       if entry.state == .waiting { fields.append(("due", entry.due.text)) }
       write("settled", fields)
+    case .suppressed(let id, let lane, let recipients, let isWithheld):
+      write(
+        "suppressed recipients", ("mail", id), ("lane", lane.rawValue), ("recipients", "\(recipients)"),
+        ("withheld", isWithheld ? "yes" : "no"))
     case .held(let transport, let cause):
       write("held", [("transport", transport)] + (cause.map { [("cause", $0)] } ?? []))
     case .paused(let transport, let until, let cause):

@@ -36,6 +36,12 @@ final class ServeMetrics: Sendable {
     let result: String
   }
 
+  /// The labels of the metrics of suppressed recipients.
+  struct Suppressed: Hashable {
+    let lane: Lane
+    let isWithheld: Bool
+  }
+
   let startTime = Timestamp.now()
   let submissions = LabelledCounter<Submission>()
   let submittedMails = LabelledCounter<String>()
@@ -45,6 +51,7 @@ final class ServeMetrics: Sendable {
   let attemptTimes = LabelledHistogram<String>(
     bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
   let ended = LabelledCounter<EndedMail>()
+  let suppressed = LabelledCounter<Suppressed>()
   let sentTimes = LabelledHistogram<Lane>(
     bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600])
   let starts = LabelledCounter<VerificationKind>()
@@ -71,6 +78,8 @@ final class ServeMetrics: Sendable {
       guard entry.state.isFinal else { return }
       ended.add(EndedMail(lane: entry.lane, state: entry.state))
       if entry.state == .sent, let moment = entry.ended { sentTimes.add(entry.lane, moment - entry.created) }
+    case .suppressed(_, let lane, let recipients, let isWithheld):
+      for _ in 0..<recipients { suppressed.add(Suppressed(lane: lane, isWithheld: isWithheld)) }
     case .paced, .held, .paused, .restored, .expedited, .codesDelayed, .lost, .unreadable, .unsettled,
       .storage:
       break
@@ -189,6 +198,15 @@ extension ServeMetrics {
       "pabal_mails_ended_total", "Mails that reached a final state in this process.", ended,
       zero: OutboxState.allCases.filter(\.isFinal).map { EndedMail(lane: .code, state: $0) }
     ) { [("lane", $0.lane.rawValue), ("state", $0.state.rawValue)] }
+    text.counter(
+      "pabal_suppressed_recipients_total",
+      "Recipients on the suppression list: bulk mail was withheld from them, other mail was sent.",
+      suppressed,
+      zero: [
+        Suppressed(lane: .bulk, isWithheld: true), Suppressed(lane: .normal, isWithheld: false),
+        Suppressed(lane: .code, isWithheld: false),
+      ]
+    ) { [("lane", $0.lane.rawValue), ("withheld", $0.isWithheld ? "yes" : "no")] }
     text.histogram(
       "pabal_mail_sent_seconds", "Time from accepting a mail to sending it.", sentTimes
     ) { [("lane", $0.rawValue)] }

@@ -21,7 +21,8 @@ struct Pabal: ParsableCommand {
       """,
     version: pabalVersion,
     subcommands: [
-      Send.self, Sendmail.self, Verify.self, OutboxCommand.self, StorageCommand.self, Serve.self,
+      Send.self, Sendmail.self, Verify.self, OutboxCommand.self, Suppress.self, StorageCommand.self,
+      Serve.self,
       Transports.self,
       Messages.self, Account.self,
       Keys.self, Check.self,

@@ -20,14 +20,17 @@ public final class DispatcherFixture: Sendable {
   /// A fixture whose route is `transports`, in order.
   public init(
     _ transports: [ScriptedTransport], options: DispatcherOptions = DispatcherOptions(),
-    outbox: any Outbox = MemoryOutbox(), clock: ManualClock = ManualClock()
+    outbox: any Outbox = MemoryOutbox(), clock: ManualClock = ManualClock(),
+    suppression: SuppressionList? = nil
   ) {
     self.outbox = outbox
     self.clock = clock
     let shared = shared
     shared.route.withLock { $0 = transports }
+    var dependencies = clock.dependencies
+    dependencies.suppression = suppression
     dispatcher = Dispatcher(
-      outbox, sealing: PlainSealing(), options: options, dependencies: clock.dependencies,
+      outbox, sealing: PlainSealing(), options: options, dependencies: dependencies,
       report: { event in shared.events.withLock { $0.append(event) } },
       route: { shared.route.withLock { $0 }.map { DispatchTransport($0.name, $0) } })
   }
@@ -63,7 +66,9 @@ public final class DispatcherFixture: Sendable {
 
   /// Returns the mail `id` as it is now, or `nil` if it doesn't exist.
   public func entry(_ id: String) async throws -> OutboxEntry? {
-    try await outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first
+    var query = OutboxQuery(ids: [id], withContent: true)
+    query.withMarks = true
+    return try await outbox.read(query).entries.first
   }
 }
 

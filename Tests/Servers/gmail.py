@@ -5,12 +5,18 @@ gmail.py CERTIFICATE KEY
 
 See rest.py for the scripts. Here, a SCRIPT also has "tokens" {TOKEN: [SCOPE, ...]} (absent: any token, every scope),
 or "tokeninfo" URL: the authorization server that knows the user and scopes of each token; and "user", the mailbox.
+
+With "bounces" true, Message-IDs are replaced as Gmail does, and a mail to an address that begins with "nosuch" (550 5.1.1),
+"full" (552 5.2.2) or "late" (delayed) is followed by a report in the mailbox. "inbox" [BASE64, ...] is mail that is there.
+messages.list and messages.get are those of the discovery document, revision 20261005; a search knows after:,
+rfc822msgid:, from:, subject: and {}.
 """
 import base64
 import binascii
 import email.message
 import json
 import re
+import time
 import urllib.parse
 
 import rest
@@ -18,6 +24,7 @@ import rest
 MAX_SIZE = 36_700_160  # the discovery document: mediaUpload.maxSize
 SCOPES = "https://www.googleapis.com/auth/"
 SENDING = {"gmail.send", "gmail.compose", "gmail.modify", "mail"}
+READING = {"gmail.readonly", "gmail.modify", "mail"}
 LOOKING = {"gmail.metadata", "gmail.readonly", "gmail.compose", "gmail.modify", "mail"}
 
 
@@ -38,7 +45,111 @@ def bad(message, reason="invalidArgument"):
     return Refusal(400, reason, message, "INVALID_ARGUMENT")
 
 
+REPORTED = {"nosuch": ("failed", "5.1.1", "550-5.1.1 The email account that you tried to reach does not exist."),
+            "full": ("failed", "5.2.2", "552 5.2.2 The email account is over quota."),
+            "late": ("delayed", "4.4.1", "The recipient server did not accept our requests to connect.")}
+
+
+def report(number, recipient, sender, content):
+    """Gmail's report about a mail that is in its mailbox as `content`."""
+    action, status, reply = next(v for k, v in REPORTED.items() if recipient.startswith(k))
+    message_id = email.message_from_bytes(content)["Message-ID"]
+    text = f"""Return-Path: <>
+From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>
+To: {sender}
+Auto-Submitted: auto-replied
+Subject: Delivery Status Notification ({"Failure" if action == "failed" else "Delay"})
+References: {message_id}
+In-Reply-To: {message_id}
+X-Failed-Recipients: {recipient}
+Message-ID: <{number}.GMR@mx.google.com>
+MIME-Version: 1.0
+Content-Type: multipart/report; boundary="{number:028x}"; report-type=delivery-status
+
+--{number:028x}
+Content-Type: multipart/related; boundary="{number:028x}r"
+
+--{number:028x}r
+Content-Type: text/plain; charset="UTF-8"
+
+** Address not found **
+--{number:028x}r--
+--{number:028x}
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; googlemail.com
+Received-From-MTA: dns; {sender}
+X-Original-Message-ID: {message_id}
+
+Final-Recipient: rfc822; {recipient}
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {reply}
+Last-Attempt-Date: Fri, 20 Nov 2026 02:13:44 -0800 (PST)
+
+--{number:028x}
+Content-Type: message/rfc822
+
+"""
+    return text.replace("\n", "\r\n").encode() + content + f"\r\n--{number:028x}--\r\n".encode()
+
+
 class Mailbox(rest.Mailbox):
+    def __init__(self, script):
+        super().__init__(script)
+        self.stored = []
+        for content in script.get("inbox", []):
+            self.store(f"1a0{len(self.stored):013x}", "INBOX", base64.b64decode(content))
+
+    def store(self, identifier, label, content):
+        with self.lock:
+            self.stored.append({"id": identifier, "threadId": identifier, "labelIds": [label], "content": content,
+                                "internalDate": str(int(time.time() * 1000))})
+
+    def finds(self, mail, query):
+        """Whether a stored mail matches a search."""
+        header = email.message_from_bytes(mail["content"])
+
+        def one(term):
+            name, _, value = term.partition(":")
+            value = value.strip('"')
+            if name == "after":
+                return int(mail["internalDate"]) // 1000 >= int(value)
+            if name == "rfc822msgid":
+                return (header["Message-ID"] or "").strip() == f"<{value}>"
+            if name in ("from", "subject"):
+                return value.lower() in (header[name] or "").lower()
+            raise bad(f"unknown search {term}")
+
+        words = re.compile(r'\S+:"[^"]*"|\S+')
+        groups = re.findall(r"\{([^}]*)\}", query)
+        rest_ = re.sub(r"\{[^}]*\}", " ", query)
+        return all(one(term) for term in words.findall(rest_)) and all(
+            any(one(term) for term in words.findall(group)) for group in groups)
+
+    def list(self, query):
+        size = int(query.get("maxResults", ["100"])[0])
+        start = int(query.get("pageToken", ["0"])[0])
+        with self.lock:
+            stored = list(reversed(self.stored))
+        found = [mail for mail in stored if self.finds(mail, query.get("q", [""])[0])]
+        answer = {"resultSizeEstimate": len(found)}
+        if found[start:start + size]:
+            answer["messages"] = [{"id": mail["id"], "threadId": mail["threadId"]} for mail in found[start:start + size]]
+        if start + size < len(found):
+            answer["nextPageToken"] = str(start + size)
+        return answer
+
+    def get(self, identifier, query):
+        with self.lock:
+            mail = next((mail for mail in self.stored if mail["id"] == identifier), None)
+        if mail is None:
+            raise Refusal(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
+        if query.get("format", ["full"])[0] != "raw":
+            raise bad("this server knows format=raw only")
+        answer = {key: mail[key] for key in ("id", "threadId", "labelIds", "internalDate")}
+        return {**answer, "raw": base64.urlsafe_b64encode(mail["content"]).decode()}
+
     def headers(self):
         return {"Vary": "Origin, X-Origin, Referer", "Server": "ESF", "Cache-Control": "private",
                 "X-Content-Type-Options": "nosniff"}
@@ -73,12 +184,22 @@ class Mailbox(rest.Mailbox):
             raise bad("Recipient address required")
         number = self.take(content, recipients)
         identifier = f"19a{number:013x}"
+        if self.script.get("bounces"):
+            content = re.sub(rb"(?im)^Message-ID:.*\r\n", b"Message-ID: <CA%08x@mail.gmail.com>\r\n" % number,
+                             rest.without_bcc(content), count=1)
+            self.store(identifier, "SENT", content)
+            for found in recipients.values():
+                for recipient in found:
+                    if recipient.startswith(tuple(REPORTED)):
+                        sender = self.script.get("user", "sender@example.com")
+                        self.store(f"1b0{len(self.stored):013x}", "INBOX",
+                                   report(len(self.stored), recipient, sender, content))
         return {"id": identifier, "threadId": identifier, "labelIds": ["SENT"]}
 
     def answer(self, method, target, headers, body):
         parts = urllib.parse.urlsplit(target)
         query = urllib.parse.parse_qs(parts.query, keep_blank_values=True)
-        match = re.fullmatch(r"(/upload)?/gmail/v1/users/([^/]+)/(profile|messages/send)", parts.path)
+        match = re.fullmatch(r"(/upload)?/gmail/v1/users/([^/]+)/(profile|messages/send|messages(?:/[0-9a-f]+)?)", parts.path)
         if not match:
             raise Refusal(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
         upload, user, what = match.groups()
@@ -91,7 +212,11 @@ class Mailbox(rest.Mailbox):
             if method != "GET" or upload:
                 raise Refusal(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
             return 200, self.profile()
-        if method != "POST":
+        if what != "messages/send" and method == "GET" and not upload:
+            self.authorize(headers, READING)
+            identifier = what.partition("/")[2]
+            return 200, self.get(identifier, query) if identifier else self.list(query)
+        if method != "POST" or what != "messages/send":
             raise Refusal(404, "notFound", "Requested entity was not found.", "NOT_FOUND")
         self.authorize(headers, SENDING)
         kind, parameters = media_type(headers.get("content-type", ""))

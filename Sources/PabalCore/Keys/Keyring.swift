@@ -133,6 +133,9 @@ public struct Keyring: ContentSealing, RedactedDescription {
     return source.keys.keys(of: version) ?? source.reload().keys(of: version)
   }
 
+  /// The first bytes of everything that is sealed now, by which what an earlier key sealed is found.
+  package var currentVersion: [UInt8] { current.version }
+
   // MARK: The key of a database
 
   /// The 32 bytes by which a database recognizes its master key. They reveal nothing about the key.

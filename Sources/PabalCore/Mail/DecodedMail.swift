@@ -1,5 +1,3 @@
-internal import PabalFormats
-
 /// The readable content of a finished mail: its subject and bodies, decoded.
 ///
 /// Supports what `MailDraft` produces and most of what others do: bodies in UTF-8 or Latin-1, single or in nested
@@ -102,12 +100,7 @@ private struct MIMEPart {
 
   /// The decoded body with LF line ends.
   var text: String {
-    let bytes: [UInt8] =
-      switch ContentType.encoding(header) {
-      case "base64": (try? Base64.decode(body.span, .mime)) ?? []
-      case "quoted-printable": quotedPrintable
-      default: Array(body)
-      }
+    let bytes = TransferEncoding.decoded(body, ContentType.encoding(header))
     let lines = bytes.filter { $0 != 0x0D }
     guard let charset = type["charset"]?.lowercased(),
       ["iso-8859-1", "latin1", "windows-1252"].contains(charset)
@@ -115,26 +108,5 @@ private struct MIMEPart {
     var text = ""
     for byte in lines { text.unicodeScalars.append(Unicode.Scalar(byte)) }
     return text
-  }
-
-  private var quotedPrintable: [UInt8] {
-    var bytes: [UInt8] = []
-    var rest = body
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "=") else {
-        bytes.append(byte)
-        continue
-      }
-      let digits = Array(rest.prefix(2))
-      if digits.count == 2, let value = Hexadecimal.bytes(digits.span) {
-        bytes += value
-        rest = rest.dropFirst(2)
-      } else {
-        // A soft line break.
-        rest = rest.drop { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
-        if rest.first == 0x0A { rest = rest.dropFirst() }
-      }
-    }
-    return bytes
   }
 }

@@ -124,7 +124,9 @@ package struct MemoryOutboxTable: Sendable {
       entry.isLeased(by: settlement.owner, attempt: settlement.attempt)
     else { return nil }
     entry.settle(settlement)
+    entry.setMarks(entry.marks + settlement.marks)
     entries[number] = entry
+    entry.setMarks([])
     if entry.state == .rejected { onRejected?(entry) }
     return entry
   }
@@ -148,7 +150,8 @@ package struct MemoryOutboxTable: Sendable {
     }
     var counts: [OutboxState: Int] = [:]
     if query.withCounts { for entry in entries.values { counts[entry.state, default: 0] += 1 } }
-    let shown = found.sorted { $0.key > $1.key }.prefix(max(query.limit, 0)).map(\.value)
+    var shown = found.sorted { $0.key > $1.key }.prefix(max(query.limit, 0)).map(\.value)
+    if !query.withMarks { for index in shown.indices { shown[index].setMarks([]) } }
     return OutboxView(
       entries: query.withContent ? shown : shown.map(\.withoutContent), counts: counts,
       transports: query.withTransports ? transports : [:],

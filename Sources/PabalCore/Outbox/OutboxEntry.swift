@@ -56,6 +56,8 @@ public struct OutboxEntry: Sendable, Hashable {
   public internal(set) var ended: Timestamp?
   /// The sealed `OutboxContent`; `nil` after it was erased.
   public internal(set) var content: [UInt8]?
+  /// What became of recipients apart from what a server answered, by their place in the envelope; empty unless requested.
+  public internal(set) var marks: [RecipientMark] = []
 
   /// A waiting mail with sealed content, due at `due`, by default at `created`.
   public init(
@@ -122,6 +124,9 @@ public struct OutboxEntry: Sendable, Hashable {
 extension OutboxEntry {
   /// Sets the content, which a store may keep apart from the entry.
   package mutating func setContent(_ content: [UInt8]?) { self.content = content }
+
+  /// Sets the marks of its recipients, which a store keeps apart from the entry.
+  package mutating func setMarks(_ marks: [RecipientMark]) { self.marks = marks }
 }
 
 /// The state of a mail in the outbox.

@@ -61,6 +61,8 @@ public struct OutboxSettlement: Sendable {
   public var hold: Outcome.Scope?
   /// Whether the attempt used a route that has been replaced, so that the back-off starts from zero.
   public var usedStaleRoute = false
+  /// What became of recipients apart from what a server answered.
+  public var marks: [RecipientMark] = []
   /// The current time.
   public var now: Timestamp
 
@@ -93,6 +95,8 @@ public struct OutboxQuery: Sendable {
   public var limit: Int
   /// Whether to include the sealed content.
   public var withContent: Bool
+  /// Whether to include the marks of recipients.
+  public var withMarks = false
   /// Whether to count the mails in each state, which reads all of them.
   public var withCounts: Bool
   /// Whether to include the transport states.

@@ -7,7 +7,9 @@ struct SQLiteMigration: Sendable {
   let statements: String
 
   /// All steps in order. The version of a database is the number of steps taken.
-  static let all: [SQLiteMigration] = [.outbox, .verifications, .counts, .requests, .callers, .references]
+  static let all: [SQLiteMigration] = [
+    .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions,
+  ]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
   private static let applicationID = 0x5041_4241
@@ -214,4 +216,31 @@ extension SQLiteMigration {
   /// Version 6: searches by reference, the last six characters of an id.
   static let references = SQLiteMigration(
     statements: "CREATE INDEX verification_reference ON verification (substr(id, -6));")
+}
+
+extension SQLiteMigration {
+  /// Version 7: the suppression list, and what became of recipients after the content is erased.
+  static let suppressions = SQLiteMigration(
+    statements: """
+      CREATE TABLE suppression (
+        key BLOB PRIMARY KEY,
+        sealed BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        status TEXT,
+        mail TEXT,
+        added INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX suppression_added ON suppression (added);
+      CREATE INDEX suppression_version ON suppression (substr(sealed, 1, 4));
+
+      CREATE TABLE mail_mark (
+        mail INTEGER NOT NULL REFERENCES mail (number) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        status TEXT,
+        sealed BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (mail, position)
+      ) WITHOUT ROWID;
+      """)
 }

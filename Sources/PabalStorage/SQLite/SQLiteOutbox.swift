@@ -66,6 +66,7 @@ public struct SQLiteOutbox: Outbox {
         else { return nil }
         row.entry.settle(settlement)
         try MailTable.update(row, hasNewContent: true, in: database)
+        for mark in settlement.marks { try RecipientMarkTable.add(mark, to: row.number, in: database) }
         return row.entry
       }
     }
@@ -174,6 +175,7 @@ extension SQLiteOutbox {
       let entries = try rows.map { row in
         var entry = row.entry
         if query.withContent { entry.setContent(try MailTable.content(row.number, in: database)) }
+        if query.withMarks { entry.setMarks(try RecipientMarkTable.marks(of: row.number, in: database)) }
         return entry
       }
       var counts: [OutboxState: Int] = [:]

@@ -178,8 +178,9 @@ struct OutboxList: ParsableCommand {
       throw CommandError(.usage, "--watch needs a terminal", remedy: "leave it out")
     }
     let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
-    let query = OutboxQuery(
+    var query = OutboxQuery(
       states: states, limit: limit, withContent: true, withCounts: true, withTransports: true)
+    query.withMarks = true
     let context = try CommandContext(common)
     let storage = try context.storage()
     let options = context.configuration.outbox.options
@@ -188,7 +189,7 @@ struct OutboxList: ParsableCommand {
     repeat {
       let sweeps = !hasSwept
       hasSwept = true
-      let view = try blockingAwait { () throws(CommandError) in
+      let view = try blockingAwait { [query] () throws(CommandError) in
         do throws(StorageError) {
           // Mail has to expire even if no `serve` is running. Once is enough for `--watch`.
           if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), options: options)) }
@@ -242,11 +243,11 @@ struct OutboxShow: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let id = id
+    var query = OutboxQuery(ids: [id], withContent: true, withTransports: true)
+    query.withMarks = true
     let context = try CommandContext(common)
-    let found = try context.withOutbox { storage throws(StorageError) in
-      let view = try await storage.outbox.read(
-        OutboxQuery(ids: [id], withContent: true, withTransports: true))
+    let found = try context.withOutbox { [query] storage throws(StorageError) in
+      let view = try await storage.outbox.read(query)
       let schedule = context.routeSchedule(view.transports)
       return view.entries.first.map { OutboxEntryOutput($0, keys: storage.keys, schedule: schedule) }
     }

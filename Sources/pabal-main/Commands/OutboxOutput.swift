@@ -20,6 +20,28 @@ struct OutboxEntryOutput: Encodable, Sendable {
     }
   }
 
+  /// A recipient on the suppression list, or one about which a bounce came back.
+  struct Mark: Encodable {
+    /// Null if the key that sealed it no longer exists.
+    let to: OrNull<String>
+    /// `suppressed`, `bounced` or `delayed`.
+    let event: String
+    /// The status code of the report (RFC 3463); null if there is none.
+    let code: OrNull<String>
+    let at: String
+
+    enum CodingKeys: String, CodingKey {
+      case event = "event"
+      case code = "code"
+      case at = "at"
+      case to = "to_masked"
+    }
+
+    var text: String {
+      "\(to.value ?? "a recipient")  \(event)\(code.value.map { " (\($0))" } ?? "") at \(at)"
+    }
+  }
+
   let id: String
   /// Its state, with the words of `--state`. `status` is its earlier name.
   let state: String
@@ -49,6 +71,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
   let submitter: OrNull<String>
   /// Null once the content is erased, as in every final state.
   let recipients: OrNull<[Recipient]>
+  /// What became of recipients apart from what a server answered; only if there is anything to say.
+  let events: [Mark]
 
   enum CodingKeys: String, CodingKey {
     case id = "id"
@@ -64,6 +88,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     case verification = "verification"
     case submitter = "submitter"
     case recipients = "recipients"
+    case events = "events"
     case createdAt = "created_at"
     case ageSeconds = "age_seconds"
     case nextTryAt = "next_try_at"
@@ -101,6 +126,12 @@ struct OutboxEntryOutput: Encodable, Sendable {
           to: $0.address.masked, outcome: OrNull($0.outcome?.name), replyText: OrNull($0.reply))
       })
     nextTry = next?.text(at: schedule.now)
+    events = entry.marks.map { mark in
+      let bytes = try? keys.open(mark.sealed, id: entry.id)
+      let address = bytes.flatMap { try? Address(String(decoding: $0, as: UTF8.self)) }
+      return Mark(
+        to: OrNull(address?.masked), event: mark.kind.rawValue, code: OrNull(mark.status), at: mark.at.text)
+    }
   }
 
   // The next try as `line` shows it.
@@ -122,6 +153,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     // Only submitted mail has one.
     if submitter.value != nil { try container.encode(submitter, forKey: .submitter) }
     try container.encode(recipients, forKey: .recipients)
+    if !events.isEmpty { try container.encode(events, forKey: .events) }
     try container.encode(createdAt, forKey: .createdAt)
     try container.encode(ageSeconds, forKey: .ageSeconds)
     try container.encode(dueAt, forKey: .dueAt)
@@ -154,9 +186,18 @@ struct OutboxEntryOutput: Encodable, Sendable {
       Duration.seconds(ageSeconds).short + " old", to,
       submitter.value.map { "from \($0)" },
       transport.value.map { "\(outcome.value ?? "tried") by \($0)\(code)\(reason)" }, nextTry,
-      to == nil ? "content erased" : nil,
+      to == nil ? "content erased" : nil, eventCounts,
     ]
     return "\(id)  \(state)  \(lane)  \(details.compactMap(\.self).joined(separator: " · "))"
+  }
+
+  /// How many recipients are marked with what, such as `1 bounced`; `nil` if none is.
+  private var eventCounts: String? {
+    let counts = RecipientMark.Kind.allCases.compactMap { kind in
+      let count = events.count { $0.event == kind.rawValue }
+      return count == 0 ? nil : "\(count) \(kind.rawValue)"
+    }
+    return counts.isEmpty ? nil : counts.joined(separator: ", ")
   }
 
   /// The mail with all details.
@@ -169,6 +210,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
       let reply = recipient.replyText.value.map { ": \($0.replacing("\n", with: " "))" } ?? ""
       lines.append("  \(recipient.to)  \(recipient.outcome.value ?? "pending")\(reply)")
     }
+    lines += events.map { "  \($0.text)" }
     return lines.joined(separator: "\n")
   }
 }

@@ -88,7 +88,8 @@ extension DispatcherEvent {
       "transport \(transport): rate limit reached until \(until.text); the mail is queued, and `pabal serve` sends it then unless it has expired"
     case .unsettled(let id, let problem):
       "mail \(id): it was sent, but that could not be recorded, so it may arrive twice: \(problem)"
-    case .attempted, .settled, .held, .paused, .restored, .expedited, .codesDelayed, .lost, .unreadable,
+    case .attempted, .settled, .suppressed, .held, .paused, .restored, .expedited, .codesDelayed, .lost,
+      .unreadable,
       .storage:
       nil
     }

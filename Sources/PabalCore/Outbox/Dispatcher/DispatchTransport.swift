@@ -58,9 +58,12 @@ extension Dispatcher {
   /// A dispatcher of `outbox` over `route`.
   public init(
     _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
+    dependencies: Dependencies = Dependencies(),
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }, route: Route
   ) {
     let transports = route.dispatchTransports
-    self.init(outbox, sealing: sealing, options: options, report: report, route: { transports })
+    self.init(
+      outbox, sealing: sealing, options: options, dependencies: dependencies, report: report,
+      route: { transports })
   }
 }

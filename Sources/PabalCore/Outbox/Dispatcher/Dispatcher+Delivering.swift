@@ -53,6 +53,9 @@ extension Dispatcher {
       return await settle(
         delivery.unreadableSettlement(at: now(), jitter: dependencies.jitter()), delivery.mode)
     }
+    if entry.lane == .bulk, await !withhold(&delivery) {
+      return await settle(delivery.postponedSettlement(at: now()), delivery.mode)
+    }
     while let (transport, mail, lane) = delivery.next() {
       let mayBegin = await acquireSend(of: transport, lane, for: entry, delivery.mode)
       endExpectedSend(of: delivery.takeExpectedSend())
@@ -71,10 +74,45 @@ extension Dispatcher {
       // No attempt was made, so another mail may probe the transport.
       await updateStates { $0[probed]?.dropProbe(of: entry.lease) }
     }
-    let settlement = delivery.settlement(
+    if entry.lane != .bulk { await reportSuppressed(delivery) }
+    var settlement = delivery.settlement(
       at: now(), jitter: dependencies.jitter(),
       usedStaleRoute: delivery.route.generation != routeChange.generation, sealing)
+    settlement.marks = delivery.marks(at: now(), sealing)
     return await settle(settlement, delivery.mode)
+  }
+
+  /// Decides the recipients on the suppression list. Returns `false` if the list can't be read; then no
+  /// recipient may get the mail yet.
+  private func withhold(_ delivery: inout OutboxDelivery) async -> Bool {
+    guard let list = dependencies.suppression else { return true }
+    do throws(StorageError) {
+      let suppressed = try await list.suppressed(delivery.pendingRecipients)
+      guard !suppressed.isEmpty else { return true }
+      delivery.withhold(suppressed)
+      report(
+        .suppressed(
+          id: delivery.entry.id, lane: delivery.entry.lane, recipients: suppressed.count, isWithheld: true))
+      return true
+    } catch {
+      report(.storage(error))
+      return false
+    }
+  }
+
+  /// Reports recipients that got a mail although they are on the suppression list, because it isn't bulk mail.
+  private func reportSuppressed(_ delivery: OutboxDelivery) async {
+    let sent = delivery.sentRecipients
+    guard let list = dependencies.suppression, !sent.isEmpty else { return }
+    do throws(StorageError) {
+      let suppressed = try await list.suppressedUnlessEmpty(sent, at: dependencies.instant())
+      guard !suppressed.isEmpty else { return }
+      report(
+        .suppressed(
+          id: delivery.entry.id, lane: delivery.entry.lane, recipients: suppressed.count, isWithheld: false))
+    } catch {
+      report(.storage(error))
+    }
   }
 
   /// Acquires a send of the transport's pace, waiting for it within limits. Returns whether the attempt may begin.

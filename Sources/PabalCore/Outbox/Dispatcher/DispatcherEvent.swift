@@ -9,6 +9,8 @@ public enum DispatcherEvent: Sendable {
   case paced(id: String, transport: String, until: Timestamp, isReturned: Bool)
   /// A mail was settled: it is in a final state, or waits again.
   case settled(OutboxEntry)
+  /// `recipients` of a mail are on the suppression list. They got the mail unless `isWithheld`.
+  case suppressed(id: String, lane: Lane, recipients: Int, isWithheld: Bool)
   /// A transport gets no mail until its account or configuration is fixed; `cause` is why (`FailureCause`).
   case held(transport: String, cause: String?)
   /// A transport gets no mail before `until`, because attempts failed or its server asked for a delay; `cause` is why

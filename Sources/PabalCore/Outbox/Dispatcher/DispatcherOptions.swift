@@ -92,6 +92,8 @@ extension Dispatcher {
     public var jitter: @Sendable () -> Double
     /// Returns an instant of a monotonic clock, which times attempts.
     public var instant: @Sendable () -> ContinuousClock.Instant
+    /// The addresses that get no bulk mail; `nil`: none.
+    public var suppression: SuppressionList?
 
     /// The system's clocks and random numbers, unless others are given.
     public init(

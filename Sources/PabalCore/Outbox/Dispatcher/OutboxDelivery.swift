@@ -25,6 +25,8 @@ struct OutboxDelivery {
   // The recipients about whom a transport said more than that it can't carry the mail.
   private var suitedRecipients: Set<Address> = []
   private var isSendExpected = true
+  // The places of the recipients that this delivery found on the suppression list.
+  private var withheld: [Int] = []
 
   /// A delivery of `entry` over `route`; `open` comes next.
   init(_ entry: OutboxEntry, over route: AvailableRoute, _ mode: Mode, _ options: DispatcherOptions) {
@@ -67,6 +69,47 @@ struct OutboxDelivery {
     for recipient in receipt.recipients where recipient.outcome != .unsuited {
       suitedRecipients.insert(recipient.address)
     }
+  }
+
+  // MARK: Suppressed recipients
+
+  /// The recipients without a final outcome.
+  var pendingRecipients: [Address] { content?.remaining?.envelope.recipients ?? [] }
+
+  /// The recipients for which an attempt of this delivery was accepted.
+  var sentRecipients: [Address] {
+    guard let delivery, !delivery.attempts.isEmpty else { return [] }
+    return delivery.receipt.recipients.filter { $0.outcome == .sent }.map(\.address)
+  }
+
+  /// Decides recipients without an attempt: they are rejected, and the others are attempted.
+  mutating func withhold(_ suppressed: [Address: Suppression]) {
+    guard var content else { return }
+    for (index, address) in content.mail.envelope.recipients.enumerated() {
+      guard content.progress[index].final == nil, let suppression = suppressed[address] else { continue }
+      content.progress[index].final = .rejected
+      content.progress[index].reply = suppression.reply
+      withheld.append(index)
+    }
+    self.content = content
+    delivery = content.remaining.map {
+      Delivery($0, route: route.transports.map(\.name), unknownPolicy: entry.unknown)
+    }
+  }
+
+  /// Returns the marks of the recipients that were decided without an attempt.
+  func marks(at now: Timestamp, _ sealing: any ContentSealing) -> [RecipientMark] {
+    guard let content else { return [] }
+    return withheld.map { index in
+      let address = Array(content.mail.envelope.recipients[index].description.utf8)
+      return RecipientMark(
+        position: index, kind: .suppressed, sealed: sealing.seal(address, id: entry.id), at: now)
+    }
+  }
+
+  /// Returns the settlement of a mail of which it isn't known who may get it: it waits for a moment.
+  func postponedSettlement(at now: Timestamp) -> OutboxSettlement {
+    OutboxSettlement(entry, .retry(due: now + .seconds(10), content: nil), now: now)
   }
 
   // MARK: Settlement
