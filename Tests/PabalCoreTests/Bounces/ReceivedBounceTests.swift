@@ -81,7 +81,7 @@ import Testing
     ("a report without recipients", SampleBounces.gmail.replacing("Final-Recipient", with: "X-Recipient")),
     (
       "an invalid address",
-      SampleBounces.gmail.replacing("rfc822; nosuchuser@example.org", with: "rfc822; nobody")
+      SampleBounces.gmail.replacing("rfc822; nosuchuser@example.org", with: "rfc822; not-an-address")
     ),
     ("an ordinary mail", "From: a@b.example\nSubject: failed\n\nAction: failed\nStatus: 5.1.1\n"),
     ("nothing", ""),
