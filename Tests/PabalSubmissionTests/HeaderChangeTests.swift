@@ -162,6 +162,25 @@ import Testing
       ])
   }
 
+  @Test func `with thousands of signatures takes no longer than others`() throws {
+    let covering = String(repeating: "DKIM-Signature: h=from:to:dkim-signature:cc; b=1\n", count: 4_000)
+    let clock = ContinuousClock()
+    var result: (header: String, removed: [RemovedSignature])?
+    let time = try clock.measure {
+      result = try changed(covering + "From: a@b.example\nTo: root\n" + Self.rest)
+    }
+    #expect(result?.removed.count == 4_000)
+    #expect(result?.header == "From: a@b.example\nTo: ops@a.example\n" + Self.rest)
+    let names = "DKIM-Signature: h=" + String(repeating: "x:", count: 60_000) + "from; b=1\n"
+    let fields = String(repeating: "x: 1\n", count: 20_000)
+    let other = try clock.measure {
+      result = try changed(names + fields + "From: a@b.example\n" + Self.rest, forced: "c@d.example")
+    }
+    #expect(result?.removed.map(\.changed) == [["from"]])
+    // A debug build takes a fraction of a second for either.
+    #expect(time < .seconds(20) && other < .seconds(20), "\(time) \(other)")
+  }
+
   @Test func `with a body that is encoded keeps no signature`() throws {
     let header = "DKIM-Signature: d=a.example; h=from; b=1\nFrom: a@b.example\n" + Self.rest
     let mail = Array((header + "\n").replacing("\n", with: "\r\n").utf8) + [0x61, 0x0D, 0x62, 0x0A]

@@ -103,35 +103,53 @@ struct EditedHeader {
   /// Each is examined by itself. Of fields with the same name, a signature covers as many as it names, from the bottom up
   /// (RFC 6376, 5.4.2), so that another Received field at the top harms none.
   mutating func removeBrokenSignatures() -> [RemovedSignature] {
-    let signatures = original.fields.indices.filter { original.fields[$0].name == DKIMSignature.fieldName }
-    guard signatures.contains(where: { !removed.contains($0) }) else { return [] }
-    let parsed = signatures.map {
-      DKIMSignature(original.lines($0).dropFirst(original.fields[$0].nameLength))
-    }
-    let added = fields(of: additions)
+    let indices = Dictionary(grouping: original.fields.indices) { original.fields[$0].name }
+    let all = indices[DKIMSignature.fieldName] ?? []
+    var rest = all.filter { !removed.contains($0) }.map { (index: $0, signature: signature($0)) }
+    guard !rest.isEmpty else { return [] }
     let top = fields(of: first)
+    let added = fields(of: additions)
+    var unchanged: [String: Int] = [:]
+    func unchangedCount(_ name: String, in before: [Int]) -> Int {
+      let new =
+        (top[name] ?? []) + before.filter { !removed.contains($0) }.map(lines) + (added[name] ?? [])
+      let same = zip(before.reversed(), new.reversed()).prefix { original.lines($0) == $1 }.count
+      return same == before.count && same == new.count ? .max : same
+    }
+    for name in Set(rest.flatMap(\.signature.covered.keys)) where name != DKIMSignature.fieldName {
+      unchanged[name] = unchangedCount(name, in: indices[name] ?? [])
+    }
     var found: [RemovedSignature] = []
+    // A signature may cover others, of which one is removed. With very many, all of those are removed instead of working
+    // out which.
+    let isExact = all.count <= EditedHeader.exactSignatures
     var hasChanged: Bool
-    // A signature may cover another one that is removed.
     repeat {
       hasChanged = false
-      for (index, signature) in zip(signatures, parsed) where !removed.contains(index) {
-        let broken = signature.covered.filter { name, count in
-          let before = original.fields.indices.filter { original.fields[$0].name == name && $0 != index }
-          let after = before.filter { !removed.contains($0) }
-          let old = before.suffix(count).map { original.lines($0) }
-          let new =
-            (top.filter { $0.name == name }.map(\.lines) + after.map(lines)
-            + added.filter { $0.name == name }.map(\.lines)).suffix(count)
-          return old != Array(new)
+      for (index, signature) in rest {
+        var broken = signature.covered.filter {
+          $0.key != DKIMSignature.fieldName && $0.value > unchanged[$0.key] ?? 0
+        }
+        if let count = signature.covered[DKIMSignature.fieldName], !removed.isDisjoint(with: all),
+          !isExact || count > unchangedCount(DKIMSignature.fieldName, in: all.filter { $0 != index })
+        {
+          broken[DKIMSignature.fieldName] = count
         }
         guard !broken.isEmpty else { continue }
         removed.insert(index)
         hasChanged = true
         found.append(RemovedSignature(domain: signature.domain, changed: broken.keys.sorted()))
       }
-    } while hasChanged
+      rest.removeAll { removed.contains($0.index) }
+    } while hasChanged && (isExact || rest.contains { $0.signature.covered[DKIMSignature.fieldName] != nil })
     return found
+  }
+
+  /// Up to how many signatures those that cover others are examined exactly, which takes the third power of their number.
+  private static let exactSignatures = 32
+
+  private func signature(_ index: Int) -> DKIMSignature {
+    DKIMSignature(original.lines(index).dropFirst(original.fields[index].nameLength))
   }
 
   /// Removes all DKIM-Signatures, because the body is encoded again, and returns them.
@@ -139,16 +157,18 @@ struct EditedHeader {
     var found: [RemovedSignature] = []
     for index in original.fields.indices where original.fields[index].name == DKIMSignature.fieldName {
       guard removed.insert(index).inserted else { continue }
-      let signature = DKIMSignature(original.lines(index).dropFirst(original.fields[index].nameLength))
-      found.append(RemovedSignature(domain: signature.domain, changed: ["body"]))
+      found.append(RemovedSignature(domain: signature(index).domain, changed: ["body"]))
     }
     return found
   }
 
-  private func fields(of bytes: [UInt8]) -> [(name: String, lines: ArraySlice<UInt8>)] {
+  /// Returns the fields in `bytes` by their names.
+  private func fields(of bytes: [UInt8]) -> [String: [ArraySlice<UInt8>]] {
     var end = 0
     let header = bytes.withUnsafeBufferPointer { try? MailHeader(of: $0, syntax: .tolerant, bodyStart: &end) }
-    guard let header else { return [] }
-    return header.fields.indices.map { (header.fields[$0].name, header.lines($0)) }
+    guard let header else { return [:] }
+    return Dictionary(grouping: header.fields.indices) { header.fields[$0].name }.mapValues {
+      $0.map(header.lines)
+    }
   }
 }
