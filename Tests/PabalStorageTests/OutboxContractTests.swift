@@ -20,6 +20,41 @@ import Testing
   }
 
   @Test(arguments: OutboxBackend.allCases)
+  func `mail is found by any spelling of a recipient and by its caller, as long as it is kept`(
+    _ backend: OutboxBackend
+  ) async throws {
+    let (old, current) = (MasterKey.random(), MasterKey.random())
+    let (before, now) = (Keyring(current: old), Keyring(current: current, previous: [old]))
+    try await backend.withOutbox { outbox in
+      func add(_ number: Int, _ recipients: [String], _ caller: Caller, _ keys: Keyring) async throws {
+        let addresses = try recipients.map { try Address($0) }
+        try await outbox.add([mail(number, caller: caller).addressed(to: addresses, keys)])
+      }
+      let shop = Caller.submitter(.user("shop"))
+      try await add(1, ["kim@example.com"], shop, before)
+      try await add(2, ["lee@example.com", "Kim+news@EXAMPLE.com", "kim@example.com"], shop, now)
+      try await add(3, ["kim@example.org"], .client("shop"), now)
+      func find(_ recipient: String? = nil, of caller: String? = nil) async throws -> [String] {
+        var query = OutboxQuery()
+        query.recipients = try recipient.map { RecipientDigest.searched(for: try Address($0), now) }
+        query.caller = caller.map(Caller.storedName)
+        return try await outbox.read(query).entries.map(\.id)
+      }
+      #expect(try await find("KIM@example.com") == ["MAIL2", "MAIL1"])
+      #expect(try await find("lee@example.com") == ["MAIL2"])
+      #expect(try await find("park@example.com").isEmpty)
+      #expect(try await find(of: "user:shop") == ["MAIL2", "MAIL1"])
+      #expect(try await find(of: "client:shop") == ["MAIL3"])
+      #expect(try await find("kim@example.com", of: "client:shop").isEmpty)
+      #expect(try await outbox.amend(.cancel(["MAIL1"]), now: second(1)) == 1)
+      _ = try await outbox.sweep(sweepRequest(at: 100))
+      #expect(try await find("kim@example.com") == ["MAIL2", "MAIL1"])
+      _ = try await outbox.sweep(sweepRequest(at: 102))
+      #expect(try await find("kim@example.com") == ["MAIL2"])
+    }
+  }
+
+  @Test(arguments: OutboxBackend.allCases)
   func `a mail that is added claimed can't be claimed by another process`(_ backend: OutboxBackend)
     async throws
   {

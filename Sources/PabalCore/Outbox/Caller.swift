@@ -32,6 +32,17 @@ public enum Caller: Sendable, Hashable {
       ? nil : name
   }
 
+  /// The caller to which a stored name belongs, as people see it: a submitter, or a client as `client:shop`; `nil` for
+  /// others.
+  package static func name(ofStoredName stored: String) -> String? {
+    stored.hasPrefix("@") ? "client:\(stored.dropFirst())" : submitter(ofStoredName: stored)
+  }
+
+  /// The stored name of a caller with this name; the inverse of `name(ofStoredName:)`.
+  package static func storedName(ofName name: String) -> String {
+    name.hasPrefix("client:") ? "@\(name.dropFirst(7))" : name
+  }
+
   /// Whether a record of `owner`, a stored name, may be used.
   ///
   /// Records without an owner, of the command line and of earlier versions, can be used by any caller that knows their

@@ -56,7 +56,8 @@ public struct MailSubmission: Sendable {
       }
       let entry = OutboxEntry(
         id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, caller: caller,
-        content: sealed)
+        content: sealed
+      ).addressed(to: mail.envelope.recipients, keys)
       let added = try await occasionalSweep.run {
         _ = try await store.sweepRequests(at: now, limit: OccasionalSweep.limit)
       } beside: { () throws(MailSubmissionError) in
@@ -76,7 +77,8 @@ public struct MailSubmission: Sendable {
     let now = now()
     let entry = OutboxEntry(
       id: mail.id, lane: lane, created: now, unknown: unknown, caller: caller,
-      content: keys.seal(OutboxContent(mail).bytes, id: mail.id))
+      content: keys.seal(OutboxContent(mail).bytes, id: mail.id)
+    ).addressed(to: mail.envelope.recipients, keys)
     if try await add(entry, mail, nil, at: now, isRepeatable: true) != nil { return true }
     let owner = try await catchingStorageError { () throws(StorageError) in
       try await store.readMail { try $0.mail(entry.id)?.caller }

@@ -147,6 +147,8 @@ package struct MemoryOutboxTable: Sendable {
     let before = query.before.map { numbers[$0] ?? 0 } ?? Int.max
     let found = entries.filter { number, entry in
       number < before && query.ids?.contains(entry.id) ?? true && query.states?.contains(entry.state) ?? true
+        && query.caller.map { $0 == entry.caller } ?? true
+        && query.recipients.map { $0.contains(where: entry.recipientDigests.contains) } ?? true
     }
     var counts: [OutboxState: Int] = [:]
     if query.withCounts { for entry in entries.values { counts[entry.state, default: 0] += 1 } }

@@ -58,6 +58,9 @@ public struct OutboxEntry: Sendable, Hashable {
   public internal(set) var content: [UInt8]?
   /// What became of recipients apart from what a server answered, by their place in the envelope; empty unless requested.
   public internal(set) var marks: [RecipientMark] = []
+  /// The digests of its recipients, of an entry that is being added; see `RecipientDigest`. A store need
+  /// not return them.
+  package var recipientDigests: [[UInt8]] = []
 
   /// A waiting mail with sealed content, due at `due`, by default at `created`.
   public init(

@@ -89,6 +89,10 @@ public struct OutboxQuery: Sendable {
   public var ids: [String]?
   /// Selects mail in one of these states; `nil`: any.
   public var states: Set<OutboxState>?
+  /// Selects mail with a recipient of one of these digests; `nil`: any. See `RecipientDigest`.
+  package var recipients: [[UInt8]]?
+  /// Selects mail of the caller with this stored name; `nil`: any.
+  package var caller: String?
   /// Selects mail added before the one with this id, for paging.
   public var before: String?
   /// The maximum number of mails, the newest first.

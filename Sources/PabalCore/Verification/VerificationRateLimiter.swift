@@ -1,6 +1,4 @@
 internal import Glibc
-// `_nfc`: the standard library has the tables of normalization, but no public name for them yet.
-@_spi(_Unicode) internal import Swift
 
 /// Evaluates the sending and checking limits of one transaction.
 ///
@@ -178,44 +176,15 @@ struct VerificationRecipient: Sendable, Hashable {
   let address: Address
 
   /// The form by which a newer start replaces an older one. It is lower-cased because people don't remember how they
-  /// capitalised their address, and unquoted because `"kim"`, `"k\im"` and `kim` are the same local part (RFC 5321,
-  /// 4.1.2).
-  var identity: String { "\(unquoted.lowercased())@\(address.domain)" }
+  /// capitalised their address.
+  var identity: String { "\(address.unquotedLocalPart.lowercased())@\(address.domain)" }
 
-  /// The form by which limits count and verifications are found: case-folded, in normalization form C and without
-  /// `+tag`, so that variants don't multiply the mails that a mailbox receives. Mail is never addressed to it.
-  ///
-  /// Letters that share a lower- or upper-case form count as one (`ẞ`, `ß` and `ss`; `ı` and `i`). Gmail ignores dots,
-  /// and `googlemail.com` is another name of `gmail.com`.
-  var rateLimitIdentity: String {
-    var local = VerificationRecipient.composed(unquoted.lowercased().uppercased().lowercased())
-    if let plus = local.firstIndex(of: "+"), plus != local.startIndex { local = String(local[..<plus]) }
-    guard ["gmail.com", "googlemail.com"].contains(address.domain) else {
-      return "\(local)@\(address.domain)"
-    }
-    let letters = local.filter { $0 != "." }
-    return "\(letters.isEmpty ? local : letters)@gmail.com"
-  }
-
-  /// Returns the text in normalization form C, in which composed and decomposed accents are equal.
-  private static func composed(_ text: String) -> String {
-    text.utf8.allSatisfy { $0 < 0x80 } ? text : String(String.UnicodeScalarView(text._nfc))
-  }
+  /// The form by which limits count and verifications are found, so that variants don't multiply the mails that a mailbox
+  /// receives.
+  var rateLimitIdentity: String { address.mailboxIdentity }
 
   /// The form in logs and pages: `k***@example.com`.
   var masked: String { address.masked }
-
-  private var unquoted: String {
-    let typed = address.localPart.unicodeScalars
-    guard typed.first == "\"" else { return address.localPart }
-    var local = String.UnicodeScalarView()
-    var isEscaped = false
-    for scalar in typed.dropFirst().dropLast() {
-      isEscaped = !isEscaped && scalar == "\\"
-      if !isEscaped { local.append(scalar) }
-    }
-    return String(local)
-  }
 }
 
 /// A client's address as limits count it: IPv4 in full, IPv6 by its 64-bit network.

@@ -269,7 +269,8 @@ extension VerificationService {
     let entry = OutboxEntry(
       id: composed.mail.id, lane: .code, created: now, notAfter: expires, unknown: composed.unknown,
       group: id, ownedBy: owner,
-      content: keys.seal(OutboxContent(composed.mail).bytes, id: composed.mail.id))
+      content: keys.seal(OutboxContent(composed.mail).bytes, id: composed.mail.id)
+    ).addressed(to: composed.mail.envelope.recipients, keys)
     return PreparedMail(
       mail: composed.mail, entry: entry, digest: digest, expires: expires, language: composed.language)
   }

@@ -27,8 +27,12 @@ enum MailTable {
         entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
         entry.caller,
       ])
-    guard database.changesCount == 1, let content = entry.content else { return }
-    try write(content, of: database.lastInsertedRowID, to: database)
+    guard database.changesCount == 1 else { return }
+    let number = database.lastInsertedRowID
+    if let content = entry.content { try write(content, of: number, to: database) }
+    for digest in entry.recipientDigests {
+      try database.run("INSERT INTO mail_recipient (mail, digest) VALUES (?, ?)", [number, digest])
+    }
   }
 
   /// Returns the mail with this id, without its content.

@@ -8,7 +8,7 @@ struct SQLiteMigration: Sendable {
 
   /// All steps in order. The version of a database is the number of steps taken.
   static let all: [SQLiteMigration] = [
-    .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions,
+    .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions, .recipients,
   ]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
@@ -242,5 +242,18 @@ extension SQLiteMigration {
         at INTEGER NOT NULL,
         PRIMARY KEY (mail, position)
       ) WITHOUT ROWID;
+      """)
+}
+
+extension SQLiteMigration {
+  /// Version 8: the recipients of mail, as keyed digests by which it is found.
+  static let recipients = SQLiteMigration(
+    statements: """
+      CREATE TABLE mail_recipient (
+        mail INTEGER NOT NULL REFERENCES mail (number) ON DELETE CASCADE,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (mail, digest)
+      ) WITHOUT ROWID;
+      CREATE INDEX mail_recipient_digest ON mail_recipient (digest);
       """)
 }

@@ -168,6 +168,15 @@ extension SQLiteOutbox {
         conditions.append("id IN (\(placeholders(ids.count)))")
         values += ids
       }
+      if let recipients = query.recipients {
+        conditions.append(
+          "number IN (SELECT mail FROM mail_recipient WHERE digest IN (\(placeholders(recipients.count))))")
+        values += recipients
+      }
+      if let caller = query.caller {
+        conditions.append("caller = ?")
+        values.append(caller)
+      }
       values.append(max(query.limit, 0))
       let rows = try MailTable.fetch(
         "WHERE \(conditions.joined(separator: " AND ")) ORDER BY number DESC LIMIT ?", values, in: database

@@ -13,6 +13,7 @@ struct OutboxCommand: ParsableCommand {
       Examples:
         pabal outbox list
         pabal outbox list --state waiting --watch
+        pabal outbox list --to kim@example.com --submitter user:shop
         pabal outbox show 01M5PWP165041061050R3GG28A
         pabal outbox retry --all
       """,
@@ -137,6 +138,23 @@ struct OutboxList: ParsableCommand {
     completion: .list(OutboxState.allCases.map(\.rawValue)), transform: Self.state)
   var state: [OutboxState] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Only mail to this address, in any of its spellings; what was found is kept as a digest.",
+      valueName: "address"))
+  var to: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Only mail of this submitter, such as user:printer, network:192.0.2.7, local:www-data or client:shop.",
+      valueName: "submitter"))
+  var submitter: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Only mail that was added before the one with this id, for the next page.", valueName: "id"))
+  var before: String?
+
   @Option(help: "The largest number of mails to list.")
   var limit: Int = 20
 
@@ -148,6 +166,7 @@ struct OutboxList: ParsableCommand {
   func validate() throws {
     guard 1...10_000 ~= limit else { throw ValidationError("--limit must be from 1 to 10000.") }
     if watch, common.json { throw ValidationError("--watch can't be combined with --json.") }
+    if let before, !MailIdentity.isID(before) { throw ValidationError("--before needs the id of a mail.") }
   }
 
   private static func state(_ text: String) throws -> OutboxState {
@@ -159,6 +178,14 @@ struct OutboxList: ParsableCommand {
       throw ValidationError("Unknown state \(printable(text)); the states are \(known).")
     }
     return state
+  }
+
+  private static func address(_ text: String) throws -> Address {
+    do throws(AddressError) {
+      return try Address(text.trimmed)
+    } catch {
+      throw CommandError(.input, "--to: \(error.message)", remedy: "write an address like kim@example.com")
+    }
   }
 
   private struct Listing: Encodable {
@@ -179,10 +206,13 @@ struct OutboxList: ParsableCommand {
     }
     let states: Set<OutboxState>? = state.isEmpty ? nil : Set(state)
     var query = OutboxQuery(
-      states: states, limit: limit, withContent: true, withCounts: true, withTransports: true)
+      states: states, before: before, limit: limit, withContent: true, withCounts: true, withTransports: true)
     query.withMarks = true
+    query.caller = submitter.map(Caller.storedName)
+    let recipient = try to.map(Self.address)
     let context = try CommandContext(common)
     let storage = try context.storage()
+    if let recipient { query.recipients = RecipientDigest.searched(for: recipient, storage.keys) }
     let options = context.configuration.outbox.options
     defer { storage.database.close() }
     var hasSwept = false
@@ -210,7 +240,9 @@ struct OutboxList: ParsableCommand {
               mails: mails))
       } else {
         if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
-        Terminal.printResult(Self.text(view.counts, unavailableTransports, mails, states: state))
+        let isSearch = to != nil || submitter != nil || before != nil
+        Terminal.printResult(
+          Self.text(view.counts, unavailableTransports, mails, states: state, isSearch: isSearch))
       }
       if watch { sleep(1) }
     } while watch
@@ -218,14 +250,16 @@ struct OutboxList: ParsableCommand {
 
   private static func text(
     _ counts: [OutboxState: Int], _ unavailableTransports: [UnavailableTransport],
-    _ mails: [OutboxEntryOutput], states: [OutboxState]
+    _ mails: [OutboxEntryOutput], states: [OutboxState], isSearch: Bool
   ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
     // The reasons why mail waits come before the mail.
     let head = unavailableTransports.map(\.line)
     guard !counted.isEmpty else { return (head + ["The outbox is empty."]).joined(separator: "\n") }
     var lines = mails.map(\.line)
-    if lines.isEmpty, !states.isEmpty {
+    if lines.isEmpty, isSearch {
+      lines = ["No such mail; mail in a final state is kept for outbox.retention."]
+    } else if lines.isEmpty, !states.isEmpty {
       lines = ["No mail is \(states.map(\.rawValue).joined(separator: " or "))."]
     }
     return (head + [counted.joined(separator: ", ")] + lines).joined(separator: "\n")
@@ -254,7 +288,9 @@ struct OutboxShow: ParsableCommand {
     guard let found else {
       throw CommandError(
         .input, "no mail \(printable(String(id.prefix(64)))) in this outbox",
-        remedy: "list mails with `pabal outbox list`; mail in a final state is kept for a day")
+        remedy:
+          "list mails with `pabal outbox list`; mail in a final state is kept for a day, or for outbox.retention"
+      )
     }
     if common.json { try Terminal.printResult(json: found) } else { Terminal.printResult(found.text) }
   }

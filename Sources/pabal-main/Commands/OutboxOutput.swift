@@ -67,7 +67,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
   /// `transport` or `mail` if an account or the configuration is at fault.
   let held: OrNull<String>
   let verification: OrNull<String>
-  /// Who submitted it by SMTP or `sendmail`, such as `user:printer`; null for other mail.
+  /// Who submitted it: by SMTP or `sendmail`, such as `user:printer`, or the client of the HTTP API, such as `client:shop`;
+  /// null for other mail.
   let submitter: OrNull<String>
   /// Null once the content is erased, as in every final state.
   let recipients: OrNull<[Recipient]>
@@ -119,7 +120,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     cause = OrNull(content.flatMap(Self.cause))
     held = OrNull(entry.hold?.rawValue)
     verification = OrNull(entry.group)
-    submitter = OrNull(Caller.submitter(ofStoredName: entry.caller).map { printable($0) })
+    submitter = OrNull(Caller.name(ofStoredName: entry.caller).map { printable($0) })
     recipients = OrNull(
       content?.recipients.map {
         Recipient(
@@ -150,7 +151,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     try container.encode(cause, forKey: .cause)
     try container.encode(held, forKey: .held)
     try container.encode(verification, forKey: .verification)
-    // Only submitted mail has one.
+    // Mail of this machine's commands has none.
     if submitter.value != nil { try container.encode(submitter, forKey: .submitter) }
     try container.encode(recipients, forKey: .recipients)
     if !events.isEmpty { try container.encode(events, forKey: .events) }
