@@ -77,6 +77,11 @@ extension CommandContext {
     for transport in transports where options.paces[transport.name] == nil {
       options.paces[transport.name] = transport.plugin.pace
     }
+    options.reports.language = configuration.messages?.language ?? options.reports.language
+    options.reports.host =
+      configuration.serve.submission.lazy.compactMap(\.host).first ?? LocalUser.current().domain
+    // The address that the transports are set up for; they may refuse another one.
+    options.reports.from = try? configuration.sender().address
     return options
   }
 

@@ -116,6 +116,9 @@ struct ServeLog: Sendable {
     case .expedited(let count): write("hastened", [("mails", "\(count)")])
     case .codesDelayed(let since): write("codes wait", [("since", since.text)])
     case .lost(let id): write("lost", [("mail", id)])
+    case .reported(let id, let report, let action, let recipients):
+      write(
+        "reported", [("mail", id), ("report", report), ("action", action), ("recipients", "\(recipients)")])
     case .unreadable(let id): write("unreadable", [("mail", id)])
     case .unsettled(let id, let problem):
       write("unsettled", [("mail", id), ("problem", problem.description)])

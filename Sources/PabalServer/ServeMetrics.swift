@@ -46,6 +46,7 @@ final class ServeMetrics: Sendable {
   let submissions = LabelledCounter<Submission>()
   let submittedMails = LabelledCounter<String>()
   let loginFailures = LabelledCounter<String>()
+  private let reports = ReportMetrics()
   private let submissionServer = Mutex<SubmissionServer?>(nil)
   let attempts = LabelledCounter<Attempt>()
   let attemptTimes = LabelledHistogram<String>(
@@ -70,6 +71,7 @@ final class ServeMetrics: Sendable {
 
   /// Counts an event of the dispatcher.
   func handle(_ event: DispatcherEvent) {
+    reports.handle(event)
     switch event {
     case .attempted(_, let transport, let outcome, _, _, let took):
       attempts.add(Attempt(transport: transport, outcome: outcome.name))
@@ -80,8 +82,8 @@ final class ServeMetrics: Sendable {
       if entry.state == .sent, let moment = entry.ended { sentTimes.add(entry.lane, moment - entry.created) }
     case .suppressed(_, let lane, let recipients, let isWithheld):
       for _ in 0..<recipients { suppressed.add(Suppressed(lane: lane, isWithheld: isWithheld)) }
-    case .paced, .held, .paused, .restored, .expedited, .codesDelayed, .lost, .unreadable, .unsettled,
-      .storage:
+    case .paced, .held, .paused, .restored, .expedited, .codesDelayed, .lost, .reported, .unreadable,
+      .unsettled, .storage:
       break
     }
   }
@@ -148,6 +150,7 @@ extension ServeMetrics {
     addVerifications(to: &text)
     addRequests(to: &text)
     addSubmissions(to: &text)
+    reports.add(to: &text)
     await addAccounts(snapshot.tokenSources.compactMap { $0 as? OAuthAccount }, to: &text)
     addConfiguration(runtime.health, to: &text)
     addProcess(to: &text)

@@ -26,6 +26,9 @@ public struct OutboxConfiguration: Sendable {
       if let codeAlertDelay = object.optional("alertAfter")?.duration(in: .seconds(1)...(.seconds(86_400))) {
         outbox.options.codeAlertDelay = codeAlertDelay
       }
+      if let delay = object.optional("delayNotice")?.duration(in: .seconds(60)...(.seconds(432_000))) {
+        outbox.options.reports.delay = delay
+      }
       if let paces = object.optional("pacing")?.namedMembers() {
         for (name, value) in paces {
           if let transports, !transports.contains(name) {

@@ -78,6 +78,11 @@ public struct MailIdentity: Sendable, Hashable {
     }
   }
 
+  /// Returns the id of the report about a mail that was refused, always the same one.
+  package static func reportID(of id: String) -> String {
+    MailIdentity.id(String(id.prefix(16)), id.suffix(10).utf8.reduce(0) { $0 << 5 | value(ofDigit: $1) } ^ 1)
+  }
+
   /// Whether a text is an id: 26 digits of Crockford's base32.
   package static func isID(_ text: String) -> Bool {
     text.utf8.count == 26

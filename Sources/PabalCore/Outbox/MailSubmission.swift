@@ -69,15 +69,24 @@ public struct MailSubmission: Sendable {
 
   /// Queues `mail` unless the outbox has a mail with its id already, which then stays as it is.
   ///
-  /// For a mail that was given its id before it was submitted, and may be submitted again with it. Returns `false` if the
-  /// mail with this id belongs to another caller; then nothing was queued.
+  /// For a mail that was submitted by SMTP or `sendmail`, which may have been given its id before, and then may be submitted
+  /// again with it. Returns `false` if the mail with this id belongs to another caller; then nothing was queued.
+  ///
+  /// - Parameters:
+  ///   - mail: The finished mail.
+  ///   - lane: Its priority.
+  ///   - unknown: What follows an attempt whose result is unknown.
+  ///   - reporting: Who is informed if it can't be delivered.
+  ///   - report: The reports for its sender, if `reporting` is `.sender`.
   package func addOnce(
-    _ mail: Mail, lane: Lane = .normal, unknown: UnknownPolicy = .resend
+    _ mail: Mail, lane: Lane = .normal, unknown: UnknownPolicy = .resend, reporting: Reporting = .none,
+    report: ReportRequest? = nil
   ) async throws(MailSubmissionError) -> Bool {
     let now = now()
+    let content = OutboxContent(mail, report: reporting == .sender ? report : nil)
     let entry = OutboxEntry(
-      id: mail.id, lane: lane, created: now, unknown: unknown, caller: caller,
-      content: keys.seal(OutboxContent(mail).bytes, id: mail.id)
+      id: mail.id, lane: lane, created: now, unknown: unknown, ownedBy: caller.storedName,
+      reporting: reporting, content: keys.seal(content.bytes, id: mail.id)
     ).addressed(to: mail.envelope.recipients, keys)
     if try await add(entry, mail, nil, at: now, isRepeatable: true) != nil { return true }
     let owner = try await catchingStorageError { () throws(StorageError) in

@@ -101,7 +101,8 @@ package struct MemoryOutboxTable: Sendable {
     for lane in Lane.allCases {
       let ready = entries.filter { _, entry in
         entry.state == .waiting && entry.lane == lane && entry.due <= claim.now
-          && entry.notAfter.map { $0 > claim.now } ?? true && claim.id.map { $0 == entry.id } ?? true
+          && (entry.isGivenUp || entry.notAfter.map { $0 > claim.now } ?? true)
+          && claim.id.map { $0 == entry.id } ?? true
       }
       let first = ready.sorted { ($0.value.due, $0.key) < ($1.value.due, $1.key) }
       let wanted = claim.wanted(of: lane, after: claimed.count)
@@ -128,6 +129,7 @@ package struct MemoryOutboxTable: Sendable {
     entries[number] = entry
     entry.setMarks([])
     if entry.state == .rejected { onRejected?(entry) }
+    for report in settlement.reports { add(report.entry) }
     return entry
   }
 
@@ -199,13 +201,13 @@ package struct MemoryOutboxTable: Sendable {
 
   mutating func sweep(_ sweep: OutboxSweep) -> OutboxForecast {
     let late = entries.filter {
-      $0.value.state == .waiting && $0.value.notAfter.map { $0 <= sweep.now } ?? false
+      $0.value.state == .waiting && !$0.value.isGivenUp && $0.value.notAfter.map { $0 <= sweep.now } ?? false
     }
     let leaseExpired = entries.filter { _, entry in
       entry.state == .sending && entry.lease.map { $0.owner != sweep.owner && $0.until <= sweep.now } ?? false
     }
     let old = entries.filter { $0.value.ended.map { $0 <= sweep.now - sweep.retention } ?? false }
-    for number in late.keys.sorted().prefix(sweep.limit) { entries[number]?.end(.expired, at: sweep.now) }
+    for number in late.keys.sorted().prefix(sweep.limit) { _ = entries[number]?.expire(at: sweep.now) }
     for number in leaseExpired.keys.sorted().prefix(sweep.limit) {
       entries[number]?.expireLease(at: sweep.now, limit: sweep.maxUnknownAttempts)
     }

@@ -6,6 +6,10 @@ public struct OutboxContent: Sendable {
     var final: Outcome?
     /// The last reply.
     var reply: String?
+    /// Whether the sender knows what became of it, or doesn't want to.
+    var isReported = false
+    /// Whether the sender knows that it waits.
+    var isDelayReported = false
   }
 
   /// The mail, with all its recipients.
@@ -13,9 +17,16 @@ public struct OutboxContent: Sendable {
   /// One element for each recipient of the envelope, in the same order.
   var progress: [Progress]
 
+  /// The reports that the sender gets; `nil`: none.
+  package let report: ReportRequest?
+
   /// The content of a mail before its first attempt.
-  public init(_ mail: Mail) {
+  public init(_ mail: Mail) { self.init(mail, report: nil) }
+
+  /// The content of a submitted mail before its first attempt.
+  package init(_ mail: Mail, report: ReportRequest?) {
     self.mail = mail
+    self.report = report
     progress = Array(repeating: Progress(), count: mail.envelope.recipients.count)
   }
 
@@ -51,9 +62,10 @@ extension OutboxContent {
   /// The bytes aren't valid content.
   public struct FormatError: Error, Sendable {}
 
-  /// The encoded content: a version, then fields with their lengths, and the mail's bytes last.
+  /// The encoded content: a version, then fields with their lengths, and the mail's bytes last. Version 2 has the
+  /// reports in addition.
   public var bytes: [UInt8] {
-    var bytes: [UInt8] = [1]
+    var bytes: [UInt8] = [report == nil ? 1 : 2]
     bytes.reserveCapacity(mail.bytes.count + 256)
     func append(_ count: Int) {
       for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: count >> shift)) }
@@ -65,11 +77,22 @@ extension OutboxContent {
     bytes.append((mail.needsSMTPUTF8 ? 1 : 0) | (mail.needs8BitMIME ? 2 : 0))
     append(mail.messageID)
     append(mail.envelope.sender?.description ?? "")
+    if let report {
+      append(report.sender.description)
+      bytes.append(report.parameters.returned?.rawValue ?? 0)
+      append(report.parameters.envelopeID ?? "")
+    }
     append(mail.envelope.recipients.count)
     for (recipient, progress) in zip(mail.envelope.recipients, progress) {
       append(recipient.description)
       append(progress.final?.name ?? "")
       append(progress.reply ?? "")
+      guard let report else { continue }
+      let parameters = report.parameters.recipients[recipient]
+      // The highest bit says that there is a NOTIFY, which may name no event.
+      bytes.append(parameters?.events.map { $0.rawValue | 0x80 } ?? 0)
+      bytes.append((progress.isReported ? 1 : 0) | (progress.isDelayReported ? 2 : 0))
+      append(parameters?.original ?? "")
     }
     bytes.append(contentsOf: mail.bytes)
     return bytes
@@ -78,10 +101,12 @@ extension OutboxContent {
   /// Decodes the content of the mail `id`.
   public init(_ bytes: [UInt8], id: String) throws(FormatError) {
     var reader = Reader(bytes)
-    guard try reader.byte() == 1 else { throw FormatError() }
+    let version = try reader.byte()
+    guard 1...2 ~= version else { throw FormatError() }
     let needs = try reader.byte()
     let messageID = try reader.text()
     let sender = try reader.text()
+    var report = version == 2 ? try reader.report() : nil
     var recipients: [Address] = []
     var progress: [Progress] = []
     for _ in 0..<(try reader.number()) {
@@ -89,6 +114,14 @@ extension OutboxContent {
       let outcome = try reader.text()
       let reply = try reader.text()
       progress.append(Progress(final: try Reader.final(outcome), reply: reply.isEmpty ? nil : reply))
+      guard version == 2 else { continue }
+      let (events, reported, original) = (try reader.byte(), try reader.byte(), try reader.text())
+      progress[progress.count - 1].isReported = reported & 1 != 0
+      progress[progress.count - 1].isDelayReported = reported & 2 != 0
+      guard events != 0 || !original.isEmpty else { continue }
+      report?.parameters.recipients[recipients[recipients.count - 1]] = ReportParameters.Recipient(
+        events: events == 0 ? nil : ReportParameters.Events(rawValue: events & 7),
+        original: original.isEmpty ? nil : original)
     }
     let from = try sender.isEmpty ? nil : Reader.address(sender)
     // An envelope drops duplicate recipients, which would assign results to the wrong ones.
@@ -99,6 +132,7 @@ extension OutboxContent {
       id: id, envelope: envelope, messageID: messageID, bytes: Array(reader.remaining),
       needsSMTPUTF8: needs & 1 != 0, needs8BitMIME: needs & 2 != 0)
     self.progress = progress
+    self.report = report
   }
 
   private struct Reader {
@@ -122,6 +156,16 @@ extension OutboxContent {
       guard count <= remaining.count else { throw FormatError() }
       defer { remaining = remaining.dropFirst(count) }
       return String(decoding: remaining.prefix(count), as: UTF8.self)
+    }
+
+    mutating func report() throws(FormatError) -> ReportRequest {
+      var report = ReportRequest(sender: try address())
+      let returned = try byte()
+      guard returned <= 2 else { throw FormatError() }
+      report.parameters.returned = ReportParameters.Returned(rawValue: returned)
+      let envelopeID = try text()
+      report.parameters.envelopeID = envelopeID.isEmpty ? nil : envelopeID
+      return report
     }
 
     mutating func address() throws(FormatError) -> Address { try Reader.address(try text()) }

@@ -29,6 +29,8 @@ public struct OutboxEntry: Sendable, Hashable {
   public let group: String?
   /// The stored name of the caller that queued it; empty for the command line and for submissions.
   package let caller: String
+  /// Who is informed if it can't be delivered.
+  package let reporting: Reporting
   /// Its state.
   public internal(set) var state: OutboxState
   /// The earliest time of the next attempt.
@@ -42,7 +44,8 @@ public struct OutboxEntry: Sendable, Hashable {
   public internal(set) var unknownAttempts: Int
   /// The lease while it is `sending`, otherwise `nil`.
   public internal(set) var lease: Lease?
-  /// The state that it enters if the current attempt doesn't decide it: `superseded` or `cancelled`.
+  /// The state that it enters if the current attempt doesn't decide it: `superseded` or `cancelled`, or `expired` or
+  /// `unknown` for a mail that isn't tried again and whose sender the dispatcher informs first.
   public internal(set) var requestedState: OutboxState?
   /// Set while it waits because of the account or the set-up.
   public internal(set) var hold: Outcome.Scope?
@@ -75,7 +78,8 @@ public struct OutboxEntry: Sendable, Hashable {
   /// A waiting mail that belongs to the caller with the stored name `caller`.
   package init(
     id: String, lane: Lane, created: Timestamp, due: Timestamp? = nil, notAfter: Timestamp? = nil,
-    unknown: UnknownPolicy = .resend, group: String? = nil, ownedBy caller: String, content: [UInt8]
+    unknown: UnknownPolicy = .resend, group: String? = nil, ownedBy caller: String,
+    reporting: Reporting = .none, content: [UInt8]
   ) {
     self.id = id
     self.lane = lane
@@ -84,6 +88,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.unknown = unknown
     self.group = group
     self.caller = caller
+    self.reporting = reporting
     self.state = .waiting
     self.due = due ?? created
     self.attempts = 0
@@ -95,7 +100,8 @@ public struct OutboxEntry: Sendable, Hashable {
   /// An entry with all properties, as a store reads it.
   package init(
     id: String, lane: Lane, created: Timestamp, notAfter: Timestamp?, unknown: UnknownPolicy,
-    group: String?, caller: String, state: OutboxState, due: Timestamp, attempts: Int, failures: Int,
+    group: String?, caller: String, reporting: Reporting = .none, state: OutboxState, due: Timestamp,
+    attempts: Int, failures: Int,
     unknownAttempts: Int,
     lease: Lease?, requestedState: OutboxState?,
     hold: Outcome.Scope?, transport: String?, outcome: String?, status: String?, ended: Timestamp?,
@@ -108,6 +114,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.unknown = unknown
     self.group = group
     self.caller = caller
+    self.reporting = reporting
     self.state = state
     self.due = due
     self.attempts = attempts
@@ -234,11 +241,38 @@ extension OutboxEntry {
     unknownAttempts += 1
     if unknown == .keep || unknownAttempts >= limit {
       outcome = Outcome.unknown.name
+      // The dispatcher gets as many chances to inform the sender.
+      if unknownAttempts < 2 * limit, giveUp(as: .unknown, at: now) { return }
       end(.unknown, at: now)
     } else {
       due = now
       returnToWaiting(at: now)
     }
+  }
+
+  /// Ends a waiting mail whose time limit has passed. Returns whether it changed.
+  package mutating func expire(at now: Timestamp) -> Bool {
+    if isGivenUp { return false }
+    if !giveUp(as: .expired, at: now) { end(.expired, at: now) }
+    return true
+  }
+
+  /// Whether its sender gets a report if it can't be delivered.
+  package var owesReport: Bool { reporting == .sender }
+
+  /// Whether no attempt follows, only the report to its sender with which the dispatcher ends it.
+  package var isGivenUp: Bool { owesReport && (requestedState == .expired || requestedState == .unknown) }
+
+  /// Leaves a mail to the dispatcher, because its content is needed for the report to its sender. Returns `false` if there
+  /// isn't one.
+  private mutating func giveUp(as state: OutboxState, at now: Timestamp) -> Bool {
+    guard owesReport, requestedState == nil || isGivenUp else { return false }
+    requestedState = state
+    due = now
+    hold = nil
+    if self.state == .sending { transition(to: .waiting) }
+    lease = nil
+    return true
   }
 
   /// Moves times back that lie further ahead than `sweep` allows because the clock was set back. Returns whether it
@@ -321,10 +355,10 @@ extension OutboxEntry {
 
   // After an attempt without a decision, the mail waits unless it was withdrawn or has expired.
   private mutating func returnToWaiting(at now: Timestamp) {
-    if let requestedState {
+    if let requestedState, !isGivenUp {
       end(requestedState, at: now)
-    } else if let notAfter, notAfter <= max(now, due) {
-      end(.expired, at: now)
+    } else if let notAfter, notAfter <= max(now, due), !isGivenUp {
+      if !giveUp(as: .expired, at: now) { end(.expired, at: now) }
     } else {
       transition(to: .waiting)
       lease = nil

@@ -59,6 +59,8 @@ public struct OutboxSettlement: Sendable {
   public var status: String?
   /// Set if it waits because of the account or the set-up.
   public var hold: Outcome.Scope?
+  /// The reports to the mail's sender, which are added in the same transaction.
+  package var reports: [OutboxReport] = []
   /// Whether the attempt used a route that has been replaced, so that the back-off starts from zero.
   public var usedStaleRoute = false
   /// What became of recipients apart from what a server answered.
@@ -80,6 +82,23 @@ public struct OutboxSettlement: Sendable {
     self.status = status
     self.hold = hold
     self.now = now
+  }
+}
+
+/// A report to the sender of a mail, which the settlement of that mail adds to the outbox.
+package struct OutboxReport: Sendable {
+  /// The report as a mail of its own.
+  package var entry: OutboxEntry
+  /// What it says.
+  package var action: DeliveryReport.Action
+  /// How many recipients it is about.
+  package var recipients: Int
+
+  /// A report.
+  package init(entry: OutboxEntry, action: DeliveryReport.Action, recipients: Int) {
+    self.entry = entry
+    self.action = action
+    self.recipients = recipients
   }
 }
 

@@ -7,7 +7,7 @@ internal import PabalCore
 enum MailTable {
   private static let columns =
     "number, id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, wish, "
-    + "hold, transport, outcome, status, ended, failures, unknowns, caller"
+    + "hold, transport, outcome, status, ended, failures, unknowns, caller, report"
 
   /// A row with its primary key.
   struct NumberedEntry {
@@ -19,13 +19,14 @@ enum MailTable {
   static func add(_ entry: OutboxEntry, to database: Database) throws {
     try database.run(
       """
-      INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, caller)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+      INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, caller,
+        report)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
       """,
       [
         entry.id, entry.lane.rawValue, entry.created, entry.notAfter, entry.unknown.rawValue, entry.group,
         entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
-        entry.caller,
+        entry.caller, entry.reporting.rawValue,
       ])
     guard database.changesCount == 1 else { return }
     let number = database.lastInsertedRowID
@@ -55,7 +56,7 @@ enum MailTable {
   ) throws -> [NumberedEntry] {
     try fetch(
       """
-      WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ?)
+      WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ? OR wish IS NOT NULL)
       \(claim.id == nil ? "" : "AND id = ?") \(caller == nil ? "" : "AND caller = ?") ORDER BY due, number LIMIT ?
       """,
       [lane.rawValue, claim.now, claim.now] + [claim.id, caller].compactMap(\.self) + [limit], in: database)
@@ -134,7 +135,8 @@ extension MailTable.NumberedEntry {
     number = row.number(0)
     entry = OutboxEntry(
       id: id, lane: lane, created: created, notAfter: row.time(4), unknown: unknown, group: row.text(6),
-      caller: row.text(20) ?? "", state: state, due: due, attempts: row.count(9), failures: row.count(18),
+      caller: row.text(20) ?? "", reporting: row.text(21).flatMap(Reporting.init) ?? .none, state: state,
+      due: due, attempts: row.count(9), failures: row.count(18),
       unknownAttempts: row.count(19),
       lease: row.text(10).map {
         OutboxEntry.Lease(owner: $0, until: row.time(11) ?? Timestamp(milliseconds: 0))

@@ -9,6 +9,7 @@ struct SQLiteMigration: Sendable {
   /// All steps in order. The version of a database is the number of steps taken.
   static let all: [SQLiteMigration] = [
     .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions, .recipients,
+    .reports,
   ]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
@@ -256,4 +257,10 @@ extension SQLiteMigration {
       ) WITHOUT ROWID;
       CREATE INDEX mail_recipient_digest ON mail_recipient (digest);
       """)
+}
+
+extension SQLiteMigration {
+  /// Version 9: who is informed if a mail can't be delivered.
+  static let reports = SQLiteMigration(
+    statements: "ALTER TABLE mail ADD COLUMN report TEXT NOT NULL DEFAULT '';")
 }

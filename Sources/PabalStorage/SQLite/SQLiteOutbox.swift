@@ -67,6 +67,7 @@ public struct SQLiteOutbox: Outbox {
         row.entry.settle(settlement)
         try MailTable.update(row, hasNewContent: true, in: database)
         for mark in settlement.marks { try RecipientMarkTable.add(mark, to: row.number, in: database) }
+        for report in settlement.reports { try MailTable.add(report.entry, to: database) }
         return row.entry
       }
     }
@@ -219,12 +220,11 @@ struct SQLiteSweep {
     let now = sweep.now
     let counts = [
       try MailTable.change(
-        "WHERE state = 'waiting' AND not_after IS NOT NULL AND not_after <= ? ORDER BY not_after LIMIT ?",
-        [now, sweep.limit], in: database
-      ) { entry in
-        entry.end(.expired, at: now)
-        return true
-      },
+        """
+        WHERE state = 'waiting' AND not_after IS NOT NULL AND not_after <= ? AND wish IS NULL
+        ORDER BY not_after LIMIT ?
+        """, [now, sweep.limit], in: database
+      ) { $0.expire(at: now) },
       try MailTable.change(
         "WHERE state = 'sending' AND until <= ? AND owner <> ? ORDER BY until LIMIT ?",
         [now, sweep.owner, sweep.limit], in: database

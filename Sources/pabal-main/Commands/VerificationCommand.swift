@@ -89,8 +89,7 @@ extension DispatcherEvent {
     case .unsettled(let id, let problem):
       "mail \(id): it was sent, but that could not be recorded, so it may arrive twice: \(problem)"
     case .attempted, .settled, .suppressed, .held, .paused, .restored, .expedited, .codesDelayed, .lost,
-      .unreadable,
-      .storage:
+      .reported, .unreadable, .storage:
       nil
     }
   }

@@ -77,7 +77,10 @@ extension Dispatcher {
     if entry.lane != .bulk { await reportSuppressed(delivery) }
     var settlement = delivery.settlement(
       at: now(), jitter: dependencies.jitter(),
-      usedStaleRoute: delivery.route.generation != routeChange.generation, sealing)
+      usedStaleRoute: delivery.route.generation != routeChange.generation,
+      reporter: DeliveryReporter(
+        options.reports, retries: options.otherRetry.maxAge, identity: dependencies.identity, sealing),
+      sealing)
     settlement.marks = delivery.marks(at: now(), sealing)
     return await settle(settlement, delivery.mode)
   }
@@ -164,6 +167,13 @@ extension Dispatcher {
         let settled = try await outbox.settle([settlement])
         if let entry = settled.first ?? nil {
           report(.settled(entry))
+          for sent in settlement.reports {
+            report(
+              .reported(
+                id: entry.id, report: sent.entry.id, action: sent.action.rawValue, recipients: sent.recipients
+              ))
+          }
+          if !settlement.reports.isEmpty { signalWork() }
         } else {
           report(.lost(id: settlement.id))
         }

@@ -177,7 +177,9 @@ public actor Dispatcher {
   /// Delivers a mail that was added with a lease of `reserve`. Returns at once.
   public func handOver(_ entry: OutboxEntry, _ mail: Mail) {
     inFlight.release()
-    start(entry, OutboxContent(mail), over: availableRoute(entry.lane, at: dependencies.now()))
+    // The sealed content has the reports that were asked for.
+    let content = entry.owesReport ? nil : OutboxContent(mail)
+    start(entry, content, over: availableRoute(entry.lane, at: dependencies.now()))
   }
 
   /// Returns a lease of `reserve` that was not used.

@@ -11,6 +11,9 @@ public enum DispatcherEvent: Sendable {
   case settled(OutboxEntry)
   /// `recipients` of a mail are on the suppression list. They got the mail unless `isWithheld`.
   case suppressed(id: String, lane: Lane, recipients: Int, isWithheld: Bool)
+  /// A report to the sender of the mail `id` is in the outbox: that `recipients` of its recipients `failed`, are
+  /// `delayed`, or were `relayed` (RFC 3464).
+  case reported(id: String, report: String, action: String, recipients: Int)
   /// A transport gets no mail until its account or configuration is fixed; `cause` is why (`FailureCause`).
   case held(transport: String, cause: String?)
   /// A transport gets no mail before `until`, because attempts failed or its server asked for a delay; `cause` is why

@@ -71,6 +71,8 @@ public struct DispatcherOptions: Sendable {
   public var failoverDelay: Duration = .seconds(10)
   /// How often a settlement that a caller waits for is tried, one second apart.
   public var maxSettlementTries = 5
+  /// How the senders of submitted mail are informed.
+  public var reports = DeliveryReportOptions()
   /// How long a code waits before `DispatcherEvent.codesDelayed` is reported.
   public var codeAlertDelay: Duration = .seconds(30)
 
@@ -94,6 +96,8 @@ extension Dispatcher {
     public var instant: @Sendable () -> ContinuousClock.Instant
     /// The addresses that get no bulk mail; `nil`: none.
     public var suppression: SuppressionList?
+    /// Returns the identity of a report.
+    package var identity: @Sendable () -> MailIdentity = MailIdentity.now
 
     /// The system's clocks and random numbers, unless others are given.
     public init(

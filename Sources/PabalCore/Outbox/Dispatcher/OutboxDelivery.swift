@@ -52,7 +52,7 @@ struct OutboxDelivery {
   ///
   /// `lane` is the lane whose sends it may use: a probe may use those reserved for codes.
   func next() -> (transport: DispatchTransport, mail: Mail, lane: Lane)? {
-    guard let delivery, let (index, mail) = delivery.next() else { return nil }
+    guard !entry.isGivenUp, let delivery, let (index, mail) = delivery.next() else { return nil }
     return (route.transports[index], mail, mode == .probe && index == 0 ? .code : entry.lane)
   }
 
@@ -124,27 +124,34 @@ struct OutboxDelivery {
   ///
   /// `usedStaleRoute`: the route has changed since. A mail that the old route left undecided is then due at once.
   mutating func settlement(
-    at now: Timestamp, jitter: Double, usedStaleRoute: Bool = false, _ sealing: any ContentSealing
+    at now: Timestamp, jitter: Double, usedStaleRoute: Bool = false, reporter: DeliveryReporter,
+    _ sealing: any ContentSealing
   ) -> OutboxSettlement {
     if let decided = content?.decided {
-      return OutboxSettlement(entry, .final(OutboxDelivery.state(decided)), outcome: decided.name, now: now)
+      return final(OutboxDelivery.state(decided), outcome: decided.name, at: now, reporter)
     }
     guard let delivery, var content, !delivery.attempts.isEmpty else {
+      if entry.isGivenUp, let state = entry.requestedState {
+        return final(state, outcome: nil, at: now, reporter)
+      }
       // The mail has expired, in which case returning it to the queue ends it, or the route is empty.
       return OutboxSettlement(entry, .release, now: now)
     }
     let receipt = receipt(of: delivery)
     content.record(receipt, unknown: entry.unknown)
-    self.content = content
     let outcome = Outcome.combined(receipt.recipients.lazy.map(\.outcome)) ?? .deferred()
     let isRetriedOnNewRoute = usedStaleRoute && content.decided == nil && outcome.isOfTransport
     let decision =
       isRetriedOnNewRoute ? .retry(.zero) : decision(outcome, content.decided, at: now, jitter: jitter)
     var hold: Outcome.Scope?
     let result: OutboxSettlement.Result
+    let reports: [OutboxReport]
     switch decision {
-    case .final(let state): result = .final(state)
+    case .final(let state):
+      reports = reporter.reports(&content, of: entry, ending: state, at: now)
+      result = .final(state)
     case .retry(let wait):
+      reports = reporter.reports(&content, of: entry, ending: nil, at: now)
       result = .retry(due: now + wait, content: sealing.seal(content.bytes, id: entry.id))
       if case .held(let scope, _) = outcome { hold = scope }
     }
@@ -155,6 +162,18 @@ struct OutboxDelivery {
       status: replyStatus(receipt.recipients.first { $0.outcome == outcome }?.reply ?? receipt.reply),
       hold: hold, now: now)
     settlement.usedStaleRoute = isRetriedOnNewRoute
+    settlement.reports = reports
+    return settlement
+  }
+
+  /// Returns the settlement of a mail on which no attempt was made, and none follows.
+  private mutating func final(
+    _ state: OutboxState, outcome: String?, at now: Timestamp, _ reporter: DeliveryReporter
+  ) -> OutboxSettlement {
+    var settlement = OutboxSettlement(entry, .final(state), outcome: outcome, now: now)
+    if var content {
+      settlement.reports = reporter.reports(&content, of: entry, ending: state, at: now)
+    }
     return settlement
   }
 
