@@ -25,8 +25,20 @@ struct DropService: Sendable {
           submission.id = id
           return await settings.intake.submit(submission)
         },
+        reportRefusal: { batch, id, submitter, reply in
+          guard let intake = runtime.snapshot.submission.drop(path)?.intake else { return .none(nil) }
+          return await intake.reportRefusal(
+            of: batch, id: id, submitter: submitter, refusal: reply,
+            options: runtime.snapshot.dispatcherOptions.reports)
+        },
         report: { event in
           log.write(event, path: path)
+          if case .reported(let id, let report, let recipients) = event {
+            let event = DispatcherEvent.reported(
+              id: id, report: report, action: DeliveryReport.Action.failed.rawValue, recipients: recipients)
+            metrics.handle(event)
+            log.write(event)
+          }
           if let submission = SubmissionEvent(event) {
             metrics.handle(submission)
             log.write(submission)
@@ -51,7 +63,7 @@ extension SubmissionEvent {
       self = .submitted(id: id, submitter: submitter, door: .drop, recipients: recipients, bytes: bytes)
     case .refused(_, let submitter, let reply):
       self = .refused(submitter: submitter, door: .drop, code: reply.code, status: reply.status)
-    case .delayed, .unusable, .closed: return nil
+    case .reported, .delayed, .unusable, .closed: return nil
     }
   }
 }
@@ -60,7 +72,7 @@ extension ServeLog {
   /// Writes an event of the drop directory at `path`.
   fileprivate func write(_ event: DropReader.Event, path: String) {
     switch event {
-    case .queued: break
+    case .queued, .reported: break
     case .refused(let id, _, let reply):
       write("drop refused", ("path", path), ("mail", id), ("problem", reply.line))
     case .delayed(let id, let reply):

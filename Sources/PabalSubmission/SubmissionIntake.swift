@@ -9,7 +9,7 @@ package struct SubmissionIntake: Sendable {
   private let rates: SubmitterRates
   private let aliases: Aliases
   private let hosts: LocalHosts
-  private let identity: @Sendable () -> MailIdentity
+  let identity: @Sendable () -> MailIdentity
   private let report: @Sendable (StorageError) -> Void
   private let removedSignatures: @Sendable (String, [RemovedSignature]) -> Void
   private let turns = LargeMailTurns()
@@ -58,7 +58,8 @@ package struct SubmissionIntake: Sendable {
         submitter: submission.submitter,
         received: ReceivedField(
           greeting: submission.trace.greeting, address: submission.trace.address, host: hostName,
-          transmission: submission.trace.transmission), id: submission.id)
+          transmission: submission.trace.transmission), id: submission.id,
+        report: submission.report)
     } catch {
       return .refused(SMTPReply(error))
     }
@@ -76,9 +77,11 @@ package struct SubmissionIntake: Sendable {
   ///   - received: The Received field; by default that of a local process.
   ///   - id: The id that the mail has already. If the outbox has a mail of the submitter with this id, nothing is added; one
   ///     of another submitter is an error.
+  ///   - report: The reports that the client asks for (RFC 3461).
   package func submit(
     _ mail: SubmittedMail, sender: Address?, recipients: [Address], isInternational: Bool = false,
-    authorName: String? = nil, submitter: Submitter, received: ReceivedField? = nil, id: String? = nil
+    authorName: String? = nil, submitter: Submitter, received: ReceivedField? = nil, id: String? = nil,
+    report parameters: ReportParameters = ReportParameters()
   ) async -> SMTPSubmissionResult {
     guard !mail.isLooping else {
       return .refused(
@@ -97,8 +100,10 @@ package struct SubmissionIntake: Sendable {
     let rewriting = AddressRewriting(aliases, hosts, completing: domain)
     changes.rewriting = rewriting
     changes.author = rules.forcedSender
-    let sender = rules.envelopeSender(sender)
-    guard let envelope = Envelope(sender: sender, recipients: rewriting.recipients(recipients)) else {
+    guard
+      let envelope = Envelope(
+        sender: rules.envelopeSender(sender), recipients: rewriting.recipients(recipients))
+    else {
       return .refused(.noValidRecipients)
     }
     let identity = identity()
@@ -118,29 +123,54 @@ package struct SubmissionIntake: Sendable {
     } catch {
       return .refused(SMTPReply(error))
     }
-    let result = await queue(finished, for: submitter, in: rules.lane, isRepeatable: id != nil)
+    let request = sender.map {
+      ReportRequest(sender: $0, parameters.rewritten(recipients) { rewriting.recipients([$0]) })
+    }
+    let result = await queue(
+      finished, for: submitter, in: rules.lane, reporting(sender, mail.header, submitter), request)
     if case .refused = result { rates.release(reservation) }
     return result
   }
 
   private func queue(
-    _ finished: SubmittedMail.Finished, for submitter: Submitter, in lane: Lane, isRepeatable: Bool
+    _ finished: SubmittedMail.Finished, for submitter: Submitter, in lane: Lane, _ reporting: Reporting,
+    _ request: ReportRequest?
   ) async -> SMTPSubmissionResult {
     do throws(MailSubmissionError) {
-      let outbox = outbox.acting(for: .submitter(submitter))
-      if isRepeatable {
-        guard try await outbox.addOnce(finished.mail, lane: lane) else { return .refused(.foreignQueueID) }
-      } else {
-        _ = try await outbox.add(finished.mail, lane: lane, idempotencyKey: nil)
-      }
+      let isQueued = try await add(
+        finished.mail, of: submitter, lane: lane, reporting: reporting, report: request)
+      guard isQueued else { return .refused(.foreignQueueID) }
       if !finished.removedSignatures.isEmpty {
         removedSignatures(finished.mail.id, finished.removedSignatures)
       }
       return .queued(id: finished.mail.id)
     } catch {
-      if case .storage(let error) = error { report(error) }
       return .refused(SMTPReply(error))
     }
+  }
+
+  /// Adds a finished mail to the outbox; returns `false` if its id belongs to the mail of another submitter.
+  func add(
+    _ mail: Mail, of submitter: Submitter, lane: Lane = .normal, reporting: Reporting,
+    report request: ReportRequest? = nil
+  ) async throws(MailSubmissionError) -> Bool {
+    do throws(MailSubmissionError) {
+      return try await outbox.acting(for: .submitter(submitter)).addOnce(
+        mail, lane: lane, reporting: reporting, report: request)
+    } catch {
+      if case .storage(let error) = error { report(error) }
+      throw error
+    }
+  }
+
+  /// Returns who is informed if a mail can't be delivered.
+  private func reporting(_ sender: Address?, _ header: MailHeader?, _ submitter: Submitter) -> Reporting {
+    Reporting(sender: sender, header: header) { rules(submitter).permission(for: $0) != .refused }
+  }
+
+  /// Returns who is informed that a mail was refused, whose content may be why.
+  func reporting(_ sender: Address?, _ content: [UInt8], _ submitter: Submitter) -> Reporting {
+    reporting(sender, (try? SubmittedMail(content, lineEnds: .any))?.header, submitter)
   }
 }
 

@@ -14,13 +14,13 @@ package struct OutgoingMail: Sendable {
   package let isInternational: Bool
   /// The name for EHLO.
   package let hostName: String
-  /// The delivery notifications that the caller asks for.
-  package let notifications: NotificationRequest
+  /// The reports that the caller asks for.
+  package let report: ReportParameters
 
   /// A mail with a new id.
   package init(
     sender: Address?, recipients: [Address], content: [UInt8], isInternational: Bool = false,
-    hostName: String, notifications: NotificationRequest = NotificationRequest()
+    hostName: String, report: ReportParameters = ReportParameters()
   ) {
     var seen = Set<Address>()
     id = MailIdentity.now().id
@@ -29,7 +29,7 @@ package struct OutgoingMail: Sendable {
     self.content = content
     self.isInternational = isInternational
     self.hostName = hostName
-    self.notifications = notifications
+    self.report = report
   }
 
   /// The command MAIL for a service that offers `extensions`, without its line end.
@@ -40,18 +40,15 @@ package struct OutgoingMail: Sendable {
       command += " BODY=8BITMIME"
     }
     if extensions.contains("SMTPUTF8"), needsSMTPUTF8 { command += " SMTPUTF8" }
-    if extensions.contains("DSN") {
-      if let value = notifications.returned { command += " RET=\(value)" }
-      if let value = notifications.envelopeID { command += " ENVID=\(value)" }
-    }
+    if extensions.contains("DSN") { command += report.mailText }
     if extensions.contains(OutgoingMail.idExtension) { command += " \(OutgoingMail.idExtension)=\(id)" }
     return command
   }
 
   /// The command RCPT for a service that offers `extensions`, without its line end.
   func recipientCommand(_ recipient: Address, _ extensions: Set<String>) -> String {
-    let notify = extensions.contains("DSN") ? notifications.notify.map { " NOTIFY=\($0)" } : nil
-    return "RCPT TO:<\(recipient)>\(notify ?? "")"
+    let parameters = extensions.contains("DSN") ? report.recipientText(recipient) : ""
+    return "RCPT TO:<\(recipient)>\(parameters)"
   }
 
   /// Whether the service has to take mail with non-ASCII characters in the envelope or the header (RFC 6531).
@@ -89,8 +86,7 @@ package struct OutgoingMail: Sendable {
   /// The mail as a batch: the commands and the content that a client would send to a service with all extensions
   /// (RFC 2442). The id isn't part of it, because a drop file has it as its name.
   package var batch: [UInt8] {
-    // The reader of a batch knows DSN only once it is offered by the service.
-    let extensions: Set = ["SIZE", "8BITMIME", "SMTPUTF8"]
+    let extensions: Set = ["SIZE", "8BITMIME", "SMTPUTF8", "DSN"]
     var commands = "EHLO \(hostName)\r\n\(mailCommand(extensions))\r\n"
     for recipient in recipients { commands += "\(recipientCommand(recipient, extensions))\r\n" }
     var bytes = Array("\(commands)BDAT \(content.count) LAST\r\n".utf8)

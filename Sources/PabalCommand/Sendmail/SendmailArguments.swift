@@ -1,4 +1,4 @@
-import PabalCore
+package import PabalCore
 
 /// The arguments of `pabal sendmail`, in the forms in which sendmail's callers write them.
 package struct SendmailArguments: Sendable, Equatable {
@@ -241,47 +241,47 @@ private struct WordReader {
   }
 }
 
-/// The delivery notifications that the caller asks for, as parameters of MAIL and RCPT (RFC 3461).
+/// The reports that the caller asks for with `-N`, `-R` and `-V` (RFC 3461).
 package struct NotificationRequest: Sendable, Equatable {
-  /// The value of NOTIFY; `nil` for the default.
-  package private(set) var notify: String?
-  /// The value of RET: FULL or HDRS.
-  package private(set) var returned: String?
-  /// The value of ENVID, encoded as xtext.
-  package private(set) var envelopeID: String?
+  private var events: ReportParameters.Events?
+  private var returned: ReportParameters.Returned?
+  private var envelopeID: String?
+
+  /// Returns the parameters of the envelope, which are the same for each recipient.
+  package func parameters(for recipients: [Address]) -> ReportParameters {
+    var parameters = ReportParameters()
+    parameters.returned = returned
+    parameters.envelopeID = envelopeID
+    guard let events else { return parameters }
+    for recipient in recipients {
+      parameters.recipients[recipient] = ReportParameters.Recipient(events: events)
+    }
+    return parameters
+  }
 
   /// Sets NOTIFY from `never`, or a list of `success`, `failure` and `delay`.
   mutating func setNotify(_ value: String) throws(CommandError) {
-    let words = value.uppercased().split(separator: ",").map(String.init)
-    let isValid =
-      words == ["NEVER"] || !words.isEmpty && words.allSatisfy(["SUCCESS", "FAILURE", "DELAY"].contains)
-    guard isValid else {
+    guard let events = ReportParameters.Events(value) else {
       throw CommandError(
         .usage, "-N: unknown notification \(printable(value))",
         remedy: "use never, or a list of success, failure and delay")
     }
-    notify = words.joined(separator: ",")
+    self.events = events
   }
 
   /// Sets RET from `full` or `hdrs`.
   mutating func setReturn(_ value: String) throws(CommandError) {
-    let word = value.uppercased()
-    guard ["FULL", "HDRS"].contains(word) else {
+    guard let returned = ReportParameters.returned(value) else {
       throw CommandError(.usage, "-R: unknown form \(printable(value))", remedy: "use full or hdrs")
     }
-    returned = word
+    self.returned = returned
   }
 
-  /// Sets ENVID.
+  /// Sets ENVID, of which at most 100 characters are left once it is encoded.
   mutating func setEnvelopeID(_ value: String) throws(CommandError) {
-    guard (1...100).contains(value.utf8.count), value.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+    guard ReportParameters.envelopeID(XText.encode(value)) != nil else {
       throw CommandError(.usage, "-V: not 1 to 100 printable ASCII characters", remedy: "use a shorter id")
     }
-    // RFC 3461, 4: "+" and "=" can't stand for themselves, nor can a space.
-    envelopeID = value.utf8.map { byte in
-      let isPlain = byte > 0x20 && byte != UInt8(ascii: "+") && byte != UInt8(ascii: "=")
-      let hex = String(byte, radix: 16, uppercase: true)
-      return isPlain ? String(UnicodeScalar(byte)) : "+\(hex.count < 2 ? "0" : "")\(hex)"
-    }.joined()
+    envelopeID = value
   }
 }

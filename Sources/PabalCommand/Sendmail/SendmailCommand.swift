@@ -61,7 +61,7 @@ package struct SendmailCommand {
     if !input.fields.contains("date") { input.prepend(field: HeaderCompletion.date()) }
     return OutgoingMail(
       sender: sender, recipients: recipients, content: input.bytes, hostName: user.domain,
-      notifications: arguments.notifications)
+      report: arguments.notifications.parameters(for: recipients))
   }
 
   private func sender(_ user: LocalUser, _ header: SubmittedMail?) throws(CommandError) -> Address? {

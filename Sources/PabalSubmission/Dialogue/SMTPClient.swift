@@ -62,6 +62,7 @@ struct SMTPClient {
   func extensions(_ policy: SMTPSessionPolicy) -> [String] {
     var extensions = [
       "SIZE \(policy.maxSize)", "8BITMIME", "PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES", "SMTPUTF8",
+      "DSN",
       "LIMITS RCPTMAX=\(policy.maxRecipients)",
     ]
     if policy.acceptsQueueIDs { extensions.append("XQUEUEID") }

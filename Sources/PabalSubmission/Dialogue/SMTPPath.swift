@@ -112,6 +112,8 @@ struct SMTPPath {
   }
 
   private static func isValue(_ word: ArraySlice<UInt8>) -> Bool {
-    !word.isEmpty && word.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "=") }
+    // RFC 6531, 3.3: the values of ORCPT may have characters beyond ASCII.
+    !word.isEmpty && word.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "=") }
+      && String(validating: word, as: UTF8.self) != nil
   }
 }

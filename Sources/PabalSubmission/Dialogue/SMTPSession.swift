@@ -418,7 +418,8 @@ package struct SMTPSession {
     return .submit(
       SMTPSubmission(
         sender: transaction.sender, recipients: transaction.recipients, bytes: transaction.content.bytes,
-        isInternational: transaction.isInternational, id: transaction.id, submitter: transaction.submitter,
+        isInternational: transaction.isInternational, id: transaction.id, report: transaction.report,
+        submitter: transaction.submitter,
         trace: client.trace(isInternational: transaction.isInternational)))
   }
 

@@ -12,6 +12,8 @@ package struct SMTPSubmission: Sendable {
   package var isInternational: Bool
   /// The queue id that the client chose; `nil` for a new one.
   package var id: String?
+  /// The reports about its delivery that the client asks for (RFC 3461).
+  package var report: ReportParameters
   /// Who submits it.
   package var submitter: Submitter
   /// The value of the Received field that the mail gets, without its date and id.
@@ -20,13 +22,14 @@ package struct SMTPSubmission: Sendable {
   /// A mail with its envelope.
   package init(
     sender: Address?, recipients: [Address], bytes: [UInt8], isInternational: Bool = false,
-    id: String? = nil, submitter: Submitter, trace: SMTPTrace
+    id: String? = nil, report: ReportParameters = ReportParameters(), submitter: Submitter, trace: SMTPTrace
   ) {
     self.sender = sender
     self.recipients = recipients
     self.bytes = bytes
     self.isInternational = isInternational
     self.id = id
+    self.report = report
     self.submitter = submitter
     self.trace = trace
   }

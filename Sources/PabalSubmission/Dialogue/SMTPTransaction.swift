@@ -8,6 +8,8 @@ struct SMTPTransaction {
   let isInternational: Bool
   /// The queue id that the client chose.
   let id: String?
+  /// The reports that the client asks for.
+  private(set) var report = ReportParameters()
   /// Who submits the mail.
   let submitter: Submitter
   /// The accepted recipients.
@@ -59,7 +61,17 @@ struct SMTPTransaction {
         id = value
       // The identity of the submitter is known here, so what an earlier system says about it is ignored (RFC 4954, 5).
       case ("AUTH", _?): break
-      case ("SIZE", nil), ("BODY", nil), ("SMTPUTF8", _), ("AUTH", nil):
+      case ("RET", let value?):
+        guard let returned = ReportParameters.returned(value) else {
+          throw SMTPReply(501, "5.5.4", "RET is FULL or HDRS")
+        }
+        report.returned = returned
+      case ("ENVID", let value?):
+        guard let id = ReportParameters.envelopeID(value) else {
+          throw SMTPReply(501, "5.5.4", "ENVID isn't at most 100 characters of xtext")
+        }
+        report.envelopeID = id
+      case ("SIZE", nil), ("BODY", nil), ("SMTPUTF8", _), ("AUTH", nil), ("RET", nil), ("ENVID", nil):
         throw SMTPReply(501, "5.5.4", "the parameter \(parameter.keyword) isn't valid")
       default: throw SMTPReply(555, "5.5.4", "unknown parameter \(parameter.keyword)")
       }
@@ -90,13 +102,14 @@ struct SMTPTransaction {
     guard source == nil, failure == nil else { throw SMTPReply.contentBegun }
     do throws(SMTPReply) {
       let path = try SMTPPath(argument, after: "TO:")
-      if let parameter = path.parameters.first {
-        throw SMTPReply(555, "5.5.4", "unknown parameter \(parameter.keyword)")
-      }
-      guard isInternational || !path.isInternational else { throw SMTPTransaction.needsSMTPUTF8 }
+      let parameters = try SMTPTransaction.recipientParameters(path)
+      let isASCII = path.parameters.allSatisfy { $0.value?.utf8.allSatisfy { $0 < 0x80 } ?? true }
+      guard isInternational || isASCII && !path.isInternational else { throw SMTPTransaction.needsSMTPUTF8 }
       let address = try path.address(completing: policy.hostName, status: "5.1.3")
       guard recipients.count < policy.maxRecipients else { throw .tooManyRecipients }
       recipients.append(address)
+      // The mail is sent to an address once, with the parameters of the first command.
+      if let parameters, report.recipients[address] == nil { report.recipients[address] = parameters }
     } catch {
       hasRefusedRecipient = true
       throw error
@@ -140,6 +153,31 @@ struct SMTPTransaction {
       return reader.isLast ? .complete : .chunk
     case nil: return .incomplete
     }
+  }
+
+  /// Returns the reports that the parameters of RCPT ask for; `nil` without parameters.
+  private static func recipientParameters(
+    _ path: SMTPPath
+  ) throws(SMTPReply) -> ReportParameters.Recipient? {
+    var recipient = ReportParameters.Recipient()
+    for parameter in path.parameters {
+      switch (parameter.keyword, parameter.value) {
+      case ("NOTIFY", let value?):
+        guard let events = ReportParameters.Events(value) else {
+          throw SMTPReply(501, "5.5.4", "NOTIFY is NEVER, or a list of SUCCESS, FAILURE and DELAY")
+        }
+        recipient.events = events
+      case ("ORCPT", let value?):
+        guard let original = ReportParameters.original(value) else {
+          throw SMTPReply(501, "5.5.4", "ORCPT isn't a type and an address in xtext")
+        }
+        recipient.original = original
+      case ("NOTIFY", nil), ("ORCPT", nil):
+        throw SMTPReply(501, "5.5.4", "the parameter \(parameter.keyword) isn't valid")
+      default: throw SMTPReply(555, "5.5.4", "unknown parameter \(parameter.keyword)")
+      }
+    }
+    return path.parameters.isEmpty ? nil : recipient
   }
 
   private static let needsSMTPUTF8 = SMTPReply(

@@ -133,8 +133,9 @@ struct DropDirectory: ~Copyable {
     let owner: uid_t
   }
 
-  /// Reads a complete file of at most `limit` bytes; returns `nil` if it is gone or has changed meanwhile.
-  func read(_ file: File, atMost limit: Int) throws(Failure) -> Content? {
+  /// Reads a complete file of at most `limit` bytes, or that much of a larger one if `isPart`; returns `nil` if it is gone or
+  /// has changed meanwhile.
+  func read(_ file: File, atMost limit: Int, isPart: Bool = false) throws(Failure) -> Content? {
     let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
     let source = openat(descriptor, file.name, flags)
     guard source >= 0 else {
@@ -146,12 +147,13 @@ struct DropDirectory: ~Copyable {
     defer { close(source) }
     var status = stat()
     guard fstat(source, &status) == 0, case .complete(let opened) = Self.entry(file.name, status),
-      opened.size <= limit
+      isPart || opened.size <= limit
     else { return nil }
+    let size = min(opened.size, limit)
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(opened.size)
-    while bytes.count < opened.size {
-      let wanted = opened.size - bytes.count
+    bytes.reserveCapacity(size)
+    while bytes.count < size {
+      let wanted = size - bytes.count
       var failure: CInt = 0
       let part = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
         var received = Glibc.read(source, buffer.baseAddress, wanted)

@@ -12,6 +12,8 @@ package struct DropReader: Sendable {
     case queued(id: String, submitter: Submitter, recipients: Int, bytes: Int)
     /// A mail was refused for good; its file is in the directory `refused`.
     case refused(id: String, submitter: Submitter, reply: SMTPReply)
+    /// A refused mail is reported to its sender.
+    case reported(id: String, report: String, recipients: Int)
     /// A mail waits in the directory, and others with it, because it can't be queued now.
     case delayed(id: String, reply: SMTPReply)
     /// An entry of the directory isn't used.
@@ -23,10 +25,17 @@ package struct DropReader: Sendable {
   /// Queues a mail under the id; a mail whose id is known already counts as queued.
   package typealias Submit = @Sendable (SMTPSubmission, _ id: String) async -> SMTPSubmissionResult
 
+  /// Reports to the sender of a mail that it is refused for good.
+  package typealias ReportRefusal =
+    @Sendable (
+      RefusedBatch, _ id: String, Submitter, SMTPReply
+    ) async -> RefusalReport
+
   private let path: String
   private let policy: @Sendable () -> SMTPSessionPolicy
   private let now: @Sendable () -> Timestamp
   private let submit: Submit
+  private let reportRefusal: ReportRefusal?
   private let report: @Sendable (Event) -> Void
 
   /// Files that are read at the same time, so that they share a commit.
@@ -50,12 +59,14 @@ package struct DropReader: Sendable {
   package init(
     _ path: String, policy: @escaping @Sendable () -> SMTPSessionPolicy,
     now: @escaping @Sendable () -> Timestamp = Timestamp.now, submit: @escaping Submit,
+    reportRefusal: ReportRefusal? = nil,
     report: @escaping @Sendable (Event) -> Void
   ) {
     self.path = path
     self.policy = policy
     self.now = now
     self.submit = submit
+    self.reportRefusal = reportRefusal
     self.report = report
   }
 
@@ -222,7 +233,8 @@ package struct DropReader: Sendable {
         }
         if file.size > limit {
           let reply = SMTPReply(552, "5.3.4", "The file is larger than \(limit) bytes")
-          try refuse(file.name, .local("?"), reply, in: directory, &state)
+          let start = try? directory.read(file, atMost: DropReader.envelopeSize, isPart: true)
+          try await refuse(file.name, start, reply, in: directory, &state)
           continue
         }
         do throws(DropDirectory.Failure) {
@@ -240,6 +252,7 @@ package struct DropReader: Sendable {
           if state.isNew(file.name) { report(.unusable(name: file.name, problem: error.reason)) }
         }
       }
+      let contents = Dictionary(mails.map { ($0.name, $0.content) }) { $1 }
       for (name, submitter, result) in await submitted(mails, policy) {
         let owner = mails.first { $0.name == name }?.content.owner
         switch result {
@@ -262,13 +275,9 @@ package struct DropReader: Sendable {
           state.limited[owner] = (now + DropReader.limitedTime, isReported ? reported : now)
           if !isReported { report(.delayed(id: name, reply: reply)) }
         case .refused(let reply) where reply.code < 500:
-          (state.needsScan, state.delay) = (true, 30)
-          let now = Int(now().milliseconds)
-          guard !(0..<DropReader.delayInterval ~= now - state.delayReported) else { break }
-          state.delayReported = now
-          report(.delayed(id: name, reply: reply))
+          delay(name, reply, &state)
         case .refused(let reply):
-          try refuse(name, submitter, reply, in: directory, &state)
+          try await refuse(name, contents[name], reply, in: directory, &state)
         }
       }
       // What stopped one mail, such as a full disk, would stop the others too.
@@ -297,10 +306,30 @@ package struct DropReader: Sendable {
     }
   }
 
+  /// Leaves a mail in the directory that can't be queued now.
+  private func delay(_ name: String, _ reply: SMTPReply, _ state: inout State) {
+    (state.needsScan, state.delay) = (true, 30)
+    let now = Int(now().milliseconds)
+    guard !(0..<DropReader.delayInterval ~= now - state.delayReported) else { return }
+    state.delayReported = now
+    report(.delayed(id: name, reply: reply))
+  }
+
+  /// Reports a refused mail to its sender, and moves it aside. It stays if the report can't be stored now.
   private func refuse(
-    _ name: String, _ submitter: Submitter, _ reply: SMTPReply, in directory: borrowing DropDirectory,
+    _ name: String, _ content: DropDirectory.Content?, _ reply: SMTPReply,
+    in directory: borrowing DropDirectory,
     _ state: inout State
-  ) throws(DropDirectory.Failure) {
+  ) async throws(DropDirectory.Failure) {
+    let submitter = Submitter.local(content.map { LocalPeer(uid: $0.owner).name } ?? "?")
+    if let content, let reportRefusal, let batch = RefusedBatch(content.bytes, host: policy().hostName) {
+      switch await reportRefusal(batch, name, submitter, reply) {
+      case .queued(let id, let recipients):
+        report(.reported(id: name, report: id, recipients: recipients))
+      case .none: break
+      case .failed(let reply): return delay(name, reply, &state)
+      }
+    }
     do throws(DropDirectory.Failure) {
       try directory.moveAside(name)
       report(.refused(id: name, submitter: submitter, reply: reply))

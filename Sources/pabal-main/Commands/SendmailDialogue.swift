@@ -41,7 +41,7 @@ struct SendmailDialogue {
     let mail = OutgoingMail(
       sender: submission.sender, recipients: submission.recipients,
       content: SendmailInput(submission.bytes[...]).bytes, isInternational: submission.isInternational,
-      hostName: user.domain)
+      hostName: user.domain, report: submission.report)
     let entrances = QueueEntrances(arguments) { mail, failures throws(CommandError) in
       try OwnedOutbox(arguments.configuration, orElse: failures).add(mail.batch, id: mail.id)
     }
