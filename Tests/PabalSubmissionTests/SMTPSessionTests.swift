@@ -21,6 +21,7 @@ import Testing
         250-CHUNKING
         250-ENHANCEDSTATUSCODES
         250-SMTPUTF8
+        250-DSN
         250-LIMITS RCPTMAX=1000
         250 STARTTLS
 

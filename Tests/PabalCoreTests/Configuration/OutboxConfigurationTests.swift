@@ -21,7 +21,7 @@ import Testing
     let configuration = try read(
       #"""
       , "storage": {"path": "data/mail.sqlite"}, "outbox": {"unknown": "keep", "parallel": 20,
-      "retention": "48h", "lease": "10s", "alertAfter": "2m", "pacing": {"a": {"sends": 60, "per": "1m"}}}
+      "retention": "48h", "lease": "10s", "alertAfter": "2m", "delayNotice": "4h", "pacing": {"a": {"sends": 60, "per": "1m"}}}
       """#)
     #expect(configuration.storage.path == "/etc/pabal/data/mail.sqlite")
     #expect(configuration.outbox.unknown == .keep)
@@ -30,6 +30,7 @@ import Testing
     #expect(options.retention == .seconds(172_800))
     #expect(options.leaseDuration == .seconds(10))
     #expect(options.codeAlertDelay == .seconds(120))
+    #expect(options.reports.delay == .seconds(14_400))
     #expect(options.paces == ["a": Pace(sends: 60, per: .seconds(60))])
   }
 
@@ -38,6 +39,7 @@ import Testing
     (#""parallel": 1.5"#, "outbox.parallel"), (#""retention": "1 day""#, "outbox.retention"),
     (#""lease": "1s""#, "outbox.lease"), (#""pacing": {"b": {"sends": 1, "per": "1m"}}"#, "outbox.pacing.b"),
     (#""pacing": {"a": {"sends": 1}}"#, "outbox.pacing.a"), (#""pase": {}"#, "outbox.pase"),
+    (#""delayNotice": "10s""#, "outbox.delayNotice"),
   ])
   func `a mistake is reported with its position`(_ text: String, _ path: String) throws {
     let problem = try #require(throws: Diagnostics.self) { try read(#", "outbox": {\#(text)}"#) }

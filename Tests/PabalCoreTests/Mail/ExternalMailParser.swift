@@ -30,7 +30,7 @@ enum ExternalMailParser: CaseIterable {
       self == .python ? ExternalMailParser.pythonSubjects : ExternalMailParser.perlSubjects, over: mails)
   }
 
-  private func run<Result: Decodable>(_ script: String, over mails: [[UInt8]]) async throws -> [Result] {
+  func run<Result: Decodable>(_ script: String, over mails: [[UInt8]]) async throws -> [Result] {
     var input = Data()
     for mail in mails {
       withUnsafeBytes(of: UInt32(mail.count).bigEndian) { input.append(contentsOf: $0) }

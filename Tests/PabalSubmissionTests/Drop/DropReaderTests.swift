@@ -324,7 +324,7 @@ private final class DropFixture: Sendable {
 extension DropReader.Event {
   fileprivate var id: String? {
     switch self {
-    case .queued(let id, _, _, _), .refused(let id, _, _): id
+    case .queued(let id, _, _, _), .refused(let id, _, _), .reported(let id, _, _): id
     case .delayed, .unusable, .closed: nil
     }
   }

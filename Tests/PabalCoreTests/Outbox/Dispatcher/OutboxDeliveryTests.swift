@@ -38,7 +38,10 @@ import Testing
   ) throws -> OutboxSettlement {
     var delivery = try delivery(outcomes, of: try entry(), over: route(isPartial: isPartial))
     return delivery.settlement(
-      at: clock.now, jitter: 0.5, usedStaleRoute: usedStaleRoute, PlainSealing())
+      at: clock.now, jitter: 0.5, usedStaleRoute: usedStaleRoute,
+      reporter: DeliveryReporter(
+        DeliveryReportOptions(), retries: .seconds(1), identity: MailIdentity.now, PlainSealing()),
+      PlainSealing())
   }
 
   private func wait(_ settlement: OutboxSettlement) -> Duration? {
