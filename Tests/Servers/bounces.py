@@ -352,13 +352,24 @@ def kills():
         name = recipients[0].split("@")[0]
         named = re.findall(rb"^Final-Recipient: rfc822; (\S+)", content, re.M)
         found.setdefault(name, {})[mail["Message-ID"]] = [word.decode() for word in named]
+    kinds = [row[2] for row in rows]
+    count = lambda kind: sum(row[1:] == ("unknown", kind) for row in rows)
+    # What is in flight during three kills is given up: a mail is then reported with all its recipients, and a report may
+    # not arrive.
+    given_up = {"mails": count("sender"), "reports": count("report")}
+    missing = [name for name in submitted if name not in found]
+    refused = ["refused2@there.test", "refused@there.test"]
+    wrong = [name for name, ids in found.items() if any(sorted(named) != refused for named in ids.values())]
+    wrong_at_all = [name for name in wrong if any(sorted(named) != ["bob@there.test"] + refused
+                                                  for named in found[name].values())]
+    twice = [name for name, ids in found.items() if len(ids) > 1]
+    if kinds.count("sender") != kinds.count("report"):
+        twice.append(f"{kinds.count('report')} reports of {kinds.count('sender')} mails")
     print(json.dumps({
-        "kills": wanted, "submitted": len(submitted), "reports": len(found),
-        "without a report": [name for name in submitted if name not in found],
-        "reported twice": [name for name, ids in found.items() if len(ids) > 1],
-        "wrong recipients": [name for name, ids in found.items() if any(
-            sorted(named) != ["refused2@there.test", "refused@there.test"] for named in ids.values())],
-        "states": sorted({row[1:] for row in rows})}))
+        "kills": wanted, "submitted": len(submitted), "reports": len(found), "given up": given_up,
+        "without a report": missing if len(missing) > given_up["reports"] else [], "reported twice": twice,
+        "wrong recipients": wrong if len(wrong) > given_up["mails"] else wrong_at_all,
+        "states": sorted({row[1:] for row in rows if row[1] != "unknown"})}))
 
 
 {"readers": readers, "loops": loops, "silence": silence, "drops": drops, "kills": kills}[case]()
