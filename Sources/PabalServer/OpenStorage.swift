@@ -15,10 +15,19 @@ package struct OpenStorage: Sendable {
   /// The suppression list in the database.
   package var suppressions: SuppressionList { SuppressionList(SQLiteSuppressionStore(database), keys: keys) }
 
+  /// What bounces are matched by.
+  var bounces: BounceTraces { BounceTraces(SQLiteBounceStore(database), keys: keys) }
+
   /// What a dispatcher of the outbox uses.
-  var dispatcherDependencies: Dispatcher.Dependencies {
+  func dispatcherDependencies(
+    _ configuration: @escaping @Sendable () -> Configuration
+  ) -> Dispatcher.Dependencies {
     var dependencies = Dispatcher.Dependencies()
     dependencies.suppression = suppressions
+    dependencies.trace = { [keys] mail, remoteID in
+      guard configuration().accounts.contains(where: { $0.bounces != nil }) else { return nil }
+      return BounceTraces.trace(mail, remoteID: remoteID, keys: keys)
+    }
     return dependencies
   }
 }
@@ -67,7 +76,8 @@ extension CommandContext {
   ) -> Dispatcher {
     Dispatcher(
       storage.outbox, sealing: storage.keys, options: options(for: transports),
-      dependencies: storage.dispatcherDependencies, report: report, route: route)
+      dependencies: storage.dispatcherDependencies { [configuration] in configuration }, report: report,
+      route: route)
   }
 
   /// Returns the options of the dispatcher for `transports`, with the paces that their plugins declare unless

@@ -53,6 +53,7 @@ final class ServeMetrics: Sendable {
     bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
   let ended = LabelledCounter<EndedMail>()
   let suppressed = LabelledCounter<Suppressed>()
+  let bounced = LabelledCounter<String>()
   let sentTimes = LabelledHistogram<Lane>(
     bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600])
   let starts = LabelledCounter<VerificationKind>()
@@ -86,6 +87,11 @@ final class ServeMetrics: Sendable {
       .unsettled, .storage:
       break
     }
+  }
+
+  /// Counts recipients that bounces are about.
+  func countBounce(_ recipients: Int) {
+    for _ in 0..<recipients { bounced.add("") }
   }
 
   /// Counts an event of the HTTP server.
@@ -210,6 +216,11 @@ extension ServeMetrics {
         Suppressed(lane: .code, isWithheld: false),
       ]
     ) { [("lane", $0.lane.rawValue), ("withheld", $0.isWithheld ? "yes" : "no")] }
+    text.counter(
+      "pabal_bounced_recipients_total",
+      "Recipients of sent mail about which a bounce was read, delays included.",
+      bounced, zero: [""]
+    ) { _ in [] }
     text.histogram(
       "pabal_mail_sent_seconds", "Time from accepting a mail to sending it.", sentTimes
     ) { [("lane", $0.rawValue)] }

@@ -39,7 +39,7 @@ final class ServeRuntime: Sendable {
     let alertRunner = AlertRunner(log) { snapshotBox.snapshot.context.configuration.serve.alert }
     dispatcher = Dispatcher(
       storage.outbox, sealing: storage.keys, options: context.options(for: transports),
-      dependencies: storage.dispatcherDependencies,
+      dependencies: storage.dispatcherDependencies { snapshotBox.snapshot.context.configuration },
       report: { event in
         log.write(event)
         alertRunner.handle(event)

@@ -52,6 +52,8 @@ package func runServer(
   defer { reload.cancel() }
   let cleanup = startVerificationCleanup(runtime.storage, log) { runtime.snapshot.context }
   defer { cleanup.cancel() }
+  let intake = BounceIntake.start(runtime, metrics)
+  defer { intake.cancel() }
   for warning in context.configuration.warnings { log.report("warning", warning) }
   let trimming = MemoryTrimmer.run()
   defer { trimming.cancel() }

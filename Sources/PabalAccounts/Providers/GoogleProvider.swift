@@ -85,6 +85,9 @@ enum GoogleScopes {
   /// Full access to the mailbox: required by smtp.gmail.com, and sufficient for the REST API.
   static let mail = "https://mail.google.com/"
 
+  /// Reading through Gmail's REST API.
+  static let readonly = "https://www.googleapis.com/auth/gmail.readonly"
+
   // developers.google.com/gmail/api/reference/rest/v1/users.messages/send
   private static let sending = [
     "https://www.googleapis.com/auth/gmail.modify", "https://www.googleapis.com/auth/gmail.compose",
@@ -133,6 +136,7 @@ enum GoogleScopes {
     switch scope {
     case send: "send mail through Gmail's REST API, without reading any"
     case mail: "send mail by SMTP and REST; includes reading, because Google has no narrower scope for SMTP"
+    case readonly: "read mail through Gmail's REST API, for bounces"
     case "openid": "identify the mailbox that logs in"
     case "email", "https://www.googleapis.com/auth/userinfo.email": "see the email address"
     default: nil

@@ -9,6 +9,8 @@ public struct AccountConfiguration: Sendable, RedactedDescription {
   public let provider: String
   /// The mailbox that the tokens are for, not yet parsed.
   public let user: ConfiguredValue
+  /// Whether the mailbox is read for bounces; `nil`: it isn't.
+  public let bounces: BounceIntakeConfiguration?
   /// The location of the entry.
   public let location: SettingLocation
   /// Opens the source of its tokens. May fetch secrets and block.
@@ -67,7 +69,9 @@ public struct AccountConfiguration: Sendable, RedactedDescription {
       _ = object.remaining(except: [])
       return nil
     }
+    let bounces = BounceIntakeConfiguration.read(object, provider: known.name)
     guard let opener = known.read(object), let user else { return nil }
+    self.bounces = bounces
     self.name = name
     self.provider = known.name
     self.user = user
@@ -150,7 +154,9 @@ public final class Accounts: Sendable {
       if let source = opened[name] { return .success(source) }
       do throws(Diagnostic) {
         let context = AccountContext(
-          name: name, user: try configuration.user.fetch(), uses: uses(ofAccount: name))
+          name: name, user: try configuration.user.fetch(),
+          uses: uses(ofAccount: name)
+            + (configuration.bounces == nil ? [] : [AccountUse(scopes: BounceIntakeConfiguration.scopes)]))
         let source = try configuration.opener(context)
         opened[name] = source
         return .success(source)

@@ -65,6 +65,8 @@ public struct OutboxSettlement: Sendable {
   public var usedStaleRoute = false
   /// What became of recipients apart from what a server answered.
   public var marks: [RecipientMark] = []
+  /// What a bounce is matched by, if the mail was sent to anyone and bounces are read.
+  public var trace: OutboxTrace?
   /// The current time.
   public var now: Timestamp
 

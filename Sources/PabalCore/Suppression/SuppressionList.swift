@@ -119,10 +119,12 @@ public struct SuppressionList: Sendable {
   private static let sealID = "suppression"
 
   // NUL can't occur in an address; it separates this use of the digests from the others.
-  private static func identity(_ address: Address) -> String {
+  private static func identity(_ address: Address) -> String { "suppression\0\(normalized(address))" }
+
+  /// The form in which addresses are compared.
+  static func normalized(_ address: Address) -> String {
     let identity = VerificationRecipient(address: address).identity
-    let composed =
-      identity.utf8.allSatisfy { $0 < 0x80 } ? identity : String(String.UnicodeScalarView(identity._nfc))
-    return "suppression\0\(composed)"
+    return identity.utf8.allSatisfy { $0 < 0x80 }
+      ? identity : String(String.UnicodeScalarView(identity._nfc))
   }
 }

@@ -3,13 +3,16 @@ internal import PabalCore
 
 /// The statements on the table of what became of recipients.
 enum RecipientMarkTable {
-  /// Records a mark, in the place of an earlier one of the same recipient unless that says more.
-  static func add(_ mark: RecipientMark, to mail: Int64, in database: Database) throws {
+  /// Records a mark, in the place of an earlier one of the same recipient unless that says more. Returns
+  /// whether it says anything new.
+  @discardableResult
+  static func add(_ mark: RecipientMark, to mail: Int64, in database: Database) throws -> Bool {
     let known = try marks(of: mail, in: database).first { $0.position == mark.position }
-    guard known.map(mark.replaces) ?? true else { return }
+    guard known.map(mark.replaces) ?? true else { return false }
     try database.run(
       "INSERT OR REPLACE INTO mail_mark (mail, position, kind, status, sealed, at) VALUES (?, ?, ?, ?, ?, ?)",
       [mail, mark.position, mark.kind.rawValue, mark.status, mark.sealed, mark.at])
+    return known?.kind != mark.kind || known?.status != mark.status
   }
 
   /// Returns the marks of a mail, by the recipients' place in the envelope.

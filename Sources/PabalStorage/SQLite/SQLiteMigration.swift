@@ -9,7 +9,7 @@ struct SQLiteMigration: Sendable {
   /// All steps in order. The version of a database is the number of steps taken.
   static let all: [SQLiteMigration] = [
     .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions, .recipients,
-    .reports,
+    .reports, .traces,
   ]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
@@ -263,4 +263,20 @@ extension SQLiteMigration {
   /// Version 9: who is informed if a mail can't be delivered.
   static let reports = SQLiteMigration(
     statements: "ALTER TABLE mail ADD COLUMN report TEXT NOT NULL DEFAULT '';")
+}
+
+extension SQLiteMigration {
+  /// Version 10: what bounces are matched by, and what has been read of mailboxes.
+  static let traces = SQLiteMigration(
+    statements: """
+      CREATE TABLE mail_trace (
+        key BLOB PRIMARY KEY,
+        mail TEXT NOT NULL,
+        recipients BLOB NOT NULL,
+        at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX mail_trace_at ON mail_trace (at);
+
+      CREATE TABLE mailbox (key BLOB PRIMARY KEY, cursor BLOB NOT NULL) WITHOUT ROWID;
+      """)
 }

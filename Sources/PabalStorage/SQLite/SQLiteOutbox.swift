@@ -68,6 +68,9 @@ public struct SQLiteOutbox: Outbox {
         try MailTable.update(row, hasNewContent: true, in: database)
         for mark in settlement.marks { try RecipientMarkTable.add(mark, to: row.number, in: database) }
         for report in settlement.reports { try MailTable.add(report.entry, to: database) }
+        if let trace = settlement.trace {
+          try TraceTable.add(trace, of: settlement.id, at: settlement.now, in: database)
+        }
         return row.entry
       }
     }
@@ -233,6 +236,7 @@ struct SQLiteSweep {
         return true
       },
       try deleteOld(),
+      try TraceTable.deleteOld(at: now, limit: sweep.limit, in: database),
     ]
     try clampFutureTimes()
     return OutboxForecast(

@@ -82,6 +82,7 @@ extension Dispatcher {
         options.reports, retries: options.otherRetry.maxAge, identity: dependencies.identity, sealing),
       sealing)
     settlement.marks = delivery.marks(at: now(), sealing)
+    if let trace = dependencies.trace { settlement.trace = delivery.trace(trace) }
     return await settle(settlement, delivery.mode)
   }
 

@@ -98,6 +98,8 @@ extension Dispatcher {
     public var suppression: SuppressionList?
     /// Returns the identity of a report.
     package var identity: @Sendable () -> MailIdentity = MailIdentity.now
+    /// Returns the trace of a mail that was sent, by the id that the next hop gave it; `nil`: bounces aren't read.
+    public var trace: (@Sendable (_ mail: Mail, _ remoteID: String?) -> OutboxTrace?)?
 
     /// The system's clocks and random numbers, unless others are given.
     public init(

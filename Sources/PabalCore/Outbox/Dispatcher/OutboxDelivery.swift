@@ -82,6 +82,12 @@ struct OutboxDelivery {
     return delivery.receipt.recipients.filter { $0.outcome == .sent }.map(\.address)
   }
 
+  /// Returns the trace of the mail if this delivery sent it to anyone.
+  func trace(_ trace: (Mail, String?) -> OutboxTrace?) -> OutboxTrace? {
+    guard let content, let delivery, !sentRecipients.isEmpty else { return nil }
+    return trace(content.mail, delivery.receipt.remoteID)
+  }
+
   /// Decides recipients without an attempt: they are rejected, and the others are attempted.
   mutating func withhold(_ suppressed: [Address: Suppression]) {
     guard var content else { return }
