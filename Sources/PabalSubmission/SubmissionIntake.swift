@@ -124,7 +124,10 @@ package struct SubmissionIntake: Sendable {
       return .refused(SMTPReply(error))
     }
     let request = sender.map {
-      ReportRequest(sender: $0, parameters.rewritten(recipients) { rewriting.recipients([$0]) })
+      // A report to a local name goes where mail to it goes.
+      ReportRequest(
+        sender: rewriting.recipients([$0]).first ?? $0,
+        parameters.rewritten(recipients) { rewriting.recipients([$0]) })
     }
     let result = await queue(
       finished, for: submitter, in: rules.lane, reporting(sender, mail.header, submitter), request)

@@ -87,6 +87,29 @@ import Testing
     #expect(parameters.rewritten([root]) { [$0] } == parameters)
   }
 
+  @Test func `the report about mail of a local name goes where its alias leads`() async throws {
+    let configuration = """
+      { "transport": "c", "transports": { "c": { "plugin": "file" } }, "from": "a@example.com",
+        "aliases": { "root": ["ops@a.example", "y@b.example"] } }
+      """
+    let aliases = try Configuration.read(Array(configuration.utf8), file: "config.json", directory: "/")
+      .aliases
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "web1",
+      rules: { _ in SenderRules() }, aliases: aliases)
+    let result = await intake.submit(
+      SMTPSubmission(
+        sender: try Address("root@web1"), recipients: [try Address("bob@b.example")],
+        bytes: Array("Subject: cron\r\n\r\ntext\r\n".utf8), submitter: .local("root"),
+        trace: SMTPTrace(greeting: "client", address: nil, transmission: "LMTP")))
+    guard case .queued(let id) = result else { throw TestFailure(reply: "\(result)") }
+    let entry = try #require(
+      try await outbox.read(OutboxQuery(ids: [id], withContent: true)).entries.first)
+    let content = try OutboxContent(try keys.open(entry.content ?? [], id: id), id: id)
+    #expect(content.mail.envelope.sender?.description == "root@web1")
+    #expect(content.report?.sender.description == "ops@a.example")
+  }
+
   @Test func `a refused batch is reported once, however often it is read`() async throws {
     let batch = "EHLO h\r\nMAIL FROM:<kim@a.example>\r\nRCPT TO:<bad address>\r\nBDAT 1 LAST\r\nx"
     let refused = try #require(RefusedBatch(Array(batch.utf8), host: "mail.example"))

@@ -66,7 +66,7 @@ import Testing
     // The sentences that name the applications that are run, and the others.
     let run = try #require(page.firstMatch(of: /A test takes the lines from this page[^\n]*?: ([^.]+)\./)?.1)
     let others = try #require(
-      page.firstMatch(of: /The others are written from the documentation of ([^.]+)\./)?.1)
+      page.firstMatch(of: /The others use the setting names of ([^.]+), and aren't run by a test\./)?.1)
     for heading in headings {
       let isRun = names.contains(heading)
       let name = heading == "A printer" ? "the printer" : heading
