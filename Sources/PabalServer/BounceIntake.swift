@@ -233,7 +233,12 @@ extension GmailMailbox {
   /// Returns the search for the mail with a Message-ID; `nil` if the id can't be part of a search.
   static func messageQuery(_ messageID: String) -> String? {
     let id = messageID.dropFirst().dropLast()
-    guard !id.isEmpty, id.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != 0x22 }) else { return nil }
+    // Anyone writes bounces, and other characters are operators of Gmail's search.
+    let isPlain = id.unicodeScalars.allSatisfy {
+      $0.isASCII
+        && ($0.properties.isAlphabetic || ("0"..."9").contains($0) || "@._-+=$~/".unicodeScalars.contains($0))
+    }
+    guard !id.isEmpty, isPlain else { return nil }
     return "rfc822msgid:\(id)"
   }
 }

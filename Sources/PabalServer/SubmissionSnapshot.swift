@@ -39,7 +39,8 @@ struct SubmissionSnapshot: Sendable {
         outbox, configuration, context.configuration, rates: rates,
         report: { error in log.write("storage", ("problem", error.description)) },
         removedSignatures: { id, signatures in
-          for signature in signatures {
+          // A mail can have thousands.
+          for signature in signatures.prefix(10) {
             log.write(
               "signature removed", ("mail", id), ("domain", String(printable(signature.domain).prefix(255))),
               ("changed", signature.changed.joined(separator: ",")))

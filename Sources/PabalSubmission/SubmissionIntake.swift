@@ -5,8 +5,8 @@ package struct SubmissionIntake: Sendable {
   private let outbox: MailSubmission
   /// The service's name.
   package let hostName: String
-  private let rules: @Sendable (Submitter) -> SenderRules
-  private let rates: SubmitterRates
+  let rules: @Sendable (Submitter) -> SenderRules
+  let rates: SubmitterRates
   private let aliases: Aliases
   private let hosts: LocalHosts
   let identity: @Sendable () -> MailIdentity
@@ -119,14 +119,14 @@ package struct SubmissionIntake: Sendable {
     }
     let reservation: SubmitterRates.Reservation
     do throws(SubmitterRates.Refusal) {
-      reservation = try rates.reserve(Set(recipients).count, of: submitter, rules)
+      reservation = try rates.reserve(Set(envelope.recipients).count, of: submitter, rules)
     } catch {
       return .refused(SMTPReply(error))
     }
     let request = sender.map {
       // A report to a local name goes where mail to it goes.
       ReportRequest(
-        sender: rewriting.recipients([$0]).first ?? $0,
+        sender: localAddress($0),
         parameters.rewritten(recipients) { rewriting.recipients([$0]) })
     }
     let result = await queue(
@@ -165,6 +165,9 @@ package struct SubmissionIntake: Sendable {
       throw error
     }
   }
+
+  /// Returns where a report to `address` goes: to its alias, if it is a name of this machine.
+  func localAddress(_ address: Address) -> Address { aliases.expand(address, hosts).first ?? address }
 
   /// Returns who is informed if a mail can't be delivered.
   private func reporting(_ sender: Address?, _ header: MailHeader?, _ submitter: Submitter) -> Reporting {

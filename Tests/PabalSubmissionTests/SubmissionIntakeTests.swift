@@ -53,6 +53,21 @@ import Testing
     #expect(!text.contains("Bcc") && !text.contains("printer"))
   }
 
+  @Test(arguments: ["From: \"evil@c.example\":;", "From:", "From: ,", "From: a@d.example\nFrom: group:;"])
+  func `refuses an author without an address if rules name the senders`(_ from: String) async throws {
+    let outbox = MemoryOutbox()
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "web1",
+      rules: { _ in SenderRules(senders: [.domain("d.example")]) })
+    var submission = try submission("\(from)\n\nbody\n")
+    submission.sender = try Address("a@d.example")
+    guard case .refused(let reply) = await intake.submit(submission) else {
+      Issue.record("queued")
+      return
+    }
+    #expect(reply.code == 550 && reply.status == "5.7.1")
+  }
+
   @Test func `replaces the aliases of recipients, and the sender by the one that is forced`() async throws {
     let configuration = """
       { "transport": "c", "transports": { "c": { "plugin": "file" } }, "from": "a@example.com",

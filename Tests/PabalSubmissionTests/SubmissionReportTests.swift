@@ -110,6 +110,22 @@ import Testing
     #expect(content.report?.sender.description == "ops@a.example")
   }
 
+  @Test func `reports about refused batches count against the limit of their submitter`() async throws {
+    let rules = SenderRules(rate: [RateLimit(2, per: .seconds(3_600))])
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys), hostName: "mail.example",
+      rules: { _ in rules })
+    for number in 0..<5 {
+      let batch =
+        "EHLO h\r\nMAIL FROM:<victim\(number)@a.example>\r\nRCPT TO:<bad address>\r\nBDAT 1 LAST\r\nx"
+      _ = await intake.reportRefusal(
+        of: try #require(RefusedBatch(Array(batch.utf8), host: "mail.example")), id: MailIdentity.now().id,
+        submitter: .local("www-data"), refusal: SMTPReply(501, "5.1.3", "not valid"),
+        options: DeliveryReportOptions())
+    }
+    #expect(try await outbox.read(OutboxQuery()).entries.count == 2)
+  }
+
   @Test func `a refused batch is reported once, however often it is read`() async throws {
     let batch = "EHLO h\r\nMAIL FROM:<kim@a.example>\r\nRCPT TO:<bad address>\r\nBDAT 1 LAST\r\nx"
     let refused = try #require(RefusedBatch(Array(batch.utf8), host: "mail.example"))

@@ -13,15 +13,15 @@ package struct ReceivedBounce: Sendable, Hashable {
     /// The status code of RFC 3463, such as `5.1.1`.
     package var status: String?
 
-    /// Whether the address itself doesn't work, so that further mail to it is pointless. A full mailbox, and codes that
-    /// blame the mail, its sender or a policy (`5.2.2`, `5.2.3`, `5.3.4`, `5.6.…`, `5.7.…`), don't say so.
+    /// Whether the address itself doesn't work, so that further mail to it is pointless (RFC 3463; `5.1.10` is Exchange's
+    /// for an unknown recipient). Other codes blame the mail, its sender, a server or a policy, or say nothing.
     package var isAddressAtFault: Bool {
       guard isFailed, let parts = status?.split(separator: "."), parts.first == "5", parts.count == 3 else {
         return false
       }
       switch (parts[1], parts[2]) {
-      case ("6", _), ("7", _), ("2", "2"), ("2", "3"), ("3", "4"): return false
-      default: return true
+      case ("1", "1"), ("1", "2"), ("1", "3"), ("1", "6"), ("1", "10"), ("2", "1"): return true
+      default: return false
       }
     }
   }

@@ -78,6 +78,8 @@ public struct SenderRules: Sendable, Hashable {
         } catch {
           throw SenderRefusal(field: name, address: nil)
         }
+        // Programs show the name of a group that has no address.
+        if authors.isEmpty { throw SenderRefusal(field: name, address: nil) }
         if let refused = authors.first(where: { permission(for: $0) == .refused }) {
           throw SenderRefusal(field: name, address: refused)
         }

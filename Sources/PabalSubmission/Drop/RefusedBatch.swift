@@ -90,12 +90,14 @@ extension SubmissionIntake {
     let reporting = reporting(batch.sender, batch.content, submitter)
     guard reporting == .sender, let sender = batch.sender else { return .none(reporting) }
     guard !batch.recipients.isEmpty else { return .none(nil) }
+    // A report is a mail to an address that the submitter chose.
+    guard (try? rates.reserve(1, of: submitter, rules(submitter))) != nil else { return .none(nil) }
     let recipients = batch.recipients.map {
       DeliveryReport.Recipient($0.address, original: $0.original, cause: .rejected, reply: refusal.line)
     }
     let now = Timestamp.now()
     var report = DeliveryReport(
-      .failed, recipients, to: sender, id: id, original: batch.content, arrival: now, now: now)
+      .failed, recipients, to: localAddress(sender), id: id, original: batch.content, arrival: now, now: now)
     report.envelopeID = batch.envelopeID
     let reportID = MailIdentity.reportID(of: id)
     guard let mail = report.finish(options, identity: identity().withID(reportID)) else { return .none(nil) }

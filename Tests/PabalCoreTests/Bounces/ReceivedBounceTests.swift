@@ -23,6 +23,19 @@ import Testing
     #expect(bounce.recipients[0].isAddressAtFault)
   }
 
+  @Test(arguments: [
+    ("5.1.1", true), ("5.1.2", true), ("5.1.10", true), ("5.2.1", true), ("5.1.8", false), ("5.1.90", false),
+    ("5.2.121", false), ("5.4.1", false), ("5.4.6", false), ("5.5.0", false), ("5.0.0", false),
+    ("4.1.1", false),
+  ])
+  func `only codes that say the address doesn't exist put it on the list`(_ status: String, _ expected: Bool)
+    throws
+  {
+    let text = SampleBounces.gmail.replacing("Status: 5.1.1\n", with: "Status: \(status)\n")
+    let bounce = try #require(ReceivedBounce(Array(text.utf8)))
+    #expect(bounce.recipients.map(\.isAddressAtFault) == [expected], "\(bounce.recipients)")
+  }
+
   @Test func `a delay notice of Gmail isn't a failure`() throws {
     let notice = SampleBounces.gmail.replacing("Action: failed", with: "Action: delayed")
       .replacing("Status: 5.1.1", with: "Status: 4.4.1")
