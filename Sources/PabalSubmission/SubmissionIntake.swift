@@ -184,9 +184,6 @@ extension SMTPReply {
   /// The reply to a mail with the queue id of somebody else's mail.
   fileprivate static let foreignQueueID = SMTPReply(550, "5.7.1", "the queue id belongs to another mail")
 
-  /// The reply to a sender that the submitter may not use.
-  package init(_ refusal: SenderRefusal) { self.init(550, "5.7.1", refusal.description) }
-
   /// The reply to a mail for which a limit of its submitter has no room.
   package init(_ refusal: SubmitterRates.Refusal) {
     let limit = "\(refusal.limit.count) recipients in \(refusal.limit.window.configurationText)"

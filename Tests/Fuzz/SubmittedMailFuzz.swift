@@ -63,7 +63,7 @@ private func bodyStart(of bytes: [UInt8]) -> Int? {
 /// Returns the body of a mail with CRLF, by the lines of its header.
 private func bodyStart(in bytes: [UInt8], _ mail: SubmittedMail) -> [UInt8]? {
   var rest = bytes[...]
-  if rest.starts(with: "From ".utf8) || rest.starts(with: ">From ".utf8) {
+  if MailboxLine.matches(rest.prefix { $0 != 0x0A }), mail.header.byteCount > 0 {
     rest = rest.drop { $0 != 0x0A }.dropFirst()
   } else if rest.starts(with: [0xEF, 0xBB, 0xBF]), mail.header.byteCount > 0 {
     rest = rest.dropFirst(3)

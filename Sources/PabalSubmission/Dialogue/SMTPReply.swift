@@ -1,3 +1,5 @@
+package import PabalCore
+
 /// A reply of the service.
 package struct SMTPReply: Error, Sendable, Hashable {
   /// The three digits.
@@ -11,6 +13,9 @@ package struct SMTPReply: Error, Sendable, Hashable {
   package init(_ code: Int, _ status: String? = nil, _ text: String) {
     self.init(code, status, lines: [text])
   }
+
+  /// The reply to a sender that the submitter may not use.
+  package init(_ refusal: SenderRefusal) { self.init(550, "5.7.1", refusal.description) }
 
   /// A reply with several lines of text; at least one.
   package init(_ code: Int, _ status: String? = nil, lines: [String]) {
