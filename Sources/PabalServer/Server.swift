@@ -63,19 +63,21 @@ package func runServer(
     // Logs what isn't as it should be.
     _ = await readiness.current()
     async let dispatching: Void = dispatcher.run()
-    let drops = DropService(runtime, metrics)
+    var drops: DropService?
     do throws(CommandError) {
       try await submission?.start(log)
+      // A service that can't listen leaves the mail of the drop directory alone.
+      drops = DropService(runtime, metrics)
       try await http?.run(log)
     } catch {
       await submission?.finish()
-      await drops.finish()
+      await drops?.finish()
       await dispatcher.finish()
       await dispatching
       throw error
     }
     await dispatching
-    await drops.finish()
+    await drops?.finish()
     // The last request may have dispatched a mail immediately, after the dispatcher had stopped.
     await dispatcher.drain()
   }
