@@ -40,7 +40,7 @@ struct DropService: Sendable {
             log.write(event)
           }
           if let submission = SubmissionEvent(event) {
-            metrics.handle(submission)
+            metrics.submissions.handle(submission)
             log.write(submission)
           }
         })

@@ -3,8 +3,6 @@ import PabalAccounts
 import PabalCommand
 import PabalCore
 import PabalHTTP
-import PabalSubmission
-import Synchronization
 
 /// The metrics of `pabal serve`. The number of label values that callers choose is limited.
 final class ServeMetrics: Sendable {
@@ -30,12 +28,6 @@ final class ServeMetrics: Sendable {
     let language: String
   }
 
-  /// The labels of the metrics of submissions.
-  struct Submission: Hashable {
-    let door: SubmissionDoor
-    let result: String
-  }
-
   /// The labels of the metrics of suppressed recipients.
   struct Suppressed: Hashable {
     let lane: Lane
@@ -43,11 +35,8 @@ final class ServeMetrics: Sendable {
   }
 
   let startTime = Timestamp.now()
-  let submissions = LabelledCounter<Submission>()
-  let submittedMails = LabelledCounter<String>()
-  let loginFailures = LabelledCounter<String>()
+  let submissions = SubmissionMetrics()
   private let reports = ReportMetrics()
-  private let submissionServer = Mutex<SubmissionServer?>(nil)
   let attempts = LabelledCounter<Attempt>()
   let attemptTimes = LabelledHistogram<String>(
     bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
@@ -66,7 +55,6 @@ final class ServeMetrics: Sendable {
   let requests = LabelledCounter<Request>()
   let requestTimes = LabelledHistogram<String>(
     bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30])
-  private let submitters = LabelLimiter(1_000)
   private let purposes = LabelLimiter()
   private let languages = LabelLimiter()
 
@@ -115,23 +103,6 @@ final class ServeMetrics: Sendable {
     }
   }
 
-  /// Counts an event of the SMTP listeners.
-  func handle(_ event: SubmissionEvent) {
-    switch event {
-    case .submitted(_, let submitter, let door, _, _):
-      submissions.add(Submission(door: door, result: "queued"))
-      submittedMails.add(submitters.value(submitter.description))
-    case .refused(_, let door, let code, _):
-      submissions.add(Submission(door: door, result: code < 500 ? "deferred" : "rejected"))
-    case .loginFailed: loginFailures.add("failed")
-    case .loginsLimited: loginFailures.add("limited")
-    case .crowded, .handshakeFailed: break
-    }
-  }
-
-  /// Sets the listeners whose connections are counted.
-  func setSubmission(_ server: SubmissionServer?) { submissionServer.withLock { $0 = server } }
-
   private func kind(_ purpose: String, _ language: String?) -> VerificationKind {
     VerificationKind(purpose: purposes.value(purpose), language: languages.value(language ?? ""))
   }
@@ -155,7 +126,7 @@ extension ServeMetrics {
     addTransports(await runtime.dispatcher.conditions(), to: &text)
     addVerifications(to: &text)
     addRequests(to: &text)
-    addSubmissions(to: &text)
+    submissions.add(to: &text)
     reports.add(to: &text)
     await addAccounts(snapshot.tokenSources.compactMap { $0 as? OAuthAccount }, to: &text)
     addConfiguration(runtime.health, to: &text)
@@ -291,27 +262,6 @@ extension ServeMetrics {
     text.histogram("pabal_http_request_duration_seconds", "Duration of HTTP requests.", requestTimes) {
       [("route", $0)]
     }
-  }
-
-  private func addSubmissions(to text: inout MetricsText) {
-    guard let server = submissionServer.withLock({ $0 }) else { return }
-    text.counter(
-      "pabal_submissions_total", "Mails submitted by SMTP or sendmail.", submissions,
-      zero: SubmissionDoor.allCases.flatMap { door in
-        ["queued", "deferred", "rejected"].map { Submission(door: door, result: $0) }
-      }
-    ) { [("door", $0.door.rawValue), ("result", $0.result)] }
-    text.counter(
-      "pabal_submitted_mails_total", "Queued mails by who submitted them; other beyond 1,000 submitters.",
-      submittedMails, zero: []
-    ) { [("submitter", $0)] }
-    text.counter(
-      "pabal_submission_login_failures_total", "Failed logins of SMTP clients, and refusals after too many.",
-      loginFailures, zero: ["failed", "limited"]
-    ) { [("reason", $0)] }
-    text.gauge(
-      "pabal_submission_connections", "Open connections of SMTP clients.",
-      [([], Double(server.connectionCount))])
   }
 
   private func addAccounts(_ accounts: [OAuthAccount], to text: inout MetricsText) async {

@@ -10,7 +10,7 @@ extension ServeRuntime {
     return SubmissionServer(
       endpoints, space: FreeSpaceGuard(ofFile: initialConfiguration.storage.path), passwords: passwords,
       report: { event in
-        metrics.handle(event)
+        metrics.submissions.handle(event)
         self.log.write(event)
       }, settings: { self.snapshot.submission[$0] })
   }

@@ -26,7 +26,7 @@ package func runServer(
   let dispatcher = runtime.dispatcher
   let readiness = ServeReadiness(runtime)
   let submission = runtime.submissionServer(metrics)
-  metrics.setSubmission(submission)
+  metrics.submissions.setServer(submission)
   let http = runtime.httpService(attempts, metrics, readiness)
   let signals = StopSignals { isFirst in
     let mails = ("mails", "\(dispatcher.inFlightCount)")
