@@ -169,12 +169,12 @@ package struct SubmissionIntake: Sendable {
   /// Returns where a report to `address` goes: to its alias, if it is a name of this machine.
   func localAddress(_ address: Address) -> Address { aliases.expand(address, hosts).first ?? address }
 
-  /// Returns who is informed if a mail can't be delivered.
+  /// Returns whether the sender of a mail gets delivery reports.
   private func reporting(_ sender: Address?, _ header: MailHeader?, _ submitter: Submitter) -> Reporting {
     Reporting(sender: sender, header: header) { rules(submitter).permission(for: $0) != .refused }
   }
 
-  /// Returns who is informed that a mail was refused, whose content may be why.
+  /// Returns whether the sender of a refused mail gets a report. The content may be why it was refused.
   func reporting(_ sender: Address?, _ content: [UInt8], _ submitter: Submitter) -> Reporting {
     reporting(sender, (try? SubmittedMail(content, lineEnds: .any))?.header, submitter)
   }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PabalSubmission
 
-/// Whom the intake has informed about mail that can't be delivered.
+/// Who gets the reports about submitted mail that can't be delivered.
 @Suite struct SubmissionReportTests {
   private let keys = Keyring(current: .random())
   private let outbox = MemoryOutbox()

@@ -1,4 +1,4 @@
-/// Who is informed if a mail can't be delivered, or why there is no report. Stores keep it beside the mail.
+/// Whether the sender of a mail gets delivery reports, or why not. Stores keep it beside the mail.
 package enum Reporting: String, Sendable, Hashable, CaseIterable {
   /// The mail wasn't submitted by SMTP or `sendmail`; its state is read from the outbox.
   case none = ""

@@ -76,7 +76,7 @@ public struct MailSubmission: Sendable {
   ///   - mail: The finished mail.
   ///   - lane: Its priority.
   ///   - unknown: What follows an attempt whose result is unknown.
-  ///   - reporting: Who is informed if it can't be delivered.
+  ///   - reporting: Whether the sender gets delivery reports, or why not.
   ///   - report: The reports for its sender, if `reporting` is `.sender`.
   package func addOnce(
     _ mail: Mail, lane: Lane = .normal, unknown: UnknownPolicy = .resend, reporting: Reporting = .none,

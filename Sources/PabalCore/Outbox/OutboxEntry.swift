@@ -29,7 +29,7 @@ public struct OutboxEntry: Sendable, Hashable {
   public let group: String?
   /// The stored name of the caller that queued it; empty for the command line and for submissions.
   package let caller: String
-  /// Who is informed if it can't be delivered.
+  /// Whether its sender gets delivery reports, or why not.
   package let reporting: Reporting
   /// Its state.
   public internal(set) var state: OutboxState

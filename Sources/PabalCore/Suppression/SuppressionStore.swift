@@ -12,7 +12,7 @@ public protocol SuppressionStore: Sendable {
   func list(limit: Int) async throws(StorageError) -> [SuppressionRecord]
   /// Returns how many records there are.
   func count() async throws(StorageError) -> Int
-  /// Returns whether there are no records, at a cost independent of their number.
+  /// Returns whether the list is empty, at a cost independent of its size.
   func isEmpty() async throws(StorageError) -> Bool
   /// Returns up to `limit` records whose address isn't sealed with the key of this version (its four bytes).
   func list(notSealedWith version: [UInt8], limit: Int) async throws(StorageError) -> [SuppressionRecord]
@@ -58,7 +58,7 @@ public final class MemorySuppressionStore: SuppressionStore {
   /// Returns how many records there are.
   public func count() async throws(StorageError) -> Int { records.withLock { $0.count } }
 
-  /// Returns whether there are no records.
+  /// Returns whether the list is empty.
   public func isEmpty() async throws(StorageError) -> Bool { records.withLock { $0.isEmpty } }
 
   /// Returns up to `limit` records sealed with another key.

@@ -260,7 +260,7 @@ extension SQLiteMigration {
 }
 
 extension SQLiteMigration {
-  /// Version 9: who is informed if a mail can't be delivered.
+  /// Version 9: whether the sender of a mail gets delivery reports.
   static let reports = SQLiteMigration(
     statements: "ALTER TABLE mail ADD COLUMN report TEXT NOT NULL DEFAULT '';")
 }

@@ -42,7 +42,7 @@ public struct SQLiteSuppressionStore: SuppressionStore {
     try await database.read { try $0.first("SELECT count(*) FROM suppression", []) { $0.count(0) } ?? 0 }
   }
 
-  /// Returns whether there are no records.
+  /// Returns whether the list is empty.
   public func isEmpty() async throws(StorageError) -> Bool {
     try await database.read { try $0.first("SELECT 1 FROM suppression LIMIT 1", []) { $0.count(0) } == nil }
   }

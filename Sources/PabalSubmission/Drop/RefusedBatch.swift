@@ -73,7 +73,7 @@ package struct RefusedBatch: Sendable {
 package enum RefusalReport: Sendable, Equatable {
   /// The report is durable under this id.
   case queued(id: String, recipients: Int)
-  /// There is no one to report to, for this reason; `nil` if the sender wants no report.
+  /// The sender gets no report, for this reason; `nil` if it asked for none or its limit is reached.
   case none(Reporting?)
   /// The report can't be stored now.
   case failed(SMTPReply)
