@@ -289,7 +289,8 @@ struct MessageCompiler {
       }
       let near = nearest(to: name, among: declaration.names + slots)
       if let near { suggested.insert(near) }
-      let all = declaration.variables.prefix(8).map { "{{\($0.name)}}" }.joined(separator: ", ")
+      let usable = declaration.variables.map(\.name).filter(MessageDeclaration.isTag)
+      let all = usable.prefix(8).map { "{{\($0)}}" }.joined(separator: ", ")
       diagnostics.append(
         Diagnostic(
           "{{\(name)}} is not declared in message.json",

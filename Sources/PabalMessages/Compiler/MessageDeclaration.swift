@@ -34,8 +34,12 @@ struct MessageDeclaration: Sendable {
   /// Whether a variable is declared, validly or not.
   func declares(_ name: String) -> Bool { index[name] != nil || invalidNames.contains(name) }
 
-  /// All declared names, of valid and invalid variables.
-  var names: [String] { variables.map(\.name) + invalidNames.sorted() }
+  /// The declared names that a tag can have, of valid and invalid variables. Others, which may contain control characters,
+  /// must not be suggested.
+  var names: [String] { (variables.map(\.name) + invalidNames.sorted()).filter(Self.isTag) }
+
+  /// Whether a tag can have this name.
+  static func isTag(_ name: String) -> Bool { TaggedText.name(Array(name.unicodeScalars)) != nil }
 
   mutating func append(_ variable: Variable) {
     index[variable.name] = variables.count
@@ -95,7 +99,7 @@ extension MessageDeclaration {
   private mutating func readVariables(_ object: ObjectDecoder) {
     for member in object.remaining(except: []) {
       let name = member.key
-      if TaggedText.name(Array(name.unicodeScalars)) == nil {
+      if !Self.isTag(name) {
         object.report(
           "not the name of a variable", remedy: "use small letters, digits and _, a letter first, 64 at most",
           atKeyOf: member)

@@ -123,6 +123,23 @@ import Testing
     #expect(findings.first?.contains(message) == true, "\(findings)")
   }
 
+  @Test(arguments: ["valid\u{7F}\u{7F}_for", "valid\\u001b[31m_for", "valid\u{202E}_for"])
+  func `a name with control characters is quoted in its own error, and suggested in no other`(_ name: String)
+  {
+    for tag in ["{{valid_for}}", "{{other}}"] {
+      var fixture = MessageFixture(tag)
+      fixture.json =
+        #"{"variables": {"ok": {"for": "x", "kind": "text", "example": "y"}, "\#(name)": {"for": "x", "kind": "text", "example": "y"}}}"#
+      let findings = fixture.findings
+      #expect(findings.count == 2, "\(findings)")
+      for finding in findings {
+        #expect(
+          !finding.unicodeScalars.contains { [.control, .format].contains($0.properties.generalCategory) },
+          "\(finding)")
+      }
+    }
+  }
+
   @Test func `a variable with an invalid name counts as declared under the corrected name`() {
     var fixture = MessageFixture("{{valid_for}}")
     fixture.json = #"{"variables": {"Valid-For": {"for": "x", "kind": "text", "example": "y"}}}"#
