@@ -30,21 +30,25 @@ func second(_ seconds: Double) -> Timestamp {
 /// Returns a mail with an id of `number`, added at second 0 by default.
 func mail(
   _ number: Int, lane: Lane = .code, created: Double = 0, due: Double? = nil, notAfter: Double? = nil,
-  unknown: UnknownPolicy = .resend, group: String? = nil, caller: Caller = .unrestricted
+  unknown: UnknownPolicy = .resend, group: String? = nil, caller: Caller = .unrestricted,
+  route: String = ""
 ) -> OutboxEntry {
   OutboxEntry(
     id: "MAIL\(number)", lane: lane, created: second(created), due: due.map(second),
     notAfter: notAfter.map(second), unknown: unknown, group: group, caller: caller,
-    content: [UInt8(number & 0xFF), 7, 9])
+    route: route, content: [UInt8(number & 0xFF), 7, 9])
 }
 
 /// Returns a claim by `owner` at second `now`, with a lease of 30 seconds.
 func claim(
-  _ owner: String, at now: Double = 0, limit: Int = 10, reservedForCodes: Int = 0, id: String? = nil
+  _ owner: String, at now: Double = 0, limit: Int = 10, reservedForCodes: Int = 0, id: String? = nil,
+  routes: OutboxClaim.Routes = .all
 ) -> OutboxClaim {
-  OutboxClaim(
+  var claim = OutboxClaim(
     OutboxEntry.Lease(owner: owner, until: second(now + 30)), now: second(now), limit: limit,
     reservedForCodes: reservedForCodes, id: id)
+  claim.routes = routes
+  return claim
 }
 
 /// Returns a sweep by `owner` at second `now`, with a retention of 100 seconds.

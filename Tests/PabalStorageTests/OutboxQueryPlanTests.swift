@@ -20,10 +20,14 @@ import Testing
     }
     try await outbox.add(
       (0..<50).map {
-        mail($0, lane: $0 % 2 == 0 ? .code : .bulk, notAfter: 1_000, group: "V", caller: .client("\($0 % 3)"))
+        mail(
+          $0, lane: $0 % 2 == 0 ? .code : .bulk, notAfter: 1_000, group: "V", caller: .client("\($0 % 3)"),
+          route: $0 % 5 == 0 ? "@b.example" : "")
       })
     let claimed = try await outbox.claim(claim("a"))
     _ = try await outbox.claim(claim("a", id: "MAIL20"))
+    _ = try await outbox.claim(claim("a", limit: 1, routes: .only(["@b.example"])))
+    _ = try await outbox.claim(claim("a", limit: 1, routes: .except(["@b.example"])))
     _ = try await outbox.settle([
       OutboxSettlement(claimed[0], .final(.sent), outcome: "sent", now: second(1)),
       OutboxSettlement(claimed[1], .retry(due: second(9), content: [1]), outcome: "deferred", now: second(1)),
@@ -34,6 +38,7 @@ import Testing
     try await outbox.amend(.reroute(limit: 10), now: second(2))
     _ = try await outbox.sweep(sweepRequest(at: 2_000))
     _ = try await outbox.read(OutboxQuery(limit: 0, withBacklog: true))
+    #expect(statements.all.contains { $0.contains("AND route = ? AND caller = ? AND due <= ?") })
     try await expectIndexes(statements, in: database)
     database.close()
   }
@@ -94,6 +99,10 @@ import Testing
         !plan.contains { line in
           tables.contains { line == "SCAN \($0)" } || line.contains("TEMP B-TREE")
         }, "\(sql): \(plan)")
+      // However much mail of other routes waits.
+      if sql.contains("AND route = ? AND caller = ? AND due <= ?") {
+        #expect(plan.contains { $0.contains("(lane=? AND route=? AND caller=? AND due<?)") }, "\(plan)")
+      }
     }
   }
 

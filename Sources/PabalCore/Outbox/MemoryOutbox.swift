@@ -102,7 +102,7 @@ package struct MemoryOutboxTable: Sendable {
       let ready = entries.filter { _, entry in
         entry.state == .waiting && entry.lane == lane && entry.due <= claim.now
           && (entry.isGivenUp || entry.notAfter.map { $0 > claim.now } ?? true)
-          && claim.id.map { $0 == entry.id } ?? true
+          && claim.id.map { $0 == entry.id } ?? claim.routes.contains(entry.route)
       }
       let first = ready.sorted { ($0.value.due, $0.key) < ($1.value.due, $1.key) }
       let wanted = claim.wanted(of: lane, after: claimed.count)
@@ -110,7 +110,9 @@ package struct MemoryOutboxTable: Sendable {
         .sorted {
           ($0.waiting[0].value.due, $0.waiting[0].key) < ($1.waiting[0].value.due, $1.waiting[0].key)
         }
-      let picked = claim.id == nil ? turns.take(wanted, of: lane, from: queues) : Array(first.prefix(wanted))
+      let picked =
+        claim.id == nil
+        ? turns.take(wanted, of: lane, routes: claim.routes, from: queues) : Array(first.prefix(wanted))
       for (number, entry) in picked {
         let entry = entry.claimed(by: claim.lease)
         entries[number] = entry

@@ -31,6 +31,9 @@ public struct OutboxEntry: Sendable, Hashable {
   package let caller: String
   /// Whether its sender gets delivery reports, or why not.
   package let reporting: Reporting
+  /// The key of the route that it takes; empty: the standard route. Mail whose key isn't configured any more takes the
+  /// standard route, too.
+  public let route: String
   /// Its state.
   public internal(set) var state: OutboxState
   /// The earliest time of the next attempt.
@@ -68,18 +71,19 @@ public struct OutboxEntry: Sendable, Hashable {
   /// A waiting mail with sealed content, due at `due`, by default at `created`.
   public init(
     id: String, lane: Lane, created: Timestamp, due: Timestamp? = nil, notAfter: Timestamp? = nil,
-    unknown: UnknownPolicy = .resend, group: String? = nil, caller: Caller = .unrestricted, content: [UInt8]
+    unknown: UnknownPolicy = .resend, group: String? = nil, caller: Caller = .unrestricted,
+    route: String = "", content: [UInt8]
   ) {
     self.init(
       id: id, lane: lane, created: created, due: due, notAfter: notAfter, unknown: unknown, group: group,
-      ownedBy: caller.storedName, content: content)
+      ownedBy: caller.storedName, route: route, content: content)
   }
 
   /// A waiting mail that belongs to the caller with the stored name `caller`.
   package init(
     id: String, lane: Lane, created: Timestamp, due: Timestamp? = nil, notAfter: Timestamp? = nil,
     unknown: UnknownPolicy = .resend, group: String? = nil, ownedBy caller: String,
-    reporting: Reporting = .none, content: [UInt8]
+    reporting: Reporting = .none, route: String = "", content: [UInt8]
   ) {
     self.id = id
     self.lane = lane
@@ -89,6 +93,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.group = group
     self.caller = caller
     self.reporting = reporting
+    self.route = route
     self.state = .waiting
     self.due = due ?? created
     self.attempts = 0
@@ -100,10 +105,9 @@ public struct OutboxEntry: Sendable, Hashable {
   /// An entry with all properties, as a store reads it.
   package init(
     id: String, lane: Lane, created: Timestamp, notAfter: Timestamp?, unknown: UnknownPolicy,
-    group: String?, caller: String, reporting: Reporting = .none, state: OutboxState, due: Timestamp,
-    attempts: Int, failures: Int,
-    unknownAttempts: Int,
-    lease: Lease?, requestedState: OutboxState?,
+    group: String?, caller: String, reporting: Reporting = .none, route: String = "", state: OutboxState,
+    due: Timestamp, attempts: Int, failures: Int, unknownAttempts: Int, lease: Lease?,
+    requestedState: OutboxState?,
     hold: Outcome.Scope?, transport: String?, outcome: String?, status: String?, ended: Timestamp?,
     content: [UInt8]?
   ) {
@@ -115,6 +119,7 @@ public struct OutboxEntry: Sendable, Hashable {
     self.group = group
     self.caller = caller
     self.reporting = reporting
+    self.route = route
     self.state = state
     self.due = due
     self.attempts = attempts

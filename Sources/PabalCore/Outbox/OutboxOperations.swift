@@ -10,8 +10,29 @@ public struct OutboxClaim: Sendable {
   public var reservedForCodes: Int
   /// Whether mail in the lane `code` is excluded.
   public var excludesCodes = false
-  /// The id of the only mail to claim; `nil`: any.
+  /// The id of the only mail to claim, whatever its route; `nil`: any.
   public var id: String?
+  /// The routes whose mail is claimed.
+  public var routes = Routes.all
+
+  /// A selection of routes by their keys.
+  public enum Routes: Sendable, Hashable {
+    /// The routes with these keys.
+    case only(Set<String>)
+    /// All routes but those with these keys.
+    case except(Set<String>)
+
+    /// All routes.
+    public static let all = Routes.except([])
+
+    /// Returns whether the route with this key is selected.
+    public func contains(_ key: String) -> Bool {
+      switch self {
+      case .only(let keys): keys.contains(key)
+      case .except(let keys): !keys.contains(key)
+      }
+    }
+  }
 
   /// A claim of up to `limit` mails, by the priority of their lanes.
   public init(

@@ -7,7 +7,7 @@ internal import PabalCore
 enum MailTable {
   private static let columns =
     "number, id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, wish, "
-    + "hold, transport, outcome, status, ended, failures, unknowns, caller, report"
+    + "hold, transport, outcome, status, ended, failures, unknowns, caller, report, route"
 
   /// A row with its primary key.
   struct NumberedEntry {
@@ -20,13 +20,13 @@ enum MailTable {
     try database.run(
       """
       INSERT INTO mail (id, lane, created, not_after, unknown, family, state, due, attempts, owner, until, caller,
-        report)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+        report, route)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
       """,
       [
         entry.id, entry.lane.rawValue, entry.created, entry.notAfter, entry.unknown.rawValue, entry.group,
         entry.state.rawValue, entry.due, entry.attempts, entry.lease?.owner, entry.lease?.until,
-        entry.caller, entry.reporting.rawValue,
+        entry.caller, entry.reporting.rawValue, entry.route,
       ])
     guard database.changesCount == 1 else { return }
     let number = database.lastInsertedRowID
@@ -50,30 +50,59 @@ enum MailTable {
     return found
   }
 
-  /// Returns mail of a lane that `claim` may have, without its content; of one caller unless `caller` is `nil`.
+  /// Returns mail of a lane, a route and a caller that `claim` may have, without its content.
   static func due(
-    _ claim: OutboxClaim, _ lane: Lane, of caller: String? = nil, limit: Int, in database: Database
+    _ claim: OutboxClaim, _ lane: Lane, _ route: String, of caller: String, limit: Int, in database: Database
   ) throws -> [NumberedEntry] {
     try fetch(
       """
-      WHERE state = 'waiting' AND lane = ? AND due <= ? AND (not_after IS NULL OR not_after > ? OR wish IS NOT NULL)
-      \(claim.id == nil ? "" : "AND id = ?") \(caller == nil ? "" : "AND caller = ?") ORDER BY due, number LIMIT ?
+      WHERE state = 'waiting' AND lane = ? AND route = ? AND caller = ? AND due <= ?
+        AND (not_after IS NULL OR not_after > ? OR wish IS NOT NULL)
+      ORDER BY due, number LIMIT ?
       """,
-      [lane.rawValue, claim.now, claim.now] + [claim.id, caller].compactMap(\.self) + [limit], in: database)
+      [lane.rawValue, route, caller, claim.now, claim.now, limit], in: database)
   }
 
-  /// Returns the callers with waiting mail in a lane, reading one entry of the index for each.
-  static func callers(in lane: Lane, of database: Database) throws -> [String] {
+  /// Returns the mail `id` if it is in this lane and `claim` may have it, without its content.
+  static func due(_ claim: OutboxClaim, id: String, in lane: Lane, of database: Database) throws
+    -> [NumberedEntry]
+  {
+    try fetch(
+      """
+      WHERE id = ? AND state = 'waiting' AND lane = ? AND due <= ?
+        AND (not_after IS NULL OR not_after > ? OR wish IS NOT NULL)
+      """, [id, lane.rawValue, claim.now, claim.now], in: database)
+  }
+
+  /// Returns the routes with waiting mail in a lane, reading one entry of the index for each.
+  static func routes(in lane: Lane, of database: Database) throws -> [String] {
+    var routes: [String] = []
+    try database.run(
+      """
+      WITH RECURSIVE known (route) AS (
+        SELECT min(route) FROM mail WHERE state = 'waiting' AND lane = ?
+        UNION ALL
+        SELECT (SELECT min(route) FROM mail WHERE state = 'waiting' AND lane = ? AND route > known.route)
+          FROM known WHERE known.route IS NOT NULL)
+      SELECT route FROM known WHERE route IS NOT NULL
+      """, [lane.rawValue, lane.rawValue]
+    ) { row in if let route = row.text(0) { routes.append(route) } }
+    return routes
+  }
+
+  /// Returns the callers with waiting mail in a lane of a route, reading one entry of the index for each.
+  static func callers(in lane: Lane, _ route: String, of database: Database) throws -> [String] {
     var callers: [String] = []
     try database.run(
       """
       WITH RECURSIVE known (caller) AS (
-        SELECT min(caller) FROM mail WHERE state = 'waiting' AND lane = ?
+        SELECT min(caller) FROM mail WHERE state = 'waiting' AND lane = ? AND route = ?
         UNION ALL
-        SELECT (SELECT min(caller) FROM mail WHERE state = 'waiting' AND lane = ? AND caller > known.caller)
+        SELECT (SELECT min(caller) FROM mail
+            WHERE state = 'waiting' AND lane = ? AND route = ? AND caller > known.caller)
           FROM known WHERE known.caller IS NOT NULL)
       SELECT caller FROM known WHERE caller IS NOT NULL LIMIT 1000
-      """, [lane.rawValue, lane.rawValue]
+      """, [lane.rawValue, route, lane.rawValue, route]
     ) { row in if let caller = row.text(0) { callers.append(caller) } }
     return callers
   }
@@ -135,8 +164,8 @@ extension MailTable.NumberedEntry {
     number = row.number(0)
     entry = OutboxEntry(
       id: id, lane: lane, created: created, notAfter: row.time(4), unknown: unknown, group: row.text(6),
-      caller: row.text(20) ?? "", reporting: row.text(21).flatMap(Reporting.init) ?? .none, state: state,
-      due: due, attempts: row.count(9), failures: row.count(18),
+      caller: row.text(20) ?? "", reporting: row.text(21).flatMap(Reporting.init) ?? .none,
+      route: row.text(22) ?? "", state: state, due: due, attempts: row.count(9), failures: row.count(18),
       unknownAttempts: row.count(19),
       lease: row.text(10).map {
         OutboxEntry.Lease(owner: $0, until: row.time(11) ?? Timestamp(milliseconds: 0))

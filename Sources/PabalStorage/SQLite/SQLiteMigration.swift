@@ -9,7 +9,7 @@ struct SQLiteMigration: Sendable {
   /// All steps in order. The version of a database is the number of steps taken.
   static let all: [SQLiteMigration] = [
     .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions, .recipients,
-    .reports, .traces,
+    .reports, .traces, .routes,
   ]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
@@ -278,5 +278,16 @@ extension SQLiteMigration {
       CREATE INDEX mail_trace_at ON mail_trace (at);
 
       CREATE TABLE mailbox (key BLOB PRIMARY KEY, cursor BLOB NOT NULL) WITHOUT ROWID;
+      """)
+}
+
+extension SQLiteMigration {
+  /// Version 11: the routes of mail. The index finds the waiting mail of one route and caller, however much mail of other
+  /// routes waits.
+  static let routes = SQLiteMigration(
+    statements: """
+      ALTER TABLE mail ADD COLUMN route TEXT NOT NULL DEFAULT '';
+      DROP INDEX mail_caller;
+      CREATE INDEX mail_queue ON mail (lane, route, caller, due) WHERE state = 'waiting';
       """)
 }

@@ -15,8 +15,9 @@ public struct SQLiteOutbox: Outbox {
     private let turns = Mutex(CallerTurns())
 
     func take<Element: Sendable>(
-      _ limit: Int, of lane: Lane, from queues: [(caller: String, waiting: [Element])]
-    ) -> [Element] { turns.withLock { $0.take(limit, of: lane, from: queues) } }
+      _ limit: Int, of lane: Lane, routes: OutboxClaim.Routes,
+      from queues: [(caller: String, waiting: [Element])]
+    ) -> [Element] { turns.withLock { $0.take(limit, of: lane, routes: routes, from: queues) } }
   }
 
   /// The outbox in `database`.
@@ -36,14 +37,15 @@ public struct SQLiteOutbox: Outbox {
       for lane in Lane.allCases {
         let wanted = claim.wanted(of: lane, after: claimed.count)
         guard wanted > 0 else { continue }
-        // A claim of one mail takes it out of turn.
-        let rows =
-          claim.id == nil
-          ? turns.take(
-            wanted, of: lane,
-            from: try MailTable.callers(in: lane, of: database).map {
-              ($0, try MailTable.due(claim, lane, of: $0, limit: wanted, in: database))
-            }) : try MailTable.due(claim, lane, limit: wanted, in: database)
+        let rows: [MailTable.NumberedEntry]
+        if let id = claim.id {
+          // A claim of one mail takes it out of turn.
+          rows = try MailTable.due(claim, id: id, in: lane, of: database)
+        } else {
+          rows = turns.take(
+            wanted, of: lane, routes: claim.routes,
+            from: try waiting(claim, lane, limit: wanted, in: database))
+        }
         for row in rows {
           var row = row
           row.entry = row.entry.claimed(by: claim.lease)
@@ -55,6 +57,22 @@ public struct SQLiteOutbox: Outbox {
       }
       return claimed
     }
+  }
+
+  /// Returns the callers with waiting mail in a lane of the routes, and what `claim` may have of each, the first due first.
+  private func waiting(
+    _ claim: OutboxClaim, _ lane: Lane, limit: Int, in database: Database
+  ) throws -> [(caller: String, waiting: [MailTable.NumberedEntry])] {
+    var waiting: [String: [MailTable.NumberedEntry]] = [:]
+    for route in try MailTable.routes(in: lane, of: database) where claim.routes.contains(route) {
+      for caller in try MailTable.callers(in: lane, route, of: database) {
+        waiting[caller, default: []] += try MailTable.due(
+          claim, lane, route, of: caller, limit: limit, in: database)
+      }
+    }
+    return waiting.map { caller, rows in
+      (caller, rows.sorted { ($0.entry.due, $0.number) < ($1.entry.due, $1.number) })
+    }.sorted { $0.caller < $1.caller }
   }
 
   /// Records how attempts ended.
