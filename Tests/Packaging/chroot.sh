@@ -48,6 +48,11 @@ expect 'the mail is in the directory of the configuration' inside sh -c 'grep -q
 echo "seconds from apt to the first mail: $((SECONDS - began))"
 refuse 'Swift is not installed' inside sh -c 'command -v swift'
 expect 'pabal check finds nothing wrong' inside pabal check
+expect 'a file of the site takes the place of one message in one language' inside sh -c '
+  mkdir -p /etc/pabal/messages/verification
+  printf "Subject: Ours\n\n\`{{code}}\`\n\n{{service}} {{valid_for}}\n" >/etc/pabal/messages/verification/en.md
+  pabal messages render verification --language en | grep -q "^Subject: Ours"
+  pabal messages render verification --language ko | grep -q "^Subject: .*인증번호"'
 expect 'the key and the database belong to the user of the service' \
   inside sh -c '[ "$(stat -c "%U %a" /var/lib/pabal/keys/current.key /var/lib/pabal/pabal.sqlite | sort -u)" = "pabal 600" ]'
 expect 'the completions are installed' inside bash -c '. /usr/share/bash-completion/completions/pabal && complete -p pabal'
@@ -83,5 +88,6 @@ expect 'purge asks, and keeps the state if that is the answer' inside sh -c '
   apt-get purge -y -qq pabal && cmp /tmp/key /var/lib/pabal/keys/current.key && test ! -e /etc/pabal/config.json'
 expect 'apt installs it once more' inside sh -c 'apt-get install -y -qq /packages/pabal_*.deb'
 expect 'purge removes keys and state together' inside sh -c '
-  apt-get purge -y -qq pabal && test ! -e /var/lib/pabal && test ! -e /var/spool/pabal && test ! -e /etc/pabal'
+  apt-get purge -y -qq pabal && test ! -e /var/lib/pabal && test ! -e /var/spool/pabal && test ! -e /etc/pabal/config.json'
+expect 'the messages of the site stay' inside test -s /etc/pabal/messages/verification/en.md
 echo 'all is well'

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// `messages`: where the texts of the mails are.
 public struct MessagesConfiguration: Sendable {
   /// A variable that every message may use.
@@ -18,6 +20,8 @@ public struct MessagesConfiguration: Sendable {
   public let directory: String
   /// Where `directory` is set.
   package let directoryLocation: SettingLocation
+  /// The absolute directory whose files take the place of those in `directory`, if one is set.
+  package let overrides: String?
   /// The language that is used if no requested one exists (BCP 47).
   public let language: String
   /// The variables of this site, in the order written.
@@ -25,6 +29,10 @@ public struct MessagesConfiguration: Sendable {
 
   /// Warnings about users who can change what mail says without being trusted. Reads the file system.
   public var warnings: [Diagnostic] {
+    ([directory] + (overrides.map { access($0, F_OK) == 0 ? [$0] : [] } ?? [])).flatMap(warnings)
+  }
+
+  private func warnings(of directory: String) -> [Diagnostic] {
     do throws(TrustedPath.Problem) {
       _ = try TrustedPath(directory)
       return []
@@ -51,14 +59,16 @@ public struct MessagesConfiguration: Sendable {
         "directory",
         remedy: "name the directory of the messages, for example \"directory\": \"Sources/Messages\"")
       let directory = field?.filePath()
+      let overrides = object.optional("overrides").map { $0.filePath() }
       let language = object.required(
         "language", remedy: "name the default language, for example \"language\": \"ko\""
       )
       .flatMap(language)
       let variables = object.optional("variables").map(variables) ?? []
-      guard let field, let directory, let language, let variables else { return nil }
+      guard let field, let directory, let language, let variables, overrides != .some(nil) else { return nil }
       return MessagesConfiguration(
-        directory: directory, directoryLocation: field.location, language: language, variables: variables)
+        directory: directory, directoryLocation: field.location, overrides: overrides ?? nil,
+        language: language, variables: variables)
     }
   }
 

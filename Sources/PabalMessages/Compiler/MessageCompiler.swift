@@ -21,8 +21,17 @@ struct MessageFiles: Sendable {
   var isReadable = true
   /// The names of files that exist but couldn't be read.
   var unreadableFiles: Set<String> = []
+  /// The folder whose files take the place of those in `folder`, if there is one.
+  var overridingFolder: String?
+  /// The names of the files that are in `overridingFolder`.
+  var overridingFiles: Set<String> = []
   /// Errors about the folder itself and about unreadable files.
   var issues: [Diagnostic] = []
+
+  /// Returns the path of a file, for errors, with the file's name as `displayed`.
+  func path(of file: String, displayed: String? = nil) -> String {
+    "\(overridingFiles.contains(file) ? overridingFolder ?? folder : folder)/\(displayed ?? file)"
+  }
 }
 
 /// Compiles a message from its files and collects all errors in them.
@@ -73,7 +82,7 @@ struct MessageCompiler {
     checkLanguages()
     diagnostics += ReadingLint(
       particleVariables: particleVariables, siteLocations: siteVariableLocations,
-      file: "\(files.folder)/message.json"
+      file: files.path(of: "message.json")
     ).findings(in: declaration)
     guard !concernsAll, !languages.isEmpty else { return nil }
     let message = CompiledMessage(name: files.name, declaration: declaration, languages: languages)
@@ -84,7 +93,7 @@ struct MessageCompiler {
       diagnostics.append(
         Diagnostic(
           "no language uses {{\(variable.name)}}", remedy: "use it, or remove it from message.json",
-          file: "\(files.folder)/message.json", position: position, path: "variables.\(variable.name)",
+          file: files.path(of: "message.json"), position: position, path: "variables.\(variable.name)",
           severity: .warning))
     }
     checkExamples(message)
@@ -93,7 +102,9 @@ struct MessageCompiler {
 
   /// Whether a problem found before the languages are compiled concerns one of them only.
   private func isAboutLanguage(_ problem: Diagnostic) -> Bool {
-    guard let file = problem.file, file.hasPrefix("\(files.folder)/") else { return false }
+    guard let file = problem.file,
+      [files.folder, files.overridingFolder].contains(where: { $0.map { file.hasPrefix("\($0)/") } ?? false })
+    else { return false }
     return [".md", ".html", ".txt"].contains { file.hasSuffix($0) }
   }
 
@@ -108,7 +119,7 @@ struct MessageCompiler {
       }
       return false
     }
-    let reader = MessageDeclarationReader(bytes, file: "\(files.folder)/message.json")
+    let reader = MessageDeclarationReader(bytes, file: files.path(of: "message.json"))
     diagnostics += reader.diagnostics
     declaration = reader.declaration
     guard declaration.isReadable else { return false }
@@ -159,7 +170,7 @@ struct MessageCompiler {
       diagnostics.append(
         Diagnostic(
           "{{\(name)}} is neither a layout placeholder nor a site-wide value, and is not declared in "
-            + "\(files.folder)/message.json",
+            + files.path(of: "message.json"),
           remedy: nearest(to: name, among: known).map { "did you mean {{\($0)}}?" }
             ?? "declare it, or remove it", file: layout.file, position: position))
     }
@@ -191,7 +202,7 @@ struct MessageCompiler {
         Diagnostic(
           "\(part.language) is not the language tag of \(known.name)",
           remedy: "rename the file to \(known.tag).\(part.fileExtension)",
-          file: "\(files.folder)/\(part.language).\(part.fileExtension)", severity: .warning))
+          file: files.path(of: "\(part.language).\(part.fileExtension)"), severity: .warning))
     }
     let languages =
       files.languageFiles.filter { $0.fileExtension == "md" }.map(\.language)
@@ -207,7 +218,7 @@ struct MessageCompiler {
         Diagnostic(
           "\(part.language).md is missing beside this file",
           remedy: "write it too, because the subject comes from it",
-          file: "\(files.folder)/\(part.language).\(part.fileExtension)"))
+          file: files.path(of: "\(part.language).\(part.fileExtension)")))
     }
   }
 
@@ -262,8 +273,10 @@ struct MessageCompiler {
     }
     diagnostics += lint.findings
     checkCodes(text, html: page, plain: handWritten["txt"])
-    let prefix = "\(files.folder)/\(part.language)."
-    let isSound = !files.issues.contains { $0.severity == .error && $0.file?.hasPrefix(prefix) ?? false }
+    let paths = ["md", "html", "txt"].map { files.path(of: "\(part.language).\($0)") }
+    let isSound = !files.issues.contains { issue in
+      issue.severity == .error && paths.contains { issue.file == $0 }
+    }
     guard !hasErrors(since: start), isSound else { return nil }
 
     let writer = LanguageWriter(
@@ -275,7 +288,7 @@ struct MessageCompiler {
 
   private mutating func source(_ part: MessageFiles.LanguageFile) -> SourceText? {
     do throws(Diagnostics) {
-      return try SourceText(part.bytes, file: "\(files.folder)/\(part.language).\(part.fileExtension)")
+      return try SourceText(part.bytes, file: files.path(of: "\(part.language).\(part.fileExtension)"))
     } catch {
       diagnostics += error.all
       return nil
@@ -339,7 +352,7 @@ struct MessageCompiler {
     for language in message.languages.values.sorted(by: { $0.tag < $1.tag }) {
       // The examples are valid because they were checked when they were read.
       guard let (subject, _, html) = try? message.render(language, message.examples) else { continue }
-      let file = "\(files.folder)/\(language.tag).md"
+      let file = files.path(of: "\(language.tag).md")
       if subject.count > MessageLint.maxSubjectLength {
         diagnostics.append(
           Diagnostic(

@@ -115,6 +115,7 @@ extension KoreanDiagnostics {
     ("the message's folder can't be read: <1>", "메일 폴더를 읽을 수 없습니다: <1>"),
     ("the messages directory can't be read: <1>", "메일 문구 폴더를 읽을 수 없습니다: <1>"),
     ("check messages.directory in config.json", "config.json의 messages.directory를 확인하세요"),
+    ("check messages.overrides in config.json", "config.json의 messages.overrides를 확인하세요"),
     ("check its name and permissions", "이름과 권한을 확인하세요"),
     ("links to a file outside the messages directory", "메일 문구 폴더 밖의 파일로 이어지는 링크입니다"),
     ("put the file itself there", "파일 자체를 두세요"),

@@ -23,18 +23,20 @@ public final class MessageStore: Sendable {
   ///
   /// - Parameters:
   ///   - directory: The directory that contains `layout.html` and the folders of the messages.
+  ///   - overrides: A directory whose files take the place of those with the same relative path, and are added to them;
+  ///     it may be missing.
   ///   - language: The default language, a BCP 47 tag.
   ///   - variables: The site-wide values by variable name; the Korean reading of a text as `name.reading`.
   ///   - variableLocations: The locations of `variables` in the configuration, for errors.
   ///   - now: The clock.
   ///   - onChange: Called with a message's name and all its problems each time its files were reloaded.
   public init(
-    directory: String, language: String, variables: [String: String] = [:],
+    directory: String, overrides: String? = nil, language: String, variables: [String: String] = [:],
     variableLocations: [String: SettingLocation] = [:],
     now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now },
     onChange: @escaping @Sendable (String, [Diagnostic]) -> Void = { _, _ in }
   ) {
-    self.directory = MessagesDirectory(path: directory)
+    self.directory = MessagesDirectory(path: directory, overrides: overrides)
     self.language = language
     self.variables = variables
     self.variableLocations = variableLocations
@@ -44,7 +46,9 @@ public final class MessageStore: Sendable {
 
   /// Whether both stores use the same directory, default language and site-wide values.
   public func hasSameSources(as other: MessageStore) -> Bool {
-    (directory.path, language) == (other.directory.path, other.language) && variables == other.variables
+    (directory.path, directory.overrides, language)
+      == (other.directory.path, other.directory.overrides, other.language)
+      && variables == other.variables
   }
 
   /// Renders a message in the best match for `languages` (RFC 4647 lookup), or else in the default language.
@@ -301,9 +305,8 @@ extension MessageStore {
       locations[variable.name] = variable.value.location
     }
     self.init(
-      directory: section.directory, language: section.language, variables: variables,
-      variableLocations: locations,
-      onChange: onChange)
+      directory: section.directory, overrides: section.overrides, language: section.language,
+      variables: variables, variableLocations: locations, onChange: onChange)
   }
 }
 

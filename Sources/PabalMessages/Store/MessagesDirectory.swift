@@ -1,10 +1,13 @@
 internal import Glibc
 internal import PabalCore
 
-/// The directory of the messages. Files outside it are never read.
+/// The directory of the messages, and the one whose files take the place of its own. Files outside them are never read.
 struct MessagesDirectory: Sendable {
   /// The path as given by the user.
   let path: String
+  /// The path of the directory whose files take the place of those with the same relative path, and are added to them.
+  /// It may be missing.
+  var overrides: String?
 
   /// The maximum size of a file in bytes.
   static let maxFileSize = 256 * 1024
@@ -28,19 +31,39 @@ struct MessagesDirectory: Sendable {
 
   /// Returns the names of all folders with a valid message name, sorted.
   func names() throws(Diagnostics) -> [String] {
-    // Without search permission the directory would seem to be empty.
-    guard let entries = MessagesDirectory.entries(path), isDirectory("\(path)/.") else {
-      throw Diagnostics([
-        Diagnostic(
-          "the messages directory can't be read: \(String(cString: strerror(errno)))",
-          remedy: "check messages.directory in config.json", file: path)
-      ])
+    var names: Set<String> = []
+    for (root, setting) in [(path, "messages.directory"), (overrides, "messages.overrides")] {
+      guard let root, root == path || exists(root) else { continue }
+      // Without search permission the directory would seem to be empty.
+      guard let entries = MessagesDirectory.entries(root), isDirectory("\(root)/.") else {
+        throw Diagnostics([
+          Diagnostic(
+            "the messages directory can't be read: \(String(cString: strerror(errno)))",
+            remedy: "check \(setting) in config.json", file: root)
+        ])
+      }
+      names.formUnion(
+        entries.filter { MessagesDirectory.isValidName($0) && isDirectory("\(root)/\($0)") })
     }
-    return entries.filter { MessagesDirectory.isValidName($0) && isDirectory("\(path)/\($0)") }.sorted()
+    return names.sorted()
+  }
+
+  /// The directories, in order of preference.
+  private var roots: [String] { [overrides, path].compactMap { $0 } }
+
+  /// Returns the path of a file or folder in the first directory that has it, or else in the last one.
+  private func resolved(_ name: String) -> String {
+    roots.map { "\($0)/\(name)" }.first(where: exists) ?? "\(path)/\(name)"
   }
 
   /// Returns a warning for each folder with an invalid message name, by that name.
   func misnamedFolders() -> [String: Diagnostic] {
+    roots.reduce(into: [:]) { findings, root in
+      findings.merge(misnamedFolders(in: root)) { first, _ in first }
+    }
+  }
+
+  private func misnamedFolders(in path: String) -> [String: Diagnostic] {
     let entries = MessagesDirectory.entries(path) ?? []
     var findings: [String: Diagnostic] = [:]
     for entry in entries where !MessagesDirectory.isValidName(entry) && !MessagesDirectory.isIgnored(entry) {
@@ -66,32 +89,37 @@ struct MessagesDirectory: Sendable {
 
   /// Whether there is a folder with that name.
   func hasMessage(_ name: String) -> Bool {
-    MessagesDirectory.isValidName(name) && isDirectory("\(path)/\(name)")
+    MessagesDirectory.isValidName(name) && roots.contains { isDirectory("\($0)/\(name)") }
   }
 
   /// Returns the stamps of all files of a message.
   func stamps(of name: String) -> [Stamp] {
-    let folder = "\(path)/\(name)"
-    var stamps = [stamp("\(path)/layout.html"), stamp(folder)]
-    for entry in (MessagesDirectory.entries(folder) ?? []).sorted()
-    where MessagesDirectory.isMessageFile(entry) {
-      stamps.append(stamp("\(folder)/\(entry)"))
+    var stamps = [layoutStamp()]
+    for root in roots {
+      let folder = "\(root)/\(name)"
+      stamps.append(stamp(folder))
+      for entry in (MessagesDirectory.entries(folder) ?? []).sorted()
+      where MessagesDirectory.isMessageFile(entry) {
+        stamps.append(stamp("\(folder)/\(entry)"))
+      }
     }
     return stamps
   }
 
   /// Returns the stamp of the layout.
-  func layoutStamp() -> Stamp { stamp("\(path)/layout.html") }
+  func layoutStamp() -> Stamp { stamp(resolved("layout.html")) }
 
   /// Reads layout.html.
   func layout() throws(Diagnostics) -> HTMLTemplate {
-    HTMLTemplate(try SourceText(try read("layout.html"), file: "\(path)/layout.html"))
+    HTMLTemplate(try SourceText(try read("layout.html"), file: resolved("layout.html")))
   }
 
-  /// Reads the files in a message's folder.
+  /// Reads the files in a message's folders.
   func files(of name: String) -> MessageFiles {
-    let folder = "\(path)/\(name)"
+    let folders = roots.map { "\($0)/\(name)" }.filter(exists)
+    let folder = folders.last ?? "\(path)/\(name)"
     var files = MessageFiles(name: name, folder: folder, languageFiles: [])
+    if folders.count > 1 { files.overridingFolder = folders[0] }
     func bytes(_ entry: String) -> [UInt8]? {
       do throws(Diagnostics) {
         return try read("\(name)/\(entry)")
@@ -101,13 +129,18 @@ struct MessagesDirectory: Sendable {
         return nil
       }
     }
-    guard let entries = MessagesDirectory.entries(folder) else {
-      files.isReadable = false
-      files.issues.append(
-        Diagnostic(
-          "the message's folder can't be read: \(String(cString: strerror(errno)))",
-          remedy: "check its name and permissions", file: folder))
-      return files
+    var entries: Set<String> = []
+    for folder in folders.isEmpty ? [folder] : folders {
+      guard let found = MessagesDirectory.entries(folder) else {
+        files.isReadable = false
+        files.issues.append(
+          Diagnostic(
+            "the message's folder can't be read: \(String(cString: strerror(errno)))",
+            remedy: "check its name and permissions", file: folder))
+        return files
+      }
+      if folder == files.overridingFolder { files.overridingFiles = Set(found) }
+      entries.formUnion(found)
     }
     for entry in entries.sorted() {
       if entry == "message.json" {
@@ -122,8 +155,7 @@ struct MessagesDirectory: Sendable {
           Diagnostic(
             "neither message.json nor a language's .md, .html or .txt file, so it is ignored",
             remedy: "name it after its language, such as ko.md, or remove it",
-            file: "\(folder)/\(entry.displayName)",
-            severity: .warning))
+            file: files.path(of: entry, displayed: entry.displayName), severity: .warning))
       }
     }
     var seen: [String: String] = [:]
@@ -133,7 +165,7 @@ struct MessagesDirectory: Sendable {
         files.issues.append(
           Diagnostic(
             "the same language as \(other)", remedy: "keep one of them",
-            file: "\(folder)/\(languageFile.language).\(languageFile.fileExtension)"))
+            file: files.path(of: "\(languageFile.language).\(languageFile.fileExtension)")))
       }
       seen[key] = "\(languageFile.language).\(languageFile.fileExtension)"
     }
@@ -142,6 +174,10 @@ struct MessagesDirectory: Sendable {
 
   /// Returns a warning for each message file that isn't in a message's folder.
   func misplacedFiles() -> [Diagnostic] {
+    roots.flatMap { misplacedFiles(in: $0) }
+  }
+
+  private func misplacedFiles(in path: String) -> [Diagnostic] {
     (MessagesDirectory.entries(path) ?? []).sorted().compactMap { entry in
       guard !MessagesDirectory.isIgnored(entry), entry != "layout.html",
         MessagesDirectory.isMessageFile(entry),
@@ -173,7 +209,8 @@ struct MessagesDirectory: Sendable {
   }
 
   private func read(_ name: String) throws(Diagnostics) -> [UInt8] {
-    let displayName = "\(path)/\(name)"
+    let displayName = resolved(name)
+    let path = roots.first { displayName == "\($0)/\(name)" } ?? path
     func readError(_ message: String, _ remedy: String) -> Diagnostics {
       Diagnostics([Diagnostic(message, remedy: remedy, file: displayName)])
     }
@@ -201,6 +238,11 @@ struct MessagesDirectory: Sendable {
     guard let realPath = realpath(path, nil) else { return nil }
     defer { free(realPath) }
     return String(cString: realPath)
+  }
+
+  private func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 || errno != ENOENT
   }
 
   private func isDirectory(_ path: String) -> Bool {

@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(.enabled("needs root") { getuid() == 0 })
-  func `the packages install, send and are removed on a Debian 12 without Swift`() async throws {
+  func `the packages and the container work on a Debian 12 without Swift`() throws {
     let directory = try TemporaryDirectory()
     // Smaller and reproducible are matters of the release build: this one only has to install.
     let made = try ChildProcess.run(
@@ -68,6 +68,13 @@ import Testing
     let run = try ChildProcess.run("\(BuiltProducts.root)/Tests/Packaging/chroot.sh", [directory.path])
     #expect(run.status == 0 && run.output.hasSuffix("all is well\n"), "\(run.output)\(run.errors)")
     #expect(!run.output.contains("FAILED"), "\(run.output)")
+
+    let package = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: directory.path).first { $0.hasPrefix("pabal_") })
+    let image = try ChildProcess.run(
+      "\(BuiltProducts.root)/Tests/Packaging/container.sh", ["\(directory.path)/\(package)"])
+    #expect(image.status == 0 && image.output.hasSuffix("all is well\n"), "\(image.output)\(image.errors)")
+    #expect(!image.output.contains("FAILED"), "\(image.output)")
   }
 
   private func makeManual(in directory: String) throws {

@@ -14,7 +14,10 @@ import Testing
       },
       "accounts": { "google": { "provider": "token", "user": "you@gmail.com", "token": {"env": "TOKEN"} } },
       "from": "Pabal <you@gmail.com>",
-      "messages": { "directory": "Sources/Messages", "language": "ko", "variables": { "service": "Pabal" } },
+      "messages": {
+        "directory": "Sources/Messages", "overrides": "messages", "language": "ko",
+        "variables": { "service": "Pabal" }
+      },
       "plugins": { "directories": ["plugins", "/opt/pabal"] }
     }
     """
@@ -56,6 +59,7 @@ import Testing
     #expect(configuration.accounts.map(\.provider) == ["token"])
     #expect(try configuration.sender().description == "\"Pabal\" <you@gmail.com>")
     #expect(configuration.messages?.directory == "/etc/pabal/Sources/Messages")
+    #expect(configuration.messages?.overrides == "/etc/pabal/messages")
     #expect(configuration.messages?.language == "ko")
     #expect(configuration.messages?.variables.map(\.name) == ["service"])
     #expect(try configuration.messages?.variables.first?.value.fetch() == "Pabal")

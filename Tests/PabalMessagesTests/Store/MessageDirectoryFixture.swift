@@ -39,11 +39,13 @@ final class MessageDirectoryFixture: Sendable {
   var changes: [String] { reported.withLock { $0 } }
 
   func store(
-    variables: [String: String] = [:], variableLocations: [String: SettingLocation] = [:]
+    variables: [String: String] = [:], variableLocations: [String: SettingLocation] = [:],
+    overrides: MessageDirectoryFixture? = nil
   ) -> MessageStore {
     let start = ContinuousClock.now
     return MessageStore(
-      directory: root, language: "ko", variables: variables, variableLocations: variableLocations,
+      directory: root, overrides: overrides?.root, language: "ko", variables: variables,
+      variableLocations: variableLocations,
       now: { start + .seconds(self.seconds.withLock { $0 }) },
       onChange: { name, diagnostics in
         self.reported.withLock { $0.append("\(name): \(diagnostics.count)") }
