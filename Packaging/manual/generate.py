@@ -394,7 +394,7 @@ def describe_properties(page, schema, properties, required, path, depth, seen):
 def describe_objects(page, schema, value, path, depth, seen):
     for found in schema.objects(value):
         properties = dict(found.get("properties", {}))
-        # Alternatives are told apart by a key with one value.
+        # Alternatives differ in a key with one value.
         for key, kept in list(properties.items()):
             if "const" in kept:
                 del properties[key]
