@@ -154,12 +154,13 @@ package struct SubmissionIntake: Sendable {
 
   /// Adds a finished mail to the outbox; returns `false` if its id belongs to the mail of another submitter.
   func add(
-    _ mail: Mail, of submitter: Submitter, lane: Lane = .normal, reporting: Reporting,
+    _ mail: Mail, of submitter: Submitter, lane: Lane = .normal, notAfter: Timestamp? = nil,
+    reporting: Reporting,
     report request: ReportRequest? = nil
   ) async throws(MailSubmissionError) -> Bool {
     do throws(MailSubmissionError) {
       return try await outbox.acting(for: .submitter(submitter)).addOnce(
-        mail, lane: lane, reporting: reporting, report: request)
+        mail, lane: lane, notAfter: notAfter, reporting: reporting, report: request)
     } catch {
       if case .storage(let error) = error { report(error) }
       throw error

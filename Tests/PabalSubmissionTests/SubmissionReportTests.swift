@@ -58,6 +58,10 @@ import Testing
       String(decoding: reports[0].bytes, as: UTF8.self).contains("\r\nOriginal-Envelope-Id: order 1\r\n"))
     let entries = try await outbox.read(OutboxQuery()).entries
     #expect(entries.map(\.reporting) == [.report, .sender])
+    // It is found by its recipient, as other mail.
+    var query = OutboxQuery()
+    query.recipients = RecipientDigest.searched(for: try Address("Kim@a.example"), keys)
+    #expect(try await outbox.read(query).entries.map(\.reporting) == [.report])
     #expect(entries.allSatisfy { $0.state == .rejected })
   }
 

@@ -15,10 +15,14 @@ public final class ScriptedTransport: Transport {
   private let state: Mutex<State>
   /// The transport's name.
   public let name: String
+  /// The server whose replies it reports.
+  public let remoteHost: String?
 
   /// A transport that answers with `answers` one after the other, and then always with the last one.
-  public init(_ name: String, _ answers: [Outcome] = [.sent], reply: String? = nil) {
+  public init(_ name: String, _ answers: [Outcome] = [.sent], reply: String? = nil, remoteHost: String? = nil)
+  {
     self.name = name
+    self.remoteHost = remoteHost
     state = Mutex(State(answers: answers, reply: reply))
   }
 
@@ -73,7 +77,8 @@ public final class ScriptedTransport: Transport {
       let outcome = state.answers.count > 1 ? state.answers.removeFirst() : state.answers.first ?? .sent
       let recipients = mail.envelope.recipients.map { address in
         Receipt.Recipient(
-          address: address, outcome: state.byAddress[address.description] ?? outcome, reply: state.reply)
+          address: address, outcome: state.byAddress[address.description] ?? outcome, reply: state.reply,
+          remoteHost: remoteHost)
       }
       let seen = state.watchers.filter { $0.count <= state.received.count }
       state.watchers.removeAll { $0.count <= state.received.count }

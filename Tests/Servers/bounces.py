@@ -30,9 +30,10 @@ class MailServer(socketserver.ThreadingTCPServer):
     """Records the mail that it accepts; `deliver` gets each of them."""
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, deliver=lambda sender, recipients, content: None):
+    def __init__(self, deliver=lambda sender, recipients, content: None, seven_bit=False, null_sender=True):
         super().__init__(("127.0.0.1", 0), Session)
         self.port, self.deliver, self.accepted = self.server_address[1], deliver, []
+        self.seven_bit, self.null_sender = seven_bit, null_sender
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -50,14 +51,19 @@ class Session(socketserver.StreamRequestHandler):
                 text = line.decode().rstrip("\r\n")
                 verb = text[:4].upper()
                 if verb == "EHLO":
-                    say("250-server.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n"
-                        "250 ENHANCEDSTATUSCODES")
+                    extensions = "" if self.server.seven_bit else "250-8BITMIME\r\n250-SMTPUTF8\r\n"
+                    say(f"250-server.test\r\n250-PIPELINING\r\n{extensions}250-CHUNKING\r\n250 ENHANCEDSTATUSCODES")
+                elif verb == "MAIL" and "FROM:<>" in text and not self.server.null_sender:
+                    sender, recipients = None, []
+                    say("550 5.7.1 sender <> not allowed")
                 elif verb == "MAIL":
                     sender, recipients = re.match(r"MAIL FROM:<(.*?)>", text)[1], []
                     say("250 2.1.0 ok")
                 elif verb == "RCPT":
                     address = re.match(r"RCPT TO:<(.*?)>", text)[1]
-                    if address.startswith("refused"):
+                    if sender is None:
+                        say("503 5.5.1 no sender")
+                    elif address.startswith("refused"):
                         say(f"550 5.1.1 <{address}>: no such user")
                     elif address.startswith("later"):
                         say("451 4.2.1 later")
@@ -222,6 +228,50 @@ def readers():
         "states": [row[1:] for row in one.rows()], "log": one.log()}))
 
 
+def seven_bit():
+    """Mail beyond ASCII, which the mail server can't take, and the reports about it, which it can."""
+    server = MailServer(seven_bit=True)
+    one = Pabal("one", server.port)
+    one.submit("kim@client.test", ["bob@there.test"], "Subject: 안녕\r\n\r\ntext\r\n".encode(), mail=["BODY=8BITMIME"])
+    one.settle(2)
+    one.submit("kim@client.test", ["bob@there.test"], "Subject: café\r\n\r\ntext\r\n".encode("latin-1"), mail=["BODY=8BITMIME"])
+    one.settle(4)
+    plain = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+    one.submit("kim@client.test", ["bob@there.test"], (plain + "Subject: whole\r\n\r\n본문\r\n").encode(),
+               mail=["BODY=8BITMIME", "RET=FULL"])
+    rows = one.settle(6)
+    found = [content for _, content in reports(server)]
+    one.kill()
+    decoded, types = [], []
+    for content in found:
+        listing = subprocess.run(["reformime", "-i"], input=content, capture_output=True, check=True).stdout.decode()
+        types.append(re.findall(r"section: 1\.3\ncontent-type: (\S+)", listing)[0])
+        decoded.append(subprocess.run(["reformime", "-s", "1.3", "-e"], input=content, capture_output=True, check=True)
+                       .stdout.decode(errors="replace"))
+    parsed = [email.message_from_bytes(content, policy=email.policy.default) for content in found]
+    print(json.dumps({
+        "states": [row[1:] for row in rows], "8bit": sum(byte > 127 for content in found for byte in content),
+        "longest line": max(len(line) for content in found for line in content.split(b"\r\n")),
+        "defects": [str(defect) for mail in parsed for part in mail.walk() for defect in part.defects],
+        "debian": decoded, "debian types": types,
+        "whole": parsed[-1].get_payload()[2].get_payload()[0].get_content().replace("\r\n", "\n")}))
+
+
+def null_sender():
+    """A mail server that takes no mail without a sender."""
+    server, http = MailServer(null_sender=False), free_port()
+    one = Pabal("one", server.port, http=http)
+    one.submit("kim@client.test", ["refused@there.test"])
+    one.settle(2)
+    one.submit("kim@client.test", ["bob@there.test"])
+    rows = one.settle(3)
+    metrics = urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics").read().decode()
+    ready = json.load(urllib.request.urlopen(f"http://127.0.0.1:{http}/readyz"))
+    one.kill()
+    print(json.dumps({"states": [row[1:] for row in rows], "ready": ready["status"],
+                      "metrics": re.findall(r"^pabal_unreported\S+ \S+", metrics, re.M)}))
+
+
 def loops():
     """Two Pabals, each of whose server replaces the null return path, hands what it accepts to the other, and has a
     vacation responder that answers each mail from an address that doesn't exist."""
@@ -372,4 +422,4 @@ def kills():
         "states": sorted({row[1:] for row in rows if row[1] != "unknown"})}))
 
 
-{"readers": readers, "loops": loops, "silence": silence, "drops": drops, "kills": kills}[case]()
+{"readers": readers, "seven_bit": seven_bit, "null_sender": null_sender, "loops": loops, "silence": silence, "drops": drops, "kills": kills}[case]()

@@ -33,13 +33,19 @@ package struct DeliveryReport: Sendable {
     var cause: Cause?
     /// The last reply.
     var reply: String?
+    /// The name of the server that gave the reply.
+    var remoteHost: String?
 
     /// A recipient.
-    package init(_ address: String, original: String? = nil, cause: Cause? = nil, reply: String? = nil) {
+    package init(
+      _ address: String, original: String? = nil, cause: Cause? = nil, reply: String? = nil,
+      remoteHost: String? = nil
+    ) {
       self.address = address
       self.original = original
       self.cause = cause
       self.reply = reply
+      self.remoteHost = remoteHost
     }
   }
 
@@ -64,6 +70,9 @@ package struct DeliveryReport: Sendable {
   /// Until when the mail is tried, if it still waits.
   package var retriedUntil: Timestamp?
 
+  /// How long a report is tried: as long as other mail.
+  package static let lifetime: Duration = .seconds(432_000)
+
   /// A report without the parameters of RFC 3461.
   package init(
     _ action: Action, _ recipients: [Recipient], to: Address, id: String, original: [UInt8],
@@ -79,15 +88,20 @@ package struct DeliveryReport: Sendable {
   }
 
   /// Returns the finished mail, with the null sender.
+  ///
+  /// It is 7-bit, so that every server takes it, unless the address of its recipient or its author needs SMTPUTF8. Servers
+  /// with SMTPUTF8 take 8-bit content as well (RFC 6531, 3.1).
   package func finish(_ options: DeliveryReportOptions, identity: MailIdentity) -> Mail? {
     guard let envelope = Envelope(sender: nil, recipients: [to]) else { return nil }
     let text = DeliveryReportText(self, options)
-    let status = DeliveryStatusPart(self, host: options.host)
-    let returned = ReturnedMailPart(original, isWhole: returnsMail && action == .failed)
+    let needsSMTPUTF8 = to.needsSMTPUTF8 || options.from?.needsSMTPUTF8 ?? false
+    let status = DeliveryStatusPart(self, host: options.host, allows8Bit: needsSMTPUTF8)
+    let returned = ReturnedMailPart(
+      original, isWhole: returnsMail && action == .failed, allows8Bit: needsSMTPUTF8)
     let messageID = "<\(identity.messageIDToken)@\(options.from?.domain ?? options.host)>"
     guard let content = try? BodyPart(text.body, field: "text") else { return nil }
 
-    var header = HeaderWriter(capacity: 2_048 + returned.bytes.count)
+    var header = HeaderWriter(capacity: 2_048 + returned.size)
     header.append("Date", token: identity.date)
     if let from = options.from ?? (try? Address("MAILER-DAEMON@\(options.host)")) {
       header.append("From", [(try? Mailbox(name: text.author, address: from)) ?? Mailbox(from)])
@@ -114,10 +128,9 @@ package struct DeliveryReport: Sendable {
     bytes.append(text: "\r\n\(delimiter)\r\n")
     returned.append(to: &bytes)
     bytes.append(text: "\r\n\(delimiter)--\r\n")
-    let headerNeedsUTF8 = to.needsSMTPUTF8 || options.from?.needsSMTPUTF8 ?? false
     return Mail(
       id: identity.id, envelope: envelope, messageID: messageID, bytes: bytes,
-      needsSMTPUTF8: headerNeedsUTF8, needs8BitMIME: headerNeedsUTF8 || status.has8Bit || returned.has8Bit)
+      needsSMTPUTF8: needsSMTPUTF8, needs8BitMIME: needsSMTPUTF8)
   }
 
   /// The Message-ID of the mail, if it can be repeated as it is.
@@ -138,12 +151,12 @@ package struct DeliveryReport: Sendable {
     }
   }
 
-  /// The subject of the mail, on one line; empty if it has none.
+  /// The subject of the mail, on one line; empty if it has none. Bytes that aren't UTF-8 are replaced.
   var originalSubject: String {
-    let header = Array(original.prefix(ReturnedMailPart.headerEnd(of: original)))
-    let subject = DecodedMail(header)?.subject ?? ""
-    return printable(
-      subject.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(200).description)
+    guard let value = originalHeader?.values(of: "subject").first else { return "" }
+    let subject = EncodedWordDecoder.text(of: value).split(whereSeparator: \.isWhitespace)
+    // Not of characters, because one may consist of any number of scalars.
+    return printable(String(subject.joined(separator: " ").unicodeScalars.prefix(200)))
   }
 }
 
@@ -162,50 +175,4 @@ public struct DeliveryReportOptions: Sendable {
 
   /// The defaults.
   public init() {}
-}
-
-/// The part of a report with the header of the mail, or the mail itself.
-private struct ReturnedMailPart {
-  let bytes: ArraySlice<UInt8>
-  let has8Bit: Bool
-  private let type: String
-
-  init(_ mail: [UInt8], isWhole: Bool) {
-    let limit = DeliveryReportOptions.returnedLimit
-    let headerEnd = ReturnedMailPart.headerEnd(of: mail)
-    let headerHas8Bit = mail[..<headerEnd].contains { $0 >= 0x80 }
-    let isUTF8 = headerHas8Bit && String(validating: mail[..<headerEnd], as: UTF8.self) != nil
-    if isWhole, mail.count <= limit {
-      bytes = mail[...]
-      type = isUTF8 ? "message/global" : "message/rfc822"
-    } else {
-      var header = mail[..<headerEnd]
-      if header.count > limit {
-        // Cut behind a line.
-        header = header.prefix(limit)
-        header = header.prefix((header.lastIndex(of: 0x0A) ?? header.startIndex - 1) + 1)
-      }
-      bytes = header
-      type = isUTF8 ? "message/global-headers" : "text/rfc822-headers"
-    }
-    has8Bit = bytes.contains { $0 >= 0x80 }
-  }
-
-  /// Returns where the line end of the last header field ends.
-  static func headerEnd(of mail: [UInt8]) -> Int {
-    mail.withUnsafeBufferPointer { mail in
-      var lines = LineScanner(mail)
-      while let line = lines.next() {
-        if line.content.isEmpty { return line.content.lowerBound }
-      }
-      return mail.count
-    }
-  }
-
-  func append(to target: inout [UInt8]) {
-    target.append(text: "Content-Type: \(type)\r\n")
-    if has8Bit { target.append(ascii: "Content-Transfer-Encoding: 8bit\r\n") }
-    target.append(ascii: "\r\n")
-    target.append(contentsOf: bytes)
-  }
 }

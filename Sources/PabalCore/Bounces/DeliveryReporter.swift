@@ -35,8 +35,9 @@ struct DeliveryReporter: Sendable {
       guard !progress.isReported else { continue }
       let events = request.parameters.events(of: address)
       var recipient = DeliveryReport.Recipient(
-        address.description, original: request.parameters.recipients[address]?.original, reply: progress.reply
-      )
+        address.description, original: request.parameters.recipients[address]?.original,
+        reply: progress.reply,
+        remoteHost: progress.remoteHost)
       switch (progress.final, ending) {
       case (.sent, _):
         content.progress[index].isReported = true
@@ -75,9 +76,11 @@ struct DeliveryReporter: Sendable {
     report.retriedUntil = entry.notAfter.map { min($0, end) } ?? end
     guard let mail = report.finish(options, identity: identity()) else { return nil }
     let sealed = sealing.seal(OutboxContent(mail).bytes, id: mail.id)
-    return OutboxReport(
-      entry: OutboxEntry(
-        id: mail.id, lane: .normal, created: now, ownedBy: entry.caller, reporting: .report, content: sealed),
-      action: action, recipients: recipients.count)
+    var added = OutboxEntry(
+      id: mail.id, lane: .normal, created: now, notAfter: now + DeliveryReport.lifetime,
+      ownedBy: entry.caller,
+      reporting: .report, content: sealed)
+    added.recipientDigests = sealing.digests(of: mail.envelope.recipients)
+    return OutboxReport(entry: added, action: action, recipients: recipients.count)
   }
 }

@@ -1,28 +1,36 @@
 internal import PabalFormats
 
-/// The part of a report that programs read (RFC 3464; RFC 6533 if an address has non-ASCII characters).
+/// The part of a report that programs read (RFC 3464).
+///
+/// Addresses beyond ASCII have the type `utf-8` (RFC 6533, 3). The part is `message/global-delivery-status`, with such
+/// addresses as they are, if 8-bit content is allowed. Otherwise it is ASCII, with their characters as `\x{HEX}`.
 struct DeliveryStatusPart {
   /// Whether it is `message/global-delivery-status`.
   let isGlobal: Bool
   private var text = ""
+  private static let wordLimit = 900
 
-  init(_ report: DeliveryReport, host: String) {
-    isGlobal = report.recipients.contains {
-      !$0.address.utf8.allSatisfy { $0 < 0x80 } || !($0.original ?? "").utf8.allSatisfy { $0 < 0x80 }
-    }
+  init(_ report: DeliveryReport, host: String, allows8Bit: Bool) {
+    isGlobal =
+      allows8Bit
+      && report.recipients.contains { !isASCII($0.address) || !isASCII($0.original ?? "") }
     append("Reporting-MTA", "dns; \(host)")
     if let id = report.envelopeID { append("Original-Envelope-Id", id) }
     append("Arrival-Date", DeliveryStatusPart.date(report.arrival))
     append("X-Pabal-Queue-Id", report.id)
     for recipient in report.recipients {
       text += "\r\n"
-      if let original = recipient.original { append("Original-Recipient", spaced(original)) }
-      let isASCII = recipient.address.utf8.allSatisfy { $0 < 0x80 }
-      append("Final-Recipient", "\(isASCII ? "rfc822" : "utf-8"); \(recipient.address)")
+      if let original = recipient.original { appendOriginal(original) }
+      appendFinal(recipient.address)
       append("Action", report.action.rawValue)
       append("Status", DeliveryStatusPart.status(of: recipient, report.action))
       if let reply = recipient.shownReply {
-        append("Diagnostic-Code", "\(DeliveryStatusPart.isSMTP(reply) ? "smtp" : "x-pabal"); \(reply)")
+        let isSMTP = DeliveryStatusPart.isSMTP(reply)
+        // A transport's own text isn't the answer of a server.
+        if isSMTP, let name = recipient.remoteHost.flatMap(DeliveryStatusPart.hostName) {
+          append("Remote-MTA", "dns; \(name)")
+        }
+        append("Diagnostic-Code", "\(isSMTP ? "smtp" : "x-pabal"); \(reply)")
       }
       if report.action != .relayed {
         append("Last-Attempt-Date", DeliveryStatusPart.date(report.now))
@@ -34,14 +42,61 @@ struct DeliveryStatusPart {
   }
 
   /// Whether it has bytes above 127.
-  var has8Bit: Bool { !text.utf8.allSatisfy { $0 < 0x80 } }
+  var has8Bit: Bool { !isASCII(text) }
 
   func append(to target: inout [UInt8]) {
     target.append(ascii: "Content-Type: message/")
     target.append(text: isGlobal ? "global-delivery-status" : "delivery-status")
-    // RFC 6533, 4: 8bit where possible. A mail to such an address needs it anyway.
     target.append(ascii: has8Bit ? "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" : "\r\n\r\n")
     target.append(text: text)
+  }
+
+  // MARK: Addresses
+
+  private mutating func appendOriginal(_ original: String) {
+    guard let separator = original.firstIndex(of: ";") else { return append("Original-Recipient", original) }
+    let address = String(original[original.index(after: separator)...])
+    let type = original[..<separator].lowercased()
+    appendAddress("Original-Recipient", type, address, isEscaped: type == "utf-8")
+  }
+
+  /// Appends the recipient. What isn't an address, which may be why the mail was refused, has the type `unknown`, so that
+  /// no program takes it for one.
+  private mutating func appendFinal(_ address: String) {
+    if (try? Address(address)) == nil {
+      appendAddress("Final-Recipient", "unknown", address, isEscaped: !isASCII(address))
+    } else if isASCII(address) {
+      appendAddress("Final-Recipient", "rfc822", address, isEscaped: false)
+    } else {
+      appendAddress("Final-Recipient", "utf-8", address, isEscaped: true)
+    }
+  }
+
+  private mutating func appendAddress(_ name: String, _ type: String, _ address: String, isEscaped: Bool) {
+    append(name, "\(type); \(isEscaped && !isGlobal ? DeliveryStatusPart.escaped(address) : address)")
+  }
+
+  /// Returns the 7-bit form of an address of the type `utf-8`: `utf-8-addr-xtext` in RFC 6533, 3.
+  private static func escaped(_ address: String) -> String {
+    var text = ""
+    for scalar in address.unicodeScalars {
+      switch scalar {
+      case "+", "=", "\\": text += "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
+      case "\u{21}"..."\u{7E}": text.unicodeScalars.append(scalar)
+      default:
+        let hexadecimal = String(scalar.value, radix: 16, uppercase: true)
+        text += "\\x{\(hexadecimal.utf8.count < 2 ? "0" : "")\(hexadecimal)}"
+      }
+      if text.utf8.count > wordLimit { break }
+    }
+    return text
+  }
+
+  /// Returns the name of a server in this part: a host name, or an address literal.
+  private static func hostName(_ host: String) -> String? {
+    guard !host.isEmpty, host.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
+    guard IPAddress(host[...]) != nil else { return host }
+    return host.utf8.contains(UInt8(ascii: ":")) ? "[IPv6:\(host)]" : "[\(host)]"
   }
 
   /// Appends a field, folded at spaces to lines of at most 78 bytes where that is possible.
@@ -54,14 +109,15 @@ struct DeliveryStatusPart {
         line = ""
       }
       // A line can't be longer than 998 bytes (RFC 5322, 2.1.1).
-      line += " " + word.prefix(200)
+      line += " "
+      var length = 0
+      for scalar in word.unicodeScalars {
+        length += UTF8.width(scalar)
+        if length > DeliveryStatusPart.wordLimit { break }
+        line.unicodeScalars.append(scalar)
+      }
     }
     text += line + "\r\n"
-  }
-
-  private func spaced(_ original: String) -> String {
-    guard let separator = original.firstIndex(of: ";") else { return original }
-    return "\(original[..<separator]); \(original[original.index(after: separator)...])"
   }
 
   /// The text with each other character than printable ASCII replaced by a question mark.
@@ -107,3 +163,5 @@ extension DeliveryReport.Recipient {
     return line.isEmpty ? nil : String(line.prefix(1_000))
   }
 }
+
+private func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }

@@ -23,6 +23,8 @@ struct BinaryPartEncoder {
     case binary
     /// These, and all with a lone CR or a NUL.
     case unsendable
+    /// All that aren't lines of at most 998 ASCII characters.
+    case sevenBit
   }
 
   private let mail: UnsafeBufferPointer<UInt8>
@@ -59,7 +61,12 @@ struct BinaryPartEncoder {
     } else if type.name == "message/rfc822" || type.name == "message/global" {
       content = try message(body, isSigned: isSigned, depth: depth)
     } else {
-      let isUnsendable = scope == .unsendable && !isBinary && mail.hasLoneCROrNUL(in: body)
+      let isUnsendable =
+        switch scope {
+        case .binary: false
+        case .unsendable: !isBinary && mail.hasLoneCROrNUL(in: body)
+        case .sevenBit: !isBinary && !(isLines(body, isText: true) && mail[body].allSatisfy { $0 < 0x80 })
+        }
       guard isUnsendable || isBinary && !isLines(body, isText: type.isText) else { return nil }
       // Base64 and quoted-printable can't be encoded again (RFC 2045, 6.4).
       guard isBinary || declaredEncoding == "7bit" || declaredEncoding == "8bit" else { return nil }
@@ -83,7 +90,9 @@ struct BinaryPartEncoder {
     }
     guard let content else { return nil }
     // An encoding other than 7bit, 8bit and binary isn't allowed here (RFC 2045, 6.4).
-    return EncodedBody(body: content, encoding: isBinary ? (content.has8Bit(from: 0) ? "8bit" : "7bit") : nil)
+    let isDeclared = isBinary || scope == .sevenBit && declaredEncoding == "8bit"
+    return EncodedBody(
+      body: content, encoding: isDeclared ? (content.has8Bit(from: 0) ? "8bit" : "7bit") : nil)
   }
 
   /// Returns the body of a multipart with its parts encoded, or `nil` if none must be.

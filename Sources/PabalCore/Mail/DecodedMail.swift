@@ -58,11 +58,7 @@ private struct MIMEPart {
 
   /// Returns a header field with encoded words decoded.
   func displayText(of name: String) -> String {
-    var decoder = EncodedWordDecoder()
-    for word in value(name).split(whereSeparator: \.isWhitespace) {
-      decoder.append(Array(word.utf8), followsSpace: true, mayBeEncoded: true)
-    }
-    return decoder.finished()
+    header.values(of: name).first.map(EncodedWordDecoder.text) ?? ""
   }
 
   /// The media type.

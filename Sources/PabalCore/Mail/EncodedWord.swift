@@ -193,6 +193,15 @@ struct EncodedWordDecoder {
     text += String(decoding: word, as: UTF8.self)
   }
 
+  /// Returns the text of a field's value, on one line. Bytes that aren't UTF-8 are replaced.
+  static func text(of value: [UInt8]) -> String {
+    var decoder = EncodedWordDecoder()
+    for word in String(decoding: value, as: UTF8.self).split(whereSeparator: \.isWhitespace) {
+      decoder.append(Array(word.utf8), followsSpace: true, mayBeEncoded: true)
+    }
+    return decoder.finished()
+  }
+
   /// Returns the whole text.
   mutating func finished() -> String {
     flush()

@@ -20,7 +20,7 @@ public struct MailAttachment: Sendable, Hashable {
 
   /// Creates an attachment.
   ///
-  /// Throws if the name is empty, has a path, a control character or more than 255 bytes, or if the type isn't a media type
+  /// Throws if the name is empty, has a path, a control character (also one for the direction of writing) or more than 255 bytes, or if the type isn't a media type
   /// that any file can have (`multipart/…` and `message/…` can't be encoded as files are, RFC 2045, 6.4).
   public init(
     name: String, type: String = MailAttachment.defaultType, content: [UInt8]
@@ -30,6 +30,12 @@ public struct MailAttachment: Sendable, Hashable {
     guard !name.isEmpty, name != ".", name != "..", !name.utf8.contains(where: { "/\\".utf8.contains($0) })
     else {
       throw MailError("name", "\(quoted(name)) isn't the name of a file", remedy: "leave out its path")
+    }
+    // `invoice\u{202E}fdp.exe` is shown as `invoiceexe.pdf`.
+    guard !name.unicodeScalars.contains(where: \.changesDirection) else {
+      throw MailError(
+        "name", "\(quoted(name)) contains a character that changes the direction of writing",
+        remedy: "remove it")
     }
     mediaType = try MediaType(type)
     self.content = content
@@ -84,6 +90,16 @@ public struct MailAttachment: Sendable, Hashable {
       sections[sections.count - 1] += encoded
     }
     return sections
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether it embeds, overrides or isolates a direction of writing (UAX 9).
+  fileprivate var changesDirection: Bool {
+    switch self {
+    case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
+    default: false
+    }
   }
 }
 

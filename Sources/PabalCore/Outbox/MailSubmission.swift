@@ -75,17 +75,18 @@ public struct MailSubmission: Sendable {
   /// - Parameters:
   ///   - mail: The finished mail.
   ///   - lane: Its priority.
+  ///   - notAfter: When the mail expires if it hasn't been handed over; `nil`: never.
   ///   - unknown: What follows an attempt whose result is unknown.
   ///   - reporting: Whether the sender gets delivery reports, or why not.
   ///   - report: The reports for its sender, if `reporting` is `.sender`.
   package func addOnce(
-    _ mail: Mail, lane: Lane = .normal, unknown: UnknownPolicy = .resend, reporting: Reporting = .none,
-    report: ReportRequest? = nil
+    _ mail: Mail, lane: Lane = .normal, notAfter: Timestamp? = nil, unknown: UnknownPolicy = .resend,
+    reporting: Reporting = .none, report: ReportRequest? = nil
   ) async throws(MailSubmissionError) -> Bool {
     let now = now()
     let content = OutboxContent(mail, report: reporting == .sender ? report : nil)
     let entry = OutboxEntry(
-      id: mail.id, lane: lane, created: now, unknown: unknown, ownedBy: caller.storedName,
+      id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, ownedBy: caller.storedName,
       reporting: reporting, content: keys.seal(content.bytes, id: mail.id)
     ).addressed(to: mail.envelope.recipients, keys)
     if try await add(entry, mail, nil, at: now, isRepeatable: true) != nil { return true }

@@ -6,6 +6,8 @@ public struct OutboxContent: Sendable {
     var final: Outcome?
     /// The last reply.
     var reply: String?
+    /// The name of the server that gave it, if it is known.
+    var remoteHost: String?
     /// Whether the sender knows what became of it, or doesn't want to.
     var isReported = false
     /// Whether the sender knows that it waits.
@@ -44,7 +46,10 @@ public struct OutboxContent: Sendable {
   mutating func record(_ receipt: Receipt, unknown: UnknownPolicy) {
     for entry in receipt.recipients {
       guard let index = mail.envelope.recipients.firstIndex(of: entry.address) else { continue }
-      progress[index].reply = entry.reply ?? progress[index].reply
+      if let reply = entry.reply {
+        progress[index].reply = reply
+        progress[index].remoteHost = entry.remoteHost
+      }
       if entry.outcome.isFinal || (entry.outcome == .unknown && unknown == .keep) {
         progress[index].final = entry.outcome
       }
@@ -63,9 +68,10 @@ extension OutboxContent {
   public struct FormatError: Error, Sendable {}
 
   /// The encoded content: a version, then fields with their lengths, and the mail's bytes last. Version 2 has the
-  /// reports in addition.
+  /// reports in addition, and version 3 the names of the servers that replied.
   public var bytes: [UInt8] {
-    var bytes: [UInt8] = [report == nil ? 1 : 2]
+    let version: UInt8 = report == nil ? 1 : progress.allSatisfy { $0.remoteHost == nil } ? 2 : 3
+    var bytes: [UInt8] = [version]
     bytes.reserveCapacity(mail.bytes.count + 256)
     func append(_ count: Int) {
       for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: count >> shift)) }
@@ -93,6 +99,7 @@ extension OutboxContent {
       bytes.append(parameters?.events.map { $0.rawValue | 0x80 } ?? 0)
       bytes.append((progress.isReported ? 1 : 0) | (progress.isDelayReported ? 2 : 0))
       append(parameters?.original ?? "")
+      if version == 3 { append(progress.remoteHost ?? "") }
     }
     bytes.append(contentsOf: mail.bytes)
     return bytes
@@ -102,11 +109,11 @@ extension OutboxContent {
   public init(_ bytes: [UInt8], id: String) throws(FormatError) {
     var reader = Reader(bytes)
     let version = try reader.byte()
-    guard 1...2 ~= version else { throw FormatError() }
+    guard 1...3 ~= version else { throw FormatError() }
     let needs = try reader.byte()
     let messageID = try reader.text()
     let sender = try reader.text()
-    var report = version == 2 ? try reader.report() : nil
+    var report = version >= 2 ? try reader.report() : nil
     var recipients: [Address] = []
     var progress: [Progress] = []
     for _ in 0..<(try reader.number()) {
@@ -114,10 +121,14 @@ extension OutboxContent {
       let outcome = try reader.text()
       let reply = try reader.text()
       progress.append(Progress(final: try Reader.final(outcome), reply: reply.isEmpty ? nil : reply))
-      guard version == 2 else { continue }
+      guard version >= 2 else { continue }
       let (events, reported, original) = (try reader.byte(), try reader.byte(), try reader.text())
       progress[progress.count - 1].isReported = reported & 1 != 0
       progress[progress.count - 1].isDelayReported = reported & 2 != 0
+      if version == 3 {
+        let host = try reader.text()
+        progress[progress.count - 1].remoteHost = host.isEmpty ? nil : host
+      }
       guard events != 0 || !original.isEmpty else { continue }
       report?.parameters.recipients[recipients[recipients.count - 1]] = ReportParameters.Recipient(
         events: events == 0 ? nil : ReportParameters.Events(rawValue: events & 7),
@@ -194,7 +205,14 @@ extension OutboxContent {
 public protocol ContentSealing: Sendable {
   /// Returns `clear`, sealed for the row `id`.
   func seal(_ clear: [UInt8], id: String) -> [UInt8]
+  /// Returns the digests by which a mail is found by its recipients; none if mail isn't searched.
+  func digests(of recipients: [Address]) -> [[UInt8]]
   /// Returns the content that was sealed for the row `id`. Throws if it was changed or moved to another row, or if its
   /// key is no longer known.
   func open(_ sealed: [UInt8], id: String) throws -> [UInt8]
+}
+
+extension ContentSealing {
+  /// Returns none.
+  public func digests(of recipients: [Address]) -> [[UInt8]] { [] }
 }

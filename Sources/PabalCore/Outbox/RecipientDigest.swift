@@ -25,6 +25,11 @@ package enum RecipientDigest {
   }
 }
 
+extension Keyring {
+  /// Returns the digests by which a mail is found by its recipients.
+  public func digests(of recipients: [Address]) -> [[UInt8]] { RecipientDigest.digests(of: recipients, self) }
+}
+
 extension OutboxEntry {
   /// Returns the entry with the digests of its recipients, so that it is found by them.
   package func addressed(to recipients: [Address], _ keys: Keyring) -> OutboxEntry {

@@ -142,13 +142,31 @@ package struct SubmittedMail: Sendable {
     return finished
   }
 
+  /// Returns the mail with all parts encoded that aren't lines of ASCII; `nil` if its header isn't ASCII, if a part can't be
+  /// encoded, or if nothing needs to be.
+  func encodedAsSevenBit() -> [UInt8]? {
+    let encoded = try? bytes.withUnsafeBufferPointer { bytes throws(MailError) in
+      try BinaryPartEncoder(bytes, bodyStart: bodyStart, scope: .sevenBit).encode(self.header)
+    }
+    guard let encoded = encoded ?? nil else { return nil }
+    var header = EditedHeader(self.header)
+    _ = declare(encoded, in: &header, isUTF8: String(validating: bytes[bodyStart...], as: UTF8.self) != nil)
+    var finished: [UInt8] = []
+    header.append(to: &finished)
+    finished.append(ascii: "\r\n")
+    finished.append(contentsOf: encoded.body)
+    return finished
+  }
+
   /// Makes the header say how the body is encoded. Returns the signatures, which are removed because they cover the body.
-  private func declare(_ encoded: EncodedBody?, in header: inout EditedHeader) -> [RemovedSignature] {
+  private func declare(
+    _ encoded: EncodedBody?, in header: inout EditedHeader, isUTF8: Bool? = nil
+  ) -> [RemovedSignature] {
     guard let encoded else { return [] }
     if let encoding = encoded.encoding {
       var additions = HeaderWriter(capacity: 128)
       if !self.header.contains("mime-version") { additions.append("MIME-Version", token: "1.0") }
-      if !self.header.contains("content-type"), body.isUTF8 {
+      if !self.header.contains("content-type"), isUTF8 ?? body.isUTF8 {
         additions.append("Content-Type", token: "text/plain; charset=utf-8")
       }
       additions.append("Content-Transfer-Encoding", token: encoding)

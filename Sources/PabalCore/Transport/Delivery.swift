@@ -30,6 +30,7 @@ public struct Delivery: Sendable {
   private struct Recipient {
     var outcome: Outcome?
     var reply: String?
+    var remoteHost: String?
     var mayHaveBeenSent = false
 
     func isDone(_ unknownPolicy: UnknownPolicy) -> Bool {
@@ -63,6 +64,7 @@ public struct Delivery: Sendable {
       if entry.outcome == .unsuited, recipientStates[index].outcome != nil { return }
       recipientStates[index].outcome = entry.outcome
       recipientStates[index].reply = entry.reply
+      recipientStates[index].remoteHost = entry.remoteHost
     }
     if position == 0 {
       for (index, entry) in zip(recipientStates.indices, receipt.recipients) { apply(index, entry) }
@@ -85,7 +87,8 @@ public struct Delivery: Sendable {
       if outcome == .unsuited { outcome = .rejected }
       // An earlier transport may have delivered it, regardless of later replies.
       if recipient.mayHaveBeenSent, outcome != .sent { outcome = .unknown }
-      return Receipt.Recipient(address: address, outcome: outcome, reply: recipient.reply)
+      return Receipt.Recipient(
+        address: address, outcome: outcome, reply: recipient.reply, remoteHost: recipient.remoteHost)
     }
     let mailOutcome = Outcome.combined(entries.lazy.map(\.outcome))
     let reply = entries.first { $0.outcome == mailOutcome }?.reply ?? attempts.last?.reply

@@ -78,12 +78,15 @@ public struct Receipt: Sendable, Hashable {
     public var outcome: Outcome
     /// The server's reply for this recipient, or else for the mail.
     public var reply: String?
+    /// The name of the server that the transport talks to, if it is known.
+    public var remoteHost: String?
 
     /// Creates the result for one recipient.
-    public init(address: Address, outcome: Outcome, reply: String? = nil) {
+    public init(address: Address, outcome: Outcome, reply: String? = nil, remoteHost: String? = nil) {
       self.address = address
       self.outcome = outcome
       self.reply = reply
+      self.remoteHost = remoteHost
     }
   }
 

@@ -103,7 +103,9 @@ extension SubmissionIntake {
     guard let mail = report.finish(options, identity: identity().withID(reportID)) else { return .none(nil) }
     do throws(MailSubmissionError) {
       // An id that belongs to another caller means that the name of the file was chosen for that.
-      guard try await add(mail, of: submitter, reporting: .report) else { return .none(nil) }
+      let isQueued = try await add(
+        mail, of: submitter, notAfter: now + DeliveryReport.lifetime, reporting: .report)
+      guard isQueued else { return .none(nil) }
       return .queued(id: mail.id, recipients: recipients.count)
     } catch {
       return .failed(SMTPReply(error))

@@ -240,9 +240,11 @@ struct OutboxList: ParsableCommand {
               mails: mails))
       } else {
         if watch { Terminal.write(Array("\u{1B}[H\u{1B}[2J".utf8)) }
-        let isSearch = to != nil || submitter != nil || before != nil
+        let isFiltered = to != nil || submitter != nil
         Terminal.printResult(
-          Self.text(view.counts, unavailableTransports, mails, states: state, isSearch: isSearch))
+          Self.text(
+            view.counts, unavailableTransports, mails, states: state, isFiltered: isFiltered,
+            isSearch: isFiltered || before != nil))
       }
       if watch { sleep(1) }
     } while watch
@@ -250,7 +252,7 @@ struct OutboxList: ParsableCommand {
 
   private static func text(
     _ counts: [OutboxState: Int], _ unavailableTransports: [UnavailableTransport],
-    _ mails: [OutboxEntryOutput], states: [OutboxState], isSearch: Bool
+    _ mails: [OutboxEntryOutput], states: [OutboxState], isFiltered: Bool, isSearch: Bool
   ) -> String {
     let counted = OutboxState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
     // The reasons why mail waits come before the mail.
@@ -262,7 +264,9 @@ struct OutboxList: ParsableCommand {
     } else if lines.isEmpty, !states.isEmpty {
       lines = ["No mail is \(states.map(\.rawValue).joined(separator: " or "))."]
     }
-    return (head + [counted.joined(separator: ", ")] + lines).joined(separator: "\n")
+    // The counts are those of the whole outbox.
+    let totals = isFiltered ? [] : [counted.joined(separator: ", ")]
+    return (head + totals + lines).joined(separator: "\n")
   }
 }
 

@@ -38,6 +38,9 @@ import Testing
     #expect(try Self.ids(site, "--to", "lee@example.org", "--state", "waiting").isEmpty)
     let text = try site.pabal("outbox", "list", "--to", "other@example.org").output
     #expect(text.contains("No such mail; mail in a final state is kept for outbox.retention."))
+    // Totals are those of the whole outbox, so they aren't above what a search found.
+    #expect(try site.pabal("outbox", "list").output.hasPrefix("4 sent\n"))
+    #expect(try site.pabal("outbox", "list", "--to", "lee@example.org").output.hasPrefix(second))
     // Two months later.
     let later = try ChildProcess.run(
       "\(BuiltProducts.directory)/pabal", ["outbox", "list", "--to", "kim@example.org", "--json"],

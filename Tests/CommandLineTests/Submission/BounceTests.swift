@@ -35,6 +35,7 @@ import Testing
       let recipients = try #require(report["recipients"] as? [[String: String]])
       #expect(recipients.map { $0["Final-Recipient"] } == ["rfc822; refused@there.test"])
       #expect(recipients.map { $0["Status"] } == ["5.1.1"])
+      #expect(recipients.map { $0["Remote-MTA"] } == ["dns; [127.0.0.1]"])
     }
     let debian = try #require(result["debian"] as? [[String: Any]])
     for report in debian {
@@ -47,6 +48,36 @@ import Testing
     }
     let log = try #require(result["log"] as? String)
     #expect(log.matches(of: /reported mail=\w+ report=\w+ action=failed recipients=1/).count == 3)
+  }
+
+  @Test func `a report goes through a server that takes 7-bit mail only, and is read by Python and Debian`()
+    throws
+  {
+    let result = try Self.run("seven_bit")
+    #expect(
+      result["states"] as? [[String]]
+        == Array(repeating: [["rejected", "sender"], ["sent", "report"]], count: 3).flatMap { $0 })
+    #expect(result["8bit"] as? Int == 0)
+    #expect(result["longest line"] as? Int ?? 999 <= 998)
+    #expect(result["defects"] as? [String] == [])
+    #expect(
+      result["debian types"] as? [String]
+        == ["text/rfc822-headers", "text/rfc822-headers", "message/rfc822"])
+    let contents = try #require(result["debian"] as? [String])
+    #expect(contents[0].contains("Subject: 안녕") && contents[1].contains("Subject: caf\u{FFFD}"))
+    #expect(contents[2].contains("Subject: whole"))
+    #expect(result["whole"] as? String == "본문\n")
+  }
+
+  @Test func `a server that refuses the null sender keeps the reports only`() throws {
+    let result = try Self.run("null_sender")
+    #expect(
+      result["states"] as? [[String]] == [
+        ["rejected", "sender"], ["rejected", "report"], ["sent", "sender"],
+      ])
+    #expect(
+      (result["metrics"] as? [String])?.contains(#"pabal_unreported_mails_total{reason="report"} 1"#) == true)
+    #expect(result["ready"] as? String == "ready")
   }
 
   @Test func `two Pabals and vacation responders don't answer each other for ever`() throws {
@@ -87,7 +118,8 @@ import Testing
     #expect((first["message"] as? [String: String])?["Original-Envelope-Id"] == "a b")
     #expect(first["first line"] as? String == "Your mail to 2 recipients could not be delivered.")
     let recipients = try #require(first["recipients"] as? [[String: String]])
-    #expect(recipients.map { $0["Final-Recipient"] } == ["rfc822; bob@there.test", "rfc822; not an address"])
+    #expect(
+      recipients.map { $0["Final-Recipient"] } == ["rfc822; bob@there.test", "unknown; not an address"])
     #expect(recipients.allSatisfy { $0["Diagnostic-Code"]?.hasPrefix("smtp; 501 5.1.3 ") == true })
     let second = try #require(reports["lee@client.test"]?["recipients"] as? [[String: String]])
     #expect(second.map { $0["Original-Recipient"] } == ["rfc822; robert@there.test"])

@@ -5,34 +5,36 @@ import Testing
 
 /// A dispatcher with one transport, for submitted mail and the reports about it.
 struct ReportFixture {
-  let transport = ScriptedTransport("smtp")
+  let transport: ScriptedTransport
   let fixture: DispatcherFixture
 
   init(
     _ options: DispatcherOptions = DispatcherOptions(), delay: Duration? = nil, language: String = "en",
-    outbox: any Outbox = MemoryOutbox()
+    outbox: any Outbox = MemoryOutbox(), remoteHost: String? = nil, suppression: SuppressionList? = nil
   ) throws {
+    transport = ScriptedTransport("smtp", remoteHost: remoteHost)
     var options = options
     options.reports.language = language
     options.reports.host = "mail.example.test"
     options.reports.from = try Address("pabal@example.test")
     options.reports.delay = delay
-    fixture = DispatcherFixture([transport], options: options, outbox: outbox)
+    fixture = DispatcherFixture([transport], options: options, outbox: outbox, suppression: suppression)
   }
 
   /// Adds a mail of alice@example.test as a submission does.
   func submit(
     to recipients: [String] = ["bob@example.org"], _ parameters: ReportParameters = .init(), id: String = "A",
-    reporting: Reporting = .sender, bytes: String = "Subject: =?utf-8?Q?caf=C3=A9?=\n\nhello\n",
-    life: Duration? = nil, unknown: UnknownPolicy = .resend
+    reporting: Reporting = .sender, sender: String = "alice@example.test",
+    bytes: String = "Subject: =?utf-8?Q?caf=C3=A9?=\n\nhello\n",
+    content: [UInt8]? = nil, life: Duration? = nil, unknown: UnknownPolicy = .resend, lane: Lane = .normal
   ) async throws {
     let mail = try Mail.sample(
-      to: recipients, bytes: Array(bytes.replacing("\n", with: "\r\n").utf8), id: id)
+      to: recipients, bytes: content ?? Array(bytes.replacing("\n", with: "\r\n").utf8), id: id)
     let now = fixture.clock.now
-    let request = ReportRequest(sender: try Address("alice@example.test"), parameters)
+    let request = ReportRequest(sender: try Address(sender), parameters)
     try await fixture.outbox.add([
       OutboxEntry(
-        id: id, lane: .normal, created: now, notAfter: life.map { now + $0 }, unknown: unknown,
+        id: id, lane: lane, created: now, notAfter: life.map { now + $0 }, unknown: unknown,
         ownedBy: "user:printer", reporting: reporting,
         content: PlainSealing().seal(
           OutboxContent(mail, report: reporting == .sender ? request : nil).bytes, id: id))
@@ -58,6 +60,8 @@ struct ParsedReport: Decodable {
   var message: [String: String]
   var recipients: [[String: String]]
   var returned: String
+  /// The returned part without its transfer encoding, byte for byte.
+  var returnedBytes: [UInt8]
   var defects: [String]
 
   /// The first line of the text.
@@ -81,12 +85,17 @@ struct ParsedReport: Decodable {
             raw = content.split(b"global-delivery-status\r\n")[1].split(b"\r\n\r\n", 1)[1].split(b"\r\n--")[0]
             blocks = [email.message_from_bytes(block, policy=email.policy.default.clone(utf8=True))
                       for block in raw.split(b"\r\n\r\n")]
-        raw = content.rsplit(b"\r\n--", 2)[1].split(b"\r\n\r\n", 1)[1]
+        last = content.split(b"\r\n--" + mail.get_boundary().encode())[3]
+        head, raw = last.split(b"\r\n\r\n", 1)
+        if b"quoted-printable" in head:
+            import quopri
+            raw = quopri.decodestring(raw)
         cases.append(dict(
             type=mail.get_content_type(), reportType=mail.get_param("report-type"),
             parts=[part.get_content_type() for part in mail.get_payload()],
             headers=fields(mail), text=text.get_content().replace("\r\n", "\n"), message=fields(blocks[0]),
             recipients=[fields(block) for block in blocks[1:]], returned=raw.decode("utf-8", "replace"),
+            returnedBytes=list(raw),
             defects=defects))
     json.dump(cases, sys.stdout)
     """#

@@ -131,11 +131,14 @@ func run(_ program: String, _ arguments: [String], input: Data) async throws -> 
     Result { try ChildProcess.run(program, arguments, input: input) }
   }
   let run = try runs[0].get()
-  guard run.status == 0 else { throw ChildProcessError(program: program, status: run.status) }
+  guard run.status == 0 else {
+    throw ChildProcessError(program: program, status: run.status, errors: run.errors)
+  }
   return Data(run.bytes)
 }
 
 struct ChildProcessError: Error {
   var program: String
   var status: Int32
+  var errors: String
 }

@@ -54,7 +54,7 @@ import Testing
     let names = [
       "report.pdf", "영수증 2026년 12월.pdf", "a\"b; c=d.txt", "=?utf-8?q?x?=.txt", "100% 'quoted'.csv", "😀👩‍👩‍👧.png",
       String(repeating: "가", count: 85), String(repeating: "long-name-", count: 25), " leading and trailing ",
-      "naïve résumé.doc", "a\u{202E}fdp.exe", ".hidden", "x",
+      "naïve résumé.doc", "a\u{200F}fdp.exe", ".hidden", "x",
     ]
     let files = try names.enumerated().map { number, name in
       let content = (0..<(number * 977)).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -91,7 +91,8 @@ import Testing
   @Test(arguments: [
     ("", "empty"), (".", "path"), ("..", "path"), ("a/b.txt", "path"), ("C:\\x.txt", "path"),
     ("a\r\nBcc: x@y", "line"), ("a\nb", "line"), ("a\0b", "NUL"), ("a\u{2028}b", "line"), ("a\tb", "tab"),
-    ("a\u{85}b", "C1"), (String(repeating: "x", count: 256), "long"),
+    ("a\u{85}b", "C1"), ("invoice\u{202E}fdp.exe", "bidi"), ("a\u{2066}b", "isolate"),
+    (String(repeating: "x", count: 256), "long"),
   ])
   func `a name that isn't the name of a file is refused`(name: String, why: String) {
     let error = #expect(throws: MailError.self) { try MailAttachment(name: name, content: []) }

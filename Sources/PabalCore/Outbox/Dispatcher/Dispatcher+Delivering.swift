@@ -66,7 +66,7 @@ extension Dispatcher {
       guard let receipt else { break }
       let duration = dependencies.instant() - start
       delivery.record(receipt, duration: duration)
-      await record(receipt, of: mail, entry.id, through: transport.name, duration)
+      await record(receipt, of: mail, entry, through: transport.name, duration)
     }
     if delivery.mode == .probe, let probed = delivery.route.first?.name,
       health[probed].probe?.until == entry.lease?.until
@@ -145,15 +145,16 @@ extension Dispatcher {
 
   /// Reports an attempt and records it in the state of its transport.
   private func record(
-    _ receipt: Receipt, of mail: Mail, _ id: String, through name: String, _ duration: Duration
+    _ receipt: Receipt, of mail: Mail, _ entry: OutboxEntry, through name: String, _ duration: Duration
   ) async {
     let cause = receipt.failureCause(mail.envelope)
     report(
       .attempted(
-        id: id, transport: name, outcome: receipt.outcome, status: replyStatus(receipt.reply), cause: cause,
-        took: duration))
+        id: entry.id, transport: name, outcome: receipt.outcome, status: replyStatus(receipt.reply),
+        cause: cause, took: duration))
     let change = health.change(
-      recording: receipt, cause: cause, through: name, at: dependencies.now(), options)
+      recording: receipt, isReport: entry.reporting == .report, cause: cause, through: name,
+      at: dependencies.now(), options)
     if let change { await updateStates(change) }
   }
 

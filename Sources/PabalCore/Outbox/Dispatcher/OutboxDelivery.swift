@@ -148,7 +148,10 @@ struct OutboxDelivery {
     let outcome = Outcome.combined(receipt.recipients.lazy.map(\.outcome)) ?? .deferred()
     let isRetriedOnNewRoute = usedStaleRoute && content.decided == nil && outcome.isOfTransport
     let decision =
-      isRetriedOnNewRoute ? .retry(.zero) : decision(outcome, content.decided, at: now, jitter: jitter)
+      isRetriedOnNewRoute
+      ? .retry(.zero)
+      : reportDecision(outcome, jitter: jitter)
+        ?? decision(outcome, content.decided, at: now, jitter: jitter)
     var hold: Outcome.Scope?
     let result: OutboxSettlement.Result
     let reports: [OutboxReport]
@@ -159,10 +162,11 @@ struct OutboxDelivery {
     case .retry(let wait):
       reports = reporter.reports(&content, of: entry, ending: nil, at: now)
       result = .retry(due: now + wait, content: sealing.seal(content.bytes, id: entry.id))
-      if case .held(let scope, _) = outcome { hold = scope }
+      if case .held(let scope, _) = outcome { hold = entry.reporting == .report ? .mail : scope }
     }
     // If every transport found the mail unsuited, no server rejected a recipient.
-    let reportedOutcome: Outcome = outcome == .rejected && suitedRecipients.isEmpty ? .unsuited : outcome
+    var reportedOutcome: Outcome = outcome == .rejected && suitedRecipients.isEmpty ? .unsuited : outcome
+    if case .final(.rejected) = decision, case .held = outcome { reportedOutcome = .rejected }
     var settlement = OutboxSettlement(
       entry, result, transport: delivery.transport, outcome: reportedOutcome.name,
       status: replyStatus(receipt.recipients.first { $0.outcome == outcome }?.reply ?? receipt.reply),
@@ -208,6 +212,18 @@ struct OutboxDelivery {
   private enum Decision {
     case final(OutboxState)
     case retry(Duration)
+  }
+
+  /// Returns what follows for a report that is held; `nil` for anything else.
+  ///
+  /// Some servers refuse the null sender by codes that say that the account may not send, which nothing changes. So the
+  /// report is rejected instead of being held, and waits by itself where the account seems to be at fault.
+  private func reportDecision(_ outcome: Outcome, jitter: Double) -> Decision? {
+    guard entry.reporting == .report, case .held(let scope, let wait) = outcome else { return nil }
+    if scope == .mail, !route.isPartial { return .final(.rejected) }
+    let holds = max(1, entry.attempts - entry.failures)
+    return .retry(
+      min(wait ?? options.heldRetry.wait(after: holds, jitter: jitter), options.heldRetry.longestWait))
   }
 
   private func decision(

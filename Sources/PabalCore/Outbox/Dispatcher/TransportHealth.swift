@@ -39,12 +39,16 @@ struct TransportHealth {
 
   /// Returns the change that records how an attempt through the transport `name` ended, or `nil` if its state
   /// stays as it is.
+  ///
+  /// `isReport`: the mail was a delivery report. What a server answers to it may be about the null sender, so it never
+  /// keeps the transport from other mail.
   func change(
-    recording receipt: Receipt, cause: String?, through name: String, at now: Timestamp,
-    _ options: DispatcherOptions
+    recording receipt: Receipt, isReport: Bool = false, cause: String?, through name: String,
+    at now: Timestamp, _ options: DispatcherOptions
   ) -> Change? {
     let outcome = receipt.outcome
-    let isAboutRecipients = receipt.isAboutRecipients
+    if isReport, case .held(.transport, _) = outcome { return nil }
+    let isAboutRecipients = receipt.isAboutRecipients || isReport && receipt.isAnswered
     let cause = cause.map { sealing.seal(Array($0.utf8), id: TransportState.sealID(name)) }
     var after = self[name]
     after.record(outcome, isAboutRecipients: isAboutRecipients, at: now, by: options, cause: cause)
@@ -86,6 +90,13 @@ extension TransportState {
 }
 
 extension Receipt {
+  /// Whether a server replied, and didn't end the session by 421.
+  fileprivate var isAnswered: Bool {
+    recipients.contains { recipient in
+      replyStatus(recipient.reply ?? reply).map { !$0.hasPrefix("421") } ?? false
+    }
+  }
+
   /// Whether a deferral is about recipients, so that the transport itself works: another recipient got a final
   /// outcome, or a reply says so.
   ///

@@ -105,6 +105,8 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
   private let host: UnsafeMutablePointer<HostTable>
   private let settings: PluginSettingValues
   private let accounts: [String: any AccessTokenSource]
+  /// The server that the transport talks to: its setting `host`, unless that is a secret.
+  private let remoteHost: String?
   private let slots: DispatchSemaphore
   private let isClosed = Atomic(false)
   private let threads: WorkerThreads
@@ -121,6 +123,9 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     self.name = name
     self.settings = try PluginSettingValues(
       settings, declared: plugin.settings, users: accounts.mapValues(\.user))
+    remoteHost =
+      settings.first { $0.key == "host" && $0.kind == .text && $0.isSet && !$0.declaration.secret }?
+      .text.literal
     var bySetting: [String: any AccessTokenSource] = [:]
     for setting in settings {
       bySetting[setting.declaration.key] = setting.account.flatMap { accounts[$0] }?
@@ -174,7 +179,11 @@ public final class LoadedTransport: Transport, @unchecked Sendable {
     let verdict = withSlot(record) { handle, attempt, verdict in
       withPluginMail(mail) { plugin.table.send(handle, $0, attempt, &verdict) }
     }
-    return record.receipt(verdict, for: mail.envelope)
+    var receipt = record.receipt(verdict, for: mail.envelope)
+    if let remoteHost {
+      for index in receipt.recipients.indices { receipt.recipients[index].remoteHost = remoteHost }
+    }
+    return receipt
   }
 
   /// The result of `check`.
