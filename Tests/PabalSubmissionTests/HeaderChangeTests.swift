@@ -102,10 +102,39 @@ import Testing
     ),
     ("From: not an address <\n", "app@c.example", "From: app@c.example\n", ""),
     ("From: group:;\n", "app@c.example", "From: app@c.example\n", ""),
+    // Who sent it, and who sent it again.
+    (
+      "From: app@c.example\nSender: ceo@b.example\n", "app@c.example", "From: app@c.example\n", ""
+    ),
+    (
+      "From: app@c.example\nSender: App <APP@c.example> (x)\n", "app@c.example",
+      "From: app@c.example\nSender: App <APP@c.example> (x)\n", ""
+    ),
+    (
+      "Resent-From: ceo@b.example\nResent-Sender: boss@b.example\nFrom: app@c.example\n",
+      "Shop <app@c.example>", "Resent-From: Shop <app@c.example>\nFrom: app@c.example\n", ""
+    ),
+    (
+      "Resent-From: app@c.example, ceo@b.example\nResent-Sender: not <\nFrom: app@c.example\n",
+      "app@c.example", "Resent-From: app@c.example\nFrom: app@c.example\n", ""
+    ),
   ]) func `has a forced author, and the one before as the address for replies`(
     _ header: String, _ forced: String, _ expected: String, _ added: String
   ) throws {
     #expect(try changed(header + Self.rest, forced: forced).header == expected + Self.rest + added)
+  }
+
+  @Test(arguments: [(30_000, false), (400, true)])
+  func `is refused if aliases make it larger than a header may be`(_ count: Int, _ isAccepted: Bool) throws {
+    let names = Array(repeating: "team", count: count).joined(separator: ",\n ")
+    let header = "From: a@b.example\nTo: \(names)\n"
+    #expect(header.utf8.count < 262_144)
+    guard !isAccepted else {
+      _ = try changed(header)
+      return
+    }
+    let error = #expect(throws: MailError.self) { try changed(header) }
+    #expect(error?.field == "header" && error?.message.contains("aliases") == true)
   }
 
   @Test func `without an author gets the forced one`() throws {
@@ -126,6 +155,8 @@ import Testing
     ("h=from:subject", "To: root\n", nil, true), ("h=From : T\n\to:subject", "To: root\n", nil, false),
     ("h=from:to", "To: you@c.example\n", nil, true), ("h=to", "To: root@web1.example\n", nil, true),
     ("h=from", "", "app@c.example", false), ("h=subject:date", "", "app@c.example", true),
+    ("h=sender", "Sender: x@y.example\n", "app@c.example", false),
+    ("h=sender", "Sender: app@c.example\n", "app@c.example", true),
     // A field that is added, or removed, and one that isn't there.
     ("h=reply-to", "", "app@c.example", false),
     ("h=reply-to", "Reply-To: x@y.example\n", "app@c.example", true),

@@ -12,7 +12,8 @@ package struct MailHeader: Sendable {
     /// a field, or more than 256 KiB, is an error.
     case tolerant
 
-    fileprivate static let sizeLimit = 262_144
+    /// The largest header, in bytes.
+    static let sizeLimit = 262_144
   }
 
   /// The location of a header field.

@@ -20,7 +20,14 @@ package struct AddressRewriting: Sendable {
 
   /// Returns the recipients with their aliases replaced.
   package func recipients(_ recipients: [Address]) -> [Address] {
-    aliases.isEmpty ? recipients : recipients.flatMap(expand)
+    guard !aliases.isEmpty else { return recipients }
+    // Each once, because many names may lead to the same long list.
+    var (expanded, seen): (Set<Address>, Set<Address>) = ([], [])
+    var found: [Address] = []
+    for recipient in recipients where expanded.insert(recipient).inserted {
+      found += expand(recipient).filter { seen.insert($0).inserted }
+    }
+    return found
   }
 
   /// The fields whose names are completed, each with whether aliases apply to it.
@@ -29,8 +36,8 @@ package struct AddressRewriting: Sendable {
   ]
 
   /// Returns the value of a field with its addresses rewritten, and everything else byte for byte; `nil` if nothing
-  /// changes, or if the value isn't a list of addresses.
-  func rewritten(_ value: [UInt8], field: String) -> [UInt8]? {
+  /// changes, or if the value isn't a list of addresses. Throws if it becomes larger than a header may be.
+  func rewritten(_ value: [UInt8], field: String) throws(MailError) -> [UInt8]? {
     guard let isAliased = AddressRewriting.fields[field],
       let located = try? AddressList.locate(in: value, field: field, completing: domain)
     else { return nil }
@@ -47,8 +54,16 @@ package struct AddressRewriting: Sendable {
         result.append(text: address.description)
       }
       position = found.end
+      guard result.count <= MailHeader.Syntax.sizeLimit else { throw AddressRewriting.sizeError }
     }
     guard position > 0 else { return nil }
     return result + value[position...]
+  }
+
+  /// The error of a header that is too large with its aliases replaced.
+  static var sizeError: MailError {
+    MailError(
+      "header", "more than \(MailHeader.Syntax.sizeLimit) bytes once its aliases are replaced",
+      remedy: "name fewer recipients in To and Cc")
   }
 }

@@ -28,13 +28,18 @@ struct EditedHeader {
   mutating func append(_ fields: [UInt8]) { additions += fields }
 
   /// Completes and replaces addresses.
-  mutating func rewrite(_ rewriting: AddressRewriting) {
+  ///
+  /// Throws if the header becomes larger than a header may be.
+  mutating func rewrite(_ rewriting: AddressRewriting) throws(MailError) {
     for (index, field) in original.fields.enumerated() where !removed.contains(index) {
       guard AddressRewriting.fields[field.name] != nil,
-        let value = rewriting.rewritten(value(index), field: field.name)
+        let value = try rewriting.rewritten(value(index), field: field.name)
       else { continue }
       replace(index, value)
     }
+    guard !replacements.isEmpty else { return }
+    let size = original.fields.indices.reduce(0) { removed.contains($1) ? $0 : $0 + lines($1).count }
+    guard size <= MailHeader.Syntax.sizeLimit else { throw AddressRewriting.sizeError }
   }
 
   /// Returns the value of a field as it will be sent.
@@ -68,8 +73,26 @@ struct EditedHeader {
 
   /// Makes `sender` the author. The author so far becomes the address for replies if there is none.
   ///
-  /// An author with that address already stays as it is. Without a name of its own, `sender` gets the author's.
+  /// An author with that address already stays as it is. Without a name of its own, `sender` gets the author's. A Sender
+  /// field with another address is removed, because From names the sender; so is Resent-Sender, and Resent-From names
+  /// `sender` as well (RFC 5322, 3.6.2 and 3.6.6).
   mutating func force(_ sender: Mailbox, completing domain: String) {
+    for (index, field) in original.fields.enumerated() where !removed.contains(index) {
+      guard ["sender", "resent-sender", "resent-from"].contains(field.name) else { continue }
+      let named = (try? AddressList.locate(in: value(index), field: field.name, completing: domain)) ?? []
+      if named.count == 1, named[0].address.isSame(as: sender.address) { continue }
+      guard field.name == "resent-from" else {
+        removed.insert(index)
+        continue
+      }
+      var writer = HeaderWriter(capacity: 128)
+      writer.append("Resent-From", [sender])
+      replacements[index] = writer.finished()
+    }
+    forceAuthor(sender, completing: domain)
+  }
+
+  private mutating func forceAuthor(_ sender: Mailbox, completing domain: String) {
     let authors = original.fields.indices.filter {
       original.fields[$0].name == "from" && !removed.contains($0)
     }

@@ -67,10 +67,18 @@ public struct SenderRules: Sendable, Hashable {
     throw SenderRefusal(field: nil, address: sender)
   }
 
-  /// Throws if a From or Sender field of the header names an address that the submitter may not use, or can't be read.
+  /// The fields whose addresses are those of a submitter: who wrote the mail, who sent it, and who sent it again (RFC 5322,
+  /// 3.6.2 and 3.6.6).
+  private static let fields = [
+    ("from", "From"), ("sender", "Sender"), ("resent-from", "Resent-From"),
+    ("resent-sender", "Resent-Sender"),
+  ]
+
+  /// Throws if a field of the header that says who sends the mail names an address that the submitter may not use, or can't
+  /// be read.
   package func check(_ header: MailHeader, completing domain: String) throws(SenderRefusal) {
     guard senders != nil else { return }
-    for (field, name) in [("from", "From"), ("sender", "Sender")] {
+    for (field, name) in SenderRules.fields {
       for value in header.values(of: field) {
         let authors: [Address]
         do throws(MailError) {
@@ -94,6 +102,13 @@ public struct SenderRules: Sendable, Hashable {
       forcedSender: object.optional("forcedSender").flatMap(mailbox),
       rate: object.optional("rate")?.rateLimits() ?? [],
       lane: object.optional("lane")?.choice(Lane.self) ?? .normal)
+  }
+
+  /// Reads the rules about senders alone.
+  static func readSenders(_ object: ObjectDecoder) -> SenderRules {
+    SenderRules(
+      senders: object.optional("senders").flatMap(SenderPattern.readAll),
+      forcedSender: object.optional("forcedSender").flatMap(mailbox))
   }
 
   private static func mailbox(_ value: FieldDecoder) -> Mailbox? {

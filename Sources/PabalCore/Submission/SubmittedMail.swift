@@ -93,7 +93,7 @@ package struct SubmittedMail: Sendable {
     var header = EditedHeader(header)
     header.remove(["bcc", "resent-bcc", "return-path"])
     var removedSignatures = declare(encoded, in: &header)
-    if let rewriting = changes.rewriting { header.rewrite(rewriting) }
+    if let rewriting = changes.rewriting { try header.rewrite(rewriting) }
     if let author = changes.author {
       header.force(author, completing: changes.rewriting?.domain ?? received.host)
     }

@@ -35,6 +35,22 @@ import Testing
       sender: "app@example.com", header: "From: \"app@example.com\" <ceo@evil.example>",
       end: .refusedAtContent),
     Row(sender: "app@example.com", header: "From: app@example.com <ceo@evil.example", end: .refusedAtContent),
+    Row(
+      sender: "app@example.com", header: "Resent-From: app@example.com\nFrom: app@example.com", end: .queued),
+    Row(
+      sender: "app@example.com", header: "From: app@example.com\nResent-From: ceo@example.com",
+      end: .refusedAtContent),
+    Row(
+      sender: "app@example.com",
+      header: "Resent-From: app@example.com\nResent-Sender: ceo@example.com\nFrom: app@example.com",
+      end: .refusedAtContent),
+    Row(
+      sender: "app@example.com",
+      header: "Resent-From: app@example.com\nResent-From: ceo@example.com\nFrom: app@example.com",
+      end: .refusedAtContent),
+    Row(
+      sender: "app@example.com", header: "Resent-From: app@example.com\nFrom: ceo@example.com",
+      end: .refusedAtContent),
     Row(sender: "app@example.com", header: "FROM :\n (x)\n ceo@example.com", end: .refusedAtContent),
   ]
 
