@@ -142,6 +142,40 @@ package struct CommandContext {
     }
   }
 
+  /// Whether this run names its transports, which then all mail takes.
+  private func isOverridden(_ names: [String]) -> Bool {
+    !names.isEmpty || environmentVariable("PABAL_TRANSPORT") != nil
+  }
+
+  /// Returns the transports of a mail that this run sends without a submitter: `names`, else those in `PABAL_TRANSPORT`, else
+  /// those of the route that its author's domain has.
+  package func transports(
+    _ names: [String], for mail: () throws(CommandError) -> Mail
+  ) throws(CommandError) -> [TransportConfiguration] {
+    let standard = try transports(names)
+    guard !isOverridden(names), !configuration.routes.all.isEmpty else { return standard }
+    return transports(
+      named: configuration.routeTable().transports(of: configuration.routes.key(for: try mail())))
+  }
+
+  /// Returns the routes of this run with their transports, whose plugins are loaded and settings checked; throws every
+  /// mistake at once. `names`, or those in `PABAL_TRANSPORT`, replace the transports of all routes.
+  package func checkedRoutes(_ names: [String]) throws(CommandError) -> CheckedRoutes {
+    let standard = try transports(names).map(\.name)
+    let table = configuration.routeTable(overriding: isOverridden(names) ? standard : nil)
+    return CheckedRoutes(table: table, transports: try checked(transports(named: table.names)))
+  }
+
+  /// The names of the transports of all routes: those in `PABAL_TRANSPORT`, else those of the configuration.
+  package var routeTable: RouteTable {
+    let names = isOverridden([]) ? (try? transports([]))?.map(\.name) : nil
+    return configuration.routeTable(overriding: names)
+  }
+
+  private func transports(named names: [String]) -> [TransportConfiguration] {
+    names.compactMap { name in configuration.transports.first { $0.name == name } }
+  }
+
   /// Returns the sender of composed mail: `address`, else the configured one.
   package func sender(_ address: String?) throws(CommandError) -> Mailbox {
     if let address {
@@ -157,6 +191,17 @@ package struct CommandContext {
       throw CommandError(.configuration, [error])
     }
   }
+}
+
+/// The routes of a run and their transports.
+package struct CheckedRoutes: Sendable {
+  /// The names of each route's transports.
+  package let table: RouteTable
+  /// The transports of all routes, each once, those of the standard route first.
+  package let transports: [CheckedTransport]
+
+  /// The transports of the standard route.
+  package var standard: [CheckedTransport] { transports.filter { table.standard.contains($0.name) } }
 }
 
 /// Returns the non-empty items of comma-separated lists, trimmed.

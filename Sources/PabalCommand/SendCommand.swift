@@ -46,7 +46,8 @@ package struct SendCommand: Sendable, Equatable {
       return .sent
     }
     if options.json { Terminal.reserveStandardOutput() }
-    let transports = try context.checked(try context.transports(transports))
+    let transports = try context.checked(
+      try context.transports(transports) { () throws(CommandError) in try factory.mail() })
     let route = context.route(transports)
     defer { route.close() }
     return if let count {

@@ -20,7 +20,8 @@ struct AlertRunner: Sendable {
     switch event {
     case .held(let transport, _): run("held", transport)
     case .codesDelayed(let since): run("waiting", "\((Timestamp.now() - since).components.seconds)")
-    case .attempted, .paced, .settled, .suppressed, .paused, .restored, .expedited, .lost, .reported,
+    case .attempted, .paced, .settled, .suppressed, .paused, .restored, .expedited, .routeMissing, .lost,
+      .reported,
       .unreadable, .unsettled, .storage:
       break
     }

@@ -89,7 +89,7 @@ final class ConfigurationReloader: Sendable {
     let (restart, routeChanged) = try runtime.replace(by: file)
     if runtime.health.markCurrent(restart: restart) { log.write("configuration mended") }
     for warning in runtime.snapshot.context.configuration.warnings { log.report("warning", warning) }
-    log.write("reloaded", ("route", runtime.snapshot.route.names.joined(separator: ",")))
+    log.write("reloaded", runtime.snapshot.table)
     for key in restart { log.write("restart needed", ("path", key)) }
     return routeChanged ? .route : .others
   }

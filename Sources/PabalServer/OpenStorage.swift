@@ -69,15 +69,16 @@ extension CommandContext {
       remedy: "restore it from a backup, or move the store away to start with an empty one")
   }
 
-  /// Returns the dispatcher that delivers the mail of the outbox over `route`.
+  /// Returns the dispatcher that delivers the mail of the outbox over `routes`, whose transports are those of `route`.
   package func dispatcher(
-    _ storage: OpenStorage, _ transports: [CheckedTransport], _ route: Route,
+    _ storage: OpenStorage, _ routes: CheckedRoutes, _ route: Route,
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in }
   ) -> Dispatcher {
-    Dispatcher(
-      storage.outbox, sealing: storage.keys, options: options(for: transports),
+    let dispatchRoutes = routes.table.dispatchRoutes(route.dispatchTransports)
+    return Dispatcher(
+      storage.outbox, sealing: storage.keys, options: options(for: routes.transports),
       dependencies: storage.dispatcherDependencies { [configuration] in configuration }, report: report,
-      route: route)
+      routes: { dispatchRoutes })
   }
 
   /// Returns the options of the dispatcher for `transports`, with the paces that their plugins declare unless
@@ -92,6 +93,7 @@ extension CommandContext {
       configuration.serve.submission.lazy.compactMap(\.host).first ?? LocalUser.current().domain
     // The address that the transports are set up for; they may refuse another one.
     options.reports.from = try? configuration.sender().address
+    options.reports.routes = configuration.routes
     return options
   }
 
@@ -109,7 +111,7 @@ extension CommandContext {
     return VerificationService(
       store: SQLiteVerificationStore(storage.database), keys: storage.keys,
       composer: StoredVerificationComposer(messages.store, from: try sender(nil)),
-      policy: configuration.verification.policy, dispatch: dispatch)
+      policy: configuration.verification.policy, routes: configuration.routes, dispatch: dispatch)
   }
 }
 

@@ -2,12 +2,15 @@ package import PabalCommand
 package import PabalCore
 
 extension CommandContext {
-  /// Returns the warnings about submitters that may use other senders than those that the transports of the route own.
+  /// Returns the warnings about submitters that may use other senders than those that the transports of their routes own.
   /// Loads plugins, and blocks.
   package func senderWarnings(_ listener: SubmissionConfiguration) -> [Diagnostic] {
-    guard let route = try? checked(try transports([])) else { return [] }
-    return route.compactMap { transport in
-      ownedSender(transport).flatMap { listener.senderWarning(owner: $0, transport: transport.name) }
+    guard let routes = try? checkedRoutes([]) else { return [] }
+    return routes.transports.compactMap { transport in
+      ownedSender(transport).flatMap {
+        listener.senderWarning(
+          owner: $0, transport: transport.name, configuration.routes, standard: routes.table.standard)
+      }
     }
   }
 

@@ -8,33 +8,37 @@ import PabalStorage
 /// Everything that an edit of `config.json` can change while `pabal serve` runs. It is created as a whole before it is used.
 struct RuntimeSnapshot: Sendable {
   let context: CommandContext
+  /// The transports of all routes.
   let route: SharedRoute
-  let dispatchTransports: [DispatchTransport]
+  let dispatchRoutes: DispatchRoutes
   /// The transports that can't be opened, with the reason.
   let unopened: [(name: String, problem: Diagnostic)]
-  /// The accounts of the route's transports.
+  /// The accounts of the transports.
   let tokenSources: [any AccessTokenSource]
   /// What the HTTP server answers from; `nil` if there is none.
   let http: HTTPDependencies?
   /// What the SMTP listeners use.
   let submission: SubmissionSnapshot
   private let messages: MessageCatalog?
-  private let transports: [CheckedTransport]
+  private let routes: CheckedRoutes
 
-  /// Creates what `context` describes, with `transports` as the route; without an HTTP server if `listen` is `nil`.
+  /// The names of each route's transports.
+  var table: RouteTable { routes.table }
+
+  /// Creates what `context` describes, with the transports of `routes`; without an HTTP server if `listen` is `nil`.
   ///
   /// Takes the messages over from `previous` if they have the same sources, because they keep their last good version.
   init(
-    _ context: CommandContext, _ transports: [CheckedTransport], _ dependencies: (OpenStorage, Dispatcher),
+    _ context: CommandContext, _ routes: CheckedRoutes, _ dependencies: (OpenStorage, Dispatcher),
     listen: ListenAddress?, isDemo: Bool, log: ServeLog, previous: RuntimeSnapshot? = nil
   ) throws(CommandError) {
     self.context = context
-    self.transports = transports
-    route = SharedRoute(context.route(transports, log: log.report))
-    dispatchTransports = route.dispatchTransports
+    self.routes = routes
+    route = SharedRoute(context.route(routes.transports, log: log.report))
+    dispatchRoutes = routes.table.dispatchRoutes(route.dispatchTransports)
     unopened = route.open()
-    try context.rejectRouteWithoutSecrets(transports, unopened: unopened.map(\.name))
-    tokenSources = context.tokenSources(transports)
+    try context.rejectRouteWithoutSecrets(routes.standard, unopened: unopened.map(\.name))
+    tokenSources = context.tokenSources(routes.transports)
     submission = try SubmissionSnapshot(
       context, dependencies.0, dependencies.1, log: log, previous: previous?.submission)
     guard listen != nil else {
@@ -55,28 +59,32 @@ struct RuntimeSnapshot: Sendable {
     var http = HTTPDependencies(
       verifications: try context.verifications(storage, messages, dispatch: dispatcher),
       submission: MailSubmission(
-        store: SQLiteVerificationStore(storage.database), keys: storage.keys, dispatch: dispatcher),
+        store: SQLiteVerificationStore(storage.database), keys: storage.keys,
+        routes: context.configuration.routes, dispatch: dispatcher),
       composer: StoredMessageComposer(messages.store, from: try context.sender(nil)),
       access: context.configuration.serve.listening(on: listen),
       hostName: context.configuration.serve.submission.first?.host ?? LocalUser.current().domain)
-    http.demo = isDemo ? try context.demo(transports) : nil
+    http.demo = isDemo ? try context.demo(routes.transports) : nil
     self.http = http
   }
 
-  /// The options of the dispatcher for this route.
-  var dispatcherOptions: DispatcherOptions { context.options(for: transports) }
+  /// The options of the dispatcher for these transports.
+  var dispatcherOptions: DispatcherOptions { context.options(for: routes.transports) }
 
-  /// Whether both have the same transports in the same order, with the same settings and accounts.
+  /// Whether both have the same routes, with the same transports in the same order, settings and accounts.
   func hasSameRoute(as other: RuntimeSnapshot) -> Bool {
     let accounts = accounts
-    return transports.elementsEqual(other.transports) { $0.configuration.isSame(as: $1.configuration) }
+    return table == other.table
+      && routes.transports.elementsEqual(other.routes.transports) {
+        $0.configuration.isSame(as: $1.configuration)
+      }
       && accounts.count == other.accounts.count
       && zip(accounts, other.accounts).allSatisfy { $0.isSame(as: $1) }
   }
 
   // Sorted by name, because their order in the file has no meaning.
   private var accounts: [AccountConfiguration] {
-    let names = Set(transports.flatMap { $0.settings.compactMap(\.account) })
+    let names = Set(routes.transports.flatMap { $0.settings.compactMap(\.account) })
     return context.configuration.accounts.filter { names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 

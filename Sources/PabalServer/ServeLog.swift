@@ -114,6 +114,7 @@ struct ServeLog: Sendable {
         "paused", [("transport", transport), ("until", until.text)] + (cause.map { [("cause", $0)] } ?? []))
     case .restored(let transport): write("restored", [("transport", transport)])
     case .expedited(let count): write("hastened", [("mails", "\(count)")])
+    case .routeMissing(let id, let route): write("route missing", [("mail", id), ("route", route)])
     case .codesDelayed(let since): write("codes wait", [("since", since.text)])
     case .lost(let id): write("lost", [("mail", id)])
     case .reported(let id, let report, let action, let recipients):
@@ -124,6 +125,14 @@ struct ServeLog: Sendable {
       write("unsettled", [("mail", id), ("problem", problem.description)])
     case .storage(let problem): write("storage", [("problem", problem.description)])
     }
+  }
+
+  /// Writes an event with the transports of the standard route and the keys of the others.
+  func write(_ event: String, _ table: RouteTable) {
+    let keys = table.special.keys.sorted().joined(separator: " ")
+    write(
+      event,
+      [("route", table.standard.joined(separator: ","))] + (keys.isEmpty ? [] : [("routes", keys)]))
   }
 
   private func write(_ event: String, _ fields: [(String, String)]) {

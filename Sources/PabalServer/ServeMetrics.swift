@@ -71,7 +71,8 @@ final class ServeMetrics: Sendable {
       if entry.state == .sent, let moment = entry.ended { sentTimes.add(entry.lane, moment - entry.created) }
     case .suppressed(_, let lane, let recipients, let isWithheld):
       for _ in 0..<recipients { suppressed.add(Suppressed(lane: lane, isWithheld: isWithheld)) }
-    case .paced, .held, .paused, .restored, .expedited, .codesDelayed, .lost, .reported, .unreadable,
+    case .paced, .held, .paused, .restored, .expedited, .routeMissing, .codesDelayed, .lost, .reported,
+      .unreadable,
       .unsettled, .storage:
       break
     }

@@ -15,7 +15,7 @@ final class ServeRuntime: Sendable {
   let listen: ListenAddress?
   /// The configuration that the process was started with.
   let initialConfiguration: Configuration
-  // The transports named on the command line, which replace the route of the configuration.
+  // The transports named on the command line, which replace those of all routes.
   private let transportNames: [String]
   private let isDemo: Bool
   /// Checks the passwords of `serve.submission`.
@@ -26,25 +26,25 @@ final class ServeRuntime: Sendable {
   /// Opens the storage and the transports of `context`.
   ///
   /// - Parameters:
-  ///   - transportNames: The transports of the route, in order; if empty, those of the configuration.
+  ///   - transportNames: The transports of all routes, in order; if empty, those of the configuration.
   ///   - isDemo: Whether to serve the demo page.
   ///   - report: Called with each event of the dispatcher.
   init(
     _ context: CommandContext, _ transportNames: [String], isDemo: Bool, _ log: ServeLog,
     report: @escaping @Sendable (DispatcherEvent) -> Void
   ) throws(CommandError) {
-    let transports = try context.checked(try context.transports(transportNames))
+    let routes = try context.checkedRoutes(transportNames)
     storage = try context.storage()
     let snapshotBox = SnapshotBox()
     let alertRunner = AlertRunner(log) { snapshotBox.snapshot.context.configuration.serve.alert }
     dispatcher = Dispatcher(
-      storage.outbox, sealing: storage.keys, options: context.options(for: transports),
+      storage.outbox, sealing: storage.keys, options: context.options(for: routes.transports),
       dependencies: storage.dispatcherDependencies { snapshotBox.snapshot.context.configuration },
       report: { event in
         log.write(event)
         alertRunner.handle(event)
         report(event)
-      }, route: { snapshotBox.snapshot.dispatchTransports })
+      }, routes: { snapshotBox.snapshot.dispatchRoutes })
     initialConfiguration = context.configuration
     listen = initialConfiguration.serve.listen
     self.isDemo = isDemo
@@ -54,7 +54,7 @@ final class ServeRuntime: Sendable {
         remedy: "add \"serve\": {\"listen\": \"127.0.0.1:8025\", \"keyless\": true} to config.json")
     }
     let snapshot = try RuntimeSnapshot(
-      context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log)
+      context, routes, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log)
     snapshotBox.replace(by: snapshot)
     self.snapshotBox = snapshotBox
     self.transportNames = transportNames
@@ -67,13 +67,13 @@ final class ServeRuntime: Sendable {
 
   /// Replaces the snapshot by that of the changed configuration file. Changes nothing if it throws. Blocks.
   ///
-  /// Returns the changed keys that need a restart to take effect, and whether the route has changed.
+  /// Returns the changed keys that need a restart to take effect, and whether a route has changed.
   func replace(by file: ConfigurationFile) throws(CommandError) -> (restart: [String], routeChanged: Bool) {
     let previous = snapshot
     let context = try previous.context.reloaded(file)
-    let transports = try context.checked(try context.transports(transportNames))
+    let routes = try context.checkedRoutes(transportNames)
     let snapshot = try RuntimeSnapshot(
-      context, transports, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous
+      context, routes, (storage, dispatcher), listen: listen, isDemo: isDemo, log: log, previous: previous
     )
     snapshotBox.replace(by: snapshot)
     passwords.clear()
@@ -86,7 +86,7 @@ final class ServeRuntime: Sendable {
     )
   }
 
-  /// Holds the transports of the route that couldn't be opened. At the start, the next mail probes the others that an
+  /// Holds the transports that couldn't be opened. At the start, the next mail probes the others that an
   /// earlier run held, because a restart follows a correction.
   func applyOpening(isStart: Bool) async {
     let snapshot = snapshot

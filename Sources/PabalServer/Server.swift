@@ -6,7 +6,7 @@ import PabalHTTP
 
 /// Runs `pabal serve`: delivers queued mail and serves the HTTP API until the process is stopped by a signal.
 ///
-/// Blocks. `transports` replaces the route of the configuration unless it is empty; `isDemo` adds the demo page;
+/// Blocks. `transports` replaces those of all routes unless it is empty; `isDemo` adds the demo page;
 /// `asJSON` writes the log to standard output, one JSON object per line, instead of text to standard error.
 package func runServer(
   _ context: CommandContext, transports: [String], isDemo: Bool, asJSON: Bool
@@ -57,7 +57,7 @@ package func runServer(
   for warning in context.configuration.warnings { log.report("warning", warning) }
   let trimming = MemoryTrimmer.run()
   defer { trimming.cancel() }
-  log.write("serving", ("route", runtime.snapshot.route.names.joined(separator: ",")))
+  log.write("serving", runtime.snapshot.table)
   try blockingAwait { () throws(CommandError) in
     await runtime.applyOpening(isStart: true)
     // Logs what isn't as it should be.

@@ -20,7 +20,8 @@ struct SubmissionSnapshot: Sendable {
     previous: SubmissionSnapshot?
   ) throws(CommandError) {
     let outbox = MailSubmission(
-      store: SQLiteVerificationStore(storage.database), keys: storage.keys, dispatch: dispatcher)
+      store: SQLiteVerificationStore(storage.database), keys: storage.keys,
+      routes: context.configuration.routes, dispatch: dispatcher)
     rates = previous?.rates ?? SubmitterRates()
     var problems: [Diagnostic] = []
     for configuration in context.configuration.serve.submission {

@@ -130,18 +130,20 @@ package struct SubmissionIntake: Sendable {
         parameters.rewritten(recipients) { rewriting.recipients([$0]) })
     }
     let result = await queue(
-      finished, for: submitter, in: rules.lane, reporting(sender, mail.header, submitter), request)
+      finished, for: submitter, rules, reporting(sender, mail.header, submitter), request)
     if case .refused = result { rates.release(reservation) }
     return result
   }
 
   private func queue(
-    _ finished: SubmittedMail.Finished, for submitter: Submitter, in lane: Lane, _ reporting: Reporting,
+    _ finished: SubmittedMail.Finished, for submitter: Submitter, _ rules: SenderRules,
+    _ reporting: Reporting,
     _ request: ReportRequest?
   ) async -> SMTPSubmissionResult {
     do throws(MailSubmissionError) {
       let isQueued = try await add(
-        finished.mail, of: submitter, lane: lane, reporting: reporting, report: request)
+        finished.mail, of: submitter, lane: rules.lane, reporting: reporting, report: request,
+        route: rules.route?.key)
       guard isQueued else { return .refused(.foreignQueueID) }
       if !finished.removedSignatures.isEmpty {
         removedSignatures(finished.mail.id, finished.removedSignatures)
@@ -155,12 +157,11 @@ package struct SubmissionIntake: Sendable {
   /// Adds a finished mail to the outbox; returns `false` if its id belongs to the mail of another submitter.
   func add(
     _ mail: Mail, of submitter: Submitter, lane: Lane = .normal, notAfter: Timestamp? = nil,
-    reporting: Reporting,
-    report request: ReportRequest? = nil
+    reporting: Reporting, report request: ReportRequest? = nil, route: String? = nil
   ) async throws(MailSubmissionError) -> Bool {
     do throws(MailSubmissionError) {
       return try await outbox.acting(for: .submitter(submitter)).addOnce(
-        mail, lane: lane, notAfter: notAfter, reporting: reporting, report: request)
+        mail, lane: lane, notAfter: notAfter, reporting: reporting, report: request, route: route)
     } catch {
       if case .storage(let error) = error { report(error) }
       throw error

@@ -49,6 +49,26 @@ import Testing
   }
 
   @Test(arguments: Backend.allCases)
+  func `mails and codes take the route of their author's domain`(_ backend: Backend) async throws {
+    try await backend.withFixture { fixture in
+      let now: @Sendable () -> Timestamp = { [clock = fixture.clock] in clock.now }
+      let routes = SenderRoutes([ConfiguredRoute(key: "domain:example.com", transports: ["ses"])])
+      let submission = MailSubmission(
+        store: fixture.store, keys: fixture.keys, now: now, routes: routes)
+      _ = try await submission.add(try mail(), idempotencyKey: nil)
+      let other = MailDraft(
+        from: try Mailbox("pabal@example.org"), to: [try Mailbox("kim@example.com")], subject: "x", text: "y")
+      _ = try await submission.add(try other.finish(identity: .now()), idempotencyKey: nil)
+      _ = try await VerificationService(
+        store: fixture.store, keys: fixture.keys, composer: fixture.composer, now: now, routes: routes
+      ).start(to: "kim@example.com", client: nil)
+      #expect(
+        try await fixture.outbox.read(OutboxQuery()).entries.map(\.route)
+          == ["domain:example.com", "", "domain:example.com"])
+    }
+  }
+
+  @Test(arguments: Backend.allCases)
   func `a repeated request returns the mail of the first one`(_ backend: Backend) async throws {
     try await withSubmission(backend) { submission, fixture in
       #expect(try await submission.existingMail(key()) == nil)

@@ -10,7 +10,7 @@ import Testing
   {
     try await backend.withOutbox { outbox in
       let added = mail(
-        1, lane: .normal, due: 0, notAfter: 600, unknown: .keep, group: "V", route: "@b.example")
+        1, lane: .normal, due: 0, notAfter: 600, unknown: .keep, group: "V", route: "domain:b.example")
       try await outbox.add([added])
       let lease = OutboxEntry.Lease(owner: "a", until: second(30))
       #expect(try await outbox.claim(claim("a")) == [added.claimed(by: lease)])

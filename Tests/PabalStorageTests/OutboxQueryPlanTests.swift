@@ -22,12 +22,12 @@ import Testing
       (0..<50).map {
         mail(
           $0, lane: $0 % 2 == 0 ? .code : .bulk, notAfter: 1_000, group: "V", caller: .client("\($0 % 3)"),
-          route: $0 % 5 == 0 ? "@b.example" : "")
+          route: $0 % 5 == 0 ? "domain:b.example" : "")
       })
     let claimed = try await outbox.claim(claim("a"))
     _ = try await outbox.claim(claim("a", id: "MAIL20"))
-    _ = try await outbox.claim(claim("a", limit: 1, routes: .only(["@b.example"])))
-    _ = try await outbox.claim(claim("a", limit: 1, routes: .except(["@b.example"])))
+    _ = try await outbox.claim(claim("a", limit: 1, routes: .only(["domain:b.example"])))
+    _ = try await outbox.claim(claim("a", limit: 1, routes: .except(["domain:b.example"])))
     _ = try await outbox.settle([
       OutboxSettlement(claimed[0], .final(.sent), outcome: "sent", now: second(1)),
       OutboxSettlement(claimed[1], .retry(due: second(9), content: [1]), outcome: "deferred", now: second(1)),

@@ -7,7 +7,7 @@ import Testing
   func `a claim takes only mail of the routes that it names`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([
-        mail(1, route: "user:shop"), mail(2, lane: .bulk), mail(3, lane: .normal, route: "@b.example"),
+        mail(1, route: "user:shop"), mail(2, lane: .bulk), mail(3, lane: .normal, route: "domain:b.example"),
         mail(4), mail(5, lane: .bulk, route: "user:shop"), mail(6, due: 99, route: "user:shop"),
       ])
       let neither = claim("a", limit: 9, routes: .only([]))
@@ -15,7 +15,7 @@ import Testing
       let shop = try await outbox.claim(claim("a", routes: .only(["user:shop", "user:removed"])))
       #expect(shop.map(\.id) == ["MAIL1", "MAIL5"])
       #expect(shop.map(\.route) == ["user:shop", "user:shop"])
-      let standard = claim("a", limit: 1, routes: .except(["user:shop", "@b.example"]))
+      let standard = claim("a", limit: 1, routes: .except(["user:shop", "domain:b.example"]))
       #expect(try await outbox.claim(standard).map(\.id) == ["MAIL4"])
       // A key that no configuration has any more belongs to the standard route.
       let rest = try await outbox.claim(claim("a", routes: .except(["user:shop"])))
@@ -38,12 +38,12 @@ import Testing
   func `the sends reserved for codes are those of the claimed routes`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([
-        mail(1, route: "user:shop"), mail(2, lane: .normal, route: "@b.example"),
-        mail(3, lane: .normal, route: "@b.example"), mail(4, route: "@b.example"),
+        mail(1, route: "user:shop"), mail(2, lane: .normal, route: "domain:b.example"),
+        mail(3, lane: .normal, route: "domain:b.example"), mail(4, route: "domain:b.example"),
       ])
-      let reserved = claim("a", limit: 3, reservedForCodes: 2, routes: .only(["@b.example"]))
+      let reserved = claim("a", limit: 3, reservedForCodes: 2, routes: .only(["domain:b.example"]))
       #expect(try await outbox.claim(reserved).map(\.id) == ["MAIL4"])
-      var others = claim("a", routes: .only(["@b.example", "user:shop"]))
+      var others = claim("a", routes: .only(["domain:b.example", "user:shop"]))
       others.excludesCodes = true
       #expect(try await outbox.claim(others).map(\.id) == ["MAIL2", "MAIL3"])
     }
@@ -54,14 +54,14 @@ import Testing
     _ backend: OutboxBackend
   ) async throws {
     try await backend.withOutbox { outbox in
-      try await outbox.add((0..<20).map { mail($0, caller: .client("flood"), route: "@b.example") })
+      try await outbox.add((0..<20).map { mail($0, caller: .client("flood"), route: "domain:b.example") })
       try await outbox.add((20..<30).map { mail($0, caller: .client("other")) })
-      let routes = OutboxClaim.Routes.only(["@b.example"])
+      let routes = OutboxClaim.Routes.only(["domain:b.example"])
       var claimed = try await outbox.claim(claim("a", limit: 1, routes: routes)).map(\.id)
       try await outbox.add(
-        (100..<103).map { mail($0, created: 1, caller: .client("shop"), route: "@b.example") })
+        (100..<103).map { mail($0, created: 1, caller: .client("shop"), route: "domain:b.example") })
       for _ in 0..<4 {
-        _ = try await outbox.claim(claim("a", at: 2, limit: 1, routes: .except(["@b.example"])))
+        _ = try await outbox.claim(claim("a", at: 2, limit: 1, routes: .except(["domain:b.example"])))
         claimed += try await outbox.claim(claim("a", at: 2, limit: 1, routes: routes)).map(\.id)
       }
       #expect(claimed == ["MAIL0", "MAIL100", "MAIL1", "MAIL101", "MAIL2"])
@@ -72,7 +72,7 @@ import Testing
   func `the mail of a caller over several routes keeps its order`(_ backend: OutboxBackend) async throws {
     try await backend.withOutbox { outbox in
       try await outbox.add([
-        mail(1, due: 3, route: "@b.example"), mail(2, due: 1), mail(3, due: 2, route: "user:shop"),
+        mail(1, due: 3, route: "domain:b.example"), mail(2, due: 1), mail(3, due: 2, route: "user:shop"),
         mail(4, due: 4),
       ])
       #expect(

@@ -158,12 +158,39 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("user:printer", "From: a@b.example", nil, "user:printer"),
+    (nil, "From: a@b.example", nil, "domain:b.example"),
+    (nil, "From: a@c.example", nil, ""), (nil, "Subject: no author", nil, "domain:a.example"),
+    (nil, "From: a@c.example", "App <app@b.example>", "domain:b.example"),
+    (nil, "From: a", nil, "domain:mail.example"),
+  ])
+  func `queues a mail with the route of its submitter, or else of the author that it leaves with`(
+    _ own: String?, _ header: String, _ forced: String?, _ route: String
+  ) async throws {
+    let outbox = MemoryOutbox()
+    let routes = SenderRoutes(
+      ["domain:a.example", "domain:b.example", "domain:mail.example"].map {
+        ConfiguredRoute(key: $0, transports: ["ses"])
+      })
+    let forced = try forced.map { try Mailbox($0) }
+    let intake = SubmissionIntake(
+      MailSubmission(store: MemoryVerificationStore(outbox: outbox), keys: keys, routes: routes),
+      hostName: "mail.example",
+      rules: { _ in
+        SenderRules(
+          forcedSender: forced, route: own.map { ConfiguredRoute(key: $0, transports: ["smtp"]) })
+      })
+    _ = await intake.submit(try submission("\(header)\n\nFrom: a@b.example\n"))
+    #expect(try await outbox.read(OutboxQuery()).entries.map(\.route) == [route])
+  }
+
   /// Has room for each mail, and counts what it is handed.
   private final class CountingDispatch: ImmediateDispatch {
     let handedOver = Mutex<[String]>([])
     let released = Mutex(0)
 
-    func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease? {
+    func reserve(_ lane: Lane, unknown: UnknownPolicy, route: String) async -> OutboxEntry.Lease? {
       OutboxEntry.Lease(owner: "a", until: .now() + .seconds(30))
     }
     func handOver(_ entry: OutboxEntry, _ mail: Mail) async { handedOver.withLock { $0.append(entry.id) } }

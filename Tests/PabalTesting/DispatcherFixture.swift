@@ -14,29 +14,37 @@ public final class DispatcherFixture: Sendable {
   /// The state that the dispatcher's closures share with the fixture.
   private final class Shared: Sendable {
     let events = Mutex<[DispatcherEvent]>([])
-    let route = Mutex<[ScriptedTransport]>([])
+    let routes = Mutex<(standard: [ScriptedTransport], special: [String: [ScriptedTransport]])>(([], [:]))
   }
 
-  /// A fixture whose route is `transports`, in order.
+  /// A fixture whose standard route is `transports`, in order, with other routes, `special`, by their keys.
   public init(
-    _ transports: [ScriptedTransport], options: DispatcherOptions = DispatcherOptions(),
+    _ transports: [ScriptedTransport], special: [String: [ScriptedTransport]] = [:],
+    options: DispatcherOptions = DispatcherOptions(),
     outbox: any Outbox = MemoryOutbox(), clock: ManualClock = ManualClock(),
     suppression: SuppressionList? = nil
   ) {
     self.outbox = outbox
     self.clock = clock
     let shared = shared
-    shared.route.withLock { $0 = transports }
+    shared.routes.withLock { $0 = (transports, special) }
     var dependencies = clock.dependencies
     dependencies.suppression = suppression
     dispatcher = Dispatcher(
       outbox, sealing: PlainSealing(), options: options, dependencies: dependencies,
       report: { event in shared.events.withLock { $0.append(event) } },
-      route: { shared.route.withLock { $0 }.map { DispatchTransport($0.name, $0) } })
+      routes: {
+        let (standard, special) = shared.routes.withLock { $0 }
+        return DispatchRoutes(
+          standard.map { DispatchTransport($0.name, $0) },
+          special: special.mapValues { $0.map { DispatchTransport($0.name, $0) } })
+      })
   }
 
-  /// Replaces the transports of the route.
-  public func reroute(_ transports: [ScriptedTransport]) { shared.route.withLock { $0 = transports } }
+  /// Replaces the transports of the routes.
+  public func reroute(_ transports: [ScriptedTransport], special: [String: [ScriptedTransport]] = [:]) {
+    shared.routes.withLock { $0 = (transports, special) }
+  }
 
   /// The events that the dispatcher has reported.
   public var events: [DispatcherEvent] { shared.events.withLock { $0 } }
@@ -45,13 +53,13 @@ public final class DispatcherFixture: Sendable {
   @discardableResult
   public func add(
     _ id: String, lane: Lane = .code, to recipients: [String] = ["bob@example.org"], life: Duration? = nil,
-    unknown: UnknownPolicy = .resend, group: String? = nil
+    unknown: UnknownPolicy = .resend, group: String? = nil, route: String = ""
   ) async throws -> OutboxEntry {
     let mail = try Mail.sample(to: recipients, id: id)
     let now = clock.now
     let entry = OutboxEntry(
       id: id, lane: lane, created: now, notAfter: life.map { now + $0 }, unknown: unknown, group: group,
-      content: PlainSealing().seal(OutboxContent(mail).bytes, id: id))
+      route: route, content: PlainSealing().seal(OutboxContent(mail).bytes, id: id))
     try await outbox.add([entry])
     return entry
   }

@@ -170,6 +170,8 @@ public struct DeliveryReportOptions: Sendable {
   public var from: Address?
   /// The age at which a sender gets a report about a mail that still waits; `nil`: never.
   public var delay: Duration?
+  /// The routes of reports by the domain of their From field.
+  public var routes = SenderRoutes()
   /// The largest mail that is returned as a whole, and the most of a header: as many bytes as Postfix returns.
   static let returnedLimit = 50_000
 

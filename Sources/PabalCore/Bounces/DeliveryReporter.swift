@@ -79,7 +79,7 @@ struct DeliveryReporter: Sendable {
     var added = OutboxEntry(
       id: mail.id, lane: .normal, created: now, notAfter: now + DeliveryReport.lifetime,
       ownedBy: entry.caller,
-      reporting: .report, content: sealed)
+      reporting: .report, route: options.routes.key(for: mail), content: sealed)
     added.recipientDigests = sealing.digests(of: mail.envelope.recipients)
     return OutboxReport(entry: added, action: action, recipients: recipients.count)
   }

@@ -12,6 +12,8 @@ public struct Configuration: Sendable {
   /// `transport`: the names of the transports in the order they are tried; at least one, without duplicates, all
   /// of them in `transports`.
   public let route: [String]
+  /// `routes`: the routes of mail from certain domains.
+  public let routes: SenderRoutes
   /// `transports`, in the order written.
   public let transports: [TransportConfiguration]
   /// `accounts`, in the order written.
@@ -102,6 +104,7 @@ public struct Configuration: Sendable {
     _ = root.optional("$schema")?.text()
     let route = TransportConfiguration.route(in: root)
     let transports = TransportConfiguration.all(in: root)
+    let routes = root.optional("routes").map(SenderRoutes.read)
     let accounts = AccountConfiguration.all(in: root, providers: providers)
     let from = root.required("from", remedy: "add one, for example \"from\": \"Pabal <you@example.com>\"")?
       .mailbox()
@@ -122,6 +125,7 @@ public struct Configuration: Sendable {
     secrets = root.value.collector.secrets
     self.transports = transports
     self.route = route
+    self.routes = (routes ?? nil) ?? SenderRoutes()
     self.accounts = accounts
     self.from = from
     self.messages = messages ?? nil

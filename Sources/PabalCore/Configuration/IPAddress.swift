@@ -5,6 +5,9 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
   /// Four or sixteen bytes.
   package let bytes: [UInt8]
 
+  /// An address of four or sixteen bytes.
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
   /// Parses `192.0.2.1` or `2001:db8::1`, optionally with a zone, which is dropped; `nil` for anything else.
   package init?(_ text: some StringProtocol) {
     guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }

@@ -1,5 +1,5 @@
 /// A range of IP addresses, such as `192.0.2.0/24`.
-package struct IPNetwork: Sendable, Hashable {
+package struct IPNetwork: Sendable, Hashable, CustomStringConvertible {
   /// The bytes of an address in it: four or sixteen.
   package let bytes: [UInt8]
   /// The number of leading bits that all of its addresses share.
@@ -13,6 +13,14 @@ package struct IPNetwork: Sendable, Hashable {
     guard let bytes, let bits, 0...(bytes.count * 8) ~= bits else { return nil }
     self.bytes = bytes
     self.bits = bits
+  }
+
+  /// The first address of the network and the number of bits, such as `192.0.2.0/24`.
+  package var description: String {
+    let first = bytes.enumerated().map { index, byte in
+      byte & UInt8(truncatingIfNeeded: 0xFF00 >> min(max(bits - index * 8, 0), 8))
+    }
+    return "\(IPAddress(bytes: first))/\(bits)"
   }
 
   /// Whether the address is in the network.

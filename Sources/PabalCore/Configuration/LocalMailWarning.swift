@@ -15,7 +15,9 @@ extension Configuration {
       let root = try? Address(localPart: "root", domain: hosts.domain)
     else { return nil }
     let isAliased = !aliases.expand(root, hosts).contains { hosts.isLocal($0) }
-    let last = transports.first { $0.name == route.first }
+    let domainRoute = routes.all.first { $0.key == routes.key(ofDomain: hosts.domain) }
+    let taken = listener.rules(for: .local("root")).route ?? domainRoute
+    let last = transports.first { $0.name == taken?.transports.first ?? route.first }
     // These two hand mail to no one, whatever its address.
     let isKept = ["file", "console"].contains(last?.plugin)
     guard !isAliased, let last, isKept || !hosts.domain.contains(".") else { return nil }

@@ -15,10 +15,11 @@ struct SubmissionNetwork: Sendable {
       }
     }
     return value.object { object in
-      let rules = SenderRules.read(object)
       let field = object.required(
         "network", remedy: "add the clients, for example \"network\": \"192.0.2.0/24\"")
-      return field.flatMap(network).map {
+      let network = field.flatMap(network)
+      let rules = SenderRules.read(object, key: "network:\(network?.description ?? "")")
+      return network.map {
         SubmissionNetwork(
           network: $0, text: field?.text() ?? "", rules: rules.counted(as: "network \($0.bytes)/\($0.bits)"))
       }
@@ -65,7 +66,7 @@ struct SubmissionCertificate: Sendable {
       }
     }
     return value.object { object in
-      let rules = SenderRules.read(object)
+      let rules = SenderRules.read(object, key: "certificate:\(name)")
       if let field = object.optional("fingerprint") {
         return fingerprint(field).map { SubmissionCertificate(name: name, fingerprint: $0, rules: rules) }
       }

@@ -90,6 +90,14 @@ public struct SubmissionConfiguration: Sendable {
     networkRules.filter { $0.network.contains(address) }.max { $0.network.bits < $1.network.bits }?.rules
   }
 
+  /// The routes of its submitters.
+  var routes: [ConfiguredRoute] {
+    let rules =
+      users.map(\.rules) + certificateRules.map(\.rules) + networkRules.map(\.rules)
+      + localRules.sorted { $0.key < $1.key }.map(\.value)
+    return rules.compactMap(\.route)
+  }
+
   /// Warnings about valid but inadvisable values.
   var warnings: [Diagnostic] {
     var warnings: [Diagnostic] = []
@@ -112,7 +120,17 @@ public struct SubmissionConfiguration: Sendable {
     let all = fields.compactMap(read)
     guard all.count == fields.count else { return nil }
     var seen: Set<String> = []
+    var routes: [String: [String]] = [:]
     for configuration in all {
+      // Waiting mail finds its transports by the key.
+      for route in configuration.routes {
+        if routes[route.key, default: route.transports] != route.transports {
+          value.collector.report(
+            "\(route.key) has another route in another listener", remedy: "use the same route in both",
+            at: configuration.location.position ?? value.node.position, path: configuration.location.path)
+        }
+        routes[route.key] = route.transports
+      }
       for name in configuration.listen.map(\.description) + [configuration.socket].compactMap(\.self)
       where !seen.insert(name).inserted {
         value.collector.report(
@@ -211,7 +229,7 @@ public struct SubmissionConfiguration: Sendable {
   private static func users(_ members: [(name: String, value: FieldDecoder)]) -> [User] {
     members.compactMap { name, value in
       value.object { object in
-        let rules = SenderRules.read(object)
+        let rules = SenderRules.read(object, key: "user:\(name)")
         let remedy = "run `pabal keys user \(name)`, which makes a password and prints its hash"
         guard let field = object.required("password", remedy: remedy), let text = field.string() else {
           return nil
@@ -229,7 +247,9 @@ public struct SubmissionConfiguration: Sendable {
 
   private static func localRules(_ value: FieldDecoder) -> [String: SenderRules] {
     var rules: [String: SenderRules] = [:]
-    for (name, field) in value.namedMembers() ?? [] { rules[name] = field.object(SenderRules.read) }
+    for (name, field) in value.namedMembers() ?? [] {
+      rules[name] = field.object { SenderRules.read($0, key: "local:\(name)") }
+    }
     return rules
   }
 

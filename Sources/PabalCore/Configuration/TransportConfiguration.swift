@@ -54,25 +54,39 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
 
   /// Reads the name or list of names in `transport`; returns `nil` after an error.
   static func route(in root: ObjectDecoder) -> [String]? {
-    let defined = definedTransportNames(in: root.value)
-    let example = defined?.first(where: JSONValue.isPlainKey) ?? "console"
-    let value = root.required(
-      "transport", remedy: "name one of \"transports\", for example \"transport\": \"\(example)\"")
-    guard let value else { return nil }
+    root.value.collector.transportNames = definedTransportNames(in: root.value)
+    let example = root.value.exampleTransport
+    return root.required(
+      "transport", remedy: "name one of \"transports\", for example \"transport\": \"\(example)\"")?.route()
+  }
+
+  // The names are those in the file, not only of valid entries, because an invalid entry is still the one meant.
+  private static func definedTransportNames(in root: FieldDecoder) -> [String]? {
+    guard case .object(let members) = root.node.content,
+      case .object(let transports) = members.first(where: { $0.key == "transports" })?.value.content
+    else { return nil }
+    return transports.map(\.key)
+  }
+}
+
+extension FieldDecoder {
+  /// A route: the name or the list of names of transports.
+  func route() -> [String]? {
     let names: [FieldDecoder]
-    switch value.node.content {
-    case .string: names = [value]
-    case .array: names = value.elements() ?? []
+    switch node.content {
+    case .string: names = [self]
+    case .array: names = elements() ?? []
     default:
-      value.report(
-        expected: "a name or a list of names", remedy: "write it like \"\(example)\" or [\"\(example)\"]")
+      report(
+        expected: "a name or a list of names",
+        remedy: "write it like \"\(exampleTransport)\" or [\"\(exampleTransport)\"]")
       return nil
     }
-    if names.isEmpty { value.report("empty list", remedy: "name at least one transport") }
+    if names.isEmpty { report("empty list", remedy: "name at least one transport") }
     var route: [String] = []
     for name in names {
       guard let text = name.text() else { continue }
-      if let defined, !defined.contains(text) {
+      if let defined = collector.transportNames, !defined.contains(text) {
         name.report("unknown transport \(quoted(text))", remedy: remedy(forUnknown: text, among: defined))
       } else if route.contains(text) {
         name.report("duplicate transport \(quoted(text))", remedy: "list each transport once")
@@ -82,12 +96,9 @@ public struct TransportConfiguration: Sendable, RedactedDescription {
     return route
   }
 
-  // The names are those in the file, not only of valid entries, because an invalid entry is still the one meant.
-  private static func definedTransportNames(in root: FieldDecoder) -> [String]? {
-    guard case .object(let members) = root.node.content,
-      case .object(let transports) = members.first(where: { $0.key == "transports" })?.value.content
-    else { return nil }
-    return transports.map(\.key)
+  /// The name of a transport for an example.
+  fileprivate var exampleTransport: String {
+    collector.transportNames?.first(where: JSONValue.isPlainKey) ?? "console"
   }
 }
 

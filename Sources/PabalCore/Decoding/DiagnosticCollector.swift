@@ -18,6 +18,8 @@ public final class DiagnosticCollector {
   public let secrets: SecretAccess
   /// Whether the text is `config.json`, in which texts in the syntax of variables, such as `${NAME}`, are mistakes.
   let isConfiguration: Bool
+  /// The keys of `transports` in `config.json`, for the settings that name one; `nil` if there are none.
+  var transportNames: [String]?
   /// The mistakes in the order they were found.
   public private(set) var all: [Diagnostic] = []
 

@@ -1,9 +1,10 @@
 /// Sends mail in the process that adds it, without waiting for the outbox to be polled. Implemented by ``Dispatcher``.
 public protocol ImmediateDispatch: Sendable {
-  /// Returns a lease under which a mail may be added already claimed, or `nil` if it must be added as waiting.
+  /// Returns a lease under which a mail of `lane` and the route with this key may be added already claimed, or `nil` if
+  /// it must be added as waiting.
   ///
   /// Exactly one `handOver` or `release` must follow each lease.
-  func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease?
+  func reserve(_ lane: Lane, unknown: UnknownPolicy, route: String) async -> OutboxEntry.Lease?
   /// Sends a mail that is durable and was added under a lease.
   func handOver(_ entry: OutboxEntry, _ mail: Mail) async
   /// Returns a lease that was not used.
@@ -23,7 +24,8 @@ struct OutboxWriter: Sendable {
   func write<Value, Failure: Error>(
     _ entry: OutboxEntry, _ mail: Mail, _ add: (OutboxEntry) async throws(Failure) -> sending Value?
   ) async throws(Failure) -> sending Value? {
-    let lease = await dispatch?.reserve(entry.lane, unknown: entry.unknown)
+    let lease = await dispatch?.reserve(
+      entry.lane, unknown: entry.unknown, route: entry.route)
     let entry = lease.map { entry.claimed(by: $0) } ?? entry
     let value: Value?
     do throws(Failure) {

@@ -5,6 +5,7 @@ public struct MailSubmission: Sendable {
   private let now: @Sendable () -> Timestamp
   private let occasionalSweep: OccasionalSweep
   private let writer: OutboxWriter
+  private let routes: SenderRoutes
   private var caller = Caller.unrestricted
 
   /// Queues mail in the outbox of `store`, with its content sealed by `keys`.
@@ -15,10 +16,11 @@ public struct MailSubmission: Sendable {
   ///   - now: The clock.
   ///   - random: Returns 64 random bits, by default from the kernel. They decide when expired idempotency keys are
   ///     deleted.
+  ///   - routes: The routes of mail by the domain of its author.
   ///   - dispatch: Sends the mail in this process. If it is `nil`, the mail waits for a dispatcher in another one.
   public init(
     store: any OutboxStore, keys: Keyring, now: @escaping @Sendable () -> Timestamp = Timestamp.now,
-    random: (@Sendable () -> UInt64)? = nil,
+    random: (@Sendable () -> UInt64)? = nil, routes: SenderRoutes = SenderRoutes(),
     dispatch: (any ImmediateDispatch)? = nil
   ) {
     self.store = store
@@ -26,6 +28,7 @@ public struct MailSubmission: Sendable {
     self.now = now
     occasionalSweep = OccasionalSweep(random: random ?? SecureRandom.number)
     writer = OutboxWriter(dispatch: dispatch)
+    self.routes = routes
   }
 
   /// Returns the submission on behalf of `caller`: what it queues belongs to it, and it finds no mail of another client.
@@ -56,7 +59,7 @@ public struct MailSubmission: Sendable {
       }
       let entry = OutboxEntry(
         id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, caller: caller,
-        content: sealed
+        route: routes.key(for: mail), content: sealed
       ).addressed(to: mail.envelope.recipients, keys)
       let added = try await occasionalSweep.run {
         _ = try await store.sweepRequests(at: now, limit: OccasionalSweep.limit)
@@ -79,15 +82,17 @@ public struct MailSubmission: Sendable {
   ///   - unknown: What follows an attempt whose result is unknown.
   ///   - reporting: Whether the sender gets delivery reports, or why not.
   ///   - report: The reports for its sender, if `reporting` is `.sender`.
+  ///   - route: The key of its submitter's route; `nil`: the mail takes that of its author's domain.
   package func addOnce(
     _ mail: Mail, lane: Lane = .normal, notAfter: Timestamp? = nil, unknown: UnknownPolicy = .resend,
-    reporting: Reporting = .none, report: ReportRequest? = nil
+    reporting: Reporting = .none, report: ReportRequest? = nil, route: String? = nil
   ) async throws(MailSubmissionError) -> Bool {
     let now = now()
     let content = OutboxContent(mail, report: reporting == .sender ? report : nil)
     let entry = OutboxEntry(
       id: mail.id, lane: lane, created: now, notAfter: notAfter, unknown: unknown, ownedBy: caller.storedName,
-      reporting: reporting, content: keys.seal(content.bytes, id: mail.id)
+      reporting: reporting, route: route ?? routes.key(for: mail),
+      content: keys.seal(content.bytes, id: mail.id)
     ).addressed(to: mail.envelope.recipients, keys)
     if try await add(entry, mail, nil, at: now, isRepeatable: true) != nil { return true }
     let owner = try await catchingStorageError { () throws(StorageError) in

@@ -36,6 +36,11 @@ package struct SlidingCount: Sendable {
     return limit.window
   }
 
+  /// Whether nothing counts any more at `now`.
+  package func isIdle(within limit: RateLimit, at now: Duration) -> Bool {
+    counts.last.map { $0.slot < SlidingCount.slot(limit, now) - SlidingCount.slots } ?? true
+  }
+
   /// Counts `count` at `now`.
   package mutating func add(_ count: Int, within limit: RateLimit, at now: Duration) {
     let current = SlidingCount.slot(limit, now)

@@ -21,30 +21,36 @@ public struct SenderRules: Sendable, Hashable {
   public let rate: [RateLimit]
   /// `lane`: the priority of the mail.
   public let lane: Lane
+  /// `route`: the transports of the mail, before the routes of domains; `nil`: as for other mail.
+  public let route: ConfiguredRoute?
   /// What `rate` counts together, such as a network; `nil`: each submitter by itself.
   package let counted: String?
 
   /// Rules that allow `senders`, by default any, and send mail as `forcedSender`, by default as it was submitted.
   public init(
     senders: [SenderPattern]? = nil, forcedSender: Mailbox? = nil, rate: [RateLimit] = [],
-    lane: Lane = .normal
+    lane: Lane = .normal, route: ConfiguredRoute? = nil
   ) {
-    self.init(senders: senders, forcedSender: forcedSender, rate: rate, lane: lane, counted: nil)
+    self.init(
+      senders: senders, forcedSender: forcedSender, rate: rate, lane: lane, route: route, counted: nil)
   }
 
   private init(
-    senders: [SenderPattern]?, forcedSender: Mailbox?, rate: [RateLimit], lane: Lane, counted: String?
+    senders: [SenderPattern]?, forcedSender: Mailbox?, rate: [RateLimit], lane: Lane,
+    route: ConfiguredRoute?, counted: String?
   ) {
     self.senders = senders
     self.forcedSender = forcedSender
     self.rate = rate
     self.lane = lane
+    self.route = route
     self.counted = counted
   }
 
   /// Returns the same rules, whose `rate` is for all that is called `name` together.
   func counted(as name: String) -> SenderRules {
-    SenderRules(senders: senders, forcedSender: forcedSender, rate: rate, lane: lane, counted: name)
+    SenderRules(
+      senders: senders, forcedSender: forcedSender, rate: rate, lane: lane, route: route, counted: name)
   }
 
   /// Returns the sender of the envelope for a mail that was submitted with `sender`. The null sender stays, because a
@@ -95,13 +101,14 @@ public struct SenderRules: Sendable, Hashable {
     }
   }
 
-  /// Reads the rules among the keys of `object`.
-  static func read(_ object: ObjectDecoder) -> SenderRules {
+  /// Reads the rules among the keys of `object`. `key` is that of the submitter's route.
+  static func read(_ object: ObjectDecoder, key: String) -> SenderRules {
     SenderRules(
       senders: object.optional("senders").flatMap(SenderPattern.readAll),
       forcedSender: object.optional("forcedSender").flatMap(mailbox),
       rate: object.optional("rate")?.rateLimits() ?? [],
-      lane: object.optional("lane")?.choice(Lane.self) ?? .normal)
+      lane: object.optional("lane")?.choice(Lane.self) ?? .normal,
+      route: object.optional("route")?.route().map { ConfiguredRoute(key: key, transports: $0) })
   }
 
   /// Reads the rules about senders alone.

@@ -8,6 +8,7 @@ public struct VerificationService: Sendable {
   let policy: VerificationPolicy
   let now: @Sendable () -> Timestamp
   let random: @Sendable () -> UInt64
+  let routes: SenderRoutes
   let writer: OutboxWriter
   let rateLimitKeys: RateLimitKeys
   let recentRefusals = RecentRefusals()
@@ -27,9 +28,10 @@ public struct VerificationService: Sendable {
     store: any VerificationStore, keys: Keyring, composer: any VerificationMailComposer,
     policy: VerificationPolicy = VerificationPolicy(),
     now: @escaping @Sendable () -> Timestamp = Timestamp.now,
-    random: (@Sendable () -> UInt64)? = nil,
+    random: (@Sendable () -> UInt64)? = nil, routes: SenderRoutes = SenderRoutes(),
     dispatch: (any ImmediateDispatch)? = nil
   ) {
+    self.routes = routes
     self.store = store
     self.keys = keys
     self.composer = composer
@@ -268,7 +270,7 @@ extension VerificationService {
     let expires = now + policy.lifetime
     let entry = OutboxEntry(
       id: composed.mail.id, lane: .code, created: now, notAfter: expires, unknown: composed.unknown,
-      group: id, ownedBy: owner,
+      group: id, ownedBy: owner, route: routes.key(for: composed.mail),
       content: keys.seal(OutboxContent(composed.mail).bytes, id: composed.mail.id)
     ).addressed(to: composed.mail.envelope.recipients, keys)
     return PreparedMail(

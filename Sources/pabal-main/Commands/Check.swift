@@ -93,6 +93,10 @@ struct Check: ParsableCommand {
     let (step, status) = storage(context)
     add(step, status)
     if transport.isEmpty {
+      for route in context.configuration.specialRoutes {
+        let transports = route.transports.joined(separator: ", ")
+        add(Step("route", route.key, ok: true, detail: transports), .configuration)
+      }
       if let step = serve(context) { add(step, .configuration) }
       for listener in context.configuration.serve.submission {
         add(submission(listener, context), .configuration)

@@ -70,6 +70,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
   /// Who submitted it: by SMTP or `sendmail`, such as `user:printer`, or the client of the HTTP API, such as `client:shop`;
   /// null for other mail.
   let submitter: OrNull<String>
+  /// The key of its route, such as `user:shop` or `domain:example.com`; null for the standard route.
+  let route: OrNull<String>
   /// Null once the content is erased, as in every final state.
   let recipients: OrNull<[Recipient]>
   /// What became of recipients apart from what a server answered; only if there is anything to say.
@@ -88,6 +90,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     case held = "held"
     case verification = "verification"
     case submitter = "submitter"
+    case route = "route"
     case recipients = "recipients"
     case events = "events"
     case createdAt = "created_at"
@@ -107,7 +110,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     lane = entry.lane.rawValue
     createdAt = entry.created.text
     ageSeconds = Int(max(schedule.now - entry.created, .zero).components.seconds)
-    let isScheduled = entry.state == .waiting && entry.hold != .transport && !schedule.isBlocked
+    let isScheduled = entry.state == .waiting && entry.hold != .transport && !schedule.isBlocked(entry)
     dueAt = OrNull(isScheduled ? entry.due.text : nil)
     nextTryAt = OrNull(next?.at?.text)
     waitsFor = OrNull(next?.reason)
@@ -120,6 +123,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     cause = OrNull(content.flatMap(Self.cause))
     held = OrNull(entry.hold?.rawValue)
     verification = OrNull(entry.group)
+    route = OrNull(entry.route.isEmpty ? nil : printable(entry.route))
     submitter = OrNull(Caller.name(ofStoredName: entry.caller).map { printable($0) })
     recipients = OrNull(
       content?.recipients.map {
@@ -153,6 +157,8 @@ struct OutboxEntryOutput: Encodable, Sendable {
     try container.encode(verification, forKey: .verification)
     // Mail of this machine's commands has none.
     if submitter.value != nil { try container.encode(submitter, forKey: .submitter) }
+    // Most mail takes the standard route.
+    if route.value != nil { try container.encode(route, forKey: .route) }
     try container.encode(recipients, forKey: .recipients)
     if !events.isEmpty { try container.encode(events, forKey: .events) }
     try container.encode(createdAt, forKey: .createdAt)
@@ -185,7 +191,7 @@ struct OutboxEntryOutput: Encodable, Sendable {
     let reason = cause.value.map { ": \($0)" } ?? ""
     let details = [
       Duration.seconds(ageSeconds).short + " old", to,
-      submitter.value.map { "from \($0)" },
+      submitter.value.map { "from \($0)" }, route.value.map { "route \($0)" },
       transport.value.map { "\(outcome.value ?? "tried") by \($0)\(code)\(reason)" }, nextTry,
       to == nil ? "content erased" : nil, eventCounts,
     ]

@@ -1,22 +1,33 @@
 import PabalCommand
 import PabalCore
 
-/// When the transports of the route next take mail, as recorded in the storage.
+/// When the transports of the routes next take mail, as recorded in the storage.
 struct RouteSchedule: Sendable {
   let now: Timestamp
-  /// The transports of the route that are paused or held, and when they are tried again.
-  private let waits: [(name: String, word: String, until: Timestamp)]
-  /// Whether no transport of the route takes mail.
-  let isBlocked: Bool
+  private let table: RouteTable
+  private let states: [String: TransportState]
 
-  init(route: [String], _ states: [String: TransportState], at now: Timestamp) {
+  /// A transport that is paused or held, and when it is tried again.
+  private typealias Wait = (name: String, word: String, until: Timestamp)
+
+  init(_ table: RouteTable, _ states: [String: TransportState], at now: Timestamp) {
+    self.table = table
+    self.states = states
     self.now = now
-    waits = route.compactMap { name in
+  }
+
+  /// Returns the waits of the transports with this route if none of them takes mail; otherwise `nil`.
+  private func block(of key: String) -> [Wait]? {
+    let transports = table.transports(of: key)
+    let waits = transports.compactMap { name -> Wait? in
       guard let state = states[name], let until = state.pausedUntil else { return nil }
       return (name, state.heldSince == nil ? "paused" : "held", until)
     }
-    isBlocked = !route.isEmpty && waits.count == route.count
+    return !transports.isEmpty && waits.count == transports.count ? waits : nil
   }
+
+  /// Whether no transport of a mail's route takes mail.
+  func isBlocked(_ entry: OutboxEntry) -> Bool { block(of: entry.route) != nil }
 
   /// The next attempt on a mail.
   struct NextTry {
@@ -37,7 +48,7 @@ struct RouteSchedule: Sendable {
     guard entry.state == .waiting else {
       return entry.state == .sending ? NextTry(at: nil, reason: "being sent") : nil
     }
-    if isBlocked, let first = waits.min(by: { $0.until < $1.until }) {
+    if let waits = block(of: entry.route), let first = waits.min(by: { $0.until < $1.until }) {
       let reason =
         waits.count == 1
         ? "transport \(first.name) is \(first.word)" : "every transport is paused or held"
@@ -58,9 +69,9 @@ struct RouteSchedule: Sendable {
 }
 
 extension CommandContext {
-  /// Returns when the configured route takes mail.
+  /// Returns when the configured routes take mail.
   func routeSchedule(_ states: [String: TransportState]) -> RouteSchedule {
-    RouteSchedule(route: ((try? transports([])) ?? []).map(\.name), states, at: .now())
+    RouteSchedule(routeTable, states, at: .now())
   }
 }
 

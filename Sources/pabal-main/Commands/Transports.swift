@@ -29,11 +29,14 @@ extension Transports {
         let plugin: String
         /// The position in the route, from 1; null if the transport isn't in it.
         let place: OrNull<Int>
+        /// The keys of the other routes that it is in; only if there are any.
+        let routes: [String]?
 
         enum CodingKeys: String, CodingKey {
           case name = "name"
           case plugin = "plugin"
           case place = "place"
+          case routes = "routes"
         }
       }
       struct Plugin: Encodable {
@@ -63,9 +66,13 @@ extension Transports {
     func run() throws {
       let context = try CommandContext(common)
       let route = try context.transports([]).map(\.name)
+      let special = context.configuration.specialRoutes
       var transports: [Listing.Transport] = context.configuration.transports.map { transport in
         let place = route.firstIndex(of: transport.name).map { $0 + 1 }
-        return Listing.Transport(name: transport.name, plugin: transport.plugin, place: OrNull(place))
+        let routes = special.filter { $0.transports.contains(transport.name) }.map(\.key)
+        return Listing.Transport(
+          name: transport.name, plugin: transport.plugin, place: OrNull(place),
+          routes: routes.isEmpty ? nil : routes)
       }
       transports.sort { a, b in (a.place.value ?? .max, a.name) < (b.place.value ?? .max, b.name) }
       let plugins = context.loader.names().map { name in
@@ -87,7 +94,8 @@ extension Transports {
       Terminal.printResult("Transports in \(context.configuration.file):")
       for transport in transports {
         let mark = transport.place.value.map { route.count > 1 ? "\($0)." : "→" } ?? " "
-        Terminal.printResult("  \(mark) \(transport.name) (plugin \(transport.plugin))")
+        let routes = transport.routes.map { ", for \($0.joined(separator: ", "))" } ?? ""
+        Terminal.printResult("  \(mark) \(transport.name) (plugin \(transport.plugin)\(routes))")
       }
       Terminal.printResult("Plugins:")
       for plugin in plugins {

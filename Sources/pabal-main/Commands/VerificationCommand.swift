@@ -6,7 +6,7 @@ import PabalServer
 struct InProcessDispatch: ImmediateDispatch {
   let dispatcher: Dispatcher
 
-  func reserve(_ lane: Lane, unknown: UnknownPolicy) async -> OutboxEntry.Lease? {
+  func reserve(_ lane: Lane, unknown: UnknownPolicy, route: String) async -> OutboxEntry.Lease? {
     // A mail that may not be sent twice is enqueued as waiting. If it were leased and this process died, no other
     // process would send it.
     unknown == .resend ? await dispatcher.lease() : nil
@@ -26,12 +26,12 @@ extension CommandContext {
     queued: Bool, over names: [String],
     _ work: @escaping @Sendable (VerificationService) async throws(VerificationError) -> Verification
   ) throws(CommandError) -> Verification {
-    let transports = try checked(try transports(names))
-    let route = route(transports)
+    let routes = try checkedRoutes(names)
+    let route = route(routes.transports)
     defer { route.close() }
     let storage = try storage()
     defer { storage.database.close() }
-    let dispatcher = dispatcher(storage, transports, route) { event in
+    let dispatcher = dispatcher(storage, routes, route) { event in
       if let line = event.line { Terminal.printError("pabal: \(line)") }
     }
     let service = try verifications(
@@ -88,7 +88,8 @@ extension DispatcherEvent {
       "transport \(transport): rate limit reached until \(until.text); the mail is queued, and `pabal serve` sends it then unless it has expired"
     case .unsettled(let id, let problem):
       "mail \(id): it was sent, but that could not be recorded, so it may arrive twice: \(problem)"
-    case .attempted, .settled, .suppressed, .held, .paused, .restored, .expedited, .codesDelayed, .lost,
+    case .attempted, .settled, .suppressed, .held, .paused, .restored, .expedited, .routeMissing,
+      .codesDelayed, .lost,
       .reported, .unreadable, .storage:
       nil
     }

@@ -13,8 +13,8 @@ final class ListenerSite {
   private let server: InteractiveProcess
 
   /// Starts the shipped site with this text as `serve`, in which `USERS`, `HASH`, `FILES` and the names of certificates are
-  /// replaced.
-  init(_ serve: String, listeners: Int = 1) throws {
+  /// replaced. `transports` and `more` are more members of `transports` and of the file.
+  init(_ serve: String, listeners: Int = 1, transports: String = "", more: String = "") throws {
     site = try TestSite()
     let fingerprints = try Self.result(Self.client(site, "certificates", []))
     self.fingerprints = fingerprints.compactMapValues { $0 as? String }
@@ -24,7 +24,9 @@ final class ListenerSite {
     .replacing("FILES", with: #""certificate": "server.pem", "key": "server.key""#)
     if text.contains("HASH") { text = text.replacing("HASH", with: try Self.hash()) }
     for (name, digest) in self.fingerprints { text = text.replacing("SHA-\(name)", with: "sha256:\(digest)") }
-    try site.directory.write(TestSite.shipped(with: #""serve": \#(text)"#), to: "config.json")
+    let configuration = TestSite.shipped(with: #""serve": \#(text)"# + more)
+    try site.directory.write(
+      configuration.replacing(#""console":"#, with: transports + #""console":"#), to: "config.json")
     // The log goes to a file, because a full pipe would block the server.
     server = try InteractiveProcess(
       "/bin/sh", ["-c", #"exec "$0" serve 2>log"#, "\(BuiltProducts.directory)/pabal"],

@@ -12,12 +12,20 @@ import Testing
     let sender: String
     let header: String
     let end: End
+    /// The transport by which it leaves.
+    var transport = "file"
   }
 
   private static let rows = [
     Row(sender: "app@example.com", header: "From: app@example.com", end: .queued),
     Row(sender: "APP@Example.COM", header: "From: \"The App\" <App@EXAMPLE.com>", end: .queued),
-    Row(sender: "any@XN--bcher-kva.example", header: "From: kim@xn--bcher-kva.example", end: .queued),
+    Row(
+      sender: "any@XN--bcher-kva.example", header: "From: kim@xn--bcher-kva.example", end: .queued,
+      transport: "books"),
+    // The author decides, not the sender of the envelope.
+    Row(sender: "any@xn--bcher-kva.example", header: "From: app@example.com", end: .queued),
+    Row(
+      sender: "app@example.com", header: "From: K <kim@Bücher.example>", end: .queued, transport: "books"),
     Row(sender: "", header: "From: app@example.com", end: .queued),
     Row(sender: "app@example.com", header: "Subject: no author", end: .queued),
     Row(sender: "ceo@example.com", header: "From: app@example.com", end: .refusedAtMAIL),
@@ -66,7 +74,8 @@ import Testing
           "local": { "default": { \(rules) }, "daemon": { "senders": ["daemon@example.com"] } } },
         { "listen": "127.0.0.2:0", "security": "none",
           "networks": ["127.0.0.0/8", { "network": "127.0.0.0/24", \(rules) }] } ] }
-      """, listeners: 3)
+      """, listeners: 3, transports: #""books": { "plugin": "file", "directory": "books" }, "#,
+      more: #", "routes": { "bücher.example": "books" }"#)
     let drop = "\(site.site.directory.path)/drop"
     try FileManager.default.createDirectory(atPath: drop, withIntermediateDirectories: false)
     #expect(chmod(drop, 0o3733) == 0)
@@ -92,7 +101,7 @@ import Testing
   @Test func `are the same by every way into the queue`() throws {
     let site = try Self.site()
     let folder = site.site.directory.path
-    var queued = 0
+    var queued = ["file": 0, "books": 0]
     for (name, door) in [
       ("user", ["port": site.ports[0], "user": "printer", "password": ListenerSite.password]),
       ("certificate", ["port": site.ports[0], "certificate": "client"]),
@@ -109,7 +118,7 @@ import Testing
           }
         #expect(result.0 == expected.0 && result.1 == expected.1, "\(name) \(row): \(result)")
         if result.1 == 550 { #expect(result.2.hasPrefix("5.7.1 "), "\(name) \(row): \(result)") }
-        if result.1 == 250 { queued += 1 }
+        if result.1 == 250 { queued[row.transport, default: 0] += 1 }
       }
     }
     // Refused at MAIL or at the content is one line of the log each.
@@ -137,7 +146,7 @@ import Testing
             run.errors.contains("not an allowed sender") || run.errors.contains("not a valid list"),
             "\(run.errors)")
         }
-        if run.status == 0 { queued += 1 }
+        if run.status == 0 { queued[row.transport, default: 0] += 1 }
       }
     }
     // The writer of a drop file has its answer before it is read.
@@ -150,7 +159,9 @@ import Testing
         ], input: Array("\(row.header)\n\ntext\n".utf8), environment: TestSite.cleanEnvironment)
       #expect(run.status == 0, "\(run.errors)")
       // A sender that may be used learns that the content was refused.
-      if row.end == .queued || row.end == .refusedAtContent && !row.sender.isEmpty { queued += 1 }
+      if row.end == .queued || row.end == .refusedAtContent && !row.sender.isEmpty {
+        queued[row.transport, default: 0] += 1
+      }
     }
     let refused = Self.rows.count { $0.end != .queued }
     try eventually {
@@ -159,7 +170,9 @@ import Testing
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/drop/refused").count == refused)
     #expect(
       site.log.matches(of: /submission refused submitter=\S+ door=drop status=5\.7\.1/).count == refused)
-    try eventually { site.site.mails.count == queued }
+    try eventually {
+      site.site.mails.count == queued["file"] && site.site.mails(in: "books").count == queued["books"]
+    }
     #expect(try site.stop() == 0)
   }
 

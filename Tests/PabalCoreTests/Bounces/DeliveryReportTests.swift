@@ -5,6 +5,19 @@ import Testing
 
 /// The reports that the dispatcher adds with the settlement of a mail.
 @Suite struct DeliveryReportTests {
+  @Test func `a report takes the route of its own author's domain`() async throws {
+    var options = DispatcherOptions()
+    options.reports.routes = SenderRoutes(
+      ["domain:example.test", "domain:other.test"].map { ConfiguredRoute(key: $0, transports: ["smtp"]) })
+    let site = try ReportFixture(options)
+    site.transport.answer(.rejected, for: "bob@example.org")
+    try await site.submit()
+    await site.fixture.advance()
+    let entries = try await site.fixture.outbox.read(OutboxQuery()).entries
+    #expect(entries.map(\.reporting) == [.report, .sender])
+    #expect(entries.map(\.route) == ["domain:example.test", ""])
+  }
+
   @Test func `a refused recipient yields one report, which people and programs can read`() async throws {
     let site = try ReportFixture()
     site.transport.answer(.rejected, for: "bob@example.org")

@@ -14,7 +14,7 @@ import Testing
 
     init(isBusy: Bool = false) { self.isBusy = isBusy }
 
-    func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
+    func reserve(_ lane: Lane, unknown: UnknownPolicy, route: String) -> OutboxEntry.Lease? {
       lines.withLock { $0.append("reserve \(lane)") }
       return isBusy ? nil : OutboxEntry.Lease(owner: "me", until: Timestamp(milliseconds: 1_800_000_000_000))
     }

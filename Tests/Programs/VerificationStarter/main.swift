@@ -18,7 +18,7 @@ let dispatcher = Dispatcher(
     switch event {
     case .attempted(let id, _, let outcome, _, _, _): say("attempt \(id) \(outcome.name)")
     case .settled(let entry): say("settled \(entry.id)")
-    case .codesDelayed, .paced: break
+    case .codesDelayed, .paced, .routeMissing: break
     default: say("\(event)")
     }
   }, route: route)

@@ -17,6 +17,8 @@ struct DispatchSchedule {
   private var lastMaintenance: Timestamp?
   private var forecast = OutboxForecast(due: nil, end: nil, oldestCode: nil, isUnfinished: false)
   private var hasReportedCodeDelay = false
+  private var turn = 0
+  private var idleProbes: [String: Timestamp] = [:]
 
   /// Whether maintenance has run at least once, so that the states of the transports are known.
   var hasRunMaintenance: Bool { lastMaintenance != nil }
@@ -52,6 +54,20 @@ struct DispatchSchedule {
   }
 
   // MARK: Claiming
+
+  /// Returns the number of the next claim.
+  mutating func nextTurn() -> Int {
+    turn = (turn + 1) % 1_000_000
+    return turn
+  }
+
+  /// Records that at `now` no mail was there to probe the transport `name`.
+  mutating func recordIdleProbe(of name: String, at now: Timestamp) { idleProbes[name] = now }
+
+  /// Returns whether mail that may probe the transport `name` was looked for less than `interval` before `now`.
+  func hasIdleProbe(of name: String, at now: Timestamp, within interval: Duration) -> Bool {
+    idleProbes[name].map { $0 <= now && now - $0 < interval } ?? false
+  }
 
   /// Records a signal that there is new mail or a new route.
   mutating func signalWork() {

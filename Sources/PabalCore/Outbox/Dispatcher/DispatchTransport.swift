@@ -66,4 +66,16 @@ extension Dispatcher {
       outbox, sealing: sealing, options: options, dependencies: dependencies, report: report,
       route: { transports })
   }
+
+  /// A dispatcher of `outbox` over one route, whose transports `route` returns.
+  public init(
+    _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
+    dependencies: Dependencies = Dependencies(),
+    report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in },
+    route: @escaping @Sendable () -> [DispatchTransport]
+  ) {
+    self.init(
+      outbox, sealing: sealing, options: options, dependencies: dependencies, report: report,
+      routes: { DispatchRoutes(route()) })
+  }
 }

@@ -27,7 +27,8 @@ extension Dispatcher {
   private func attempt(_ entry: OutboxEntry, _ content: OutboxContent?) async -> StorageError? {
     await refreshStates()
     let available = AvailableRoute(
-      interactive: route(), generation: routeChange.generation, for: entry.lane, at: dependencies.now(),
+      interactive: routes().transports(of: entry.route), generation: routeChange.generation, for: entry.lane,
+      at: dependencies.now(),
       health, rateLimiter)
     let error = await start(entry, content, over: available, .interactive).value
     // Swept here because `pabal serve`, which sweeps otherwise, may not be running.

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Drains an outbox: claims mail that is due, attempts it over the route's transports and stores how it ended.
+/// Drains an outbox: claims mail that is due, attempts it over the transports of its route and stores how it ended.
 ///
 /// One actor owns the state, in structs with synchronous methods, and reads it again after each `await`, because
 /// other calls run meanwhile. Only this file changes the state; the actor's extensions read it.
@@ -10,7 +10,7 @@ public actor Dispatcher {
 
   let outbox: any Outbox
   let sealing: any ContentSealing
-  let route: @Sendable () -> [DispatchTransport]
+  let routes: @Sendable () -> DispatchRoutes
   let report: @Sendable (DispatcherEvent) -> Void
   let dependencies: Dependencies
   private let wakeSignal = WakeSignal()
@@ -22,26 +22,28 @@ public actor Dispatcher {
   private(set) var rateLimiter: RateLimiter
   private(set) var health: TransportHealth
   private(set) var routeChange = RouteChange()
+  // The keys of routes that were reported as missing.
+  private var missingRoutes: Set<String> = []
   private var inFlight = InFlightTable() {
     didSet { inFlightCounter.store(inFlight.count, ordering: .relaxed) }
   }
 
   /// A dispatcher of `outbox`.
   ///
-  /// `route` is called for every mail, so that a changed route applies to mail that is already waiting. `report`
-  /// is called from any thread.
+  /// `routes` is called for every mail, so that changed routes apply to mail that is already waiting. `report` is
+  /// called from any thread.
   public init(
     _ outbox: any Outbox, sealing: any ContentSealing, options: DispatcherOptions = DispatcherOptions(),
     dependencies: Dependencies = Dependencies(),
     report: @escaping @Sendable (DispatcherEvent) -> Void = { _ in },
-    route: @escaping @Sendable () -> [DispatchTransport]
+    routes: @escaping @Sendable () -> DispatchRoutes
   ) {
     self.outbox = outbox
     self.sealing = sealing
     self.options = options
     self.dependencies = dependencies
     self.report = report
-    self.route = route
+    self.routes = routes
     rateLimiter = RateLimiter(options)
     health = TransportHealth(sealing)
     owner =
@@ -124,14 +126,15 @@ public actor Dispatcher {
 
   // MARK: Configuration
 
-  /// Adopts new options and the route as it is now. The next mail tries every paused transport of the route,
+  /// Adopts new options and the routes as they are now. The next mail tries every paused transport of a route,
   /// because the edit may have fixed what paused it.
   ///
   /// If there was one, or if `hasChanged`, mail that waits because of a transport's answer is due at once.
   public func adopt(_ options: DispatcherOptions, routeHasChanged hasChanged: Bool = false) async {
     self.options = options
     rateLimiter.adopt(options)
-    let (now, names) = (dependencies.now(), Set(route().map(\.name)))
+    let (now, names) = (dependencies.now(), Set(routes().transports.map(\.name)))
+    missingRoutes = []
     await refreshStates()
     let isAnyPaused = names.contains { health[$0].permission(at: now) != .ready }
     if isAnyPaused {
@@ -160,14 +163,15 @@ public actor Dispatcher {
 
   // MARK: Immediate dispatch
 
-  /// Returns a lease under which the caller may add a mail of `lane` that is already claimed and hand it over when
-  /// it is durable, or `nil` if the mail is to be added as waiting, followed by `wake`.
+  /// Returns a lease under which the caller may add a mail of `lane` and the route with this key that is already
+  /// claimed, and hand it over when it is durable, or `nil` if the mail is to be added as waiting, followed by `wake`.
   ///
   /// Every lease is followed by one `handOver` or `release`.
-  public func reserve(_ lane: Lane, unknown: UnknownPolicy) -> OutboxEntry.Lease? {
+  public func reserve(_ lane: Lane, unknown: UnknownPolicy, route: String = "") -> OutboxEntry.Lease? {
     let now = dependencies.now()
-    guard !isFinishing, schedule.hasRunMaintenance, unknown == .resend, room(lane) > 0,
-      let transport = availableRoute(lane, at: now).first,
+    let group = routes().group(of: route)
+    guard !isFinishing, schedule.hasRunMaintenance, unknown == .resend, room(lane, of: group) > 0,
+      let transport = availableRoute(lane, of: group.transports, at: now).first,
       availableSends(of: transport, lane, at: now) > inFlight.reservedSlots
     else { return nil }
     inFlight.reserve()
@@ -179,7 +183,8 @@ public actor Dispatcher {
     inFlight.release()
     // The sealed content has the reports that were asked for.
     let content = entry.owesReport ? nil : OutboxContent(mail)
-    start(entry, content, over: availableRoute(entry.lane, at: dependencies.now()))
+    let transports = routes().transports(of: entry.route)
+    start(entry, content, over: availableRoute(entry.lane, of: transports, at: dependencies.now()))
   }
 
   /// Returns a lease of `reserve` that was not used.
@@ -190,15 +195,20 @@ public actor Dispatcher {
   /// Returns how many more mails of `lane` may be in flight.
   func room(_ lane: Lane) -> Int { inFlight.room(for: lane, limit: options.maxConcurrentAttempts) }
 
+  /// Returns how many more mails of `lane` and of the routes in `group` may be in flight.
+  func room(_ lane: Lane, of group: DispatchRoutes.Group) -> Int {
+    inFlight.room(
+      for: lane, of: group.keys, among: routes().groups.count, limit: options.maxConcurrentAttempts)
+  }
+
   func lease(from now: Timestamp) -> OutboxEntry.Lease {
     OutboxEntry.Lease(owner: owner, until: now + options.leaseDuration)
   }
 
-  /// Claims mail and starts it, each over the route of its lane, which begins with `transport`. Returns how many
+  /// Claims mail and starts it, each over the transports for its lane, which begin with `transport`. Returns how many
   /// mails were claimed.
   func start(
-    _ claim: OutboxClaim, _ codes: AvailableRoute, _ others: AvailableRoute,
-    through transport: DispatchTransport
+    _ claim: OutboxClaim, _ claimable: ClaimableRoutes, through transport: DispatchTransport
   ) async throws(StorageError) -> Int {
     guard claim.limit > 0 else { return 0 }
     // Reserved because slots and sends must not be given away twice while the claim runs.
@@ -209,7 +219,7 @@ public actor Dispatcher {
       rateLimiter.expect(-claim.limit, of: transport.name)
     }
     let entries = try await outbox.claim(claim)
-    for entry in entries { start(entry, nil, over: entry.lane == .code ? codes : others) }
+    for entry in entries { start(entry, nil, over: claimable[entry.lane]) }
     return entries.count
   }
 
@@ -220,13 +230,16 @@ public actor Dispatcher {
     _ mode: OutboxDelivery.Mode = .queued
   ) -> InFlightTable.Delivery {
     rateLimiter.expect(1, of: route.first?.name)
+    if !routes().isKnown(entry.route), missingRoutes.insert(entry.route).inserted {
+      report(.routeMissing(id: entry.id, route: entry.route))
+    }
     let delivery = Task {
       let error = await deliver(OutboxDelivery(entry, over: route, mode, options), content)
       inFlight.remove(entry.id)
       if schedule.mayHaveWork { wakeSignal.signal() }
       return error
     }
-    inFlight.insert(delivery, for: entry.id)
+    inFlight.insert(delivery, for: entry.id, entry.route)
     if !inFlight.hasLeaseRenewal { inFlight.setLeaseRenewal(Task { await renewLeases() }) }
     return delivery
   }
@@ -291,6 +304,18 @@ public actor Dispatcher {
     signalWork()
   }
 
+  /// Returns the groups of routes, each time beginning with another one, so that none always has the first choice of the
+  /// free slots.
+  func groupsInTurn() -> [DispatchRoutes.Group] {
+    let groups = routes().groups
+    guard groups.count > 1 else { return groups }
+    let first = schedule.nextTurn() % groups.count
+    return Array(groups[first...] + groups[..<first])
+  }
+
+  /// Records that no mail was there to probe a transport.
+  func recordIdleProbe(of name: String, at now: Timestamp) { schedule.recordIdleProbe(of: name, at: now) }
+
   /// Stops expecting the send that a started mail is about to use.
   func endExpectedSend(of name: String?) { rateLimiter.expect(-1, of: name) }
 
@@ -316,6 +341,6 @@ public actor Dispatcher {
   }
 
   private func reportTransports() {
-    for event in health.events(for: route().map(\.name)) { report(event) }
+    for event in health.events(for: routes().transports.map(\.name)) { report(event) }
   }
 }

@@ -24,6 +24,9 @@ public enum DispatcherEvent: Sendable {
   /// `count` mails that waited because of a transport's answer became due, because the route has changed or a paused
   /// transport is tried again.
   case expedited(count: Int)
+  /// The route with which a mail was stored isn't configured any more, so the mail takes the standard route. Reported for
+  /// the first mail of each such route.
+  case routeMissing(id: String, route: String)
   /// Codes have been waiting longer than `DispatcherOptions.codeAlertDelay`, the oldest since `since`.
   case codesDelayed(since: Timestamp)
   /// Another process claimed a mail while it was in flight here, so it may arrive twice.

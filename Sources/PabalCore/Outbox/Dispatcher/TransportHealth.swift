@@ -157,12 +157,12 @@ public struct TransportCondition: Sendable, Hashable {
 }
 
 extension Dispatcher {
-  /// The condition of the route's transports, in its order, as far as this process knows. Before the first round it
-  /// asks the outbox what other processes know.
+  /// The condition of the transports of all routes, those of the standard route first, as far as this process knows.
+  /// Before the first round it asks the outbox what other processes know.
   public func conditions() async -> [TransportCondition] {
     if !schedule.hasRunMaintenance { await refreshStates() }
     let now = dependencies.now()
-    return route().map {
+    return routes().transports.map {
       TransportCondition($0.name, health[$0.name], cause: health.cause(of: $0.name), at: now)
     }
   }
