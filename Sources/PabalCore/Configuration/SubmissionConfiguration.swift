@@ -126,7 +126,7 @@ public struct SubmissionConfiguration: Sendable {
       for route in configuration.routes {
         if routes[route.key, default: route.transports] != route.transports {
           value.collector.report(
-            "\(route.key) has another route in another listener", remedy: "use the same route in both",
+            "\(route.key) has two routes", remedy: "use the same route wherever it is listed",
             at: configuration.location.position ?? value.node.position, path: configuration.location.path)
         }
         routes[route.key] = route.transports

@@ -145,21 +145,43 @@ import Testing
           #""broken": { "plugin": "smtp", "host": "127.0.0.1", "port": 1, "security": "none" }, "console":"#))
     let site = http.site
     let ways = ["--socket", "\(site.directory.path)/submit", "--drop", "/none"]
-    for number in 0..<3 {
+    // Five failures pause the transport.
+    for number in 0..<6 {
       #expect(try Self.sendmail(ways, to: "you\(number)@example.net", from: "kim@example.com") == 0)
     }
     // Other mail isn't delayed.
     #expect(try http.call("POST", "/v1/mails", Self.draft).status == 202)
     try eventually { site.mails.count == 1 }
     try eventually {
-      try site.outbox().count { $0["outcome"] as? String == "deferred" } == 3
+      try site.outbox().count { $0["outcome"] as? String == "deferred" } >= 5
     }
+    try eventually {
+      try site.outbox().count {
+        $0["route"] as? String == "local:default"
+          && $0["waits_for"] as? String == "transport broken is paused"
+      } == 6
+    }
+    let readiness = try http.call("GET", "/readyz")
+    #expect(readiness.status == 200 && readiness["status"] == "degraded", "\(readiness.body)")
+    #expect(readiness.body.contains(#""broken":"paused"#), "\(readiness.body)")
     let shown = try site.pabal("outbox", "list").output
-    #expect(shown.matches(of: /route local:default/).count == 3, "\(shown)")
+    #expect(shown.matches(of: /route local:default/).count == 6, "\(shown)")
     try site.edit(local, #""local": { "default": { "lane": "bulk" } }"#)
-    try eventually { site.mails.count == 4 }
+    try eventually { site.mails.count == 7 }
     let log = try http.stop().log
     #expect(log.matches(of: /route missing mail=\S+ route=local:default/).count == 1, "\(log)")
+  }
+
+  @Test func `the transports that serve is started with replace those of all routes`() throws {
+    let http = try HTTPTestSite(
+      TestSite.shipped(
+        with: #""serve": { "listen": "127.0.0.1:0", "keyless": true }"# + Self.routed
+      ).replacing(#""console":"#, with: Self.files("second", "third") + #""console":"#),
+      arguments: ["--transport", "file"])
+    #expect(try http.call("POST", "/v1/mails", Self.draft).status == 202)
+    try eventually { http.site.mails.count == 1 }
+    let log = try http.stop().log
+    #expect(!log.contains("route missing") && log.contains("transport=file outcome=sent"), "\(log)")
   }
 
   @Test func `check lists the routes, and their mistakes with the nearest name`() throws {

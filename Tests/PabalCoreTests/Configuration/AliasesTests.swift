@@ -119,7 +119,8 @@ import Testing
       throws -> String?
     {
       let text = """
-        { "transport": "c", "transports": { "c": { "plugin": "\(plugin)" } }, "from": "a@example.com",
+        { "transport": "c", "from": "a@example.com",
+          "transports": { "c": { "plugin": "\(plugin)" }, "relay": { "plugin": "smtp" } },
           "aliases": \(aliases)\(rest) }
         """
       let configuration = try Configuration.read(Array(text.utf8), file: "config.json", directory: "/")
@@ -129,6 +130,14 @@ import Testing
     #expect(try warning(#"{ "kim": "a@b.example" }"#, socket, "console")?.contains("is kept") == true)
     #expect(try warning("{}", socket, "smtp", "web1")?.contains("can't be delivered") == true)
     #expect(try warning(#"{ "root": "kim" }"#, socket) != nil)
+    // The mail of root may have a route of its own.
+    for (plugin, route, isWarned) in [("file", "relay", false), ("smtp", "c", false), ("file", "c", true)] {
+      let own = socket.replacing(
+        #""/run/s""#, with: #""/run/s", "local": { "default": { "route": "\#(route)" } }"#)
+      #expect(try (warning("{}", own, plugin) != nil) == isWarned)
+      let domain = #", "routes": { "web1.example.com": "\#(route)" }"# + socket
+      #expect(try (warning("{}", domain, plugin) != nil) == isWarned)
+    }
     #expect(try warning(#"{ "root": "a@b.example" }"#, socket) == nil)
     #expect(try warning(#"{ "default": "a@b.example" }"#, socket) == nil)
     #expect(try warning("{}", socket, "smtp") == nil)

@@ -104,13 +104,23 @@ import Testing
     }
   }
 
+  @Test func `a network that is written in two ways has one route`() {
+    let found = problems(
+      submission:
+        #"{"socket": "/s", "networks": [{"network": "192.0.2.9/24", "route": "ses"}, {"network": "192.0.2.0/24", "route": "smtp"}]}"#
+    )
+    #expect(found.count == 1 && found.first?.contains("network:192.0.2.0/24 has two routes") == true)
+  }
+
   @Test func `a submitter of two listeners has one route`() {
     func listener(_ socket: String, _ route: String) -> String {
       #"{"socket": "\#(socket)", "local": {"web": {"route": "\#(route)"}}}"#
     }
     #expect(problems(submission: "[\(listener("/a", "ses")), \(listener("/b", "ses"))]").isEmpty)
     let found = problems(submission: "[\(listener("/a", "ses")), \(listener("/b", "smtp"))]")
-    #expect(found.count == 1 && found.first?.contains("local:web has another route") == true, "\(found)")
+    #expect(
+      found.count == 1 && found.first?.contains("local:web has two routes; use the same route") == true,
+      "\(found)")
   }
 
   @Test(arguments: [
