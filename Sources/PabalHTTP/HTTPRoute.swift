@@ -53,6 +53,9 @@ extension HTTPRoute {
     HTTPRoute(.post, "/v1/verifications/{id}/cancel", access: .client(.verify), VerificationHandlers.cancel),
     HTTPRoute(.post, "/v1/proofs/redeem", access: .client(.verify), VerificationHandlers.redeem),
     HTTPRoute(.post, MailHandlers.path, access: .client(.mail), MailHandlers.add),
+    HTTPRoute(.get, MailHandlers.path, access: .client(.mail), HistoryHandlers.find),
+    // Before the ids, which it isn't one of.
+    HTTPRoute(.post, HistoryHandlers.searchPath, access: .client(.mail), HistoryHandlers.search),
     HTTPRoute(.get, "/v1/mails/{id}", access: .client(.mail), MailHandlers.show),
     HTTPRoute(.post, "/v1/messages/{name}/render", access: .client(.mail), MailHandlers.render),
     HTTPRoute(.get, "/healthz", access: .open, ServiceHandlers.health),

@@ -141,6 +141,12 @@ public struct HTTPDependencies: Sendable {
   public var access: ServeConfiguration
   /// What the demo page needs; `nil` on a service without it.
   public var demo: DemoDependencies?
+  /// What became of mail; `nil`: it can't be searched.
+  package var history: MailHistory?
+  /// How the addresses of finished mails are rewritten; `nil`: not at all.
+  package var rewriting: AddressRewriting?
+  /// Returns whether so many bytes are free where the database is.
+  package var hasRoom: @Sendable (Int) -> Bool = { _ in true }
 
   /// Creates the dependencies, without the demo page.
   public init(
@@ -185,6 +191,8 @@ public enum HTTPEvent: Sendable {
   case answered(route: String, method: String, status: Int, client: String?, took: Duration)
   /// A finished mail was queued; `client` is the client whose key was used.
   case submitted(mail: String, client: String?, recipients: Int, bytes: Int)
+  /// A DKIM signature was removed from a finished mail, because `changed`, names of fields or `body`, has changed.
+  case signatureRemoved(mail: String, domain: String, changed: [String])
   /// A verification was started. One that is a notice has no code and can't be approved.
   case started(purpose: String, language: String?, isNotice: Bool)
   /// A new code was sent.

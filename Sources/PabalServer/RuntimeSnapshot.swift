@@ -4,6 +4,7 @@ import PabalCore
 import PabalHTTP
 import PabalMessages
 import PabalStorage
+import PabalSubmission
 
 /// Everything that an edit of `config.json` can change while `pabal serve` runs. It is created as a whole before it is used.
 struct RuntimeSnapshot: Sendable {
@@ -64,6 +65,12 @@ struct RuntimeSnapshot: Sendable {
       composer: StoredMessageComposer(messages.store, from: try context.sender(nil)),
       access: context.configuration.serve.listening(on: listen),
       hostName: context.configuration.serve.submission.first?.host ?? LocalUser.current().domain)
+    http.history = MailHistory(storage.outbox, keys: storage.keys)
+    http.rewriting = AddressRewriting(
+      context.configuration.aliases,
+      LocalHosts.current(context.configuration.serve.submission.compactMap(\.host)), completing: http.hostName
+    )
+    http.hasRoom = FreeSpaceGuard(ofFile: context.configuration.storage.path).hasRoom
     http.demo = isDemo ? try context.demo(routes.transports) : nil
     self.http = http
   }

@@ -70,6 +70,8 @@ struct ServeLog: Sendable {
         "submitted", ("mail", id), ("submitter", client.map { "client:\($0)" } ?? "keyless"),
         ("door", "http"),
         ("recipients", "\(recipients)"), ("bytes", "\(bytes)"))
+    case .signatureRemoved(let id, let domain, let changed):
+      writeRemovedSignature(of: id, domain: domain, changed: changed)
     // Doesn't log whether it was a notice, which would reveal who is registered.
     case .started(let purpose, let language, _): write("started", verificationFields(purpose, language))
     case .resent(let purpose, let language): write("resent", verificationFields(purpose, language))

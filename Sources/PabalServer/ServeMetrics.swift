@@ -100,7 +100,7 @@ final class ServeMetrics: Sendable {
       approvalTimes.add(kind.purpose, after)
     case .limited(let limit): limits.add(limit)
     // The status of the response is counted with `.answered`.
-    case .submitted, .failed, .warning: break
+    case .submitted, .signatureRemoved, .failed, .warning: break
     }
   }
 

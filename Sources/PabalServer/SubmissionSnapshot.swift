@@ -42,9 +42,7 @@ struct SubmissionSnapshot: Sendable {
         removedSignatures: { id, signatures in
           // A mail can have thousands.
           for signature in signatures.prefix(10) {
-            log.write(
-              "signature removed", ("mail", id), ("domain", String(printable(signature.domain).prefix(255))),
-              ("changed", signature.changed.joined(separator: ",")))
+            log.writeRemovedSignature(of: id, domain: signature.domain, changed: signature.changed)
           }
         })
       let listener = ListenerSettings(configuration, certificate: certificate, hostName: intake.hostName) {
@@ -93,6 +91,15 @@ extension SubmissionIntake {
       outbox, hostName: submission?.host ?? hosts.domain,
       rules: { submission?.rules(for: $0) ?? SenderRules() }, rates: rates, aliases: configuration.aliases,
       hosts: hosts, report: report, removedSignatures: removedSignatures)
+  }
+}
+
+extension ServeLog {
+  /// Writes that a DKIM signature was removed from a mail.
+  func writeRemovedSignature(of mail: String, domain: String, changed: [String]) {
+    write(
+      "signature removed", ("mail", mail), ("domain", String(printable(domain).prefix(255))),
+      ("changed", changed.joined(separator: ",")))
   }
 }
 

@@ -17,27 +17,44 @@ final class RouterFixture: Sendable {
     var client: String?
   }
 
+  /// What the mails are in.
+  let outbox = MemoryOutbox()
+  /// The keys of the store.
+  let keys = Keyring(current: .random())
   private let router: HTTPRouter
   private let reported: Reports
 
   private final class Reports: Sendable {
     let all = Mutex<[Report]>([])
     let warnings = Mutex<[String]>([])
+    let signatures = Mutex<[String]>([])
   }
 
   /// A router whose `serve` section is `serve`, by default that of a keyless service.
-  init(serve: String = keyless, hasDemo: Bool = false, hasMetrics: Bool = true) throws {
-    let keys = Keyring(current: .random())
-    let store = MemoryVerificationStore(outbox: MemoryOutbox())
+  init(
+    serve: String = keyless, hasDemo: Bool = false, hasMetrics: Bool = true, aliases: String? = nil,
+    free: Int = .max
+  ) throws {
+    let store = MemoryVerificationStore(outbox: outbox)
     let composer = StubComposer()
     var dependencies = HTTPDependencies(
       verifications: VerificationService(store: store, keys: keys, composer: composer),
       submission: MailSubmission(store: store, keys: keys), composer: composer,
       access: try RouterFixture.access(serve), hostName: "mail.example.com")
     if hasDemo { dependencies.demo = DemoDependencies(language: "en") { _ in nil } }
+    dependencies.history = MailHistory(outbox, keys: keys)
+    if let aliases {
+      dependencies.rewriting = AddressRewriting(
+        try RouterFixture.configuration(serve, more: #", "aliases": \#(aliases)"#).aliases,
+        LocalHosts(host: "web1", mailName: nil), completing: "mail.example.com")
+    }
+    dependencies.hasRoom = { free >= $0 }
     let reported = Reports()
     let report: @Sendable (HTTPEvent) -> Void = { event in
       if case .warning(let text) = event { reported.warnings.withLock { $0.append(text) } }
+      if case .signatureRemoved(_, let domain, let changed) = event {
+        reported.signatures.withLock { $0.append("\(domain) \(changed.joined(separator: ","))") }
+      }
       guard case .answered(let route, let method, let status, let client, _) = event else { return }
       reported.all.withLock {
         $0.append(Report(route: route, method: method, status: status, client: client))
@@ -55,11 +72,16 @@ final class RouterFixture: Sendable {
   static let keyless = #"{ "listen": "127.0.0.1:0", "keyless": true }"#
 
   /// The configuration of a `serve` section.
-  static func access(_ serve: String) throws -> ServeConfiguration {
+  static func access(_ serve: String) throws -> ServeConfiguration { try configuration(serve).serve }
+
+  private static func configuration(_ serve: String, more: String = "") throws -> Configuration {
     let configuration =
-      #"{ "transport": "c", "transports": { "c": { "plugin": "console" } }, "from": "a@example.com", "serve": \#(serve) }"#
-    return try Configuration.read(Array(configuration.utf8), file: "config.json", directory: "/").serve
+      #"{ "transport": "c", "transports": { "c": { "plugin": "console" } }, "from": "a@example.com", "serve": \#(serve)\#(more) }"#
+    return try Configuration.read(Array(configuration.utf8), file: "config.json", directory: "/")
   }
+
+  /// The DKIM signatures that were removed, each with its domain and what has changed.
+  var removedSignatures: [String] { reported.signatures.withLock(\.self) }
 
   /// The last request that was reported.
   var lastReport: Report? { reported.all.withLock(\.last) }

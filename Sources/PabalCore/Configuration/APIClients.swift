@@ -9,6 +9,11 @@ public enum APIScope: String, Sendable, Hashable, CaseIterable {
   case mail = "mail"
   /// Metrics.
   case metrics = "metrics"
+  /// With `mail`: finding the mail of all submitters, not only the client's own.
+  case history = "history"
+
+  /// What a client may do without `scopes`. It never has what others submitted.
+  package static let standard: Set<APIScope> = [.verify, .mail, .metrics]
 }
 
 /// A client of the HTTP API.
@@ -19,6 +24,8 @@ public struct APIClient: Sendable, Hashable {
   public let scopes: Set<APIScope>
   /// How many mails it may queue, one for each recipient; empty: any number.
   public let rate: [RateLimit]
+  /// What finished mails it may queue.
+  public let senderRules: SenderRules
   fileprivate let digests: [[UInt8]]
 }
 
@@ -61,19 +68,21 @@ public struct APIClients: Sendable {
     }
   }
 
-  /// Reads a client: the digest of its key, a list of digests, or an object with `keys`, `scopes` and `rate`.
+  /// Reads a client: the digest of its key, a list of digests, or an object with `keys`, `scopes`, `rate` and the rules of senders.
   private static func client(_ name: String, _ value: FieldDecoder) -> APIClient? {
     guard case .object = value.node.content else {
       return APIClient(
-        name: name, scopes: Set(APIScope.allCases), rate: [], digests: digests(of: name, value))
+        name: name, scopes: APIScope.standard, rate: [], senderRules: SenderRules(),
+        digests: digests(of: name, value))
     }
     return value.object { object in
       let remedy = "add the digest of its key, which `pabal keys client \(name)` prints"
       let keys = object.required("keys", remedy: remedy).map { digests(of: name, $0) }
-      var scopes = Set(APIScope.allCases)
+      var scopes = APIScope.standard
       if let list = object.optional("scopes")?.elements() { scopes = Set(list.compactMap { $0.choice() }) }
       let rate = object.optional("rate")?.rateLimits() ?? []
-      return keys.map { APIClient(name: name, scopes: scopes, rate: rate, digests: $0) }
+      let rules = SenderRules.readSenders(object)
+      return keys.map { APIClient(name: name, scopes: scopes, rate: rate, senderRules: rules, digests: $0) }
     }
   }
 

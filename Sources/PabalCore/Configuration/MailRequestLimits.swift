@@ -5,6 +5,9 @@ public struct MailRequestLimits: Sendable, Hashable {
   /// `memory`: the maximum size in bytes of all larger bodies that are arriving or being stored.
   public private(set) var memory = 128 << 20
 
+  /// `freeSpace`: how many bytes have to be free where the database is.
+  public private(set) var freeSpace = 64 << 20
+
   /// The maximum number of recipients of a finished mail, as for SMTP.
   package static let recipientLimit = 1_000
 
@@ -16,6 +19,9 @@ public struct MailRequestLimits: Sendable, Hashable {
       var limits = MailRequestLimits()
       let size = object.optional("size")
       let memory = object.optional("memory")
+      if let number = object.optional("freeSpace")?.integer(in: 0...1_099_511_627_776) {
+        limits.freeSpace = number
+      }
       if let number = size?.integer(in: 65_536...1_073_741_824) { limits.size = number }
       if let number = memory?.integer(in: 1_048_576...68_719_476_736) { limits.memory = number }
       if limits.memory < limits.size {

@@ -122,7 +122,7 @@ public struct FieldDecoder {
   }
 
   /// A whole number in `range`.
-  func integer(in range: ClosedRange<Int>) -> Int? {
+  package func integer(in range: ClosedRange<Int>) -> Int? {
     guard case .number(let text) = node.content, let number = Int(text) else {
       report(
         "expected a whole number from \(range.lowerBound) to \(range.upperBound)",

@@ -13,9 +13,13 @@ struct MailHandlers: RequestHandlers {
   /// The path of the route that takes mail, whose bodies may be large.
   static let path = "/v1/mails"
 
+  /// The field of an error about a sender that the client may not use.
+  private static let senderField = "sender"
+
   /// Queues a mail; answers 202.
   func add() async throws(ProblemDetails) -> Response {
     let limits = shared.dependencies().access.mails
+    guard shared.dependencies().hasRoom(limits.freeSpace) else { throw .diskFull }
     let memory = shared.mailMemory.hold(for: call.caller.owner, limits)
     defer { memory.release() }
     switch request.mediaType {
@@ -73,7 +77,8 @@ struct MailHandlers: RequestHandlers {
     let parts = [Array("\(type)".utf8)] + query.payloadParts + [bytes]
     let key = try request.idempotencyKey(of: call.caller, parts)
     return try await shared.inFlight.runExclusively(key) { () throws(ProblemDetails) in
-      let mail = try finishedMail(bytes, query.envelope, isInternational: isInternational)
+      let finished = try finishedMail(bytes, query.envelope, isInternational: isInternational)
+      let mail = finished.mail
       return try await queue(mail) { submission throws(MailSubmissionError) in
         let added = try await submission.add(mail, idempotencyKey: key)
         if !added.isReplay {
@@ -81,6 +86,11 @@ struct MailHandlers: RequestHandlers {
             .submitted(
               mail: mail.id, client: call.caller.name, recipients: mail.envelope.recipients.count,
               bytes: mail.bytes.count))
+          // A mail can have thousands.
+          for signature in finished.removedSignatures.prefix(10) {
+            shared.report(
+              .signatureRemoved(mail: mail.id, domain: signature.domain, changed: signature.changed))
+          }
         }
         return added
       }
@@ -90,17 +100,33 @@ struct MailHandlers: RequestHandlers {
   /// Returns the mail with what a submitted mail needs, as by SMTP and `sendmail`.
   private func finishedMail(
     _ bytes: [UInt8], _ envelope: Envelope, isInternational: Bool
-  ) throws(ProblemDetails) -> Mail {
+  ) throws(ProblemDetails) -> SubmittedMail.Finished {
+    let dependencies = shared.dependencies()
+    let rules = call.caller.senderRules
     do throws(MailError) {
       let submitted = try SubmittedMail(bytes, lineEnds: .any)
       guard !submitted.isLooping else {
         throw MailError("received", "more than \(ReceivedField.limit) Received fields: a mail loop")
       }
+      do throws(SenderRefusal) {
+        try rules.check(envelopeSender: envelope.sender)
+        try rules.check(
+          submitted.header, completing: dependencies.rewriting?.domain ?? dependencies.hostName)
+      } catch {
+        throw MailError(MailHandlers.senderField, error.description)
+      }
+      var changes = SubmittedMail.Changes()
+      changes.rewriting = dependencies.rewriting
+      changes.author = rules.forcedSender
+      let recipients = dependencies.rewriting?.recipients(envelope.recipients) ?? envelope.recipients
+      guard
+        let rewritten = Envelope(sender: rules.envelopeSender(envelope.sender), recipients: recipients)
+      else { throw MailError("to", "no recipient") }
       return try submitted.finish(
-        envelope: envelope,
-        received: ReceivedField(host: shared.dependencies().hostName, transmission: "HTTP"),
-        isInternational: isInternational, identity: .now()
-      ).mail
+        envelope: rewritten, received: ReceivedField(host: dependencies.hostName, transmission: "HTTP"),
+        isInternational: isInternational, identity: .now(), changes: changes)
+    } catch  where error.field == MailHandlers.senderField {
+      throw .senderNotAllowed(error.message)
     } catch {
       throw .invalid(error.field, error.message + (error.remedy.map { "; \($0)" } ?? ""))
     }
@@ -132,7 +158,12 @@ struct MailHandlers: RequestHandlers {
   /// Answers with the status of a mail.
   func show() async throws(ProblemDetails) -> Response {
     guard let status = try await status(call.parameter) else { throw .mailNotFound }
-    return .json(MailBody(status))
+    guard let history = shared.dependencies().history else { return .json(MailBody(status)) }
+    do throws(StorageError) {
+      return .json(MailBody(status, try await history.events(of: status.mail)))
+    } catch {
+      throw problemDetails(.storage(error))
+    }
   }
 
   private func status(_ id: String) async throws(ProblemDetails) -> MailStatus? {
@@ -189,27 +220,5 @@ struct MailHandlers: RequestHandlers {
     } catch {
       throw ProblemDetails(error, named: nil)
     }
-  }
-}
-
-/// The JSON form of a mail's status.
-private struct MailBody: Encodable {
-  let id: String
-  let status: String
-  let outcome: OrNull<String>
-  let reply: OrNull<String>
-
-  enum CodingKeys: String, CodingKey {
-    case id = "id"
-    case status = "status"
-    case outcome = "outcome"
-    case reply = "reply"
-  }
-
-  init(_ mail: MailStatus) {
-    id = mail.mail
-    status = mail.state.rawValue
-    outcome = OrNull(mail.outcome)
-    reply = OrNull(mail.status)
   }
 }

@@ -14,14 +14,17 @@ struct AuthenticatedCaller: Sendable {
   let scopes: Set<APIScope>
   /// How many mails it may queue; empty: any number.
   let rate: [RateLimit]
+  /// What finished mails it may queue.
+  let senderRules: SenderRules
 
   private init(address: String?, proxyProblem: TrustedProxies.Client.Problem? = nil) {
     name = nil
     self.address = address
     self.proxyProblem = proxyProblem
     // A request that a proxy passed on without a key comes from anyone: it may verify an address, not send other mail.
-    scopes = address == nil ? Set(APIScope.allCases) : [.verify]
+    scopes = address == nil ? APIScope.standard : [.verify]
     rate = []
+    senderRules = SenderRules()
   }
 
   private init(_ client: APIClient) {
@@ -30,7 +33,11 @@ struct AuthenticatedCaller: Sendable {
     proxyProblem = nil
     scopes = client.scopes
     rate = client.rate
+    senderRules = client.senderRules
   }
+
+  /// Whether it finds the mail of all submitters, not only its own.
+  var seesAllMail: Bool { scopes.contains(.history) }
 
   /// The owner of the records that it makes.
   var owner: Caller { name.map(Caller.client) ?? .keyless }

@@ -62,7 +62,8 @@ struct EnvelopeQuery {
     self.envelope = envelope
   }
 
-  private static func decoded(
+  /// Returns the decoded value of a parameter.
+  static func decoded(
     _ value: String, _ field: String, _ errors: inout [ProblemDetails.FieldError]
   ) -> String? {
     if let bytes = try? PercentEncoding.decode(value.utf8Span.span),
@@ -74,7 +75,8 @@ struct EnvelopeQuery {
     return nil
   }
 
-  private static func address(
+  /// Returns the address in a parameter.
+  static func address(
     _ text: String, _ field: String, _ errors: inout [ProblemDetails.FieldError]
   ) -> Address? {
     do throws(AddressError) {

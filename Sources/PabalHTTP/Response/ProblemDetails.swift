@@ -132,6 +132,21 @@ extension ProblemDetails {
     detail: "through a proxy, callers without a key may only verify an address by its id;"
       + " create a key with `pabal keys client NAME`")
 
+  /// The client may not use a sender of the envelope or the header.
+  static func senderNotAllowed(_ detail: String) -> ProblemDetails {
+    ProblemDetails("sender-not-allowed", .forbidden, "The sender isn't allowed", detail: detail)
+  }
+
+  /// The file system of the database has too little room.
+  static let diskFull: ProblemDetails = {
+    var problem = ProblemDetails(
+      "insufficient-storage", HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage"),
+      "Not enough disk space",
+      detail: "nothing was stored; try again later")
+    problem.retryAfter = 60
+    return problem
+  }()
+
   static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> ProblemDetails {
     var problem = ProblemDetails(
       "method-not-allowed", .methodNotAllowed, "Method not allowed")

@@ -38,6 +38,15 @@ import Testing
     #expect(try Self.ids(site, "--to", "lee@example.org", "--state", "waiting").isEmpty)
     let text = try site.pabal("outbox", "list", "--to", "other@example.org").output
     #expect(text.contains("No such mail; mail in a final state is kept for outbox.retention."))
+    // Over HTTP as by the command, and no address reaches the log.
+    for answer in [
+      try http.call("GET", "/v1/mails?to=Kim%40example.org&limit=2"),
+      try http.call("POST", "/v1/mails/search", #"{"to": "kim@example.org", "limit": 2}"#),
+    ] {
+      #expect(answer.status == 200, "\(answer.body)")
+      #expect(answer.body.matches(of: /"id":"([0-9A-Z]{26})"/).map { String($0.1) } == [third, second])
+      #expect(answer.body.contains(#""next":"\#(second)""#))
+    }
     // Totals are those of the whole outbox, so they aren't above what a search found.
     #expect(try site.pabal("outbox", "list").output.hasPrefix("4 sent\n"))
     #expect(try site.pabal("outbox", "list", "--to", "lee@example.org").output.hasPrefix(second))
@@ -47,7 +56,9 @@ import Testing
       environment: TestSite.cleanEnvironment.merging(TestSite.later(5_000_000)) { $1 },
       directory: site.directory.path)
     #expect((try later.json["mails"] as? [Any])?.count == 3, "\(later.errors)")
-    #expect(try http.stop().status == 0)
+    let stopped = try http.stop()
+    #expect(stopped.status == 0)
+    #expect(stopped.log.contains("route=/v1/mails/search") && !stopped.log.lowercased().contains("kim"))
     for name in ["pabal.sqlite", "pabal.sqlite-wal"] {
       let bytes = (try? Data(contentsOf: URL(filePath: "\(site.directory.path)/\(name)"))) ?? Data()
       for address in ["kim", "lee@", "example.org"] {
