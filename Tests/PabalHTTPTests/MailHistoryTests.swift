@@ -103,6 +103,11 @@ import Testing
     let shown = try await fixture.send(
       .get, "/v1/mails", headers: [.authorization: "Bearer \(all.key)"])
     #expect(shown.body.contains(#""submitter":"user:printer""#) && shown.body.contains(#""created_at":"#))
+    for (key, status) in [(all.key, 200), (shop.key, 404)] {
+      let one = try await fixture.send(
+        .get, "/v1/mails/\(third)", headers: [.authorization: "Bearer \(key)"])
+      #expect(one.status.code == status)
+    }
     for key in [verify.key, history.key] {
       let refused = try await fixture.send(.get, "/v1/mails", headers: [.authorization: "Bearer \(key)"])
       #expect(refused.status == .forbidden && refused.problem == "scope-missing")

@@ -13,9 +13,6 @@ struct MailHandlers: RequestHandlers {
   /// The path of the route that takes mail, whose bodies may be large.
   static let path = "/v1/mails"
 
-  /// The field of an error about a sender that the client may not use.
-  private static let senderField = "sender"
-
   /// Queues a mail; answers 202.
   func add() async throws(ProblemDetails) -> Response {
     let limits = shared.dependencies().access.mails
@@ -102,31 +99,39 @@ struct MailHandlers: RequestHandlers {
     _ bytes: [UInt8], _ envelope: Envelope, isInternational: Bool
   ) throws(ProblemDetails) -> SubmittedMail.Finished {
     let dependencies = shared.dependencies()
+    let submitted = try catchingMailError { () throws(MailError) in
+      try SubmittedMail(bytes, lineEnds: .any)
+    }
+    guard !submitted.isLooping else {
+      throw .invalid("received", "more than \(ReceivedField.limit) Received fields: a mail loop")
+    }
     let rules = call.caller.senderRules
-    do throws(MailError) {
-      let submitted = try SubmittedMail(bytes, lineEnds: .any)
-      guard !submitted.isLooping else {
-        throw MailError("received", "more than \(ReceivedField.limit) Received fields: a mail loop")
-      }
-      do throws(SenderRefusal) {
-        try rules.check(envelopeSender: envelope.sender)
-        try rules.check(
-          submitted.header, completing: dependencies.rewriting?.domain ?? dependencies.hostName)
-      } catch {
-        throw MailError(MailHandlers.senderField, error.description)
-      }
-      var changes = SubmittedMail.Changes()
-      changes.rewriting = dependencies.rewriting
-      changes.author = rules.forcedSender
-      let recipients = dependencies.rewriting?.recipients(envelope.recipients) ?? envelope.recipients
-      guard
-        let rewritten = Envelope(sender: rules.envelopeSender(envelope.sender), recipients: recipients)
-      else { throw MailError("to", "no recipient") }
-      return try submitted.finish(
+    do throws(SenderRefusal) {
+      try rules.check(envelopeSender: envelope.sender)
+      try rules.check(
+        submitted.header, completing: dependencies.rewriting?.domain ?? dependencies.hostName)
+    } catch {
+      throw .senderNotAllowed(error.description)
+    }
+    var changes = SubmittedMail.Changes()
+    changes.rewriting = dependencies.rewriting
+    changes.author = rules.forcedSender
+    let recipients = dependencies.rewriting?.recipients(envelope.recipients) ?? envelope.recipients
+    guard
+      let rewritten = Envelope(sender: rules.envelopeSender(envelope.sender), recipients: recipients)
+    else { throw .invalid("to", "no recipient") }
+    return try catchingMailError { [changes] () throws(MailError) in
+      try submitted.finish(
         envelope: rewritten, received: ReceivedField(host: dependencies.hostName, transmission: "HTTP"),
         isInternational: isInternational, identity: .now(), changes: changes)
-    } catch  where error.field == MailHandlers.senderField {
-      throw .senderNotAllowed(error.message)
+    }
+  }
+
+  private func catchingMailError<Value>(
+    _ work: () throws(MailError) -> Value
+  ) throws(ProblemDetails) -> Value {
+    do throws(MailError) {
+      return try work()
     } catch {
       throw .invalid(error.field, error.message + (error.remedy.map { "; \($0)" } ?? ""))
     }
@@ -168,7 +173,8 @@ struct MailHandlers: RequestHandlers {
 
   private func status(_ id: String) async throws(ProblemDetails) -> MailStatus? {
     do throws(MailSubmissionError) {
-      return try await shared.dependencies().submission.acting(for: call.caller.owner).status(id)
+      let caller = call.caller.seesAllMail ? Caller.unrestricted : call.caller.owner
+      return try await shared.dependencies().submission.acting(for: caller).status(id)
     } catch {
       throw problemDetails(error)
     }
