@@ -121,6 +121,58 @@ import Testing
     #expect(whole.parts.last == "message/rfc822" || whole.returnedBytes == lines(signed))
   }
 
+  @Test func `whatever the mail contains, the report is legal and returns its header`() async throws {
+    var generator = SeededGenerator(seed: 17)
+    let pieces: [[UInt8]] =
+      [
+        "Subject: ", "X: ", "안", " ", "=", "=3D", "\t", "From ", ".", "--", "a", "\r\n", "\r\n", "\r\n ",
+        "\n", "\r",
+        "\0", "\r\n\r\n", "Content-Type: multipart/mixed; boundary=b\r\n", "\r\n--b\r\n", "--b--\r\n",
+        "Content-Transfer-Encoding: 8bit\r\n", "Content-Type: message/rfc822\r\n\r\n",
+        String(repeating: "x", count: 75), String(repeating: "y", count: 998), " \r\n",
+      ].map { Array($0.utf8) } + [[0xE9], [0x80], [0xFF]]
+    let originals = (0..<600).map { _ in
+      (0..<Int.random(in: 0...20, using: &generator)).flatMap { _ in
+        pieces[Int.random(in: 0..<pieces.count, using: &generator)]
+      }
+    }
+    let now = Timestamp(milliseconds: 0)
+    let recipients = [DeliveryReport.Recipient("bob@example.org", cause: .rejected, reply: "550 5.1.1 no")]
+    let address = try Address("kim@example.org")
+    for isWhole in [false, true] {
+      let mails = try originals.map { original in
+        var report = DeliveryReport(
+          .failed, recipients, to: address, id: "A", original: original, arrival: now, now: now)
+        report.returnsMail = isWhole
+        return try #require(report.finish(DeliveryReportOptions(), identity: .now())).bytes
+      }
+      for mail in mails {
+        #expect(mail.allSatisfy { (0x20..<0x7F).contains($0) || [0x09, 0x0D, 0x0A].contains($0) })
+        let lines = mail.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
+        #expect(lines.allSatisfy { $0.last == 0x0D && $0.count <= 999 && !$0.dropLast().contains(0x0D) })
+      }
+      let reports = try await ParsedReport.read(mails)
+      #expect(reports.allSatisfy { $0.recipients.map { $0["status"] } == ["5.1.1"] })
+      guard !isWhole else { continue }
+      for (original, report) in zip(originals, reports) {
+        // A lone CR ends a line, so that the header may end there; drop files alone have it.
+        let isLone = zip(original, original.dropFirst() + [0]).contains { $0 == 0x0D && $1 != 0x0A }
+        guard !isLone else { continue }
+        var lines: [[UInt8]] = [[]]
+        for byte in original {
+          guard byte == 0x0A else {
+            lines[lines.count - 1].append(byte)
+            continue
+          }
+          if lines[lines.count - 1].last == 0x0D { lines[lines.count - 1].removeLast() }
+          if lines[lines.count - 1].isEmpty { break }
+          lines.append([])
+        }
+        #expect(report.returnedBytes == Array(lines.joined(separator: [0x0D, 0x0A])), "\(original)")
+      }
+    }
+  }
+
   @Test func `an address beyond ASCII is written in the 7-bit form of its type`() async throws {
     let (mail, parsed) = try await Self.report(
       of: lines("Message-ID: <m1@example.test>\nSubject: x\n\ny\n"), to: "김+a@example.org")
