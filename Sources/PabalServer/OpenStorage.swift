@@ -25,7 +25,7 @@ package struct OpenStorage: Sendable {
     var dependencies = Dispatcher.Dependencies()
     dependencies.suppression = suppressions
     dependencies.trace = { [keys] mail, remoteID in
-      guard configuration().accounts.contains(where: { $0.bounces != nil }) else { return nil }
+      guard configuration().readsBounces else { return nil }
       return BounceTraces.trace(mail, remoteID: remoteID, keys: keys)
     }
     return dependencies

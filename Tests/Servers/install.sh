@@ -5,7 +5,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 export DEBIAN_FRONTEND=noninteractive
-packages="postfix dovecot-core dovecot-submissiond openssl python3"
+packages="postfix dovecot-core dovecot-submissiond dovecot-imapd openssl python3"
 if ! dpkg -s $packages >/dev/null 2>&1; then
   echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
   apt-get install -y -q --no-install-recommends $packages

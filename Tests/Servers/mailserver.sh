@@ -1,10 +1,10 @@
 #!/bin/bash
 # Starts a real mail server on loopback, prints NAME=VALUE lines and READY, and stops it when its input ends.
 #
-#   mailserver.sh postfix|modest|dovecot|exim DIRECTORY CERTIFICATE KEY
+#   mailserver.sh postfix|modest|dovecot|imap|exim DIRECTORY CERTIFICATE KEY
 #
 # postfix: Postfix, its logins verified by Dovecot (XOAUTH2, OAUTHBEARER, PLAIN); modest: the same without CHUNKING
-# and PIPELINING; dovecot: Dovecot's submission server in front of smtp-sink; exim: Exim with PLAIN and LOGIN.
+# and PIPELINING; dovecot: Dovecot's submission server in front of smtp-sink; imap: Dovecot's IMAP server over a Maildir; exim: Exim with PLAIN and LOGIN.
 # User alice@example.test, password app-password-1. With TOKENINFO=URL in the environment, the owner and validity of a
 # token are looked up there, as at Google. Needs root and Tests/Servers/install.sh.
 set -euo pipefail
@@ -190,6 +190,42 @@ C
   echo "mail=$run/mail/all/new"
 }
 
+start_imap() {
+  mkdir -p "$run/home/$user/Maildir"/{new,cur,tmp} "$run/home/$user/Maildir/.&vBvHQA-"/{new,cur,tmp}
+  dovecot_auth
+  cat >> "$run/dovecot.conf" <<C
+protocols = imap
+listen = 127.0.0.1
+hostname = localhost
+first_valid_uid = 1
+ssl = required
+ssl_min_protocol = TLSv1.2
+ssl_cert = <$certificate
+ssl_key = <$key
+disable_plaintext_auth = yes
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=$run/home/%u
+}
+mail_location = maildir:~/Maildir
+service imap-login {
+  chroot =
+  inet_listener imap {
+    address = 127.0.0.1
+    port = $starttls
+  }
+  inet_listener imaps {
+    address = 127.0.0.1
+    port = $tls
+    ssl = yes
+  }
+}
+C
+  chown -R nobody "$run/home"
+  dovecot -c "$run/dovecot.conf" >&2
+  echo "mail=$run/home/$user/Maildir"
+}
+
 start_dovecot() {
   mkdir -p "$run"/{home,sink}
   dovecot_auth
@@ -311,6 +347,7 @@ C
 case $kind in
 postfix | modest) start_postfix ;;
 dovecot) start_dovecot ;;
+imap) start_imap ;;
 exim) start_exim ;;
 esac
 for _ in $(seq 100); do

@@ -23,7 +23,12 @@ struct AccountProxy: Sendable {
   /// Returns the proxy for connections to `endpoint`; `nil` for this machine, which is never behind a proxy. Fetches a
   /// secret, which may block.
   func proxy(for endpoint: HTTPEndpoint) throws(TokenError) -> CurlProxy? {
-    guard !LoopbackHost.matches(endpoint.host) else { return nil }
+    try proxy(forHost: endpoint.host)
+  }
+
+  /// Returns the proxy for connections to `host`, in the same way.
+  func proxy(forHost host: String) throws(TokenError) -> CurlProxy? {
+    guard !LoopbackHost.matches(host) else { return nil }
     let text: String
     do throws(Diagnostic) {
       text = try value.fetch()

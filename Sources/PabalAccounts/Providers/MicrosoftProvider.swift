@@ -90,6 +90,7 @@ struct MicrosoftResource: Hashable {
     case "https://graph.microsoft.com/Mail.Send.Shared":
       "send mail through Microsoft Graph as the mailbox and as others that let it"
     case smtpScope: "send mail as the mailbox by SMTP"
+    case "https://outlook.office.com/IMAP.AccessAsUser.All": "read mail by IMAP, for bounces"
     case "offline_access": "stay logged in"
     default: nil
     }

@@ -134,6 +134,7 @@ public protocol AccountProvider: Sendable {
 public final class Accounts: Sendable {
   private let configurations: [AccountConfiguration]
   private let transports: [TransportConfiguration]
+  private let mailboxes: [MailboxConfiguration]
   private let loader: PluginLoader
   private let opened = Mutex<[String: any AccessTokenSource]>([:])
 
@@ -141,6 +142,7 @@ public final class Accounts: Sendable {
   public init(_ configuration: Configuration) {
     configurations = configuration.accounts
     transports = configuration.transports
+    mailboxes = configuration.mailboxes
     loader = PluginLoader(configured: configuration.plugins.directories)
   }
 
@@ -156,7 +158,10 @@ public final class Accounts: Sendable {
         let context = AccountContext(
           name: name, user: try configuration.user.fetch(),
           uses: uses(ofAccount: name)
-            + (configuration.bounces == nil ? [] : [AccountUse(scopes: BounceIntakeConfiguration.scopes)]))
+            + (configuration.bounces == nil ? [] : [AccountUse(scopes: BounceIntakeConfiguration.scopes)])
+            + mailboxes.filter { $0.account == name }.map { _ in
+              AccountUse(scopes: MailboxConfiguration.scopes)
+            })
         let source = try configuration.opener(context)
         opened[name] = source
         return .success(source)

@@ -34,6 +34,8 @@ public struct Configuration: Sendable {
   public let verification: VerificationConfiguration
   /// `aliases`.
   public let aliases: Aliases
+  /// `mailboxes`.
+  public let mailboxes: [MailboxConfiguration]
   /// `serve`.
   public let serve: ServeConfiguration
   /// The bytes it was read from.
@@ -118,6 +120,7 @@ public struct Configuration: Sendable {
     let verification = root.optional("verification").map(VerificationConfiguration.read)
     let hosts = (serve ?? nil)?.submission.compactMap(\.host) ?? []
     let aliases = root.optional("aliases").map { Aliases.read($0, .current(hosts)) }
+    let mailboxes = root.optional("mailboxes").map { MailboxConfiguration.all(in: $0, accounts: accounts) }
 
     guard let transports, let route, let accounts, let from else { return nil }
     self.file = file
@@ -135,6 +138,7 @@ public struct Configuration: Sendable {
     self.keys =
       (keys ?? nil) ?? KeysConfiguration(directory: directory == "/" ? "/keys" : "\(directory)/keys")
     self.aliases = (aliases ?? nil) ?? Aliases()
+    self.mailboxes = (mailboxes ?? nil) ?? []
     self.serve = (serve ?? nil) ?? ServeConfiguration()
     self.verification = (verification ?? nil) ?? VerificationConfiguration()
   }

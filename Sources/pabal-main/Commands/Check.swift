@@ -97,6 +97,10 @@ struct Check: ParsableCommand {
         let transports = route.transports.joined(separator: ", ")
         add(Step("route", route.key, ok: true, detail: transports), .configuration)
       }
+      for mailbox in context.configuration.mailboxes {
+        let (step, status) = examine(mailbox, context)
+        add(step, status)
+      }
       if let step = serve(context) { add(step, .configuration) }
       for listener in context.configuration.serve.submission {
         add(submission(listener, context), .configuration)
