@@ -8,7 +8,9 @@ import Testing
 
 /// The responses and texts of IMAP.
 @Suite struct IMAPTests {
-  private func parse(_ text: String, pieces: Int, limit: Int = 1_000) throws(IMAPParserError) -> [IMAPResponse] {
+  private func parse(_ text: String, pieces: Int, limit: Int = 1_000) throws(IMAPParserError)
+    -> [IMAPResponse]
+  {
     var parser = IMAPResponseParser(literalLimit: limit)
     var responses: [IMAPResponse] = []
     let bytes = Array(text.utf8)
@@ -50,7 +52,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("INBOX", "INBOX"), ("받은", "&vBvHQA-"), ("A&B", "A&-B"), ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+    ("INBOX", "INBOX"), ("받은", "&vBvHQA-"), ("A&B", "A&-B"),
+    ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
     ("😀", "&2D3eAA-"),
   ])
   func `folders are written in modified UTF-7`(name: String, encoded: String) {
@@ -128,7 +131,8 @@ import Testing
 
   @Test(arguments: [
     ("http", "doesn't speak IMAP"), ("silent", "closed the connection"), ("bye", "ended the connection"),
-    ("unnumbered", "UIDVALIDITY"), ("endless", "answers without an end"), ("big", "sent more than was asked for"),
+    ("unnumbered", "UIDVALIDITY"), ("endless", "answers without an end"),
+    ("big", "sent more than was asked for"),
   ])
   func `a server that breaks the rules is an error with what it did`(mode: String, text: String) throws {
     let error = #expect(throws: MailboxError.self) {

@@ -22,12 +22,18 @@ import Testing
   private var outbox: SQLiteOutbox { SQLiteOutbox(database) }
 
   /// Adds a mail that was sent, with its trace.
-  private func send(_ id: String, to recipients: [String], remoteID: String? = nil) async throws -> Mail {
-    let mail = try Mail.sample(to: recipients, id: id)
+  private func send(
+    _ id: String, to recipients: [String], remoteID: String? = nil, at: Double = 1,
+    as messageID: String? = nil
+  ) async throws -> Mail {
+    let sample = try Mail.sample(to: recipients, id: id)
+    let mail = Mail(
+      id: id, envelope: sample.envelope, messageID: messageID ?? sample.messageID, bytes: sample.bytes,
+      needsSMTPUTF8: false, needs8BitMIME: false)
     let entry = OutboxEntry(id: id, lane: .normal, created: second(0), content: [1])
     try await outbox.add([entry])
     let claimed = try #require(try await outbox.claim(claim("a", id: id)).first)
-    var settlement = OutboxSettlement(claimed, .final(.sent), outcome: "sent", now: second(1))
+    var settlement = OutboxSettlement(claimed, .final(.sent), outcome: "sent", now: second(at))
     settlement.trace = BounceTraces.trace(mail, remoteID: remoteID, keys: keys)
     _ = try await outbox.settle([settlement])
     return mail
@@ -112,6 +118,25 @@ import Testing
     #expect(recorded?.marked == 0 && recorded?.suppressed == 1)
     _ = try await outbox.sweep(sweepRequest(at: 15 * 86_400))
     #expect(try await traces.record(bounce, in: list, at: second(9)) == nil)
+  }
+
+  @Test func `mails with the same Message-ID differ by recipient, and by which came back already`()
+    async throws
+  {
+    let id = "<same@example.test>"
+    _ = try await send("A", to: ["one@example.org", "two@example.org"], at: 1, as: id)
+    _ = try await send("B", to: ["three@example.org", "two@example.org"], at: 2, as: id)
+    func record(_ address: String, at time: Double) async throws -> BounceTraces.Recorded? {
+      try await traces.record(
+        try bounce(of: id, (address, "failed", "5.2.2")), in: list, at: second(time))
+    }
+    #expect(try await record("one@example.org", at: 10)?.mail == "A")
+    #expect(try await record("three@example.org", at: 11)?.mail == "B")
+    #expect(try await record("two@example.org", at: 12)?.mail == "B")
+    #expect(try await record("two@example.org", at: 13)?.mail == "A")
+    #expect(try await record("two@example.org", at: 14)?.marked == 0)
+    #expect(try await marks("A").map(\.position) == [0, 1])
+    #expect(try await marks("B").map(\.position) == [0, 1])
   }
 
   @Test func `what was read of a mailbox is stored sealed, for each mailbox`() async throws {

@@ -40,7 +40,8 @@ final class IMAPConnection {
       throw MailboxError("\(server): \(error)")
     }
     let greeting = try response()
-    guard greeting.words.first == "*", greeting.words.count > 1, ["OK", "PREAUTH"].contains(greeting.words[1])
+    guard greeting.words.first == "*", greeting.words.count > 1,
+      ["OK", "PREAUTH"].contains(greeting.words[1])
     else { throw problem("doesn't speak IMAP, or refused the connection: \(shown(greeting))") }
     capabilities = Self.capabilities(in: greeting)
     if capabilities.isEmpty { try readCapabilities() }
@@ -120,7 +121,9 @@ final class IMAPConnection {
       var start = 0
       do throws(CurlError) {
         while start < bytes.count {
-          if let taken = try handle.send(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[start...]))) {
+          if let taken = try handle.send(
+            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[start...])))
+          {
             start += taken
           } else if ContinuousClock.now < deadline {
             _ = handle.wait(for: .either, milliseconds: 1_000)

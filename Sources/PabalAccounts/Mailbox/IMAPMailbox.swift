@@ -17,7 +17,7 @@ package final class IMAPMailbox {
 
   /// The state of an open folder.
   package struct Folder: Sendable, Hashable {
-    /// Changes when the uids of the folder start anew.
+    /// Changes when the folder numbers its mail again.
     package var uidValidity: UInt32
     /// The uid that the next mail gets, or less; 0 if the server doesn't say.
     package var nextUID: UInt32
@@ -172,7 +172,8 @@ package final class IMAPMailbox {
       tagged = try connection.ask("LOGIN \(user) \(secret)").tagged
     }
     guard tagged.words.dropFirst().first == "OK" else {
-      throw connection.problem("refused the login: \(connection.shown(tagged)); check \"user\" and \"password\"")
+      throw connection.problem(
+        "refused the login: \(connection.shown(tagged)); check \"user\" and \"password\"")
     }
   }
 

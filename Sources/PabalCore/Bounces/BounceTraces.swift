@@ -19,7 +19,7 @@ public struct OutboxTrace: Sendable, Hashable {
 
 /// What a store keeps for bounces. Each call is one transaction.
 public protocol BounceStore: Sendable {
-  /// Returns the mails with a trace under any of `keys`, each with the digests of its recipients.
+  /// Returns the mails with a trace under any of `keys`, each with the digests of its recipients, the newest first.
   func traces(_ keys: [[UInt8]]) async throws(StorageError) -> [(mail: String, recipients: [UInt8])]
   /// Marks recipients of a mail. Returns how many marks are new; none if the mail has been deleted.
   func mark(_ mail: String, _ marks: [RecipientMark]) async throws(StorageError) -> Int
@@ -75,6 +75,8 @@ public struct BounceTraces: Sendable {
       remoteIDs.isEmpty
       ? BounceTraces.identities(messageIDs: bounce.messageIDs, remoteIDs: [])
       : BounceTraces.identities(messageIDs: [], remoteIDs: remoteIDs)
+    // A program may send the same mail twice, and the bounce doesn't say which one came back: one that isn't marked yet.
+    var known: Recorded?
     for (mail, digests) in try await store.traces(ids.flatMap(keys.addressDigests)) {
       var recorded = Recorded(mail: mail)
       var marks: [RecipientMark] = []
@@ -96,9 +98,10 @@ public struct BounceTraces: Sendable {
       guard !marks.isEmpty else { continue }
       recorded.marked = try await store.mark(mail, marks)
       for suppression in failed where try await list.add(suppression) { recorded.suppressed += 1 }
-      return recorded
+      if recorded.marked > 0 { return recorded }
+      known = known ?? recorded
     }
-    return nil
+    return known
   }
 
   /// Returns what was last read of the mailbox `name`.

@@ -44,7 +44,6 @@ public struct BounceIntakeConfiguration: Sendable, Hashable {
         }
       }
       configuration.authorities = object.optional("ca_file")?.filePath()
-      _ = object.remaining(except: [])
       return configuration
     }
   }

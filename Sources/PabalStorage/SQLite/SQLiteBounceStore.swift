@@ -8,7 +8,7 @@ public struct SQLiteBounceStore: BounceStore {
   /// The traces in `database`.
   public init(_ database: SQLiteDatabase) { self.database = database }
 
-  /// Returns the mails with a trace under any of `keys`.
+  /// Returns the mails with a trace under any of `keys`, the newest of each first.
   public func traces(
     _ keys: [[UInt8]]
   ) async throws(StorageError) -> [(mail: String, recipients: [UInt8])] {
@@ -16,7 +16,9 @@ public struct SQLiteBounceStore: BounceStore {
     return try await database.read { database in
       var found: [(mail: String, recipients: [UInt8])] = []
       for key in keys.prefix(100) {
-        try database.run("SELECT mail, recipients FROM mail_trace WHERE key = ?", [key]) { row in
+        try database.run(
+          "SELECT mail, recipients FROM mail_trace WHERE key = ? ORDER BY at DESC LIMIT 50", [key]
+        ) { row in
           guard let mail = row.text(0), let recipients = row.bytes(1) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT)
           }
@@ -68,7 +70,7 @@ enum TraceTable {
   /// Deletes up to `limit` old traces. Returns how many.
   static func deleteOld(at now: Timestamp, limit: Int, in database: Database) throws -> Int {
     try database.run(
-      "DELETE FROM mail_trace WHERE key IN (SELECT key FROM mail_trace WHERE at <= ? ORDER BY at LIMIT ?)",
+      "DELETE FROM mail_trace WHERE (key, mail) IN (SELECT key, mail FROM mail_trace WHERE at <= ? ORDER BY at LIMIT ?)",
       [now - OutboxTrace.lifetime, limit])
     return database.changesCount
   }

@@ -9,7 +9,7 @@ struct SQLiteMigration: Sendable {
   /// All steps in order. The version of a database is the number of steps taken.
   static let all: [SQLiteMigration] = [
     .outbox, .verifications, .counts, .requests, .callers, .references, .suppressions, .recipients,
-    .reports, .traces, .routes,
+    .reports, .traces, .routes, .traceKeys,
   ]
 
   // "PABA" in ASCII; identifies a database of Pabal, also to `file`.
@@ -289,5 +289,23 @@ extension SQLiteMigration {
       ALTER TABLE mail ADD COLUMN route TEXT NOT NULL DEFAULT '';
       DROP INDEX mail_caller;
       CREATE INDEX mail_queue ON mail (lane, route, caller, due) WHERE state = 'waiting';
+      """)
+}
+
+extension SQLiteMigration {
+  /// Version 12: several mails may have the same Message-ID, such as one that a program sent again.
+  static let traceKeys = SQLiteMigration(
+    statements: """
+      CREATE TABLE mail_trace_of_mail (
+        key BLOB NOT NULL,
+        mail TEXT NOT NULL,
+        recipients BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (key, mail)
+      ) WITHOUT ROWID;
+      INSERT INTO mail_trace_of_mail SELECT key, mail, recipients, at FROM mail_trace;
+      DROP TABLE mail_trace;
+      ALTER TABLE mail_trace_of_mail RENAME TO mail_trace;
+      CREATE INDEX mail_trace_at ON mail_trace (at);
       """)
 }

@@ -146,6 +146,18 @@ import Testing
     #expect(log.contains("log in again with `pabal account login`"), "\(log)")
   }
 
+  @Test func `a misspelt key of bounces is an error`() throws {
+    let site = try TestSite(
+      TestSite.shipped(
+        with:
+          #""accounts": { "google": { "provider": "google", "user": "a@b.example", "client": "c.json", "bounces": { "evry": "1m" } } }"#
+      ))
+    let check = try site.pabal("check")
+    #expect(check.status == 78)
+    #expect(
+      (check.output + check.errors).contains("did you mean 'every'?"), "\(check.output)\(check.errors)")
+  }
+
   @Test func `accounts of which the mailbox can't be read are refused`() throws {
     let site = try TestSite(
       TestSite.shipped(

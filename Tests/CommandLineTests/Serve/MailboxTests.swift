@@ -116,7 +116,8 @@ struct MailboxTests {
     login: String, folder: (name: String, directory: String)
   ) throws {
     let test = try MailboxSite(
-      login: login == "token" ? MailboxSite.token : MailboxSite.password, folder: folder.name, folder.directory)
+      login: login == "token" ? MailboxSite.token : MailboxSite.password, folder: folder.name,
+      folder.directory)
     try test.deliver("From: kim@example.org\nSubject: Hello\n\nNot a bounce.\n")
     let serving = try ServingSite(test.site)
     let (id, messageID) = try test.send(serving, to: "nosuch@example.org")
@@ -124,7 +125,8 @@ struct MailboxTests {
     try test.deliver(test.bounce("<stranger@example.org>", of: "victim@example.org"))
     try eventually { try test.events(id) == ["bounced 5.1.1"] }
     let list = try test.site.pabal("suppress", "list", "--addresses", "--json").json["suppressions"]
-    #expect((list as? [[String: Any]] ?? []).compactMap { $0["address"] as? String } == ["nosuch@example.org"])
+    #expect(
+      (list as? [[String: Any]] ?? []).compactMap { $0["address"] as? String } == ["nosuch@example.org"])
 
     // The next run goes on where this one ended.
     let log = try serving.stop()
@@ -158,7 +160,8 @@ struct MailboxTests {
     #expect(
       wrong.output.contains("refused the login") && !wrong.output.contains("wrong-password-1"), "\(wrong)")
     let missing = try check(("\"folder\": \"INBOX\"", "\"folder\": \"Nowhere\""))
-    #expect(missing.status == 77 && missing.output.contains("opening the folder Nowhere was refused"), "\(missing)")
+    #expect(
+      missing.status == 77 && missing.output.contains("opening the folder Nowhere was refused"), "\(missing)")
     let untrusted = try check(("\"ca_file\"", "\"folder\": \"INBOX\", \"ca_file\""))
     #expect(untrusted.status == 78 && untrusted.output.contains("folder"), "\(untrusted)")
   }

@@ -108,7 +108,7 @@ import Testing
         "10:52: error: messages.language: '../ko' is not a language tag; write it like \"ko\" or \"en-GB\"",
         "10:87: error: messages.variables.service: expected a string, not a number; write it in double quotes",
         "11:14: error: plugins: expected an object, not a string; write it in braces, like {\"key\": \"value\"}",
-        "12:3: error: audience: unknown key; use one of '$schema', 'transport', 'transports', 'routes', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'serve', 'verification', 'aliases'",
+        "12:3: error: audience: unknown key; use one of '$schema', 'transport', 'transports', 'routes', 'accounts', 'from', 'messages', 'outbox', 'storage', 'plugins', 'keys', 'serve', 'verification', 'aliases', 'mailboxes'",
       ])
   }
 
