@@ -42,6 +42,59 @@ import Testing
     if application != "cron" { #expect(result["sender"] as? String == "shop@example.com") }
   }
 
+  @Test(arguments: [
+    (
+      "Laravel",
+      [
+        "MAIL_MAILER": "smtp", "MAIL_HOST": "mail.example.com", "MAIL_PORT": "587", "MAIL_USERNAME": "USER",
+        "MAIL_PASSWORD": "PASSWORD", "MAIL_FROM_ADDRESS": "shop@example.com",
+      ]
+    ),
+    (
+      "Spring",
+      [
+        "spring.mail.host": "mail.example.com", "spring.mail.port": "587", "spring.mail.username": "USER",
+        "spring.mail.password": "PASSWORD", "spring.mail.properties.mail.smtp.auth": "true",
+        "spring.mail.properties.mail.smtp.starttls.enable": "true",
+        "spring.mail.properties.mail.smtp.starttls.required": "true",
+      ]
+    ),
+    (
+      "Grafana",
+      [
+        "enabled": "true", "host": "mail.example.com:587", "user": "USER", "password": "PASSWORD",
+        "from_address": "shop@example.com", "startTLS_policy": "MandatoryStartTLS",
+      ]
+    ),
+    (
+      "Keycloak",
+      [
+        "smtpServer.host": "mail.example.com", "smtpServer.port": "587", "smtpServer.starttls": "true",
+        "smtpServer.ssl": "false", "smtpServer.auth": "true", "smtpServer.user": "USER",
+        "smtpServer.password": "PASSWORD", "smtpServer.from": "shop@example.com",
+      ]
+    ),
+    (
+      "GitLab",
+      [
+        "smtp_enable": "true", "smtp_address": "mail.example.com", "smtp_port": "587",
+        "smtp_user_name": "USER",
+        "smtp_password": "PASSWORD", "smtp_authentication": "login", "smtp_enable_starttls_auto": "true",
+        "gitlab_email_from": "shop@example.com",
+      ]
+    ),
+  ])
+  func `the lines for an application that isn't run can be parsed and name the server`(
+    application: String, settings: [String: String]
+  ) throws {
+    let run = try ChildProcess.run(
+      "python3", ["\(BuiltProducts.root)/Tests/Servers/application_lines.py", application, Self.page])
+    try #require(run.status == 0, "\(run.errors)")
+    let parsed = try #require(
+      JSONSerialization.jsonObject(with: Data(run.bytes)) as? [String: String])
+    #expect(parsed == settings)
+  }
+
   @Test func `each application of the page has lines with the server, and the page says which are run`()
     throws
   {
