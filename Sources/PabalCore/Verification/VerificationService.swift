@@ -23,6 +23,7 @@ public struct VerificationService: Sendable {
   ///   - policy: The lifetimes and limits of codes.
   ///   - now: The clock.
   ///   - random: Returns 64 unpredictable random bits, by default from the kernel.
+  ///   - routes: The routes of mail by the domain of its author.
   ///   - dispatch: Sends the mail in this process. If it is `nil`, the mail waits for a dispatcher in another one.
   public init(
     store: any VerificationStore, keys: Keyring, composer: any VerificationMailComposer,
