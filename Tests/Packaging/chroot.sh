@@ -60,9 +60,8 @@ expect 'every plugin can be loaded' inside sh -c '[ "$(pabal transports | grep -
 expect 'the service sends what waits, and stops' inside sh -c '
   pabal verify start kim@example.com
   setpriv --reuid=pabal --regid=pabal --clear-groups pabal serve --config /etc/pabal/config.json 2>/tmp/serve.log &
-  until grep -q " listening " /tmp/serve.log; do kill -0 $! || exit 1; done
-  kill $! && wait $!
-  grep -l "^To: kim@example.com" /var/lib/pabal/mail/*.eml'
+  for attempt in $(seq 300); do grep -q "^To: kim@example.com" /var/lib/pabal/mail/*.eml && break; sleep 0.1; done
+  kill $! && wait $! && grep -q " listening " /tmp/serve.log && grep -l "^To: kim@example.com" /var/lib/pabal/mail/*.eml'
 
 expect 'apt installs pabal-mta' inside sh -c 'apt-get install -y -qq /packages/pabal-mta_*.deb'
 expect 'any user can hand over a mail while the service is down' inside sh /tmp/as-user \

@@ -62,7 +62,9 @@ port=$(sed -n 's/.*"listening".*"port":"\([0-9]*\)".*/\1/p' "$work/log" | head -
 curl -sS --fail "http://127.0.0.1:$port/readyz" >/dev/null || fail '/readyz'
 curl -sS --fail "http://127.0.0.1:$port/v1/verifications" -H 'content-type: application/json' \
   -d '{"to":"kim@example.com"}' >/dev/null || fail 'a verification'
-grep -lq '^To: kim@example.com' "$root"/data/mail/*.eml || fail 'the code is not in /data'
+# It is sent after the answer.
+for _ in $(seq 300); do grep -q '^To: kim@example.com' "$root"/data/mail/*.eml && break; sleep 0.1; done
+grep -q '^To: kim@example.com' "$root"/data/mail/*.eml || fail "the code is not in /data: $(cat "$work/log")"
 echo 'ok: the service is ready and verifies an address'
 kill -TERM $server
 wait $server || fail "SIGTERM: status $?"
