@@ -18,31 +18,36 @@ package struct SMTPSession {
   }
 
   /// The replies that have to be written before the next step is carried out.
-  package private(set) var output: [UInt8] = []
+  package var output: [UInt8] { replies.bytes }
   /// Who a mail of this session belongs to; `nil` while the client has to log in.
   package var submitter: Submitter? { client.submitter }
   /// Whether the connection is encrypted.
   package var isEncrypted: Bool { client.isEncrypted }
   /// A reply that refuses each MAIL, such as to a full disk; `nil` if mail is accepted.
-  package var mailRefusal: SMTPReply?
+  package var mailRefusal: SMTPReply? {
+    get { mail.refusal }
+    set { mail.refusal = newValue }
+  }
   /// What the client may send. The driver sets it before it calls ``next()``.
-  package var rules = SenderRules()
-  private var refusals: [SMTPReply] = []
+  package var rules: SenderRules {
+    get { mail.rules }
+    set { mail.rules = newValue }
+  }
 
   private let policy: SMTPSessionPolicy
   private var client: SMTPClient
   private var input = SMTPInput()
   private var isInputEnded = false
   private var phase = Phase.command
-  private var transaction: SMTPTransaction?
-  private var errors = 0
-  private var idleCommands = 0
+  private var mail = SMTPMailIntake()
+  private var replies: SMTPReplyQueue
 
   /// Begins a dialogue; the output then has the greeting.
   package init(_ policy: SMTPSessionPolicy, peer: SMTPPeer) {
     self.policy = policy
     client = SMTPClient(peer)
-    SMTPReply(220, nil, "\(policy.hostName) ESMTP Pabal").append(to: &output)
+    replies = SMTPReplyQueue(policy)
+    replies.append(SMTPReply(220, nil, "\(policy.hostName) ESMTP Pabal"))
   }
 
   /// Whether the client is sending the content of a mail, which takes longer than a command.
@@ -60,18 +65,16 @@ package struct SMTPSession {
   func isAtEnd(allowing command: String) -> Bool { input.isEmpty || input.isLine(command) }
 
   /// How many bytes of a mail have arrived and are kept.
-  package var contentSize: Int { transaction?.content.bytes.count ?? 0 }
+  package var contentSize: Int { mail.contentSize }
 
   /// Returns the replies by which the session refused mail since the last call, for the log.
-  package mutating func takeRefusals() -> [SMTPReply] {
-    refusals.isEmpty ? [] : exchange(&refusals, with: [])
-  }
+  package mutating func takeRefusals() -> [SMTPReply] { mail.takeRefusals() }
 
   /// Refuses the content that is arriving, and keeps none of it. The reply follows at its end.
-  package mutating func refuseContent(_ reply: SMTPReply) { transaction?.refuseContent(reply) }
+  package mutating func refuseContent(_ reply: SMTPReply) { mail.refuseContent(reply) }
 
   /// Returns the output and empties it.
-  package mutating func takeOutput() -> [UInt8] { exchange(&output, with: []) }
+  package mutating func takeOutput() -> [UInt8] { replies.take() }
 
   /// Appends input from the client.
   package mutating func append(_ bytes: some Sequence<UInt8>) {
@@ -85,7 +88,7 @@ package struct SMTPSession {
   /// Ends the session with a reply, such as 421 after a time limit, wherever the dialogue is.
   package mutating func end(_ reply: SMTPReply) {
     if case .ended = phase { return }
-    reply.append(to: &output)
+    replies.append(reply)
     close()
   }
 
@@ -125,7 +128,7 @@ package struct SMTPSession {
     phase = .command
     // What the client said before may have been changed on the way (RFC 3207, 4.2).
     input.removeAll()
-    transaction = nil
+    mail.reset()
     client.startTLS(submitter: submitter)
   }
 
@@ -135,8 +138,7 @@ package struct SMTPSession {
     phase = .command
     switch result {
     case .queued(let id):
-      errors = 0
-      idleCommands = 0
+      replies.resetCounts()
       reply(SMTPReply(250, "2.0.0", "queued as \(id)"))
     // 421 says that the connection ends (RFC 5321, 4.2.2).
     case .refused(let refusal) where refusal.code == 421: end(refusal)
@@ -147,19 +149,18 @@ package struct SMTPSession {
   // MARK: Replies
 
   private mutating func reply(_ reply: SMTPReply, isError: Bool = false) {
-    reply.append(to: &output)
-    if isError || reply.code >= 500 { countError() }
+    if replies.append(reply, isError: isError) { end(.tooManyErrors) }
   }
 
-  private mutating func countError() {
-    errors += 1
-    if errors >= policy.maxErrors { end(.tooManyErrors) }
+  /// Replies to a command that brings no mail nearer.
+  private mutating func replyIdle(_ reply: SMTPReply) {
+    if replies.appendIdle(reply) { end(.tooManyErrors) }
   }
 
   private mutating func close() {
     phase = .ended
     input.removeAll()
-    transaction = nil
+    mail.reset()
   }
 
   /// Whether no input arrived before the reply that it has to wait for (RFC 2920, 3.1).
@@ -220,14 +221,13 @@ package struct SMTPSession {
     case .auth: return try logIn(command)
     case .mail: try beginMail(command)
     case .rcpt:
-      guard transaction != nil else { throw mailMissing }
-      try transaction?.addRecipient(command.argument)
+      try mail.addRecipient(command.argument, missing: mailMissing)
       reply(.recipientOK)
     case .data: try beginData(command)
     case .bdat: beginChunk(command)
     case .rset:
       try requireNoArgument(command)
-      transaction = nil
+      mail.reset()
       replyIdle(.reset)
     case .noop: replyIdle(.reset)
     case .vrfy:
@@ -248,17 +248,11 @@ package struct SMTPSession {
     guard command.argument.isEmpty else { throw .noParameters }
   }
 
-  /// Replies to a command that brings no mail nearer.
-  private mutating func replyIdle(_ reply: SMTPReply) {
-    idleCommands += 1
-    self.reply(reply, isError: idleCommands > policy.maxIdleCommands)
-  }
-
   private mutating func greet(_ command: SMTPCommand) throws(SMTPReply) {
     guard isSynchronized else { return end(.pipelined) }
     guard !command.argument.isEmpty else { throw .nameMissing }
     client.greet(String(decoding: command.argument, as: UTF8.self), isExtended: command.verb == .ehlo)
-    transaction = nil
+    mail.reset()
     let extensions = command.verb == .ehlo ? client.extensions(policy) : []
     replyIdle(SMTPReply(250, nil, lines: [policy.hostName] + extensions))
   }
@@ -283,7 +277,7 @@ package struct SMTPSession {
       return nil
     }
     try client.requireLogin(policy)
-    guard transaction == nil else { throw .loginDuringMail }
+    guard !mail.isActive else { throw .loginDuringMail }
     let (login, step) = try SMTPLogin.begin(command.argument)
     return proceed(login, step)
   }
@@ -320,20 +314,7 @@ package struct SMTPSession {
   private mutating func beginMail(_ command: SMTPCommand) throws(SMTPReply) {
     guard client.greeting != nil else { throw .greetingMissing }
     guard let submitter = client.submitter else { throw .authenticationRequired }
-    guard transaction == nil else { throw .nestedMail }
-    if let mailRefusal {
-      refusals.append(mailRefusal)
-      throw mailRefusal
-    }
-    let new = try SMTPTransaction(command.argument, submitter: submitter, policy: policy)
-    do throws(SenderRefusal) {
-      try rules.check(envelopeSender: new.sender)
-    } catch {
-      let refusal = SMTPReply(error)
-      refusals.append(refusal)
-      throw refusal
-    }
-    transaction = new
+    try mail.begin(command.argument, submitter: submitter, policy: policy)
     reply(.senderOK)
   }
 
@@ -342,8 +323,7 @@ package struct SMTPSession {
     guard isSynchronized else { return end(.pipelined) }
     do throws(SMTPReply) {
       try requireNoArgument(command)
-      guard transaction != nil else { throw mailMissing }
-      try transaction?.beginData(endsAtLF: input.endedWithLF)
+      try mail.beginData(endsAtLF: input.endedWithLF, missing: mailMissing)
     } catch {
       // A script doesn't wait for the reply, and its content must not be taken for commands.
       if policy.acceptsBatch { return end(error) }
@@ -362,8 +342,7 @@ package struct SMTPSession {
       return end(error)
     }
     do throws(SMTPReply) {
-      guard transaction != nil else { throw mailMissing }
-      try transaction?.beginChunk(size)
+      try mail.beginChunk(size, missing: mailMissing)
       phase = .content
     } catch {
       phase = .skippedChunk(SkippedChunk(size, error))
@@ -371,16 +350,12 @@ package struct SMTPSession {
   }
 
   private mutating func readContent() -> Step? {
-    switch transaction?.read(&input) {
-    case .incomplete, nil: return awaitInput()
+    switch mail.read(&input) {
+    case .incomplete: return awaitInput()
     case .complete: return finish()
     case .chunk:
       phase = .command
-      if let fault = transaction?.content.fault {
-        refuseContent(fault, isLast: false)
-      } else {
-        reply(.chunkOK)
-      }
+      reply(mail.endChunk())
       return nil
     }
   }
@@ -393,34 +368,28 @@ package struct SMTPSession {
       return awaitInput()
     }
     phase = .command
-    refuseContent(chunk.refusal, isLast: chunk.isLast)
+    mail.refuseChunk(chunk.refusal, isLast: chunk.isLast)
+    reply(chunk.refusal)
     return nil
-  }
-
-  /// Replies to a chunk that is refused. After the last one the mail is over, before it no more of it is accepted.
-  private mutating func refuseContent(_ refusal: SMTPReply, isLast: Bool) {
-    // One mail is refused once, however many chunks follow.
-    if let transaction, transaction.isAccepted { refusals.append(refusal) }
-    if isLast { transaction = nil } else { transaction?.fail(refusal) }
-    reply(refusal)
   }
 
   /// Ends a mail whose content is complete.
   private mutating func finish() -> Step? {
     phase = .command
-    guard let transaction = exchange(&transaction, with: nil) else { return nil }
-    if let fault = transaction.content.fault {
-      if transaction.isAccepted { refusals.append(fault) }
+    switch mail.finish() {
+    case nil: return nil
+    case .refused(let fault):
       reply(fault)
       return nil
+    case .accepted(let transaction):
+      phase = .suspended
+      return .submit(
+        SMTPSubmission(
+          sender: transaction.sender, recipients: transaction.recipients, bytes: transaction.content.bytes,
+          isInternational: transaction.isInternational, id: transaction.id, report: transaction.report,
+          submitter: transaction.submitter,
+          trace: client.trace(isInternational: transaction.isInternational)))
     }
-    phase = .suspended
-    return .submit(
-      SMTPSubmission(
-        sender: transaction.sender, recipients: transaction.recipients, bytes: transaction.content.bytes,
-        isInternational: transaction.isInternational, id: transaction.id, report: transaction.report,
-        submitter: transaction.submitter,
-        trace: client.trace(isInternational: transaction.isInternational)))
   }
 
   private var mailMissing: SMTPReply { client.greeting == nil ? .greetingMissing : .mailMissing }

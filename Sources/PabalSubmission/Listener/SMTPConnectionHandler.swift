@@ -30,26 +30,23 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   private var settings: ListenerSettings?
   private var session: SMTPSession?
   private var connection: SubmissionConnections.Connection?
-  private var peer = SMTPPeer(address: nil)
-  /// The network of the client, or its user on this machine, for all that is limited per client.
-  private var peerKey = "unknown"
+  /// Known once the connection is open; on the Unix socket a moment later.
+  private var client: ConnectedClient?
   private var phase = Phase.opening
   private var isStopping = false
   private var isReading = false
   private var isAdvancing = false
   private var isInputClosed = false
   private var discarded = 0
-  private var proof = ClientProof()
   private var content: ArrivingContent
-  private var started = NIODeadline.now()
-  /// When the client was last answered.
-  private var answered = NIODeadline.now()
+  private var clock: ConnectionClock
   private var deadline = ConnectionDeadline()
 
   init(_ shared: ListenerState, _ endpoint: SubmissionEndpoint) {
     self.shared = shared
     self.endpoint = endpoint
     content = ArrivingContent(shared.budget, shared.times)
+    clock = ConnectionClock(shared.times)
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -64,17 +61,11 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     guard phase == .opening, settings == nil else { return }
     guard let settings = shared.settings(endpoint) else { return close(context) }
     self.settings = settings
-    started = .now()
+    clock.start(at: .now())
     switch endpoint {
     case .address:
       let address = context.remoteAddress?.ipAddress.flatMap { IPAddress($0) }
-      peer = SMTPPeer(address: address?.description ?? "unknown")
-      if let address, settings.configuration.isListed(address) {
-        peer.submitter = .network(address.description)
-      }
-      let key = address?.network ?? "unknown"
-      let perPeer = address?.isLoopback == true ? nil : settings.configuration.limits.perAddress
-      guard register(context, settings, key, perPeer) else { return }
+      guard register(context, settings, ConnectedClient(address, settings.configuration)) else { return }
       guard settings.configuration.security == .tls else { return greet(context, nil) }
       guard addTLS(context, settings) else { return close(context) }
       wait(context, until: .now() + shared.times.stranger)
@@ -93,23 +84,23 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   }
 
   private func open(_ context: ChannelHandlerContext, _ settings: ListenerSettings, _ local: LocalPeer) {
-    peer = SMTPPeer(address: nil, submitter: .local(local.name))
-    guard register(context, settings, "uid \(local.uid)", settings.configuration.limits.perAddress) else {
-      return
-    }
+    guard register(context, settings, ConnectedClient(local, settings.configuration)) else { return }
     greet(context, nil)
   }
 
   private func register(
-    _ context: ChannelHandlerContext, _ settings: ListenerSettings, _ key: String, _ perPeer: Int?
+    _ context: ChannelHandlerContext, _ settings: ListenerSettings, _ client: ConnectedClient
   ) -> Bool {
-    peerKey = key
+    self.client = client
     let total = SubmissionConnections.total(settings.configuration.limits.connections)
-    connection = shared.connections.register(context.channel, peer: key, total: total, perPeer: perPeer)
+    connection = shared.connections.register(
+      context.channel, peer: client.key, total: total, perPeer: client.connectionLimit)
     guard connection == nil else { return true }
-    if shared.reports.isDue("crowded \(key)") { shared.report(.crowded(address: peer.address ?? "local")) }
+    if shared.reports.isDue("crowded \(client.key)") {
+      shared.report(.crowded(address: client.shownAddress))
+    }
     // Without TLS, which hasn't begun, only those who expect it can't read a line.
-    if settings.configuration.security != .tls || peer.address == nil { write(context, crowdedLine) }
+    if settings.configuration.security != .tls || client.isLocal { write(context, crowdedLine) }
     close(context)
     return false
   }
@@ -121,17 +112,11 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
   }
 
   private func greet(_ context: ChannelHandlerContext, _ certificate: Submitter?) {
-    guard let settings else { return close(context) }
-    let configuration = settings.configuration
-    let isLocal = peer.address == nil
-    peer.isEncrypted = !isLocal && configuration.security == .tls
-    if let certificate { peer.submitter = certificate }
-    var policy = settings.policy
-    policy.offersTLS = !isLocal && configuration.security == .startTLS && settings.certificate != nil
-    policy.allowsPlaintextLogin = isLocal
-    policy.acceptsQueueIDs = isLocal
-    policy.hasUsers = !configuration.users.isEmpty && (isLocal || configuration.security != .none)
-    session = SMTPSession(policy, peer: peer)
+    guard let settings, var client else { return close(context) }
+    client.peer.isEncrypted = !client.isLocal && settings.configuration.security == .tls
+    if let certificate { client.peer.submitter = certificate }
+    self.client = client
+    session = SMTPSession(client.policy(settings), peer: client.peer)
     phase = .dialogue
     advance(context)
   }
@@ -190,9 +175,9 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if phase == .opening || phase == .startingTLS, !TLSFailure.isEndOfInput(error),
-      shared.reports.isDue("handshake \(peerKey)")
+      let client, shared.reports.isDue("handshake \(client.key)")
     {
-      shared.report(.handshakeFailed(address: peer.address ?? "local"))
+      shared.report(.handshakeFailed(address: client.shownAddress))
     }
     close(context)
   }
@@ -215,9 +200,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func secured(_ context: ChannelHandlerContext) {
     let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-    proof.certificate = handler?.peerCertificate
-    proof.authority = settings?.configuration.clientCA
-    let submitter = settings?.certificate?.submitter(proof.certificate)
+    let submitter = client?.secured(with: handler?.peerCertificate, settings) ?? nil
     // What TLS read for its handshake doesn't count.
     isReading = false
     switch phase {
@@ -225,7 +208,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     case .startingTLS:
       phase = .dialogue
       session?.startedTLS(submitter: submitter)
-      answered = .now()
+      clock.answer(at: .now())
       advance(context)
     case .dialogue, .pending, .closing, .closed: break
     }
@@ -243,7 +226,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       guard context.channel.isWritable else {
         return wait(context, until: .now() + shared.times.writing)
       }
-      let mailRefusal = shared.mailRefusal(session?.submitter, proof, at: endpoint)
+      let mailRefusal = shared.mailRefusal(session?.submitter, client?.proof ?? ClientProof(), at: endpoint)
       session?.mailRefusal = mailRefusal
       if let submitter = session?.submitter, let settings = shared.settings(endpoint) {
         session?.rules = settings.configuration.rules(for: submitter)
@@ -251,7 +234,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       guard let step = session?.next() else { return }
       reportRefusals()
       if let output = session?.takeOutput(), !output.isEmpty {
-        answered = .now()
+        clock.answer(at: .now())
         write(context, output)
         // Writing may have failed and closed the channel.
         guard phase == .dialogue else { return }
@@ -301,18 +284,8 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func waitForInput(_ context: ChannelHandlerContext) {
     guard let settings, let connection else { return }
-    let times = shared.times
-    let limits = settings.configuration.limits
-    var end: NIODeadline
-    if let deadline = content.deadline, !connection.isStranger {
-      end = deadline
-    } else if connection.isStranger {
-      // From the last reply on, not from the last byte, because a slow client could send one at a time.
-      end = min(answered + times.stranger, started + times.strangerTotal)
-      end = min(end, answered + TimeAmount(limits.idle))
-    } else {
-      end = min(answered + TimeAmount(limits.idle), started + TimeAmount(limits.time))
-    }
+    let end = clock.inputDeadline(
+      isStranger: connection.isStranger, content: content.deadline, settings.configuration.limits)
     wait(context, until: end)
     read(context)
   }
@@ -325,10 +298,10 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
 
   private func authenticate(_ context: ChannelHandlerContext, _ credentials: SMTPCredentials) {
     // Those in use now: a user who was removed since the connection began must not log in.
-    guard let settings = shared.settings(endpoint) else { return close(context) }
+    guard let settings = shared.settings(endpoint), let client else { return close(context) }
     phase = .pending
     deadline.set(nil, on: context.eventLoop) {}
-    let (shared, peer, key) = (shared, peer, peerKey)
+    let (shared, peer, key) = (shared, client.peer, client.key)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let eventLoop = context.eventLoop
     let password = settings.configuration.users.first { $0.name == credentials.user }?.password
@@ -336,7 +309,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
       let answer = await shared.logIn(credentials, peer, key: key, settings.configuration)
       eventLoop.execute {
         let (handler, context) = bound.value
-        if case .accepted = answer { handler.proof.password = password }
+        if case .accepted = answer { handler.client?.proof.password = password }
         handler.resume(context) { $0?.authenticated(answer) }
       }
     }
@@ -348,7 +321,7 @@ final class SMTPConnectionHandler: ChannelInboundHandler {
     content.end()
     // A mail that arrived within one read hasn't been counted yet. Since MAIL, the settings may have changed.
     let refusal =
-      shared.mailRefusal(session?.submitter, proof, at: endpoint)
+      shared.mailRefusal(session?.submitter, client?.proof ?? ClientProof(), at: endpoint)
       ?? (holds(submission.bytes.count) ? nil : SMTPConnectionHandler.crowdedReply)
     if let refusal {
       content.release()
