@@ -137,12 +137,7 @@ package final class IMAPMailbox {
     }
     var rejected: String?
     while true {
-      let token: AccessToken
-      do throws(AccessTokenError) {
-        token = try source.accessToken(rejected: rejected)
-      } catch {
-        throw MailboxError(error)
-      }
+      let token = try source.mailboxToken(rejected: rejected)
       connection.hide(token.text)
       let response = IMAPText.xoauth2(user: source.user, token: token.text)
       connection.hide(response)
