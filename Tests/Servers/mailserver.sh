@@ -87,6 +87,39 @@ service anvil {
 C
 }
 
+# dovecot_service PROTOCOL: with a login, on the port with STARTTLS and the one with TLS.
+dovecot_service() {
+  dovecot_auth
+  cat >> "$run/dovecot.conf" <<C
+protocols = $1
+listen = 127.0.0.1
+hostname = localhost
+first_valid_uid = 1
+ssl = required
+ssl_min_protocol = TLSv1.2
+ssl_cert = <$certificate
+ssl_key = <$key
+disable_plaintext_auth = yes
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=$run/home/%u
+}
+mail_location = maildir:~/Maildir
+service $1-login {
+  chroot =
+  inet_listener $1 {
+    address = 127.0.0.1
+    port = $starttls
+  }
+  inet_listener ${1}s {
+    address = 127.0.0.1
+    port = $tls
+    ssl = yes
+  }
+}
+C
+}
+
 start_postfix() {
   mkdir -p "$run"/{conf,queue,data,mail}
   dovecot_auth
@@ -192,35 +225,7 @@ C
 
 start_imap() {
   mkdir -p "$run/home/$user/Maildir"/{new,cur,tmp} "$run/home/$user/Maildir/.&vBvHQA-"/{new,cur,tmp}
-  dovecot_auth
-  cat >> "$run/dovecot.conf" <<C
-protocols = imap
-listen = 127.0.0.1
-hostname = localhost
-first_valid_uid = 1
-ssl = required
-ssl_min_protocol = TLSv1.2
-ssl_cert = <$certificate
-ssl_key = <$key
-disable_plaintext_auth = yes
-userdb {
-  driver = static
-  args = uid=nobody gid=nogroup home=$run/home/%u
-}
-mail_location = maildir:~/Maildir
-service imap-login {
-  chroot =
-  inet_listener imap {
-    address = 127.0.0.1
-    port = $starttls
-  }
-  inet_listener imaps {
-    address = 127.0.0.1
-    port = $tls
-    ssl = yes
-  }
-}
-C
+  dovecot_service imap
   chown -R nobody "$run/home"
   dovecot -c "$run/dovecot.conf" >&2
   echo "mail=$run/home/$user/Maildir"
@@ -228,34 +233,8 @@ C
 
 start_dovecot() {
   mkdir -p "$run"/{home,sink}
-  dovecot_auth
+  dovecot_service submission
   cat >> "$run/dovecot.conf" <<C
-protocols = submission
-listen = 127.0.0.1
-hostname = localhost
-first_valid_uid = 1
-ssl = required
-ssl_min_protocol = TLSv1.2
-ssl_cert = <$certificate
-ssl_key = <$key
-disable_plaintext_auth = yes
-userdb {
-  driver = static
-  args = uid=nobody gid=nogroup home=$run/home/%u
-}
-mail_location = maildir:~/Maildir
-service submission-login {
-  chroot =
-  inet_listener submission {
-    address = 127.0.0.1
-    port = $starttls
-  }
-  inet_listener submissions {
-    address = 127.0.0.1
-    port = $tls
-    ssl = yes
-  }
-}
 submission_max_mail_size = 36700160
 submission_relay_host = 127.0.0.1
 submission_relay_port = $sink
