@@ -6,8 +6,10 @@ import PabalCore
 struct GmailBounceReader: Sendable {
   private let recorder: BounceRecorder
 
-  /// The most mails of one round.
+  /// The most mails of one round; the next one goes on.
   private static let limit = 2_000
+  /// The most mails that a search returns. Of more than that since the last complete round, the oldest aren't read.
+  private static let searchLimit = 20_000
   /// How far back the first round looks.
   private static let firstPeriod = Duration.seconds(86_400)
   /// How long a mail may take to be found by a search.
@@ -40,11 +42,12 @@ struct GmailBounceReader: Sendable {
       try await recorder.cursor(name).flatMap(MailboxCursor.init)
       ?? MailboxCursor(after: now - Self.firstPeriod)
     let query = GmailMailbox.bounceQuery(after: cursor.after)
-    let ids = try await recorder.mails { () throws(MailboxError) in
-      try mailbox.ids(matching: query, limit: Self.limit)
+    let found = try await recorder.mails { () throws(MailboxError) in
+      try mailbox.ids(matching: query, limit: Self.searchLimit)
     }
+    let (unread, isComplete) = cursor.unread(of: found, limit: Self.limit)
     var unsaved = 0
-    for id in ids.reversed() where !cursor.ids.contains(id) {
+    for id in unread {
       guard !Task.isCancelled else { return }
       let bytes = try await recorder.mails { () throws(MailboxError) in
         try mailbox.mail(id, limit: ReceivedBounce.sizeLimit)
@@ -58,8 +61,8 @@ struct GmailBounceReader: Sendable {
       unsaved += 1
       if unsaved % 20 == 0 { try await recorder.save(cursor.bytes, name) }
     }
-    if ids.count < Self.limit {
-      cursor = MailboxCursor(after: max(cursor.after, now - Self.overlap), ids: Set(ids))
+    if isComplete {
+      cursor = MailboxCursor(after: max(cursor.after, now - Self.overlap), ids: Set(found))
     }
     try await recorder.save(cursor.bytes, name)
   }
@@ -77,26 +80,6 @@ struct GmailBounceReader: Sendable {
     }
     return ids
   }
-}
-
-/// What has been read of a mailbox: everything before a moment, and these mails since.
-struct MailboxCursor: Sendable, Hashable {
-  var after: Timestamp
-  var ids: Set<String> = []
-
-  init(after: Timestamp, ids: Set<String> = []) {
-    self.after = after
-    self.ids = ids
-  }
-
-  /// Reads stored bytes: the milliseconds, then the ids, on lines of their own.
-  init?(_ bytes: [UInt8]) {
-    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-    guard let milliseconds = lines.first.flatMap({ Int64($0) }) else { return nil }
-    self.init(after: Timestamp(milliseconds: milliseconds), ids: Set(lines.dropFirst().map(String.init)))
-  }
-
-  var bytes: [UInt8] { Array((["\(after.milliseconds)"] + ids.sorted()).joined(separator: "\n").utf8) }
 }
 
 extension GmailMailbox {
