@@ -64,10 +64,18 @@ struct DeliveryStatusFields {
     guard !addresses.isEmpty, recipients.count < DeliveryStatusFields.recipientLimit else { return }
     var distinct = addresses
     if addresses.count == 2, addresses[0] == addresses[1] { distinct.removeLast() }
-    let status =
-      group["status"].flatMap(DeliveryStatusFields.status)
-      ?? group["diagnostic-code"].flatMap(DeliveryStatusFields.statusOfReply)
-    recipients.append(ReceivedBounce.Recipient(addresses: distinct, isFailed: isFailed, status: status))
+    recipients.append(
+      ReceivedBounce.Recipient(
+        addresses: distinct, isFailed: isFailed, status: DeliveryStatusFields.status(of: group)))
+  }
+
+  /// Returns the status code of a recipient: that of the field, or of the server's reply.
+  private static func status(of group: [String: [UInt8]]) -> String? {
+    let reply = group["diagnostic-code"].flatMap(statusOfReply)
+    guard let status = group["status"].flatMap(status) else { return reply }
+    // Exim writes 5.0.0 for every refusal (RFC 3463, 3.1: an undefined status); the reply says which one it was.
+    guard let reply, status.dropFirst() == ".0.0", reply.first == status.first else { return status }
+    return reply
   }
 
   /// The first word of a value, without a comment behind it.

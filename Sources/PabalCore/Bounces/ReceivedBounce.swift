@@ -1,8 +1,8 @@
 /// A bounce as it arrives in a mailbox: which mail it is about, and what became of which of its recipients.
 ///
 /// Only a delivery status notification is one (RFC 3464, RFC 6533): `multipart/report` with a `delivery-status` part, as Gmail,
-/// Exchange, Postfix and Pabal send it. Automatic replies, mail of lists, forwarded and quoted bounces aren't. Nothing in
-/// a bounce is proof: whether the mail exists and had these recipients is for the caller to check.
+/// Exchange, Postfix, Exim and Pabal send it. Automatic replies, mail of lists, forwarded and quoted bounces aren't. Nothing
+/// in a bounce is proof: whether the mail exists and had these recipients is for the caller to check.
 package struct ReceivedBounce: Sendable, Hashable {
   /// What became of a recipient.
   package struct Recipient: Sendable, Hashable {

@@ -32,6 +32,7 @@ import Testing
     throws
   {
     let text = SampleBounces.gmail.replacing("Status: 5.1.1\n", with: "Status: \(status)\n")
+      .replacing("550-5.1.1", with: "550")
     let bounce = try #require(ReceivedBounce(Array(text.utf8)))
     #expect(bounce.recipients.map(\.isAddressAtFault) == [expected], "\(bounce.recipients)")
   }
@@ -80,6 +81,18 @@ import Testing
     #expect(summary(read(text)) == ["nosuchuser@example.org failed 5.1.1"])
     let plain = text.replacing("smtp; 550-5.1.1 The", with: "smtp; 550 The")
     #expect(summary(read(plain)) == ["nosuchuser@example.org failed 5.0.0"])
+  }
+
+  @Test(arguments: [
+    ("550 5.1.1 User unknown", "5.1.1"), ("550 User unknown", "5.0.0"), ("451 4.2.1 later", "5.0.0"),
+  ])
+  func `a report of Exim, whose status is always general, has that of the reply`(
+    _ reply: String, _ status: String
+  ) throws {
+    let text = SampleBounces.exim.replacing("550 5.1.1 User unknown", with: reply)
+    let bounce = try #require(read(text))
+    #expect(bounce.messageIDs == ["<m1@shop.example>"])
+    #expect(summary(bounce) == ["kim@example.org failed \(status)"])
   }
 
   @Test(arguments: [

@@ -199,6 +199,50 @@ enum SampleBounces {
 
     """
 
+  /// Exim: a field with a general status, and no Message-ID but that of the returned header.
+  static let exim = """
+    X-Failed-Recipients: kim@example.org
+    Auto-Submitted: auto-replied
+    From: Mail Delivery System <Mailer-Daemon@mail.shop.example>
+    To: news@shop.example
+    Content-Type: multipart/report; report-type=delivery-status; boundary=1764591686-eximdsn-1804289383
+    MIME-Version: 1.0
+    Subject: Mail delivery failed: returning message to sender
+    Message-Id: <E1vQ2bC-0000001@mail.shop.example>
+    Date: Fri, 20 Nov 2026 10:13:44 +0000
+
+    --1764591686-eximdsn-1804289383
+    Content-type: text/plain; charset=us-ascii
+
+    This message was created automatically by mail delivery software.
+
+      kim@example.org
+        host mx.example.org [192.0.2.1]
+        SMTP error from remote mail server after RCPT TO:<kim@example.org>:
+        550 5.1.1 User unknown
+
+    --1764591686-eximdsn-1804289383
+    Content-type: message/delivery-status
+
+    Reporting-MTA: dns; mail.shop.example
+
+    Action: failed
+    Final-Recipient: rfc822;kim@example.org
+    Status: 5.0.0
+    Remote-MTA: dns; mx.example.org
+    Diagnostic-Code: smtp; 550 5.1.1 User unknown
+
+    --1764591686-eximdsn-1804289383
+    Content-type: text/rfc822-headers
+
+    Return-path: <news@shop.example>
+    Message-Id: <m1@shop.example>
+    Subject: News
+
+    --1764591686-eximdsn-1804289383--
+
+    """
+
   /// RFC 6533, with an escaped address, and the returned header in base64.
   static let international = """
     From: mailer@mail.example
