@@ -105,6 +105,8 @@ public struct Aliases: Sendable, Hashable {
   }
 
   private static func key(_ text: String) -> String? {
+    // A valid name, but other mailers write all names like this.
+    if text == "*" || text.hasPrefix("*@") { return nil }
     if text.utf8.contains(UInt8(ascii: "@")) { return (try? Address(text))?.description.lowercased() }
     return (try? Address(localPart: text, domain: "localhost"))?.localPart.lowercased()
   }

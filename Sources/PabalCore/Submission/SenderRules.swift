@@ -191,6 +191,13 @@ public enum SenderPattern: Sendable, Hashable {
 
   private static func read(_ value: FieldDecoder) -> SenderPattern? {
     guard let text = value.nonEmptyText() else { return nil }
+    // A valid address, but other mailers write all addresses of a domain like this.
+    if text.hasPrefix("*@") {
+      value.report(
+        "\(quoted(text)) is not a pattern",
+        remedy: "write \(quoted(String(text.dropFirst(2)))) for all addresses of the domain")
+      return nil
+    }
     do throws(AddressError) {
       return try SenderPattern(text)
     } catch {

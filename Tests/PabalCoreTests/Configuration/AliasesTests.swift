@@ -95,6 +95,7 @@ import Testing
     (#"{ "root": "/dev/null" }"#, ["aliases.root"], "no files and commands"),
     (#"{ "root": ["|/bin/sh"] }"#, ["aliases.root[0]"], "no files and commands"),
     (#"{ "root": [] }"#, ["aliases.root"], "empty list"),
+    (#"{ "*": "a@b.example" }"#, ["aliases.'*'"], "is not a local name or an address"),
     (#"{ "root": "" }"#, ["aliases.root"], "empty text"),
     (#"{ "root": "kim lee" }"#, ["aliases.root"], "space in quotes"),
     (#"{ "root": "kim@" }"#, ["aliases.root"], "nothing after the @"),

@@ -218,6 +218,7 @@ import Testing
     (#""local": { "a": { "forcedSender": "Kim" } }"#, "serve.submission.local.a.forcedSender"),
     (#""local": { "a": { "senders": [] } }"#, "serve.submission.local.a.senders"),
     (#""local": { "a": { "senders": ["a b"] } }"#, "serve.submission.local.a.senders[0]"),
+    (#""local": { "a": { "senders": ["*@b.example"] } }"#, "serve.submission.local.a.senders[0]"),
     (#""local": { "a": { "senders": "a@b" } }"#, "serve.submission.local.a.senders"),
     (#""local": { "a": { "sender": ["a@b"] } }"#, "serve.submission.local.a.sender"),
     (#""networks": [ { "senders": ["a@b"] } ]"#, "serve.submission.networks[0]"),
