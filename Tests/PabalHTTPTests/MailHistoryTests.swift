@@ -132,6 +132,7 @@ import Testing
 
   @Test(arguments: [
     #"{"to": "kim"}"#, #"{"limit": "5"}"#, #"{"limit": 0}"#, #"{"state": ["held"]}"#,
+    #"{"state": []}"#,
     #"{"recipient": "a@b"}"#,
     #"{"before": 1}"#, "[]", "", #"{"submitter": ""}"#,
   ])

@@ -70,7 +70,10 @@ enum HistoryQuery {
       if let limit = object.optional("limit")?.integer(in: MailHistory.Query.limits) { result.limit = limit }
       if let value = object.optional("state") {
         var fields = [value]
-        if case .array = value.node.content { fields = value.elements() ?? [] }
+        if case .array = value.node.content {
+          fields = value.elements() ?? []
+          if fields.isEmpty { value.report("empty list", remedy: "name a state, or remove the key") }
+        }
         result.states = Set(fields.compactMap { $0.choice(OutboxState.self) })
       }
       return result
