@@ -153,6 +153,14 @@ import Testing
     #expect(try await outbox.read(OutboxQuery()).entries.count == 1)
   }
 
+  @Test func `a recipient that a refused batch names twice is reported once`() throws {
+    let batch =
+      "MAIL FROM:<kim@a.example>\r\nRCPT TO:<bob@b.example>\r\nRCPT TO:<bob@b.example> ORCPT=rfc822;x@c.example\r\n"
+      + "RCPT TO:<lee@b.example>\r\nBDAT 1 LAST\r\nx"
+    let refused = try #require(RefusedBatch(Array(batch.utf8), host: "mail.example"))
+    #expect(refused.recipients.map(\.address) == ["bob@b.example", "lee@b.example"])
+  }
+
   @Test(arguments: [
     "", "EHLO h\r\n", "RCPT TO:<a@b>\r\nBDAT 1 LAST\r\nx", "MAIL FROM:<a b>\r\nRCPT TO:<c@d>\r\n",
     "MAIL FROM:\r\n\r\n", "\0\0\0\r\n\u{FF}\r\n",

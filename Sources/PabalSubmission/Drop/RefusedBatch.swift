@@ -65,6 +65,8 @@ package struct RefusedBatch: Sendable {
       default: break
       }
     }
+    // Each is reported once, however often the file names it.
+    guard !recipients.contains(where: { $0.address == recipient.address }) else { return }
     recipients.append(recipient)
   }
 }
