@@ -51,6 +51,11 @@ struct BounceRecorder: Sendable {
     }
   }
 
+  /// Logs that a server refused mails of an entry of `mailboxes`, which are never read.
+  func reportRefusal(_ mailbox: String, _ problem: String) {
+    log.write("bounces skipped", ("mailbox", mailbox), ("problem", problem))
+  }
+
   /// Returns what was last read of the mailbox `name`.
   func cursor(_ name: String) async throws(BounceReadingError) -> [UInt8]? {
     try await stored { () throws(StorageError) in try await traces.cursor(name) }

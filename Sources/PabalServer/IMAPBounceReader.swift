@@ -13,10 +13,11 @@ struct IMAPBounceReader: Sendable {
 
   init(_ recorder: BounceRecorder) { self.recorder = recorder }
 
-  /// What a round found: bounces with the uids of their mail, in order.
+  /// What a round found: bounces in order, and why the server refused a mail.
   private struct Found: Sendable {
     var cursor: IMAPCursor
     var bounces: [ReceivedBounce]
+    var refusal: String?
   }
 
   /// Reads a mailbox, the oldest mail first.
@@ -38,6 +39,7 @@ struct IMAPBounceReader: Sendable {
       guard !Task.isCancelled else { return }
       try await recorder.record(bounce, at: now)
     }
+    if let problem = found.refusal { recorder.reportRefusal(mailbox.name, problem) }
     // Last: a bounce that is recorded twice changes nothing, one that is skipped is lost.
     if found.cursor != cursor { try await recorder.save(found.cursor.bytes, name) }
   }
@@ -62,12 +64,11 @@ struct IMAPBounceReader: Sendable {
     uids = Array(uids.prefix(Self.limit))
     lastUID = max(lastUID, uids.last ?? 0)
     let reports = try mailbox.filter(uids) { $0.lowercased().contains("multipart/report") }
-    var bounces: [ReceivedBounce] = []
-    for uid in reports {
-      let bytes = try mailbox.mail(uid, limit: ReceivedBounce.sizeLimit)
-      if let bounce = bytes.flatMap(ReceivedBounce.init) { bounces.append(bounce) }
-    }
-    return Found(cursor: IMAPCursor(uidValidity: folder.uidValidity, lastUID: lastUID), bounces: bounces)
+    let (bounces, refusal) = try mailbox.mails(
+      reports, limit: ReceivedBounce.sizeLimit, ReceivedBounce.init)
+    return Found(
+      cursor: IMAPCursor(uidValidity: folder.uidValidity, lastUID: lastUID), bounces: bounces,
+      refusal: refusal?.description)
   }
 
   private func credentials(

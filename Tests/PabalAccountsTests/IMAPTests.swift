@@ -129,6 +129,17 @@ import Testing
     #expect(String(decoding: mail, as: UTF8.self) == "Subject: Hello\r\n\r\nA1 OK not the end\r\n)\r\n")
   }
 
+  @Test func `a mail that the server refuses holds up no others, but all of them are an error`() throws {
+    let (server, mailbox) = try mailbox("refusing")
+    defer { withExtendedLifetime(server) {} }
+    let (sizes, refusal) = try mailbox.mails([9, 11, 10, 12], limit: 100) { $0.count as Int? }
+    #expect(sizes.count == 2)
+    #expect(refusal?.description.contains("can't convert 9") == true)
+    let error = #expect(throws: MailboxError.self) { _ = try mailbox.mails([9, 10], limit: 100) { $0 } }
+    #expect(error?.description.contains("can't convert 9") == true, "\(String(describing: error))")
+    #expect(try mailbox.mails([], limit: 100) { $0 }.values.isEmpty)
+  }
+
   @Test(arguments: [
     ("http", "doesn't speak IMAP"), ("silent", "closed the connection"), ("bye", "ended the connection"),
     ("unnumbered", "UIDVALIDITY"), ("endless", "answers without an end"),

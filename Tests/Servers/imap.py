@@ -4,7 +4,7 @@
 odd: no capabilities in the greeting and no SASL-IR; the first token is refused, as an expired one is; answers arrive byte
 by byte, in other orders and with answers to nothing in between. http: another protocol. bye: the connection ends after
 the login. endless: a search has no end. big: a literal is longer than what was asked for. unnumbered: a folder without
-UIDVALIDITY. silent: closes after the greeting.
+UIDVALIDITY. silent: closes after the greeting. refusing: the mails 9 and 10 aren't returned.
 """
 import base64
 import socket
@@ -64,6 +64,8 @@ def serve(connection):
                      b"* 1 FETCH (FLAGS (\\Seen))\r\n* 9 FETCH (UID 999 BODY[HEADER.FIELDS (CONTENT-TYPE)] {2}\r\n\r\n)\r\n"
                      + f"* 2 FETCH (UID 9 BODY[HEADER.FIELDS (CONTENT-TYPE)] {{{len(HEADER)}}}\r\n".encode() + HEADER + b")\r\n"
                      + f"{tag} OK\r\n".encode())
+            elif words[0] == "FETCH" and mode == "refusing" and words[1] in ("9", "10"):
+                send(stream, f"{tag} NO [SERVERBUG] can't convert {words[1]}\r\n".encode())
             elif words[0] == "FETCH":
                 size = 50_000_000 if mode == "big" else len(MAIL)
                 send(stream, f"* 1 FETCH (FLAGS ())\r\n* 2 FETCH (UID {words[1]} BODY[]<0> {{{size}}}\r\n".encode())

@@ -110,9 +110,36 @@ package final class IMAPMailbox {
 
   /// Returns the first `limit` bytes of a mail; `nil` if it has been deleted.
   package func mail(_ uid: UInt32, limit: Int) throws(MailboxError) -> [UInt8]? {
-    let responses = try connection.run(
-      "UID FETCH \(uid) (UID BODY.PEEK[]<0.\(limit)>)", "reading a mail")
-    return responses.first { Self.uid(in: $0) == uid && !$0.literals.isEmpty }?.literals.first
+    try fetch(uid, limit: limit).get()
+  }
+
+  /// Returns what `read` makes of the first `limit` bytes of each mail, without those that have been deleted.
+  ///
+  /// Exchange refuses single mails that it can't convert, again and again. They are left out, and `refusal` says why the
+  /// first one was refused; throws if the server refuses all.
+  package func mails<Value>(
+    _ uids: [UInt32], limit: Int, _ read: ([UInt8]) -> Value?
+  ) throws(MailboxError) -> (values: [Value], refusal: MailboxError?) {
+    var values: [Value] = []
+    var refusals: [MailboxError] = []
+    for uid in uids {
+      switch try fetch(uid, limit: limit) {
+      case .success(let bytes): if let value = bytes.flatMap(read) { values.append(value) }
+      case .failure(let refusal): refusals.append(refusal)
+      }
+    }
+    // Then it isn't the mail, as far as one can tell.
+    if let refusal = refusals.first, refusals.count == uids.count { throw refusal }
+    return (values, refusals.first)
+  }
+
+  private func fetch(_ uid: UInt32, limit: Int) throws(MailboxError) -> Result<[UInt8]?, MailboxError> {
+    let (responses, tagged) = try connection.ask("UID FETCH \(uid) (UID BODY.PEEK[]<0.\(limit)>)")
+    guard tagged.words.dropFirst().first == "OK" else {
+      return .failure(connection.problem("refused to return a mail: \(connection.shown(tagged))"))
+    }
+    let found = responses.first { Self.uid(in: $0) == uid && !$0.literals.isEmpty }
+    return .success(found?.literals.first)
   }
 
   private func search(_ criteria: String) throws(MailboxError) -> [UInt32] {
