@@ -126,7 +126,7 @@ package struct SubmissionIntake: Sendable {
     let request = sender.map {
       // A report to a local name goes where mail to it goes.
       ReportRequest(
-        sender: localAddress($0),
+        sender: localAddress(rules.reportAddress(for: $0, isLocal: hosts.isLocal($0))),
         parameters.rewritten(recipients) { rewriting.recipients([$0]) })
     }
     let result = await queue(

@@ -1,7 +1,7 @@
-import PabalCore
 import PabalTesting
 import Testing
 
+@testable import PabalCore
 @testable import PabalSubmission
 
 /// Who gets the reports about submitted mail that can't be delivered.
@@ -63,6 +63,22 @@ import Testing
     query.recipients = RecipientDigest.searched(for: try Address("Kim@a.example"), keys)
     #expect(try await outbox.read(query).entries.map(\.reporting) == [.report])
     #expect(entries.allSatisfy { $0.state == .rejected })
+  }
+
+  @Test(arguments: [
+    ("kim@a.example", nil, "kim@a.example"), ("ceo@bank.example", nil, "service@a.example"),
+    ("root@mail.example", nil, "root@mail.example"), ("ceo@bank.example", "@bank.example", "ceo@bank.example"),
+    ("SERVICE@a.example", nil, "SERVICE@a.example"),
+  ] as [(String, String?, String)])
+  func `with a forced sender, reports go to another address only if it is one of the submitter's`(
+    _ sender: String, _ listed: String?, _ expected: String
+  ) throws {
+    let rules = SenderRules(
+      senders: try listed.map { [try SenderPattern($0)] },
+      forcedSender: try Mailbox("Service <service@a.example>"))
+    let hosts = LocalHosts(host: "mail.example", mailName: nil)
+    let address = try Address(sender)
+    #expect(rules.reportAddress(for: address, isLocal: hosts.isLocal(address)).description == expected)
   }
 
   @Test func `the report goes to the sender as submitted, and names the recipient before its alias`()

@@ -45,7 +45,7 @@ package struct LocalHosts: Sendable, Hashable {
   }
 
   /// Whether an address has a name of this machine, or the domain of names that have none.
-  func isLocal(_ address: Address) -> Bool { address.domain == domain || isHost(address.domain) }
+  package func isLocal(_ address: Address) -> Bool { address.domain == domain || isHost(address.domain) }
 
   /// Whether a domain is a name of this machine.
   func isHost(_ domain: String) -> Bool { names.contains(domain) }

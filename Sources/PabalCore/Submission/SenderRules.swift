@@ -59,6 +59,16 @@ public struct SenderRules: Sendable, Hashable {
     sender == nil ? nil : forcedSender?.address ?? sender
   }
 
+  /// Returns who gets the reports about a mail that was submitted with `sender`: with a forced sender, which the mail then has,
+  /// an address elsewhere gets them only if it is listed. Otherwise a submitter could have reports sent to anyone, in a name
+  /// that isn't its own.
+  package func reportAddress(for sender: Address, isLocal: Bool) -> Address {
+    guard let forced = forcedSender?.address, !isLocal, permission(for: sender) != .listed,
+      sender.domain != forced.domain
+    else { return sender }
+    return forced
+  }
+
   /// Returns whether the submitter may use `sender`, an envelope's sender or an author.
   public func permission(for sender: Address) -> Permission {
     if let forcedSender, forcedSender.address.isSame(as: sender) { return .listed }
