@@ -27,6 +27,7 @@ let package = Package(
   targets: [
     .target(name: "CPabalTransport"),
     .target(name: "CPabalCurl"),
+    .target(name: "CPabalPostgreSQL"),
     .systemLibrary(name: "CPabalGNU"),
     .systemLibrary(name: "CPabalIDN", pkgConfig: "libidn2", providers: [.apt(["libidn2-dev"])]),
     .systemLibrary(name: "CPabalCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
@@ -52,7 +53,7 @@ let package = Package(
     .target(
       name: "PabalStorage",
       dependencies: [
-        "PabalCore", .product(name: "GRDB", package: "GRDB.swift"),
+        "CPabalPostgreSQL", "PabalCore", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ]),
     .target(
@@ -228,7 +229,7 @@ for name in ["ABI1", "Faulty", "Clock", "ReadOnly"] {
 }
 
 let inC: Set = [
-  "CPabalTransport", "CPabalCurl", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture",
+  "CPabalTransport", "CPabalCurl", "CPabalPostgreSQL", "ConsoleEntry", "ABI1Fixture", "FaultyFixture", "ClockFixture",
   "ReadOnlyFixture",
 ]
 for target in package.targets where target.type != .system {

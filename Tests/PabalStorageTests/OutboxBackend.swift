@@ -5,7 +5,7 @@ import Testing
 
 /// The outboxes that the contract tests run on.
 enum OutboxBackend: String, CaseIterable, CustomTestStringConvertible {
-  case memory, sqlite
+  case memory, sqlite, postgresql
 
   var testDescription: String { rawValue }
 
@@ -18,6 +18,12 @@ enum OutboxBackend: String, CaseIterable, CustomTestStringConvertible {
       let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keyCheck: [1, 2, 3])
       defer { database.close() }
       return try await body(SQLiteOutbox(database))
+    case .postgresql:
+      return try await withPostgreSQL { settings in
+        let database = try PostgreSQLDatabase(settings, keyCheck: [1, 2, 3])
+        defer { database.close() }
+        return try await body(database.outbox)
+      }
     }
   }
 }

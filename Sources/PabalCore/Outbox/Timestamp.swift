@@ -51,7 +51,8 @@ extension Duration {
     return attoseconds > 0 ? seconds + 1 : seconds
   }
 
-  fileprivate var wholeMilliseconds: Int64 {
+  /// Its whole milliseconds; fractions are dropped.
+  package var wholeMilliseconds: Int64 {
     let (seconds, attoseconds) = components
     return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
   }

@@ -115,7 +115,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
       """,
       [
         record.id, record.purpose, record.identity, record.recipient, record.request, record.state.rawValue,
-        record.generation, record.code, record.earlierBytes, record.attempts, record.created,
+        record.generation, record.code, EarlierCodes.encode(record.earlier), record.attempts, record.created,
         record.codeCreated,
         record.expires, record.ended, record.proof, record.mail, record.language, record.caller,
         record.mailbox,
@@ -129,7 +129,7 @@ struct SQLiteVerificationTransaction: VerificationTransaction {
         created = ?, renewed = ?, expires = ?, ended = ?, proof = ?, mail = ?, language = ? WHERE id = ?
       """,
       [
-        record.request, record.state.rawValue, record.generation, record.code, record.earlierBytes,
+        record.request, record.state.rawValue, record.generation, record.code, EarlierCodes.encode(record.earlier),
         record.attempts, record.created, record.codeCreated, record.expires, record.ended, record.proof,
         record.mail, record.language, record.id,
       ])
@@ -301,7 +301,7 @@ extension VerificationRecord {
   fileprivate init(_ row: SQLiteRow) throws {
     guard let id = row.text(0), let purpose = row.text(1), let identity = row.bytes(2),
       let recipient = row.bytes(3), let state = row.text(5).flatMap(VerificationState.init),
-      let code = row.bytes(7), let earlier = row.bytes(8).flatMap(VerificationRecord.earlier),
+      let code = row.bytes(7), let earlier = row.bytes(8).flatMap(EarlierCodes.decode),
       let created = row.time(10), let codeCreated = row.time(11), let expires = row.time(12),
       let mail = row.text(15)
     else { throw DatabaseError(resultCode: .SQLITE_CORRUPT) }
@@ -312,34 +312,5 @@ extension VerificationRecord {
       created: created, codeCreated: codeCreated, expires: expires, ended: row.time(13),
       proof: row.bytes(14),
       mail: mail, language: row.text(16))
-  }
-
-  // For each code: the length of the id, the id, the generation as four bytes, the length of the digest, the digest.
-  fileprivate var earlierBytes: [UInt8] {
-    earlier.flatMap { code in
-      [UInt8(truncatingIfNeeded: code.id.utf8.count)] + Array(code.id.utf8)
-        + withUnsafeBytes(of: UInt32(truncatingIfNeeded: code.generation).bigEndian, Array.init)
-        + [UInt8(truncatingIfNeeded: code.digest.count)] + code.digest
-    }
-  }
-
-  fileprivate static func earlier(_ bytes: [UInt8]) -> [EarlierCode]? {
-    var codes: [EarlierCode] = []
-    var rest = bytes[...]
-    func take(_ count: Int) -> ArraySlice<UInt8>? {
-      guard rest.count >= count else { return nil }
-      defer { rest = rest.dropFirst(count) }
-      return rest.prefix(count)
-    }
-    while !rest.isEmpty {
-      guard let size = take(1)?.first, let id = take(Int(size)), let generation = take(4),
-        let digestSize = take(1)?.first, let digest = take(Int(digestSize))
-      else { return nil }
-      codes.append(
-        EarlierCode(
-          id: String(decoding: id, as: UTF8.self), generation: generation.reduce(0) { $0 << 8 | Int($1) },
-          digest: Array(digest)))
-    }
-    return codes
   }
 }

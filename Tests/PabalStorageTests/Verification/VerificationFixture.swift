@@ -6,7 +6,7 @@ import Testing
 
 /// The verification stores that the contract tests run on.
 enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
-  case memory, sqlite
+  case memory, sqlite, postgresql
 
   var testDescription: String { rawValue }
 
@@ -30,6 +30,13 @@ enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
       try await body(
         VerificationFixture(
           SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys, policy: policy))
+    case .postgresql:
+      try await withPostgreSQL { settings in
+        let database = try PostgreSQLDatabase(settings, keys: keys)
+        defer { database.close() }
+        try await body(
+          VerificationFixture(database.verificationStore, database.outbox, keys: keys, policy: policy))
+      }
     }
   }
 }

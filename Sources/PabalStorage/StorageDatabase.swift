@@ -1,0 +1,19 @@
+public import PabalCore
+
+/// An open database with everything that Pabal stores.
+public protocol StorageDatabase: Sendable {
+  /// Where it is, for errors: a path, or an address without user and password.
+  var place: String { get }
+  /// The outbox in it.
+  var outbox: any Outbox { get }
+  /// The verifications in it.
+  var verificationStore: any VerificationStore { get }
+  /// The suppression list in it.
+  var suppressionStore: any SuppressionStore { get }
+  /// What it keeps for bounces.
+  var bounceStore: any BounceStore { get }
+  /// Throws if a start of a verification could not be stored now.
+  func probe(keys: Keyring) async throws(StorageError)
+  /// Closes it; later calls fail.
+  func close()
+}
