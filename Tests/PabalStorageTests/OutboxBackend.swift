@@ -7,6 +7,9 @@ import Testing
 enum OutboxBackend: String, CaseIterable, CustomTestStringConvertible {
   case memory, sqlite, postgresql
 
+  static let allCases: [OutboxBackend] =
+    [.memory, .sqlite] + (PostgreSQLServer.isAvailable ? [.postgresql] : [])
+
   var testDescription: String { rawValue }
 
   /// Runs `body` on a new outbox and deletes it afterwards.

@@ -7,16 +7,28 @@ import Testing
 /// The suppression list on every store.
 @Suite struct SuppressionListTests {
   enum Backend: String, CaseIterable, CustomTestStringConvertible {
-    case memory, sqlite
+    case memory, sqlite, postgresql
+
+    static let allCases: [Backend] =
+      [.memory, .sqlite] + (PostgreSQLServer.isAvailable ? [.postgresql] : [])
 
     var testDescription: String { rawValue }
 
     func withStore<Value>(_ body: (any SuppressionStore) async throws -> Value) async throws -> Value {
-      guard self == .sqlite else { return try await body(MemorySuppressionStore()) }
-      let folder = try TemporaryDirectory()
-      let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keyCheck: [1, 2, 3])
-      defer { database.close() }
-      return try await body(SQLiteSuppressionStore(database))
+      switch self {
+      case .memory: return try await body(MemorySuppressionStore())
+      case .sqlite:
+        let folder = try TemporaryDirectory()
+        let database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keyCheck: [1, 2, 3])
+        defer { database.close() }
+        return try await body(SQLiteSuppressionStore(database))
+      case .postgresql:
+        return try await withPostgreSQL { settings in
+          let database = try PostgreSQLDatabase(settings, keyCheck: [1, 2, 3])
+          defer { database.close() }
+          return try await body(database.suppressionStore)
+        }
+      }
     }
   }
 

@@ -24,5 +24,16 @@ if [ ! -x "$root/.build-servers/usr/sbin/exim4" ]; then
   unpack exim4-daemon-light
 fi
 [ -x "$root/.build-servers/usr/bin/fail2ban-regex" ] || unpack fail2ban
+# Without a cluster of its own, which the package would create and start.
+if ! dpkg -s postgresql-15 >/dev/null 2>&1; then
+  apt-get install -y -q --no-install-recommends postgresql-common
+  echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf
+  apt-get install -y -q --no-install-recommends postgresql-15
+fi
+# Only unpacked, because the package would start it.
+if [ ! -x "$root/.build-servers/usr/sbin/pgbouncer" ]; then
+  apt-get install -y -q --no-install-recommends libevent-2.1-7 libc-ares2
+  unpack pgbouncer
+fi
 # Exim looks up its user at start, regardless of its configuration.
 getent passwd Debian-exim >/dev/null || useradd --system --no-create-home --shell /usr/sbin/nologin Debian-exim

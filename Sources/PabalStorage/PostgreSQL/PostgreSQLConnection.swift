@@ -29,15 +29,9 @@ final class PostgreSQLConnection: @unchecked Sendable {
       throw .lost("out of memory")
     }
     self.connection = connection
-    guard pabal_pq_status(connection) == CONNECTION_OK else {
-      let error = Self.connectError(connection)
-      pabal_pq_finish(connection)
-      throw error
-    }
-    guard pabal_pq_enter_pipeline(connection) == 1 else {
-      pabal_pq_finish(connection)
-      throw .lost("pipeline mode isn't possible")
-    }
+    // After an error, `deinit` ends the connection.
+    guard pabal_pq_status(connection) == CONNECTION_OK else { throw Self.connectError(connection) }
+    guard pabal_pq_enter_pipeline(connection) == 1 else { throw .lost("pipeline mode isn't possible") }
   }
 
   deinit { pabal_pq_finish(connection) }

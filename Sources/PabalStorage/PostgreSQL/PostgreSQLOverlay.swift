@@ -3,9 +3,10 @@ internal import PabalCore
 /// The transactions of one batch: they read what was fetched, and what they write is collected and then written in one round
 /// trip.
 ///
-/// A row that hasn't been fetched makes the transaction fail with `Miss`; then it runs again once the row is there.
+/// If a row hasn't been fetched, the transaction runs again once it is there. Until its end it goes on as if there were no such
+/// row, where that is possible, so that everything it needs is fetched in one round trip.
 final class PostgreSQLOverlay: VerificationTransaction {
-  /// A row was read that hasn't been fetched; `needs` says which.
+  /// The transaction can't go on without a row that hasn't been fetched.
   struct Miss: Error {}
 
   private(set) var cache = PostgreSQLRowCache()
@@ -43,22 +44,24 @@ final class PostgreSQLOverlay: VerificationTransaction {
     return needs
   }
 
-  private func miss(_ add: (inout PostgreSQLNeeds) -> Void) -> Miss {
+  private func miss(_ add: (inout PostgreSQLNeeds) -> Void) {
     hasMissed = true
     add(&needs)
-    return Miss()
   }
 
   // MARK: Verifications
 
   func verification(_ id: String) throws -> VerificationRecord? {
-    guard let row = cache.verifications[id] else { throw miss { $0.verifications.insert(id) } }
+    guard let row = cache.verifications[id] else {
+      miss { $0.verifications.insert(id) }
+      throw Miss()
+    }
     return row?.record
   }
 
   func pending(_ identities: [[UInt8]]) throws -> [VerificationRecord] {
     let unknown = identities.filter { cache.pending[$0] == nil }
-    guard unknown.isEmpty else { throw miss { $0.identities.formUnion(unknown) } }
+    if !unknown.isEmpty { miss { $0.identities.formUnion(unknown) } }
     var rows: [PostgreSQLRowCache.Verification] = []
     for id in identities.flatMap({ cache.pending[$0] ?? [] }) {
       if let row = cache.verifications[id] ?? nil, row.record.state == .pending { rows.append(row) }
@@ -75,7 +78,10 @@ final class PostgreSQLOverlay: VerificationTransaction {
   }
 
   private func search(_ search: PostgreSQLNeeds.Search) throws -> [VerificationRecord] {
-    guard let records = cache.searches[search] else { throw miss { $0.searches.insert(search) } }
+    guard let records = cache.searches[search] else {
+      miss { $0.searches.insert(search) }
+      return []
+    }
     return records
   }
 
@@ -85,7 +91,7 @@ final class PostgreSQLOverlay: VerificationTransaction {
   }
 
   func update(_ record: VerificationRecord) throws {
-    guard cache.replace(record) else { throw miss { $0.verifications.insert(record.id) } }
+    if !cache.replace(record) { miss { $0.verifications.insert(record.id) } }
     writes.updated.insert(record.id)
   }
 
@@ -105,7 +111,8 @@ final class PostgreSQLOverlay: VerificationTransaction {
     var times: [Timestamp] = []
     for key in keys {
       guard let known = cache.events[key], known.isComplete || known.times.count >= depth else {
-        throw miss { $0.events[key] = max($0.events[key] ?? 0, depth + writes.eventCount(of: key)) }
+        miss { $0.events[key] = max($0.events[key] ?? 0, depth + writes.eventCount(of: key)) }
+        continue
       }
       times = times.isEmpty ? known.times : times + known.times
     }
@@ -127,7 +134,7 @@ final class PostgreSQLOverlay: VerificationTransaction {
 
   func failures(under keys: [[UInt8]]) throws -> FailureCount? {
     let unknown = keys.filter { cache.failures[$0] == nil }
-    guard unknown.isEmpty else { throw miss { $0.failures.formUnion(unknown) } }
+    if !unknown.isEmpty { miss { $0.failures.formUnion(unknown) } }
     return keys.compactMap { cache.failures[$0] ?? nil }.max { $0.last < $1.last }
   }
 
@@ -149,7 +156,10 @@ final class PostgreSQLOverlay: VerificationTransaction {
   }
 
   func mail(_ id: String) throws -> OutboxEntry? {
-    guard let entry = cache.mails[id] else { throw miss { $0.mails.insert(id) } }
+    guard let entry = cache.mails[id] else {
+      miss { $0.mails.insert(id) }
+      return nil
+    }
     guard var entry else { return nil }
     entry.setContent(nil)
     return entry
@@ -173,7 +183,7 @@ final class PostgreSQLOverlay: VerificationTransaction {
 
   func request(under keys: [[UInt8]]) throws -> IdempotencyRecord? {
     let unknown = keys.filter { cache.requests[$0] == nil }
-    guard unknown.isEmpty else { throw miss { $0.requests.formUnion(unknown) } }
+    if !unknown.isEmpty { miss { $0.requests.formUnion(unknown) } }
     return keys.compactMap { cache.requests[$0] ?? nil }.max { $0.at < $1.at }
   }
 

@@ -8,6 +8,9 @@ import Testing
 enum VerificationBackend: String, CaseIterable, CustomTestStringConvertible {
   case memory, sqlite, postgresql
 
+  static let allCases: [VerificationBackend] =
+    [.memory, .sqlite] + (PostgreSQLServer.isAvailable ? [.postgresql] : [])
+
   var testDescription: String { rawValue }
 
   /// Runs `body` with a service on a new store, which is deleted afterwards. `change` changes the default policy.
