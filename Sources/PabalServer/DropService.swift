@@ -10,7 +10,7 @@ struct DropService: Sendable {
   /// Starts to read the directories of the configuration that `runtime` was started with.
   init(_ runtime: ServeRuntime, _ metrics: ServeMetrics) {
     let log = runtime.log
-    let space = FreeSpaceGuard(ofFile: runtime.initialConfiguration.storage.path)
+    let space = FreeSpaceGuard(ofFile: runtime.initialConfiguration.storage.file)
     var seen: Set<String> = []
     readers = runtime.initialConfiguration.serve.submission.compactMap { configuration in
       guard let path = configuration.drop, seen.insert(path).inserted else { return nil }

@@ -7,22 +7,34 @@ package import PabalStorage
 /// The database that `config.json` names, open, with its keys.
 package struct OpenStorage: Sendable {
   package let keys: Keyring
-  package let database: SQLiteDatabase
+  package let database: any StorageDatabase
 
   /// The outbox in the database.
-  package var outbox: SQLiteOutbox { SQLiteOutbox(database) }
+  package var outbox: any Outbox { database.outbox }
 
   /// The suppression list in the database.
-  package var suppressions: SuppressionList { SuppressionList(SQLiteSuppressionStore(database), keys: keys) }
+  package var suppressions: SuppressionList { SuppressionList(database.suppressionStore, keys: keys) }
 
   /// What bounces are matched by.
-  var bounces: BounceTraces { BounceTraces(SQLiteBounceStore(database), keys: keys) }
+  var bounces: BounceTraces { BounceTraces(database.bounceStore, keys: keys) }
+
+  /// The current time by the clock that all nodes share.
+  package func now() -> Timestamp { database.now() }
+
+  /// The service that queues the mail of `configuration`.
+  func submission(
+    _ configuration: Configuration, dispatch: (any ImmediateDispatch)? = nil
+  ) -> MailSubmission {
+    MailSubmission(
+      store: database.verificationStore, keys: keys, now: database.now, routes: configuration.routes,
+      dispatch: dispatch)
+  }
 
   /// What a dispatcher of the outbox uses.
   func dispatcherDependencies(
     _ configuration: @escaping @Sendable () -> Configuration
   ) -> Dispatcher.Dependencies {
-    var dependencies = Dispatcher.Dependencies()
+    var dependencies = Dispatcher.Dependencies(now: database.now)
     dependencies.suppression = suppressions
     dependencies.trace = { [keys] mail, remoteID in
       guard configuration().readsBounces else { return nil }
@@ -36,13 +48,20 @@ extension CommandContext {
   /// Opens the database; creates it, and a key, if they don't exist.
   package func storage() throws(CommandError) -> OpenStorage {
     let keys: Keyring
+    let settings: PostgreSQLSettings?
     do throws(Diagnostic) {
       try rejectLostKey()
       keys = try configuration.keys.keyring()
+      settings = try configuration.storage.postgresql.map { database throws(Diagnostic) in
+        try PostgreSQLSettings(database)
+      }
     } catch {
       throw CommandError(.configuration, [error])
     }
     do throws(StorageError) {
+      if let settings {
+        return OpenStorage(keys: keys, database: try PostgreSQLDatabase(settings, keys: keys))
+      }
       return OpenStorage(keys: keys, database: try SQLiteDatabase(configuration.storage.path, keys: keys))
     } catch {
       throw CommandError(error)
@@ -52,9 +71,9 @@ extension CommandContext {
   /// Throws if the database exists and its key doesn't, because a new key couldn't open it and would take the place of the
   /// old one.
   private func rejectLostKey() throws(Diagnostic) {
-    guard let directory = configuration.keys.directory else { return }
+    guard let directory = configuration.keys.directory, let file = configuration.storage.file else { return }
     var status = stat()
-    guard stat(configuration.storage.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+    guard stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
       access("\(directory)/\(Keyring.fileName)", F_OK) != 0
     else { return }
     let number = errno
@@ -65,7 +84,7 @@ extension CommandContext {
         remedy: "run pabal as the user who owns the store, uid \(status.st_uid); nothing is lost")
     }
     throw Diagnostic(
-      "the key of the store \(configuration.storage.path) is missing: \(directory)/\(Keyring.fileName) doesn't exist",
+      "the key of the store \(file) is missing: \(directory)/\(Keyring.fileName) doesn't exist",
       remedy: "restore it from a backup, or move the store away to start with an empty one")
   }
 
@@ -100,7 +119,8 @@ extension CommandContext {
   /// Returns the cleanup that expires and deletes verifications when they are due.
   package func verificationCleanup(_ storage: OpenStorage) -> VerificationCleanup {
     VerificationCleanup(
-      store: SQLiteVerificationStore(storage.database), policy: configuration.verification.policy)
+      store: storage.database.verificationStore, policy: configuration.verification.policy,
+      now: storage.database.now)
   }
 
   /// Returns the verification service on the database; `dispatch` sends its mail from this process.
@@ -109,9 +129,10 @@ extension CommandContext {
   ) throws(CommandError) -> VerificationService {
     let messages = if let messages { messages } else { try self.messages() }
     return VerificationService(
-      store: SQLiteVerificationStore(storage.database), keys: storage.keys,
+      store: storage.database.verificationStore, keys: storage.keys,
       composer: StoredVerificationComposer(messages.store, from: try sender(nil)),
-      policy: configuration.verification.policy, routes: configuration.routes, dispatch: dispatch)
+      policy: configuration.verification.policy, now: storage.database.now, routes: configuration.routes,
+      dispatch: dispatch)
   }
 }
 
@@ -119,7 +140,7 @@ extension CommandError {
   package init(_ error: StorageError) {
     let status: ExitStatus =
       switch error.kind {
-      case .busy, .full: .deferred
+      case .busy, .full, .unreachable: .deferred
       default: .configuration
       }
     self.init(status, [error.diagnostic])

@@ -59,9 +59,7 @@ struct RuntimeSnapshot: Sendable {
     let (storage, dispatcher) = dependencies
     var http = HTTPDependencies(
       verifications: try context.verifications(storage, messages, dispatch: dispatcher),
-      submission: MailSubmission(
-        store: SQLiteVerificationStore(storage.database), keys: storage.keys,
-        routes: context.configuration.routes, dispatch: dispatcher),
+      submission: storage.submission(context.configuration, dispatch: dispatcher),
       composer: StoredMessageComposer(messages.store, from: try context.sender(nil)),
       access: context.configuration.serve.listening(on: listen),
       hostName: context.configuration.serve.submission.first?.host ?? LocalUser.current().domain)
@@ -70,7 +68,7 @@ struct RuntimeSnapshot: Sendable {
       context.configuration.aliases,
       LocalHosts.current(context.configuration.serve.submission.compactMap(\.host)), completing: http.hostName
     )
-    http.hasRoom = FreeSpaceGuard(ofFile: context.configuration.storage.path).hasRoom
+    http.hasRoom = FreeSpaceGuard(ofFile: context.configuration.storage.file).hasRoom
     http.demo = isDemo ? try context.demo(routes.transports) : nil
     self.http = http
   }

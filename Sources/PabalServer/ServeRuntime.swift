@@ -138,7 +138,7 @@ extension Configuration {
     {
       keys.append("serve.submission")
     }
-    if storage.path != other.storage.path { keys.append("storage") }
+    if !storage.isSame(as: other.storage) { keys.append("storage") }
     if !self.keys.isSame(as: other.keys) { keys.append("keys") }
     if other.serve.isKeyless, !(serve.listen?.isLoopback ?? true) { keys.append("serve.keyless") }
     return keys

@@ -8,7 +8,7 @@ extension ServeRuntime {
     let endpoints = initialConfiguration.serve.submissionEndpoints
     guard !endpoints.isEmpty else { return nil }
     return SubmissionServer(
-      endpoints, space: FreeSpaceGuard(ofFile: initialConfiguration.storage.path), passwords: passwords,
+      endpoints, space: FreeSpaceGuard(ofFile: initialConfiguration.storage.file), passwords: passwords,
       report: { event in
         metrics.submissions.handle(event)
         self.log.write(event)

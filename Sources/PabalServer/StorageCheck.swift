@@ -7,7 +7,7 @@ extension CommandContext {
   /// or, if there is none yet, creates one beside it and deletes it. Returns the storage, open, if there is one.
   package func checkedStorage() throws(CommandError) -> OpenStorage? {
     let (path, keys) = (configuration.storage.path, configuration.keys)
-    guard SQLiteDatabase.exists(path) else {
+    guard configuration.storage.postgresql != nil || SQLiteDatabase.exists(path) else {
       do throws(Diagnostic) {
         if let directory = keys.directory {
           try Keyring.checkUsable(directory: directory)

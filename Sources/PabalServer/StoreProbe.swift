@@ -27,7 +27,7 @@ actor StoreProbe {
       if let latest, latest.at >= asked { return latest.problem }
       pause = min(pause * 2, .milliseconds(50))
     }
-    return StorageError(.busy, place: storage.database.path)
+    return StorageError(.busy, place: storage.database.place)
   }
 
   private func run() async {

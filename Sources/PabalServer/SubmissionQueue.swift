@@ -9,9 +9,8 @@ extension OpenStorage {
   package func queue(
     _ batch: [UInt8], id: String, submitter: Submitter, _ configuration: Configuration
   ) async -> SMTPBatch.Result {
-    let submission = MailSubmission(
-      store: SQLiteVerificationStore(database), keys: keys, routes: configuration.routes)
-    let intake = SubmissionIntake(submission, configuration.serve.localSubmission, configuration)
+    let intake = SubmissionIntake(
+      submission(configuration), configuration.serve.localSubmission, configuration)
     return await SMTPBatch.run(batch, SMTPSessionPolicy(), submitter: submitter) {
       var submission = $0
       submission.id = id

@@ -19,9 +19,7 @@ struct SubmissionSnapshot: Sendable {
     _ context: CommandContext, _ storage: OpenStorage, _ dispatcher: Dispatcher, log: ServeLog,
     previous: SubmissionSnapshot?
   ) throws(CommandError) {
-    let outbox = MailSubmission(
-      store: SQLiteVerificationStore(storage.database), keys: storage.keys,
-      routes: context.configuration.routes, dispatch: dispatcher)
+    let outbox = storage.submission(context.configuration, dispatch: dispatcher)
     rates = previous?.rates ?? SubmitterRates()
     var problems: [Diagnostic] = []
     for configuration in context.configuration.serve.submission {

@@ -12,8 +12,15 @@ public protocol StorageDatabase: Sendable {
   var suppressionStore: any SuppressionStore { get }
   /// What it keeps for bounces.
   var bounceStore: any BounceStore { get }
+  /// The current time by the clock that all nodes share.
+  var now: @Sendable () -> Timestamp { get }
   /// Throws if a start of a verification could not be stored now.
   func probe(keys: Keyring) async throws(StorageError)
   /// Closes it; later calls fail.
   func close()
+}
+
+extension StorageDatabase {
+  /// The time of this machine, which is the only one.
+  public var now: @Sendable () -> Timestamp { Timestamp.now }
 }

@@ -53,21 +53,3 @@ public struct OutboxConfiguration: Sendable {
     }
   }
 }
-
-/// `storage`: where mail and verifications are stored.
-public struct StorageConfiguration: Sendable {
-  /// The absolute path of the SQLite file.
-  public let path: String
-
-  /// The default: `pabal.sqlite` in `directory`.
-  static func defaultLocation(_ directory: String) -> StorageConfiguration {
-    StorageConfiguration(path: directory == "/" ? "/pabal.sqlite" : "\(directory)/pabal.sqlite")
-  }
-
-  static func read(_ value: FieldDecoder) -> StorageConfiguration? {
-    value.object { object in
-      guard let path = object.optional("path") else { return defaultLocation(value.collector.directory) }
-      return path.filePath().map(StorageConfiguration.init)
-    }
-  }
-}

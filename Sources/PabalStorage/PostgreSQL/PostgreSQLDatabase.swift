@@ -16,6 +16,9 @@ public final class PostgreSQLDatabase: StorageDatabase {
   /// What it keeps for bounces.
   public let bounceStore: any BounceStore
 
+  /// The current time by the server's clock.
+  public let now: @Sendable () -> Timestamp
+
   let pool: PostgreSQLPool
 
   /// Connects, and creates or migrates the tables if their version is older than this program's. Blocks.
@@ -42,6 +45,7 @@ public final class PostgreSQLDatabase: StorageDatabase {
     let pool = PostgreSQLPool(settings)
     let batches = PostgreSQLBatches(pool, connections: settings.connections)
     self.pool = pool
+    now = { [clock = pool.clock] in clock.now }
     outbox = PostgreSQLOutbox(pool, batches)
     verificationStore = PostgreSQLVerificationStore(pool, batches)
     suppressionStore = PostgreSQLSuppressionStore(pool)

@@ -21,8 +21,12 @@ package final class FreeSpaceGuard: Sendable {
     self.now = now
   }
 
-  /// Creates a guard of the file system that has `path`, which need not exist yet.
-  package convenience init(ofFile path: String) {
+  /// Creates a guard of the file system that has `path`, which need not exist yet; `nil`: there is always room.
+  package convenience init(ofFile path: String?) {
+    guard let path else {
+      self.init { nil }
+      return
+    }
     let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     self.init { FreeSpaceGuard.freeBytes(directory.isEmpty ? "/" : directory) }
   }

@@ -163,7 +163,7 @@ struct Check: ParsableCommand {
   /// Checks the storage and its key; creates neither.
   private func storage(_ context: CommandContext) -> (Step, ExitStatus) {
     let configuration = context.configuration
-    let path = configuration.storage.path
+    let path = configuration.storage.name
     let warnings = configuration.verification.warnings.map { Diagnostic($0, severity: .warning) }
     do throws(CommandError) {
       guard let storage = try context.checkedStorage() else {
@@ -172,7 +172,7 @@ struct Check: ParsableCommand {
         )
       }
       defer { storage.database.close() }
-      let sweep = OutboxSweep(now: .now(), options: context.configuration.outbox.options)
+      let sweep = OutboxSweep(now: storage.now(), options: context.configuration.outbox.options)
       let unavailableTransports = try blockingAwait { () throws(CommandError) in
         do throws(StorageError) {
           // Mail has to expire even if no `serve` is running.

@@ -28,7 +28,7 @@ extension CommandContext {
   ) throws(CommandError) -> Value {
     let storage = try storage()
     defer { storage.database.close() }
-    let sweep = OutboxSweep(now: .now(), options: configuration.outbox.options)
+    let sweep = OutboxSweep(now: storage.now(), options: configuration.outbox.options)
     return try blockingAwait { () throws(CommandError) in
       do throws(StorageError) {
         // Mail has to expire even if no `serve` is running.
@@ -63,14 +63,14 @@ struct OutboxRetry: ParsableCommand {
     let chosen = all ? nil : ids
     let count = try CommandContext(common).withOutbox { storage throws(StorageError) in
       // A retry by hand means that the cause was fixed, so the next mail shows whether that is so.
-      let now = Timestamp.now()
+      let now = storage.now()
       _ = try await storage.outbox.transports { states in
         for name in states.keys {
           states[name]?.endWait(at: now)
           if chosen == nil { states[name]?.exhaustedUntil = nil }
         }
       }
-      return try await storage.outbox.amend(.retry(chosen), now: .now())
+      return try await storage.outbox.amend(.retry(chosen), now: storage.now())
     }
     try OutboxChangeOutput("retried", count, of: chosen).printResult(asJSON: common.json)
   }
@@ -90,7 +90,7 @@ struct OutboxCancel: ParsableCommand {
   func run() throws {
     let ids = ids
     let count = try CommandContext(common).withOutbox { storage throws(StorageError) in
-      try await storage.outbox.amend(.cancel(ids), now: .now())
+      try await storage.outbox.amend(.cancel(ids), now: storage.now())
     }
     try OutboxChangeOutput("cancelled", count, of: ids).printResult(asJSON: common.json)
   }
@@ -222,7 +222,7 @@ struct OutboxList: ParsableCommand {
       let view = try blockingAwait { [query] () throws(CommandError) in
         do throws(StorageError) {
           // Mail has to expire even if no `serve` is running. Once is enough for `--watch`.
-          if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: .now(), options: options)) }
+          if sweeps { _ = try await storage.outbox.sweep(OutboxSweep(now: storage.now(), options: options)) }
           return try await storage.outbox.read(query)
         } catch {
           throw CommandError(error)

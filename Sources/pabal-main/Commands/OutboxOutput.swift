@@ -285,7 +285,7 @@ struct UnavailableTransport: Encodable, Sendable {
 extension OpenStorage {
   /// Returns the transports that are paused or held.
   func unavailableTransports(_ transports: [String: TransportState]) -> [UnavailableTransport] {
-    let now = Timestamp.now()
+    let now = database.now()
     return transports.sorted { $0.key < $1.key }.compactMap {
       UnavailableTransport($0.key, $0.value, keys: keys, at: now)
     }

@@ -77,7 +77,8 @@ extension CommandContext {
   /// The owner of the database; `nil` if it isn't a file.
   fileprivate var databaseOwner: uid_t? {
     var status = stat()
-    guard stat(configuration.storage.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    guard let file = configuration.storage.file, stat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG
+    else {
       return nil
     }
     return status.st_uid
@@ -118,7 +119,7 @@ struct SendmailQueue {
     defer { storage.database.close() }
     _ = try blockingAwait { () throws(CommandError) in
       do throws(StorageError) {
-        let now = Timestamp.now()
+        let now = storage.now()
         _ = try await storage.outbox.transports { states in
           for name in states.keys { states[name]?.endWait(at: now) }
         }
@@ -142,13 +143,14 @@ struct SendmailQueue {
 
   /// Returns the open database, or `nil` if there is none yet.
   private func storage(of context: CommandContext) throws(CommandError) -> OpenStorage? {
-    let path = context.configuration.storage.path
-    // Opening would create it, for a user who may not be that of `pabal serve`.
-    guard access(path, F_OK) == 0 else {
-      guard errno == ENOENT else { throw unavailable(String(cString: strerror(errno))) }
-      return nil
+    if let path = context.configuration.storage.file {
+      // Opening would create it, for a user who may not be that of `pabal serve`.
+      guard access(path, F_OK) == 0 else {
+        guard errno == ENOENT else { throw unavailable(String(cString: strerror(errno))) }
+        return nil
+      }
+      guard access(path, R_OK | W_OK) == 0 else { throw unavailable(String(cString: strerror(errno))) }
     }
-    guard access(path, R_OK | W_OK) == 0 else { throw unavailable(String(cString: strerror(errno))) }
     do throws(CommandError) {
       return try context.storage()
     } catch {

@@ -35,7 +35,7 @@ struct StorageCommand: ParsableCommand {
 
     func run() throws {
       let context = try CommandContext(common)
-      let path = context.configuration.storage.path
+      let path = try context.databaseFile("pg_dump --schema=pabal copies a PostgreSQL database while it is in use")
       guard SQLiteDatabase.exists(path) else {
         throw CommandError(
           .configuration, "the database \(path) doesn't exist, so there is nothing to back up",
@@ -53,9 +53,10 @@ struct StorageCommand: ParsableCommand {
       }
       let storage = try context.storage()
       defer { storage.database.close() }
+      guard let database = storage.database as? SQLiteDatabase else { return }
       let summary: StorageSummary
       do throws(StorageError) {
-        summary = try storage.database.backUp(to: file)
+        summary = try database.backUp(to: file)
       } catch {
         // A destination that can't be written isn't an error of the configuration.
         throw CommandError(error.place == path ? .configuration : .unwritten, [error.diagnostic])
@@ -93,6 +94,7 @@ struct StorageCommand: ParsableCommand {
 
     func run() throws {
       let context = try CommandContext(common)
+      let path = try context.databaseFile("pg_restore restores a PostgreSQL database from what pg_dump wrote")
       let keys: Keyring
       do throws(Diagnostic) {
         keys = try context.existingKeys()
@@ -107,7 +109,7 @@ struct StorageCommand: ParsableCommand {
       let (summary, moved): (StorageSummary, String?)
       do throws(StorageError) {
         (summary, moved) = try SQLiteDatabase.restore(
-          file, to: context.configuration.storage.path, keys: keys, cancelsUnfinished: cancelWaiting,
+          file, to: path, keys: keys, cancelsUnfinished: cancelWaiting,
           at: .now())
       } catch {
         throw CommandError(error)
@@ -115,10 +117,10 @@ struct StorageCommand: ParsableCommand {
       if common.json {
         return try Terminal.printResult(
           json: RestoreOutput(
-            database: context.configuration.storage.path, replaced: OrNull(moved), summary,
+            database: path, replaced: OrNull(moved), summary,
             cancelled: cancelWaiting))
       }
-      Terminal.printResult("Restored \(printable(file)) to \(context.configuration.storage.path).")
+      Terminal.printResult("Restored \(printable(file)) to \(path).")
       if let moved { Terminal.printResult("The database that was there is now \(moved).") }
       if summary.endedMails > 0 {
         Terminal.printResult(
@@ -136,6 +138,15 @@ struct StorageCommand: ParsableCommand {
 }
 
 extension CommandContext {
+  /// Returns the path of the database; throws with `remedy` if it is on a server.
+  fileprivate func databaseFile(_ remedy: String) throws(CommandError) -> String {
+    guard let file = configuration.storage.file else {
+      throw CommandError(
+        .configuration, "the storage is a PostgreSQL database, not a file", remedy: remedy)
+    }
+    return file
+  }
+
   /// Returns the keys, which must exist: a new key couldn't open a backup.
   fileprivate func existingKeys() throws(Diagnostic) -> Keyring {
     if let directory = configuration.keys.directory, access("\(directory)/\(Keyring.fileName)", F_OK) != 0 {
