@@ -16,6 +16,10 @@ public protocol StorageDatabase: Sendable {
   var now: @Sendable () -> Timestamp { get }
   /// Throws if a start of a verification could not be stored now.
   func probe(keys: Keyring) async throws(StorageError)
+  /// Calls `wake` when another process has stored mail, as far as the database tells; nodes look for mail regularly anyway.
+  func listen(_ wake: @escaping @Sendable () -> Void)
+  /// Returns what deserves attention in its set-up. Blocks.
+  func findings() throws(StorageError) -> [Diagnostic]
   /// Closes it; later calls fail.
   func close()
 }
@@ -23,4 +27,8 @@ public protocol StorageDatabase: Sendable {
 extension StorageDatabase {
   /// The time of this machine, which is the only one.
   public var now: @Sendable () -> Timestamp { Timestamp.now }
+  /// Does nothing.
+  public func listen(_ wake: @escaping @Sendable () -> Void) {}
+  /// Returns nothing.
+  public func findings() throws(StorageError) -> [Diagnostic] { [] }
 }

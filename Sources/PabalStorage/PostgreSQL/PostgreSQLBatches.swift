@@ -22,12 +22,14 @@ final class PostgreSQLBatches: Sendable {
   private static let usualEventDepth = 16
 
   private let pool: PostgreSQLPool
+  private let notifier: PostgreSQLNotifier
   private let maxDrains: Int
   private let state = Mutex(State())
 
   /// Batches on half of the pool's connections, so that others are left for claims and reads.
-  init(_ pool: PostgreSQLPool, connections: Int) {
+  init(_ pool: PostgreSQLPool, _ notifier: PostgreSQLNotifier, connections: Int) {
     self.pool = pool
+    self.notifier = notifier
     maxDrains = max(connections / 2, 1)
   }
 
@@ -116,8 +118,9 @@ final class PostgreSQLBatches: Sendable {
   private func commit(_ jobs: [any PostgreSQLJob]) {
     let result = pool.writeNow { transaction throws(PostgreSQLError) in try self.run(jobs, in: transaction) }
     switch result {
-    case .success(let rest):
+    case .success((let rest, let addsWaitingMail)):
       for job in jobs.dropLast(rest) { job.answer(nil) }
+      if addsWaitingMail { notifier.notify() }
       if rest > 0 { commit(Array(jobs.suffix(rest))) }
     case .failure(let error):
       // One of the jobs may be the cause.
@@ -129,10 +132,11 @@ final class PostgreSQLBatches: Sendable {
     }
   }
 
-  /// Runs as many jobs as the number of locks permits. Returns how many are left.
+  /// Runs as many jobs as the number of locks permits. Returns how many are left, and whether mail was added that any node may
+  /// send.
   private func run(
     _ jobs: [any PostgreSQLJob], in transaction: PostgreSQLTransaction
-  ) throws(PostgreSQLError) -> Int {
+  ) throws(PostgreSQLError) -> (rest: Int, addsWaitingMail: Bool) {
     let (jobs, footprints, rest) = try declare(jobs, in: transaction)
     let overlay = PostgreSQLOverlay()
     let depths = state.withLock { $0.eventDepths }
@@ -152,7 +156,7 @@ final class PostgreSQLBatches: Sendable {
       }
       if waiting.isEmpty {
         for statement in overlay.writes.statements(overlay.cache) { transaction.queue(statement) }
-        return rest
+        return (rest, overlay.writes.mails.contains { overlay.cache.mails[$0]??.state == .waiting })
       }
       let needs = overlay.takeNeeds()
       remember(needs)

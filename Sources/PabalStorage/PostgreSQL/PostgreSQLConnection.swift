@@ -194,7 +194,7 @@ final class PostgreSQLConnection: @unchecked Sendable {
 }
 
 extension PostgreSQLConnection {
-  /// Returns the channels of the notifications that have arrived, after waiting for up to `milliseconds`; `nil` if the
+  /// Returns the payloads of the notifications that have arrived, after waiting for up to `milliseconds`; `nil` if the
   /// connection is lost.
   func notifications(within milliseconds: Int32) -> [String]? {
     var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
@@ -202,11 +202,11 @@ extension PostgreSQLConnection {
       isLost = true
       return nil
     }
-    var channels: [String] = []
+    var payloads: [String] = []
     while let notification = pabal_pq_notification(connection) {
-      channels.append(String(cString: notification.pointee.relname))
+      payloads.append(String(cString: notification.pointee.extra))
       pabal_pq_free(notification)
     }
-    return channels
+    return payloads
   }
 }

@@ -20,6 +20,7 @@ public final class PostgreSQLDatabase: StorageDatabase {
   public let now: @Sendable () -> Timestamp
 
   let pool: PostgreSQLPool
+  private let notifier: PostgreSQLNotifier
 
   /// Connects, and creates or migrates the tables if their version is older than this program's. Blocks.
   ///
@@ -43,10 +44,12 @@ public final class PostgreSQLDatabase: StorageDatabase {
   ) throws(StorageError) {
     place = settings.place
     let pool = PostgreSQLPool(settings)
-    let batches = PostgreSQLBatches(pool, connections: settings.connections)
+    let notifier = PostgreSQLNotifier(pool, listener: settings.listener ?? settings.parameters)
+    let batches = PostgreSQLBatches(pool, notifier, connections: settings.connections)
+    self.notifier = notifier
     self.pool = pool
     now = { [clock = pool.clock] in clock.now }
-    outbox = PostgreSQLOutbox(pool, batches)
+    outbox = PostgreSQLOutbox(pool, notifier, batches)
     verificationStore = PostgreSQLVerificationStore(pool, batches)
     suppressionStore = PostgreSQLSuppressionStore(pool)
     bounceStore = PostgreSQLBounceStore(pool)
@@ -63,10 +66,19 @@ public final class PostgreSQLDatabase: StorageDatabase {
     }
   }
 
-  deinit { pool.close() }
+  deinit { close() }
 
   /// Closes the connections; later calls fail.
-  public func close() { pool.close() }
+  public func close() {
+    notifier.close()
+    pool.close()
+  }
+
+  /// Calls `wake` when another node has stored mail, until `close`.
+  public func listen(_ wake: @escaping @Sendable () -> Void) { notifier.listen(wake) }
+
+  /// Returns what deserves attention in the set-up of the server. Blocks.
+  public func findings() throws(StorageError) -> [Diagnostic] { try PostgreSQLFindings.all(pool, notifier) }
 
   /// Throws if a start of a verification could not be stored now.
   public func probe(keys: Keyring) async throws(StorageError) {

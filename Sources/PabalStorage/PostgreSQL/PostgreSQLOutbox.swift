@@ -4,12 +4,14 @@ internal import Synchronization
 /// The outbox in a PostgreSQL database, which any number of nodes share.
 public final class PostgreSQLOutbox: Outbox {
   private let pool: PostgreSQLPool
+  private let notifier: PostgreSQLNotifier
   private let batches: PostgreSQLBatches
   // The turns of callers; they are kept in memory, because they only matter among mail that waits now.
   private let turns = Mutex(CallerTurns())
 
-  init(_ pool: PostgreSQLPool, _ batches: PostgreSQLBatches) {
+  init(_ pool: PostgreSQLPool, _ notifier: PostgreSQLNotifier, _ batches: PostgreSQLBatches) {
     self.pool = pool
+    self.notifier = notifier
     self.batches = batches
   }
 
@@ -173,9 +175,11 @@ public final class PostgreSQLOutbox: Outbox {
   /// Changes mail outside of an attempt.
   @discardableResult
   public func amend(_ amendment: OutboxAmendment, now: Timestamp) async throws(StorageError) -> Int {
-    try await pool.write { transaction throws(PostgreSQLError) in
+    let count = try await pool.write { transaction throws(PostgreSQLError) in
       try Self.amend(amendment, now: now, in: transaction)
     }
+    if count > 0 { notifier.notify() }
+    return count
   }
 
   private static func amend(

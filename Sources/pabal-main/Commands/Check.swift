@@ -186,7 +186,13 @@ struct Check: ParsableCommand {
       let waits = unavailableTransports.map {
         Diagnostic($0.line, remedy: "once it is fixed, run `pabal outbox retry --all`", severity: .warning)
       }
-      return (Step("storage", path, ok: true, detail: "no errors", findings: waits + warnings), .sent)
+      let notes: [Diagnostic]
+      do throws(StorageError) {
+        notes = try storage.database.findings()
+      } catch {
+        throw CommandError(error)
+      }
+      return (Step("storage", path, ok: true, detail: "no errors", findings: waits + warnings + notes), .sent)
     } catch {
       return (Step("storage", path, ok: false, findings: error.diagnostics + warnings), error.status)
     }
