@@ -45,6 +45,7 @@ final class ServeRuntime: Sendable {
         alertRunner.handle(event)
         report(event)
       }, routes: { snapshotBox.snapshot.dispatchRoutes })
+    storage.database.listen { [dispatcher] in dispatcher.wake() }
     initialConfiguration = context.configuration
     listen = initialConfiguration.serve.listen
     self.isDemo = isDemo
