@@ -4,15 +4,15 @@ import PabalStorage
 import PabalTesting
 import Testing
 
-/// Several processes that share a file.
+/// Several processes that share a database.
 @Suite struct OutboxProcessTests {
   private let worker = "\(BuiltProducts.directory)/outbox-worker"
 
   /// Fills a database with `count` mails.
-  private func fill(_ path: String, _ count: Int) async throws {
-    let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
+  private func fill(_ backend: SharedBackend, _ path: String, _ count: Int) async throws {
+    let database = try backend.open(path, keyCheck: [1, 2, 3])
     let now = Timestamp.now()
-    try await SQLiteOutbox(database).add(
+    try await database.outbox.add(
       (0..<count).map { number in
         OutboxEntry(
           id: "M\(number)", lane: number % 5 == 0 ? .code : .bulk, created: now,
@@ -35,36 +35,41 @@ import Testing
     try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map(String.init)
   }
 
-  @Test func `three processes send each mail exactly once`() async throws {
-    let folder = try TemporaryDirectory()
-    let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
-    try await fill(path, 600)
-    let ends = await run(path, log, lease: 60, [0, 0, 0])
-    #expect(ends.map { $0?.status } == [0, 0, 0])
-    #expect(ends.map { $0?.output } == ["", "", ""])
-    let sent = try lines(log)
-    #expect(sent.count == 600)
-    #expect(Set(sent).count == 600)
+  @Test(arguments: SharedBackend.allCases)
+  func `three processes send each mail exactly once`(_ backend: SharedBackend) async throws {
+    try await backend.withDatabase { folder, path in
+      let log = "\(folder.path)/log"
+      try await fill(backend, path, 600)
+      let ends = await run(path, log, lease: 60, [0, 0, 0])
+      #expect(ends.map { $0?.status } == [0, 0, 0])
+      #expect(ends.map { $0?.output } == ["", "", ""])
+      let sent = try lines(log)
+      #expect(sent.count == 600)
+      #expect(Set(sent).count == 600)
+    }
   }
 
-  @Test func `killed processes lose no mail, and at most the mails in progress are sent twice`() async throws
-  {
-    let folder = try TemporaryDirectory()
-    let (path, log) = ("\(folder.path)/pabal.sqlite", "\(folder.path)/log")
-    try await fill(path, 400)
-    // The lease is short because the last process waits for those of the killed ones, but long enough for a slow machine.
-    let ends = await run(path, log, lease: 8, [40, 60, 80])
-    #expect(ends.map { $0?.status } == [-9, -9, -9])
-    let last = await run(path, log, lease: 8, [0])
-    #expect(last.map { $0?.status } == [0])
-    let sent = try lines(log)
-    #expect(Set(sent).count == 400)
-    // Each of the three killed processes had up to eight attempts in progress.
-    #expect(sent.count <= 400 + 3 * 8)
-    let database = try SQLiteDatabase(path, keyCheck: [1, 2, 3])
-    let seen = try await SQLiteOutbox(database).read(OutboxQuery(limit: 0, withCounts: true))
-    #expect(seen.counts == [.sent: 400])
-    database.close()
+  @Test(arguments: SharedBackend.allCases)
+  func `killed processes lose no mail, and at most the mails in progress are sent twice`(
+    _ backend: SharedBackend
+  ) async throws {
+    try await backend.withDatabase { folder, path in
+      let log = "\(folder.path)/log"
+      try await fill(backend, path, 400)
+      // The lease is short because the last process waits for those of the killed ones, but long enough for a slow machine.
+      let ends = await run(path, log, lease: 8, [40, 60, 80])
+      #expect(ends.map { $0?.status } == [-9, -9, -9])
+      let last = await run(path, log, lease: 8, [0])
+      #expect(last.map { $0?.status } == [0])
+      let sent = try lines(log)
+      #expect(Set(sent).count == 400)
+      // Each of the three killed processes had up to eight attempts in progress.
+      #expect(sent.count <= 400 + 3 * 8)
+      let database = try backend.open(path, keyCheck: [1, 2, 3])
+      let seen = try await database.outbox.read(OutboxQuery(limit: 0, withCounts: true))
+      #expect(seen.counts == [.sent: 400])
+      database.close()
+    }
   }
 
   @Test func `processes that open a new file at the same time create it once`() async throws {

@@ -86,16 +86,21 @@ import Testing
   /// A database that the test shares with other processes.
   private struct SharedStore {
     let folder: TemporaryDirectory
-    let database: SQLiteDatabase
+    let argument: String
     let fixture: VerificationFixture
+  }
 
-    init() throws {
-      folder = try TemporaryDirectory()
+  private func withSharedStore(
+    _ backend: SharedBackend, _ body: (SharedStore) async throws -> Void
+  ) async throws {
+    try await backend.withDatabase { folder, argument in
       let keys = try Keyring.loadOrCreate(directory: "\(folder.path)/keys")
-      database = try SQLiteDatabase("\(folder.path)/pabal.sqlite", keys: keys)
-      fixture = VerificationFixture(SQLiteVerificationStore(database), SQLiteOutbox(database), keys: keys)
+      let database = try backend.open(argument, keys: keys)
+      defer { database.close() }
+      let fixture = VerificationFixture(database.verificationStore, database.outbox, keys: keys)
       // The other processes use the system's clock.
       fixture.clock.advance(Timestamp.now() - fixture.clock.now)
+      try await body(SharedStore(folder: folder, argument: argument, fixture: fixture))
     }
   }
 
@@ -103,8 +108,7 @@ import Testing
   private func runPrograms(_ sharedStore: SharedStore, _ clientArguments: [String]) throws -> [String] {
     let arguments = ["-P", "8", "-n", "1", "sh", "-c"]
     let command =
-      [program, "\(sharedStore.folder.path)/pabal.sqlite", "\(sharedStore.folder.path)/keys"]
-      + clientArguments
+      [program, "'\(sharedStore.argument)'", "\(sharedStore.folder.path)/keys"] + clientArguments
     let run = try ChildProcess.run(
       "xargs", arguments + [command.joined(separator: " ")],
       input: Array((0..<8).map { "\($0)\n" }.joined().utf8))
@@ -112,37 +116,43 @@ import Testing
     return run.output.split(separator: "\n").map(String.init)
   }
 
-  @Test func `eight processes check five wrong codes in total`() async throws {
-    let sharedStore = try SharedStore()
-    defer { sharedStore.database.close() }
-    let started = try await sharedStore.fixture.start()
-    let lines = try runPrograms(sharedStore, ["check", started.id, sharedStore.fixture.wrong(), "125", "0"])
-    #expect(lines.count == 1_000)
-    #expect(lines.filter { $0.hasPrefix("mismatch") }.count == 5)
-    #expect(lines.filter { $0.hasPrefix("exhausted") }.count == 995)
+  @Test(arguments: SharedBackend.allCases)
+  func `eight processes check five wrong codes in total`(_ backend: SharedBackend) async throws {
+    try await withSharedStore(backend) { sharedStore in
+      let started = try await sharedStore.fixture.start()
+      let lines = try runPrograms(
+        sharedStore, ["check", started.id, sharedStore.fixture.wrong(), "125", "0"])
+      #expect(lines.count == 1_000)
+      #expect(lines.filter { $0.hasPrefix("mismatch") }.count == 5)
+      #expect(lines.filter { $0.hasPrefix("exhausted") }.count == 995)
+    }
   }
 
-  @Test func `eight processes approve the right code once in total`() async throws {
-    let sharedStore = try SharedStore()
-    defer { sharedStore.database.close() }
-    let started = try await sharedStore.fixture.start()
-    let lines = try runPrograms(sharedStore, ["check", started.id, sharedStore.fixture.code(), "125", "0"])
-    #expect(lines.count == 1_000)
-    #expect(lines.filter { $0.hasPrefix("approved \(started.id).") }.count == 1)
-    #expect(lines.filter { $0 == "already_approved " }.count == 999)
+  @Test(arguments: SharedBackend.allCases)
+  func `eight processes approve the right code once in total`(_ backend: SharedBackend) async throws {
+    try await withSharedStore(backend) { sharedStore in
+      let started = try await sharedStore.fixture.start()
+      let lines = try runPrograms(
+        sharedStore, ["check", started.id, sharedStore.fixture.code(), "125", "0"])
+      #expect(lines.count == 1_000)
+      #expect(lines.filter { $0.hasPrefix("approved \(started.id).") }.count == 1)
+      #expect(lines.filter { $0 == "already_approved " }.count == 999)
+    }
   }
 
-  @Test func `eight processes that start for one address leave one valid code within the caps`() async throws
-  {
-    let sharedStore = try SharedStore()
-    defer { sharedStore.database.close() }
-    let lines = try runPrograms(sharedStore, ["start", "kim@example.com", "20"])
-    #expect(lines.count == 160)
-    let ids = lines.filter { $0.count == 26 }
-    #expect(ids.count == 5)
-    #expect(lines.filter { $0.hasPrefix("too many mails were sent to this address") }.count == 155)
-    let states = try await ids.asyncMap { try await sharedStore.fixture.service.status($0).state }
-    #expect(states.filter { $0 == .pending }.count == 1)
-    #expect(states.filter { $0 == .superseded }.count == 4)
+  @Test(arguments: SharedBackend.allCases)
+  func `eight processes that start for one address leave one valid code within the caps`(
+    _ backend: SharedBackend
+  ) async throws {
+    try await withSharedStore(backend) { sharedStore in
+      let lines = try runPrograms(sharedStore, ["start", "kim@example.com", "20"])
+      #expect(lines.count == 160)
+      let ids = lines.filter { $0.count == 26 }
+      #expect(ids.count == 5)
+      #expect(lines.filter { $0.hasPrefix("too many mails were sent to this address") }.count == 155)
+      let states = try await ids.asyncMap { try await sharedStore.fixture.service.status($0).state }
+      #expect(states.filter { $0 == .pending }.count == 1)
+      #expect(states.filter { $0 == .superseded }.count == 4)
+    }
   }
 }

@@ -1,7 +1,7 @@
 // Drains an outbox, beside other processes, with a transport that writes ids to a file.
 // usage: outbox-worker work DATABASE LOG LEASE [DIE-AFTER]   until no mail is left; kills itself in send DIE-AFTER
 //        outbox-worker open DATABASE                         prints the error, if there is one
-// LEASE is in seconds.
+// LEASE is in seconds. DATABASE: the path of a SQLite file, or parameters of libpq such as "host=/tmp/socket dbname=test".
 import Glibc
 import PabalCore
 import PabalStorage
@@ -36,17 +36,29 @@ final class LogTransport: Transport {
   }
 }
 
+/// The parameters of libpq in "host=/tmp/socket port=5432 user=postgres dbname=test".
+func settings(_ text: String) -> PostgreSQLSettings {
+  let parameters = text.split(separator: " ").map { word in
+    let parts = word.split(separator: "=", maxSplits: 1)
+    return (keyword: String(parts[0]), value: String(parts.last ?? ""))
+  }
+  return PostgreSQLSettings(parameters: parameters, place: "test")
+}
+
 let arguments = CommandLine.arguments
 guard arguments.count >= 3 else { exit(64) }
 do throws(StorageError) {
-  let database = try SQLiteDatabase(arguments[2], keyCheck: [1, 2, 3])
+  let database: any StorageDatabase =
+    arguments[2].contains("=")
+    ? try PostgreSQLDatabase(settings(arguments[2]), keyCheck: [1, 2, 3])
+    : try SQLiteDatabase(arguments[2], keyCheck: [1, 2, 3])
   guard arguments[1] == "work", arguments.count >= 5, let lease = Int(arguments[4]) else {
     database.close()
     exit(0)
   }
   let file = open(arguments[3], O_WRONLY | O_CREAT | O_APPEND, 0o600)
   let transport = LogTransport(file: file, dieAfter: arguments.count > 5 ? Int(arguments[5]) ?? 0 : 0)
-  let outbox = SQLiteOutbox(database)
+  let outbox = database.outbox
   var options = DispatcherOptions()
   options.leaseDuration = .seconds(lease)
   options.pollInterval = .milliseconds(50)

@@ -1,4 +1,5 @@
 // Makes the same request to a verification service many times at once, as several processes of a site do.
+// DATABASE: the path of a SQLite file, or parameters of libpq such as "host=/tmp/socket dbname=test".
 // usage: verification-client DATABASE KEYS check ID CODE COUNT [STEP]   (each code STEP higher than the last)
 //        verification-client DATABASE KEYS start ADDRESS COUNT
 //        verification-client DATABASE KEYS once CLIENT COUNT   (each with an idempotency key of its own, 1 to COUNT)
@@ -22,16 +23,28 @@ struct PlainMailComposer: VerificationMailComposer {
   }
 }
 
+/// The parameters of libpq in "host=/tmp/socket port=5432 user=postgres dbname=test".
+func settings(_ text: String) -> PostgreSQLSettings {
+  let parameters = text.split(separator: " ").map { word in
+    let parts = word.split(separator: "=", maxSplits: 1)
+    return (keyword: String(parts[0]), value: String(parts.last ?? ""))
+  }
+  return PostgreSQLSettings(parameters: parameters, place: "test")
+}
+
 let arguments = CommandLine.arguments
 guard arguments.count >= 6, let count = Int(arguments[3] == "check" ? arguments[6] : arguments[5]) else {
   exit(64)
 }
 let keys = try Keyring.loadOrCreate(directory: arguments[2])
-let database = try SQLiteDatabase(arguments[1], keys: keys, busyTimeout: .seconds(60))
+let database: any StorageDatabase =
+  arguments[1].contains("=")
+  ? try PostgreSQLDatabase(settings(arguments[1]), keys: keys)
+  : try SQLiteDatabase(arguments[1], keys: keys, busyTimeout: .seconds(60))
 var policy = VerificationPolicy()
 if arguments[3] != "check" { policy.cooldown = .zero }
 let service = VerificationService(
-  store: SQLiteVerificationStore(database), keys: keys, composer: PlainMailComposer(), policy: policy)
+  store: database.verificationStore, keys: keys, composer: PlainMailComposer(), policy: policy)
 
 @Sendable func request(_ number: Int) async -> String {
   do throws(VerificationError) {
