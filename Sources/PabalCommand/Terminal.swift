@@ -76,7 +76,7 @@ package enum Terminal {
   static var showsProgress: Bool { isTerminal(STDERR_FILENO) }
 
   /// Shows the progress of a long run in one line that is overwritten; only on a terminal.
-  static func progress(_ text: String) {
+  package static func progress(_ text: String) {
     guard isTerminal(STDERR_FILENO) else { return }
     writeAll(Array("\r\u{1B}[K\(text)".utf8), to: STDERR_FILENO)
   }

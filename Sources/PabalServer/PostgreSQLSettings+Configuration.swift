@@ -1,6 +1,6 @@
 import Glibc
-import PabalCore
-import PabalStorage
+package import PabalCore
+package import PabalStorage
 
 extension PostgreSQLSettings {
   /// The settings of a configuration. Fetches the password, which may block.
@@ -10,7 +10,7 @@ extension PostgreSQLSettings {
   }
 
   /// The settings of an address; those for the listening connection differ if `listener` isn't `nil`.
-  init(_ address: PostgreSQLAddress, connections: Int = 4, listener: PostgreSQLAddress.Host? = nil) {
+  package init(_ address: PostgreSQLAddress, connections: Int = 4, listener: PostgreSQLAddress.Host? = nil) {
     let names = address.hosts.map { host in
       host.port.map { "\(Self.bracketed(host.name)):\($0)" } ?? host.name
     }

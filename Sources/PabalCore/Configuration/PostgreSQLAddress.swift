@@ -62,7 +62,7 @@ public struct PostgreSQLAddress: Sendable, Hashable {
 
   /// Reads a URI such as `postgresql://pabal@db1.example.com,db2.example.com:5433/pabal?sslmode=verify-full`
   /// (https://www.postgresql.org/docs/15/libpq-connect.html#id-1.7.3.8.3.6). The errors contain no part of a password.
-  init(uri: String) throws(SettingError) {
+  public init(uri: String) throws(SettingError) {
     guard let scheme = ["postgresql://", "postgres://"].first(where: uri.hasPrefix) else {
       throw SettingError(
         message: "not the URI of a PostgreSQL database",

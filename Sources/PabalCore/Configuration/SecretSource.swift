@@ -126,7 +126,7 @@ struct SecretError: Error {
 }
 
 /// Returns the value of an environment variable of this process.
-@Sendable func processEnvironment(_ name: String) -> String? {
+@Sendable package func processEnvironment(_ name: String) -> String? {
   getenv(name).map { String(cString: $0) }
 }
 

@@ -25,6 +25,8 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case gone
     /// This process has closed the file.
     case closed
+    /// The database already has mail or verifications, so nothing is copied to it.
+    case notEmpty
     /// The server of the database can't be reached now, for this reason.
     case unreachable(String)
     /// The server refused the connection, for this reason.
@@ -62,6 +64,7 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .corrupt: "the database is damaged"
     case .notFile, .foreign: "the database isn't one of Pabal"
     case .gone: "the database was deleted or replaced"
+    case .notEmpty: "the database isn't empty"
     case .unreachable, .refused: "the database server can't be used"
     case .closed: "the service is stopping"
     case .other: "the log of the service says why"
@@ -82,6 +85,7 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .foreign: "the database \(place) belongs to another program"
     case .gone: "\(fileName) was deleted or replaced while it was in use"
     case .closed: "the database \(place) has been closed"
+    case .notEmpty: "the database \(place) already has mail or verifications"
     case .unreachable(let text): "the database \(place) can't be reached: \(text)"
     case .refused(let text): "the database \(place) refused the connection: \(text)"
     case .other(let text): "the database \(place) failed: \(text)"
@@ -107,6 +111,7 @@ public struct StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case .notFile, .foreign: "set \"storage\": {\"path\": …} to a file of its own, which Pabal creates"
     case .gone:
       "restart pabal serve, after putting it back if that is possible; no mail is accepted until then"
+    case .notEmpty: "copy to a database that is empty; nothing was changed"
     case .unreachable: "check that the server runs and can be reached; no acknowledged mail is lost"
     case .refused: "check user, password and database in \"storage\""
     case .closed, .other: nil

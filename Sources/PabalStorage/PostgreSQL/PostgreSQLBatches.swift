@@ -19,6 +19,8 @@ final class PostgreSQLBatches: Sendable {
   private static let maxLocks = 500
   /// More round trips of one batch than any transaction needs.
   private static let maxFetches = 20
+  /// A read may follow one row from another.
+  private static let maxFetchesOfRead = 1_000
   private static let usualEventDepth = 16
 
   private let pool: PostgreSQLPool
@@ -69,7 +71,7 @@ final class PostgreSQLBatches: Sendable {
     let place = pool.place
     let result = try await pool.read { connection throws(PostgreSQLError) in
       let overlay = PostgreSQLOverlay()
-      for _ in 0..<Self.maxFetches {
+      for _ in 0..<Self.maxFetchesOfRead {
         overlay.begin()
         let result = Result { try body(overlay.checkedForReading()) }
         if overlay.end(keepsChanges: false) { return result.mapError { StorageError($0, place: place) } }

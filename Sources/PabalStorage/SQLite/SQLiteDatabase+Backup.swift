@@ -132,7 +132,7 @@ extension DatabaseFile {
 
   /// Whether a process has the database open: SQLite holds a shared lock on these bytes as long as it does
   /// (https://www.sqlite.org/src/file/src/os.h, PENDING_BYTE). This process must not have it open.
-  fileprivate static func isInUse(_ path: String) -> Bool {
+  static func isInUse(_ path: String) -> Bool {
     let file = open(path, O_RDWR | O_CLOEXEC)
     guard file >= 0 else { return false }
     defer { close(file) }
@@ -146,10 +146,12 @@ extension DatabaseFile {
 
   /// Renames the three files of a database, also a log whose database is missing, because it would be applied to the one
   /// that takes its place. Returns the new path; `nil` if there is none of them.
-  fileprivate static func moveAway(_ path: String, at now: Timestamp) throws(StorageError) -> String? {
+  static func moveAway(
+    _ path: String, as reason: String = "replaced", at now: Timestamp
+  ) throws(StorageError) -> String? {
     let found = ["", "-wal", "-shm"].filter { access(path + $0, F_OK) == 0 }
     guard !found.isEmpty else { return nil }
-    let target = "\(path).replaced-\(now.text.filter { $0 != ":" && $0 != "-" })"
+    let target = "\(path).\(reason)-\(now.text.filter { $0 != ":" && $0 != "-" })"
     for suffix in found {
       guard rename(path + suffix, target + suffix) == 0 else { throw StorageError(errno: errno, place: path) }
     }

@@ -9,15 +9,16 @@ import PabalStorage
 struct StorageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "storage",
-    abstract: "Back up the database while it is in use; restore a backup.",
+    abstract: "Back up the database while it is in use; restore a backup; move to another database.",
     discussion: """
       A backup is of no use without the master key: back up the keys as well, and keep them apart.
 
       Examples:
         pabal storage backup /backup/pabal-$(date +%F).sqlite
         pabal storage restore /backup/pabal-2026-11-30.sqlite
+        pabal storage copy --from /var/lib/pabal/pabal.sqlite
       """,
-    subcommands: [Backup.self, Restore.self])
+    subcommands: [Backup.self, Restore.self, Copy.self])
 
   /// `pabal storage backup`.
   struct Backup: ParsableCommand {
