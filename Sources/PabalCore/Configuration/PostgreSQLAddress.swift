@@ -186,7 +186,10 @@ extension PostgreSQLAddress.Host {
       name = String(text[text.index(after: text.startIndex)..<end])
       let rest = text[text.index(after: end)...]
       if rest.hasPrefix(":") { port = try number(rest.dropFirst()) }
-    } else if !text.hasPrefix("/"), text.count(where: { $0 == ":" }) == 1, let colon = text.firstIndex(of: ":") {
+    } else if let colon = text.lastIndex(of: ":"),
+      text.hasPrefix("/")
+        ? text[colon...].dropFirst().allSatisfy(\.isNumber) : text.count(where: { $0 == ":" }) == 1
+    {
       name = String(text[..<colon])
       port = try number(text[text.index(after: colon)...])
     }

@@ -46,6 +46,8 @@ import Testing
     let address = try address(#""postgres:///pabal?application_name=x&connect_timeout=9""#)
     #expect(address.hosts.map(\.name) == ["/var/run/postgresql"])
     #expect(address.user == nil && address.password == nil && address.security == nil)
+    #expect(try self.address(#""postgresql://%2Frun%2Fa:6000/x""#).hosts.map(\.name) == ["/run/a"])
+    #expect(try self.address(#""postgresql://%2Frun%2Fa:6000/x""#).hosts.map(\.port) == [6_000])
     #expect(try self.address(#""postgresql:///x?host=/tmp&port=6000""#).hosts.map(\.port) == [6_000])
   }
 
